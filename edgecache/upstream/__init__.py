@@ -1,0 +1,7 @@
+"""Whom we ask: origins, and other tiers in other processes.
+
+Words: *upstream* (whoever answers `fetch`), *pool* (connections kept for reuse), *body* (bytes that
+arrive), *peer* (another tier of ours), *identity* (how an origin knows us).
+
+May import `origin`, `rules`, `config`, `http` and `observe`.
+"""

@@ -1,0 +1,113 @@
+"""What an upstream is. Law: a tier is an upstream; so is an origin, a group of them, and a peer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from edgecache.http.message import Request, Response
+from edgecache.rules.routing import Route
+
+
+class Fault(StrEnum):
+    """Why an upstream gave no usable response. The word goes to log, counter and Cache-Status."""
+
+    REFUSED = "connect-refused"  # TCP connect refused, reset or unreachable
+    TLS = "tls-failed"  # handshake or verification failed
+    NAME = "name-failed"  # the name does not resolve
+    CONNECT_TIMEOUT = "connect-timeout"
+    RESPONSE_TIMEOUT = "response-timeout"  # no head, or no body byte, for the read timeout
+    CLOSED = "closed-early"  # the connection ended before a whole head
+    MALFORMED = "malformed"  # what came is not HTTP as we accept it
+    HEAD_TOO_BIG = "head-too-big"
+    TRUNCATED = "truncated"  # the body ended before its end
+    BUSY = "pool-exhausted"  # no connection came free in time
+    LOOP = "loop"  # we would ask ourselves
+
+
+_STATUS = {
+    Fault.CONNECT_TIMEOUT: 504,
+    Fault.RESPONSE_TIMEOUT: 504,
+    Fault.BUSY: 503,
+    Fault.LOOP: 508,
+}
+
+
+class UpstreamError(Exception):
+    """An upstream failed: `fault` says how, `sent` whether the request may have reached it."""
+
+    def __init__(self, fault: Fault, where: str, *, sent: bool = True) -> None:
+        super().__init__(f"{where}: {fault}")
+        self.fault = fault
+        self.where = where
+        self.sent = sent
+
+    @property
+    def status(self) -> int:
+        """What a viewer gets when nothing better is at hand (CloudFront: 502, 504, 503)."""
+        return _STATUS.get(self.fault, 502)
+
+
+class Body(Protocol):
+    """Bytes that arrive. One reader; `read` gives the next ones, and nothing at the whole end."""
+
+    length: int | None
+    """Bytes in all when they are known beforehand, else None."""
+
+    async def read(self) -> bytes:
+        """The next bytes, at least one; empty at the end. UpstreamError when it breaks off."""
+        ...
+
+    def read_nowait(self) -> bytes | None:
+        """As `read` when that needs no waiting, else None."""
+        ...
+
+    def close(self) -> None:
+        """No more will be read. Idempotent; what is left is dropped or its connection closed."""
+        ...
+
+
+@dataclass(slots=True)
+class Reply:
+    """What an upstream gave: a final response's head, and its body."""
+
+    head: Response
+    body: Body
+
+
+@dataclass(slots=True)
+class Call:
+    """One question to an upstream: what to ask, on which route, and the body that goes with it."""
+
+    request: Request
+    route: Route
+    body: Body | None = None
+    on_interim: Callable[[Response], None] | None = None
+
+
+class Upstream(Protocol):
+    """Whoever answers: a tier, an origin, a peer."""
+
+    async def fetch(self, call: Call) -> Reply:
+        """The final response to `call`. UpstreamError when there is none."""
+        ...
+
+
+class WholeBody:
+    """A body that is all here."""
+
+    def __init__(self, data: bytes) -> None:
+        self.length: int | None = len(data)
+        self._data = data
+
+    async def read(self) -> bytes:
+        return self.read_nowait()
+
+    def read_nowait(self) -> bytes:
+        data, self._data = self._data, b""
+        return data
+
+    def close(self) -> None:
+        self._data = b""

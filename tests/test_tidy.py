@@ -1,0 +1,97 @@
+"""The laws of the layout, enforced: import order, pure groups, size budgets, package maps."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "edgecache"
+ORDER = (
+    "server control tier store upstream origin rules config http observe".split()
+)  # outside to inside; a module imports only from its own group and those after it
+PURE = ("http", "rules", "config/model.py", "store/eviction.py")
+FUNCTION_LINES_MAX = 50
+FILE_LINES_MAX = 350
+LINE_COLUMNS_MAX = 100
+IMPURE_MODULES = {"time", "random", "secrets", "socket", "asyncio", "logging", "os", "io", "uuid"}
+
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+TREES = {path: ast.parse(path.read_text()) for path in SOURCES}
+EVERY_FILE = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py"))]
+EVERY_FILE += sorted((ROOT / "benchmarks").rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def imported_modules(tree: ast.Module) -> list[str]:
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.append(node.module)
+    return found
+
+
+def is_pure(path: Path) -> bool:
+    return any(path.is_relative_to(PACKAGE / part) for part in PURE)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_a_module_imports_only_from_groups_below_its_own(path: Path) -> None:
+    group = path.relative_to(PACKAGE).parts[0]
+    if group not in ORDER:
+        return  # cli.py and the package itself are outermost
+    allowed = set(ORDER[ORDER.index(group) :])
+    if is_pure(path):
+        allowed.discard("observe")
+    for module in imported_modules(TREES[path]):
+        parts = module.split(".")
+        if parts[0] == "edgecache" and len(parts) > 1:
+            assert parts[1] in allowed, f"{group} may not import {module}"
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if is_pure(p)], ids=name_of)
+def test_pure_groups_have_no_world(path: Path) -> None:
+    roots = {module.split(".")[0] for module in imported_modules(TREES[path])}
+    assert not roots & IMPURE_MODULES
+    for node in ast.walk(TREES[path]):
+        assert not isinstance(node, ast.AsyncFunctionDef | ast.Await), "async in a pure group"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in {"open", "print", "input"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_functions_are_small(path: Path) -> None:
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert lines <= FUNCTION_LINES_MAX, f"{node.name} has {lines} lines"
+
+
+@pytest.mark.parametrize("path", EVERY_FILE, ids=name_of)
+def test_files_are_small(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    assert len(lines) <= FILE_LINES_MAX, f"{len(lines)} lines"
+    for number, line in enumerate(lines, 1):
+        assert len(line) <= LINE_COLUMNS_MAX, f"line {number} has {len(line)} columns"
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if p.name == "__init__.py"], ids=name_of)
+def test_every_package_opens_with_its_map(path: Path) -> None:
+    docstring = ast.get_docstring(TREES[path])
+    assert docstring
+    if path.parent != PACKAGE:
+        assert len(TREES[path].body) == 1, "a package's __init__ holds its map and no code"
+
+
+def test_no_test_sleeps() -> None:
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                assert not ast.unparse(node.func).endswith("sleep"), f"{path.name}:{node.lineno}"

@@ -133,11 +133,16 @@ class Control(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Bucket(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The demo origin: a folder served as a bucket, behind the gate."""
+    """The demo origin: a folder served as a bucket, behind the gate.
+
+    `cache_control_rules` maps a glob over the object's name to its Cache-Control; the first that
+    matches wins, and `cache_control` is for the rest.
+    """
 
     listen: str
     folder: str
     cache_control: str = ""
+    cache_control_rules: dict[str, str] = {}
 
 
 class Limits(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):

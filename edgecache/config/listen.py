@@ -1,0 +1,71 @@
+"""Addresses to listen on. Law: `HOST:PORT` or `unix:NAME`, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+PATH_BYTES_MAX = 107  # sun_path holds 108 with its final NUL (unix(7))
+_TCP = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+_UNIX_NAME = re.compile(r"/?[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*")
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+@dataclass(frozen=True, slots=True)
+class TcpAddress:
+    """A host name or address (IPv6 without brackets) and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """Where a client on this machine reaches it: any-address becomes loopback."""
+        return f"http://{TcpAddress(_ANY.get(self.host, self.host), self.port)}"
+
+
+@dataclass(frozen=True, slots=True)
+class UnixAddress:
+    """A socket's path: absolute, or relative to the current folder as `state_dir` is."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
+
+
+Address = TcpAddress | UnixAddress
+
+
+def parse_listen(text: str, state_dir: str) -> Address:
+    """What `text` means; `unix:NAME` stands in `state_dir`. ValueError says what is wrong."""
+    if text.startswith("unix:"):
+        return _parse_unix(text.removeprefix("unix:"), state_dir)
+    match = _TCP.fullmatch(text)
+    if match is None:
+        raise ValueError("is not HOST:PORT or unix:NAME")
+    port = int(match[2])
+    if not 1 <= port <= 65_535:
+        raise ValueError("has a port outside 1 to 65535")
+    return TcpAddress(match[1].strip("[]"), port)
+
+
+def _parse_unix(name: str, state_dir: str) -> UnixAddress:
+    if not _UNIX_NAME.fullmatch(name) or ".." in name.split("/"):
+        raise ValueError("is not HOST:PORT or unix:NAME")
+    path = str(PurePosixPath(state_dir) / name)
+    if len(path.encode()) > PATH_BYTES_MAX:
+        raise ValueError(f"makes a socket path longer than {PATH_BYTES_MAX} bytes: {path}")
+    return UnixAddress(path)
+
+
+def overlaps(one: Address, other: Address) -> bool:
+    """Whether both cannot be listened on at once: the same, or any-address on the same port."""
+    if isinstance(one, TcpAddress) and isinstance(other, TcpAddress):
+        same_host = one.host == other.host or one.host in _ANY or other.host in _ANY
+        return one.port == other.port and same_host
+    return one == other

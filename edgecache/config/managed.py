@@ -1,0 +1,195 @@
+"""The managed policies of CloudFront, as data: the same ids and names in every account.
+
+CloudFront Developer Guide, "Use managed cache policies" and "Use managed origin request policies".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, TypeVar
+
+from edgecache.config.model import (
+    CachePolicy,
+    HeaderSelection,
+    OriginRequestPolicy,
+    Selection,
+)
+
+PREFIX = "Managed-"  # the API has it in most names, the documentation in none: both are answered
+
+Policy = TypeVar("Policy", CachePolicy, OriginRequestPolicy)
+
+_ALL = Selection(behavior="all")
+_NO_HEADERS = HeaderSelection()
+
+
+def _headers(*names: str) -> HeaderSelection:
+    return HeaderSelection(behavior="whitelist", items=names) if names else _NO_HEADERS
+
+
+def _cache(
+    name: str,
+    policy_id: str,
+    ttl_s: tuple[int, int, int],
+    encodings: Literal["", "gzip", "both"],
+    keyed: tuple[HeaderSelection, Selection, Selection] = (_NO_HEADERS, Selection(), Selection()),
+) -> CachePolicy:
+    return CachePolicy(
+        id=policy_id,
+        name=name,
+        ttl_s_min=ttl_s[0],
+        ttl_s_default=ttl_s[1],
+        ttl_s_max=ttl_s[2],
+        headers=keyed[0],
+        cookies=keyed[1],
+        query_strings=keyed[2],
+        accept_encoding_gzip=encodings != "",
+        accept_encoding_brotli=encodings == "both",
+    )
+
+
+_YEAR = 31_536_000
+_METHOD_OVERRIDES = _headers(
+    "Host", "Origin", "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"
+)
+
+CACHE_POLICIES: tuple[CachePolicy, ...] = (
+    _cache(
+        "Managed-CachingOptimized",
+        "658327ea-f89d-4fab-a63d-7e88639e58f6",
+        (1, 86_400, _YEAR),
+        "both",
+    ),
+    _cache(
+        "Managed-CachingOptimizedForUncompressedObjects",
+        "b2884449-e4de-46a7-ac36-70bc7f1ddd6d",
+        (1, 86_400, _YEAR),
+        "",
+    ),
+    _cache("Managed-CachingDisabled", "4135ea2d-6df8-44a3-9df3-4b5a84be39ad", (0, 0, 0), ""),
+    _cache(
+        "Managed-Amplify",
+        "2e54312d-136d-493c-8eb9-b001f22f67d2",
+        (2, 2, 600),
+        "both",
+        (_headers("Authorization", "CloudFront-Viewer-Country", "Host"), _ALL, _ALL),
+    ),
+    _cache(
+        "Managed-Elemental-MediaPackage",
+        "08627262-05a9-4f76-9ded-b50ca2e3a84f",
+        (0, 86_400, _YEAR),
+        "gzip",
+        (
+            _headers("Origin"),
+            Selection(),
+            Selection(behavior="whitelist", items=("aws.manifestfilter", "start", "end", "m")),
+        ),
+    ),
+    _cache(
+        "UseOriginCacheControlHeaders",
+        "83da9c7e-98b4-4e11-a168-04f0df8e2c65",
+        (0, 0, _YEAR),
+        "both",
+        (_METHOD_OVERRIDES, _ALL, Selection()),
+    ),
+    _cache(
+        "UseOriginCacheControlHeaders-QueryStrings",
+        "4cc15a8a-d715-48a4-82b8-cc0b614638fe",
+        (0, 0, _YEAR),
+        "both",
+        (_METHOD_OVERRIDES, _ALL, _ALL),
+    ),
+)
+
+
+def _request(
+    name: str,
+    policy_id: str,
+    headers: HeaderSelection,
+    cookies: Selection = Selection(),
+    query_strings: Selection = Selection(),
+) -> OriginRequestPolicy:
+    return OriginRequestPolicy(
+        id=policy_id, name=name, headers=headers, cookies=cookies, query_strings=query_strings
+    )
+
+
+_CLOUDFRONT_HEADERS_2022_06 = (
+    "CloudFront-Forwarded-Proto",
+    "CloudFront-Is-Android-Viewer",
+    "CloudFront-Is-Desktop-Viewer",
+    "CloudFront-Is-IOS-Viewer",
+    "CloudFront-Is-Mobile-Viewer",
+    "CloudFront-Is-SmartTV-Viewer",
+    "CloudFront-Is-Tablet-Viewer",
+    "CloudFront-Viewer-Address",
+    "CloudFront-Viewer-ASN",
+    "CloudFront-Viewer-City",
+    "CloudFront-Viewer-Country",
+    "CloudFront-Viewer-Country-Name",
+    "CloudFront-Viewer-Country-Region",
+    "CloudFront-Viewer-Country-Region-Name",
+    "CloudFront-Viewer-Http-Version",
+    "CloudFront-Viewer-Latitude",
+    "CloudFront-Viewer-Longitude",
+    "CloudFront-Viewer-Metro-Code",
+    "CloudFront-Viewer-Postal-Code",
+    "CloudFront-Viewer-Time-Zone",
+    "CloudFront-Viewer-TLS",
+)
+_CORS = ("Origin", "Access-Control-Request-Headers", "Access-Control-Request-Method")
+
+ORIGIN_REQUEST_POLICIES: tuple[OriginRequestPolicy, ...] = (
+    _request(
+        "Managed-AllViewer",
+        "216adef6-5c7f-47e4-b989-5492eafa07d3",
+        HeaderSelection(behavior="allViewer"),
+        _ALL,
+        _ALL,
+    ),
+    _request(
+        "Managed-AllViewerAndCloudFrontHeaders-2022-06",
+        "33f36d7e-f396-46d9-90e0-52428a34d9dc",
+        HeaderSelection(
+            behavior="allViewerAndWhitelistCloudFront", items=_CLOUDFRONT_HEADERS_2022_06
+        ),
+        _ALL,
+        _ALL,
+    ),
+    _request(
+        "Managed-AllViewerExceptHostHeader",
+        "b689b0a8-53d0-40ab-baf2-68738e2966ac",
+        HeaderSelection(behavior="allExcept", items=("Host",)),
+        _ALL,
+        _ALL,
+    ),
+    _request(
+        "Managed-CORS-CustomOrigin", "59781a5b-3903-41f3-afcb-af62929ccde1", _headers("Origin")
+    ),
+    _request("Managed-CORS-S3Origin", "88a5eaf4-2fd4-4709-b370-b4c650ea3fcf", _headers(*_CORS)),
+    _request(
+        "Managed-Elemental-MediaTailor-PersonalizedManifests",
+        "775133bc-15f2-49f9-abea-afb2e0bf67d2",
+        _headers(*_CORS, "User-Agent", "X-Forwarded-For"),
+        Selection(),
+        _ALL,
+    ),
+    _request("HostHeaderOnly", "bf0718e1-ba1e-49d1-88b1-f726733018ae", _headers("Host")),
+    _request(
+        "Managed-UserAgentRefererHeaders",
+        "acba4595-bd28-49b8-b9fe-13317c0390fa",
+        _headers("User-Agent", "Referer"),
+    ),
+)
+
+
+def by_name(policies: Iterable[Policy]) -> dict[str, Policy]:
+    """Every spelling that leads to a policy: its id, its name, and the name without prefix."""
+    found: dict[str, Policy] = {}
+    for policy in policies:
+        for spelling in (policy.id, policy.name, policy.name.removeprefix(PREFIX)):
+            if spelling:
+                found.setdefault(spelling, policy)
+        if policy.name and policy.id and not policy.name.startswith(PREFIX):
+            found.setdefault(PREFIX + policy.name, policy)
+    return found

@@ -1,0 +1,72 @@
+"""Problems: what is wrong in a file, and where. Law: one place, one problem, the first found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong: `where` is its path in the file (`locations[0].listen`), or empty."""
+
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+
+class ConfigError(Exception):
+    """A file that cannot be used, with every problem in it (at least one)."""
+
+    def __init__(self, path: Path, problems: Iterable[Problem]) -> None:
+        self.path = path
+        self.problems = list(problems)
+        super().__init__(path, self.problems)
+
+    def __str__(self) -> str:
+        """One line that names the file when the file itself is the problem, else one for each."""
+        if len(self.problems) == 1 and not self.problems[0].where:
+            return f"{self.path}: {self.problems[0].message}"
+        count = len(self.problems)
+        head = f"{self.path}: {count} problem{'s' if count > 1 else ''}"
+        return "\n".join([head, *(f"  {problem}" for problem in self.problems)])
+
+
+@dataclass(slots=True)
+class Problems:
+    """Problems as they are found. What stands under a place already reported is not reported."""
+
+    found: list[Problem] = field(default_factory=list)
+    _settled: set[str] = field(default_factory=set)
+
+    def add(self, where: str, message: str) -> None:
+        """Report `where`, unless it or a place it stands in is settled."""
+        if not self.is_settled(where):
+            self.found.append(Problem(where, message))
+            self._settled.add(where)
+
+    def settle(self, where: str) -> None:
+        """Report nothing at `where` or under it: it was judged elsewhere."""
+        self._settled.add(where)
+
+    def is_settled(self, where: str) -> bool:
+        return any(place in self._settled for place in _enclosing(where))
+
+
+def _enclosing(where: str) -> list[str]:
+    """`a.b[0]` → `a`, `a.b`, `a.b[0]`."""
+    ends = [i for i, char in enumerate(where) if char in ".["]
+    return [where[:end] for end in (*ends, len(where))]
+
+
+def quoted(text: str) -> str:
+    """Text as a file would write it: in double quotes, control characters visible."""
+    return '"' + repr(text)[1:-1].replace('"', '\\"').replace("\\'", "'") + '"'
+
+
+def listed(names: Iterable[str]) -> str:
+    """`"a", "b"`, in order."""
+    return ", ".join(quoted(name) for name in names)

@@ -1,0 +1,200 @@
+"""The numbers an operator may turn, once: unit, bounds and why. The defaults are the model's.
+
+The loader takes its bounds from here, `edgecache check --settings` prints it, the docs cite it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from edgecache.config.model import (
+    KIB,
+    MIB,
+    CachePolicy,
+    Limits,
+    Location,
+    Model,
+    Origin,
+    Regional,
+)
+from edgecache.config.sizes import shown_size
+
+GIB = 1024 * MIB
+TTL_S_MAX = 3_153_600_000  # 100 years: the most CloudFront's console and API accept
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A number of the model: `low` and `high` are its inclusive bounds, `why` its precedent."""
+
+    model: type[Model]
+    name: str
+    unit: str  # "bytes", "seconds", or what is counted
+    low: float
+    high: float
+    why: str
+
+    @property
+    def default(self) -> float | None:
+        """The model's own, or None when it has none."""
+        field = next(f for f in msgspec.structs.fields(self.model) if f.name == self.name)
+        return None if field.default is msgspec.NODEFAULT else field.default
+
+    @property
+    def place(self) -> str:
+        """Where a file writes it."""
+        return f"{_PLACES[self.model]}.{self.name}"
+
+    def shown(self, value: float) -> str:
+        """A value with its unit: `32 KiB`, `10 seconds`, `100 fields`."""
+        if self.unit == "bytes":
+            return shown_size(int(value))
+        return f"{value:g} {self.unit}" if value < 10_000 else f"{value:.0f} {self.unit}"
+
+
+_PLACES: dict[type[Model], str] = {
+    Limits: "limits",
+    Location: "locations[]",
+    Regional: "regional",
+    Origin: "distributions[].origins[]",
+    CachePolicy: "cache_policy",
+}
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        Limits,
+        "head_bytes_max",
+        "bytes",
+        KIB,
+        MIB,
+        "CloudFront's quota for a request's headers and query; more is answered 494",
+    ),
+    Setting(
+        Limits,
+        "url_bytes_max",
+        "bytes",
+        256,
+        64 * KIB,
+        "CloudFront's quota for a URL; more is answered 414",
+    ),
+    Setting(Limits, "fields_max", "fields", 8, 1_000, "Apache's LimitRequestFields is 100"),
+    Setting(
+        Limits,
+        "head_s_max",
+        "seconds",
+        0.05,
+        300,
+        "from the first byte of a head to its end, whatever trickles in",
+    ),
+    Setting(
+        Limits,
+        "body_idle_s_max",
+        "seconds",
+        0.05,
+        3_600,
+        "between two pieces of a request's body; CloudFront gives a viewer 30",
+    ),
+    Setting(
+        Limits,
+        "write_idle_s_max",
+        "seconds",
+        0.05,
+        3_600,
+        "while a viewer takes nothing of its response; nginx's send_timeout is 60",
+    ),
+    Setting(Limits, "idle_s_max", "seconds", 0.05, 3_600, "nginx's keepalive_timeout is 75"),
+    Setting(
+        Limits,
+        "drain_s_max",
+        "seconds",
+        0,
+        600,
+        "for requests in flight at a stop; the supervisor kills 5 seconds later",
+    ),
+    Setting(
+        Limits,
+        "object_bytes_max",
+        "bytes",
+        KIB,
+        50 * GIB,
+        "kept in memory; CloudFront's largest cacheable object is 50 GB",
+    ),
+    Setting(
+        Limits,
+        "buffer_bytes_max",
+        "bytes",
+        4 * KIB,
+        64 * MIB,
+        "a reader may be this far behind its fill before the fill waits",
+    ),
+    Setting(
+        Limits,
+        "waiters_max",
+        "requests",
+        1,
+        1_000_000,
+        "behind one flight; the next one goes to the upstream alone",
+    ),
+    Setting(
+        Limits,
+        "connections_max",
+        "connections",
+        1,
+        1_000_000,
+        "of viewers to one worker; nginx's worker_connections counts the same",
+    ),
+    Setting(Location, "workers", "processes", 1, 64, "one for each core is enough"),
+    Setting(
+        Location,
+        "memory_bytes",
+        "bytes",
+        MIB,
+        1_024 * GIB,
+        "for stored objects; below 1 MiB hardly one would fit",
+    ),
+    Setting(
+        Regional,
+        "memory_bytes",
+        "bytes",
+        MIB,
+        1_024 * GIB,
+        "for stored objects; below 1 MiB hardly one would fit",
+    ),
+    Setting(Origin, "http_port", "port", 1, 65_535, "TCP"),
+    Setting(Origin, "https_port", "port", 1, 65_535, "TCP"),
+    Setting(
+        Origin, "read_timeout_s", "seconds", 0.05, 3_600, "CloudFront allows 1 to 120, default 30"
+    ),
+    Setting(
+        Origin,
+        "keepalive_timeout_s",
+        "seconds",
+        0.05,
+        3_600,
+        "CloudFront allows 1 to 120, default 5",
+    ),
+    Setting(Origin, "connection_attempts", "attempts", 1, 3, "CloudFront allows 1 to 3"),
+    Setting(
+        Origin,
+        "connection_timeout_s",
+        "seconds",
+        0.05,
+        60,
+        "CloudFront allows 1 to 10, default 10",
+    ),
+    Setting(
+        Origin,
+        "connections_max",
+        "connections",
+        1,
+        65_535,
+        "from one process; a client address has no more ports",
+    ),
+    Setting(CachePolicy, "ttl_s_min", "seconds", 0, TTL_S_MAX, "CloudFront: 100 years"),
+    Setting(CachePolicy, "ttl_s_default", "seconds", 0, TTL_S_MAX, "CloudFront: 100 years"),
+    Setting(CachePolicy, "ttl_s_max", "seconds", 0, TTL_S_MAX, "CloudFront: 100 years"),
+)
+
+BY_FIELD = {(setting.model, setting.name): setting for setting in SETTINGS}

@@ -1,0 +1,167 @@
+"""The identity: what opens, and that nothing else does."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from edgecache.origin.identity import HEADER, IdentitySigner, IdentityVerdict, IdentityVerifier
+
+NOW = 1_700_000_000.5
+KEYS = {"old": "an old secret of ours", "new": "a new secret of ours"}
+SIGNED = (b"GET", b"bucket.test:8070", b"/a%20b/c.js?v=1&w=")
+
+
+def signer(keys: dict[str, str] = KEYS, now: float = NOW) -> IdentitySigner:
+    return IdentitySigner(keys, lambda: now)
+
+
+def verifier(keys: dict[str, str] = KEYS, now: float = NOW) -> IdentityVerifier:
+    return IdentityVerifier(keys, lambda: now, window_s=60)
+
+
+def value(
+    method: bytes = b"GET", host: bytes = SIGNED[1], target: bytes = SIGNED[2], now: float = NOW
+) -> bytes:
+    ((name, found),) = signer(now=now).sign(method, host, target)
+    assert name == HEADER
+    return found
+
+
+def test_what_was_signed_opens() -> None:
+    assert verifier().verify(*SIGNED, value()) is IdentityVerdict.OK
+
+
+def test_the_value_names_key_and_time() -> None:
+    key_id, signed_at, signature = value().split(b".")
+    assert (key_id, signed_at, len(signature)) == (b"new", b"1700000000", 43)
+
+
+GOOD = value()
+MALFORMED = IdentityVerdict.MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("given_value", "verdict"),
+    [
+        (None, IdentityVerdict.MISSING),
+        (b"", MALFORMED),
+        (b"new", MALFORMED),
+        (b"new.1700000000", MALFORMED),
+        (b".1700000000." + b"A" * 43, MALFORMED),
+        (b"new.17e8." + b"A" * 43, MALFORMED),
+        (b"new.-1." + b"A" * 43, MALFORMED),
+        (b"new.1700000000." + b"A" * 42, MALFORMED),
+        (b"new.1700000000." + b"A" * 44, MALFORMED),
+        (GOOD + b"=", MALFORMED),
+        (GOOD + b"\n", MALFORMED),
+        (b" " + GOOD, MALFORMED),
+        (b"x" * 10_000, MALFORMED),
+        (b"none.1700000000." + b"A" * 43, IdentityVerdict.UNKNOWN_KEY),
+        (b"old" + GOOD[3:], IdentityVerdict.BAD_SIGNATURE),
+        (b"new.1700000000." + b"A" * 43, IdentityVerdict.BAD_SIGNATURE),
+        (GOOD.replace(b".1700000000.", b".01700000000."), IdentityVerdict.BAD_SIGNATURE),
+        (GOOD, IdentityVerdict.OK),
+    ],
+)
+def test_verdicts(given_value: bytes | None, verdict: IdentityVerdict) -> None:
+    assert verifier().verify(*SIGNED, given_value) is verdict
+
+
+@pytest.mark.parametrize(
+    ("later_s", "verdict"),
+    [
+        (-62, IdentityVerdict.FROM_THE_FUTURE),
+        (-60, IdentityVerdict.OK),
+        (0, IdentityVerdict.OK),
+        (59, IdentityVerdict.OK),
+        (61, IdentityVerdict.EXPIRED),
+        (86_400, IdentityVerdict.EXPIRED),
+    ],
+)
+def test_the_window(later_s: float, verdict: IdentityVerdict) -> None:
+    assert verifier(now=NOW + later_s).verify(*SIGNED, value()) is verdict
+
+
+@pytest.mark.parametrize(
+    ("signs", "accepts", "verdict"),
+    [
+        ({"a": "1"}, {"a": "1", "b": "2"}, IdentityVerdict.OK),  # the gate learns a key first
+        ({"a": "1", "b": "2"}, {"a": "1", "b": "2"}, IdentityVerdict.OK),
+        ({"a": "1", "b": "2"}, {"b": "2"}, IdentityVerdict.OK),  # the newest signs
+        ({"a": "1", "b": "2"}, {"a": "1"}, IdentityVerdict.UNKNOWN_KEY),
+        ({"a": "1"}, {"a": "2"}, IdentityVerdict.BAD_SIGNATURE),
+    ],
+)
+def test_rotation(signs: dict[str, str], accepts: dict[str, str], verdict: IdentityVerdict) -> None:
+    ((_, signed),) = signer(signs).sign(*SIGNED)
+    assert verifier(accepts).verify(*SIGNED, signed) is verdict
+
+
+@pytest.mark.parametrize(
+    ("signed", "received", "opens"),
+    [
+        (b"/a?", b"/a", True),  # all that ASGI tells of an empty query
+        (b"/a", b"/a?", True),
+        (b"/a??", b"/a", False),
+        (b"/a?b", b"/a", False),
+        (b"/a?b?", b"/a?b", False),
+        (b"/%61", b"/a", False),
+        (b"/a/", b"/a", False),
+        (b"", b"", True),
+    ],
+)
+def test_targets(signed: bytes, received: bytes, opens: bool) -> None:
+    verdict = verifier().verify(b"GET", b"h", received, value(b"GET", b"h", signed))
+    assert verdict is (IdentityVerdict.OK if opens else IdentityVerdict.BAD_SIGNATURE)
+
+
+@pytest.mark.parametrize(
+    "keys", [{}, {"": "s"}, {"a.b": "s"}, {"a" * 65: "s"}, {"a\n": "s"}, {"é": "s"}, {"a": ""}]
+)
+def test_odd_keys_are_refused(keys: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="identity key"):
+        IdentitySigner(keys, lambda: NOW)
+    with pytest.raises(ValueError, match="identity key"):
+        IdentityVerifier(keys, lambda: NOW)
+
+
+def test_too_many_keys_are_refused() -> None:
+    with pytest.raises(ValueError, match="17 given"):
+        IdentityVerifier({f"k{i}": "s" for i in range(17)}, lambda: NOW)
+
+
+@given(part=st.integers(0, 3), at=st.integers(0, 200), byte=st.integers(0, 255))
+def test_any_changed_byte_is_refused(part: int, at: int, byte: int) -> None:
+    parts = [*SIGNED, GOOD]
+    changed = bytearray(parts[part])
+    at %= len(changed)
+    assume(changed[at] != byte)
+    changed[at] = byte
+    parts[part] = bytes(changed)
+    method, host, target, presented = parts
+    assert verifier().verify(method, host, target, presented) is not IdentityVerdict.OK
+
+
+@given(
+    signed=st.tuples(*[st.binary(max_size=12)] * 3), asked=st.tuples(*[st.binary(max_size=12)] * 3)
+)
+def test_no_other_request_is_opened(
+    signed: tuple[bytes, bytes, bytes], asked: tuple[bytes, bytes, bytes]
+) -> None:
+    assume(signed[:2] != asked[:2] or signed[2].rstrip(b"?") != asked[2].rstrip(b"?"))
+    assert verifier().verify(*asked, value(*signed)) is IdentityVerdict.BAD_SIGNATURE
+
+
+@given(st.binary(max_size=20), st.binary(max_size=20), st.binary(max_size=20))
+def test_bytes_may_not_wander_between_the_parts(left: bytes, middle: bytes, right: bytes) -> None:
+    assume(middle and b"?" not in left + middle + right)
+    presented = value(left + middle, right, b"/")
+    verdict = verifier().verify(left, middle + right, b"/", presented)
+    assert verdict is IdentityVerdict.BAD_SIGNATURE
+
+
+@given(st.binary(max_size=80))
+def test_arbitrary_values_do_no_harm(presented: bytes) -> None:
+    assert verifier().verify(*SIGNED, presented) is not IdentityVerdict.OK

@@ -1,0 +1,151 @@
+"""The secrets' file: how it comes to be, who may read it, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgecache.config.secrets import ENV, Secrets, SecretsError, load_secrets, secrets_path
+
+LONG = "0123456789abcdef0123456789abcdef"
+GOOD = {kind: {"k1": LONG} for kind in ("peer", "identity", "operator")}
+
+
+def written(path: Path, content: Any, mode: int = 0o600) -> Path:
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    path.chmod(mode)
+    return path
+
+
+def counting() -> Callable[[int], bytes]:
+    """Randomness that never repeats itself, and is the same every time."""
+    drawn = iter(range(256))
+    return lambda count: bytes([next(drawn)]) * count
+
+
+def test_a_missing_file_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    state_dir = tmp_path / "var" / "demo"
+    made = load_secrets(state_dir, {}, counting())
+    path = state_dir / "secrets.json"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [entry.name for entry in state_dir.iterdir()] == ["secrets.json"]
+    assert load_secrets(state_dir, {}) == made
+    assert len({made.peer["k1"], made.identity["k1"], made.operator["k1"]}) == 3
+    assert made.peer["k1"] == "A" * 43
+
+
+def test_the_usual_randomness_is_not_constant(tmp_path: Path) -> None:
+    assert load_secrets(tmp_path / "a", {}) != load_secrets(tmp_path / "b", {})
+
+
+def test_the_environment_may_name_the_file(tmp_path: Path) -> None:
+    path = written(tmp_path / "mine.json", GOOD)
+    env = {ENV: str(path)}
+    assert secrets_path(tmp_path / "state", env) == path
+    assert load_secrets(tmp_path / "state", env).peer == {"k1": LONG}
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_named_file_is_made_only_in_a_folder_that_exists(tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    assert load_secrets(tmp_path / "state", {ENV: str(path)}) == load_secrets(
+        tmp_path, {ENV: str(path)}
+    )
+    nowhere = tmp_path / "nowhere" / "mine.json"
+    with pytest.raises(SecretsError) as caught:
+        load_secrets(tmp_path, {ENV: str(nowhere)})
+    assert str(caught.value) == f"{nowhere}: No such file or directory"
+
+
+def test_who_starts_together_agrees(tmp_path: Path) -> None:
+    together = threading.Barrier(8)
+    found: list[Secrets] = []
+
+    def start() -> None:
+        together.wait(10)
+        found.append(load_secrets(tmp_path, {}))
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(found) == 8
+    assert all(one == found[0] for one in found)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["secrets.json"]
+
+
+def test_a_file_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "secrets.json"
+
+    def random(count: int) -> bytes:
+        written(path, GOOD)
+        return bytes(count)
+
+    assert load_secrets(tmp_path, {}, random).peer == {"k1": LONG}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["secrets.json"]
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620, 0o610, 0o666])
+def test_a_file_that_others_can_use_is_refused(tmp_path: Path, mode: int) -> None:
+    path = written(tmp_path / "secrets.json", GOOD, mode)
+    with pytest.raises(SecretsError) as caught:
+        load_secrets(tmp_path, {})
+    assert (
+        str(caught.value) == f"{path}: others can use it (mode {mode:04o}); run: chmod 600 {path}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "Input data was truncated"),
+        ("{", "Input data was truncated"),
+        ("[]", "Expected `object`, got `array`"),
+        ({"peer": {}, "identity": {}}, "Object missing required field `operator`"),
+        ({**GOOD, "extra": {}}, "Object contains unknown field `extra`"),
+        ({**GOOD, "peer": {"k1": 7}}, "Expected `str`, got `int` - at `$.peer[...]`"),
+        ({**GOOD, "peer": {}}, "peer: 0 keys, expected 1 to 16"),
+        ({**GOOD, "peer": {f"k{i}": LONG for i in range(17)}}, "peer: 17 keys, expected 1 to 16"),
+        ({**GOOD, "identity": {"a.b": LONG}}, "identity: id 0: expected 1-64 of A-Z a-z 0-9 _ -"),
+        ({**GOOD, "operator": {"k1": LONG[1:]}}, "operator.k1: shorter than 32 characters"),
+        ("x" * 70_000, "more than 65536 bytes"),
+    ],
+)
+def test_other_forms_are_refused_in_one_line(tmp_path: Path, content: Any, problem: str) -> None:
+    path = written(tmp_path / "secrets.json", content)
+    with pytest.raises(SecretsError) as caught:
+        load_secrets(tmp_path, {})
+    assert str(caught.value) == f"{path}: {problem}"
+    assert LONG[1:] not in str(caught.value)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_only_a_regular_file_is_read(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    path = tmp_path / "secrets.json"
+    make(path)
+    with pytest.raises(SecretsError, match=r"regular file|Is a directory"):
+        load_secrets(tmp_path, {})
+
+
+def test_the_order_of_the_file_is_kept(tmp_path: Path) -> None:
+    keys = {"z": LONG, "a": LONG, "m": LONG}
+    written(tmp_path / "secrets.json", {**GOOD, "identity": keys})
+    assert [*load_secrets(tmp_path, {}).identity] == ["z", "a", "m"]
+
+
+def test_secrets_are_not_shown_and_not_changed(tmp_path: Path) -> None:
+    written(tmp_path / "secrets.json", GOOD)
+    loaded = load_secrets(tmp_path, {})
+    assert repr(loaded) == str(loaded) == "Secrets(peer=['k1'], identity=['k1'], operator=['k1'])"
+    with pytest.raises(FrozenInstanceError):
+        loaded.peer = {}  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        loaded.peer["k2"] = LONG  # type: ignore[index]

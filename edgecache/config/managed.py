@@ -20,6 +20,7 @@ PREFIX = "Managed-"  # the API has it in most names, the documentation in none: 
 Policy = TypeVar("Policy", CachePolicy, OriginRequestPolicy)
 
 _ALL = Selection(behavior="all")
+_NONE = Selection()
 _NO_HEADERS = HeaderSelection()
 
 
@@ -32,7 +33,7 @@ def _cache(
     policy_id: str,
     ttl_s: tuple[int, int, int],
     encodings: Literal["", "gzip", "both"],
-    keyed: tuple[HeaderSelection, Selection, Selection] = (_NO_HEADERS, Selection(), Selection()),
+    keyed: tuple[HeaderSelection, Selection, Selection] = (_NO_HEADERS, _NONE, _NONE),
 ) -> CachePolicy:
     return CachePolicy(
         id=policy_id,
@@ -81,7 +82,7 @@ CACHE_POLICIES: tuple[CachePolicy, ...] = (
         "gzip",
         (
             _headers("Origin"),
-            Selection(),
+            _NONE,
             Selection(behavior="whitelist", items=("aws.manifestfilter", "start", "end", "m")),
         ),
     ),
@@ -90,7 +91,7 @@ CACHE_POLICIES: tuple[CachePolicy, ...] = (
         "83da9c7e-98b4-4e11-a168-04f0df8e2c65",
         (0, 0, _YEAR),
         "both",
-        (_METHOD_OVERRIDES, _ALL, Selection()),
+        (_METHOD_OVERRIDES, _ALL, _NONE),
     ),
     _cache(
         "UseOriginCacheControlHeaders-QueryStrings",
@@ -106,8 +107,8 @@ def _request(
     name: str,
     policy_id: str,
     headers: HeaderSelection,
-    cookies: Selection = Selection(),
-    query_strings: Selection = Selection(),
+    cookies: Selection = _NONE,
+    query_strings: Selection = _NONE,
 ) -> OriginRequestPolicy:
     return OriginRequestPolicy(
         id=policy_id, name=name, headers=headers, cookies=cookies, query_strings=query_strings
@@ -171,7 +172,7 @@ ORIGIN_REQUEST_POLICIES: tuple[OriginRequestPolicy, ...] = (
         "Managed-Elemental-MediaTailor-PersonalizedManifests",
         "775133bc-15f2-49f9-abea-afb2e0bf67d2",
         _headers(*_CORS, "User-Agent", "X-Forwarded-For"),
-        Selection(),
+        _NONE,
         _ALL,
     ),
     _request("HostHeaderOnly", "bf0718e1-ba1e-49d1-88b1-f726733018ae", _headers("Host")),
@@ -184,12 +185,9 @@ ORIGIN_REQUEST_POLICIES: tuple[OriginRequestPolicy, ...] = (
 
 
 def by_name(policies: Iterable[Policy]) -> dict[str, Policy]:
-    """Every spelling that leads to a policy: its id, its name, and the name without prefix."""
+    """Every spelling that leads to a managed policy: its id, its name with and without prefix."""
     found: dict[str, Policy] = {}
     for policy in policies:
-        for spelling in (policy.id, policy.name, policy.name.removeprefix(PREFIX)):
-            if spelling:
-                found.setdefault(spelling, policy)
-        if policy.name and policy.id and not policy.name.startswith(PREFIX):
-            found.setdefault(PREFIX + policy.name, policy)
+        bare = policy.name.removeprefix(PREFIX)
+        found |= {policy.id: policy, PREFIX + bare: policy, bare: policy}
     return found

@@ -26,7 +26,8 @@ def parse_size(text: str) -> int:
         raise ValueError(f"not a size: {text!r}")
     fraction = match[2] or ""
     scaled = int(match[1] + fraction) * factor
-    size, rest = divmod(scaled, 10 ** len(fraction))
+    divisor: int = 10 ** len(fraction)
+    size, rest = divmod(scaled, divisor)
     if rest:
         raise ValueError(f"not a whole number of bytes: {text!r}")
     return size

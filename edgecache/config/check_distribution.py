@@ -1,0 +1,179 @@
+"""What one distribution must hold: its origins, its behaviors and their policies.
+
+Developer Guide, "Distribution settings" and "Quotas"; API reference, DistributionConfig.
+"""
+
+from __future__ import annotations
+
+import re
+
+from edgecache.config.check_policy import (
+    TOKEN,
+    check_cache_policy,
+    check_origin_request_policy,
+)
+from edgecache.config.model import Behavior, Distribution, Origin
+from edgecache.config.problems import Problems, listed, quoted
+
+BEHAVIORS_MAX = 75  # CloudFront's quotas for one distribution, as the next two
+ORIGINS_MAX = 100
+CUSTOM_HEADERS_MAX = 30
+CUSTOM_HEADER_VALUE_CHARS_MAX = 1_783
+PATTERN_CHARS_MAX = 255
+ROOT_OBJECT_CHARS_MAX = 255
+
+ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_READ = ("GET", "HEAD")
+_READ_OPTIONS = (*_READ, "OPTIONS")
+_EVERY = (*_READ_OPTIONS, "PUT", "POST", "PATCH", "DELETE")
+_PATTERN = re.compile(r"[A-Za-z0-9_\-.*?$/~\"'@:+&]+")
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
+_UNIX = re.compile(r"unix:/[\x21-\x7e]{1,106}")
+_VALUE = re.compile(r"[\x20-\x7e\x80-\xff\t]*")
+_RESERVED = re.compile(
+    r"cache-control|connection|content-length|cookie|host|if-.+|max-forwards|pragma"
+    r"|proxy-(authenticate|authorization|connection)|range|request-range|te|trailer"
+    r"|transfer-encoding|upgrade|via|x-(amz|edge)-.+|x-real-ip",
+    re.IGNORECASE,
+)
+
+
+def check_distribution(distribution: Distribution, where: str, problems: Problems) -> None:
+    """Everything about `distribution` that needs no other one."""
+    root = distribution.default_root_object
+    if root.startswith("/"):
+        problems.add(f"{where}.default_root_object", f"{quoted(root)} starts with /")
+    if len(root) > ROOT_OBJECT_CHARS_MAX or not root.isascii() or not root.isprintable():
+        problems.add(
+            f"{where}.default_root_object",
+            f"not printable ASCII of at most {ROOT_OBJECT_CHARS_MAX} characters",
+        )
+    _check_origins(distribution, f"{where}.origins", problems)
+    _check_behaviors(distribution, where, problems)
+
+
+def _check_origins(distribution: Distribution, where: str, problems: Problems) -> None:
+    origins = distribution.origins
+    if not origins:
+        problems.add(where, "empty: a distribution needs an origin")
+    if len(origins) > ORIGINS_MAX:
+        problems.add(where, f"{len(origins)} origins are more than {ORIGINS_MAX}")
+    seen: set[str] = set()
+    for index, origin in enumerate(origins):
+        place = f"{where}[{index}]"
+        if origin.id in seen:
+            problems.add(f"{place}.id", f"{quoted(origin.id)} is already the id of another origin")
+        seen.add(origin.id)
+        _check_origin(origin, place, problems)
+
+
+def _check_origin(origin: Origin, where: str, problems: Problems) -> None:
+    if not ID.fullmatch(origin.id):
+        problems.add(f"{where}.id", f"{quoted(origin.id)} is not an id (letters, digits, - _ .)")
+    name = origin.domain_name
+    if not _HOST.fullmatch(name) and not _UNIX.fullmatch(name):
+        problems.add(f"{where}.domain_name", f"{quoted(name)} {_host_trouble(name)}")
+    if name.startswith("unix:") and origin.protocol_policy != "http-only":
+        problems.add(f"{where}.protocol_policy", 'a Unix socket is asked with "http-only"')
+    if origin.path and (not origin.path.startswith("/") or origin.path.endswith("/")):
+        problems.add(f"{where}.path", f"{quoted(origin.path)} must start with / and not end so")
+    if re.search(r"[^\x21-\x7e]|[?#]", origin.path):
+        problems.add(f"{where}.path", f"{quoted(origin.path)} has characters no path has")
+    _check_custom_headers(origin, f"{where}.custom_headers", problems)
+
+
+def _host_trouble(name: str) -> str:
+    if "://" in name:
+        return "is not a host name (leave out the scheme; ports are http_port and https_port)"
+    if name.count(":") == 1:
+        return "is not a host name (ports are http_port and https_port)"
+    return "is not a host name, an address or unix:/path"
+
+
+def _check_custom_headers(origin: Origin, where: str, problems: Problems) -> None:
+    headers = origin.custom_headers
+    if len(headers) > CUSTOM_HEADERS_MAX:
+        problems.add(where, f"{len(headers)} headers are more than {CUSTOM_HEADERS_MAX}")
+    for name, value in headers.items():
+        if not TOKEN.fullmatch(name):
+            problems.add(where, f"{quoted(name)} is not a header's name")
+        elif _RESERVED.fullmatch(name):
+            problems.add(f"{where}.{name}", "not allowed as a custom header")
+        elif len(value) > CUSTOM_HEADER_VALUE_CHARS_MAX or not _VALUE.fullmatch(value):
+            problems.add(
+                f"{where}.{name}",
+                f"not a header's value of at most {CUSTOM_HEADER_VALUE_CHARS_MAX} characters",
+            )
+
+
+def _check_behaviors(distribution: Distribution, where: str, problems: Problems) -> None:
+    behaviors = distribution.behaviors
+    if len(behaviors) > BEHAVIORS_MAX:
+        problems.add(
+            f"{where}.behaviors", f"{len(behaviors)} behaviors are more than {BEHAVIORS_MAX}"
+        )
+    seen: dict[str, int] = {}
+    for index, behavior in enumerate(behaviors):
+        place = f"{where}.behaviors[{index}]"
+        pattern = behavior.path_pattern.removeprefix("/")
+        if pattern in seen:
+            problems.add(
+                f"{place}.path_pattern",
+                f"{quoted(behavior.path_pattern)} is already the pattern of"
+                f" behaviors[{seen[pattern]}], so this one is never reached",
+            )
+        seen.setdefault(pattern, index)
+        _check_pattern(distribution, behavior, place, problems)
+        _check_behavior(distribution, behavior, place, problems)
+    place = f"{where}.default_behavior"
+    if distribution.default_behavior.path_pattern != "*":
+        problems.add(f"{place}.path_pattern", 'the default behavior is always for "*"')
+    _check_behavior(distribution, distribution.default_behavior, place, problems)
+
+
+def _check_pattern(
+    distribution: Distribution, behavior: Behavior, where: str, problems: Problems
+) -> None:
+    pattern = behavior.path_pattern
+    if not 1 <= len(pattern) <= PATTERN_CHARS_MAX:
+        problems.add(
+            f"{where}.path_pattern",
+            f"{len(pattern)} characters are outside 1 to {PATTERN_CHARS_MAX}",
+        )
+    elif distribution.semantics == "cloudfront" and not _PATTERN.fullmatch(pattern):
+        strange = dict.fromkeys(char for char in pattern if not _PATTERN.fullmatch(char))
+        problems.add(
+            f"{where}.path_pattern",
+            f"{quoted(pattern)} has characters CloudFront refuses: {listed(strange)}",
+        )
+
+
+def _check_behavior(
+    distribution: Distribution, behavior: Behavior, where: str, problems: Problems
+) -> None:
+    known = [origin.id for origin in distribution.origins]
+    if known and "" not in known and behavior.origin not in known:
+        problems.add(
+            f"{where}.origin",
+            f"{quoted(behavior.origin)} is not an origin (known: {listed(known)})",
+        )
+    _check_methods(behavior, where, problems)
+    check_cache_policy(behavior.cache_policy, f"{where}.cache_policy", problems)
+    if behavior.origin_request_policy is not None:
+        check_origin_request_policy(
+            behavior.origin_request_policy, f"{where}.origin_request_policy", problems
+        )
+
+
+def _check_methods(behavior: Behavior, where: str, problems: Problems) -> None:
+    """AllowedMethods has three legal values, CachedMethods two, in any order."""
+    allowed, cached = behavior.allowed_methods, behavior.cached_methods
+    legal = [sorted(methods) for methods in (_READ, _READ_OPTIONS, _EVERY)]
+    if sorted(allowed) not in legal:
+        choices = " or ".join(f"[{listed(methods)}]" for methods in (_READ, _READ_OPTIONS, _EVERY))
+        problems.add(f"{where}.allowed_methods", f"[{listed(allowed)}] is not {choices}")
+    if sorted(cached) not in legal[:2]:
+        choices = " or ".join(f"[{listed(methods)}]" for methods in (_READ, _READ_OPTIONS))
+        problems.add(f"{where}.cached_methods", f"[{listed(cached)}] is not {choices}")
+    elif sorted(allowed) in legal and not set(cached) <= set(allowed):
+        problems.add(f"{where}.cached_methods", '"OPTIONS" is not in allowed_methods')

@@ -1,0 +1,79 @@
+"""What a cache policy or origin request policy must hold, wherever it was written.
+
+API reference: CachePolicyConfig and OriginRequestPolicyConfig.
+"""
+
+from __future__ import annotations
+
+import re
+
+from edgecache.config.model import CachePolicy, HeaderSelection, OriginRequestPolicy, Selection
+from edgecache.config.problems import Problems, listed, quoted
+
+ITEMS_MAX = 100  # names in one selection; CloudFront's quota is 10, raised on request
+TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")  # RFC 9110 §5.6.2
+_NOT_FORWARDED_SINGLY = ("authorization", "accept-encoding")  # only a cache policy may
+
+
+def check_cache_policy(policy: CachePolicy, where: str, problems: Problems) -> None:
+    """Min ≤ default ≤ max, and selections that mean something."""
+    low, default, high = policy.ttl_s_min, policy.ttl_s_default, policy.ttl_s_max
+    if low > high:
+        problems.add(f"{where}.ttl_s_min", f"{low} is greater than ttl_s_max {high}")
+    elif default < low:
+        problems.add(f"{where}.ttl_s_default", f"{default} is less than ttl_s_min {low}")
+    elif default > high:
+        problems.add(f"{where}.ttl_s_default", f"{default} is greater than ttl_s_max {high}")
+    if policy.headers.behavior not in ("none", "whitelist"):
+        problems.add(
+            f"{where}.headers.behavior",
+            f'{quoted(policy.headers.behavior)} is not one of "none", "whitelist"'
+            " (the only ones for a cache key)",
+        )
+    _check_selections(policy, where, problems)
+
+
+def check_origin_request_policy(
+    policy: OriginRequestPolicy, where: str, problems: Problems
+) -> None:
+    """Selections that mean something, and no header that only a cache policy may name."""
+    if policy.headers.behavior != "allExcept":
+        for index, name in enumerate(policy.headers.items):
+            if name.lower() in _NOT_FORWARDED_SINGLY:
+                problems.add(
+                    f"{where}.headers.items[{index}]",
+                    f"{quoted(name)} can only be forwarded by a cache policy",
+                )
+    _check_selections(policy, where, problems)
+
+
+def _check_selections(
+    policy: CachePolicy | OriginRequestPolicy, where: str, problems: Problems
+) -> None:
+    _check_selection(policy.headers, f"{where}.headers", problems)
+    _check_selection(policy.cookies, f"{where}.cookies", problems)
+    _check_selection(policy.query_strings, f"{where}.query_strings", problems)
+    for index, name in enumerate(policy.headers.items):
+        if not TOKEN.fullmatch(name):
+            problems.add(
+                f"{where}.headers.items[{index}]", f"{quoted(name)} is not a header's name"
+            )
+
+
+def _check_selection(
+    selection: Selection | HeaderSelection, where: str, problems: Problems
+) -> None:
+    items, behavior = selection.items, selection.behavior
+    if items and behavior in ("none", "all", "allViewer"):
+        problems.add(f"{where}.items", f"not used with behavior {quoted(behavior)}")
+    if not items and behavior not in ("none", "all", "allViewer"):
+        problems.add(f"{where}.items", f"empty, but behavior is {quoted(behavior)}")
+    if len(items) > ITEMS_MAX:
+        problems.add(f"{where}.items", f"{len(items)} names are more than {ITEMS_MAX}")
+    fold = str.lower if isinstance(selection, HeaderSelection) else str
+    twice = sorted({item for item in items if list(map(fold, items)).count(fold(item)) > 1})
+    if twice:
+        problems.add(f"{where}.items", f"named twice: {listed(twice)}")
+    for index, item in enumerate(items):
+        if not item or any(ord(char) <= 0x20 or ord(char) == 0x7F for char in item):
+            problems.add(f"{where}.items[{index}]", f"{quoted(item)} is not a name")

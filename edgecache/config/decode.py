@@ -1,0 +1,171 @@
+"""Tables to the model. Law: every value is judged, whatever is wrong with its neighbors.
+
+A wrong value is reported and replaced by the model's default (or a blank where it has none), so
+that reading and the checks go on; whoever asks must look at the problems before using the result.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin
+
+import msgspec
+
+from edgecache.config.model import Model
+from edgecache.config.problems import Problems, listed, quoted
+from edgecache.config.settings import BY_FIELD, Setting
+from edgecache.config.sizes import parse_size
+
+T = TypeVar("T", bound=Model)
+Shorthand = Callable[[object, str, Problems], object]
+
+_WRONG: Final = object()  # stands for a value that was reported
+_KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+_BARE_KEY = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+
+
+@dataclass(slots=True)
+class Decoder:
+    """Reads TOML or JSON values into the model, and collects what is wrong.
+
+    `shorthand` maps a class to what rewrites its value first: a table, or a finished instance
+    where the file named one.
+    """
+
+    problems: Problems
+    shorthand: Mapping[type[Model], Shorthand] = field(default_factory=dict)
+
+    def read(self, model: type[T], value: object, where: str) -> T:
+        """`value` as `model`; a blank one when it is no table."""
+        found = self._read(model, value, where)
+        result: T = _blank(model) if found is _WRONG else found
+        return result
+
+    def _read(self, kind: Any, value: object, where: str) -> Any:
+        origin = get_origin(kind)
+        if origin in (Union, types.UnionType):
+            return self._read(next(k for k in get_args(kind) if k is not type(None)), value, where)
+        if origin is Literal:
+            return self._choice(get_args(kind), value, where)
+        if origin is tuple:
+            return self._list(get_args(kind)[0], value, where)
+        if origin is dict:
+            return self._named(get_args(kind)[1], value, where)
+        if issubclass(kind, Model):
+            return self._model(kind, value, where)
+        return self._scalar(kind, value, where)
+
+    def _model(self, model: type[Model], value: object, where: str) -> Any:
+        if model in self.shorthand:
+            value = self.shorthand[model](value, where, self.problems)
+        if isinstance(value, model):
+            return value
+        if not isinstance(value, dict):
+            return self._wrong(where, "a table", value)
+        return model(**self._fields(model, value, where))
+
+    def _fields(self, model: type[Model], table: dict[str, Any], where: str) -> dict[str, Any]:
+        fields = {field.encode_name: field for field in msgspec.structs.fields(model)}
+        values: dict[str, Any] = {}
+        for key, value in table.items():
+            place = joined(where, key)
+            if key not in fields:
+                self.problems.add(place, "unknown key" + near(key, fields))
+                continue
+            found = self._field(model, fields[key], value, place)
+            if found is not _WRONG:
+                values[fields[key].name] = found
+        for name, wanted in fields.items():
+            if wanted.required and wanted.name not in values:
+                self.problems.add(joined(where, name), "missing")
+                values[wanted.name] = _blank(wanted.type)
+        return values
+
+    def _field(
+        self, model: type[Model], field: msgspec.structs.FieldInfo, value: object, where: str
+    ) -> Any:
+        setting = BY_FIELD.get((model, field.name))
+        if setting is None:
+            return self._read(field.type, value, where)
+        if setting.unit == "bytes" and isinstance(value, str):
+            value = self._size(value, where)
+        found: Any = value if value is _WRONG else self._read(field.type, value, where)
+        return found if found is _WRONG else self._bounded(setting, found, where)
+
+    def _size(self, text: str, where: str) -> object:
+        try:
+            return parse_size(text)
+        except ValueError:
+            self.problems.add(where, f'{quoted(text)} is not a size (like "256 MiB")')
+            return _WRONG
+
+    def _bounded(self, setting: Setting, value: float, where: str) -> object:
+        if setting.low <= value <= setting.high:
+            return value
+        low, high = setting.shown(setting.low), setting.shown(setting.high)
+        self.problems.add(where, f"{value} is outside {low} to {high}")
+        return _WRONG
+
+    def _choice(self, choices: tuple[str, ...], value: object, where: str) -> object:
+        if value in choices:
+            return value
+        self.problems.add(where, f"{shown(value)} is not one of {listed(choices)}")
+        return _WRONG
+
+    def _list(self, kind: Any, value: object, where: str) -> Any:
+        if not isinstance(value, list):
+            return self._wrong(where, "a list", value)
+        found = [self._read(kind, item, f"{where}[{i}]") for i, item in enumerate(value)]
+        return tuple(_blank(kind) if item is _WRONG else item for item in found)
+
+    def _named(self, kind: Any, value: object, where: str) -> Any:
+        if not isinstance(value, dict):
+            return self._wrong(where, "a table", value)
+        found = {key: self._read(kind, item, joined(where, key)) for key, item in value.items()}
+        return {key: item for key, item in found.items() if item is not _WRONG}
+
+    def _scalar(self, kind: type[object], value: object, where: str) -> object:
+        try:
+            return msgspec.convert(value, kind, strict=True)
+        except msgspec.ValidationError:
+            return self._wrong(where, _KINDS.get(kind, kind.__name__), value)
+
+    def _wrong(self, where: str, wanted: str, value: object) -> object:
+        self.problems.add(where, f"expected {wanted}, got {shown(value)}")
+        return _WRONG
+
+
+def joined(where: str, key: str) -> str:
+    """The place of `key` in the table at `where`; a key TOML would quote is quoted."""
+    spelled = key if key and _BARE_KEY.issuperset(key) else quoted(key)
+    return f"{where}.{spelled}" if where else spelled
+
+
+def near(name: str, known: Mapping[str, object]) -> str:
+    """` (did you mean "x"?)` when a known name is close, else nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
+    return f" (did you mean {quoted(close[0])}?)" if close else ""
+
+
+def shown(value: object) -> str:
+    """A value as a problem names it: short, on one line."""
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, str):
+        return quoted(value)
+    return json.dumps(value, default=str)
+
+
+def _blank(kind: Any) -> Any:
+    """The least value of a kind, for places already reported."""
+    if get_origin(kind) is tuple:
+        return ()
+    if isinstance(kind, type) and issubclass(kind, Model):
+        return Decoder(Problems()).read(kind, {}, "")
+    return kind()

@@ -88,14 +88,14 @@ def parse_directives(values: Sequence[bytes]) -> Directives:
 
 
 def _parse(values: tuple[bytes, ...]) -> Directives:
-    found: dict[bytes, tuple[Argument, ...]] = {}
+    found: dict[bytes, list[Argument]] = {}
     for value in values:
         for member in list_members(value):
             token = TOKEN.match(member)
             if token is not None:
-                name = token[0].lower()
-                found[name] = (*found.get(name, ()), _argument(member[token.end() :]))
-    return Directives(found)
+                argument = _argument(member[token.end() :])
+                found.setdefault(token[0].lower(), []).append(argument)
+    return Directives({name: tuple(arguments) for name, arguments in found.items()})
 
 
 _remembered = lru_cache(maxsize=4096)(_parse)

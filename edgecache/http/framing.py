@@ -1,0 +1,253 @@
+"""Where a body ends. Law: the same bytes give the same verdict however they are cut.
+
+RFC 9112 §6-§7. Each reader is sans-IO: it takes bytes as they come and gives the pieces of the body
+among them; `done` says that the end was seen, `rest` holds what came after it. A message that
+breaks the grammar raises BadMessage, one that ends too early Truncated (from `eof`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from edgecache.http.head import (
+    BadMessage,
+    BadReason,
+    HeadLimits,
+    content_length,
+    require_chunked,
+)
+from edgecache.http.message import Fields, field_values
+
+EXTENSION_BYTES_MAX = 4_096  # a chunk's line; a quarter of what Go's net/http admits in all
+OVERHEAD_RATIO_MAX = 8  # framing bytes for each body byte; one-byte chunks need 5
+OVERHEAD_BYTES_FREE = 16_384  # Go's net/http: 16 KiB before the ratio is asked
+
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+_QUOTED = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*+"'
+# §7.1.1 would admit blanks around `;` and `=` as bad white space; no sender we know writes them,
+# and readers that skip them disagree on where they end.
+_EXTENSION = rb"(?:;" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?)*+"
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15}+)" + _EXTENSION + rb"\r\n")
+_TRAILER_LINE = re.compile(_TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n")
+
+
+class Truncated(BadMessage):
+    """The bytes ended before the body did."""
+
+    def __init__(self) -> None:
+        super().__init__(BadReason.TRUNCATED)
+
+
+class Reader(Protocol):
+    """What the three readers have in common."""
+
+    done: bool
+    """The end of the body was seen."""
+    rest: bytes
+    """What came after the end: the next message, when there is one."""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The pieces of the body in `data`, none of them empty. BadMessage when it is malformed."""
+        ...
+
+    def eof(self) -> None:
+        """No more bytes will come. Truncated when the body has not ended."""
+        ...
+
+
+class LengthReader:
+    """A body of `length` bytes; none at all when 0 (§6.2)."""
+
+    def __init__(self, length: int) -> None:
+        self.done = length == 0
+        self.rest = b""
+        self._left = length
+
+    def feed(self, data: bytes) -> list[bytes]:
+        left = self._left - len(data)
+        if left > 0:
+            self._left = left
+            return [data] if data else []
+        if self.done:
+            self.rest += data
+            return []
+        self.done = True
+        if left:
+            data, self.rest = data[:left], data[left:]
+        return [data]
+
+    def eof(self) -> None:
+        if not self.done:
+            raise Truncated
+
+
+class UntilCloseReader:
+    """A body that ends with its connection (§6.3, rule 8)."""
+
+    def __init__(self) -> None:
+        self.done = False
+        self.rest = b""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        return [data] if data else []
+
+    def eof(self) -> None:
+        self.done = True
+
+
+class ChunkedReader:
+    """A body in chunks (§7.1). Extensions are read and dropped, trailers too (§6.5.1 of 9110)."""
+
+    def __init__(self, limits: HeadLimits) -> None:
+        self.done = False
+        self.rest = b""
+        self._held = b""  # the start of a line, or of the CRLF after a chunk
+        self._read: _Step = ChunkedReader._size  # unbound: a bound one would be a cycle
+        self._left = 0
+        self._body_bytes = 0
+        self._overhead_bytes = 0
+        self._trailer_bytes_left = limits.head_bytes_max
+        self._trailers_left = limits.fields_max
+
+    def feed(self, data: bytes) -> list[bytes]:
+        if self.done:
+            self.rest += data
+            return []
+        if self._held:
+            data, self._held = self._held + data, b""
+        pieces: list[bytes] = []
+        at, end = 0, len(data)
+        while at < end and not self.done:
+            if self._left:
+                piece = data[at : at + self._left]
+                pieces.append(piece)
+                at += len(piece)
+                self._left -= len(piece)
+                continue
+            after = self._read(self, data, at)
+            if after == at:
+                self._held = data[at:]
+                return pieces
+            at = after
+        if self.done:
+            self.rest = data[at:]
+        return pieces
+
+    def eof(self) -> None:
+        if not self.done:
+            raise Truncated
+
+    # Each reads one element at `at` and gives where the next begins, or `at` when it is not whole.
+
+    def _size(self, data: bytes, at: int) -> int:
+        after = _line_end(data, at, EXTENSION_BYTES_MAX, BadReason.CHUNK_OVERHEAD)
+        if after == at:
+            return at
+        match = _SIZE_LINE.fullmatch(data, at, after)
+        if match is None:
+            raise BadMessage(BadReason.CHUNK)
+        self._left = int(match[1], 16)
+        self._body_bytes += self._left
+        self._overhead_bytes += after - at + 2
+        self._read = ChunkedReader._chunk_end if self._left else ChunkedReader._trailer
+        allowed = OVERHEAD_BYTES_FREE + OVERHEAD_RATIO_MAX * self._body_bytes
+        if self._overhead_bytes > allowed:
+            raise BadMessage(BadReason.CHUNK_OVERHEAD)
+        return after
+
+    def _chunk_end(self, data: bytes, at: int) -> int:
+        if not b"\r\n".startswith(data[at : at + 2]):
+            raise BadMessage(BadReason.CHUNK)
+        if len(data) - at < 2:
+            return at
+        self._read = ChunkedReader._size
+        return at + 2
+
+    def _trailer(self, data: bytes, at: int) -> int:
+        after = _line_end(data, at, self._trailer_bytes_left, BadReason.TRAILER)
+        if after == at:
+            return at
+        if data[at:after] == b"\r\n":
+            self.done = True
+            return after
+        if _TRAILER_LINE.fullmatch(data, at, after) is None:
+            raise BadMessage(BadReason.TRAILER)
+        self._trailers_left -= 1
+        self._trailer_bytes_left -= after - at
+        if self._trailers_left < 0:
+            raise BadMessage(BadReason.TRAILER, 431)
+        return after
+
+
+_Step = Callable[[ChunkedReader, bytes, int], int]
+
+
+def _line_end(data: bytes, at: int, bytes_max: int, why: BadReason) -> int:
+    """Where the line at `at` ends, after its LF; `at` when that has not come. Bounded."""
+    after = data.find(b"\n", at, at + bytes_max) + 1
+    if after:
+        return after
+    if len(data) - at >= bytes_max:
+        raise BadMessage(why, 431 if why is BadReason.TRAILER else 400)
+    return at
+
+
+@dataclass(frozen=True, slots=True)
+class NoBody:
+    """The message ends with its head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """The body has so many bytes."""
+
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunked:
+    """The body says itself where it ends."""
+
+    must_close: bool = False  # a Content-Length came too: nothing after it can be trusted
+
+
+@dataclass(frozen=True, slots=True)
+class UntilClose:
+    """The body ends with the connection."""
+
+
+Framing = NoBody | Length | Chunked | UntilClose
+NONE = NoBody()
+
+
+def response_framing(status: int, method: bytes, fields: Fields, minor: int) -> Framing:
+    """How the body of a response to `method` ends (RFC 9112 §6.3). BadMessage (502) when unclear.
+
+    With both fields Transfer-Encoding wins, the length is to be dropped and the connection closed
+    after. An HTTP/1.0 response in chunks is refused: §6.1 calls its framing faulty.
+    """
+    if method == b"HEAD" or status < 200 or status in (204, 304):
+        return NONE
+    codings = field_values(fields, b"transfer-encoding")
+    lengths = field_values(fields, b"content-length")
+    try:
+        if codings:
+            require_chunked(codings)
+            if minor == 0:
+                raise BadMessage(BadReason.CODING)
+            return Chunked(must_close=bool(lengths))
+        return Length(content_length(lengths)) if lengths else UntilClose()
+    except BadMessage as error:
+        raise BadMessage(error.why, 502) from None
+
+
+def reader_for(framing: Framing, limits: HeadLimits) -> Reader:
+    """A new reader of a body so framed."""
+    if isinstance(framing, Length):
+        return LengthReader(framing.length)
+    if isinstance(framing, Chunked):
+        return ChunkedReader(limits)
+    return UntilCloseReader() if isinstance(framing, UntilClose) else LengthReader(0)

@@ -1,0 +1,297 @@
+"""Strict heads. Law: one grammar for requests and responses; what it does not match is refused.
+
+RFC 9112 §2-§6. A head is given whole, with the empty line that ends it. One possessive expression
+(linear time, no backtracking) accepts or refuses all of it; only what was refused is looked at
+again, to say why. Nothing is repaired: a front and an origin that repair differently disagree on
+where a message ends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from edgecache.http.message import Fields, Request, Response
+
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+_VALUE = rb"[\t\x20-\x7e\x80-\xff]"  # no control byte but TAB (RFC 9110 §5.5)
+_LINES = rb"((?:" + _TOKEN + rb"++:" + _VALUE + rb"*+\r\n)*+)\r\n"
+_REQUEST_HEAD = re.compile(
+    rb"([A-Z][A-Z0-9_\-]{0,31}+) ([\x21-\x7e]++) HTTP/1\.([01])\r\n" + _LINES
+)
+_STATUS_HEAD = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: (" + _VALUE + rb"*+))?\r\n" + _LINES)
+_FIELD = re.compile(rb"([^:\r]++):[ \t]*+([^\r]*+)\r\n")
+_REQUEST_LINE = re.compile(_TOKEN + rb"++ [\x21-\x7e]++ HTTP/([0-9])\.([0-9])\r\n")
+_ABSOLUTE = re.compile(rb"(https?)://([^/?]*+)([/?].*+)?", re.IGNORECASE)
+_AUTHORITY = re.compile(rb"([A-Za-z0-9._~\-]{1,255}+|\[[0-9A-Fa-f:.]{2,45}+\])(?::([0-9]{0,5}+))?")
+_LENGTH = re.compile(rb"[0-9]{1,18}+")  # 18 digits fit a signed 64-bit count, as nginx's off_t
+_MEMBER = re.compile(_TOKEN + rb"++")
+_DEFAULT_PORTS = {b"http": b"80", b"https": b"443"}
+
+_COMMON_NAMES = (
+    b"Accept Accept-Encoding Accept-Language Accept-Ranges Age Authorization Cache-Control "
+    b"Connection Content-Encoding Content-Length Content-Type Cookie Date ETag Expect Expires Host "
+    b"If-Match If-Modified-Since If-None-Match If-Range Last-Modified Location Origin Pragma Range "
+    b"Referer Server Set-Cookie Transfer-Encoding Upgrade-Insecure-Requests User-Agent Vary Via "
+    b"X-Cache X-Forwarded-For Sec-Fetch-Dest Sec-Fetch-Mode Sec-Fetch-Site Sec-Fetch-User"
+).split()
+_LOWER = {spelling: name.lower() for name in _COMMON_NAMES for spelling in (name, name.lower())}
+_LOWER_GET = _LOWER.get
+_SPECIAL = frozenset({b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"})
+_NOT_HOP_BY_HOP = frozenset(
+    {b"host", b"content-length", b"transfer-encoding", b"content-encoding", b"content-type"}
+    | {b"cookie", b"authorization", b"cache-control", b"range", b"expect", b"x-forwarded-for"}
+)
+
+
+class BadReason(StrEnum):
+    """Why a message is refused. The word goes to log, counter and test."""
+
+    REQUEST_LINE = "request-line"
+    METHOD = "method-unknown"  # a token, but no method we would ever forward
+    VERSION = "version"
+    TARGET = "target"
+    URL_TOO_LONG = "url-too-long"
+    STATUS_LINE = "status-line"
+    HEAD_TOO_BIG = "head-too-big"
+    FIELDS_TOO_MANY = "fields-too-many"
+    FIELD = "field-line"  # no colon, a control byte, a folded line, a bare LF
+    HOST = "host"
+    CONNECTION = "connection-option"  # names a field that every hop needs
+    LENGTH = "content-length"
+    CODING = "transfer-encoding"
+    CODING_UNKNOWN = "transfer-coding-unknown"
+    EXPECT = "expectation"
+    CHUNK = "chunk"
+    CHUNK_OVERHEAD = "chunk-overhead"
+    TRAILER = "trailer"
+    TRUNCATED = "truncated"
+
+
+class BadMessage(Exception):
+    """A message that is refused: `why`, and the `status` a viewer who sent it should get.
+
+    400, 414, 417, 431, 501, 505, or CloudFront's 494 for a head too big; for a response, 502.
+    """
+
+    def __init__(self, why: BadReason, status: int = 400) -> None:
+        super().__init__(why)
+        self.why = why
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class HeadLimits:
+    """Bounds on a head, in bytes and fields."""
+
+    head_bytes_max: int = 32_768  # CloudFront's quota for a request's headers and query
+    url_bytes_max: int = 8_192  # CloudFront's quota for a URL
+    fields_max: int = 100  # Apache httpd's LimitRequestFields
+
+
+def parse_request_head(
+    head: bytes, limits: HeadLimits, scheme: bytes = b"http", client: tuple[str, int] = ("", 0)
+) -> Request:
+    """The request whose whole head is `head`, through its empty line. BadMessage when refused.
+
+    `scheme` and `client` are the connection's: what the target says of them must agree.
+    """
+    if len(head) > limits.head_bytes_max:
+        raise oversize(head, limits)
+    match = _REQUEST_HEAD.fullmatch(head)
+    if match is None:
+        raise _refused_request(head, limits)
+    method, target, minor, lines = match.groups()
+    if len(target) > limits.url_bytes_max:
+        raise BadMessage(BadReason.URL_TOO_LONG, 414)
+    fields = _fields(lines, limits)
+    if b"_" in lines:
+        # Gateways fold `_` into `-`: Transfer_Encoding would become a field we never checked.
+        fields = tuple([field for field in fields if b"_" not in field[0]])
+    special = [field for field in fields if field[0] in _SPECIAL]
+    old = minor == b"0"
+    host, length = _host_and_length(special, old)
+    path, query, host = _target(method, target, scheme, host)
+    return Request(method, path, query, fields, host[0], scheme, 0 if old else 1, length, client)
+
+
+def oversize(start: bytes, limits: HeadLimits) -> BadMessage:
+    """The refusal of a head that outgrows `head_bytes_max`, judged by what came so far.
+
+    414 when the URL alone is too long, else 494.
+    """
+    line = start[: limits.url_bytes_max + 64].split(b"\r\n", 1)[0]
+    target = line.partition(b" ")[2].partition(b" ")[0]
+    if len(target) > limits.url_bytes_max:
+        return BadMessage(BadReason.URL_TOO_LONG, 414)
+    return BadMessage(BadReason.HEAD_TOO_BIG, 494)
+
+
+def parse_response_head(
+    head: bytes, limits: HeadLimits, requested_at: float = 0.0, received_at: float = 0.0
+) -> tuple[Response, int]:
+    """The response whose whole head is `head`, and its HTTP/1 minor version.
+
+    BadMessage (status 502) when refused: folded lines and control bytes too (RFC 9112 §5.2 lets a
+    proxy refuse them), since a raw LF in a Location would split the response for the next hop.
+    """
+    if len(head) > limits.head_bytes_max:
+        raise BadMessage(BadReason.HEAD_TOO_BIG, 502)
+    match = _STATUS_HEAD.fullmatch(head)
+    if match is None:
+        line = head.partition(b"\r\n")[0] + b"\r\n\r\n"
+        bad_line = _STATUS_HEAD.fullmatch(line) is None
+        raise BadMessage(BadReason.STATUS_LINE if bad_line else BadReason.FIELD, 502)
+    minor, status, reason, lines = match.groups()
+    try:
+        fields = _fields(lines, limits)
+    except BadMessage as error:
+        raise BadMessage(error.why, 502) from None
+    response = Response(int(status), reason or b"", fields, requested_at, received_at)
+    return response, 0 if minor == b"0" else 1
+
+
+def keeps_alive(minor: int, fields: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether the connection may carry another message after this one (RFC 9112 §9.3)."""
+    values = [value for name, value in fields if name == b"connection"]
+    if not values:
+        return minor == 1
+    options = _options(values)
+    return b"close" not in options and (minor == 1 or b"keep-alive" in options)
+
+
+def content_length(values: list[bytes]) -> int:
+    """The one Content-Length among `values`. BadMessage unless it is one decimal number.
+
+    RFC 9112 §6.3 would let a list of equal numbers pass; we refuse it, as it lets us.
+    """
+    if len(values) != 1 or _LENGTH.fullmatch(values[0]) is None:
+        raise BadMessage(BadReason.LENGTH)
+    return int(values[0])
+
+
+def require_chunked(values: list[bytes]) -> None:
+    """Refuse any Transfer-Encoding but a single `chunked` (RFC 9112 §6.1).
+
+    501 for well-formed codings we do not know before or instead of `chunked`, 400 for the rest.
+    """
+    if len(values) == 1 and values[0].lower() == b"chunked":
+        return
+    codings = [coding.strip(b" \t").lower() for coding in b",".join(values).split(b",")]
+    well_formed = len(values) == 1 and all(map(_MEMBER.fullmatch, codings))
+    if not well_formed or b"identity" in codings or b"chunked" in codings[:-1]:
+        raise BadMessage(BadReason.CODING)
+    raise BadMessage(BadReason.CODING_UNKNOWN, 501)
+
+
+def _fields(lines: bytes, limits: HeadLimits) -> Fields:
+    if lines.count(b"\n") > limits.fields_max:
+        raise BadMessage(BadReason.FIELDS_TOO_MANY, 431)
+    return tuple(
+        [
+            (_LOWER_GET(name) or name.lower(), value.rstrip(b" \t"))
+            for name, value in _FIELD.findall(lines)
+        ]
+    )
+
+
+def _host_and_length(
+    special: list[tuple[bytes, bytes]], old: bool
+) -> tuple[tuple[bytes, bytes], int | None]:
+    """The normalized (host, port) and the body's length, from the fields that decide them."""
+    grouped: dict[bytes, list[bytes]] = {}
+    for name, value in special:
+        grouped.setdefault(name, []).append(value)
+    hosts = grouped.get(b"host", [])
+    if len(hosts) != 1 and (hosts or not old):  # RFC 9112 §3.2
+        raise BadMessage(BadReason.HOST)
+    host = _authority(hosts[0], BadReason.HOST) if hosts else (b"", b"")
+    if len(grouped) == 1 and hosts:
+        return host, 0
+    if not _NOT_HOP_BY_HOP.isdisjoint(_options(grouped.get(b"connection", []))):
+        raise BadMessage(BadReason.CONNECTION)
+    expectations = grouped.get(b"expect")
+    if expectations and not old and [e.lower() for e in expectations] != [b"100-continue"]:
+        raise BadMessage(BadReason.EXPECT, 417)  # RFC 9110 §10.1.1
+    return host, _body_length(grouped, old)
+
+
+def _body_length(grouped: dict[bytes, list[bytes]], old: bool) -> int | None:
+    codings = grouped.get(b"transfer-encoding")
+    lengths = grouped.get(b"content-length")
+    if codings is None:
+        return 0 if lengths is None else content_length(lengths)
+    if old or lengths is not None:  # RFC 9112 §6.1: both at once ought to be handled as an error
+        raise BadMessage(BadReason.CODING)
+    require_chunked(codings)
+    return None
+
+
+def _options(values: list[bytes]) -> set[bytes]:
+    return {option.strip(b" \t").lower() for value in values for option in value.split(b",")}
+
+
+def _authority(value: bytes, why: BadReason) -> tuple[bytes, bytes]:
+    """Host in lower case without its final dot, and port (empty when none is named)."""
+    match = _AUTHORITY.fullmatch(value)
+    if match is None:
+        raise BadMessage(why)
+    host, port = match.groups()
+    host = host.lower().removesuffix(b".")
+    if not host:
+        raise BadMessage(why)
+    return host, port or b""
+
+
+def _target(
+    method: bytes, target: bytes, scheme: bytes, host: tuple[bytes, bytes]
+) -> tuple[bytes, bytes | None, tuple[bytes, bytes]]:
+    """Path, query and (host, port) of a request target (RFC 9112 §3.2)."""
+    if method == b"CONNECT":
+        raise BadMessage(BadReason.METHOD, 501)
+    if b"#" in target:
+        raise BadMessage(BadReason.TARGET)
+    if target[0] != 0x2F:
+        if target == b"*" and method == b"OPTIONS":
+            return target, None, host
+        target, host = _absolute(method, target, scheme, host)
+    path, mark, query = target.partition(b"?")
+    return path, query if mark else None, host
+
+
+def _absolute(
+    method: bytes, target: bytes, scheme: bytes, host: tuple[bytes, bytes]
+) -> tuple[bytes, tuple[bytes, bytes]]:
+    """What an absolute-form target names; it must be where the connection and Host already are.
+
+    RFC 9112 §3.2.2 lets the target win over Host. Who routes by one and keys by the other is
+    poisoned, so we want them equal.
+    """
+    match = _ABSOLUTE.fullmatch(target)
+    if match is None or match[1].lower() != scheme:
+        raise BadMessage(BadReason.TARGET)
+    named = _authority(match[2], BadReason.TARGET)
+    port = _DEFAULT_PORTS[scheme]
+    if host[0] and (named[0], named[1] or port) != (host[0], host[1] or port):
+        raise BadMessage(BadReason.HOST)
+    rest = match[3] or b""
+    if not rest and method == b"OPTIONS":
+        return b"*", named  # §3.2.4
+    return rest if rest.startswith(b"/") else b"/" + rest, named
+
+
+def _refused_request(head: bytes, limits: HeadLimits) -> BadMessage:
+    """Why a head that does not match is refused; the first reason in its own order."""
+    if len(head.partition(b"\r\n")[0].partition(b" ")[2]) > limits.url_bytes_max + 9:
+        return BadMessage(BadReason.URL_TOO_LONG, 414)
+    line = _REQUEST_LINE.match(head)
+    if line is None:
+        return BadMessage(BadReason.REQUEST_LINE)
+    major, minor = line.groups()
+    if major != b"1" or minor not in b"01":
+        return BadMessage(BadReason.VERSION, 505)
+    if _REQUEST_HEAD.fullmatch(head[: line.end()] + b"\r\n") is None:
+        return BadMessage(BadReason.METHOD, 501)
+    return BadMessage(BadReason.FIELD)

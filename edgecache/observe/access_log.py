@@ -1,0 +1,225 @@
+"""The access log, CloudFront's standard format. Law: a request appends one tuple and never waits.
+
+Formatting and writing happen in `flush`, on another thread; when that is stuck, records are
+dropped and counted. CloudFront Developer Guide, "Standard log file format" (33 fields).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+RECORDS_MAX = 32_768  # a second of the fastest worker; nginx bounds its log buffer by bytes instead
+BATCH_RECORDS = 256  # about 64 KiB, the buffer nginx's documentation shows for access_log
+
+FIELDS = (
+    "date time x-edge-location sc-bytes c-ip cs-method cs(Host) cs-uri-stem sc-status cs(Referer) "
+    "cs(User-Agent) cs-uri-query cs(Cookie) x-edge-result-type x-edge-request-id x-host-header "
+    "cs-protocol cs-bytes time-taken x-forwarded-for ssl-protocol ssl-cipher "
+    "x-edge-response-result-type cs-protocol-version fle-status fle-encrypted-fields c-port "
+    "time-to-first-byte x-edge-detailed-result-type sc-content-type sc-content-len "
+    "sc-range-start sc-range-end"
+)
+HEADER = f"#Version: 1.0\n#Fields: {FIELDS}\n".encode()
+
+Text = bytes | str | None
+Record = tuple[
+    float,  # when the request ended, epoch seconds: date and time
+    Text,  # x-edge-location
+    int,  # sc-bytes
+    Text,  # c-ip
+    Text,  # cs-method
+    Text,  # cs(Host): the distribution's domain name
+    Text,  # cs-uri-stem
+    int,  # sc-status; 0: the viewer left before an answer
+    Text,  # cs(Referer)
+    Text,  # cs(User-Agent)
+    Text,  # cs-uri-query
+    Text,  # cs(Cookie)
+    Text,  # x-edge-result-type
+    Text,  # x-edge-request-id
+    Text,  # x-host-header
+    Text,  # cs-protocol
+    int,  # cs-bytes
+    float,  # time-taken, seconds
+    Text,  # x-forwarded-for
+    Text,  # ssl-protocol
+    Text,  # ssl-cipher
+    Text,  # x-edge-response-result-type
+    Text,  # cs-protocol-version
+    Text,  # fle-status
+    Text,  # fle-encrypted-fields
+    int,  # c-port
+    float,  # time-to-first-byte, seconds
+    Text,  # x-edge-detailed-result-type
+    Text,  # sc-content-type
+    int | None,  # sc-content-len
+    int | None,  # sc-range-start
+    int | None,  # sc-range-end
+]
+"""One request, in the documented order; one instant stands for date and time. None: no value."""
+
+_UNSAFE = bytes((*range(33), *range(127, 256), *b'<>"#%{}|\\^~[]`'))
+_SAFE = bytes(set(range(256)) - set(_UNSAFE))
+_UNSAFE_BYTE = re.compile(b"[" + re.escape(_UNSAFE) + b"]")
+_ESCAPED = {bytes((byte,)): b"%%%02X" % byte for byte in _UNSAFE}
+
+
+def escaped(value: Text) -> bytes:
+    """`value` percent-encoded as CloudFront does it (blanks and percent signs too), or `-`."""
+    if not value:
+        return b"-"
+    if isinstance(value, str):
+        value = value.encode("utf-8", "replace")
+    if not value.translate(None, _SAFE):
+        return value
+    return _UNSAFE_BYTE.sub(lambda found: _ESCAPED[found[0]], value)
+
+
+class _Stamp:
+    """Date and time of an instant in UTC; the last second's is remembered."""
+
+    __slots__ = ("second", "text")
+
+    def __init__(self) -> None:
+        self.second = -1
+        self.text = b""
+
+    def at(self, instant: float) -> bytes:
+        second = int(instant)
+        if second != self.second:
+            self.text = time.strftime("%Y-%m-%d\t%H:%M:%S", time.gmtime(second)).encode()
+            self.second = second
+        return self.text
+
+
+def _number(value: int | None) -> bytes:
+    return b"-" if value is None else b"%d" % value
+
+
+def format_record(record: Record, stamp: Callable[[float], bytes]) -> bytes:
+    """The line of a record, with its line end. `stamp` gives `date TAB time` of an instant."""
+    at, location, sent, ip, method, site, stem, status, *texts = record[:16]
+    cs_bytes, taken, forwarded, *tls = record[16:25]
+    port, first_byte, detailed, content_type, *numbers = record[25:]
+    fields = (
+        stamp(at),
+        escaped(location),
+        b"%d" % sent,
+        *map(escaped, (ip, method, site, stem)),
+        b"%03d" % status,
+        *map(escaped, texts),
+        b"%d" % cs_bytes,
+        b"%.3f" % taken,
+        escaped(forwarded),
+        *map(escaped, tls),
+        b"%d" % port,
+        b"%.3f" % first_byte,
+        escaped(detailed),
+        escaped(content_type),
+        *map(_number, numbers),
+    )
+    return b"\t".join(fields) + b"\n"
+
+
+def parse_line(line: str) -> list[str]:
+    """The 33 values of a line, percent-decoded, each byte one character (Latin-1); `-` stays."""
+    values = line.removesuffix("\n").split("\t")
+    return [unquote_to_bytes(value).decode("latin-1") for value in values]
+
+
+class AccessLog:
+    """A bounded queue of records. `append` on the serving thread, `flush` on any one other."""
+
+    __slots__ = ("_queue", "_records_max", "_stamp", "_write", "dropped")
+
+    def __init__(self, write: Callable[[bytes], None], records_max: int = RECORDS_MAX) -> None:
+        self._write = write
+        self._records_max = records_max
+        self._queue: deque[Record] = deque()  # append and popleft are atomic, so no lock is needed
+        self._stamp = _Stamp()
+        self.dropped = 0
+
+    def append(self, record: Record) -> None:
+        """Keep a record for the next flush, or count it as dropped when the queue is full."""
+        if len(self._queue) < self._records_max:
+            self._queue.append(record)
+        else:
+            self.dropped += 1
+
+    def flush(self) -> int:
+        """Write what is queued now, in whole lines; gives the number of records. May block."""
+        waiting = len(self._queue)
+        for start in range(0, waiting, BATCH_RECORDS):
+            count = min(BATCH_RECORDS, waiting - start)
+            lines = [format_record(self._queue.popleft(), self._stamp.at) for _ in range(count)]
+            self._write(b"".join(lines))
+        return waiting
+
+
+class LogFile:
+    """Where batches go: `<folder>/<name>.YYYY-MM-DD-HH.<unique>.log`, a new one each hour (UTC).
+
+    A failed write loses its batch: `errors` counts those, `lost` their records. Whatever part of
+    it reached the file is cut off again, so a file holds whole lines. The next write tries anew.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        unique: str,
+        clock: Callable[[], float],
+        put: Callable[[int, bytes], int] = os.write,
+    ) -> None:
+        self._folder = folder
+        self._name = name
+        self._unique = unique
+        self._clock = clock
+        self._put = put
+        self._hour = ""
+        self._file = -1
+        self.errors = 0
+        self.lost = 0
+
+    def write(self, batch: bytes) -> None:
+        """Append a batch of lines to this hour's file. Never raises for the disk's sake."""
+        try:
+            self._rotate()
+            self._append(batch)
+        except OSError:
+            self.errors += 1
+            self.lost += batch.count(b"\n")
+            self.close()
+
+    def close(self) -> None:
+        """Close the file; the next write opens it again."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file, self._hour = -1, ""
+
+    def _rotate(self) -> None:
+        hour = time.strftime("%Y-%m-%d-%H", time.gmtime(self._clock()))
+        if hour == self._hour:
+            return
+        self.close()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{self._name}.{hour}.{self._unique}.log"
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self._file = os.open(path, flags, 0o640)  # it holds addresses and cookies
+        self._hour = hour
+
+    def _append(self, batch: bytes) -> None:
+        size = os.fstat(self._file).st_size
+        left = batch if size else HEADER + batch
+        try:
+            while left:
+                left = left[self._put(self._file, left) :]
+        except OSError:
+            os.ftruncate(self._file, size)
+            raise

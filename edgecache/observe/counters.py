@@ -1,0 +1,154 @@
+"""Counters of one process. Law: one process, one thread, plain integers; nobody locks.
+
+The data path adds to the attributes itself (`counters.bytes_out += n`,
+`counters.misses[why] += 1`); whoever reports takes a *sample* now and then.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Annotated, TypedDict
+
+import msgspec
+
+# The Prometheus clients' defaults, carried down to a hit and up to CloudFront's read timeout.
+_MILLISECONDS = (0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000)
+SECONDS = tuple(ms / 1000 for ms in _MILLISECONDS)
+STATUS_CLASSES = 10  # by the first of three digits; 0 is a viewer who left before an answer
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
+
+
+class HistogramSample(TypedDict):
+    """Observations by upper bound in seconds; `counts` has one more for those above all bounds."""
+
+    bounds: list[float]
+    counts: list[Count]
+    sum: Seconds
+
+
+class Sample(TypedDict):
+    """Counters of one process at one moment; JSON-able."""
+
+    totals: dict[str, Count]
+    words: dict[str, dict[str, Count]]
+    gauges: dict[str, Count]
+    histograms: dict[str, HistogramSample]
+
+
+class Histogram:
+    """Durations in seconds, counted by upper bound (inclusive, as in Prometheus)."""
+
+    __slots__ = ("bounds", "counts", "sum")
+
+    def __init__(self, bounds: tuple[float, ...] = SECONDS) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one duration; a clock that stepped back counts as zero."""
+        if seconds < 0.0:
+            seconds = 0.0
+        self.counts[bisect_left(self.bounds, seconds)] += 1
+        self.sum += seconds
+
+    def snapshot(self) -> HistogramSample:
+        return {"bounds": list(self.bounds), "counts": list(self.counts), "sum": self.sum}
+
+
+TOTALS = (
+    "bytes_out",  # to viewers, heads and bodies
+    "bytes_in",  # from viewers, heads and bodies
+    "upstream_requests",
+    "collapsed",  # requests that waited for another's flight
+    "stored",
+    "evicted",
+    "log_dropped",  # access log records that found the queue full or the disk failing
+)
+WORDS = (
+    "requests",  # by x-edge-result-type
+    "misses",  # by MissReason
+    "upstream_errors",  # by Fault
+)
+GAUGES = ("connections", "store_objects", "store_bytes", "fills")
+HISTOGRAMS = (
+    "time_taken",  # from the first byte of a request to the last byte of its response
+    "miss_first_byte",  # time to first byte, misses only
+)
+
+
+class Counters:
+    """What one process has done (totals) and holds (gauges). `statuses` is indexed by class."""
+
+    __slots__ = (*TOTALS, *WORDS, *GAUGES, *HISTOGRAMS, "statuses")
+
+    bytes_out: int
+    bytes_in: int
+    upstream_requests: int
+    collapsed: int
+    stored: int
+    evicted: int
+    log_dropped: int
+    connections: int
+    store_objects: int
+    store_bytes: int
+    fills: int
+    requests: defaultdict[str, int]
+    misses: defaultdict[str, int]
+    upstream_errors: defaultdict[str, int]
+    time_taken: Histogram
+    miss_first_byte: Histogram
+
+    def __init__(self) -> None:
+        for name in (*TOTALS, *GAUGES):
+            setattr(self, name, 0)
+        for name in WORDS:
+            setattr(self, name, defaultdict[str, int](int))
+        for name in HISTOGRAMS:
+            setattr(self, name, Histogram())
+        self.statuses = [0] * STATUS_CLASSES
+
+    def snapshot(self) -> Sample:
+        """A copy of everything, as lists, dicts and numbers."""
+        words = {name: dict(getattr(self, name)) for name in WORDS}
+        words["statuses"] = {f"{n}xx": count for n, count in enumerate(self.statuses) if count}
+        return {
+            "totals": {name: getattr(self, name) for name in TOTALS},
+            "words": words,
+            "gauges": {name: getattr(self, name) for name in GAUGES},
+            "histograms": {name: getattr(self, name).snapshot() for name in HISTOGRAMS},
+        }
+
+
+def merge(samples: Iterable[Sample]) -> Sample:
+    """The sum of samples, gauges too. Names one of them lacks count as zero there."""
+    merged: Sample = {"totals": {}, "words": {}, "gauges": {}, "histograms": {}}
+    for sample in samples:
+        _add(merged["totals"], sample["totals"])
+        _add(merged["gauges"], sample["gauges"])
+        for name, counts in sample["words"].items():
+            _add(merged["words"].setdefault(name, {}), counts)
+        for name, histogram in sample["histograms"].items():
+            merged["histograms"][name] = _joined(merged["histograms"].get(name), histogram)
+    return merged
+
+
+def _add(into: dict[str, int], counts: dict[str, int]) -> None:
+    for name, count in counts.items():
+        into[name] = into.get(name, 0) + count
+
+
+def _joined(first: HistogramSample | None, second: HistogramSample) -> HistogramSample:
+    # Two releases of the program may differ in bounds: a count then goes under the first bound
+    # that is not below its own, which keeps totals right and rounds durations up.
+    if first is None:
+        return second
+    bounds, counts = first["bounds"], list(first["counts"])
+    for bound, count in zip(second["bounds"], second["counts"], strict=False):
+        counts[bisect_left(bounds, bound)] += count
+    counts[-1] += second["counts"][-1]
+    return {"bounds": bounds, "counts": counts, "sum": first["sum"] + second["sum"]}

@@ -71,10 +71,14 @@ class Body(Protocol):
 
 @dataclass(slots=True)
 class Reply:
-    """What an upstream gave: a final response's head, and its body."""
+    """What an upstream gave: a final response's head, and its body.
+
+    `result` is an inner tier's word for how it came by it ("Hit", "Miss", ...), empty for origins.
+    """
 
     head: Response
     body: Body
+    result: str = ""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,140 @@
+"""Forwarding. Law: what is not in the key is not forwarded, unless a policy says so.
+
+CloudFront Developer Guide, "Control origin requests with a policy" and "Request and response
+behavior for custom origins".
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edgecache.config.model import HeaderSelection
+from edgecache.http.fields import end_to_end, query_pairs
+from edgecache.http.message import Fields, Request, combined_value, first_value, without
+from edgecache.rules.keys import Pair, chosen_cookies, chosen_query, keyed_encoding
+from edgecache.rules.routing import Route
+
+# Describe a body, so they go wherever it goes.
+BODY_FIELDS = frozenset(
+    {b"content-type", b"content-encoding", b"content-language", b"content-disposition"}
+)
+CONDITIONS = frozenset(
+    {b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since", b"if-range"}
+)
+# Ours to say, never a viewer's (hostile-inputs B06).
+OURS = frozenset({b"x-amz-cf-id", b"x-cache", b"age", b"cdn-loop", b"x-fill-seq", b"expect"})
+SAFE = (b"GET", b"HEAD", b"OPTIONS")
+
+
+def forwarded(request: Request, route: Route, *, cacheable: bool) -> Request:
+    """`request` as the next tier or the origin may see it.
+
+    For a cacheable exchange the viewer's conditions and Range stay here: the tier asks for the
+    whole and answers them itself.
+    """
+    if route.distribution.semantics == "rfc9111":
+        fields = _plain_fields(request.fields)
+        if cacheable:
+            fields = without(fields, CONDITIONS | {b"range"})
+        return replace(request, fields=fields)
+    fields = _chosen_fields(request, route)
+    if not cacheable:
+        passed = CONDITIONS | {b"range"}
+        fields += tuple(field for field in request.fields if field[0] in passed)
+    return replace(request, query=_query(request, route), fields=fields)
+
+
+def _plain_fields(fields: Fields) -> Fields:
+    kept = without(end_to_end(fields), OURS | {b"content-length"})
+    return tuple(field for field in kept if not field[0].startswith(b"edgecache-"))
+
+
+def _chosen_fields(request: Request, route: Route) -> Fields:
+    """The headers that the key and the origin request policy name, each as received."""
+    policy = route.behavior.cache_policy
+    extra = route.behavior.origin_request_policy
+    viewer = _plain_fields(request.fields)
+    names = {name.lower().encode() for name in policy.headers.items}
+    if extra is not None:
+        names |= _extra_names(viewer, extra.headers)
+    names |= BODY_FIELDS if request.has_body else set()
+    names |= {b"x-forwarded-for"}
+    if request.method not in SAFE:
+        names |= {b"authorization"}
+    names -= {b"cookie", b"accept-encoding"}
+    kept = tuple(field for field in viewer if field[0] in names)
+    return kept + _cookie_field(request, route) + _encoding_field(request, route)
+
+
+def _extra_names(viewer: Fields, headers: HeaderSelection) -> set[bytes]:
+    listed = {name.lower().encode() for name in headers.items}
+    every = {name for name, _ in viewer}
+    match headers.behavior:
+        case "whitelist":
+            return listed
+        case "allViewer" | "allViewerAndWhitelistCloudFront":
+            return every | listed
+        case "allExcept":
+            return every - listed
+        case _:
+            return set()
+
+
+def _cookie_field(request: Request, route: Route) -> Fields:
+    pairs = chosen_cookies(request, route.behavior.cache_policy.cookies)
+    extra = route.behavior.origin_request_policy
+    if extra is not None:
+        seen = {pair[0] for pair in pairs}
+        pairs += [p for p in chosen_cookies(request, extra.cookies) if p[0] not in seen]
+    if not pairs:
+        return ()
+    pairs.sort(key=lambda pair: pair[0])
+    return ((b"cookie", b"; ".join(_joined(pair) for pair in pairs)),)
+
+
+def _encoding_field(request: Request, route: Route) -> Fields:
+    policy = route.behavior.cache_policy
+    extra = route.behavior.origin_request_policy
+    received = combined_value(request.fields, b"accept-encoding")
+    if received is None or request.minor == 0:
+        return ()
+    if policy.accept_encoding_gzip or policy.accept_encoding_brotli:
+        keyed = keyed_encoding(request.fields, policy, request.minor)
+        return ((b"accept-encoding", keyed or b"identity"),)
+    if extra is not None and extra.headers.behavior.startswith(("allViewer", "allExcept")):
+        return ((b"accept-encoding", received),)
+    return ((b"accept-encoding", b"identity"),)
+
+
+def _query(request: Request, route: Route) -> bytes | None:
+    """The union of what the two policies name, in the order received."""
+    if request.query is None:
+        return None
+    policy = route.behavior.cache_policy
+    extra = route.behavior.origin_request_policy
+    if policy.query_strings.behavior == "all":
+        return request.query
+    kept = chosen_query(request, policy.query_strings)
+    if extra is not None:
+        if extra.query_strings.behavior == "all":
+            return request.query
+        names = {p[0] for p in kept} | {p[0] for p in chosen_query(request, extra.query_strings)}
+        kept = [pair for pair in query_pairs(request.query) if pair[0] in names]
+    return b"&".join(_joined(pair) for pair in kept) if kept else None
+
+
+def _joined(pair: Pair) -> bytes:
+    name, value = pair
+    return name if value is None else name + b"=" + value
+
+
+def conditional(request: Request, stored: Fields) -> Request:
+    """`request` asking whether the stored response still holds (RFC 9111 §4.3.1)."""
+    added: Fields = ()
+    etag = first_value(stored, b"etag")
+    modified = first_value(stored, b"last-modified")
+    if etag is not None:
+        added += ((b"if-none-match", etag),)
+    if modified is not None:
+        added += ((b"if-modified-since", modified),)
+    return replace(request, fields=without(request.fields, CONDITIONS | {b"range"}) + added)

@@ -1,0 +1,193 @@
+"""Freshness. Law: nothing outside this file decides how long a response may be reused.
+
+`assess` reads a stored response's facts once, under one policy, into an Assessment; everything
+later is arithmetic on it. RFC 9111 §4.2, RFC 5861, RFC 9213; CloudFront Developer Guide, "Managing
+how long content stays in the cache (expiration)" and "How CloudFront caches HTTP 4xx and 5xx".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from edgecache.config.model import CachePolicy, Semantics
+from edgecache.http.cache_control import Directives, parse_directives
+from edgecache.http.dates import parse_date
+from edgecache.http.message import Fields, Response, field_values, first_value
+from edgecache.http.structured import parse_targeted
+
+HEURISTIC_FRACTION = 0.1  # RFC 9111 §4.2.2: "a typical setting of this fraction might be 10%"
+HEURISTIC_S_MAX = 86_400.0  # a day: RFC 7234 asked for a Warning beyond it
+ERROR_S_MIN = 10.0  # CloudFront's ErrorCachingMinTTL
+# RFC 9110 §15.1, less 206, which is stored only in parts.
+HEURISTIC_STATUSES = frozenset({200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501})
+ERRORS_ALWAYS = frozenset({404, 414, 500, 501, 502, 503, 504})
+ERRORS_ON_REQUEST = frozenset({400, 403, 405, 412, 415})
+TARGETS = (b"cdn-cache-control",)
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What a stored response's fields mean for its reuse under one policy; all in seconds."""
+
+    lifetime_s: float  # fresh while its age is below this
+    age_on_arrival_s: float
+    rule: str  # what gave the lifetime: "s-maxage", "max-age", "expires", "default", ...
+    stale_while_revalidate_s: float = 0.0
+    stale_if_error_s: float = 0.0
+    validate_always: bool = False  # no-cache, or Vary: * under CloudFront's rules
+    never_stale: bool = False  # must-revalidate and its kin: stale is never served
+    immutable: bool = False
+
+    def age(self, received_at: float, now: float) -> float:
+        """Age in seconds (RFC 9111 §4.2.3); never negative."""
+        return self.age_on_arrival_s + max(0.0, now - received_at)
+
+    def fresh_until(self, received_at: float) -> float:
+        """The epoch second from which it is stale."""
+        return received_at + self.lifetime_s - self.age_on_arrival_s
+
+
+def assess(head: Response, policy: CachePolicy, semantics: Semantics) -> Assessment:
+    """What `head`, a response we stored or might, means for reuse."""
+    if semantics == "rfc9111":
+        return _assess_rfc9111(head)
+    return _assess_cloudfront(head, policy)
+
+
+def directives_of(fields: Fields) -> Directives:
+    """The Cache-Control of a message."""
+    return parse_directives(tuple(field_values(fields, b"cache-control")))
+
+
+@lru_cache(maxsize=4096)
+def response_directives(fields: Fields) -> tuple[Directives, bool]:
+    """The directives that bind us, and whether they are targeted (RFC 9213 §2.2).
+
+    A valid, non-empty targeted field replaces Cache-Control and Expires altogether.
+    """
+    for name in TARGETS:
+        values = field_values(fields, name)
+        if values:
+            targeted = parse_targeted(values)
+            if targeted is not None:
+                return targeted, True
+    return directives_of(fields), False
+
+
+def age_value(fields: Fields) -> float:
+    """The Age field in seconds; the first member where there are several; 0 when malformed."""
+    value = first_value(fields, b"age")
+    if value is None:
+        return 0.0
+    first = value.split(b",")[0].strip()
+    return float(min(int(first[:20]), 2**31)) if first.isdigit() else 0.0
+
+
+def _assess_rfc9111(head: Response) -> Assessment:
+    directives, targeted = response_directives(head.fields)
+    lifetime, rule = _explicit_lifetime(head, directives, targeted)
+    if lifetime is None:
+        lifetime, rule = _heuristic_lifetime(head, directives)
+    shared_strict = (
+        directives.has(b"must-revalidate")
+        or directives.has(b"proxy-revalidate")
+        or directives.has(b"s-maxage")  # §5.2.2.10: implies proxy-revalidate
+    )
+    return Assessment(
+        lifetime_s=lifetime,
+        age_on_arrival_s=_corrected_initial_age(head),
+        rule=rule,
+        stale_while_revalidate_s=float(directives.seconds(b"stale-while-revalidate") or 0),
+        stale_if_error_s=float(directives.seconds(b"stale-if-error") or 0),
+        validate_always=directives.has(b"no-cache") and not directives.field_names(b"no-cache"),
+        never_stale=shared_strict,
+        immutable=directives.has(b"immutable"),
+    )
+
+
+def _corrected_initial_age(head: Response) -> float:
+    """RFC 9111 §4.2.3: the larger of apparent age and Age plus the time the answer took."""
+    dated = parse_date(first_value(head.fields, b"date") or b"")
+    apparent = max(0.0, head.received_at - dated) if dated is not None else 0.0
+    delay = max(0.0, head.received_at - head.requested_at)
+    return max(apparent, age_value(head.fields) + delay)
+
+
+def _explicit_lifetime(
+    head: Response, directives: Directives, targeted: bool
+) -> tuple[float | None, str]:
+    """RFC 9111 §4.2.1, in its order."""
+    for name in (b"s-maxage", b"max-age"):
+        seconds = directives.seconds(name)
+        if seconds is not None:
+            return float(seconds), name.decode()
+    expires = field_values(head.fields, b"expires")
+    if expires and not targeted:
+        return _expires_in(head, expires), "expires"
+    return None, "none"
+
+
+def _expires_in(head: Response, expires: list[bytes]) -> float:
+    at = parse_date(expires[0]) if len(set(expires)) == 1 else None
+    if at is None:
+        return 0.0  # §5.3: an invalid date, "0" above all, is a time in the past
+    dated = parse_date(first_value(head.fields, b"date") or b"")
+    return max(0.0, at - (head.received_at if dated is None else dated))
+
+
+def _heuristic_lifetime(head: Response, directives: Directives) -> tuple[float, str]:
+    """RFC 9111 §4.2.2."""
+    modified = parse_date(first_value(head.fields, b"last-modified") or b"")
+    if modified is None:
+        return 0.0, "none"
+    if head.status not in HEURISTIC_STATUSES and not directives.has(b"public"):
+        return 0.0, "none"
+    dated = parse_date(first_value(head.fields, b"date") or b"")
+    since = (head.received_at if dated is None else dated) - modified
+    return min(max(0.0, since) * HEURISTIC_FRACTION, HEURISTIC_S_MAX), "heuristic"
+
+
+def _assess_cloudfront(head: Response, policy: CachePolicy) -> Assessment:
+    directives, _ = response_directives(head.fields)
+    lifetime, rule = cloudfront_ttl(head, policy, directives)
+    vary_any = any(value.strip() == b"*" for value in field_values(head.fields, b"vary"))
+    forbids_stale = directives.seconds(b"stale-if-error") == 0
+    return Assessment(
+        lifetime_s=lifetime,
+        age_on_arrival_s=age_value(head.fields),
+        rule=rule,
+        stale_while_revalidate_s=_capped(directives, b"stale-while-revalidate", policy),
+        # With no directive a stale copy is served when the origin is unreachable, up to MaxTTL.
+        stale_if_error_s=_capped(directives, b"stale-if-error", policy)
+        if directives.has(b"stale-if-error")
+        else float(policy.ttl_s_max),
+        validate_always=vary_any and policy.ttl_s_min == 0,
+        never_stale=forbids_stale or policy.ttl_s_max == 0,
+    )
+
+
+def _capped(directives: Directives, name: bytes, policy: CachePolicy) -> float:
+    return float(min(directives.seconds(name) or 0, policy.ttl_s_max))
+
+
+def cloudfront_ttl(
+    head: Response, policy: CachePolicy, directives: Directives
+) -> tuple[float, str]:
+    """Seconds an object is kept without asking, and the rule that said so."""
+    named, rule = _explicit_lifetime(head, directives, False)
+    if head.status >= 400:
+        return max(ERROR_S_MIN, named or 0.0), "error-caching"
+    if directives.has(b"no-store") or _unqualified(directives):
+        return float(policy.ttl_s_min), "min-ttl"
+    if named is None:
+        return float(max(policy.ttl_s_min, policy.ttl_s_default)), "default"
+    return min(max(named, float(policy.ttl_s_min)), float(policy.ttl_s_max)), rule
+
+
+def _unqualified(directives: Directives) -> bool:
+    """no-cache or private that covers the whole response, not just named fields."""
+    return any(
+        directives.has(name) and not directives.field_names(name)
+        for name in (b"no-cache", b"private")
+    )

@@ -1,0 +1,124 @@
+"""Cache keys. Law: nothing outside this file may decide that two requests share an entry.
+
+CloudFront Developer Guide, "Understand the cache key" and "Control the cache key with a policy".
+The encoding is injective: every part is preceded by its length, lists by their count.
+"""
+
+from __future__ import annotations
+
+from edgecache.config.model import CachePolicy, Selection
+from edgecache.http.encodings import accepts
+from edgecache.http.fields import cookie_pairs, query_pairs
+from edgecache.http.message import Fields, Request, combined_value, field_values
+from edgecache.rules.routing import Route
+
+Pair = tuple[bytes, bytes | None]
+Part = tuple[str, tuple[bytes | None, ...]]
+
+
+def cache_key(request: Request, route: Route) -> bytes:
+    """The key of the object that `request` asks for."""
+    policy = route.behavior.cache_policy
+    start = _encode(route.distribution.id.encode()) + _encode(request.path)
+    if not (has_query(policy) or policy.headers.items or has_cookies(policy)):
+        if not (policy.accept_encoding_gzip or policy.accept_encoding_brotli):
+            if request.method != b"OPTIONS":
+                return start
+    return start + b"".join(_encode_part(part) for part in key_parts(request, route)[2:])
+
+
+def key_parts(request: Request, route: Route) -> list[Part]:
+    """What the key is made of, each part with its name: the trace that `explain` prints."""
+    policy = route.behavior.cache_policy
+    parts: list[Part] = [
+        ("distribution", (route.distribution.id.encode(),)),
+        ("path", (request.path,)),
+    ]
+    if request.method == b"OPTIONS":
+        parts.append(("method", (b"OPTIONS",)))
+    if has_query(policy):
+        parts.append(("query", _flat(chosen_query(request, policy.query_strings))))
+    for name in policy.headers.items:
+        parts.append(("header", (name.lower().encode(), _header(request, name.lower().encode()))))
+    if has_cookies(policy):
+        pairs = sorted(chosen_cookies(request, policy.cookies), key=lambda pair: pair[0])
+        parts.append(("cookies", _flat(pairs)))
+    encoding = keyed_encoding(request.fields, policy, request.minor)
+    if encoding:
+        parts.append(("accept-encoding", (encoding,)))
+    return parts
+
+
+def has_query(policy: CachePolicy) -> bool:
+    """Whether any query string is in the key."""
+    return policy.query_strings.behavior != "none"
+
+
+def has_cookies(policy: CachePolicy) -> bool:
+    """Whether any cookie is in the key."""
+    return policy.cookies.behavior != "none"
+
+
+def _header(request: Request, name: bytes) -> bytes | None:
+    if name == b"host":
+        return request.host
+    return combined_value(request.fields, name)  # absent (None) is not the same as empty
+
+
+def chosen_query(request: Request, selection: Selection) -> list[Pair]:
+    """The parameters the selection names, in the order received, values verbatim."""
+    if request.query is None:
+        return []
+    return _chosen(query_pairs(request.query), selection)
+
+
+def chosen_cookies(request: Request, selection: Selection) -> list[Pair]:
+    """The cookies the selection names; those whose name begins with `$` never (RFC 2109's own)."""
+    found: list[Pair] = []
+    for value in field_values(request.fields, b"cookie"):
+        found += [pair for pair in cookie_pairs(value) if not pair[0].startswith(b"$")]
+    return _chosen(found, selection)
+
+
+def _chosen(pairs: list[Pair], selection: Selection) -> list[Pair]:
+    names = {name.encode() for name in selection.items}
+    match selection.behavior:
+        case "all":
+            return pairs
+        case "whitelist":
+            return [pair for pair in pairs if pair[0] in names]
+        case "allExcept":
+            return [pair for pair in pairs if pair[0] not in names]
+        case _:
+            return []
+
+
+def keyed_encoding(fields: Fields, policy: CachePolicy, minor: int) -> bytes:
+    """The normalized Accept-Encoding in the key and towards the origin; empty when not in the key.
+
+    HTTP/1.0 viewers count as having sent none.
+    """
+    if not (policy.accept_encoding_gzip or policy.accept_encoding_brotli) or minor == 0:
+        return b""
+    value = combined_value(fields, b"accept-encoding")
+    if value is None:
+        return b""
+    codings = []
+    if policy.accept_encoding_brotli and accepts(value, b"br"):
+        codings.append(b"br")
+    if policy.accept_encoding_gzip and accepts(value, b"gzip"):
+        codings.append(b"gzip")
+    return b",".join(codings)
+
+
+def _flat(pairs: list[Pair]) -> tuple[bytes | None, ...]:
+    return tuple(item for pair in pairs for item in pair)
+
+
+def _encode(value: bytes | None) -> bytes:
+    return b"-:" if value is None else b"%d:%b" % (len(value), value)
+
+
+def _encode_part(part: Part) -> bytes:
+    name, values = part
+    return b"%b%d;" % (name.encode(), len(values)) + b"".join(_encode(value) for value in values)

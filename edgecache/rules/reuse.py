@@ -1,0 +1,123 @@
+"""Reuse. Law: nothing outside this file decides that a stored response answers a request.
+
+RFC 9111 §4 and §5.2.1, RFC 5861; under CloudFront's rules the request's own directives count for
+nothing.
+"""
+
+from __future__ import annotations
+
+from edgecache.config.model import Semantics
+from edgecache.http.cache_control import Directives
+from edgecache.http.message import Fields, Request, Response, field_values, first_value
+from edgecache.rules.freshness import Assessment, directives_of
+from edgecache.rules.verdicts import (
+    Fetch,
+    MissReason,
+    Revalidate,
+    Serve,
+    ServeStale,
+    Unsatisfiable,
+    Verdict,
+)
+
+
+def judge(
+    request: Request, head: Response, assessment: Assessment, semantics: Semantics, now: float
+) -> Verdict:
+    """What may be done with the stored `head` for `request` at `now` (epoch seconds)."""
+    until = assessment.fresh_until(head.received_at)
+    if semantics == "cloudfront":
+        return _judge_plain(head, assessment, until, now)
+    wishes = request_directives(request.fields)
+    if wishes is None:
+        return _judge_plain(head, assessment, until, now)
+    return _judge_with_wishes(wishes, head, assessment, now)
+
+
+def request_directives(fields: Fields) -> Directives | None:
+    """The request's Cache-Control, else its Pragma (RFC 9111 §5.4), else None."""
+    directives = directives_of(fields)
+    if field_values(fields, b"cache-control"):
+        return directives
+    pragma = b",".join(field_values(fields, b"pragma"))
+    if b"no-cache" in pragma.lower():
+        return directives_of(((b"cache-control", b"no-cache"),))
+    return None
+
+
+def _judge_plain(head: Response, assessment: Assessment, until: float, now: float) -> Verdict:
+    if assessment.validate_always:
+        return _ask_again(head, MissReason.VALIDATE)
+    if now < until:
+        return Serve(until)
+    if not assessment.never_stale and now < until + assessment.stale_while_revalidate_s:
+        return ServeStale()
+    reason = MissReason.EXPIRED if assessment.lifetime_s > 0 else MissReason.VALIDATE
+    return _ask_again(head, reason)
+
+
+def _ask_again(head: Response, why: MissReason) -> Verdict:
+    return Revalidate(why) if has_validator(head.fields) else Fetch(why)
+
+
+def has_validator(fields: Fields) -> bool:
+    """Whether the response can be validated: an ETag or a Last-Modified."""
+    return (
+        first_value(fields, b"etag") is not None
+        or first_value(fields, b"last-modified") is not None
+    )
+
+
+def _judge_with_wishes(
+    wishes: Directives, head: Response, assessment: Assessment, now: float
+) -> Verdict:
+    """RFC 9111 §5.2.1, the request's own directives."""
+    verdict = _judge_wishes(wishes, head, assessment, now)
+    if wishes.has(b"only-if-cached") and not isinstance(verdict, Serve | ServeStale):
+        return Unsatisfiable()
+    return verdict
+
+
+def _judge_wishes(
+    wishes: Directives, head: Response, assessment: Assessment, now: float
+) -> Verdict:
+    until = assessment.fresh_until(head.received_at)
+    age = assessment.age(head.received_at, now)
+    if wishes.has(b"no-cache"):
+        return _ask_again(head, MissReason.REQUEST)
+    max_age = wishes.seconds(b"max-age")
+    if max_age is not None and age > max_age:
+        return _ask_again(head, MissReason.REQUEST)
+    min_fresh = wishes.seconds(b"min-fresh") or 0
+    if min_fresh and until - now < min_fresh:
+        return _ask_again(head, MissReason.REQUEST)
+    if now >= until and not assessment.validate_always and not assessment.never_stale:
+        accepted = accepted_staleness(wishes)
+        if accepted is not None and now - until <= accepted:
+            return Serve(until + accepted)
+    plain = _judge_plain(head, assessment, until, now)
+    if isinstance(plain, Serve) and max_age is not None:
+        return Serve(min(plain.until, now + max_age - age))
+    if isinstance(plain, Serve) and min_fresh:
+        return Serve(plain.until - min_fresh)
+    return plain
+
+
+def accepted_staleness(wishes: Directives) -> float | None:
+    """Seconds of staleness the viewer accepts (max-stale; any when it has no argument)."""
+    if not wishes.has(b"max-stale"):
+        return None
+    if wishes.argument(b"max-stale") is None:
+        return float("inf")
+    return float(wishes.seconds(b"max-stale") or 0)
+
+
+def serves_on_error(head: Response, assessment: Assessment, now: float) -> bool:
+    """Whether the stale `head` may be given because upstream failed (RFC 5861 §4).
+
+    CloudFront serves a stale copy when the origin is unreachable unless `stale-if-error=0`; never
+    one older than MaxTTL.
+    """
+    if assessment.never_stale or assessment.validate_always:
+        return False
+    return now < assessment.fresh_until(head.received_at) + assessment.stale_if_error_s

@@ -1,0 +1,37 @@
+"""Revalidation. Law: nothing outside this file says what a 304 changes in a stored response.
+
+RFC 9111 §3.2 and §4.3.4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edgecache.http.message import Response, without
+
+# §3.2: they describe the body that is kept, or one connection.
+NEVER_UPDATED = frozenset(
+    {
+        b"content-encoding",
+        b"content-length",
+        b"content-md5",
+        b"content-range",
+        b"content-type",
+        b"etag",
+        b"transfer-encoding",
+    }
+)
+# A value computed on its way to us, which says nothing of the kept one when it is absent.
+DROPPED_WHEN_ABSENT = frozenset({b"age", b"cache-status", b"via"})
+
+
+def refreshed(stored: Response, validated: Response) -> Response:
+    """`stored` with the fields of the 304 that validated it, as of that 304's times."""
+    new = tuple(field for field in validated.fields if field[0] not in NEVER_UPDATED)
+    named = {name for name, _ in new} | DROPPED_WHEN_ABSENT
+    return replace(
+        stored,
+        fields=without(stored.fields, named) + new,
+        requested_at=validated.requested_at,
+        received_at=validated.received_at,
+    )

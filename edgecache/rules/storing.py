@@ -1,0 +1,124 @@
+"""Storing. Law: nothing outside this file decides that a response may be kept.
+
+RFC 9111 §3 in its order; CloudFront Developer Guide, "Managing how long content stays in the cache"
+and "How CloudFront processes HTTP 3xx / 4xx and 5xx status codes from your origin".
+"""
+
+from __future__ import annotations
+
+from edgecache.config.model import CachePolicy
+from edgecache.http.cache_control import Directives
+from edgecache.http.message import Fields, Request, Response, field_values, first_value, without
+from edgecache.rules.freshness import (
+    ERRORS_ALWAYS,
+    ERRORS_ON_REQUEST,
+    HEURISTIC_STATUSES,
+    directives_of,
+    response_directives,
+)
+from edgecache.rules.routing import Route
+from edgecache.rules.verdicts import StoreReason
+
+# Final statuses whose meaning for a cache we know (RFC 9111 §3, "understood"); 206 and 304 apart.
+UNDERSTOOD = HEURISTIC_STATUSES | {302, 303, 307, 400, 401, 403, 406, 409, 411, 412, 413, 415}
+UNDERSTOOD |= {416, 417, 421, 422, 426, 429, 500, 502, 503, 504, 505, 201, 202}
+CLOUDFRONT_PLAIN = frozenset({200, 203, 204, 206, 300, 301, 302, 303, 410})
+
+
+def refusal_to_store(request: Request, head: Response, route: Route) -> StoreReason | None:
+    """Why `head`, answering `request`, must not be stored; None when it may be."""
+    if request.method != b"GET":
+        return StoreReason.METHOD
+    if route.distribution.semantics == "rfc9111":
+        return _refusal_rfc9111(request, head)
+    return _refusal_cloudfront(head, route.behavior.cache_policy)
+
+
+def caching_disabled(policy: CachePolicy) -> bool:
+    """All three TTLs zero: nothing is looked up, stored or collapsed."""
+    return policy.ttl_s_min == policy.ttl_s_default == policy.ttl_s_max == 0
+
+
+def _refusal_rfc9111(request: Request, head: Response) -> StoreReason | None:
+    directives, targeted = response_directives(head.fields)
+    if head.status < 200 or head.status in (206, 304):
+        return StoreReason.STATUS
+    understood = head.status in UNDERSTOOD
+    if directives.has(b"must-understand"):  # §5.2.2.3: then no-store is not for us
+        if not understood:
+            return StoreReason.STATUS
+    elif directives.has(b"no-store"):
+        return StoreReason.NO_STORE
+    if directives_of(request.fields).has(b"no-store"):
+        return StoreReason.REQUEST  # §5.2.1.5
+    if directives.has(b"private") and not directives.field_names(b"private"):
+        return StoreReason.PRIVATE
+    if any(b"*" in value.split(b",") for value in _vary(head.fields)):
+        return StoreReason.VARY_ANY
+    if first_value(request.fields, b"authorization") is not None and not _shareable(directives):
+        return StoreReason.AUTHORIZATION
+    return None if _keepable(head, directives, targeted) else StoreReason.NO_FRESHNESS
+
+
+def _vary(fields: Fields) -> list[bytes]:
+    return [value.replace(b" ", b"") for value in field_values(fields, b"vary")]
+
+
+def _shareable(directives: Directives) -> bool:
+    """RFC 9111 §3.5: what lets a shared cache keep an answer to a request with Authorization."""
+    return any(directives.has(name) for name in (b"public", b"must-revalidate", b"s-maxage"))
+
+
+def _keepable(head: Response, directives: Directives, targeted: bool) -> bool:
+    """RFC 9111 §3, the last list: something says that it may be reused."""
+    return (
+        directives.has(b"public")
+        or directives.has(b"private")  # with field names, else refused above
+        or directives.has(b"max-age")
+        or directives.has(b"s-maxage")
+        or (not targeted and first_value(head.fields, b"expires") is not None)
+        or head.status in HEURISTIC_STATUSES
+    )
+
+
+def _refusal_cloudfront(head: Response, policy: CachePolicy) -> StoreReason | None:
+    directives, _ = response_directives(head.fields)
+    explicit = directives.has(b"max-age") or directives.has(b"s-maxage")
+    if head.status in ERRORS_ALWAYS:
+        return StoreReason.NO_STORE if directives.has(b"no-store") else None
+    if head.status in ERRORS_ON_REQUEST or head.status in (307, 308):
+        return None if explicit and not _forbids(directives, policy) else StoreReason.STATUS
+    if head.status not in CLOUDFRONT_PLAIN or head.status == 206:
+        return StoreReason.STATUS
+    return _forbids(directives, policy)
+
+
+def _forbids(directives: Directives, policy: CachePolicy) -> StoreReason | None:
+    if policy.ttl_s_min > 0:
+        return None  # a MinTTL above zero overrides even no-store and private
+    if directives.has(b"no-store"):
+        return StoreReason.NO_STORE
+    if directives.has(b"private") and not directives.field_names(b"private"):
+        return StoreReason.PRIVATE
+    if directives.has(b"no-cache") and not directives.field_names(b"no-cache"):
+        return StoreReason.NO_CACHE
+    return None
+
+
+def storable_fields(head: Response, route: Route) -> Fields:
+    """What of a response's fields is kept: less what the directives or the policy take out."""
+    directives, _ = response_directives(head.fields)
+    named = (directives.field_names(b"private") or frozenset()) | (
+        directives.field_names(b"no-cache") or frozenset()
+    )
+    if route.distribution.semantics == "cloudfront" and not forwards_cookies(route):
+        named |= {b"set-cookie"}
+    return without(head.fields, named) if named else head.fields
+
+
+def forwards_cookies(route: Route) -> bool:
+    """Whether any cookie reaches the origin on this route."""
+    extra = route.behavior.origin_request_policy
+    return route.behavior.cache_policy.cookies.behavior != "none" or (
+        extra is not None and extra.cookies.behavior != "none"
+    )

@@ -1,0 +1,49 @@
+"""Variants. Law: under RFC 9111 one key holds several entries, told apart only by this file (§4.1).
+
+CloudFront's rules know no variants: there the key says everything.
+"""
+
+from __future__ import annotations
+
+from edgecache.http.fields import list_members
+from edgecache.http.message import Fields, combined_value, field_values
+
+VARY_NAMES_MAX = 64  # more names than any sane origin lists; beyond it nothing is reused
+Selected = tuple[tuple[bytes, bytes | None], ...]
+
+
+def vary_names(fields: Fields) -> tuple[bytes, ...]:
+    """The request fields a response says it was chosen by: lower case, sorted, each once."""
+    names: set[bytes] = set()
+    for value in field_values(fields, b"vary"):
+        names.update(member.lower() for member in list_members(value))
+    return tuple(sorted(names))
+
+
+def selected_by(request_fields: Fields, response_fields: Fields) -> Selected:
+    """The values by which a response was chosen, normalized for comparison."""
+    return tuple(
+        (name, normalized(name, combined_value(request_fields, name)))
+        for name in vary_names(response_fields)
+    )
+
+
+def answers(selected: Selected, request_fields: Fields) -> bool:
+    """Whether a stored response chosen by `selected` was chosen by what this request says too."""
+    if len(selected) > VARY_NAMES_MAX:
+        return False
+    return all(
+        name != b"*" and normalized(name, combined_value(request_fields, name)) == value
+        for name, value in selected
+    )
+
+
+def normalized(name: bytes, value: bytes | None) -> bytes | None:
+    """White space and line breaks between members do not count (RFC 9111 §4.1)."""
+    if value is None:
+        return None
+    members = list_members(value)
+    if name in (b"accept-encoding", b"accept-language"):
+        # Case means nothing in them, and neither does the order of members: weights say it.
+        members = sorted(member.lower().replace(b" ", b"") for member in members)
+    return b",".join(members)

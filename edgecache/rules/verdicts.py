@@ -1,0 +1,89 @@
+"""Why, and what now: the words in which rules answer.
+
+Each reason is one word that reaches `Cache-Status`, counters, the access log, `explain` and tests
+unchanged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class MissReason(StrEnum):
+    """Why a request was not answered from the store."""
+
+    ABSENT = "absent"  # nothing stored under this key
+    EXPIRED = "expired"  # stored, stale, and no permission to serve it so
+    VARIANT = "variant"  # stored, but for other request headers
+    VALIDATE = "must-validate"  # stored, but each use must be validated (no-cache, ttl 0)
+    PARTIAL = "partial"  # stored in part, and not the part asked for
+    METHOD = "method"  # this method is never answered from a store
+    DISABLED = "disabled"  # the cache policy switches caching off
+    REQUEST = "request"  # the request's own directives ask for a newer answer
+    RANGE = "range"  # a part of an object that is not stored whole
+
+
+# RFC 9211 §2.2: why the request went forward.
+FORWARDED = {
+    MissReason.ABSENT: "uri-miss",
+    MissReason.EXPIRED: "stale",
+    MissReason.VARIANT: "vary-miss",
+    MissReason.VALIDATE: "stale",
+    MissReason.PARTIAL: "partial",
+    MissReason.METHOD: "method",
+    MissReason.DISABLED: "bypass",
+    MissReason.REQUEST: "request",
+    MissReason.RANGE: "partial",
+}
+
+
+class StoreReason(StrEnum):
+    """Why a response was not stored."""
+
+    METHOD = "method"
+    STATUS = "status"
+    NO_STORE = "no-store"
+    PRIVATE = "private"
+    NO_CACHE = "no-cache"
+    AUTHORIZATION = "authorization"
+    NO_FRESHNESS = "no-freshness"  # nothing says it may be kept, not even heuristics
+    VARY_ANY = "vary-any"  # Vary: *
+    SET_COOKIE = "set-cookie"
+    TOO_LARGE = "too-large"
+    TRUNCATED = "truncated"
+    REQUEST = "request"  # the request carried no-store
+
+
+@dataclass(frozen=True, slots=True)
+class Serve:
+    """Give the entry as it is."""
+
+    until: float  # epoch seconds; the verdict is void from then on
+
+
+@dataclass(frozen=True, slots=True)
+class ServeStale:
+    """Give the stale entry now and refresh it in the background (RFC 5861 §3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revalidate:
+    """Ask upstream whether the entry still holds."""
+
+    why: MissReason
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Ask upstream for the whole; the entry, if any, does not answer this request."""
+
+    why: MissReason
+
+
+@dataclass(frozen=True, slots=True)
+class Unsatisfiable:
+    """`only-if-cached`, and nothing here answers (RFC 9111 §5.2.1.7): 504."""
+
+
+Verdict = Serve | ServeStale | Revalidate | Fetch | Unsatisfiable

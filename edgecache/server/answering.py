@@ -1,0 +1,81 @@
+"""Answers: a stored entry as bytes for the wire, with the lease on which they may be given again.
+
+Law: what changes with time (Age, the ttl in Cache-Status) is made anew each second, what changes
+with each request (its id) each time; all else is made once.
+"""
+
+from __future__ import annotations
+
+from edgecache.http.message import Fields, first_value, without
+from edgecache.http.writing import response_head
+from edgecache.rules.routing import RouteTable
+from edgecache.store.entry import Entry
+from edgecache.tier.answer import Found, Outcome
+
+_MADE_ANEW = frozenset({b"age", b"cache-status", b"x-amz-cf-id"})
+ID_LINE = b"X-Amz-Cf-Id: "
+
+
+class Answer:
+    """A reply from a stored entry.
+
+    The wire has: `head(now)`, then the request id and two line ends when `has_id`, then `body`.
+    """
+
+    __slots__ = (
+        "_born",
+        "_detail",
+        "_fixed",
+        "_head",
+        "_name",
+        "_second",
+        "_stale_at",
+        "body",
+        "entry",
+        "fields",
+        "has_id",
+        "result",
+        "status",
+        "table",
+        "until",
+    )
+
+    def __init__(self, found: Found, outcome: Outcome, fields: Fields, table: RouteTable) -> None:
+        """`fields` are the outcome's, dressed by the front, with everything but the framing."""
+        self.entry: Entry = found.entry
+        self.until = found.until
+        self.table = table
+        self.status = outcome.status
+        self.result = outcome.result
+        body = outcome.body
+        self.body: bytes | memoryview = body if isinstance(body, bytes | memoryview) else b""
+        self.has_id = first_value(fields, b"x-amz-cf-id") is not None
+        fixed = without(fields, _MADE_ANEW)
+        if outcome.length is not None:
+            fixed = (*fixed, (b"content-length", b"%d" % outcome.length))
+        self.fields = fixed
+        assessment = found.entry.assessment(found.route)
+        received_at = found.entry.head.received_at
+        self._born = received_at - assessment.age_on_arrival_s
+        self._stale_at = assessment.fresh_until(received_at)
+        self._fixed = response_head(outcome.status, outcome.reason, fixed)[:-2]
+        status_line = (first_value(fields, b"cache-status") or b"").partition(b"; ttl=")
+        self._name = status_line[0]
+        self._detail = b"; detail=" + outcome.trace.detail.encode() if outcome.trace.detail else b""
+        self._second = -1
+        self._head = b""
+
+    def head(self, now: float) -> bytes:
+        """The head but for the request id, made anew each second."""
+        second = int(now)
+        if second != self._second:
+            age = max(0, int(now - self._born))
+            lines = b"Age: %d\r\nCache-Status: %b; ttl=%d%b\r\n" % (
+                age,
+                self._name,
+                int(self._stale_at - now),
+                self._detail,
+            )
+            self._head = self._fixed + lines + (ID_LINE if self.has_id else b"\r\n")
+            self._second = second
+        return self._head

@@ -1,0 +1,182 @@
+"""Deliveries: an outcome becomes bytes on one connection. Law: a broken body is an aborted socket.
+
+A response whose body breaks off must not look whole (RFC 9112 §8): the connection is reset.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from edgecache.http.head import keeps_alive
+from edgecache.http.message import Fields, Request
+from edgecache.http.writing import LAST_CHUNK, chunk, response_head
+from edgecache.server.answering import Answer
+from edgecache.server.listener import FAILED
+from edgecache.server.telling import Asked, Told
+from edgecache.tier.answer import Errand, Outcome, Refusal, Result
+from edgecache.upstream.base import Body, Fault, UpstreamError
+
+if TYPE_CHECKING:
+    from edgecache.server.protocol import Connection
+    from edgecache.server.request_body import RequestBody
+
+logger = logging.getLogger("edgecache.server")
+
+FAULT_DETAILS = {
+    Fault.REFUSED: "OriginConnectError",
+    Fault.CONNECT_TIMEOUT: "OriginConnectError",
+    Fault.NAME: "OriginDnsError",
+    Fault.TLS: "OriginConnectError",
+    Fault.MALFORMED: "OriginInvalidResponseError",
+    Fault.HEAD_TOO_BIG: "OriginHeaderTooBigError",
+    Fault.BUSY: "CapacityExceeded",
+}
+
+
+class Delivery:
+    """One request's way out: a reply on `connection`, counted and recorded once."""
+
+    def __init__(self, connection: Connection, request: Request | None, asked: Asked) -> None:
+        self._connection = connection
+        self._listener = connection.listener
+        self._request = request
+        self._asked = asked
+        self._minor = 1 if request is None else request.minor
+        self._began = connection.began
+        self._id = self._listener.ids.next()
+        self._first_byte_s = 0.0
+        self._sent_bytes = 0
+
+    async def run(self, errand: Errand, body: RequestBody | None) -> None:
+        """Do the errand and send what came of it, or the page that says why nothing did."""
+        listener = self._listener
+        try:
+            outcome = await listener.front.run(errand, body)
+        except UpstreamError as error:
+            detail = FAULT_DETAILS.get(error.fault, "OriginCommError")
+            why = "The origin gave no usable response."
+            self.send_refusal(Refusal(error.status, why, detail), listener.clock())
+            return
+        except asyncio.CancelledError:
+            self._tell(Told(0, Result.ERROR, 0, detail="ClientHungUpRequest"))
+            raise
+        except Exception:
+            logger.exception("a request failed inside the cache")
+            self._connection.closing = True
+            self.send_refusal(FAILED, listener.clock())
+            return
+        finally:
+            if body is not None:
+                body.close()
+        await self._send(outcome)
+
+    async def _send(self, outcome: Outcome) -> None:
+        fields = self._listener.front.dressed(outcome, self._id)
+        told = Told(outcome.status, outcome.result, 0, fields, outcome.trace.detail)
+        try:
+            if isinstance(outcome.body, bytes | memoryview) or outcome.body is None:
+                self._write_whole(outcome, fields, outcome.body or b"")
+                await self._connection.drained()
+            else:
+                await self._stream(outcome, fields, outcome.body)
+        except UpstreamError:
+            told.result, told.detail = Result.ERROR, "AbortedOrigin"
+            self._connection.transport.abort()
+        except asyncio.CancelledError:
+            told.result, told.detail = Result.ERROR, "ClientCommError"
+            raise
+        finally:
+            told.bytes_out = self._sent_bytes
+            told.first_byte_s = self._first_byte_s
+            if outcome.body is not None and not isinstance(outcome.body, bytes | memoryview):
+                outcome.body.close()
+            self._tell(told)
+
+    def _write_whole(self, outcome: Outcome, fields: Fields, body: bytes | memoryview) -> None:
+        head = self._head(outcome.status, outcome.reason, fields, outcome.length, chunked=False)
+        self._write(head, body)
+
+    async def _stream(self, outcome: Outcome, fields: Fields, body: Body) -> None:
+        """Send pieces as they come, no faster than the viewer takes them."""
+        chunked = outcome.length is None and self._minor == 1
+        if outcome.length is None and not chunked:
+            self._connection.closing = True  # the end of the connection is the end of the body
+        head = self._head(outcome.status, outcome.reason, fields, outcome.length, chunked=chunked)
+        while True:
+            data = body.read_nowait()
+            if data is None:
+                if head:
+                    self._write(head)
+                    head = b""
+                data = await body.read()
+            if not data:
+                break
+            self._write(head, chunk(data) if chunked else data)
+            head = b""
+            await self._connection.drained()
+        if head or chunked:
+            self._write(head, LAST_CHUNK if chunked else b"")
+
+    def send_answer(self, answer: Answer, now: float) -> None:
+        """A stored answer, for a connection that does not stay or a viewer of HTTP/1.0."""
+        head = answer.head(now)
+        if answer.has_id:
+            head = b"%b%b\r\n\r\n" % (head, self._id)
+        connection_line = self._connection_line()
+        if connection_line is not None:
+            head = b"%bConnection: %b\r\n\r\n" % (head[:-2], connection_line)
+        self._write(head, answer.body)
+        self._tell(Told(answer.status, answer.result, self._sent_bytes, answer.fields))
+        self._end()
+
+    def send_refusal(self, refusal: Refusal, now: float) -> None:
+        """A page of our own."""
+        outcome = self._listener.refuse(refusal, self._id, now)
+        fields = self._listener.front.dressed(outcome, self._id)
+        head_only = self._request is not None and self._request.method == b"HEAD"
+        head_only = head_only or self._asked.method == b"HEAD"
+        body = b"" if head_only or not isinstance(outcome.body, bytes) else outcome.body
+        self._write_whole(outcome, fields, body)
+        told = Told(outcome.status, Result.ERROR, self._sent_bytes, fields, refusal.detail)
+        self._tell(told)
+        self._end()
+
+    def _end(self) -> None:
+        if self._connection.closing:
+            self._connection.transport.close()
+
+    def _head(
+        self, status: int, reason: bytes, fields: Fields, length: int | None, *, chunked: bool
+    ) -> bytes:
+        if chunked:
+            fields = (*fields, (b"transfer-encoding", b"chunked"))
+        elif length is not None:
+            fields = (*fields, (b"content-length", b"%d" % length))
+        line = self._connection_line()
+        if line is not None:
+            fields = (*fields, (b"connection", line))
+        return response_head(status, reason, fields)
+
+    def _connection_line(self) -> bytes | None:
+        """The Connection field this reply needs, if any; notes when it is the last one."""
+        connection, request = self._connection, self._request
+        if request is not None and not keeps_alive(request.minor, request.fields):
+            connection.closing = True
+        if connection.closing or connection.unread_body:
+            connection.closing = True
+            return b"close"
+        return b"keep-alive" if self._minor == 0 else None
+
+    def _write(self, head: bytes, body: bytes | memoryview = b"") -> None:
+        size = len(head) + len(body)
+        if not self._sent_bytes:
+            self._first_byte_s = self._listener.clock() - self._began
+        self._sent_bytes += size
+        self._connection.write(head, body)
+
+    def _tell(self, told: Told) -> None:
+        now = self._listener.clock()
+        taken = now - self._began
+        self._listener.teller.tell(self._asked, told, self._connection.client, self._id, now, taken)

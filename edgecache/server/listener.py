@@ -1,0 +1,81 @@
+"""A listener: one address, the front behind it, and what all its connections share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from edgecache.config.model import Limits
+from edgecache.http.dates import format_date
+from edgecache.http.head import HeadLimits
+from edgecache.http.message import Request
+from edgecache.server.answering import Answer
+from edgecache.server.memo import Memo
+from edgecache.server.pages import page
+from edgecache.server.request_ids import RequestIds
+from edgecache.server.telling import Teller
+from edgecache.tier.answer import Found, Outcome, Refusal
+from edgecache.tier.front import Front
+
+if TYPE_CHECKING:
+    from edgecache.server.protocol import Connection
+
+
+@dataclass(slots=True, eq=False)
+class Listener:
+    """What the connections of one address share."""
+
+    front: Front
+    limits: Limits
+    clock: Callable[[], float]  # epoch seconds that never step back
+    ids: RequestIds
+    teller: Teller
+    brand: str
+    memo: Memo | None = None
+    scheme: bytes = b"http"
+    head_limits: HeadLimits = field(init=False)
+    connections: set[Connection] = field(default_factory=set)
+    touched: set[bytes] = field(default_factory=set)  # keys hit through the memo
+
+    def __post_init__(self) -> None:
+        self.head_limits = HeadLimits(
+            self.limits.head_bytes_max, self.limits.url_bytes_max, self.limits.fields_max
+        )
+
+    def answer(self, found: Found, request: Request, now: float) -> Answer:
+        """The answer a found entry gives."""
+        outcome = self.front.tier.serve(found, request, now)
+        return Answer(found, outcome, self.front.dressed(outcome, b""), self.front.table)
+
+    def refuse(self, refusal: Refusal, request_id: bytes, now: float) -> Outcome:
+        """The outcome of a refusal."""
+        return page(refusal, self.brand, request_id, format_date(now))
+
+    def site_name(self, host: bytes) -> str:
+        """What the log says of a host: the distribution's own domain name, or its id."""
+        site = self.front.table.site(host)
+        if site is None:
+            return ""
+        return site.distribution.domain_name or site.distribution.id
+
+    def sweep(self) -> None:
+        """Once a second: close what is overdue, and tell the store what was used meanwhile."""
+        now = self.clock()
+        for connection in list(self.connections):
+            connection.check_deadline(now)
+        if self.touched:
+            touched, self.touched = self.touched, set()
+            self.front.tier.store.touch(touched)
+        counters = self.teller.counters
+        counters.connections = len(self.connections)
+        store = self.front.tier.store
+        counters.store_objects = len(store)
+        counters.store_bytes = store.size_bytes
+        counters.evicted = store.evicted
+        counters.fills = len(self.front.tier.flights)
+
+
+SHED = Refusal(503, "Too many connections at once.", "CapacityExceeded", close=True)
+OVERDUE = Refusal(408, "The request did not arrive in time.", "ClientCommError", close=True)
+FAILED = Refusal(500, "An error inside the cache.", "Error", close=True)

@@ -1,0 +1,323 @@
+"""The viewer protocol under Uvicorn. Law: one request at a time, answered in the order it came.
+
+Bytes are recalled from the memo or read strictly, decided, and written; what must be awaited runs
+as one task while reading of the next request is held. Deadlines are absolute and checked by one
+sweep a second for all connections, so that the path of a hit arms no timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any, cast
+
+from edgecache.http.head import BadMessage, keeps_alive, oversize, parse_request_head
+from edgecache.http.message import Request, first_value
+from edgecache.http.writing import CONTINUE
+from edgecache.server.answering import Answer
+from edgecache.server.delivery import Delivery
+from edgecache.server.listener import OVERDUE, SHED, Listener
+from edgecache.server.request_body import RequestBody
+from edgecache.server.telling import NOTHING_ASKED, Asked, Told
+from edgecache.tier.answer import Errand, Refusal
+
+HELD_BYTES_MAX = 65_536  # of pipelined requests read ahead, as Uvicorn's HIGH_WATER_LIMIT
+SMALL_BODY_BYTES = 65_536  # joined to its head for one write
+_BARE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
+
+
+class Connection(asyncio.Protocol):
+    """One viewer socket."""
+
+    def __init__(
+        self,
+        config: Any,
+        server_state: Any,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self.listener = cast(Listener, config.loaded_app.listener)
+        self.loop = _loop or asyncio.get_event_loop()
+        self.transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self.client: tuple[str, int] = ("", 0)
+        self.deadline = 0.0
+        self.closing = False
+        self.began = 0.0  # when the first byte of the current request came
+        self._state = server_state
+        self._held = b""  # read, and not yet served
+        self._body: RequestBody | None = None  # arriving
+        self._task: asyncio.Task[None] | None = None
+        self._paused = False  # the transport's buffer is full
+        self._reading = True
+        self._drained: asyncio.Future[None] | None = None
+        self._unsent_bytes = 0
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self.client = (peer[0], peer[1]) if isinstance(peer, tuple) and peer else ("", 0)
+        listener = self.listener
+        self._state.connections.add(self)
+        listener.connections.add(self)
+        self.deadline = listener.clock() + listener.limits.head_s_max
+        if len(listener.connections) > listener.limits.connections_max:
+            self.refuse(SHED, NOTHING_ASKED, listener.clock())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._state.connections.discard(self)
+        self.listener.connections.discard(self)
+        self.closing = True
+        if self._body is not None:
+            self._body.abort()
+        if self._task is not None:
+            self._task.cancel()
+        self.resume_writing()
+
+    def eof_received(self) -> bool:
+        """A viewer that half-closes still gets the answer it waits for."""
+        if self._body is not None and not self._body.done:
+            self._body.abort()
+        self.closing = self.closing or self._task is None
+        return self._task is not None
+
+    def data_received(self, data: bytes) -> None:
+        if self._body is not None:
+            self._feed_body(data)
+            return
+        if self.closing:
+            return  # what follows the last request is not executed
+        if self._task is not None or self._paused:
+            self._hold(self._held + data)
+            return
+        listener = self.listener
+        now = listener.clock()
+        if not self._held:
+            self.began = now
+            if listener.memo is not None:
+                known = listener.memo.recall(data, listener.front.table, now)
+                if known is not None:
+                    self._write_answer(known.answer, known.asked, now)
+                    return
+        self._serve(self._held + data, now)
+
+    def pause_writing(self) -> None:
+        self._paused = True
+        self._unsent_bytes = self.transport.get_write_buffer_size()
+        self.deadline = self.listener.clock() + self.listener.limits.write_idle_s_max
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+        if self._task is None and not self.closing:
+            self.rest()
+
+    # What Uvicorn calls.
+
+    def shutdown(self) -> None:
+        """Finish the request under way, if there is one, then close."""
+        self.closing = True
+        if self._task is None and not self._paused:
+            self.transport.close()
+
+    # What the listener's sweep calls.
+
+    def check_deadline(self, now: float) -> None:
+        """Close a connection that is overdue."""
+        if now < self.deadline:
+            return
+        if self._paused:
+            unsent = self.transport.get_write_buffer_size()
+            if unsent < self._unsent_bytes:  # slow, but moving
+                self._unsent_bytes = unsent
+                self.deadline = now + self.listener.limits.write_idle_s_max
+            else:
+                self.transport.abort()
+        elif self._body is not None and not self._body.done:
+            if self._body.waiting_bytes == 0:  # else it is upstream that is slow
+                self._body.abort()
+        elif self._task is None:
+            if self._held:
+                self.refuse(OVERDUE, NOTHING_ASKED, now)
+            self.transport.close()
+
+    # Serving.
+
+    def _serve(self, data: bytes, now: float) -> None:
+        """Serve the requests in `data` until one must wait, or what is left is not a whole head."""
+        while data and self._task is None and not self.closing and not self._paused:
+            start = 2 if data.startswith(b"\r\n") else 0  # RFC 9112 §2.2: one empty line is skipped
+            end = data.find(b"\r\n\r\n", start) + 4
+            if end == 3 or end > self.listener.limits.head_bytes_max + start:
+                self._expect_more(data[start:], now)
+                break
+            head, rest = data[start:end], data[end:]
+            data = self._begin(head, rest, now)
+        self._hold(data)
+
+    def _expect_more(self, start: bytes, now: float) -> None:
+        """A head that is not whole: refuse what can no longer become good, else wait for more."""
+        limits = self.listener.head_limits
+        if len(start) > limits.head_bytes_max:
+            self._refuse_message(oversize(start, limits), now)
+        elif _BARE.search(start) or start.startswith(b"\r\n"):
+            self.refuse(Refusal(400, "Bad request.", "InvalidRequest", True), NOTHING_ASKED, now)
+        elif not self._held:
+            self.deadline = now + self.listener.limits.head_s_max
+
+    def _begin(self, head: bytes, rest: bytes, now: float) -> bytes:
+        """One request: decide, and answer or set off. Gives what comes after it."""
+        listener = self.listener
+        try:
+            request = parse_request_head(head, listener.head_limits, listener.scheme, self.client)
+        except BadMessage as bad:
+            self._refuse_message(bad, now)
+            return b""
+        asked = Asked.by(request, listener.site_name(request.host), len(head))
+        concluded = listener.front.decide(request, now)
+        if isinstance(concluded, Errand):
+            return self._set_off(concluded, request, asked, rest)
+        if isinstance(concluded, Refusal):
+            self.refuse(concluded, asked, now, close=request.has_body or not _stays(request))
+            return rest
+        answer = listener.answer(concluded, request, now)
+        if not _stays(request) or request.minor == 0:
+            Delivery(self, request, asked).send_answer(answer, now)
+            return rest
+        if listener.memo is not None and concluded.until and not request.has_body:
+            listener.memo.learn(head, asked, answer)
+        self._write_answer(answer, asked, now)
+        return rest
+
+    def _write_answer(self, answer: Answer, asked: Asked, now: float) -> None:
+        """The whole of a hit: bytes out, and told."""
+        listener = self.listener
+        answer.entry.used = True
+        listener.touched.add(answer.entry.key)
+        head, body = answer.head(now), answer.body
+        request_id = b""
+        if answer.has_id:
+            request_id = listener.ids.next()
+            head = b"%b%b\r\n\r\n" % (head, request_id)
+        self.deadline = now + listener.limits.idle_s_max
+        size = len(head) + len(body)
+        self.write(head, body)
+        told = Told(answer.status, answer.result, size, answer.fields)
+        listener.teller.tell(asked, told, self.client, request_id, now, now - self.began)
+        self.began = now
+
+    def _set_off(self, errand: Errand, request: Request, asked: Asked, rest: bytes) -> bytes:
+        """Run an errand; the next request is not read before this one is answered."""
+        body = None
+        if request.has_body:
+            body = self._body = RequestBody(
+                request.length, self.listener.head_limits,
+                self._invite(request), self._resume_reading,
+            )  # fmt: skip
+        self.deadline = self.listener.clock() + self.listener.limits.body_idle_s_max
+        delivery = Delivery(self, request, asked)
+        self._task = self.loop.create_task(delivery.run(errand, body))
+        self._state.tasks.add(self._task)
+        self._task.add_done_callback(self._task_done)
+        if body is not None and rest:
+            self._feed_body(rest)
+            return b""
+        return rest
+
+    def _invite(self, request: Request) -> Any:
+        """What to do when the body is first wanted: say that it is welcome (RFC 9110 §10.1.1)."""
+        expected = request.minor == 1 and first_value(request.fields, b"expect") is not None
+
+        def invite() -> None:
+            if expected and not self.closing:
+                self.transport.write(CONTINUE)
+
+        return invite
+
+    def _feed_body(self, data: bytes) -> None:
+        body = self._body
+        assert body is not None
+        try:
+            rest = body.feed(data)
+        except BadMessage:
+            self.closing = True  # the errand is told by the body, and answers
+            self._body = None
+            return
+        self.deadline = self.listener.clock() + self.listener.limits.body_idle_s_max
+        if body.done:
+            self._body = None
+            self._hold(rest)
+        elif body.waiting_bytes > self.listener.limits.buffer_bytes_max and self._reading:
+            self._reading = False
+            self.transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        body = self._body
+        if not self._reading and (body is None or body.waiting_bytes == 0) and not self.closing:
+            self._reading = True
+            self.transport.resume_reading()
+
+    def _hold(self, data: bytes) -> None:
+        self._held = data
+        full = len(data) > HELD_BYTES_MAX
+        if full and self._reading and not self.closing:
+            self._reading = False
+            self.transport.pause_reading()
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._state.tasks.discard(task)
+        self._task = None
+        if self._body is not None:  # answered before it was read: RFC 9112 §9.3
+            self._body = None
+            self.closing = True
+        if self.closing:
+            self.transport.close()
+        else:
+            self.rest()
+
+    def rest(self) -> None:
+        """Between two requests: serve what is held, else wait for more."""
+        now = self.listener.clock()
+        self.deadline = now + self.listener.limits.idle_s_max
+        self.began = now
+        held, self._held = self._held, b""
+        if held:
+            self._serve(held, now)
+        if len(self._held) <= HELD_BYTES_MAX:
+            self._resume_reading()
+
+    # Used by deliveries.
+
+    def write(self, head: bytes, body: bytes | memoryview) -> None:
+        """Send bytes: in one write when they are few, without copying when they are many."""
+        if len(body) <= SMALL_BODY_BYTES:
+            self.transport.write(b"".join((head, body)))
+        else:
+            self.transport.write(head)
+            self.transport.write(body)
+
+    @property
+    def unread_body(self) -> bool:
+        """A request body is still arriving: what follows it cannot be told from it."""
+        return self._body is not None
+
+    def refuse(self, refusal: Refusal, asked: Asked, now: float, *, close: bool = False) -> None:
+        """Answer with our own page."""
+        self.closing = self.closing or close or refusal.close
+        Delivery(self, None, asked).send_refusal(refusal, now)
+
+    def _refuse_message(self, bad: BadMessage, now: float) -> None:
+        refusal = Refusal(bad.status, "Bad request.", "InvalidRequest", close=True)
+        self.refuse(refusal, NOTHING_ASKED, now)
+
+    async def drained(self) -> None:
+        """Wait until the viewer has taken enough of what was written."""
+        if self._paused and not self.transport.is_closing():
+            self._drained = self.loop.create_future()
+            await self._drained
+
+
+def _stays(request: Request) -> bool:
+    return keeps_alive(request.minor, request.fields)

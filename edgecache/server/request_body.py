@@ -1,0 +1,81 @@
+"""A request's body on its way upstream. Law: at most `buffer_bytes_max` of it wait here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from edgecache.http.framing import ChunkedReader, LengthReader
+from edgecache.http.head import BadMessage, HeadLimits
+from edgecache.upstream.base import Fault, UpstreamError
+
+
+class RequestBody:
+    """The Body of a request, fed by its connection."""
+
+    def __init__(
+        self,
+        length: int | None,
+        limits: HeadLimits,
+        on_first_read: Callable[[], None],
+        on_drained: Callable[[], None],
+    ) -> None:
+        self.length = length
+        self.waiting_bytes = 0
+        self._reader = ChunkedReader(limits) if length is None else LengthReader(length)
+        self._pieces: deque[bytes] = deque()
+        self._on_first_read: Callable[[], None] | None = on_first_read
+        self._on_drained = on_drained
+        self._broken = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def done(self) -> bool:
+        """Its end has arrived."""
+        return self._reader.done
+
+    def feed(self, data: bytes) -> bytes:
+        """Take in what arrived; gives what comes after the end. BadMessage when malformed."""
+        try:
+            pieces = self._reader.feed(data)
+        except BadMessage:
+            self.abort()
+            raise
+        self._pieces.extend(pieces)
+        self.waiting_bytes += sum(map(len, pieces))
+        self._wake()
+        rest, self._reader.rest = self._reader.rest, b""
+        return rest
+
+    def abort(self) -> None:
+        """It will never be whole: whoever reads it is told."""
+        self._broken = True
+        self._wake()
+
+    async def read(self) -> bytes:
+        while (data := self.read_nowait()) is None:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        return data
+
+    def read_nowait(self) -> bytes | None:
+        if self._broken:
+            raise UpstreamError(Fault.TRUNCATED, "request body")
+        if self._on_first_read is not None:
+            begin, self._on_first_read = self._on_first_read, None
+            begin()
+        if not self._pieces:
+            return b"" if self.done else None
+        data = self._pieces.popleft()
+        self.waiting_bytes -= len(data)
+        self._on_drained()
+        return data
+
+    def close(self) -> None:
+        self._pieces.clear()
+        self.waiting_bytes = 0
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -1,0 +1,43 @@
+"""Entries. Law: an entry holds facts as received; what they mean is judged anew by `rules`."""
+
+from __future__ import annotations
+
+from edgecache.http.message import Response
+from edgecache.rules.freshness import Assessment, assess
+from edgecache.rules.routing import Route
+from edgecache.rules.variants import Selected
+
+# Measured with tracemalloc: the entry, its head's tuples, its place in the index.
+ENTRY_OVERHEAD_BYTES = 600
+
+
+class Entry:
+    """A complete stored response. Never changed but for `alive`, `used` and the remembered
+    assessment, which is a pure function of the facts and the route."""
+
+    __slots__ = ("_assessed", "_route", "alive", "body", "head", "key", "selected", "used")
+
+    def __init__(self, key: bytes, head: Response, body: bytes, selected: Selected = ()) -> None:
+        self.key = key
+        self.head = head
+        self.body = body
+        self.selected = selected
+        self.alive = False  # set by the store that holds it
+        self.used = False  # set on a hit, drained by the store: a lossy hint of recency
+        self._route: Route | None = None
+        self._assessed: Assessment | None = None
+
+    def assessment(self, route: Route) -> Assessment:
+        """What the facts mean under `route`'s policy, worked out once for each."""
+        if self._route is route and self._assessed is not None:
+            return self._assessed
+        policy = route.behavior.cache_policy
+        self._assessed = assess(self.head, policy, route.distribution.semantics)
+        self._route = route
+        return self._assessed
+
+    @property
+    def size_bytes(self) -> int:
+        """What it costs to keep, overhead included."""
+        fields = sum(len(name) + len(value) + 96 for name, value in self.head.fields)
+        return len(self.body) + len(self.key) + fields + ENTRY_OVERHEAD_BYTES

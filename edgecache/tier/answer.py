@@ -1,0 +1,129 @@
+"""What a tier and its front conclude. Law: an answer carries the lease on which it may be repeated.
+
+A *found* entry, an *errand*, a *refusal* are conclusions of `decide`; an *outcome* is what an
+errand ends in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from edgecache.http.message import Fields, Request, Response
+from edgecache.http.ranges import Span
+from edgecache.rules.replying import Plan
+from edgecache.rules.routing import Route
+from edgecache.rules.verdicts import FORWARDED, MissReason, StoreReason
+from edgecache.store.entry import Entry
+from edgecache.upstream.base import Body
+
+
+class Result(StrEnum):
+    """How a request was answered: CloudFront's x-edge-result-type, and the word in X-Cache."""
+
+    HIT = "Hit"
+    REFRESH_HIT = "RefreshHit"
+    MISS = "Miss"
+    ERROR = "Error"
+    REDIRECT = "Redirect"
+    LIMIT = "LimitExceeded"
+    CAPACITY = "CapacityExceeded"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """We answer ourselves, with an error page."""
+
+    status: int
+    why: str  # for the page and the log: one sentence
+    detail: str = "Error"  # CloudFront's x-edge-detailed-result-type
+    close: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """Work that must be awaited to answer `request`."""
+
+    request: Request
+    route: Route
+    key: bytes  # empty when nothing is looked up or stored
+    why: MissReason
+    stale: Entry | None = None  # what may be validated, or served should upstream fail
+    validate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A stored entry answers, without waiting."""
+
+    entry: Entry
+    route: Route
+    plan: Plan
+    until: float  # epoch seconds; 0: not to be repeated
+    refresh: Errand | None = None  # to be run in the background
+
+
+@dataclass(slots=True)
+class CacheStatus:
+    """One member of Cache-Status (RFC 9211), before it is written."""
+
+    hit: bool = False
+    why: MissReason | None = None
+    status: int | None = None  # fwd-status
+    stored: bool = False
+    collapsed: bool = False
+    ttl_s: int | None = None
+    detail: str = ""
+
+    def write(self, name: str) -> bytes:
+        """The member as it stands in the field."""
+        parts = [name]
+        if self.hit:
+            parts.append("hit")
+        elif self.why is not None:
+            parts.append(f"fwd={FORWARDED[self.why]}")
+            if self.status is not None:
+                parts.append(f"fwd-status={self.status}")
+        if self.stored:
+            parts.append("stored")
+        if self.collapsed:
+            parts.append("collapsed")
+        if self.ttl_s is not None:
+            parts.append(f"ttl={self.ttl_s}")
+        detail = self.detail or (self.why if self.why is not None and not self.hit else "")
+        if detail:
+            parts.append(f"detail={detail}")
+        return "; ".join(parts).encode()
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a tier gives for a request, before its front adds what only the front knows.
+
+    `body` None: no body follows. `length` None: it ends when it ends. `age_s` None: no Age is ours
+    to say, and the upstream's, if any, stands in `fields`.
+    """
+
+    status: int
+    reason: bytes
+    fields: Fields
+    body: Body | bytes | memoryview | None
+    length: int | None
+    result: Result
+    trace: CacheStatus = field(default_factory=CacheStatus)
+    age_s: int | None = None
+    not_stored: StoreReason | None = None
+
+    def as_head(self, now: float) -> Response:
+        """The outcome's head as an upstream's response, for an outer tier."""
+        fields = self.fields
+        if self.age_s is not None:
+            fields = (*fields, (b"age", b"%d" % self.age_s))
+        return Response(self.status, self.reason, fields, now, now)
+
+
+def part_of(data: bytes, span: Span | None) -> bytes | memoryview:
+    """The bytes of `data` a plan asks for, without copying them."""
+    if span is None:
+        return data
+    return memoryview(data)[span.first : span.last + 1]

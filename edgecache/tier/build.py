@@ -1,0 +1,105 @@
+"""Outcomes, built: from a stored entry, from a fill under way, from an upstream's reply."""
+
+from __future__ import annotations
+
+from edgecache.http.message import Fields, Request, first_value, without
+from edgecache.rules.replying import Plan, plan_reply
+from edgecache.store.entry import Entry
+from edgecache.tier.answer import CacheStatus, Errand, Found, Outcome, Result, part_of
+from edgecache.tier.fill import Fill, SlicedBody
+from edgecache.upstream.base import Body, Reply
+
+COMPUTED = frozenset({b"age", b"cache-status", b"content-length"})
+
+
+def from_entry(
+    found: Found, request: Request, now: float, result: Result, trace: CacheStatus
+) -> Outcome:
+    """What a stored entry gives."""
+    entry, plan = found.entry, found.plan
+    assessment = entry.assessment(found.route)
+    trace.ttl_s = int(assessment.fresh_until(entry.head.received_at) - now)
+    body = part_of(entry.body, plan.span)
+    return Outcome(
+        status=plan.status,
+        reason=entry.head.reason if plan.status == entry.head.status else b"",
+        fields=without(plan.fields, COMPUTED),
+        body=None if request.method == b"HEAD" or not plan.has_body else body,
+        length=_stated_length(plan, len(body)),
+        result=result,
+        trace=trace,
+        age_s=int(assessment.age(entry.head.received_at, now)),
+    )
+
+
+def hit_trace(found: Found) -> CacheStatus:
+    """The member of Cache-Status for an entry given without asking anyone."""
+    return CacheStatus(hit=True, detail="stale-while-revalidate" if found.refresh else "")
+
+
+def from_fill(fill: Fill, errand: Errand, now: float, *, joined: bool) -> Outcome:
+    """What a fill gives to its leader, or to who joined it."""
+    plan = plan_reply(errand.request, fill.head, fill.length, now)
+    trace = CacheStatus(why=errand.why, status=fill.head.status, stored=True, collapsed=joined)
+    body: Body | None = None
+    if plan.has_body and errand.request.method != b"HEAD":
+        body = fill.reader(plan.span)
+    length = fill.length if plan.span is None else plan.span.length
+    return Outcome(
+        status=plan.status,
+        reason=fill.head.reason if plan.status == fill.head.status else b"",
+        fields=without(plan.fields, COMPUTED) if joined else _less_length(plan.fields),
+        body=body,
+        length=None if length is None else _stated_length(plan, length),
+        result=Result.HIT if joined else Result.MISS,
+        trace=trace,
+        age_s=age_of_fill(fill, errand, now) if joined else None,
+    )
+
+
+def age_of_fill(fill: Fill, errand: Errand, now: float) -> int:
+    """The age of a response that is still arriving."""
+    entry = Entry(errand.key, fill.head, b"")
+    return int(entry.assessment(errand.route).age(fill.head.received_at, now))
+
+
+def from_reply(reply: Reply, errand: Errand, now: float, result: Result) -> Outcome:
+    """What an upstream's reply gives when it is not stored: the viewer's conditions still hold."""
+    request, head = errand.request, reply.head
+    trace = CacheStatus(why=errand.why, status=head.status)
+    plan = Plan(head.status, head.fields)
+    if errand.key:  # we asked for the whole, without the viewer's conditions
+        plan = plan_reply(request, head, reply.body.length, now)
+    length = reply.body.length if plan.span is None else plan.span.length
+    body: Body | None = reply.body
+    if not plan.has_body or request.method == b"HEAD":
+        reply.body.close()
+        body = None
+    elif plan.span is not None:
+        body = SlicedBody(reply.body, plan.span)
+    return Outcome(
+        status=plan.status,
+        reason=head.reason if plan.status == head.status else b"",
+        fields=_less_length(plan.fields),
+        body=body,
+        length=_announced(head.fields, request, plan, length),
+        result=result,
+        trace=trace,
+    )
+
+
+def _announced(fields: Fields, request: Request, plan: Plan, length: int | None) -> int | None:
+    """A HEAD or 304 has no body, but may say how long one would be."""
+    if request.method == b"HEAD":
+        stated = first_value(fields, b"content-length")
+        return int(stated) if stated is not None and stated.isdigit() else None
+    return None if length is None else _stated_length(plan, length)
+
+
+def _stated_length(plan: Plan, length: int) -> int | None:
+    """Content-Length, which 204 and 304 do not carry (RFC 9110 §8.6)."""
+    return None if plan.status in (204, 304) else length
+
+
+def _less_length(fields: Fields) -> Fields:
+    return without(fields, (b"content-length",))

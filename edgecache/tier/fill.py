@@ -1,0 +1,252 @@
+"""Fills: a response body as it arrives, read by several at once. Law: only a whole body is stored.
+
+Readers get bytes as soon as they are here. Up to `keep_bytes_max` everything is kept, so a slow
+reader holds up nobody; beyond it the body can no longer be stored, what all readers have taken is
+dropped, and arrival waits for the slowest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from edgecache.http.message import Fields, Response
+from edgecache.http.ranges import Span
+from edgecache.upstream.base import Body, Fault, UpstreamError
+
+REST_BYTES_WORTH_FINISHING = 1024 * 1024  # a block: what a fill fetches on with nobody reading
+
+
+class Fill:
+    """One body arriving.
+
+    `on_end` is called once, as soon as it can no longer be joined: with the whole body, or with
+    None when there will be none to store (it broke off, was abandoned, or outgrew what is kept).
+    """
+
+    def __init__(
+        self,
+        head: Response,
+        body: Body,
+        keep_bytes_max: int,
+        on_end: Callable[[bytes | None], None],
+    ) -> None:
+        self.head = head
+        self.asked: Fields = ()  # of the request that began it
+        self.length = body.length
+        self.joinable = True
+        self.error: UpstreamError | None = None
+        self.ended = False
+        self._body = body
+        self._keep_bytes_max = keep_bytes_max
+        self._on_end = on_end
+        self._chunks: deque[bytes] = deque()
+        self._dropped = 0  # chunks no longer kept
+        self._arrived_bytes = 0
+        self._readers: set[FillBody] = set()
+        self._waiting: list[asyncio.Future[None]] = []
+        self._room: asyncio.Future[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def take_ready(self) -> bool:
+        """Take in what is here already; True when that was the whole body."""
+        while not self.ended and not self._overfull():
+            data = self._body.read_nowait()
+            if data is None:
+                return False
+            self._take(data)
+        return self.ended
+
+    def start(self, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]) -> None:
+        """Go on in a task of its own, so that no reader's leaving stops the others."""
+        self._task = spawn(self.pump())
+
+    async def pump(self) -> None:
+        """Read to the end."""
+        try:
+            while not self.ended:
+                data = await self._body.read()
+                self._take(data)
+                if not self.joinable and not self._readers and not self.ended:
+                    self._abandon()  # nothing to store, and nobody reads
+                while self._overfull():
+                    self._room = asyncio.get_running_loop().create_future()
+                    await self._room
+        except UpstreamError as error:
+            self._fail(error)
+        except asyncio.CancelledError:
+            self._abandon()
+            raise
+        finally:
+            self._body.close()
+
+    def reader(self, span: Span | None) -> FillBody:
+        """A new reader of the whole body, or of a span of it."""
+        assert self.joinable or not self._readers
+        reader = FillBody(self, span)
+        self._readers.add(reader)
+        return reader
+
+    def _take(self, data: bytes) -> None:
+        if data:
+            self._arrived_bytes += len(data)
+            self._chunks.append(data)
+            if self.joinable and self._arrived_bytes > self._keep_bytes_max:
+                self._close(None)
+                self._drop_taken()
+        else:
+            self.ended = True
+            if self.joinable:
+                self._close(b"".join(self._chunks))
+        self._wake()
+
+    def _close(self, whole: bytes | None) -> None:
+        if self.joinable:
+            self.joinable = False
+            self._on_end(whole)
+
+    def _fail(self, error: UpstreamError) -> None:
+        self.error = error
+        self.ended = True
+        self._close(None)
+        self._wake()
+
+    def _abandon(self) -> None:
+        if not self.ended:
+            self._fail(UpstreamError(Fault.TRUNCATED, "fill abandoned"))
+        self._body.close()
+
+    def _overfull(self) -> bool:
+        return not self.joinable and not self.ended and bool(self._chunks) and bool(self._readers)
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+    def _drop_taken(self) -> None:
+        if self.joinable or self.ended:
+            return
+        slowest = min((reader.position for reader in self._readers), default=0)
+        while self._dropped < slowest and self._chunks:
+            self._chunks.popleft()
+            self._dropped += 1
+        if self._room is not None and not self._room.done() and not self._overfull():
+            self._room.set_result(None)
+
+    def chunk_at(self, position: int) -> bytes | None:
+        """The chunk with this number, or None when it has not arrived."""
+        index = position - self._dropped
+        if index >= len(self._chunks):
+            return None
+        return self._chunks[index]
+
+    def passed(self) -> None:
+        """A reader has moved on."""
+        if not self.joinable:
+            self._drop_taken()
+
+    async def changed(self) -> None:
+        """Wait until more has arrived, or the end."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        await future
+
+    def leave(self, reader: FillBody) -> None:
+        """A reader will read no more; with the last one the fill stops unless nearly done."""
+        self._readers.discard(reader)
+        self._drop_taken()
+        if self._readers or self.ended or self._task is None:
+            return
+        rest = None if self.length is None else self.length - self._arrived_bytes
+        if not self.joinable or rest is None or rest > REST_BYTES_WORTH_FINISHING:
+            self._abandon()  # here, since a task cancelled before it began runs nothing
+            self._task.cancel()
+
+
+class FillBody:
+    """One reader's view of a fill: the Body that reaches a viewer or an outer tier."""
+
+    def __init__(self, fill: Fill, span: Span | None) -> None:
+        self.length = fill.length if span is None else span.length
+        self.position = 0  # number of the chunk to read next
+        self._fill = fill
+        self._skip = 0 if span is None else span.first
+        self._left = None if span is None else span.length
+
+    async def read(self) -> bytes:
+        while (data := self.read_nowait()) is None:
+            await self._fill.changed()
+        return data
+
+    def read_nowait(self) -> bytes | None:
+        while self._left != 0:
+            chunk = self._fill.chunk_at(self.position)
+            if chunk is None:
+                if not self._fill.ended:
+                    return None
+                if self._fill.error is not None:
+                    raise self._fill.error
+                return b""
+            self.position += 1
+            self._fill.passed()
+            data = self._cut(chunk)
+            if data:
+                return data
+        return b""
+
+    def _cut(self, chunk: bytes) -> bytes:
+        if self._skip:
+            skipped = min(self._skip, len(chunk))
+            self._skip -= skipped
+            chunk = chunk[skipped:]
+        if self._left is not None:
+            chunk = chunk[: self._left]
+            self._left -= len(chunk)
+        return chunk
+
+    def close(self) -> None:
+        self._fill.leave(self)
+
+
+class SlicedBody:
+    """A span of a body that only one reader has."""
+
+    def __init__(self, body: Body, span: Span) -> None:
+        self.length: int | None = span.length
+        self._body = body
+        self._skip = span.first
+        self._left = span.length
+
+    async def read(self) -> bytes:
+        while self._left:
+            data = self._cut(await self._body.read())
+            if data is not None:
+                return data
+        return b""
+
+    def read_nowait(self) -> bytes | None:
+        while self._left:
+            chunk = self._body.read_nowait()
+            if chunk is None:
+                return None
+            data = self._cut(chunk)
+            if data is not None:
+                return data
+        return b""
+
+    def _cut(self, chunk: bytes) -> bytes | None:
+        """The part of `chunk` within the span; None when that is nothing yet."""
+        if not chunk:
+            return b""
+        skipped = min(self._skip, len(chunk))
+        self._skip -= skipped
+        data = chunk[skipped : skipped + self._left]
+        self._left -= len(data)
+        return data or None
+
+    def close(self) -> None:
+        self._body.close()

@@ -1,0 +1,166 @@
+"""A cache in front of an upstream, and itself an upstream. Law: `decide` neither waits nor acts."""
+
+from __future__ import annotations
+
+from edgecache.http.message import Request
+from edgecache.rules.keys import cache_key
+from edgecache.rules.replying import plan_reply
+from edgecache.rules.reuse import judge, request_directives
+from edgecache.rules.routing import Route
+from edgecache.rules.storing import caching_disabled, forwards_cookies
+from edgecache.rules.variants import answers, selected_by
+from edgecache.rules.verdicts import Fetch, MissReason, Revalidate, Serve, ServeStale
+from edgecache.store.entry import Entry
+from edgecache.store.memory import MemoryStore
+from edgecache.tier.answer import CacheStatus, Errand, Found, Outcome, Refusal, Result
+from edgecache.tier.asking import Asking
+from edgecache.tier.build import from_entry, from_fill, hit_trace
+from edgecache.tier.flight import Ending, Flight, Flights
+from edgecache.tier.world import TierWorld
+from edgecache.upstream.base import Body, Call, Fault, Reply, Upstream, UpstreamError, WholeBody
+
+FLIGHT_S_MAX = 60.0  # two of CloudFront's default origin read timeouts
+JOINS_MAX = 3  # flights one request may wait for before it asks alone
+ONLY_IF_CACHED = Refusal(504, "Nothing stored answers this only-if-cached request.", "Error")
+
+
+class Tier:
+    """One cache: a store in front of an upstream."""
+
+    def __init__(self, name: str, store: MemoryStore, upstream: Upstream, world: TierWorld) -> None:
+        self.name = name
+        self.store = store
+        self.flights = Flights()
+        self.world = world
+        self._upstream = upstream
+        self._asking = Asking(store, self.flights, upstream, world)
+
+    def decide(self, request: Request, route: Route, now: float) -> Found | Errand | Refusal:
+        """What can be said of `request` without waiting."""
+        bypass = _bypass(request, route)
+        if bypass is not None:
+            return Errand(request, route, b"", bypass)
+        key = cache_key(request, route)
+        entry = self.store.get(key, request.fields)
+        if entry is None:
+            return self._decide_absent(request, route, key)
+        return decide_entry(entry, request, route, now)
+
+    def _decide_absent(self, request: Request, route: Route, key: bytes) -> Errand | Refusal:
+        if route.distribution.semantics == "rfc9111":
+            wishes = request_directives(request.fields)
+            if wishes is not None and wishes.has(b"only-if-cached"):
+                return ONLY_IF_CACHED
+        why = MissReason.VARIANT if self.store.has(key) else MissReason.ABSENT
+        return Errand(request, route, key, why)
+
+    async def run(self, errand: Errand, body: Body | None = None) -> Outcome:
+        """Do an errand: read along with a flight, or lead one. UpstreamError when all failed."""
+        if not errand.key:
+            return await self._asking.pass_through(errand, body)
+        if errand.request.method != b"GET" or not _collapses(errand.route):
+            return await self._asking.lead(errand, None)
+        attempt = 1
+        for _ in range(JOINS_MAX):
+            flight = self.flights.get(errand.key)
+            if flight is None:
+                flight = self.flights.open(errand.key, attempt)
+                return await self._asking.lead(errand, flight)
+            concluded = await self._join(flight, errand)
+            if isinstance(concluded, Outcome):
+                return concluded
+            errand, attempt = concluded, flight.attempt + 1
+        return await self._asking.lead(errand, None)
+
+    async def _join(self, flight: Flight, errand: Errand) -> Outcome | Errand:
+        """Wait for a flight; an outcome when it served us too, else the errand to go on with."""
+        if len(flight.waiting) >= self.world.waiters_max:
+            raise UpstreamError(Fault.BUSY, "waiters for one object", sent=False)
+        landing = await flight.join(FLIGHT_S_MAX)
+        now = self.world.clock()
+        match landing.ending:
+            case Ending.FILLING if landing.fill is not None and landing.fill.joinable:
+                fill = landing.fill
+                if answers(selected_by(errand.request.fields, fill.head.fields), fill.asked):
+                    self.world.counters.collapsed += 1
+                    return from_fill(fill, errand, now, joined=True)
+            case Ending.FILLING | Ending.STORED:
+                again = self.decide(errand.request, errand.route, now)
+                if isinstance(again, Found):
+                    self.world.counters.collapsed += 1
+                    trace = CacheStatus(why=errand.why, collapsed=True)
+                    return from_entry(again, errand.request, now, Result.HIT, trace)
+            case Ending.FAILED if flight.attempt >= 2 and landing.error is not None:
+                return self._asking.after_failure(errand, landing.error)
+            case Ending.FAILED | Ending.ABANDONED:
+                return errand
+        return await self._asking.lead(errand, None)
+
+    async def fetch(self, call: Call) -> Reply:
+        """What an outer tier in the same process asks."""
+        now = self.world.clock()
+        concluded = self.decide(call.request, call.route, now)
+        if isinstance(concluded, Refusal):
+            raise UpstreamError(Fault.CLOSED, self.name, sent=False)
+        if isinstance(concluded, Found):
+            outcome = self.serve(concluded, call.request, now)
+        else:
+            outcome = await self.run(concluded, call.body)
+        body = outcome.body
+        if body is None or isinstance(body, bytes | memoryview):
+            body = WholeBody(bytes(body or b""))
+        return Reply(outcome.as_head(self.world.clock()), body, outcome.result)
+
+    def serve(self, found: Found, request: Request, now: float) -> Outcome:
+        """The outcome of a found entry; starts its refresh where one is due."""
+        found.entry.used = True
+        if found.refresh is not None:
+            self.refresh(found.refresh)
+        return from_entry(found, request, now, Result.HIT, hit_trace(found))
+
+    def refresh(self, errand: Errand) -> None:
+        """Renew an entry in the background, unless a flight for it is under way."""
+        if self.flights.get(errand.key) is None:
+            flight = self.flights.open(errand.key)
+            self.world.spawn(self._asking.refresh(errand, flight))
+
+
+def decide_entry(
+    entry: Entry, request: Request, route: Route, now: float
+) -> Found | Errand | Refusal:
+    """What may be done with the stored `entry` for `request`."""
+    assessment = entry.assessment(route)
+    semantics = route.distribution.semantics
+    match judge(request, entry.head, assessment, semantics, now):
+        case Serve(until):
+            plan = plan_reply(request, entry.head, len(entry.body), now)
+            return Found(entry, route, plan, until)
+        case ServeStale():
+            plan = plan_reply(request, entry.head, len(entry.body), now)
+            again = Errand(request, route, entry.key, MissReason.EXPIRED, entry, True)
+            return Found(entry, route, plan, 0.0, again)
+        case Revalidate(why):
+            return Errand(request, route, entry.key, why, entry, not _keeps_cookies(route))
+        case Fetch(why):
+            return Errand(request, route, entry.key, why, entry)
+        case _:
+            return ONLY_IF_CACHED
+
+
+def _keeps_cookies(route: Route) -> bool:
+    """CloudFront sends no conditional requests where cookies are forwarded."""
+    return route.distribution.semantics == "cloudfront" and forwards_cookies(route)
+
+
+def _bypass(request: Request, route: Route) -> MissReason | None:
+    if request.method not in (b"GET", b"HEAD") or request.has_body:
+        return MissReason.METHOD
+    cloudfront = route.distribution.semantics == "cloudfront"
+    if cloudfront and caching_disabled(route.behavior.cache_policy):
+        return MissReason.DISABLED
+    return None
+
+
+def _collapses(route: Route) -> bool:
+    """CloudFront never collapses where cookies are forwarded: answers are likely personal."""
+    return not _keeps_cookies(route)

@@ -1,0 +1,46 @@
+"""Fixtures: a play for each test, proved clean after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from tests.world.play import Play, Scene
+
+settings.register_profile("shared-cores", deadline=None)  # a loaded machine is no failure
+settings.load_profile("shared-cores")
+
+
+@pytest.fixture(params=[True, False], ids=["memo", "no-memo"])
+def stage(request: pytest.FixtureRequest) -> Iterator[Callable[..., Play]]:
+    """Makes plays; each must leave the stage clean. Every play runs with the memo and without."""
+    plays: list[Play] = []
+
+    def make(**scene: Any) -> Play:
+        plays.append(Play(Scene(memo=request.param, **scene)))
+        return plays[-1]
+
+    yield make
+    for play in plays:
+        play.close()
+
+
+@pytest.fixture
+def play(stage: Callable[..., Play]) -> Play:
+    """A play with one tier under CloudFront's rules."""
+    return stage()
+
+
+@pytest.fixture
+def rfc(stage: Callable[..., Play]) -> Play:
+    """A play with one tier under RFC 9111's rules."""
+    return stage(semantics="rfc9111")
+
+
+@pytest.fixture
+def two_tiers(stage: Callable[..., Play]) -> Play:
+    """A play with an edge in front of a regional cache."""
+    return stage(regional=True)

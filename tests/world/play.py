@@ -1,0 +1,165 @@
+"""A play: viewers, one or two tiers, and an origin held by hand, under a clock moved by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from edgecache.config.model import (
+    MIB,
+    Behavior,
+    CachePolicy,
+    Config,
+    Distribution,
+    HeaderSelection,
+    Limits,
+    Origin,
+    OriginRequestPolicy,
+    Selection,
+    Semantics,
+)
+from edgecache.observe.access_log import AccessLog
+from edgecache.observe.counters import Counters
+from edgecache.rules.routing import compile_routes
+from edgecache.server.listener import Listener
+from edgecache.server.memo import Memo
+from edgecache.server.protocol import Connection
+from edgecache.server.request_ids import RequestIds
+from edgecache.server.telling import Teller
+from edgecache.store.memory import MemoryStore
+from edgecache.tier.front import ViewerFront
+from edgecache.tier.tier import Tier
+from edgecache.tier.world import TierWorld
+from tests.world.clock import FakeClock, FakeLoop
+from tests.world.origin import HeldOrigin
+from tests.world.transport import FakeTransport
+from tests.world.viewer import Viewer
+
+EVERY_METHOD = ("GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE")
+
+
+@dataclass
+class Scene:
+    """What a play is set up with."""
+
+    semantics: Semantics = "cloudfront"
+    policy: CachePolicy = CachePolicy(query_strings=Selection(behavior="all"))
+    request_policy: OriginRequestPolicy | None = None
+    methods: tuple[str, ...] = EVERY_METHOD
+    regional: bool = False
+    memo: bool = True
+    memory_bytes: int = 8 * MIB
+    limits: Limits = field(default_factory=Limits)
+
+
+class Play:
+    """The stage. Names of viewers are free; each has its own connection."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.clock = FakeClock()
+        self.loop = FakeLoop(self.clock)
+        asyncio.set_event_loop(self.loop)
+        self.origin = HeldOrigin(self.clock, self.loop)
+        self.counters = Counters()
+        self.log = bytearray()
+        self.access_log = AccessLog(self.log.extend)
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.viewers: dict[str, Viewer] = {}
+        self.regional = self._tier("regional", self.origin) if scene.regional else None
+        self.edge = self._tier("LHR50", self.regional or self.origin)
+        self.listener = self._listener()
+
+    def viewer(self, name: str = "a") -> Viewer:
+        """The viewer of that name; a new one connects."""
+        if name not in self.viewers:
+            app = SimpleNamespace(listener=self.listener)
+            state = SimpleNamespace(connections=set(), tasks=self.tasks)
+            connection = Connection(SimpleNamespace(loaded_app=app), state, {}, self.loop)
+            transport = FakeTransport(("192.0.2.1", 40_000 + len(self.viewers)))
+            connection.connection_made(transport)
+            self.viewers[name] = Viewer(self.loop, connection, transport)
+        return self.viewers[name]
+
+    def advance(self, seconds: float) -> None:
+        """Time passes; timers that come due fire."""
+        self.clock.now += seconds
+        self.loop.settle()
+        self.listener.sweep()
+        self.loop.settle()
+
+    def close(self) -> None:
+        """Everyone leaves, and the stage proves that nothing is left on it."""
+        for viewer in self.viewers.values():
+            if not viewer.transport.closed:
+                viewer.leaves()
+        self.loop.settle()
+        for tier in (self.edge, self.regional):
+            if tier is not None:
+                tier.store.check()
+                assert not len(tier.flights), f"a flight of {tier.name} is left open"
+        left = [task for task in self.tasks if not task.done()]
+        self.loop.close()
+        asyncio.set_event_loop(None)
+        assert not left, left
+
+    def _spawn(self, work: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = self.loop.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+    def _tier(self, name: str, upstream: Any) -> Tier:
+        limits = self.scene.limits
+        world = TierWorld(
+            self.clock, self._spawn, self.counters, limits.object_bytes_max, limits.waiters_max
+        )
+        return Tier(name, MemoryStore(self.scene.memory_bytes), upstream, world)
+
+    def _listener(self) -> Listener:
+        front = ViewerFront(self.edge, compile_routes(config_of(self.scene)), "cloudfront")
+        return Listener(
+            front,
+            self.scene.limits,
+            self.clock,
+            RequestIds(_counting_bytes()),
+            Teller("LHR50", self.counters, self.access_log),
+            "cloudfront",
+            Memo() if self.scene.memo else None,
+        )
+
+
+def _counting_bytes() -> Any:
+    """A random source that is not: ids differ, and are the same in each run."""
+    calls = 0
+
+    def take(count: int) -> bytes:
+        nonlocal calls
+        calls += 1
+        return b"".join(b"%08d" % (calls * 10**6 + n) for n in range(count // 8 + 1))[:count]
+
+    return take
+
+
+def config_of(scene: Scene) -> Config:
+    """One distribution that answers to site.test."""
+    policy, extra = scene.policy, scene.request_policy
+    if scene.semantics == "rfc9111":
+        policy = CachePolicy(
+            headers=HeaderSelection(behavior="whitelist", items=("Host",)),
+            query_strings=Selection(behavior="all"),
+        )
+    behavior = Behavior(
+        origin="o", cache_policy=policy, origin_request_policy=extra, allowed_methods=scene.methods
+    )
+    distribution = Distribution(
+        id="EPLAY",
+        domain_name="dplay.cloudfront.net",
+        aliases=("site.test",),
+        origins=(Origin(id="o", domain_name="origin.test"),),
+        default_behavior=behavior,
+        semantics=scene.semantics,
+    )
+    return Config(distributions=(distribution,), limits=scene.limits)

@@ -18,7 +18,7 @@ _MILLISECONDS = (0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000,
 SECONDS = tuple(ms / 1000 for ms in _MILLISECONDS)
 STATUS_CLASSES = 10  # by the first of three digits; 0 is a viewer who left before an answer
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
 

@@ -1,0 +1,144 @@
+"""The control API, first form: health, nodes, the log, reload, metrics. Law: every answer is JSON
+but the metrics, errors too; nothing a viewer needs waits for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from edgecache.config.model import Config
+from edgecache.config.problems import ConfigError
+from edgecache.control.admission import (
+    Admission,
+    bounded_body,
+    require_node,
+    require_operator,
+)
+from edgecache.control.log import Log, ensure_config
+from edgecache.control.metrics import CONTENT_TYPE, exposition
+from edgecache.control.nodes import Nodes, Status, TooManyNodes
+from edgecache.control.tokens import Tokens
+
+WAIT_S_MAX = 30.0  # below the 60 s after which common proxies give up on a silent response
+SEQ_MAX = 2**63 - 1  # SQLite's largest integer
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What the endpoints work on."""
+
+    log: Log
+    nodes: Nodes
+    load: Callable[[], Config]
+    tokens: Tokens
+
+    async def health(self, request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def list_nodes(self, request: Request) -> Response:
+        listing = {"nodes": self.nodes.listing(), "generation": self.log.generation}
+        return JSONResponse(listing)
+
+    async def follow_log(self, request: Request) -> Response:
+        """The entries after `after`; waits for one up to `wait_s` seconds when there is none."""
+        require_node(request, self.tokens)
+        after = _query_number(request, "after", int, SEQ_MAX)
+        wait_s = _query_number(request, "wait_s", float, math.inf)
+        entries = await self.log.wait(int(after), min(wait_s, WAIT_S_MAX))
+        return _json({"entries": entries, "last_seq": self.log.last_seq})
+
+    async def take_report(self, request: Request) -> Response:
+        """Keep a node's status; a node may report under its own name only."""
+        if require_node(request, self.tokens) != request.path_params["name"]:
+            raise HTTPException(403, "the token names another node")
+        try:
+            status = msgspec.json.decode(await bounded_body(request), type=Status)
+            self.nodes.report(request.path_params["name"], status)
+        except msgspec.DecodeError as error:
+            raise HTTPException(400, str(error)) from error
+        except TooManyNodes as error:
+            raise HTTPException(503, "too many nodes") from error
+        return JSONResponse({"generation": self.log.generation})
+
+    async def reload(self, request: Request) -> Response:
+        """Read the configuration again and publish it if it changed; all problems when it is bad.
+
+        Nothing is awaited between reading and publishing, so reloads cannot overtake each other.
+        """
+        require_operator(request, self.tokens)
+        before = self.log.generation
+        try:
+            generation = ensure_config(self.log, self.load())
+        except ConfigError as error:
+            return JSONResponse({"problems": [str(problem) for problem in error.problems]}, 400)
+        return JSONResponse({"generation": generation, "changed": generation != before})
+
+    async def metrics(self, request: Request) -> Response:
+        return Response(exposition(self.nodes), media_type=CONTENT_TYPE)
+
+
+def control_app(
+    log: Log, nodes: Nodes, load: Callable[[], Config], tokens: Tokens, names: Collection[str]
+) -> Starlette:
+    """The ASGI application.
+
+    `load` reads the configuration file again, and raises ConfigError when it cannot be used.
+    `names` are those control is reached by, with or without port (its listen address, a container's
+    name); `localhost` and the loopback addresses always are. Whoever ends the process calls
+    `log.close()` first, so that nodes in a long poll do not hold it up.
+    """
+    control = Control(log, nodes, load, tokens)
+    routes = [
+        _route("/health", control.health),
+        _route("/nodes", control.list_nodes),
+        _route("/nodes/{name}", control.take_report, "POST"),
+        _route("/log", control.follow_log),
+        _route("/reload", control.reload, "POST"),
+        _route("/metrics", control.metrics),
+    ]
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(Admission, names=names)],
+        exception_handlers={HTTPException: _say, Exception: _say_failed},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def _route(
+    path: str, endpoint: Callable[[Request], Awaitable[Response]], method: str = "GET"
+) -> Route:
+    return Route(path, endpoint, methods=[method])
+
+
+def _json(value: Any) -> Response:
+    return Response(msgspec.json.encode(value), media_type="application/json")
+
+
+def _query_number(request: Request, name: str, kind: type[int] | type[float], most: float) -> float:
+    try:
+        number = kind(request.query_params.get(name, "0"))
+    except ValueError as error:
+        raise HTTPException(400, f"{name}: not a number") from error
+    if not 0 <= number <= most:
+        raise HTTPException(400, f"{name}: out of range")
+    return number
+
+
+async def _say(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+async def _say_failed(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": "internal error"}, 500)  # the server logs what it was

@@ -1,0 +1,138 @@
+"""What the nodes last told. Law: a total never goes down because a process was replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+
+from edgecache.observe.counters import Sample, merge
+
+ALIVE_S = 10.0  # several reports; Consul's agents call a node failed after about as long
+FORGET_S = 3600.0  # a node silent for this long is no longer listed
+NODES_MAX = 1024  # more than CloudFront has points of presence
+
+Word = Annotated[str, msgspec.Meta(max_length=64)]
+Number = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node tells: what it is, the generation it runs on, and its counters."""
+
+    role: Word
+    location: Word = ""
+    pid: Number
+    generation: Number
+    sample: Sample
+
+    def __post_init__(self) -> None:
+        for name, histogram in self.sample["histograms"].items():
+            bounds, counts = histogram["bounds"], histogram["counts"]
+            if len(counts) != len(bounds) + 1 or bounds != sorted(bounds):
+                raise ValueError(f"sample.histograms.{name}: bounds and counts do not agree")
+
+    @property
+    def label(self) -> str:
+        """What its counters are summed under: its location, or its role where it has none."""
+        return self.location or self.role
+
+
+class TooManyNodes(Exception):
+    """A new name beyond NODES_MAX."""
+
+
+@dataclass(slots=True)
+class _Node:
+    status: Status
+    seen_at: float
+    former_pid: int | None = None
+    replaced_at: float = 0.0
+
+
+class Nodes:
+    """The newest status of every node, and what processes that are gone had counted."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._nodes: dict[str, _Node] = {}
+        self._retired: dict[str, Sample] = {}
+
+    def report(self, name: str, status: Status) -> None:
+        """Keep what the node `name` tells. TooManyNodes when it is new and there is no room."""
+        now = self._clock()
+        node = self._nodes.get(name)
+        if node is None:
+            self._make_room(now)
+            self._nodes[name] = _Node(status, now)
+            return
+        # The last words of a process that was just replaced may come after its heir's first.
+        if status.pid == node.former_pid and now - node.replaced_at < ALIVE_S:
+            return
+        if _is_another_process(node.status, status):
+            self._retire(node.status)
+            node.former_pid, node.replaced_at = node.status.pid, now
+        node.status, node.seen_at = status, now
+
+    def listing(self) -> list[dict[str, Any]]:
+        """The nodes heard of in the last FORGET_S, by name, with `alive` and `seen_s_ago`."""
+        now = self._clock()
+        return [
+            {
+                "name": name,
+                "role": node.status.role,
+                "location": node.status.location,
+                "pid": node.status.pid,
+                "generation": node.status.generation,
+                "alive": now - node.seen_at < ALIVE_S,
+                "seen_s_ago": round(now - node.seen_at, 3),
+            }
+            for name, node in sorted(self._nodes.items())
+            if now - node.seen_at <= FORGET_S
+        ]
+
+    def samples(self) -> dict[str, Sample]:
+        """The sum of samples under each label; gauges of nodes that are alive only."""
+        now = self._clock()
+        parts = {label: [sample] for label, sample in self._retired.items()}
+        for node in self._nodes.values():
+            alive = now - node.seen_at < ALIVE_S
+            sample = node.status.sample if alive else _without_gauges(node.status.sample)
+            parts.setdefault(node.status.label, []).append(sample)
+        return {label: merge(samples) for label, samples in sorted(parts.items())}
+
+    def _retire(self, status: Status) -> None:
+        before = self._retired.get(status.label)
+        last = _without_gauges(status.sample)
+        self._retired[status.label] = merge([before, last] if before else [last])
+
+    def _make_room(self, now: float) -> None:
+        # Not before it is needed: the totals of a node that comes back would count twice.
+        if len(self._nodes) < NODES_MAX:
+            return
+        silent = [name for name, node in self._nodes.items() if now - node.seen_at > FORGET_S]
+        if not silent:
+            raise TooManyNodes
+        for name in silent:
+            self._retire(self._nodes.pop(name).status)
+
+
+def _is_another_process(before: Status, after: Status) -> bool:
+    # In a container every process has pid 1: a total that went down gives a new one away.
+    if before.pid != after.pid or before.label != after.label:
+        return True
+    new = dict(_counted(after.sample))
+    return any(new.get(name, 0) < count for name, count in _counted(before.sample))
+
+
+def _counted(sample: Sample) -> Iterator[tuple[tuple[str, str], int]]:
+    for name, count in sample["totals"].items():
+        yield ("", name), count
+    for name, counts in sample["words"].items():
+        for word, count in counts.items():
+            yield (name, word), count
+
+
+def _without_gauges(sample: Sample) -> Sample:
+    return {**sample, "gauges": {}}

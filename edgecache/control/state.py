@@ -1,0 +1,66 @@
+"""What control knows, on disk. Law: what was committed survives a crash and a loss of power."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+FILE_NAME = "control.sqlite"
+BUSY_S_MAX = 5.0  # the sqlite3 module's default wait for another process's lock
+
+MIGRATIONS = (
+    (
+        "CREATE TABLE log ("
+        " seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL,"
+        " kind TEXT NOT NULL, body TEXT NOT NULL)",
+        "CREATE INDEX log_by_kind ON log (kind, seq)",
+    ),
+)
+"""Statements from each version of the schema to the next; `user_version` counts those done."""
+
+
+class StateError(Exception):
+    """The state cannot be used: the message names the file and says why."""
+
+
+class State:
+    """The open database of one control process. Used from one thread."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open `folder/control.sqlite`, made and migrated when needed. StateError when neither."""
+        self.path = folder / FILE_NAME
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            # Made beforehand, since SQLite would make it readable to all; its side files inherit.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            self.connection = sqlite3.connect(
+                self.path, timeout=BUSY_S_MAX, isolation_level=None, cached_statements=32
+            )
+        except (OSError, sqlite3.Error) as error:
+            raise StateError(f"{self.path}: {error}") from error
+        try:
+            self._prepare()
+        except sqlite3.Error as error:
+            self.close()
+            raise StateError(f"{self.path}: {error}") from error
+        except StateError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def _prepare(self) -> None:
+        self.connection.execute("PRAGMA journal_mode = WAL")
+        # In WAL mode NORMAL may lose the last commits when power fails; an accepted entry must not.
+        self.connection.execute("PRAGMA synchronous = FULL")
+        with self.connection:
+            self.connection.execute("BEGIN IMMEDIATE")
+            (version,) = self.connection.execute("PRAGMA user_version").fetchone()
+            if version > len(MIGRATIONS):
+                raise StateError(f"{self.path}: written by a later version (schema {version})")
+            for statements in MIGRATIONS[version:]:
+                for statement in statements:
+                    self.connection.execute(statement)
+            self.connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")

@@ -1,0 +1,275 @@
+"""The control API: who may ask what, what is answered, and errors as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from edgecache.config.model import Config
+from edgecache.config.problems import ConfigError, Problem
+from edgecache.control.app import control_app
+from edgecache.control.log import Log, ensure_config
+from edgecache.control.nodes import Nodes, Status
+from edgecache.control.state import State
+from edgecache.control.tokens import Purpose, Tokens
+from edgecache.observe.counters import Counters
+
+BASE = "http://127.0.0.1:8090"
+LOOPBACK, ELSEWHERE = "127.0.0.1", "192.0.2.7"
+
+
+class Place:
+    """A control plane on a database of its own, its clock and its configuration file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.now = 1_700_000_000.0
+        self.file: Config | ConfigError = Config()
+        self.state = State(folder)
+        self.log = Log(self.state, self.clock)
+        self.tokens = Tokens(["k" * 32], self.clock)
+        names = ["control.test:8090"]
+        self.app = control_app(self.log, Nodes(self.clock), self.load, self.tokens, names)
+
+    def clock(self) -> float:
+        return self.now
+
+    def load(self) -> Config:
+        if isinstance(self.file, ConfigError):
+            raise self.file
+        return self.file
+
+    def token(self, purpose: Purpose = Purpose.NODE, name: str = "regional") -> dict[str, str]:
+        return {"authorization": f"Bearer {self.tokens.issue(purpose, name)}"}
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str] | None = None,
+        content: bytes = b"",
+        peer: str = LOOPBACK,
+    ) -> httpx.Response:
+        async def once() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app, False, client=(peer, 40000))
+            async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+                return await client.request(method, path, headers=headers, content=content)
+
+        answer = asyncio.run(once())
+        if path != "/metrics" and method != "HEAD":
+            assert answer.headers["content-type"] == "application/json"
+        return answer
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    place = Place(tmp_path)
+    yield place
+    place.state.close()
+
+
+def told(**changes: Any) -> bytes:
+    counters = Counters()
+    counters.requests["Hit"] += 2
+    sample = counters.snapshot()
+    fields = {"role": "edge", "location": "LHR50", "pid": 5, "generation": 1, "sample": sample}
+    return msgspec.json.encode(fields | changes)
+
+
+def test_health(place: Place) -> None:
+    answer = place.ask("GET", "/health")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+def test_a_report_is_listed_and_counted(place: Place) -> None:
+    ensure_config(place.log, Config())
+    answer = place.ask("POST", "/nodes/a", place.token(name="a"), told())
+    assert (answer.status_code, answer.json()) == (200, {"generation": 1})
+    place.now += 2
+    (node,) = place.ask("GET", "/nodes").json()["nodes"]
+    assert node == {"name": "a", "role": "edge", "location": "LHR50", "pid": 5} | {
+        "generation": 1,
+        "alive": True,
+        "seen_s_ago": 2.0,
+    }
+    text = place.ask("GET", "/metrics")
+    assert text.headers["content-type"].startswith("text/plain")
+    assert 'edgecache_requests_total{location="LHR50",result="Hit"} 2.0' in text.text
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"", 400),
+        (b"{", 400),
+        (b"\xff", 400),
+        (b"[]", 400),
+        (told(pid=-1), 400),
+        (told(sample={}), 400),
+        (told(role="x" * 65), 400),
+        (b" " * (1024 * 1024 + 1), 413),
+    ],
+)
+def test_a_bad_report_is_refused(place: Place, content: bytes, status: int) -> None:
+    answer = place.ask("POST", "/nodes/a", place.token(name="a"), content)
+    assert answer.status_code == status
+    assert answer.json()["error"]
+    assert place.ask("GET", "/nodes").json()["nodes"] == []
+
+
+def test_a_node_speaks_for_itself_only(place: Place) -> None:
+    assert place.ask("POST", "/nodes/b", place.token(name="a"), told()).status_code == 403
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/log?after=0"), ("POST", "/nodes/a")])
+def test_nodes_need_a_token_in_time(place: Place, method: str, path: str) -> None:
+    late = place.token(name="a")
+    place.now += 61
+    operator = place.token(Purpose.OPERATOR, "a")
+    basic = {"authorization": "Basic " + place.token(name="a")["authorization"][7:]}
+    for headers in ({}, late, operator, basic, {"authorization": "Bearer"}):
+        answer = place.ask(method, path, headers, told())
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_the_log_is_followed(place: Place) -> None:
+    place.log.append("config", {"n": 1})
+    place.log.append("config", {"n": 2})
+    answer = place.ask("GET", "/log?after=1", place.token()).json()
+    entry = {"seq": 2, "at": place.now, "kind": "config", "body": {"n": 2}}
+    assert answer == {"entries": [entry], "last_seq": 2}
+    assert place.ask("GET", "/log?after=2", place.token()).json()["entries"] == []
+
+
+def test_a_poll_is_answered_when_an_entry_comes(place: Place) -> None:
+    async def play() -> httpx.Response:
+        transport = httpx.ASGITransport(place.app)
+        async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+            poll = client.get("/log?after=0&wait_s=9999", headers=place.token())
+            waiting = asyncio.create_task(poll)
+            await client.get("/health")
+            place.log.append("config", {})
+            return await asyncio.wait_for(waiting, 20)
+
+    assert [entry["seq"] for entry in asyncio.run(play()).json()["entries"]] == [1]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["after=x", "after=-1", "after=1.5", f"after={2**63}", "wait_s=nan", "wait_s=-1", "wait_s="],
+)
+def test_a_bad_question_is_refused(place: Place, query: str) -> None:
+    answer = place.ask("GET", f"/log?{query}", place.token())
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith(query.split("=")[0])
+
+
+def test_reload_publishes_a_change_once(place: Place) -> None:
+    answers = [place.ask("POST", "/reload").json() for _ in range(2)]
+    place.file = Config(brand="other")
+    answers.append(place.ask("POST", "/reload").json())
+    assert answers == [
+        {"generation": 1, "changed": True},
+        {"generation": 1, "changed": False},
+        {"generation": 2, "changed": True},
+    ]
+    assert place.ask("GET", "/nodes").json()["generation"] == 2
+
+
+def test_a_bad_file_changes_nothing_and_says_why(place: Place) -> None:
+    place.ask("POST", "/reload")
+    problems = [Problem("a.b", "is wrong"), Problem("", "is missing")]
+    place.file = ConfigError(Path("x.toml"), problems)
+    answer = place.ask("POST", "/reload")
+    assert answer.status_code == 400
+    assert answer.json() == {"problems": ["a.b: is wrong", "is missing"]}
+    assert place.log.generation == 1
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "with_token", "status"),
+    [
+        (LOOPBACK, {}, False, 200),
+        ("::1", {}, False, 200),
+        (ELSEWHERE, {}, False, 401),
+        ("", {}, False, 401),
+        (ELSEWHERE, {}, True, 200),
+        (LOOPBACK, {"origin": BASE}, False, 401),
+        (LOOPBACK, {"sec-fetch-site": "none"}, False, 401),
+        (LOOPBACK, {"origin": BASE}, True, 200),
+        (LOOPBACK, {"origin": "http://evil.test"}, True, 403),
+    ],
+)
+def test_who_may_reload(
+    place: Place, peer: str, headers: dict[str, str], with_token: bool, status: int
+) -> None:
+    token = place.token(Purpose.OPERATOR, "me") if with_token else {}
+    assert place.ask("POST", "/reload", headers | token, peer=peer).status_code == status
+
+
+def test_a_node_may_not_reload(place: Place) -> None:
+    assert place.ask("POST", "/reload", place.token(), peer=ELSEWHERE).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"host": "127.0.0.1:8090"}, 200),
+        ({"host": "LOCALHOST"}, 200),
+        ({"host": "[::1]:8090"}, 200),
+        ({"host": "control.test:8090"}, 200),
+        ({"host": "evil.test"}, 403),
+        ({"host": "127.0.0.1.evil.test:8090"}, 403),
+        ({"host": "evil.test:127.0.0.1"}, 403),
+        ({"host": ""}, 403),
+        ({"host": "localhost:8090", "origin": "http://localhost:8090"}, 200),
+        ({"host": "localhost:8090", "origin": "http://localhost:3000"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "https://127.0.0.1:8090"}, 403),
+    ],
+)
+def test_names_that_are_not_ours_are_refused(
+    place: Place, headers: dict[str, str], status: int
+) -> None:
+    assert place.ask("GET", "/health", headers).status_code == status
+
+
+def test_two_hosts_are_refused(place: Place) -> None:
+    async def once() -> int:
+        transport = httpx.ASGITransport(place.app)
+        async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+            hosts = [("host", "localhost"), ("host", "localhost")]
+            return (await client.get("/health", headers=hosts)).status_code
+
+    assert asyncio.run(once()) == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/", 404), ("GET", "/health/", 404), ("POST", "/health", 405), ("GET", "/x%00", 404)],
+)
+def test_errors_are_json(place: Place, method: str, path: str, status: int) -> None:
+    answer = place.ask(method, path)
+    assert answer.status_code == status
+    assert answer.json()["error"]
+
+
+def test_a_failing_disk_is_an_error_and_publishes_nothing(place: Place) -> None:
+    place.state.connection.execute("PRAGMA query_only = ON")
+    answer = place.ask("POST", "/reload")
+    assert (answer.status_code, answer.json()) == (500, {"error": "internal error"})
+    assert place.log.last_seq == 0
+    with pytest.raises(sqlite3.Error):
+        place.log.append("config", {})
+
+
+def test_a_status_travels_as_told() -> None:
+    status = msgspec.json.decode(told(), type=Status)
+    assert msgspec.json.decode(msgspec.json.encode(status), type=Status) == status

@@ -1,0 +1,185 @@
+"""The node's side of the log: it follows, survives control's absence, and reports."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+import pytest
+
+from edgecache.control.bus import BACK_OFF_S_MAX, IDLE_S_MAX, Bus, back_off_s
+from edgecache.control.log import Entry
+from edgecache.control.nodes import Status
+from edgecache.observe.counters import Counters
+
+Answer = httpx.Response | Exception
+
+
+class Stop(Exception):
+    """The script of a play has ended."""
+
+
+class Control:
+    """A control plane that gives scripted answers, and notes what it was asked."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+        self.tokens: list[str] = []
+        self.paused: list[float] = []
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request.url.params.get("after", request.url.path))
+        self.tokens.append(request.headers["authorization"])
+        if not self.answers:
+            raise Stop
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def pause(self, seconds: float) -> None:
+        self.paused.append(seconds)
+
+    def bus(self, client: httpx.AsyncClient) -> Bus:
+        tokens = iter(range(100))
+        return Bus("edge-1", client, lambda: f"t{next(tokens)}", self.pause, lambda: 0.5)
+
+    def client(self) -> httpx.AsyncClient:
+        transport = httpx.MockTransport(self.answer)
+        return httpx.AsyncClient(transport=transport, base_url="http://control.test")
+
+    def followed(self, after: int = 0) -> list[int]:
+        """The numbers a node applies until the script ends."""
+        applied: list[int] = []
+
+        async def play() -> None:
+            async with self.client() as client:
+                with pytest.raises(Stop):
+                    await self.bus(client).follow(after, lambda entry: applied.append(entry.seq))
+
+        asyncio.run(play())
+        return applied
+
+
+def page(*seqs: int, last: int | None = None) -> httpx.Response:
+    entries = [{"seq": seq, "at": 1.0, "kind": "config", "body": {}} for seq in seqs]
+    newest = seqs[-1] if last is None else last
+    return httpx.Response(200, json={"entries": entries, "last_seq": newest, "more": "unknown"})
+
+
+def test_entries_are_applied_once_and_in_order() -> None:
+    control = Control(page(1, 2, last=3), page(3))
+    assert control.followed() == [1, 2, 3]
+    assert control.asked == ["0", "2", "3"]
+    assert control.tokens == ["Bearer t0", "Bearer t1", "Bearer t2"]
+    assert control.paused == []
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        httpx.ConnectError("refused"),
+        httpx.ReadTimeout("silent"),
+        httpx.RemoteProtocolError("closed"),
+        httpx.Response(401, json={"error": "late"}),
+        httpx.Response(502, text="<html>"),
+        httpx.Response(200, text="<html>"),
+        httpx.Response(200, json={"entries": [{}], "last_seq": 1}),
+    ],
+    ids=lambda failure: repr(failure),
+)
+def test_a_failure_is_waited_out_and_nothing_is_lost(failure: Answer) -> None:
+    control = Control(page(1), failure, page(2))
+    assert control.followed() == [1, 2]
+    assert control.asked == ["0", "1", "1", "2"]
+    assert control.paused == [0.25 * 0.75]
+
+
+def test_back_off_grows_and_starts_anew() -> None:
+    away = [httpx.ConnectError("refused") for _ in range(5)]
+    control = Control(*away[:3], page(1), *away[3:])
+    control.followed()
+    assert control.paused == [0.1875, 0.375, 0.75, 0.1875, 0.375]
+
+
+@pytest.mark.parametrize("random", [0.0, 0.5, 0.999])
+@pytest.mark.parametrize("failures", [1, 2, 7, 100, 10**9])
+def test_back_off_is_bounded(failures: int, random: float) -> None:
+    assert 0.125 <= back_off_s(failures, random) <= BACK_OFF_S_MAX
+
+
+def test_an_empty_page_does_not_spin() -> None:
+    control = Control(page(last=4), page(last=4))
+    assert control.followed(after=4) == []
+    assert control.paused == [0.5 * IDLE_S_MAX] * 2
+
+
+def test_a_log_that_was_replaced_is_followed_from_its_start() -> None:
+    control = Control(page(last=2), page(1, 2))
+    assert control.followed(after=9) == [1, 2]
+    assert control.asked == ["9", "0", "2"]
+
+
+def test_what_apply_raises_ends_it() -> None:
+    control = Control(page(1, 2))
+
+    async def fail(entry: Entry) -> None:
+        raise LookupError(entry.seq)
+
+    async def play() -> None:
+        async with control.client() as client:
+            with pytest.raises(LookupError, match="1"):
+                await control.bus(client).follow(0, fail)
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("where", ["poll", "pause"])
+def test_a_follower_can_be_cancelled_wherever_it_waits(where: str) -> None:
+    async def play() -> None:
+        reached = asyncio.Event()
+
+        async def stay(*_: object) -> httpx.Response:
+            reached.set()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        async def pause(seconds: float) -> None:
+            await stay()
+
+        answer = stay if where == "poll" else Control(httpx.ConnectError("refused")).answer
+        transport = httpx.MockTransport(answer)
+        async with httpx.AsyncClient(transport=transport, base_url="http://c.test") as client:
+            bus = Bus("n", client, lambda: "t", pause, lambda: 0.0)
+            task = asyncio.create_task(bus.follow(0, lambda _: None))
+            await asyncio.wait_for(reached.wait(), 20)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(play())
+
+
+def status() -> Status:
+    return Status(role="edge", pid=1, generation=1, sample=Counters().snapshot())
+
+
+@pytest.mark.parametrize(
+    ("answer", "taken"),
+    [
+        (httpx.Response(200, json={"generation": 1}), True),
+        (httpx.Response(503, json={"error": "full"}), False),
+        (httpx.ConnectError("refused"), False),
+    ],
+    ids=["taken", "refused", "away"],
+)
+def test_a_report_says_whether_it_was_taken(answer: Answer, taken: bool) -> None:
+    control = Control(answer)
+
+    async def play() -> bool:
+        async with control.client() as client:
+            return await control.bus(client).report(status())
+
+    assert asyncio.run(play()) is taken
+    assert control.asked == ["/nodes/edge-1"]

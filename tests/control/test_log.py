@@ -1,0 +1,121 @@
+"""The ordered log: numbers, pages, waiting, and configurations published once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edgecache.config.model import Behavior, Config, Distribution, Origin
+from edgecache.control.log import PAGE_ENTRIES_MAX, Entry, Kind, Log, ensure_config
+from edgecache.control.state import State
+
+LONG_S = 30.0  # a deadline that is reached only when the test fails
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[State]:
+    state = State(tmp_path)
+    yield state
+    state.close()
+
+
+@pytest.fixture
+def log(state: State) -> Log:
+    return Log(state, lambda: 7.5)
+
+
+def config(brand: str = "cloudfront") -> Config:
+    origin = Origin(id="o", domain_name="o.test", custom_headers={"x-a": "1"})
+    behavior = Behavior(origin="o")
+    site = Distribution(id="E1", origins=(origin,), default_behavior=behavior)
+    return Config(brand=brand, distributions=(site,))
+
+
+def test_entries_are_numbered_in_order(log: Log) -> None:
+    assert [log.append("config", {"n": n}) for n in range(3)] == [1, 2, 3]
+    assert log.after(1) == [
+        Entry(2, 7.5, "config", {"n": 1}),
+        Entry(3, 7.5, "config", {"n": 2}),
+    ]
+    assert log.after(3) == []
+    assert log.last_seq == 3
+
+
+def test_an_empty_log_has_no_generation(log: Log) -> None:
+    assert (log.last_seq, log.generation, log.newest(Kind.CONFIG)) == (0, 0, None)
+
+
+def test_a_page_is_bounded(log: Log) -> None:
+    for n in range(PAGE_ENTRIES_MAX + 1):
+        log.append("config", {"n": n})
+    assert len(log.after(0, limit=10**6)) == PAGE_ENTRIES_MAX
+    assert [entry.seq for entry in log.after(0, limit=2)] == [1, 2]
+
+
+def test_entries_survive_another_opening(tmp_path: Path) -> None:
+    first = State(tmp_path)
+    Log(first, lambda: 1.0).append("config", {"a": ["é", 1.5, None]})
+    first.close()
+    second = State(tmp_path)
+    assert Log(second, lambda: 2.0).after(0) == [Entry(1, 1.0, "config", {"a": ["é", 1.5, None]})]
+    second.close()
+
+
+def test_the_generation_is_that_of_the_newest_configuration(log: Log) -> None:
+    log.append("config", {})
+    log.append("invalidation", {})
+    assert (log.generation, log.last_seq) == (1, 2)
+
+
+def test_a_configuration_is_published_once(log: Log) -> None:
+    assert ensure_config(log, config()) == 1
+    assert ensure_config(log, config()) == 1
+    log.append("invalidation", {})
+    assert ensure_config(log, config("other")) == 3
+    assert ensure_config(log, config()) == 4  # going back is a change too
+    assert log.generation == 4
+
+
+def test_everyone_who_waits_sees_a_new_entry(log: Log) -> None:
+    async def play() -> None:
+        waiting = [asyncio.create_task(log.wait(0, LONG_S)) for _ in range(3)]
+        await turn()
+        log.append("config", {})
+        for entries in await asyncio.gather(*waiting):
+            assert [entry.seq for entry in entries] == [1]
+
+    asyncio.run(play())
+
+
+def test_who_has_waited_long_enough_gets_nothing(log: Log) -> None:
+    assert asyncio.run(log.wait(0, 0.001)) == []
+    assert asyncio.run(log.wait(0, 0)) == []
+
+
+@pytest.mark.parametrize("after", [0, 9])
+def test_nobody_waits_for_what_is_there_or_cannot_come(log: Log, after: int) -> None:
+    log.append("config", {})
+    entries = asyncio.run(asyncio.wait_for(log.wait(after, LONG_S), LONG_S / 2))
+    assert len(entries) == (1 if after == 0 else 0)
+
+
+def test_closing_lets_everyone_go(log: Log) -> None:
+    async def play() -> None:
+        async with asyncio.timeout(LONG_S / 2):
+            waiting = asyncio.create_task(log.wait(0, LONG_S))
+            await turn()
+            log.close()
+            assert await waiting == []
+            assert await log.wait(0, LONG_S) == []
+
+    asyncio.run(play())
+
+
+async def turn() -> None:
+    """Let every task that is ready run once."""
+    turned = asyncio.Event()
+    asyncio.get_running_loop().call_soon(turned.set)
+    await turned.wait()

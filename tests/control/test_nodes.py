@@ -1,0 +1,129 @@
+"""What nodes tell: alive or not, and totals that never go down."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from edgecache.control.nodes import ALIVE_S, FORGET_S, NODES_MAX, Nodes, Status, TooManyNodes
+from edgecache.observe.counters import Counters
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def status(pid: int = 1, hits: int = 0, location: str = "LHR50", connections: int = 1) -> Status:
+    counters = Counters()
+    counters.requests["Hit"] = hits
+    counters.connections = connections
+    role = "edge" if location else "regional"
+    sample = counters.snapshot()
+    return Status(role=role, location=location, pid=pid, generation=3, sample=sample)
+
+
+def hits(nodes: Nodes, label: str = "LHR50") -> int:
+    return nodes.samples()[label]["words"]["requests"]["Hit"]
+
+
+def test_a_listing_names_every_node() -> None:
+    clock = Clock()
+    nodes = Nodes(clock)
+    nodes.report("regional", status(pid=7, location=""))
+    clock.now += 0.25
+    nodes.report("edge-LHR50-1", status(pid=8))
+    same = {"generation": 3, "alive": True}
+    assert nodes.listing() == [
+        {"name": "edge-LHR50-1", "role": "edge", "location": "LHR50", "pid": 8}
+        | {**same, "seen_s_ago": 0.0},
+        {"name": "regional", "role": "regional", "location": "", "pid": 7}
+        | {**same, "seen_s_ago": 0.25},
+    ]
+
+
+def test_a_silent_node_is_not_alive_and_later_not_listed() -> None:
+    clock = Clock()
+    nodes = Nodes(clock)
+    nodes.report("a", status(hits=5))
+    clock.now += ALIVE_S
+    assert [node["alive"] for node in nodes.listing()] == [False]
+    assert nodes.samples()["LHR50"]["gauges"] == {}
+    clock.now += FORGET_S
+    assert nodes.listing() == []
+    assert hits(nodes) == 5
+    nodes.report("a", status(hits=6))
+    assert hits(nodes) == 6
+
+
+def test_processes_of_one_location_are_summed() -> None:
+    nodes = Nodes(Clock())
+    nodes.report("a", status(pid=1, hits=5))
+    nodes.report("b", status(pid=2, hits=7))
+    nodes.report("regional", status(pid=3, hits=1, location=""))
+    assert (hits(nodes), hits(nodes, "regional")) == (12, 1)
+    assert nodes.samples()["LHR50"]["gauges"]["connections"] == 2
+
+
+@pytest.mark.parametrize("pid", [2, 1])  # pid 1 again: every process of a container has it
+def test_a_process_that_was_replaced_still_counts(pid: int) -> None:
+    nodes = Nodes(Clock())
+    nodes.report("a", status(pid=1, hits=5))
+    nodes.report("a", status(pid=1, hits=6))
+    nodes.report("a", status(pid=pid, hits=2))
+    assert hits(nodes) == 8
+    assert nodes.samples()["LHR50"]["gauges"]["connections"] == 1
+
+
+def test_last_words_that_come_late_count_once() -> None:
+    clock = Clock()
+    nodes = Nodes(clock)
+    for pid, count in [(1, 5), (2, 1), (1, 5), (2, 2)]:
+        nodes.report("a", status(pid=pid, hits=count))
+    assert hits(nodes) == 7
+    clock.now += ALIVE_S
+    nodes.report("a", status(pid=1, hits=1))  # the number was given again
+    assert hits(nodes) == 8
+
+
+def test_totals_never_go_down() -> None:
+    clock = Clock()
+    nodes = Nodes(clock)
+    highest = 0
+    for step in range(200):
+        pid = 1 + step // 7 % 5
+        nodes.report(f"n{step % 3}", status(pid=pid, hits=step % 11))
+        clock.now += 400.0 * (step % 5)
+        assert hits(nodes) >= highest
+        highest = hits(nodes)
+
+
+def test_the_number_of_nodes_is_bounded() -> None:
+    clock = Clock()
+    nodes = Nodes(clock)
+    small = status()
+    for number in range(NODES_MAX):
+        nodes.report(f"n{number}", small)
+    with pytest.raises(TooManyNodes):
+        nodes.report("one more", small)
+    nodes.report("n0", small)
+    clock.now += FORGET_S + 1
+    nodes.report("one more", small)
+
+
+@pytest.mark.parametrize(
+    ("histogram", "problem"),
+    [
+        ({"bounds": [1.0], "counts": [1], "sum": 1.0}, "do not agree"),
+        ({"bounds": [2.0, 1.0], "counts": [1, 1, 1], "sum": 1.0}, "do not agree"),
+        ({"bounds": [1.0], "counts": [1, -1], "sum": 1.0}, ">= 0"),
+    ],
+)
+def test_a_sample_that_contradicts_itself_is_refused(histogram: object, problem: str) -> None:
+    sample = {"totals": {}, "words": {}, "gauges": {}, "histograms": {"time_taken": histogram}}
+    told = {"role": "edge", "pid": 1, "generation": 1, "sample": sample}
+    with pytest.raises(msgspec.ValidationError, match=problem):
+        msgspec.convert(told, Status)

@@ -102,7 +102,7 @@ ACCEPTED = [
     ("hexadecimal", b"aA\r\n" + b"x" * 170 + b"\r\n00\r\n\r\n", b"x" * 170),
     ("zeros", b"00005\r\nhello\r\n000\r\n\r\n", b"hello"),
     ("line-ends-within", b"4\r\n\r\n\r\n\r\n" + LAST, b"\r\n\r\n"),
-    ("extensions", b'2;a;b=c;d="e;\\"\r"\r\nAA\r\n'.replace(b'\r"', b'"') + LAST, b"AA"),
+    ("extensions", b'2;a;b=c;d="e;\\""\r\nAA\r\n' + LAST, b"AA"),
     ("extension-bounded", b"2;" + b"e" * 4_000 + b"\r\nAA\r\n" + LAST, b"AA"),
     ("C12", b"1\r\nA\r\n" * 5_000 + LAST, b"A" * 5_000),
     ("C15", b"1\r\nA\r\n0\r\nHost: evil\r\nContent-Length: 5\r\nAuthorization: x\r\n\r\n", b"A"),

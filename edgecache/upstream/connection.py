@@ -1,0 +1,318 @@
+"""One connection to an upstream. Law: one exchange at a time, and reuse only after a clean end.
+
+RFC 9112 §9. The protocol class reads heads and bodies as bytes arrive; nothing runs beside it. A
+response that comes in one segment is whole when `ask` returns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from math import inf
+from typing import Any, Protocol, cast
+
+from edgecache.http.framing import (
+    Chunked,
+    Length,
+    NoBody,
+    Reader,
+    UntilClose,
+    reader_for,
+    response_framing,
+)
+from edgecache.http.head import (
+    BadMessage,
+    BadReason,
+    HeadLimits,
+    keeps_alive,
+    parse_response_head,
+)
+from edgecache.http.message import Response, without
+from edgecache.upstream.arriving import ArrivingBody
+from edgecache.upstream.base import Fault, Reply, UpstreamError
+from edgecache.upstream.deadline import Deadline
+from edgecache.upstream.endpoint import Endpoint, Outgoing
+from edgecache.upstream.heads import ResponseHeads
+from edgecache.upstream.upload import upload
+
+INTERIMS_MAX = 16  # curl stops at 10 or so; each costs a head of at most 32 KiB
+
+
+class Owner(Protocol):
+    """Who keeps the connection between exchanges."""
+
+    def released(self, connection: Connection) -> None:
+        """It may be asked again."""
+        ...
+
+    def gone(self, connection: Connection) -> None:
+        """It is closed."""
+        ...
+
+
+class Exchange:
+    """A request and what has come of it so far."""
+
+    __slots__ = ("arrived", "body", "interims", "outgoing", "reader", "requested_at", "reusable",
+                 "uploaded")  # fmt: skip
+
+    def __init__(
+        self, outgoing: Outgoing, arrived: asyncio.Future[Reply], requested_at: float
+    ) -> None:
+        self.outgoing = outgoing
+        self.arrived = arrived
+        self.requested_at = requested_at
+        self.uploaded = False
+        self.reusable = False
+        self.interims = 0
+        self.reader: Reader | None = None
+        self.body: ArrivingBody | None = None
+
+
+class Connection(asyncio.Protocol):
+    """An HTTP/1.1 client connection. `clock` gives epoch seconds."""
+
+    def __init__(
+        self, endpoint: Endpoint, owner: Owner, limits: HeadLimits, clock: Callable[[], float]
+    ) -> None:
+        self.endpoint = endpoint
+        self.asked = 0  # exchanges begun
+        self.heard = False  # a byte of the present exchange's response came
+        self.closed = False
+        self._owner = owner
+        self._limits = limits
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport
+        self._exchange: Exchange | None = None
+        self._heads = ResponseHeads(limits)
+        self._reading_paused = False
+        self._drained: asyncio.Future[None] | None = None
+        self._deadline = Deadline(self._loop, self._late)
+
+    # For the pool.
+
+    @property
+    def usable(self) -> bool:
+        """At rest and open, as far as we know."""
+        return self._exchange is None and not self.closed and not self._transport.is_closing()
+
+    async def ask(self, outgoing: Outgoing) -> Reply:
+        """The final response; its body may still be arriving. UpstreamError when there is none."""
+        if not self.usable:
+            raise UpstreamError(Fault.CLOSED, self.endpoint.where, sent=False)
+        exchange = Exchange(outgoing, self._loop.create_future(), self._clock())
+        self._exchange = exchange
+        self.asked += 1
+        self.heard = False
+        self._deadline.put(outgoing.timeouts.response_s)
+        self._transport.write(outgoing.head)
+        try:
+            if outgoing.body is not None:
+                await self._upload(exchange)
+            else:
+                exchange.uploaded = True
+            return await exchange.arrived
+        except BaseException:  # cancelled, or the body to send failed: nobody reads the response
+            if self._exchange is exchange:
+                self.abandon()
+            raise
+
+    async def _upload(self, exchange: Exchange) -> None:
+        """Send the body until it ends or the response is there (RFC 9112 §9.5)."""
+        task = self._loop.create_task(self._send_body(exchange))
+        try:
+            either: set[asyncio.Future[Any]] = {task, exchange.arrived}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task})  # the body has one reader: let it go before we return
+        failed = None if task.cancelled() else task.exception()
+        if failed is not None and not exchange.arrived.done():
+            raise failed
+
+    async def _send_body(self, exchange: Exchange) -> None:
+        assert exchange.outgoing.body is not None
+        await upload(exchange.outgoing.body, self)
+        exchange.uploaded = True
+
+    def close(self) -> None:
+        """Close in order when at rest, else break off."""
+        if self._exchange is None:
+            self._transport.close()
+        else:
+            self._transport.abort()
+
+    # For the body that goes out.
+
+    def write(self, data: bytes) -> None:
+        if not self.closed:
+            self._transport.write(data)
+
+    async def writable(self) -> None:
+        exchange = self._exchange
+        if exchange is not None and exchange.reader is None:
+            self._deadline.put(exchange.outgoing.timeouts.response_s)
+        if self._drained is not None:
+            await self._drained
+
+    def expect_upload(self, waiting: bool) -> None:
+        exchange = self._exchange
+        if exchange is not None and exchange.reader is None:
+            self._deadline.put(inf if waiting else exchange.outgoing.timeouts.response_s)
+
+    # For the body that comes in.
+
+    def pause(self) -> None:
+        if not self._transport.is_closing():
+            self._reading_paused = True
+            self._transport.pause_reading()
+            self._deadline.put(inf)
+
+    def resume(self) -> None:
+        if self._reading_paused and not self._transport.is_closing():
+            self._reading_paused = False
+            self._transport.resume_reading()
+            if self._exchange is not None:
+                self._deadline.put(self._exchange.outgoing.timeouts.read_s)
+
+    def abandon(self) -> None:
+        self._exchange = None
+        self._deadline.drop()
+        self._transport.abort()
+
+    # For the transport.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def pause_writing(self) -> None:
+        self._drained = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self._exchange
+        if exchange is None:
+            # Nobody asked: what it says would be taken for the next answer.
+            self._transport.abort()
+            return
+        self.heard = True
+        try:
+            if exchange.reader is None:
+                self._read_heads(exchange, data)
+            else:
+                self._read_body(exchange, exchange.reader, data)
+        except BadMessage as bad:
+            too_big = bad.why in (BadReason.HEAD_TOO_BIG, BadReason.FIELDS_TOO_MANY)
+            self._fail(Fault.HEAD_TOO_BIG if too_big else Fault.MALFORMED)
+
+    def eof_received(self) -> None:
+        exchange = self._exchange
+        if exchange is None:
+            return
+        if exchange.reader is None:
+            self._fail(Fault.CLOSED)
+            return
+        try:
+            exchange.reader.eof()
+        except BadMessage:
+            self._fail(Fault.TRUNCATED)
+        else:
+            self._finish(exchange, exchange.reader)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed = True
+        self._deadline.drop()
+        self.resume_writing()
+        if self._exchange is not None:
+            # Without an end of file before it this is a reset: even a body until close is cut.
+            self._fail(Fault.CLOSED if self._exchange.reader is None else Fault.TRUNCATED)
+        self._owner.gone(self)
+
+    # Reading.
+
+    def _read_heads(self, exchange: Exchange, data: bytes) -> None:
+        while (parts := self._heads.feed(data)) is not None:
+            head, data = parts
+            response, minor = parse_response_head(
+                head, self._limits, exchange.requested_at, self._clock()
+            )
+            if response.status >= 200:
+                self._begin_body(exchange, response, minor, data)
+                return
+            self._interim(exchange, response)
+            if not data:
+                return
+
+    def _interim(self, exchange: Exchange, response: Response) -> None:
+        exchange.interims += 1
+        if response.status == 101 or exchange.interims > INTERIMS_MAX:
+            raise BadMessage(BadReason.STATUS_LINE, 502)  # we never ask for an upgrade
+        on_interim = exchange.outgoing.on_interim
+        if response.status != 100 and on_interim is not None:
+            on_interim(response)
+
+    def _begin_body(self, exchange: Exchange, response: Response, minor: int, data: bytes) -> None:
+        fields = response.fields
+        framing = response_framing(response.status, exchange.outgoing.method, fields, minor)
+        reader = reader_for(framing, self._limits)
+        must_close = isinstance(framing, Chunked) and framing.must_close
+        until_close = isinstance(framing, UntilClose)
+        exchange.reusable = keeps_alive(minor, fields) and not must_close and not until_close
+        if must_close:
+            response = Response(
+                response.status, response.reason, without(fields, (b"content-length",)),
+                response.requested_at, response.received_at,
+            )  # fmt: skip
+        length = 0 if isinstance(framing, NoBody) else None
+        body = ArrivingBody(framing.length if isinstance(framing, Length) else length, self)
+        exchange.body, exchange.reader = body, reader
+        self._read_body(exchange, reader, data)
+        if not exchange.arrived.done():
+            exchange.arrived.set_result(Reply(response, body))
+
+    def _read_body(self, exchange: Exchange, reader: Reader, data: bytes) -> None:
+        pieces = reader.feed(data)
+        if pieces:
+            assert exchange.body is not None
+            exchange.body.push(pieces)
+        if reader.done:
+            self._finish(exchange, reader)
+        elif not self._reading_paused:
+            self._deadline.put(exchange.outgoing.timeouts.read_s)
+
+    def _finish(self, exchange: Exchange, reader: Reader) -> None:
+        """The body is whole: give the connection back, or close it."""
+        assert exchange.body is not None
+        self._exchange = None
+        self.resume()
+        exchange.body.end()
+        if not exchange.uploaded:
+            self._transport.abort()  # the rest of the request will not come
+        elif exchange.reusable and not reader.rest and not self._transport.is_closing():
+            self._deadline.put(self.endpoint.idle_s)
+            self._owner.released(self)
+        else:
+            self._transport.close()
+
+    def _fail(self, fault: Fault) -> None:
+        exchange, self._exchange = self._exchange, None
+        assert exchange is not None
+        error = UpstreamError(fault, self.endpoint.where)
+        if exchange.body is not None:
+            exchange.body.end(error)
+        if not exchange.arrived.done():
+            exchange.arrived.set_exception(error)
+            exchange.arrived.exception()  # marks it seen, should its waiter be cancelled meanwhile
+        self._transport.abort()
+
+    def _late(self) -> None:
+        if self._exchange is not None:
+            self._fail(Fault.RESPONSE_TIMEOUT)
+        else:
+            self._transport.close()

@@ -1,0 +1,122 @@
+"""What an origin is sent. Law: the request's own fields arrive here filtered; these are ours.
+
+CloudFront Developer Guide, "Request and response behavior for custom origins"; RFC 9110 §7.6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+from edgecache.config.model import Origin
+from edgecache.http.message import Fields, Request, combined_value, first_value
+from edgecache.http.writing import request_head
+from edgecache.upstream.base import Body, Call
+from edgecache.upstream.endpoint import Endpoint, Outgoing, Timeouts, TlsName
+
+Sign = Callable[[bytes, bytes, bytes], Fields]
+"""The identity's fields for a method, the value of Host, and a target."""
+
+USER_AGENT = b"Amazon CloudFront"
+_UNIX = "unix:"
+_FRAMING = frozenset({b"host", b"connection", b"content-length", b"transfer-encoding"})
+_OURS = _FRAMING | frozenset(
+    {b"expect", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade"}
+    | {b"via", b"x-forwarded-for"}
+)
+_MEANS_A_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
+
+
+@lru_cache(maxsize=1_024)  # CloudFront: 25 origins a distribution; a reload leaves old ones behind
+def _endpoint(
+    domain: str, port: int, ca_file: str | None, connections_max: int, idle_s: float
+) -> Endpoint:
+    tls = None if ca_file is None else TlsName(domain, ca_file)
+    path = domain.removeprefix(_UNIX) if domain.startswith(_UNIX) else None
+    return Endpoint(domain if path is None else "", port, path, tls, connections_max, idle_s)
+
+
+def endpoint_of(origin: Origin, scheme: bytes) -> Endpoint:
+    """Where a request of `scheme` finds the origin, by its protocol policy."""
+    secure = _secure(origin, scheme)
+    return _endpoint(
+        origin.domain_name,
+        origin.https_port if secure else origin.http_port,
+        origin.ca_file if secure else None,
+        origin.connections_max,
+        origin.keepalive_timeout_s,
+    )
+
+
+def host_of(origin: Origin, request: Request) -> bytes:
+    """The Host to send: the request's own when it is forwarded, else the origin's name and port."""
+    forwarded = first_value(request.fields, b"host")
+    if forwarded is not None:
+        return forwarded
+    domain = origin.domain_name
+    if domain.startswith(_UNIX):
+        return b"localhost"
+    name = (f"[{domain}]" if ":" in domain else domain).encode("ascii")
+    secure = _secure(origin, request.scheme)
+    port = origin.https_port if secure else origin.http_port
+    return name if port == (443 if secure else 80) else b"%b:%d" % (name, port)
+
+
+def dressed(call: Call, via: bytes, sign: Sign | None) -> Outgoing:
+    """The request as it goes on the wire. `via` is our pseudonym (RFC 9110 §7.6.3)."""
+    request, origin = call.request, call.route.origin
+    host = host_of(origin, request)
+    prefix = origin.path.encode()
+    target = (prefix or b"*") if request.path == b"*" else prefix + request.target
+    fields: list[tuple[bytes, bytes]] = [(b"host", host)]
+    fields += [field for field in request.fields if field[0] not in _OURS]
+    if call.route.distribution.semantics == "cloudfront" and not _has(fields, b"user-agent"):
+        fields.append((b"user-agent", USER_AGENT))
+    fields += _hop(request, via)
+    custom = tuple(
+        (name.lower().encode(), value.encode()) for name, value in origin.custom_headers.items()
+    )
+    fields = _overwritten(fields, tuple(field for field in custom if field[0] not in _FRAMING))
+    if origin.access == "identity" and sign is not None:
+        fields = _overwritten(fields, sign(request.method, host, target))
+    fields += _framing(request.method, call.body)
+    timeouts = Timeouts(origin.connection_timeout_s, origin.read_timeout_s, origin.read_timeout_s)
+    head = request_head(request.method, target, fields)
+    return Outgoing(request.method, head, call.body, timeouts, call.on_interim)
+
+
+def _secure(origin: Origin, scheme: bytes) -> bool:
+    policy = origin.protocol_policy
+    return policy == "https-only" or (policy == "match-viewer" and scheme == b"https")
+
+
+def _hop(request: Request, via: bytes) -> list[tuple[bytes, bytes]]:
+    """What every hop adds to: whom it stands for, and that it was there."""
+    added = []
+    peer = request.client[0].encode()
+    behind = combined_value(request.fields, b"x-forwarded-for")
+    if peer or behind:
+        added.append((b"x-forwarded-for", b", ".join(filter(None, (behind, peer)))))
+    before = combined_value(request.fields, b"via")
+    ours = b"1.%d %b" % (request.minor, via)
+    added.append((b"via", before + b", " + ours if before else ours))
+    added.append((b"connection", b"keep-alive"))
+    return added
+
+
+def _framing(method: bytes, body: Body | None) -> list[tuple[bytes, bytes]]:
+    """RFC 9110 §8.6: a length for methods that mean a body even when there is none."""
+    if body is None:
+        return [(b"content-length", b"0")] if method in _MEANS_A_BODY else []
+    if body.length is None:
+        return [(b"transfer-encoding", b"chunked")]
+    return [(b"content-length", b"%d" % body.length)]
+
+
+def _has(fields: list[tuple[bytes, bytes]], name: bytes) -> bool:
+    return any(field[0] == name for field in fields)
+
+
+def _overwritten(fields: list[tuple[bytes, bytes]], by: Fields) -> list[tuple[bytes, bytes]]:
+    names = {name for name, _ in by}
+    return [*(field for field in fields if field[0] not in names), *by]

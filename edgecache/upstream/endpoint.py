@@ -1,0 +1,116 @@
+"""Where upstreams are reached, and how one is asked. Law: only `Network` here opens a connection.
+
+An *endpoint* is an address with what makes connections to it interchangeable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from edgecache.http.message import Response
+from edgecache.upstream.base import Body, Fault
+
+
+@dataclass(frozen=True, slots=True)
+class TlsName:
+    """Whom the certificate must name, and the file of authorities (the system's when empty)."""
+
+    server_name: str
+    ca_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A TCP address, or a Unix socket when `path` is set; two equal ones share connections."""
+
+    host: str
+    port: int
+    path: str | None = None
+    tls: TlsName | None = None
+    connections_max: int = 256  # `Origin.connections_max`
+    idle_s: float = 5  # CloudFront's keep-alive timeout for custom origins
+
+    @property
+    def where(self) -> str:
+        """For the log: the path, or `host:port`."""
+        return f"unix:{self.path}" if self.path is not None else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long each step may take, in seconds."""
+
+    connect_s: float = 10  # for a connection of the pool or a new one, its handshake included
+    response_s: float = 30  # from the request's end to the end of the response's head
+    read_s: float = 30  # between two arrivals of body bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request ready for the wire. `head` says how `body` is framed.
+
+    Content-Length when `body.length` is known, else chunked, which the pool does.
+    """
+
+    method: bytes
+    head: bytes
+    body: Body | None = None
+    timeouts: Timeouts = Timeouts()
+    on_interim: Callable[[Response], None] | None = None
+
+    @property
+    def replayable(self) -> bool:
+        """May be sent again after the first sending got no byte of answer (RFC 9110 §9.2.2)."""
+        return self.body is None and self.method in _IDEMPOTENT
+
+
+_IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
+
+Connector = Callable[[Endpoint, Callable[[], asyncio.Protocol]], Awaitable[asyncio.BaseTransport]]
+"""Opens a connection to an endpoint for a new protocol. OSError and ssl.SSLError when it cannot."""
+
+
+class Network:
+    """The connector of the real world: the running loop's sockets, certificates verified."""
+
+    def __init__(self) -> None:
+        self._contexts: dict[str, ssl.SSLContext] = {}
+
+    async def __call__(
+        self, endpoint: Endpoint, protocol: Callable[[], asyncio.Protocol]
+    ) -> asyncio.BaseTransport:
+        loop = asyncio.get_running_loop()
+        context = self._context(endpoint.tls)
+        name = endpoint.tls.server_name if endpoint.tls else None
+        if endpoint.path is not None:
+            transport, _ = await loop.create_unix_connection(
+                protocol, endpoint.path, ssl=context, server_hostname=name
+            )
+            return transport
+        transport, _ = await loop.create_connection(
+            protocol, endpoint.host, endpoint.port, ssl=context, server_hostname=name
+        )
+        return transport
+
+    def _context(self, tls: TlsName | None) -> ssl.SSLContext | None:
+        if tls is None:
+            return None
+        context = self._contexts.get(tls.ca_file)
+        if context is None:
+            context = ssl.create_default_context(cafile=tls.ca_file or None)
+            context.set_alpn_protocols(["http/1.1"])
+            self._contexts[tls.ca_file] = context
+        return context
+
+
+def connect_fault(error: BaseException) -> Fault:
+    """What a failure to connect is called."""
+    if isinstance(error, ssl.SSLError | ssl.CertificateError):
+        return Fault.TLS
+    if isinstance(error, socket.gaierror | UnicodeError):  # a label no DNS name may have
+        return Fault.NAME
+    return Fault.CONNECT_TIMEOUT if isinstance(error, TimeoutError) else Fault.REFUSED

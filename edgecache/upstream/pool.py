@@ -1,0 +1,183 @@
+"""Connections kept for reuse. Law: each is in one place: opening, at work, at rest, or handed over.
+
+Last in, first out, so that those not needed grow idle and expire. Above an endpoint's maximum
+requests wait in a bounded line; a connection or its free place goes to the first of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from edgecache.http.head import HeadLimits
+from edgecache.upstream.base import Fault, Reply, UpstreamError
+from edgecache.upstream.connection import Connection
+from edgecache.upstream.endpoint import Connector, Endpoint, Outgoing, connect_fault
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLimits:
+    """Bounds of a pool."""
+
+    head: HeadLimits = field(default_factory=HeadLimits)
+    waiting_max: int = 1_024  # requests waiting per endpoint; Envoy's max_pending_requests default
+
+
+@dataclass(slots=True)
+class Shelf:
+    """What one endpoint has."""
+
+    endpoint: Endpoint
+    places: int = 0  # taken by connections open or opening
+    idle: list[Connection] = field(default_factory=list)
+    waiters: deque[asyncio.Future[Connection | None]] = field(default_factory=deque)
+
+
+class Pool:
+    """Asks endpoints over connections it keeps. `clock` gives epoch seconds."""
+
+    def __init__(
+        self, connect: Connector, clock: Callable[[], float], limits: PoolLimits | None = None
+    ) -> None:
+        self._connect = connect
+        self._clock = clock
+        self._limits = limits or PoolLimits()
+        self._shelves: dict[Endpoint, Shelf] = {}
+        self._open: dict[Connection, Shelf] = {}
+        self._closed = False
+
+    async def send(self, endpoint: Endpoint, outgoing: Outgoing) -> Reply:
+        """The final response to `outgoing`; its body may still be arriving. UpstreamError.
+
+        Sent once more when a kept connection turns out to be closed before a byte of answer: at
+        once if nothing was sent, else only what is replayable (RFC 9112 §9.3.1).
+        """
+        connection = await self._obtain(endpoint, outgoing.timeouts.connect_s, fresh=False)
+        kept = connection.asked > 0
+        try:
+            return await connection.ask(outgoing)
+        except UpstreamError as error:
+            stale = kept and error.fault is Fault.CLOSED and not connection.heard
+            if not stale or (error.sent and not outgoing.replayable):
+                raise
+        connection = await self._obtain(endpoint, outgoing.timeouts.connect_s, fresh=True)
+        return await connection.ask(outgoing)
+
+    def close(self) -> None:
+        """Break off everything; whoever waits gets an UpstreamError. For the end of a process."""
+        self._closed = True
+        for shelf in self._shelves.values():
+            for waiter in shelf.waiters:
+                if not waiter.done():
+                    waiter.set_exception(self._error(shelf.endpoint, Fault.CLOSED))
+        for connection in list(self._open):
+            connection.close()
+
+    @property
+    def open_connections(self) -> int:
+        """Connections open now, at work or at rest."""
+        return len(self._open)
+
+    # For connections.
+
+    def released(self, connection: Connection) -> None:
+        """It goes to the first who waits, else on top of the idle ones."""
+        shelf = self._open[connection]
+        if self._closed:
+            connection.close()
+        elif not _give(shelf, connection):
+            shelf.idle.append(connection)
+
+    def gone(self, connection: Connection) -> None:
+        """Its place is free. Unknown ones were lost before they were opened whole."""
+        shelf = self._open.pop(connection, None)
+        if shelf is None:
+            return
+        if connection in shelf.idle:
+            shelf.idle.remove(connection)
+        self._free_place(shelf)
+
+    # Obtaining.
+
+    async def _obtain(self, endpoint: Endpoint, connect_s: float, *, fresh: bool) -> Connection:
+        if self._closed:
+            raise self._error(endpoint, Fault.CLOSED)
+        shelf = self._shelves.get(endpoint)
+        if shelf is None:
+            shelf = self._shelves[endpoint] = Shelf(endpoint)
+        while shelf.idle and not fresh:
+            connection = shelf.idle.pop()
+            if connection.usable:
+                return connection
+        if shelf.places < endpoint.connections_max:
+            shelf.places += 1
+            return await self._open_one(shelf, connect_s)
+        handed = await self._wait(shelf, connect_s)
+        return handed or await self._open_one(shelf, connect_s)
+
+    async def _open_one(self, shelf: Shelf, connect_s: float) -> Connection:
+        """A new connection in a place already taken, which is freed when there is none."""
+        connection = Connection(shelf.endpoint, self, self._limits.head, self._clock)
+        try:
+            async with asyncio.timeout(connect_s):
+                await self._connect(shelf.endpoint, lambda: connection)
+        except BaseException as error:
+            self._free_place(shelf)
+            if isinstance(error, OSError | UnicodeError):  # ssl.SSLError and timeouts are OSError
+                raise self._error(shelf.endpoint, connect_fault(error)) from error
+            raise
+        if connection.closed:
+            self._free_place(shelf)
+            raise self._error(shelf.endpoint, Fault.REFUSED)
+        self._open[connection] = shelf
+        if self._closed:
+            connection.close()
+            raise self._error(shelf.endpoint, Fault.CLOSED)
+        return connection
+
+    async def _wait(self, shelf: Shelf, wait_s: float) -> Connection | None:
+        """A connection handed over, or None with its place when one closed instead."""
+        if len(shelf.waiters) >= self._limits.waiting_max:
+            raise self._error(shelf.endpoint, Fault.BUSY)
+        waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        shelf.waiters.append(waiter)
+        try:
+            async with asyncio.timeout(wait_s):
+                return await waiter
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if waiter in shelf.waiters:
+                shelf.waiters.remove(waiter)
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self._give_back(shelf, waiter.result())
+            if isinstance(error, TimeoutError):
+                raise self._error(shelf.endpoint, Fault.BUSY) from None
+            raise
+
+    def _give_back(self, shelf: Shelf, handed: Connection | None) -> None:
+        """What came to a waiter that had just left goes on to the next."""
+        if handed is None:
+            self._free_place(shelf)
+        elif handed.usable:
+            self.released(handed)
+
+    def _free_place(self, shelf: Shelf) -> None:
+        if _give(shelf, None):
+            return
+        shelf.places -= 1
+        if not shelf.places:
+            self._shelves.pop(shelf.endpoint, None)
+
+    @staticmethod
+    def _error(endpoint: Endpoint, fault: Fault) -> UpstreamError:
+        return UpstreamError(fault, endpoint.where, sent=False)
+
+
+def _give(shelf: Shelf, handed: Connection | None) -> bool:
+    while shelf.waiters:
+        waiter = shelf.waiters.popleft()
+        if not waiter.done():
+            waiter.set_result(handed)
+            return True
+    return False

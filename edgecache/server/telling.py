@@ -74,6 +74,8 @@ class Teller:
     ) -> None:  # fmt: skip
         """A request ended at `now` (epoch seconds), `taken_s` after its first byte."""
         counters = self.counters
+        if told.status >= 400:
+            told.result = Result.ERROR  # CloudFront's word for any response of an error's status
         result = told.result
         counters.requests[result] += 1
         counters.statuses[told.status // 100] += 1

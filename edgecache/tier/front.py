@@ -70,7 +70,8 @@ class ViewerFront:
         )
 
     def _via(self, fields: Fields) -> bytes:
-        own = f"1.1 {self.pop.lower()}.{self.brand}.net ({self.brand})".encode()
+        name = self.brand if self.pop == self.brand else f"{self.pop.lower()}.{self.brand}.net"
+        own = f"1.1 {name} ({self.brand})".encode()
         before = first_value(fields, b"via")
         return own if before is None else before + b", " + own
 

@@ -1,0 +1,126 @@
+"""Nodes, put together from a configuration: an edge worker, the regional cache, a lone tier."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from random import random
+
+import httpx
+
+from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
+from edgecache.config.model import Config, Location
+from edgecache.config.secrets import Secrets, load_secrets
+from edgecache.control.bus import Bus
+from edgecache.control.tokens import Purpose, Tokens
+from edgecache.observe.access_log import AccessLog, LogFile
+from edgecache.observe.counters import Counters
+from edgecache.origin.identity import IdentitySigner
+from edgecache.rules.routing import RouteTable, compile_routes
+from edgecache.server.credentials import PeerCredentials
+from edgecache.server.listener import Listener
+from edgecache.server.memo import Memo
+from edgecache.server.node import Node
+from edgecache.server.request_ids import RequestIds
+from edgecache.server.telling import Teller
+from edgecache.server.world import Tasks, pause, random_bytes, steady_clock, wall_clock
+from edgecache.store.memory import MemoryStore
+from edgecache.tier.front import Front, PeerFront, ViewerFront
+from edgecache.tier.tier import Tier
+from edgecache.tier.world import TierWorld
+from edgecache.upstream.base import Upstream
+from edgecache.upstream.endpoint import Endpoint, Network
+from edgecache.upstream.origin import OriginUpstream
+from edgecache.upstream.peer import PeerUpstream
+from edgecache.upstream.pool import Pool
+
+
+class Assembly:
+    """What the nodes of one process are made of."""
+
+    def __init__(self, config: Config, name: str, *, memo: bool = True) -> None:
+        self.config = config
+        self.name = name
+        self.clock = steady_clock()
+        self.table: RouteTable = compile_routes(config)
+        self._memo = memo
+        self._secrets: Secrets = load_secrets(config.state_dir, os.environ)
+        self._counters = Counters()
+        self._pool = Pool(Network(), self.clock)
+        self._tasks = Tasks()
+
+    def edge(self, location: Location) -> Node:
+        """A worker of an edge location."""
+        upstream: Upstream = self._origins()
+        if self.config.regional is not None:
+            direct = upstream if self.config.regional.when_down == "origin" else None
+            upstream = self._peer(self.config.regional.listen, direct)
+        tier = self._tier(location.name, location.memory_bytes // location.workers, upstream)
+        return self._node("edge", tier, ViewerFront(tier, self.table, self.config.brand))
+
+    def regional(self) -> Node:
+        """The regional cache."""
+        assert self.config.regional is not None
+        tier = self._tier("regional", self.config.regional.memory_bytes, self._origins())
+        front = PeerFront(tier, self.table, self._credentials().admits)
+        return self._node("regional", tier, front)
+
+    def _origins(self) -> OriginUpstream:
+        signer = IdentitySigner(self._secrets.identity, wall_clock)
+        return OriginUpstream(self._pool, sign=signer.sign, via=self.name.encode())
+
+    def _peer(self, listen: str, fallback: Upstream | None) -> PeerUpstream:
+        address = parse_listen(listen, self.config.state_dir)
+        return PeerUpstream(self._pool, endpoint_of(address), self._credentials().issue, fallback)
+
+    def _credentials(self) -> PeerCredentials:
+        return PeerCredentials(
+            Tokens([*self._secrets.peer.values()], wall_clock), self.name, wall_clock
+        )
+
+    def _tier(self, name: str, memory_bytes: int, upstream: Upstream) -> Tier:
+        limits = self.config.limits
+        world = TierWorld(
+            self.clock,
+            self._tasks.spawn,
+            self._counters,
+            min(limits.object_bytes_max, memory_bytes // 2),
+            limits.waiters_max,
+        )
+        return Tier(name, MemoryStore(memory_bytes), upstream, world)
+
+    def _node(self, role: str, tier: Tier, front: Front) -> Node:
+        folder = Path(self.config.state_dir) / "logs"
+        file = LogFile(folder, self.name, random_bytes(4).hex(), wall_clock)
+        log = AccessLog(file.write)
+        listener = Listener(
+            front,
+            self.config.limits,
+            self.clock,
+            RequestIds(random_bytes),
+            Teller(tier.name, self._counters, log),
+            self.config.brand,
+            Memo() if self._memo else None,
+        )
+        location = tier.name if role == "edge" else ""
+        return Node(self.name, role, location, os.getpid(), listener, log, self._bus())
+
+    def _bus(self) -> Bus | None:
+        if self.config.control is None:
+            return None
+        tokens = Tokens([*self._secrets.operator.values()], wall_clock)
+        url = tcp_address(self.config.control.listen).url
+
+        def client() -> httpx.AsyncClient:
+            return httpx.AsyncClient(base_url=url, trust_env=False)
+
+        return Bus(
+            self.name, client(), lambda: tokens.issue(Purpose.NODE, self.name), pause, random
+        )
+
+
+def endpoint_of(address: Address) -> Endpoint:
+    """Where a peer that listens there is reached."""
+    if isinstance(address, UnixAddress):
+        return Endpoint("regional", 0, path=address.path, idle_s=60)
+    return Endpoint(address.host, address.port, idle_s=60)

@@ -1,0 +1,32 @@
+"""The control process: the API on its state, with the configuration published before it answers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from starlette.applications import Starlette
+
+from edgecache.config.listen import tcp_address
+from edgecache.config.load import load
+from edgecache.config.model import Config
+from edgecache.config.secrets import load_secrets
+from edgecache.control.app import control_app
+from edgecache.control.log import Log, ensure_config
+from edgecache.control.nodes import Nodes
+from edgecache.control.state import State
+from edgecache.control.tokens import Tokens
+from edgecache.server.world import steady_clock, wall_clock
+
+
+def control_application(config: Config, path: Path) -> tuple[Starlette, Callable[[], None]]:
+    """The application, and what to call when the process is about to end."""
+    assert config.control is not None
+    secrets = load_secrets(config.state_dir, os.environ)
+    log = Log(State(Path(config.state_dir)), wall_clock)
+    ensure_config(log, config)
+    tokens = Tokens([*secrets.operator.values()], wall_clock)
+    names = [tcp_address(config.control.listen).host]
+    app = control_app(log, Nodes(steady_clock()), lambda: load(path), tokens, names)
+    return app, log.close

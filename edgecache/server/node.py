@@ -1,0 +1,97 @@
+"""A node: one process that serves a listener, follows control's log and reports to it.
+
+Law: what control says is applied at once and whole; while control is away, the node goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from edgecache.config.model import Config
+from edgecache.control.bus import Bus
+from edgecache.control.log import Entry, Kind
+from edgecache.control.nodes import Status
+from edgecache.observe.access_log import AccessLog
+from edgecache.rules.routing import compile_routes
+from edgecache.server.listener import Listener
+
+TICK_S = 1.0  # of sweep, log flush and report; nginx flushes its buffered log as often
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """What Uvicorn runs as its application: of ASGI it speaks the lifespan only."""
+
+    name: str
+    role: str
+    location: str
+    pid: int
+    listener: Listener
+    log: AccessLog
+    bus: Bus | None = None
+    generation: int = 0
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "lifespan", "requests are the viewer protocol's"
+        await receive()
+        self._start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def _start(self) -> None:
+        self._tasks.append(asyncio.create_task(self._tick()))
+        if self.bus is not None:
+            self._tasks.append(asyncio.create_task(self.bus.follow(0, self.apply)))
+            self._tasks.append(asyncio.create_task(self._report(self.bus)))
+
+    async def _stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._flush()
+
+    async def apply(self, entry: Entry) -> None:
+        """Take over what an entry of the log says; kinds of a newer control are passed over."""
+        if entry.kind == Kind.CONFIG:
+            config = msgspec.convert(entry.body, Config)
+            self.listener.front.table = compile_routes(config)
+            self.generation = entry.seq
+            if self.bus is not None:
+                await self.bus.report(self._status())
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self.listener.sweep()
+            await self._flush()
+
+    async def _flush(self) -> None:
+        """The disk may be slow: another thread waits for it."""
+        await asyncio.get_running_loop().run_in_executor(None, self.log.flush)
+        self.listener.teller.counters.log_dropped = self.log.dropped
+
+    async def _report(self, bus: Bus) -> None:
+        while True:
+            await bus.report(self._status())
+            await asyncio.sleep(TICK_S)
+
+    def _status(self) -> Status:
+        return Status(
+            role=self.role,
+            location=self.location,
+            pid=self.pid,
+            generation=self.generation,
+            sample=self.listener.teller.counters.snapshot(),
+        )

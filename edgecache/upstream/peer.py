@@ -1,0 +1,85 @@
+"""Another tier in another process, as an upstream. Law: it is asked like an origin, by one of us.
+
+When it cannot be reached, and the policy says so, the origin is asked directly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from edgecache.http.message import Fields, Request, first_value
+from edgecache.http.writing import request_head
+from edgecache.upstream import peer_fields
+from edgecache.upstream.base import Call, Fault, Reply, Upstream, UpstreamError
+from edgecache.upstream.endpoint import Endpoint, Outgoing, Timeouts
+from edgecache.upstream.pool import Pool
+
+# A tier of ours answers at once or waits for its origin as long as that may take.
+PEER_TIMEOUTS = Timeouts(connect_s=2, response_s=90, read_s=60)
+GONE = frozenset({Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.CLOSED, Fault.RESPONSE_TIMEOUT})
+
+
+class PeerUpstream:
+    """The regional cache, seen from an edge."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        endpoint: Endpoint,
+        credential: Callable[[], bytes],
+        fallback: Upstream | None,
+    ) -> None:
+        self._pool = pool
+        self._endpoint = endpoint
+        self._credential = credential
+        self._fallback = fallback
+
+    async def fetch(self, call: Call) -> Reply:
+        """The peer's response; its own upstream's failure is raised as if it were ours."""
+        try:
+            reply = await self._pool.send(self._endpoint, self._outgoing(call))
+        except UpstreamError as error:
+            if self._fallback is None or error.fault not in GONE:
+                raise
+            if call.body is not None and error.sent:
+                raise  # what was read of the body cannot be sent again
+            return await self._fallback.fetch(call)
+        fault = first_value(reply.head.fields, peer_fields.FAULT)
+        if fault is not None:
+            reply.body.close()
+            raise UpstreamError(_known(fault), "regional")
+        reply.result = (first_value(reply.head.fields, peer_fields.RESULT) or b"").decode()
+        public = tuple(
+            item for item in reply.head.fields if not item[0].startswith(peer_fields.PREFIX)
+        )
+        reply.head = replace(reply.head, fields=public)
+        return reply
+
+    def _outgoing(self, call: Call) -> Outgoing:
+        request = call.request
+        head = request_head(request.method, request.target, self._fields(request, call))
+        return Outgoing(request.method, head, call.body, PEER_TIMEOUTS, call.on_interim)
+
+    def _fields(self, request: Request, call: Call) -> Fields:
+        fields: Fields = tuple(item for item in request.fields if item[0] != b"host")
+        fields = (
+            (b"host", request.host or b"unknown.invalid"),
+            *fields,
+            (peer_fields.CREDENTIAL, self._credential()),
+            (peer_fields.DISTRIBUTION, call.route.distribution.id.encode()),
+            (peer_fields.SCHEME, request.scheme),
+            (peer_fields.CLIENT, request.client[0].encode()),
+        )
+        if call.body is None:
+            return fields
+        if call.body.length is None:
+            return (*fields, (b"transfer-encoding", b"chunked"))
+        return (*fields, (b"content-length", b"%d" % call.body.length))
+
+
+def _known(word: bytes) -> Fault:
+    try:
+        return Fault(word.decode("latin-1"))
+    except ValueError:
+        return Fault.MALFORMED

@@ -1,0 +1,211 @@
+"""A bucket: a folder of objects over HTTP, answering as Amazon S3's GetObject and HeadObject do.
+
+Law: what is sent belongs to one open file; a path is resolved once for each request.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from anyio import to_thread
+from starlette.applications import Starlette
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from edgecache.http.conditions import Outcome, evaluate_at_origin, if_range_matches
+from edgecache.http.dates import format_date
+from edgecache.http.message import Fields, first_value
+from edgecache.http.ranges import Span, content_range, parse_range, resolve, unsatisfied
+from edgecache.origin.errors import Code, Ids, new_ids, refusal
+from edgecache.origin.folder import Folder, Found
+
+CHUNK_BYTES = 65_536  # one read and one write; Starlette's FileResponse has the same
+
+# Fixed, so that two machines answer alike whatever their mime.types say. Text is UTF-8.
+CONTENT_TYPES = {
+    "avif": "image/avif",
+    "bin": "application/octet-stream",
+    "bmp": "image/bmp",
+    "css": "text/css; charset=utf-8",
+    "csv": "text/csv; charset=utf-8",
+    "gif": "image/gif",
+    "gz": "application/gzip",
+    "htm": "text/html; charset=utf-8",
+    "html": "text/html; charset=utf-8",
+    "ico": "image/vnd.microsoft.icon",
+    "jpeg": "image/jpeg",
+    "jpg": "image/jpeg",
+    "js": "text/javascript; charset=utf-8",
+    "json": "application/json",
+    "m3u8": "application/vnd.apple.mpegurl",
+    "m4s": "video/iso.segment",
+    "map": "application/json",
+    "md": "text/markdown; charset=utf-8",
+    "mjs": "text/javascript; charset=utf-8",
+    "mp3": "audio/mpeg",
+    "mp4": "video/mp4",
+    "mpd": "application/dash+xml",
+    "ogg": "audio/ogg",
+    "otf": "font/otf",
+    "pdf": "application/pdf",
+    "png": "image/png",
+    "rss": "application/rss+xml",
+    "svg": "image/svg+xml",
+    "ts": "video/mp2t",
+    "ttf": "font/ttf",
+    "txt": "text/plain; charset=utf-8",
+    "wasm": "application/wasm",
+    "wav": "audio/wav",
+    "webm": "video/webm",
+    "webmanifest": "application/manifest+json",
+    "webp": "image/webp",
+    "woff": "font/woff",
+    "woff2": "font/woff2",
+    "xml": "application/xml",
+    "zip": "application/zip",
+}
+UNKNOWN_TYPE = "binary/octet-stream"  # S3's word for an object put without a type
+
+
+class ObjectChanged(RuntimeError):
+    """The file became shorter while it was sent: the connection is broken off, not filled up."""
+
+
+def content_type(key: str) -> str:
+    """By the name's last suffix, whatever its case."""
+    return CONTENT_TYPES.get(key.rpartition(".")[2].lower(), UNKNOWN_TYPE)
+
+
+def bucket_app(
+    folder: str | Path,
+    cache_control: Sequence[tuple[str, str]] = (),
+    clock: Callable[[], float] = time.time,
+) -> Starlette:
+    """Serves `folder` to everybody; put a gate before it.
+
+    `cache_control`: (glob over the key, value), the first that matches wins; `*` goes across
+    slashes. `clock`: epoch seconds. There is no listing and no way to write.
+    """
+    app = Starlette()
+    # No routes: a route matches the decoded path, and an object is named by the raw one.
+    app.router.default = _Bucket(Folder(folder), cache_control, clock)
+    return app
+
+
+class _Bucket:
+    def __init__(
+        self, folder: Folder, rules: Sequence[tuple[str, str]], clock: Callable[[], float]
+    ) -> None:
+        self._folder = folder
+        self._rules = [(re.compile(fnmatch.translate(glob)), value) for glob, value in rules]
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        ids = new_ids()
+        if scope["method"] not in ("GET", "HEAD"):
+            await _method_not_allowed(scope["method"], ids)(scope, receive, send)
+            return
+        found = await to_thread.run_sync(self._folder.open, scope["raw_path"])
+        if isinstance(found, Code):
+            await refusal(found, ids)(scope, receive, send)
+            return
+        with found.file:
+            await self._answer(scope, found, ids)(scope, receive, send)
+
+    def _answer(self, scope: Scope, found: Found, ids: Ids) -> Response:
+        """The reply by preconditions, then by range (RFC 9110 §13.2.2)."""
+        now = self._clock()
+        fields = tuple((name, value) for name, value in scope["headers"])
+        modified = format_date(min(found.modified_at, now))  # §8.8.2.1: never after Date
+        headers = self._headers(found, modified, ids)
+        etag = found.etag.encode()
+        match evaluate_at_origin(fields, scope["method"].encode(), etag, modified, now):
+            case Outcome.NOT_MODIFIED:
+                return Response(status_code=304, headers=headers)
+            case Outcome.PRECONDITION_FAILED:
+                return refusal(Code.PRECONDITION_FAILED, ids)
+        part = _part(fields, found, modified, now)
+        if isinstance(part, Code):
+            return _unsatisfiable(fields, found, ids)
+        return _content(scope["method"], found, part, headers)
+
+    def _headers(self, found: Found, modified: bytes, ids: Ids) -> dict[str, str]:
+        headers = ids.fields | {"etag": found.etag, "last-modified": modified.decode()}
+        for matches, value in self._rules:
+            if matches.match(found.key):
+                return headers | {"cache-control": value}
+        return headers
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What goes out: 200 and every byte, or 206 and those of a range."""
+
+    status: int
+    span: Span
+
+
+def _part(fields: Fields, found: Found, modified: bytes, now: float) -> _Part | Code:
+    """As S3, one range only: a request for several gets everything (RFC 9110 §14.2 allows it)."""
+    whole = _Part(200, Span(0, found.size - 1))
+    asked, condition = first_value(fields, b"range"), first_value(fields, b"if-range")
+    specs = parse_range(asked) if asked is not None else None
+    if specs is None or len(specs) > 1:
+        return whole
+    if condition is not None:
+        date = format_date(now)
+        if not if_range_matches(condition, found.etag.encode(), modified, date):
+            return whole
+    spans = resolve(specs, found.size)
+    return _Part(206, spans[0]) if spans else Code.INVALID_RANGE
+
+
+def _content(method: str, found: Found, part: _Part, headers: dict[str, str]) -> Response:
+    headers |= {
+        "accept-ranges": "bytes",
+        "content-length": str(part.span.length),
+        "content-type": content_type(found.key),
+    }
+    if part.status == 206:
+        headers["content-range"] = content_range(part.span, found.size).decode()
+    if method == "HEAD" or not part.span.length:
+        return Response(status_code=part.status, headers=headers)
+    return StreamingResponse(_chunks(found, part.span), part.status, headers)
+
+
+async def _chunks(found: Found, span: Span) -> AsyncIterator[bytes]:
+    at = span.first
+    while at <= span.last:
+        count = min(CHUNK_BYTES, span.last + 1 - at)
+        chunk = await to_thread.run_sync(found.read, at, count)
+        if not chunk:
+            raise ObjectChanged(f"{found.key}: {found.size} bytes became {at}")
+        yield chunk
+        at += len(chunk)
+
+
+def _method_not_allowed(method: str, ids: Ids) -> Response:
+    return refusal(
+        Code.METHOD_NOT_ALLOWED,
+        ids,
+        details=[("Method", method), ("ResourceType", "OBJECT")],
+        fields=[("allow", "GET, HEAD")],
+    )
+
+
+def _unsatisfiable(fields: Fields, found: Found, ids: Ids) -> Response:
+    asked = first_value(fields, b"range") or b""
+    details = [
+        ("RangeRequested", asked.decode("latin-1")),
+        ("ActualObjectSize", str(found.size)),
+    ]
+    total = unsatisfied(found.size).decode()
+    return refusal(Code.INVALID_RANGE, ids, details=details, fields=[("content-range", total)])

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from edgecache.config.check_distribution import ID, check_distribution
-from edgecache.config.listen import Address, TcpAddress, UnixAddress, overlaps, parse_listen
+from edgecache.config.listen import Address, UnixAddress, overlaps, parse_listen
 from edgecache.config.model import Config, Distribution
 from edgecache.config.problems import Problems, quoted
 
@@ -121,11 +121,3 @@ def _check_host_name(name: str, where: str, holders: dict[str, str], problems: P
     elif folded in holders:
         problems.add(where, f"{quoted(name)} is already {holders[folded]}")
     holders.setdefault(folded, where)
-
-
-def tcp_address(text: str) -> TcpAddress:
-    """A checked `HOST:PORT`. ValueError for anything else."""
-    address = parse_listen(text, "")
-    if isinstance(address, UnixAddress):
-        raise ValueError("is not HOST:PORT")
-    return address

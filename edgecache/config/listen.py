@@ -63,6 +63,14 @@ def _parse_unix(name: str, state_dir: str) -> UnixAddress:
     return UnixAddress(path)
 
 
+def tcp_address(text: str) -> TcpAddress:
+    """A checked `HOST:PORT`. ValueError for anything else."""
+    address = parse_listen(text, "")
+    if isinstance(address, UnixAddress):
+        raise ValueError("is not HOST:PORT")
+    return address
+
+
 def overlaps(one: Address, other: Address) -> bool:
     """Whether both cannot be listened on at once: the same, or any-address on the same port."""
     if isinstance(one, TcpAddress) and isinstance(other, TcpAddress):

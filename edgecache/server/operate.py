@@ -1,0 +1,161 @@
+"""What operators ask of running processes, over HTTP: do you answer, who is alive, read it anew."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from edgecache.config.listen import Address, UnixAddress
+from edgecache.server.process import Child
+from edgecache.server.supervise import NotReadyError, Pids
+
+READY_S_MAX = 60.0  # a Python process starts in one or two; a busy machine takes its time
+_ANSWER_S_MAX = 5.0
+_PAUSE_S = 0.05
+_NODE_ROLES = ("edge", "regional")
+
+# Nothing here may reach an origin or leave an object in a cache: OPTIONS * is the ping of
+# RFC 9110 §9.3.7; ASGI servers do not know it.
+_PINGS = {"control": "GET /health", "origin": "HEAD /"}
+
+
+async def answers(address: Address, role: str = "edge") -> bool:
+    """Whether somebody at `address` speaks HTTP now; what they say does not matter."""
+    line = _PINGS.get(role, "OPTIONS *")
+    request = f"{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    try:
+        async with asyncio.timeout(_ANSWER_S_MAX):
+            if isinstance(address, UnixAddress):
+                reader, writer = await asyncio.open_unix_connection(address.path)
+            else:
+                reader, writer = await asyncio.open_connection(address.host, address.port)
+            try:
+                writer.write(request.encode())
+                return (await reader.read(7)).startswith(b"HTTP/1.")
+            finally:
+                writer.transport.abort()
+    except (OSError, TimeoutError):
+        return False
+
+
+class Node(msgspec.Struct, frozen=True):
+    """A process as control sees it."""
+
+    name: str
+    pid: int
+    generation: int
+    alive: bool
+
+
+class Nodes(msgspec.Struct, frozen=True):
+    """Every node control has heard of, and the generation they should be on."""
+
+    nodes: tuple[Node, ...]
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """Control has read its file: nothing to do when not `changed`."""
+
+    generation: int
+    changed: bool
+
+    def __str__(self) -> str:
+        return f"generation {self.generation}" + ("" if self.changed else " (unchanged)")
+
+
+@dataclass(frozen=True, slots=True)
+class NotReloaded:
+    """Nothing was changed, and why."""
+
+    problems: tuple[str, ...]
+
+
+async def ask(url: str, method: str = "GET") -> tuple[int, bytes]:
+    """Status and body of one request. OSError when nobody answers."""
+    import httpx
+
+    try:
+        async with httpx.AsyncClient(timeout=_ANSWER_S_MAX, trust_env=False) as client:
+            response = await client.request(method, url)
+    except httpx.HTTPError as error:
+        raise OSError(str(error) or type(error).__name__) from error
+    return response.status_code, response.content
+
+
+async def reload(control_url: str) -> Reloaded | NotReloaded:
+    """Let control read its file anew. OSError when it does not answer."""
+    status, body = await ask(f"{control_url}/reload", "POST")
+    try:
+        told: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return NotReloaded((f"control answered {status}",))
+    if status == 200:
+        return Reloaded(int(told["generation"]), bool(told["changed"]))
+    problems = told.get("problems") or [told.get("error") or f"control answered {status}"]
+    return NotReloaded(tuple(str(problem) for problem in problems))
+
+
+@dataclass(slots=True)
+class Readiness:
+    """Waits until children answer. With control, each must also run its current generation."""
+
+    children: Sequence[Child]
+    control_url: str = ""
+    ready_s_max: float = READY_S_MAX
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    async def after_start(self, child: Child) -> None:
+        """Nodes report to control as soon as they run, so control must be there before them."""
+        if child.role == "control":
+            await self._until(lambda: self._silent([child]))
+
+    async def when_started(self, pids: Pids) -> None:
+        """NotReadyError names who is missing when time is up."""
+        await self._until(lambda: self._unready(pids))
+
+    async def _until(self, missing: Callable[[], Any]) -> None:
+        names: list[str] = [child.name for child in self.children]
+        try:
+            async with asyncio.timeout(self.ready_s_max):
+                while names := await missing():
+                    await self.pause(_PAUSE_S)
+        except TimeoutError:
+            late = ", ".join(names)
+            raise NotReadyError(f"not ready after {self.ready_s_max:g} s: {late}") from None
+
+    async def _unready(self, pids: Pids) -> list[str]:
+        if self.control_url and (absent := await self._absent(pids)):
+            return absent
+        first = {child.address: child for child in reversed(self.children)}
+        return await self._silent(list(first.values()))
+
+    async def _silent(self, children: Sequence[Child]) -> list[str]:
+        silent = []
+        for child in children:
+            if child.address and not await answers(child.address, child.role):
+                silent.append(child.name)
+        return silent
+
+    async def _absent(self, pids: Pids) -> list[str]:
+        """The nodes control does not see alive, as these processes, on its generation."""
+        running = pids()
+        wanted = [child.name for child in self.children if child.role in _NODE_ROLES]
+        try:
+            status, body = await ask(f"{self.control_url}/nodes")
+            told = msgspec.json.decode(body, type=Nodes)
+        except (OSError, msgspec.DecodeError):
+            return wanted
+        current = {
+            node.name
+            for node in told.nodes
+            if node.alive
+            and node.generation == told.generation
+            and node.pid == running.get(node.name)
+        }
+        return [name for name in wanted if status != 200 or name not in current]

@@ -1,0 +1,112 @@
+"""Before anything starts: is every address free, every folder there?
+
+Workers share a port (SO_REUSEPORT), and so would a stranger's worker without a word; a moment of
+exclusive binding beforehand is what finds out.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecache.config.listen import Address, UnixAddress, parse_listen
+from edgecache.config.model import Config
+
+_CONNECT_S_MAX = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """An address somebody is going to listen on, and who."""
+
+    address: Address
+    who: str
+
+
+def bindings(config: Config) -> Iterator[Binding]:
+    """Every address of a checked configuration."""
+    named = [
+        ("control", config.control),
+        ("regional", config.regional),
+        ("bucket", config.bucket),
+        *((f"location {location.name}", location) for location in config.locations),
+    ]
+    for who, part in named:
+        if part is not None:
+            yield Binding(parse_listen(part.listen, config.state_dir), who)
+
+
+def occupied(wanted: Iterable[Binding]) -> list[str]:
+    """A line for each address that cannot be listened on; socket files left behind are removed."""
+    lines = []
+    for binding in wanted:
+        try:
+            if isinstance(binding.address, UnixAddress):
+                _clear_path(binding.address.path)
+            else:
+                _bind_briefly(binding.address.host, binding.address.port)
+        except OSError as error:
+            lines.append(f"{binding.address} ({binding.who}): {reason(error)}")
+    return lines
+
+
+def missing(config: Config) -> list[str]:
+    """A line for each folder or file that a checked configuration needs and is not there."""
+    lines = []
+    if config.bucket and not Path(config.bucket.folder).is_dir():
+        lines.append(f"bucket.folder: no such folder: {config.bucket.folder}")
+    for i, distribution in enumerate(config.distributions):
+        for j, origin in enumerate(distribution.origins):
+            if origin.ca_file and not Path(origin.ca_file).is_file():
+                where = f"distributions[{i}].origins[{j}].ca_file"
+                lines.append(f"{where}: no such file: {origin.ca_file}")
+    return lines + unusable(config.state_dir)
+
+
+def unusable(state_dir: str) -> list[str]:
+    """Make the folder of our state; a line when that fails or it cannot be written."""
+    try:
+        Path(state_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        return [f"state_dir: {reason(error)}: {state_dir}"]
+    if not os.access(state_dir, os.W_OK | os.X_OK):
+        return [f"state_dir: not writable: {state_dir}"]
+    return []
+
+
+def reason(error: OSError) -> str:
+    """The system's words for an error, in lower case: `address already in use`."""
+    words = error.strerror or str(error)
+    if error.errno and not isinstance(error, socket.gaierror):
+        words = os.strerror(error.errno)
+    return words[:1].lower() + words[1:]
+
+
+def _bind_briefly(host: str, port: int) -> None:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    for family, kind, protocol, _, address in found:
+        with socket.socket(family, kind, protocol) as bound:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(address)
+
+
+def _clear_path(path: str) -> None:
+    """Remove a socket nobody listens on. OSError when it is in use, or no socket at all."""
+    try:
+        mode = Path(path).lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise FileExistsError(None, "is there and is not a socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+        caller.settimeout(_CONNECT_S_MAX)
+        try:
+            caller.connect(path)
+        except ConnectionRefusedError:
+            Path(path).unlink(missing_ok=True)
+            return
+    raise OSError(None, "address already in use")

@@ -1,0 +1,176 @@
+"""From a command to running processes. Law: refuse before anything runs, or run.
+
+Each function blocks until it is told to stop, and gives the exit code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from edgecache.config.listen import TcpAddress, tcp_address
+from edgecache.config.model import Config, Limits
+from edgecache.server import preflight
+from edgecache.server.fleet import fleet, serve_workers, workers
+from edgecache.server.operate import NotReloaded, Readiness, reload
+from edgecache.server.preflight import Binding
+from edgecache.server.process import Child, has_parent
+from edgecache.server.supervise import Hooks, Pids, Supervisor, Timing, say
+
+KILL_AFTER_DRAIN_S = 5  # for a child to end once its own drain is over
+
+Part = Literal["control", "regional", "bucket"]
+
+
+class RefusedError(Exception):
+    """Nothing was started, and why: one line for each reason."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self.lines = list(lines)
+        super().__init__("\n".join(self.lines))
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What `serve` was asked for."""
+
+    origin_url: str
+    listen: TcpAddress
+    workers: int
+    semantics: str
+    state_dir: Path
+
+
+def up(
+    config: Config, path: Path, tell: Callable[[Sequence[Child], Mapping[str, int]], None]
+) -> int:
+    """Everything in `config`, read from `path`; `tell` is called once all of it answers."""
+    _refuse(preflight.missing(config))
+    children = fleet(config, path)
+    if not children:
+        raise RefusedError([f"{path}: nothing to run: no control, regional, bucket or locations"])
+    url = control_url(config)
+    readiness = Readiness(children, url)
+
+    async def when_started(pids: Pids) -> None:
+        await readiness.when_started(pids)
+        tell(children, pids())
+
+    async def on_reload() -> None:
+        say(await _reloaded(url))
+
+    hooks = Hooks(readiness.after_start, when_started, on_reload)
+    return _supervised(children, hooks, preflight.bindings(config), config.limits)
+
+
+def edge(config: Config, path: Path, location: str, worker: int) -> int:
+    """One location: as its only worker, as worker `worker`, or (0) as all of several."""
+    found = next((place for place in config.locations if place.name == location), None)
+    if found is None:
+        known = ", ".join(place.name for place in config.locations) or "none"
+        raise RefusedError([f"--location: {location} is not in {path} (known: {known})"])
+    if worker == 0:
+        _refuse(preflight.unusable(config.state_dir))
+        binding = Binding(tcp_address(found.listen), f"location {location}")
+        if found.workers > 1:
+            children = workers(found, path)
+            return _supervised(children, _plain_hooks(children), [binding], config.limits)
+        _refuse(preflight.occupied([binding]))
+    from edgecache.server.roles import run_edge
+
+    return run_edge(str(path), location, max(worker, 1))
+
+
+def part(config: Config, path: Path, name: Part) -> int:
+    """One of the parts there is one of; a supervisor has looked before it started us."""
+    if getattr(config, name) is None:
+        raise RefusedError([f"{path}: there is no [{name}] to run"])
+    if not has_parent():
+        mine = [binding for binding in preflight.bindings(config) if binding.who == name]
+        _refuse(preflight.missing(config) if name == "bucket" else [])
+        _refuse([*preflight.unusable(config.state_dir), *preflight.occupied(mine)])
+    from edgecache.server import roles
+
+    run = {
+        "control": roles.run_control,
+        "regional": roles.run_regional,
+        "bucket": roles.run_origin,
+    }
+    return run[name](str(path))
+
+
+def serve(wanted: Serving, worker: int) -> int:
+    """One tier without configuration: as worker `worker`, or (0) as all of them."""
+    if worker == 0:
+        _refuse(preflight.unusable(str(wanted.state_dir)))
+        binding = Binding(wanted.listen, "serve")
+        if wanted.workers > 1:
+            children = serve_workers(wanted.workers, wanted.listen, _arguments(wanted))
+            return _supervised(children, _plain_hooks(children), [binding], Limits())
+        _refuse(preflight.occupied([binding]))
+        say(f"{wanted.origin_url} is served at {wanted.listen.url}")
+    from edgecache.server.roles import run_serve
+
+    return run_serve(
+        wanted.origin_url,
+        str(wanted.listen),
+        max(worker, 1),
+        wanted.semantics,
+        str(wanted.state_dir),
+    )
+
+
+def control_url(config: Config) -> str:
+    """Where this machine reaches control, or empty when there is none."""
+    return tcp_address(config.control.listen).url if config.control else ""
+
+
+def _arguments(wanted: Serving) -> tuple[str, ...]:
+    return (
+        wanted.origin_url,
+        f"--listen={wanted.listen}",
+        f"--semantics={wanted.semantics}",
+        f"--state-dir={wanted.state_dir}",
+    )
+
+
+def _refuse(lines: Sequence[str]) -> None:
+    if lines:
+        raise RefusedError(lines)
+
+
+def _supervised(
+    children: Sequence[Child], hooks: Hooks, addresses: Iterable[Binding], limits: Limits
+) -> int:
+    _refuse(preflight.occupied(addresses))
+    timing = Timing(drain_s_max=limits.drain_s_max + KILL_AFTER_DRAIN_S)
+    return asyncio.run(Supervisor(children, hooks, timing).run())
+
+
+def _plain_hooks(children: Sequence[Child]) -> Hooks:
+    """For workers that share one address and have no control beside them."""
+    readiness = Readiness(children)
+
+    async def when_started(pids: Pids) -> None:
+        await readiness.when_started(pids)
+        say(f"{len(children)} workers answer at {children[0].address}")
+
+    async def on_reload() -> None:
+        say("not reloaded: ask control, with `edgecache reload`")
+
+    return Hooks(when_started=when_started, reload=on_reload)
+
+
+async def _reloaded(url: str) -> str:
+    if not url:
+        return "not reloaded: there is no [control]; start again instead"
+    try:
+        told = await reload(url)
+    except OSError as error:
+        return f"not reloaded: control at {url}: {error}"
+    if isinstance(told, NotReloaded):
+        return "\n  ".join(["not reloaded:", *told.problems])
+    return str(told)

@@ -1,0 +1,137 @@
+"""Commands as they are typed: their words, their exit codes, and how little they import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from edgecache import __version__
+from edgecache.cli import app
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = ("httpx", "rich", "starlette", "uvicorn", "uvloop", "cryptography", "prometheus_client")
+COMMANDS = ("up", "serve", "edge", "regional", "control", "origin", "check", "reload", "health")
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of one command."""
+    result = CliRunner().invoke(app, arguments, prog_name="edgecache")
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_the_version() -> None:
+    assert run("--version") == (0, f"edgecache {__version__}\n", "")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(command: str) -> None:
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert "Example" in out
+    assert f"edgecache {command}" in out
+    assert "--worker " not in out
+
+
+def test_help_lists_every_command() -> None:
+    code, out, _ = run("--help")
+    assert code == 0
+    for command in COMMANDS:
+        assert f"  {command} " in out
+
+
+def test_a_good_file_is_told_so() -> None:
+    file = str(ROOT / "config" / "demo.toml")
+    assert run("check", file) == (0, f"{file}: no problems (distributions: 1, locations: 2)\n", "")
+
+
+def test_every_problem_of_a_bad_file_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "x.toml"
+    file.write_text("zzz = 1\n[limits]\nfields_max = 0\n")
+    for command in (["check", str(file)], ["up", "-c", str(file)], ["control", "-c", str(file)]):
+        assert run(*command) == (
+            2,
+            "",
+            f"edgecache: {file}: 2 problems\n"
+            "  zzz: unknown key\n"
+            "  limits.fields_max: 0 is outside 8 fields to 1000 fields\n",
+        )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["up", "-c"],
+        ["check"],
+        ["edge", "--location", "A", "-c"],
+        ["reload", "-c"],
+        ["health", "-c"],
+    ],
+    ids=lambda command: str(command[0]),
+)
+def test_a_missing_file_is_one_line(command: list[str]) -> None:
+    line = "edgecache: /nonexistent.toml: no such file or directory\n"
+    assert run(*command, "/nonexistent.toml") == (2, "", line)
+
+
+def test_settings_are_printed_with_bounds_and_reason() -> None:
+    code, out, _ = run("check", "--settings")
+    assert code == 0
+    assert out.startswith(
+        "limits.head_bytes_max = 32 KiB (1 KiB to 1 MiB)\n    CloudFront's quota for"
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "h",
+        "ftp://h",
+        "http://",
+        "http://h:0",
+        "http://h:x",
+        "http://h/p",
+        "http://u@h",
+        "http://h?q",
+    ],
+)
+def test_serve_wants_an_origin(url: str) -> None:
+    line = f"edgecache: ORIGIN: {url} is not http://HOST[:PORT] or https://HOST[:PORT]\n"
+    assert run("serve", url) == (2, "", line)
+
+
+def test_serve_wants_an_address() -> None:
+    line = "edgecache: --listen: 8080 is not HOST:PORT or unix:NAME\n"
+    assert run("serve", "http://127.0.0.1:8000", "--listen", "8080") == (2, "", line)
+
+
+def test_health_is_an_exit_code() -> None:
+    assert run("health", "127.0.0.1:1") == (1, "", "edgecache: 127.0.0.1:1: no answer\n")
+
+
+def test_reload_needs_control() -> None:
+    file = str(ROOT / "config" / "single.toml")
+    assert run("reload", "-c", file) == (
+        2,
+        "",
+        f"edgecache: {file}: there is no [control] to ask\n",
+    )
+
+
+def test_reload_tells_that_control_is_down(tmp_path: Path) -> None:
+    file = tmp_path / "x.toml"
+    file.write_text('[control]\nlisten = "127.0.0.1:1"\n')
+    code, out, err = run("reload", "-c", str(file))
+    assert (code, out) == (1, "")
+    assert err.startswith("edgecache: control at http://127.0.0.1:1: ")
+
+
+def test_start_up_imports_nothing_heavy() -> None:
+    program = f"import sys, edgecache.cli; print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"

@@ -48,9 +48,14 @@ class Log:
         return cursor.lastrowid
 
     def after(self, seq: int, limit: int = PAGE_ENTRIES_MAX) -> list[Entry]:
-        """The entries that follow number `seq`, in order, at most `limit`."""
+        """The entries that follow number `seq`, in order, at most `limit`.
+
+        Of configurations only the newest: a node that starts must not pass through former ones.
+        """
         rows = self._database.execute(
-            "SELECT seq, at, kind, body FROM log WHERE seq > ? ORDER BY seq LIMIT ?",
+            "SELECT seq, at, kind, body FROM log WHERE seq > ?"
+            " AND (kind != 'config' OR seq = (SELECT max(seq) FROM log WHERE kind = 'config'))"
+            " ORDER BY seq LIMIT ?",
             (seq, min(limit, PAGE_ENTRIES_MAX)),
         )
         return [_entry(row) for row in rows]

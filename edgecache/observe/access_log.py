@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from urllib.parse import unquote_to_bytes
 
 RECORDS_MAX = 32_768  # a second of the fastest worker; nginx bounds its log buffer by bytes instead
@@ -151,14 +152,15 @@ def parse_line(line: str) -> list[str]:
 
 
 class AccessLog:
-    """A bounded queue of records. `append` on the serving thread, `flush` on any one other."""
+    """A bounded queue of records. `append` on the serving thread, `flush` on any other."""
 
-    __slots__ = ("_queue", "_records_max", "_stamp", "_write", "dropped")
+    __slots__ = ("_flushing", "_queue", "_records_max", "_stamp", "_write", "dropped")
 
     def __init__(self, write: Callable[[bytes], None], records_max: int = RECORDS_MAX) -> None:
         self._write = write
         self._records_max = records_max
         self._queue: deque[Record] = deque()  # append and popleft are atomic, so no lock is needed
+        self._flushing = Lock()  # a last flush may come while one is stuck; append never takes it
         self._stamp = _Stamp()
         self.dropped = 0
 
@@ -171,12 +173,13 @@ class AccessLog:
 
     def flush(self) -> int:
         """Write what is queued now, in whole lines; gives the number of records. May block."""
-        waiting = len(self._queue)
-        for start in range(0, waiting, BATCH_RECORDS):
-            count = min(BATCH_RECORDS, waiting - start)
-            lines = [format_record(self._queue.popleft(), self._stamp.at) for _ in range(count)]
-            self._write(b"".join(lines))
-        return waiting
+        with self._flushing:
+            waiting = len(self._queue)
+            for start in range(0, waiting, BATCH_RECORDS):
+                count = min(BATCH_RECORDS, waiting - start)
+                lines = [format_record(self._queue.popleft(), self._stamp.at) for _ in range(count)]
+                self._write(b"".join(lines))
+            return waiting
 
 
 class LogFile:

@@ -35,13 +35,21 @@ def config(brand: str = "cloudfront") -> Config:
 
 
 def test_entries_are_numbered_in_order(log: Log) -> None:
-    assert [log.append("config", {"n": n}) for n in range(3)] == [1, 2, 3]
+    assert [log.append("invalidation", {"n": n}) for n in range(3)] == [1, 2, 3]
     assert log.after(1) == [
-        Entry(2, 7.5, "config", {"n": 1}),
-        Entry(3, 7.5, "config", {"n": 2}),
+        Entry(2, 7.5, "invalidation", {"n": 1}),
+        Entry(3, 7.5, "invalidation", {"n": 2}),
     ]
     assert log.after(3) == []
     assert log.last_seq == 3
+
+
+def test_a_configuration_that_was_replaced_is_left_out(log: Log) -> None:
+    for kind in ("config", "invalidation", "config", "invalidation", "config"):
+        log.append(kind, {})
+    assert [entry.seq for entry in log.after(0)] == [2, 4, 5]
+    assert [entry.seq for entry in log.after(0, limit=2)] == [2, 4]
+    assert [entry.seq for entry in log.after(4)] == [5]
 
 
 def test_an_empty_log_has_no_generation(log: Log) -> None:
@@ -50,7 +58,7 @@ def test_an_empty_log_has_no_generation(log: Log) -> None:
 
 def test_a_page_is_bounded(log: Log) -> None:
     for n in range(PAGE_ENTRIES_MAX + 1):
-        log.append("config", {"n": n})
+        log.append("invalidation", {"n": n})
     assert len(log.after(0, limit=10**6)) == PAGE_ENTRIES_MAX
     assert [entry.seq for entry in log.after(0, limit=2)] == [1, 2]
 

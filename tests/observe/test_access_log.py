@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 from hypothesis import given
@@ -124,6 +126,26 @@ def test_a_long_queue_is_written_in_batches_of_whole_lines() -> None:
     assert log.flush() == 600
     assert [batch.count(b"\n") for batch in written] == [256, 256, 88]
     assert all(batch.endswith(b"\n") for batch in written)
+
+
+def test_a_stuck_reader_holds_up_no_request() -> None:
+    stuck, freed = Event(), Event()
+
+    def write(batch: bytes) -> None:
+        stuck.set()
+        freed.wait(20)
+
+    log = AccessLog(write, records_max=3)
+    log.append(record())
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(log.flush)
+        assert stuck.wait(20)
+        for _ in range(5):
+            log.append(record())
+        second = pool.submit(log.flush)
+        assert log.dropped == 2
+        freed.set()
+        assert (first.result(20), second.result(20)) == (1, 3)
 
 
 class Clock:

@@ -1,34 +1,19 @@
-"""The supervisor with real children: tiny scripts that report to a socket of the test.
-
-A report is a line; the end of its connection is the end of the process. Nothing here waits longer
-than for the thing it waits for, and nothing longer than DEADLINE_S.
-"""
+"""The supervisor with real children, which report to the test: see `roll_call`."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
-import sys
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
-from edgecache.server.process import Child, ending
+from edgecache.server.process import Child
 from edgecache.server.supervise import Hooks, NotReadyError, Pids, Supervisor, Timing
+from tests.server.roll_call import REPORT, RollCall, play
 
-DEADLINE_S = 30
-ROOT = Path(__file__).resolve().parents[2]
 QUICK = Timing(back_off_s_min=0.01, back_off_s_max=0.04, healthy_s=1_000, drain_s_max=20)
 
-REPORT = """
-import os, signal, socket, sys
-report = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
-report.sendall(f"{sys.argv[2]} {os.getpid()}\\n".encode())
-"""
 OBEDIENT = REPORT + "signal.pause()"
 STUBBORN = (
     "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)" + REPORT + "report.recv(1)"
@@ -43,68 +28,6 @@ signal.signal(signal.SIGTERM, lambda *_: report.sendall(b"leaving"))
 )
 DEFIANT = "import sys; sys.exit(2)"
 FRAIL = "import sys; sys.exit(3)"
-
-
-@dataclass
-class RollCall:
-    """Who has reported so far, and their connections."""
-
-    port: int = 0
-    pids: dict[str, int] = field(default_factory=dict)
-    lines: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
-    readers: dict[str, asyncio.StreamReader] = field(default_factory=dict)
-    writers: dict[str, asyncio.StreamWriter] = field(default_factory=dict)
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-    hearing: set[asyncio.Task[None]] = field(default_factory=set)
-
-    def admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.hearing.add(asyncio.create_task(self.hear(reader, writer)))
-
-    async def hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            if line := await reader.readline():
-                name, pid = line.decode().split()
-                self.pids[name] = int(pid)
-                self.readers[name], self.writers[name] = reader, writer
-                await self.lines.put(name)
-            await self.over.wait()
-        except ConnectionError:
-            pass  # killed before it could report
-        finally:
-            writer.transport.abort()
-
-    async def next(self) -> str:
-        """The name of the next one to report."""
-        return await self.lines.get()
-
-    async def gone(self, name: str) -> bool:
-        """Wait for the end of `name`'s process."""
-        with contextlib.suppress(ConnectionError):
-            await self.readers[name].read()
-        return True
-
-    def child(self, name: str, script: str, role: str = "") -> Child:
-        command = (sys.executable, "-I", "-S", "-c", script, str(self.port), name)
-        return Child(name, role or name, command)
-
-
-def play(scene: Callable[[RollCall], Awaitable[None]]) -> None:
-    """Run a scene with a roll call, to its end or the deadline."""
-
-    async def run() -> None:
-        roll_call = RollCall()
-        server = await asyncio.start_server(roll_call.admit, "127.0.0.1", 0)
-        roll_call.port = server.sockets[0].getsockname()[1]
-        try:
-            async with asyncio.timeout(DEADLINE_S):
-                await scene(roll_call)
-        finally:
-            server.close()
-            await server.wait_closed()
-            roll_call.over.set()
-            await asyncio.gather(*roll_call.hearing)
-
-    asyncio.run(run())
 
 
 def is_running(pid: int) -> bool:
@@ -332,42 +255,6 @@ def test_a_drain_is_waited_for() -> None:
     play(scene)
 
 
-ORPHANAGE = """
-import asyncio, sys
-from edgecache.server.process import Child
-from edgecache.server.supervise import Supervisor
-command = (sys.executable, "-c", sys.argv[1], sys.argv[2], "orphan")
-asyncio.run(Supervisor([Child("orphan", "edge", command)]).run())
-"""
-ORPHAN = (
-    REPORT
-    + """
-import asyncio
-from edgecache.server.process import watch_parent
-async def main():
-    gone = asyncio.Event()
-    assert watch_parent(asyncio.get_running_loop(), gone.set)
-    report.sendall(b"watching")
-    await gone.wait()
-asyncio.run(main())
-"""
-)
-
-
-def test_no_child_outlives_a_supervisor_that_was_killed() -> None:
-    async def scene(roll_call: RollCall) -> None:
-        supervisor = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", ORPHANAGE, ORPHAN, str(roll_call.port), cwd=ROOT
-        )
-        assert await roll_call.next() == "orphan"
-        assert await roll_call.readers["orphan"].readexactly(8) == b"watching"
-        supervisor.kill()
-        await supervisor.wait()
-        assert await roll_call.gone("orphan")
-
-    play(scene)
-
-
 def test_a_command_that_cannot_start_is_told() -> None:
     said: list[str] = []
 
@@ -377,16 +264,3 @@ def test_a_command_that_cannot_start_is_told() -> None:
 
     play(scene)
     assert said == ["[Errno 2] No such file or directory: '/nonexistent/program'"]
-
-
-@pytest.mark.parametrize(
-    ("code", "words"),
-    [
-        (0, "exited with 0"),
-        (3, "exited with 3"),
-        (-9, "was killed by SIGKILL"),
-        (-99, "was killed by signal 99"),
-    ],
-)
-def test_endings_have_words(code: int, words: str) -> None:
-    assert ending(code) == words

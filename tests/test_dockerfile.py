@@ -1,0 +1,109 @@
+"""The Dockerfile, as far as it can be checked without an engine: sources, shell, user, command."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from edgecache.config.load import load
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def instructions(text: str) -> list[tuple[str, str]]:
+    """(INSTRUCTION, arguments) in order; comments gone, continued lines joined as sh joins them."""
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    joined = "\n".join(lines).replace("\\\n", " ")
+    parts = (line.split(maxsplit=1) for line in joined.splitlines() if line.strip())
+    return [(name, rest) for name, rest in parts]
+
+
+FILE = instructions((ROOT / "Dockerfile").read_text())
+STAGES = [rest.split(" AS ")[-1] for name, rest in FILE if name == "FROM"]
+RUNS = [rest for name, rest in FILE if name == "RUN"]
+COPIES = [shlex.split(rest) for name, rest in FILE if name == "COPY"]
+SOURCES = [s for words in COPIES if not words[0].startswith("--") for s in words[:-1]]
+
+
+def last(name: str) -> str:
+    """The arguments of the last instruction of this name in the final stage."""
+    final = len(FILE) - [found for found, _ in reversed(FILE)].index("FROM")
+    return [rest for found, rest in FILE[final:] if found == name][-1]
+
+
+def test_every_instruction_is_one() -> None:
+    known = {"FROM", "RUN", "COPY", "WORKDIR", "ENV", "USER", "VOLUME", "EXPOSE"}
+    assert {name for name, _ in FILE} <= known | {"HEALTHCHECK", "ENTRYPOINT", "CMD"}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_what_is_copied_is_kept_in_git(source: str) -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "--", source], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert listed.stdout, f"{source} is not in git"
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_what_is_copied_is_sent_to_the_engine(source: str) -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert "*" in ignored
+    assert f"!{source}" in ignored
+
+
+@pytest.mark.parametrize("words", [words for words in COPIES if words[0].startswith("--")])
+def test_a_stage_copies_from_one_before_it(words: list[str]) -> None:
+    assert words[0].removeprefix("--from=") in STAGES[:-1]
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_run_lines_are_plain_shell(run: str) -> None:
+    assert not run.startswith(("[", "--", "<<"))
+    checked = subprocess.run(["sh", "-n", "-c", run], capture_output=True, text=True)
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_the_last_stage_runs_as_a_user_it_made() -> None:
+    user = last("USER")
+    assert int(user) >= 1000
+    assert any(f"--uid {user} " in run for run in RUNS)
+
+
+def test_the_command_is_ours() -> None:
+    (program,) = json.loads(last("ENTRYPOINT"))
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    health = json.loads(last("HEALTHCHECK").partition("CMD ")[2])
+    assert program in scripts
+    assert health[0] == program
+    source = (ROOT / "edgecache" / "cli.py").read_text()
+    for command in (json.loads(last("CMD"))[0], health[1]):
+        assert re.search(rf"^def {command}\(", source, re.MULTILINE), command
+
+
+def test_the_state_is_on_the_volume() -> None:
+    volume = last("VOLUME")
+    assert any(f"mkdir -p {volume} " in run for run in RUNS)
+    assert any(f'state_dir = "{volume}"' in run for run in RUNS)
+
+
+def test_the_demo_s_configuration_is_made_fit_for_a_container(tmp_path: Path) -> None:
+    (run,) = (run for run in RUNS if run.startswith("sed "))
+    path = tmp_path / "demo.toml"
+    path.write_text((ROOT / "config" / "demo.toml").read_text())
+    (tmp_path / "bucket").mkdir()
+    subprocess.run(["sh", "-c", run.replace("/etc/edgecache", str(tmp_path))], check=True)
+    config = load(path)
+    ports = {location.listen.rpartition(":")[2] for location in config.locations}
+    assert config.state_dir == last("VOLUME")
+    assert all(location.listen.startswith("0.0.0.0:") for location in config.locations)
+    assert ports == set(last("EXPOSE").split())
+    assert config.bucket is not None
+    assert config.bucket.listen.startswith("127.0.0.1:")
+    assert config.control is not None
+    assert config.control.listen.startswith("127.0.0.1:")

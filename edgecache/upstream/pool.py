@@ -59,8 +59,8 @@ class Pool:
         try:
             return await connection.ask(outgoing)
         except UpstreamError as error:
-            stale = kept and error.fault is Fault.CLOSED and not connection.heard
-            if not stale or (error.sent and not outgoing.replayable):
+            again = not error.sent or (outgoing.replayable and not connection.heard)
+            if not (kept and error.fault is Fault.CLOSED and again):
                 raise
         connection = await self._obtain(endpoint, outgoing.timeouts.connect_s, fresh=True)
         return await connection.ask(outgoing)

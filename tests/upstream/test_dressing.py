@@ -1,0 +1,173 @@
+"""What an origin is sent, and where: tables in the order of the fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from edgecache.config.model import Behavior, Distribution, Origin
+from edgecache.http.head import HeadLimits, parse_request_head
+from edgecache.http.message import Fields, Request, field_values
+from edgecache.rules.routing import Route
+from edgecache.upstream.arriving import ArrivingBody
+from edgecache.upstream.base import Body, Call, WholeBody
+from edgecache.upstream.dressing import dressed, endpoint_of
+from edgecache.upstream.endpoint import TlsName
+from tests.upstream.wire import World, play
+
+
+def call(
+    fields: Fields = (),
+    *,
+    origin: dict[str, Any] | None = None,
+    semantics: Any = "cloudfront",
+    body: Body | None = None,
+    **request: Any,
+) -> Call:
+    made = Origin(**{"id": "o", "domain_name": "origin.test", **(origin or {})})
+    behavior = Behavior(origin="o")
+    distribution = Distribution(
+        id="E1", origins=(made,), default_behavior=behavior, semantics=semantics
+    )
+    asked = Request(
+        **{"method": b"GET", "path": b"/a", "query": b"b", "client": ("192.0.2.1", 5), **request},
+        fields=fields,
+    )
+    return Call(asked, Route(distribution, behavior, made), body)
+
+
+def sent(asked: Call, sign: Any = None) -> Request:
+    """The head as a strict origin reads it."""
+    return parse_request_head(dressed(asked, b"edge.test", sign).head, HeadLimits())
+
+
+def test_a_plain_request() -> None:
+    assert dressed(call(((b"x-b", b"c"),)), b"edge.test", None).head == (
+        b"GET /a?b HTTP/1.1\r\nHost: origin.test\r\nX-B: c\r\nUser-Agent: Amazon CloudFront\r\n"
+        b"X-Forwarded-For: 192.0.2.1\r\nVia: 1.1 edge.test\r\nConnection: keep-alive\r\n\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("origin", "scheme", "fields", "host"),
+    [
+        ({}, b"http", (), b"origin.test"),
+        ({"http_port": 8000}, b"http", (), b"origin.test:8000"),
+        ({"protocol_policy": "https-only"}, b"http", (), b"origin.test"),
+        ({"protocol_policy": "https-only", "https_port": 80}, b"http", (), b"origin.test:80"),
+        ({"protocol_policy": "match-viewer", "https_port": 8443}, b"https", (),
+         b"origin.test:8443"),
+        ({"domain_name": "::1"}, b"http", (), b"[::1]"),
+        ({"domain_name": "unix:/run/o.sock"}, b"http", (), b"localhost"),
+        ({"http_port": 8000}, b"http", ((b"host", b"www.test"),), b"www.test"),
+    ],
+    ids=["plain", "port", "https", "https-80", "match", "ipv6", "unix", "forwarded"],
+)  # fmt: skip
+def test_host(origin: dict[str, Any], scheme: bytes, fields: Fields, host: bytes) -> None:
+    request = sent(call(fields, origin=origin, scheme=scheme))
+    assert field_values(request.fields, b"host") == [host]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "method", "path", "query", "target"),
+    [
+        ("", b"GET", b"/a", None, b"/a"),
+        ("", b"GET", b"/a", b"", b"/a?"),
+        ("/prod", b"GET", b"/a", b"b?c", b"/prod/a?b?c"),
+        ("", b"GET", b"/%2e/%00", None, b"/%2e/%00"),
+        ("", b"OPTIONS", b"*", None, b"*"),
+        ("/prod", b"OPTIONS", b"*", None, b"/prod"),
+    ],
+)
+def test_target(
+    prefix: str, method: bytes, path: bytes, query: bytes | None, target: bytes
+) -> None:
+    asked = call(origin={"path": prefix}, method=method, path=path, query=query)
+    assert sent(asked).target == target
+
+
+@pytest.mark.parametrize(
+    ("fields", "settings", "name", "values"),
+    [
+        ((), {}, b"user-agent", [b"Amazon CloudFront"]),
+        (((b"user-agent", b"curl"),), {}, b"user-agent", [b"curl"]),
+        ((), {"semantics": "rfc9111"}, b"user-agent", []),
+        ((), {}, b"x-forwarded-for", [b"192.0.2.1"]),
+        (((b"x-forwarded-for", b"a"), (b"x-forwarded-for", b"b")), {}, b"x-forwarded-for",
+         [b"a, b, 192.0.2.1"]),
+        ((), {"client": ("", 0)}, b"x-forwarded-for", []),
+        ((), {"minor": 0}, b"via", [b"1.0 edge.test"]),
+        (((b"via", b"1.1 x"),), {}, b"via", [b"1.1 x, 1.1 edge.test"]),
+        (((b"x-amz-cf-id", b"i"),), {}, b"x-amz-cf-id", [b"i"]),
+        (((b"connection", b"close"), (b"te", b"gzip")), {}, b"connection", [b"keep-alive"]),
+        (((b"te", b"gzip"), (b"upgrade", b"h2c")), {}, b"te", []),
+        (((b"expect", b"100-continue"),), {}, b"expect", []),
+        (((b"x-k", b"viewer's"),), {"origin": {"custom_headers": {"X-K": "ours"}}}, b"x-k",
+         [b"ours"]),
+        ((), {"origin": {"custom_headers": {"Content-Length": "9"}}}, b"content-length", []),
+    ],
+)  # fmt: skip
+def test_fields(fields: Fields, settings: dict[str, Any], name: bytes, values: list[bytes]) -> None:
+    assert field_values(sent(call(fields, **settings)).fields, name) == values
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "length"),
+    [
+        (b"GET", None, 0),
+        (b"POST", None, 0),
+        (b"POST", WholeBody(b"hello"), 5),
+        (b"PUT", WholeBody(b""), 0),
+    ],
+)
+def test_c18_exactly_one_framing(method: bytes, body: Body | None, length: int) -> None:
+    viewers = ((b"content-length", b"77"), (b"transfer-encoding", b"chunked"))
+    request = sent(call(viewers, method=method, body=body))
+    assert request.length == length
+    given = field_values(request.fields, b"content-length")
+    assert given == ([] if method == b"GET" else [b"%d" % length])
+
+
+def test_c18_an_unknown_length_goes_in_chunks() -> None:
+    async def main(world: World) -> None:
+        body = ArrivingBody(None, world.connection)
+        assert sent(call(method=b"POST", body=body)).length is None
+
+    play(main)
+
+
+def test_the_identity_signs_what_is_sent() -> None:
+    def sign(method: bytes, host: bytes, target: bytes) -> Fields:
+        return ((b"x-identity", b"|".join([method, host, target])),)
+
+    forged = ((b"x-identity", b"forged"),)
+    settings = {"access": "identity", "path": "/prod", "http_port": 8000}
+    request = sent(call(forged, origin=settings), sign)
+    assert field_values(request.fields, b"x-identity") == [
+        b"GET|origin.test:8000|/prod/a?b"
+    ]  # fmt: skip
+    assert field_values(sent(call(forged), sign).fields, b"x-identity") == [b"forged"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "scheme", "port", "secure"),
+    [
+        ("http-only", b"https", 80, False),
+        ("match-viewer", b"http", 80, False),
+        ("match-viewer", b"https", 443, True),
+        ("https-only", b"http", 443, True),
+    ],
+)
+def test_the_protocol_policy_chooses_the_endpoint(
+    policy: Any, scheme: bytes, port: int, secure: bool
+) -> None:
+    origin = Origin(id="o", domain_name="origin.test", protocol_policy=policy, ca_file="ca.pem")
+    endpoint = endpoint_of(origin, scheme)
+    assert (endpoint.host, endpoint.port, endpoint.path) == ("origin.test", port, None)
+    assert endpoint.tls == (TlsName("origin.test", "ca.pem") if secure else None)
+
+
+def test_a_unix_origin() -> None:
+    endpoint = endpoint_of(Origin(id="o", domain_name="unix:/run/o.sock"), b"http")
+    assert (endpoint.path, endpoint.where) == ("/run/o.sock", "unix:/run/o.sock")

@@ -1,0 +1,98 @@
+"""Origins as an upstream: what is tried again, and what is not believed."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Any
+
+import pytest
+
+from edgecache.config.model import Behavior, Distribution, Origin
+from edgecache.http.message import Fields, Request
+from edgecache.rules.routing import Route
+from edgecache.upstream.base import Call, Fault
+from edgecache.upstream.endpoint import Endpoint
+from edgecache.upstream.origin import OriginUpstream
+from edgecache.upstream.pool import Pool
+from tests.upstream.loopback import Origin as Server
+from tests.upstream.loopback import Run, answers, everything, failure, world
+
+
+def call(method: bytes = b"GET", fields: Fields = (), **origin: Any) -> Call:
+    made = Origin(**{"id": "o", "domain_name": "127.0.0.1", **origin})
+    behavior = Behavior(origin="o")
+    distribution = Distribution(id="E1", origins=(made,), default_behavior=behavior)
+    return Call(Request(method, b"/", None, fields), Route(distribution, behavior, made))
+
+
+def test_an_origin_answers(run: Run) -> None:
+    async def main() -> None:
+        async with world(answers) as (pool, _, endpoint):
+            reply = await OriginUpstream(pool).fetch(call(http_port=endpoint.port))
+            assert reply.head.status == 200
+            assert await everything(reply) == b"1.1"
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("method", "error", "tries"),
+    [
+        (b"GET", ConnectionRefusedError(), 3),
+        (b"HEAD", TimeoutError(), 3),
+        (b"POST", ConnectionRefusedError(), 1),
+        (b"GET", ssl.SSLError(), 1),
+    ],
+    ids=["O13-get", "O13-head", "O13-post", "O26"],
+)
+def test_connecting_is_tried_again(method: bytes, error: Exception, tries: int, run: Run) -> None:
+    tried: list[Endpoint] = []
+
+    async def fails(endpoint: Endpoint, _: object) -> asyncio.BaseTransport:
+        tried.append(endpoint)
+        raise error
+
+    async def main() -> None:
+        upstream = OriginUpstream(Pool(fails, lambda: 0.0))
+        await failure(upstream.fetch(call(method, connection_attempts=3)))
+        assert len(tried) == tries
+
+    run(main())
+
+
+def test_what_was_sent_is_not_sent_again(run: Run) -> None:
+    async def closes(origin: Server, number: int, writer: asyncio.StreamWriter) -> bool:
+        return False
+
+    async def main() -> None:
+        async with world(closes) as (pool, server, endpoint):
+            error = await failure(OriginUpstream(pool).fetch(call(http_port=endpoint.port)))
+            assert (error.fault, server.requests) == (Fault.CLOSED, 1)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("fields", "believed"),
+    [
+        ((), False),
+        (((b"if-none-match", b'"a"'),), True),
+        (((b"if-modified-since", b"Thu, 01 Jan 1970 00:00:00 GMT"),), True),
+    ],
+)
+def test_o18_a_304_nobody_asked_for(fields: Fields, believed: bool, run: Run) -> None:
+    async def unchanged(origin: Server, number: int, writer: asyncio.StreamWriter) -> bool:
+        writer.write(b"HTTP/1.1 304 Not Modified\r\n\r\n")
+        return True
+
+    async def main() -> None:
+        async with world(unchanged) as (pool, _, endpoint):
+            upstream = OriginUpstream(pool)
+            asked = call(fields=fields, http_port=endpoint.port)
+            if believed:
+                assert (await upstream.fetch(asked)).head.status == 304
+            else:
+                assert (await failure(upstream.fetch(asked))).fault is Fault.MALFORMED
+
+    run(main())

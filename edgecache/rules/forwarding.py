@@ -6,6 +6,7 @@ behavior for custom origins".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from edgecache.config.model import HeaderSelection
@@ -26,22 +27,22 @@ OURS = frozenset({b"x-amz-cf-id", b"x-cache", b"age", b"cdn-loop", b"x-fill-seq"
 SAFE = (b"GET", b"HEAD", b"OPTIONS")
 
 
-def forwarded(request: Request, route: Route, *, cacheable: bool) -> Request:
+def forwarded(request: Request, route: Route, *, cacheable: bool, part: Fields = ()) -> Request:
     """`request` as the next tier or the origin may see it.
 
     For a cacheable exchange the viewer's conditions and Range stay here: the tier asks for the
-    whole and answers them itself.
+    whole, or for `part`, and answers them itself.
     """
     if route.distribution.semantics == "rfc9111":
         fields = _plain_fields(request.fields)
         if cacheable:
-            fields = without(fields, CONDITIONS | {b"range"})
+            fields = without(fields, CONDITIONS | {b"range"}) + part
         return replace(request, fields=fields)
     fields = _chosen_fields(request, route)
     if not cacheable:
         passed = CONDITIONS | {b"range"}
         fields += tuple(field for field in request.fields if field[0] in passed)
-    return replace(request, query=_query(request, route), fields=fields)
+    return replace(request, query=_query(request, route), fields=fields + part)
 
 
 def _plain_fields(fields: Fields) -> Fields:
@@ -128,13 +129,24 @@ def _joined(pair: Pair) -> bytes:
     return name if value is None else name + b"=" + value
 
 
-def conditional(request: Request, stored: Fields) -> Request:
-    """`request` asking whether the stored response still holds (RFC 9111 §4.3.1)."""
+def conditional(request: Request, stored: Sequence[Fields]) -> Request:
+    """`request` asking whether one of the stored responses still holds (RFC 9111 §4.3.1).
+
+    The first is the one that would be used; of the others only the entity tags are offered.
+    """
     added: Fields = ()
-    etag = first_value(stored, b"etag")
-    modified = first_value(stored, b"last-modified")
-    if etag is not None:
-        added += ((b"if-none-match", etag),)
-    if modified is not None:
+    etags = [etag for fields in stored if (etag := first_value(fields, b"etag")) is not None]
+    modified = first_value(stored[0], b"last-modified")
+    if etags:
+        added += ((b"if-none-match", b", ".join(dict.fromkeys(etags))),)
+    if modified is not None and (not etags or len(stored) == 1):
         added += ((b"if-modified-since", modified),)
     return replace(request, fields=without(request.fields, CONDITIONS | {b"range"}) + added)
+
+
+def forwards_ranges(route: Route) -> bool:
+    """Whether a part that is not stored is asked for alone, rather than with all the rest.
+
+    CloudFront may ask for more than it was asked; here it asks for the whole, once.
+    """
+    return route.distribution.semantics == "rfc9111"

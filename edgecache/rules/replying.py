@@ -7,10 +7,18 @@ CloudFront Developer Guide, "How CloudFront processes partial requests for an ob
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from edgecache.http.conditions import Outcome, evaluate, if_range_matches, modified_at
 from edgecache.http.message import Fields, Request, Response, first_value, replaced, without
-from edgecache.http.ranges import Span, content_range, parse_range, resolve, unsatisfied
+from edgecache.http.ranges import (
+    Span,
+    acceptable,
+    content_range,
+    parse_range,
+    resolve,
+    unsatisfied,
+)
 
 # RFC 9110 §15.4.5: what a 304 must carry if a 200 would have.
 NOT_MODIFIED_FIELDS = frozenset(
@@ -24,16 +32,26 @@ REFUSED = Span(0, -1)
 class Plan:
     """A reply from a stored or arriving response: its head, and the bytes of the body it takes.
 
-    `span` None is the whole body; an empty span is none of it.
+    `span` None is the whole body; an empty span is none of it. Several `spans` make a multipart
+    body, which only a whole stored body can give.
     """
 
     status: int
     fields: Fields
     span: Span | None = None
+    spans: tuple[Span, ...] = ()
 
     @property
     def has_body(self) -> bool:
         return self.span is None or self.span.length > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Multipart:
+    """A multipart/byteranges body, and the fields that go with it."""
+
+    fields: Fields
+    body: bytes
 
 
 def plan_reply(request: Request, head: Response, total: int | None, now: float) -> Plan:
@@ -41,18 +59,25 @@ def plan_reply(request: Request, head: Response, total: int | None, now: float) 
     if head.status != 200 or request.method not in (b"GET", b"HEAD"):
         return Plan(head.status, head.fields)
     etag = first_value(head.fields, b"etag")
-    modified = first_value(head.fields, b"last-modified")
+    first_value(head.fields, b"last-modified")
     compared = modified_at(head.fields, head.received_at)
     outcome = evaluate(request.fields, request.method, etag, compared, now)
     if outcome is Outcome.NOT_MODIFIED:
         return Plan(304, _not_modified(head.fields), REFUSED)
     wanted = first_value(request.fields, b"range")
-    if wanted is not None and request.method == b"GET" and total:
-        condition = first_value(request.fields, b"if-range")
-        dated = first_value(head.fields, b"date")
-        if condition is None or if_range_matches(condition, etag, modified, dated):
-            return _partial(head, wanted, total)
+    if wanted is not None and request.method == b"GET" and total and honors_range(request, head):
+        return _partial(head, wanted, total)
     return Plan(200, head.fields)
+
+
+def honors_range(request: Request, head: Response) -> bool:
+    """Whether the request's If-Range, if any, lets its Range count (RFC 9110 §13.1.5)."""
+    condition = first_value(request.fields, b"if-range")
+    if condition is None:
+        return True
+    etag = first_value(head.fields, b"etag")
+    modified = first_value(head.fields, b"last-modified")
+    return if_range_matches(condition, etag, modified, first_value(head.fields, b"date"))
 
 
 def _not_modified(fields: Fields) -> Fields:
@@ -71,6 +96,26 @@ def _partial(head: Response, wanted: bytes, total: int) -> Plan:
         fields = without(head.fields, (b"content-length", b"content-type", b"content-encoding"))
         return Plan(416, replaced(fields, b"content-range", unsatisfied(total)), REFUSED)
     if len(spans) > 1:
-        return Plan(200, head.fields)
+        if len(spans) < len(specs) or not acceptable(spans):
+            return Plan(200, head.fields)
+        return Plan(206, head.fields, spans=spans)
     fields = replaced(head.fields, b"content-range", content_range(spans[0], total))
     return Plan(206, fields, spans[0])
+
+
+def multipart(fields: Fields, spans: tuple[Span, ...], body: bytes) -> Multipart:
+    """Several ranges in one body, multipart/byteranges (RFC 9110 §14.6).
+
+    The boundary is a hash of the body, which no body can be made to contain.
+    """
+    boundary = blake2b(body, digest_size=16).hexdigest().encode()
+    inner = first_value(fields, b"content-type")
+    type_line = b"" if inner is None else b"Content-Type: " + inner + b"\r\n"
+    pieces = []
+    for span in spans:
+        stated = content_range(span, len(body))
+        pieces.append(b"\r\n--%b\r\n%bContent-Range: %b\r\n\r\n" % (boundary, type_line, stated))
+        pieces.append(body[span.first : span.last + 1])
+    pieces.append(b"\r\n--%b--\r\n" % boundary)
+    content_type = b"multipart/byteranges; boundary=" + boundary
+    return Multipart(replaced(fields, b"content-type", content_type), b"".join(pieces))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgecache.http.message import Response, without
+from edgecache.http.message import Response, first_value, without
 
 # §3.2: they describe the body that is kept, or one connection.
 NEVER_UPDATED = frozenset(
@@ -35,3 +35,16 @@ def refreshed(stored: Response, validated: Response) -> Response:
         requested_at=validated.requested_at,
         received_at=validated.received_at,
     )
+
+
+def head_agrees(stored: Response, body_bytes: int, answer: Response) -> bool:
+    """Whether a HEAD's 200 describes the stored response still (RFC 9111 §4.3.5).
+
+    Validators it carries must be the stored ones, and its length that of the stored body.
+    """
+    for name in (b"etag", b"last-modified"):
+        told = first_value(answer.fields, name)
+        if told is not None and told != first_value(stored.fields, name):
+            return False
+    length = first_value(answer.fields, b"content-length")
+    return length is None or length == b"%d" % body_bytes

@@ -9,8 +9,9 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from edgecache.http.fields import end_to_end
 from edgecache.http.head import keeps_alive
-from edgecache.http.message import Fields, Request
+from edgecache.http.message import Fields, Request, Response
 from edgecache.http.writing import LAST_CHUNK, chunk, response_head
 from edgecache.server.answering import Answer
 from edgecache.server.listener import FAILED
@@ -53,7 +54,7 @@ class Delivery:
         """Do the errand and send what came of it, or the page that says why nothing did."""
         listener = self._listener
         try:
-            outcome = await listener.front.run(errand, body)
+            outcome = await listener.front.run(errand, body, self._pass_on)
         except UpstreamError as error:
             detail = FAULT_DETAILS.get(error.fault, "OriginCommError")
             why = "The origin gave no usable response."
@@ -71,6 +72,12 @@ class Delivery:
             if body is not None:
                 body.close()
         await self._send(outcome)
+
+    def _pass_on(self, interim: Response) -> None:
+        """An interim response goes on to a viewer that can tell it apart (RFC 9110 §15.2)."""
+        if self._minor == 1 and not self._sent_bytes:
+            fields = end_to_end(interim.fields)
+            self._connection.write(response_head(interim.status, interim.reason, fields), b"")
 
     async def _send(self, outcome: Outcome) -> None:
         fields = self._listener.front.dressed(outcome, self._id)

@@ -143,19 +143,27 @@ class Readiness:
         return silent
 
     async def _absent(self, pids: Pids) -> list[str]:
-        """The nodes control does not see alive, as these processes, on its generation."""
+        """The nodes control does not see alive, as these processes, on its generation; and why."""
         running = pids()
         wanted = [child.name for child in self.children if child.role in _NODE_ROLES]
         try:
-            status, body = await ask(f"{self.control_url}/nodes")
+            _, body = await ask(f"{self.control_url}/nodes")
             told = msgspec.json.decode(body, type=Nodes)
         except (OSError, msgspec.DecodeError):
-            return wanted
-        current = {
-            node.name
-            for node in told.nodes
-            if node.alive
-            and node.generation == told.generation
-            and node.pid == running.get(node.name)
-        }
-        return [name for name in wanted if status != 200 or name not in current]
+            return ["control"]
+        seen = {node.name: node for node in told.nodes}
+        troubles = [(n, _trouble(seen.get(n), told.generation, running.get(n))) for n in wanted]
+        return [f"{name} ({trouble})" for name, trouble in troubles if trouble]
+
+
+def _trouble(node: Node | None, generation: int, pid: int | None) -> str:
+    """What keeps a node from being ready, or nothing."""
+    if pid is None:
+        return "not running"
+    if node is None or node.pid != pid:
+        return "has not reported to control"
+    if not node.alive:
+        return "no longer reports to control"
+    if node.generation != generation:
+        return f"on generation {node.generation}, not {generation}"
+    return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgecache.http.message import Response
 from edgecache.rules.freshness import Assessment, assess
+from edgecache.rules.parts import Part
 from edgecache.rules.routing import Route
 from edgecache.rules.variants import Selected
 
@@ -12,16 +13,24 @@ ENTRY_OVERHEAD_BYTES = 600
 
 
 class Entry:
-    """A complete stored response. Never changed but for `alive`, `used` and the remembered
+    """A stored response, whole or in part. Never changed but for `alive`, `used` and the remembered
     assessment, which is a pure function of the facts and the route."""
 
-    __slots__ = ("_assessed", "_route", "alive", "body", "head", "key", "selected", "used")
+    __slots__ = ("_assessed", "_route", "alive", "body", "head", "key", "part", "selected", "used")
 
-    def __init__(self, key: bytes, head: Response, body: bytes, selected: Selected = ()) -> None:
+    def __init__(
+        self,
+        key: bytes,
+        head: Response,
+        body: bytes,
+        selected: Selected = (),
+        part: Part | None = None,
+    ) -> None:
         self.key = key
         self.head = head
         self.body = body
         self.selected = selected
+        self.part = part  # None: `body` is the whole
         self.alive = False  # set by the store that holds it
         self.used = False  # set on a hit, drained by the store: a lossy hint of recency
         self._route: Route | None = None

@@ -50,6 +50,12 @@ class Errand:
     why: MissReason
     stale: Entry | None = None  # what may be validated, or served should upstream fail
     validate: bool = False
+    part: bytes = b""  # the Range to ask with; empty: ask for the whole
+
+    @property
+    def flight_key(self) -> bytes:
+        """Errands with the same one may share a flight."""
+        return self.key + b"range:" + self.part if self.part else self.key
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,22 +6,25 @@ from dataclasses import replace
 
 from edgecache.http.dates import format_date
 from edgecache.http.fields import end_to_end
-from edgecache.http.message import Request, Response, first_value
-from edgecache.rules.forwarding import conditional, forwarded
+from edgecache.http.message import Response, first_value
+from edgecache.rules.forwarding import forwarded
+from edgecache.rules.invalidation import invalidated_targets
+from edgecache.rules.keys import cache_key
 from edgecache.rules.replying import plan_reply
 from edgecache.rules.reuse import serves_on_error
-from edgecache.rules.revalidation import refreshed
-from edgecache.rules.storing import refusal_to_store, storable_fields
-from edgecache.rules.variants import Selected, selected_by
+from edgecache.rules.revalidation import head_agrees, refreshed
+from edgecache.rules.storing import refusal_to_store
+from edgecache.rules.variants import selected_by
 from edgecache.rules.verdicts import MissReason, StoreReason
 from edgecache.store.entry import Entry
 from edgecache.store.memory import MemoryStore
 from edgecache.tier.answer import CacheStatus, Errand, Found, Outcome, Result
-from edgecache.tier.build import from_entry, from_fill, from_reply
-from edgecache.tier.fill import Fill
+from edgecache.tier.build import from_entry, from_reply
 from edgecache.tier.flight import Ending, Flight, Flights, Landing
+from edgecache.tier.question import Question, question
+from edgecache.tier.receiving import Receiving, result_of
 from edgecache.tier.world import TierWorld
-from edgecache.upstream.base import Body, Call, Reply, Upstream, UpstreamError
+from edgecache.upstream.base import Body, Call, OnInterim, Reply, Upstream, UpstreamError
 
 
 class Asking:
@@ -34,28 +37,32 @@ class Asking:
         self._flights = flights
         self._upstream = upstream
         self._world = world
+        self._receiving = Receiving(store, flights, world)
 
-    async def pass_through(self, errand: Errand, body: Body | None) -> Outcome:
+    async def pass_through(
+        self, errand: Errand, body: Body | None, on_interim: OnInterim = None
+    ) -> Outcome:
         """Ask for this viewer alone, and store nothing."""
         request = forwarded(errand.request, errand.route, cacheable=False)
-        self._count(errand.why)
-        reply = await self._fetch(Call(request, errand.route, body))
+        self._world.counters.misses[errand.why] += 1
+        reply = await self._fetch(Call(request, errand.route, body, on_interim))
+        for path, query in invalidated_targets(errand.request, reply.head, errand.route):
+            gone = replace(errand.request, method=b"GET", path=path, query=query)
+            self._store.remove(cache_key(gone, errand.route))
         return from_reply(reply, errand, self._world.clock(), Result.MISS)
 
-    async def lead(self, errand: Errand, flight: Flight | None) -> Outcome:
+    async def lead(
+        self, errand: Errand, flight: Flight | None, on_interim: OnInterim = None
+    ) -> Outcome:
         """Ask for everyone who waits on `flight` (None: for this viewer alone), and store."""
-        landed = False
+        landing = Landing(Ending.ABANDONED)
         try:
-            outcome, landing = await self._ask(errand, flight)
-            landed = True
+            outcome, landing = await self._ask(errand, flight, on_interim)
         except UpstreamError as error:
-            landed = True
-            self._land(errand, flight, Landing(Ending.FAILED, error=error))
+            landing = Landing(Ending.FAILED, error=error)
             return self.after_failure(errand, error)
         finally:
-            if not landed:
-                self._land(errand, flight, Landing(Ending.ABANDONED))
-        self._land(errand, flight, landing)
+            self._land(errand, flight, landing)
         return outcome
 
     async def refresh(self, errand: Errand, flight: Flight) -> None:
@@ -71,30 +78,40 @@ class Asking:
 
     def after_failure(self, errand: Errand, error: UpstreamError) -> Outcome:
         """A stale entry where that is allowed, else the error."""
-        outcome = self._stale_instead(errand, "stale-if-error")
+        outcome = self._stale_instead(errand)
         if outcome is None:
             raise error
         return outcome
 
-    async def _ask(self, errand: Errand, flight: Flight | None) -> tuple[Outcome, Landing]:
-        request = forwarded(errand.request, errand.route, cacheable=True)
-        if errand.validate and errand.stale is not None:
-            request = conditional(request, errand.stale.head.fields)
-        self._count(errand.why)
-        reply = await self._fetch(Call(request, errand.route))
-        if reply.head.status == 304 and errand.validate and errand.stale is not None:
+    async def _ask(
+        self, errand: Errand, flight: Flight | None, on_interim: OnInterim
+    ) -> tuple[Outcome, Landing]:
+        asked = question(errand, self._store.variants(errand.key))
+        self._world.counters.misses[errand.why] += 1
+        reply = await self._fetch(Call(asked.request, errand.route, None, on_interim))
+        if reply.head.status == 304 and asked.candidates:
             reply.body.close()
-            return self._validated(errand, errand.stale, reply.head), Landing(Ending.STORED)
+            entry = asked.validated(reply.head)
+            if entry is None:  # of none we know: ask for the whole
+                again = replace(errand, stale=None, validate=False, why=MissReason.EXPIRED)
+                return await self._ask(again, flight, on_interim)
+            return self._validated(errand, entry, reply.head), Landing(Ending.STORED)
         if reply.head.status >= 500:
-            outcome = self._stale_instead(errand, "stale-if-error")
+            outcome = self._stale_instead(errand)
             if outcome is not None:
                 reply.body.close()
                 return outcome, Landing(Ending.UNCACHEABLE)
-        return await self._receive(errand, flight, request, reply)
+        return await self._receive(errand, flight, asked, reply)
 
     async def _receive(
-        self, errand: Errand, flight: Flight | None, request: Request, reply: Reply
+        self, errand: Errand, flight: Flight | None, asked: Question, reply: Reply
     ) -> tuple[Outcome, Landing]:
+        if reply.head.status == 206 and asked.wanted is not None:
+            received = self._receiving.part(errand, flight, asked, reply)
+            if received is not None:
+                return received
+        if errand.request.method == b"HEAD":
+            self._heard_of(errand, reply.head)
         not_stored = refusal_to_store(errand.request, reply.head, errand.route)
         length = reply.body.length
         if length is not None and length > self._world.object_bytes_max:
@@ -104,39 +121,18 @@ class Asking:
                 part = replace(errand, key=b"", why=MissReason.RANGE)
                 return await self.pass_through(part, None), Landing(Ending.UNCACHEABLE)
         if not_stored is not None:
-            outcome = from_reply(reply, errand, self._world.clock(), _result(reply))
+            outcome = from_reply(reply, errand, self._world.clock(), result_of(reply))
             outcome.not_stored = not_stored
             return outcome, Landing(Ending.UNCACHEABLE)
-        return self._fill(errand, flight, request, reply)
-
-    def _fill(
-        self, errand: Errand, flight: Flight | None, request: Request, reply: Reply
-    ) -> tuple[Outcome, Landing]:
-        head = replace(reply.head, fields=storable_fields(reply.head, errand.route))
-        selected: Selected = ()
-        if errand.route.distribution.semantics == "rfc9111":
-            selected = selected_by(errand.request.fields, head.fields)
-
-        def on_end(whole: bytes | None) -> None:
-            if flight is not None:
-                self._flights.close(errand.key, flight)
-            if whole is not None and self._store.put(Entry(errand.key, head, whole, selected)):
-                self._world.counters.stored += 1
-
-        fill = Fill(head, reply.body, self._world.object_bytes_max, on_end)
-        fill.asked = errand.request.fields
-        whole = fill.take_ready()
-        outcome = from_fill(fill, errand, self._world.clock(), joined=False)
-        outcome.result = _result(reply)
-        if whole:
-            return outcome, Landing(Ending.STORED)
-        fill.start(self._world.spawn)
-        return outcome, Landing(Ending.FILLING, fill)
+        return self._receiving.whole(errand, flight, reply)
 
     def _validated(self, errand: Errand, stale: Entry, answer: Response) -> Outcome:
         """A 304: the entry lives on with the new fields (RFC 9111 §4.3.4)."""
         head = refreshed(stale.head, answer)
-        entry = Entry(errand.key, head, stale.body, stale.selected)
+        selected = stale.selected
+        if errand.route.distribution.semantics == "rfc9111":
+            selected = selected_by(errand.request.fields, head.fields)
+        entry = Entry(errand.key, head, stale.body, selected)
         self._store.put(entry)
         now = self._world.clock()
         plan = plan_reply(errand.request, head, len(entry.body), now)
@@ -144,14 +140,25 @@ class Asking:
         found = Found(entry, errand.route, plan, 0.0)
         return from_entry(found, errand.request, now, Result.REFRESH_HIT, trace)
 
-    def _stale_instead(self, errand: Errand, detail: str) -> Outcome | None:
+    def _heard_of(self, errand: Errand, answer: Response) -> None:
+        """A HEAD's 200 refreshes the stored response, or proves it outdated (§4.3.5)."""
+        stale = errand.stale
+        if stale is None or stale.part is not None or answer.status != 200:
+            return
+        if head_agrees(stale.head, len(stale.body), answer):
+            head = refreshed(stale.head, answer)
+            self._store.put(Entry(errand.key, head, stale.body, stale.selected))
+        else:
+            self._store.remove(errand.key)
+
+    def _stale_instead(self, errand: Errand) -> Outcome | None:
         stale, route, now = errand.stale, errand.route, self._world.clock()
-        if stale is None or errand.why is MissReason.REQUEST:
+        if stale is None or stale.part is not None or errand.why is MissReason.REQUEST:
             return None
         if not serves_on_error(stale.head, stale.assessment(route), now):
             return None
         plan = plan_reply(errand.request, stale.head, len(stale.body), now)
-        trace = CacheStatus(hit=True, detail=detail)
+        trace = CacheStatus(hit=True, detail="stale-if-error")
         return from_entry(Found(stale, route, plan, 0.0), errand.request, now, Result.HIT, trace)
 
     async def _fetch(self, call: Call) -> Reply:
@@ -174,12 +181,4 @@ class Asking:
             return
         if landing.fill is not None and not landing.fill.joinable:
             landing = Landing(Ending.UNCACHEABLE if landing.fill.error else Ending.STORED)
-        self._flights.land(errand.key, flight, landing)
-
-    def _count(self, why: MissReason) -> None:
-        self._world.counters.misses[why] += 1
-
-
-def _result(reply: Reply) -> Result:
-    """A hit in an inner tier is a hit for the viewer."""
-    return Result(reply.result) if reply.result else Result.MISS
+        self._flights.land(errand.flight_key, flight, landing)

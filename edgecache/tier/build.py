@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from edgecache.http.message import Fields, Request, first_value, without
-from edgecache.rules.replying import Plan, plan_reply
+from edgecache.rules.replying import Plan, multipart, plan_reply
 from edgecache.store.entry import Entry
 from edgecache.tier.answer import CacheStatus, Errand, Found, Outcome, Result, part_of
-from edgecache.tier.fill import Fill, SlicedBody
+from edgecache.tier.bodies import SlicedBody
+from edgecache.tier.fill import Fill
 from edgecache.upstream.base import Body, Reply
 
 COMPUTED = frozenset({b"age", b"cache-status", b"content-length"})
@@ -19,11 +20,14 @@ def from_entry(
     entry, plan = found.entry, found.plan
     assessment = entry.assessment(found.route)
     trace.ttl_s = int(assessment.fresh_until(entry.head.received_at) - now)
-    body = part_of(entry.body, plan.span)
+    body, fields = part_of(entry.body, plan.span), plan.fields
+    if plan.spans:
+        several = multipart(fields, plan.spans, entry.body)
+        body, fields = several.body, several.fields
     return Outcome(
         status=plan.status,
         reason=entry.head.reason if plan.status == entry.head.status else b"",
-        fields=without(plan.fields, COMPUTED),
+        fields=without(fields, COMPUTED),
         body=None if request.method == b"HEAD" or not plan.has_body else body,
         length=_stated_length(plan, len(body)),
         result=result,
@@ -39,7 +43,7 @@ def hit_trace(found: Found) -> CacheStatus:
 
 def from_fill(fill: Fill, errand: Errand, now: float, *, joined: bool) -> Outcome:
     """What a fill gives to its leader, or to who joined it."""
-    plan = plan_reply(errand.request, fill.head, fill.length, now)
+    plan = _single(plan_reply(errand.request, fill.head, fill.length, now))
     trace = CacheStatus(why=errand.why, status=fill.head.status, stored=True, collapsed=joined)
     body: Body | None = None
     if plan.has_body and errand.request.method != b"HEAD":
@@ -69,7 +73,7 @@ def from_reply(reply: Reply, errand: Errand, now: float, result: Result) -> Outc
     trace = CacheStatus(why=errand.why, status=head.status)
     plan = Plan(head.status, head.fields)
     if errand.key:  # we asked for the whole, without the viewer's conditions
-        plan = plan_reply(request, head, reply.body.length, now)
+        plan = _single(plan_reply(request, head, reply.body.length, now))
     length = reply.body.length if plan.span is None else plan.span.length
     body: Body | None = reply.body
     if not plan.has_body or request.method == b"HEAD":
@@ -103,3 +107,8 @@ def _stated_length(plan: Plan, length: int) -> int | None:
 
 def _less_length(fields: Fields) -> Fields:
     return without(fields, (b"content-length",))
+
+
+def _single(plan: Plan) -> Plan:
+    """Several ranges of what is still arriving are answered with the whole (RFC 9110 §14.2)."""
+    return Plan(200, plan.fields) if plan.spans else plan

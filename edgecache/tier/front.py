@@ -13,7 +13,7 @@ from edgecache.rules.routing import Route, RouteTable, route
 from edgecache.tier.answer import Errand, Found, Outcome, Refusal, Result
 from edgecache.tier.tier import Tier
 from edgecache.upstream import peer_fields
-from edgecache.upstream.base import Body, UpstreamError
+from edgecache.upstream.base import Body, OnInterim, UpstreamError
 
 UNKNOWN_HOST = Refusal(403, "Bad request. No distribution answers to this host name.")
 NOT_A_PEER = Refusal(403, "Only edges of this installation are answered here.", close=True)
@@ -50,9 +50,9 @@ class ViewerFront:
             return refusal
         return self.tier.decide(request, found, now)
 
-    async def run(self, errand: Errand, body: Body | None) -> Outcome:
+    async def run(self, errand: Errand, body: Body | None, on_interim: OnInterim) -> Outcome:
         """Do what `decide` could not: see Tier.run."""
-        return await self.tier.run(errand, body)
+        return await self.tier.run(errand, body, on_interim)
 
     def dressed(self, outcome: Outcome, request_id: bytes) -> Fields:
         """The outcome's fields as a viewer gets them."""
@@ -78,7 +78,9 @@ class ViewerFront:
 
 def admit(request: Request, found: Route) -> Refusal | None:
     """Whether the behavior lets this request in at all."""
-    if request.method.decode("ascii") not in found.behavior.allowed_methods:
+    plain = found.distribution.semantics == "rfc9111"  # where any method may pass but TRACE
+    allowed = request.method.decode("ascii") in found.behavior.allowed_methods
+    if request.method == b"TRACE" or not (plain or allowed):
         return METHOD_REFUSED
     if request.has_body and request.method in (b"GET", b"HEAD"):
         return BODY_REFUSED
@@ -110,10 +112,10 @@ class PeerFront:
         )
         return self.tier.decide(inner, route(site, inner.path), now)
 
-    async def run(self, errand: Errand, body: Body | None) -> Outcome:
+    async def run(self, errand: Errand, body: Body | None, on_interim: OnInterim) -> Outcome:
         """Do what `decide` could not: see Tier.run. A failure is told as one, not as a page."""
         try:
-            return await self.tier.run(errand, body)
+            return await self.tier.run(errand, body, on_interim)
         except UpstreamError as error:
             fields = ((peer_fields.FAULT, error.fault.encode()),)
             return Outcome(error.status, b"", fields, b"", 0, Result.ERROR)

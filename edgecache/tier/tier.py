@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from edgecache.http.message import Request
+from edgecache.http.message import Request, first_value
+from edgecache.rules.forwarding import forwards_ranges
 from edgecache.rules.keys import cache_key
+from edgecache.rules.parts import Part, plan_from_part, single_range
 from edgecache.rules.replying import plan_reply
 from edgecache.rules.reuse import judge, request_directives
 from edgecache.rules.routing import Route
 from edgecache.rules.storing import caching_disabled, forwards_cookies
 from edgecache.rules.variants import answers, selected_by
-from edgecache.rules.verdicts import Fetch, MissReason, Revalidate, Serve, ServeStale
+from edgecache.rules.verdicts import (
+    Fetch,
+    MissReason,
+    Revalidate,
+    Serve,
+    ServeStale,
+    Unsatisfiable,
+    Verdict,
+)
 from edgecache.store.entry import Entry
 from edgecache.store.memory import MemoryStore
 from edgecache.tier.answer import CacheStatus, Errand, Found, Outcome, Refusal, Result
@@ -17,7 +27,16 @@ from edgecache.tier.asking import Asking
 from edgecache.tier.build import from_entry, from_fill, hit_trace
 from edgecache.tier.flight import Ending, Flight, Flights
 from edgecache.tier.world import TierWorld
-from edgecache.upstream.base import Body, Call, Fault, Reply, Upstream, UpstreamError, WholeBody
+from edgecache.upstream.base import (
+    Body,
+    Call,
+    Fault,
+    OnInterim,
+    Reply,
+    Upstream,
+    UpstreamError,
+    WholeBody,
+)
 
 FLIGHT_S_MAX = 60.0  # two of CloudFront's default origin read timeouts
 JOINS_MAX = 3  # flights one request may wait for before it asks alone
@@ -52,20 +71,22 @@ class Tier:
             if wishes is not None and wishes.has(b"only-if-cached"):
                 return ONLY_IF_CACHED
         why = MissReason.VARIANT if self.store.has(key) else MissReason.ABSENT
-        return Errand(request, route, key, why)
+        return Errand(request, route, key, why, part=_part_to_ask(request, route))
 
-    async def run(self, errand: Errand, body: Body | None = None) -> Outcome:
+    async def run(
+        self, errand: Errand, body: Body | None = None, on_interim: OnInterim = None
+    ) -> Outcome:
         """Do an errand: read along with a flight, or lead one. UpstreamError when all failed."""
         if not errand.key:
-            return await self._asking.pass_through(errand, body)
+            return await self._asking.pass_through(errand, body, on_interim)
         if errand.request.method != b"GET" or not _collapses(errand.route):
-            return await self._asking.lead(errand, None)
+            return await self._asking.lead(errand, None, on_interim)
         attempt = 1
         for _ in range(JOINS_MAX):
-            flight = self.flights.get(errand.key)
+            flight = self.flights.get(errand.key) or self.flights.get(errand.flight_key)
             if flight is None:
-                flight = self.flights.open(errand.key, attempt)
-                return await self._asking.lead(errand, flight)
+                flight = self.flights.open(errand.flight_key, attempt)
+                return await self._asking.lead(errand, flight, on_interim)
             concluded = await self._join(flight, errand)
             if isinstance(concluded, Outcome):
                 return concluded
@@ -81,7 +102,10 @@ class Tier:
         match landing.ending:
             case Ending.FILLING if landing.fill is not None and landing.fill.joinable:
                 fill = landing.fill
-                if answers(selected_by(errand.request.fields, fill.head.fields), fill.asked):
+                whole = fill.head.status != 206 or errand.part
+                if whole and answers(
+                    selected_by(errand.request.fields, fill.head.fields), fill.asked
+                ):
                     self.world.counters.collapsed += 1
                     return from_fill(fill, errand, now, joined=True)
             case Ending.FILLING | Ending.STORED:
@@ -105,7 +129,7 @@ class Tier:
         if isinstance(concluded, Found):
             outcome = self.serve(concluded, call.request, now)
         else:
-            outcome = await self.run(concluded, call.body)
+            outcome = await self.run(concluded, call.body, call.on_interim)
         body = outcome.body
         if body is None or isinstance(body, bytes | memoryview):
             body = WholeBody(bytes(body or b""))
@@ -120,8 +144,8 @@ class Tier:
 
     def refresh(self, errand: Errand) -> None:
         """Renew an entry in the background, unless a flight for it is under way."""
-        if self.flights.get(errand.key) is None:
-            flight = self.flights.open(errand.key)
+        if self.flights.get(errand.flight_key) is None:
+            flight = self.flights.open(errand.flight_key)
             self.world.spawn(self._asking.refresh(errand, flight))
 
 
@@ -129,9 +153,11 @@ def decide_entry(
     entry: Entry, request: Request, route: Route, now: float
 ) -> Found | Errand | Refusal:
     """What may be done with the stored `entry` for `request`."""
-    assessment = entry.assessment(route)
     semantics = route.distribution.semantics
-    match judge(request, entry.head, assessment, semantics, now):
+    verdict = judge(request, entry.head, entry.assessment(route), semantics, now)
+    if entry.part is not None and not isinstance(verdict, Unsatisfiable):
+        return _decide_part(entry, entry.part, request, route, verdict)
+    match verdict:
         case Serve(until):
             plan = plan_reply(request, entry.head, len(entry.body), now)
             return Found(entry, route, plan, until)
@@ -145,6 +171,28 @@ def decide_entry(
             return Errand(request, route, entry.key, why, entry)
         case _:
             return ONLY_IF_CACHED
+
+
+def _decide_part(
+    entry: Entry, part: Part, request: Request, route: Route, verdict: Verdict
+) -> Found | Errand:
+    """A part that is fresh answers ranges within it; one that is not is fetched again."""
+    if not isinstance(verdict, Serve):
+        return Errand(
+            request, route, entry.key, MissReason.EXPIRED, part=_part_to_ask(request, route)
+        )
+    plan = plan_from_part(request, entry.head, part)
+    if plan is not None:
+        return Found(entry, route, plan, verdict.until)
+    wanted = _part_to_ask(request, route)
+    return Errand(request, route, entry.key, MissReason.PARTIAL, entry, part=wanted)
+
+
+def _part_to_ask(request: Request, route: Route) -> bytes:
+    """The Range to go upstream with, or nothing to ask for the whole."""
+    if request.method != b"GET" or not forwards_ranges(route):
+        return b""
+    return single_range(first_value(request.fields, b"range")) or b""
 
 
 def _keeps_cookies(route: Route) -> bool:

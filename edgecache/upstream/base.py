@@ -81,6 +81,10 @@ class Reply:
     result: str = ""
 
 
+OnInterim = Callable[[Response], None] | None
+"""Who wants to hear of 1xx responses, if anybody."""
+
+
 @dataclass(slots=True)
 class Call:
     """One question to an upstream: what to ask, on which route, and the body that goes with it."""
@@ -88,7 +92,7 @@ class Call:
     request: Request
     route: Route
     body: Body | None = None
-    on_interim: Callable[[Response], None] | None = None
+    on_interim: OnInterim = None
 
 
 class Upstream(Protocol):

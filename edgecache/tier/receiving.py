@@ -1,0 +1,130 @@
+"""Receiving: a response that may be stored, while its viewers already read it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edgecache.http.message import Response, without
+from edgecache.rules.parts import Part, continues, part_received
+from edgecache.rules.revalidation import refreshed
+from edgecache.rules.storing import refusal_to_store, storable_fields
+from edgecache.rules.variants import Selected, selected_by
+from edgecache.store.entry import Entry
+from edgecache.store.memory import MemoryStore
+from edgecache.tier.answer import Errand, Outcome, Result
+from edgecache.tier.bodies import PrefixedBody
+from edgecache.tier.build import from_fill
+from edgecache.tier.fill import Fill
+from edgecache.tier.flight import Ending, Flight, Flights, Landing
+from edgecache.tier.question import Question
+from edgecache.tier.world import TierWorld
+from edgecache.upstream.base import Body, Reply
+
+Received = tuple[Outcome, Landing]
+
+
+class Receiving:
+    """Fills of one tier, each ending in an entry or in nothing."""
+
+    def __init__(self, store: MemoryStore, flights: Flights, world: TierWorld) -> None:
+        self._store = store
+        self._flights = flights
+        self._world = world
+
+    def whole(self, errand: Errand, flight: Flight | None, reply: Reply) -> Received:
+        """A response with all of its body to come."""
+        head = replace(reply.head, fields=storable_fields(reply.head, errand.route))
+        return self._fill(errand, flight, Arriving(head, reply.body, None, result_of(reply)))
+
+    def part(
+        self, errand: Errand, flight: Flight | None, asked: Question, reply: Reply
+    ) -> Received | None:
+        """A 206 to the Range we asked with; None when it is only good for passing on."""
+        came = part_received(asked.wanted, reply.head.fields, reply.body.length)
+        as_whole = replace(reply.head, status=200)
+        if came is None or refusal_to_store(errand.request, as_whole, errand.route) is not None:
+            return None
+        if asked.held is not None:
+            return self._completed(errand, flight, asked.held, came, reply)
+        fields = storable_fields(reply.head, errand.route)
+        head = replace(reply.head, fields=fields)
+        return self._fill(errand, flight, Arriving(head, reply.body, came, result_of(reply)))
+
+    def _completed(
+        self, errand: Errand, flight: Flight | None, held: Entry, came: Part, reply: Reply
+    ) -> Received | None:
+        """The rest of what is held: together they are the whole (RFC 9111 §3.4)."""
+        assert held.part is not None
+        if not continues(held.head, held.part, reply.head, came) or came.after != came.total:
+            return None
+        head = refreshed(held.head, reply.head)
+        body = PrefixedBody(held.body, reply.body)
+        return self._fill(errand, flight, Arriving(head, body, None, result_of(reply)))
+
+    def _fill(self, errand: Errand, flight: Flight | None, arriving: Arriving) -> Received:
+        head = arriving.head
+        selected: Selected = ()
+        if errand.route.distribution.semantics == "rfc9111":
+            selected = selected_by(errand.request.fields, head.fields)
+
+        def on_end(body: bytes | None) -> None:
+            if flight is not None:
+                self._flights.close(errand.flight_key, flight)
+            if body is not None:
+                self._keep(_entry(errand.key, arriving, body, selected))
+
+        fill = Fill(head, arriving.body, self._world.object_bytes_max, on_end)
+        fill.asked = errand.request.fields
+        whole = fill.take_ready()
+        outcome = from_fill(fill, errand, self._world.clock(), joined=False)
+        outcome.result = arriving.result
+        if whole:
+            return outcome, Landing(Ending.STORED)
+        fill.start(self._world.spawn)
+        return outcome, Landing(Ending.FILLING, fill)
+
+    def _keep(self, entry: Entry) -> None:
+        for other in self._store.variants(entry.key):
+            if entry.part is not None and other.selected == entry.selected:
+                if other.part is None:
+                    return  # the whole is worth more than a part
+                entry = _joined(other, entry)
+        if self._store.put(entry):
+            self._world.counters.stored += 1
+
+
+class Arriving:
+    """A response to be received: its head as stored, its body, and which part it is."""
+
+    __slots__ = ("body", "head", "part", "result")
+
+    def __init__(self, head: Response, body: Body, part: Part | None, result: Result) -> None:
+        self.head = head
+        self.body = body
+        self.part = part
+        self.result = result
+
+
+def _entry(key: bytes, arriving: Arriving, body: bytes, selected: Selected) -> Entry:
+    part = arriving.part
+    if part is None:
+        return Entry(key, arriving.head, body, selected)
+    fields = without(arriving.head.fields, (b"content-range", b"content-length"))
+    head = replace(arriving.head, status=200, reason=b"", fields=fields)
+    return Entry(key, head, body, selected, None if part.whole else part)
+
+
+def _joined(held: Entry, came: Entry) -> Entry:
+    """Two parts as one where they meet; else the new one alone."""
+    assert held.part is not None
+    assert came.part is not None
+    if not continues(held.head, held.part, came.head, came.part):
+        return came
+    part = Part(held.part.first, held.part.length + came.part.length, held.part.total)
+    body = held.body + came.body
+    return Entry(came.key, came.head, body, came.selected, None if part.whole else part)
+
+
+def result_of(reply: Reply) -> Result:
+    """A hit in an inner tier is a hit for the viewer."""
+    return Result(reply.result) if reply.result else Result.MISS

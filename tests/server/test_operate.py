@@ -160,7 +160,32 @@ def test_who_is_late_is_named() -> None:
         readiness = Readiness(children, peer.address.url, pause=time_is_up)
         with pytest.raises(NotReadyError) as caught:
             await readiness.when_started(lambda: {"edge-A-1": 11, "regional": 12})
-        assert str(caught.value) == "not ready after 60 s: regional"
+        assert str(caught.value) == "not ready after 60 s: regional (has not reported to control)"
+
+    play(peer, scene)
+
+
+@pytest.mark.parametrize(
+    ("told", "pids", "line"),
+    [
+        ([], {"a": 11}, "a (has not reported to control)"),
+        ([node("a", 10)], {"a": 11}, "a (has not reported to control)"),
+        ([node("a", 11, alive=False)], {"a": 11}, "a (no longer reports to control)"),
+        ([node("a", 11, generation=1)], {"a": 11}, "a (on generation 1, not 2)"),
+        ([node("a", 11)], {}, "a (not running)"),
+        (7, {"a": 11}, "control"),
+    ],
+)
+def test_and_why(told: Any, pids: dict[str, int], line: str) -> None:
+    peer = Peer((200, {"nodes": told, "generation": 2}))
+
+    async def scene() -> None:
+        readiness = Readiness(
+            [Child("a", "edge", (), peer.address)], peer.address.url, pause=time_is_up
+        )
+        with pytest.raises(NotReadyError) as caught:
+            await readiness.when_started(lambda: pids)
+        assert str(caught.value) == f"not ready after 60 s: {line}"
 
     play(peer, scene)
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from edgecache.http.message import Fields, Request, Response
 
@@ -189,12 +190,10 @@ def require_chunked(values: list[bytes]) -> None:
 def _fields(lines: bytes, limits: HeadLimits) -> Fields:
     if lines.count(b"\n") > limits.fields_max:
         raise BadMessage(BadReason.FIELDS_TOO_MANY, 431)
-    return tuple(
-        [
-            (_LOWER_GET(name) or name.lower(), value.rstrip(b" \t"))
-            for name, value in _FIELD.findall(lines)
-        ]
-    )
+    pairs = _FIELD.findall(lines)
+    if b" \r" in lines or b"\t\r" in lines:
+        pairs = [(name, value.rstrip(b" \t")) for name, value in pairs]
+    return tuple([(_LOWER_GET(name) or name.lower(), value) for name, value in pairs])
 
 
 def _host_and_length(
@@ -210,8 +209,10 @@ def _host_and_length(
     host = _authority(hosts[0], BadReason.HOST) if hosts else (b"", b"")
     if len(grouped) == 1 and hosts:
         return host, 0
-    if not _NOT_HOP_BY_HOP.isdisjoint(_options(grouped.get(b"connection", []))):
-        raise BadMessage(BadReason.CONNECTION)
+    connection = grouped.get(b"connection")
+    if connection and connection != [b"keep-alive"]:
+        if not _NOT_HOP_BY_HOP.isdisjoint(_options(connection)):
+            raise BadMessage(BadReason.CONNECTION)
     expectations = grouped.get(b"expect")
     if expectations and not old and [e.lower() for e in expectations] != [b"100-continue"]:
         raise BadMessage(BadReason.EXPECT, 417)  # RFC 9110 §10.1.1
@@ -233,6 +234,7 @@ def _options(values: list[bytes]) -> set[bytes]:
     return {option.strip(b" \t").lower() for value in values for option in value.split(b",")}
 
 
+@lru_cache(maxsize=1_024)  # hosts in use; who sends more of them pays for the reading alone
 def _authority(value: bytes, why: BadReason) -> tuple[bytes, bytes]:
     """Host in lower case without its final dot, and port (empty when none is named)."""
     match = _AUTHORITY.fullmatch(value)

@@ -20,11 +20,14 @@ def cache_key(request: Request, route: Route) -> bytes:
     """The key of the object that `request` asks for."""
     policy = route.behavior.cache_policy
     start = _encode(route.distribution.id.encode()) + _encode(request.path)
-    if not (has_query(policy) or policy.headers.items or has_cookies(policy)):
-        if not (policy.accept_encoding_gzip or policy.accept_encoding_brotli):
-            if request.method != b"OPTIONS":
-                return start
+    if _path_alone(policy) and request.method != b"OPTIONS":
+        return start
     return start + b"".join(_encode_part(part) for part in key_parts(request, route)[2:])
+
+
+def _path_alone(policy: CachePolicy) -> bool:
+    encodings = policy.accept_encoding_gzip or policy.accept_encoding_brotli
+    return not (encodings or has_query(policy) or policy.headers.items or has_cookies(policy))
 
 
 def key_parts(request: Request, route: Route) -> list[Part]:

@@ -209,10 +209,10 @@ def _host_and_length(
     host = _authority(hosts[0], BadReason.HOST) if hosts else (b"", b"")
     if len(grouped) == 1 and hosts:
         return host, 0
-    connection = grouped.get(b"connection")
-    if connection and connection != [b"keep-alive"]:
-        if not _NOT_HOP_BY_HOP.isdisjoint(_options(connection)):
-            raise BadMessage(BadReason.CONNECTION)
+    connection = grouped.get(b"connection", [])
+    plain = not connection or connection == [b"keep-alive"]
+    if not plain and not _NOT_HOP_BY_HOP.isdisjoint(_options(connection)):
+        raise BadMessage(BadReason.CONNECTION)
     expectations = grouped.get(b"expect")
     if expectations and not old and [e.lower() for e in expectations] != [b"100-continue"]:
         raise BadMessage(BadReason.EXPECT, 417)  # RFC 9110 §10.1.1

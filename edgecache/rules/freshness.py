@@ -23,6 +23,7 @@ ERROR_S_MIN = 10.0  # CloudFront's ErrorCachingMinTTL
 HEURISTIC_STATUSES = frozenset({200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501})
 ERRORS_ALWAYS = frozenset({404, 414, 500, 501, 502, 503, 504})
 ERRORS_ON_REQUEST = frozenset({400, 403, 405, 412, 415})
+STALE_S_CUT_OFF = 86_400.0  # RFC 9111 §4.2.4 sets no bound; Varnish keeps objects as long in grace
 TARGETS = (b"cdn-cache-control",)
 
 
@@ -35,6 +36,7 @@ class Assessment:
     rule: str  # what gave the lifetime: "s-maxage", "max-age", "expires", "default", ...
     stale_while_revalidate_s: float = 0.0
     stale_if_error_s: float = 0.0
+    stale_if_cut_off_s: float = 0.0  # when upstream cannot be reached at all
     validate_always: bool = False  # no-cache, or Vary: * under CloudFront's rules
     never_stale: bool = False  # must-revalidate and its kin: stale is never served
     immutable: bool = False
@@ -100,6 +102,7 @@ def _assess_rfc9111(head: Response) -> Assessment:
         rule=rule,
         stale_while_revalidate_s=float(directives.seconds(b"stale-while-revalidate") or 0),
         stale_if_error_s=float(directives.seconds(b"stale-if-error") or 0),
+        stale_if_cut_off_s=STALE_S_CUT_OFF,
         validate_always=directives.has(b"no-cache") and not directives.field_names(b"no-cache"),
         never_stale=shared_strict,
         immutable=directives.has(b"immutable"),

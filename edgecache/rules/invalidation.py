@@ -25,13 +25,13 @@ def invalidated_targets(request: Request, head: Response, route: Route) -> list[
     targets = [(request.path, request.query)]
     for name in (b"location", b"content-location"):
         value = first_value(head.fields, name)
-        target = None if value is None else _same_origin(value, request)
+        target = None if value is None else same_origin(value, request)
         if target is not None:
             targets.append(target)
     return targets
 
 
-def _same_origin(reference: bytes, request: Request) -> Target | None:
+def same_origin(reference: bytes, request: Request) -> Target | None:
     """Path and query of a URI reference, if it has the request's own origin (RFC 3986 §5.2)."""
     absolute = _ABSOLUTE.fullmatch(reference)
     if absolute is not None:

@@ -43,6 +43,8 @@ class Plan:
 
     @property
     def has_body(self) -> bool:
+        if self.status in (204, 304):
+            return False
         return self.span is None or self.span.length > 0
 
 

@@ -112,12 +112,15 @@ def accepted_staleness(wishes: Directives) -> float | None:
     return float(wishes.seconds(b"max-stale") or 0)
 
 
-def serves_on_error(head: Response, assessment: Assessment, now: float) -> bool:
+def serves_on_error(head: Response, assessment: Assessment, now: float, *, cut_off: bool) -> bool:
     """Whether the stale `head` may be given because upstream failed (RFC 5861 §4).
 
-    CloudFront serves a stale copy when the origin is unreachable unless `stale-if-error=0`; never
-    one older than MaxTTL.
+    `cut_off`: it could not be reached, which RFC 9111 §4.2.4 calls disconnected. CloudFront serves
+    a stale copy in either case unless `stale-if-error=0`; never one older than MaxTTL.
     """
     if assessment.never_stale or assessment.validate_always:
         return False
-    return now < assessment.fresh_until(head.received_at) + assessment.stale_if_error_s
+    allowed = assessment.stale_if_error_s
+    if cut_off:
+        allowed = max(allowed, assessment.stale_if_cut_off_s)
+    return now < assessment.fresh_until(head.received_at) + allowed

@@ -9,14 +9,14 @@ from dataclasses import replace
 
 from edgecache.http.message import Response, first_value, without
 
-# §3.2: they describe the body that is kept, or one connection.
+# §3.2: they describe the kept body's bytes, which the 304 did not bring, or one connection. The
+# media type is none of them: the origin may correct it.
 NEVER_UPDATED = frozenset(
     {
         b"content-encoding",
         b"content-length",
         b"content-md5",
         b"content-range",
-        b"content-type",
         b"etag",
         b"transfer-encoding",
     }

@@ -16,6 +16,7 @@ from edgecache.rules.freshness import (
     directives_of,
     response_directives,
 )
+from edgecache.rules.invalidation import same_origin
 from edgecache.rules.routing import Route
 from edgecache.rules.verdicts import StoreReason
 
@@ -105,15 +106,38 @@ def _forbids(directives: Directives, policy: CachePolicy) -> StoreReason | None:
     return None
 
 
-def storable_fields(head: Response, route: Route) -> Fields:
-    """What of a response's fields is kept: less what the directives or the policy take out."""
+def storable_fields(head: Response) -> Fields:
+    """What of a response's fields is kept: less what its own directives name."""
     directives, _ = response_directives(head.fields)
     named = (directives.field_names(b"private") or frozenset()) | (
         directives.field_names(b"no-cache") or frozenset()
     )
-    if route.distribution.semantics == "cloudfront" and not forwards_cookies(route):
-        named |= {b"set-cookie"}
     return without(head.fields, named) if named else head.fields
+
+
+def passable_fields(fields: Fields, route: Route) -> Fields:
+    """What of an origin's fields goes on: CloudFront drops Set-Cookie where no cookie goes up."""
+    if route.distribution.semantics == "cloudfront" and not forwards_cookies(route):
+        return without(fields, (b"set-cookie",))
+    return fields
+
+
+def post_answers_get(request: Request, head: Response, route: Route) -> bool:
+    """Whether the response to a POST is what a later GET would give (RFC 9110 §9.3.3).
+
+    It must say so, with its own URI in Content-Location, and for how long.
+    """
+    if request.method != b"POST" or route.distribution.semantics != "rfc9111":
+        return False
+    location = first_value(head.fields, b"content-location")
+    if head.status != 200 or location is None or same_origin(location, request) is None:
+        return False
+    if same_origin(location, request) != (request.path, request.query):
+        return False
+    directives, targeted = response_directives(head.fields)
+    expires = not targeted and first_value(head.fields, b"expires") is not None
+    fresh = directives.has(b"max-age") or directives.has(b"s-maxage") or expires
+    return fresh and _refusal_rfc9111(request, head) is None
 
 
 def forwards_cookies(route: Route) -> bool:

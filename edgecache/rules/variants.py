@@ -5,10 +5,12 @@ CloudFront's rules know no variants: there the key says everything.
 
 from __future__ import annotations
 
+from edgecache.http.encodings import accepted
 from edgecache.http.fields import list_members
-from edgecache.http.message import Fields, combined_value, field_values
+from edgecache.http.message import Fields, combined_value, field_values, first_value
 
 VARY_NAMES_MAX = 64  # more names than any sane origin lists; beyond it nothing is reused
+GIVEN_LANGUAGE = b" content-language"  # no field name: what the response was, not was asked by
 Selected = tuple[tuple[bytes, bytes | None], ...]
 
 
@@ -22,20 +24,41 @@ def vary_names(fields: Fields) -> tuple[bytes, ...]:
 
 def selected_by(request_fields: Fields, response_fields: Fields) -> Selected:
     """The values by which a response was chosen, normalized for comparison."""
-    return tuple(
+    selected = [
         (name, normalized(name, combined_value(request_fields, name)))
         for name in vary_names(response_fields)
-    )
+    ]
+    language = first_value(response_fields, b"content-language")
+    if language is not None and any(name == b"accept-language" for name, _ in selected):
+        selected.append((GIVEN_LANGUAGE, language.strip().lower()))
+    return tuple(selected)
 
 
 def answers(selected: Selected, request_fields: Fields) -> bool:
     """Whether a stored response chosen by `selected` was chosen by what this request says too."""
     if len(selected) > VARY_NAMES_MAX:
         return False
+    given = dict(selected).get(GIVEN_LANGUAGE)
     return all(
-        name != b"*" and normalized(name, combined_value(request_fields, name)) == value
+        name == GIVEN_LANGUAGE
+        or (name != b"*"
+        and _agrees(name, combined_value(request_fields, name), value, given))
         for name, value in selected
     )
+
+
+def _agrees(name: bytes, asked: bytes | None, selected: bytes | None, given: bytes | None) -> bool:
+    if normalized(name, asked) == selected:
+        return True
+    return name == b"accept-language" and given is not None and preferred(asked) == given
+
+
+def preferred(accept_language: bytes | None) -> bytes | None:
+    """The one language a request prefers to all others; None when there is not one."""
+    weights = accepted(accept_language or b"")
+    best = max(weights.values(), default=0)
+    languages = [language for language, weight in weights.items() if weight == best]
+    return languages[0] if best > 0 and len(languages) == 1 and languages[0] != b"*" else None
 
 
 def normalized(name: bytes, value: bytes | None) -> bytes | None:

@@ -103,7 +103,7 @@ class Assembly:
             Memo() if self._memo else None,
         )
         location = tier.name if role == "edge" else ""
-        return Node(self.name, role, location, os.getpid(), listener, log, self._bus())
+        return Node(self.name, role, location, os.getpid(), listener, log, file, self._bus())
 
     def _bus(self) -> Bus | None:
         if self.config.control is None:

@@ -6,7 +6,8 @@ Law: what control says is applied at once and whole; while control is away, the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +17,11 @@ from edgecache.config.model import Config
 from edgecache.control.bus import Bus
 from edgecache.control.log import Entry, Kind
 from edgecache.control.nodes import Status
-from edgecache.observe.access_log import AccessLog
+from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.rules.routing import compile_routes
 from edgecache.server.listener import Listener
+
+logger = logging.getLogger("edgecache.server")
 
 TICK_S = 1.0  # of sweep, log flush and report; nginx flushes its buffered log as often
 
@@ -37,6 +40,7 @@ class Node:
     pid: int
     listener: Listener
     log: AccessLog
+    log_file: LogFile
     bus: Bus | None = None
     generation: int = 0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -51,10 +55,15 @@ class Node:
         await send({"type": "lifespan.shutdown.complete"})
 
     def _start(self) -> None:
-        self._tasks.append(asyncio.create_task(self._tick()))
+        self._keep(self._tick())
         if self.bus is not None:
-            self._tasks.append(asyncio.create_task(self.bus.follow(0, self.apply)))
-            self._tasks.append(asyncio.create_task(self._report(self.bus)))
+            self._keep(self.bus.follow(0, self.apply))
+            self._keep(self._report(self.bus))
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(_tell_of_failure)
+        self._tasks.append(task)
 
     async def _stop(self) -> None:
         for task in self._tasks:
@@ -80,7 +89,7 @@ class Node:
     async def _flush(self) -> None:
         """The disk may be slow: another thread waits for it."""
         await asyncio.get_running_loop().run_in_executor(None, self.log.flush)
-        self.listener.teller.counters.log_dropped = self.log.dropped
+        self.listener.teller.counters.log_dropped = self.log.dropped + self.log_file.lost
 
     async def _report(self, bus: Bus) -> None:
         while True:
@@ -95,3 +104,9 @@ class Node:
             generation=self.generation,
             sample=self.listener.teller.counters.snapshot(),
         )
+
+
+def _tell_of_failure(task: asyncio.Task[None]) -> None:
+    """A background task that ends by itself is a defect: the process goes on, but says so."""
+    if not task.cancelled() and task.exception() is not None:
+        logger.error("a background task failed", exc_info=task.exception())

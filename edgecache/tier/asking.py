@@ -13,7 +13,7 @@ from edgecache.rules.keys import cache_key
 from edgecache.rules.replying import plan_reply
 from edgecache.rules.reuse import serves_on_error
 from edgecache.rules.revalidation import head_agrees, refreshed
-from edgecache.rules.storing import refusal_to_store
+from edgecache.rules.storing import passable_fields, post_answers_get, refusal_to_store
 from edgecache.rules.variants import selected_by
 from edgecache.rules.verdicts import MissReason, StoreReason
 from edgecache.store.entry import Entry
@@ -49,6 +49,10 @@ class Asking:
         for path, query in invalidated_targets(errand.request, reply.head, errand.route):
             gone = replace(errand.request, method=b"GET", path=path, query=query)
             self._store.remove(cache_key(gone, errand.route))
+        if post_answers_get(errand.request, reply.head, errand.route):
+            get = replace(errand.request, method=b"GET", length=0)
+            kept = replace(errand, request=get, key=cache_key(get, errand.route))
+            return self._receiving.whole(kept, None, reply)[0]
         return from_reply(reply, errand, self._world.clock(), Result.MISS)
 
     async def lead(
@@ -78,7 +82,7 @@ class Asking:
 
     def after_failure(self, errand: Errand, error: UpstreamError) -> Outcome:
         """A stale entry where that is allowed, else the error."""
-        outcome = self._stale_instead(errand)
+        outcome = self._stale_instead(errand, cut_off=True)
         if outcome is None:
             raise error
         return outcome
@@ -97,7 +101,7 @@ class Asking:
                 return await self._ask(again, flight, on_interim)
             return self._validated(errand, entry, reply.head), Landing(Ending.STORED)
         if reply.head.status >= 500:
-            outcome = self._stale_instead(errand)
+            outcome = self._stale_instead(errand, cut_off=False)
             if outcome is not None:
                 reply.body.close()
                 return outcome, Landing(Ending.UNCACHEABLE)
@@ -151,14 +155,14 @@ class Asking:
         else:
             self._store.remove(errand.key)
 
-    def _stale_instead(self, errand: Errand) -> Outcome | None:
+    def _stale_instead(self, errand: Errand, *, cut_off: bool) -> Outcome | None:
         stale, route, now = errand.stale, errand.route, self._world.clock()
         if stale is None or stale.part is not None or errand.why is MissReason.REQUEST:
             return None
-        if not serves_on_error(stale.head, stale.assessment(route), now):
+        if not serves_on_error(stale.head, stale.assessment(route), now, cut_off=cut_off):
             return None
         plan = plan_reply(errand.request, stale.head, len(stale.body), now)
-        trace = CacheStatus(hit=True, detail="stale-if-error")
+        trace = CacheStatus(hit=True, detail="stale-cut-off" if cut_off else "stale-if-error")
         return from_entry(Found(stale, route, plan, 0.0), errand.request, now, Result.HIT, trace)
 
     async def _fetch(self, call: Call) -> Reply:
@@ -170,7 +174,7 @@ class Asking:
         except UpstreamError as error:
             counters.upstream_errors[error.fault] += 1
             raise
-        fields = end_to_end(reply.head.fields)
+        fields = passable_fields(end_to_end(reply.head.fields), call.route)
         if first_value(fields, b"date") is None:  # RFC 9110 §6.6.1: a recipient adds it
             fields = (*fields, (b"date", format_date(reply.head.received_at)))
         reply.head = replace(reply.head, fields=fields)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgecache.http.message import Fields, Request, first_value, without
+from edgecache.http.message import Fields, Request, Response, first_value, without
 from edgecache.rules.replying import Plan, multipart, plan_reply
 from edgecache.store.entry import Entry
 from edgecache.tier.answer import CacheStatus, Errand, Found, Outcome, Result, part_of
@@ -41,9 +41,10 @@ def hit_trace(found: Found) -> CacheStatus:
     return CacheStatus(hit=True, detail="stale-while-revalidate" if found.refresh else "")
 
 
-def from_fill(fill: Fill, errand: Errand, now: float, *, joined: bool) -> Outcome:
-    """What a fill gives to its leader, or to who joined it."""
-    plan = _single(plan_reply(errand.request, fill.head, fill.length, now))
+def from_fill(fill: Fill, errand: Errand, now: float, *, leading: Response | None) -> Outcome:
+    """What a fill gives to who joined it, or to its leader, who gets the head as it came."""
+    joined = leading is None
+    plan = _single(plan_reply(errand.request, leading or fill.head, fill.length, now))
     trace = CacheStatus(why=errand.why, status=fill.head.status, stored=True, collapsed=joined)
     body: Body | None = None
     if plan.has_body and errand.request.method != b"HEAD":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from edgecache.http.message import Response, without
 from edgecache.rules.parts import Part, continues, part_received
@@ -33,8 +33,7 @@ class Receiving:
 
     def whole(self, errand: Errand, flight: Flight | None, reply: Reply) -> Received:
         """A response with all of its body to come."""
-        head = replace(reply.head, fields=storable_fields(reply.head, errand.route))
-        return self._fill(errand, flight, Arriving(head, reply.body, None, result_of(reply)))
+        return self._fill(errand, flight, Arriving(reply.head, reply.body, None, result_of(reply)))
 
     def part(
         self, errand: Errand, flight: Flight | None, asked: Question, reply: Reply
@@ -46,9 +45,7 @@ class Receiving:
             return None
         if asked.held is not None:
             return self._completed(errand, flight, asked.held, came, reply)
-        fields = storable_fields(reply.head, errand.route)
-        head = replace(reply.head, fields=fields)
-        return self._fill(errand, flight, Arriving(head, reply.body, came, result_of(reply)))
+        return self._fill(errand, flight, Arriving(reply.head, reply.body, came, result_of(reply)))
 
     def _completed(
         self, errand: Errand, flight: Flight | None, held: Entry, came: Part, reply: Reply
@@ -62,7 +59,7 @@ class Receiving:
         return self._fill(errand, flight, Arriving(head, body, None, result_of(reply)))
 
     def _fill(self, errand: Errand, flight: Flight | None, arriving: Arriving) -> Received:
-        head = arriving.head
+        head = replace(arriving.head, fields=storable_fields(arriving.head))
         selected: Selected = ()
         if errand.route.distribution.semantics == "rfc9111":
             selected = selected_by(errand.request.fields, head.fields)
@@ -71,12 +68,12 @@ class Receiving:
             if flight is not None:
                 self._flights.close(errand.flight_key, flight)
             if body is not None:
-                self._keep(_entry(errand.key, arriving, body, selected))
+                self._keep(_entry(errand.key, replace(arriving, head=head), body, selected))
 
         fill = Fill(head, arriving.body, self._world.object_bytes_max, on_end)
         fill.asked = errand.request.fields
         whole = fill.take_ready()
-        outcome = from_fill(fill, errand, self._world.clock(), joined=False)
+        outcome = from_fill(fill, errand, self._world.clock(), leading=arriving.head)
         outcome.result = arriving.result
         if whole:
             return outcome, Landing(Ending.STORED)
@@ -93,16 +90,14 @@ class Receiving:
             self._world.counters.stored += 1
 
 
+@dataclass(frozen=True, slots=True)
 class Arriving:
-    """A response to be received: its head as stored, its body, and which part it is."""
+    """A response to be received: its head, its body, which part it is, and how it was come by."""
 
-    __slots__ = ("body", "head", "part", "result")
-
-    def __init__(self, head: Response, body: Body, part: Part | None, result: Result) -> None:
-        self.head = head
-        self.body = body
-        self.part = part
-        self.result = result
+    head: Response
+    body: Body
+    part: Part | None
+    result: Result
 
 
 def _entry(key: bytes, arriving: Arriving, body: bytes, selected: Selected) -> Entry:

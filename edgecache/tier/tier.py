@@ -107,7 +107,7 @@ class Tier:
                     selected_by(errand.request.fields, fill.head.fields), fill.asked
                 ):
                     self.world.counters.collapsed += 1
-                    return from_fill(fill, errand, now, joined=True)
+                    return from_fill(fill, errand, now, leading=None)
             case Ending.FILLING | Ending.STORED:
                 again = self.decide(errand.request, errand.route, now)
                 if isinstance(again, Found):

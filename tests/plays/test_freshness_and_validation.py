@@ -104,7 +104,7 @@ def test_stale_is_served_when_the_origin_is_gone(play: Play) -> None:
     play.viewer().asks("/a")
     play.origin.hears("/a")
     play.origin.fails()
-    play.viewer().gets(200, "one", cache_status="detail=stale-if-error")
+    play.viewer().gets(200, "one", cache_status="detail=stale-cut-off")
 
 
 def test_nothing_stored_and_no_origin_is_a_page(play: Play) -> None:

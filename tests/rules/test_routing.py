@@ -1,6 +1,8 @@
-"""Routing: CloudFront's path patterns, alternate domain names, and RFC 3986 §5.2.4 for matching."""
+"""Routing: CloudFront's path patterns, alternate domain names, RFC 3986 §5.2.4 for matching."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -184,17 +186,17 @@ def test_a_star_answers_to_every_host_no_other_answers_to() -> None:
         assert site.distribution.id == "E"
 
 
-def behaviors(*patterns: str) -> dict[str, object]:
+def behaviors(*patterns: str) -> dict[str, Any]:
     return {"behaviors": tuple(Behavior(origin="o", path_pattern=one) for one in patterns)}
 
 
-def distribution(name: str, **more: object) -> Distribution:
+def distribution(name: str, **more: Any) -> Distribution:
     default = Behavior(origin="o", path_pattern="default")
     origins = (Origin(id="o", domain_name="origin.test"),)
-    return Distribution(id=name, origins=origins, default_behavior=default, **more)  # type: ignore[arg-type]
+    return Distribution(id=name, origins=origins, default_behavior=default, **more)
 
 
-def table_of(more: dict[str, object]) -> RouteTable:
+def table_of(more: dict[str, Any]) -> RouteTable:
     return compile_routes(Config(distributions=(distribution("E", **more),)))
 
 

@@ -6,7 +6,7 @@ file, the JSON of the API and what control publishes to its nodes all decode int
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -51,6 +51,7 @@ class CachePolicy(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     query_strings: Selection = Selection()
     accept_encoding_gzip: bool = False
     accept_encoding_brotli: bool = False
+    comment: str = ""
 
 
 class OriginRequestPolicy(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -61,6 +62,43 @@ class OriginRequestPolicy(Model, frozen=True, kw_only=True, forbid_unknown_field
     headers: HeaderSelection = HeaderSelection()
     cookies: Selection = Selection()
     query_strings: Selection = Selection()
+    comment: str = ""
+
+
+class CorsHeaders(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The CORS part of a response headers policy."""
+
+    allow_origins: tuple[str, ...] = ()
+    allow_headers: tuple[str, ...] = ()
+    allow_methods: tuple[str, ...] = ()
+    allow_credentials: bool = False
+    expose_headers: tuple[str, ...] = ()
+    max_age_s: int | None = None
+    origin_override: bool = False
+
+
+class SetHeader(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A response header a policy adds; `override` replaces the origin's."""
+
+    name: str
+    value: str
+    override: bool = False
+
+
+class ResponseHeadersPolicy(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is added to and removed from responses on their way to viewers.
+
+    `security` holds the security headers as the headers they become.
+    """
+
+    id: str = ""
+    name: str = ""
+    cors: CorsHeaders | None = None
+    security: tuple[SetHeader, ...] = ()
+    custom: tuple[SetHeader, ...] = ()
+    remove: tuple[str, ...] = ()
+    server_timing_percent: float | None = None
+    comment: str = ""
 
 
 class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,31 +109,87 @@ class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     http_port: int = 80
     https_port: int = 443
     protocol_policy: Literal["http-only", "match-viewer", "https-only"] = "http-only"
+    ssl_protocols: tuple[str, ...] = ("TLSv1.2",)
     path: str = ""
     custom_headers: dict[str, str] = {}
     read_timeout_s: float = 30
     keepalive_timeout_s: float = 5
+    completion_timeout_s: float | None = None
     connection_attempts: int = 3
     connection_timeout_s: float = 10
     connections_max: int = 256
     access: Literal["none", "identity"] = "none"
+    access_identity: str = ""
+    access_control_id: str = ""
+    kind: Literal["custom", "s3"] = "custom"
     ca_file: str = ""
 
 
+class OriginGroup(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Two origins, the second for when the first fails in one of these ways."""
+
+    id: str
+    members: tuple[str, ...]
+    status_codes: tuple[int, ...]
+
+
 class Behavior(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What holds for the paths of one pattern."""
+    """What holds for the paths of one pattern. `origin` names an origin or an origin group."""
 
     path_pattern: str = "*"
     origin: str
+    viewer_protocol_policy: Literal["allow-all", "https-only", "redirect-to-https"] = "allow-all"
     allowed_methods: tuple[str, ...] = ("GET", "HEAD")
     cached_methods: tuple[str, ...] = ("GET", "HEAD")
     cache_policy: CachePolicy = CachePolicy()
     origin_request_policy: OriginRequestPolicy | None = None
+    response_headers_policy: ResponseHeadersPolicy | None = None
     compress: bool = False
+    trusted_key_groups: tuple[str, ...] = ()
+    trusted_signers: tuple[str, ...] = ()
+
+
+class CustomErrorResponse(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What viewers get instead of an error status, and how long that is kept (seconds)."""
+
+    error_code: int
+    response_page_path: str = ""
+    response_code: int | None = None
+    error_caching_ttl_s_min: int = 10
+
+
+class GeoRestriction(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which countries (ISO 3166-1 alpha-2) may or may not be served."""
+
+    kind: Literal["none", "whitelist", "blacklist"] = "none"
+    countries: tuple[str, ...] = ()
+
+
+class ViewerCertificate(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The certificate of the aliases: a PEM file and its key, or an AWS name kept for return."""
+
+    certificate_file: str = ""
+    key_file: str = ""
+    minimum_protocol_version: str = "TLSv1"
+    acm_certificate_arn: str = ""
+    iam_certificate_id: str = ""
+    ssl_support_method: str = ""
+
+
+class Logging(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Standard logging, as the distribution names it."""
+
+    enabled: bool = False
+    include_cookies: bool = False
+    bucket: str = ""
+    prefix: str = ""
 
 
 class Distribution(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A site: its names, its origins, and the behaviors of its paths, tried in order."""
+    """A site: its names, its origins, and the behaviors of its paths, tried in order.
+
+    `kept` holds members of CloudFront's JSON that mean nothing here, for its way back.
+    """
 
     id: str
     domain_name: str = ""
@@ -104,8 +198,20 @@ class Distribution(Model, frozen=True, kw_only=True, forbid_unknown_fields=True)
     enabled: bool = True
     default_root_object: str = ""
     origins: tuple[Origin, ...]
+    origin_groups: tuple[OriginGroup, ...] = ()
     default_behavior: Behavior
     behaviors: tuple[Behavior, ...] = ()
+    custom_error_responses: tuple[CustomErrorResponse, ...] = ()
+    geo_restriction: GeoRestriction = GeoRestriction()
+    viewer_certificate: ViewerCertificate = ViewerCertificate()
+    logging: Logging = Logging()
+    price_class: str = "PriceClass_All"
+    http_version: str = "http2"
+    ipv6_enabled: bool = True
+    cache_tag_header: str = ""
+    caller_reference: str = ""
+    tags: dict[str, str] = {}
+    kept: dict[str, Any] = {}
     semantics: Semantics = "cloudfront"
 
 
@@ -114,6 +220,7 @@ class Location(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     name: str
     listen: str
+    listen_tls: str = ""
     workers: int = 1
     memory_bytes: int = 256 * MIB
 
@@ -167,6 +274,7 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     state_dir: str = "var"
     brand: str = "cloudfront"
+    geo_database: str = ""
     control: Control | None = None
     regional: Regional | None = None
     locations: tuple[Location, ...] = ()

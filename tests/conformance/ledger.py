@@ -6,6 +6,7 @@ Law: a reason belongs to a result; when the result changes, the reason is gone.
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Mapping
@@ -53,12 +54,16 @@ def render(lines: Mapping[str, Line]) -> str:
     for test_id, line in lines.items():
         if line.group != group:
             group = line.group
-            parts.append(f"\n[{_text(group)}]\n")
+            parts.append(f"\n[{_key(group)}]\n")
         why = "" if line.result is Result.PASS else f", why = {_text(line.why)}"
         parts.append(
-            f'{_text(test_id)} = {{ kind = "{line.kind}", result = "{line.result}"{why} }}\n'
+            f'{_key(test_id)} = {{ kind = "{line.kind}", result = "{line.result}"{why} }}\n'
         )
     return "".join(parts)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _text(name)
 
 
 def _text(value: str) -> str:

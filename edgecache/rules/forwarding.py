@@ -15,16 +15,11 @@ from edgecache.http.message import Fields, Request, combined_value, first_value,
 from edgecache.rules.keys import Pair, chosen_cookies, chosen_query, keyed_encoding
 from edgecache.rules.routing import Route
 
-# Describe a body, so they go wherever it goes.
-BODY_FIELDS = frozenset(
-    {b"content-type", b"content-encoding", b"content-language", b"content-disposition"}
-)
 CONDITIONS = frozenset(
     {b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since", b"if-range"}
 )
 # Ours to say, never a viewer's (hostile-inputs B06).
 OURS = frozenset({b"x-amz-cf-id", b"x-cache", b"age", b"cdn-loop", b"x-fill-seq", b"expect"})
-SAFE = (b"GET", b"HEAD", b"OPTIONS")
 
 
 def forwarded(request: Request, route: Route, *, cacheable: bool, part: Fields = ()) -> Request:
@@ -34,7 +29,7 @@ def forwarded(request: Request, route: Route, *, cacheable: bool, part: Fields =
     whole, or for `part`, and answers them itself.
     """
     if route.distribution.semantics == "rfc9111":
-        fields = _plain_fields(request.fields)
+        fields = _plain_fields(request)
         if cacheable:
             fields = without(fields, CONDITIONS | {b"range"}) + part
         return replace(request, fields=fields)
@@ -45,24 +40,30 @@ def forwarded(request: Request, route: Route, *, cacheable: bool, part: Fields =
     return replace(request, query=_query(request, route), fields=fields + part)
 
 
-def _plain_fields(fields: Fields) -> Fields:
-    kept = without(end_to_end(fields), OURS | {b"content-length"})
-    return tuple(field for field in kept if not field[0].startswith(b"edgecache-"))
+def _plain_fields(request: Request) -> Fields:
+    """What a proxy passes on; Host in the form the key has, so that one entry has one Host."""
+    kept = without(end_to_end(request.fields), OURS | {b"content-length"})
+    return tuple(
+        (name, request.host) if name == b"host" else (name, value)
+        for name, value in kept
+        if not name.startswith(b"edgecache-")
+    )
 
 
 def _chosen_fields(request: Request, route: Route) -> Fields:
     """The headers that the key and the origin request policy name, each as received."""
     policy = route.behavior.cache_policy
     extra = route.behavior.origin_request_policy
-    viewer = _plain_fields(request.fields)
+    viewer = _plain_fields(request)
     names = {name.lower().encode() for name in policy.headers.items}
     if extra is not None:
         names |= _extra_names(viewer, extra.headers)
-    names |= BODY_FIELDS if request.has_body else set()
+    if request.has_body:  # what describes a body goes wherever it goes
+        names |= {name for name, _ in viewer if name.startswith(b"content-")}
     names |= {b"x-forwarded-for"}
-    if request.method not in SAFE:
+    if request.method.decode("ascii") not in route.behavior.cached_methods:
         names |= {b"authorization"}
-    names -= {b"cookie", b"accept-encoding"}
+    names -= CONDITIONS | {b"cookie", b"accept-encoding", b"range"}
     kept = tuple(field for field in viewer if field[0] in names)
     return kept + _cookie_field(request, route) + _encoding_field(request, route)
 

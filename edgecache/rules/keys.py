@@ -6,23 +6,34 @@ The encoding is injective: every part is preceded by its length, lists by their 
 
 from __future__ import annotations
 
-from edgecache.config.model import CachePolicy, Selection
+from edgecache.config.model import CachePolicy, HeaderSelection, Selection
 from edgecache.http.encodings import accepts
 from edgecache.http.fields import cookie_pairs, query_pairs
 from edgecache.http.message import Fields, Request, combined_value, field_values
 from edgecache.rules.routing import Route
 
 Pair = tuple[bytes, bytes | None]
+TARGET_URI = CachePolicy(
+    headers=HeaderSelection(behavior="whitelist", items=("Host",)),
+    query_strings=Selection(behavior="all"),
+)
 Part = tuple[str, tuple[bytes | None, ...]]
 
 
 def cache_key(request: Request, route: Route) -> bytes:
     """The key of the object that `request` asks for."""
-    policy = route.behavior.cache_policy
+    policy = _policy(route)
     start = _encode(route.distribution.id.encode()) + _encode(request.path)
     if _path_alone(policy) and request.method != b"OPTIONS":
         return start
     return start + b"".join(_encode_part(part) for part in key_parts(request, route)[2:])
+
+
+def _policy(route: Route) -> CachePolicy:
+    """Under RFC 9111 §2 the key is the target URI, whatever a policy says: all of it goes up."""
+    if route.distribution.semantics == "rfc9111":
+        return TARGET_URI
+    return route.behavior.cache_policy
 
 
 def _path_alone(policy: CachePolicy) -> bool:
@@ -32,7 +43,7 @@ def _path_alone(policy: CachePolicy) -> bool:
 
 def key_parts(request: Request, route: Route) -> list[Part]:
     """What the key is made of, each part with its name: the trace that `explain` prints."""
-    policy = route.behavior.cache_policy
+    policy = _policy(route)
     parts: list[Part] = [
         ("distribution", (route.distribution.id.encode(),)),
         ("path", (request.path,)),

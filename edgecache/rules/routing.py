@@ -94,14 +94,21 @@ def route(site: Site, path: bytes) -> Route:
 
 
 def pattern(path_pattern: str) -> re.Pattern[bytes]:
-    """`*` is any bytes, `?` exactly one, the rest literal; a leading slash makes no difference."""
-    relative = path_pattern.removeprefix("/").encode()
-    parts = (b".*" if c == b"*" else b"." if c == b"?" else re.escape(c) for c in _bytes(relative))
-    return re.compile(b"/?" + b"".join(parts), re.DOTALL)
+    """`*` is any bytes, `?` exactly one, the rest literal; a leading slash makes no difference.
+
+    What stands between two stars is taken where it first matches and not looked for again (an
+    atomic group), so that matching is linear in the path however many stars there are.
+    """
+    first, *rest = path_pattern.removeprefix("/").encode().split(b"*")
+    parts = [b"/" + _literal(first)]
+    if rest:
+        parts += [b"(?>.*?" + _literal(middle) + b")" for middle in rest[:-1] if middle]
+        parts.append(b".*" + _literal(rest[-1]))
+    return re.compile(b"".join(parts), re.DOTALL)
 
 
-def _bytes(value: bytes) -> list[bytes]:
-    return [value[i : i + 1] for i in range(len(value))]
+def _literal(text: bytes) -> bytes:
+    return b".".join(re.escape(piece) for piece in text.split(b"?"))
 
 
 @lru_cache(maxsize=4096)

@@ -74,7 +74,6 @@ def _keepable(head: Response, directives: Directives, targeted: bool) -> bool:
     """RFC 9111 §3, the last list: something says that it may be reused."""
     return (
         directives.has(b"public")
-        or directives.has(b"private")  # with field names, else refused above
         or directives.has(b"max-age")
         or directives.has(b"s-maxage")
         or (not targeted and first_value(head.fields, b"expires") is not None)

@@ -11,10 +11,6 @@ from hypothesis import strategies as st
 from edgecache.config.model import Behavior, Config, Distribution, Origin
 from edgecache.rules.routing import RouteTable, compile_routes, normalized_path, pattern, route
 
-SLASH_TAKEN = pytest.mark.xfail(
-    strict=True, reason="the optional slash lets `?` take the one every path begins with"
-)
-
 
 @pytest.mark.parametrize(
     ("path_pattern", "path", "matches"),
@@ -48,8 +44,8 @@ SLASH_TAKEN = pytest.mark.xfail(
         ("a*b", "/a\nb", True),
         ("é", "/é", True),
         ("", "/", True),
-        pytest.param("?", "/", False, marks=SLASH_TAKEN),
-        pytest.param("?a", "/a", False, marks=SLASH_TAKEN),
+        ("?", "/", False),
+        ("?a", "/a", False),
         ("?a", "/xa", True),
         ("/?a", "/xa", True),
     ],
@@ -61,7 +57,7 @@ def test_pattern(path_pattern: str, path: str, matches: bool) -> None:
 @given(st.text("ab/?*.", max_size=8), st.text("ab/.", max_size=8))
 def test_a_leading_slash_in_a_pattern_makes_no_difference(relative: str, rest: str) -> None:
     path = ("/" + rest).encode()
-    bare = relative.removeprefix("/")
+    bare = relative.lstrip("/")
     assert bool(pattern(bare).fullmatch(path)) == bool(pattern("/" + bare).fullmatch(path))
 
 
@@ -75,7 +71,6 @@ def glob(path_pattern: str, path: str) -> bool:
     return same and glob(path_pattern[1:], path[1:])
 
 
-@SLASH_TAKEN
 @given(st.text("ab/?*", max_size=8), st.text("ab/", max_size=8))
 @example("*ab*b", "ab/ab")
 @example("?", "")
@@ -84,9 +79,6 @@ def test_pattern_against_its_definition(relative: str, rest: str) -> None:
     assert bool(pattern("/" + relative).fullmatch(path.encode())) == glob("/" + relative, path)
 
 
-@pytest.mark.xfail(
-    run=False, strict=True, reason="each star backtracks over the path: 8 KiB take 10 s at 4 stars"
-)
 def test_a_long_path_costs_no_more_than_its_length_times_the_pattern() -> None:
     stars = pattern("/*/img/*/img/*/img/*/img/*/img/*/img/*.jpg")
     assert stars.fullmatch(b"/x" + b"/img" * 2040) is None

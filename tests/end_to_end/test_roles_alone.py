@@ -1,0 +1,86 @@
+"""Every role as a command of its own, without a supervisor: what is down stays down."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.installation import PLAYED, Installation, make_installation
+from tests.end_to_end.played import Exchange, PlayedOrigin
+from tests.end_to_end.processes import Running, listens, wait_for
+from tests.end_to_end.viewers import Answer, curl
+
+BODY = b"short-lived"
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """The roles of an installation, each started by itself."""
+
+    installation: Installation
+    roles: dict[str, Running]
+
+    def ask(self, port: int, path: str, host: str = "127.0.0.1") -> Answer:
+        return curl(f"http://127.0.0.1:{port}{path}", "-H", f"Host: {host}")
+
+
+def stale_when_down(installation: Installation) -> None:
+    """The same installation, but edges do not go around a regional cache that is down."""
+    text = installation.config.read_text()
+    text = text.replace("[regional]\n", '[regional]\nwhen_down = "stale"\n')
+    installation.config.write_text(text)
+
+
+@pytest.fixture
+def alone(tmp_path: Path, played: PlayedOrigin) -> Iterator[Alone]:
+    """Origin and regional of one file; LHR50 goes to the origin, NRT57 serves what it has."""
+    installation = make_installation(tmp_path, played=played.port, workers=1)
+    ports = installation.ports
+    roles = {role: installation.start(role) for role in ("control", "origin", "regional")}
+    roles["origin"].until("origin listens", lambda: listens(ports.bucket))
+    socket = installation.state / "regional.sock"
+    roles["regional"].until("regional listens", socket.exists)
+    roles["LHR50"] = installation.start("edge", "--location", "LHR50")
+    roles["LHR50"].until("LHR50 listens", lambda: listens(ports.lhr))
+    stale_when_down(installation)
+    roles["NRT57"] = installation.start("edge", "--location", "NRT57")
+    roles["NRT57"].until("NRT57 listens", lambda: listens(ports.nrt))
+    yield Alone(installation, roles)
+    for role in reversed(roles.values()):
+        assert role.stop() in (0, -signal.SIGKILL), role.stderr
+    assert not installation.left_running()
+
+
+async def short_lived(exchange: Exchange) -> None:
+    await exchange.answer(len(BODY), "max-age=1")
+    await exchange.send(BODY)
+
+
+def test_when_regional_is_down(alone: Alone, played: PlayedOrigin) -> None:
+    ports = alone.installation.ports
+    played.plays("/short-lived", short_lived)
+    assert alone.ask(ports.lhr, "/").status == 200
+    again = alone.ask(ports.nrt, "/")
+    assert (again.status, again.x_cache) == (200, "Hit")
+    assert alone.ask(ports.nrt, "/short-lived", PLAYED).body == BODY
+    asked = played.asked["/short-lived"]
+
+    alone.roles["regional"].signal(signal.SIGKILL)
+    alone.roles["regional"].ended()
+    direct = alone.ask(ports.lhr, "/robots.txt")
+    assert (direct.status, direct.x_cache) == (200, "Miss")
+    assert "regional" not in direct.fields["cache-status"]
+    assert alone.ask(ports.nrt, "/robots.txt").status == 502
+    assert alone.ask(ports.nrt, "/").x_cache == "Hit"
+
+    def stale() -> bool:
+        answer = alone.ask(ports.nrt, "/short-lived", PLAYED)
+        assert (answer.status, answer.body) == (200, BODY)
+        return "stale" in answer.fields["cache-status"]
+
+    wait_for("the short-lived object is served stale", stale)
+    assert played.asked["/short-lived"] == asked

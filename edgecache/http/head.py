@@ -22,6 +22,10 @@ _LINES = rb"((?:" + _TOKEN + rb"++:" + _VALUE + rb"*+\r\n)*+)\r\n"
 _REQUEST_HEAD = re.compile(
     rb"([A-Z][A-Z0-9_\-]{0,31}+) ([\x21-\x7e]++) HTTP/1\.([01])\r\n" + _LINES
 )
+_PLAIN_LINE = re.compile(
+    rb"((?!CONNECT )[A-Z][A-Z0-9_\-]{0,31}+) (/[\x21\x22\x24-\x7e]*+) HTTP/1\.1\r\n"
+)
+_BLOCK = re.compile(_LINES)
 _STATUS_HEAD = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: (" + _VALUE + rb"*+))?\r\n" + _LINES)
 _FIELD = re.compile(rb"([^:\r]++):[ \t]*+([^\r]*+)\r\n")
 _REQUEST_LINE = re.compile(_TOKEN + rb"++ [\x21-\x7e]++ HTTP/([0-9])\.([0-9])\r\n")
@@ -101,21 +105,55 @@ def parse_request_head(
     """
     if len(head) > limits.head_bytes_max:
         raise oversize(head, limits)
+    cut = head.find(b"\r\n") + 2
+    if cut <= _LINE_BYTES_KNOWN and len(head) <= _BLOCK_BYTES_KNOWN:
+        line, block = _plain_line(head[:cut]), _plain_block(head[cut:], limits.fields_max)
+        if line is not None and block is not None and cut <= limits.url_bytes_max:
+            return Request(*line, block[0], block[1], scheme, 1, block[2], client)
     match = _REQUEST_HEAD.fullmatch(head)
     if match is None:
         raise _refused_request(head, limits)
     method, target, minor, lines = match.groups()
     if len(target) > limits.url_bytes_max:
         raise BadMessage(BadReason.URL_TOO_LONG, 414)
-    fields = _fields(lines, limits)
-    if b"_" in lines:
-        # Gateways fold `_` into `-`: Transfer_Encoding would become a field we never checked.
-        fields = tuple([field for field in fields if b"_" not in field[0]])
+    fields = _safe_fields(lines, limits)
     special = [field for field in fields if field[0] in _SPECIAL]
     old = minor == b"0"
     host, length = _host_and_length(special, old)
     path, query, host = _target(method, target, scheme, host)
     return Request(method, path, query, fields, host[0], scheme, 0 if old else 1, length, client)
+
+
+# A browser repeats its fields with every request, and many browsers repeat a site's URLs: lines and
+# blocks of fields are read once each, so that their products need no reading. Both hold what
+# strangers chose, hence the bounds: 4 MiB of lines and 8 MiB of blocks at worst.
+_LINE_BYTES_KNOWN = 1_024
+_BLOCK_BYTES_KNOWN = 4_096
+
+
+@lru_cache(maxsize=4_096)
+def _plain_line(line: bytes) -> tuple[bytes, bytes, bytes | None] | None:
+    """Method, path and query of a line in origin-form of HTTP/1.1; None for any other line."""
+    match = _PLAIN_LINE.fullmatch(line)
+    if match is None:
+        return None
+    path, mark, query = match[2].partition(b"?")
+    return match[1], path, query if mark else None
+
+
+@lru_cache(maxsize=2_048)
+def _plain_block(block: bytes, fields_max: int) -> tuple[Fields, bytes, int | None] | None:
+    """Fields, host and length of what follows the line; None when the head is to be refused."""
+    match = _BLOCK.fullmatch(block)
+    if match is None:
+        return None
+    try:
+        fields = _safe_fields(match[1], HeadLimits(fields_max=fields_max))
+        special = [field for field in fields if field[0] in _SPECIAL]
+        host, length = _host_and_length(special, False)
+    except BadMessage:
+        return None
+    return fields, host[0], length
 
 
 def oversize(start: bytes, limits: HeadLimits) -> BadMessage:
@@ -194,6 +232,17 @@ def _fields(lines: bytes, limits: HeadLimits) -> Fields:
     if b" \r" in lines or b"\t\r" in lines:
         pairs = [(name, value.rstrip(b" \t")) for name, value in pairs]
     return tuple([(_LOWER_GET(name) or name.lower(), value) for name, value in pairs])
+
+
+def _safe_fields(lines: bytes, limits: HeadLimits) -> Fields:
+    """A request's fields, less those with `_` in their names.
+
+    Gateways fold it into `-`: Transfer_Encoding would become a field we never checked.
+    """
+    fields = _fields(lines, limits)
+    if b"_" in lines:
+        fields = tuple([field for field in fields if b"_" not in field[0]])
+    return fields
 
 
 def _host_and_length(

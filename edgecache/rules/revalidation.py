@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edgecache.http.message import Response, first_value, without
+from edgecache.rules.compression import still_compressed
 
 # §3.2: they describe the kept body's bytes, which the 304 did not bring, or one connection. The
 # media type is none of them: the origin may correct it.
@@ -31,7 +32,7 @@ def refreshed(stored: Response, validated: Response) -> Response:
     named = {name for name, _ in new} | DROPPED_WHEN_ABSENT
     return replace(
         stored,
-        fields=without(stored.fields, named) + new,
+        fields=still_compressed(stored.fields, without(stored.fields, named) + new),
         requested_at=validated.requested_at,
         received_at=validated.received_at,
     )

@@ -20,6 +20,7 @@ from edgecache.store.entry import Entry
 from edgecache.store.memory import MemoryStore
 from edgecache.tier.answer import CacheStatus, Errand, Found, Outcome, Result
 from edgecache.tier.build import from_entry, from_reply
+from edgecache.tier.compress import compressed
 from edgecache.tier.flight import Ending, Flight, Flights, Landing
 from edgecache.tier.question import Question, question
 from edgecache.tier.receiving import Receiving, result_of
@@ -110,6 +111,7 @@ class Asking:
     async def _receive(
         self, errand: Errand, flight: Flight | None, asked: Question, reply: Reply
     ) -> tuple[Outcome, Landing]:
+        reply = compressed(reply, errand)
         if reply.head.status == 206 and asked.wanted is not None:
             received = self._receiving.part(errand, flight, asked, reply)
             if received is not None:

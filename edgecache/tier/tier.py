@@ -25,6 +25,7 @@ from edgecache.store.memory import MemoryStore
 from edgecache.tier.answer import CacheStatus, Errand, Found, Outcome, Refusal, Result
 from edgecache.tier.asking import Asking
 from edgecache.tier.build import from_entry, from_fill, hit_trace
+from edgecache.tier.fill import Fill
 from edgecache.tier.flight import Ending, Flight, Flights
 from edgecache.tier.world import TierWorld
 from edgecache.upstream.base import (
@@ -103,9 +104,7 @@ class Tier:
             case Ending.FILLING if landing.fill is not None and landing.fill.joinable:
                 fill = landing.fill
                 whole = fill.head.status != 206 or errand.part
-                if whole and answers(
-                    selected_by(errand.request.fields, fill.head.fields), fill.asked
-                ):
+                if whole and _selected(fill, errand):
                     self.world.counters.collapsed += 1
                     return from_fill(fill, errand, now, leading=None)
             case Ending.FILLING | Ending.STORED:
@@ -193,6 +192,13 @@ def _part_to_ask(request: Request, route: Route) -> bytes:
     if request.method != b"GET" or not forwards_ranges(route):
         return b""
     return single_range(first_value(request.fields, b"range")) or b""
+
+
+def _selected(fill: Fill, errand: Errand) -> bool:
+    """Whether the errand would get this variant; CloudFront's key says it all."""
+    if errand.route.distribution.semantics == "cloudfront":
+        return True
+    return answers(selected_by(errand.request.fields, fill.head.fields), fill.asked)
 
 
 def _keeps_cookies(route: Route) -> bool:

@@ -49,6 +49,7 @@ class Scene:
     request_policy: OriginRequestPolicy | None = None
     methods: tuple[str, ...] = EVERY_METHOD
     regional: bool = False
+    compress: bool = False
     memo: bool = True
     memory_bytes: int = 8 * MIB
     limits: Limits = field(default_factory=Limits)
@@ -152,7 +153,11 @@ def config_of(scene: Scene) -> Config:
             query_strings=Selection(behavior="all"),
         )
     behavior = Behavior(
-        origin="o", cache_policy=policy, origin_request_policy=extra, allowed_methods=scene.methods
+        origin="o",
+        cache_policy=policy,
+        origin_request_policy=extra,
+        allowed_methods=scene.methods,
+        compress=scene.compress,
     )
     distribution = Distribution(
         id="EPLAY",

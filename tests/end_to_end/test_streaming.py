@@ -9,8 +9,8 @@ import pytest
 
 from tests.end_to_end.installation import PLAYED, Up
 from tests.end_to_end.played import Exchange, PlayedOrigin
-from tests.end_to_end.processes import Running
-from tests.end_to_end.viewers import RawViewer, curl
+from tests.end_to_end.processes import Running, wait_for
+from tests.end_to_end.viewers import RawViewer, curl, curling
 
 KIB = 1024
 HALF = 100 * KIB
@@ -82,21 +82,26 @@ def test_a_thousand_requests_for_a_cold_object_are_one(up: Up, played: PlayedOri
 
 
 def test_a_body_that_breaks_off_is_seen_and_not_stored(port: int, played: PlayedOrigin) -> None:
-    path = f"/breaks-off/{port}"
+    path, gate = f"/breaks-off/{port}", played.gate()
 
     async def breaks_off(exchange: Exchange) -> None:
         await exchange.answer(2 * HALF)
         await exchange.send(b"1" * HALF)
         if played.asked[path] == 1:
-            exchange.writer.close()
+            await gate.passed()
             raise ConnectionError("as the scene wants it")
         await exchange.send(b"2" * HALF)
 
     played.plays(path, breaks_off)
     url, host = f"http://127.0.0.1:{port}{path}", f"Host: {PLAYED}"
-    broken = curl(url, "-H", host)
-    assert broken.exit_code in (CURL_PARTIAL_FILE, CURL_RECV_ERROR)
-    assert len(broken.body) <= HALF
+    with RawViewer(port) as viewer, curling(url, "-H", host) as other:
+        viewer.ask(path, PLAYED)
+        assert viewer.head()[0] == 200
+        assert viewer.read(HALF) == b"1" * HALF
+        wait_for("curl has its half", lambda: other.size() == HALF)
+        gate.open()
+        assert viewer.broken()
+        assert other.exit_code() in (CURL_PARTIAL_FILE, CURL_RECV_ERROR)
     whole = curl(url, "-H", host)
     assert (whole.exit_code, whole.x_cache) == (0, "Miss")
     assert whole.body == b"1" * HALF + b"2" * HALF
@@ -104,19 +109,47 @@ def test_a_body_that_breaks_off_is_seen_and_not_stored(port: int, played: Played
 
 
 def test_a_broken_chunk_is_seen_and_not_stored(port: int, played: PlayedOrigin) -> None:
-    path = f"/broken-chunk/{port}"
+    path, gate = f"/broken-chunk/{port}", played.gate()
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nCache-Control: max-age=60\r\n\r\n"
 
     async def chunks(exchange: Exchange) -> None:
         await exchange.send(head + b"5\r\nfirst\r\n")
         if played.asked[path] == 1:
+            await gate.passed()
             await exchange.send(b"zz\r\n")
             raise ConnectionError("as the scene wants it")
         await exchange.send(b"0\r\n\r\n")
 
     played.plays(path, chunks)
-    url, host = f"http://127.0.0.1:{port}{path}", f"Host: {PLAYED}"
-    broken = curl(url, "-H", host)
-    assert broken.exit_code in (CURL_PARTIAL_FILE, CURL_RECV_ERROR) or broken.status == 502
-    whole = curl(url, "-H", host)
+    with RawViewer(port) as viewer:
+        viewer.ask(path, PLAYED)
+        assert viewer.head()[0] == 200
+        assert viewer.read(10) == b"5\r\nfirst\r\n"
+        gate.open()
+        assert viewer.broken()
+    whole = curl(f"http://127.0.0.1:{port}{path}", "-H", f"Host: {PLAYED}")
     assert (whole.exit_code, whole.x_cache, whole.body) == (0, "Miss", b"first")
+    assert played.asked[path] == 2
+
+
+@pytest.mark.parametrize(
+    "port",
+    [
+        pytest.param(
+            "up",
+            marks=pytest.mark.xfail(reason="regional's fault does not reach the edge", strict=True),
+        ),
+        "serve",
+    ],
+    indirect=True,
+)
+def test_nonsense_from_the_origin_is_told_by_a_page(port: int, played: PlayedOrigin) -> None:
+    async def nonsense(exchange: Exchange) -> None:
+        await exchange.send(b"HTTP/1.1 two hundred\r\n\r\n")
+        raise ConnectionError("as the scene wants it")
+
+    path = f"/nonsense/{port}"
+    played.plays(path, nonsense)
+    answer = curl(f"http://127.0.0.1:{port}{path}", "-H", f"Host: {PLAYED}")
+    assert (answer.exit_code, answer.status, answer.x_cache) == (0, 502, "Error")
+    assert b"could not be satisfied" in answer.body

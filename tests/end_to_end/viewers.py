@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,15 +28,47 @@ class Answer:
         return self.fields.get("x-cache", "").partition(" ")[0]
 
 
+_CURL = ("curl", "-q", "-sS", "--noproxy", "*", "--max-time", str(ANSWER_S_MAX))
+
+
 def curl(url: str, *options: str) -> Answer:
     """One request with curl."""
     with tempfile.TemporaryDirectory() as name:
         head, body = Path(name, "head"), Path(name, "body")
-        command = ["curl", "-q", "-sS", "--noproxy", "*", "--max-time", str(ANSWER_S_MAX)]
-        command += ["--dump-header", str(head), "--output", str(body), *options, url]
+        command = [*_CURL, "--dump-header", str(head), "--output", str(body), *options, url]
         done = subprocess.run(command, capture_output=True, timeout=2 * ANSWER_S_MAX)
         status, fields = _parsed(head.read_bytes().decode("latin-1") if head.exists() else "")
         return Answer(done.returncode, status, fields, body.read_bytes() if body.exists() else b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Curling:
+    """A curl under way."""
+
+    process: subprocess.Popen[bytes]
+    body: Path
+
+    def size(self) -> int:
+        """Bytes of the body so far."""
+        return self.body.stat().st_size if self.body.exists() else 0
+
+    def exit_code(self) -> int:
+        """curl's, once it has ended."""
+        return self.process.wait(2 * ANSWER_S_MAX)
+
+
+@contextlib.contextmanager
+def curling(url: str, *options: str) -> Iterator[Curling]:
+    """One request with curl that writes what it gets at once; ended on leaving."""
+    with tempfile.TemporaryDirectory() as name:
+        body = Path(name, "body")
+        command = [*_CURL, "--no-buffer", "--output", str(body), *options, url]
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        try:
+            yield Curling(process, body)
+        finally:
+            process.kill()
+            process.wait()
 
 
 def _parsed(heads: str) -> tuple[int, dict[str, str]]:
@@ -79,3 +113,10 @@ class RawViewer:
     def read(self, count: int) -> bytes:
         """The next `count` bytes, fewer only at the end."""
         return self._file.read(count)
+
+    def broken(self) -> bool:
+        """Whether the connection ends here, before the response's end."""
+        try:
+            return self._file.read(1) == b""
+        except ConnectionResetError:
+            return True

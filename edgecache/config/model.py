@@ -126,11 +126,16 @@ class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class OriginGroup(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Two origins, the second for when the first fails in one of these ways."""
+    """Two origins, the second for when the first fails in one of these ways.
+
+    `remember_s` is beyond CloudFront, which asks the first on every miss: so long after it failed
+    the second is asked first.
+    """
 
     id: str
     members: tuple[str, ...]
     status_codes: tuple[int, ...]
+    remember_s: float = 0
 
 
 class Behavior(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -275,6 +280,7 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     state_dir: str = "var"
     brand: str = "cloudfront"
     geo_database: str = ""
+    asn_database: str = ""
     control: Control | None = None
     regional: Regional | None = None
     locations: tuple[Location, ...] = ()

@@ -29,6 +29,8 @@ class Request:
     minor: int = 1  # HTTP/1.minor
     length: int | None = 0  # bytes of body that follow; None: chunked
     client: tuple[str, int] = ("", 0)  # the TCP peer, for logs and X-Forwarded-For
+    tls: bytes = b""  # `version:cipher:handshake` of the viewer's connection; empty without TLS
+    id: bytes = b""  # ours for it, X-Amz-Cf-Id; empty before it is given one
 
     @property
     def target(self) -> bytes:

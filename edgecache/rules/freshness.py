@@ -10,21 +10,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from edgecache.config.model import CachePolicy, Semantics
+from edgecache.config.model import CachePolicy, CustomErrorResponse, Semantics
 from edgecache.http.cache_control import Directives, parse_directives
 from edgecache.http.dates import parse_date
 from edgecache.http.message import Fields, Response, field_values, first_value
 from edgecache.http.structured import parse_targeted
+from edgecache.rules.error_pages import error_caching_s
 
 HEURISTIC_FRACTION = 0.1  # RFC 9111 §4.2.2: "a typical setting of this fraction might be 10%"
 HEURISTIC_S_MAX = 86_400.0  # a day: RFC 7234 asked for a Warning beyond it
-ERROR_S_MIN = 10.0  # CloudFront's ErrorCachingMinTTL
 # RFC 9110 §15.1, less 206, which is stored only in parts.
 HEURISTIC_STATUSES = frozenset({200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501})
 ERRORS_ALWAYS = frozenset({404, 414, 500, 501, 502, 503, 504})
 ERRORS_ON_REQUEST = frozenset({400, 403, 405, 412, 415})
 STALE_S_CUT_OFF = 86_400.0  # RFC 9111 §4.2.4 sets no bound; Varnish keeps objects as long in grace
 TARGETS = (b"cdn-cache-control",)
+Errors = tuple[CustomErrorResponse, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,16 @@ class Assessment:
         return received_at + self.lifetime_s - self.age_on_arrival_s
 
 
-def assess(head: Response, policy: CachePolicy, semantics: Semantics) -> Assessment:
-    """What `head`, a response we stored or might, means for reuse."""
+def assess(
+    head: Response, policy: CachePolicy, semantics: Semantics, errors: Errors = ()
+) -> Assessment:
+    """What `head`, a response we stored or might, means for reuse.
+
+    `errors`: what the distribution says of error statuses.
+    """
     if semantics == "rfc9111":
         return _assess_rfc9111(head)
-    return _assess_cloudfront(head, policy)
+    return _assess_cloudfront(head, policy, errors)
 
 
 def directives_of(fields: Fields) -> Directives:
@@ -151,9 +157,9 @@ def _heuristic_lifetime(head: Response, directives: Directives) -> tuple[float, 
     return min(max(0.0, since) * HEURISTIC_FRACTION, HEURISTIC_S_MAX), "heuristic"
 
 
-def _assess_cloudfront(head: Response, policy: CachePolicy) -> Assessment:
+def _assess_cloudfront(head: Response, policy: CachePolicy, errors: Errors) -> Assessment:
     directives, _ = response_directives(head.fields)
-    lifetime, rule = cloudfront_ttl(head, policy, directives)
+    lifetime, rule = cloudfront_ttl(head, policy, directives, errors)
     vary_any = any(value.strip() == b"*" for value in field_values(head.fields, b"vary"))
     forbids_stale = directives.seconds(b"stale-if-error") == 0
     return Assessment(
@@ -175,12 +181,12 @@ def _capped(directives: Directives, name: bytes, policy: CachePolicy) -> float:
 
 
 def cloudfront_ttl(
-    head: Response, policy: CachePolicy, directives: Directives
+    head: Response, policy: CachePolicy, directives: Directives, errors: Errors = ()
 ) -> tuple[float, str]:
     """Seconds an object is kept without asking, and the rule that said so."""
     named, rule = _explicit_lifetime(head, directives, False)
     if head.status >= 400:
-        return max(ERROR_S_MIN, named or 0.0), "error-caching"
+        return max(error_caching_s(errors, head.status), named or 0.0), "error-caching"
     if directives.has(b"no-store") or _unqualified(directives):
         return float(policy.ttl_s_min), "min-ttl"
     if named is None:

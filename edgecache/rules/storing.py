@@ -28,11 +28,21 @@ CLOUDFRONT_PLAIN = frozenset({200, 203, 204, 206, 300, 301, 302, 303, 410})
 
 def refusal_to_store(request: Request, head: Response, route: Route) -> StoreReason | None:
     """Why `head`, answering `request`, must not be stored; None when it may be."""
-    if request.method != b"GET":
+    if request.method != b"GET" and not caches_options(request, route):
         return StoreReason.METHOD
     if route.distribution.semantics == "rfc9111":
         return _refusal_rfc9111(request, head)
     return _refusal_cloudfront(head, route.behavior.cache_policy)
+
+
+def caches_options(request: Request, route: Route) -> bool:
+    """Whether this is an OPTIONS that CloudFront keeps, under a key of its own (CachedMethods)."""
+    return (
+        request.method == b"OPTIONS"
+        and not request.has_body
+        and route.distribution.semantics == "cloudfront"
+        and "OPTIONS" in route.behavior.cached_methods
+    )
 
 
 def caching_disabled(policy: CachePolicy) -> bool:

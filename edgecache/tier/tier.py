@@ -9,7 +9,7 @@ from edgecache.rules.parts import Part, plan_from_part, single_range
 from edgecache.rules.replying import plan_reply
 from edgecache.rules.reuse import judge, request_directives
 from edgecache.rules.routing import Route
-from edgecache.rules.storing import caching_disabled, forwards_cookies
+from edgecache.rules.storing import caches_options, caching_disabled, forwards_cookies
 from edgecache.rules.variants import answers, selected_by
 from edgecache.rules.verdicts import (
     Fetch,
@@ -80,7 +80,7 @@ class Tier:
         """Do an errand: read along with a flight, or lead one. UpstreamError when all failed."""
         if not errand.key:
             return await self._asking.pass_through(errand, body, on_interim)
-        if errand.request.method != b"GET" or not _collapses(errand.route):
+        if errand.request.method == b"HEAD" or not _collapses(errand.route):
             return await self._asking.lead(errand, None, on_interim)
         attempt = 1
         for _ in range(JOINS_MAX):
@@ -207,7 +207,8 @@ def _keeps_cookies(route: Route) -> bool:
 
 
 def _bypass(request: Request, route: Route) -> MissReason | None:
-    if request.method not in (b"GET", b"HEAD") or request.has_body:
+    plain = request.method in (b"GET", b"HEAD") and not request.has_body
+    if not plain and not caches_options(request, route):
         return MissReason.METHOD
     cloudfront = route.distribution.semantics == "cloudfront"
     if cloudfront and caching_disabled(route.behavior.cache_policy):

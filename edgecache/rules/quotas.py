@@ -1,0 +1,35 @@
+"""Quotas. Law: what one request or object may weigh at most, and how often it may pass us.
+
+CloudFront Developer Guide, "Quotas"; RFC 8586 (CDN-Loop). URLs and heads are bounded where they are
+read, in `http/head.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edgecache.http.fields import list_members
+from edgecache.http.message import Fields, Request, combined_value, field_values, replaced
+
+PASSAGES_MAX = 2  # CloudFront's quota: a chain of distributions is at most two deep
+GB = 10**9
+REQUEST_BODY_BYTES_MAX = 64 * GB  # CloudFront's quota for the body of a request
+OBJECT_BYTES_MAX = 50 * GB  # CloudFront's quota for a cacheable object since 2025
+CDN_LOOP = b"cdn-loop"
+
+
+def passages(fields: Fields, cdn_id: bytes) -> int:
+    """How often a request says it has passed the CDN of this id (RFC 8586 §2)."""
+    own = cdn_id.lower()
+    count = 0
+    for value in field_values(fields, CDN_LOOP):
+        for member in list_members(value):
+            count += member.partition(b";")[0].rstrip(b" \t").lower() == own
+    return count
+
+
+def passed(request: Request, cdn_id: bytes) -> Request:
+    """`request` as it leaves the CDN of this id: one passage more, earlier ones kept."""
+    before = combined_value(request.fields, CDN_LOOP)
+    value = cdn_id if before is None else before + b", " + cdn_id
+    return replace(request, fields=replaced(request.fields, CDN_LOOP, value))

@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from edgecache.config.model import Behavior, Config, Distribution, Origin
+from edgecache.config.model import Behavior, Config, Distribution, Origin, OriginGroup
+from edgecache.rules.viewer_headers import named_headers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,7 +19,10 @@ class Route:
 
     distribution: Distribution
     behavior: Behavior
-    origin: Origin
+    origin: Origin  # the first to be asked
+    group: OriginGroup | None = None
+    origins: tuple[Origin, ...] = ()  # the members of the group, in its order
+    viewer_headers: frozenset[bytes] | None = None  # see viewer_headers.named_headers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,16 +37,18 @@ class Site:
 class RouteTable:
     """Every name that leads to a site of one generation."""
 
-    exact: dict[bytes, Site]
-    wildcard: tuple[tuple[bytes, Site], ...]  # (".example.com", site), the longest first
+    exact: dict[bytes, Site | None]  # None: the name of a disabled distribution
+    wildcard: tuple[tuple[bytes, Site | None], ...]  # (".example.com", site), the longest first
     by_id: dict[str, Site]
     any_host: Site | None
 
     def site(self, host: bytes) -> Site | None:
-        """The site that answers to `host` (lower case, no port): exact, then wildcard, then any."""
-        found = self.exact.get(host)
-        if found is not None:
-            return found
+        """The site that answers to `host` (lower case, no port): exact, then wildcard, then any.
+
+        The name of a disabled distribution is still its own: no other answers to it.
+        """
+        if host in self.exact:
+            return self.exact[host]
         for suffix, site in self.wildcard:
             if host.endswith(suffix):
                 return site
@@ -50,16 +56,15 @@ class RouteTable:
 
 
 def compile_routes(config: Config) -> RouteTable:
-    """The table of a configuration that has passed `check`; disabled distributions stay out."""
-    exact: dict[bytes, Site] = {}
-    wildcard: dict[bytes, Site] = {}
+    """The table of a configuration that has passed `check`."""
+    exact: dict[bytes, Site | None] = {}
+    wildcard: dict[bytes, Site | None] = {}
     by_id: dict[str, Site] = {}
     any_host = None
     for distribution in config.distributions:
-        if not distribution.enabled:
-            continue
-        site = _compile_site(distribution)
-        by_id[distribution.id] = site
+        site = _compile_site(distribution) if distribution.enabled else None
+        if site is not None:
+            by_id[distribution.id] = site
         for name in (distribution.domain_name, *distribution.aliases):
             folded = name.lower().encode("ascii")
             if folded == b"*":
@@ -73,15 +78,24 @@ def compile_routes(config: Config) -> RouteTable:
 
 
 def _compile_site(distribution: Distribution) -> Site:
-    origins = {origin.id: origin for origin in distribution.origins}
     ordered = (*distribution.behaviors, distribution.default_behavior)
     routes = [
-        (pattern(behavior.path_pattern), Route(distribution, behavior, origins[behavior.origin]))
-        for behavior in ordered
+        (pattern(behavior.path_pattern), _route_of(distribution, behavior)) for behavior in ordered
     ]
     last_route = routes[-1][1]
     routes[-1] = (pattern("*"), last_route)
     return Site(distribution, tuple(routes))
+
+
+def _route_of(distribution: Distribution, behavior: Behavior) -> Route:
+    """A behavior names an origin or an origin group; their ids share one space."""
+    origins = {origin.id: origin for origin in distribution.origins}
+    groups = {group.id: group for group in distribution.origin_groups}
+    group = groups.get(behavior.origin)
+    members = (behavior.origin,) if group is None else group.members
+    found = tuple(origins[member] for member in members)
+    named = named_headers(distribution, behavior)
+    return Route(distribution, behavior, found[0], group, found, named)
 
 
 def route(site: Site, path: bytes) -> Route:

@@ -1,0 +1,91 @@
+"""Private content. Law: nothing outside this file decides that a signature opens a URL.
+
+CloudFront Developer Guide, "Use signed URLs" and "Use signed cookies": the order of the checks, and
+the code each failure has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from edgecache.http.message import Request
+from edgecache.rules.signed_policy import parse_policy
+from edgecache.rules.signed_request import (
+    Presented,
+    SignatureFault,
+    SignatureRefused,
+    presented,
+    signed_url,
+)
+
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+RSA_BITS_MIN = 1_024  # CloudFront takes 2,048 today; keys made before are still about
+RSA_EXPONENT_MIN = 65_537  # below it, forged paddings have been made (CVE-2006-4339)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The signature opens the URL until `until` (wall clock, epoch seconds)."""
+
+    key_id: str
+    until: float
+
+
+def load_public_key(pem: str) -> PublicKey:
+    """A key CloudFront would take: RSA of at least 1,024 bits, or ECDSA on P-256. ValueError."""
+    key = load_pem_public_key(pem.encode())
+    if isinstance(key, rsa.RSAPublicKey):
+        if key.key_size < RSA_BITS_MIN or key.public_numbers().e < RSA_EXPONENT_MIN:
+            raise ValueError("an RSA key needs 1,024 bits and an exponent of at least 65537")
+        return key
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
+        return key
+    raise ValueError("not an RSA key, nor an ECDSA key on P-256")
+
+
+def open_signed(
+    request: Request, keys: Mapping[str, PublicKey], now: float, client: str
+) -> Opened | SignatureRefused:
+    """Whether what `request` carries opens its URL; `keys` are those the behavior trusts."""
+    token = presented(request)
+    if isinstance(token, SignatureRefused):
+        return token
+    key = keys.get(token.key_id)
+    if key is None:
+        return SignatureRefused(SignatureFault.INVALID_KEY, f"{token.key_id} is not trusted here")
+    url = signed_url(request)
+    policy = parse_policy(token)
+    if policy is None:
+        return SignatureRefused(SignatureFault.MALFORMED_POLICY, "not a policy of one statement")
+    if not verified(token, key):
+        return SignatureRefused(SignatureFault.ACCESS_DENIED, "the signature is not this key's")
+    objection = policy.objection(url, now, client)
+    if objection is not None:
+        return SignatureRefused(SignatureFault.ACCESS_DENIED, objection)
+    return Opened(token.key_id, policy.before)
+
+
+def verified(token: Presented, key: PublicKey) -> bool:
+    """Whether `token` was signed with the private half of `key`."""
+    algorithm = hashes.SHA256() if token.sha256 else hashes.SHA1()
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(token.signature, token.policy, padding.PKCS1v15(), algorithm)
+        else:
+            numbers = decode_dss_signature(token.signature)
+            if encode_dss_signature(*numbers) != token.signature:
+                return False  # a second spelling of the same numbers
+            key.verify(token.signature, token.policy, ec.ECDSA(algorithm))
+    except (InvalidSignature, ValueError):
+        return False
+    return True

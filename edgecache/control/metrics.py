@@ -39,6 +39,7 @@ TOTALS = {
     "bytes_out": "Bytes sent to viewers, heads included.",
     "bytes_in": "Bytes received from viewers, heads included.",
     "upstream_requests": "Requests sent upstream.",
+    "failovers": "Requests sent to another member of an origin group.",
     "collapsed": "Requests that waited for another's flight.",
     "stored": "Responses stored.",
     "evicted": "Entries removed to stay within the budget.",

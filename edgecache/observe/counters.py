@@ -64,6 +64,7 @@ TOTALS = (
     "bytes_out",  # to viewers, heads and bodies
     "bytes_in",  # from viewers, heads and bodies
     "upstream_requests",
+    "failovers",  # requests sent to another member of an origin group after one failed
     "collapsed",  # requests that waited for another's flight
     "stored",
     "evicted",
@@ -89,6 +90,7 @@ class Counters:
     bytes_out: int
     bytes_in: int
     upstream_requests: int
+    failovers: int
     collapsed: int
     stored: int
     evicted: int

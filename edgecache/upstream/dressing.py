@@ -62,7 +62,12 @@ def host_of(origin: Origin, request: Request) -> bytes:
     return name if port == (443 if secure else 80) else b"%b:%d" % (name, port)
 
 
-def dressed(call: Call, via: bytes, sign: Sign | None) -> Outgoing:
+def agent_of(brand: str) -> bytes:
+    """The User-Agent of a CDN by that name: CloudFront's own, or the brand's word."""
+    return USER_AGENT if brand == "cloudfront" else brand.encode("ascii")
+
+
+def dressed(call: Call, via: bytes, sign: Sign | None, agent: bytes = USER_AGENT) -> Outgoing:
     """The request as it goes on the wire. `via` is our pseudonym (RFC 9110 §7.6.3)."""
     request, origin = call.request, call.route.origin
     host = host_of(origin, request)
@@ -70,8 +75,8 @@ def dressed(call: Call, via: bytes, sign: Sign | None) -> Outgoing:
     target = (prefix or b"*") if request.path == b"*" else prefix + request.target
     fields: list[tuple[bytes, bytes]] = [(b"host", host)]
     fields += [field for field in request.fields if field[0] not in _OURS]
-    if call.route.distribution.semantics == "cloudfront" and not _has(fields, b"user-agent"):
-        fields.append((b"user-agent", USER_AGENT))
+    if call.route.distribution.semantics == "cloudfront":
+        fields = _ours(fields, request, agent)
     fields += _hop(request, via)
     custom = tuple(
         (name.lower().encode(), value.encode()) for name, value in origin.custom_headers.items()
@@ -88,6 +93,15 @@ def dressed(call: Call, via: bytes, sign: Sign | None) -> Outgoing:
 def _secure(origin: Origin, scheme: bytes) -> bool:
     policy = origin.protocol_policy
     return policy == "https-only" or (policy == "match-viewer" and scheme == b"https")
+
+
+def _ours(
+    fields: list[tuple[bytes, bytes]], request: Request, agent: bytes
+) -> list[tuple[bytes, bytes]]:
+    """What CloudFront says for itself: its agent unless the viewer's is sent, and its id."""
+    if not _has(fields, b"user-agent"):
+        fields = [*fields, (b"user-agent", agent)]
+    return _overwritten(fields, ((b"x-amz-cf-id", request.id),)) if request.id else fields
 
 
 def _hop(request: Request, via: bytes) -> list[tuple[bytes, bytes]]:

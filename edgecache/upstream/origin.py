@@ -5,9 +5,13 @@ CloudFront Developer Guide, "Origin settings": connection attempts and timeouts.
 
 from __future__ import annotations
 
+import asyncio
+
 from edgecache.http.message import Request
-from edgecache.upstream.base import Call, Fault, Reply, UpstreamError
-from edgecache.upstream.dressing import Sign, dressed, endpoint_of
+from edgecache.rules.failover import ATTEMPTED_AGAIN
+from edgecache.upstream.base import Body, Call, Fault, Reply, UpstreamError
+from edgecache.upstream.dressing import USER_AGENT, Sign, dressed, endpoint_of
+from edgecache.upstream.endpoint import Endpoint, Outgoing
 from edgecache.upstream.pool import Pool
 
 _TRIED_AGAIN = frozenset({Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.NAME, Fault.CLOSED})
@@ -17,32 +21,96 @@ _CONDITIONS = frozenset({b"if-none-match", b"if-modified-since"})
 class OriginUpstream:
     """Asks the origin of a call's route over `pool`.
 
-    `sign` proves who we are to origins with `access = "identity"`; `via` is our pseudonym.
+    `sign` proves who we are to origins with `access = "identity"`; `via` is our pseudonym, `agent`
+    our User-Agent under CloudFront's rules.
     """
 
-    def __init__(self, pool: Pool, *, sign: Sign | None = None, via: bytes = b"edgecache") -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        sign: Sign | None = None,
+        via: bytes = b"edgecache",
+        agent: bytes = USER_AGENT,
+    ) -> None:
         self._pool = pool
         self._sign = sign
         self._via = via
+        self._agent = agent
 
     async def fetch(self, call: Call) -> Reply:
-        """The origin's final response. UpstreamError after the last attempt to connect."""
-        origin = call.route.origin
-        endpoint = endpoint_of(origin, call.request.scheme)
-        outgoing = dressed(call, self._via, self._sign)
-        attempts = origin.connection_attempts if call.request.method in (b"GET", b"HEAD") else 1
-        while True:
-            try:
-                reply = await self._pool.send(endpoint, outgoing)
-                break
-            except UpstreamError as error:
-                attempts -= 1
-                if attempts <= 0 or error.sent or error.fault not in _TRIED_AGAIN:
-                    raise
+        """The origin's final response. UpstreamError after the last attempt."""
+        endpoint = endpoint_of(call.route.origin, call.request.scheme)
+        outgoing = dressed(call, self._via, self._sign, self._agent)
+        reply = await self._attempted(call, endpoint, outgoing)
         if reply.head.status == 304 and not _conditional(call.request):
             reply.body.close()  # nothing here could be what it means
             raise UpstreamError(Fault.MALFORMED, endpoint.where)
         return reply
+
+    async def _attempted(self, call: Call, endpoint: Endpoint, outgoing: Outgoing) -> Reply:
+        origin = call.route.origin
+        repeated = call.request.method in ATTEMPTED_AGAIN and call.body is None
+        attempts = origin.connection_attempts if repeated else 1
+        while True:
+            try:
+                return await self._sent(endpoint, outgoing, origin.completion_timeout_s)
+            except UpstreamError as error:
+                attempts -= 1
+                if attempts <= 0 or not _tried_again(call, error):
+                    raise
+
+    async def _sent(
+        self, endpoint: Endpoint, outgoing: Outgoing, completion_s: float | None
+    ) -> Reply:
+        """One attempt, bounded as a whole where the origin says so (ResponseCompletionTimeout)."""
+        if completion_s is None:
+            return await self._pool.send(endpoint, outgoing)
+        until = asyncio.get_running_loop().time() + completion_s
+        try:
+            async with asyncio.timeout_at(until):
+                reply = await self._pool.send(endpoint, outgoing)
+        except TimeoutError:
+            raise UpstreamError(Fault.RESPONSE_TIMEOUT, endpoint.where) from None
+        reply.body = TimedBody(reply.body, until, endpoint.where)
+        return reply
+
+
+class TimedBody:
+    """A body whose bytes are waited for until a moment of the loop's clock, and not after it.
+
+    What is here already is read all the same: it is the origin that has no more time.
+    """
+
+    def __init__(self, body: Body, until: float, where: str) -> None:
+        self.length = body.length
+        self._body = body
+        self._until = until
+        self._where = where
+
+    async def read(self) -> bytes:
+        data = self._body.read_nowait()
+        if data is not None:
+            return data
+        try:
+            async with asyncio.timeout_at(self._until):
+                return await self._body.read()
+        except TimeoutError:
+            self._body.close()
+            raise UpstreamError(Fault.TRUNCATED, self._where) from None
+
+    def read_nowait(self) -> bytes | None:
+        return self._body.read_nowait()
+
+    def close(self) -> None:
+        self._body.close()
+
+
+def _tried_again(call: Call, error: UpstreamError) -> bool:
+    """CloudFront asks again after a response timeout, too ("Origin response timeout")."""
+    if error.fault is Fault.RESPONSE_TIMEOUT:
+        return call.route.distribution.semantics == "cloudfront"
+    return not error.sent and error.fault in _TRIED_AGAIN
 
 
 def _conditional(request: Request) -> bool:

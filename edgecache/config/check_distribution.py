@@ -21,6 +21,7 @@ CUSTOM_HEADERS_MAX = 30
 CUSTOM_HEADER_VALUE_CHARS_MAX = 1_783
 PATTERN_CHARS_MAX = 255
 ROOT_OBJECT_CHARS_MAX = 255
+TARGETS_MAX = 8  # each is looked for in every response; RFC 9213 §2.2 has two in its example
 
 ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _READ = ("GET", "HEAD")
@@ -48,8 +49,20 @@ def check_distribution(distribution: Distribution, where: str, problems: Problem
             f"{where}.default_root_object",
             f"not printable ASCII of at most {ROOT_OBJECT_CHARS_MAX} characters",
         )
+    _check_targets(distribution.cache_control_targets, f"{where}.cache_control_targets", problems)
     _check_origins(distribution, f"{where}.origins", problems)
     _check_behaviors(distribution, where, problems)
+
+
+def _check_targets(targets: tuple[str, ...], where: str, problems: Problems) -> None:
+    if len(targets) > TARGETS_MAX:
+        problems.add(where, f"{len(targets)} fields are more than {TARGETS_MAX}")
+    for index, name in enumerate(targets):
+        if not TOKEN.fullmatch(name) or not name.lower().endswith("-cache-control"):
+            problems.add(
+                f"{where}[{index}]", f"{quoted(name)} is not the name of a field for targeted "
+                "cache control (they end in -Cache-Control)"
+            )  # fmt: skip
 
 
 def _check_origins(distribution: Distribution, where: str, problems: Problems) -> None:

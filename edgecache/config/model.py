@@ -194,6 +194,8 @@ class Distribution(Model, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """A site: its names, its origins, and the behaviors of its paths, tried in order.
 
     `kept` holds members of CloudFront's JSON that mean nothing here, for its way back.
+    `cache_control_targets` is the target list of RFC 9213 §2.2: fields that, in this order, count
+    before Cache-Control.
     """
 
     id: str
@@ -214,6 +216,7 @@ class Distribution(Model, frozen=True, kw_only=True, forbid_unknown_fields=True)
     http_version: str = "http2"
     ipv6_enabled: bool = True
     cache_tag_header: str = ""
+    cache_control_targets: tuple[str, ...] = ("CDN-Cache-Control",)
     caller_reference: str = ""
     tags: dict[str, str] = {}
     kept: dict[str, Any] = {}

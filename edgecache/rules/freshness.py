@@ -1,6 +1,6 @@
 """Freshness. Law: nothing outside this file decides how long a response may be reused.
 
-`assess` reads a stored response's facts once, under one policy, into an Assessment; everything
+`assess` reads a stored response's facts once, for one route, into an Assessment; everything
 later is arithmetic on it. RFC 9111 §4.2, RFC 5861, RFC 9213; CloudFront Developer Guide, "Managing
 how long content stays in the cache (expiration)" and "How CloudFront caches HTTP 4xx and 5xx".
 """
@@ -10,12 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from edgecache.config.model import CachePolicy, CustomErrorResponse, Semantics
+from edgecache.config.model import CachePolicy, CustomErrorResponse
 from edgecache.http.cache_control import Directives, parse_directives
 from edgecache.http.dates import parse_date
 from edgecache.http.message import Fields, Response, field_values, first_value
 from edgecache.http.structured import parse_targeted
 from edgecache.rules.error_pages import error_caching_s
+from edgecache.rules.routing import Route
 
 HEURISTIC_FRACTION = 0.1  # RFC 9111 §4.2.2: "a typical setting of this fraction might be 10%"
 HEURISTIC_S_MAX = 86_400.0  # a day: RFC 7234 asked for a Warning beyond it
@@ -24,13 +25,12 @@ HEURISTIC_STATUSES = frozenset({200, 203, 204, 300, 301, 308, 404, 405, 410, 414
 ERRORS_ALWAYS = frozenset({404, 414, 500, 501, 502, 503, 504})
 ERRORS_ON_REQUEST = frozenset({400, 403, 405, 412, 415})
 STALE_S_CUT_OFF = 86_400.0  # RFC 9111 §4.2.4 sets no bound; Varnish keeps objects as long in grace
-TARGETS = (b"cdn-cache-control",)
 Errors = tuple[CustomErrorResponse, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What a stored response's fields mean for its reuse under one policy; all in seconds."""
+    """What a stored response's fields mean for its reuse on one route; all in seconds."""
 
     lifetime_s: float  # fresh while its age is below this
     age_on_arrival_s: float
@@ -51,16 +51,13 @@ class Assessment:
         return received_at + self.lifetime_s - self.age_on_arrival_s
 
 
-def assess(
-    head: Response, policy: CachePolicy, semantics: Semantics, errors: Errors = ()
-) -> Assessment:
-    """What `head`, a response we stored or might, means for reuse.
-
-    `errors`: what the distribution says of error statuses.
-    """
-    if semantics == "rfc9111":
-        return _assess_rfc9111(head)
-    return _assess_cloudfront(head, policy, errors)
+def assess(head: Response, route: Route) -> Assessment:
+    """What `head`, a response we stored or might, means for reuse on `route`."""
+    targets = route.distribution.cache_control_targets
+    directives, targeted = response_directives(head.fields, targets)
+    if route.distribution.semantics == "rfc9111":
+        return _assess_rfc9111(head, directives, targeted)
+    return _assess_cloudfront(head, route, directives)
 
 
 def directives_of(fields: Fields) -> Directives:
@@ -69,13 +66,14 @@ def directives_of(fields: Fields) -> Directives:
 
 
 @lru_cache(maxsize=4096)
-def response_directives(fields: Fields) -> tuple[Directives, bool]:
+def response_directives(fields: Fields, targets: tuple[str, ...]) -> tuple[Directives, bool]:
     """The directives that bind us, and whether they are targeted (RFC 9213 §2.2).
 
-    A valid, non-empty targeted field replaces Cache-Control and Expires altogether.
+    `targets` are field names, the one that counts most first. A valid, non-empty targeted field
+    replaces Cache-Control, Expires and the targets after it altogether.
     """
-    for name in TARGETS:
-        values = field_values(fields, name)
+    for name in targets:
+        values = field_values(fields, name.lower().encode("ascii"))
         if values:
             targeted = parse_targeted(values)
             if targeted is not None:
@@ -92,8 +90,7 @@ def age_value(fields: Fields) -> float:
     return float(min(int(first[:20]), 2**31)) if first.isdigit() else 0.0
 
 
-def _assess_rfc9111(head: Response) -> Assessment:
-    directives, targeted = response_directives(head.fields)
+def _assess_rfc9111(head: Response, directives: Directives, targeted: bool) -> Assessment:
     lifetime, rule = _explicit_lifetime(head, directives, targeted)
     if lifetime is None:
         lifetime, rule = _heuristic_lifetime(head, directives)
@@ -157,8 +154,9 @@ def _heuristic_lifetime(head: Response, directives: Directives) -> tuple[float, 
     return min(max(0.0, since) * HEURISTIC_FRACTION, HEURISTIC_S_MAX), "heuristic"
 
 
-def _assess_cloudfront(head: Response, policy: CachePolicy, errors: Errors) -> Assessment:
-    directives, _ = response_directives(head.fields)
+def _assess_cloudfront(head: Response, route: Route, directives: Directives) -> Assessment:
+    policy = route.behavior.cache_policy
+    errors = route.distribution.custom_error_responses
     lifetime, rule = cloudfront_ttl(head, policy, directives, errors)
     vary_any = any(value.strip() == b"*" for value in field_values(head.fields, b"vary"))
     forbids_stale = directives.seconds(b"stale-if-error") == 0

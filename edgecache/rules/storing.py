@@ -31,8 +31,8 @@ def refusal_to_store(request: Request, head: Response, route: Route) -> StoreRea
     if request.method != b"GET" and not caches_options(request, route):
         return StoreReason.METHOD
     if route.distribution.semantics == "rfc9111":
-        return _refusal_rfc9111(request, head)
-    return _refusal_cloudfront(head, route.behavior.cache_policy)
+        return _refusal_rfc9111(request, head, route)
+    return _refusal_cloudfront(head, route)
 
 
 def caches_options(request: Request, route: Route) -> bool:
@@ -50,8 +50,12 @@ def caching_disabled(policy: CachePolicy) -> bool:
     return policy.ttl_s_min == policy.ttl_s_default == policy.ttl_s_max == 0
 
 
-def _refusal_rfc9111(request: Request, head: Response) -> StoreReason | None:
-    directives, targeted = response_directives(head.fields)
+def _binding(head: Response, route: Route) -> tuple[Directives, bool]:
+    return response_directives(head.fields, route.distribution.cache_control_targets)
+
+
+def _refusal_rfc9111(request: Request, head: Response, route: Route) -> StoreReason | None:
+    directives, targeted = _binding(head, route)
     if head.status < 200 or head.status in (206, 304):
         return StoreReason.STATUS
     understood = head.status in UNDERSTOOD
@@ -91,8 +95,9 @@ def _keepable(head: Response, directives: Directives, targeted: bool) -> bool:
     )
 
 
-def _refusal_cloudfront(head: Response, policy: CachePolicy) -> StoreReason | None:
-    directives, _ = response_directives(head.fields)
+def _refusal_cloudfront(head: Response, route: Route) -> StoreReason | None:
+    policy = route.behavior.cache_policy
+    directives, _ = _binding(head, route)
     explicit = directives.has(b"max-age") or directives.has(b"s-maxage")
     if head.status in ERRORS_ALWAYS:
         return StoreReason.NO_STORE if directives.has(b"no-store") else None
@@ -115,9 +120,9 @@ def _forbids(directives: Directives, policy: CachePolicy) -> StoreReason | None:
     return None
 
 
-def storable_fields(head: Response) -> Fields:
+def storable_fields(head: Response, route: Route) -> Fields:
     """What of a response's fields is kept: less what its own directives name."""
-    directives, _ = response_directives(head.fields)
+    directives, _ = _binding(head, route)
     named = (directives.field_names(b"private") or frozenset()) | (
         directives.field_names(b"no-cache") or frozenset()
     )
@@ -143,10 +148,10 @@ def post_answers_get(request: Request, head: Response, route: Route) -> bool:
         return False
     if same_origin(location, request) != (request.path, request.query):
         return False
-    directives, targeted = response_directives(head.fields)
+    directives, targeted = _binding(head, route)
     expires = not targeted and first_value(head.fields, b"expires") is not None
     fresh = directives.has(b"max-age") or directives.has(b"s-maxage") or expires
-    return fresh and _refusal_rfc9111(request, head) is None
+    return fresh and _refusal_rfc9111(request, head, route) is None
 
 
 def forwards_cookies(route: Route) -> bool:

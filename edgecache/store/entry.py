@@ -40,8 +40,7 @@ class Entry:
         """What the facts mean under `route`'s policy, worked out once for each."""
         if self._route is route and self._assessed is not None:
             return self._assessed
-        policy, site = route.behavior.cache_policy, route.distribution
-        self._assessed = assess(self.head, policy, site.semantics, site.custom_error_responses)
+        self._assessed = assess(self.head, route)
         self._route = route
         return self._assessed
 

@@ -59,7 +59,7 @@ class Receiving:
         return self._fill(errand, flight, Arriving(head, body, None, result_of(reply)))
 
     def _fill(self, errand: Errand, flight: Flight | None, arriving: Arriving) -> Received:
-        head = replace(arriving.head, fields=storable_fields(arriving.head))
+        head = replace(arriving.head, fields=storable_fields(arriving.head, errand.route))
         selected: Selected = ()
         if errand.route.distribution.semantics == "rfc9111":
             selected = selected_by(errand.request.fields, head.fields)

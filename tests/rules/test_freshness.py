@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from edgecache.config.model import CachePolicy
 from edgecache.http.message import Response
 from edgecache.rules.freshness import Assessment, age_value, assess
-from tests.rules.pieces import DAY, NOW, YEAR, answer, date, lines
+from tests.rules.pieces import DAY, NOW, YEAR, answer, date, lines, rfc_site, site_of
 
 PLAIN = CachePolicy()
 TTL_MAX = 2**31  # RFC 9111 §1.2.2
 
 
 def by_rfc(head: Response) -> Assessment:
-    return assess(head, PLAIN, "rfc9111")
+    return assess(head, rfc_site())
 
 
 def ttls(low: int, default: int, high: int) -> CachePolicy:
@@ -180,12 +180,12 @@ TTL_ROWS = [
 def test_cloudfront_ttl(
     status: int, policy: CachePolicy, given_lines: tuple[str, ...], lifetime_s: float
 ) -> None:
-    assert assess(answer(status, *given_lines), policy, "cloudfront").lifetime_s == lifetime_s
+    assert assess(answer(status, *given_lines), site_of(policy)).lifetime_s == lifetime_s
 
 
 def test_cloudfront_takes_the_time_in_transit_for_nothing_and_age_as_told() -> None:
     head = answer(200, "age: 5", f"date: {date(-60)}", "cache-control: max-age=60", took=3.0)
-    assert assess(head, PLAIN, "cloudfront").age_on_arrival_s == 5
+    assert assess(head, site_of(PLAIN)).age_on_arrival_s == 5
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_cloudfront_takes_the_time_in_transit_for_nothing_and_age_as_told() -> N
 )
 def test_cloudfront_errors(status: int, policy: CachePolicy, cache: str, lifetime_s: float) -> None:
     head = answer(status, f"cache-control: {cache}")
-    assert assess(head, policy, "cloudfront").lifetime_s == lifetime_s
+    assert assess(head, site_of(policy)).lifetime_s == lifetime_s
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_cloudfront_errors(status: int, policy: CachePolicy, cache: str, lifetim
 def test_cloudfront_stale_windows(
     cache: str, policy: CachePolicy, swr_s: float, sie_s: float | None
 ) -> None:
-    got = assess(answer(200, f"cache-control: {cache}"), policy, "cloudfront")
+    got = assess(answer(200, f"cache-control: {cache}"), site_of(policy))
     assert got.stale_while_revalidate_s == swr_s
     assert sie_s is None or got.stale_if_error_s == sie_s
 
@@ -251,7 +251,7 @@ def test_cloudfront_stale_windows(
 )  # fmt: skip
 def test_cloudfront_vary_star(vary: str, policy: CachePolicy, always: bool) -> None:
     head = answer(200, f"vary: {vary}", "cache-control: max-age=60")
-    assert assess(head, policy, "cloudfront").validate_always is always
+    assert assess(head, site_of(policy)).validate_always is always
 
 
 @given(
@@ -263,7 +263,7 @@ def test_it_is_fresh_exactly_while_its_age_is_below_its_lifetime(
 ) -> None:
     """RFC 9111 §4.2: fresh while freshness_lifetime > current_age."""
     head = answer(200, f"cache-control: max-age={lifetime}", f"age: {age}", took=took)
-    got = assess(head, PLAIN, "rfc9111" if semantics == "rfc9111" else "cloudfront")
+    got = assess(head, rfc_site() if semantics == "rfc9111" else site_of(PLAIN))
     now = NOW + later
     assert (now < got.fresh_until(NOW)) is (got.age(NOW, now) < got.lifetime_s)
     assert got.age(NOW, NOW - later) >= 0

@@ -25,7 +25,7 @@ from edgecache.rules.verdicts import (
     Unsatisfiable,
     Verdict,
 )
-from tests.rules.pieces import DAY, NOW, answer, asks, lines
+from tests.rules.pieces import DAY, NOW, answer, asks, lines, site_of
 
 ETAG = 'etag: "v"'
 SWR = pytest.mark.xfail(
@@ -47,7 +47,7 @@ def verdict(
     given_lines = (f"cache-control: {response}", *((ETAG,) if etag else ()))
     head = answer(200, *given_lines)
     request = asks("/a", *(() if wishes is None else (wishes,)))
-    assessment = assess(head, policy or CachePolicy(), semantics)
+    assessment = assess(head, site_of(policy, semantics=semantics))
     return judge(request, head, assessment, semantics, NOW + age)
 
 
@@ -200,7 +200,7 @@ def test_cloudfront_does_not_ask_the_viewer(wishes: str) -> None:
 @pytest.mark.xfail(strict=True, reason="asked with validators")
 def test_cloudfront_fetches_vary_star_in_full_each_time() -> None:
     head = answer(200, ETAG, "vary: *", "cache-control: max-age=60")
-    assessment = assess(head, CachePolicy(), "cloudfront")
+    assessment = assess(head, site_of())
     assert judge(asks(), head, assessment, "cloudfront", NOW + 1) == Fetch(MUST)
 
 
@@ -234,7 +234,7 @@ def test_serves_on_error(
 ) -> None:
     semantics, policy = rules
     head = answer(200, f"cache-control: {response}")
-    assessment = assess(head, policy, semantics)
+    assessment = assess(head, site_of(policy, semantics=semantics))
     assert serves_on_error(head, assessment, NOW + age, cut_off=False) is on_error
     assert serves_on_error(head, assessment, NOW + age, cut_off=True) is cut_off
 
@@ -275,7 +275,7 @@ def test_a_response_is_never_served_outside_its_verdict(
 ) -> None:
     semantics, policy = rules
     head = told(response, age, took)
-    assessment = assess(head, policy, semantics)
+    assessment = assess(head, site_of(policy, semantics=semantics))
     concluded = judge(asks(), head, assessment, semantics, NOW + later)
     if not isinstance(concluded, Serve):
         return
@@ -294,7 +294,7 @@ def test_a_lease_ends_when_the_request_would_be_judged_anew(
 ) -> None:
     """Law: a remembered conclusion is one that would be reached again."""
     head = told(response, 0, 0)
-    assessment = assess(head, *reversed(RFC))  # type: ignore[arg-type]
+    assessment = assess(head, site_of(semantics="rfc9111"))
     request = asks("/a", f"cache-control: {', '.join(wishes)}")
     concluded = judge(request, head, assessment, "rfc9111", NOW + later)
     now = NOW + later + still_later

@@ -62,8 +62,7 @@ def test_every_value_of_a_field_is_replaced() -> None:
 def test_a_304_makes_it_fresh_from_its_own_time_on() -> None:
     head = refreshed(STORED, answer(304, f"date: {date(100)}", at=LATER, took=2.0))
     assert (head.status, head.requested_at, head.received_at) == (200, LATER - 2, LATER)
-    route = rfc_site()
-    assessment = assess(head, route.behavior.cache_policy, "rfc9111")
+    assessment = assess(head, rfc_site())
     assert assessment.age_on_arrival_s == 2
     assert assessment.fresh_until(LATER) == LATER + 58
     assert STORED.received_at == NOW  # what was stored is as it was

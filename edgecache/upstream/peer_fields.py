@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from edgecache.http.message import Fields
+
 PREFIX = b"edgecache-"
+TARGETED = b"edgecache-cache-control"  # an origin's word to every tier of ours (RFC 9213)
 CREDENTIAL = b"edgecache-peer"  # proves that a request comes from a tier of this installation
 DISTRIBUTION = b"edgecache-distribution"  # the id of the distribution the edge routed to
 SCHEME = b"edgecache-scheme"  # the viewer's: http or https
 CLIENT = b"edgecache-client"  # the viewer's address, for X-Forwarded-For
+ID = b"edgecache-id"  # the edge's request id, which reaches the origin as X-Amz-Cf-Id
 RESULT = b"edgecache-result"  # how the inner tier came by its response
 FAULT = b"edgecache-fault"  # the inner tier's upstream failed so; the status is its advice
+
+
+def public(fields: Fields) -> Fields:
+    """The fields but those tiers tell each other."""
+    return tuple(item for item in fields if not item[0].startswith(PREFIX) or item[0] == TARGETED)

@@ -18,6 +18,7 @@ from edgecache.observe.counters import Counters
 from edgecache.origin.identity import IdentitySigner
 from edgecache.rules.routing import RouteTable, compile_routes
 from edgecache.server.credentials import PeerCredentials
+from edgecache.server.geo import places
 from edgecache.server.listener import Listener
 from edgecache.server.memo import Memo
 from edgecache.server.node import Node
@@ -29,7 +30,9 @@ from edgecache.tier.front import Front, PeerFront, ViewerFront
 from edgecache.tier.tier import Tier
 from edgecache.tier.world import TierWorld
 from edgecache.upstream.base import Upstream
+from edgecache.upstream.dressing import agent_of
 from edgecache.upstream.endpoint import Endpoint, Network
+from edgecache.upstream.group import GroupUpstream
 from edgecache.upstream.origin import OriginUpstream
 from edgecache.upstream.peer import PeerUpstream
 from edgecache.upstream.pool import Pool
@@ -56,7 +59,9 @@ class Assembly:
             direct = upstream if self.config.regional.when_down == "origin" else None
             upstream = self._peer(self.config.regional.listen, direct)
         tier = self._tier(location.name, location.memory_bytes // location.workers, upstream)
-        return self._node("edge", tier, ViewerFront(tier, self.table, self.config.brand))
+        place_of = places(self.config.geo_database, self.config.asn_database)
+        front = ViewerFront(tier, self.table, self.config.brand, place_of)
+        return self._node("edge", tier, front)
 
     def regional(self) -> Node:
         """The regional cache."""
@@ -65,9 +70,12 @@ class Assembly:
         front = PeerFront(tier, self.table, self._credentials().admits)
         return self._node("regional", tier, front)
 
-    def _origins(self) -> OriginUpstream:
+    def _origins(self) -> GroupUpstream:
         signer = IdentitySigner(self._secrets.identity, wall_clock)
-        return OriginUpstream(self._pool, sign=signer.sign, via=self.name.encode())
+        brand = self.config.brand
+        via = f"{self.name.lower()}.{brand}.net ({brand})".encode()
+        origins = OriginUpstream(self._pool, sign=signer.sign, via=via, agent=agent_of(brand))
+        return GroupUpstream(origins, self.clock, self._counters)
 
     def _peer(self, listen: str, fallback: Upstream | None) -> PeerUpstream:
         address = parse_listen(listen, self.config.state_dir)

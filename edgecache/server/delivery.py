@@ -54,6 +54,7 @@ class Delivery:
         """Do the errand and send what came of it, or the page that says why nothing did."""
         listener = self._listener
         try:
+            errand = errand.identified(self._id)
             outcome = await listener.front.run(errand, body, self._pass_on)
         except UpstreamError as error:
             detail = FAULT_DETAILS.get(error.fault, "OriginCommError")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from edgecache.config.model import Limits
@@ -45,6 +45,8 @@ class Listener:
 
     def answer(self, found: Found, request: Request, now: float) -> Answer:
         """The answer a found entry gives."""
+        if found.refresh is not None:
+            found = replace(found, refresh=found.refresh.identified(self.ids.next()))
         outcome = self.front.tier.serve(found, request, now)
         return Answer(found, outcome, self.front.dressed(outcome, b""), self.front.table)
 

@@ -14,6 +14,7 @@ from typing import Any, cast
 from edgecache.http.head import BadMessage, keeps_alive, oversize, parse_request_head
 from edgecache.http.message import Request, first_value
 from edgecache.http.writing import CONTINUE
+from edgecache.rules.viewer_headers import depends_on_viewer
 from edgecache.server.answering import Answer
 from edgecache.server.delivery import Delivery
 from edgecache.server.listener import OVERDUE, SHED, Listener
@@ -186,7 +187,8 @@ class Connection(asyncio.Protocol):
         if not _stays(request) or request.minor == 0:
             Delivery(self, request, asked).send_answer(answer, now)
             return rest
-        if listener.memo is not None and concluded.until and not request.has_body:
+        repeatable = concluded.until and not request.has_body
+        if listener.memo is not None and repeatable and not depends_on_viewer(concluded.route):
             listener.memo.learn(head, asked, answer)
         self._write_answer(answer, asked, now)
         return rest

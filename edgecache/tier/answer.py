@@ -6,7 +6,7 @@ errand ends in.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from edgecache.http.message import Fields, Request, Response
@@ -32,12 +32,14 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """We answer ourselves, with an error page."""
+    """We answer ourselves: with an error page, a redirect, or (204) nothing."""
 
     status: int
     why: str  # for the page and the log: one sentence
     detail: str = "Error"  # CloudFront's x-edge-detailed-result-type
     close: bool = False
+    fields: Fields = ()  # beside those of every page
+    result: Result = Result.ERROR
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,18 @@ class Errand:
     stale: Entry | None = None  # what may be validated, or served should upstream fail
     validate: bool = False
     part: bytes = b""  # the Range to ask with; empty: ask for the whole
+    error: int = 0  # a status concluded already, for which only a page is to be fetched
 
     @property
     def flight_key(self) -> bytes:
         """Errands with the same one may share a flight."""
         return self.key + b"range:" + self.part if self.part else self.key
+
+    def identified(self, request_id: bytes) -> Errand:
+        """The errand under this id, unless an outer tier has given it one."""
+        if self.request.id:
+            return self
+        return replace(self, request=replace(self.request, id=request_id))
 
 
 @dataclass(frozen=True, slots=True)

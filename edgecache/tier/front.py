@@ -6,61 +6,153 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from edgecache.config.model import Distribution
+from edgecache.http.dates import format_date
 from edgecache.http.message import Fields, Request, first_value, without
+from edgecache.rules.access import (
+    HTTPS_PORT,
+    PAGE_STANDS_FOR,
+    Entrance,
+    Redirect,
+    RefusalReason,
+    Refused,
+    admit,
+)
+from edgecache.rules.error_pages import replacement
+from edgecache.rules.response_headers import (
+    Timing,
+    for_viewer,
+    repeatable,
+    wants_timing,
+    with_timing,
+)
 from edgecache.rules.routing import Route, RouteTable, route
+from edgecache.rules.verdicts import MissReason
 from edgecache.tier.answer import Errand, Found, Outcome, Refusal, Result
+from edgecache.tier.error_pages import ErrorPages
 from edgecache.tier.tier import Tier
 from edgecache.upstream import peer_fields
 from edgecache.upstream.base import Body, OnInterim, UpstreamError
 
 UNKNOWN_HOST = Refusal(403, "Bad request. No distribution answers to this host name.")
 NOT_A_PEER = Refusal(403, "Only edges of this installation are answered here.", close=True)
-METHOD_REFUSED = Refusal(
-    403,
-    "This distribution is not configured to allow the HTTP request method that was used for "
-    "this request.",
-    "InvalidRequestMethod",
-)
-BODY_REFUSED = Refusal(403, "Bad request. A GET or HEAD carries no body.", close=True)
 NO_SUCH_ROUTE = Refusal(421, "This distribution is not served here.")
+MOVED = "The same is to be had over https."
+SENTENCES = {
+    RefusalReason.LOOP: "Bad request. This request has passed here too often.",
+    RefusalReason.HTTPS_ONLY: "Bad request. This is served over https only.",
+    RefusalReason.METHOD: "This distribution is not configured to allow the HTTP request method "
+    "that was used for this request. The distribution supports only cachable requests.",
+    RefusalReason.BODY: "Bad request. A GET or HEAD carries no body.",
+    RefusalReason.BODY_TOO_LARGE: "Bad request. The body is larger than is taken here.",
+    RefusalReason.COUNTRY: "This distribution is configured to block access from your country.",
+}
+
+
+def _unknown(_address: str) -> None:
+    """No country is known: CloudFront lets such viewers in."""
+
+
+def _never() -> float:
+    return 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class FrontWorld:
+    """What a viewers' front needs from outside."""
+
+    country: Callable[[str], str | None] = _unknown  # of an address: ISO 3166-1 alpha-2
+    chance: Callable[[], float] = _never  # from [0, 1), for the sampling of Server-Timing
+    https_port: int = HTTPS_PORT  # where viewers are sent by redirect-to-https
+    inner_layer: str = "EDGE"  # who asks the origins: "REC" behind a regional cache
 
 
 class ViewerFront:
     """Host to distribution, path to behavior, then the tier."""
 
-    def __init__(self, tier: Tier, table: RouteTable, brand: str) -> None:
+    def __init__(
+        self, tier: Tier, table: RouteTable, brand: str, world: FrontWorld | None = None
+    ) -> None:
         self.tier = tier
         self.table = table  # replaced whole when the configuration changes
         self.brand = brand
+        self.product = product_name(brand)
         self.pop = tier.name
+        self._world = world or FrontWorld()
+        self._entrance = Entrance(brand.encode(), self._world.https_port)
 
     def decide(self, request: Request, now: float) -> Found | Errand | Refusal:
         """What can be said of a viewer's request without waiting."""
         site = self.table.site(request.host)
         if site is None:
             return UNKNOWN_HOST
+        if request.path == b"*":
+            return _options_of_all(site.distribution)
+        asked = request
         root = site.distribution.default_root_object
         if root and request.path == b"/":
             request = replace(request, path=b"/" + root.encode())
         found = route(site, request.path)
-        refusal = admit(request, found)
-        if refusal is not None:
-            return refusal
-        return self.tier.decide(request, found, now)
+        refused = admit(asked, found, self._country(request, found), self._entrance)
+        if refused is not None:
+            return self._turned_away(refused, request, found)
+        concluded = self.tier.decide(request, found, now)
+        return self._leased(concluded, request) if isinstance(concluded, Found) else concluded
+
+    def _country(self, request: Request, found: Route) -> str | None:
+        if found.distribution.geo_restriction.kind == "none":
+            return None
+        return self._world.country(request.client[0])
+
+    def _turned_away(
+        self, refused: Refused | Redirect, request: Request, found: Route
+    ) -> Refusal | Errand:
+        if isinstance(refused, Redirect):
+            location = ((b"location", refused.location),)
+            return Refusal(
+                refused.status, MOVED, "Redirect", fields=location, result=Result.REDIRECT
+            )
+        stands = refused.why in PAGE_STANDS_FOR
+        if stands and replacement(found.distribution, refused.status) is not None:
+            return Errand(request, found, b"", MissReason.ERROR, error=refused.status)
+        return Refusal(
+            refused.status, SENTENCES[refused.why], refused.detail, close=request.has_body
+        )
+
+    def _leased(self, found: Found, request: Request) -> Found | Errand:
+        """A found entry, or the page that stands for it; repeated only where bytes say it all."""
+        site, status = found.route.distribution, found.plan.status
+        if status >= 400 and replacement(site, status) is not None:
+            return Errand(request, found.route, b"", MissReason.ERROR, error=status)
+        by_country = site.geo_restriction.kind != "none"
+        if by_country or not repeatable(request, found.route):
+            return replace(found, until=0.0)
+        return found
 
     async def run(self, errand: Errand, body: Body | None, on_interim: OnInterim) -> Outcome:
-        """Do what `decide` could not: see Tier.run."""
-        return await self.tier.run(errand, body, on_interim)
+        """Do what `decide` could not: see Tier.run, and ErrorPages."""
+        return await ErrorPages(self.tier, self.table).run(errand, body, on_interim)
 
-    def dressed(self, outcome: Outcome, request_id: bytes) -> Fields:
-        """The outcome's fields as a viewer gets them."""
+    def dressed(
+        self, outcome: Outcome, request_id: bytes, asked: tuple[Request, Route] | None,
+        took_s: float,
+    ) -> Fields:  # fmt: skip
+        """The outcome's fields as a viewer gets them, `took_s` after the request began.
+
+        `asked` None: a page of our own, on which no policy bears.
+        """
         word = f"{outcome.result} from {self.brand}"
         if outcome.status >= 400:
             word = f"Error from {self.brand}"
+        fields = _public(without(outcome.fields, (b"via", b"cache-status", b"x-cache")))
+        if asked is not None:
+            fields = self._under_policy(fields, outcome, *asked)
+            if wants_timing(*asked, self._world.chance()):
+                fields = with_timing(fields, self._timing(outcome, request_id, took_s))
         return (
-            *_public(without(outcome.fields, (b"via", b"cache-status", b"x-cache"))),
+            *fields,
             *_aged(outcome),
             (b"via", self._via(outcome.fields)),
             (b"x-cache", word.encode()),
@@ -69,22 +161,43 @@ class ViewerFront:
             (b"x-amz-cf-id", request_id),
         )
 
+    def _under_policy(
+        self, fields: Fields, outcome: Outcome, request: Request, found: Route
+    ) -> Fields:
+        dated = first_value(fields, b"date") is not None
+        fields = for_viewer(fields, request, found, self.product)
+        if dated and first_value(fields, b"date") is None:  # taken away by a policy: then ours
+            fields = (*fields, (b"date", format_date(self.tier.world.clock())))
+        cached = outcome.age_s is not None and outcome.status in (200, 206)
+        plain = found.distribution.semantics == "rfc9111"
+        if cached and not plain and first_value(fields, b"accept-ranges") is None:
+            fields = (*fields, (b"accept-ranges", b"bytes"))
+        return fields
+
+    def _timing(self, outcome: Outcome, request_id: bytes, took_s: float) -> Timing:
+        here = outcome.trace.hit or outcome.trace.collapsed
+        word = {Result.HIT: "hit", Result.REFRESH_HIT: "refresh"}.get(outcome.result, "miss")
+        if outcome.trace.hit:
+            word = "hit"
+        layer = "EDGE" if here and word != "miss" else self._world.inner_layer
+        return Timing(word, layer, self.pop, request_id, took_s)
+
     def _via(self, fields: Fields) -> bytes:
         name = self.brand if self.pop == self.brand else f"{self.pop.lower()}.{self.brand}.net"
-        own = f"1.1 {name} ({self.brand})".encode()
+        own = f"1.1 {name} ({self.product.decode()})".encode()
         before = first_value(fields, b"via")
         return own if before is None else before + b", " + own
 
 
-def admit(request: Request, found: Route) -> Refusal | None:
-    """Whether the behavior lets this request in at all."""
-    plain = found.distribution.semantics == "rfc9111"  # where any method may pass but TRACE
-    allowed = request.method.decode("ascii") in found.behavior.allowed_methods
-    if request.method == b"TRACE" or not (plain or allowed):
-        return METHOD_REFUSED
-    if request.has_body and request.method in (b"GET", b"HEAD"):
-        return BODY_REFUSED
-    return None
+def product_name(brand: str) -> bytes:
+    """What a brand calls itself in Server, Via and on pages."""
+    return b"CloudFront" if brand == "cloudfront" else brand.encode()
+
+
+def _options_of_all(distribution: Distribution) -> Refusal:
+    """`OPTIONS *` asks about us, not about an origin (RFC 9110 §9.3.7)."""
+    allowed = ", ".join(distribution.default_behavior.allowed_methods).encode()
+    return Refusal(204, "", "", fields=((b"allow", allowed),), result=Result.MISS)
 
 
 class PeerFront:
@@ -109,6 +222,7 @@ class PeerFront:
             fields=_public(request.fields),
             scheme=first_value(request.fields, peer_fields.SCHEME) or b"http",
             client=(_text(first_value(request.fields, peer_fields.CLIENT)), 0),
+            id=first_value(request.fields, peer_fields.ID) or b"",
         )
         return self.tier.decide(inner, route(site, inner.path), now)
 
@@ -120,7 +234,10 @@ class PeerFront:
             fields = ((peer_fields.FAULT, error.fault.encode()),)
             return Outcome(error.status, b"", fields, b"", 0, Result.ERROR)
 
-    def dressed(self, outcome: Outcome, request_id: bytes) -> Fields:
+    def dressed(
+        self, outcome: Outcome, _request_id: bytes, _asked: tuple[Request, Route] | None,
+        _took_s: float,
+    ) -> Fields:  # fmt: skip
         """The outcome's fields as a peer gets them."""
         return (
             *_public(without(outcome.fields, (b"cache-status",))),
@@ -145,7 +262,7 @@ def _status_list(outcome: Outcome, name: str) -> bytes:
 
 
 def _public(fields: Fields) -> Fields:
-    return tuple(item for item in fields if not item[0].startswith(peer_fields.PREFIX))
+    return peer_fields.public(fields)
 
 
 def _text(value: bytes | None) -> str:

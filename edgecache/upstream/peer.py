@@ -10,13 +10,15 @@ from dataclasses import replace
 
 from edgecache.http.message import Fields, Request, first_value
 from edgecache.http.writing import request_head
+from edgecache.rules.failover import patience_s
 from edgecache.upstream import peer_fields
 from edgecache.upstream.base import Call, Fault, Reply, Upstream, UpstreamError
 from edgecache.upstream.endpoint import Endpoint, Outgoing, Timeouts
 from edgecache.upstream.pool import Pool
 
-# A tier of ours answers at once or waits for its origin as long as that may take.
-PEER_TIMEOUTS = Timeouts(connect_s=2, response_s=90, read_s=60)
+CONNECT_S = 2.0  # to a process of ours
+READ_S = 60.0
+MARGIN_S = 10.0  # of the peer's own, beyond what its origins may take
 GONE = frozenset({Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.CLOSED, Fault.RESPONSE_TIMEOUT})
 
 
@@ -50,16 +52,15 @@ class PeerUpstream:
             reply.body.close()
             raise UpstreamError(_known(fault), "regional")
         reply.result = (first_value(reply.head.fields, peer_fields.RESULT) or b"").decode()
-        public = tuple(
-            item for item in reply.head.fields if not item[0].startswith(peer_fields.PREFIX)
-        )
-        reply.head = replace(reply.head, fields=public)
+        reply.head = replace(reply.head, fields=peer_fields.public(reply.head.fields))
         return reply
 
     def _outgoing(self, call: Call) -> Outgoing:
         request = call.request
         head = request_head(request.method, request.target, self._fields(request, call))
-        return Outgoing(request.method, head, call.body, PEER_TIMEOUTS, call.on_interim)
+        # A tier of ours answers at once or waits for its origins as long as that may take.
+        timeouts = Timeouts(CONNECT_S, patience_s(call.route) + MARGIN_S, READ_S)
+        return Outgoing(request.method, head, call.body, timeouts, call.on_interim)
 
     def _fields(self, request: Request, call: Call) -> Fields:
         fields: Fields = tuple(item for item in request.fields if item[0] != b"host")
@@ -70,6 +71,7 @@ class PeerUpstream:
             (peer_fields.DISTRIBUTION, call.route.distribution.id.encode()),
             (peer_fields.SCHEME, request.scheme),
             (peer_fields.CLIENT, request.client[0].encode()),
+            (peer_fields.ID, request.id),
         )
         if call.body is None:
             return fields

@@ -32,6 +32,7 @@ from edgecache.store.memory import MemoryStore
 from edgecache.tier.front import ViewerFront
 from edgecache.tier.tier import Tier
 from edgecache.tier.world import TierWorld
+from edgecache.upstream.group import GroupUpstream
 from tests.world.clock import FakeClock, FakeLoop
 from tests.world.origin import HeldOrigin
 from tests.world.transport import FakeTransport
@@ -69,8 +70,9 @@ class Play:
         self.access_log = AccessLog(self.log.extend)
         self.tasks: set[asyncio.Task[Any]] = set()
         self.viewers: dict[str, Viewer] = {}
-        self.regional = self._tier("regional", self.origin) if scene.regional else None
-        self.edge = self._tier("LHR50", self.regional or self.origin)
+        origins = GroupUpstream(self.origin, self.clock, self.counters)
+        self.regional = self._tier("regional", origins) if scene.regional else None
+        self.edge = self._tier("LHR50", self.regional or origins)
         self.listener = self._listener()
 
     def viewer(self, name: str = "a") -> Viewer:

@@ -49,14 +49,20 @@ class Nginx:
         return self.log.read_text().splitlines()
 
 
-def start_nginx(folder: Path, root: Path) -> Nginx:
-    """nginx serving `root`; skips the test where it is not installed, but fails it on CI."""
-    program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+def installed(name: str, package: str) -> str:
+    """The path of a program; skips the test where it is missing, but fails it on CI."""
+    program = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
-        missing = "nginx is not installed (apt-get install nginx-light)"
+        missing = f"{name} is not installed (apt-get install {package})"
         if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)
+    return program
+
+
+def start_nginx(folder: Path, root: Path) -> Nginx:
+    """nginx serving `root`. Ended by whoever calls this."""
+    program = installed("nginx", "nginx-light")
     (port,) = free_ports(1)
     # Its workers would otherwise be another user, who cannot enter the folders of the tests.
     user = "user root;" if os.geteuid() == 0 else ""

@@ -174,6 +174,8 @@ def _anchored(config: Config, folder: Path) -> Config:
     return replace(
         config,
         state_dir=at(config.state_dir),
+        geo_database=at(config.geo_database),
+        asn_database=at(config.asn_database),
         bucket=replace(bucket, folder=at(bucket.folder)) if bucket else None,
         distributions=tuple(map(distribution_at, config.distributions)),
     )

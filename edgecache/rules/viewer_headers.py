@@ -75,9 +75,7 @@ def _named(headers: HeaderSelection) -> set[bytes]:
 
 
 def needs_place(route: Route) -> bool:
-    """Whether the place of the viewer must be looked up: for a header, or to admit by country."""
-    if route.distribution.geo_restriction.kind != "none":
-        return True
+    """Whether the place of the viewer must be looked up for this route's headers."""
     return route.viewer_headers is not None and not route.viewer_headers.isdisjoint(_FROM_PLACE)
 
 

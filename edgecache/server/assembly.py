@@ -18,7 +18,7 @@ from edgecache.observe.counters import Counters
 from edgecache.origin.identity import IdentitySigner
 from edgecache.rules.routing import RouteTable, compile_routes
 from edgecache.server.credentials import PeerCredentials
-from edgecache.server.geo import places
+from edgecache.server.geo import country_by, places
 from edgecache.server.listener import Listener
 from edgecache.server.memo import Memo
 from edgecache.server.node import Node
@@ -26,7 +26,7 @@ from edgecache.server.request_ids import RequestIds
 from edgecache.server.telling import Teller
 from edgecache.server.world import Tasks, pause, random_bytes, steady_clock, wall_clock
 from edgecache.store.memory import MemoryStore
-from edgecache.tier.front import Front, PeerFront, ViewerFront
+from edgecache.tier.front import Front, FrontWorld, PeerFront, ViewerFront
 from edgecache.tier.tier import Tier
 from edgecache.tier.world import TierWorld
 from edgecache.upstream.base import Upstream
@@ -60,7 +60,8 @@ class Assembly:
             upstream = self._peer(self.config.regional.listen, direct)
         tier = self._tier(location.name, location.memory_bytes // location.workers, upstream)
         place_of = places(self.config.geo_database, self.config.asn_database)
-        front = ViewerFront(tier, self.table, self.config.brand, place_of)
+        world = FrontWorld(country=country_by(place_of), place_of=place_of)
+        front = ViewerFront(tier, self.table, self.config.brand, world)
         return self._node("edge", tier, front)
 
     def regional(self) -> Node:

@@ -44,6 +44,11 @@ def places(geo_database: str, asn_database: str = "") -> PlaceOf:
     return found
 
 
+def country_by(place_of: PlaceOf) -> Callable[[str], str | None]:
+    """The country of an address (ISO 3166-1 alpha-2), or None."""
+    return lambda address: place_of(address).country or None
+
+
 def unreadable(path: str) -> str:
     """Why the file at `path` is of no use; empty when it is good."""
     try:
@@ -67,9 +72,9 @@ def _record(reader: Any, address: str) -> Record | None:
         return None
     try:
         found: Record | None = reader.get(address.partition("%")[0])  # a zone is the link's name
-    except (ValueError, maxminddb.InvalidDatabaseError) as error:
-        # Not an address (a Unix socket has none), or a damaged file: the viewer is not to blame.
-        if address and not isinstance(error, ValueError):
-            logger.warning("the file of places is damaged: %s", error)
+    except ValueError:  # not an address: a Unix socket has none
+        return None
+    except maxminddb.InvalidDatabaseError as error:  # no viewer is to blame for a damaged file
+        logger.warning("the file of places is damaged: %s", error)
         return None
     return found

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from edgecache.config.listen import Address, UnixAddress, parse_listen
 from edgecache.config.model import Config
+from edgecache.server.geo import unreadable
 
 _CONNECT_S_MAX = 1.0
 
@@ -64,6 +65,10 @@ def missing(config: Config) -> list[str]:
             if origin.ca_file and not Path(origin.ca_file).is_file():
                 where = f"distributions[{i}].origins[{j}].ca_file"
                 lines.append(f"{where}: no such file: {origin.ca_file}")
+    for name in ("geo_database", "asn_database"):
+        path = getattr(config, name)
+        if path and (trouble := unreadable(path)):
+            lines.append(f"{name}: {trouble}: {path}")
     return lines + unusable(config.state_dir)
 
 

@@ -21,6 +21,7 @@ from edgecache.rules.access import (
     admit,
 )
 from edgecache.rules.error_pages import replacement
+from edgecache.rules.geo import NOWHERE, Place
 from edgecache.rules.response_headers import (
     Timing,
     for_viewer,
@@ -29,6 +30,7 @@ from edgecache.rules.response_headers import (
     with_timing,
 )
 from edgecache.rules.routing import Route, RouteTable, route
+from edgecache.rules.viewer_headers import depends_on_viewer, enriched, needs_place
 from edgecache.rules.verdicts import MissReason
 from edgecache.tier.answer import Errand, Found, Outcome, Refusal, Result
 from edgecache.tier.error_pages import ErrorPages
@@ -51,8 +53,9 @@ SENTENCES = {
 }
 
 
-def _unknown(_address: str) -> None:
-    """No country is known: CloudFront lets such viewers in."""
+def _nowhere(_address: str) -> Place:
+    """No place is known: its headers are left out."""
+    return NOWHERE
 
 
 def _never() -> float:
@@ -63,7 +66,7 @@ def _never() -> float:
 class FrontWorld:
     """What a viewers' front needs from outside."""
 
-    country: Callable[[str], str | None] = _unknown  # of an address: ISO 3166-1 alpha-2
+    place_of: Callable[[str], Place] = _nowhere  # of an address
     chance: Callable[[], float] = _never  # from [0, 1), for the sampling of Server-Timing
     https_port: int = HTTPS_PORT  # where viewers are sent by redirect-to-https
     inner_layer: str = "EDGE"  # who asks the origins: "REC" behind a regional cache
@@ -95,16 +98,13 @@ class ViewerFront:
         if root and request.path == b"/":
             request = replace(request, path=b"/" + root.encode())
         found = route(site, request.path)
-        refused = admit(asked, found, self._country(request, found), self._entrance)
+        place = self._world.place_of(request.client[0]) if needs_place(found) else NOWHERE
+        request = enriched(request, found, place)
+        refused = admit(asked, found, place.country or None, self._entrance)
         if refused is not None:
             return self._turned_away(refused, request, found)
         concluded = self.tier.decide(request, found, now)
         return self._leased(concluded, request) if isinstance(concluded, Found) else concluded
-
-    def _country(self, request: Request, found: Route) -> str | None:
-        if found.distribution.geo_restriction.kind == "none":
-            return None
-        return self._world.country(request.client[0])
 
     def _turned_away(
         self, refused: Refused | Redirect, request: Request, found: Route
@@ -126,8 +126,7 @@ class ViewerFront:
         site, status = found.route.distribution, found.plan.status
         if status >= 400 and replacement(site, status) is not None:
             return Errand(request, found.route, b"", MissReason.ERROR, error=status)
-        by_country = site.geo_restriction.kind != "none"
-        if by_country or not repeatable(request, found.route):
+        if not repeatable(request, found.route) or depends_on_viewer(found.route):
             return replace(found, until=0.0)
         return found
 

@@ -15,6 +15,7 @@ from edgecache.server.memo import Memo
 from edgecache.server.pages import page
 from edgecache.server.request_ids import RequestIds
 from edgecache.server.telling import Teller
+from edgecache.server.tls import TlsPort
 from edgecache.tier.answer import Found, Outcome, Refusal
 from edgecache.tier.front import Front
 
@@ -34,6 +35,7 @@ class Listener:
     brand: str
     memo: Memo | None = None
     scheme: bytes = b"http"
+    tls: TlsPort | None = None
     head_limits: HeadLimits = field(init=False)
     connections: set[Connection] = field(default_factory=set)
     touched: set[bytes] = field(default_factory=set)  # keys hit through the memo
@@ -43,12 +45,18 @@ class Listener:
             self.limits.head_bytes_max, self.limits.url_bytes_max, self.limits.fields_max
         )
 
+    def secured(self, port: TlsPort, memo: Memo | None) -> Listener:
+        """The listener beside this one that speaks TLS: the same connections, one sweep."""
+        return replace(self, tls=port, memo=memo, scheme=b"https")
+
     def answer(self, found: Found, request: Request, now: float) -> Answer:
         """The answer a found entry gives."""
         if found.refresh is not None:
             found = replace(found, refresh=found.refresh.identified(self.ids.next()))
         outcome = self.front.tier.serve(found, request, now)
-        return Answer(found, outcome, self.front.dressed(outcome, b""), self.front.table)
+        own_id = b"" if found.until else self.ids.next()
+        fields = self.front.dressed(outcome, own_id, (request, found.route), 0.0)
+        return Answer(found, outcome, fields, self.front.table)
 
     def refuse(self, refusal: Refusal, request_id: bytes, now: float) -> Outcome:
         """The outcome of a refusal."""
@@ -67,8 +75,8 @@ class Listener:
         for connection in list(self.connections):
             connection.check_deadline(now)
         if self.touched:
-            touched, self.touched = self.touched, set()
-            self.front.tier.store.touch(touched)
+            self.front.tier.store.touch(set(self.touched))
+            self.touched.clear()  # the same set stands in the listener that speaks TLS
         counters = self.teller.counters
         counters.connections = len(self.connections)
         store = self.front.tier.store

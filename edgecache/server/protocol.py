@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from typing import Any, cast
 
 from edgecache.http.head import BadMessage, keeps_alive, oversize, parse_request_head
-from edgecache.http.message import Request, first_value
-from edgecache.http.writing import CONTINUE
+from edgecache.http.message import Request
 from edgecache.rules.viewer_headers import depends_on_viewer
 from edgecache.server.answering import Answer
 from edgecache.server.delivery import Delivery
 from edgecache.server.listener import OVERDUE, SHED, Listener
-from edgecache.server.request_body import RequestBody
+from edgecache.server.request_body import RequestBody, invitation
 from edgecache.server.telling import NOTHING_ASKED, Asked, Told
-from edgecache.tier.answer import Errand, Refusal
+from edgecache.server.tls import MISDIRECTED, Session
+from edgecache.tier.answer import Errand, Found, Refusal
 
 HELD_BYTES_MAX = 65_536  # of pipelined requests read ahead, as Uvicorn's HIGH_WATER_LIMIT
 SMALL_BODY_BYTES = 65_536  # joined to its head for one write
@@ -41,6 +42,7 @@ class Connection(asyncio.Protocol):
         self.loop = _loop or asyncio.get_event_loop()
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
         self.client: tuple[str, int] = ("", 0)
+        self.session: Session | None = None
         self.deadline = 0.0
         self.closing = False
         self.began = 0.0  # when the first byte of the current request came
@@ -63,6 +65,12 @@ class Connection(asyncio.Protocol):
         self._state.connections.add(self)
         listener.connections.add(self)
         self.deadline = listener.clock() + listener.limits.head_s_max
+        if listener.tls is not None:
+            self.session = listener.tls.session(transport.get_extra_info("ssl_object"))
+            if self.session.refused:
+                self.closing = True
+                self.transport.close()
+                return
         if len(listener.connections) > listener.limits.connections_max:
             self.refuse(SHED, NOTHING_ASKED, listener.clock())
 
@@ -81,7 +89,7 @@ class Connection(asyncio.Protocol):
         if self._body is not None and not self._body.done:
             self._body.abort()
         self.closing = self.closing or self._task is None
-        return self._task is not None
+        return self._task is not None and self.session is None  # TLS has no half-close
 
     def data_received(self, data: bytes) -> None:
         if self._body is not None:
@@ -98,7 +106,7 @@ class Connection(asyncio.Protocol):
             self.began = now
             if listener.memo is not None:
                 known = listener.memo.recall(data, listener.front.table, now)
-                if known is not None:
+                if known is not None and known.asked.session is self.session:
                     self._write_answer(known.answer, known.asked, now)
                     return
         self._serve(self._held + data, now)
@@ -176,8 +184,8 @@ class Connection(asyncio.Protocol):
         except BadMessage as bad:
             self._refuse_message(bad, now)
             return b""
-        asked = Asked.by(request, listener.site_name(request.host), len(head))
-        concluded = listener.front.decide(request, now)
+        asked = Asked.by(request, listener.site_name(request.host), len(head), self.session)
+        concluded = self._decide(request, now)
         if isinstance(concluded, Errand):
             return self._set_off(concluded, request, asked, rest)
         if isinstance(concluded, Refusal):
@@ -193,6 +201,15 @@ class Connection(asyncio.Protocol):
         self._write_answer(answer, asked, now)
         return rest
 
+    def _decide(self, request: Request, now: float) -> Found | Errand | Refusal:
+        """What the front concludes, if the certificate of the connection is for the site."""
+        session = self.session
+        if session is None:
+            return self.listener.front.decide(request, now)
+        if request.host and not session.covers(request.host):
+            return MISDIRECTED
+        return self.listener.front.decide(replace(request, tls=session.told), now)
+
     def _write_answer(self, answer: Answer, asked: Asked, now: float) -> None:
         """The whole of a hit: bytes out, and told."""
         listener = self.listener
@@ -201,7 +218,7 @@ class Connection(asyncio.Protocol):
         head, body = answer.head(now), answer.body
         request_id = b""
         if answer.has_id:
-            request_id = listener.ids.next()
+            request_id = answer.own_id or listener.ids.next()
             head = b"%b%b\r\n\r\n" % (head, request_id)
         self.deadline = now + listener.limits.idle_s_max
         size = len(head) + len(body)
@@ -216,7 +233,7 @@ class Connection(asyncio.Protocol):
         if request.has_body:
             body = self._body = RequestBody(
                 request.length, self.listener.head_limits,
-                self._invite(request), self._resume_reading,
+                invitation(request, self.transport), self._resume_reading,
             )  # fmt: skip
         self.deadline = self.listener.clock() + self.listener.limits.body_idle_s_max
         delivery = Delivery(self, request, asked)
@@ -227,16 +244,6 @@ class Connection(asyncio.Protocol):
             self._feed_body(rest)
             return b""
         return rest
-
-    def _invite(self, request: Request) -> Any:
-        """What to do when the body is first wanted: say that it is welcome (RFC 9110 §10.1.1)."""
-        expected = request.minor == 1 and first_value(request.fields, b"expect") is not None
-
-        def invite() -> None:
-            if expected and not self.closing:
-                self.transport.write(CONTINUE)
-
-        return invite
 
     def _feed_body(self, data: bytes) -> None:
         body = self._body

@@ -8,7 +8,20 @@ from collections.abc import Callable
 
 from edgecache.http.framing import ChunkedReader, LengthReader
 from edgecache.http.head import BadMessage, HeadLimits
+from edgecache.http.message import Request, first_value
+from edgecache.http.writing import CONTINUE
 from edgecache.upstream.base import Fault, UpstreamError
+
+
+def invitation(request: Request, transport: asyncio.Transport) -> Callable[[], None]:
+    """What to do when the body is first wanted: say that it is welcome (RFC 9110 §10.1.1)."""
+    expected = request.minor == 1 and first_value(request.fields, b"expect") is not None
+
+    def invite() -> None:
+        if expected and not transport.is_closing():
+            transport.write(CONTINUE)
+
+    return invite
 
 
 class RequestBody:

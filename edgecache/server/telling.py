@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from edgecache.http.message import Fields, Request, first_value
 from edgecache.observe.access_log import AccessLog
 from edgecache.observe.counters import Counters
+from edgecache.server.tls import Session
 from edgecache.tier.answer import Result
 
 
@@ -25,9 +26,12 @@ class Asked:
     bytes_in: int
     forwarded_for: bytes | None
     version: str
+    session: Session | None = None  # of TLS; what it settled is in the log
 
     @classmethod
-    def by(cls, request: Request, site: str, bytes_in: int) -> Asked:
+    def by(
+        cls, request: Request, site: str, bytes_in: int, session: Session | None = None
+    ) -> Asked:
         """What `request`, whose head has so many bytes, asked of the distribution `site`."""
         named = dict(reversed(request.fields))
         return cls(
@@ -42,6 +46,7 @@ class Asked:
             bytes_in,
             named.get(b"x-forwarded-for"),
             "HTTP/1.1" if request.minor else "HTTP/1.0",
+            session,
         )
 
 
@@ -114,8 +119,8 @@ class Teller:
                 asked.bytes_in,
                 taken_s,
                 asked.forwarded_for,
-                None,
-                None,
+                asked.session.protocol if asked.session else None,
+                asked.session.cipher if asked.session else None,
                 told.result,
                 asked.version,
                 None,

@@ -1,0 +1,183 @@
+"""TLS towards viewers. Law: the certificate decides which sites a connection may ask for.
+
+Several distributions share a port, each with its certificate, chosen by the server's name in the
+hello (SNI, RFC 6066 §3); a name nobody has, or none, gets the default one. A request for a site
+the chosen certificate is not for is misdirected (RFC 9110 §15.5.20).
+CloudFront Developer Guide, "Supported protocols and ciphers between viewers and CloudFront".
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+
+from edgecache.config.model import Config, Distribution
+from edgecache.server.certificates import alternative_names, development_certificate
+from edgecache.tier.answer import Refusal
+
+SESSIONS_MAX = 4_096  # certificates times suites; a refused one only costs its memo
+MISDIRECTED = Refusal(
+    421, "The certificate of this connection is not for the host name.", "InvalidRequest"
+)
+
+_V2, _V3 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+_AEAD = "ECDHE+AESGCM:ECDHE+CHACHA20"
+_SHA2 = f"{_AEAD}:ECDHE+AES+SHA256:ECDHE+AES+SHA384"
+
+# RFC 8996 retires what is older than TLS 1.2, and OpenSSL 3 does not speak it at its default
+# security level: the older policies mean 1.2 here, with every suite OpenSSL still offers.
+POLICIES: dict[str, tuple[ssl.TLSVersion, str]] = {
+    "SSLv3": (_V2, ""),
+    "TLSv1": (_V2, ""),
+    "TLSv1_2016": (_V2, ""),
+    "TLSv1.1_2016": (_V2, ""),
+    "TLSv1.2_2018": (_V2, f"{_SHA2}:AESGCM:AES128-SHA256"),
+    "TLSv1.2_2019": (_V2, _SHA2),
+    "TLSv1.2_2021": (_V2, _AEAD),
+    "TLSv1.2_2025": (_V2, _AEAD),
+    "TLSv1.3_2025": (_V3, ""),
+}
+"""CloudFront's security policies: the oldest version, and the suites of TLS 1.2 ("": OpenSSL's)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Certificate:
+    """One distribution's certificate. `names` are those it answers to, `covers` all it is for."""
+
+    context: ssl.SSLContext
+    minimum: ssl.TLSVersion
+    names: frozenset[bytes]
+    covers: frozenset[bytes]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Session:
+    """What the handshake settled. Made once for each combination, so compared by identity."""
+
+    certificate: Certificate
+    protocol: str  # as CloudFront logs it: TLSv1.3
+    cipher: str
+    resumed: bool
+    refused: bool = False  # older than the certificate's policy admits
+
+    @property
+    def told(self) -> bytes:
+        """As CloudFront-Viewer-TLS has it."""
+        handshake = "sessionResumed" if self.resumed else "fullHandshake"
+        return f"{self.protocol}:{self.cipher}:{handshake}".encode()
+
+    def covers(self, host: bytes) -> bool:
+        """Whether the certificate is for `host` (lower case, no port)."""
+        covers = self.certificate.covers
+        if host in covers or b"*" in covers or b"*." + host.partition(b".")[2] in covers:
+            return True  # a wildcard of a certificate is for one label (RFC 9525 §6.3)
+        return any(name in self.certificate.names for name in _wildcards(host))
+
+
+@dataclass(slots=True, eq=False)
+class TlsPort:
+    """The certificates of one port, and the context that chooses among them."""
+
+    certificates: tuple[Certificate, ...] = ()  # the first is the default
+    context: ssl.SSLContext = field(init=False)
+    _by_name: dict[bytes, Certificate] = field(default_factory=dict)
+    _by_context: dict[ssl.SSLContext, Certificate] = field(default_factory=dict)
+    _sessions: dict[tuple[Certificate, str, str, bool], Session] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.context = context_of(_V2, "")
+        self.context.sni_callback = self._choose
+        self.use(self.certificates)
+
+    def use(self, certificates: tuple[Certificate, ...]) -> None:
+        """From the next handshake on. Connections that stand keep what they were given."""
+        self.certificates = certificates
+        self._by_name = {name: one for one in reversed(certificates) for name in one.names}
+        self._by_context = {one.context: one for one in certificates}
+        self._sessions = {}
+
+    def chosen(self, name: str | None) -> Certificate:
+        """The certificate for a name of SNI: exact, then wildcard, then the default."""
+        host = (name or "").lower().removesuffix(".").encode("ascii", "replace")
+        named = (self._by_name[name] for name in (host, *_wildcards(host)) if name in self._by_name)
+        return next(named, self.certificates[0])
+
+    def session(self, ssl_object: ssl.SSLObject) -> Session:
+        """What a finished handshake settled."""
+        certificate = self._by_context.get(ssl_object.context) or self.certificates[0]
+        protocol, suite = ssl_object.version() or "", ssl_object.cipher()
+        resumed = bool(ssl_object.session_reused)
+        key = (certificate, protocol, suite[0] if suite else "", resumed)
+        found = self._sessions.get(key)
+        if found is None:
+            refused = certificate.minimum is _V3 and protocol != "TLSv1.3"
+            found = Session(*key, refused)
+            if len(self._sessions) < SESSIONS_MAX:
+                self._sessions[key] = found
+        return found
+
+    def _choose(
+        self, ssl_object: ssl.SSLObject, name: str | None, _context: ssl.SSLContext
+    ) -> int | None:
+        if not self.certificates:
+            return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+        ssl_object.context = self.chosen(name).context
+        return None
+
+
+def context_of(minimum: ssl.TLSVersion, suites: str) -> ssl.SSLContext:
+    """A server's context: HTTP/1.1 only, no renegotiation; tickets and TLS 1.3 as they are."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = minimum
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    context.set_alpn_protocols(["http/1.1"])
+    if suites:
+        context.set_ciphers(suites)
+    return context
+
+
+def load_certificates(config: Config, now: datetime) -> tuple[Certificate, ...]:
+    """A certificate for every enabled distribution; the development one where it names no file.
+
+    OSError (ssl.SSLError is one) when a file cannot be read or is no certificate with its key.
+    """
+    wanted = [distribution for distribution in config.distributions if distribution.enabled]
+    without = [one for one in wanted if not one.viewer_certificate.certificate_file]
+    development = None
+    if without or not wanted:
+        names = [name for one in without for name in names_of(one)]
+        development = development_certificate(config.state_dir, names, now)
+    ours = [_certificate(one, development) for one in without]
+    theirs = [_certificate(one, None) for one in wanted if one not in without]
+    return (*ours, *theirs)
+
+
+def names_of(distribution: Distribution) -> tuple[str, ...]:
+    """The host names a distribution answers to."""
+    return tuple(name for name in (distribution.domain_name, *distribution.aliases) if name)
+
+
+def _certificate(distribution: Distribution, development: Path | None) -> Certificate:
+    wanted = distribution.viewer_certificate
+    path = development or Path(wanted.certificate_file)
+    minimum, suites = POLICIES.get(wanted.minimum_protocol_version, (_V3, ""))
+    context = context_of(minimum, suites)
+    context.load_cert_chain(path, None if development else wanted.key_file or None)
+    names = frozenset(_bytes(names_of(distribution)))
+    covered = alternative_names(x509.load_pem_x509_certificate(path.read_bytes()))
+    return Certificate(context, minimum, names, names | frozenset(_bytes(covered)))
+
+
+def _wildcards(host: bytes) -> list[bytes]:
+    """The wildcard aliases that lead to `host`, the longest first."""
+    labels = host.split(b".")
+    return [b"*." + b".".join(labels[at:]) for at in range(1, len(labels))]
+
+
+def _bytes(names: Iterable[str]) -> Iterable[bytes]:
+    return (name.lower().encode("ascii") for name in names)

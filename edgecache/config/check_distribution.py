@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from edgecache.config.check_groups import check_groups
 from edgecache.config.check_policy import (
     TOKEN,
     check_cache_policy,
@@ -51,6 +52,7 @@ def check_distribution(distribution: Distribution, where: str, problems: Problem
         )
     _check_targets(distribution.cache_control_targets, f"{where}.cache_control_targets", problems)
     _check_origins(distribution, f"{where}.origins", problems)
+    check_groups(distribution, f"{where}.origin_groups", problems)
     _check_behaviors(distribution, where, problems)
 
 
@@ -165,6 +167,7 @@ def _check_behavior(
     distribution: Distribution, behavior: Behavior, where: str, problems: Problems
 ) -> None:
     known = [origin.id for origin in distribution.origins]
+    known += [group.id for group in distribution.origin_groups]
     if known and "" not in known and behavior.origin not in known:
         problems.add(
             f"{where}.origin",

@@ -12,6 +12,10 @@ from edgecache.config.problems import Problems, listed, quoted
 
 ITEMS_MAX = 100  # names in one selection; CloudFront's quota is 10, raised on request
 TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")  # RFC 9110 §5.6.2
+_NOT_KEYED = frozenset(  # "Add CloudFront request headers": only an origin request policy may
+    f"cloudfront-viewer-{name}"
+    for name in ("address", "asn", "tls", "header-order", "header-count")
+)
 _NOT_FORWARDED_SINGLY = ("authorization", "accept-encoding")  # only a cache policy may
 
 
@@ -30,6 +34,12 @@ def check_cache_policy(policy: CachePolicy, where: str, problems: Problems) -> N
             f'{quoted(policy.headers.behavior)} is not one of "none", "whitelist"'
             " (the only ones for a cache key)",
         )
+    for index, name in enumerate(policy.headers.items):
+        if name.lower() in _NOT_KEYED:
+            problems.add(
+                f"{where}.headers.items[{index}]",
+                f"{quoted(name)} can only be forwarded, by an origin request policy",
+            )
     _check_selections(policy, where, problems)
 
 

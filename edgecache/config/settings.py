@@ -17,6 +17,7 @@ from edgecache.config.model import (
     Location,
     Model,
     Origin,
+    OriginGroup,
     Regional,
 )
 from edgecache.config.sizes import shown_size
@@ -59,6 +60,7 @@ _PLACES: dict[type[Model], str] = {
     Location: "locations[]",
     Regional: "regional",
     Origin: "distributions[].origins[]",
+    OriginGroup: "distributions[].origin_groups[]",
     CachePolicy: "cache_policy",
 }
 
@@ -183,6 +185,22 @@ SETTINGS: tuple[Setting, ...] = (
         0.05,
         60,
         "CloudFront allows 1 to 10, default 10",
+    ),
+    Setting(
+        Origin,
+        "completion_timeout_s",
+        "seconds",
+        0.05,
+        86_400,
+        "for the whole answer; CloudFront wants at least the read timeout, default none",
+    ),
+    Setting(
+        OriginGroup,
+        "remember_s",
+        "seconds",
+        0,
+        3_600,
+        "beyond CloudFront, which remembers no failure; nginx's fail_timeout is 10",
     ),
     Setting(
         Origin,

@@ -14,7 +14,9 @@ from edgecache.http.message import Request, without
 from edgecache.rules.forwarding import CONDITIONS
 
 ERROR_S_MIN = 10.0  # CloudFront's ErrorCachingMinTTL where nothing is configured
-_OF_THE_REQUEST = CONDITIONS | {b"range", b"expect", b"transfer-encoding"}
+_OF_THE_REQUEST = CONDITIONS | {
+    b"cache-control", b"expect", b"pragma", b"range", b"transfer-encoding"
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,21 @@ from dataclasses import replace
 
 from edgecache.http.fields import list_members
 from edgecache.http.message import Fields, Request, combined_value, field_values, replaced
+from edgecache.rules.routing import Route
 
 PASSAGES_MAX = 2  # CloudFront's quota: a chain of distributions is at most two deep
 GB = 10**9
 REQUEST_BODY_BYTES_MAX = 64 * GB  # CloudFront's quota for the body of a request
 OBJECT_BYTES_MAX = 50 * GB  # CloudFront's quota for a cacheable object since 2025
 CDN_LOOP = b"cdn-loop"
+
+
+def outgrows_quota(length: int, route: Route) -> bool:
+    """Whether CloudFront would give an error rather than an object of so many bytes.
+
+    Asked only where caching is on: what is passed through may be of any size.
+    """
+    return route.distribution.semantics == "cloudfront" and length > OBJECT_BYTES_MAX
 
 
 def passages(fields: Fields, cdn_id: bytes) -> int:

@@ -22,6 +22,7 @@ class MissReason(StrEnum):
     DISABLED = "disabled"  # the cache policy switches caching off
     REQUEST = "request"  # the request's own directives ask for a newer answer
     RANGE = "range"  # a part of an object that is not stored whole
+    ERROR = "error"  # the error is known: only the page that stands for it is fetched
 
 
 # RFC 9211 §2.2: why the request went forward.
@@ -35,6 +36,7 @@ FORWARDED = {
     MissReason.DISABLED: "bypass",
     MissReason.REQUEST: "request",
     MissReason.RANGE: "partial",
+    MissReason.ERROR: "bypass",
 }
 
 

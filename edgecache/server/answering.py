@@ -34,6 +34,7 @@ class Answer:
         "entry",
         "fields",
         "has_id",
+        "own_id",
         "result",
         "status",
         "table",
@@ -49,7 +50,9 @@ class Answer:
         self.result = outcome.result
         body = outcome.body
         self.body: bytes | memoryview = body if isinstance(body, bytes | memoryview) else b""
-        self.has_id = first_value(fields, b"x-amz-cf-id") is not None
+        own_id = first_value(fields, b"x-amz-cf-id")
+        self.has_id = own_id is not None
+        self.own_id = own_id or b""  # where another field tells it too: such an answer is not kept
         fixed = without(fields, _MADE_ANEW)
         if outcome.length is not None:
             fixed = (*fixed, (b"content-length", b"%d" % outcome.length))

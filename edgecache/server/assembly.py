@@ -16,9 +16,10 @@ from edgecache.control.tokens import Purpose, Tokens
 from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.observe.counters import Counters
 from edgecache.origin.identity import IdentitySigner
+from edgecache.rules.access import HTTPS_PORT
 from edgecache.rules.routing import RouteTable, compile_routes
 from edgecache.server.credentials import PeerCredentials
-from edgecache.server.geo import country_by, places
+from edgecache.server.geo import places
 from edgecache.server.listener import Listener
 from edgecache.server.memo import Memo
 from edgecache.server.node import Node
@@ -60,7 +61,8 @@ class Assembly:
             upstream = self._peer(self.config.regional.listen, direct)
         tier = self._tier(location.name, location.memory_bytes // location.workers, upstream)
         place_of = places(self.config.geo_database, self.config.asn_database)
-        world = FrontWorld(country=country_by(place_of), place_of=place_of)
+        inner = "EDGE" if self.config.regional is None else "REC"
+        world = FrontWorld(place_of, random, https_port(location), inner)
         front = ViewerFront(tier, self.table, self.config.brand, world)
         return self._node("edge", tier, front)
 
@@ -126,6 +128,11 @@ class Assembly:
         return Bus(
             self.name, client(), lambda: tokens.issue(Purpose.NODE, self.name), pause, random
         )
+
+
+def https_port(location: Location) -> int:
+    """Where viewers of a location who are sent to https find it."""
+    return tcp_address(location.listen_tls).port if location.listen_tls else HTTPS_PORT
 
 
 def endpoint_of(address: Address) -> Endpoint:

@@ -15,8 +15,10 @@ from edgecache.http.message import Fields, Request, Response
 from edgecache.http.writing import LAST_CHUNK, chunk, response_head
 from edgecache.server.answering import Answer
 from edgecache.server.listener import FAILED
+from edgecache.server.pages import CLOSING
 from edgecache.server.telling import Asked, Told
 from edgecache.tier.answer import Errand, Outcome, Refusal, Result
+from edgecache.tier.front import ViewerFront
 from edgecache.upstream.base import Body, Fault, UpstreamError
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ FAULT_DETAILS = {
     Fault.TLS: "OriginConnectError",
     Fault.MALFORMED: "OriginInvalidResponseError",
     Fault.HEAD_TOO_BIG: "OriginHeaderTooBigError",
+    Fault.TOO_BIG: "OriginError",
     Fault.BUSY: "CapacityExceeded",
 }
 
@@ -59,7 +62,7 @@ class Delivery:
         except UpstreamError as error:
             detail = FAULT_DETAILS.get(error.fault, "OriginCommError")
             why = "The origin gave no usable response."
-            self.send_refusal(Refusal(error.status, why, detail), listener.clock())
+            self.send_refusal(Refusal(error.status, why, detail), listener.clock(), errand)
             return
         except asyncio.CancelledError:
             self._tell(Told(0, Result.ERROR, 0, detail="ClientHungUpRequest"))
@@ -72,7 +75,7 @@ class Delivery:
         finally:
             if body is not None:
                 body.close()
-        await self._send(outcome)
+        await self._send(outcome, errand)
 
     def _pass_on(self, interim: Response) -> None:
         """An interim response goes on to a viewer that can tell it apart (RFC 9110 §15.2)."""
@@ -80,8 +83,13 @@ class Delivery:
             fields = end_to_end(interim.fields)
             self._connection.write(response_head(interim.status, interim.reason, fields), b"")
 
-    async def _send(self, outcome: Outcome) -> None:
-        fields = self._listener.front.dressed(outcome, self._id)
+    def _dressed(self, outcome: Outcome, errand: Errand | None) -> Fields:
+        asked = None if errand is None else (errand.request, errand.route)
+        took_s = self._listener.clock() - self._began
+        return self._listener.front.dressed(outcome, self._id, asked, took_s)
+
+    async def _send(self, outcome: Outcome, errand: Errand) -> None:
+        fields = self._dressed(outcome, errand)
         told = Told(outcome.status, outcome.result, 0, fields, outcome.trace.detail)
         try:
             if isinstance(outcome.body, bytes | memoryview) or outcome.body is None:
@@ -131,6 +139,7 @@ class Delivery:
         """A stored answer, for a connection that does not stay or a viewer of HTTP/1.0."""
         head = answer.head(now)
         if answer.has_id:
+            self._id = answer.own_id or self._id
             head = b"%b%b\r\n\r\n" % (head, self._id)
         connection_line = self._connection_line()
         if connection_line is not None:
@@ -139,15 +148,17 @@ class Delivery:
         self._tell(Told(answer.status, answer.result, self._sent_bytes, answer.fields))
         self._end()
 
-    def send_refusal(self, refusal: Refusal, now: float) -> None:
-        """A page of our own."""
+    def send_refusal(self, refusal: Refusal, now: float, errand: Errand | None = None) -> None:
+        """A page of our own; `errand` is what failed, if that is why."""
+        if refusal.status in CLOSING and isinstance(self._listener.front, ViewerFront):
+            self._connection.closing = True
         outcome = self._listener.refuse(refusal, self._id, now)
-        fields = self._listener.front.dressed(outcome, self._id)
+        fields = self._dressed(outcome, errand)
         head_only = self._request is not None and self._request.method == b"HEAD"
         head_only = head_only or self._asked.method == b"HEAD"
         body = b"" if head_only or not isinstance(outcome.body, bytes) else outcome.body
         self._write_whole(outcome, fields, body)
-        told = Told(outcome.status, Result.ERROR, self._sent_bytes, fields, refusal.detail)
+        told = Told(outcome.status, outcome.result, self._sent_bytes, fields, refusal.detail)
         self._tell(told)
         self._end()
 

@@ -10,6 +10,7 @@ from edgecache.http.message import Response, first_value
 from edgecache.rules.forwarding import forwarded
 from edgecache.rules.invalidation import invalidated_targets
 from edgecache.rules.keys import cache_key
+from edgecache.rules.quotas import outgrows_quota
 from edgecache.rules.replying import plan_reply
 from edgecache.rules.reuse import serves_on_error
 from edgecache.rules.revalidation import head_agrees, refreshed
@@ -21,11 +22,12 @@ from edgecache.store.memory import MemoryStore
 from edgecache.tier.answer import CacheStatus, Errand, Found, Outcome, Result
 from edgecache.tier.build import from_entry, from_reply
 from edgecache.tier.compress import compressed
+from edgecache.tier.failures import Failures
 from edgecache.tier.flight import Ending, Flight, Flights, Landing
 from edgecache.tier.question import Question, question
 from edgecache.tier.receiving import Receiving, result_of
 from edgecache.tier.world import TierWorld
-from edgecache.upstream.base import Body, Call, OnInterim, Reply, Upstream, UpstreamError
+from edgecache.upstream.base import Body, Call, Fault, OnInterim, Reply, Upstream, UpstreamError
 
 
 class Asking:
@@ -39,6 +41,7 @@ class Asking:
         self._upstream = upstream
         self._world = world
         self._receiving = Receiving(store, flights, world)
+        self._failures = Failures()
 
     async def pass_through(
         self, errand: Errand, body: Body | None, on_interim: OnInterim = None
@@ -64,6 +67,7 @@ class Asking:
         try:
             outcome, landing = await self._ask(errand, flight, on_interim)
         except UpstreamError as error:
+            self._failures.failed(errand, error, self._world.clock())
             landing = Landing(Ending.FAILED, error=error)
             return self.after_failure(errand, error)
         finally:
@@ -88,12 +92,30 @@ class Asking:
             raise error
         return outcome
 
+    def as_before(self, errand: Errand) -> Outcome | None:
+        """What upstream's failure of a moment ago gives again, without asking; None: ask.
+
+        UpstreamError when it is the failure itself.
+        """
+        failure = self._failures.known(errand, self._world.clock())
+        if failure is None:
+            return None
+        outcome = self._stale_instead(errand, cut_off=failure.fault is not None)
+        if outcome is None and failure.fault is not None:
+            raise UpstreamError(failure.fault, failure.where, sent=False)
+        return outcome
+
+    def lately_failed(self, errand: Errand) -> bool:
+        """Whether upstream is to be left alone for now."""
+        return self._failures.known(errand, self._world.clock()) is not None
+
     async def _ask(
         self, errand: Errand, flight: Flight | None, on_interim: OnInterim
     ) -> tuple[Outcome, Landing]:
         asked = question(errand, self._store.variants(errand.key))
         self._world.counters.misses[errand.why] += 1
         reply = await self._fetch(Call(asked.request, errand.route, None, on_interim))
+        self._failures.answered(errand)
         if reply.head.status == 304 and asked.candidates:
             reply.body.close()
             entry = asked.validated(reply.head)
@@ -104,6 +126,7 @@ class Asking:
         if reply.head.status >= 500:
             outcome = self._stale_instead(errand, cut_off=False)
             if outcome is not None:
+                self._failures.stood_in(errand, reply.head.status, self._world.clock())
                 reply.body.close()
                 return outcome, Landing(Ending.UNCACHEABLE)
         return await self._receive(errand, flight, asked, reply)
@@ -126,6 +149,9 @@ class Asking:
                 reply.body.close()  # ask for the part alone rather than carry the whole past it
                 part = replace(errand, key=b"", why=MissReason.RANGE)
                 return await self.pass_through(part, None), Landing(Ending.UNCACHEABLE)
+            if outgrows_quota(length, errand.route):
+                reply.body.close()
+                raise UpstreamError(Fault.TOO_BIG, "origin")
         if not_stored is not None:
             outcome = from_reply(reply, errand, self._world.clock(), result_of(reply))
             outcome.not_stored = not_stored

@@ -30,8 +30,8 @@ from edgecache.rules.response_headers import (
     with_timing,
 )
 from edgecache.rules.routing import Route, RouteTable, route
-from edgecache.rules.viewer_headers import depends_on_viewer, enriched, needs_place
 from edgecache.rules.verdicts import MissReason
+from edgecache.rules.viewer_headers import depends_on_viewer, enriched, needs_place
 from edgecache.tier.answer import Errand, Found, Outcome, Refusal, Result
 from edgecache.tier.error_pages import ErrorPages
 from edgecache.tier.tier import Tier
@@ -169,7 +169,8 @@ class ViewerFront:
             fields = (*fields, (b"date", format_date(self.tier.world.clock())))
         cached = outcome.age_s is not None and outcome.status in (200, 206)
         plain = found.distribution.semantics == "rfc9111"
-        if cached and not plain and first_value(fields, b"accept-ranges") is None:
+        said = any(name in (b"accept-ranges", b"content-encoding") for name, _ in fields)
+        if cached and not plain and not said:
             fields = (*fields, (b"accept-ranges", b"bytes"))
         return fields
 

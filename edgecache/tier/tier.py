@@ -80,6 +80,9 @@ class Tier:
         """Do an errand: read along with a flight, or lead one. UpstreamError when all failed."""
         if not errand.key:
             return await self._asking.pass_through(errand, body, on_interim)
+        as_before = self._asking.as_before(errand)
+        if as_before is not None:
+            return as_before
         if errand.request.method == b"HEAD" or not _collapses(errand.route):
             return await self._asking.lead(errand, None, on_interim)
         attempt = 1
@@ -142,8 +145,8 @@ class Tier:
         return from_entry(found, request, now, Result.HIT, hit_trace(found))
 
     def refresh(self, errand: Errand) -> None:
-        """Renew an entry in the background, unless a flight for it is under way."""
-        if self.flights.get(errand.flight_key) is None:
+        """Renew an entry in the background, unless that is under way or has just failed."""
+        if self.flights.get(errand.flight_key) is None and not self._asking.lately_failed(errand):
             flight = self.flights.open(errand.flight_key)
             self.world.spawn(self._asking.refresh(errand, flight))
 

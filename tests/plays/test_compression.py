@@ -10,13 +10,17 @@ from dataclasses import replace
 import brotli  # type: ignore[import-untyped]
 import pytest
 
-from edgecache.config.model import CachePolicy
+from edgecache.config.model import CachePolicy, HeaderSelection
 from edgecache.rules.routing import compile_routes
 from edgecache.tier.tier import Tier
 from tests.world.play import Play, config_of
 from tests.world.viewer import Got
 
-BOTH = CachePolicy(accept_encoding_gzip=True, accept_encoding_brotli=True)
+BOTH = CachePolicy(
+    accept_encoding_gzip=True,
+    accept_encoding_brotli=True,
+    headers=HeaderSelection(behavior="whitelist", items=("Origin",)),
+)
 PAGE = "<p>The quick brown fox jumps over the lazy dog.</p>\n" * 100
 CODED: dict[str, Callable[[bytes], bytes]] = {"br": brotli.decompress, "gzip": gzip.decompress}
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 _TV = re.compile(
     rb"smart-?tv|google ?tv|apple ?tv|hbbtv|web0s|netcast|roku|crkey|bravia|viera"
-    rb"|\baft[a-z]{1,4}\b|tizen[^)]*\btv\b|\btv\b[^)]*tizen|android tv",
+    rb"|\baft[a-z]{1,4}\b|android tv",
     re.IGNORECASE,
 )
+_TIZEN, _TIZEN_TV = re.compile(rb"tizen", re.IGNORECASE), re.compile(rb"\btv\b", re.IGNORECASE)
 _TABLET = re.compile(rb"ipad|tablet|playbook|kindle|\bsilk/", re.IGNORECASE)
 _MOBILE = re.compile(rb"mobi|iphone|ipod|windows phone|blackberry|opera mini", re.IGNORECASE)
 _ANDROID = re.compile(rb"android", re.IGNORECASE)
@@ -36,7 +37,10 @@ class Device:
 
 def device_of(user_agent: bytes) -> Device:
     """The device a User-Agent tells of; without one (empty) it counts as a desktop."""
-    tv = _TV.search(user_agent) is not None
+    tv = _TV.search(user_agent) is not None or (
+        # Tizen is on watches and phones, too. Two searches: one for both would not be linear.
+        _TIZEN.search(user_agent) is not None and _TIZEN_TV.search(user_agent) is not None
+    )
     mobile = _MOBILE.search(user_agent) is not None
     android = _ANDROID.search(user_agent) is not None and b"Windows Phone" not in user_agent
     # An Android phone says "Mobile", a tablet does not (Chrome, "User-Agent strings").

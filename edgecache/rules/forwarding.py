@@ -19,7 +19,7 @@ CONDITIONS = frozenset(
     {b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since", b"if-range"}
 )
 # Ours to say, never a viewer's (hostile-inputs B06).
-OURS = frozenset({b"x-amz-cf-id", b"x-cache", b"age", b"cdn-loop", b"x-fill-seq", b"expect"})
+OURS = frozenset({b"x-amz-cf-id", b"x-cache", b"age", b"x-fill-seq", b"expect"})
 
 
 def forwarded(request: Request, route: Route, *, cacheable: bool, part: Fields = ()) -> Request:
@@ -60,7 +60,7 @@ def _chosen_fields(request: Request, route: Route) -> Fields:
         names |= _extra_names(viewer, extra.headers)
     if request.has_body:  # what describes a body goes wherever it goes
         names |= {name for name, _ in viewer if name.startswith(b"content-")}
-    names |= {b"x-forwarded-for"}
+    names |= {b"x-forwarded-for", b"cdn-loop"}  # RFC 8586 §2: never taken away
     if request.method.decode("ascii") not in route.behavior.cached_methods:
         names |= {b"authorization"}
     names -= CONDITIONS | {b"cookie", b"accept-encoding", b"range"}

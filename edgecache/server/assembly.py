@@ -77,7 +77,9 @@ class Assembly:
         signer = IdentitySigner(self._secrets.identity, wall_clock)
         brand = self.config.brand
         via = f"{self.name.lower()}.{brand}.net ({brand})".encode()
-        origins = OriginUpstream(self._pool, sign=signer.sign, via=via, agent=agent_of(brand))
+        origins = OriginUpstream(
+            self._pool, sign=signer.sign, via=via, agent=agent_of(brand), cdn_id=brand.encode()
+        )
         return GroupUpstream(origins, self.clock, self._counters)
 
     def _peer(self, listen: str, fallback: Upstream | None) -> PeerUpstream:

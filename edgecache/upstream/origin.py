@@ -6,9 +6,11 @@ CloudFront Developer Guide, "Origin settings": connection attempts and timeouts.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from edgecache.http.message import Request
 from edgecache.rules.failover import ATTEMPTED_AGAIN
+from edgecache.rules.quotas import passed
 from edgecache.upstream.base import Body, Call, Fault, Reply, UpstreamError
 from edgecache.upstream.dressing import USER_AGENT, Sign, dressed, endpoint_of
 from edgecache.upstream.endpoint import Endpoint, Outgoing
@@ -22,7 +24,7 @@ class OriginUpstream:
     """Asks the origin of a call's route over `pool`.
 
     `sign` proves who we are to origins with `access = "identity"`; `via` is our pseudonym, `agent`
-    our User-Agent under CloudFront's rules.
+    our User-Agent under CloudFront's rules; `cdn_id` our name in CDN-Loop (RFC 8586).
     """
 
     def __init__(
@@ -32,14 +34,17 @@ class OriginUpstream:
         sign: Sign | None = None,
         via: bytes = b"edgecache",
         agent: bytes = USER_AGENT,
+        cdn_id: bytes = b"edgecache",
     ) -> None:
         self._pool = pool
         self._sign = sign
         self._via = via
         self._agent = agent
+        self._cdn_id = cdn_id
 
     async def fetch(self, call: Call) -> Reply:
         """The origin's final response. UpstreamError after the last attempt."""
+        call = replace(call, request=passed(call.request, self._cdn_id))
         endpoint = endpoint_of(call.route.origin, call.request.scheme)
         outgoing = dressed(call, self._via, self._sign, self._agent)
         reply = await self._attempted(call, endpoint, outgoing)

@@ -1,4 +1,4 @@
-"""The benchmark runs, and keeps a line that says what it measured. What it measured is not tested."""
+"""The benchmark runs and keeps a line that says what it measured; figures are not tested."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def up(
 
     def tell(children: Sequence[Child], pids: Mapping[str, int]) -> None:
         if as_json:
-            typer.echo(present.as_json(children, pids))
+            typer.echo(present.as_json(children, pids, wanted))
         else:
             present.print_table(wanted, children, pids)
 

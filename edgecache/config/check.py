@@ -62,6 +62,8 @@ def listeners(config: Config) -> Iterator[tuple[str, str]]:
         yield "bucket.listen", config.bucket.listen
     for index, location in enumerate(config.locations):
         yield f"locations[{index}].listen", location.listen
+        if location.listen_tls:
+            yield f"locations[{index}].listen_tls", location.listen_tls
 
 
 def _check_addresses(config: Config, problems: Problems) -> None:

@@ -168,7 +168,16 @@ def _anchored(config: Config, folder: Path) -> Config:
         return replace(origin, ca_file=at(origin.ca_file))
 
     def distribution_at(distribution: Distribution) -> Distribution:
-        return replace(distribution, origins=tuple(map(origin_at, distribution.origins)))
+        given = distribution.viewer_certificate
+        return replace(
+            distribution,
+            origins=tuple(map(origin_at, distribution.origins)),
+            viewer_certificate=replace(
+                given,
+                certificate_file=at(given.certificate_file),
+                key_file=at(given.key_file),
+            ),
+        )
 
     bucket = config.bucket
     return replace(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from random import random
 
 import httpx
+from msgspec.structs import replace
 
 from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
 from edgecache.config.model import Config, Location
@@ -25,6 +27,7 @@ from edgecache.server.memo import Memo
 from edgecache.server.node import Node
 from edgecache.server.request_ids import RequestIds
 from edgecache.server.telling import Teller
+from edgecache.server.tls import Certificate, TlsPort, load_certificates
 from edgecache.server.world import Tasks, pause, random_bytes, steady_clock, wall_clock
 from edgecache.store.memory import MemoryStore
 from edgecache.tier.front import Front, FrontWorld, PeerFront, ViewerFront
@@ -64,7 +67,12 @@ class Assembly:
         inner = "EDGE" if self.config.regional is None else "REC"
         world = FrontWorld(place_of, random, https_port(location), inner)
         front = ViewerFront(tier, self.table, self.config.brand, world)
-        return self._node("edge", tier, front)
+        node = self._node("edge", tier, front)
+        if location.listen_tls:
+            node.certificates = self._certificates
+            port = TlsPort(self._certificates(self.config))
+            node.secure = node.listener.secured(port, Memo() if self._memo else None)
+        return node
 
     def regional(self) -> Node:
         """The regional cache."""
@@ -117,6 +125,11 @@ class Assembly:
         )
         location = tier.name if role == "edge" else ""
         return Node(self.name, role, location, os.getpid(), listener, log, file, self._bus())
+
+    def _certificates(self, config: Config) -> tuple[Certificate, ...]:
+        """Those of `config`; what is made is kept in the folder of this installation."""
+        own = replace(config, state_dir=self.config.state_dir)
+        return load_certificates(own, datetime.fromtimestamp(wall_clock(), UTC))
 
     def _bus(self) -> Bus | None:
         if self.config.control is None:

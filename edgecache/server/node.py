@@ -20,6 +20,7 @@ from edgecache.control.nodes import Status
 from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.rules.routing import compile_routes
 from edgecache.server.listener import Listener
+from edgecache.server.tls import Certificate
 
 logger = logging.getLogger("edgecache.server")
 
@@ -42,6 +43,8 @@ class Node:
     log: AccessLog
     log_file: LogFile
     bus: Bus | None = None
+    secure: Listener | None = None  # for TLS, beside `listener`
+    certificates: Callable[[Config], tuple[Certificate, ...]] | None = None  # may block
     generation: int = 0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -75,10 +78,21 @@ class Node:
         """Take over what an entry of the log says; kinds of a newer control are passed over."""
         if entry.kind == Kind.CONFIG:
             config = msgspec.convert(entry.body, Config)
+            await self._renew(config)
             self.listener.front.table = compile_routes(config)
             self.generation = entry.seq
             if self.bus is not None:
                 await self.bus.report(self._status())
+
+    async def _renew(self, config: Config) -> None:
+        """The certificates of a new configuration; what cannot be read leaves the former ones."""
+        if self.secure is None or self.secure.tls is None or self.certificates is None:
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            self.secure.tls.use(await loop.run_in_executor(None, self.certificates, config))
+        except (OSError, ValueError) as error:
+            logger.error("certificates were not renewed: %s", error)
 
     async def _tick(self) -> None:
         while True:

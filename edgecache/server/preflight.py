@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgecache.config.listen import Address, UnixAddress, parse_listen
-from edgecache.config.model import Config
+from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
+from edgecache.config.model import Config, Location, ViewerCertificate
 from edgecache.server.geo import unreadable
 
 _CONNECT_S_MAX = 1.0
@@ -39,6 +39,14 @@ def bindings(config: Config) -> Iterator[Binding]:
     for who, part in named:
         if part is not None:
             yield Binding(parse_listen(part.listen, config.state_dir), who)
+    for location in config.locations:
+        yield from secure_bindings(location)
+
+
+def secure_bindings(location: Location) -> Iterator[Binding]:
+    """Where a location speaks TLS, if it does."""
+    if location.listen_tls:
+        yield Binding(tcp_address(location.listen_tls), f"location {location.name}, TLS")
 
 
 def occupied(wanted: Iterable[Binding]) -> list[str]:
@@ -65,11 +73,21 @@ def missing(config: Config) -> list[str]:
             if origin.ca_file and not Path(origin.ca_file).is_file():
                 where = f"distributions[{i}].origins[{j}].ca_file"
                 lines.append(f"{where}: no such file: {origin.ca_file}")
+        lines += _missing_of(distribution.viewer_certificate, f"distributions[{i}]")
     for name in ("geo_database", "asn_database"):
         path = getattr(config, name)
         if path and (trouble := unreadable(path)):
             lines.append(f"{name}: {trouble}: {path}")
     return lines + unusable(config.state_dir)
+
+
+def _missing_of(certificate: ViewerCertificate, where: str) -> list[str]:
+    files = {"certificate_file": certificate.certificate_file, "key_file": certificate.key_file}
+    return [
+        f"{where}.viewer_certificate.{name}: no such file: {path}"
+        for name, path in files.items()
+        if path and not Path(path).is_file()
+    ]
 
 
 def unusable(state_dir: str) -> list[str]:

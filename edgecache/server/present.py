@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from edgecache.config.listen import TcpAddress
+from edgecache.config.listen import TcpAddress, tcp_address
 from edgecache.config.model import Config
+from edgecache.server.certificates import ca_file
 from edgecache.server.process import Child
 
 
-def as_json(children: Sequence[Child], pids: Mapping[str, int]) -> str:
-    """One line: `nodes` (role, name, address, pid), `control` (its URL), `locations` (URLs)."""
+def as_json(
+    children: Sequence[Child], pids: Mapping[str, int], config: Config | None = None
+) -> str:
+    """One line: `nodes` (role, name, address, pid), `control` (its URL), `locations` (URLs).
+
+    With `config` also `secure_locations` (https URLs), and `ca_file` when we made one.
+    """
     nodes = [
         {
             "role": child.role,
@@ -23,7 +31,11 @@ def as_json(children: Sequence[Child], pids: Mapping[str, int]) -> str:
     ]
     control = next((_url(child) for child in children if child.role == "control"), "")
     locations = {child.location: _url(child) for child in children if child.location}
-    return json.dumps({"nodes": nodes, "control": control, "locations": locations})
+    told = {"nodes": nodes, "control": control, "locations": locations}
+    secure = _secure(config) if config else {}
+    if config and secure:
+        told |= {"secure_locations": secure, "ca_file": development_ca(config)}
+    return json.dumps(told)
 
 
 def print_table(config: Config, children: Sequence[Child], pids: Mapping[str, int]) -> None:
@@ -38,7 +50,7 @@ def print_table(config: Config, children: Sequence[Child], pids: Mapping[str, in
         )
     console = Console(soft_wrap=True)
     console.print(table)
-    for line in to_try(config, children):
+    for line in (*to_try(config, children), *to_try_secure(config)):
         console.print(line, markup=False, highlight=False)
     console.print("Ctrl-C stops it all.", markup=False, highlight=False)
 
@@ -50,6 +62,38 @@ def to_try(config: Config, children: Sequence[Child]) -> list[str]:
     host = _host_option(config)
     first = [f"curl -i{host} {url}/" for url in edges[:1] * 2 + edges[1:2]]
     return [*first, *control][:3]
+
+
+def to_try_secure(config: Config) -> list[str]:
+    """The curl line for the first location that speaks TLS, with the authority to trust."""
+    urls = [*_secure(config).values()][:1]
+    ca = development_ca(config)
+    option = f" --cacert {shlex.quote(_near(ca))}" if ca else ""
+    return [f"curl -i{option}{_host_option(config)} {url}/" for url in urls]
+
+
+def development_ca(config: Config) -> str:
+    """The certificate of the development authority, empty when there is none."""
+    path = ca_file(config.state_dir)
+    return str(path) if path.is_file() else ""
+
+
+def _secure(config: Config) -> dict[str, str]:
+    listening = [location for location in config.locations if location.listen_tls]
+    addresses = {location.name: tcp_address(location.listen_tls) for location in listening}
+    names = {name for one in config.distributions for name in one.aliases}
+    return {
+        name: f"https://localhost:{address.port}"
+        if "localhost" in names and address.host in ("127.0.0.1", "0.0.0.0", "localhost")
+        else address.url.replace("http:", "https:", 1)
+        for name, address in addresses.items()
+    }
+
+
+def _near(path: str) -> str:
+    """As short as it can be said from here."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
 
 def _host_option(config: Config) -> str:

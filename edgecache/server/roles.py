@@ -11,21 +11,24 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import uvicorn
 
-from edgecache.config.listen import Address, UnixAddress, parse_listen
+from edgecache.config.listen import Address, TcpAddress, UnixAddress, parse_listen, tcp_address
 from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.config.secrets import load_secrets
 from edgecache.server.assembly import Assembly
+from edgecache.server.listener import Listener
 from edgecache.server.node import Node
 from edgecache.server.process import watch_parent
 from edgecache.server.protocol import Connection
 from edgecache.server.serving import serve_config
 
 BACKLOG = 4_096  # Linux's own default for net.core.somaxconn
+CLOSE_NOTIFY_S_MAX = 5.0  # for a viewer to answer our close_notify; nginx's lingering_timeout
 
 App = Callable[[MutableMapping[str, Any], Any, Any], Awaitable[None]]
 
@@ -35,7 +38,8 @@ def run_edge(config_path: str, location: str, worker: int) -> int:
     config = load(config_path)
     found = next(place for place in config.locations if place.name == location)
     node = Assembly(config, f"edge-{location}-{worker}").edge(found)
-    return _serve_node(node, config, parse_listen(found.listen, config.state_dir))
+    secure = tcp_address(found.listen_tls) if found.listen_tls else None
+    return _serve_node(node, config, parse_listen(found.listen, config.state_dir), secure)
 
 
 def run_regional(config_path: str) -> int:
@@ -78,7 +82,9 @@ def run_origin(config_path: str) -> int:
 def _nothing() -> None: ...
 
 
-def _serve_node(node: Node, config: Config, address: Address) -> int:
+def _serve_node(
+    node: Node, config: Config, address: Address, secure: TcpAddress | None = None
+) -> int:
     settings = uvicorn.Config(
         node,
         http=Connection,
@@ -92,7 +98,10 @@ def _serve_node(node: Node, config: Config, address: Address) -> int:
         backlog=BACKLOG,
         timeout_graceful_shutdown=int(config.limits.drain_s_max),
     )
-    return _run(settings, address, _nothing)
+    server = _Server(settings)
+    if secure is not None and node.secure is not None:
+        server.secure = (node.secure, _bound(secure))
+    return server.run_until_told([_bound(address)])
 
 
 def _serve_app(app: Any, config: Config, address: Address, on_exit: Callable[[], None]) -> int:
@@ -115,10 +124,29 @@ class _Server(uvicorn.Server):
     """Uvicorn's server, which also leaves when the supervisor that started it is gone."""
 
     on_exit: Callable[[], None] = staticmethod(_nothing)
+    secure: tuple[Listener, socket.socket] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         watch_parent(asyncio.get_running_loop(), self._leave)
         await super().startup(sockets)
+        if self.secure is not None:
+            await self._listen_with_tls(*self.secure)
+
+    async def _listen_with_tls(self, listener: Listener, bound: socket.socket) -> None:
+        """One more of Uvicorn's servers, which it closes and drains like its own."""
+        port = listener.tls
+        assert port is not None
+        settings = SimpleNamespace(loaded_app=SimpleNamespace(listener=listener))
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            lambda: Connection(settings, self.server_state, {}, loop),
+            sock=bound,
+            ssl=port.context,
+            ssl_handshake_timeout=listener.limits.head_s_max,
+            ssl_shutdown_timeout=CLOSE_NOTIFY_S_MAX,
+            backlog=BACKLOG,
+        )
+        self.servers.append(server)
 
     def _leave(self) -> None:
         self.should_exit = True

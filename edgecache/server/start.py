@@ -74,11 +74,14 @@ def edge(config: Config, path: Path, location: str, worker: int) -> int:
         raise RefusedError([f"--location: {location} is not in {path} (known: {known})"])
     if worker == 0:
         _refuse(preflight.unusable(config.state_dir))
-        binding = Binding(tcp_address(found.listen), f"location {location}")
+        listening = [
+            Binding(tcp_address(found.listen), f"location {location}"),
+            *preflight.secure_bindings(found),
+        ]
         if found.workers > 1:
             children = workers(found, path)
-            return _supervised(children, _plain_hooks(children), [binding], config.limits)
-        _refuse(preflight.occupied([binding]))
+            return _supervised(children, _plain_hooks(children), listening, config.limits)
+        _refuse(preflight.occupied(listening))
     from edgecache.server.roles import run_edge
 
     return run_edge(str(path), location, max(worker, 1))

@@ -29,7 +29,7 @@ from edgecache.server.protocol import Connection
 from edgecache.server.request_ids import RequestIds
 from edgecache.server.telling import Teller
 from edgecache.store.memory import MemoryStore
-from edgecache.tier.front import ViewerFront
+from edgecache.tier.front import FrontWorld, ViewerFront
 from edgecache.tier.tier import Tier
 from edgecache.tier.world import TierWorld
 from edgecache.upstream.group import GroupUpstream
@@ -51,6 +51,9 @@ class Scene:
     methods: tuple[str, ...] = EVERY_METHOD
     regional: bool = False
     compress: bool = False
+    behavior: dict[str, Any] = field(default_factory=dict)  # more of the default behavior
+    site: dict[str, Any] = field(default_factory=dict)  # more of the distribution
+    world: FrontWorld = FrontWorld()
     memo: bool = True
     memory_bytes: int = 8 * MIB
     limits: Limits = field(default_factory=Limits)
@@ -122,7 +125,8 @@ class Play:
         return Tier(name, MemoryStore(self.scene.memory_bytes), upstream, world)
 
     def _listener(self) -> Listener:
-        front = ViewerFront(self.edge, compile_routes(config_of(self.scene)), "cloudfront")
+        table = compile_routes(config_of(self.scene))
+        front = ViewerFront(self.edge, table, "cloudfront", self.scene.world)
         return Listener(
             front,
             self.scene.limits,
@@ -160,6 +164,7 @@ def config_of(scene: Scene) -> Config:
         origin_request_policy=extra,
         allowed_methods=scene.methods,
         compress=scene.compress,
+        **scene.behavior,
     )
     distribution = Distribution(
         id="EPLAY",
@@ -168,5 +173,6 @@ def config_of(scene: Scene) -> Config:
         origins=(Origin(id="o", domain_name="origin.test"),),
         default_behavior=behavior,
         semantics=scene.semantics,
+        **scene.site,
     )
     return Config(distributions=(distribution,), limits=scene.limits)

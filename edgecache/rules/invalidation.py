@@ -52,6 +52,18 @@ def same_origin(reference: bytes, request: Request) -> Target | None:
 
 def _split(target: bytes) -> Target:
     path, mark, query = target.partition(b"?")
-    if not path.startswith(b"/"):
-        path = b"/" + path
-    return path, query if mark else None
+    return _without_dots(path), query if mark else None
+
+
+def _without_dots(path: bytes) -> bytes:
+    """RFC 3986 §5.2.4; empty segments stay, as they do in keys."""
+    segments = path.removeprefix(b"/").split(b"/")
+    kept: list[bytes] = []
+    for segment in segments:
+        if segment == b"..":
+            del kept[-1:]
+        elif segment != b".":
+            kept.append(segment)
+    if segments[-1] in (b".", b".."):
+        kept.append(b"")
+    return b"/" + b"/".join(kept)

@@ -33,7 +33,7 @@ class Question:
             own = parse_etag(first_value(entry.head.fields, b"etag") or b"")
             if own is not None and own.opaque == told.opaque:
                 return entry
-        return self.candidates[0] if len(self.candidates) == 1 else None
+        return None  # §4.3.4: a tag that none of them has updates none of them
 
 
 def question(errand: Errand, variants: tuple[Entry, ...]) -> Question:

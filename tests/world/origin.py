@@ -107,6 +107,15 @@ class HeldOrigin:
         self._next_open().set_result(Reply(head, held))
         self._loop.settle()
 
+    def interim(self, status: int, **fields: str) -> None:
+        """Send a 1xx response to the oldest open request, which stays open."""
+        self._loop.settle()
+        call = next(call for call, future in self._open if not future.done())
+        listed = tuple((name.replace("_", "-").encode(), v.encode()) for name, v in fields.items())
+        if call.on_interim is not None:
+            call.on_interim(Response(status, b"", listed, self._clock.now, self._clock.now))
+        self._loop.settle()
+
     def fails(self, fault: Fault = Fault.REFUSED) -> None:
         """Fail the oldest open request."""
         self._next_open().set_exception(UpstreamError(fault, "origin"))

@@ -29,6 +29,7 @@ class Selection(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     behavior: ItemBehavior = "none"
     items: tuple[str, ...] = ()
+    wildcards: bool = False  # items may hold * and ?: the cookies of ForwardedValues
 
 
 class HeaderSelection(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -121,7 +122,7 @@ class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     access: Literal["none", "identity"] = "none"
     access_identity: str = ""
     access_control_id: str = ""
-    kind: Literal["custom", "s3"] = "custom"
+    kind: Literal["custom", "s3", "vpc"] = "custom"
     ca_file: str = ""
 
 
@@ -138,8 +139,27 @@ class OriginGroup(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     remember_s: float = 0
 
 
+class ForwardedValues(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The way before policies: what is forwarded and keyed, and the TTLs (seconds).
+
+    `config.aws.legacy` says which policies it stands for. `headers` is names or `("*",)`.
+    """
+
+    query_string: bool = False
+    query_string_cache_keys: tuple[str, ...] = ()
+    cookies: Literal["none", "whitelist", "all"] = "none"
+    cookie_names: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    ttl_s_min: int = 0
+    ttl_s_default: int = 86_400
+    ttl_s_max: int = 31_536_000
+
+
 class Behavior(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What holds for the paths of one pattern. `origin` names an origin or an origin group."""
+    """What holds for the paths of one pattern. `origin` names an origin or an origin group.
+
+    With `forwarded_values` the cache and origin request policies are those it stands for.
+    """
 
     path_pattern: str = "*"
     origin: str
@@ -149,6 +169,7 @@ class Behavior(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cache_policy: CachePolicy = CachePolicy()
     origin_request_policy: OriginRequestPolicy | None = None
     response_headers_policy: ResponseHeadersPolicy | None = None
+    forwarded_values: ForwardedValues | None = None
     compress: bool = False
     trusted_key_groups: tuple[str, ...] = ()
     trusted_signers: tuple[str, ...] = ()

@@ -6,11 +6,14 @@ The encoding is injective: every part is preceded by its length, lists by their 
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
+
 from edgecache.config.model import CachePolicy, HeaderSelection, Selection
 from edgecache.http.encodings import accepts
 from edgecache.http.fields import cookie_pairs, query_pairs
 from edgecache.http.message import Fields, Request, combined_value, field_values
-from edgecache.rules.routing import Route
+from edgecache.rules.routing import Route, pattern
 
 Pair = tuple[bytes, bytes | None]
 TARGET_URI = CachePolicy(
@@ -95,6 +98,8 @@ def chosen_cookies(request: Request, selection: Selection) -> list[Pair]:
 
 
 def _chosen(pairs: list[Pair], selection: Selection) -> list[Pair]:
+    if selection.wildcards:
+        return [pair for pair in pairs if _matches_any(pair[0], selection.items)]
     names = {name.encode() for name in selection.items}
     match selection.behavior:
         case "all":
@@ -105,6 +110,16 @@ def _chosen(pairs: list[Pair], selection: Selection) -> list[Pair]:
             return [pair for pair in pairs if pair[0] not in names]
         case _:
             return []
+
+
+def _matches_any(name: bytes, patterns: tuple[str, ...]) -> bool:
+    return any(found.fullmatch(b"/" + name) for found in _name_patterns(patterns))
+
+
+@lru_cache(maxsize=4096)
+def _name_patterns(patterns: tuple[str, ...]) -> tuple[re.Pattern[bytes], ...]:
+    """Names with `*` and `?` (a cookie list of ForwardedValues), matched as paths are."""
+    return tuple(pattern("/" + item) for item in patterns)
 
 
 def keyed_encoding(fields: Fields, policy: CachePolicy, minor: int) -> bytes:

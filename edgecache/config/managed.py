@@ -1,6 +1,7 @@
 """The managed policies of CloudFront, as data: the same ids and names in every account.
 
-CloudFront Developer Guide, "Use managed cache policies" and "Use managed origin request policies".
+CloudFront Developer Guide, "Use managed cache policies", "Use managed origin request policies"
+and "Use managed response headers policies".
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ from typing import Literal, TypeVar
 
 from edgecache.config.model import (
     CachePolicy,
+    CorsHeaders,
     HeaderSelection,
     OriginRequestPolicy,
+    ResponseHeadersPolicy,
     Selection,
+    SetHeader,
 )
 
 PREFIX = "Managed-"  # the API has it in most names, the documentation in none: both are answered
 
-Policy = TypeVar("Policy", CachePolicy, OriginRequestPolicy)
+Policy = TypeVar("Policy", CachePolicy, OriginRequestPolicy, ResponseHeadersPolicy)
 
 _ALL = Selection(behavior="all")
 _NONE = Selection()
@@ -180,6 +184,55 @@ ORIGIN_REQUEST_POLICIES: tuple[OriginRequestPolicy, ...] = (
         "Managed-UserAgentRefererHeaders",
         "acba4595-bd28-49b8-b9fe-13317c0390fa",
         _headers("User-Agent", "Referer"),
+    ),
+)
+
+
+def _set(name: str, value: str, *, override: bool = False) -> SetHeader:
+    return SetHeader(name=name, value=value, override=override)
+
+
+_SIMPLE_CORS = CorsHeaders(allow_origins=("*",))
+_PREFLIGHT_CORS = CorsHeaders(
+    allow_origins=("*",),
+    allow_methods=("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"),
+    expose_headers=("*",),
+)
+_SECURITY = (
+    _set("Referrer-Policy", "strict-origin-when-cross-origin"),
+    _set("Strict-Transport-Security", "max-age=31536000"),
+    _set("X-Content-Type-Options", "nosniff", override=True),
+    _set("X-Frame-Options", "SAMEORIGIN"),
+    _set("X-XSS-Protection", "1; mode=block"),
+)
+
+RESPONSE_HEADERS_POLICIES: tuple[ResponseHeadersPolicy, ...] = (
+    ResponseHeadersPolicy(
+        id="60669652-455b-4ae9-85a4-c4c02393f86c",
+        name="Managed-SimpleCORS",
+        cors=_SIMPLE_CORS,
+    ),
+    ResponseHeadersPolicy(
+        id="5cc3b908-e619-4b99-88e5-2cf7f45965bd",
+        name="Managed-CORS-With-Preflight",
+        cors=_PREFLIGHT_CORS,
+    ),
+    ResponseHeadersPolicy(
+        id="67f7725c-6f97-4210-82d7-5512b31e9d03",
+        name="Managed-SecurityHeadersPolicy",
+        security=_SECURITY,
+    ),
+    ResponseHeadersPolicy(
+        id="e61eb60c-9c35-4d20-a928-2b84e02af89c",
+        name="Managed-CORS-and-SecurityHeadersPolicy",
+        cors=_SIMPLE_CORS,
+        security=_SECURITY,
+    ),
+    ResponseHeadersPolicy(
+        id="eaab4381-ed33-4a86-88ca-d9558dc6cd63",
+        name="Managed-CORS-with-preflight-and-SecurityHeadersPolicy",
+        cors=_PREFLIGHT_CORS,
+        security=_SECURITY,
     ),
 )
 

@@ -1,0 +1,70 @@
+"""What the model cannot say. Law: kept is what a document has and writing the model does not give.
+
+`kept` has the shape of the document without its `Items`: where members are listed (origins, groups,
+behaviors, error pages), the level below is keyed by what names one of them, so that a changed order
+or a removed origin takes nothing else along:
+
+    {"WebACLId": "...", "Origins": {"assets": {"OriginShield": {...}}},
+     "CacheBehaviors": {"/api/*": {"SmoothStreaming": true}}, "DefaultCacheBehavior": {...}}
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+IDENTITY = {
+    "Origins": "Id",
+    "OriginGroups": "Id",
+    "CacheBehaviors": "PathPattern",
+    "CustomErrorResponses": "ErrorCode",
+}
+
+
+def kept_members(document: dict[str, Any], written: dict[str, Any]) -> dict[str, Any]:
+    """What must be put over `written` to have `document` again."""
+    kept = {}
+    for name, value in document.items():
+        other = written.get(name)
+        if name in IDENTITY and isinstance(value, dict) and isinstance(other, dict):
+            rest: Any = _kept_items(IDENTITY[name], value, other)
+        elif isinstance(value, dict) and isinstance(other, dict):
+            rest = kept_members(value, other)
+        elif name in written and _same(value, other):
+            continue
+        else:
+            rest = value
+        if rest != {} or name not in written:
+            kept[name] = rest
+    return kept
+
+
+def _kept_items(key: str, document: dict[str, Any], written: dict[str, Any]) -> dict[str, Any]:
+    held = {item[key]: item for item in written.get("Items", [])}
+    pairs = [(item[key], kept_members(item, held[item[key]])) for item in document.get("Items", [])]
+    return {str(name): rest for name, rest in pairs if rest}
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal as JSON: `true` is not 1."""
+    return type(one) is type(other) and bool(one == other)
+
+
+def restored(written: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
+    """`written` with what was kept put over it."""
+    result = dict(written)
+    for name, value in kept.items():
+        other = result.get(name)
+        if name in IDENTITY and isinstance(value, dict) and isinstance(other, dict):
+            result[name] = _restored_items(IDENTITY[name], other, value)
+        elif isinstance(value, dict) and isinstance(other, dict):
+            result[name] = restored(other, value)
+        else:
+            result[name] = value
+    return result
+
+
+def _restored_items(key: str, written: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
+    if "Items" not in written:
+        return written
+    items = [restored(item, kept.get(str(item[key]), {})) for item in written["Items"]]
+    return written | {"Items": items}

@@ -1,0 +1,194 @@
+"""The JSON of response headers policies. API reference: ResponseHeadersPolicyConfig."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from edgecache.config.aws.document import Node, listing
+from edgecache.config.aws.policies import settled, unwrapped
+from edgecache.config.model import CorsHeaders, ResponseHeadersPolicy, SetHeader
+from edgecache.config.problems import Problems
+
+_STS = re.compile(r"max-age=(\d+)(; includeSubDomains)?(; preload)?", re.IGNORECASE)
+_XSS = re.compile(r"([01])(; mode=block)?(?:; report=(\S+))?", re.IGNORECASE)
+
+
+def read_response_headers_policy(document: dict[str, Any]) -> ResponseHeadersPolicy:
+    """What `get-response-headers-policy` or its `-config` prints. DocumentError."""
+    problems = Problems()
+    node, policy_id = unwrapped(document, "ResponseHeadersPolicy", problems)
+    policy = ResponseHeadersPolicy(
+        id=policy_id,
+        name=node.text("Name"),
+        comment=node.text("Comment") if node.has("Comment") else "",
+        cors=_read_cors(node.child("CorsConfig")) if node.has("CorsConfig") else None,
+        security=_read_security(node),
+        custom=_read_custom(node),
+        remove=_read_remove(node),
+        server_timing_percent=_read_timing(node),
+    )
+    settled(problems)
+    return policy
+
+
+def _read_cors(node: Node) -> CorsHeaders:
+    def names(what: str) -> tuple[str, ...]:
+        name = f"AccessControl{what}"
+        return node.names(name) if node.has(name) else ()
+
+    age = "AccessControlMaxAgeSec"
+    return CorsHeaders(
+        allow_origins=names("AllowOrigins"),
+        allow_headers=names("AllowHeaders"),
+        allow_methods=names("AllowMethods"),
+        allow_credentials=node.flag("AccessControlAllowCredentials"),
+        expose_headers=names("ExposeHeaders"),
+        max_age_s=node.number(age) if node.has(age) else None,
+        origin_override=node.flag("OriginOverride"),
+    )
+
+
+def _read_security(parent: Node) -> tuple[SetHeader, ...]:
+    """The headers the configured members become, in the documentation's order."""
+    if not parent.has("SecurityHeadersConfig"):
+        return ()
+    node = parent.child("SecurityHeadersConfig")
+    found = []
+    for member, name in MEMBERS.items():
+        if node.has(member):
+            part = node.child(member)
+            found.append(
+                SetHeader(name=name, value=_value(member, part), override=part.flag("Override"))
+            )
+    return tuple(found)
+
+
+MEMBERS = {
+    "ReferrerPolicy": "Referrer-Policy",
+    "StrictTransportSecurity": "Strict-Transport-Security",
+    "ContentTypeOptions": "X-Content-Type-Options",
+    "FrameOptions": "X-Frame-Options",
+    "XSSProtection": "X-XSS-Protection",
+    "ContentSecurityPolicy": "Content-Security-Policy",
+}
+
+
+def _value(member: str, part: Node) -> str:
+    def on(name: str) -> bool:
+        return part.has(name) and part.flag(name)
+
+    match member:
+        case "StrictTransportSecurity":
+            value = f"max-age={part.number('AccessControlMaxAgeSec')}"
+            value += "; includeSubDomains" if on("IncludeSubdomains") else ""
+            return value + ("; preload" if on("Preload") else "")
+        case "XSSProtection":
+            value = "1" if part.flag("Protection") else "0"
+            value += "; mode=block" if on("ModeBlock") else ""
+            return value + (f"; report={part.text('ReportUri')}" if part.has("ReportUri") else "")
+        case "ContentTypeOptions":
+            return "nosniff"
+        case "FrameOptions":
+            return part.text("FrameOption")
+        case _:
+            return part.text(member)
+
+
+def security_member(header: SetHeader) -> tuple[str, dict[str, Any]] | None:
+    """The member of SecurityHeadersConfig that becomes `header`; None when none does."""
+    named = {name.lower(): member for member, name in MEMBERS.items()}
+    member = named.get(header.name.lower())
+    parts = _parts(member, header.value) if member else None
+    return (
+        None if member is None or parts is None else (member, parts | {"Override": header.override})
+    )
+
+
+def _parts(member: str, value: str) -> dict[str, Any] | None:
+    match member:
+        case "StrictTransportSecurity":
+            found = _STS.fullmatch(value)
+            return found and {
+                "AccessControlMaxAgeSec": int(found[1]),
+                "IncludeSubdomains": bool(found[2]),
+                "Preload": bool(found[3]),
+            }
+        case "XSSProtection":
+            found = _XSS.fullmatch(value)
+            if found is None:
+                return None
+            report = {"ReportUri": found[3]} if found[3] else {}
+            return {"Protection": found[1] == "1", "ModeBlock": bool(found[2])} | report
+        case "ContentTypeOptions":
+            return {} if value.lower() == "nosniff" else None
+        case "FrameOptions":
+            return {"FrameOption": value} if value in ("DENY", "SAMEORIGIN") else None
+        case _:
+            return {member: value}
+
+
+def _read_custom(parent: Node) -> tuple[SetHeader, ...]:
+    if not parent.has("CustomHeadersConfig"):
+        return ()
+    return tuple(
+        SetHeader(
+            name=node.text("Header"), value=node.text("Value"), override=node.flag("Override")
+        )
+        for node in parent.nodes("CustomHeadersConfig")
+    )
+
+
+def _read_remove(parent: Node) -> tuple[str, ...]:
+    if not parent.has("RemoveHeadersConfig"):
+        return ()
+    return tuple(node.text("Header") for node in parent.nodes("RemoveHeadersConfig"))
+
+
+def _read_timing(parent: Node) -> float | None:
+    if not parent.has("ServerTimingHeadersConfig"):
+        return None
+    node = parent.child("ServerTimingHeadersConfig")
+    if not node.flag("Enabled"):
+        return None
+    rate = node.value.get("SamplingRate", 0)
+    if isinstance(rate, bool) or not isinstance(rate, int | float):
+        node.wrong("SamplingRate", "expected a number")
+        return None
+    return float(rate)
+
+
+def response_headers_policy_config(policy: ResponseHeadersPolicy) -> dict[str, Any]:
+    """The ResponseHeadersPolicyConfig of a policy that has passed the checks."""
+    found: dict[str, Any] = {"Comment": policy.comment, "Name": policy.name}
+    if policy.cors is not None:
+        found["CorsConfig"] = _cors_config(policy.cors)
+    members = [pair for header in policy.security if (pair := security_member(header)) is not None]
+    if members:
+        found["SecurityHeadersConfig"] = dict(members)
+    if policy.server_timing_percent is not None:
+        rate = policy.server_timing_percent
+        found["ServerTimingHeadersConfig"] = {"Enabled": True, "SamplingRate": rate}
+    if policy.custom:
+        headers = [
+            {"Header": h.name, "Value": h.value, "Override": h.override} for h in policy.custom
+        ]
+        found["CustomHeadersConfig"] = listing(headers)
+    if policy.remove:
+        found["RemoveHeadersConfig"] = listing([{"Header": name} for name in policy.remove])
+    return found
+
+
+def _cors_config(cors: CorsHeaders) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "AccessControlAllowOrigins": listing(cors.allow_origins),
+        "AccessControlAllowHeaders": listing(cors.allow_headers),
+        "AccessControlAllowMethods": listing(cors.allow_methods),
+        "AccessControlAllowCredentials": cors.allow_credentials,
+        "OriginOverride": cors.origin_override,
+    }
+    if cors.expose_headers:
+        found["AccessControlExposeHeaders"] = listing(cors.expose_headers)
+    if cors.max_age_s is not None:
+        found["AccessControlMaxAgeSec"] = cors.max_age_s
+    return found

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edgecache.config.model import Behavior, Config, Distribution, Origin
+from edgecache.config.model import Behavior, Config, Distribution, Origin, OriginGroup
 from edgecache.rules.routing import RouteTable, compile_routes, normalized_path, pattern, route
 
 
@@ -161,6 +161,10 @@ def test_a_route_is_made_once_for_each_behavior() -> None:
         (b"other.test", None),
         (b"", None),
         (b"off.test", None),
+        (b"off.example.com", None),  # a disabled distribution's own, though a wildcard would match
+        (b"x.off.example.com", None),
+        (b"xoff.example.com", "WILD"),
+        (b"d2.cloudfront.net", None),
     ],
 )
 def test_a_host_finds_its_distribution(host: bytes, found: str | None) -> None:
@@ -176,6 +180,32 @@ def test_a_star_answers_to_every_host_no_other_answers_to() -> None:
         site = table.site(host)
         assert site is not None
         assert site.distribution.id == "E"
+
+
+def test_the_star_of_a_disabled_distribution_answers_to_nobody() -> None:
+    assert table_of({"aliases": ("*",), "enabled": False}).site(b"whatever.test") is None
+
+
+def test_a_behavior_of_a_group_is_asked_of_its_first_member() -> None:
+    group = OriginGroup(id="g", members=("p", "o"), status_codes=(503,))
+    origins = tuple(Origin(id=name, domain_name=f"{name}.test") for name in ("o", "p"))
+    site = compile_routes(
+        Config(
+            distributions=(
+                Distribution(
+                    id="E",
+                    origins=origins,
+                    origin_groups=(group,),
+                    default_behavior=Behavior(origin="g"),
+                    behaviors=(Behavior(origin="o", path_pattern="/one/*"),),
+                ),
+            )
+        )
+    ).by_id["E"]
+    found = route(site, b"/a")
+    assert (found.origin.id, found.group) == ("p", group)
+    assert [origin.id for origin in found.origins] == ["p", "o"]
+    assert route(site, b"/one/a").group is None
 
 
 def behaviors(*patterns: str) -> dict[str, Any]:
@@ -197,6 +227,11 @@ SITES = Config(
         distribution("WILD", aliases=("*.example.com",)),
         distribution("EXACT", domain_name="D1.cloudfront.net", aliases=("WWW.example.com",)),
         distribution("DEEP", aliases=("*.shop.example.com",)),
-        distribution("OFF", aliases=("off.test",), enabled=False),
+        distribution(
+            "OFF",
+            domain_name="d2.cloudfront.net",
+            aliases=("off.test", "off.example.com", "*.off.example.com"),
+            enabled=False,
+        ),
     )
 )

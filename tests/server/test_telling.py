@@ -1,0 +1,110 @@
+"""Telling: what a request adds to counters and to the access log (cloudfront.md §1.14)."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgecache.http.message import Fields
+from edgecache.observe.access_log import FIELDS, AccessLog
+from edgecache.observe.counters import Counters
+from edgecache.server.telling import Asked, Teller, Told
+from edgecache.tier.answer import Result
+from tests.rules.pieces import NOW, asks, lines
+
+REQUEST = asks("/a b?c=1", "host: site.test", "referer: r", "user-agent: u u", "user-agent: second")
+
+
+class Listening:
+    """A teller, and what it told."""
+
+    def __init__(self) -> None:
+        self.counters = Counters()
+        self.written = bytearray()
+        self.log = AccessLog(self.written.extend)
+        self.teller = Teller("LHR50-P1", self.counters, self.log)
+
+    def tell(self, told: Told) -> dict[str, str]:
+        """The record, by the names of its fields."""
+        asked = Asked.by(REQUEST, "d1.cloudfront.net", 123)
+        self.teller.tell(asked, told, ("192.0.2.1", 4711), b"id==", NOW, 0.25)
+        self.log.flush()
+        record = self.written.decode().splitlines()[-1]
+        return dict(zip(FIELDS.split(" "), record.split("\t"), strict=True))
+
+
+def test_a_record_has_what_was_asked_and_what_was_told() -> None:
+    fields = lines("content-type: text/plain", "content-length: 10", "age: 1")
+    record = Listening().tell(Told(200, Result.MISS, 321, fields, first_byte_s=0.125))
+    expected = {
+        "date": "2027-01-15", "time": "08:00:00", "x-edge-location": "LHR50-P1",
+        "sc-bytes": "321", "c-ip": "192.0.2.1", "cs-method": "GET",
+        "cs(Host)": "d1.cloudfront.net", "cs-uri-stem": "/a%20b", "sc-status": "200",
+        "cs(Referer)": "r", "cs(User-Agent)": "u%20u", "cs-uri-query": "c=1", "cs(Cookie)": "-",
+        "x-edge-result-type": "Miss", "x-edge-request-id": "id==", "x-host-header": "site.test",
+        "cs-protocol": "http", "cs-bytes": "123", "time-taken": "0.250", "x-forwarded-for": "-",
+        "ssl-protocol": "-", "ssl-cipher": "-", "x-edge-response-result-type": "Miss",
+        "cs-protocol-version": "HTTP/1.1", "c-port": "4711", "time-to-first-byte": "0.125",
+        "x-edge-detailed-result-type": "Miss", "sc-content-type": "text/plain",
+        "sc-content-len": "10", "sc-range-start": "-", "sc-range-end": "-",
+        "fle-status": "-", "fle-encrypted-fields": "-",
+    }  # fmt: skip
+    assert record == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "fields", "span"),
+    [
+        (206, lines("content-range: bytes 3-7/10"), ("3", "7")),
+        (206, lines("content-type: multipart/byteranges; boundary=x"), ("-", "-")),
+        (206, lines("content-range: items 1-2/3"), ("-", "-")),
+        (416, lines("content-range: bytes */10"), ("-", "-")),
+        (200, lines("content-range: bytes 3-7/10"), ("-", "-")),
+    ],
+)
+def test_the_range_that_was_sent(status: int, fields: Fields, span: tuple[str, str]) -> None:
+    record = Listening().tell(Told(status, Result.HIT, 1, fields))
+    assert (record["sc-range-start"], record["sc-range-end"]) == span
+
+
+DENIED = pytest.mark.xfail(
+    strict=True, reason="§1.14 has words for what a limit or a lack of room refused"
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "result", "word"),
+    [
+        (200, Result.HIT, "Hit"),
+        (304, Result.HIT, "Hit"),
+        (200, Result.REFRESH_HIT, "RefreshHit"),
+        (301, Result.REDIRECT, "Redirect"),
+        (404, Result.HIT, "Error"),
+        (502, Result.ERROR, "Error"),
+        (0, Result.ERROR, "Error"),
+        pytest.param(503, Result.CAPACITY, "CapacityExceeded", marks=DENIED),
+        pytest.param(503, Result.LIMIT, "LimitExceeded", marks=DENIED),
+    ],
+)
+def test_the_word_for_a_result(status: int, result: Result, word: str) -> None:
+    listening = Listening()
+    record = listening.tell(Told(status, result, 1))
+    assert (record["x-edge-result-type"], record["sc-status"]) == (word, f"{status:03}")
+    assert listening.counters.requests == {word: 1}
+
+
+def test_counters_add_up() -> None:
+    listening = Listening()
+    for status, result in ((200, Result.MISS), (200, Result.HIT), (404, Result.MISS)):
+        listening.tell(Told(status, result, 100))
+    counters = listening.counters
+    assert (counters.bytes_out, counters.bytes_in) == (300, 369)
+    assert counters.requests == {"Miss": 1, "Hit": 1, "Error": 1}
+    assert counters.statuses[2:5] == [2, 0, 1]
+
+
+def test_without_a_log_it_only_counts() -> None:
+    counters = Counters()
+    teller = Teller("LHR50", counters, None)
+    asked = Asked.by(REQUEST, "d", 5)
+    teller.tell(asked, Told(200, Result.HIT, 7), ("192.0.2.1", 1), b"id", NOW, 0.0)
+    assert counters.bytes_out == 7

@@ -19,6 +19,7 @@ class MissReason(StrEnum):
     VALIDATE = "must-validate"  # stored, but each use must be validated (no-cache, ttl 0)
     PARTIAL = "partial"  # stored in part, and not the part asked for
     METHOD = "method"  # this method is never answered from a store
+    UPGRADE = "upgrade"  # a WebSocket is opened
     DISABLED = "disabled"  # the cache policy switches caching off
     REQUEST = "request"  # the request's own directives ask for a newer answer
     RANGE = "range"  # a part of an object that is not stored whole
@@ -33,6 +34,7 @@ FORWARDED = {
     MissReason.VALIDATE: "stale",
     MissReason.PARTIAL: "partial",
     MissReason.METHOD: "method",
+    MissReason.UPGRADE: "bypass",
     MissReason.DISABLED: "bypass",
     MissReason.REQUEST: "request",
     MissReason.RANGE: "partial",

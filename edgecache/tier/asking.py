@@ -15,6 +15,7 @@ from edgecache.rules.replying import plan_reply
 from edgecache.rules.reuse import serves_on_error
 from edgecache.rules.revalidation import head_agrees, refreshed
 from edgecache.rules.storing import passable_fields, post_answers_get, refusal_to_store
+from edgecache.rules.upgrade import upgrading
 from edgecache.rules.variants import selected_by
 from edgecache.rules.verdicts import MissReason, StoreReason
 from edgecache.store.entry import Entry
@@ -48,6 +49,8 @@ class Asking:
     ) -> Outcome:
         """Ask for this viewer alone, and store nothing."""
         request = forwarded(errand.request, errand.route, cacheable=False)
+        if errand.why is MissReason.UPGRADE:
+            request = upgrading(request, errand.request)
         self._world.counters.misses[errand.why] += 1
         reply = await self._fetch(Call(request, errand.route, body, on_interim))
         for path, query in invalidated_targets(errand.request, reply.head, errand.route):

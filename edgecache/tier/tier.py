@@ -10,6 +10,7 @@ from edgecache.rules.replying import plan_reply
 from edgecache.rules.reuse import judge, request_directives
 from edgecache.rules.routing import Route
 from edgecache.rules.storing import caches_options, caching_disabled, forwards_cookies
+from edgecache.rules.upgrade import asks_for_websocket
 from edgecache.rules.variants import answers, selected_by
 from edgecache.rules.verdicts import (
     Fetch,
@@ -210,6 +211,8 @@ def _keeps_cookies(route: Route) -> bool:
 
 
 def _bypass(request: Request, route: Route) -> MissReason | None:
+    if asks_for_websocket(request):
+        return MissReason.UPGRADE
     plain = request.method in (b"GET", b"HEAD") and not request.has_body
     if not plain and not caches_options(request, route):
         return MissReason.METHOD

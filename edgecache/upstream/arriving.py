@@ -33,12 +33,16 @@ class Source(Protocol):
 class ArrivingBody:
     """A `Body` whose bytes a connection pushes. What came before a fault is read before it."""
 
-    __slots__ = ("_bytes", "_error", "_open", "_paused", "_pieces", "_source", "_waiter", "length")
+    __slots__ = ("_bytes", "_bytes_max", "_error", "_open", "_paused", "_pieces", "_source",
+                 "_waiter", "length")  # fmt: skip
 
-    def __init__(self, length: int | None, source: Source) -> None:
+    def __init__(
+        self, length: int | None, source: Source, bytes_max: int = BUFFER_BYTES_MAX
+    ) -> None:
         self.length = length
         self._pieces: deque[bytes] = deque()
         self._bytes = 0
+        self._bytes_max = bytes_max
         self._open = True  # more may be pushed
         self._paused = False
         self._error: UpstreamError | None = None
@@ -61,7 +65,7 @@ class ArrivingBody:
         if self._pieces:
             piece = self._pieces.popleft()
             self._bytes -= len(piece)
-            if self._paused and self._bytes < BUFFER_BYTES_MAX // 2:
+            if self._paused and self._bytes < self._bytes_max // 2:
                 self._paused = False
                 if self._source is not None:
                     self._source.resume()
@@ -92,7 +96,7 @@ class ArrivingBody:
         piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self._pieces.append(piece)
         self._bytes += len(piece)
-        if self._bytes > BUFFER_BYTES_MAX and not self._paused and self._source is not None:
+        if self._bytes > self._bytes_max and not self._paused and self._source is not None:
             self._paused = True
             self._source.pause()
         self._wake()

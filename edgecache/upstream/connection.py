@@ -17,6 +17,7 @@ from edgecache.http.framing import (
     NoBody,
     Reader,
     UntilClose,
+    UntilCloseReader,
     reader_for,
     response_framing,
 )
@@ -28,11 +29,14 @@ from edgecache.http.head import (
     parse_response_head,
 )
 from edgecache.http.message import Response, without
+from edgecache.rules.upgrade import upgrades
 from edgecache.upstream.arriving import ArrivingBody
 from edgecache.upstream.base import Fault, Reply, UpstreamError
 from edgecache.upstream.deadline import Deadline
 from edgecache.upstream.endpoint import Endpoint, Outgoing
+from edgecache.upstream.exchange import Exchange
 from edgecache.upstream.heads import ResponseHeads
+from edgecache.upstream.tunnel import OpenTunnel
 from edgecache.upstream.upload import upload
 
 INTERIMS_MAX = 16  # curl stops at 10 or so; each costs a head of at most 32 KiB
@@ -48,25 +52,6 @@ class Owner(Protocol):
     def gone(self, connection: Connection) -> None:
         """It is closed."""
         ...
-
-
-class Exchange:
-    """A request and what has come of it so far."""
-
-    __slots__ = ("arrived", "body", "interims", "outgoing", "reader", "requested_at", "reusable",
-                 "uploaded")  # fmt: skip
-
-    def __init__(
-        self, outgoing: Outgoing, arrived: asyncio.Future[Reply], requested_at: float
-    ) -> None:
-        self.outgoing = outgoing
-        self.arrived = arrived
-        self.requested_at = requested_at
-        self.uploaded = False
-        self.reusable = False
-        self.interims = 0
-        self.reader: Reader | None = None
-        self.body: ArrivingBody | None = None
 
 
 class Connection(asyncio.Protocol):
@@ -175,12 +160,27 @@ class Connection(asyncio.Protocol):
             self._reading_paused = False
             self._transport.resume_reading()
             if self._exchange is not None:
-                self._deadline.put(self._exchange.outgoing.timeouts.read_s)
+                self._deadline.put(self._exchange.read_s)
 
     def abandon(self) -> None:
         self._exchange = None
         self._deadline.drop()
         self._transport.abort()
+
+    # For the tunnel this connection has become.
+
+    def end_writing(self) -> None:
+        if self.closed or self._transport.is_closing():
+            return
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self.hang_up()  # TLS has no half-close
+
+    def hang_up(self) -> None:
+        self._exchange = None
+        self._deadline.drop()
+        self._transport.close()
 
     # For the transport.
 
@@ -211,8 +211,16 @@ class Connection(asyncio.Protocol):
             too_big = bad.why in (BadReason.HEAD_TOO_BIG, BadReason.FIELDS_TOO_MANY)
             self._fail(Fault.HEAD_TOO_BIG if too_big else Fault.MALFORMED)
 
-    def eof_received(self) -> None:
+    def eof_received(self) -> bool:
+        """Whether our side stays open: only a tunnel's does."""
         exchange = self._exchange
+        if exchange is not None and isinstance(exchange.body, OpenTunnel):
+            exchange.body.end()
+            return self._transport.can_write_eof()
+        self._end_of_body(exchange)
+        return False
+
+    def _end_of_body(self, exchange: Exchange | None) -> None:
         if exchange is None:
             return
         if exchange.reader is None:
@@ -242,6 +250,9 @@ class Connection(asyncio.Protocol):
             response, minor = parse_response_head(
                 head, self._limits, exchange.requested_at, self._clock()
             )
+            if response.status == 101 and exchange.outgoing.upgrade:
+                self._begin_tunnel(exchange, response, data)
+                return
             if response.status >= 200:
                 self._begin_body(exchange, response, minor, data)
                 return
@@ -252,10 +263,20 @@ class Connection(asyncio.Protocol):
     def _interim(self, exchange: Exchange, response: Response) -> None:
         exchange.interims += 1
         if response.status == 101 or exchange.interims > INTERIMS_MAX:
-            raise BadMessage(BadReason.STATUS_LINE, 502)  # we never ask for an upgrade
+            raise BadMessage(BadReason.STATUS_LINE, 502)  # nobody asked for an upgrade
         on_interim = exchange.outgoing.on_interim
         if response.status != 100 and on_interim is not None:
             on_interim(response)
+
+    def _begin_tunnel(self, exchange: Exchange, response: Response, data: bytes) -> None:
+        """The time a tunnel may be idle is for whoever sees both its directions."""
+        if not upgrades(response.fields):
+            raise BadMessage(BadReason.STATUS_LINE, 502)
+        exchange.read_s = inf
+        tunnel = OpenTunnel(self)
+        exchange.body, exchange.reader = tunnel, UntilCloseReader()
+        self._read_body(exchange, exchange.reader, data)
+        exchange.arrived.set_result(Reply(response, tunnel))
 
     def _begin_body(self, exchange: Exchange, response: Response, minor: int, data: bytes) -> None:
         fields = response.fields
@@ -284,7 +305,7 @@ class Connection(asyncio.Protocol):
         if reader.done:
             self._finish(exchange, reader)
         elif not self._reading_paused:
-            self._deadline.put(exchange.outgoing.timeouts.read_s)
+            self._deadline.put(exchange.read_s)
 
     def _finish(self, exchange: Exchange, reader: Reader) -> None:
         """The body is whole: give the connection back, or close it."""

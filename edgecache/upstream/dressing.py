@@ -11,6 +11,7 @@ from functools import lru_cache
 from edgecache.config.model import Origin
 from edgecache.http.message import Fields, Request, combined_value, first_value
 from edgecache.http.writing import request_head
+from edgecache.rules.upgrade import UPGRADED, asks_for_websocket
 from edgecache.upstream.base import Body, Call
 from edgecache.upstream.endpoint import Endpoint, Outgoing, Timeouts, TlsName
 
@@ -78,6 +79,8 @@ def dressed(call: Call, via: bytes, sign: Sign | None, agent: bytes = USER_AGENT
     if call.route.distribution.semantics == "cloudfront":
         fields = _ours(fields, request, agent)
     fields += _hop(request, via)
+    upgrade = asks_for_websocket(request)
+    fields += UPGRADED if upgrade else ((b"connection", b"keep-alive"),)
     custom = tuple(
         (name.lower().encode(), value.encode()) for name, value in origin.custom_headers.items()
     )
@@ -87,7 +90,7 @@ def dressed(call: Call, via: bytes, sign: Sign | None, agent: bytes = USER_AGENT
     fields += _framing(request.method, call.body)
     timeouts = Timeouts(origin.connection_timeout_s, origin.read_timeout_s, origin.read_timeout_s)
     head = request_head(request.method, target, fields)
-    return Outgoing(request.method, head, call.body, timeouts, call.on_interim)
+    return Outgoing(request.method, head, call.body, timeouts, call.on_interim, upgrade)
 
 
 def _secure(origin: Origin, scheme: bytes) -> bool:
@@ -114,7 +117,6 @@ def _hop(request: Request, via: bytes) -> list[tuple[bytes, bytes]]:
     before = combined_value(request.fields, b"via")
     ours = b"1.%d %b" % (request.minor, via)
     added.append((b"via", before + b", " + ours if before else ours))
-    added.append((b"connection", b"keep-alive"))
     return added
 
 

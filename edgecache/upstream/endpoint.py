@@ -33,6 +33,7 @@ class Endpoint:
     tls: TlsName | None = None
     connections_max: int = 256  # `Origin.connections_max`
     idle_s: float = 5  # CloudFront's keep-alive timeout for custom origins
+    tunnels: bool = False  # they hold connections for hours, and must not take those of requests
 
     @property
     def where(self) -> str:
@@ -61,6 +62,7 @@ class Outgoing:
     body: Body | None = None
     timeouts: Timeouts = Timeouts()
     on_interim: Callable[[Response], None] | None = None
+    upgrade: bool = False  # the connection may become a tunnel
 
     @property
     def replayable(self) -> bool:

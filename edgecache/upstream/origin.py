@@ -15,6 +15,7 @@ from edgecache.upstream.base import Body, Call, Fault, Reply, UpstreamError
 from edgecache.upstream.dressing import USER_AGENT, Sign, dressed, endpoint_of
 from edgecache.upstream.endpoint import Endpoint, Outgoing
 from edgecache.upstream.pool import Pool
+from edgecache.upstream.tunnel import TUNNELS_MAX
 
 _TRIED_AGAIN = frozenset({Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.NAME, Fault.CLOSED})
 _CONDITIONS = frozenset({b"if-none-match", b"if-modified-since"})
@@ -47,6 +48,8 @@ class OriginUpstream:
         call = replace(call, request=passed(call.request, self._cdn_id))
         endpoint = endpoint_of(call.route.origin, call.request.scheme)
         outgoing = dressed(call, self._via, self._sign, self._agent)
+        if outgoing.upgrade:
+            endpoint = replace(endpoint, tunnels=True, connections_max=TUNNELS_MAX)
         reply = await self._attempted(call, endpoint, outgoing)
         if reply.head.status == 304 and not _conditional(call.request):
             reply.body.close()  # nothing here could be what it means
@@ -77,7 +80,8 @@ class OriginUpstream:
                 reply = await self._pool.send(endpoint, outgoing)
         except TimeoutError:
             raise UpstreamError(Fault.RESPONSE_TIMEOUT, endpoint.where) from None
-        reply.body = TimedBody(reply.body, until, endpoint.where)
+        if reply.head.status != 101:
+            reply.body = TimedBody(reply.body, until, endpoint.where)
         return reply
 
 

@@ -46,14 +46,16 @@ class Scene:
     """What a play is set up with."""
 
     semantics: Semantics = "cloudfront"
-    policy: CachePolicy = CachePolicy(query_strings=Selection(behavior="all"))
+    policy: CachePolicy = field(
+        default_factory=lambda: CachePolicy(query_strings=Selection(behavior="all"))
+    )
     request_policy: OriginRequestPolicy | None = None
     methods: tuple[str, ...] = EVERY_METHOD
     regional: bool = False
     compress: bool = False
     behavior: dict[str, Any] = field(default_factory=dict)  # more of the default behavior
     site: dict[str, Any] = field(default_factory=dict)  # more of the distribution
-    world: FrontWorld = FrontWorld()
+    world: FrontWorld = field(default_factory=FrontWorld)
     memo: bool = True
     memory_bytes: int = 8 * MIB
     limits: Limits = field(default_factory=Limits)

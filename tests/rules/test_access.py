@@ -1,0 +1,172 @@
+"""Who may enter, in CloudFront's order ("Viewer protocol policy", "Allowed HTTP methods")."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from edgecache.config.model import GeoRestriction
+from edgecache.rules.access import (
+    Entrance,
+    Redirect,
+    RefusalReason,
+    Refused,
+    admit,
+    blocks,
+    https_location,
+)
+from edgecache.rules.quotas import GB, outgrows_quota, passages, passed
+from tests.rules.pieces import asks, lines, site_of
+
+US = Entrance(b"cloudfront")
+EVERY = ("GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE")
+
+
+def test_a_plain_request_enters() -> None:
+    assert admit(asks(), site_of(), None, US) is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "scheme", "method", "status"),
+    [
+        ("allow-all", b"http", "GET", None),
+        ("https-only", b"https", "GET", None),
+        ("https-only", b"http", "GET", 403),
+        ("redirect-to-https", b"https", "GET", None),
+        ("redirect-to-https", b"http", "GET", 301),
+        ("redirect-to-https", b"http", "HEAD", 301),
+        ("redirect-to-https", b"http", "DELETE", 307),
+        ("redirect-to-https", b"http", "OPTIONS", 307),
+        ("redirect-to-https", b"http", "PATCH", 307),
+        ("redirect-to-https", b"http", "POST", 307),
+        ("redirect-to-https", b"http", "PUT", 307),
+        ("redirect-to-https", b"http", "TRACE", 403),
+    ],
+)
+def test_viewer_protocol_policy(
+    policy: str, scheme: bytes, method: str, status: int | None
+) -> None:
+    route = site_of(viewer_protocol_policy=policy, allowed_methods=EVERY)
+    got = admit(asks(method=method, scheme=scheme), route, None, US)
+    assert (None if got is None else got.status) == status
+
+
+@pytest.mark.parametrize(
+    ("target", "more", "port", "location"),
+    [
+        ("/a?b=c&d", {}, 443, b"https://site.test/a?b=c&d"),
+        ("/a?", {}, 443, b"https://site.test/a?"),
+        ("/a", {}, 8443, b"https://site.test:8443/a"),
+        ("//evil.test/%2f..", {}, 443, b"https://site.test//evil.test/%2f.."),  # N05
+        ("/\\evil.test", {}, 443, b"https://site.test/\\evil.test"),
+        ("/a", {"host": b""}, 443, b"https://done.cloudfront.net/a"),  # HTTP/1.0 sent none
+        ("*", {}, 443, b""),
+    ],
+)
+def test_where_a_redirect_leads(
+    target: str, more: dict[str, Any], port: int, location: bytes
+) -> None:
+    fields = ("x-forwarded-host: evil.test", "forwarded: host=evil.test")
+    request = asks(target, *fields, **more)
+    assert https_location(request, site_of().distribution, port) == location
+
+
+def test_the_redirect_comes_before_the_method() -> None:
+    route = site_of(viewer_protocol_policy="redirect-to-https")
+    got = admit(asks(method="POST"), route, None, US)
+    assert got == Redirect(307, b"https://site.test/a")
+
+
+@pytest.mark.parametrize(
+    ("method", "semantics", "refused"),
+    [
+        ("GET", "cloudfront", None),
+        ("HEAD", "cloudfront", None),
+        ("OPTIONS", "cloudfront", 403),
+        ("POST", "cloudfront", 403),
+        ("PURGE", "cloudfront", 403),
+        ("TRACE", "cloudfront", 405),
+        ("PURGE", "rfc9111", None),
+        ("TRACE", "rfc9111", 405),
+    ],
+)
+def test_methods(method: str, semantics: Any, refused: int | None) -> None:
+    got = admit(asks(method=method), site_of(semantics=semantics), None, US)
+    assert got == (None if refused is None else Refused(refused, RefusalReason.METHOD))
+    if isinstance(got, Refused):
+        assert got.detail == "InvalidRequestMethod"
+
+
+@pytest.mark.parametrize(
+    ("method", "length", "refused"),
+    [
+        ("GET", 1, Refused(403, RefusalReason.BODY)),
+        ("HEAD", None, Refused(403, RefusalReason.BODY)),
+        ("POST", 1, None),
+        ("POST", None, None),
+        ("POST", 64 * GB, None),
+        ("POST", 64 * GB + 1, Refused(413, RefusalReason.BODY_TOO_LARGE)),
+    ],
+)
+def test_bodies(method: str, length: int | None, refused: Refused | None) -> None:
+    request = asks(method=method, length=length)
+    assert admit(request, site_of(allowed_methods=EVERY), None, US) == refused
+
+
+@pytest.mark.parametrize(
+    ("kind", "countries", "country", "blocked"),
+    [
+        ("none", ("DE",), "DE", False),
+        ("whitelist", ("DE", "FR"), "DE", False),
+        ("whitelist", ("DE", "FR"), "US", True),
+        ("whitelist", (), "US", True),
+        ("blacklist", ("DE", "FR"), "DE", True),
+        ("blacklist", ("de",), "DE", True),
+        ("blacklist", ("DE", "FR"), "US", False),
+    ],
+)
+def test_geo_restriction(
+    kind: Any, countries: tuple[str, ...], country: str, blocked: bool
+) -> None:
+    restriction = GeoRestriction(kind=kind, countries=countries)
+    assert blocks(restriction, country) is blocked
+    site = structs.replace(site_of().distribution, geo_restriction=restriction)
+    route = replace(site_of(), distribution=site)
+    expected = Refused(403, RefusalReason.COUNTRY) if blocked else None
+    assert admit(asks(), route, country, US) == expected
+    assert admit(asks(), route, None, US) is None  # nobody knows where the viewer is
+
+
+@pytest.mark.parametrize(
+    ("fields", "count"),
+    [
+        ((), 0),
+        (("cdn-loop: cloudfront",), 1),
+        (("cdn-loop: CloudFront; v=1, other, cloudfront",), 2),
+        (("cdn-loop: cloudfront", "cdn-loop: a.test, cloudfront;x"), 2),
+        (("cdn-loop: cloudfronts, not-cloudfront",), 0),
+        (('cdn-loop: other; by="cloudfront, cloudfront"',), 0),
+    ],
+)
+def test_passages(fields: tuple[str, ...], count: int) -> None:
+    request = asks("/a", *fields)
+    assert passages(request.fields, b"cloudfront") == count
+    assert passages(passed(request, b"cloudfront").fields, b"cloudfront") == count + 1
+    got = admit(request, site_of(), None, US)
+    assert got == (Refused(403, RefusalReason.LOOP) if count >= 2 else None)
+    plain = admit(request, site_of(semantics="rfc9111"), None, US)
+    assert plain == (Refused(508, RefusalReason.LOOP) if count >= 2 else None)
+
+
+def test_who_passed_before_stays_named() -> None:
+    request = passed(asks("/a", "cdn-loop: other; v=1", "cdn-loop: b"), b"us")
+    assert request.fields == lines("cdn-loop: other; v=1, b, us")
+
+
+def test_an_object_beyond_the_quota() -> None:
+    assert not outgrows_quota(50 * GB, site_of())
+    assert outgrows_quota(50 * GB + 1, site_of())
+    assert not outgrows_quota(50 * GB + 1, site_of(semantics="rfc9111"))

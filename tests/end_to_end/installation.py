@@ -52,8 +52,13 @@ cache_control = "public, max-age=300"
 id = "ESITE"
 aliases = ["127.0.0.1", "localhost"]
 default_root_object = "{root_object}"
-origins = [{{ id = "bucket", domain_name = "127.0.0.1", http_port = {bucket}, access = "identity" }}]
 default_behavior = {{ origin = "bucket" }}
+
+[[distributions.origins]]
+id = "bucket"
+domain_name = "127.0.0.1"
+http_port = {bucket}
+access = "identity"
 
 [[distributions]]
 id = "ETREE"
@@ -69,7 +74,7 @@ origins = [{{ id = "played", domain_name = "127.0.0.1", http_port = {played} }}]
 [distributions.default_behavior]
 origin = "played"
 allowed_methods = ["GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"]
-"""  # noqa: E501
+"""
 
 
 @dataclass(frozen=True, slots=True)

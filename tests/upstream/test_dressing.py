@@ -12,7 +12,7 @@ from edgecache.http.message import Fields, Request, field_values
 from edgecache.rules.routing import Route
 from edgecache.upstream.arriving import ArrivingBody
 from edgecache.upstream.base import Body, Call, WholeBody
-from edgecache.upstream.dressing import dressed, endpoint_of
+from edgecache.upstream.dressing import agent_of, dressed, endpoint_of
 from edgecache.upstream.endpoint import TlsName
 from tests.upstream.wire import World, play
 
@@ -100,6 +100,8 @@ def test_target(
         ((), {"minor": 0}, b"via", [b"1.0 edge.test"]),
         (((b"via", b"1.1 x"),), {}, b"via", [b"1.1 x, 1.1 edge.test"]),
         (((b"x-amz-cf-id", b"i"),), {}, b"x-amz-cf-id", [b"i"]),
+        (((b"x-amz-cf-id", b"i"),), {"id": b"ours"}, b"x-amz-cf-id", [b"ours"]),
+        ((), {"id": b"ours", "semantics": "rfc9111"}, b"x-amz-cf-id", []),
         (((b"connection", b"close"), (b"te", b"gzip")), {}, b"connection", [b"keep-alive"]),
         (((b"te", b"gzip"), (b"upgrade", b"h2c")), {}, b"te", []),
         (((b"expect", b"100-continue"),), {}, b"expect", []),
@@ -110,6 +112,12 @@ def test_target(
 )  # fmt: skip
 def test_fields(fields: Fields, settings: dict[str, Any], name: bytes, values: list[bytes]) -> None:
     assert field_values(sent(call(fields, **settings)).fields, name) == values
+
+
+def test_another_brand_is_its_own_agent() -> None:
+    head = dressed(call(), b"edge.test", None, agent_of("mycdn")).head
+    assert b"\r\nUser-Agent: mycdn\r\n" in head
+    assert agent_of("cloudfront") == b"Amazon CloudFront"
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,8 @@ class Decoder:
         return result
 
     def _read(self, kind: Any, value: object, where: str) -> Any:
+        if kind is Any:
+            return value
         origin = get_origin(kind)
         if origin in (Union, types.UnionType):
             return self._read(next(k for k in get_args(kind) if k is not type(None)), value, where)
@@ -68,7 +70,22 @@ class Decoder:
             return self._wrong(where, "a table", value)
         return model(**self._fields(model, value, where))
 
+    def overlaid(self, base: T, table: object, where: str) -> T:
+        """`base` with the fields that `table` gives; what is wrong stays as it was."""
+        if not isinstance(table, dict):
+            self._wrong(where, "a table", table)
+            return base
+        return msgspec.structs.replace(base, **self._given(type(base), table, where))
+
     def _fields(self, model: type[Model], table: dict[str, Any], where: str) -> dict[str, Any]:
+        values = self._given(model, table, where)
+        for wanted in msgspec.structs.fields(model):
+            if wanted.required and wanted.name not in values:
+                self.problems.add(joined(where, wanted.encode_name), "missing")
+                values[wanted.name] = _blank(wanted.type)
+        return values
+
+    def _given(self, model: type[Model], table: dict[str, Any], where: str) -> dict[str, Any]:
         fields = {field.encode_name: field for field in msgspec.structs.fields(model)}
         values: dict[str, Any] = {}
         for key, value in table.items():
@@ -79,10 +96,6 @@ class Decoder:
             found = self._field(model, fields[key], value, place)
             if found is not _WRONG:
                 values[fields[key].name] = found
-        for name, wanted in fields.items():
-            if wanted.required and wanted.name not in values:
-                self.problems.add(joined(where, name), "missing")
-                values[wanted.name] = _blank(wanted.type)
         return values
 
     def _field(

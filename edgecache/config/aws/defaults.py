@@ -1,7 +1,7 @@
 """What CloudFront fills in when it gives a configuration back.
 
-API reference, DistributionConfig. A client that compares what it wrote with what it reads (Terraform
-does) sees a difference for every member left out here.
+API reference, DistributionConfig. A client that compares what it wrote with what it reads, as
+Terraform does, sees a difference for every member left out here.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class Node:
     problems: Problems
 
     def at(self, name: str) -> str:
-        return f"{self.where}.{name}" if self.where else name
+        return f"{self.where}.{name}" if self.where and name else self.where or name
 
     def wrong(self, name: str, message: str) -> None:
         self.problems.add(self.at(name), message)

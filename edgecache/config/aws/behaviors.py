@@ -1,0 +1,145 @@
+"""Cache behaviors of a document and back. API reference: CacheBehavior, ForwardedValues."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgecache.config.aws.document import Node, listing
+from edgecache.config.aws.legacy import legacy_policies
+from edgecache.config.aws.members import choice
+from edgecache.config.aws.policies import P, Policies, policy_id
+from edgecache.config.model import (
+    Behavior,
+    CachePolicy,
+    ForwardedValues,
+    OriginRequestPolicy,
+)
+from edgecache.config.problems import quoted
+
+DEFAULT_PATTERN = "*"
+
+
+def read_behavior(node: Node, policies: Policies) -> Behavior:
+    """One behavior; the default one has no PathPattern. `policies` knows the managed ones too."""
+    legacy = _read_forwarded_values(node) if node.has("ForwardedValues") else None
+    cache, sent = _read_policies(node, policies, legacy)
+    response = _named(node, "ResponseHeadersPolicyId", policies.responses)
+    methods = node.child("AllowedMethods")
+    return Behavior(
+        path_pattern=node.text("PathPattern") if "PathPattern" in node.value else DEFAULT_PATTERN,
+        origin=node.text("TargetOriginId"),
+        viewer_protocol_policy=choice(
+            node, "ViewerProtocolPolicy", ("allow-all", "https-only", "redirect-to-https")
+        ),
+        allowed_methods=node.names("AllowedMethods"),
+        cached_methods=methods.names("CachedMethods"),
+        cache_policy=cache,
+        origin_request_policy=sent,
+        response_headers_policy=response,
+        forwarded_values=legacy,
+        compress=node.flag("Compress"),
+        trusted_key_groups=_read_trusted(node, "TrustedKeyGroups"),
+        trusted_signers=_read_trusted(node, "TrustedSigners"),
+    )
+
+
+def _read_policies(
+    node: Node, policies: Policies, legacy: ForwardedValues | None
+) -> tuple[CachePolicy, OriginRequestPolicy | None]:
+    cache = _named(node, "CachePolicyId", policies.caches)
+    sent = _named(node, "OriginRequestPolicyId", policies.requests)
+    if legacy is None:
+        if not node.value.get("CachePolicyId"):
+            node.wrong("CachePolicyId", "missing (and there are no ForwardedValues)")
+        return cache or CachePolicy(), sent
+    for name in ("CachePolicyId", "OriginRequestPolicyId"):
+        if node.value.get(name):
+            node.wrong(name, "not used with ForwardedValues")
+    return legacy_policies(legacy)
+
+
+def _named(node: Node, name: str, known: Mapping[str, P]) -> P | None:
+    if not node.value.get(name):
+        return None
+    wanted = node.text(name)
+    found = known.get(wanted)
+    if found is None and wanted:
+        node.wrong(name, f"{quoted(wanted)} is not a policy that is known here")
+    return found
+
+
+def _read_trusted(node: Node, name: str) -> tuple[str, ...]:
+    trusted = node.child(name)
+    names = node.names(name)
+    if not trusted.flag("Enabled"):
+        return ()
+    if not names:
+        trusted.wrong("Items", "empty, but Enabled is true: nobody could sign")
+    return names
+
+
+def _read_forwarded_values(node: Node) -> ForwardedValues:
+    values = node.child("ForwardedValues")
+    cookies = values.child("Cookies")
+    names = cookies.names("WhitelistedNames") if cookies.has("WhitelistedNames") else ()
+    return ForwardedValues(
+        query_string=values.flag("QueryString"),
+        query_string_cache_keys=values.names("QueryStringCacheKeys"),
+        cookies=choice(cookies, "Forward", ("none", "whitelist", "all")),
+        cookie_names=names,
+        headers=values.names("Headers"),
+        ttl_s_min=node.number("MinTTL"),
+        ttl_s_default=node.number("DefaultTTL"),
+        ttl_s_max=node.number("MaxTTL"),
+    )
+
+
+def behavior_member(behavior: Behavior, *, default: bool) -> dict[str, Any]:
+    """The behavior as CloudFront has it; policies by their ids."""
+    methods = listing(behavior.allowed_methods)
+    methods["CachedMethods"] = listing(behavior.cached_methods)
+    found: dict[str, Any] = {} if default else {"PathPattern": behavior.path_pattern}
+    found |= {
+        "TargetOriginId": behavior.origin,
+        "TrustedSigners": _trusted(behavior.trusted_signers),
+        "TrustedKeyGroups": _trusted(behavior.trusted_key_groups),
+        "ViewerProtocolPolicy": behavior.viewer_protocol_policy,
+        "AllowedMethods": methods,
+        "SmoothStreaming": False,
+        "Compress": behavior.compress,
+        "LambdaFunctionAssociations": listing(()),
+        "FunctionAssociations": listing(()),
+        "FieldLevelEncryptionId": "",
+        "GrpcConfig": {"Enabled": False},
+    }
+    if behavior.forwarded_values is not None:
+        found |= _forwarded_values_members(behavior.forwarded_values)
+    else:
+        found["CachePolicyId"] = policy_id(behavior.cache_policy)
+        if behavior.origin_request_policy is not None:
+            found["OriginRequestPolicyId"] = policy_id(behavior.origin_request_policy)
+    if behavior.response_headers_policy is not None:
+        found["ResponseHeadersPolicyId"] = policy_id(behavior.response_headers_policy)
+    return found
+
+
+def _trusted(names: tuple[str, ...]) -> dict[str, Any]:
+    return {"Enabled": bool(names)} | listing(names)
+
+
+def _forwarded_values_members(values: ForwardedValues) -> dict[str, Any]:
+    cookies: dict[str, Any] = {"Forward": values.cookies}
+    if values.cookie_names:
+        cookies["WhitelistedNames"] = listing(values.cookie_names)
+    return {
+        "ForwardedValues": {
+            "QueryString": values.query_string,
+            "Cookies": cookies,
+            "Headers": listing(values.headers),
+            "QueryStringCacheKeys": listing(values.query_string_cache_keys),
+        },
+        "MinTTL": values.ttl_s_min,
+        "DefaultTTL": values.ttl_s_default,
+        "MaxTTL": values.ttl_s_max,
+    }

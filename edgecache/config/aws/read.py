@@ -1,0 +1,114 @@
+"""A document to a distribution. Law: what is accepted can be written back without loss.
+
+The document is filled in as CloudFront would (`with_defaults`), read, and written again; what the
+writing does not give back is kept (`kept`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from edgecache.config.aws.behaviors import read_behavior
+from edgecache.config.aws.defaults import with_defaults
+from edgecache.config.aws.document import Node
+from edgecache.config.aws.kept import IDENTITY, kept_members
+from edgecache.config.aws.members import (
+    read_certificate,
+    read_error_response,
+    read_geo,
+    read_group,
+    read_logging,
+    read_origin,
+)
+from edgecache.config.aws.ours import with_ours
+from edgecache.config.aws.policies import Policies, settled
+from edgecache.config.aws.write import distribution_config
+from edgecache.config.model import Behavior, Distribution
+from edgecache.config.problems import Problems, quoted
+
+NO_POLICIES = Policies()
+
+
+def read_distribution_config(
+    document: dict[str, Any], *, id: str = "", policies: Policies = NO_POLICIES
+) -> Distribution:
+    """The distribution a document describes; DocumentError tells everything that is wrong.
+
+    The document is a DistributionConfig, bare or in what `get-distribution-config` (`ETag`),
+    `get-distribution` (`Distribution`, with its id and domain name) or `distribution_document`
+    print, or in a DistributionConfigWithTags. `id` comes before the document's own.
+    """
+    problems = Problems()
+    config, facts = _unwrapped(document, problems)
+    found = _read(config, policies.known())
+    settled(problems)
+    written = distribution_config(found)
+    kept = kept_members(config.value, written)
+    facts["id"] = id or facts["id"]
+    return replace(found, kept=kept, **facts)
+
+
+def _unwrapped(document: dict[str, Any], problems: Problems) -> tuple[Node, dict[str, Any]]:
+    """The DistributionConfig filled in, and what stands beside it: id, domain name, tags."""
+    node = Node(document, "", problems)
+    facts: dict[str, Any] = {"id": "", "domain_name": "", "tags": {}}
+    for name in ("DistributionConfigWithTags", "Distribution", "DistributionConfig"):
+        if name == "DistributionConfig" and node.has("Tags"):
+            tags = node.nodes("Tags")
+            facts["tags"] = {tag.text("Key"): tag.text("Value") for tag in tags}
+        if node.has(name):
+            node = node.child(name)
+        if name == "Distribution" and node.where.endswith(name):
+            facts["id"] = node.text("Id")
+            facts["domain_name"] = node.text("DomainName")
+    return Node(with_defaults(node.value), node.where, problems), facts
+
+
+def _read(node: Node, policies: Policies) -> Distribution:
+    for name, key in IDENTITY.items():
+        _check_identity(node, name, key)
+    default = node.child("DefaultCacheBehavior")
+    cache_tag = "CacheTagConfig"
+    found = Distribution(
+        id="",
+        caller_reference=node.text("CallerReference"),
+        aliases=node.names("Aliases"),
+        comment=node.text("Comment"),
+        enabled=node.flag("Enabled"),
+        default_root_object=node.text("DefaultRootObject"),
+        origins=tuple(with_ours(read_origin(item), item) for item in node.nodes("Origins")),
+        origin_groups=tuple(
+            with_ours(read_group(item), item) for item in node.nodes("OriginGroups")
+        ),
+        default_behavior=_behavior(default, policies),
+        behaviors=tuple(_behavior(item, policies) for item in node.nodes("CacheBehaviors")),
+        custom_error_responses=tuple(map(read_error_response, node.nodes("CustomErrorResponses"))),
+        geo_restriction=read_geo(node.child("Restrictions")),
+        viewer_certificate=read_certificate(node.child("ViewerCertificate")),
+        logging=read_logging(node.child("Logging")),
+        price_class=node.text("PriceClass"),
+        http_version=node.text("HttpVersion").lower(),
+        ipv6_enabled=node.flag("IsIPV6Enabled"),
+        cache_tag_header=node.child(cache_tag).text("HeaderName") if node.has(cache_tag) else "",
+    )
+    return with_ours(found, node)
+
+
+def _behavior(node: Node, policies: Policies) -> Behavior:
+    if not node.value:
+        node.wrong("", "missing")
+    return with_ours(read_behavior(node, policies), node)
+
+
+def _check_identity(node: Node, name: str, key: str) -> None:
+    """What a listed object is known by is its own: nothing could be kept for two of one name."""
+    seen: set[object] = set()
+    for item in node.nodes(name):
+        value = item.value.get(key)
+        if not isinstance(value, str | int) or isinstance(value, bool):
+            item.wrong(key, "missing" if value is None else "expected text or a number")
+        elif value in seen:
+            item.wrong(key, f"{quoted(str(value))} is named twice")
+        seen.add(str(value) if isinstance(value, list | dict) else value)

@@ -30,7 +30,7 @@ from edgecache.server.telling import Teller
 from edgecache.server.tls import Certificate, TlsPort, load_certificates
 from edgecache.server.world import Tasks, pause, random_bytes, steady_clock, wall_clock
 from edgecache.store.memory import MemoryStore
-from edgecache.tier.front import Front, FrontWorld, PeerFront, ViewerFront
+from edgecache.tier.front import Front, FrontWorld, PeerFront, ViewerFront, product_name
 from edgecache.tier.tier import Tier
 from edgecache.tier.world import TierWorld
 from edgecache.upstream.base import Upstream
@@ -40,6 +40,7 @@ from edgecache.upstream.group import GroupUpstream
 from edgecache.upstream.origin import OriginUpstream
 from edgecache.upstream.peer import PeerUpstream
 from edgecache.upstream.pool import Pool
+from edgecache.upstream.tunnel import TunnelsDirect
 
 
 class Assembly:
@@ -61,7 +62,8 @@ class Assembly:
         upstream: Upstream = self._origins()
         if self.config.regional is not None:
             direct = upstream if self.config.regional.when_down == "origin" else None
-            upstream = self._peer(self.config.regional.listen, direct)
+            regional = self._peer(self.config.regional.listen, direct)
+            upstream = TunnelsDirect(regional, upstream)
         tier = self._tier(location.name, location.memory_bytes // location.workers, upstream)
         place_of = places(self.config.geo_database, self.config.asn_database)
         inner = "EDGE" if self.config.regional is None else "REC"
@@ -84,7 +86,7 @@ class Assembly:
     def _origins(self) -> GroupUpstream:
         signer = IdentitySigner(self._secrets.identity, wall_clock)
         brand = self.config.brand
-        via = f"{self.name.lower()}.{brand}.net ({brand})".encode()
+        via = b"%b.%b.net (%b)" % (self.name.lower().encode(), brand.encode(), product_name(brand))
         origins = OriginUpstream(
             self._pool, sign=signer.sign, via=via, agent=agent_of(brand), cdn_id=brand.encode()
         )

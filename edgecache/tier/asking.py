@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from edgecache.http.dates import format_date
 from edgecache.http.fields import end_to_end
@@ -14,7 +14,12 @@ from edgecache.rules.quotas import outgrows_quota
 from edgecache.rules.replying import plan_reply
 from edgecache.rules.reuse import serves_on_error
 from edgecache.rules.revalidation import head_agrees, refreshed
-from edgecache.rules.storing import passable_fields, post_answers_get, refusal_to_store
+from edgecache.rules.storing import (
+    passable_fields,
+    post_answers_get,
+    refusal_to_store,
+    storable_fields,
+)
 from edgecache.rules.upgrade import upgrading
 from edgecache.rules.variants import selected_by
 from edgecache.rules.verdicts import MissReason, StoreReason
@@ -29,6 +34,15 @@ from edgecache.tier.question import Question, question
 from edgecache.tier.receiving import Receiving, result_of
 from edgecache.tier.world import TierWorld
 from edgecache.upstream.base import Body, Call, Fault, OnInterim, Reply, Upstream, UpstreamError
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A question, what upstream answered, and who hears of interim responses to the next one."""
+
+    asked: Question
+    reply: Reply
+    on_interim: OnInterim
 
 
 class Asking:
@@ -132,16 +146,20 @@ class Asking:
                 self._failures.stood_in(errand, reply.head.status, self._world.clock())
                 reply.body.close()
                 return outcome, Landing(Ending.UNCACHEABLE)
-        return await self._receive(errand, flight, asked, reply)
+        return await self._receive(errand, flight, Answered(asked, reply, on_interim))
 
     async def _receive(
-        self, errand: Errand, flight: Flight | None, asked: Question, reply: Reply
+        self, errand: Errand, flight: Flight | None, answered: Answered
     ) -> tuple[Outcome, Landing]:
-        reply = compressed(reply, errand)
+        asked, on_interim = answered.asked, answered.on_interim
+        reply = compressed(answered.reply, errand)
         if reply.head.status == 206 and asked.wanted is not None:
             received = self._receiving.part(errand, flight, asked, reply)
             if received is not None:
                 return received
+            if asked.held is not None:  # a rest of something else, for who asked for the whole
+                reply.body.close()
+                return await self._ask(replace(errand, stale=None), flight, on_interim)
         if errand.request.method == b"HEAD":
             self._heard_of(errand, reply.head)
         not_stored = refusal_to_store(errand.request, reply.head, errand.route)
@@ -167,13 +185,24 @@ class Asking:
         selected = stale.selected
         if errand.route.distribution.semantics == "rfc9111":
             selected = selected_by(errand.request.fields, head.fields)
-        entry = Entry(errand.key, head, stale.body, selected)
-        self._store.put(entry)
+        kept = replace(head, fields=storable_fields(head, errand.route))
+        entry = Entry(errand.key, kept, stale.body, selected)
+        stored = self._renew(errand, entry)
         now = self._world.clock()
         plan = plan_reply(errand.request, head, len(entry.body), now)
-        trace = CacheStatus(why=errand.why, status=304, stored=True)
+        trace = CacheStatus(why=errand.why, status=304, stored=stored)
         found = Found(entry, errand.route, plan, 0.0)
         return from_entry(found, errand.request, now, Result.REFRESH_HIT, trace)
+
+    def _renew(self, errand: Errand, entry: Entry) -> bool:
+        """Store what a 304 made of an entry, unless that may no longer be stored (§3)."""
+        get = replace(errand.request, method=b"GET")
+        refusal = refusal_to_store(get, entry.head, errand.route)
+        if refusal is None:
+            return self._store.put(entry)
+        if refusal is not StoreReason.REQUEST:
+            self._store.remove(errand.key)
+        return False
 
     def _heard_of(self, errand: Errand, answer: Response) -> None:
         """A HEAD's 200 refreshes the stored response, or proves it outdated (§4.3.5)."""

@@ -26,10 +26,8 @@ def pieces_of(got: Got) -> list[Piece]:
     named = _TYPE.fullmatch(got.field("content-type") or "")
     assert named is not None, got.field("content-type")
     assert got.field("content-range") is None  # §14.4: the parts have it
-    text = got.body.decode()
-    before, *parts, after = f"\r\n{text}".replace("\r\n\r\n--", "\r\n--", 1).split(
-        f"\r\n--{named[1]}"
-    )
+    text = got.body.decode().removeprefix("\r\n")  # a preamble of nothing (RFC 2046 §5.1.1)
+    before, *parts, after = f"\r\n{text}".split(f"\r\n--{named[1]}")
     assert before == ""
     assert after == "--\r\n"
     return [_piece(part) for part in parts]

@@ -59,7 +59,7 @@ def _nowhere(_address: str) -> Place:
 
 
 def _never() -> float:
-    return 1.0
+    return 1 - 2**-53  # the largest there is: only what is always done is done
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +98,19 @@ class ViewerFront:
         if root and request.path == b"/":
             request = replace(request, path=b"/" + root.encode())
         found = route(site, request.path)
-        place = self._world.place_of(request.client[0]) if needs_place(found) else NOWHERE
+        place = self._place(request, found)
         request = enriched(request, found, place)
         refused = admit(asked, found, place.country or None, self._entrance)
         if refused is not None:
             return self._turned_away(refused, request, found)
         concluded = self.tier.decide(request, found, now)
         return self._leased(concluded, request) if isinstance(concluded, Found) else concluded
+
+    def _place(self, request: Request, found: Route) -> Place:
+        """Looked up only where something depends on it."""
+        if found.distribution.geo_restriction.kind == "none" and not needs_place(found):
+            return NOWHERE
+        return self._world.place_of(request.client[0])
 
     def _turned_away(
         self, refused: Refused | Redirect, request: Request, found: Route

@@ -13,8 +13,11 @@ from edgecache.config.check_policy import (
     check_cache_policy,
     check_origin_request_policy,
 )
-from edgecache.config.model import Behavior, Distribution, Origin
+from edgecache.config.check_response import check_response_headers_policy
+from edgecache.config.check_site import check_site
+from edgecache.config.model import Behavior, Distribution, ForwardedValues, Origin
 from edgecache.config.problems import Problems, listed, quoted
+from edgecache.config.settings import TTL_S_MAX
 
 BEHAVIORS_MAX = 75  # CloudFront's quotas for one distribution, as the next two
 ORIGINS_MAX = 100
@@ -22,9 +25,13 @@ CUSTOM_HEADERS_MAX = 30
 CUSTOM_HEADER_VALUE_CHARS_MAX = 1_783
 PATTERN_CHARS_MAX = 255
 ROOT_OBJECT_CHARS_MAX = 255
+KEY_GROUPS_MAX = 4
+CUSTOM_HEADERS_CHARS_MAX = 10_240  # all names and values of one origin
+SSL_PROTOCOLS = ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 TARGETS_MAX = 8  # each is looked for in every response; RFC 9213 §2.2 has two in its example
 
 ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+ORIGIN_ID = re.compile(r"[\x20-\x7e]{1,128}")  # S3-my-bucket/folder is the console's own making
 _READ = ("GET", "HEAD")
 _READ_OPTIONS = (*_READ, "OPTIONS")
 _EVERY = (*_READ_OPTIONS, "PUT", "POST", "PATCH", "DELETE")
@@ -54,6 +61,7 @@ def check_distribution(distribution: Distribution, where: str, problems: Problem
     _check_origins(distribution, f"{where}.origins", problems)
     check_groups(distribution, f"{where}.origin_groups", problems)
     _check_behaviors(distribution, where, problems)
+    check_site(distribution, where, problems)
 
 
 def _check_targets(targets: tuple[str, ...], where: str, problems: Problems) -> None:
@@ -83,8 +91,8 @@ def _check_origins(distribution: Distribution, where: str, problems: Problems) -
 
 
 def _check_origin(origin: Origin, where: str, problems: Problems) -> None:
-    if not ID.fullmatch(origin.id):
-        problems.add(f"{where}.id", f"{quoted(origin.id)} is not an id (letters, digits, - _ .)")
+    if not ORIGIN_ID.fullmatch(origin.id):
+        problems.add(f"{where}.id", f"{quoted(origin.id)} is not an id (1 to 128 characters)")
     name = origin.domain_name
     if not _HOST.fullmatch(name) and not _UNIX.fullmatch(name):
         problems.add(f"{where}.domain_name", f"{quoted(name)} {_host_trouble(name)}")
@@ -95,6 +103,13 @@ def _check_origin(origin: Origin, where: str, problems: Problems) -> None:
     if re.search(r"[^\x21-\x7e]|[?#]", origin.path):
         problems.add(f"{where}.path", f"{quoted(origin.path)} has characters no path has")
     _check_custom_headers(origin, f"{where}.custom_headers", problems)
+    for index, protocol in enumerate(origin.ssl_protocols):
+        if protocol not in SSL_PROTOCOLS:
+            known = listed(SSL_PROTOCOLS)
+            trouble = f"{quoted(protocol)} is not one of {known}"
+            problems.add(f"{where}.ssl_protocols[{index}]", trouble)
+    if origin.access_identity and origin.access_control_id:
+        problems.add(f"{where}.access_identity", "not used with access_control_id")
 
 
 def _host_trouble(name: str) -> str:
@@ -109,6 +124,9 @@ def _check_custom_headers(origin: Origin, where: str, problems: Problems) -> Non
     headers = origin.custom_headers
     if len(headers) > CUSTOM_HEADERS_MAX:
         problems.add(where, f"{len(headers)} headers are more than {CUSTOM_HEADERS_MAX}")
+    chars = sum(len(name) + len(value) for name, value in headers.items())
+    if chars > CUSTOM_HEADERS_CHARS_MAX:
+        problems.add(where, f"{chars} characters are more than {CUSTOM_HEADERS_CHARS_MAX}")
     for name, value in headers.items():
         if not TOKEN.fullmatch(name):
             problems.add(where, f"{quoted(name)} is not a header's name")
@@ -178,6 +196,40 @@ def _check_behavior(
     if behavior.origin_request_policy is not None:
         check_origin_request_policy(
             behavior.origin_request_policy, f"{where}.origin_request_policy", problems
+        )
+    if behavior.response_headers_policy is not None:
+        check_response_headers_policy(
+            behavior.response_headers_policy, f"{where}.response_headers_policy", problems
+        )
+    if behavior.forwarded_values is not None:
+        _check_forwarded_values(behavior.forwarded_values, f"{where}.forwarded_values", problems)
+    elif _has_wildcards(behavior):
+        problems.add(where, "wildcards stand in the cookie_names of forwarded_values only")
+    if len(behavior.trusted_key_groups) > KEY_GROUPS_MAX:
+        count = len(behavior.trusted_key_groups)
+        problems.add(
+            f"{where}.trusted_key_groups", f"{count} groups are more than {KEY_GROUPS_MAX}"
+        )
+
+
+def _has_wildcards(behavior: Behavior) -> bool:
+    policies = (behavior.cache_policy, behavior.origin_request_policy)
+    return any(p.cookies.wildcards or p.query_strings.wildcards for p in policies if p)
+
+
+def _check_forwarded_values(values: ForwardedValues, where: str, problems: Problems) -> None:
+    if values.cookies == "whitelist" and not values.cookie_names:
+        problems.add(f"{where}.cookie_names", 'empty, but cookies is "whitelist"')
+    if values.cookies != "whitelist" and values.cookie_names:
+        problems.add(f"{where}.cookie_names", f"not used with cookies {quoted(values.cookies)}")
+    if values.query_string_cache_keys and not values.query_string:
+        problems.add(f"{where}.query_string_cache_keys", "not used with query_string false")
+    if "*" in values.headers and len(values.headers) > 1:
+        problems.add(f"{where}.headers", '"*" stands alone: it is every header')
+    low, default, high = values.ttl_s_min, values.ttl_s_default, values.ttl_s_max
+    if not 0 <= low <= default <= high <= TTL_S_MAX:  # InvalidTTLOrder
+        problems.add(
+            where, f"ttl_s_min {low}, ttl_s_default {default} and ttl_s_max {high} are not in order"
         )
 
 

@@ -1,0 +1,159 @@
+"""What a distribution must hold beside origins and behaviors: pages, countries, names, tags.
+
+API reference, DistributionConfig and what it is made of; Developer Guide, "Quotas".
+"""
+
+from __future__ import annotations
+
+import re
+
+from edgecache.config.model import CustomErrorResponse, Distribution, Logging, ViewerCertificate
+from edgecache.config.problems import Problems, listed, quoted
+from edgecache.config.settings import TTL_S_MAX
+
+ERROR_CODES = (400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504)
+RESPONSE_CODES = (200, *ERROR_CODES)
+PAGE_PATH_CHARS_MAX = 4_000
+COMMENT_CHARS_MAX = 128
+TAGS_MAX = 50
+TAG_KEY_CHARS_MAX = 128
+TAG_VALUE_CHARS_MAX = 256
+MINIMUM_PROTOCOL_VERSIONS = (
+    "SSLv3",
+    "TLSv1",
+    "TLSv1_2016",
+    "TLSv1.1_2016",
+    "TLSv1.2_2018",
+    "TLSv1.2_2019",
+    "TLSv1.2_2021",
+    "TLSv1.2_2025",
+    "TLSv1.3_2025",
+)
+HTTP_VERSIONS = ("http1.1", "http2", "http3", "http2and3")
+PRICE_CLASSES = ("PriceClass_100", "PriceClass_200", "PriceClass_All", "None")
+SSL_SUPPORT_METHODS = ("", "sni-only", "vip", "static-ip")
+
+# ISO 3166-1 alpha-2, officially assigned, and XK, which CloudFront lists too.
+COUNTRIES = frozenset(
+    """
+    AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS
+    BT BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE
+    EG EH ER ES ET FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM
+    HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC
+    LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA
+    NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW
+    SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO
+    TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW
+    """.split()  # noqa: SIM905
+)
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")  # RFC 9110 §5.6.2
+
+
+def check_site(distribution: Distribution, where: str, problems: Problems) -> None:
+    """Everything of a distribution that is neither an origin nor a behavior."""
+    _check_error_responses(distribution, f"{where}.custom_error_responses", problems)
+    _check_geo(distribution, f"{where}.geo_restriction", problems)
+    _check_certificate(distribution.viewer_certificate, f"{where}.viewer_certificate", problems)
+    _check_logging(distribution.logging, f"{where}.logging", problems)
+    _check_tags(distribution.tags, f"{where}.tags", problems)
+    _one_of(distribution.price_class, PRICE_CLASSES, f"{where}.price_class", problems)
+    _one_of(distribution.http_version, HTTP_VERSIONS, f"{where}.http_version", problems)
+    if len(distribution.comment) > COMMENT_CHARS_MAX:
+        count = len(distribution.comment)
+        problems.add(f"{where}.comment", f"{count} characters are more than {COMMENT_CHARS_MAX}")
+    name = distribution.cache_tag_header
+    if name and not _TOKEN.fullmatch(name):
+        problems.add(f"{where}.cache_tag_header", f"{quoted(name)} is not a header's name")
+
+
+def _one_of(value: str, legal: tuple[str, ...], where: str, problems: Problems) -> None:
+    if value not in legal:
+        problems.add(where, f"{quoted(value)} is not one of {listed(legal)}")
+
+
+def _check_error_responses(distribution: Distribution, where: str, problems: Problems) -> None:
+    seen: set[int] = set()
+    for index, response in enumerate(distribution.custom_error_responses):
+        place = f"{where}[{index}]"
+        if response.error_code in seen:
+            problems.add(f"{place}.error_code", f"{response.error_code} is named twice")
+        elif response.error_code not in ERROR_CODES:
+            problems.add(f"{place}.error_code", _not_a_code(response.error_code, ERROR_CODES))
+        seen.add(response.error_code)
+        _check_page(response, place, problems)
+        ttl_s = response.error_caching_ttl_s_min
+        if not 0 <= ttl_s <= TTL_S_MAX:
+            problems.add(
+                f"{place}.error_caching_ttl_s_min", f"{ttl_s} is outside 0 to {TTL_S_MAX} seconds"
+            )
+
+
+def _not_a_code(code: int, legal: tuple[int, ...]) -> str:
+    return f"{code} is not one of {', '.join(map(str, legal))}"
+
+
+def _check_page(response: CustomErrorResponse, where: str, problems: Problems) -> None:
+    """ResponsePagePath and ResponseCode go together."""
+    path, code = response.response_page_path, response.response_code
+    if path and code is None:
+        problems.add(f"{where}.response_code", "missing: a response_page_path needs one")
+    if code is not None and not path:
+        problems.add(f"{where}.response_page_path", "missing: a response_code needs one")
+    if code is not None and code not in RESPONSE_CODES:
+        problems.add(f"{where}.response_code", _not_a_code(code, RESPONSE_CODES))
+    if path and not path.startswith("/"):
+        problems.add(f"{where}.response_page_path", f"{quoted(path)} does not start with /")
+    elif len(path) > PAGE_PATH_CHARS_MAX or re.search(r"[^\x21-\x7e]", path):
+        problems.add(
+            f"{where}.response_page_path",
+            f"not printable ASCII of at most {PAGE_PATH_CHARS_MAX} characters",
+        )
+
+
+def _check_geo(distribution: Distribution, where: str, problems: Problems) -> None:
+    geo = distribution.geo_restriction
+    if geo.kind == "none" and geo.countries:
+        problems.add(f"{where}.countries", 'not used with kind "none"')
+    if geo.kind != "none" and not geo.countries:
+        problems.add(f"{where}.countries", f"empty, but kind is {quoted(geo.kind)}")
+    for index, country in enumerate(geo.countries):
+        place = f"{where}.countries[{index}]"
+        if country not in COUNTRIES:
+            problems.add(place, f"{quoted(country)} is not a country (ISO 3166-1 alpha-2)")
+        elif country in geo.countries[:index]:
+            problems.add(place, f"{quoted(country)} is named twice")
+
+
+def _check_certificate(certificate: ViewerCertificate, where: str, problems: Problems) -> None:
+    version, method = certificate.minimum_protocol_version, certificate.ssl_support_method
+    place = f"{where}.minimum_protocol_version"
+    _one_of(version, MINIMUM_PROTOCOL_VERSIONS, place, problems)
+    if method not in SSL_SUPPORT_METHODS:
+        legal = listed(SSL_SUPPORT_METHODS[1:])
+        problems.add(f"{where}.ssl_support_method", f"{quoted(method)} is not one of {legal}")
+    for name, other in (("certificate_file", "key_file"), ("key_file", "certificate_file")):
+        if getattr(certificate, name) and not getattr(certificate, other):
+            problems.add(f"{where}.{other}", f"missing: a {name} needs one")
+    if certificate.acm_certificate_arn and certificate.iam_certificate_id:
+        problems.add(f"{where}.iam_certificate_id", "not used with acm_certificate_arn")
+
+
+def _check_logging(logging: Logging, where: str, problems: Problems) -> None:
+    if logging.enabled and not logging.bucket:
+        problems.add(f"{where}.bucket", "missing: logging is enabled")
+    if logging.prefix.startswith("/"):
+        problems.add(f"{where}.prefix", f"{quoted(logging.prefix)} starts with /")
+
+
+def _check_tags(tags: dict[str, str], where: str, problems: Problems) -> None:
+    if len(tags) > TAGS_MAX:
+        problems.add(where, f"{len(tags)} tags are more than {TAGS_MAX}")
+    for key, value in tags.items():
+        if not 1 <= len(key) <= TAG_KEY_CHARS_MAX:
+            problems.add(
+                where, f"a key of {len(key)} characters is outside 1 to {TAG_KEY_CHARS_MAX}"
+            )
+        elif len(value) > TAG_VALUE_CHARS_MAX:
+            problems.add(
+                f"{where}.{key}", f"{len(value)} characters are more than {TAG_VALUE_CHARS_MAX}"
+            )

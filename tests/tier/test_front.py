@@ -1,103 +1,149 @@
-"""Fronts: what a stranger asks is routed and admitted first; what is told is told whole."""
+"""What a viewers' front concludes and adds, apart from any connection."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from typing import Any
 
 import pytest
 
-from edgecache.http.message import Response
-from edgecache.upstream.base import Reply, WholeBody
-from tests.rules.pieces import lines
-from tests.world.play import Play
+from edgecache.config.model import (
+    Behavior,
+    Config,
+    CustomErrorResponse,
+    Distribution,
+    GeoRestriction,
+    Origin,
+    ResponseHeadersPolicy,
+)
+from edgecache.http.message import Response, first_value
+from edgecache.observe.counters import Counters
+from edgecache.rules.geo import Place
+from edgecache.rules.keys import cache_key
+from edgecache.rules.routing import compile_routes
+from edgecache.store.entry import Entry
+from edgecache.store.memory import MemoryStore
+from edgecache.tier.answer import Errand, Found, Outcome, Refusal, Result
+from edgecache.tier.front import FrontWorld, ViewerFront, product_name
+from edgecache.tier.tier import Tier
+from edgecache.tier.world import TierWorld
+from edgecache.upstream.base import Call, Fault, Reply, UpstreamError
+from tests.rules.pieces import NOW, answer, asks
 
 
-def test_an_unknown_host_is_refused_before_anybody_hears_of_it(play: Play) -> None:
-    play.viewer().asks("/a", host="other.test").gets(403, x_cache="Error")
-    play.origin.hears_nothing()
+class Nobody:
+    """An upstream that is not there."""
+
+    async def fetch(self, call: Call) -> Reply:
+        raise UpstreamError(Fault.REFUSED, "origin")
 
 
-@pytest.mark.parametrize("method", ["PUT", "OPTIONS", "X"])
-def test_a_method_that_is_not_allowed_is_refused(stage: Callable[..., Play], method: str) -> None:
-    play = stage(methods=("GET", "HEAD"))
-    play.viewer().asks("/a", method).gets(403, x_cache="Error")
-    play.origin.hears_nothing()
+def front(world: FrontWorld | None = None, brand: str = "cloudfront", **site: Any) -> ViewerFront:
+    behavior = Behavior(origin="o", **site.pop("behavior", {}))
+    distribution = Distribution(
+        id="E1",
+        domain_name="d1.cloudfront.net",
+        aliases=("site.test",),
+        origins=(Origin(id="o", domain_name="origin.test"),),
+        default_behavior=behavior,
+        **site,
+    )
+    tier = Tier(
+        "LHR50", MemoryStore(10**6), Nobody(),
+        TierWorld(lambda: NOW, asyncio.ensure_future, Counters(), 10**5, 10),
+    )  # fmt: skip
+    return ViewerFront(tier, compile_routes(Config(distributions=(distribution,))), brand, world)
 
 
-def test_a_get_with_a_body_is_refused(play: Play) -> None:
-    play.viewer().asks("/a", body="x").gets(403, x_cache="Error")
-    play.origin.hears_nothing()
+def stores(of: ViewerFront, target: str, head: Response, body: bytes = b"body") -> None:
+    site = of.table.by_id["E1"]
+    request = asks(target)
+    key = cache_key(request, site.behaviors[-1][1])
+    of.tier.store.put(Entry(key, head, body))
 
 
-@pytest.mark.xfail(strict=True, reason="only the first line of them is looked at")
-@pytest.mark.parametrize("name", ["via", "cache-status"])
-def test_every_line_of_those_before_us_is_told(rfc: Play, name: str) -> None:
-    """RFC 9110 §7.6.3, RFC 9211 §2: lists, however many lines they came in."""
-    rfc.viewer().asks("/a")
-    rfc.origin.hears("/a")
-    fields = lines(f"{name}: 1.1 first", f"{name}: 1.1 second", "cache-control: no-store")
-    reply = Reply(Response(200, b"", fields, rfc.clock.now, rfc.clock.now), WholeBody(b""))
-    rfc.origin._next_open().set_result(reply)
-    told = ", ".join(rfc.viewer().gets(200).fields(name))
-    assert told.startswith("1.1 first, 1.1 second, ")
+def test_a_stored_response_may_be_repeated() -> None:
+    ours = front()
+    stores(ours, "/a", answer(200, "cache-control: max-age=60"))
+    found = ours.decide(asks(), NOW)
+    assert isinstance(found, Found)
+    assert found.until == NOW + 60
 
 
-def first_answer(play: Play, **fields: str) -> None:
-    """Something with a tag that is fresh for ten seconds, and now is stale."""
-    play.viewer().asks("/a")
-    play.origin.hears("/a")
-    play.origin.answers(200, "one", **{"etag": '"v"', "cache": "max-age=10", **fields})
-    play.viewer().gets(200, "one")
-    play.advance(11)
+@pytest.mark.parametrize(
+    "site",
+    [
+        {"geo_restriction": GeoRestriction(kind="blacklist", countries=("XX",))},
+        {"behavior": {"response_headers_policy": ResponseHeadersPolicy(server_timing_percent=1)}},
+        {"behavior": {"response_headers_policy": ResponseHeadersPolicy(remove=("Date",))}},
+    ],
+)
+def test_what_depends_on_more_than_bytes_has_no_lease(site: dict[str, Any]) -> None:
+    ours = front(**site)
+    stores(ours, "/a", answer(200, "cache-control: max-age=60"))
+    found = ours.decide(asks(), NOW)
+    assert isinstance(found, Found)
+    assert found.until == 0
 
 
-@pytest.mark.xfail(strict=True, reason="what a 304 changes is kept whatever it says of keeping")
-@pytest.mark.parametrize("cache", ["private, max-age=60", "no-store, max-age=60"])
-def test_what_a_304_makes_private_is_not_given_to_the_next(rfc: Play, cache: str) -> None:
-    """RFC 9111 §3, §4.3.4: the updated response is one that must not be stored."""
-    first_answer(rfc)
-    rfc.viewer("a").asks("/a")
-    rfc.origin.hears("/a", if_none_match='"v"')
-    rfc.origin.answers(304, cache=cache, etag='"v"')
-    rfc.viewer("a").gets(200, "one")
-    rfc.viewer("b").asks("/a")
-    rfc.origin.hears("/a")
-    rfc.origin.answers(200, "two")
-    rfc.viewer("b").gets(200, "two")
+def test_a_stored_error_with_a_page_is_an_errand_for_the_page() -> None:
+    page = CustomErrorResponse(error_code=404, response_page_path="/e", response_code=200)
+    ours = front(custom_error_responses=(page,))
+    stores(ours, "/a", answer(404))
+    stores(ours, "/e", answer(200), b"page")
+    errand = ours.decide(asks(), NOW)
+    assert isinstance(errand, Errand)
+    assert (errand.error, errand.key) == (404, b"")
+    outcome = asyncio.run(ours.run(errand, None, None))
+    assert (outcome.status, outcome.body, outcome.result) == (200, b"page", Result.ERROR)
 
 
-@pytest.mark.xfail(strict=True, reason="what a 304 brings is kept without a look at its names")
-def test_a_field_a_304_names_private_is_not_given_to_the_next(rfc: Play) -> None:
-    """RFC 9111 §5.2.2.7."""
-    first_answer(rfc)
-    rfc.viewer("a").asks("/a")
-    rfc.origin.answers(304, cache='private="x-name", max-age=60', etag='"v"', x_name="a")
-    rfc.viewer("a").gets(200, "one")
-    got = rfc.viewer("b").asks("/a").gets(200, "one", x_cache="Hit")
-    assert got.field("x-name") is None
+def test_a_place_is_looked_up_only_where_it_matters() -> None:
+    asked: list[str] = []
+
+    def place_of(address: str) -> Place:
+        asked.append(address)
+        return Place(country="DE")
+
+    world = FrontWorld(place_of)
+    request = asks(client=("192.0.2.7", 1))
+    front(world).decide(request, NOW)
+    assert asked == []
+    blocked = GeoRestriction(kind="blacklist", countries=("DE",))
+    refusal = front(world, geo_restriction=blocked).decide(request, NOW)
+    assert asked == ["192.0.2.7"]
+    assert isinstance(refusal, Refusal)
+    assert (refusal.status, refusal.detail) == (403, "ClientGeoBlocked")
 
 
-@pytest.mark.xfail(strict=True, reason="chosen by what the viewer sent, not by what was forwarded")
-def test_a_field_that_connection_takes_out_chooses_no_variant(rfc: Play) -> None:
-    """RFC 9111 §4.1: the stored values are those of the request that was forwarded."""
-    rfc.viewer("a").asks("/a", x_color="red", connection="x-color")
-    rfc.origin.hears("/a", x_color=None)
-    rfc.origin.answers(200, "colorless", cache="max-age=60", vary="x-color")
-    rfc.viewer("a").gets(200, "colorless")
-    rfc.viewer("b").asks("/a", x_color="red")
-    rfc.origin.hears("/a", x_color="red")
-    rfc.origin.answers(200, "red", cache="max-age=60", vary="x-color")
-    rfc.viewer("b").gets(200, "red")
+@pytest.mark.parametrize(
+    ("brand", "via", "server"),
+    [
+        ("cloudfront", b"1.1 lhr50.cloudfront.net (CloudFront)", b"CloudFront"),
+        ("mine", b"1.1 lhr50.mine.net (mine)", b"mine"),
+    ],
+)
+def test_what_every_answer_carries(brand: str, via: bytes, server: bytes) -> None:
+    ours = front(brand=brand)
+    outcome = Outcome(200, b"", ((b"x-a", b"1"), (b"edgecache-x", b"2")), b"", 0, Result.MISS)
+    found = ours.table.by_id["E1"].behaviors[-1][1]
+    fields = ours.dressed(outcome, b"id==", (asks(), found), 0.0)
+    assert dict(fields) == {
+        b"x-a": b"1",
+        b"server": server,
+        b"via": via,
+        b"x-cache": b"Miss from " + brand.encode(),
+        b"x-amz-cf-pop": b"LHR50",
+        b"cache-status": b"LHR50",
+        b"x-amz-cf-id": b"id==",
+    }
+    assert product_name(brand) == server
 
 
-@pytest.mark.xfail(strict=True, reason="UNCACHEABLE sends each who waited to the origin, at once")
-def test_a_stale_copy_that_stands_in_for_a_5xx_is_for_everyone_who_waits(rfc: Play) -> None:
-    """RFC 5861 §4; an origin in trouble is not asked once more by each."""
-    first_answer(rfc, cache="max-age=10, stale-if-error=60")
-    for name in "abc":
-        rfc.viewer(name).asks("/a")
-    rfc.origin.hears("/a")
-    rfc.origin.answers(503, "")
-    rfc.origin.hears_nothing()
-    for name in "abc":
-        rfc.viewer(name).gets(200, "one")
+def test_no_policy_bears_on_a_page_of_ours() -> None:
+    policy = ResponseHeadersPolicy(server_timing_percent=100)
+    ours = front(behavior={"response_headers_policy": policy})
+    outcome = Outcome(403, b"", (), b"", 0, Result.ERROR)
+    fields = ours.dressed(outcome, b"id==", None, 0.0)
+    assert first_value(fields, b"server-timing") is None
+    assert first_value(fields, b"x-cache") == b"Error from cloudfront"

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 from edgecache.http.fields import end_to_end
 from edgecache.http.head import keeps_alive
 from edgecache.http.message import Fields, Request, Response
 from edgecache.http.writing import LAST_CHUNK, chunk, response_head
+from edgecache.rules.upgrade import UPGRADED
 from edgecache.server.answering import Answer
 from edgecache.server.listener import FAILED
 from edgecache.server.pages import CLOSING
 from edgecache.server.telling import Asked, Told
+from edgecache.server.websocket import relay
 from edgecache.tier.answer import Errand, Outcome, Refusal, Result
 from edgecache.tier.front import ViewerFront
 from edgecache.upstream.base import Body, Fault, UpstreamError
+from edgecache.upstream.tunnel import Tunnel
 
 if TYPE_CHECKING:
     from edgecache.server.protocol import Connection
@@ -92,7 +96,9 @@ class Delivery:
         fields = self._dressed(outcome, errand)
         told = Told(outcome.status, outcome.result, 0, fields, outcome.trace.detail)
         try:
-            if isinstance(outcome.body, bytes | memoryview) or outcome.body is None:
+            if outcome.status == 101:
+                await self._tunnel(fields, cast(Tunnel, outcome.body))
+            elif isinstance(outcome.body, bytes | memoryview) or outcome.body is None:
                 self._write_whole(outcome, fields, outcome.body or b"")
                 await self._connection.drained()
             else:
@@ -101,7 +107,8 @@ class Delivery:
             told.result, told.detail = Result.ERROR, "AbortedOrigin"
             self._connection.transport.abort()
         except asyncio.CancelledError:
-            told.result, told.detail = Result.ERROR, "ClientCommError"
+            if outcome.status != 101:  # leaving is how a tunnel ends
+                told.result, told.detail = Result.ERROR, "ClientCommError"
             raise
         finally:
             told.bytes_out = self._sent_bytes
@@ -109,6 +116,22 @@ class Delivery:
             if outcome.body is not None and not isinstance(outcome.body, bytes | memoryview):
                 outcome.body.close()
             self._tell(told)
+
+    async def _tunnel(self, fields: Fields, tunnel: Tunnel) -> None:
+        """From here on the viewer's connection is the near end of a WebSocket (RFC 6455 §4.2.2)."""
+        connection, asked = self._connection, self._asked
+        self._write(response_head(101, b"", (*fields, *UPGRADED)))
+        sent = connection.become_tunnel()
+        try:
+            await relay(connection, sent, tunnel, self._write)
+        except asyncio.CancelledError:
+            tunnel.hang_up()
+            raise
+        finally:
+            protocol = b"ws" if connection.session is None else b"wss"
+            bytes_in = asked.bytes_in + sent.total_bytes
+            self._asked = replace(asked, protocol=protocol, bytes_in=bytes_in)
+        tunnel.hang_up()
 
     def _write_whole(self, outcome: Outcome, fields: Fields, body: bytes | memoryview) -> None:
         head = self._head(outcome.status, outcome.reason, fields, outcome.length, chunked=False)

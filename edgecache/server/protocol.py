@@ -21,7 +21,9 @@ from edgecache.server.listener import OVERDUE, SHED, Listener
 from edgecache.server.request_body import RequestBody, invitation
 from edgecache.server.telling import NOTHING_ASKED, Asked, Told
 from edgecache.server.tls import MISDIRECTED, Session
+from edgecache.server.websocket import IDLE_S_MAX, SentBytes
 from edgecache.tier.answer import Errand, Found, Refusal
+from edgecache.upstream.tunnel import TUNNEL_BYTES_MAX
 
 HELD_BYTES_MAX = 65_536  # of pipelined requests read ahead, as Uvicorn's HIGH_WATER_LIMIT
 SMALL_BODY_BYTES = 65_536  # joined to its head for one write
@@ -54,6 +56,7 @@ class Connection(asyncio.Protocol):
         self._reading = True
         self._drained: asyncio.Future[None] | None = None
         self._unsent_bytes = 0
+        self._tunneled = False
 
     # What the event loop calls.
 
@@ -128,7 +131,9 @@ class Connection(asyncio.Protocol):
     def shutdown(self) -> None:
         """Finish the request under way, if there is one, then close."""
         self.closing = True
-        if self._task is None and not self._paused:
+        if self._tunneled and self._task is not None:
+            self._task.cancel()  # it has no end to wait for
+        elif self._task is None and not self._paused:
             self.transport.close()
 
     # What the listener's sweep calls.
@@ -144,6 +149,8 @@ class Connection(asyncio.Protocol):
                 self.deadline = now + self.listener.limits.write_idle_s_max
             else:
                 self.transport.abort()
+        elif self._tunneled:
+            self.transport.abort()
         elif self._body is not None and not self._body.done:
             if self._body.waiting_bytes == 0:  # else it is upstream that is slow
                 self._body.abort()
@@ -254,11 +261,14 @@ class Connection(asyncio.Protocol):
             self.closing = True  # the errand is told by the body, and answers
             self._body = None
             return
-        self.deadline = self.listener.clock() + self.listener.limits.body_idle_s_max
+        limits = self.listener.limits
+        idle_s = IDLE_S_MAX if self._tunneled else limits.body_idle_s_max
+        self.deadline = self.listener.clock() + idle_s
+        bytes_max = TUNNEL_BYTES_MAX if self._tunneled else limits.buffer_bytes_max
         if body.done:
             self._body = None
             self._hold(rest)
-        elif body.waiting_bytes > self.listener.limits.buffer_bytes_max and self._reading:
+        elif body.waiting_bytes > bytes_max and self._reading:
             self._reading = False
             self.transport.pause_reading()
 
@@ -306,6 +316,14 @@ class Connection(asyncio.Protocol):
         else:
             self.transport.write(head)
             self.transport.write(body)
+
+    def become_tunnel(self) -> SentBytes:
+        """What the viewer sends is never a request again."""
+        sent = self._body = SentBytes(self.listener.head_limits, self._resume_reading)
+        self._tunneled = True
+        held, self._held = self._held, b""
+        self._feed_body(held)
+        return sent
 
     @property
     def unread_body(self) -> bool:

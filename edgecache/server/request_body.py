@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from edgecache.http.framing import ChunkedReader, LengthReader
+from edgecache.http.framing import ChunkedReader, LengthReader, Reader
 from edgecache.http.head import BadMessage, HeadLimits
 from edgecache.http.message import Request, first_value
 from edgecache.http.writing import CONTINUE
@@ -36,11 +36,13 @@ class RequestBody:
     ) -> None:
         self.length = length
         self.waiting_bytes = 0
+        self._reader: Reader
         self._reader = ChunkedReader(limits) if length is None else LengthReader(length)
         self._pieces: deque[bytes] = deque()
         self._on_first_read: Callable[[], None] | None = on_first_read
         self._on_drained = on_drained
         self._broken = False
+        self._closed = False
         self._waiter: asyncio.Future[None] | None = None
 
     @property
@@ -55,8 +57,9 @@ class RequestBody:
         except BadMessage:
             self.abort()
             raise
-        self._pieces.extend(pieces)
-        self.waiting_bytes += sum(map(len, pieces))
+        if not self._closed:
+            self._pieces.extend(pieces)
+            self.waiting_bytes += sum(map(len, pieces))
         self._wake()
         rest, self._reader.rest = self._reader.rest, b""
         return rest
@@ -86,6 +89,7 @@ class RequestBody:
         return data
 
     def close(self) -> None:
+        self._closed = True  # what still comes is read, to find its end, and dropped
         self._pieces.clear()
         self.waiting_bytes = 0
 

@@ -178,7 +178,9 @@ class Connection(asyncio.Protocol):
             self.hang_up()  # TLS has no half-close
 
     def hang_up(self) -> None:
-        self._exchange = None
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None and exchange.body is not None:
+            exchange.body.end()
         self._deadline.drop()
         self._transport.close()
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from edgecache.rules.upgrade import asks_for_websocket
 from edgecache.upstream.arriving import ArrivingBody
-from edgecache.upstream.base import Body, Call, Fault, Reply, Upstream, UpstreamError
+from edgecache.upstream.base import Body, Call, Reply, Upstream
 
 TUNNEL_BYTES_MAX = 65_536  # waiting each way, as asyncio's own high-water mark for writing
 TUNNELS_MAX = 1_024  # open to one origin from one process: Envoy's max_connections of a cluster
@@ -50,11 +50,12 @@ class Line(Protocol):
 class OpenTunnel(ArrivingBody):
     """A Tunnel over a connection."""
 
-    __slots__ = ("_line",)
+    __slots__ = ("_hung_up", "_line")
 
     def __init__(self, line: Line) -> None:
         super().__init__(None, line, TUNNEL_BYTES_MAX)
         self._line = line
+        self._hung_up = False
 
     def write(self, data: bytes) -> None:
         self._line.write(data)
@@ -66,12 +67,13 @@ class OpenTunnel(ArrivingBody):
         self._line.end_writing()
 
     def hang_up(self) -> None:
-        self.end(UpstreamError(Fault.TRUNCATED, "closed by its reader"))
+        self._hung_up = True
         self._line.hang_up()
 
     def close(self) -> None:
-        super().close()
-        self._line.abandon()
+        if not self._hung_up:
+            super().close()
+            self._line.abandon()
 
 
 class TunnelsDirect:

@@ -14,6 +14,7 @@ class FakeTransport(asyncio.Transport):
         self.written = bytearray()
         self.closed = False
         self.aborted = False
+        self.ended = False  # no more will be written
         self.reading = True
         self.unsent_bytes = 0
         self._peer = peer
@@ -34,6 +35,12 @@ class FakeTransport(asyncio.Transport):
 
     def abort(self) -> None:
         self.closed = self.aborted = True
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.ended = True
 
     def is_closing(self) -> bool:
         return self.closed

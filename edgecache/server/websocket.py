@@ -1,0 +1,75 @@
+"""WebSockets on a viewer's connection. Law: bytes pass both ways, and are not looked at.
+
+RFC 6455 §1.3: after the opening handshake there is no HTTP left. Each way waits in a bounded buffer
+for its reader; an end of one direction is passed on as such where both connections can say it.
+CloudFront Developer Guide, "Use WebSockets": a connection idle for ten minutes is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from edgecache.http.framing import UntilCloseReader
+from edgecache.http.head import HeadLimits
+from edgecache.server.request_body import RequestBody
+from edgecache.upstream.tunnel import Tunnel
+
+if TYPE_CHECKING:
+    from edgecache.server.protocol import Connection
+
+IDLE_S_MAX = 600.0  # CloudFront's
+
+
+class SentBytes(RequestBody):
+    """What a viewer sends through a tunnel; it ends when the viewer does."""
+
+    def __init__(self, limits: HeadLimits, on_drained: Callable[[], None]) -> None:
+        super().__init__(0, limits, _nothing, on_drained)
+        self.length = None
+        self.total_bytes = 0
+        self._reader = UntilCloseReader()
+
+    def feed(self, data: bytes) -> bytes:
+        self.total_bytes += len(data)
+        return super().feed(data)
+
+    def abort(self) -> None:
+        """The viewer sends no more; what it has sent is read all the same."""
+        self._reader.eof()
+        self._wake()
+
+
+async def relay(
+    connection: Connection, sent: SentBytes, tunnel: Tunnel, write: Callable[[bytes], None]
+) -> None:
+    """Bytes both ways, `write` being the viewer's side, until both ends have ended.
+
+    UpstreamError when the far side breaks off. When it ends here, `tunnel` is yet to be closed.
+    """
+    sending = asyncio.get_running_loop().create_task(_send(sent, tunnel))
+    try:
+        while data := await tunnel.read():
+            write(data)
+            await connection.drained()
+            connection.deadline = connection.listener.clock() + IDLE_S_MAX
+        transport = connection.transport
+        if transport.can_write_eof() and not transport.is_closing():  # TLS has no half-close
+            transport.write_eof()
+            await sending
+    finally:
+        sending.cancel()
+        await asyncio.wait({sending})
+        while data := sent.read_nowait() or b"":
+            tunnel.write(data)  # the last words of a viewer that has left
+
+
+async def _send(sent: SentBytes, tunnel: Tunnel) -> None:
+    while data := await sent.read():
+        tunnel.write(data)
+        await tunnel.writable()
+    tunnel.end_writing()
+
+
+def _nothing() -> None: ...

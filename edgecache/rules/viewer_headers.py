@@ -98,17 +98,16 @@ def enriched(request: Request, route: Route, place: Place | None) -> Request:
     if named is None:
         return request
     kept = tuple(field for field in request.fields if not field[0].startswith(PREFIX))
-    made = tuple((name, value) for name in sorted(named) if (value := _value(name, request, place)))
-    return replace(request, fields=kept + made)
-
-
-def _value(name: bytes, request: Request, place: Place | None) -> bytes:
-    if name in _FROM_DEVICE:
+    made: dict[bytes, bytes] = {}
+    if not named.isdisjoint(_FROM_DEVICE):
         device = device_of(first_value(request.fields, b"user-agent") or b"")
-        return b"true" if _FROM_DEVICE[name](device) else b"false"
-    if name in _FROM_PLACE:
-        return _FROM_PLACE[name](place or NOWHERE).encode("ascii")
-    return _FROM_REQUEST[name](request) if name in _FROM_REQUEST else b""
+        for name in named & _FROM_DEVICE.keys():
+            made[name] = b"true" if _FROM_DEVICE[name](device) else b"false"
+    for name in named & _FROM_PLACE.keys():
+        made[name] = _FROM_PLACE[name](place or NOWHERE).encode("ascii")
+    for name in named & _FROM_REQUEST.keys():
+        made[name] = _FROM_REQUEST[name](request)
+    return replace(request, fields=kept + tuple(item for item in sorted(made.items()) if item[1]))
 
 
 def _address(request: Request) -> bytes:

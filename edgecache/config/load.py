@@ -7,29 +7,18 @@ in it are relative to the file itself.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from msgspec.structs import replace
 
 from edgecache.config.check import check
-from edgecache.config.check_policy import check_cache_policy, check_origin_request_policy
-from edgecache.config.decode import Decoder, Shorthand, near, shown
-from edgecache.config.managed import CACHE_POLICIES, ORIGIN_REQUEST_POLICIES, by_name
-from edgecache.config.model import (
-    CachePolicy,
-    Config,
-    Distribution,
-    Model,
-    Origin,
-    OriginRequestPolicy,
-)
-from edgecache.config.problems import ConfigError, Problem, Problems, quoted
+from edgecache.config.decode import Decoder
+from edgecache.config.model import Config, Distribution, Origin
+from edgecache.config.named import Names
+from edgecache.config.problems import ConfigError, Problem, Problems
 
 FILE_BYTES_MAX = 16 * 1024 * 1024  # 500 distributions of 75 behaviors (CloudFront's quotas) fit
-
-Policy = TypeVar("Policy", CachePolicy, OriginRequestPolicy)
 
 
 def load(path: Path | str) -> Config:
@@ -37,7 +26,8 @@ def load(path: Path | str) -> Config:
     file = Path(path)
     table = _parsed(file)
     problems = Problems()
-    config = _anchored(_decoded(table, problems), file.absolute().parent)
+    folder = file.absolute().parent
+    config = _anchored(_decoded(table, folder, problems), folder)
     check(config, problems)
     if problems.found:
         raise ConfigError(file, problems.found)
@@ -66,96 +56,11 @@ def _lowered(message: str) -> str:
     return message[:1].lower() + message[1:]
 
 
-def _decoded(table: dict[str, Any], problems: Problems) -> Config:
-    """The model of a file whose own policies are put where it names them."""
-    rest = dict(table)
-    inline = Decoder(problems, {CachePolicy: _cache_policy_table})
-    own_caches = _own_policies(CachePolicy, rest.pop("cache_policies", []), inline)
-    own_requests = _own_policies(
-        OriginRequestPolicy, rest.pop("origin_request_policies", []), inline
-    )
-    caches = by_name(CACHE_POLICIES) | own_caches
-    requests = by_name(ORIGIN_REQUEST_POLICIES) | own_requests
-
-    def cache_policy(value: object, where: str, problems: Problems) -> object:
-        found = _by_name(CachePolicy, caches, value, where, problems)
-        return _cache_policy_table(found, where, problems)
-
-    def origin_request_policy(value: object, where: str, problems: Problems) -> object:
-        return _by_name(OriginRequestPolicy, requests, value, where, problems)
-
-    shorthand: dict[type[Model], Shorthand] = {
-        CachePolicy: cache_policy,
-        OriginRequestPolicy: origin_request_policy,
-    }
-    return Decoder(problems, shorthand).read(Config, rest, "")
-
-
-_WORDS: dict[type[Model], tuple[str, str]] = {
-    CachePolicy: ("cache_policies", "a cache policy"),
-    OriginRequestPolicy: ("origin_request_policies", "an origin request policy"),
-}
-
-
-def _own_policies(model: type[Policy], value: object, decoder: Decoder) -> dict[str, Policy]:
-    """The policies a file defines for several behaviors, by name and id, each checked once."""
-    place = _WORDS[model][0]
-    problems = decoder.problems
-    if not isinstance(value, list):
-        problems.add(place, f"expected a list, got {shown(value)}")
-        return {}
-    found: dict[str, Policy] = {}
-    for index, item in enumerate(value):
-        where = f"{place}[{index}]"
-        policy = decoder.read(model, item, where)
-        if isinstance(policy, CachePolicy):
-            check_cache_policy(policy, where, problems)
-        else:
-            check_origin_request_policy(policy, where, problems)
-        if not policy.name and not policy.id:
-            problems.add(f"{where}.name", "missing")
-        for spelling in filter(None, {policy.name, policy.id}):
-            if spelling in found:
-                problems.add(f"{where}.name", f"{quoted(spelling)} is defined twice")
-            found[spelling] = policy
-    return found
-
-
-def _by_name(
-    model: type[Policy],
-    known: Mapping[str, Policy],
-    value: object,
-    where: str,
-    problems: Problems,
-) -> object:
-    """The policy a behavior names, or the value itself when it is no name."""
-    if not isinstance(value, str):
-        return value
-    found = known.get(value)
-    if found is None:
-        problems.add(where, f"{quoted(value)} is not {_WORDS[model][1]}{near(value, known)}")
-    problems.settle(where)
-    return found or model()
-
-
-def _cache_policy_table(value: object, where: str, problems: Problems) -> object:
-    """TTLs left out give way to those written (API reference, CachePolicyConfig).
-
-    DefaultTTL is at least MinTTL and MaxTTL at least DefaultTTL; ours is also at most MaxTTL,
-    where CloudFront refuses the policy.
-    """
-    if not isinstance(value, dict):
-        return value
-    low, high = value.get("ttl_s_min", 0), value.get("ttl_s_max")
-    default = value.get("ttl_s_default")
-    if not all(isinstance(ttl, int | None) for ttl in (low, high, default)):
-        return value
-    if default is None:
-        default = max(low, CachePolicy().ttl_s_default)
-        default = default if high is None else min(default, max(low, high))
-    if high is None:
-        high = max(default, CachePolicy().ttl_s_max)
-    return value | {"ttl_s_default": default, "ttl_s_max": high}
+def _decoded(table: dict[str, Any], folder: Path, problems: Problems) -> Config:
+    """The model of a file whose own policies and documents are put where it names them."""
+    names = Names(folder, problems)
+    rest = names.define(table)
+    return Decoder(problems, names.shorthand()).read(Config, rest, "")
 
 
 def _anchored(config: Config, folder: Path) -> Config:

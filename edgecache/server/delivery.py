@@ -66,7 +66,8 @@ class Delivery:
         except UpstreamError as error:
             detail = FAULT_DETAILS.get(error.fault, "OriginCommError")
             why = "The origin gave no usable response."
-            self.send_refusal(Refusal(error.status, why, detail), listener.clock(), errand)
+            refusal = Refusal(error.status, why, detail, tried=errand.why)
+            self.send_refusal(refusal, listener.clock(), errand)
             return
         except asyncio.CancelledError:
             self._tell(Told(0, Result.ERROR, 0, detail="ClientHungUpRequest"))

@@ -55,5 +55,5 @@ def page(refusal: Refusal, brand: str, request_id: bytes, date: bytes) -> Outcom
         body=body,
         length=len(body) if body else None,
         result=refusal.result,
-        trace=CacheStatus(detail=refusal.detail),
+        trace=CacheStatus(why=refusal.tried, detail=refusal.detail),
     )

@@ -40,6 +40,7 @@ class Refusal:
     close: bool = False
     fields: Fields = ()  # beside those of every page
     result: Result = Result.ERROR
+    tried: MissReason | None = None  # why upstream was asked first, in vain
 
 
 @dataclass(frozen=True, slots=True)

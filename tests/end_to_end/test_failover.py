@@ -29,15 +29,25 @@ listen = "127.0.0.1:{lhr}"
 [[distributions]]
 id = "EGROUP"
 aliases = ["group.test"]
-origins = [
-  {{ id = "first", domain_name = "127.0.0.1", http_port = {first}, custom_headers = {{ X-Member = "first" }} }},
-  {{ id = "second", domain_name = "127.0.0.1", http_port = {second}, path = "/other" }},
-  {{ id = "gone", domain_name = "127.0.0.1", http_port = {gone}, connection_timeout_s = 1 }},
-]
 origin_groups = [
   {{ id = "pair", members = ["first", "second"], status_codes = [404, 503] }},
   {{ id = "half", members = ["gone", "second"], status_codes = [503] }},
 ]
+[[distributions.origins]]
+id = "first"
+domain_name = "127.0.0.1"
+http_port = {first}
+custom_headers = {{ X-Member = "first" }}
+[[distributions.origins]]
+id = "second"
+domain_name = "127.0.0.1"
+http_port = {second}
+path = "/other"
+[[distributions.origins]]
+id = "gone"
+domain_name = "127.0.0.1"
+http_port = {gone}
+connection_timeout_s = 1
 [distributions.default_behavior]
 origin = "pair"
 [[distributions.behaviors]]
@@ -48,9 +58,10 @@ path_pattern = "/viewer/*"
 origin = "first"
 [distributions.behaviors.cache_policy]
 headers = {{ behavior = "whitelist", items = ["CloudFront-Viewer-Country"] }}
-[distributions.behaviors.origin_request_policy]
-headers = {{ behavior = "whitelist", items = ["CloudFront-Viewer-Address", "CloudFront-Is-Mobile-Viewer"] }}
-"""  # noqa: E501
+[distributions.behaviors.origin_request_policy.headers]
+behavior = "whitelist"
+items = ["CloudFront-Viewer-Address", "CloudFront-Is-Mobile-Viewer"]
+"""
 
 
 class Scene(NamedTuple):

@@ -87,7 +87,8 @@ def applied(
 
 def _set(fields: Fields, header: SetHeader) -> Fields:
     name = header.name.lower().encode()
-    if not removable(header.name) or (not header.override and first_value(fields, name)):
+    sent = first_value(fields, name) is not None
+    if not removable(header.name) or (sent and not header.override):
         return fields
     return replaced(fields, name, header.value.encode())
 

@@ -46,6 +46,7 @@ def sets(name: str, value: str, *, override: bool = False) -> SetHeader:
         ),
         ({"custom": (sets("X-A", "p"),)}, (), ("x-a: p",)),
         ({"custom": (sets("X-A", "p"),)}, ("x-a: o",), ("x-a: o",)),
+        ({"custom": (sets("X-A", "p"),)}, ("x-a:",), ("x-a:",)),
         ({"custom": (sets("X-A", "p", override=True),)}, ("x-a: o", "x-a: q"), ("x-a: p",)),
         ({"security": (sets("X-Frame-Options", "DENY"),)}, (), ("x-frame-options: DENY",)),
         (

@@ -10,7 +10,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from edgecache.config.model import HeaderSelection
-from edgecache.http.fields import end_to_end, query_pairs
+from edgecache.http.fields import (
+    PROTECTED,
+    connection_options,
+    end_to_end,
+    query_pairs,
+)
 from edgecache.http.message import Fields, Request, combined_value, first_value, without
 from edgecache.rules.keys import Pair, chosen_cookies, chosen_query, keyed_encoding
 from edgecache.rules.routing import Route
@@ -20,6 +25,18 @@ CONDITIONS = frozenset(
 )
 # Ours to say, never a viewer's (hostile-inputs B06).
 OURS = frozenset({b"x-amz-cf-id", b"x-cache", b"age", b"x-fill-seq", b"expect"})
+
+
+def of_no_hop(request: Request) -> Request:
+    """`request` without what its Connection field takes out: no key and no variant sees that.
+
+    What is keyed but not forwarded would let one viewer choose what the others get.
+    """
+    options = [value for name, value in request.fields if name == b"connection"]
+    if not options or options in ([b"keep-alive"], [b"close"], [b"Keep-Alive"]):
+        return request
+    hidden = connection_options(request.fields) - PROTECTED - {b"upgrade"}
+    return replace(request, fields=without(request.fields, hidden)) if hidden else request
 
 
 def forwarded(request: Request, route: Route, *, cacheable: bool, part: Fields = ()) -> Request:
@@ -103,9 +120,17 @@ def _encoding_field(request: Request, route: Route) -> Fields:
     if policy.accept_encoding_gzip or policy.accept_encoding_brotli:
         keyed = keyed_encoding(request.fields, policy, request.minor)
         return ((b"accept-encoding", keyed or b"identity"),)
-    if extra is not None and extra.headers.behavior.startswith(("allViewer", "allExcept")):
+    listed = any(name.lower() == "accept-encoding" for name in policy.headers.items)
+    if listed or (extra is not None and b"accept-encoding" in _passed_by(request, extra.headers)):
         return ((b"accept-encoding", received),)
     return ((b"accept-encoding", b"identity"),)
+
+
+def _passed_by(request: Request, headers: HeaderSelection) -> set[bytes]:
+    """The names an origin request policy lets through beyond those it lists."""
+    if headers.behavior == "whitelist":
+        return set()  # a policy cannot list Accept-Encoding alone
+    return _extra_names(request.fields, headers)
 
 
 def _query(request: Request, route: Route) -> bytes | None:

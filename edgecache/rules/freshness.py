@@ -13,7 +13,8 @@ from functools import lru_cache
 from edgecache.config.model import CachePolicy, CustomErrorResponse
 from edgecache.http.cache_control import Directives, parse_directives
 from edgecache.http.dates import parse_date
-from edgecache.http.message import Fields, Response, field_values, first_value
+from edgecache.http.fields import list_members
+from edgecache.http.message import Fields, Response, combined_value, field_values, first_value
 from edgecache.http.structured import parse_targeted
 from edgecache.rules.error_pages import error_caching_s
 from edgecache.rules.routing import Route
@@ -158,24 +159,20 @@ def _assess_cloudfront(head: Response, route: Route, directives: Directives) -> 
     policy = route.behavior.cache_policy
     errors = route.distribution.custom_error_responses
     lifetime, rule = cloudfront_ttl(head, policy, directives, errors)
-    vary_any = any(value.strip() == b"*" for value in field_values(head.fields, b"vary"))
-    forbids_stale = directives.seconds(b"stale-if-error") == 0
+    vary_any = b"*" in list_members(combined_value(head.fields, b"vary") or b"")
+    # No stale copy is ever older than MaxTTL, whoever allows it.
+    room = max(0.0, policy.ttl_s_max - lifetime)
+    allowed = directives.seconds(b"stale-if-error")
     return Assessment(
         lifetime_s=lifetime,
         age_on_arrival_s=age_value(head.fields),
         rule=rule,
-        stale_while_revalidate_s=_capped(directives, b"stale-while-revalidate", policy),
-        # With no directive a stale copy is served when the origin is unreachable, up to MaxTTL.
-        stale_if_error_s=_capped(directives, b"stale-if-error", policy)
-        if directives.has(b"stale-if-error")
-        else float(policy.ttl_s_max),
+        stale_while_revalidate_s=min(room, directives.seconds(b"stale-while-revalidate") or 0),
+        # With no directive a stale copy is served when the origin fails, up to MaxTTL.
+        stale_if_error_s=room if allowed is None else min(room, allowed),
         validate_always=vary_any and policy.ttl_s_min == 0,
-        never_stale=forbids_stale or policy.ttl_s_max == 0,
+        never_stale=policy.ttl_s_max == 0,
     )
-
-
-def _capped(directives: Directives, name: bytes, policy: CachePolicy) -> float:
-    return float(min(directives.seconds(name) or 0, policy.ttl_s_max))
 
 
 def cloudfront_ttl(

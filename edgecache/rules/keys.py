@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from edgecache.config.model import CachePolicy, HeaderSelection, Selection
 from edgecache.http.encodings import accepts
-from edgecache.http.fields import cookie_pairs, query_pairs
+from edgecache.http.fields import PROTECTED, connection_options, cookie_pairs, query_pairs
 from edgecache.http.message import Fields, Request, combined_value, field_values
 from edgecache.rules.routing import Route, pattern
 
@@ -54,7 +54,9 @@ def key_parts(request: Request, route: Route) -> list[Part]:
     if request.method == b"OPTIONS":
         parts.append(("method", (b"OPTIONS",)))
     if has_query(policy):
-        parts.append(("query", _flat(chosen_query(request, policy.query_strings))))
+        pairs = chosen_query(request, policy.query_strings)
+        empty = request.query == b"" and policy.query_strings.behavior == "all"
+        parts.append(("query", (b"",) if empty else _flat(pairs)))  # `/a?` is not `/a`
     for name in policy.headers.items:
         parts.append(("header", (name.lower().encode(), _header(request, name.lower().encode()))))
     if has_cookies(policy):
@@ -79,6 +81,10 @@ def has_cookies(policy: CachePolicy) -> bool:
 def _header(request: Request, name: bytes) -> bytes | None:
     if name == b"host":
         return request.host
+    if name == b"accept-encoding" and request.minor == 0:
+        return None  # not forwarded for HTTP/1.0 either
+    if name in connection_options(request.fields) - PROTECTED:
+        return None  # taken out before the origin
     return combined_value(request.fields, name)  # absent (None) is not the same as empty
 
 

@@ -7,7 +7,7 @@ nothing.
 from __future__ import annotations
 
 from edgecache.config.model import Semantics
-from edgecache.http.cache_control import Directives
+from edgecache.http.cache_control import Directives, parse_directives
 from edgecache.http.message import Fields, Request, Response, field_values, first_value
 from edgecache.rules.freshness import Assessment, directives_of
 from edgecache.rules.verdicts import (
@@ -27,6 +27,8 @@ def judge(
     """What may be done with the stored `head` for `request` at `now` (epoch seconds)."""
     until = assessment.fresh_until(head.received_at)
     if semantics == "cloudfront":
+        if assessment.validate_always:  # Vary: *, which CloudFront fetches in full each time
+            return Fetch(MissReason.VALIDATE)
         return _judge_plain(head, assessment, until, now)
     wishes = request_directives(request.fields)
     if wishes is None:
@@ -39,10 +41,8 @@ def request_directives(fields: Fields) -> Directives | None:
     directives = directives_of(fields)
     if field_values(fields, b"cache-control"):
         return directives
-    pragma = b",".join(field_values(fields, b"pragma"))
-    if b"no-cache" in pragma.lower():
-        return directives_of(((b"cache-control", b"no-cache"),))
-    return None
+    pragma = parse_directives(tuple(field_values(fields, b"pragma")))
+    return pragma if pragma.has(b"no-cache") else None
 
 
 def _judge_plain(head: Response, assessment: Assessment, until: float, now: float) -> Verdict:
@@ -82,25 +82,33 @@ def _judge_wishes(
     wishes: Directives, head: Response, assessment: Assessment, now: float
 ) -> Verdict:
     until = assessment.fresh_until(head.received_at)
-    age = assessment.age(head.received_at, now)
     if wishes.has(b"no-cache"):
         return _ask_again(head, MissReason.REQUEST)
+    wanted_until = _wanted_until(wishes, head, assessment)
+    if now > wanted_until:
+        return _ask_again(head, MissReason.REQUEST)
+    accepted = accepted_staleness(wishes)
+    strict = assessment.validate_always or assessment.never_stale
+    if accepted is not None and not strict and until <= now <= until + accepted:
+        return Serve(min(until + accepted, wanted_until))
+    verdict = _judge_plain(head, assessment, until, now)
+    if isinstance(verdict, Serve):
+        return Serve(min(verdict.until, wanted_until))
+    if isinstance(verdict, ServeStale) and wishes.has(b"max-age") and accepted is None:
+        return _ask_again(head, MissReason.REQUEST)  # §5.2.1.1: nothing stale is wanted
+    return verdict
+
+
+def _wanted_until(wishes: Directives, head: Response, assessment: Assessment) -> float:
+    """Until when the response is young and fresh enough for the request (max-age, min-fresh)."""
+    until = float("inf")
     max_age = wishes.seconds(b"max-age")
-    if max_age is not None and age > max_age:
-        return _ask_again(head, MissReason.REQUEST)
-    min_fresh = wishes.seconds(b"min-fresh") or 0
-    if min_fresh and until - now < min_fresh:
-        return _ask_again(head, MissReason.REQUEST)
-    if now >= until and not assessment.validate_always and not assessment.never_stale:
-        accepted = accepted_staleness(wishes)
-        if accepted is not None and now - until <= accepted:
-            return Serve(until + accepted)
-    plain = _judge_plain(head, assessment, until, now)
-    if isinstance(plain, Serve) and max_age is not None:
-        return Serve(min(plain.until, now + max_age - age))
-    if isinstance(plain, Serve) and min_fresh:
-        return Serve(plain.until - min_fresh)
-    return plain
+    if max_age is not None:
+        until = head.received_at + max_age - assessment.age_on_arrival_s
+    min_fresh = wishes.seconds(b"min-fresh")
+    if min_fresh:
+        until = min(until, assessment.fresh_until(head.received_at) - min_fresh)
+    return until
 
 
 def accepted_staleness(wishes: Directives) -> float | None:

@@ -10,6 +10,8 @@ from edgecache.http.fields import list_members
 from edgecache.http.message import Fields, combined_value, field_values, first_value
 
 VARY_NAMES_MAX = 64  # more names than any sane origin lists; beyond it nothing is reused
+# No lists: blanks and commas in them may mean something.
+VERBATIM = frozenset({b"cookie", b"user-agent", b"authorization", b"referer", b"host", b"origin"})
 GIVEN_LANGUAGE = b" content-language"  # no field name: what the response was, not was asked by
 Selected = tuple[tuple[bytes, bytes | None], ...]
 
@@ -41,8 +43,7 @@ def answers(selected: Selected, request_fields: Fields) -> bool:
     given = dict(selected).get(GIVEN_LANGUAGE)
     return all(
         name == GIVEN_LANGUAGE
-        or (name != b"*"
-        and _agrees(name, combined_value(request_fields, name), value, given))
+        or (name != b"*" and _agrees(name, combined_value(request_fields, name), value, given))
         for name, value in selected
     )
 
@@ -63,8 +64,8 @@ def preferred(accept_language: bytes | None) -> bytes | None:
 
 def normalized(name: bytes, value: bytes | None) -> bytes | None:
     """White space and line breaks between members do not count (RFC 9111 §4.1)."""
-    if value is None:
-        return None
+    if value is None or name in VERBATIM:
+        return value
     members = list_members(value)
     if name in (b"accept-encoding", b"accept-language"):
         # Case means nothing in them, and neither does the order of members: weights say it.

@@ -46,7 +46,7 @@ class Memo:
         """Remember an answer that may be repeated."""
         if len(head) > HEAD_BYTES_MAX or self._heads_max == 0:
             return
-        if len(self._by_head) >= self._heads_max:
+        if len(self._by_head) >= self._heads_max and head not in self._by_head:
             del self._by_head[next(iter(self._by_head))]
         self._by_head[head] = Remembered(asked, answer)
 

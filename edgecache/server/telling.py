@@ -50,6 +50,7 @@ class Asked:
         )
 
 
+SHED_RESULTS = frozenset({Result.LIMIT, Result.CAPACITY})
 NOTHING_ASKED = Asked(b"", "", b"", None, None, None, None, b"http", 0, None, "HTTP/1.1")
 
 
@@ -79,7 +80,7 @@ class Teller:
     ) -> None:  # fmt: skip
         """A request ended at `now` (epoch seconds), `taken_s` after its first byte."""
         counters = self.counters
-        if told.status >= 400:
+        if told.status >= 400 and told.result not in SHED_RESULTS:
             told.result = Result.ERROR  # CloudFront's word for any response of an error's status
         result = told.result
         counters.requests[result] += 1

@@ -48,4 +48,5 @@ class Entry:
     def size_bytes(self) -> int:
         """What it costs to keep, overhead included."""
         fields = sum(len(name) + len(value) + 96 for name, value in self.head.fields)
-        return len(self.body) + len(self.key) + fields + ENTRY_OVERHEAD_BYTES
+        chosen = sum(len(name) + len(value or b"") + 96 for name, value in self.selected)
+        return len(self.body) + len(self.key) + fields + chosen + ENTRY_OVERHEAD_BYTES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cachetools import LRUCache
+from cachetools import Cache, LRUCache
 
 from edgecache.http.message import Fields
 from edgecache.rules.variants import answers
@@ -66,6 +66,8 @@ class MemoryStore:
                 other.alive = False
             else:
                 kept.append(other)
+        while kept.size_bytes > self.budget_bytes and len(kept) > 1:
+            kept.pop().alive = False
         if kept.size_bytes > self.budget_bytes:
             self.remove(entry.key)
             return False
@@ -98,13 +100,14 @@ class MemoryStore:
         return len(self._ring)
 
     def __iter__(self) -> Iterator[Entry]:
-        for variants in list(self._ring.values()):
-            yield from variants
+        for key in list(self._ring):
+            yield from Cache.__getitem__(self._ring, key)  # a look that is no use
 
     def check(self) -> None:
         """The store proves itself: what is in it is alive, in its place, and adds up."""
         total = 0
-        for key, variants in self._ring.items():
+        for key in self._ring:
+            variants = Cache.__getitem__(self._ring, key)
             assert variants, "a key with nothing under it"
             assert len(variants) <= VARIANTS_MAX
             assert len({entry.selected for entry in variants}) == len(variants)

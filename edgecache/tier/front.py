@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from edgecache.config.model import Distribution
 from edgecache.http.dates import format_date
-from edgecache.http.message import Fields, Request, first_value, without
+from edgecache.http.message import Fields, Request, combined_value, first_value, without
 from edgecache.rules.access import (
     HTTPS_PORT,
     PAGE_STANDS_FOR,
@@ -191,7 +191,7 @@ class ViewerFront:
     def _via(self, fields: Fields) -> bytes:
         name = self.brand if self.pop == self.brand else f"{self.pop.lower()}.{self.brand}.net"
         own = f"1.1 {name} ({self.product.decode()})".encode()
-        before = first_value(fields, b"via")
+        before = combined_value(fields, b"via")
         return own if before is None else before + b", " + own
 
 
@@ -245,10 +245,12 @@ class PeerFront:
         _took_s: float,
     ) -> Fields:  # fmt: skip
         """The outcome's fields as a peer gets them."""
+        fault = tuple(field for field in outcome.fields if field[0] == peer_fields.FAULT)
         return (
             *_public(without(outcome.fields, (b"cache-status",))),
             *_aged(outcome),
             (b"cache-status", _status_list(outcome, self.tier.name)),
+            *fault,
             (peer_fields.RESULT, outcome.result.encode()),
         )
 
@@ -263,7 +265,7 @@ def _aged(outcome: Outcome) -> Fields:
 def _status_list(outcome: Outcome, name: str) -> bytes:
     """Cache-Status: the origin's side first, ours last (RFC 9211 §2)."""
     own = outcome.trace.write(name)
-    before = first_value(outcome.fields, b"cache-status")
+    before = combined_value(outcome.fields, b"cache-status")
     return own if before is None or outcome.trace.hit else before + b", " + own
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgecache.http.message import Request, first_value
-from edgecache.rules.forwarding import forwards_ranges
+from edgecache.rules.forwarding import forwards_ranges, of_no_hop
 from edgecache.rules.keys import cache_key
 from edgecache.rules.parts import Part, plan_from_part, single_range
 from edgecache.rules.replying import plan_reply
@@ -58,6 +58,7 @@ class Tier:
 
     def decide(self, request: Request, route: Route, now: float) -> Found | Errand | Refusal:
         """What can be said of `request` without waiting."""
+        request = of_no_hop(request)
         bypass = _bypass(request, route)
         if bypass is not None:
             return Errand(request, route, b"", bypass)
@@ -90,6 +91,9 @@ class Tier:
         for _ in range(JOINS_MAX):
             flight = self.flights.get(errand.key) or self.flights.get(errand.flight_key)
             if flight is None:
+                stored = self._stored_meanwhile(errand)
+                if stored is not None:
+                    return stored
                 flight = self.flights.open(errand.flight_key, attempt)
                 return await self._asking.lead(errand, flight, on_interim)
             concluded = await self._join(flight, errand)
@@ -112,16 +116,29 @@ class Tier:
                     self.world.counters.collapsed += 1
                     return from_fill(fill, errand, now, leading=None)
             case Ending.FILLING | Ending.STORED:
-                again = self.decide(errand.request, errand.route, now)
-                if isinstance(again, Found):
-                    self.world.counters.collapsed += 1
-                    trace = CacheStatus(why=errand.why, collapsed=True)
-                    return from_entry(again, errand.request, now, Result.HIT, trace)
+                stored = self._stored_meanwhile(errand)
+                if stored is not None:
+                    return stored
+                if landing.fill is not None and landing.fill.error is not None:
+                    return errand  # it broke off before we could read along
             case Ending.FAILED if flight.attempt >= 2 and landing.error is not None:
                 return self._asking.after_failure(errand, landing.error)
             case Ending.FAILED | Ending.ABANDONED:
                 return errand
-        return await self._asking.lead(errand, None)
+        return self._asking.as_before(errand) or await self._asking.lead(errand, None)
+
+    def _stored_meanwhile(self, errand: Errand) -> Outcome | None:
+        """What a flight stored between `decide` and now, if it answers this errand too."""
+        entry = self.store.get(errand.key, errand.request.fields)
+        if entry is None or entry is errand.stale:
+            return None
+        now = self.world.clock()
+        again = decide_entry(entry, errand.request, errand.route, now)
+        if not isinstance(again, Found):
+            return None
+        self.world.counters.collapsed += 1
+        trace = CacheStatus(why=errand.why, collapsed=True)
+        return from_entry(again, errand.request, now, Result.HIT, trace)
 
     async def fetch(self, call: Call) -> Reply:
         """What an outer tier in the same process asks."""

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import typer
 
 from edgecache import __version__
+from edgecache.config.lint import lint
 from edgecache.config.listen import TcpAddress, tcp_address
 from edgecache.config.load import load
 from edgecache.config.model import Config, Location
@@ -170,6 +171,8 @@ def check(
         return
     path = file or DEFAULT_CONFIG
     found = _loaded(path)
+    for warning in lint(found):
+        typer.echo(f"warning: {warning}")
     counts = f"distributions: {len(found.distributions)}, locations: {len(found.locations)}"
     typer.echo(f"{path}: no problems ({counts})")
 

@@ -1,0 +1,218 @@
+"""What is legal and hardly meant. Law: a warning names its place, and what would happen.
+
+A configuration with warnings runs. The list is made of what CloudFront's users trip over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgecache.config.model import Behavior, Config, Distribution, OriginRequestPolicy, Selection
+from edgecache.config.problems import Problem, quoted
+
+
+def lint(config: Config) -> list[Problem]:
+    """Every warning about a configuration that has passed the checks, in the file's order."""
+    found: list[Problem] = []
+    tls = any(location.listen_tls for location in config.locations)
+    for index, distribution in enumerate(config.distributions):
+        where = f"distributions[{index}]"
+        found += _of_distribution(distribution, where, tls=tls)
+        for place, behavior in _behaviors(distribution, where):
+            found += _of_caching(behavior, place)
+            found += _of_forwarding(behavior, place)
+            found += _of_cors(behavior, place)
+    return found
+
+
+def _behaviors(distribution: Distribution, where: str) -> Iterator[tuple[str, Behavior]]:
+    for index, behavior in enumerate(distribution.behaviors):
+        yield f"{where}.behaviors[{index}]", behavior
+    yield f"{where}.default_behavior", distribution.default_behavior
+
+
+def _of_distribution(distribution: Distribution, where: str, *, tls: bool) -> Iterator[Problem]:
+    certificate = distribution.viewer_certificate
+    named = (
+        certificate.certificate_file
+        or certificate.acm_certificate_arn
+        or certificate.iam_certificate_id
+    )
+    if tls and distribution.aliases and not named:
+        yield Problem(
+            f"{where}.aliases",
+            "no viewer_certificate covers them; CloudFront refuses that (InvalidViewerCertificate)",
+        )
+    yield from _covered(distribution, where)
+    yield from _unused_origins(distribution, where)
+    if len(distribution.aliases) > 1 and not _keys_host(distribution):
+        yield from _shared_by_aliases(distribution, where)
+    for index, origin in enumerate(distribution.origins):
+        plain = origin.protocol_policy == "http-only" and not _local(origin.domain_name)
+        if origin.access_control_id and plain:
+            yield Problem(
+                f"{where}.origins[{index}].protocol_policy",
+                "an origin access control that always signs asks by HTTPS",
+            )
+
+
+def _local(host: str) -> bool:
+    return host.startswith(("127.", "unix:", "[::1]")) or host == "localhost"
+
+
+def _keys_host(distribution: Distribution) -> bool:
+    policies = (behavior.cache_policy for _, behavior in _behaviors(distribution, ""))
+    return any("host" in map(str.lower, policy.headers.items) for policy in policies)
+
+
+def _shared_by_aliases(distribution: Distribution, where: str) -> Iterator[Problem]:
+    """Host is sent and not keyed: the answer for one alias is served to all."""
+    for place, behavior in _behaviors(distribution, where):
+        policy = behavior.origin_request_policy
+        if policy is not None and _sends(policy, "host") and behavior.cache_policy.ttl_s_max > 0:
+            yield Problem(
+                f"{place}.origin_request_policy",
+                "sends Host, which is not in the key: one alias's answer is served to the others",
+            )
+
+
+def _covered(distribution: Distribution, where: str) -> Iterator[Problem]:
+    """Patterns whose every path an earlier pattern takes."""
+    earlier: list[str] = []
+    for index, behavior in enumerate(distribution.behaviors):
+        pattern = "/" + behavior.path_pattern.removeprefix("/")
+        by = next((known for known in earlier if covers(known, pattern)), None)
+        if by is not None and by != pattern:
+            yield Problem(
+                f"{where}.behaviors[{index}].path_pattern",
+                f"{quoted(behavior.path_pattern)} can never match: {quoted(by)} stands before it",
+            )
+        earlier.append(pattern)
+    if any(covers(known, "/*") for known in earlier):
+        yield Problem(f"{where}.default_behavior", "is never reached: a pattern before takes all")
+
+
+def covers(wide: str, narrow: str) -> bool:
+    """Whether every path that matches `narrow` matches `wide`; never true when it does not hold.
+
+    The `*` and `?` of `narrow` are read as characters which only `*`, and for `?` also `?`, takes.
+    """
+    reached = {0}
+    for char in [*narrow, ""]:
+        reached = _past_stars(wide, reached)
+        if not char:
+            return len(wide) in reached
+        reached = {place for at in reached for place in _steps(wide, at, char)}
+    return False
+
+
+def _past_stars(wide: str, reached: set[int]) -> set[int]:
+    found = set(reached)
+    for at in reached:
+        place = at
+        while place < len(wide) and wide[place] == "*":
+            place += 1
+            found.add(place)
+    return found
+
+
+def _steps(wide: str, at: int, char: str) -> Iterator[int]:
+    if at == len(wide):
+        return
+    if wide[at] == "*":
+        yield at
+    elif char != "*" and wide[at] in ("?", char):
+        yield at + 1
+
+
+def _unused_origins(distribution: Distribution, where: str) -> Iterator[Problem]:
+    used = {behavior.origin for _, behavior in _behaviors(distribution, where)}
+    for index, group in enumerate(distribution.origin_groups):
+        if group.id in used:
+            used |= set(group.members)
+        else:
+            yield Problem(f"{where}.origin_groups[{index}]", f"{quoted(group.id)} is not used")
+    for index, origin in enumerate(distribution.origins):
+        if origin.id not in used:
+            yield Problem(f"{where}.origins[{index}]", f"{quoted(origin.id)} is not used")
+
+
+def _of_caching(behavior: Behavior, where: str) -> Iterator[Problem]:
+    policy = behavior.cache_policy
+    extra = behavior.origin_request_policy
+    if policy.ttl_s_min > 0 and _sends_private(behavior):
+        yield Problem(
+            f"{where}.cache_policy.ttl_s_min",
+            f"{policy.ttl_s_min} holds even for no-store and private, and the origin is sent"
+            " cookies or Authorization",
+        )
+    if policy.ttl_s_max > 0 and policy.cookies.behavior == "all":
+        yield Problem(
+            f"{where}.cache_policy.cookies",
+            '"all" makes an object for each viewer, and requests for it are not collapsed',
+        )
+    if extra is not None and policy.ttl_s_max > 0 and _unkeyed(policy.cookies, extra.cookies):
+        yield Problem(
+            f"{where}.origin_request_policy.cookies",
+            "are sent and not in the key: one viewer's answer is served to others",
+        )
+
+
+def _unkeyed(keyed: Selection, sent: Selection) -> bool:
+    if sent.behavior == "none" or keyed.behavior == "all":
+        return False
+    known = keyed.behavior == "whitelist" and sent.behavior == "whitelist"
+    return not (known and set(sent.items) <= set(keyed.items))
+
+
+def _sends(policy: OriginRequestPolicy, name: str) -> bool:
+    listed = name in map(str.lower, policy.headers.items)
+    match policy.headers.behavior:
+        case "allViewer" | "allViewerAndWhitelistCloudFront":
+            return True
+        case "allExcept":
+            return not listed
+        case "whitelist":
+            return listed
+        case _:
+            return False
+
+
+def _sends_private(behavior: Behavior) -> bool:
+    keyed, sent = behavior.cache_policy, behavior.origin_request_policy
+    if keyed.cookies.behavior != "none" or "authorization" in map(str.lower, keyed.headers.items):
+        return True
+    return sent is not None and (sent.cookies.behavior != "none" or _sends(sent, "authorization"))
+
+
+def _of_forwarding(behavior: Behavior, where: str) -> Iterator[Problem]:
+    policy = behavior.origin_request_policy
+    if behavior.forwarded_values is not None:
+        if behavior.forwarded_values.headers == ("*",):
+            yield Problem(f"{where}.forwarded_values.headers", '"*" switches caching off')
+        return
+    if policy is None:
+        return
+    if _sends(policy, "authorization") and behavior.cache_policy.ttl_s_max > 0:
+        keyed = map(str.lower, behavior.cache_policy.headers.items)
+        if "authorization" not in keyed:
+            yield Problem(
+                f"{where}.origin_request_policy.headers",
+                "send Authorization, which is not in the key: what one viewer may see is served"
+                " to all",
+            )
+
+
+def _of_cors(behavior: Behavior, where: str) -> Iterator[Problem]:
+    policy = behavior.response_headers_policy
+    if policy is None or policy.cors is None or not policy.cors.allow_methods:
+        return
+    if "OPTIONS" not in behavior.allowed_methods:
+        yield Problem(
+            f"{where}.allowed_methods",
+            "OPTIONS is not allowed: a preflight is refused before the CORS policy is looked at",
+        )
+    elif "OPTIONS" not in behavior.cached_methods:
+        yield Problem(
+            f"{where}.cached_methods", "OPTIONS is not cached: each preflight goes to the origin"
+        )

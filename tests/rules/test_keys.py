@@ -28,13 +28,6 @@ GZIP = site_of(CachePolicy(accept_encoding_gzip=True))
 BROTLI = site_of(CachePolicy(accept_encoding_brotli=True))
 VERBATIM = site_of(CachePolicy(headers=headers("Accept-Encoding")))
 
-NO_QUESTION_MARK = pytest.mark.xfail(
-    strict=True, reason="`/a` and `/a?` are two URIs, both forwarded as received, under one key"
-)
-UNNAMED = pytest.mark.xfail(
-    strict=True, reason="the key is made of fields that Connection takes out before the origin"
-)
-
 
 def cookie(*values: str) -> Request:
     return asks("/a", *(f"cookie: {value}" for value in values))
@@ -122,19 +115,16 @@ def test_two_keys(route: Route, one: Request, other: Request) -> None:
     assert key_parts(one, route) != key_parts(other, route)
 
 
-@NO_QUESTION_MARK
 @pytest.mark.parametrize("route", [rfc_site(), ALL_QUERY], ids=["rfc9111", "cloudfront"])
 def test_an_empty_query_is_not_the_absence_of_one(route: Route) -> None:
     assert cache_key(asks("/a?"), route) != cache_key(asks("/a"), route)
 
 
-@UNNAMED
 def test_a_header_that_connection_takes_out_is_absent() -> None:
     hidden = asks("/a", "x-color: red", "connection: x-color")
     assert cache_key(hidden, BY_COLOR) == cache_key(asks(), BY_COLOR)
 
 
-@pytest.mark.xfail(strict=True, reason="keyed as received, though not forwarded for HTTP/1.0")
 def test_a_listed_accept_encoding_of_http_1_0_is_absent() -> None:
     old = asks("/a", "accept-encoding: gzip", minor=0)
     assert cache_key(old, VERBATIM) == cache_key(asks(), VERBATIM)

@@ -84,7 +84,6 @@ def test_a_long_head_is_not_learned_nor_any_when_it_is_off() -> None:
     assert (len(memo), len(off)) == (1, 0)
 
 
-@pytest.mark.xfail(strict=True, reason="another one is forgotten to make room that is not needed")
 def test_learning_a_head_again_forgets_no_other() -> None:
     memo = Memo(heads_max=2)
     for head in (b"a", b"b", b"b"):

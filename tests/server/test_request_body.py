@@ -107,7 +107,6 @@ def test_a_malformed_chunk_breaks_it_off() -> None:
         body.read_nowait()
 
 
-@pytest.mark.xfail(strict=True, reason="what comes after it was closed waits for nobody, counted")
 def test_what_comes_after_it_was_closed_is_dropped() -> None:
     body = Told(6).body
     body.feed(b"abc")

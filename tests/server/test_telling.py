@@ -66,11 +66,6 @@ def test_the_range_that_was_sent(status: int, fields: Fields, span: tuple[str, s
     assert (record["sc-range-start"], record["sc-range-end"]) == span
 
 
-DENIED = pytest.mark.xfail(
-    strict=True, reason="§1.14 has words for what a limit or a lack of room refused"
-)
-
-
 @pytest.mark.parametrize(
     ("status", "result", "word"),
     [
@@ -81,8 +76,8 @@ DENIED = pytest.mark.xfail(
         (404, Result.HIT, "Error"),
         (502, Result.ERROR, "Error"),
         (0, Result.ERROR, "Error"),
-        pytest.param(503, Result.CAPACITY, "CapacityExceeded", marks=DENIED),
-        pytest.param(503, Result.LIMIT, "LimitExceeded", marks=DENIED),
+        pytest.param(503, Result.CAPACITY, "CapacityExceeded"),
+        pytest.param(503, Result.LIMIT, "LimitExceeded"),
     ],
 )
 def test_the_word_for_a_result(status: int, result: Result, word: str) -> None:

@@ -39,7 +39,6 @@ def test_it_is_dead_and_unused_until_a_store_says_otherwise() -> None:
         pytest.param(
             Entry(b"k", answer(200), b"", ((b"cookie", b"x" * 100),)),
             100,
-            marks=pytest.mark.xfail(strict=True, reason="what strangers sent is kept uncounted"),
         ),
     ],
     ids=["body", "key", "fields", "selected"],

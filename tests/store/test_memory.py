@@ -146,7 +146,6 @@ def test_asking_whether_it_is_there_is_not_use() -> None:
     assert not store.has(b"a")
 
 
-@pytest.mark.xfail(strict=True, reason="walking through the store makes every entry as if used")
 @pytest.mark.parametrize("walk", [MemoryStore.check, list])
 def test_a_walk_through_the_store_is_not_use(walk: Any) -> None:
     store = full()
@@ -164,7 +163,6 @@ def test_a_replacement_that_fits_evicts_nobody() -> None:
     assert store.evicted == 0
 
 
-@pytest.mark.xfail(strict=True, reason="the entry fits, yet it is refused")
 def test_variants_that_do_not_fit_together_lose_the_oldest() -> None:
     store = MemoryStore(5 * BARE)
     assert store.put(entry(b"a", BARE, "de"))

@@ -17,14 +17,19 @@ _OWN_SITE = """
 id = "EOWN"
 aliases = ["own.test"]
 default_root_object = "about.html"
-origins = [{{ id = "bucket", domain_name = "127.0.0.1", http_port = {bucket}, access = "identity" }}]
 default_behavior = {{ origin = "bucket" }}
+
+[[distributions.origins]]
+id = "bucket"
+domain_name = "127.0.0.1"
+http_port = {bucket}
+access = "identity"
 
 [distributions.viewer_certificate]
 certificate_file = "{pem}"
 key_file = "{pem}"
 minimum_protocol_version = "TLSv1.3_2025"
-"""  # noqa: E501
+"""
 
 
 @dataclass(frozen=True, slots=True)

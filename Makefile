@@ -21,7 +21,7 @@ check: $(BIN)/.installed
 	$(BIN)/pytest -q -n 2 --ignore=tests/end_to_end --ignore=tests/conformance
 
 test: check
-	$(BIN)/pytest -q tests/end_to_end
+	$(BIN)/pytest -q tests/conformance tests/end_to_end
 
 format: $(BIN)/.installed
 	$(BIN)/ruff format .

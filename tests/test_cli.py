@@ -44,8 +44,14 @@ def test_help_lists_every_command() -> None:
 
 
 def test_a_good_file_is_told_so() -> None:
-    file = str(ROOT / "config" / "demo.toml")
-    assert run("check", file) == (0, f"{file}: no problems (distributions: 1, locations: 2)\n", "")
+    file = str(ROOT / "config" / "single.toml")
+    assert run("check", file) == (0, f"{file}: no problems (distributions: 1, locations: 1)\n", "")
+
+
+def test_what_is_hardly_meant_is_a_warning() -> None:
+    code, out, _ = run("check", str(ROOT / "config" / "demo.toml"))
+    assert code == 0
+    assert out.startswith("warning: distributions[0].default_behavior.cache_policy.cookies: ")
 
 
 def test_every_problem_of_a_bad_file_is_told(tmp_path: Path) -> None:

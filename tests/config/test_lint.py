@@ -1,0 +1,121 @@
+"""Warnings: what is legal and hardly meant, each with its exact place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from edgecache.config.lint import covers, lint
+from edgecache.config.model import Config
+
+ORIGIN: dict[str, Any] = {"id": "web", "domain_name": "o.test"}
+D = "distributions[0].default_behavior"
+
+
+def places(default: dict[str, Any] | None = None, **more: Any) -> list[str]:
+    locations = more.pop("locations", [])
+    site = {
+        "id": "E1",
+        "origins": [ORIGIN],
+        "default_behavior": {"origin": "web"} | (default or {}),
+    }
+    table = {"distributions": [site | more], "locations": locations}
+    return [problem.where for problem in lint(msgspec.convert(table, Config))]
+
+
+ALL = {"behavior": "all"}
+CORS = {"cors": {"allow_origins": ["*"], "allow_methods": ["GET"]}}
+TLS = [{"name": "L", "listen": "127.0.0.1:1", "listen_tls": "127.0.0.1:2"}]
+WITH_OPTIONS = ["GET", "HEAD", "OPTIONS"]
+
+
+@pytest.mark.parametrize(
+    ("default", "expected"),
+    [
+        ({}, []),
+        (
+            {
+                "cache_policy": {
+                    "ttl_s_min": 1,
+                    "headers": {"behavior": "whitelist", "items": ["Authorization"]},
+                }
+            },
+            [f"{D}.cache_policy.ttl_s_min"],
+        ),
+        ({"cache_policy": {"cookies": ALL}}, [f"{D}.cache_policy.cookies"]),
+        (
+            {"cache_policy": {"cookies": ALL, "ttl_s_max": 0, "ttl_s_default": 0}},
+            [],
+        ),
+        ({"origin_request_policy": {"cookies": ALL}}, [f"{D}.origin_request_policy.cookies"]),
+        (
+            {"origin_request_policy": {"headers": {"behavior": "allViewer"}}},
+            [f"{D}.origin_request_policy.headers"],
+        ),
+        ({"response_headers_policy": CORS}, [f"{D}.allowed_methods"]),
+        (
+            {"response_headers_policy": CORS, "allowed_methods": WITH_OPTIONS},
+            [f"{D}.cached_methods"],
+        ),
+        (
+            {
+                "response_headers_policy": CORS,
+                "allowed_methods": WITH_OPTIONS,
+                "cached_methods": WITH_OPTIONS,
+            },
+            [],
+        ),
+        ({"forwarded_values": {"headers": ["*"]}}, [f"{D}.forwarded_values.headers"]),
+    ],
+)
+def test_behaviors(default: dict[str, Any], expected: list[str]) -> None:
+    assert places(default) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"aliases": ["a.test"]}, []),
+        ({"aliases": ["a.test"], "locations": TLS}, ["distributions[0].aliases"]),
+        ({"aliases": ["a.localhost", "127.0.0.1"], "locations": TLS}, []),
+        ({"origins": [ORIGIN, ORIGIN | {"id": "spare"}]}, ["distributions[0].origins[1]"]),
+        (
+            {"origins": [ORIGIN | {"access_control_id": "E1"}]},
+            ["distributions[0].origins[0].protocol_policy"],
+        ),
+        (
+            {
+                "behaviors": [
+                    {"path_pattern": "/a/*", "origin": "web"},
+                    {"path_pattern": "a/b?.*", "origin": "web"},
+                ]
+            },
+            ["distributions[0].behaviors[1].path_pattern"],
+        ),
+        ({"behaviors": [{"path_pattern": "*", "origin": "web"}]}, [D]),
+    ],
+)
+def test_distributions(changes: dict[str, Any], expected: list[str]) -> None:
+    assert places(**changes) == expected
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow", "expected"),
+    [
+        ("/*", "/a", True),
+        ("/*", "/*", True),
+        ("/a*", "/*", False),
+        ("/?", "/a", True),
+        ("/a", "/?", False),
+        ("/?", "/*", False),
+        ("/*.jpg", "/a/*.jpg", True),
+        ("/*.jpg", "/*.jp?", False),
+        ("/**", "/a*b?", True),
+        ("/a?c*", "/a?cd", True),
+        ("/a/*", "/a", False),
+    ],
+)
+def test_what_a_pattern_covers(wide: str, narrow: str, expected: bool) -> None:
+    assert covers(wide, narrow) is expected

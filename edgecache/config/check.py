@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from edgecache.config.check_distribution import ID, check_distribution
+from edgecache.config.check_keys import check_keys
 from edgecache.config.listen import Address, UnixAddress, overlaps, parse_listen
 from edgecache.config.model import Config, Distribution
 from edgecache.config.problems import Problems, quoted
@@ -31,6 +32,7 @@ def check(config: Config, problems: Problems) -> None:
     _check_locations(config, problems)
     _check_addresses(config, problems)
     _check_names(config, problems)
+    check_keys(config, problems)
     for index, distribution in enumerate(config.distributions):
         check_distribution(distribution, f"distributions[{index}]", problems)
 

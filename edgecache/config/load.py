@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from edgecache.config.check import check
 from edgecache.config.decode import Decoder
+from edgecache.config.key_files import with_pems
 from edgecache.config.model import Config, Distribution, Origin
 from edgecache.config.named import Names
 from edgecache.config.problems import ConfigError, Problem, Problems
@@ -28,6 +29,7 @@ def load(path: Path | str) -> Config:
     problems = Problems()
     folder = file.absolute().parent
     config = _anchored(_decoded(table, folder, problems), folder)
+    config = with_pems(config, folder, problems)
     check(config, problems)
     if problems.found:
         raise ConfigError(file, problems.found)

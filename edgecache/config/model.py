@@ -173,6 +173,7 @@ class Behavior(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     compress: bool = False
     trusted_key_groups: tuple[str, ...] = ()
     trusted_signers: tuple[str, ...] = ()
+    trusted_native_keys: tuple[str, ...] = ()  # ids of secrets that sign our own tokens
 
 
 class CustomErrorResponse(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -244,6 +245,25 @@ class Distribution(Model, frozen=True, kw_only=True, forbid_unknown_fields=True)
     semantics: Semantics = "cloudfront"
 
 
+class PublicKey(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose signatures count: a PEM (RSA or P-256), written out or read from `pem_file` at load."""
+
+    id: str
+    name: str = ""
+    pem: str = ""
+    pem_file: str = ""
+    comment: str = ""
+
+
+class KeyGroup(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Public keys that behaviors trust together; `keys` are their ids."""
+
+    id: str
+    name: str = ""
+    keys: tuple[str, ...] = ()
+    comment: str = ""
+
+
 class Location(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An edge location: one address, and the worker processes that share it."""
 
@@ -310,4 +330,7 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     locations: tuple[Location, ...] = ()
     bucket: Bucket | None = None
     distributions: tuple[Distribution, ...] = ()
+    public_keys: tuple[PublicKey, ...] = ()
+    key_groups: tuple[KeyGroup, ...] = ()
+    trusted_signers: dict[str, tuple[str, ...]] = {}  # account to ids of its public keys
     limits: Limits = Limits()

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     decode_dss_signature,
     encode_dss_signature,
 )
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from edgecache.config.public_key import PublicKey
 from edgecache.http.message import Request
 from edgecache.rules.signed_policy import parse_policy
 from edgecache.rules.signed_request import (
@@ -28,10 +28,6 @@ from edgecache.rules.signed_request import (
     signed_url,
 )
 
-PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
-RSA_BITS_MIN = 1_024  # CloudFront takes 2,048 today; keys made before are still about
-RSA_EXPONENT_MIN = 65_537  # below it, forged paddings have been made (CVE-2006-4339)
-
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -39,18 +35,6 @@ class Opened:
 
     key_id: str
     until: float
-
-
-def load_public_key(pem: str) -> PublicKey:
-    """A key CloudFront would take: RSA of at least 1,024 bits, or ECDSA on P-256. ValueError."""
-    key = load_pem_public_key(pem.encode())
-    if isinstance(key, rsa.RSAPublicKey):
-        if key.key_size < RSA_BITS_MIN or key.public_numbers().e < RSA_EXPONENT_MIN:
-            raise ValueError("an RSA key needs 1,024 bits and an exponent of at least 65537")
-        return key
-    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
-        return key
-    raise ValueError("not an RSA key, nor an ECDSA key on P-256")
 
 
 def open_signed(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgecache.config.public_key import load_public_key
 from edgecache.http.message import Fields, Request
 from edgecache.rules.signed_policy import resource_matches
 from edgecache.rules.signed_request import (
@@ -19,7 +20,7 @@ from edgecache.rules.signed_request import (
     signed_url,
     without_signature,
 )
-from edgecache.rules.signing import Opened, load_public_key, open_signed
+from edgecache.rules.signing import Opened, open_signed
 from tests.rules.signature_vectors import CANNED_SHA1, CANNED_SHA256, CUSTOM_EC, EC_KEY, RSA_KEY
 
 NOW = 1_800_000_000.0

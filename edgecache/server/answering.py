@@ -36,6 +36,7 @@ class Answer:
         "has_id",
         "own_id",
         "result",
+        "route",
         "status",
         "table",
         "until",
@@ -44,6 +45,7 @@ class Answer:
     def __init__(self, found: Found, outcome: Outcome, fields: Fields, table: RouteTable) -> None:
         """`fields` are the outcome's, dressed by the front, with everything but the framing."""
         self.entry: Entry = found.entry
+        self.route = found.route
         self.until = found.until
         self.table = table
         self.status = outcome.status
@@ -67,6 +69,10 @@ class Answer:
         self._detail = b"; detail=" + outcome.trace.detail.encode() if outcome.trace.detail else b""
         self._second = -1
         self._head = b""
+
+    def is_for(self, found: Found, table: RouteTable) -> bool:
+        """Whether it was made of the same conclusion, under the same configuration."""
+        return self.route is found.route and self.until == found.until and self.table is table
 
     def head(self, now: float) -> bytes:
         """The head but for the request id, made anew each second."""

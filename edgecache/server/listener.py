@@ -50,13 +50,20 @@ class Listener:
         return replace(self, tls=port, memo=memo, scheme=b"https")
 
     def answer(self, found: Found, request: Request, now: float) -> Answer:
-        """The answer a found entry gives."""
+        """The answer a found entry gives; made once for all who are given the same of it."""
+        common = is_common(found, request)
+        kept = found.entry.answer
+        if common and isinstance(kept, Answer) and kept.is_for(found, self.front.table):
+            return kept
         if found.refresh is not None:
             found = replace(found, refresh=found.refresh.identified(self.ids.next()))
         outcome = self.front.tier.serve(found, request, now)
         own_id = b"" if found.until else self.ids.next()
         fields = self.front.dressed(outcome, own_id, (request, found.route), 0.0)
-        return Answer(found, outcome, fields, self.front.table)
+        answer = Answer(found, outcome, fields, self.front.table)
+        if common:
+            found.entry.answer = answer
+        return answer
 
     def refuse(self, refusal: Refusal, request_id: bytes, now: float) -> Outcome:
         """The outcome of a refusal."""
@@ -84,6 +91,22 @@ class Listener:
         counters.store_bytes = store.size_bytes
         counters.evicted = store.evicted
         counters.fills = len(self.front.tier.flights)
+
+
+def is_common(found: Found, request: Request) -> bool:
+    """Whether nothing in the request but its key bears on the answer: the whole, as it is stored.
+
+    With a response headers policy the viewer's Origin bears on it.
+    """
+    plan = found.plan
+    return (
+        request.method == b"GET"
+        and plan.span is None
+        and not plan.spans
+        and plan.status == found.entry.head.status
+        and found.until > 0
+        and found.route.behavior.response_headers_policy is None
+    )
 
 
 SHED = Refusal(503, "Too many connections at once.", "CapacityExceeded", close=True)

@@ -16,7 +16,18 @@ class Entry:
     """A stored response, whole or in part. Never changed but for `alive`, `used` and the remembered
     assessment, which is a pure function of the facts and the route."""
 
-    __slots__ = ("_assessed", "_route", "alive", "body", "head", "key", "part", "selected", "used")
+    __slots__ = (
+        "_assessed",
+        "_route",
+        "alive",
+        "answer",
+        "body",
+        "head",
+        "key",
+        "part",
+        "selected",
+        "used",
+    )
 
     def __init__(
         self,
@@ -33,6 +44,7 @@ class Entry:
         self.part = part  # None: `body` is the whole
         self.alive = False  # set by the store that holds it
         self.used = False  # set on a hit, drained by the store: a lossy hint of recency
+        self.answer: object = None  # what a front made of it for the wire, kept with it
         self._route: Route | None = None
         self._assessed: Assessment | None = None
 

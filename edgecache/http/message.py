@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 Fields = tuple[tuple[bytes, bytes], ...]
 
@@ -51,6 +52,12 @@ class Response:
     fields: Fields
     requested_at: float = 0.0
     received_at: float = 0.0
+
+
+@lru_cache(maxsize=2_048)  # as many blocks of fields as the reader of heads remembers
+def names_in(fields: Fields) -> frozenset[bytes]:
+    """The names of the fields, for asking often what is not there."""
+    return frozenset([name for name, _ in fields])
 
 
 def field_values(fields: Fields, name: bytes) -> list[bytes]:

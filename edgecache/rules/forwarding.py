@@ -16,7 +16,7 @@ from edgecache.http.fields import (
     end_to_end,
     query_pairs,
 )
-from edgecache.http.message import Fields, Request, combined_value, first_value, without
+from edgecache.http.message import Fields, Request, combined_value, first_value, names_in, without
 from edgecache.rules.keys import Pair, chosen_cookies, chosen_query, keyed_encoding
 from edgecache.rules.routing import Route
 
@@ -32,6 +32,8 @@ def of_no_hop(request: Request) -> Request:
 
     What is keyed but not forwarded would let one viewer choose what the others get.
     """
+    if b"connection" not in names_in(request.fields):
+        return request
     options = [value for name, value in request.fields if name == b"connection"]
     if not options or options in ([b"keep-alive"], [b"close"], [b"Keep-Alive"]):
         return request

@@ -30,6 +30,15 @@ Errors = tuple[CustomErrorResponse, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class TtlStep:
+    """One step on the way to a lifetime: the rule that fired, and the seconds it left."""
+
+    rule: str
+    ttl_s: float
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
 class Assessment:
     """What a stored response's fields mean for its reuse on one route; all in seconds."""
 
@@ -59,6 +68,18 @@ def assess(head: Response, route: Route) -> Assessment:
     if route.distribution.semantics == "rfc9111":
         return _assess_rfc9111(head, directives, targeted)
     return _assess_cloudfront(head, route, directives)
+
+
+def ttl_steps(head: Response, route: Route) -> tuple[TtlStep, ...]:
+    """How the lifetime in `assess` comes about; the last step has it."""
+    directives, targeted = response_directives(
+        head.fields, route.distribution.cache_control_targets
+    )
+    if route.distribution.semantics == "rfc9111":
+        found = _assess_rfc9111(head, directives, targeted)
+        return (TtlStep(found.rule, found.lifetime_s, "RFC 9111 §4.2.1, in its order"),)
+    policy, errors = route.behavior.cache_policy, route.distribution.custom_error_responses
+    return cloudfront_ttl_steps(head, policy, directives, errors)
 
 
 def directives_of(fields: Fields) -> Directives:
@@ -179,14 +200,35 @@ def cloudfront_ttl(
     head: Response, policy: CachePolicy, directives: Directives, errors: Errors = ()
 ) -> tuple[float, str]:
     """Seconds an object is kept without asking, and the rule that said so."""
+    last = cloudfront_ttl_steps(head, policy, directives, errors)[-1]
+    return last.ttl_s, last.rule
+
+
+def cloudfront_ttl_steps(
+    head: Response, policy: CachePolicy, directives: Directives, errors: Errors = ()
+) -> tuple[TtlStep, ...]:
+    """Each rule that bore on the TTL, in order; the last one gave it."""
     named, rule = _explicit_lifetime(head, directives, False)
+    least, most = float(policy.ttl_s_min), float(policy.ttl_s_max)
     if head.status >= 400:
-        return max(error_caching_s(errors, head.status), named or 0.0), "error-caching"
+        caching_s = error_caching_s(errors, head.status)
+        kept = TtlStep("error-caching", caching_s, "ErrorCachingMinTTL of this status")
+        if named is None or named <= caching_s:
+            return (kept,)
+        return kept, TtlStep(rule, named, "the error says longer")
     if directives.has(b"no-store") or _unqualified(directives):
-        return float(policy.ttl_s_min), "min-ttl"
+        return (TtlStep("min-ttl", least, "no-store, no-cache or private: MinTTL alone counts"),)
     if named is None:
-        return float(max(policy.ttl_s_min, policy.ttl_s_default)), "default"
-    return min(max(named, float(policy.ttl_s_min)), float(policy.ttl_s_max)), rule
+        usual = TtlStep("default", float(policy.ttl_s_default), "nothing says it: DefaultTTL")
+        if usual.ttl_s >= least:
+            return (usual,)
+        return usual, TtlStep("min-ttl", least, "raised to MinTTL")
+    steps = [TtlStep(rule, named, "what the origin says")]
+    if named < least:
+        steps.append(TtlStep("min-ttl", least, "raised to MinTTL"))
+    if steps[-1].ttl_s > most:
+        steps.append(TtlStep("max-ttl", most, "cut to MaxTTL"))
+    return tuple(steps)
 
 
 def _unqualified(directives: Directives) -> bool:

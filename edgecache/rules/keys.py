@@ -12,7 +12,7 @@ from functools import lru_cache
 from edgecache.config.model import CachePolicy, HeaderSelection, Selection
 from edgecache.http.encodings import accepts
 from edgecache.http.fields import PROTECTED, connection_options, cookie_pairs, query_pairs
-from edgecache.http.message import Fields, Request, combined_value, field_values
+from edgecache.http.message import Fields, Request, combined_value, field_values, names_in
 from edgecache.rules.routing import Route, pattern
 
 Pair = tuple[bytes, bytes | None]
@@ -54,11 +54,12 @@ def key_parts(request: Request, route: Route) -> list[Part]:
     if request.method == b"OPTIONS":
         parts.append(("method", (b"OPTIONS",)))
     if has_query(policy):
-        pairs = chosen_query(request, policy.query_strings)
-        empty = request.query == b"" and policy.query_strings.behavior == "all"
-        parts.append(("query", (b"",) if empty else _flat(pairs)))  # `/a?` is not `/a`
-    for name in policy.headers.items:
-        parts.append(("header", (name.lower().encode(), _header(request, name.lower().encode()))))
+        if policy.query_strings.behavior == "all":  # as received: `/a?` is not `/a`
+            parts.append(("query", (request.query,)))
+        else:
+            parts.append(("query", _flat(chosen_query(request, policy.query_strings))))
+    for name in lower_names(policy.headers.items):
+        parts.append(("header", (name, _header(request, name))))
     if has_cookies(policy):
         pairs = sorted(chosen_cookies(request, policy.cookies), key=lambda pair: pair[0])
         parts.append(("cookies", _flat(pairs)))
@@ -66,6 +67,12 @@ def key_parts(request: Request, route: Route) -> list[Part]:
     if encoding:
         parts.append(("accept-encoding", (encoding,)))
     return parts
+
+
+@lru_cache(maxsize=1_024)  # one for each policy
+def lower_names(items: tuple[str, ...]) -> tuple[bytes, ...]:
+    """The names a policy lists, as fields have them."""
+    return tuple(name.lower().encode() for name in items)
 
 
 def has_query(policy: CachePolicy) -> bool:
@@ -83,9 +90,13 @@ def _header(request: Request, name: bytes) -> bytes | None:
         return request.host
     if name == b"accept-encoding" and request.minor == 0:
         return None  # not forwarded for HTTP/1.0 either
-    if name in connection_options(request.fields) - PROTECTED:
+    if b"connection" in names_in(request.fields) and name in _hidden(request):
         return None  # taken out before the origin
     return combined_value(request.fields, name)  # absent (None) is not the same as empty
+
+
+def _hidden(request: Request) -> frozenset[bytes]:
+    return connection_options(request.fields) - PROTECTED
 
 
 def chosen_query(request: Request, selection: Selection) -> list[Pair]:

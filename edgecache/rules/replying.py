@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from edgecache.http.conditions import Outcome, evaluate, if_range_matches, modified_at
-from edgecache.http.message import Fields, Request, Response, first_value, replaced, without
+from edgecache.http.message import (
+    Fields,
+    Request,
+    Response,
+    first_value,
+    names_in,
+    replaced,
+    without,
+)
 from edgecache.http.ranges import (
     Span,
     acceptable,
@@ -25,6 +33,7 @@ NOT_MODIFIED_FIELDS = frozenset(
     {b"cache-control", b"content-location", b"date", b"etag", b"expires", b"vary"}
 )
 NOT_MODIFIED_EXTRA = frozenset({b"set-cookie", b"cdn-cache-control"})
+CONDITIONAL = frozenset({b"if-none-match", b"if-modified-since", b"range"})
 REFUSED = Span(0, -1)
 
 
@@ -60,6 +69,8 @@ def plan_reply(request: Request, head: Response, total: int | None, now: float) 
     """How `head`, with a body of `total` bytes (None while unknown), answers `request`."""
     if head.status != 200 or request.method not in (b"GET", b"HEAD"):
         return Plan(head.status, head.fields)
+    if CONDITIONAL.isdisjoint(names_in(request.fields)):
+        return Plan(200, head.fields)
     etag = first_value(head.fields, b"etag")
     first_value(head.fields, b"last-modified")
     compared = modified_at(head.fields, head.received_at)

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from edgecache.config.model import Semantics
 from edgecache.http.cache_control import Directives, parse_directives
-from edgecache.http.message import Fields, Request, Response, field_values, first_value
+from edgecache.http.message import (
+    Fields,
+    Request,
+    Response,
+    field_values,
+    first_value,
+    names_in,
+)
 from edgecache.rules.freshness import Assessment, directives_of
 from edgecache.rules.verdicts import (
     Fetch,
@@ -38,9 +45,11 @@ def judge(
 
 def request_directives(fields: Fields) -> Directives | None:
     """The request's Cache-Control, else its Pragma (RFC 9111 §5.4), else None."""
-    directives = directives_of(fields)
-    if field_values(fields, b"cache-control"):
-        return directives
+    named = names_in(fields)
+    if b"cache-control" in named:
+        return directives_of(fields)
+    if b"pragma" not in named:
+        return None
     pragma = parse_directives(tuple(field_values(fields, b"pragma")))
     return pragma if pragma.has(b"no-cache") else None
 
@@ -118,6 +127,15 @@ def accepted_staleness(wishes: Directives) -> float | None:
     if wishes.argument(b"max-stale") is None:
         return float("inf")
     return float(wishes.seconds(b"max-stale") or 0)
+
+
+def refuses_stale(fields: Fields) -> bool:
+    """Whether a request wants nothing stale, whoever else permits it (§5.2.1.1, §5.2.1.4)."""
+    wishes = request_directives(fields)
+    if wishes is None:
+        return False
+    impatient = wishes.has(b"max-age") and accepted_staleness(wishes) is None
+    return impatient or wishes.has(b"no-cache")
 
 
 def serves_on_error(head: Response, assessment: Assessment, now: float, *, cut_off: bool) -> bool:

@@ -6,11 +6,15 @@ CloudFront Developer Guide, "Cache behavior settings" (path pattern) and "Altern
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from edgecache.config.model import Behavior, Config, Distribution, Origin, OriginGroup
+from edgecache.rules.trust import KeyRing, Trust, key_ring
 from edgecache.rules.viewer_headers import named_headers
+
+NO_SECRETS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,6 +27,7 @@ class Route:
     group: OriginGroup | None = None
     origins: tuple[Origin, ...] = ()  # the members of the group, in its order
     viewer_headers: frozenset[bytes] | None = None  # see viewer_headers.named_headers
+    trust: Trust | None = None  # whose signatures open it; None: it is public
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,14 +60,15 @@ class RouteTable:
         return self.any_host
 
 
-def compile_routes(config: Config) -> RouteTable:
-    """The table of a configuration that has passed `check`."""
+def compile_routes(config: Config, native: Mapping[str, str] = NO_SECRETS) -> RouteTable:
+    """The table of a configuration that has passed `check`; `native`: see trust.key_ring."""
+    ring = key_ring(config, native)
     exact: dict[bytes, Site | None] = {}
     wildcard: dict[bytes, Site | None] = {}
     by_id: dict[str, Site] = {}
     any_host = None
     for distribution in config.distributions:
-        site = _compile_site(distribution) if distribution.enabled else None
+        site = _compile_site(distribution, ring) if distribution.enabled else None
         if site is not None:
             by_id[distribution.id] = site
         for name in (distribution.domain_name, *distribution.aliases):
@@ -77,17 +83,18 @@ def compile_routes(config: Config) -> RouteTable:
     return RouteTable(exact, tuple(longest_first), by_id, any_host)
 
 
-def _compile_site(distribution: Distribution) -> Site:
+def _compile_site(distribution: Distribution, ring: KeyRing) -> Site:
     ordered = (*distribution.behaviors, distribution.default_behavior)
     routes = [
-        (pattern(behavior.path_pattern), _route_of(distribution, behavior)) for behavior in ordered
+        (pattern(behavior.path_pattern), _route_of(distribution, behavior, ring))
+        for behavior in ordered
     ]
     last_route = routes[-1][1]
     routes[-1] = (pattern("*"), last_route)
     return Site(distribution, tuple(routes))
 
 
-def _route_of(distribution: Distribution, behavior: Behavior) -> Route:
+def _route_of(distribution: Distribution, behavior: Behavior, ring: KeyRing) -> Route:
     """A behavior names an origin or an origin group; their ids share one space."""
     origins = {origin.id: origin for origin in distribution.origins}
     groups = {group.id: group for group in distribution.origin_groups}
@@ -95,7 +102,7 @@ def _route_of(distribution: Distribution, behavior: Behavior) -> Route:
     members = (behavior.origin,) if group is None else group.members
     found = tuple(origins[member] for member in members)
     named = named_headers(distribution, behavior)
-    return Route(distribution, behavior, found[0], group, found, named)
+    return Route(distribution, behavior, found[0], group, found, named, ring.trust(behavior))
 
 
 def route(site: Site, path: bytes) -> Route:

@@ -35,7 +35,7 @@ class Policy:
             return f"expired {int(now - self.before)} s ago"
         if self.after is not None and now <= self.after:
             return f"not valid before {int(self.after - now)} s from now"
-        if self.network is not None and not _within(client, self.network):
+        if self.network is not None and not within(client, self.network):
             return f"the address is not in {self.network}"
         if self.resource is not None and not resource_matches(self.resource, url):
             return "the policy's Resource does not match the URL"
@@ -84,7 +84,8 @@ def _network(condition: Any) -> IPv4Network | IPv6Network:
     return ip_network(condition["AWS:SourceIp"], strict=False)
 
 
-def _within(client: str, network: IPv4Network | IPv6Network) -> bool:
+def within(client: str, network: IPv4Network | IPv6Network) -> bool:
+    """Whether the TCP peer `client` is in `network`; a mapped IPv4 address counts as IPv4."""
     try:
         address = ip_address(client)
     except ValueError:

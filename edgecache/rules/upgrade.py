@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edgecache.http.fields import list_members
-from edgecache.http.message import Fields, Request, field_values, without
+from edgecache.http.message import Fields, Request, field_values, names_in, without
 
 PROTOCOL = b"websocket"
 UPGRADED: Fields = ((b"connection", b"Upgrade"), (b"upgrade", PROTOCOL))
@@ -22,7 +22,7 @@ _PREFIX = b"sec-websocket-"
 
 def asks_for_websocket(request: Request) -> bool:
     """Whether `request` opens a WebSocket: HTTP/1.1, GET, no body, and all the fields it takes."""
-    if not any(name == b"upgrade" for name, _ in request.fields):
+    if b"upgrade" not in names_in(request.fields):
         return False
     plain_get = request.method == b"GET" and request.minor == 1 and not request.has_body
     named = {name for name, _ in request.fields}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from edgecache.http.message import Fields, Request, first_value
 from edgecache.observe.access_log import AccessLog
@@ -33,21 +34,30 @@ class Asked:
         cls, request: Request, site: str, bytes_in: int, session: Session | None = None
     ) -> Asked:
         """What `request`, whose head has so many bytes, asked of the distribution `site`."""
-        named = dict(reversed(request.fields))
+        referer, agent, host, forwarded_for = _said(request.fields)
         return cls(
             request.method,
             site,
             request.path,
-            named.get(b"referer"),
-            named.get(b"user-agent"),
+            referer,
+            agent,
             request.query,
-            named.get(b"host"),
+            host,
             request.scheme,
             bytes_in,
-            named.get(b"x-forwarded-for"),
+            forwarded_for,
             "HTTP/1.1" if request.minor else "HTTP/1.0",
             session,
         )
+
+
+_TOLD = (b"referer", b"user-agent", b"host", b"x-forwarded-for")
+
+
+@lru_cache(maxsize=2_048)  # as many blocks of fields as the reader of heads remembers
+def _said(fields: Fields) -> tuple[bytes | None, ...]:
+    named = dict(reversed(fields))
+    return tuple(named.get(name) for name in _TOLD)
 
 
 SHED_RESULTS = frozenset({Result.LIMIT, Result.CAPACITY})

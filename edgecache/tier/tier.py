@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from edgecache.http.message import Request, first_value
+from edgecache.rules.bypass import bypass, collapses, keeps_cookies
 from edgecache.rules.forwarding import forwards_ranges, of_no_hop
 from edgecache.rules.keys import cache_key
 from edgecache.rules.parts import Part, plan_from_part, single_range
 from edgecache.rules.replying import plan_reply
 from edgecache.rules.reuse import judge, request_directives
 from edgecache.rules.routing import Route
-from edgecache.rules.storing import caches_options, caching_disabled, forwards_cookies
-from edgecache.rules.upgrade import asks_for_websocket
 from edgecache.rules.variants import answers, selected_by
 from edgecache.rules.verdicts import (
     Fetch,
@@ -59,9 +58,9 @@ class Tier:
     def decide(self, request: Request, route: Route, now: float) -> Found | Errand | Refusal:
         """What can be said of `request` without waiting."""
         request = of_no_hop(request)
-        bypass = _bypass(request, route)
-        if bypass is not None:
-            return Errand(request, route, b"", bypass)
+        passes = bypass(request, route)
+        if passes is not None:
+            return Errand(request, route, b"", passes)
         key = cache_key(request, route)
         entry = self.store.get(key, request.fields)
         if entry is None:
@@ -85,7 +84,7 @@ class Tier:
         as_before = self._asking.as_before(errand)
         if as_before is not None:
             return as_before
-        if errand.request.method == b"HEAD" or not _collapses(errand.route):
+        if not collapses(errand.request, errand.route):
             return await self._asking.lead(errand, None, on_interim)
         attempt = 1
         for _ in range(JOINS_MAX):
@@ -186,7 +185,7 @@ def decide_entry(
             again = Errand(request, route, entry.key, MissReason.EXPIRED, entry, True)
             return Found(entry, route, plan, 0.0, again)
         case Revalidate(why):
-            return Errand(request, route, entry.key, why, entry, not _keeps_cookies(route))
+            return Errand(request, route, entry.key, why, entry, not keeps_cookies(route))
         case Fetch(why):
             return Errand(request, route, entry.key, why, entry)
         case _:
@@ -220,25 +219,3 @@ def _selected(fill: Fill, errand: Errand) -> bool:
     if errand.route.distribution.semantics == "cloudfront":
         return True
     return answers(selected_by(errand.request.fields, fill.head.fields), fill.asked)
-
-
-def _keeps_cookies(route: Route) -> bool:
-    """CloudFront sends no conditional requests where cookies are forwarded."""
-    return route.distribution.semantics == "cloudfront" and forwards_cookies(route)
-
-
-def _bypass(request: Request, route: Route) -> MissReason | None:
-    if asks_for_websocket(request):
-        return MissReason.UPGRADE
-    plain = request.method in (b"GET", b"HEAD") and not request.has_body
-    if not plain and not caches_options(request, route):
-        return MissReason.METHOD
-    cloudfront = route.distribution.semantics == "cloudfront"
-    if cloudfront and caching_disabled(route.behavior.cache_policy):
-        return MissReason.DISABLED
-    return None
-
-
-def _collapses(route: Route) -> bool:
-    """CloudFront never collapses where cookies are forwarded: answers are likely personal."""
-    return not _keeps_cookies(route)

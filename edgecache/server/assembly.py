@@ -21,6 +21,7 @@ from edgecache.origin.identity import IdentitySigner
 from edgecache.rules.access import HTTPS_PORT
 from edgecache.rules.routing import RouteTable, compile_routes
 from edgecache.server.credentials import PeerCredentials
+from edgecache.server.explaining import Explaining
 from edgecache.server.geo import places
 from edgecache.server.listener import Listener
 from edgecache.server.memo import Memo
@@ -126,6 +127,8 @@ class Assembly:
             Memo() if self._memo else None,
         )
         location = tier.name if role == "edge" else ""
+        admits = self._credentials().admits
+        listener.explains = Explaining(self.name, role, location, front, admits).reply
         return Node(self.name, role, location, os.getpid(), listener, log, file, self._bus())
 
     def _certificates(self, config: Config) -> tuple[Certificate, ...]:

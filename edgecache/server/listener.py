@@ -36,6 +36,7 @@ class Listener:
     memo: Memo | None = None
     scheme: bytes = b"http"
     tls: TlsPort | None = None
+    explains: Callable[[Request, float], bytes] | None = None  # a reply to our own, or nothing
     head_limits: HeadLimits = field(init=False)
     connections: set[Connection] = field(default_factory=set)
     touched: set[bytes] = field(default_factory=set)  # keys hit through the memo

@@ -191,6 +191,10 @@ class Connection(asyncio.Protocol):
         except BadMessage as bad:
             self._refuse_message(bad, now)
             return b""
+        if listener.explains is not None and (told := listener.explains(request, now)):
+            self.write(told, b"")
+            self.transport.close()
+            return b""
         asked = Asked.by(request, listener.site_name(request.host), len(head), self.session)
         concluded = self._decide(request, now)
         if isinstance(concluded, Errand):
@@ -228,9 +232,8 @@ class Connection(asyncio.Protocol):
             request_id = answer.own_id or listener.ids.next()
             head = b"%b%b\r\n\r\n" % (head, request_id)
         self.deadline = now + listener.limits.idle_s_max
-        size = len(head) + len(body)
         self.write(head, body)
-        told = Told(answer.status, answer.result, size, answer.fields)
+        told = Told(answer.status, answer.result, len(head) + len(body), answer.fields)
         listener.teller.tell(asked, told, self.client, request_id, now, now - self.began)
         self.began = now
 
@@ -238,10 +241,8 @@ class Connection(asyncio.Protocol):
         """Run an errand; the next request is not read before this one is answered."""
         body = None
         if request.has_body:
-            body = self._body = RequestBody(
-                request.length, self.listener.head_limits,
-                invitation(request, self.transport), self._resume_reading,
-            )  # fmt: skip
+            limits, invite = self.listener.head_limits, invitation(request, self.transport)
+            body = self._body = RequestBody(request.length, limits, invite, self._resume_reading)
         self.deadline = self.listener.clock() + self.listener.limits.body_idle_s_max
         delivery = Delivery(self, request, asked)
         self._task = self.loop.create_task(delivery.run(errand, body))
@@ -280,8 +281,7 @@ class Connection(asyncio.Protocol):
 
     def _hold(self, data: bytes) -> None:
         self._held = data
-        full = len(data) > HELD_BYTES_MAX
-        if full and self._reading and not self.closing:
+        if len(data) > HELD_BYTES_MAX and self._reading and not self.closing:
             self._reading = False
             self.transport.pause_reading()
 

@@ -216,6 +216,11 @@ class PeerFront:
 
     def decide(self, request: Request, now: float) -> Found | Errand | Refusal:
         """What can be said of a peer's request without waiting."""
+        routed = self.routed(request)
+        return routed if isinstance(routed, Refusal) else self.tier.decide(*routed, now)
+
+    def routed(self, request: Request) -> tuple[Request, Route] | Refusal:
+        """A peer's request as the viewer's that it stands for, and its route."""
         credential = first_value(request.fields, peer_fields.CREDENTIAL)
         if credential is None or not self._admits(credential):
             return NOT_A_PEER
@@ -230,7 +235,7 @@ class PeerFront:
             client=(_text(first_value(request.fields, peer_fields.CLIENT)), 0),
             id=first_value(request.fields, peer_fields.ID) or b"",
         )
-        return self.tier.decide(inner, route(site, inner.path), now)
+        return inner, route(site, inner.path)
 
     async def run(self, errand: Errand, body: Body | None, on_interim: OnInterim) -> Outcome:
         """Do what `decide` could not: see Tier.run. A failure is told as one, not as a page."""

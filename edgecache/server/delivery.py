@@ -62,8 +62,13 @@ class Delivery:
         listener = self._listener
         try:
             errand = errand.identified(self._id)
+            if body is not None:
+                body.require_sound()
             outcome = await listener.front.run(errand, body, self._pass_on)
         except UpstreamError as error:
+            if body is not None and body.broken:
+                self._refuse_body(body.refusal_status)
+                return
             detail = FAULT_DETAILS.get(error.fault, "OriginCommError")
             why = "The origin gave no usable response."
             refusal = Refusal(error.status, why, detail, tried=errand.why)
@@ -81,6 +86,12 @@ class Delivery:
             if body is not None:
                 body.close()
         await self._send(outcome, errand)
+
+    def _refuse_body(self, status: int) -> None:
+        """The viewer's body is at fault, not the origin that was to have it."""
+        self._connection.closing = True
+        refusal = Refusal(status, "Bad request.", "ClientCommError", close=True)
+        self.send_refusal(refusal, self._listener.clock())
 
     def _pass_on(self, interim: Response) -> None:
         """An interim response goes on to a viewer that can tell it apart (RFC 9110 §15.2)."""

@@ -153,7 +153,7 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
         elif self._body is not None and not self._body.done:
             if self._body.waiting_bytes == 0:  # else it is upstream that is slow
-                self._body.abort()
+                self._body.expire()
         elif self._task is None:
             if self._held:
                 self.refuse(OVERDUE, NOTHING_ASKED, now)

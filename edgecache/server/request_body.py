@@ -36,6 +36,7 @@ class RequestBody:
     ) -> None:
         self.length = length
         self.waiting_bytes = 0
+        self.refusal_status = 400  # for a viewer whose body turned out to be none
         self._reader: Reader
         self._reader = ChunkedReader(limits) if length is None else LengthReader(length)
         self._pieces: deque[bytes] = deque()
@@ -50,11 +51,17 @@ class RequestBody:
         """Its end has arrived."""
         return self._reader.done
 
+    @property
+    def broken(self) -> bool:
+        """It will never be whole, and that is the viewer's doing."""
+        return self._broken
+
     def feed(self, data: bytes) -> bytes:
         """Take in what arrived; gives what comes after the end. BadMessage when malformed."""
         try:
             pieces = self._reader.feed(data)
-        except BadMessage:
+        except BadMessage as bad:
+            self.refusal_status = bad.status
             self.abort()
             raise
         if not self._closed:
@@ -68,6 +75,16 @@ class RequestBody:
         """It will never be whole: whoever reads it is told."""
         self._broken = True
         self._wake()
+
+    def expire(self) -> None:
+        """It took too long (RFC 9110 §15.5.9)."""
+        self.refusal_status = 408
+        self.abort()
+
+    def require_sound(self) -> None:
+        """UpstreamError when it is broken already: nothing of it need go up."""
+        if self._broken:
+            raise UpstreamError(Fault.TRUNCATED, "request body", sent=False)
 
     async def read(self) -> bytes:
         while (data := self.read_nowait()) is None:

@@ -1,0 +1,133 @@
+"""An origin of bytes, in memory: it reads strictly, records, and answers as its script says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from edgecache.upstream.endpoint import Endpoint
+from tests.hostile.strict import Seen, Violation, read_request
+
+End = Literal["keep", "fin", "rst"]
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What the origin sends for one request, piece by piece, and how it leaves."""
+
+    pieces: tuple[bytes, ...]
+    end: End = "keep"
+
+
+Responder = Callable[[Seen], Script]
+
+
+def response(body: bytes, *fields: bytes, status: bytes = b"200 OK") -> Script:
+    """An answer of known length."""
+    lines = (b"HTTP/1.1 " + status, b"Content-Length: %d" % len(body), *fields)
+    return Script((b"\r\n".join(lines) + b"\r\n\r\n" + body,))
+
+
+def told_of(seen: Seen) -> bytes:
+    """Everything of a request that an application could reflect, but what we add ourselves."""
+    added = (b"x-forwarded-for", b"x-amz-cf-id", b"via")
+    lines = [b"%b %b" % (seen.method, seen.target)]
+    lines += [b"%b: %b" % field for field in seen.fields if field[0] not in added]
+    return b"\n".join([*lines, b"", seen.body])
+
+
+def echo(seen: Seen) -> Script:
+    """Reflects the request, and calls that cacheable."""
+    return response(told_of(seen), b"Cache-Control: max-age=60")
+
+
+class RecordingOrigin:
+    """Connector and origin in one. `seen` are whole requests, `cut` those that broke off."""
+
+    def __init__(self, responder: Responder = echo) -> None:
+        self.seen: list[Seen] = []
+        self.cut: list[bytes] = []
+        self.violations: list[str] = []
+        self.raw = b""
+        self.responder = responder
+        self.open = 0
+
+    async def connect(
+        self, endpoint: Endpoint, protocol: Callable[[], asyncio.Protocol]
+    ) -> asyncio.BaseTransport:
+        """The `Connector` of a pool."""
+        end = OriginEnd(self, protocol())
+        self.open += 1
+        end.protocol.connection_made(end)
+        return end
+
+
+class OriginEnd(asyncio.Transport):
+    """One connection, as the edge holds it."""
+
+    def __init__(self, origin: RecordingOrigin, protocol: asyncio.Protocol) -> None:
+        super().__init__()
+        self.protocol = protocol
+        self._origin = origin
+        self._buffer = b""
+        self._closing = False
+        self._loop = asyncio.get_running_loop()
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if self._closing:
+            return
+        self._buffer += bytes(data)
+        self._origin.raw += bytes(data)
+        self._loop.call_soon(self._read)
+
+    def _read(self) -> None:
+        try:
+            while not self._closing and (found := read_request(self._buffer)) is not None:
+                seen, self._buffer = found
+                self._origin.seen.append(seen)
+                self._play(self._origin.responder(seen))
+        except Violation as violation:
+            self._origin.violations.append(repr(violation))
+            self.abort()
+
+    def _play(self, script: Script) -> None:
+        for piece in script.pieces:
+            self._loop.call_soon(self._deliver, piece)
+        if script.end == "fin":
+            self._loop.call_soon(self._finish)
+        elif script.end == "rst":
+            self._loop.call_soon(self.abort)
+
+    def _deliver(self, piece: bytes) -> None:
+        if not self._closing:
+            self.protocol.data_received(piece)
+
+    def _finish(self) -> None:
+        if not self._closing and not self.protocol.eof_received():
+            self.close()
+
+    def close(self) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        self._origin.open -= 1
+        if self._buffer:
+            self._origin.cut.append(self._buffer)
+        self._loop.call_soon(self.protocol.connection_lost, None)
+
+    def abort(self) -> None:
+        self.close()
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def pause_reading(self) -> None:
+        """Scripts are short: what is under way still comes."""
+
+    def resume_reading(self) -> None:
+        pass
+
+    def can_write_eof(self) -> bool:
+        return True

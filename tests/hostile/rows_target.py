@@ -1,0 +1,99 @@
+"""Rows of section 3, and those of 4 that are refused: request line, target, Host."""
+
+from __future__ import annotations
+
+from tests.hostile.message import Message, refused
+from tests.hostile.rows_framing import get, post
+from tests.hostile.stage import HOST
+
+OK = ((200,),)
+
+
+def line(text: bytes, host: bytes = HOST) -> bytes:
+    """A head with this request line."""
+    return text + b"\r\n" + host + b"\r\n"
+
+
+def hosted(*values: bytes) -> bytes:
+    """A GET of the warm object with these Host fields."""
+    lines = b"".join(b"Host: %b\r\n" % value for value in values)
+    return b"GET /hit.css HTTP/1.1\r\n" + lines + b"\r\n"
+
+
+_VERSIONS = (
+    b"HTTP/1.32", b"HTTP/01.1", b"http/1.1", b"HTTP/9.9", b"HTTP/1", b"HTTP/4294967295.255",
+)  # fmt: skip
+_UNKNOWN_HOSTS = (b"other.test", b"192.0.2.7", b"[::1]", b"169.254.169.254", b"127.0.0.1:6379")
+_NAMED = (b"Host", b"Content-Length", b"Transfer-Encoding", b"Cookie", b"Authorization")
+
+TARGETS = [
+    *refused("T01", line(b"GET http://evil.test/ HTTP/1.1")),
+    *refused("T03", line(b"GET http://u:p@site.test/ HTTP/1.1")),
+    Message("T03", line(b"GET HTTP://SITE.TEST:80/hit.css HTTP/1.1"), OK, closed=False),
+    *refused("T04", line(b"GET /x#frag HTTP/1.1")),
+    *refused("T05", line(b"GET * HTTP/1.1")),
+    Message("T05", line(b"OPTIONS * HTTP/1.1"), ((200, 204),), closed=False,
+            methods=(b"OPTIONS",)),
+    *refused("T06", b"CONNECT site.test:443 HTTP/1.1\r\nHost: site.test:443\r\n\r\n",
+             status=(405, 501)),
+    *refused("T07", *(line(b"GET %b HTTP/1.1" % t)
+                      for t in (b"admin", b"site.test:80/x", b"@evil/", b"!"))),
+    *refused(
+        "T08",
+        line(b"GET  /x HTTP/1.1"), line(b"GET\t/x HTTP/1.1"), line(b"GET\x0b/x HTTP/1.1"),
+        line(b"GET /x HTTP/1.1 "), line(b"GET\n/x HTTP/1.1"), line(b"GET /x  HTTP/1.1"),
+    ),
+    *refused("T09", *(line(b"GET /x " + v) for v in _VERSIONS), status=(400, 505)),
+    *refused("T10", b"GET /\r\n\r\n"),
+    *refused("T11", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", status=(400, 505)),
+    *refused(
+        "T12",
+        line(b"A" * 20_000 + b" / HTTP/1.1"), line(b'G=":<>(e),[T];?" / HTTP/1.1'),
+        line(b"get / HTTP/1.1"), line(b"\0 / HTTP/1.1"), line(b"G\0T / HTTP/1.1"),
+        status=(400, 405, 501),
+    ),
+    *refused("T12", line(b"A" * 102_400 + b" / HTTP/1.1"), status=(400, 405, 431, 494, 501)),
+    *refused("T13", *(line(b"GET /%b HTTP/1.1" % (b"a" * n)) for n in (8_192, 65_536, 2**20)),
+             status=(414,)),
+    *refused(
+        "T14",
+        get(b"X: " + b"a" * 32_769 + b"\r\n"), get(b"A: b\r\n" * 101), get(b"A: b\r\n" * 10_000),
+        status=(431, 494),
+    ),
+    *refused(
+        "T15",
+        *(line(b"GET /a%cb HTTP/1.1" % c) for c in (0x00, 0x07, 0x20, 0x7F, 0x80, 0xC3, 0xFF)),
+    ),
+    *(
+        Message("T16", get(target=target), OK, closed=False,
+                origin=((b"GET", target, b""),), never=b"\r\nSet-Cookie")
+        for target in (b"/n%00x", b"/n%0d%0aSet-Cookie:x", b"/n%0D%0A%0d%0aGET%20/admin")
+    ),
+    *(
+        Message("T18", get(target=target), OK, closed=False, origin=((b"GET", target, b""),))
+        for target in (b"/a\\..\\b", b"/a/%5c..%5cb")
+    ),
+    *refused("T19", b"GET /x HTTP/1.1\r\n\r\n", hosted(b"site.test", b"site.test"),
+             hosted(b"site.test", b"evil.test"), hosted(b"site.test, evil.test"), hosted(b"")),
+    *(Message("T21", hosted(host), OK, closed=False)
+      for host in (b"SITE.TEST", b"site.test.", b"site.test:80")),
+    *(Message("T22", hosted(host), ((403, 421),), closed=None) for host in _UNKNOWN_HOSTS),
+    Message("T24", b"TRACE /f HTTP/1.1\r\n%bCookie: secret\r\n\r\n" % HOST, ((405,),),
+            closed=None, methods=(b"TRACE",)),
+    Message(
+        "T25",
+        get(b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n",
+            b"/h2c"),
+        OK, closed=False, origin=((b"GET", b"/h2c", b""),), never=b"pgrade",
+    ),
+    Message("T28", b"\r\n" + get(target=b"/hit.css"), OK, closed=False),
+    *refused("T28", b"\r\n" * 10_000),
+    *refused("T29", b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n" + get()),
+    Message("T30", get(b"CDN-Loop: cloudfront, cloudfront\r\n"), ((403, 508),), closed=None),
+    *refused(
+        "B02",
+        *(get(b"Connection: %b\r\n" % name) for name in (*_NAMED, b"Cache-Control")),
+        post(b"Connection: Content-Length\r\nContent-Length: 5\r\n", b"hello"),
+    ),
+    *refused("P06", get(b"X-Meta: \x07\r\n")),
+]  # fmt: skip

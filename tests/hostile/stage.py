@@ -1,0 +1,100 @@
+"""The stage of the hostile rows: a play whose origin is bytes, and the oracle over both sides."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from edgecache.tier.tier import Tier
+from edgecache.upstream.group import GroupUpstream
+from edgecache.upstream.origin import OriginUpstream
+from edgecache.upstream.pool import Pool
+from tests.hostile.recorder import RecordingOrigin, Responder, echo
+from tests.hostile.strict import Answered, read_responses
+from tests.world.play import Play, Scene
+
+TURNS = 24  # of the loop, for one exchange with an origin that answers at once
+HOST = b"Host: site.test\r\n"
+
+
+class Troubles(logging.Handler):
+    """Keeps what was logged as an error: a traceback is a failure of the row (O4)."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(self.format(record))
+
+
+class Client:
+    """One connection of one client, read strictly."""
+
+    def __init__(self, play: HostilePlay, name: str) -> None:
+        self._viewer = play.viewer(name)
+        self._play = play
+        self._read = 0
+
+    @property
+    def closed(self) -> bool:
+        return self._viewer.transport.closed
+
+    @property
+    def aborted(self) -> bool:
+        return self._viewer.transport.aborted
+
+    @property
+    def output(self) -> bytes:
+        return bytes(self._viewer.transport.written)
+
+    def sends(self, pieces: Sequence[bytes]) -> None:
+        """Bytes, as they are cut; a transport that is closed delivers no more of them."""
+        for piece in pieces:
+            if not self.closed:
+                self._viewer.connection.data_received(piece)
+                self._play.loop.settle(2)
+        self._play.loop.settle(TURNS)
+
+    def answers(self, methods: list[bytes]) -> list[Answered]:
+        """What came since the last look."""
+        data = self.output[self._read :]
+        self._read += len(data)
+        return read_responses(data, methods)
+
+
+class HostilePlay(Play):
+    """A play with a real pool over an origin that records bytes."""
+
+    def __init__(self, scene: Scene, responder: Responder = echo) -> None:
+        self.recorder = RecordingOrigin(responder)
+        self.troubles = Troubles()
+        self._loggers = [logging.getLogger("edgecache"), logging.getLogger("asyncio")]
+        for logger in self._loggers:
+            logger.addHandler(self.troubles)
+        super().__init__(scene)
+        self.loop.set_exception_handler(self._unhandled)
+
+    def client(self, name: str) -> Client:
+        """A new connection."""
+        return Client(self, name)
+
+    def close(self) -> None:
+        """Everyone leaves; nothing is left, nothing was logged, and the origin read no nonsense."""
+        try:
+            super().close()
+        finally:
+            for logger in self._loggers:
+                logger.removeHandler(self.troubles)
+        assert not self.troubles.said, self.troubles.said
+        assert not self.recorder.violations, self.recorder.violations
+
+    def _unhandled(self, _loop: Any, context: dict[str, Any]) -> None:
+        self.troubles.said.append(repr(context))
+
+    def _tier(self, name: str, upstream: Any) -> Tier:
+        if name == "LHR50" and self.scene.regional:
+            return super()._tier(name, upstream)
+        origins = OriginUpstream(Pool(self.recorder.connect, self.clock))
+        return super()._tier(name, GroupUpstream(origins, self.clock, self.counters))

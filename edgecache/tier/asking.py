@@ -12,7 +12,7 @@ from edgecache.rules.invalidation import invalidated_targets
 from edgecache.rules.keys import cache_key
 from edgecache.rules.quotas import outgrows_quota
 from edgecache.rules.replying import plan_reply
-from edgecache.rules.reuse import serves_on_error
+from edgecache.rules.reuse import refuses_stale, serves_on_error
 from edgecache.rules.revalidation import head_agrees, refreshed
 from edgecache.rules.storing import (
     passable_fields,
@@ -218,6 +218,8 @@ class Asking:
     def _stale_instead(self, errand: Errand, *, cut_off: bool) -> Outcome | None:
         stale, route, now = errand.stale, errand.route, self._world.clock()
         if stale is None or stale.part is not None or errand.why is MissReason.REQUEST:
+            return None
+        if route.distribution.semantics == "rfc9111" and refuses_stale(errand.request.fields):
             return None
         if not serves_on_error(stale.head, stale.assessment(route), now, cut_off=cut_off):
             return None

@@ -1,8 +1,8 @@
 """The secrets of an installation. Law: they stand in one file its owner alone can read.
 
-The file is JSON: `{"peer": {"k1": "..."}, "identity": {...}, "operator": {...}}`, each an object of
-key id to secret, the newest last. The newest is used; all are accepted, so that keys can change
-one machine at a time.
+The file is JSON: `{"peer": {"k1": "..."}, "identity": {...}, "operator": {...}, "viewer": {...}}`,
+each an object of key id to secret, the newest last; a file without `viewer` has none of these. The
+newest is used; all are accepted, so that keys can change one machine at a time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import secrets
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -21,9 +21,10 @@ import msgspec
 
 ENV = "EDGECACHE_SECRETS"
 FILE_NAME = "secrets.json"
-FILE_BYTES_MAX = 65_536  # three times 16 keys need a tenth of it
+FILE_BYTES_MAX = 65_536  # four times 16 keys need a tenth of it
 SECRET_BYTES = 32  # of randomness: the output of HMAC-SHA-256 (RFC 2104 §3)
 SECRET_CHARS_MIN = 32  # what a hand-written secret must have
+KINDS = ("peer", "identity", "operator", "viewer")
 KEYS_MAX = 16  # as many as a rotation ever overlaps
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -45,6 +46,7 @@ class Secrets:
     peer: Mapping[str, str]  # a tier to the next one
     identity: Mapping[str, str]  # us to origins
     operator: Mapping[str, str]  # people and nodes to control
+    viewer: Mapping[str, str] = field(default_factory=dict)  # tokens that open private content
 
     def __repr__(self) -> str:
         kinds = ", ".join(f"{name}={[*keys]}" for name, keys in _kinds(self))
@@ -55,6 +57,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     peer: dict[str, str]
     identity: dict[str, str]
     operator: dict[str, str]
+    viewer: dict[str, str] = {}
 
     def __repr__(self) -> str:
         return "_File(...)"
@@ -65,6 +68,7 @@ def _kinds(secrets_: Secrets | _File) -> tuple[tuple[str, Mapping[str, str]], ..
         ("peer", secrets_.peer),
         ("identity", secrets_.identity),
         ("operator", secrets_.operator),
+        ("viewer", secrets_.viewer),
     )
 
 
@@ -99,7 +103,7 @@ def load_secrets(
 def _create(path: Path, random: Callable[[int], bytes]) -> None:
     """Makes the file appear whole or not at all; leaves one that is already there."""
     content = msgspec.json.format(
-        msgspec.json.encode(_File(*({"k1": _drawn(random)} for _ in range(3))))
+        msgspec.json.encode(_File(*({"k1": _drawn(random)} for _ in range(len(KINDS)))))
     )
     temporary = path.with_name(f".{path.name}.{random(8).hex()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -146,7 +150,7 @@ def _parsed(path: Path, content: bytes) -> Secrets:
 
 
 def _check(path: Path, kind: str, keys: Mapping[str, str]) -> None:
-    if not 1 <= len(keys) <= KEYS_MAX:
+    if not (kind == "viewer" or keys) or len(keys) > KEYS_MAX:
         raise SecretsError(path, f"{kind}: {len(keys)} keys, expected 1 to {KEYS_MAX}")
     for number, (key_id, secret) in enumerate(keys.items()):
         if not _KEY_ID.fullmatch(key_id):

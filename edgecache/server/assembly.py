@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from random import random
@@ -12,7 +14,7 @@ from msgspec.structs import replace
 
 from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
 from edgecache.config.model import Config, Location
-from edgecache.config.secrets import Secrets, load_secrets
+from edgecache.config.secrets import Secrets, SecretsError, load_secrets
 from edgecache.control.bus import Bus
 from edgecache.control.tokens import Purpose, Tokens
 from edgecache.observe.access_log import AccessLog, LogFile
@@ -43,6 +45,8 @@ from edgecache.upstream.peer import PeerUpstream
 from edgecache.upstream.pool import Pool
 from edgecache.upstream.tunnel import TunnelsDirect
 
+logger = logging.getLogger("edgecache.server")
+
 
 class Assembly:
     """What the nodes of one process are made of."""
@@ -51,9 +55,9 @@ class Assembly:
         self.config = config
         self.name = name
         self.clock = steady_clock()
-        self.table: RouteTable = compile_routes(config)
         self._memo = memo
         self._secrets: Secrets = load_secrets(config.state_dir, os.environ)
+        self.table: RouteTable = compile_routes(config, self._secrets.viewer)
         self._counters = Counters()
         self._pool = Pool(Network(), self.clock)
         self._tasks = Tasks()
@@ -68,9 +72,10 @@ class Assembly:
         tier = self._tier(location.name, location.memory_bytes // location.workers, upstream)
         place_of = places(self.config.geo_database, self.config.asn_database)
         inner = "EDGE" if self.config.regional is None else "REC"
-        world = FrontWorld(place_of, random, https_port(location), inner)
+        world = FrontWorld(place_of, random, https_port(location), inner, wall_clock)
         front = ViewerFront(tier, self.table, self.config.brand, world)
         node = self._node("edge", tier, front)
+        node.native_keys = self._native_keys
         if location.listen_tls:
             node.certificates = self._certificates
             port = TlsPort(self._certificates(self.config))
@@ -130,6 +135,14 @@ class Assembly:
         admits = self._credentials().admits
         listener.explains = Explaining(self.name, role, location, front, admits).reply
         return Node(self.name, role, location, os.getpid(), listener, log, file, self._bus())
+
+    def _native_keys(self) -> Mapping[str, str]:
+        """As they stand in the file now; the former ones when it cannot be read."""
+        try:
+            self._secrets = load_secrets(self.config.state_dir, os.environ)
+        except SecretsError as error:
+            logger.error("secrets were not read anew: %s", error)
+        return self._secrets.viewer
 
     def _certificates(self, config: Config) -> tuple[Certificate, ...]:
         """Those of `config`; what is made is kept in the folder of this installation."""

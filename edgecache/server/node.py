@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +45,7 @@ class Node:
     bus: Bus | None = None
     secure: Listener | None = None  # for TLS, beside `listener`
     certificates: Callable[[Config], tuple[Certificate, ...]] | None = None  # may block
+    native_keys: Callable[[], Mapping[str, str]] = dict  # secrets of viewers' tokens, by id
     generation: int = 0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -79,7 +80,7 @@ class Node:
         if entry.kind == Kind.CONFIG:
             config = msgspec.convert(entry.body, Config)
             await self._renew(config)
-            self.listener.front.table = compile_routes(config)
+            self.listener.front.table = compile_routes(config, self.native_keys())
             self.generation = entry.seq
             if self.bus is not None:
                 await self.bus.report(self._status())

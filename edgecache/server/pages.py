@@ -1,7 +1,7 @@
 """The pages we make ourselves. Law: nothing a viewer sent is repeated in them.
 
-CloudFront Developer Guide, "HTTP 4xx/5xx status codes from CloudFront": HTML, never cached by us.
-A redirect carries one too, a 204 nothing.
+CloudFront Developer Guide, "HTTP 4xx/5xx status codes from CloudFront": HTML, never cached by us;
+XML where a signature was refused. A redirect carries one too, a 204 nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ _MOVED = """<!DOCTYPE html>
 <html><head><meta charset="utf-8"><title>{status} Redirect</title></head>
 <body><h1>{status} Redirect</h1><p>{why}</p><hr><p>{product}</p></body></html>
 """
+_SIGNATURE = """<?xml version="1.0" encoding="UTF-8"?>\
+<Error><Code>{code}</Code><Message>{why}</Message></Error>"""
 RETRY_AFTER_S = b"1"  # shed load comes back soon, spread by the clients' own delays
 # CloudFront closes after these of its own pages, and keeps the connection after 403, 404, 502-504.
 CLOSING = frozenset({400, 405, 414, 416, 500, 501})
@@ -31,10 +33,11 @@ CLOSING = frozenset({400, 405, 414, 416, 500, 501})
 
 def page(refusal: Refusal, brand: str, request_id: bytes, date: bytes) -> Outcome:
     """The page for a refusal, as an outcome to be dressed like any other."""
-    moved = 300 <= refusal.status < 400
+    form = _MOVED if 300 <= refusal.status < 400 else _SIGNATURE if refusal.code else _PAGE
     product = product_name(brand)
-    text = (_MOVED if moved else _PAGE).format(
+    text = form.format(
         status=refusal.status,
+        code=refusal.code,
         why=escape(refusal.why),
         brand=escape(brand),
         product=escape(product.decode()),
@@ -43,7 +46,8 @@ def page(refusal: Refusal, brand: str, request_id: bytes, date: bytes) -> Outcom
     body = b"" if refusal.status == 204 else text.encode()
     fields: Fields = ((b"server", product), (b"date", date))
     if body:
-        fields += ((b"content-type", b"text/html"), (b"x-content-type-options", b"nosniff"))
+        kind = b"text/xml" if refusal.code else b"text/html"
+        fields += ((b"content-type", kind), (b"x-content-type-options", b"nosniff"))
     if refusal.status >= 400:  # a redirect may be remembered, as CloudFront's may
         fields += ((b"cache-control", b"no-store"),)
     if refusal.status == 503:

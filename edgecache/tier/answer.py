@@ -41,6 +41,7 @@ class Refusal:
     fields: Fields = ()  # beside those of every page
     result: Result = Result.ERROR
     tried: MissReason | None = None  # why upstream was asked first, in vain
+    code: str = ""  # of a signature's refusal, whose page is CloudFront's XML
 
 
 @dataclass(frozen=True, slots=True)

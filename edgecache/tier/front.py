@@ -30,6 +30,9 @@ from edgecache.rules.response_headers import (
     with_timing,
 )
 from edgecache.rules.routing import Route, RouteTable, route
+from edgecache.rules.signed_request import SignatureRefused
+from edgecache.rules.signing import Opened
+from edgecache.rules.trust import MESSAGES
 from edgecache.rules.verdicts import MissReason
 from edgecache.rules.viewer_headers import depends_on_viewer, enriched, needs_place
 from edgecache.tier.answer import Errand, Found, Outcome, Refusal, Result
@@ -40,6 +43,8 @@ from edgecache.upstream.base import Body, OnInterim, UpstreamError
 
 UNKNOWN_HOST = Refusal(403, "Bad request. No distribution answers to this host name.")
 NOT_A_PEER = Refusal(403, "Only edges of this installation are answered here.", close=True)
+SIGNED_LEASE_S_MAX = 60.0  # an answer's lease runs on the steady clock, a signature on the wall's:
+# so long goes unnoticed that an administrator has set the clock past a signature's end
 NO_SUCH_ROUTE = Refusal(421, "This distribution is not served here.")
 MOVED = "The same is to be had over https."
 SENTENCES = {
@@ -70,6 +75,7 @@ class FrontWorld:
     chance: Callable[[], float] = _never  # from [0, 1), for the sampling of Server-Timing
     https_port: int = HTTPS_PORT  # where viewers are sent by redirect-to-https
     inner_layer: str = "EDGE"  # who asks the origins: "REC" behind a regional cache
+    wall_clock: Callable[[], float] | None = None  # for signatures; None: the tier's own clock
 
 
 class ViewerFront:
@@ -103,8 +109,29 @@ class ViewerFront:
         refused = admit(asked, found, place.country or None, self._entrance)
         if refused is not None:
             return self._turned_away(refused, request, found)
+        if found.trust is not None:
+            return self._private(asked, request, found, now)
         concluded = self.tier.decide(request, found, now)
         return self._leased(concluded, request) if isinstance(concluded, Found) else concluded
+
+    def _private(
+        self, asked: Request, request: Request, found: Route, now: float
+    ) -> Found | Errand | Refusal:
+        """What only a signature opens; `asked` is the request as received."""
+        assert found.trust is not None
+        wall = now if self._world.wall_clock is None else self._world.wall_clock()
+        opened = found.trust.opens(asked, wall)
+        request = found.trust.stripped(request)
+        if isinstance(opened, SignatureRefused):
+            if replacement(found.distribution, 403) is not None:
+                return Errand(request, found, b"", MissReason.ERROR, error=403)
+            close, fault = request.has_body, opened.fault
+            return Refusal(403, MESSAGES[fault], close=close, code=str(fault))
+        concluded = self.tier.decide(request, found, now)
+        if not isinstance(concluded, Found):
+            return concluded
+        until = 0.0 if opened.by_address else now + _lease_s(opened, wall)
+        return self._leased(replace(concluded, until=min(concluded.until, until)), request)
 
     def _place(self, request: Request, found: Route) -> Place:
         """Looked up only where something depends on it."""
@@ -193,6 +220,10 @@ class ViewerFront:
         own = f"1.1 {name} ({self.product.decode()})".encode()
         before = combined_value(fields, b"via")
         return own if before is None else before + b", " + own
+
+
+def _lease_s(opened: Opened, wall: float) -> float:
+    return min(opened.until - wall, SIGNED_LEASE_S_MAX)
 
 
 def product_name(brand: str) -> bytes:

@@ -37,7 +37,8 @@ def test_a_missing_file_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     assert [entry.name for entry in state_dir.iterdir()] == ["secrets.json"]
     assert load_secrets(state_dir, {}) == made
-    assert len({made.peer["k1"], made.identity["k1"], made.operator["k1"]}) == 3
+    drawn = {made.peer["k1"], made.identity["k1"], made.operator["k1"], made.viewer["k1"]}
+    assert len(drawn) == 4
     assert made.peer["k1"] == "A" * 43
 
 
@@ -144,7 +145,8 @@ def test_the_order_of_the_file_is_kept(tmp_path: Path) -> None:
 def test_secrets_are_not_shown_and_not_changed(tmp_path: Path) -> None:
     written(tmp_path / "secrets.json", GOOD)
     loaded = load_secrets(tmp_path, {})
-    assert repr(loaded) == str(loaded) == "Secrets(peer=['k1'], identity=['k1'], operator=['k1'])"
+    assert repr(loaded) == str(loaded)
+    assert repr(loaded) == "Secrets(peer=['k1'], identity=['k1'], operator=['k1'], viewer=[])"
     with pytest.raises(FrozenInstanceError):
         loaded.peer = {}  # type: ignore[misc]
     with pytest.raises(TypeError):

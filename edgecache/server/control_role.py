@@ -12,11 +12,15 @@ from edgecache.config.listen import tcp_address
 from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.config.secrets import load_secrets
+from edgecache.control import explain_nodes
 from edgecache.control.app import control_app
+from edgecache.control.exchange import exchange
+from edgecache.control.explain import explain_route
 from edgecache.control.log import Log, ensure_config
 from edgecache.control.nodes import Nodes
 from edgecache.control.state import State
 from edgecache.control.tokens import Tokens
+from edgecache.server.credentials import PeerCredentials
 from edgecache.server.world import steady_clock, wall_clock
 
 
@@ -29,4 +33,7 @@ def control_application(config: Config, path: Path) -> tuple[Starlette, Callable
     tokens = Tokens([*secrets.operator.values()], wall_clock)
     names = [tcp_address(config.control.listen).host]
     app = control_app(log, Nodes(steady_clock()), lambda: load(path), tokens, names)
+    peers = PeerCredentials(Tokens([*secrets.peer.values()], wall_clock), "control", wall_clock)
+    nodes = explain_nodes.Nodes(exchange, peers.issue)
+    app.router.routes.append(explain_route(log, tokens, nodes))
     return app, log.close

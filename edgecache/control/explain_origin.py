@@ -1,0 +1,92 @@
+"""What an origin would be sent. Law: the same rules dress it as on the wire, and no secret is told.
+
+A signature is made for each request and a custom header is often a password: neither is shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from edgecache.config.model import Config, Origin
+from edgecache.http.message import Fields, Request
+from edgecache.origin.identity import HEADER
+from edgecache.rules.bypass import bypass
+from edgecache.rules.explaining import Placed, text
+from edgecache.rules.forwarding import forwarded, of_no_hop
+from edgecache.rules.quotas import passed
+from edgecache.rules.upgrade import upgrading
+from edgecache.rules.verdicts import MissReason
+from edgecache.tier.front import product_name
+from edgecache.upstream.base import Call
+from edgecache.upstream.dressing import agent_of, dressed, endpoint_of
+
+SIGNED = b"(signed)"
+CUSTOM = "(from the configuration)"
+_VIEWER = ("(the viewer)", 0)
+_ANY_ID = b"(made for each request)"
+
+
+@dataclass(frozen=True, slots=True)
+class OriginStory:
+    """A request to an origin, as it stands on the wire."""
+
+    origin: str
+    address: str
+    method: str
+    target: str
+    fields: tuple[tuple[str, str], ...]
+    group: str = ""
+    then: tuple[str, ...] = ()  # the other members of the group, asked when it fails over
+    fails_over_on: tuple[int, ...] = ()
+
+
+def origin_story(where: Placed, config: Config) -> OriginStory:
+    """What the first origin of the route would get on a miss."""
+    route, origin = where.route, where.route.origin
+    asked = as_forwarded(where)
+    asker = f"edge-{config.locations[0].name}-1" if config.locations else "edge"
+    if config.regional is not None:
+        asker = "regional"
+        asked = forwarded(asked, route, cacheable=_cacheable(where))
+        if bypass(of_no_hop(where.request), route) is MissReason.UPGRADE:
+            asked = upgrading(asked, where.request)
+    asked = passed(replace(asked, client=_VIEWER, id=_ANY_ID), config.brand.encode())
+    name = b"%b.%b.net (%b)"
+    via = name % (asker.lower().encode(), config.brand.encode(), product_name(config.brand))
+    outgoing = dressed(Call(asked, route), via, _sign, agent_of(config.brand))
+    line, *lines = outgoing.head.split(b"\r\n")[:-2]
+    method, target, _ = line.split(b" ")
+    group = route.group
+    return OriginStory(
+        origin=origin.id,
+        address=endpoint_of(origin, asked.scheme).where,
+        method=text(method),
+        target=text(target),
+        fields=tuple(_shown(item, origin) for item in lines),
+        group="" if group is None else group.id,
+        then=tuple(other.id for other in route.origins[1:]),
+        fails_over_on=() if group is None else group.status_codes,
+    )
+
+
+def as_forwarded(where: Placed) -> Request:
+    """The request as an edge passes it on."""
+    inner = of_no_hop(where.request)
+    found = forwarded(inner, where.route, cacheable=_cacheable(where))
+    if bypass(inner, where.route) is MissReason.UPGRADE:
+        found = upgrading(found, inner)
+    return found
+
+
+def _cacheable(where: Placed) -> bool:
+    return bypass(of_no_hop(where.request), where.route) is None
+
+
+def _sign(_method: bytes, _host: bytes, _target: bytes) -> Fields:
+    return ((HEADER, SIGNED),)
+
+
+def _shown(line: bytes, origin: Origin) -> tuple[str, str]:
+    name, _, value = text(line).partition(": ")
+    custom = {header.lower() for header in origin.custom_headers}
+    return name, CUSTOM if name.lower() in custom else value

@@ -33,7 +33,8 @@ class Question:
             own = parse_etag(first_value(entry.head.fields, b"etag") or b"")
             if own is not None and own.opaque == told.opaque:
                 return entry
-        return None  # §4.3.4: a tag that none of them has updates none of them
+        # Where one tag alone was offered, only that one can have made the condition false.
+        return self.candidates[0] if len(self.candidates) == 1 else None
 
 
 def question(errand: Errand, variants: tuple[Entry, ...]) -> Question:

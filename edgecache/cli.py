@@ -214,6 +214,36 @@ def health(
         _fail(f"control at {url}: answered {status}")
 
 
+@app.command(epilog="Example: edgecache explain http://localhost:8080/ -H 'Accept-Encoding: br'")
+def explain(
+    url: Annotated[str, typer.Argument(help="As a viewer would ask for it.")],
+    header: Annotated[
+        list[str] | None, typer.Option("--header", "-H", help="'Name: value', several times.")
+    ] = None,
+    method: Annotated[str, typer.Option("--method", "-X", help="The method.")] = "GET",
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: Annotated[bool, typer.Option("--json", help="Tell it as JSON.")] = False,
+) -> None:
+    """Tell what would happen to a request and why: rules, key, origin, and what nodes hold."""
+    import msgspec
+
+    from edgecache.commands.explain import NotExplainedError, explanation
+
+    loaded = _loaded(config)
+    try:
+        told, note = explanation(loaded, url, method, header or [])
+    except ValueError as error:
+        _refuse([str(error)])
+    except NotExplainedError as error:
+        _fail(str(error))
+    if as_json:
+        typer.echo(msgspec.json.encode(told).decode())
+        return
+    from edgecache.commands.explain_tree import print_tree
+
+    print_tree(told, note)
+
+
 def _print_settings() -> None:
     for setting in SETTINGS:
         default = "required" if setting.default is None else setting.shown(setting.default)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from edgecache.http.message import Request, first_value
+from edgecache.http.message import Request, first_value, names_in
 from edgecache.http.writing import response_head
 from edgecache.rules.bypass import bypass
 from edgecache.rules.explaining import placed
@@ -40,7 +40,7 @@ class Explaining:
 
     def reply(self, request: Request, now: float) -> bytes:
         """The whole response; empty when `request` is to be served like any other."""
-        if first_value(request.fields, peer_fields.EXPLAIN) is None:
+        if peer_fields.EXPLAIN not in names_in(request.fields):
             return b""
         credential = first_value(request.fields, peer_fields.CREDENTIAL)
         if credential is None or not self.admits(credential):

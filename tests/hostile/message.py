@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.hostile.recorder import Script, echo, response, told_of
-from tests.hostile.stage import HOST, TURNS, Client, HostilePlay
+from tests.hostile.stage import HOST, Client, HostilePlay
 from tests.hostile.strict import Seen
 from tests.world.play import Scene
 
@@ -86,7 +86,6 @@ def attempt(play: HostilePlay, message: Message, pieces: list[bytes]) -> str:
     seen, cut, raw = len(recorder.seen), len(recorder.cut), len(recorder.raw)
     client = play.client(name)
     client.sends(pieces)
-    play.loop.settle(TURNS)
     answers = client.answers(list(message.methods))
     statuses = [answer.status for answer in answers]
     assert len(statuses) == len(message.status), f"{statuses}: {client.output[:300]!r}"

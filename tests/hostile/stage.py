@@ -14,7 +14,7 @@ from tests.hostile.recorder import RecordingOrigin, Responder, echo
 from tests.hostile.strict import Answered, read_responses
 from tests.world.play import Play, Scene
 
-TURNS = 24  # of the loop, for one exchange with an origin that answers at once
+TURNS_MAX = 2_000  # of the loop, before it is said not to come to rest
 HOST = b"Host: site.test\r\n"
 
 
@@ -54,8 +54,8 @@ class Client:
         for piece in pieces:
             if not self.closed:
                 self._viewer.connection.data_received(piece)
-                self._play.loop.settle(2)
-        self._play.loop.settle(TURNS)
+                self._play.rests()
+        self._play.rests()
 
     def answers(self, methods: list[bytes]) -> list[Answered]:
         """What came since the last look."""
@@ -80,8 +80,28 @@ class HostilePlay(Play):
         """A new connection."""
         return Client(self, name)
 
+    def rests(self) -> None:
+        """Run the loop until nothing is ready: many rows on few turns."""
+        for _ in range(TURNS_MAX):
+            if not getattr(self.loop, "_ready"):  # noqa: B009  it has no public name
+                return
+            self.loop.settle(1)
+        raise AssertionError("the loop does not come to rest")
+
+    def passes(self, seconds: float) -> None:
+        """Time passes a second at a time, as the sweep has it."""
+        for _ in range(int(seconds)):
+            self.clock.now += 1
+            self.loop.settle(1)
+            self.listener.sweep()
+            self.rests()
+
     def close(self) -> None:
         """Everyone leaves; nothing is left, nothing was logged, and the origin read no nonsense."""
+        for viewer in self.viewers.values():
+            if not viewer.transport.closed:
+                viewer.transport.closed = True
+                viewer.connection.connection_lost(None)
         try:
             super().close()
         finally:

@@ -1,0 +1,24 @@
+"""Sections 4 to 10 and 14: what is kept and for whom, and origins that misbehave."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.hostile.rows_cache import DECEPTION, HOPS, KEYS, POISON
+from tests.hostile.story import Story, perform
+
+ROWS = [*HOPS, *POISON, *DECEPTION, *KEYS]
+
+
+def _parameters() -> list[object]:
+    found: list[object] = []
+    for number, row in enumerate(ROWS):
+        marks = [pytest.mark.xfail(strict=True, reason=row.wrong)] if row.wrong else []
+        found.append(pytest.param(row, id=f"{row.id}-{number}", marks=marks))
+    return found
+
+
+@pytest.mark.parametrize("memo", [True, False], ids=["memo", "no-memo"])
+@pytest.mark.parametrize("row", _parameters())
+def test_each_gets_its_own_answer_and_nothing_else(row: Story, memo: bool) -> None:
+    perform(row, memo)

@@ -114,9 +114,7 @@ def _add_entry(tree: Tree, entry: Stored) -> None:
 
 def _add(tree: Tree, line: str) -> Tree:
     """Values come from viewers and origins: never markup, and no control bytes."""
-    return tree.add(
-        Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line))
-    )
+    return tree.add(Text("".join(char if char.isprintable() else "�" for char in line)))
 
 
 def _list(tree: Tree, lines: Iterable[str]) -> None:

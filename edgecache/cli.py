@@ -8,27 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
 
 from edgecache import __version__
+from edgecache.commands import signing
+from edgecache.commands.saying import DEFAULT_CONFIG, ConfigPath
+from edgecache.commands.saying import fail as _fail
+from edgecache.commands.saying import loaded as _loaded
+from edgecache.commands.saying import refuse as _refuse
 from edgecache.config.lint import lint
 from edgecache.config.listen import TcpAddress, tcp_address
-from edgecache.config.load import load
-from edgecache.config.model import Config, Location
-from edgecache.config.problems import ConfigError
+from edgecache.config.model import Location
 from edgecache.config.settings import BY_FIELD, SETTINGS
 
 if TYPE_CHECKING:
     from edgecache.server.process import Child
 
 WORKERS_MAX = int(BY_FIELD[Location, "workers"].high)
-DEFAULT_CONFIG = Path("edgecache.toml")
 
 app = typer.Typer(
     add_completion=False,
@@ -39,11 +41,8 @@ app = typer.Typer(
     epilog="Try: edgecache up --config config/demo.toml",
 )
 
-ConfigPath = Annotated[
-    Path,
-    typer.Option("--config", "-c", envvar="EDGECACHE_CONFIG", help="The configuration file."),
-]
 Worker = Annotated[int, typer.Option(hidden=True, help="Run as this worker of several.")]
+app.add_typer(signing.app)
 
 
 class Semantics(StrEnum):
@@ -251,13 +250,6 @@ def _print_settings() -> None:
         typer.echo(f"{setting.place} = {default} ({bounds})\n    {setting.why}")
 
 
-def _loaded(path: Path) -> Config:
-    try:
-        return load(path)
-    except ConfigError as error:
-        _refuse([str(error)])
-
-
 def _control_url(path: Path) -> str:
     from edgecache.server.start import control_url
 
@@ -293,13 +285,3 @@ def _refusals() -> Iterator[None]:
         yield
     except RefusedError as error:
         _refuse(error.lines)
-
-
-def _refuse(lines: Iterable[str]) -> NoReturn:
-    typer.echo("edgecache: " + "\n  ".join(lines), err=True)
-    raise typer.Exit(2)
-
-
-def _fail(line: str) -> NoReturn:
-    typer.echo(f"edgecache: {line}", err=True)
-    raise typer.Exit(1)

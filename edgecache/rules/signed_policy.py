@@ -38,8 +38,12 @@ class Policy:
         if self.network is not None and not within(client, self.network):
             return f"the address is not in {self.network}"
         if self.resource is not None and not resource_matches(self.resource, url):
-            return "the policy's Resource does not match the URL"
+            return f"the URL is {_shown(url)}, the policy says {_shown(self.resource)}"
         return None
+
+
+def _shown(text: bytes) -> str:
+    return text.decode("utf-8", "backslashreplace")
 
 
 def parse_policy(presented: Presented) -> Policy | None:

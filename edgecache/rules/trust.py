@@ -57,7 +57,7 @@ class Trust:
 
     def opens(self, request: Request, now: float) -> Opened | SignatureRefused:
         """Whether `request`, as received, may have what it asks for at `now` (wall clock)."""
-        if self._means_native(request):
+        if self.means_native(request):
             return open_native(request, self.native, now)
         return open_signed(request, self.keys, now, request.client[0], self.proven)
 
@@ -66,7 +66,7 @@ class Trust:
         request = without_token(request) if self.native else request
         return without_signature(request) if self.keys else request
 
-    def _means_native(self, request: Request) -> bool:
+    def means_native(self, request: Request) -> bool:
         """Which of two kinds a request presents: URL before cookies, CloudFront's before ours."""
         if not self.native or not self.keys:
             return bool(self.native)

@@ -58,7 +58,8 @@ class Node:
 
     def items(self) -> list[Any]:
         """The `Items` of a list; its `Quantity` must be their number (InconsistentQuantities)."""
-        items = self.value.get("Items") or []
+        items = self.value.get("Items")
+        items = [] if items is None else items
         if not isinstance(items, list):
             self.wrong("Items", f"expected a list, got {shown(items)}")
             return []

@@ -9,9 +9,10 @@ from urllib.parse import urlencode
 import msgspec
 
 from edgecache.config.model import Config
-from edgecache.control.explain import Told, Wanted, told, viewer_request
+from edgecache.control.explain import Told, Wanted, World, told, viewer_request
 from edgecache.server import operate
 from edgecache.server.start import control_url
+from edgecache.server.world import wall_clock
 
 ALONE = "from the file alone"
 
@@ -29,11 +30,12 @@ def explanation(config: Config, url: str, method: str, headers: Sequence[str]) -
     request = viewer_request(wanted, config)
     control = control_url(config)
     if not control:
-        return asyncio.run(told(request, config, None)), f"no [control] to ask: {ALONE}"
+        return asyncio.run(told(request, config, World(wall_clock))), f"no [control] to ask: {ALONE}"
     try:
         return asyncio.run(_asked(control, wanted)), ""
     except OSError as error:
-        return asyncio.run(told(request, config, None)), f"control at {control}: {error}: {ALONE}"
+        alone = asyncio.run(told(request, config, World(wall_clock)))
+        return alone, f"control at {control}: {error}: {ALONE}"
 
 
 async def _asked(control: str, wanted: Wanted) -> Told:

@@ -52,7 +52,7 @@ def _add_choice(tree: Tree, choice: Choice) -> None:
 def _admission(rules: Explanation) -> str:
     admission = rules.admission
     if not admission.status:
-        return "admitted (the viewer's country and signature are not looked at here)"
+        return "admitted (the viewer's country is not known here)"
     where = f" to {admission.location}" if admission.location else ""
     return f"not admitted: {admission.status} {admission.why}{where}"
 

@@ -6,7 +6,8 @@ Law: to explain changes nothing; no origin is asked, nothing is counted, no entr
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import msgspec
@@ -38,6 +39,15 @@ class Wanted:
     url: str
     method: str = "GET"
     headers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What explaining needs from outside: the wall clock, nodes to ask, secrets of our tokens."""
+
+    clock: Callable[[], float]
+    nodes: Nodes | None = None
+    native: Mapping[str, str] = field(default_factory=dict)  # by id; see rules.trust.key_ring
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +88,16 @@ def viewer_request(wanted: Wanted, config: Config) -> Request:
         raise ValueError(f"a viewer would be refused with {bad.status}: {bad.why}") from bad
 
 
-async def told(request: Request, config: Config, nodes: Nodes | None) -> Told:
-    """Everything about a viewer's `request` under `config`; without `nodes`, the rules alone."""
-    table = compile_routes(config)
-    rules = explain(request, table, Entrance(config.brand.encode(), _https_port(config)))
+async def told(request: Request, config: Config, world: World) -> Told:
+    """Everything about a viewer's `request` under `config`; without nodes, the rules alone."""
+    table = compile_routes(config, world.native)
+    entrance = Entrance(config.brand.encode(), _https_port(config))
+    rules = explain(request, table, entrance, world.clock())
     where = placed(request, table)
     if where is None:
         return Told(rules)
     origin = None if rules.admission.status else origin_story(where, config)
-    places = () if nodes is None else await nodes.ask(where, config)
+    places = () if world.nodes is None else await world.nodes.ask(where, config)
     return Told(rules, origin, places)
 
 
@@ -96,7 +107,7 @@ def _https_port(config: Config) -> int:
     return int(listening[0].rpartition(":")[2]) if listening else HTTPS_PORT
 
 
-def explain_route(log: Log, tokens: Tokens, nodes: Nodes) -> Route:
+def explain_route(log: Log, tokens: Tokens, world: World) -> Route:
     """`GET /explain?url=…&method=…&header=Name:%20value`: `Told` as JSON, for operators.
 
     `header` may be given several times. 400 when no viewer could make such a request.
@@ -116,7 +127,7 @@ def explain_route(log: Log, tokens: Tokens, nodes: Nodes) -> Route:
             asked = viewer_request(wanted, config)
         except ValueError as error:
             raise HTTPException(400, str(error)) from error
-        body = msgspec.json.encode(await told(asked, config, nodes))
+        body = msgspec.json.encode(await told(asked, config, world))
         return Response(body, media_type="application/json")
 
     return Route("/explain", explained, methods=["GET"])

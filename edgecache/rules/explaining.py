@@ -14,6 +14,7 @@ from edgecache.rules.compression import BODY_BYTES_MIN, coding_for
 from edgecache.rules.forwarding import of_no_hop
 from edgecache.rules.keys import cache_key, has_query, key_parts
 from edgecache.rules.routing import Route, RouteTable, Site, normalized_path, route
+from edgecache.rules.signed_request import SignatureRefused
 from edgecache.rules.viewer_headers import enriched
 
 PREFIXES_MAX = 32  # of a path; CloudFront's URLs rarely have a tenth of that many segments
@@ -87,17 +88,23 @@ def placed(request: Request, table: RouteTable) -> Placed | None:
     if root and request.path == b"/":
         inner = replace(request, path=b"/" + root.encode())
     found = route(site, inner.path)
-    return Placed(request, enriched(inner, found, None), site, found)
+    inner = enriched(inner, found, None)
+    if found.trust is not None:
+        inner = found.trust.stripped(inner)
+    return Placed(request, inner, site, found)
 
 
-def explain(request: Request, table: RouteTable, entrance: Entrance) -> Explanation:
-    """What the rules say of a viewer's `request`, whose country nobody knows."""
+def explain(request: Request, table: RouteTable, entrance: Entrance, now: float) -> Explanation:
+    """What the rules say of a viewer's `request` at `now` (wall clock, epoch seconds).
+
+    The viewer's country is not known, nor the address unless the request has it.
+    """
     url = text(b"%b://%b%b" % (request.scheme, request.host, request.target))
     where = placed(request, table)
     if where is None:
         return Explanation(url, text(request.method))
     told = Explanation(
-        url, text(request.method), _choice(where, table), _admission(where, entrance)
+        url, text(request.method), _choice(where, table), _admission(where, entrance, now)
     )
     inner = of_no_hop(where.request)
     passes = bypass(inner, where.route)
@@ -137,13 +144,22 @@ def _matched_name(host: bytes, table: RouteTable) -> str:
     return "*" + text(next(suffixes, b""))
 
 
-def _admission(where: Placed, entrance: Entrance) -> Admission:
+def _admission(where: Placed, entrance: Entrance, now: float) -> Admission:
     refused = admit(where.asked, where.route, None, entrance)
     if refused is None:
-        return Admission()
+        return _signature(where, now)
     if isinstance(refused, Redirect):
         return Admission(refused.status, "redirect-to-https", text(refused.location))
     return Admission(refused.status, str(refused.why))
+
+
+def _signature(where: Placed, now: float) -> Admission:
+    """Of a behavior that names signers."""
+    trust = where.route.trust
+    opened = None if trust is None else trust.opens(where.asked, now)
+    if isinstance(opened, SignatureRefused):
+        return Admission(403, f"{opened.fault}: {opened.detail}")
+    return Admission()
 
 
 def _compresses(request: Request, found: Route) -> str:

@@ -15,7 +15,7 @@ from edgecache.config.secrets import load_secrets
 from edgecache.control import explain_nodes
 from edgecache.control.app import control_app
 from edgecache.control.exchange import exchange
-from edgecache.control.explain import explain_route
+from edgecache.control.explain import World, explain_route
 from edgecache.control.log import Log, ensure_config
 from edgecache.control.nodes import Nodes
 from edgecache.control.state import State
@@ -35,5 +35,6 @@ def control_application(config: Config, path: Path) -> tuple[Starlette, Callable
     app = control_app(log, Nodes(steady_clock()), lambda: load(path), tokens, names)
     peers = PeerCredentials(Tokens([*secrets.peer.values()], wall_clock), "control", wall_clock)
     nodes = explain_nodes.Nodes(exchange, peers.issue)
-    app.router.routes.append(explain_route(log, tokens, nodes))
+    world = World(wall_clock, nodes, secrets.viewer)
+    app.router.routes.append(explain_route(log, tokens, world))
     return app, log.close

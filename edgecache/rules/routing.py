@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from edgecache.config.model import Behavior, Config, Distribution, Origin, OriginGroup
+from edgecache.rules.globs import glob
 from edgecache.rules.trust import KeyRing, Trust, key_ring
 from edgecache.rules.viewer_headers import named_headers
 
@@ -115,21 +116,8 @@ def route(site: Site, path: bytes) -> Route:
 
 
 def pattern(path_pattern: str) -> re.Pattern[bytes]:
-    """`*` is any bytes, `?` exactly one, the rest literal; a leading slash makes no difference.
-
-    What stands between two stars is taken where it first matches and not looked for again (an
-    atomic group), so that matching is linear in the path however many stars there are.
-    """
-    first, *rest = path_pattern.removeprefix("/").encode().split(b"*")
-    parts = [b"/" + _literal(first)]
-    if rest:
-        parts += [b"(?>.*?" + _literal(middle) + b")" for middle in rest[:-1] if middle]
-        parts.append(b".*" + _literal(rest[-1]))
-    return re.compile(b"".join(parts), re.DOTALL)
-
-
-def _literal(text: bytes) -> bytes:
-    return b".".join(re.escape(piece) for piece in text.split(b"?"))
+    """The expression of a path pattern; a leading slash in it makes no difference."""
+    return re.compile(b"/" + glob(path_pattern.removeprefix("/").encode()), re.DOTALL)
 
 
 @lru_cache(maxsize=4096)

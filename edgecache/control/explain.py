@@ -22,7 +22,8 @@ from edgecache.control.explain_nodes import Nodes, PlaceStory
 from edgecache.control.explain_origin import OriginStory, origin_story
 from edgecache.control.log import Kind, Log
 from edgecache.control.tokens import Tokens
-from edgecache.http.head import BadMessage, HeadLimits, parse_request_head
+from edgecache.http.bad_message import BadMessage, HeadLimits
+from edgecache.http.head import parse_request_head
 from edgecache.http.message import Request
 from edgecache.rules.access import HTTPS_PORT, Entrance
 from edgecache.rules.explaining import Explanation, explain, placed

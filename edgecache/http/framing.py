@@ -12,13 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from edgecache.http.head import (
-    BadMessage,
-    BadReason,
-    HeadLimits,
-    content_length,
-    require_chunked,
-)
+from edgecache.http.bad_message import BadMessage, BadReason, HeadLimits
+from edgecache.http.head import content_length, require_chunked
 from edgecache.http.message import Fields, field_values
 
 EXTENSION_BYTES_MAX = 4_096  # a chunk's line; a quarter of what Go's net/http admits in all

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
 
+from edgecache.http.bad_message import BadMessage, BadReason, HeadLimits
 from edgecache.http.message import Fields, Request, Response
+from edgecache.http.target import authority, target_parts
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 _VALUE = rb"[\t\x20-\x7e\x80-\xff]"  # no control byte but TAB (RFC 9110 §5.5)
@@ -29,12 +29,8 @@ _BLOCK = re.compile(_LINES)
 _STATUS_HEAD = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: (" + _VALUE + rb"*+))?\r\n" + _LINES)
 _FIELD = re.compile(rb"([^:\r]++):[ \t]*+([^\r]*+)\r\n")
 _REQUEST_LINE = re.compile(_TOKEN + rb"++ [\x21-\x7e]++ HTTP/([0-9])\.([0-9])\r\n")
-_ABSOLUTE = re.compile(rb"(https?)://([^/?]*+)([/?].*+)?", re.IGNORECASE)
-_AUTHORITY = re.compile(rb"([A-Za-z0-9._~\-]{1,255}+|\[[0-9A-Fa-f:.]{2,45}+\])(?::([0-9]{0,5}+))?")
 _LENGTH = re.compile(rb"[0-9]{1,18}+")  # 18 digits fit a signed 64-bit count, as nginx's off_t
 _MEMBER = re.compile(_TOKEN + rb"++")
-_DEFAULT_PORTS = {b"http": b"80", b"https": b"443"}
-
 _COMMON_NAMES = (
     b"Accept Accept-Encoding Accept-Language Accept-Ranges Age Authorization Cache-Control "
     b"Connection Content-Encoding Content-Length Content-Type Cookie Date ETag Expect Expires Host "
@@ -49,51 +45,6 @@ _NOT_HOP_BY_HOP = frozenset(
     {b"host", b"content-length", b"transfer-encoding", b"content-encoding", b"content-type"}
     | {b"cookie", b"authorization", b"cache-control", b"range", b"expect", b"x-forwarded-for"}
 )
-
-
-class BadReason(StrEnum):
-    """Why a message is refused. The word goes to log, counter and test."""
-
-    REQUEST_LINE = "request-line"
-    METHOD = "method-unknown"  # a token, but no method we would ever forward
-    VERSION = "version"
-    TARGET = "target"
-    URL_TOO_LONG = "url-too-long"
-    STATUS_LINE = "status-line"
-    HEAD_TOO_BIG = "head-too-big"
-    FIELDS_TOO_MANY = "fields-too-many"
-    FIELD = "field-line"  # no colon, a control byte, a folded line, a bare LF
-    HOST = "host"
-    CONNECTION = "connection-option"  # names a field that every hop needs
-    LENGTH = "content-length"
-    CODING = "transfer-encoding"
-    CODING_UNKNOWN = "transfer-coding-unknown"
-    EXPECT = "expectation"
-    CHUNK = "chunk"
-    CHUNK_OVERHEAD = "chunk-overhead"
-    TRAILER = "trailer"
-    TRUNCATED = "truncated"
-
-
-class BadMessage(Exception):
-    """A message that is refused: `why`, and the `status` a viewer who sent it should get.
-
-    400, 414, 417, 431, 501, 505, or CloudFront's 494 for a head too big; for a response, 502.
-    """
-
-    def __init__(self, why: BadReason, status: int = 400) -> None:
-        super().__init__(why)
-        self.why = why
-        self.status = status
-
-
-@dataclass(frozen=True, slots=True)
-class HeadLimits:
-    """Bounds on a head, in bytes and fields."""
-
-    head_bytes_max: int = 32_768  # CloudFront's quota for a request's headers and query
-    url_bytes_max: int = 8_192  # CloudFront's quota for a URL
-    fields_max: int = 100  # Apache httpd's LimitRequestFields
 
 
 def parse_request_head(
@@ -120,7 +71,7 @@ def parse_request_head(
     special = [field for field in fields if field[0] in _SPECIAL]
     old = minor == b"0"
     host, length = _host_and_length(special, old)
-    path, query, host = _target(method, target, scheme, host)
+    path, query, host = target_parts(method, target, scheme, host)
     return Request(method, path, query, fields, host[0], scheme, 0 if old else 1, length, client)
 
 
@@ -255,7 +206,7 @@ def _host_and_length(
     hosts = grouped.get(b"host", [])
     if len(hosts) != 1 and (hosts or not old):  # RFC 9112 §3.2
         raise BadMessage(BadReason.HOST)
-    host = _authority(hosts[0], BadReason.HOST) if hosts else (b"", b"")
+    host = authority(hosts[0], BadReason.HOST) if hosts else (b"", b"")
     if len(grouped) == 1 and hosts:
         return host, 0
     connection = grouped.get(b"connection", [])
@@ -284,55 +235,6 @@ def _options(values: list[bytes]) -> set[bytes]:
 
 
 @lru_cache(maxsize=1_024)  # hosts in use; who sends more of them pays for the reading alone
-def _authority(value: bytes, why: BadReason) -> tuple[bytes, bytes]:
-    """Host in lower case without its final dot, and port (empty when none is named)."""
-    match = _AUTHORITY.fullmatch(value)
-    if match is None:
-        raise BadMessage(why)
-    host, port = match.groups()
-    host = host.lower().removesuffix(b".")
-    if not host:
-        raise BadMessage(why)
-    return host, port or b""
-
-
-def _target(
-    method: bytes, target: bytes, scheme: bytes, host: tuple[bytes, bytes]
-) -> tuple[bytes, bytes | None, tuple[bytes, bytes]]:
-    """Path, query and (host, port) of a request target (RFC 9112 §3.2)."""
-    if method == b"CONNECT":
-        raise BadMessage(BadReason.METHOD, 501)
-    if b"#" in target:
-        raise BadMessage(BadReason.TARGET)
-    if target[0] != 0x2F:
-        if target == b"*" and method == b"OPTIONS":
-            return target, None, host
-        target, host = _absolute(method, target, scheme, host)
-    path, mark, query = target.partition(b"?")
-    return path, query if mark else None, host
-
-
-def _absolute(
-    method: bytes, target: bytes, scheme: bytes, host: tuple[bytes, bytes]
-) -> tuple[bytes, tuple[bytes, bytes]]:
-    """What an absolute-form target names; it must be where the connection and Host already are.
-
-    RFC 9112 §3.2.2 lets the target win over Host. Who routes by one and keys by the other is
-    poisoned, so we want them equal.
-    """
-    match = _ABSOLUTE.fullmatch(target)
-    if match is None or match[1].lower() != scheme:
-        raise BadMessage(BadReason.TARGET)
-    named = _authority(match[2], BadReason.TARGET)
-    port = _DEFAULT_PORTS[scheme]
-    if host[0] and (named[0], named[1] or port) != (host[0], host[1] or port):
-        raise BadMessage(BadReason.HOST)
-    rest = match[3] or b""
-    if not rest and method == b"OPTIONS":
-        return b"*", named  # §3.2.4
-    return rest if rest.startswith(b"/") else b"/" + rest, named
-
-
 def _refused_request(head: bytes, limits: HeadLimits) -> BadMessage:
     """Why a head that does not match is refused; the first reason in its own order."""
     if len(head.partition(b"\r\n")[0].partition(b" ")[2]) > limits.url_bytes_max + 9:

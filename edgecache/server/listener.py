@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from edgecache.config.model import Limits
+from edgecache.http.bad_message import HeadLimits
 from edgecache.http.dates import format_date
-from edgecache.http.head import HeadLimits
 from edgecache.http.message import Request
 from edgecache.server.answering import Answer
 from edgecache.server.memo import Memo

@@ -12,7 +12,8 @@ import re
 from dataclasses import replace
 from typing import Any, cast
 
-from edgecache.http.head import BadMessage, keeps_alive, oversize, parse_request_head
+from edgecache.http.bad_message import BadMessage
+from edgecache.http.head import keeps_alive, oversize, parse_request_head
 from edgecache.http.message import Request
 from edgecache.rules.viewer_headers import depends_on_viewer
 from edgecache.server.answering import Answer

@@ -6,8 +6,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+from edgecache.http.bad_message import BadMessage, HeadLimits
 from edgecache.http.framing import ChunkedReader, LengthReader, Reader
-from edgecache.http.head import BadMessage, HeadLimits
 from edgecache.http.message import Request, first_value
 from edgecache.http.writing import CONTINUE
 from edgecache.upstream.base import Fault, UpstreamError

@@ -11,8 +11,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from edgecache.http.bad_message import HeadLimits
 from edgecache.http.framing import UntilCloseReader
-from edgecache.http.head import HeadLimits
 from edgecache.server.request_body import RequestBody
 from edgecache.upstream.tunnel import Tunnel
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Any, Protocol, cast
 
+from edgecache.http.bad_message import BadMessage, BadReason, HeadLimits
 from edgecache.http.framing import (
     Chunked,
     Length,
@@ -21,13 +22,7 @@ from edgecache.http.framing import (
     reader_for,
     response_framing,
 )
-from edgecache.http.head import (
-    BadMessage,
-    BadReason,
-    HeadLimits,
-    keeps_alive,
-    parse_response_head,
-)
+from edgecache.http.head import keeps_alive, parse_response_head
 from edgecache.http.message import Response, without
 from edgecache.rules.upgrade import upgrades
 from edgecache.upstream.arriving import ArrivingBody

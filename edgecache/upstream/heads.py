@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from edgecache.http.head import BadMessage, BadReason, HeadLimits
+from edgecache.http.bad_message import BadMessage, BadReason, HeadLimits
 
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from edgecache.http.head import HeadLimits
+from edgecache.http.bad_message import HeadLimits
 from edgecache.upstream.base import Fault, Reply, UpstreamError
 from edgecache.upstream.connection import Connection
 from edgecache.upstream.endpoint import Connector, Endpoint, Outgoing, connect_fault

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgecache.http.bad_message import BadMessage, BadReason, HeadLimits
 from edgecache.http.framing import (
     Chunked,
     ChunkedReader,
@@ -22,7 +23,6 @@ from edgecache.http.framing import (
     reader_for,
     response_framing,
 )
-from edgecache.http.head import BadMessage, BadReason, HeadLimits
 from edgecache.http.message import Fields
 
 LIMITS = HeadLimits()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from edgecache.http.bad_message import HeadLimits
 from edgecache.http.framing import ChunkedReader
-from edgecache.http.head import HeadLimits, parse_request_head, parse_response_head
+from edgecache.http.head import parse_request_head, parse_response_head
 from edgecache.http.message import Fields
 from edgecache.http.writing import (
     LAST_CHUNK,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecache.http.head import BadMessage, HeadLimits
+from edgecache.http.bad_message import BadMessage, HeadLimits
 from edgecache.server.request_body import RequestBody
 from edgecache.upstream.base import Fault, UpstreamError
 from tests.world.clock import FakeClock, FakeLoop

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from edgecache.config.model import Behavior, Distribution, Origin
-from edgecache.http.head import HeadLimits, parse_request_head
+from edgecache.http.bad_message import HeadLimits
+from edgecache.http.head import parse_request_head
 from edgecache.http.message import Fields, Request, field_values
 from edgecache.rules.routing import Route
 from edgecache.upstream.arriving import ArrivingBody

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgecache.http.head import BadMessage, BadReason, HeadLimits
+from edgecache.http.bad_message import BadMessage, BadReason, HeadLimits
 from edgecache.upstream.heads import ResponseHeads
 
 HEAD = b"HTTP/1.1 200 OK\r\nX: y\r\n\r\n"

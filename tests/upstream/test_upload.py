@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from edgecache.http.bad_message import HeadLimits
 from edgecache.http.framing import ChunkedReader
-from edgecache.http.head import HeadLimits
 from edgecache.upstream.arriving import ArrivingBody
 from edgecache.upstream.base import WholeBody
 from edgecache.upstream.upload import WrongLength, upload

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from itertools import count
 
-from edgecache.http.head import HeadLimits
+from edgecache.http.bad_message import HeadLimits
 from edgecache.upstream.base import Reply
 from edgecache.upstream.connection import Connection
 from edgecache.upstream.endpoint import Endpoint, Outgoing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cachetools import Cache, LRUCache
+from cachetools import LRUCache
 
 from edgecache.http.message import Fields
 from edgecache.rules.variants import answers
@@ -27,6 +27,11 @@ class _Ring(LRUCache[bytes, _Variants]):
     def __init__(self, budget_bytes: int) -> None:
         super().__init__(budget_bytes, getsizeof=lambda variants: variants.size_bytes)
         self.evicted = 0
+
+    def peek(self, key: bytes) -> _Variants:
+        """What stands under `key`: a look that is no use. KeyError."""
+        variants: _Variants = super(LRUCache, self).__getitem__(key)
+        return variants
 
     def popitem(self) -> tuple[bytes, _Variants]:
         key, variants = super().popitem()
@@ -60,7 +65,7 @@ class MemoryStore:
 
     def peek(self, key: bytes) -> tuple[Entry, ...]:
         """As `variants`, without counting as a use."""
-        return tuple(Cache.__getitem__(self._ring, key)) if key in self._ring else ()
+        return tuple(self._ring.peek(key)) if key in self._ring else ()
 
     def put(self, entry: Entry) -> bool:
         """Keep `entry`, in place of what answers the same requests. False when it is too big."""
@@ -105,13 +110,13 @@ class MemoryStore:
 
     def __iter__(self) -> Iterator[Entry]:
         for key in list(self._ring):
-            yield from Cache.__getitem__(self._ring, key)  # a look that is no use
+            yield from self._ring.peek(key)
 
     def check(self) -> None:
         """The store proves itself: what is in it is alive, in its place, and adds up."""
         total = 0
         for key in self._ring:
-            variants = Cache.__getitem__(self._ring, key)
+            variants = self._ring.peek(key)
             assert variants, "a key with nothing under it"
             assert len(variants) <= VARIANTS_MAX
             assert len({entry.selected for entry in variants}) == len(variants)

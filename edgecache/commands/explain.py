@@ -29,12 +29,13 @@ def explanation(config: Config, url: str, method: str, headers: Sequence[str]) -
     wanted = Wanted(url, method, tuple(headers))
     request = viewer_request(wanted, config)
     control = control_url(config)
+    here = World(wall_clock)
     if not control:
-        return asyncio.run(told(request, config, World(wall_clock))), f"no [control] to ask: {ALONE}"
+        return asyncio.run(told(request, config, here)), f"no [control] to ask: {ALONE}"
     try:
         return asyncio.run(_asked(control, wanted)), ""
     except OSError as error:
-        alone = asyncio.run(told(request, config, World(wall_clock)))
+        alone = asyncio.run(told(request, config, here))
         return alone, f"control at {control}: {error}: {ALONE}"
 
 

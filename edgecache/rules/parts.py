@@ -98,3 +98,25 @@ def single_range(value: bytes | None) -> bytes | None:
         return None
     spec = specs[0]
     return None if isinstance(spec, Interval) and spec == Interval(0, None) else value
+
+
+def is_part_asked_for(asked: bytes, fields: Fields, length: int | None) -> bool:
+    """Whether a 206 answers the Range `asked` (RFC 9110 §15.3.7); its body has `length` bytes.
+
+    It says which bytes it holds, as many as it has, and begins where it was asked to; it may end
+    elsewhere. Several parts are the viewer's to read.
+    """
+    specs = parse_range(asked)
+    if specs is None:
+        return True  # of another unit: between the viewer and the origin
+    if len(specs) > 1:
+        kind = first_value(fields, b"content-type") or b""
+        if kind.lower().startswith(b"multipart/byteranges"):
+            return True
+    named = parse_content_range(first_value(fields, b"content-range") or b"")
+    if named is None:
+        return False
+    if length is not None and length != named.length:
+        return part_received(asked, fields, length) is not None
+    starts = {spec.first for spec in specs if isinstance(spec, Interval)}
+    return len(specs) > 1 or not starts or named.first in starts

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from edgecache.http.message import Request
+from edgecache.http.message import Request, first_value
 from edgecache.rules.failover import ATTEMPTED_AGAIN
+from edgecache.rules.parts import is_part_asked_for
 from edgecache.rules.quotas import passed
 from edgecache.upstream.base import Body, Call, Fault, Reply, UpstreamError
 from edgecache.upstream.dressing import USER_AGENT, Sign, dressed, endpoint_of
@@ -51,7 +52,7 @@ class OriginUpstream:
         if outgoing.upgrade:
             endpoint = replace(endpoint, tunnels=True, connections_max=TUNNELS_MAX)
         reply = await self._attempted(call, endpoint, outgoing)
-        if reply.head.status == 304 and not _conditional(call.request):
+        if _misplaced(reply, call.request):
             reply.body.close()  # nothing here could be what it means
             raise UpstreamError(Fault.MALFORMED, endpoint.where)
         return reply
@@ -120,6 +121,16 @@ def _tried_again(call: Call, error: UpstreamError) -> bool:
     if error.fault is Fault.RESPONSE_TIMEOUT:
         return call.route.distribution.semantics == "cloudfront"
     return not error.sent and error.fault in _TRIED_AGAIN
+
+
+def _misplaced(reply: Reply, request: Request) -> bool:
+    """A 304 to no condition, or a part that is not the one asked for."""
+    if reply.head.status == 304:
+        return not _conditional(request)
+    asked = first_value(request.fields, b"range")
+    if reply.head.status != 206 or asked is None:
+        return False
+    return not is_part_asked_for(asked, reply.head.fields, reply.body.length)
 
 
 def _conditional(request: Request) -> bool:

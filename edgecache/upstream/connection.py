@@ -108,7 +108,7 @@ class Connection(asyncio.Protocol):
             if not task.done():
                 task.cancel()
                 await asyncio.wait({task})  # the body has one reader: let it go before we return
-        failed = None if task.cancelled() else task.exception()
+            failed = None if task.cancelled() else task.exception()  # seen, if we are cancelled too
         if failed is not None and not exchange.arrived.done():
             raise failed
 

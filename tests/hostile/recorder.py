@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from edgecache.upstream.endpoint import Endpoint
 from tests.hostile.strict import Seen, Violation, read_request
 
 End = Literal["keep", "fin", "rst"]
+PAUSE_TURNS = 6  # of the loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +94,26 @@ class OriginEnd(asyncio.Transport):
             self.abort()
 
     def _play(self, script: Script) -> None:
-        for piece in script.pieces:
-            self._loop.call_soon(self._deliver, piece)
-        if script.end == "fin":
-            self._loop.call_soon(self._finish)
-        elif script.end == "rst":
-            self._loop.call_soon(self.abort)
+        """Piece by piece, with some turns of the loop in between for the edge to act in."""
+        self._soon(PAUSE_TURNS, self._deliver, script, 0)
 
-    def _deliver(self, piece: bytes) -> None:
-        if not self._closing:
-            self.protocol.data_received(piece)
+    def _deliver(self, script: Script, number: int) -> None:
+        if self._closing:
+            return
+        if number < len(script.pieces):
+            if script.pieces[number]:
+                self.protocol.data_received(script.pieces[number])
+            self._soon(PAUSE_TURNS, self._deliver, script, number + 1)
+        elif script.end == "fin":
+            self._finish()
+        elif script.end == "rst":
+            self.abort()
+
+    def _soon(self, turns: int, call: Callable[..., None], *arguments: Any) -> None:
+        if turns:
+            self._loop.call_soon(self._soon, turns - 1, call, *arguments)
+        else:
+            call(*arguments)
 
     def _finish(self) -> None:
         if not self._closing and not self.protocol.eof_received():

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.hostile.rows_cache import DECEPTION, HOPS, KEYS, POISON
+from tests.hostile.rows_origin import CONTENT, MISBEHAVING, RANGES
 from tests.hostile.story import Story, perform
 
-ROWS = [*HOPS, *POISON, *DECEPTION, *KEYS]
+ROWS = [*HOPS, *POISON, *DECEPTION, *KEYS, *RANGES, *CONTENT, *MISBEHAVING]
 
 
 def _parameters() -> list[object]:

@@ -1,0 +1,82 @@
+"""The tree people read: everything that was told, and nothing that a terminal would obey."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from edgecache.commands.explain_tree import tree_of
+from edgecache.control.explain import Told
+from edgecache.control.explain_nodes import PlaceStory
+from edgecache.control.explain_origin import OriginStory
+from edgecache.rules.explaining import Admission, Choice, Explanation, KeyPart
+from edgecache.rules.explaining_entries import Now, Stored, TierStory
+from edgecache.rules.freshness import TtlStep
+
+CHOICE = Choice("EONE", "*.site.test", "cloudfront", 1, "/a*", ("/b*",), "/a", "/a")
+RULES = Explanation(
+    "http://x.site.test/a", "GET", CHOICE, Admission(), "", "4:EONE2:/a",
+    (KeyPart("header", ("x-a", None)),), True, "br", ("/a", "/*"),
+)  # fmt: skip
+ORIGIN = OriginStory("o", "origin.test:80", "GET", "/a", (("Host", "o"),), "g", ("p",), (500, 502))
+ENTRY = Stored(
+    True, 200, 10, 700, 5.0, 60.0, 55.0, (TtlStep("max-age", 60.0, "what the origin says"),),
+    0.0, 0.0, '"e"', "", "gzip", (("accept", None),), "bytes 0-9/20",
+)  # fmt: skip
+PLACE = PlaceStory(
+    "A", "edge", "127.0.0.1:81", 2, (TierStory("a1", "edge", "A", Now.HIT, "", (ENTRY,)),), "only 1"
+)
+
+
+def shown(told: Told) -> str:
+    """The tree as a terminal of ample width has it."""
+    out = io.StringIO()
+    Console(file=out, soft_wrap=True, width=200).print(tree_of(told))
+    return out.getvalue()
+
+
+def test_everything_is_shown() -> None:
+    text = shown(Told(RULES, ORIGIN, (PLACE,)))
+    for words in (
+        "GET http://x.site.test/a",
+        "distribution EONE: its name *.site.test, cloudfront",
+        "behavior 1: /a*",
+        "not matched before it: /b*",
+        "admitted",
+        "key 4:EONE2:/a",
+        "header: 'x-a' (absent)",
+        "collapses with others",
+        "compresses: br",
+        "origin o at origin.test:80",
+        "Host: o",
+        "group g: then p on 500, 502",
+        "1 of 2 workers, each with its own memory",
+        "only 1",
+        "a1: hit",
+        "stored: 200, 10 bytes, bytes 0-9/20, gzip, takes 700",
+        "age 5 s, ttl 60 s, left 55 s",
+        "ttl 60 s by max-age: what the origin says",
+        '"e"',
+        "chosen by accept: (absent)",
+        "invalidation paths that remove it",
+    ):
+        assert words in text
+
+
+def test_what_is_refused_and_what_has_no_key() -> None:
+    refused = Explanation(
+        "http://x/", "POST", CHOICE, Admission(301, "redirect-to-https", "https://x/"), "method"
+    )
+    text = shown(Told(refused))
+    assert "not admitted: 301 redirect-to-https to https://x/" in text
+    assert "no key: nothing is looked up or stored (method)" in text
+    assert "no distribution answers" in shown(Told(Explanation("http://y/", "GET")))
+
+
+def test_control_bytes_and_markup_are_only_text() -> None:
+    hostile = OriginStory("o", "a", "GET", "/", (("X-A", "\x1b[31m[bold]\x9b"),))
+    text = shown(Told(RULES, hostile))
+    assert "\x1b" not in text
+    assert "\x9b" not in text
+    assert "[bold]" in text

@@ -1,0 +1,262 @@
+"""Control explains: who is asked, what an origin would be sent, and who may know."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from starlette.applications import Starlette
+
+from edgecache.config.listen import Address, TcpAddress, UnixAddress
+from edgecache.config.model import (
+    Behavior,
+    Config,
+    Distribution,
+    Location,
+    Origin,
+    OriginGroup,
+    Regional,
+)
+from edgecache.control.explain import Told, Wanted, World, explain_route, told, viewer_request
+from edgecache.control.explain_nodes import QUESTIONS_PER_WORKER, Nodes
+from edgecache.control.log import Log, ensure_config
+from edgecache.control.state import State
+from edgecache.control.tokens import Purpose, Tokens
+from edgecache.http.bad_message import HeadLimits
+from edgecache.http.head import parse_request_head
+from edgecache.http.message import Request, first_value
+from edgecache.rules.explaining_entries import Now, TierStory
+
+NOW = 1_800_000_000.0
+BASE = "http://127.0.0.1:8090"
+
+
+def clock() -> float:
+    return NOW
+
+
+def config(regional: bool = True, **origin: Any) -> Config:
+    """Two locations, the first with two workers."""
+    first = Origin(id="o", domain_name="origin.test", **origin)
+    second = Origin(id="p", domain_name="second.test")
+    group = OriginGroup(id="g", members=("o", "p"), status_codes=(500, 502))
+    site = Distribution(
+        id="EONE",
+        aliases=("site.test",),
+        origins=(first, second),
+        origin_groups=(group,),
+        default_behavior=Behavior(origin="g"),
+    )
+    return Config(
+        state_dir="/state",
+        regional=Regional() if regional else None,
+        locations=(
+            Location(name="A", listen="127.0.0.1:81", workers=2),
+            Location(name="B", listen="0.0.0.0:82"),
+        ),
+        distributions=(site,),
+    )
+
+
+class Fleet:
+    """Processes behind addresses: each question to one goes to its next worker."""
+
+    def __init__(self, **workers: list[str]) -> None:
+        self.heads: list[tuple[str, Request]] = []
+        self._workers = {name: itertools.cycle(nodes) for name, nodes in workers.items()}
+
+    async def exchange(self, address: Address, head: bytes) -> bytes:
+        where = "unix" if isinstance(address, UnixAddress) else f"p{address.port}"
+        assert isinstance(address, UnixAddress) or address.host == "127.0.0.1"
+        self.heads.append((where, parse_request_head(head, HeadLimits())))
+        node = next(self._workers[where]) if where in self._workers else ""
+        if not node:
+            raise OSError("connection refused")
+        story = TierStory(node, "edge", "A", Now.FETCH, "absent")
+        return b"HTTP/1.1 200 OK\r\n\r\n" + msgspec.json.encode(story)
+
+
+def explained(fleet: Fleet | None, found: Config, *headers: str, url: str = "") -> Told:
+    request = viewer_request(Wanted(url or "http://site.test/a?q=1", headers=headers), found)
+    nodes = None if fleet is None else Nodes(fleet.exchange, lambda: b"credential")
+    return asyncio.run(told(request, found, World(clock, nodes)))
+
+
+def test_every_worker_is_asked_until_it_was_met() -> None:
+    fleet = Fleet(p81=["a1", "a1", "a1", "a2"], p82=["b1"], unix=["regional"])
+    places = explained(fleet, config()).places
+    assert [(place.name, [n.node for n in place.nodes], place.problem) for place in places] == [
+        ("A", ["a1", "a2"], ""),
+        ("B", ["b1"], ""),
+        ("regional", ["regional"], ""),
+    ]
+    assert [where for where, _ in fleet.heads].count("p81") == 4
+
+
+def test_who_is_not_met_or_does_not_answer_is_told() -> None:
+    fleet = Fleet(p81=["a1"], unix=["regional"])
+    first, second, _ = explained(fleet, config()).places
+    assert first.problem == "only 1 of 2 workers were met"
+    assert [where for where, _ in fleet.heads].count("p81") == 2 * QUESTIONS_PER_WORKER
+    assert (second.nodes, second.problem) == ((), "connection refused")
+
+
+def test_something_else_that_answers_is_told() -> None:
+    async def page(_address: Address, _head: bytes) -> bytes:
+        return b"HTTP/1.1 403 Forbidden\r\n\r\nno"
+
+    request = viewer_request(Wanted("http://site.test/"), config())
+    world = World(clock, Nodes(page, lambda: b"c"))
+    places = asyncio.run(told(request, config(), world)).places
+    assert {place.problem for place in places} == {"it answered, but does not explain"}
+
+
+def test_nodes_hear_what_proves_us_and_what_the_edge_would_ask() -> None:
+    fleet = Fleet(p81=["a1", "a2"], p82=["b1"], unix=["regional"])
+    explained(fleet, config(), "X-A: 1", "Edgecache-Peer: forged", url="https://site.test/a?q=1")
+    heard = dict(fleet.heads)
+    for request in heard.values():
+        assert first_value(request.fields, b"edgecache-peer") == b"credential"
+        assert first_value(request.fields, b"edgecache-explain") == b"1"
+        assert first_value(request.fields, b"edgecache-scheme") == b"https"
+        assert request.host == b"site.test"
+    assert (heard["p81"].target, first_value(heard["p81"].fields, b"x-a")) == (b"/a?q=1", b"1")
+    assert (heard["unix"].target, first_value(heard["unix"].fields, b"x-a")) == (b"/a", None)
+
+
+def test_what_the_origin_would_be_sent_without_its_secrets() -> None:
+    found = config(
+        path="/base", http_port=8000, access="identity", custom_headers={"X-Verify": "secret"}
+    )
+    told_ = explained(None, found, "User-Agent: me", "Accept-Encoding: br")
+    assert told_.places == ()
+    origin = told_.origin
+    assert origin is not None
+    assert (origin.origin, origin.address) == ("o", "origin.test:8000")
+    assert (origin.method, origin.target) == ("GET", "/base/a")
+    fields = dict(origin.fields)
+    assert fields["Host"] == "origin.test:8000"
+    assert fields["User-Agent"] == "Amazon CloudFront"
+    assert fields["Via"] == "1.1 regional.cloudfront.net (CloudFront)"
+    assert fields["X-Edgecache-Identity"] == "(signed)"
+    assert fields["X-Verify"] == "(from the configuration)"
+    assert (origin.group, origin.then, origin.fails_over_on) == ("g", ("p",), (500, 502))
+    assert b"secret" not in msgspec.json.encode(told_)
+
+
+def test_an_upgrade_keeps_what_opens_it() -> None:
+    opening = (
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Key: x",
+        "Sec-WebSocket-Version: 13",
+    )
+    told_ = explained(None, config(), *opening)
+    assert told_.rules.bypass == "upgrade"
+    assert told_.origin is not None
+    assert dict(told_.origin.fields)["Upgrade"] == "websocket"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "problem"),
+    [
+        (Wanted("site.test/a"), "is not http://HOST/PATH"),
+        (Wanted("ftp://site.test/"), "is not http://HOST/PATH"),
+        (Wanted("http:///a"), "is not http://HOST/PATH"),
+        (Wanted("http://me@site.test/"), "is not http://HOST/PATH"),
+        (Wanted("http://[/"), "Invalid IPv6"),
+        (Wanted("http://site.test/a b"), "would be refused with 400"),
+        (Wanted("http://site.test/" + "a" * 9_000), "would be refused with 414"),
+        (Wanted("http://site.test/", "get"), "is not a method"),
+        (Wanted("http://site.test/", headers=("X-A",)), "is not `Name: value`"),
+        (Wanted("http://site.test/", headers=("X-A: 1\r\nX-B: 2",)), "is not `Name: value`"),
+        (Wanted("http://site.test/", headers=("Host: a", "Host: b")), "would be refused with 400"),
+    ],
+)
+def test_what_no_viewer_could_ask(wanted: Wanted, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        viewer_request(wanted, config())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "host", "target"),
+    [
+        (Wanted("http://site.test"), b"site.test", b"/"),
+        (Wanted("http://site.test?a"), b"site.test", b"/?a"),
+        (Wanted("http://site.test/%2e//a?b?c#d"), b"site.test", b"/%2e//a?b?c"),
+        (Wanted("http://127.0.0.1:8080/", headers=("Host: site.test",)), b"site.test", b"/"),
+    ],
+)
+def test_the_request_is_as_raw_as_it_was_written(
+    wanted: Wanted, host: bytes, target: bytes
+) -> None:
+    request = viewer_request(wanted, config())
+    assert (request.host, request.target) == (host, target)
+
+
+class Place:
+    """Control, with nothing but this endpoint."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state = State(folder)
+        self.log = Log(self.state, clock)
+        self.tokens = Tokens(["k" * 32], clock)
+        self.app = Starlette(routes=[explain_route(self.log, self.tokens, World(clock))])
+
+    def get(self, query: dict[str, Any], peer: str = "127.0.0.1", **headers: str) -> httpx.Response:
+        async def once() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app, False, client=(peer, 40_000))
+            async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+                return await client.get("/explain", params=query, headers=headers)
+
+        return asyncio.run(once())
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    made = Place(tmp_path)
+    yield made
+    made.state.close()
+
+
+def test_the_endpoint(place: Place) -> None:
+    url = {"url": "http://site.test/a"}
+    assert place.get(url).status_code == 503
+    ensure_config(place.log, config())
+    answer = place.get(url | {"header": ["X-A: 1", "X-B: 2"], "method": "HEAD"})
+    assert answer.status_code == 200
+    assert msgspec.json.decode(answer.content, type=Told).rules.method == "HEAD"
+    assert place.get({}).status_code == 400
+    assert place.get({"url": "nonsense"}).status_code == 400
+
+
+def test_the_endpoint_is_for_operators(place: Place) -> None:
+    ensure_config(place.log, config())
+    url = {"url": "http://site.test/a"}
+    elsewhere = "192.0.2.7"
+    assert place.get(url, elsewhere).status_code == 401
+    assert place.get(url, origin="http://evil.test").status_code == 401
+    token = place.tokens.issue(Purpose.OPERATOR, "me")
+    assert place.get(url, elsewhere, authorization=f"Bearer {token}").status_code == 200
+
+
+def test_addresses_are_reached_on_this_machine() -> None:
+    reached: list[Address] = []
+
+    async def note(address: Address, _head: bytes) -> bytes:
+        reached.append(address)
+        raise OSError("no")
+
+    request = viewer_request(Wanted("http://site.test/"), config())
+    asyncio.run(told(request, config(), World(clock, Nodes(note, lambda: b"c"))))
+    assert reached == [
+        TcpAddress("127.0.0.1", 81),
+        TcpAddress("127.0.0.1", 82),
+        UnixAddress("/state/regional.sock"),
+    ]

@@ -1,0 +1,115 @@
+"""A look at a node leaves no trace, and is for our own alone."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from edgecache.http.message import Request
+from edgecache.rules.explaining_entries import Now
+from edgecache.server.explaining import Explaining
+from edgecache.store.entry import Entry
+from edgecache.store.memory import MemoryStore
+from edgecache.tier.front import PeerFront, ViewerFront
+from tests.rules.pieces import NOW, answer, asks
+from tests.world.play import Play, Scene
+
+GOOD = b"good"
+OURS = ("edgecache-peer: good", "edgecache-explain: 1")
+
+
+def admits(credential: bytes) -> bool:
+    return credential == GOOD
+
+
+@pytest.fixture
+def play() -> Any:
+    made = Play(Scene())
+    made.listener.explains = explaining(made).reply
+    yield made
+    made.close()
+
+
+def explaining(play: Play) -> Explaining:
+    return Explaining("edge-LHR50-1", "edge", "LHR50", play.listener.front, admits)
+
+
+def told(play: Play, request: Request, at: float = 0.0) -> Any:
+    return explaining(play).story(request, at or play.clock())
+
+
+def test_before_and_after_it_is_stored(play: Play) -> None:
+    before = told(play, asks("/a"))
+    assert (before.now, before.why, before.stored) == (Now.FETCH, "absent", ())
+    play.viewer().asks("/a")
+    play.origin.hears("/a")
+    play.origin.answers(200, "body", cache="max-age=60")
+    play.viewer().gets(200)
+    after = told(play, asks("/a"))
+    assert (after.now, after.why) == (Now.HIT, "")
+    (held,) = after.stored
+    assert (held.answers, held.status, held.body_bytes, held.ttl_s) == (True, 200, 4, 60)
+    stale = told(play, asks("/a"), play.clock() + 61)
+    assert (stale.now, stale.why) == (Now.FETCH, "expired")
+    passed = told(play, asks("/a", method="POST"))
+    assert (passed.now, passed.why) == (Now.BYPASS, "method")
+    nowhere = told(play, asks("/a", host=b"elsewhere.test"))
+    assert nowhere.now is Now.REFUSE
+
+
+def test_over_the_wire_it_is_json_and_the_end_of_the_connection(play: Play) -> None:
+    fields = {"edgecache_peer": "good", "edgecache_explain": "1"}
+    viewer = play.viewer().asks("/a", **fields)
+    head, _, body = bytes(viewer.transport.written).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert b"Connection: close" in head
+    assert json.loads(body)["now"] == "fetch"
+    assert viewer.transport.closed
+    play.origin.hears_nothing()
+    play.access_log.flush()
+    assert not play.log
+    assert not play.counters.requests
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"edgecache_explain": "1"},
+        {"edgecache_explain": "1", "edgecache_peer": "bad"},
+        {"edgecache_peer": "good"},
+    ],
+)
+def test_a_stranger_is_served_and_the_origin_never_sees_it(
+    play: Play, fields: dict[str, str]
+) -> None:
+    play.viewer().asks("/a", **fields)
+    asked = play.origin.hears("/a")
+    assert not any(name.startswith(b"edgecache-") for name, _ in asked.request.fields)
+    play.origin.answers(200, "body")
+    play.viewer().gets(200, body="body")
+
+
+def test_a_look_makes_nothing_more_recent() -> None:
+    entries = [Entry(key, answer(200), b"x" * 100) for key in (b"1", b"2", b"3")]
+    size = entries[0].size_bytes
+    store = MemoryStore(2 * size)
+    store.put(entries[0])
+    store.put(entries[1])
+    assert store.peek(b"1") == (entries[0],)
+    assert store.peek(b"9") == ()
+    store.put(entries[2])
+    assert not store.has(b"1"), "the look counted as a use"
+    assert store.has(b"2")
+
+
+def test_the_front_of_peers_explains_what_an_edge_would_ask(play: Play) -> None:
+    assert isinstance(play.listener.front, ViewerFront)
+    front = PeerFront(play.edge, play.listener.front.table, admits)
+    ours = Explaining("regional", "regional", "", front, admits)
+    known = asks("/a", *OURS, "edgecache-distribution: EPLAY")
+    assert ours.story(known, NOW).now is Now.FETCH
+    assert ours.story(asks("/a", *OURS), NOW).now is Now.REFUSE
+    assert ours.reply(asks("/a", "edgecache-explain: 1"), NOW) == b""
+    assert ours.reply(known, NOW).startswith(b"HTTP/1.1 200 ")

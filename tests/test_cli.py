@@ -14,7 +14,10 @@ from edgecache.cli import app
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("httpx", "rich", "starlette", "uvicorn", "uvloop", "cryptography", "prometheus_client")
-COMMANDS = ("up", "serve", "edge", "regional", "control", "origin", "check", "reload", "health")
+COMMANDS = (
+    *("up", "serve", "edge", "regional", "control", "origin", "check", "reload", "health"),
+    "explain",
+)
 
 
 def run(*arguments: str) -> tuple[int, str, str]:

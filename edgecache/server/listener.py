@@ -66,6 +66,10 @@ class Listener:
             found.entry.answer = answer
         return answer
 
+    def explained(self, request: Request, now: float) -> bytes:
+        """The reply to one of our own that asks what is here; nothing for anybody else."""
+        return b"" if self.explains is None else self.explains(request, now)
+
     def refuse(self, refusal: Refusal, request_id: bytes, now: float) -> Outcome:
         """The outcome of a refusal."""
         return page(refusal, self.brand, request_id, format_date(now))

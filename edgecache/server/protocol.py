@@ -192,7 +192,7 @@ class Connection(asyncio.Protocol):
         except BadMessage as bad:
             self._refuse_message(bad, now)
             return b""
-        if listener.explains is not None and (told := listener.explains(request, now)):
+        if b"Edgecache-Explain" in head and (told := listener.explained(request, now)):
             self.write(told, b"")
             self.transport.close()
             return b""

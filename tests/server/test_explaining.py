@@ -60,7 +60,7 @@ def test_before_and_after_it_is_stored(play: Play) -> None:
 
 
 def test_over_the_wire_it_is_json_and_the_end_of_the_connection(play: Play) -> None:
-    fields = {"edgecache_peer": "good", "edgecache_explain": "1"}
+    fields = {"Edgecache_Peer": "good", "Edgecache_Explain": "1"}
     viewer = play.viewer().asks("/a", **fields)
     head, _, body = bytes(viewer.transport.written).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 ")
@@ -76,8 +76,8 @@ def test_over_the_wire_it_is_json_and_the_end_of_the_connection(play: Play) -> N
 @pytest.mark.parametrize(
     "fields",
     [
-        {"edgecache_explain": "1"},
-        {"edgecache_explain": "1", "edgecache_peer": "bad"},
+        {"Edgecache_Explain": "1"},
+        {"Edgecache_Explain": "1", "edgecache_peer": "bad"},
         {"edgecache_peer": "good"},
     ],
 )

@@ -170,8 +170,7 @@ class Connection(asyncio.Protocol):
             if end == 3 or end > self.listener.limits.head_bytes_max + start:
                 self._expect_more(data[start:], now)
                 break
-            head, rest = data[start:end], data[end:]
-            data = self._begin(head, rest, now)
+            data = self._begin(data[start:end], data[end:], now)
         self._hold(data)
 
     def _expect_more(self, start: bytes, now: float) -> None:
@@ -249,10 +248,11 @@ class Connection(asyncio.Protocol):
         self._task = self.loop.create_task(delivery.run(errand, body))
         self._state.tasks.add(self._task)
         self._task.add_done_callback(self._task_done)
-        if body is not None and rest:
-            self._feed_body(rest)
-            return b""
-        return rest
+        if body is None:
+            return rest
+        self._held = b""
+        self._feed_body(rest)
+        return self._held
 
     def _feed_body(self, data: bytes) -> None:
         body = self._body
@@ -337,8 +337,7 @@ class Connection(asyncio.Protocol):
         Delivery(self, None, asked).send_refusal(refusal, now)
 
     def _refuse_message(self, bad: BadMessage, now: float) -> None:
-        refusal = Refusal(bad.status, "Bad request.", "InvalidRequest", close=True)
-        self.refuse(refusal, NOTHING_ASKED, now)
+        self.refuse(Refusal(bad.status, "Bad request.", "InvalidRequest", True), NOTHING_ASKED, now)
 
     async def drained(self) -> None:
         """Wait until the viewer has taken enough of what was written."""

@@ -158,6 +158,15 @@ PIPELINED = [
         "F35", b"".join(get(target=b"/hit.css") for _ in range(10)), OK * 10, closed=False,
     ),
     *(
+        Message(
+            "F35", post(lines, sent) + get(target=b"/hit.css"), OK * 2, closed=False,
+            origin=((b"POST", b"/f", b"hello"),), methods=(b"POST", b"GET"),
+        )
+        for lines, sent in [
+            (b"Content-Length: 5\r\n", b"hello"), (CHUNKED, b"5\r\nhello\r\n0\r\n\r\n"),
+        ]
+    ),
+    *(
         Message("F36", get(target=b"/hit.css") + bad, ((200,), (400,)))
         for bad in (b"Invalid\r\n\r\n", b"\0\r\n\r\n", b"get / HTTP/1.1\r\n\n")
     ),

@@ -81,7 +81,7 @@ def test_asking_is_no_traffic(running: Up) -> None:
 
 def test_a_stranger_is_served_like_anybody(running: Up) -> None:
     for credential in ("", "forged.credential.x"):
-        options = ("-H", "edgecache-explain: 1", "-H", f"edgecache-peer: {credential}")
+        options = ("-H", "Edgecache-Explain: 1", "-H", f"edgecache-peer: {credential}")
         answer = curl(f"{running.nrt}/", *options)
         assert answer.status == 200
         assert answer.fields["content-type"].startswith("text/html")

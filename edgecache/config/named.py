@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from edgecache.config.aws.defaults import filled_ttls
 from edgecache.config.aws.document import DocumentError
+from edgecache.config.aws.keys import read_key_group, read_public_key
 from edgecache.config.aws.legacy import legacy_policies
 from edgecache.config.aws.policies import (
     Policies,
@@ -39,9 +40,11 @@ from edgecache.config.model import (
     CachePolicy,
     Distribution,
     ForwardedValues,
+    KeyGroup,
     Model,
     Origin,
     OriginRequestPolicy,
+    PublicKey,
     ResponseHeadersPolicy,
 )
 from edgecache.config.problems import Problems, listed, quoted
@@ -90,6 +93,15 @@ KINDS: Final = (
 )
 
 
+def _checked_elsewhere(_found: Any, _where: str, _problems: Problems) -> None: ...
+
+
+KEY_KINDS: Final = (  # they have their place in the model, and are only read here
+    Kind(PublicKey, "public_keys", "a public key", read_public_key, _checked_elsewhere, {}),
+    Kind(KeyGroup, "key_groups", "a key group", read_key_group, _checked_elsewhere, {}),
+)
+
+
 @dataclass(slots=True)
 class Names:
     """Everything one file can name: `own` by kind and spelling; paths are relative to `folder`."""
@@ -130,6 +142,7 @@ class Names:
         found: dict[type[Model], Shorthand] = {
             kind.model: self._policy_reader(kind, named=named) for kind in KINDS
         }
+        found |= {kind.model: self._policy_reader(kind, named=False) for kind in KEY_KINDS}
         return found | {
             Distribution: self._distribution,
             Behavior: self._behavior,

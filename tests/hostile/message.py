@@ -34,8 +34,10 @@ class Message:
     wrong: str = ""  # why this is known to fail
 
     def label(self) -> str:
-        shown = self.data if len(self.data) <= 90 else self.data[:60] + b" ... " + self.data[-20:]
-        return repr(shown)[2:-1]
+        """The input as the list of rows writes it: `\u23ce` is CR LF, `H` the Host field."""
+        text = self.data.replace(HOST, b"H\r\n").decode("latin-1").replace("\r\n", "\u23ce")
+        shown = "".join(c if c == "\u23ce" else ascii(c)[1:-1] for c in text)
+        return shown if len(shown) <= 100 else f"{shown[:75]} ... {shown[-20:]}"
 
 
 def refused(

@@ -103,15 +103,27 @@ def slow_reader(memo: bool) -> str:
     return "aborted after 30 s without progress"
 
 
-def too_many_connections(memo: bool) -> str:
+def idle_go_first(memo: bool) -> str:
+    play = _stage(memo, limits=Limits(connections_max=20))
+    try:
+        for n in range(20):
+            _answered(play, f"idle{n}")
+        _answered(play, "late")
+    finally:
+        play.close()
+    return "an idle connection is closed for it"
+
+
+def shed_when_full(memo: bool) -> str:
+    """None is idle: each has begun a request."""
     play = _stage(memo, limits=Limits(connections_max=20))
     for n in range(20):
-        _answered(play, f"idle{n}")
+        play.client(f"busy{n}").sends([b"GET / HTTP/1.1\r\n"])
     late = play.client("late")
     assert late.answers([b"GET"])[0].status == 503
     assert late.closed
     play.close()
-    return "503 beyond connections_max; the idle are not shed first"
+    return "503, closed"
 
 
 def unread_pipeline(memo: bool) -> str:
@@ -274,10 +286,12 @@ EXHAUSTION = [
     Trial("X03", "one byte on an idle connection", one_byte_when_idle),
     Trial("X04", "a body that stops coming", slow_upload),
     Trial("X05", "a reader that stops reading", slow_reader),
-    Trial("X06", "connections beyond the limit", too_many_connections),
+    Trial("X06", "a newcomer when all others are idle", idle_go_first,
+          "503: newcomers are shed, the idle stay"),
+    Trial("X06", "a newcomer when all others are busy", shed_when_full),
     Trial("X07", f"{100 * MANY} pipelined requests, answers unread", unread_pipeline),
     Trial("X08", f"{5 * MANY} distinct query strings", key_flood),
     Trial("X14", f"one cold key under {MANY} clients", herd),
     Trial("X17", f"{5 * MANY} random 404s", random_misses),
     Trial("Z07", "the clock steps back", clock_steps),
-]
+]  # fmt: skip

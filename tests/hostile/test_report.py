@@ -1,0 +1,20 @@
+"""The page of answers is of these rows."""
+
+from __future__ import annotations
+
+from tests.hostile.report import PAGE
+from tests.hostile.rows_cache import DECEPTION, HOPS, KEYS, POISON
+from tests.hostile.rows_exhaustion import EXHAUSTION
+from tests.hostile.rows_framing import CHUNKS, FRAMING, PIPELINED
+from tests.hostile.rows_origin import CONTENT, MISBEHAVING, RANGES
+from tests.hostile.rows_target import TARGETS
+
+
+def test_the_page_has_every_row_and_hides_no_failure() -> None:
+    messages = [*FRAMING, *PIPELINED, *CHUNKS, *TARGETS]
+    stories = [*HOPS, *POISON, *DECEPTION, *KEYS, *RANGES, *CONTENT, *MISBEHAVING]
+    rows = [*messages, *stories, *EXHAUSTION]
+    lines = [line for line in PAGE.read_text().splitlines() if line.endswith((" yes |", "no** |"))]
+    assert sorted(row.id for row in rows) == sorted(line.split(" ")[1] for line in lines)
+    known = sum(bool(row.wrong) for row in rows)
+    assert sum("**no**" in line for line in lines) == known

@@ -22,7 +22,6 @@ class Now(StrEnum):
     FETCH = "fetch"
     BYPASS = "bypass"  # upstream is asked, and nothing looked up or stored
     REFUSE = "refuse"
-    UNKNOWN = "unknown"  # the tier could not be asked
 
 
 @dataclass(frozen=True, slots=True)

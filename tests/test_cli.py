@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("httpx", "rich", "starlette", "uvicorn", "uvloop", "cryptography", "prometheus_client")
 COMMANDS = (
     *("up", "serve", "edge", "regional", "control", "origin", "check", "reload", "health"),
-    "explain",
+    *("explain", "sign-url", "sign-cookies", "explain-signature"),
 )
 
 

@@ -33,9 +33,7 @@ Private = Annotated[
     Path | None, typer.Option("--private-key", help="PEM: sign as CloudFront's signers do.")
 ]
 Resource = Annotated[str, typer.Option(help="Custom policy: a Resource, with * and ?.")]
-Delay = Annotated[
-    str, typer.Option("--after", help="Custom policy: not before so long from now.")
-]
+Delay = Annotated[str, typer.Option("--after", help="Custom policy: not before so long from now.")]
 Sha256 = Annotated[bool, typer.Option("--sha256", help="Sign with SHA256 instead of SHA1.")]
 
 
@@ -110,7 +108,10 @@ def sign_cookies(
         typer.echo(f"{name}={value}")
 
 
-@app.command("explain-signature")
+@app.command(
+    "explain-signature",
+    epilog="Example: edgecache explain-signature 'https://HOST/a.mp4?Expires=...&Signature=...'",
+)
 def explain_signature(
     url: Annotated[str, typer.Argument(help="The whole URL, as a viewer asks for it.")],
     cookie: Annotated[

@@ -91,12 +91,13 @@ def page() -> tuple[str, int]:
 def _cell(text: str) -> str:
     if text in ("yes", "**no**") or (len(text) < 5 and "<" not in text):
         return text
+    text = text.replace("\r\n", "\u23ce").replace("\n", " ")
     text = "".join(
         c if c == "\u23ce" else c.encode("ascii", "backslashreplace").decode() for c in text
     )
     if len(text) > 110:
         text = text[:100] + " ..."
-    return "`" + text.replace("|", "\\|").replace("`", "'").replace("\n", " ") + "`"
+    return "`" + text.replace("|", "\\|").replace("`", "'").replace("\r\n", "\u23ce") + "`"
 
 
 if __name__ == "__main__":

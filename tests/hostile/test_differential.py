@@ -144,8 +144,9 @@ def _compare(port: int, seen: Seen, data: bytes) -> None:
     if len(answers) == 1 and answers[0].status == 400:
         return  # stricter than we are, and it read no second request
     assert len(answers) == 2, (data, output)
-    expected = seen.method + b" " + seen.target
-    assert seen.method == b"HEAD" or answers[0].body in (expected, b""), (data, output)
+    expected = (seen.method + b" " + seen.target).removesuffix(b"?")  # ASGI has no empty query
+    if seen.method != b"HEAD":
+        assert answers[0].body.removesuffix(b"?") == expected, (data, output)
     assert answers[1].body == b"GET /marker", (data, output)
 
 

@@ -137,21 +137,44 @@ def explain_signature(
     raise typer.Exit(0 if opens else 1)
 
 
-@keys.command("generate", epilog="Example: edgecache keys generate team --type ecdsa")
+@keys.command(
+    "generate",
+    epilog="Examples: edgecache keys generate team --type ecdsa;"
+    " edgecache keys generate k2 --type native",
+)
 def generate(
     name: Annotated[str, typer.Argument(help="NAME.private.pem and NAME.public.pem are made.")],
-    kind: Annotated[str, typer.Option("--type", help="rsa (2048 bits) or ecdsa (P-256).")] = "rsa",
+    kind: Annotated[
+        str, typer.Option("--type", help="rsa (2048 bits), ecdsa (P-256), or native: a secret.")
+    ] = "rsa",
+    config: ConfigPath = DEFAULT_CONFIG,
 ) -> None:
-    """Make a key pair, and tell what to write into the configuration."""
+    """Make a key pair, or a secret for our own tokens, and tell what to configure."""
+    if kind not in ("rsa", "ecdsa", "native"):
+        refuse([f'--type: "{kind}" is not rsa, ecdsa or native'])
+    if kind == "native":
+        _add_secret(name, config)
+        return
     from edgecache.commands.key_pairs import generated, written
 
-    if kind not in ("rsa", "ecdsa"):
-        refuse([f'--type: "{kind}" is not rsa or ecdsa'])
     try:
         for line in written(name, generated(kind)):
             typer.echo(line)
     except OSError as error:
         refuse([f"{error.filename}: {(error.strerror or str(error)).lower()}"])
+
+
+def _add_secret(key_id: str, config: Path) -> None:
+    import os
+
+    from edgecache.config.secrets import SecretsError, add_viewer_secret
+
+    try:
+        path = add_viewer_secret(loaded(config).state_dir, os.environ, key_id)
+    except SecretsError as error:
+        refuse([str(error)])
+    typer.echo(f"# {path} has it. For each behavior it opens, beside the ids there are:")
+    typer.echo(f'trusted_native_keys = ["{key_id}"]')
 
 
 def _wish(url: str, duration: str, prefix: str, address: str, key_id: str) -> Wish:
@@ -209,7 +232,9 @@ def _token(wish: Wish, config: Path) -> str:
         refuse([str(error)])
     key_id = wish.key_id or next(reversed(secrets), "")
     if key_id not in secrets:
-        fail(f'there is no secret "{key_id}" for viewers (known: {", ".join(secrets) or "none"})')
+        if not secrets:
+            fail("no secret for viewers yet; run: edgecache keys generate k1 --type native")
+        fail(f'there is no secret "{key_id}" for viewers (known: {", ".join(secrets)})')
     parts = urlsplit(wish.url)
     target = wish.prefix or (parts.path + (f"?{parts.query}" if parts.query else ""))
     until = int(wall_clock()) + wish.seconds

@@ -100,23 +100,49 @@ def load_secrets(
         raise SecretsError(path, error.strerror or str(error)) from error
 
 
+def add_viewer_secret(
+    state_dir: str | Path,
+    env: Mapping[str, str],
+    key_id: str,
+    random: Callable[[int], bytes] = secrets.token_bytes,
+) -> Path:
+    """A new secret for tokens of viewers, the newest of the file; its path. Raises as above."""
+    known = load_secrets(state_dir, env, random)
+    path = secrets_path(state_dir, env)
+    kinds = {kind: dict(keys) for kind, keys in _kinds(known)}
+    if key_id in kinds["viewer"]:
+        raise SecretsError(path, f"viewer.{key_id}: is there already")
+    kinds["viewer"][key_id] = _drawn(random)
+    _check(path, "viewer", kinds["viewer"])
+    temporary = path.with_name(f".{path.name}.{random(8).hex()}")
+    try:
+        _write(temporary, _File(**kinds))
+        os.replace(temporary, path)
+    except OSError as error:
+        raise SecretsError(path, error.strerror or str(error)) from error
+    return path
+
+
+def _write(path: Path, file_: _File) -> None:
+    """A new file of its owner's alone, on the disk when this returns."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(file_)) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _create(path: Path, random: Callable[[int], bytes]) -> None:
     """Makes the file appear whole or not at all; leaves one that is already there."""
-    content = msgspec.json.format(
-        msgspec.json.encode(_File(*({"k1": _drawn(random)} for _ in range(len(KINDS)))))
-    )
+    made = _File(**{kind: {"k1": _drawn(random)} for kind in KINDS})
     temporary = path.with_name(f".{path.name}.{random(8).hex()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        _write(temporary, made)
         os.link(temporary, path)  # unlike a rename it does not replace another process's file
     except FileExistsError:
         pass
     finally:
-        temporary.unlink()
+        temporary.unlink(missing_ok=True)
 
 
 def _drawn(random: Callable[[int], bytes]) -> str:

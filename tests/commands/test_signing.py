@@ -108,7 +108,7 @@ def custom(signer: Signer, resource: str, before: int) -> str:
     ("url", "said"),
     [
         (PAGE, "MissingKey: no Key-Pair-Id in URL or cookies"),
-        (in_url(RSA, PAGE, NOW - 12), "AccessDenied: expired 1"),
+        (in_url(RSA, PAGE, NOW - 12), "AccessDenied: expired "),
         (
             custom(RSA, "https://site.test/w/*", NOW + 900),
             f"AccessDenied: the URL is {PAGE}, the policy says https://site.test/w/*",
@@ -172,3 +172,11 @@ def test_a_generated_pair_works_as_told(folder: Path, kind: str) -> None:
     assert (folder / "new.private.pem").stat().st_mode & 0o777 == 0o600
     again = ran("keys", "generate", "new", code=2).output
     assert "new.private.pem: file exists" in again
+
+
+def test_a_new_secret_signs_from_then_on(folder: Path) -> None:
+    assert (
+        'trusted_native_keys = ["k3"]' in ran("keys", "generate", "k3", "--type", "native").output
+    )
+    assert "edgecache-token=k3." in ran("sign-url", PAGE).output
+    assert "viewer.k3: is there" in ran("keys", "generate", "k3", "--type", "native", code=2).output

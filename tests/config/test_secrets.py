@@ -12,7 +12,14 @@ from typing import Any
 
 import pytest
 
-from edgecache.config.secrets import ENV, Secrets, SecretsError, load_secrets, secrets_path
+from edgecache.config.secrets import (
+    ENV,
+    Secrets,
+    SecretsError,
+    add_viewer_secret,
+    load_secrets,
+    secrets_path,
+)
 
 LONG = "0123456789abcdef0123456789abcdef"
 GOOD = {kind: {"k1": LONG} for kind in ("peer", "identity", "operator")}
@@ -151,3 +158,26 @@ def test_secrets_are_not_shown_and_not_changed(tmp_path: Path) -> None:
         loaded.peer = {}  # type: ignore[misc]
     with pytest.raises(TypeError):
         loaded.peer["k2"] = LONG  # type: ignore[index]
+
+
+def test_a_secret_is_added_and_the_others_stay(tmp_path: Path) -> None:
+    path = written(tmp_path / "secrets.json", GOOD)
+    assert add_viewer_secret(tmp_path, {}, "k1", counting()) == path
+    add_viewer_secret(tmp_path, {}, "k2", counting())
+    found = load_secrets(tmp_path, {})
+    assert [*found.viewer] == ["k1", "k2"]
+    assert found.peer == {"k1": LONG}
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [entry.name for entry in tmp_path.iterdir()] == ["secrets.json"]
+
+
+@pytest.mark.parametrize(
+    ("key_id", "problem"),
+    [("k1", "viewer.k1: is there already"), ("a.b", "viewer: id 1: expected 1-64 of A-Z")],
+)
+def test_what_cannot_be_added(tmp_path: Path, key_id: str, problem: str) -> None:
+    path = written(tmp_path / "secrets.json", {**GOOD, "viewer": {"k1": LONG}})
+    before = path.read_bytes()
+    with pytest.raises(SecretsError, match=problem):
+        add_viewer_secret(tmp_path, {}, key_id)
+    assert path.read_bytes() == before

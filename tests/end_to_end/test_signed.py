@@ -29,7 +29,7 @@ MISSING = (
 )
 DAY_S = 86_400
 VIDEO_BYTES = 20 * 1024 * 1024
-_TRUSTED = 'trusted_key_groups = ["team"], trusted_native_keys = ["k1"]'
+_TRUSTED = 'trusted_key_groups = ["team"], trusted_native_keys = {native}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Private:
     up: Up
     folder: Path
 
-    def trust(self, *signers: Signer, native: bool = True) -> None:
+    def trust(self, *signers: Signer, native: str = '["k1"]') -> None:
         """Write the configuration anew: the site trusts these keys."""
         installation = self.up.installation
         write(installation, signers, native=native)
@@ -47,12 +47,11 @@ class Private:
         assert code == 0, said
 
 
-def write(installation: Any, signers: Sequence[Signer], *, native: bool = True) -> None:
+def write(installation: Any, signers: Sequence[Signer], *, native: str = '["k1"]') -> None:
     installation.write()
-    trusted = _TRUSTED if native else _TRUSTED.partition(",")[0]
     text = installation.config.read_text().replace(
         'default_behavior = { origin = "bucket" }',
-        f'default_behavior = {{ origin = "bucket", {trusted} }}',
+        f'default_behavior = {{ origin = "bucket", {_TRUSTED.format(native=native)} }}',
         1,
     )
     for signer in signers:
@@ -219,9 +218,16 @@ def test_a_key_comes_and_goes_on_every_node_while_a_download_goes_on(private: Pr
         assert curl(video).status == 403
         assert download.exit_code() == 0
         assert download.size() == VIDEO_BYTES
-    private.trust(EC, RSA, native=False)
+    private.trust(EC, RSA, native="[]")
     wait_for("the key is back everywhere", lambda: both(RSA) == {200}, deadline_s=10)
     token = commanded(private, "sign-url", f"{private.up.lhr}/about.html").strip()
     assert curl(token).status == 403
     private.trust(RSA, EC)
     wait_for("tokens open again", lambda: curl(token).status == 200, deadline_s=10)
+    commanded(private, "keys", "generate", "k2", "--type", "native")
+    newest = commanded(private, "sign-url", f"{private.up.lhr}/about.html").strip()
+    assert curl(newest).status == 403
+    write(private.up.installation, (RSA, EC), native='["k1", "k2"]')
+    assert private.up.installation.run("reload")[0] == 0
+    wait_for("a secret made meanwhile counts", lambda: curl(newest).status == 200, deadline_s=10)
+    assert curl(token).status == 200

@@ -22,7 +22,7 @@ NOT_COVERED: list[tuple[str, str]] = [
     ("N08", f"{ELSEWHERE}: `tests/origin/test_folder.py`, `tests/origin/test_bucket.py`"),
     ("N10", "there is no upload of bundles"),
     (
-        "O11, O13, O22, O26, O27",
+        "O11, O13, O20, O22, O26, O27",
         f"{ELSEWHERE} at the pool: `tests/upstream/`; bodies under a minimum rate {NOT_YET}",
     ),
     ("O25", f"{ELSEWHERE}: `tests/end_to_end/test_streaming.py`, `test_large_bodies.py`"),

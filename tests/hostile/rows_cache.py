@@ -78,10 +78,6 @@ def _range_error(seen: Seen) -> Script:
     return response(told_of(seen), KEPT)
 
 
-def _cookie_maker(seen: Seen) -> Script:
-    return response(b"x", b"Set-Cookie: id=evil", b"Cache-Control: private, max-age=60")
-
-
 def _always(script: Script) -> Responder:
     return lambda _seen: script
 
@@ -150,8 +146,13 @@ POISON = [
              Step(asks(b"/p"), lacks=(b"evil",))), scene={"semantics": rules})
       for rules in ("cloudfront", "rfc9111")),
     *unkeyed("P18", b"Cookie: a=evil"),
-    Story("P19", "Set-Cookie with private",
-          (Step(asks(b"/p"), reaches=1), Step(asks(b"/p"), reaches=1)), _cookie_maker),
+    *(Story("P19", f"Set-Cookie with public, max-age=60 ({rules})",
+            (Step(asks(b"/p")), Step(asks(b"/p"), lacks=(b"evil",))),
+            _always(response(b"x", b"Set-Cookie: id=evil",
+                             b"Cache-Control: public, max-age=60")),
+            {"semantics": rules}, wrong=wrong)
+      for rules, wrong in (("cloudfront", ""),
+                           ("rfc9111", "kept with the cookie: the origin said public"))),
     *(Story("P21", line.decode(),
             (Step(asks(b"/p"), reaches=1), Step(asks(b"/p"), later_s=2)),
             _always(response(b"x", line)))

@@ -158,10 +158,6 @@ def _fails_twice(id: str, what: str, origin: Responder, status: int = 502) -> St
     return Story(id, what, steps, origin)
 
 
-def _early(seen: Seen) -> Script:
-    return response(told_of(seen), b"Cache-Control: no-store")
-
-
 MISBEHAVING = [
     Story("O01", "Content-Length 100, 50 bytes, FIN", _TWICE_CUT, _raw(_SHORT, end="fin")),
     *(Story("O02", f"the same with a reset after {cut} of {len(_SHORT)} bytes",
@@ -197,9 +193,6 @@ MISBEHAVING = [
           (Step(asks(b"/p", method=b"HEAD"), lacks=(b"evil",)), Step(asks(b"/p"), has=b"GET /p")),
           _head_with_body),
     _fails_twice("O18", "304 to an unconditional request", _unasked_304),
-    Story("O20", "the final answer before the upload is read",
-          (Step(asks(b"/p", b"Content-Length: 3", method=b"POST", body=b"abc"), has=b"abc"),),
-          _early),
     *(_fails_twice("O23", repr(banner)[2:30], _raw(banner, end="fin"))
       for banner in (b"SSH-2.0-OpenSSH_9.2\r\n", b"\x16\x03\x01\x02\x00\x01\x00", b"<html>x</html>",
                      b"evil\r\n\r\n")),

@@ -49,9 +49,10 @@ def asks(target: bytes, *lines: bytes, method: bytes = b"GET", body: bytes = b""
     return b"%b %b HTTP/1.1\r\n%b%b\r\n%b" % (method, target, HOST, more, body)
 
 
-def perform(story: Story, memo: bool) -> str:
+def perform(story: Story, memo: bool, *, two_tiers: bool = False) -> str:
     """Play it; the answers given, in a word. AssertionError where it goes wrong."""
-    play = HostilePlay(Scene(memo=memo, **story.scene), story.origin)
+    scene = Scene(memo=memo, regional=two_tiers, **story.scene)
+    play = HostilePlay(scene, story.origin)
     said = []
     try:
         for number, step in enumerate(story.steps):

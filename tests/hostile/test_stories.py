@@ -19,7 +19,7 @@ def _parameters() -> list[object]:
     return found
 
 
-@pytest.mark.parametrize("memo", [True, False], ids=["memo", "no-memo"])
+@pytest.mark.parametrize("setting", ["memo", "no-memo", "two-tiers"])
 @pytest.mark.parametrize("row", _parameters())
-def test_each_gets_its_own_answer_and_nothing_else(row: Story, memo: bool) -> None:
-    perform(row, memo)
+def test_each_gets_its_own_answer_and_nothing_else(row: Story, setting: str) -> None:
+    perform(row, setting != "no-memo", two_tiers=setting == "two-tiers")

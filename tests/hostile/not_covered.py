@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-ELSEWHERE = "shown by other tests"
+ELSEWHERE = "not played here; tests near it"
 NOT_YET = "not shown yet"
 
 NOT_COVERED: list[tuple[str, str]] = [
@@ -28,7 +28,7 @@ NOT_COVERED: list[tuple[str, str]] = [
     ("O25", f"{ELSEWHERE}: `tests/end_to_end/test_streaming.py`, `test_large_bodies.py`"),
     ("O31", f"circuit breaking {NOT_YET}"),
     ("Z01-Z06, Z09-Z17", f"faults around the processes {NOT_YET} in this harness"),
-    ("S01-S24", "signed URLs and cookies have tests of their own"),
+    ("S01-S24", f"{ELSEWHERE}: signed URLs and cookies, `tests/rules/`"),
     ("M01-M15", f"{ELSEWHERE}: `tests/control/`"),
     ("X11, X13, X15, X16, X18, X19", f"{NOT_YET} in this harness"),
     ("O5, O7 of the oracle", f"RSS and a probe's latency during each row {NOT_YET}"),

@@ -152,7 +152,11 @@ def parse_line(line: str) -> list[str]:
 
 
 class AccessLog:
-    """A bounded queue of records. `append` on the serving thread, `flush` on any other."""
+    """A bounded queue of records, filled by `append` on the serving thread.
+
+    It is emptied by `flush` on any thread, or by `lines` on the serving one and `write` on another:
+    lines made by a second thread would make both wait for the interpreter's lock at every turn.
+    """
 
     __slots__ = ("_flushing", "_queue", "_records_max", "_stamp", "_write", "dropped")
 
@@ -176,10 +180,20 @@ class AccessLog:
         with self._flushing:
             waiting = len(self._queue)
             for start in range(0, waiting, BATCH_RECORDS):
-                count = min(BATCH_RECORDS, waiting - start)
-                lines = [format_record(self._queue.popleft(), self._stamp.at) for _ in range(count)]
-                self._write(b"".join(lines))
+                self._write(self.lines(min(BATCH_RECORDS, waiting - start)))
             return waiting
+
+    def lines(self, records_max: int = BATCH_RECORDS) -> bytes:
+        """The lines of at most so many records, which leave the queue; empty when there is none."""
+        count = min(records_max, len(self._queue))
+        return b"".join(
+            [format_record(self._queue.popleft(), self._stamp.at) for _ in range(count)]
+        )
+
+    def write(self, lines: bytes) -> None:
+        """Put lines where they belong. May block."""
+        with self._flushing:
+            self._write(lines)
 
 
 class LogFile:

@@ -6,6 +6,7 @@ Law: what control says is applied at once and whole; while control is away, the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
 from dataclasses import dataclass, field
@@ -24,7 +25,9 @@ from edgecache.server.tls import Certificate
 
 logger = logging.getLogger("edgecache.server")
 
-TICK_S = 1.0  # of sweep, log flush and report; nginx flushes its buffered log as often
+TICK_S = 1.0  # of sweep and report
+LAST_FLUSH_S_MAX = 2.0  # a disk that hangs does not keep the process
+LOG_S = 0.25  # a quarter of the queue at full speed; nginx flushes its buffered log each second
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -60,6 +63,7 @@ class Node:
 
     def _start(self) -> None:
         self._keep(self._tick())
+        self._keep(self._keep_log())
         if self.bus is not None:
             self._keep(self.bus.follow(0, self.apply))
             self._keep(self._report(self.bus))
@@ -73,7 +77,9 @@ class Node:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._flush()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_FLUSH_S_MAX):
+                await self._flush()
 
     async def apply(self, entry: Entry) -> None:
         """Take over what an entry of the log says; kinds of a newer control are passed over."""
@@ -99,11 +105,17 @@ class Node:
         while True:
             await asyncio.sleep(TICK_S)
             self.listener.sweep()
+
+    async def _keep_log(self) -> None:
+        while True:
+            await asyncio.sleep(LOG_S)
             await self._flush()
 
     async def _flush(self) -> None:
-        """The disk may be slow: another thread waits for it."""
-        await asyncio.get_running_loop().run_in_executor(None, self.log.flush)
+        """The disk may be slow: another thread waits for it, and nothing else here does."""
+        loop = asyncio.get_running_loop()
+        while lines := self.log.lines():
+            await loop.run_in_executor(None, self.log.write, lines)
         self.listener.teller.counters.log_dropped = self.log.dropped + self.log_file.lost
 
     async def _report(self, bus: Bus) -> None:

@@ -18,9 +18,11 @@ check: $(BIN)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q -n 2 --ignore=tests/end_to_end --ignore=tests/conformance
+	$(BIN)/pytest -q -n 2 --ignore=tests/end_to_end --ignore=tests/conformance \
+	  --ignore=tests/hostile
 
 test: check
+	$(BIN)/pytest -q -n 2 tests/hostile
 	$(BIN)/pytest -q tests/conformance tests/end_to_end
 
 format: $(BIN)/.installed

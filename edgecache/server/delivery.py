@@ -43,6 +43,11 @@ FAULT_DETAILS = {
 }
 
 
+def stays(request: Request) -> bool:
+    """Whether its viewer wants the connection kept (RFC 9112 §9.3)."""
+    return keeps_alive(request.minor, request.fields)
+
+
 class Delivery:
     """One request's way out: a reply on `connection`, counted and recorded once."""
 
@@ -216,7 +221,7 @@ class Delivery:
     def _connection_line(self) -> bytes | None:
         """The Connection field this reply needs, if any; notes when it is the last one."""
         connection, request = self._connection, self._request
-        if request is not None and not keeps_alive(request.minor, request.fields):
+        if request is not None and not stays(request):
             connection.closing = True
         if connection.closing or connection.unread_body:
             connection.closing = True

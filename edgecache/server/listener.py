@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from edgecache.config.model import Limits
@@ -81,6 +82,16 @@ class Listener:
             return ""
         return site.distribution.domain_name or site.distribution.id
 
+    def has_room(self, newcomer: Connection) -> bool:
+        """Whether one more connection may stay; one that is at rest makes way for it."""
+        if len(self.connections) <= self.limits.connections_max:
+            return True
+        for other in islice(self.connections, LOOKED_AT_MAX):
+            if other.at_rest and other is not newcomer:
+                other.transport.close()
+                return True
+        return False
+
     def sweep(self) -> None:
         """Once a second: close what is overdue, and tell the store what was used meanwhile."""
         now = self.clock()
@@ -114,6 +125,7 @@ def is_common(found: Found, request: Request) -> bool:
     )
 
 
+LOOKED_AT_MAX = 64  # for one at rest: a flood of newcomers must not cost a walk of all each
 SHED = Refusal(503, "Too many connections at once.", "CapacityExceeded", close=True)
 OVERDUE = Refusal(408, "The request did not arrive in time.", "ClientCommError", close=True)
 FAILED = Refusal(500, "An error inside the cache.", "Error", close=True)

@@ -13,11 +13,11 @@ from dataclasses import replace
 from typing import Any, cast
 
 from edgecache.http.bad_message import BadMessage
-from edgecache.http.head import keeps_alive, oversize, parse_request_head
+from edgecache.http.head import oversize, parse_request_head
 from edgecache.http.message import Request
 from edgecache.rules.viewer_headers import depends_on_viewer
 from edgecache.server.answering import Answer
-from edgecache.server.delivery import Delivery
+from edgecache.server.delivery import Delivery, stays
 from edgecache.server.listener import OVERDUE, SHED, Listener
 from edgecache.server.request_body import RequestBody, invitation
 from edgecache.server.telling import NOTHING_ASKED, Asked, Told
@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
                 self.closing = True
                 self.transport.close()
                 return
-        if len(listener.connections) > listener.limits.connections_max:
+        if not listener.has_room(self):
             self.refuse(SHED, NOTHING_ASKED, listener.clock())
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -200,10 +200,10 @@ class Connection(asyncio.Protocol):
         if isinstance(concluded, Errand):
             return self._set_off(concluded, request, asked, rest)
         if isinstance(concluded, Refusal):
-            self.refuse(concluded, asked, now, close=request.has_body or not _stays(request))
+            self.refuse(concluded, asked, now, close=request.has_body or not stays(request))
             return rest
         answer = listener.answer(concluded, request, now)
-        if not _stays(request) or request.minor == 0:
+        if not stays(request) or request.minor == 0:
             Delivery(self, request, asked).send_answer(answer, now)
             return rest
         repeatable = concluded.until and not request.has_body
@@ -308,8 +308,6 @@ class Connection(asyncio.Protocol):
         if len(self._held) <= HELD_BYTES_MAX:
             self._resume_reading()
 
-    # Used by deliveries.
-
     def write(self, head: bytes, body: bytes | memoryview) -> None:
         """Send bytes: in one write when they are few, without copying when they are many."""
         if len(body) <= SMALL_BODY_BYTES:
@@ -325,6 +323,11 @@ class Connection(asyncio.Protocol):
         held, self._held = self._held, b""
         self._feed_body(held)
         return sent
+
+    @property
+    def at_rest(self) -> bool:
+        """Nothing is asked and nothing is owed."""
+        return not (self._task or self._body or self._held or self._paused or self.closing)
 
     @property
     def unread_body(self) -> bool:
@@ -344,7 +347,3 @@ class Connection(asyncio.Protocol):
         if self._paused and not self.transport.is_closing():
             self._drained = self.loop.create_future()
             await self._drained
-
-
-def _stays(request: Request) -> bool:
-    return keeps_alive(request.minor, request.fields)

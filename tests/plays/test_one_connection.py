@@ -225,10 +225,20 @@ def test_requests_read_ahead_are_bounded(play: Play) -> None:
 
 def test_too_many_connections_are_shed(stage: Callable[..., Play]) -> None:
     play = stage(limits=Limits(connections_max=2))
-    play.viewer("a"), play.viewer("b")
+    for name in "ab":
+        play.viewer(name).asks(f"/{name}")
     got = play.viewer("c").gets(503)
     assert got.field("retry-after")
     assert play.viewer("c").transport.closed
+
+
+def test_a_connection_at_rest_makes_way_for_a_new_one(stage: Callable[..., Play]) -> None:
+    play = stage(limits=Limits(connections_max=2))
+    busy, idle = play.viewer("busy").asks("/a"), play.viewer("idle")
+    play.viewer("new").gets_nothing()
+    assert idle.transport.closed
+    assert not busy.transport.closed
+    assert not play.viewer("new").transport.closed
 
 
 def test_an_unknown_host_is_refused_and_the_origin_left_alone(play: Play) -> None:

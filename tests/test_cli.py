@@ -51,8 +51,14 @@ def test_a_good_file_is_told_so() -> None:
     assert run("check", file) == (0, f"{file}: no problems (distributions: 1, locations: 1)\n", "")
 
 
-def test_what_is_hardly_meant_is_a_warning() -> None:
-    code, out, _ = run("check", str(ROOT / "config" / "demo.toml"))
+def test_what_is_hardly_meant_is_a_warning(tmp_path: Path) -> None:
+    file = tmp_path / "x.toml"
+    single = (ROOT / "config" / "single.toml").read_text()
+    start, table, rest = single.partition("[distributions.default_behavior]\n")
+    lines = [line for line in rest.splitlines() if not line.startswith("cache_policy")]
+    policy = 'cache_policy = "UseOriginCacheControlHeaders"'
+    file.write_text("\n".join([start + table + policy, *lines]))
+    code, out, _ = run("check", str(file))
     assert code == 0
     assert out.startswith("warning: distributions[0].default_behavior.cache_policy.cookies: ")
 

@@ -3,5 +3,6 @@
 Words: *gate* (ASGI middleware that refuses who does not carry our signature), *bucket* (a folder of
 objects served like an S3 bucket).
 
-May import `http` and `observe`; the gate imports nothing of ours, so that it can be copied out.
+May import `http` and `observe`; the gate, with `identity` and `errors` beside it, imports nothing
+else of ours, so that the three can be copied out.
 """

@@ -25,6 +25,16 @@ domain_name = "127.0.0.1"
 http_port = {bucket}
 access = "identity"
 
+[[distributions.behaviors]]
+path_pattern = "/assets/*"
+origin = "bucket"
+viewer_protocol_policy = "redirect-to-https"
+
+[[distributions.behaviors]]
+path_pattern = "/data/*"
+origin = "bucket"
+viewer_protocol_policy = "https-only"
+
 [distributions.viewer_certificate]
 certificate_file = "{pem}"
 key_file = "{pem}"

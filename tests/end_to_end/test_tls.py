@@ -39,6 +39,20 @@ def test_each_site_has_its_certificate(secure: Secure) -> None:
     assert shared.exit_code == 0  # its origin is not there, but its certificate is
 
 
+def test_plain_http_is_sent_to_https_and_arrives(secure: Secure) -> None:
+    plain = secure.up.installation.ports.lhr
+    url = f"http://{OWN}:{plain}/assets/site.css"
+    names = (*secure.resolve(OWN), "--resolve", f"{OWN}:{plain}:127.0.0.1")
+    moved = curl(f"{url}?a=1", *names)
+    assert (moved.status, moved.x_cache) == (301, "Redirect")
+    assert moved.fields["location"] == secure.url(OWN, "/assets/site.css?a=1")
+    post = curl(url, *names, "--request", "POST", "--data", "x")
+    assert post.status == 307
+    arrived = curl(url, *names, "--location", "--cacert", str(secure.own_ca))
+    assert (arrived.exit_code, arrived.status) == (0, 200)
+    assert curl(f"http://{OWN}:{plain}/data/prices.json", *names).status == 403
+
+
 def test_without_a_known_name_the_default_certificate_is_shown(secure: Secure) -> None:
     answer = curl(secure.url("127.0.0.1", "/about.html"), "--cacert", str(secure.ca))
     assert (answer.exit_code, answer.status) == (0, 200)

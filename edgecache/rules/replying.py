@@ -72,7 +72,6 @@ def plan_reply(request: Request, head: Response, total: int | None, now: float) 
     if CONDITIONAL.isdisjoint(names_in(request.fields)):
         return Plan(200, head.fields)
     etag = first_value(head.fields, b"etag")
-    first_value(head.fields, b"last-modified")
     compared = modified_at(head.fields, head.received_at)
     outcome = evaluate(request.fields, request.method, etag, compared, now)
     if outcome is Outcome.NOT_MODIFIED:

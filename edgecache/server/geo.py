@@ -44,11 +44,6 @@ def places(geo_database: str, asn_database: str = "") -> PlaceOf:
     return found
 
 
-def country_by(place_of: PlaceOf) -> Callable[[str], str | None]:
-    """The country of an address (ISO 3166-1 alpha-2), or None."""
-    return lambda address: place_of(address).country or None
-
-
 def unreadable(path: str) -> str:
     """Why the file at `path` is of no use; empty when it is good."""
     try:

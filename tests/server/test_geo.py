@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgecache.rules.geo import NOWHERE, Place
-from edgecache.server.geo import country_by, places, unreadable
+from edgecache.server.geo import places, unreadable
 from tests.server.mmdb import database
 
 CITIES = database(
@@ -49,7 +49,7 @@ def test_an_address_has_a_place(
 ) -> None:
     place_of = places(*files)
     assert (place_of(address).country, place_of(address).asn) == (country, asn)
-    assert country_by(place_of)(address) == (country or None)
+    assert place_of(address).country == country
 
 
 def test_a_record_becomes_a_place(files: tuple[str, str]) -> None:
@@ -68,7 +68,7 @@ def test_a_file_of_numbers_alone_is_enough(files: tuple[str, str]) -> None:
 
 def test_without_a_file_nothing_is_known() -> None:
     assert places("")("192.0.2.1") == NOWHERE
-    assert country_by(places(""))("192.0.2.1") is None
+    assert not places("")("192.0.2.1").country
 
 
 def test_what_cannot_be_read_says_why(tmp_path: Path, files: tuple[str, str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from edgecache.config.check_access import check_access
 from edgecache.config.check_distribution import ID, check_distribution
 from edgecache.config.check_keys import check_keys
 from edgecache.config.listen import Address, UnixAddress, overlaps, parse_listen
@@ -33,6 +34,7 @@ def check(config: Config, problems: Problems) -> None:
     _check_addresses(config, problems)
     _check_names(config, problems)
     check_keys(config, problems)
+    check_access(config, problems)
     for index, distribution in enumerate(config.distributions):
         check_distribution(distribution, f"distributions[{index}]", problems)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from edgecache.config.check_access import check_proofs
 from edgecache.config.check_groups import check_groups
 from edgecache.config.check_policy import (
     TOKEN,
@@ -103,6 +104,7 @@ def _check_origin(origin: Origin, where: str, problems: Problems) -> None:
     if re.search(r"[^\x21-\x7e]|[?#]", origin.path):
         problems.add(f"{where}.path", f"{quoted(origin.path)} has characters no path has")
     _check_custom_headers(origin, f"{where}.custom_headers", problems)
+    check_proofs(origin, where, problems)
     for index, protocol in enumerate(origin.ssl_protocols):
         if protocol not in SSL_PROTOCOLS:
             known = listed(SSL_PROTOCOLS)

@@ -71,8 +71,18 @@ def _anchored(config: Config, folder: Path) -> Config:
     def at(path: str) -> str:
         return str((folder / path).resolve()) if path and "\0" not in path else path
 
+    def refer(reference: str) -> str:
+        path = reference.removeprefix("file:")
+        return reference if path == reference else f"file:{at(path)}"
+
     def origin_at(origin: Origin) -> Origin:
-        return replace(origin, ca_file=at(origin.ca_file))
+        return replace(
+            origin,
+            ca_file=at(origin.ca_file),
+            client_certificate_file=at(origin.client_certificate_file),
+            client_key_file=at(origin.client_key_file),
+            secret_headers={name: refer(to) for name, to in origin.secret_headers.items()},
+        )
 
     def distribution_at(distribution: Distribution) -> Distribution:
         given = distribution.viewer_certificate

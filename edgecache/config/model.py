@@ -8,20 +8,19 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import msgspec
-
-KIB = 1024
-MIB = 1024 * KIB
+from edgecache.config.base import KIB as KIB
+from edgecache.config.base import MIB as MIB
+from edgecache.config.base import Model as Model
+from edgecache.config.origins import Origin as Origin
+from edgecache.config.origins import OriginAccessControl as OriginAccessControl
+from edgecache.config.origins import OriginAccessIdentity as OriginAccessIdentity
+from edgecache.config.origins import OriginGroup as OriginGroup
 
 Semantics = Literal["cloudfront", "rfc9111"]
 ItemBehavior = Literal["none", "whitelist", "allExcept", "all"]
 HeaderBehavior = Literal[
     "none", "whitelist", "allViewer", "allViewerAndWhitelistCloudFront", "allExcept"
 ]
-
-
-class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A frozen piece of configuration; unknown names are refused with their path."""
 
 
 class Selection(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -100,43 +99,6 @@ class ResponseHeadersPolicy(Model, frozen=True, kw_only=True, forbid_unknown_fie
     remove: tuple[str, ...] = ()
     server_timing_percent: float | None = None
     comment: str = ""
-
-
-class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whom to ask. `domain_name` is a host name, an address, or `unix:/path`."""
-
-    id: str
-    domain_name: str
-    http_port: int = 80
-    https_port: int = 443
-    protocol_policy: Literal["http-only", "match-viewer", "https-only"] = "http-only"
-    ssl_protocols: tuple[str, ...] = ("TLSv1.2",)
-    path: str = ""
-    custom_headers: dict[str, str] = {}
-    read_timeout_s: float = 30
-    keepalive_timeout_s: float = 5
-    completion_timeout_s: float | None = None
-    connection_attempts: int = 3
-    connection_timeout_s: float = 10
-    connections_max: int = 256
-    access: Literal["none", "identity"] = "none"
-    access_identity: str = ""
-    access_control_id: str = ""
-    kind: Literal["custom", "s3", "vpc"] = "custom"
-    ca_file: str = ""
-
-
-class OriginGroup(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Two origins, the second for when the first fails in one of these ways.
-
-    `remember_s` is beyond CloudFront, which asks the first on every miss: so long after it failed
-    the second is asked first.
-    """
-
-    id: str
-    members: tuple[str, ...]
-    status_codes: tuple[int, ...]
-    remember_s: float = 0
 
 
 class ForwardedValues(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -332,5 +294,7 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     distributions: tuple[Distribution, ...] = ()
     public_keys: tuple[PublicKey, ...] = ()
     key_groups: tuple[KeyGroup, ...] = ()
+    origin_access_controls: tuple[OriginAccessControl, ...] = ()
+    origin_access_identities: tuple[OriginAccessIdentity, ...] = ()
     trusted_signers: dict[str, tuple[str, ...]] = {}  # account to ids of its public keys
     limits: Limits = Limits()

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from edgecache.config.aws.access import read_origin_access_control, read_origin_access_identity
 from edgecache.config.aws.defaults import filled_ttls
 from edgecache.config.aws.document import DocumentError
 from edgecache.config.aws.keys import read_key_group, read_public_key
@@ -43,6 +44,8 @@ from edgecache.config.model import (
     KeyGroup,
     Model,
     Origin,
+    OriginAccessControl,
+    OriginAccessIdentity,
     OriginRequestPolicy,
     PublicKey,
     ResponseHeadersPolicy,
@@ -96,9 +99,16 @@ KINDS: Final = (
 def _checked_elsewhere(_found: Any, _where: str, _problems: Problems) -> None: ...
 
 
-KEY_KINDS: Final = (  # they have their place in the model, and are only read here
-    Kind(PublicKey, "public_keys", "a public key", read_public_key, _checked_elsewhere, {}),
-    Kind(KeyGroup, "key_groups", "a key group", read_key_group, _checked_elsewhere, {}),
+def _placed(model: type[Model], read: Callable[[dict[str, Any]], Model]) -> Kind:
+    """What has its place in the model, and is only read here."""
+    return Kind(model, "", "", read, _checked_elsewhere, {})
+
+
+PLACED_KINDS: Final = (
+    _placed(PublicKey, read_public_key),
+    _placed(KeyGroup, read_key_group),
+    _placed(OriginAccessControl, read_origin_access_control),
+    _placed(OriginAccessIdentity, read_origin_access_identity),
 )
 
 
@@ -142,7 +152,7 @@ class Names:
         found: dict[type[Model], Shorthand] = {
             kind.model: self._policy_reader(kind, named=named) for kind in KINDS
         }
-        found |= {kind.model: self._policy_reader(kind, named=False) for kind in KEY_KINDS}
+        found |= {kind.model: self._policy_reader(kind, named=False) for kind in PLACED_KINDS}
         return found | {
             Distribution: self._distribution,
             Behavior: self._behavior,

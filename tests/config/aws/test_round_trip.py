@@ -115,6 +115,10 @@ id = "b"
 domain_name = "b.test"
 kind = "s3"
 access_identity = "E9"
+protocol_policy = "https-only"
+client_certificate_file = "c.pem"
+client_key_file = "k.pem"
+secret_headers = { x-verify = "env:VERIFY" }
 [[distributions.origin_groups]]
 id = "g"
 members = ["a", "b"]

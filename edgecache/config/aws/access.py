@@ -1,0 +1,97 @@
+"""Access controls and identities of a document, read and written.
+
+API reference: OriginAccessControl, CloudFrontOriginAccessIdentity.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgecache.config.aws.document import DocumentError, Node
+from edgecache.config.aws.members import choice
+from edgecache.config.aws.ours import ours, with_ours
+from edgecache.config.origins import OriginAccessControl, OriginAccessIdentity, canonical_user_id
+from edgecache.config.problems import Problems
+
+SIGNING_BEHAVIORS = ("always", "never", "no-override")
+_ELSEWHERE = frozenset({"id"})
+_CONTROL = "OriginAccessControl"
+_IDENTITY = "CloudFrontOriginAccessIdentity"
+
+
+def read_origin_access_control(document: dict[str, Any]) -> OriginAccessControl:
+    """What `aws cloudfront get-origin-access-control` prints, or what stands inside.
+
+    DocumentError for any other protocol than sigv4 and origins that are not of S3's kind.
+    """
+    problems = Problems()
+    node = _inner(Node(document, "", problems), _CONTROL)
+    id = node.text("Id") if node.has("Id") else ""
+    found = _read_control(_inner(node, f"{_CONTROL}Config"), id)
+    _settled(problems)
+    return found
+
+
+def _read_control(config: Node, id: str) -> OriginAccessControl:
+    found = OriginAccessControl(
+        id=id,
+        name=config.text("Name"),
+        description=config.text("Description") if config.has("Description") else "",
+        signing_protocol=choice(config, "SigningProtocol", ("sigv4",)),
+        signing_behavior=choice(config, "SigningBehavior", SIGNING_BEHAVIORS),
+        origin_type=choice(config, "OriginAccessControlOriginType", ("s3",)),
+    )
+    return with_ours(found, config)
+
+
+def origin_access_control_config(control: OriginAccessControl) -> dict[str, Any]:
+    """The OriginAccessControlConfig; what only we know of it stands in `Edgecache`."""
+    written = {
+        "Name": control.name,
+        "Description": control.description,
+        "SigningProtocol": control.signing_protocol,
+        "SigningBehavior": control.signing_behavior,
+        "OriginAccessControlOriginType": control.origin_type,
+    }
+    back = _read_control(Node(written, "", Problems()), control.id)
+    return written | ours(control, back, _ELSEWHERE)
+
+
+def read_origin_access_identity(document: dict[str, Any]) -> OriginAccessIdentity:
+    """What `aws cloudfront get-cloud-front-origin-access-identity` prints, or what stands inside.
+
+    The canonical id of a document is kept. DocumentError for what is missing or no text.
+    """
+    problems = Problems()
+    node = _inner(Node(document, "", problems), _IDENTITY)
+    config = _inner(node, f"{_IDENTITY}Config")
+    canonical = "S3CanonicalUserId"
+    found = OriginAccessIdentity(
+        id=node.text("Id") if node.has("Id") else "",
+        s3_canonical_user_id=node.text(canonical) if node.has(canonical) else "",
+        caller_reference=config.text("CallerReference"),
+        comment=config.text("Comment"),
+    )
+    _settled(problems)
+    return found
+
+
+def origin_access_identity_document(identity: OriginAccessIdentity) -> dict[str, Any]:
+    """The CloudFrontOriginAccessIdentity, its canonical id written out."""
+    return {
+        "Id": identity.id,
+        "S3CanonicalUserId": identity.s3_canonical_user_id or canonical_user_id(identity.id),
+        f"{_IDENTITY}Config": {
+            "CallerReference": identity.caller_reference,
+            "Comment": identity.comment,
+        },
+    }
+
+
+def _inner(node: Node, name: str) -> Node:
+    return node.child(name) if node.has(name) else node
+
+
+def _settled(problems: Problems) -> None:
+    if problems.found:
+        raise DocumentError(problems.found)

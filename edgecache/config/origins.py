@@ -1,0 +1,99 @@
+"""Origins, and whom they know us as. Law: no secret stands here, only where it is found.
+
+CloudFront API reference: Origin, OriginAccessControlConfig, CloudFrontOriginAccessIdentity. What
+control publishes names credentials and files; each node reads its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+from edgecache.config.base import Model
+
+SigningBehavior = Literal["always", "never", "no-override"]
+REGION_DEFAULT = "us-east-1"  # what S3-compatible stores take when nobody has told them theirs
+
+
+class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whom to ask. `domain_name` is a host name, an address, or `unix:/path`.
+
+    `secret_headers` maps a name to where its value stands: `env:NAME` or `file:PATH`.
+    """
+
+    id: str
+    domain_name: str
+    http_port: int = 80
+    https_port: int = 443
+    protocol_policy: Literal["http-only", "match-viewer", "https-only"] = "http-only"
+    ssl_protocols: tuple[str, ...] = ("TLSv1.2",)
+    path: str = ""
+    custom_headers: dict[str, str] = {}
+    secret_headers: dict[str, str] = {}
+    read_timeout_s: float = 30
+    keepalive_timeout_s: float = 5
+    completion_timeout_s: float | None = None
+    connection_attempts: int = 3
+    connection_timeout_s: float = 10
+    connections_max: int = 256
+    access: Literal["none", "identity"] = "none"
+    access_identity: str = ""
+    access_control_id: str = ""
+    kind: Literal["custom", "s3", "vpc"] = "custom"
+    ca_file: str = ""
+    client_certificate_file: str = ""
+    client_key_file: str = ""
+
+
+class OriginGroup(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Two origins, the second for when the first fails in one of these ways.
+
+    `remember_s` is beyond CloudFront, which asks the first on every miss: so long after it failed
+    the second is asked first.
+    """
+
+    id: str
+    members: tuple[str, ...]
+    status_codes: tuple[int, ...]
+    remember_s: float = 0
+
+
+class OriginAccessControl(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How requests to the origins that name it are signed (Signature Version 4).
+
+    `credential` is the name of a key pair in `secrets.json`; empty: the control's own `name`, or
+    its `id` when it has none. `region` and `service` are what the store wants to see signed; an
+    empty region is the one in the origin's name (`s3.eu-west-2.amazonaws.com`), else us-east-1.
+    """
+
+    id: str
+    name: str = ""
+    description: str = ""
+    signing_protocol: Literal["sigv4"] = "sigv4"
+    signing_behavior: SigningBehavior = "always"
+    origin_type: Literal["s3"] = "s3"
+    credential: str = ""
+    region: str = ""
+    service: str = "s3"
+
+
+class OriginAccessIdentity(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An identity that bucket policies name. An empty canonical id is the one made of `id`."""
+
+    id: str
+    s3_canonical_user_id: str = ""
+    caller_reference: str = ""
+    comment: str = ""
+
+
+def credential_of(control: OriginAccessControl) -> str:
+    """The name of the key pair a control signs with."""
+    return control.credential or control.name or control.id
+
+
+def canonical_user_id(identity_id: str) -> str:
+    """The 96 hexadecimal digits that name an identity in policies and grants.
+
+    Made of the id alone, so that a bucket knows every identity without being told of it.
+    """
+    return hashlib.sha384(b"edgecache canonical user " + identity_id.encode()).hexdigest()

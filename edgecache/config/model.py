@@ -200,6 +200,7 @@ class Distribution(Model, frozen=True, kw_only=True, forbid_unknown_fields=True)
     http_version: str = "http2"
     ipv6_enabled: bool = True
     cache_tag_header: str = ""
+    cache_tag_aliases: bool = False  # tags from Surrogate-Key, Cache-Tag and xkey, too
     cache_control_targets: tuple[str, ...] = ("CDN-Cache-Control",)
     caller_reference: str = ""
     tags: dict[str, str] = {}
@@ -285,6 +286,7 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     state_dir: str = "var"
     brand: str = "cloudfront"
+    on_partition: Literal["revalidate", "serve"] = "revalidate"  # a node that control cannot reach
     geo_database: str = ""
     asn_database: str = ""
     control: Control | None = None

@@ -24,21 +24,28 @@ from edgecache.control.admission import (
     require_node,
     require_operator,
 )
+from edgecache.control.barrier import Barrier, Instance
 from edgecache.control.log import Log, ensure_config
 from edgecache.control.metrics import CONTENT_TYPE, exposition
 from edgecache.control.nodes import Nodes, Status, TooManyNodes
 from edgecache.control.tokens import Tokens
 
+TRIMMED_AT_ONCE = 100  # invalidations: one write of the disk for so many
 WAIT_S_MAX = 30.0  # below the 60 s after which common proxies give up on a silent response
+INSTANCE_MAX = 64  # letters of what a node calls its run
 SEQ_MAX = 2**63 - 1  # SQLite's largest integer
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """What the endpoints work on."""
+    """What the endpoints work on.
+
+    `load` reads the configuration file again, and raises ConfigError when it cannot be used.
+    """
 
     log: Log
     nodes: Nodes
+    barrier: Barrier
     load: Callable[[], Config]
     tokens: Tokens
 
@@ -50,12 +57,38 @@ class Control:
         return JSONResponse(listing)
 
     async def follow_log(self, request: Request) -> Response:
-        """The entries after `after`; waits for one up to `wait_s` seconds when there is none."""
-        require_node(request, self.tokens)
-        after = _query_number(request, "after", int, SEQ_MAX)
+        """The entries after `after`; waits for one up to `wait_s` seconds when there is none.
+
+        That a node asks says that it has applied all up to `after`; that it is answered with all
+        there is gives it a lease: see barrier.
+        """
+        node = _instance(request, require_node(request, self.tokens))
+        after = int(_query_number(request, "after", int, SEQ_MAX))
         wait_s = _query_number(request, "wait_s", float, math.inf)
-        entries = await self.log.wait(int(after), min(wait_s, WAIT_S_MAX))
-        return _json({"entries": entries, "last_seq": self.log.last_seq})
+        self.barrier.asked(node, after, int(_query_number(request, "low", int, SEQ_MAX)))
+        self._trim()
+        page = await self.log.wait(after, min(wait_s, WAIT_S_MAX))
+        if page.upto == page.last_seq and after <= page.last_seq:
+            self.barrier.grant(node, page.upto)
+        return _json(page)
+
+    def _trim(self) -> None:
+        low = self.barrier.low()
+        if self.log.invalidations_upto(low) >= TRIMMED_AT_ONCE:
+            self.log.trim(low)
+
+    async def take_leave(self, request: Request) -> Response:
+        """A node serves no more: nobody needs to wait for it."""
+        name = require_node(request, self.tokens)
+        if name != request.path_params["name"]:
+            raise HTTPException(403, "the token names another node")
+        self.barrier.left(_instance(request, name))
+        return JSONResponse({})
+
+    async def remove_node(self, request: Request) -> Response:
+        """An operator says that a node will not come back."""
+        require_operator(request, self.tokens)
+        return JSONResponse({"removed": self.barrier.remove(request.path_params["name"])})
 
     async def take_report(self, request: Request) -> Response:
         """Keep a node's status; a node may report under its own name only."""
@@ -87,21 +120,19 @@ class Control:
         return Response(exposition(self.nodes), media_type=CONTENT_TYPE)
 
 
-def control_app(
-    log: Log, nodes: Nodes, load: Callable[[], Config], tokens: Tokens, names: Collection[str]
-) -> Starlette:
+def control_app(control: Control, names: Collection[str]) -> Starlette:
     """The ASGI application.
 
-    `load` reads the configuration file again, and raises ConfigError when it cannot be used.
     `names` are those control is reached by, with or without port (its listen address, a container's
     name); `localhost` and the loopback addresses always are. Whoever ends the process calls
     `log.close()` first, so that nodes in a long poll do not hold it up.
     """
-    control = Control(log, nodes, load, tokens)
     routes = [
         _route("/health", control.health),
         _route("/nodes", control.list_nodes),
         _route("/nodes/{name}", control.take_report, "POST"),
+        _route("/nodes/{name}", control.remove_node, "DELETE"),
+        _route("/nodes/{name}/leave", control.take_leave, "POST"),
         _route("/log", control.follow_log),
         _route("/reload", control.reload, "POST"),
         _route("/metrics", control.metrics),
@@ -123,6 +154,11 @@ def _route(
 
 def _json(value: Any) -> Response:
     return Response(msgspec.json.encode(value), media_type="application/json")
+
+
+def _instance(request: Request, name: str) -> Instance:
+    query = request.query_params
+    return Instance(name, query.get("instance", "")[:INSTANCE_MAX], query.get("serves") == "1")
 
 
 def _query_number(request: Request, name: str, kind: type[int] | type[float], most: float) -> float:

@@ -3,35 +3,62 @@ up from the last entry it applied."""
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import httpx
 import msgspec
 
-from edgecache.control.log import Entry
+from edgecache.control.log import Entry, Page
 from edgecache.control.nodes import Status
 
-WAIT_S = 25.0  # below control's bound of 30
+WAIT_S = 1.0  # a third of the lease that each answer gives
 ANSWER_S_MAX = 10.0  # beyond the wait, for the answer itself
 BACK_OFF_S_FIRST = 0.25
-BACK_OFF_S_MAX = 15.0  # a control that came back is followed again within this
+BACK_OFF_S_MAX = 2.0  # a control that came back is followed again within this
 DOUBLINGS_MAX = 16  # past the longest back-off; keeps the power small
 IDLE_S_MAX = 0.2  # between polls that brought nothing, in case control does not wait
+LEAVE_S_MAX = 1.0
 
 
-class Page(msgspec.Struct, frozen=True):
-    """What control answers to a poll. `last_seq` is the number of its newest entry."""
+class Follower(Protocol):
+    """What a node does with the log."""
 
-    entries: list[Entry]
-    last_seq: int
+    def begin(self, page: Page) -> bool:
+        """A page has come; False when it is of another log, to be followed from its start."""
+        ...
+
+    def apply(self, entry: Entry) -> Awaitable[None] | None:
+        """Take over the next entry."""
+        ...
+
+    def confirm(self, asked_at: float) -> None:
+        """All that there was when control was asked, at this time, has been applied."""
+        ...
+
+    @property
+    def low(self) -> int:
+        """Nothing stored or under way is older than this number."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BusWorld:
+    """What a bus needs from outside: the tier's clock, a way to wait, [0, 1), random bytes."""
+
+    clock: Callable[[], float]
+    pause: Callable[[float], Awaitable[None]]
+    random: Callable[[], float]
+    random_bytes: Callable[[int], bytes]
 
 
 class Bus:
     """What a node asks of control. `client` has control's address as its base and no proxy.
 
-    `token` gives a fresh node token, `pause` waits for seconds, `random` gives [0, 1).
+    `token` gives a fresh node token.
     """
 
     def __init__(
@@ -39,39 +66,54 @@ class Bus:
         name: str,
         client: httpx.AsyncClient,
         token: Callable[[], str],
-        pause: Callable[[float], Awaitable[None]],
-        random: Callable[[], float],
+        world: BusWorld,
+        *,
+        serves: bool = False,
     ) -> None:
+        """`serves`: the node goes on serving without a lease."""
         self._name = name
         self._client = client
         self._token = token
-        self._pause = pause
-        self._random = random
+        self._world = world
+        self._serves = serves
+        self._instance = world.random_bytes(8).hex()
         self.failures = 0  # polls failed in a row: above 0, control is away
 
-    async def follow(self, after: int, apply: Callable[[Entry], Awaitable[None] | None]) -> None:
+    async def follow(self, after: int, follower: Follower) -> None:
         """Apply every entry after number `after`, in order, until cancelled.
 
-        What `apply` raises ends it. When control's log was replaced by a shorter one, all of that
-        is applied from its start.
+        What `apply` raises ends it. Asking for what comes next says that all before is applied.
         """
         while True:
-            page = await self._poll(after)
+            asked_at = self._world.clock()
+            page = await self._poll(after, follower.low)
             if page is None:
                 self.failures += 1
-                await self._pause(back_off_s(self.failures, self._random()))
+                await self._world.pause(back_off_s(self.failures, self._world.random()))
                 continue
             self.failures = 0
-            if page.last_seq < after:
+            if not follower.begin(page) and after:
                 after = 0
                 continue
             for entry in page.entries:
-                applied = apply(entry)
+                applied = follower.apply(entry)
                 if inspect.isawaitable(applied):
                     await applied
-                after = entry.seq
-            if not page.entries:
-                await self._pause(self._random() * IDLE_S_MAX)
+            after = page.upto
+            if after == page.last_seq:
+                follower.confirm(asked_at)
+            if not page.entries and self._world.clock() - asked_at < WAIT_S / 2:
+                await self._world.pause(self._world.random() * IDLE_S_MAX)
+
+    async def leave(self) -> None:
+        """Tell control that this node serves no more; if it cannot be told, its lease runs out."""
+        with contextlib.suppress(httpx.HTTPError):
+            await self._client.post(
+                f"/nodes/{self._name}/leave",
+                params={"instance": self._instance, "serves": int(self._serves)},
+                headers=self._headers(),
+                timeout=LEAVE_S_MAX,
+            )
 
     async def report(self, status: Status) -> bool:
         """Tell control how this node is; False when control did not take it."""
@@ -87,8 +129,9 @@ class Bus:
             return False
         return answer.is_success
 
-    async def _poll(self, after: int) -> Page | None:
-        question: dict[str, Any] = {"after": after, "wait_s": WAIT_S}
+    async def _poll(self, after: int, low: int) -> Page | None:
+        question: dict[str, Any] = {"after": after, "wait_s": WAIT_S, "low": low}
+        question |= {"instance": self._instance, "serves": int(self._serves)}
         try:
             answer = await self._client.get(
                 "/log", params=question, headers=self._headers(), timeout=WAIT_S + ANSWER_S_MAX

@@ -16,6 +16,19 @@ MIGRATIONS = (
         " kind TEXT NOT NULL, body TEXT NOT NULL)",
         "CREATE INDEX log_by_kind ON log (kind, seq)",
     ),
+    (
+        "CREATE TABLE told (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        "INSERT INTO told VALUES ('epoch', lower(hex(randomblob(8)))), ('floor', '0')",
+        "CREATE TABLE invalidations ("
+        " seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, distribution TEXT NOT NULL,"
+        " caller_reference TEXT NOT NULL, created_at REAL NOT NULL, items TEXT NOT NULL,"
+        " soft INTEGER NOT NULL, completed_at REAL,"
+        " UNIQUE (distribution, caller_reference))",
+        "CREATE INDEX invalidations_open ON invalidations (seq) WHERE completed_at IS NULL",
+        "CREATE TABLE leases ("
+        " name TEXT NOT NULL, instance TEXT NOT NULL, serves INTEGER NOT NULL,"
+        " PRIMARY KEY (name, instance)) WITHOUT ROWID",
+    ),
 )
 """Statements from each version of the schema to the next; `user_version` counts those done."""
 

@@ -32,6 +32,8 @@ class Request:
     client: tuple[str, int] = ("", 0)  # the TCP peer, for logs and X-Forwarded-For
     tls: bytes = b""  # `version:cipher:handshake` of the viewer's connection; empty without TLS
     id: bytes = b""  # ours for it, X-Amz-Cf-Id; empty before it is given one
+    mark: int = 0  # of the tier that asks: the newest invalidation it knew; see store.marks
+    release: bytes | None = None  # the release it asks for; None: what our own table says
 
     @property
     def target(self) -> bytes:

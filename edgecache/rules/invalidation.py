@@ -1,69 +1,110 @@
-"""Invalidation by unsafe methods. Law: what a successful write may have changed is not served on.
+"""Invalidations. Law: nothing outside this file says which stored responses an item names.
 
-RFC 9111 §4.4. CloudFront's rules do not know it: there, invalidations are the operator's.
+CloudFront Developer Guide, "Invalidate files": a path is exact, or ends in `*`; it is matched
+against the path, and the query string where that is in the key; case counts; `#tag` names every
+object that carries the tag. Globs, hosts and prefixes are beyond CloudFront.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
 
-from edgecache.http.message import Request, Response, first_value
-from edgecache.rules.routing import Route
+from edgecache.config.model import Distribution
+from edgecache.http.message import Fields, combined_value
+from edgecache.rules.keys import read_key
 
-SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})  # RFC 9110 §9.2.1
-_ABSOLUTE = re.compile(rb"(https?)://([^/?#]*)([^#]*)", re.IGNORECASE)
-
-Target = tuple[bytes, bytes | None]
-
-
-def invalidated_targets(request: Request, head: Response, route: Route) -> list[Target]:
-    """Path and query of every URI whose stored responses a response to `request` invalidates."""
-    if route.distribution.semantics != "rfc9111" or request.method in SAFE_METHODS:
-        return []
-    if not 200 <= head.status < 400:  # "non-error": 2xx or 3xx
-        return []
-    targets = [(request.path, request.query)]
-    for name in (b"location", b"content-location"):
-        value = first_value(head.fields, name)
-        target = None if value is None else same_origin(value, request)
-        if target is not None:
-            targets.append(target)
-    return targets
+ITEM_CHARACTERS_MAX = 4_000  # CloudFront: "The maximum length of a path is 4,000 characters"
+TAG_CHARACTERS_MAX = 256
+TAGS_MAX = 50  # of one object; CloudFront ignores those beyond
+ALIASES = ("surrogate-key", "cache-tag", "xkey")  # Fastly's, Cloudflare's, Varnish's name for it
+_TAG = re.compile(r"[\x21-\x2b\x2d-\x7e]+")  # ASCII 33-126 without the comma
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
+_BLANK_OR_COMMA = re.compile(rb"[,\s]+")
 
 
-def same_origin(reference: bytes, request: Request) -> Target | None:
-    """Path and query of a URI reference, if it has the request's own origin (RFC 3986 §5.2)."""
-    absolute = _ABSOLUTE.fullmatch(reference)
-    if absolute is not None:
-        authority = absolute[2].lower().rpartition(b"@")[2]
-        host = authority if authority.endswith(b"]") else authority.partition(b":")[0]
-        if absolute[1].lower() != request.scheme or host != request.host:
-            return None
-        return _split(absolute[3] or b"/")
-    if reference.startswith(b"//") or re.match(rb"[A-Za-z][A-Za-z0-9+.\-]*:", reference):
-        return None
-    path_part = reference.partition(b"#")[0]
-    if path_part.startswith(b"/"):
-        return _split(path_part)
-    if not path_part or path_part.startswith(b"?"):
-        return _split(request.path + path_part)
-    return _split(request.path.rpartition(b"/")[0] + b"/" + path_part)
+class Kind(StrEnum):
+    """What an item is compared with."""
+
+    PATH = "path"  # the whole target, or its beginning when `*` stands last
+    TAG = "tag"  # a tag the origin gave the object
+    GLOB = "glob"  # the whole target; `*` and `?` anywhere
+    HOST = "host"  # the host the object was asked from, where that is in the key
+    PREFIX = "prefix"  # the beginning of the target, no character special
 
 
-def _split(target: bytes) -> Target:
-    path, mark, query = target.partition(b"?")
-    return _without_dots(path), query if mark else None
+Item = tuple[Kind, str]
 
 
-def _without_dots(path: bytes) -> bytes:
-    """RFC 3986 §5.2.4; empty segments stay, as they do in keys."""
-    segments = path.removeprefix(b"/").split(b"/")
-    kept: list[bytes] = []
-    for segment in segments:
-        if segment == b"..":
-            del kept[-1:]
-        elif segment != b".":
-            kept.append(segment)
-    if segments[-1] in (b".", b".."):
-        kept.append(b"")
-    return b"/" + b"/".join(kept)
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What items are compared with: a stored response, or one that is on its way.
+
+    `target` is the path, with `?` and the query where that is in the key. `tags` None: not known
+    yet, so that any tag may be its.
+    """
+
+    distribution: str
+    target: bytes
+    host: bytes = b""
+    tags: tuple[bytes, ...] | None = ()
+
+
+def subject_of(key: bytes, tags: tuple[bytes, ...] | None) -> Subject:
+    """The subject a cache key stands for."""
+    told = read_key(key)
+    target = told.path if told.query is None else told.path + b"?" + told.query
+    return Subject(told.distribution, target, told.host, tags)
+
+
+def items_of(paths: Iterable[str]) -> tuple[Item, ...]:
+    """The items of a CloudFront batch: `/path`, `/path*` or `#tag`. ValueError names a bad one."""
+    return tuple(item(Kind.TAG if text.startswith("#") else Kind.PATH, text) for text in paths)
+
+
+def item(kind: Kind, text: str) -> Item:
+    """One item, as it is compared. ValueError says what is wrong with it."""
+    value = text.removeprefix("#").lower() if kind is Kind.TAG else text
+    if kind is Kind.TAG:
+        if not _TAG.fullmatch(value) or len(value) > TAG_CHARACTERS_MAX:
+            raise ValueError(f"{text!r} is not # and a tag of at most {TAG_CHARACTERS_MAX} letters")
+        return kind, value
+    if len(value) > ITEM_CHARACTERS_MAX:
+        raise ValueError(f"{text[:40]!r}... is longer than {ITEM_CHARACTERS_MAX} characters")
+    if not _VISIBLE.fullmatch(value):
+        raise ValueError(f"{text!r}: blanks and letters beyond ASCII must be percent-encoded")
+    if kind is Kind.HOST:
+        return kind, value.lower()
+    if not value.startswith("/"):
+        raise ValueError(f"{text!r} does not start with /")
+    return kind, value
+
+
+def with_root(items: tuple[Item, ...], root_object: str) -> tuple[Item, ...]:
+    """The items, and for `/` also the object that stands for it (default root object)."""
+    if not root_object or (Kind.PATH, "/") not in items:
+        return items
+    return (*items, (Kind.PATH, f"/{root_object}"))
+
+
+def tags_of(fields: Fields, distribution: Distribution) -> tuple[bytes, ...]:
+    """The tags an origin's response carries: lower case, each once, at most TAGS_MAX."""
+    found: dict[bytes, None] = {}
+    if distribution.cache_tag_header:
+        listed = combined_value(fields, distribution.cache_tag_header.lower().encode())
+        found.update(dict.fromkeys(_tags((listed or b"").split(b","))))
+    if distribution.cache_tag_aliases:
+        for name in ALIASES:
+            value = combined_value(fields, name.encode())
+            if value is not None:
+                found.update(dict.fromkeys(_tags(_BLANK_OR_COMMA.split(value))))
+    return tuple(found)[:TAGS_MAX]
+
+
+def _tags(members: Iterable[bytes]) -> Iterable[bytes]:
+    for member in members:
+        tag = member.strip().lower()
+        if len(tag) <= TAG_CHARACTERS_MAX and _TAG.fullmatch(tag.decode("latin-1")):
+            yield tag

@@ -7,6 +7,7 @@ The encoding is injective: every part is preceded by its length, lists by their 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 
 from edgecache.config.model import CachePolicy, HeaderSelection, Selection
@@ -21,6 +22,17 @@ TARGET_URI = CachePolicy(
     query_strings=Selection(behavior="all"),
 )
 Part = tuple[str, tuple[bytes | None, ...]]
+_PART = re.compile(rb"([a-z-]+)([0-9]+);")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTold:
+    """What a key says of the object: `query` None and `host` empty where they are not in it."""
+
+    distribution: str
+    path: bytes
+    query: bytes | None
+    host: bytes
 
 
 def cache_key(request: Request, route: Route) -> bytes:
@@ -83,6 +95,38 @@ def has_query(policy: CachePolicy) -> bool:
 def has_cookies(policy: CachePolicy) -> bool:
     """Whether any cookie is in the key."""
     return policy.cookies.behavior != "none"
+
+
+def read_key(key: bytes) -> KeyTold:
+    """A key, read back; a query of chosen parameters is put together as the origin was sent it."""
+    (distribution, path), rest = _read_values(key, 2)
+    query: bytes | None = None
+    host = b""
+    while rest:
+        found = _PART.match(rest)
+        assert found is not None, "not a key"
+        values, rest = _read_values(rest[found.end() :], int(found[2]))
+        if found[1] == b"query":
+            query = values[0] if len(values) == 1 else _joined(values)
+        elif found[1] == b"header" and values[0] == b"host":
+            host = values[1] or b""
+    return KeyTold((distribution or b"").decode(), path or b"", query, host)
+
+
+def _joined(values: tuple[bytes | None, ...]) -> bytes | None:
+    names = [name or b"" for name in values[::2]]
+    pairs = zip(names, values[1::2], strict=True)
+    query = b"&".join(name if value is None else b"%b=%b" % (name, value) for name, value in pairs)
+    return query if values else None
+
+
+def _read_values(data: bytes, count: int) -> tuple[tuple[bytes | None, ...], bytes]:
+    values: list[bytes | None] = []
+    for _ in range(count):
+        size, _, data = data.partition(b":")
+        values.append(None if size == b"-" else data[: int(size)])
+        data = data if size == b"-" else data[int(size) :]
+    return tuple(values), data
 
 
 def _header(request: Request, name: bytes) -> bytes | None:

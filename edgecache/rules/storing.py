@@ -16,8 +16,8 @@ from edgecache.rules.freshness import (
     directives_of,
     response_directives,
 )
-from edgecache.rules.invalidation import same_origin
 from edgecache.rules.routing import Route
+from edgecache.rules.unsafe_methods import same_origin
 from edgecache.rules.verdicts import StoreReason
 
 # Final statuses whose meaning for a cache we know (RFC 9111 §3, "understood"); 206 and 304 apart.

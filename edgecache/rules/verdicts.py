@@ -23,6 +23,8 @@ class MissReason(StrEnum):
     DISABLED = "disabled"  # the cache policy switches caching off
     REQUEST = "request"  # the request's own directives ask for a newer answer
     RANGE = "range"  # a part of an object that is not stored whole
+    INVALIDATED = "invalidated"  # an invalidation came after it was stored
+    UNCONFIRMED = "unconfirmed"  # stored, but an invalidation may not have reached us
     ERROR = "error"  # the error is known: only the page that stands for it is fetched
 
 
@@ -38,6 +40,8 @@ FORWARDED = {
     MissReason.DISABLED: "bypass",
     MissReason.REQUEST: "request",
     MissReason.RANGE: "partial",
+    MissReason.INVALIDATED: "uri-miss",
+    MissReason.UNCONFIRMED: "stale",
     MissReason.ERROR: "bypass",
 }
 
@@ -57,6 +61,7 @@ class StoreReason(StrEnum):
     TOO_LARGE = "too-large"
     TRUNCATED = "truncated"
     REQUEST = "request"  # the request carried no-store
+    INVALIDATED = "invalidated"  # an invalidation came while it was fetched
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from edgecache.http.writing import response_head
 from edgecache.rules.routing import RouteTable
 from edgecache.store.entry import Entry
 from edgecache.tier.answer import Found, Outcome
+from edgecache.upstream.peer_fields import MARK
 
 _MADE_ANEW = frozenset({b"age", b"cache-status", b"x-amz-cf-id"})
 ID_LINE = b"X-Amz-Cf-Id: "
@@ -34,6 +35,7 @@ class Answer:
         "entry",
         "fields",
         "has_id",
+        "mark",
         "own_id",
         "result",
         "route",
@@ -48,6 +50,9 @@ class Answer:
         self.route = found.route
         self.until = found.until
         self.table = table
+        # Where the answer tells it, it is made anew once the entry was checked again.
+        told = first_value(fields, MARK) is not None
+        self.mark: int | None = found.entry.mark if told else None
         self.status = outcome.status
         self.result = outcome.result
         body = outcome.body
@@ -72,6 +77,8 @@ class Answer:
 
     def is_for(self, found: Found, table: RouteTable) -> bool:
         """Whether it was made of the same conclusion, under the same configuration."""
+        if self.mark is not None and self.mark != found.entry.mark:
+            return False
         return self.route is found.route and self.until == found.until and self.table is table
 
     def head(self, now: float) -> bytes:

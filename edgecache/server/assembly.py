@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from random import random
 
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
 from edgecache.config.model import Config, Location
 from edgecache.config.secrets import Secrets, SecretsError, load_secrets
-from edgecache.control.bus import Bus
+from edgecache.control.bus import Bus, BusWorld
 from edgecache.control.tokens import Purpose, Tokens
 from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.observe.counters import Counters
@@ -32,6 +33,7 @@ from edgecache.server.request_ids import RequestIds
 from edgecache.server.telling import Teller
 from edgecache.server.tls import Certificate, TlsPort, load_certificates
 from edgecache.server.world import Tasks, pause, random_bytes, steady_clock, wall_clock
+from edgecache.store.marks import Marks
 from edgecache.store.memory import MemoryStore
 from edgecache.tier.front import Front, FrontWorld, PeerFront, ViewerFront, product_name
 from edgecache.tier.tier import Tier
@@ -61,6 +63,8 @@ class Assembly:
         self._counters = Counters()
         self._pool = Pool(Network(), self.clock)
         self._tasks = Tasks()
+        # A node waits for control's word before it trusts what it has.
+        self._marks = Marks(float("inf") if config.control is None else 0.0)
 
     def edge(self, location: Location) -> Node:
         """A worker of an edge location."""
@@ -100,7 +104,8 @@ class Assembly:
 
     def _peer(self, listen: str, fallback: Upstream | None) -> PeerUpstream:
         address = parse_listen(listen, self.config.state_dir)
-        return PeerUpstream(self._pool, endpoint_of(address), self._credentials().issue, fallback)
+        endpoint, credential = endpoint_of(address), self._credentials().issue
+        return PeerUpstream(self._pool, endpoint, credential, fallback, self._marks)
 
     def _credentials(self) -> PeerCredentials:
         return PeerCredentials(
@@ -115,6 +120,7 @@ class Assembly:
             self._counters,
             min(limits.object_bytes_max, memory_bytes // 2),
             limits.waiters_max,
+            self._marks,
         )
         return Tier(name, MemoryStore(memory_bytes), upstream, world)
 
@@ -158,9 +164,10 @@ class Assembly:
         def client() -> httpx.AsyncClient:
             return httpx.AsyncClient(base_url=url, trust_env=False)
 
-        return Bus(
-            self.name, client(), lambda: tokens.issue(Purpose.NODE, self.name), pause, random
-        )
+        world = BusWorld(self.clock, pause, random, random_bytes)
+        serves = self.config.on_partition == "serve"
+        token = partial(tokens.issue, Purpose.NODE, self.name)
+        return Bus(self.name, client(), token, world, serves=serves)
 
 
 def https_port(location: Location) -> int:

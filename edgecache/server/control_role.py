@@ -13,7 +13,8 @@ from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.config.secrets import load_secrets
 from edgecache.control import explain_nodes
-from edgecache.control.app import control_app
+from edgecache.control.app import Control, control_app
+from edgecache.control.barrier import Barrier
 from edgecache.control.exchange import exchange
 from edgecache.control.explain import World, explain_route
 from edgecache.control.log import Log, ensure_config
@@ -28,11 +29,15 @@ def control_application(config: Config, path: Path) -> tuple[Starlette, Callable
     """The application, and what to call when the process is about to end."""
     assert config.control is not None
     secrets = load_secrets(config.state_dir, os.environ)
-    log = Log(State(Path(config.state_dir)), wall_clock)
+    state = State(Path(config.state_dir))
+    log = Log(state, wall_clock)
     ensure_config(log, config)
     tokens = Tokens([*secrets.operator.values()], wall_clock)
     names = [tcp_address(config.control.listen).host]
-    app = control_app(log, Nodes(steady_clock()), lambda: load(path), tokens, names)
+    clock = steady_clock()
+    barrier = Barrier(state, clock)
+    control = Control(log, Nodes(clock), barrier, lambda: load(path), tokens)
+    app = control_app(control, names)
     peers = PeerCredentials(Tokens([*secrets.peer.values()], wall_clock), "control", wall_clock)
     nodes = explain_nodes.Nodes(exchange, peers.issue)
     world = World(wall_clock, nodes, secrets.viewer)

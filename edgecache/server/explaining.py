@@ -80,7 +80,7 @@ class Explaining:
         return None if where is None else (where.request, where.route)
 
     def _looked_up(self, tier: Tier, request: Request, route: Route, now: float) -> TierStory:
-        entries = tier.store.peek(cache_key(request, route))
+        entries = tier.standing.peek(cache_key(request, route))
         if not entries:
             return self._told(Now.FETCH, MissReason.ABSENT)
         own = next((e for e in entries if answers(e.selected, request.fields)), None)

@@ -17,6 +17,7 @@ from edgecache.server.pages import page
 from edgecache.server.request_ids import RequestIds
 from edgecache.server.telling import Teller
 from edgecache.server.tls import TlsPort
+from edgecache.store.marks import Marks
 from edgecache.tier.answer import Found, Outcome, Refusal
 from edgecache.tier.front import Front
 
@@ -38,11 +39,13 @@ class Listener:
     scheme: bytes = b"http"
     tls: TlsPort | None = None
     explains: Callable[[Request, float], bytes] | None = None  # a reply to our own, or nothing
+    marks: Marks = field(init=False)  # of the tier behind the front
     head_limits: HeadLimits = field(init=False)
     connections: set[Connection] = field(default_factory=set)
     touched: set[bytes] = field(default_factory=set)  # keys hit through the memo
 
     def __post_init__(self) -> None:
+        self.marks = self.front.tier.world.marks
         self.head_limits = HeadLimits(
             self.limits.head_bytes_max, self.limits.url_bytes_max, self.limits.fields_max
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from edgecache.rules.routing import RouteTable
 from edgecache.server.answering import Answer
 from edgecache.server.telling import Asked
+from edgecache.store.marks import Marks
 
 HEADS_MAX = 8_192  # heads are chosen by strangers; nginx's keys_zone=10m holds ten times as many
 HEAD_BYTES_MAX = 4_096  # a browser's head with cookies; longer ones are read anew each time
@@ -31,13 +32,20 @@ class Memo:
         self._heads_max = heads_max
         self._by_head: dict[bytes, Remembered] = {}
 
-    def recall(self, head: bytes, table: RouteTable, now: float) -> Remembered | None:
+    def recall(self, head: bytes, table: RouteTable, marks: Marks, now: float) -> Remembered | None:
         """What was concluded for these bytes, if its lease stands."""
         remembered = self._by_head.get(head)
         if remembered is None:
             return None
         answer = remembered.answer
-        if answer.entry.alive and answer.table is table and now < answer.until:
+        entry = answer.entry
+        if (
+            entry.alive
+            and answer.table is table
+            and now < answer.until
+            and now < marks.lease_until
+            and (entry.mark == marks.last or (marks.stands(entry) and entry.stale_from is None))
+        ):
             return remembered
         del self._by_head[head]
         return None

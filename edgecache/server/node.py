@@ -16,13 +16,16 @@ from typing import Any
 import msgspec
 
 from edgecache.config.model import Config
+from edgecache.control.barrier import LEASE_S
 from edgecache.control.bus import Bus
-from edgecache.control.log import Entry, Kind
+from edgecache.control.invalidations import read_entry
+from edgecache.control.log import Entry, Kind, Page
 from edgecache.control.nodes import Status
 from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.rules.routing import compile_routes
 from edgecache.server.listener import Listener
 from edgecache.server.tls import Certificate
+from edgecache.tier.sweep import Sweep
 
 logger = logging.getLogger("edgecache.server")
 
@@ -52,7 +55,12 @@ class Node:
     certificates: Callable[[Config], tuple[Certificate, ...]] | None = None  # may block
     native_keys: Callable[[], Mapping[str, str]] = dict  # secrets of viewers' tokens, by id
     generation: int = 0
+    sweep: Sweep = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        tier = self.listener.front.tier
+        self.sweep = Sweep(tier.standing, tier.flights, tier.world.marks)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "lifespan", "requests are the viewer protocol's"
@@ -67,8 +75,9 @@ class Node:
         settle_memory()
         self._keep(self._tick())
         self._keep(self._keep_log())
+        self._keep(self._keep_swept())
         if self.bus is not None:
-            self._keep(self.bus.follow(0, self.apply))
+            self._keep(self.bus.follow(0, self))
             self._keep(self._report(self.bus))
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
@@ -77,12 +86,29 @@ class Node:
         self._tasks.append(task)
 
     async def _stop(self) -> None:
+        if self.bus is not None:
+            await self.bus.leave()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_FLUSH_S_MAX):
                 await self._flush()
+
+    def begin(self, page: Page) -> bool:
+        """See bus.Follower."""
+        same = page.epoch == self.listener.marks.epoch
+        self.listener.marks.begin(page.epoch, page.floor)
+        return same
+
+    def confirm(self, asked_at: float) -> None:
+        """Nothing newer was accepted before control was asked: a lease from then on."""
+        self.listener.marks.lease_until = asked_at + LEASE_S
+
+    @property
+    def low(self) -> int:
+        """See bus.Follower."""
+        return self.sweep.low
 
     async def apply(self, entry: Entry) -> None:
         """Take over what an entry of the log says; kinds of a newer control are passed over."""
@@ -93,6 +119,8 @@ class Node:
             self.generation = entry.seq
             if self.bus is not None:
                 await self.bus.report(self._status())
+        elif entry.kind == Kind.INVALIDATION:
+            self.listener.marks.apply(read_entry(entry))
 
     async def _renew(self, config: Config) -> None:
         """The certificates of a new configuration; what cannot be read leaves the former ones."""
@@ -108,6 +136,13 @@ class Node:
         while True:
             await asyncio.sleep(TICK_S)
             self.listener.sweep()
+
+    async def _keep_swept(self) -> None:
+        """Free what invalidations have named, a little at a time."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            for _ in iter(self.sweep.step, False):
+                await asyncio.sleep(0)  # a turn for everyone else
 
     async def _keep_log(self) -> None:
         while True:

@@ -109,7 +109,7 @@ class Connection(asyncio.Protocol):
         if not self._held:
             self.began = now
             if listener.memo is not None:
-                known = listener.memo.recall(data, listener.front.table, now)
+                known = listener.memo.recall(data, listener.front.table, listener.marks, now)
                 if known is not None and known.asked.session is self.session:
                     self._write_answer(known.answer, known.asked, now)
                     return

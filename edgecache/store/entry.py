@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgecache.http.message import Response
 from edgecache.rules.freshness import Assessment, assess
 from edgecache.rules.parts import Part
@@ -13,8 +15,8 @@ ENTRY_OVERHEAD_BYTES = 600
 
 
 class Entry:
-    """A stored response, whole or in part. Never changed but for `alive`, `used` and the remembered
-    assessment, which is a pure function of the facts and the route."""
+    """A stored response, whole or in part. Never changed but for `alive`, `used`, `mark` with
+    `stale_from`, and the remembered assessment: a pure function of the facts and the route."""
 
     __slots__ = (
         "_assessed",
@@ -24,8 +26,11 @@ class Entry:
         "body",
         "head",
         "key",
+        "mark",
         "part",
         "selected",
+        "stale_from",
+        "tags",
         "used",
     )
 
@@ -36,12 +41,18 @@ class Entry:
         body: bytes,
         selected: Selected = (),
         part: Part | None = None,
+        *,
+        mark: int = 0,
+        tags: tuple[bytes, ...] = (),
     ) -> None:
         self.key = key
         self.head = head
         self.body = body
         self.selected = selected
         self.part = part  # None: `body` is the whole
+        self.mark = mark  # see store.marks
+        self.tags = tags  # by which invalidations may name it
+        self.stale_from: float | None = None  # epoch seconds; of a soft invalidation
         self.alive = False  # set by the store that holds it
         self.used = False  # set on a hit, drained by the store: a lossy hint of recency
         self.answer: object = None  # what a front made of it for the wire, kept with it
@@ -52,9 +63,18 @@ class Entry:
         """What the facts mean under `route`'s policy, worked out once for each."""
         if self._route is route and self._assessed is not None:
             return self._assessed
-        self._assessed = assess(self.head, route)
+        found = assess(self.head, route)
+        if self.stale_from is not None:
+            lived_s = found.age(self.head.received_at, self.stale_from)
+            found = replace(found, lifetime_s=min(found.lifetime_s, lived_s))
+        self._assessed = found
         self._route = route
-        return self._assessed
+        return found
+
+    def make_stale(self, at: float) -> None:
+        """From `at` (epoch seconds) on it is as old as one whose lifetime has ended."""
+        self.stale_from = at
+        self._assessed = self.answer = None
 
     @property
     def size_bytes(self) -> int:

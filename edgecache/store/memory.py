@@ -108,6 +108,10 @@ class MemoryStore:
     def __len__(self) -> int:
         return len(self._ring)
 
+    def keys(self) -> list[bytes]:
+        """Every key, in no order that means anything."""
+        return list(self._ring)
+
     def __iter__(self) -> Iterator[Entry]:
         for key in list(self._ring):
             yield from self._ring.peek(key)

@@ -130,6 +130,7 @@ class Outcome:
     trace: CacheStatus = field(default_factory=CacheStatus)
     age_s: int | None = None
     not_stored: StoreReason | None = None
+    mark: int = 0  # which invalidations it is newer than
 
     def as_head(self, now: float) -> Response:
         """The outcome's head as an upstream's response, for an outer tier."""

@@ -8,7 +8,7 @@ from edgecache.http.dates import format_date
 from edgecache.http.fields import end_to_end
 from edgecache.http.message import Response, first_value
 from edgecache.rules.forwarding import forwarded
-from edgecache.rules.invalidation import invalidated_targets
+from edgecache.rules.invalidation import tags_of
 from edgecache.rules.keys import cache_key
 from edgecache.rules.quotas import outgrows_quota
 from edgecache.rules.replying import plan_reply
@@ -20,11 +20,12 @@ from edgecache.rules.storing import (
     refusal_to_store,
     storable_fields,
 )
+from edgecache.rules.unsafe_methods import invalidated_targets
 from edgecache.rules.upgrade import upgrading
 from edgecache.rules.variants import selected_by
 from edgecache.rules.verdicts import MissReason, StoreReason
 from edgecache.store.entry import Entry
-from edgecache.store.memory import MemoryStore
+from edgecache.store.standing import Standing
 from edgecache.tier.answer import CacheStatus, Errand, Found, Outcome, Result
 from edgecache.tier.build import from_entry, from_reply
 from edgecache.tier.compress import compressed
@@ -44,19 +45,25 @@ class Answered:
     reply: Reply
     on_interim: OnInterim
 
+    @property
+    def mark(self) -> int:
+        """Which invalidations the reply is newer than."""
+        assert self.reply.mark is not None
+        return self.reply.mark
+
 
 class Asking:
     """The upstream side of a tier."""
 
     def __init__(
-        self, store: MemoryStore, flights: Flights, upstream: Upstream, world: TierWorld
+        self, store: Standing, flights: Flights, upstream: Upstream, world: TierWorld
     ) -> None:
         self._store = store
         self._flights = flights
         self._upstream = upstream
         self._world = world
         self._receiving = Receiving(store, flights, world)
-        self._failures = Failures()
+        self._failures = Failures(world.marks)
 
     async def pass_through(
         self, errand: Errand, body: Body | None, on_interim: OnInterim = None
@@ -81,15 +88,23 @@ class Asking:
     ) -> Outcome:
         """Ask for everyone who waits on `flight` (None: for this viewer alone), and store."""
         landing = Landing(Ending.ABANDONED)
+        mark = self.mark_now(errand)
         try:
             outcome, landing = await self._ask(errand, flight, on_interim)
         except UpstreamError as error:
-            self._failures.failed(errand, error, self._world.clock())
+            self._failures.failed(errand, error, self._world.clock(), mark)
             landing = Landing(Ending.FAILED, error=error)
             return self.after_failure(errand, error)
         finally:
             self._land(errand, flight, landing)
         return outcome
+
+    def mark_now(self, errand: Errand) -> int:
+        """Which invalidations an answer is newer than whose asking begins now.
+
+        Who asks may know newer ones than we: they were accepted before this asking, too.
+        """
+        return max(self._world.marks.last, errand.request.mark)
 
     async def refresh(self, errand: Errand, flight: Flight) -> None:
         """Lead a flight that no viewer waits for."""
@@ -129,6 +144,8 @@ class Asking:
     async def _ask(
         self, errand: Errand, flight: Flight | None, on_interim: OnInterim
     ) -> tuple[Outcome, Landing]:
+        if errand.stale is not None and not self._store.stands(errand.stale):
+            errand = replace(errand, stale=None, validate=False)
         asked = question(errand, self._store.variants(errand.key))
         self._world.counters.misses[errand.why] += 1
         reply = await self._fetch(Call(asked.request, errand.route, None, on_interim))
@@ -139,11 +156,12 @@ class Asking:
             if entry is None:  # of none we know: ask for the whole
                 again = replace(errand, stale=None, validate=False, why=MissReason.EXPIRED)
                 return await self._ask(again, flight, on_interim)
-            return self._validated(errand, entry, reply.head), Landing(Ending.STORED)
+            return self._validated(errand, entry, reply), Landing(Ending.STORED)
         if reply.head.status >= 500:
             outcome = self._stale_instead(errand, cut_off=False)
             if outcome is not None:
-                self._failures.stood_in(errand, reply.head.status, self._world.clock())
+                now, mark = self._world.clock(), reply.mark or 0
+                self._failures.stood_in(errand, reply.head.status, now, mark)
                 reply.body.close()
                 return outcome, Landing(Ending.UNCACHEABLE)
         return await self._receive(errand, flight, Answered(asked, reply, on_interim))
@@ -179,14 +197,16 @@ class Asking:
             return outcome, Landing(Ending.UNCACHEABLE)
         return self._receiving.whole(errand, flight, reply)
 
-    def _validated(self, errand: Errand, stale: Entry, answer: Response) -> Outcome:
+    def _validated(self, errand: Errand, stale: Entry, reply: Reply) -> Outcome:
         """A 304: the entry lives on with the new fields (RFC 9111 §4.3.4)."""
-        head = refreshed(stale.head, answer)
+        head = refreshed(stale.head, reply.head)
         selected = stale.selected
         if errand.route.distribution.semantics == "rfc9111":
             selected = selected_by(errand.request.fields, head.fields)
         kept = replace(head, fields=storable_fields(head, errand.route))
-        entry = Entry(errand.key, kept, stale.body, selected)
+        tags = tags_of(kept.fields, errand.route.distribution)
+        mark = reply.mark or 0
+        entry = Entry(errand.key, kept, stale.body, selected, mark=mark, tags=tags)
         stored = self._renew(errand, entry)
         now = self._world.clock()
         plan = plan_reply(errand.request, head, len(entry.body), now)
@@ -211,7 +231,8 @@ class Asking:
             return
         if head_agrees(stale.head, len(stale.body), answer):
             head = refreshed(stale.head, answer)
-            self._store.put(Entry(errand.key, head, stale.body, stale.selected))
+            body, chosen = stale.body, stale.selected
+            self._store.put(Entry(errand.key, head, body, chosen, mark=stale.mark, tags=stale.tags))
         else:
             self._store.remove(errand.key)
 
@@ -219,6 +240,10 @@ class Asking:
         stale, route, now = errand.stale, errand.route, self._world.clock()
         if stale is None or stale.part is not None or errand.why is MissReason.REQUEST:
             return None
+        if not self._store.stands(stale):
+            return None
+        if not self._world.marks.confirmed(errand.request.mark, now):
+            return None  # an invalidation may have come that we have not heard of
         if route.distribution.semantics == "rfc9111" and refuses_stale(errand.request.fields):
             return None
         if not serves_on_error(stale.head, stale.assessment(route), now, cut_off=cut_off):
@@ -231,11 +256,14 @@ class Asking:
         """Ask, and take from the answer what must not pass through us."""
         counters = self._world.counters
         counters.upstream_requests += 1
+        mark = max(self._world.marks.last, call.request.mark)
+        call.request = replace(call.request, mark=mark)
         try:
             reply = await self._upstream.fetch(call)
         except UpstreamError as error:
             counters.upstream_errors[error.fault] += 1
             raise
+        reply.mark = mark if reply.mark is None else min(mark, reply.mark)
         fields = passable_fields(end_to_end(reply.head.fields), call.route)
         if first_value(fields, b"date") is None:  # RFC 9110 §6.6.1: a recipient adds it
             fields = (*fields, (b"date", format_date(reply.head.received_at)))

@@ -33,6 +33,7 @@ def from_entry(
         result=result,
         trace=trace,
         age_s=int(assessment.age(entry.head.received_at, now)),
+        mark=entry.mark,
     )
 
 
@@ -59,6 +60,7 @@ def from_fill(fill: Fill, errand: Errand, now: float, *, leading: Response | Non
         result=Result.HIT if joined else Result.MISS,
         trace=trace,
         age_s=age_of_fill(fill, errand, now) if joined else None,
+        mark=fill.mark,
     )
 
 
@@ -90,6 +92,7 @@ def from_reply(reply: Reply, errand: Errand, now: float, result: Result) -> Outc
         length=_announced(head.fields, request, plan, length),
         result=result,
         trace=trace,
+        mark=reply.mark or 0,
     )
 
 

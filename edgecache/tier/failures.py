@@ -13,6 +13,7 @@ from cachetools import LRUCache
 
 from edgecache.rules.error_pages import error_caching_s
 from edgecache.rules.routing import Route
+from edgecache.store.marks import Marks
 from edgecache.tier.answer import Errand
 from edgecache.upstream.base import Fault, UpstreamError
 
@@ -28,12 +29,14 @@ class Failure:
     where: str
     route: Route  # of one generation: a changed configuration is tried at once
     until: float  # epoch seconds
+    mark: int  # of the asking that failed
 
 
 class Failures:
     """What failed a moment ago, by key; the least recently met forgotten first."""
 
-    def __init__(self, keys_max: int = KEYS_MAX) -> None:
+    def __init__(self, marks: Marks, keys_max: int = KEYS_MAX) -> None:
+        self._marks = marks
         self._by_key: LRUCache[bytes, Failure] = LRUCache(keys_max)
 
     def known(self, errand: Errand, now: float) -> Failure | None:
@@ -41,29 +44,30 @@ class Failures:
         failure = self._by_key.get(errand.key)
         if failure is None or failure.route is not errand.route or now >= failure.until:
             return None
-        return failure
+        return failure if self._marks.passes(errand.key, failure.mark) else None
 
-    def failed(self, errand: Errand, error: UpstreamError, now: float) -> None:
-        """Upstream gave nothing. Trouble of our own, or of one body, is not remembered."""
+    def failed(self, errand: Errand, error: UpstreamError, now: float, mark: int) -> None:
+        """Upstream, asked at `mark`, gave nothing. Trouble of our own, or of one body, is not
+        remembered."""
         if error.fault not in _OF_THE_MOMENT:
-            self._note(errand, error.status, now, error.fault, error.where)
+            until = self._until(errand, error.status, now)
+            self._note(errand, Failure(error.fault, error.where, errand.route, until, mark))
 
-    def stood_in(self, errand: Errand, status: int, now: float) -> None:
+    def stood_in(self, errand: Errand, status: int, now: float, mark: int) -> None:
         """Upstream answered with a 5xx, and a stale copy was given instead."""
-        self._note(errand, status, now)
+        until = self._until(errand, status, now)
+        self._note(errand, Failure(None, "", errand.route, until, mark))
 
     def answered(self, errand: Errand) -> None:
         """Upstream is well again."""
         self._by_key.pop(errand.key, None)
 
-    def _note(
-        self, errand: Errand, status: int, now: float, fault: Fault | None = None, where: str = ""
-    ) -> None:
-        site = errand.route.distribution
-        if site.semantics != "cloudfront" or not errand.key:
-            return
-        until = now + error_caching_s(site.custom_error_responses, status)
-        self._by_key[errand.key] = Failure(fault, where, errand.route, until)
+    def _until(self, errand: Errand, status: int, now: float) -> float:
+        return now + error_caching_s(errand.route.distribution.custom_error_responses, status)
+
+    def _note(self, errand: Errand, failure: Failure) -> None:
+        if errand.route.distribution.semantics == "cloudfront" and errand.key:
+            self._by_key[errand.key] = failure
 
     def __len__(self) -> int:
         return len(self._by_key)

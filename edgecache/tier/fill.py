@@ -35,6 +35,7 @@ class Fill:
     ) -> None:
         self.head = head
         self.asked: Fields = ()  # of the request that began it
+        self.mark = 0  # which invalidations it is newer than
         self.length = body.length
         self.joinable = True
         self.error: UpstreamError | None = None

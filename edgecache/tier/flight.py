@@ -33,7 +33,8 @@ class Landing:
 class Flight:
     """One errand under way, and who waits for it."""
 
-    def __init__(self, attempt: int = 1) -> None:
+    def __init__(self, mark: int = 0, attempt: int = 1) -> None:
+        self.mark = mark  # what it may be joined for: see store.marks
         self.attempt = attempt  # 2 when it follows one that failed
         self.landing: Landing | None = None
         self.waiting: set[asyncio.Future[Landing]] = set()
@@ -70,10 +71,10 @@ class Flights:
         """The flight for `key` that can be joined."""
         return self._by_key.get(key)
 
-    def open(self, key: bytes, attempt: int = 1) -> Flight:
-        """Begin a flight. There is none for `key`."""
+    def open(self, key: bytes, mark: int = 0, attempt: int = 1) -> Flight:
+        """Begin a flight at `mark`. There is none for `key`."""
         assert key not in self._by_key
-        flight = self._by_key[key] = Flight(attempt)
+        flight = self._by_key[key] = Flight(mark, attempt)
         return flight
 
     def land(self, key: bytes, flight: Flight, landing: Landing) -> None:
@@ -86,6 +87,10 @@ class Flights:
         """Nobody can join it any more."""
         if self._by_key.get(key) is flight:
             del self._by_key[key]
+
+    def lowest_mark(self, default: int) -> int:
+        """The lowest mark of those under way, and of what begins now at `default`."""
+        return min((default, *(flight.mark for flight in self._by_key.values())))
 
     def __len__(self) -> int:
         return len(self._by_key)

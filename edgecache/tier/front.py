@@ -265,6 +265,7 @@ class PeerFront:
             scheme=first_value(request.fields, peer_fields.SCHEME) or b"http",
             client=(_text(first_value(request.fields, peer_fields.CLIENT)), 0),
             id=first_value(request.fields, peer_fields.ID) or b"",
+            mark=self.tier.world.marks.read(first_value(request.fields, peer_fields.MARK)),
         )
         return inner, route(site, inner.path)
 
@@ -288,6 +289,7 @@ class PeerFront:
             (b"cache-status", _status_list(outcome, self.tier.name)),
             *fault,
             (peer_fields.RESULT, outcome.result.encode()),
+            (peer_fields.MARK, self.tier.world.marks.spell(outcome.mark)),
         )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from edgecache.http.message import Response, without
+from edgecache.rules.invalidation import tags_of
 from edgecache.rules.parts import Part, continues, part_received
 from edgecache.rules.revalidation import refreshed
 from edgecache.rules.storing import refusal_to_store, storable_fields
 from edgecache.rules.variants import Selected, selected_by
 from edgecache.store.entry import Entry
-from edgecache.store.memory import MemoryStore
+from edgecache.store.standing import Standing
 from edgecache.tier.answer import Errand, Outcome, Result
 from edgecache.tier.bodies import PrefixedBody
 from edgecache.tier.build import from_fill
@@ -26,14 +27,14 @@ Received = tuple[Outcome, Landing]
 class Receiving:
     """Fills of one tier, each ending in an entry or in nothing."""
 
-    def __init__(self, store: MemoryStore, flights: Flights, world: TierWorld) -> None:
+    def __init__(self, store: Standing, flights: Flights, world: TierWorld) -> None:
         self._store = store
         self._flights = flights
         self._world = world
 
     def whole(self, errand: Errand, flight: Flight | None, reply: Reply) -> Received:
         """A response with all of its body to come."""
-        return self._fill(errand, flight, Arriving(reply.head, reply.body, None, result_of(reply)))
+        return self._fill(errand, flight, arriving_of(reply, None))
 
     def part(
         self, errand: Errand, flight: Flight | None, asked: Question, reply: Reply
@@ -45,7 +46,7 @@ class Receiving:
             return None
         if asked.held is not None:
             return self._completed(errand, flight, asked.held, came, reply)
-        return self._fill(errand, flight, Arriving(reply.head, reply.body, came, result_of(reply)))
+        return self._fill(errand, flight, arriving_of(reply, came))
 
     def _completed(
         self, errand: Errand, flight: Flight | None, held: Entry, came: Part, reply: Reply
@@ -56,7 +57,8 @@ class Receiving:
             return None
         head = refreshed(held.head, reply.head)
         body = PrefixedBody(held.body, reply.body)
-        return self._fill(errand, flight, Arriving(head, body, None, result_of(reply)))
+        mark = min(held.mark, reply.mark or 0)
+        return self._fill(errand, flight, Arriving(head, body, None, result_of(reply), mark))
 
     def _fill(self, errand: Errand, flight: Flight | None, arriving: Arriving) -> Received:
         head = replace(arriving.head, fields=storable_fields(arriving.head, errand.route))
@@ -68,10 +70,11 @@ class Receiving:
             if flight is not None:
                 self._flights.close(errand.flight_key, flight)
             if body is not None:
-                self._keep(_entry(errand.key, replace(arriving, head=head), body, selected))
+                tags = tags_of(head.fields, errand.route.distribution)
+                self._keep(_entry(errand.key, replace(arriving, head=head), body, selected, tags))
 
         fill = Fill(head, arriving.body, self._world.object_bytes_max, on_end)
-        fill.asked = errand.request.fields
+        fill.asked, fill.mark = errand.request.fields, arriving.mark
         whole = fill.take_ready()
         outcome = from_fill(fill, errand, self._world.clock(), leading=arriving.head)
         outcome.result = arriving.result
@@ -98,15 +101,23 @@ class Arriving:
     body: Body
     part: Part | None
     result: Result
+    mark: int  # which invalidations it is newer than
 
 
-def _entry(key: bytes, arriving: Arriving, body: bytes, selected: Selected) -> Entry:
-    part = arriving.part
+def arriving_of(reply: Reply, part: Part | None) -> Arriving:
+    """What `reply` brings, as a part or (None) the whole."""
+    return Arriving(reply.head, reply.body, part, result_of(reply), reply.mark or 0)
+
+
+def _entry(
+    key: bytes, arriving: Arriving, body: bytes, selected: Selected, tags: tuple[bytes, ...]
+) -> Entry:
+    part, mark = arriving.part, arriving.mark
     if part is None:
-        return Entry(key, arriving.head, body, selected)
+        return Entry(key, arriving.head, body, selected, mark=mark, tags=tags)
     fields = without(arriving.head.fields, (b"content-range", b"content-length"))
     head = replace(arriving.head, status=200, reason=b"", fields=fields)
-    return Entry(key, head, body, selected, None if part.whole else part)
+    return Entry(key, head, body, selected, None if part.whole else part, mark=mark, tags=tags)
 
 
 def _joined(held: Entry, came: Entry) -> Entry:
@@ -117,7 +128,8 @@ def _joined(held: Entry, came: Entry) -> Entry:
         return came
     part = Part(held.part.first, held.part.length + came.part.length, held.part.total)
     body = held.body + came.body
-    return Entry(came.key, came.head, body, came.selected, None if part.whole else part)
+    mark, whole = min(held.mark, came.mark), None if part.whole else part
+    return Entry(came.key, came.head, body, came.selected, whole, mark=mark, tags=came.tags)
 
 
 def result_of(reply: Reply) -> Result:

@@ -8,7 +8,7 @@ from edgecache.rules.forwarding import forwards_ranges, of_no_hop
 from edgecache.rules.keys import cache_key
 from edgecache.rules.parts import Part, plan_from_part, single_range
 from edgecache.rules.replying import plan_reply
-from edgecache.rules.reuse import judge, request_directives
+from edgecache.rules.reuse import has_validator, judge, request_directives
 from edgecache.rules.routing import Route
 from edgecache.rules.variants import answers, selected_by
 from edgecache.rules.verdicts import (
@@ -22,6 +22,7 @@ from edgecache.rules.verdicts import (
 )
 from edgecache.store.entry import Entry
 from edgecache.store.memory import MemoryStore
+from edgecache.store.standing import Standing
 from edgecache.tier.answer import CacheStatus, Errand, Found, Outcome, Refusal, Result
 from edgecache.tier.asking import Asking
 from edgecache.tier.build import from_entry, from_fill, hit_trace
@@ -50,10 +51,11 @@ class Tier:
     def __init__(self, name: str, store: MemoryStore, upstream: Upstream, world: TierWorld) -> None:
         self.name = name
         self.store = store
+        self.standing = Standing(store, world.marks)
         self.flights = Flights()
         self.world = world
         self._upstream = upstream
-        self._asking = Asking(store, self.flights, upstream, world)
+        self._asking = Asking(self.standing, self.flights, upstream, world)
 
     def decide(self, request: Request, route: Route, now: float) -> Found | Errand | Refusal:
         """What can be said of `request` without waiting."""
@@ -62,17 +64,21 @@ class Tier:
         if passes is not None:
             return Errand(request, route, b"", passes)
         key = cache_key(request, route)
-        entry = self.store.get(key, request.fields)
-        if entry is None:
-            return self._decide_absent(request, route, key)
-        return decide_entry(entry, request, route, now)
+        found = self.standing.lookup(key, request.fields)
+        if isinstance(found, MissReason):
+            return self._decide_absent(request, route, key, found)
+        concluded = decide_entry(found, request, route, now)
+        if isinstance(concluded, Found) and not self.world.marks.confirmed(request.mark, now):
+            return unconfirmed(found, request, route)
+        return concluded
 
-    def _decide_absent(self, request: Request, route: Route, key: bytes) -> Errand | Refusal:
+    def _decide_absent(
+        self, request: Request, route: Route, key: bytes, why: MissReason
+    ) -> Errand | Refusal:
         if route.distribution.semantics == "rfc9111":
             wishes = request_directives(request.fields)
             if wishes is not None and wishes.has(b"only-if-cached"):
                 return ONLY_IF_CACHED
-        why = MissReason.VARIANT if self.store.has(key) else MissReason.ABSENT
         return Errand(request, route, key, why, part=_part_to_ask(request, route))
 
     async def run(
@@ -81,6 +87,8 @@ class Tier:
         """Do an errand: read along with a flight, or lead one. UpstreamError when all failed."""
         if not errand.key:
             return await self._asking.pass_through(errand, body, on_interim)
+        if not self.world.marks.confirmed(errand.request.mark, self.world.clock()):
+            return await self._asking.lead(errand, None, on_interim)  # nothing here counts
         as_before = self._asking.as_before(errand)
         if as_before is not None:
             return as_before
@@ -88,18 +96,29 @@ class Tier:
             return await self._asking.lead(errand, None, on_interim)
         attempt = 1
         for _ in range(JOINS_MAX):
-            flight = self.flights.get(errand.key) or self.flights.get(errand.flight_key)
+            flight = self._flight(errand)
             if flight is None:
                 stored = self._stored_meanwhile(errand)
                 if stored is not None:
                     return stored
-                flight = self.flights.open(errand.flight_key, attempt)
+                mark = self._asking.mark_now(errand)
+                flight = self.flights.open(errand.flight_key, mark, attempt)
                 return await self._asking.lead(errand, flight, on_interim)
             concluded = await self._join(flight, errand)
             if isinstance(concluded, Outcome):
                 return concluded
             errand, attempt = concluded, flight.attempt + 1
         return await self._asking.lead(errand, None)
+
+    def _flight(self, errand: Errand) -> Flight | None:
+        """The flight this errand may wait for: one that no invalidation since has named."""
+        for key in (errand.key, errand.flight_key):
+            flight = self.flights.get(key)
+            if flight is not None and self.world.marks.passes(errand.key, flight.mark):
+                return flight
+            if flight is not None:
+                self.flights.close(key, flight)
+        return None
 
     async def _join(self, flight: Flight, errand: Errand) -> Outcome | Errand:
         """Wait for a flight; an outcome when it served us too, else the errand to go on with."""
@@ -128,7 +147,7 @@ class Tier:
 
     def _stored_meanwhile(self, errand: Errand) -> Outcome | None:
         """What a flight stored between `decide` and now, if it answers this errand too."""
-        entry = self.store.get(errand.key, errand.request.fields)
+        entry = self.standing.get(errand.key, errand.request.fields)
         if entry is None or entry is errand.stale:
             return None
         now = self.world.clock()
@@ -152,7 +171,7 @@ class Tier:
         body = outcome.body
         if body is None or isinstance(body, bytes | memoryview):
             body = WholeBody(bytes(body or b""))
-        return Reply(outcome.as_head(self.world.clock()), body, outcome.result)
+        return Reply(outcome.as_head(self.world.clock()), body, outcome.result, outcome.mark)
 
     def serve(self, found: Found, request: Request, now: float) -> Outcome:
         """The outcome of a found entry; starts its refresh where one is due."""
@@ -163,8 +182,8 @@ class Tier:
 
     def refresh(self, errand: Errand) -> None:
         """Renew an entry in the background, unless that is under way or has just failed."""
-        if self.flights.get(errand.flight_key) is None and not self._asking.lately_failed(errand):
-            flight = self.flights.open(errand.flight_key)
+        if self._flight(errand) is None and not self._asking.lately_failed(errand):
+            flight = self.flights.open(errand.flight_key, self._asking.mark_now(errand))
             self.world.spawn(self._asking.refresh(errand, flight))
 
 
@@ -190,6 +209,15 @@ def decide_entry(
             return Errand(request, route, entry.key, why, entry)
         case _:
             return ONLY_IF_CACHED
+
+
+def unconfirmed(entry: Entry, request: Request, route: Route) -> Errand:
+    """What stands here may be served only once upstream has said that it still holds."""
+    why = MissReason.UNCONFIRMED
+    if entry.part is not None:
+        return Errand(request, route, entry.key, why, part=_part_to_ask(request, route))
+    validates = has_validator(entry.head.fields) and not keeps_cookies(route)
+    return Errand(request, route, entry.key, why, entry, validates)
 
 
 def _decide_part(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from edgecache.observe.counters import Counters
+from edgecache.store.marks import Marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +20,4 @@ class TierWorld:
     counters: Counters
     object_bytes_max: int  # a larger response passes through, and is not stored
     waiters_max: int  # of one flight; more are refused with 503
+    marks: Marks = field(default_factory=Marks)  # the invalidations this process knows

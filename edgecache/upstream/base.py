@@ -75,11 +75,13 @@ class Reply:
     """What an upstream gave: a final response's head, and its body.
 
     `result` is an inner tier's word for how it came by it ("Hit", "Miss", ...), empty for origins.
+    `mark` is its word on which invalidations the response is newer than, None from origins.
     """
 
     head: Response
     body: Body
     result: str = ""
+    mark: int | None = None
 
 
 OnInterim = Callable[[Response], None] | None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 from edgecache.http.message import Fields, Request, first_value
 from edgecache.http.writing import request_head
@@ -22,6 +23,13 @@ MARGIN_S = 10.0  # of the peer's own, beyond what its origins may take
 GONE = frozenset({Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.CLOSED, Fault.RESPONSE_TIMEOUT})
 
 
+class Spelling(Protocol):
+    """How marks are told to another process: `store.marks.Marks`."""
+
+    def spell(self, mark: int) -> bytes: ...
+    def read(self, spelled: bytes | None) -> int: ...
+
+
 class PeerUpstream:
     """The regional cache, seen from an edge."""
 
@@ -31,11 +39,13 @@ class PeerUpstream:
         endpoint: Endpoint,
         credential: Callable[[], bytes],
         fallback: Upstream | None,
+        marks: Spelling,
     ) -> None:
         self._pool = pool
         self._endpoint = endpoint
         self._credential = credential
         self._fallback = fallback
+        self._marks = marks
 
     async def fetch(self, call: Call) -> Reply:
         """The peer's response; its own upstream's failure is raised as if it were ours."""
@@ -52,6 +62,7 @@ class PeerUpstream:
             reply.body.close()
             raise UpstreamError(_known(fault), "regional")
         reply.result = (first_value(reply.head.fields, peer_fields.RESULT) or b"").decode()
+        reply.mark = self._marks.read(first_value(reply.head.fields, peer_fields.MARK))
         reply.head = replace(reply.head, fields=peer_fields.public(reply.head.fields))
         return reply
 
@@ -72,6 +83,7 @@ class PeerUpstream:
             (peer_fields.SCHEME, request.scheme),
             (peer_fields.CLIENT, request.client[0].encode()),
             (peer_fields.ID, request.id),
+            (peer_fields.MARK, self._marks.spell(request.mark)),
         )
         if call.body is None:
             return fields

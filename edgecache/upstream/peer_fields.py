@@ -13,6 +13,7 @@ CLIENT = b"edgecache-client"  # the viewer's address, for X-Forwarded-For
 ID = b"edgecache-id"  # the edge's request id, which reaches the origin as X-Amz-Cf-Id
 RESULT = b"edgecache-result"  # how the inner tier came by its response
 EXPLAIN = b"edgecache-explain"  # tell of the entry instead of serving it; spelled as we write it
+MARK = b"edgecache-mark"  # the newest invalidation the sender knows, or an answer is newer than
 FAULT = b"edgecache-fault"  # the inner tier's upstream failed so; the status is its advice
 
 

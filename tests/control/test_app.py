@@ -14,7 +14,8 @@ import pytest
 
 from edgecache.config.model import Config
 from edgecache.config.problems import ConfigError, Problem
-from edgecache.control.app import control_app
+from edgecache.control.app import Control, control_app
+from edgecache.control.barrier import Barrier
 from edgecache.control.log import Log, ensure_config
 from edgecache.control.nodes import Nodes, Status
 from edgecache.control.state import State
@@ -35,7 +36,9 @@ class Place:
         self.log = Log(self.state, self.clock)
         self.tokens = Tokens(["k" * 32], self.clock)
         names = ["control.test:8090"]
-        self.app = control_app(self.log, Nodes(self.clock), self.load, self.tokens, names)
+        self.barrier = Barrier(self.state, self.clock)
+        control = Control(self.log, Nodes(self.clock), self.barrier, self.load, self.tokens)
+        self.app = control_app(control, names)
 
     def clock(self) -> float:
         return self.now
@@ -144,7 +147,8 @@ def test_the_log_is_followed(place: Place) -> None:
     place.log.append("config", {"n": 2})
     answer = place.ask("GET", "/log?after=1", place.token()).json()
     entry = {"seq": 2, "at": place.now, "kind": "config", "body": {"n": 2}}
-    assert answer == {"entries": [entry], "last_seq": 2}
+    log = {"last_seq": 2, "upto": 2, "epoch": place.log.epoch, "floor": 0}
+    assert answer == {"entries": [entry], **log}
     assert place.ask("GET", "/log?after=2", place.token()).json()["entries"] == []
 
 

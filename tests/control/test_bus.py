@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 import httpx
 import pytest
 
-from edgecache.control.bus import BACK_OFF_S_MAX, IDLE_S_MAX, Bus, back_off_s
-from edgecache.control.log import Entry
+from edgecache.control.bus import BACK_OFF_S_MAX, IDLE_S_MAX, Bus, BusWorld, back_off_s
+from edgecache.control.log import Entry, Page
 from edgecache.control.nodes import Status
 from edgecache.observe.counters import Counters
 
@@ -43,7 +44,8 @@ class Control:
 
     def bus(self, client: httpx.AsyncClient) -> Bus:
         tokens = iter(range(100))
-        return Bus("edge-1", client, lambda: f"t{next(tokens)}", self.pause, lambda: 0.5)
+        world = BusWorld(lambda: 7.0, self.pause, lambda: 0.5, bytes)
+        return Bus("edge-1", client, lambda: f"t{next(tokens)}", world)
 
     def client(self) -> httpx.AsyncClient:
         transport = httpx.MockTransport(self.answer)
@@ -51,21 +53,49 @@ class Control:
 
     def followed(self, after: int = 0) -> list[int]:
         """The numbers a node applies until the script ends."""
-        applied: list[int] = []
+        return self.node(after).applied
+
+    def node(self, after: int = 0) -> Node:
+        """A node that has followed until the script ended."""
+        node = Node()
 
         async def play() -> None:
             async with self.client() as client:
                 with pytest.raises(Stop):
-                    await self.bus(client).follow(after, lambda entry: applied.append(entry.seq))
+                    await self.bus(client).follow(after, node)
 
         asyncio.run(play())
-        return applied
+        return node
 
 
-def page(*seqs: int, last: int | None = None) -> httpx.Response:
+class Node:
+    """A follower that notes what it was given, and since when it was told it is up to date."""
+
+    low = 0
+
+    def __init__(self) -> None:
+        self.applied: list[int] = []
+        self.confirmed: list[float] = []
+        self.epoch = "e1"
+
+    def begin(self, page: Page) -> bool:
+        same, self.epoch = page.epoch == self.epoch, page.epoch
+        return same
+
+    def apply(self, entry: Entry) -> Awaitable[None] | None:
+        self.applied.append(entry.seq)
+        return None
+
+    def confirm(self, asked_at: float) -> None:
+        self.confirmed.append(asked_at)
+
+
+def page(*seqs: int, last: int | None = None, epoch: str = "e1") -> httpx.Response:
     entries = [{"seq": seq, "at": 1.0, "kind": "config", "body": {}} for seq in seqs]
     newest = seqs[-1] if last is None else last
-    return httpx.Response(200, json={"entries": entries, "last_seq": newest, "more": "unknown"})
+    upto = seqs[-1] if seqs else newest
+    told = {"entries": entries, "last_seq": newest, "upto": upto, "epoch": epoch, "floor": 0}
+    return httpx.Response(200, json={**told, "more": "unknown"})
 
 
 def test_entries_are_applied_once_and_in_order() -> None:
@@ -116,21 +146,27 @@ def test_an_empty_page_does_not_spin() -> None:
 
 
 def test_a_log_that_was_replaced_is_followed_from_its_start() -> None:
-    control = Control(page(last=2), page(1, 2))
+    control = Control(page(last=2, epoch="e2"), page(1, 2, epoch="e2"))
     assert control.followed(after=9) == [1, 2]
     assert control.asked == ["9", "0", "2"]
+
+
+def test_a_node_is_confirmed_once_it_has_applied_all_there_is() -> None:
+    assert Control(page(1, 2, last=3)).node().confirmed == []
+    assert Control(page(1, 2, last=3), page(3), page(last=3)).node().confirmed == [7.0, 7.0]
 
 
 def test_what_apply_raises_ends_it() -> None:
     control = Control(page(1, 2))
 
-    async def fail(entry: Entry) -> None:
-        raise LookupError(entry.seq)
+    class Failing(Node):
+        async def apply(self, entry: Entry) -> None:
+            raise LookupError(entry.seq)
 
     async def play() -> None:
         async with control.client() as client:
             with pytest.raises(LookupError, match="1"):
-                await control.bus(client).follow(0, fail)
+                await control.bus(client).follow(0, Failing())
 
     asyncio.run(play())
 
@@ -151,8 +187,9 @@ def test_a_follower_can_be_cancelled_wherever_it_waits(where: str) -> None:
         answer = stay if where == "poll" else Control(httpx.ConnectError("refused")).answer
         transport = httpx.MockTransport(answer)
         async with httpx.AsyncClient(transport=transport, base_url="http://c.test") as client:
-            bus = Bus("n", client, lambda: "t", pause, lambda: 0.0)
-            task = asyncio.create_task(bus.follow(0, lambda _: None))
+            world = BusWorld(lambda: 0.0, pause, lambda: 0.0, bytes)
+            bus = Bus("n", client, lambda: "t", world)
+            task = asyncio.create_task(bus.follow(0, Node()))
             await asyncio.wait_for(reached.wait(), 20)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):

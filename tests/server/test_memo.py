@@ -16,6 +16,7 @@ from edgecache.server.answering import Answer
 from edgecache.server.memo import HEAD_BYTES_MAX, Memo
 from edgecache.server.telling import NOTHING_ASKED
 from edgecache.store.entry import Entry
+from edgecache.store.marks import Marks
 from edgecache.tier.answer import Found, Result
 from edgecache.tier.build import from_entry, hit_trace
 from tests.rules.pieces import NOW, answer, asks, rfc_site
@@ -41,17 +42,20 @@ def answered(
     return Answer(found, outcome, (*outcome.fields, *told, *status, *ids), TABLE)
 
 
+MARKS = Marks()
+
+
 def recalled(memo: Memo, *, table: RouteTable = TABLE, now: float = NOW) -> bool:
-    return memo.recall(HEAD, table, now) is not None
+    return memo.recall(HEAD, table, MARKS, now) is not None
 
 
 def test_what_was_learned_is_recalled_by_the_same_bytes_only() -> None:
     memo, one = Memo(), answered()
     memo.learn(HEAD, NOTHING_ASKED, one)
-    found = memo.recall(HEAD, TABLE, NOW)
+    found = memo.recall(HEAD, TABLE, MARKS, NOW)
     assert found is not None
     assert (found.answer, found.asked) == (one, NOTHING_ASKED)
-    assert memo.recall(HEAD.replace(b"/a", b"/A"), TABLE, NOW) is None
+    assert memo.recall(HEAD.replace(b"/a", b"/A"), TABLE, MARKS, NOW) is None
 
 
 @pytest.mark.parametrize("broken", ["entry", "table", "time", "time, just"])
@@ -72,7 +76,7 @@ def test_it_is_bounded_and_the_oldest_goes_first() -> None:
     for number in range(5):
         memo.learn(b"%d" % number, NOTHING_ASKED, answered())
     assert len(memo) == 3
-    kept = [number for number in range(5) if memo.recall(b"%d" % number, TABLE, NOW)]
+    kept = [number for number in range(5) if memo.recall(b"%d" % number, TABLE, MARKS, NOW)]
     assert kept == [2, 3, 4]
 
 
@@ -88,7 +92,7 @@ def test_learning_a_head_again_forgets_no_other() -> None:
     memo = Memo(heads_max=2)
     for head in (b"a", b"b", b"b"):
         memo.learn(head, NOTHING_ASKED, answered())
-    assert memo.recall(b"a", TABLE, NOW) is not None
+    assert memo.recall(b"a", TABLE, MARKS, NOW) is not None
 
 
 @given(st.integers(0, 54), st.integers(0, 54))

@@ -10,6 +10,7 @@ from msgspec import structs
 from edgecache.config.model import CustomErrorResponse
 from edgecache.rules.routing import Route
 from edgecache.rules.verdicts import MissReason
+from edgecache.store.marks import Marks
 from edgecache.tier.answer import Errand
 from edgecache.tier.failures import Failures
 from edgecache.upstream.base import Fault, UpstreamError
@@ -23,9 +24,9 @@ def errand(key: bytes = b"k", route: Route = ROUTE) -> Errand:
 
 
 def test_a_fault_is_known_for_ten_seconds() -> None:
-    failures = Failures()
+    failures = Failures(Marks())
     assert failures.known(errand(), NOW) is None
-    failures.failed(errand(), UpstreamError(Fault.TLS, "origin"), NOW)
+    failures.failed(errand(), UpstreamError(Fault.TLS, "origin"), NOW, mark=0)
     for at, known in ((NOW, True), (NOW + 9.9, True), (NOW + 10, False)):
         assert (failures.known(errand(), at) is not None) is known
     found = failures.known(errand(), NOW)
@@ -37,30 +38,30 @@ def test_the_distribution_says_for_how_long() -> None:
     error = CustomErrorResponse(error_code=504, error_caching_ttl_s_min=60)
     site = structs.replace(ROUTE.distribution, custom_error_responses=(error,))
     asked = errand(route=replace(ROUTE, distribution=site))
-    failures = Failures()
-    failures.failed(asked, UpstreamError(Fault.RESPONSE_TIMEOUT, "origin"), NOW)
+    failures = Failures(Marks())
+    failures.failed(asked, UpstreamError(Fault.RESPONSE_TIMEOUT, "origin"), NOW, mark=0)
     assert failures.known(asked, NOW + 59) is not None
     assert failures.known(asked, NOW + 60) is None
 
 
 @pytest.mark.parametrize("fault", [Fault.BUSY, Fault.LOOP, Fault.TRUNCATED])
 def test_trouble_of_the_moment_is_not_remembered(fault: Fault) -> None:
-    failures = Failures()
-    failures.failed(errand(), UpstreamError(fault, "origin"), NOW)
+    failures = Failures(Marks())
+    failures.failed(errand(), UpstreamError(fault, "origin"), NOW, mark=0)
     assert len(failures) == 0
 
 
 def test_nothing_is_remembered_without_a_key_nor_under_rfc_9111() -> None:
-    failures = Failures()
+    failures = Failures(Marks())
     error = UpstreamError(Fault.REFUSED, "origin")
-    failures.failed(errand(b""), error, NOW)
-    failures.failed(errand(route=site_of(semantics="rfc9111")), error, NOW)
+    failures.failed(errand(b""), error, NOW, mark=0)
+    failures.failed(errand(route=site_of(semantics="rfc9111")), error, NOW, mark=0)
     assert len(failures) == 0
 
 
 def test_an_answer_ends_it_and_a_new_configuration_too() -> None:
-    failures = Failures()
-    failures.stood_in(errand(), 500, NOW)
+    failures = Failures(Marks())
+    failures.stood_in(errand(), 500, NOW, mark=0)
     found = failures.known(errand(), NOW)
     assert found is not None
     assert found.fault is None
@@ -70,8 +71,8 @@ def test_an_answer_ends_it_and_a_new_configuration_too() -> None:
 
 
 def test_keys_are_bounded() -> None:
-    failures = Failures(2)
+    failures = Failures(Marks(), 2)
     for key in (b"a", b"b", b"c"):
-        failures.stood_in(errand(key), 503, NOW)
+        failures.stood_in(errand(key), 503, NOW, mark=0)
     assert len(failures) == 2
     assert failures.known(errand(b"a"), NOW) is None

@@ -1,0 +1,84 @@
+"""What of a store still stands. Law: an invalidated entry answers nobody, and goes when it is met.
+
+The tier reads and writes its store through here, so that no path around an invalidation exists:
+not by validation, nor by parts, nor when upstream fails.
+"""
+
+from __future__ import annotations
+
+from edgecache.http.message import Fields
+from edgecache.rules.variants import answers
+from edgecache.rules.verdicts import MissReason
+from edgecache.store.entry import Entry
+from edgecache.store.marks import Marks
+from edgecache.store.memory import MemoryStore
+
+
+class Standing:
+    """A store, seen through the marks of its process."""
+
+    def __init__(self, store: MemoryStore, marks: Marks) -> None:
+        self._store = store
+        self._marks = marks
+
+    def lookup(self, key: bytes, request_fields: Fields) -> Entry | MissReason:
+        """The entry that answers a request with these fields, or why there is none."""
+        entry = self._store.get(key, request_fields)
+        if entry is not None and (entry.mark == self._marks.last or self._marks.stands(entry)):
+            return entry
+        found, fallen = self._sift(key)
+        for other in found:
+            if not other.selected or answers(other.selected, request_fields):
+                return other
+        if fallen and not found:
+            return MissReason.INVALIDATED
+        return MissReason.VARIANT if found else MissReason.ABSENT
+
+    def get(self, key: bytes, request_fields: Fields) -> Entry | None:
+        """As `lookup`, without the reason."""
+        found = self.lookup(key, request_fields)
+        return found if isinstance(found, Entry) else None
+
+    def variants(self, key: bytes) -> tuple[Entry, ...]:
+        """Every entry under `key` that stands, the newest first."""
+        return self._sift(key)[0]
+
+    def stands(self, entry: Entry) -> bool:
+        """Whether an entry met earlier still does."""
+        return entry.mark == self._marks.last or self._marks.stands(entry)
+
+    def peek(self, key: bytes) -> tuple[Entry, ...]:
+        """As `variants`, without a trace."""
+        return tuple(
+            entry
+            for entry in self._store.peek(key)
+            if self._marks.passes(entry.key, entry.mark, entry.tags)
+        )
+
+    def put(self, entry: Entry) -> bool:
+        """Keep `entry` unless an invalidation came while it was fetched, or it is too big."""
+        return self._marks.stands(entry) and self._store.put(entry)
+
+    def remove(self, key: bytes) -> int:
+        """Forget every entry under `key`; how many there were."""
+        return self._store.remove(key)
+
+    def keys(self) -> list[bytes]:
+        """Every key there is now."""
+        return self._store.keys()
+
+    def sift(self, key: bytes) -> None:
+        """Remove what has fallen under `key`; a look that is no use."""
+        if not all(map(self._marks.stands, self._store.peek(key))):
+            self._sift(key)
+
+    def _sift(self, key: bytes) -> tuple[tuple[Entry, ...], bool]:
+        """What stands under `key`, and whether something that fell was removed."""
+        entries = self._store.variants(key)
+        found = tuple(entry for entry in entries if self._marks.stands(entry))
+        if len(found) == len(entries):
+            return found, False
+        self._store.remove(key)
+        for entry in reversed(found):  # the newest is put last, to be first
+            self._store.put(entry)
+        return found, True

@@ -1,7 +1,8 @@
-"""`python -m benchmarks`: a hit of one 1 KiB object, beside nginx proxy_cache in the same run.
+"""`python -m benchmarks`: scenarios of a cache, beside nginx proxy_cache and Varnish in one run.
 
-Each server is one worker pinned to core 0, wrk is pinned to core 1, and they take turns, so that
-what disturbs the machine disturbs both. Figures are told and kept, never judged here.
+Each server is pinned to core 0 with all its processes, the clients and the origin to core 1, and
+the servers take turns, so that what disturbs the machine disturbs all. Figures are told and kept,
+never judged here; wrong answers end it.
 """
 
 from __future__ import annotations
@@ -9,128 +10,126 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
-import httpx
-
-from benchmarks.processes import (
-    CLIENT_CORE,
-    SERVER_CORE,
-    BenchmarkError,
-    Server,
-    free_port,
-    program,
-    start,
-    wrk,
-)
-from benchmarks.results import Figure, Round, append, summary
+from benchmarks.measure import Measuring
+from benchmarks.processes import CLIENT_CORE, BenchmarkError
+from benchmarks.results import Figure, Round, Run, ratios, spread
+from benchmarks.scenarios import SCENARIOS, Goal, Scenario
+from benchmarks.stage import Stage, installed, staged
 
 HERE = Path(__file__).resolve().parent
-SCENARIO = "hit-1-kib"
-BODY = bytes(range(256)) * 4
-TARGET = "/object"
 ROUNDS, SECONDS = 3, 5
+COLUMNS = (
+    ("requests_per_s", "requests/s", 1.0, 0),
+    ("bytes_per_s", "MB/s", 1e-6, 1),
+    ("cpu_us_per_request", "µs CPU", 1.0, 1),
+    ("p50_ms", "p50 ms", 1.0, 2),
+    ("p99_ms", "p99 ms", 1.0, 2),
+    ("rss_mib", "RSS MiB", 1.0, 0),
+    ("idle_kib_each", "KiB each", 1.0, 1),
+    ("first_hit_s", "first hit s", 1.0, 2),
+)
 
 
 def main() -> int:
     """Run it; 0, or 1 when something was not as it must be."""
     options = _options()
+    os.sched_setaffinity(0, {CLIENT_CORE})
+    chosen = [each for each in SCENARIOS if not options.only or each.name in options.only]
+    run, done = Run(options.results, options.seconds), {}
     try:
-        with _servers() as (edgecache, nginx):
-            rounds = [_round(number, options, edgecache, nginx) for number in range(options.rounds)]
+        with staged() as stage:
+            measuring = Measuring(stage, options.seconds, latency=not options.no_latency)
+            for scenario in chosen:
+                done[scenario.name] = _rounds(scenario, stage, measuring, options.rounds)
+                told = _told(scenario, done)
+                run.append(scenario.name, scenario.goal.said(), done[scenario.name], told)
     except BenchmarkError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
-    told = summary(rounds)
-    print(f"cpu ratio: median {told['median']}, min {told['min']}, max {told['max']}")
-    append(options.results, SCENARIO, options.seconds, rounds)
+    if options.chart:
+        _draw(options.results)
     return 0
+
+
+def _draw(results: Path) -> None:
+    from benchmarks.chart import draw
+
+    try:
+        print("\nchart:", *draw(results))
+    except ImportError:
+        print("\nno chart: matplotlib is not installed (the extra `bench`)")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--seconds", type=int, default=SECONDS, help="of each measurement")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of both servers")
+    parser.add_argument("--seconds", type=int, help=f"of each measurement ({SECONDS})")
+    parser.add_argument("--rounds", type=int, help=f"of all servers ({ROUNDS})")
+    parser.add_argument("--quick", action="store_true", help="one round of a second: 2 minutes")
+    parser.add_argument("--only", type=lambda text: text.split(","), help="S1,S7b,...")
+    parser.add_argument("--no-latency", action="store_true", help="no half load")
+    parser.add_argument("--chart", action="store_true", help="draw docs/benchmark.svg and .png")
     parser.add_argument("--results", type=Path, default=HERE / "results.jsonl")
     options = parser.parse_args()
+    options.seconds = options.seconds or (1 if options.quick else SECONDS)
+    options.rounds = options.rounds or (1 if options.quick else ROUNDS)
     if options.seconds < 1 or options.rounds < 1:
         parser.error("--seconds and --rounds are at least 1")
     return options
 
 
-@contextmanager
-def _servers() -> Iterator[tuple[Server, Server]]:
-    """The origin, and both caches in front of it; their files are in memory."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=_memory_folder())))
-        (folder / "site").mkdir()
-        (folder / "site" / TARGET[1:]).write_bytes(BODY)
-        origin, port, peer = free_port(), free_port(), free_port()
-        values = {"folder": str(folder), "origin": str(origin), "peer": str(peer)}
-        # Its workers would otherwise be another user, who cannot enter a private folder.
-        values["user"] = "user root;" if os.geteuid() == 0 else ""
-        command = _nginx(folder, "origin", values)
-        started = start("origin", origin, command, folder, CLIENT_CORE)
-        stack.callback(started.stop)
-        command = [sys.executable, "-m", "edgecache", "serve", started.url]
-        command += [f"--listen=127.0.0.1:{port}", f"--state-dir={folder / 'state'}"]
-        edgecache = start("edgecache", port, command, folder, SERVER_CORE)
-        stack.callback(edgecache.stop)
-        nginx = start("nginx", peer, _nginx(folder, "nginx", values), folder, SERVER_CORE)
-        stack.callback(nginx.stop)
-        yield edgecache, nginx
+def _rounds(scenario: Scenario, stage: Stage, measuring: Measuring, count: int) -> list[Round]:
+    """The scenario's rounds, each told as it comes."""
+    print(f"\n{scenario.name}  {scenario.title}  (goal: {scenario.goal.said()})", flush=True)
+    servers = [name for name in scenario.servers if installed(name)]
+    rounds = []
+    for number in range(count):
+        figures: Round = {}
+        for name in servers:
+            figures[name] = measuring.measured(scenario, name)
+            print(f"  {number + 1} {name:<10} {_line(figures[name])}", flush=True)
+        rounds.append(figures)
+    return rounds
 
 
-def _memory_folder() -> str | None:
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+def _line(figure: Figure) -> str:
+    cells = []
+    for name, unit, factor, places in COLUMNS:
+        value = getattr(figure, name)
+        if value is not None:
+            cells.append(f"{value * factor:>9,.{places}f} {unit}")
+    return " ".join(cells)
 
 
-def _nginx(folder: Path, name: str, values: dict[str, str]) -> list[str]:
-    text = (HERE / "peers" / f"{name}.conf").read_text()
-    for key, value in values.items():
-        text = text.replace(f"@{key}@", value)
-    file = folder / f"{name}.conf"
-    file.write_text(text)
-    return [program("nginx"), "-p", str(folder), "-c", str(file), "-e", "stderr"]
+def _told(scenario: Scenario, done: dict[str, list[Round]]) -> dict[str, Any]:
+    """Ratios to every peer, by the goal's measure; printed too."""
+    rounds, goal = done[scenario.name], scenario.goal
+    told: dict[str, Any] = {}
+    for peer in ("nginx", "varnish"):
+        found = ratios(rounds, goal.of, "edgecache", peer)
+        if found:
+            told[peer] = spread(found)
+    own = _own(goal, rounds, done)
+    if own:
+        told[goal.to or "itself"] = spread(own)
+    for to, value in told.items():
+        verdict = ""
+        if to == (goal.to or "itself"):
+            verdict = "reached" if goal.met(value["median"]) else "not reached"
+        low, high = value["min"], value["max"]
+        print(f"  {goal.of} to {to}: {value['median']} ({low} to {high}) {verdict}", flush=True)
+    return told
 
 
-def _round(number: int, options: argparse.Namespace, edgecache: Server, nginx: Server) -> Round:
-    measured = Round(_measured(edgecache, options.seconds), _measured(nginx, options.seconds))
-    for name in ("edgecache", "nginx"):
-        figure: Figure = getattr(measured, name)
-        print(
-            f"round {number + 1}  {name:<9}  {figure.requests_per_s:>9.0f} requests/s"
-            f"  {figure.cpu_us_per_request:>7.1f} µs CPU per request"
-        )
-    print(f"round {number + 1}  cpu ratio  {measured.ratio:.3f}", flush=True)
-    return measured
-
-
-def _measured(server: Server, seconds: int) -> Figure:
-    """One measurement between two checks that the right answers come, from the cache."""
-    _check(server)
-    _check(server, hit=True)
-    before = server.cpu_s()
-    load = wrk(server.url + TARGET, seconds)
-    cpu_s = server.cpu_s() - before
-    _check(server, hit=True)
-    return Figure(
-        round(load.requests / load.seconds, 1), round(cpu_s / load.requests * 1_000_000, 2)
-    )
-
-
-def _check(server: Server, *, hit: bool = False) -> None:
-    with httpx.Client(trust_env=False) as client:
-        answer = client.get(server.url + TARGET)
-    said = answer.headers.get("x-cache", "")
-    right = answer.status_code == 200 and answer.content == BODY
-    right = right and answer.headers.get("content-length") == str(len(BODY))
-    if not right or (hit and not said.lower().startswith("hit")):
-        size = len(answer.content)
-        raise BenchmarkError(f"{server.name}: {answer.status_code}, {size} bytes, X-Cache {said}")
+def _own(goal: Goal, rounds: list[Round], done: dict[str, list[Round]]) -> list[float]:
+    """Our figures against a bound, or against another scenario of ours."""
+    ours = [value for each in rounds if (value := getattr(each["edgecache"], goal.of)) is not None]
+    if not goal.to:
+        return ours
+    others = [getattr(each["edgecache"], goal.of) for each in done.get(goal.to, [])]
+    return [value / other for value, other in zip(ours, others, strict=False) if other]
 
 
 if __name__ == "__main__":

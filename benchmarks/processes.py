@@ -1,9 +1,8 @@
-"""Servers pinned to a core, what they cost in CPU, and wrk pinned to another."""
+"""Servers pinned to a core, and what they cost: CPU time and memory of all their processes."""
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -14,12 +13,8 @@ from pathlib import Path
 
 SERVER_CORE, CLIENT_CORE = 0, 1
 START_S_MAX = 30.0
-CONNECTIONS = 64
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-
-_REQUESTS = re.compile(r"^\s*(\d+) requests in ([\d.]+)(ms|s|m)", re.MULTILINE)
-_BROKEN = re.compile(r"^\s*(Non-2xx|Socket errors).*", re.MULTILINE)
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class BenchmarkError(Exception):
@@ -44,66 +39,59 @@ def free_port() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server under way, with the processes it has started."""
+    """A server under way: the processes started for it, with those they have started.
+
+    `tls_port` 0: it speaks no TLS. `other_port`: another edge in front of the same regional cache.
+    """
 
     name: str
     port: int
-    popen: subprocess.Popen[bytes]
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+    started: tuple[subprocess.Popen[bytes], ...]
+    tls_port: int = 0
+    other_port: int = 0
 
     def cpu_s(self) -> float:
         """User and system time of all its processes so far (proc(5), stat), in seconds."""
-        return sum(_ticks(pid) for pid in _tree(self.popen.pid)) / TICKS_PER_S
+        return sum(_ticks(pid) for pid in self._pids()) / TICKS_PER_S
+
+    def rss_bytes(self) -> int:
+        """Resident memory of all its processes (statm); what they share counts in each."""
+        return sum(_resident_pages(pid) for pid in self._pids()) * PAGE_BYTES
+
+    def _pids(self) -> Iterator[int]:
+        for popen in self.started:
+            yield from _tree(popen.pid)
 
     def stop(self) -> None:
-        self.popen.terminate()
-        try:
-            self.popen.wait(START_S_MAX)
-        except subprocess.TimeoutExpired:
-            self.popen.kill()
-            self.popen.wait()
+        for popen in reversed(self.started):
+            popen.terminate()
+            try:
+                popen.wait(START_S_MAX)
+            except subprocess.TimeoutExpired:
+                popen.kill()
+                popen.wait()
 
 
-def start(name: str, port: int, command: Sequence[str], folder: Path, core: int) -> Server:
-    """Start a server on one core; returns once it listens. BenchmarkError when it does not."""
-    log = folder / f"{name}.err"
-    with log.open("wb") as told:
+def start(name: str, command: Sequence[str], folder: Path, core: int) -> subprocess.Popen[bytes]:
+    """Start a program on one core; what it says goes to `<name>.err`."""
+    with (folder / f"{name}.err").open("wb") as told:
         pinned = [program("taskset"), "-c", str(core), *command]
-        popen = subprocess.Popen(pinned, cwd=folder, stdout=told, stderr=told)
-    server = Server(name, port, popen)
+        return subprocess.Popen(pinned, cwd=folder, stdout=told, stderr=told)
+
+
+def wait_until_listening(name: str, popen: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Until `port` answers. BenchmarkError, with what the program said, when it does not."""
     deadline = time.monotonic() + START_S_MAX
-    while not _listens(port):
+    while not listens(port):
         if popen.poll() is not None or time.monotonic() > deadline:
-            server.stop()
+            popen.kill()
+            popen.wait()
             raise BenchmarkError(f"{name} did not start: {log.read_text()}")
-        time.sleep(0.05)
-    return server
+        time.sleep(0.02)
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What wrk did: requests answered, in how many seconds."""
-
-    requests: int
-    seconds: float
-
-
-def wrk(url: str, seconds: int) -> Load:
-    """Ask for `url` over kept connections. BenchmarkError when an answer was not good."""
-    pinned = [program("taskset"), "-c", str(CLIENT_CORE), program("wrk")]
-    command = [*pinned, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", url]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60)
-    broken = _BROKEN.search(done.stdout)
-    found = _REQUESTS.search(done.stdout)
-    if done.returncode or broken or found is None:
-        raise BenchmarkError(f"wrk at {url}: {broken[0] if broken else done.stderr or done.stdout}")
-    return Load(int(found[1]), float(found[2]) * _SECONDS[found[3]])
-
-
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether something accepts connections there."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:
@@ -121,3 +109,7 @@ def _tree(pid: int) -> Iterator[int]:
 def _ticks(pid: int) -> int:
     after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(after_name[11]) + int(after_name[12])
+
+
+def _resident_pages(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1])

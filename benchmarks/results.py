@@ -1,4 +1,4 @@
-"""Results: one line of JSON for each run, with all that is needed to compare it with another."""
+"""Results: one line of JSON for each scenario of a run, with all that compares it with another."""
 
 from __future__ import annotations
 
@@ -11,55 +11,86 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+from typing import Any
 
-from benchmarks.processes import program
+from benchmarks.processes import BenchmarkError, program
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("edgecache", "httptools", "uvicorn", "uvloop")
+_PLACES = {"requests_per_s": 0, "bytes_per_s": 0, "checked": 0}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Figure:
-    """One server in one round."""
+    """One server in one round. None: not measured in this scenario.
 
-    requests_per_s: float
-    cpu_us_per_request: float
+    Latencies are at half the rate the server reached in the same round, unless the scenario says
+    otherwise. `checked` answers were compared byte by byte during the load.
+    """
+
+    requests_per_s: float | None = None
+    bytes_per_s: float | None = None
+    cpu_us_per_request: float | None = None
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    rss_mib: float | None = None
+    idle_kib_each: float | None = None
+    first_hit_s: float | None = None
+    checked: int = 0
+
+    def told(self) -> dict[str, float]:
+        """What was measured, rounded to what it is worth."""
+        return {
+            name: round(value, _PLACES.get(name, 3))
+            for name, value in asdict(self).items()
+            if value is not None
+        }
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
-    """Both servers, one after the other."""
-
-    edgecache: Figure
-    nginx: Figure
-
-    @property
-    def ratio(self) -> float:
-        """CPU of edgecache over CPU of nginx for a request: below 1 is cheaper."""
-        return self.edgecache.cpu_us_per_request / self.nginx.cpu_us_per_request
+Round = dict[str, Figure]
+"""The servers of a round by name, one after the other."""
 
 
-def summary(rounds: list[Round]) -> dict[str, float]:
-    """Median, least and greatest ratio."""
-    ratios = [each.ratio for each in rounds]
-    named = {"median": median(ratios), "min": min(ratios), "max": max(ratios)}
-    return {name: round(ratio, 3) for name, ratio in named.items()}
+def ratios(rounds: list[Round], of: str, server: str, to: str) -> list[float]:
+    """`of` of `server` over that of `to`, in each round that has both."""
+    found = []
+    for each in rounds:
+        ours, theirs = (getattr(each.get(name), of, None) for name in (server, to))
+        if ours is not None and theirs:
+            found.append(ours / theirs)
+    return found
 
 
-def append(path: Path, scenario: str, seconds: int, rounds: list[Round]) -> None:
-    """Add a line for this run."""
-    line = {
-        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "commit": _commit(),
-        "machine": _machine(),
-        "versions": _versions(),
-        "scenario": scenario,
-        "seconds": seconds,
-        "rounds": [asdict(each) for each in rounds],
-        "cpu_ratio": summary(rounds),
-    }
-    with path.open("a") as file:
-        file.write(json.dumps(line) + "\n")
+def spread(values: list[float]) -> dict[str, float]:
+    """Median, least and greatest."""
+    named = {"median": median(values), "min": min(values), "max": max(values)}
+    return {name: round(value, 3) for name, value in named.items()}
+
+
+class Run:
+    """What all lines of one run share."""
+
+    def __init__(self, path: Path, seconds: int) -> None:
+        self._path = path
+        self._shared = {
+            "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "commit": _commit(),
+            "machine": _machine(),
+            "versions": _versions(),
+            "seconds": seconds,
+        }
+
+    def append(self, scenario: str, goal: str, rounds: list[Round], told: dict[str, Any]) -> None:
+        """Add the line of a scenario."""
+        line = {
+            **self._shared,
+            "scenario": scenario,
+            "goal": goal,
+            "rounds": [{name: figure.told() for name, figure in each.items()} for each in rounds],
+            "ratios": told,
+        }
+        with self._path.open("a") as file:
+            file.write(json.dumps(line) + "\n")
 
 
 def _commit() -> str:
@@ -82,6 +113,13 @@ def _machine() -> dict[str, str | int | float]:
 
 
 def _versions() -> dict[str, str]:
-    told = subprocess.run([program("nginx"), "-v"], capture_output=True, text=True).stderr
     found = {name: version(name) for name in PACKAGES}
-    return {**found, "nginx": told.strip().rpartition("/")[2], "python": platform.python_version()}
+    for name, option in (("nginx", "-v"), ("varnishd", "-V")):
+        try:
+            told = subprocess.run([program(name), option], capture_output=True, text=True).stderr
+        except BenchmarkError:
+            continue
+        found[name] = told.split("\n")[0].strip().rpartition("/")[2]
+        if name == "varnishd":
+            found[name] = told.partition("varnish-")[2].partition(" ")[0]
+    return {**found, "python": platform.python_version()}

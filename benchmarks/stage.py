@@ -1,0 +1,197 @@
+"""The servers of a run, started from `peers/`: an origin, and caches in front of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.mixes import site
+from benchmarks.processes import (
+    CLIENT_CORE,
+    SERVER_CORE,
+    BenchmarkError,
+    Server,
+    free_port,
+    program,
+    start,
+    wait_until_listening,
+)
+from edgecache.commands.key_pairs import generated, written
+from edgecache.server.certificates import development_certificate
+
+HERE = Path(__file__).resolve().parent
+ONE_TIER, TWO_TIERS = "one tier", "two tiers"
+VARNISH_LOG = (
+    "%t\t%O\t%h\t%m\t%{Host}i\t%U\t%s\t%{Referer}i\t%{User-Agent}i\t%q\t%{Varnish:handling}x\t"
+    "%{X-Request-Id}o\t%I\t%T\t%H\t%{Content-Type}o\t%{Content-Length}o"
+)
+
+
+@dataclass(slots=True)
+class Stage:
+    """What is running. Files of all servers are in `folder`, in memory."""
+
+    folder: Path
+    stack: ExitStack
+    files: dict[str, bytes] = field(default_factory=site)
+    origin: int = field(default_factory=free_port)
+    _servers: dict[tuple[str, str], Server] = field(default_factory=dict)
+
+    def server(self, kind: str, name: str) -> Server:
+        """A server of that kind (`one tier`, `two tiers`), started when it is first asked for."""
+        if (kind, name) not in self._servers:
+            makers = {
+                (ONE_TIER, "edgecache"): self._edgecache,
+                (ONE_TIER, "nginx"): self._nginx,
+                (ONE_TIER, "varnish"): self._varnish,
+                (TWO_TIERS, "edgecache"): self._edgecache_two_tiers,
+                (TWO_TIERS, "nginx"): self._nginx_two_tiers,
+            }
+            self._servers[kind, name] = makers[kind, name]()
+        return self._servers[kind, name]
+
+    def serve(self, name: str) -> tuple[Server, float]:
+        """A server of its own beside the others, and when it was executed; the caller stops it."""
+        values = self._values(name=f"{name}-{time.monotonic_ns()}", port=free_port())
+        if name == "edgecache":
+            command = [
+                sys.executable,
+                "-m",
+                "edgecache",
+                "serve",
+                f"http://127.0.0.1:{self.origin}",
+            ]
+            command += [f"--listen=127.0.0.1:{values['port']}"]
+            command += [f"--state-dir={self.folder / values['name']}"]
+        elif name == "nginx":
+            command = self._nginx_command("nginx", values)
+        else:
+            command = self._varnish_command(values)
+        began = time.monotonic()
+        popen = start(values["name"], command, self.folder, SERVER_CORE)
+        return Server(name, int(values["port"]), (popen,)), began
+
+    def start_origin(self) -> None:
+        """Write the files, and serve them."""
+        for path, data in self.files.items():
+            file = self.folder / "site" / path[1:]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+        signed = self.folder / "site" / "signed"
+        signed.mkdir()
+        (signed / "hot").write_bytes(self.files["/hot"])
+        values = self._values(name="origin", port=self.origin)
+        self._start("origin", self._nginx_command("origin", values), self.origin, CLIENT_CORE)
+
+    def _edgecache(self) -> Server:
+        port, tls_port = free_port(), free_port()
+        written(str(self.folder / "signer"), generated("ecdsa"))
+        config = self._written("edgecache.toml", self._values(port=port, tls_port=tls_port))
+        command = [sys.executable, "-m", "edgecache", "edge", "--location=LHR50"]
+        started = self._start("edgecache", [*command, f"--config={config}"], port)
+        return Server("edgecache", port, (started,), tls_port)
+
+    def _edgecache_two_tiers(self) -> Server:
+        port, other = free_port(), free_port()
+        config = self._written(
+            "edgecache-two-tiers.toml", self._values(port=port, other_port=other)
+        )
+        command = [sys.executable, "-m", "edgecache", "up", f"--config={config}"]
+        started = self._start("edgecache-two-tiers", command, other)
+        wait_until_listening("edge", started, port, self.folder / "edgecache-two-tiers.err")
+        return Server("edgecache", port, (started,), other_port=other)
+
+    def _nginx(self) -> Server:
+        port, tls_port = free_port(), free_port()
+        pem = development_certificate(self.folder / "nginx-tls", ("127.0.0.1",), datetime.now(UTC))
+        tls = (
+            f"listen 127.0.0.1:{tls_port} ssl backlog=4096; ssl_protocols TLSv1.3; "
+            f"ssl_certificate {pem}; ssl_certificate_key {pem}; ssl_session_tickets on;"
+        )
+        command = self._nginx_command("nginx", self._values(name="nginx", port=port, tls=tls))
+        return Server("nginx", port, (self._start("nginx", command, port),), tls_port)
+
+    def _nginx_two_tiers(self) -> Server:
+        inner, port, other = free_port(), free_port(), free_port()
+        started = []
+        for name, at, origin in (
+            ("nginx-regional", inner, self.origin),
+            ("nginx-edge", port, inner),
+            ("nginx-other-edge", other, inner),
+        ):
+            values = self._values(name=name, port=at, origin=origin)
+            started.append(self._start(name, self._nginx_command("nginx", values), at))
+        return Server("nginx", port, tuple(started), other_port=other)
+
+    def _varnish(self) -> Server:
+        values = self._values(name="varnish", port=free_port())
+        port = int(values["port"])
+        varnish = self._start("varnish", self._varnish_command(values), port)
+        log = [program("varnishncsa"), "-n", str(self.folder / "varnish"), "-F", VARNISH_LOG]
+        log += ["-w", str(self.folder / "varnish.log")]
+        logging = start("varnishncsa", log, self.folder, SERVER_CORE)
+        self.stack.callback(Server("varnishncsa", 0, (logging,)).stop)
+        return Server("varnish", port, (varnish, logging))
+
+    def _values(self, **more: object) -> dict[str, str]:
+        # nginx's workers would otherwise be another user, who cannot enter a private folder.
+        user = "user root;" if os.geteuid() == 0 else ""
+        values = {"folder": self.folder, "origin": self.origin, "user": user, "tls": "", **more}
+        return {name: str(value) for name, value in values.items()}
+
+    def _written(self, template: str, values: dict[str, str]) -> Path:
+        text = (HERE / "peers" / template).read_text()
+        for key, value in values.items():
+            text = text.replace(f"@{key}@", value)
+        file = self.folder / f"{values.get('name', 'the')}.{template}"
+        file.write_text(text)
+        return file
+
+    def _nginx_command(self, template: str, values: dict[str, str]) -> list[str]:
+        file = self._written(f"{template}.conf", values)
+        return [program("nginx"), "-p", str(self.folder), "-c", str(file), "-e", "stderr"]
+
+    def _varnish_command(self, values: dict[str, str]) -> list[str]:
+        vcl = self._written("varnish.vcl", values)
+        command = [program("varnishd"), "-F", "-n", str(self.folder / values["name"])]
+        command += ["-a", f"127.0.0.1:{values['port']}", "-f", str(vcl), "-s", "malloc,2g"]
+        if os.geteuid() == 0:
+            command += ["-j", "none"]  # as above: another user could not enter
+        for parameter in ("thread_pools=1", "thread_pool_min=100", "thread_pool_max=1000"):
+            command += ["-p", parameter]
+        return [*command, "-p", "timeout_idle=600", "-p", "ban_lurker_age=3600"]
+
+    def _start(
+        self, name: str, command: list[str], port: int, core: int = SERVER_CORE
+    ) -> subprocess.Popen[bytes]:
+        popen = start(name, command, self.folder, core)
+        self.stack.callback(Server(name, port, (popen,)).stop)
+        wait_until_listening(name, popen, port, self.folder / f"{name}.err")
+        return popen
+
+
+@contextmanager
+def staged() -> Iterator[Stage]:
+    """A stage with its origin; whatever it has started is stopped in the end."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=memory)))
+        stage = Stage(folder, stack)
+        stage.start_origin()
+        yield stage
+
+
+def installed(name: str) -> bool:
+    """Whether the server of that name can be started here."""
+    try:
+        return name == "edgecache" or bool(program("varnishd" if name == "varnish" else name))
+    except BenchmarkError:
+        return False

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import typer
 
 from edgecache import __version__
-from edgecache.commands import signing
+from edgecache.commands import renewing, signing
 from edgecache.commands.saying import DEFAULT_CONFIG, ConfigPath
 from edgecache.commands.saying import fail as _fail
 from edgecache.commands.saying import loaded as _loaded
@@ -80,7 +80,7 @@ def up(
 ) -> None:
     """Run everything in a configuration on this machine, until Ctrl-C or SIGTERM.
 
-    What runs where is told once every process answers. SIGHUP reads the file anew.
+    What runs where is told once every process answers. SIGHUP is `reload`, SIGUSR2 `upgrade`.
     """
     from edgecache.server import present, start
 
@@ -178,17 +178,17 @@ def check(
 
 @app.command(epilog="Example: edgecache reload --config config/demo.toml")
 def reload(config: ConfigPath = DEFAULT_CONFIG) -> None:
-    """Let control read its file anew for every node. A bad file changes nothing."""
-    from edgecache.server import operate
+    """Take over a changed file. A bad file changes nothing.
 
-    url = _control_url(config)
-    try:
-        told = asyncio.run(operate.reload(url))
-    except OSError as error:
-        _fail(f"control at {url}: {error}")
-    if isinstance(told, operate.NotReloaded):
-        _refuse(["not reloaded:", *told.problems])
-    typer.echo(str(told))
+    Where it asks for other addresses, workers or limits, processes are replaced as by `upgrade`.
+    """
+    renewing.reload(_loaded(config))
+
+
+@app.command(epilog="Example: edgecache upgrade --config config/demo.toml")
+def upgrade(config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Replace every process of a running `up` by a new one, without losing a request."""
+    renewing.upgrade(_loaded(config))
 
 
 @app.command(epilog="Examples: edgecache health; edgecache health 127.0.0.1:8080")
@@ -251,7 +251,7 @@ def _print_settings() -> None:
 
 
 def _control_url(path: Path) -> str:
-    from edgecache.server.start import control_url
+    from edgecache.server.fleet import control_url
 
     url = control_url(_loaded(path))
     if not url:

@@ -127,13 +127,16 @@ def test_health_is_an_exit_code() -> None:
     assert run("health", "127.0.0.1:1") == (1, "", "edgecache: 127.0.0.1:1: no answer\n")
 
 
-def test_reload_needs_control() -> None:
-    file = str(ROOT / "config" / "single.toml")
-    assert run("reload", "-c", file) == (
+def test_reload_needs_a_supervisor_or_control(tmp_path: Path) -> None:
+    file = tmp_path / "x.toml"
+    file.write_text('state_dir = "none"\n')
+    nobody = f"nothing of this installation runs here: no {tmp_path}/none/up.sock"
+    assert run("reload", "-c", str(file)) == (
         2,
         "",
-        f"edgecache: {file}: there is no [control] to ask\n",
+        f"edgecache: {nobody}, and there is no [control] to ask\n",
     )
+    assert run("upgrade", "-c", str(file)) == (1, "", f"edgecache: {nobody}\n")
 
 
 def test_reload_tells_that_control_is_down(tmp_path: Path) -> None:

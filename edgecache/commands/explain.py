@@ -11,7 +11,7 @@ import msgspec
 from edgecache.config.model import Config
 from edgecache.control.explain import Told, Wanted, World, told, viewer_request
 from edgecache.server import operate
-from edgecache.server.start import control_url
+from edgecache.server.fleet import control_url
 from edgecache.server.world import wall_clock
 
 ALONE = "from the file alone"

@@ -117,6 +117,14 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         Limits,
+        "hand_over_s_max",
+        "seconds",
+        0,
+        86_400,
+        "for downloads of a process that was replaced; Envoy's --drain-time-s is 600",
+    ),
+    Setting(
+        Limits,
         "object_bytes_max",
         "bytes",
         KIB,

@@ -221,7 +221,7 @@ class Delivery:
     def _connection_line(self) -> bytes | None:
         """The Connection field this reply needs, if any; notes when it is the last one."""
         connection, request = self._connection, self._request
-        if request is not None and not stays(request):
+        if self._listener.handing_over or (request is not None and not stays(request)):
             connection.closing = True
         if connection.closing or connection.unread_body:
             connection.closing = True

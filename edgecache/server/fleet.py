@@ -36,6 +36,7 @@ def workers(location: Location, path: Path) -> list[Child]:
             (*command, "--worker", str(number)),
             tcp_address(location.listen),
             location.name,
+            tcp_address(location.listen_tls) if location.listen_tls else None,
         )
         for number in range(1, location.workers + 1)
     ]
@@ -52,3 +53,8 @@ def serve_workers(count: int, listen: TcpAddress, arguments: tuple[str, ...]) ->
         )
         for number in range(1, count + 1)
     ]
+
+
+def control_url(config: Config) -> str:
+    """Where this machine reaches control, or empty when there is none."""
+    return tcp_address(config.control.listen).url if config.control else ""

@@ -43,6 +43,7 @@ class Listener:
     head_limits: HeadLimits = field(init=False)
     connections: set[Connection] = field(default_factory=set)
     touched: set[bytes] = field(default_factory=set)  # keys hit through the memo
+    handing_over: float = 0.0  # since when (epoch seconds), if at all
 
     def __post_init__(self) -> None:
         self.marks = self.front.tier.world.marks
@@ -95,11 +96,19 @@ class Listener:
                 return True
         return False
 
+    def hand_over(self) -> None:
+        """Somebody else listens now: the next answer on each connection is its last."""
+        self.handing_over = self.clock()
+        self.memo = None  # its answers do not say so
+
     def sweep(self) -> None:
         """Once a second: close what is overdue, and tell the store what was used meanwhile."""
         now = self.clock()
+        leave = self.handing_over and now - self.handing_over >= LAST_REQUEST_S
         for connection in list(self.connections):
             connection.check_deadline(now)
+            if leave and connection.at_rest:
+                connection.transport.close()
         if self.touched:
             self.front.tier.store.touch(set(self.touched))
             self.touched.clear()  # the same set stands in the listener that speaks TLS
@@ -128,6 +137,7 @@ def is_common(found: Found, request: Request) -> bool:
     )
 
 
+LAST_REQUEST_S = 2.0  # a request already on its way to us must not meet a closed connection
 LOOKED_AT_MAX = 64  # for one at rest: a flood of newcomers must not cost a walk of all each
 SHED = Refusal(503, "Too many connections at once.", "CapacityExceeded", close=True)
 OVERDUE = Refusal(408, "The request did not arrive in time.", "ClientCommError", close=True)

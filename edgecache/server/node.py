@@ -31,6 +31,7 @@ logger = logging.getLogger("edgecache.server")
 
 TICK_S = 1.0  # of sweep and report
 GC_ALLOCATIONS = 50_000  # two seconds of hits; a collection of as many took under 5 ms
+CATCH_UP_S_MAX = 1.0  # for control's newest word before the first viewer is let in
 LAST_FLUSH_S_MAX = 2.0  # a disk that hangs does not keep the process
 LOG_S = 0.25  # a quarter of the queue at full speed; nginx flushes its buffered log each second
 
@@ -57,6 +58,8 @@ class Node:
     generation: int = 0
     sweep: Sweep = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _reporting: asyncio.Task[None] | None = None
+    _current: asyncio.Event = field(default_factory=asyncio.Event)  # control was heard
 
     def __post_init__(self) -> None:
         tier = self.listener.front.tier
@@ -66,6 +69,7 @@ class Node:
         assert scope["type"] == "lifespan", "requests are the viewer protocol's"
         await receive()
         self._start()
+        await self._catch_up()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._stop()
@@ -78,12 +82,28 @@ class Node:
         self._keep(self._keep_swept())
         if self.bus is not None:
             self._keep(self.bus.follow(0, self))
-            self._keep(self._report(self.bus))
+            self._reporting = self._keep(self._report(self.bus))
 
-    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+    def _keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         task.add_done_callback(_tell_of_failure)
         self._tasks.append(task)
+        return task
+
+    async def _catch_up(self) -> None:
+        """The file may lag behind what control has published; control may be away."""
+        if self.bus is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CATCH_UP_S_MAX):
+                    await self._current.wait()
+
+    def hand_over(self) -> None:
+        """A successor of the same name serves and reports now; what control says still counts."""
+        if self._reporting is not None:
+            self._reporting.cancel()
+        for listener in (self.listener, self.secure):
+            if listener is not None:
+                listener.hand_over()
 
     async def _stop(self) -> None:
         if self.bus is not None:
@@ -117,7 +137,8 @@ class Node:
             await self._renew(config)
             self.listener.front.table = compile_routes(config, self.native_keys())
             self.generation = entry.seq
-            if self.bus is not None:
+            self._current.set()
+            if self.bus is not None and not self.listener.handing_over:
                 await self.bus.report(self._status())
         elif entry.kind == Kind.INVALIDATION:
             self.listener.marks.apply(read_entry(entry))

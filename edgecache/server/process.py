@@ -1,21 +1,24 @@
 """Child processes. Law: no child outlives its parent.
 
 Each child inherits the reading end of a pipe nobody ever writes to; end of file there means that
-the parent is gone, however it went. That needs no signal, and works on every Unix.
+the parent is gone, however it went. That needs no signal, and works on every Unix. One that takes
+over from another also inherits the writing end of a pipe on which it says that it serves.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 
 from edgecache.config.listen import Address
 
 PARENT_FD = "EDGECACHE_PARENT_FD"
+SERVING_FD = "EDGECACHE_SERVING_FD"
 _STDERR_FD = 2
 
 
@@ -28,6 +31,12 @@ class Child:
     command: tuple[str, ...]
     address: Address | None = None  # where it listens
     location: str = ""
+    secure: Address | None = None  # where it speaks TLS
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Everywhere it listens."""
+        return tuple(one for one in (self.address, self.secure) if one is not None)
 
 
 class ParentPipe:
@@ -47,19 +56,60 @@ class ParentPipe:
         os.close(self._writing)
 
 
-async def spawn(child: Child, pipe: ParentPipe) -> asyncio.subprocess.Process:
+async def spawn(
+    child: Child,
+    pipe: ParentPipe,
+    fds: Iterable[int] = (),
+    told: Mapping[str, str] | None = None,
+) -> asyncio.subprocess.Process:
     """Start `child`; its standard output joins our standard error. OSError when it cannot start.
 
-    A process group of its own keeps a terminal's Ctrl-C for us: we tell the children, in order.
+    It inherits `fds`, and `told` in its environment. A process group of its own keeps a terminal's
+    Ctrl-C for us: we tell the children, in order.
     """
     return await asyncio.create_subprocess_exec(
         *child.command,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=_STDERR_FD,
-        pass_fds=(pipe.reading,),
+        pass_fds=(pipe.reading, *fds),
         process_group=0,
-        env={**os.environ, PARENT_FD: str(pipe.reading)},
+        env={**os.environ, PARENT_FD: str(pipe.reading), **(told or {})},
     )
+
+
+class ServingPipe:
+    """On which a process that takes over says that it serves. Used with `async with`."""
+
+    async def __aenter__(self) -> ServingPipe:
+        reading, self.writing = os.pipe()
+        self._reader = asyncio.StreamReader()
+        self._transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(self._reader), os.fdopen(reading, "rb")
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.started()
+        self._transport.close()
+
+    def started(self) -> None:
+        """The process has its end: ours would hide the end of file it leaves behind."""
+        if self.writing >= 0:
+            os.close(self.writing)
+        self.writing = -1
+
+    async def serves(self) -> bool:
+        """Wait for the word; False when the process ended without it."""
+        return bool(await self._reader.read(1))
+
+
+def say_serving() -> None:
+    """Tell the supervisor that asked for it; to be called once in a process."""
+    text = os.environ.pop(SERVING_FD, "")
+    if text.isdecimal():
+        with contextlib.suppress(OSError):  # it may have given us up meanwhile
+            os.write(int(text), b"1")
+            os.close(int(text))
 
 
 def has_parent() -> bool:

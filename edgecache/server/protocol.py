@@ -203,7 +203,7 @@ class Connection(asyncio.Protocol):
             self.refuse(concluded, asked, now, close=request.has_body or not stays(request))
             return rest
         answer = listener.answer(concluded, request, now)
-        if not stays(request) or request.minor == 0:
+        if listener.handing_over or not stays(request) or request.minor == 0:
             Delivery(self, request, asked).send_answer(answer, now)
             return rest
         repeatable = concluded.until and not request.has_body

@@ -6,28 +6,36 @@ Law: a role needs nothing but its configuration file and, for more than one mach
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping
+import ssl
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import uvicorn
 
-from edgecache.config.listen import Address, TcpAddress, UnixAddress, parse_listen, tcp_address
+from edgecache.config.listen import Address, TcpAddress, parse_listen, tcp_address
 from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.config.secrets import load_secrets
 from edgecache.server.assembly import Assembly
 from edgecache.server.listener import Listener
 from edgecache.server.node import Node
-from edgecache.server.process import watch_parent
+from edgecache.server.post import HAND_OVER
+from edgecache.server.process import say_serving, watch_parent
 from edgecache.server.protocol import Connection
 from edgecache.server.serving import serve_config
+from edgecache.server.siblings import Door, look_after
+from edgecache.server.sockets import Share, bound, handed, taken
+from edgecache.server.world import pause
 
 BACKLOG = 4_096  # Linux's own default for net.core.somaxconn
+HAND_OVER_LOOK_S = 0.1  # between two looks whether everybody has left
 CLOSE_NOTIFY_S_MAX = 5.0  # for a viewer to answer our close_notify; nginx's lingering_timeout
 
 App = Callable[[MutableMapping[str, Any], Any, Any], Awaitable[None]]
@@ -98,10 +106,13 @@ def _serve_node(
         backlog=BACKLOG,
         timeout_graceful_shutdown=int(config.limits.drain_s_max),
     )
-    server = _Server(settings)
+    share = handed()
+    server = _NodeServer(settings, node, config.limits.hand_over_s_max)
+    server.ports.append(Port(node.listener, (), taken(share.siblings, address)))
     if secure is not None and node.secure is not None:
-        server.secure = (node.secure, _bound(secure))
-    return server.run_until_told([_bound(address)])
+        own = _own(share, secure)
+        server.ports.append(Port(node.secure, own, taken(share.siblings, secure)))
+    return server.run_until_told(_own(share, address))
 
 
 def _serve_app(app: Any, config: Config, address: Address, on_exit: Callable[[], None]) -> int:
@@ -124,32 +135,23 @@ class _Server(uvicorn.Server):
     """Uvicorn's server, which also leaves when the supervisor that started it is gone."""
 
     on_exit: Callable[[], None] = staticmethod(_nothing)
-    secure: tuple[Listener, socket.socket] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        watch_parent(asyncio.get_running_loop(), self._leave)
-        await super().startup(sockets)
-        if self.secure is not None:
-            await self._listen_with_tls(*self.secure)
-
-    async def _listen_with_tls(self, listener: Listener, bound: socket.socket) -> None:
-        """One more of Uvicorn's servers, which it closes and drains like its own."""
-        port = listener.tls
-        assert port is not None
-        settings = SimpleNamespace(loaded_app=SimpleNamespace(listener=listener))
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(
-            lambda: Connection(settings, self.server_state, {}, loop),
-            sock=bound,
-            ssl=port.context,
-            ssl_handshake_timeout=listener.limits.head_s_max,
-            ssl_shutdown_timeout=CLOSE_NOTIFY_S_MAX,
-            backlog=BACKLOG,
-        )
-        self.servers.append(server)
+        watch_parent(loop, self._leave)
+        loop.add_signal_handler(HAND_OVER, self._hand_over)
+        await super().startup(sockets)
+        await self._open_more()
+        say_serving()
+
+    async def _open_more(self) -> None: ...
 
     def _leave(self) -> None:
         self.should_exit = True
+
+    def _hand_over(self) -> None:
+        """Somebody else serves now: without connections that outlast a request, leave at once."""
+        self._leave()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.on_exit()
@@ -164,24 +166,95 @@ class _Server(uvicorn.Server):
         return 0 if self.started else 1
 
 
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A listener, the sockets of its own that Uvicorn does not know, and its siblings' sockets."""
+
+    listener: Listener
+    sockets: Sequence[socket.socket]
+    siblings: Sequence[socket.socket]
+
+
+class _NodeServer(_Server):
+    """A server of viewers or peers: it may speak TLS too, and hands over politely."""
+
+    def __init__(self, settings: uvicorn.Config, node: Node, hand_over_s_max: float) -> None:
+        super().__init__(settings)
+        self.ports: list[Port] = []
+        self._node = node
+        self._hand_over_s_max = hand_over_s_max
+        self._looking: asyncio.Task[None] | None = None
+        self._handing: asyncio.Task[None] | None = None
+
+    async def _open_more(self) -> None:
+        doors = [Door(port.siblings, *self._entrance(port)) for port in self.ports]
+        for port, door in zip(self.ports, doors, strict=True):
+            for one in port.sockets:
+                await self._listen(door, one)
+        if any(door.sockets for door in doors):
+            self._looking = asyncio.create_task(look_after(doors))
+
+    def _entrance(
+        self, port: Port
+    ) -> tuple[Callable[[], Connection], ssl.SSLContext | None, float | None]:
+        """What serves a port's connections, and how they are secured."""
+        settings = SimpleNamespace(loaded_app=SimpleNamespace(listener=port.listener))
+        loop, state, tls = asyncio.get_running_loop(), self.server_state, port.listener.tls
+
+        def protocol() -> Connection:
+            return Connection(settings, state, {}, loop)
+
+        head_s_max = port.listener.limits.head_s_max
+        return protocol, tls.context if tls else None, head_s_max if tls else None
+
+    async def _listen(self, door: Door, one: socket.socket) -> None:
+        """One more of Uvicorn's servers, which it closes and drains like its own."""
+        server = await asyncio.get_running_loop().create_server(
+            door.protocol,
+            sock=one,
+            ssl=door.context,
+            ssl_handshake_timeout=door.handshake_s_max,
+            ssl_shutdown_timeout=CLOSE_NOTIFY_S_MAX if door.context else None,
+            backlog=BACKLOG,
+        )
+        self.servers.append(server)
+
+    def _hand_over(self) -> None:
+        self._handing = asyncio.create_task(self._handed_over())
+
+    async def _handed_over(self) -> None:
+        """Take nobody new, tell those who stay that this was the last answer, and leave."""
+        for server in self.servers:
+            server.close()
+        self._forget_siblings()
+        self._node.hand_over()
+        connections = self.server_state.connections
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._hand_over_s_max):
+                while connections:
+                    await pause(HAND_OVER_LOOK_S)
+        self._leave()
+
+    def _forget_siblings(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+        for port in self.ports:
+            for one in port.siblings:
+                one.close()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._forget_siblings()
+        if self._handing is not None:
+            self._handing.cancel()
+        await super().shutdown(sockets)
+
+
 def _run(settings: uvicorn.Config, address: Address, on_exit: Callable[[], None]) -> int:
     server = _Server(settings)
     server.on_exit = on_exit
-    return server.run_until_told([_bound(address)])
+    return server.run_until_told(_own(handed(), address))
 
 
-def _bound(address: Address) -> socket.socket:
-    """A socket on `address`; workers of one location share a TCP port."""
-    if isinstance(address, UnixAddress):
-        Path(address.path).parent.mkdir(parents=True, exist_ok=True)
-        Path(address.path).unlink(missing_ok=True)  # the check before start found nobody on it
-        unix = socket.socket(socket.AF_UNIX)
-        unix.bind(address.path)
-        os.chmod(address.path, 0o600)
-        return unix
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    tcp = socket.socket(family)
-    tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    tcp.bind((address.host, address.port))
-    return tcp
+def _own(share: Share, address: Address) -> list[socket.socket]:
+    """The sockets the supervisor has for us; without one, a socket we bind ourselves."""
+    return taken(share.own, address) or [bound(address)]

@@ -14,11 +14,14 @@ from typing import Literal
 from edgecache.config.listen import TcpAddress, tcp_address
 from edgecache.config.model import Config, Limits
 from edgecache.server import preflight
-from edgecache.server.fleet import fleet, serve_workers, workers
-from edgecache.server.operate import NotReloaded, Readiness, reload
+from edgecache.server.fleet import control_url, fleet, serve_workers, workers
+from edgecache.server.operate import Readiness
+from edgecache.server.post import NotRelievedError, Timing
 from edgecache.server.preflight import Binding
 from edgecache.server.process import Child, has_parent
-from edgecache.server.supervise import Hooks, Pids, Supervisor, Timing, say
+from edgecache.server.renewal import Renewal
+from edgecache.server.requests import answering, place
+from edgecache.server.supervise import Hooks, Pids, Supervisor, say
 
 KILL_AFTER_DRAIN_S = 5  # for a child to end once its own drain is over
 
@@ -52,18 +55,36 @@ def up(
     children = fleet(config, path)
     if not children:
         raise RefusedError([f"{path}: nothing to run: no control, regional, bucket or locations"])
-    url = control_url(config)
-    readiness = Readiness(children, url)
+    _refuse(preflight.occupied([*preflight.bindings(config), _asked_at(config)]))
+    return asyncio.run(_up(config, path, tell))
+
+
+async def _up(
+    config: Config, path: Path, tell: Callable[[Sequence[Child], Mapping[str, int]], None]
+) -> int:
+    children = fleet(config, path)
+    readiness = Readiness(children, control_url(config))
 
     async def when_started(pids: Pids) -> None:
         await readiness.when_started(pids)
         tell(children, pids())
 
     async def on_reload() -> None:
-        say(await _reloaded(url))
+        say(str(await renewal.reload()))
 
-    hooks = Hooks(readiness.after_start, when_started, on_reload)
-    return _supervised(children, hooks, preflight.bindings(config), config.limits)
+    async def on_upgrade() -> None:
+        say(str(await renewal.upgrade()))
+
+    hooks = Hooks(readiness.after_start, when_started, on_reload, on_upgrade)
+    supervisor = Supervisor(children, hooks, _timing(config.limits))
+    renewal = Renewal(supervisor, path, config)
+    words = {"reload": renewal.reload, "upgrade": renewal.upgrade}
+    async with answering(config.state_dir, words):
+        return await supervisor.run()
+
+
+def _asked_at(config: Config) -> Binding:
+    return Binding(place(config.state_dir), "another `up` on this state_dir")
 
 
 def edge(config: Config, path: Path, location: str, worker: int) -> int:
@@ -80,7 +101,7 @@ def edge(config: Config, path: Path, location: str, worker: int) -> int:
         ]
         if found.workers > 1:
             children = workers(found, path)
-            return _supervised(children, _plain_hooks(children), listening, config.limits)
+            return _supervised(children, listening, config.limits)
         _refuse(preflight.occupied(listening))
     from edgecache.server.roles import run_edge
 
@@ -112,7 +133,7 @@ def serve(wanted: Serving, worker: int) -> int:
         binding = Binding(wanted.listen, "serve")
         if wanted.workers > 1:
             children = serve_workers(wanted.workers, wanted.listen, _arguments(wanted))
-            return _supervised(children, _plain_hooks(children), [binding], Limits())
+            return _supervised(children, [binding], Limits())
         _refuse(preflight.occupied([binding]))
         say(f"{wanted.origin_url} is served at {wanted.listen.url}")
     from edgecache.server.roles import run_serve
@@ -124,11 +145,6 @@ def serve(wanted: Serving, worker: int) -> int:
         wanted.semantics,
         str(wanted.state_dir),
     )
-
-
-def control_url(config: Config) -> str:
-    """Where this machine reaches control, or empty when there is none."""
-    return tcp_address(config.control.listen).url if config.control else ""
 
 
 def _arguments(wanted: Serving) -> tuple[str, ...]:
@@ -145,16 +161,13 @@ def _refuse(lines: Sequence[str]) -> None:
         raise RefusedError(lines)
 
 
-def _supervised(
-    children: Sequence[Child], hooks: Hooks, addresses: Iterable[Binding], limits: Limits
-) -> int:
+def _supervised(children: Sequence[Child], addresses: Iterable[Binding], limits: Limits) -> int:
+    """Workers that share one address, and have no control beside them."""
     _refuse(preflight.occupied(addresses))
-    timing = Timing(drain_s_max=limits.drain_s_max + KILL_AFTER_DRAIN_S)
-    return asyncio.run(Supervisor(children, hooks, timing).run())
+    return asyncio.run(_plain(children, limits))
 
 
-def _plain_hooks(children: Sequence[Child]) -> Hooks:
-    """For workers that share one address and have no control beside them."""
+async def _plain(children: Sequence[Child], limits: Limits) -> int:
     readiness = Readiness(children)
 
     async def when_started(pids: Pids) -> None:
@@ -164,16 +177,18 @@ def _plain_hooks(children: Sequence[Child]) -> Hooks:
     async def on_reload() -> None:
         say("not reloaded: ask control, with `edgecache reload`")
 
-    return Hooks(when_started=when_started, reload=on_reload)
+    async def on_upgrade() -> None:
+        try:
+            await supervisor.replace(children)
+        except (OSError, NotRelievedError) as error:
+            say(f"upgraded in part: {error}")
+        else:
+            say(f"upgraded: {len(children)} processes")
+
+    hooks = Hooks(when_started=when_started, reload=on_reload, upgrade=on_upgrade)
+    supervisor = Supervisor(children, hooks, _timing(limits))
+    return await supervisor.run()
 
 
-async def _reloaded(url: str) -> str:
-    if not url:
-        return "not reloaded: there is no [control]; start again instead"
-    try:
-        told = await reload(url)
-    except OSError as error:
-        return f"not reloaded: control at {url}: {error}"
-    if isinstance(told, NotReloaded):
-        return "\n  ".join(["not reloaded:", *told.problems])
-    return str(told)
+def _timing(limits: Limits) -> Timing:
+    return Timing(drain_s_max=limits.drain_s_max + KILL_AFTER_DRAIN_S)

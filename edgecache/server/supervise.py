@@ -14,21 +14,16 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from edgecache.server.process import Child, ParentPipe, ending, spawn, watch_parent
+import msgspec
+
+from edgecache.server.post import HAND_OVER, NotRelievedError, Post, Process, Timing, Works
+from edgecache.server.process import SERVING_FD, Child, ParentPipe, ServingPipe, spawn, watch_parent
+from edgecache.server.sockets import LISTENING, Sockets
 
 Pids = Callable[[], Mapping[str, int]]  # name to pid of what runs now: deaths change it
 
 EXIT_CONFIGURATION = 2  # a child's way to say that starting it again is no use
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Seconds. The back-off doubles with each death and starts anew after a healthy while."""
-
-    back_off_s_min: float = 0.5
-    back_off_s_max: float = 30
-    healthy_s: float = 60
-    drain_s_max: float = 15  # all children together: `limits.drain_s_max` and 5 to spare
+LEAVING_MAX = 16  # processes that hand over at once; of more, the longest at it are hurried
 
 
 class NotReadyError(Exception):
@@ -41,7 +36,7 @@ async def _after_start(child: Child) -> None: ...
 async def _when_started(pids: Pids) -> None: ...
 
 
-async def _reload() -> None: ...
+async def _nothing() -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +44,13 @@ class Hooks:
     """What is done at the turns of a supervisor's life.
 
     `after_start` is awaited before the next child starts; `when_started` returns once all answer,
-    or raises NotReadyError; `reload` is for SIGHUP.
+    or raises NotReadyError; `reload` is for SIGHUP, `upgrade` for SIGUSR2.
     """
 
     after_start: Callable[[Child], Awaitable[None]] = _after_start
     when_started: Callable[[Pids], Awaitable[None]] = _when_started
-    reload: Callable[[], Awaitable[None]] = _reload
+    reload: Callable[[], Awaitable[None]] = _nothing
+    upgrade: Callable[[], Awaitable[None]] = _nothing
 
 
 def say(line: str) -> None:
@@ -72,20 +68,22 @@ class Supervisor:
         timing: Timing | None = None,
         say: Callable[[str], None] = say,
     ) -> None:
-        self._children = children
+        self.children = children
+        self.sockets = Sockets()
         self._hooks = hooks or Hooks()
-        self._timing = timing or Timing()
         self._say = say
-        self._running: dict[str, asyncio.subprocess.Process] = {}
-        self._tending: dict[str, asyncio.Task[None]] = {}
-        self._reloading: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
+        self._works = Works(self._spawn, self._died, say, timing or Timing(), self._stopping)
+        self._posts: dict[str, Post] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pipe = ParentPipe()
         self.ready = False
         self._code = 0
 
     def pids(self) -> dict[str, int]:
         """Name and pid of every child that runs now."""
-        return {name: process.pid for name, process in self._running.items()}
+        held = ((name, post.holder) for name, post in self._posts.items())
+        return {name: holder.pid for name, holder in held if holder is not None}
 
     def stop(self, code: int = 0) -> None:
         """Stop everything and let `run` return `code`. The first call decides."""
@@ -96,8 +94,8 @@ class Supervisor:
     async def run(self) -> int:
         """Start, watch, stop. 0: a clean stop; 1: not ready or killed; 2: a child refused."""
         watch_parent(asyncio.get_running_loop(), self.stop)
-        with self._signals(), ParentPipe() as pipe:
-            starting = asyncio.create_task(self._start(pipe))
+        with self._signals(), self._pipe:
+            starting = asyncio.create_task(self._start())
             stopping = asyncio.create_task(self._stopping.wait())
             try:
                 await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -106,37 +104,83 @@ class Supervisor:
                 await stopping
             finally:
                 self._stopping.set()
-                starting.cancel()
-                await asyncio.gather(starting, stopping, return_exceptions=True)
+                for task in (starting, *self._tasks):
+                    task.cancel()
+                await asyncio.gather(starting, stopping, *self._tasks, return_exceptions=True)
                 await self._stop_children()
         return self._code
+
+    async def replace(self, children: Sequence[Child]) -> None:
+        """Put `children` in the place of those that run, one after another.
+
+        Each takes over the sockets of its predecessor, which goes on until what it was doing is
+        done. OSError: an address cannot be had, and nothing was changed. NotRelievedError: those
+        before it were replaced, the others run as they did.
+        """
+        former = self.children
+        try:
+            self.sockets.open(children)
+        except OSError:
+            self.sockets.keep_only(former)
+            raise
+        self.children = children
+        kept = {child.name for child in children}
+        try:
+            for child in children:
+                await self._fill(child)
+                await self._hooks.after_start(child)
+            for name in [name for name in self._posts if name not in kept]:
+                await self._posts[name].leave(HAND_OVER)
+            self.sockets.keep_only(children)
+        except (NotRelievedError, NotReadyError):
+            self.children = [post.child for post in self._posts.values()]
+            raise
+        self._hurry()
+
+    async def _fill(self, child: Child) -> None:
+        post = self._posts.get(child.name)
+        if post is not None:
+            await post.relieve(child)
+        else:
+            await self._post(child).begin()
+
+    def _post(self, child: Child) -> Post:
+        post = self._posts[child.name] = Post(child, self._works)
+        return post
+
+    def _hurry(self) -> None:
+        """Those longest at handing over get the time a stop gives, and no more."""
+        leaving = [process for post in self._posts.values() for process in post.leaving]
+        for process in sorted(leaving, key=lambda one: one.pid)[:-LEAVING_MAX]:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self.stop)
         loop.add_signal_handler(signal.SIGINT, self.stop)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        loop.add_signal_handler(signal.SIGHUP, self._soon, self._hooks.reload)
+        loop.add_signal_handler(signal.SIGUSR2, self._soon, self._hooks.upgrade)
         try:
             yield
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):
                 loop.remove_signal_handler(number)
 
-    def _reload(self) -> None:
-        async def reload() -> None:
-            await self._hooks.reload()
+    def _soon(self, hook: Callable[[], Awaitable[None]]) -> None:
+        async def called() -> None:
+            await hook()
 
-        task = asyncio.create_task(reload())
-        self._reloading.add(task)
-        task.add_done_callback(self._reloading.discard)
+        task = asyncio.create_task(called())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    async def _start(self, pipe: ParentPipe) -> None:
+    async def _start(self) -> None:
         try:
-            for child in self._children:
-                process = await spawn(child, pipe)
-                self._running[child.name] = process
-                self._tending[child.name] = asyncio.create_task(self._tend(child, process, pipe))
+            self.sockets.open(self.children)
+            for child in self.children:
+                await self._post(child).begin()
                 await self._hooks.after_start(child)
             await self._hooks.when_started(self.pids)
             self.ready = True
@@ -144,67 +188,41 @@ class Supervisor:
             self._say(str(error))
             self.stop(1)
 
-    async def _tend(
-        self, child: Child, process: asyncio.subprocess.Process | None, pipe: ParentPipe
-    ) -> None:
-        """Wait for a child's end, again and again."""
-        now = asyncio.get_running_loop().time
-        back_off_s = self._timing.back_off_s_min
-        while True:
-            started = now()
-            why = await self._ended(child, process)
-            if self._stopping.is_set():
-                return
-            if now() - started >= self._timing.healthy_s:
-                back_off_s = self._timing.back_off_s_min
-            self._say(f"{child.name} {why}; starting it again in {back_off_s:g} s")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), back_off_s)
-                return
-            back_off_s = min(back_off_s * 2, self._timing.back_off_s_max)
-            process = await self._spawned_again(child, pipe)
+    async def _spawn(self, child: Child, serving: ServingPipe | None) -> Process:
+        """Start a process with its sockets; bound anew where nobody held them any more."""
+        children = self.children
+        if all(other.name != child.name for other in children):
+            children = (*children, child)  # about to be let go, and died before that
+        self.sockets.open(children)
+        share = self.sockets.share(child, children)
+        told = {LISTENING: msgspec.json.encode(share).decode()}
+        fds = share.fds
+        if serving is not None:
+            told[SERVING_FD] = str(serving.writing)
+            fds = (*fds, serving.writing)
+        return await spawn(child, self._pipe, fds, told)
 
-    async def _ended(self, child: Child, process: asyncio.subprocess.Process | None) -> str:
-        """Wait for the end of a process, and tell how it went."""
-        if process is None:
-            return "could not be started"
-        code = await process.wait()
-        del self._running[child.name]
+    def _died(self, child: Child, code: int) -> None:
         if code == EXIT_CONFIGURATION and not self.ready:
             self.stop(EXIT_CONFIGURATION)
-        return f"(pid {process.pid}) {ending(code)}"
-
-    async def _spawned_again(
-        self, child: Child, pipe: ParentPipe
-    ) -> asyncio.subprocess.Process | None:
-        try:
-            process = await spawn(child, pipe)
-        except OSError:
-            return None  # no processes or memory left: the back-off goes on
-        self._running[child.name] = process
-        if self._stopping.is_set():
-            _signal(process, signal.SIGTERM)
-        return process
+        living = [post.child for post in self._posts.values() if post.processes]
+        self.sockets.renew(child, living)
 
     async def _stop_children(self) -> None:
         """Role by role from the last one; after the drain's end, all that is left is killed."""
         now = asyncio.get_running_loop().time
-        deadline = now() + self._timing.drain_s_max
-        for _, group in groupby(reversed(self._children), key=lambda child: child.role):
-            names = [child.name for child in group if child.name in self._tending]
-            for name in names:
-                if name in self._running:
-                    _signal(self._running[name], signal.SIGTERM)
-            if names:
-                tasks = [self._tending[name] for name in names]
+        deadline = now() + self._works.timing.drain_s_max
+        by_role = groupby(reversed(self._posts.values()), key=lambda post: post.child.role)
+        for posts in [list(group) for _, group in by_role]:
+            for post in posts:
+                post.tell(signal.SIGTERM)
+                self.sockets.close(post.child.addresses)  # else viewers would wait, not be refused
+            if tasks := [task for post in posts for task in post.tasks]:
                 await asyncio.wait(tasks, timeout=max(0, deadline - now()))
-        for name, process in self._running.items():
-            self._say(f"{name} (pid {process.pid}) did not stop in time: killed")
-            self._code = self._code or 1
-            _signal(process, signal.SIGKILL)
-        await asyncio.gather(*self._tending.values(), *self._reloading)
-
-
-def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.send_signal(number)
+        for name, post in self._posts.items():
+            for process in post.processes:
+                self._say(f"{name} (pid {process.pid}) did not stop in time: killed")
+                self._code = self._code or 1
+            post.tell(signal.SIGKILL)
+        await asyncio.gather(*(task for post in self._posts.values() for task in post.tasks))
+        self.sockets.keep_only([])

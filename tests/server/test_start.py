@@ -15,7 +15,7 @@ import pytest
 from edgecache.config.listen import TcpAddress, UnixAddress
 from edgecache.config.model import Behavior, Config, Control, Distribution, Location, Origin
 from edgecache.server import start
-from edgecache.server.fleet import fleet, serve_workers
+from edgecache.server.fleet import control_url, fleet, serve_workers
 from edgecache.server.present import as_json, print_table, to_try
 from edgecache.server.process import Child
 
@@ -179,9 +179,9 @@ def test_an_unknown_location_is_told(tmp_path: Path) -> None:
 
 
 def test_control_is_reached_on_loopback(tmp_path: Path) -> None:
-    assert start.control_url(config(tmp_path)) == ""
+    assert control_url(config(tmp_path)) == ""
     everywhere = Config(control=Control(listen="0.0.0.0:8090"))
-    assert start.control_url(everywhere) == "http://127.0.0.1:8090"
+    assert control_url(everywhere) == "http://127.0.0.1:8090"
 
 
 def test_up_tells_once_all_answer_and_stops_cleanly(

@@ -11,9 +11,10 @@ from collections.abc import Collection
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from edgecache.control.api.faults import Fault, fault_document
 from edgecache.control.tokens import Purpose, Tokens
 
 BODY_BYTES_MAX = 1024 * 1024  # nginx's client_max_body_size
@@ -31,7 +32,7 @@ class Admission:
         if scope["type"] == "http":
             problem = self._problem(scope)
             if problem:
-                await JSONResponse({"error": problem}, 403)(scope, receive, send)
+                await _refusal(scope["path"], problem)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
@@ -44,6 +45,14 @@ class Admission:
         if origins and origins != [f"{scope['scheme']}://{hosts[0]}"]:
             return "unknown Origin"
         return ""
+
+
+def _refusal(path: str, problem: str) -> Response:
+    """In the form of what was asked: the API of CloudFront has versions for a path."""
+    if not path.startswith("/20"):
+        return JSONResponse({"error": problem}, 403)
+    document = fault_document(Fault("AccessDenied", problem), "-")
+    return Response(document, 403, media_type="text/xml")
 
 
 def name_of(authority: str) -> str:

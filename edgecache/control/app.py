@@ -25,6 +25,7 @@ from edgecache.control.admission import (
     require_operator,
 )
 from edgecache.control.barrier import Barrier, Instance
+from edgecache.control.composition import NotComposedError
 from edgecache.control.log import Log, ensure_config
 from edgecache.control.metrics import CONTENT_TYPE, exposition
 from edgecache.control.nodes import Nodes, Status, TooManyNodes
@@ -40,7 +41,8 @@ SEQ_MAX = 2**63 - 1  # SQLite's largest integer
 class Control:
     """What the endpoints work on.
 
-    `load` reads the configuration file again, and raises ConfigError when it cannot be used.
+    `load` reads the configuration file again, and raises ConfigError when it cannot be used;
+    `publish` makes it count, with what the API has made, and raises NotComposedError.
     """
 
     log: Log
@@ -48,6 +50,7 @@ class Control:
     barrier: Barrier
     load: Callable[[], Config]
     tokens: Tokens
+    publish: Callable[[Config], int]
 
     async def health(self, request: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -111,9 +114,11 @@ class Control:
         require_operator(request, self.tokens)
         before = self.log.generation
         try:
-            generation = ensure_config(self.log, self.load())
+            generation = self.publish(self.load())
         except ConfigError as error:
             return JSONResponse({"problems": [str(problem) for problem in error.problems]}, 400)
+        except NotComposedError as error:
+            return JSONResponse({"problems": error.lines}, 400)
         return JSONResponse({"generation": generation, "changed": generation != before})
 
     async def metrics(self, request: Request) -> Response:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
@@ -51,6 +50,7 @@ class Log:
     """Entries numbered from 1 upward, kept in the state. Used from one thread."""
 
     def __init__(self, state: State, clock: Callable[[], float]) -> None:
+        self._state = state
         self._database = state.connection
         self._clock = clock
         self._closed = False
@@ -65,7 +65,7 @@ class Log:
         """
         row = (self._clock(), kind, msgspec.json.encode(body).decode())
         insert = "INSERT INTO log (at, kind, body) VALUES (?, ?, ?)"
-        with self.transaction():
+        with self._state.writing():
             seq = self._database.execute(insert, row).lastrowid
             assert seq is not None
             if beside is not None:
@@ -81,17 +81,6 @@ class Log:
             " (SELECT seq FROM log WHERE kind = 'config' ORDER BY seq DESC LIMIT 1 OFFSET ?)",
             (CONFIGS_KEPT,),
         )
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All that is written within is kept, or nothing of it."""
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
 
     @property
     def epoch(self) -> str:
@@ -114,7 +103,7 @@ class Log:
 
         To be called when no node has anything stored or under way that is older.
         """
-        with self.transaction():
+        with self._state.writing():
             gone = self._database.execute(
                 "DELETE FROM log WHERE kind = ? AND seq <= ?", (Kind.INVALIDATION, upto)
             ).rowcount

@@ -92,6 +92,10 @@ class Nodes:
             if now - node.seen_at <= FORGET_S
         ]
 
+    def all_on(self, generation: int) -> bool:
+        """Whether every node that is alive runs this configuration, or a later one."""
+        return all(one["generation"] >= generation for one in self.listing() if one["alive"])
+
     def samples(self) -> dict[str, Sample]:
         """The sum of samples under each label; gauges of nodes that are alive only."""
         now = self._clock()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 FILE_NAME = "control.sqlite"
@@ -28,6 +30,14 @@ MIGRATIONS = (
         "CREATE TABLE leases ("
         " name TEXT NOT NULL, instance TEXT NOT NULL, serves INTEGER NOT NULL,"
         " PRIMARY KEY (name, instance)) WITHOUT ROWID",
+    ),
+    (
+        "CREATE TABLE resources ("
+        " kind TEXT NOT NULL, id TEXT NOT NULL, domain_name TEXT NOT NULL, etag TEXT NOT NULL,"
+        " created_at REAL NOT NULL, modified_at REAL NOT NULL, generation INTEGER NOT NULL,"
+        " reference TEXT NOT NULL, config TEXT NOT NULL, tags TEXT NOT NULL,"
+        " PRIMARY KEY (kind, id)) WITHOUT ROWID",
+        "CREATE TABLE adopted (id TEXT PRIMARY KEY) WITHOUT ROWID",
     ),
 )
 """Statements from each version of the schema to the next; `user_version` counts those done."""
@@ -63,6 +73,23 @@ class State:
 
     def close(self) -> None:
         self.connection.close()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """All that is written inside is on disk when this ends, or none of it when it raises.
+
+        Inside another one it is a part of that.
+        """
+        if self.connection.in_transaction:
+            yield
+            return
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
 
     def _prepare(self) -> None:
         self.connection.execute("PRAGMA journal_mode = WAL")

@@ -1,7 +1,7 @@
 """AWS Signature Version 4: made for origins that admit nobody else, checked for who calls us.
 
-"Authenticating Requests: Using the Authorization Header", Amazon S3 API reference; the path is
-encoded once, as S3 wants it. Pure: the time is an argument.
+"Authenticating Requests: Using the Authorization Header", Amazon S3 API reference; IAM User Guide,
+"Create a signed AWS API request". Pure: the time is an argument.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ def signing_fields(
 
 def signature_of(request: ToSign, signed: Fields, credential: Credential, stamp: str) -> str:
     """The signature, in hex, of a request whose `signed` fields are sorted by name."""
-    digest = hashlib.sha256(canonical_request(request, signed)).hexdigest()
+    canonical = canonical_request(request, signed, credential.service)
+    digest = hashlib.sha256(canonical).hexdigest()
     text = f"{ALGORITHM}\n{stamp}\n{_scope(credential, stamp)}\n{digest}"
     key = _signing_key(
         credential.secret_access_key, stamp[:8], credential.region, credential.service
@@ -78,11 +79,11 @@ def signature_of(request: ToSign, signed: Fields, credential: Credential, stamp:
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 
-def canonical_request(request: ToSign, signed: Fields) -> bytes:
-    """The bytes both sides hash."""
+def canonical_request(request: ToSign, signed: Fields, service: str = "s3") -> bytes:
+    """The bytes both sides hash. S3 has the path encoded once, every other service twice."""
     lines = [
         request.method,
-        canonical_path(request.path),
+        canonical_path(request.path) if service == "s3" else _encoded_again(request.path),
         canonical_query(request.query),
         b"".join(b"%b:%b\n" % (name, b" ".join(value.split())) for name, value in signed),
         b";".join(name for name, _ in signed),
@@ -94,6 +95,11 @@ def canonical_request(request: ToSign, signed: Fields) -> bytes:
 def canonical_path(path: bytes) -> bytes:
     """The path with every byte but the unreserved ones and `/` encoded, once."""
     return quote(unquote_to_bytes(path), safe=_UNRESERVED + "/").encode()
+
+
+def _encoded_again(path: bytes) -> bytes:
+    """The path as sent, what is encoded in it encoded once more."""
+    return quote(path, safe=_UNRESERVED + "/").encode()
 
 
 def canonical_query(query: bytes | None) -> bytes:

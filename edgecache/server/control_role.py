@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +14,16 @@ from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.config.secrets import load_secrets
 from edgecache.control import explain_nodes
+from edgecache.control.api.call import World as ApiWorld
+from edgecache.control.api.callers import Callers
+from edgecache.control.api.endpoint import Endpoint
+from edgecache.control.api.operations import actions
 from edgecache.control.app import Control, control_app
 from edgecache.control.barrier import Barrier
+from edgecache.control.catalog import Catalog
 from edgecache.control.exchange import exchange
 from edgecache.control.explain import World, explain_route
-from edgecache.control.log import Log, ensure_config
+from edgecache.control.log import Log
 from edgecache.control.nodes import Nodes
 from edgecache.control.state import State
 from edgecache.control.tokens import Tokens
@@ -31,13 +37,23 @@ def control_application(config: Config, path: Path) -> tuple[Starlette, Callable
     secrets = load_secrets(config.state_dir, os.environ)
     state = State(Path(config.state_dir))
     log = Log(state, wall_clock)
-    ensure_config(log, config)
+    catalog = Catalog(state, log, config, wall_clock, os.urandom)
+    catalog.publish(config)
     tokens = Tokens([*secrets.operator.values()], wall_clock)
     names = [tcp_address(config.control.listen).host]
     clock = steady_clock()
     barrier = Barrier(state, clock)
-    control = Control(log, Nodes(clock), barrier, lambda: load(path), tokens)
+    control = Control(log, Nodes(clock), barrier, lambda: load(path), tokens, catalog.publish)
     app = control_app(control, names)
+    callers = Callers(secrets.operator, tokens, wall_clock, clock)
+    api = Endpoint(
+        ApiWorld(catalog, barrier.applied_everywhere),
+        callers,
+        actions(),
+        asyncio.sleep,
+        os.urandom,
+    )
+    app.router.routes.append(api.route())
     peers = PeerCredentials(Tokens([*secrets.peer.values()], wall_clock), "control", wall_clock)
     nodes = explain_nodes.Nodes(exchange, peers.issue)
     world = World(wall_clock, nodes, secrets.viewer)

@@ -41,6 +41,6 @@ _KEPT = {"\r": "&#13;"}  # §2.11: a parser would make it a line feed
 
 
 def _is_legal(char: str) -> bool:
-    return char >= " " and not ("\ud800" <= char <= "\udfff" or char in "\ufffe\uffff") or (
+    return (char >= " " and not ("\ud800" <= char <= "\udfff" or char in "\ufffe\uffff")) or (
         char in "\t\n\r"
     )

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +18,8 @@ from typing import Any
 from edgecache.control.api.elements import Element, parse
 from edgecache.control.api.faults import Fault
 from edgecache.control.api.model import Operation, element_name
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,19}")  # of 64 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ def read_request(operation: Operation, received: Received) -> dict[str, Any]:
         raise Fault("MalformedInput", f"the body is {root.name}, expected {operation.root}")
     if payload:
         return found | {payload: read_value(shape.members[payload], root, payload)}
-    return found | read_value(shape, root, "")
+    return found | _structure(shape, root, "")
 
 
 def _located(shape: Any, received: Received) -> dict[str, Any]:
@@ -97,6 +101,22 @@ def _flag(text: str) -> bool:
     return {"true": True, "false": False}[text.strip().lower()]
 
 
+def _whole(text: str) -> int:
+    if not _WHOLE.fullmatch(text.strip()):
+        raise ValueError(text)
+    number = int(text)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(text)
+    return number
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
 def _blob(text: str) -> bytes:
     return base64.b64decode("".join(text.split()), validate=True)
 
@@ -107,10 +127,10 @@ def _moment(text: str) -> datetime:
 
 _READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "string": (str, "text"),
-    "integer": (int, "a whole number"),
-    "long": (int, "a whole number"),
-    "float": (float, "a number"),
-    "double": (float, "a number"),
+    "integer": (_whole, "a whole number"),
+    "long": (_whole, "a whole number"),
+    "float": (_number, "a number"),
+    "double": (_number, "a number"),
     "boolean": (_flag, "true or false"),
     "blob": (_blob, "Base64"),
     "timestamp": (_moment, "a time (ISO 8601)"),

@@ -14,7 +14,7 @@ ANY_CASE = {"HttpVersion"}  # CloudFront takes `HTTP2` and gives back `http2`
 
 
 def validate(shape: Any, value: Any, where: str = "") -> None:
-    """Fault for the first thing that is wrong with `value`, a value of `shape` read from a request."""
+    """Fault for the first thing that is wrong with `value`, read from a request as `shape`."""
     if shape.type_name == "structure":
         _validate_structure(shape, value, where)
     elif shape.type_name == "list":

@@ -1,0 +1,232 @@
+"""What the file declares and what the API has made, as one configuration.
+
+Law: what is published has passed every check, as a whole; what has not changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+
+from edgecache.config.aws.access import read_origin_access_control, read_origin_access_identity
+from edgecache.config.aws.document import DocumentError
+from edgecache.config.aws.keys import read_key_group, read_public_key
+from edgecache.config.aws.policies import (
+    Policies,
+    policies_of,
+    read_cache_policy,
+    read_origin_request_policy,
+)
+from edgecache.config.aws.read import read_distribution_config
+from edgecache.config.aws.response_headers import read_response_headers_policy
+from edgecache.config.check import check
+from edgecache.config.check_bounds import check_bounds
+from edgecache.config.check_policy import check_cache_policy, check_origin_request_policy
+from edgecache.config.check_response import check_response_headers_policy
+from edgecache.config.model import Config, Distribution
+from edgecache.config.problems import Problem, Problems, quoted
+from edgecache.control.resources import Kind, Resource, domain_name_of
+
+T = TypeVar("T")
+
+PLACES = {
+    Kind.DISTRIBUTION: "distributions",
+    Kind.PUBLIC_KEY: "public_keys",
+    Kind.KEY_GROUP: "key_groups",
+    Kind.ACCESS_CONTROL: "origin_access_controls",
+    Kind.ACCESS_IDENTITY: "origin_access_identities",
+}
+"""Where a kind stands in a configuration; policies stand in the behaviors that name them."""
+
+_PLACE = re.compile(r"(\w+)\[(\d+)\]\.?(.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A problem of what the API made: whose it is, and where in it.
+
+    `where` is a path in CloudFront's document when `in_document`, else in our model.
+    """
+
+    kind: Kind
+    id: str
+    where: str
+    message: str
+    in_document: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id} (made over the API): {self.where}: {self.message}"
+
+
+class NotComposedError(Exception):
+    """The parts do not go together: `troubles` of the API's, `problems` of the file's."""
+
+    def __init__(self, troubles: Sequence[Trouble], problems: Sequence[Problem] = ()) -> None:
+        self.troubles = list(troubles)
+        self.problems = list(problems)
+        super().__init__("; ".join(self.lines))
+
+    @property
+    def lines(self) -> list[str]:
+        """One line for each."""
+        return [str(one) for one in (*self.troubles, *self.problems)]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What the API has made, by kind, and which distributions of the file it has taken over."""
+
+    resources: Mapping[Kind, Sequence[Resource]] = field(default_factory=dict)
+    adopted: frozenset[str] = frozenset()
+
+    def of(self, kind: Kind) -> Sequence[Resource]:
+        return self.resources.get(kind, ())
+
+
+def compose(file: Config, made: Made) -> Config:
+    """One configuration. NotComposedError when it would not pass the checks."""
+    troubles: list[Trouble] = []
+    policies = _policies(file, made, troubles)
+    kept = [one for one in file.distributions if one.id not in made.adopted]
+    sites = _each(made.of(Kind.DISTRIBUTION), lambda one: _distribution(one, policies), troubles)
+    distributions = tuple(map(_named, (*kept, *sites)))
+    keys = _each(made.of(Kind.PUBLIC_KEY), lambda one: _read(read_public_key, one), troubles)
+    groups = _each(made.of(Kind.KEY_GROUP), lambda one: _read(read_key_group, one), troubles)
+    controls = _each(
+        made.of(Kind.ACCESS_CONTROL),
+        lambda one: replace(read_origin_access_control(one.config), id=one.id),
+        troubles,
+    )
+    identities = _each(
+        made.of(Kind.ACCESS_IDENTITY),
+        lambda one: replace(read_origin_access_identity(one.config), id=one.id),
+        troubles,
+    )
+    if troubles:
+        raise NotComposedError(troubles)
+    composed = replace(
+        file,
+        distributions=distributions,
+        public_keys=(*file.public_keys, *keys),
+        key_groups=(*file.key_groups, *groups),
+        origin_access_controls=(*file.origin_access_controls, *controls),
+        origin_access_identities=(*file.origin_access_identities, *identities),
+    )
+    _require_right(composed, made)
+    return composed
+
+
+def _each(
+    resources: Sequence[Resource], read: Callable[[Resource], T], troubles: list[Trouble]
+) -> list[T]:
+    found = []
+    for one in resources:
+        try:
+            found.append(read(one))
+        except DocumentError as error:
+            troubles += [
+                Trouble(one.kind, one.id, problem.where, problem.message, in_document=True)
+                for problem in error.problems
+            ]
+    return found
+
+
+def _read(read: Callable[[dict[str, Any]], T], one: Resource) -> T:
+    """A reader of what `get-…` prints, which has its id beside the configuration."""
+    noun = "".join(map(str.capitalize, one.kind.split("-")))
+    return read({"Id": one.id, f"{noun}Config": one.config})
+
+
+def _policies(file: Config, made: Made, troubles: list[Trouble]) -> Policies:
+    """Those the API made, and those in the behaviors of the file; each is checked by itself."""
+    kinds: tuple[tuple[Kind, Any, Any], ...] = (
+        (Kind.CACHE_POLICY, read_cache_policy, check_cache_policy),
+        (Kind.ORIGIN_REQUEST_POLICY, read_origin_request_policy, check_origin_request_policy),
+        (Kind.RESPONSE_HEADERS_POLICY, read_response_headers_policy, check_response_headers_policy),
+    )
+    found: list[dict[str, Any]] = [{}, {}, {}]
+    for distribution in file.distributions:
+        declared = policies_of(distribution)
+        for known, more in zip(
+            found, (declared.caches, declared.requests, declared.responses), strict=True
+        ):
+            known.update(more)
+    for known, (kind, read, check_one) in zip(found, kinds, strict=True):
+
+        def policy(one: Resource, read: Any = read) -> Any:
+            return replace(read(one.config), id=one.id)
+
+        for made_one in _each(made.of(kind), policy, troubles):
+            known[made_one.id] = made_one
+            problems = Problems()
+            check_one(made_one, "", problems)
+            check_bounds(made_one, "", problems)
+            troubles += [
+                Trouble(kind, made_one.id, problem.where.lstrip("."), problem.message)
+                for problem in problems.found
+            ]
+    return Policies(*found)
+
+
+def _distribution(one: Resource, policies: Policies) -> Distribution:
+    found = read_distribution_config(one.config, id=one.id, policies=policies)
+    return replace(found, tags=one.tags, domain_name=one.domain_name)
+
+
+def _named(distribution: Distribution) -> Distribution:
+    """With a domain name of its own, as every distribution of CloudFront has."""
+    if distribution.domain_name:
+        return distribution
+    return replace(distribution, domain_name=domain_name_of(distribution.id))
+
+
+def _require_right(config: Config, made: Made) -> None:
+    problems = Problems()
+    for index, distribution in enumerate(config.distributions):
+        where = f"distributions[{index}]"
+        check_bounds(distribution, where, problems)
+        if any(distribution.id == one.id for one in made.of(Kind.DISTRIBUTION)):
+            _check_access(distribution, config, where, problems)
+    check(config, problems)
+    if not problems.found:
+        return
+    troubles, rest = [], []
+    for problem in problems.found:
+        trouble = _placed(problem, config, made)
+        if trouble is None:
+            rest.append(problem)
+        else:
+            troubles.append(trouble)
+    raise NotComposedError(troubles, rest)
+
+
+def _check_access(one: Distribution, config: Config, where: str, problems: Problems) -> None:
+    """An origin names access controls and identities that are there."""
+    controls = {control.id for control in config.origin_access_controls}
+    identities = {identity.id for identity in config.origin_access_identities}
+    for index, origin in enumerate(one.origins):
+        place = f"{where}.origins[{index}]"
+        if origin.access_control_id and origin.access_control_id not in controls:
+            message = f"{quoted(origin.access_control_id)} is not an origin access control"
+            problems.add(f"{place}.access_control_id", message)
+        if origin.access_identity and origin.access_identity not in identities:
+            message = f"{quoted(origin.access_identity)} is not an origin access identity"
+            problems.add(f"{place}.access_identity", message)
+
+
+def _placed(problem: Problem, config: Config, made: Made) -> Trouble | None:
+    """Whose a problem is; None when it is the file's."""
+    match = _PLACE.match(problem.where)
+    if match is None:
+        return None
+    kind = next((kind for kind, place in PLACES.items() if place == match[1]), None)
+    if kind is None:
+        return None
+    id = getattr(config, match[1])[int(match[2])].id
+    if not any(one.id == id for one in made.of(kind)):
+        return None
+    return Trouble(kind, id, match[3], problem.message)

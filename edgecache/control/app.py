@@ -26,7 +26,7 @@ from edgecache.control.admission import (
 )
 from edgecache.control.barrier import Barrier, Instance
 from edgecache.control.composition import NotComposedError
-from edgecache.control.log import Log, ensure_config
+from edgecache.control.log import Log
 from edgecache.control.metrics import CONTENT_TYPE, exposition
 from edgecache.control.nodes import Nodes, Status, TooManyNodes
 from edgecache.control.tokens import Tokens

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,14 @@ class Place:
         self.tokens = Tokens(["k" * 32], self.clock)
         names = ["control.test:8090"]
         self.barrier = Barrier(self.state, self.clock)
-        control = Control(self.log, Nodes(self.clock), self.barrier, self.load, self.tokens)
+        control = Control(
+            self.log,
+            Nodes(self.clock),
+            self.barrier,
+            self.load,
+            self.tokens,
+            partial(ensure_config, self.log),
+        )
         self.app = control_app(control, names)
 
     def clock(self) -> float:

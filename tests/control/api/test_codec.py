@@ -39,11 +39,11 @@ def values(shape: Any, draw: Any, depth: int = 0) -> Any:
         wanted = wanted[:1] if shape.is_tagged_union else wanted
         if shape.is_tagged_union and not wanted:
             wanted = names[:1]
-        if depth > 4:
+        if depth > 2:
             wanted = [n for n in names if n in shape.required_members]
         return {n: values(shape.members[n], draw, depth + 1) for n in wanted}
     if kind == "list":
-        count = draw(st.integers(0, 2)) if depth < 6 else 0
+        count = draw(st.integers(0, 2)) if depth < 4 else 0
         return [values(shape.member, draw, depth + 1) for _ in range(count)]
     return draw(
         {
@@ -85,7 +85,7 @@ def serialized(operation: Operation, given_: dict[str, Any]) -> Received:
 
 
 @pytest.mark.parametrize("name", WITH_BODY)
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_what_botocore_writes_is_read(name: str, data: st.DataObject) -> None:
     operation = OPERATIONS[name]
@@ -116,7 +116,7 @@ def plain(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", ANSWERING)
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_what_is_written_botocore_reads(name: str, data: st.DataObject) -> None:
     operation = OPERATIONS[name]

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import typer
 
+from edgecache.commands import store_keys
 from edgecache.commands.saying import DEFAULT_CONFIG, ConfigPath, fail, loaded, refuse
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ FOR_S_MAX = 10 * 366 * 86_400  # what is signed for longer is meant to be public
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 app = typer.Typer()
-keys = typer.Typer(no_args_is_help=True, help="Key pairs for signed URLs and cookies.")
+keys = typer.Typer(no_args_is_help=True, help="Keys of viewers' signatures, and of stores.")
+keys.command("store", epilog=store_keys.EXAMPLES)(store_keys.store)
 app.add_typer(keys, name="keys")
 
 Url = Annotated[str, typer.Argument(help="http://HOST/PATH or https://HOST/PATH, as viewers ask.")]

@@ -18,6 +18,7 @@ def lint(config: Config) -> list[Problem]:
     for index, distribution in enumerate(config.distributions):
         where = f"distributions[{index}]"
         found += _of_distribution(distribution, where, tls=tls)
+        found += _of_access(distribution, config, where)
         for place, behavior in _behaviors(distribution, where):
             found += _of_caching(behavior, place)
             found += _of_forwarding(behavior, place)
@@ -47,13 +48,27 @@ def _of_distribution(distribution: Distribution, where: str, *, tls: bool) -> It
     yield from _unused_origins(distribution, where)
     if len(distribution.aliases) > 1 and not _keys_host(distribution):
         yield from _shared_by_aliases(distribution, where)
+
+
+def _of_access(distribution: Distribution, config: Config, where: str) -> Iterator[Problem]:
+    """Origins that would be asked without the proof they name, or with one anybody can read."""
+    known = {control.id for control in config.origin_access_controls}
     for index, origin in enumerate(distribution.origins):
+        place = f"{where}.origins[{index}]"
         plain = origin.protocol_policy == "http-only" and not _local(origin.domain_name)
-        if origin.access_control_id and plain:
+        name = origin.access_control_id
+        if name and name not in known:
             yield Problem(
-                f"{where}.origins[{index}].protocol_policy",
+                f"{place}.access_control_id",
+                f"{quoted(name)} is not among origin_access_controls: requests are not signed",
+            )
+        if plain and name:
+            yield Problem(
+                f"{place}.protocol_policy",
                 "an origin access control that always signs asks by HTTPS",
             )
+        if plain and origin.secret_headers:
+            yield Problem(f"{place}.secret_headers", "are sent where others can read them: by HTTP")
 
 
 def _local(host: str) -> bool:

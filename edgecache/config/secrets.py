@@ -2,7 +2,8 @@
 
 The file is JSON: `{"peer": {"k1": "..."}, "identity": {...}, "operator": {...}, "viewer": {...}}`,
 each an object of key id to secret, the newest last; a file without `viewer` has none of these. The
-newest is used; all are accepted, so that keys can change one machine at a time.
+newest is used; all are accepted, so that keys can change one machine at a time. `origin` holds the
+key pairs of stores by name: `{"minio": {"access_key_id": "...", "secret_access_key": "..."}}`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 import secrets
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -26,8 +27,13 @@ SECRET_BYTES = 32  # of randomness: the output of HMAC-SHA-256 (RFC 2104 §3)
 SECRET_CHARS_MIN = 32  # what a hand-written secret must have
 KINDS = ("peer", "identity", "operator", "viewer")
 KEYS_MAX = 16  # as many as a rotation ever overlaps
+KEY_PAIRS_MAX = 100  # CloudFront's quota of origin access controls, which name them
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_KEY_PAIR_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_ACCESS_KEY_ID = re.compile(r"[\x21-\x2b\x2d\x2e\x30-\x7e]{1,128}")  # no "/" or ",": they end it
+_SECRET = re.compile(r"[\x21-\x7e]{1,4096}")  # tokens of temporary credentials have a thousand
+_NOT_A_SECRET = "not 1-4096 printable characters without blanks"
 
 
 class SecretsError(Exception):
@@ -39,6 +45,17 @@ class SecretsError(Exception):
         self.problem = problem
 
 
+class KeyPair(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What signs requests to a store (Signature Version 4). Its repr names the key's id only."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str = ""
+
+    def __repr__(self) -> str:
+        return f"KeyPair({self.access_key_id})"
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Secrets:
     """Key id to secret, the newest last. Its repr names the ids only."""
@@ -47,10 +64,11 @@ class Secrets:
     identity: Mapping[str, str]  # us to origins
     operator: Mapping[str, str]  # people and nodes to control
     viewer: Mapping[str, str] = field(default_factory=dict)  # tokens that open private content
+    origin: Mapping[str, KeyPair] = field(default_factory=dict, kw_only=True)  # us to stores
 
     def __repr__(self) -> str:
         kinds = ", ".join(f"{name}={[*keys]}" for name, keys in _kinds(self))
-        return f"Secrets({kinds})"
+        return f"Secrets({kinds}, origin={[*self.origin]})"
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,9 +76,16 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     identity: dict[str, str]
     operator: dict[str, str]
     viewer: dict[str, str] = {}
+    origin: dict[str, KeyPair] = {}
 
     def __repr__(self) -> str:
         return "_File(...)"
+
+
+def _file(of: Secrets) -> _File:
+    return _File(
+        dict(of.peer), dict(of.identity), dict(of.operator), dict(of.viewer), dict(of.origin)
+    )
 
 
 def _kinds(secrets_: Secrets | _File) -> tuple[tuple[str, Mapping[str, str]], ...]:
@@ -109,14 +134,39 @@ def add_viewer_secret(
     """A new secret for tokens of viewers, the newest of the file; its path. Raises as above."""
     known = load_secrets(state_dir, env, random)
     path = secrets_path(state_dir, env)
-    kinds = {kind: dict(keys) for kind, keys in _kinds(known)}
-    if key_id in kinds["viewer"]:
+    if key_id in known.viewer:
         raise SecretsError(path, f"viewer.{key_id}: is there already")
-    kinds["viewer"][key_id] = _drawn(random)
-    _check(path, "viewer", kinds["viewer"])
+    return _replaced(path, replace(known, viewer={**known.viewer, key_id: _drawn(random)}), random)
+
+
+def put_key_pair(
+    state_dir: str | Path,
+    env: Mapping[str, str],
+    name: str,
+    pair: KeyPair | None,
+    random: Callable[[int], bytes] = secrets.token_bytes,
+) -> Path:
+    """The key pair of that name is `pair` from now on, or gone (None); the file's path.
+
+    SecretsError as above, and when there is none to take away.
+    """
+    known = load_secrets(state_dir, env, random)
+    path = secrets_path(state_dir, env)
+    kept = {other: held for other, held in known.origin.items() if other != name}
+    if pair is None and len(kept) == len(known.origin):
+        raise SecretsError(path, f"origin.{name}: is not there")
+    return _replaced(
+        path, replace(known, origin=kept if pair is None else {**kept, name: pair}), random
+    )
+
+
+def _replaced(path: Path, by: Secrets, random: Callable[[int], bytes]) -> Path:
+    """The file holds `by`, for whoever reads it from now on."""
+    made = _file(by)
+    _check_all(path, made)
     temporary = path.with_name(f".{path.name}.{random(8).hex()}")
     try:
-        _write(temporary, _File(**kinds))
+        _write(temporary, made)
         os.replace(temporary, path)
     except OSError as error:
         raise SecretsError(path, error.strerror or str(error)) from error
@@ -134,7 +184,7 @@ def _write(path: Path, file_: _File) -> None:
 
 def _create(path: Path, random: Callable[[int], bytes]) -> None:
     """Makes the file appear whole or not at all; leaves one that is already there."""
-    made = _File(**{kind: {"k1": _drawn(random)} for kind in KINDS})
+    made = _file(Secrets(*({"k1": _drawn(random)} for _ in KINDS)))
     temporary = path.with_name(f".{path.name}.{random(8).hex()}")
     try:
         _write(temporary, made)
@@ -170,9 +220,25 @@ def _parsed(path: Path, content: bytes) -> Secrets:
         file = msgspec.json.decode(content, type=_File)
     except msgspec.DecodeError as error:  # its words name places and types, never values
         raise SecretsError(path, str(error)) from None
+    _check_all(path, file)
+    kinds = Secrets(*(MappingProxyType(keys) for _, keys in _kinds(file)))
+    return replace(kinds, origin=MappingProxyType(file.origin))
+
+
+def _check_all(path: Path, file: _File) -> None:
     for kind, keys in _kinds(file):
         _check(path, kind, keys)
-    return Secrets(*(MappingProxyType(keys) for _, keys in _kinds(file)))
+    if len(file.origin) > KEY_PAIRS_MAX:
+        raise SecretsError(path, f"origin: {len(file.origin)} are more than {KEY_PAIRS_MAX}")
+    for number, (name, pair) in enumerate(file.origin.items()):
+        if not _KEY_PAIR_NAME.fullmatch(name):
+            raise SecretsError(path, f"origin: name {number}: expected 1-64 of A-Z a-z 0-9 _ . -")
+        if not _ACCESS_KEY_ID.fullmatch(pair.access_key_id):
+            raise SecretsError(path, f"origin.{name}.access_key_id: not 1-128 printable characters")
+        if not _SECRET.fullmatch(pair.secret_access_key):
+            raise SecretsError(path, f"origin.{name}.secret_access_key: {_NOT_A_SECRET}")
+        if pair.session_token and not _SECRET.fullmatch(pair.session_token):
+            raise SecretsError(path, f"origin.{name}.session_token: {_NOT_A_SECRET}")
 
 
 def _check(path: Path, kind: str, keys: Mapping[str, str]) -> None:

@@ -5,11 +5,13 @@ A signature is made for each request and a custom header is often a password: ne
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 
 from edgecache.config.model import Config, Origin
-from edgecache.http.message import Fields, Request
-from edgecache.origin.identity import HEADER
+from edgecache.config.secrets import KeyPair
+from edgecache.http.message import Request
+from edgecache.origin.identity import HEADER, IdentitySigner
 from edgecache.rules.bypass import bypass
 from edgecache.rules.explaining import Placed, text
 from edgecache.rules.forwarding import forwarded, of_no_hop
@@ -19,11 +21,14 @@ from edgecache.rules.verdicts import MissReason
 from edgecache.tier.front import product_name
 from edgecache.upstream.base import Call
 from edgecache.upstream.dressing import agent_of, dressed, endpoint_of
+from edgecache.upstream.proofs import Means, Proofs
 
-SIGNED = b"(signed)"
+SIGNED = "(signed)"
 CUSTOM = "(from the configuration)"
 _VIEWER = ("(the viewer)", 0)
 _ANY_ID = b"(made for each request)"
+_NOBODY = "nobody"
+_OF_PROOFS = {HEADER.decode(), "x-amz-date"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ def origin_story(where: Placed, config: Config) -> OriginStory:
     asked = passed(replace(asked, client=_VIEWER, id=_ANY_ID), config.brand.encode())
     name = b"%b.%b.net (%b)"
     via = name % (asker.lower().encode(), config.brand.encode(), product_name(config.brand))
-    outgoing = dressed(Call(asked, route), via, _sign, agent_of(config.brand))
+    outgoing = dressed(Call(asked, route), via, _stand_in(config).prove, agent_of(config.brand))
     line, *lines = outgoing.head.split(b"\r\n")[:-2]
     method, target, _ = line.split(b" ")
     group = route.group
@@ -82,11 +87,23 @@ def _cacheable(where: Placed) -> bool:
     return bypass(of_no_hop(where.request), where.route) is None
 
 
-def _sign(_method: bytes, _host: bytes, _target: bytes) -> Fields:
-    return ((HEADER, SIGNED),)
+def _stand_in(config: Config) -> Proofs:
+    """Proves as a node does, with keys that are nobody's."""
+    return Proofs(
+        Means(
+            clock=lambda: 0.0,
+            identity=IdentitySigner({_NOBODY: _NOBODY}, lambda: 0.0),
+            controls={control.id: control for control in config.origin_access_controls},
+            key_pairs=defaultdict(lambda: KeyPair(_NOBODY, _NOBODY)),
+            values=defaultdict(bytes),
+        )
+    )
 
 
 def _shown(line: bytes, origin: Origin) -> tuple[str, str]:
     name, _, value = text(line).partition(": ")
-    custom = {header.lower() for header in origin.custom_headers}
-    return name, CUSTOM if name.lower() in custom else value
+    folded = name.lower()
+    if folded in {header.lower() for header in (*origin.custom_headers, *origin.secret_headers)}:
+        return name, CUSTOM
+    ours = folded == "authorization" and _NOBODY in value
+    return name, SIGNED if ours or folded in _OF_PROOFS else value

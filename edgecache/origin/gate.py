@@ -13,7 +13,15 @@ from collections.abc import Callable, Mapping
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edgecache.origin.errors import Code, new_ids, refusal
-from edgecache.origin.identity import HEADER, WINDOW_S, IdentityVerdict, IdentityVerifier
+from edgecache.origin.identity import (
+    HEADER,
+    WINDOW_S,
+    IdentityVerdict,
+    IdentityVerifier,
+    identity_named,
+)
+
+IDENTITY = "edgecache.identity"  # of the scope: the origin access identity, empty for none
 
 _WEBSOCKET_POLICY_VIOLATION = 1008  # RFC 6455 §7.4.1; before the handshake it becomes a 403
 
@@ -63,9 +71,10 @@ class Gate:
         return self._verifier.verify(method, hosts[0], target, values[0])
 
     def _without_identity(self, scope: Scope) -> Scope:
-        """The scope as the application may see it: what signs must not be logged or passed on."""
+        """The scope as the application may see it: who asks, and not what proves it."""
         kept = [field for field in scope["headers"] if field[0].lower() != self._header]
-        return {**scope, "headers": kept}
+        (value,) = _values(scope, self._header)
+        return {**scope, "headers": kept, IDENTITY: identity_named(value)}
 
 
 def _values(scope: Scope, name: bytes) -> list[bytes]:

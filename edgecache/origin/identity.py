@@ -1,7 +1,8 @@
 """Our origin access identity. Law: a signature opens one method, host and target, for one window.
 
 CloudFront: "Restrict access to an Amazon S3 origin" is the idea; the signature is itsdangerous'.
-The field is `x-edgecache-identity: <key id>.<epoch seconds>.<base64url of HMAC-SHA-256>`.
+The field is `x-edgecache-identity: <key id>.<epoch seconds>.<base64url of HMAC-SHA-256>`; a third
+part before the signature names the origin access identity we come as, for policies of buckets.
 What it does not bind: the body, and the other fields. Imports nothing of ours.
 """
 
@@ -21,7 +22,9 @@ WINDOW_S = 60  # the clocks of two machines differ by less, and a stolen field s
 KEYS_MAX = 16  # as many as a rotation ever overlaps; each costs two hashes at start
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_VALUE = re.compile(rb"([A-Za-z0-9_-]{1,64})\.([0-9]{1,12})\.([A-Za-z0-9_-]{43})")
+_VALUE = re.compile(
+    rb"(([A-Za-z0-9_-]{1,64})\.([0-9]{1,12})(?:\.([A-Za-z0-9_-]{1,64}))?)\.([A-Za-z0-9_-]{43})"
+)
 
 
 class IdentityVerdict(StrEnum):
@@ -49,13 +52,18 @@ class IdentitySigner:
         self._key = derived[self._key_id]
         self._clock = clock
 
-    def sign(self, method: bytes, host: bytes, target: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    def sign(
+        self, method: bytes, host: bytes, target: bytes, identity: str = ""
+    ) -> tuple[tuple[bytes, bytes], ...]:
         """The fields to add to a request.
 
         `host` and `target` are the bytes that go on the wire: the value of Host, and path with
-        query (RFC 9112 §3.2.1).
+        query (RFC 9112 §3.2.1). `identity` is the id of the origin access identity, if one is
+        named: letters, digits, `-`, `_`; at most 64.
         """
         claim = b"%b.%d" % (self._key_id, self._clock())
+        if identity:
+            claim += b"." + identity.encode("ascii")
         signature = self._key.get_signature(_bound(claim, method, host, target))
         return ((HEADER, claim + b"." + signature),)
 
@@ -83,11 +91,10 @@ class IdentityVerifier:
         parts = _VALUE.fullmatch(value)
         if parts is None:
             return IdentityVerdict.MALFORMED
-        key_id, signed_at, signature = parts.groups()
+        claim, key_id, signed_at, _, signature = parts.groups()
         key = self._keys.get(key_id)
         if key is None:
             return IdentityVerdict.UNKNOWN_KEY
-        claim = key_id + b"." + signed_at
         # The encoded forms are compared, not the decoded ones as Signer.unsign does: a lenient
         # base64 reader takes several spellings of one signature.
         expected = key.get_signature(_bound(claim, method, host, target))
@@ -102,6 +109,12 @@ class IdentityVerifier:
         if -age_s > self._window_s:
             return IdentityVerdict.FROM_THE_FUTURE
         return IdentityVerdict.OK
+
+
+def identity_named(value: bytes) -> str:
+    """The origin access identity that a verified value names; empty when it names none."""
+    parts = _VALUE.fullmatch(value)
+    return (parts[4] or b"").decode() if parts else ""
 
 
 def _bound(claim: bytes, method: bytes, host: bytes, target: bytes) -> bytes:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,12 +13,10 @@ from msgspec.structs import replace
 
 from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
 from edgecache.config.model import Config, Location
-from edgecache.config.secrets import Secrets, SecretsError, load_secrets
 from edgecache.control.bus import Bus, BusWorld
 from edgecache.control.tokens import Purpose, Tokens
 from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.observe.counters import Counters
-from edgecache.origin.identity import IdentitySigner
 from edgecache.rules.access import HTTPS_PORT
 from edgecache.rules.routing import RouteTable, compile_routes
 from edgecache.server.credentials import PeerCredentials
@@ -29,6 +25,7 @@ from edgecache.server.geo import places
 from edgecache.server.listener import Listener
 from edgecache.server.memo import Memo
 from edgecache.server.node import Node
+from edgecache.server.own_secrets import OwnSecrets
 from edgecache.server.request_ids import RequestIds
 from edgecache.server.telling import Teller
 from edgecache.server.tls import Certificate, TlsPort, load_certificates
@@ -47,8 +44,6 @@ from edgecache.upstream.peer import PeerUpstream
 from edgecache.upstream.pool import Pool
 from edgecache.upstream.tunnel import TunnelsDirect
 
-logger = logging.getLogger("edgecache.server")
-
 
 class Assembly:
     """What the nodes of one process are made of."""
@@ -58,10 +53,11 @@ class Assembly:
         self.name = name
         self.clock = steady_clock()
         self._memo = memo
-        self._secrets: Secrets = load_secrets(config.state_dir, os.environ)
-        self.table: RouteTable = compile_routes(config, self._secrets.viewer)
+        network = Network()
+        self._own = OwnSecrets(config, os.environ, wall_clock, network.renew)
+        self.table: RouteTable = compile_routes(config, self._own.secrets.viewer)
         self._counters = Counters()
-        self._pool = Pool(Network(), self.clock)
+        self._pool = Pool(network, self.clock)
         self._tasks = Tasks()
         # A node waits for control's word before it trusts what it has.
         self._marks = Marks(float("inf") if config.control is None else 0.0)
@@ -79,7 +75,6 @@ class Assembly:
         world = FrontWorld(place_of, random, https_port(location), inner, wall_clock)
         front = ViewerFront(tier, self.table, self.config.brand, world)
         node = self._node("edge", tier, front)
-        node.native_keys = self._native_keys
         if location.listen_tls:
             node.certificates = self._certificates
             port = TlsPort(self._certificates(self.config))
@@ -94,11 +89,14 @@ class Assembly:
         return self._node("regional", tier, front)
 
     def _origins(self) -> GroupUpstream:
-        signer = IdentitySigner(self._secrets.identity, wall_clock)
         brand = self.config.brand
         via = b"%b.%b.net (%b)" % (self.name.lower().encode(), brand.encode(), product_name(brand))
         origins = OriginUpstream(
-            self._pool, sign=signer.sign, via=via, agent=agent_of(brand), cdn_id=brand.encode()
+            self._pool,
+            prove=self._own.proofs.prove,
+            via=via,
+            agent=agent_of(brand),
+            cdn_id=brand.encode(),
         )
         return GroupUpstream(origins, self.clock, self._counters)
 
@@ -109,7 +107,7 @@ class Assembly:
 
     def _credentials(self) -> PeerCredentials:
         return PeerCredentials(
-            Tokens([*self._secrets.peer.values()], wall_clock), self.name, wall_clock
+            Tokens([*self._own.secrets.peer.values()], wall_clock), self.name, wall_clock
         )
 
     def _tier(self, name: str, memory_bytes: int, upstream: Upstream) -> Tier:
@@ -140,15 +138,9 @@ class Assembly:
         location = tier.name if role == "edge" else ""
         admits = self._credentials().admits
         listener.explains = Explaining(self.name, role, location, front, admits).reply
-        return Node(self.name, role, location, os.getpid(), listener, log, file, self._bus())
-
-    def _native_keys(self) -> Mapping[str, str]:
-        """As they stand in the file now; the former ones when it cannot be read."""
-        try:
-            self._secrets = load_secrets(self.config.state_dir, os.environ)
-        except SecretsError as error:
-            logger.error("secrets were not read anew: %s", error)
-        return self._secrets.viewer
+        node = Node(self.name, role, location, os.getpid(), listener, log, file, self._bus())
+        node.own, node.config = self._own, self.config
+        return node
 
     def _certificates(self, config: Config) -> tuple[Certificate, ...]:
         """Those of `config`; what is made is kept in the folder of this installation."""
@@ -158,7 +150,7 @@ class Assembly:
     def _bus(self) -> Bus | None:
         if self.config.control is None:
             return None
-        tokens = Tokens([*self._secrets.operator.values()], wall_clock)
+        tokens = Tokens([*self._own.secrets.operator.values()], wall_clock)
         url = tcp_address(self.config.control.listen).url
 
         def client() -> httpx.AsyncClient:

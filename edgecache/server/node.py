@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import gc
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ from edgecache.control.nodes import Status
 from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.rules.routing import compile_routes
 from edgecache.server.listener import Listener
+from edgecache.server.own_secrets import WATCH_S, OwnSecrets
 from edgecache.server.tls import Certificate
 from edgecache.tier.sweep import Sweep
 
@@ -54,7 +55,8 @@ class Node:
     bus: Bus | None = None
     secure: Listener | None = None  # for TLS, beside `listener`
     certificates: Callable[[Config], tuple[Certificate, ...]] | None = None  # may block
-    native_keys: Callable[[], Mapping[str, str]] = dict  # secrets of viewers' tokens, by id
+    own: OwnSecrets | None = None
+    config: Config | None = None  # as applied last, or as started with
     generation: int = 0
     sweep: Sweep = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -80,6 +82,7 @@ class Node:
         self._keep(self._tick())
         self._keep(self._keep_log())
         self._keep(self._keep_swept())
+        self._keep(self._watch())
         if self.bus is not None:
             self._keep(self.bus.follow(0, self))
             self._reporting = self._keep(self._report(self.bus))
@@ -135,13 +138,25 @@ class Node:
         if entry.kind == Kind.CONFIG:
             config = msgspec.convert(entry.body, Config)
             await self._renew(config)
-            self.listener.front.table = compile_routes(config, self.native_keys())
+            self._use(config)
             self.generation = entry.seq
             self._current.set()
             if self.bus is not None and not self.listener.handing_over:
                 await self.bus.report(self._status())
         elif entry.kind == Kind.INVALIDATION:
             self.listener.marks.apply(read_entry(entry))
+
+    def _use(self, config: Config) -> None:
+        """The routes of `config`, with this process's own secrets as they are now."""
+        self.config = config
+        native = self.own.use(config) if self.own is not None else {}
+        self.listener.front.table = compile_routes(config, native)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_S)
+            if self.own is not None and self.config is not None and self.own.changed():
+                self._use(self.config)
 
     async def _renew(self, config: Config) -> None:
         """The certificates of a new configuration; what cannot be read leaves the former ones."""

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
-from edgecache.config.model import Config, Location, ViewerCertificate
+from edgecache.config.model import Config, Location, Origin, ViewerCertificate
+from edgecache.config.secrets import SecretsError, load_secrets, secrets_path
 from edgecache.server.geo import unreadable
+from edgecache.server.own_secrets import missing_key_pairs, missing_values
 
 _CONNECT_S_MAX = 1.0
 
@@ -70,15 +72,33 @@ def missing(config: Config) -> list[str]:
         lines.append(f"bucket.folder: no such folder: {config.bucket.folder}")
     for i, distribution in enumerate(config.distributions):
         for j, origin in enumerate(distribution.origins):
-            if origin.ca_file and not Path(origin.ca_file).is_file():
-                where = f"distributions[{i}].origins[{j}].ca_file"
-                lines.append(f"{where}: no such file: {origin.ca_file}")
+            lines += _missing_of_origin(origin, f"distributions[{i}].origins[{j}]")
         lines += _missing_of(distribution.viewer_certificate, f"distributions[{i}]")
     for name in ("geo_database", "asn_database"):
         path = getattr(config, name)
         if path and (trouble := unreadable(path)):
             lines.append(f"{name}: {trouble}: {path}")
     return lines + unusable(config.state_dir)
+
+
+def missing_secrets(config: Config) -> list[str]:
+    """A line for each secret that origins want and this machine does not have."""
+    lines = [*missing_values(config, os.environ)]
+    path = secrets_path(config.state_dir, os.environ)
+    try:
+        lines += missing_key_pairs(config, load_secrets(config.state_dir, os.environ), path)
+    except SecretsError as error:
+        lines.append(str(error))
+    return lines
+
+
+def _missing_of_origin(origin: Origin, where: str) -> list[str]:
+    names = ("ca_file", "client_certificate_file", "client_key_file")
+    return [
+        f"{where}.{name}: no such file: {getattr(origin, name)}"
+        for name in names
+        if getattr(origin, name) and not Path(getattr(origin, name)).is_file()
+    ]
 
 
 def _missing_of(certificate: ViewerCertificate, where: str) -> list[str]:

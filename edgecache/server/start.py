@@ -52,6 +52,7 @@ def up(
 ) -> int:
     """Everything in `config`, read from `path`; `tell` is called once all of it answers."""
     _refuse(preflight.missing(config))
+    _refuse(preflight.missing_secrets(config))
     children = fleet(config, path)
     if not children:
         raise RefusedError([f"{path}: nothing to run: no control, regional, bucket or locations"])

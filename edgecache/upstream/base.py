@@ -26,6 +26,7 @@ class Fault(StrEnum):
     TOO_BIG = "object-too-big"  # more than CloudFront's quota for an object
     BUSY = "pool-exhausted"  # no connection came free in time
     LOOP = "loop"  # we would ask ourselves
+    NO_SECRET = "secret-missing"  # the origin wants a proof that this node has no secret for
 
 
 _STATUS = {

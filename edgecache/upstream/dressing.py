@@ -5,18 +5,15 @@ CloudFront Developer Guide, "Request and response behavior for custom origins"; 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 
 from edgecache.config.model import Origin
-from edgecache.http.message import Fields, Request, combined_value, first_value
+from edgecache.http.message import Request, combined_value, first_value
 from edgecache.http.writing import request_head
 from edgecache.rules.upgrade import UPGRADED, asks_for_websocket
 from edgecache.upstream.base import Body, Call
 from edgecache.upstream.endpoint import Endpoint, Outgoing, Timeouts, TlsName
-
-Sign = Callable[[bytes, bytes, bytes], Fields]
-"""The identity's fields for a method, the value of Host, and a target."""
+from edgecache.upstream.proofs import Asked, Prove, over
 
 USER_AGENT = b"Amazon CloudFront"
 _UNIX = "unix:"
@@ -30,9 +27,8 @@ _MEANS_A_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
 
 @lru_cache(maxsize=1_024)  # CloudFront: 25 origins a distribution; a reload leaves old ones behind
 def _endpoint(
-    domain: str, port: int, ca_file: str | None, connections_max: int, idle_s: float
+    domain: str, port: int, tls: TlsName | None, connections_max: int, idle_s: float
 ) -> Endpoint:
-    tls = None if ca_file is None else TlsName(domain, ca_file)
     path = domain.removeprefix(_UNIX) if domain.startswith(_UNIX) else None
     return Endpoint(domain if path is None else "", port, path, tls, connections_max, idle_s)
 
@@ -43,9 +39,18 @@ def endpoint_of(origin: Origin, scheme: bytes) -> Endpoint:
     return _endpoint(
         origin.domain_name,
         origin.https_port if secure else origin.http_port,
-        origin.ca_file if secure else None,
+        _tls_name(origin) if secure else None,
         origin.connections_max,
         origin.keepalive_timeout_s,
+    )
+
+
+def _tls_name(origin: Origin) -> TlsName:
+    return TlsName(
+        origin.domain_name,
+        origin.ca_file,
+        origin.client_certificate_file,
+        origin.client_key_file,
     )
 
 
@@ -68,8 +73,11 @@ def agent_of(brand: str) -> bytes:
     return USER_AGENT if brand == "cloudfront" else brand.encode("ascii")
 
 
-def dressed(call: Call, via: bytes, sign: Sign | None, agent: bytes = USER_AGENT) -> Outgoing:
-    """The request as it goes on the wire. `via` is our pseudonym (RFC 9110 §7.6.3)."""
+def dressed(call: Call, via: bytes, prove: Prove | None, agent: bytes = USER_AGENT) -> Outgoing:
+    """The request as it goes on the wire. `via` is our pseudonym (RFC 9110 §7.6.3).
+
+    UpstreamError when the origin wants a proof that cannot be given.
+    """
     request, origin = call.request, call.route.origin
     host = host_of(origin, request)
     prefix = origin.path.encode()
@@ -84,9 +92,10 @@ def dressed(call: Call, via: bytes, sign: Sign | None, agent: bytes = USER_AGENT
     custom = tuple(
         (name.lower().encode(), value.encode()) for name, value in origin.custom_headers.items()
     )
-    fields = _overwritten(fields, tuple(field for field in custom if field[0] not in _FRAMING))
-    if origin.access == "identity" and sign is not None:
-        fields = _overwritten(fields, sign(request.method, host, target))
+    fields = over(fields, tuple(field for field in custom if field[0] not in _FRAMING))
+    if prove is not None:
+        asked = Asked(request.method, host, target, tuple(fields), call.body is not None)
+        fields = [*prove(origin, asked)]
     fields += _framing(request.method, call.body)
     timeouts = Timeouts(origin.connection_timeout_s, origin.read_timeout_s, origin.read_timeout_s)
     head = request_head(request.method, target, fields)
@@ -94,7 +103,10 @@ def dressed(call: Call, via: bytes, sign: Sign | None, agent: bytes = USER_AGENT
 
 
 def _secure(origin: Origin, scheme: bytes) -> bool:
+    """S3 is asked as the viewer asked, and by HTTPS where an access control may sign."""
     policy = origin.protocol_policy
+    if policy == "match-viewer" and origin.kind == "s3" and origin.access_control_id:
+        return True
     return policy == "https-only" or (policy == "match-viewer" and scheme == b"https")
 
 
@@ -104,7 +116,7 @@ def _ours(
     """What CloudFront says for itself: its agent unless the viewer's is sent, and its id."""
     if not _has(fields, b"user-agent"):
         fields = [*fields, (b"user-agent", agent)]
-    return _overwritten(fields, ((b"x-amz-cf-id", request.id),)) if request.id else fields
+    return over(fields, ((b"x-amz-cf-id", request.id),)) if request.id else fields
 
 
 def _hop(request: Request, via: bytes) -> list[tuple[bytes, bytes]]:
@@ -131,8 +143,3 @@ def _framing(method: bytes, body: Body | None) -> list[tuple[bytes, bytes]]:
 
 def _has(fields: list[tuple[bytes, bytes]], name: bytes) -> bool:
     return any(field[0] == name for field in fields)
-
-
-def _overwritten(fields: list[tuple[bytes, bytes]], by: Fields) -> list[tuple[bytes, bytes]]:
-    names = {name for name, _ in by}
-    return [*(field for field in fields if field[0] not in names), *by]

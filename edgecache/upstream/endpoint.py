@@ -9,7 +9,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgecache.http.message import Response
 from edgecache.upstream.base import Body, Fault
@@ -17,10 +17,15 @@ from edgecache.upstream.base import Body, Fault
 
 @dataclass(frozen=True, slots=True)
 class TlsName:
-    """Whom the certificate must name, and the file of authorities (the system's when empty)."""
+    """Whom the certificate must name, and the file of authorities (the system's when empty).
+
+    Where both client files are named, they say who we are.
+    """
 
     server_name: str
     ca_file: str = ""
+    client_certificate_file: str = ""
+    client_key_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,11 @@ class Network:
     """The connector of the real world: the running loop's sockets, certificates verified."""
 
     def __init__(self) -> None:
-        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._contexts: dict[TlsName, ssl.SSLContext] = {}
+
+    def renew(self) -> None:
+        """Read certificates and authorities anew for the connections to come."""
+        self._contexts.clear()
 
     async def __call__(
         self, endpoint: Endpoint, protocol: Callable[[], asyncio.Protocol]
@@ -101,12 +110,30 @@ class Network:
     def _context(self, tls: TlsName | None) -> ssl.SSLContext | None:
         if tls is None:
             return None
-        context = self._contexts.get(tls.ca_file)
+        wanted = replace(tls, server_name="")
+        context = self._contexts.get(wanted)
         if context is None:
-            context = ssl.create_default_context(cafile=tls.ca_file or None)
-            context.set_alpn_protocols(["http/1.1"])
-            self._contexts[tls.ca_file] = context
+            context = self._contexts[wanted] = _made(wanted)
         return context
+
+
+def _made(wanted: TlsName) -> ssl.SSLContext:
+    """A context that verifies servers and shows our certificate. ssl.SSLError for bad files."""
+    try:
+        context = ssl.create_default_context(cafile=wanted.ca_file or None)
+        if wanted.client_certificate_file:
+            context.load_cert_chain(
+                wanted.client_certificate_file, wanted.client_key_file, password=_no_password
+            )
+    except OSError as error:
+        raise ssl.SSLError(*error.args) from error
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _no_password() -> str:
+    """OpenSSL would ask at the terminal for the password of an encrypted key."""
+    return ""
 
 
 def connect_fault(error: BaseException) -> Fault:

@@ -13,9 +13,10 @@ from edgecache.rules.failover import ATTEMPTED_AGAIN
 from edgecache.rules.parts import is_part_asked_for
 from edgecache.rules.quotas import passed
 from edgecache.upstream.base import Body, Call, Fault, Reply, UpstreamError
-from edgecache.upstream.dressing import USER_AGENT, Sign, dressed, endpoint_of
+from edgecache.upstream.dressing import USER_AGENT, dressed, endpoint_of
 from edgecache.upstream.endpoint import Endpoint, Outgoing
 from edgecache.upstream.pool import Pool
+from edgecache.upstream.proofs import Prove
 from edgecache.upstream.tunnel import TUNNELS_MAX
 
 _TRIED_AGAIN = frozenset({Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.NAME, Fault.CLOSED})
@@ -25,7 +26,7 @@ _CONDITIONS = frozenset({b"if-none-match", b"if-modified-since"})
 class OriginUpstream:
     """Asks the origin of a call's route over `pool`.
 
-    `sign` proves who we are to origins with `access = "identity"`; `via` is our pseudonym, `agent`
+    `prove` gives origins the proofs they want; `via` is our pseudonym, `agent`
     our User-Agent under CloudFront's rules; `cdn_id` our name in CDN-Loop (RFC 8586).
     """
 
@@ -33,13 +34,13 @@ class OriginUpstream:
         self,
         pool: Pool,
         *,
-        sign: Sign | None = None,
+        prove: Prove | None = None,
         via: bytes = b"edgecache",
         agent: bytes = USER_AGENT,
         cdn_id: bytes = b"edgecache",
     ) -> None:
         self._pool = pool
-        self._sign = sign
+        self._prove = prove
         self._via = via
         self._agent = agent
         self._cdn_id = cdn_id
@@ -48,7 +49,7 @@ class OriginUpstream:
         """The origin's final response. UpstreamError after the last attempt."""
         call = replace(call, request=passed(call.request, self._cdn_id))
         endpoint = endpoint_of(call.route.origin, call.request.scheme)
-        outgoing = dressed(call, self._via, self._sign, self._agent)
+        outgoing = dressed(call, self._via, self._prove, self._agent)
         if outgoing.upgrade:
             endpoint = replace(endpoint, tunnels=True, connections_max=TUNNELS_MAX)
         reply = await self._attempted(call, endpoint, outgoing)

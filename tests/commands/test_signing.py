@@ -180,3 +180,22 @@ def test_a_new_secret_signs_from_then_on(folder: Path) -> None:
     )
     assert "edgecache-token=k3." in ran("sign-url", PAGE).output
     assert "viewer.k3: is there" in ran("keys", "generate", "k3", "--type", "native", code=2).output
+
+
+def test_key_pairs_of_stores_are_put_and_taken_away(folder: Path) -> None:
+    secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+    put = ["keys", "store", "minio", "--access-key-id", "AKID"]
+    result = CliRunner().invoke(app, put, input=f"{secret}\n")
+    assert result.exit_code == 0, result.output
+    assert secret not in result.output
+    assert 'id = "minio"' in result.output
+    held = json.loads((folder / "state" / "secrets.json").read_text())
+    assert held["origin"] == {"minio": {"access_key_id": "AKID", "secret_access_key": secret}}
+    assert held["viewer"]["k1"] == SECRET
+    result = CliRunner().invoke(app, [*put, "--temporary"], input=f"{secret}\ntoken\n")
+    held = json.loads((folder / "state" / "secrets.json").read_text())
+    assert held["origin"]["minio"]["session_token"] == "token"
+    ran("keys", "store", "minio", "--remove")
+    assert "origin.minio: is not there" in ran("keys", "store", "minio", "--remove", code=2).output
+    assert "one of them is needed" in ran("keys", "store", "minio", code=2).output
+    assert "not 1-4096 printable" in ran(*put, code=2).output  # nothing on standard input

@@ -11,17 +11,18 @@ from edgecache.config.lint import covers, lint
 from edgecache.config.model import Config
 
 ORIGIN: dict[str, Any] = {"id": "web", "domain_name": "o.test"}
+OAC = {"id": "E1"}
 D = "distributions[0].default_behavior"
 
 
 def places(default: dict[str, Any] | None = None, **more: Any) -> list[str]:
-    locations = more.pop("locations", [])
+    whole = {name: more.pop(name, []) for name in ("locations", "origin_access_controls")}
     site = {
         "id": "E1",
         "origins": [ORIGIN],
         "default_behavior": {"origin": "web"} | (default or {}),
     }
-    table = {"distributions": [site | more], "locations": locations}
+    table = {"distributions": [site | more], **whole}
     return [problem.where for problem in lint(msgspec.convert(table, Config))]
 
 
@@ -82,8 +83,16 @@ def test_behaviors(default: dict[str, Any], expected: list[str]) -> None:
         ({"aliases": ["a.localhost", "127.0.0.1"], "locations": TLS}, []),
         ({"origins": [ORIGIN, ORIGIN | {"id": "spare"}]}, ["distributions[0].origins[1]"]),
         (
-            {"origins": [ORIGIN | {"access_control_id": "E1"}]},
+            {"origins": [ORIGIN | {"access_control_id": "E1"}], "origin_access_controls": [OAC]},
             ["distributions[0].origins[0].protocol_policy"],
+        ),
+        (
+            {"origins": [ORIGIN | {"access_control_id": "E1", "protocol_policy": "https-only"}]},
+            ["distributions[0].origins[0].access_control_id"],
+        ),
+        (
+            {"origins": [ORIGIN | {"secret_headers": {"x-a": "env:V"}}]},
+            ["distributions[0].origins[0].secret_headers"],
         ),
         (
             {

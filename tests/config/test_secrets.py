@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from edgecache.config.secrets import (
     ENV,
+    KeyPair,
     Secrets,
     SecretsError,
     add_viewer_secret,
     load_secrets,
+    put_key_pair,
     secrets_path,
 )
 
@@ -153,7 +156,8 @@ def test_secrets_are_not_shown_and_not_changed(tmp_path: Path) -> None:
     written(tmp_path / "secrets.json", GOOD)
     loaded = load_secrets(tmp_path, {})
     assert repr(loaded) == str(loaded)
-    assert repr(loaded) == "Secrets(peer=['k1'], identity=['k1'], operator=['k1'], viewer=[])"
+    kinds = "peer=['k1'], identity=['k1'], operator=['k1'], viewer=[]"
+    assert repr(loaded) == f"Secrets({kinds}, origin=[])"
     with pytest.raises(FrozenInstanceError):
         loaded.peer = {}  # type: ignore[misc]
     with pytest.raises(TypeError):
@@ -181,3 +185,47 @@ def test_what_cannot_be_added(tmp_path: Path, key_id: str, problem: str) -> None
     with pytest.raises(SecretsError, match=problem):
         add_viewer_secret(tmp_path, {}, key_id)
     assert path.read_bytes() == before
+
+
+def test_key_pairs_of_stores_come_and_go(tmp_path: Path) -> None:
+    path = written(tmp_path / "secrets.json", GOOD)
+    pair = KeyPair("AKID", LONG)
+    assert put_key_pair(tmp_path, {}, "minio", pair, counting()) == path
+    assert put_key_pair(tmp_path, {}, "other", KeyPair("AKID2", LONG, "token"), counting()) == path
+    found = load_secrets(tmp_path, {})
+    assert found.origin == {"minio": pair, "other": KeyPair("AKID2", LONG, "token")}
+    assert found.peer == {"k1": LONG}
+    assert LONG not in repr(found) + repr(found.origin)
+    put_key_pair(tmp_path, {}, "minio", KeyPair("AKID3", LONG), counting())
+    put_key_pair(tmp_path, {}, "other", None, counting())
+    assert load_secrets(tmp_path, {}).origin == {"minio": KeyPair("AKID3", LONG)}
+    assert path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(SecretsError, match=r"origin\.other: is not there"):
+        put_key_pair(tmp_path, {}, "other", None, counting())
+
+
+@pytest.mark.parametrize(
+    ("pairs", "problem"),
+    [
+        ({"a b": KeyPair("A", LONG)}, "origin: name 0: expected 1-64 of A-Z a-z 0-9 _ . -"),
+        ({"s": KeyPair("A/B", LONG)}, "origin.s.access_key_id: not 1-128 printable characters"),
+        ({"s": KeyPair("A,B", LONG)}, "origin.s.access_key_id: not 1-128 printable characters"),
+        (
+            {"s": KeyPair("A", "a b")},
+            "origin.s.secret_access_key: not 1-4096 printable characters without blanks",
+        ),
+        (
+            {"s": KeyPair("A", "b", "\n")},
+            "origin.s.session_token: not 1-4096 printable characters without blanks",
+        ),
+        ({f"s{n}": KeyPair("A", "b") for n in range(101)}, "origin: 101 are more than 100"),
+    ],
+)
+def test_what_is_no_key_pair_is_refused(
+    tmp_path: Path, pairs: dict[str, KeyPair], problem: str
+) -> None:
+    content = {**GOOD, "origin": {name: structs.asdict(pair) for name, pair in pairs.items()}}
+    written(tmp_path / "secrets.json", content)
+    with pytest.raises(SecretsError) as caught:
+        load_secrets(tmp_path, {})
+    assert caught.value.problem == problem

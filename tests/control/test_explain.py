@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from msgspec import structs
 from starlette.applications import Starlette
 
 from edgecache.config.listen import Address, TcpAddress, UnixAddress
@@ -20,6 +21,7 @@ from edgecache.config.model import (
     Distribution,
     Location,
     Origin,
+    OriginAccessControl,
     OriginGroup,
     Regional,
 )
@@ -148,6 +150,17 @@ def test_what_the_origin_would_be_sent_without_its_secrets() -> None:
     assert fields["X-Verify"] == "(from the configuration)"
     assert (origin.group, origin.then, origin.fails_over_on) == ("g", ("p",), (500, 502))
     assert b"secret" not in msgspec.json.encode(told_)
+
+
+def test_a_signature_of_a_store_is_not_told() -> None:
+    signed = config(access_control_id="E2", secret_headers={"x-verify": "env:NOT_SET"})
+    signed = structs.replace(signed, origin_access_controls=(OriginAccessControl(id="E2"),))
+    told_ = explained(None, signed)
+    assert told_.origin is not None
+    fields = dict(told_.origin.fields)
+    assert fields["Authorization"] == fields["X-Amz-Date"] == "(signed)"
+    assert fields["X-Verify"] == "(from the configuration)"
+    assert len(fields["X-Amz-Content-Sha256"]) == 64
 
 
 def test_an_upgrade_keeps_what_opens_it() -> None:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from edgecache.origin.gate import Gate
+from edgecache.origin.gate import IDENTITY, Gate
 from edgecache.origin.identity import HEADER, IdentitySigner, IdentityVerdict
 
 NOW = 1_700_000_000.0
@@ -46,6 +46,17 @@ def test_what_we_signed_gets_in(ask: Ask, target: bytes) -> None:
 def test_the_application_does_not_see_the_identity(ask: Ask) -> None:
     seen = ask(app(), b"/a?b=1", (b"accept", b"*/*"), signed()).body
     assert seen == b'["host","accept"]'
+
+
+async def whoever(scope: Any, receive: Any, send: Any) -> None:
+    await JSONResponse(scope[IDENTITY])(scope, receive, send)
+
+
+@pytest.mark.parametrize("identity", ["", "E2QWRUHAPOMQZL"])
+def test_the_application_hears_who_asks(ask: Ask, identity: str) -> None:
+    (field,) = IdentitySigner(KEYS, lambda: NOW).sign(b"GET", HOST, b"/", identity)
+    gate = Gate(whoever, keys=KEYS, clock=lambda: NOW)
+    assert ask(gate, b"/", field).body == f'"{identity}"'.encode()
 
 
 @pytest.mark.parametrize(

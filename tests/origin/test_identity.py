@@ -6,7 +6,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from edgecache.origin.identity import HEADER, IdentitySigner, IdentityVerdict, IdentityVerifier
+from edgecache.origin.identity import (
+    HEADER,
+    IdentitySigner,
+    IdentityVerdict,
+    IdentityVerifier,
+    identity_named,
+)
 
 NOW = 1_700_000_000.5
 KEYS = {"old": "an old secret of ours", "new": "a new secret of ours"}
@@ -165,3 +171,19 @@ def test_bytes_may_not_wander_between_the_parts(left: bytes, middle: bytes, righ
 @given(st.binary(max_size=80))
 def test_arbitrary_values_do_no_harm(presented: bytes) -> None:
     assert verifier().verify(*SIGNED, presented) is not IdentityVerdict.OK
+
+
+def test_an_identity_is_named_and_bound() -> None:
+    ((_, named),) = signer().sign(*SIGNED, "E2QWRUHAPOMQZL")
+    assert verifier().verify(*SIGNED, named) is IdentityVerdict.OK
+    assert identity_named(named) == "E2QWRUHAPOMQZL"
+    for other in (named.replace(b"E2Q", b"E3Q"), named.replace(b".E2QWRUHAPOMQZL", b"")):
+        assert verifier().verify(*SIGNED, other) is IdentityVerdict.BAD_SIGNATURE
+    key_id, signed_at, signature = GOOD.split(b".")
+    claimed = b".".join((key_id, signed_at, b"E2QWRUHAPOMQZL", signature))
+    assert verifier().verify(*SIGNED, claimed) is IdentityVerdict.BAD_SIGNATURE
+
+
+@pytest.mark.parametrize("value_", [GOOD, b"", b"k.1.E1", b"a.b.c.d.e"])
+def test_no_identity_is_named(value_: bytes) -> None:
+    assert identity_named(value_) == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from edgecache.config.model import Behavior, Distribution, Origin
 from edgecache.http.bad_message import HeadLimits
@@ -15,6 +16,7 @@ from edgecache.upstream.arriving import ArrivingBody
 from edgecache.upstream.base import Body, Call, WholeBody
 from edgecache.upstream.dressing import agent_of, dressed, endpoint_of
 from edgecache.upstream.endpoint import TlsName
+from edgecache.upstream.proofs import Asked, Listed
 from tests.upstream.wire import World, play
 
 
@@ -38,9 +40,9 @@ def call(
     return Call(asked, Route(distribution, behavior, made), body)
 
 
-def sent(asked: Call, sign: Any = None) -> Request:
+def sent(asked: Call, prove: Any = None) -> Request:
     """The head as a strict origin reads it."""
-    return parse_request_head(dressed(asked, b"edge.test", sign).head, HeadLimits())
+    return parse_request_head(dressed(asked, b"edge.test", prove).head, HeadLimits())
 
 
 def test_a_plain_request() -> None:
@@ -146,17 +148,21 @@ def test_c18_an_unknown_length_goes_in_chunks() -> None:
     play(main)
 
 
-def test_the_identity_signs_what_is_sent() -> None:
-    def sign(method: bytes, host: bytes, target: bytes) -> Fields:
-        return ((b"x-identity", b"|".join([method, host, target])),)
+def test_proofs_are_made_of_what_is_sent_and_come_last() -> None:
+    heard: list[Asked] = []
 
-    forged = ((b"x-identity", b"forged"),)
-    settings = {"access": "identity", "path": "/prod", "http_port": 8000}
-    request = sent(call(forged, origin=settings), sign)
-    assert field_values(request.fields, b"x-identity") == [
-        b"GET|origin.test:8000|/prod/a?b"
-    ]  # fmt: skip
-    assert field_values(sent(call(forged), sign).fields, b"x-identity") == [b"forged"]
+    def prove(_origin: Origin, asked: Asked) -> Listed:
+        heard.append(asked)
+        return [*asked.fields, (b"x-proof", b"p")]
+
+    settings = {"path": "/prod", "http_port": 8000, "custom_headers": {"X-K": "ours"}}
+    request = sent(call(origin=settings, method=b"PUT", body=WholeBody(b"1")), prove)
+    (asked,) = heard
+    assert (asked.method, asked.host, asked.target) == (b"PUT", b"origin.test:8000", b"/prod/a?b")
+    assert asked.has_body
+    assert {b"host", b"x-k", b"user-agent"} <= {name for name, _ in asked.fields}
+    assert field_values(request.fields, b"x-proof") == [b"p"]
+    assert request.length == 1
 
 
 @pytest.mark.parametrize(
@@ -175,6 +181,22 @@ def test_the_protocol_policy_chooses_the_endpoint(
     endpoint = endpoint_of(origin, scheme)
     assert (endpoint.host, endpoint.port, endpoint.path) == ("origin.test", port, None)
     assert endpoint.tls == (TlsName("origin.test", "ca.pem") if secure else None)
+
+
+def test_a_signed_s3_origin_is_asked_by_https_unless_it_says_http() -> None:
+    signed: dict[str, Any] = {"id": "o", "domain_name": "o.test", "access_control_id": "E1"}
+    s3 = signed | {"kind": "s3", "protocol_policy": "match-viewer"}
+    assert endpoint_of(Origin(**s3), b"http").tls == TlsName("o.test")
+    assert endpoint_of(Origin(**s3 | {"kind": "custom"}), b"http").tls is None
+    assert endpoint_of(Origin(**s3 | {"protocol_policy": "http-only"}), b"https").tls is None
+
+
+def test_who_shows_a_certificate_shares_no_connections_with_others() -> None:
+    origin = Origin(id="o", domain_name="o.test", protocol_policy="https-only")
+    files = {"client_certificate_file": "c.pem", "client_key_file": "k.pem"}
+    shown = endpoint_of(structs.replace(origin, **files), b"http")
+    assert shown.tls == TlsName("o.test", "", "c.pem", "k.pem")
+    assert shown != endpoint_of(origin, b"http")
 
 
 def test_a_unix_origin() -> None:

@@ -1,16 +1,9 @@
-"""CloudFront signers other people made: botocore, AWS's command line, AWS's SDK for JavaScript.
-
-What is not a dependency of the tests is installed under var/ by name and version, once.
-"""
+"""CloudFront signers other people made: botocore, AWS's command line, AWS's SDK for JavaScript."""
 
 from __future__ import annotations
 
-import fcntl
 import json
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,12 +11,11 @@ from typing import Any
 
 from botocore.signers import CloudFrontSigner
 
+from tests.end_to_end.foreign import installed, make_node_modules, make_venv, ran
 from tests.rules.signers import Signer
 
-FOLDER = Path(__file__).resolve().parents[2] / "var" / "signers"
 AWSCLI = "1.46.3"
 JAVASCRIPT = "3.1166.0"
-INSTALL_S_MAX = 180  # a registry that needs longer is down
 
 _SCRIPT = """
 import {getSignedUrl, getSignedCookies} from "@aws-sdk/cloudfront-signer";
@@ -50,10 +42,6 @@ class Wanted:
         return bool(self.resource or self.after or self.address)
 
 
-class UnavailableError(Exception):
-    """A signer cannot be run here, and why."""
-
-
 def by_botocore(signer: Signer, wanted: Sequence[Wanted]) -> list[str]:
     """Signed URLs."""
     made = CloudFrontSigner(signer.key_id, signer.sign)
@@ -75,7 +63,7 @@ def by_botocore(signer: Signer, wanted: Sequence[Wanted]) -> list[str]:
 
 def by_awscli(signer: Signer, wanted: Sequence[Wanted]) -> list[str]:
     """Signed URLs; it knows no resource but the URL."""
-    program = _installed("awscli", AWSCLI, _install_awscli)
+    program = installed(f"awscli-{AWSCLI}", _install_awscli)
     key = program.parent / f"{signer.key_id}.pem"
     key.write_text(signer.private_pem)
     urls = []
@@ -85,15 +73,15 @@ def by_awscli(signer: Signer, wanted: Sequence[Wanted]) -> list[str]:
         command += ["--private-key", f"file://{key}"]
         command += ["--date-greater-than", str(one.after)] if one.after else []
         command += ["--ip-address", one.address] if one.address else []
-        urls.append(_run(command).strip())
+        urls.append(ran(command).strip())
     return urls
 
 
 def by_javascript(signer: Signer, wanted: Sequence[Wanted], *, cookies: bool = False) -> list[Any]:
     """Signed URLs, or for each the cookies by name."""
-    script = _installed("javascript", JAVASCRIPT, _install_javascript)
+    script = installed(f"cloudfront-signer-{JAVASCRIPT}", _install_javascript)
     jobs = [_job(signer, one) | {"cookies": cookies} for one in wanted]
-    made: list[Any] = json.loads(_run(["node", str(script)], json.dumps(jobs)))
+    made: list[Any] = json.loads(ran(["node", str(script)], json.dumps(jobs)))
     return made
 
 
@@ -110,47 +98,13 @@ def _job(signer: Signer, one: Wanted) -> dict[str, Any]:
     }
 
 
-def _installed(name: str, version: str, install: Callable[[Path, str], Path]) -> Path:
-    """The program, installed first when this version is not there."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    folder = FOLDER / f"{name}-{version}"
-    with (FOLDER / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two runs at once must not install over each other
-        done = folder / "done"
-        if not done.exists():
-            program = install(folder, version)
-            done.write_text(str(program))
-        return Path(done.read_text())
-
-
-def _install_awscli(folder: Path, version: str) -> Path:
-    _run([sys.executable, "-m", "venv", str(folder)])
-    pip = [str(folder / "bin" / "pip"), "install", "-q", "--disable-pip-version-check"]
-    _run([*pip, f"awscli=={version}"])
+def _install_awscli(folder: Path) -> Path:
+    make_venv(folder, f"awscli=={AWSCLI}")
     return folder / "bin" / "aws"
 
 
-def _install_javascript(folder: Path, version: str) -> Path:
-    for program in ("node", "npm"):
-        if shutil.which(program) is None:
-            raise UnavailableError(f"{program} is not installed")
-    folder.mkdir(exist_ok=True)
-    quiet = ("--no-audit", "--no-fund", "--no-save", "--ignore-scripts", "--loglevel=error")
-    package = f"@aws-sdk/cloudfront-signer@{version}"
-    _run(["npm", "install", "--prefix", str(folder), *quiet, package])
+def _install_javascript(folder: Path) -> Path:
+    make_node_modules(folder, f"@aws-sdk/cloudfront-signer@{JAVASCRIPT}")
     script = folder / "sign.mjs"
     script.write_text(_SCRIPT)
     return script
-
-
-def _run(command: list[str], given: str = "") -> str:
-    try:
-        done = subprocess.run(
-            command, input=given, capture_output=True, text=True, timeout=INSTALL_S_MAX
-        )
-    except subprocess.TimeoutExpired as error:
-        raise UnavailableError(f"{command[0]} took longer than {INSTALL_S_MAX} s") from error
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
-        raise UnavailableError(f"{' '.join(command[:3])}: {last}")
-    return done.stdout

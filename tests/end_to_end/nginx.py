@@ -28,8 +28,9 @@ http {{
   scgi_temp_path {folder}/temporary;
   default_type application/octet-stream;
   server {{
-    listen 127.0.0.1:{port};
+    listen 127.0.0.1:{port}{tls};
     root {root};
+    {more}
     add_header Cache-Control "public, max-age=3600";
   }}
 }}
@@ -60,15 +61,16 @@ def installed(name: str, package: str) -> str:
     return program
 
 
-def start_nginx(folder: Path, root: Path) -> Nginx:
-    """nginx serving `root`. Ended by whoever calls this."""
+def start_nginx(folder: Path, root: Path, *, tls: bool = False, more: str = "") -> Nginx:
+    """nginx serving `root`, with `more` for its server. Ended by whoever calls this."""
     program = installed("nginx", "nginx-light")
     (port,) = free_ports(1)
     # Its workers would otherwise be another user, who cannot enter the folders of the tests.
     user = "user root;" if os.geteuid() == 0 else ""
     (folder / "temporary").mkdir()
     file = folder / "nginx.conf"
-    file.write_text(_CONFIG.format(user=user, folder=folder, port=port, root=root))
+    values = {"user": user, "folder": folder, "port": port, "root": root, "more": more}
+    file.write_text(_CONFIG.format(**values, tls=" ssl" if tls else ""))
     process = start([program, "-c", str(file), "-p", str(folder), "-e", "stderr"], folder, "nginx")
     process.until("nginx listens", lambda: listens(port))
     return Nginx(process, port, folder / "access.log")

@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.end_to_end.foreign import UnavailableError
 from tests.end_to_end.foreign_signers import (
-    UnavailableError,
     Wanted,
     by_awscli,
     by_botocore,

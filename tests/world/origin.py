@@ -56,6 +56,7 @@ class HeldOrigin:
     def __init__(self, clock: FakeClock, loop: FakeLoop) -> None:
         self.heard: list[Call] = []
         self.body: HeldBody | None = None
+        self.mark: int | None = None  # of an inner tier, in whose place it stands
         self._clock = clock
         self._loop = loop
         self._open: deque[tuple[Call, asyncio.Future[Reply]]] = deque()
@@ -86,7 +87,12 @@ class HeldOrigin:
         assert self._unread == len(self.heard), self.heard[self._unread :]
 
     def answers(
-        self, status: int = 200, body: str | None = "", *, cache: str | None = None, **fields: str
+        self,
+        status: int = 200,
+        body: str | None = "",
+        *,
+        cache: str | None = None,
+        **fields: str,
     ) -> None:
         """Answer the oldest open request; a body of None is sent by `sends` and `ends`."""
         extra = {} if cache is None else {"cache-control": cache}
@@ -104,7 +110,7 @@ class HeldOrigin:
                 held.put(data)
             held.put(b"")
         head = Response(status, b"", listed, self._clock.now, self._clock.now)
-        self._next_open().set_result(Reply(head, held))
+        self._next_open().set_result(Reply(head, held, mark=self.mark))
         self._loop.settle()
 
     def interim(self, status: int, **fields: str) -> None:

@@ -34,6 +34,7 @@ from edgecache.tier.tier import Tier
 from edgecache.tier.world import TierWorld
 from edgecache.upstream.group import GroupUpstream
 from tests.world.clock import FakeClock, FakeLoop
+from tests.world.operator import Operator
 from tests.world.origin import HeldOrigin
 from tests.world.transport import FakeTransport
 from tests.world.viewer import Viewer
@@ -79,6 +80,7 @@ class Play:
         self.regional = self._tier("regional", origins) if scene.regional else None
         self.edge = self._tier("LHR50", self.regional or origins)
         self.listener = self._listener()
+        self.operator = Operator(self)
 
     def viewer(self, name: str = "a") -> Viewer:
         """The viewer of that name; a new one connects."""
@@ -122,7 +124,11 @@ class Play:
     def _tier(self, name: str, upstream: Any) -> Tier:
         limits = self.scene.limits
         world = TierWorld(
-            self.clock, self._spawn, self.counters, limits.object_bytes_max, limits.waiters_max
+            self.clock,
+            self._spawn,
+            self.counters,
+            limits.object_bytes_max,
+            limits.waiters_max,
         )
         return Tier(name, MemoryStore(self.scene.memory_bytes), upstream, world)
 

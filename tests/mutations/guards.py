@@ -1,0 +1,149 @@
+"""The guards against what an invalidation removed: where each stands, which play needs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+RACES = "tests/plays/test_invalidation_races.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A piece of code, what is there when it is taken away, and the play that then fails."""
+
+    name: str
+    file: str
+    code: str
+    without: str
+    play: str
+    plays: str = RACES
+
+
+GUARDS = (
+    Guard(
+        "a hit compares its entry's mark",
+        "store/standing.py",
+        "if entry is not None and (entry.mark == self._marks.last or self._marks.stands(entry)):",
+        "if entry is not None:",
+        "test_2_",
+    ),
+    Guard(
+        "the memo compares the entry's mark",
+        "server/memo.py",
+        "and (entry.mark == marks.last or (marks.stands(entry) and entry.stale_from is None))",
+        "",
+        "test_2_",
+    ),
+    Guard(
+        "the memo ends with the lease",
+        "server/memo.py",
+        "and now < marks.lease_until",
+        "",
+        "test_9_",
+    ),
+    Guard(
+        "what fell while it was fetched is not stored",
+        "store/standing.py",
+        "return self._marks.stands(entry) and self._store.put(entry)",
+        "return self._store.put(entry)",
+        "test_1_",
+    ),
+    Guard(
+        "a mark is taken before upstream is asked",
+        "tier/asking.py",
+        "reply.mark = mark if reply.mark is None else min(mark, reply.mark)",
+        "reply.mark = self._world.marks.last",
+        "test_1_",
+    ),
+    Guard(
+        "a reply is no newer than the inner tier says",
+        "tier/asking.py",
+        "reply.mark = mark if reply.mark is None else min(mark, reply.mark)",
+        "reply.mark = mark",
+        "test_7c_",
+    ),
+    Guard(
+        "a flight of before is not joined",
+        "tier/tier.py",
+        "if flight is not None and self.world.marks.passes(errand.key, flight.mark):",
+        "if flight is not None:",
+        "test_4_",
+    ),
+    Guard(
+        "a flight whose tags are not known may carry any",
+        "rules/live_invalidations.py",
+        "best = max(best, self.newest_tag)",
+        "pass",
+        "test_a_flight_that_may_carry_the_tag_is_not_joined",
+    ),
+    Guard(
+        "what fell is not offered for validation",
+        "tier/asking.py",
+        "if errand.stale is not None and not self._store.stands(errand.stale):",
+        "if False:",
+        "test_5c_",
+    ),
+    Guard(
+        "what fell is not served when upstream fails",
+        "tier/asking.py",
+        "if not self._store.stands(stale):",
+        "if False:",
+        "test_6b_",
+    ),
+    Guard(
+        "nothing is served stale without a lease",
+        "tier/asking.py",
+        "if not self._world.marks.confirmed(errand.request.mark, now):",
+        "if False:",
+        "test_9b_",
+    ),
+    Guard(
+        "a failure of before is not remembered",
+        "tier/failures.py",
+        "return failure if self._marks.passes(errand.key, failure.mark) else None",
+        "return failure",
+        "test_16b_",
+    ),
+    Guard(
+        "a hit needs a lease",
+        "tier/tier.py",
+        "if isinstance(concluded, Found) and not self.world.marks.confirmed(request.mark, now):",
+        "if False:",
+        "test_9_",
+    ),
+    Guard(
+        "without a lease nobody waits for another",
+        "tier/tier.py",
+        "if not self.world.marks.confirmed(errand.request.mark, self.world.clock()):",
+        "if False:",
+        "test_9b_",
+    ),
+    Guard(
+        "who asks may know more than we",
+        "store/marks.py",
+        "return now < self.lease_until and 0 <= asked_mark <= self.last",
+        "return now < self.lease_until",
+        "test_7_",
+    ),
+    Guard(
+        "a fill for who knows more is as new as what they know",
+        "tier/asking.py",
+        "mark = max(self._world.marks.last, call.request.mark)",
+        "mark = self._world.marks.last",
+        "test_7_",
+    ),
+    Guard(
+        "what is older than the log remembers falls",
+        "store/marks.py",
+        "        if not self.floor <= entry.mark <= self.last:\n            return False\n",
+        "",
+        "test_8b_",
+    ),
+    Guard(
+        "a part that cannot be confirmed is asked for again",
+        "tier/tier.py",
+        "    if entry.part is not None:\n        return Errand(request, route, entry.key, why,",
+        "    if False:\n        return Errand(request, route, entry.key, why,",
+        "test_9c_",
+    ),
+)

@@ -19,10 +19,10 @@ check: $(BIN)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q -n 2 --ignore=tests/end_to_end --ignore=tests/conformance \
-	  --ignore=tests/hostile
+	  --ignore=tests/hostile --ignore=tests/mutations --ignore=tests/simulation
 
 test: check
-	$(BIN)/pytest -q -n 2 tests/hostile
+	$(BIN)/pytest -q -n 2 tests/hostile tests/mutations tests/simulation
 	$(BIN)/pytest -q tests/conformance tests/end_to_end
 
 format: $(BIN)/.installed

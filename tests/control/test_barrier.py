@@ -1,0 +1,165 @@
+"""Leases and acknowledgements: when everybody who may serve has heard."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edgecache.control.barrier import DRIFT_S, LEASE_S, Barrier, Instance
+from edgecache.control.state import State
+
+A, B = Instance("edge-a", "1"), Instance("edge-b", "1")
+SERVES = Instance("edge-s", "1", serves=True)
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[State]:
+    state = State(tmp_path)
+    yield state
+    state.close()
+
+
+@pytest.fixture
+def barrier(state: State, clock: Clock) -> Barrier:
+    return Barrier(state, clock)
+
+
+def test_nobody_stands_in_the_way_where_nobody_is(barrier: Barrier) -> None:
+    assert barrier.applied_everywhere(9)
+    assert barrier.low() == 0
+
+
+def test_all_must_acknowledge(barrier: Barrier) -> None:
+    for node in (A, B):
+        barrier.grant(node, 4)
+    assert barrier.applied_everywhere(4)
+    assert barrier.waiting_for(5) == ["edge-a", "edge-b"]
+    barrier.asked(A, 5, 0)
+    assert barrier.waiting_for(5) == ["edge-b"]
+    barrier.asked(B, 6, 0)
+    assert barrier.applied_everywhere(5)
+    assert barrier.waiting_for(6) == ["edge-a"]
+
+
+def test_or_their_lease_must_have_run_out(barrier: Barrier, clock: Clock) -> None:
+    barrier.grant(A, 4)
+    clock.now += LEASE_S
+    assert not barrier.applied_everywhere(5)  # clocks may differ a little
+    clock.now += DRIFT_S
+    assert barrier.applied_everywhere(5)
+
+
+def test_a_lease_given_before_counts_until_it_ends(barrier: Barrier, clock: Clock) -> None:
+    """The answer with the entry is on its way; the node may still serve by the former one."""
+    barrier.grant(A, 4)
+    clock.now += 1
+    barrier.grant(A, 5)
+    assert not barrier.applied_everywhere(5)
+    clock.now += LEASE_S + DRIFT_S - 1
+    assert barrier.applied_everywhere(5)  # by the new one it serves only what 5 permits
+    assert not barrier.applied_everywhere(6)
+
+
+def test_who_comes_later_starts_with_all_there_is(barrier: Barrier) -> None:
+    barrier.asked(B, 0, 0)
+    barrier.grant(B, 7)
+    assert barrier.applied_everywhere(7)
+
+
+def test_another_run_of_a_node_is_another(barrier: Barrier, clock: Clock) -> None:
+    barrier.grant(A, 4)
+    heir = Instance("edge-a", "2")
+    barrier.asked(heir, 5, 0)
+    barrier.grant(heir, 5)
+    assert barrier.waiting_for(5) == ["edge-a"]  # its former run may still be there
+    clock.now += LEASE_S + DRIFT_S
+    assert barrier.applied_everywhere(5)
+
+
+def test_who_goes_on_serving_is_waited_for(barrier: Barrier, clock: Clock) -> None:
+    barrier.grant(SERVES, 4)
+    clock.now += 1_000
+    assert barrier.waiting_for(5) == ["edge-s"]
+    barrier.grant(SERVES, 5)  # back, and told; not yet applied
+    clock.now += 1_000
+    assert barrier.waiting_for(5) == ["edge-s"]
+    barrier.asked(SERVES, 5, 0)
+    assert barrier.applied_everywhere(5)
+
+
+@pytest.mark.parametrize("how", ["left", "removed", "replaced"])
+def test_until_it_is_gone(barrier: Barrier, clock: Clock, how: str) -> None:
+    barrier.grant(SERVES, 4)
+    clock.now += LEASE_S + DRIFT_S
+    if how == "left":
+        barrier.left(SERVES)
+    elif how == "removed":
+        assert barrier.remove("edge-s") == 1
+    else:
+        barrier.grant(Instance("edge-s", "2", serves=True), 5)
+    assert barrier.applied_everywhere(5)
+
+
+def test_leases_outlive_control(state: State, clock: Clock) -> None:
+    Barrier(state, clock).grant(A, 4)
+    Barrier(state, clock).grant(SERVES, 4)
+    barrier = Barrier(state, clock)
+    assert barrier.waiting_for(4) == ["edge-a", "edge-s"]
+    barrier.asked(A, 4, 0)
+    clock.now += LEASE_S + DRIFT_S
+    assert barrier.waiting_for(4) == ["edge-s"]
+    barrier.asked(SERVES, 4, 0)
+    assert barrier.applied_everywhere(4)
+
+
+def test_what_is_gone_is_not_kept_over_a_restart(state: State, clock: Clock) -> None:
+    first = Barrier(state, clock)
+    for node in (A, B):
+        first.grant(node, 4)
+    first.left(A)
+    clock.now += LEASE_S + DRIFT_S
+    first.grant(Instance("edge-c", "1"), 4)
+    assert Barrier(state, clock).waiting_for(9) == ["edge-c"]
+
+
+def test_the_lowest_of_those_with_a_lease_counts(barrier: Barrier, clock: Clock) -> None:
+    barrier.grant(A, 9)
+    clock.now += 1
+    barrier.grant(B, 9)
+    barrier.asked(A, 9, 3)
+    assert barrier.low() == 0
+    barrier.asked(B, 9, 5)
+    assert barrier.low() == 3
+    clock.now += LEASE_S + DRIFT_S - 0.5
+    assert barrier.low() == 5
+
+
+def test_who_waits_is_told_at_once(barrier: Barrier) -> None:
+    async def play() -> bool:
+        barrier.grant(A, 4)
+        waiting = asyncio.create_task(barrier.wait(5, 3_600))
+        await asyncio.get_running_loop().run_in_executor(None, bool)
+        barrier.asked(A, 5, 0)
+        return await asyncio.wait_for(waiting, 30)
+
+    assert asyncio.run(play())
+
+
+def test_and_who_has_waited_long_enough_is_told_so(barrier: Barrier) -> None:
+    barrier.grant(A, 4)
+    assert not asyncio.run(barrier.wait(5, 0))

@@ -1,0 +1,159 @@
+"""Invalidations as control keeps them: accepted once, durable, Completed only when it is so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from edgecache.control import invalidations
+from edgecache.control.barrier import Barrier, Instance
+from edgecache.control.invalidations import (
+    Invalidations,
+    Record,
+    ReferenceTakenError,
+    TooManyError,
+    Wanted,
+    read_entry,
+)
+from edgecache.control.log import Log
+from edgecache.control.state import State
+from edgecache.rules.invalidation import Kind, items_of
+from edgecache.store.marks import Invalidation
+
+EDGE = Instance("edge-a", "1")
+
+
+class Place:
+    """Control's state, opened anew by `restart`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.now, self._random = folder, 50.0, count()
+        self.open()
+
+    def open(self) -> None:
+        self.state = State(self.folder)
+        self.log = Log(self.state, lambda: self.now)
+        self.barrier = Barrier(self.state, lambda: self.now)
+        world = (lambda: self.now, lambda size: next(self._random).to_bytes(size, "little"))
+        self.all = Invalidations(self.state, self.log, self.barrier, *world)
+
+    def restart(self) -> None:
+        self.state.close()
+        self.open()
+
+    def create(self, *paths: str, reference: str = "", site: str = "E1") -> Record:
+        wanted = Wanted(site, items_of(paths), reference or f"ref-{next(self._random)}")
+        return self.all.create(wanted)[0]
+
+    def status(self, record: Record) -> str:
+        found = self.all.get(record.distribution, record.id)
+        return found.status if found else ""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    place = Place(tmp_path)
+    yield place
+    place.state.close()
+
+
+def test_one_is_accepted_and_told_to_the_nodes(place: Place) -> None:
+    record = place.create("/a/*", "#T")
+    assert (record.paths, record.created_at) == (("/a/*", "#t"), 50.0)
+    assert len(record.id) == 14
+    entry = place.log.after(0).entries[0]
+    items = ((Kind.PATH, "/a/*"), (Kind.TAG, "t"))
+    assert read_entry(entry) == Invalidation(1, 50.0, "E1", items)
+
+
+def test_items_beyond_cloudfront_are_told_with_their_kind(place: Place) -> None:
+    wanted = Wanted("E1", ((Kind.GLOB, "/*.jpg"), (Kind.HOST, "x.test")), "r", soft=True)
+    record, new = place.all.create(wanted)
+    assert (new, record.paths) == (True, ("glob:/*.jpg", "host:x.test"))
+    assert read_entry(place.log.after(0).entries[0]).soft
+
+
+def test_the_same_reference_is_the_same_invalidation(place: Place) -> None:
+    first = place.create("/a", reference="r")
+    wanted = Wanted("E1", items_of(["/a"]), "r")
+    assert place.all.create(wanted) == (first, False)
+    assert len(place.log.after(0).entries) == 1
+    with pytest.raises(ReferenceTakenError):
+        place.create("/b", reference="r")
+    assert place.create("/b", reference="r", site="E2").seq == 2
+
+
+def test_it_is_completed_when_every_node_has_heard(place: Place) -> None:
+    place.barrier.grant(EDGE, 0)
+    first, second = place.create("/a"), place.create("/b")
+    assert [x.status for x in (first, second)] == ["InProgress"] * 2
+    assert [x.id for x in place.all.in_progress("E1")] == [first.id, second.id]
+    place.barrier.asked(EDGE, 1, 0)
+    assert [place.status(x) for x in (first, second)] == ["Completed", "InProgress"]
+    place.barrier.asked(EDGE, 2, 0)
+    assert place.status(second) == "Completed"
+
+
+def test_12_what_was_accepted_outlives_control(place: Place) -> None:
+    """Killed between the disk and the answer: who asks again with its reference finds it."""
+    place.barrier.grant(EDGE, 0)
+    record = place.create("/a", reference="r")
+    place.restart()
+    again, new = place.all.create(Wanted("E1", items_of(["/a"]), "r"))
+    assert (again, new) == (record, False)
+    assert place.status(record) == "InProgress"  # the edge may have its lease still
+    place.barrier.asked(EDGE, 1, 0)
+    assert place.status(record) == "Completed"
+
+
+def test_12b_completed_stays_completed(place: Place) -> None:
+    record = place.create("/a")
+    assert place.status(record) == "Completed"
+    place.restart()
+    place.barrier.grant(EDGE, 0)
+    assert place.status(record) == "Completed"
+
+
+def test_13_numbers_go_on_after_a_restart_and_after_trimming(place: Place) -> None:
+    place.create("/a")
+    place.log.trim(1)
+    place.restart()
+    assert place.create("/b").seq == 2
+
+
+def test_19_another_database_is_another_log(place: Place, tmp_path: Path) -> None:
+    other = Place(tmp_path / "other")
+    assert other.log.epoch != place.log.epoch
+    other.state.close()
+
+
+def test_they_are_listed_newest_first(place: Place) -> None:
+    made = [place.create(f"/{n}").id for n in range(5)]
+    place.create("/x", site="E2")
+    page = place.all.page("E1", most=2)
+    assert [x.id for x in page] == made[:1:-1]  # one more than asked: there are more
+    assert [x.id for x in place.all.page("E1", before=made[3], most=2)] == made[2::-1]
+    assert place.all.page("E1", before="no-such") == []
+
+
+def test_quotas_hold_where_they_are_switched_on(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.barrier.grant(EDGE, 0)
+    for n in range(15):
+        place.create(f"/{n}/*")
+    wanted = Wanted("E1", items_of(["/x/*"]), "one more")
+    with pytest.raises(TooManyError, match="15 wildcards"):
+        place.all.create(wanted, quotas=True)
+    place.all.create(wanted)
+    many = Wanted("E1", items_of(f"/{n}" for n in range(2_985)), "many")
+    with pytest.raises(TooManyError, match="3000 paths in progress"):
+        place.all.create(many, quotas=True)
+    with pytest.raises(TooManyError, match="more than 3000 paths"):
+        place.create(*(f"/{n}" for n in range(3_001)))
+    monkeypatch.setattr(invalidations, "LIVE_MAX", 16)
+    with pytest.raises(TooManyError, match="yet to sweep"):
+        place.create("/a")

@@ -1,0 +1,92 @@
+"""What the patterns of live invalidations match, beside the plainest way to say it."""
+
+from __future__ import annotations
+
+import fnmatch
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgecache.rules.invalidation import Item, Kind, Subject, items_of
+from edgecache.rules.live_invalidations import Live, Patterns
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "goes"),
+    [  # cloudfront.md §1.11
+        ("/a.jpg", b"/a.jpg", True),
+        ("/a.jpg", b"/A.jpg", False),
+        ("/a.jpg", b"/a.jpg?x=1", False),
+        ("/a.jpg?x=1", b"/a.jpg?x=1", True),
+        ("/a.jpg?x=1", b"/a.jpg", False),
+        ("/a.jpg*", b"/a.jpg?x=1", True),
+        ("/images/*", b"/images/", True),
+        ("/images/*", b"/images/a/b.jpg", True),
+        ("/images/*", b"/images", False),
+        ("/images*", b"/images", True),
+        ("/images*", b"/images2/a", True),
+        ("/*", b"/", True),
+        ("/a*b", b"/a*b", True),  # a star elsewhere is a star
+        ("/a*b", b"/axb", False),
+        ("/a*b*", b"/a*b/c", True),
+        ("/%7Ea", b"/~a", False),
+    ],
+)
+def test_paths(path: str, target: bytes, goes: bool) -> None:
+    live = Live()
+    live.add(5, "E1", items_of([path]), soft=False)
+    assert live.hard_match(Subject("E1", target), 4) == (5 if goes else 0)
+    assert live.hard_match(Subject("E1", target), 5) == 0
+    assert live.hard_match(Subject("E2", target), 4) == 0
+    assert live.soft_match(Subject("E1", target), 4) == 0
+
+
+def test_tags_and_hosts() -> None:
+    live = Live()
+    live.add(1, "E1", items_of(["#a"]), soft=True)
+    live.add(2, "E1", [(Kind.HOST, "x.test")], soft=False)
+    assert live.soft_match(Subject("E1", b"/", tags=(b"b", b"a")), 0) == 1
+    assert live.soft_match(Subject("E1", b"/", tags=(b"b",)), 0) == 0
+    assert live.soft_match(Subject("E1", b"/", tags=None), 0) == 1
+    assert live.hard_match(Subject("E1", b"/", b"x.test"), 1) == 2
+    assert live.hard_match(Subject("E1", b"/", b"y.test"), 1) == 0
+
+
+def test_what_is_trimmed_is_forgotten_and_nothing_else() -> None:
+    live = Live()
+    for seq, path in enumerate(["/a", "/b*", "/a", "#t", "/c*"], 1):
+        live.add(seq, "E1", items_of([path]), soft=False)
+    live.add(6, "E1", [(Kind.GLOB, "/*x")], soft=False)
+    live.add(7, "E2", items_of(["/a"]), soft=True)
+    assert len(live) == 6
+    live.trim(4)
+    assert len(live) == 3
+    assert live.hard_match(Subject("E1", b"/cx"), 0) == 6
+    live.trim(7)
+    assert len(live) == 0
+
+
+LETTERS = st.text("ab/*?", max_size=6).map(lambda text: "/" + text)
+KINDS = st.sampled_from([Kind.PATH, Kind.GLOB, Kind.PREFIX])
+
+
+@given(st.lists(st.tuples(KINDS, LETTERS), max_size=12), LETTERS, st.integers(0, 12))
+def test_they_match_as_the_plainest_reading_does(
+    items: list[Item], target: str, after: int
+) -> None:
+    patterns = Patterns()
+    expected = 0
+    for seq, (kind, value) in enumerate(items, 1):
+        patterns.add(seq, [(kind, value)])
+        if seq > after and plainly(kind, value, target):
+            expected = seq
+    assert patterns.newest_match(Subject("E1", target.encode()), after) == expected
+
+
+def plainly(kind: Kind, value: str, target: str) -> bool:
+    if kind is Kind.GLOB:
+        return fnmatch.fnmatchcase(target, value)
+    if kind is Kind.PREFIX or value.endswith("*"):
+        return target.startswith(value if kind is Kind.PREFIX else value[:-1])
+    return target == value

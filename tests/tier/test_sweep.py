@@ -1,0 +1,65 @@
+"""The sweep: it frees what fell, a little at a time, and says only what is true."""
+
+from __future__ import annotations
+
+from edgecache.http.message import Response
+from edgecache.rules.invalidation import items_of
+from edgecache.store.entry import Entry
+from edgecache.store.marks import Invalidation, Marks
+from edgecache.store.memory import MemoryStore
+from edgecache.store.standing import Standing
+from edgecache.tier.flight import Flights
+from edgecache.tier.sweep import KEYS_PER_STEP, Sweep
+
+
+class Place:
+    def __init__(self, entries: int) -> None:
+        self.store = MemoryStore(64 * 1024 * 1024)
+        self.marks = Marks()
+        self.flights = Flights()
+        self.sweep = Sweep(Standing(self.store, self.marks), self.flights, self.marks)
+        for n in range(entries):
+            path = b"/%d" % n
+            key = b"2:E1%d:%b" % (len(path), path)
+            self.store.put(Entry(key, Response(200, b"", ()), b"x"))
+
+    def invalidates(self, seq: int, path: str) -> None:
+        self.marks.apply(Invalidation(seq, 0.0, "E1", items_of([path])))
+
+    def walk(self) -> int:
+        return sum(1 for _ in iter(self.sweep.step, False))
+
+
+def test_nothing_is_done_where_there_is_nothing_new() -> None:
+    assert Place(3).walk() == 0
+
+
+def test_what_fell_is_freed_and_the_log_forgotten() -> None:
+    place = Place(2 * KEYS_PER_STEP + 1)
+    place.invalidates(1, "/1*")
+    assert (place.walk(), place.sweep.low, place.marks.live) == (2, 1, 0)
+    assert not any(entry.key.startswith(b"2:E12:/1") for entry in place.store)
+    assert len(place.store) > 0
+    assert all(entry.mark == 1 for entry in place.store)
+    assert place.walk() == 0
+
+
+def test_what_comes_while_it_walks_waits_for_the_next_walk() -> None:
+    place = Place(KEYS_PER_STEP + 1)
+    place.invalidates(1, "/nothing")
+    assert place.sweep.step()
+    place.invalidates(2, "/1")
+    place.walk()
+    assert place.sweep.low == 1
+    place.walk()
+    assert (place.sweep.low, place.marks.floor) == (2, 2)
+
+
+def test_a_flight_of_before_holds_it_back() -> None:
+    place = Place(1)
+    flight = place.flights.open(b"k", place.marks.last)
+    place.invalidates(1, "/nothing")
+    assert (place.walk(), place.sweep.low) == (0, 0)
+    place.flights.close(b"k", flight)
+    place.walk()
+    assert place.sweep.low == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 RACES = "tests/plays/test_invalidation_races.py"
+LEASES = "tests/plays/test_invalidation_leases.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ GUARDS = (
         "and now < marks.lease_until",
         "",
         "test_9_",
+        LEASES,
     ),
     Guard(
         "what fell while it was fetched is not stored",
@@ -75,6 +77,7 @@ GUARDS = (
         "best = max(best, self.newest_tag)",
         "pass",
         "test_a_flight_that_may_carry_the_tag_is_not_joined",
+        "tests/plays/test_invalidation_kinds.py",
     ),
     Guard(
         "what fell is not offered for validation",
@@ -96,6 +99,7 @@ GUARDS = (
         "if not self._world.marks.confirmed(errand.request.mark, now):",
         "if False:",
         "test_9b_",
+        LEASES,
     ),
     Guard(
         "a failure of before is not remembered",
@@ -110,6 +114,7 @@ GUARDS = (
         "if isinstance(concluded, Found) and not self.world.marks.confirmed(request.mark, now):",
         "if False:",
         "test_9_",
+        LEASES,
     ),
     Guard(
         "without a lease nobody waits for another",
@@ -117,6 +122,7 @@ GUARDS = (
         "if not self.world.marks.confirmed(errand.request.mark, self.world.clock()):",
         "if False:",
         "test_9b_",
+        LEASES,
     ),
     Guard(
         "who asks may know more than we",
@@ -138,6 +144,7 @@ GUARDS = (
         "        if not self.floor <= entry.mark <= self.last:\n            return False\n",
         "",
         "test_8b_",
+        LEASES,
     ),
     Guard(
         "a part that cannot be confirmed is asked for again",
@@ -145,5 +152,6 @@ GUARDS = (
         "    if entry.part is not None:\n        return Errand(request, route, entry.key, why,",
         "    if False:\n        return Errand(request, route, entry.key, why,",
         "test_9c_",
+        LEASES,
     ),
 )

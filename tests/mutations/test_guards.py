@@ -12,13 +12,19 @@ import pytest
 from tests.mutations.guards import GUARDS, Guard
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("edgecache", "tests/world", "tests/conftest.py", "tests/__init__.py", "pyproject.toml")
+COPIED = (
+    "edgecache",
+    "tests/world",
+    "tests/conftest.py",
+    "tests/__init__.py",
+    "tests/plays/versions.py",
+)
 RUN_S_MAX = 120  # one file of plays takes a few seconds
 
 
 def stage(folder: Path, guard: Guard) -> None:
     """A copy of what the play needs, in `folder`."""
-    for name in (*COPIED, guard.plays):
+    for name in (*COPIED, "tests/conftest.py", "pyproject.toml", guard.plays):
         source, target = ROOT / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():

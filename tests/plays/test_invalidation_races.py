@@ -2,39 +2,17 @@
 
 Each play is one interleaving, with the origin held by hand. `tests/mutations` takes each guard away
 and expects the play that is named for it to fail. The numbers are those of the list of races in
-docs/invalidation.md; those of control (12, 13, 19) stand in tests/control, that of the disk (18) in
-tests/store.
+docs/invalidation.md; 8, 9 and 10 stand in test_invalidation_leases.py, those of control (12, 13,
+19) in tests/control, that of the disk (18) in tests/store.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from edgecache.config.model import CachePolicy
-from edgecache.rules.invalidation import Item, Kind
-from edgecache.store.entry import Entry
 from edgecache.upstream.base import Fault
+from tests.plays.versions import has_stored, is_asked_anew
 from tests.world.play import Play
-
-Stage = Callable[..., Play]
-
-
-def has_stored(play: Play, target: str = "/a", body: str = "one", **answer: str) -> None:
-    """The object is in every tier."""
-    play.viewer().asks(target)
-    play.origin.hears(target)
-    play.origin.answers(200, body, **{"cache": "max-age=60", **answer})
-    play.viewer().gets(200, body)
-
-
-def is_asked_anew(play: Play, target: str = "/a", body: str = "two", name: str = "z") -> None:
-    """A new viewer gets the new version from the origin, whose body it is."""
-    play.viewer(name).asks(target)
-    play.origin.hears(target)
-    play.origin.answers(200, body, cache="max-age=60")
-    play.viewer(name).gets(200, body)
 
 
 def test_1_a_fill_that_began_before_is_not_stored(play: Play) -> None:
@@ -213,87 +191,6 @@ def test_7d_who_has_not_heard_is_served_until_it_hears(two_tiers: Play) -> None:
     is_asked_anew(play)
 
 
-def test_8_what_was_kept_over_a_restart_is_checked_against_the_log_first(play: Play) -> None:
-    has_stored(play, etag='"1"')
-    kept = next(iter(play.edge.store))
-    play.edge.store.remove(kept.key)
-    play.operator.accepts("/a")
-    play.operator.leases(0)  # started anew: nothing is known yet
-    play.edge.store.put(Entry(kept.key, kept.head, kept.body, mark=kept.mark))
-    play.viewer("a").asks("/a")
-    play.origin.hears("/a", if_none_match='"1"')
-    play.origin.answers(200, "two", cache="no-store")
-    play.viewer("a").gets(200, "two", cache_status="detail=unconfirmed")
-    play.operator.applies()
-    play.operator.leases(3)
-    is_asked_anew(play)
-
-
-def test_8b_what_is_older_than_the_log_remembers_is_not_served(play: Play) -> None:
-    has_stored(play)
-    play.operator.edge.begin(play.operator.edge.epoch, 7)
-    is_asked_anew(play)
-
-
-def test_9_beyond_its_lease_an_edge_asks_before_each_hit(play: Play) -> None:
-    play.operator.leases(3)
-    has_stored(play, etag='"1"')
-    play.advance(2.9)
-    play.viewer("a").asks("/a").gets(200, "one", x_cache="Hit")
-    play.operator.accepts("/a")
-    play.advance(0.1)  # stopped, and woken before it heard of anything
-    for _ in range(2):
-        play.viewer("a").asks("/a")
-        play.origin.hears("/a", if_none_match='"1"')
-        play.origin.answers(304, cache="max-age=60", etag='"1"')
-        play.viewer("a").gets(200, "one", x_cache="RefreshHit")
-
-
-def test_9b_nor_does_it_wait_with_others_or_serve_stale(play: Play) -> None:
-    play.operator.leases(3)
-    has_stored(play, etag='"1"')
-    play.advance(3)
-    play.viewer("a").asks("/a")
-    play.origin.hears("/a")
-    play.viewer("b").asks("/a")
-    play.origin.hears("/a")
-    play.origin.fails()
-    play.viewer("a").gets(502)
-    play.viewer("c").asks("/a")
-    play.origin.hears("/a")  # not even the failure of a moment ago counts
-    play.origin.fails()
-    play.origin.fails()
-
-
-def test_9c_a_part_is_asked_for_again_too(rfc: Play) -> None:
-    rfc.operator.leases(3)
-    rfc.viewer().asks("/a", range="bytes=0-1")
-    rfc.origin.hears("/a", range="bytes=0-1")
-    part = {"content_range": "bytes 0-1/3", "etag": '"1"', "cache": "max-age=60"}
-    rfc.origin.answers(206, "on", **part)
-    rfc.viewer().gets(206, "on")
-    rfc.viewer().asks("/a", range="bytes=0-1").gets(206, "on", x_cache="Hit")
-    rfc.advance(3)
-    rfc.viewer().asks("/a", range="bytes=0-1")
-    rfc.origin.hears("/a", range="bytes=0-1")
-    rfc.origin.answers(206, "tw", **part)
-    rfc.viewer().gets(206, "tw")
-
-
-def test_10_healed_it_applies_what_it_missed_before_it_trusts_itself(play: Play) -> None:
-    play.operator.leases(3)
-    has_stored(play, etag='"1"')
-    play.operator.accepts("/a")
-    play.advance(5)  # cut off: Completed by the end of its lease
-    play.viewer("a").asks("/a")
-    play.origin.hears("/a", if_none_match='"1"')
-    play.origin.answers(200, "two", cache="max-age=60", etag='"2"')
-    play.viewer("a").gets(200, "two")
-    play.operator.applies()
-    play.operator.leases(3)
-    is_asked_anew(play, body="three")  # it cannot know that what it got was newer
-
-
 def test_11_what_is_told_twice_or_late_counts_once(play: Play) -> None:
     has_stored(play, "/b")
     play.operator.accepts("/a")
@@ -412,84 +309,3 @@ def test_20_a_clock_that_is_set_back_changes_nothing(play: Play) -> None:
     play.origin.answers(200, "one", cache="max-age=60")
     play.viewer("a").gets(200, "one")
     is_asked_anew(play)
-
-
-def test_a_flight_that_may_carry_the_tag_is_not_joined(stage: Stage) -> None:
-    """What is on its way may turn out to carry it."""
-    play = stage(site={"cache_tag_header": "Cache-Tag"})
-    play.viewer("a").asks("/a")
-    play.origin.hears("/a")
-    play.operator.invalidates("#t1")
-    play.viewer("b").asks("/a")
-    play.origin.hears("/a")
-    play.origin.answers(200, "one", cache="max-age=60", cache_tag="t0, T1")
-    play.origin.answers(200, "two", cache="max-age=60", cache_tag="t1")
-    play.viewer("a").gets(200, "one")
-    play.viewer("b").gets(200, "two")
-    play.viewer("c").asks("/a").gets(200, "two", x_cache="Hit")
-
-
-def test_a_304_that_names_other_tags_changes_them(stage: Stage) -> None:
-    play = stage(site={"cache_tag_header": "Cache-Tag"}, policy=CachePolicy())
-    has_stored(play, etag='"1"', cache_tag="old")
-    play.advance(61)
-    play.viewer().asks("/a")
-    play.origin.hears("/a")
-    play.origin.answers(304, cache="max-age=60", etag='"1"', cache_tag="new")
-    play.viewer().gets(200, "one")
-    play.operator.invalidates("#old")
-    play.viewer().asks("/a").gets(200, "one", x_cache="Hit")
-    play.operator.invalidates("#new")
-    is_asked_anew(play)
-
-
-def test_a_soft_one_makes_stale_and_no_more(play: Play) -> None:
-    has_stored(play, etag='"1"')
-    play.advance(5)
-    play.operator.invalidates("/a", soft=True)
-    play.viewer().asks("/a")
-    play.origin.hears("/a", if_none_match='"1"')
-    play.origin.fails()
-    play.viewer().gets(200, "one", cache_status="stale-cut-off")
-    play.advance(11)  # the failure is forgotten
-    play.viewer().asks("/a")
-    play.origin.hears("/a", if_none_match='"1"')
-    play.origin.answers(304, cache="max-age=60", etag='"1"')
-    play.viewer().gets(200, "one", x_cache="RefreshHit")
-    play.viewer().asks("/a").gets(200, "one", x_cache="Hit")
-
-
-def test_a_soft_one_is_served_while_it_is_revalidated(rfc: Play) -> None:
-    has_stored(rfc, cache="max-age=60, stale-while-revalidate=30")
-    rfc.operator.invalidates("/a", soft=True)
-    rfc.viewer().asks("/a").gets(200, "one")
-    rfc.origin.hears("/a")
-    rfc.origin.answers(200, "two", cache="max-age=60")
-    rfc.viewer().asks("/a").gets(200, "two", x_cache="Hit")
-
-
-@pytest.mark.parametrize(
-    ("item", "goes"),
-    [
-        ((Kind.GLOB, "/*/b?.jpg"), True),
-        ((Kind.GLOB, "/*/b.jpg"), False),
-        ((Kind.PREFIX, "/img/b"), True),
-        ((Kind.PREFIX, "/img/*"), False),
-        ((Kind.HOST, "site.test"), True),
-        ((Kind.HOST, "other.test"), False),
-    ],
-)
-def test_items_beyond_cloudfront(rfc: Play, item: Item, goes: bool) -> None:
-    """Under RFC 9111 the host is in the key."""
-    has_stored(rfc, "/img/b1.jpg")
-    rfc.operator.invalidates(items=(item,))
-    if goes:
-        is_asked_anew(rfc, "/img/b1.jpg")
-    else:
-        rfc.viewer().asks("/img/b1.jpg").gets(200, "one", x_cache="Hit")
-
-
-def test_a_node_without_control_needs_no_lease(play: Play) -> None:
-    has_stored(play)
-    play.advance(30)
-    play.viewer().asks("/a").gets(200, "one", x_cache="Hit")

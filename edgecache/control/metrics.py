@@ -43,12 +43,20 @@ TOTALS = {
     "collapsed": "Requests that waited for another's flight.",
     "stored": "Responses stored.",
     "evicted": "Entries removed to stay within the budget.",
+    "disk_hits": "Entries found on disk that were not in memory.",
+    "disk_evicted": "Entries removed from disk to stay within its budget.",
+    "disk_dropped": "Entries not written to disk: too many waited, or it was failing.",
+    "disk_bad": "Entries found torn or decayed on disk.",
+    "disk_failures": "Failures of the disk.",
     "log_dropped": "Access log records dropped.",
 }
 GAUGES = {
     "connections": "Open viewer connections.",
     "store_objects": "Entries in the store.",
     "store_bytes": "Bytes in the store.",
+    "disk_objects": "Entries on disk.",
+    "disk_bytes": "Bytes on disk.",
+    "disk_failing": "Nodes whose disk is failing.",
     "fills": "Fills in progress.",
 }
 HISTOGRAMS = {

@@ -68,6 +68,11 @@ TOTALS = (
     "collapsed",  # requests that waited for another's flight
     "stored",
     "evicted",
+    "disk_hits",  # of entries that were not in memory
+    "disk_evicted",
+    "disk_dropped",  # entries not written: too many wait, or the disk fails
+    "disk_bad",  # entries found torn, decayed or without their file
+    "disk_failures",  # of looks and changes
     "log_dropped",  # access log records that found the queue full or the disk failing
 )
 WORDS = (
@@ -75,7 +80,15 @@ WORDS = (
     "misses",  # by MissReason
     "upstream_errors",  # by Fault
 )
-GAUGES = ("connections", "store_objects", "store_bytes", "fills")
+GAUGES = (
+    "connections",
+    "store_objects",
+    "store_bytes",
+    "disk_objects",
+    "disk_bytes",
+    "disk_failing",  # 1 from a failure until a change succeeds
+    "fills",
+)
 HISTOGRAMS = (
     "time_taken",  # from the first byte of a request to the last byte of its response
     "miss_first_byte",  # time to first byte, misses only
@@ -94,10 +107,18 @@ class Counters:
     collapsed: int
     stored: int
     evicted: int
+    disk_hits: int
+    disk_evicted: int
+    disk_dropped: int
+    disk_bad: int
+    disk_failures: int
     log_dropped: int
     connections: int
     store_objects: int
     store_bytes: int
+    disk_objects: int
+    disk_bytes: int
+    disk_failing: int
     fills: int
     requests: defaultdict[str, int]
     misses: defaultdict[str, int]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from edgecache.http.message import Response
 from edgecache.rules.freshness import Assessment, assess
@@ -12,6 +12,15 @@ from edgecache.rules.variants import Selected
 
 # Measured with tracemalloc: the entry, its head's tuples, its place in the index.
 ENTRY_OVERHEAD_BYTES = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where on disk a body is: the id of its row, its length, a checksum for each piece."""
+
+    id: int
+    length: int
+    sums: tuple[int, ...]
 
 
 class Entry:
@@ -30,6 +39,7 @@ class Entry:
         "part",
         "selected",
         "stale_from",
+        "stored",
         "tags",
         "used",
     )
@@ -53,6 +63,7 @@ class Entry:
         self.mark = mark  # see store.marks
         self.tags = tags  # by which invalidations may name it
         self.stale_from: float | None = None  # epoch seconds; of a soft invalidation
+        self.stored: Stored | None = None  # where the body is while it is not in memory
         self.alive = False  # set by the store that holds it
         self.used = False  # set on a hit, drained by the store: a lossy hint of recency
         self.answer: object = None  # what a front made of it for the wire, kept with it
@@ -75,6 +86,11 @@ class Entry:
         """From `at` (epoch seconds) on it is as old as one whose lifetime has ended."""
         self.stale_from = at
         self._assessed = self.answer = None
+
+    @property
+    def length(self) -> int:
+        """How many bytes the body has, wherever it is."""
+        return len(self.body) if self.stored is None else self.stored.length
 
     @property
     def size_bytes(self) -> int:

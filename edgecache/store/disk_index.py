@@ -1,0 +1,186 @@
+"""The index of a disk store, in SQLite. Law: a change is there whole or not at all.
+
+WAL with synchronous=NORMAL: a commit survives the end of the process, a power cut may take the last
+ones, never half of one. Pages are read, not mapped: a failing disk raises here, and kills nobody.
+Why SQLite: docs/decisions/006.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+VERSION = 1  # of the tables and of what stands in them; another one is begun anew
+IDS_AT_ONCE = 900  # SQLite allows 999 parameters in a statement at least
+BUSY_S = 5.0  # for another connection of ours to end its commit
+WAL_BYTES_KEPT = 16 * 1024 * 1024
+
+_TABLES = """
+CREATE TABLE entries(
+  id INTEGER PRIMARY KEY, -- in order of arrival, never used again; the name of the body's file
+  digest BLOB NOT NULL,
+  size INTEGER NOT NULL, -- bytes that count against the budget
+  record BLOB NOT NULL,
+  body BLOB -- NULL: in a file
+);
+CREATE INDEX by_digest ON entries(digest);
+CREATE TABLE totals(
+  objects INTEGER NOT NULL, bytes INTEGER NOT NULL, next_id INTEGER NOT NULL, hand INTEGER NOT NULL
+);
+INSERT INTO totals VALUES(0, 0, 1, 0);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What the index holds, the next id, and where eviction stopped."""
+
+    objects: int
+    bytes: int
+    next_id: int
+    hand: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One entry of the index; `body` None: in the file named after the id."""
+
+    id: int
+    digest: bytes
+    size: int
+    record: bytes
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much a row counts for, and whether its body is in a file."""
+
+    id: int
+    bytes: int
+    filed: bool
+
+
+class StrangeIndex(Exception):
+    """What is there is not an index of this version."""
+
+
+def digest_of(key: bytes) -> bytes:
+    """What a key is found by; the key itself stands in the record."""
+    return blake2b(key, digest_size=16).digest()
+
+
+class DiskIndex:
+    """Rows by digest and by id. One thread writes; any thread may read. sqlite3.Error."""
+
+    def __init__(self, path: str) -> None:
+        """StrangeIndex when what stands there is of another version."""
+        self._path = path
+        self._threads = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+        self._writer = self._connected()
+        try:
+            self._prepare()
+        except BaseException:
+            self._writer.close()
+            raise
+
+    def _connected(self) -> sqlite3.Connection:
+        found = sqlite3.connect(
+            self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+        )
+        found.execute("PRAGMA synchronous=NORMAL")
+        return found
+
+    def _prepare(self) -> None:
+        writer = self._writer
+        version = writer.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0 and not writer.execute("SELECT 1 FROM sqlite_master").fetchone():
+            writer.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            writer.execute("PRAGMA journal_mode=WAL")
+            writer.execute(f"PRAGMA journal_size_limit={WAL_BYTES_KEPT}")
+            writer.executescript(f"BEGIN; {_TABLES} PRAGMA user_version={VERSION}; COMMIT;")
+        elif version != VERSION:
+            raise StrangeIndex(f"{self._path} is of version {version}, not {VERSION}")
+
+    def close(self) -> None:
+        """No call is under way, and none comes after."""
+        for reader in self._readers:
+            reader.close()
+        self._readers.clear()
+        self._writer.close()
+
+    # Reading, in any thread.
+
+    def find(self, digest: bytes) -> list[Row]:
+        """The rows under a digest, the newest first."""
+        found = self._reader().execute(
+            "SELECT id, digest, size, record, body FROM entries WHERE digest = ? ORDER BY id DESC",
+            (digest,),
+        )
+        return [Row(*row) for row in found]
+
+    def _reader(self) -> sqlite3.Connection:
+        found: sqlite3.Connection | None = getattr(self._threads, "reader", None)
+        if found is None:
+            found = self._threads.reader = self._connected()
+            self._readers.append(found)
+        return found
+
+    # Reading and writing, in the one thread that writes.
+
+    def totals(self) -> Totals:
+        found = self._writer.execute("SELECT objects, bytes, next_id, hand FROM totals").fetchone()
+        return Totals(*found)
+
+    def sizes(self, after: int, count: int) -> list[Size]:
+        """The next rows by id."""
+        found = self._writer.execute(
+            "SELECT id, size, body IS NULL FROM entries WHERE id > ? ORDER BY id LIMIT ?",
+            (after, count),
+        )
+        return [Size(row_id, size, bool(filed)) for row_id, size, filed in found]
+
+    def sizes_of(self, ids: Sequence[int]) -> list[Size]:
+        """As many of these rows as there are."""
+        found: list[Size] = []
+        for start in range(0, len(ids), IDS_AT_ONCE):
+            some = ids[start : start + IDS_AT_ONCE]
+            places = ",".join("?" * len(some))
+            rows = self._writer.execute(
+                f"SELECT id, size, body IS NULL FROM entries WHERE id IN ({places})", tuple(some)
+            )
+            found += [Size(row_id, size, bool(filed)) for row_id, size, filed in rows]
+        return found
+
+    def commit(self, gone: Iterable[int], come: Sequence[Row], totals: Totals) -> None:
+        """Take rows away, put others in (in place of one of the same id), and say the totals."""
+        writer = self._writer
+        writer.execute("BEGIN IMMEDIATE")
+        try:
+            writer.executemany("DELETE FROM entries WHERE id = ?", [(row_id,) for row_id in gone])
+            writer.executemany(
+                "INSERT OR REPLACE INTO entries VALUES(?, ?, ?, ?, ?)",
+                [(row.id, row.digest, row.size, row.record, row.body) for row in come],
+            )
+            writer.execute(
+                "UPDATE totals SET objects = ?, bytes = ?, next_id = ?, hand = ?",
+                (totals.objects, totals.bytes, totals.next_id, totals.hand),
+            )
+            writer.execute("COMMIT")
+        except BaseException:
+            if writer.in_transaction:
+                writer.execute("ROLLBACK")
+            raise
+
+    def shrink(self, pages: int) -> None:
+        """Give so many free pages back to the file system."""
+        self._writer.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+
+    def counted(self) -> tuple[int, int]:
+        """Objects and bytes as the rows say, for a check. Walks all of them."""
+        objects, size = self._writer.execute("SELECT count(*), sum(size) FROM entries").fetchone()
+        return objects, size or 0

@@ -1,0 +1,340 @@
+"""The disk store's blocking half. Law: a row in the index is a body that was written whole before.
+
+Bodies up to INLINE_BYTES_MAX stand in the index, larger ones in a file each, named after the row.
+Order of a change: room is made, files are written, rows committed, files of former rows removed.
+A crash between two of these leaves files without rows, which a sweep removes, or rows that were
+torn by a power cut, which their checksums tell.
+
+Eviction is SIEVE (Zhang et al., NSDI 2024) with the index as its queue: a hand goes from the oldest
+row to the newest; what was used since it last passed is spared. It costs memory for no object.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from edgecache.http.message import Fields
+from edgecache.rules.variants import answers
+from edgecache.store.disk_changes import Change, Forget, Planned, bytes_of
+from edgecache.store.disk_index import DiskIndex, Row, Size, StrangeIndex, Totals, digest_of
+from edgecache.store.entry import Entry, Stored
+from edgecache.store.files import Files, FolderLock, read_at, write_whole
+from edgecache.store.record import PIECE_BYTES, Record, entry_of, holds, unsealed
+
+FOLDER_BITS = 12  # of an id: 4,096 files to a folder
+USED_SLOTS = 1 << 20  # 1 MiB; ids that share one are spared for each other
+VICTIMS_AT_ONCE = 1_000
+CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+@dataclass(frozen=True, slots=True)
+class DiskBudget:
+    """How much may be kept, and how much of the file system is left free for others."""
+
+    bytes_max: int
+    free_bytes_min: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a look found: an entry, and rows that are no good."""
+
+    entry: Entry | None = None
+    bad: tuple[int, ...] = ()
+
+
+class Shelf:
+    """Entries on disk. One thread changes them; any thread may look. OSError, sqlite3.Error."""
+
+    def __init__(
+        self,
+        folder: str,
+        files: Files,
+        budget: DiskBudget,
+        open_index: Callable[[str], DiskIndex] = DiskIndex,
+    ) -> None:
+        self.folder = folder
+        self.budget = budget
+        self.totals = Totals(0, 0, 1, 0)
+        self.evicted = 0
+        self._files = files
+        self._open_index = open_index
+        self._index_path = os.path.join(folder, "index.db")
+        self._bodies = os.path.join(folder, "bodies")
+        self._used = bytearray(USED_SLOTS)
+        self._index: DiskIndex | None = None
+        self._lock: FolderLock | None = None
+        self._identity = 0
+
+    # Opening.
+
+    def open(self) -> None:
+        """Be ready for looks and changes. BlockingIOError when another process has the folder."""
+        self._files.make_folder(self.folder)
+        self._files.make_folder(self._bodies)
+        self._lock = FolderLock(os.path.join(self.folder, "lock"))
+        try:
+            self._index = self._opened()
+            self.totals = self._index.totals()
+            self._identity = self._files.identity(self._index_path)
+        except BaseException:
+            self.close()
+            raise
+
+    def _opened(self) -> DiskIndex:
+        try:
+            return self._open_index(self._index_path)
+        except StrangeIndex:
+            self._begin_anew()
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode not in CORRUPT:
+                raise
+            self._begin_anew()
+        return self._open_index(self._index_path)
+
+    def _begin_anew(self) -> None:
+        """Drop an index nobody can read; its bodies are swept."""
+        for ending in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                self._files.remove(self._index_path + ending)
+
+    def drop(self) -> None:
+        """Close, and let the next opening begin with nothing. For an index found corrupt."""
+        self.close()
+        self._begin_anew()
+
+    def close(self) -> None:
+        """No call is under way. Idempotent."""
+        index, self._index = self._index, None
+        lock, self._lock = self._lock, None
+        try:
+            if index is not None:
+                index.close()
+        finally:
+            if lock is not None:
+                lock.release()
+
+    @property
+    def is_open(self) -> bool:
+        return self._index is not None
+
+    @property
+    def index(self) -> DiskIndex:
+        assert self._index is not None, "the shelf is closed"
+        return self._index
+
+    # Looking, in any thread.
+
+    def find(self, key: bytes, request_fields: Fields) -> Looked:
+        """The entry that answers a request with these fields, the newest if several do.
+
+        A body of more than PIECE_BYTES is not read: the entry is then without it.
+        """
+        bad: list[int] = []
+        for row in self.index.find(digest_of(key)):
+            record = unsealed(row.record)
+            if record is None:
+                bad.append(row.id)
+            elif record.key == key and _answers(record, request_fields):
+                entry = self._taken(row, record)
+                if entry is not None:
+                    return Looked(entry, tuple(bad))
+                bad.append(row.id)
+        return Looked(bad=tuple(bad))
+
+    def _taken(self, row: Row, record: Record) -> Entry | None:
+        """The entry of a row, with its body unless that is large; None when it is not whole."""
+        self._used[row.id % USED_SLOTS] = 1
+        stored = Stored(row.id, record.length, record.sums)
+        if record.length > PIECE_BYTES:
+            entry = entry_of(record, b"")
+            entry.stored = stored
+            return entry
+        body = row.body
+        if body is None:
+            body = self.piece(stored, 0)
+        elif record.length and not holds(stored, 0, body):
+            body = None
+        return None if body is None else entry_of(record, body)
+
+    def piece(self, stored: Stored, number: int) -> bytes | None:
+        """A piece of a body in a file; None when it is not there as it was written."""
+        offset = number * PIECE_BYTES
+        length = min(PIECE_BYTES, stored.length - offset)
+        try:
+            data = read_at(self._files, self._path(stored.id), length, offset)
+        except OSError:
+            return None
+        return data if holds(stored, number, data) else None
+
+    # Changing, in the one thread that does.
+
+    def change(self, changes: Sequence[Change]) -> None:
+        """All of it is kept, or, when this raises, a part that is whole."""
+        self._confirm_place()
+        planned = Planned(self.index, self.totals.next_id)
+        try:
+            self._make_room(sum(bytes_of(change) for change in changes))
+            for change in changes:
+                planned.add(change)
+            for row_id, body in planned.filed.items():
+                self._write(row_id, body)
+            gone = self._commit(planned)
+        except BaseException:
+            with suppress(sqlite3.Error):  # a commit may have failed after it was done
+                self.totals = self.index.totals()
+            for row_id in planned.filed:
+                if row_id >= self.totals.next_id:
+                    self._remove(row_id)
+            raise
+        self._remove_bodies(gone)
+
+    def _confirm_place(self) -> None:
+        """The folder may have been taken away under us: a file without a name takes writes."""
+        if self._files.identity(self._index_path) != self._identity:
+            raise FileNotFoundError(errno.ENOENT, "the index was replaced", self._index_path)
+
+    def _commit(self, planned: Planned) -> list[Size]:
+        """The rows that went and whose files are to go."""
+        gone = self.index.sizes_of([*planned.gone])
+        came = sum(row.size for row in planned.come.values())
+        totals = Totals(
+            self.totals.objects - len(gone) + len(planned.come),
+            self.totals.bytes - sum(size.bytes for size in gone) + came,
+            planned.next_id,
+            self.totals.hand,
+        )
+        self.index.commit(planned.gone, [*planned.come.values()], totals)
+        self.totals = totals
+        return [size for size in gone if size.id not in planned.come]
+
+    def _write(self, row_id: int, body: bytes) -> None:
+        path = self._path(row_id)
+        try:
+            write_whole(self._files, path, body)
+        except FileNotFoundError:  # the first of its folder
+            self._files.make_folder(os.path.dirname(path))
+            write_whole(self._files, path, body)
+
+    def _remove(self, row_id: int) -> None:
+        with suppress(OSError):  # what stays is swept after the next opening
+            self._files.remove(self._path(row_id))
+
+    def _remove_bodies(self, gone: Sequence[Size]) -> None:
+        folders = set()
+        for size in gone:
+            if size.filed:
+                self._remove(size.id)
+                folders.add(size.id >> FOLDER_BITS)
+        for number in folders - {self.totals.next_id >> FOLDER_BITS}:
+            with suppress(OSError):
+                self._files.remove_folder(os.path.join(self._bodies, str(number)))
+
+    def _path(self, row_id: int) -> str:
+        return os.path.join(self._bodies, str(row_id >> FOLDER_BITS), str(row_id))
+
+    # Making room.
+
+    def _make_room(self, incoming_bytes: int) -> None:
+        """Evict until so many bytes fit. ENOSPC when all is gone and they still do not."""
+        while (over := self._over_bytes(incoming_bytes)) > 0:
+            victims, hand = self._victims(over)
+            if not victims:
+                raise OSError(errno.ENOSPC, "no room within the budget", self.folder)
+            totals = Totals(
+                self.totals.objects - len(victims),
+                self.totals.bytes - sum(size.bytes for size in victims),
+                self.totals.next_id,
+                hand,
+            )
+            self.index.commit([size.id for size in victims], [], totals)
+            self.totals = totals
+            self.evicted += len(victims)
+            self._remove_bodies(victims)
+            if self.budget.free_bytes_min:
+                self.index.shrink(VICTIMS_AT_ONCE)
+
+    def _over_bytes(self, incoming_bytes: int) -> int:
+        over = self.totals.bytes + incoming_bytes - self.budget.bytes_max
+        if self.budget.free_bytes_min:
+            free = self._files.free_bytes(self.folder)
+            over = max(over, self.budget.free_bytes_min + incoming_bytes - free)
+        return over
+
+    def _victims(self, wanted_bytes: int) -> tuple[list[Size], int]:
+        """The next to go, and where the hand then stands."""
+        victims: list[Size] = []
+        hand, left, turns = self.totals.hand, wanted_bytes, 0
+        while left > 0 and len(victims) < VICTIMS_AT_ONCE:
+            some = self.index.sizes(hand, 64)
+            if not some:
+                turns += 1
+                if victims or turns > 2:  # twice round: nobody is spared a second time
+                    return victims, 0
+                hand = 0
+            for size in some:
+                hand = size.id
+                slot = size.id % USED_SLOTS
+                if self._used[slot]:
+                    self._used[slot] = 0
+                    continue
+                victims.append(size)
+                left -= size.bytes
+                if left <= 0:
+                    break
+        return victims, hand
+
+    # Proving.
+
+    def sweep(self) -> Iterator[None]:
+        """Once after opening, a folder a step: files without rows go, rows without files too."""
+        listed = sorted(int(name) for name in self._files.names(self._bodies) if name.isdecimal())
+        number = -1
+        while True:
+            following = self.index.sizes((number + 1 << FOLDER_BITS) - 1, 1)
+            candidates = [item for item in listed if item > number][:1]
+            candidates += [size.id >> FOLDER_BITS for size in following]
+            if not candidates:
+                return
+            number = min(candidates)
+            self._sweep_folder(number)
+            yield
+
+    def _sweep_folder(self, number: int) -> None:
+        first, after = number << FOLDER_BITS, number + 1 << FOLDER_BITS
+        rows = self.index.sizes(first - 1, 1 << FOLDER_BITS)
+        filed = {size.id for size in rows if size.filed and size.id < after}
+        try:
+            names = self._files.names(os.path.join(self._bodies, str(number)))
+        except FileNotFoundError:
+            names = []
+        there = {int(name) for name in names if name.isdecimal()}
+        for row_id in there - filed:
+            self._remove(row_id)
+        if filed - there:
+            self.change([Forget(row_id) for row_id in filed - there])
+
+    def check(self) -> None:
+        """The store proves itself: rows add up, and there is a file for each row and no other."""
+        assert self.index.counted() == (self.totals.objects, self.totals.bytes)
+        assert self.totals.bytes <= self.budget.bytes_max
+        files = {
+            int(name)
+            for folder in self._files.names(self._bodies)
+            for name in self._files.names(os.path.join(self._bodies, folder))
+        }
+        filed, after = set(), 0
+        while some := self.index.sizes(after, 1_000):
+            filed |= {size.id for size in some if size.filed}
+            after = some[-1].id
+        assert files == filed, (files - filed, filed - files)
+        assert after < self.totals.next_id
+
+
+def _answers(record: Record, request_fields: Fields) -> bool:
+    return not record.selected or answers(record.selected, request_fields)

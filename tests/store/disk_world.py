@@ -1,0 +1,119 @@
+"""A disk store on a loop moved by hand, its threads held or run at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edgecache.observe.counters import Counters
+from edgecache.store.disk import DiskStore, DiskWorld
+from edgecache.store.disk_index import DiskIndex
+from edgecache.store.files import Files, RealFiles
+from edgecache.store.shelf import DiskBudget, Shelf
+from tests.world.clock import FakeClock, FakeLoop
+
+_T = TypeVar("_T")
+
+
+class HeldThreads:
+    """Work is done at once, unless it is held: then when it is let go."""
+
+    def __init__(self) -> None:
+        self.holding = False
+        self._gates: list[asyncio.Future[None]] = []
+
+    def look(self, work: Callable[[], _T]) -> Awaitable[_T]:
+        return self._done(work, self.holding)
+
+    def change(self, work: Callable[[], _T]) -> Awaitable[_T]:
+        return self._done(work, False)
+
+    async def _done(self, work: Callable[[], _T], held: bool) -> _T:
+        result = work()
+        if held:  # the answer is on its way
+            gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._gates.append(gate)
+            await gate
+        return result
+
+    def let_go(self) -> None:
+        self.holding = False
+        for gate in self._gates:
+            if not gate.done():
+                gate.set_result(None)
+        self._gates.clear()
+
+
+class DiskStage:
+    """One disk store, and the world around it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        budget: DiskBudget | None = None,
+        files: Files | None = None,
+        index: Callable[[str], DiskIndex] = DiskIndex,
+    ) -> None:
+        self.folder = folder
+        self.clock = FakeClock()
+        self.loop = FakeLoop(self.clock)
+        asyncio.set_event_loop(self.loop)
+        self.threads = HeldThreads()
+        self.counters = Counters()
+        self.budget = budget or DiskBudget(10**7)
+        self.files = files or RealFiles()
+        self.index = index
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.store = self._store()
+
+    def _store(self) -> DiskStore:
+        shelf = Shelf(str(self.folder), self.files, self.budget, self.index)
+        return DiskStore(shelf, DiskWorld(self.clock, self.spawn, self.threads, self.counters))
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self.loop.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+    def begin(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+        """Start `work`, and let the loop go as far as it can."""
+        task = self.loop.create_task(work)
+        self.loop.settle()
+        return task
+
+    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """What `work` comes to; it needs nobody's help."""
+        task = self.begin(work)
+        assert task.done(), "it waits for something"
+        return task.result()
+
+    def settle(self) -> None:
+        self.loop.settle()
+
+    def advance(self, seconds: float) -> None:
+        self.clock.now += seconds
+        self.loop.settle()
+
+    def restart(self) -> None:
+        """An orderly end, and a new process."""
+        self.run(self.store.close())
+        self.store = self._store()
+
+    def close(self) -> None:
+        """Everything is written, the store proves itself, and no task is left."""
+        self.threads.let_go()
+        self.settle()
+        self.run(self.store.close())
+        left = [task for task in self.tasks if not task.done()]
+        self.loop.close()
+        asyncio.set_event_loop(None)
+        assert not left, left
+        shelf = Shelf(str(self.folder), RealFiles(), self.budget)
+        shelf.open()
+        for _ in shelf.sweep():
+            pass
+        shelf.check()
+        shelf.close()

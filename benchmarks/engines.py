@@ -1,4 +1,4 @@
-"""`python -m benchmarks.engines`: what docs/decisions/006 was decided by.
+"""`python -m benchmarks.engines`: what docs/decisions/010 was decided by.
 
 A million small objects in SQLite and (where the package `lmdb` is installed) in LMDB, small bodies
 in rows and in files, and checksums. In a folder of its own on the disk of `--folder`.

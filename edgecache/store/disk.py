@@ -7,8 +7,6 @@ that fails or hangs makes misses: it is said once, counted each time, and tried 
 from __future__ import annotations
 
 import asyncio
-import errno
-import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
@@ -17,18 +15,18 @@ from typing import Any, Protocol, TypeVar
 
 from edgecache.http.message import Fields
 from edgecache.observe.counters import Counters
-from edgecache.store.disk_changes import Forget, Renew
+from edgecache.store.disk_changes import Forget, Keep
+from edgecache.store.disk_health import TRY_AGAIN_S, Health, is_full
 from edgecache.store.disk_waiting import BATCH_BYTES_MAX, Waiting
 from edgecache.store.entry import Entry, Stored
+from edgecache.store.marks import UNKNOWN, Marks
 from edgecache.store.shelf import CORRUPT, Looked, Shelf
-
-logger = logging.getLogger("edgecache.store")
+from edgecache.store.shelf_care import sweep
 
 WAITING_BYTES_MAX = 64 * 1024 * 1024  # half a second of a disk that writes 128 MB/s
 FORGOTTEN_MAX = 100_000  # keys to be taken away once the disk is well; 20 MB at 200 bytes each
 LOOKS_MAX = 1_000  # waiting for a thread; more are misses
 LOOK_S_MAX = 5.0  # nobody waits longer for a disk than for most origins
-TRY_AGAIN_S = 5.0
 
 _T = TypeVar("_T")
 Trouble = (OSError, sqlite3.Error, TimeoutError)
@@ -52,6 +50,7 @@ class DiskWorld:
     spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
     threads: Threads
     counters: Counters
+    marks: Marks
 
 
 @dataclass(slots=True)
@@ -76,8 +75,7 @@ class DiskStore:
         self._writer: asyncio.Task[None] | None = None
         self._opening: asyncio.Task[None] | None = None
         self._open = False
-        self._well = True  # or it was said that it is not
-        self._try_at = 0.0
+        self._health = Health(shelf.folder, world.clock, world.counters)
         self._retry: asyncio.TimerHandle | None = None
         self._spoiled = False  # it holds what should have been taken away: begin anew
 
@@ -92,7 +90,7 @@ class DiskStore:
             for known in (self._waiting, self._writing):
                 change = known.find(key, request_fields)
                 if change is not None:
-                    return change if isinstance(change, Entry) else None
+                    return change.entry if isinstance(change, Keep) else None
             if self._looking >= LOOKS_MAX or not await self._ready():
                 return None
             look = _Look()
@@ -108,9 +106,19 @@ class DiskStore:
                 return None
             self._drop_bad(found)
             if not look.void:
-                self._world.counters.disk_hits += found.entry is not None
-                return found.entry
+                return self._judged(found)
         return None
+
+    def _judged(self, found: Looked) -> Entry | None:
+        """The entry with the mark it has here; None when nothing can be said of it."""
+        entry, marks = found.entry, self._world.marks
+        if entry is None:
+            return None
+        entry.mark = max(marks.read(found.mark), marks.read(self.shelf.totals.checked))
+        if entry.mark == UNKNOWN:
+            return None
+        self._world.counters.disk_hits += 1
+        return entry
 
     async def piece(self, stored: Stored, number: int) -> bytes | None:
         """A piece of a large body; None when it is not there any more."""
@@ -125,8 +133,8 @@ class DiskStore:
         """Keep `entry`, in place of what answers the same requests. False when it is not kept."""
         self._void(entry.key)
         if self._room_for(entry):
-            change = entry if entry.stored is None else Renew(entry.stored.id, entry)
-            self._waiting.add(entry.key, change)
+            row = None if entry.stored is None else entry.stored.id
+            self._waiting.add(Keep(entry, self._world.marks.spell(entry.mark), row))
             self._write()
             return True
         self._world.counters.disk_dropped += 1
@@ -162,11 +170,6 @@ class DiskStore:
         if self._open:
             self._open = False
             await self._world.threads.change(self.shelf.close)
-
-    @property
-    def well(self) -> bool:
-        """Whether the disk did what it was asked last."""
-        return self._well
 
     # Looking.
 
@@ -207,16 +210,17 @@ class DiskStore:
     # Changing.
 
     def _room_for(self, entry: Entry) -> bool:
-        in_time = self._well or self._world.clock() >= self._try_at
-        waiting = self._waiting.size_bytes + self._writing.size_bytes + entry.size_bytes
-        return in_time and waiting <= WAITING_BYTES_MAX and entry.size_bytes <= self._object_max
+        if not self._health.may_try or entry.size_bytes > self._object_max:
+            return False
+        waiting = self._waiting.size_bytes + self._writing.size_bytes
+        return waiting + entry.size_bytes <= WAITING_BYTES_MAX
 
     @property
     def _object_max(self) -> int:
         return self.shelf.budget.bytes_max // 4  # one object, and one batch of them
 
     def _write(self) -> None:
-        if self._writer is None and (self._well or self._world.clock() >= self._try_at):
+        if self._writer is None and self._health.may_try:
             self._writer = self._world.spawn(self._write_all())
 
     async def _write_all(self) -> None:
@@ -225,7 +229,7 @@ class DiskStore:
                 self._writing = self._waiting.take(min(BATCH_BYTES_MAX, self._object_max))
                 changes = [change for listed in self._writing.by_key.values() for change in listed]
                 await self._world.threads.change(partial(self.shelf.change, changes))
-                self._recovered()
+                self._health.recovered()
         except Trouble as error:
             self._failed(error)
             self._forget_unwritten()
@@ -239,32 +243,21 @@ class DiskStore:
         lost = self._writing.by_key | self._waiting.by_key
         self._waiting = Waiting()
         for key, changes in lost.items():
-            self._world.counters.disk_dropped += sum(isinstance(one, Entry) for one in changes)
+            self._world.counters.disk_dropped += sum(isinstance(one, Keep) for one in changes)
             forgets = [change for change in changes if isinstance(change, Forget)]
             self._waiting.by_key[key] = [*(forgets if forgets == changes else [Forget(key)])]
 
     def _count(self) -> None:
         counters, shelf = self._world.counters, self.shelf
-        counters.disk_objects, counters.disk_bytes = shelf.totals.objects, shelf.totals.bytes
+        counters.disk_objects, counters.disk_bytes = shelf.totals.objects, shelf.totals.size
         counters.disk_evicted = shelf.evicted
-        counters.disk_failing = not self._well
 
     # Trouble, and the way back.
 
     def _failed(self, error: BaseException) -> None:
-        counters = self._world.counters
-        counters.disk_failures += 1
-        self._try_at = self._world.clock() + TRY_AGAIN_S
+        self._health.failed(error)
         if self._retry is None:
             self._retry = asyncio.get_running_loop().call_later(TRY_AGAIN_S, self._try_again)
-        if self._well:
-            self._well = False
-            counters.disk_failing = True
-            logger.error(
-                "%s: %s; what it would hold is fetched anew until it is well again",
-                self.shelf.folder,
-                error,
-            )
         if self._open and not is_full(error):  # a full disk can still be read
             self._open = False
             corrupt = getattr(error, "sqlite_errorcode", None) in CORRUPT
@@ -297,7 +290,7 @@ class DiskStore:
 
     async def _ready(self) -> bool:
         """Whether the shelf is open; opens it when it is time to."""
-        if not self._open and self._world.clock() >= self._try_at:
+        if not self._open and self._health.may_try:
             if self._opening is None:
                 self._opening = self._world.spawn(self._open_shelf())
             await asyncio.wait([self._opening], timeout=LOOK_S_MAX)
@@ -320,25 +313,12 @@ class DiskStore:
 
     async def _sweep(self) -> None:
         """What a crash left behind is cleared away, step by step, between changes."""
-        steps = self.shelf.sweep()
+        steps = sweep(self.shelf)
         try:
             while self._open and not await self._world.threads.change(lambda: _ended(steps)):
                 self._count()
         except Trouble as error:
             self._failed(error)
-
-    def _recovered(self) -> None:
-        if not self._well:
-            self._well = True
-            self._world.counters.disk_failing = 0
-            logger.warning("%s: well again", self.shelf.folder)
-
-
-def is_full(error: BaseException) -> bool:
-    """Whether there was no room, and nothing else amiss."""
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
 
 def _ended(steps: Iterator[None]) -> bool:

@@ -12,7 +12,7 @@ from edgecache.store.entry import Entry
 from edgecache.store.memory import VARIANTS_MAX
 from edgecache.store.record import Record, record_of, renewed, sealed, unsealed
 
-INLINE_BYTES_MAX = 8_192  # where a row and a file cost the same (docs/decisions/006)
+INLINE_BYTES_MAX = 8_192  # where a row and a file cost the same (docs/decisions/010)
 ROW_BYTES = 64  # of the index for a row beside its record and body
 FILE_BYTES = 4_096  # what a file system gives out at once
 
@@ -25,14 +25,22 @@ class Forget:
 
 
 @dataclass(frozen=True, slots=True)
-class Renew:
-    """Keep the entry's head with the body that stands in a row."""
+class Keep:
+    """Store an entry, whose mark is spelled so; `row` is where its body stands, if it does."""
 
-    id: int
     entry: Entry
+    mark: bytes
+    row: int | None = None
 
 
-Change = Entry | Forget | Renew
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """All that is stored now was checked against the invalidations up to this mark."""
+
+    mark: bytes
+
+
+Change = Keep | Forget | Checked
 
 
 class Planned:
@@ -40,6 +48,7 @@ class Planned:
 
     def __init__(self, index: DiskIndex, next_id: int) -> None:
         self.next_id = next_id
+        self.checked: bytes | None = None
         self.gone: set[int] = set()  # rows to be taken away, or replaced by one of the same id
         self.come: dict[int, Row] = {}
         self.filed: dict[int, bytes] = {}  # bodies of rows to come that get a file
@@ -53,12 +62,14 @@ class Planned:
             case Forget(bytes(key)):
                 for row, _ in self._under(key):
                     self._drop(row.id)
-            case Renew(row_id, entry):
+            case Checked(mark):
+                self.checked = mark
+            case Keep(row=None):
+                self._put(change)
+            case Keep(entry, mark, row_id):
                 for row, record in self._under(entry.key):
                     if row.id == row_id:
-                        self._replace(row, renewed(record, entry))
-            case Entry():
-                self._put(change)
+                        self._replace(row, renewed(record, entry, mark))
 
     def _under(self, key: bytes) -> list[tuple[Row, Record]]:
         """Rows under a key, the newest first; what cannot be read is dropped."""
@@ -75,8 +86,9 @@ class Planned:
                 found.append((row, record))
         return found
 
-    def _put(self, entry: Entry) -> None:
-        new = record_of(entry)
+    def _put(self, change: Keep) -> None:
+        entry = change.entry
+        new = record_of(entry, change.mark)
         kept = 1
         same: Row | None = None
         for row, record in self._under(entry.key):
@@ -124,4 +136,4 @@ def row_bytes(record_bytes: int, body_bytes: int) -> int:
 
 def bytes_of(change: Change) -> int:
     """What a change may add, or a little more."""
-    return change.size_bytes + FILE_BYTES if isinstance(change, Entry) else 0
+    return change.entry.size_bytes + FILE_BYTES if isinstance(change, Keep) else 0

@@ -2,7 +2,7 @@
 
 WAL with synchronous=NORMAL: a commit survives the end of the process, a power cut may take the last
 ones, never half of one. Pages are read, not mapped: a failing disk raises here, and kills nobody.
-Why SQLite: docs/decisions/006.
+Why SQLite: docs/decisions/010.
 """
 
 from __future__ import annotations
@@ -28,20 +28,25 @@ CREATE TABLE entries(
 );
 CREATE INDEX by_digest ON entries(digest);
 CREATE TABLE totals(
-  objects INTEGER NOT NULL, bytes INTEGER NOT NULL, next_id INTEGER NOT NULL, hand INTEGER NOT NULL
+  checked BLOB NOT NULL,
+  objects INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  next_id INTEGER NOT NULL,
+  hand INTEGER NOT NULL
 );
-INSERT INTO totals VALUES(0, 0, 1, 0);
+INSERT INTO totals VALUES(x'', 0, 0, 1, 0);
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What the index holds, the next id, and where eviction stopped."""
+    """What the index holds, the next id, where eviction stopped, and what all were checked for."""
 
-    objects: int
-    bytes: int
-    next_id: int
-    hand: int
+    checked: bytes = b""  # a mark
+    objects: int = 0
+    size: int = 0  # bytes
+    next_id: int = 1
+    hand: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +135,17 @@ class DiskIndex:
             self._readers.append(found)
         return found
 
+    def records(self, after: int, count: int) -> list[tuple[int, bytes]]:
+        """Ids and records of the next rows by id."""
+        found = self._reader().execute(
+            "SELECT id, record FROM entries WHERE id > ? ORDER BY id LIMIT ?", (after, count)
+        )
+        return found.fetchall()
+
     # Reading and writing, in the one thread that writes.
 
     def totals(self) -> Totals:
-        found = self._writer.execute("SELECT objects, bytes, next_id, hand FROM totals").fetchone()
-        return Totals(*found)
+        return Totals(*self._writer.execute("SELECT * FROM totals").fetchone())
 
     def sizes(self, after: int, count: int) -> list[Size]:
         """The next rows by id."""
@@ -167,8 +178,8 @@ class DiskIndex:
                 [(row.id, row.digest, row.size, row.record, row.body) for row in come],
             )
             writer.execute(
-                "UPDATE totals SET objects = ?, bytes = ?, next_id = ?, hand = ?",
-                (totals.objects, totals.bytes, totals.next_id, totals.hand),
+                "UPDATE totals SET checked = ?, objects = ?, size = ?, next_id = ?, hand = ?",
+                (totals.checked, totals.objects, totals.size, totals.next_id, totals.hand),
             )
             writer.execute("COMMIT")
         except BaseException:

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 
 from edgecache.http.message import Fields
 from edgecache.rules.variants import answers
-from edgecache.store.disk_changes import Change, Forget, Renew, bytes_of
-from edgecache.store.entry import Entry
+from edgecache.store.disk_changes import Change, Forget, Keep, bytes_of
 
 BATCH_BYTES_MAX = 8 * 1024 * 1024
-BATCH_KEYS_MAX = 1_000  # 30 ms at 30 µs each (docs/decisions/006)
+BATCH_KEYS_MAX = 1_000  # 30 ms at 30 µs each (docs/decisions/010)
 
 
 @dataclass(slots=True)
@@ -25,11 +24,11 @@ class Waiting:
             self.size_bytes -= bytes_of(change)
         self.by_key[key] = [Forget(key)]
 
-    def add(self, key: bytes, change: Entry | Renew) -> None:
-        entry = change.entry if isinstance(change, Renew) else change
-        listed = self.by_key.setdefault(key, [])
+    def add(self, change: Keep) -> None:
+        entry = change.entry
+        listed = self.by_key.setdefault(entry.key, [])
         for other in [*listed]:
-            if isinstance(other, Entry) and other.selected == entry.selected:
+            if isinstance(other, Keep) and other.entry.selected == entry.selected:
                 listed.remove(other)
                 self.size_bytes -= bytes_of(other)
         listed.append(change)
@@ -47,13 +46,13 @@ class Waiting:
         self.size_bytes -= batch.size_bytes
         return batch
 
-    def find(self, key: bytes, request_fields: Fields) -> Entry | Forget | None:
+    def find(self, key: bytes, request_fields: Fields) -> Keep | Forget | None:
         """What is known of a key without the disk."""
         for change in reversed(self.by_key.get(key, ())):
             if isinstance(change, Forget):
                 return change
-            if isinstance(change, Entry) and (
-                not change.selected or answers(change.selected, request_fields)
-            ):
-                return change
+            if isinstance(change, Keep):
+                selected = change.entry.selected
+                if not selected or answers(selected, request_fields):
+                    return change
         return None

@@ -1,6 +1,6 @@
 """Records: an entry as bytes. Law: what does not agree with its checksum is not there.
 
-XXH3, 64 bits: 20 µs a MiB where zlib's crc32 takes 370 (docs/decisions/006). It guards against
+XXH3, 64 bits: 20 µs a MiB where zlib's crc32 takes 370 (docs/decisions/010). It guards against
 torn writes and decay, not against who can write to the folder.
 """
 
@@ -33,14 +33,17 @@ class Record(msgspec.Struct, array_like=True, frozen=True):
     part: tuple[int, int, int | None] | None
     length: int
     sums: tuple[int, ...]
+    mark: bytes  # as Marks.spell has it: the lowest truth, raised for all rows at once by a walk
+    tags: tuple[bytes, ...]
+    stale_from: float | None
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Record).decode
 
 
-def record_of(entry: Entry) -> Record:
-    """What is kept of `entry` beside its body."""
+def record_of(entry: Entry, mark: bytes) -> Record:
+    """What is kept of `entry`, whose mark is spelled so, beside its body."""
     head, part = entry.head, entry.part
     return Record(
         entry.key,
@@ -53,22 +56,27 @@ def record_of(entry: Entry) -> Record:
         None if part is None else (part.first, part.length, part.total),
         len(entry.body),
         tuple(checksum(piece) for piece in pieces(entry.body)),
+        mark,
+        entry.tags,
+        entry.stale_from,
     )
 
 
-def renewed(record: Record, entry: Entry) -> Record:
-    """The record of `entry` with the body of another."""
-    without_body = record_of(Entry(entry.key, entry.head, b"", entry.selected, entry.part))
-    return msgspec.structs.replace(without_body, length=record.length, sums=record.sums)
+def renewed(record: Record, entry: Entry, mark: bytes) -> Record:
+    """The record of `entry`, which comes without its body, with the body of another."""
+    new = record_of(entry, mark)
+    return msgspec.structs.replace(new, length=record.length, sums=record.sums)
 
 
 def entry_of(record: Record, body: bytes) -> Entry:
-    """The entry a record and its body were made of."""
+    """The entry a record and its body were made of, but for its mark."""
     head = Response(
         record.status, record.reason, record.fields, record.requested_at, record.received_at
     )
     part = None if record.part is None else Part(*record.part)
-    return Entry(record.key, head, body, record.selected, part)
+    entry = Entry(record.key, head, body, record.selected, part, tags=record.tags)
+    entry.stale_from = record.stale_from
+    return entry
 
 
 def sealed(record: Record) -> bytes:

@@ -14,13 +14,13 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgecache.http.message import Fields
 from edgecache.rules.variants import answers
-from edgecache.store.disk_changes import Change, Forget, Planned, bytes_of
+from edgecache.store.disk_changes import Change, Planned, bytes_of
 from edgecache.store.disk_index import DiskIndex, Row, Size, StrangeIndex, Totals, digest_of
 from edgecache.store.entry import Entry, Stored
 from edgecache.store.files import Files, FolderLock, read_at, write_whole
@@ -42,9 +42,10 @@ class DiskBudget:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What a look found: an entry, and rows that are no good."""
+    """What a look found: an entry and its mark, and rows that are no good."""
 
     entry: Entry | None = None
+    mark: bytes = b""
     bad: tuple[int, ...] = ()
 
 
@@ -60,12 +61,12 @@ class Shelf:
     ) -> None:
         self.folder = folder
         self.budget = budget
-        self.totals = Totals(0, 0, 1, 0)
+        self.totals = Totals()
         self.evicted = 0
-        self._files = files
+        self.files = files
         self._open_index = open_index
         self._index_path = os.path.join(folder, "index.db")
-        self._bodies = os.path.join(folder, "bodies")
+        self.bodies = os.path.join(folder, "bodies")
         self._used = bytearray(USED_SLOTS)
         self._index: DiskIndex | None = None
         self._lock: FolderLock | None = None
@@ -75,13 +76,13 @@ class Shelf:
 
     def open(self) -> None:
         """Be ready for looks and changes. BlockingIOError when another process has the folder."""
-        self._files.make_folder(self.folder)
-        self._files.make_folder(self._bodies)
+        self.files.make_folder(self.folder)
+        self.files.make_folder(self.bodies)
         self._lock = FolderLock(os.path.join(self.folder, "lock"))
         try:
             self._index = self._opened()
             self.totals = self._index.totals()
-            self._identity = self._files.identity(self._index_path)
+            self._identity = self.files.identity(self._index_path)
         except BaseException:
             self.close()
             raise
@@ -101,7 +102,7 @@ class Shelf:
         """Drop an index nobody can read; its bodies are swept."""
         for ending in ("", "-wal", "-shm"):
             with suppress(FileNotFoundError):
-                self._files.remove(self._index_path + ending)
+                self.files.remove(self._index_path + ending)
 
     def drop(self) -> None:
         """Close, and let the next opening begin with nothing. For an index found corrupt."""
@@ -143,7 +144,7 @@ class Shelf:
             elif record.key == key and _answers(record, request_fields):
                 entry = self._taken(row, record)
                 if entry is not None:
-                    return Looked(entry, tuple(bad))
+                    return Looked(entry, record.mark, tuple(bad))
                 bad.append(row.id)
         return Looked(bad=tuple(bad))
 
@@ -152,9 +153,7 @@ class Shelf:
         self._used[row.id % USED_SLOTS] = 1
         stored = Stored(row.id, record.length, record.sums)
         if record.length > PIECE_BYTES:
-            entry = entry_of(record, b"")
-            entry.stored = stored
-            return entry
+            return _bodiless(row.id, record)
         body = row.body
         if body is None:
             body = self.piece(stored, 0)
@@ -162,12 +161,23 @@ class Shelf:
             body = None
         return None if body is None else entry_of(record, body)
 
+    def heads(self, after: int, count: int) -> list[tuple[int, Entry | None, bytes]]:
+        """The next rows by id: entries without their bodies, and their marks; None: not whole."""
+        found: list[tuple[int, Entry | None, bytes]] = []
+        for row_id, data in self.index.records(after, count):
+            record = unsealed(data)
+            if record is None:
+                found.append((row_id, None, b""))
+            else:
+                found.append((row_id, _bodiless(row_id, record), record.mark))
+        return found
+
     def piece(self, stored: Stored, number: int) -> bytes | None:
         """A piece of a body in a file; None when it is not there as it was written."""
         offset = number * PIECE_BYTES
         length = min(PIECE_BYTES, stored.length - offset)
         try:
-            data = read_at(self._files, self._path(stored.id), length, offset)
+            data = read_at(self.files, self._path(stored.id), length, offset)
         except OSError:
             return None
         return data if holds(stored, number, data) else None
@@ -190,24 +200,25 @@ class Shelf:
                 self.totals = self.index.totals()
             for row_id in planned.filed:
                 if row_id >= self.totals.next_id:
-                    self._remove(row_id)
+                    self.remove_body(row_id)
             raise
         self._remove_bodies(gone)
 
     def _confirm_place(self) -> None:
         """The folder may have been taken away under us: a file without a name takes writes."""
-        if self._files.identity(self._index_path) != self._identity:
+        if self.files.identity(self._index_path) != self._identity:
             raise FileNotFoundError(errno.ENOENT, "the index was replaced", self._index_path)
 
     def _commit(self, planned: Planned) -> list[Size]:
         """The rows that went and whose files are to go."""
         gone = self.index.sizes_of([*planned.gone])
         came = sum(row.size for row in planned.come.values())
-        totals = Totals(
-            self.totals.objects - len(gone) + len(planned.come),
-            self.totals.bytes - sum(size.bytes for size in gone) + came,
-            planned.next_id,
-            self.totals.hand,
+        totals = replace(
+            self.totals,
+            objects=self.totals.objects - len(gone) + len(planned.come),
+            size=self.totals.size - sum(size.bytes for size in gone) + came,
+            next_id=planned.next_id,
+            checked=self.totals.checked if planned.checked is None else planned.checked,
         )
         self.index.commit(planned.gone, [*planned.come.values()], totals)
         self.totals = totals
@@ -216,27 +227,28 @@ class Shelf:
     def _write(self, row_id: int, body: bytes) -> None:
         path = self._path(row_id)
         try:
-            write_whole(self._files, path, body)
+            write_whole(self.files, path, body)
         except FileNotFoundError:  # the first of its folder
-            self._files.make_folder(os.path.dirname(path))
-            write_whole(self._files, path, body)
+            self.files.make_folder(os.path.dirname(path))
+            write_whole(self.files, path, body)
 
-    def _remove(self, row_id: int) -> None:
-        with suppress(OSError):  # what stays is swept after the next opening
-            self._files.remove(self._path(row_id))
+    def remove_body(self, row_id: int) -> None:
+        """Remove a file; what stays is swept after the next opening."""
+        with suppress(OSError):
+            self.files.remove(self._path(row_id))
 
     def _remove_bodies(self, gone: Sequence[Size]) -> None:
         folders = set()
         for size in gone:
             if size.filed:
-                self._remove(size.id)
+                self.remove_body(size.id)
                 folders.add(size.id >> FOLDER_BITS)
         for number in folders - {self.totals.next_id >> FOLDER_BITS}:
             with suppress(OSError):
-                self._files.remove_folder(os.path.join(self._bodies, str(number)))
+                self.files.remove_folder(os.path.join(self.bodies, str(number)))
 
     def _path(self, row_id: int) -> str:
-        return os.path.join(self._bodies, str(row_id >> FOLDER_BITS), str(row_id))
+        return os.path.join(self.bodies, str(row_id >> FOLDER_BITS), str(row_id))
 
     # Making room.
 
@@ -246,11 +258,11 @@ class Shelf:
             victims, hand = self._victims(over)
             if not victims:
                 raise OSError(errno.ENOSPC, "no room within the budget", self.folder)
-            totals = Totals(
-                self.totals.objects - len(victims),
-                self.totals.bytes - sum(size.bytes for size in victims),
-                self.totals.next_id,
-                hand,
+            totals = replace(
+                self.totals,
+                objects=self.totals.objects - len(victims),
+                size=self.totals.size - sum(size.bytes for size in victims),
+                hand=hand,
             )
             self.index.commit([size.id for size in victims], [], totals)
             self.totals = totals
@@ -260,9 +272,9 @@ class Shelf:
                 self.index.shrink(VICTIMS_AT_ONCE)
 
     def _over_bytes(self, incoming_bytes: int) -> int:
-        over = self.totals.bytes + incoming_bytes - self.budget.bytes_max
+        over = self.totals.size + incoming_bytes - self.budget.bytes_max
         if self.budget.free_bytes_min:
-            free = self._files.free_bytes(self.folder)
+            free = self.files.free_bytes(self.folder)
             over = max(over, self.budget.free_bytes_min + incoming_bytes - free)
         return over
 
@@ -289,51 +301,12 @@ class Shelf:
                     break
         return victims, hand
 
-    # Proving.
 
-    def sweep(self) -> Iterator[None]:
-        """Once after opening, a folder a step: files without rows go, rows without files too."""
-        listed = sorted(int(name) for name in self._files.names(self._bodies) if name.isdecimal())
-        number = -1
-        while True:
-            following = self.index.sizes((number + 1 << FOLDER_BITS) - 1, 1)
-            candidates = [item for item in listed if item > number][:1]
-            candidates += [size.id >> FOLDER_BITS for size in following]
-            if not candidates:
-                return
-            number = min(candidates)
-            self._sweep_folder(number)
-            yield
-
-    def _sweep_folder(self, number: int) -> None:
-        first, after = number << FOLDER_BITS, number + 1 << FOLDER_BITS
-        rows = self.index.sizes(first - 1, 1 << FOLDER_BITS)
-        filed = {size.id for size in rows if size.filed and size.id < after}
-        try:
-            names = self._files.names(os.path.join(self._bodies, str(number)))
-        except FileNotFoundError:
-            names = []
-        there = {int(name) for name in names if name.isdecimal()}
-        for row_id in there - filed:
-            self._remove(row_id)
-        if filed - there:
-            self.change([Forget(row_id) for row_id in filed - there])
-
-    def check(self) -> None:
-        """The store proves itself: rows add up, and there is a file for each row and no other."""
-        assert self.index.counted() == (self.totals.objects, self.totals.bytes)
-        assert self.totals.bytes <= self.budget.bytes_max
-        files = {
-            int(name)
-            for folder in self._files.names(self._bodies)
-            for name in self._files.names(os.path.join(self._bodies, folder))
-        }
-        filed, after = set(), 0
-        while some := self.index.sizes(after, 1_000):
-            filed |= {size.id for size in some if size.filed}
-            after = some[-1].id
-        assert files == filed, (files - filed, filed - files)
-        assert after < self.totals.next_id
+def _bodiless(row_id: int, record: Record) -> Entry:
+    """An entry that says where its body is."""
+    entry = entry_of(record, b"")
+    entry.stored = Stored(row_id, record.length, record.sums)
+    return entry
 
 
 def _answers(record: Record, request_fields: Fields) -> bool:

@@ -7,14 +7,20 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+from edgecache.http.message import Response
 from edgecache.observe.counters import Counters
 from edgecache.store.disk import DiskStore, DiskWorld
 from edgecache.store.disk_index import DiskIndex
+from edgecache.store.entry import Entry
 from edgecache.store.files import Files, RealFiles
+from edgecache.store.marks import Marks
 from edgecache.store.shelf import DiskBudget, Shelf
+from edgecache.store.shelf_care import check, sweep
 from tests.world.clock import FakeClock, FakeLoop
 
 _T = TypeVar("_T")
+KEY = b"key"
+SMALL, FILED = 100, 20_000
 
 
 class HeldThreads:
@@ -66,11 +72,14 @@ class DiskStage:
         self.files = files or RealFiles()
         self.index = index
         self.tasks: set[asyncio.Task[Any]] = set()
+        self.marks = Marks()
         self.store = self._store()
 
     def _store(self) -> DiskStore:
         shelf = Shelf(str(self.folder), self.files, self.budget, self.index)
-        return DiskStore(shelf, DiskWorld(self.clock, self.spawn, self.threads, self.counters))
+        spawn, counters = self.spawn, self.counters
+        world = DiskWorld(self.clock, spawn, self.threads, counters, self.marks)
+        return DiskStore(shelf, world)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self.loop.create_task(work)
@@ -113,7 +122,25 @@ class DiskStage:
         assert not left, left
         shelf = Shelf(str(self.folder), RealFiles(), self.budget)
         shelf.open()
-        for _ in shelf.sweep():
+        for _ in sweep(shelf):
             pass
-        shelf.check()
+        check(shelf)
         shelf.close()
+
+
+def found(stage: DiskStage, key: bytes = KEY, **fields: str) -> Entry | None:
+    listed = tuple((k.replace("_", "-").encode(), v.encode()) for k, v in fields.items())
+    return stage.run(stage.store.find(key, listed))
+
+
+def put(stage: DiskStage, *entries: Entry) -> None:
+    for one in entries:
+        assert stage.store.put(one)
+    stage.settle()
+
+
+def entry(key: bytes = KEY, version: int = 1, size: int = SMALL, language: str = "") -> Entry:
+    selected = ((b"accept-language", language.encode()),) if language else ()
+    fields = ((b"etag", b'"%d"' % version), (b"content-type", b"text/plain"))
+    body = (b"%b %d " % (key, version) * size)[:size]
+    return Entry(key, Response(200, b"OK", fields, 1.5, 2.5), body, selected)

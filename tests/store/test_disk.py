@@ -2,51 +2,18 @@
 
 from __future__ import annotations
 
-import errno
-import logging
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from edgecache.http.message import Response
-from edgecache.store import disk
 from edgecache.store.disk_index import DiskIndex
-from edgecache.store.entry import Entry
 from edgecache.store.files import RealFiles
 from edgecache.store.record import PIECE_BYTES
 from edgecache.store.shelf import DiskBudget, Shelf
-from tests.store.disk_world import DiskStage
+from edgecache.store.shelf_care import check
+from tests.store.disk_world import FILED, KEY, SMALL, DiskStage, entry, found, put
 from tests.store.faults import Faults, FaultyFiles
-
-KEY = b"key"
-SMALL, FILED = 100, 20_000
-
-
-def entry(key: bytes = KEY, version: int = 1, size: int = SMALL, language: str = "") -> Entry:
-    selected = ((b"accept-language", language.encode()),) if language else ()
-    fields = ((b"etag", b'"%d"' % version), (b"content-type", b"text/plain"))
-    body = (b"%b %d " % (key, version) * size)[:size]
-    return Entry(key, Response(200, b"OK", fields, 1.5, 2.5), body, selected)
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[DiskStage]:
-    made = DiskStage(tmp_path / "disk")
-    yield made
-    made.close()
-
-
-def found(stage: DiskStage, key: bytes = KEY, **fields: str) -> Entry | None:
-    listed = tuple((k.replace("_", "-").encode(), v.encode()) for k, v in fields.items())
-    return stage.run(stage.store.find(key, listed))
-
-
-def put(stage: DiskStage, *entries: Entry) -> None:
-    for one in entries:
-        assert stage.store.put(one)
-    stage.settle()
 
 
 @pytest.mark.parametrize("size", [0, SMALL, FILED])
@@ -192,149 +159,6 @@ def test_the_budget_holds_and_what_is_used_stays(tmp_path: Path) -> None:
     stage.close()
 
 
-class Crowded(RealFiles):
-    """A file system that others fill."""
-
-    free = 10**9
-
-    def free_bytes(self, path: str) -> int:
-        return self.free
-
-
-def test_others_are_left_their_room(tmp_path: Path) -> None:
-    files = Crowded()
-    stage = DiskStage(tmp_path / "disk", DiskBudget(10**7, 10**8), files)
-    put(stage, *(entry(b"%d" % number, size=FILED) for number in range(5)))
-    files.free = 10**7
-    assert stage.store.put(entry())
-    stage.settle()
-    assert found(stage) is None  # nothing is kept below the floor
-    assert stage.counters.disk_objects == 0
-    assert stage.counters.disk_failing
-    files.free = 10**9
-    stage.advance(disk.TRY_AGAIN_S + 1)
-    put(stage, entry())
-    assert found(stage) is not None
-    assert not stage.counters.disk_failing
-    stage.close()
-
-
-@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EROFS])
-def test_a_disk_that_fails_is_said_once_and_tried_again(
-    tmp_path: Path, error: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    faults = Faults()
-    stage = DiskStage(tmp_path / "disk", files=FaultyFiles(faults))
-    put(stage, entry(b"before", size=FILED))
-    with caplog.at_level(logging.WARNING):
-        for number in range(20):
-            faults.at, faults.error = faults.done + 2, error
-            stage.store.put(entry(b"%d" % number, size=FILED))
-            stage.settle()
-            faults.at = 0
-            assert found(stage, b"%d" % number) is None
-    assert len(caplog.records) == 1
-    assert str(stage.folder) in caplog.text
-    assert stage.counters.disk_failing
-    assert stage.counters.disk_dropped == 20
-    stage.advance(disk.TRY_AGAIN_S + 1)
-    put(stage, entry(b"after", size=FILED))
-    assert found(stage, b"after") is not None
-    assert found(stage, b"before") is not None
-    assert not stage.counters.disk_failing
-    stage.close()
-
-
-def test_a_former_entry_does_not_come_back_when_its_successor_could_not_be_written(
-    tmp_path: Path,
-) -> None:
-    faults = Faults()
-    stage = DiskStage(tmp_path / "disk", files=FaultyFiles(faults))
-    put(stage, entry(version=1, size=FILED))
-    faults.at, faults.error = faults.done + 2, errno.EIO
-    stage.store.put(entry(version=2, size=FILED))
-    stage.settle()
-    assert found(stage) is None
-    stage.advance(disk.TRY_AGAIN_S + 1)
-    assert found(stage) is None
-    stage.restart()
-    assert found(stage) is None
-    stage.close()
-
-
-def test_a_folder_that_vanishes_is_begun_anew(stage: DiskStage) -> None:
-    put(stage, entry(size=FILED))
-    shutil.rmtree(stage.folder)
-    assert found(stage) is None
-    stage.store.put(entry(b"lost"))
-    stage.settle()
-    assert stage.counters.disk_failing
-    stage.advance(disk.TRY_AGAIN_S + 1)
-    put(stage, entry(b"new"))
-    assert found(stage, b"new") is not None
-    assert not stage.counters.disk_failing
-    stage.restart()
-    assert found(stage, b"new") is not None
-
-
-def test_an_index_that_nobody_can_read_is_begun_anew(stage: DiskStage) -> None:
-    put(stage, entry(size=FILED))
-    stage.run(stage.store.close())
-    (stage.folder / "index.db").write_bytes(b"not an index" * 1_000)
-    stage.store = stage._store()
-    assert found(stage) is None
-    put(stage, entry(version=2))
-    back = found(stage)
-    assert back is not None
-    assert back.body == entry(version=2).body
-
-
-def test_a_disk_that_hangs_keeps_nobody_waiting(stage: DiskStage) -> None:
-    put(stage, entry())
-    stage.threads.holding = True
-    look = stage.begin(stage.store.find(KEY, ()))
-    assert not look.done()
-    stage.advance(disk.LOOK_S_MAX + 1)
-    assert look.result() is None
-    assert found(stage) is None  # at once
-    stage.threads.let_go()
-    stage.settle()
-    stage.advance(disk.TRY_AGAIN_S + 1)
-    assert found(stage) is not None
-
-
-def test_more_than_can_wait_is_dropped_and_counted(
-    stage: DiskStage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(disk, "WAITING_BYTES_MAX", 50_000)
-    kept = [stage.store.put(entry(b"%d" % number, size=FILED)) for number in range(4)]
-    assert kept == [True, True, False, False]
-    assert stage.counters.disk_dropped == 2
-    stage.settle()
-    assert found(stage, b"0") is not None
-    assert found(stage, b"3") is None
-
-
-def test_more_than_can_be_remembered_to_forget_forgets_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(disk, "FORGOTTEN_MAX", 10)
-    faults = Faults()
-    stage = DiskStage(tmp_path / "disk", files=FaultyFiles(faults))
-    put(stage, entry(b"before", size=FILED))
-    faults.at, faults.error = faults.done + 2, errno.ENOSPC
-    stage.store.put(entry(size=FILED))
-    stage.settle()
-    for number in range(20):
-        stage.store.remove(b"%d" % number)
-    stage.settle()
-    stage.advance(disk.TRY_AGAIN_S + 1)
-    assert found(stage, b"before") is None
-    put(stage, entry(b"after"))
-    assert found(stage, b"after") is not None
-    stage.close()
-
-
 def test_two_processes_do_not_share_a_folder(stage: DiskStage) -> None:
     put(stage, entry())
     other = Shelf(str(stage.folder), RealFiles(), stage.budget)
@@ -348,5 +172,5 @@ def test_an_index_of_another_version_is_begun_anew(tmp_path: Path) -> None:
     index.close()
     shelf = Shelf(str(tmp_path), RealFiles(), DiskBudget(10**6))
     shelf.open()
-    shelf.check()
+    check(shelf)
     shelf.close()

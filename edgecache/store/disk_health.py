@@ -1,0 +1,54 @@
+"""Health of a disk. Law: trouble is said when it begins and when it ends, and counted always."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sqlite3
+from collections.abc import Callable
+
+from edgecache.observe.counters import Counters
+
+logger = logging.getLogger("edgecache.store")
+
+TRY_AGAIN_S = 5.0  # not long for who has made room, and a try costs next to nothing
+
+
+class Health:
+    """Whether a disk did what it was asked last, and when it is asked again."""
+
+    def __init__(self, folder: str, clock: Callable[[], float], counters: Counters) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._counters = counters
+        self._well = True
+        self._try_at = 0.0
+
+    @property
+    def may_try(self) -> bool:
+        """Whether to ask it: not for a while after it failed."""
+        return self._clock() >= self._try_at
+
+    def failed(self, error: BaseException) -> None:
+        """It did not do what it was asked."""
+        self._counters.disk_failures += 1
+        self._try_at = self._clock() + TRY_AGAIN_S
+        if self._well:
+            self._well = False
+            self._counters.disk_failing = 1
+            said = "%s: %s; what it would hold is fetched anew until it is well again"
+            logger.error(said, self._folder, error)
+
+    def recovered(self) -> None:
+        """It has taken a change."""
+        if not self._well:
+            self._well = True
+            self._counters.disk_failing = 0
+            logger.warning("%s: well again", self._folder)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether there was no room, and nothing else amiss."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL

@@ -279,7 +279,9 @@ class Limits(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     object_bytes_max: int = 64 * MIB
     buffer_bytes_max: int = 256 * KIB
     waiters_max: int = 10_000
+    errands_max: int = 10_000
     connections_max: int = 20_000
+    connections_per_address_max: int = 5_000
 
 
 class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -149,11 +149,28 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         Limits,
+        "errands_max",
+        "requests",
+        1,
+        1_000_000,
+        "that wait in one worker for what is not in memory; Envoy's max_requests is 1024 for each "
+        "upstream, and ours must hold a herd's waiters",
+    ),
+    Setting(
+        Limits,
         "connections_max",
         "connections",
         1,
         1_000_000,
         "of viewers to one worker; nginx's worker_connections counts the same",
+    ),
+    Setting(
+        Limits,
+        "connections_per_address_max",
+        "connections",
+        1,
+        1_000_000,
+        "to one worker, a quarter of all; thousands share an address behind a carrier's NAT",
     ),
     Setting(Location, "workers", "processes", 1, 64, "one for each core is enough"),
     Setting(

@@ -40,6 +40,7 @@ FAULT_DETAILS = {
     Fault.HEAD_TOO_BIG: "OriginHeaderTooBigError",
     Fault.TOO_BIG: "OriginError",
     Fault.BUSY: "CapacityExceeded",
+    Fault.OPEN: "OriginConnectError",
 }
 
 
@@ -69,7 +70,7 @@ class Delivery:
             errand = errand.identified(self._id)
             if body is not None:
                 body.require_sound()
-            outcome = await listener.front.run(errand, body, self._pass_on)
+            outcome = await self._done(errand, body)
         except UpstreamError as error:
             if body is not None and body.broken:
                 self._refuse_body(body.refusal_status)
@@ -91,6 +92,17 @@ class Delivery:
             if body is not None:
                 body.close()
         await self._send(outcome, errand)
+
+    async def _done(self, errand: Errand, body: RequestBody | None) -> Outcome:
+        """What comes of the errand, unless as many as may are under way."""
+        connections = self._listener.connections
+        if connections.errands >= self._listener.limits.errands_max:
+            raise UpstreamError(Fault.BUSY, "requests under way", sent=False)
+        connections.errands += 1
+        try:
+            return await self._listener.front.run(errand, body, self._pass_on)
+        finally:
+            connections.errands -= 1
 
     def _refuse_body(self, status: int) -> None:
         """The viewer's body is at fault, not the origin that was to have it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from edgecache.config.model import Limits
@@ -12,6 +11,7 @@ from edgecache.http.bad_message import HeadLimits
 from edgecache.http.dates import format_date
 from edgecache.http.message import Request
 from edgecache.server.answering import Answer
+from edgecache.server.connections import Connections
 from edgecache.server.memo import Memo
 from edgecache.server.pages import page
 from edgecache.server.request_ids import RequestIds
@@ -41,7 +41,7 @@ class Listener:
     explains: Callable[[Request, float], bytes] | None = None  # a reply to our own, or nothing
     marks: Marks = field(init=False)  # of the tier behind the front
     head_limits: HeadLimits = field(init=False)
-    connections: set[Connection] = field(default_factory=set)
+    connections: Connections = field(default_factory=Connections)
     touched: set[bytes] = field(default_factory=set)  # keys hit through the memo
     handing_over: float = 0.0  # since when (epoch seconds), if at all
 
@@ -88,13 +88,7 @@ class Listener:
 
     def has_room(self, newcomer: Connection) -> bool:
         """Whether one more connection may stay; one that is at rest makes way for it."""
-        if len(self.connections) <= self.limits.connections_max:
-            return True
-        for other in islice(self.connections, LOOKED_AT_MAX):
-            if other.at_rest and other is not newcomer:
-                other.transport.close()
-                return True
-        return False
+        return self.connections.make_room(newcomer, self.limits)
 
     def hand_over(self) -> None:
         """Somebody else listens now: the next answer on each connection is its last."""
@@ -138,7 +132,6 @@ def is_common(found: Found, request: Request) -> bool:
 
 
 LAST_REQUEST_S = 2.0  # a request already on its way to us must not meet a closed connection
-LOOKED_AT_MAX = 64  # for one at rest: a flood of newcomers must not cost a walk of all each
 SHED = Refusal(503, "Too many connections at once.", "CapacityExceeded", close=True)
 OVERDUE = Refusal(408, "The request did not arrive in time.", "ClientCommError", close=True)
 FAILED = Refusal(500, "An error inside the cache.", "Error", close=True)

@@ -63,7 +63,7 @@ class Post:
     async def relieve(self, child: Child) -> None:
         """Let a new process, run as `child` says, take over. NotRelievedError."""
         if child.role in ALONE:
-            await self.leave(signal.SIGTERM)
+            await self.leave(HAND_OVER)
             await self._wait_for_leaving()
         try:
             successor = await self._serving(child)

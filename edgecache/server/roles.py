@@ -35,6 +35,7 @@ from edgecache.server.sockets import Share, bound, handed, taken
 from edgecache.server.world import pause
 
 BACKLOG = 4_096  # Linux's own default for net.core.somaxconn
+JUST_COME_S = 0.5  # from a connection to its first request, on a busy machine
 HAND_OVER_LOOK_S = 0.1  # between two looks whether everybody has left
 CLOSE_NOTIFY_S_MAX = 5.0  # for a viewer to answer our close_notify; nginx's lingering_timeout
 
@@ -150,8 +151,10 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
     def _hand_over(self) -> None:
-        """Somebody else serves now: without connections that outlast a request, leave at once."""
-        self._leave()
+        """Take nobody new, and leave once those who had just come have been answered."""
+        for server in self.servers:
+            server.close()
+        asyncio.get_running_loop().call_later(JUST_COME_S, self._leave)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.on_exit()

@@ -27,24 +27,30 @@ class Fault(StrEnum):
     BUSY = "pool-exhausted"  # no connection came free in time
     LOOP = "loop"  # we would ask ourselves
     NO_SECRET = "secret-missing"  # the origin wants a proof that this node has no secret for
+    OPEN = "circuit-open"  # it failed mostly of late, and is left alone for now
 
 
 _STATUS = {
     Fault.CONNECT_TIMEOUT: 504,
     Fault.RESPONSE_TIMEOUT: 504,
     Fault.BUSY: 503,
+    Fault.OPEN: 503,
     Fault.LOOP: 508,
 }
 
 
 class UpstreamError(Exception):
-    """An upstream failed: `fault` says how, `sent` whether the request may have reached it."""
+    """An upstream failed: `fault` says how, `sent` whether the request may have reached it.
 
-    def __init__(self, fault: Fault, where: str, *, sent: bool = True) -> None:
+    `heard`: a byte of its answer came.
+    """
+
+    def __init__(self, fault: Fault, where: str, *, sent: bool = True, heard: bool = False) -> None:
         super().__init__(f"{where}: {fault}")
         self.fault = fault
         self.where = where
         self.sent = sent
+        self.heard = heard
 
     @property
     def status(self) -> int:

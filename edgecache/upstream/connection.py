@@ -270,6 +270,7 @@ class Connection(asyncio.Protocol):
         if not upgrades(response.fields):
             raise BadMessage(BadReason.STATUS_LINE, 502)
         exchange.read_s = inf
+        self._deadline.put(inf)
         tunnel = OpenTunnel(self)
         exchange.body, exchange.reader = tunnel, UntilCloseReader()
         self._read_body(exchange, exchange.reader, data)
@@ -290,6 +291,7 @@ class Connection(asyncio.Protocol):
         length = 0 if isinstance(framing, NoBody) else None
         body = ArrivingBody(framing.length if isinstance(framing, Length) else length, self)
         exchange.body, exchange.reader = body, reader
+        self._deadline.put(exchange.read_s)
         self._read_body(exchange, reader, data)
         if not exchange.arrived.done():
             exchange.arrived.set_result(Reply(response, body))
@@ -302,7 +304,7 @@ class Connection(asyncio.Protocol):
         if reader.done:
             self._finish(exchange, reader)
         elif not self._reading_paused:
-            self._deadline.put(exchange.read_s)
+            self._deadline.earn(exchange.earned_s(len(data)), exchange.read_s)
 
     def _finish(self, exchange: Exchange, reader: Reader) -> None:
         """The body is whole: give the connection back, or close it."""
@@ -321,7 +323,7 @@ class Connection(asyncio.Protocol):
     def _fail(self, fault: Fault) -> None:
         exchange, self._exchange = self._exchange, None
         assert exchange is not None
-        error = UpstreamError(fault, self.endpoint.where)
+        error = UpstreamError(fault, self.endpoint.where, heard=self.heard)
         if exchange.body is not None:
             exchange.body.end(error)
         if not exchange.arrived.done():

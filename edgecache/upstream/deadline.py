@@ -31,6 +31,13 @@ class Deadline:
                 self._timer.cancel()
             self._start()
 
+    def earn(self, seconds: float, seconds_max: float) -> None:
+        """Put it off by so much, to at most `seconds_max` from now."""
+        now = self._loop.time()
+        self._at = min(max(self._at, now) + seconds, now + seconds_max)
+        if self._at < self._timer_at:
+            self._start()
+
     def drop(self) -> None:
         """Never reach it, and let go of `reached`."""
         self._at = inf

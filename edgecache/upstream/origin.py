@@ -15,10 +15,12 @@ from edgecache.rules.quotas import passed
 from edgecache.upstream.base import Body, Call, Fault, Reply, UpstreamError
 from edgecache.upstream.dressing import USER_AGENT, dressed, endpoint_of
 from edgecache.upstream.endpoint import Endpoint, Outgoing
+from edgecache.upstream.guard import Guard, Guards
 from edgecache.upstream.pool import Pool
 from edgecache.upstream.proofs import Prove
 from edgecache.upstream.tunnel import TUNNELS_MAX
 
+ATTEMPTS_MAX = 3  # CloudFront's
 _TRIED_AGAIN = frozenset({Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.NAME, Fault.CLOSED})
 _CONDITIONS = frozenset({b"if-none-match", b"if-modified-since"})
 
@@ -41,6 +43,7 @@ class OriginUpstream:
     ) -> None:
         self._pool = pool
         self._prove = prove
+        self._guards: Guards | None = None  # made with the first question: a loop runs by then
         self._via = via
         self._agent = agent
         self._cdn_id = cdn_id
@@ -59,16 +62,38 @@ class OriginUpstream:
         return reply
 
     async def _attempted(self, call: Call, endpoint: Endpoint, outgoing: Outgoing) -> Reply:
-        origin = call.route.origin
+        origin, guard = call.route.origin, self._guard(endpoint)
         repeated = call.request.method in ATTEMPTED_AGAIN and call.body is None
         attempts = origin.connection_attempts if repeated else 1
+        guard.begin()
         while True:
             try:
-                return await self._sent(endpoint, outgoing, origin.completion_timeout_s)
+                return await self._guarded(guard, endpoint, outgoing, origin.completion_timeout_s)
             except UpstreamError as error:
-                attempts -= 1
-                if attempts <= 0 or not _tried_again(call, error):
+                attempts = min(attempts, _attempts_max(call, error)) - 1
+                if attempts <= 0 or not guard.may_retry():
                     raise
+
+    def _guard(self, endpoint: Endpoint) -> Guard:
+        if self._guards is None:
+            self._guards = Guards(asyncio.get_running_loop().time)
+        return self._guards.of(endpoint)
+
+    async def _guarded(
+        self, guard: Guard, endpoint: Endpoint, outgoing: Outgoing, completion_s: float | None
+    ) -> Reply:
+        """One attempt, if the origin is to be asked at all; what came of it is remembered."""
+        admission = guard.admit()
+        try:
+            reply = await self._sent(endpoint, outgoing, completion_s)
+        except UpstreamError as error:
+            guard.failed(error.fault, admission)
+            raise
+        except BaseException:
+            guard.given_up(admission)
+            raise
+        guard.answered(reply.head.status)
+        return reply
 
     async def _sent(
         self, endpoint: Endpoint, outgoing: Outgoing, completion_s: float | None
@@ -117,11 +142,18 @@ class TimedBody:
         self._body.close()
 
 
-def _tried_again(call: Call, error: UpstreamError) -> bool:
-    """CloudFront asks again after a response timeout, too ("Origin response timeout")."""
+def _attempts_max(call: Call, error: UpstreamError) -> int:
+    """How many attempts there may be from one that failed so on, itself included.
+
+    CloudFront asks again after a response timeout, too ("Origin response timeout"). An origin that
+    closes before it says a word, as one does that is being restarted, is asked once more (RFC 9110
+    §9.2.2).
+    """
     if error.fault is Fault.RESPONSE_TIMEOUT:
-        return call.route.distribution.semantics == "cloudfront"
-    return not error.sent and error.fault in _TRIED_AGAIN
+        return ATTEMPTS_MAX if call.route.distribution.semantics == "cloudfront" else 1
+    if error.fault is Fault.CLOSED and error.sent:
+        return 1 if error.heard else 2
+    return ATTEMPTS_MAX if not error.sent and error.fault in _TRIED_AGAIN else 1
 
 
 def _misplaced(reply: Reply, request: Request) -> bool:

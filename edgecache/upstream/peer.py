@@ -1,6 +1,7 @@
 """Another tier in another process, as an upstream. Law: it is asked like an origin, by one of us.
 
-When it cannot be reached, and the policy says so, the origin is asked directly.
+When it cannot be reached or does not answer (see `pulse.py`), and the policy says so, the origin is
+asked directly.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from edgecache.upstream import peer_fields
 from edgecache.upstream.base import Call, Fault, Reply, Upstream, UpstreamError
 from edgecache.upstream.endpoint import Endpoint, Outgoing, Timeouts
 from edgecache.upstream.pool import Pool
+from edgecache.upstream.pulse import Pulse
 
 CONNECT_S = 2.0  # to a process of ours
 READ_S = 60.0
@@ -46,11 +48,13 @@ class PeerUpstream:
         self._credential = credential
         self._fallback = fallback
         self._marks = marks
+        self._pulse = Pulse(pool, endpoint)
 
     async def fetch(self, call: Call) -> Reply:
         """The peer's response; its own upstream's failure is raised as if it were ours."""
+        outgoing = self._outgoing(call)
         try:
-            reply = await self._pool.send(self._endpoint, self._outgoing(call))
+            reply = await self._pulse.watch(lambda: self._pool.send(self._endpoint, outgoing))
         except UpstreamError as error:
             if self._fallback is None or error.fault not in GONE:
                 raise

@@ -21,16 +21,12 @@ NOT_COVERED: list[tuple[str, str]] = [
     ("N01", f"the edge never decompresses; memory {NOT_YET}"),
     ("N08", f"{ELSEWHERE}: `tests/origin/test_folder.py`, `tests/origin/test_bucket.py`"),
     ("N10", "there is no upload of bundles"),
-    (
-        "O11, O13, O20, O22, O26, O27",
-        f"{ELSEWHERE} at the pool: `tests/upstream/`; bodies under a minimum rate {NOT_YET}",
-    ),
+    ("O13, O20, O26, O27", f"{ELSEWHERE} at the pool: `tests/upstream/`"),
     ("O25", f"{ELSEWHERE}: `tests/end_to_end/test_streaming.py`, `test_large_bodies.py`"),
-    ("O31", f"circuit breaking {NOT_YET}"),
     ("Z01-Z06, Z09-Z17", f"faults around the processes {NOT_YET} in this harness"),
     ("S01-S24", f"{ELSEWHERE}: signed URLs and cookies, `tests/rules/`"),
     ("M01-M15", f"{ELSEWHERE}: `tests/control/`"),
-    ("X11, X13, X15, X16, X18, X19", f"{NOT_YET} in this harness"),
+    ("X11, X13, X15, X18", f"{NOT_YET} in this harness"),
     ("O5, O7 of the oracle", f"RSS and a probe's latency during each row {NOT_YET}"),
     ("H01-H11", "HTTP/2 is not offered"),
 ]

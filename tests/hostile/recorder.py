@@ -16,10 +16,14 @@ PAUSE_TURNS = 6  # of the loop
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What the origin sends for one request, piece by piece, and how it leaves."""
+    """What the origin sends for one request, piece by piece, and how it leaves.
+
+    The pieces come one after the other, or one every `every_s` seconds.
+    """
 
     pieces: tuple[bytes, ...]
     end: End = "keep"
+    every_s: float = 0.0
 
 
 Responder = Callable[[Seen], Script]
@@ -54,12 +58,19 @@ class RecordingOrigin:
         self.raw = b""
         self.responder = responder
         self.open = 0
+        self.ends: list[OriginEnd] = []  # every connection there ever was
+        self.refuses = False
+        self.tried = 0
 
     async def connect(
         self, endpoint: Endpoint, protocol: Callable[[], asyncio.Protocol]
     ) -> asyncio.BaseTransport:
         """The `Connector` of a pool."""
+        self.tried += 1
+        if self.refuses:
+            raise ConnectionRefusedError
         end = OriginEnd(self, protocol())
+        self.ends.append(end)
         self.open += 1
         end.protocol.connection_made(end)
         return end
@@ -103,7 +114,10 @@ class OriginEnd(asyncio.Transport):
         if number < len(script.pieces):
             if script.pieces[number]:
                 self.protocol.data_received(script.pieces[number])
-            self._soon(PAUSE_TURNS, self._deliver, script, number + 1)
+            if script.every_s:
+                self._loop.call_later(script.every_s, self._deliver, script, number + 1)
+            else:
+                self._soon(PAUSE_TURNS, self._deliver, script, number + 1)
         elif script.end == "fin":
             self._finish()
         elif script.end == "rst":

@@ -15,6 +15,7 @@ from tests.hostile.rows_cache import DECEPTION, HOPS, KEYS, POISON
 from tests.hostile.rows_exhaustion import EXHAUSTION
 from tests.hostile.rows_framing import CHUNKS, FRAMING, PIPELINED
 from tests.hostile.rows_origin import CONTENT, MISBEHAVING, RANGES
+from tests.hostile.rows_storms import STORMS
 from tests.hostile.rows_target import TARGETS
 from tests.hostile.story import perform
 
@@ -72,7 +73,7 @@ def _lines() -> list[tuple[str, str, str, str]]:
     ]
     found += [
         (trial.id, trial.what, *_played(partial(_both, trial.play), trial.wrong))
-        for trial in EXHAUSTION
+        for trial in (*EXHAUSTION, *STORMS)
     ]
     return sorted(found, key=lambda line: (ORDER.index(line[0][0]), line[0]))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.hostile.rows_exhaustion import EXHAUSTION, Trial
+from tests.hostile.rows_storms import STORMS
 
 
 @pytest.mark.parametrize("memo", [True, False], ids=["memo", "no-memo"])
@@ -16,7 +17,7 @@ from tests.hostile.rows_exhaustion import EXHAUSTION, Trial
             id=trial.id,
             marks=[pytest.mark.xfail(strict=True, reason=trial.wrong)] if trial.wrong else [],
         )
-        for trial in EXHAUSTION
+        for trial in (*EXHAUSTION, *STORMS)
     ],
 )
 def test_what_is_taken_is_bounded(trial: Trial, memo: bool) -> None:

@@ -100,3 +100,23 @@ def test_none_is_never_reached(
     deadline.put(1)
     loop.run_to(200)
     assert reached == [101]
+
+
+def test_time_is_earned_bit_by_bit_and_saved_up_to_a_bound() -> None:
+    loop, reached = Loop(), []
+    deadline = Deadline(cast(asyncio.AbstractEventLoop, loop), lambda: reached.append(loop.now))
+    deadline.put(30)
+    for second in range(10, 30, 10):
+        loop.run_to(second)
+        deadline.earn(0.5, 30)  # a trickle
+    loop.run_to(30.9)
+    assert not reached
+    loop.run_to(31)
+    assert reached == [31]
+    deadline.put(30)
+    loop.run_to(40)
+    deadline.earn(1_000, 30)
+    loop.run_to(69.9)
+    assert reached == [31]
+    loop.run_to(70)
+    assert reached == [31, 70]

@@ -61,14 +61,28 @@ def test_connecting_is_tried_again(method: bytes, error: Exception, tries: int, 
     run(main())
 
 
-def test_what_was_sent_is_not_sent_again(run: Run) -> None:
+@pytest.mark.parametrize(
+    ("method", "said", "requests"),
+    [
+        (b"GET", b"", 2),  # as from one that is being restarted
+        (b"HEAD", b"", 2),
+        (b"POST", b"", 1),
+        (b"GET", b"HTTP/1.1 2", 1),
+    ],
+    ids=["get", "head", "post", "get-begun"],
+)
+def test_one_that_closes_without_a_word_is_asked_once_more(
+    method: bytes, said: bytes, requests: int, run: Run
+) -> None:
     async def closes(origin: Server, number: int, writer: asyncio.StreamWriter) -> bool:
+        writer.write(said)
         return False
 
     async def main() -> None:
         async with world(closes) as (pool, server, endpoint):
-            error = await failure(OriginUpstream(pool).fetch(call(http_port=endpoint.port)))
-            assert (error.fault, server.requests) == (Fault.CLOSED, 1)
+            asked = call(method, http_port=endpoint.port)
+            error = await failure(OriginUpstream(pool).fetch(asked))
+            assert (error.fault, server.requests) == (Fault.CLOSED, requests)
 
     run(main())
 

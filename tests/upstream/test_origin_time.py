@@ -84,7 +84,7 @@ def fault_of(task: Any) -> Fault:
         (b"POST", "cloudfront", Fault.RESPONSE_TIMEOUT, 3, 1),
         (b"OPTIONS", "cloudfront", Fault.RESPONSE_TIMEOUT, 3, 1),
         (b"GET", "rfc9111", Fault.RESPONSE_TIMEOUT, 3, 1),
-        (b"GET", "cloudfront", Fault.CLOSED, 3, 1),  # it was sent
+        (b"GET", "cloudfront", Fault.CLOSED, 3, 2),  # without a word
         (b"GET", "cloudfront", Fault.MALFORMED, 3, 1),
     ],
 )

@@ -56,6 +56,7 @@ class Scene:
     compress: bool = False
     behavior: dict[str, Any] = field(default_factory=dict)  # more of the default behavior
     site: dict[str, Any] = field(default_factory=dict)  # more of the distribution
+    origin: dict[str, Any] = field(default_factory=dict)  # more of its origin
     world: FrontWorld = field(default_factory=FrontWorld)
     memo: bool = True
     memory_bytes: int = 8 * MIB
@@ -178,7 +179,7 @@ def config_of(scene: Scene) -> Config:
         id="EPLAY",
         domain_name="dplay.cloudfront.net",
         aliases=("site.test",),
-        origins=(Origin(id="o", domain_name="origin.test"),),
+        origins=(Origin(id="o", domain_name="origin.test", **scene.origin),),
         default_behavior=behavior,
         semantics=scene.semantics,
         **scene.site,

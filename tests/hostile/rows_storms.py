@@ -1,0 +1,198 @@
+"""Rows of sections 10 and 14 about origins in trouble: slow beyond reason, failing, flapping."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from edgecache.config.model import Limits
+from tests.hostile.recorder import Responder, Script, response, told_of
+from tests.hostile.rows_exhaustion import MANY, Trial
+from tests.hostile.stage import HOST, HostilePlay
+from tests.hostile.story import asks
+from tests.hostile.strict import Seen
+from tests.world.play import Scene
+
+HEAD = b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\n"
+STALE = b"Cache-Control: max-age=1, stale-if-error=600"
+
+
+def _answered_status(play: HostilePlay, name: str, target: bytes, *lines: bytes) -> int:
+    client = play.client(name)
+    client.sends([asks(target, *lines)])
+    (answered,) = client.answers([b"GET"])
+    return answered.status
+
+
+def _seconds_until(play: HostilePlay, name: str, most: int) -> int:
+    """How long one viewer's wait takes until the connection is cut or the answer is there."""
+    client = play.client(name)
+    client.sends([asks(b"/slow")])
+    for second in range(1, most + 1):
+        play.passes(1)
+        if client.closed or client.output.endswith(b"</html>\n"):
+            return second
+    raise AssertionError(f"still waiting after {most} s: {client.output[-80:]!r}")
+
+
+def drip_of_body(memo: bool) -> str:
+    """A byte every ten seconds is never silence, and never an end."""
+    pieces = (HEAD + b"Content-Length: 100000\r\n\r\n", *(b"x",) * 500)
+    play = HostilePlay(Scene(memo=memo), lambda seen: Script(pieces, every_s=10))
+    seconds = _seconds_until(play, "a", 60)
+    assert seconds <= 35, seconds
+    assert play.recorder.open == 0
+    assert len(play.edge.store) == 0
+    play.recorder.responder = lambda seen: response(told_of(seen))
+    assert _answered_status(play, "after", b"/slow") == 200
+    play.close()
+    return f"cut off after {seconds} s, not stored"
+
+
+def drip_of_head(memo: bool) -> str:
+    pieces = (b"HTTP/1.1 200 OK\r\n", *(b"X-%d: y\r\n" % n for n in range(60)))
+    play = HostilePlay(
+        Scene(memo=memo, origin={"connection_attempts": 1}),
+        lambda seen: Script(pieces, every_s=1),
+    )
+    seconds = _seconds_until(play, "a", 60)
+    assert seconds <= 31, seconds
+    assert play.client("a").answers([b"GET"])[0].status == 504
+    assert play.recorder.open == 0
+    play.close()
+    return f"504 after {seconds} s"
+
+
+def events(memo: bool) -> str:
+    """What has no length may be a stream of events: slow by nature, and let through."""
+    head, event = HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"3\r\n:\n\n\r\n"
+    pieces = (head, *(event,) * 9, b"0\r\n\r\n")
+    play = HostilePlay(Scene(memo=memo), lambda seen: Script(pieces, every_s=15))
+    client = play.client("a")
+    client.sends([asks(b"/events")])
+    play.passes(200)
+    (answered,) = client.answers([b"GET"])
+    assert answered.whole
+    assert answered.body == b":\n\n" * 9
+    play.close()
+    return "passed on to its end"
+
+
+def _flapping(sick: list[bool]) -> Responder:
+    def answer(seen: Seen) -> Script:
+        if sick[0]:
+            return response(b"sorry", status=b"500 Internal Server Error")
+        return response(told_of(seen), STALE)
+
+    return answer
+
+
+def flapping(memo: bool) -> str:
+    """200 for a while, 500 for a while; what was kept is served stale, the origin left alone."""
+    sick = [False]
+    play = HostilePlay(Scene(memo=memo, semantics="rfc9111"), _flapping(sick))
+    assert _answered_status(play, "warm", b"/kept") == 200
+    play.passes(2)
+    sick[0] = True
+    for n in range(30):
+        _answered_status(play, f"n{n}", b"/new%d" % n)
+    before = len(play.recorder.seen)
+    statuses = Counter(_answered_status(play, f"o{n}", b"/other%d" % n) for n in range(MANY))
+    assert statuses == {503: MANY}, statuses
+    assert len(play.recorder.seen) == before, "it is asked while the circuit is open"
+    assert _answered_status(play, "stale", b"/kept") == 200
+    asked = _probed(play, 12)
+    sick[0] = False
+    well = next(s for s in range(40) if _well_after_a_second(play, s))
+    assert _answered_status(play, "again", b"/fresh") == 200
+    play.close()
+    return f"503 at once or stale; {asked} probes in 12 s; well again {well + 1} s after it is"
+
+
+def _probed(play: HostilePlay, seconds: int) -> int:
+    """While it is sick many ask, and the origin hears of few."""
+    before = len(play.recorder.seen)
+    for second in range(seconds):
+        play.passes(1)
+        for n in range(10):
+            _answered_status(play, f"p{second}-{n}", b"/probe%d-%d" % (second, n))
+    asked = len(play.recorder.seen) - before
+    assert 1 <= asked <= 4, asked  # after 1, 2, 4, 8 seconds
+    return asked
+
+
+def _well_after_a_second(play: HostilePlay, second: int) -> bool:
+    play.passes(1)
+    return _answered_status(play, f"w{second}", b"/w%d" % second) == 200
+
+
+def retry_storm(memo: bool) -> str:
+    """Everything fails before an answer; each would be tried three times."""
+    play = HostilePlay(Scene(memo=memo), lambda seen: Script((), "rst"))
+    for n in range(5 * MANY):
+        status = _answered_status(play, f"s{n}", b"/s%d" % n)
+        assert status in (502, 503), status
+        if n % 20 == 0:
+            play.passes(1)
+    asked = len(play.recorder.seen)
+    assert asked <= 5 * MANY * 1.2, asked
+    play.close()
+    return f"{asked} origin requests for {5 * MANY}"
+
+
+def refused_storm(memo: bool) -> str:
+    """Nobody listens: connecting is what would be tried again."""
+    play = HostilePlay(Scene(memo=memo), lambda seen: Script(()))
+    play.recorder.refuses = True
+    for n in range(5 * MANY):
+        assert _answered_status(play, f"s{n}", b"/s%d" % n) in (502, 503)
+    tried = play.recorder.tried
+    assert tried <= 5 * MANY * 1.2, tried
+    play.close()
+    return f"{tried} connections tried for {5 * MANY} requests"
+
+
+def speaks_unasked(memo: bool) -> str:
+    """An idle connection that says something is closed: it would be the next one's answer."""
+    play = HostilePlay(Scene(memo=memo), lambda seen: response(told_of(seen)))
+    assert _answered_status(play, "a", b"/a") == 200
+    (end,) = play.recorder.ends
+    end.protocol.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+    play.rests()
+    assert play.recorder.open == 0
+    client = play.client("b")
+    client.sends([asks(b"/b")])
+    (answered,) = client.answers([b"GET"])
+    assert answered.body.startswith(b"GET /b\n")
+    play.close()
+    return "closed; the next answer is its own"
+
+
+def many_probes(memo: bool) -> str:
+    """X19: ten times what is let in at once is asked for at once."""
+    play = HostilePlay(
+        Scene(memo=memo, limits=Limits(errands_max=20)), lambda seen: response(told_of(seen))
+    )
+    for n in range(MANY):
+        play.client(f"v{n}")
+        data = b"GET /v%d HTTP/1.1\r\n%b\r\n" % (n, HOST)
+        play.viewers[f"v{n}"].connection.data_received(data)
+    play.rests()
+    statuses = Counter(play.client(f"v{n}").answers([b"GET"])[0].status for n in range(MANY))
+    assert statuses == {200: 20, 503: MANY - 20}, statuses
+    shed = play.client(f"v{MANY - 1}").output
+    assert b"Retry-After: 1\r\n" in shed
+    assert _answered_status(play, "after", b"/after") == 200
+    play.close()
+    return f"20 answered, {MANY - 20} told 503 with Retry-After at once; the next one 200"
+
+
+STORMS = [
+    Trial("O11", "a body of known length, a byte every 10 s", drip_of_body),
+    Trial("O11", "a head, a field every second", drip_of_head),
+    Trial("O11", "events every 15 s, of no known length", events),
+    Trial("O31", "flaps between 200 and 500", flapping),
+    Trial("O22", "an idle connection speaks", speaks_unasked),
+    Trial("X16", "every request is reset", retry_storm),
+    Trial("X16", "every connection is refused", refused_storm),
+    Trial("X19", "ten times as many at once as are let in", many_probes),
+]  # fmt: skip

@@ -174,6 +174,14 @@ class Logging(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     prefix: str = ""
 
 
+class Release(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The release that is current for the paths of a pattern, and those that may be again."""
+
+    pattern: str
+    current: int
+    kept: tuple[int, ...] = ()
+
+
 class Distribution(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A site: its names, its origins, and the behaviors of its paths, tried in order.
 
@@ -204,6 +212,7 @@ class Distribution(Model, frozen=True, kw_only=True, forbid_unknown_fields=True)
     cache_control_targets: tuple[str, ...] = ("CDN-Cache-Control",)
     caller_reference: str = ""
     tags: dict[str, str] = {}
+    releases: tuple[Release, ...] = ()  # control's: see `edgecache release`
     kept: dict[str, Any] = {}
     semantics: Semantics = "cloudfront"
 

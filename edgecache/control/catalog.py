@@ -13,6 +13,7 @@ from edgecache.config.model import Config
 from edgecache.control.composition import Made, compose
 from edgecache.control.declared import declared
 from edgecache.control.log import Log, ensure_config
+from edgecache.control.releases import Releases
 from edgecache.control.resources import Kind, Random, Resource, Resources
 from edgecache.control.state import State
 
@@ -34,6 +35,7 @@ class Catalog:
         self._state = state
         self._log = log
         self._rows = Resources(state)
+        self.releases = Releases(state)  # to be changed inside `changing`
         self._changed: list[Resource] | None = None
         self.clock = clock
         self.random = random
@@ -115,4 +117,4 @@ class Catalog:
 
     def _composed(self, file: Config) -> Config:
         made = {kind: self._rows.of(kind) for kind in Kind}
-        return compose(file, Made(made, self._rows.adopted()))
+        return compose(file, Made(made, self._rows.adopted(), self.releases.current()))

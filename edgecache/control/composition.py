@@ -27,7 +27,7 @@ from edgecache.config.check import check
 from edgecache.config.check_bounds import check_bounds
 from edgecache.config.check_policy import check_cache_policy, check_origin_request_policy
 from edgecache.config.check_response import check_response_headers_policy
-from edgecache.config.model import Config, Distribution
+from edgecache.config.model import Config, Distribution, Release
 from edgecache.config.problems import Problem, Problems, quoted
 from edgecache.control.resources import Kind, Resource, domain_name_of
 
@@ -82,6 +82,7 @@ class Made:
 
     resources: Mapping[Kind, Sequence[Resource]] = field(default_factory=dict)
     adopted: frozenset[str] = frozenset()
+    releases: Mapping[str, tuple[Release, ...]] = field(default_factory=dict)
 
     def of(self, kind: Kind) -> Sequence[Resource]:
         return self.resources.get(kind, ())
@@ -93,7 +94,7 @@ def compose(file: Config, made: Made) -> Config:
     policies = _policies(file, made, troubles)
     kept = [one for one in file.distributions if one.id not in made.adopted]
     sites = _each(made.of(Kind.DISTRIBUTION), lambda one: _distribution(one, policies), troubles)
-    distributions = tuple(map(_named, (*kept, *sites)))
+    distributions = tuple(_named(one, made.releases) for one in (*kept, *sites))
     keys = _each(made.of(Kind.PUBLIC_KEY), lambda one: _read(read_public_key, one), troubles)
     groups = _each(made.of(Kind.KEY_GROUP), lambda one: _read(read_key_group, one), troubles)
     controls = _each(
@@ -177,11 +178,10 @@ def _distribution(one: Resource, policies: Policies) -> Distribution:
     return replace(found, tags=one.tags, domain_name=one.domain_name)
 
 
-def _named(distribution: Distribution) -> Distribution:
-    """With a domain name of its own, as every distribution of CloudFront has."""
-    if distribution.domain_name:
-        return distribution
-    return replace(distribution, domain_name=domain_name_of(distribution.id))
+def _named(one: Distribution, releases: Mapping[str, tuple[Release, ...]]) -> Distribution:
+    """With a domain name of its own, as every distribution of CloudFront has, and its releases."""
+    name = one.domain_name or domain_name_of(one.id)
+    return replace(one, domain_name=name, releases=releases.get(one.id, one.releases))
 
 
 def _require_right(config: Config, made: Made) -> None:

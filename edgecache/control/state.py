@@ -39,6 +39,12 @@ MIGRATIONS = (
         " PRIMARY KEY (kind, id)) WITHOUT ROWID",
         "CREATE TABLE adopted (id TEXT PRIMARY KEY) WITHOUT ROWID",
     ),
+    (
+        "CREATE TABLE releases ("
+        " distribution TEXT NOT NULL, pattern TEXT NOT NULL, number INTEGER NOT NULL,"
+        " created_at REAL NOT NULL, current INTEGER NOT NULL,"
+        " PRIMARY KEY (distribution, pattern, number)) WITHOUT ROWID",
+    ),
 )
 """Statements from each version of the schema to the next; `user_version` counts those done."""
 

@@ -14,6 +14,7 @@ from edgecache.config.model import CachePolicy, HeaderSelection, Selection
 from edgecache.http.encodings import accepts
 from edgecache.http.fields import PROTECTED, connection_options, cookie_pairs, query_pairs
 from edgecache.http.message import Fields, Request, combined_value, field_values, names_in
+from edgecache.rules.releases import release_of
 from edgecache.rules.routing import Route, pattern
 
 Pair = tuple[bytes, bytes | None]
@@ -33,13 +34,15 @@ class KeyTold:
     path: bytes
     query: bytes | None
     host: bytes
+    release: bytes
 
 
 def cache_key(request: Request, route: Route) -> bytes:
     """The key of the object that `request` asks for."""
     policy = _policy(route)
     start = _encode(route.distribution.id.encode()) + _encode(request.path)
-    if _path_alone(policy) and request.method != b"OPTIONS":
+    plain = not route.releases and not request.release
+    if plain and _path_alone(policy) and request.method != b"OPTIONS":
         return start
     return start + b"".join(_encode_part(part) for part in key_parts(request, route)[2:])
 
@@ -63,6 +66,9 @@ def key_parts(request: Request, route: Route) -> list[Part]:
         ("distribution", (route.distribution.id.encode(),)),
         ("path", (request.path,)),
     ]
+    release = release_asked(request, route)
+    if release:
+        parts.append(("release", (release,)))
     if request.method == b"OPTIONS":
         parts.append(("method", (b"OPTIONS",)))
     if has_query(policy):
@@ -97,11 +103,18 @@ def has_cookies(policy: CachePolicy) -> bool:
     return policy.cookies.behavior != "none"
 
 
+def release_asked(request: Request, route: Route) -> bytes:
+    """The release a request belongs to: what the tier that asks says, else what the route says."""
+    if request.release is not None:
+        return request.release
+    return release_of(request.path, route.releases) if route.releases else b""
+
+
 def read_key(key: bytes) -> KeyTold:
     """A key, read back; a query of chosen parameters is put together as the origin was sent it."""
     (distribution, path), rest = _read_values(key, 2)
     query: bytes | None = None
-    host = b""
+    host = release = b""
     while rest:
         found = _PART.match(rest)
         assert found is not None, "not a key"
@@ -110,7 +123,9 @@ def read_key(key: bytes) -> KeyTold:
             query = values[0] if len(values) == 1 else _joined(values)
         elif found[1] == b"header" and values[0] == b"host":
             host = values[1] or b""
-    return KeyTold((distribution or b"").decode(), path or b"", query, host)
+        elif found[1] == b"release":
+            release = values[0] or b""
+    return KeyTold((distribution or b"").decode(), path or b"", query, host, release)
 
 
 def _joined(values: tuple[bytes | None, ...]) -> bytes | None:

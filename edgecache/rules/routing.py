@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from edgecache.config.model import Behavior, Config, Distribution, Origin, OriginGroup
 from edgecache.rules.globs import glob
+from edgecache.rules.releases import Patterns, compiled
 from edgecache.rules.trust import KeyRing, Trust, key_ring
 from edgecache.rules.viewer_headers import named_headers
 
@@ -29,6 +30,7 @@ class Route:
     origins: tuple[Origin, ...] = ()  # the members of the group, in its order
     viewer_headers: frozenset[bytes] | None = None  # see viewer_headers.named_headers
     trust: Trust | None = None  # whose signatures open it; None: it is public
+    releases: Patterns = ()  # of the distribution
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +105,8 @@ def _route_of(distribution: Distribution, behavior: Behavior, ring: KeyRing) -> 
     members = (behavior.origin,) if group is None else group.members
     found = tuple(origins[member] for member in members)
     named = named_headers(distribution, behavior)
-    return Route(distribution, behavior, found[0], group, found, named, ring.trust(behavior))
+    trust, releases = ring.trust(behavior), compiled(distribution.releases)
+    return Route(distribution, behavior, found[0], group, found, named, trust, releases)
 
 
 def route(site: Site, path: bytes) -> Route:

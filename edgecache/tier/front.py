@@ -265,6 +265,7 @@ class PeerFront:
             scheme=first_value(request.fields, peer_fields.SCHEME) or b"http",
             client=(_text(first_value(request.fields, peer_fields.CLIENT)), 0),
             id=first_value(request.fields, peer_fields.ID) or b"",
+            release=first_value(request.fields, peer_fields.RELEASE) or b"",
             mark=self.tier.world.marks.read(first_value(request.fields, peer_fields.MARK)),
         )
         return inner, route(site, inner.path)

@@ -13,6 +13,7 @@ from typing import Protocol
 from edgecache.http.message import Fields, Request, first_value
 from edgecache.http.writing import request_head
 from edgecache.rules.failover import patience_s
+from edgecache.rules.keys import release_asked
 from edgecache.upstream import peer_fields
 from edgecache.upstream.base import Call, Fault, Reply, Upstream, UpstreamError
 from edgecache.upstream.endpoint import Endpoint, Outgoing, Timeouts
@@ -88,6 +89,7 @@ class PeerUpstream:
             (peer_fields.CLIENT, request.client[0].encode()),
             (peer_fields.ID, request.id),
             (peer_fields.MARK, self._marks.spell(request.mark)),
+            (peer_fields.RELEASE, release_asked(request, call.route)),
         )
         if call.body is None:
             return fields

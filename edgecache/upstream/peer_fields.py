@@ -14,6 +14,7 @@ ID = b"edgecache-id"  # the edge's request id, which reaches the origin as X-Amz
 RESULT = b"edgecache-result"  # how the inner tier came by its response
 EXPLAIN = b"edgecache-explain"  # tell of the entry instead of serving it; spelled as we write it
 MARK = b"edgecache-mark"  # the newest invalidation the sender knows, or an answer is newer than
+RELEASE = b"edgecache-release"  # the release the edge's key names; see rules.releases
 FAULT = b"edgecache-fault"  # the inner tier's upstream failed so; the status is its advice
 
 

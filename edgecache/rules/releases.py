@@ -1,0 +1,72 @@
+"""Releases: numbers in the key, by which everything misses at once and comes back at once.
+
+Law: nothing outside this file says which release a path belongs to. A distribution has a current
+number for each path pattern releases were cut for; the numbers of all patterns that match stand in
+the key, in the order of the patterns, so that a cut of one leaves the others as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from edgecache.config.model import Release
+from edgecache.rules.globs import glob
+
+
+class Standing(StrEnum):
+    """What becomes of a stored object."""
+
+    CURRENT = "current"
+    FORMER = "former"  # may be activated again; leaves first when room is needed
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pattern:
+    """The releases of one path pattern, compiled."""
+
+    text: bytes
+    matches: re.Pattern[bytes]
+    current: int
+    kept: frozenset[int]
+
+
+Patterns = tuple[Pattern, ...]
+
+
+def compiled(releases: Iterable[Release]) -> Patterns:
+    """The patterns of a distribution, in an order of their own."""
+    return tuple(
+        Pattern(
+            one.pattern.encode(),
+            re.compile(b"/" + glob(one.pattern.removeprefix("/").encode()), re.DOTALL),
+            one.current,
+            frozenset(one.kept) | {one.current},
+        )
+        for one in sorted(releases, key=lambda one: one.pattern)
+    )
+
+
+def release_of(path: bytes, patterns: Patterns) -> bytes:
+    """What the key says of the releases a path belongs to: `*=2 /assets/*=1`, or nothing."""
+    return b" ".join(
+        b"%b=%d" % (one.text, one.current)
+        for one in patterns
+        if one.current and one.matches.fullmatch(path)
+    )
+
+
+def standing(path: bytes, release: bytes, patterns: Patterns) -> Standing:
+    """What becomes of an object stored under `path` in `release`."""
+    if release == release_of(path, patterns):
+        return Standing.CURRENT
+    named = dict(part.rpartition(b"=")[::2] for part in release.split(b" ") if part)
+    for one in patterns:
+        if not one.matches.fullmatch(path):
+            continue
+        if int(named.pop(one.text, b"0")) not in one.kept:
+            return Standing.DELETED
+    return Standing.DELETED if named else Standing.FORMER

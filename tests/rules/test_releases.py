@@ -1,0 +1,48 @@
+"""Releases: what stands in the key, and what becomes of what was stored under former ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgecache.config.model import Release
+from edgecache.rules.releases import Standing, compiled, release_of, standing
+
+ALL = Release(pattern="*", current=3, kept=(0, 1, 3))
+ASSETS = Release(pattern="/assets/*", current=1, kept=(0, 1))
+AT_FIRST = Release(pattern="*.html", current=0, kept=(0, 2))
+
+
+@pytest.mark.parametrize(
+    ("releases", "path", "release"),
+    [
+        ((), b"/a", b""),
+        ((ALL,), b"/a", b"*=3"),
+        ((ASSETS,), b"/a", b""),
+        ((ASSETS,), b"/assets/a", b"/assets/*=1"),
+        ((ASSETS, ALL), b"/assets/a", b"*=3 /assets/*=1"),
+        ((AT_FIRST, ALL), b"/a.html", b"*=3"),
+        ((AT_FIRST,), b"/a.html", b""),
+    ],
+)
+def test_what_stands_in_the_key(releases: tuple[Release, ...], path: bytes, release: bytes) -> None:
+    assert release_of(path, compiled(releases)) == release
+
+
+@pytest.mark.parametrize(
+    ("release", "becomes"),
+    [
+        (b"*=3 /assets/*=1", Standing.CURRENT),
+        (b"*=3", Standing.FORMER),
+        (b"*=1 /assets/*=1", Standing.FORMER),
+        (b"", Standing.FORMER),
+        (b"*=2", Standing.DELETED),
+        (b"*=3 /assets/*=2", Standing.DELETED),
+        (b"*=3 /gone/*=1", Standing.DELETED),
+    ],
+)
+def test_what_becomes_of_what_is_stored(release: bytes, becomes: Standing) -> None:
+    assert standing(b"/assets/a", release, compiled((ALL, ASSETS))) is becomes
+
+
+def test_without_releases_all_is_current() -> None:
+    assert standing(b"/a", b"", ()) is Standing.CURRENT

@@ -33,6 +33,7 @@ WORDS = {
     "requests": _Words("requests", "result", "Requests answered, by x-edge-result-type."),
     "misses": _Words("misses", "reason", "Requests not answered from the store, by reason."),
     "statuses": _Words("responses", "status_class", "Responses to viewers, by status class."),
+    "removals": _Words("removals", "reason", "Entries that left the store, by reason."),
     "upstream_errors": _Words("upstream_errors", "fault", "Upstream failures, by fault."),
 }
 TOTALS = {

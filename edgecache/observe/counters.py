@@ -79,6 +79,7 @@ WORDS = (
     "requests",  # by x-edge-result-type
     "misses",  # by MissReason
     "upstream_errors",  # by Fault
+    "removals",  # from the store, by Leaving
 )
 GAUGES = (
     "connections",
@@ -123,6 +124,7 @@ class Counters:
     requests: defaultdict[str, int]
     misses: defaultdict[str, int]
     upstream_errors: defaultdict[str, int]
+    removals: defaultdict[str, int]
     time_taken: Histogram
     miss_first_byte: Histogram
 

@@ -42,7 +42,6 @@ class Listener:
     marks: Marks = field(init=False)  # of the tier behind the front
     head_limits: HeadLimits = field(init=False)
     connections: Connections = field(default_factory=Connections)
-    touched: set[bytes] = field(default_factory=set)  # keys hit through the memo
     handing_over: float = 0.0  # since when (epoch seconds), if at all
 
     def __post_init__(self) -> None:
@@ -96,22 +95,21 @@ class Listener:
         self.memo = None  # its answers do not say so
 
     def sweep(self) -> None:
-        """Once a second: close what is overdue, and tell the store what was used meanwhile."""
+        """Once a second: close what is overdue, and what the store puts off until then."""
         now = self.clock()
         leave = self.handing_over and now - self.handing_over >= LAST_REQUEST_S
         for connection in list(self.connections):
             connection.check_deadline(now)
             if leave and connection.at_rest:
                 connection.transport.close()
-        if self.touched:
-            self.front.tier.store.touch(set(self.touched))
-            self.touched.clear()  # the same set stands in the listener that speaks TLS
         counters = self.teller.counters
         counters.connections = len(self.connections)
         store = self.front.tier.store
+        store.tick(now)
         counters.store_objects = len(store)
         counters.store_bytes = store.size_bytes
         counters.evicted = store.evicted
+        counters.removals.update(store.left)
         counters.fills = len(self.front.tier.flights)
 
 

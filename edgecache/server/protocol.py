@@ -111,6 +111,7 @@ class Connection(asyncio.Protocol):
             if listener.memo is not None:
                 known = listener.memo.recall(data, listener.front.table, listener.marks, now)
                 if known is not None and known.asked.session is self.session:
+                    known.answer.entry.uses += 1  # otherwise counted by the store
                     self._write_answer(known.answer, known.asked, now)
                     return
         self._serve(self._held + data, now)
@@ -224,8 +225,6 @@ class Connection(asyncio.Protocol):
     def _write_answer(self, answer: Answer, asked: Asked, now: float) -> None:
         """The whole of a hit: bytes out, and told."""
         listener = self.listener
-        answer.entry.used = True
-        listener.touched.add(answer.entry.key)
         head, body = answer.head(now), answer.body
         request_id = b""
         if answer.has_id:

@@ -9,9 +9,14 @@ from edgecache.rules.freshness import Assessment, assess
 from edgecache.rules.parts import Part
 from edgecache.rules.routing import Route
 from edgecache.rules.variants import Selected
+from edgecache.store.eviction import Resident
+from edgecache.store.packing import pack, unpack
 
-# Measured with tracemalloc: the entry, its head's tuples, its place in the index.
-ENTRY_OVERHEAD_BYTES = 600
+# The entry itself, the headers of its bytes, its places in the index and among what expires:
+# measured as RSS over a million entries (benchmarks/million.py), rounded up.
+ENTRY_OVERHEAD_BYTES = 480
+SELECTED_OVERHEAD_BYTES = 200  # of a name, its value and the tuple that holds both
+TAG_OVERHEAD_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,25 +28,27 @@ class Stored:
     sums: tuple[int, ...]
 
 
-class Entry:
-    """A stored response, whole or in part. Never changed but for `alive`, `used`, `mark` with
-    `stale_from`, and the remembered assessment: a pure function of the facts and the route."""
+class Entry(Resident):
+    """A stored response, whole or in part. Its facts never change but for `mark` with `stale_from`;
+    `alive`, `older` and what Resident counts belong to the store, the rest is remembered
+    conclusions: see `cool`."""
 
     __slots__ = (
         "_assessed",
+        "_packed",
         "_route",
         "alive",
         "answer",
         "body",
-        "head",
-        "key",
+        "expires_at",
         "mark",
+        "older",
         "part",
         "selected",
         "stale_from",
         "stored",
         "tags",
-        "used",
+        "unpacked",
     )
 
     def __init__(
@@ -55,8 +62,12 @@ class Entry:
         mark: int = 0,
         tags: tuple[bytes, ...] = (),
     ) -> None:
-        self.key = key
-        self.head = head
+        self._packed = pack(head)
+        size = len(key) + len(self._packed) + len(body) + ENTRY_OVERHEAD_BYTES
+        for name, value in selected:
+            size += len(name) + len(value or b"") + SELECTED_OVERHEAD_BYTES
+        size += sum(len(tag) + TAG_OVERHEAD_BYTES for tag in tags)
+        super().__init__(key, size)
         self.body = body
         self.selected = selected
         self.part = part  # None: `body` is the whole
@@ -65,21 +76,30 @@ class Entry:
         self.stale_from: float | None = None  # epoch seconds; of a soft invalidation
         self.stored: Stored | None = None  # where the body is while it is not in memory
         self.alive = False  # set by the store that holds it
-        self.used = False  # set on a hit, drained by the store: a lossy hint of recency
+        self.older: Entry | None = None  # another variant under its key
+        self.expires_at = 0.0  # epoch seconds, once assessed; 0: not yet
         self.answer: object = None  # what a front made of it for the wire, kept with it
+        self.unpacked: Response | None = head  # the head, at hand
         self._route: Route | None = None
         self._assessed: Assessment | None = None
+
+    @property
+    def head(self) -> Response:
+        """Status, fields and times as received."""
+        return self.unpacked or unpack(self._packed)
 
     def assessment(self, route: Route) -> Assessment:
         """What the facts mean under `route`'s policy, worked out once for each."""
         if self._route is route and self._assessed is not None:
             return self._assessed
-        found = assess(self.head, route)
+        head = self.head
+        found = assess(head, route)
         if self.stale_from is not None:
-            lived_s = found.age(self.head.received_at, self.stale_from)
+            lived_s = found.age(head.received_at, self.stale_from)
             found = replace(found, lifetime_s=min(found.lifetime_s, lived_s))
         self._assessed = found
         self._route = route
+        self.expires_at = found.fresh_until(head.received_at)
         return found
 
     def make_stale(self, at: float) -> None:
@@ -92,9 +112,10 @@ class Entry:
         """How many bytes the body has, wherever it is."""
         return len(self.body) if self.stored is None else self.stored.length
 
-    @property
-    def size_bytes(self) -> int:
-        """What it costs to keep, overhead included."""
-        fields = sum(len(name) + len(value) + 96 for name, value in self.head.fields)
-        chosen = sum(len(name) + len(value or b"") + 96 for name, value in self.selected)
-        return len(self.body) + len(self.key) + fields + chosen + ENTRY_OVERHEAD_BYTES
+    def warm_up(self) -> None:
+        """Have its head at hand."""
+        self.unpacked = unpack(self._packed)
+
+    def cool(self) -> None:
+        """Forget what can be worked out again from the facts."""
+        self.unpacked = self._route = self._assessed = self.answer = None

@@ -2,130 +2,184 @@
 
 from __future__ import annotations
 
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
-
-from cachetools import LRUCache
 
 from edgecache.http.message import Fields
 from edgecache.rules.variants import answers
 from edgecache.store.entry import Entry
+from edgecache.store.eviction import Eviction, Leaving, Refused
+from edgecache.store.expiry import Calendar
 
 VARIANTS_MAX = 8  # Traffic Server keeps 5 alternates of a key
-
-
-class _Variants(list[Entry]):
-    """The entries under one key, the newest first."""
-
-    @property
-    def size_bytes(self) -> int:
-        return sum(entry.size_bytes for entry in self)
-
-
-class _Ring(LRUCache[bytes, _Variants]):
-    """Least recently used first out; tells its owner."""
-
-    def __init__(self, budget_bytes: int) -> None:
-        super().__init__(budget_bytes, getsizeof=lambda variants: variants.size_bytes)
-        self.evicted = 0
-
-    def peek(self, key: bytes) -> _Variants:
-        """What stands under `key`: a look that is no use. KeyError."""
-        variants: _Variants = super(LRUCache, self).__getitem__(key)
-        return variants
-
-    def popitem(self) -> tuple[bytes, _Variants]:
-        key, variants = super().popitem()
-        for entry in variants:
-            entry.alive = False
-            self.evicted += 1
-        return key, variants
+WARM_MAX = 16_384  # entries with their conclusions at hand, about 4 KiB each: twice a memo's heads
 
 
 class MemoryStore:
-    """Entries by key, several variants each, within a budget of bytes."""
+    """Entries by key, several variants each, within a budget of bytes.
 
-    def __init__(self, budget_bytes: int) -> None:
+    `left` counts what left, by reason; `evicted` those of them that made room for others.
+    """
+
+    def __init__(self, budget_bytes: int, warm_max: int = WARM_MAX) -> None:
         self.budget_bytes = budget_bytes
-        self._ring = _Ring(budget_bytes)
+        self.left: Counter[str] = Counter()  # by Leaving
+        self.evicted = 0
+        self._warm_max = warm_max
+        self._index: dict[bytes, Entry] = {}  # the newest variant; it knows the older ones
+        self._count = 0
+        self._eviction = Eviction[Entry](budget_bytes)
+        self._calendar = Calendar()
+        self._warm: OrderedDict[bytes, None] = OrderedDict()  # keys, the longest warm first
 
     def get(self, key: bytes, request_fields: Fields) -> Entry | None:
         """The entry that answers a request with these fields, the newest if several do."""
-        for entry in self._ring.get(key) or ():
+        entry = self._index.get(key)
+        while entry is not None:
             if not entry.selected or answers(entry.selected, request_fields):
+                entry.uses += 1
+                if entry.unpacked is None:
+                    entry.warm_up()
+                    self._is_warm(key)
                 return entry
+            entry = entry.older
         return None
 
     def has(self, key: bytes) -> bool:
         """Whether anything is stored under `key`."""
-        return key in self._ring
+        return key in self._index
 
     def variants(self, key: bytes) -> tuple[Entry, ...]:
-        """Every entry under `key`, the newest first."""
-        return tuple(self._ring.get(key) or ())
+        """Every entry under `key`, the newest first. Looking is no use of them."""
+        return tuple(self._under(key))
 
-    def peek(self, key: bytes) -> tuple[Entry, ...]:
-        """As `variants`, without counting as a use."""
-        return tuple(self._ring.peek(key)) if key in self._ring else ()
+    peek = variants
 
     def put(self, entry: Entry) -> bool:
-        """Keep `entry`, in place of what answers the same requests. False when it is too big."""
-        kept = _Variants([entry])
-        for other in self._ring.get(entry.key) or ():
-            if other.selected == entry.selected or len(kept) == VARIANTS_MAX:
-                other.alive = False
-            else:
-                kept.append(other)
-        while kept.size_bytes > self.budget_bytes and len(kept) > 1:
-            kept.pop().alive = False
-        if kept.size_bytes > self.budget_bytes:
-            self.remove(entry.key)
+        """Keep `entry`, in place of what answers the same requests. False when it is not kept."""
+        old = next((old for old in self._under(entry.key) if old.selected == entry.selected), None)
+        if old is entry:
+            return True
+        if old is None:
+            concluded = self._eviction.admit(entry)
+        else:
+            concluded = self._eviction.replace(old, entry)
+            self._gone(old, Leaving.REPLACED)
+        if isinstance(concluded, Refused):
             return False
-        self._ring[entry.key] = kept
-        for survivor in kept:  # making room may have counted the former list out
-            survivor.alive = True
+        for victim, why in concluded:
+            self._gone(victim, why)
+        self.evicted += len(concluded)
+        self._add(entry)
         return True
 
-    def remove(self, key: bytes) -> int:
+    def remove(self, key: bytes, why: Leaving = Leaving.INVALIDATED) -> int:
         """Forget every entry under `key`; how many there were."""
-        variants = self._ring.pop(key, None)
-        for entry in variants or ():
-            entry.alive = False
-        return len(variants or ())
+        entries = self.variants(key)
+        for entry in entries:
+            self.expel(entry, why)
+        return len(entries)
+
+    def expel(self, entry: Entry, why: Leaving) -> None:
+        """Forget `entry`, if it is still here."""
+        if entry.alive:
+            self._eviction.forget(entry)
+            self._gone(entry, why)
+
+    def leave_first(self, entry: Entry, why: Leaving) -> None:
+        """When room is needed, let `entry` make it before all that is still of use."""
+        if entry.alive:
+            self._eviction.first(entry, why)
 
     def touch(self, keys: set[bytes]) -> None:
-        """Count these keys as just used. Reads that bypass `get` tell it here, now and then."""
+        """Count these keys as just used. Reads that bypass `get` tell it here, or on the entry."""
         for key in keys:
-            self._ring.get(key)
+            for entry in self._under(key):
+                entry.uses += 1
+
+    def tick(self, now: float) -> None:
+        """What can wait, once a second: what has expired by `now` (epoch seconds) leaves first."""
+        for key in self._calendar.due(now):
+            for entry in self._under(key):
+                if entry.expires_at > now:
+                    self._calendar.note(key, entry.expires_at)
+                elif not self._eviction.leaves_first(entry):
+                    self._eviction.first(entry, Leaving.EXPIRED)
+        if self._calendar.is_overgrown(self._count):
+            self._calendar.rebuild((each.key, each.expires_at) for each in self if each.expires_at)
 
     @property
     def size_bytes(self) -> int:
-        return int(self._ring.currsize)
-
-    @property
-    def evicted(self) -> int:
-        return self._ring.evicted
-
-    def __len__(self) -> int:
-        return len(self._ring)
+        return self._eviction.size_bytes
 
     def keys(self) -> list[bytes]:
         """Every key, in no order that means anything."""
-        return list(self._ring)
+        return list(self._index)
+
+    def __len__(self) -> int:
+        """How many keys have entries."""
+        return len(self._index)
 
     def __iter__(self) -> Iterator[Entry]:
-        for key in list(self._ring):
-            yield from self._ring.peek(key)
+        for key in list(self._index):
+            yield from self._under(key)
 
     def check(self) -> None:
         """The store proves itself: what is in it is alive, in its place, and adds up."""
-        total = 0
-        for key in self._ring:
-            variants = self._ring.peek(key)
-            assert variants, "a key with nothing under it"
+        self._eviction.check()
+        residents = {id(entry) for entry in self._eviction}
+        assert residents == {id(entry) for entry in self}
+        assert len(residents) == self._count
+        for key in self._index:
+            variants = self.variants(key)
             assert len(variants) <= VARIANTS_MAX
             assert len({entry.selected for entry in variants}) == len(variants)
             for entry in variants:
                 assert entry.alive
                 assert entry.key == key
-                total += entry.size_bytes
-        assert total == self.size_bytes <= self.budget_bytes
+                assert entry.unpacked is None or key in self._warm
+        assert len(self._warm) <= self._warm_max
+        assert self.size_bytes <= self.budget_bytes
+
+    def _under(self, key: bytes) -> Iterator[Entry]:
+        entry = self._index.get(key)
+        while entry is not None:
+            yield entry
+            entry = entry.older
+
+    def _add(self, entry: Entry) -> None:
+        others = self.variants(entry.key)
+        for other in others[VARIANTS_MAX - 1 :]:
+            self.expel(other, Leaving.VARIANTS)
+        entry.older = self._index.get(entry.key)
+        self._index[entry.key] = entry
+        entry.alive = True
+        self._count += 1
+        if entry.expires_at:
+            self._calendar.note(entry.key, entry.expires_at)
+        self._is_warm(entry.key)
+
+    def _gone(self, entry: Entry, why: Leaving) -> None:
+        """`entry`, which eviction has let go, leaves the index."""
+        newest = self._index[entry.key]
+        if newest is not entry:
+            while newest.older is not entry:
+                assert newest.older is not None
+                newest = newest.older
+            newest.older = entry.older
+        elif entry.older is None:
+            del self._index[entry.key]
+        else:
+            self._index[entry.key] = entry.older
+        entry.alive = False
+        entry.older = None
+        self._count -= 1
+        self.left[why] += 1
+
+    def _is_warm(self, key: bytes) -> None:
+        """An entry under `key` has its conclusions at hand; the one that had longest cools."""
+        self._warm[key] = None
+        self._warm.move_to_end(key)
+        if len(self._warm) > self._warm_max:
+            for entry in self._under(self._warm.popitem(last=False)[0]):
+                entry.cool()

@@ -10,6 +10,7 @@ from edgecache.http.message import Fields
 from edgecache.rules.variants import answers
 from edgecache.rules.verdicts import MissReason
 from edgecache.store.entry import Entry
+from edgecache.store.eviction import Leaving
 from edgecache.store.marks import Marks
 from edgecache.store.memory import MemoryStore
 
@@ -78,7 +79,7 @@ class Standing:
         found = tuple(entry for entry in entries if self._marks.stands(entry))
         if len(found) == len(entries):
             return found, False
-        self._store.remove(key)
-        for entry in reversed(found):  # the newest is put last, to be first
-            self._store.put(entry)
+        for entry in entries:
+            if entry not in found:
+                self._store.expel(entry, Leaving.INVALIDATED)
         return found, True

@@ -219,6 +219,7 @@ class Asking:
         get = replace(errand.request, method=b"GET")
         refusal = refusal_to_store(get, entry.head, errand.route)
         if refusal is None:
+            entry.assessment(errand.route)
             return self._store.put(entry)
         if refusal is not StoreReason.REQUEST:
             self._store.remove(errand.key)

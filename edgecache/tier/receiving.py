@@ -8,6 +8,7 @@ from edgecache.http.message import Response, without
 from edgecache.rules.invalidation import tags_of
 from edgecache.rules.parts import Part, continues, part_received
 from edgecache.rules.revalidation import refreshed
+from edgecache.rules.routing import Route
 from edgecache.rules.storing import refusal_to_store, storable_fields
 from edgecache.rules.variants import Selected, selected_by
 from edgecache.store.entry import Entry
@@ -71,7 +72,8 @@ class Receiving:
                 self._flights.close(errand.flight_key, flight)
             if body is not None:
                 tags = tags_of(head.fields, errand.route.distribution)
-                self._keep(_entry(errand.key, replace(arriving, head=head), body, selected, tags))
+                entry = _entry(errand.key, replace(arriving, head=head), body, selected, tags)
+                self._keep(entry, errand.route)
 
         fill = Fill(head, arriving.body, self._world.object_bytes_max, on_end)
         fill.asked, fill.mark = errand.request.fields, arriving.mark
@@ -83,12 +85,13 @@ class Receiving:
         fill.start(self._world.spawn)
         return outcome, Landing(Ending.FILLING, fill)
 
-    def _keep(self, entry: Entry) -> None:
+    def _keep(self, entry: Entry, route: Route) -> None:
         for other in self._store.variants(entry.key):
             if entry.part is not None and other.selected == entry.selected:
                 if other.part is None:
                     return  # the whole is worth more than a part
                 entry = _joined(other, entry)
+        entry.assessment(route)  # so that the store knows when it expires
         if self._store.put(entry):
             self._world.counters.stored += 1
 

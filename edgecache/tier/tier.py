@@ -175,7 +175,6 @@ class Tier:
 
     def serve(self, found: Found, request: Request, now: float) -> Outcome:
         """The outcome of a found entry; starts its refresh where one is due."""
-        found.entry.used = True
         if found.refresh is not None:
             self.refresh(found.refresh)
         return from_entry(found, request, now, Result.HIT, hit_trace(found))

@@ -92,16 +92,15 @@ def test_a_stranger_is_served_and_the_origin_never_sees_it(
 
 
 def test_a_look_makes_nothing_more_recent() -> None:
-    entries = [Entry(key, answer(200), b"x" * 100) for key in (b"1", b"2", b"3")]
-    size = entries[0].size_bytes
-    store = MemoryStore(2 * size)
-    store.put(entries[0])
-    store.put(entries[1])
-    assert store.peek(b"1") == (entries[0],)
-    assert store.peek(b"9") == ()
-    store.put(entries[2])
-    assert not store.has(b"1"), "the look counted as a use"
-    assert store.has(b"2")
+    entries = [Entry(b"%02d" % number, answer(200), b"x" * 100) for number in range(41)]
+    store = MemoryStore(40 * entries[0].size_bytes)
+    for each in entries[:40]:
+        store.put(each)
+    assert store.peek(b"00") == (entries[0],)
+    assert store.peek(b"99") == ()
+    store.put(entries[40])
+    assert not store.has(b"00"), "the look counted as a use"
+    assert store.has(b"01")
 
 
 def test_the_front_of_peers_explains_what_an_edge_would_ask(play: Play) -> None:

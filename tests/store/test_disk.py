@@ -8,6 +8,7 @@ import pytest
 
 from edgecache.http.message import Response
 from edgecache.store.disk_index import DiskIndex
+from edgecache.store.entry import Entry
 from edgecache.store.files import RealFiles
 from edgecache.store.record import PIECE_BYTES
 from edgecache.store.shelf import DiskBudget, Shelf
@@ -52,8 +53,8 @@ def test_a_new_head_on_the_same_body_writes_no_body(tmp_path: Path) -> None:
     put(stage, entry(size=FILED))
     files = set(faults.unsynced)
     faults.unsynced.clear()
-    again = entry(size=FILED)
-    again.head = Response(200, b"OK", ((b"etag", b'"1"'), (b"age", b"0")), 9.0, 9.5)
+    head = Response(200, b"OK", ((b"etag", b'"1"'), (b"age", b"0")), 9.0, 9.5)
+    again = Entry(KEY, head, entry(size=FILED).body)
     put(stage, again)
     assert files
     assert not faults.unsynced

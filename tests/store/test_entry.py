@@ -27,7 +27,7 @@ def test_an_assessment_is_made_once_for_a_route() -> None:
 
 def test_it_is_dead_and_unused_until_a_store_says_otherwise() -> None:
     entry = Entry(b"k", answer(200), b"")
-    assert (entry.alive, entry.used, entry.part, entry.selected) == (False, False, None, ())
+    assert (entry.alive, entry.uses, entry.part, entry.selected) == (False, 0, None, ())
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,18 @@ def test_its_size_counts_everything_that_is_kept(more: Entry, grows_by: int) -> 
     bare = Entry(b"k", answer(200), b"")
     assert bare.size_bytes >= ENTRY_OVERHEAD_BYTES
     assert more.size_bytes >= bare.size_bytes + grows_by
+
+
+def test_what_it_has_concluded_can_be_forgotten_and_its_facts_stay() -> None:
+    head, route = answer(200, "cache-control: max-age=60"), rfc_site()
+    entry = Entry(b"k", head, b"body")
+    found = entry.assessment(route)
+    assert entry.expires_at == head.received_at + 60
+    entry.answer = "for the wire"
+    entry.cool()
+    assert entry.answer is None
+    assert not entry.unpacked
+    assert entry.head == head
+    assert entry.assessment(route) == found
+    entry.warm_up()
+    assert entry.unpacked

@@ -1,28 +1,37 @@
-"""The memory store: against a dictionary, within its budget, the least recently used out first."""
+"""The memory store: against a dictionary, within its budget, in the order that was promised."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from edgecache.rules.variants import Selected, answers
 from edgecache.store.entry import Entry
+from edgecache.store.eviction import LEAVING_FIRST, TRIAL_SHARE, Leaving
 from edgecache.store.memory import VARIANTS_MAX, MemoryStore
-from tests.rules.pieces import answer, lines
+from tests.rules.pieces import NOW, answer, lines, rfc_site
 
 BARE = Entry(b"a", answer(200), b"").size_bytes
-BUDGET = 13 * BARE  # all variants of one key at their biggest, but not all keys
-KEYS = st.sampled_from([b"a", b"b", b"c", b"d"])
-LANGUAGES = [None, "de", "en", "fr"]
+BUDGET = 40 * BARE
+KEYS = st.sampled_from([b"%d" % number for number in range(12)])
+LANGUAGES = st.sampled_from([None, "de", "en", *(f"l{number}" for number in range(VARIANTS_MAX))])
+WARM_MAX = 5
 
 
 def entry(key: bytes = b"a", more_bytes: int = 0, language: str | None = None) -> Entry:
-    """An entry of BARE and `more_bytes`; for one language, or for every request."""
+    """An entry of about BARE and `more_bytes`; for one language, or for every request."""
     return Entry(key, answer(200), b"x" * more_bytes, selected(language))
+
+
+def expiring(key: bytes, ttl_s: int) -> Entry:
+    """An entry that is assessed as what a tier stores, and received at NOW."""
+    made = Entry(key, answer(200, f"cache-control: max-age={ttl_s}"), b"")
+    made.assessment(rfc_site())
+    return made
 
 
 def selected(language: str | None) -> Selected:
@@ -34,48 +43,60 @@ def asking(language: str | None) -> Any:
 
 
 class Model(RuleBasedStateMachine):
-    """A store beside a dictionary of lists. The store may forget keys, and nothing else."""
+    """A store beside a dictionary of lists. The store may forget, to make room, and only then."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.store = MemoryStore(BUDGET)
+        self.store = MemoryStore(BUDGET, warm_max=WARM_MAX)
         self.model: dict[bytes, list[Entry]] = {}
         self.dead: list[Entry] = []
+        self.made = 0
+        self.now = NOW
 
     @rule(
         key=KEYS,
-        more=st.integers(0, 2 * BARE) | st.just(BUDGET),
-        language=st.sampled_from(LANGUAGES),
+        more=st.integers(0, 2 * BARE) | st.integers(0, 9 * BARE) | st.just(BUDGET),
+        language=LANGUAGES,
     )
     def put(self, key: bytes, more: int, language: str | None) -> None:
-        new = entry(key, more, language)
-        former = self.model.pop(key, [])
-        kept = [new, *(old for old in former if old.selected != new.selected)][:VARIANTS_MAX]
-        fits = new.size_bytes <= BUDGET
-        others = sum(each.size_bytes for each in self.alive())
-        assert self.store.put(new) is fits
-        self.dead += former
-        if fits:
-            self.model[key] = kept
-            self.dead = [old for old in self.dead if old not in kept]
-        if not former and fits and others + new.size_bytes <= BUDGET:
-            assert all(each.alive for each in self.alive()), "forgotten without need"
-        self.forget_what_was_evicted(but=key if fits else None)
+        self.keep(entry(key, more, language))
 
-    def forget_what_was_evicted(self, but: bytes | None) -> None:
-        for key in [key for key in self.model if not self.store.has(key)]:
-            assert key != but, "what was just put is gone"
-            self.dead += self.model.pop(key)
+    @rule(key=KEYS, ttl_s=st.integers(0, 300))
+    def put_what_expires(self, key: bytes, ttl_s: int) -> None:
+        self.keep(expiring(key, ttl_s))
 
-    @rule(key=KEYS, language=st.sampled_from(LANGUAGES))
+    def keep(self, new: Entry) -> None:
+        self.made += 1
+        taken = self.store.size_bytes
+        former = self.model.pop(new.key, [])
+        same = [old for old in former if old.selected == new.selected]
+        others = [old for old in former if old.selected != new.selected]
+        roomy = taken + new.size_bytes <= BUDGET
+        kept = self.store.put(new)
+        if kept:
+            self.model[new.key] = [new, *others][:VARIANTS_MAX]
+        else:
+            tried = new.size_bytes > BUDGET * TRIAL_SHARE and not same and not roomy
+            assert tried or new.size_bytes > BUDGET
+            self.model[new.key] = others
+        self.dead += same + others[VARIANTS_MAX - 1 :] * kept + [new] * (not kept)
+        if not roomy and kept:
+            self.forget_what_made_room(new)
+
+    def forget_what_made_room(self, new: Entry) -> None:
+        gone = [each for each in self.alive() if not each.alive]
+        assert new not in gone, "what was just put is gone"
+        for each in gone:
+            self.model[each.key].remove(each)
+        self.dead += gone
+
+    @rule(key=KEYS, language=LANGUAGES)
     def get(self, key: bytes, language: str | None) -> None:
         asked = asking(language)
         fitting = [each for each in self.model.get(key, []) if answers(each.selected, asked)]
-        assert self.store.get(key, asked) is (fitting[0] if fitting else None)
-
-    @rule(key=KEYS)
-    def variants(self, key: bytes) -> None:
-        assert self.store.variants(key) == tuple(self.model.get(key, ()))
+        found = self.store.get(key, asked)
+        assert found is (fitting[0] if fitting else None)
+        assert found is None or found.unpacked is not None
 
     @rule(key=KEYS)
     def remove(self, key: bytes) -> None:
@@ -83,9 +104,19 @@ class Model(RuleBasedStateMachine):
         assert self.store.remove(key) == len(gone)
         self.dead += gone
 
+    @rule(key=KEYS, why=st.sampled_from(LEAVING_FIRST))
+    def leave_first(self, key: bytes, why: Leaving) -> None:
+        for each in [*self.model.get(key, []), *self.dead[-1:]]:
+            self.store.leave_first(each, why)
+
     @rule(keys=st.sets(KEYS))
     def touch(self, keys: set[bytes]) -> None:
         self.store.touch(keys)
+
+    @rule(later_s=st.floats(0, 100))
+    def tick(self, later_s: float) -> None:
+        self.now += later_s
+        self.store.tick(self.now)
 
     def alive(self) -> list[Entry]:
         return [each for entries in self.model.values() for each in entries]
@@ -93,65 +124,139 @@ class Model(RuleBasedStateMachine):
     @invariant()
     def it_holds_what_the_dictionary_holds(self) -> None:
         self.store.check()
-        assert {id(each) for each in self.store} == {id(each) for each in self.alive()}
-        assert len(self.store) == len(self.model)
-        assert self.store.size_bytes == sum(each.size_bytes for each in self.alive()) <= BUDGET
-        assert all(each.alive for each in self.alive())
+        for key, entries in self.model.items():
+            assert self.store.variants(key) == tuple(entries)
+            assert self.store.has(key) is bool(entries)
+        alive = self.alive()
+        assert {id(each) for each in self.store} == {id(each) for each in alive}
+        assert len(self.store) == sum(bool(entries) for entries in self.model.values())
+        assert self.store.size_bytes == sum(each.size_bytes for each in alive) <= BUDGET
         assert not any(each.alive for each in self.dead)
+        assert sum(self.store.left.values()) <= self.made, "something left twice"
 
 
-Model.TestCase.settings = settings(deadline=None, max_examples=60, stateful_step_count=25)
+Model.TestCase.settings = settings(deadline=None, max_examples=60, stateful_step_count=40)
 TestModel = Model.TestCase
 
 
-@given(st.lists(st.tuples(st.booleans(), st.sampled_from(list(b"abcdefgh"))), max_size=40))
-def test_the_least_recently_used_goes_first(steps: list[tuple[bool, int]]) -> None:
-    store, order = MemoryStore(4 * BARE), list[bytes]()
-    for puts, letter in steps:
-        key = bytes([letter])
-        if puts and key not in order:
-            store.put(entry(key))
-            order = [*order, key][-4:]
-        elif not puts:
-            assert (store.get(key, ()) is not None) is (key in order)
-            order = [*(other for other in order if other != key), *([key] if key in order else [])]
-        assert all(store.has(key) for key in order)
-        assert len(store) == len(order)
-
-
 def full() -> MemoryStore:
-    """a, b, c, d in the order of their use, and no room."""
-    store = MemoryStore(4 * BARE)
-    for key in (b"b", b"a", b"c", b"d"):
-        store.put(entry(key))
-    store.get(b"b", ())
-    for key in (b"c", b"d"):
-        store.get(key, ())
+    """`0` to `39`, and no room."""
+    store = MemoryStore(40 * BARE + 39)
+    for number in range(40):
+        store.put(entry(b"%d" % number))
     return store
+
+
+def hits(store: MemoryStore, *keys: bytes) -> None:
+    for key in keys:
+        assert store.get(key, ()) is not None
+
+
+def test_what_was_never_used_leaves_first_and_the_oldest_of_it_before() -> None:
+    store = full()
+    hits(store, b"0", b"2")
+    store.put(entry(b"new"))
+    assert [store.has(key) for key in (b"0", b"1", b"2", b"3")] == [True, False, True, True]
+    assert (store.evicted, store.left) == (1, {Leaving.SIZE: 1})
+
+
+def test_what_comes_once_never_drives_out_what_was_used() -> None:
+    store = full()
+    used = [b"%d" % number for number in range(0, 40, 2)]
+    hits(store, *used)
+    for number in range(400):
+        assert store.put(entry(b"once-%d" % number))
+    assert all(store.has(key) for key in used)
+
+
+def test_who_comes_back_after_a_trial_stays_longer() -> None:
+    store = full()
+    store.put(entry(b"new"))
+    assert not store.has(b"0")
+    store.put(entry(b"0"))
+    for number in range(100):
+        store.put(entry(b"once-%d" % number))
+    assert store.has(b"0")
 
 
 def test_touched_is_used() -> None:
     store = full()
-    store.touch({b"a", b"not there"})
-    store.put(entry(b"e"))
-    assert store.has(b"a")
-    assert not store.has(b"b")
-    assert store.evicted == 1
+    store.touch({b"0", b"not there"})
+    store.put(entry(b"new"))
+    assert store.has(b"0")
+    assert not store.has(b"1")
 
 
-def test_asking_whether_it_is_there_is_not_use() -> None:
+@pytest.mark.parametrize(
+    "look",
+    [
+        MemoryStore.check,
+        list,
+        lambda store: store.has(b"0"),
+        lambda store: store.peek(b"0"),
+        lambda store: store.variants(b"0"),
+    ],
+    ids=["check", "walk", "has", "peek", "variants"],
+)
+def test_a_look_is_not_use(look: Any) -> None:
     store = full()
-    assert store.has(b"a")
-    store.put(entry(b"e"))
-    assert not store.has(b"a")
+    look(store)
+    store.put(entry(b"new"))
+    assert not store.has(b"0")
 
 
-@pytest.mark.parametrize("walk", [MemoryStore.check, list])
-def test_a_walk_through_the_store_is_not_use(walk: Any) -> None:
+@pytest.mark.parametrize("why", LEAVING_FIRST)
+def test_what_is_of_no_more_use_leaves_before_anything_else(why: Leaving) -> None:
     store = full()
-    walk(store)
-    store.put(entry(b"e"))
-    assert not store.has(b"a")
+    hits(store, b"30")
+    for found in store.peek(b"30"):
+        store.leave_first(found, why)
+    assert store.has(b"30"), "it is only the first to leave when room is needed"
+    store.put(entry(b"new"))
+    assert not store.has(b"30")
+    assert store.left == {why: 1}
+
+
+def test_what_has_expired_leaves_before_what_has_not() -> None:
+    store = MemoryStore(10 * BARE)
+    for number, ttl_s in enumerate((900, 60, 900)):
+        store.put(expiring(b"%d" % number, ttl_s))
+    store.put(entry(b"big", BUDGET - 33 * BARE - store.size_bytes))
+    store.tick(NOW + 59)
+    store.tick(NOW + 77)
+    hits(store, b"1")
+    store.put(entry(b"new", 2 * BARE))
+    store.put(entry(b"new", 2 * BARE))
+    assert not store.has(b"1")
+    assert store.left[Leaving.EXPIRED] == 1
+    assert store.has(b"0")
+
+
+def test_what_was_renewed_has_its_new_time_to_expire() -> None:
+    store = MemoryStore(BUDGET)
+    store.put(expiring(b"1", 60))
+    store.put(expiring(b"1", 900))
+    store.tick(NOW + 100)
+    store.put(entry(b"2", 37 * BARE))
+    store.put(entry(b"3"))
+    assert store.left == {Leaving.REPLACED: 1, Leaving.SIZE: 1}
+
+
+def test_the_calendar_is_bounded_by_what_is_stored() -> None:
+    store = MemoryStore(BUDGET)
+    for _ in range(5_000):
+        store.put(expiring(b"1", 900))
+        store.tick(NOW)
+    assert len(store._calendar) < 2_000
+
+
+def test_what_is_big_is_tried_only_while_there_is_room() -> None:
+    store = full()
+    assert not store.put(entry(b"big", 4 * BARE))
+    assert store.evicted == 0
+    assert store.put(entry(b"big", 4 * BARE)), "asked for again"
+    assert store.has(b"big")
+    assert MemoryStore(BUDGET).put(entry(b"big", 20 * BARE))
 
 
 def test_a_replacement_that_fits_evicts_nobody() -> None:
@@ -161,16 +266,7 @@ def test_a_replacement_that_fits_evicts_nobody() -> None:
     assert store.put(entry(b"a", BARE + 1))
     assert store.has(b"b")
     assert store.evicted == 0
-
-
-def test_variants_that_do_not_fit_together_lose_the_oldest() -> None:
-    store = MemoryStore(5 * BARE)
-    assert store.put(entry(b"a", BARE, "de"))
-    assert store.put(entry(b"a", BARE, "en"))
-    assert store.put(entry(b"a", BARE, "fr"))
-    assert store.get(b"a", asking("de")) is None
-    assert store.get(b"a", asking("en")) is not None
-    assert store.get(b"a", asking("fr")) is not None
+    assert store.left == {Leaving.REPLACED: 1}
 
 
 def test_what_is_too_big_is_refused_and_what_it_replaces_is_gone() -> None:
@@ -191,6 +287,7 @@ def test_variants_are_bounded_and_the_newest_stay() -> None:
         assert store.put(each)
     assert store.variants(b"a") == tuple(reversed(made[3:]))
     assert [each.alive for each in made] == [False] * 3 + [True] * VARIANTS_MAX
+    assert store.left == {Leaving.VARIANTS: 3}
     store.check()
 
 
@@ -213,3 +310,17 @@ def test_the_same_entry_put_again_stays() -> None:
     assert store.put(one)
     assert store.variants(b"a") == (one,)
     store.check()
+
+
+def test_conclusions_are_kept_for_so_many_entries_and_facts_for_all() -> None:
+    store = MemoryStore(BUDGET, warm_max=2)
+    made = [entry(key) for key in (b"1", b"2", b"3")]
+    for each in made:
+        each.answer = "for the wire"
+        store.put(each)
+    assert [each.answer for each in made] == [None, "for the wire", "for the wire"]
+    assert made[0].head == made[1].head
+    assert made[0].unpacked is None
+    hits(store, b"1")
+    assert made[0].unpacked is not None
+    assert made[1].unpacked is None

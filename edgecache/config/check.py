@@ -18,6 +18,7 @@ LOCATIONS_MAX = 64
 
 _LOCATION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}")  # stands in X-Amz-Cf-Pop and files
 _BRAND = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")  # a token: it stands in Via
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")  # S3: "Bucket naming rules"
 _ALIAS = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9])?|\*|\[[0-9a-f:.]+\]")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -30,6 +31,8 @@ def check(config: Config, problems: Problems) -> None:
         problems.add("state_dir", f"{quoted(config.state_dir)} is not a path")
     if config.bucket and (not config.bucket.folder or "\0" in config.bucket.folder):
         problems.add("bucket.folder", f"{quoted(config.bucket.folder)} is not a path")
+    if config.bucket and not _BUCKET_NAME.fullmatch(config.bucket.name):
+        problems.add("bucket.name", f"{quoted(config.bucket.name)} is not the name of a bucket")
     _check_locations(config, problems)
     _check_addresses(config, problems)
     _check_names(config, problems)

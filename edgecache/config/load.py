@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from edgecache.config.check import check
 from edgecache.config.decode import Decoder
 from edgecache.config.key_files import with_pems
-from edgecache.config.model import Config, Distribution, Origin
+from edgecache.config.model import Bucket, Config, Distribution, Origin
 from edgecache.config.named import Names
 from edgecache.config.problems import ConfigError, Problem, Problems
 
@@ -96,12 +96,15 @@ def _anchored(config: Config, folder: Path) -> Config:
             ),
         )
 
+    def bucket_at(bucket: Bucket) -> Bucket:
+        return replace(bucket, folder=at(bucket.folder), policy_file=at(bucket.policy_file))
+
     bucket = config.bucket
     return replace(
         config,
         state_dir=at(config.state_dir),
         geo_database=at(config.geo_database),
         asn_database=at(config.asn_database),
-        bucket=replace(bucket, folder=at(bucket.folder)) if bucket else None,
+        bucket=bucket_at(bucket) if bucket else None,
         distributions=tuple(map(distribution_at, config.distributions)),
     )

@@ -12,6 +12,7 @@ import msgspec
 from edgecache.config.model import (
     KIB,
     MIB,
+    Bucket,
     CachePolicy,
     Limits,
     Location,
@@ -62,6 +63,7 @@ _PLACES: dict[type[Model], str] = {
     Origin: "distributions[].origins[]",
     OriginGroup: "distributions[].origin_groups[]",
     CachePolicy: "cache_policy",
+    Bucket: "bucket",
 }
 
 SETTINGS: tuple[Setting, ...] = (
@@ -234,6 +236,14 @@ SETTINGS: tuple[Setting, ...] = (
         1,
         65_535,
         "from one process; a client address has no more ports",
+    ),
+    Setting(
+        Bucket,
+        "versions_max",
+        "versions",
+        0,
+        1_000,
+        "of each object; S3 keeps all, and here each is a copy on this disk",
     ),
     Setting(CachePolicy, "ttl_s_min", "seconds", 0, TTL_S_MAX, "CloudFront: 100 years"),
     Setting(CachePolicy, "ttl_s_default", "seconds", 0, TTL_S_MAX, "CloudFront: 100 years"),

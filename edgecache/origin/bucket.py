@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 from anyio import to_thread
 from starlette.applications import Starlette
@@ -22,7 +23,10 @@ from edgecache.http.dates import format_date
 from edgecache.http.message import Fields, first_value
 from edgecache.http.ranges import Span, content_range, parse_range, resolve, unsatisfied
 from edgecache.origin.errors import Code, Ids, new_ids, refusal
-from edgecache.origin.folder import Folder, Found
+from edgecache.origin.folder import Folder, Found, key_of
+from edgecache.origin.gate import IDENTITY
+from edgecache.origin.policy import Action, Policy
+from edgecache.origin.versions import Versions
 
 CHUNK_BYTES = 65_536  # one read and one write; Starlette's FileResponse has the same
 
@@ -70,6 +74,7 @@ CONTENT_TYPES = {
     "zip": "application/zip",
 }
 UNKNOWN_TYPE = "binary/octet-stream"  # S3's word for an object put without a type
+_ABSENT = (Code.NO_SUCH_KEY, Code.NO_SUCH_VERSION)
 
 
 class ObjectChanged(RuntimeError):
@@ -85,25 +90,33 @@ def bucket_app(
     folder: str | Path,
     cache_control: Sequence[tuple[str, str]] = (),
     clock: Callable[[], float] = time.time,
+    versions: Versions | None = None,
+    policy: Policy | None = None,
 ) -> Starlette:
-    """Serves `folder` to everybody; put a gate before it.
+    """Serves `folder` to whom `policy` allows it, or to everybody; put a gate before it.
 
     `cache_control`: (glob over the key, value), the first that matches wins; `*` goes across
-    slashes. `clock`: epoch seconds. There is no listing and no way to write.
+    slashes. `clock`: epoch seconds. `versions` keeps what was served. There is no listing and no
+    way to write.
     """
     app = Starlette()
     # No routes: a route matches the decoded path, and an object is named by the raw one.
-    app.router.default = _Bucket(Folder(folder), cache_control, clock)
+    app.router.default = _Bucket(Folder(folder, versions), cache_control, clock, policy)
     return app
 
 
 class _Bucket:
     def __init__(
-        self, folder: Folder, rules: Sequence[tuple[str, str]], clock: Callable[[], float]
+        self,
+        folder: Folder,
+        rules: Sequence[tuple[str, str]],
+        clock: Callable[[], float],
+        policy: Policy | None,
     ) -> None:
         self._folder = folder
         self._rules = [(re.compile(fnmatch.translate(glob)), value) for glob, value in rules]
         self._clock = clock
+        self._policy = policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -113,12 +126,29 @@ class _Bucket:
         if scope["method"] not in ("GET", "HEAD"):
             await _method_not_allowed(scope["method"], ids)(scope, receive, send)
             return
-        found = await to_thread.run_sync(self._folder.open, scope["raw_path"])
+        found = await self._found(scope)
         if isinstance(found, Code):
             await refusal(found, ids)(scope, receive, send)
             return
         with found.file:
             await self._answer(scope, found, ids)(scope, receive, send)
+
+    async def _found(self, scope: Scope) -> Found | Code:
+        """The object asked for, as far as the policy lets this identity know of it."""
+        version_id = _version_id(scope["query_string"])
+        if isinstance(version_id, Code):
+            return version_id
+        key = key_of(scope["raw_path"]) or ""
+        action = Action.GET_OBJECT if version_id is None else Action.GET_OBJECT_VERSION
+        if not self._allows(scope, action, key):
+            return Code.ACCESS_DENIED
+        found = await to_thread.run_sync(self._folder.open, scope["raw_path"], version_id)
+        if found in _ABSENT and not self._allows(scope, Action.LIST_BUCKET):
+            return Code.ACCESS_DENIED  # S3: who may not list does not learn what is not there
+        return found
+
+    def _allows(self, scope: Scope, action: Action, key: str = "") -> bool:
+        return self._policy is None or self._policy.allows(scope.get(IDENTITY, ""), action, key)
 
     def _answer(self, scope: Scope, found: Found, ids: Ids) -> Response:
         """The reply by preconditions, then by range (RFC 9110 §13.2.2)."""
@@ -139,10 +169,23 @@ class _Bucket:
 
     def _headers(self, found: Found, modified: bytes, ids: Ids) -> dict[str, str]:
         headers = ids.fields | {"etag": found.etag, "last-modified": modified.decode()}
+        if found.version_id:
+            headers["x-amz-version-id"] = found.version_id
         for matches, value in self._rules:
             if matches.match(found.key):
                 return headers | {"cache-control": value}
         return headers
+
+
+def _version_id(query: bytes) -> str | Code | None:
+    """The `versionId` of a query; one that is empty or named twice is none of S3's."""
+    pairs = [part.partition(b"=") for part in query.split(b"&")]
+    found = [unquote_to_bytes(value) for name, _, value in pairs if name == b"versionId"]
+    if not found:
+        return None
+    if len(found) > 1 or not found[0]:
+        return Code.INVALID_ARGUMENT
+    return found[0].decode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)

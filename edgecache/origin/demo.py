@@ -6,12 +6,15 @@ import hashlib
 import os
 import struct
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from edgecache.config.model import MIB, Config
+from edgecache.config.origins import canonical_user_id
 from edgecache.origin.bucket import bucket_app
 from edgecache.origin.gate import Gate
+from edgecache.origin.policy import POLICY_BYTES_MAX, Policy, read_policy
+from edgecache.origin.versions import Versions
 
 VIDEO = "media/video.mp4"
 VIDEO_BYTES = 20 * MIB  # more than any buffer on its way, little enough to make at a start
@@ -22,7 +25,8 @@ def demo_app(config: Config, keys: Mapping[str, str]) -> Gate:
     """The ASGI application of the configuration's `bucket`; `keys` are the identity's.
 
     Makes the video first in a folder that wants it. ValueError for a configuration without a
-    bucket, or for keys no gate takes; OSError when the video cannot be written.
+    bucket, for keys no gate takes, or for a policy nobody understands; OSError when the video
+    cannot be written or the policy not read.
     """
     bucket = config.bucket
     if bucket is None:
@@ -33,7 +37,31 @@ def demo_app(config: Config, keys: Mapping[str, str]) -> Gate:
     rules = [*bucket.cache_control_rules.items()]
     if bucket.cache_control:
         rules.append(("*", bucket.cache_control))
-    return Gate(bucket_app(folder, rules), keys)
+    app = bucket_app(folder, rules, versions=versions_of(config), policy=policy_of(config))
+    return Gate(app, keys)
+
+
+def versions_of(config: Config) -> Versions | None:
+    """Where the versions of the bucket's objects are kept, if they are."""
+    if config.bucket is None or not config.bucket.versions_max:
+        return None
+    return Versions(Path(config.state_dir) / "versions", config.bucket.versions_max)
+
+
+def policy_of(config: Config) -> Policy | None:
+    """The bucket's policy, if it has one. OSError; PolicyError."""
+    bucket = config.bucket
+    if bucket is None or not bucket.policy_file:
+        return None
+    with open(bucket.policy_file, "rb") as file:
+        document = file.read(POLICY_BYTES_MAX + 1)
+    return read_policy(document, bucket.name, canonical_ids(config))
+
+
+def canonical_ids(config: Config) -> Callable[[str], str]:
+    """The canonical id of an identity: the one the configuration gives, else that of its id."""
+    given = {one.id: one.s3_canonical_user_id for one in config.origin_access_identities}
+    return lambda identity: given.get(identity) or canonical_user_id(identity)
 
 
 def ensure_video(folder: Path) -> Path:

@@ -22,9 +22,11 @@ class Code(StrEnum):
     """S3's error codes, as far as a read-only bucket needs them."""
 
     ACCESS_DENIED = "AccessDenied"
+    INVALID_ARGUMENT = "InvalidArgument"
     INVALID_RANGE = "InvalidRange"
     METHOD_NOT_ALLOWED = "MethodNotAllowed"
     NO_SUCH_KEY = "NoSuchKey"
+    NO_SUCH_VERSION = "NoSuchVersion"
     PRECONDITION_FAILED = "PreconditionFailed"
 
 
@@ -38,11 +40,13 @@ class Kind:
 
 KINDS = {
     Code.ACCESS_DENIED: Kind(403, "Access Denied"),
+    Code.INVALID_ARGUMENT: Kind(400, "Invalid version id specified"),
     Code.INVALID_RANGE: Kind(416, "The requested range is not satisfiable"),
     Code.METHOD_NOT_ALLOWED: Kind(
         405, "The specified method is not allowed against this resource."
     ),
     Code.NO_SUCH_KEY: Kind(404, "The specified key does not exist."),
+    Code.NO_SUCH_VERSION: Kind(404, "The specified version does not exist."),
     Code.PRECONDITION_FAILED: Kind(
         412, "At least one of the pre-conditions you specified did not hold"
     ),

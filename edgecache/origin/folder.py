@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import stat
 import threading
@@ -21,15 +22,19 @@ from pathlib import Path
 from cachetools import LRUCache
 
 from edgecache.origin.errors import Code
+from edgecache.origin.versions import BeingWrittenError, Version, Versions, is_version_id
+
+logger = logging.getLogger("edgecache.origin")
 
 KEY_BYTES_MAX = 1024  # S3: "Creating object key names"
 ETAGS_MAX = 10_000  # about 3 MB; the objects of a large site
 HASH_CHUNK_BYTES = 1_048_576
+NO_VERSION = "null"  # S3: the id of what has none
 
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EISDIR}
 _DENIED = {errno.EACCES, errno.EPERM}
 
-_Version = tuple[str, int, int]  # path, size, mtime_ns
+_Mark = tuple[str, int, int]  # path, size, mtime_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class Found:
     size: int  # bytes
     modified_at: int  # epoch seconds
     etag: str  # with its quotes
+    version_id: str = ""  # empty where versions are not kept
 
     def read(self, first: int, count: int) -> bytes:
         """At most `count` bytes from `first`; empty past the end."""
@@ -70,24 +76,32 @@ def key_of(raw_path: bytes) -> str | None:
 
 
 class Folder:
-    """Finds and opens objects. Symbolic links are followed as long as they stay inside."""
+    """Finds and opens objects. Symbolic links are followed as long as they stay inside.
 
-    def __init__(self, root: str | Path) -> None:
+    With `versions` each content met is kept, and it is the kept one that is opened.
+    """
+
+    def __init__(self, root: str | Path, versions: Versions | None = None) -> None:
         self._root = os.path.realpath(root)
-        self._etags: LRUCache[_Version, str] = LRUCache(ETAGS_MAX)
-        self._etags_lock = threading.Lock()
+        self._versions = versions
+        self._etags: LRUCache[_Mark, str] = LRUCache(ETAGS_MAX)
+        self._met: LRUCache[_Mark, Version] = LRUCache(ETAGS_MAX)
+        self._remembering = threading.Lock()
         self._hashing = threading.Lock()  # a hundred asking for one new object read it once
 
-    def open(self, raw_path: bytes) -> Found | Code:
+    def open(self, raw_path: bytes, version_id: str | None = None) -> Found | Code:
         """The object at a path as it stood on the wire, without the query; or why not.
 
-        OSError for troubles of our own, such as too many open files.
+        With a `version_id` that version of it, though the file be gone. OSError for troubles of our
+        own, such as too many open files.
         """
         key = key_of(raw_path)
         if key is None:
             return Code.NO_SUCH_KEY
         if not key:
             return Code.ACCESS_DENIED  # asking for the bucket would list it
+        if version_id is not None and version_id != NO_VERSION:
+            return self._opened_version(key, version_id)
         path = os.path.realpath(os.path.join(self._root, key))
         if not path.startswith(self._root.rstrip("/") + "/"):
             return Code.ACCESS_DENIED
@@ -100,6 +114,13 @@ class Folder:
                 return Code.ACCESS_DENIED
             raise
 
+    def _opened_version(self, key: str, version_id: str) -> Found | Code:
+        if not is_version_id(version_id):
+            return Code.INVALID_ARGUMENT
+        version = self._versions.named(key, version_id) if self._versions else None
+        found = _opened_copy(key, version) if version else None
+        return found or Code.NO_SUCH_VERSION
+
     def _opened(self, key: str, path: str) -> Found | Code:
         # O_NONBLOCK: opening a pipe would wait for its writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -108,27 +129,77 @@ class Folder:
             if not stat.S_ISREG(facts.st_mode):
                 file.close()
                 return Code.NO_SUCH_KEY
-            etag = self._etag(descriptor, (path, facts.st_size, facts.st_mtime_ns))
+            mark = (path, facts.st_size, facts.st_mtime_ns)
+            kept = self._opened_kept(key, descriptor, mark)
+            if kept is not None:
+                file.close()
+                return kept
+            etag = self._etag(descriptor, mark)
             return Found(key, file, facts.st_size, facts.st_mtime_ns // 1_000_000_000, etag)
 
-    def _etag(self, descriptor: int, version: _Version) -> str:
-        found = self._remembered(version)
+    def _opened_kept(self, key: str, descriptor: int, mark: _Mark) -> Found | None:
+        """The version that the file is; None where versions are not kept, or this one cannot be.
+
+        An object is served all the same when there is no room for a copy of it.
+        """
+        if self._versions is None:
+            return None
+        try:
+            version = self._met_version(key, descriptor, mark)
+            found = _opened_copy(key, version)
+            if found is None:  # taken away behind our back
+                with self._remembering:
+                    self._met.pop(mark, None)
+                found = _opened_copy(key, self._met_version(key, descriptor, mark))
+        except BeingWrittenError:
+            return None
+        except OSError as error:
+            logger.error("%s: no version is kept: %s", key, error)
+            return None
+        return found
+
+    def _met_version(self, key: str, descriptor: int, mark: _Mark) -> Version:
+        assert self._versions is not None
+        with self._remembering:
+            version = self._met.get(mark)
+        if version is not None:
+            return version
+        with self._hashing:
+            version = self._versions.met(key, descriptor)
+            facts = os.fstat(descriptor)
+            if (facts.st_size, facts.st_mtime_ns) == mark[1:]:
+                with self._remembering:
+                    self._met[mark] = version
+            return version
+
+    def _etag(self, descriptor: int, mark: _Mark) -> str:
+        found = self._remembered(mark)
         if found is not None:
             return found
         with self._hashing:
-            found = self._remembered(version)
+            found = self._remembered(mark)
             if found is not None:
                 return found
-            etag = f'"{_md5(descriptor, version[1])}"'
+            etag = f'"{_md5(descriptor, mark[1])}"'
             facts = os.fstat(descriptor)
-            if (facts.st_size, facts.st_mtime_ns) == version[1:]:
-                with self._etags_lock:
-                    self._etags[version] = etag
+            if (facts.st_size, facts.st_mtime_ns) == mark[1:]:
+                with self._remembering:
+                    self._etags[mark] = etag
             return etag
 
-    def _remembered(self, version: _Version) -> str | None:
-        with self._etags_lock:
-            return self._etags.get(version)
+    def _remembered(self, mark: _Mark) -> str | None:
+        with self._remembering:
+            return self._etags.get(mark)
+
+
+def _opened_copy(key: str, version: Version) -> Found | None:
+    """A kept version, open for reading; None when it is not there any more."""
+    try:
+        file = FileIO(version.path, "rb")
+    except FileNotFoundError:
+        return None
+    size, modified_at, etag = version.size, version.modified_at, version.etag
+    return Found(key, file, size, modified_at, etag, version.id)
 
 
 @contextmanager

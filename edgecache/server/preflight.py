@@ -16,6 +16,7 @@ from pathlib import Path
 from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
 from edgecache.config.model import Config, Location, Origin, ViewerCertificate
 from edgecache.config.secrets import SecretsError, load_secrets, secrets_path
+from edgecache.origin.demo import policy_of
 from edgecache.server.geo import unreadable
 from edgecache.server.own_secrets import missing_key_pairs, missing_values
 
@@ -70,6 +71,13 @@ def missing(config: Config) -> list[str]:
     lines = []
     if config.bucket and not Path(config.bucket.folder).is_dir():
         lines.append(f"bucket.folder: no such folder: {config.bucket.folder}")
+    try:
+        policy_of(config)
+    except (OSError, ValueError) as error:
+        problem = reason(error) if isinstance(error, OSError) else str(error)
+        lines.append(
+            f"bucket.policy_file: {problem}: {config.bucket and config.bucket.policy_file}"
+        )
     for i, distribution in enumerate(config.distributions):
         for j, origin in enumerate(distribution.origins):
             lines += _missing_of_origin(origin, f"distributions[{i}].origins[{j}]")
@@ -79,6 +87,16 @@ def missing(config: Config) -> list[str]:
         if path and (trouble := unreadable(path)):
             lines.append(f"{name}: {trouble}: {path}")
     return lines + unusable(config.state_dir)
+
+
+def _unusable_policy(config: Config) -> str:
+    try:
+        policy_of(config)
+    except OSError as error:
+        return reason(error)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def missing_secrets(config: Config) -> list[str]:

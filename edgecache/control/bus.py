@@ -77,6 +77,7 @@ class Bus:
         self._world = world
         self._serves = serves
         self._instance = world.random_bytes(8).hex()
+        self._epoch = ""  # of the log that was told last
         self.failures = 0  # polls failed in a row: above 0, control is away
 
     async def follow(self, after: int, follower: Follower) -> None:
@@ -92,6 +93,7 @@ class Bus:
                 await self._world.pause(back_off_s(self.failures, self._world.random()))
                 continue
             self.failures = 0
+            self._epoch = page.epoch
             if not follower.begin(page) and after:
                 after = 0
                 continue
@@ -132,6 +134,7 @@ class Bus:
     async def _poll(self, after: int, low: int) -> Page | None:
         question: dict[str, Any] = {"after": after, "wait_s": WAIT_S, "low": low}
         question |= {"instance": self._instance, "serves": int(self._serves)}
+        question |= {"epoch": self._epoch}
         try:
             answer = await self._client.get(
                 "/log", params=question, headers=self._headers(), timeout=WAIT_S + ANSWER_S_MAX

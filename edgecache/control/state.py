@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 FILE_NAME = "control.sqlite"
+BEFORE = "nodes of a control before this one"  # who a new database may have forgotten
 BUSY_S_MAX = 5.0  # the sqlite3 module's default wait for another process's lock
 
 MIGRATIONS = (
@@ -30,6 +31,8 @@ MIGRATIONS = (
         "CREATE TABLE leases ("
         " name TEXT NOT NULL, instance TEXT NOT NULL, serves INTEGER NOT NULL,"
         " PRIMARY KEY (name, instance)) WITHOUT ROWID",
+        # Whoever follows a log that was lost may still have its lease: see barrier.
+        f"INSERT INTO leases VALUES ('{BEFORE}', '', 0)",
     ),
     (
         "CREATE TABLE resources ("

@@ -44,7 +44,8 @@ class Memo:
             and answer.table is table
             and now < answer.until
             and now < marks.lease_until
-            and (entry.mark == marks.last or (marks.stands(entry) and entry.stale_from is None))
+            and (entry.mark == marks.last or marks.stands(entry))
+            and entry.stale_from is None
         ):
             return remembered
         del self._by_head[head]

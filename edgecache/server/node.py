@@ -10,7 +10,7 @@ import contextlib
 import gc
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -79,6 +79,10 @@ class Node:
 
     def _start(self) -> None:
         settle_memory()
+        self.work()
+
+    def work(self) -> None:
+        """Start all that runs beside the listener, on the running loop."""
         self._keep(self._tick())
         self._keep(self._keep_log())
         self._keep(self._keep_swept())
@@ -144,7 +148,9 @@ class Node:
             if self.bus is not None and not self.listener.handing_over:
                 await self.bus.report(self._status())
         elif entry.kind == Kind.INVALIDATION:
-            self.listener.marks.apply(read_entry(entry))
+            one = read_entry(entry)
+            # Control's clock may be ahead of ours, or set: nothing becomes stale later than now.
+            self.listener.marks.apply(replace(one, at=min(one.at, self.listener.clock())))
 
     def _use(self, config: Config) -> None:
         """The routes of `config`, with this process's own secrets as they are now."""

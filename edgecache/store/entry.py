@@ -35,6 +35,7 @@ class Entry(Resident):
 
     __slots__ = (
         "_assessed",
+        "_before",
         "_packed",
         "_route",
         "alive",
@@ -75,6 +76,7 @@ class Entry(Resident):
         self.tags = tags  # by which invalidations may name it
         self.stale_from: float | None = None  # epoch seconds; of a soft invalidation
         self.stored: Stored | None = None  # where the body is while it is not in memory
+        self._before = mark  # the mark it had when a soft one made it stale
         self.alive = False  # set by the store that holds it
         self.older: Entry | None = None  # another variant under its key
         self.expires_at = 0.0  # epoch seconds, once assessed; 0: not yet
@@ -104,13 +106,20 @@ class Entry(Resident):
 
     def make_stale(self, at: float) -> None:
         """From `at` (epoch seconds) on it is as old as one whose lifetime has ended."""
-        self.stale_from = at
+        if self.stale_from is None:
+            self._before, self.stale_from = self.mark, at
+        self.stale_from = min(self.stale_from, at)
         self._assessed = self.answer = None
 
     @property
     def length(self) -> int:
         """How many bytes the body has, wherever it is."""
         return len(self.body) if self.stored is None else self.stored.length
+
+    @property
+    def told_mark(self) -> int:
+        """The mark to tell of it, so that who keeps it sees the soft invalidation it fell under."""
+        return self.mark if self.stale_from is None else self._before
 
     def warm_up(self) -> None:
         """Have its head at hand."""

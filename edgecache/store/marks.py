@@ -114,12 +114,16 @@ class Marks:
         return True
 
     def passes(self, key: bytes, mark: int, tags: tuple[bytes, ...] | None = None) -> bool:
-        """Whether what began at `mark` may be had by who asks now. `tags` None: not known yet."""
+        """Whether what began at `mark` is as good as what begins now: nothing has named it since.
+
+        `tags` None: not known yet.
+        """
         if mark == self.last:
             return True
         if not self.floor <= mark <= self.last:
             return False
-        return not self._live.hard_match(subject_of(key, tags), mark)
+        subject = subject_of(key, tags)
+        return not (self._live.hard_match(subject, mark) or self._live.soft_match(subject, mark))
 
     def named(self, entries: Iterable[Entry], items: tuple[Item, ...]) -> list[Entry]:
         """Which of the entries an invalidation with `items` would name now: a dry run."""

@@ -233,7 +233,8 @@ class Asking:
         if head_agrees(stale.head, len(stale.body), answer):
             head = refreshed(stale.head, answer)
             body, chosen = stale.body, stale.selected
-            self._store.put(Entry(errand.key, head, body, chosen, mark=stale.mark, tags=stale.tags))
+            mark, tags = stale.told_mark, stale.tags
+            self._store.put(Entry(errand.key, head, body, chosen, mark=mark, tags=tags))
         else:
             self._store.remove(errand.key)
 

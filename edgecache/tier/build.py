@@ -33,7 +33,7 @@ def from_entry(
         result=result,
         trace=trace,
         age_s=int(assessment.age(entry.head.received_at, now)),
-        mark=entry.mark,
+        mark=entry.told_mark,
     )
 
 

@@ -37,21 +37,21 @@ class Flight:
         self.mark = mark  # what it may be joined for: see store.marks
         self.attempt = attempt  # 2 when it follows one that failed
         self.landing: Landing | None = None
-        self.waiting: set[asyncio.Future[Landing]] = set()
+        self.waiting: dict[asyncio.Future[Landing], None] = {}  # in the order they came
 
     async def join(self, wait_s_max: float) -> Landing:
         """Wait for the ending, at most so many seconds."""
         if self.landing is not None:
             return self.landing
         future: asyncio.Future[Landing] = asyncio.get_running_loop().create_future()
-        self.waiting.add(future)
+        self.waiting[future] = None
         try:
             async with asyncio.timeout(wait_s_max):
                 return await future
         except TimeoutError:
             return Landing(Ending.WAITED_TOO_LONG)
         finally:
-            self.waiting.discard(future)
+            self.waiting.pop(future, None)
 
     def land(self, landing: Landing) -> None:
         """Tell everyone who waits."""

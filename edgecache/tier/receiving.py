@@ -58,7 +58,7 @@ class Receiving:
             return None
         head = refreshed(held.head, reply.head)
         body = PrefixedBody(held.body, reply.body)
-        mark = min(held.mark, reply.mark or 0)
+        mark = min(held.told_mark, reply.mark or 0)
         return self._fill(errand, flight, Arriving(head, body, None, result_of(reply), mark))
 
     def _fill(self, errand: Errand, flight: Flight | None, arriving: Arriving) -> Received:
@@ -131,7 +131,7 @@ def _joined(held: Entry, came: Entry) -> Entry:
         return came
     part = Part(held.part.first, held.part.length + came.part.length, held.part.total)
     body = held.body + came.body
-    mark, whole = min(held.mark, came.mark), None if part.whole else part
+    mark, whole = min(held.told_mark, came.mark), None if part.whole else part
     return Entry(came.key, came.head, body, came.selected, whole, mark=mark, tags=came.tags)
 
 

@@ -160,6 +160,16 @@ def test_the_log_is_followed(place: Place) -> None:
     assert place.ask("GET", "/log?after=2", place.token()).json()["entries"] == []
 
 
+def test_numbers_of_another_log_acknowledge_nothing(place: Place) -> None:
+    place.log.append("config", {"n": 1})
+    place.ask("GET", "/log?after=0&instance=i", place.token())
+    place.log.append("config", {"n": 2})
+    place.ask("GET", "/log?after=9&instance=i&epoch=lost", place.token())
+    assert "regional" in place.barrier.waiting_for(2)
+    place.ask("GET", f"/log?after=2&instance=i&epoch={place.log.epoch}", place.token())
+    assert "regional" not in place.barrier.waiting_for(2)
+
+
 def test_a_poll_is_answered_when_an_entry_comes(place: Place) -> None:
     async def play() -> httpx.Response:
         transport = httpx.ASGITransport(place.app)

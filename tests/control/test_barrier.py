@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgecache.control.barrier import DRIFT_S, LEASE_S, Barrier, Instance
-from edgecache.control.state import State
+from edgecache.control.state import BEFORE, State
 
 A, B = Instance("edge-a", "1"), Instance("edge-b", "1")
 SERVES = Instance("edge-s", "1", serves=True)
@@ -30,6 +30,7 @@ def clock() -> Clock:
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[State]:
     state = State(tmp_path)
+    Barrier(state, Clock()).remove(BEFORE)
     yield state
     state.close()
 
@@ -37,6 +38,18 @@ def state(tmp_path: Path) -> Iterator[State]:
 @pytest.fixture
 def barrier(state: State, clock: Clock) -> Barrier:
     return Barrier(state, clock)
+
+
+def test_a_new_database_waits_for_whoever_it_has_forgotten(tmp_path: Path, clock: Clock) -> None:
+    """Nodes that followed a log that was lost may still have its lease."""
+    state = State(tmp_path / "new")
+    barrier = Barrier(state, clock)
+    assert barrier.waiting_for(1) == [BEFORE]
+    clock.now += LEASE_S + DRIFT_S
+    assert barrier.applied_everywhere(1)
+    barrier.grant(A, 0)
+    assert Barrier(state, clock).waiting_for(1) == ["edge-a"]
+    state.close()
 
 
 def test_nobody_stands_in_the_way_where_nobody_is(barrier: Barrier) -> None:

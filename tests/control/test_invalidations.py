@@ -19,7 +19,7 @@ from edgecache.control.invalidations import (
     read_entry,
 )
 from edgecache.control.log import Log
-from edgecache.control.state import State
+from edgecache.control.state import BEFORE, State
 from edgecache.rules.invalidation import Kind, items_of
 from edgecache.store.marks import Invalidation
 
@@ -32,6 +32,7 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.folder, self.now, self._random = folder, 50.0, count()
         self.open()
+        self.barrier.remove(BEFORE)
 
     def open(self) -> None:
         self.state = State(self.folder)

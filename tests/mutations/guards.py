@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 RACES = "tests/plays/test_invalidation_races.py"
 LEASES = "tests/plays/test_invalidation_leases.py"
+KINDS = "tests/plays/test_invalidation_kinds.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ GUARDS = (
     Guard(
         "the memo compares the entry's mark",
         "server/memo.py",
-        "and (entry.mark == marks.last or (marks.stands(entry) and entry.stale_from is None))",
+        "and (entry.mark == marks.last or marks.stands(entry))",
         "",
         "test_2_",
     ),
@@ -153,5 +154,29 @@ GUARDS = (
         "    if False:\n        return Errand(request, route, entry.key, why,",
         "test_9c_",
         LEASES,
+    ),
+    Guard(
+        "after a soft one no flight of before is joined",
+        "store/marks.py",
+        "(self._live.hard_match(subject, mark) or self._live.soft_match(subject, mark))",
+        "self._live.hard_match(subject, mark)",
+        "test_after_a_soft_one_",
+        KINDS,
+    ),
+    Guard(
+        "what a soft one made stale is not repeated from the memo",
+        "server/memo.py",
+        "and entry.stale_from is None",
+        "",
+        "test_what_a_soft_one_made_stale_",
+        KINDS,
+    ),
+    Guard(
+        "an outer tier hears that a soft one was before",
+        "tier/build.py",
+        "mark=entry.told_mark",
+        "mark=entry.mark",
+        "test_what_the_regional_cache_serves_stale_",
+        KINDS,
     ),
 )

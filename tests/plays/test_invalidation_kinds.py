@@ -68,6 +68,47 @@ def test_a_soft_one_is_served_while_it_is_revalidated(rfc: Play) -> None:
     rfc.viewer().asks("/a").gets(200, "two", x_cache="Hit")
 
 
+def test_after_a_soft_one_nobody_joins_a_flight_of_before(play: Play) -> None:
+    play.viewer("a").asks("/a")
+    play.origin.hears("/a")
+    play.operator.invalidates("/a", soft=True)
+    play.viewer("b").asks("/a")
+    play.origin.hears("/a")
+    play.origin.answers(200, "one", cache="max-age=60")
+    play.origin.answers(200, "two", cache="max-age=60")
+    play.viewer("a").gets(200, "one")
+    play.viewer("b").gets(200, "two")
+    play.viewer("c").asks("/a").gets(200, "two", x_cache="Hit")
+
+
+def test_what_a_soft_one_made_stale_is_not_repeated_from_memory(play: Play) -> None:
+    """The sweep, or a request in other words, may have checked the entry since."""
+    has_stored(play, etag='"1"')
+    play.viewer("b").asks("/a").gets(200, "one", x_cache="Hit")
+    play.operator.invalidates("/a", soft=True)
+    for entry in list(play.edge.store):
+        play.edge.standing.sift(entry.key)
+    play.viewer("b").asks("/a")
+    play.origin.hears("/a", if_none_match='"1"')
+    play.origin.answers(200, "two", cache="max-age=60")
+    play.viewer("b").gets(200, "two")
+
+
+def test_what_the_regional_cache_serves_stale_is_stale_at_the_edge(two_tiers: Play) -> None:
+    play = two_tiers
+    has_stored(play, etag='"1"')
+    play.operator.invalidates("/a", soft=True)
+    play.viewer().asks("/a")
+    play.origin.hears("/a", if_none_match='"1"')
+    play.origin.fails()
+    play.viewer().gets(200, "one")
+    play.advance(11)  # the failure is forgotten
+    play.viewer().asks("/a")
+    play.origin.hears("/a", if_none_match='"1"')
+    play.origin.answers(200, "two", cache="max-age=60")
+    play.viewer().gets(200, "two")
+
+
 @pytest.mark.parametrize(
     ("item", "goes"),
     [

@@ -1,0 +1,138 @@
+"""The nodes of a world: put together as server.assembly does, every part of the product real."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+
+from edgecache.config.model import Config
+from edgecache.control.bus import Bus, BusWorld
+from edgecache.control.tokens import Purpose, Tokens
+from edgecache.observe.access_log import AccessLog, LogFile
+from edgecache.observe.counters import Counters
+from edgecache.rules.routing import compile_routes
+from edgecache.server.credentials import PeerCredentials
+from edgecache.server.listener import Listener
+from edgecache.server.memo import Memo
+from edgecache.server.node import Node
+from edgecache.server.protocol import Connection
+from edgecache.server.request_ids import RequestIds
+from edgecache.server.telling import Teller
+from edgecache.store.marks import Marks
+from edgecache.store.memory import MemoryStore
+from edgecache.tier.front import Front, PeerFront, ViewerFront
+from edgecache.tier.tier import Tier
+from edgecache.tier.world import TierWorld
+from edgecache.upstream.base import Upstream
+from edgecache.upstream.endpoint import Endpoint
+from edgecache.upstream.group import GroupUpstream
+from edgecache.upstream.peer import PeerUpstream
+from edgecache.upstream.pool import Pool
+from tests.simulation.clocks import Clocks
+from tests.simulation.control import KEYS, URL, ControlLine
+from tests.simulation.links import Dialer, End
+from tests.simulation.machine import Process, pause
+from tests.simulation.origin import OriginLine
+
+REGIONAL = "regional"
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What a node meets: the rest of the world."""
+
+    line: ControlLine
+    dialer: Dialer
+    origin: OriginLine
+    clocks: Clocks
+    random: Random
+
+
+class Running:
+    """One run of one node."""
+
+    def __init__(self, process: Process, config: Config, around: Surroundings) -> None:
+        self.process = process
+        self.counters = Counters()
+        self.marks = Marks(0.0)
+        self._around = around
+        self._clock = around.clocks.steady()
+        self._tokens = Tokens(KEYS, around.clocks.wall)
+        self._state = SimpleNamespace(connections=set(), tasks=set())
+        with process.running():
+            self.node = self._node(config)
+            self.node.work()
+        process.meet(lambda: None)
+
+    def accept(self, end: End) -> Connection:
+        """The protocol for a connection that has come."""
+        return self.connection()
+
+    def connection(self) -> Connection:
+        app = SimpleNamespace(listener=self.node.listener)
+        return Connection(SimpleNamespace(loaded_app=app), self._state, {}, self.process)
+
+    def _node(self, config: Config) -> Node:
+        around, process = self._around, self.process
+        inner = process.name == REGIONAL
+        origins = GroupUpstream(around.origin, self._clock, self.counters)
+        credentials = PeerCredentials(self._tokens, process.name, around.clocks.wall)
+        assert config.regional is not None
+        upstream: Upstream = origins
+        if not inner:
+            direct = origins if config.regional.when_down == "origin" else None
+            pool = Pool(around.dialer, self._clock)
+            endpoint = Endpoint(REGIONAL, 0, idle_s=60)
+            upstream = PeerUpstream(pool, endpoint, credentials.issue, direct, self.marks)
+        tier = self._tier(upstream, 64 * 1024 * 1024 if inner else config.locations[0].memory_bytes)
+        table = compile_routes(config)
+        front: Front
+        if inner:
+            front = PeerFront(tier, table, credentials.admits)
+        else:
+            front = ViewerFront(tier, table, config.brand)
+        log = AccessLog(_discard)
+        listener = Listener(
+            front,
+            config.limits,
+            self._clock,
+            RequestIds(around.random.randbytes),
+            Teller(tier.name, self.counters, log),
+            config.brand,
+            Memo(),
+        )
+        file = LogFile(Path("/nonexistent"), process.name, "0", around.clocks.wall)
+        role = REGIONAL if inner else "edge"
+        return Node(process.name, role, "", 1, listener, log, file, self._bus(config))
+
+    def _tier(self, upstream: Upstream, memory_bytes: int) -> Tier:
+        world = TierWorld(
+            self._clock, self._spawn, self.counters, 1024 * 1024, 1_000, self.marks
+        )  # fmt: skip
+        return Tier(self.process.name, MemoryStore(memory_bytes), upstream, world)
+
+    def _spawn(self, work: Any) -> asyncio.Task[None]:
+        return self.process.create_task(work)
+
+    def _bus(self, config: Config) -> Bus:
+        around, name = self._around, self.process.name
+        client = httpx.AsyncClient(transport=around.line, base_url=URL, trust_env=False)
+        world = BusWorld(self._clock, pause, around.random.random, around.random.randbytes)
+        serves = config.on_partition == "serve"
+        return Bus(
+            name, client, lambda: self._tokens.issue(Purpose.NODE, name), world, serves=serves
+        )
+
+    @property
+    def tier(self) -> Tier:
+        return self.node.listener.front.tier
+
+
+def _discard(batch: bytes) -> None:
+    pass

@@ -1,0 +1,286 @@
+"""The oracle: a barrier register. Law: it believes nothing the product says but Completed.
+
+What it holds the product to, each time:
+
+* after Completed(I) every get of a matching object returns at least the version there was when I
+  was accepted (G1-G6); after a soft I, unless the answer says that it is stale because upstream
+  failed, or while it is revalidated;
+* Completed(s) counts for every smaller number of its log (G10);
+* Completed comes within the lease and half a second, where no node serves without a lease (G7);
+* where nothing fails, what nothing named stays a hit (G9);
+* a body is of one version, and of the version its head speaks of;
+* once an edge has applied I, none of its answers is older, Completed or not: what it gives of an
+  invalidated object does not go back (G8), not over a lost lease, database or regional cache;
+* versions an edge gives never go back at all where nothing fails. Elsewhere that is not promised:
+  without an invalidation between them, two fetches of one object may overtake each other.
+
+Its cost is linear in the length of the history.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections import deque
+from dataclasses import dataclass
+from typing import NoReturn
+from zlib import crc32
+
+from edgecache.control.barrier import LEASE_S
+from edgecache.control.invalidations import Record
+from tests.simulation.machine import Machine
+from tests.simulation.objects import OBJECTS, Object
+
+COMPLETED_S_MAX = LEASE_S + 0.5
+HISTORY = 4_000
+TOLD = 60
+
+
+class Violation(AssertionError):
+    """A promise was broken: the message has the history of it."""
+
+
+@dataclass(slots=True)
+class Accepted:
+    """An invalidation that is on disk."""
+
+    epoch: str
+    seq: int
+    record: Record
+    items: tuple[tuple[str, str], ...]
+    soft: bool
+    at: float
+    versions: dict[int, int]  # of the objects it names, when it was accepted
+    completed_at: float | None = None
+
+
+class Known:
+    """What one run of an edge has applied."""
+
+    def __init__(self) -> None:
+        self.floors = [0] * len(OBJECTS)
+        self._read: dict[str, int] = {}  # of each log, how many
+
+    def hear(self, log: list[Accepted], epoch: str, number: int) -> None:
+        """It has applied all up to `number` of this log."""
+        at = self._read.get(epoch, 0)
+        while at < len(log) and log[at].seq <= number:
+            if not log[at].soft:
+                for thing, version in log[at].versions.items():
+                    self.floors[thing] = max(self.floors[thing], version)
+            at += 1
+        self._read[epoch] = at
+
+
+@dataclass(slots=True)
+class Get:
+    """One get under way, and what it may not fall below."""
+
+    thing: Object
+    edge: str
+    run: int  # of the edge's process
+    began: float
+    floor: int
+    soft_floor: int
+    own_floor: int  # of what this edge has applied
+    seen: int  # the newest version this edge has given before, of this variant
+    named: int  # how many invalidations have named the object; -1: some are under way
+    must_hit: bool
+    how: str = ""
+
+
+@dataclass(slots=True)
+class Told:
+    """What came of a get."""
+
+    status: int
+    version: int
+    cached: str  # X-Cache's first word
+    detail: str = ""  # of Cache-Status
+    whole: bool = True
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was checked."""
+
+    gets: int = 0
+    answered: int = 0
+    bound: int = 0  # gets of what a Completed invalidation had named
+    hits: int = 0
+    hits_due: int = 0  # gets that had to be hits
+    accepted: int = 0
+    completed: int = 0
+    slowest_s: float = 0.0
+    backward: int = 0  # a version older than one seen before, where that is not promised
+
+
+class Register:
+    """What was promised to whom, and the events that led to it."""
+
+    def __init__(self, machine: Machine, versions: list[int]) -> None:
+        self.tally = Tally()
+        self.broken: Violation | None = None  # the first, wherever it was raised
+        self.digest = 0  # of all that was ever noted: the same for the same seed
+        self.bounded = True  # Completed has to come in time
+        self.control_began = 0.0
+        self.troubled_until = 0.0  # so long something stale may be served for upstream's sake
+        self._machine = machine
+        self._versions = versions
+        self._floors = [0] * len(OBJECTS)
+        self._soft_floors = [0] * len(OBJECTS)
+        self._named = [0] * len(OBJECTS)
+        self._pending = [0] * len(OBJECTS)  # of those, how many are not Completed
+        self._open: dict[tuple[str, int], Accepted] = {}
+        self._log: dict[str, list[Accepted]] = {}  # of each epoch, in the order of numbers
+        self._known: dict[int, Known] = {}  # by the run of an edge
+        self._seen: dict[tuple[str, int, int, str], int] = {}
+        self._stored: dict[tuple[str, int, int, str], None] = {}
+        self._history: deque[tuple[float, int, str]] = deque(maxlen=HISTORY)
+
+    def note(self, text: str, thing: Object | None = None) -> None:
+        """One line of history, about one object or (None) about all."""
+        now = self._machine.now
+        self.digest = crc32(f"{now:.9f} {text}".encode(), self.digest)
+        self._history.append((now, -1 if thing is None else thing.number, text))
+
+    # What control does.
+
+    def accepted(self, record: Record, epoch: str) -> None:
+        """Control has it on disk, at this moment."""
+        items = tuple((str(kind), value) for kind, value in record.items)
+        named = {x.number: self._versions[x.number] for x in OBJECTS if names(items, x)}
+        now = self._machine.now
+        one = Accepted(epoch, record.seq, record, items, record.soft, now, named)
+        self._open[epoch, record.seq] = one
+        self._log.setdefault(epoch, []).append(one)
+        self.tally.accepted += 1
+        for number in named:
+            self._named[number] += 1
+            self._pending[number] += 1
+        for place in [place for place in self._stored if place[2] in named]:
+            del self._stored[place]
+        kind = "soft invalidation" if record.soft else "invalidation"
+        self.note(f"{kind} {record.seq} accepted: {' '.join(value for _, value in items)}")
+
+    def completed(self, record: Record, epoch: str) -> None:
+        """Control says so, at this moment: of this one, and thereby of all before."""
+        now = self._machine.now
+        for key, one in list(self._open.items()):
+            if key[0] != epoch or key[1] > record.seq:
+                continue
+            del self._open[key]
+            self.tally.completed += 1
+            floors = self._soft_floors if one.soft else self._floors
+            for number, version in one.versions.items():
+                self._pending[number] -= 1
+                floors[number] = max(floors[number], version)
+            self.note(f"invalidation {one.seq} Completed after {now - one.at:.3f} s")
+            if one.at > self.control_began:
+                self.tally.slowest_s = max(self.tally.slowest_s, now - one.at)
+
+    def due(self) -> list[Record]:
+        """What should be Completed by now, and has not been said to be."""
+        due_from = self._machine.now - COMPLETED_S_MAX
+        if not self.bounded or self.control_began > due_from:
+            return []
+        return [one.record for one in self._open.values() if one.at < due_from]
+
+    def control_lost(self, epoch: str) -> None:
+        """The database is gone: what was not Completed is promised no more."""
+        for key in [key for key in self._open if key[0] == epoch]:
+            del self._open[key]
+
+    @property
+    def waiting(self) -> bool:
+        return bool(self._open)
+
+    # What viewers do.
+
+    def applied(self, run: int, epoch: str, number: int) -> None:
+        """This run of an edge says that it has applied all up to `number`."""
+        known = self._known.setdefault(run, Known())
+        known.hear(self._log.get(epoch, []), epoch, number)
+
+    def begins(self, thing: Object, edge: str, run: int, variant: str, *, calm: bool) -> Get:
+        """The first byte of a get reaches an edge now."""
+        self.tally.gets += 1
+        number = thing.number
+        known = self._known.get(run)
+        return Get(
+            thing,
+            edge,
+            run,
+            self._machine.now,
+            self._floors[number],
+            self._soft_floors[number],
+            known.floors[number] if known is not None else 0,
+            self._seen.get((edge, run, number, variant), 0),
+            -1 if self._pending[number] else self._named[number],
+            calm and (edge, run, number, variant) in self._stored,
+        )
+
+    def ends(self, get: Get, told: Told, variant: str, *, monotonic: bool) -> None:
+        """The last byte of its answer has come. Violation."""
+        thing, tally, now = get.thing, self.tally, self._machine.now
+        tally.answered += 1
+        tally.hits += told.cached == "Hit"
+        tally.bound += bool(get.floor or get.soft_floor)
+        self.note(
+            f"{get.edge}.{get.run} {get.how} begun {get.began:.4f}: {told.status}"
+            f" version {told.version} {told.cached} {told.detail}".rstrip(),
+            thing,
+        )
+        if told.version < get.floor:
+            self.fail(f"version {told.version} after Completed for {get.floor}", thing)
+        if told.version < get.own_floor:
+            self.fail(f"version {told.version} after this edge applied {get.own_floor}", thing)
+        # A tier that validates does not say that the next one answered with what is stale.
+        stale = told.detail.startswith("stale")
+        stale = stale or (told.cached == "RefreshHit" and now < self.troubled_until)
+        if told.version < get.soft_floor and not stale:
+            self.fail(f"version {told.version} after soft Completed {get.soft_floor}", thing)
+        if told.version < get.seen:
+            tally.backward += 1
+            if monotonic:
+                self.fail(f"version {told.version} after {get.seen} from the same edge", thing)
+        if get.must_hit:
+            tally.hits_due += 1
+            if told.cached != "Hit":
+                self.fail(f"{told.cached}: nothing had named what was stored", thing)
+        place = (get.edge, get.run, thing.number, variant)
+        self._seen[place] = max(self._seen.get(place, 0), told.version)
+        if told.whole and thing.lasts and self._named[thing.number] == get.named:
+            self._stored[place] = None
+
+    def forget_stored(self) -> None:
+        """What was stored may be gone, or may no longer be served without asking."""
+        self._stored.clear()
+
+    def fail(self, why: str, thing: Object | None = None) -> NoReturn:
+        """A promise is broken, about `thing` if it is about one object. Violation."""
+        number = None if thing is None else thing.number
+        lines = [
+            f"{at:10.4f}  {text}"
+            for at, about, text in self._history
+            if about in (-1, number)
+        ][-TOLD:]  # fmt: skip
+        what = "" if thing is None else f"{thing.target}: "
+        broken = Violation(f"{what}{why}, at {self._machine.now:.4f}\n" + "\n".join(lines))
+        self.broken = self.broken or broken
+        raise broken
+
+
+def names(items: tuple[tuple[str, str], ...], thing: Object) -> bool:
+    """Whether any item names the object: written anew, not the product's own."""
+    for kind, value in items:
+        if kind == "tag" and value in thing.tags:
+            return True
+        if kind == "path" and value.endswith("*") and thing.target.startswith(value[:-1]):
+            return True
+        if kind == "path" and thing.target == value:
+            return True
+        if kind == "prefix" and thing.target.startswith(value):
+            return True
+        if kind == "glob" and fnmatch.fnmatchcase(thing.target, value.replace("[", "[[]")):
+            return True
+    return False

@@ -1,0 +1,346 @@
+"""A world: control, a regional cache, edges, an origin, links and viewers, all in virtual time.
+
+What can be done in it are its methods; `story` does them at random, `test_machine` as Hypothesis
+chooses. Whatever breaks a promise raises register.Violation from wherever it is noticed.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+
+from edgecache.config.model import (
+    Behavior,
+    CachePolicy,
+    Config,
+    Distribution,
+    HeaderSelection,
+    Location,
+    Origin,
+    Regional,
+    Selection,
+    Semantics,
+)
+from edgecache.control.invalidations import Record, Wanted
+from edgecache.rules.invalidation import Item
+from tests.simulation.clocks import Clocks
+from tests.simulation.control import PLACE, ControlLine, Plane
+from tests.simulation.links import Accept, Dialer, Links, Pipe
+from tests.simulation.machine import Machine, Process
+from tests.simulation.nodes import REGIONAL, Running, Surroundings
+from tests.simulation.objects import Object
+from tests.simulation.origin import PLACE as ORIGIN
+from tests.simulation.origin import ModelOrigin, OriginLine
+from tests.simulation.register import Register
+from tests.simulation.viewers import Viewer
+
+SITE = "ESIM"
+FAILURE_S = 12.0  # beyond the time failures are remembered: ErrorCachingMinTTL is 10 s
+VIEWERS_MAX = 12  # of one edge
+
+
+@dataclass
+class Scene:
+    """How a world is set up."""
+
+    semantics: Semantics = "cloudfront"
+    edges: int = 3
+    memory_bytes: int = 64 * 1024 * 1024
+    when_down: str = "origin"
+    drift: float = 0.0  # a process's clock may be off by so much of itself, either way
+    ttl_s_max: int = 31_536_000
+    serves: bool = False
+
+
+class World:
+    """All of it. `folder` is for control's database."""
+
+    def __init__(self, seed: str, scene: Scene, folder: Path) -> None:
+        self.random = Random(seed)
+        self.scene = scene
+        self.machine = Machine()
+        self.links = Links(self.machine, Random(f"{seed}:links"))
+        self.origin = ModelOrigin(self.links, Random(f"{seed}:origin"))
+        self.register = Register(self.machine, self.origin.versions)
+        self.register.bounded = not scene.serves
+        self.nodes: dict[str, Running] = {}
+        self.control: Plane | None = None
+        self.edges = [f"edge-{number}" for number in range(1, scene.edges + 1)]
+        self._folder = folder
+        self._clocks: dict[str, Clocks] = {}
+        self._runs = 0
+        self._viewers: dict[str, list[Viewer]] = {}
+        self._asked = 0
+        self._epoch = ""  # of control's log
+        self._config = config_of(scene)
+        self._processes: list[Process] = []
+        for name in (PLACE, REGIONAL, *self.edges):
+            rate = 1 + self.random.uniform(-scene.drift, scene.drift)
+            self._clocks[name] = Clocks(self.machine, rate)
+        self.start_control()
+        for name in (REGIONAL, *self.edges):
+            self.start(name)
+
+    # Time.
+
+    def pass_time(self, seconds: float) -> None:
+        """All that happens in so many seconds."""
+        if self.troubled:
+            self.register.troubled_until = self.machine.now + seconds + FAILURE_S
+        self.machine.run_until(self.machine.now + seconds)
+        if self.register.broken is not None:
+            raise self.register.broken
+        self._look_at_due()
+        if self.machine.failures:
+            self.register.fail("; ".join(self.machine.failures))
+
+    @property
+    def troubled(self) -> bool:
+        """Whether anybody may find what is upstream of it away, or slow."""
+        mood, regional = self.origin.mood, self.nodes.get(REGIONAL)
+        well = regional is not None and not regional.process.frozen and not self.links.cuts
+        return mood.sick > 0 or mood.down or mood.held or not well
+
+    def _look_at_due(self) -> None:
+        """Invalidations that have to be Completed by now are: control says so when asked."""
+        control = self.control
+        if control is None or control.process.frozen or not control.process.alive:
+            return
+        for record in self.register.due():
+            control.process.meet(control.tell, record)
+        for record in self.register.due():
+            self.register.fail(f"invalidation {record.seq} is not Completed in time")
+
+    def close(self) -> None:
+        """The end of the world."""
+        for process in self._processes:
+            process.bury()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    # Processes.
+
+    def start_control(self) -> None:
+        """Start control, on what the last one left on disk."""
+        random = Random(f"{self.random.random()}")
+        plane = Plane(self.machine, random, self.register)
+        self._epoch = plane.open(self._folder, self._config, self._clocks[PLACE])
+        self._processes.append(plane.process)
+        self.control = plane
+        self.register.control_began = self.machine.now
+        self.register.note("control starts")
+
+    def kill_control(self) -> None:
+        if self.control is not None:
+            if self.control.process.alive:
+                self.control.process.kill()
+            self.register.note("control is killed")
+            self.control = None
+            self.register.control_began = inf
+
+    def lose_database(self) -> None:
+        """Control is killed, and starts with nothing."""
+        self.kill_control()
+        shutil.rmtree(self._folder)
+        self.register.control_lost(self._epoch)
+        self.register.note("control's database is lost")
+        self.start_control()
+
+    def start(self, name: str) -> None:
+        """Start a node."""
+        process = Process(self.machine, name)
+        self._processes.append(process)
+        clocks = self._clocks[name]
+        around = Surroundings(
+            ControlLine(self.links, process, self._listening_control),
+            Dialer(self.links, process, self._listening),
+            OriginLine(self.origin, process, clocks.steady()),
+            clocks,
+            Random(f"{self.random.random()}"),
+        )
+        self._runs += 1
+        self.register.note(f"{name} starts as run {self._runs}")
+        running = Running(process, self._config, around)
+        self.nodes[name] = running
+        self._viewers[name] = [
+            Viewer(running, self.register, self._runs) for _ in range(VIEWERS_MAX)
+        ]
+        self.register.forget_stored()
+
+    def kill(self, name: str) -> None:
+        """Kill a node; all it had is gone."""
+        running = self.nodes.pop(name, None)
+        if running is None:
+            return
+        running.process.kill()
+        for viewer in self._viewers.pop(name):
+            viewer.gone()
+        self.register.note(f"{name} is killed")
+        self.register.forget_stored()
+
+    def freeze(self, name: str) -> None:
+        self.process_of(name).freeze()
+        self.register.note(f"{name} is stopped")
+        self.register.forget_stored()
+
+    def thaw(self, name: str) -> None:
+        self.thaw_process(self.process_of(name))
+
+    def thaw_process(self, process: Process) -> None:
+        if process.frozen:
+            self.register.note(f"{process.name} goes on")
+            process.thaw()
+
+    def process_of(self, name: str) -> Process:
+        if name == PLACE:
+            assert self.control is not None
+            return self.control.process
+        return self.nodes[name].process
+
+    def set_clock(self, name: str, seconds: float) -> None:
+        """Somebody sets the wall clock of a machine."""
+        self._clocks[name].set_by_s += seconds
+        self.register.note(f"{name}: the wall clock is set by {seconds:+.0f} s")
+
+    def set_clocks_right(self) -> None:
+        for clocks in self._clocks.values():
+            clocks.set_by_s = 0.0
+
+    # Links.
+
+    def cut(self, one: str, other: str, *, both: bool = True) -> None:
+        """Nothing passes from `one` to `other`, nor back if `both`."""
+        self.links.cut(one, other)
+        if both:
+            self.links.cut(other, one)
+        self.register.note(f"cut: {one} {'and' if both else 'to'} {other}")
+        self.register.forget_stored()
+
+    def heal(self) -> None:
+        """All links are whole again."""
+        for source, target in self.links.cuts:
+            self.links.heal(source, target)
+        self.register.note("all links are whole")
+
+    # The origin and the operator.
+
+    def bump(self, thing: Object) -> None:
+        """The origin has a new version."""
+        self.register.note(f"version {self.origin.bump(thing)} at the origin", thing)
+
+    def invalidate(self, items: tuple[Item, ...], *, soft: bool = False) -> None:
+        """An operator asks for one and waits until it is Completed; again, when control dies."""
+        self._asked += 1
+        Order(self, Wanted(SITE, items, f"r{self._asked}", soft)).ask()
+
+    def publish(self, ttl_s_max: int) -> None:
+        """An operator changes the cache policy."""
+        self.scene.ttl_s_max = ttl_s_max
+        self._config = config_of(self.scene)
+        self.register.note(f"ttl_s_max = {ttl_s_max}")
+        self.register.forget_stored()
+        if self.control is not None:
+            body = msgspec.json.decode(msgspec.json.encode(self._config))
+            self.control.process.meet(self.control.publish, body)
+
+    # Viewers.
+
+    def get(
+        self, edge: str, thing: Object, variant: str = "en", fields: bytes = b"", *,
+        calm: bool = False, how: str = "get",
+    ) -> bool:  # fmt: skip
+        """A viewer asks; False when nobody is free to, or the edge is gone."""
+        viewer = next((x for x in self._viewers.get(edge, ()) if not x.busy), None)
+        if viewer is None:
+            return False
+        marks = viewer.running.marks
+        self.register.applied(viewer.run, marks.epoch, marks.number(marks.last))
+        get = self.register.begins(thing, edge, viewer.run, variant, calm=calm)
+        get.how = how
+        viewer.asks(get, variant, fields, monotonic=calm)
+        return True
+
+    @property
+    def origin_name(self) -> str:
+        return ORIGIN
+
+    # Who is where.
+
+    def _listening(self, name: str) -> tuple[Process, Accept] | None:
+        running = self.nodes.get(name)
+        return None if running is None else (running.process, running.accept)
+
+    def _listening_control(self) -> Plane | None:
+        return self.control if self.control and self.control.process.alive else None
+
+    def reach_control(self, deed: Callable[[Plane], Any]) -> bool:
+        """Have control do something, over the operator's link; False when there is none."""
+        if self.control is None:
+            return False
+        plane = self.control
+        pipe = Pipe(self.links, "operator", PLACE, plane.process)
+        pipe.send(deed, plane)
+        return True
+
+
+class Order:
+    """One invalidation an operator wants, until it is Completed."""
+
+    RETRY_S = 0.5
+
+    def __init__(self, world: World, wanted: Wanted) -> None:
+        self._world = world
+        self._wanted = wanted
+        self._record: Record | None = None
+        self._plane: Plane | None = None
+        self._done = False
+
+    def ask(self) -> None:
+        """Ask the control there is; look again later whether that one still lives."""
+        world = self._world
+        if self._done:
+            return
+        if world.control is not self._plane:
+            self._plane = world.control
+            world.reach_control(self._create)
+        machine = world.machine
+        machine.at(machine.now + self.RETRY_S, None, self.ask)
+
+    def _create(self, plane: Plane) -> None:
+        plane.create(self._wanted, lambda record: self._wait(plane, record))
+
+    def _wait(self, plane: Plane, record: Record) -> None:
+        plane.wait(SITE, record.id, self._completed)
+
+    def _completed(self, record: Record) -> None:
+        self._done = True
+
+
+def config_of(scene: Scene) -> Config:
+    """One distribution that answers to site.test."""
+    queries = Selection(behavior="all")
+    policy = CachePolicy(query_strings=queries, ttl_s_max=scene.ttl_s_max)
+    if scene.semantics == "rfc9111":
+        host = HeaderSelection(behavior="whitelist", items=("Host",))
+        policy = CachePolicy(headers=host, query_strings=queries, ttl_s_max=scene.ttl_s_max)
+    site = Distribution(
+        id=SITE,
+        domain_name="dsim.cloudfront.net",
+        aliases=("site.test",),
+        origins=(Origin(id="o", domain_name="origin.test"),),
+        default_behavior=Behavior(origin="o", cache_policy=policy),
+        semantics=scene.semantics,
+        cache_tag_header="Cache-Tag",
+    )
+    return Config(
+        distributions=(site,),
+        regional=Regional(when_down=scene.when_down),  # type: ignore[arg-type]
+        locations=(Location(name="L", listen="127.0.0.1:1", memory_bytes=scene.memory_bytes),),
+        on_partition="serve" if scene.serves else "revalidate",
+    )

@@ -19,7 +19,7 @@ from edgecache.rules.viewer_headers import depends_on_viewer
 from edgecache.server.answering import Answer
 from edgecache.server.delivery import Delivery, stays
 from edgecache.server.listener import OVERDUE, SHED, Listener
-from edgecache.server.request_body import RequestBody, invitation
+from edgecache.server.request_body import BYTES_PER_S_MIN, RequestBody, invitation
 from edgecache.server.telling import NOTHING_ASKED, Asked, Told
 from edgecache.server.tls import MISDIRECTED, Session
 from edgecache.server.websocket import IDLE_S_MAX, SentBytes
@@ -56,7 +56,7 @@ class Connection(asyncio.Protocol):
         self._paused = False  # the transport's buffer is full
         self._reading = True
         self._drained: asyncio.Future[None] | None = None
-        self._unsent_bytes = 0
+        self._unsent_bytes = -1  # at the last look; -1: there was none
         self._tunneled = False
 
     # What the event loop calls.
@@ -122,7 +122,7 @@ class Connection(asyncio.Protocol):
         self.deadline = self.listener.clock() + self.listener.limits.write_idle_s_max
 
     def resume_writing(self) -> None:
-        self._paused = False
+        self._paused, self._unsent_bytes = False, -1
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
         if self._task is None and not self.closing:
@@ -144,18 +144,16 @@ class Connection(asyncio.Protocol):
         """Close a connection that is overdue."""
         if now < self.deadline:
             return
-        if self._paused:
-            unsent = self.transport.get_write_buffer_size()
-            if unsent < self._unsent_bytes:  # slow, but moving
-                self._unsent_bytes = unsent
-                self.deadline = now + self.listener.limits.write_idle_s_max
-            else:
+        if self._paused or self.transport.is_closing():
+            before, unsent = self._unsent_bytes, self.transport.get_write_buffer_size()
+            idle_s = self.listener.limits.write_idle_s_max
+            if unsent and 0 <= before < unsent + idle_s * BYTES_PER_S_MIN:
                 self.transport.abort()
+            self._unsent_bytes, self.deadline = unsent, now + idle_s
         elif self._tunneled:
             self.transport.abort()
         elif self._body is not None and not self._body.done:
-            if self._body.waiting_bytes == 0:  # else it is upstream that is slow
-                self._body.expire()
+            self.deadline = self._body.overdue(now, self.listener.limits.body_idle_s_max)
         elif self._task is None:
             if self._held:
                 self.refuse(OVERDUE, NOTHING_ASKED, now)
@@ -264,7 +262,7 @@ class Connection(asyncio.Protocol):
             return
         limits = self.listener.limits
         idle_s = IDLE_S_MAX if self._tunneled else limits.body_idle_s_max
-        self.deadline = self.listener.clock() + idle_s
+        self.deadline = body.due(self.listener.clock(), len(data), idle_s)
         bytes_max = TUNNEL_BYTES_MAX if self._tunneled else limits.buffer_bytes_max
         if body.done:
             self._body = None

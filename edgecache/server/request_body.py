@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from math import inf
 
 from edgecache.http.bad_message import BadMessage, HeadLimits
 from edgecache.http.framing import ChunkedReader, LengthReader, Reader
 from edgecache.http.message import Request, first_value
 from edgecache.http.writing import CONTINUE
 from edgecache.upstream.base import Fault, UpstreamError
+
+BYTES_PER_S_MIN = 240  # Kestrel's MinRequestBodyDataRate and MinResponseDataRate
 
 
 def invitation(request: Request, transport: asyncio.Transport) -> Callable[[], None]:
@@ -44,6 +47,7 @@ class RequestBody:
         self._on_drained = on_drained
         self._broken = False
         self._closed = False
+        self._due = 0.0  # 0: nothing has come
         self._waiter: asyncio.Future[None] | None = None
 
     @property
@@ -71,15 +75,26 @@ class RequestBody:
         rest, self._reader.rest = self._reader.rest, b""
         return rest
 
+    def due(self, now: float, count: float, idle_s: float) -> float:
+        """When it is overdue, if nothing more comes: `count` bytes have come now.
+
+        At most `idle_s` from now, and no later than a sender of BYTES_PER_S_MIN would need.
+        """
+        earned = max(self._due, now) + count / BYTES_PER_S_MIN if self._due else inf
+        self._due = min(earned, now + idle_s)
+        return self._due
+
     def abort(self) -> None:
         """It will never be whole: whoever reads it is told."""
         self._broken = True
         self._wake()
 
-    def expire(self) -> None:
-        """It took too long (RFC 9110 §15.5.9)."""
-        self.refusal_status = 408
-        self.abort()
+    def overdue(self, now: float, idle_s: float) -> float:
+        """It took too long (RFC 9110 §15.5.9), unless upstream is slow to take it; then more."""
+        if self.waiting_bytes == 0:
+            self.refusal_status = 408
+            self.abort()
+        return self.due(now, inf, idle_s)
 
     def require_sound(self) -> None:
         """UpstreamError when it is broken already: nothing of it need go up."""

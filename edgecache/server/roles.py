@@ -24,6 +24,7 @@ from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.config.secrets import load_secrets
 from edgecache.server.assembly import Assembly
+from edgecache.server.descriptors import within
 from edgecache.server.listener import Listener
 from edgecache.server.node import Node
 from edgecache.server.post import HAND_OVER
@@ -44,7 +45,7 @@ App = Callable[[MutableMapping[str, Any], Any, Any], Awaitable[None]]
 
 def run_edge(config_path: str, location: str, worker: int) -> int:
     """One worker of an edge location."""
-    config = load(config_path)
+    config = within(load(config_path))
     found = next(place for place in config.locations if place.name == location)
     node = Assembly(config, f"edge-{location}-{worker}").edge(found)
     secure = tcp_address(found.listen_tls) if found.listen_tls else None
@@ -53,7 +54,7 @@ def run_edge(config_path: str, location: str, worker: int) -> int:
 
 def run_regional(config_path: str) -> int:
     """The regional cache."""
-    config = load(config_path)
+    config = within(load(config_path))
     assert config.regional is not None
     node = Assembly(config, "regional").regional()
     return _serve_node(node, config, parse_listen(config.regional.listen, config.state_dir))
@@ -61,7 +62,7 @@ def run_regional(config_path: str) -> int:
 
 def run_serve(origin_url: str, listen: str, worker: int, semantics: str, state_dir: str) -> int:
     """One caching tier in front of any origin."""
-    config = serve_config(origin_url, listen, semantics, state_dir)
+    config = within(serve_config(origin_url, listen, semantics, state_dir))
     node = Assembly(config, f"serve-{worker}").edge(config.locations[0])
     return _serve_node(node, config, parse_listen(listen, state_dir))
 

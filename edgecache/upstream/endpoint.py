@@ -6,6 +6,7 @@ An *endpoint* is an address with what makes connections to it interchangeable.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -136,8 +137,14 @@ def _no_password() -> str:
     return ""
 
 
+# What has run out here says nothing of whom we wanted to reach.
+_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
 def connect_fault(error: BaseException) -> Fault:
     """What a failure to connect is called."""
+    if isinstance(error, OSError) and error.errno in _OURS:
+        return Fault.BUSY
     if isinstance(error, ssl.SSLError | ssl.CertificateError):
         return Fault.TLS
     if isinstance(error, socket.gaierror | UnicodeError):  # a label no DNS name may have

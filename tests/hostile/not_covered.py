@@ -26,7 +26,7 @@ NOT_COVERED: list[tuple[str, str]] = [
     ("Z01-Z06, Z09-Z17", f"faults around the processes {NOT_YET} in this harness"),
     ("S01-S24", f"{ELSEWHERE}: signed URLs and cookies, `tests/rules/`"),
     ("M01-M15", f"{ELSEWHERE}: `tests/control/`"),
-    ("X11, X13, X15, X18", f"{NOT_YET} in this harness"),
+    ("X13", f"{NOT_YET} in this harness"),
     ("O5, O7 of the oracle", f"RSS and a probe's latency during each row {NOT_YET}"),
     ("H01-H11", "HTTP/2 is not offered"),
 ]

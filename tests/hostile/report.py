@@ -12,12 +12,11 @@ from pathlib import Path
 from tests.hostile.message import Message, attempt, cuts, stage, victims
 from tests.hostile.not_covered import NOT_COVERED
 from tests.hostile.rows_cache import DECEPTION, HOPS, KEYS, POISON
-from tests.hostile.rows_exhaustion import EXHAUSTION
 from tests.hostile.rows_framing import CHUNKS, FRAMING, PIPELINED
 from tests.hostile.rows_origin import CONTENT, MISBEHAVING, RANGES
-from tests.hostile.rows_storms import STORMS
 from tests.hostile.rows_target import TARGETS
 from tests.hostile.story import perform
+from tests.hostile.trials import TRIALS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "hostile-inputs.md"
 HEAD = """# Hostile inputs and the answers they get
@@ -73,7 +72,7 @@ def _lines() -> list[tuple[str, str, str, str]]:
     ]
     found += [
         (trial.id, trial.what, *_played(partial(_both, trial.play), trial.wrong))
-        for trial in (*EXHAUSTION, *STORMS)
+        for trial in TRIALS
     ]
     return sorted(found, key=lambda line: (ORDER.index(line[0][0]), line[0]))
 

@@ -6,10 +6,10 @@ from collections import Counter
 
 from edgecache.config.model import Limits
 from tests.hostile.recorder import Responder, Script, response, told_of
-from tests.hostile.rows_exhaustion import MANY, Trial
 from tests.hostile.stage import HOST, HostilePlay
 from tests.hostile.story import asks
 from tests.hostile.strict import Seen
+from tests.hostile.trial import MANY, Trial
 from tests.world.play import Scene
 
 HEAD = b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\n"

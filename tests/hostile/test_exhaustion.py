@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.hostile.rows_exhaustion import EXHAUSTION, Trial
-from tests.hostile.rows_storms import STORMS
+from tests.hostile.trial import Trial
+from tests.hostile.trials import TRIALS
 
 
 @pytest.mark.parametrize("memo", [True, False], ids=["memo", "no-memo"])
@@ -17,7 +17,7 @@ from tests.hostile.rows_storms import STORMS
             id=trial.id,
             marks=[pytest.mark.xfail(strict=True, reason=trial.wrong)] if trial.wrong else [],
         )
-        for trial in (*EXHAUSTION, *STORMS)
+        for trial in TRIALS
     ],
 )
 def test_what_is_taken_is_bounded(trial: Trial, memo: bool) -> None:

@@ -69,6 +69,7 @@ class Play:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self.clock = FakeClock()
+        self.address = "192.0.2.1"  # of who connects next
         self.loop = FakeLoop(self.clock)
         asyncio.set_event_loop(self.loop)
         self.origin = HeldOrigin(self.clock, self.loop)
@@ -89,7 +90,7 @@ class Play:
             app = SimpleNamespace(listener=self.listener)
             state = SimpleNamespace(connections=set(), tasks=self.tasks)
             connection = Connection(SimpleNamespace(loaded_app=app), state, {}, self.loop)
-            transport = FakeTransport(("192.0.2.1", 40_000 + len(self.viewers)))
+            transport = FakeTransport((self.address, 40_000 + len(self.viewers)))
             connection.connection_made(transport)
             self.viewers[name] = Viewer(self.loop, connection, transport)
         return self.viewers[name]

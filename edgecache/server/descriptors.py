@@ -1,0 +1,41 @@
+"""File descriptors. Law: connections are refused before descriptors run out.
+
+Where they have run out a process can neither refuse politely nor open its log.
+"""
+
+from __future__ import annotations
+
+import resource
+
+from msgspec.structs import replace
+
+from edgecache.config.model import Config
+
+RESERVED = 512  # for two full pools to upstreams (`Origin.connections_max`), files and sockets
+
+
+def within(config: Config) -> Config:
+    """`config` with no more connections than this process has descriptors for."""
+    limits = config.limits
+    fitting = room(raised())
+    if fitting >= limits.connections_max:
+        return config
+    return replace(config, limits=replace(limits, connections_max=fitting))
+
+
+def room(descriptors: int) -> int:
+    """How many viewers' connections so many descriptors are enough for."""
+    return max(descriptors - RESERVED, descriptors // 2, 1)
+
+
+def raised() -> int:
+    """Raise the soft limit of this process to its hard limit; gives what it is then.
+
+    As Go's runtime does: the low soft limit is for programs that use select().
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (ValueError, OSError):
+        return soft
+    return hard

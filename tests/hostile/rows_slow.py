@@ -1,0 +1,218 @@
+"""Rows of section 14 about viewers: slow, silent, too many. Numbers are scaled down."""
+
+from __future__ import annotations
+
+from edgecache.config.model import Limits
+from tests.hostile.stage import HOST
+from tests.hostile.story import asks
+from tests.hostile.trial import MANY, Trial, answered, stage_of
+
+
+def slow_heads(memo: bool) -> str:
+    play = stage_of(memo)
+    clients = [play.client(f"s{n}") for n in range(MANY)]
+    for client in clients:
+        client.sends([b"GET / HTTP/1.1\r\n" + HOST])
+    for second in range(12):
+        play.passes(1)
+        for client in clients:
+            client.sends([b"X-%d: a\r\n" % second])
+    assert all(client.closed for client in clients)
+    assert {client.answers([b"GET"])[0].status for client in clients} == {408}
+    answered(play, "probe")
+    play.close()
+    return "408, closed after 10 s"
+
+
+def silent_connections(memo: bool) -> str:
+    play = stage_of(memo)
+    clients = [play.client(f"s{n}") for n in range(MANY)]
+    play.passes(11)
+    assert all(client.closed and not client.output for client in clients)
+    answered(play, "probe")
+    play.close()
+    return "closed after 10 s"
+
+
+def one_byte_when_idle(memo: bool) -> str:
+    play = stage_of(memo)
+    client = play.client("a")
+    client.sends([asks(b"/p")])
+    client.answers([b"GET"])
+    client.sends([b"G"])
+    play.passes(11)
+    assert client.closed
+    play.close()
+    return "closed after 10 s"
+
+
+def slow_upload(memo: bool) -> str:
+    play = stage_of(memo)
+    client = play.client("a")
+    client.sends([asks(b"/p", b"Content-Length: 100000", method=b"POST")])
+    play.passes(31)
+    assert client.closed
+    assert not play.recorder.seen
+    assert play.recorder.open == 0, "the origin's connection is still held"
+    word = str(client.answers([b"POST"])[0].status)
+    assert word == "408", word
+    play.close()
+    return "408, closed after 30 s of silence"
+
+
+def trickling_upload(memo: bool) -> str:
+    """As slowhttptest -B: never silent for long, and never done."""
+    play = stage_of(memo)
+    client = play.client("a")
+    client.sends([asks(b"/p", b"Content-Length: 4096", method=b"POST")])
+    for second in range(60):
+        if client.closed:
+            break
+        play.passes(1)
+        if second % 9 == 0:
+            client.sends([b"x"])
+    assert client.closed
+    assert play.recorder.open == 0
+    assert client.answers([b"POST"])[0].status == 408
+    play.close()
+    return f"408, closed after {second} s"
+
+
+def trickling_reader(memo: bool) -> str:
+    """As slowhttptest -X: it takes a little, again and again."""
+    play = stage_of(memo)
+    client = play.client("a")
+    viewer = play.viewers["a"]
+    viewer.transport.unsent_bytes = 100_000
+    viewer.connection.pause_writing()
+    began = play.clock.now
+    while not client.aborted and play.clock.now < began + 60:
+        viewer.transport.unsent_bytes -= 100
+        play.passes(1)
+    assert client.aborted
+    play.close()
+    return f"aborted after {play.clock.now - began:g} s"
+
+
+def steady_reader(memo: bool) -> str:
+    """Slow as a modem of 1998 is slow: it is let be."""
+    play = stage_of(memo)
+    client = play.client("a")
+    viewer = play.viewers["a"]
+    viewer.transport.unsent_bytes = 1_000_000
+    viewer.connection.pause_writing()
+    for _ in range(120):
+        viewer.transport.unsent_bytes -= 1_000
+        play.passes(1)
+    assert not client.aborted
+    viewer.transport.unsent_bytes = 0
+    viewer.connection.resume_writing()
+    play.close()
+    return "served"
+
+
+def last_bytes_not_taken(memo: bool) -> str:
+    """Closed by us, with bytes left that the viewer does not take: it does not stay for ever."""
+    play = stage_of(memo)
+    client = play.client("a")
+    client.sends([asks(b"/p", b"Connection: close")])
+    assert client.closed
+    play.viewers["a"].transport.unsent_bytes = 10_000
+    began = play.clock.now
+    while not client.aborted and play.clock.now < began + 200:
+        play.passes(1)
+    assert client.aborted
+    play.close()
+    return f"aborted after {play.clock.now - began:g} s"
+
+
+def slow_reader(memo: bool) -> str:
+    play = stage_of(memo)
+    client = play.client("a")
+    viewer = play.viewers["a"]
+    viewer.transport.unsent_bytes = 100_000
+    viewer.connection.pause_writing()
+    client.sends([asks(b"/p") * 3])
+    assert not client.output
+    play.passes(31)
+    assert client.aborted
+    play.close()
+    return "aborted after 30 s without progress"
+
+
+def idle_go_first(memo: bool) -> str:
+    play = stage_of(memo, limits=Limits(connections_max=20))
+    try:
+        for n in range(20):
+            answered(play, f"idle{n}")
+        answered(play, "late")
+    finally:
+        play.close()
+    return "an idle connection is closed for it"
+
+
+def one_address(memo: bool) -> str:
+    """The most that one may have; another address is let in all the same."""
+    play = stage_of(memo, limits=Limits(connections_per_address_max=20))
+    for n in range(20):
+        play.client(f"busy{n}").sends([b"GET / HTTP/1.1\r\n"])
+    late = play.client("late")
+    assert late.answers([b"GET"])[0].status == 503
+    assert late.closed
+    assert b"Retry-After: 1\r\n" in late.output
+    play.address = "192.0.2.2"
+    answered(play, "neighbor")
+    play.close()
+    return "503, closed; a neighbor is served"
+
+
+def shed_when_full(memo: bool) -> str:
+    """None is idle: each has begun a request."""
+    play = stage_of(memo, limits=Limits(connections_max=20))
+    for n in range(20):
+        play.client(f"busy{n}").sends([b"GET / HTTP/1.1\r\n"])
+    late = play.client("late")
+    assert late.answers([b"GET"])[0].status == 503
+    assert late.closed
+    play.close()
+    return "503, closed"
+
+
+def unread_pipeline(memo: bool) -> str:
+    play = stage_of(memo)
+    answered(play, "warmer", b"/p")
+    client = play.client("a")
+    viewer = play.viewers["a"]
+    viewer.connection.pause_writing()
+    for _ in range(MANY):
+        if not viewer.transport.reading:
+            break
+        client.sends([asks(b"/p") * 100])
+    assert not viewer.transport.reading
+    assert not client.output
+    held = len(viewer.connection._held)
+    assert held < 2 * 65_536, held
+    viewer.connection.resume_writing()
+    play.rests()
+    count = len(client.answers([]))
+    assert count == held // len(asks(b"/p"))
+    assert viewer.transport.reading
+    play.close()
+    return f"reading paused, then {count} answers"
+
+
+SLOW = [
+    Trial("X01", f"{MANY} slow heads", slow_heads),
+    Trial("X02", f"{MANY} connections that send nothing", silent_connections),
+    Trial("X03", "one byte on an idle connection", one_byte_when_idle),
+    Trial("X04", "a body that stops coming", slow_upload),
+    Trial("X04", "a body that comes at 7 bytes a minute", trickling_upload),
+    Trial("X05", "a reader that stops reading", slow_reader),
+    Trial("X05", "a reader of 100 bytes a second", trickling_reader),
+    Trial("X05", "a reader of 1,000 bytes a second", steady_reader),
+    Trial("X05", "the last 10,000 bytes are not taken", last_bytes_not_taken),
+    Trial("X06", "a newcomer when all others are idle", idle_go_first),
+    Trial("X06", "a newcomer when all others are busy", shed_when_full),
+    Trial("X06", "one address takes all it may", one_address),
+    Trial("X07", f"{100 * MANY} pipelined requests, answers unread", unread_pipeline),
+]  # fmt: skip

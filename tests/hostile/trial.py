@@ -1,0 +1,36 @@
+"""Rows that are small plays of their own, with the memo and without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edgecache.config.model import Limits
+from tests.hostile.recorder import Responder, echo
+from tests.hostile.stage import HostilePlay
+from tests.hostile.story import asks
+from tests.world.play import Scene
+
+MANY = 200  # connections or requests, where the row says thousands
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A row that is a small play of its own."""
+
+    id: str
+    what: str
+    play: Callable[[bool], str]  # with the memo or without; the answer in a word
+    wrong: str = ""
+
+
+def stage_of(memo: bool, origin: Responder = echo, limits: Limits | None = None) -> HostilePlay:
+    return HostilePlay(Scene(memo=memo, limits=limits or Limits()), origin)
+
+
+def answered(play: HostilePlay, name: str, target: bytes = b"/probe") -> None:
+    client = play.client(name)
+    client.sends([asks(target)])
+    (answered,) = client.answers([b"GET"])
+    assert answered.status == 200
+    assert answered.body.startswith(b"GET %b\n" % target)

@@ -23,8 +23,9 @@ from edgecache.rules.variants import answers
 from edgecache.rules.verdicts import MissReason
 from edgecache.store.entry import Entry
 from edgecache.tier.answer import Errand, Found, Refusal
+from edgecache.tier.deciding import decide_entry
 from edgecache.tier.front import Front, ViewerFront
-from edgecache.tier.tier import Tier, decide_entry
+from edgecache.tier.tier import Tier
 from edgecache.upstream import peer_fields
 
 

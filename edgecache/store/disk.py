@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -117,6 +117,8 @@ class DiskStore:
         entry.mark = max(marks.read(found.mark), marks.read(self.shelf.totals.checked))
         if entry.mark == UNKNOWN:
             return None
+        if entry.stored is not None:
+            entry.stored = replace(entry.stored, read=self.piece)
         self._world.counters.disk_hits += 1
         return entry
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from edgecache.http.message import Response
@@ -21,11 +22,15 @@ TAG_OVERHEAD_BYTES = 64
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Where on disk a body is: the id of its row, its length, a checksum for each piece."""
+    """Where on disk a body is: the id of its row, its length, a checksum for each piece.
+
+    `read` gives a piece, or None when it is not there any more as it was written.
+    """
 
     id: int
     length: int
     sums: tuple[int, ...]
+    read: Callable[[Stored, int], Awaitable[bytes | None]] | None = None
 
 
 class Entry(Resident):
@@ -110,6 +115,19 @@ class Entry(Resident):
             self._before, self.stale_from = self.mark, at
         self.stale_from = min(self.stale_from, at)
         self._assessed = self.answer = None
+
+    def renewed(
+        self,
+        head: Response,
+        selected: Selected,
+        *,
+        mark: int,
+        tags: tuple[bytes, ...],
+    ) -> Entry:
+        """The same body, wherever it is, under a new head."""
+        entry = Entry(self.key, head, self.body, selected, mark=mark, tags=tags)
+        entry.stored = self.stored
+        return entry
 
     @property
     def length(self) -> int:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from edgecache.http.message import Fields
 from edgecache.rules.variants import answers
 from edgecache.rules.verdicts import MissReason
+from edgecache.store.disk import DiskStore
 from edgecache.store.entry import Entry
 from edgecache.store.eviction import Leaving
+from edgecache.store.levels import Levels
 from edgecache.store.marks import Marks
 from edgecache.store.memory import MemoryStore
 
@@ -18,8 +20,9 @@ from edgecache.store.memory import MemoryStore
 class Standing:
     """A store, seen through the marks of its process."""
 
-    def __init__(self, store: MemoryStore, marks: Marks) -> None:
+    def __init__(self, store: MemoryStore, marks: Marks, disk: DiskStore | None = None) -> None:
         self._store = store
+        self._levels = Levels(store, disk)
         self._marks = marks
 
     def lookup(self, key: bytes, request_fields: Fields) -> Entry | MissReason:
@@ -58,11 +61,27 @@ class Standing:
 
     def put(self, entry: Entry) -> bool:
         """Keep `entry` unless an invalidation came while it was fetched, or it is too big."""
-        return self._marks.stands(entry) and self._store.put(entry)
+        return self._marks.stands(entry) and self._levels.put(entry)
 
     def remove(self, key: bytes) -> int:
-        """Forget every entry under `key`; how many there were."""
-        return self._store.remove(key)
+        """Forget every entry under `key`; how many there were in memory."""
+        return self._levels.remove(key)
+
+    async def find(self, key: bytes, request_fields: Fields) -> Entry | MissReason:
+        """As `lookup`, on disk; what is found there and is small is then in memory too."""
+        entry = await self._levels.find(key, request_fields)
+        if entry is None:
+            return MissReason.ABSENT
+        if not self._marks.stands(entry):
+            self._levels.remove(key)
+            return MissReason.INVALIDATED
+        self._levels.promote(entry)
+        return entry
+
+    @property
+    def has_disk(self) -> bool:
+        """Whether there is anywhere to look but memory."""
+        return self._levels.disk is not None
 
     def keys(self) -> list[bytes]:
         """Every key there is now."""

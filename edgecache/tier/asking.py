@@ -206,10 +206,10 @@ class Asking:
         kept = replace(head, fields=storable_fields(head, errand.route))
         tags = tags_of(kept.fields, errand.route.distribution)
         mark = reply.mark or 0
-        entry = Entry(errand.key, kept, stale.body, selected, mark=mark, tags=tags)
+        entry = stale.renewed(kept, selected, mark=mark, tags=tags)
         stored = self._renew(errand, entry)
         now = self._world.clock()
-        plan = plan_reply(errand.request, head, len(entry.body), now)
+        plan = plan_reply(errand.request, head, entry.length, now)
         trace = CacheStatus(why=errand.why, status=304, stored=stored)
         found = Found(entry, errand.route, plan, 0.0)
         return from_entry(found, errand.request, now, Result.REFRESH_HIT, trace)
@@ -230,11 +230,10 @@ class Asking:
         stale = errand.stale
         if stale is None or stale.part is not None or answer.status != 200:
             return
-        if head_agrees(stale.head, len(stale.body), answer):
+        if head_agrees(stale.head, stale.length, answer):
             head = refreshed(stale.head, answer)
-            body, chosen = stale.body, stale.selected
             mark, tags = stale.told_mark, stale.tags
-            self._store.put(Entry(errand.key, head, body, chosen, mark=mark, tags=tags))
+            self._store.put(stale.renewed(head, stale.selected, mark=mark, tags=tags))
         else:
             self._store.remove(errand.key)
 
@@ -250,7 +249,7 @@ class Asking:
             return None
         if not serves_on_error(stale.head, stale.assessment(route), now, cut_off=cut_off):
             return None
-        plan = plan_reply(errand.request, stale.head, len(stale.body), now)
+        plan = plan_reply(errand.request, stale.head, stale.length, now)
         trace = CacheStatus(hit=True, detail="stale-cut-off" if cut_off else "stale-if-error")
         return from_entry(Found(stale, route, plan, 0.0), errand.request, now, Result.HIT, trace)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from edgecache.http.ranges import Span
-from edgecache.upstream.base import Body
+from edgecache.store.entry import Stored
+from edgecache.store.record import PIECE_BYTES
+from edgecache.upstream.base import Body, Fault, UpstreamError
 
 
 class SlicedBody:
@@ -44,6 +46,51 @@ class SlicedBody:
 
     def close(self) -> None:
         self._body.close()
+
+
+class StoredBody:
+    """A body on disk, or a span of it, read a piece at a time."""
+
+    def __init__(self, stored: Stored, span: Span | None) -> None:
+        self._stored = stored
+        self._position = 0 if span is None else span.first
+        self._left = stored.length if span is None else span.length
+        self.length: int | None = self._left
+        self._ready = b""
+
+    async def begin(self) -> bool:
+        """Have the first bytes here; False when they are not to be had."""
+        try:
+            self._ready = await self._next()
+        except UpstreamError:
+            return False
+        return True
+
+    async def read(self) -> bytes:
+        return self._take_ready() or await self._next()
+
+    def read_nowait(self) -> bytes | None:
+        return self._take_ready() or (None if self._left else b"")
+
+    def _take_ready(self) -> bytes:
+        data, self._ready = self._ready, b""
+        return data
+
+    async def _next(self) -> bytes:
+        if not self._left:
+            return b""
+        number, skip = divmod(self._position, PIECE_BYTES)
+        assert self._stored.read is not None
+        piece = await self._stored.read(self._stored, number)
+        if piece is None:
+            raise UpstreamError(Fault.TRUNCATED, "disk")
+        data = piece[skip : skip + self._left]
+        self._position += len(data)
+        self._left -= len(data)
+        return data
+
+    def close(self) -> None:
+        self._left, self._ready = 0, b""
 
 
 class PrefixedBody:

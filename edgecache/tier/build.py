@@ -6,7 +6,7 @@ from edgecache.http.message import Fields, Request, Response, first_value, witho
 from edgecache.rules.replying import Plan, multipart, plan_reply
 from edgecache.store.entry import Entry
 from edgecache.tier.answer import CacheStatus, Errand, Found, Outcome, Result, part_of
-from edgecache.tier.bodies import SlicedBody
+from edgecache.tier.bodies import SlicedBody, StoredBody
 from edgecache.tier.fill import Fill
 from edgecache.upstream.base import Body, Reply
 
@@ -20,16 +20,24 @@ def from_entry(
     entry, plan = found.entry, found.plan
     assessment = entry.assessment(found.route)
     trace.ttl_s = int(assessment.fresh_until(entry.head.received_at) - now)
-    body, fields = part_of(entry.body, plan.span), plan.fields
-    if plan.spans:
+    body: Body | bytes | memoryview
+    fields = plan.fields
+    if entry.stored is not None:
+        plan = _single(plan)
+        body = StoredBody(entry.stored, plan.span)
+        length = entry.length if plan.span is None else plan.span.length
+    elif plan.spans:
         several = multipart(fields, plan.spans, entry.body)
-        body, fields = several.body, several.fields
+        body, fields, length = several.body, several.fields, len(several.body)
+    else:
+        body = part_of(entry.body, plan.span)
+        length = len(body)
     return Outcome(
         status=plan.status,
         reason=entry.head.reason if plan.status == entry.head.status else b"",
         fields=without(fields, COMPUTED),
         body=None if request.method == b"HEAD" or not plan.has_body else body,
-        length=_stated_length(plan, len(body)),
+        length=_stated_length(plan, length),
         result=result,
         trace=trace,
         age_s=int(assessment.age(entry.head.received_at, now)),

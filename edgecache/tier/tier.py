@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from edgecache.http.message import Request, first_value
-from edgecache.rules.bypass import bypass, collapses, keeps_cookies
-from edgecache.rules.forwarding import forwards_ranges, of_no_hop
+from edgecache.http.message import Request
+from edgecache.rules.bypass import bypass, collapses
+from edgecache.rules.forwarding import of_no_hop
 from edgecache.rules.keys import cache_key
-from edgecache.rules.parts import Part, plan_from_part, single_range
-from edgecache.rules.replying import plan_reply
-from edgecache.rules.reuse import has_validator, judge, request_directives
+from edgecache.rules.reuse import request_directives
 from edgecache.rules.routing import Route
 from edgecache.rules.variants import answers, selected_by
 from edgecache.rules.verdicts import (
-    Fetch,
     MissReason,
-    Revalidate,
-    Serve,
-    ServeStale,
-    Unsatisfiable,
-    Verdict,
 )
-from edgecache.store.entry import Entry
+from edgecache.store.disk import DiskStore
 from edgecache.store.memory import MemoryStore
 from edgecache.store.standing import Standing
 from edgecache.tier.answer import CacheStatus, Errand, Found, Outcome, Refusal, Result
 from edgecache.tier.asking import Asking
 from edgecache.tier.build import from_entry, from_fill, hit_trace
+from edgecache.tier.deciding import ONLY_IF_CACHED, decide_entry, part_to_ask, unconfirmed
+from edgecache.tier.deeper import look_deeper
 from edgecache.tier.fill import Fill
-from edgecache.tier.flight import Ending, Flight, Flights
+from edgecache.tier.flight import Ending, Flight, Flights, Landing
 from edgecache.tier.world import TierWorld
 from edgecache.upstream.base import (
     Body,
@@ -41,17 +35,25 @@ from edgecache.upstream.base import (
 )
 
 FLIGHT_S_MAX = 60.0  # two of CloudFront's default origin read timeouts
+SEEN_NOWHERE = frozenset({MissReason.ABSENT, MissReason.VARIANT, MissReason.INVALIDATED})
 JOINS_MAX = 3  # flights one request may wait for before it asks alone
-ONLY_IF_CACHED = Refusal(504, "Nothing stored answers this only-if-cached request.", "Error")
 
 
 class Tier:
     """One cache: a store in front of an upstream."""
 
-    def __init__(self, name: str, store: MemoryStore, upstream: Upstream, world: TierWorld) -> None:
+    def __init__(
+        self,
+        name: str,
+        store: MemoryStore,
+        upstream: Upstream,
+        world: TierWorld,
+        disk: DiskStore | None = None,
+    ) -> None:
         self.name = name
         self.store = store
-        self.standing = Standing(store, world.marks)
+        self.disk = disk
+        self.standing = Standing(store, world.marks, disk)
         self.flights = Flights()
         self.world = world
         self._upstream = upstream
@@ -79,7 +81,7 @@ class Tier:
             wishes = request_directives(request.fields)
             if wishes is not None and wishes.has(b"only-if-cached"):
                 return ONLY_IF_CACHED
-        return Errand(request, route, key, why, part=_part_to_ask(request, route))
+        return Errand(request, route, key, why, part=part_to_ask(request, route))
 
     async def run(
         self, errand: Errand, body: Body | None = None, on_interim: OnInterim = None
@@ -93,7 +95,7 @@ class Tier:
         if as_before is not None:
             return as_before
         if not collapses(errand.request, errand.route):
-            return await self._asking.lead(errand, None, on_interim)
+            return await self._lead(errand, None, on_interim)
         attempt = 1
         for _ in range(JOINS_MAX):
             flight = self._flight(errand)
@@ -103,12 +105,35 @@ class Tier:
                     return stored
                 mark = self._asking.mark_now(errand)
                 flight = self.flights.open(errand.flight_key, mark, attempt)
-                return await self._asking.lead(errand, flight, on_interim)
+                return await self._lead(errand, flight, on_interim)
             concluded = await self._join(flight, errand)
             if isinstance(concluded, Outcome):
                 return concluded
             errand, attempt = concluded, flight.attempt + 1
-        return await self._asking.lead(errand, None)
+        return await self._lead(errand, None)
+
+    async def _lead(
+        self, errand: Errand, flight: Flight | None, on_interim: OnInterim = None
+    ) -> Outcome:
+        """Look on disk, then ask upstream, for everyone who waits on `flight` (None: for one)."""
+        if self.disk is not None and errand.why in SEEN_NOWHERE:
+            found = await self._from_disk(errand, flight)
+            if isinstance(found, Outcome):
+                return found
+            errand = found
+        return await self._asking.lead(errand, flight, on_interim)
+
+    async def _from_disk(self, errand: Errand, flight: Flight | None) -> Outcome | Errand:
+        landing = Landing(Ending.ABANDONED)  # should the viewer leave meanwhile
+        try:
+            found = await look_deeper(self.standing, self.world, errand)
+            landing = Landing(Ending.STORED)
+        finally:
+            if flight is not None and (landing.ending is Ending.ABANDONED or found.outcome):
+                self.flights.land(errand.flight_key, flight, landing)
+        if found.refresh is not None:
+            self.refresh(found.refresh)
+        return found.outcome or found.errand
 
     def _flight(self, errand: Errand) -> Flight | None:
         """The flight this errand may wait for: one that no invalidation since has named."""
@@ -184,61 +209,6 @@ class Tier:
         if self._flight(errand) is None and not self._asking.lately_failed(errand):
             flight = self.flights.open(errand.flight_key, self._asking.mark_now(errand))
             self.world.spawn(self._asking.refresh(errand, flight))
-
-
-def decide_entry(
-    entry: Entry, request: Request, route: Route, now: float
-) -> Found | Errand | Refusal:
-    """What may be done with the stored `entry` for `request`."""
-    semantics = route.distribution.semantics
-    verdict = judge(request, entry.head, entry.assessment(route), semantics, now)
-    if entry.part is not None and not isinstance(verdict, Unsatisfiable):
-        return _decide_part(entry, entry.part, request, route, verdict)
-    match verdict:
-        case Serve(until):
-            plan = plan_reply(request, entry.head, len(entry.body), now)
-            return Found(entry, route, plan, until)
-        case ServeStale():
-            plan = plan_reply(request, entry.head, len(entry.body), now)
-            again = Errand(request, route, entry.key, MissReason.EXPIRED, entry, True)
-            return Found(entry, route, plan, 0.0, again)
-        case Revalidate(why):
-            return Errand(request, route, entry.key, why, entry, not keeps_cookies(route))
-        case Fetch(why):
-            return Errand(request, route, entry.key, why, entry)
-        case _:
-            return ONLY_IF_CACHED
-
-
-def unconfirmed(entry: Entry, request: Request, route: Route) -> Errand:
-    """What stands here may be served only once upstream has said that it still holds."""
-    why = MissReason.UNCONFIRMED
-    if entry.part is not None:
-        return Errand(request, route, entry.key, why, part=_part_to_ask(request, route))
-    validates = has_validator(entry.head.fields) and not keeps_cookies(route)
-    return Errand(request, route, entry.key, why, entry, validates)
-
-
-def _decide_part(
-    entry: Entry, part: Part, request: Request, route: Route, verdict: Verdict
-) -> Found | Errand:
-    """A part that is fresh answers ranges within it; one that is not is fetched again."""
-    if not isinstance(verdict, Serve):
-        return Errand(
-            request, route, entry.key, MissReason.EXPIRED, part=_part_to_ask(request, route)
-        )
-    plan = plan_from_part(request, entry.head, part)
-    if plan is not None:
-        return Found(entry, route, plan, verdict.until)
-    wanted = _part_to_ask(request, route)
-    return Errand(request, route, entry.key, MissReason.PARTIAL, entry, part=wanted)
-
-
-def _part_to_ask(request: Request, route: Route) -> bytes:
-    """The Range to go upstream with, or nothing to ask for the whole."""
-    if request.method != b"GET" or not forwards_ranges(route):
-        return b""
-    return single_range(first_value(request.fields, b"range")) or b""
 
 
 def _selected(fill: Fill, errand: Errand) -> bool:

@@ -16,20 +16,20 @@ class Operator:
 
     def __init__(self, play: Play) -> None:
         self._play = play
-        self._log: list[Invalidation] = []
+        self.log: list[Invalidation] = []
         self.edge: Marks = play.edge.world.marks
         self.regional: Marks = (play.regional or play.edge).world.marks
 
     def accepts(self, *paths: str, soft: bool = False, items: tuple[Item, ...] = ()) -> None:
         """An invalidation is durable from here on; nobody has applied it yet."""
-        seq = len(self._log) + 1
+        seq = len(self.log) + 1
         named = items or items_of(paths)
-        self._log.append(Invalidation(seq, self._play.clock(), "EPLAY", named, soft))
+        self.log.append(Invalidation(seq, self._play.clock(), "EPLAY", named, soft))
 
     def applies(self, *tiers: Marks) -> None:
         """These tiers (none given: all) apply everything accepted."""
         for marks in tiers or (self.regional, self.edge):
-            for one in self._log:
+            for one in self.log:
                 marks.apply(one)
 
     def invalidates(self, *paths: str, soft: bool = False, items: tuple[Item, ...] = ()) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,11 +29,16 @@ from edgecache.server.memo import Memo
 from edgecache.server.protocol import Connection
 from edgecache.server.request_ids import RequestIds
 from edgecache.server.telling import Teller
+from edgecache.store.disk import DiskStore, DiskWorld
+from edgecache.store.files import RealFiles
 from edgecache.store.memory import MemoryStore
+from edgecache.store.shelf import DiskBudget, Shelf
+from edgecache.store.shelf_care import check
 from edgecache.tier.front import FrontWorld, ViewerFront
 from edgecache.tier.tier import Tier
 from edgecache.tier.world import TierWorld
 from edgecache.upstream.group import GroupUpstream
+from tests.store.disk_world import HeldThreads
 from tests.world.clock import FakeClock, FakeLoop
 from tests.world.operator import Operator
 from tests.world.origin import HeldOrigin
@@ -61,6 +67,7 @@ class Scene:
     memo: bool = True
     memory_bytes: int = 8 * MIB
     limits: Limits = field(default_factory=Limits)
+    disk: Path | None = None  # a folder: the tier nearest the origin has a disk
 
 
 class Play:
@@ -78,6 +85,10 @@ class Play:
         self.access_log = AccessLog(self.log.extend)
         self.tasks: set[asyncio.Task[Any]] = set()
         self.viewers: dict[str, Viewer] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        scene = self.scene
         origins = GroupUpstream(self.origin, self.clock, self.counters)
         self.regional = self._tier("regional", origins) if scene.regional else None
         self.edge = self._tier("LHR50", self.regional or origins)
@@ -95,6 +106,21 @@ class Play:
             self.viewers[name] = Viewer(self.loop, connection, transport)
         return self.viewers[name]
 
+    def restart(self) -> None:
+        """Everyone leaves, every process of ours ends and begins again; disks keep what they have.
+
+        Invalidations told before are told again.
+        """
+        for viewer in self.viewers.values():
+            if not viewer.transport.closed:
+                viewer.leaves()
+        self.viewers.clear()
+        self.loop.settle()
+        self._close_disk()
+        told = self.operator.log
+        self._begin()
+        self.operator.log = told
+
     def advance(self, seconds: float) -> None:
         """Time passes; timers that come due fire."""
         self.clock.now += seconds
@@ -108,6 +134,7 @@ class Play:
             if not viewer.transport.closed:
                 viewer.leaves()
         self.loop.settle()
+        self._close_disk()
         for tier in (self.edge, self.regional):
             if tier is not None:
                 tier.store.check()
@@ -132,7 +159,25 @@ class Play:
             limits.object_bytes_max,
             limits.waiters_max,
         )
-        return Tier(name, MemoryStore(self.scene.memory_bytes), upstream, world)
+        nearest = name == "regional" or not self.scene.regional
+        folder = self.scene.disk if nearest else None
+        disk = None if folder is None else self._disk(folder, world)
+        return Tier(name, MemoryStore(self.scene.memory_bytes), upstream, world, disk)
+
+    def _disk(self, folder: Path, world: TierWorld) -> DiskStore:
+        shelf = Shelf(str(folder), RealFiles(), DiskBudget(64 * MIB))
+        threads, counters = HeldThreads(), self.counters
+        return DiskStore(shelf, DiskWorld(self.clock, self._spawn, threads, counters, world.marks))
+
+    def _close_disk(self) -> None:
+        """What an orderly end does; the shelf proves itself."""
+        for tier in (self.edge, self.regional):
+            if tier is not None and tier.disk is not None:
+                self.loop.run_until_complete(tier.disk.close())
+                shelf = tier.disk.shelf
+                shelf.open()
+                check(shelf)
+                shelf.close()
 
     def _listener(self) -> Listener:
         table = compile_routes(config_of(self.scene))

@@ -1,0 +1,79 @@
+"""Deciding on what is stored: served, served and renewed, validated, or fetched again."""
+
+from __future__ import annotations
+
+from edgecache.http.message import Request, first_value
+from edgecache.rules.bypass import keeps_cookies
+from edgecache.rules.forwarding import forwards_ranges
+from edgecache.rules.parts import Part, plan_from_part, single_range
+from edgecache.rules.replying import plan_reply
+from edgecache.rules.reuse import has_validator, judge
+from edgecache.rules.routing import Route
+from edgecache.rules.verdicts import (
+    Fetch,
+    MissReason,
+    Revalidate,
+    Serve,
+    ServeStale,
+    Unsatisfiable,
+    Verdict,
+)
+from edgecache.store.entry import Entry
+from edgecache.tier.answer import Errand, Found, Refusal
+
+ONLY_IF_CACHED = Refusal(504, "Nothing stored answers this only-if-cached request.", "Error")
+
+
+def decide_entry(
+    entry: Entry, request: Request, route: Route, now: float
+) -> Found | Errand | Refusal:
+    """What may be done with the stored `entry` for `request`."""
+    semantics = route.distribution.semantics
+    verdict = judge(request, entry.head, entry.assessment(route), semantics, now)
+    if entry.part is not None and not isinstance(verdict, Unsatisfiable):
+        return _decide_part(entry, entry.part, request, route, verdict)
+    match verdict:
+        case Serve(until):
+            plan = plan_reply(request, entry.head, entry.length, now)
+            return Found(entry, route, plan, until)
+        case ServeStale():
+            plan = plan_reply(request, entry.head, entry.length, now)
+            again = Errand(request, route, entry.key, MissReason.EXPIRED, entry, True)
+            return Found(entry, route, plan, 0.0, again)
+        case Revalidate(why):
+            return Errand(request, route, entry.key, why, entry, not keeps_cookies(route))
+        case Fetch(why):
+            return Errand(request, route, entry.key, why, entry)
+        case _:
+            return ONLY_IF_CACHED
+
+
+def unconfirmed(entry: Entry, request: Request, route: Route) -> Errand:
+    """What stands here may be served only once upstream has said that it still holds."""
+    why = MissReason.UNCONFIRMED
+    if entry.part is not None:
+        return Errand(request, route, entry.key, why, part=part_to_ask(request, route))
+    validates = has_validator(entry.head.fields) and not keeps_cookies(route)
+    return Errand(request, route, entry.key, why, entry, validates)
+
+
+def _decide_part(
+    entry: Entry, part: Part, request: Request, route: Route, verdict: Verdict
+) -> Found | Errand:
+    """A part that is fresh answers ranges within it; one that is not is fetched again."""
+    if not isinstance(verdict, Serve):
+        return Errand(
+            request, route, entry.key, MissReason.EXPIRED, part=part_to_ask(request, route)
+        )
+    plan = plan_from_part(request, entry.head, part)
+    if plan is not None:
+        return Found(entry, route, plan, verdict.until)
+    wanted = part_to_ask(request, route)
+    return Errand(request, route, entry.key, MissReason.PARTIAL, entry, part=wanted)
+
+
+def part_to_ask(request: Request, route: Route) -> bytes:
+    """The Range to go upstream with, or nothing to ask for the whole."""
+    if request.method != b"GET" or not forwards_ranges(route):
+        return b""
+    return single_range(first_value(request.fields, b"range")) or b""

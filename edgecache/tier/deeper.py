@@ -1,0 +1,47 @@
+"""Looking deeper: the disk may have what memory has not. Law: it is judged like the latter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from edgecache.rules.verdicts import MissReason
+from edgecache.store.standing import Standing
+from edgecache.tier.answer import Errand, Found, Outcome, Result
+from edgecache.tier.bodies import StoredBody
+from edgecache.tier.build import from_entry, hit_trace
+from edgecache.tier.deciding import decide_entry, unconfirmed
+from edgecache.tier.world import TierWorld
+
+
+@dataclass(frozen=True, slots=True)
+class Deeper:
+    """What a look came to: an outcome, or the errand to go upstream with; what is to be renewed."""
+
+    errand: Errand
+    outcome: Outcome | None = None
+    refresh: Errand | None = None
+
+
+async def look_deeper(standing: Standing, world: TierWorld, errand: Errand) -> Deeper:
+    """Look on disk for what answers `errand`."""
+    request, route = errand.request, errand.route
+    entry = await standing.find(errand.key, request.fields)
+    if isinstance(entry, MissReason):
+        fallen = entry is MissReason.INVALIDATED
+        return Deeper(replace(errand, why=entry) if fallen else errand)
+    if entry.part is not None and entry.stored is not None:
+        return Deeper(errand)  # parts are joined in memory
+    now = world.clock()
+    found = decide_entry(entry, request, route, now)
+    if isinstance(found, Errand):
+        return Deeper(found)
+    if not isinstance(found, Found):
+        return Deeper(errand)
+    if not world.marks.confirmed(request.mark, now):
+        return Deeper(unconfirmed(entry, request, route))
+    trace = hit_trace(found)
+    trace.detail = trace.detail or "disk"
+    outcome = from_entry(found, request, now, Result.HIT, trace)
+    if isinstance(outcome.body, StoredBody) and not await outcome.body.begin():
+        return Deeper(errand)
+    return Deeper(errand, outcome, found.refresh)

@@ -33,6 +33,7 @@ def check(config: Config, problems: Problems) -> None:
         problems.add("bucket.folder", f"{quoted(config.bucket.folder)} is not a path")
     if config.bucket and not _BUCKET_NAME.fullmatch(config.bucket.name):
         problems.add("bucket.name", f"{quoted(config.bucket.name)} is not the name of a bucket")
+    _check_disks(config, problems)
     _check_locations(config, problems)
     _check_addresses(config, problems)
     _check_names(config, problems)
@@ -40,6 +41,14 @@ def check(config: Config, problems: Problems) -> None:
     check_access(config, problems)
     for index, distribution in enumerate(config.distributions):
         check_distribution(distribution, f"distributions[{index}]", problems)
+
+
+def _check_disks(config: Config, problems: Problems) -> None:
+    disks = [("regional", config.regional.disk if config.regional else None)]
+    disks += [(f"locations[{index}]", place.disk) for index, place in enumerate(config.locations)]
+    for where, disk in disks:
+        if disk is not None and _CONTROL_CHARACTER.search(disk.folder):
+            problems.add(f"{where}.disk.folder", f"{quoted(disk.folder)} is not a path")
 
 
 def _check_locations(config: Config, problems: Problems) -> None:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
 from edgecache.config.check import check
 from edgecache.config.decode import Decoder
 from edgecache.config.key_files import with_pems
-from edgecache.config.model import Bucket, Config, Distribution, Origin
+from edgecache.config.model import Bucket, Config, Distribution, Location, Origin, Regional
 from edgecache.config.named import Names
 from edgecache.config.problems import ConfigError, Problem, Problems
+
+_Cache = TypeVar("_Cache", Location, Regional)
 
 FILE_BYTES_MAX = 16 * 1024 * 1024  # 500 distributions of 75 behaviors (CloudFront's quotas) fit
 
@@ -99,9 +101,15 @@ def _anchored(config: Config, folder: Path) -> Config:
     def bucket_at(bucket: Bucket) -> Bucket:
         return replace(bucket, folder=at(bucket.folder), policy_file=at(bucket.policy_file))
 
+    def cache_at(part: _Cache) -> _Cache:
+        disk = part.disk
+        return replace(part, disk=replace(disk, folder=at(disk.folder))) if disk else part
+
     bucket = config.bucket
     return replace(
         config,
+        regional=cache_at(config.regional) if config.regional else None,
+        locations=tuple(map(cache_at, config.locations)),
         state_dir=at(config.state_dir),
         geo_database=at(config.geo_database),
         asn_database=at(config.asn_database),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from edgecache.config.base import GIB as GIB
 from edgecache.config.base import KIB as KIB
 from edgecache.config.base import MIB as MIB
 from edgecache.config.base import Model as Model
@@ -236,6 +237,17 @@ class KeyGroup(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     comment: str = ""
 
 
+class Disk(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a cache keeps what outlives its process; `folder` "" is `disk` in state_dir.
+
+    Each process has a folder of its own in it, and workers of a location share the bytes.
+    """
+
+    folder: str = ""
+    bytes_max: int = 10 * GIB
+    free_bytes_min: int = GIB
+
+
 class Location(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An edge location: one address, and the worker processes that share it."""
 
@@ -244,6 +256,7 @@ class Location(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen_tls: str = ""
     workers: int = 1
     memory_bytes: int = 256 * MIB
+    disk: Disk | None = None
 
 
 class Regional(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -251,6 +264,7 @@ class Regional(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     listen: str = "unix:regional.sock"
     memory_bytes: int = 512 * MIB
+    disk: Disk | None = None
     when_down: Literal["origin", "stale"] = "origin"
 
 

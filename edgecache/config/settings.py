@@ -10,10 +10,12 @@ from dataclasses import dataclass
 import msgspec
 
 from edgecache.config.model import (
+    GIB,
     KIB,
     MIB,
     Bucket,
     CachePolicy,
+    Disk,
     Limits,
     Location,
     Model,
@@ -23,7 +25,7 @@ from edgecache.config.model import (
 )
 from edgecache.config.sizes import shown_size
 
-GIB = 1024 * MIB
+TIB = 1024 * GIB
 TTL_S_MAX = 3_153_600_000  # 100 years: the most CloudFront's console and API accept
 
 
@@ -60,6 +62,7 @@ _PLACES: dict[type[Model], str] = {
     Limits: "limits",
     Location: "locations[]",
     Regional: "regional",
+    Disk: "regional.disk",
     Origin: "distributions[].origins[]",
     OriginGroup: "distributions[].origin_groups[]",
     CachePolicy: "cache_policy",
@@ -190,6 +193,22 @@ SETTINGS: tuple[Setting, ...] = (
         MIB,
         1_024 * GIB,
         "for stored objects; below 1 MiB hardly one would fit",
+    ),
+    Setting(
+        Disk,
+        "bytes_max",
+        "bytes",
+        64 * MIB,
+        1_024 * TIB,
+        "for stored objects; a quarter of it is the largest one that is kept",
+    ),
+    Setting(
+        Disk,
+        "free_bytes_min",
+        "bytes",
+        0,
+        1_024 * TIB,
+        "left free for others on the file system; objects are evicted to keep to it",
     ),
     Setting(Origin, "http_port", "port", 1, 65_535, "TCP"),
     Setting(Origin, "https_port", "port", 1, 65_535, "TCP"),

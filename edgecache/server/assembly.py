@@ -12,7 +12,7 @@ import httpx
 from msgspec.structs import replace
 
 from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
-from edgecache.config.model import Config, Location
+from edgecache.config.model import Config, Disk, Location
 from edgecache.control.bus import Bus, BusWorld
 from edgecache.control.tokens import Purpose, Tokens
 from edgecache.observe.access_log import AccessLog, LogFile
@@ -29,9 +29,13 @@ from edgecache.server.own_secrets import OwnSecrets
 from edgecache.server.request_ids import RequestIds
 from edgecache.server.telling import Teller
 from edgecache.server.tls import Certificate, TlsPort, load_certificates
-from edgecache.server.world import Tasks, pause, random_bytes, steady_clock, wall_clock
+from edgecache.server.world import DiskThreads, Tasks, pause, random_bytes, steady_clock, wall_clock
+from edgecache.store.disk import DiskStore
+from edgecache.store.disk_access import DiskWorld
+from edgecache.store.files import RealFiles
 from edgecache.store.marks import Marks
 from edgecache.store.memory import MemoryStore
+from edgecache.store.shelf import DiskBudget, Shelf
 from edgecache.tier.front import Front, FrontWorld, PeerFront, ViewerFront, product_name
 from edgecache.tier.tier import Tier
 from edgecache.tier.world import TierWorld
@@ -69,7 +73,10 @@ class Assembly:
             direct = upstream if self.config.regional.when_down == "origin" else None
             regional = self._peer(self.config.regional.listen, direct)
             upstream = TunnelsDirect(regional, upstream)
-        tier = self._tier(location.name, location.memory_bytes // location.workers, upstream)
+        disk, memory_bytes = location.disk, location.memory_bytes // location.workers
+        if disk is not None:
+            disk = replace(disk, bytes_max=disk.bytes_max // location.workers)
+        tier = self._tier(location.name, memory_bytes, upstream, disk)
         place_of = places(self.config.geo_database, self.config.asn_database)
         inner = "EDGE" if self.config.regional is None else "REC"
         world = FrontWorld(place_of, random, https_port(location), inner, wall_clock)
@@ -84,7 +91,8 @@ class Assembly:
     def regional(self) -> Node:
         """The regional cache."""
         assert self.config.regional is not None
-        tier = self._tier("regional", self.config.regional.memory_bytes, self._origins())
+        regional = self.config.regional
+        tier = self._tier("regional", regional.memory_bytes, self._origins(), regional.disk)
         front = PeerFront(tier, self.table, self._credentials().admits)
         return self._node("regional", tier, front)
 
@@ -110,7 +118,9 @@ class Assembly:
             Tokens([*self._own.secrets.peer.values()], wall_clock), self.name, wall_clock
         )
 
-    def _tier(self, name: str, memory_bytes: int, upstream: Upstream) -> Tier:
+    def _tier(
+        self, name: str, memory_bytes: int, upstream: Upstream, disk: Disk | None = None
+    ) -> Tier:
         limits = self.config.limits
         world = TierWorld(
             self.clock,
@@ -120,7 +130,15 @@ class Assembly:
             limits.waiters_max,
             self._marks,
         )
-        return Tier(name, MemoryStore(memory_bytes), upstream, world)
+        return Tier(name, MemoryStore(memory_bytes), upstream, world, self._disk(disk))
+
+    def _disk(self, disk: Disk | None) -> DiskStore | None:
+        if disk is None:
+            return None
+        folder = Path(disk.folder or Path(self.config.state_dir) / "disk") / self.name
+        shelf = Shelf(str(folder), RealFiles(), DiskBudget(disk.bytes_max, disk.free_bytes_min))
+        spawn, counters = self._tasks.spawn, self._counters
+        return DiskStore(shelf, DiskWorld(self.clock, spawn, DiskThreads(), counters, self._marks))
 
     def _node(self, role: str, tier: Tier, front: Front) -> Node:
         folder = Path(self.config.state_dir) / "logs"

@@ -26,6 +26,7 @@ from edgecache.rules.routing import compile_routes
 from edgecache.server.listener import Listener
 from edgecache.server.own_secrets import WATCH_S, OwnSecrets
 from edgecache.server.tls import Certificate
+from edgecache.store.disk import DiskStore
 from edgecache.tier.sweep import Sweep
 
 logger = logging.getLogger("edgecache.server")
@@ -59,13 +60,15 @@ class Node:
     config: Config | None = None  # as applied last, or as started with
     generation: int = 0
     sweep: Sweep = field(init=False)
+    disk: DiskStore | None = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _reporting: asyncio.Task[None] | None = None
     _current: asyncio.Event = field(default_factory=asyncio.Event)  # control was heard
 
     def __post_init__(self) -> None:
         tier = self.listener.front.tier
-        self.sweep = Sweep(tier.standing, tier.flights, tier.world.marks)
+        self.disk = tier.disk
+        self.sweep = Sweep(tier.standing, tier.flights, tier.world.marks, tier.disk)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "lifespan", "requests are the viewer protocol's"
@@ -83,6 +86,8 @@ class Node:
 
     def work(self) -> None:
         """Start all that runs beside the listener, on the running loop."""
+        if self.disk is not None:
+            self._keep(self.disk.open())
         self._keep(self._tick())
         self._keep(self._keep_log())
         self._keep(self._keep_swept())
@@ -108,6 +113,8 @@ class Node:
         """A successor of the same name serves and reports now; what control says still counts."""
         if self._reporting is not None:
             self._reporting.cancel()
+        if self.disk is not None:
+            self._keep(self.disk.close())
         for listener in (self.listener, self.secure):
             if listener is not None:
                 listener.hand_over()
@@ -121,6 +128,10 @@ class Node:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_FLUSH_S_MAX):
                 await self._flush()
+        if self.disk is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_FLUSH_S_MAX):
+                    await self.disk.close()
 
     def begin(self, page: Page) -> bool:
         """See bus.Follower."""
@@ -185,6 +196,7 @@ class Node:
             await asyncio.sleep(TICK_S)
             for _ in iter(self.sweep.step, False):
                 await asyncio.sleep(0)  # a turn for everyone else
+            await self.sweep.go_deeper()
 
     async def _keep_log(self) -> None:
         while True:

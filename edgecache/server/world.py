@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+DISK_LOOKS = 4  # a slow disk serves a few reads at once; more threads only fight for Python's lock
+
+_T = TypeVar("_T")
 
 
 def steady_clock() -> Callable[[], float]:
@@ -32,6 +37,22 @@ class Tasks:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return task
+
+
+class DiskThreads:
+    """Threads for a disk store: one that changes, and a few that look."""
+
+    def __init__(self) -> None:
+        self._looks = ThreadPoolExecutor(DISK_LOOKS, "disk-look")
+        self._changes = ThreadPoolExecutor(1, "disk-change")
+
+    def look(self, work: Callable[[], _T]) -> Awaitable[_T]:
+        """See store.disk.Threads."""
+        return asyncio.get_running_loop().run_in_executor(self._looks, work)
+
+    def change(self, work: Callable[[], _T]) -> Awaitable[_T]:
+        """See store.disk.Threads."""
+        return asyncio.get_running_loop().run_in_executor(self._changes, work)
 
 
 random_bytes = os.urandom

@@ -7,50 +7,21 @@ that fails or hangs makes misses: it is said once, counted each time, and tried 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol, TypeVar
 
 from edgecache.http.message import Fields
-from edgecache.observe.counters import Counters
-from edgecache.store.disk_changes import Forget, Keep
-from edgecache.store.disk_health import TRY_AGAIN_S, Health, is_full
+from edgecache.store.disk_access import TROUBLE, DiskAccess, DiskWorld
+from edgecache.store.disk_changes import Change, Forget, Keep
 from edgecache.store.disk_waiting import BATCH_BYTES_MAX, Waiting
 from edgecache.store.entry import Entry, Stored
-from edgecache.store.marks import UNKNOWN, Marks
-from edgecache.store.shelf import CORRUPT, Looked, Shelf
+from edgecache.store.marks import UNKNOWN
+from edgecache.store.shelf import Heads, Looked, Shelf
 from edgecache.store.shelf_care import sweep
 
 WAITING_BYTES_MAX = 64 * 1024 * 1024  # half a second of a disk that writes 128 MB/s
 FORGOTTEN_MAX = 100_000  # keys to be taken away once the disk is well; 20 MB at 200 bytes each
-LOOKS_MAX = 1_000  # waiting for a thread; more are misses
-LOOK_S_MAX = 5.0  # nobody waits longer for a disk than for most origins
-
-_T = TypeVar("_T")
-Trouble = (OSError, sqlite3.Error, TimeoutError)
-
-
-class Threads(Protocol):
-    """Where blocking work is done: looks side by side, changes one after the other."""
-
-    def look(self, work: Callable[[], _T]) -> Awaitable[_T]:
-        """`work` in one of the threads that look."""
-
-    def change(self, work: Callable[[], _T]) -> Awaitable[_T]:
-        """`work` in the thread that changes."""
-
-
-@dataclass(frozen=True, slots=True)
-class DiskWorld:
-    """What a disk store needs from outside."""
-
-    clock: Callable[[], float]
-    spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
-    threads: Threads
-    counters: Counters
-    marks: Marks
 
 
 @dataclass(slots=True)
@@ -69,15 +40,10 @@ class DiskStore:
         self._waiting = Waiting()
         self._writing = Waiting()
         self._looks: dict[bytes, list[_Look]] = {}
-        self._looking = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._access = DiskAccess(shelf, world, self._on_ready)
+        self._swept = False
+        self._written = asyncio.Event()  # the batch of now
         self._writer: asyncio.Task[None] | None = None
-        self._opening: asyncio.Task[None] | None = None
-        self._open = False
-        self._health = Health(shelf.folder, world.clock, world.counters)
-        self._retry: asyncio.TimerHandle | None = None
-        self._spoiled = False  # it holds what should have been taken away: begin anew
 
     # What may be asked of it.
 
@@ -91,13 +57,13 @@ class DiskStore:
                 change = known.find(key, request_fields)
                 if change is not None:
                     return change.entry if isinstance(change, Keep) else None
-            if self._looking >= LOOKS_MAX or not await self._ready():
+            if not await self._access.ready():
                 return None
             look = _Look()
             looks = self._looks.setdefault(key, [])
             looks.append(look)
             try:
-                found = await self._looked(lambda: self.shelf.find(key, request_fields))
+                found = await self._access.look(lambda: self.shelf.find(key, request_fields))
             finally:
                 looks.remove(look)
                 if not looks:
@@ -111,10 +77,10 @@ class DiskStore:
 
     def _judged(self, found: Looked) -> Entry | None:
         """The entry with the mark it has here; None when nothing can be said of it."""
-        entry, marks = found.entry, self._world.marks
+        entry = found.entry
         if entry is None:
             return None
-        entry.mark = max(marks.read(found.mark), marks.read(self.shelf.totals.checked))
+        self.mark(entry, found.mark)
         if entry.mark == UNKNOWN:
             return None
         if entry.stored is not None:
@@ -124,19 +90,52 @@ class DiskStore:
 
     async def piece(self, stored: Stored, number: int) -> bytes | None:
         """A piece of a large body; None when it is not there any more."""
-        if not self._open:
-            return None
-        data = await self._looked(lambda: self.shelf.piece(stored, number))
-        if data is None and self._open:
+        data = await self._access.look(lambda: self.shelf.piece(stored, number))
+        if data is None and self._access.is_open:
             self._drop_row(stored.id)
         return data
+
+    # What a walk asks: see store.disk_walk.
+
+    @property
+    def checked(self) -> int:
+        """The mark that everything on disk has at least; UNKNOWN when that cannot be said."""
+        return self._world.marks.read(self.shelf.totals.checked)
+
+    def mark(self, entry: Entry, spelled: bytes) -> None:
+        """Give an entry from disk the mark it has."""
+        entry.back_from_disk(self._world.marks.read(spelled), self.checked)
+
+    async def sift_waiting(self, stands: Callable[[Entry], bool]) -> None:
+        """Drop what waits to be written and has fallen; wait for what is being written."""
+        for key, changes in [*self._waiting.by_key.items()]:
+            if not all(stands(one.entry) for one in changes if isinstance(one, Keep)):
+                self._waiting.forget(key)
+        writing = self._writing
+        while self._writing is writing and writing.by_key:
+            await self._written.wait()
+
+    async def heads(self, after: int, count: int) -> Heads | None:
+        """The next rows by id, without bodies; None when the disk does not answer."""
+        if not await self._access.ready():
+            return None
+        return await self._access.look(lambda: self.shelf.heads(after, count))
+
+    def amend(self, changes: Sequence[Change]) -> None:
+        """Take away, renew or note what a walk has found; only what is still there is changed."""
+        for change in changes:
+            self._waiting.note(change)
+        if changes:
+            self._write()
+
+    # What tiers ask.
 
     def put(self, entry: Entry) -> bool:
         """Keep `entry`, in place of what answers the same requests. False when it is not kept."""
         self._void(entry.key)
         if self._room_for(entry):
             row = None if entry.stored is None else entry.stored.id
-            self._waiting.add(Keep(entry, self._world.marks.spell(entry.mark), row))
+            self._waiting.add(Keep(entry, self._world.marks.spell(entry.told_mark), row))
             self._write()
             return True
         self._world.counters.disk_dropped += 1
@@ -146,11 +145,12 @@ class DiskStore:
     def remove(self, key: bytes) -> None:
         """Forget every entry under `key`."""
         self._void(key)
-        if self._spoiled:
+        if self._access.spoiled:
             return
         self._waiting.forget(key)
         if len(self._waiting.by_key) > FORGOTTEN_MAX:
-            self._begin_anew()
+            self._waiting = Waiting()
+            self._access.begin_anew()
         self._write()
 
     async def settled(self) -> None:
@@ -160,41 +160,16 @@ class DiskStore:
 
     async def open(self) -> None:
         """Be ready early. Without it the first look or change opens the shelf."""
-        await self._ready()
+        await self._access.ready()
 
     async def close(self) -> None:
-        """Write what waits, and give the folder free."""
+        """Write what waits, and give the folder free. What is put from now on is not kept."""
         if self._waiting.by_key:
             self._write()
         await self.settled()
-        if self._retry is not None:
-            self._retry.cancel()
-        if self._open:
-            self._open = False
-            await self._world.threads.change(self.shelf.close)
+        await self._access.close()
 
-    # Looking.
-
-    async def _looked(self, work: Callable[[], _T]) -> _T | None:
-        """`work` in a thread; None when it fails or takes too long."""
-        self._looking += 1
-        self._idle.clear()
-        task = asyncio.ensure_future(self._world.threads.look(work))
-        task.add_done_callback(self._look_ended)
-        try:
-            return await asyncio.wait_for(asyncio.shield(task), LOOK_S_MAX)
-        except TimeoutError:
-            self._failed(TimeoutError(f"no answer within {LOOK_S_MAX:g} s"))
-        except Trouble as error:
-            self._failed(error)
-        return None
-
-    def _look_ended(self, task: asyncio.Future[Any]) -> None:
-        self._looking -= 1
-        if not self._looking:
-            self._idle.set()
-        if not task.cancelled():
-            task.exception()  # told where it was awaited, if anybody still does
+    # Looking and changing.
 
     def _drop_bad(self, found: Looked) -> None:
         for row_id in found.bad:
@@ -209,10 +184,8 @@ class DiskStore:
         for look in self._looks.get(key, ()):
             look.void = True
 
-    # Changing.
-
     def _room_for(self, entry: Entry) -> bool:
-        if not self._health.may_try or entry.size_bytes > self._object_max:
+        if not self._access.may_try or entry.size_bytes > self._object_max:
             return False
         waiting = self._waiting.size_bytes + self._writing.size_bytes
         return waiting + entry.size_bytes <= WAITING_BYTES_MAX
@@ -222,23 +195,30 @@ class DiskStore:
         return self.shelf.budget.bytes_max // 4  # one object, and one batch of them
 
     def _write(self) -> None:
-        if self._writer is None and self._health.may_try:
+        if self._writer is None and self._access.may_try:
             self._writer = self._world.spawn(self._write_all())
 
     async def _write_all(self) -> None:
         try:
-            while self._waiting.by_key and await self._ready():
+            while self._waiting.by_key and await self._access.ready():
                 self._writing = self._waiting.take(min(BATCH_BYTES_MAX, self._object_max))
                 changes = [change for listed in self._writing.by_key.values() for change in listed]
-                await self._world.threads.change(partial(self.shelf.change, changes))
-                self._health.recovered()
-        except Trouble as error:
-            self._failed(error)
+                try:
+                    await self._access.change(partial(self.shelf.change, changes))
+                finally:
+                    self._batch_ended()
+                self._access.changed()
+        except TROUBLE as error:
+            self._access.failed(error)
             self._forget_unwritten()
         finally:
             self._writing = Waiting()
             self._writer = None
             self._count()
+
+    def _batch_ended(self) -> None:
+        written, self._written = self._written, asyncio.Event()
+        written.set()
 
     def _forget_unwritten(self) -> None:
         """What could not be written is gone; what it replaces must not come back."""
@@ -254,73 +234,21 @@ class DiskStore:
         counters.disk_objects, counters.disk_bytes = shelf.totals.objects, shelf.totals.size
         counters.disk_evicted = shelf.evicted
 
-    # Trouble, and the way back.
-
-    def _failed(self, error: BaseException) -> None:
-        self._health.failed(error)
-        if self._retry is None:
-            self._retry = asyncio.get_running_loop().call_later(TRY_AGAIN_S, self._try_again)
-        if self._open and not is_full(error):  # a full disk can still be read
-            self._open = False
-            corrupt = getattr(error, "sqlite_errorcode", None) in CORRUPT
-            self._opening = self._world.spawn(self._put_away(drop=corrupt))
-
-    def _try_again(self) -> None:
-        self._retry = None
+    def _on_ready(self) -> None:
+        if self._access.is_open and not self._swept:
+            self._swept = True
+            self._world.spawn(self._sweep())
         if self._waiting.by_key:
             self._write()
-
-    def _begin_anew(self) -> None:
-        """More is to be taken away than can be remembered: all of it is."""
-        self._spoiled = True
-        self._waiting = Waiting()
-        if self._open:
-            self._open = False
-            self._opening = self._world.spawn(self._put_away(drop=True))
-
-    async def _put_away(self, *, drop: bool) -> None:
-        """Close the shelf once nobody looks; with `drop` the next opening finds nothing."""
-        try:
-            await self._idle.wait()
-            shelf = self.shelf
-            await self._world.threads.change(shelf.drop if drop else shelf.close)
-            self._spoiled = self._spoiled and not drop
-        except Trouble as error:
-            self._failed(error)
-        finally:
-            self._opening = None
-
-    async def _ready(self) -> bool:
-        """Whether the shelf is open; opens it when it is time to."""
-        if not self._open and self._health.may_try:
-            if self._opening is None:
-                self._opening = self._world.spawn(self._open_shelf())
-            await asyncio.wait([self._opening], timeout=LOOK_S_MAX)
-        return self._open
-
-    async def _open_shelf(self) -> None:
-        try:
-            if self._spoiled:
-                await self._world.threads.change(self.shelf.drop)
-                self._spoiled = False
-            await self._world.threads.change(self.shelf.open)
-            self._open = True
-            self._world.spawn(self._sweep())
-            self._write()
-        except Trouble as error:
-            self._failed(error)
-        finally:
-            self._opening = None
-            self._count()
 
     async def _sweep(self) -> None:
         """What a crash left behind is cleared away, step by step, between changes."""
         steps = sweep(self.shelf)
         try:
-            while self._open and not await self._world.threads.change(lambda: _ended(steps)):
+            while self._access.is_open and not await self._access.change(lambda: _ended(steps)):
                 self._count()
-        except Trouble as error:
-            self._failed(error)
+        except TROUBLE as error:
+            self._access.failed(error)
 
 
 def _ended(steps: Iterator[None]) -> bool:

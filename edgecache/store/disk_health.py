@@ -12,6 +12,7 @@ from edgecache.observe.counters import Counters
 logger = logging.getLogger("edgecache.store")
 
 TRY_AGAIN_S = 5.0  # not long for who has made room, and a try costs next to nothing
+TRY_SOON_S = 0.25
 
 
 class Health:
@@ -32,7 +33,8 @@ class Health:
     def failed(self, error: BaseException) -> None:
         """It did not do what it was asked."""
         self._counters.disk_failures += 1
-        self._try_at = self._clock() + TRY_AGAIN_S
+        shared = isinstance(error, BlockingIOError)  # a predecessor is about to hand it over
+        self._try_at = self._clock() + (TRY_SOON_S if shared else TRY_AGAIN_S)
         if self._well:
             self._well = False
             self._counters.disk_failing = 1

@@ -8,6 +8,7 @@ from edgecache.http.message import Fields
 from edgecache.rules.variants import answers
 from edgecache.store.disk_changes import Change, Forget, Keep, bytes_of
 
+ROWS = b"rows"  # no key of an entry, which begins with a length
 BATCH_BYTES_MAX = 8 * 1024 * 1024
 BATCH_KEYS_MAX = 1_000  # 30 ms at 30 µs each (docs/decisions/010)
 
@@ -32,6 +33,11 @@ class Waiting:
                 listed.remove(other)
                 self.size_bytes -= bytes_of(other)
         listed.append(change)
+        self.size_bytes += bytes_of(change)
+
+    def note(self, change: Change) -> None:
+        """A change to rows, whatever their keys."""
+        self.by_key.setdefault(ROWS, []).append(change)
         self.size_bytes += bytes_of(change)
 
     def take(self, bytes_max: int) -> Waiting:

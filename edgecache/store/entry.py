@@ -139,6 +139,10 @@ class Entry(Resident):
         """The mark to tell of it, so that who keeps it sees the soft invalidation it fell under."""
         return self.mark if self.stale_from is None else self._before
 
+    def back_from_disk(self, kept_mark: int, checked: int) -> None:
+        """Take up the mark it was kept with, raised to what all that is kept was checked for."""
+        self._before, self.mark = kept_mark, max(kept_mark, checked)
+
     def warm_up(self) -> None:
         """Have its head at hand."""
         self.unpacked = unpack(self._packed)

@@ -15,7 +15,7 @@ class Files(Protocol):
     """What a disk store asks of a disk. Each call may block, and may raise OSError."""
 
     def make_folder(self, path: str) -> None:
-        """Make a folder whose parent is there; one that is there already is as good."""
+        """Make a folder and those above it; what is there already is as good."""
 
     def create(self, path: str) -> int:
         """A descriptor for writing a new file; what stood under the name is emptied."""
@@ -52,8 +52,7 @@ class RealFiles:
     """The operating system's."""
 
     def make_folder(self, path: str) -> None:
-        with suppress(FileExistsError):
-            os.mkdir(path, 0o700)
+        os.makedirs(path, 0o700, exist_ok=True)
 
     def create(self, path: str) -> int:
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)

@@ -49,6 +49,10 @@ class Looked:
     bad: tuple[int, ...] = ()
 
 
+Heads = list[tuple[int, Entry | None, bytes]]
+"""Ids of rows, with their entries less the bodies (None: not whole), and their marks."""
+
+
 class Shelf:
     """Entries on disk. One thread changes them; any thread may look. OSError, sqlite3.Error."""
 
@@ -161,9 +165,9 @@ class Shelf:
             body = None
         return None if body is None else entry_of(record, body)
 
-    def heads(self, after: int, count: int) -> list[tuple[int, Entry | None, bytes]]:
+    def heads(self, after: int, count: int) -> Heads:
         """The next rows by id: entries without their bodies, and their marks; None: not whole."""
-        found: list[tuple[int, Entry | None, bytes]] = []
+        found: Heads = []
         for row_id, data in self.index.records(after, count):
             record = unsealed(data)
             if record is None:

@@ -7,23 +7,29 @@ from __future__ import annotations
 
 from collections import deque
 
+from edgecache.store.disk import DiskStore
+from edgecache.store.disk_walk import DiskWalk
 from edgecache.store.marks import Marks
 from edgecache.store.standing import Standing
 from edgecache.tier.flight import Flights
 
+PATTERNS_MAX = 100_000  # remembered for a disk that does not answer; 20 MB at 200 bytes each
 KEYS_PER_STEP = 500  # about a millisecond
 
 
 class Sweep:
     """Walks over a store whenever there is something newer than the last walk."""
 
-    def __init__(self, standing: Standing, flights: Flights, marks: Marks) -> None:
+    def __init__(
+        self, standing: Standing, flights: Flights, marks: Marks, disk: DiskStore | None = None
+    ) -> None:
         self._standing = standing
         self._flights = flights
         self._marks = marks
         self._keys: deque[bytes] = deque()
         self._began_at = 0  # the mark that all have when the walk is over
         self._low = 0
+        self._walk = None if disk is None else DiskWalk(disk, marks)
 
     @property
     def low(self) -> int:
@@ -42,6 +48,20 @@ class Sweep:
             self._standing.sift(self._keys.popleft())
         if self._keys:
             return True
+        if self._walk is None:
+            self._finish()
+        return False
+
+    async def go_deeper(self) -> None:
+        """Look at what is on disk, once memory has been walked over.
+
+        While the disk does not help, nothing is forgotten: what is on it would be lost.
+        """
+        if self._walk is None or self._began_at <= self._low or self._keys:
+            return
+        if await self._walk.check(self._began_at) or self._marks.live > PATTERNS_MAX:
+            self._finish()
+
+    def _finish(self) -> None:
         self._low = self._began_at
         self._marks.trim(self._low)
-        return False

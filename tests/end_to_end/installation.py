@@ -29,6 +29,7 @@ listen = "127.0.0.1:{control}"
 
 [regional]
 memory_bytes = "1 GiB"
+disk = {{ bytes_max = "1 GiB", free_bytes_min = 0 }}
 
 [[locations]]
 name = "LHR50"

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from edgecache.http.message import Response
 from edgecache.observe.counters import Counters
-from edgecache.store.disk import DiskStore, DiskWorld
+from edgecache.store.disk import DiskStore
+from edgecache.store.disk_access import DiskWorld
 from edgecache.store.disk_index import DiskIndex
 from edgecache.store.entry import Entry
 from edgecache.store.files import Files, RealFiles

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgecache.store import disk
+from edgecache.store.disk_access import LOOK_S_MAX
 from edgecache.store.disk_health import TRY_AGAIN_S
 from edgecache.store.files import RealFiles
 from edgecache.store.shelf import DiskBudget
@@ -119,7 +120,7 @@ def test_a_disk_that_hangs_keeps_nobody_waiting(stage: DiskStage) -> None:
     stage.threads.holding = True
     look = stage.begin(stage.store.find(KEY, ()))
     assert not look.done()
-    stage.advance(disk.LOOK_S_MAX + 1)
+    stage.advance(LOOK_S_MAX + 1)
     assert look.result() is None
     assert found(stage) is None  # at once
     stage.threads.let_go()

@@ -29,7 +29,8 @@ from edgecache.server.memo import Memo
 from edgecache.server.protocol import Connection
 from edgecache.server.request_ids import RequestIds
 from edgecache.server.telling import Teller
-from edgecache.store.disk import DiskStore, DiskWorld
+from edgecache.store.disk import DiskStore
+from edgecache.store.disk_access import DiskWorld
 from edgecache.store.files import RealFiles
 from edgecache.store.memory import MemoryStore
 from edgecache.store.shelf import DiskBudget, Shelf

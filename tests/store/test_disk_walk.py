@@ -1,0 +1,100 @@
+"""A walk over a disk: what an invalidation names goes, what is left need not be checked again."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+from edgecache.rules.invalidation import items_of
+from edgecache.rules.keys import cache_key
+from edgecache.store.disk_health import TRY_AGAIN_S
+from edgecache.store.disk_walk import DiskWalk
+from edgecache.store.marks import Invalidation, Marks
+from edgecache.store.memory import MemoryStore
+from edgecache.store.standing import Standing
+from edgecache.tier.flight import Flights
+from edgecache.tier.sweep import Sweep
+from tests.rules.pieces import asks, site_of
+from tests.store.disk_world import FILED, DiskStage, entry, found, put
+from tests.store.faults import Faults, FaultyFiles
+
+ROUTE = site_of()
+A, B = cache_key(asks("/a"), ROUTE), cache_key(asks("/b"), ROUTE)
+
+
+def invalidates(stage: DiskStage, path: str, *, soft: bool = False) -> None:
+    marks = stage.marks
+    marks.apply(
+        Invalidation(marks.last + 1, 1_000.0, ROUTE.distribution.id, items_of((path,)), soft)
+    )
+
+
+def walk(stage: DiskStage) -> bool:
+    task = stage.begin(DiskWalk(stage.store, stage.marks).check(stage.marks.last))
+    return task.result()
+
+
+def test_what_is_named_goes_and_what_is_left_was_checked(stage: DiskStage) -> None:
+    stage.marks.begin("epoch", 0)
+    put(stage, entry(A, size=FILED), entry(B, size=FILED))
+    invalidates(stage, "/a")
+    assert walk(stage)
+    assert stage.counters.disk_objects == 1
+    assert stage.store.checked == 1
+    stage.marks = Marks()
+    stage.restart()
+    stage.marks.begin("epoch", 1)  # the log has forgotten what stands below
+    left = found(stage, B)
+    assert left is not None
+    assert stage.marks.stands(left)
+
+
+def test_of_another_log_nothing_is_known(stage: DiskStage) -> None:
+    stage.marks.begin("epoch", 0)
+    put(stage, entry(A))
+    stage.marks = Marks()
+    stage.restart()
+    stage.marks.begin("another", 0)
+    assert found(stage, A) is None
+
+
+def test_what_is_named_softly_stays_stale(stage: DiskStage) -> None:
+    put(stage, entry(A, size=FILED))
+    invalidates(stage, "/a", soft=True)
+    assert walk(stage)
+    stage.restart()
+    left = found(stage, A)
+    assert left is not None
+    assert left.stale_from == 1_000.0
+    assert left.body == entry(A, size=FILED).body
+
+
+def test_what_waits_to_be_written_is_checked_too(stage: DiskStage) -> None:
+    assert stage.store.put(entry(A))
+    invalidates(stage, "/a")
+    assert walk(stage)
+    assert found(stage, A) is None
+    assert stage.counters.disk_objects == 0
+
+
+def test_the_log_forgets_nothing_that_a_failing_disk_was_not_checked_for(tmp_path: Path) -> None:
+    faults = Faults()
+    stage = DiskStage(tmp_path / "disk", files=FaultyFiles(faults))
+    put(stage, entry(A, size=FILED), entry(B, size=FILED))
+    standing = Standing(MemoryStore(10**6), stage.marks, stage.store)
+    sweep = Sweep(standing, Flights(), stage.marks, stage.store)
+    invalidates(stage, "/a")
+    faults.at, faults.error = faults.done + 1, errno.EIO
+    for _ in iter(sweep.step, False):
+        pass
+    stage.run(sweep.go_deeper())
+    assert sweep.low == 0
+    faults.at = 0
+    stage.advance(TRY_AGAIN_S + 1)
+    for _ in iter(sweep.step, False):
+        pass
+    stage.run(sweep.go_deeper())
+    assert sweep.low == 1
+    assert found(stage, A) is None
+    assert found(stage, B) is not None
+    stage.close()

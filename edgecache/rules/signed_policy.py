@@ -31,14 +31,21 @@ class Policy:
 
     def objection(self, url: bytes, now: float, client: str) -> str | None:
         """Why `url` may not be had at `now` (wall clock) from `client`; None when it may."""
+        untimely = self.untimely(now, client)
+        if untimely is not None:
+            return untimely
+        if self.resource is not None and not resource_matches(self.resource, url):
+            return f"the URL is {_shown(url)}, the policy says {_shown(self.resource)}"
+        return None
+
+    def untimely(self, now: float, client: str) -> str | None:
+        """As `objection`, for a URL that is known to be the right one."""
         if now >= self.before:
             return f"expired {int(now - self.before)} s ago"
         if self.after is not None and now <= self.after:
             return f"not valid before {int(self.after - now)} s from now"
         if self.network is not None and not within(client, self.network):
             return f"the address is not in {self.network}"
-        if self.resource is not None and not resource_matches(self.resource, url):
-            return f"the URL is {_shown(url)}, the policy says {_shown(self.resource)}"
         return None
 
 

@@ -57,6 +57,11 @@ class Presented:
     expires: int | None = None
 
 
+def in_url(request: Request) -> bool:
+    """Whether the URL names a signing parameter, and so counts before cookies."""
+    return any(name in NAMES for name, _ in query_pairs(request.query or b""))
+
+
 def presented(request: Request) -> Presented | SignatureRefused:
     """The signature in the URL, else the one in the cookies; the URL wins even when it is wrong."""
     in_url = [pair for pair in query_pairs(request.query or b"") if pair[0] in NAMES]

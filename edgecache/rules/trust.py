@@ -7,16 +7,15 @@ with it, so that a key that was taken away is worth nothing at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from cachetools import LRUCache
 from itsdangerous import Signer
 
 from edgecache.config.model import Behavior, Config
 from edgecache.config.public_key import PublicKey, load_public_key
 from edgecache.http.fields import cookie_pairs, query_pairs
-from edgecache.http.message import Request, field_values
+from edgecache.http.message import Request, field_values, names_in
 from edgecache.rules.native_token import (
     COOKIE,
     PARAMETER,
@@ -24,18 +23,14 @@ from edgecache.rules.native_token import (
     open_native,
     without_token,
 )
-from edgecache.rules.signed_policy import Policy
 from edgecache.rules.signed_request import (
     COOKIE_PREFIX,
     NAMES,
-    Presented,
     SignatureFault,
     SignatureRefused,
     without_signature,
 )
-from edgecache.rules.signing import Opened, open_signed
-
-PROVEN_MAX = 16_384  # signatures remembered; about a kilobyte each, and only genuine ones
+from edgecache.rules.signing import Opened, Proven, open_signed
 
 MESSAGES = {
     SignatureFault.MISSING_KEY: "Missing Key-Pair-Id query parameter or cookie value",
@@ -53,7 +48,7 @@ class Trust:
 
     keys: Mapping[str, PublicKey]
     native: Mapping[str, Signer]
-    proven: MutableMapping[Presented, Policy]
+    proven: Proven
 
     def opens(self, request: Request, now: float) -> Opened | SignatureRefused:
         """Whether `request`, as received, may have what it asks for at `now` (wall clock)."""
@@ -61,8 +56,14 @@ class Trust:
             return open_native(request, self.native, now)
         return open_signed(request, self.keys, now, request.client[0], self.proven)
 
-    def stripped(self, request: Request) -> Request:
-        """The request as the key and the origin know it."""
+    def stripped(
+        self, request: Request, opened: Opened | SignatureRefused | None = None
+    ) -> Request:
+        """The request as the key and the origin know it; `opened` is what was said of it."""
+        in_url = isinstance(opened, Opened) and opened.in_url and not self.native
+        if in_url and b"cookie" not in names_in(request.fields):
+            assert isinstance(opened, Opened)
+            return replace(request, query=opened.query)
         request = without_token(request) if self.native else request
         return without_signature(request) if self.keys else request
 
@@ -89,7 +90,7 @@ class KeyRing:
     groups: Mapping[str, tuple[str, ...]]
     accounts: Mapping[str, tuple[str, ...]]
     native: Mapping[str, Signer]
-    proven: MutableMapping[Presented, Policy]
+    proven: Proven
 
     def trust(self, behavior: Behavior) -> Trust | None:
         """Whom `behavior` trusts; None: it is public.
@@ -114,5 +115,5 @@ def key_ring(config: Config, native: Mapping[str, str]) -> KeyRing:
         {group.id: group.keys for group in config.key_groups},
         config.trusted_signers,
         {name: native_signer(secret) for name, secret in native.items()},
-        LRUCache(PROVEN_MAX),
+        Proven(),
     )

@@ -121,7 +121,7 @@ class ViewerFront:
         assert found.trust is not None
         wall = now if self._world.wall_clock is None else self._world.wall_clock()
         opened = found.trust.opens(asked, wall)
-        request = found.trust.stripped(request)
+        request = found.trust.stripped(request, opened)
         if isinstance(opened, SignatureRefused):
             if replacement(found.distribution, 403) is not None:
                 return Errand(request, found, b"", MissReason.ERROR, error=403)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from edgecache.http.message import Fields, Request
 from edgecache.rules.native_token import COOKIE, Grant, issued, native_signer
 from edgecache.rules.signed_request import COOKIE_PREFIX, NAMES, SignatureFault
-from edgecache.rules.signing import Opened
+from edgecache.rules.signing import Opened, Proven
 from edgecache.rules.trust import Trust
 from tests.rules.signers import EC, RSA, in_cookies, in_url
 
@@ -18,7 +18,7 @@ BASE = "http://site.test/a/video.mp4"
 END = int(NOW) + 3_600
 SIGNERS = {"n1": native_signer("s" * 32), "n2": native_signer("t" * 32)}
 PUBLIC = {signer.key_id: signer.private.public_key() for signer in (RSA, EC)}
-TRUST = Trust(PUBLIC, SIGNERS, {})
+TRUST = Trust(PUBLIC, SIGNERS, Proven())
 TOKEN = issued(Grant(END, "site.test", "/a/video.mp4"), "n1", SIGNERS["n1"]).decode()
 EXACT = RSA.policy(BASE, END, after=int(NOW) - 9, address="192.0.2.0/24")
 IN_URL = {

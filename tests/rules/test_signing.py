@@ -20,7 +20,7 @@ from edgecache.rules.signed_request import (
     signed_url,
     without_signature,
 )
-from edgecache.rules.signing import Opened, open_signed
+from edgecache.rules.signing import Opened, Proven, open_signed
 from tests.rules.signature_vectors import CANNED_SHA1, CANNED_SHA256, CUSTOM_EC, EC_KEY, RSA_KEY
 
 NOW = 1_800_000_000.0
@@ -42,10 +42,16 @@ def key_of(url: str) -> str:
     return url.partition("Key-Pair-Id=")[2].partition("&")[0]
 
 
+PROVEN = Proven()
+
+
 def outcome(url: str, now: float = NOW, client: str = INSIDE, cookies: str = "") -> str:
     keys = {key_of(CANNED_SHA1): RSA, key_of(CUSTOM_EC): EC}
     keys[key_of(CANNED_SHA256)] = RSA
-    found = open_signed(asked(url, cookies=cookies), keys, now, client)
+    request = asked(url, cookies=cookies)
+    found = open_signed(request, keys, now, client)
+    open_signed(request, keys, NOW, INSIDE, PROVEN)  # seen or not, the outcome is one
+    assert open_signed(request, keys, now, client, PROVEN) == found
     return "opened" if isinstance(found, Opened) else str(found.fault)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from edgecache.config.model import Behavior, Config, KeyGroup, PublicKey
-from edgecache.http.message import Request
+from edgecache.http.message import Request, first_value
 from edgecache.rules.native_token import Grant, issued, native_signer
 from edgecache.rules.signing import Opened
 from edgecache.rules.trust import Trust, key_ring
@@ -99,10 +100,48 @@ def test_only_genuine_signatures_are_remembered_and_judged_each_time() -> None:
     policy = RSA.policy("http://site.test/*", END)
     for path in ("a", "b", "c"):
         assert said(found, asked(in_url(RSA, f"http://site.test/{path}", policy=policy))) != ""
-    assert len(found.proven) == 1
+    assert (len(found.proven.signed), len(found.proven.urls)) == (1, 3)
     forged = in_url(RSA, URL, policy=policy).replace(RSA.key_id, EC.key_id)
     assert said(found, asked(forged)) == "AccessDenied"
     assert said(found, asked(f"{in_url(RSA, URL, END)}&more=1")) == "AccessDenied"
-    assert len(found.proven) == 1
+    assert (len(found.proven.signed), len(found.proven.urls)) == (1, 3)
     late = found.opens(asked(in_url(RSA, URL, policy=policy)), END)
     assert not isinstance(late, Opened)
+
+
+def test_a_url_that_was_opened_is_a_look_up_for_whom_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    ring = key_ring(CONFIG, SECRETS)
+    rsa = ring.trust(Behavior(origin="o", trusted_key_groups=("rsa",)))
+    ec = ring.trust(Behavior(origin="o", trusted_key_groups=("ec",)))
+    assert rsa is not None
+    assert ec is not None
+    policy = RSA.policy(URL, END, after=int(NOW) - 9, address="192.0.2.0/24")
+    url = in_url(RSA, f"{URL}", policy=policy)
+    request = replace(asked(url), client=("192.0.2.9", 1))
+    opened = rsa.opens(request, NOW)
+    assert isinstance(opened, Opened)
+    monkeypatch.setattr("edgecache.rules.signing.presented", lambda _request: 1 / 0)
+    assert rsa.opens(request, NOW) is opened
+    for now, client in ((END, "192.0.2.9"), (NOW - 9, "192.0.2.9"), (NOW, "198.51.100.1")):
+        refused = rsa.opens(replace(request, client=(client, 1)), now)
+        assert not isinstance(refused, Opened)
+        assert refused.fault == "AccessDenied"
+    monkeypatch.undo()
+    assert said(ec, request) == "InvalidKey"  # another behavior does not trust the key
+    for other in (
+        replace(request, scheme=b"https"),
+        replace(request, path=b"/b"),
+        replace(request, fields=((b"host", b"site.test:80"),)),
+        replace(request, query=(request.query or b"") + b"&x"),
+    ):
+        assert said(rsa, other) == "AccessDenied"
+
+
+def test_what_is_left_of_a_url_is_remembered_with_it() -> None:
+    found = trust(trusted_key_groups=("rsa",))
+    request = asked(in_url(RSA, f"{URL}?x=1", END))
+    cookie = asked(in_url(RSA, f"{URL}?x=1", END), "CloudFront-Expires=1; a=b")
+    for _ in range(2):
+        assert found.stripped(request, found.opens(request, NOW)).target == b"/a?x=1"
+        left = found.stripped(cookie, found.opens(cookie, NOW))
+        assert (left.target, first_value(left.fields, b"cookie")) == (b"/a?x=1", b"a=b")

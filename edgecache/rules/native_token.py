@@ -20,7 +20,7 @@ from itsdangerous import Signer
 
 from edgecache.http.fields import cookie_pairs, query_pairs
 from edgecache.http.message import Request, field_values
-from edgecache.rules.signed_policy import within
+from edgecache.rules.signed_policy import has_dot_segments, within
 from edgecache.rules.signed_request import SignatureFault, SignatureRefused
 from edgecache.rules.signing import Opened
 
@@ -28,8 +28,6 @@ PARAMETER = b"edgecache-token"
 COOKIE = b"Edgecache-Token"
 TOKEN_BYTES_MAX = 4_096  # as much as a policy of CloudFront's may have here
 _TOKEN = re.compile(rb"([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+")
-_SEGMENT_END = re.compile(rb"/|\\|%2f|%5c", re.IGNORECASE)
-_DOTS = re.compile(rb"(?:\.|%2e){1,2}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ class Grant:
             return f"the host is not {self.host}"
         wanted = self.target.encode("latin-1")
         if self.prefix:
-            inside = request.path.startswith(wanted) and not _has_dot_segments(request.path)
+            inside = request.path.startswith(wanted) and not has_dot_segments(request.path)
             return None if inside else f"the path is not under {self.target}"
         asked = without_token(request).target
         return None if asked == wanted else f"the token is for {self.target}"
@@ -143,8 +141,3 @@ def _grant(payload: bytes) -> Grant | None:
     except (ValueError, TypeError):
         return None
     return grant
-
-
-def _has_dot_segments(path: bytes) -> bool:
-    """An origin that resolves them would serve what is not under the prefix."""
-    return any(_DOTS.fullmatch(segment) for segment in _SEGMENT_END.split(path))

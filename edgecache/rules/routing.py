@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from urllib.parse import unquote_to_bytes
 
 from edgecache.config.model import Behavior, Config, Distribution, Origin, OriginGroup
 from edgecache.rules.globs import glob
@@ -39,6 +40,7 @@ class Site:
 
     distribution: Distribution
     behaviors: tuple[tuple[re.Pattern[bytes], Route], ...]
+    private: bool = False  # some behavior opens to signatures only
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +96,8 @@ def _compile_site(distribution: Distribution, ring: KeyRing) -> Site:
     ]
     last_route = routes[-1][1]
     routes[-1] = (pattern("*"), last_route)
-    return Site(distribution, tuple(routes))
+    private = any(found.trust is not None for _, found in routes)
+    return Site(distribution, tuple(routes), private)
 
 
 def _route_of(distribution: Distribution, behavior: Behavior, ring: KeyRing) -> Route:
@@ -110,8 +113,20 @@ def _route_of(distribution: Distribution, behavior: Behavior, ring: KeyRing) -> 
 
 
 def route(site: Site, path: bytes) -> Route:
-    """The first behavior whose pattern matches the normalized path."""
-    matched = normalized_path(path)
+    """The first behavior whose pattern matches the normalized path.
+
+    A path that an origin may read as one of a private behavior is that behavior's: else
+    `/private%2Fa` would be a way around the signature that `/private/a` needs.
+    """
+    found = _first(site, normalized_path(path))
+    if site.private and b"%" in path:
+        read = _first(site, normalized_path(unquote_to_bytes(path)))
+        if read.trust is not None:
+            return read
+    return found
+
+
+def _first(site: Site, matched: bytes) -> Route:
     for matches, found in site.behaviors:
         if matches.fullmatch(matched):
             return found

@@ -14,6 +14,9 @@ from typing import Any
 from edgecache.rules.globs import glob
 from edgecache.rules.signed_request import EPOCH_S_MAX, Presented
 
+_SEGMENT_END = re.compile(rb"/|\\|%2f|%5c", re.IGNORECASE)
+_DOTS = re.compile(rb"(?:\.|%2e){1,2}", re.IGNORECASE)
+_WILDCARD = re.compile(rb"[*?]")
 _URL = re.compile(rb"(https?)://([^/?]*)([^?]*)(?:\?(.*))?", re.DOTALL)
 
 
@@ -36,6 +39,9 @@ class Policy:
             return untimely
         if self.resource is not None and not resource_matches(self.resource, url):
             return f"the URL is {_shown(url)}, the policy says {_shown(self.resource)}"
+        wide = self.resource is not None and _WILDCARD.search(self.resource)
+        if wide and has_dot_segments(url.partition(b"?")[0]):
+            return "the path has dot segments: an origin could take it for one outside"
         return None
 
     def untimely(self, now: float, client: str) -> str | None:
@@ -47,6 +53,11 @@ class Policy:
         if self.network is not None and not within(client, self.network):
             return f"the address is not in {self.network}"
         return None
+
+
+def has_dot_segments(path: bytes) -> bool:
+    """Whether an origin that decodes and resolves the path could leave the place it names."""
+    return any(_DOTS.fullmatch(segment) for segment in _SEGMENT_END.split(path))
 
 
 def _shown(text: bytes) -> str:

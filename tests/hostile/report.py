@@ -14,6 +14,7 @@ from tests.hostile.not_covered import NOT_COVERED
 from tests.hostile.rows_cache import DECEPTION, HOPS, KEYS, POISON
 from tests.hostile.rows_framing import CHUNKS, FRAMING, PIPELINED
 from tests.hostile.rows_origin import CONTENT, MISBEHAVING, RANGES
+from tests.hostile.rows_signed import SIGNED
 from tests.hostile.rows_target import TARGETS
 from tests.hostile.story import perform
 from tests.hostile.trials import TRIALS
@@ -30,7 +31,7 @@ was left. "closed" is the viewer's connection; `⏎` is CR LF and `H` is `Host: 
 | row | input | answer | pass |
 |---|---|---|---|
 """
-ORDER = "FCTBPDKRNOZX"
+ORDER = "FCTBPDKRNOZSX"
 
 
 def _played(play: Callable[[], str], wrong: str) -> tuple[str, str]:
@@ -68,7 +69,7 @@ def _lines() -> list[tuple[str, str, str, str]]:
     ]
     found += [
         (row.id, row.what, *_played(partial(_both, partial(perform, row)), row.wrong))
-        for row in (*HOPS, *POISON, *DECEPTION, *KEYS, *RANGES, *CONTENT, *MISBEHAVING)
+        for row in (*HOPS, *POISON, *DECEPTION, *KEYS, *RANGES, *CONTENT, *MISBEHAVING, *SIGNED)
     ]
     found += [
         (trial.id, trial.what, *_played(partial(_both, trial.play), trial.wrong))

@@ -6,13 +6,14 @@ from tests.hostile.report import PAGE
 from tests.hostile.rows_cache import DECEPTION, HOPS, KEYS, POISON
 from tests.hostile.rows_framing import CHUNKS, FRAMING, PIPELINED
 from tests.hostile.rows_origin import CONTENT, MISBEHAVING, RANGES
+from tests.hostile.rows_signed import SIGNED
 from tests.hostile.rows_target import TARGETS
 from tests.hostile.trials import TRIALS
 
 
 def test_the_page_has_every_row_and_hides_no_failure() -> None:
     rows = [(row.id, row.wrong) for row in (*FRAMING, *PIPELINED, *CHUNKS, *TARGETS)]
-    stories = (*HOPS, *POISON, *DECEPTION, *KEYS, *RANGES, *CONTENT, *MISBEHAVING)
+    stories = (*HOPS, *POISON, *DECEPTION, *KEYS, *RANGES, *CONTENT, *MISBEHAVING, *SIGNED)
     rows += [(row.id, row.wrong) for row in stories]
     rows += [(row.id, row.wrong) for row in TRIALS]
     lines = [line for line in PAGE.read_text().splitlines() if line.endswith((" yes |", "no** |"))]

@@ -1,4 +1,4 @@
-"""Sections 4 to 10 and 14: what is kept and for whom, and origins that misbehave."""
+"""Sections 4 to 10, 12 and 14: what is kept and for whom, and origins that misbehave."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import pytest
 
 from tests.hostile.rows_cache import DECEPTION, HOPS, KEYS, POISON
 from tests.hostile.rows_origin import CONTENT, MISBEHAVING, RANGES
+from tests.hostile.rows_signed import SIGNED
 from tests.hostile.story import Story, perform
 
-ROWS = [*HOPS, *POISON, *DECEPTION, *KEYS, *RANGES, *CONTENT, *MISBEHAVING]
+ROWS = [*HOPS, *POISON, *DECEPTION, *KEYS, *RANGES, *CONTENT, *MISBEHAVING, *SIGNED]
 
 
 def _parameters() -> list[object]:

@@ -235,3 +235,35 @@ SITES = Config(
         ),
     )
 )
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/private/a", "/private/*"),
+        ("/private%2Fa", "/private/*"),
+        ("/private%2fa", "/private/*"),
+        ("/%70rivate/a", "/private/*"),
+        ("/public/..%2Fprivate/a", "/private/*"),
+        ("/public/%2e%2e/private/a", "/private/*"),
+        ("/public%2Fa", "*"),
+        ("/public/%61", "/public/*"),
+        ("/private%252Fa", "*"),  # what an origin decodes once is one name
+        ("/private/..%2Fpublic/a", "/private/*"),
+        ("/private/%2e%2e/public/a", "/private/*"),
+        ("/a%ZZ", "*"),
+    ],
+)
+def test_no_reading_of_a_path_is_a_way_around_a_signature(path: str, expected: str) -> None:
+    private = Behavior(origin="o", path_pattern="/private/*", trusted_native_keys=("k",))
+    public = Behavior(origin="o", path_pattern="/public/*")
+    distribution = Distribution(
+        id="E1",
+        aliases=("h",),
+        origins=(Origin(id="o", domain_name="o.test"),),
+        behaviors=(public, private),
+        default_behavior=Behavior(origin="o"),
+    )
+    site = compile_routes(Config(distributions=(distribution,))).site(b"h")
+    assert site is not None
+    assert route(site, path.encode()).behavior.path_pattern == expected

@@ -64,6 +64,7 @@ class Scene:
     behavior: dict[str, Any] = field(default_factory=dict)  # more of the default behavior
     site: dict[str, Any] = field(default_factory=dict)  # more of the distribution
     origin: dict[str, Any] = field(default_factory=dict)  # more of its origin
+    whole: dict[str, Any] = field(default_factory=dict)  # more of the configuration
     world: FrontWorld = field(default_factory=FrontWorld)
     memo: bool = True
     memory_bytes: int = 8 * MIB
@@ -231,4 +232,4 @@ def config_of(scene: Scene) -> Config:
         semantics=scene.semantics,
         **scene.site,
     )
-    return Config(distributions=(distribution,), limits=scene.limits)
+    return Config(distributions=(distribution,), limits=scene.limits, **scene.whole)

@@ -85,7 +85,7 @@ def escaped(value: Text) -> bytes:
     return _UNSAFE_BYTE.sub(lambda found: _ESCAPED[found[0]], value)
 
 
-class _Stamp:
+class Stamp:
     """Date and time of an instant in UTC; the last second's is remembered."""
 
     __slots__ = ("second", "text")
@@ -172,15 +172,24 @@ class AccessLog:
     def __init__(self, write: Callable[[bytes], None], records_max: int = RECORDS_MAX) -> None:
         self._write = write
         self._records_max = records_max
-        self._queue: deque[Record] = deque()  # append and popleft are atomic, so no lock is needed
+        self._queue: deque[Record | bytes] = (
+            deque()
+        )  # append and popleft are atomic, so no lock is needed
         self._flushing = Lock()  # a last flush may come while one is stuck; append never takes it
-        self._stamp = _Stamp()
+        self._stamp = Stamp()
         self.dropped = 0
 
     def append(self, record: Record) -> None:
         """Keep a record for the next flush, or count it as dropped when the queue is full."""
         if len(self._queue) < self._records_max:
             self._queue.append(record)
+        else:
+            self.dropped += 1
+
+    def append_line(self, line: bytes) -> None:
+        """As `append`, for who has the line already, with its end."""
+        if len(self._queue) < self._records_max:
+            self._queue.append(line)
         else:
             self.dropped += 1
 
@@ -194,9 +203,10 @@ class AccessLog:
 
     def lines(self, records_max: int = BATCH_RECORDS) -> bytes:
         """The lines of at most so many records, which leave the queue; empty when there is none."""
-        count = min(records_max, len(self._queue))
+        take, stamp = self._queue.popleft, self._stamp.at
+        taken = [take() for _ in range(min(records_max, len(self._queue)))]
         return b"".join(
-            [format_record(self._queue.popleft(), self._stamp.at) for _ in range(count)]
+            [one if isinstance(one, bytes) else format_record(one, stamp) for one in taken]
         )
 
     def write(self, lines: bytes) -> None:

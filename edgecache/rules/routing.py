@@ -6,7 +6,7 @@ CloudFront Developer Guide, "Cache behavior settings" (path pattern) and "Altern
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
@@ -63,6 +63,12 @@ class RouteTable:
             if host.endswith(suffix):
                 return site
         return self.any_host
+
+    def routes(self) -> Iterator[Route]:
+        """Every route there is."""
+        for site in self.by_id.values():
+            for _, found in site.behaviors:
+                yield found
 
 
 def compile_routes(config: Config, native: Mapping[str, str] = NO_SECRETS) -> RouteTable:

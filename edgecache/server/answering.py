@@ -35,10 +35,14 @@ class Answer:
         "entry",
         "fields",
         "has_id",
+        "line_start",
         "mark",
         "own_id",
         "result",
         "route",
+        "same_until",
+        "sent_bytes",
+        "start",
         "status",
         "table",
         "until",
@@ -74,6 +78,11 @@ class Answer:
         self._detail = b"; detail=" + outcome.trace.detail.encode() if outcome.trace.detail else b""
         self._second = -1
         self._head = b""
+        # What `repeating` has made for this second: it stands until `same_until`.
+        self.same_until = 0.0
+        self.start = b""
+        self.line_start = b""
+        self.sent_bytes = 0
 
     def is_for(self, found: Found, table: RouteTable) -> bool:
         """Whether it was made of the same conclusion, under the same configuration."""

@@ -43,9 +43,12 @@ class Listener:
     head_limits: HeadLimits = field(init=False)
     connections: Connections = field(default_factory=Connections)
     handing_over: float = 0.0  # since when (epoch seconds), if at all
+    memos: list[Memo] = field(default_factory=list)  # ours and those of listeners beside us
 
     def __post_init__(self) -> None:
         self.marks = self.front.tier.world.marks
+        if self.memo is not None:
+            self.memos.append(self.memo)
         self.head_limits = HeadLimits(
             self.limits.head_bytes_max, self.limits.url_bytes_max, self.limits.fields_max
         )
@@ -69,6 +72,10 @@ class Listener:
         if common:
             found.entry.answer = answer
         return answer
+
+    def settle(self) -> None:
+        """Count what the memo has answered."""
+        self.teller.settle()
 
     def explained(self, request: Request, now: float) -> bytes:
         """The reply to one of our own that asks what is here; nothing for anybody else."""
@@ -102,6 +109,9 @@ class Listener:
             connection.check_deadline(now)
             if leave and connection.at_rest:
                 connection.transport.close()
+        self.settle()
+        for memo in self.memos:
+            memo.sweep()
         counters = self.teller.counters
         counters.connections = len(self.connections)
         store = self.front.tier.store

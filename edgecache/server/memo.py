@@ -1,63 +1,156 @@
 """The memo. Law: it holds no rules; it only repeats what `decide` concluded from the same bytes.
 
-Filled with the exact bytes of heads the strict reader has accepted, and used only while the
-answer's lease stands. Without it everything is the same, but slower.
+A head is remembered in two parts. Blocks of fields, as browsers repeat them with every request,
+lead to what of them bears on answers (`rules.bearing`); under that stand the request lines it was
+asked for with, each with its answer. So a thousand browsers and a thousand lines need no million
+places. All of it was accepted by the strict reader, and is used only while the answer's lease
+stands. Without it everything is the same, but slower.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator
 
+from edgecache.http.message import Fields, Request
+from edgecache.rules.bearing import bearing, bearing_names
 from edgecache.rules.routing import RouteTable
 from edgecache.server.answering import Answer
-from edgecache.server.telling import Asked
-from edgecache.store.marks import Marks
+from edgecache.server.tls import Certificate, Session
+from edgecache.store.entry import Entry
 
-HEADS_MAX = 8_192  # heads are chosen by strangers; nginx's keys_zone=10m holds ten times as many
-HEAD_BYTES_MAX = 4_096  # a browser's head with cookies; longer ones are read anew each time
+ANSWERS_MAX = 16_384  # lines are chosen by strangers; nginx's keys_zone=1m holds half as many keys
+BLOCKS_MAX = 4_096  # browsers under way at once, as the routing rules remember paths
+LINE_BYTES_MAX = 1_024  # a signed URL has half of it; longer ones are read anew each time
+BLOCK_BYTES_MAX = 4_096  # a browser's fields with its cookies
+ANSWER_BYTES = 3_000  # of what is made of an entry for the wire and the log, beside its line
+PRIVATE = b"edgecache-"  # what our own tiers tell each other is new each time
+
+Lines = dict[bytes, "Remembered"]
 
 
-@dataclass(frozen=True, slots=True)
 class Remembered:
-    """What a head asked, as the log says it, and the answer concluded for it."""
+    """An answer, as one line asks for it, with the parts of its log line that never change.
 
-    asked: Asked
-    answer: Answer
+    `times` and the bytes count what was answered since the teller last asked.
+    """
+
+    __slots__ = ("answer", "bytes_in", "bytes_out", "end", "start", "tail", "times", "word")
+
+    def __init__(self, answer: Answer, start: bytes, word: bytes, end: bytes, tail: bytes) -> None:
+        self.answer = answer
+        self.start = start  # cs-method to sc-status
+        self.word = word  # cs-uri-query to x-edge-result-type
+        self.end = end  # x-edge-response-result-type to fle-encrypted-fields
+        self.tail = tail  # time-to-first-byte to sc-range-end
+        self.times = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+
+
+class Block:
+    """A block of fields: the lines that are known for its like, and its parts of a log line."""
+
+    __slots__ = ("agent", "host", "lines", "rest", "session")
+
+    def __init__(
+        self, lines: Lines, session: Session | None, agent: bytes, host: bytes, rest: bytes
+    ) -> None:
+        self.lines = lines
+        self.session = session
+        self.agent = agent  # cs(Referer), cs(User-Agent)
+        self.host = host  # x-host-header, cs-protocol
+        self.rest = rest  # time-taken to ssl-cipher
 
 
 class Memo:
-    """Answers by the head that asked for them, the oldest forgotten first."""
+    """Answers by the bytes that asked for them, the oldest forgotten first."""
 
-    def __init__(self, heads_max: int = HEADS_MAX) -> None:
-        self._heads_max = heads_max
-        self._by_head: dict[bytes, Remembered] = {}
+    def __init__(self, answers_max: int = ANSWERS_MAX, blocks_max: int = BLOCKS_MAX) -> None:
+        self.blocks: dict[bytes, Block] = {}
+        self._answers_max = answers_max
+        self._blocks_max = blocks_max
+        self._kinds: dict[tuple[Certificate | None, Fields], Lines] = {}
+        self._order: deque[tuple[Lines, bytes]] = deque()
+        self._table: RouteTable | None = None
+        self._names: frozenset[bytes] | None = None
 
-    def recall(self, head: bytes, table: RouteTable, marks: Marks, now: float) -> Remembered | None:
-        """What was concluded for these bytes, if its lease stands."""
-        remembered = self._by_head.get(head)
-        if remembered is None:
-            return None
-        answer = remembered.answer
-        entry = answer.entry
-        if (
-            entry.alive
-            and answer.table is table
-            and now < answer.until
-            and now < marks.lease_until
-            and (entry.mark == marks.last or marks.stands(entry))
-            and entry.stale_from is None
-        ):
-            return remembered
-        del self._by_head[head]
-        return None
+    def kind(
+        self, request: Request, session: Session | None, table: RouteTable
+    ) -> tuple[Certificate | None, Fields]:
+        """What of a block bears on answers: blocks with the same get the same."""
+        if table is not self._table:
+            self.clear()
+            self._table, self._names = table, bearing_names(table)
+        certificate = None if session is None else session.certificate
+        return certificate, bearing(request.fields, self._names)
 
-    def learn(self, head: bytes, asked: Asked, answer: Answer) -> None:
-        """Remember an answer that may be repeated."""
-        if len(head) > HEAD_BYTES_MAX or self._heads_max == 0:
-            return
-        if len(self._by_head) >= self._heads_max and head not in self._by_head:
-            del self._by_head[next(iter(self._by_head))]
-        self._by_head[head] = Remembered(asked, answer)
+    def covers(self, entries: tuple[Entry, ...]) -> bool:
+        """Whether the variants under a key differ in nothing but what bears."""
+        names = self._names
+        return names is None or all(
+            name in names for entry in entries for name, _ in entry.selected
+        )
+
+    def learn(
+        self, head: bytes, kind: tuple[Certificate | None, Fields], known: Remembered
+    ) -> Lines:
+        """Remember an answer to the line of `head`, for all blocks of that kind."""
+        line = head[: head.find(b"\r\n")]
+        lines = self._kinds.get(kind)
+        if lines is None:
+            if len(self._kinds) >= self._blocks_max:
+                del self._kinds[next(iter(self._kinds))]
+            lines = self._kinds[kind] = {}
+        if line not in lines:
+            self._order.append((lines, line))
+        lines[line] = known
+        while len(self._order) > self._answers_max:
+            forgotten, line = self._order.popleft()
+            del forgotten[line]
+        return lines
+
+    def learn_block(self, head: bytes, block: Block) -> None:
+        """Remember the fields of `head`."""
+        fields = head[head.find(b"\r\n") :]
+        if len(self.blocks) >= self._blocks_max and fields not in self.blocks:
+            del self.blocks[next(iter(self.blocks))]
+        self.blocks[fields] = block
+
+    def sweep(self) -> None:
+        """Let go of what will not be given again, and of the bodies it holds."""
+        dead = [place for place in self._order if not place[0][place[1]].answer.entry.alive]
+        if dead:
+            for lines, line in dead:
+                del lines[line]
+            self._order = deque(place for place in self._order if place[1] in place[0])
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.blocks.clear()
+        self._kinds.clear()
+        self._order.clear()
+
+    def __iter__(self) -> Iterator[Remembered]:
+        return (lines[line] for lines, line in self._order)
 
     def __len__(self) -> int:
-        return len(self._by_head)
+        return len(self._order)
+
+    @property
+    def size_bytes(self) -> int:
+        """About what it takes, beside the bodies, which belong to the store."""
+        blocks = sum(len(fields) + 1_000 for fields in self.blocks)
+        return blocks + sum(len(line) + ANSWER_BYTES for _, line in self._order)
+
+
+def worth_remembering(head: bytes, limit: int) -> bool:
+    """Whether a head is such as comes again: in origin-form, short, and from no tier of ours."""
+    cut = head.find(b"\r\n")
+    return (
+        cut <= LINE_BYTES_MAX
+        and len(head) - cut <= BLOCK_BYTES_MAX
+        and limit >= LINE_BYTES_MAX + BLOCK_BYTES_MAX
+        and head[head.find(b" ") + 1 : cut].startswith(b"/")
+        and PRIVATE not in head.lower()
+    )

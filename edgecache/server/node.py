@@ -216,6 +216,7 @@ class Node:
             await asyncio.sleep(TICK_S)
 
     def _status(self) -> Status:
+        self.listener.settle()
         return Status(
             role=self.role,
             location=self.location,

@@ -15,10 +15,12 @@ from typing import Any, cast
 from edgecache.http.bad_message import BadMessage
 from edgecache.http.head import oversize, parse_request_head
 from edgecache.http.message import Request
+from edgecache.observe.access_log import escaped
 from edgecache.rules.viewer_headers import depends_on_viewer
 from edgecache.server.answering import Answer
 from edgecache.server.delivery import Delivery, stays
 from edgecache.server.listener import OVERDUE, SHED, Listener
+from edgecache.server.repeating import SMALL_BODY_BYTES, remember, repeated
 from edgecache.server.request_body import BYTES_PER_S_MIN, RequestBody, invitation
 from edgecache.server.telling import NOTHING_ASKED, Asked, Told
 from edgecache.server.tls import MISDIRECTED, Session
@@ -27,7 +29,6 @@ from edgecache.tier.answer import Errand, Found, Refusal
 from edgecache.upstream.tunnel import TUNNEL_BYTES_MAX
 
 HELD_BYTES_MAX = 65_536  # of pipelined requests read ahead, as Uvicorn's HIGH_WATER_LIMIT
-SMALL_BODY_BYTES = 65_536  # joined to its head for one write
 _BARE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 
 
@@ -45,6 +46,7 @@ class Connection(asyncio.Protocol):
         self.loop = _loop or asyncio.get_event_loop()
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
         self.client: tuple[str, int] = ("", 0)
+        self.address = self.port = b""  # the same, as the log has them
         self.session: Session | None = None
         self.deadline = 0.0
         self.closing = False
@@ -65,6 +67,7 @@ class Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         self.client = (peer[0], peer[1]) if isinstance(peer, tuple) and peer else ("", 0)
+        self.address, self.port = escaped(self.client[0]), b"%d" % self.client[1]
         listener = self.listener
         self._state.connections.add(self)
         listener.connections.add(self)
@@ -104,16 +107,12 @@ class Connection(asyncio.Protocol):
         if self._task is not None or self._paused:
             self._hold(self._held + data)
             return
-        listener = self.listener
-        now = listener.clock()
+        now = self.listener.clock()
         if not self._held:
+            memo = self.listener.memo
+            if memo is not None and repeated(self, memo, data, now):
+                return
             self.began = now
-            if listener.memo is not None:
-                known = listener.memo.recall(data, listener.front.table, listener.marks, now)
-                if known is not None and known.asked.session is self.session:
-                    known.answer.entry.uses += 1  # otherwise counted by the store
-                    self._write_answer(known.answer, known.asked, now)
-                    return
         self._serve(self._held + data, now)
 
     def pause_writing(self) -> None:
@@ -205,9 +204,8 @@ class Connection(asyncio.Protocol):
         if listener.handing_over or not stays(request) or request.minor == 0:
             Delivery(self, request, asked).send_answer(answer, now)
             return rest
-        repeatable = concluded.until and not request.has_body
-        if listener.memo is not None and repeatable and not depends_on_viewer(concluded.route):
-            listener.memo.learn(head, asked, answer)
+        if concluded.until and not request.has_body and not depends_on_viewer(concluded.route):
+            remember(self, head, request, asked, answer)
         self._write_answer(answer, asked, now)
         return rest
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from edgecache.http.message import Fields, Request, first_value
-from edgecache.observe.access_log import AccessLog
+from edgecache.observe.access_log import AccessLog, Record, Stamp, escaped, format_record
 from edgecache.observe.counters import Counters
 from edgecache.server.tls import Session
 from edgecache.tier.answer import Result
+
+if TYPE_CHECKING:
+    from edgecache.server.answering import Answer
+    from edgecache.server.memo import Remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +87,11 @@ class Teller:
 
     def __init__(self, location: str, counters: Counters, log: AccessLog | None) -> None:
         self.counters = counters
+        self.repeated: list[Remembered] = []  # with something to be counted
+        self.keep: Callable[[bytes], None] = _unheard if log is None else log.append_line
         self._location = location
         self._log = log
+        self._stamp = Stamp()
 
     def tell(
         self, asked: Asked, told: Told, client: tuple[str, int], request_id: bytes, now: float,
@@ -90,9 +99,7 @@ class Teller:
     ) -> None:  # fmt: skip
         """A request ended at `now` (epoch seconds), `taken_s` after its first byte."""
         counters = self.counters
-        if told.status >= 400 and told.result not in SHED_RESULTS:
-            told.result = Result.ERROR  # CloudFront's word for any response of an error's status
-        result = told.result
+        result = told.result = _word(told)
         counters.requests[result] += 1
         counters.statuses[told.status // 100] += 1
         counters.bytes_out += told.bytes_out
@@ -101,50 +108,115 @@ class Teller:
         if result is Result.MISS:
             counters.miss_first_byte.observe(told.first_byte_s)
         if self._log is not None:
-            self._record(asked, told, client, request_id, now, taken_s)
+            self._log.append(self._recorded(asked, told, client, request_id, now, taken_s))
 
-    def _record(
+    def parts(self, asked: Asked, told: Told) -> Parts:
+        """A line of a hit in parts: those that differ each time are left out."""
+        told.result = _word(told)
+        fields = format_record(self._recorded(asked, told, ("", 0), b"", 0.0, 0.0), _no_stamp)
+        return Parts.of(fields.split(b"\t"))
+
+    def line_start(self, now: float, bytes_out: int) -> bytes:
+        """The start of a line, through sc-bytes."""
+        return b"%b\t%b\t%d\t" % (self._stamp.at(now), escaped(self._location), bytes_out)
+
+    def settle(self) -> None:
+        """Count what was repeated since the last time, and tell the store of its use."""
+        counters, settled = self.counters, self.repeated
+        self.repeated = []
+        for known in settled:
+            times, known.times = known.times, 0
+            known.answer.entry.uses += times
+            counters.requests[_word(known.answer)] += times
+            counters.statuses[known.answer.status // 100] += times
+            counters.bytes_in += known.bytes_in
+            counters.bytes_out += known.bytes_out
+            counters.time_taken.counts[0] += times
+            known.bytes_in = known.bytes_out = 0
+
+    def _recorded(
         self, asked: Asked, told: Told, client: tuple[str, int], request_id: bytes, now: float,
         taken_s: float,
-    ) -> None:  # fmt: skip
-        assert self._log is not None
+    ) -> Record:  # fmt: skip
         first, last = _range_of(told)
-        self._log.append(
-            (
-                now,
-                self._location,
-                told.bytes_out,
-                client[0],
-                asked.method,
-                asked.site,
-                asked.stem,
-                told.status,
-                asked.referer,
-                asked.agent,
-                asked.query,
-                None,  # cs(Cookie): only with IncludeCookies
-                told.result,
-                request_id,
-                asked.host,
-                asked.protocol,
-                asked.bytes_in,
-                taken_s,
-                asked.forwarded_for,
-                asked.session.protocol if asked.session else None,
-                asked.session.cipher if asked.session else None,
-                told.result,
-                asked.version,
-                None,
-                None,
-                client[1],
-                told.first_byte_s,
-                told.detail or told.result,
-                first_value(told.fields, b"content-type"),
-                _length_of(told.fields),
-                first,
-                last,
-            )
+        return (
+            now,
+            self._location,
+            told.bytes_out,
+            client[0],
+            asked.method,
+            asked.site,
+            asked.stem,
+            told.status,
+            asked.referer,
+            asked.agent,
+            asked.query,
+            None,  # cs(Cookie): only with IncludeCookies
+            told.result,
+            request_id,
+            asked.host,
+            asked.protocol,
+            asked.bytes_in,
+            taken_s,
+            asked.forwarded_for,
+            asked.session.protocol if asked.session else None,
+            asked.session.cipher if asked.session else None,
+            told.result,
+            asked.version,
+            None,
+            None,
+            client[1],
+            told.first_byte_s,
+            told.detail or told.result,
+            first_value(told.fields, b"content-type"),
+            _length_of(told.fields),
+            first,
+            last,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What of a hit's line stays the same, by what it belongs to; each with the tabs around it."""
+
+    start: bytes
+    agent: bytes
+    word: bytes
+    host: bytes
+    rest: bytes
+    end: bytes
+    tail: bytes
+
+    @classmethod
+    def of(cls, fields: list[bytes]) -> Parts:
+        """From the 33 fields of a line."""
+
+        def run(first: int, last: int) -> bytes:
+            return b"\t".join(fields[first : last + 1])
+
+        return cls(
+            start=b"\t%b\t" % run(5, 8),  # cs-method to sc-status
+            agent=run(9, 10) + b"\t",  # cs(Referer), cs(User-Agent)
+            word=run(11, 13) + b"\t",  # cs-uri-query to x-edge-result-type
+            host=b"\t%b\t" % run(15, 16),  # x-host-header, cs-protocol
+            rest=b"\t%b\t" % run(18, 21),  # time-taken to ssl-cipher
+            end=run(22, 25) + b"\t",  # x-edge-response-result-type to fle-encrypted-fields
+            tail=b"\t" + run(27, 32),  # time-to-first-byte to sc-range-end, and the line end
+        )
+
+
+def _word(told: Told | Answer) -> Result:
+    """CloudFront's word for any response of an error's status is Error."""
+    if told.status >= 400 and told.result not in SHED_RESULTS:
+        return Result.ERROR
+    return told.result
+
+
+def _unheard(_line: bytes) -> None: ...
+
+
+def _no_stamp(_instant: float) -> bytes:
+    return b"-\t-"
 
 
 def _length_of(fields: Fields) -> int | None:

@@ -82,7 +82,7 @@ class Play:
         self.loop = FakeLoop(self.clock)
         asyncio.set_event_loop(self.loop)
         self.origin = HeldOrigin(self.clock, self.loop)
-        self.counters = Counters()
+        self._counters = Counters()
         self.log = bytearray()
         self.access_log = AccessLog(self.log.extend)
         self.tasks: set[asyncio.Task[Any]] = set()
@@ -91,11 +91,17 @@ class Play:
 
     def _begin(self) -> None:
         scene = self.scene
-        origins = GroupUpstream(self.origin, self.clock, self.counters)
+        origins = GroupUpstream(self.origin, self.clock, self._counters)
         self.regional = self._tier("regional", origins) if scene.regional else None
         self.edge = self._tier("LHR50", self.regional or origins)
         self.listener = self._listener()
         self.operator = Operator(self)
+
+    @property
+    def counters(self) -> Counters:
+        """What was counted, the memo's answers too."""
+        self.listener.settle()
+        return self._counters
 
     def viewer(self, name: str = "a") -> Viewer:
         """The viewer of that name; a new one connects."""
@@ -157,7 +163,7 @@ class Play:
         world = TierWorld(
             self.clock,
             self._spawn,
-            self.counters,
+            self._counters,
             limits.object_bytes_max,
             limits.waiters_max,
         )
@@ -189,7 +195,7 @@ class Play:
             self.scene.limits,
             self.clock,
             RequestIds(_counting_bytes()),
-            Teller("LHR50", self.counters, self.access_log),
+            Teller("LHR50", self._counters, self.access_log),
             "cloudfront",
             Memo() if self.scene.memo else None,
         )

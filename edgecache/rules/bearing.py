@@ -1,0 +1,51 @@
+"""Bearing. Law: a request field not named here has no say in which stored answer is given.
+
+The memo knows requests by what bears on them, so that a thousand browsers, each with an agent and
+cookies of its own, are one to it. What is named too much costs speed only; what is missing would
+give one viewer another's answer.
+"""
+
+from __future__ import annotations
+
+from edgecache.http.message import Fields
+from edgecache.rules.keys import has_cookies, lower_names
+from edgecache.rules.routing import Route, RouteTable
+
+ALWAYS = frozenset(
+    # The message and its way: RFC 9110 §7.6, §8.6, §10.1.1, §14.2; RFC 8586.
+    {b"host", b"connection", b"content-length", b"transfer-encoding", b"upgrade", b"expect"}
+    | {b"te", b"trailer", b"keep-alive", b"proxy-connection", b"via", b"cdn-loop"}
+    | {b"range", b"if-range", b"if-match", b"if-none-match"}
+    | {b"if-modified-since", b"if-unmodified-since"}
+    # The viewer's wishes, its rights, and what variants differ in most.
+    | {b"cache-control", b"pragma", b"authorization", b"accept-encoding"}
+    # CORS, of which response headers policies speak.
+    | {b"origin", b"access-control-request-method", b"access-control-request-headers"}
+)
+PREFIXES = (b"edgecache-", b"sec-websocket-")  # between our tiers, and towards a tunnel
+COOKIE = b"cookie"
+
+
+def bearing_names(table: RouteTable) -> frozenset[bytes] | None:
+    """The fields (lower case) that bear on answers from the cache on any route; None: all may."""
+    names = set(ALWAYS)
+    for route in table.routes():
+        if route.viewer_headers:
+            return None  # made of the agent, of how many fields there are, of their order
+        names |= _of_route(route)
+    return frozenset(names)
+
+
+def _of_route(route: Route) -> set[bytes]:
+    policy = route.behavior.cache_policy
+    names = set(lower_names(policy.headers.items))
+    if has_cookies(policy) or route.trust is not None:  # signatures come in cookies, too
+        names.add(COOKIE)
+    return names
+
+
+def bearing(fields: Fields, names: frozenset[bytes] | None) -> Fields:
+    """Those of a request's fields that bear, in their order."""
+    if names is None:
+        return fields
+    return tuple([field for field in fields if field[0] in names or field[0].startswith(PREFIXES)])

@@ -1,0 +1,112 @@
+"""Repeating: a hit out of bytes made before. Law: nothing is concluded here, nothing waits.
+
+One write, one line of the log, three additions. What belongs to an answer is made once, what
+changes with time once a second (`Answer.head`), and for each request there are only its id, its
+size and the connection it came by.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgecache.http.message import Request
+from edgecache.server.answering import Answer
+from edgecache.server.memo import (
+    BLOCK_BYTES_MAX,
+    LINE_BYTES_MAX,
+    Block,
+    Memo,
+    Remembered,
+    worth_remembering,
+)
+from edgecache.server.request_ids import ID_CHARS
+from edgecache.server.telling import Asked, Told
+
+if TYPE_CHECKING:
+    from edgecache.server.protocol import Connection
+
+SMALL_BODY_BYTES = 65_536  # joined to its head for one write
+NUMBERS = [b"%d" % number for number in range(LINE_BYTES_MAX + BLOCK_BYTES_MAX + 1)]
+_HEAD_END = b"\r\n\r\n"
+
+
+def repeated(connection: Connection, memo: Memo, data: bytes, now: float) -> bool:
+    """Answer `data`, if it is one head whose answer is remembered and whose lease stands."""
+    cut = data.find(b"\r\n")
+    block = memo.blocks.get(data[cut:])
+    if block is None or block.session is not connection.session:
+        return False
+    known = block.lines.get(data[:cut])
+    if known is None:
+        return False
+    answer, listener = known.answer, connection.listener
+    marks, entry = listener.marks, answer.entry
+    if not (
+        entry.alive
+        and answer.table is listener.front.table
+        and now < marks.lease_until
+        and (entry.mark == marks.last or marks.stands(entry))
+        and entry.stale_from is None
+    ):
+        return False
+    if now >= answer.same_until:
+        if now >= answer.until:
+            return False
+        _renew(answer, connection, now)
+    _send(connection, known, block, len(data))
+    connection.deadline = now + listener.limits.idle_s_max
+    return True
+
+
+def _send(connection: Connection, known: Remembered, block: Block, received: int) -> None:
+    answer, listener = known.answer, connection.listener
+    request_id = listener.ids.next()
+    body = answer.body
+    if len(body) <= SMALL_BODY_BYTES:
+        connection.transport.write(b"".join((answer.start, request_id, _HEAD_END, body)))
+    else:
+        connection.write(b"".join((answer.start, request_id, _HEAD_END)), body)
+    teller = listener.teller
+    teller.keep(
+        b"".join(
+            (
+                *(answer.line_start, connection.address, known.start, block.agent, known.word),
+                *(request_id, block.host, NUMBERS[received], block.rest, known.end),
+                *(connection.port, known.tail),
+            )
+        )
+    )
+    if not known.times:
+        teller.repeated.append(known)
+    known.times += 1
+    known.bytes_in += received
+    known.bytes_out += answer.sent_bytes
+
+
+def _renew(answer: Answer, connection: Connection, now: float) -> None:
+    """What an answer says of this second, for the wire and for the log."""
+    answer.start = answer.head(now)
+    answer.sent_bytes = len(answer.start) + ID_CHARS + len(_HEAD_END) + len(answer.body)
+    answer.line_start = connection.listener.teller.line_start(now, answer.sent_bytes)
+    answer.same_until = min(int(now) + 1.0, answer.until)
+
+
+def remember(
+    connection: Connection, head: bytes, request: Request, asked: Asked, answer: Answer
+) -> None:
+    """Let an answer that may be repeated be known by the bytes that asked for it."""
+    listener = connection.listener
+    memo = listener.memo
+    if memo is None or answer.own_id or not answer.has_id:
+        return
+    if not worth_remembering(head, listener.limits.head_bytes_max):
+        return
+    kind = memo.kind(request, connection.session, listener.front.table)
+    if not memo.covers(listener.front.tier.store.peek(answer.entry.key)):
+        return
+    told = Told(answer.status, answer.result, 0, answer.fields)
+    parts = listener.teller.parts(asked, told)
+    known = Remembered(answer, parts.start, parts.word, parts.end, parts.tail)
+    lines = memo.learn(head, kind, known)
+    block = Block(lines, connection.session, parts.agent, parts.host, parts.rest)
+    memo.learn_block(head, block)

@@ -67,15 +67,11 @@ def _send(connection: Connection, known: Remembered, block: Block, received: int
     else:
         connection.write(b"".join((answer.start, request_id, _HEAD_END)), body)
     teller = listener.teller
-    teller.keep(
-        b"".join(
-            (
-                *(answer.line_start, connection.address, known.start, block.agent, known.word),
-                *(request_id, block.host, NUMBERS[received], block.rest, known.end),
-                *(connection.port, known.tail),
-            )
-        )
-    )
+    line = (
+        answer.line_start, connection.address, known.start, block.agent, known.word, request_id,
+        block.host, NUMBERS[received], block.rest, known.end, connection.port, known.tail,
+    )  # fmt: skip
+    teller.keep(b"".join(line))
     if not known.times:
         teller.repeated.append(known)
     known.times += 1

@@ -6,7 +6,9 @@ A signature is made for each request and a custom header is often a password: ne
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from edgecache.config.model import Config, Origin
 from edgecache.config.secrets import KeyPair

@@ -7,14 +7,14 @@ A body is not part of these: it is read elsewhere, once.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 Fields = tuple[tuple[bytes, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """A request's head as a viewer (or another tier) sent it.
 
     `path` and `query` are the raw bytes between method and version, split at the first `?`;
@@ -45,8 +45,7 @@ class Request:
         return self.length != 0
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Struct, frozen=True):
     """A final response's head, and when it was asked for and received (epoch seconds)."""
 
     status: int

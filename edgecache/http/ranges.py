@@ -9,6 +9,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 SPANS_MAX = 16  # more is an attack: CVE-2011-3192 needed hundreds, players ask for one or two
 POSITION_MAX = 10**18  # what a greater number is taken for; beyond every length a file can have
 
@@ -36,8 +38,7 @@ class Suffix:
 RangeSpec = Interval | Suffix
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """The first and the last byte of a range in a representation of known length."""
 
     first: int

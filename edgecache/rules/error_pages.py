@@ -7,7 +7,9 @@ caches errors".
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from edgecache.config.model import CustomErrorResponse, Distribution
 from edgecache.http.message import Request, without

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from edgecache.http.message import Request, Response
 from edgecache.rules.access import Entrance, Redirect, admit
 from edgecache.rules.bypass import bypass, collapses
@@ -86,7 +88,7 @@ def placed(request: Request, table: RouteTable) -> Placed | None:
     root = site.distribution.default_root_object
     inner = request
     if root and request.path == b"/":
-        inner = replace(request, path=b"/" + root.encode())
+        inner = structs.replace(request, path=b"/" + root.encode())
     found = route(site, inner.path)
     inner = enriched(inner, found, None)
     if found.trust is not None:

@@ -7,7 +7,8 @@ behavior for custom origins".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from edgecache.config.model import HeaderSelection
 from edgecache.http.fields import (

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from msgspec import Struct
+
 from edgecache.config.model import CachePolicy, CustomErrorResponse
 from edgecache.http.cache_control import Directives, parse_directives
 from edgecache.http.dates import parse_date
@@ -38,8 +40,7 @@ class TtlStep:
     because: str
 
 
-@dataclass(frozen=True, slots=True)
-class Assessment:
+class Assessment(Struct, frozen=True):
     """What a stored response's fields mean for its reuse on one route; all in seconds."""
 
     lifetime_s: float  # fresh while its age is below this

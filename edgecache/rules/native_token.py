@@ -12,11 +12,12 @@ import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hmac import compare_digest
 from ipaddress import ip_network
 
 from itsdangerous import Signer
+from msgspec.structs import replace
 
 from edgecache.http.fields import cookie_pairs, query_pairs
 from edgecache.http.message import Request, field_values

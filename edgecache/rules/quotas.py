@@ -6,7 +6,7 @@ read, in `http/head.py`.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from edgecache.http.fields import list_members
 from edgecache.http.message import Fields, Request, combined_value, field_values, replaced

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from msgspec import Struct
+
 from edgecache.http.conditions import Outcome, evaluate, if_range_matches, modified_at
 from edgecache.http.message import (
     Fields,
@@ -37,8 +39,7 @@ CONDITIONAL = frozenset({b"if-none-match", b"if-modified-since", b"range"})
 REFUSED = Span(0, -1)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """A reply from a stored or arriving response: its head, and the bytes of the body it takes.
 
     `span` None is the whole body; an empty span is none of it. Several `spans` make a multipart

@@ -5,7 +5,7 @@ RFC 9111 §3.2 and §4.3.4.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from edgecache.http.message import Response, first_value, without
 from edgecache.rules.compression import still_compressed

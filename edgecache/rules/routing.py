@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
+from msgspec import Struct
+
 from edgecache.config.model import Behavior, Config, Distribution, Origin, OriginGroup
 from edgecache.rules.globs import glob
 from edgecache.rules.releases import Patterns, compiled
@@ -20,8 +22,7 @@ from edgecache.rules.viewer_headers import named_headers
 NO_SECRETS: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Route:
+class Route(Struct, frozen=True, eq=False):
     """Where a request goes. Compared by identity: made once for each behavior of a generation."""
 
     distribution: Distribution

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec.structs import replace
 
 from edgecache.http.fields import cookie_pairs, query_pairs
 from edgecache.http.message import Request, field_values, first_value

@@ -6,7 +6,7 @@ and not forwarded. CloudFront Developer Guide, "Use WebSockets with CloudFront d
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from edgecache.http.fields import list_members
 from edgecache.http.message import Fields, Request, field_values, names_in, without

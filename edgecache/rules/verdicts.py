@@ -6,8 +6,9 @@ unchanged.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class MissReason(StrEnum):
@@ -64,34 +65,29 @@ class StoreReason(StrEnum):
     INVALIDATED = "invalidated"  # an invalidation came while it was fetched
 
 
-@dataclass(frozen=True, slots=True)
-class Serve:
+class Serve(Struct, frozen=True):
     """Give the entry as it is."""
 
     until: float  # epoch seconds; the verdict is void from then on
 
 
-@dataclass(frozen=True, slots=True)
-class ServeStale:
+class ServeStale(Struct, frozen=True):
     """Give the stale entry now and refresh it in the background (RFC 5861 §3)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Revalidate:
+class Revalidate(Struct, frozen=True):
     """Ask upstream whether the entry still holds."""
 
     why: MissReason
 
 
-@dataclass(frozen=True, slots=True)
-class Fetch:
+class Fetch(Struct, frozen=True):
     """Ask upstream for the whole; the entry, if any, does not answer this request."""
 
     why: MissReason
 
 
-@dataclass(frozen=True, slots=True)
-class Unsatisfiable:
+class Unsatisfiable(Struct, frozen=True):
     """`only-if-cached`, and nothing here answers (RFC 9111 §5.2.1.7): 504."""
 
 

@@ -7,8 +7,9 @@ and then are in key and origin request as if the viewer had sent them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from edgecache.config.model import Behavior, Distribution, HeaderSelection, OriginRequestPolicy
 from edgecache.http.message import Fields, Request, first_value

@@ -7,9 +7,10 @@ asked, and no entry grows more recent by it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
+from msgspec.structs import replace
 
 from edgecache.http.message import Request, first_value, names_in
 from edgecache.http.writing import response_head

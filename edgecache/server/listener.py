@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from edgecache.config.model import Limits
 from edgecache.http.bad_message import HeadLimits
 from edgecache.http.dates import format_date
@@ -64,7 +66,7 @@ class Listener:
         if common and isinstance(kept, Answer) and kept.is_for(found, self.front.table):
             return kept
         if found.refresh is not None:
-            found = replace(found, refresh=found.refresh.identified(self.ids.next()))
+            found = structs.replace(found, refresh=found.refresh.identified(self.ids.next()))
         outcome = self.front.tier.serve(found, request, now)
         own_id = b"" if found.until else self.ids.next()
         fields = self.front.dressed(outcome, own_id, (request, found.route), 0.0)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import replace
 from typing import Any, cast
+
+from msgspec.structs import replace
 
 from edgecache.http.bad_message import BadMessage
 from edgecache.http.head import oversize, parse_request_head

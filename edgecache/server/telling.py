@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from edgecache.http.message import Fields, Request, first_value
 from edgecache.observe.access_log import AccessLog, Record, Stamp, escaped, format_record
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from edgecache.server.memo import Remembered
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What the log says of a request, whatever becomes of it; made once for remembered heads."""
 
     method: bytes
@@ -70,8 +70,7 @@ SHED_RESULTS = frozenset({Result.LIMIT, Result.CAPACITY})
 NOTHING_ASKED = Asked(b"", "", b"", None, None, None, None, b"http", 0, None, "HTTP/1.1")
 
 
-@dataclass(slots=True)
-class Told:
+class Told(Struct):
     """How a request ended."""
 
     status: int  # 0: the viewer left before an answer
@@ -175,8 +174,7 @@ class Teller:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(Struct, frozen=True):
     """What of a hit's line stays the same, by what it belongs to; each with the tabs around it."""
 
     start: bytes

@@ -6,8 +6,10 @@ errand ends in.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from edgecache.http.message import Fields, Request, Response
 from edgecache.http.ranges import Span
@@ -30,8 +32,7 @@ class Result(StrEnum):
     CAPACITY = "CapacityExceeded"
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """We answer ourselves: with an error page, a redirect, or (204) nothing."""
 
     status: int
@@ -44,8 +45,7 @@ class Refusal:
     code: str = ""  # of a signature's refusal, whose page is CloudFront's XML
 
 
-@dataclass(frozen=True, slots=True)
-class Errand:
+class Errand(Struct, frozen=True):
     """Work that must be awaited to answer `request`."""
 
     request: Request
@@ -69,8 +69,7 @@ class Errand:
         return replace(self, request=replace(self.request, id=request_id))
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """A stored entry answers, without waiting."""
 
     entry: Entry
@@ -80,8 +79,7 @@ class Found:
     refresh: Errand | None = None  # to be run in the background
 
 
-@dataclass(slots=True)
-class CacheStatus:
+class CacheStatus(Struct):
     """One member of Cache-Status (RFC 9211), before it is written."""
 
     hit: bool = False
@@ -113,8 +111,7 @@ class CacheStatus:
         return "; ".join(parts).encode()
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(Struct):
     """What a tier gives for a request, before its front adds what only the front knows.
 
     `body` None: no body follows. `length` None: it ends when it ends. `age_s` None: no Age is ours

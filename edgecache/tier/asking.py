@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from edgecache.http.dates import format_date
 from edgecache.http.fields import end_to_end
@@ -37,8 +38,7 @@ from edgecache.tier.world import TierWorld
 from edgecache.upstream.base import Body, Call, Fault, OnInterim, Reply, Upstream, UpstreamError
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Struct, frozen=True):
     """A question, what upstream answered, and who hears of interim responses to the next one."""
 
     asked: Question

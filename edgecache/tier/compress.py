@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import brotli  # type: ignore[import-untyped]
+from msgspec.structs import replace
 
 from edgecache.http.message import first_value
 from edgecache.rules.compression import coding_for, compressed_fields

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from edgecache.tier.fill import Fill
 from edgecache.upstream.base import UpstreamError
@@ -21,8 +22,7 @@ class Ending(StrEnum):
     WAITED_TOO_LONG = "waited-too-long"  # this one asks for itself
 
 
-@dataclass(frozen=True, slots=True)
-class Landing:
+class Landing(Struct, frozen=True):
     """A flight's ending, with what came of it."""
 
     ending: Ending

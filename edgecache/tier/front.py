@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from edgecache.config.model import Distribution
 from edgecache.http.dates import format_date

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from edgecache.http.conditions import parse_etag
 from edgecache.http.message import Fields, Request, Response, first_value
@@ -15,8 +15,7 @@ from edgecache.tier.answer import Errand
 OFFERED_MAX = 8  # entity tags in one If-None-Match: as many as a key has variants
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """A request for upstream, with what its answer may be about."""
 
     request: Request

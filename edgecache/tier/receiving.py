@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from edgecache.http.message import Response, without
 from edgecache.rules.invalidation import tags_of
@@ -96,8 +97,7 @@ class Receiving:
             self._world.counters.stored += 1
 
 
-@dataclass(frozen=True, slots=True)
-class Arriving:
+class Arriving(Struct, frozen=True):
     """A response to be received: its head, its body, which part it is, and how it was come by."""
 
     head: Response

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from msgspec import Struct
 
 from edgecache.http.message import Request, Response
 from edgecache.rules.routing import Route
@@ -77,8 +78,7 @@ class Body(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Reply:
+class Reply(Struct):
     """What an upstream gave: a final response's head, and its body.
 
     `result` is an inner tier's word for how it came by it ("Hit", "Miss", ...), empty for origins.
@@ -95,8 +95,7 @@ OnInterim = Callable[[Response], None] | None
 """Who wants to hear of 1xx responses, if anybody."""
 
 
-@dataclass(slots=True)
-class Call:
+class Call(Struct):
     """One question to an upstream: what to ask, on which route, and the body that goes with it."""
 
     request: Request

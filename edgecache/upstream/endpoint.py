@@ -10,14 +10,15 @@ import errno
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from edgecache.http.message import Response
 from edgecache.upstream.base import Body, Fault
 
 
-@dataclass(frozen=True, slots=True)
-class TlsName:
+class TlsName(Struct, frozen=True):
     """Whom the certificate must name, and the file of authorities (the system's when empty).
 
     Where both client files are named, they say who we are.
@@ -29,8 +30,7 @@ class TlsName:
     client_key_file: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """A TCP address, or a Unix socket when `path` is set; two equal ones share connections."""
 
     host: str
@@ -47,8 +47,7 @@ class Endpoint:
         return f"unix:{self.path}" if self.path is not None else f"{self.host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(Struct, frozen=True):
     """How long each step may take, in seconds."""
 
     connect_s: float = 10  # for a connection of the pool or a new one, its handshake included
@@ -56,8 +55,7 @@ class Timeouts:
     read_s: float = 30  # between two arrivals of body bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(Struct, frozen=True):
     """A request ready for the wire. `head` says how `body` is framed.
 
     Content-Length when `body.length` is known, else chunked, which the pool does.

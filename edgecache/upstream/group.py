@@ -8,7 +8,9 @@ is asked last for so long.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from edgecache.config.model import OriginGroup
 from edgecache.observe.counters import Counters

@@ -6,7 +6,8 @@ CloudFront Developer Guide, "Origin settings": connection attempts and timeouts.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from edgecache.http.message import Request, first_value
 from edgecache.rules.failover import ATTEMPTED_AGAIN

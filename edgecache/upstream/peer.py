@@ -7,8 +7,9 @@ asked directly.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from edgecache.http.message import Fields, Request, first_value
 from edgecache.http.writing import request_head

@@ -31,14 +31,14 @@ GUARDS = (
     ),
     Guard(
         "the memo compares the entry's mark",
-        "server/memo.py",
+        "server/repeating.py",
         "and (entry.mark == marks.last or marks.stands(entry))",
         "",
         "test_2_",
     ),
     Guard(
         "the memo ends with the lease",
-        "server/memo.py",
+        "server/repeating.py",
         "and now < marks.lease_until",
         "",
         "test_9_",

@@ -174,7 +174,7 @@ class Play:
 
     def _disk(self, folder: Path, world: TierWorld) -> DiskStore:
         shelf = Shelf(str(folder), RealFiles(), DiskBudget(64 * MIB))
-        threads, counters = HeldThreads(), self.counters
+        threads, counters = HeldThreads(), self._counters
         return DiskStore(shelf, DiskWorld(self.clock, self._spawn, threads, counters, world.marks))
 
     def _close_disk(self) -> None:

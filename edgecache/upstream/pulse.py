@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from edgecache.upstream.base import Fault, UpstreamError
 from edgecache.upstream.endpoint import Endpoint, Outgoing, Timeouts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -134,7 +133,7 @@ def test_geo_restriction(
     restriction = GeoRestriction(kind=kind, countries=countries)
     assert blocks(restriction, country) is blocked
     site = structs.replace(site_of().distribution, geo_restriction=restriction)
-    route = replace(site_of(), distribution=site)
+    route = structs.replace(site_of(), distribution=site)
     expected = Refused(403, RefusalReason.COUNTRY) if blocked else None
     assert admit(asks(), route, country, US) == expected
     assert admit(asks(), route, None, US) is None  # nobody knows where the viewer is

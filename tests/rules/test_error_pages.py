@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -70,7 +69,7 @@ def test_error_caching(status: int, seconds: float) -> None:
 def test_the_longer_of_the_two_times(status: int, cache: str, lifetime_s: float) -> None:
     head = answer(status, f"cache-control: {cache}")
     min_100 = site_of(CachePolicy(ttl_s_min=100))  # MinTTL has no say in errors
-    assert assess(head, replace(min_100, distribution=site())).lifetime_s == lifetime_s
+    assert assess(head, structs.replace(min_100, distribution=site())).lifetime_s == lifetime_s
 
 
 def test_a_page_is_got_whole_and_unconditionally() -> None:

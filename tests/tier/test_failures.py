@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from msgspec import structs
 
@@ -37,7 +35,7 @@ def test_a_fault_is_known_for_ten_seconds() -> None:
 def test_the_distribution_says_for_how_long() -> None:
     error = CustomErrorResponse(error_code=504, error_caching_ttl_s_min=60)
     site = structs.replace(ROUTE.distribution, custom_error_responses=(error,))
-    asked = errand(route=replace(ROUTE, distribution=site))
+    asked = errand(route=structs.replace(ROUTE, distribution=site))
     failures = Failures(Marks())
     failures.failed(asked, UpstreamError(Fault.RESPONSE_TIMEOUT, "origin"), NOW, mark=0)
     assert failures.known(asked, NOW + 59) is not None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from edgecache.config.model import Behavior, Config, Distribution, Origin, OriginGroup
 from edgecache.http.message import Request, Response

@@ -61,6 +61,7 @@ PROTECTED = frozenset(
 """Fields meant for every recipient: naming one in Connection is an error of the sender
 (RFC 9110 §7.6.1) or an attempt to strip it, and does not remove it."""
 
+_PLAIN = (b"keep-alive", b"close")  # options that are no fields of ours
 _UNUSUAL_WORDS = {
     word.lower(): word
     for word in (
@@ -109,8 +110,10 @@ def end_to_end(fields: Fields) -> Fields:
 
     Gone are the fields of one connection and those Connection names, PROTECTED ones excepted.
     """
-    dropped = HOP_BY_HOP | (connection_options(fields) - PROTECTED)
-    return tuple(field for field in fields if field[0] not in dropped)
+    dropped = HOP_BY_HOP
+    if any(name == b"connection" and value not in _PLAIN for name, value in fields):
+        dropped |= connection_options(fields) - PROTECTED
+    return tuple([field for field in fields if field[0] not in dropped])
 
 
 def cookie_pairs(value: bytes) -> list[tuple[bytes, bytes | None]]:

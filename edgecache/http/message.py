@@ -82,8 +82,8 @@ def combined_value(fields: Fields, name: bytes) -> bytes | None:
 
 def without(fields: Fields, names: Iterable[bytes]) -> Fields:
     """The fields but those named (lower case)."""
-    gone = frozenset(names)
-    return tuple(field for field in fields if field[0] not in gone)
+    gone = names if isinstance(names, frozenset) else frozenset(names)
+    return tuple([field for field in fields if field[0] not in gone])
 
 
 def replaced(fields: Fields, name: bytes, value: bytes) -> Fields:

@@ -7,6 +7,8 @@ behavior for custom origins".
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -24,6 +26,7 @@ from edgecache.rules.routing import Route
 CONDITIONS = frozenset(
     {b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since", b"if-range"}
 )
+_OF_THE_VIEWER = CONDITIONS | {b"range"}
 # Ours to say, never a viewer's (hostile-inputs B06).
 OURS = frozenset({b"x-amz-cf-id", b"x-cache", b"age", b"x-fill-seq", b"expect"})
 
@@ -48,16 +51,34 @@ def forwarded(request: Request, route: Route, *, cacheable: bool, part: Fields =
     For a cacheable exchange the viewer's conditions and Range stay here: the tier asks for the
     whole, or for `part`, and answers them itself.
     """
+    alike = Alike(request.method, request.fields, request.host, request.minor, request.length)
+    fields = _forwarded_fields(alike, route, cacheable)
+    if route.distribution.semantics == "rfc9111":
+        return replace(request, fields=fields + part if cacheable else fields)
+    return replace(request, query=_query(request, route), fields=fields + part)
+
+
+class Alike(NamedTuple):
+    """What of a request decides which of its fields are forwarded."""
+
+    method: bytes
+    fields: Fields
+    host: bytes
+    minor: int
+    length: int | None
+
+
+@lru_cache(maxsize=512)  # blocks come again; a block has 32 KiB at most
+def _forwarded_fields(alike: Alike, route: Route, cacheable: bool) -> Fields:
+    method, fields, host, minor, length = alike
+    request = Request(method, b"/", None, fields, host, minor=minor, length=length)
     if route.distribution.semantics == "rfc9111":
         fields = _plain_fields(request)
-        if cacheable:
-            fields = without(fields, CONDITIONS | {b"range"}) + part
-        return replace(request, fields=fields)
-    fields = _chosen_fields(request, route)
-    if not cacheable:
-        passed = CONDITIONS | {b"range"}
-        fields += tuple(field for field in request.fields if field[0] in passed)
-    return replace(request, query=_query(request, route), fields=fields + part)
+        return without(fields, _OF_THE_VIEWER) if cacheable else fields
+    chosen = _chosen_fields(request, route)
+    if cacheable:
+        return chosen
+    return chosen + tuple([field for field in fields if field[0] in _OF_THE_VIEWER])
 
 
 def _plain_fields(request: Request) -> Fields:

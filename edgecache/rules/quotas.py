@@ -6,6 +6,8 @@ read, in `http/head.py`.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from msgspec.structs import replace
 
 from edgecache.http.fields import list_members
@@ -39,6 +41,11 @@ def passages(fields: Fields, cdn_id: bytes) -> int:
 
 def passed(request: Request, cdn_id: bytes) -> Request:
     """`request` as it leaves the CDN of this id: one passage more, earlier ones kept."""
-    before = combined_value(request.fields, CDN_LOOP)
+    return replace(request, fields=_passed(request.fields, cdn_id))
+
+
+@lru_cache(maxsize=512)  # blocks come again; a block has 32 KiB at most
+def _passed(fields: Fields, cdn_id: bytes) -> Fields:
+    before = combined_value(fields, CDN_LOOP)
     value = cdn_id if before is None else before + b", " + cdn_id
-    return replace(request, fields=replaced(request.fields, CDN_LOOP, value))
+    return replaced(fields, CDN_LOOP, value)

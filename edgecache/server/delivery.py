@@ -59,6 +59,7 @@ class Delivery:
         self._request = request
         self._asked = asked
         self._minor = 1 if request is None else request.minor
+        self._stays = request is None or stays(request)
         self._began = connection.began
         self._id = self._listener.ids.next()
         self._first_byte_s = 0.0
@@ -233,8 +234,8 @@ class Delivery:
 
     def _connection_line(self) -> bytes | None:
         """The Connection field this reply needs, if any; notes when it is the last one."""
-        connection, request = self._connection, self._request
-        if self._listener.handing_over or (request is not None and not stays(request)):
+        connection = self._connection
+        if self._listener.handing_over or not self._stays:
             connection.closing = True
         if connection.closing or connection.unread_body:
             connection.closing = True

@@ -55,9 +55,10 @@ def from_fill(fill: Fill, errand: Errand, now: float, *, leading: Response | Non
     joined = leading is None
     plan = _single(plan_reply(errand.request, leading or fill.head, fill.length, now))
     trace = CacheStatus(why=errand.why, status=fill.head.status, stored=True, collapsed=joined)
-    body: Body | None = None
+    body: Body | bytes | memoryview | None = None
     if plan.has_body and errand.request.method != b"HEAD":
-        body = fill.reader(plan.span)
+        whole = fill.whole
+        body = fill.reader(plan.span) if whole is None else part_of(whole, plan.span)
     length = fill.length if plan.span is None else plan.span.length
     return Outcome(
         status=plan.status,

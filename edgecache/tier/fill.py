@@ -40,6 +40,7 @@ class Fill:
         self.joinable = True
         self.error: UpstreamError | None = None
         self.ended = False
+        self.whole: bytes | None = None  # once it has ended while it could be stored
         self._body = body
         self._keep_bytes_max = keep_bytes_max
         self._on_end = on_end
@@ -100,7 +101,9 @@ class Fill:
         else:
             self.ended = True
             if self.joinable:
-                self._close(b"".join(self._chunks))
+                chunks = self._chunks
+                self.whole = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+                self._close(self.whole)
         self._wake()
 
     def _close(self, whole: bytes | None) -> None:

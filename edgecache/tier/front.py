@@ -49,6 +49,7 @@ SIGNED_LEASE_S_MAX = 60.0  # an answer's lease runs on the steady clock, a signa
 # so long goes unnoticed that an administrator has set the clock past a signature's end
 NO_SUCH_ROUTE = Refusal(421, "This distribution is not served here.")
 MOVED = "The same is to be had over https."
+_ANEW = frozenset({b"via", b"cache-status", b"x-cache"})
 SENTENCES = {
     RefusalReason.LOOP: "Bad request. This request has passed here too often.",
     RefusalReason.HTTPS_ONLY: "Bad request. This is served over https only.",
@@ -91,6 +92,8 @@ class ViewerFront:
         self.brand = brand
         self.product = product_name(brand)
         self.pop = tier.name
+        name = self.brand if self.pop == self.brand else f"{self.pop.lower()}.{self.brand}.net"
+        self._own_via = f"1.1 {name} ({self.product.decode()})".encode()
         self._world = world or FrontWorld()
         self._entrance = Entrance(brand.encode(), self._world.https_port)
 
@@ -180,7 +183,7 @@ class ViewerFront:
         word = f"{outcome.result} from {self.brand}"
         if outcome.status >= 400:
             word = f"Error from {self.brand}"
-        fields = _public(without(outcome.fields, (b"via", b"cache-status", b"x-cache")))
+        fields = _public(without(outcome.fields, _ANEW))
         if asked is not None:
             fields = self._under_policy(fields, outcome, *asked)
             if wants_timing(*asked, self._world.chance()):
@@ -218,8 +221,7 @@ class ViewerFront:
         return Timing(word, layer, self.pop, request_id, took_s)
 
     def _via(self, fields: Fields) -> bytes:
-        name = self.brand if self.pop == self.brand else f"{self.pop.lower()}.{self.brand}.net"
-        own = f"1.1 {name} ({self.product.decode()})".encode()
+        own = self._own_via
         before = combined_value(fields, b"via")
         return own if before is None else before + b", " + own
 

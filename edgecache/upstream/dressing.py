@@ -5,15 +5,20 @@ CloudFront Developer Guide, "Request and response behavior for custom origins"; 
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
+from typing import NamedTuple
+
+from msgspec import structs
 
 from edgecache.config.model import Origin
-from edgecache.http.message import Request, combined_value, first_value
+from edgecache.http.message import Fields, Request, combined_value, first_value
 from edgecache.http.writing import request_head
+from edgecache.rules.routing import Route
 from edgecache.rules.upgrade import UPGRADED, asks_for_websocket
 from edgecache.upstream.base import Body, Call
 from edgecache.upstream.endpoint import Endpoint, Outgoing, Timeouts, TlsName
-from edgecache.upstream.proofs import Asked, Prove, over
+from edgecache.upstream.proofs import Asked, Prove, is_proven, over
 
 USER_AGENT = b"Amazon CloudFront"
 _UNIX = "unix:"
@@ -78,6 +83,52 @@ def dressed(call: Call, via: bytes, prove: Prove | None, agent: bytes = USER_AGE
 
     UpstreamError when the origin wants a proof that cannot be given.
     """
+    request, origin = call.request, call.route.origin
+    if call.body is not None or request.path == b"*" or (prove and is_proven(origin)):
+        return _dressed(call, via, prove, agent)
+    peer = request.client[0].encode()
+    alike = Alike(
+        request.method, request.fields, request.host, request.scheme, request.minor,
+        bool(request.id), bool(peer),
+    )  # fmt: skip
+    form, upgrade = _form(alike, call.route, via, agent)
+    said = {_TARGET: origin.path.encode() + request.target, _ID: request.id, _PEER: peer}
+    head = b"".join([said.get(part, part) for part in form])
+    timeouts = Timeouts(origin.connection_timeout_s, origin.read_timeout_s, origin.read_timeout_s)
+    return Outgoing(request.method, head, None, timeouts, call.on_interim, upgrade)
+
+
+class Alike(NamedTuple):
+    """Requests that differ in nothing else have the same head but for the blanks of a form."""
+
+    method: bytes
+    fields: Fields
+    host: bytes
+    scheme: bytes
+    minor: int
+    has_id: bool
+    has_peer: bool
+
+
+# The blanks of a form: what differs from request to request. No reader lets a NUL pass.
+_TARGET, _ID, _PEER = b"\0target\0", b"\0id\0", b"\0peer\0"
+_BLANK = re.compile(b"(\0[a-z]+\0)")
+
+
+@lru_cache(maxsize=512)  # blocks come again; a block has 32 KiB at most
+def _form(alike: Alike, route: Route, via: bytes, agent: bytes) -> tuple[list[bytes], bool]:
+    """A head in pieces, blanks between them, and whether it asks for an upgrade."""
+    client = (_PEER.decode() if alike.has_peer else "", 0)
+    request = Request(
+        alike.method, _TARGET, None, alike.fields, alike.host, alike.scheme, alike.minor, 0,
+        client, id=_ID if alike.has_id else b"",
+    )  # fmt: skip
+    without_path = structs.replace(route, origin=structs.replace(route.origin, path=""))
+    outgoing = _dressed(Call(request, without_path), via, None, agent)
+    return _BLANK.split(outgoing.head), outgoing.upgrade
+
+
+def _dressed(call: Call, via: bytes, prove: Prove | None, agent: bytes) -> Outgoing:
     request, origin = call.request, call.route.origin
     host = host_of(origin, request)
     prefix = origin.path.encode()

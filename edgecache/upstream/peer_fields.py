@@ -20,4 +20,4 @@ FAULT = b"edgecache-fault"  # the inner tier's upstream failed so; the status is
 
 def public(fields: Fields) -> Fields:
     """The fields but those tiers tell each other."""
-    return tuple(item for item in fields if not item[0].startswith(PREFIX) or item[0] == TARGETED)
+    return tuple([item for item in fields if not item[0].startswith(PREFIX) or item[0] == TARGETED])

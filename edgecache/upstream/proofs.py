@@ -58,6 +58,12 @@ class Means:
     values: Mapping[str, bytes] = field(default_factory=dict)  # of headers, by reference
 
 
+def is_proven(origin: Origin) -> bool:
+    """Whether the origin wants a proof, which is new for each request."""
+    identity = origin.access == "identity" or bool(origin.access_identity)
+    return identity or bool(origin.secret_headers or origin.access_control_id)
+
+
 class Proofs:
     """Proves with the means of now; they are replaced whole."""
 

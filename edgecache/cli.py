@@ -41,6 +41,22 @@ app = typer.Typer(
     epilog="Try: edgecache up --config config/demo.toml",
 )
 
+
+def _memo(wanted: bool) -> None:
+    if not wanted:
+        from edgecache.server.process import forget_heads
+
+        forget_heads()
+
+
+Memo = Annotated[
+    bool,
+    typer.Option(
+        "--memo/--no-memo",
+        callback=_memo,
+        help="Know heads that come again. Without, all is the same but slower.",
+    ),
+]
 Worker = Annotated[int, typer.Option(hidden=True, help="Run as this worker of several.")]
 app.add_typer(signing.app)
 app.add_typer(bucket.app, name="bucket")
@@ -78,6 +94,7 @@ def up(
     as_json: Annotated[
         bool, typer.Option("--json", help="Tell what runs where as one line of JSON.")
     ] = False,
+    memo: Memo = True,
 ) -> None:
     """Run everything in a configuration on this machine, until Ctrl-C or SIGTERM.
 
@@ -104,6 +121,7 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, max=WORKERS_MAX, help="Processes.")] = 1,
     semantics: Annotated[Semantics, typer.Option(help="Whose rules.")] = Semantics.RFC9111,
     state_dir: Annotated[Path, typer.Option(help="Folder for logs and keys.")] = Path("var"),
+    memo: Memo = True,
     worker: Worker = 0,
 ) -> None:
     """One caching tier in front of any origin, without a configuration file."""
@@ -121,6 +139,7 @@ def serve(
 def edge(
     location: Annotated[str, typer.Option(help="Which of the file's locations.")],
     config: ConfigPath = DEFAULT_CONFIG,
+    memo: Memo = True,
     worker: Worker = 0,
 ) -> None:
     """One edge location, with all its workers."""

@@ -19,6 +19,7 @@ from edgecache.config.listen import Address
 
 PARENT_FD = "EDGECACHE_PARENT_FD"
 SERVING_FD = "EDGECACHE_SERVING_FD"
+MEMO = "EDGECACHE_MEMO"  # `off` in the environment of a process and its children: --no-memo
 _STDERR_FD = 2
 
 
@@ -110,6 +111,16 @@ def say_serving() -> None:
         with contextlib.suppress(OSError):  # it may have given us up meanwhile
             os.write(int(text), b"1")
             os.close(int(text))
+
+
+def forget_heads() -> None:
+    """Let this process and its children do without the memo (see server.memo)."""
+    os.environ[MEMO] = "off"
+
+
+def remembers_heads() -> bool:
+    """Whether this process is to have a memo."""
+    return os.environ.get(MEMO) != "off"
 
 
 def has_parent() -> bool:

@@ -28,7 +28,7 @@ from edgecache.server.descriptors import within
 from edgecache.server.listener import Listener
 from edgecache.server.node import Node
 from edgecache.server.post import HAND_OVER
-from edgecache.server.process import say_serving, watch_parent
+from edgecache.server.process import remembers_heads, say_serving, watch_parent
 from edgecache.server.protocol import Connection
 from edgecache.server.serving import serve_config
 from edgecache.server.siblings import Door, look_after
@@ -47,7 +47,7 @@ def run_edge(config_path: str, location: str, worker: int) -> int:
     """One worker of an edge location."""
     config = within(load(config_path))
     found = next(place for place in config.locations if place.name == location)
-    node = Assembly(config, f"edge-{location}-{worker}").edge(found)
+    node = _assembly(config, f"edge-{location}-{worker}").edge(found)
     secure = tcp_address(found.listen_tls) if found.listen_tls else None
     return _serve_node(node, config, parse_listen(found.listen, config.state_dir), secure)
 
@@ -56,14 +56,14 @@ def run_regional(config_path: str) -> int:
     """The regional cache."""
     config = within(load(config_path))
     assert config.regional is not None
-    node = Assembly(config, "regional").regional()
+    node = _assembly(config, "regional").regional()
     return _serve_node(node, config, parse_listen(config.regional.listen, config.state_dir))
 
 
 def run_serve(origin_url: str, listen: str, worker: int, semantics: str, state_dir: str) -> int:
     """One caching tier in front of any origin."""
     config = within(serve_config(origin_url, listen, semantics, state_dir))
-    node = Assembly(config, f"serve-{worker}").edge(config.locations[0])
+    node = _assembly(config, f"serve-{worker}").edge(config.locations[0])
     return _serve_node(node, config, parse_listen(listen, state_dir))
 
 
@@ -87,6 +87,10 @@ def run_origin(config_path: str) -> int:
     secrets = load_secrets(config.state_dir, os.environ)
     app = demo_app(config, secrets.identity)
     return _serve_app(app, config, parse_listen(config.bucket.listen, config.state_dir), _nothing)
+
+
+def _assembly(config: Config, name: str) -> Assembly:
+    return Assembly(config, name, memo=remembers_heads())
 
 
 def _nothing() -> None: ...

@@ -18,6 +18,7 @@ from benchmarks.wrk import Load, Order, ask
 CHECKED_SHARE = 0.012  # of the answers under load, compared byte by byte
 CHECKS_PER_S_FIRST = 300.0  # while nothing is known of the server's speed
 CHECKED_BYTES_PER_S = 30_000_000  # the same, for large bodies: the clients' core is shared
+WARM_UP_S = 1
 FILL_FACTOR = 3  # a fill must outlast what is asked of it: it is slower than the hits
 IDLE_CONNECTIONS, IDLE_FILES_SPARE = 10_000, 200
 FIRST_HIT_S_MAX = 30.0
@@ -61,6 +62,8 @@ class Measuring:
             known = self._mixes[scenario.name, server.name] = scenario.mix(self._stage, server.name)
             if scenario.hits:
                 _warm(server, known, tls=scenario.tls)
+            if not scenario.filled:  # what a server learns, it has learned when it is measured
+                ask(_url(server, tls=scenario.tls), replace(self._order(known), seconds=WARM_UP_S))
         return known
 
     def _order(self, mix: Mix, rate: float = 0.0) -> Order:
@@ -98,7 +101,7 @@ class Measuring:
     ) -> tuple[Load, int]:
         """Load, with answers checked before, meanwhile and after."""
         port = server.tls_port if scenario.tls else server.port
-        url = f"{'https' if scenario.tls else 'http'}://127.0.0.1:{port}"
+        url = _url(server, tls=scenario.tls)
         if scenario.hits:
             _check(server, mix, tls=scenario.tls)
         rate = order.rate or self._rates.get((scenario.name, server.name), 0.0)
@@ -150,7 +153,7 @@ class Measuring:
 
     def _first_hit(self, name: str, mix: Mix) -> Figure:
         """From the execution of a server to its first answer out of the cache."""
-        server, began = self._stage.serve(name)
+        server, began = self._stage.serve(name, bare=True)
         try:
             viewer = _arrived(server, began)
             viewer.check(mix, mix.targets[0], 0)
@@ -160,6 +163,11 @@ class Measuring:
         finally:
             server.stop()
         return Figure(first_hit_s=took_s)
+
+
+def _url(server: Server, *, tls: bool) -> str:
+    scheme, port = ("https", server.tls_port) if tls else ("http", server.port)
+    return f"{scheme}://127.0.0.1:{port}"
 
 
 def _arrived(server: Server, began: float) -> Viewer:

@@ -58,10 +58,13 @@ class Stage:
             self._servers[kind, name] = makers[kind, name]()
         return self._servers[kind, name]
 
-    def serve(self, name: str) -> tuple[Server, float]:
-        """A server of its own beside the others, and when it was executed; the caller stops it."""
-        values = self._values(name=f"{name}-{time.monotonic_ns()}", port=free_port())
-        if name == "edgecache":
+    def serve(self, name: str, *, bare: bool = False) -> tuple[Server, float]:
+        """A server of its own beside the others, and when it was executed; the caller stops it.
+
+        `bare`: ours without a configuration file, by `edgecache serve`.
+        """
+        values = self.values(name=f"{name}-{time.monotonic_ns()}", port=free_port())
+        if name == "edgecache" and bare:
             command = [
                 sys.executable,
                 "-m",
@@ -71,6 +74,8 @@ class Stage:
             ]
             command += [f"--listen=127.0.0.1:{values['port']}"]
             command += [f"--state-dir={self.folder / values['name']}"]
+        elif name == "edgecache":
+            command = self.edge_command({**values, "tls_port": str(free_port())})
         elif name == "nginx":
             command = self._nginx_command("nginx", values)
         else:
@@ -88,22 +93,25 @@ class Stage:
         signed = self.folder / "site" / "signed"
         signed.mkdir()
         (signed / "hot").write_bytes(self.files["/hot"])
-        values = self._values(name="origin", port=self.origin)
+        values = self.values(name="origin", port=self.origin)
         self._start("origin", self._nginx_command("origin", values), self.origin, CLIENT_CORE)
 
     def _edgecache(self) -> Server:
         port, tls_port = free_port(), free_port()
-        written(str(self.folder / "signer"), generated("ecdsa"))
-        config = self._written("edgecache.toml", self._values(port=port, tls_port=tls_port))
+        command = self.edge_command(self.values(name="edgecache", port=port, tls_port=tls_port))
+        return Server("edgecache", port, (self._start("edgecache", command, port),), tls_port)
+
+    def edge_command(self, values: dict[str, str]) -> list[str]:
+        """How an edge of ours is started."""
+        if not (self.folder / "signer.private.pem").exists():
+            written(str(self.folder / "signer"), generated("ecdsa"))
+        config = self._written("edgecache.toml", values)
         command = [sys.executable, "-m", "edgecache", "edge", "--location=LHR50"]
-        started = self._start("edgecache", [*command, f"--config={config}"], port)
-        return Server("edgecache", port, (started,), tls_port)
+        return [*command, f"--config={config}"]
 
     def _edgecache_two_tiers(self) -> Server:
         port, other = free_port(), free_port()
-        config = self._written(
-            "edgecache-two-tiers.toml", self._values(port=port, other_port=other)
-        )
+        config = self._written("edgecache-two-tiers.toml", self.values(port=port, other_port=other))
         command = [sys.executable, "-m", "edgecache", "up", f"--config={config}"]
         started = self._start("edgecache-two-tiers", command, other)
         wait_until_listening("edge", started, port, self.folder / "edgecache-two-tiers.err")
@@ -116,7 +124,7 @@ class Stage:
             f"listen 127.0.0.1:{tls_port} ssl backlog=4096; ssl_protocols TLSv1.3; "
             f"ssl_certificate {pem}; ssl_certificate_key {pem}; ssl_session_tickets on;"
         )
-        command = self._nginx_command("nginx", self._values(name="nginx", port=port, tls=tls))
+        command = self._nginx_command("nginx", self.values(name="nginx", port=port, tls=tls))
         return Server("nginx", port, (self._start("nginx", command, port),), tls_port)
 
     def _nginx_two_tiers(self) -> Server:
@@ -127,12 +135,12 @@ class Stage:
             ("nginx-edge", port, inner),
             ("nginx-other-edge", other, inner),
         ):
-            values = self._values(name=name, port=at, origin=origin)
+            values = self.values(name=name, port=at, origin=origin)
             started.append(self._start(name, self._nginx_command("nginx", values), at))
         return Server("nginx", port, tuple(started), other_port=other)
 
     def _varnish(self) -> Server:
-        values = self._values(name="varnish", port=free_port())
+        values = self.values(name="varnish", port=free_port())
         port = int(values["port"])
         varnish = self._start("varnish", self._varnish_command(values), port)
         log = [program("varnishncsa"), "-n", str(self.folder / "varnish"), "-F", VARNISH_LOG]
@@ -141,7 +149,8 @@ class Stage:
         self.stack.callback(Server("varnishncsa", 0, (logging,)).stop)
         return Server("varnish", port, (varnish, logging))
 
-    def _values(self, **more: object) -> dict[str, str]:
+    def values(self, **more: object) -> dict[str, str]:
+        """What the templates of `peers/` leave open."""
         # nginx's workers would otherwise be another user, who cannot enter a private folder.
         user = "user root;" if os.geteuid() == 0 else ""
         values = {"folder": self.folder, "origin": self.origin, "user": user, "tls": "", **more}

@@ -165,7 +165,7 @@ GUARDS = (
     ),
     Guard(
         "what a soft one made stale is not repeated from the memo",
-        "server/memo.py",
+        "server/repeating.py",
         "and entry.stale_from is None",
         "",
         "test_what_a_soft_one_made_stale_",

@@ -18,6 +18,7 @@ COPIED = (
     "tests/conftest.py",
     "tests/__init__.py",
     "tests/plays/versions.py",
+    "tests/store/disk_world.py",
 )
 RUN_S_MAX = 120  # one file of plays takes a few seconds
 

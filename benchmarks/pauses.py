@@ -85,7 +85,7 @@ def _run(stage: Stage, seconds: int, objects: int) -> None:
         url = f"http://127.0.0.1:{port}"
         whole = mixes.numbered(stage.files, "/unique/").write(stage.folder / "fill")
         filled, number = time.time(), 1
-        while number + CONNECTIONS < objects:  # wrk sits out its time, so it is asked again and again
+        while number + CONNECTIONS < objects:  # wrk sits out its time: short ones
             number += ask(url, Order(whole, FILL_STEP_S, 0.0, number, objects)).requests
         began = time.time()
         print(f"filled with {objects:,} objects in {began - filled:.0f} s")

@@ -8,9 +8,10 @@ with it, so that a key that was taken away is worth nothing at once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from itsdangerous import Signer
+from msgspec.structs import replace
 
 from edgecache.config.model import Behavior, Config
 from edgecache.config.public_key import PublicKey, load_public_key

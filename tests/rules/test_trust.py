@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from edgecache.config.model import Behavior, Config, KeyGroup, PublicKey
 from edgecache.http.message import Request, first_value

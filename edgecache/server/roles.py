@@ -24,6 +24,7 @@ from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.config.secrets import load_secrets
 from edgecache.server.assembly import Assembly
+from edgecache.server.complaints import complaints
 from edgecache.server.descriptors import within
 from edgecache.server.listener import Listener
 from edgecache.server.node import Node
@@ -108,6 +109,7 @@ def _serve_node(
         loop="uvloop",
         proxy_headers=False,
         access_log=False,
+        log_config=None,
         log_level="warning",
         backlog=BACKLOG,
         timeout_graceful_shutdown=int(config.limits.drain_s_max),
@@ -131,6 +133,7 @@ def _serve_app(app: Any, config: Config, address: Address, on_exit: Callable[[],
         proxy_headers=False,
         server_header=False,
         access_log=False,
+        log_config=None,
         log_level="warning",
         timeout_graceful_shutdown=int(config.limits.drain_s_max),
     )
@@ -167,6 +170,7 @@ class _Server(uvicorn.Server):
 
     def run_until_told(self, sockets: list[socket.socket]) -> int:
         """Serve; 0 after an orderly end, 1 when it could not start."""
+        complaints()
         for number in (signal.SIGTERM, signal.SIGINT):
             # Uvicorn raises the signal again once it has drained; by then it has been obeyed.
             signal.signal(number, lambda *_: None)

@@ -14,6 +14,7 @@ from typing import Literal
 from edgecache.config.listen import TcpAddress, tcp_address
 from edgecache.config.model import Config, Limits
 from edgecache.server import preflight
+from edgecache.server.complaints import say
 from edgecache.server.fleet import control_url, fleet, serve_workers, workers
 from edgecache.server.operate import Readiness
 from edgecache.server.post import NotRelievedError, Timing
@@ -21,7 +22,7 @@ from edgecache.server.preflight import Binding
 from edgecache.server.process import Child, has_parent
 from edgecache.server.renewal import Renewal
 from edgecache.server.requests import answering, place
-from edgecache.server.supervise import Hooks, Pids, Supervisor, say
+from edgecache.server.supervise import Hooks, Pids, Supervisor
 
 KILL_AFTER_DRAIN_S = 5  # for a child to end once its own drain is over
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 import msgspec
 
+from edgecache.server.complaints import say
 from edgecache.server.post import HAND_OVER, NotRelievedError, Post, Process, Timing, Works
 from edgecache.server.process import SERVING_FD, Child, ParentPipe, ServingPipe, spawn, watch_parent
 from edgecache.server.sockets import LISTENING, Sockets
@@ -51,11 +51,6 @@ class Hooks:
     when_started: Callable[[Pids], Awaitable[None]] = _when_started
     reload: Callable[[], Awaitable[None]] = _nothing
     upgrade: Callable[[], Awaitable[None]] = _nothing
-
-
-def say(line: str) -> None:
-    """One line to standard error."""
-    print(f"edgecache: {line}", file=sys.stderr, flush=True)
 
 
 class Supervisor:

@@ -1,9 +1,9 @@
 """When an origin is left alone. Law: an origin that fails mostly is asked by probes only.
 
-Closed: everyone may ask. Open: nobody, for a while that doubles each time. Half-open: one may ask,
-and what comes of it decides. The rule is Hystrix's (half of at least 20 requests in 10 seconds),
-its first pause of 5 seconds shortened to 1, since viewers without a stale copy wait for the end of
-it; the doubling is Finagle's. Pure: `now` is any clock in seconds that does not step back.
+Closed: everyone may ask. Open: nobody, for a while. Half-open: one may ask, and what comes of it
+decides. The rule is Hystrix's (half of at least 20 requests in 10 seconds), its pause of 5 seconds
+shortened to 1: a probe a second burdens no origin, and one that is well again is soon asked by all.
+Pure: `now` is any clock in seconds that does not step back.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from enum import StrEnum
 WINDOW_S = 10.0
 REQUESTS_MIN = 20
 FAILED_SHARE = 0.5
-OPEN_S_MIN = 1.0
-OPEN_S_MAX = 30.0  # Envoy's base ejection time
+OPEN_S = 1.0
 _SLICES = 10
 
 
@@ -30,14 +29,13 @@ class Admission(StrEnum):
 class Circuit:
     """The state of one origin."""
 
-    __slots__ = ("_open_s", "_opened_at", "_probing_since", "_slices")
+    __slots__ = ("_opened_at", "_probing", "_slices")
 
     def __init__(self) -> None:
         # Of each second: its number, requests that succeeded, requests that failed.
         self._slices: deque[tuple[int, int, int]] = deque(maxlen=_SLICES)
         self._opened_at: float | None = None
-        self._open_s = OPEN_S_MIN
-        self._probing_since: float | None = None
+        self._probing = False
 
     @property
     def closed(self) -> bool:
@@ -48,20 +46,17 @@ class Circuit:
         """Whether to ask."""
         if self._opened_at is None:
             return Admission.ASK
-        if now - self._opened_at < self._open_s:
+        if self._probing or now - self._opened_at < OPEN_S:
             return Admission.LEAVE
-        if self._probing_since is not None:
-            return Admission.LEAVE
-        self._probing_since = now
+        self._probing = True
         return Admission.PROBE
 
     def succeeded(self, now: float) -> None:
         """An origin answered as origins do that are well."""
         if self._opened_at is None:
             self._count(now, 1, 0)
-        elif self._probing_since is not None:
-            self._opened_at = self._probing_since = None
-            self._open_s = OPEN_S_MIN
+        elif self._probing:
+            self._opened_at, self._probing = None, False
             self._slices.clear()
 
     def failed(self, now: float) -> None:
@@ -70,13 +65,12 @@ class Circuit:
             self._count(now, 0, 1)
             if self._mostly_failed(now):
                 self._opened_at = now
-        elif self._probing_since is not None:
-            self._opened_at, self._probing_since = now, None
-            self._open_s = min(self._open_s * 2, OPEN_S_MAX)
+        elif self._probing:
+            self._opened_at, self._probing = now, False
 
     def unknown(self) -> None:
         """A probe was given up before there was an answer: the next one may probe."""
-        self._probing_since = None
+        self._probing = False
 
     def _count(self, now: float, well: int, ill: int) -> None:
         second = int(now)

@@ -40,6 +40,7 @@ class Traffic:
     hits: int = 0
     downloaded: int = 0
     failures: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)  # of these, a 200 with another body
     late_ms: list[float] = field(default_factory=list)  # how long each answer took
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     _over: asyncio.Event = field(default_factory=asyncio.Event)
@@ -54,6 +55,18 @@ class Traffic:
         self._loop.call_soon_threadsafe(self._over.set)
         assert self._thread is not None
         self._thread.join(DEADLINE_S + 2 * self.plan.download_s)
+
+    def well(self, count: int) -> None:
+        """Wait until so many in a row were answered without a failure between them."""
+
+        def enough() -> bool:
+            failed = len(self.failures)
+            if failed != seen[0]:
+                seen[:] = [failed, self.answered]
+            return self.answered >= seen[1] + count
+
+        seen = [len(self.failures), self.answered]
+        wait_for(f"{count} answers without a failure", enough)
 
     def more(self, count: int) -> None:
         """Wait until so many more were answered."""
@@ -95,6 +108,8 @@ class Traffic:
                     streams = None
             except (OSError, EOFError, ValueError, TimeoutError) as error:
                 self.failures.append(f"kept connection to {port}: {error!r}")
+                if streams is not None:
+                    streams[1].close()
                 streams = None
         if streams is not None:
             streams[1].close()
@@ -104,12 +119,15 @@ class Traffic:
         number = 0
         while await self._pause(pause_s):
             number += 1
+            streams = None
             try:
                 streams = await _connected(port)
                 await self._ask(streams, paths[number % len(paths)], "close")
-                streams[1].close()
             except (OSError, EOFError, ValueError, TimeoutError) as error:
                 self.failures.append(f"new connection to {port}: {error!r}")
+            finally:
+                if streams is not None:
+                    streams[1].close()
 
     async def _ask(
         self, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], path: str, wish: str
@@ -122,6 +140,8 @@ class Traffic:
         self.late_ms.append((self._loop.time() - began) * 1000)
         if status != 200 or body != self.plan.pages[path]:
             self.failures.append(f"{path}: {status}, {len(body)} bytes")
+            if status == 200:
+                self.wrong.append(f"{path}: {len(body)} bytes: {body[:40]!r}")
         self.hits += fields.get("x-cache", "").startswith(("hit", "refreshhit"))
         self.answered += 1
         return fields.get("connection", "") != "close"
@@ -135,8 +155,16 @@ class Traffic:
                 self.failures.append(f"download: {error!r}")
 
     async def _download(self, port: int) -> None:
-        plan = self.plan
         streams = await _connected(port)
+        try:
+            await self._read_slowly(streams)
+        finally:
+            streams[1].close()
+
+    async def _read_slowly(
+        self, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter]
+    ) -> None:
+        plan = self.plan
         status, fields = await _asked(streams, plan.download, plan.host, "close")
         left = int(fields["content-length"])
         step = max(1, left // 50)
@@ -147,7 +175,6 @@ class Traffic:
             digest.update(part)
             left -= len(part)
             await self._pause(plan.download_s / 50)
-        streams[1].close()
         if status != 200 or digest.hexdigest() != plan.download_sha256:
             self.failures.append(f"download: {status}, another body")
         self.downloaded += 1

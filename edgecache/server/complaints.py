@@ -1,0 +1,81 @@
+"""Lines to standard error. Law: whoever serves never waits for whoever reads them.
+
+A pipe whose reader is stuck takes no more than 64 KiB (pipe(7)), and a write to it then waits for
+ever. So a thread of its own writes, from a bounded queue; what finds it full is dropped, and how
+much that was is told.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Callable
+from queue import Full, Queue
+
+LINES_MAX = 1_000  # a megabyte or so of tracebacks
+LAST_S_MAX = 1.0  # for what is left when the process ends
+_STDERR_FD = 2
+
+
+def _to_stderr(line: bytes) -> None:
+    while line:
+        line = line[os.write(_STDERR_FD, line) :]
+
+
+class Complaints(logging.Handler):
+    """A handler of log records, and of lines said without one."""
+
+    def __init__(self, write: Callable[[bytes], None] = _to_stderr) -> None:
+        super().__init__(logging.WARNING)
+        self._write = write
+        self._queue: Queue[bytes] = Queue(LINES_MAX)
+        self._dropped = 0
+        self._thread = threading.Thread(target=self._run, name="complaints", daemon=True)
+        self._thread.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.say(self.format(record))
+
+    def say(self, text: str) -> None:
+        """One line or more; returns at once."""
+        try:
+            self._queue.put_nowait(text.encode("utf-8", "backslashreplace") + b"\n")
+        except Full:
+            self._dropped += 1
+
+    def finish(self, s_max: float = LAST_S_MAX) -> None:
+        """Let what was said get out, as long as that takes no longer."""
+        try:
+            self._queue.put(b"", timeout=s_max)
+        except Full:
+            return
+        self._thread.join(s_max)
+
+    def _run(self) -> None:
+        while line := self._queue.get():
+            if self._dropped:
+                line = b"edgecache: %d lines were dropped here\n%b" % (self._dropped, line)
+                self._dropped = 0
+            with contextlib.suppress(OSError):  # nobody can be told
+                self._write(line)
+
+
+_own: Complaints | None = None
+
+
+def complaints() -> Complaints:
+    """Those of this process, made once; whatever is logged goes there from then on."""
+    global _own
+    if _own is None:
+        _own = Complaints()
+        logging.getLogger().addHandler(_own)
+        atexit.register(_own.finish)
+    return _own
+
+
+def say(line: str) -> None:
+    """One line of ours."""
+    complaints().say(f"edgecache: {line}")

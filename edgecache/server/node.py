@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from edgecache.control.log import Entry, Kind, Page
 from edgecache.control.nodes import Status
 from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.rules.routing import compile_routes
+from edgecache.server.collector import Collector
 from edgecache.server.listener import Listener
 from edgecache.server.own_secrets import WATCH_S, OwnSecrets
 from edgecache.server.tls import Certificate
@@ -32,7 +32,6 @@ from edgecache.tier.sweep import Sweep
 logger = logging.getLogger("edgecache.server")
 
 TICK_S = 1.0  # of sweep and report
-GC_ALLOCATIONS = 50_000  # two seconds of hits; a collection of as many took under 5 ms
 CATCH_UP_S_MAX = 1.0  # for control's newest word before the first viewer is let in
 LAST_FLUSH_S_MAX = 2.0  # a disk that hangs does not keep the process
 LOG_S = 0.25  # a quarter of the queue at full speed; nginx flushes its buffered log each second
@@ -61,12 +60,14 @@ class Node:
     generation: int = 0
     sweep: Sweep = field(init=False)
     disk: DiskStore | None = field(init=False)
+    collector: Collector = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _reporting: asyncio.Task[None] | None = None
     _current: asyncio.Event = field(default_factory=asyncio.Event)  # control was heard
 
     def __post_init__(self) -> None:
         tier = self.listener.front.tier
+        self.collector = Collector(self.listener.clock)
         self.disk = tier.disk
         self.sweep = Sweep(tier.standing, tier.flights, tier.world.marks, tier.disk)
 
@@ -81,7 +82,7 @@ class Node:
         await send({"type": "lifespan.shutdown.complete"})
 
     def _start(self) -> None:
-        settle_memory()
+        self.collector.settle()
         self.work()
 
     def work(self) -> None:
@@ -189,6 +190,7 @@ class Node:
         while True:
             await asyncio.sleep(TICK_S)
             self.listener.sweep()
+            self.collector.tick(len(self.listener.connections))
 
     async def _keep_swept(self) -> None:
         """Free what invalidations have named, a little at a time."""
@@ -224,16 +226,6 @@ class Node:
             generation=self.generation,
             sample=self.listener.teller.counters.snapshot(),
         )
-
-
-def settle_memory() -> None:
-    """Spare the collector what lives as long as the process, and the queues of what does not.
-
-    A hit leaves one tuple behind until the log is written; the default threshold of 700 would walk
-    all of them over and over.
-    """
-    gc.freeze()
-    gc.set_threshold(GC_ALLOCATIONS, 20, 50)
 
 
 def _tell_of_failure(task: asyncio.Task[None]) -> None:

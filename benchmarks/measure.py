@@ -18,7 +18,7 @@ from benchmarks.wrk import Load, Order, ask
 CHECKED_SHARE = 0.012  # of the answers under load, compared byte by byte
 CHECKS_PER_S_FIRST = 300.0  # while nothing is known of the server's speed
 CHECKED_BYTES_PER_S = 30_000_000  # the same, for large bodies: the clients' core is shared
-WARM_UP_S = 1
+WARM_UP_S = 2
 FILL_FACTOR = 3  # a fill must outlast what is asked of it: it is slower than the hits
 IDLE_CONNECTIONS, IDLE_FILES_SPARE = 10_000, 200
 FIRST_HIT_S_MAX = 30.0

@@ -24,27 +24,31 @@ ALWAYS = frozenset(
 )
 PREFIXES = (b"edgecache-", b"sec-websocket-")  # between our tiers, and towards a tunnel
 COOKIE = b"cookie"
+DISTINCT_MAX = 4  # a request is looked for under each
+
+Names = frozenset[bytes] | None
 
 
-def bearing_names(table: RouteTable) -> frozenset[bytes] | None:
-    """The fields (lower case) that bear on answers from the cache on any route; None: all may."""
-    names = set(ALWAYS)
-    for route in table.routes():
-        if route.viewer_headers:
-            return None  # made of the agent, of how many fields there are, of their order
-        names |= _of_route(route)
-    return frozenset(names)
-
-
-def _of_route(route: Route) -> set[bytes]:
+def bearing_names(route: Route) -> Names:
+    """The fields (lower case) that bear on answers from the cache on `route`; None: all may."""
+    if route.viewer_headers:
+        return None  # made of the agent, of how many fields there are, of their order
     policy = route.behavior.cache_policy
-    names = set(lower_names(policy.headers.items))
+    names = ALWAYS | set(lower_names(policy.headers.items))
     if has_cookies(policy) or route.trust is not None:  # signatures come in cookies, too
-        names.add(COOKIE)
+        names |= {COOKIE}
     return names
 
 
-def bearing(fields: Fields, names: frozenset[bytes] | None) -> Fields:
+def distinct_names(table: RouteTable) -> tuple[Names, ...]:
+    """What bears on the routes of `table`, each once; more than a few are made one."""
+    found = tuple(dict.fromkeys(bearing_names(route) for route in table.routes()))
+    if len(found) <= DISTINCT_MAX:
+        return found
+    return (None,) if None in found else (frozenset().union(*[names or () for names in found]),)
+
+
+def bearing(fields: Fields, names: Names) -> Fields:
     """Those of a request's fields that bear, in their order."""
     if names is None:
         return fields

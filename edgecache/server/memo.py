@@ -13,8 +13,8 @@ from collections import deque
 from collections.abc import Iterator
 
 from edgecache.http.message import Fields, Request
-from edgecache.rules.bearing import bearing, bearing_names
-from edgecache.rules.routing import RouteTable
+from edgecache.rules.bearing import Names, bearing, bearing_names, distinct_names
+from edgecache.rules.routing import Route, RouteTable
 from edgecache.server.answering import Answer
 from edgecache.server.tls import Certificate, Session
 from edgecache.store.entry import Entry
@@ -27,6 +27,7 @@ ANSWER_BYTES = 3_000  # of what is made of an entry for the wire and the log, be
 PRIVATE = b"edgecache-"  # what our own tiers tell each other is new each time
 
 Lines = dict[bytes, "Remembered"]
+Kind = tuple[Certificate | None, Names, Fields]
 
 
 class Remembered:
@@ -54,9 +55,12 @@ class Block:
     __slots__ = ("agent", "host", "lines", "rest", "session")
 
     def __init__(
-        self, lines: Lines, session: Session | None, agent: bytes, host: bytes, rest: bytes
-    ) -> None:
-        self.lines = lines
+        self, lines: tuple[Lines, ...], session: Session | None, agent: bytes, host: bytes,
+        rest: bytes,
+    ) -> None:  # fmt: skip
+        self.lines = (
+            lines  # by what bears on some route each; Host always does, so a line is in one
+        )
         self.session = session
         self.agent = agent  # cs(Referer), cs(User-Agent)
         self.host = host  # x-host-header, cs-protocol
@@ -70,45 +74,50 @@ class Memo:
         self.blocks: dict[bytes, Block] = {}
         self._answers_max = answers_max
         self._blocks_max = blocks_max
-        self._kinds: dict[tuple[Certificate | None, Fields], Lines] = {}
+        self._kinds: dict[Kind, Lines] = {}
         self._order: deque[tuple[Lines, bytes]] = deque()
         self._table: RouteTable | None = None
-        self._names: frozenset[bytes] | None = None
+        self._names: tuple[Names, ...] = ()
 
-    def kind(
+    def lines(
         self, request: Request, session: Session | None, table: RouteTable
-    ) -> tuple[Certificate | None, Fields]:
-        """What of a block bears on answers: blocks with the same get the same."""
+    ) -> tuple[Lines, ...]:
+        """What is known for blocks like the one of `request`, by what bears on some route."""
         if table is not self._table:
             self.clear()
-            self._table, self._names = table, bearing_names(table)
+            self._table, self._names = table, distinct_names(table)
         certificate = None if session is None else session.certificate
-        return certificate, bearing(request.fields, self._names)
+        kinds = [(certificate, names, bearing(request.fields, names)) for names in self._names]
+        return tuple([self._lines(kind) for kind in kinds])
 
-    def covers(self, entries: tuple[Entry, ...]) -> bool:
-        """Whether the variants under a key differ in nothing but what bears."""
-        names = self._names
+    def _lines(self, kind: Kind) -> Lines:
+        lines = self._kinds.get(kind)
+        if lines is None:
+            if len(self._kinds) >= self._blocks_max * len(self._names):
+                del self._kinds[next(iter(self._kinds))]
+            lines = self._kinds[kind] = {}
+        return lines
+
+    def place(self, route: Route) -> int:
+        """Which of `lines` an answer on `route` belongs to."""
+        return self._names.index(bearing_names(route)) if len(self._names) > 1 else 0
+
+    def covers(self, place: int, entries: tuple[Entry, ...]) -> bool:
+        """Whether the variants under a key differ in nothing but what bears there."""
+        names = self._names[place]
         return names is None or all(
             name in names for entry in entries for name, _ in entry.selected
         )
 
-    def learn(
-        self, head: bytes, kind: tuple[Certificate | None, Fields], known: Remembered
-    ) -> Lines:
-        """Remember an answer to the line of `head`, for all blocks of that kind."""
+    def learn(self, head: bytes, lines: Lines, known: Remembered) -> None:
+        """Remember an answer to the line of `head`."""
         line = head[: head.find(b"\r\n")]
-        lines = self._kinds.get(kind)
-        if lines is None:
-            if len(self._kinds) >= self._blocks_max:
-                del self._kinds[next(iter(self._kinds))]
-            lines = self._kinds[kind] = {}
         if line not in lines:
             self._order.append((lines, line))
         lines[line] = known
         while len(self._order) > self._answers_max:
             forgotten, line = self._order.popleft()
             del forgotten[line]
-        return lines
 
     def learn_block(self, head: bytes, block: Block) -> None:
         """Remember the fields of `head`."""

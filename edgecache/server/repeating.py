@@ -36,8 +36,12 @@ def repeated(connection: Connection, memo: Memo, data: bytes, now: float) -> boo
     block = memo.blocks.get(data[cut:])
     if block is None or block.session is not connection.session:
         return False
-    known = block.lines.get(data[:cut])
-    if known is None:
+    line = data[:cut]
+    for lines in block.lines:
+        known = lines.get(line)
+        if known is not None:
+            break
+    else:
         return False
     answer, listener = known.answer, connection.listener
     marks, entry = listener.marks, answer.entry
@@ -97,12 +101,13 @@ def remember(
         return
     if not worth_remembering(head, listener.limits.head_bytes_max):
         return
-    kind = memo.kind(request, connection.session, listener.front.table)
-    if not memo.covers(listener.front.tier.store.peek(answer.entry.key)):
+    lines = memo.lines(request, connection.session, listener.front.table)
+    place = memo.place(answer.route)
+    if not memo.covers(place, listener.front.tier.store.peek(answer.entry.key)):
         return
     told = Told(answer.status, answer.result, 0, answer.fields)
     parts = listener.teller.parts(asked, told)
     known = Remembered(answer, parts.start, parts.word, parts.end, parts.tail)
-    lines = memo.learn(head, kind, known)
+    memo.learn(head, lines[place], known)
     block = Block(lines, connection.session, parts.agent, parts.host, parts.rest)
     memo.learn_block(head, block)

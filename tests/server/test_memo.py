@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgecache.config.model import Config
+from edgecache.config.model import Behavior, Config, Distribution, Origin
 from edgecache.http.bad_message import HeadLimits
 from edgecache.http.head import parse_request_head
 from edgecache.rules.routing import RouteTable, compile_routes
@@ -20,7 +20,19 @@ from edgecache.store.entry import Entry
 from tests.rules.pieces import lines
 from tests.server.test_answering import answered
 
-TABLE = compile_routes(Config())
+ORIGINS = (Origin(id="o", domain_name="origin.test"),)
+PUBLIC = Behavior(origin="o")
+PRIVATE = Behavior(origin="o", path_pattern="/private/*", trusted_native_keys=("k",))
+
+
+def table_of(*behaviors: Behavior) -> RouteTable:
+    site = Distribution(
+        id="E", origins=ORIGINS, default_behavior=PUBLIC, behaviors=behaviors, aliases=("*",)
+    )
+    return compile_routes(Config(distributions=(site,)))
+
+
+TABLE = table_of()
 LIMIT = HeadLimits().head_bytes_max
 
 
@@ -28,10 +40,10 @@ def head(target: str = "/a", *fields: str) -> bytes:
     return "\r\n".join([f"GET {target} HTTP/1.1", "Host: site.test", *fields, "", ""]).encode()
 
 
-def learn(memo: Memo, data: bytes, table: RouteTable = TABLE) -> Remembered:
-    kind = memo.kind(parse_request_head(data, HeadLimits()), None, table)
+def learn(memo: Memo, data: bytes, table: RouteTable = TABLE, place: int = 0) -> Remembered:
+    found = memo.lines(parse_request_head(data, HeadLimits()), None, table)
     known = Remembered(answered(), b"", b"", b"", b"")
-    found = memo.learn(data, kind, known)
+    memo.learn(data, found[place], known)
     memo.learn_block(data, Block(found, None, b"", b"", b""))
     return known
 
@@ -39,7 +51,8 @@ def learn(memo: Memo, data: bytes, table: RouteTable = TABLE) -> Remembered:
 def recalled(memo: Memo, data: bytes) -> Remembered | None:
     cut = data.find(b"\r\n")
     block = memo.blocks.get(data[cut:])
-    return None if block is None else block.lines.get(data[:cut])
+    found = () if block is None else block.lines
+    return next((lines[data[:cut]] for lines in found if data[:cut] in lines), None)
 
 
 def test_browsers_that_differ_in_nothing_that_bears_share_their_lines() -> None:
@@ -52,6 +65,19 @@ def test_browsers_that_differ_in_nothing_that_bears_share_their_lines() -> None:
     assert recalled(memo, head("/a", *other)) is known
     assert recalled(memo, head("/b", *one)) is second
     assert recalled(memo, head("/A", *one)) is None
+
+
+def test_what_bears_on_one_route_only_parts_nobody_on_the_others() -> None:
+    memo, table = Memo(), table_of(PRIVATE)
+    routes = {each.behavior.path_pattern: each for each in table.routes()}
+    learn(memo, head("/other", "Cookie: b=2"), table)
+    public, private = memo.place(routes["*"]), memo.place(routes["/private/*"])
+    assert public != private
+    learn(memo, head("/a", "Cookie: a=1"), table, public)
+    learn(memo, head("/private/a", "Cookie: a=1"), table, private)
+    assert recalled(memo, head("/a", "Cookie: b=2")) is not None
+    assert recalled(memo, head("/private/a", "Cookie: a=1")) is not None
+    assert recalled(memo, head("/private/a", "Cookie: b=2")) is None
 
 
 @pytest.mark.parametrize(
@@ -68,7 +94,7 @@ def test_what_bears_parts_them(line: str) -> None:
 def test_another_configuration_forgets_all() -> None:
     memo = Memo()
     learn(memo, head("/a"))
-    learn(memo, head("/b"), compile_routes(Config()))
+    learn(memo, head("/b"), table_of())
     assert recalled(memo, head("/a")) is None
     assert len(memo) == 1
 
@@ -111,8 +137,8 @@ def test_variants_that_differ_in_what_does_not_bear_are_not_for_it() -> None:
     plain = Entry(b"k", answered().entry.head, b"")
     by_coding = Entry(b"k", plain.head, b"", lines("accept-encoding: br"))
     by_agent = Entry(b"k", plain.head, b"", lines("user-agent: x"))
-    assert memo.covers((plain, by_coding))
-    assert not memo.covers((plain, by_agent))
+    assert memo.covers(0, (plain, by_coding))
+    assert not memo.covers(0, (plain, by_agent))
 
 
 @pytest.mark.parametrize(

@@ -74,8 +74,8 @@ class Run:
         self._path = path
         self._shared = {
             "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "commit": _commit(),
-            "machine": _machine(),
+            "commit": commit(),
+            "machine": machine(),
             "versions": _versions(),
             "seconds": seconds,
         }
@@ -93,14 +93,14 @@ class Run:
             file.write(json.dumps(line) + "\n")
 
 
-def _commit() -> str:
+def commit() -> str:
     """The commit, with `+` when files differ from it."""
     described = ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
     done = subprocess.run(described, cwd=ROOT, capture_output=True, text=True)
     return done.stdout.strip() or "unknown"
 
 
-def _machine() -> dict[str, str | int | float]:
+def machine() -> dict[str, str | int | float]:
     """What ran it; a load above the cores in use says that others ran too."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

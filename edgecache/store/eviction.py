@@ -16,10 +16,11 @@ from typing import Any, Generic, TypeVar
 
 TRIAL_SHARE = 0.04  # of the budget; 0.1 in the paper, and worse here on every trace but drift
 CREDIT_MAX = 3  # the paper's two bits
-SMALL_WORTH = 0.2  # of an average object's bytes: what it is worth to save a request, whatever size
+SMALL_WORTH = 0.4  # of an average object's bytes: what it is worth to save a request, whatever size
 REPRIEVES_MAX = 64  # while one victim is sought: the longest anybody waits for room
 MEAN_ARRIVALS = 2_048  # what the average size is taken over
-GHOST_SHARE = 0.9  # of the budget, in bytes of what ghosts were
+GHOST_SHARE = 0.9  # of the budget, in bytes of what ghosts were: so far back they are remembered
+BIG_GHOST_SHARE = 0.3  # for what is too big for a trial: it must come again sooner
 GHOST_BYTES = 8
 ENTRY_BYTES_LEAST = 1_024  # about what the smallest entry takes: as many ghosts are remembered
 _MOMENTS = 4_096  # in a budget's worth of ghosts
@@ -86,9 +87,9 @@ class Eviction(Generic[R]):
             return Refused.TOO_BIG
         self._arrived(size)
         ghost = hash(new.key)
-        known = self._ghosts.take(ghost)
-        tight = self.size_bytes + size > self.budget_bytes
-        if tight and not known and size > self._trial_bytes_max:
+        big = size > self._trial_bytes_max
+        known = self._ghosts.take(ghost, BIG_GHOST_SHARE if big else GHOST_SHARE)
+        if big and not known and self.size_bytes + size > self.budget_bytes:
             self._ghosts.add(ghost, size)
             return Refused.UNPROVEN
         victims = self._make_room(size)
@@ -307,19 +308,18 @@ class _Ghosts:
         self._last_slot = slots - 1
         self._moment_bytes = max(1, budget_bytes // _MOMENTS)
         self._seen_bytes = self._moment_bytes  # a word of zeros is nobody's
-        self._age_max = int(GHOST_SHARE * _MOMENTS)
 
     def add(self, ghost: int, size: int) -> None:
         self._seen_bytes += size
         moment = self._seen_bytes // self._moment_bytes & _WORD
         self._words[ghost & self._last_slot] = (ghost >> 32 & _WORD) << 32 | moment
 
-    def take(self, ghost: int) -> bool:
-        """Whether it is remembered; then it is no longer."""
+    def take(self, ghost: int, share: float) -> bool:
+        """Whether it left within `share` of a budget's worth of ghosts; it is then forgotten."""
         slot = ghost & self._last_slot
         word = self._words[slot]
         if word >> 32 != ghost >> 32 & _WORD or not word:
             return False
         self._words[slot] = 0
         now = self._seen_bytes // self._moment_bytes
-        return (now - word) & _WORD <= self._age_max
+        return (now - word) & _WORD <= share * _MOMENTS

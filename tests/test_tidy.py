@@ -28,6 +28,8 @@ PURE = (
     "config/base.py",
     "config/origins.py",
     "store/eviction.py",
+    "store/expiry.py",
+    "store/queues.py",
 )
 FUNCTION_LINES_MAX = 50
 FILE_LINES_MAX = 350

@@ -23,6 +23,7 @@ from edgecache.control.barrier import Barrier
 from edgecache.control.catalog import Catalog
 from edgecache.control.exchange import exchange
 from edgecache.control.explain import World, explain_route
+from edgecache.control.holdings import holdings_routes
 from edgecache.control.log import Log
 from edgecache.control.nodes import Nodes
 from edgecache.control.state import State
@@ -58,4 +59,5 @@ def control_application(config: Config, path: Path) -> tuple[Starlette, Callable
     nodes = explain_nodes.Nodes(exchange, peers.issue)
     world = World(wall_clock, nodes, secrets.viewer)
     app.router.routes.append(explain_route(log, tokens, world))
+    app.router.routes.extend(holdings_routes(log, tokens, nodes))
     return app, log.close

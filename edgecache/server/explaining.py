@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import msgspec
 from msgspec.structs import replace
 
+from edgecache.control.holdings import OBJECTS, STATS, StoreObjects, StoreStats, Wanted
 from edgecache.http.message import Request, first_value, names_in
 from edgecache.http.writing import response_head
 from edgecache.rules.bypass import bypass
@@ -22,6 +23,7 @@ from edgecache.rules.keys import cache_key
 from edgecache.rules.routing import Route
 from edgecache.rules.variants import answers
 from edgecache.rules.verdicts import MissReason
+from edgecache.server.holdings import objects_of, stats_of
 from edgecache.store.entry import Entry
 from edgecache.tier.answer import Errand, Found, Refusal
 from edgecache.tier.deciding import decide_entry
@@ -47,7 +49,8 @@ class Explaining:
         credential = first_value(request.fields, peer_fields.CREDENTIAL)
         if credential is None or not self.admits(credential):
             return b""
-        body = msgspec.json.encode(self.story(request, now))
+        told = self._what(first_value(request.fields, peer_fields.EXPLAIN) or b"", request, now)
+        body = msgspec.json.encode(told)
         fields = (
             (b"content-type", b"application/json"),
             (b"cache-control", b"no-store"),
@@ -55,6 +58,17 @@ class Explaining:
             (b"connection", b"close"),
         )
         return response_head(200, b"", fields) + body
+
+    def _what(
+        self, asked: bytes, request: Request, now: float
+    ) -> TierStory | StoreStats | StoreObjects:
+        who, tier = (self.node, self.role, self.location), self.front.tier
+        if asked == STATS:
+            return stats_of(who, tier, now)
+        if asked.startswith(OBJECTS):
+            wanted = Wanted.read(request.path.decode("latin-1"), asked)
+            return objects_of(who, tier.store, wanted, now)
+        return self.story(request, now)
 
     def story(self, request: Request, now: float) -> TierStory:
         """What stands in the reply, as a value."""

@@ -12,8 +12,8 @@ from edgecache.rules.freshness import Assessment, assess
 from edgecache.rules.parts import Part
 from edgecache.rules.routing import Route
 from edgecache.rules.variants import Selected
-from edgecache.store.eviction import Resident
 from edgecache.store.packing import pack, unpack
+from edgecache.store.queues import Resident
 
 # The entry itself, the headers of its bytes, its places in the index and among what expires:
 # measured as RSS over a million entries (benchmarks/million.py), rounded up.

@@ -91,6 +91,10 @@ class MemoryStore:
         if entry.alive:
             self._eviction.first(entry, why)
 
+    def oldest(self) -> Entry | None:
+        """What has been here longest, of the newest under each key."""
+        return next(iter(self._index.values()), None)
+
     def touch(self, keys: set[bytes]) -> None:
         """Count these keys as just used. Reads that bypass `get` tell it here, or on the entry."""
         for key in keys:

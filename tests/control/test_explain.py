@@ -26,8 +26,9 @@ from edgecache.config.model import (
     Regional,
 )
 from edgecache.control.explain import Told, Wanted, World, explain_route, told, viewer_request
-from edgecache.control.explain_nodes import QUESTIONS_PER_WORKER, Nodes
+from edgecache.control.explain_nodes import Nodes
 from edgecache.control.log import Log, ensure_config
+from edgecache.control.meeting import QUESTIONS_PER_WORKER
 from edgecache.control.state import State
 from edgecache.control.tokens import Purpose, Tokens
 from edgecache.http.bad_message import HeadLimits

@@ -130,3 +130,18 @@ def test_without_control_the_file_alone_speaks(running: Up) -> None:
     assert (code, err) == (0, "")
     assert "from the file alone" in out
     assert "distribution E: its name a.test" in out
+
+
+def test_the_stores_of_every_process_are_told(running: Up) -> None:
+    curl(f"{running.nrt}{PATH}")
+    code, out, err = running.installation.run("stats", "--json")
+    assert (code, err) == (0, "")
+    told = {node["node"]: node for place in json.loads(out) for node in place["nodes"]}
+    assert set(told) == {"edge-LHR50-1", "edge-LHR50-2", "edge-NRT57-1", "regional"}
+    assert told["edge-NRT57-1"]["budget_bytes"] > told["edge-LHR50-1"]["budget_bytes"] * 0.9
+    code, out, err = running.installation.run("objects", "--prefix", "/assets/", "--most-used")
+    assert (code, err) == (0, "")
+    assert PATH in out
+    code, out, err = running.installation.run("objects", "--prefix", "assets")
+    assert (code, out) == (2, "")
+    assert "is not the start of a path" in err

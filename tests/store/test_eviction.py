@@ -13,9 +13,9 @@ from edgecache.store.eviction import (
     Eviction,
     Leaving,
     Refused,
-    Resident,
     Victims,
 )
+from edgecache.store.queues import Resident
 
 BUDGET = 100_000
 SIZES = st.integers(1, 200) | st.integers(1, BUDGET // 3) | st.integers(BUDGET, BUDGET + 1)

@@ -305,6 +305,7 @@ class Limits(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     drain_s_max: float = 10
     hand_over_s_max: float = 600
     object_bytes_max: int = 64 * MIB
+    block_bytes: int = MIB
     buffer_bytes_max: int = 256 * KIB
     waiters_max: int = 10_000
     errands_max: int = 10_000

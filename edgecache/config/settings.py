@@ -134,7 +134,15 @@ SETTINGS: tuple[Setting, ...] = (
         "bytes",
         KIB,
         50 * GIB,
-        "kept in memory; CloudFront's largest cacheable object is 50 GB",
+        "of an object that does not come in blocks: kept in memory while it arrives",
+    ),
+    Setting(
+        Limits,
+        "block_bytes",
+        "bytes",
+        64 * KIB,
+        64 * MIB,
+        "a larger object is stored in blocks of this size, if it can be; nginx's slice is often 1m",
     ),
     Setting(
         Limits,

@@ -62,6 +62,12 @@ def coding_for(request: Request, head: Response, length: int | None, route: Rout
     return _accepted_coding(request, policy) if compressible(head) else None
 
 
+def may_compress(request: Request, route: Route) -> bool:
+    """Whether what answers `request` might be compressed, were it of the kind."""
+    policy = route.behavior.cache_policy
+    return route.behavior.compress and _accepted_coding(request, policy) is not None
+
+
 def compressible(head: Response) -> bool:
     """Whether status, content coding and content type admit it, whoever asks."""
     if head.status not in STATUSES or first_value(head.fields, b"content-encoding") is not None:

@@ -47,6 +47,11 @@ def cache_key(request: Request, route: Route) -> bytes:
     return start + b"".join(_encode_part(part) for part in key_parts(request, route)[2:])
 
 
+def block_key(key: bytes, number: int) -> bytes:
+    """The key of one block of the object under `key`; an invalidation names both alike."""
+    return key + _encode_part(("block", (b"%d" % number,)))
+
+
 def _policy(route: Route) -> CachePolicy:
     """Under RFC 9111 §2 the key is the target URI, whatever a policy says: all of it goes up."""
     if route.distribution.semantics == "rfc9111":

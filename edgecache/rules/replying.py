@@ -52,6 +52,11 @@ class Plan(Struct, frozen=True):
     spans: tuple[Span, ...] = ()
 
     @property
+    def single(self) -> Plan:
+        """The plan where not all bytes are at hand: several ranges get the whole (§14.2)."""
+        return Plan(200, self.fields) if self.spans else self
+
+    @property
     def has_body(self) -> bool:
         if self.status in (204, 304):
             return False

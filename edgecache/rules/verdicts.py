@@ -24,6 +24,7 @@ class MissReason(StrEnum):
     DISABLED = "disabled"  # the cache policy switches caching off
     REQUEST = "request"  # the request's own directives ask for a newer answer
     RANGE = "range"  # a part of an object that is not stored whole
+    BLOCK = "block"  # stored in blocks, and not the block asked for
     INVALIDATED = "invalidated"  # an invalidation came after it was stored
     UNCONFIRMED = "unconfirmed"  # stored, but an invalidation may not have reached us
     ERROR = "error"  # the error is known: only the page that stands for it is fetched
@@ -41,6 +42,7 @@ FORWARDED = {
     MissReason.DISABLED: "bypass",
     MissReason.REQUEST: "request",
     MissReason.RANGE: "partial",
+    MissReason.BLOCK: "partial",
     MissReason.INVALIDATED: "uri-miss",
     MissReason.UNCONFIRMED: "stale",
     MissReason.ERROR: "bypass",

@@ -129,6 +129,7 @@ class Assembly:
             min(limits.object_bytes_max, memory_bytes // 2),
             limits.waiters_max,
             self._marks,
+            limits.block_bytes,
         )
         return Tier(name, MemoryStore(memory_bytes), upstream, world, self._disk(disk))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from edgecache.http.message import Response
+from edgecache.rules.blocks import Blocks
 from edgecache.rules.freshness import Assessment, assess
 from edgecache.rules.parts import Part
 from edgecache.rules.routing import Route
@@ -47,6 +48,7 @@ class Entry(Resident):
         "_route",
         "alive",
         "answer",
+        "blocks",
         "body",
         "expires_at",
         "mark",
@@ -84,6 +86,7 @@ class Entry(Resident):
         self.stale_from: float | None = None  # epoch seconds; of a soft invalidation
         self.stored: Stored | None = None  # where the body is while it is not in memory
         self._before = mark  # the mark it had when a soft one made it stale
+        self.blocks: Blocks | None = None  # the body is in these, under keys of their own
         self.alive = False  # set by the store that holds it
         self.older: Entry | None = None  # another variant under its key
         self.expires_at = 0.0  # epoch seconds, once assessed; 0: not yet
@@ -128,12 +131,14 @@ class Entry(Resident):
     ) -> Entry:
         """The same body, wherever it is, under a new head."""
         entry = Entry(self.key, head, self.body, selected, mark=mark, tags=tags)
-        entry.stored = self.stored
+        entry.stored, entry.blocks = self.stored, self.blocks
         return entry
 
     @property
     def length(self) -> int:
         """How many bytes the body has, wherever it is."""
+        if self.blocks is not None:
+            return self.blocks.total
         return len(self.body) if self.stored is None else self.stored.length
 
     @property

@@ -12,6 +12,7 @@ import msgspec
 import xxhash
 
 from edgecache.http.message import Response
+from edgecache.rules.blocks import Blocks
 from edgecache.rules.parts import Part
 from edgecache.rules.variants import Selected
 from edgecache.store.entry import Entry, Stored
@@ -36,6 +37,7 @@ class Record(msgspec.Struct, array_like=True, frozen=True):
     mark: bytes  # as Marks.spell has it: the lowest truth, raised for all rows at once by a walk
     tags: tuple[bytes, ...]
     stale_from: float | None
+    blocks: tuple[int, int] | None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -59,6 +61,7 @@ def record_of(entry: Entry, mark: bytes) -> Record:
         mark,
         entry.tags,
         entry.stale_from,
+        None if entry.blocks is None else (entry.blocks.total, entry.blocks.size),
     )
 
 
@@ -76,6 +79,7 @@ def entry_of(record: Record, body: bytes) -> Entry:
     part = None if record.part is None else Part(*record.part)
     entry = Entry(record.key, head, body, record.selected, part, tags=record.tags)
     entry.stale_from = record.stale_from
+    entry.blocks = None if record.blocks is None else Blocks(*record.blocks)
     return entry
 
 

@@ -55,6 +55,7 @@ class Errand(Struct, frozen=True):
     stale: Entry | None = None  # what may be validated, or served should upstream fail
     validate: bool = False
     part: bytes = b""  # the Range to ask with; empty: ask for the whole
+    found: Found | None = None  # an entry answers, whose blocks must be waited for
     error: int = 0  # a status concluded already, for which only a page is to be fetched
 
     @property
@@ -77,6 +78,10 @@ class Found(Struct, frozen=True):
     plan: Plan
     until: float  # epoch seconds; 0: not to be repeated
     refresh: Errand | None = None  # to be run in the background
+
+    def gives_body(self, request: Request) -> bool:
+        """Whether bytes of the body go out."""
+        return self.plan.has_body and request.method != b"HEAD"
 
 
 class CacheStatus(Struct):

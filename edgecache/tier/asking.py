@@ -28,10 +28,12 @@ from edgecache.rules.verdicts import MissReason, StoreReason
 from edgecache.store.entry import Entry
 from edgecache.store.standing import Standing
 from edgecache.tier.answer import CacheStatus, Errand, Found, Outcome, Result
-from edgecache.tier.build import from_entry, from_reply
+from edgecache.tier.build import from_reply
 from edgecache.tier.compress import compressed
 from edgecache.tier.failures import Failures
+from edgecache.tier.fill import FillBody
 from edgecache.tier.flight import Ending, Flight, Flights, Landing
+from edgecache.tier.large import Large
 from edgecache.tier.question import Question, question
 from edgecache.tier.receiving import Receiving, result_of
 from edgecache.tier.world import TierWorld
@@ -63,6 +65,7 @@ class Asking:
         self._upstream = upstream
         self._world = world
         self._receiving = Receiving(store, flights, world)
+        self.large = Large(store, flights, self._fetch, world)
         self._failures = Failures(world.marks)
 
     async def pass_through(
@@ -112,10 +115,11 @@ class Asking:
             outcome = await self.lead(errand, flight)
         except UpstreamError:
             return  # counted where it was raised; the stale entry stays as it was
-        if outcome.body is not None and not isinstance(outcome.body, bytes | memoryview):
-            while await outcome.body.read():
-                pass
-            outcome.body.close()
+        if outcome.body is None or isinstance(outcome.body, bytes | memoryview):
+            return
+        while isinstance(outcome.body, FillBody) and await outcome.body.read():
+            pass  # a fill goes on while it is read
+        outcome.body.close()
 
     def after_failure(self, errand: Errand, error: UpstreamError) -> Outcome:
         """A stale entry where that is allowed, else the error."""
@@ -146,7 +150,9 @@ class Asking:
     ) -> tuple[Outcome, Landing]:
         if errand.stale is not None and not self._store.stands(errand.stale):
             errand = replace(errand, stale=None, validate=False)
-        asked = question(errand, self._store.variants(errand.key))
+        asked = self.large.question(errand)
+        if asked is None:
+            asked = question(errand, self._store.variants(errand.key))
         self._world.counters.misses[errand.why] += 1
         reply = await self._fetch(Call(asked.request, errand.route, None, on_interim))
         self._failures.answered(errand)
@@ -171,6 +177,11 @@ class Asking:
     ) -> tuple[Outcome, Landing]:
         asked, on_interim = answered.asked, answered.on_interim
         reply = compressed(answered.reply, errand)
+        if asked.block is not None:
+            if reply.head.status == 206:
+                return await self._receive_block(errand, flight, answered)
+            if reply.head.status == 200:
+                self.large.no_blocks(errand)
         if reply.head.status == 206 and asked.wanted is not None:
             received = self._receiving.part(errand, flight, asked, reply)
             if received is not None:
@@ -182,12 +193,12 @@ class Asking:
             self._heard_of(errand, reply.head)
         not_stored = refusal_to_store(errand.request, reply.head, errand.route)
         length = reply.body.length
+        if not_stored is None and (streamed := self.large.stream(errand, reply)):
+            return streamed, Landing(Ending.STORED)
         if length is not None and length > self._world.object_bytes_max:
             not_stored = StoreReason.TOO_LARGE
             if first_value(errand.request.fields, b"range") is not None:
-                reply.body.close()  # ask for the part alone rather than carry the whole past it
-                part = replace(errand, key=b"", why=MissReason.RANGE)
-                return await self.pass_through(part, None), Landing(Ending.UNCACHEABLE)
+                return await self._part_alone(errand, reply)
             if outgrows_quota(length, errand.route):
                 reply.body.close()
                 raise UpstreamError(Fault.TOO_BIG, "origin")
@@ -196,6 +207,35 @@ class Asking:
             outcome.not_stored = not_stored
             return outcome, Landing(Ending.UNCACHEABLE)
         return self._receiving.whole(errand, flight, reply)
+
+    async def _receive_block(
+        self, errand: Errand, flight: Flight | None, answered: Answered
+    ) -> tuple[Outcome, Landing]:
+        """A 206 to the Range of a block, of what nobody knew to be large or small."""
+        asked, reply = answered.asked, answered.reply
+        whole = self.large.all_of_it(asked, reply)
+        if whole is not None:
+            again = replace(answered, asked=Question(asked.request), reply=whole)
+            return await self._receive(errand, flight, again)
+        first = self.large.first_block(asked, reply)
+        if first is None:  # not to be put together with others
+            reply.body.close()
+            self.large.no_blocks(errand)
+            return await self._ask(errand, flight, answered.on_interim)
+        if outgrows_quota(first.blocks.total, errand.route):
+            reply.body.close()
+            raise UpstreamError(Fault.TOO_BIG, "origin")
+        if refusal_to_store(errand.request, first.head, errand.route) is None:
+            outcome = self.large.begin(errand, first, reply)
+            if outcome is not None:
+                return outcome, Landing(Ending.STORED)
+        return await self._part_alone(errand, reply)
+
+    async def _part_alone(self, errand: Errand, reply: Reply) -> tuple[Outcome, Landing]:
+        """Ask for the viewer's range, rather than carry more past it."""
+        reply.body.close()
+        part = replace(errand, key=b"", why=MissReason.RANGE)
+        return await self.pass_through(part, None), Landing(Ending.UNCACHEABLE)
 
     def _validated(self, errand: Errand, stale: Entry, reply: Reply) -> Outcome:
         """A 304: the entry lives on with the new fields (RFC 9111 §4.3.4)."""
@@ -208,11 +248,10 @@ class Asking:
         mark = reply.mark or 0
         entry = stale.renewed(kept, selected, mark=mark, tags=tags)
         stored = self._renew(errand, entry)
-        now = self._world.clock()
-        plan = plan_reply(errand.request, head, entry.length, now)
+        plan = plan_reply(errand.request, head, entry.length, self._world.clock())
         trace = CacheStatus(why=errand.why, status=304, stored=stored)
         found = Found(entry, errand.route, plan, 0.0)
-        return from_entry(found, errand.request, now, Result.REFRESH_HIT, trace)
+        return self.large.give(found, errand, Result.REFRESH_HIT, trace)
 
     def _renew(self, errand: Errand, entry: Entry) -> bool:
         """Store what a 304 made of an entry, unless that may no longer be stored (§3)."""
@@ -251,7 +290,7 @@ class Asking:
             return None
         plan = plan_reply(errand.request, stale.head, stale.length, now)
         trace = CacheStatus(hit=True, detail="stale-cut-off" if cut_off else "stale-if-error")
-        return from_entry(Found(stale, route, plan, 0.0), errand.request, now, Result.HIT, trace)
+        return self.large.give(Found(stale, route, plan, 0.0), errand, Result.HIT, trace)
 
     async def _fetch(self, call: Call) -> Reply:
         """Ask, and take from the answer what must not pass through us."""

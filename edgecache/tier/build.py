@@ -22,8 +22,12 @@ def from_entry(
     trace.ttl_s = int(assessment.fresh_until(entry.head.received_at) - now)
     body: Body | bytes | memoryview
     fields = plan.fields
-    if entry.stored is not None:
-        plan = _single(plan)
+    if entry.blocks is not None:
+        plan = plan.single
+        body = b""  # see tier.large
+        length = entry.length if plan.span is None else plan.span.length
+    elif entry.stored is not None:
+        plan = plan.single
         body = StoredBody(entry.stored, plan.span)
         length = entry.length if plan.span is None else plan.span.length
     elif plan.spans:
@@ -53,7 +57,7 @@ def hit_trace(found: Found) -> CacheStatus:
 def from_fill(fill: Fill, errand: Errand, now: float, *, leading: Response | None) -> Outcome:
     """What a fill gives to who joined it, or to its leader, who gets the head as it came."""
     joined = leading is None
-    plan = _single(plan_reply(errand.request, leading or fill.head, fill.length, now))
+    plan = plan_reply(errand.request, leading or fill.head, fill.length, now).single
     trace = CacheStatus(why=errand.why, status=fill.head.status, stored=True, collapsed=joined)
     body: Body | bytes | memoryview | None = None
     if plan.has_body and errand.request.method != b"HEAD":
@@ -85,7 +89,7 @@ def from_reply(reply: Reply, errand: Errand, now: float, result: Result) -> Outc
     trace = CacheStatus(why=errand.why, status=head.status)
     plan = Plan(head.status, head.fields)
     if errand.key:  # we asked for the whole, without the viewer's conditions
-        plan = _single(plan_reply(request, head, reply.body.length, now))
+        plan = plan_reply(request, head, reply.body.length, now).single
     length = reply.body.length if plan.span is None else plan.span.length
     body: Body | None = reply.body
     if not plan.has_body or request.method == b"HEAD":
@@ -120,8 +124,3 @@ def _stated_length(plan: Plan, length: int) -> int | None:
 
 def _less_length(fields: Fields) -> Fields:
     return without(fields, (b"content-length",))
-
-
-def _single(plan: Plan) -> Plan:
-    """Several ranges of what is still arriving are answered with the whole (RFC 9110 §14.2)."""
-    return Plan(200, plan.fields) if plan.spans else plan

@@ -35,17 +35,24 @@ def decide_entry(
     match verdict:
         case Serve(until):
             plan = plan_reply(request, entry.head, entry.length, now)
-            return Found(entry, route, plan, until)
+            return _answering(Found(entry, route, plan, until), request)
         case ServeStale():
             plan = plan_reply(request, entry.head, entry.length, now)
             again = Errand(request, route, entry.key, MissReason.EXPIRED, entry, True)
-            return Found(entry, route, plan, 0.0, again)
+            return _answering(Found(entry, route, plan, 0.0, again), request)
         case Revalidate(why):
             return Errand(request, route, entry.key, why, entry, not keeps_cookies(route))
         case Fetch(why):
             return Errand(request, route, entry.key, why, entry)
         case _:
             return ONLY_IF_CACHED
+
+
+def _answering(found: Found, request: Request) -> Found | Errand:
+    """An entry that answers; when its bytes come in blocks, they must be waited for."""
+    if found.entry.blocks is None or not found.gives_body(request):
+        return found
+    return Errand(request, found.route, found.entry.key, MissReason.BLOCK, found=found)
 
 
 def unconfirmed(entry: Entry, request: Request, route: Route) -> Errand:

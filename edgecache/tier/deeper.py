@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from edgecache.rules.verdicts import MissReason
 from edgecache.store.standing import Standing
-from edgecache.tier.answer import Errand, Found, Outcome, Result
+from edgecache.tier.answer import Errand, Outcome, Refusal, Result
 from edgecache.tier.bodies import StoredBody
 from edgecache.tier.build import from_entry, hit_trace
 from edgecache.tier.deciding import decide_entry, unconfirmed
@@ -35,12 +35,14 @@ async def look_deeper(standing: Standing, world: TierWorld, errand: Errand) -> D
         return Deeper(errand)  # parts are joined in memory
     now = world.clock()
     found = decide_entry(entry, request, route, now)
-    if isinstance(found, Errand):
+    if isinstance(found, Errand) and found.found is None:
         return Deeper(found)
-    if not isinstance(found, Found):
+    if isinstance(found, Refusal):
         return Deeper(errand)
     if not world.marks.confirmed(request.mark, now):
         return Deeper(unconfirmed(entry, request, route))
+    if isinstance(found, Errand):
+        return Deeper(found)
     trace = hit_trace(found)
     trace.detail = trace.detail or "disk"
     outcome = from_entry(found, request, now, Result.HIT, trace)

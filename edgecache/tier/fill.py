@@ -84,9 +84,14 @@ class Fill:
         finally:
             self._body.close()
 
+    @property
+    def readable(self) -> bool:
+        """Whether all of it can be read from the start: it is arriving, or is here."""
+        return self.joinable or (self.ended and self.error is None and not self._dropped)
+
     def reader(self, span: Span | None) -> FillBody:
         """A new reader of the whole body, or of a span of it."""
-        assert self.joinable or not self._readers
+        assert self.readable or not self._readers
         reader = FillBody(self, span)
         self._readers.add(reader)
         return reader

@@ -22,6 +22,7 @@ class Question(Struct, frozen=True):
     candidates: tuple[Entry, ...] = ()  # a 304 validates one of these
     held: Entry | None = None  # a 206 completes this
     wanted: bytes | None = None  # the Range asked for
+    block: bytes | None = None  # the Range of a block of what may be large, asked for
 
     def validated(self, answer: Response) -> Entry | None:
         """Which candidate a 304 speaks of (RFC 9111 §4.3.3); None when that is unclear."""

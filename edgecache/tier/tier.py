@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgecache.http.message import Request
 from edgecache.rules.bypass import bypass, collapses
 from edgecache.rules.forwarding import of_no_hop
@@ -17,6 +19,7 @@ from edgecache.store.memory import MemoryStore
 from edgecache.store.standing import Standing
 from edgecache.tier.answer import CacheStatus, Errand, Found, Outcome, Refusal, Result
 from edgecache.tier.asking import Asking
+from edgecache.tier.blocks import ObjectChanged
 from edgecache.tier.build import from_entry, from_fill, hit_trace
 from edgecache.tier.deciding import ONLY_IF_CACHED, decide_entry, part_to_ask, unconfirmed
 from edgecache.tier.deeper import look_deeper
@@ -70,7 +73,10 @@ class Tier:
         if isinstance(found, MissReason):
             return self._decide_absent(request, route, key, found)
         concluded = decide_entry(found, request, route, now)
-        if isinstance(concluded, Found) and not self.world.marks.confirmed(request.mark, now):
+        served = isinstance(concluded, Found) or (
+            isinstance(concluded, Errand) and concluded.found is not None
+        )
+        if served and not self.world.marks.confirmed(request.mark, now):
             return unconfirmed(found, request, route)
         return concluded
 
@@ -91,6 +97,8 @@ class Tier:
             return await self._asking.pass_through(errand, body, on_interim)
         if not self.world.marks.confirmed(errand.request.mark, self.world.clock()):
             return await self._asking.lead(errand, None, on_interim)  # nothing here counts
+        if errand.found is not None:
+            return await self._from_blocks(errand, on_interim)
         as_before = self._asking.as_before(errand)
         if as_before is not None:
             return as_before
@@ -100,7 +108,7 @@ class Tier:
         for _ in range(JOINS_MAX):
             flight = self._flight(errand)
             if flight is None:
-                stored = self._stored_meanwhile(errand)
+                stored = await self._stored_meanwhile(errand)
                 if stored is not None:
                     return stored
                 mark = self._asking.mark_now(errand)
@@ -121,7 +129,21 @@ class Tier:
             if isinstance(found, Outcome):
                 return found
             errand = found
+            if errand.found is not None:
+                return await self._from_blocks(errand, on_interim)
         return await self._asking.lead(errand, flight, on_interim)
+
+    async def _from_blocks(self, errand: Errand, on_interim: OnInterim = None) -> Outcome:
+        """Answer from the blocks of an entry; when it is another by now, ask for that."""
+        assert errand.found is not None
+        try:
+            outcome = await self._asking.large.serve(errand)
+        except ObjectChanged:
+            again = replace(errand, found=None, why=MissReason.EXPIRED)
+            return await self._asking.lead(again, None, on_interim)
+        if errand.found.refresh is not None:
+            self.refresh(errand.found.refresh)
+        return outcome
 
     async def _from_disk(self, errand: Errand, flight: Flight | None) -> Outcome | Errand:
         landing = Landing(Ending.ABANDONED)  # should the viewer leave meanwhile
@@ -129,7 +151,8 @@ class Tier:
             found = await look_deeper(self.standing, self.world, errand)
             landing = Landing(Ending.STORED)
         finally:
-            if flight is not None and (landing.ending is Ending.ABANDONED or found.outcome):
+            here = landing.ending is Ending.STORED and (found.outcome or found.errand.found)
+            if flight is not None and (here or landing.ending is Ending.ABANDONED):
                 self.flights.land(errand.flight_key, flight, landing)
         if found.refresh is not None:
             self.refresh(found.refresh)
@@ -159,7 +182,7 @@ class Tier:
                     self.world.counters.collapsed += 1
                     return from_fill(fill, errand, now, leading=None)
             case Ending.FILLING | Ending.STORED:
-                stored = self._stored_meanwhile(errand)
+                stored = await self._stored_meanwhile(errand)
                 if stored is not None:
                     return stored
                 if landing.fill is not None and landing.fill.error is not None:
@@ -168,15 +191,17 @@ class Tier:
                 return self._asking.after_failure(errand, landing.error)
             case Ending.FAILED | Ending.ABANDONED:
                 return errand
-        return self._asking.as_before(errand) or await self._asking.lead(errand, None)
+        return self._asking.as_before(errand) or await self._lead(errand, None)
 
-    def _stored_meanwhile(self, errand: Errand) -> Outcome | None:
+    async def _stored_meanwhile(self, errand: Errand) -> Outcome | None:
         """What a flight stored between `decide` and now, if it answers this errand too."""
         entry = self.standing.get(errand.key, errand.request.fields)
         if entry is None or entry is errand.stale:
             return None
         now = self.world.clock()
         again = decide_entry(entry, errand.request, errand.route, now)
+        if isinstance(again, Errand) and again.found is not None:
+            return await self._from_blocks(again)
         if not isinstance(again, Found):
             return None
         self.world.counters.collapsed += 1

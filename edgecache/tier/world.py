@@ -21,3 +21,4 @@ class TierWorld:
     object_bytes_max: int  # a larger response passes through, and is not stored
     waiters_max: int  # of one flight; more are refused with 503
     marks: Marks = field(default_factory=Marks)  # the invalidations this process knows
+    block_bytes: int = 1024 * 1024  # what is larger comes in blocks, if it can

@@ -24,6 +24,7 @@ class Fault(StrEnum):
     MALFORMED = "malformed"  # what came is not HTTP as we accept it
     HEAD_TOO_BIG = "head-too-big"
     TRUNCATED = "truncated"  # the body ended before its end
+    CHANGED = "changed"  # the rest of the body is of another version
     TOO_BIG = "object-too-big"  # more than CloudFront's quota for an object
     BUSY = "pool-exhausted"  # no connection came free in time
     LOOP = "loop"  # we would ask ourselves

@@ -210,7 +210,8 @@ def test_ranges_are_of_the_form_that_is_stored(site: Play) -> None:
     whole: dict[str, bytes] = {}
     for coding in ("br", "gzip", "identity"):
         site.viewer().asks("/a", accept_encoding=coding, range="bytes=0-9")
-        site.origin.hears("/a", range=None)
+        asked = "bytes=0-1048575" if coding == "identity" else None
+        site.origin.hears("/a", range=asked)
         page(site, etag='"v1"')
         site.viewer().gets(200 if coding != "identity" else 206)
         whole[coding] = site.viewer().asks("/a", accept_encoding=coding).gets(200).body

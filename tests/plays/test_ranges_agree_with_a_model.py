@@ -7,6 +7,7 @@ import re
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from edgecache.config.model import Limits
 from edgecache.http.message import Fields, first_value
 from tests.world.byteranges import pieces_of
 from tests.world.play import Play, Scene
@@ -77,8 +78,9 @@ def check(got: Got, wanted: str, body: str) -> None:
 class Origin:
     """Serves one object; honors ranges, and If-Range, or takes no notice of them."""
 
-    def __init__(self, play: Play, body: str, honors: bool) -> None:
+    def __init__(self, play: Play, body: str, honors: bool, tag: str = TAG) -> None:
         self._held = play.origin
+        self._tag = tag
         self._body = body
         self._honors = honors
         self._answered = 0
@@ -93,17 +95,17 @@ class Origin:
         body, cache = self._body, "max-age=60"
         wanted = (first_value(fields, b"range") or b"").decode()
         spans = model(wanted, len(body)) if self._honors else None
-        if first_value(fields, b"if-range") not in (None, TAG.encode()):
+        if first_value(fields, b"if-range") not in (None, self._tag.encode()):
             spans = None
         if spans is None or len(spans) > 1:
-            self._held.answers(200, body, cache=cache, etag=TAG)
+            self._held.answers(200, body, cache=cache, etag=self._tag, accept_ranges="bytes")
         elif not spans:
             self._held.answers(416, "", content_range=f"bytes */{len(body)}")
         else:
             first, last = spans[0]
             place = f"bytes {first}-{last}/{len(body)}"
             data = body[first : last + 1]
-            self._held.answers(206, data, cache=cache, etag=TAG, content_range=place)
+            self._held.answers(206, data, cache=cache, etag=self._tag, content_range=place)
 
 
 @settings(max_examples=100)
@@ -152,5 +154,33 @@ def test_while_the_object_arrives(body: str, here: int, asked: list[str], told: 
             else:  # no total, no Content-Range: the whole
                 assert got.body.decode() == body
         play.viewer("first").gets(200, body)
+    finally:
+        play.close()
+
+
+@settings(max_examples=150)
+@given(
+    BODIES,
+    st.lists(WANTED, min_size=1, max_size=5),
+    st.sampled_from([(True, TAG), (True, 'W/"v1"'), (False, TAG)]),
+    st.integers(3, 12),
+    st.booleans(),
+)
+def test_in_blocks(
+    body: str, asked: list[str], kind: tuple[bool, str], size: int, regional: bool
+) -> None:
+    """Under CloudFront's rules, of an object of several blocks, or of fewer bytes than one."""
+    play = Play(Scene(limits=Limits(block_bytes=size), regional=regional))
+    origin = Origin(play, body, *kind)
+    try:
+        for number, wanted in enumerate([*asked, "", *asked]):
+            viewer = play.viewer(str(number))
+            viewer.asks("/a", **({"range": wanted} if wanted else {}))
+            for _ in range(20):  # one block after the other
+                origin.answers_all()
+            got = viewer.got()
+            assert got is not None
+            assert got.whole
+            check(got, wanted, body)
     finally:
         play.close()

@@ -166,6 +166,7 @@ class Play:
             self._counters,
             limits.object_bytes_max,
             limits.waiters_max,
+            block_bytes=limits.block_bytes,
         )
         nearest = name == "regional" or not self.scene.regional
         folder = self.scene.disk if nearest else None

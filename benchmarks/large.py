@@ -1,4 +1,4 @@
-"""`python -m benchmarks.large`: a body much larger than memory, through an edge and a regional cache.
+"""`python -m benchmarks.large`: a body larger than memory, through an edge and a regional cache.
 
 All of it is read and compared byte by byte while both processes' memory is watched; then ranges of
 it, and of an object nobody has, are read and compared, and what the origin gave away is counted.

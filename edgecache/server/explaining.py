@@ -111,7 +111,7 @@ class Explaining:
 
 
 def _stored(entry: Entry, route: Route, now: float, own: bool) -> Stored:
-    held = Held(entry.head, len(entry.body), entry.size_bytes, entry.selected, entry.part)
+    held = Held(entry.head, entry.length, entry.size_bytes, entry.selected, entry.part)
     return stored(held, route, entry.assessment(route), now, answers=own)
 
 
@@ -121,6 +121,8 @@ def _words(concluded: Found | Errand | Refusal) -> tuple[Now, str]:
             return Now.HIT, ""
         case Found():
             return Now.STALE, MissReason.EXPIRED
+        case Errand(found=Found() as found):  # in blocks; those that are missing are fetched
+            return _words(found)
         case Errand(validate=True, why=why):
             return Now.VALIDATE, why
         case Errand(why=why):

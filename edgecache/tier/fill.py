@@ -114,7 +114,9 @@ class Fill:
     def _close(self, whole: bytes | None) -> None:
         if self.joinable:
             self.joinable = False
-            self._on_end(whole)
+            # It leads back here by way of a flight: a body must not wait for the collector.
+            on_end, self._on_end = self._on_end, _nothing
+            on_end(whole)
 
     def _fail(self, error: UpstreamError) -> None:
         self.error = error
@@ -174,6 +176,9 @@ class Fill:
         if not self.joinable or rest is None or rest > REST_BYTES_WORTH_FINISHING:
             self._abandon()  # here, since a task cancelled before it began runs nothing
             self._task.cancel()
+
+
+def _nothing(_whole: bytes | None) -> None: ...
 
 
 class FillBody:

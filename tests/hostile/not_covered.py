@@ -12,11 +12,7 @@ NOT_COVERED: list[tuple[str, str]] = [
     ("T30", f"our own edge as origin, and A to B to A: {NOT_YET}; the count in CDN-Loop is"),
     ("P23", "covered by P01 and P12, as the list says"),
     ("K01, K04, K08", f"{ELSEWHERE}: `tests/rules/test_keys.py`, `tests/plays/`"),
-    (
-        "R02",
-        f"bytes from the origin for a small range on a large miss {NOT_YET}; under CloudFront's "
-        "rules the whole is fetched: `docs/decisions/002-ranges-on-a-miss.md`",
-    ),
+    ("R02", f"{ELSEWHERE}: `tests/plays/test_large_objects.py`, `python -m benchmarks.large`"),
     ("R09, R14, R15, R16", f"{ELSEWHERE}: `tests/plays/` (compression, ranges, parts)"),
     ("N01", f"the edge never decompresses; memory {NOT_YET}"),
     ("N08", f"{ELSEWHERE}: `tests/origin/test_folder.py`, `tests/origin/test_bucket.py`"),

@@ -6,7 +6,9 @@ an entity tag that says of each whether it is still of the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from edgecache.http.conditions import parse_etag
 from edgecache.http.fields import list_members

@@ -6,9 +6,10 @@ length, if its origin gives ranges and a strong tag, is cut into blocks as it ar
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cachetools import LRUCache
+from msgspec.structs import replace
 
 from edgecache.http.message import Response, without
 from edgecache.rules.blocks import (

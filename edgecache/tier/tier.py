@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from edgecache.http.message import Request
 from edgecache.rules.bypass import bypass, collapses

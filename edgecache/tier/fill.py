@@ -108,6 +108,7 @@ class Fill:
             if self.joinable:
                 chunks = self._chunks
                 self.whole = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+                self.length = len(self.whole)  # known by now, if it was not said
                 self._close(self.whole)
         self._wake()
 

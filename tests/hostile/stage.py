@@ -117,4 +117,4 @@ class HostilePlay(Play):
         if name == "LHR50" and self.scene.regional:
             return super()._tier(name, upstream)
         origins = OriginUpstream(Pool(self.recorder.connect, self.clock))
-        return super()._tier(name, GroupUpstream(origins, self.clock, self.counters))
+        return super()._tier(name, GroupUpstream(origins, self.clock, self._counters))

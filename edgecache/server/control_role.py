@@ -24,6 +24,7 @@ from edgecache.control.catalog import Catalog
 from edgecache.control.exchange import exchange
 from edgecache.control.explain import World, explain_route
 from edgecache.control.holdings import holdings_routes
+from edgecache.control.invalidations import Invalidations
 from edgecache.control.log import Log
 from edgecache.control.nodes import Nodes
 from edgecache.control.state import State
@@ -44,11 +45,12 @@ def control_application(config: Config, path: Path) -> tuple[Starlette, Callable
     names = [tcp_address(config.control.listen).host]
     clock = steady_clock()
     barrier = Barrier(state, clock)
+    invalidations = Invalidations(state, log, barrier, wall_clock, os.urandom)
     control = Control(log, Nodes(clock), barrier, lambda: load(path), tokens, catalog.publish)
     app = control_app(control, names)
     callers = Callers(secrets.operator, tokens, wall_clock, clock)
     api = Endpoint(
-        ApiWorld(catalog, barrier.applied_everywhere),
+        ApiWorld(catalog, invalidations, barrier.applied_everywhere),
         callers,
         actions(),
         asyncio.sleep,

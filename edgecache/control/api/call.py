@@ -8,6 +8,7 @@ from typing import Any
 
 from edgecache.control.api.faults import Fault
 from edgecache.control.catalog import Catalog
+from edgecache.control.invalidations import Invalidations
 from edgecache.control.resources import Kind, Resource, Source
 
 ACCOUNT = "000000000000"  # there is one account here; ARNs want twelve digits
@@ -18,6 +19,7 @@ class World:
     """What operations work on. `deployed` says whether every node runs a generation or a later."""
 
     catalog: Catalog
+    invalidations: Invalidations
     deployed: Callable[[int], bool]
 
 

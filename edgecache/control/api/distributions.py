@@ -55,13 +55,23 @@ def distribution(call: Call, id: str) -> Resource:
 
 
 def create(call: Call) -> Document:
-    return _created(call, with_defaults(call.given["DistributionConfig"]), {})
+    return _created(call, _filled(call.given["DistributionConfig"]), {})
 
 
 def create_with_tags(call: Call) -> Document:
     given = call.given["DistributionConfigWithTags"]
     tags = tags_given({}, given["Tags"].get("Items", []))
-    return _created(call, with_defaults(given["DistributionConfig"]), tags)
+    return _created(call, _filled(given["DistributionConfig"]), tags)
+
+
+def _filled(given: Document) -> Document:
+    """The configuration with CloudFront's defaults. InvalidTTLOrder: see ForwardedValues."""
+    config = with_defaults(given)
+    for behavior in behaviors(config):
+        ttls = [behavior.get(name, 0) for name in ("MinTTL", "DefaultTTL", "MaxTTL")]
+        if "ForwardedValues" in behavior and ttls != sorted(ttls):
+            raise Fault("InvalidTTLOrder", "MinTTL, DefaultTTL and MaxTTL are not in order.")
+    return config
 
 
 def copy(call: Call) -> Document:
@@ -123,7 +133,7 @@ def update(call: Call) -> Document:
     one = distribution(call, call.given["Id"])
     require_ours(one, "IllegalUpdate")
     require_current(call, one)
-    config = with_defaults(call.given["DistributionConfig"])
+    config = _filled(call.given["DistributionConfig"])
     if config["CallerReference"] != one.config["CallerReference"]:
         raise Fault(
             "IllegalUpdate", "The parameter DistributionConfig.CallerReference cannot be changed."
@@ -222,7 +232,7 @@ def _facts(call: Call, one: Resource) -> Document:
 def shown(call: Call, one: Resource) -> Document:
     """A Distribution, as Get answers it."""
     return _facts(call, one) | {
-        "InProgressInvalidationBatches": 0,
+        "InProgressInvalidationBatches": len(call.world.invalidations.in_progress(one.id)),
         "ActiveTrustedSigners": {"Enabled": False, "Quantity": 0},
         "ActiveTrustedKeyGroups": _active_groups(call, one.config),
         "DistributionConfig": one.config,

@@ -23,7 +23,7 @@ def page(
 
     `items` are sorted by `key`. A marker of something deleted since still works.
     """
-    most = _most(given.get("MaxItems"))
+    most = most_of(given.get("MaxItems"))
     marker = str(given.get("Marker") or "")
     rest = [item for item in items if key(item) > marker]
     chosen = rest[:most]
@@ -40,7 +40,8 @@ def page(
     return listed
 
 
-def _most(given: Any) -> int:
+def most_of(given: Any) -> int:
+    """How many a page may hold: what `MaxItems` asks for, within bounds."""
     if given is None or given == "":
         return ITEMS_MAX
     if not re.fullmatch(r"[0-9]{1,9}", str(given)) or int(given) == 0:

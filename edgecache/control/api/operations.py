@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from edgecache.control.api import distributions, resources, tags
+from edgecache.control.api import distributions, invalidations, resources, tags
 from edgecache.control.api.call import Call, Run
 
 
@@ -23,9 +23,15 @@ class Action:
 
 def actions() -> Mapping[str, Action]:
     """Every operation that acts, by name."""
-    runs = distributions.operations() | resources.operations() | tags.operations()
+    runs = {
+        **distributions.operations(),
+        **invalidations.operations(),
+        **resources.operations(),
+        **tags.operations(),
+    }
     settled = {
         "GetDistribution": distributions.is_deployed,
         "DeleteDistribution": distributions.is_deployed,
+        "GetInvalidation": invalidations.is_completed,
     }
     return {name: Action(run, settled.get(name)) for name, run in sorted(runs.items())}

@@ -55,6 +55,8 @@ def _write(shape: Any, name: str, value: Any, pieces: list[str], attributes: str
     if shape.type_name == "structure":
         for member_name, member in shape.members.items():
             found = value.get(member_name)
+            if found is None and member_name == "Items" and "Items" in shape.required_members:
+                found = []  # a client must be able to give back what it got
             if found is not None and "location" not in member.serialization:
                 _write(member, element_name(member_name, member), found, pieces)
     elif shape.type_name == "list":

@@ -27,7 +27,9 @@ from edgecache.control.api.call import World
 from edgecache.control.api.callers import Callers
 from edgecache.control.api.endpoint import Endpoint
 from edgecache.control.api.operations import actions
+from edgecache.control.barrier import Barrier
 from edgecache.control.catalog import Catalog
+from edgecache.control.invalidations import Invalidations
 from edgecache.control.log import Log
 from edgecache.control.state import State
 from edgecache.control.tokens import Purpose, Tokens
@@ -109,7 +111,11 @@ class Desk:
         tokens = Tokens([*OPERATORS.values()], lambda: self.now)
         self.tokens = tokens
         callers = Callers(OPERATORS, tokens, lambda: self.now, lambda: self.now)
-        world = World(self.catalog, lambda generation: self.deployed)
+        self.barrier = Barrier(self.state, lambda: self.now)
+        self.invalidations = Invalidations(
+            self.state, self.log, self.barrier, lambda: self.now, random
+        )
+        world = World(self.catalog, self.invalidations, lambda generation: self.deployed)
         endpoint = Endpoint(world, callers, actions(), self._pause, random)
         self.app = Starlette(routes=[endpoint.route()])
 

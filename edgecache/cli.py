@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import typer
 
 from edgecache import __version__
-from edgecache.commands import bucket, renewing, signing, stats
+from edgecache.commands import bucket, controlling, renewing, signing, stats
 from edgecache.commands.saying import DEFAULT_CONFIG, ConfigPath
 from edgecache.commands.saying import fail as _fail
 from edgecache.commands.saying import loaded as _loaded
@@ -58,6 +58,7 @@ Memo = Annotated[
     ),
 ]
 Worker = Annotated[int, typer.Option(hidden=True, help="Run as this worker of several.")]
+app.add_typer(controlling.app)
 app.add_typer(signing.app)
 app.add_typer(stats.app)
 app.add_typer(bucket.app, name="bucket")

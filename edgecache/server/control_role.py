@@ -25,6 +25,7 @@ from edgecache.control.exchange import exchange
 from edgecache.control.explain import World, explain_route
 from edgecache.control.holdings import holdings_routes
 from edgecache.control.invalidations import Invalidations
+from edgecache.control.json_side import JsonSide
 from edgecache.control.log import Log
 from edgecache.control.nodes import Nodes
 from edgecache.control.state import State
@@ -49,14 +50,9 @@ def control_application(config: Config, path: Path) -> tuple[Starlette, Callable
     control = Control(log, Nodes(clock), barrier, lambda: load(path), tokens, catalog.publish)
     app = control_app(control, names)
     callers = Callers(secrets.operator, tokens, wall_clock, clock)
-    api = Endpoint(
-        ApiWorld(catalog, invalidations, barrier.applied_everywhere),
-        callers,
-        actions(),
-        asyncio.sleep,
-        os.urandom,
-    )
-    app.router.routes.append(api.route())
+    shared = ApiWorld(catalog, invalidations, barrier.applied_everywhere)
+    api = Endpoint(shared, callers, actions(), asyncio.sleep, os.urandom)
+    app.router.routes += [api.route(), *JsonSide(shared, tokens).routes()]
     peers = PeerCredentials(Tokens([*secrets.peer.values()], wall_clock), "control", wall_clock)
     nodes = explain_nodes.Nodes(exchange, peers.issue)
     world = World(wall_clock, nodes, secrets.viewer)

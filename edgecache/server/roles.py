@@ -70,11 +70,17 @@ def run_serve(origin_url: str, listen: str, worker: int, semantics: str, state_d
 
 def run_control(config_path: str) -> int:
     """The control plane."""
+    from edgecache.control.composition import NotComposedError
     from edgecache.server.control_role import control_application
+    from edgecache.server.supervise import EXIT_CONFIGURATION, say
 
     config = load(config_path)
     assert config.control is not None
-    app, closed = control_application(config, Path(config_path))
+    try:
+        app, closed = control_application(config, Path(config_path))
+    except NotComposedError as error:  # the file was changed while control was away
+        say("\n  ".join([f"{config_path} does not go with what the API has made:", *error.lines]))
+        return EXIT_CONFIGURATION
     address = parse_listen(config.control.listen, config.state_dir)
     return _serve_app(app, config, address, closed)
 

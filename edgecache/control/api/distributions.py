@@ -160,7 +160,7 @@ def delete(call: Call) -> Document:
             "DistributionNotDisabled",
             "The distribution you are trying to delete has not been disabled.",
         )
-    if not _deployed(call, one):
+    if not deployed(call, one):
         raise Fault(
             "DistributionNotDisabled",
             "The distribution you are trying to delete is not disabled everywhere yet: "
@@ -202,10 +202,11 @@ def _id(one: Resource) -> str:
 def is_deployed(call: Call) -> bool:
     """Whether the distribution a call is about runs on every node; true when there is none."""
     one = call.catalog.get(Kind.DISTRIBUTION, call.given["Id"])
-    return one is None or _deployed(call, one)
+    return one is None or deployed(call, one)
 
 
-def _deployed(call: Call, one: Resource) -> bool:
+def deployed(call: Call, one: Resource) -> bool:
+    """Whether every node runs what it is now."""
     generation = one.generation if one.source is Source.API else call.catalog.generation
     return call.world.deployed(generation)
 
@@ -219,7 +220,7 @@ def _facts(call: Call, one: Resource) -> Document:
     return {
         "Id": one.id,
         "ARN": arn(one),
-        "Status": "Deployed" if _deployed(call, one) else "InProgress",
+        "Status": "Deployed" if deployed(call, one) else "InProgress",
         "LastModifiedTime": one.modified_at,
         "DomainName": one.domain_name or domain_name_of(one.id),
         "AliasICPRecordals": [

@@ -75,7 +75,8 @@ class Endpoint:
                 "NotImplemented",
                 f"{operation.name} is not supported here; `edgecache api --list` tells what is.",
             )
-        query = dict(parse_qsl(request.scope["query_string"].decode(), keep_blank_values=True))
+        asked = request.scope["query_string"].decode("latin-1")
+        query = dict(parse_qsl(asked, keep_blank_values=True))
         headers = {name.lower(): value for name, value in request.headers.items()}
         given = read_request(operation, Received(path, query, headers, body))
         if operation.takes is not None:

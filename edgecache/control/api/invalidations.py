@@ -39,13 +39,16 @@ def create(call: Call) -> Document:
     """Accept a batch; the same reference and paths again give the one that was accepted."""
     one = distribution(call, call.given["DistributionId"])
     batch = call.given["InvalidationBatch"]
-    wanted = Wanted(one.id, _items(one, batch["Paths"].get("Items", [])), batch["CallerReference"])
+    wanted = Wanted(
+        one.id, items_for(one, batch["Paths"].get("Items", [])), batch["CallerReference"]
+    )
     record = accepted(call, wanted)
     location = f"{call.base}{PREFIX}/distribution/{one.id}/invalidation/{record.id}"
     return {"Invalidation": shown(one, record), "Location": location}
 
 
-def _items(one: Resource, paths: list[str]) -> tuple[Item, ...]:
+def items_for(one: Resource, paths: list[str]) -> tuple[Item, ...]:
+    """What paths mean for a distribution. A Fault names what is wrong with them."""
     where = "InvalidationBatch.Paths.Items"
     if not paths:
         raise Fault("InvalidArgument", f"The parameter {where} must hold a path.")

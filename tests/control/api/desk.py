@@ -115,8 +115,8 @@ class Desk:
         self.invalidations = Invalidations(
             self.state, self.log, self.barrier, lambda: self.now, random
         )
-        world = World(self.catalog, self.invalidations, lambda generation: self.deployed)
-        endpoint = Endpoint(world, callers, actions(), self._pause, random)
+        self.world = World(self.catalog, self.invalidations, lambda generation: self.deployed)
+        endpoint = Endpoint(self.world, callers, actions(), self._pause, random)
         self.app = Starlette(routes=[endpoint.route()])
 
     async def _pause(self, seconds: float) -> None:

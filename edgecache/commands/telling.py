@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -12,6 +13,7 @@ import typer
 
 from edgecache.commands.saying import fail
 
+WIDTH_MAX = 1_000  # of a line that no terminal cuts
 PAUSE_S = 0.2
 WAIT_S_MAX = 60.0
 
@@ -26,7 +28,8 @@ def tell(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     table = Table(*columns)
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
-    Console(soft_wrap=True).print(table, markup=False)
+    width = None if sys.stdout.isatty() else WIDTH_MAX
+    Console(width=width).print(table, markup=False)
 
 
 def tell_json(value: Any) -> None:

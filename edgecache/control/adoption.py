@@ -26,11 +26,10 @@ def adopt(catalog: Catalog, id: str) -> Resource:
         raise NotAdoptedError(f"there is no distribution {id}")
     if one.source is not Source.FILE:
         raise NotAdoptedError(f"the distribution {id} is the API's already")
-    reference = one.reference or id
-    adopted = _ours(one, catalog, config=one.config | {"CallerReference": reference})
+    adopted = _ours(one, catalog)
     with catalog.changing():
         catalog.adopt(id)
-        catalog.put(replace(adopted, reference=reference))
+        catalog.put(adopted)
         for policy in _policies(catalog, id):
             catalog.put(_ours(policy, catalog))
     return catalog.get(Kind.DISTRIBUTION, id) or adopted
@@ -60,11 +59,5 @@ def _policies(catalog: Catalog, id: str) -> list[Resource]:
     return found
 
 
-def _ours(one: Resource, catalog: Catalog, config: dict[str, object] | None = None) -> Resource:
-    return replace(
-        one,
-        etag=drawn("E", catalog.random),
-        config=config or one.config,
-        generation=0,
-        source=Source.API,
-    )
+def _ours(one: Resource, catalog: Catalog) -> Resource:
+    return replace(one, etag=drawn("E", catalog.random), generation=0, source=Source.API)

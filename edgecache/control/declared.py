@@ -21,7 +21,7 @@ from edgecache.config.aws.policies import (
 )
 from edgecache.config.aws.response_headers import response_headers_policy_config
 from edgecache.config.aws.write import distribution_config
-from edgecache.config.model import Config
+from edgecache.config.model import Config, Distribution
 from edgecache.control.resources import Kind, Resource, Source, etag_of
 
 Declared = Mapping[Kind, Mapping[str, Resource]]
@@ -72,6 +72,11 @@ def _resources(
 _Configs = list[tuple[str, dict[str, Any], dict[str, str]]]
 
 
+def _reference(distribution: Distribution) -> dict[str, str]:
+    """Every distribution has one, so that it is still its own when the API takes it over."""
+    return {"CallerReference": distribution.caller_reference or distribution.id}
+
+
 def _policy_configs(policies: Policies) -> list[tuple[Kind, _Configs]]:
     return [
         (Kind.CACHE_POLICY, [(i, cache_policy_config(p), {}) for i, p in policies.caches.items()]),
@@ -91,7 +96,10 @@ def _file_configs(file: Config) -> list[tuple[Kind, _Configs]]:
     return [
         (
             Kind.DISTRIBUTION,
-            [(one.id, distribution_config(one), dict(one.tags)) for one in file.distributions],
+            [
+                (one.id, distribution_config(one) | _reference(one), dict(one.tags))
+                for one in file.distributions
+            ],
         ),
         (
             Kind.PUBLIC_KEY,

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgecache.config.listen import TcpAddress, tcp_address
 from edgecache.config.model import Config
+from edgecache.config.secrets import load_secrets
+from edgecache.control.access_keys import access_keys
 from edgecache.server.certificates import ca_file
+from edgecache.server.fleet import control_url
 from edgecache.server.process import Child
 
 
@@ -38,8 +43,13 @@ def as_json(
     return json.dumps(told)
 
 
-def print_table(config: Config, children: Sequence[Child], pids: Mapping[str, int]) -> None:
-    """A table, and three commands to try."""
+def print_table(
+    config: Config,
+    children: Sequence[Child],
+    pids: Mapping[str, int],
+    env: Mapping[str, str] = os.environ,
+) -> None:
+    """A table, commands to try, and on a terminal the key to call the API with."""
     from rich.console import Console
     from rich.table import Table
 
@@ -50,7 +60,8 @@ def print_table(config: Config, children: Sequence[Child], pids: Mapping[str, in
         )
     console = Console(soft_wrap=True)
     console.print(table)
-    for line in (*to_try(config, children), *to_try_secure(config)):
+    lines = (*to_try(config, children), *to_try_secure(config), *to_call(config, env))
+    for line in lines:
         console.print(line, markup=False, highlight=False)
     console.print("Ctrl-C stops it all.", markup=False, highlight=False)
 
@@ -70,6 +81,24 @@ def to_try_secure(config: Config) -> list[str]:
     ca = development_ca(config)
     option = f" --cacert {shlex.quote(_near(ca))}" if ca else ""
     return [f"curl -i{option}{_host_option(config)} {url}/" for url in urls]
+
+
+def to_call(config: Config, env: Mapping[str, str], *, shown: bool | None = None) -> list[str]:
+    """How AWS's own tools call the API here.
+
+    The key stands in it when `shown`, by default on a terminal: what is kept in a log must not.
+    """
+    url = control_url(config)
+    if not url:
+        return []
+    example = f"aws cloudfront list-distributions --endpoint-url {url}"
+    if not (sys.stdout.isatty() if shown is None else shown):
+        return [f'eval "$(edgecache token --aws)"; {example}']
+    key = access_keys(load_secrets(config.state_dir, env).operator)[-1]
+    return [
+        f"AWS_ACCESS_KEY_ID={key.access_key_id} "
+        f"AWS_SECRET_ACCESS_KEY={key.secret_access_key} AWS_DEFAULT_REGION=us-east-1 {example}"
+    ]
 
 
 def development_ca(config: Config) -> str:

@@ -11,8 +11,8 @@ import pytest
 from edgecache.config.load import load
 from edgecache.control.adoption import NotAdoptedError, adopt, give_back
 from edgecache.control.composition import NotComposedError
+from tests.control.api.asking import served
 from tests.control.api.desk import FILE, Desk, open_desk, site
-from tests.control.api.test_distributions import served
 from tests.rules.signers import RSA
 
 

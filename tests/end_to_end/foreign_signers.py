@@ -63,7 +63,7 @@ def by_botocore(signer: Signer, wanted: Sequence[Wanted]) -> list[str]:
 
 def by_awscli(signer: Signer, wanted: Sequence[Wanted]) -> list[str]:
     """Signed URLs; it knows no resource but the URL."""
-    program = installed(f"awscli-{AWSCLI}", _install_awscli)
+    program = installed(f"awscli-{AWSCLI}", install_awscli)
     key = program.parent / f"{signer.key_id}.pem"
     key.write_text(signer.private_pem)
     urls = []
@@ -98,7 +98,8 @@ def _job(signer: Signer, one: Wanted) -> dict[str, Any]:
     }
 
 
-def _install_awscli(folder: Path) -> Path:
+def install_awscli(folder: Path) -> Path:
+    """AWS's command line."""
     make_venv(folder, f"awscli=={AWSCLI}")
     return folder / "bin" / "aws"
 

@@ -5,30 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
-from edgecache.control.log import Kind as EntryKind
-from tests.control.api.desk import OPTIMIZED, Desk, code_of, site
-
-Document = dict[str, Any]
-
-
-def refused(call: Any, *, code: str, status: int, said: str = "") -> None:
-    with pytest.raises(ClientError) as error:
-        call()
-    assert code_of(error.value) == (code, status)
-    assert said in str(error.value)
-
-
-def created(client: Any, reference: str = "one", **more: Any) -> Any:
-    return client.create_distribution(DistributionConfig=site(reference, **more))
-
-
-def served(desk: Desk) -> dict[str, Any]:
-    """What nodes are told, by id."""
-    entry = desk.log.newest(EntryKind.CONFIG)
-    assert entry is not None
-    return {one["id"]: one for one in entry.body["distributions"]}
+from tests.control.api.asking import created, names, refused, served
+from tests.control.api.desk import Desk, site
 
 
 def test_the_life_of_a_distribution(desk: Desk, client: Any) -> None:
@@ -144,113 +123,6 @@ def test_only_what_is_off_everywhere_can_be_deleted(desk: Desk, client: Any) -> 
         status=409,
         said="InProgress",
     )
-
-
-def default(**more: Any) -> Document:
-    behavior = {
-        "TargetOriginId": "web", "ViewerProtocolPolicy": "allow-all", "CachePolicyId": OPTIMIZED,
-    }  # fmt: skip
-    return {"DefaultCacheBehavior": behavior | more}
-
-
-def origin(**more: Any) -> Document:
-    item = site("")["Origins"]["Items"][0] | more
-    return {"Origins": {"Quantity": 1, "Items": [item]}}
-
-
-def custom(**more: Any) -> Document:
-    held: Document = site("")["Origins"]["Items"][0]["CustomOriginConfig"]
-    return origin(CustomOriginConfig=held | more)
-
-
-S3: Document = {"CustomOriginConfig": None, "S3OriginConfig": {"OriginAccessIdentity": ""}}
-
-
-def s3(identity: str = "", control: str = "") -> Document:
-    one = {
-        "Id": "web", "DomainName": "b.s3.amazonaws.com",
-        "S3OriginConfig": {"OriginAccessIdentity": identity}, "OriginAccessControlId": control,
-    }  # fmt: skip
-    return {"Origins": {"Quantity": 1, "Items": [one]}}
-
-
-def names(*items: str) -> Document:
-    return {"Quantity": len(items), "Items": list(items)}
-
-
-def forwarded(**more: Any) -> Document:
-    values = {"QueryString": False, "Cookies": {"Forward": "none"}}
-    return {"ForwardedValues": values | more, "CachePolicyId": ""}
-
-
-def pages(**more: Any) -> Document:
-    return {"CustomErrorResponses": {"Quantity": 1, "Items": [{"ErrorCode": 404} | more]}}
-
-
-REFUSALS: list[tuple[str, Document, str]] = [
-    ("NoSuchOrigin", default(TargetOriginId="other"), "DefaultCacheBehavior.TargetOriginId"),
-    ("NoSuchCachePolicy", default(CachePolicyId="x"), "DefaultCacheBehavior.CachePolicyId"),
-    ("NoSuchOriginRequestPolicy", default(OriginRequestPolicyId="x"), "OriginRequestPolicyId"),
-    ("NoSuchResponseHeadersPolicy", default(ResponseHeadersPolicyId="x"), "ResponseHeadersPol"),
-    ("InvalidArgument", default(CachePolicyId=""), "CachePolicyId"),
-    ("InvalidArgument", default(**forwarded() | {"CachePolicyId": OPTIMIZED}), "CachePolicyId"),
-    ("InvalidTTLOrder", default(**forwarded(), MinTTL=9, MaxTTL=5, DefaultTTL=7), "TTL"),
-    (
-        "InvalidForwardCookies",
-        default(**forwarded(Cookies={"Forward": "whitelist"})),
-        "ForwardedValues.Cookies",
-    ),
-    (
-        "TrustedKeyGroupDoesNotExist",
-        default(TrustedKeyGroups={"Enabled": True} | names("nobody")),
-        "TrustedKeyGroups.Items[0]",
-    ),
-    (
-        "TrustedSignerDoesNotExist",
-        default(TrustedSigners={"Enabled": True} | names("self")),
-        "TrustedSigners.Items[0]",
-    ),
-    ("InvalidArgument", default(AllowedMethods=names("GET")), "AllowedMethods"),
-    ("CNAMEAlreadyExists", {"Aliases": names("FILE.test")}, "Aliases.Items[0]"),
-    ("InvalidArgument", {"Aliases": names("not a name")}, "Aliases.Items[0]"),
-    ("TooManyDistributionCNAMEs", {"Aliases": names(*(f"a{i}.test" for i in range(101)))}, ""),
-    ("InconsistentQuantities", {"Aliases": {"Quantity": 2, "Items": ["a.test"]}}, "Aliases"),
-    ("InvalidOrigin", origin(DomainName="http://a.test/"), "Origins.Items[0].DomainName"),
-    ("InvalidOrigin", origin(S3OriginConfig={"OriginAccessIdentity": ""}), "Origins.Items[0]"),
-    ("InvalidArgument", origin(OriginPath="a/"), "Origins.Items[0].OriginPath"),
-    ("InvalidArgument", custom(HTTPPort=0), "Origins.Items[0].CustomOriginConfig.HTTPPort"),
-    ("InvalidOriginReadTimeout", custom(OriginReadTimeout=0), "OriginReadTimeout"),
-    ("InvalidOriginKeepaliveTimeout", custom(OriginKeepaliveTimeout=9999), "Keepalive"),
-    ("InvalidOriginAccessControl", s3(control="E1"), "OriginAccessControlId"),
-    ("InvalidOriginAccessIdentity", s3("origin-access-identity/cloudfront/E1"), "Identity"),
-    ("InvalidOriginAccessIdentity", s3("E1"), "OriginAccessIdentity"),
-    ("InvalidDefaultRootObject", {"DefaultRootObject": "/index.html"}, "DefaultRootObject"),
-    ("InvalidErrorCode", pages(ErrorCode=418), "CustomErrorResponses.Items[0].ErrorCode"),
-    ("InvalidResponseCode", pages(ResponsePagePath="/x"), "CustomErrorResponses.Items[0]"),
-    (
-        "InvalidGeoRestrictionParameter",
-        {"Restrictions": {"GeoRestriction": {"RestrictionType": "whitelist"} | names("XX")}},
-        "Restrictions.GeoRestriction.Items[0]",
-    ),
-    (
-        "InvalidViewerCertificate",
-        {"ViewerCertificate": {"ACMCertificateArn": "a", "IAMCertificateId": "b"}},
-        "ViewerCertificate",
-    ),
-    ("InvalidArgument", {"PriceClass": "PriceClass_9"}, "PriceClass"),
-    ("InvalidArgument", {"Comment": "x" * 129}, "Comment"),
-    ("InvalidArgument", {"Origins": {"Quantity": 0, "Items": []}}, "Origins.Items"),
-]
-
-
-@pytest.mark.parametrize(("code", "more", "said"), REFUSALS)
-def test_what_is_refused_names_the_member(desk: Desk, code: str, more: Document, said: str) -> None:
-    client = desk.client(validated=False)
-    before = desk.log.last_seq
-    status = 409 if code.endswith("AlreadyExists") else 404 if code.startswith("NoSuch") else 400
-    refused(lambda: created(client, **more), code=code, status=status, said=said)
-    assert desk.log.last_seq == before
-    assert client.list_distributions()["DistributionList"]["Quantity"] == 1
 
 
 def test_lists_go_by_pages(client: Any) -> None:

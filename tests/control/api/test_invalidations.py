@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from edgecache.control.barrier import LEASE_S, Instance
+from tests.control.api.asking import refused
 from tests.control.api.desk import Desk, site
-from tests.control.api.test_distributions import refused
 
 NODE = Instance("edge-LHR50-1", "1")
 

@@ -9,8 +9,8 @@ from botocore import xform_name
 
 from edgecache.control.api.kinds import NOUNS, Noun
 from edgecache.control.log import Kind as EntryKind
+from tests.control.api.asking import created, default, refused, s3
 from tests.control.api.desk import Desk, site
-from tests.control.api.test_distributions import created, default, refused, s3
 from tests.rules.signers import EC, RSA
 
 Document = dict[str, Any]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.control.api.asking import refused, served
 from tests.control.api.desk import Desk, site
-from tests.control.api.test_distributions import refused, served
 
 NOBODY = "arn:aws:cloudfront::000000000000:distribution/ENOBODY"
 

@@ -1,0 +1,313 @@
+"""Control driven by real SDKs over real HTTP: boto3, AWS's command line, AWS's SDK for JavaScript.
+
+What they create is served by real edges, at once, and is gone when they delete it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from botocore.signers import CloudFrontSigner
+
+from edgecache.config.secrets import load_secrets
+from edgecache.control.access_keys import AccessKey, access_keys
+from tests.end_to_end.foreign import UnavailableError
+from tests.end_to_end.foreign_clients import aws, javascript
+from tests.end_to_end.installation import Up, make_installation, start_up
+from tests.end_to_end.nginx import Nginx
+from tests.end_to_end.processes import wait_for
+from tests.end_to_end.tree import File
+from tests.end_to_end.viewers import curl
+from tests.rules.signers import EC, RSA
+
+OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
+LIVE_S_MAX = 1.0  # a change is on every node so long after the API's answer, on one machine
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An installation that runs, and nginx behind whatever is made in front of it."""
+
+    up: Up
+    origin: int
+    path: str
+
+    @property
+    def control(self) -> str:
+        return self.up.installation.control
+
+    @property
+    def key(self) -> AccessKey:
+        secrets = load_secrets(self.up.installation.state, {})
+        return access_keys(secrets.operator)[-1]
+
+    def site(self, reference: str, **more: Any) -> dict[str, Any]:
+        """A distribution in front of nginx."""
+        custom = {
+            "HTTPPort": self.origin, "HTTPSPort": 443, "OriginProtocolPolicy": "http-only",
+        }  # fmt: skip
+        origin = {"Id": "web", "DomainName": "127.0.0.1", "CustomOriginConfig": custom}
+        return {
+            "CallerReference": reference,
+            "Comment": "made by a test",
+            "Enabled": True,
+            "Origins": {"Quantity": 1, "Items": [origin]},
+            "DefaultCacheBehavior": {
+                "TargetOriginId": "web",
+                "ViewerProtocolPolicy": "allow-all",
+                "CachePolicyId": OPTIMIZED,
+            },
+        } | more
+
+    def statuses(self, host: str) -> list[int]:
+        """What both locations answer to a Host."""
+        urls = (f"{self.up.lhr}{self.path}", f"{self.up.nrt}{self.path}")
+        return [curl(url, "-H", f"Host: {host}").status for url in urls]
+
+    def cached(self, host: str) -> str:
+        return curl(f"{self.up.lhr}{self.path}", "-H", f"Host: {host}").x_cache
+
+
+@pytest.fixture(scope="module")
+def place(
+    tmp_path_factory: pytest.TempPathFactory, nginx: Nginx, files: list[File]
+) -> Iterator[Place]:
+    installation = make_installation(tmp_path_factory.mktemp("boto3"), nginx.port, workers=2)
+    up = start_up(installation)
+    made = Place(up, nginx.port, files[0].target)
+    secret = made.key.secret_access_key
+    yield made
+    assert up.process.stop() == 0, up.process.stderr
+    assert not installation.left_running()
+    assert secret not in up.process.stderr + up.process.stdout
+
+
+@pytest.fixture(scope="module")
+def client(place: Place) -> Any:
+    return boto3.client(
+        "cloudfront",
+        endpoint_url=place.control,
+        region_name="eu-west-1",  # whatever the user's region is
+        aws_access_key_id=place.key.access_key_id,
+        aws_secret_access_key=place.key.secret_access_key,
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+
+def test_a_distribution_serves_without_a_restart_and_stops(place: Place, client: Any) -> None:
+    before = {node["name"]: node["pid"] for node in place.up.told["nodes"]}
+    aliases = {"Quantity": 1, "Items": ["www.made.test"]}
+    made = client.create_distribution(DistributionConfig=place.site("one", Aliases=aliases))
+    id, domain = made["Distribution"]["Id"], made["Distribution"]["DomainName"]
+    wait_for("both locations serve it", lambda: place.statuses(domain) == [200, 200], LIVE_S_MAX)
+    assert place.statuses("www.made.test") == [200, 200]
+    assert place.cached(domain) == "Hit"
+    deployed(client, id)
+    config = client.get_distribution_config(Id=id)
+    off = config["DistributionConfig"] | {"Enabled": False}
+    changed = client.update_distribution(Id=id, IfMatch=config["ETag"], DistributionConfig=off)
+    deployed(client, id)
+    assert 200 not in place.statuses(domain)
+    client.delete_distribution(Id=id, IfMatch=changed["ETag"])
+    with pytest.raises(ClientError, match="NoSuchDistribution"):
+        client.get_distribution(Id=id)
+    gone = place.statuses("unheard.of")
+    wait_for("its names are nobody's", lambda: place.statuses(domain) == gone, LIVE_S_MAX)
+    now = {node["name"]: node["pid"] for node in place.up.asked_control("/nodes")["nodes"]}
+    assert now.items() <= before.items()
+
+
+def deployed(client: Any, id: str) -> None:
+    """At the first poll: a second one would come a minute later."""
+    waiter = client.get_waiter("distribution_deployed")
+    waiter.wait(Id=id, WaiterConfig={"MaxAttempts": 1})
+
+
+def test_an_invalidation_is_completed_at_the_first_poll(place: Place, client: Any) -> None:
+    made = client.create_distribution(DistributionConfig=place.site("two"))["Distribution"]
+    id, domain = made["Id"], made["DomainName"]
+    deployed(client, id)
+    assert [place.cached(domain) for _ in range(2)][-1] in ("Hit", "Miss")
+    assert wait_for("a hit on either worker", lambda: place.cached(domain) == "Hit")
+    batch = {"Paths": {"Quantity": 1, "Items": [place.path]}, "CallerReference": "1"}
+    one = client.create_invalidation(DistributionId=id, InvalidationBatch=batch)["Invalidation"]
+    waiter = client.get_waiter("invalidation_completed")
+    waiter.wait(DistributionId=id, Id=one["Id"], WaiterConfig={"MaxAttempts": 1})
+    assert place.cached(domain) == "Miss"
+    listed = client.list_invalidations(DistributionId=id)["InvalidationList"]["Items"]
+    assert [(item["Id"], item["Status"]) for item in listed] == [(one["Id"], "Completed")]
+
+
+def test_private_content_by_keys_of_the_api(place: Place, client: Any) -> None:
+    key = client.create_public_key(
+        PublicKeyConfig={"CallerReference": "1", "Name": "k", "EncodedKey": RSA.public_pem}
+    )["PublicKey"]["Id"]
+    group = client.create_key_group(KeyGroupConfig={"Name": "g", "Items": [key]})
+    trusted = {"Enabled": True, "Quantity": 1, "Items": [group["KeyGroup"]["Id"]]}
+    config = place.site("private")
+    config["DefaultCacheBehavior"]["TrustedKeyGroups"] = trusted
+    made = client.create_distribution(DistributionConfig=config)["Distribution"]
+    deployed(client, made["Id"])
+    assert place.statuses(made["DomainName"]) == [403, 403]
+    url = f"http://{made['DomainName']}{place.path}"
+    signed = CloudFrontSigner(key, RSA.sign).generate_presigned_url(
+        url, date_less_than=datetime.now(UTC) + timedelta(minutes=5)
+    )
+    port = place.up.installation.ports.lhr
+    options = ("--connect-to", f"{made['DomainName']}:80:127.0.0.1:{port}", "--globoff")
+    assert curl(signed, *options).status == 200
+
+
+def test_a_policy_of_the_api_is_what_viewers_get(place: Place, client: Any) -> None:
+    header = {"Header": "X-Made-By", "Value": "a test", "Override": True}
+    policy = client.create_response_headers_policy(
+        ResponseHeadersPolicyConfig={
+            "Name": "made",
+            "CustomHeadersConfig": {"Quantity": 1, "Items": [header]},
+        }
+    )["ResponseHeadersPolicy"]
+    config = place.site("policy")
+    config["DefaultCacheBehavior"]["ResponseHeadersPolicyId"] = policy["Id"]
+    made = client.create_distribution(DistributionConfig=config)["Distribution"]
+    deployed(client, made["Id"])
+    answer = curl(f"{place.up.lhr}{place.path}", "-H", f"Host: {made['DomainName']}")
+    assert (answer.status, answer.fields["x-made-by"]) == (200, "a test")
+
+
+def test_awss_command_line(place: Place, tmp_path: Path) -> None:
+    def cli(*arguments: str, works: bool = True) -> Any:
+        try:
+            found, told, said = aws(place.control, place.key, tmp_path, *arguments)
+        except UnavailableError as error:
+            pytest.skip(str(error))
+        assert (found == 0) is works, said
+        return told if works else said
+
+    config = tmp_path / "dist.json"
+    config.write_text(json.dumps(place.site("awscli")))
+    made = cli("create-distribution", "--distribution-config", "file://dist.json")
+    id, domain = made["Distribution"]["Id"], made["Distribution"]["DomainName"]
+    cli("wait", "distribution-deployed", "--id", id)
+    assert place.statuses(domain) == [200, 200]
+    simple = cli("create-distribution", "--origin-domain-name", "bucket.s3.amazonaws.com",
+                 "--default-root-object", "index.html")  # fmt: skip
+    assert simple["Distribution"]["DistributionConfig"]["DefaultRootObject"] == "index.html"
+    one = cli("create-invalidation", "--distribution-id", id, "--paths", "/*", "/b")
+    cli("wait", "invalidation-completed", "--distribution-id", id, "--id",
+        one["Invalidation"]["Id"])  # fmt: skip
+    arn = made["Distribution"]["ARN"]
+    cli("tag-resource", "--resource", arn, "--tags", "Items=[{Key=a,Value=b}]")
+    assert cli("list-tags-for-resource", "--resource", arn)["Tags"]["Items"] == [
+        {"Key": "a", "Value": "b"}
+    ]
+    listed = cli("list-distributions", "--query", f"DistributionList.Items[?Id=='{id}'].Comment")
+    assert listed == ["made by a test"]
+    read = cli("get-distribution-config", "--id", id)
+    config.write_text(json.dumps(read["DistributionConfig"] | {"Enabled": False}))
+    etag = cli("update-distribution", "--id", id, "--if-match", read["ETag"],
+               "--distribution-config", "file://dist.json")["ETag"]  # fmt: skip
+    assert "PreconditionFailed" in cli(
+        "delete-distribution", "--id", id, "--if-match", read["ETag"], works=False
+    )
+    cli("wait", "distribution-deployed", "--id", id)
+    cli("delete-distribution", "--id", id, "--if-match", etag)
+    assert "NoSuchDistribution" in cli("get-distribution", "--id", id, works=False)
+    assert "NotImplemented" in cli("list-functions", works=False)
+
+
+def test_awss_sdk_for_javascript(place: Place) -> None:
+    quantities = place.site("javascript")
+    try:
+        told = javascript(place.control, place.key, quantities)
+    except UnavailableError as error:
+        pytest.skip(str(error))
+    status, location, etag, id = told["created"]
+    assert status == 201
+    assert location == f"{place.control}/2020-05-31/distribution/{id}"
+    assert re.fullmatch(r"E[A-Z0-9]{13}", etag)
+    assert told["deployed"] == told["completed"] == "SUCCESS"
+    assert told["updated"] == "by JavaScript <&>"
+    assert told["stale"] == ["PreconditionFailed", 412]
+    assert told["paths"] == ["/*", "/a%20b"]
+    assert told["unsupported"] == ["NotImplemented", 501]
+
+
+def test_a_stranger_is_refused(place: Place) -> None:
+    wrong = AccessKey("", place.key.access_key_id, "x" * 43)
+    stranger = boto3.client(
+        "cloudfront",
+        endpoint_url=place.control,
+        region_name="us-east-1",
+        aws_access_key_id=wrong.access_key_id,
+        aws_secret_access_key=wrong.secret_access_key,
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
+        stranger.list_distributions()
+
+
+def test_the_commands(place: Place, tmp_path: Path) -> None:
+    run = place.up.installation.run
+    assert "ESITE" in run("distributions", "list")[1]
+    document = tmp_path / "dist.json"
+    document.write_text(json.dumps(place.site("commands")))
+    code, said, wrong = run("distributions", "create", str(document))
+    assert code == 0, wrong
+    id, domain, status = said.split()
+    assert status == "Deployed"
+    assert place.statuses(domain) == [200, 200]
+    listed = json.loads(run("distributions", "list", "--json")[1])
+    assert id in {one["Id"] for one in listed}
+    assert "stage" in run("tags", "set", id, "stage=test")[1]
+    assert json.loads(run("tags", "list", id, "--json")[1]) == {"stage": "test"}
+    assert run("tags", "remove", id, "stage")[0] == 0
+    document.write_text(run("distributions", "get", id)[1])
+    assert run("distributions", "update", id, str(document))[0] == 0
+    code, _, wrong = run("distributions", "delete", id)
+    assert (code, "DistributionNotDisabled" in wrong) == (1, True)
+    assert run("distributions", "disable", id)[0] == 0
+    assert run("distributions", "delete", id) == (0, f"{id} is deleted\n", "")
+    assert "Managed-CachingOptimized" in run("policies", "list")[1]
+    assert OPTIMIZED in run("policies", "get", OPTIMIZED)[1]
+    assert run("policies", "get", "nobody")[0] == 1
+    pem = tmp_path / "key.pem"
+    pem.write_text(EC.public_pem)
+    code, key, wrong = run("keys", "add", str(pem), "--name", "by-command")
+    assert (code, key[0]) == (0, "K"), wrong
+    assert key.strip() in run("keys", "list")[1]
+    code, token, _ = run("token")
+    told = curl(f"{place.control}/distributions", "-H", f"Authorization: Bearer {token.strip()}")
+    assert (code, told.status) == (0, 200)
+    assert f"AWS_ACCESS_KEY_ID={place.key.access_key_id}" in run("token", "--aws")[1]
+
+
+def test_a_distribution_of_the_file_is_adopted_and_given_back(place: Place, client: Any) -> None:
+    run = place.up.installation.run
+    read = client.get_distribution_config(Id="ETREE")
+    changed = read["DistributionConfig"] | {"Aliases": {"Quantity": 1, "Items": ["new.test"]}}
+
+    def update() -> Any:
+        etag = client.get_distribution_config(Id="ETREE")["ETag"]
+        return client.update_distribution(Id="ETREE", IfMatch=etag, DistributionConfig=changed)
+
+    with pytest.raises(ClientError, match="edgecache adopt ETREE"):
+        update()
+    assert run("adopt", "ETREE") == (0, "ETREE is the API's\n", "")
+    assert place.statuses("tree.test") == [200, 200]
+    update()
+    deployed(client, "ETREE")
+    assert place.statuses("new.test") == [200, 200]
+    assert run("reload")[0] == 0
+    assert place.statuses("new.test") == [200, 200]
+    assert run("adopt", "ETREE", "--give-back") == (0, "ETREE is the file's again\n", "")
+    wait_for("the file counts", lambda: place.statuses("tree.test") == [200, 200], LIVE_S_MAX)

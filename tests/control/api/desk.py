@@ -31,7 +31,7 @@ from edgecache.control.barrier import Barrier
 from edgecache.control.catalog import Catalog
 from edgecache.control.invalidations import Invalidations
 from edgecache.control.log import Log
-from edgecache.control.state import State
+from edgecache.control.state import BEFORE, State
 from edgecache.control.tokens import Purpose, Tokens
 from tests.rules.signers import RSA
 
@@ -112,6 +112,7 @@ class Desk:
         self.tokens = tokens
         callers = Callers(OPERATORS, tokens, lambda: self.now, lambda: self.now)
         self.barrier = Barrier(self.state, lambda: self.now)
+        self.barrier.remove(BEFORE)  # no other control was here
         self.invalidations = Invalidations(
             self.state, self.log, self.barrier, lambda: self.now, random
         )

@@ -14,9 +14,11 @@ import pytest
 
 from edgecache.config.listen import TcpAddress, UnixAddress
 from edgecache.config.model import Behavior, Config, Control, Distribution, Location, Origin
+from edgecache.config.secrets import load_secrets
+from edgecache.control.access_keys import access_keys
 from edgecache.server import start
 from edgecache.server.fleet import control_url, fleet, serve_workers
-from edgecache.server.present import as_json, print_table, to_try
+from edgecache.server.present import as_json, print_table, to_call, to_try
 from edgecache.server.process import Child
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config"
@@ -203,3 +205,14 @@ def test_up_tells_once_all_answer_and_stops_cleanly(
     assert list(told[0]) == ["edge-LHR50-1"]
     with pytest.raises(ProcessLookupError):
         os.kill(told[0]["edge-LHR50-1"], 0)
+
+
+def test_how_to_call_the_api_holds_the_key_on_a_terminal_alone(tmp_path: Path) -> None:
+    config = Config(state_dir=str(tmp_path), control=Control(listen="127.0.0.1:8090"))
+    (hidden,) = to_call(config, {}, shown=False)
+    key = access_keys(load_secrets(tmp_path, {}).operator)[-1]
+    assert key.secret_access_key not in hidden
+    (shown,) = to_call(config, {}, shown=True)
+    assert f"AWS_SECRET_ACCESS_KEY={key.secret_access_key} " in shown
+    assert shown.endswith("--endpoint-url http://127.0.0.1:8090")
+    assert to_call(Config(), {}, shown=True) == []

@@ -6,6 +6,7 @@ a file can say is lost, and a document of CloudFront's own making never gets one
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,6 +17,9 @@ from edgecache.config.model import Model
 
 NAME = "Edgecache"
 M = TypeVar("M", bound=Model)
+
+
+_fields = cache(msgspec.structs.fields)  # finding them reads the annotations anew each time
 
 
 def with_ours(found: M, node: Node) -> M:
@@ -29,7 +33,7 @@ def ours(piece: Model, read_back: Model, elsewhere: frozenset[str]) -> dict[str,
     """The member to add to what `piece` was written as; `elsewhere` names fields it never holds."""
     different = {
         field.encode_name: msgspec.to_builtins(getattr(piece, field.name))
-        for field in msgspec.structs.fields(type(piece))
+        for field in _fields(type(piece))
         if field.name not in elsewhere
         and getattr(piece, field.name) != getattr(read_back, field.name)
     }

@@ -52,7 +52,7 @@ _LISTS = {
 }
 _UNWRAPPED = {"countries", "keys"}  # lists that have their Items beside their other members
 _POLICIES = re.compile(r"\.?\b(cache|origin_request|response_headers)_policy\b.*")
-_SEGMENT = re.compile(r"(\w+)|\[(\d+)\]")
+_SEGMENT = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 _MORE = r"more than"
 _CODES: tuple[tuple[str, str, str], ...] = (  # place, message, code: the first that fits
@@ -132,5 +132,8 @@ def member(where: str) -> str:
             continue
         held = name
         spelled = _LISTS.get(name) or _MEMBERS.get(name)
-        parts.append("." + (spelled or "".join(map(str.capitalize, name.split("_")))))
+        if spelled is None:  # the model's name, or that of a header
+            words = name.split("_")
+            spelled = "".join(map(str.capitalize, words)) if name.islower() else name
+        parts.append(f".{spelled}")
     return "".join(parts).removeprefix(".")

@@ -1,4 +1,4 @@
-"""Problems of a configuration as the API tells them: the member by CloudFront's name, and a code."""
+"""Problems of a configuration as the API tells them: the member, and a code."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from edgecache.control.resources import Kind
             "default_behavior.origin_request_policy.headers",
             "DefaultCacheBehavior.OriginRequestPolicyId",
         ),
-        ("default_behavior.trusted_key_groups[0]", "DefaultCacheBehavior.TrustedKeyGroups.Items[0]"),
+        ("behaviors[0].trusted_key_groups[0]", "CacheBehaviors.Items[0].TrustedKeyGroups.Items[0]"),
         (
             "default_behavior.forwarded_values.cookie_names",
             "DefaultCacheBehavior.ForwardedValues.Cookies.WhitelistedNames",

@@ -67,6 +67,7 @@ def create_with_tags(call: Call) -> Document:
 def _filled(given: Document) -> Document:
     """The configuration with CloudFront's defaults. InvalidTTLOrder: see ForwardedValues."""
     config = with_defaults(given)
+    config["HttpVersion"] = config["HttpVersion"].lower()  # `HTTP2` is taken, `http2` given back
     for behavior in behaviors(config):
         ttls = [behavior.get(name, 0) for name in ("MinTTL", "DefaultTTL", "MaxTTL")]
         if "ForwardedValues" in behavior and ttls != sorted(ttls):

@@ -40,7 +40,8 @@ def test_the_life_of_a_distribution(desk: Desk, client: Any) -> None:
 
 
 def test_what_is_read_is_what_was_written_with_the_defaults(client: Any) -> None:
-    given = site("one", Aliases={"Quantity": 1, "Items": ["www.example.com"]})
+    aliases = {"Quantity": 1, "Items": ["www.example.com"]}
+    given = site("one", Aliases=aliases, HttpVersion="HTTP2")
     made = client.create_distribution(DistributionConfig=given)
     config = client.get_distribution_config(Id=made["Distribution"]["Id"])["DistributionConfig"]
     assert config == made["Distribution"]["DistributionConfig"]

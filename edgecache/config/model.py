@@ -272,6 +272,8 @@ class Control(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where operators and nodes reach the control plane."""
 
     listen: str = "127.0.0.1:8090"
+    canary_s: float = 0  # between two rounds of the canary; 0: there is none
+    invalidation_quotas: bool = False  # CloudFront's: 3,000 paths and 15 wildcards in progress
 
 
 class Bucket(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):

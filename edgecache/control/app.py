@@ -25,6 +25,7 @@ from edgecache.control.admission import (
     require_operator,
 )
 from edgecache.control.barrier import Barrier, Instance
+from edgecache.control.canary import FOLDER, PATH, Canary
 from edgecache.control.composition import NotComposedError
 from edgecache.control.log import Log
 from edgecache.control.metrics import CONTENT_TYPE, exposition
@@ -51,6 +52,7 @@ class Control:
     load: Callable[[], Config]
     tokens: Tokens
     publish: Callable[[Config], int]
+    canary: Canary | None = None
 
     async def health(self, request: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -123,8 +125,15 @@ class Control:
             return JSONResponse({"problems": error.lines}, 400)
         return JSONResponse({"generation": generation, "changed": generation != before})
 
+    async def serve_canary(self, request: Request) -> Response:
+        """The canary's version, as an origin gives it."""
+        if self.canary is None:
+            raise HTTPException(404, "there is no canary")
+        headers = {"cache-control": "max-age=86400"}
+        return Response(str(self.canary.version), media_type="text/plain", headers=headers)
+
     async def metrics(self, request: Request) -> Response:
-        return Response(exposition(self.nodes), media_type=CONTENT_TYPE)
+        return Response(exposition(self.nodes, self.canary), media_type=CONTENT_TYPE)
 
 
 def control_app(control: Control, names: Collection[str]) -> Starlette:
@@ -143,6 +152,7 @@ def control_app(control: Control, names: Collection[str]) -> Starlette:
         _route("/log", control.follow_log),
         _route("/reload", control.reload, "POST"),
         _route("/metrics", control.metrics),
+        _route(f"{FOLDER}{PATH}", control.serve_canary),
     ]
     app = Starlette(
         routes=routes,

@@ -29,6 +29,7 @@ from edgecache.config.check_policy import check_cache_policy, check_origin_reque
 from edgecache.config.check_response import check_response_headers_policy
 from edgecache.config.model import Config, Distribution, Release
 from edgecache.config.problems import Problem, Problems, quoted
+from edgecache.control.canary import canary_site
 from edgecache.control.resources import Kind, Resource, domain_name_of
 
 T = TypeVar("T")
@@ -94,7 +95,8 @@ def compose(file: Config, made: Made) -> Config:
     policies = _policies(file, made, troubles)
     kept = [one for one in file.distributions if one.id not in made.adopted]
     sites = _each(made.of(Kind.DISTRIBUTION), lambda one: _distribution(one, policies), troubles)
-    distributions = tuple(_named(one, made.releases) for one in (*kept, *sites))
+    hidden = (canary_site(file.control),) if file.control and file.control.canary_s else ()
+    distributions = tuple(_named(one, made.releases) for one in (*kept, *sites, *hidden))
     keys = _each(made.of(Kind.PUBLIC_KEY), lambda one: _read(read_public_key, one), troubles)
     groups = _each(made.of(Kind.KEY_GROUP), lambda one: _read(read_key_group, one), troubles)
     controls = _each(

@@ -24,6 +24,7 @@ from edgecache.store.marks import Invalidation
 ITEMS_MAX = 3_000  # CloudFront's quota for files in progress: in one batch never more
 WILDCARDS_IN_PROGRESS_MAX = 15  # CloudFront's quota
 LIVE_MAX = 20_000  # told to each node that starts; more wait for the sweep of the nodes
+KEPT_MAX = 10_000  # of one distribution, the newest; older ones are no longer listed
 LIST_MAX = 100  # CloudFront's most for MaxItems
 _COLUMNS = "seq, id, distribution, caller_reference, created_at, items, soft, completed_at"
 
@@ -116,6 +117,7 @@ class Invalidations:
                 f"INSERT INTO invalidations ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
                 (seq, made, wanted.distribution, wanted.caller_reference, now, items, wanted.soft),
             )
+            self._forget(wanted.distribution)
 
         self._log.append(Kind.INVALIDATION, body, keep)
         record = self.get(wanted.distribution, made)
@@ -179,6 +181,14 @@ class Invalidations:
             raise TooManyError(f"more than {ITEMS_MAX} paths in progress")
         if sum(map(_is_wildcard, open_items)) > WILDCARDS_IN_PROGRESS_MAX:
             raise TooManyError(f"more than {WILDCARDS_IN_PROGRESS_MAX} wildcards in progress")
+
+    def _forget(self, distribution: str) -> None:
+        self._database.execute(
+            "DELETE FROM invalidations WHERE distribution = ? AND completed_at IS NOT NULL"
+            " AND seq <= (SELECT seq FROM invalidations WHERE distribution = ?"
+            " ORDER BY seq DESC LIMIT 1 OFFSET ?)",
+            (distribution, distribution, KEPT_MAX),
+        )
 
     def _by_reference(self, wanted: Wanted) -> Record | None:
         found = self._select(

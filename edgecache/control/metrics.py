@@ -17,6 +17,7 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
+from edgecache.control.canary import Canary
 from edgecache.control.nodes import Nodes
 from edgecache.observe.counters import HistogramSample, Sample
 
@@ -69,8 +70,9 @@ HISTOGRAMS = {
 class NodeCollector(Collector):
     """Every metric of the nodes, made anew at each scrape."""
 
-    def __init__(self, nodes: Nodes) -> None:
+    def __init__(self, nodes: Nodes, canary: Canary | None) -> None:
         self._nodes = nodes
+        self._canary = canary
 
     def collect(self) -> Iterable[Metric]:
         samples = self._nodes.samples()
@@ -79,11 +81,13 @@ class NodeCollector(Collector):
         yield from _gauges(samples)
         yield from _histograms(samples)
         yield from _states(self._nodes)
+        if self._canary is not None:
+            yield from _canary(self._canary)
 
 
-def exposition(nodes: Nodes) -> bytes:
+def exposition(nodes: Nodes, canary: Canary | None = None) -> bytes:
     """The text of a scrape; its type is CONTENT_TYPE."""
-    return generate_latest(NodeCollector(nodes))
+    return generate_latest(NodeCollector(nodes, canary))
 
 
 def _words(samples: dict[str, Sample]) -> Iterator[Metric]:
@@ -129,6 +133,28 @@ def _buckets(histogram: HistogramSample) -> list[tuple[str, float]]:
         count += more
         buckets.append((bound, count))
     return buckets
+
+
+def _canary(canary: Canary) -> Iterator[Metric]:
+    for name, text, count in (
+        (
+            "stale_after_completed",
+            "Old versions read after Completed.",
+            canary.stale_after_completed,
+        ),
+        ("canary_reads", "Versions of the canary read.", canary.reads),
+        ("canary_unread", "Reads of the canary that gave no version.", canary.unread),
+        ("canary_overdue", "Rounds that were not Completed in time.", canary.overdue),
+    ):
+        family = CounterMetricFamily(f"edgecache_{name}", text)
+        family.add_metric([], count)
+        yield family
+    sample = canary.time_to_completed.snapshot()
+    told = HistogramMetricFamily(
+        "edgecache_time_to_completed_seconds", "From an invalidation's start to Completed."
+    )
+    told.add_metric([], _buckets(sample), sample["sum"])
+    yield told
 
 
 def _states(nodes: Nodes) -> Iterator[Metric]:

@@ -1,4 +1,4 @@
-"""The canary: it finds an edge that serves what was invalidated, and says when it could not look."""
+"""The canary finds an edge that serves what was invalidated, and says when it cannot look."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def called(path: Path, work: Callable[[Any], Any]) -> Any:
         fail(f"control at {url}: {error}")
 
 
-def asked(path: Path, method: str, target: str) -> Any:
+def asked(path: Path, method: str, target: str, wish: Mapping[str, Any] | None = None) -> Any:
     """The JSON control answers at `target`; refusals are told, with exit code 1."""
     import httpx
 
@@ -96,7 +96,7 @@ def asked(path: Path, method: str, target: str) -> Any:
     headers = {"authorization": f"Bearer {token_of(config)}"}
     try:
         with httpx.Client(base_url=url, headers=headers, trust_env=False) as client:
-            answer = client.request(method, target, timeout=ANSWER_S_MAX)
+            answer = client.request(method, target, json=wish, timeout=ANSWER_S_MAX)
             told = answer.json()
     except (httpx.HTTPError, ValueError) as error:
         fail(f"control at {url}: {error or type(error).__name__}")

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import typer
 
-from edgecache.commands import distributions, policies, signing, tags
+from edgecache.commands import distributions, invalidations, policies, releases, signing, tags
 from edgecache.commands.calling import REGION, asked, endpoint, key_of, token_of
 from edgecache.commands.saying import DEFAULT_CONFIG, ConfigPath, loaded
 from edgecache.commands.telling import AsJson, tell, tell_json
@@ -16,6 +16,11 @@ app = typer.Typer()
 app.add_typer(distributions.app, name="distributions")
 app.add_typer(policies.app, name="policies")
 app.add_typer(tags.app, name="tags")
+app.add_typer(releases.app, name="release")
+app.command(epilog="Examples: edgecache invalidate EDEMO '/img/*' '#sale'")(
+    invalidations.invalidate
+)
+app.command(epilog="Example: edgecache invalidations EDEMO")(invalidations.invalidations)
 signing.keys.command("list", epilog=policies.LIST_EXAMPLE)(policies.list_keys)
 signing.keys.command("add", epilog=policies.ADD_EXAMPLE)(policies.add_key)
 

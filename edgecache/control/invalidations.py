@@ -161,6 +161,10 @@ class Invalidations:
             await self._barrier.wait(record.seq, timeout_s)
         return self.get(record.distribution, record.id) or record
 
+    def waiting_for(self, record: Record) -> list[str]:
+        """The nodes that may serve what it removes still."""
+        return self._barrier.waiting_for(record.seq)
+
     def in_progress(self, distribution: str) -> list[Record]:
         """Those not Completed, the oldest first."""
         self.settle()

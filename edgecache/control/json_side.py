@@ -5,6 +5,7 @@ Law: it does nothing that CloudFront's API does not do by the same functions.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,17 +15,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from edgecache.control import json_invalidations, json_releases
 from edgecache.control.admission import bounded_body, require_operator
 from edgecache.control.adoption import NotAdoptedError, adopt, give_back
 from edgecache.control.api.call import Call, World, arn
 from edgecache.control.api.distributions import deployed, distribution
 from edgecache.control.api.faults import Fault
-from edgecache.control.api.invalidations import accepted, items_for
 from edgecache.control.api.listing import page
 from edgecache.control.composition import NotComposedError
-from edgecache.control.invalidations import Record, Wanted
 from edgecache.control.openapi import description, docs_page
-from edgecache.control.resources import Kind, Resource, domain_name_of, drawn
+from edgecache.control.resources import Kind, Resource, domain_name_of
 from edgecache.control.tokens import Tokens
 
 DOCS_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"
@@ -51,27 +51,7 @@ class Sites(msgspec.Struct, frozen=True):
     next: str = ""
 
 
-class InvalidationWanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What to invalidate. With a `caller_reference` the same again is accepted once."""
-
-    distribution: str
-    paths: list[str]
-    caller_reference: str = ""
-    soft: bool = False
-
-
-class InvalidationTold(msgspec.Struct, frozen=True):
-    """An invalidation; `created_at` in seconds of the epoch."""
-
-    id: str
-    distribution: str
-    status: str
-    created_at: float
-    caller_reference: str
-    paths: list[str]
-
-
-SCHEMAS = (Site, Sites, InvalidationWanted, InvalidationTold)
+SCHEMAS = (Site, Sites, *json_invalidations.SCHEMAS, *json_releases.SCHEMAS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +68,17 @@ class JsonSide:
             self._route("/distributions/{id}", self.get_site),
             self._route("/distributions/{id}/adoption", self.adopt, "POST"),
             self._route("/distributions/{id}/adoption", self.give_back, "DELETE"),
-            self._route("/invalidations", self.invalidate, "POST"),
-            self._route("/invalidations/{distribution}/{id}", self.get_invalidation),
+            self._route("/distributions/{id}/releases", json_releases.list_releases),
+            self._route("/distributions/{id}/releases", json_releases.cut_release, "POST"),
+            self._route(
+                "/distributions/{id}/releases/active", json_releases.activate_release, "POST"
+            ),
+            self._route(
+                "/distributions/{id}/releases/{number}", json_releases.delete_release, "DELETE"
+            ),
+            self._route("/invalidations", json_invalidations.invalidate, "POST"),
+            self._route("/invalidations/{distribution}", json_invalidations.list_invalidations),
+            self._route("/invalidations/{distribution}/{id}", json_invalidations.get_invalidation),
             Route("/openapi.json", _openapi, methods=["GET"]),
             Route("/docs", _docs, methods=["GET"]),
         ]
@@ -108,20 +97,6 @@ class JsonSide:
     def give_back(self, call: Call) -> Site:
         give_back(call.catalog, call.given["id"])
         return self.get_site(call)
-
-    def invalidate(self, call: Call) -> tuple[InvalidationTold, int]:
-        asked = msgspec.json.decode(call.given["body"], type=InvalidationWanted)
-        one = distribution(call, asked.distribution)
-        reference = asked.caller_reference or drawn("R", call.catalog.random)
-        wanted = Wanted(one.id, items_for(one, asked.paths), reference, asked.soft)
-        return _told(accepted(call, wanted)), 201
-
-    def get_invalidation(self, call: Call) -> InvalidationTold:
-        one = distribution(call, call.given["distribution"])
-        record = self.world.invalidations.get(one.id, call.given["id"])
-        if record is None:
-            raise Fault("NoSuchInvalidation", "The specified invalidation does not exist.")
-        return _told(record)
 
     def _site(self, call: Call, one: Resource) -> Site:
         return Site(
@@ -145,16 +120,19 @@ class JsonSide:
             given: dict[str, Any] = dict(request.path_params)
             given["Marker"] = request.query_params.get("marker")
             given["MaxItems"] = request.query_params.get("max_items")
+            given |= {name: request.query_params.get(name) for name in ("wait_s", "path")}
             if request.method == "POST":
                 given["body"] = await bounded_body(request)
-            return _answered(do, Call(self.world, given))
+            return await _answered(do, Call(self.world, given))
 
         return answer
 
 
-def _answered(do: Callable[[Call], Any], call: Call) -> Response:
+async def _answered(do: Callable[[Call], Any], call: Call) -> Response:
     try:
         told = do(call)
+        if inspect.isawaitable(told):
+            told = await told
     except Fault as fault:
         return _json({"error": fault.message, "code": fault.code}, fault.status)
     except msgspec.DecodeError as error:
@@ -168,17 +146,6 @@ def _answered(do: Callable[[Call], Any], call: Call) -> Response:
 
 def _json(value: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, media_type="application/json")
-
-
-def _told(record: Record) -> InvalidationTold:
-    return InvalidationTold(
-        id=record.id,
-        distribution=record.distribution,
-        status=record.status,
-        created_at=record.created_at,
-        caller_reference=record.caller_reference,
-        paths=list(record.paths),
-    )
 
 
 async def _openapi(request: Request) -> Response:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 
@@ -20,6 +23,7 @@ from edgecache.control.api.endpoint import Endpoint
 from edgecache.control.api.operations import actions
 from edgecache.control.app import Control, control_app
 from edgecache.control.barrier import Barrier
+from edgecache.control.canary import Canary, CanaryWorld
 from edgecache.control.catalog import Catalog
 from edgecache.control.exchange import exchange
 from edgecache.control.explain import World, explain_route
@@ -31,7 +35,8 @@ from edgecache.control.nodes import Nodes
 from edgecache.control.state import State
 from edgecache.control.tokens import Tokens
 from edgecache.server.credentials import PeerCredentials
-from edgecache.server.world import steady_clock, wall_clock
+from edgecache.server.node import tell_of_failure
+from edgecache.server.world import pause, steady_clock, wall_clock
 
 
 def control_application(config: Config, path: Path) -> tuple[Starlette, Callable[[], None]]:
@@ -47,8 +52,14 @@ def control_application(config: Config, path: Path) -> tuple[Starlette, Callable
     clock = steady_clock()
     barrier = Barrier(state, clock)
     invalidations = Invalidations(state, log, barrier, wall_clock, os.urandom)
-    control = Control(log, Nodes(clock), barrier, lambda: load(path), tokens, catalog.publish)
+    reads = CanaryWorld(lambda: catalog.file, exchange, clock, pause, os.urandom)
+    canary = Canary(invalidations, reads) if config.control.canary_s else None
+    control = Control(
+        log, Nodes(clock), barrier, lambda: load(path), tokens, catalog.publish, canary
+    )
     app = control_app(control, names)
+    if canary is not None:
+        app.router.lifespan_context = _beside(partial(canary.run, config.control.canary_s))
     callers = Callers(secrets.operator, tokens, wall_clock, clock)
     shared = ApiWorld(catalog, invalidations, barrier.applied_everywhere)
     api = Endpoint(shared, callers, actions(), asyncio.sleep, os.urandom)
@@ -59,3 +70,16 @@ def control_application(config: Config, path: Path) -> tuple[Starlette, Callable
     app.router.routes.append(explain_route(log, tokens, world))
     app.router.routes.extend(holdings_routes(log, tokens, nodes))
     return app, log.close
+
+
+def _beside(work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[Any], Any]:
+    """A lifespan during which `work` runs in a task of its own."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        task = asyncio.get_running_loop().create_task(work())
+        task.add_done_callback(tell_of_failure)
+        yield
+        task.cancel()
+
+    return lifespan

@@ -99,7 +99,7 @@ class Node:
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
-        task.add_done_callback(_tell_of_failure)
+        task.add_done_callback(tell_of_failure)
         self._tasks.append(task)
         return task
 
@@ -228,7 +228,7 @@ class Node:
         )
 
 
-def _tell_of_failure(task: asyncio.Task[None]) -> None:
+def tell_of_failure(task: asyncio.Task[None]) -> None:
     """A background task that ends by itself is a defect: the process goes on, but says so."""
     if not task.cancelled() and task.exception() is not None:
         logger.error("a background task failed", exc_info=task.exception())

@@ -133,7 +133,7 @@ def _serve_app(app: Any, config: Config, address: Address, on_exit: Callable[[],
     settings = uvicorn.Config(
         app,
         http="httptools",
-        lifespan="off",
+        lifespan="on",
         ws="none",
         loop="uvloop",
         proxy_headers=False,

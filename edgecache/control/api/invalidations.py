@@ -63,7 +63,9 @@ def items_for(one: Resource, paths: list[str]) -> tuple[Item, ...]:
 def accepted(call: Call, wanted: Wanted) -> Record:
     """The invalidation, on disk. Fault when there are too many, or its reference is taken."""
     try:
-        record, _ = call.world.invalidations.create(wanted, quotas=True)
+        control = call.catalog.file.control
+        quotas = control is not None and control.invalidation_quotas
+        record, _ = call.world.invalidations.create(wanted, quotas=quotas)
     except ReferenceTakenError:
         raise Fault(
             "InvalidationBatchAlreadyExists",

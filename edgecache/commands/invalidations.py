@@ -1,0 +1,93 @@
+"""`edgecache invalidate`: remove what is stored, and see it gone from every node."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from edgecache.commands.calling import asked
+from edgecache.commands.saying import DEFAULT_CONFIG, ConfigPath, fail, refuse
+from edgecache.commands.telling import AsJson, tell, tell_json
+
+STEP_S = 0.5  # of waiting at control, between two looks at who is still waited for
+WAIT_S_MAX = 60.0
+
+Site = Annotated[str, typer.Argument(help="The distribution's id.")]
+Several = list[str]
+
+
+def invalidate(
+    distribution: Site,
+    paths: Annotated[Several, typer.Argument(help="/path, /path* or #tag, several times.")] = [],  # noqa: B006
+    glob: Annotated[Several, typer.Option(help="A path with * and ? anywhere.")] = [],  # noqa: B006
+    prefix: Annotated[Several, typer.Option(help="The beginning of a path.")] = [],  # noqa: B006
+    host: Annotated[Several, typer.Option(help="What was asked from a host.")] = [],  # noqa: B006
+    soft: Annotated[bool, typer.Option(help="Make stale instead of removing.")] = False,
+    wait: Annotated[bool, typer.Option(help="Wait until every node has heard.")] = True,
+    as_json: AsJson = False,
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Invalidate paths of a distribution, and wait until no node serves what was there.
+
+    Exit code 1 when that was not so within a minute.
+    """
+    wanted = {"paths": paths, "globs": glob, "prefixes": prefix, "hosts": host}
+    if not any(wanted.values()):
+        refuse(["nothing is named: give /paths, #tags, --glob, --prefix or --host"])
+    began = time.monotonic()
+    told = asked(config, "POST", "/invalidations", wanted | {
+        "distribution": distribution, "soft": soft,
+    })  # fmt: skip
+    if wait:
+        told = _completed(config, told, began + WAIT_S_MAX)
+    took_s = time.monotonic() - began
+    if as_json:
+        tell_json(told | {"took_s": round(took_s, 3)})
+    else:
+        _say(told, took_s)
+    if wait and told["status"] != "Completed":
+        raise typer.Exit(1)
+
+
+def invalidations(
+    distribution: Site, as_json: AsJson = False, config: ConfigPath = DEFAULT_CONFIG
+) -> None:
+    """List the invalidations of a distribution, the newest first."""
+    told = asked(config, "GET", f"/invalidations/{quote(distribution, safe='')}")
+    if as_json:
+        tell_json(told)
+        return
+    tell(("id", "status", "accepted", "paths"), [
+        (one["id"], one["status"], _clock(one["created_at"]), " ".join(one["paths"])[:80])
+        for one in told["invalidations"]
+    ])  # fmt: skip
+
+
+def _completed(config: Path, told: dict[str, Any], until: float) -> dict[str, Any]:
+    """As it is once it is Completed, or at `until` (monotonic); says who is waited for."""
+    from rich.console import Console
+
+    path = f"/invalidations/{quote(told['distribution'], safe='')}/{told['id']}?wait_s={STEP_S}"
+    with Console(stderr=True).status("") as status:
+        while told["status"] != "Completed" and time.monotonic() < until:
+            status.update("waiting for " + ", ".join(told["waiting_for"]))
+            found: dict[str, Any] = asked(config, "GET", path)
+            told = found
+    return told
+
+
+def _say(told: dict[str, Any], took_s: float) -> None:
+    if told["status"] == "Completed":
+        typer.echo(f"{told['id']} Completed in {took_s * 1000:.0f} ms")
+    elif told["waiting_for"]:
+        fail(f"{told['id']} InProgress; waiting for {', '.join(told['waiting_for'])}")
+    else:
+        typer.echo(f"{told['id']} InProgress")
+
+
+def _clock(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

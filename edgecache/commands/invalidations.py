@@ -17,15 +17,18 @@ STEP_S = 0.5  # of waiting at control, between two looks at who is still waited 
 WAIT_S_MAX = 60.0
 
 Site = Annotated[str, typer.Argument(help="The distribution's id.")]
-Several = list[str]
+Paths = Annotated[list[str] | None, typer.Argument(help="/path, /path* or #tag, several times.")]
+Globs = Annotated[list[str] | None, typer.Option("--glob", help="A path, * and ? anywhere.")]
+Prefixes = Annotated[list[str] | None, typer.Option("--prefix", help="The beginning of a path.")]
+Hosts = Annotated[list[str] | None, typer.Option("--host", help="What was asked from a host.")]
 
 
 def invalidate(
     distribution: Site,
-    paths: Annotated[Several, typer.Argument(help="/path, /path* or #tag, several times.")] = [],  # noqa: B006
-    glob: Annotated[Several, typer.Option(help="A path with * and ? anywhere.")] = [],  # noqa: B006
-    prefix: Annotated[Several, typer.Option(help="The beginning of a path.")] = [],  # noqa: B006
-    host: Annotated[Several, typer.Option(help="What was asked from a host.")] = [],  # noqa: B006
+    paths: Paths = None,
+    globs: Globs = None,
+    prefixes: Prefixes = None,
+    hosts: Hosts = None,
     soft: Annotated[bool, typer.Option(help="Make stale instead of removing.")] = False,
     wait: Annotated[bool, typer.Option(help="Wait until every node has heard.")] = True,
     as_json: AsJson = False,
@@ -35,11 +38,12 @@ def invalidate(
 
     Exit code 1 when that was not so within a minute.
     """
-    wanted = {"paths": paths, "globs": glob, "prefixes": prefix, "hosts": host}
-    if not any(wanted.values()):
+    named = {"paths": paths, "globs": globs, "prefixes": prefixes, "hosts": hosts}
+    wanted = {name: items for name, items in named.items() if items}
+    if not wanted:
         refuse(["nothing is named: give /paths, #tags, --glob, --prefix or --host"])
     began = time.monotonic()
-    told = asked(config, "POST", "/invalidations", wanted | {
+    told = asked(config, "POST", "/invalidations", {**wanted,
         "distribution": distribution, "soft": soft,
     })  # fmt: skip
     if wait:

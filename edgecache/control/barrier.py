@@ -12,6 +12,7 @@ until they acknowledge or are removed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -116,19 +117,20 @@ class Barrier:
 
     async def wait(self, seq: int, timeout_s: float) -> bool:
         """Wait at most so long until `applied_everywhere(seq)`; whether it is so."""
-        until = self._clock() + timeout_s
-        while not self.applied_everywhere(seq):
-            now = self._clock()
-            ends = (end for held in self._known.values() for _, end in held.leases if end > now)
-            pause = min(until, min(ends, default=until)) - now
-            if now >= until:
-                return False
-            try:
-                async with asyncio.timeout(max(pause, 0.001)):
-                    await self._changed.wait()
-            except TimeoutError:
-                pass
-        return True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while not self.applied_everywhere(seq):
+                    await self._next_change()
+        return self.applied_everywhere(seq)
+
+    async def _next_change(self) -> None:
+        """Wait for an acknowledgement, or the end of a lease."""
+        now = self._clock()
+        ends = [end for held in self._known.values() for _, end in held.leases if end > now]
+        pause_s = min(ends) - now if ends else LEASE_S
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await self._changed.wait()
 
     def _forget_expired(self, heir: Instance) -> None:
         """Those whose last lease has run out; of those that go on serving, the one `heir` replaced.

@@ -10,7 +10,7 @@ from edgecache.control.api.call import Call
 from edgecache.control.api.distributions import distribution
 from edgecache.control.api.faults import Fault
 from edgecache.control.api.invalidations import accepted
-from edgecache.control.invalidations import Record, Wanted
+from edgecache.control.invalidations import LIST_MAX, Record, Wanted
 from edgecache.control.resources import Resource, drawn
 from edgecache.rules.invalidation import Item, Kind, item, items_of, with_root
 
@@ -102,8 +102,8 @@ def list_invalidations(call: Call) -> InvalidationsTold:
     """GET /invalidations/DISTRIBUTION?marker=."""
     one = distribution(call, call.given["distribution"])
     found = call.world.invalidations.page(one.id, call.given.get("Marker") or "")
-    page = found[:-1] if len(found) > len(found[:100]) else found
-    more = page[-1].id if len(page) < len(found) else ""
+    page = found[:LIST_MAX]
+    more = page[-1].id if len(found) > LIST_MAX else ""
     return InvalidationsTold([told(call, record) for record in page], more)
 
 

@@ -42,6 +42,7 @@ FILE = """
 state_dir = "state"
 
 [control]
+invalidation_quotas = true
 listen = "127.0.0.1:8090"
 
 [[locations]]

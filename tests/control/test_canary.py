@@ -10,7 +10,7 @@ import pytest
 
 from edgecache.config.listen import Address
 from edgecache.config.model import Config, Control, Location
-from edgecache.control.barrier import Barrier, Instance
+from edgecache.control.barrier import DRIFT_S, LEASE_S, Barrier, Instance
 from edgecache.control.canary import HOST, READS_PER_WORKER, Canary, CanaryWorld, canary_site
 from edgecache.control.invalidations import Invalidations
 from edgecache.control.log import Log
@@ -32,6 +32,7 @@ class Place:
         self.state = State(folder)
         self.log = Log(self.state, lambda: self.now)
         self.barrier = Barrier(self.state, lambda: self.now)
+        self.now += LEASE_S + DRIFT_S  # a database that is new waits for whom it cannot know
         world = (lambda: self.now, lambda size: bytes(size))
         self.invalidations = Invalidations(self.state, self.log, self.barrier, *world)
         self.asked: list[bytes] = []

@@ -169,6 +169,7 @@ class Node:
         self.config = config
         native = self.own.use(config) if self.own is not None else {}
         self.listener.front.table = compile_routes(config, native)
+        self.sweep.use(self.listener.front.table)
 
     async def _watch(self) -> None:
         while True:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from edgecache.http.message import Fields
 from edgecache.store.disk import DiskStore
 from edgecache.store.entry import Entry
+from edgecache.store.eviction import Leaving
 from edgecache.store.memory import MemoryStore
 
 MEMORY_BYTES_MAX = 256 * 1024  # of a body: a read of so much costs more than the trip to a thread
@@ -32,11 +33,11 @@ class Levels:
             return True
         return (entry.stored is None and self.memory.put(entry)) or kept
 
-    def remove(self, key: bytes) -> int:
+    def remove(self, key: bytes, why: Leaving = Leaving.INVALIDATED) -> int:
         """Forget every entry under `key`; how many of them were in memory."""
         if self.disk is not None:
             self.disk.remove(key)
-        return self.memory.remove(key)
+        return self.memory.remove(key, why)
 
     async def find(self, key: bytes, request_fields: Fields) -> Entry | None:
         """The entry on disk that answers a request with these fields."""

@@ -95,6 +95,10 @@ class MemoryStore:
         """What has been here longest, of the newest under each key."""
         return next(iter(self._index.values()), None)
 
+    def leaves_first(self, entry: Entry) -> bool:
+        """Whether `entry` makes room before all that is still of use."""
+        return self._eviction.leaves_first(entry)
+
     def touch(self, keys: set[bytes]) -> None:
         """Count these keys as just used. Reads that bypass `get` tell it here, or on the entry."""
         for key in keys:

@@ -83,6 +83,15 @@ class Standing:
         """Whether there is anywhere to look but memory."""
         return self._levels.disk is not None
 
+    def leave(self, key: bytes) -> None:
+        """What is under `key` is of a release that was deleted."""
+        self._levels.remove(key, Leaving.OLD_RELEASE)
+
+    def leaves_first(self, key: bytes) -> None:
+        """What is under `key` is of a former release: it makes room before all others."""
+        for entry in self._store.peek(key):
+            self._store.leave_first(entry, Leaving.OLD_RELEASE)
+
     def keys(self) -> list[bytes]:
         """Every key there is now."""
         return self._store.keys()

@@ -1,4 +1,4 @@
-"""The sweep: what invalidations have named is freed, and the log may forget them.
+"""The sweep: what invalidations and releases leave behind is freed, and the log may forget.
 
 Law: a step is short, since hits wait for it; `low` never says more than is true.
 """
@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from collections import deque
 
+from edgecache.rules.keys import read_key
+from edgecache.rules.releases import Patterns, standing
+from edgecache.rules.releases import Standing as Becoming
+from edgecache.rules.routing import RouteTable
 from edgecache.store.disk import DiskStore
 from edgecache.store.disk_walk import DiskWalk
 from edgecache.store.marks import Marks
@@ -15,6 +19,8 @@ from edgecache.tier.flight import Flights
 
 PATTERNS_MAX = 100_000  # remembered for a disk that does not answer; 20 MB at 200 bytes each
 KEYS_PER_STEP = 500  # about a millisecond
+
+Releases = dict[str, Patterns]
 
 
 class Sweep:
@@ -29,6 +35,8 @@ class Sweep:
         self._keys: deque[bytes] = deque()
         self._began_at = 0  # the mark that all have when the walk is over
         self._low = 0
+        self._releases: Releases = {}  # the patterns of each distribution that has any
+        self._unjudged = False  # they have changed since the last walk began
         self._walk = None if disk is None else DiskWalk(disk, marks)
 
     @property
@@ -36,16 +44,23 @@ class Sweep:
         """The number in the log that nothing stored or under way is older than."""
         return self._marks.number(self._low)
 
+    def use(self, table: RouteTable) -> None:
+        """Judge what is stored by the releases of this configuration from the next walk on."""
+        of_all = {id: site.behaviors[-1][1].releases for id, site in table.by_id.items()}
+        found = {id: releases for id, releases in of_all.items() if releases}
+        self._unjudged = self._unjudged or bool(found or self._releases)
+        self._releases = found
+
     def step(self) -> bool:
         """Look at the next keys; False when there is nothing to do for now."""
         if not self._keys:
             target = self._flights.lowest_mark(self._marks.last)
-            if target <= self._low:
+            if target <= self._low and not self._unjudged:
                 return False
-            self._began_at = target
+            self._began_at, self._unjudged = max(target, self._low), False
             self._keys.extend(self._standing.keys())
         for _ in range(min(KEYS_PER_STEP, len(self._keys))):
-            self._standing.sift(self._keys.popleft())
+            self._look_at(self._keys.popleft())
         if self._keys:
             return True
         if self._walk is None:
@@ -61,6 +76,18 @@ class Sweep:
             return
         if await self._walk.check(self._began_at) or self._marks.live > PATTERNS_MAX:
             self._finish()
+
+    def _look_at(self, key: bytes) -> None:
+        self._standing.sift(key)
+        if not self._releases:
+            return
+        told = read_key(key)
+        patterns = self._releases.get(told.distribution, ())
+        becomes = standing(told.path, told.release, patterns)
+        if becomes is Becoming.DELETED:
+            self._standing.leave(key)
+        elif becomes is Becoming.FORMER:
+            self._standing.leaves_first(key)
 
     def _finish(self) -> None:
         self._low = self._began_at

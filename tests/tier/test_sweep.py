@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from edgecache.config.model import Behavior, Config, Distribution, Origin, Release
 from edgecache.http.message import Response
 from edgecache.rules.invalidation import items_of
+from edgecache.rules.routing import RouteTable, compile_routes
 from edgecache.store.entry import Entry
+from edgecache.store.eviction import Leaving
 from edgecache.store.marks import Invalidation, Marks
 from edgecache.store.memory import MemoryStore
 from edgecache.store.standing import Standing
@@ -63,3 +66,27 @@ def test_a_flight_of_before_holds_it_back() -> None:
     place.flights.close(b"k", flight)
     place.walk()
     assert place.sweep.low == 1
+
+
+def table(*releases: Release) -> RouteTable:
+    origin = Origin(id="o", domain_name="o.test")
+    behavior = Behavior(origin="o")
+    site = Distribution(id="E1", origins=(origin,), default_behavior=behavior, releases=releases)
+    return compile_routes(Config(distributions=(site,)))
+
+
+def test_former_releases_leave_first_and_deleted_ones_at_once() -> None:
+    place = Place(3)
+    place.sweep.use(table(Release(pattern="/1", current=2, kept=(0, 2))))
+    place.walk()
+    gone, former, current = (
+        next(e for e in place.store if e.key.endswith(b"/%d" % n)) for n in (0, 1, 2)
+    )
+    leaving = [place.store.leaves_first(entry) for entry in (gone, former, current)]
+    assert leaving == [False, True, False]
+    place.sweep.use(table(Release(pattern="/0", current=2, kept=(1, 2))))
+    place.walk()
+    assert (gone.alive, former.alive, current.alive) == (False, True, True)
+    assert place.store.left[Leaving.OLD_RELEASE] == 1
+    place.store.check()
+    assert place.walk() == 0

@@ -71,8 +71,9 @@ def run_serve(origin_url: str, listen: str, worker: int, semantics: str, state_d
 def run_control(config_path: str) -> int:
     """The control plane."""
     from edgecache.control.composition import NotComposedError
+    from edgecache.server.complaints import say
     from edgecache.server.control_role import control_application
-    from edgecache.server.supervise import EXIT_CONFIGURATION, say
+    from edgecache.server.supervise import EXIT_CONFIGURATION
 
     config = load(config_path)
     assert config.control is not None

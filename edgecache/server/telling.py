@@ -89,6 +89,7 @@ class Teller:
         self.repeated: list[Remembered] = []  # with something to be counted
         self.keep: Callable[[bytes], None] = _unheard if log is None else log.append_line
         self._location = location
+        self._place = escaped(location)
         self._log = log
         self._stamp = Stamp()
 
@@ -117,7 +118,7 @@ class Teller:
 
     def line_start(self, now: float, bytes_out: int) -> bytes:
         """The start of a line, through sc-bytes."""
-        return b"%b\t%b\t%d\t" % (self._stamp.at(now), escaped(self._location), bytes_out)
+        return b"%b\t%b\t%d\t" % (self._stamp.at(now), self._place, bytes_out)
 
     def settle(self) -> None:
         """Count what was repeated since the last time, and tell the store of its use."""

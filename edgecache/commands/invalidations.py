@@ -30,6 +30,7 @@ def invalidate(
     prefixes: Prefixes = None,
     hosts: Hosts = None,
     soft: Annotated[bool, typer.Option(help="Make stale instead of removing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
     wait: Annotated[bool, typer.Option(help="Wait until every node has heard.")] = True,
     as_json: AsJson = False,
     config: ConfigPath = DEFAULT_CONFIG,
@@ -42,17 +43,19 @@ def invalidate(
     wanted = {name: items for name, items in named.items() if items}
     if not wanted:
         refuse(["nothing is named: give /paths, #tags, --glob, --prefix or --host"])
+    if dry_run:
+        _tell_trial(config, {**wanted, "distribution": distribution}, as_json=as_json)
+        return
     began = time.monotonic()
     told = asked(config, "POST", "/invalidations", {**wanted,
         "distribution": distribution, "soft": soft,
     })  # fmt: skip
     if wait:
         told = _completed(config, told, began + WAIT_S_MAX)
-    took_s = time.monotonic() - began
     if as_json:
-        tell_json(told | {"took_s": round(took_s, 3)})
+        tell_json(told)
     else:
-        _say(told, took_s)
+        _say(told)
     if wait and told["status"] != "Completed":
         raise typer.Exit(1)
 
@@ -71,6 +74,23 @@ def invalidations(
     ])  # fmt: skip
 
 
+def _tell_trial(config: Path, wish: dict[str, Any], *, as_json: bool) -> None:
+    """How many entries of each node's memory would go, and a few of them."""
+    found = asked(config, "POST", "/invalidations/dry-run", wish)
+    if as_json:
+        tell_json(found)
+        return
+    nodes = [node for place in found for node in place["nodes"]]
+    tell(("node", "entries", "bytes", "of", "examples"), [
+        (node["node"], node["entries"], node["size_bytes"], node["held"],
+         " ".join(node["examples"]))
+        for node in nodes
+    ])  # fmt: skip
+    for place in found:
+        if place["problem"]:
+            fail(f"{place['name']}: {place['problem']}")
+
+
 def _completed(config: Path, told: dict[str, Any], until: float) -> dict[str, Any]:
     """As it is once it is Completed, or at `until` (monotonic); says who is waited for."""
     from rich.console import Console
@@ -84,9 +104,10 @@ def _completed(config: Path, told: dict[str, Any], until: float) -> dict[str, An
     return told
 
 
-def _say(told: dict[str, Any], took_s: float) -> None:
+def _say(told: dict[str, Any]) -> None:
     if told["status"] == "Completed":
-        typer.echo(f"{told['id']} Completed in {took_s * 1000:.0f} ms")
+        took_ms = (told["completed_at"] - told["created_at"]) * 1000
+        typer.echo(f"{told['id']} Completed in {took_ms:.0f} ms")
     elif told["waiting_for"]:
         fail(f"{told['id']} InProgress; waiting for {', '.join(told['waiting_for'])}")
     else:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -117,9 +118,7 @@ class Held(Generic[A]):
 
 async def stats(nodes: Nodes, config: Config) -> tuple[Held[StoreStats], ...]:
     """The figures of every store."""
-    head = _head(nodes, "/", STATS)
-    asked = [_held(nodes, place, head, StoreStats) for place in places(config)]
-    return tuple(await asyncio.gather(*asked))
+    return tuple(await asyncio.gather(*asked_of_all(nodes, config, STATS, StoreStats)))
 
 
 async def objects(nodes: Nodes, config: Config, wanted: Wanted) -> tuple[Held[StoreObjects], ...]:
@@ -127,6 +126,14 @@ async def objects(nodes: Nodes, config: Config, wanted: Wanted) -> tuple[Held[St
     head = _head(nodes, wanted.prefix, wanted.spell())
     asked = [_held(nodes, place, head, StoreObjects) for place in places(config)]
     return tuple(await asyncio.gather(*asked))
+
+
+def asked_of_all(
+    nodes: Nodes, config: Config, wanted: bytes, answer: type[A]
+) -> list[Coroutine[Any, Any, Held[A]]]:
+    """Every place, asked the same."""
+    head = _head(nodes, "/", wanted)
+    return [_held(nodes, place, head, answer) for place in places(config)]
 
 
 async def _held(nodes: Nodes, place: Place, head: bytes, answer: type[A]) -> Held[A]:

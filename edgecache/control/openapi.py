@@ -45,6 +45,8 @@ PATHS = (
          faults=(404, 409)),
     Path("POST", "/invalidations", "Invalidate paths of a distribution.", "InvalidationTold",
          "InvalidationWanted", 201, faults=(400, 404, 413)),
+    Path("POST", "/invalidations/dry-run", "What every node would remove.", "",
+         "InvalidationWanted", faults=(400, 404, 413)),
     Path("GET", "/invalidations/{distribution}", "Invalidations, the newest first.",
          "InvalidationsTold", query=_MARKER[:1], faults=(404,)),
     Path("GET", "/invalidations/{distribution}/{id}", "How far an invalidation is.",

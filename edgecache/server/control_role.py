@@ -25,6 +25,7 @@ from edgecache.control.app import Control, control_app
 from edgecache.control.barrier import Barrier
 from edgecache.control.canary import Canary, CanaryWorld
 from edgecache.control.catalog import Catalog
+from edgecache.control.dry_run import dry_run_route
 from edgecache.control.exchange import exchange
 from edgecache.control.explain import World, explain_route
 from edgecache.control.holdings import holdings_routes
@@ -69,6 +70,7 @@ def control_application(config: Config, path: Path) -> tuple[Starlette, Callable
     world = World(wall_clock, nodes, secrets.viewer)
     app.router.routes.append(explain_route(log, tokens, world))
     app.router.routes.extend(holdings_routes(log, tokens, nodes))
+    app.router.routes.append(dry_run_route(shared, tokens, nodes))
     return app, log.close
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import msgspec
 from msgspec.structs import replace
 
+from edgecache.control.dry_run import NAMED, NodeNamed, Trial
 from edgecache.control.holdings import OBJECTS, STATS, StoreObjects, StoreStats, Wanted
 from edgecache.http.message import Request, first_value, names_in
 from edgecache.http.writing import response_head
@@ -23,7 +24,7 @@ from edgecache.rules.keys import cache_key
 from edgecache.rules.routing import Route
 from edgecache.rules.variants import answers
 from edgecache.rules.verdicts import MissReason
-from edgecache.server.holdings import objects_of, stats_of
+from edgecache.server.holdings import named_in, objects_of, stats_of
 from edgecache.store.entry import Entry
 from edgecache.tier.answer import Errand, Found, Refusal
 from edgecache.tier.deciding import decide_entry
@@ -61,13 +62,15 @@ class Explaining:
 
     def _what(
         self, asked: bytes, request: Request, now: float
-    ) -> TierStory | StoreStats | StoreObjects:
+    ) -> TierStory | StoreStats | StoreObjects | NodeNamed:
         who, tier = (self.node, self.role, self.location), self.front.tier
         if asked == STATS:
             return stats_of(who, tier, now)
         if asked.startswith(OBJECTS):
             wanted = Wanted.read(request.path.decode("latin-1"), asked)
             return objects_of(who, tier.store, wanted, now)
+        if asked.startswith(NAMED):
+            return named_in(who, tier, Trial.read(asked))
         return self.story(request, now)
 
     def story(self, request: Request, now: float) -> TierStory:

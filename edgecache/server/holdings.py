@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from heapq import nlargest
 from itertools import islice
 
+from edgecache.control.dry_run import EXAMPLES, NodeNamed, Trial
 from edgecache.control.holdings import (
     OBJECTS_LOOKED_AT,
     Listed,
@@ -14,6 +15,7 @@ from edgecache.control.holdings import (
     StoreStats,
     Wanted,
 )
+from edgecache.rules.invalidation import subject_of
 from edgecache.rules.keys import read_key
 from edgecache.store.entry import Entry
 from edgecache.store.memory import MemoryStore
@@ -41,6 +43,25 @@ def objects_of(who: Who, store: MemoryStore, wanted: Wanted, now: float) -> Stor
         found = nlargest(wanted.limit, _under(prefix, looked_at), key=lambda one: one.uses)
     listed = tuple(_listed(entry, now) for entry in found)
     return StoreObjects(*who, listed, min(OBJECTS_LOOKED_AT, len(store)), len(store))
+
+
+def named_in(who: Who, tier: Tier, trial: Trial) -> NodeNamed:
+    """What an invalidation would remove from its memory, the oldest looked at."""
+    entries = size_bytes = 0
+    examples: list[str] = []
+    looked_at = islice(tier.store, OBJECTS_LOOKED_AT)
+    for entry in tier.world.marks.named(looked_at, trial.distribution, trial.items):
+        entries += 1
+        size_bytes += entry.size_bytes
+        if len(examples) < EXAMPLES:
+            examples.append(_target(entry))
+    held = len(tier.store)
+    looked = min(OBJECTS_LOOKED_AT, held)
+    return NodeNamed(*who, entries, size_bytes, tuple(examples), looked, held)
+
+
+def _target(entry: Entry) -> str:
+    return subject_of(entry.key, ()).target.decode("latin-1")
 
 
 def _under(prefix: bytes, entries: Iterator[Entry]) -> Iterator[Entry]:

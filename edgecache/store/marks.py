@@ -8,7 +8,7 @@ be invalidations it has not heard of.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from edgecache.rules.invalidation import Item, subject_of
@@ -125,18 +125,16 @@ class Marks:
         subject = subject_of(key, tags)
         return not (self._live.hard_match(subject, mark) or self._live.soft_match(subject, mark))
 
-    def named(self, entries: Iterable[Entry], items: tuple[Item, ...]) -> list[Entry]:
-        """Which of the entries an invalidation with `items` would name now: a dry run."""
-        trials: dict[str, Live] = {}
-        found = []
+    @staticmethod
+    def named(
+        entries: Iterable[Entry], distribution: str, items: tuple[Item, ...]
+    ) -> Iterator[Entry]:
+        """Which of the entries an invalidation of a distribution would name: a dry run."""
+        trial = Live()
+        trial.add(1, distribution, items, soft=False)
         for entry in entries:
-            subject = subject_of(entry.key, entry.tags)
-            trial = trials.setdefault(subject.distribution, Live())
-            if not len(trial):
-                trial.add(1, subject.distribution, items, soft=False)
-            if trial.hard_match(subject, 0):
-                found.append(entry)
-        return found
+            if trial.hard_match(subject_of(entry.key, entry.tags), 0):
+                yield entry
 
     @property
     def live(self) -> int:

@@ -103,8 +103,12 @@ def test_confirmed_for_whom(now: float, asked: int, confirmed: bool) -> None:
 
 
 def test_a_dry_run_names_what_would_go() -> None:
-    marks, one, other = Marks(), entry(tags=(b"t",)), entry()
+    one, other = entry(tags=(b"t",)), entry()
     other.key = b"2:E12:/b"
-    assert marks.named([one, other], items_of(["#t"])) == [one]
-    assert marks.named([one, other], items_of(["/*"])) == [one, other]
-    assert marks.named([one, other], items_of(["/c"])) == []
+    for site, path, named in (
+        ("E1", "#t", [one]),
+        ("E1", "/*", [one, other]),
+        ("E1", "/c", []),
+        ("E2", "/*", []),
+    ):
+        assert list(Marks.named([one, other], site, items_of([path]))) == named

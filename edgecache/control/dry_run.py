@@ -1,0 +1,95 @@
+"""What an invalidation would remove, asked of every node. Law: nothing is changed by asking.
+
+Memory is looked at; what a disk holds besides is not counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from dataclasses import dataclass
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from edgecache.config.model import Config
+from edgecache.control.admission import bounded_body, require_operator
+from edgecache.control.api.call import Call, World
+from edgecache.control.api.distributions import distribution
+from edgecache.control.api.faults import Fault
+from edgecache.control.explain_nodes import Nodes
+from edgecache.control.holdings import Held, asked_of_all
+from edgecache.control.json_invalidations import InvalidationWanted, items_wanted
+from edgecache.control.tokens import Tokens
+from edgecache.rules.invalidation import Item, Kind
+
+NAMED = b"named"
+SPELLED_BYTES_MAX = 16_384  # half of what a head may have
+EXAMPLES = 5  # of one node
+
+
+class NodeNamed(msgspec.Struct, frozen=True):
+    """What one process holds of it, among the entries that were looked at."""
+
+    node: str
+    role: str
+    location: str
+    entries: int
+    size_bytes: int
+    examples: tuple[str, ...]
+    looked_at: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A distribution's items, as nodes are asked about them."""
+
+    distribution: str
+    items: tuple[Item, ...]
+
+    def spell(self) -> bytes:
+        """As it stands in a field. ValueError when it is too long for one."""
+        text = base64.urlsafe_b64encode(msgspec.json.encode((self.distribution, self.items)))
+        if len(text) > SPELLED_BYTES_MAX:
+            raise ValueError("too many items for a dry run: ask for some of them")
+        return NAMED + b":" + text
+
+    @classmethod
+    def read(cls, spelled: bytes) -> Trial:
+        """What was spelled. ValueError."""
+        try:
+            data = base64.urlsafe_b64decode(spelled.removeprefix(NAMED + b":"))
+        except binascii.Error as error:
+            raise ValueError(str(error)) from error
+        return cls(*msgspec.json.decode(data, type=tuple[str, tuple[tuple[Kind, str], ...]]))
+
+
+async def named(nodes: Nodes, config: Config, trial: Trial) -> tuple[Held[NodeNamed], ...]:
+    """What every process says to a trial."""
+    return tuple(await asyncio.gather(*asked_of_all(nodes, config, trial.spell(), NodeNamed)))
+
+
+def dry_run_route(world: World, tokens: Tokens, nodes: Nodes) -> Route:
+    """`POST /invalidations/dry-run`: as `POST /invalidations`; `Held[NodeNamed]` as JSON."""
+
+    async def tried(request: Request) -> Response:
+        require_operator(request, tokens)
+        body = await bounded_body(request)
+        try:
+            wanted = msgspec.json.decode(body, type=InvalidationWanted)
+            one = distribution(Call(world, {}), wanted.distribution)
+            trial = Trial(one.id, items_wanted(wanted, one))
+            found = await named(nodes, world.catalog.file, trial)
+        except Fault as fault:
+            told = {"error": fault.message, "code": fault.code}
+            return Response(msgspec.json.encode(told), fault.status, media_type="application/json")
+        except (msgspec.DecodeError, ValueError) as error:
+            raise HTTPException(400, str(error)) from error
+        return Response(msgspec.json.encode(found), media_type="application/json")
+
+    return Route("/invalidations/dry-run", tried, methods=["POST"])

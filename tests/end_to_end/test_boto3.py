@@ -6,7 +6,9 @@ What they create is served by real edges, at once, and is gone when they delete 
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -311,3 +313,16 @@ def test_a_distribution_of_the_file_is_adopted_and_given_back(place: Place, clie
     assert place.statuses("new.test") == [200, 200]
     assert run("adopt", "ETREE", "--give-back") == (0, "ETREE is the file's again\n", "")
     wait_for("the file counts", lambda: place.statuses("tree.test") == [200, 200])
+
+
+def test_a_worker_that_is_started_again_knows_what_the_api_made(place: Place, client: Any) -> None:
+    made = client.create_distribution(DistributionConfig=place.site("again"))["Distribution"]
+    deployed(client, made["Id"])
+    pid = place.up.node("edge-NRT57-1")["pid"]
+    os.kill(pid, signal.SIGKILL)
+    wait_for("it runs again", lambda: place.up.node("edge-NRT57-1")["pid"] != pid)
+    url = f"{place.up.nrt}{place.path}"
+    statuses: list[int] = []
+    while statuses[-1:] != [200]:  # a connection that is refused has no status
+        statuses.append(curl(url, "-H", f"Host: {made['DomainName']}").status)
+    assert set(statuses) <= {0, 200}

@@ -1,0 +1,36 @@
+"""A file that was changed while control was away, and does not go with what the API has made."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.control.api.desk import site
+from tests.end_to_end.installation import make_installation
+from tests.end_to_end.processes import listens
+
+
+def test_control_says_what_does_not_go_together(tmp_path: Path) -> None:
+    installation = make_installation(tmp_path, workers=1)
+    control = installation.start("control")
+    control.until("control listens", lambda: listens(installation.ports.control))
+    document = tmp_path / "dist.json"
+    mine = site("mine", Aliases={"Quantity": 1, "Items": ["mine.test"]})
+    document.write_text(json.dumps(mine))
+    code, said, wrong = installation.run("distributions", "create", str(document), "--no-wait")
+    assert code == 0, wrong
+    id = said.split()[0]
+    good = installation.config.read_text()
+    installation.config.write_text(good.replace('"tree.test"', '"tree.test", "mine.test"'))
+    code, _, wrong = installation.run("reload")
+    assert (code, f"distribution {id} (made over the API)" in wrong) == (2, True), wrong
+    assert control.stop() == 0
+    again = installation.start("control")
+    assert again.ended() == 2
+    assert f"distribution {id} (made over the API): aliases[0]:" in again.stderr
+    assert "Traceback" not in again.stderr
+    installation.config.write_text(good)
+    last = installation.start("control")
+    last.until("control listens", lambda: listens(installation.ports.control))
+    assert id in installation.run("distributions", "list")[1]
+    assert last.stop() == 0

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -54,6 +54,8 @@ class Endpoint:
             response = Response(written.body, operation.status, written.headers)
         except Fault as fault:
             response = refusal(fault, id)
+        except ClientDisconnect:
+            response = Response()  # nobody reads it
         except Exception:
             logger.exception("request %s failed", id)
             response = refusal(Fault("InternalFailure", "An unknown error has occurred."), id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +32,11 @@ def test_there_are_as_many_as_the_reference_says() -> None:
 
 def test_every_action_is_an_operation() -> None:
     assert set(actions()) <= set(OPERATIONS)
+
+
+def test_the_documentation_counts_them() -> None:
+    text = Path(__file__).resolve().parents[3].joinpath("docs", "api.md").read_text()
+    assert f"all {len(OPERATIONS)} operations; {len(actions())} act" in " ".join(text.split())
 
 
 @pytest.fixture(scope="module")

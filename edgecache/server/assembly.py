@@ -23,7 +23,7 @@ from edgecache.server.credentials import PeerCredentials
 from edgecache.server.explaining import Explaining
 from edgecache.server.geo import places
 from edgecache.server.listener import Listener
-from edgecache.server.memo import Memo
+from edgecache.server.memo import ANSWERS_MAX, BLOCKS_MAX, Memo
 from edgecache.server.node import Node
 from edgecache.server.own_secrets import OwnSecrets
 from edgecache.server.request_ids import RequestIds
@@ -35,6 +35,7 @@ from edgecache.store.disk_access import DiskWorld
 from edgecache.store.files import RealFiles
 from edgecache.store.marks import Marks
 from edgecache.store.memory import MemoryStore
+from edgecache.store.shares import shares
 from edgecache.store.shelf import DiskBudget, Shelf
 from edgecache.tier.front import Front, FrontWorld, PeerFront, ViewerFront, product_name
 from edgecache.tier.tier import Tier
@@ -47,6 +48,8 @@ from edgecache.upstream.origin import OriginUpstream
 from edgecache.upstream.peer import PeerUpstream
 from edgecache.upstream.pool import Pool
 from edgecache.upstream.tunnel import TunnelsDirect
+
+BLOCKS_SHARE = 4  # lines that are known for each block of fields
 
 
 class Assembly:
@@ -85,7 +88,7 @@ class Assembly:
         if location.listen_tls:
             node.certificates = self._certificates
             port = TlsPort(self._certificates(self.config))
-            node.secure = node.listener.secured(port, Memo() if self._memo else None)
+            node.secure = node.listener.secured(port, self._memory_of_heads(tier))
         return node
 
     def regional(self) -> Node:
@@ -131,7 +134,16 @@ class Assembly:
             self._marks,
             limits.block_bytes,
         )
-        return Tier(name, MemoryStore(memory_bytes), upstream, world, self._disk(disk))
+        divided = shares(memory_bytes)
+        store = MemoryStore(divided.store_bytes, divided.conclusions)
+        return Tier(name, store, upstream, world, self._disk(disk))
+
+    def _memory_of_heads(self, tier: Tier) -> Memo | None:
+        """A memo for the listener of `tier`: what is concluded from warm entries, by line."""
+        if not self._memo:
+            return None
+        known = tier.store.warm_max
+        return Memo(min(known, ANSWERS_MAX), min(known // BLOCKS_SHARE, BLOCKS_MAX))
 
     def _disk(self, disk: Disk | None) -> DiskStore | None:
         if disk is None:
@@ -152,7 +164,7 @@ class Assembly:
             RequestIds(random_bytes),
             Teller(tier.name, self._counters, log),
             self.config.brand,
-            Memo() if self._memo else None,
+            self._memory_of_heads(tier),
         )
         location = tier.name if role == "edge" else ""
         admits = self._credentials().admits

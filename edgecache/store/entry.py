@@ -16,9 +16,9 @@ from edgecache.rules.variants import Selected
 from edgecache.store.packing import pack, unpack
 from edgecache.store.queues import Resident
 
-# The entry itself, the headers of its bytes, its places in the index and among what expires:
-# measured as RSS over a million entries (benchmarks/million.py), rounded up.
-ENTRY_OVERHEAD_BYTES = 480
+# The entry itself, the headers of its bytes, its places in the index and among what expires, and
+# what Python cannot fill again after churn: measured as RSS (tests/store/filled.py).
+ENTRY_OVERHEAD_BYTES = 600
 SELECTED_OVERHEAD_BYTES = 200  # of a name, its value and the tuple that holds both
 TAG_OVERHEAD_BYTES = 64
 
@@ -50,6 +50,7 @@ class Entry(Resident):
         "answer",
         "blocks",
         "body",
+        "due",
         "expires_at",
         "mark",
         "older",
@@ -90,6 +91,7 @@ class Entry(Resident):
         self.alive = False  # set by the store that holds it
         self.older: Entry | None = None  # another variant under its key
         self.expires_at = 0.0  # epoch seconds, once assessed; 0: not yet
+        self.due: set[Entry] | None = None  # those it expires with
         self.answer: object = None  # what a front made of it for the wire, kept with it
         self.unpacked: Response | None = head  # the head, at hand
         self._route: Route | None = None

@@ -1,52 +1,52 @@
-"""When entries expire, in steps. Law: an entry is told of once, not before its time."""
+"""When entries expire, in steps. Law: an entry is told of once, not before its time, nor when gone.
+
+Nothing waits for it: what has expired only makes room before the rest. So a step is as long as a
+sixteenth of the time there is, and few steps hold whatever comes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from heapq import heappop, heappush
 
-STEP_S = 16  # nothing waits for it: what has expired only makes room before the rest
-SLACK = 1_024  # keys of what left before its time, beyond as many as there are entries
+from edgecache.store.entry import Entry
+
+STEP_S = 16
+STEPS = 16  # at least, to the time an entry expires
 
 
 class Calendar:
-    """Keys by the time their entries expire.
-
-    What leaves before its time is not struck out: its key is told of too, unless `rebuild` came.
-    """
+    """Entries by the time they expire."""
 
     def __init__(self) -> None:
-        self._keys: dict[int, list[bytes]] = {}
-        self._steps: list[int] = []  # a heap
-        self._count = 0
+        self._entries: dict[int, set[Entry]] = {}
+        self._times: list[int] = []  # a heap
 
-    def note(self, key: bytes, expires_at: float) -> None:
-        """`key` has an entry that expires at `expires_at` (epoch seconds)."""
-        step = int(expires_at) // STEP_S + 1
-        keys = self._keys.get(step)
-        if keys is None:
-            keys = self._keys[step] = []
-            heappush(self._steps, step)
-        keys.append(key)
-        self._count += 1
+    def note(self, entry: Entry, now: float) -> None:
+        """`entry` expires when it says it does (epoch seconds, as `now`)."""
+        ahead_s = max(0, int(entry.expires_at - now))
+        step_s = STEP_S << (ahead_s // (STEP_S * STEPS)).bit_length()
+        time = (int(entry.expires_at) // step_s + 1) * step_s
+        found = self._entries.get(time)
+        if found is None:
+            found = self._entries[time] = set()
+            heappush(self._times, time)
+        found.add(entry)
+        entry.due = found
 
-    def due(self, now: float) -> list[bytes]:
-        """The keys whose time has come."""
-        due: list[bytes] = []
-        while self._steps and self._steps[0] * STEP_S <= now:
-            due += self._keys.pop(heappop(self._steps))
-        self._count -= len(due)
+    def strike(self, entry: Entry) -> None:
+        """`entry` has left before its time."""
+        if entry.due is not None:
+            entry.due.discard(entry)
+            entry.due = None
+
+    def due(self, now: float) -> set[Entry]:
+        """What has expired, and was not told of."""
+        due: set[Entry] = set()
+        while self._times and self._times[0] <= now:
+            due |= self._entries.pop(heappop(self._times))
+        for entry in due:
+            entry.due = None
         return due
 
-    def is_overgrown(self, entries: int) -> bool:
-        """Whether most of what stands here has left already."""
-        return self._count > 2 * entries + SLACK
-
-    def rebuild(self, times: Iterable[tuple[bytes, float]]) -> None:
-        """Hold only these keys and times."""
-        self._keys, self._steps, self._count = {}, [], 0
-        for key, expires_at in times:
-            self.note(key, expires_at)
-
     def __len__(self) -> int:
-        return self._count
+        return sum(map(len, self._entries.values()))

@@ -10,22 +10,23 @@ from edgecache.rules.variants import answers
 from edgecache.store.entry import Entry
 from edgecache.store.eviction import Eviction, Leaving, Refused
 from edgecache.store.expiry import Calendar
+from edgecache.store.shares import CONCLUSIONS_MAX
 
 VARIANTS_MAX = 8  # Traffic Server keeps 5 alternates of a key
-WARM_MAX = 16_384  # entries with their conclusions at hand, about 4 KiB each: twice a memo's heads
 
 
 class MemoryStore:
-    """Entries by key, several variants each, within a budget of bytes.
+    """Entries by key, several variants each, within a budget of bytes; `warm_max` of them with
+    what was concluded from them.
 
     `left` counts what left, by reason; `evicted` those of them that made room for others.
     """
 
-    def __init__(self, budget_bytes: int, warm_max: int = WARM_MAX) -> None:
+    def __init__(self, budget_bytes: int, warm_max: int = CONCLUSIONS_MAX) -> None:
         self.budget_bytes = budget_bytes
         self.left: Counter[str] = Counter()  # by Leaving
         self.evicted = 0
-        self._warm_max = warm_max
+        self.warm_max = warm_max
         self._index: dict[bytes, Entry] = {}  # the newest variant; it knows the older ones
         self._count = 0
         self._eviction = Eviction[Entry](budget_bytes)
@@ -107,14 +108,11 @@ class MemoryStore:
 
     def tick(self, now: float) -> None:
         """What can wait, once a second: what has expired by `now` (epoch seconds) leaves first."""
-        for key in self._calendar.due(now):
-            for entry in self._under(key):
-                if entry.expires_at > now:
-                    self._calendar.note(key, entry.expires_at)
-                elif not self._eviction.leaves_first(entry):
-                    self._eviction.first(entry, Leaving.EXPIRED)
-        if self._calendar.is_overgrown(self._count):
-            self._calendar.rebuild((each.key, each.expires_at) for each in self if each.expires_at)
+        for entry in self._calendar.due(now):
+            if entry.expires_at > now:  # under another policy it lives longer
+                self._calendar.note(entry, now)
+            elif not self._eviction.leaves_first(entry):
+                self._eviction.first(entry, Leaving.EXPIRED)
 
     @property
     def size_bytes(self) -> int:
@@ -146,8 +144,9 @@ class MemoryStore:
                 assert entry.alive
                 assert entry.key == key
                 assert entry.unpacked is None or key in self._warm
-        assert len(self._warm) <= self._warm_max
+        assert len(self._warm) <= self.warm_max
         assert self.size_bytes <= self.budget_bytes
+        assert len(self._calendar) == sum(entry.due is not None for entry in self)
 
     def _under(self, key: bytes) -> Iterator[Entry]:
         entry = self._index.get(key)
@@ -164,7 +163,7 @@ class MemoryStore:
         entry.alive = True
         self._count += 1
         if entry.expires_at:
-            self._calendar.note(entry.key, entry.expires_at)
+            self._calendar.note(entry, entry.head.received_at)
         self._is_warm(entry.key)
 
     def _gone(self, entry: Entry, why: Leaving) -> None:
@@ -180,7 +179,8 @@ class MemoryStore:
         else:
             self._index[entry.key] = entry.older
         entry.alive = False
-        entry.older = None
+        self._calendar.strike(entry)
+        entry.older = entry.answer = None  # an answer knows its entry: no cycle stays behind
         self._count -= 1
         self.left[why] += 1
 
@@ -188,6 +188,6 @@ class MemoryStore:
         """An entry under `key` has its conclusions at hand; the one that had longest cools."""
         self._warm[key] = None
         self._warm.move_to_end(key)
-        if len(self._warm) > self._warm_max:
+        if len(self._warm) > self.warm_max:
             for entry in self._under(self._warm.popitem(last=False)[0]):
                 entry.cool()

@@ -140,6 +140,10 @@ class Ghosts:
         self._words = array("Q", [0]) * slots
         self._last_slot = slots - 1
 
+    def __len__(self) -> int:
+        """How many it has room for."""
+        return len(self._words)
+
     def add(self, ghost: int, moment: int) -> None:
         self._words[ghost & self._last_slot] = (ghost >> 32 & _WORD) << 32 | (moment & _WORD)
 

@@ -1,36 +1,49 @@
-"""The calendar: a key is told of once, and not before its time."""
+"""The calendar: an entry is told of once, not before its time, and not when it has left."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecache.store.expiry import STEP_S, Calendar
+from edgecache.store.entry import Entry
+from edgecache.store.expiry import STEP_S, STEPS, Calendar
+from tests.rules.pieces import answer
 
-TIMES = st.lists(st.floats(1, 10_000), max_size=50)
+YEAR_S = 31_536_000
+TIMES = st.lists(st.floats(1, 10_000) | st.floats(1, YEAR_S), max_size=50)
 
 
-@given(TIMES, TIMES)
-def test_all_are_told_of_in_time_and_none_before(expiries: list[float], looks: list[float]) -> None:
+def expiring(at: float) -> Entry:
+    made = Entry(b"k", answer(200), b"")
+    made.expires_at = at
+    return made
+
+
+@given(TIMES, TIMES, st.sets(st.integers(0, 49)))
+def test_all_are_told_of_in_time_and_none_before(
+    expiries: list[float], looks: list[float], leave: set[int]
+) -> None:
     calendar = Calendar()
-    for number, expires_at in enumerate(expiries):
-        calendar.note(b"%d" % number, expires_at)
-    told: list[bytes] = []
+    entries = [expiring(at) for at in expiries]
+    for entry in entries:
+        calendar.note(entry, 0.0)
+    left = {entries[number] for number in leave if number < len(entries)}
+    for entry in left:
+        calendar.strike(entry)
+    told: set[Entry] = set()
     for now in sorted(looks):
         due = calendar.due(now)
-        assert all(expiries[int(key)] <= now for key in due)
-        told += due
-        late = [at for number, at in enumerate(expiries) if b"%d" % number not in told]
-        assert all(at > now - STEP_S for at in late)
-        assert len(calendar) == len(late)
-    assert len(told) == len(set(told))
+        assert all(entry.expires_at <= now for entry in due)
+        assert not due & (told | left)
+        told |= due
+        waiting = [entry for entry in entries if entry not in told | left]
+        for entry in waiting:
+            assert entry.expires_at + STEP_S + 2 * entry.expires_at / STEPS > now, "told late"
+        assert len(calendar) == len(waiting)
 
 
-def test_what_has_left_is_struck_out_when_it_is_most() -> None:
+def test_a_year_has_few_steps() -> None:
     calendar = Calendar()
-    for _ in range(2_000):
-        calendar.note(b"a", 100.0)
-    assert calendar.is_overgrown(1)
-    calendar.rebuild([(b"a", 100.0)])
-    assert not calendar.is_overgrown(1)
-    assert calendar.due(100.0 + STEP_S) == [b"a"]
+    for at in range(1, YEAR_S, YEAR_S // 20_000):
+        calendar.note(expiring(at), 0.0)
+    assert len(calendar._entries) < 500

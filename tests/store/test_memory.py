@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import ref
 
 import pytest
 from hypothesis import settings
@@ -242,14 +243,6 @@ def test_what_was_renewed_has_its_new_time_to_expire() -> None:
     assert store.left == {Leaving.REPLACED: 1, Leaving.SIZE: 1}
 
 
-def test_the_calendar_is_bounded_by_what_is_stored() -> None:
-    store = MemoryStore(BUDGET)
-    for _ in range(5_000):
-        store.put(expiring(b"1", 900))
-        store.tick(NOW)
-    assert len(store._calendar) < 2_000
-
-
 def test_what_is_big_is_tried_only_while_there_is_room() -> None:
     store = full()
     assert not store.put(entry(b"big", 4 * BARE))
@@ -324,3 +317,18 @@ def test_conclusions_are_kept_for_so_many_entries_and_facts_for_all() -> None:
     hits(store, b"1")
     assert made[0].unpacked is not None
     assert made[1].unpacked is None
+
+
+def test_what_left_stays_in_no_cycle() -> None:
+    class Answer:
+        def __init__(self, of: Entry) -> None:
+            self.entry = of
+
+    store = full()
+    (first,) = store.peek(b"0")
+    first.answer = Answer(first)
+    gone = ref(first.answer)
+    store.put(entry(b"new"))
+    assert not first.alive
+    del first
+    assert gone() is None

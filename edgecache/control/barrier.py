@@ -105,7 +105,9 @@ class Barrier:
 
     def applied_everywhere(self, seq: int) -> bool:
         """Whether every node that may serve has applied all up to number `seq`."""
-        return not self.waiting_for(seq)
+        now = self._clock()
+        known = self._known.items()
+        return not any(held.blocks(seq, now, serves=node.serves) for node, held in known)
 
     def low(self) -> int:
         """Nothing any node with a lease holds is older than this number; 0 without nodes."""

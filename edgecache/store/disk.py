@@ -24,7 +24,7 @@ WAITING_BYTES_MAX = 64 * 1024 * 1024  # half a second of a disk that writes 128 
 FORGOTTEN_MAX = 100_000  # keys to be taken away once the disk is well; 20 MB at 200 bytes each
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Look:
     """A look under way; void once its key has changed."""
 

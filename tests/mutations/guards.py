@@ -47,8 +47,8 @@ GUARDS = (
     Guard(
         "what fell while it was fetched is not stored",
         "store/standing.py",
-        "return self._marks.stands(entry) and self._store.put(entry)",
-        "return self._store.put(entry)",
+        "return self._marks.stands(entry) and self._levels.put(entry)",
+        "return self._levels.put(entry)",
         "test_1_",
     ),
     Guard(
@@ -112,7 +112,7 @@ GUARDS = (
     Guard(
         "a hit needs a lease",
         "tier/tier.py",
-        "if isinstance(concluded, Found) and not self.world.marks.confirmed(request.mark, now):",
+        "if served and not self.world.marks.confirmed(request.mark, now):",
         "if False:",
         "test_9_",
         LEASES,
@@ -149,7 +149,7 @@ GUARDS = (
     ),
     Guard(
         "a part that cannot be confirmed is asked for again",
-        "tier/tier.py",
+        "tier/deciding.py",
         "    if entry.part is not None:\n        return Errand(request, route, entry.key, why,",
         "    if False:\n        return Errand(request, route, entry.key, why,",
         "test_9c_",

@@ -73,9 +73,13 @@ class Process(_Loop):  # type: ignore[misc]
         if self.frozen:
             self._held.append((callback, args))
         elif self.alive:
-            with self.running():
+            before = events._get_running_loop()
+            events._set_running_loop(self)
+            try:
                 callback(*args)
                 self._settle()
+            finally:
+                events._set_running_loop(before)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import httpx
 
@@ -24,8 +25,12 @@ from edgecache.server.node import Node
 from edgecache.server.protocol import Connection
 from edgecache.server.request_ids import RequestIds
 from edgecache.server.telling import Teller
+from edgecache.store.disk import DiskStore
+from edgecache.store.disk_access import DiskWorld
+from edgecache.store.files import RealFiles
 from edgecache.store.marks import Marks
 from edgecache.store.memory import MemoryStore
+from edgecache.store.shelf import DiskBudget, Shelf
 from edgecache.tier.front import Front, PeerFront, ViewerFront
 from edgecache.tier.tier import Tier
 from edgecache.tier.world import TierWorld
@@ -35,12 +40,15 @@ from edgecache.upstream.group import GroupUpstream
 from edgecache.upstream.peer import PeerUpstream
 from edgecache.upstream.pool import Pool
 from tests.simulation.clocks import Clocks
-from tests.simulation.control import KEYS, URL, ControlLine
+from tests.simulation.control import KEYS, ControlLine
 from tests.simulation.links import Dialer, End
 from tests.simulation.machine import Process, pause
 from tests.simulation.origin import OriginLine
 
 REGIONAL = "regional"
+DISK_S_MAX = 0.02  # for each half of what a disk is asked
+DISK_BYTES_MAX = 1_000_000
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -52,6 +60,26 @@ class Surroundings:
     origin: OriginLine
     clocks: Clocks
     random: Random
+    disk_folder: Path | None = None  # None: all it has is in memory
+
+
+class SlowThreads:
+    """The threads of a disk: work is done at some moment, and heard of at a later one."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+
+    def look(self, work: Callable[[], _T]) -> Awaitable[_T]:
+        return self._done(work)
+
+    def change(self, work: Callable[[], _T]) -> Awaitable[_T]:
+        return self._done(work)
+
+    async def _done(self, work: Callable[[], _T]) -> _T:
+        await pause(self._random.random() * DISK_S_MAX)
+        done = work()
+        await pause(self._random.random() * DISK_S_MAX)
+        return done
 
 
 class Running:
@@ -115,14 +143,25 @@ class Running:
         world = TierWorld(
             self._clock, self._spawn, self.counters, 1024 * 1024, 1_000, self.marks
         )  # fmt: skip
-        return Tier(self.process.name, MemoryStore(memory_bytes), upstream, world)
+        memory = MemoryStore(memory_bytes)
+        return Tier(self.process.name, memory, upstream, world, self._disk())
+
+    def _disk(self) -> DiskStore | None:
+        folder = self._around.disk_folder
+        if folder is None:
+            return None
+        shelf = Shelf(str(folder), RealFiles(), DiskBudget(DISK_BYTES_MAX))
+        self.process.at_end.append(shelf.close)  # a change is whole or not begun: see SlowThreads
+        threads = SlowThreads(self._around.random)
+        world = DiskWorld(self._clock, self._spawn, threads, self.counters, self.marks)
+        return DiskStore(shelf, world)
 
     def _spawn(self, work: Any) -> asyncio.Task[None]:
         return self.process.create_task(work)
 
     def _bus(self, config: Config) -> Bus:
         around, name = self._around, self.process.name
-        client = httpx.AsyncClient(transport=around.line, base_url=URL, trust_env=False)
+        client = cast(httpx.AsyncClient, around.line)
         world = BusWorld(self._clock, pause, around.random.random, around.random.randbytes)
         serves = config.on_partition == "serve"
         return Bus(

@@ -71,7 +71,7 @@ class Known:
         self._read[epoch] = at
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Get:
     """One get under way, and what it may not fall below."""
 
@@ -134,6 +134,7 @@ class Register:
         self._log: dict[str, list[Accepted]] = {}  # of each epoch, in the order of numbers
         self._known: dict[int, Known] = {}  # by the run of an edge
         self._seen: dict[tuple[str, int, int, str], int] = {}
+        self._flying: dict[tuple[str, int, int], list[Get]] = {}
         self._stored: dict[tuple[str, int, int, str], None] = {}
         self._history: deque[tuple[float, int, str]] = deque(maxlen=HISTORY)
 
@@ -206,7 +207,7 @@ class Register:
         self.tally.gets += 1
         number = thing.number
         known = self._known.get(run)
-        return Get(
+        get = Get(
             thing,
             edge,
             run,
@@ -218,6 +219,12 @@ class Register:
             -1 if self._pending[number] else self._named[number],
             calm and (edge, run, number, variant) in self._stored,
         )
+        self._flying.setdefault((edge, run, number), []).append(get)
+        return get
+
+    def leaves(self, get: Get) -> None:
+        """No answer will come."""
+        self._flying[get.edge, get.run, get.thing.number].remove(get)
 
     def ends(self, get: Get, told: Told, variant: str, *, monotonic: bool) -> None:
         """The last byte of its answer has come. Violation."""
@@ -249,7 +256,11 @@ class Register:
                 self.fail(f"{told.cached}: nothing had named what was stored", thing)
         place = (get.edge, get.run, thing.number, variant)
         self._seen[place] = max(self._seen.get(place, 0), told.version)
-        if told.whole and thing.lasts and self._named[thing.number] == get.named:
+        self.leaves(get)
+        flying = (get, *self._flying[get.edge, get.run, thing.number])
+        # What began before an invalidation may still come, and be stored stale after a soft one.
+        settled = all(other.named == self._named[thing.number] for other in flying)
+        if told.whole and thing.lasts and settled:
             self._stored[place] = None
 
     def forget_stored(self) -> None:

@@ -7,29 +7,25 @@ delay, the origin is slow), rough (anything is cut, frozen, killed).
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 from edgecache.control.barrier import LEASE_S
-from edgecache.rules.invalidation import Item, Kind
-from tests.simulation.control import PLACE
+from tests.simulation.deeds import DEEDS, get_something
 from tests.simulation.links import Weather
-from tests.simulation.nodes import REGIONAL
-from tests.simulation.objects import OBJECTS, PATTERNS, TAGS, TOKEN_BYTES, TOKENS, Object
-from tests.simulation.origin import PLACE as ORIGIN
 from tests.simulation.origin import Mood
 from tests.simulation.register import Tally, Violation
-from tests.simulation.world import Scene, World
+from tests.simulation.scene import Scene
+from tests.simulation.world import World
 
 GETS = 2_000  # of one story
 STEP_S = 0.02  # between two deeds, on average
 WARM_S = LEASE_S + 0.5  # until a new database has waited for whoever it may have forgotten
 MEND_S = 4.0  # all is mended for so long at the end
 SHM = Path("/dev/shm")
-Deed = Callable[[World, Random], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +46,8 @@ def scene_of(random: Random, temper: str) -> Scene:
         edges=random.choice((2, 3)),
         memory_bytes=random.choice((64 * 1024 * 1024, 12_000)) if not calm else 64 * 1024 * 1024,
         when_down=random.choice(("origin", "stale")),
+        disk=random.random() < 0.5,
+        failures_s=random.choice((0, 0, 1, 10)),
         drift=0.0 if calm else 0.012,
     )
 
@@ -89,8 +87,8 @@ class Story:
         tally = world.register.tally
         while tally.gets < self._gets:
             world.pass_time(random.expovariate(1 / STEP_S))
-            for _ in range(random.choice((1, 1, 2, 4))):
-                _get(world, random, calm=self.temper == "calm")
+            for _ in range(random.choice((2, 4, 4, 8))):
+                get_something(world, random, calm=self.temper == "calm")
             (deed,) = random.choices(self._deeds, self._weights)
             deed(world, random)
         self._mend()
@@ -99,10 +97,10 @@ class Story:
     def _mend(self) -> None:
         """All is well again: what was accepted is Completed, and all can be had."""
         world, random = self.world, self._random
-        _mended(world)
+        world.mend()
         for _ in range(20):
             world.pass_time(MEND_S / 20)
-            _get(world, random, calm=False)
+            get_something(world, random, calm=False)
         world.pass_time(MEND_S)
         if world.register.waiting:
             world.register.fail("not Completed though all is well")
@@ -128,186 +126,3 @@ def _folder() -> Iterator[Path]:
     """A place for a database, in memory where there is one."""
     with tempfile.TemporaryDirectory(dir=SHM if SHM.is_dir() else None) as name:
         yield Path(name) / "state"
-
-
-# What may be done.
-
-
-def _nothing(world: World, random: Random) -> None:
-    pass
-
-
-def _get(world: World, random: Random, *, calm: bool) -> None:
-    thing = random.choice(OBJECTS)
-    variant = random.choice(("en", "de")) if thing.varies else "en"
-    fields, how = b"", "get"
-    kind = random.random()
-    if kind < 0.15:
-        first = random.randrange(TOKENS)
-        last = random.randrange(first, TOKENS)
-        span = (first * TOKEN_BYTES, (last + 1) * TOKEN_BYTES - 1)
-        fields, how = b"Range: bytes=%d-%d\r\n" % span, f"range {span[0]}-{span[1]}"
-    elif kind < 0.2 and thing.etag:
-        version = world.origin.versions[thing.number]
-        fields, how = b'If-None-Match: "%d-%d"\r\n' % (thing.number, version), f"if not {version}"
-    elif kind < 0.23 and world.scene.semantics == "rfc9111":
-        fields, how = b"Cache-Control: max-age=0\r\n", "reload"
-    world.get(
-        random.choice(world.edges), thing, variant, fields, calm=calm and how != "reload", how=how
-    )
-
-
-def _bump(world: World, random: Random) -> None:
-    world.bump(random.choice(OBJECTS))
-
-
-def _item(random: Random) -> Item:
-    kind = random.random()
-    if kind < 0.5:
-        return Kind.PATH, random.choice(OBJECTS).target
-    if kind < 0.8:
-        return Kind.PATH, random.choice(PATTERNS)
-    if kind < 0.9:
-        return Kind.TAG, random.choice(TAGS)
-    return random.choice(((Kind.GLOB, "/?/*2"), (Kind.GLOB, "/*b*"), (Kind.PREFIX, "/b/")))
-
-
-def _invalidate(world: World, random: Random) -> None:
-    items = tuple(_item(random) for _ in range(random.choice((1, 1, 2))))
-    world.invalidate(items, soft=random.random() < 0.2)
-
-
-def _publish_version(world: World, random: Random) -> None:
-    """What operators do: a new version, and at once its invalidation."""
-    thing: Object = random.choice(OBJECTS)
-    world.bump(thing)
-    world.invalidate(((Kind.PATH, thing.target),), soft=random.random() < 0.1)
-
-
-def _cut(world: World, random: Random) -> None:
-    places = [PLACE, REGIONAL, ORIGIN, *world.edges]
-    one = random.choice([REGIONAL, *world.edges])
-    other = random.choice([place for place in places if place != one and one != place])
-    if one in world.edges and other in world.edges:
-        other = PLACE
-    world.cut(one, other, both=random.random() < 0.6)
-    _later(world, random, 6.0, world.heal)
-
-
-def _kill(world: World, random: Random) -> None:
-    name = random.choice([REGIONAL, *world.edges])
-    world.kill(name)
-    _later(world, random, 4.0, lambda: _restart(world, name))
-
-
-def _restart(world: World, name: str) -> None:
-    if name not in world.nodes:
-        world.start(name)
-
-
-def _kill_control(world: World, random: Random) -> None:
-    world.kill_control()
-    _later(world, random, 4.0, lambda: _restart_control(world))
-
-
-def _restart_control(world: World) -> None:
-    if world.control is None:
-        world.start_control()
-
-
-def _control_dies_next(world: World, random: Random) -> None:
-    if world.control is not None:
-        world.control.deeds.dies_before_answer = 1.0
-    _later(world, random, 4.0, lambda: _control_is_well(world))
-
-
-def _control_is_well(world: World) -> None:
-    control = world.control
-    if control is not None and control.process.alive:
-        control.deeds.dies_before_answer = 0.0
-        return
-    world.kill_control()
-    world.start_control()
-
-
-def _freeze(world: World, random: Random) -> None:
-    name = random.choice([*world.nodes])
-    process = world.process_of(name)
-    if not process.frozen:
-        world.freeze(name)
-        _later(world, random, 6.0, lambda: world.thaw_process(process))
-
-
-def _sick(world: World, random: Random) -> None:
-    world.origin.mood.sick = random.choice((0.3, 1.0))
-    world.register.note("the origin is sick")
-    _later(world, random, 3.0, lambda: _well(world))
-
-
-def _down(world: World, random: Random) -> None:
-    world.origin.mood.down = True
-    world.register.note("the origin is down")
-    _later(world, random, 3.0, lambda: _well(world))
-
-
-def _well(world: World) -> None:
-    world.origin.mood.sick, world.origin.mood.down = 0.0, False
-    world.register.note("the origin is well")
-
-
-def _set_clock(world: World, random: Random) -> None:
-    name = random.choice([PLACE, REGIONAL, *world.edges])
-    world.set_clock(name, random.choice((-3600.0, -20.0, 20.0, 3600.0)))
-
-
-def _lose_database(world: World, random: Random) -> None:
-    world.lose_database()
-
-
-def _change_policy(world: World, random: Random) -> None:
-    world.publish(random.choice((1, 3, 31_536_000)))
-
-
-def _later(world: World, random: Random, most_s: float, deed: Callable[[], object]) -> None:
-    machine = world.machine
-    machine.at(machine.now + random.uniform(0.05, most_s), None, deed)
-
-
-def _mended(world: World) -> None:
-    world.heal()
-    _well(world)
-    world.origin.mood.slow = 0.0
-    world.set_clocks_right()
-    for name in (REGIONAL, *world.edges):
-        if name in world.nodes and world.nodes[name].process.frozen:
-            world.thaw(name)
-        _restart(world, name)
-    _control_is_well(world)
-
-
-_COMMON: tuple[tuple[Deed, float], ...] = (
-    (_nothing, 60),
-    (_bump, 15),
-    (_invalidate, 5),
-    (_publish_version, 10),
-)
-_SHAKY: tuple[tuple[Deed, float], ...] = (
-    *_COMMON,
-    (_sick, 0.4),
-    (_down, 0.3),
-    (_change_policy, 0.2),
-)
-DEEDS: dict[str, tuple[tuple[Deed, float], ...]] = {
-    "calm": _COMMON,
-    "shaky": _SHAKY,
-    "rough": (
-        *_SHAKY,
-        (_cut, 0.8),
-        (_kill, 0.3),
-        (_kill_control, 0.15),
-        (_control_dies_next, 0.15),
-        (_freeze, 0.5),
-        (_set_clock, 0.1),
-        (_lose_database, 0.07),
-    ),
-}

@@ -98,12 +98,16 @@ class Viewer:
             get, self._get, self.busy = self._get, None, False
             self._judge(get, *answer)
         elif wire.closed:  # broken off: whoever asked knows that it has nothing
+            self._register.leaves(self._get)
             self._get, self.busy = None, False
 
     def _judge(self, get: Get, status: int, fields: dict[bytes, bytes], body: bytes) -> None:
+        if status == 500:  # no origin of this world says that
+            self._register.fail("an error inside the cache", get.thing)
         if status not in (200, 206, 304, get.thing.status):
             detail = fields.get(b"cache-status", b"").decode()
             self._register.note(f"{get.edge} {get.how}: {status} {detail}", get.thing)
+            self._register.leaves(get)
             return
         stated = fields.get(b"x-version", b"")
         etag = fields.get(b"etag")

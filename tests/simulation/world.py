@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from random import Random
@@ -16,19 +15,7 @@ from typing import Any
 
 import msgspec
 
-from edgecache.config.model import (
-    Behavior,
-    CachePolicy,
-    Config,
-    Distribution,
-    HeaderSelection,
-    Location,
-    Origin,
-    Regional,
-    Selection,
-    Semantics,
-)
-from edgecache.control.invalidations import Record, Wanted
+from edgecache.control.invalidations import Wanted
 from edgecache.rules.invalidation import Item
 from tests.simulation.clocks import Clocks
 from tests.simulation.control import PLACE, ControlLine, Plane
@@ -36,27 +23,14 @@ from tests.simulation.links import Accept, Dialer, Links, Pipe
 from tests.simulation.machine import Machine, Process
 from tests.simulation.nodes import REGIONAL, Running, Surroundings
 from tests.simulation.objects import Object
-from tests.simulation.origin import PLACE as ORIGIN
+from tests.simulation.orders import Order
 from tests.simulation.origin import ModelOrigin, OriginLine
 from tests.simulation.register import Register
+from tests.simulation.scene import SITE, Scene, config_of
 from tests.simulation.viewers import Viewer
 
-SITE = "ESIM"
 FAILURE_S = 12.0  # beyond the time failures are remembered: ErrorCachingMinTTL is 10 s
 VIEWERS_MAX = 12  # of one edge
-
-
-@dataclass
-class Scene:
-    """How a world is set up."""
-
-    semantics: Semantics = "cloudfront"
-    edges: int = 3
-    memory_bytes: int = 64 * 1024 * 1024
-    when_down: str = "origin"
-    drift: float = 0.0  # a process's clock may be off by so much of itself, either way
-    ttl_s_max: int = 31_536_000
-    serves: bool = False
 
 
 class World:
@@ -122,7 +96,8 @@ class World:
         """The end of the world."""
         for process in self._processes:
             process.bury()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        for folder in (self._folder, self._folder.parent / "disk"):
+            shutil.rmtree(folder, ignore_errors=True)
 
     # Processes.
 
@@ -144,6 +119,14 @@ class World:
             self.control = None
             self.register.control_began = inf
 
+    def control_is_well(self) -> None:
+        """Control runs, and will not die by itself."""
+        if self.control is None or not self.control.process.alive:
+            self.kill_control()
+            self.start_control()
+        assert self.control is not None
+        self.control.deeds.dies_before_answer = 0.0
+
     def lose_database(self) -> None:
         """Control is killed, and starts with nothing."""
         self.kill_control()
@@ -163,6 +146,7 @@ class World:
             OriginLine(self.origin, process, clocks.steady()),
             clocks,
             Random(f"{self.random.random()}"),
+            self._folder.parent / "disk" if self.scene.disk and name == REGIONAL else None,
         )
         self._runs += 1
         self.register.note(f"{name} starts as run {self._runs}")
@@ -172,6 +156,11 @@ class World:
             Viewer(running, self.register, self._runs) for _ in range(VIEWERS_MAX)
         ]
         self.register.forget_stored()
+
+    def restart(self, name: str) -> None:
+        """Start a node, unless it runs."""
+        if name not in self.nodes:
+            self.start(name)
 
     def kill(self, name: str) -> None:
         """Kill a node; all it had is gone."""
@@ -185,23 +174,35 @@ class World:
         self.register.forget_stored()
 
     def freeze(self, name: str) -> None:
-        self.process_of(name).freeze()
+        """SIGSTOP."""
+        process = self.process_of(name)
+        if process is None or not process.alive:
+            return
+        process.freeze()
         self.register.note(f"{name} is stopped")
         self.register.forget_stored()
+        if name == PLACE:
+            self.register.control_began = inf
 
     def thaw(self, name: str) -> None:
-        self.thaw_process(self.process_of(name))
+        """SIGCONT."""
+        process = self.process_of(name)
+        if process is not None:
+            self.thaw_process(process)
 
     def thaw_process(self, process: Process) -> None:
         if process.frozen:
             self.register.note(f"{process.name} goes on")
             process.thaw()
+            if process.name == PLACE:
+                self.register.control_began = self.machine.now
 
-    def process_of(self, name: str) -> Process:
+    def process_of(self, name: str) -> Process | None:
+        """The process of that name, if it runs."""
         if name == PLACE:
-            assert self.control is not None
-            return self.control.process
-        return self.nodes[name].process
+            return None if self.control is None else self.control.process
+        running = self.nodes.get(name)
+        return None if running is None else running.process
 
     def set_clock(self, name: str, seconds: float) -> None:
         """Somebody sets the wall clock of a machine."""
@@ -222,13 +223,34 @@ class World:
         self.register.note(f"cut: {one} {'and' if both else 'to'} {other}")
         self.register.forget_stored()
 
-    def heal(self) -> None:
-        """All links are whole again."""
+    def heal(self, *places: str) -> None:
+        """All links between these places (none given: all there are) are whole again."""
         for source, target in self.links.cuts:
-            self.links.heal(source, target)
-        self.register.note("all links are whole")
+            if not places or (source in places and target in places):
+                self.links.heal(source, target)
+        self.register.note(f"whole: {' and '.join(places) or 'all links'}")
+
+    def mend(self) -> None:
+        """All is well again."""
+        self.heal()
+        self.origin_is_well()
+        self.origin.mood.slow = 0.0
+        self.set_clocks_right()
+        self.control_is_well()
+        for name in (PLACE, REGIONAL, *self.edges):
+            process = self.process_of(name)
+            if process is None:
+                self.restart(name)
+            else:
+                self.thaw_process(process)
 
     # The origin and the operator.
+
+    def origin_is_well(self) -> None:
+        """It answers everybody."""
+        self.origin.mood.sick, self.origin.mood.down = 0.0, False
+        self.origin.release()
+        self.register.note("the origin is well")
 
     def bump(self, thing: Object) -> None:
         """The origin has a new version."""
@@ -266,10 +288,6 @@ class World:
         viewer.asks(get, variant, fields, monotonic=calm)
         return True
 
-    @property
-    def origin_name(self) -> str:
-        return ORIGIN
-
     # Who is where.
 
     def _listening(self, name: str) -> tuple[Process, Accept] | None:
@@ -287,60 +305,3 @@ class World:
         pipe = Pipe(self.links, "operator", PLACE, plane.process)
         pipe.send(deed, plane)
         return True
-
-
-class Order:
-    """One invalidation an operator wants, until it is Completed."""
-
-    RETRY_S = 0.5
-
-    def __init__(self, world: World, wanted: Wanted) -> None:
-        self._world = world
-        self._wanted = wanted
-        self._record: Record | None = None
-        self._plane: Plane | None = None
-        self._done = False
-
-    def ask(self) -> None:
-        """Ask the control there is; look again later whether that one still lives."""
-        world = self._world
-        if self._done:
-            return
-        if world.control is not self._plane:
-            self._plane = world.control
-            world.reach_control(self._create)
-        machine = world.machine
-        machine.at(machine.now + self.RETRY_S, None, self.ask)
-
-    def _create(self, plane: Plane) -> None:
-        plane.create(self._wanted, lambda record: self._wait(plane, record))
-
-    def _wait(self, plane: Plane, record: Record) -> None:
-        plane.wait(SITE, record.id, self._completed)
-
-    def _completed(self, record: Record) -> None:
-        self._done = True
-
-
-def config_of(scene: Scene) -> Config:
-    """One distribution that answers to site.test."""
-    queries = Selection(behavior="all")
-    policy = CachePolicy(query_strings=queries, ttl_s_max=scene.ttl_s_max)
-    if scene.semantics == "rfc9111":
-        host = HeaderSelection(behavior="whitelist", items=("Host",))
-        policy = CachePolicy(headers=host, query_strings=queries, ttl_s_max=scene.ttl_s_max)
-    site = Distribution(
-        id=SITE,
-        domain_name="dsim.cloudfront.net",
-        aliases=("site.test",),
-        origins=(Origin(id="o", domain_name="origin.test"),),
-        default_behavior=Behavior(origin="o", cache_policy=policy),
-        semantics=scene.semantics,
-        cache_tag_header="Cache-Tag",
-    )
-    return Config(
-        distributions=(site,),
-        regional=Regional(when_down=scene.when_down),  # type: ignore[arg-type]
-        locations=(Location(name="L", listen="127.0.0.1:1", memory_bytes=scene.memory_bytes),),
-        on_partition="serve" if scene.serves else "revalidate",
-    )

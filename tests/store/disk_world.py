@@ -45,6 +45,10 @@ class HeldThreads:
             await gate
         return result
 
+    def let_go_last(self) -> None:
+        """The newest of what is held."""
+        self._gates.pop().set_result(None)
+
     def let_go(self) -> None:
         self.holding = False
         for gate in self._gates:

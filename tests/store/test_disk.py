@@ -91,6 +91,21 @@ def test_a_look_under_way_does_not_find_what_was_removed_meanwhile(stage: DiskSt
     assert look.result() is None
 
 
+def test_of_two_looks_under_way_the_slower_finds_what_was_put_meanwhile(stage: DiskStage) -> None:
+    put(stage, entry(version=1))
+    stage.threads.holding = True
+    slower, quicker = stage.begin(stage.store.find(KEY, ())), stage.begin(stage.store.find(KEY, ()))
+    stage.threads.let_go_last()
+    stage.settle()
+    assert quicker.done()
+    put(stage, entry(version=2))
+    stage.threads.let_go()
+    stage.settle()
+    again = slower.result()
+    assert again is not None
+    assert again.body == entry(version=2).body
+
+
 def test_a_look_under_way_finds_what_was_put_meanwhile(stage: DiskStage) -> None:
     put(stage, entry(version=1))
     stage.threads.holding = True

@@ -1,0 +1,57 @@
+"""The oracle can fail: what becomes of the stories when a guard of tests/mutations is gone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.mutations.guards import GUARDS, Guard
+
+ROOT = Path(__file__).resolve().parents[2]
+COPIED = ("edgecache", "tests/world", "tests/simulation", "tests/mutations", "tests/__init__.py")
+RUN_S_MAX = 900
+
+
+def told_without(guard: Guard, seed: int, gets: int) -> subprocess.CompletedProcess[str]:
+    """The stories from `seed` on, told by a copy of the product without `guard`."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in COPIED:
+            source, target = ROOT / part, folder / part
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, target)
+        file = folder / "edgecache" / guard.file
+        code = file.read_text()
+        assert code.count(guard.code) == 1, f"{guard.file} has the guard no more, or twice"
+        file.write_text(code.replace(guard.code, guard.without or "# gone"))
+        command = [sys.executable, "-m", "tests.simulation", "--seed", str(seed)]
+        command += ["--gets", str(gets)]
+        return subprocess.run(
+            command,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=RUN_S_MAX,
+            env={**os.environ, "PYTHONPATH": str(folder)},
+        )
+
+
+def report(seed: int, gets: int, part: str) -> int:
+    """Say of each guard which story misses it; 1 when there is one that none does."""
+    missed = 0
+    for guard in GUARDS:
+        if part not in guard.name:
+            continue
+        run = told_without(guard, seed, gets)
+        first = next((x for x in run.stdout.splitlines() if x.startswith("seed ")), "")
+        if run.returncode == 0:
+            first, missed = "not missed", missed + 1
+        print(f"{guard.name}: {first or run.stderr[-300:]}", flush=True)
+    return min(missed, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -105,8 +106,7 @@ def description(schemas: Sequence[type[msgspec.Struct]]) -> Document:
 def _operation(one: Path) -> Document:
     parameters: list[Document] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in ("id", "distribution")
-        if f"{{{name}}}" in one.path
+        for name in re.findall(r"\{(\w+)\}", one.path)
     ]
     for name, meaning in one.query:
         several = name == "header"

@@ -107,6 +107,10 @@ def test_the_description_names_what_is_there(desk: Desk) -> None:
         for method in (route.methods or set()) - {"HEAD"}
     }
     assert served - {("GET", "/openapi.json"), ("GET", "/docs")} <= described
+    for path, operations in document["paths"].items():
+        for one in operations.values():
+            named = [each["name"] for each in one["parameters"] if each["in"] == "path"]
+            assert named == re.findall(r"\{(\w+)\}", path)
     text = json.dumps(document)
     for name in re.findall(r'"#/components/schemas/(\w+)"', text):
         assert name in document["components"]["schemas"]

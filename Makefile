@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: up test check format bench clean
+.PHONY: up test check format bench audit soak clean
 
 $(BIN)/.installed: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -24,6 +24,7 @@ check: $(BIN)/.installed
 test: check
 	$(BIN)/pytest -q -n 2 tests/hostile tests/mutations tests/simulation
 	$(BIN)/pytest -q tests/conformance tests/end_to_end
+	$(BIN)/python -m tests.soak --minutes 2
 
 format: $(BIN)/.installed
 	$(BIN)/ruff format .
@@ -32,6 +33,12 @@ format: $(BIN)/.installed
 bench: $(BIN)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[bench]'
 	$(BIN)/python -m benchmarks --chart
+
+audit: $(BIN)/.installed
+	$(BIN)/python -m tests.hostile.audit
+
+soak: $(BIN)/.installed
+	$(BIN)/python -m tests.soak
 
 clean:
 	rm -rf var

@@ -315,6 +315,13 @@ class Limits(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     connections_per_address_max: int = 5_000
 
 
+class Process(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who processes run as once every address is bound, when they are started by root."""
+
+    user: str = ""
+    group: str = ""  # the user's own when empty
+
+
 class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything one installation runs on."""
 
@@ -334,3 +341,4 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     origin_access_identities: tuple[OriginAccessIdentity, ...] = ()
     trusted_signers: dict[str, tuple[str, ...]] = {}  # account to ids of its public keys
     limits: Limits = Limits()
+    process: Process = Process()

@@ -19,7 +19,7 @@ from typing import Any
 
 import uvicorn
 
-from edgecache.config.listen import Address, TcpAddress, parse_listen, tcp_address
+from edgecache.config.listen import Address, parse_listen, tcp_address
 from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.config.secrets import load_secrets
@@ -29,11 +29,12 @@ from edgecache.server.descriptors import within
 from edgecache.server.listener import Listener
 from edgecache.server.node import Node
 from edgecache.server.post import HAND_OVER
+from edgecache.server.privileges import drop
 from edgecache.server.process import remembers_heads, say_serving, watch_parent
 from edgecache.server.protocol import Connection
 from edgecache.server.serving import serve_config
 from edgecache.server.siblings import Door, look_after
-from edgecache.server.sockets import Share, bound, handed, taken
+from edgecache.server.sockets import Held, held
 from edgecache.server.world import pause
 
 BACKLOG = 4_096  # Linux's own default for net.core.somaxconn
@@ -48,24 +49,31 @@ def run_edge(config_path: str, location: str, worker: int) -> int:
     """One worker of an edge location."""
     config = within(load(config_path))
     found = next(place for place in config.locations if place.name == location)
+    addresses = [parse_listen(found.listen, config.state_dir)]
+    if found.listen_tls:
+        addresses.append(tcp_address(found.listen_tls))
+    sockets = _held(config, addresses)
     node = _assembly(config, f"edge-{location}-{worker}").edge(found)
-    secure = tcp_address(found.listen_tls) if found.listen_tls else None
-    return _serve_node(node, config, parse_listen(found.listen, config.state_dir), secure)
+    return _serve_node(node, config, addresses, sockets)
 
 
 def run_regional(config_path: str) -> int:
     """The regional cache."""
     config = within(load(config_path))
     assert config.regional is not None
+    addresses = [parse_listen(config.regional.listen, config.state_dir)]
+    sockets = _held(config, addresses)
     node = _assembly(config, "regional").regional()
-    return _serve_node(node, config, parse_listen(config.regional.listen, config.state_dir))
+    return _serve_node(node, config, addresses, sockets)
 
 
 def run_serve(origin_url: str, listen: str, worker: int, semantics: str, state_dir: str) -> int:
     """One caching tier in front of any origin."""
     config = within(serve_config(origin_url, listen, semantics, state_dir))
+    addresses = [parse_listen(listen, state_dir)]
+    sockets = _held(config, addresses)
     node = _assembly(config, f"serve-{worker}").edge(config.locations[0])
-    return _serve_node(node, config, parse_listen(listen, state_dir))
+    return _serve_node(node, config, addresses, sockets)
 
 
 def run_control(config_path: str) -> int:
@@ -77,13 +85,14 @@ def run_control(config_path: str) -> int:
 
     config = load(config_path)
     assert config.control is not None
+    address = parse_listen(config.control.listen, config.state_dir)
+    sockets = _held(config, [address]).own[address]
     try:
         app, closed = control_application(config, Path(config_path))
     except NotComposedError as error:  # the file was changed while control was away
         say("\n  ".join([f"{config_path} does not go with what the API has made:", *error.lines]))
         return EXIT_CONFIGURATION
-    address = parse_listen(config.control.listen, config.state_dir)
-    return _serve_app(app, config, address, closed)
+    return _serve_app(app, config, sockets, closed)
 
 
 def run_origin(config_path: str) -> int:
@@ -92,21 +101,28 @@ def run_origin(config_path: str) -> int:
 
     config = load(config_path)
     assert config.bucket is not None
+    address = parse_listen(config.bucket.listen, config.state_dir)
+    sockets = _held(config, [address]).own[address]
     secrets = load_secrets(config.state_dir, os.environ)
-    app = demo_app(config, secrets.identity)
-    return _serve_app(app, config, parse_listen(config.bucket.listen, config.state_dir), _nothing)
+    return _serve_app(demo_app(config, secrets.identity), config, sockets, _nothing)
 
 
 def _assembly(config: Config, name: str) -> Assembly:
     return Assembly(config, name, memo=remembers_heads())
 
 
+def _held(config: Config, addresses: Sequence[Address]) -> Held:
+    """Every address is bound; from here on nobody needs to be root."""
+    sockets = held(addresses)
+    drop(config, addresses)
+    return sockets
+
+
 def _nothing() -> None: ...
 
 
-def _serve_node(
-    node: Node, config: Config, address: Address, secure: TcpAddress | None = None
-) -> int:
+def _serve_node(node: Node, config: Config, addresses: Sequence[Address], sockets: Held) -> int:
+    """`addresses`: where viewers or peers come, and where they come with TLS, if they do."""
     settings = uvicorn.Config(
         node,
         http=Connection,
@@ -121,16 +137,19 @@ def _serve_node(
         backlog=BACKLOG,
         timeout_graceful_shutdown=int(config.limits.drain_s_max),
     )
-    share = handed()
     server = _NodeServer(settings, node, config.limits.hand_over_s_max)
-    server.ports.append(Port(node.listener, (), taken(share.siblings, address)))
-    if secure is not None and node.secure is not None:
-        own = _own(share, secure)
-        server.ports.append(Port(node.secure, own, taken(share.siblings, secure)))
-    return server.run_until_told(_own(share, address))
+    first, *others = addresses
+    server.ports.append(Port(node.listener, (), sockets.siblings[first]))
+    if node.secure is not None:
+        for secure in others:
+            port = Port(node.secure, sockets.own[secure], sockets.siblings[secure])
+            server.ports.append(port)
+    return server.run_until_told(sockets.own[first])
 
 
-def _serve_app(app: Any, config: Config, address: Address, on_exit: Callable[[], None]) -> int:
+def _serve_app(
+    app: Any, config: Config, sockets: list[socket.socket], on_exit: Callable[[], None]
+) -> int:
     settings = uvicorn.Config(
         app,
         http="httptools",
@@ -144,7 +163,9 @@ def _serve_app(app: Any, config: Config, address: Address, on_exit: Callable[[],
         log_level="warning",
         timeout_graceful_shutdown=int(config.limits.drain_s_max),
     )
-    return _run(settings, address, on_exit)
+    server = _Server(settings)
+    server.on_exit = on_exit
+    return server.run_until_told(sockets)
 
 
 class _Server(uvicorn.Server):
@@ -266,14 +287,3 @@ class _NodeServer(_Server):
         if self._handing is not None:
             self._handing.cancel()
         await super().shutdown(sockets)
-
-
-def _run(settings: uvicorn.Config, address: Address, on_exit: Callable[[], None]) -> int:
-    server = _Server(settings)
-    server.on_exit = on_exit
-    return server.run_until_told(_own(handed(), address))
-
-
-def _own(share: Share, address: Address) -> list[socket.socket]:
-    """The sockets the supervisor has for us; without one, a socket we bind ourselves."""
-    return taken(share.own, address) or [bound(address)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -71,6 +72,23 @@ def taken(descriptors: Descriptors, address: Address | None) -> list[socket.sock
     for one in found:
         one.setblocking(False)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The sockets of one process, by address: its own, and its siblings'."""
+
+    own: dict[Address, list[socket.socket]]
+    siblings: dict[Address, list[socket.socket]]
+
+
+def held(addresses: Sequence[Address]) -> Held:
+    """What the supervisor has for us; where there is none, sockets we bind ourselves. OSError."""
+    share = handed()
+    return Held(
+        {address: taken(share.own, address) or [bound(address)] for address in addresses},
+        {address: taken(share.siblings, address) for address in addresses},
+    )
 
 
 class Sockets:

@@ -19,6 +19,7 @@ from edgecache.server.fleet import control_url, fleet, serve_workers, workers
 from edgecache.server.operate import Readiness
 from edgecache.server.post import NotRelievedError, Timing
 from edgecache.server.preflight import Binding
+from edgecache.server.privileges import drop, unable
 from edgecache.server.process import Child, has_parent
 from edgecache.server.renewal import Renewal
 from edgecache.server.requests import answering, place
@@ -52,7 +53,7 @@ def up(
     config: Config, path: Path, tell: Callable[[Sequence[Child], Mapping[str, int]], None]
 ) -> int:
     """Everything in `config`, read from `path`; `tell` is called once all of it answers."""
-    _refuse(preflight.missing(config))
+    _refuse([*preflight.missing(config), *unable(config)])
     _refuse(preflight.missing_secrets(config))
     children = fleet(config, path)
     if not children:
@@ -77,7 +78,11 @@ async def _up(
     async def on_upgrade() -> None:
         say(str(await renewal.upgrade()))
 
-    hooks = Hooks(readiness.after_start, when_started, on_reload, on_upgrade)
+    def bound() -> None:
+        asked_at = place(config.state_dir)
+        drop(config, [asked_at, *(address for child in children for address in child.addresses)])
+
+    hooks = Hooks(readiness.after_start, when_started, on_reload, on_upgrade, bound)
     supervisor = Supervisor(children, hooks, _timing(config.limits))
     renewal = Renewal(supervisor, path, config)
     words = {"reload": renewal.reload, "upgrade": renewal.upgrade}
@@ -96,14 +101,14 @@ def edge(config: Config, path: Path, location: str, worker: int) -> int:
         known = ", ".join(place.name for place in config.locations) or "none"
         raise RefusedError([f"--location: {location} is not in {path} (known: {known})"])
     if worker == 0:
-        _refuse(preflight.unusable(config.state_dir))
+        _refuse([*preflight.unusable(config.state_dir), *unable(config)])
         listening = [
             Binding(tcp_address(found.listen), f"location {location}"),
             *preflight.secure_bindings(found),
         ]
         if found.workers > 1:
             children = workers(found, path)
-            return _supervised(children, listening, config.limits)
+            return _supervised(children, listening, config)
         _refuse(preflight.occupied(listening))
     from edgecache.server.roles import run_edge
 
@@ -117,7 +122,8 @@ def part(config: Config, path: Path, name: Part) -> int:
     if not has_parent():
         mine = [binding for binding in preflight.bindings(config) if binding.who == name]
         _refuse(preflight.missing(config) if name == "bucket" else [])
-        _refuse([*preflight.unusable(config.state_dir), *preflight.occupied(mine)])
+        _refuse([*preflight.unusable(config.state_dir), *unable(config)])
+        _refuse(preflight.occupied(mine))
     from edgecache.server import roles
 
     run = {
@@ -135,7 +141,7 @@ def serve(wanted: Serving, worker: int) -> int:
         binding = Binding(wanted.listen, "serve")
         if wanted.workers > 1:
             children = serve_workers(wanted.workers, wanted.listen, _arguments(wanted))
-            return _supervised(children, [binding], Limits())
+            return _supervised(children, [binding], Config())
         _refuse(preflight.occupied([binding]))
         say(f"{wanted.origin_url} is served at {wanted.listen.url}")
     from edgecache.server.roles import run_serve
@@ -163,13 +169,13 @@ def _refuse(lines: Sequence[str]) -> None:
         raise RefusedError(lines)
 
 
-def _supervised(children: Sequence[Child], addresses: Iterable[Binding], limits: Limits) -> int:
+def _supervised(children: Sequence[Child], addresses: Iterable[Binding], config: Config) -> int:
     """Workers that share one address, and have no control beside them."""
     _refuse(preflight.occupied(addresses))
-    return asyncio.run(_plain(children, limits))
+    return asyncio.run(_plain(children, config))
 
 
-async def _plain(children: Sequence[Child], limits: Limits) -> int:
+async def _plain(children: Sequence[Child], config: Config) -> int:
     readiness = Readiness(children)
 
     async def when_started(pids: Pids) -> None:
@@ -187,8 +193,13 @@ async def _plain(children: Sequence[Child], limits: Limits) -> int:
         else:
             say(f"upgraded: {len(children)} processes")
 
-    hooks = Hooks(when_started=when_started, reload=on_reload, upgrade=on_upgrade)
-    supervisor = Supervisor(children, hooks, _timing(limits))
+    hooks = Hooks(
+        when_started=when_started,
+        reload=on_reload,
+        upgrade=on_upgrade,
+        bound=lambda: drop(config),
+    )
+    supervisor = Supervisor(children, hooks, _timing(config.limits))
     return await supervisor.run()
 
 

@@ -17,6 +17,7 @@ import msgspec
 
 from edgecache.server.complaints import say
 from edgecache.server.post import HAND_OVER, NotRelievedError, Post, Process, Timing, Works
+from edgecache.server.privileges import PrivilegesError
 from edgecache.server.process import SERVING_FD, Child, ParentPipe, ServingPipe, spawn, watch_parent
 from edgecache.server.sockets import LISTENING, Sockets
 
@@ -44,13 +45,15 @@ class Hooks:
     """What is done at the turns of a supervisor's life.
 
     `after_start` is awaited before the next child starts; `when_started` returns once all answer,
-    or raises NotReadyError; `reload` is for SIGHUP, `upgrade` for SIGUSR2.
+    or raises NotReadyError; `reload` is for SIGHUP, `upgrade` for SIGUSR2; `bound` is called once
+    every address is.
     """
 
     after_start: Callable[[Child], Awaitable[None]] = _after_start
     when_started: Callable[[Pids], Awaitable[None]] = _when_started
     reload: Callable[[], Awaitable[None]] = _nothing
     upgrade: Callable[[], Awaitable[None]] = _nothing
+    bound: Callable[[], None] = lambda: None
 
 
 class Supervisor:
@@ -174,12 +177,13 @@ class Supervisor:
     async def _start(self) -> None:
         try:
             self.sockets.open(self.children)
+            self._hooks.bound()
             for child in self.children:
                 await self._post(child).begin()
                 await self._hooks.after_start(child)
             await self._hooks.when_started(self.pids)
             self.ready = True
-        except (NotReadyError, OSError) as error:
+        except (NotReadyError, PrivilegesError, OSError) as error:
             self._say(str(error))
             self.stop(1)
 

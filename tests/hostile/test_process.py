@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,3 +112,18 @@ def test_descriptors_are_given_back(served: Served) -> None:
     for viewer in viewers:
         viewer.close()
     wait_for("descriptors given back", lambda: len(list(folder.iterdir())) <= before + 2)
+
+
+def test_viewers_that_come_and_reset_leave_nothing(served: Served) -> None:
+    """X13: a connection and its reset, two thousand times, some with half a request."""
+    folder = Path(f"/proc/{served.process.pid}/fd")
+    before = len(list(folder.iterdir()))
+    for number in range(2_000):
+        viewer = socket.create_connection(("127.0.0.1", served.port), WAIT_S)
+        viewer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if number % 2:
+            viewer.sendall(b"GET /half HTTP/1.1\r\nHost: si")
+        viewer.close()
+    wait_for("descriptors given back", lambda: len(list(folder.iterdir())) <= before + 2)
+    output, _ = served.exchange(b"GET /after HTTP/1.1\r\nHost: site.test\r\n\r\n", 1)
+    assert b"\r\n\r\nGET /after\n" in output

@@ -1,0 +1,76 @@
+"""Privileges. Law: once every address is bound, nothing here runs as root that was told not to.
+
+Ports below 1024 are root's to bind; all else a process of ours does needs no privilege.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from edgecache.config.listen import Address, UnixAddress
+from edgecache.config.model import Config
+
+ROOT = 0
+
+
+class PrivilegesError(Exception):
+    """The user of the configuration cannot be become; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who to run as; `groups` are all the user is in."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+
+
+def identity(user: str, group: str) -> Identity:
+    """What the system's accounts say. PrivilegesError when there is no such account."""
+    try:
+        account = pwd.getpwnam(user)
+        gid = grp.getgrnam(group).gr_gid if group else account.pw_gid
+    except KeyError as error:
+        raise PrivilegesError(f"process: {error.args[0]}") from error
+    return Identity(account.pw_uid, gid, tuple(os.getgrouplist(user, gid)))
+
+
+def drop(config: Config, bound: Iterable[Address] = ()) -> None:
+    """Become the user of `config`, for good; the socket files in `bound` become its own.
+
+    Who is not root stays who he is, and is refused when the file names somebody else.
+    """
+    if not config.process.user:
+        return
+    wanted = identity(config.process.user, config.process.group)
+    if os.geteuid() != ROOT:
+        if os.geteuid() != wanted.uid:
+            raise PrivilegesError(unable(config)[0])
+        return
+    paths = [address.path for address in bound if isinstance(address, UnixAddress)]
+    for path in (config.state_dir, *paths):
+        if os.stat(path).st_uid == ROOT:
+            os.chown(path, wanted.uid, wanted.gid, follow_symlinks=False)
+    os.setgroups(wanted.groups)  # first, while it is allowed
+    os.setgid(wanted.gid)
+    os.setuid(wanted.uid)
+    if os.getresuid() != (wanted.uid,) * 3 or os.getresgid() != (wanted.gid,) * 3:
+        raise PrivilegesError("process.user: privileges were not given up")
+
+
+def unable(config: Config) -> list[str]:
+    """A line when the user of `config` cannot be become from who we are."""
+    if not config.process.user:
+        return []
+    try:
+        wanted = identity(config.process.user, config.process.group)
+    except PrivilegesError as error:
+        return [str(error)]
+    if os.geteuid() not in (ROOT, wanted.uid):
+        return [f"process.user: only root can become {config.process.user}"]
+    return []

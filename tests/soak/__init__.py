@@ -1,0 +1,1 @@
+"""A long run under load and faults: `python -m tests.soak --minutes 20`."""

@@ -1,0 +1,85 @@
+"""What befalls an installation in a soak, in turn; each leaves it as it was, sooner or later."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.end_to_end.installation import Up
+from tests.end_to_end.renewals import ask, comment
+from tests.end_to_end.test_faults import limited, pid_of, stopped
+
+Fault = Callable[[Up], None]
+FOR_S = 2.0  # how long what lasts does
+
+
+def _for_a_while() -> None:
+    threading.Event().wait(FOR_S)
+
+
+def kills(name: str) -> Fault:
+    def killed(up: Up) -> None:
+        os.kill(pid_of(up, name), signal.SIGKILL)
+
+    return killed
+
+
+def stops(name: str) -> Fault:
+    def hung(up: Up) -> None:
+        with stopped(pid_of(up, name)):
+            _for_a_while()
+
+    return hung
+
+
+def full_disk(up: Up) -> None:
+    with limited(pid_of(up, "NRT57"), resource.RLIMIT_FSIZE, 4_096):
+        _for_a_while()
+
+
+def no_descriptors(up: Up) -> None:
+    pid = pid_of(up, "NRT57")
+    used = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    with limited(pid, resource.RLIMIT_NOFILE, used + 2):
+        _for_a_while()
+
+
+def slow_heads(up: Up) -> None:
+    """Three hundred who never finish what they ask."""
+    viewers = []
+    for _ in range(300):
+        viewer = socket.create_connection(("127.0.0.1", up.installation.ports.nrt), 10)
+        viewer.sendall(b"GET / HTTP/1.1\r\nHost: ")
+        viewers.append(viewer)
+    _for_a_while()
+    for viewer in viewers:
+        viewer.close()
+
+
+def reload(up: Up) -> None:
+    comment(up.installation, f"soak {os.urandom(4).hex()}")
+    ask(up, "reload")
+
+
+def upgrade_all(up: Up) -> None:
+    ask(up, "upgrade")
+
+
+FAULTS: dict[str, tuple[Fault, bool]] = {
+    "a worker is killed": (kills("LHR50"), True),
+    "reload": (reload, False),
+    "the regional cache hangs": (stops("regional"), False),
+    "the access log's disk is full": (full_disk, False),
+    "the regional cache is killed": (kills("regional"), False),
+    "slow heads": (slow_heads, False),
+    "control is killed": (kills("control"), False),
+    "no descriptors are left": (no_descriptors, True),
+    "the origin hangs": (stops("origin"), False),
+    "upgrade": (upgrade_all, False),
+}
+"""By name: what is done, and whether some viewers must notice (their process or place is gone)."""

@@ -31,7 +31,7 @@ NOT_COVERED: list[tuple[str, str]] = [
     ("M01-M15", f"{ELSEWHERE}: `tests/control/`"),
     (
         "O5, O7 of the oracle",
-        "bounded (O5) and printed (O7) for slowhttptest's four modes, `tests/hostile/test_slow.py`; "
+        "bounded (O5) and printed (O7) for slowhttptest's modes, `tests/hostile/test_slow.py`; "
         f"a probe's latency during each other row {NOT_YET}",
     ),
     ("H01-H11", "HTTP/2 is not offered"),

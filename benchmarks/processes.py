@@ -52,7 +52,7 @@ class Server:
 
     def cpu_s(self) -> float:
         """User and system time of all its processes so far (proc(5), stat), in seconds."""
-        return sum(_ticks(pid) for pid in self._pids()) / TICKS_PER_S
+        return sum(map(cpu_s_of, self._pids()))
 
     def rss_bytes(self) -> int:
         """Resident memory of all its processes (statm); what they share counts in each."""
@@ -60,7 +60,7 @@ class Server:
 
     def _pids(self) -> Iterator[int]:
         for popen in self.started:
-            yield from _tree(popen.pid)
+            yield from tree(popen.pid)
 
     def stop(self) -> None:
         for popen in reversed(self.started):
@@ -99,11 +99,17 @@ def listens(port: int) -> bool:
     return True
 
 
-def _tree(pid: int) -> Iterator[int]:
+def tree(pid: int) -> Iterator[int]:
+    """A process and all it has started."""
     yield pid
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in children.read_text().split():
-            yield from _tree(int(child))
+            yield from tree(int(child))
+
+
+def cpu_s_of(pid: int) -> float:
+    """User and system time of one process so far, in seconds."""
+    return _ticks(pid) / TICKS_PER_S
 
 
 def _ticks(pid: int) -> int:

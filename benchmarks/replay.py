@@ -115,7 +115,7 @@ class Line:
 
 
 def main() -> int:
-    """Replay; 0, or 1 when the bar was not reached."""
+    """Replay; 0, 1 when the bar was not reached, 2 when there is nobody to compare with."""
     options = _options()
     count = QUICK_COUNT if options.quick else options.count
     workers = () if options.quick else WORKERS
@@ -125,7 +125,7 @@ def main() -> int:
             lines += _lines(name, make(count), workers)
     except UnavailableError as error:
         print(f"replay: libcachesim: {error}", file=sys.stderr)
-        return 1
+        return 2
     _print(lines)
     if not options.quick:
         _keep(options.results, count, lines)

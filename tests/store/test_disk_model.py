@@ -66,7 +66,12 @@ class DiskModel(RuleBasedStateMachine):
     def settle(self) -> None:
         self.stage.settle()
 
-    @rule(key=KEYS, language=LANGUAGES)
+    @invariant()
+    def knows_as_much(self) -> None:
+        for key in (b"a", b"b", b"c"):
+            for language in (b"", b"de", b"en"):
+                self.look(key, language)
+
     def look(self, key: bytes, language: bytes) -> None:
         fields = ((b"accept-language", language),) if language else ()
         found = self.stage.run(self.stage.store.find(key, fields))
@@ -120,4 +125,4 @@ class DiskModel(RuleBasedStateMachine):
 
 
 TestDiskModel = DiskModel.TestCase
-TestDiskModel.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestDiskModel.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)

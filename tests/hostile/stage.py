@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.hostile.strict import Answered, read_responses
 from tests.world.play import Play, Scene
 
 TURNS_MAX = 2_000  # of the loop, before it is said not to come to rest
+_NOT_PLAIN = re.compile(rb"[^\t\x20-\x7e]")
 HOST = b"Host: site.test\r\n"
 
 
@@ -108,7 +110,17 @@ class HostilePlay(Play):
             for logger in self._loggers:
                 logger.removeHandler(self.troubles)
         assert not self.troubles.said, self.troubles.said
+        self._records_are_whole()
         assert not self.recorder.violations, self.recorder.violations
+
+    def _records_are_whole(self) -> None:
+        """O6: one well-formed record for each request that was counted."""
+        self.access_log.flush()
+        lines = [line for line in bytes(self.log).split(b"\n") if line and line[:1] != b"#"]
+        for line in lines:
+            assert line.count(b"\t") == 32, line
+            assert not _NOT_PLAIN.search(line), line
+        assert len(lines) + self.access_log.dropped == sum(self.counters.requests.values())
 
     def _unhandled(self, _loop: Any, context: dict[str, Any]) -> None:
         self.troubles.said.append(repr(context))

@@ -97,6 +97,7 @@ class Told:
     cached: str  # X-Cache's first word
     detail: str = ""  # of Cache-Status
     whole: bool = True
+    forwarded: bool = False  # upstream was asked, by this viewer or by whom it joined
 
 
 @dataclass(slots=True)
@@ -241,9 +242,9 @@ class Register:
             self.fail(f"version {told.version} after Completed for {get.floor}", thing)
         if told.version < get.own_floor:
             self.fail(f"version {told.version} after this edge applied {get.own_floor}", thing)
-        # A tier that validates does not say that the next one answered with what is stale.
-        stale = told.detail.startswith("stale")
-        stale = stale or (told.cached == "RefreshHit" and now < self.troubled_until)
+        # Who validates, or joins a fill, is not told that the next tier gave what is stale.
+        may_be = now < self.troubled_until or "stale-while-revalidate" in thing.cache
+        stale = told.detail.startswith("stale") or (told.forwarded and may_be)
         if told.version < get.soft_floor and not stale:
             self.fail(f"version {told.version} after soft Completed {get.soft_floor}", thing)
         if told.version < get.seen:

@@ -124,7 +124,8 @@ class Viewer:
         cached = fields.get(b"x-cache", b"").split(b" ")[0].decode()
         if status >= 400:
             cached = "Hit" if b"; hit" in fields.get(b"cache-status", b"") else "Miss"
-        told = Told(status, version, cached, _detail(fields), whole=status == 200)
+        forwarded = b"; fwd=" in fields.get(b"cache-status", b"")
+        told = Told(status, version, cached, _detail(fields), status == 200, forwarded)
         self._register.ends(get, told, self._variant, monotonic=self._monotonic)
 
 

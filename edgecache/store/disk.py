@@ -62,6 +62,7 @@ class DiskStore:
             look = _Look()
             looks = self._looks.setdefault(key, [])
             looks.append(look)
+            checked = self.checked  # a walk may end, having removed what we are about to be given
             try:
                 found = await self._access.look(lambda: self.shelf.find(key, request_fields))
             finally:
@@ -72,15 +73,15 @@ class DiskStore:
                 return None
             self._drop_bad(found)
             if not look.void:
-                return self._judged(found)
+                return self._judged(found, checked)
         return None
 
-    def _judged(self, found: Looked) -> Entry | None:
+    def _judged(self, found: Looked, checked: int) -> Entry | None:
         """The entry with the mark it has here; None when nothing can be said of it."""
         entry = found.entry
         if entry is None:
             return None
-        self.mark(entry, found.mark)
+        entry.back_from_disk(self._world.marks.read(found.mark), checked)
         if entry.mark == UNKNOWN:
             return None
         if entry.stored is not None:

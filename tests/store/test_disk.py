@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgecache.http.message import Response
+from edgecache.store.disk_changes import Checked
 from edgecache.store.disk_index import DiskIndex
 from edgecache.store.entry import Entry
 from edgecache.store.files import RealFiles
@@ -89,6 +90,21 @@ def test_a_look_under_way_does_not_find_what_was_removed_meanwhile(stage: DiskSt
     stage.threads.let_go()
     stage.settle()
     assert look.result() is None
+
+
+def test_a_walk_that_ends_meanwhile_did_not_check_what_a_look_brings(stage: DiskStage) -> None:
+    """It may have removed it: the row was read before."""
+    put(stage, entry())
+    stage.threads.holding = True
+    look = stage.begin(stage.store.find(KEY, ()))
+    stage.store.amend([Checked(stage.marks.spell(5))])
+    stage.settle()
+    assert stage.store.checked == 5
+    stage.threads.let_go()
+    stage.settle()
+    back = look.result()
+    assert back is not None
+    assert back.mark == 0
 
 
 def test_of_two_looks_under_way_the_slower_finds_what_was_put_meanwhile(stage: DiskStage) -> None:

@@ -31,7 +31,7 @@ from tests.end_to_end.foreign import UnavailableError, installed, make_venv
 
 LIBCACHESIM = "0.3.5"
 SHARES = (0.005, 0.02, 0.1)  # of a trace's footprint
-COUNT, QUICK_COUNT = 1_000_000, 100_000
+COUNT, QUICK_COUNT = 500_000, 100_000
 PEERS = ("LRU", "S3FIFO", "Sieve", "WTinyLFU")  # of which the best is the bar
 WORSE_MAX = 0.01
 WORKERS = (1, 2, 4, 8)

@@ -31,6 +31,7 @@ from tests.simulation.machine import Machine
 from tests.simulation.objects import OBJECTS, Object
 
 COMPLETED_S_MAX = LEASE_S + 0.5
+FILL_S_MAX = 1.0  # of a body in pieces, where nothing fails
 HISTORY = 4_000
 TOLD = 60
 
@@ -135,7 +136,8 @@ class Register:
         self._log: dict[str, list[Accepted]] = {}  # of each epoch, in the order of numbers
         self._known: dict[int, Known] = {}  # by the run of an edge
         self._seen: dict[tuple[str, int, int, str], int] = {}
-        self._flying: dict[tuple[str, int, int], list[Get]] = {}
+        self._softened_at = [-FILL_S_MAX] * len(OBJECTS)  # by the newest soft one
+        self._flying: list[list[Get]] = [[] for _ in OBJECTS]  # of all edges: the next tier is one
         self._stored: dict[tuple[str, int, int, str], None] = {}
         self._history: deque[tuple[float, int, str]] = deque(maxlen=HISTORY)
 
@@ -159,6 +161,8 @@ class Register:
         for number in named:
             self._named[number] += 1
             self._pending[number] += 1
+            if record.soft:
+                self._softened_at[number] = now
         for place in [place for place in self._stored if place[2] in named]:
             del self._stored[place]
         kind = "soft invalidation" if record.soft else "invalidation"
@@ -220,12 +224,12 @@ class Register:
             -1 if self._pending[number] else self._named[number],
             calm and (edge, run, number, variant) in self._stored,
         )
-        self._flying.setdefault((edge, run, number), []).append(get)
+        self._flying[number].append(get)
         return get
 
     def leaves(self, get: Get) -> None:
         """No answer will come."""
-        self._flying[get.edge, get.run, get.thing.number].remove(get)
+        self._flying[get.thing.number].remove(get)
 
     def ends(self, get: Get, told: Told, variant: str, *, monotonic: bool) -> None:
         """The last byte of its answer has come. Violation."""
@@ -258,9 +262,11 @@ class Register:
         place = (get.edge, get.run, thing.number, variant)
         self._seen[place] = max(self._seen.get(place, 0), told.version)
         self.leaves(get)
-        flying = (get, *self._flying[get.edge, get.run, thing.number])
-        # What began before an invalidation may still come, and be stored stale after a soft one.
+        flying = (get, *self._flying[thing.number])
+        # What began before an invalidation may still come, and be stored stale after a soft one;
+        # a fill may go on for a while after the last of its viewers has what it asked for.
         settled = all(other.named == self._named[thing.number] for other in flying)
+        settled = settled and now - self._softened_at[thing.number] > FILL_S_MAX
         if told.whole and thing.lasts and settled:
             self._stored[place] = None
 

@@ -75,7 +75,7 @@ class Bus:
         self._client = client
         self._token = token
         self._world = world
-        self._serves = serves
+        self.serves = serves
         self._instance = world.random_bytes(8).hex()
         self._epoch = ""  # of the log that was told last
         self.failures = 0  # polls failed in a row: above 0, control is away
@@ -112,7 +112,7 @@ class Bus:
         with contextlib.suppress(httpx.HTTPError):
             await self._client.post(
                 f"/nodes/{self._name}/leave",
-                params={"instance": self._instance, "serves": int(self._serves)},
+                params={"instance": self._instance, "serves": int(self.serves)},
                 headers=self._headers(),
                 timeout=LEAVE_S_MAX,
             )
@@ -133,7 +133,7 @@ class Bus:
 
     async def _poll(self, after: int, low: int) -> Page | None:
         question: dict[str, Any] = {"after": after, "wait_s": WAIT_S, "low": low}
-        question |= {"instance": self._instance, "serves": int(self._serves)}
+        question |= {"instance": self._instance, "serves": int(self.serves)}
         question |= {"epoch": self._epoch}
         try:
             answer = await self._client.get(

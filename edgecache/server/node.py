@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -141,8 +142,13 @@ class Node:
         return same
 
     def confirm(self, asked_at: float) -> None:
-        """Nothing newer was accepted before control was asked: a lease from then on."""
-        self.listener.marks.lease_until = asked_at + LEASE_S
+        """Nothing newer was accepted before control was asked: a lease from then on.
+
+        A node that goes on serving without one (`on_partition = "serve"`) has it for ever: control
+        waits for its acknowledgement, however long that takes.
+        """
+        serves = self.bus is not None and self.bus.serves
+        self.listener.marks.lease_until = math.inf if serves else asked_at + LEASE_S
 
     @property
     def low(self) -> int:

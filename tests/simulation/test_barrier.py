@@ -23,10 +23,10 @@ ITEM = (Kind.PATH, THING.target)
 Befalling = Callable[[World], object]
 
 
-@pytest.fixture
-def world() -> Iterator[World]:
+@pytest.fixture(params=[Scene()])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
     with tempfile.TemporaryDirectory(dir=SHM if SHM.is_dir() else None) as name:
-        world = World("barrier", Scene(), Path(name) / "state")
+        world = World("barrier", request.param, Path(name) / "state")
         world.pass_time(LEASE_S + DRIFT_S)
         for edge in world.edges:
             world.get(edge, THING)
@@ -114,3 +114,21 @@ def test_a_soft_one_counts_where_clocks_are_set_apart(world: World, ahead_s: flo
     for edge in world.edges:
         world.get(edge, THING)
     world.pass_time(0.5)
+
+
+@pytest.mark.parametrize("world", [Scene(serves=True)], indirect=True)
+def test_who_goes_on_serving_asks_nobody_and_is_waited_for(world: World) -> None:
+    for place in (PLACE, REGIONAL):
+        world.cut("edge-1", place)
+    world.pass_time(2 * LEASE_S)
+    asked = world.origin.asked
+    world.get("edge-1", THING)
+    world.pass_time(0.5)
+    assert world.origin.asked == asked, "it has what it serves, and needs no lease"
+    world.bump(THING)
+    world.invalidate((ITEM,))
+    world.pass_time(4 * COMPLETED_S_MAX)
+    assert not world.register.tally.completed
+    world.heal("edge-1", PLACE)
+    world.pass_time(COMPLETED_S_MAX)
+    assert world.register.tally.completed

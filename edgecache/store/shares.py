@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from edgecache.store.queues import ENTRY_BYTES_LEAST, GHOST_BYTES
 
 CONCLUSIONS_SHARE = 1 / 8  # for what is concluded from entries and can be worked out again
-CONCLUSION_BYTES = 6_144  # an answer with its line, an unpacked head, an assessment: measured
+CONCLUSION_BYTES = 6_144  # an answer with its line, an unpacked head, an assessment: estimated
 CONCLUSIONS_MAX = 16_384  # nginx's keys_zone=1m holds half as many keys
 GHOSTS_SHARE = GHOST_BYTES / ENTRY_BYTES_LEAST
 

@@ -110,7 +110,7 @@ def up(
         if as_json:
             typer.echo(present.as_json(children, pids, wanted))
         else:
-            present.print_table(wanted, children, pids)
+            present.print_table(wanted, config, children, pids)
 
     with _refusals():
         raise typer.Exit(start.up(wanted, config, tell))

@@ -44,12 +44,12 @@ def as_json(
 
 
 def print_table(
-    config: Config,
-    children: Sequence[Child],
-    pids: Mapping[str, int],
-    env: Mapping[str, str] = os.environ,
+    config: Config, path: Path, children: Sequence[Child], pids: Mapping[str, int]
 ) -> None:
-    """A table, commands to try, and on a terminal the key to call the API with."""
+    """A table, commands to try, and on a terminal the key to call the API with.
+
+    `path` is the file `config` came from.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -60,7 +60,7 @@ def print_table(
         )
     console = Console(soft_wrap=True)
     console.print(table)
-    lines = (*to_try(config, children), *to_try_secure(config), *to_call(config, env))
+    lines = (*to_try(config, children), *to_try_secure(config), *to_call(config, path, os.environ))
     for line in lines:
         console.print(line, markup=False, highlight=False)
     console.print("Ctrl-C stops it all.", markup=False, highlight=False)
@@ -83,7 +83,9 @@ def to_try_secure(config: Config) -> list[str]:
     return [f"curl -i{option}{_host_option(config)} {url}/" for url in urls]
 
 
-def to_call(config: Config, env: Mapping[str, str], *, shown: bool | None = None) -> list[str]:
+def to_call(
+    config: Config, path: Path, env: Mapping[str, str], *, shown: bool | None = None
+) -> list[str]:
     """How AWS's own tools call the API here.
 
     The key stands in it when `shown`, by default on a terminal: what is kept in a log must not.
@@ -93,7 +95,8 @@ def to_call(config: Config, env: Mapping[str, str], *, shown: bool | None = None
         return []
     example = f"aws cloudfront list-distributions --endpoint-url {url}"
     if not (sys.stdout.isatty() if shown is None else shown):
-        return [f'eval "$(edgecache token --aws)"; {example}']
+        file = shlex.quote(str(path))
+        return [f'eval "$(edgecache token --aws --config {file})"; {example}']
     key = access_keys(load_secrets(config.state_dir, env).operator)[-1]
     return [
         f"AWS_ACCESS_KEY_ID={key.access_key_id} "

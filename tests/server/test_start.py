@@ -117,7 +117,7 @@ def test_json_tells_every_process_on_one_line() -> None:
 def test_the_table_names_every_process(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wanted = config(tmp_path)
     children = fleet(wanted, Path("x.toml"))
-    print_table(wanted, children, {"edge-LHR50-1": 4242})
+    print_table(wanted, Path("my.toml"), children, {"edge-LHR50-1": 4242})
     printed = capsys.readouterr().out
     for word in ("edge-LHR50-1", "127.0.0.1:8080", "4242", "curl -i http://127.0.0.1:8080/"):
         assert word in printed
@@ -209,10 +209,11 @@ def test_up_tells_once_all_answer_and_stops_cleanly(
 
 def test_how_to_call_the_api_holds_the_key_on_a_terminal_alone(tmp_path: Path) -> None:
     config = Config(state_dir=str(tmp_path), control=Control(listen="127.0.0.1:8090"))
-    (hidden,) = to_call(config, {}, shown=False)
+    (hidden,) = to_call(config, Path("my.toml"), {}, shown=False)
     key = access_keys(load_secrets(tmp_path, {}).operator)[-1]
     assert key.secret_access_key not in hidden
-    (shown,) = to_call(config, {}, shown=True)
+    assert hidden.startswith('eval "$(edgecache token --aws --config my.toml)"; aws ')
+    (shown,) = to_call(config, Path("my.toml"), {}, shown=True)
     assert f"AWS_SECRET_ACCESS_KEY={key.secret_access_key} " in shown
     assert shown.endswith("--endpoint-url http://127.0.0.1:8090")
-    assert to_call(Config(), {}, shown=True) == []
+    assert to_call(Config(), Path("my.toml"), {}, shown=True) == []

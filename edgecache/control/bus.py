@@ -18,7 +18,7 @@ from edgecache.control.nodes import Status
 WAIT_S = 1.0  # a third of the lease that each answer gives
 ANSWER_S_MAX = 10.0  # beyond the wait, for the answer itself
 BACK_OFF_S_FIRST = 0.25
-BACK_OFF_S_MAX = 2.0  # a control that came back is followed again within this
+BACK_OFF_S_MAX = 1.0  # a control that came back is followed again within this
 DOUBLINGS_MAX = 16  # past the longest back-off; keeps the power small
 IDLE_S_MAX = 0.2  # between polls that brought nothing, in case control does not wait
 LEAVE_S_MAX = 1.0

@@ -25,7 +25,7 @@ ALONE = frozenset({"control"})  # roles of which no two may run at once: one log
 class Timing:
     """Seconds. The back-off doubles with each death and starts anew after a healthy while."""
 
-    back_off_s_min: float = 0.5
+    back_off_s_min: float = 0.1  # systemd's RestartSec: whoever dies once is soon back
     back_off_s_max: float = 30
     healthy_s: float = 60
     drain_s_max: float = 15  # all children together: `limits.drain_s_max` and 5 to spare

@@ -6,20 +6,25 @@ import contextlib
 import fcntl
 import os
 import resource
+import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.installation import Up, make_installation, start_up
-from tests.end_to_end.processes import EDGECACHE, Running, wait_for
+from tests.end_to_end.probing import BACK_S_MAX, Probes, tell, with_a_start
+from tests.end_to_end.processes import EDGECACHE, Running, cpu_s, wait_for
 from tests.end_to_end.renewals import plan
 from tests.end_to_end.traffic import Traffic
 from tests.end_to_end.viewers import curl
 
 WELL = 100  # answers in a row without a failure
+STARVED_S = 2.0
+BUSY_MAX = 0.6  # of a core while descriptors are short; a loop that spins takes all of one
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +43,12 @@ def traffic(faulty: Up) -> Iterator[Traffic]:
         running.well(WELL)
         yield running
     assert running.wrong == []
+
+
+@pytest.fixture(scope="module")
+def probes(faulty: Up, traffic: Traffic) -> Iterator[Probes]:
+    with Probes(traffic.plan.ports, traffic.plan.pages) as running:
+        yield running
 
 
 def pid_of(up: Up, name: str) -> int:
@@ -88,11 +99,12 @@ def well(faulty: Up, traffic: Traffic) -> None:
 
 
 @pytest.mark.parametrize("name", ["LHR50", "NRT57", "regional", "control", "origin"])
-def test_killed(name: str, faulty: Up, traffic: Traffic) -> None:
+def test_killed(name: str, faulty: Up, traffic: Traffic, probes: Probes) -> None:
     """kill -9: whoever it was is there again, and what it did not say was never said wrong."""
     pid = pid_of(faulty, name)
-    before = len(traffic.failures)
-    os.kill(pid, signal.SIGKILL)
+    before, most_s = len(traffic.failures), with_a_start()
+    with probes.recover(f"{name} is killed", most_s):
+        os.kill(pid, signal.SIGKILL)
     wait_for("a successor", lambda: _other(faulty, name, pid))
     traffic.well(WELL)
     assert traffic.wrong == []
@@ -108,11 +120,11 @@ def _other(up: Up, name: str, pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("name", ["regional", "control", "origin"])
-def test_stopped(name: str, faulty: Up, traffic: Traffic) -> None:
+@pytest.mark.parametrize("name", ["LHR50", "regional", "control", "origin"])
+def test_stopped(name: str, faulty: Up, traffic: Traffic, probes: Probes) -> None:
     """SIGSTOP: what the edges have is served; what they lack comes from wherever it is."""
     before = len(traffic.failures)
-    with stopped(pid_of(faulty, name)):
+    with probes.recover(f"{name} is stopped"), stopped(pid_of(faulty, name)):
         traffic.more(3 * WELL)
         if name == "regional":
             for path in ("/assets/site.css", "/robots.txt?a", "/assets/site.css"):
@@ -121,11 +133,47 @@ def test_stopped(name: str, faulty: Up, traffic: Traffic) -> None:
     assert traffic.failures[before:] == []
 
 
-def test_a_full_disk_under_the_access_log(faulty: Up, traffic: Traffic) -> None:
+def test_control_is_gone_for_longer_than_its_leases(
+    faulty: Up, traffic: Traffic, probes: Probes
+) -> None:
+    """Each hit is validated meanwhile; once control is back, hits are hits again, and soon."""
+    before = len(traffic.failures)
+    with probes.recover("control is gone"):
+        with stopped(pid_of(faulty, "control")):
+            wait_for("leases run out", lambda: not _hits(f"{faulty.nrt}/robots.txt"))
+        began = time.monotonic()
+        wait_for("hits", lambda: _hits(f"{faulty.nrt}/robots.txt"), BACK_S_MAX)
+        tell(f"hits {time.monotonic() - began:.2f} s after control is back")
+    assert traffic.failures[before:] == []
+
+
+def test_the_regional_cache_comes_back_empty(faulty: Up, traffic: Traffic, probes: Probes) -> None:
+    """Neither memory nor disk: edges go on with what they have, and fill it again."""
+    pid, before = pid_of(faulty, "regional"), len(traffic.failures)
+    with probes.recover("the regional cache comes back empty"):
+        os.kill(pid, signal.SIGSTOP)
+        shutil.rmtree(faulty.installation.state / "disk" / "regional")
+        os.kill(pid, signal.SIGKILL)
+        wait_for("a successor", lambda: _other(faulty, "regional", pid))
+    numbers = iter(range(10_000))
+
+    def asked() -> bool:
+        """A page that nobody has yet."""
+        name = f"new-{next(numbers)}.txt"
+        (faulty.installation.folder / "bucket" / name).write_text(name)
+        answer = curl(f"{faulty.nrt}/{name}")
+        assert answer.body == name.encode()
+        return answer.fields.get("cache-status", "").startswith("regional;")
+
+    wait_for("the regional cache is asked", asked)
+    assert traffic.failures[before:] == []
+
+
+def test_a_full_disk_under_the_access_log(faulty: Up, traffic: Traffic, probes: Probes) -> None:
     """Requests go on, what could not be kept is counted, and it is kept again afterwards."""
     before = len(traffic.failures)
     log = _newest_log(faulty, "edge-NRT57-1")
-    with limited(pid_of(faulty, "NRT57"), resource.RLIMIT_FSIZE, log.stat().st_size + 100):
+    with probes.recover("the access log's disk is full"), _full(faulty, log.stat().st_size):
         wait_for("records that were lost", lambda: _lost(faulty) > 0)
         traffic.more(WELL)
     size = _newest_log(faulty, "edge-NRT57-1").stat().st_size
@@ -133,6 +181,10 @@ def test_a_full_disk_under_the_access_log(faulty: Up, traffic: Traffic) -> None:
     assert traffic.failures[before:] == []
     whole = _newest_log(faulty, "edge-NRT57-1").read_bytes()
     assert {line.count(b"\t") for line in whole.splitlines()[2:-1]} == {32}
+
+
+def _full(up: Up, size: int) -> contextlib.AbstractContextManager[None]:
+    return limited(pid_of(up, "NRT57"), resource.RLIMIT_FSIZE, size + 100)
 
 
 def _newest_log(up: Up, name: str) -> Path:
@@ -165,13 +217,17 @@ def test_a_full_disk_under_control(faulty: Up, traffic: Traffic) -> None:
     assert traffic.failures[before:] == []
 
 
-def test_no_descriptors_left(faulty: Up, traffic: Traffic) -> None:
+def test_no_descriptors_left(faulty: Up, traffic: Traffic, probes: Probes) -> None:
     """EMFILE: kept connections go on, newcomers are refused without a spin; then all is well."""
     pid = pid_of(faulty, "NRT57")
     open_now = len(list(Path(f"/proc/{pid}/fd").iterdir()))
-    with limited(pid, resource.RLIMIT_NOFILE, open_now):
-        traffic.more(2 * WELL)
+    with probes.recover("no descriptors are left"), limited(pid, resource.RLIMIT_NOFILE, open_now):
+        began, used = time.monotonic(), cpu_s(pid)
+        wait_for("a while", lambda: time.monotonic() > began + STARVED_S)
+        busy = (cpu_s(pid) - used) / (time.monotonic() - began)
+        tell(f"no descriptors are left: {busy:.0%} of a core")
         assert Path(f"/proc/{pid}").exists()
+    assert busy < BUSY_MAX, f"{busy:.0%} of a core"
     traffic.well(WELL)
     assert traffic.wrong == []
     assert pid_of(faulty, "NRT57") == pid
@@ -196,11 +252,12 @@ def test_a_reader_of_standard_error_that_is_stuck(tmp_path: Path) -> None:
         process.until("up is ready", lambda: out.read_text().endswith("\n"))
         up = Up(installation, process, {})
         pid = pid_of(up, "NRT57")
-        os.kill(pid, signal.SIGKILL)
-        wait_for("a successor", lambda: _other(up, "NRT57", pid))
-        wait_for(
-            "it serves", lambda: curl(f"http://127.0.0.1:{installation.ports.nrt}/").status == 200
-        )
+        page = {"/robots.txt": (installation.folder / "bucket" / "robots.txt").read_bytes()}
+        with Probes((installation.ports.lhr, installation.ports.nrt), page) as probes:
+            most_s = with_a_start()
+            with probes.recover("a worker is killed, and nobody reads what is said", most_s):
+                os.kill(pid, signal.SIGKILL)
+            wait_for("a successor", lambda: _other(up, "NRT57", pid))
     finally:
         assert process.stop() == 0
         os.close(reading)

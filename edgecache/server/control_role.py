@@ -36,7 +36,7 @@ from edgecache.control.nodes import Nodes
 from edgecache.control.state import State
 from edgecache.control.tokens import Tokens
 from edgecache.server.credentials import PeerCredentials
-from edgecache.server.node import tell_of_failure
+from edgecache.server.keeping import kept
 from edgecache.server.world import pause, steady_clock, wall_clock
 
 
@@ -79,8 +79,7 @@ def _beside(work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[Any], An
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
-        task = asyncio.get_running_loop().create_task(work())
-        task.add_done_callback(tell_of_failure)
+        task = asyncio.get_running_loop().create_task(kept(work))
         yield
         task.cancel()
 

@@ -24,6 +24,7 @@ from edgecache.control.nodes import Status
 from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.rules.routing import compile_routes
 from edgecache.server.collector import Collector
+from edgecache.server.keeping import kept
 from edgecache.server.listener import Listener
 from edgecache.server.own_secrets import WATCH_S, OwnSecrets
 from edgecache.server.tls import Certificate
@@ -59,6 +60,7 @@ class Node:
     own: OwnSecrets | None = None
     config: Config | None = None  # as applied last, or as started with
     generation: int = 0
+    _applied: int = 0  # the number of the last entry of control's log that was taken over
     sweep: Sweep = field(init=False)
     disk: DiskStore | None = field(init=False)
     collector: Collector = field(init=False)
@@ -89,18 +91,17 @@ class Node:
     def work(self) -> None:
         """Start all that runs beside the listener, on the running loop."""
         if self.disk is not None:
-            self._keep(self.disk.open())
-        self._keep(self._tick())
-        self._keep(self._keep_log())
-        self._keep(self._keep_swept())
-        self._keep(self._watch())
+            self._keep(self.disk.open)
+        self._keep(self._tick)
+        self._keep(self._keep_log)
+        self._keep(self._keep_swept)
+        self._keep(self._watch)
         if self.bus is not None:
-            self._keep(self.bus.follow(0, self))
-            self._reporting = self._keep(self._report(self.bus))
+            self._keep(self._follow)
+            self._reporting = self._keep(self._report)
 
-    def _keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        task.add_done_callback(tell_of_failure)
+    def _keep(self, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(kept(work))
         self._tasks.append(task)
         return task
 
@@ -116,7 +117,7 @@ class Node:
         if self._reporting is not None:
             self._reporting.cancel()
         if self.disk is not None:
-            self._keep(self.disk.close())
+            self._keep(self.disk.close)
         for listener in (self.listener, self.secure):
             if listener is not None:
                 listener.hand_over()
@@ -138,6 +139,8 @@ class Node:
     def begin(self, page: Page) -> bool:
         """See bus.Follower."""
         same = page.epoch == self.listener.marks.epoch
+        if not same:
+            self._applied = 0
         self.listener.marks.begin(page.epoch, page.floor)
         return same
 
@@ -155,6 +158,10 @@ class Node:
         """See bus.Follower."""
         return self.sweep.low
 
+    async def _follow(self) -> None:
+        assert self.bus is not None
+        await self.bus.follow(self._applied, self)
+
     async def apply(self, entry: Entry) -> None:
         """Take over what an entry of the log says; kinds of a newer control are passed over."""
         if entry.kind == Kind.CONFIG:
@@ -169,6 +176,7 @@ class Node:
             one = read_entry(entry)
             # Control's clock may be ahead of ours, or set: nothing becomes stale later than now.
             self.listener.marks.apply(replace(one, at=min(one.at, self.listener.clock())))
+        self._applied = entry.seq
 
     def _use(self, config: Config) -> None:
         """The routes of `config`, with this process's own secrets as they are now."""
@@ -219,9 +227,10 @@ class Node:
             await loop.run_in_executor(None, self.log.write, lines)
         self.listener.teller.counters.log_dropped = self.log.dropped + self.log_file.lost
 
-    async def _report(self, bus: Bus) -> None:
+    async def _report(self) -> None:
+        assert self.bus is not None
         while True:
-            await bus.report(self._status())
+            await self.bus.report(self._status())
             await asyncio.sleep(TICK_S)
 
     def _status(self) -> Status:
@@ -233,9 +242,3 @@ class Node:
             generation=self.generation,
             sample=self.listener.teller.counters.snapshot(),
         )
-
-
-def tell_of_failure(task: asyncio.Task[None]) -> None:
-    """A background task that ends by itself is a defect: the process goes on, but says so."""
-    if not task.cancelled() and task.exception() is not None:
-        logger.error("a background task failed", exc_info=task.exception())

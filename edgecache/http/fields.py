@@ -111,8 +111,10 @@ def end_to_end(fields: Fields) -> Fields:
     Gone are the fields of one connection and those Connection names, PROTECTED ones excepted.
     """
     dropped = HOP_BY_HOP
-    if any(name == b"connection" and value not in _PLAIN for name, value in fields):
-        dropped |= connection_options(fields) - PROTECTED
+    for name, value in fields:
+        if name == b"connection" and value not in _PLAIN:
+            dropped |= connection_options(fields) - PROTECTED
+            break
     return tuple([field for field in fields if field[0] not in dropped])
 
 

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from edgecache.http.bad_message import BadMessage, BadReason, HeadLimits
 from edgecache.http.head import content_length, require_chunked
-from edgecache.http.message import Fields, field_values
+from edgecache.http.message import Fields
 
 EXTENSION_BYTES_MAX = 4_096  # a chunk's line; a quarter of what Go's net/http admits in all
 OVERHEAD_RATIO_MAX = 8  # framing bytes for each body byte; one-byte chunks need 5
@@ -226,8 +226,12 @@ def response_framing(status: int, method: bytes, fields: Fields, minor: int) -> 
     """
     if method == b"HEAD" or status < 200 or status in (204, 304):
         return NONE
-    codings = field_values(fields, b"transfer-encoding")
-    lengths = field_values(fields, b"content-length")
+    codings, lengths = [], []
+    for name, value in fields:
+        if name == b"content-length":
+            lengths.append(value)
+        elif name == b"transfer-encoding":
+            codings.append(value)
     try:
         if codings:
             require_chunked(codings)

@@ -53,11 +53,12 @@ def first_asked(request: Request, route: Route, size: int) -> int | None:
     many there are. CloudFront, too, may ask for more than it was asked for (Developer Guide, "How
     CloudFront processes partial requests for an object").
     """
-    if request.method != b"GET" or route.distribution.semantics != "cloudfront":
+    wanted = first_value(request.fields, b"range")
+    if wanted is None or request.method != b"GET" or route.distribution.semantics != "cloudfront":
         return None
     if keeps_cookies(route) or may_compress(request, route):
         return None
-    specs = parse_range(single_range(first_value(request.fields, b"range")) or b"")
+    specs = parse_range(single_range(wanted) or b"")
     if not specs:
         return None
     return 0 if isinstance(specs[0], Suffix) else specs[0].first // size

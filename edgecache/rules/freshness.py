@@ -65,10 +65,19 @@ class Assessment(Struct, frozen=True):
 def assess(head: Response, route: Route) -> Assessment:
     """What `head`, a response we stored or might, means for reuse on `route`."""
     targets = route.distribution.cache_control_targets
-    directives, targeted = response_directives(head.fields, targets)
     if route.distribution.semantics == "rfc9111":
-        return _assess_rfc9111(head, directives, targeted)
-    return _assess_cloudfront(head, route, directives)
+        return _assess_rfc9111(head, *response_directives(head.fields, targets))
+    names = _said_names(targets)
+    said = tuple([field for field in head.fields if field[0] in names])
+    if b"expires" in dict(said):
+        return _assess_cloudfront(head, route)  # counts from its Date, or its arrival
+    return _assessed(head.status, said, route)
+
+
+@lru_cache(maxsize=4096)  # an origin says the same of most of its objects
+def _assessed(status: int, said: Fields, route: Route) -> Assessment:
+    """The assessment of every head that says so: no other field has a say in it."""
+    return _assess_cloudfront(Response(status, b"", said), route)
 
 
 def ttl_steps(head: Response, route: Route) -> tuple[TtlStep, ...]:
@@ -88,13 +97,29 @@ def directives_of(fields: Fields) -> Directives:
     return parse_directives(tuple(field_values(fields, b"cache-control")))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)  # one for each distribution's targets
+def _said_names(targets: tuple[str, ...]) -> frozenset[bytes]:
+    """What has a say in an assessment by CloudFront's rules."""
+    return frozenset({b"age", b"expires", b"vary"}) | _directive_names(targets)
+
+
+@lru_cache(maxsize=512)
+def _directive_names(targets: tuple[str, ...]) -> frozenset[bytes]:
+    return frozenset({b"cache-control", *[name.lower().encode("ascii") for name in targets]})
+
+
 def response_directives(fields: Fields, targets: tuple[str, ...]) -> tuple[Directives, bool]:
     """The directives that bind us, and whether they are targeted (RFC 9213 §2.2).
 
     `targets` are field names, the one that counts most first. A valid, non-empty targeted field
     replaces Cache-Control, Expires and the targets after it altogether.
     """
+    names = _directive_names(targets)
+    return _binding(tuple([field for field in fields if field[0] in names]), targets)
+
+
+@lru_cache(maxsize=4096)
+def _binding(fields: Fields, targets: tuple[str, ...]) -> tuple[Directives, bool]:
     for name in targets:
         values = field_values(fields, name.lower().encode("ascii"))
         if values:
@@ -177,7 +202,8 @@ def _heuristic_lifetime(head: Response, directives: Directives) -> tuple[float, 
     return min(max(0.0, since) * HEURISTIC_FRACTION, HEURISTIC_S_MAX), "heuristic"
 
 
-def _assess_cloudfront(head: Response, route: Route, directives: Directives) -> Assessment:
+def _assess_cloudfront(head: Response, route: Route) -> Assessment:
+    directives, _ = response_directives(head.fields, route.distribution.cache_control_targets)
     policy = route.behavior.cache_policy
     errors = route.distribution.custom_error_responses
     lifetime, rule = cloudfront_ttl(head, policy, directives, errors)

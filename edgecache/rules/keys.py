@@ -39,12 +39,19 @@ class KeyTold:
 
 def cache_key(request: Request, route: Route) -> bytes:
     """The key of the object that `request` asks for."""
-    policy = _policy(route)
-    start = _encode(route.distribution.id.encode()) + _encode(request.path)
-    plain = not route.releases and not request.release
-    if plain and _path_alone(policy) and request.method != b"OPTIONS":
+    distribution, path_alone = _start(route)
+    start = b"%b%d:%b" % (distribution, len(request.path), request.path)
+    if path_alone and not request.release and request.method != b"OPTIONS":
         return start
     return start + b"".join(_encode_part(part) for part in key_parts(request, route)[2:])
+
+
+@lru_cache(maxsize=4096)  # a few for each distribution; a reload leaves old ones behind
+def _start(route: Route) -> tuple[bytes, bool]:
+    """How every key of a route begins, and whether the path says the rest."""
+    return _encode(route.distribution.id.encode()), not route.releases and _path_alone(
+        _policy(route)
+    )
 
 
 def block_key(key: bytes, number: int) -> bytes:

@@ -59,8 +59,10 @@ class Timing:
 def for_viewer(fields: Fields, request: Request, route: Route, product: bytes) -> Fields:
     """An outcome's fields as a viewer of `route` gets them; `product` is our name in Server."""
     if route.distribution.semantics == "cloudfront":
-        fields = vary_for_viewer(fields, route)
-        if first_value(fields, b"server") is None:
+        names = {name for name, _ in fields}
+        if b"vary" in names:
+            fields = vary_for_viewer(fields, route)
+        if b"server" not in names:
             fields = (*fields, (b"server", product))
     policy = route.behavior.response_headers_policy
     return fields if policy is None else applied(fields, request, policy, product)

@@ -23,6 +23,7 @@ from edgecache.rules.verdicts import StoreReason
 # Final statuses whose meaning for a cache we know (RFC 9111 §3, "understood"); 206 and 304 apart.
 UNDERSTOOD = HEURISTIC_STATUSES | {302, 303, 307, 400, 401, 403, 406, 409, 411, 412, 413, 415}
 UNDERSTOOD |= {416, 417, 421, 422, 426, 429, 500, 502, 503, 504, 505, 201, 202}
+_COOKIES = frozenset({b"set-cookie"})
 CLOUDFRONT_PLAIN = frozenset({200, 203, 204, 206, 300, 301, 302, 303, 410})
 
 
@@ -132,7 +133,7 @@ def storable_fields(head: Response, route: Route) -> Fields:
 def passable_fields(fields: Fields, route: Route) -> Fields:
     """What of an origin's fields goes on: CloudFront drops Set-Cookie where no cookie goes up."""
     if route.distribution.semantics == "cloudfront" and not forwards_cookies(route):
-        return without(fields, (b"set-cookie",))
+        return without(fields, _COOKIES)
     return fields
 
 

@@ -119,9 +119,14 @@ class Delivery:
             self._connection.write(response_head(interim.status, interim.reason, fields), b"")
 
     def _dressed(self, outcome: Outcome, errand: Errand | None) -> Fields:
-        asked = None if errand is None else (errand.request, errand.route)
-        took_s = self._listener.clock() - self._began
-        return self._listener.front.dressed(outcome, self._id, asked, took_s)
+        if errand is None:
+            return self._listener.front.dressed(outcome, self._id, None, 0.0)
+        took_s = 0.0
+        if errand.route.behavior.response_headers_policy is not None:  # it may want Server-Timing
+            took_s = self._listener.clock() - self._began
+        return self._listener.front.dressed(
+            outcome, self._id, (errand.request, errand.route), took_s
+        )
 
     async def _send(self, outcome: Outcome, errand: Errand) -> None:
         fields = self._dressed(outcome, errand)

@@ -197,6 +197,7 @@ class Connection(asyncio.Protocol):
         asked = Asked.by(request, listener.site_name(request.host), len(head), self.session)
         concluded = self._decide(request, now)
         if isinstance(concluded, Errand):
+            self.deadline = now + listener.limits.body_idle_s_max
             return self._set_off(concluded, request, asked, rest)
         if isinstance(concluded, Refusal):
             self.refuse(concluded, asked, now, close=request.has_body or not stays(request))
@@ -239,7 +240,6 @@ class Connection(asyncio.Protocol):
         if request.has_body:
             limits, invite = self.listener.head_limits, invitation(request, self.transport)
             body = self._body = RequestBody(request.length, limits, invite, self._resume_reading)
-        self.deadline = self.listener.clock() + self.listener.limits.body_idle_s_max
         delivery = Delivery(self, request, asked)
         self._task = self.loop.create_task(delivery.run(errand, body))
         self._state.tasks.add(self._task)

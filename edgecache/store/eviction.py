@@ -112,8 +112,10 @@ class Eviction(Generic[R]):
     @property
     def size_bytes(self) -> int:
         """What the residents take."""
-        leaving = sum(queue.size_bytes for queue in self._leaving.values())
-        return self._trial.size_bytes + self._main.size_bytes + leaving
+        total = self._trial.size_bytes + self._main.size_bytes
+        for queue in self._leaving.values():  # asked with every arrival: no generator
+            total += queue.size_bytes
+        return total
 
     def __iter__(self) -> Iterator[R]:
         for queue in self._queues():

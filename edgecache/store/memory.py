@@ -52,13 +52,15 @@ class MemoryStore:
 
     def variants(self, key: bytes) -> tuple[Entry, ...]:
         """Every entry under `key`, the newest first. Looking is no use of them."""
-        return tuple(self._under(key))
+        return tuple(self._under(key)) if key in self._index else ()
 
     peek = variants
 
     def put(self, entry: Entry) -> bool:
         """Keep `entry`, in place of what answers the same requests. False when it is not kept."""
-        old = next((old for old in self._under(entry.key) if old.selected == entry.selected), None)
+        old = self._index.get(entry.key)
+        while old is not None and old.selected != entry.selected:
+            old = old.older
         if old is entry:
             return True
         if old is None:
@@ -155,9 +157,9 @@ class MemoryStore:
             entry = entry.older
 
     def _add(self, entry: Entry) -> None:
-        others = self.variants(entry.key)
-        for other in others[VARIANTS_MAX - 1 :]:
-            self.expel(other, Leaving.VARIANTS)
+        if entry.key in self._index:
+            for other in self.variants(entry.key)[VARIANTS_MAX - 1 :]:
+                self.expel(other, Leaving.VARIANTS)
         entry.older = self._index.get(entry.key)
         self._index[entry.key] = entry
         entry.alive = True
@@ -186,8 +188,10 @@ class MemoryStore:
 
     def _is_warm(self, key: bytes) -> None:
         """An entry under `key` has its conclusions at hand; the one that had longest cools."""
+        if key in self._warm:
+            self._warm.move_to_end(key)
+            return
         self._warm[key] = None
-        self._warm.move_to_end(key)
         if len(self._warm) > self.warm_max:
             for entry in self._under(self._warm.popitem(last=False)[0]):
                 entry.cool()

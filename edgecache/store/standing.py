@@ -30,6 +30,8 @@ class Standing:
         entry = self._store.get(key, request_fields)
         if entry is not None and (entry.mark == self._marks.last or self._marks.stands(entry)):
             return entry
+        if entry is None and not self._store.has(key):
+            return MissReason.ABSENT
         found, fallen = self._sift(key)
         for other in found:
             if not other.selected or answers(other.selected, request_fields):
@@ -104,6 +106,8 @@ class Standing:
     def _sift(self, key: bytes) -> tuple[tuple[Entry, ...], bool]:
         """What stands under `key`, and whether something that fell was removed."""
         entries = self._store.variants(key)
+        if not entries:
+            return (), False
         found = tuple(entry for entry in entries if self._marks.stands(entry))
         if len(found) == len(entries):
             return found, False

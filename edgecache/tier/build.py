@@ -8,9 +8,10 @@ from edgecache.store.entry import Entry
 from edgecache.tier.answer import CacheStatus, Errand, Found, Outcome, Result, part_of
 from edgecache.tier.bodies import SlicedBody, StoredBody
 from edgecache.tier.fill import Fill
-from edgecache.upstream.base import Body, Reply
+from edgecache.upstream.base import Body, Reply, WholeBody
 
 COMPUTED = frozenset({b"age", b"cache-status", b"content-length"})
+_LENGTH = frozenset({b"content-length"})
 
 
 def from_entry(
@@ -54,6 +55,23 @@ def hit_trace(found: Found) -> CacheStatus:
     return CacheStatus(hit=True, detail="stale-while-revalidate" if found.refresh else "")
 
 
+def from_whole(entry: Entry, errand: Errand, now: float, leading: Response) -> Outcome:
+    """What a body that came at once gives to who asked for it, who gets the head as it came."""
+    plan = plan_reply(errand.request, leading, len(entry.body), now).single
+    length = len(entry.body) if plan.span is None else plan.span.length
+    gives = plan.has_body and errand.request.method != b"HEAD"
+    return Outcome(
+        status=plan.status,
+        reason=leading.reason if plan.status == leading.status else b"",
+        fields=_less_length(plan.fields),
+        body=part_of(entry.body, plan.span) if gives else None,
+        length=_stated_length(plan, length),
+        result=Result.MISS,
+        trace=CacheStatus(why=errand.why, status=leading.status, stored=True),
+        mark=entry.mark,
+    )
+
+
 def from_fill(fill: Fill, errand: Errand, now: float, *, leading: Response | None) -> Outcome:
     """What a fill gives to who joined it, or to its leader, who gets the head as it came."""
     joined = leading is None
@@ -91,12 +109,14 @@ def from_reply(reply: Reply, errand: Errand, now: float, result: Result) -> Outc
     if errand.key:  # we asked for the whole, without the viewer's conditions
         plan = plan_reply(request, head, reply.body.length, now).single
     length = reply.body.length if plan.span is None else plan.span.length
-    body: Body | None = reply.body
+    body: Body | bytes | None = reply.body
     if not plan.has_body or request.method == b"HEAD":
         reply.body.close()
         body = None
     elif plan.span is not None:
         body = SlicedBody(reply.body, plan.span)
+    elif isinstance(body, WholeBody):
+        body = body.read_nowait()
     return Outcome(
         status=plan.status,
         reason=head.reason if plan.status == head.status else b"",
@@ -123,4 +143,4 @@ def _stated_length(plan: Plan, length: int) -> int | None:
 
 
 def _less_length(fields: Fields) -> Fields:
-    return without(fields, (b"content-length",))
+    return without(fields, _LENGTH)

@@ -41,7 +41,7 @@ class Failures:
 
     def known(self, errand: Errand, now: float) -> Failure | None:
         """The failure that still counts for this errand."""
-        failure = self._by_key.get(errand.key)
+        failure = self._by_key.get(errand.key) if self._by_key else None
         if failure is None or failure.route is not errand.route or now >= failure.until:
             return None
         return failure if self._marks.passes(errand.key, failure.mark) else None
@@ -60,7 +60,8 @@ class Failures:
 
     def answered(self, errand: Errand) -> None:
         """Upstream is well again."""
-        self._by_key.pop(errand.key, None)
+        if self._by_key:
+            self._by_key.pop(errand.key, None)
 
     def _until(self, errand: Errand, status: int, now: float) -> float:
         return now + error_caching_s(errand.route.distribution.custom_error_responses, status)

@@ -170,6 +170,8 @@ class ViewerFront:
 
     async def run(self, errand: Errand, body: Body | None, on_interim: OnInterim) -> Outcome:
         """Do what `decide` could not: see Tier.run, and ErrorPages."""
+        if not errand.route.distribution.custom_error_responses:
+            return await self.tier.run(errand, body, on_interim)
         return await ErrorPages(self.tier, self.table).run(errand, body, on_interim)
 
     def dressed(
@@ -183,7 +185,7 @@ class ViewerFront:
         word = f"{outcome.result} from {self.brand}"
         if outcome.status >= 400:
             word = f"Error from {self.brand}"
-        fields = _public(without(outcome.fields, _ANEW))
+        fields = _public(tuple([item for item in outcome.fields if item[0] not in _ANEW]))
         if asked is not None:
             fields = self._under_policy(fields, outcome, *asked)
             if wants_timing(*asked, self._world.chance()):
@@ -206,10 +208,10 @@ class ViewerFront:
         if dated and first_value(fields, b"date") is None:  # taken away by a policy: then ours
             fields = (*fields, (b"date", format_date(self.tier.world.clock())))
         cached = outcome.age_s is not None and outcome.status in (200, 206)
-        plain = found.distribution.semantics == "rfc9111"
-        said = any(name in (b"accept-ranges", b"content-encoding") for name, _ in fields)
-        if cached and not plain and not said:
-            fields = (*fields, (b"accept-ranges", b"bytes"))
+        if cached and found.distribution.semantics == "cloudfront":
+            said = {name for name, _ in fields}
+            if said.isdisjoint((b"accept-ranges", b"content-encoding")):
+                fields = (*fields, (b"accept-ranges", b"bytes"))
         return fields
 
     def _timing(self, outcome: Outcome, request_id: bytes, took_s: float) -> Timing:

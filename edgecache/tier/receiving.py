@@ -16,13 +16,14 @@ from edgecache.store.entry import Entry
 from edgecache.store.standing import Standing
 from edgecache.tier.answer import Errand, Outcome, Result
 from edgecache.tier.bodies import PrefixedBody
-from edgecache.tier.build import from_fill
+from edgecache.tier.build import from_fill, from_whole
 from edgecache.tier.fill import Fill
 from edgecache.tier.flight import Ending, Flight, Flights, Landing
 from edgecache.tier.question import Question
 from edgecache.tier.world import TierWorld
-from edgecache.upstream.base import Body, Reply
+from edgecache.upstream.base import Body, Reply, WholeBody
 
+HERE = Landing(Ending.STORED)
 Received = tuple[Outcome, Landing]
 
 
@@ -35,8 +36,29 @@ class Receiving:
         self._world = world
 
     def whole(self, errand: Errand, flight: Flight | None, reply: Reply) -> Received:
-        """A response with all of its body to come."""
+        """A response with all of its body to come, or here already."""
+        body = reply.body
+        if isinstance(body, WholeBody) and len(body) <= self._world.object_bytes_max:
+            return self._at_once(errand, flight, reply, body.read_nowait())
         return self._fill(errand, flight, arriving_of(reply, None))
+
+    def _at_once(
+        self, errand: Errand, flight: Flight | None, reply: Reply, body: bytes
+    ) -> Received:
+        """A response that came in one piece: what a fill would end in, without one."""
+        fields, distribution = storable_fields(reply.head, errand.route), errand.route.distribution
+        head = replace(reply.head, fields=fields)
+        selected: Selected = ()
+        if distribution.semantics == "rfc9111":
+            selected = selected_by(errand.request.fields, fields)
+        if flight is not None:
+            self._flights.close(errand.flight_key, flight)
+        tags = tags_of(fields, distribution)
+        entry = Entry(errand.key, head, body, selected, mark=reply.mark or 0, tags=tags)
+        self._keep(entry, errand.route)
+        outcome = from_whole(entry, errand, self._world.clock(), reply.head)
+        outcome.result = result_of(reply)
+        return outcome, HERE
 
     def part(
         self, errand: Errand, flight: Flight | None, asked: Question, reply: Reply

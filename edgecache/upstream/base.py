@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Protocol
 
@@ -108,7 +108,7 @@ class Call(Struct):
 class Upstream(Protocol):
     """Whoever answers: a tier, an origin, a peer."""
 
-    async def fetch(self, call: Call) -> Reply:
+    def fetch(self, call: Call) -> Awaitable[Reply]:
         """The final response to `call`. UpstreamError when there is none."""
         ...
 
@@ -129,3 +129,7 @@ class WholeBody:
 
     def close(self) -> None:
         self._data = b""
+
+    def __len__(self) -> int:
+        """Bytes not yet read."""
+        return len(self._data)

@@ -26,7 +26,7 @@ from edgecache.http.head import keeps_alive, parse_response_head
 from edgecache.http.message import Response, without
 from edgecache.rules.upgrade import upgrades
 from edgecache.upstream.arriving import ArrivingBody
-from edgecache.upstream.base import Fault, Reply, UpstreamError
+from edgecache.upstream.base import Fault, Reply, UpstreamError, WholeBody
 from edgecache.upstream.deadline import Deadline
 from edgecache.upstream.endpoint import Endpoint, Outgoing
 from edgecache.upstream.exchange import Exchange
@@ -279,6 +279,13 @@ class Connection(asyncio.Protocol):
     def _begin_body(self, exchange: Exchange, response: Response, minor: int, data: bytes) -> None:
         fields = response.fields
         framing = response_framing(response.status, exchange.outgoing.method, fields, minor)
+        if isinstance(framing, Length) and framing.length == len(data):
+            exchange.reusable = keeps_alive(minor, fields)
+            self._exchange = None
+            self._part(exchange)
+            if not exchange.arrived.done():
+                exchange.arrived.set_result(Reply(response, WholeBody(data)))
+            return
         reader = reader_for(framing, self._limits)
         must_close = isinstance(framing, Chunked) and framing.must_close
         until_close = isinstance(framing, UntilClose)
@@ -312,9 +319,14 @@ class Connection(asyncio.Protocol):
         self._exchange = None
         self.resume()
         exchange.body.end()
+        exchange.reusable = exchange.reusable and not reader.rest
+        self._part(exchange)
+
+    def _part(self, exchange: Exchange) -> None:
+        """The exchange is over: be ready for the next one, or close."""
         if not exchange.uploaded:
             self._transport.abort()  # the rest of the request will not come
-        elif exchange.reusable and not reader.rest and not self._transport.is_closing():
+        elif exchange.reusable and not self._transport.is_closing():
             self._deadline.put(self.endpoint.idle_s)
             self._owner.released(self)
         else:

@@ -91,11 +91,10 @@ def dressed(call: Call, via: bytes, prove: Prove | None, agent: bytes = USER_AGE
         request.method, request.fields, request.host, request.scheme, request.minor,
         bool(request.id), bool(peer),
     )  # fmt: skip
-    form, upgrade = _form(alike, call.route, via, agent)
-    said = {_TARGET: origin.path.encode() + request.target, _ID: request.id, _PEER: peer}
-    head = b"".join([said.get(part, part) for part in form])
-    timeouts = Timeouts(origin.connection_timeout_s, origin.read_timeout_s, origin.read_timeout_s)
-    return Outgoing(request.method, head, None, timeouts, call.on_interim, upgrade)
+    form = _form(alike, call.route, via, agent)
+    said = {_TARGET: form.prefix + request.target, _ID: request.id, _PEER: peer}
+    head = form.text % tuple([said[blank] for blank in form.blanks])
+    return Outgoing(request.method, head, None, form.timeouts, call.on_interim, form.upgrade)
 
 
 class Alike(NamedTuple):
@@ -110,14 +109,23 @@ class Alike(NamedTuple):
     has_peer: bool
 
 
+class Form(NamedTuple):
+    """A head with `%b` for each of its blanks, and what else is the same for all alike."""
+
+    text: bytes
+    blanks: tuple[bytes, ...]
+    prefix: bytes  # of the target
+    timeouts: Timeouts
+    upgrade: bool
+
+
 # The blanks of a form: what differs from request to request. No reader lets a NUL pass.
 _TARGET, _ID, _PEER = b"\0target\0", b"\0id\0", b"\0peer\0"
 _BLANK = re.compile(b"(\0[a-z]+\0)")
 
 
 @lru_cache(maxsize=512)  # blocks come again; a block has 32 KiB at most
-def _form(alike: Alike, route: Route, via: bytes, agent: bytes) -> tuple[list[bytes], bool]:
-    """A head in pieces, blanks between them, and whether it asks for an upgrade."""
+def _form(alike: Alike, route: Route, via: bytes, agent: bytes) -> Form:
     client = (_PEER.decode() if alike.has_peer else "", 0)
     request = Request(
         alike.method, _TARGET, None, alike.fields, alike.host, alike.scheme, alike.minor, 0,
@@ -125,7 +133,10 @@ def _form(alike: Alike, route: Route, via: bytes, agent: bytes) -> tuple[list[by
     )  # fmt: skip
     without_path = structs.replace(route, origin=structs.replace(route.origin, path=""))
     outgoing = _dressed(Call(request, without_path), via, None, agent)
-    return _BLANK.split(outgoing.head), outgoing.upgrade
+    parts = _BLANK.split(outgoing.head)
+    text = b"%b".join([part.replace(b"%", b"%%") for part in parts[::2]])
+    prefix = route.origin.path.encode()
+    return Form(text, tuple(parts[1::2]), prefix, outgoing.timeouts, outgoing.upgrade)
 
 
 def _dressed(call: Call, via: bytes, prove: Prove | None, agent: bytes) -> Outgoing:

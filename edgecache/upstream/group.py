@@ -7,7 +7,7 @@ is asked last for so long.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -56,11 +56,14 @@ class GroupUpstream:
         self._counters = counters
         self._standings: dict[tuple[str, str], _Standing] = {}
 
-    async def fetch(self, call: Call) -> Reply:
+    def fetch(self, call: Call) -> Awaitable[Reply]:
         """The first member's response unless the group fails over, else the second's as it is."""
         group = call.route.group
         if group is None or call.body is not None or not has_second(call.request, call.route):
-            return await self._origins.fetch(call)
+            return self._origins.fetch(call)
+        return self._in_turn(call, group)
+
+    async def _in_turn(self, call: Call, group: OriginGroup) -> Reply:
         first, *others = in_order(call.route, self._preferred(call.route, group))
         reply: Reply | None = None
         try:

@@ -79,10 +79,14 @@ class Guards:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._guards: LRUCache[Endpoint, Guard] = LRUCache(ORIGINS_MAX)
+        self._last: tuple[Endpoint, Guard] | None = None
 
     def of(self, endpoint: Endpoint) -> Guard:
         """The guard of an origin."""
+        if self._last is not None and self._last[0] is endpoint:  # as most often
+            return self._last[1]
         guard = self._guards.get(endpoint)
         if guard is None:
             guard = self._guards[endpoint] = Guard(endpoint.where, self._clock)
+        self._last = endpoint, guard
         return guard

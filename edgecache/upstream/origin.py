@@ -86,7 +86,10 @@ class OriginUpstream:
         """One attempt, if the origin is to be asked at all; what came of it is remembered."""
         admission = guard.admit()
         try:
-            reply = await self._sent(endpoint, outgoing, completion_s)
+            if completion_s is None:
+                reply = await self._pool.send(endpoint, outgoing)
+            else:
+                reply = await self._sent(endpoint, outgoing, completion_s)
         except UpstreamError as error:
             guard.failed(error.fault, admission)
             raise
@@ -96,12 +99,8 @@ class OriginUpstream:
         guard.answered(reply.head.status)
         return reply
 
-    async def _sent(
-        self, endpoint: Endpoint, outgoing: Outgoing, completion_s: float | None
-    ) -> Reply:
-        """One attempt, bounded as a whole where the origin says so (ResponseCompletionTimeout)."""
-        if completion_s is None:
-            return await self._pool.send(endpoint, outgoing)
+    async def _sent(self, endpoint: Endpoint, outgoing: Outgoing, completion_s: float) -> Reply:
+        """One attempt, bounded as a whole (ResponseCompletionTimeout)."""
         until = asyncio.get_running_loop().time() + completion_s
         try:
             async with asyncio.timeout_at(until):

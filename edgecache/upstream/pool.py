@@ -54,7 +54,9 @@ class Pool:
         Sent once more when a kept connection turns out to be closed before a byte of answer: at
         once if nothing was sent, else only what is replayable (RFC 9112 §9.3.1).
         """
-        connection = await self._obtain(endpoint, outgoing.timeouts.connect_s, fresh=False)
+        connection = self._rested(endpoint)
+        if connection is None:
+            connection = await self._obtain(endpoint, outgoing.timeouts.connect_s)
         kept = connection.asked > 0
         try:
             return await connection.ask(outgoing)
@@ -62,7 +64,7 @@ class Pool:
             again = not error.sent or (outgoing.replayable and not connection.heard)
             if not (kept and error.fault is Fault.CLOSED and again):
                 raise
-        connection = await self._obtain(endpoint, outgoing.timeouts.connect_s, fresh=True)
+        connection = await self._obtain(endpoint, outgoing.timeouts.connect_s)
         return await connection.ask(outgoing)
 
     def close(self) -> None:
@@ -101,16 +103,22 @@ class Pool:
 
     # Obtaining.
 
-    async def _obtain(self, endpoint: Endpoint, connect_s: float, *, fresh: bool) -> Connection:
+    def _rested(self, endpoint: Endpoint) -> Connection | None:
+        """One that is idle."""
+        shelf = None if self._closed else self._shelves.get(endpoint)
+        while shelf is not None and shelf.idle:
+            connection = shelf.idle.pop()
+            if connection.usable:
+                return connection
+        return None
+
+    async def _obtain(self, endpoint: Endpoint, connect_s: float) -> Connection:
+        """A new one, or one handed over."""
         if self._closed:
             raise self._error(endpoint, Fault.CLOSED)
         shelf = self._shelves.get(endpoint)
         if shelf is None:
             shelf = self._shelves[endpoint] = Shelf(endpoint)
-        while shelf.idle and not fresh:
-            connection = shelf.idle.pop()
-            if connection.usable:
-                return connection
         if shelf.places < endpoint.connections_max:
             shelf.places += 1
             return await self._open_one(shelf, connect_s)

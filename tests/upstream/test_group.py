@@ -52,8 +52,12 @@ class World:
     def ask(self, method: bytes = b"GET", body: WholeBody | None = None) -> str:
         """Who answered, and with what; or the fault that was raised."""
         request = Request(method, b"/", None, (), length=0 if body is None else body.length)
+
+        async def fetched() -> Reply:
+            return await self.upstream.fetch(Call(request, self.route, body))
+
         try:
-            reply = asyncio.run(self.upstream.fetch(Call(request, self.route, body)))
+            reply = asyncio.run(fetched())
         except UpstreamError as error:
             return str(error.fault)
         return f"{reply.body.read_nowait()!r} {reply.head.status}".strip("b")

@@ -38,9 +38,15 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
+def field_lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The lines of the fields of a head, each with its end."""
+    return _head(b"", fields)[:-2]
+
+
 def _head(first: bytes, fields: Iterable[tuple[bytes, bytes]]) -> bytes:
     lines = [b"%b: %b\r\n" % (title_case(name), value) for name, value in fields]
     head = b"".join([first, *lines, b"\r\n"])
-    if head.count(b"\n") != len(lines) + 2 or head.count(b"\r") != len(lines) + 2:
+    ends = len(lines) + (2 if first else 1)
+    if head.count(b"\n") != ends or head.count(b"\r") != ends:
         raise ValueError("a line end inside a head")
     return head

@@ -26,6 +26,7 @@ from edgecache.server.listener import Listener
 from edgecache.server.memo import ANSWERS_MAX, BLOCKS_MAX, Memo
 from edgecache.server.node import Node
 from edgecache.server.own_secrets import OwnSecrets
+from edgecache.server.repeating_calls import PeerMemo
 from edgecache.server.request_ids import RequestIds
 from edgecache.server.telling import Teller
 from edgecache.server.tls import Certificate, TlsPort, load_certificates
@@ -138,12 +139,12 @@ class Assembly:
         store = MemoryStore(divided.store_bytes, divided.conclusions)
         return Tier(name, store, upstream, world, self._disk(disk))
 
-    def _memory_of_heads(self, tier: Tier) -> Memo | None:
+    def _memory_of_heads(self, tier: Tier, kind: type[Memo] = Memo) -> Memo | None:
         """A memo for the listener of `tier`: what is concluded from warm entries, by line."""
         if not self._memo:
             return None
         known = tier.store.warm_max
-        return Memo(min(known, ANSWERS_MAX), min(known // BLOCKS_SHARE, BLOCKS_MAX))
+        return kind(min(known, ANSWERS_MAX), min(known // BLOCKS_SHARE, BLOCKS_MAX))
 
     def _disk(self, disk: Disk | None) -> DiskStore | None:
         if disk is None:
@@ -164,7 +165,7 @@ class Assembly:
             RequestIds(random_bytes),
             Teller(tier.name, self._counters, log),
             self.config.brand,
-            self._memory_of_heads(tier),
+            self._memory_of_heads(tier, PeerMemo if role == "regional" else Memo),
         )
         location = tier.name if role == "edge" else ""
         admits = self._credentials().admits

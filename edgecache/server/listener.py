@@ -11,17 +11,21 @@ from msgspec import structs
 from edgecache.config.model import Limits
 from edgecache.http.bad_message import HeadLimits
 from edgecache.http.dates import format_date
+from edgecache.http.head import parse_request_head
 from edgecache.http.message import Request
 from edgecache.server.answering import Answer
 from edgecache.server.connections import Connections
 from edgecache.server.memo import Memo
 from edgecache.server.pages import page
+from edgecache.server.repeating import remember, repeated
+from edgecache.server.repeating_calls import remember_call, repeated_call
 from edgecache.server.request_ids import RequestIds
-from edgecache.server.telling import Teller
+from edgecache.server.telling import Asked, Teller
 from edgecache.server.tls import TlsPort
 from edgecache.store.marks import Marks
 from edgecache.tier.answer import Found, Outcome, Refusal
-from edgecache.tier.front import Front
+from edgecache.tier.front import Front, PeerFront
+from edgecache.upstream.peer_heads import read_peer_head
 
 if TYPE_CHECKING:
     from edgecache.server.protocol import Connection
@@ -44,11 +48,17 @@ class Listener:
     marks: Marks = field(init=False)  # of the tier behind the front
     head_limits: HeadLimits = field(init=False)
     connections: Connections = field(default_factory=Connections)
+    # How a head is read, answered out of the memo, and put into it: peers' heads are of two parts.
+    read: Callable[[bytes, HeadLimits, bytes, tuple[str, int]], Request] = parse_request_head
+    repeated: Callable[[Connection, Memo, bytes, float], bool] = repeated
+    remember: Callable[[Connection, bytes, Request, Asked, Answer], None] = remember
     handing_over: float = 0.0  # since when (epoch seconds), if at all
     memos: list[Memo] = field(default_factory=list)  # ours and those of listeners beside us
 
     def __post_init__(self) -> None:
         self.marks = self.front.tier.world.marks
+        if isinstance(self.front, PeerFront):
+            self.read, self.repeated, self.remember = read_peer_head, repeated_call, remember_call
         if self.memo is not None:
             self.memos.append(self.memo)
         self.head_limits = HeadLimits(

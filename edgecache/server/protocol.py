@@ -14,14 +14,14 @@ from typing import Any, cast
 from msgspec.structs import replace
 
 from edgecache.http.bad_message import BadMessage
-from edgecache.http.head import oversize, parse_request_head
+from edgecache.http.head import oversize
 from edgecache.http.message import Request
 from edgecache.observe.access_log import escaped
 from edgecache.rules.viewer_headers import depends_on_viewer
 from edgecache.server.answering import Answer
 from edgecache.server.delivery import Delivery, stays
 from edgecache.server.listener import OVERDUE, SHED, Listener
-from edgecache.server.repeating import SMALL_BODY_BYTES, remember, repeated
+from edgecache.server.repeating import SMALL_BODY_BYTES
 from edgecache.server.request_body import BYTES_PER_S_MIN, RequestBody, invitation
 from edgecache.server.telling import NOTHING_ASKED, Asked, Told
 from edgecache.server.tls import MISDIRECTED, Session
@@ -111,7 +111,7 @@ class Connection(asyncio.Protocol):
         now = self.listener.clock()
         if not self._held:
             memo = self.listener.memo
-            if memo is not None and repeated(self, memo, data, now):
+            if memo is not None and self.listener.repeated(self, memo, data, now):
                 return
             self.began = now
         self._serve(self._held + data, now)
@@ -186,7 +186,7 @@ class Connection(asyncio.Protocol):
         """One request: decide, and answer or set off. Gives what comes after it."""
         listener = self.listener
         try:
-            request = parse_request_head(head, listener.head_limits, listener.scheme, self.client)
+            request = listener.read(head, listener.head_limits, listener.scheme, self.client)
         except BadMessage as bad:
             self._refuse_message(bad, now)
             return b""
@@ -207,8 +207,8 @@ class Connection(asyncio.Protocol):
             Delivery(self, request, asked).send_answer(answer, now)
             return rest
         if concluded.until and not request.has_body and not depends_on_viewer(concluded.route):
-            remember(self, head, request, asked, answer)
-        self._write_answer(answer, asked, now)
+            listener.remember(self, head, request, asked, answer)
+        self._write_answer(answer, asked, request.id, now)
         return rest
 
     def _decide(self, request: Request, now: float) -> Found | Errand | Refusal:
@@ -220,11 +220,10 @@ class Connection(asyncio.Protocol):
             return MISDIRECTED
         return self.listener.front.decide(replace(request, tls=session.told), now)
 
-    def _write_answer(self, answer: Answer, asked: Asked, now: float) -> None:
+    def _write_answer(self, answer: Answer, asked: Asked, request_id: bytes, now: float) -> None:
         """The whole of a hit: bytes out, and told."""
         listener = self.listener
         head, body = answer.head(now), answer.body
-        request_id = b""
         if answer.has_id:
             request_id = answer.own_id or listener.ids.next()
             head = b"%b%b\r\n\r\n" % (head, request_id)

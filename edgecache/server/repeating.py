@@ -56,7 +56,7 @@ def repeated(connection: Connection, memo: Memo, data: bytes, now: float) -> boo
     if now >= answer.same_until:
         if now >= answer.until:
             return False
-        _renew(answer, connection, now)
+        renew(answer, connection, now)
     _send(connection, known, block, len(data))
     connection.deadline = now + listener.limits.idle_s_max
     return True
@@ -83,10 +83,12 @@ def _send(connection: Connection, known: Remembered, block: Block, received: int
     known.bytes_out += answer.sent_bytes
 
 
-def _renew(answer: Answer, connection: Connection, now: float) -> None:
+def renew(answer: Answer, connection: Connection, now: float) -> None:
     """What an answer says of this second, for the wire and for the log."""
     answer.start = answer.head(now)
-    answer.sent_bytes = len(answer.start) + ID_CHARS + len(_HEAD_END) + len(answer.body)
+    answer.sent_bytes = len(answer.start) + len(answer.body)
+    if answer.has_id:
+        answer.sent_bytes += ID_CHARS + len(_HEAD_END)
     answer.line_start = connection.listener.teller.line_start(now, answer.sent_bytes)
     answer.same_until = min(int(now) + 1.0, answer.until)
 

@@ -42,6 +42,7 @@ from edgecache.tier.error_pages import ErrorPages
 from edgecache.tier.tier import Tier
 from edgecache.upstream import peer_fields
 from edgecache.upstream.base import Body, OnInterim, UpstreamError
+from edgecache.upstream.peer_heads import said_by
 
 UNKNOWN_HOST = Refusal(403, "Bad request. No distribution answers to this host name.")
 NOT_A_PEER = Refusal(403, "Only edges of this installation are answered here.", close=True)
@@ -258,21 +259,18 @@ class PeerFront:
 
     def routed(self, request: Request) -> tuple[Request, Route] | Refusal:
         """A peer's request as the viewer's that it stands for, and its route."""
-        credential = first_value(request.fields, peer_fields.CREDENTIAL)
-        if credential is None or not self._admits(credential):
+        said = said_by(request.fields)
+        if not said.credential or not self._admits(said.credential):
             return NOT_A_PEER
-        named = first_value(request.fields, peer_fields.DISTRIBUTION) or b""
-        site = self.table.by_id.get(named.decode("latin-1"))
+        site = self.table.by_id.get(said.distribution)
         if site is None:
             return NO_SUCH_ROUTE
+        if not request.id:
+            client = (said.client.decode("latin-1"), 0)
+            request = replace(request, id=said.id, client=client)
+        mark = self.tier.world.marks.read(said.mark)
         inner = replace(
-            request,
-            fields=_public(request.fields),
-            scheme=first_value(request.fields, peer_fields.SCHEME) or b"http",
-            client=(_text(first_value(request.fields, peer_fields.CLIENT)), 0),
-            id=first_value(request.fields, peer_fields.ID) or b"",
-            release=first_value(request.fields, peer_fields.RELEASE) or b"",
-            mark=self.tier.world.marks.read(first_value(request.fields, peer_fields.MARK)),
+            request, fields=said.fields, scheme=said.scheme, release=said.release, mark=mark
         )
         return inner, route(site, inner.path)
 
@@ -316,7 +314,3 @@ def _status_list(outcome: Outcome, name: str) -> bytes:
 
 def _public(fields: Fields) -> Fields:
     return peer_fields.public(fields)
-
-
-def _text(value: bytes | None) -> str:
-    return "" if value is None else value.decode("latin-1")

@@ -11,13 +11,12 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from edgecache.http.message import Fields, Request, first_value
-from edgecache.http.writing import request_head
 from edgecache.rules.failover import patience_s
 from edgecache.rules.keys import release_asked
 from edgecache.upstream import peer_fields
-from edgecache.upstream.base import Call, Fault, Reply, Upstream, UpstreamError
+from edgecache.upstream.base import Body, Call, Fault, Reply, Upstream, UpstreamError
 from edgecache.upstream.endpoint import Endpoint, Outgoing, Timeouts
+from edgecache.upstream.peer_heads import Alike, peer_head, standing_lines
 from edgecache.upstream.pool import Pool
 from edgecache.upstream.pulse import Pulse
 
@@ -63,40 +62,35 @@ class PeerUpstream:
             if call.body is not None and error.sent:
                 raise  # what was read of the body cannot be sent again
             return await self._fallback.fetch(call)
-        fault = first_value(reply.head.fields, peer_fields.FAULT)
+        told, fields = peer_fields.told(reply.head.fields)
+        fault = told.get(peer_fields.FAULT)
         if fault is not None:
             reply.body.close()
             raise UpstreamError(_known(fault), "regional")
-        reply.result = (first_value(reply.head.fields, peer_fields.RESULT) or b"").decode()
-        reply.mark = self._marks.read(first_value(reply.head.fields, peer_fields.MARK))
-        reply.head = replace(reply.head, fields=peer_fields.public(reply.head.fields))
+        reply.result = told.get(peer_fields.RESULT, b"").decode()
+        reply.mark = self._marks.read(told.get(peer_fields.MARK))
+        reply.head = replace(reply.head, fields=fields)
         return reply
 
     def _outgoing(self, call: Call) -> Outgoing:
         request = call.request
-        head = request_head(request.method, request.target, self._fields(request, call))
+        alike = Alike(
+            request.fields, request.host, request.scheme, call.route.distribution.id,
+            release_asked(request, call.route), self._marks.spell(request.mark), self._credential(),
+        )  # fmt: skip
+        head = peer_head(request, standing_lines(alike) + _framing(call.body))
         # A tier of ours answers at once or waits for its origins as long as that may take.
         timeouts = Timeouts(CONNECT_S, patience_s(call.route) + MARGIN_S, READ_S)
         return Outgoing(request.method, head, call.body, timeouts, call.on_interim)
 
-    def _fields(self, request: Request, call: Call) -> Fields:
-        fields: Fields = tuple(item for item in request.fields if item[0] != b"host")
-        fields = (
-            (b"host", request.host or b"unknown.invalid"),
-            *fields,
-            (peer_fields.CREDENTIAL, self._credential()),
-            (peer_fields.DISTRIBUTION, call.route.distribution.id.encode()),
-            (peer_fields.SCHEME, request.scheme),
-            (peer_fields.CLIENT, request.client[0].encode()),
-            (peer_fields.ID, request.id),
-            (peer_fields.MARK, self._marks.spell(request.mark)),
-            (peer_fields.RELEASE, release_asked(request, call.route)),
-        )
-        if call.body is None:
-            return fields
-        if call.body.length is None:
-            return (*fields, (b"transfer-encoding", b"chunked"))
-        return (*fields, (b"content-length", b"%d" % call.body.length))
+
+def _framing(body: Body | None) -> bytes:
+    """The line that says where the body ends."""
+    if body is None:
+        return b""
+    if body.length is None:
+        return b"Transfer-Encoding: chunked\r\n"
+    return b"Content-Length: %d\r\n" % body.length
 
 
 def _known(word: bytes) -> Fault:

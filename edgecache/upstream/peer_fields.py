@@ -21,3 +21,15 @@ FAULT = b"edgecache-fault"  # the inner tier's upstream failed so; the status is
 def public(fields: Fields) -> Fields:
     """The fields but those tiers tell each other."""
     return tuple([item for item in fields if not item[0].startswith(PREFIX) or item[0] == TARGETED])
+
+
+def told(fields: Fields) -> tuple[dict[bytes, bytes], Fields]:
+    """What another tier told with a response, by name, and the fields that are not its own."""
+    own: dict[bytes, bytes] = {}
+    others = []
+    for item in fields:
+        if item[0].startswith(PREFIX) and item[0] != TARGETED:
+            own.setdefault(*item)
+        else:
+            others.append(item)
+    return own, tuple(others)

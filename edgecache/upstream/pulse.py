@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
@@ -27,15 +26,6 @@ PAUSE_S = 0.25  # between pings of one that is silent
 _PING = b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
-@dataclass(slots=True, eq=False)
-class _Watch:
-    """One who waits: what lets him go, and when he is looked after next."""
-
-    patience: asyncio.Timeout
-    timer: asyncio.TimerHandle | None = None
-    over: bool = False
-
-
 class Pulse:
     """The pulse of the process at `endpoint`."""
 
@@ -44,58 +34,52 @@ class Pulse:
         # Apart from the connections of requests, which may all be waiting.
         self._endpoint = replace(endpoint, connections_max=2)
         self._looking: asyncio.Task[None] | None = None
-        self._watches: set[_Watch] = set()
+        self._timer: asyncio.TimerHandle | None = None  # one for all who wait
+        # Who waits, and since when there was no sign of life; in the order of that.
+        self._waiting: dict[asyncio.Timeout, float] = {}
         self.silent = False
 
     async def watch(self, asking: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What `asking` gives; UpstreamError as soon as the process is found not to answer."""
         if self.silent:
             raise UpstreamError(Fault.RESPONSE_TIMEOUT, self._endpoint.where, sent=False)
-        watch = None
+        patience = asyncio.timeout(None)
+        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(None) as patience:
-                watch = _Watch(patience)
-                self._arm(watch)
+            async with patience:
+                self._waiting[patience] = loop.time()
+                if self._timer is None:
+                    self._timer = loop.call_later(QUIET_S, self._look_around, loop)
                 return await asking()
         except TimeoutError:
             raise UpstreamError(Fault.RESPONSE_TIMEOUT, self._endpoint.where) from None
         finally:
-            if watch is not None:
-                self._dismiss(watch)
+            self._waiting.pop(patience, None)
 
-    def _arm(self, watch: _Watch) -> None:
-        watch.timer = asyncio.get_running_loop().call_later(QUIET_S, self._late, watch)
-
-    def _dismiss(self, watch: _Watch) -> None:
-        watch.over = True
-        self._watches.discard(watch)
-        if watch.timer is not None:
-            watch.timer.cancel()
-
-    def _late(self, watch: _Watch) -> None:
-        if self.silent:
-            watch.patience.reschedule(asyncio.get_running_loop().time())
+    def _look_around(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Ping for who has waited too long; come again for who has not."""
+        self._timer = None
+        if not self._waiting or self._looking is not None:
             return
-        self._watches.add(watch)
-        if self._looking is None:
-            self._looking = asyncio.get_running_loop().create_task(self._look())
+        due = next(iter(self._waiting.values())) + QUIET_S
+        if due <= loop.time():
+            self._looking = loop.create_task(self._look(loop))
+        else:
+            self._timer = loop.call_at(due, self._look_around, loop)
 
-    async def _look(self) -> None:
+    async def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """Ask for a sign of life; without one let everyone go, and wait for it."""
         try:
             if not await self._beats():
                 self.silent = True
-                now = asyncio.get_running_loop().time()
-                for watch in self._watches:
-                    watch.patience.reschedule(now)
+                for patience in self._waiting:
+                    patience.reschedule(loop.time())
                 await self._revival()
                 self.silent = False
         finally:
             self._looking = None
-        for watch in self._watches:
-            if not watch.over and not watch.patience.expired():
-                self._arm(watch)
-        self._watches.clear()
+        self._waiting = dict.fromkeys(self._waiting, loop.time())
+        self._look_around(loop)
 
     async def _revival(self) -> None:
         """Wait for a sign of life."""

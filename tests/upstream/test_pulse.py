@@ -117,6 +117,6 @@ def test_who_leaves_is_not_looked_after(monkeypatch: pytest.MonkeyPatch) -> None
         await asyncio.gather(waiting, return_exceptions=True)
         assert waiting.cancelled()
         await until(lambda: of._looking is None)
-        assert not of._watches
+        assert not of._waiting
 
     scene(monkeypatch, play)

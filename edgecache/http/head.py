@@ -148,6 +148,8 @@ def keeps_alive(minor: int, fields: Iterable[tuple[bytes, bytes]]) -> bool:
     values = [value for name, value in fields if name == b"connection"]
     if not values:
         return minor == 1
+    if values == [b"keep-alive"]:
+        return True
     options = _options(values)
     return b"close" not in options and (minor == 1 or b"keep-alive" in options)
 

@@ -8,10 +8,34 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.end_to_end.probing import told
 from tests.world.play import Play, Scene
 
 settings.register_profile("shared-cores", deadline=None)  # a loaded machine is no failure
 settings.load_profile("shared-cores")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item) -> None:
+    """What a test has measured goes with its report, from another process too."""
+    while told():
+        item.user_properties.append(("measured", told().pop(0)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was measured, without a verdict of its own."""
+    reports = [one for some in terminalreporter.stats.values() for one in some]
+    lines = [
+        line
+        for report in reports
+        if getattr(report, "when", "") == "teardown" or getattr(report, "failed", False)
+        for name, line in getattr(report, "user_properties", ())
+        if name == "measured"
+    ]
+    if lines:
+        terminalreporter.section("measured")
+        for line in dict.fromkeys(lines):
+            terminalreporter.line(line)
 
 
 @pytest.fixture(params=[True, False], ids=["memo", "no-memo"])

@@ -52,6 +52,7 @@ class DiskAccess:
         self.is_open = False
         self.closed = False
         self.spoiled = False  # it holds what should have been taken away: begin anew
+        self._suspect = False  # its index was called corrupt once before
         self._world = world
         self._on_ready = on_ready
         self._health = Health(shelf.folder, world.clock, world.counters)
@@ -112,7 +113,10 @@ class DiskAccess:
             self._retry = asyncio.get_running_loop().call_later(TRY_AGAIN_S, self._try_again)
         if self.is_open and not is_full(error):  # a full disk can still be read
             corrupt = getattr(error, "sqlite_errorcode", None) in CORRUPT
-            self._put_away(drop=corrupt)
+            # Once is no proof: SQLite says so of a read that fails, too (its vdbe.c makes
+            # SQLITE_CORRUPT of SQLITE_IOERR_CORRUPTFS).
+            self._put_away(drop=corrupt and self._suspect)
+            self._suspect = self._suspect != corrupt
 
     def _try_again(self) -> None:
         self._retry = None

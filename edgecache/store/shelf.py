@@ -99,6 +99,7 @@ class Shelf:
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode not in CORRUPT:
                 raise
+            read_at(self.files, self._index_path, 1, 0)  # a disk that fails is called corrupt, too
             self._begin_anew()
         return self._open_index(self._index_path)
 

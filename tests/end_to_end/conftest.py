@@ -10,7 +10,6 @@ import pytest
 from tests.end_to_end.installation import Up, make_installation, start_up
 from tests.end_to_end.nginx import Nginx, start_nginx
 from tests.end_to_end.played import PlayedOrigin
-from tests.end_to_end.probing import told
 from tests.end_to_end.processes import (
     EDGECACHE,
     Running,
@@ -30,14 +29,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.end_to_end)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was measured, without a verdict of its own."""
-    if told():
-        terminalreporter.section("measured")
-        for line in told():
-            terminalreporter.line(line)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -20,19 +20,29 @@ NOT_COVERED: list[tuple[str, str]] = [
     ("O13, O20, O26, O27", f"{ELSEWHERE} at the pool: `tests/upstream/`"),
     ("O25", f"{ELSEWHERE}: `tests/end_to_end/test_streaming.py`, `test_large_bodies.py`"),
     (
-        "Z04, Z06, Z09, Z11, Z14, Z15",
+        "Z01",
+        f"{ELSEWHERE}: before each operation of the disk's, and 500 times kill -9, `tests/store/`; "
+        "invalidations, `tests/end_to_end/test_control_killed.py`",
+    ),
+    (
+        "Z06, Z09, Z11, Z14, Z15",
         f"{ELSEWHERE}, with real processes: `tests/end_to_end/test_faults.py`, `test_life.py`, "
         "`tests/soak/`",
     ),
-    ("Z05, Z12, Z13, Z16, Z17", f"{NOT_YET} with processes; the disk's own: `tests/store/`"),
+    (
+        "X13, X19",
+        "with real processes too: `tests/hostile/test_process.py`, "
+        "`tests/end_to_end/test_overload.py`",
+    ),
     ("S16", "RSA keys with an exponent of 3 are refused when they are read"),
     ("S17", f"the time of comparisons {NOT_YET}: public keys verify, tokens use compare_digest"),
     ("S21", f"{ELSEWHERE}, a download under way: `tests/end_to_end/test_signed.py`"),
     ("M01-M15", f"{ELSEWHERE}: `tests/control/`"),
     (
-        "O5, O7 of the oracle",
-        "bounded (O5) and printed (O7) for slowhttptest's modes, `tests/hostile/test_slow.py`; "
-        f"a probe's latency during each other row {NOT_YET}",
+        "O7 of the oracle",
+        "a probe's latency is printed for slowhttptest's modes (`tests/hostile/test_slow.py`), for "
+        "every message over sockets (`test_process.py`), for overloads and faults "
+        "(`tests/end_to_end/`); not for each row apart",
     ),
     ("H01-H11", "HTTP/2 is not offered"),
 ]

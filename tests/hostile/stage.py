@@ -7,16 +7,19 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from edgecache.config.model import MIB
 from edgecache.tier.tier import Tier
 from edgecache.upstream.group import GroupUpstream
 from edgecache.upstream.origin import OriginUpstream
 from edgecache.upstream.pool import Pool
 from tests.hostile.recorder import RecordingOrigin, Responder, echo
 from tests.hostile.strict import Answered, read_responses
+from tests.hostile.usage import Usage
 from tests.world.play import Play, Scene
 
 TURNS_MAX = 2_000  # of the loop, before it is said not to come to rest
 _NOT_PLAIN = re.compile(rb"[^\t\x20-\x7e]")
+STAGE_BYTES = 32 * MIB  # what is kept here of both sides' bytes, some of a row's own megabytes
 HOST = b"Host: site.test\r\n"
 
 
@@ -70,6 +73,7 @@ class HostilePlay(Play):
     """A play with a real pool over an origin that records bytes."""
 
     def __init__(self, scene: Scene, responder: Responder = echo) -> None:
+        self._usage = Usage()
         self.recorder = RecordingOrigin(responder)
         self.troubles = Troubles()
         self._loggers = [logging.getLogger("edgecache"), logging.getLogger("asyncio")]
@@ -109,9 +113,17 @@ class HostilePlay(Play):
         finally:
             for logger in self._loggers:
                 logger.removeHandler(self.troubles)
+        self._is_within_its_budget()
         assert not self.troubles.said, self.troubles.said
         self._records_are_whole()
         assert not self.recorder.violations, self.recorder.violations
+
+    def _is_within_its_budget(self) -> None:
+        """O5: memory at its peak, and descriptors."""
+        assert self._usage.opened <= 0, f"{self._usage.opened} descriptors more"
+        most = 1.1 * self.scene.memory_bytes + STAGE_BYTES
+        grown = self._usage.grown()
+        assert grown <= most, f"{grown >> 20} MiB more, for a budget of {most / MIB:.0f}"
 
     def _records_are_whole(self) -> None:
         """O6: one well-formed record for each request that was counted."""

@@ -11,16 +11,19 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.conftest import start_serve
+from tests.end_to_end.probing import Probes, tell
 from tests.end_to_end.processes import Running, wait_for
 from tests.hostile.message import Message
 from tests.hostile.rows_framing import CHUNKS, FRAMING, PIPELINED
 from tests.hostile.rows_target import TARGETS
 from tests.hostile.socket_origin import SocketOrigin
 from tests.hostile.strict import Violation, read_responses
+from tests.hostile.usage import Usage
 
 pytestmark = pytest.mark.end_to_end
 OTHERWISE = {"T01", "T22", "T30"}  # `serve` answers to any Host, and has another name in CDN-Loop
 WAIT_S = 20.0
+GROWN_BYTES_MAX = 16 * 1024 * 1024  # for one message of at most 16 KiB, and the probes beside it
 ROWS = [
     row
     for row in (*FRAMING, *PIPELINED, *CHUNKS, *TARGETS)
@@ -78,11 +81,25 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def test_every_message_over_sockets(served: Served) -> None:
-    for number, row in enumerate(ROWS):
-        _attempt(served, row)
-        nonce = b"/nonce-%d" % number
-        output, _ = served.exchange(b"GET %b HTTP/1.1\r\nHost: site.test\r\n\r\n" % nonce, 1)
-        assert b"\r\n\r\nGET %b\n" % nonce in output, (row.id, output)
+    """O5, O7: what each costs the process is bounded; a probe's latency meanwhile is told."""
+    output, _ = served.exchange(b"GET /probe HTTP/1.1\r\nHost: site.test\r\n\r\n", 1)
+    page, grown = output.partition(b"\r\n\r\n")[2], [0]
+    with Probes((served.port,), {"/probe": page}, "site.test") as probes:
+        quiet = len(probes.done)
+        for number, row in enumerate(ROWS):
+            usage = Usage(served.process.pid)
+            _attempt(served, row)
+            grown.append(usage.grown())
+            assert grown[-1] <= GROWN_BYTES_MAX, (row.id, row.label(), grown[-1])
+            nonce = b"/nonce-%d" % number
+            output, _ = served.exchange(b"GET %b HTTP/1.1\r\nHost: site.test\r\n\r\n" % nonce, 1)
+            assert b"\r\n\r\nGET %b\n" % nonce in output, (row.id, output)
+    assert not [probe.trouble for probe in probes.done if probe.trouble]
+    before, during = (sorted(one.took_ms for one in some)
+                      for some in (probes.done[:quiet], probes.done[quiet:]))  # fmt: skip
+    words = f"a probe's p99 was {before[len(before) * 99 // 100]:.1f} ms quiet and "
+    words += f"{during[len(during) * 99 // 100]:.1f} ms meanwhile; memory grew by at most"
+    tell(f"{len(ROWS)} hostile messages: {words} {max(grown) >> 10} KiB for one")
     assert served.process.alive()
     assert not [target for target in served.origin.targets if target.startswith(b"/admin")]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from edgecache.store import disk
 from edgecache.store.disk_access import LOOK_S_MAX
 from edgecache.store.disk_health import TRY_AGAIN_S
+from edgecache.store.disk_index import DiskIndex, Row
 from edgecache.store.files import RealFiles
 from edgecache.store.shelf import DiskBudget
 from tests.store.disk_world import FILED, KEY, DiskStage, entry, found, put
@@ -113,6 +115,28 @@ def test_an_index_that_nobody_can_read_is_begun_anew(stage: DiskStage) -> None:
     back = found(stage)
     assert back is not None
     assert back.body == entry(version=2).body
+
+
+def test_an_index_is_dropped_when_it_is_called_corrupt_twice(
+    stage: DiskStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite calls it so as well when a read fails, and the disk may be well again."""
+
+    def fails(_index: DiskIndex, _digest: bytes) -> list[Row]:
+        error = sqlite3.DatabaseError("database disk image is malformed")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+
+    put(stage, entry(size=FILED))
+    for there in (True, False):
+        with monkeypatch.context() as patch:
+            patch.setattr(DiskIndex, "find", fails)
+            assert found(stage) is None
+            assert stage.counters.disk_failing
+        stage.advance(TRY_AGAIN_S + 1)
+        assert (found(stage) is not None) is there
+        put(stage, entry(b"other"))
+        assert not stage.counters.disk_failing
 
 
 def test_a_disk_that_hangs_keeps_nobody_waiting(stage: DiskStage) -> None:

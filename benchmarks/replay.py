@@ -122,17 +122,19 @@ def main() -> int:
     lines: list[Line] = []
     try:
         for name, make in TRACES.items():
-            lines += _lines(name, make(count), workers)
+            lines += _lines(name, make(count, options.seed), workers)
     except UnavailableError as error:
         print(f"replay: libcachesim: {error}", file=sys.stderr)
         return 2
     _print(lines)
     if not options.quick:
-        _keep(options.results, count, lines)
+        _keep(options.results, count, options.seed, lines)
     most = max(line.worse for line in lines)
     print(f"the most missed above the best of {', '.join(PEERS)}: {most:+.2%}")
+    for kind, name in enumerate(("requests", "bytes")):
+        margins = [line.below_lru[kind] for line in lines]
+        print(f"missed below LRU, of {name}: {min(margins):.2%} to {max(margins):.2%}")
     least = min(min(line.below_lru) for line in lines)
-    print(f"the least missed below LRU: {least:.2%}")
     return int(most > WORSE_MAX or least <= 0)
 
 
@@ -140,6 +142,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.replay", description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_COUNT} requests, not kept")
     parser.add_argument("--count", type=int, default=COUNT, help="requests in each trace")
+    parser.add_argument("--seed", type=int, default=0, help="other traces of the same shapes")
     parser.add_argument("--results", type=Path, default=Path(__file__).with_name("replay.jsonl"))
     return parser.parse_args()
 
@@ -179,13 +182,14 @@ def _shown(missed: Missed) -> str:
     return f"{missed[0]:.2%} / {missed[1]:.2%}".replace("%", "")
 
 
-def _keep(path: Path, count: int, lines: list[Line]) -> None:
+def _keep(path: Path, count: int, seed: int, lines: list[Line]) -> None:
     shared = {
         "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "commit": commit(),
         "machine": machine(),
         "versions": {"libcachesim": LIBCACHESIM, "python": platform.python_version()},
         "requests": count,
+        "seed": seed,
     }
     with path.open("a") as file:
         for line in lines:

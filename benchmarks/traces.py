@@ -1,4 +1,4 @@
-"""Traces: what is asked for, in order. Each is the same on every run.
+"""Traces: what is asked for, in order. Each is the same on every run with the same seed.
 
 Shapes after what is published of CDNs: Zipf popularity with exponents of 0.8 to 1; a fifth to two
 thirds of the objects asked for once (Maggs and Sitaraman, "Algorithmic Nuggets in Content
@@ -25,11 +25,12 @@ Trace = list[Asked]
 EVEN_BYTES = 16_384  # in traces that are not about size
 ONCE = 10**9  # objects asked for once are numbered from here
 SCANNED = 2 * 10**9
+SEEDS_APART = 10  # each trace has a number of its own below
 
 
-def scans(count: int) -> Trace:
+def scans(count: int, seed: int = 0) -> Trace:
     """Zipf 0.9; a quarter asked for once; four scans, each coming back, through as many objects."""
-    draw = random.Random(1)
+    draw = random.Random(1 + SEEDS_APART * seed)
     objects = count // 10
     usual = iter(_zipf(draw, objects, 0.9, count))
     trace: Trace = []
@@ -47,9 +48,9 @@ def scans(count: int) -> Trace:
     return trace
 
 
-def mixed_sizes(count: int) -> Trace:
+def mixed_sizes(count: int, seed: int = 0) -> Trace:
     """Zipf 0.85, a fifth asked for once; log-normal sizes around 24 KiB, 1 KiB to 100 MiB."""
-    draw = random.Random(2)
+    draw = random.Random(2 + SEEDS_APART * seed)
     sizes = _Sizes(draw, 24_576, 2.0, 100 * 1024 * 1024)
     found = []
     for number, usual in enumerate(_zipf(draw, count // 10, 0.85, count)):
@@ -57,9 +58,9 @@ def mixed_sizes(count: int) -> Trace:
     return [Asked(each, sizes[each]) for each in found]
 
 
-def drift(count: int) -> Trace:
+def drift(count: int, seed: int = 0) -> Trace:
     """Half: the newest are asked for most. Half: Zipf 0.8 whose ranks change hands slowly."""
-    draw = random.Random(3)
+    draw = random.Random(3 + SEEDS_APART * seed)
     sizes = _Sizes(draw, 16_384, 1.0, 16 * 1024 * 1024)
     objects = count // 10
     ages = _zipf(draw, objects, 0.9, count)
@@ -76,21 +77,21 @@ def drift(count: int) -> Trace:
     return trace
 
 
-def phases(count: int) -> Trace:
+def phases(count: int, seed: int = 0) -> Trace:
     """A fourth each: Zipf 1; a loop through more than fits, over it; drift; Zipf 1 again."""
-    draw = random.Random(4)
+    draw = random.Random(4 + SEEDS_APART * seed)
     part, objects, loop = count // 4, count // 20, count // 30
     first = [Asked(each, EVEN_BYTES) for each in _zipf(draw, objects, 1.0, part)]
     looped = []
     for number, each in enumerate(_zipf(draw, objects, 1.0, part)):
         asked = SCANNED + number % loop if draw.random() < 0.7 else each
         looped.append(Asked(asked, EVEN_BYTES))
-    drifted = [Asked(3 * ONCE + each.object, EVEN_BYTES) for each in drift(part)]
+    drifted = [Asked(3 * ONCE + each.object, EVEN_BYTES) for each in drift(part, seed)]
     last = [Asked(each, EVEN_BYTES) for each in _zipf(draw, objects, 1.0, part)]
     return [*first, *looped, *drifted, *last]
 
 
-TRACES: dict[str, Callable[[int], Trace]] = {
+TRACES: dict[str, Callable[[int, int], Trace]] = {
     "scans": scans,
     "mixed-sizes": mixed_sizes,
     "drift": drift,

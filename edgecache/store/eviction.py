@@ -16,13 +16,13 @@ from typing import Generic
 
 from edgecache.store.queues import Ghosts, Queue, R, Sizes, worth
 
-TRIAL_SHARE = 0.04  # of the budget; 0.1 in the paper, and worse here on every trace but drift
+TRIAL_SHARE = 0.05  # of the budget; 0.1 in the paper, and worse here in scans and for mixed sizes
 CREDIT_MAX = 3  # the paper's two bits
 REPRIEVES_MAX = 64  # while one victim is sought: the longest anybody waits for room
 MEAN_ARRIVALS = 2_048  # what the average size is taken over
-GHOST_SHARE = 1.5  # budgets' worth of arrivals for which a ghost is remembered
-BIG_GHOST_SHARE = 0.2  # for what is too big for a trial: it must come again sooner
-PATIENCE = 0.5  # of what main's next victim has waited: who stayed away longer is tried again
+GHOST_SHARE = 1.2  # budgets' worth of arrivals for which a ghost is remembered
+AGAIN_SHARE = 0.45  # of a trial: what is larger must come again the sooner, as it drives out more
+PATIENCE = 0.8  # of what main's next victim has waited: who stayed away longer is tried again
 MOMENTS = 4_096  # in a budget's worth of arrivals: few numbers, which residents share
 
 
@@ -144,8 +144,8 @@ class Eviction(Generic[R]):
 
     def _is_known(self, size: int, away: int | None, tight: bool) -> bool:
         """Whether what was `away` for so long needs no trial (None: it is new)."""
-        share = BIG_GHOST_SHARE if size > self._trial_bytes_max else GHOST_SHARE
-        if away is None or away > share * MOMENTS:
+        share = min(1.0, AGAIN_SHARE * self._trial_bytes_max / size)
+        if away is None or away > share * GHOST_SHARE * MOMENTS:
             return False
         if not tight or not self._main.size_bytes:
             return True

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
-SMALL_WORTH = 0.25  # of an average object's bytes: what it is worth to save a request of any size
+SMALL_WORTH = 0.2  # of an average object's bytes: what it is worth to save a request of any size
 GHOST_BYTES = 8
 ENTRY_BYTES_LEAST = 1_024  # about what the smallest entry takes: as many ghosts are remembered
 _WORD = 0xFFFF_FFFF

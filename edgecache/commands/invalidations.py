@@ -75,20 +75,25 @@ def invalidations(
 
 
 def _tell_trial(config: Path, wish: dict[str, Any], *, as_json: bool) -> None:
-    """How many entries of each node's memory would go, and a few of them."""
+    """How many entries of each node would go, and a few of them."""
     found = asked(config, "POST", "/invalidations/dry-run", wish)
     if as_json:
         tell_json(found)
         return
     nodes = [node for place in found for node in place["nodes"]]
-    tell(("node", "entries", "bytes", "of", "examples"), [
+    tell(("node", "entries", "bytes", "of", "on disk", "bytes", "of", "examples"), [
         (node["node"], node["entries"], node["size_bytes"], node["held"],
-         " ".join(node["examples"]))
+         *_on_disk(node["disk"]), " ".join(node["examples"]))
         for node in nodes
     ])  # fmt: skip
     for place in found:
         if place["problem"]:
             fail(f"{place['name']}: {place['problem']}")
+
+
+def _on_disk(told: dict[str, Any] | None) -> tuple[Any, Any, Any]:
+    """None: it has not looked at all of it in time."""
+    return ("?", "?", "?") if told is None else (told["entries"], told["size_bytes"], told["held"])
 
 
 def _completed(config: Path, told: dict[str, Any], until: float) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What an invalidation would remove, asked of every node. Law: nothing is changed by asking.
 
-Memory is looked at; what a disk holds besides is not counted.
+Memory is looked at at once. A disk takes longer: its node is asked again until it has looked.
 """
 
 from __future__ import annotations
@@ -30,10 +30,24 @@ from edgecache.rules.invalidation import Item, Kind
 NAMED = b"named"
 SPELLED_BYTES_MAX = 16_384  # half of what a head may have
 EXAMPLES = 5  # of one node
+ASK_AGAIN_S = 0.1
+ASKED_MAX = 50  # five seconds: a disk that needs longer is busy
+
+
+class DiskNamed(msgspec.Struct, frozen=True):
+    """What a disk has of it, among the entries that were looked at. Most are in memory too."""
+
+    entries: int = 0
+    size_bytes: int = 0
+    looked_at: int = 0
+    held: int = 0
 
 
 class NodeNamed(msgspec.Struct, frozen=True):
-    """What one process holds of it, among the entries that were looked at."""
+    """What one process holds of it, among the entries that were looked at.
+
+    `disk` None: it is still being looked at.
+    """
 
     node: str
     role: str
@@ -43,6 +57,7 @@ class NodeNamed(msgspec.Struct, frozen=True):
     examples: tuple[str, ...]
     looked_at: int
     held: int
+    disk: DiskNamed | None = DiskNamed()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +86,13 @@ class Trial:
 
 async def named(nodes: Nodes, config: Config, trial: Trial) -> tuple[Held[NodeNamed], ...]:
     """What every process says to a trial."""
-    return tuple(await asyncio.gather(*asked_of_all(nodes, config, trial.spell(), NodeNamed)))
+    for _ in range(ASKED_MAX):
+        asked = asked_of_all(nodes, config, trial.spell(), NodeNamed)
+        found = tuple(await asyncio.gather(*asked))
+        if all(node.disk is not None for place in found for node in place.nodes):
+            break
+        await asyncio.sleep(ASK_AGAIN_S)
+    return found
 
 
 def dry_run_route(world: World, tokens: Tokens, nodes: Nodes) -> Route:

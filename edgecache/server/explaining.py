@@ -7,7 +7,7 @@ asked, and no entry grows more recent by it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 from msgspec.structs import replace
@@ -24,6 +24,7 @@ from edgecache.rules.keys import cache_key
 from edgecache.rules.routing import Route
 from edgecache.rules.variants import answers
 from edgecache.rules.verdicts import MissReason
+from edgecache.server.disk_trials import DiskTrials
 from edgecache.server.holdings import named_in, objects_of, stats_of
 from edgecache.store.entry import Entry
 from edgecache.tier.answer import Errand, Found, Refusal
@@ -42,6 +43,7 @@ class Explaining:
     location: str
     front: Front
     admits: Callable[[bytes], bool]
+    disk_trials: DiskTrials = field(default_factory=DiskTrials)
 
     def reply(self, request: Request, now: float) -> bytes:
         """The whole response; empty when `request` is to be served like any other."""
@@ -70,7 +72,8 @@ class Explaining:
             wanted = Wanted.read(request.path.decode("latin-1"), asked)
             return objects_of(who, tier.store, wanted, now)
         if asked.startswith(NAMED):
-            return named_in(who, tier, Trial.read(asked))
+            trial = Trial.read(asked)
+            return named_in(who, tier, trial, self.disk_trials.ask(tier, trial, now))
         return self.story(request, now)
 
     def story(self, request: Request, now: float) -> TierStory:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from heapq import nlargest
 from itertools import islice
 
-from edgecache.control.dry_run import EXAMPLES, NodeNamed, Trial
+from edgecache.control.dry_run import EXAMPLES, DiskNamed, NodeNamed, Trial
 from edgecache.control.holdings import (
     OBJECTS_LOOKED_AT,
     Listed,
@@ -45,8 +45,8 @@ def objects_of(who: Who, store: MemoryStore, wanted: Wanted, now: float) -> Stor
     return StoreObjects(*who, listed, min(OBJECTS_LOOKED_AT, len(store)), len(store))
 
 
-def named_in(who: Who, tier: Tier, trial: Trial) -> NodeNamed:
-    """What an invalidation would remove from its memory, the oldest looked at."""
+def named_in(who: Who, tier: Tier, trial: Trial, disk: DiskNamed | None) -> NodeNamed:
+    """What an invalidation would remove from its memory, the oldest looked at, and its disk."""
     entries = size_bytes = 0
     examples: list[str] = []
     looked_at = islice(tier.store, OBJECTS_LOOKED_AT)
@@ -57,7 +57,7 @@ def named_in(who: Who, tier: Tier, trial: Trial) -> NodeNamed:
             examples.append(_target(entry))
     held = len(tier.store)
     looked = min(OBJECTS_LOOKED_AT, held)
-    return NodeNamed(*who, entries, size_bytes, tuple(examples), looked, held)
+    return NodeNamed(*who, entries, size_bytes, tuple(examples), looked, held, disk)
 
 
 def _target(entry: Entry) -> str:

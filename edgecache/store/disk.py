@@ -14,10 +14,11 @@ from functools import partial
 from edgecache.http.message import Fields
 from edgecache.store.disk_access import TROUBLE, DiskAccess, DiskWorld
 from edgecache.store.disk_changes import Change, Forget, Keep
+from edgecache.store.disk_index import NEVER
 from edgecache.store.disk_waiting import BATCH_BYTES_MAX, Waiting
 from edgecache.store.entry import Entry, Stored
 from edgecache.store.marks import UNKNOWN
-from edgecache.store.shelf import Heads, Looked, Shelf
+from edgecache.store.shelf import Head, Looked, Shelf
 from edgecache.store.shelf_care import sweep
 
 WAITING_BYTES_MAX = 64 * 1024 * 1024  # half a second of a disk that writes 128 MB/s
@@ -116,7 +117,7 @@ class DiskStore:
         while self._writing is writing and writing.by_key:
             await self._written.wait()
 
-    async def heads(self, after: int, count: int) -> Heads | None:
+    async def heads(self, after: int, count: int) -> list[Head] | None:
         """The next rows by id, without bodies; None when the disk does not answer."""
         if not await self._access.ready():
             return None
@@ -136,7 +137,8 @@ class DiskStore:
         self._void(entry.key)
         if self._room_for(entry):
             row = None if entry.stored is None else entry.stored.id
-            self._waiting.add(Keep(entry, self._world.marks.spell(entry.told_mark), row))
+            due = int(entry.expires_at) or NEVER
+            self._waiting.add(Keep(entry, self._world.marks.spell(entry.told_mark), row, due))
             self._write()
             return True
         self._world.counters.disk_dropped += 1
@@ -205,7 +207,8 @@ class DiskStore:
                 self._writing = self._waiting.take(min(BATCH_BYTES_MAX, self._object_max))
                 changes = [change for listed in self._writing.by_key.values() for change in listed]
                 try:
-                    await self._access.change(partial(self.shelf.change, changes))
+                    now = self._world.clock()
+                    await self._access.change(partial(self.shelf.change, changes, now))
                 finally:
                     self._batch_ended()
                 self._access.changed()

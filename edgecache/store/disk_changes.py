@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgecache.store.disk_index import DiskIndex, Row, digest_of
+from edgecache.store.disk_index import NEVER, DiskIndex, Row, digest_of
 from edgecache.store.entry import Entry
 from edgecache.store.memory import VARIANTS_MAX
 from edgecache.store.record import Record, record_of, renewed, sealed, unsealed
 
 INLINE_BYTES_MAX = 8_192  # where a row and a file cost the same (docs/decisions/010)
-ROW_BYTES = 64  # of the index for a row beside its record and body
+ROW_BYTES = 96  # of the index for a row beside its record and body
 FILE_BYTES = 4_096  # what a file system gives out at once
 
 
@@ -26,11 +26,15 @@ class Forget:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Store an entry, whose mark is spelled so; `row` is where its body stands, if it does."""
+    """Store an entry, whose mark is spelled so; `row` is where its body stands, if it does.
+
+    From `due` (epoch seconds) on it leaves before others.
+    """
 
     entry: Entry
     mark: bytes
     row: int | None = None
+    due: int = NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,15 @@ class Checked:
     mark: bytes
 
 
-Change = Keep | Forget | Checked
+@dataclass(frozen=True, slots=True)
+class Former:
+    """A row is of a former release, and leaves before others; or it is no longer."""
+
+    row: int
+    former: bool
+
+
+Change = Keep | Forget | Checked | Former
 
 
 class Planned:
@@ -52,6 +64,7 @@ class Planned:
         self.gone: set[int] = set()  # rows to be taken away, or replaced by one of the same id
         self.come: dict[int, Row] = {}
         self.filed: dict[int, bytes] = {}  # bodies of rows to come that get a file
+        self.former: dict[int, bool] = {}
         self._index = index
 
     def add(self, change: Change) -> None:
@@ -64,12 +77,14 @@ class Planned:
                     self._drop(row.id)
             case Checked(mark):
                 self.checked = mark
+            case Former(row_id, former):
+                self.former[row_id] = former
             case Keep(row=None):
                 self._put(change)
-            case Keep(entry, mark, row_id):
+            case Keep(entry, mark, row_id, due):
                 for row, record in self._under(entry.key):
                     if row.id == row_id:
-                        self._replace(row, renewed(record, entry, mark))
+                        self._replace(row, renewed(record, entry, mark), due)
 
     def _under(self, key: bytes) -> list[tuple[Row, Record]]:
         """Rows under a key, the newest first; what cannot be read is dropped."""
@@ -102,24 +117,24 @@ class Planned:
             else:
                 kept += 1
         if same is not None:  # a new head on the same body
-            self._replace(same, new)
+            self._replace(same, new, change.due)
         else:
-            self._append(entry, sealed(new))
+            self._append(entry, sealed(new), change.due)
 
-    def _append(self, entry: Entry, record: bytes) -> None:
+    def _append(self, entry: Entry, record: bytes, due: int) -> None:
         row_id, self.next_id = self.next_id, self.next_id + 1
         inline = len(entry.body) <= INLINE_BYTES_MAX
         body = entry.body if inline else None
         size = row_bytes(len(record), len(entry.body))
-        self.come[row_id] = Row(row_id, digest_of(entry.key), size, record, body)
+        self.come[row_id] = Row(row_id, digest_of(entry.key), size, record, body, due)
         if not inline:
             self.filed[row_id] = entry.body
 
-    def _replace(self, row: Row, record: Record) -> None:
+    def _replace(self, row: Row, record: Record, due: int) -> None:
         data = sealed(record)
         size = row_bytes(len(data), record.length)
         self.gone.add(row.id)
-        self.come[row.id] = Row(row.id, row.digest, size, data, row.body)
+        self.come[row.id] = Row(row.id, row.digest, size, data, row.body, due)
 
     def _drop(self, row_id: int) -> None:
         self.come.pop(row_id, None)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from types import MappingProxyType
 
 VERSION = 1  # of the tables and of what stands in them; another one is begun anew
 IDS_AT_ONCE = 900  # SQLite allows 999 parameters in a statement at least
@@ -37,6 +38,17 @@ CREATE TABLE totals(
 INSERT INTO totals VALUES(x'', 0, 0, 1, 0);
 """
 
+# Since when (epoch seconds) a row leaves before the rest; FORMER_S less while it is of a former
+# release. Beside the other table, so that an index of before is opened as it is: rows without a
+# line here wait for their turn.
+_DUE = """
+CREATE TABLE IF NOT EXISTS due(id INTEGER PRIMARY KEY, at INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS by_due ON due(at);
+"""
+NEVER = 1 << 40  # seconds: later than any row expires
+FORMER_S = 1 << 41
+NO_NEWS: Mapping[int, bool] = MappingProxyType({})
+
 
 @dataclass(frozen=True, slots=True)
 class Totals:
@@ -58,6 +70,7 @@ class Row:
     size: int
     record: bytes
     body: bytes | None
+    due: int = NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +123,7 @@ class DiskIndex:
             writer.executescript(f"BEGIN; {_TABLES} PRAGMA user_version={VERSION}; COMMIT;")
         elif version != VERSION:
             raise StrangeIndex(f"{self._path} is of version {version}, not {VERSION}")
+        writer.executescript(f"BEGIN; {_DUE} COMMIT;")
 
     def close(self) -> None:
         """No call is under way, and none comes after."""
@@ -135,12 +149,14 @@ class DiskIndex:
             self._readers.append(found)
         return found
 
-    def records(self, after: int, count: int) -> list[tuple[int, bytes]]:
-        """Ids and records of the next rows by id."""
+    def records(self, after: int, count: int) -> list[tuple[int, bytes, bool]]:
+        """Ids and records of the next rows by id, and whether they are of a former release."""
         found = self._reader().execute(
-            "SELECT id, record FROM entries WHERE id > ? ORDER BY id LIMIT ?", (after, count)
+            "SELECT id, record, coalesce(at < 0, 0) FROM entries LEFT JOIN due USING(id)"
+            " WHERE id > ? ORDER BY id LIMIT ?",
+            (after, count),
         )
-        return found.fetchall()
+        return [(row_id, record, bool(former)) for row_id, record, former in found]
 
     # Reading and writing, in the one thread that writes.
 
@@ -152,6 +168,15 @@ class DiskIndex:
         found = self._writer.execute(
             "SELECT id, size, body IS NULL FROM entries WHERE id > ? ORDER BY id LIMIT ?",
             (after, count),
+        )
+        return [Size(row_id, size, bool(filed)) for row_id, size, filed in found]
+
+    def due(self, now: float, count: int) -> list[Size]:
+        """Rows that leave before the rest by `now` (epoch seconds), the longest due first."""
+        found = self._writer.execute(
+            "SELECT id, size, body IS NULL FROM due JOIN entries USING(id)"
+            " WHERE at <= ? ORDER BY at LIMIT ?",
+            (int(now), count),
         )
         return [Size(row_id, size, bool(filed)) for row_id, size, filed in found]
 
@@ -167,16 +192,31 @@ class DiskIndex:
             found += [Size(row_id, size, bool(filed)) for row_id, size, filed in rows]
         return found
 
-    def commit(self, gone: Iterable[int], come: Sequence[Row], totals: Totals) -> None:
-        """Take rows away, put others in (in place of one of the same id), and say the totals."""
+    def commit(
+        self,
+        gone: Iterable[int],
+        come: Sequence[Row],
+        totals: Totals,
+        former: Mapping[int, bool] = NO_NEWS,
+    ) -> None:
+        """Take rows away, put others in (in place of one of the same id), and say the totals.
+
+        `former`: which rows are of a former release now, or are no longer.
+        """
         writer = self._writer
         writer.execute("BEGIN IMMEDIATE")
         try:
-            writer.executemany("DELETE FROM entries WHERE id = ?", [(row_id,) for row_id in gone])
+            left = [(row_id,) for row_id in gone]
+            writer.executemany("DELETE FROM entries WHERE id = ?", left)
+            writer.executemany("DELETE FROM due WHERE id = ?", left)
             writer.executemany(
                 "INSERT OR REPLACE INTO entries VALUES(?, ?, ?, ?, ?)",
                 [(row.id, row.digest, row.size, row.record, row.body) for row in come],
             )
+            writer.executemany(
+                "INSERT OR REPLACE INTO due VALUES(?, ?)", [(row.id, row.due) for row in come]
+            )
+            self._note_former(former)
             writer.execute(
                 "UPDATE totals SET checked = ?, objects = ?, size = ?, next_id = ?, hand = ?",
                 (totals.checked, totals.objects, totals.size, totals.next_id, totals.hand),
@@ -187,6 +227,20 @@ class DiskIndex:
                 writer.execute("ROLLBACK")
             raise
 
+    def _note_former(self, former: Mapping[int, bool]) -> None:
+        self._writer.executemany(
+            "INSERT OR IGNORE INTO due SELECT id, ? FROM entries WHERE id = ?",
+            [(NEVER, row_id) for row_id in former],
+        )
+        self._writer.executemany(
+            "UPDATE due SET at = at - ? WHERE id = ? AND at >= 0",
+            [(FORMER_S, row_id) for row_id, is_former in former.items() if is_former],
+        )
+        self._writer.executemany(
+            "UPDATE due SET at = at + ? WHERE id = ? AND at < 0",
+            [(FORMER_S, row_id) for row_id, is_former in former.items() if not is_former],
+        )
+
     def shrink(self, pages: int) -> None:
         """Give so many free pages back to the file system."""
         self._writer.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
@@ -194,4 +248,6 @@ class DiskIndex:
     def counted(self) -> tuple[int, int]:
         """Objects and bytes as the rows say, for a check. Walks all of them."""
         objects, size = self._writer.execute("SELECT count(*), sum(size) FROM entries").fetchone()
+        strays = "SELECT count(*) FROM due WHERE id NOT IN (SELECT id FROM entries)"
+        assert self._writer.execute(strays).fetchone() == (0,), "due, and not here"
         return objects, size or 0

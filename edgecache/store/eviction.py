@@ -99,6 +99,15 @@ class Eviction(Generic[R]):
         self.forget(resident)
         self._leaving[why].append(resident)
 
+    def recall(self, resident: R, why: Leaving) -> bool:
+        """It no longer leaves before others because of `why`; False when that was not so."""
+        queue: Queue[R] = resident._queue
+        if queue is not self._leaving.get(why):
+            return False
+        self.forget(resident)
+        self._main.append(resident, self._clock)
+        return True
+
     def leaves_first(self, resident: R) -> bool:
         """Whether it is among those that leave before all others."""
         queue: Queue[R] = resident._queue

@@ -94,6 +94,13 @@ class MemoryStore:
         if entry.alive:
             self._eviction.first(entry, why)
 
+    def leave_in_turn(self, entry: Entry) -> None:
+        """It is of the current release again: when room is needed, its turn comes as usual."""
+        if not entry.alive or not self._eviction.recall(entry, Leaving.OLD_RELEASE):
+            return
+        if entry.expires_at and entry.due is None:  # it has expired meanwhile
+            self._eviction.first(entry, Leaving.EXPIRED)
+
     def oldest(self) -> Entry | None:
         """What has been here longest, of the newest under each key."""
         return next(iter(self._index.values()), None)

@@ -5,8 +5,9 @@ Order of a change: room is made, files are written, rows committed, files of for
 A crash between two of these leaves files without rows, which a sweep removes, or rows that were
 torn by a power cut, which their checksums tell.
 
-Eviction is SIEVE (Zhang et al., NSDI 2024) with the index as its queue: a hand goes from the oldest
-row to the newest; what was used since it last passed is spared. It costs memory for no object.
+What has expired or is of a former release leaves first. The rest by SIEVE (Zhang et al., NSDI 2024)
+with the index as its queue: a hand goes from the oldest row to the newest; what was used since it
+last passed is spared. It costs memory for no object.
 """
 
 from __future__ import annotations
@@ -49,8 +50,14 @@ class Looked:
     bad: tuple[int, ...] = ()
 
 
-Heads = list[tuple[int, Entry | None, bytes]]
-"""Ids of rows, with their entries less the bodies (None: not whole), and their marks."""
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A row: its entry less the body (None: not whole), the mark; whether of a former release."""
+
+    id: int
+    entry: Entry | None = None
+    mark: bytes = b""
+    former: bool = False
 
 
 class Shelf:
@@ -166,15 +173,15 @@ class Shelf:
             body = None
         return None if body is None else entry_of(record, body)
 
-    def heads(self, after: int, count: int) -> Heads:
-        """The next rows by id: entries without their bodies, and their marks; None: not whole."""
-        found: Heads = []
-        for row_id, data in self.index.records(after, count):
+    def heads(self, after: int, count: int) -> list[Head]:
+        """The next rows by id."""
+        found = []
+        for row_id, data, former in self.index.records(after, count):
             record = unsealed(data)
             if record is None:
-                found.append((row_id, None, b""))
+                found.append(Head(row_id))
             else:
-                found.append((row_id, _bodiless(row_id, record), record.mark))
+                found.append(Head(row_id, _bodiless(row_id, record), record.mark, former))
         return found
 
     def piece(self, stored: Stored, number: int) -> bytes | None:
@@ -189,12 +196,15 @@ class Shelf:
 
     # Changing, in the one thread that does.
 
-    def change(self, changes: Sequence[Change]) -> None:
-        """All of it is kept, or, when this raises, a part that is whole."""
+    def change(self, changes: Sequence[Change], now: float = 0.0) -> None:
+        """All of it is kept, or, when this raises, a part that is whole.
+
+        What is due by `now` (epoch seconds) makes room first.
+        """
         self._confirm_place()
         planned = Planned(self.index, self.totals.next_id)
         try:
-            self._make_room(sum(bytes_of(change) for change in changes))
+            self._make_room(sum(bytes_of(change) for change in changes), now)
             for change in changes:
                 planned.add(change)
             for row_id, body in planned.filed.items():
@@ -225,7 +235,7 @@ class Shelf:
             next_id=planned.next_id,
             checked=self.totals.checked if planned.checked is None else planned.checked,
         )
-        self.index.commit(planned.gone, [*planned.come.values()], totals)
+        self.index.commit(planned.gone, [*planned.come.values()], totals, planned.former)
         self.totals = totals
         return [size for size in gone if size.id not in planned.come]
 
@@ -257,10 +267,12 @@ class Shelf:
 
     # Making room.
 
-    def _make_room(self, incoming_bytes: int) -> None:
+    def _make_room(self, incoming_bytes: int, now: float) -> None:
         """Evict until so many bytes fit. ENOSPC when all is gone and they still do not."""
         while (over := self._over_bytes(incoming_bytes)) > 0:
-            victims, hand = self._victims(over)
+            victims, hand = self._due(over, now), self.totals.hand
+            if not victims:
+                victims, hand = self._victims(over)
             if not victims:
                 raise OSError(errno.ENOSPC, "no room within the budget", self.folder)
             totals = replace(
@@ -282,6 +294,16 @@ class Shelf:
             free = self.files.free_bytes(self.folder)
             over = max(over, self.budget.free_bytes_min + incoming_bytes - free)
         return over
+
+    def _due(self, wanted_bytes: int, now: float) -> list[Size]:
+        """Those that leave before the others, as many as are needed."""
+        victims: list[Size] = []
+        for size in self.index.due(now, VICTIMS_AT_ONCE):
+            if wanted_bytes <= 0:
+                break
+            victims.append(size)
+            wanted_bytes -= size.bytes
+        return victims
 
     def _victims(self, wanted_bytes: int) -> tuple[list[Size], int]:
         """The next to go, and where the hand then stands."""

@@ -94,6 +94,11 @@ class Standing:
         for entry in self._store.peek(key):
             self._store.leave_first(entry, Leaving.OLD_RELEASE)
 
+    def leaves_in_turn(self, key: bytes) -> None:
+        """What is under `key` is of the current release: whatever was said before is over."""
+        for entry in self._store.peek(key):
+            self._store.leave_in_turn(entry)
+
     def keys(self) -> list[bytes]:
         """Every key there is now."""
         return self._store.keys()

@@ -36,8 +36,9 @@ class Sweep:
         self._began_at = 0  # the mark that all have when the walk is over
         self._low = 0
         self._releases: Releases = {}  # the patterns of each distribution that has any
-        self._unjudged = False  # they have changed since the last walk began
-        self._walk = None if disk is None else DiskWalk(disk, marks)
+        self._unjudged = False  # they have changed since the last walk over memory began
+        self._unjudged_deep = False  # ... and over the disk
+        self._walk = None if disk is None else DiskWalk(disk, marks, self._becomes)
 
     @property
     def low(self) -> int:
@@ -48,7 +49,8 @@ class Sweep:
         """Judge what is stored by the releases of this configuration from the next walk on."""
         of_all = {id: site.behaviors[-1][1].releases for id, site in table.by_id.items()}
         found = {id: releases for id, releases in of_all.items() if releases}
-        self._unjudged = self._unjudged or bool(found or self._releases)
+        if spelled(found) != spelled(self._releases):
+            self._unjudged = self._unjudged_deep = True
         self._releases = found
 
     def step(self) -> bool:
@@ -72,23 +74,42 @@ class Sweep:
 
         While the disk does not help, nothing is forgotten: what is on it would be lost.
         """
-        if self._walk is None or self._began_at <= self._low or self._keys:
+        if self._walk is None or self._keys:
             return
-        if await self._walk.check(self._began_at) or self._marks.live > PATTERNS_MAX:
+        if self._began_at <= self._low and not self._unjudged_deep:
+            return
+        releases, self._unjudged_deep = self._unjudged_deep, False
+        target = max(self._began_at, self._low)
+        checked = await self._walk.check(target, releases=releases)
+        self._unjudged_deep = self._unjudged_deep or (releases and not checked)
+        if target > self._low and (checked or self._marks.live > PATTERNS_MAX):
             self._finish()
 
     def _look_at(self, key: bytes) -> None:
         self._standing.sift(key)
+        match self._becomes(key):
+            case Becoming.DELETED:
+                self._standing.leave(key)
+            case Becoming.FORMER:
+                self._standing.leaves_first(key)
+            case Becoming.CURRENT:
+                self._standing.leaves_in_turn(key)
+
+    def _becomes(self, key: bytes) -> Becoming:
         if not self._releases:
-            return
+            return Becoming.CURRENT
         told = read_key(key)
         patterns = self._releases.get(told.distribution, ())
-        becomes = standing(told.path, told.release, patterns)
-        if becomes is Becoming.DELETED:
-            self._standing.leave(key)
-        elif becomes is Becoming.FORMER:
-            self._standing.leaves_first(key)
+        return standing(told.path, told.release, patterns)
 
     def _finish(self) -> None:
         self._low = self._began_at
         self._marks.trim(self._low)
+
+
+def spelled(releases: Releases) -> list[tuple[str, list[tuple[bytes, int, frozenset[int]]]]]:
+    """Releases as values: those of two configurations that say the same are equal."""
+    return sorted(
+        (id, [(one.text, one.current, one.kept) for one in patterns])
+        for id, patterns in releases.items()
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgecache.control.dry_run import SPELLED_BYTES_MAX, Trial
+from edgecache.control.dry_run import SPELLED_BYTES_MAX, DiskNamed, Trial
 from edgecache.rules.invalidation import items_of
 from edgecache.server.holdings import named_in
 from tests.world.play import Play
@@ -34,9 +34,10 @@ def test_what_would_go_is_counted_and_stays(play: Play) -> None:
         play.origin.hears(path)
         play.origin.answers(200, "x", cache="max-age=60")
         play.viewer().gets(200)
-    found = named_in(WHO, play.edge, Trial("EPLAY", items_of(["/img/*"])))
+    found = named_in(WHO, play.edge, Trial("EPLAY", items_of(["/img/*"])), DiskNamed())
     assert (found.entries, found.looked_at, found.held) == (2, 3, 3)
     assert found.examples == ("/img/a", "/img/b")
     assert found.size_bytes > 2
-    assert named_in(WHO, play.edge, Trial("EOTHER", items_of(["/*"]))).entries == 0
+    other = Trial("EOTHER", items_of(["/*"]))
+    assert named_in(WHO, play.edge, other, DiskNamed()).entries == 0
     play.viewer().asks("/img/a").gets(200, "x", x_cache="Hit")

@@ -8,11 +8,11 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 
-from edgecache.store.disk_index import DiskIndex, Row, Size, Totals
+from edgecache.store.disk_index import NO_NEWS, DiskIndex, Row, Size, Totals
 from edgecache.store.files import RealFiles
 
 SECTOR_BYTES = 512  # what a disk writes whole
@@ -137,9 +137,19 @@ class FaultyIndex(DiskIndex):
         self.faults.step()
         return super().sizes_of(ids)
 
-    def commit(self, gone: object, come: object, totals: Totals) -> None:
+    def due(self, now: float, count: int) -> list[Size]:
         self.faults.step()
-        super().commit(gone, come, totals)  # type: ignore[arg-type]
+        return super().due(now, count)
+
+    def commit(
+        self,
+        gone: Iterable[int],
+        come: Sequence[Row],
+        totals: Totals,
+        former: Mapping[int, bool] = NO_NEWS,
+    ) -> None:
+        self.faults.step()
+        super().commit(gone, come, totals, former)
         self._keep_image()
         self.faults.step()  # done, and the answer is lost
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgecache.http.message import Response
-from edgecache.store.disk_changes import Checked
+from edgecache.store.disk_changes import Checked, Former
 from edgecache.store.disk_index import DiskIndex
 from edgecache.store.entry import Entry
 from edgecache.store.files import RealFiles
@@ -188,6 +188,75 @@ def test_the_budget_holds_and_what_is_used_stays(tmp_path: Path) -> None:
         assert found(stage, b"loved") is not None
     assert stage.counters.disk_evicted > 70
     assert found(stage, b"once-1") is None
+    stage.close()
+
+
+def leaving(stage: DiskStage, *numbers: int) -> list[bool]:
+    """Which of the entries of these numbers are there."""
+    return [found(stage, b"%d" % number) is not None for number in numbers]
+
+
+def filled_but_for_one(stage: DiskStage, due: dict[int, float]) -> None:
+    """Four fit; all are used. `due`: when those of some numbers expire."""
+    for number in range(4):
+        one = entry(b"%d" % number, size=FILED)
+        one.expires_at = due.get(number, 0.0)
+        put(stage, one)
+    assert leaving(stage, 0, 1, 2, 3) == [True] * 4
+
+
+FOUR = DiskBudget(4 * 20_480 + 20_000)
+
+
+def test_what_has_expired_leaves_first(tmp_path: Path) -> None:
+    stage = DiskStage(tmp_path / "disk", FOUR)
+    now = stage.clock.now
+    filled_but_for_one(stage, {0: now + 100, 1: now - 20, 2: now - 10, 3: now + 100})
+    put(stage, entry(b"4", size=FILED))
+    assert leaving(stage, 0, 1, 2, 3, 4) == [True, False, True, True, True]
+    put(stage, entry(b"5", size=FILED))
+    assert leaving(stage, 0, 2, 3, 4, 5) == [True, False, True, True, True]
+    stage.close()
+
+
+def test_what_is_renewed_is_due_when_its_new_head_is(tmp_path: Path) -> None:
+    stage = DiskStage(tmp_path / "disk", FOUR)
+    now = stage.clock.now
+    filled_but_for_one(stage, {2: now - 10, 3: now - 5})
+    again = entry(b"2", size=FILED)
+    again.expires_at = now + 100
+    put(stage, again, entry(b"4", size=FILED))
+    assert leaving(stage, 0, 1, 2, 3, 4) == [True, True, True, False, True]
+    stage.close()
+
+
+def test_what_is_of_a_former_release_leaves_first_until_it_is_activated(tmp_path: Path) -> None:
+    stage = DiskStage(tmp_path / "disk", FOUR)
+    filled_but_for_one(stage, {})
+    third, fourth = stage.run(stage.store.heads(2, 2)) or []
+    stage.store.amend([Former(third.id, former=True), Former(fourth.id, former=True)])
+    stage.settle()
+    stage.restart()
+    stage.store.amend([Former(third.id, former=False)])
+    stage.settle()
+    heads = stage.run(stage.store.heads(0, 9)) or []
+    assert [head.former for head in heads] == [False, False, False, True]
+    assert leaving(stage, 0, 1, 2, 3) == [True] * 4
+    put(stage, entry(b"4", size=FILED))
+    assert leaving(stage, 0, 1, 2, 3, 4) == [True, True, True, False, True]
+    stage.close()
+
+
+def test_an_index_from_before_there_was_an_order_is_opened_as_it_is(tmp_path: Path) -> None:
+    stage = DiskStage(tmp_path / "disk", FOUR)
+    filled_but_for_one(stage, {})
+    stage.store.shelf.index._writer.execute("DROP TABLE due")
+    stage.restart()
+    assert leaving(stage, 0, 1, 2, 3) == [True] * 4
+    stage.store.amend([Former(3, former=True)])
+    stage.settle()
+    put(stage, entry(b"4", size=FILED))
+    assert leaving(stage, 0, 1, 2, 3, 4) == [True, True, False, True, True]
     stage.close()
 
 

@@ -10,6 +10,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from edgecache.http.message import Response
+from edgecache.store.disk_changes import Former
 from edgecache.store.disk_health import TRY_AGAIN_S
 from edgecache.store.entry import Entry
 from edgecache.store.shelf_care import check, sweep
@@ -45,10 +46,11 @@ class DiskModel(RuleBasedStateMachine):
         self.version = 0
         self.failing = False
 
-    @rule(key=KEYS, language=LANGUAGES, size=SIZES)
-    def put(self, key: bytes, language: bytes, size: int) -> None:
+    @rule(key=KEYS, language=LANGUAGES, size=SIZES, expires_at=st.sampled_from([0.0, 1.0, 1e10]))
+    def put(self, key: bytes, language: bytes, size: int, expires_at: float) -> None:
         self.version += 1
         one = entry(key, language, self.version, size)
+        one.expires_at = expires_at
         if self.stage.store.put(one):
             self.held[key, language] = one
         else:
@@ -61,6 +63,11 @@ class DiskModel(RuleBasedStateMachine):
 
     def forget(self, key: bytes) -> None:
         self.held = {place: one for place, one in self.held.items() if place[0] != key}
+
+    @rule(row=st.integers(1, 9), former=st.booleans())
+    def release(self, row: int, former: bool) -> None:
+        """Whether the row is there or not; nothing is lost where all have room."""
+        self.stage.store.amend([Former(row, former)])
 
     @rule()
     def settle(self) -> None:

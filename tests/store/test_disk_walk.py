@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+from edgecache.config.model import Behavior, Config, Distribution, Origin, Release
 from edgecache.rules.invalidation import items_of
 from edgecache.rules.keys import cache_key
+from edgecache.rules.releases import Standing as Becoming
+from edgecache.rules.routing import RouteTable, compile_routes
 from edgecache.store.disk_health import TRY_AGAIN_S
 from edgecache.store.disk_walk import DiskWalk
 from edgecache.store.marks import Invalidation, Marks
@@ -30,7 +33,9 @@ def invalidates(stage: DiskStage, path: str, *, soft: bool = False) -> None:
 
 
 def walk(stage: DiskStage) -> bool:
-    task = stage.begin(DiskWalk(stage.store, stage.marks).check(stage.marks.last))
+    task = stage.begin(
+        DiskWalk(stage.store, stage.marks, lambda key: Becoming.CURRENT).check(stage.marks.last)
+    )
     return task.result()
 
 
@@ -77,6 +82,42 @@ def test_what_waits_to_be_written_is_checked_too(stage: DiskStage) -> None:
     assert stage.counters.disk_objects == 0
 
 
+def swept(sweep: Sweep, stage: DiskStage) -> None:
+    for _ in iter(sweep.step, False):
+        pass
+    stage.run(sweep.go_deeper())
+    stage.settle()
+
+
+def test_releases_are_judged_on_disk_too(stage: DiskStage) -> None:
+    """Memory is empty, as after a restart."""
+    put(stage, entry(A), entry(B, size=FILED))
+    sweep = Sweep(Standing(MemoryStore(10**6), stage.marks), Flights(), stage.marks, stage.store)
+    for current, kept, expected in (
+        (1, (0, 1), [True, False]),  # cut
+        (0, (0, 1), [False, False]),  # activated again
+        (1, (0, 1), [True, False]),
+    ):
+        sweep.use(releases(Release(pattern="/a", current=current, kept=kept)))
+        swept(sweep, stage)
+        heads = stage.run(stage.store.heads(0, 9)) or []
+        assert [head.former for head in heads] == expected
+    sweep.use(releases(Release(pattern="/a", current=2, kept=(1, 2))))
+    swept(sweep, stage)
+    assert found(stage, A) is None
+    assert found(stage, B) is not None
+
+
+def releases(*cut: Release) -> RouteTable:
+    site = Distribution(
+        id=ROUTE.distribution.id,
+        origins=(Origin(id="o", domain_name="o.test"),),
+        default_behavior=Behavior(origin="o"),
+        releases=cut,
+    )
+    return compile_routes(Config(distributions=(site,)))
+
+
 def test_the_log_forgets_nothing_that_a_failing_disk_was_not_checked_for(tmp_path: Path) -> None:
     faults = Faults()
     stage = DiskStage(tmp_path / "disk", files=FaultyFiles(faults))
@@ -85,15 +126,11 @@ def test_the_log_forgets_nothing_that_a_failing_disk_was_not_checked_for(tmp_pat
     sweep = Sweep(standing, Flights(), stage.marks, stage.store)
     invalidates(stage, "/a")
     faults.at, faults.error = faults.done + 1, errno.EIO
-    for _ in iter(sweep.step, False):
-        pass
-    stage.run(sweep.go_deeper())
+    swept(sweep, stage)
     assert sweep.low == 0
     faults.at = 0
     stage.advance(TRY_AGAIN_S + 1)
-    for _ in iter(sweep.step, False):
-        pass
-    stage.run(sweep.go_deeper())
+    swept(sweep, stage)
     assert sweep.low == 1
     assert found(stage, A) is None
     assert found(stage, B) is not None

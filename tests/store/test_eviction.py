@@ -92,6 +92,13 @@ class Model(RuleBasedStateMachine):
             if found not in self.first:
                 self.first.append(found)
 
+    @rule(which=WHICH, why=st.sampled_from(LEAVING_FIRST))
+    def recall(self, which: int, why: Leaving) -> None:
+        found = self.one_of(which)
+        if found is not None and self.policy.recall(found, why):
+            assert not self.policy.leaves_first(found)
+            self.first.remove(found)
+
     def one_of(self, which: int) -> Resident | None:
         return self.here[which % len(self.here)] if self.here else None
 

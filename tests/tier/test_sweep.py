@@ -90,3 +90,39 @@ def test_former_releases_leave_first_and_deleted_ones_at_once() -> None:
     assert place.store.left[Leaving.OLD_RELEASE] == 1
     place.store.check()
     assert place.walk() == 0
+
+
+def test_what_is_activated_again_leaves_in_its_turn() -> None:
+    place = Place(2)
+    place.sweep.use(table(Release(pattern="*", current=1, kept=(0, 1))))
+    place.walk()
+    entries = list(place.store)
+    assert all(place.store.leaves_first(entry) for entry in entries)
+    place.store.tick(10.0**9)
+    place.sweep.use(table(Release(pattern="*", current=0, kept=(0, 1))))
+    place.walk()
+    assert not any(place.store.leaves_first(entry) for entry in entries)
+    place.store.check()
+
+
+def test_what_expired_meanwhile_still_leaves_first() -> None:
+    place = Place(1)
+    (entry,) = place.store
+    again = Entry(entry.key, entry.head, entry.body)
+    again.expires_at = 100.0
+    place.store.put(again)
+    place.sweep.use(table(Release(pattern="*", current=1, kept=(0, 1))))
+    place.walk()
+    place.store.tick(10_000.0)
+    place.sweep.use(table())
+    place.walk()
+    assert place.store.leaves_first(again)
+    place.store.check()
+
+
+def test_a_configuration_that_says_the_same_of_releases_is_no_walk() -> None:
+    place = Place(KEYS_PER_STEP + 1)
+    place.sweep.use(table(Release(pattern="*", current=1, kept=(0, 1))))
+    assert place.walk() == 1
+    place.sweep.use(table(Release(pattern="*", current=1, kept=(0, 1))))
+    assert place.walk() == 0

@@ -60,6 +60,7 @@ GAUGES = {
     "disk_bytes": "Bytes on disk.",
     "disk_failing": "Nodes whose disk is failing.",
     "fills": "Fills in progress.",
+    "tasks": "Tasks of the event loops.",
 }
 HISTOGRAMS = {
     "time_taken": ("time_taken_seconds", "From a request's first byte to its response's last."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import msgspec
@@ -26,6 +26,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     pid: Number
     generation: Number
     sample: Sample
+    leaving: bool = False  # another process of this name serves now, and it finishes what it has
 
     def __post_init__(self) -> None:
         for name, histogram in self.sample["histograms"].items():
@@ -47,8 +48,7 @@ class TooManyNodes(Exception):
 class _Node:
     status: Status
     seen_at: float
-    former_pid: int | None = None
-    replaced_at: float = 0.0
+    former: dict[int, _Node] = field(default_factory=dict)  # by pid: some may still tell more
 
 
 class Nodes:
@@ -67,13 +67,23 @@ class Nodes:
             self._make_room(now)
             self._nodes[name] = _Node(status, now)
             return
-        # The last words of a process that was just replaced may come after its heir's first.
-        if status.pid == node.former_pid and now - node.replaced_at < ALIVE_S:
+        if status.pid != node.status.pid and self._of_former(node, status, now):
             return
         if _is_another_process(node.status, status):
-            self._retire(node.status)
-            node.former_pid, node.replaced_at = node.status.pid, now
+            node.former[node.status.pid] = _Node(node.status, now)
         node.status, node.seen_at = status, now
+
+    def _of_former(self, node: _Node, status: Status, now: float) -> bool:
+        """Whether a process told this that was replaced; its last words count, and count once."""
+        for pid, one in [*node.former.items()]:
+            if now - one.seen_at >= ALIVE_S:
+                self._retire(node.former.pop(pid).status)
+        former = node.former.get(status.pid)
+        if former is None:
+            return status.leaving
+        if not _is_another_process(former.status, status):
+            former.status, former.seen_at = status, now if status.leaving else former.seen_at
+        return True
 
     def listing(self) -> list[dict[str, Any]]:
         """The nodes heard of in the last FORGET_S, by name, with `alive` and `seen_s_ago`."""
@@ -104,6 +114,9 @@ class Nodes:
             alive = now - node.seen_at < ALIVE_S
             sample = node.status.sample if alive else _without_gauges(node.status.sample)
             parts.setdefault(node.status.label, []).append(sample)
+            for former in node.former.values():
+                last = _without_gauges(former.status.sample)
+                parts.setdefault(former.status.label, []).append(last)
         return {label: merge(samples) for label, samples in sorted(parts.items())}
 
     def _retire(self, status: Status) -> None:
@@ -119,7 +132,9 @@ class Nodes:
         if not silent:
             raise TooManyNodes
         for name in silent:
-            self._retire(self._nodes.pop(name).status)
+            gone = self._nodes.pop(name)
+            for one in (*gone.former.values(), gone):
+                self._retire(one.status)
 
 
 def _is_another_process(before: Status, after: Status) -> bool:

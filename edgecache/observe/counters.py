@@ -89,6 +89,7 @@ GAUGES = (
     "disk_bytes",
     "disk_failing",  # 1 from a failure until a change succeeds
     "fills",
+    "tasks",  # of the event loop
 )
 HISTOGRAMS = (
     "time_taken",  # from the first byte of a request to the last byte of its response
@@ -121,6 +122,7 @@ class Counters:
     disk_bytes: int
     disk_failing: int
     fills: int
+    tasks: int
     requests: defaultdict[str, int]
     misses: defaultdict[str, int]
     upstream_errors: defaultdict[str, int]

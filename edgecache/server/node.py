@@ -36,6 +36,7 @@ logger = logging.getLogger("edgecache.server")
 TICK_S = 1.0  # of sweep and report
 CATCH_UP_S_MAX = 1.0  # for control's newest word before the first viewer is let in
 LAST_FLUSH_S_MAX = 2.0  # a disk that hangs does not keep the process
+LAST_WORDS_S_MAX = 1.0  # to control, which may be away
 LOG_S = 0.25  # a quarter of the queue at full speed; nginx flushes its buffered log each second
 
 Scope = MutableMapping[str, Any]
@@ -65,7 +66,6 @@ class Node:
     disk: DiskStore | None = field(init=False)
     collector: Collector = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
-    _reporting: asyncio.Task[None] | None = None
     _current: asyncio.Event = field(default_factory=asyncio.Event)  # control was heard
 
     def __post_init__(self) -> None:
@@ -98,7 +98,7 @@ class Node:
         self._keep(self._watch)
         if self.bus is not None:
             self._keep(self._follow)
-            self._reporting = self._keep(self._report)
+            self._keep(self._report)
 
     def _keep(self, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(kept(work))
@@ -113,9 +113,7 @@ class Node:
                     await self._current.wait()
 
     def hand_over(self) -> None:
-        """A successor of the same name serves and reports now; what control says still counts."""
-        if self._reporting is not None:
-            self._reporting.cancel()
+        """A successor of the same name serves now; what control says still counts."""
         if self.disk is not None:
             self._keep(self.disk.close)
         for listener in (self.listener, self.secure):
@@ -124,6 +122,9 @@ class Node:
 
     async def _stop(self) -> None:
         if self.bus is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WORDS_S_MAX):
+                    await self.bus.report(self._status())
             await self.bus.leave()
         for task in self._tasks:
             task.cancel()
@@ -235,10 +236,12 @@ class Node:
 
     def _status(self) -> Status:
         self.listener.settle()
+        self.listener.teller.counters.tasks = len(asyncio.all_tasks())
         return Status(
             role=self.role,
             location=self.location,
             pid=self.pid,
             generation=self.generation,
             sample=self.listener.teller.counters.snapshot(),
+            leaving=bool(self.listener.handing_over),
         )

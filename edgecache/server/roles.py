@@ -19,7 +19,7 @@ from typing import Any
 
 import uvicorn
 
-from edgecache.config.listen import Address, parse_listen, tcp_address
+from edgecache.config.listen import Address, TcpAddress, parse_listen, tcp_address
 from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.config.secrets import load_secrets
@@ -87,6 +87,8 @@ def run_control(config_path: str) -> int:
     assert config.control is not None
     address = parse_listen(config.control.listen, config.state_dir)
     sockets = _held(config, [address]).own[address]
+    if isinstance(address, TcpAddress) and not address.is_loopback:
+        say(f"control.listen: {address} is not on loopback: let nobody but operators and nodes in")
     try:
         app, closed = control_application(config, Path(config_path))
     except NotComposedError as error:  # the file was changed while control was away

@@ -18,7 +18,9 @@ from edgecache.tier.answer import Errand
 from edgecache.upstream.base import Fault, UpstreamError
 
 KEYS_MAX = 10_000  # keys are chosen by strangers; 2 MB at 200 bytes each
-_OF_THE_MOMENT = frozenset({Fault.BUSY, Fault.LOOP, Fault.TRUNCATED, Fault.CHANGED, Fault.OPEN})
+_OF_THE_MOMENT = frozenset(
+    {Fault.BUSY, Fault.LOOP, Fault.TRUNCATED, Fault.CHANGED, Fault.OPEN, Fault.PEER}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,11 +41,16 @@ from edgecache.tier.answer import Errand, Found, Outcome, Refusal, Result
 from edgecache.tier.error_pages import ErrorPages
 from edgecache.tier.tier import Tier
 from edgecache.upstream import peer_fields
-from edgecache.upstream.base import Body, OnInterim, UpstreamError
+from edgecache.upstream.base import Body, Fault, OnInterim, UpstreamError
 from edgecache.upstream.peer_heads import said_by
 
 UNKNOWN_HOST = Refusal(403, "Bad request. No distribution answers to this host name.")
-NOT_A_PEER = Refusal(403, "Only edges of this installation are answered here.", close=True)
+NOT_A_PEER = Refusal(
+    403,
+    "Only edges of this installation are answered here.",
+    close=True,
+    fields=((peer_fields.FAULT, Fault.PEER.encode()),),
+)
 SIGNED_LEASE_S_MAX = 60.0  # an answer's lease runs on the steady clock, a signature on the wall's:
 # so long goes unnoticed that an administrator has set the clock past a signature's end
 NO_SUCH_ROUTE = Refusal(421, "This distribution is not served here.")

@@ -29,6 +29,7 @@ class Fault(StrEnum):
     BUSY = "pool-exhausted"  # no connection came free in time
     LOOP = "loop"  # we would ask ourselves
     NO_SECRET = "secret-missing"  # the origin wants a proof that this node has no secret for
+    PEER = "peer-refused"  # a tier of ours does not take us for one of its own
     OPEN = "circuit-open"  # it failed mostly of late, and is left alone for now
 
 

@@ -6,6 +6,7 @@ asked directly.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
@@ -20,6 +21,12 @@ from edgecache.upstream.peer_heads import Alike, peer_head, standing_lines
 from edgecache.upstream.pool import Pool
 from edgecache.upstream.pulse import Pulse
 
+logger = logging.getLogger("edgecache.upstream")
+
+REFUSED = (
+    "the regional cache refuses this edge: secrets.json holds another peer secret here than there, "
+    "or the clocks differ; viewers get 502 for what is not in memory"
+)
 CONNECT_S = 2.0  # to a process of ours
 READ_S = 60.0
 MARGIN_S = 10.0  # of the peer's own, beyond what its origins may take
@@ -50,6 +57,7 @@ class PeerUpstream:
         self._fallback = fallback
         self._marks = marks
         self._pulse = Pulse(pool, endpoint)
+        self._refused = False  # as was told already
 
     async def fetch(self, call: Call) -> Reply:
         """The peer's response; its own upstream's failure is raised as if it were ours."""
@@ -66,11 +74,19 @@ class PeerUpstream:
         fault = told.get(peer_fields.FAULT)
         if fault is not None:
             reply.body.close()
-            raise UpstreamError(_known(fault), "regional")
+            raise self._failed(_known(fault))
+        self._refused = False
         reply.result = told.get(peer_fields.RESULT, b"").decode()
         reply.mark = self._marks.read(told.get(peer_fields.MARK))
         reply.head = replace(reply.head, fields=fields)
         return reply
+
+    def _failed(self, fault: Fault) -> UpstreamError:
+        """What a peer told instead of a response; an operator hears of what he must put right."""
+        if fault is Fault.PEER and not self._refused:
+            logger.error(REFUSED)
+        self._refused = fault is Fault.PEER
+        return UpstreamError(fault, "regional")
 
     def _outgoing(self, call: Call) -> Outgoing:
         request = call.request

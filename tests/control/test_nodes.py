@@ -17,13 +17,22 @@ class Clock:
         return self.now
 
 
-def status(pid: int = 1, hits: int = 0, location: str = "LHR50", connections: int = 1) -> Status:
+def status(
+    pid: int = 1,
+    hits: int = 0,
+    location: str = "LHR50",
+    connections: int = 1,
+    *,
+    leaving: bool = False,
+) -> Status:
     counters = Counters()
     counters.requests["Hit"] = hits
     counters.connections = connections
     role = "edge" if location else "regional"
     sample = counters.snapshot()
-    return Status(role=role, location=location, pid=pid, generation=3, sample=sample)
+    return Status(
+        role=role, location=location, pid=pid, generation=3, sample=sample, leaving=leaving
+    )
 
 
 def hits(nodes: Nodes, label: str = "LHR50") -> int:
@@ -87,6 +96,32 @@ def test_last_words_that_come_late_count_once() -> None:
     clock.now += ALIVE_S
     nodes.report("a", status(pid=1, hits=1))  # the number was given again
     assert hits(nodes) == 8
+
+
+def test_a_process_that_hands_over_counts_to_its_end() -> None:
+    clock = Clock()
+    nodes = Nodes(clock)
+    nodes.report("a", status(pid=1, hits=5))
+    nodes.report("a", status(pid=2, hits=1))
+    for second in range(60):  # downloads go on, answers are counted
+        clock.now += 1
+        nodes.report("a", status(pid=1, hits=6 + second, leaving=True))
+        nodes.report("a", status(pid=2, hits=2 + second))
+        assert hits(nodes) == 8 + 2 * second
+    assert nodes.samples()["LHR50"]["gauges"]["connections"] == 1
+    assert [node["pid"] for node in nodes.listing()] == [2]
+    clock.now += ALIVE_S
+    nodes.report("a", status(pid=3, hits=0))
+    assert hits(nodes) == 65 + 61
+    nodes.report("a", status(pid=1, hits=99, leaving=True))  # it was given up: never twice
+    assert hits(nodes) == 65 + 61
+
+
+def test_one_that_hands_over_to_nobody_counts_on() -> None:
+    nodes = Nodes(Clock())
+    nodes.report("a", status(pid=1, hits=5))
+    nodes.report("a", status(pid=1, hits=6, leaving=True))
+    assert hits(nodes) == 6
 
 
 def test_totals_never_go_down() -> None:

@@ -1,4 +1,4 @@
-"""A file that was changed while control was away, and does not go with what the API has made."""
+"""What control says when it starts: of a file that does not fit, and of where it listens."""
 
 from __future__ import annotations
 
@@ -34,3 +34,16 @@ def test_control_says_what_does_not_go_together(tmp_path: Path) -> None:
     last.until("control listens", lambda: listens(installation.ports.control))
     assert id in installation.run("distributions", "list")[1]
     assert last.stop() == 0
+
+
+def test_control_says_when_others_can_reach_it(tmp_path: Path) -> None:
+    installation = make_installation(tmp_path, workers=1)
+    port = installation.ports.control
+    text = installation.config.read_text()
+    for host, told in (("0.0.0.0", 1), ("localhost", 0)):
+        changed = text.replace(f'listen = "127.0.0.1:{port}"', f'listen = "{host}:{port}"', 1)
+        installation.config.write_text(changed)
+        control = installation.start("control")
+        control.until("control listens", lambda: listens(port))
+        assert control.stop() == 0
+        assert control.stderr.count(f"control.listen: 0.0.0.0:{port} is not on loopback") == told

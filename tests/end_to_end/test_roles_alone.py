@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,6 +54,29 @@ def alone(tmp_path: Path, played: PlayedOrigin) -> Iterator[Alone]:
     for role in reversed(roles.values()):
         assert role.stop() in (0, -signal.SIGKILL), role.stderr
     assert not installation.left_running()
+
+
+def test_an_edge_that_the_regional_cache_does_not_know(
+    alone: Alone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its viewers get our 502, never the 403 that was meant for it; its operator a line."""
+    secrets = json.loads((alone.installation.state / "secrets.json").read_text())
+    secrets["peer"] = {name: value[::-1] for name, value in secrets["peer"].items()}
+    other = alone.installation.folder / "other.json"
+    other.write_text(json.dumps(secrets))
+    other.chmod(0o600)
+    assert alone.roles["NRT57"].stop() == 0
+    with monkeypatch.context() as patch:
+        patch.setenv("EDGECACHE_SECRETS", str(other))
+        alone.roles["NRT57"] = alone.installation.start("edge", "--location", "NRT57")
+    nrt = alone.installation.ports.nrt
+    alone.roles["NRT57"].until("NRT57 listens", lambda: listens(nrt))
+    for path in ("/", "/robots.txt", "/"):
+        answer = alone.ask(nrt, path)
+        assert (answer.status, answer.x_cache) == (502, "Error"), answer
+        assert "edgecache-fault" not in answer.fields
+    assert alone.roles["NRT57"].stderr.count("the regional cache refuses this edge") == 1
+    assert alone.ask(alone.installation.ports.lhr, "/").status == 200
 
 
 async def short_lived(exchange: Exchange) -> None:

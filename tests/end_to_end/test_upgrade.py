@@ -16,6 +16,7 @@ from tests.end_to_end.renewals import ask, left_over, plan, renew
 from tests.end_to_end.traffic import Traffic
 from tests.end_to_end.viewers import curl
 
+UPS_OWN_MAX = 20  # requests, of `up` that looks whether all answer
 RELOADS, UPGRADES = 20, 2  # `python -m tests.end_to_end.renewals` does 300 and 50
 
 
@@ -47,6 +48,29 @@ def test_reloads_and_upgrades_under_traffic_lose_nothing(renewed: Up) -> None:
     assert after.keys() == before.keys()
     assert not set(after.values()) & set(before.values())
     wait_for("former processes are gone", lambda: not left_over(renewed))
+
+
+def requests_counted(up: Up) -> int:
+    """By all edges, as control has it."""
+    text = curl(f"{up.installation.control}/metrics").body.decode()
+    lines = [line for line in text.splitlines() if line.startswith("edgecache_requests_total{")]
+    edges = [line for line in lines if 'location="regional"' not in line]
+    return sum(int(float(line.rpartition(" ")[2])) for line in edges)
+
+
+def test_what_former_processes_count_until_they_leave_is_not_lost(tmp_path: Path) -> None:
+    up = start_up(make_installation(tmp_path, workers=1))
+    before = requests_counted(up)
+    with Traffic(plan(up, download_s=3, per_s=200)) as traffic:
+        traffic.more(100)
+        ask(up, "upgrade")
+        traffic.more(100)
+    wait_for("former processes are gone", lambda: not left_over(up))
+    asked = traffic.answered + traffic.downloaded
+    wait_for("all is counted", lambda: requests_counted(up) >= before + asked)
+    assert requests_counted(up) <= before + asked + UPS_OWN_MAX, "some count twice"
+    assert up.process.stop() == 0
+    assert not up.installation.left_running()
 
 
 def test_a_signal_upgrades_too(renewed: Up) -> None:

@@ -1,8 +1,9 @@
 """The soak: load at 70 % of what checking viewers can ask for, and a fault every 30 seconds.
 
-Printed at the end: answers, failures by fault, and of each process that was not replaced the slope
-of its memory and its descriptors. Exit code 1: a wrong byte, a failure nobody had to notice, a
-leak of descriptors, or a process that is gone.
+Each fault has its turn, however short the run. Printed: answers, failures by fault, of each process
+that was not replaced the slope of its memory and its descriptors, and the tasks of each place. Exit
+code 1: a wrong byte, a failure nobody had to notice, a leak of descriptors or tasks, or a process
+that is gone.
 """
 
 from __future__ import annotations
@@ -21,14 +22,17 @@ from tests.end_to_end.installation import Up, make_installation, start_up
 from tests.end_to_end.processes import raise_file_limit, resident_bytes
 from tests.end_to_end.renewals import plan
 from tests.end_to_end.traffic import Traffic
+from tests.end_to_end.viewers import curl
 from tests.soak.faults import FAULTS
 
 EVERY_S = 30.0
+FIRST_S = 10.0
 SAMPLE_S = 5.0
 LOAD = 0.7
 CALIBRATION_S = 5.0
 MIB = 1024 * 1024
 DESCRIPTORS_GROWN_MAX = 30
+TASKS_GROWN_MAX = 50  # of one place, once the load is gone
 _clock = threading.Event()
 
 
@@ -80,7 +84,8 @@ def _soak(up: Up, seconds: float) -> bool:
     names: dict[int, str] = {}
     noticed: Counter[str] = Counter()
     faults, began = cycle(FAULTS.items()), time.monotonic()
-    upcoming, now, word = EVERY_S / 3, 0.0, "nothing"
+    upcoming, now, word = FIRST_S, 0.0, "nothing"
+    before_all = _tasks(up)
     with Traffic(plan(up, 10, per_s=per_s)) as traffic:
         traffic.well(100)
         while (now := time.monotonic() - began) < seconds:
@@ -89,11 +94,27 @@ def _soak(up: Up, seconds: float) -> bool:
             if now >= upcoming:
                 word, (fault, _) = next(faults)
                 fault(up)
-                upcoming += min(EVERY_S, seconds / len(FAULTS))
+                upcoming += min(EVERY_S, (seconds - FIRST_S) / len(FAULTS))
             _wait(SAMPLE_S)
             noticed[word] += len(traffic.failures) - before
         traffic.well(100)
-    return _told(traffic, noticed, {names[pid]: one for pid, one in histories.items()}, per_s)
+    _wait(SAMPLE_S)
+    well = _told(traffic, noticed, {names[pid]: one for pid, one in histories.items()}, per_s)
+    return _told_tasks(before_all, _tasks(up)) and well
+
+
+def _tasks(up: Up) -> dict[str, int]:
+    """How many tasks there are, by place."""
+    text = curl(f"{up.installation.control}/metrics").body.decode()
+    lines = [line for line in text.splitlines() if line.startswith("edgecache_tasks{")]
+    return {line.split('"')[1]: int(float(line.rpartition(" ")[2])) for line in lines}
+
+
+def _told_tasks(before: dict[str, int], after: dict[str, int]) -> bool:
+    """Print them; whether they went back to where they were."""
+    for place, count in after.items():
+        print(f"  tasks of {place}: {before.get(place, 0)} before, {count} after")
+    return all(count <= before.get(place, 0) + TASKS_GROWN_MAX for place, count in after.items())
 
 
 def _sample(up: Up, histories: dict[int, History], names: dict[int, str], now: float) -> None:

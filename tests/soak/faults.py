@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from edgecache.control.barrier import LEASE_S
 from tests.end_to_end.installation import Up
 from tests.end_to_end.renewals import ask, comment
 from tests.end_to_end.test_faults import limited, pid_of, stopped
@@ -66,20 +68,35 @@ def reload(up: Up) -> None:
     ask(up, "reload")
 
 
+def control_gone(up: Up) -> None:
+    """For longer than its leases last."""
+    with stopped(pid_of(up, "control")):
+        threading.Event().wait(LEASE_S + FOR_S)
+
+
+def regional_emptied(up: Up) -> None:
+    pid = pid_of(up, "regional")
+    os.kill(pid, signal.SIGSTOP)
+    shutil.rmtree(up.installation.state / "disk" / "regional")
+    os.kill(pid, signal.SIGKILL)
+
+
 def upgrade_all(up: Up) -> None:
     ask(up, "upgrade")
 
 
 FAULTS: dict[str, tuple[Fault, bool]] = {
     "a worker is killed": (kills("LHR50"), True),
-    "reload": (reload, False),
+    "upgrade": (upgrade_all, False),
     "the regional cache hangs": (stops("regional"), False),
+    "control is killed": (kills("control"), False),
     "the access log's disk is full": (full_disk, False),
     "the regional cache is killed": (kills("regional"), False),
     "slow heads": (slow_heads, False),
-    "control is killed": (kills("control"), False),
     "no descriptors are left": (no_descriptors, True),
     "the origin hangs": (stops("origin"), False),
-    "upgrade": (upgrade_all, False),
+    "reload": (reload, False),
+    "control is gone for longer than a lease": (control_gone, False),
+    "the regional cache comes back empty": (regional_emptied, False),
 }
 """By name: what is done, and whether some viewers must notice (their process or place is gone)."""

@@ -82,8 +82,7 @@ def repeated_call(connection: Connection, memo: Memo, data: bytes, now: float) -
         and answer.table is listener.front.table
         and now < marks.lease_until
         and (entry.mark == marks.last or marks.stands(entry))
-        and answer.mark == entry.mark  # which the answer tells
-        and entry.stale_from is None
+        and answer.mark == entry.mark  # which the answer tells; a soft invalidation raises it, too
         and now < answer.until
     ):
         return False

@@ -1,0 +1,163 @@
+"""Other tiers are answered again as they were concluded to be: on the wire, in log and counters."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgecache.http.message import Fields, Request
+from edgecache.server import repeating_calls
+from edgecache.server.listener import Listener
+from edgecache.server.repeating_calls import BLOCK_S_MAX, USES_LEAST, PeerMemo
+from edgecache.server.request_ids import RequestIds
+from edgecache.server.telling import Teller
+from edgecache.tier.front import PeerFront
+from edgecache.upstream.peer_heads import Alike, peer_head, standing_lines
+from tests.world.play import Play, Scene
+
+
+class Peers(Play):
+    """A play whose edge is asked by other tiers, of which those called `good` are admitted."""
+
+    def _listener(self) -> Listener:
+        seen = super()._listener()
+        self.good = {b"good"}
+        front = PeerFront(self.edge, seen.front.table, lambda credential: credential in self.good)
+        memo = PeerMemo() if self.scene.memo else None
+        teller = Teller("regional", self._counters, self.access_log)
+        ids = RequestIds(lambda count: bytes(count))
+        return Listener(front, self.scene.limits, self.clock, ids, teller, "cloudfront", memo)
+
+    def called(self, ask: Ask, request_id: bytes = b"id") -> bytes:
+        """What a peer is sent for a call; the origin answers, if it is asked."""
+        alike = Alike(
+            ask.fields, b"site.test", b"http", "EPLAY", b"", ask.mark, ask.credential
+        )  # fmt: skip
+        request = Request(
+            b"GET", ask.path, None, ask.fields, client=("192.0.2.7", 0), id=request_id
+        )
+        peer = self.viewer(ask.credential.decode())
+        peer.sends(peer_head(request, standing_lines(alike)))
+        while any(not future.done() for _, future in self.origin._open):
+            self.origin.answers(200, "body", cache="max-age=9", etag='"e"')
+        written = bytes(peer.transport.written)
+        peer.transport.written.clear()
+        if peer.transport.closed:
+            peer.leaves()
+            del self.viewers[ask.credential.decode()]
+        return written
+
+    @property
+    def repeated(self) -> int:
+        """How many answers the memo has given since it was last asked."""
+        return sum(known.times for known in self.listener.memo or ())
+
+
+class Ask(NamedTuple):
+    """A call of a peer."""
+
+    path: bytes = b"/a"
+    fields: Fields = ()
+    mark: bytes = b":0"
+    credential: bytes = b"good"
+
+
+def warmed() -> Peers:
+    """A play in which /a was asked for so often that it is remembered."""
+    play = Peers(Scene())
+    for _ in range(USES_LEAST + 2):
+        assert play.called(Ask()).startswith(b"HTTP/1.1 200 OK")
+    assert play.repeated == 1
+    return play
+
+
+def test_what_is_asked_for_again_and_again_is_repeated_with_the_id_of_each_call() -> None:
+    play = warmed()
+    play.called(Ask(), b"one-more")
+    play.access_log.flush()
+    assert b"\tone-more\t" in bytes(play.log).splitlines()[-1]
+    assert play.repeated == 2
+    play.origin.hears("/a")
+    play.origin.hears_nothing()
+    play.close()
+
+
+def test_a_credential_counts_for_a_while_only() -> None:
+    play = warmed()
+    play.good.clear()
+    play.called(Ask())
+    assert play.repeated == 2
+    play.advance(BLOCK_S_MAX)
+    assert play.called(Ask()).startswith(b"HTTP/1.1 403 ")
+    play.close()
+
+
+def test_who_knows_of_more_than_we_do_is_not_answered_out_of_memory() -> None:
+    play = warmed()
+    newer = Ask(mark=b":1")
+    assert b"fwd=" in play.called(newer)  # asked of the origin anew
+    play.operator.invalidates("/other")
+    for _ in range(USES_LEAST + 2):
+        play.called(newer)
+    before = play.repeated
+    play.called(newer)
+    assert play.repeated == before + 1
+    play.operator.edge.begin("another-log", 0)
+    play.called(newer)
+    assert play.repeated == before + 1
+    play.close()
+
+
+CONDITIONS: tuple[Fields, ...] = ((), (), (), ((b"if-none-match", b'"e"'),))
+ASKS = st.builds(
+    Ask,
+    st.just(b"/a"),
+    st.sampled_from(CONDITIONS),
+    st.sampled_from([b":0", b":0", b":0", b":1", b":2", b"x:0", b""]),
+    st.sampled_from([b"good", b"good", b"good", b"good", b"bad"]),
+)
+EVENTS = st.sampled_from(["", "", "", "", "/b", "/a", "soft /a", "log", "lease", "evicted"])
+STEPS = st.lists(st.tuples(ASKS, EVENTS, st.sampled_from([0, 0, 0, 1, 4])), max_size=25)
+
+
+@settings(max_examples=60)
+@given(STEPS)
+def test_a_transcript_is_the_same_with_and_without(steps: list[tuple[Ask, str, int]]) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(repeating_calls, "USES_LEAST", 0)
+        assert transcript(steps, memo=True) == transcript(steps, memo=False)
+
+
+def transcript(steps: list[tuple[Ask, str, int]], *, memo: bool) -> object:
+    """All that is written to peers, the log, and what was counted."""
+    play, written = Peers(Scene(memo=memo)), []
+    usual = [(Ask(), "", 0)] * 3
+    for number, (ask, event, seconds) in enumerate([*usual, *steps]):
+        written.append(play.called(ask, b"id-%d" % number))
+        happens(play, event)
+        play.advance(seconds)
+        written.append(play.called(Ask(), b"then-%d" % number))
+    play.access_log.flush()
+    counted = play.counters.snapshot()
+    play.close()
+    return written, bytes(play.log), counted["totals"], counted["words"]
+
+
+def happens(play: Peers, event: str) -> None:
+    """What changes what may be answered."""
+    match event.split():
+        case ["soft", path]:
+            play.operator.invalidates(path, soft=True)
+        case ["log"]:
+            play.operator.edge.begin(f"log-{play.clock()}", 0)
+        case ["lease"]:
+            play.operator.leases(2.0)
+        case ["evicted"]:
+            stored = play.edge.store.keys()
+            for key in stored:
+                play.edge.store.remove(key)
+        case [path]:
+            play.operator.invalidates(path)

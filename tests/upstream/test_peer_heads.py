@@ -1,0 +1,93 @@
+"""Heads between tiers: what one writes the other reads, and a call's own lines stand first."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgecache.http.bad_message import BadMessage, HeadLimits
+from edgecache.http.message import Request
+from edgecache.upstream import peer_fields
+from edgecache.upstream.peer_heads import (
+    Alike,
+    call_of,
+    peer_head,
+    read_peer_head,
+    said_by,
+    standing_lines,
+)
+
+LIMITS = HeadLimits()
+VISIBLE = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=20)
+NAMES = st.sampled_from([b"accept-encoding", b"cookie", b"x-forwarded-for", b"range"])
+ALIKE = Alike(((b"accept-encoding", b"br"),), b"site.test", b"https", "E1", b"*=2", b"log:7", b"c")
+STANDING = standing_lines(ALIKE)
+
+
+@given(
+    st.binary(max_size=30).map(lambda data: b"/" + data.hex().encode()),
+    VISIBLE.map(str.encode),
+    VISIBLE,
+    st.lists(st.tuples(NAMES, VISIBLE.map(str.encode)), max_size=4).map(tuple),
+)
+def test_what_is_written_is_read(
+    target: bytes, request_id: bytes, client: str, fields: tuple[tuple[bytes, bytes], ...]
+) -> None:
+    asked = Request(b"GET", target, b"q=1", fields, client=(client, 0), id=request_id)
+    alike = ALIKE._replace(fields=fields)
+    head = peer_head(asked, standing_lines(alike))
+    read = read_peer_head(head, LIMITS, b"http", ("198.51.100.1", 1))
+    assert (read.method, read.path, read.query) == (b"GET", target, b"q=1")
+    assert (read.id, read.client) == (request_id, (client, 0))
+    said = said_by(read.fields)
+    assert said.fields == ((b"host", b"site.test"), *fields)
+    assert said.credential == b"c"
+    assert (said.distribution, said.scheme, said.release) == ("E1", b"https", b"*=2")
+    assert said.mark == b"log:7"
+    call = call_of(head)
+    assert call is not None
+    assert call.without(head) == b"GET %b?q=1 HTTP/1.1\r\n%b\r\n" % (target, standing_lines(alike))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"",
+        b"Edgecache-Id: a\r\n",
+        b"Edgecache-Client: b\r\nEdgecache-Id: a\r\n",
+        b"Edgecache-Id: a b\r\nEdgecache-Client: c\r\n",
+        b"Edgecache-Id: a\nX: y\r\nEdgecache-Client: c\r\n",
+        b"Edgecache-Id: a\r\nX: y\r\nEdgecache-Client: c\r\n",
+        b"edgecache-id: a\r\nedgecache-client: c\r\n",
+    ],
+)
+def test_only_what_one_of_ours_wrote_is_a_call(lines: bytes) -> None:
+    head = b"GET / HTTP/1.1\r\n" + lines + STANDING + b"\r\n"
+    assert call_of(head) is None
+    if b"\nX: y\r\nEdgecache-Client" in lines and b"a\r\n" not in lines:
+        with pytest.raises(BadMessage):
+            read_peer_head(head, LIMITS)
+    else:
+        assert read_peer_head(head, LIMITS).id == b""
+
+
+def test_the_first_of_a_field_counts_and_no_line_is_smuggled() -> None:
+    fields = ((peer_fields.SCHEME, b"https"), (peer_fields.SCHEME, b"http"))
+    assert said_by(fields).scheme == b"https"
+    assert said_by(()).credential == b""
+    with pytest.raises(ValueError, match="line end"):
+        standing_lines(ALIKE._replace(fields=((b"cookie", b"a\r\nedgecache-scheme: https"),)))
+
+
+def test_what_is_told_with_a_response_goes_no_further() -> None:
+    own, others = peer_fields.told(
+        (
+            (peer_fields.MARK, b"log:1"),
+            (b"etag", b'"e"'),
+            (peer_fields.TARGETED, b"max-age=9"),
+            (peer_fields.MARK, b"log:2"),
+        )
+    )
+    assert own == {peer_fields.MARK: b"log:1"}
+    assert others == ((b"etag", b'"e"'), (peer_fields.TARGETED, b"max-age=9"))

@@ -19,7 +19,7 @@ from tests.world.play import Play, Scene
 
 TURNS_MAX = 2_000  # of the loop, before it is said not to come to rest
 _NOT_PLAIN = re.compile(rb"[^\t\x20-\x7e]")
-STAGE_BYTES = 32 * MIB  # what is kept here of both sides' bytes, some of a row's own megabytes
+STAGE_BYTES = 64 * MIB  # of both sides' bytes, some rows of a MiB in pieces of one byte: 33 MiB
 HOST = b"Host: site.test\r\n"
 
 

@@ -25,6 +25,7 @@ FILE_NAME = "secrets.json"
 FILE_BYTES_MAX = 65_536  # four times 16 keys need a tenth of it
 SECRET_BYTES = 32  # of randomness: the output of HMAC-SHA-256 (RFC 2104 §3)
 SECRET_CHARS_MIN = 32  # what a hand-written secret must have
+ROOT = 0
 KINDS = ("peer", "identity", "operator", "viewer")
 KEYS_MAX = 16  # as many as a rotation ever overlaps
 KEY_PAIRS_MAX = 100  # CloudFront's quota of origin access controls, which name them
@@ -167,6 +168,9 @@ def _replaced(path: Path, by: Secrets, random: Callable[[int], bytes]) -> Path:
     temporary = path.with_name(f".{path.name}.{random(8).hex()}")
     try:
         _write(temporary, made)
+        owner = path.stat()
+        if os.geteuid() == ROOT:  # whoever runs the processes must still be able to read it
+            os.chown(temporary, owner.st_uid, owner.st_gid)
         os.replace(temporary, path)
     except OSError as error:
         raise SecretsError(path, error.strerror or str(error)) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import struct
 import tempfile
@@ -16,6 +17,8 @@ from edgecache.origin.gate import Gate
 from edgecache.origin.policy import POLICY_BYTES_MAX, Policy, read_policy
 from edgecache.origin.versions import Versions
 
+logger = logging.getLogger("edgecache.origin")
+
 VIDEO = "media/video.mp4"
 VIDEO_BYTES = 20 * MIB  # more than any buffer on its way, little enough to make at a start
 MARK = "media/.demo"  # a folder that has it wants the video
@@ -25,15 +28,18 @@ def demo_app(config: Config, keys: Mapping[str, str]) -> Gate:
     """The ASGI application of the configuration's `bucket`; `keys` are the identity's.
 
     Makes the video first in a folder that wants it. ValueError for a configuration without a
-    bucket, for keys no gate takes, or for a policy nobody understands; OSError when the video
-    cannot be written or the policy not read.
+    bucket, for keys no gate takes, or for a policy nobody understands; OSError when that cannot be
+    read.
     """
     bucket = config.bucket
     if bucket is None:
         raise ValueError("the configuration has no bucket")
     folder = Path(bucket.folder)
     if (folder / MARK).exists():
-        ensure_video(folder)
+        try:
+            ensure_video(folder)
+        except OSError as error:  # whoever we run as may be let read only
+            logger.warning("bucket.folder: no video was made in it: %s", error)
     rules = [*bucket.cache_control_rules.items()]
     if bucket.cache_control:
         rules.append(("*", bucket.cache_control))

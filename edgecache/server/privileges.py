@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from edgecache.config.listen import Address, UnixAddress
 from edgecache.config.model import Config
+from edgecache.config.secrets import FILE_NAME
 
 ROOT = 0
 
@@ -43,7 +44,8 @@ def identity(user: str, group: str) -> Identity:
 def drop(config: Config, bound: Iterable[Address] = ()) -> None:
     """Become the user of `config`, for good; the socket files in `bound` become its own.
 
-    Who is not root stays who he is, and is refused when the file names somebody else.
+    So does the folder of our state at a first start, with the secrets just made in it. Who is not
+    root stays who he is, and is refused when the file names somebody else.
     """
     if not config.process.user:
         return
@@ -53,8 +55,10 @@ def drop(config: Config, bound: Iterable[Address] = ()) -> None:
             raise PrivilegesError(unable(config)[0])
         return
     paths = [address.path for address in bound if isinstance(address, UnixAddress)]
-    for path in (config.state_dir, *paths):
-        if os.stat(path).st_uid == ROOT:
+    if os.stat(config.state_dir).st_uid == ROOT:  # else others may have put there what they liked
+        paths += [config.state_dir, os.path.join(config.state_dir, FILE_NAME)]
+    for path in paths:
+        if os.path.lexists(path) and os.lstat(path).st_uid == ROOT:
             os.chown(path, wanted.uid, wanted.gid, follow_symlinks=False)
     os.setgroups(wanted.groups)  # first, while it is allowed
     os.setgid(wanted.gid)

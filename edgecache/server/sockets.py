@@ -127,7 +127,22 @@ class Sockets:
         An edge whose regional cache is gone must hear so, to ask the origin instead.
         """
         served = {address for other in living for address in other.addresses}
-        self.close(address for address in child.addresses if address not in served)
+        for address in child.addresses:
+            if address not in served:
+                self._bind_anew(address)
+
+    def _bind_anew(self, address: Address) -> None:
+        """A port below 1024 is not to be had again once root has been given up: there they wait."""
+        fresh: list[socket.socket] = []
+        try:
+            fresh += [bound(address) for _ in self._held.get(address, ())]
+        except PermissionError:
+            return
+        except OSError:
+            fresh = []  # the next start tries again, and says why it cannot be had
+        self.close([address])
+        if fresh:
+            self._held[address] = fresh
 
     def keep_only(self, children: Iterable[Child]) -> None:
         """Close what is for none of `children`."""

@@ -13,6 +13,7 @@ from typing import Literal
 
 from edgecache.config.listen import TcpAddress, tcp_address
 from edgecache.config.model import Config, Limits
+from edgecache.config.secrets import SecretsError
 from edgecache.server import preflight
 from edgecache.server.complaints import say
 from edgecache.server.fleet import control_url, fleet, serve_workers, workers
@@ -112,7 +113,7 @@ def edge(config: Config, path: Path, location: str, worker: int) -> int:
         _refuse(preflight.occupied(listening))
     from edgecache.server.roles import run_edge
 
-    return run_edge(str(path), location, max(worker, 1))
+    return _secrets_told(lambda: run_edge(str(path), location, max(worker, 1)))
 
 
 def part(config: Config, path: Path, name: Part) -> int:
@@ -131,7 +132,7 @@ def part(config: Config, path: Path, name: Part) -> int:
         "regional": roles.run_regional,
         "bucket": roles.run_origin,
     }
-    return run[name](str(path))
+    return _secrets_told(lambda: run[name](str(path)))
 
 
 def serve(wanted: Serving, worker: int) -> int:
@@ -162,6 +163,14 @@ def _arguments(wanted: Serving) -> tuple[str, ...]:
         f"--semantics={wanted.semantics}",
         f"--state-dir={wanted.state_dir}",
     )
+
+
+def _secrets_told(run: Callable[[], int]) -> int:
+    """What `run` gives; secrets that cannot be read are a refusal to start."""
+    try:
+        return run()
+    except SecretsError as error:
+        raise RefusedError([str(error)]) from None
 
 
 def _refuse(lines: Sequence[str]) -> None:

@@ -87,11 +87,14 @@ def test_a_body_that_breaks_off_is_seen_and_not_stored(port: int, played: Played
     async def breaks_off(exchange: Exchange) -> None:
         await exchange.answer(2 * HALF)
         await exchange.send(b"1" * HALF)
-        if played.asked[path] == 1:
-            await gate.passed()
-            raise ConnectionError("as the scene wants it")
-        await exchange.send(b"2" * HALF)
+        await gate.passed()
+        raise ConnectionError("as the scene wants it")
 
+    async def sound(exchange: Exchange) -> None:
+        await exchange.answer(2 * HALF)
+        await exchange.send(b"1" * HALF + b"2" * HALF)
+
+    # Not by their number: an edge whose regional cache is slow to answer asks the origin itself.
     played.plays(path, breaks_off)
     url, host = f"http://127.0.0.1:{port}{path}", f"Host: {PLAYED}"
     with RawViewer(port) as viewer, curling(url, "-H", host) as other:
@@ -99,37 +102,42 @@ def test_a_body_that_breaks_off_is_seen_and_not_stored(port: int, played: Played
         assert viewer.head()[0] == 200
         assert viewer.read(HALF) == b"1" * HALF
         wait_for("curl has its half", lambda: other.size() == HALF)
+        played.plays(path, sound)
+        asked = played.asked[path]
         gate.open()
         assert viewer.broken()
         assert other.exit_code() in (CURL_PARTIAL_FILE, CURL_RECV_ERROR)
     whole = curl(url, "-H", host)
     assert (whole.exit_code, whole.x_cache) == (0, "Miss")
     assert whole.body == b"1" * HALF + b"2" * HALF
-    assert played.asked[path] == 2
+    assert played.asked[path] > asked
 
 
 def test_a_broken_chunk_is_seen_and_not_stored(port: int, played: PlayedOrigin) -> None:
     path, gate = f"/broken-chunk/{port}", played.gate()
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nCache-Control: max-age=60\r\n\r\n"
 
-    async def chunks(exchange: Exchange) -> None:
+    async def broken(exchange: Exchange) -> None:
         await exchange.send(head + b"5\r\nfirst\r\n")
-        if played.asked[path] == 1:
-            await gate.passed()
-            await exchange.send(b"zz\r\n")
-            raise ConnectionError("as the scene wants it")
-        await exchange.send(b"0\r\n\r\n")
+        await gate.passed()
+        await exchange.send(b"zz\r\n")
+        raise ConnectionError("as the scene wants it")
 
-    played.plays(path, chunks)
+    async def sound(exchange: Exchange) -> None:
+        await exchange.send(head + b"5\r\nfirst\r\n0\r\n\r\n")
+
+    played.plays(path, broken)
     with RawViewer(port) as viewer:
         viewer.ask(path, PLAYED)
         assert viewer.head()[0] == 200
         assert viewer.read(10) == b"5\r\nfirst\r\n"
+        played.plays(path, sound)
+        asked = played.asked[path]
         gate.open()
         assert viewer.broken()
     whole = curl(f"http://127.0.0.1:{port}{path}", "-H", f"Host: {PLAYED}")
     assert (whole.exit_code, whole.x_cache, whole.body) == (0, "Miss", b"first")
-    assert played.asked[path] == 2
+    assert played.asked[path] > asked
 
 
 @pytest.mark.parametrize("port", ["up", "serve"], indirect=True)

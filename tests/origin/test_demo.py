@@ -68,6 +68,16 @@ def test_the_video_is_made_only_where_it_is_wanted(tmp_path: Path) -> None:
     assert (tmp_path / VIDEO).exists()
 
 
+def test_where_it_cannot_be_made_the_rest_is_served(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / MARK).parent.mkdir()
+    (tmp_path / MARK).touch()
+    (tmp_path / VIDEO).mkdir()  # no file takes its place
+    demo_app(config(tmp_path), KEYS)
+    assert "no video was made" in caplog.text
+
+
 def test_a_configuration_without_a_bucket() -> None:
     with pytest.raises(ValueError, match="no bucket"):
         demo_app(Config(), KEYS)

@@ -23,10 +23,11 @@ from edgecache.server.sockets import bound
 state = sys.argv[1]
 address = UnixAddress(state + "/regional.sock")
 bound(address)
+open(state + "/secrets.json", "w").close()
 folder = os.open(state, os.O_RDONLY)  # others may not pass through those above it
 drop(Config(state_dir=state, process=Process(user="nobody")), [address])
 print(*os.getresuid(), *os.getresgid(), os.fstat(folder).st_uid, end=" ")
-print(os.stat("regional.sock", dir_fd=folder).st_uid)
+print(*(os.stat(name, dir_fd=folder).st_uid for name in ("regional.sock", "secrets.json")))
 try:
     os.setuid(0)
 except PermissionError:
@@ -68,5 +69,5 @@ def test_root_becomes_the_user_for_good(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", DROPPING, str(state)], capture_output=True, text=True, cwd=root
     )
-    ids = [nobody.pw_uid] * 3 + [nobody.pw_gid] * 3 + [nobody.pw_uid] * 2
+    ids = [nobody.pw_uid] * 3 + [nobody.pw_gid] * 3 + [nobody.pw_uid] * 3
     assert done.stdout.splitlines() == [" ".join(map(str, ids)), "for good"], done.stderr

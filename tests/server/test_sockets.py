@@ -59,6 +59,24 @@ def test_where_nobody_is_left_connections_are_refused_at_once(address: TcpAddres
     sockets.keep_only([])
 
 
+def test_a_port_that_is_not_to_be_had_again_is_kept(
+    address: TcpAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below 1024, once root has been given up."""
+
+    def refused(_address: Address) -> socket.socket:
+        raise PermissionError
+
+    held, (child,) = Sockets(), workers(1, address)
+    held.open([child])
+    held._held[address][0].listen()
+    monkeypatch.setattr("edgecache.server.sockets.bound", refused)
+    held.renew(child, [])
+    socket.create_connection((address.host, address.port)).close()
+    held.open([child])
+    held.keep_only([])
+
+
 def test_where_a_sibling_lives_they_are_kept(address: TcpAddress) -> None:
     sockets, (one, other) = Sockets(), workers(2, address)
     sockets.open([one, other])

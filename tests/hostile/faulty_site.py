@@ -9,7 +9,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
@@ -159,6 +159,11 @@ class Site:
         self.new(not self._number)
         return "NRT57; hit" in self.right(path)
 
+    def recovers(self) -> None:
+        """The origin answers again, and both locations have noticed."""
+        both = ("lhr", "nrt")
+        wait_for("answers", lambda: all(self.asks(self.new()[0], at).status == 200 for at in both))
+
     def fails_and_recovers(self) -> None:
         """A disk that was told to be failing is well again, once something can be written."""
         wait_for(
@@ -208,3 +213,21 @@ def injected(pid: int, calls: str, error: str) -> Iterator[None]:
             yield
         finally:
             process.terminate()
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRow:
+    """A fault, and the play that lets it happen; the answer in a word."""
+
+    id: str
+    what: str
+    play: Callable[[Site], str]
+
+
+@dataclass(frozen=True, slots=True)
+class ClockRow:
+    """The same where the clock is set."""
+
+    id: str
+    what: str
+    play: Callable[[Site, Clock], str]

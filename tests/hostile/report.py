@@ -18,6 +18,7 @@ from tests.hostile.not_covered import NOT_COVERED
 from tests.hostile.rows_cache import DECEPTION, HOPS, KEYS, POISON
 from tests.hostile.rows_faults import CLOCKS, FAULTS
 from tests.hostile.rows_framing import CHUNKS, FRAMING, PIPELINED
+from tests.hostile.rows_loads import LOADS
 from tests.hostile.rows_origin import CONTENT, MISBEHAVING, RANGES
 from tests.hostile.rows_signed import SIGNED
 from tests.hostile.rows_target import TARGETS
@@ -33,7 +34,7 @@ rows run as tests, each message also cut at every offset, with the memo on and o
 watched: what the origin read (by a second, strict reader), what the next request on the same
 connection got, what a clean client got afterwards, that each request left one well-formed record,
 that nothing was logged as an error, that no task and no descriptor was left, and that memory stayed
-within the budget. Z04 to Z16 befall real processes. "closed" is the viewer's connection; `⏎`
+within the budget. Z04 to Z16, and rows that say so, befall real processes. "closed" is the viewer's connection; `⏎`
 is CR LF and `H` is `Host: site.test`.
 
 | row | input | answer | pass |
@@ -92,7 +93,9 @@ def _of_processes() -> list[tuple[str, str, str, str]]:
     """The rows that befall an installation that runs."""
     with TemporaryDirectory() as folder:
         site = Site(Path(folder))
-        found = [(row.id, row.what, *_played(partial(row.play, site), "")) for row in FAULTS]
+        found = [
+            (row.id, row.what, *_played(partial(row.play, site), "")) for row in (*FAULTS, *LOADS)
+        ]
         site.stop()
     with TemporaryDirectory() as folder:
         clock = Clock(Path(folder))

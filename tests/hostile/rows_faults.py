@@ -10,36 +10,17 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
 
 from edgecache.store.disk_index import VERSION
 from tests.end_to_end.processes import listens, wait_for
 from tests.end_to_end.test_faults import limited
-from tests.hostile.faulty_site import Clock, Site, injected
+from tests.hostile.faulty_site import Clock, ClockRow, FaultRow, Site, injected
 
 FEW = 3
 LARGE_BYTES = 8 * 1024 * 1024
 AT_ONCE = 8
 HOUR_S = 3_600
 DAY_S = 24 * HOUR_S
-
-
-@dataclass(frozen=True, slots=True)
-class FaultRow:
-    """A fault, and the play that lets it happen; the answer in a word."""
-
-    id: str
-    what: str
-    play: Callable[[Site], str]
-
-
-@dataclass(frozen=True, slots=True)
-class ClockRow:
-    """The same where the clock is set."""
-
-    id: str
-    what: str
-    play: Callable[[Site, Clock], str]
 
 
 def _disk(calls: str, error: str) -> Callable[[Site], str]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.hostile.faulty_site import Clock, Site
-from tests.hostile.rows_faults import CLOCKS, FAULTS, ClockRow, FaultRow
+from tests.hostile.faulty_site import Clock, ClockRow, FaultRow, Site
+from tests.hostile.rows_faults import CLOCKS, FAULTS
+from tests.hostile.rows_loads import LOADS
 
 pytestmark = pytest.mark.end_to_end
 
@@ -19,7 +20,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     made.stop()
 
 
-@pytest.mark.parametrize("row", [pytest.param(row, id=f"{row.id}-{row.what}") for row in FAULTS])
+@pytest.mark.parametrize(
+    "row", [pytest.param(row, id=f"{row.id}-{row.what}") for row in (*FAULTS, *LOADS)]
+)
 def test_viewers_are_served(row: FaultRow, site: Site) -> None:
     assert row.play(site)
 

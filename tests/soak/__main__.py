@@ -32,6 +32,7 @@ LOAD = 0.7
 CALIBRATION_S = 5.0
 MIB = 1024 * 1024
 DESCRIPTORS_GROWN_MAX = 30
+SETTLED_S_MAX = 90.0  # idle connections between our own processes are kept for a minute
 TASKS_GROWN_MAX = 50  # of one place, once the load is gone
 _clock = threading.Event()
 
@@ -41,11 +42,13 @@ class History:
     """Memory and descriptors of one process: (second, bytes, descriptors)."""
 
     samples: list[tuple[float, int, int]] = field(default_factory=list)
+    last: int = 0  # descriptors
 
-    def take(self, pid: int, at: float) -> None:
+    def take(self, pid: int, at: float | None) -> None:
         try:
-            descriptors = len(list(Path(f"/proc/{pid}/fd").iterdir()))
-            self.samples.append((at, resident_bytes(pid), descriptors))
+            self.last = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+            if at is not None:
+                self.samples.append((at, resident_bytes(pid), self.last))
         except (OSError, AssertionError):
             pass  # it has just ended
 
@@ -62,7 +65,7 @@ class History:
     @property
     def grown(self) -> int:
         """Descriptors at the end beyond those at the start."""
-        return self.samples[-1][2] - self.samples[0][2]
+        return self.last - self.samples[0][2] if self.samples else 0
 
 
 def _wait(seconds: float) -> None:
@@ -98,8 +101,8 @@ def _soak(up: Up, seconds: float) -> bool:
             _wait(SAMPLE_S)
             noticed[word] += len(traffic.failures) - before
         traffic.well(100)
-    _wait(SAMPLE_S)
-    well = _told(traffic, noticed, {names[pid]: one for pid, one in histories.items()}, per_s)
+    living = _settled(up, histories, names)
+    well = _told(traffic, noticed, {names[pid]: one for pid, one in living.items()}, per_s)
     return _told_tasks(before_all, _tasks(up)) and well
 
 
@@ -117,8 +120,22 @@ def _told_tasks(before: dict[str, int], after: dict[str, int]) -> bool:
     return all(count <= before.get(place, 0) + TASKS_GROWN_MAX for place, count in after.items())
 
 
-def _sample(up: Up, histories: dict[int, History], names: dict[int, str], now: float) -> None:
-    """Of every process there is."""
+def _settled(up: Up, histories: dict[int, History], names: dict[int, str]) -> dict[int, History]:
+    """Those that live, once the load is gone: what was opened for it is given back, or leaks."""
+    living: dict[int, History] = {}
+    for _ in range(int(SETTLED_S_MAX / SAMPLE_S)):
+        _wait(SAMPLE_S)
+        _sample(up, histories, names, now=None)
+        living = {pid: histories[pid] for pid in up.installation.left_running()}
+        if all(one.grown <= DESCRIPTORS_GROWN_MAX for one in living.values()):
+            break
+    return living
+
+
+def _sample(
+    up: Up, histories: dict[int, History], names: dict[int, str], now: float | None
+) -> None:
+    """Of every process there is; without a time only its descriptors."""
     for pid in up.installation.left_running():
         try:
             command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")

@@ -34,8 +34,8 @@ rows run as tests, each message also cut at every offset, with the memo on and o
 watched: what the origin read (by a second, strict reader), what the next request on the same
 connection got, what a clean client got afterwards, that each request left one well-formed record,
 that nothing was logged as an error, that no task and no descriptor was left, and that memory stayed
-within the budget. Z04 to Z16, and rows that say so, befall real processes. "closed" is the viewer's connection; `⏎`
-is CR LF and `H` is `Host: site.test`.
+within the budget. Z04 to Z16, and rows that say so, befall real processes. "closed" is the viewer's
+connection; `⏎` is CR LF and `H` is `Host: site.test`.
 
 | row | input | answer | pass |
 |---|---|---|---|

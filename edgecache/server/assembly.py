@@ -36,7 +36,7 @@ from edgecache.store.disk_access import DiskWorld
 from edgecache.store.files import RealFiles
 from edgecache.store.marks import Marks
 from edgecache.store.memory import MemoryStore
-from edgecache.store.shares import shares
+from edgecache.store.shares import Shares, shares
 from edgecache.store.shelf import DiskBudget, Shelf
 from edgecache.tier.front import Front, FrontWorld, PeerFront, ViewerFront, product_name
 from edgecache.tier.tier import Tier
@@ -80,7 +80,8 @@ class Assembly:
         disk, memory_bytes = location.disk, location.memory_bytes // location.workers
         if disk is not None:
             disk = replace(disk, bytes_max=disk.bytes_max // location.workers)
-        tier = self._tier(location.name, memory_bytes, upstream, disk)
+        memos = 2 if location.listen_tls else 1
+        tier = self._tier(location.name, shares(memory_bytes, memos), upstream, disk)
         place_of = places(self.config.geo_database, self.config.asn_database)
         inner = "EDGE" if self.config.regional is None else "REC"
         world = FrontWorld(place_of, random, https_port(location), inner, wall_clock)
@@ -96,7 +97,8 @@ class Assembly:
         """The regional cache."""
         assert self.config.regional is not None
         regional = self.config.regional
-        tier = self._tier("regional", regional.memory_bytes, self._origins(), regional.disk)
+        divided = shares(regional.memory_bytes)
+        tier = self._tier("regional", divided, self._origins(), regional.disk)
         front = PeerFront(tier, self.table, self._credentials().admits)
         return self._node("regional", tier, front)
 
@@ -123,19 +125,18 @@ class Assembly:
         )
 
     def _tier(
-        self, name: str, memory_bytes: int, upstream: Upstream, disk: Disk | None = None
+        self, name: str, divided: Shares, upstream: Upstream, disk: Disk | None = None
     ) -> Tier:
         limits = self.config.limits
         world = TierWorld(
             self.clock,
             self._tasks.spawn,
             self._counters,
-            min(limits.object_bytes_max, memory_bytes // 2),
+            min(limits.object_bytes_max, divided.store_bytes // 2),
             limits.waiters_max,
             self._marks,
             limits.block_bytes,
         )
-        divided = shares(memory_bytes)
         store = MemoryStore(divided.store_bytes, divided.conclusions)
         return Tier(name, store, upstream, world, self._disk(disk))
 

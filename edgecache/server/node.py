@@ -24,6 +24,7 @@ from edgecache.control.nodes import Status
 from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.rules.routing import compile_routes
 from edgecache.server.collector import Collector
+from edgecache.server.heap import settle_heap
 from edgecache.server.keeping import kept
 from edgecache.server.listener import Listener
 from edgecache.server.own_secrets import WATCH_S, OwnSecrets
@@ -86,6 +87,7 @@ class Node:
 
     def _start(self) -> None:
         self.collector.settle()
+        settle_heap()
         self.work()
 
     def work(self) -> None:

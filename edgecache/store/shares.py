@@ -8,6 +8,7 @@ from edgecache.store.queues import ENTRY_BYTES_LEAST, GHOST_BYTES
 
 CONCLUSIONS_SHARE = 1 / 8  # for what is concluded from entries and can be worked out again
 CONCLUSION_BYTES = 6_144  # an answer with its line, an unpacked head, an assessment: estimated
+LINE_BYTES = 3_584  # of which a line with its answer, and its share of blocks of fields
 CONCLUSIONS_MAX = 16_384  # nginx's keys_zone=1m holds half as many keys
 GHOSTS_SHARE = GHOST_BYTES / ENTRY_BYTES_LEAST
 
@@ -23,10 +24,15 @@ class Shares:
     conclusions: int
 
 
-def shares(memory_bytes: int) -> Shares:
-    """How `memory_bytes` of one process are divided."""
-    for_conclusions = int(memory_bytes * CONCLUSIONS_SHARE)
-    conclusions = min(CONCLUSIONS_MAX, for_conclusions // CONCLUSION_BYTES)
+def conclusion_bytes(memos: int) -> int:
+    """What a conclusion takes where so many listeners have a memo each."""
+    return CONCLUSION_BYTES + LINE_BYTES * (memos - 1)
+
+
+def shares(memory_bytes: int, memos: int = 1) -> Shares:
+    """How `memory_bytes` of one process with so many memos are divided."""
+    each = conclusion_bytes(memos)
+    conclusions = min(CONCLUSIONS_MAX, int(memory_bytes * CONCLUSIONS_SHARE) // each)
     ghosts_bytes = int(memory_bytes * GHOSTS_SHARE)
-    store_bytes = memory_bytes - conclusions * CONCLUSION_BYTES - ghosts_bytes
+    store_bytes = memory_bytes - conclusions * each - ghosts_bytes
     return Shares(store_bytes, conclusions)

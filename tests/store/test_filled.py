@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgecache.store.queues import GHOST_BYTES, Ghosts
-from edgecache.store.shares import CONCLUSION_BYTES, CONCLUSIONS_MAX, shares
+from edgecache.store.shares import CONCLUSIONS_MAX, conclusion_bytes, shares
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMORY_BYTES = 16 * 1024 * 1024
@@ -25,10 +25,11 @@ def test_a_store_filled_three_times_over_takes_what_it_was_given(kind: str) -> N
     assert grown < 1.1 * MEMORY_BYTES
 
 
+@pytest.mark.parametrize("memos", [1, 2])
 @pytest.mark.parametrize("memory_bytes", [2**20, 2**26, 2**28, 2**33])
-def test_the_shares_are_the_whole(memory_bytes: int) -> None:
-    found = shares(memory_bytes)
+def test_the_shares_are_the_whole(memory_bytes: int, memos: int) -> None:
+    found = shares(memory_bytes, memos)
     ghosts = len(Ghosts(found.store_bytes)) * GHOST_BYTES
-    spare = memory_bytes - found.store_bytes - found.conclusions * CONCLUSION_BYTES - ghosts
+    spare = memory_bytes - found.store_bytes - found.conclusions * conclusion_bytes(memos) - ghosts
     assert 0 <= spare <= memory_bytes / 100
     assert 0 < found.conclusions <= CONCLUSIONS_MAX

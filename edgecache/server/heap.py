@@ -1,8 +1,8 @@
-"""The heap of a process that keeps bodies. Law: what a body took is the system's again when it goes.
+"""The heap of a process that keeps bodies. Law: what a body took is the system's when it has gone.
 
-glibc maps what is large apart, but what it takes for large grows with each such thing that is freed,
-up to 32 MiB (mallopt(3), M_MMAP_THRESHOLD). Bodies then stand in the heap among small things that
-outlive them: an edge given 64 MiB took 88 (tests/end_to_end/test_memory_of_an_edge.py).
+glibc maps what is large apart, but what it takes for large grows with each such thing that is
+freed, up to 32 MiB (mallopt(3), M_MMAP_THRESHOLD). Bodies then stand in the heap among small things
+that outlive them: an edge given 64 MiB took 88 (tests/end_to_end/test_memory_of_an_edge.py).
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from tests.end_to_end.probing import BACK_S_MAX, Probes, tell
 from tests.end_to_end.processes import DEADLINE_S, wait_for
 from tests.end_to_end.renewals import plan
 from tests.end_to_end.traffic import Plan, Traffic
+from tests.end_to_end.viewers import curl
 
 ERRANDS_MAX = 50
 TIMES = 10  # what is offered, of what is let in
@@ -130,12 +131,12 @@ def test_what_is_too_much_is_turned_away_at_once(
 def test_a_flood_of_hits(narrow: Up, probes: Probes, tmp_path: Path) -> None:
     """As fast as they can, five hundred at once, of what is in memory."""
     wrk, speed = installed("wrk", "wrk"), speed_of(narrow)
+    page = f"{narrow.lhr}/robots.txt"
+    wait_for("every worker has it", lambda: {curl(page).x_cache for _ in range(20)} == {"Hit"})
     before = speed.per_s()
     numbers = ["-t", "1", "-c", str(FLOOD_CONNECTIONS), "-d", str(FLOOD_S)]
     with probes.recover("a flood of hits"):
-        done = subprocess.run(
-            [wrk, *numbers, f"{narrow.lhr}/robots.txt"], capture_output=True, text=True, timeout=60
-        )
+        done = subprocess.run([wrk, *numbers, page], capture_output=True, text=True, timeout=60)
     assert "Requests/sec" in done.stdout, done.stdout + done.stderr
     assert "Non-2xx" not in done.stdout, done.stdout
     is_full_speed_again(speed, before, "the flood")

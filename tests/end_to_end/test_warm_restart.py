@@ -11,7 +11,7 @@ import pytest
 
 from tests.end_to_end.installation import Up, make_installation, start_up
 from tests.end_to_end.processes import wait_for
-from tests.end_to_end.viewers import curl
+from tests.end_to_end.viewers import curl, wait_until_regional_is_asked
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,7 @@ def test_what_it_had_is_not_asked_for_again(up: Up, number: signal.Signals, path
         return bool(node["alive"]) and node["pid"] != pid
 
     wait_for("regional is back", is_back)
+    wait_until_regional_is_asked(up.nrt)
     again = curl(f"{up.nrt}{path}")  # another edge, which has nothing
     told = again.fields["cache-status"]
     assert (again.status, again.x_cache, again.body) == (200, "Hit", first.body), told

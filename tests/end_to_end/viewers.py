@@ -8,7 +8,10 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+
+from tests.end_to_end.processes import wait_for
 
 ANSWER_S_MAX = 60
 
@@ -39,6 +42,20 @@ def curl(url: str, *options: str) -> Answer:
         done = subprocess.run(command, capture_output=True, timeout=2 * ANSWER_S_MAX)
         status, fields = _parsed(head.read_bytes().decode("latin-1") if head.exists() else "")
         return Answer(done.returncode, status, fields, body.read_bytes() if body.exists() else b"")
+
+
+def wait_until_regional_is_asked(edge: str) -> None:
+    """Wait until an edge asks the regional cache again: one that was silent it pings at times.
+
+    Each time for something that is not there, so that nobody has it.
+    """
+    numbers = count(1)
+
+    def asked() -> bool:
+        answer = curl(f"{edge}/not-there-{next(numbers)}")
+        return answer.fields.get("cache-status", "").startswith("regional;")
+
+    wait_for("the regional cache is asked", asked)
 
 
 @dataclass(frozen=True, slots=True)

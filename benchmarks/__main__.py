@@ -115,12 +115,19 @@ def _told(scenario: Scenario, done: dict[str, list[Round]]) -> dict[str, Any]:
     if own:
         told[goal.to or "itself"] = spread(own)
     for to, value in told.items():
-        verdict = ""
-        if to == (goal.to or "itself"):
-            verdict = "reached" if goal.met(value["median"]) else "not reached"
-        low, high = value["min"], value["max"]
-        print(f"  {goal.of} to {to}: {value['median']} ({low} to {high}) {verdict}", flush=True)
+        _say(goal, to, value)
+    if scenario.also is not None and (beside := _own(scenario.also, rounds, done)):
+        told[scenario.also.to] = spread(beside)
+        _say(scenario.also, scenario.also.to, told[scenario.also.to])
     return told
+
+
+def _say(goal: Goal, to: str, value: dict[str, float]) -> None:
+    verdict = ""
+    if to == (goal.to or "itself"):
+        verdict = "reached" if goal.met(value["median"]) else "not reached"
+    low, high = value["min"], value["max"]
+    print(f"  {goal.of} to {to}: {value['median']} ({low} to {high}) {verdict}", flush=True)
 
 
 def _own(goal: Goal, rounds: list[Round], done: dict[str, list[Round]]) -> list[float]:

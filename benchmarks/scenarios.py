@@ -53,6 +53,7 @@ class Scenario:
     tls: bool = False
     hits: bool = True  # every answer is to come from the cache
     filled: bool = False  # beforehand, through another edge
+    also: Goal | None = None  # beside the first
     at_rate_of: str = ""  # at half the rate nginx reached there, instead of at full load
 
 
@@ -116,7 +117,8 @@ SCENARIOS = (
         at_rate_of="S2",
     ),
     Scenario(
-        "S13", "10,000 idle connections", Goal("idle_kib_each", 16, ""), _one(mixes.HOT)
+        "S13", "10,000 idle connections", Goal("idle_kib_each", 16, ""), _one(mixes.HOT),
+        also=Goal(CPU, 1.1, "S1"),
     ),
     Scenario("S14", "first hit after start", Goal("first_hit_s", 1.0, ""), _one(mixes.HOT)),
 )  # fmt: skip

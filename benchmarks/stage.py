@@ -81,8 +81,10 @@ class Stage:
         else:
             command = self._varnish_command(values)
         began = time.monotonic()
-        popen = start(values["name"], command, self.folder, SERVER_CORE)
-        return Server(name, int(values["port"]), (popen,)), began
+        started = [start(values["name"], command, self.folder, SERVER_CORE)]
+        if name == "varnish":
+            started.append(self._varnish_log(values["name"]))
+        return Server(name, int(values["port"]), tuple(started)), began
 
     def start_origin(self) -> None:
         """Write the files, and serve them."""
@@ -143,11 +145,15 @@ class Stage:
         values = self.values(name="varnish", port=free_port())
         port = int(values["port"])
         varnish = self._start("varnish", self._varnish_command(values), port)
-        log = [program("varnishncsa"), "-n", str(self.folder / "varnish"), "-F", VARNISH_LOG]
-        log += ["-w", str(self.folder / "varnish.log")]
-        logging = start("varnishncsa", log, self.folder, SERVER_CORE)
+        logging = self._varnish_log("varnish")
         self.stack.callback(Server("varnishncsa", 0, (logging,)).stop)
         return Server("varnish", port, (varnish, logging))
+
+    def _varnish_log(self, name: str) -> subprocess.Popen[bytes]:
+        """Who writes the access log of a varnishd; it waits until that is there."""
+        command = [program("varnishncsa"), "-n", str(self.folder / name), "-F", VARNISH_LOG]
+        command += ["-w", str(self.folder / f"{name}.log")]
+        return start(f"{name}-log", command, self.folder, SERVER_CORE)
 
     def values(self, **more: object) -> dict[str, str]:
         """What the templates of `peers/` leave open."""

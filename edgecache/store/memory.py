@@ -173,7 +173,7 @@ class MemoryStore:
         self._count += 1
         if entry.expires_at:
             self._calendar.note(entry, entry.head.received_at)
-        self._is_warm(entry.key)
+        entry.cool()  # until it is used: most of what comes once does not come again
 
     def _gone(self, entry: Entry, why: Leaving) -> None:
         """`entry`, which eviction has let go, leaves the index."""

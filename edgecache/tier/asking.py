@@ -297,7 +297,8 @@ class Asking:
         counters = self._world.counters
         counters.upstream_requests += 1
         mark = max(self._world.marks.last, call.request.mark)
-        call.request = replace(call.request, mark=mark)
+        if mark != call.request.mark:
+            call.request = replace(call.request, mark=mark)
         try:
             reply = await self._upstream.fetch(call)
         except UpstreamError as error:

@@ -191,7 +191,7 @@ class ViewerFront:
         word = f"{outcome.result} from {self.brand}"
         if outcome.status >= 400:
             word = f"Error from {self.brand}"
-        fields = _public(tuple([item for item in outcome.fields if item[0] not in _ANEW]))
+        fields = peer_fields.public(outcome.fields, _ANEW)
         if asked is not None:
             fields = self._under_policy(fields, outcome, *asked)
             if wants_timing(*asked, self._world.chance()):

@@ -47,7 +47,9 @@ class Receiving:
     ) -> Received:
         """A response that came in one piece: what a fill would end in, without one."""
         fields, distribution = storable_fields(reply.head, errand.route), errand.route.distribution
-        head = replace(reply.head, fields=fields)
+        head = reply.head
+        if fields is not head.fields:
+            head = replace(head, fields=fields)
         selected: Selected = ()
         if distribution.semantics == "rfc9111":
             selected = selected_by(errand.request.fields, fields)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgecache.http.message import Fields
 
 PREFIX = b"edgecache-"
+_PREFIX = len(PREFIX)
 TARGETED = b"edgecache-cache-control"  # an origin's word to every tier of ours (RFC 9213)
 CREDENTIAL = b"edgecache-peer"  # proves that a request comes from a tier of this installation
 DISTRIBUTION = b"edgecache-distribution"  # the id of the distribution the edge routed to
@@ -18,9 +19,15 @@ RELEASE = b"edgecache-release"  # the release the edge's key names; see rules.re
 FAULT = b"edgecache-fault"  # the inner tier's upstream failed so; the status is its advice
 
 
-def public(fields: Fields) -> Fields:
-    """The fields but those tiers tell each other."""
-    return tuple([item for item in fields if not item[0].startswith(PREFIX) or item[0] == TARGETED])
+def public(fields: Fields, less: frozenset[bytes] = frozenset()) -> Fields:
+    """The fields but those tiers tell each other, and those named in `less`."""
+    return tuple(
+        [
+            item
+            for item in fields
+            if item[0] not in less and (item[0][:_PREFIX] != PREFIX or item[0] == TARGETED)
+        ]
+    )
 
 
 def told(fields: Fields) -> tuple[dict[bytes, bytes], Fields]:

@@ -309,8 +309,11 @@ def test_conclusions_are_kept_for_so_many_entries_and_facts_for_all() -> None:
     store = MemoryStore(BUDGET, warm_max=2)
     made = [entry(key) for key in (b"1", b"2", b"3")]
     for each in made:
-        each.answer = "for the wire"
         store.put(each)
+        assert each.unpacked is None, "what nobody has used has no conclusions"
+    for each in made:
+        hits(store, each.key)
+        each.answer = "for the wire"
     assert [each.answer for each in made] == [None, "for the wire", "for the wire"]
     assert made[0].head == made[1].head
     assert made[0].unpacked is None

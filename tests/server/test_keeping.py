@@ -26,6 +26,7 @@ def test_it_is_told_and_begun_anew_each_time_later(caplog: pytest.LogCaptureFixt
     assert waited[:3] == [AGAIN_S_MIN, 2 * AGAIN_S_MIN, 4 * AGAIN_S_MIN]
     assert waited[-1] == AGAIN_S_MAX
     assert len(caplog.records) == len(waited) == 9
+    assert all(record.exc_info for record in caplog.records), "told with its cause"
 
 
 def test_after_a_healthy_while_the_first_pause_is_short_again() -> None:

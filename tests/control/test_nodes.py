@@ -122,6 +122,7 @@ def test_one_that_hands_over_to_nobody_counts_on() -> None:
     nodes.report("a", status(pid=1, hits=5))
     nodes.report("a", status(pid=1, hits=6, leaving=True))
     assert hits(nodes) == 6
+    assert [(node["pid"], node["alive"]) for node in nodes.listing()] == [(1, True)]
 
 
 def test_totals_never_go_down() -> None:

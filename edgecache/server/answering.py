@@ -31,6 +31,7 @@ class Answer:
         "_name",
         "_second",
         "_stale_at",
+        "block",
         "body",
         "entry",
         "fields",
@@ -51,6 +52,7 @@ class Answer:
     def __init__(self, found: Found, outcome: Outcome, fields: Fields, table: RouteTable) -> None:
         """`fields` are the outcome's, dressed by the front, with everything but the framing."""
         self.entry: Entry = found.entry
+        self.block = found.block  # whose bytes the body is, beside the entry
         self.route = found.route
         self.until = found.until
         self.table = table
@@ -89,6 +91,11 @@ class Answer:
         if self.mark is not None and self.mark != found.entry.mark:
             return False
         return self.route is found.route and self.until == found.until and self.table is table
+
+    @property
+    def alive(self) -> bool:
+        """Whether what it was made of is still stored."""
+        return self.entry.alive and (self.block is None or self.block.alive)
 
     def head(self, now: float) -> bytes:
         """The head but for the request id, made anew each second."""

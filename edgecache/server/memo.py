@@ -128,7 +128,7 @@ class Memo:
 
     def sweep(self) -> None:
         """Let go of what will not be given again, and of the bodies it holds."""
-        dead = [place for place in self._order if not place[0][place[1]].answer.entry.alive]
+        dead = [place for place in self._order if not place[0][place[1]].answer.alive]
         if dead:
             for lines, line in dead:
                 del lines[line]

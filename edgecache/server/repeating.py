@@ -25,7 +25,7 @@ from edgecache.server.telling import Asked, Told
 if TYPE_CHECKING:
     from edgecache.server.protocol import Connection
 
-SMALL_BODY_BYTES = 65_536  # joined to its head for one write
+SMALL_BODY_BYTES = 16_384  # joined to its head; above it two buffers cost less than the copy
 NUMBERS = [b"%d" % number for number in range(LINE_BYTES_MAX + BLOCK_BYTES_MAX + 1)]
 _HEAD_END = b"\r\n\r\n"
 
@@ -51,6 +51,7 @@ def repeated(connection: Connection, memo: Memo, data: bytes, now: float) -> boo
         and now < marks.lease_until
         and (entry.mark == marks.last or marks.stands(entry))
         and entry.stale_from is None
+        and (answer.block is None or answer.block.alive)
     ):
         return False
     if now >= answer.same_until:

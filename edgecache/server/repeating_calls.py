@@ -84,6 +84,7 @@ def repeated_call(connection: Connection, memo: Memo, data: bytes, now: float) -
         and (entry.mark == marks.last or marks.stands(entry))
         and answer.mark == entry.mark  # which the answer tells; a soft invalidation raises it, too
         and now < answer.until
+        and (answer.block is None or answer.block.alive)
     ):
         return False
     if now >= answer.same_until:

@@ -127,6 +127,8 @@ class Teller:
         for known in settled:
             times, known.times = known.times, 0
             known.answer.entry.uses += times
+            if known.answer.block is not None:
+                known.answer.block.uses += times
             counters.requests[_word(known.answer)] += times
             counters.statuses[known.answer.status // 100] += times
             counters.bytes_in += known.bytes_in

@@ -78,6 +78,8 @@ class Found(Struct, frozen=True):
     plan: Plan
     until: float  # epoch seconds; 0: not to be repeated
     refresh: Errand | None = None  # to be run in the background
+    block: Entry | None = None  # where the entry is in blocks: the one that has all of `piece`
+    piece: memoryview | None = None  # the bytes of the span
 
     def gives_body(self, request: Request) -> bool:
         """Whether bytes of the body go out."""

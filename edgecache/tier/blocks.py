@@ -79,8 +79,8 @@ class BlockSource:
         key = block_key(entry.key, number)
         attempt = 1
         for _ in range(TRIES_MAX):
-            held = self.standing.get(key, ())
-            if held is not None and belongs(held, entry, number):
+            held = self.held(entry, number)
+            if held is not None:
                 return Taken(WholeBody(held.body), Result.HIT)
             flight = self._flight(key)
             if flight is not None:
@@ -108,8 +108,12 @@ class BlockSource:
     def has(self, entry: Entry, number: int) -> bool:
         """Whether a block is in memory, or on its way."""
         key = block_key(entry.key, number)
-        held = self.standing.get(key, ())
-        return (held is not None and belongs(held, entry, number)) or bool(self._flight(key))
+        return self.held(entry, number) is not None or bool(self._flight(key))
+
+    def held(self, entry: Entry, number: int) -> Entry | None:
+        """A block of this version, if it is in memory."""
+        held = self.standing.get(block_key(entry.key, number), ())
+        return held if held is not None and belongs(held, entry, number) else None
 
     def begin_fill(self, entry: Entry, number: int, body: Body, mark: int) -> Fill:
         """A block arriving, to be joined by everyone who wants it; not started."""

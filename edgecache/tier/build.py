@@ -25,7 +25,7 @@ def from_entry(
     fields = plan.fields
     if entry.blocks is not None:
         plan = plan.single
-        body = b""  # see tier.large
+        body = found.piece or b""  # see tier.large
         length = entry.length if plan.span is None else plan.span.length
     elif entry.stored is not None:
         plan = plan.single

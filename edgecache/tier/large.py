@@ -63,6 +63,19 @@ class Large:
             outcome.body = BlockBody(self._source, found.entry, errand, found.plan.single.span)
         return outcome
 
+    def at_hand(self, errand: Errand, found: Found) -> Found | Errand:
+        """The answer to a range that lies in one block in memory: nothing is to be waited for."""
+        span, blocks = found.plan.single.span, found.entry.blocks
+        assert blocks is not None
+        if span is None or len(numbers := blocks.over(span)) != 1:
+            return errand
+        block = self._source.held(found.entry, numbers[0])
+        if block is None:
+            return errand
+        first = span.first - blocks.place(numbers[0]).first
+        piece = memoryview(block.body)[first : first + span.length]
+        return replace(found, block=block, piece=piece)
+
     async def serve(self, errand: Errand) -> Outcome:
         """Answer from blocks, the first one at hand. UpstreamError; ObjectChanged."""
         found = errand.found

@@ -73,6 +73,8 @@ class Tier:
         if isinstance(found, MissReason):
             return self._decide_absent(request, route, key, found)
         concluded = decide_entry(found, request, route, now)
+        if isinstance(concluded, Errand) and concluded.found is not None:
+            concluded = self._asking.large.at_hand(concluded, concluded.found)
         served = isinstance(concluded, Found) or (
             isinstance(concluded, Errand) and concluded.found is not None
         )

@@ -11,6 +11,7 @@ from edgecache.http.message import first_value
 from edgecache.upstream.base import Fault
 from tests.world.large import BODY, CACHE, SIZE, block, gives, starts
 from tests.world.play import Play
+from tests.world.viewer import Viewer
 
 Stage = Callable[..., Play]
 
@@ -32,6 +33,35 @@ def test_a_range_of_an_unknown_object_asks_for_the_block_it_is_in(play: Play) ->
     assert got.field("content-range") == "bytes 23-25/45"
     play.viewer().asks("/v", range="bytes=20-29").gets(206, BODY[20:30], x_cache="Hit")
     play.origin.hears_nothing()
+
+
+@pytest.mark.parametrize("gone", ["the block", "the object", "both, as an invalidation has it"])
+def test_a_range_in_one_block_is_repeated_while_object_and_block_are_there(
+    play: Play, gone: str
+) -> None:
+    def asks() -> Viewer:
+        return play.viewer().asks("/v", range="bytes=21-22")
+
+    asks()
+    gives(play, 2)
+    play.viewer().gets(206, BODY[21:23], x_cache="Miss")
+    for _ in range(3):
+        got = asks().gets(206, BODY[21:23], x_cache="Hit")
+        assert got.field("content-range") == "bytes 21-22/45"
+    memo = play.listener.memo
+    assert memo is None or sum(known.times for known in memo) == 2
+    store = play.edge.store
+    if gone == "both, as an invalidation has it":
+        play.operator.invalidates("/v")
+    else:
+        stored = store.keys()
+        (one,) = [key for key in stored if (b"block" in key) == (gone == "the block")]
+        store.remove(one)
+    asks()
+    gives(play, 2)
+    play.viewer().gets(206, BODY[21:23], x_cache="Miss")
+    play.advance(1)
+    assert all(known.answer.alive for known in play.listener.memo or ())
 
 
 def test_what_is_missing_of_a_range_is_fetched_and_nothing_else(play: Play) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 
 _M_MMAP_THRESHOLD, _M_MMAP_MAX = -3, -4  # <malloc.h>
-MAPPED_BYTES = 65_536  # mapping and unmapping it costs about what copying it does
+MAPPED_BYTES = 294_912  # more than the 256 KiB uvloop reads from TLS at once, for every request
 MAPPED_MAX = 32_768  # half of what Linux gives a process (vm.max_map_count); the rest in the heap
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.end_to_end.probing import told
+from tests.measured import told
 from tests.world.play import Play, Scene
 
 settings.register_profile("shared-cores", deadline=None)  # a loaded machine is no failure

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tests.end_to_end.processes import wait_for
+from tests.measured import tell
 
 BACK_S_MAX = 2.0  # what docs/operating.md promises, from the end of a fault
 EVERY_S = 0.02
@@ -25,19 +26,6 @@ QUIET = 100  # probes that tell what is normal
 SLOW = 3  # times the slowest of those is not normal any more
 SLOW_MS_MIN = 150.0  # what another program on the machine may cost a probe
 GIVEN_UP_S = 20.0
-
-
-_told: list[str] = []
-
-
-def tell(measured: str) -> None:
-    """Keep a measurement for the end of the run, where it is printed."""
-    _told.append(measured)
-
-
-def told() -> list[str]:
-    """What was measured so far."""
-    return _told
 
 
 class Probe(NamedTuple):

@@ -16,11 +16,12 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.installation import Up, make_installation, start_up
-from tests.end_to_end.probing import BACK_S_MAX, Probes, tell, with_a_start
+from tests.end_to_end.probing import BACK_S_MAX, Probes, with_a_start
 from tests.end_to_end.processes import EDGECACHE, Running, cpu_s, wait_for
 from tests.end_to_end.renewals import plan
 from tests.end_to_end.traffic import Traffic
 from tests.end_to_end.viewers import curl
+from tests.measured import tell
 
 WELL = 100  # answers in a row without a failure
 STARVED_S = 2.0

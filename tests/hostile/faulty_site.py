@@ -126,7 +126,7 @@ class Site:
         text = curl(f"{self.up.installation.control}/metrics").body.decode()
         start = f'edgecache_{name}{{location="regional"}} '
         lines = [line for line in text.splitlines() if line.startswith(start)]
-        return int(float(lines[0][len(start) :]))
+        return int(float(lines[0][len(start) :])) if lines else 0  # not heard of yet
 
     def kept(self, count: int) -> list[str]:
         """Paths whose objects are on the regional cache's disk, and in no memory but LHR50's."""

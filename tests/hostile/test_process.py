@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.conftest import start_serve
-from tests.end_to_end.probing import Probes, tell
+from tests.end_to_end.probing import Probes
 from tests.end_to_end.processes import Running, wait_for
 from tests.hostile.message import Message
 from tests.hostile.rows_framing import CHUNKS, FRAMING, PIPELINED
@@ -19,6 +19,7 @@ from tests.hostile.rows_target import TARGETS
 from tests.hostile.socket_origin import SocketOrigin
 from tests.hostile.strict import Violation, read_responses
 from tests.hostile.usage import Usage
+from tests.measured import tell
 
 pytestmark = pytest.mark.end_to_end
 OTHERWISE = {"T01", "T22", "T30"}  # `serve` answers to any Host, and has another name in CDN-Loop

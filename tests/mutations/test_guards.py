@@ -17,6 +17,7 @@ COPIED = (
     "tests/world",
     "tests/conftest.py",
     "tests/__init__.py",
+    "tests/measured.py",
     "tests/plays/versions.py",
     "tests/store/disk_world.py",
 )

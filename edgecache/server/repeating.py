@@ -58,20 +58,21 @@ def repeated(connection: Connection, memo: Memo, data: bytes, now: float) -> boo
         if now >= answer.until:
             return False
         renew(answer, connection, now)
-    _send(connection, known, block, len(data))
-    connection.deadline = now + listener.limits.idle_s_max
-    return True
-
-
-def _send(connection: Connection, known: Remembered, block: Block, received: int) -> None:
-    answer, listener = known.answer, connection.listener
-    request_id = listener.ids.next()
-    body = answer.body
+    request_id, body = listener.ids.next(), answer.body
     if len(body) <= SMALL_BODY_BYTES:
         connection.transport.write(b"".join((answer.start, request_id, _HEAD_END, body)))
     else:
         connection.write(b"".join((answer.start, request_id, _HEAD_END)), body)
-    teller = listener.teller
+    note(connection, known, block, request_id, len(data))
+    connection.deadline = now + listener.limits.idle_s_max
+    return True
+
+
+def note(
+    connection: Connection, known: Remembered, block: Block, request_id: bytes, received: int
+) -> None:
+    """The line of the log, and what the teller counts, of an answer that was repeated."""
+    answer, teller = known.answer, connection.listener.teller
     line = (
         answer.line_start, connection.address, known.start, block.agent, known.word, request_id,
         block.host, NUMBERS[received], block.rest, known.end, connection.port, known.tail,

@@ -19,7 +19,7 @@ from edgecache.server.memo import (
     Memo,
     Remembered,
 )
-from edgecache.server.repeating import NUMBERS, renew
+from edgecache.server.repeating import NUMBERS, note, renew
 from edgecache.server.telling import Asked, Told
 from edgecache.server.tls import Session
 from edgecache.store.entry import Entry
@@ -90,25 +90,9 @@ def repeated_call(connection: Connection, memo: Memo, data: bytes, now: float) -
     if now >= answer.same_until:
         renew(answer, connection, now)
     connection.write(answer.start, answer.body)
-    _tell(connection, known, block, call.id, len(data))
+    note(connection, known, block, call.id, len(data))
     connection.deadline = now + listener.limits.idle_s_max
     return True
-
-
-def _tell(
-    connection: Connection, known: Remembered, block: PeerBlock, request_id: bytes, received: int
-) -> None:
-    answer, teller = known.answer, connection.listener.teller
-    line = (
-        answer.line_start, connection.address, known.start, block.agent, known.word, request_id,
-        block.host, NUMBERS[received], block.rest, known.end, connection.port, known.tail,
-    )  # fmt: skip
-    teller.keep(b"".join(line))
-    if not known.times:
-        teller.repeated.append(known)
-    known.times += 1
-    known.bytes_in += received
-    known.bytes_out += answer.sent_bytes
 
 
 def remember_call(

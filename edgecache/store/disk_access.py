@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from edgecache.observe.counters import Counters
-from edgecache.store.disk_health import TRY_AGAIN_S, Health, is_full
+from edgecache.store.disk_health import Health, is_full
 from edgecache.store.marks import Marks
 from edgecache.store.shelf import CORRUPT, Shelf
 
@@ -55,17 +55,18 @@ class DiskAccess:
         self._suspect = False  # its index was called corrupt once before
         self._world = world
         self._on_ready = on_ready
-        self._health = Health(shelf.folder, world.clock, world.counters)
+        self._health = Health(shelf.folder, world.counters)
         self._looking = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self._opening: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
         self._retry: asyncio.TimerHandle | None = None
 
     @property
     def may_try(self) -> bool:
         """Whether to ask for anything: not for a while after it failed."""
-        return not self.closed and self._health.may_try
+        return not self.closed and self._retry is None
 
     async def ready(self) -> bool:
         """Whether the shelf is open; opens it when it is time to."""
@@ -108,9 +109,11 @@ class DiskAccess:
 
     def failed(self, error: BaseException) -> None:
         """It did not do what it was asked."""
-        self._health.failed(error)
-        if self._retry is None:
-            self._retry = asyncio.get_running_loop().call_later(TRY_AGAIN_S, self._try_again)
+        wait_s = self._health.failed(error)
+        if self._retry is not None:
+            self._retry.cancel()
+        if not self.closed:
+            self._retry = asyncio.get_running_loop().call_later(wait_s, self._try_again)
         if self.is_open and not is_full(error):  # a full disk can still be read
             corrupt = getattr(error, "sqlite_errorcode", None) in CORRUPT
             # Once is no proof: SQLite says so of a read that fails, too (its vdbe.c makes
@@ -130,7 +133,7 @@ class DiskAccess:
 
     def _put_away(self, *, drop: bool) -> None:
         self.is_open = False
-        self._opening = self._world.spawn(self._close(drop=drop))
+        self._closing = self._world.spawn(self._close(drop=drop))
 
     async def _close(self, *, drop: bool) -> None:
         """Close the shelf once nobody looks; with `drop` the next opening finds nothing."""
@@ -140,11 +143,13 @@ class DiskAccess:
             self.spoiled = self.spoiled and not drop
         except TROUBLE as error:
             self.failed(error)
-        finally:
-            self._opening = None
 
     async def _open(self) -> None:
         try:
+            if self._closing is not None:
+                await asyncio.wait([self._closing])  # as long as somebody still looks
+            if not self.may_try:
+                return
             if self.spoiled:
                 await self.change(self.shelf.drop)
                 self.spoiled = False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import logging
 import sqlite3
-from collections.abc import Callable
 
 from edgecache.observe.counters import Counters
 
@@ -16,30 +15,23 @@ TRY_SOON_S = 0.25
 
 
 class Health:
-    """Whether a disk did what it was asked last, and when it is asked again."""
+    """Whether a disk did what it was asked last."""
 
-    def __init__(self, folder: str, clock: Callable[[], float], counters: Counters) -> None:
+    def __init__(self, folder: str, counters: Counters) -> None:
         self._folder = folder
-        self._clock = clock
         self._counters = counters
         self._well = True
-        self._try_at = 0.0
 
-    @property
-    def may_try(self) -> bool:
-        """Whether to ask it: not for a while after it failed."""
-        return self._clock() >= self._try_at
-
-    def failed(self, error: BaseException) -> None:
-        """It did not do what it was asked."""
+    def failed(self, error: BaseException) -> float:
+        """It did not do what it was asked; in how many seconds to try again."""
         self._counters.disk_failures += 1
-        shared = isinstance(error, BlockingIOError)  # a predecessor is about to hand it over
-        self._try_at = self._clock() + (TRY_SOON_S if shared else TRY_AGAIN_S)
         if self._well:
             self._well = False
             self._counters.disk_failing = 1
             said = "%s: %s; what it would hold is fetched anew until it is well again"
             logger.error(said, self._folder, error)
+        shared = isinstance(error, BlockingIOError)  # a predecessor is about to hand it over
+        return TRY_SOON_S if shared else TRY_AGAIN_S
 
     def recovered(self) -> None:
         """It has taken a change."""

@@ -46,8 +46,8 @@ def folder_vanishes(site: Site) -> str:
     shutil.rmtree(site.folder)
     for path in (*paths, *site.new(FEW)):
         site.right(path)
-    site.fails_and_recovers()
     wait_for("an index", (site.folder / "index.db").exists)
+    site.fails_and_recovers()
     assert site.pid("regional") == pid
     site.forget_kept()
     return "right, from the origin; begun anew"

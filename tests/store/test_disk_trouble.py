@@ -105,6 +105,23 @@ def test_a_folder_that_vanishes_is_begun_anew(stage: DiskStage) -> None:
     assert found(stage, b"new") is not None
 
 
+def test_a_disk_that_fails_twice_is_tried_again_though_nobody_asks(stage: DiskStage) -> None:
+    put(stage, entry(size=FILED))
+    stage.threads.holding = True
+    looks = []
+    for _ in range(2):
+        looks.append(stage.begin(stage.store.find(KEY, ())))
+        stage.advance(LOOK_S_MAX - 1)
+    stage.advance(2)
+    assert all(look.result() is None for look in looks)
+    stage.threads.let_go()
+    shutil.rmtree(stage.folder)
+    stage.store.remove(KEY)
+    stage.advance(TRY_AGAIN_S + 1)
+    assert (stage.folder / "index.db").exists()
+    assert not stage.counters.disk_failing
+
+
 def test_an_index_that_nobody_can_read_is_begun_anew(stage: DiskStage) -> None:
     put(stage, entry(size=FILED))
     stage.run(stage.store.close())

@@ -56,7 +56,7 @@ def replayed(trace: Trace, budget_bytes: int, workers: int = 1) -> Missed:
             continue
         missed_requests += 1
         missed_bytes += size
-        new = Resident(b"%d" % asked, size)
+        new = Resident(key=b"%d" % asked, size_bytes=size)
         victims = policies[worker].admit(new)
         if not isinstance(victims, Refused):
             for victim, _ in victims:

@@ -31,6 +31,7 @@ class Answer:
         "_name",
         "_second",
         "_stale_at",
+        "again",
         "block",
         "body",
         "entry",
@@ -59,6 +60,7 @@ class Answer:
         # Where the answer tells it, it is made anew once the entry was checked again.
         told = first_value(fields, MARK) is not None
         self.mark: int | None = found.entry.mark if told else None
+        self.again = False  # whether it was given before
         self.status = outcome.status
         self.result = outcome.result
         body = outcome.body

@@ -44,6 +44,7 @@ class Listener:
     memo: Memo | None = None
     scheme: bytes = b"http"
     tls: TlsPort | None = None
+    made: Callable[[], None] = lambda: None  # told of each answer made or remembered
     explains: Callable[[Request, float], bytes] | None = None  # a reply to our own, or nothing
     marks: Marks = field(init=False)  # of the tier behind the front
     head_limits: HeadLimits = field(init=False)
@@ -74,6 +75,7 @@ class Listener:
         common = is_common(found, request)
         kept = found.entry.answer
         if common and isinstance(kept, Answer) and kept.is_for(found, self.front.table):
+            kept.again = True
             return kept
         if found.refresh is not None:
             found = structs.replace(found, refresh=found.refresh.identified(self.ids.next()))
@@ -81,8 +83,11 @@ class Listener:
         own_id = b"" if found.until else self.ids.next()
         fields = self.front.dressed(outcome, own_id, (request, found.route), 0.0)
         answer = Answer(found, outcome, fields, self.front.table)
-        if common:
+        if common and found.entry.alive:  # else nobody would untie the two
             found.entry.answer = answer
+        else:
+            answer.again = True  # nobody will know the next time
+        self.made()
         return answer
 
     def settle(self) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 
 from edgecache.http.message import Fields, Request
 from edgecache.rules.bearing import Names, bearing, bearing_names, distinct_names
@@ -18,12 +19,14 @@ from edgecache.rules.routing import Route, RouteTable
 from edgecache.server.answering import Answer
 from edgecache.server.tls import Certificate, Session
 from edgecache.store.entry import Entry
+from edgecache.store.eviction import REPRIEVES_MAX
+from edgecache.store.shares import CONCLUSIONS_MAX
 
-ANSWERS_MAX = 16_384  # lines are chosen by strangers; nginx's keys_zone=1m holds half as many keys
+ANSWERS_MAX = CONCLUSIONS_MAX  # lines are chosen by strangers
+SWEPT_AT_ONCE = 4_096  # half a millisecond
 BLOCKS_MAX = 4_096  # browsers under way at once, as the routing rules remember paths
 LINE_BYTES_MAX = 1_024  # a signed URL has half of it; longer ones are read anew each time
 BLOCK_BYTES_MAX = 4_096  # a browser's fields with its cookies
-ANSWER_BYTES = 3_000  # of what is made of an entry for the wire and the log, beside its line
 PRIVATE = b"edgecache-"  # what our own tiers tell each other is new each time
 
 Lines = dict[bytes, "Remembered"]
@@ -33,10 +36,13 @@ Kind = tuple[Certificate | None, Names, Fields]
 class Remembered:
     """An answer, as one line asks for it, with the parts of its log line that never change.
 
-    `times` and the bytes count what was answered since the teller last asked.
+    `times` and the bytes count what was answered since the teller last asked; `used`: whether it
+    was repeated since its place was last looked at.
     """
 
-    __slots__ = ("answer", "bytes_in", "bytes_out", "end", "start", "tail", "times", "word")
+    __slots__ = (
+        "answer", "bytes_in", "bytes_out", "end", "start", "tail", "times", "used", "word",
+    )  # fmt: skip
 
     def __init__(self, answer: Answer, start: bytes, word: bytes, end: bytes, tail: bytes) -> None:
         self.answer = answer
@@ -45,6 +51,7 @@ class Remembered:
         self.end = end  # x-edge-response-result-type to fle-encrypted-fields
         self.tail = tail  # time-to-first-byte to sc-range-end
         self.times = 0
+        self.used = False
         self.bytes_in = 0
         self.bytes_out = 0
 
@@ -68,7 +75,7 @@ class Block:
 
 
 class Memo:
-    """Answers by the bytes that asked for them, the oldest forgotten first."""
+    """Answers by the bytes that asked for them; the oldest is forgotten first (CLOCK)."""
 
     def __init__(self, answers_max: int = ANSWERS_MAX, blocks_max: int = BLOCKS_MAX) -> None:
         self.blocks: dict[bytes, Block] = {}
@@ -76,6 +83,8 @@ class Memo:
         self._blocks_max = blocks_max
         self._kinds: dict[Kind, Lines] = {}
         self._order: deque[tuple[Lines, bytes]] = deque()
+        self._count = 0  # places in the order that are still good
+        self._swept = 0  # how far a sweep has come
         self._table: RouteTable | None = None
         self._names: tuple[Names, ...] = ()
 
@@ -113,11 +122,29 @@ class Memo:
         """Remember an answer to the line of `head`."""
         line = head[: head.find(b"\r\n")]
         if line not in lines:
+            if self.full:
+                self._forget_one()
             self._order.append((lines, line))
+            self._count += 1
         lines[line] = known
-        while len(self._order) > self._answers_max:
-            forgotten, line = self._order.popleft()
-            del forgotten[line]
+
+    def _forget_one(self) -> None:
+        """The first that was not repeated since it came to its place; the others go to the end."""
+        order, place = self._order, self._next_place()
+        for _ in range(REPRIEVES_MAX):
+            known = place[0].get(place[1])
+            if known is None:  # a sweep was quicker
+                return
+            if not known.used and not known.times:
+                break
+            known.used = False
+            order.append(place)
+            place = self._next_place()
+        self._count -= place[0].pop(place[1], None) is not None
+
+    def _next_place(self) -> tuple[Lines, bytes]:
+        self._swept = max(0, self._swept - 1)
+        return self._order.popleft()
 
     def learn_block(self, head: bytes, block: Block) -> None:
         """Remember the fields of `head`."""
@@ -127,30 +154,33 @@ class Memo:
         self.blocks[fields] = block
 
     def sweep(self) -> None:
-        """Let go of what will not be given again, and of the bodies it holds."""
-        dead = [place for place in self._order if not place[0][place[1]].answer.alive]
-        if dead:
-            for lines, line in dead:
-                del lines[line]
-            self._order = deque(place for place in self._order if place[1] in place[0])
+        """Let go of what will not be given again, and of the bodies it holds: a part each time."""
+        start, after = self._swept, self._swept + SWEPT_AT_ONCE
+        self._swept = 0 if after >= len(self._order) else after
+        for lines, line in islice(self._order, start, after):
+            known = lines.get(line)
+            if known is not None and not known.answer.alive:
+                del lines[line]  # its place stays in the order until its turn comes
+                self._count -= 1
 
     def clear(self) -> None:
         """Forget everything."""
         self.blocks.clear()
         self._kinds.clear()
         self._order.clear()
+        self._count = self._swept = 0
 
     def __iter__(self) -> Iterator[Remembered]:
-        return (lines[line] for lines, line in self._order)
+        known = {id(lines[line]): lines[line] for lines, line in self._order if line in lines}
+        return iter(known.values())
 
     def __len__(self) -> int:
-        return len(self._order)
+        return self._count
 
     @property
-    def size_bytes(self) -> int:
-        """About what it takes, beside the bodies, which belong to the store."""
-        blocks = sum(len(fields) + 1_000 for fields in self.blocks)
-        return blocks + sum(len(line) + ANSWER_BYTES for _, line in self._order)
+    def full(self) -> bool:
+        """Whether something must be forgotten for what is learned."""
+        return len(self._order) >= self._answers_max
 
 
 def worth_remembering(head: bytes, limit: int) -> bool:

@@ -72,6 +72,7 @@ class Node:
     def __post_init__(self) -> None:
         tier = self.listener.front.tier
         self.collector = Collector(self.listener.clock)
+        self.listener.made = self.collector.stays
         self.disk = tier.disk
         self.sweep = Sweep(tier.standing, tier.flights, tier.world.marks, tier.disk)
 

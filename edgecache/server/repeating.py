@@ -103,6 +103,8 @@ def remember(
     memo = listener.memo
     if memo is None or answer.own_id or not answer.has_id:
         return
+    if memo.full and not answer.again:  # most of what is asked for once is not asked for again
+        return
     if not worth_remembering(head, listener.limits.head_bytes_max):
         return
     lines = memo.lines(request, connection.session, listener.front.table)
@@ -113,5 +115,6 @@ def remember(
     parts = listener.teller.parts(asked, told)
     known = Remembered(answer, parts.start, parts.word, parts.end, parts.tail)
     memo.learn(head, lines[place], known)
+    listener.made()
     block = Block(lines, connection.session, parts.agent, parts.host, parts.rest)
     memo.learn_block(head, block)

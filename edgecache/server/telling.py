@@ -125,7 +125,7 @@ class Teller:
         counters, settled = self.counters, self.repeated
         self.repeated = []
         for known in settled:
-            times, known.times = known.times, 0
+            times, known.times, known.used = known.times, 0, True
             known.answer.entry.uses += times
             if known.answer.block is not None:
                 known.answer.block.uses += times

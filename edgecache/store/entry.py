@@ -36,66 +36,41 @@ class Stored:
     read: Callable[[Stored, int], Awaitable[bytes | None]] | None = None
 
 
-class Entry(Resident):
-    """A stored response, whole or in part. Its facts never change but for `mark` with `stale_from`;
-    `alive`, `older` and what Resident counts belong to the store, the rest is remembered
-    conclusions: see `cool`."""
+class Entry(Resident, eq=False, gc=False):
+    """A stored response, whole or in part, made of `key`, its head and its body. Its facts never
+    change but for `mark` with `stale_from`; `alive`, `older` and what Resident counts belong to
+    the store, the rest is remembered conclusions: see `cool`."""
 
-    __slots__ = (
-        "_assessed",
-        "_before",
-        "_packed",
-        "_route",
-        "alive",
-        "answer",
-        "blocks",
-        "body",
-        "due",
-        "expires_at",
-        "mark",
-        "older",
-        "part",
-        "selected",
-        "stale_from",
-        "stored",
-        "tags",
-        "unpacked",
-    )
+    key: bytes
+    unpacked: Response | None  # the head, at hand
+    body: bytes
+    selected: Selected = ()
+    part: Part | None = None  # None: `body` is the whole
+    mark: int = 0  # see store.marks
+    tags: tuple[bytes, ...] = ()  # by which invalidations may name it
+    stale_from: float | None = None  # epoch seconds; of a soft invalidation
+    stored: Stored | None = None  # where the body is while it is not in memory
+    blocks: Blocks | None = None  # the body is in these, under keys of their own
+    alive: bool = False  # set by the store that holds it
+    older: Entry | None = None  # another variant under its key
+    expires_at: float = 0.0  # epoch seconds, once assessed; 0: not yet
+    due: set[Entry] | None = None  # those it expires with
+    answer: object = None  # what a front made of it for the wire, while it is stored
+    _packed: bytes = b""
+    _before: int = 0  # the mark it had when a soft one made it stale
+    _route: Route | None = None
+    _assessed: Assessment | None = None
 
-    def __init__(
-        self,
-        key: bytes,
-        head: Response,
-        body: bytes,
-        selected: Selected = (),
-        part: Part | None = None,
-        *,
-        mark: int = 0,
-        tags: tuple[bytes, ...] = (),
-    ) -> None:
-        self._packed = pack(head)
-        size = len(key) + len(self._packed) + len(body) + ENTRY_OVERHEAD_BYTES
-        for name, value in selected:
+    def __post_init__(self) -> None:
+        assert self.unpacked is not None, "made of a head"
+        self._packed = pack(self.unpacked)
+        size = len(self.key) + len(self._packed) + len(self.body) + ENTRY_OVERHEAD_BYTES
+        for name, value in self.selected:
             size += len(name) + len(value or b"") + SELECTED_OVERHEAD_BYTES
-        size += sum(len(tag) + TAG_OVERHEAD_BYTES for tag in tags)
-        super().__init__(key, size)
-        self.body = body
-        self.selected = selected
-        self.part = part  # None: `body` is the whole
-        self.mark = mark  # see store.marks
-        self.tags = tags  # by which invalidations may name it
-        self.stale_from: float | None = None  # epoch seconds; of a soft invalidation
-        self.stored: Stored | None = None  # where the body is while it is not in memory
-        self._before = mark  # the mark it had when a soft one made it stale
-        self.blocks: Blocks | None = None  # the body is in these, under keys of their own
-        self.alive = False  # set by the store that holds it
-        self.older: Entry | None = None  # another variant under its key
-        self.expires_at = 0.0  # epoch seconds, once assessed; 0: not yet
-        self.due: set[Entry] | None = None  # those it expires with
-        self.answer: object = None  # what a front made of it for the wire, kept with it
-        self.unpacked: Response | None = head  # the head, at hand
-        self._route: Route | None = None
-        self._assessed: Assessment | None = None
+        for tag in self.tags:
+            size += len(tag) + TAG_OVERHEAD_BYTES
+        self.size_bytes = size
+        self._before = self.mark
 
     @property
     def head(self) -> Response:

@@ -6,26 +6,31 @@ from array import array
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
+from msgspec import Struct
+
 SMALL_WORTH = 0.2  # of an average object's bytes: what it is worth to save a request of any size
 GHOST_BYTES = 8
 ENTRY_BYTES_LEAST = 1_024  # about what the smallest entry takes: as many ghosts are remembered
 _WORD = 0xFFFF_FFFF
 
 
-class Resident:
-    """Something that takes room. Whoever uses it adds to `uses`."""
+class Resident(Struct, eq=False, gc=False, kw_only=True):
+    """Something that takes room. Whoever uses it adds to `uses`.
 
-    __slots__ = ("_next", "_previous", "_queue", "_seen", "_since", "key", "size_bytes", "uses")
+    The garbage collector never looks at one, nor through it: whoever holds them unties them.
+    """
 
-    def __init__(self, key: bytes, size_bytes: int) -> None:
-        self.key = key
-        self.size_bytes = size_bytes
-        self.uses = 0
-        self._seen = 0  # uses that its place has taken into account
-        self._since = 0  # when it came to its place
-        self._queue: Any = None
-        self._next: Any = None
-        self._previous: Any = None
+    key: bytes
+    size_bytes: int = 0
+    uses: int = 0
+    _seen: int = 0  # uses that its place has taken into account
+    _since: int = 0  # when it came to its place
+    _queue: Any = None
+    _next: Any = None
+    _previous: Any = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.key!r}, {self.size_bytes} bytes)"
 
 
 R = TypeVar("R", bound=Resident)

@@ -9,7 +9,7 @@ from edgecache.store.queues import ENTRY_BYTES_LEAST, GHOST_BYTES
 CONCLUSIONS_SHARE = 1 / 8  # for what is concluded from entries and can be worked out again
 CONCLUSION_BYTES = 6_144  # an answer with its line, an unpacked head, an assessment: estimated
 LINE_BYTES = 3_584  # of which a line with its answer, and its share of blocks of fields
-CONCLUSIONS_MAX = 16_384  # nginx's keys_zone=1m holds half as many keys
+CONCLUSIONS_MAX = 65_536  # nginx's keys_zone=10m holds about 80,000 keys
 GHOSTS_SHARE = GHOST_BYTES / ENTRY_BYTES_LEAST
 
 

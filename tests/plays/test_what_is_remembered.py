@@ -9,6 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecache.config.model import CachePolicy, Selection
+from edgecache.tier.answer import Found
+from edgecache.tier.deciding import decide_entry
+from tests.rules.pieces import asks
 from tests.world.play import Play, Scene
 
 IDS = re.compile(rb"[\w-]{54}==")
@@ -90,4 +93,34 @@ def test_what_an_invalidated_or_evicted_entry_held_is_let_go() -> None:
     play.edge.store.remove(entry.key)
     play.advance(1)
     assert len(memo) == 0
+    play.close()
+
+
+def test_a_full_memo_takes_in_what_is_asked_for_a_second_time() -> None:
+    play = Play(Scene())
+    memo = play.listener.memo
+    assert memo is not None
+    memo._answers_max = 1
+    for path in ("/a", "/b"):
+        play.viewer().asks(path)
+        play.origin.answers(200, "body", cache="max-age=60")
+    told = []
+    for path in ("/a", "/b", "/b"):
+        play.viewer().asks(path)
+        told.append([known.start.split(b"\t")[3] for known in memo])
+    assert told == [[b"/a"], [b"/a"], [b"/b"]]
+    play.close()
+
+
+def test_an_answer_is_not_tied_to_an_entry_that_has_left() -> None:
+    play = Play(Scene())
+    play.viewer().asks("/a")
+    play.origin.answers(200, "body", cache="max-age=60")
+    (entry,) = play.edge.store
+    (route,) = play.listener.front.table.routes()
+    found = decide_entry(entry, asks("/a"), route, play.clock())
+    assert isinstance(found, Found)
+    play.edge.store.remove(entry.key)
+    play.listener.answer(found, asks("/a"), play.clock())
+    assert entry.answer is None
     play.close()

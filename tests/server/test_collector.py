@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edgecache.server.collector import ALLOCATIONS, THOROUGH_S, Collector
+from edgecache.server.collector import ALLOCATIONS, STAYING, THOROUGH_S, Collector
 
 
 class Clock:
@@ -42,6 +42,19 @@ def test_what_outlives_two_looks_is_set_aside(clock: Clock) -> None:
     assert gc.get_freeze_count() - before >= 2 * ALLOCATIONS
     assert len(gc.get_objects(2)) < ALLOCATIONS
     assert len(kept) == 5 * ALLOCATIONS
+
+
+def test_what_takes_the_place_of_old_is_set_aside_too(clock: Clock) -> None:
+    kept: list[list[int]] = [[] for _ in range(100_000)]
+    collector = Collector(clock)
+    collector.settle()
+    for number in range(50_000):  # as much is freed as is made: Python never looks
+        kept[number] = []
+        if not number % 20:
+            collector.stays()
+    assert len(gc.get_objects(0)) < 20 * STAYING + ALLOCATIONS
+    assert len(gc.get_objects(1)) < 20 * STAYING + ALLOCATIONS
+    assert len(kept) == 100_000
 
 
 def test_everything_is_looked_through_once_an_hour_and_only_when_nobody_is_there(

@@ -8,6 +8,7 @@ from edgecache.config.model import Behavior, Config, Distribution, Origin
 from edgecache.http.bad_message import HeadLimits
 from edgecache.http.head import parse_request_head
 from edgecache.rules.routing import RouteTable, compile_routes
+from edgecache.server import memo as memo_module
 from edgecache.server.memo import (
     BLOCK_BYTES_MAX,
     LINE_BYTES_MAX,
@@ -17,6 +18,7 @@ from edgecache.server.memo import (
     worth_remembering,
 )
 from edgecache.store.entry import Entry
+from edgecache.store.eviction import REPRIEVES_MAX
 from tests.rules.pieces import lines
 from tests.server.test_answering import answered
 
@@ -110,7 +112,34 @@ def test_it_is_bounded_and_the_oldest_goes_first() -> None:
         learn(memo, head("/4", f"User-Agent: {agent}"))
     assert len(memo.blocks) == 2
     assert recalled(memo, head("/4", "User-Agent: y")) is not None
-    assert 0 < memo.size_bytes < 20_000
+
+
+def test_what_was_repeated_since_its_turn_outlives_what_was_not() -> None:
+    memo = Memo(answers_max=3)
+    first, second = learn(memo, head("/0")), learn(memo, head("/1"))
+    first.times, second.used = 1, True  # not counted yet, and counted
+    for number in range(2, 5):
+        learn(memo, head(f"/{number}"))
+    assert [bool(recalled(memo, head(f"/{n}"))) for n in range(5)] == [
+        True, False, False, True, True,
+    ]  # fmt: skip
+    assert not first.used
+
+
+def test_it_is_full_when_something_must_go() -> None:
+    memo = Memo(answers_max=2)
+    told = [memo.full]
+    for number in range(3):
+        learn(memo, head(f"/{number}"))
+        told.append(memo.full)
+    assert told == [False, False, True, True]
+
+
+def test_where_all_are_repeated_somebody_goes_nevertheless() -> None:
+    memo = Memo(answers_max=2 * REPRIEVES_MAX)
+    for number in range(2 * REPRIEVES_MAX + 1):
+        learn(memo, head(f"/{number}")).times = 1
+    assert len(memo) == 2 * REPRIEVES_MAX
 
 
 def test_kinds_are_bounded_too() -> None:
@@ -129,6 +158,22 @@ def test_a_sweep_lets_go_of_what_the_store_has_given_up() -> None:
     assert recalled(memo, head("/gone")) is None
     memo.sweep()
     assert len(memo) == 1
+
+
+def test_sweeps_come_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memo_module, "SWEPT_AT_ONCE", 4)
+    memo = Memo()
+    known = [learn(memo, head(f"/{number}")) for number in range(10)]
+    for gone in known[::3]:
+        gone.answer.entry.alive = False
+    lengths = []
+    for _ in range(3):
+        memo.sweep()
+        lengths.append(len(memo))
+    assert lengths == [8, 7, 6]
+    known[1].answer.entry.alive = False
+    memo.sweep()
+    assert len(memo) == 5
 
 
 def test_variants_that_differ_in_what_does_not_bear_are_not_for_it() -> None:

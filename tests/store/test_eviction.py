@@ -39,7 +39,7 @@ class Model(RuleBasedStateMachine):
         if any(each.key == key for each in self.here):
             return
         taken = self.policy.size_bytes
-        new = Resident(key, size)
+        new = Resident(key=key, size_bytes=size)
         concluded = self.policy.admit(new)
         if isinstance(concluded, Refused):
             tight = taken + size > BUDGET
@@ -53,7 +53,7 @@ class Model(RuleBasedStateMachine):
         if old is None:
             return
         uses, taken = old.uses, self.policy.size_bytes - old.size_bytes
-        new = Resident(old.key, size)
+        new = Resident(key=old.key, size_bytes=size)
         concluded = self.policy.replace(old, new)
         self.goes(old)
         if isinstance(concluded, Refused):
@@ -121,7 +121,7 @@ TestModel = Model.TestCase
 def filled(size: int, *, uses: int = 0) -> tuple[Eviction[Resident], list[Resident]]:
     """A policy full of residents of one size, the oldest first."""
     policy = Eviction[Resident](BUDGET)
-    made = [Resident(b"%d" % number, size) for number in range(BUDGET // size)]
+    made = [Resident(key=b"%d" % number, size_bytes=size) for number in range(BUDGET // size)]
     for each in made:
         assert policy.admit(each) == []
         each.uses = uses
@@ -130,11 +130,11 @@ def filled(size: int, *, uses: int = 0) -> tuple[Eviction[Resident], list[Reside
 
 def test_a_second_coming_is_no_trial() -> None:
     policy, made = filled(1_000)
-    assert policy.admit(Resident(b"new", 1_000)) == [(made[0], Leaving.SIZE)]
-    again = Resident(b"0", 1_000)
+    assert policy.admit(Resident(key=b"new", size_bytes=1_000)) == [(made[0], Leaving.SIZE)]
+    again = Resident(key=b"0", size_bytes=1_000)
     assert policy.admit(again) == [(made[1], Leaving.SIZE)]
     for number in range(2 * len(made)):
-        victims = policy.admit(Resident(b"once-%d" % number, 1_000))
+        victims = policy.admit(Resident(key=b"once-%d" % number, size_bytes=1_000))
         assert not isinstance(victims, Refused)
         assert again not in [victim for victim, _ in victims]
 
@@ -142,29 +142,29 @@ def test_a_second_coming_is_no_trial() -> None:
 def test_what_is_big_is_tried_only_where_there_is_room() -> None:
     policy, _ = filled(1_000)
     big = int(BUDGET * TRIAL_SHARE) + 1
-    assert policy.admit(Resident(b"big", big)) is Refused.UNPROVEN
+    assert policy.admit(Resident(key=b"big", size_bytes=big)) is Refused.UNPROVEN
     slot = len(policy._ghosts) - 1  # ghosts that share one forget each other
     other = next(name for n in count() if (hash(name := b"%d" % n) ^ hash(b"big")) & slot)
-    assert policy.admit(Resident(other, big)) is Refused.UNPROVEN
-    victims = policy.admit(Resident(b"big", big))
+    assert policy.admit(Resident(key=other, size_bytes=big)) is Refused.UNPROVEN
+    victims = policy.admit(Resident(key=b"big", size_bytes=big))
     assert not isinstance(victims, Refused)
     assert sum(victim.size_bytes for victim, _ in victims) >= big
 
 
 def test_the_small_outstay_the_big() -> None:
     policy = Eviction[Resident](BUDGET)
-    small = [Resident(b"small-%d" % number, 100) for number in range(20)]
+    small = [Resident(key=b"small-%d" % number, size_bytes=100) for number in range(20)]
     for each in small:
         policy.admit(each)
     for number in range(3 * BUDGET // 4_000):
-        policy.admit(Resident(b"big-%d" % number, 4_000))
+        policy.admit(Resident(key=b"big-%d" % number, size_bytes=4_000))
     assert all(each in set(policy) for each in small)
 
 
 def test_who_has_credit_loses_some_each_time() -> None:
     policy, made = filled(1_000, uses=2)
     for number in range(20):
-        policy.admit(Resident(b"new-%d" % number, 1_000))
+        policy.admit(Resident(key=b"new-%d" % number, size_bytes=1_000))
         made[-1].uses += 1
     assert made[-1] in set(policy)
 
@@ -172,7 +172,7 @@ def test_who_has_credit_loses_some_each_time() -> None:
 def test_the_search_for_a_victim_is_bounded_though_all_were_used() -> None:
     policy, made = filled(10, uses=9)
     assert len(made) > 100 * REPRIEVES_MAX
-    victims = policy.admit(Resident(b"new", 10))
+    victims = policy.admit(Resident(key=b"new", size_bytes=10))
     assert victims == [(made[REPRIEVES_MAX], Leaving.SIZE)] or len(victims) == 1
     looked_at = [each for each in made if each._seen]
     assert len(looked_at) <= 2 * REPRIEVES_MAX

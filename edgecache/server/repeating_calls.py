@@ -111,6 +111,7 @@ def remember_call(
     lines = memo.lines(request, None, listener.front.table)
     parts = listener.teller.parts(asked, Told(answer.status, answer.result, 0, answer.fields))
     memo.learn(bare, lines[0], Remembered(answer, parts.start, parts.word, parts.end, parts.tail))
+    listener.made()
     block = PeerBlock(lines, None, parts.agent, parts.host, parts.rest)
     block.epoch = listener.marks.epoch
     block.until = listener.clock() + BLOCK_S_MAX

@@ -106,7 +106,7 @@ def log_not_written(site: Site) -> str:
         code, _, said = site.up.installation.run(*command)
         assert code != 0, said
         site.right(path)
-    assert "NRT57; hit" in site.right(path)
+    wait_for("a hit", lambda: "NRT57; hit" in site.right(path))  # control is heard again
     code, _, said = site.up.installation.run(*command)
     assert code == 0, said
     assert "NRT57; hit" not in site.right(path)

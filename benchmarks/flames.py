@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -54,7 +55,9 @@ def _draw_all(seconds: int, folder: Path) -> None:
             first = ask(url, Order(asked, WARM_S, first=int(mix.numbered))).requests
             order = Order(asked, seconds + SPARE_S, first=(first + 1_000) * mix.numbered)
             load = beside.submit(ask, url, order)
-            _draw([spy], server.started[0].pid, seconds, folder / f"{scenario.name.lower()}.svg")
+            drawing = folder / f"{scenario.name.lower()}.svg"
+            _draw([spy], server.started[0].pid, seconds, drawing)
+            _entitle(drawing, f"{scenario.name}: {scenario.title}")
             print(f"{scenario.name}: {load.result().requests / order.seconds:,.0f} requests/s")
 
 
@@ -65,6 +68,12 @@ def _draw(spy: list[str], pid: int, seconds: int, drawing: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60)
     if done.returncode or not drawing.exists():
         raise BenchmarkError(f"py-spy: {done.stderr or done.stdout}")
+
+
+def _entitle(drawing: Path, title: str) -> None:
+    """py-spy gives it the command it was run by."""
+    text = drawing.read_text()
+    drawing.write_text(re.sub('(<text id="title"[^>]*>)[^<]*', rf"\g<1>{title}", text, count=1))
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ def main() -> int:
 
 
 def _draw_all(seconds: int, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     spy = shutil.which("py-spy", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     if spy is None:
         raise BenchmarkError("py-spy is not installed: pip install -e '.[bench]'")
@@ -63,8 +64,7 @@ def _draw_all(seconds: int, folder: Path) -> None:
 
 def _draw(spy: list[str], pid: int, seconds: int, drawing: Path) -> None:
     command = [*spy, "record", "--pid", str(pid), "--duration", str(seconds)]
-    # Not stopping the process for each sample: what is measured goes on as it would.
-    command += ["--rate", str(RATE_HZ), "--nonblocking", "--function", "--output", str(drawing)]
+    command += ["--rate", str(RATE_HZ), "--function", "--output", str(drawing)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60)
     if done.returncode or not drawing.exists():
         raise BenchmarkError(f"py-spy: {done.stderr or done.stdout}")

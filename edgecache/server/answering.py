@@ -6,6 +6,8 @@ with each request (its id) each time; all else is made once.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from edgecache.http.message import Fields, first_value, without
 from edgecache.http.writing import response_head
 from edgecache.rules.routing import RouteTable
@@ -18,7 +20,7 @@ ID_LINE = b"X-Amz-Cf-Id: "
 
 
 class Answer:
-    """A reply from a stored entry.
+    """A reply from a stored entry, whoever is given it and until when: see `Leased`.
 
     The wire has: `head(now)`, then the request id and two line ends when `has_id`, then `body`.
     """
@@ -47,7 +49,6 @@ class Answer:
         "start",
         "status",
         "table",
-        "until",
     )
 
     def __init__(self, found: Found, outcome: Outcome, fields: Fields, table: RouteTable) -> None:
@@ -55,7 +56,6 @@ class Answer:
         self.entry: Entry = found.entry
         self.block = found.block  # whose bytes the body is, beside the entry
         self.route = found.route
-        self.until = found.until
         self.table = table
         # Where the answer tells it, it is made anew once the entry was checked again.
         told = first_value(fields, MARK) is not None
@@ -82,7 +82,7 @@ class Answer:
         self._detail = b"; detail=" + outcome.trace.detail.encode() if outcome.trace.detail else b""
         self._second = -1
         self._head = b""
-        # What `repeating` has made for this second: it stands until `same_until`.
+        # What `repeating` has made for this second: it stands until then.
         self.same_until = 0.0
         self.start = b""
         self.line_start = b""
@@ -92,7 +92,7 @@ class Answer:
         """Whether it was made of the same conclusion, under the same configuration."""
         if self.mark is not None and self.mark != found.entry.mark:
             return False
-        return self.route is found.route and self.until == found.until and self.table is table
+        return self.route is found.route and self.table is table
 
     @property
     def alive(self) -> bool:
@@ -113,3 +113,10 @@ class Answer:
             self._head = self._fixed + lines + (ID_LINE if self.has_id else b"\r\n")
             self._second = second
         return self._head
+
+
+class Leased(NamedTuple):
+    """An answer, and until when (epoch seconds) it may be given again for the same bytes."""
+
+    answer: Answer
+    until: float

@@ -13,7 +13,7 @@ from edgecache.http.bad_message import HeadLimits
 from edgecache.http.dates import format_date
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import Request
-from edgecache.server.answering import Answer
+from edgecache.server.answering import Answer, Leased
 from edgecache.server.connections import Connections
 from edgecache.server.memo import Memo
 from edgecache.server.pages import page
@@ -52,7 +52,7 @@ class Listener:
     # How a head is read, answered out of the memo, and put into it: peers' heads are of two parts.
     read: Callable[[bytes, HeadLimits, bytes, tuple[str, int]], Request] = parse_request_head
     repeated: Callable[[Connection, Memo, bytes, float], bool] = repeated
-    remember: Callable[[Connection, bytes, Request, Asked, Answer], None] = remember
+    remember: Callable[[Connection, bytes, Request, Asked, Leased], None] = remember
     handing_over: float = 0.0  # since when (epoch seconds), if at all
     memos: list[Memo] = field(default_factory=list)  # ours and those of listeners beside us
 

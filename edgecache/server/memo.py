@@ -16,7 +16,8 @@ from itertools import islice
 from edgecache.http.message import Fields, Request
 from edgecache.rules.bearing import Names, bearing, bearing_names, distinct_names
 from edgecache.rules.routing import Route, RouteTable
-from edgecache.server.answering import Answer
+from edgecache.server.answering import Leased
+from edgecache.server.telling import Parts
 from edgecache.server.tls import Certificate, Session
 from edgecache.store.entry import Entry
 from edgecache.store.eviction import REPRIEVES_MAX
@@ -41,15 +42,15 @@ class Remembered:
     """
 
     __slots__ = (
-        "answer", "bytes_in", "bytes_out", "end", "start", "tail", "times", "used", "word",
+        "answer", "bytes_in", "bytes_out", "end", "start", "tail", "times", "until", "used", "word",
     )  # fmt: skip
 
-    def __init__(self, answer: Answer, start: bytes, word: bytes, end: bytes, tail: bytes) -> None:
-        self.answer = answer
-        self.start = start  # cs-method to sc-status
-        self.word = word  # cs-uri-query to x-edge-result-type
-        self.end = end  # x-edge-response-result-type to fle-encrypted-fields
-        self.tail = tail  # time-to-first-byte to sc-range-end
+    def __init__(self, leased: Leased, parts: Parts) -> None:
+        self.answer, self.until = leased
+        self.start = parts.start  # cs-method to sc-status
+        self.word = parts.word  # cs-uri-query to x-edge-result-type
+        self.end = parts.end  # x-edge-response-result-type to fle-encrypted-fields
+        self.tail = parts.tail  # time-to-first-byte to sc-range-end
         self.times = 0
         self.used = False
         self.bytes_in = 0

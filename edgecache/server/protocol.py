@@ -18,7 +18,7 @@ from edgecache.http.head import oversize
 from edgecache.http.message import Request
 from edgecache.observe.access_log import escaped
 from edgecache.rules.viewer_headers import depends_on_viewer
-from edgecache.server.answering import Answer
+from edgecache.server.answering import Answer, Leased
 from edgecache.server.delivery import Delivery, stays
 from edgecache.server.listener import OVERDUE, SHED, Listener
 from edgecache.server.repeating import SMALL_BODY_BYTES
@@ -207,7 +207,7 @@ class Connection(asyncio.Protocol):
             Delivery(self, request, asked).send_answer(answer, now)
             return rest
         if concluded.until and not request.has_body and not depends_on_viewer(concluded.route):
-            listener.remember(self, head, request, asked, answer)
+            listener.remember(self, head, request, asked, Leased(answer, concluded.until))
         self._write_answer(answer, asked, request.id, now)
         return rest
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgecache.http.message import Request
-from edgecache.server.answering import Answer
+from edgecache.server.answering import Answer, Leased
 from edgecache.server.memo import (
     BLOCK_BYTES_MAX,
     LINE_BYTES_MAX,
@@ -47,6 +47,7 @@ def repeated(connection: Connection, memo: Memo, data: bytes, now: float) -> boo
     marks, entry = listener.marks, answer.entry
     if not (
         entry.alive
+        and now < known.until
         and answer.table is listener.front.table
         and now < marks.lease_until
         and (entry.mark == marks.last or marks.stands(entry))
@@ -55,8 +56,6 @@ def repeated(connection: Connection, memo: Memo, data: bytes, now: float) -> boo
     ):
         return False
     if now >= answer.same_until:
-        if now >= answer.until:
-            return False
         renew(answer, connection, now)
     request_id, body = listener.ids.next(), answer.body
     if len(body) <= SMALL_BODY_BYTES:
@@ -92,14 +91,14 @@ def renew(answer: Answer, connection: Connection, now: float) -> None:
     if answer.has_id:
         answer.sent_bytes += ID_CHARS + len(_HEAD_END)
     answer.line_start = connection.listener.teller.line_start(now, answer.sent_bytes)
-    answer.same_until = min(int(now) + 1.0, answer.until)
+    answer.same_until = int(now) + 1.0
 
 
 def remember(
-    connection: Connection, head: bytes, request: Request, asked: Asked, answer: Answer
+    connection: Connection, head: bytes, request: Request, asked: Asked, leased: Leased
 ) -> None:
     """Let an answer that may be repeated be known by the bytes that asked for it."""
-    listener = connection.listener
+    listener, answer = connection.listener, leased.answer
     memo = listener.memo
     if memo is None or answer.own_id or not answer.has_id:
         return
@@ -113,7 +112,7 @@ def remember(
         return
     told = Told(answer.status, answer.result, 0, answer.fields)
     parts = listener.teller.parts(asked, told)
-    known = Remembered(answer, parts.start, parts.word, parts.end, parts.tail)
+    known = Remembered(leased, parts)
     memo.learn(head, lines[place], known)
     listener.made()
     block = Block(lines, connection.session, parts.agent, parts.host, parts.rest)

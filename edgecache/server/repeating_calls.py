@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from edgecache.http.message import Request
 from edgecache.rules.routing import Route, RouteTable
-from edgecache.server.answering import Answer
+from edgecache.server.answering import Leased
 from edgecache.server.memo import (
     BLOCK_BYTES_MAX,
     LINE_BYTES_MAX,
@@ -83,7 +83,7 @@ def repeated_call(connection: Connection, memo: Memo, data: bytes, now: float) -
         and now < marks.lease_until
         and (entry.mark == marks.last or marks.stands(entry))
         and answer.mark == entry.mark  # which the answer tells; a soft invalidation raises it, too
-        and now < answer.until
+        and now < known.until
         and (answer.block is None or answer.block.alive)
     ):
         return False
@@ -96,11 +96,11 @@ def repeated_call(connection: Connection, memo: Memo, data: bytes, now: float) -
 
 
 def remember_call(
-    connection: Connection, head: bytes, request: Request, asked: Asked, answer: Answer
+    connection: Connection, head: bytes, request: Request, asked: Asked, leased: Leased
 ) -> None:
     """Let an answer that may be repeated be known by the bytes that asked for it."""
     listener, call = connection.listener, call_of(head)
-    memo = listener.memo
+    memo, answer = listener.memo, leased.answer
     if memo is None or call is None or answer.has_id or answer.mark is None:
         return
     if answer.entry.uses < USES_LEAST:
@@ -110,7 +110,7 @@ def remember_call(
         return
     lines = memo.lines(request, None, listener.front.table)
     parts = listener.teller.parts(asked, Told(answer.status, answer.result, 0, answer.fields))
-    memo.learn(bare, lines[0], Remembered(answer, parts.start, parts.word, parts.end, parts.tail))
+    memo.learn(bare, lines[0], Remembered(leased, parts))
     listener.made()
     block = PeerBlock(lines, None, parts.agent, parts.host, parts.rest)
     block.epoch = listener.marks.epoch

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 RACES = "tests/plays/test_invalidation_races.py"
 LEASES = "tests/plays/test_invalidation_leases.py"
+PRIVATE = "tests/plays/test_private_content.py"
 KINDS = "tests/plays/test_invalidation_kinds.py"
 
 
@@ -35,6 +36,14 @@ GUARDS = (
         "and (entry.mark == marks.last or marks.stands(entry))",
         "",
         "test_2_",
+    ),
+    Guard(
+        "what is remembered ends with what opened it",
+        "server/repeating.py",
+        "and now < known.until",
+        "",
+        "test_signatures_share_",
+        PRIVATE,
     ),
     Guard(
         "the memo ends with the lease",

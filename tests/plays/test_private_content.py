@@ -110,6 +110,25 @@ def test_a_hit_ends_with_its_signature(shut: Stage) -> None:
     refused(play, "AccessDenied")
 
 
+def test_signatures_share_an_answer_and_each_ends_in_its_time(shut: Stage) -> None:
+    play = shut()
+    filled(play)
+    urls = [canned(play, "/a", seconds) for seconds in (5, 8, 12)]
+    for _ in range(2):
+        for url in urls:
+            play.viewer().asks(url).gets(200, x_cache="Hit")
+    memo = play.listener.memo
+    if memo is not None:
+        assert len({id(known.answer) for known in memo}) == 1
+        assert len({known.until for known in memo}) == len(memo) == 3
+    for passed in (5, 3, 4):
+        play.advance(passed)
+        play.viewer().asks(urls.pop(0))
+        refused(play, "AccessDenied")
+        for url in urls:
+            play.viewer().asks(url).gets(200, x_cache="Hit")
+
+
 def test_the_wall_clock_counts_and_a_step_of_it_is_seen(shut: Stage) -> None:
     ahead = [0.0]
     play: Play

@@ -9,6 +9,7 @@ from edgecache.http.bad_message import HeadLimits
 from edgecache.http.head import parse_request_head
 from edgecache.rules.routing import RouteTable, compile_routes
 from edgecache.server import memo as memo_module
+from edgecache.server.answering import Leased
 from edgecache.server.memo import (
     BLOCK_BYTES_MAX,
     LINE_BYTES_MAX,
@@ -17,9 +18,10 @@ from edgecache.server.memo import (
     Remembered,
     worth_remembering,
 )
+from edgecache.server.telling import Parts
 from edgecache.store.entry import Entry
 from edgecache.store.eviction import REPRIEVES_MAX
-from tests.rules.pieces import lines
+from tests.rules.pieces import NOW, lines
 from tests.server.test_answering import answered
 
 ORIGINS = (Origin(id="o", domain_name="origin.test"),)
@@ -35,6 +37,7 @@ def table_of(*behaviors: Behavior) -> RouteTable:
 
 
 TABLE = table_of()
+NO_PARTS = Parts(b"", b"", b"", b"", b"", b"", b"")
 LIMIT = HeadLimits().head_bytes_max
 
 
@@ -44,7 +47,7 @@ def head(target: str = "/a", *fields: str) -> bytes:
 
 def learn(memo: Memo, data: bytes, table: RouteTable = TABLE, place: int = 0) -> Remembered:
     found = memo.lines(parse_request_head(data, HeadLimits()), None, table)
-    known = Remembered(answered(), b"", b"", b"", b"")
+    known = Remembered(Leased(answered(), NOW + 55), NO_PARTS)
     memo.learn(data, found[place], known)
     memo.learn_block(data, Block(found, None, b"", b"", b""))
     return known

@@ -19,6 +19,7 @@ COPIED = (
     "tests/__init__.py",
     "tests/measured.py",
     "tests/plays/versions.py",
+    "tests/rules/signers.py",
     "tests/store/disk_world.py",
 )
 RUN_S_MAX = 120  # one file of plays takes a few seconds

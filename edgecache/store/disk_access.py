@@ -73,6 +73,8 @@ class DiskAccess:
         if not self.is_open and self.may_try:
             if self._opening is None:
                 self._opening = self._world.spawn(self._open())
+            if self._closing is not None and not self._closing.done():
+                return False  # a look still hangs: it is opened when that has ended
             await asyncio.wait([self._opening], timeout=LOOK_S_MAX)
         return self.is_open
 

@@ -164,6 +164,8 @@ def test_a_disk_that_hangs_keeps_nobody_waiting(stage: DiskStage) -> None:
     stage.advance(LOOK_S_MAX + 1)
     assert look.result() is None
     assert found(stage) is None  # at once
+    stage.advance(TRY_AGAIN_S + 1)
+    assert found(stage) is None  # it may be tried again, and still hangs: at once, too
     stage.threads.let_go()
     stage.settle()
     stage.advance(TRY_AGAIN_S + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ PURE = (
 FUNCTION_LINES_MAX = 50
 FILE_LINES_MAX = 350
 LINE_COLUMNS_MAX = 100
+ERRORS = ("Error", "Exception", "BadMessage", "Truncated", "ObjectChanged")
 IMPURE_MODULES = {"time", "random", "secrets", "socket", "asyncio", "logging", "os", "io", "uuid"}
 
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -106,6 +108,34 @@ def test_every_package_opens_with_its_map(path: Path) -> None:
     assert docstring
     if path.parent != PACKAGE:
         assert len(TREES[path].body) == 1, "a package's __init__ holds its map and no code"
+
+
+def cached_functions(tree: ast.Module) -> list[ast.FunctionDef]:
+    """The functions of a module whose results `functools` remembers, however it is put on."""
+    functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    found = []
+    for function in functions.values():
+        marks = [ast.unparse(mark) for mark in function.decorator_list]
+        if any("lru_cache" in mark or mark.split("(")[0].endswith("cache") for mark in marks):
+            found.append(function)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and "cache" in ast.unparse(node.func):
+            names = [ast.unparse(argument) for argument in node.args]
+            found += [functions[name] for name in names if name in functions]
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_no_exception_is_kept_to_be_raised_again(path: Path) -> None:
+    """An instance raised twice holds the frames of both times: requests, connections, bodies."""
+    for function in cached_functions(TREES[path]):
+        given = "" if function.returns is None else ast.unparse(function.returns)
+        errors = [word for word in re.findall(r"\w+", given) if word.endswith(ERRORS)]
+        assert not errors, f"{function.name} remembers {errors}"
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Attribute):
+            kept = node.exc.attr[:1].islower() or node.exc.attr.startswith("_")
+            assert not kept, f"line {node.lineno}: raise {ast.unparse(node.exc)}"
 
 
 def test_no_test_sleeps() -> None:

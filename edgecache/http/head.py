@@ -236,7 +236,6 @@ def _options(values: list[bytes]) -> set[bytes]:
     return {option.strip(b" \t").lower() for value in values for option in value.split(b",")}
 
 
-@lru_cache(maxsize=1_024)  # hosts in use; who sends more of them pays for the reading alone
 def _refused_request(head: bytes, limits: HeadLimits) -> BadMessage:
     """Why a head that does not match is refused; the first reason in its own order."""
     if len(head.partition(b"\r\n")[0].partition(b" ")[2]) > limits.url_bytes_max + 9:

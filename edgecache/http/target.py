@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from edgecache.http.bad_message import BadMessage, BadReason
 
@@ -11,6 +12,9 @@ _AUTHORITY = re.compile(rb"([A-Za-z0-9._~\-]{1,255}+|\[[0-9A-Fa-f:.]{2,45}+\])(?
 _DEFAULT_PORTS = {b"http": b"80", b"https": b"443"}
 
 
+# Hosts in use; who sends more of them pays for the reading alone. What is refused is not
+# remembered: no key is longer than a host and its port.
+@lru_cache(maxsize=1_024)
 def authority(value: bytes, why: BadReason) -> tuple[bytes, bytes]:
     """Host in lower case without its final dot, and port (empty when none is named)."""
     match = _AUTHORITY.fullmatch(value)

@@ -96,7 +96,7 @@ class Asking:
             outcome, landing = await self._ask(errand, flight, on_interim)
         except UpstreamError as error:
             self._failures.failed(errand, error, self._world.clock(), mark)
-            landing = Landing(Ending.FAILED, error=error)
+            landing = Landing(Ending.FAILED, error=error.again())
             return self.after_failure(errand, error)
         finally:
             self._land(errand, flight, landing)
@@ -125,7 +125,7 @@ class Asking:
         """A stale entry where that is allowed, else the error."""
         outcome = self._stale_instead(errand, cut_off=True)
         if outcome is None:
-            raise error
+            raise error.again()
         return outcome
 
     def as_before(self, errand: Errand) -> Outcome | None:

@@ -129,7 +129,7 @@ class BlockBody:
         """A block broke off: once more, and past what was read of it."""
         self._put_down()
         if self._tried or self._goes_on:
-            raise error
+            raise error.again()
         self._tried = True
         self._skip, self._read = self._skip + self._read, 0
         taken = await self._block(self._number)
@@ -144,7 +144,7 @@ class BlockBody:
         try:
             taken = await self._block(number)
         except UpstreamError as error:
-            ahead.set_exception(error)
+            ahead.set_exception(error.again())
             ahead.exception()  # nobody may be left to whom it matters
             return
         ahead.set_result(taken)

@@ -179,7 +179,7 @@ class BlockSource:
             self.world.counters.collapsed += 1
             return Taken(fill.reader(None), Result.HIT)
         if landing.error is not None and flight.attempt >= 2:
-            raise landing.error
+            raise landing.error.again()
         return None
 
     async def _lead(
@@ -191,7 +191,7 @@ class BlockSource:
             taken, landing = await self._retrieved(entry, number, errand, flight)
             return taken
         except UpstreamError as error:
-            landing = Landing(Ending.FAILED, error=error)
+            landing = Landing(Ending.FAILED, error=error.again())
             raise
         finally:
             if flight is not None:

@@ -120,7 +120,7 @@ class Fill:
             on_end(whole)
 
     def _fail(self, error: UpstreamError) -> None:
-        self.error = error
+        self.error = error.again()
         self.ended = True
         self._close(None)
         self._wake()
@@ -204,7 +204,7 @@ class FillBody:
                 if not self._fill.ended:
                     return None
                 if self._fill.error is not None:
-                    raise self._fill.error
+                    raise self._fill.error.again()
                 return b""
             self.position += 1
             self._fill.passed()

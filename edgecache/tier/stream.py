@@ -141,7 +141,7 @@ class Stream:
         self._begin(number)
         await fill.pump()
         if fill.error is not None:
-            raise fill.error
+            raise fill.error.again()
 
     def _begin(self, number: int) -> None:
         self._begun = number

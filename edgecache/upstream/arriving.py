@@ -73,7 +73,7 @@ class ArrivingBody:
         if self._open:
             return None
         if self._error is not None:
-            raise self._error
+            raise self._error.again()
         return b""
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, Self
 
 from msgspec import Struct
 
@@ -54,6 +54,16 @@ class UpstreamError(Exception):
         self.where = where
         self.sent = sent
         self.heard = heard
+
+    def again(self) -> Self:
+        """The same failure, to be raised for somebody else.
+
+        An instance holds the frames it was raised through, and their requests and connections; one
+        that is kept and raised to many would hold those of all.
+        """
+        other = type(self).__new__(type(self), *self.args)
+        other.__dict__.update(self.__dict__)
+        return other
 
     @property
     def status(self) -> int:

@@ -326,3 +326,14 @@ def test_any_bytes_are_read_or_refused(noise: bytes, start: int, end: int) -> No
             assert head.endswith(b"\r\n\r\n")
             assert b"\0" not in head
             assert request.path.startswith(b"/") or request.path == b"*"
+
+
+def test_a_refusal_is_raised_anew_each_time() -> None:
+    """One raised again and again would hold the frames, so the connections, of all who got it."""
+    refused = []
+    for _ in range(2):
+        with pytest.raises(BadMessage) as caught:
+            parse_request_head(get(b"/")[:-2] + b"Bad header: x\r\n\r\n", LIMITS)
+        refused.append(caught.value)
+    assert refused[0] is not refused[1]
+    assert refused[0].why is refused[1].why is BadReason.FIELD

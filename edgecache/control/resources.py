@@ -131,8 +131,8 @@ def _resource(row: tuple[Any, ...]) -> Resource:
         modified_at=modified_at,
         generation=generation,
         reference=reference,
-        config=msgspec.json.decode(config),
-        tags=msgspec.json.decode(tags),
+        config=msgspec.json.decode(config, type=dict[str, Any]),
+        tags=msgspec.json.decode(tags, type=dict[str, str]),
     )
 
 

@@ -52,8 +52,24 @@ MIGRATIONS = (
 """Statements from each version of the schema to the next; `user_version` counts those done."""
 
 
+_PASSING = frozenset(
+    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL}
+)  # what another process or a disk may be over with; "Result and Error Codes", sqlite.org
+
+
 class StateError(Exception):
     """The state cannot be used: the message names the file and says why."""
+
+
+class StateBusyError(StateError):
+    """The state cannot be used now: another process holds it, or the disk fails or is full."""
+
+
+def state_error(path: Path, error: Exception) -> StateError:
+    """What an error of the database, or of a row that cannot be read, says of the file."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # extended codes have more above
+    kind = StateBusyError if code in _PASSING else StateError
+    return kind(f"{path}: {error}")
 
 
 class State:
@@ -70,12 +86,12 @@ class State:
                 self.path, timeout=BUSY_S_MAX, isolation_level=None, cached_statements=32
             )
         except (OSError, sqlite3.Error) as error:
-            raise StateError(f"{self.path}: {error}") from error
+            raise state_error(self.path, error) from error
         try:
             self._prepare()
         except sqlite3.Error as error:
             self.close()
-            raise StateError(f"{self.path}: {error}") from error
+            raise state_error(self.path, error) from error
         except StateError:
             self.close()
             raise
@@ -95,12 +111,17 @@ class State:
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self.connection.execute("COMMIT")
         except BaseException:
-            self.connection.execute("ROLLBACK")
+            # A COMMIT that failed may leave its transaction open, and the next would be part of it.
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
             raise
-        self.connection.execute("COMMIT")
 
     def _prepare(self) -> None:
+        (fault,) = self.connection.execute("PRAGMA quick_check(1)").fetchone()
+        if fault != "ok":
+            raise StateError(f"{self.path}: damaged: {' '.join(fault.split())}")
         self.connection.execute("PRAGMA journal_mode = WAL")
         # In WAL mode NORMAL may lose the last commits when power fails; an accepted entry must not.
         self.connection.execute("PRAGMA synchronous = FULL")

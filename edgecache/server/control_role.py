@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from starlette.applications import Starlette
 
 from edgecache.config.listen import tcp_address
@@ -33,7 +35,7 @@ from edgecache.control.invalidations import Invalidations
 from edgecache.control.json_side import JsonSide
 from edgecache.control.log import Log
 from edgecache.control.nodes import Nodes
-from edgecache.control.state import State
+from edgecache.control.state import State, state_error
 from edgecache.control.tokens import Tokens
 from edgecache.server.credentials import PeerCredentials
 from edgecache.server.keeping import kept
@@ -41,10 +43,20 @@ from edgecache.server.world import pause, steady_clock, wall_clock
 
 
 def control_application(config: Config, path: Path) -> tuple[Starlette, Callable[[], None]]:
-    """The application, and what to call when the process is about to end."""
+    """The application, and what to call when the process is about to end.
+
+    NotComposedError, SecretsError, StateError.
+    """
+    state = State(Path(config.state_dir))
+    try:
+        return _application(config, path, state)
+    except (sqlite3.Error, msgspec.DecodeError) as error:
+        raise state_error(state.path, error) from error
+
+
+def _application(config: Config, path: Path, state: State) -> tuple[Starlette, Callable[[], None]]:
     assert config.control is not None
     secrets = load_secrets(config.state_dir, os.environ)
-    state = State(Path(config.state_dir))
     log = Log(state, wall_clock)
     catalog = Catalog(state, log, config, wall_clock, os.urandom)
     catalog.publish(config)

@@ -40,6 +40,7 @@ from edgecache.server.world import pause
 BACKLOG = 4_096  # Linux's own default for net.core.somaxconn
 JUST_COME_S = 0.5  # from a connection to its first request, on a busy machine
 HAND_OVER_LOOK_S = 0.1  # between two looks whether everybody has left
+EXIT_FAILED = 1
 CLOSE_NOTIFY_S_MAX = 5.0  # for a viewer to answer our close_notify; nginx's lingering_timeout
 
 App = Callable[[MutableMapping[str, Any], Any, Any], Awaitable[None]]
@@ -79,6 +80,7 @@ def run_serve(origin_url: str, listen: str, worker: int, semantics: str, state_d
 def run_control(config_path: str) -> int:
     """The control plane."""
     from edgecache.control.composition import NotComposedError
+    from edgecache.control.state import StateBusyError, StateError
     from edgecache.server.complaints import say
     from edgecache.server.control_role import control_application
     from edgecache.server.supervise import EXIT_CONFIGURATION
@@ -94,6 +96,9 @@ def run_control(config_path: str) -> int:
     except NotComposedError as error:  # the file was changed while control was away
         say("\n  ".join([f"{config_path} does not go with what the API has made:", *error.lines]))
         return EXIT_CONFIGURATION
+    except StateError as error:
+        say(str(error))  # a supervisor tries again where that may help
+        return EXIT_FAILED if isinstance(error, StateBusyError) else EXIT_CONFIGURATION
     return _serve_app(app, config, sockets, closed)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.control.state import MIGRATIONS, State, StateError
+from edgecache.control.state import MIGRATIONS, State, StateBusyError, StateError
 
 
 def pragma(state: State, name: str) -> object:
@@ -63,3 +63,47 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StateError, match=r"control\.sqlite"):
         State(tmp_path / "file" / "var")
+
+
+def test_damage_beyond_the_first_page_is_told_at_once(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    for _ in range(100):
+        state.connection.execute("INSERT INTO log (at, kind, body) VALUES (0, 'config', '{}')")
+    state.close()
+    content = bytearray((tmp_path / "control.sqlite").read_bytes())
+    for page in range(1, len(content) // 4096):
+        content[page * 4096 : page * 4096 + 64] = b"\xff" * 64
+    (tmp_path / "control.sqlite").write_bytes(content)
+    with pytest.raises(StateError, match=r"control\.sqlite: ") as told:
+        State(tmp_path)
+    assert "\n" not in str(told.value)
+    assert not isinstance(told.value, StateBusyError)
+
+
+def test_what_another_process_holds_may_be_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgecache.control.state.BUSY_S_MAX", 0.01)
+    State(tmp_path).close()
+    other = sqlite3.connect(tmp_path / "control.sqlite", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StateBusyError, match="locked"):
+        State(tmp_path)
+    other.close()
+
+
+def test_a_commit_that_fails_leaves_no_transaction_for_the_next_to_join(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    deferred = "CREATE TABLE deferred (x REFERENCES log (seq) DEFERRABLE INITIALLY DEFERRED)"
+    state.connection.execute(deferred)
+    state.connection.execute("PRAGMA foreign_keys = ON")
+    with pytest.raises(sqlite3.Error), state.writing():
+        state.connection.execute("INSERT INTO deferred VALUES (7)")  # found out by COMMIT
+    assert not state.connection.in_transaction
+    with state.writing():
+        state.connection.execute("INSERT INTO log (at, kind, body) VALUES (0, 'config', '{}')")
+    state.close()
+    again = State(tmp_path)
+    assert again.connection.execute("SELECT count(*) FROM log").fetchone()[0] == 1
+    assert again.connection.execute("SELECT count(*) FROM deferred").fetchone()[0] == 0
+    again.close()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import socket
+import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from edgecache.control.state import State
 from tests.end_to_end.installation import Installation, make_installation
 
 
@@ -65,6 +69,43 @@ def test_a_missing_bucket(installation: Installation) -> None:
     folder = installation.folder / "bucket"
     shutil.rmtree(folder)
     refused(installation, f"bucket.folder: no such folder: {folder}")
+
+
+def _newer(state: Path) -> None:
+    with contextlib.closing(sqlite3.connect(state / "control.sqlite")) as database:
+        database.execute("PRAGMA user_version = 99")
+
+
+def _garbage(state: Path) -> None:
+    (state / "control.sqlite").write_bytes(b"not a database at all" * 500)
+
+
+def _row_that_cannot_be_read(state: Path) -> None:
+    made = State(state)
+    made.connection.execute(
+        "INSERT INTO resources VALUES ('distribution', 'E1', '', 'E2', 0, 0, 0, '', '{', '{}')"
+    )
+    made.close()
+
+
+def _secrets(state: Path) -> None:
+    (state / "secrets.json").write_text('{"peer": {}, "newer": {}}')
+    (state / "secrets.json").chmod(0o600)
+
+
+@pytest.mark.parametrize("role", ["up", "control"])
+@pytest.mark.parametrize("spoil", [_newer, _garbage, _row_that_cannot_be_read, _secrets])
+def test_a_state_that_cannot_be_used(
+    installation: Installation, spoil: Callable[[Path], None], role: str
+) -> None:
+    installation.state.mkdir(mode=0o700)
+    spoil(installation.state)
+    code, out, err = installation.run(role)
+    assert (code, out) == (2, ""), err
+    name = "secrets.json" if spoil is _secrets else "control.sqlite"
+    assert err.startswith(f"edgecache: {installation.state / name}: ")
+    assert err.count("\n") == 1, err
+    assert not installation.left_running()
 
 
 def test_an_unknown_location(installation: Installation) -> None:

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: up test check format bench audit soak clean
+.PHONY: up test test-long check format bench audit soak clean
 
 $(BIN)/.installed: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -15,16 +15,14 @@ up: $(BIN)/.installed
 	$(BIN)/edgecache up --config config/demo.toml
 
 check: $(BIN)/.installed
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/pytest -q -n 2 --ignore=tests/end_to_end --ignore=tests/conformance \
-	  --ignore=tests/hostile --ignore=tests/mutations --ignore=tests/simulation
+	$(BIN)/python -m tests.stages --quick
 
-test: check
-	$(BIN)/pytest -q -n 2 tests/hostile tests/mutations tests/simulation
-	$(BIN)/pytest -q tests/conformance tests/end_to_end
-	$(BIN)/python -m tests.soak --minutes 2
+test: $(BIN)/.installed
+	$(BIN)/python -m tests.stages $(STAGES)
+
+# Full products, a million requests, twenty minutes of soak: about two hours.
+test-long: $(BIN)/.installed
+	$(BIN)/python -m tests.stages --long
 
 format: $(BIN)/.installed
 	$(BIN)/ruff format .

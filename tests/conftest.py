@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from tests.measured import told
+from tests.skips import SKIPS, unlisted
 from tests.world.play import Play, Scene
 
 settings.register_profile("shared-cores", deadline=None)  # a loaded machine is no failure
@@ -36,6 +38,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("measured")
         for line in dict.fromkeys(lines):
             terminalreporter.line(line)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a skip that is not listed fails the run: a check that did not run is no check."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not os.environ.get("CI") or reporter is None or hasattr(session.config, "workerinput"):
+        return
+    skipped = [(one.nodeid, str(one.longrepr)) for one in reporter.stats.get("skipped", [])]
+    refused = unlisted(skipped, SKIPS.read_text())
+    if refused:
+        reporter.write_line("")
+        for line in refused:
+            reporter.write_line(f"skipped in CI, and not listed in {SKIPS.name}: {line}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(params=[True, False], ids=["memo", "no-memo"])

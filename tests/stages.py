@@ -1,0 +1,156 @@
+"""The stages of the test run: `python -m tests.stages` runs them and prints each one's seconds.
+
+What they are, and how long each may take, stands in `stages.toml`. A stage that takes twice its
+seconds is ended: one that hangs must not take the time of all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+ROOT = Path(__file__).resolve().parent.parent
+TABLE = ROOT / "tests" / "stages.toml"
+SECONDS_MAX = 1_800  # of all that CI runs; a third of what a run may take there
+ENDED_AFTER = 2.0  # times its seconds
+NEWEST = ("3.14", "3.13", "3.12")
+
+Interpreter = Literal["oldest", "newest"]
+
+
+class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One stage: a command of the shell, and the seconds it may take."""
+
+    name: str
+    command: str
+    seconds: int
+    quick: bool = False  # of `make check`
+    long: bool = False  # of `make test-long` alone
+    interpreter: Interpreter | None = None  # of CI alone
+
+
+def stages(path: Path = TABLE) -> list[Stage]:
+    """The table, in its order. msgspec.ValidationError names what is wrong in it."""
+    return msgspec.convert(tomllib.loads(path.read_text()), dict[str, list[Stage]])["stage"]
+
+
+def chosen(all_of_them: Sequence[Stage], options: argparse.Namespace) -> list[Stage]:
+    """Those to run: by name, else all that are not long (or, with `--long`, only those)."""
+    if options.only:
+        return [stage for stage in all_of_them if stage.name in options.only]
+    kept = [stage for stage in all_of_them if stage.long == options.long]
+    if options.quick:
+        kept = [stage for stage in kept if stage.quick]
+    return [stage for stage in kept if options.interpreters or stage.interpreter is None]
+
+
+def interpreter(which: Interpreter) -> str | None:
+    """The command of the system's own Python, or of the newest there is beyond 3.11 that runs."""
+    if which == "oldest":
+        return _first_that_runs(["/usr/bin/python3"])
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    candidates = []
+    for version in NEWEST:
+        candidates.append(shutil.which(f"python{version}") or "")
+        candidates += sorted(map(str, versions.glob(f"{version}.*/bin/python3")), reverse=True)
+    return _first_that_runs(candidates)
+
+
+def _first_that_runs(commands: Sequence[str]) -> str | None:
+    check = "import ensurepip, ssl, sqlite3, sys; sys.exit(sys.version_info < (3, 11))"
+    for command in commands:
+        if command and Path(command).exists():
+            done = subprocess.run([command, "-c", check], capture_output=True, check=False)
+            if done.returncode == 0:
+                return command
+    return None
+
+
+def environment_of(stage: Stage) -> Path | None:
+    """The folder of programs a stage runs with, made if need be; None when it cannot be had."""
+    if stage.interpreter is None:
+        return Path(sys.executable).parent
+    python = interpreter(stage.interpreter)
+    if python is None:
+        return None
+    folder = ROOT / "var" / "interpreters" / stage.interpreter
+    shutil.rmtree(folder, ignore_errors=True)
+    target = f"{folder}/bin/.installed"
+    make = ["make", "--silent", f"VENV={folder}", f"PYTHON={python}", target]
+    subprocess.run(make, cwd=ROOT, check=True)
+    return folder / "bin"
+
+
+def run(stage: Stage, programs: Path, environment: Mapping[str, str]) -> int:
+    """Run a stage in a process group of its own; its exit code, 124 when it had to be ended."""
+    path = f"{programs}{os.pathsep}{environment.get('PATH', os.defpath)}"
+    process = subprocess.Popen(
+        ["bash", "-c", stage.command],
+        cwd=ROOT,
+        env={**environment, "PATH": path},
+        start_new_session=True,
+    )
+    try:
+        return process.wait(stage.seconds * ENDED_AFTER)
+    except subprocess.TimeoutExpired:
+        return 124
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def run_all(some: Sequence[Stage], clock: Callable[[], float] = time.monotonic) -> int:
+    """Run stages until one fails; the table of their seconds is printed in any case."""
+    lines, code = [], 0
+    for stage in some:
+        print(f"\n== {stage.name}: {stage.command}", flush=True)
+        began = clock()
+        programs = environment_of(stage)
+        if programs is None:
+            lines.append(f"  {stage.name:<16}    not run: no such interpreter here")
+            continue
+        code = run(stage, programs, os.environ)
+        lines.append(_line(stage, clock() - began, code))
+        if code:
+            break
+    print("\nstages (seconds taken, of how many):", *lines, sep="\n", flush=True)
+    return code
+
+
+def _line(stage: Stage, took_s: float, code: int) -> str:
+    said = f"  {stage.name:<16} {took_s:7.1f} of {stage.seconds:5}"
+    if code:
+        why = "took too long and was ended" if code == 124 else f"failed with {code}"
+        return f"{said}  {why}"
+    return f"{said}  over its budget" if took_s > stage.seconds else said
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    names = [stage.name for stage in stages()]
+    parser = argparse.ArgumentParser(prog="python -m tests.stages", description=__doc__)
+    parser.add_argument("--only", action="append", choices=names, help="this one (repeatable)")
+    parser.add_argument("--quick", action="store_true", help="those of `make check`")
+    parser.add_argument("--long", action="store_true", help="those of `make test-long`")
+    parser.add_argument("--interpreters", action="store_true", help="the oldest and newest, too")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what was asked for; the exit code of the first that failed."""
+    return run_all(chosen(stages(), _options(arguments)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

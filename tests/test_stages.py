@@ -1,0 +1,77 @@
+"""The table of stages: its sum is bounded, and every test is in one of them."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.stages import ROOT, SECONDS_MAX, Stage, chosen, main, run, run_all, stages
+
+OPTIONS = {"only": None, "quick": False, "long": False, "interpreters": False}
+NEVER = Stage("never", "sleep 60", seconds=0)
+
+
+def names(**options: object) -> list[str]:
+    return [stage.name for stage in chosen(stages(), argparse.Namespace(**OPTIONS | options))]
+
+
+def test_the_seconds_of_all_that_ci_runs_are_bounded() -> None:
+    assert sum(stage.seconds for stage in stages() if not stage.long) <= SECONDS_MAX
+
+
+def test_names_are_unique() -> None:
+    every = [stage.name for stage in stages()]
+    assert len(every) == len(set(every))
+
+
+def test_every_folder_of_tests_is_in_a_stage() -> None:
+    """`unit` takes what it does not leave out; what it leaves out stands in another stage."""
+    words = {stage.name: shlex.split(stage.command) for stage in stages() if not stage.long}
+    left_out = {word.partition("=")[2] for word in words["unit"] if word.startswith("--ignore=")}
+    elsewhere = {word for name, some in words.items() if name != "unit" for word in some}
+    assert left_out
+    assert left_out <= elsewhere
+    for path in left_out:
+        assert (ROOT / path).is_dir()
+
+
+def test_the_interpreters_run_the_same_as_the_stage_of_unit_tests() -> None:
+    commands = {stage.name: stage.command for stage in stages()}
+    assert commands["unit-oldest"] == commands["unit-newest"] == commands["unit"]
+
+
+def test_what_is_run_when() -> None:
+    assert names(quick=True) == ["style", "types", "unit"]
+    assert "soak" in names()
+    assert not {"unit-oldest", "soak-long"} & set(names())
+    assert set(names(interpreters=True)) - set(names()) == {"unit-oldest", "unit-newest"}
+    assert all(name.endswith("-long") for name in names(long=True))
+    assert names(only=["types"]) == ["types"]
+
+
+def test_a_stage_that_fails_ends_the_run_and_says_so(capfd: pytest.CaptureFixture[str]) -> None:
+    some = [Stage("good", "true", 5), Stage("bad", "exit 3", 5), Stage("later", "echo LATER", 5)]
+    assert run_all(some) == 3
+    told = capfd.readouterr().out
+    assert "failed with 3" in told
+    assert "LATER" not in told.replace("echo LATER", "")
+
+
+def test_a_stage_that_hangs_is_ended() -> None:
+    assert run(NEVER, Path(sys.executable).parent, {}) == 124
+
+
+def test_a_stage_beyond_its_seconds_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    ticks = iter([0.0, 7.0])
+    assert run_all([Stage("slow", "true", 5)], lambda: next(ticks)) == 0
+    assert "7.0 of     5  over its budget" in capfd.readouterr().out
+
+
+def test_an_unknown_stage_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--only", "nonsense"])
+    assert "nonsense" in capsys.readouterr().err

@@ -10,17 +10,22 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.comparison import COMPARED, compared, tree_of, turns
 from benchmarks.measure import Measuring
 from benchmarks.processes import CLIENT_CORE, BenchmarkError
 from benchmarks.results import Figure, Round, Run, ratios, spread
 from benchmarks.scenarios import SCENARIOS, Goal, Scenario
-from benchmarks.stage import Stage, installed, staged
+from benchmarks.stage import ONE_TIER, Stage, installed, staged
 
 HERE = Path(__file__).resolve().parent
 ROUNDS, SECONDS = 3, 5
+ROUNDS_COMPARED = 5
+ELSEWHERE = ("S13", "S14")  # on servers of their own, which have no other commit beside them
 COLUMNS = (
     ("requests_per_s", "requests/s", 1.0, 0),
     ("bytes_per_s", "MB/s", 1e-6, 1),
@@ -37,21 +42,31 @@ def main() -> int:
     """Run it; 0, or 1 when something was not as it must be."""
     options = _options()
     os.sched_setaffinity(0, {CLIENT_CORE})
-    chosen = [each for each in SCENARIOS if not options.only or each.name in options.only]
-    run, done = Run(options.results, options.seconds), {}
     try:
-        with staged() as stage:
-            measuring = Measuring(stage, options.seconds, latency=not options.no_latency)
-            for scenario in chosen:
-                done[scenario.name] = _rounds(scenario, stage, measuring, options.rounds)
-                told = _told(scenario, done)
-                run.append(scenario.name, scenario.goal.said(), done[scenario.name], told)
+        with staged() as stage, ExitStack() as stack:
+            if options.compare:
+                stage.before = stack.enter_context(tree_of(options.compare, stage.folder))
+            _run(options, stage)
     except BenchmarkError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
     if options.chart:
         _draw(options.results)
     return 0
+
+
+def _run(options: argparse.Namespace, stage: Stage) -> None:
+    """Every scenario that was asked for, each told and kept when it is done."""
+    measuring = Measuring(stage, options.seconds, latency=not options.no_latency)
+    run, done = Run(options.results, options.seconds, options.compare), dict[str, list[Round]]()
+    for scenario in SCENARIOS:
+        if options.only and scenario.name not in options.only:
+            continue
+        if options.compare:
+            scenario = replace(scenario, servers=COMPARED)
+        done[scenario.name] = _rounds(scenario, stage, measuring, options.rounds)
+        told = _compared(scenario, done) if options.compare else _told(scenario, done)
+        run.append(scenario.name, scenario.goal.said(), done[scenario.name], told)
 
 
 def _draw(results: Path) -> None:
@@ -71,13 +86,31 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", type=lambda text: text.split(","), help="S1,S7b,...")
     parser.add_argument("--no-latency", action="store_true", help="no half load")
     parser.add_argument("--chart", action="store_true", help="draw docs/benchmark.svg and .png")
-    parser.add_argument("--results", type=Path, default=HERE / "results.jsonl")
+    parser.add_argument(
+        "--compare", metavar="COMMIT", help="beside that commit of ours and both ways of nginx"
+    )
+    parser.add_argument("--results", type=Path, help="results.jsonl, or compared.jsonl")
     options = parser.parse_args()
+    rounds = ROUNDS_COMPARED if options.compare else ROUNDS
     options.seconds = options.seconds or (1 if options.quick else SECONDS)
-    options.rounds = options.rounds or (1 if options.quick else ROUNDS)
+    options.rounds = options.rounds or (1 if options.quick else rounds)
+    name = "compared.jsonl" if options.compare else "results.jsonl"
+    options.results = options.results or HERE / name
+    _refuse_unknown(parser, options)
     if options.seconds < 1 or options.rounds < 1:
         parser.error("--seconds and --rounds are at least 1")
     return options
+
+
+def _refuse_unknown(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    known = {each.name: each for each in SCENARIOS}
+    for name in options.only or ():
+        if name not in known:
+            parser.error(f"--only: {name} is no scenario (there are {', '.join(known)})")
+    if options.compare:
+        for name in options.only or known:
+            if known[name].kind != ONE_TIER or name in ELSEWHERE:
+                parser.error(f"--compare: {name} cannot be compared; choose by --only S1,S2,S5,S7")
 
 
 def _rounds(scenario: Scenario, stage: Stage, measuring: Measuring, count: int) -> list[Round]:
@@ -87,9 +120,9 @@ def _rounds(scenario: Scenario, stage: Stage, measuring: Measuring, count: int) 
     rounds = []
     for number in range(count):
         figures: Round = {}
-        for name in servers:
+        for name in turns(servers, number):
             figures[name] = measuring.measured(scenario, name)
-            print(f"  {number + 1} {name:<10} {_line(figures[name])}", flush=True)
+            print(f"  {number + 1} {name:<18} {_line(figures[name])}", flush=True)
         rounds.append(figures)
     return rounds
 
@@ -119,6 +152,15 @@ def _told(scenario: Scenario, done: dict[str, list[Round]]) -> dict[str, Any]:
     if scenario.also is not None and (beside := _own(scenario.also, rounds, done)):
         told[scenario.also.to] = spread(beside)
         _say(scenario.also, scenario.also.to, told[scenario.also.to])
+    return told
+
+
+def _compared(scenario: Scenario, done: dict[str, list[Round]]) -> dict[str, Any]:
+    """Ratios to the commit before and to the better nginx; printed too."""
+    told = {}
+    for to, values in compared(scenario.goal, done[scenario.name]).items():
+        told[to] = spread(values)
+        _say(scenario.goal, to, told[to])
     return told
 
 

@@ -70,15 +70,17 @@ def spread(values: list[float]) -> dict[str, float]:
 class Run:
     """What all lines of one run share."""
 
-    def __init__(self, path: Path, seconds: int) -> None:
+    def __init__(self, path: Path, seconds: int, before: str | None = None) -> None:
         self._path = path
-        self._shared = {
+        self._shared: dict[str, Any] = {
             "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "commit": commit(),
             "machine": machine(),
             "versions": _versions(),
             "seconds": seconds,
         }
+        if before:
+            self._shared["compared_with"] = before
 
     def append(self, scenario: str, goal: str, rounds: list[Round], told: dict[str, Any]) -> None:
         """Add the line of a scenario."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.comparison import BEFORE, NGINX_WRITES, command_of
 from benchmarks.mixes import site
 from benchmarks.processes import (
     CLIENT_CORE,
@@ -29,6 +29,7 @@ from edgecache.server.certificates import development_certificate
 
 HERE = Path(__file__).resolve().parent
 ONE_TIER, TWO_TIERS = "one tier", "two tiers"
+SENDFILE = "sendfile on; tcp_nopush on;"
 VARNISH_LOG = (
     "%t\t%O\t%h\t%m\t%{Host}i\t%U\t%s\t%{Referer}i\t%{User-Agent}i\t%q\t%{Varnish:handling}x\t"
     "%{X-Request-Id}o\t%I\t%T\t%H\t%{Content-Type}o\t%{Content-Length}o"
@@ -43,6 +44,7 @@ class Stage:
     stack: ExitStack
     files: dict[str, bytes] = field(default_factory=site)
     origin: int = field(default_factory=free_port)
+    before: Path | None = None  # a checkout of the commit that is compared
     _servers: dict[tuple[str, str], Server] = field(default_factory=dict)
 
     def server(self, kind: str, name: str) -> Server:
@@ -50,7 +52,9 @@ class Stage:
         if (kind, name) not in self._servers:
             makers = {
                 (ONE_TIER, "edgecache"): self._edgecache,
+                (ONE_TIER, BEFORE): lambda: self._edgecache(BEFORE, self.before),
                 (ONE_TIER, "nginx"): self._nginx,
+                (ONE_TIER, NGINX_WRITES): lambda: self._nginx(NGINX_WRITES, "sendfile off;"),
                 (ONE_TIER, "varnish"): self._varnish,
                 (TWO_TIERS, "edgecache"): self._edgecache_two_tiers,
                 (TWO_TIERS, "nginx"): self._nginx_two_tiers,
@@ -65,13 +69,7 @@ class Stage:
         """
         values = self.values(name=f"{name}-{time.monotonic_ns()}", port=free_port())
         if name == "edgecache" and bare:
-            command = [
-                sys.executable,
-                "-m",
-                "edgecache",
-                "serve",
-                f"http://127.0.0.1:{self.origin}",
-            ]
+            command = [*command_of(None), "serve", f"http://127.0.0.1:{self.origin}"]
             command += [f"--listen=127.0.0.1:{values['port']}"]
             command += [f"--state-dir={self.folder / values['name']}"]
         elif name == "edgecache":
@@ -98,36 +96,36 @@ class Stage:
         values = self.values(name="origin", port=self.origin)
         self._start("origin", self._nginx_command("origin", values), self.origin, CLIENT_CORE)
 
-    def _edgecache(self) -> Server:
+    def _edgecache(self, name: str = "edgecache", tree: Path | None = None) -> Server:
         port, tls_port = free_port(), free_port()
-        command = self.edge_command(self.values(name="edgecache", port=port, tls_port=tls_port))
-        return Server("edgecache", port, (self._start("edgecache", command, port),), tls_port)
+        command = self.edge_command(self.values(name=name, port=port, tls_port=tls_port), tree)
+        return Server(name, port, (self._start(name, command, port),), tls_port)
 
-    def edge_command(self, values: dict[str, str]) -> list[str]:
+    def edge_command(self, values: dict[str, str], tree: Path | None = None) -> list[str]:
         """How an edge of ours is started."""
         if not (self.folder / "signer.private.pem").exists():
             written(str(self.folder / "signer"), generated("ecdsa"))
         config = self._written("edgecache.toml", values)
-        command = [sys.executable, "-m", "edgecache", "edge", "--location=LHR50"]
-        return [*command, f"--config={config}"]
+        return [*command_of(tree), "edge", "--location=LHR50", f"--config={config}"]
 
     def _edgecache_two_tiers(self) -> Server:
         port, other = free_port(), free_port()
         config = self._written("edgecache-two-tiers.toml", self.values(port=port, other_port=other))
-        command = [sys.executable, "-m", "edgecache", "up", f"--config={config}"]
+        command = [*command_of(None), "up", f"--config={config}"]
         started = self._start("edgecache-two-tiers", command, other)
         wait_until_listening("edge", started, port, self.folder / "edgecache-two-tiers.err")
         return Server("edgecache", port, (started,), other_port=other)
 
-    def _nginx(self) -> Server:
+    def _nginx(self, name: str = "nginx", sendfile: str = SENDFILE) -> Server:
         port, tls_port = free_port(), free_port()
         pem = development_certificate(self.folder / "nginx-tls", ("127.0.0.1",), datetime.now(UTC))
         tls = (
             f"listen 127.0.0.1:{tls_port} ssl backlog=4096; ssl_protocols TLSv1.3; "
             f"ssl_certificate {pem}; ssl_certificate_key {pem}; ssl_session_tickets on;"
         )
-        command = self._nginx_command("nginx", self.values(name="nginx", port=port, tls=tls))
-        return Server("nginx", port, (self._start("nginx", command, port),), tls_port)
+        values = self.values(name=name, port=port, tls=tls, sendfile=sendfile)
+        command = self._nginx_command("nginx", values)
+        return Server(name, port, (self._start(name, command, port),), tls_port)
 
     def _nginx_two_tiers(self) -> Server:
         inner, port, other = free_port(), free_port(), free_port()
@@ -159,7 +157,8 @@ class Stage:
         """What the templates of `peers/` leave open."""
         # nginx's workers would otherwise be another user, who cannot enter a private folder.
         user = "user root;" if os.geteuid() == 0 else ""
-        values = {"folder": self.folder, "origin": self.origin, "user": user, "tls": "", **more}
+        values = {"folder": self.folder, "origin": self.origin, "user": user, "tls": ""}
+        values |= {"sendfile": SENDFILE, **more}
         return {name: str(value) for name, value in values.items()}
 
     def _written(self, template: str, values: dict[str, str]) -> Path:
@@ -207,6 +206,8 @@ def staged() -> Iterator[Stage]:
 def installed(name: str) -> bool:
     """Whether the server of that name can be started here."""
     try:
-        return name == "edgecache" or bool(program("varnishd" if name == "varnish" else name))
+        if name.startswith("edgecache"):
+            return True
+        return bool(program("varnishd" if name == "varnish" else name.partition("-")[0]))
     except BenchmarkError:
         return False

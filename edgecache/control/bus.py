@@ -129,7 +129,7 @@ class Bus:
             )
         except httpx.HTTPError:
             return False
-        return answer.is_success
+        return _untied(answer).is_success
 
     async def _poll(self, after: int, low: int) -> Page | None:
         question: dict[str, Any] = {"after": after, "wait_s": WAIT_S, "low": low}
@@ -139,12 +139,23 @@ class Bus:
             answer = await self._client.get(
                 "/log", params=question, headers=self._headers(), timeout=WAIT_S + ANSWER_S_MAX
             )
-            return msgspec.json.decode(answer.content, type=Page) if answer.is_success else None
+            content = _untied(answer).content
+            return msgspec.json.decode(content, type=Page) if answer.is_success else None
         except (httpx.HTTPError, msgspec.DecodeError):
             return None
 
     def _headers(self) -> dict[str, str]:
         return {"authorization": f"Bearer {self._token()}"}
+
+
+def _untied(answer: httpx.Response) -> httpx.Response:
+    """The answer, freed with the last that refers to it: its stream would refer to it in turn.
+
+    It holds a whole configuration, and a cycle that was alive when the collector set aside what it
+    had seen stays there (see server.collector).
+    """
+    answer.stream = httpx.ByteStream(b"")  # what it brought has been read
+    return answer
 
 
 def back_off_s(failures: int, random: float) -> float:

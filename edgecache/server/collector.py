@@ -3,7 +3,8 @@
 Nearly all that dies here is freed at once, by counting references; the collector is for cycles.
 Left to itself it walks every stored object now and then, and viewers wait: 100 ms for a million. So
 what has outlived two looks is set aside (`gc.freeze`). A cycle that dies there stays until nobody
-is connected, when all of it is looked through, at most once an hour.
+is connected, when all of it is looked through, at most once an hour; sooner when a configuration
+has been replaced.
 
 Python looks when so many objects more were made than freed, those set aside among the freed: where
 new takes the place of old it would wait, and then have much to walk at once. So we look, too, when
@@ -28,6 +29,7 @@ class Collector:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._looked_at = clock()
+        self._replaced = False  # a configuration, since the last look at everything
         self._stay = 0
         self._generation = 0  # of our next look
 
@@ -47,12 +49,17 @@ class Collector:
             gc.collect(self._generation)
             self._generation = 1 - self._generation
 
+    def replaced(self) -> None:
+        """Another configuration counts: what the former one leaves may be much."""
+        self._replaced = True
+
     def tick(self, connections: int) -> bool:
         """Look through everything, if nobody waits and it was not done lately."""
         now = self._clock()
-        if connections or now - self._looked_at < THOROUGH_S:
+        due = self._replaced or now - self._looked_at >= THOROUGH_S
+        if connections or not due:
             return False
-        self._looked_at = now
+        self._looked_at, self._replaced = now, False
         gc.unfreeze()
         gc.collect()
         gc.freeze()

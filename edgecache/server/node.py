@@ -31,6 +31,7 @@ from edgecache.server.own_secrets import WATCH_S, OwnSecrets
 from edgecache.server.tls import Certificate
 from edgecache.store.disk import DiskStore
 from edgecache.tier.sweep import Sweep
+from edgecache.upstream.dressing import forget_forms
 
 logger = logging.getLogger("edgecache.server")
 
@@ -188,6 +189,8 @@ class Node:
         native = self.own.use(config) if self.own is not None else {}
         self.listener.front.table = compile_routes(config, native)
         self.sweep.use(self.listener.front.table)
+        forget_forms()
+        self.collector.replaced()
 
     async def _watch(self) -> None:
         while True:

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
+import httpx
+import msgspec
 import pytest
 
+from edgecache.config.model import Behavior, Config, Control, Distribution, Location, Origin
+from edgecache.control.log import Entry, Page
+from edgecache.rules.routing import RouteTable
+from edgecache.server.assembly import Assembly
 from edgecache.server.collector import ALLOCATIONS, STAYING, THOROUGH_S, Collector
+
+
+class Enough(Exception):
+    """The script has ended."""
+
+
+class Stage:
+    """What follows a log and applies nothing."""
+
+    low = 0
+
+    def begin(self, page: Page) -> bool:
+        return True
+
+    def confirm(self, asked_at: float) -> None: ...
 
 
 class Clock:
@@ -87,3 +111,63 @@ def test_a_cycle_that_was_set_aside_is_freed_then(clock: Clock) -> None:
     clock.now = THOROUGH_S
     collector.tick(0)
     assert told == ["gone"]
+
+
+def test_a_new_configuration_is_a_reason_to_look_when_nobody_is_there(clock: Clock) -> None:
+    collector = Collector(clock)
+    collector.settle()
+    collector.replaced()
+    assert not collector.tick(1)
+    assert collector.tick(0)
+    assert not collector.tick(0)
+
+
+def test_a_thousand_configurations_leave_nothing_behind(clock: Clock, tmp_path: Path) -> None:
+    """Not even with the collector setting aside, at the worst moment, all that is alive."""
+    writes = 1_000
+
+    def config(number: int) -> Config:
+        origin = Origin(id="o", domain_name="o.test")
+        behavior = Behavior(origin="o")
+        one = Distribution(
+            id="E1", comment=f"{number}", origins=(origin,), default_behavior=behavior
+        )
+        place = Location(name="LHR50", listen="127.0.0.1:1")
+        control = Control(listen="127.0.0.1:2")
+        return Config(
+            distributions=(one,), locations=(place,), control=control, state_dir=str(tmp_path)
+        )
+
+    class Followed(Stage):
+        async def apply(self, entry: Entry) -> None:
+            await node.apply(entry)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            return httpx.Response(200)
+        seq = int(request.url.params["after"]) + 1
+        if seq > writes:
+            raise Enough
+        body = msgspec.to_builtins(config(seq))
+        page = Page([Entry(seq, 0.0, "config", body)], seq, seq, "epoch", 0)
+        return httpx.Response(200, content=msgspec.json.encode(page))
+
+    async def follow() -> None:
+        assert node.bus is not None
+        transport = httpx.MockTransport(answer)
+        async with httpx.AsyncClient(transport=transport, base_url="http://c.test") as client:
+            node.bus._client = client
+            with pytest.raises(Enough):
+                await node.bus.follow(0, Followed())
+
+    node = Assembly(config(0), "edge-LHR50-1").edge(config(0).locations[0])
+    before = Counter(type(one) for one in gc.get_objects())
+    node.collector.settle()
+    gc.set_threshold(
+        50, 1, 1_000_000
+    )  # looks while each page is read: a large one is 2,000 objects
+    asyncio.run(follow())
+    gc.unfreeze()
+    kinds = Counter(type(one) for one in gc.get_objects())
+    left = {kind: kinds[kind] - before[kind] for kind in (RouteTable, Config, httpx.Response)}
+    assert max(left.values()) <= 1, left

@@ -19,6 +19,7 @@ class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whom to ask. `domain_name` is a host name, an address, or `unix:/path`.
 
     `secret_headers` maps a name to where its value stands: `env:NAME` or `file:PATH`.
+    `circuit_breaker` None: an origin that cannot be reached is left alone under "rfc9111" only.
     """
 
     id: str
@@ -36,6 +37,10 @@ class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     connection_attempts: int = 3
     connection_timeout_s: float = 10
     connections_max: int = 256
+    circuit_breaker: bool | None = None
+    circuit_failures: int = 20
+    circuit_window_s: float = 10
+    circuit_trickle_per_s: float = 2
     access: Literal["none", "identity"] = "none"
     access_identity: str = ""
     access_control_id: str = ""

@@ -265,6 +265,32 @@ SETTINGS: tuple[Setting, ...] = (
         "from one process; a client address has no more ports",
     ),
     Setting(
+        Origin,
+        "circuit_failures",
+        "attempts",
+        1,
+        10_000,
+        "that failed to reach it, with no answer between them, until it is left alone; Envoy's "
+        "consecutive_local_origin_failure is 5, for one host of many",
+    ),
+    Setting(
+        Origin,
+        "circuit_window_s",
+        "seconds",
+        0.5,
+        600,
+        "within which they failed, and after which without a failure all is forgotten; nginx's "
+        "fail_timeout is 10",
+    ),
+    Setting(
+        Origin,
+        "circuit_trickle_per_s",
+        "attempts a second",
+        0.1,
+        1_000,
+        "that go on while it is left alone, each for itself",
+    ),
+    Setting(
         Bucket,
         "versions_max",
         "versions",

@@ -41,7 +41,7 @@ FAULT_DETAILS = {
     Fault.HEAD_TOO_BIG: "OriginHeaderTooBigError",
     Fault.TOO_BIG: "OriginError",
     Fault.BUSY: "CapacityExceeded",
-    Fault.OPEN: "OriginConnectError",
+    Fault.OPEN: "OriginCircuitOpen",
 }
 
 

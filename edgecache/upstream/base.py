@@ -30,7 +30,7 @@ class Fault(StrEnum):
     LOOP = "loop"  # we would ask ourselves
     NO_SECRET = "secret-missing"  # the origin wants a proof that this node has no secret for
     PEER = "peer-refused"  # a tier of ours does not take us for one of its own
-    OPEN = "circuit-open"  # it failed mostly of late, and is left alone for now
+    OPEN = "circuit-open"  # it could not be reached of late, and is left alone for now
 
 
 _STATUS = {

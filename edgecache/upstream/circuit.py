@@ -1,85 +1,82 @@
-"""When an origin is left alone. Law: an origin that fails mostly is asked by probes only.
+"""Circuit of an origin: when it is left alone. Law: only what says "unreachable" opens it.
 
-Closed: everyone may ask. Open: nobody, for a while. Half-open: one may ask, and what comes of it
-decides. The rule is Hystrix's (half of at least 20 requests in 10 seconds), its pause of 5 seconds
-shortened to 1: a probe a second burdens no origin, and one that is well again is soon asked by all.
-Pure: `now` is any clock in seconds that does not step back.
+Answers say nothing of an origin but that it is there, whatever their status: it is opened by
+attempts that failed to reach it, one after the other, with no answer between them (Envoy's
+consecutive_local_origin_failure). While it is open a trickle of attempts goes on, each for itself:
+nobody waits for what comes of another's. It closes with the first answer, and of itself once
+nothing has failed for a window. Pure: `now` is any clock in seconds that does not step back.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from enum import StrEnum
-
-WINDOW_S = 10.0
-REQUESTS_MIN = 20
-FAILED_SHARE = 0.5
-OPEN_S = 1.0
-_SLICES = 10
+from math import inf
+from typing import NamedTuple
 
 
 class Admission(StrEnum):
     """What one who wants to ask is told."""
 
     ASK = "ask"
-    PROBE = "probe"  # ask, and tell what came of it: others wait for that
     LEAVE = "leave"  # do not ask
+
+
+class CircuitLimits(NamedTuple):
+    """When a circuit opens, and what passes it then; the defaults are those of `Origin`."""
+
+    failures: int = 20
+    window_s: float = 10.0
+    trickle_per_s: float = 2.0
 
 
 class Circuit:
     """The state of one origin."""
 
-    __slots__ = ("_opened_at", "_probing", "_slices")
+    __slots__ = ("_answered_at", "_failed_at", "_limits", "_open_until", "_trickles_at")
 
-    def __init__(self) -> None:
-        # Of each second: its number, requests that succeeded, requests that failed.
-        self._slices: deque[tuple[int, int, int]] = deque(maxlen=_SLICES)
-        self._opened_at: float | None = None
-        self._probing = False
+    def __init__(self, limits: CircuitLimits) -> None:
+        self._limits = limits
+        self._failed_at: deque[float] = deque(maxlen=limits.failures)  # since the last answer
+        self._answered_at = -inf
+        self._open_until = -inf
+        self._trickles_at = -inf  # when the next one may ask while it is open
 
-    @property
-    def closed(self) -> bool:
+    def is_closed(self, now: float) -> bool:
         """Whether everyone may ask."""
-        return self._opened_at is None
+        return now >= self._open_until
 
     def admit(self, now: float) -> Admission:
         """Whether to ask."""
-        if self._opened_at is None:
+        if now >= self._open_until:
             return Admission.ASK
-        if self._probing or now - self._opened_at < OPEN_S:
+        if now < self._trickles_at:
             return Admission.LEAVE
-        self._probing = True
-        return Admission.PROBE
+        self._trickles_at = now + 1 / self._limits.trickle_per_s
+        return Admission.ASK
 
-    def succeeded(self, now: float) -> None:
-        """An origin answered as origins do that are well."""
-        if self._opened_at is None:
-            self._count(now, 1, 0)
-        elif self._probing:
-            self._opened_at, self._probing = None, False
-            self._slices.clear()
+    def answered(self, now: float) -> None:
+        """The origin said something: it can be reached."""
+        self._answered_at = now
+        if self._failed_at:
+            self._failed_at.clear()
+            self._open_until = -inf
 
     def failed(self, now: float) -> None:
-        """It gave no answer, or said that it is not well."""
-        if self._opened_at is None:
-            self._count(now, 0, 1)
-            if self._mostly_failed(now):
-                self._opened_at = now
-        elif self._probing:
-            self._opened_at, self._probing = now, False
+        """It could not be reached."""
+        limits, failed_at = self._limits, self._failed_at
+        was_open = now < self._open_until
+        failed_at.append(now)
+        if was_open or (len(failed_at) == limits.failures and now - failed_at[0] < limits.window_s):
+            self._open_until = now + limits.window_s
+            if not was_open:
+                self._trickles_at = now + 1 / limits.trickle_per_s
 
-    def unknown(self) -> None:
-        """A probe was given up before there was an answer: the next one may probe."""
-        self._probing = False
+    def closed_early(self, now: float) -> None:
+        """It took a connection and closed it without a byte.
 
-    def _count(self, now: float, well: int, ill: int) -> None:
-        second = int(now)
-        if self._slices and self._slices[-1][0] == second:
-            _, before, after = self._slices.pop()
-            well, ill = well + before, ill + after
-        self._slices.append((second, well, ill))
-
-    def _mostly_failed(self, now: float) -> bool:
-        recent = [one for one in self._slices if one[0] > now - WINDOW_S]
-        well, ill = sum(one[1] for one in recent), sum(one[2] for one in recent)
-        return well + ill >= REQUESTS_MIN and ill >= FAILED_SHARE * (well + ill)
+        As one does that is being restarted behind a balancer, and as a good one does for a URL
+        that breaks it: while others get answers this says nothing of the origin.
+        """
+        if now - self._answered_at >= self._limits.window_s:
+            self.failed(now)

@@ -1,76 +1,90 @@
 """Guards of origins: a circuit and a retry budget for each. Law: they refuse, and never ask.
 
-Every process guards for itself, from what it has met itself.
+Every process guards for itself, from what it has met itself, and for each origin of each
+distribution apart: what one distribution has met at an address is no evidence for another's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from cachetools import LRUCache
 
+from edgecache.config.model import Origin
+from edgecache.rules.routing import Route
 from edgecache.upstream.base import Fault, UpstreamError
-from edgecache.upstream.circuit import Admission, Circuit
+from edgecache.upstream.circuit import Admission, Circuit, CircuitLimits
 from edgecache.upstream.endpoint import Endpoint
 from edgecache.upstream.retry_budget import RetryBudget
 
-ORIGINS_MAX = 10_000  # 500 distributions of 25 origins (CloudFront's quotas), less what they share
-# An origin that answers so is not well; other errors are about what was asked for.
-ILL = frozenset({500, 502, 503, 504})
-# Before there is a head, TRUNCATED is said of a viewer's upload. A viewer must not be able to open
-# a circuit by what it sends, nor by asking for what the origin answers badly.
-_OURS = frozenset(
-    {
-        *(Fault.BUSY, Fault.LOOP, Fault.TOO_BIG, Fault.OPEN),
-        *(Fault.TRUNCATED, Fault.MALFORMED, Fault.HEAD_TOO_BIG),
-    }
-)
+ORIGINS_MAX = 10_000  # 500 distributions of 25 origins (CloudFront's quotas), less what is idle
+# What says that an origin cannot be reached. A late or malformed answer is about what was asked
+# for, a broken upload about the viewer's body, a full pool about us.
+_UNREACHABLE = frozenset({Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.TLS, Fault.NAME})
+
+
+def circuit_limits(origin: Origin, semantics: str) -> CircuitLimits | None:
+    """The circuit an origin is to have; none under CloudFront's rules unless it is asked for."""
+    wanted = origin.circuit_breaker
+    if not (semantics != "cloudfront" if wanted is None else wanted):
+        return None
+    return CircuitLimits(
+        origin.circuit_failures, origin.circuit_window_s, origin.circuit_trickle_per_s
+    )
 
 
 class Guard:
-    """What stands before one origin."""
+    """What stands before one origin; without `limits` it has no circuit."""
 
     __slots__ = ("_budget", "_circuit", "_clock", "_where")
 
-    def __init__(self, where: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, where: str, clock: Callable[[], float], limits: CircuitLimits | None
+    ) -> None:
         self._where = where
         self._clock = clock
-        self._circuit = Circuit()
+        self._circuit = None if limits is None else Circuit(limits)
         self._budget = RetryBudget(clock())
 
     def begin(self) -> None:
         """Something is about to be asked that is no retry."""
         self._budget.earn()
 
-    def admit(self) -> Admission:
+    def admit(self) -> None:
         """UpstreamError when the origin is to be left alone."""
-        admission = self._circuit.admit(self._clock())
-        if admission is Admission.LEAVE:
+        circuit = self._circuit
+        if circuit is not None and circuit.admit(self._clock()) is Admission.LEAVE:
             raise UpstreamError(Fault.OPEN, self._where, sent=False)
-        return admission
 
     def may_retry(self) -> bool:
         """Whether the origin may be asked once more for the same."""
-        return self._circuit.closed and self._budget.spend(self._clock())
+        now = self._clock()
+        closed = self._circuit is None or self._circuit.is_closed(now)
+        return closed and self._budget.spend(now)
 
-    def answered(self, status: int) -> None:
-        """The origin answered."""
-        if status in ILL:
-            self._circuit.failed(self._clock())
-        else:
-            self._circuit.succeeded(self._clock())
+    def answered(self) -> None:
+        """The origin answered, whatever it said."""
+        if self._circuit is not None:
+            self._circuit.answered(self._clock())
 
-    def failed(self, fault: Fault, admission: Admission) -> None:
+    def failed(self, error: UpstreamError) -> None:
         """It did not, or it was not asked."""
-        if fault not in _OURS:
-            self._circuit.failed(self._clock())
-        elif admission is Admission.PROBE:
-            self._circuit.unknown()
+        circuit = self._circuit
+        if circuit is None:
+            return
+        if error.fault in _UNREACHABLE:
+            circuit.failed(self._clock())
+        elif error.fault is Fault.CLOSED and error.sent and not error.heard:
+            circuit.closed_early(self._clock())
 
-    def given_up(self, admission: Admission) -> None:
-        """Whoever asked has left before there was an answer."""
-        if admission is Admission.PROBE:
-            self._circuit.unknown()
+
+class _Known(NamedTuple):
+    """A guard, and of what it is one."""
+
+    origin: Origin
+    semantics: str
+    guard: Guard
 
 
 class Guards:
@@ -78,15 +92,20 @@ class Guards:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._guards: LRUCache[Endpoint, Guard] = LRUCache(ORIGINS_MAX)
-        self._last: tuple[Endpoint, Guard] | None = None
+        self._known: LRUCache[tuple[str, str], _Known] = LRUCache(ORIGINS_MAX)
 
-    def of(self, endpoint: Endpoint) -> Guard:
-        """The guard of an origin."""
-        if self._last is not None and self._last[0] is endpoint:  # as most often
-            return self._last[1]
-        guard = self._guards.get(endpoint)
-        if guard is None:
-            guard = self._guards[endpoint] = Guard(endpoint.where, self._clock)
-        self._last = endpoint, guard
+    def of(self, route: Route, endpoint: Endpoint) -> Guard:
+        """The guard of a route's origin: a new one when what it guards has changed."""
+        origin, secure = route.origin, endpoint.tls is not None
+        # An origin that is asked as its viewers ask is two.
+        key = (route.distribution.id, f"{origin.id} over TLS" if secure else origin.id)
+        known = self._known.get(key)
+        if known is not None and known.origin is origin:  # of this generation, as most often
+            return known.guard
+        semantics = route.distribution.semantics
+        if known is not None and (known.origin, known.semantics) == (origin, semantics):
+            guard = known.guard
+        else:
+            guard = Guard(endpoint.where, self._clock, circuit_limits(origin, semantics))
+        self._known[key] = _Known(origin, semantics, guard)
         return guard

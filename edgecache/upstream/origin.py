@@ -63,7 +63,7 @@ class OriginUpstream:
         return reply
 
     async def _attempted(self, call: Call, endpoint: Endpoint, outgoing: Outgoing) -> Reply:
-        origin, guard = call.route.origin, self._guard(endpoint)
+        origin, guard = call.route.origin, self._guard(call, endpoint)
         repeated = call.request.method in ATTEMPTED_AGAIN and call.body is None
         attempts = origin.connection_attempts if repeated else 1
         guard.begin()
@@ -75,28 +75,25 @@ class OriginUpstream:
                 if attempts <= 0 or not guard.may_retry():
                     raise
 
-    def _guard(self, endpoint: Endpoint) -> Guard:
+    def _guard(self, call: Call, endpoint: Endpoint) -> Guard:
         if self._guards is None:
             self._guards = Guards(asyncio.get_running_loop().time)
-        return self._guards.of(endpoint)
+        return self._guards.of(call.route, endpoint)
 
     async def _guarded(
         self, guard: Guard, endpoint: Endpoint, outgoing: Outgoing, completion_s: float | None
     ) -> Reply:
         """One attempt, if the origin is to be asked at all; what came of it is remembered."""
-        admission = guard.admit()
+        guard.admit()
         try:
             if completion_s is None:
                 reply = await self._pool.send(endpoint, outgoing)
             else:
                 reply = await self._sent(endpoint, outgoing, completion_s)
         except UpstreamError as error:
-            guard.failed(error.fault, admission)
+            guard.failed(error)
             raise
-        except BaseException:
-            guard.given_up(admission)
-            raise
-        guard.answered(reply.head.status)
+        guard.answered()
         return reply
 
     async def _sent(self, endpoint: Endpoint, outgoing: Outgoing, completion_s: float) -> Reply:

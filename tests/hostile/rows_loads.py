@@ -16,6 +16,7 @@ from tests.hostile.usage import Usage
 VIEWERS = 12
 OBJECTS = 30
 RESETS = 300
+RESERVE = 20  # of the retry budget of each process, and what fills it up meanwhile
 MIB = 1024 * 1024
 
 
@@ -84,12 +85,12 @@ def origin_resets(site: Site) -> str:
     wait_for("it is stale", lambda: "stale" in site.right(kept))
     with ThreadPoolExecutor(VIEWERS) as viewers:
         statuses = Counter(answer.status for answer in viewers.map(site.asks, lost))
-    assert statuses.keys() <= {502, 503}, statuses
+    assert statuses.keys() == {502}, statuses  # CloudFront has no circuit that would say 503
     asked = sum(site.origin.asked[path] for path in lost)
-    assert asked <= 1.2 * RESETS, asked
+    assert asked <= 1.2 * RESETS + RESERVE, asked
     assert "stale" in site.right(kept)
     site.recovers()
-    return "502 or 503, at most a fifth more requests than asked for, stale served; then well again"
+    return "502, a fifth more requests than asked for and a reserve, stale served; then well again"
 
 
 LOADS = [

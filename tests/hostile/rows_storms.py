@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from edgecache.config.model import Limits
-from tests.hostile.recorder import Responder, Script, response, told_of
+from tests.hostile.recorder import Script, response, told_of
 from tests.hostile.stage import HOST, HostilePlay
 from tests.hostile.story import asks
 from tests.hostile.strict import Seen
@@ -77,47 +77,100 @@ def events(memo: bool) -> str:
     return "passed on to its end"
 
 
-def _flapping(sick: list[bool]) -> Responder:
-    def answer(seen: Seen) -> Script:
-        if sick[0]:
-            return response(b"sorry", status=b"500 Internal Server Error")
-        return response(told_of(seen), STALE)
+def _broken_page(seen: Seen) -> Script:
+    if seen.target.startswith(b"/broken"):
+        return response(b"sorry", status=b"503 Service Unavailable")
+    return response(told_of(seen), STALE)
 
-    return answer
+
+def _beside(play: HostilePlay, word: str) -> str:
+    """Three times a second a page that always fails, once a second one that never does."""
+    for second in range(MANY // 10):
+        for n in range(3):
+            assert _answered_status(play, f"b{second}-{n}", b"/broken%d-%d" % (second, n)) == 503
+        assert _answered_status(play, f"g{second}", b"/good%d" % second) == 200, second
+        play.passes(1)
+    play.close()
+    return word
+
+
+def broken_page(memo: bool) -> str:
+    """What is said of a URL is no evidence about the origin, in either semantics."""
+    for semantics in ("cloudfront", "rfc9111"):
+        scene = Scene(memo=memo, semantics=semantics, origin={"circuit_breaker": True})
+        _beside(HostilePlay(scene, _broken_page), semantics)
+    return f"every one of {2 * (MANY // 10)} good misses is answered"
+
+
+def breaking_page(memo: bool) -> str:
+    """A page for which the origin closes without a word."""
+
+    def answer(seen: Seen) -> Script:
+        broken = seen.target.startswith(b"/broken")
+        return Script((), "fin") if broken else _broken_page(seen)
+
+    play = HostilePlay(Scene(memo=memo, semantics="rfc9111"), answer)
+    for second in range(MANY // 10):
+        for n in range(3):
+            target = b"/broken%d-%d" % (second, n)
+            assert _answered_status(play, f"b{second}-{n}", target) == 502
+        assert _answered_status(play, f"g{second}", b"/good%d" % second) == 200, second
+        play.passes(1)
+    play.close()
+    return f"every one of {MANY // 10} good misses is answered"
+
+
+def slow_probe(memo: bool) -> str:
+    """A circuit that is open, and a POST a byte a second as the first to try: nobody waits."""
+    play = HostilePlay(Scene(memo=memo, semantics="rfc9111"), lambda seen: response(told_of(seen)))
+    play.recorder.refuses = True
+    for n in range(30):
+        _answered_status(play, f"n{n}", b"/n%d" % n)
+    play.recorder.refuses = False
+    play.passes(1)
+    slow = play.client("slow")
+    slow.sends([asks(b"/post", b"Content-Length: 1000", method=b"POST"), b"x"])
+    play.passes(1)
+    assert _answered_status(play, "after", b"/after") == 200
+    assert _answered_status(play, "then", b"/then") == 200
+    play.close()
+    return "a second later others are answered"
 
 
 def flapping(memo: bool) -> str:
-    """200 for a while, 500 for a while; what was kept is served stale, the origin left alone."""
-    sick = [False]
-    play = HostilePlay(Scene(memo=memo, semantics="rfc9111"), _flapping(sick))
+    """There for a while, away for a while; what was kept is served stale, the origin left alone."""
+    play = HostilePlay(Scene(memo=memo, semantics="rfc9111"), _broken_page)
     assert _answered_status(play, "warm", b"/kept") == 200
-    play.passes(2)
-    sick[0] = True
+    play.passes(6)  # and what was kept of connections is closed
+    play.recorder.refuses = True
     for n in range(30):
         _answered_status(play, f"n{n}", b"/new%d" % n)
-    before = len(play.recorder.seen)
+    before = play.recorder.tried
     statuses = Counter(_answered_status(play, f"o{n}", b"/other%d" % n) for n in range(MANY))
     assert statuses == {503: MANY}, statuses
-    assert len(play.recorder.seen) == before, "it is asked while the circuit is open"
+    assert play.recorder.tried == before, "it is asked while the circuit is open"
+    told = play.client("told")
+    told.sends([asks(b"/told")])
+    assert b"detail=OriginCircuitOpen" in told.output
     assert _answered_status(play, "stale", b"/kept") == 200
-    asked = _probed(play, 12)
-    sick[0] = False
+    tried = _trickle(play, 12)
+    play.recorder.refuses = False
     well = next(s for s in range(40) if _well_after_a_second(play, s))
     assert _answered_status(play, "again", b"/fresh") == 200
     play.close()
-    return f"503 at once or stale; {asked} probes in 12 s; well again {well + 1} s after it is"
+    return f"503 at once or stale; {tried} attempts in 12 s; well again {well + 1} s after it is"
 
 
-def _probed(play: HostilePlay, seconds: int) -> int:
-    """While it is sick many ask, and the origin hears of few."""
-    before = len(play.recorder.seen)
+def _trickle(play: HostilePlay, seconds: int) -> int:
+    """While it is away many ask, and few are let through to try."""
+    before = play.recorder.tried
     for second in range(seconds):
         play.passes(1)
         for n in range(10):
             _answered_status(play, f"p{second}-{n}", b"/probe%d-%d" % (second, n))
-    asked = len(play.recorder.seen) - before
-    assert 1 <= asked <= seconds, asked
-    return asked
+    tried = play.recorder.tried - before
+    assert 1 <= tried <= 2 * seconds, tried
+    return tried
 
 
 def _well_after_a_second(play: HostilePlay, second: int) -> bool:
@@ -125,30 +178,49 @@ def _well_after_a_second(play: HostilePlay, second: int) -> bool:
     return _answered_status(play, f"w{second}", b"/w%d" % second) == 200
 
 
-def retry_storm(memo: bool) -> str:
-    """Everything fails before an answer; each would be tried three times."""
-    play = HostilePlay(Scene(memo=memo), lambda seen: Script((), "rst"))
+def _asked_often(play: HostilePlay) -> None:
     for n in range(5 * MANY):
         status = _answered_status(play, f"s{n}", b"/s%d" % n)
         assert status in (502, 503), status
         if n % 20 == 0:
             play.passes(1)
+
+
+# A fifth, and the reserve of a retry budget with what fills it up each second.
+_TRIED_MAX = 5 * MANY * 1.2 + 10 + 5 * MANY / 20
+
+
+def retry_storm(memo: bool) -> str:
+    """Everything fails before an answer; each would be tried three times."""
+    scene = Scene(memo=memo, semantics="rfc9111")
+    play = HostilePlay(scene, lambda seen: Script((), "rst"))
+    _asked_often(play)
     asked = len(play.recorder.seen)
     assert asked <= 5 * MANY * 1.2, asked
     play.close()
-    return f"{asked} origin requests for {5 * MANY}"
+    play = HostilePlay(Scene(memo=memo), lambda seen: Script((), "rst"))
+    _asked_often(play)
+    unbroken = len(play.recorder.seen)
+    assert unbroken <= _TRIED_MAX, unbroken
+    play.close()
+    return f"{asked} origin requests for {5 * MANY}; without a circuit {unbroken}"
 
 
 def refused_storm(memo: bool) -> str:
     """Nobody listens: connecting is what would be tried again."""
-    play = HostilePlay(Scene(memo=memo), lambda seen: Script(()))
+    play = HostilePlay(Scene(memo=memo, semantics="rfc9111"), lambda seen: Script(()))
     play.recorder.refuses = True
-    for n in range(5 * MANY):
-        assert _answered_status(play, f"s{n}", b"/s%d" % n) in (502, 503)
+    _asked_often(play)
     tried = play.recorder.tried
     assert tried <= 5 * MANY * 1.2, tried
     play.close()
-    return f"{tried} connections tried for {5 * MANY} requests"
+    play = HostilePlay(Scene(memo=memo), lambda seen: Script(()))
+    play.recorder.refuses = True
+    _asked_often(play)
+    unbroken = play.recorder.tried
+    assert unbroken <= _TRIED_MAX, unbroken
+    play.close()
+    return f"{tried} connections tried for {5 * MANY} requests; without a circuit {unbroken}"
 
 
 def speaks_unasked(memo: bool) -> str:
@@ -190,7 +262,10 @@ STORMS = [
     Trial("O11", "a body of known length, a byte every 10 s", drip_of_body),
     Trial("O11", "a head, a field every second", drip_of_head),
     Trial("O11", "events every 15 s, of no known length", events),
-    Trial("O31", "flaps between 200 and 500", flapping),
+    Trial("O31", "is there and away by turns", flapping),
+    Trial("O31", "a page that always answers 503, beside good ones", broken_page),
+    Trial("O31", "a page for which it closes without a word, beside good ones", breaking_page),
+    Trial("O31", "a POST, a byte a second, while it is left alone", slow_probe),
     Trial("O22", "an idle connection speaks", speaks_unasked),
     Trial("X16", "every request is reset", retry_storm),
     Trial("X16", "every connection is refused", refused_storm),

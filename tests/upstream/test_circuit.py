@@ -1,86 +1,87 @@
-"""Circuits, by the law: asked freely, left alone, probed by one at a time."""
+"""Circuits, by the law: asked freely, left alone but for a trickle, forgotten with time."""
 
 from __future__ import annotations
 
 import pytest
 
-from edgecache.upstream.circuit import Admission, Circuit
+from edgecache.upstream.circuit import Admission, Circuit, CircuitLimits
 
-ASK, PROBE, LEAVE = Admission.ASK, Admission.PROBE, Admission.LEAVE
+ASK, LEAVE = Admission.ASK, Admission.LEAVE
+LIMITS = CircuitLimits(failures=20, window_s=10, trickle_per_s=2)
 
 
 def opened(at: float = 100.0) -> Circuit:
-    circuit = Circuit()
+    circuit = Circuit(LIMITS)
     for _ in range(20):
         circuit.failed(at)
+    assert not circuit.is_closed(at)
     return circuit
 
 
 @pytest.mark.parametrize(
-    ("well", "ill", "closed"),
-    [(0, 19, True), (0, 20, False), (10, 10, False), (11, 10, True), (100, 99, True)],
+    ("story", "closed"),
+    [
+        ("f" * 19, True),
+        ("f" * 20, False),
+        ("f" * 19 + "a" + "f" * 19, True),  # an answer says that it is there
+        ("a" * 100 + "f" * 20, False),
+        ("fa" * 100, True),  # O31: every other attempt fails
+        ("c" * 20, False),  # restarted behind a balancer
+        ("a" + "c" * 100, True),  # a URL that breaks a good origin
+    ],
 )
-def test_half_of_twenty_requests_open_it(well: int, ill: int, closed: bool) -> None:
-    circuit = Circuit()
-    for _ in range(well):
-        circuit.succeeded(5.0)
-    for _ in range(ill):
-        circuit.failed(5.5)
-    assert circuit.closed is closed
+def test_what_opens_it(story: str, closed: bool) -> None:
+    circuit = Circuit(LIMITS)
+    told = {"f": circuit.failed, "a": circuit.answered, "c": circuit.closed_early}
+    for letter in story:
+        told[letter](5.0)
+    assert circuit.is_closed(5.0) is closed
 
 
 def test_failures_of_long_ago_do_not_count() -> None:
-    circuit = Circuit()
+    circuit = Circuit(LIMITS)
     for _ in range(19):
         circuit.failed(5.0)
     circuit.failed(15.0)
-    assert circuit.closed
+    assert circuit.is_closed(15.0)
 
 
-def test_flapping_opens_it() -> None:
-    """O31: every other answer is an error."""
-    circuit = Circuit()
-    for n in range(21):
-        (circuit.succeeded if n % 2 else circuit.failed)(n / 4)
-    assert not circuit.closed
+def test_while_it_is_open_a_trickle_goes_on() -> None:
+    circuit, now, asked = opened(100.0), 100.0, []
+    while now < 102:
+        if circuit.admit(now) is ASK:
+            asked.append(now)  # and nothing ever comes of it
+        now += 0.125
+    assert asked == [100.5, 101, 101.5]
 
 
-def test_while_open_one_probes_and_nobody_else_asks() -> None:
+def test_one_answer_closes_it() -> None:
     circuit = opened(100.0)
-    assert circuit.admit(100.9) is LEAVE
-    assert circuit.admit(101.0) is PROBE
-    assert [circuit.admit(101.1) for _ in range(3)] == [LEAVE] * 3
+    assert circuit.admit(100.5) is ASK
+    circuit.answered(100.7)
+    assert circuit.is_closed(100.7)
+    circuit.failed(100.8)  # what failed before is forgotten
+    assert circuit.is_closed(100.8)
 
 
-def test_a_probe_that_succeeds_closes_it() -> None:
+def test_silence_closes_it() -> None:
     circuit = opened(100.0)
-    circuit.admit(101.0)
-    circuit.succeeded(101.2)
-    assert circuit.closed
-    circuit.failed(101.3)  # what failed before is forgotten
-    assert circuit.admit(101.3) is ASK
+    assert circuit.admit(109.9) is ASK  # of the trickle
+    assert circuit.admit(109.9) is LEAVE
+    assert [circuit.admit(110.0) for _ in range(9)] == [ASK] * 9
 
 
-def test_after_a_probe_that_fails_the_next_comes_a_second_later() -> None:
-    circuit, now, probes = opened(100.0), 100.0, []
-    while now < 104:
-        if circuit.admit(now) is PROBE:
-            probes.append(now)
+def test_it_stays_open_while_the_trickle_fails() -> None:
+    circuit, now = opened(100.0), 100.0
+    while now < 160:
+        if circuit.admit(now) is ASK:
             circuit.failed(now)
+        assert not circuit.is_closed(now)
         now += 0.25
-    assert probes == [101, 102, 103]
 
 
-def test_a_probe_given_up_leaves_its_place_to_the_next() -> None:
+def test_late_failures_of_before_it_opened_let_nobody_through() -> None:
     circuit = opened(100.0)
-    circuit.admit(101.0)
-    circuit.unknown()
-    assert circuit.admit(101.0) is PROBE
-
-
-def test_late_answers_of_before_it_opened_change_nothing() -> None:
-    circuit = opened(100.0)
-    circuit.succeeded(100.1)
     circuit.failed(100.2)
-    assert circuit.admit(100.9) is LEAVE
-    assert circuit.admit(101.0) is PROBE
+    assert circuit.admit(100.4) is LEAVE
+    assert circuit.admit(100.5) is ASK

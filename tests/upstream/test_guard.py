@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from edgecache.config.model import Behavior, Distribution, Origin, Semantics
+from edgecache.rules.routing import Route
 from edgecache.upstream.base import Fault, UpstreamError
-from edgecache.upstream.circuit import Admission
-from edgecache.upstream.endpoint import Endpoint
-from edgecache.upstream.guard import Guard, Guards
+from edgecache.upstream.circuit import CircuitLimits
+from edgecache.upstream.endpoint import Endpoint, TlsName
+from edgecache.upstream.guard import Guard, Guards, circuit_limits
 
 
 class Now:
@@ -15,6 +19,10 @@ class Now:
 
     def __call__(self) -> float:
         return self.at
+
+
+def guard(now: Now | None = None) -> Guard:
+    return Guard("o", now or Now(), CircuitLimits())
 
 
 def is_open(guard: Guard) -> bool:
@@ -25,58 +33,95 @@ def is_open(guard: Guard) -> bool:
     return False
 
 
-@pytest.mark.parametrize(
-    ("fault", "opens"),
-    [
-        *((fault, True) for fault in (Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.NAME)),
-        *((fault, True) for fault in (Fault.TLS, Fault.RESPONSE_TIMEOUT, Fault.CLOSED)),
-        *((fault, False) for fault in (Fault.BUSY, Fault.LOOP, Fault.TOO_BIG, Fault.OPEN)),
-        *((fault, False) for fault in (Fault.TRUNCATED, Fault.MALFORMED, Fault.HEAD_TOO_BIG)),
-    ],
-)
-def test_which_faults_open_it(fault: Fault, opens: bool) -> None:
-    guard = Guard("o", Now())
+@pytest.mark.parametrize("fault", list(Fault))
+def test_which_faults_open_it(fault: Fault) -> None:
+    unreachable = {Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.NAME, Fault.TLS, Fault.CLOSED}
+    one = guard()
     for _ in range(20):
-        guard.failed(fault, Admission.ASK)
-    assert is_open(guard) is opens
+        one.failed(UpstreamError(fault, "o"))
+    assert is_open(one) is (fault in unreachable)
 
 
-@pytest.mark.parametrize(
-    ("status", "opens"),
-    [(500, True), (502, True), (503, True), (504, True), (501, False), (404, False), (200, False)],
-)
-def test_which_answers_open_it(status: int, opens: bool) -> None:
-    guard = Guard("o", Now())
+@pytest.mark.parametrize(("sent", "heard"), [(True, True), (False, False)])
+def test_an_answer_that_began_does_not_open_it(sent: bool, heard: bool) -> None:
+    one = guard()
     for _ in range(20):
-        guard.answered(status)
-    assert is_open(guard) is opens
+        one.failed(UpstreamError(Fault.CLOSED, "o", sent=sent, heard=heard))
+    assert not is_open(one)
 
 
-@pytest.mark.parametrize("ending", ["given up", "not asked"])
-def test_a_probe_without_an_outcome_is_followed_by_another(ending: str) -> None:
-    now = Now()
-    guard = Guard("o", now)
-    for _ in range(20):
-        guard.failed(Fault.REFUSED, Admission.ASK)
-    now.at += 1
-    assert guard.admit() is Admission.PROBE
-    assert is_open(guard)
-    if ending == "given up":
-        guard.given_up(Admission.PROBE)
-    else:
-        guard.failed(Fault.BUSY, Admission.PROBE)
-    assert guard.admit() is Admission.PROBE
+def test_a_url_that_breaks_the_origin_leaves_the_others_their_answers() -> None:
+    one = guard()
+    for _ in range(10):
+        one.answered()
+        for _ in range(50):
+            one.failed(UpstreamError(Fault.CLOSED, "o"))
+            assert not is_open(one)
 
 
 def test_nothing_is_retried_while_it_is_open() -> None:
-    guard = Guard("o", Now())
-    assert guard.may_retry()
+    one = guard()
+    assert one.may_retry()
     for _ in range(20):
-        guard.failed(Fault.REFUSED, Admission.ASK)
-    assert not guard.may_retry()
+        one.failed(UpstreamError(Fault.REFUSED, "o"))
+    assert not one.may_retry()
 
 
-def test_each_origin_has_its_own() -> None:
-    guards = Guards(Now())
-    one, other = Endpoint("a", 80), Endpoint("b", 80)
-    assert guards.of(one) is guards.of(Endpoint("a", 80)) is not guards.of(other)
+def test_without_a_circuit_nothing_is_left_alone() -> None:
+    one = Guard("o", Now(), None)
+    for _ in range(100):
+        one.failed(UpstreamError(Fault.REFUSED, "o"))
+    assert not is_open(one)
+    assert one.may_retry()
+
+
+@pytest.mark.parametrize(
+    ("semantics", "asked_for", "there"),
+    [
+        ("cloudfront", None, False),
+        ("cloudfront", True, True),
+        ("rfc9111", None, True),
+        ("rfc9111", False, False),
+    ],
+)
+def test_cloudfront_has_no_circuit(semantics: str, asked_for: bool | None, there: bool) -> None:
+    origin = Origin(id="o", domain_name="o.test", circuit_breaker=asked_for)
+    assert (circuit_limits(origin, semantics) is not None) is there
+
+
+def test_its_limits_are_the_origin_s() -> None:
+    origin = Origin(
+        id="o", domain_name="o.test", circuit_failures=3, circuit_window_s=4,
+        circuit_trickle_per_s=5,
+    )  # fmt: skip
+    assert circuit_limits(origin, "rfc9111") == CircuitLimits(3, 4, 5)
+
+
+def route(
+    id: str = "E1", origin: str = "o", semantics: Semantics = "rfc9111", **more: Any
+) -> Route:
+    made = Origin(id=origin, domain_name="o.test", **more)
+    behavior = Behavior(origin=origin)
+    distribution = Distribution(
+        id=id, origins=(made,), default_behavior=behavior, semantics=semantics
+    )
+    return Route(distribution, behavior, made)
+
+
+def test_each_origin_of_each_distribution_has_its_own() -> None:
+    guards, plain = Guards(Now()), Endpoint("o.test", 80)
+    tls = Endpoint("o.test", 443, tls=TlsName("o.test"))
+    known = [
+        guards.of(route("E1"), plain),
+        guards.of(route("E2"), plain),
+        guards.of(route("E1", "other"), plain),
+        guards.of(route("E1"), tls),
+    ]
+    assert len(set(map(id, known))) == 4
+    assert guards.of(route("E1"), plain) is known[0]  # of a later generation
+
+
+@pytest.mark.parametrize("more", [{"circuit_failures": 9}, {"semantics": "cloudfront"}])
+def test_a_changed_origin_has_a_new_one(more: dict[str, Any]) -> None:
+    guards, plain = Guards(Now()), Endpoint("o.test", 80)
+    assert guards.of(route(), plain) is not guards.of(route(**more), plain)

@@ -18,7 +18,7 @@ from edgecache.http.ranges import (
     parse_range,
     resolve,
 )
-from edgecache.rules.replying import Plan, honors_range
+from edgecache.rules.replying import Plan, honors_range, plan_unchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ def part_received(wanted: bytes | None, fields: Fields, length: int | None) -> P
     return None
 
 
-def plan_from_part(request: Request, head: Response, part: Part) -> Plan | None:
-    """How a stored part answers `request`: a 206 with a span of the part's bytes, or not at all."""
+def plan_from_part(request: Request, head: Response, part: Part, now: float) -> Plan | None:
+    """How a part answers `request`: a 206 with a span of the part's bytes, a 304, or not at all."""
     wanted = first_value(request.fields, b"range")
     if wanted is None or request.method != b"GET" or not honors_range(request, head):
         return None
@@ -67,6 +67,9 @@ def plan_from_part(request: Request, head: Response, part: Part) -> Plan | None:
     spans = resolve(specs, total)
     if not spans or spans[0].first < part.first or spans[0].last >= part.after:
         return None
+    unchanged = plan_unchanged(request, head, now)
+    if unchanged is not None:
+        return unchanged  # RFC 9110 §13.2.2: before a Range counts
     span = spans[0]
     stated = content_range(span, total)
     if part.total is None:

@@ -73,19 +73,29 @@ class Multipart:
 
 def plan_reply(request: Request, head: Response, total: int | None, now: float) -> Plan:
     """How `head`, with a body of `total` bytes (None while unknown), answers `request`."""
-    if head.status != 200 or request.method not in (b"GET", b"HEAD"):
+    if head.status not in (200, 206) or request.method not in (b"GET", b"HEAD"):
         return Plan(head.status, head.fields)
     if CONDITIONAL.isdisjoint(names_in(request.fields)):
-        return Plan(200, head.fields)
-    etag = first_value(head.fields, b"etag")
-    compared = modified_at(head.fields, head.received_at)
-    outcome = evaluate(request.fields, request.method, etag, compared, now)
-    if outcome is Outcome.NOT_MODIFIED:
-        return Plan(304, _not_modified(head.fields), REFUSED)
+        return Plan(head.status, head.fields)
+    unchanged = plan_unchanged(request, head, now)
+    if unchanged is not None:
+        return unchanged
+    if head.status == 206:
+        return Plan(206, head.fields)
     wanted = first_value(request.fields, b"range")
     if wanted is not None and request.method == b"GET" and total and honors_range(request, head):
         return _partial(head, wanted, total)
     return Plan(200, head.fields)
+
+
+def plan_unchanged(request: Request, head: Response, now: float) -> Plan | None:
+    """The 304 that the conditions of a GET or HEAD come to, if they do (RFC 9111 §4.3.2)."""
+    etag = first_value(head.fields, b"etag")
+    compared = modified_at(head.fields, head.received_at)
+    outcome = evaluate(request.fields, request.method, etag, compared, now)
+    if outcome is not Outcome.NOT_MODIFIED:
+        return None
+    return Plan(304, _not_modified(head.fields), REFUSED)
 
 
 def honors_range(request: Request, head: Response) -> bool:

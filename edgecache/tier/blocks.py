@@ -15,9 +15,10 @@ from msgspec.structs import replace
 
 from edgecache.http.message import Response, first_value
 from edgecache.http.ranges import Span
-from edgecache.rules.blocks import is_block, range_of, strong_tag
+from edgecache.rules.blocks import is_block, range_of
 from edgecache.rules.forwarding import forwarded
 from edgecache.rules.keys import block_key
+from edgecache.rules.sharing import same_version
 from edgecache.rules.verdicts import MissReason
 from edgecache.store.entry import Entry
 from edgecache.store.standing import Standing
@@ -103,7 +104,9 @@ class BlockSource:
     def stream_of(self, entry: Entry) -> Stream | None:
         """The whole of this version, should it be arriving."""
         stream = self.streams.get(entry.key)
-        return stream if stream is not None and same(stream.entry.head, entry.head) else None
+        return (
+            stream if stream is not None and same_version(stream.entry.head, entry.head) else None
+        )
 
     def has(self, entry: Entry, number: int) -> bool:
         """Whether a block is in memory, or on its way."""
@@ -175,7 +178,7 @@ class BlockSource:
             raise UpstreamError(Fault.BUSY, "waiters for one block", sent=False)
         landing = await flight.join(WAIT_S_MAX)
         fill = landing.fill
-        if fill is not None and fill.readable and same(fill.head, entry.head):
+        if fill is not None and fill.readable and same_version(fill.head, entry.head):
             self.world.counters.collapsed += 1
             return Taken(fill.reader(None), Result.HIT)
         if landing.error is not None and flight.attempt >= 2:
@@ -218,7 +221,7 @@ class BlockSource:
                 return taken, stored
             fill.start(self.world.spawn)
             return taken, Landing(Ending.FILLING, fill)
-        unchanged = reply.head.status == 200 and same(reply.head, entry.head)
+        unchanged = reply.head.status == 200 and same_version(reply.head, entry.head)
         self.drop(entry)
         if unchanged and reply.body.length == blocks.total:  # it gives no ranges after all
             rest = Span(blocks.place(number).first, blocks.total - 1)
@@ -244,13 +247,7 @@ def block_head(head: Response) -> Response:
     return Response(206, b"", ((b"etag", etag),), head.requested_at, head.received_at)
 
 
-def same(one: Response, other: Response) -> bool:
-    """Whether two heads speak of one version."""
-    tag = strong_tag(one.fields)
-    return tag is not None and tag == strong_tag(other.fields)
-
-
 def belongs(block: Entry, entry: Entry, number: int) -> bool:
     """Whether `block` is that block of the version `entry` is of."""
     assert entry.blocks is not None
-    return block.part == entry.blocks.place(number) and same(block.head, entry.head)
+    return block.part == entry.blocks.place(number) and same_version(block.head, entry.head)

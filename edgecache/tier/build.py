@@ -72,11 +72,28 @@ def from_whole(entry: Entry, errand: Errand, now: float, leading: Response) -> O
     )
 
 
-def from_fill(fill: Fill, errand: Errand, now: float, *, leading: Response | None) -> Outcome:
-    """What a fill gives to who joined it, or to its leader, who gets the head as it came."""
-    joined = leading is None
-    plan = plan_reply(errand.request, leading or fill.head, fill.length, now).single
-    trace = CacheStatus(why=errand.why, status=fill.head.status, stored=True, collapsed=joined)
+def from_fill(fill: Fill, errand: Errand, now: float, leading: Response) -> Outcome:
+    """What a fill gives to who began it, who gets the head as it came."""
+    plan = plan_reply(errand.request, leading, fill.length, now).single
+    trace = CacheStatus(why=errand.why, status=fill.head.status, stored=True)
+    outcome = _reading(fill, errand, plan, trace)
+    outcome.fields = _less_length(plan.fields)
+    return outcome
+
+
+def from_joined(fill: Fill, errand: Errand, plan: Plan, now: float) -> Outcome:
+    """What a fill gives, by `plan`, to who joins it."""
+    pending = fill.pending
+    assert pending is not None
+    trace = CacheStatus(why=errand.why, status=fill.head.status, stored=True, collapsed=True)
+    outcome = _reading(fill, errand, plan, trace)
+    outcome.fields = without(plan.fields, COMPUTED)
+    outcome.result = Result.HIT
+    outcome.age_s = int(pending.assessment(errand.route).age(fill.head.received_at, now))
+    return outcome
+
+
+def _reading(fill: Fill, errand: Errand, plan: Plan, trace: CacheStatus) -> Outcome:
     body: Body | bytes | memoryview | None = None
     if plan.has_body and errand.request.method != b"HEAD":
         whole = fill.whole
@@ -85,20 +102,13 @@ def from_fill(fill: Fill, errand: Errand, now: float, *, leading: Response | Non
     return Outcome(
         status=plan.status,
         reason=fill.head.reason if plan.status == fill.head.status else b"",
-        fields=without(plan.fields, COMPUTED) if joined else _less_length(plan.fields),
+        fields=plan.fields,
         body=body,
         length=None if length is None else _stated_length(plan, length),
-        result=Result.HIT if joined else Result.MISS,
+        result=Result.MISS,
         trace=trace,
-        age_s=age_of_fill(fill, errand, now) if joined else None,
         mark=fill.mark,
     )
-
-
-def age_of_fill(fill: Fill, errand: Errand, now: float) -> int:
-    """The age of a response that is still arriving."""
-    entry = Entry(errand.key, fill.head, b"")
-    return int(entry.assessment(errand.route).age(fill.head.received_at, now))
 
 
 def from_reply(reply: Reply, errand: Errand, now: float, result: Result) -> Outcome:

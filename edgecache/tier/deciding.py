@@ -5,10 +5,11 @@ from __future__ import annotations
 from edgecache.http.message import Request, first_value
 from edgecache.rules.bypass import keeps_cookies
 from edgecache.rules.forwarding import forwards_ranges
-from edgecache.rules.parts import Part, plan_from_part, single_range
+from edgecache.rules.parts import plan_from_part, single_range
 from edgecache.rules.replying import plan_reply
-from edgecache.rules.reuse import has_validator, judge
+from edgecache.rules.reuse import has_validator
 from edgecache.rules.routing import Route
+from edgecache.rules.sharing import verdict
 from edgecache.rules.verdicts import (
     Fetch,
     MissReason,
@@ -28,11 +29,10 @@ def decide_entry(
     entry: Entry, request: Request, route: Route, now: float
 ) -> Found | Errand | Refusal:
     """What may be done with the stored `entry` for `request`."""
-    semantics = route.distribution.semantics
-    verdict = judge(request, entry.head, entry.assessment(route), semantics, now)
-    if entry.part is not None and not isinstance(verdict, Unsatisfiable):
-        return _decide_part(entry, entry.part, request, route, verdict)
-    match verdict:
+    said = verdict(request, entry, route, now, chosen=True)
+    if entry.part is not None and not isinstance(said, Unsatisfiable):
+        return _decide_part(entry, request, route, said, now)
+    match said:
         case Serve(until):
             plan = plan_reply(request, entry.head, entry.length, now)
             return _answering(Found(entry, route, plan, until), request)
@@ -65,16 +65,17 @@ def unconfirmed(entry: Entry, request: Request, route: Route) -> Errand:
 
 
 def _decide_part(
-    entry: Entry, part: Part, request: Request, route: Route, verdict: Verdict
+    entry: Entry, request: Request, route: Route, said: Verdict, now: float
 ) -> Found | Errand:
     """A part that is fresh answers ranges within it; one that is not is fetched again."""
-    if not isinstance(verdict, Serve):
+    assert entry.part is not None
+    if not isinstance(said, Serve):
         return Errand(
             request, route, entry.key, MissReason.EXPIRED, part=part_to_ask(request, route)
         )
-    plan = plan_from_part(request, entry.head, part)
+    plan = plan_from_part(request, entry.head, entry.part, now)
     if plan is not None:
-        return Found(entry, route, plan, verdict.until)
+        return Found(entry, route, plan, said.until)
     wanted = part_to_ask(request, route)
     return Errand(request, route, entry.key, MissReason.PARTIAL, entry, part=wanted)
 

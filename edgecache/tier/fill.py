@@ -12,8 +12,9 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from edgecache.http.message import Fields, Response
+from edgecache.http.message import Response
 from edgecache.http.ranges import Span
+from edgecache.rules.sharing import PendingEntry
 from edgecache.upstream.base import Body, Fault, UpstreamError
 
 REST_BYTES_WORTH_FINISHING = 1024 * 1024  # a block: what a fill fetches on with nobody reading
@@ -34,7 +35,7 @@ class Fill:
         on_end: Callable[[bytes | None], None],
     ) -> None:
         self.head = head
-        self.asked: Fields = ()  # of the request that began it
+        self.pending: PendingEntry | None = None  # what is asked who may join; a block has none
         self.mark = 0  # which invalidations it is newer than
         self.length = body.length
         self.joinable = True

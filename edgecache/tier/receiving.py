@@ -10,6 +10,7 @@ from edgecache.rules.invalidation import tags_of
 from edgecache.rules.parts import Part, continues, part_received
 from edgecache.rules.revalidation import refreshed
 from edgecache.rules.routing import Route
+from edgecache.rules.sharing import PendingEntry
 from edgecache.rules.storing import refusal_to_store, storable_fields
 from edgecache.rules.variants import Selected, selected_by
 from edgecache.store.entry import Entry
@@ -101,9 +102,11 @@ class Receiving:
                 self._keep(entry, errand.route)
 
         fill = Fill(head, arriving.body, self._world.object_bytes_max, on_end)
-        fill.asked, fill.mark = errand.request.fields, arriving.mark
+        part = arriving.part
+        fill.pending = PendingEntry(_kept_head(head, part), selected, _less_than_all(part))
+        fill.mark = arriving.mark
         whole = fill.take_ready()
-        outcome = from_fill(fill, errand, self._world.clock(), leading=arriving.head)
+        outcome = from_fill(fill, errand, self._world.clock(), arriving.head)
         outcome.result = arriving.result
         if whole:
             return outcome, Landing(Ending.STORED)
@@ -140,11 +143,20 @@ def _entry(
     key: bytes, arriving: Arriving, body: bytes, selected: Selected, tags: tuple[bytes, ...]
 ) -> Entry:
     part, mark = arriving.part, arriving.mark
+    head = _kept_head(arriving.head, part)
+    return Entry(key, head, body, selected, _less_than_all(part), mark=mark, tags=tags)
+
+
+def _kept_head(head: Response, part: Part | None) -> Response:
+    """The head that goes with a body: that of the whole, where it is a part of one."""
     if part is None:
-        return Entry(key, arriving.head, body, selected, mark=mark, tags=tags)
-    fields = without(arriving.head.fields, (b"content-range", b"content-length"))
-    head = replace(arriving.head, status=200, reason=b"", fields=fields)
-    return Entry(key, head, body, selected, None if part.whole else part, mark=mark, tags=tags)
+        return head
+    fields = without(head.fields, (b"content-range", b"content-length"))
+    return replace(head, status=200, reason=b"", fields=fields)
+
+
+def _less_than_all(part: Part | None) -> Part | None:
+    return None if part is None or part.whole else part
 
 
 def _joined(held: Entry, came: Entry) -> Entry:

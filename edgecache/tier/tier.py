@@ -10,7 +10,7 @@ from edgecache.rules.forwarding import of_no_hop
 from edgecache.rules.keys import cache_key
 from edgecache.rules.reuse import request_directives
 from edgecache.rules.routing import Route
-from edgecache.rules.variants import answers, selected_by
+from edgecache.rules.sharing import joined, outlived
 from edgecache.rules.verdicts import (
     MissReason,
 )
@@ -20,7 +20,7 @@ from edgecache.store.standing import Standing
 from edgecache.tier.answer import CacheStatus, Errand, Found, Outcome, Refusal, Result
 from edgecache.tier.asking import Asking
 from edgecache.tier.blocks import ObjectChanged
-from edgecache.tier.build import from_entry, from_fill, hit_trace
+from edgecache.tier.build import from_entry, from_joined, hit_trace
 from edgecache.tier.deciding import ONLY_IF_CACHED, decide_entry, part_to_ask, unconfirmed
 from edgecache.tier.deeper import look_deeper
 from edgecache.tier.fill import Fill
@@ -164,25 +164,30 @@ class Tier:
         """The flight this errand may wait for: one that no invalidation since has named."""
         for key in (errand.key, errand.flight_key):
             flight = self.flights.get(key)
-            if flight is not None and self.world.marks.passes(errand.key, flight.mark):
+            if flight is not None and self._still_counts(flight, errand):
                 return flight
             if flight is not None:
                 self.flights.close(key, flight)
         return None
+
+    def _still_counts(self, flight: Flight, errand: Errand) -> bool:
+        if not self.world.marks.passes(errand.key, flight.mark):
+            return False
+        fill = None if flight.landing is None else flight.landing.fill
+        if fill is None or fill.pending is None:
+            return True
+        return not outlived(fill.pending, errand.route, self.world.clock())
 
     async def _join(self, flight: Flight, errand: Errand) -> Outcome | Errand:
         """Wait for a flight; an outcome when it served us too, else the errand to go on with."""
         if len(flight.waiting) >= self.world.waiters_max:
             raise UpstreamError(Fault.BUSY, "waiters for one object", sent=False)
         landing = await flight.join(FLIGHT_S_MAX)
-        now = self.world.clock()
         match landing.ending:
             case Ending.FILLING if landing.fill is not None and landing.fill.joinable:
-                fill = landing.fill
-                whole = fill.head.status != 206 or errand.part
-                if whole and _selected(fill, errand):
-                    self.world.counters.collapsed += 1
-                    return from_fill(fill, errand, now, leading=None)
+                along = self._read_along(landing.fill, errand)
+                if along is not None:
+                    return along
             case Ending.FILLING | Ending.STORED:
                 stored = await self._stored_meanwhile(errand)
                 if stored is not None:
@@ -194,6 +199,16 @@ class Tier:
             case Ending.FAILED | Ending.ABANDONED:
                 return errand
         return self._asking.as_before(errand) or await self._lead(errand, None)
+
+    def _read_along(self, fill: Fill, errand: Errand) -> Outcome | None:
+        """What a body on its way gives this errand too, as if it were stored already."""
+        now = self.world.clock()
+        assert fill.pending is not None, "a block is joined by who reads its object"
+        plan = joined(errand.request, fill.pending, fill.length, errand.route, now)
+        if plan is None:
+            return None
+        self.world.counters.collapsed += 1
+        return from_joined(fill, errand, plan, now)
 
     async def _stored_meanwhile(self, errand: Errand) -> Outcome | None:
         """What a flight stored between `decide` and now, if it answers this errand too."""
@@ -236,10 +251,3 @@ class Tier:
         if self._flight(errand) is None and not self._asking.lately_failed(errand):
             flight = self.flights.open(errand.flight_key, self._asking.mark_now(errand))
             self.world.spawn(self._asking.refresh(errand, flight))
-
-
-def _selected(fill: Fill, errand: Errand) -> bool:
-    """Whether the errand would get this variant; CloudFront's key says it all."""
-    if errand.route.distribution.semantics == "cloudfront":
-        return True
-    return answers(selected_by(errand.request.fields, fill.head.fields), fill.asked)

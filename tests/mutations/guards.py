@@ -8,6 +8,7 @@ RACES = "tests/plays/test_invalidation_races.py"
 LEASES = "tests/plays/test_invalidation_leases.py"
 PRIVATE = "tests/plays/test_private_content.py"
 KINDS = "tests/plays/test_invalidation_kinds.py"
+SHARED = "tests/plays/test_what_arrives_is_shared_as_what_is_stored.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,5 +188,29 @@ GUARDS = (
         "mark=entry.mark",
         "test_what_the_regional_cache_serves_stale_",
         KINDS,
+    ),
+    Guard(
+        "what is not fresh is not read along",
+        "rules/sharing.py",
+        "if not isinstance(said, Serve | ServeStale):",
+        "if False:",
+        "test_what_must_be_asked_for_each_time",
+        SHARED,
+    ),
+    Guard(
+        "what was chosen by another request is not read along",
+        "rules/sharing.py",
+        "if held.selected and not chosen and not answers(held.selected, request.fields):",
+        "if False:",
+        "test_what_was_chosen_by_another_request",
+        SHARED,
+    ),
+    Guard(
+        "what became stale as it arrived holds up nobody",
+        "tier/tier.py",
+        "return not outlived(fill.pending, errand.route, self.world.clock())",
+        "return True",
+        "test_what_became_stale_as_it_arrived_",
+        SHARED,
     ),
 )

@@ -66,12 +66,21 @@ def test_other_methods_are_answered_as_the_origin_did(method: str) -> None:
     assert plan('if-none-match: "v"', "range: bytes=0-1", method=method) == Plan(200, HEAD.fields)
 
 
-@pytest.mark.parametrize("status", [204, 206, 301, 404, 416, 500])
-def test_conditions_count_for_a_200_alone(status: int) -> None:
-    """RFC 9110 §13.2.1."""
+@pytest.mark.parametrize("status", [204, 301, 404, 416, 500])
+def test_conditions_count_for_a_200_and_a_206_alone(status: int) -> None:
+    """RFC 9110 §13.2.1, RFC 9111 §4.3.2."""
     head = answer(status, 'etag: "v"')
     request = asks("/a", 'if-none-match: "v"', "range: bytes=0-1")
     assert plan_reply(request, head, 10, NOW) == Plan(status, head.fields)
+
+
+def test_a_condition_counts_before_a_part() -> None:
+    """RFC 9110 §13.2.2: If-None-Match, then Range."""
+    head = answer(206, 'etag: "v"', "content-range: bytes 0-1/10")
+    request = asks("/a", 'if-none-match: "v"', "range: bytes=0-1")
+    assert plan_reply(request, head, 2, NOW).status == 304
+    request = asks("/a", 'if-none-match: "w"', "range: bytes=0-1")
+    assert plan_reply(request, head, 2, NOW) == Plan(206, head.fields)
 
 
 def test_a_304_carries_what_it_must_and_no_body() -> None:

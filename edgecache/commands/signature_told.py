@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from edgecache.config.model import Config
 from edgecache.http.message import Fields, Request
-from edgecache.rules.routing import Route, compile_routes, route
+from edgecache.rules.routing import Route, compile_routes, matched_route
 from edgecache.rules.signed_request import SignatureRefused, presented, signed_url
 from edgecache.rules.trust import Trust
 
@@ -40,7 +40,9 @@ def told(
     path = request.path
     if path == b"/" and site.distribution.default_root_object:
         path += site.distribution.default_root_object.encode()
-    found = route(site, path)
+    found = matched_route(site, path)
+    if found is None:
+        return False, ["refused       the path: origins may differ in what it names"]
     lines = [
         f"distribution  {site.distribution.id}",
         f"behavior      {found.behavior.path_pattern} ({_trusted(found)})",

@@ -89,6 +89,8 @@ def _plain_line(line: bytes) -> tuple[bytes, bytes, bytes | None] | None:
     if match is None:
         return None
     path, mark, query = match[2].partition(b"?")
+    if b"\\" in path:
+        return None
     return match[1], path, query if mark else None
 
 

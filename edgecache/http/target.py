@@ -1,15 +1,38 @@
-"""Request targets and authorities. Law: who is asked is read in one place (RFC 9112 §3.2)."""
+"""Request targets and authorities. Law: what is asked of whom is read in one place.
+
+RFC 9112 §3.2; RFC 3986 §5.2.4. A path goes on as it was received. What routing, signatures and
+invalidation by reference compare is made of it here, and where an origin could read another path
+than we do, `readings` says which.
+"""
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Callable, Iterator
 from functools import lru_cache
+from urllib.parse import unquote_to_bytes
 
 from edgecache.http.bad_message import BadMessage, BadReason
 
 _ABSOLUTE = re.compile(rb"(https?)://([^/?]*+)([/?].*+)?", re.IGNORECASE)
 _AUTHORITY = re.compile(rb"([A-Za-z0-9._~\-]{1,255}+|\[[0-9A-Fa-f:.]{2,45}+\])(?::([0-9]{0,5}+))?")
 _DEFAULT_PORTS = {b"http": b"80", b"https": b"443"}
+READINGS_MAX = 16  # of one path; three encodings of each kind within another make fewer
+READINGS_BYTES_MAX = 32_768  # of all of them: reading is work that strangers ask for
+# Where none of these stands, everybody reads a path alike.
+_SEVERAL_READINGS = re.compile(rb"[%\\;]|//|/\.")
+_UNICODE_ESCAPE = re.compile(rb"%[uU]([0-9A-Fa-f]{4})")  # IIS reads it, and old ECMAScript wrote it
+_PARAMETERS = re.compile(rb";[^/]*")  # RFC 2396 §3.3: of each segment; Tomcat and Jetty drop them
+_QUERY = re.compile(rb"[?#].*", re.DOTALL)  # once decoded: of who parses what it has decoded
+# ASCII in more bytes than it needs, forbidden by RFC 3629 §3: what is left of it is in two bytes.
+_OVERLONG = re.compile(
+    rb"[\xc0\xc1].|(?:\xe0|\xf0\x80|\xf8\x80\x80|\xfc\x80\x80\x80)[\x80\x81][\x80-\xbf]",
+    re.DOTALL,
+)
+# A dot segment, as Windows reads it too: with blanks behind; or a control byte, at which a reader
+# in C ends, and which one of the WHATWG's URLs leaves out.
+_STEPS_OUT = re.compile(rb"/\.{1,2} *(?:/|$)|[\0-\x1f\x7f]")
 
 
 # Hosts in use; who sends more of them pays for the reading alone. What is refused is not
@@ -40,6 +63,8 @@ def target_parts(
             return target, None, host
         target, host = _absolute(method, target, scheme, host)
     path, mark, query = target.partition(b"?")
+    if b"\\" in path:  # no path has it (RFC 3986 §3.3), and every browser reads `/` in it
+        raise BadMessage(BadReason.TARGET)
     return path, query if mark else None, host
 
 
@@ -62,3 +87,100 @@ def _absolute(
     if not rest and method == b"OPTIONS":
         return b"*", named  # §3.2.4
     return rest if rest.startswith(b"/") else b"/" + rest, named
+
+
+@lru_cache(maxsize=4096)
+def normalized_path(path: bytes) -> bytes:
+    """For matching only: doubled slashes folded, dot segments removed (RFC 3986 §5.2.4)."""
+    if b"//" not in path and b"/." not in path:
+        return path
+    return without_dot_segments(re.sub(rb"/+", b"/", path))
+
+
+def without_dot_segments(path: bytes) -> bytes:
+    """The path with its dot segments resolved (RFC 3986 §5.2.4); empty segments stay."""
+    segments = path.removeprefix(b"/").split(b"/")
+    kept: list[bytes] = []
+    for segment in segments:
+        if segment == b"..":
+            del kept[-1:]
+        elif segment != b".":
+            kept.append(segment)
+    if segments[-1] in (b".", b".."):
+        kept.append(b"")
+    return b"/" + b"/".join(kept)
+
+
+def readings(path: bytes) -> tuple[bytes, ...] | None:
+    """Every path an origin may take `path` for, normalized; the first as it was received.
+
+    An origin may decode it, once or until it stays, take `\\` for `/`, drop the parameters of its
+    segments, read overlong and compatible forms of characters as the characters, or parse it
+    anew. None where a reading has a dot segment or a control byte, so that origins differ in what
+    it names at all, and where there are more than READINGS_MAX or READINGS_BYTES_MAX: what is
+    private cannot be told apart from the public then.
+    """
+    if _SEVERAL_READINGS.search(path) is None:
+        return (path,)
+    found = {path: None}
+    waiting, size = [path], len(path)
+    for reading in waiting:
+        if _STEPS_OUT.search(reading) is not None:
+            return None
+        for other in _read_otherwise(reading):
+            if other not in found:
+                size += len(other)
+                if len(found) == READINGS_MAX or size > READINGS_BYTES_MAX:
+                    return None
+                found[other] = None
+                waiting.append(other)
+    return tuple(dict.fromkeys(map(normalized_path, found)))
+
+
+def holds_in_every_reading(
+    matches: Callable[[bytes, bytes], bool], pattern: bytes, path: bytes
+) -> bool:
+    """Whether `pattern` matches `path` and all that an origin may read in it.
+
+    `*p.jpg` matches `/secret;p.jpg`, in which some read `/secret`. What is read in the path is held
+    against what is read likewise in the pattern.
+    """
+    if not matches(pattern, path):
+        return False
+    every = readings(path)
+    if every is None or len(every) == 1:
+        return every is not None
+    forms = readings(pattern) or (pattern,)
+    return all(any(matches(form, reading) for form in forms) for reading in every)
+
+
+def _read_otherwise(path: bytes) -> Iterator[bytes]:
+    """What readers who repair one thing take `path` for; who repairs nothing, as it is."""
+    if b"%" in path:
+        yield unquote_to_bytes(_UNICODE_ESCAPE.sub(_character, path))
+    if b"\\" in path:
+        yield path.replace(b"\\", b"/")
+    if b";" in path:
+        yield _PARAMETERS.sub(b"", path)
+    if b"?" in path or b"#" in path:
+        yield _QUERY.sub(b"", path)
+    if not path.isascii():
+        yield _compatible(_OVERLONG.sub(_shortest, path))
+
+
+def _character(escape: re.Match[bytes]) -> bytes:
+    return chr(int(escape[1], 16)).encode("utf-8", "surrogatepass")
+
+
+def _shortest(overlong: re.Match[bytes]) -> bytes:
+    """The byte that an overlong form stands for: the last seven of its bits."""
+    before, last = overlong[0][-2], overlong[0][-1]
+    return bytes(((before & 1) << 6 | last & 0x3F,))
+
+
+def _compatible(path: bytes) -> bytes:
+    """With full-width and like forms as what they are compatible with (UAX #15, NFKC)."""
+    try:
+        return unicodedata.normalize("NFKC", path.decode()).encode()
+    except UnicodeDecodeError:
+        return path

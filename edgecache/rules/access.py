@@ -21,6 +21,7 @@ HTTPS_PORT = 443
 class RefusalReason(StrEnum):
     """Why a request may not enter."""
 
+    PATH = "path"  # something is private, and origins differ in what this path names
     LOOP = "loop"  # it has passed this CDN too often already
     HTTPS_ONLY = "https-only"
     METHOD = "method"
@@ -33,6 +34,7 @@ PAGE_STANDS_FOR = frozenset({RefusalReason.COUNTRY})
 """Refusals that a distribution's custom error page may replace; the others keep ours."""
 
 DETAILS = {
+    RefusalReason.PATH: "InvalidRequest",
     RefusalReason.METHOD: "InvalidRequestMethod",
     RefusalReason.BODY: "InvalidRequest",
     RefusalReason.BODY_TOO_LARGE: "InvalidRequest",
@@ -52,6 +54,11 @@ class Refused:
     def detail(self) -> str:
         """CloudFront's x-edge-detailed-result-type."""
         return DETAILS.get(self.why, "Error")
+
+
+AMBIGUOUS_PATH = Refused(400, RefusalReason.PATH)
+"""Of a path without a route (routing.matched_route): "deceptive request routing" is among what
+RFC 9110 §15.5.1 has 400 for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from msgspec import structs
 
 from edgecache.http.message import Request, Response
-from edgecache.rules.access import Entrance, Redirect, admit
+from edgecache.http.target import normalized_path
+from edgecache.rules.access import AMBIGUOUS_PATH, Entrance, Redirect, admit
 from edgecache.rules.bypass import bypass, collapses
 from edgecache.rules.compression import BODY_BYTES_MIN, coding_for
 from edgecache.rules.forwarding import of_no_hop
 from edgecache.rules.keys import cache_key, has_query, key_parts
-from edgecache.rules.routing import Route, RouteTable, Site, normalized_path, route
+from edgecache.rules.routing import Route, RouteTable, Site, matched_route, route
 from edgecache.rules.signed_request import SignatureRefused
 from edgecache.rules.viewer_headers import enriched
 
@@ -148,6 +149,8 @@ def _matched_name(host: bytes, table: RouteTable) -> str:
 
 def _admission(where: Placed, entrance: Entrance, now: float) -> Admission:
     refused = admit(where.asked, where.route, None, entrance)
+    if matched_route(where.site, where.request.path) is None:
+        refused = AMBIGUOUS_PATH
     if refused is None:
         return _signature(where, now)
     if isinstance(refused, Redirect):

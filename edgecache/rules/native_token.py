@@ -21,7 +21,8 @@ from msgspec.structs import replace
 
 from edgecache.http.fields import cookie_pairs, query_pairs
 from edgecache.http.message import Request, field_values
-from edgecache.rules.signed_policy import has_dot_segments, within
+from edgecache.http.target import holds_in_every_reading
+from edgecache.rules.signed_policy import within
 from edgecache.rules.signed_request import SignatureFault, SignatureRefused
 from edgecache.rules.signing import Opened
 
@@ -55,10 +56,14 @@ class Grant:
             return f"the host is not {self.host}"
         wanted = self.target.encode("latin-1")
         if self.prefix:
-            inside = request.path.startswith(wanted) and not has_dot_segments(request.path)
+            inside = holds_in_every_reading(_begins, wanted, request.path)
             return None if inside else f"the path is not under {self.target}"
         asked = without_token(request).target
         return None if asked == wanted else f"the token is for {self.target}"
+
+
+def _begins(prefix: bytes, path: bytes) -> bool:
+    return path.startswith(prefix)
 
 
 def native_signer(secret: str) -> Signer:

@@ -8,12 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from urllib.parse import unquote_to_bytes
 
 from msgspec import Struct
 
 from edgecache.config.model import Behavior, Config, Distribution, Origin, OriginGroup
+from edgecache.http.target import normalized_path, readings
 from edgecache.rules.globs import glob
 from edgecache.rules.releases import Patterns, compiled
 from edgecache.rules.trust import KeyRing, Trust, key_ring
@@ -119,18 +118,39 @@ def _route_of(distribution: Distribution, behavior: Behavior, ring: KeyRing) -> 
     return Route(distribution, behavior, found[0], group, found, named, trust, releases)
 
 
-def route(site: Site, path: bytes) -> Route:
-    """The first behavior whose pattern matches the normalized path.
+def matched_route(site: Site, path: bytes) -> Route | None:
+    """The first behavior whose pattern matches the normalized path; None: it is to be refused.
 
-    A path that an origin may read as one of a private behavior is that behavior's: else
-    `/private%2Fa` would be a way around the signature that `/private/a` needs.
+    Where something is private, all an origin may read in the path is matched, and a private
+    behavior wins: else `/private;x/a` would be a way around the signature that `/private/a` needs.
+    Refused is what origins read too differently to be matched at all, and what leads to behaviors
+    that trust different signers.
     """
-    found = _first(site, normalized_path(path))
-    if site.private and b"%" in path:
-        read = _first(site, normalized_path(unquote_to_bytes(path)))
-        if read.trust is not None:
-            return read
-    return found
+    if not site.private:
+        return _first(site, normalized_path(path))
+    every = readings(path)
+    if every is None:
+        return None
+    found = [_first(site, reading) for reading in every]
+    root = site.distribution.default_root_object
+    if root and b"/" in every:  # whoever folds `//` finds the root object there
+        found.append(_first(site, b"/" + root.encode()))
+    private = [one for one in found if one.trust is not None]
+    if not private or (found[0].trust is not None and len(found) == 1):
+        return found[0]
+    if any(_signers(one) != _signers(private[0]) for one in private):
+        return None
+    return found[0] if found[0].trust is not None else private[0]
+
+
+def _signers(found: Route) -> tuple[frozenset[str], frozenset[str]]:
+    assert found.trust is not None
+    return frozenset(found.trust.keys), frozenset(found.trust.native)
+
+
+def route(site: Site, path: bytes) -> Route:
+    """As matched_route, for a path of the operator's own, which is never refused."""
+    return matched_route(site, path) or _first(site, normalized_path(path))
 
 
 def _first(site: Site, matched: bytes) -> Route:
@@ -143,20 +163,3 @@ def _first(site: Site, matched: bytes) -> Route:
 def pattern(path_pattern: str) -> re.Pattern[bytes]:
     """The expression of a path pattern; a leading slash in it makes no difference."""
     return re.compile(b"/" + glob(path_pattern.removeprefix("/").encode()), re.DOTALL)
-
-
-@lru_cache(maxsize=4096)
-def normalized_path(path: bytes) -> bytes:
-    """For matching only: doubled slashes folded, dot segments removed (RFC 3986 §5.2.4)."""
-    if b"//" not in path and b"/." not in path:
-        return path
-    kept: list[bytes] = []
-    segments = re.sub(rb"/+", b"/", path).split(b"/")[1:]
-    for segment in segments:
-        if segment == b"..":
-            del kept[-1:]
-        elif segment != b".":
-            kept.append(segment)
-    if segments[-1] in (b".", b".."):
-        kept.append(b"")
-    return b"/" + b"/".join(kept)

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
+from edgecache.http.target import holds_in_every_reading, readings
 from edgecache.rules.globs import glob
 from edgecache.rules.signed_request import EPOCH_S_MAX, Presented
 
-_SEGMENT_END = re.compile(rb"/|\\|%2f|%5c", re.IGNORECASE)
-_DOTS = re.compile(rb"(?:\.|%2e){1,2}", re.IGNORECASE)
 _WILDCARD = re.compile(rb"[*?]")
 _URL = re.compile(rb"(https?)://([^/?]*)([^?]*)(?:\?(.*))?", re.DOTALL)
 
@@ -40,8 +39,8 @@ class Policy:
         if self.resource is not None and not resource_matches(self.resource, url):
             return f"the URL is {_shown(url)}, the policy says {_shown(self.resource)}"
         wide = self.resource is not None and _WILDCARD.search(self.resource)
-        if wide and has_dot_segments(url.partition(b"?")[0]):
-            return "the path has dot segments: an origin could take it for one outside"
+        if wide and readings(_path_of(url)) is None:
+            return "an origin could take the path for one outside"
         return None
 
     def untimely(self, now: float, client: str) -> str | None:
@@ -53,11 +52,6 @@ class Policy:
         if self.network is not None and not within(client, self.network):
             return f"the address is not in {self.network}"
         return None
-
-
-def has_dot_segments(path: bytes) -> bool:
-    """Whether an origin that decodes and resolves the path could leave the place it names."""
-    return any(_DOTS.fullmatch(segment) for segment in _SEGMENT_END.split(path))
 
 
 def _shown(text: bytes) -> str:
@@ -167,11 +161,23 @@ def _path_and_query(
 ) -> bool:
     if path_pattern is None:  # a trailing star in the host covers the rest
         return True
-    if not _section(path_pattern, path):
+    if not _covers(path_pattern, path):
         return False
     if query_pattern is None:
         return query is None or path_pattern.endswith(b"*")
     return query is not None and _section(query_pattern, query)
+
+
+def _covers(pattern: bytes, path: bytes) -> bool:
+    """Whether a pattern matches a path; with wildcards, however an origin reads that."""
+    if _WILDCARD.search(pattern) is None:
+        return _section(pattern, path)
+    return holds_in_every_reading(_section, pattern, path)
+
+
+def _path_of(url: bytes) -> bytes:
+    parts = _URL.fullmatch(url)
+    return b"" if parts is None else parts[3]
 
 
 def _section(pattern: bytes, value: bytes) -> bool:

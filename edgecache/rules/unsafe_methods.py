@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from edgecache.http.message import Request, Response, first_value
+from edgecache.http.target import without_dot_segments
 from edgecache.rules.routing import Route
 
 SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})  # RFC 9110 §9.2.1
@@ -52,18 +53,4 @@ def same_origin(reference: bytes, request: Request) -> Target | None:
 
 def _split(target: bytes) -> Target:
     path, mark, query = target.partition(b"?")
-    return _without_dots(path), query if mark else None
-
-
-def _without_dots(path: bytes) -> bytes:
-    """RFC 3986 §5.2.4; empty segments stay, as they do in keys."""
-    segments = path.removeprefix(b"/").split(b"/")
-    kept: list[bytes] = []
-    for segment in segments:
-        if segment == b"..":
-            del kept[-1:]
-        elif segment != b".":
-            kept.append(segment)
-    if segments[-1] in (b".", b".."):
-        kept.append(b"")
-    return b"/" + b"/".join(kept)
+    return without_dot_segments(path), query if mark else None

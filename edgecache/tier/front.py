@@ -14,6 +14,7 @@ from edgecache.config.model import Distribution
 from edgecache.http.dates import format_date
 from edgecache.http.message import Fields, Request, combined_value, first_value, without
 from edgecache.rules.access import (
+    AMBIGUOUS_PATH,
     HTTPS_PORT,
     PAGE_STANDS_FOR,
     Entrance,
@@ -31,7 +32,7 @@ from edgecache.rules.response_headers import (
     wants_timing,
     with_timing,
 )
-from edgecache.rules.routing import Route, RouteTable, route
+from edgecache.rules.routing import Route, RouteTable, matched_route
 from edgecache.rules.signed_request import SignatureRefused
 from edgecache.rules.signing import Opened
 from edgecache.rules.trust import MESSAGES
@@ -57,6 +58,7 @@ NO_SUCH_ROUTE = Refusal(421, "This distribution is not served here.")
 MOVED = "The same is to be had over https."
 _ANEW = frozenset({b"via", b"cache-status", b"x-cache"})
 SENTENCES = {
+    RefusalReason.PATH: "Bad request. What this path names is not certain.",
     RefusalReason.LOOP: "Bad request. This request has passed here too often.",
     RefusalReason.HTTPS_ONLY: "Bad request. This is served over https only.",
     RefusalReason.METHOD: "This distribution is not configured to allow the HTTP request method "
@@ -114,7 +116,9 @@ class ViewerFront:
         root = site.distribution.default_root_object
         if root and request.path == b"/":
             request = replace(request, path=b"/" + root.encode())
-        found = route(site, request.path)
+        found = matched_route(site, request.path)
+        if found is None:
+            return _refusal(AMBIGUOUS_PATH, request)
         place = self._place(request, found)
         request = enriched(request, found, place)
         refused = admit(asked, found, place.country or None, self._entrance)
@@ -161,9 +165,7 @@ class ViewerFront:
         stands = refused.why in PAGE_STANDS_FOR
         if stands and replacement(found.distribution, refused.status) is not None:
             return Errand(request, found, b"", MissReason.ERROR, error=refused.status)
-        return Refusal(
-            refused.status, SENTENCES[refused.why], refused.detail, close=request.has_body
-        )
+        return _refusal(refused, request)
 
     def _leased(self, found: Found, request: Request) -> Found | Errand:
         """A found entry, or the page that stands for it; repeated only where bytes say it all."""
@@ -234,6 +236,10 @@ class ViewerFront:
         return own if before is None else before + b", " + own
 
 
+def _refusal(refused: Refused, request: Request) -> Refusal:
+    return Refusal(refused.status, SENTENCES[refused.why], refused.detail, close=request.has_body)
+
+
 def _lease_s(opened: Opened, wall: float) -> float:
     return min(opened.until - wall, SIGNED_LEASE_S_MAX)
 
@@ -277,7 +283,8 @@ class PeerFront:
         inner = replace(
             request, fields=said.fields, scheme=said.scheme, release=said.release, mark=mark
         )
-        return inner, route(site, inner.path)
+        found = matched_route(site, inner.path)
+        return _refusal(AMBIGUOUS_PATH, request) if found is None else (inner, found)
 
     async def run(self, errand: Errand, body: Body | None, on_interim: OnInterim) -> Outcome:
         """Do what `decide` could not: see Tier.run. A failure is told as one, not as a page."""

@@ -62,6 +62,11 @@ def shut(url: str, *lines: bytes, method: bytes = b"GET", **more: Any) -> Step:
     return Step(request, status=(403,), has=has, reaches=0, **more)
 
 
+def ambiguous(url: str) -> Step:
+    """Neither signature nor origin is asked about a path that origins may read differently."""
+    return Step(asks(target(url)), status=(400,), reaches=0)
+
+
 def story(id: str, what: str, *steps: Step, **more: Any) -> Story:
     return Story(id, what, steps, scene=more.pop("scene", SCENE), **more)
 
@@ -176,8 +181,16 @@ TAMPERED += [
         [
             GOOD.replace(PATH, other)
             for other in ("/private%2Fa", "/private/%61", "/private/%2561", "//private/a",
-                          "/private/./a", "/private/x/../a", "/private/a/", "/private/A")
+                          "/private;x/a", "/private/a;x", "/private/a/", "/private/A")
         ],
+    ),
+    story(
+        "S10",
+        "the path with dot segments, signed for as it is",
+        *(
+            ambiguous(in_url(RSA, f"http://site.test{other}", END))
+            for other in ("/private/./a", "/private/x/../a", "/private/..;/s", "/private/a%00")
+        ),
     ),
     refused("S12", "a policy without Resource", [custom(NO_RESOURCE)]),
     refused(
@@ -243,8 +256,9 @@ JUDGED = [
         "S10",
         "dot segments out of a wildcard",
         *(
-            shut(resource("http://site.test/private/x/*", URL.replace("/a", f"/x/{path}")))
-            for path in ("../b", "..%2Fb", "%2e%2e/b", "y/.%2E/../b", "y%5C..%5C..%5Cb")
+            ambiguous(resource("http://site.test/private/x/*", URL.replace("/a", f"/x/{path}")))
+            for path in ("../b", "..%2Fb", "%2e%2e/b", "y/.%2E/../b", "y%5C..%5C..%5Cb",
+                         "..;/b", "..;a=b/b", "%252e%252e/b", "..%00/b", "%c0%ae%c0%ae/b")
         ),
     ),
     story(
@@ -253,7 +267,14 @@ JUDGED = [
         opens(GOOD),
         *(
             shut(URL.replace("/private/a", path))
-            for path in ("/private%2Fa", "/%70rivate/a", "/p/..%2Fprivate/a", "//private//a")
+            for path in ("/private%2Fa", "/%70rivate/a", "/private%252Fa", "//private//a",
+                         "/private;x/a", "/private%5Ca", "/private%C0%AFa")
+        ),
+        *(
+            ambiguous(URL.replace("/private/a", path))
+            for path in ("/p/..%2Fprivate/a", "/p/..%5cprivate/a", "/p/..;/private/a",
+                         "/p/..;a=b/private/a", "/p/..%252fprivate/a", "/p/..%00/private/a",
+                         "/p/./private/a", "/p/%c0%ae%c0%ae/private/a")
         ),
     ),
     story(

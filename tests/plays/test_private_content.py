@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace as with_fields
 
 from edgecache.config.model import (
+    Behavior,
     CachePolicy,
     Config,
     CustomErrorResponse,
@@ -218,3 +219,37 @@ def test_a_page_may_stand_for_the_refusal(shut: Stage) -> None:
     play.origin.hears("/login")
     play.origin.answers(200, "log in", cache="max-age=60")
     play.viewer().gets(403, "log in", x_cache="Error")
+
+
+@pytest.mark.parametrize("regional", [False, True])
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/", 403),
+        ("//", 403),
+        ("/%2F", 403),
+        ("/./", 400),
+        ("/public/..;/", 400),
+        ("/public/..%5cindex.html", 400),
+        ("/public/..%252findex.html", 400),
+        ("/index.html;x", 403),
+        ("/%69ndex.html", 403),
+        ("/public/a", 200),
+        ("/public/a%20b;c", 200),
+    ],
+)
+def test_a_private_root_object_has_no_other_name(
+    stage: Stage, path: str, status: int, regional: bool
+) -> None:
+    root = Behavior(path_pattern="/index.html", origin="o", trusted_native_keys=("n1",))
+    play = stage(
+        site={"behaviors": (root,), "default_root_object": "index.html"}, regional=regional
+    )
+    play.listener.front.table = compile_routes(config_of(play.scene), {"n1": SECRET})
+    play.viewer().asks(path)
+    if status == 200:
+        play.origin.hears(path)
+        play.origin.answers(200, "open")
+    play.origin.hears_nothing()
+    play.viewer().gets(status)
+    assert not play.origin.heard or status == 200

@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edgecache.config.model import Behavior, Config, Distribution, Origin, OriginGroup
-from edgecache.rules.routing import RouteTable, compile_routes, normalized_path, pattern, route
+from edgecache.http.target import normalized_path
+from edgecache.rules.routing import RouteTable, compile_routes, matched_route, pattern, route
 
 
 @pytest.mark.parametrize(
@@ -237,6 +238,22 @@ SITES = Config(
 )
 
 
+PRIVATE_SITE = Distribution(
+    id="E1",
+    aliases=("h",),
+    origins=(Origin(id="o", domain_name="o.test"),),
+    behaviors=(
+        Behavior(origin="o", path_pattern="/public/*"),
+        Behavior(origin="o", path_pattern="/private/*", trusted_native_keys=("k",)),
+        Behavior(origin="o", path_pattern="/staff/*", trusted_native_keys=("l",)),
+        Behavior(origin="o", path_pattern="/index.html", trusted_native_keys=("k",)),
+    ),
+    default_behavior=Behavior(origin="o"),
+    default_root_object="index.html",
+)
+REFUSED = "400"
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
@@ -244,26 +261,80 @@ SITES = Config(
         ("/private%2Fa", "/private/*"),
         ("/private%2fa", "/private/*"),
         ("/%70rivate/a", "/private/*"),
-        ("/public/..%2Fprivate/a", "/private/*"),
-        ("/public/%2e%2e/private/a", "/private/*"),
+        ("/private%252Fa", "/private/*"),
+        ("/private%25252Fa", "/private/*"),
+        ("/private\\a", "/private/*"),
+        ("/private%5Ca", "/private/*"),
+        ("/private;x/a", "/private/*"),
+        ("/private;x=1%2F/a", "/private/*"),
+        ("/private;x%2Fy/%61", "/private/*"),
+        ("/private%3Bx/a", "/private/*"),
+        ("//private/a", "/private/*"),
+        ("/private%C0%AFa", "/private/*"),
+        ("/private%E0%80%AFa", "/private/*"),
+        ("/private%EF%BC%8Fa", "/private/*"),
+        ("/private%u002Fa", "/private/*"),
+        ("/private%2Fa%3Fb", "/private/*"),
+        ("//", "/index.html"),
+        ("/index.html%3F", "/index.html"),
         ("/public%2Fa", "*"),
         ("/public/%61", "/public/*"),
-        ("/private%252Fa", "*"),  # what an origin decodes once is one name
-        ("/private/..%2Fpublic/a", "/private/*"),
-        ("/private/%2e%2e/public/a", "/private/*"),
+        ("/public/a%20b;c=d", "/public/*"),
+        ("/public/private%252Fa", "/public/*"),
         ("/a%ZZ", "*"),
+        ("/caf%C3%A9/100%25", "*"),
+        ("/...;/a..b/.well-known", "*"),
+        ("/public/../private/a", REFUSED),
+        ("/private/../public/a", REFUSED),
+        ("/public/./a", REFUSED),
+        ("/public/..%2Fprivate/a", REFUSED),
+        ("/public/%2e%2e/private/a", REFUSED),
+        ("/public/%252e%252e/private/a", REFUSED),
+        ("/public/%25252525252e/private/a", REFUSED),
+        ("/public/..\\private/a", REFUSED),
+        ("/x/..%5cprivate/a", REFUSED),
+        ("/public/..;/private/a", REFUSED),
+        ("/public/..;a=b/private/a", REFUSED),
+        ("/public/..%3B/private/a", REFUSED),
+        ("/public/..%00/private/a", REFUSED),
+        ("/public/.%00./private/a", REFUSED),
+        ("/public/.%09./private/a", REFUSED),
+        ("/public/..%20/private/a", REFUSED),
+        ("/public/%C0%AE%C0%AE/private/a", REFUSED),
+        ("/public/%F0%80%80%AE./private/a", REFUSED),
+        ("/public/..%C1%9Cprivate/a", REFUSED),
+        ("/public/%u002e%u002e/private/a", REFUSED),
+        ("/public/%EF%BC%8E%EF%BC%8E/private/a", REFUSED),
+        ("/public/..%3Fa", REFUSED),
+        ("/public/..%23a", REFUSED),
+        ("/private/a%00", REFUSED),
+        ("/private;/staff/..;/a", REFUSED),
+        ("/private;%2F..%2Fstaff/a", REFUSED),
+        ("/staff%2Fa;/../b", REFUSED),
+        ("/%" + "25" * 20 + "2e", REFUSED),  # encoded more often than anybody means it
     ],
 )
 def test_no_reading_of_a_path_is_a_way_around_a_signature(path: str, expected: str) -> None:
-    private = Behavior(origin="o", path_pattern="/private/*", trusted_native_keys=("k",))
-    public = Behavior(origin="o", path_pattern="/public/*")
-    distribution = Distribution(
-        id="E1",
-        aliases=("h",),
-        origins=(Origin(id="o", domain_name="o.test"),),
-        behaviors=(public, private),
-        default_behavior=Behavior(origin="o"),
-    )
-    site = compile_routes(Config(distributions=(distribution,))).site(b"h")
+    site = compile_routes(Config(distributions=(PRIVATE_SITE,)), {"k": "1" * 32}).site(b"h")
     assert site is not None
-    assert route(site, path.encode()).behavior.path_pattern == expected
+    found = matched_route(site, path.encode())
+    assert (REFUSED if found is None else found.behavior.path_pattern) == expected
+
+
+def test_readings_under_different_signers_are_refused() -> None:
+    behaviors = (
+        Behavior(origin="o", path_pattern="/a/*%2F*", trusted_native_keys=("k",)),
+        Behavior(origin="o", path_pattern="/a/b/*", trusted_native_keys=("l",)),
+    )
+    config = Config(distributions=(distribution("E", behaviors=behaviors),))
+    site = compile_routes(config, {"k": "1" * 32, "l": "2" * 32}).by_id["E"]
+    assert matched_route(site, b"/a/b%2Fc") is None
+    found = matched_route(site, b"/a/c%2Fc")
+    assert found is not None
+    assert found.behavior.path_pattern == "/a/*%2F*"
+
+
+def test_where_nothing_is_private_no_path_is_refused() -> None:
+    site = table_of(behaviors("a/*")).by_id["E"]
+    for path in (b"/x/..;/a", b"/..%2f", b"/a\\..\\b", b"/%252e%252e/", b"/%00"):
+        assert matched_route(site, path) is route(site, path)

@@ -2,7 +2,9 @@
 
 Readers get bytes as soon as they are here. Up to `keep_bytes_max` everything is kept, so a slow
 reader holds up nobody; beyond it the body can no longer be stored, what all readers have taken is
-dropped, and arrival waits for the slowest.
+dropped, and arrival waits for the slowest. There is one copy of it: its pieces until the end, and
+then the whole. What can no longer be stored is let go with its last reader, by counting references:
+neither a task nor an error leads back to it, since a cycle would wait for the collector.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from edgecache.rules.sharing import PendingEntry
 from edgecache.upstream.base import Body, Fault, UpstreamError
 
 REST_BYTES_WORTH_FINISHING = 1024 * 1024  # a block: what a fill fetches on with nobody reading
+PIECE_BYTES = 262_144  # of a whole that is read on: `Limits.buffer_bytes_max`, uvloop's own reads
 
 
 class Fill:
@@ -52,6 +55,7 @@ class Fill:
         self._waiting: list[asyncio.Future[None]] = []
         self._room: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._begun = False  # whoever is to read from the start is there
 
     def take_ready(self) -> bool:
         """Take in what is here already; True when that was the whole body."""
@@ -64,14 +68,15 @@ class Fill:
 
     def start(self, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]) -> None:
         """Go on in a task of its own, so that no reader's leaving stops the others."""
+        self._begun = True
         self._task = spawn(self.pump())
 
     async def pump(self) -> None:
         """Read to the end."""
+        self._begun = True
         try:
             while not self.ended:
-                data = await self._body.read()
-                self._take(data)
+                self._take(await self._body.read())
                 if not self.joinable and not self._readers and not self.ended:
                     self._abandon()  # nothing to store, and nobody reads
                 while self._overfull():
@@ -79,20 +84,23 @@ class Fill:
                     await self._room
         except UpstreamError as error:
             self._fail(error)
+            error.__traceback__ = None  # the body keeps it, and we the body
         except asyncio.CancelledError:
             self._abandon()
             raise
         finally:
+            self._task = None
             self._body.close()
 
     @property
     def readable(self) -> bool:
         """Whether all of it can be read from the start: it is arriving, or is here."""
-        return self.joinable or (self.ended and self.error is None and not self._dropped)
+        return self.joinable or self.whole is not None
 
     def reader(self, span: Span | None) -> FillBody:
         """A new reader of the whole body, or of a span of it."""
-        assert self.readable or not self._readers
+        assert self.readable or not (self._readers or self._dropped)
+        self._begun = True
         reader = FillBody(self, span)
         self._readers.add(reader)
         return reader
@@ -109,6 +117,7 @@ class Fill:
             if self.joinable:
                 chunks = self._chunks
                 self.whole = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+                chunks.clear()
                 self.length = len(self.whole)  # known by now, if it was not said
                 self._close(self.whole)
         self._wake()
@@ -124,6 +133,7 @@ class Fill:
         self.error = error.again()
         self.ended = True
         self._close(None)
+        self._drop_taken()
         self._wake()
 
     def _abandon(self) -> None:
@@ -141,21 +151,29 @@ class Fill:
                 future.set_result(None)
 
     def _drop_taken(self) -> None:
-        if self.joinable or self.ended:
+        """Let go what nobody will read again. While it can be stored, all of it may be."""
+        if self.joinable or self.whole is not None or not self._begun:
             return
-        slowest = min((reader.position for reader in self._readers), default=0)
+        if self._readers:
+            slowest = min(reader.number for reader in self._readers)
+        else:
+            slowest = self._dropped + len(self._chunks)
         while self._dropped < slowest and self._chunks:
             self._chunks.popleft()
             self._dropped += 1
         if self._room is not None and not self._room.done() and not self._overfull():
             self._room.set_result(None)
 
-    def chunk_at(self, position: int) -> bytes | None:
-        """The chunk with this number, or None when it has not arrived."""
-        index = position - self._dropped
-        if index >= len(self._chunks):
-            return None
-        return self._chunks[index]
+    def piece(self, reader: FillBody) -> bytes | None:
+        """What comes next for `reader`: none at the end, None when it has not arrived."""
+        if self.whole is not None:
+            return self.whole[reader.position : reader.position + PIECE_BYTES]
+        index = reader.number - self._dropped
+        if index < len(self._chunks):
+            return self._chunks[index]
+        if self.error is not None:
+            raise self.error.again()
+        return b"" if self.ended else None
 
     def passed(self) -> None:
         """A reader has moved on."""
@@ -172,12 +190,14 @@ class Fill:
         """A reader will read no more; with the last one the fill stops unless nearly done."""
         self._readers.discard(reader)
         self._drop_taken()
-        if self._readers or self.ended or self._task is None:
+        task = self._task
+        if self._readers or self.ended or task is None:
             return
         rest = None if self.length is None else self.length - self._arrived_bytes
         if not self.joinable or rest is None or rest > REST_BYTES_WORTH_FINISHING:
             self._abandon()  # here, since a task cancelled before it began runs nothing
-            self._task.cancel()
+            self._task = None
+            task.cancel()
 
 
 def _nothing(_whole: bytes | None) -> None: ...
@@ -188,10 +208,11 @@ class FillBody:
 
     def __init__(self, fill: Fill, span: Span | None) -> None:
         self.length = fill.length if span is None else span.length
-        self.position = 0  # number of the chunk to read next
+        self.number = 0  # of the chunk to read next, while there are chunks
+        self.position = 0  # of the byte to read next
         self._fill = fill
-        self._skip = 0 if span is None else span.first
-        self._left = None if span is None else span.length
+        self._first = 0 if span is None else span.first
+        self._end = None if span is None else span.first + span.length
 
     async def read(self) -> bytes:
         while (data := self.read_nowait()) is None:
@@ -199,30 +220,26 @@ class FillBody:
         return data
 
     def read_nowait(self) -> bytes | None:
-        while self._left != 0:
-            chunk = self._fill.chunk_at(self.position)
-            if chunk is None:
-                if not self._fill.ended:
-                    return None
-                if self._fill.error is not None:
-                    raise self._fill.error.again()
-                return b""
-            self.position += 1
-            self._fill.passed()
-            data = self._cut(chunk)
+        fill = self._fill
+        while self._end is None or self.position < self._end:
+            if fill.whole is not None:
+                self.position = max(self.position, self._first)
+            piece = fill.piece(self)
+            if not piece:
+                return piece
+            data = self._cut(piece)
+            self.number += 1
+            self.position += len(piece)
+            fill.passed()
             if data:
                 return data
         return b""
 
-    def _cut(self, chunk: bytes) -> bytes:
-        if self._skip:
-            skipped = min(self._skip, len(chunk))
-            self._skip -= skipped
-            chunk = chunk[skipped:]
-        if self._left is not None:
-            chunk = chunk[: self._left]
-            self._left -= len(chunk)
-        return chunk
+    def _cut(self, piece: bytes) -> bytes:
+        """What of the piece that begins at `position` is asked for."""
+        skipped = max(0, self._first - self.position)
+        end = None if self._end is None else self._end - self.position
+        return piece[skipped:end]
 
     def close(self) -> None:
         self._fill.leave(self)

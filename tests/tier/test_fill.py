@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import weakref
 from collections.abc import Coroutine
 from typing import Any
 
@@ -306,28 +304,6 @@ def test_a_cancelled_task_closes_the_body_and_tells_the_readers() -> None:
     with pytest.raises(UpstreamError):
         reader.read_nowait()
     stage.close()
-
-
-class Held:
-    """What a fill's end is told through; it leads back to the fill, as a flight does."""
-
-    fill: Fill | None = None
-
-    def __call__(self, _whole: bytes | None) -> None: ...
-
-
-def test_it_goes_with_the_last_who_reads_it_and_waits_for_no_collector() -> None:
-    gc.collect()
-    gc.disable()
-    try:
-        held = Held()
-        held.fill = fill = Fill(answer(200), WholeBody(b"body"), 100, held)
-        gone = weakref.ref(held)
-        assert fill.take_ready()
-        del held, fill
-        assert gone() is None
-    finally:
-        gc.enable()
 
 
 def drained(body: Body) -> bytes:

@@ -48,6 +48,7 @@ class HeldBody:
 
     def close(self) -> None:
         self.closed = True
+        self._pieces.clear()
 
 
 class HeldOrigin:

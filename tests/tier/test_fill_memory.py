@@ -1,0 +1,119 @@
+"""What a fill holds, and that it goes by counting references: nothing waits for the collector."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import pytest
+
+from edgecache.http.ranges import Span
+from edgecache.tier.fill import Fill
+from edgecache.upstream.base import UpstreamError, WholeBody
+from tests.rules.pieces import answer
+from tests.tier.test_fill import Stage
+
+
+class Held:
+    """What a fill's end is told through; it leads back to the fill, as a flight does."""
+
+    fill: Fill | None = None
+
+    def __call__(self, _whole: bytes | None) -> None: ...
+
+
+def test_it_goes_with_the_last_who_reads_it_and_waits_for_no_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        held = Held()
+        held.fill = fill = Fill(answer(200), WholeBody(b"body"), 100, held)
+        gone = weakref.ref(held)
+        assert fill.take_ready()
+        del held, fill
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+class Piece(bytes):
+    """Bytes of a body, whose going is counted."""
+
+    alive = 0
+
+    def __new__(cls, data: bytes) -> Piece:
+        Piece.alive += 1
+        return super().__new__(cls, data)
+
+    def __del__(self) -> None:
+        Piece.alive -= 1
+
+
+def arrive(stage: Stage, count: int) -> None:
+    """So many pieces of a thousand bytes."""
+    stage.arrives(*[Piece(b"x" * 1_000) for _ in range(count)])
+
+
+@pytest.mark.parametrize("length", [None, 10 << 20])
+@pytest.mark.parametrize("keep", [500, 1 << 22])
+@pytest.mark.parametrize("read", [0, 2])
+def test_a_download_that_is_broken_off_leaves_nothing_and_waits_for_no_collector(
+    length: int | None, keep: int, read: int
+) -> None:
+    """Who held a fill may hold it for long: a task, an error, a connection, a flight."""
+    stage = Stage(length, keep)
+    gc.disable()
+    try:
+        stage.start()
+        reader = stage.fill.reader(None)
+        arrive(stage, 4)
+        for _ in range(read):
+            assert reader.read_nowait()
+            stage.settle()
+        reader.close()
+        stage.settle()
+        fill, stage.fill = stage.fill, None  # type: ignore[assignment]
+        assert not Piece.alive, "pieces stay while the fill is held"
+        gone = weakref.ref(fill)
+        del fill, reader
+        stage.tasks.clear()
+        assert gone() is None, "a cycle holds the fill"
+    finally:
+        gc.enable()
+    stage.close()
+
+
+def test_what_broke_off_at_the_origin_goes_with_its_last_reader() -> None:
+    stage = Stage(10_000).start()
+    gc.disable()
+    try:
+        one, other = stage.fill.reader(None), stage.fill.reader(None)
+        arrive(stage, 2)
+        stage.body.break_off()
+        stage.settle()
+        for reader in (one, other):
+            assert [len(reader.read_nowait() or b"") for _ in range(2)] == [1_000, 1_000]
+            with pytest.raises(UpstreamError):
+                reader.read_nowait()
+        assert not Piece.alive
+        one.close()
+        other.close()
+        gone, stage.fill = weakref.ref(stage.fill), None  # type: ignore[assignment]
+        stage.tasks.clear()
+        del one, other, reader
+        assert gone() is None, "an error that was raised leads back to it"
+    finally:
+        gc.enable()
+    stage.close()
+
+
+def test_of_a_whole_there_is_one_copy() -> None:
+    stage = Stage(4_000).start()
+    early, late = stage.fill.reader(None), stage.fill.reader(Span(500, 3_499))
+    arrive(stage, 4)
+    assert early.read_nowait() == b"x" * 1_000
+    stage.arrives(b"")
+    assert not Piece.alive
+    assert b"".join(iter(early.read_nowait, b"")) == b"x" * 3_000  # type: ignore[arg-type]
+    assert b"".join(iter(late.read_nowait, b"")) == b"x" * 3_000  # type: ignore[arg-type]
+    stage.close()

@@ -8,8 +8,9 @@ from functools import lru_cache
 from edgecache.http.message import Fields, field_values
 
 TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
-_MEMBER = re.compile(rb'(?:[^",]++|"(?:[^"\\]++|\\.)*+"?)++', re.DOTALL)
-_QUOTED_STRING = re.compile(rb'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
+_QUOTED = rb'[^"\\]*(?:\\.[^"\\]*)*'
+_MEMBER = re.compile(rb'(?!,)[^",]*(?:"' + _QUOTED + rb'(?:"|\\?\Z)[^",]*)*', re.DOTALL)
+_QUOTED_STRING = re.compile(rb'"(' + _QUOTED + rb')"', re.DOTALL)
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
 
 HOP_BY_HOP = frozenset(

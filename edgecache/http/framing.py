@@ -20,13 +20,14 @@ EXTENSION_BYTES_MAX = 4_096  # a chunk's line; a quarter of what Go's net/http a
 OVERHEAD_RATIO_MAX = 8  # framing bytes for each body byte; one-byte chunks need 5
 OVERHEAD_BYTES_FREE = 16_384  # Go's net/http: 16 KiB before the ratio is asked
 
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
-_QUOTED = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*+"'
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_PLAIN = rb"[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]*"
+_QUOTED = rb'"' + _PLAIN + rb"(?:\\[\t\x20-\x7e\x80-\xff]" + _PLAIN + rb')*"'
 # §7.1.1 would admit blanks around `;` and `=` as bad white space; no sender we know writes them,
 # and readers that skip them disagree on where they end.
-_EXTENSION = rb"(?:;" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?)*+"
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15}+)" + _EXTENSION + rb"\r\n")
-_TRAILER_LINE = re.compile(_TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n")
+_EXTENSION = rb"(?:;" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?)*"
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})" + _EXTENSION + rb"\r\n")
+_TRAILER_LINE = re.compile(_TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n")
 
 
 class Truncated(BadMessage):

@@ -17,12 +17,12 @@ from edgecache.http.cache_control import Argument, Broken, Directives
 _REMEMBERED_BYTES_MAX = 1024  # as for Cache-Control
 _KEY = re.compile(r"[a-z*][a-z0-9_\-.*]*")
 _NUMBER = re.compile(r"-?(?:(?P<decimal>[0-9]{1,12}\.[0-9]{1,3})|[0-9]{1,15})(?![0-9.])")
-_STRING = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*+)"')
+_STRING = re.compile(r'"([ !#-\[\]-~]*(?:\\["\\][ !#-\[\]-~]*)*)"')
 _TOKEN = re.compile(r"[A-Za-z*][!#$%&'*+\-.^_`|~0-9A-Za-z:/]*")
 _BYTES = re.compile(r":([A-Za-z0-9+/]*)={0,2}:")
 _BOOLEAN = re.compile(r"\?([01])")
 _DATE = re.compile(r"@(-?[0-9]{1,15})(?![0-9.])")
-_DISPLAY = re.compile(r'%"((?:[ !#$&-~]|%[0-9a-f]{2})*+)"')
+_DISPLAY = re.compile(r'%"([ !#$&-~]*(?:%[0-9a-f]{2}[ !#$&-~]*)*)"')
 _OWS = re.compile(r"[ \t]*")
 _SPACES = re.compile(r" *")
 

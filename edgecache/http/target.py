@@ -15,8 +15,8 @@ from urllib.parse import unquote_to_bytes
 
 from edgecache.http.bad_message import BadMessage, BadReason
 
-_ABSOLUTE = re.compile(rb"(https?)://([^/?]*+)([/?].*+)?", re.IGNORECASE)
-_AUTHORITY = re.compile(rb"([A-Za-z0-9._~\-]{1,255}+|\[[0-9A-Fa-f:.]{2,45}+\])(?::([0-9]{0,5}+))?")
+_ABSOLUTE = re.compile(rb"(https?)://([^/?]*)([/?].*)?", re.IGNORECASE)
+_AUTHORITY = re.compile(rb"([A-Za-z0-9._~\-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{0,5}))?")
 _DEFAULT_PORTS = {b"http": b"80", b"https": b"443"}
 READINGS_MAX = 16  # of one path; three encodings of each kind within another make fewer
 READINGS_BYTES_MAX = 32_768  # of all of them: reading is work that strangers ask for

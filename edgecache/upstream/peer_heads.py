@@ -19,7 +19,7 @@ from edgecache.http.writing import field_lines
 from edgecache.upstream import peer_fields
 
 _CALL = re.compile(
-    rb"[^\r\n]*+(\r\nEdgecache-Id: ([\x21-\x7e]*+)\r\nEdgecache-Client: ([\x21-\x7e]*+))\r\n"
+    rb"[^\r\n]*(\r\nEdgecache-Id: ([\x21-\x7e]*)\r\nEdgecache-Client: ([\x21-\x7e]*))\r\n"
 )
 
 

@@ -34,6 +34,7 @@ class Request(Struct, frozen=True):
     id: bytes = b""  # ours for it, X-Amz-Cf-Id; empty before it is given one
     mark: int = 0  # of the tier that asks: the newest invalidation it knew; see store.marks
     release: bytes | None = None  # the release it asks for; None: what our own table says
+    of_tier: bool = False  # a tier of ours asks, to keep what it is told; no viewer
 
     @property
     def target(self) -> bytes:

@@ -89,13 +89,18 @@ def plan_reply(request: Request, head: Response, total: int | None, now: float) 
 
 
 def plan_unchanged(request: Request, head: Response, now: float) -> Plan | None:
-    """The 304 that the conditions of a GET or HEAD come to, if they do (RFC 9111 §4.3.2)."""
+    """The 304 that the conditions of a GET or HEAD come to, if they do (RFC 9111 §4.3.2).
+
+    To a tier of ours it has every field that a 200 would have: it is asked to renew what it keeps,
+    and would go on giving its viewers the former values of what a browser's 304 leaves out.
+    """
     etag = first_value(head.fields, b"etag")
     compared = modified_at(head.fields, head.received_at)
     outcome = evaluate(request.fields, request.method, etag, compared, now)
     if outcome is not Outcome.NOT_MODIFIED:
         return None
-    return Plan(304, _not_modified(head.fields), REFUSED)
+    told = head.fields if request.of_tier else _not_modified(head.fields)
+    return Plan(304, told, REFUSED)
 
 
 def honors_range(request: Request, head: Response) -> bool:

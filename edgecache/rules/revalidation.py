@@ -26,13 +26,20 @@ NEVER_UPDATED = frozenset(
 DROPPED_WHEN_ABSENT = frozenset({b"age", b"cache-status", b"via"})
 
 
-def refreshed(stored: Response, validated: Response) -> Response:
-    """`stored` with the fields of the 304 that validated it, as of that 304's times."""
-    new = tuple(field for field in validated.fields if field[0] not in NEVER_UPDATED)
-    named = {name for name, _ in new} | DROPPED_WHEN_ABSENT
+def refreshed(stored: Response, validated: Response, *, complete: bool = False) -> Response:
+    """`stored` with the fields of the 304 that validated it, as of that 304's times.
+
+    `complete`: a tier of ours said 304, which leaves out no field that it has.
+    """
+    new = without(validated.fields, NEVER_UPDATED)
+    if complete:
+        fields = tuple(field for field in stored.fields if field[0] in NEVER_UPDATED) + new
+    else:
+        named = {name for name, _ in new} | DROPPED_WHEN_ABSENT
+        fields = still_compressed(stored.fields, without(stored.fields, named) + new)
     return replace(
         stored,
-        fields=still_compressed(stored.fields, without(stored.fields, named) + new),
+        fields=fields,
         requested_at=validated.requested_at,
         received_at=validated.received_at,
     )

@@ -39,6 +39,12 @@ class Levels:
             self.disk.remove(key)
         return self.memory.remove(key, why)
 
+    def displace(self, entry: Entry) -> None:
+        """Forget `entry`; and on disk, where variants are not told apart, all under its key."""
+        if self.disk is not None:
+            self.disk.remove(entry.key)
+        self.memory.expel(entry, Leaving.REPLACED)
+
     async def find(self, key: bytes, request_fields: Fields) -> Entry | None:
         """The entry on disk that answers a request with these fields."""
         return None if self.disk is None else await self.disk.find(key, request_fields)

@@ -69,6 +69,10 @@ class Standing:
         """Forget every entry under `key`; how many there were in memory."""
         return self._levels.remove(key)
 
+    def displace(self, entry: Entry) -> None:
+        """Forget `entry`, which something newer speaks against; other variants stay in memory."""
+        self._levels.displace(entry)
+
     async def find(self, key: bytes, request_fields: Fields) -> Entry | MissReason:
         """As `lookup`, on disk; what is found there and is small is then in memory too."""
         entry = await self._levels.find(key, request_fields)

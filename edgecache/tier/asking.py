@@ -7,23 +7,16 @@ from msgspec.structs import replace
 
 from edgecache.http.dates import format_date
 from edgecache.http.fields import end_to_end
-from edgecache.http.message import Response, first_value
+from edgecache.http.message import first_value
+from edgecache.rules.entry_update import Exchange, Kept, Update, update_of
 from edgecache.rules.forwarding import forwarded
-from edgecache.rules.invalidation import tags_of
 from edgecache.rules.keys import cache_key
 from edgecache.rules.quotas import outgrows_quota
 from edgecache.rules.replying import plan_reply
 from edgecache.rules.reuse import refuses_stale, serves_on_error
-from edgecache.rules.revalidation import head_agrees, refreshed
-from edgecache.rules.storing import (
-    passable_fields,
-    post_answers_get,
-    refusal_to_store,
-    storable_fields,
-)
+from edgecache.rules.storing import passable_fields, post_answers_get, refusal_to_store
 from edgecache.rules.unsafe_methods import invalidated_targets
 from edgecache.rules.upgrade import upgrading
-from edgecache.rules.variants import selected_by
 from edgecache.rules.verdicts import MissReason, StoreReason
 from edgecache.store.entry import Entry
 from edgecache.store.standing import Standing
@@ -163,6 +156,9 @@ class Asking:
                 again = replace(errand, stale=None, validate=False, why=MissReason.EXPIRED)
                 return await self._ask(again, flight, on_interim)
             return self._validated(errand, entry, reply), Landing(Ending.STORED)
+        if reply.head.status == 304:  # to no condition: it says nothing, and is no tier's to tell
+            reply.body.close()
+            raise UpstreamError(Fault.MALFORMED, "origin", heard=True)
         if reply.head.status >= 500:
             outcome = self._stale_instead(errand, cut_off=False)
             if outcome is not None:
@@ -189,9 +185,10 @@ class Asking:
             if asked.held is not None:  # a rest of something else, for who asked for the whole
                 reply.body.close()
                 return await self._ask(replace(errand, stale=None), flight, on_interim)
-        if errand.request.method == b"HEAD":
-            self._heard_of(errand, reply.head)
-        not_stored = refusal_to_store(errand.request, reply.head, errand.route)
+        update = update_of(_exchange(errand, reply), reply.head, errand.stale)
+        if errand.request.method == b"HEAD" and errand.stale is not None:
+            self._change(errand, errand.stale, update, reply.mark or 0)
+        not_stored = update.refused
         length = reply.body.length
         if not_stored is None and (streamed := self.large.stream(errand, reply)):
             return streamed, Landing(Ending.STORED)
@@ -239,42 +236,25 @@ class Asking:
 
     def _validated(self, errand: Errand, stale: Entry, reply: Reply) -> Outcome:
         """A 304: the entry lives on with the new fields (RFC 9111 §4.3.4)."""
-        head = refreshed(stale.head, reply.head)
-        selected = stale.selected
-        if errand.route.distribution.semantics == "rfc9111":
-            selected = selected_by(errand.request.fields, head.fields)
-        kept = replace(head, fields=storable_fields(head, errand.route))
-        tags = tags_of(kept.fields, errand.route.distribution)
-        mark = reply.mark or 0
-        entry = stale.renewed(kept, selected, mark=mark, tags=tags)
-        stored = self._renew(errand, entry)
-        plan = plan_reply(errand.request, head, entry.length, self._world.clock())
+        update = update_of(_exchange(errand, reply), reply.head, stale)
+        entry, stored = self._change(errand, stale, update, reply.mark or 0)
+        plan = plan_reply(errand.request, update.head, entry.length, self._world.clock())
         trace = CacheStatus(why=errand.why, status=304, stored=stored)
         found = Found(entry, errand.route, plan, 0.0)
         return self.large.give(found, errand, Result.REFRESH_HIT, trace)
 
-    def _renew(self, errand: Errand, entry: Entry) -> bool:
-        """Store what a 304 made of an entry, unless that may no longer be stored (§3)."""
-        get = replace(errand.request, method=b"GET")
-        refusal = refusal_to_store(get, entry.head, errand.route)
-        if refusal is None:
-            entry.assessment(errand.route)
-            return self._store.put(entry)
-        if refusal is not StoreReason.REQUEST:
-            self._store.remove(errand.key)
-        return False
-
-    def _heard_of(self, errand: Errand, answer: Response) -> None:
-        """A HEAD's 200 refreshes the stored response, or proves it outdated (§4.3.5)."""
-        stale = errand.stale
-        if stale is None or stale.part is not None or answer.status != 200:
-            return
-        if head_agrees(stale.head, stale.length, answer):
-            head = refreshed(stale.head, answer)
-            mark, tags = stale.told_mark, stale.tags
-            self._store.put(stale.renewed(head, stale.selected, mark=mark, tags=tags))
-        else:
-            self._store.remove(errand.key)
+    def _change(
+        self, errand: Errand, stored: Entry, update: Update, mark: int
+    ) -> tuple[Entry, bool]:
+        """Do to `stored` what the rules say: what it is then, and whether it is kept."""
+        if update.displaces:
+            self._store.displace(stored)
+        kept = update.kept or Kept(update.head, stored.selected, stored.tags)
+        entry = stored.renewed(kept.head, kept.selected, mark=mark, tags=kept.tags)
+        if update.kept is None:
+            return entry, False
+        entry.assessment(errand.route)
+        return entry, self._store.put(entry)
 
     def _stale_instead(self, errand: Errand, *, cut_off: bool) -> Outcome | None:
         stale, route, now = errand.stale, errand.route, self._world.clock()
@@ -317,3 +297,7 @@ class Asking:
         if landing.fill is not None and not landing.fill.joinable:
             landing = Landing(Ending.UNCACHEABLE if landing.fill.error else Ending.STORED)
         self._flights.land(errand.flight_key, flight, landing)
+
+
+def _exchange(errand: Errand, reply: Reply) -> Exchange:
+    return Exchange(errand.request, errand.route, by_tier=bool(reply.result))

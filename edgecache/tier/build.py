@@ -116,7 +116,9 @@ def from_reply(reply: Reply, errand: Errand, now: float, result: Result) -> Outc
     request, head = errand.request, reply.head
     trace = CacheStatus(why=errand.why, status=head.status)
     plan = Plan(head.status, head.fields)
-    if errand.key:  # we asked for the whole, without the viewer's conditions
+    # We asked for the whole, without the viewer's conditions. To a tier, a HEAD's answer is told as
+    # it is: made a 304, it would renew what only a GET's may.
+    if errand.key and not (request.of_tier and request.method == b"HEAD"):
         plan = plan_reply(request, head, reply.body.length, now).single
     length = reply.body.length if plan.span is None else plan.span.length
     body: Body | bytes | None = reply.body

@@ -281,8 +281,9 @@ class PeerFront:
             request = replace(request, id=said.id, client=client)
         mark = self.tier.world.marks.read(said.mark)
         inner = replace(
-            request, fields=said.fields, scheme=said.scheme, release=said.release, mark=mark
-        )
+            request, fields=said.fields, scheme=said.scheme, release=said.release, mark=mark,
+            of_tier=True,
+        )  # fmt: skip
         found = matched_route(site, inner.path)
         return _refusal(AMBIGUOUS_PATH, request) if found is None else (inner, found)
 

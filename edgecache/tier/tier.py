@@ -228,11 +228,12 @@ class Tier:
     async def fetch(self, call: Call) -> Reply:
         """What an outer tier in the same process asks."""
         now = self.world.clock()
-        concluded = self.decide(call.request, call.route, now)
+        request = replace(call.request, of_tier=True)
+        concluded = self.decide(request, call.route, now)
         if isinstance(concluded, Refusal):
             raise UpstreamError(Fault.CLOSED, self.name, sent=False)
         if isinstance(concluded, Found):
-            outcome = self.serve(concluded, call.request, now)
+            outcome = self.serve(concluded, request, now)
         else:
             outcome = await self.run(concluded, call.body, call.on_interim)
         body = outcome.body

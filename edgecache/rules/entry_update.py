@@ -1,0 +1,132 @@
+"""Entry updates. Law: nothing outside this file decides what an answer does to what is stored.
+
+Whatever comes from upstream (a 200, a part, a 304, the head that a HEAD brought, an error, a
+refresh's answer) is asked here, with the request it answers and the stored response that this
+request selects: is that renewed, replaced, removed, or left as it is? RFC 9111 §3, §3.3, §4.3.4,
+§4.3.5; RFC 5861 §3.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from edgecache.http.message import Request, Response
+from edgecache.rules.blocks import strong_tag
+from edgecache.rules.invalidation import tags_of
+from edgecache.rules.parts import Part
+from edgecache.rules.revalidation import head_agrees, refreshed
+from edgecache.rules.routing import Route
+from edgecache.rules.storing import refusal_to_store, storable_fields
+from edgecache.rules.variants import Selected, selected_by
+from edgecache.rules.verdicts import StoreReason
+
+# What refuses an answer for its request's sake says nothing of what others may be given.
+_OF_THE_REQUEST = frozenset({StoreReason.METHOD, StoreReason.REQUEST, StoreReason.AUTHORIZATION})
+
+
+class StoredResponse(Protocol):
+    """What the rules read of a stored response."""
+
+    @property
+    def head(self) -> Response: ...
+    @property
+    def selected(self) -> Selected: ...
+    @property
+    def tags(self) -> tuple[bytes, ...]: ...
+    @property
+    def part(self) -> Part | None: ...
+    @property
+    def length(self) -> int: ...
+
+
+class Exchange(Struct, frozen=True):
+    """A request, on which route, and how upstream was asked on its behalf."""
+
+    request: Request
+    route: Route
+    by_tier: bool = False  # a tier of ours answered, which leaves out no field that it has
+
+
+class Kept(Struct, frozen=True):
+    """What is stored of an answer: the fields that may be, and by what it is found."""
+
+    head: Response
+    selected: Selected
+    tags: tuple[bytes, ...]
+
+
+class Update(Struct, frozen=True):
+    """What an answer comes to.
+
+    `head` is for who asked. `kept` None: nothing of it is stored, for the reason `refused`.
+    `displaces`: the stored response that the request selects answers nobody any more.
+    """
+
+    head: Response
+    kept: Kept | None = None
+    refused: StoreReason | None = None
+    displaces: bool = False
+
+
+def update_of(exchange: Exchange, answer: Response, stored: StoredResponse | None) -> Update:
+    """What `answer` does to `stored`, the response its request selects (None: there is none).
+
+    For a 304 `stored` is the response it validates.
+    """
+    if answer.status == 304 and stored is not None:
+        head = refreshed(stored.head, answer, complete=exchange.by_tier)
+        return _renewed(exchange, head)
+    if exchange.request.method == b"HEAD":
+        return _described(exchange, answer, stored)
+    refused = refusal_to_store(exchange.request, answer, exchange.route)
+    if refused is not None:
+        return Update(answer, refused=refused)
+    return Update(answer, _kept(exchange, answer))
+
+
+def _described(exchange: Exchange, answer: Response, stored: StoredResponse | None) -> Update:
+    """A HEAD's answer: it freshens what it is proved to speak of, outdates what it contradicts.
+
+    §4.3.5 would take agreement in whatever validators came. But a HEAD brings no content, so that
+    without a strong one in common it would keep an outdated body fresh for as long as somebody
+    goes on asking.
+    """
+    untouched = Update(answer, refused=StoreReason.METHOD)
+    if stored is None or stored.part is not None or answer.status != 200:
+        return untouched
+    outdated = replace(untouched, displaces=True)
+    if stored.head.status != 200 or not head_agrees(stored.head, stored.length, answer):
+        return outdated
+    refused = refusal_to_store(_as_get(exchange.request), answer, exchange.route)
+    if refused is not None:
+        return untouched if refused in _OF_THE_REQUEST else outdated
+    tag = strong_tag(answer.fields)
+    if tag is None or tag != strong_tag(stored.head.fields):
+        return untouched
+    update = _renewed(exchange, refreshed(stored.head, answer))
+    return replace(update, head=answer, refused=StoreReason.METHOD)
+
+
+def _renewed(exchange: Exchange, head: Response) -> Update:
+    """A stored response under the `head` it has from now on, unless that may not be stored (§3)."""
+    refused = refusal_to_store(_as_get(exchange.request), head, exchange.route)
+    if refused is None:
+        return Update(head, _kept(exchange, head))
+    return Update(head, refused=refused, displaces=refused not in _OF_THE_REQUEST)
+
+
+def _kept(exchange: Exchange, head: Response) -> Kept:
+    fields, distribution = storable_fields(head, exchange.route), exchange.route.distribution
+    if fields is not head.fields:
+        head = replace(head, fields=fields)
+    selected: Selected = ()
+    if distribution.semantics == "rfc9111":
+        selected = selected_by(exchange.request.fields, fields)
+    return Kept(head, selected, tags_of(fields, distribution))
+
+
+def _as_get(request: Request) -> Request:
+    return request if request.method == b"GET" else replace(request, method=b"GET")

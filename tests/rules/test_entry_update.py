@@ -1,0 +1,79 @@
+"""What an answer does to what is stored: each kind of answer (RFC 9111 §3, §4.3.4, §4.3.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from edgecache.http.message import Response, first_value
+from edgecache.rules.entry_update import Exchange, update_of
+from edgecache.rules.parts import Part
+from edgecache.rules.routing import Route
+from edgecache.rules.variants import Selected
+from edgecache.rules.verdicts import StoreReason
+from tests.rules.pieces import answer, asks, rfc_site, site_of
+
+
+@dataclass(frozen=True)
+class Stored:
+    head: Response
+    length: int = 3
+    selected: Selected = ()
+    tags: tuple[bytes, ...] = ()
+    part: Part | None = None
+
+
+ROUTES = pytest.mark.parametrize("route", [rfc_site(), site_of()], ids=["rfc9111", "cloudfront"])
+STORED = Stored(answer(200, 'etag: "1"', "cache-control: max-age=60"))
+HEAD = asks("/a", method="HEAD")
+FRESH = "cache-control: max-age=60"
+
+
+@ROUTES
+@pytest.mark.parametrize(
+    ("status", "given_lines", "becomes"),
+    [
+        (200, ('etag: "1"', FRESH), "renewed"),
+        (200, ('etag: "1"', FRESH, "content-length: 3"), "renewed"),
+        (200, ('etag: "1"', "cache-control: no-store, max-age=60"), "removed"),
+        (200, ('etag: "1"', "cache-control: private, max-age=60"), "removed"),
+        (200, ('etag: "2"', FRESH), "removed"),
+        (200, ('etag: "1"', FRESH, "content-length: 4"), "removed"),
+        (200, ('etag: W/"1"', FRESH), "removed"),
+        (200, (FRESH,), "as it was"),
+        (404, ('etag: "1"', FRESH), "as it was"),
+        (405, (FRESH,), "as it was"),
+        (500, (FRESH,), "as it was"),
+    ],
+)
+def test_a_head(route: Route, status: int, given_lines: tuple[str, ...], becomes: str) -> None:
+    update = update_of(Exchange(HEAD, route), answer(status, *given_lines), STORED)
+    assert update.displaces is (becomes == "removed")
+    assert (update.kept is not None) is (becomes == "renewed")
+    assert update.refused is StoreReason.METHOD
+
+
+@ROUTES
+def test_a_head_of_what_is_not_stored_whole_changes_nothing(route: Route) -> None:
+    told = answer(200, 'etag: "2"', FRESH)
+    part = Stored(STORED.head, part=Part(0, 3, 9))
+    for stored in (None, part):
+        update = update_of(Exchange(HEAD, route), told, stored)
+        assert update.kept is None
+        assert not update.displaces
+
+
+@ROUTES
+def test_a_tiers_304_leaves_out_no_field_that_it_has(route: Route) -> None:
+    stored = Stored(
+        answer(200, 'etag: "1"', FRESH, "x-gone: 1", "x-new: 0", "content-encoding: br")
+    )
+    told = answer(304, 'etag: "1"', FRESH, "x-new: 1")
+    for by_tier in (True, False):
+        update = update_of(Exchange(asks(), route, by_tier=by_tier), told, stored)
+        assert update.kept is not None
+        fields = update.kept.head.fields
+        assert first_value(fields, b"x-gone") == (None if by_tier else b"1")
+        assert first_value(fields, b"x-new") == b"1"
+        assert first_value(fields, b"content-encoding") == b"br"

@@ -23,7 +23,7 @@ SITE = "127.0.0.1"  # the demo's site
 TREE = "tree.test"  # the files behind nginx
 PLAYED = "played.test"  # what the test plays
 
-_PARTS = """
+PARTS = """
 [control]
 listen = "127.0.0.1:{control}"
 
@@ -43,7 +43,7 @@ listen = "127.0.0.1:{nrt}"
 memory_bytes = "512 MiB"
 """
 
-_SITES = """
+SITES = """
 [bucket]
 listen = "127.0.0.1:{bucket}"
 folder = "bucket"
@@ -88,6 +88,8 @@ class Ports:
     nrt: int
     nginx: int = 1
     played: int = 1
+    nrt_tls: int = 1
+    silent: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ class Installation:
     folder: Path
     ports: Ports
     workers: int = 2
+    template: str = PARTS + SITES
 
     @property
     def config(self) -> Path:
@@ -113,7 +116,7 @@ class Installation:
     def write(self, root_object: str = "index.html", more: str = "") -> None:
         """Write the configuration anew."""
         values = {name: getattr(self.ports, name) for name in Ports.__slots__}
-        text = f'state_dir = "state"\n{more}{_PARTS}{_SITES}'
+        text = f'state_dir = "state"\n{more}{self.template}'
         self.config.write_text(text.format(workers=self.workers, root_object=root_object, **values))
 
     def left_running(self) -> list[int]:

@@ -1,9 +1,10 @@
 """The soak: load at 70 % of what checking viewers can ask for, and a fault every 30 seconds.
 
-Each fault has its turn, however short the run. Printed: answers, failures by fault, of each process
-that was not replaced the slope of its memory and its descriptors, and the tasks of each place. Exit
-code 1: a wrong byte, a failure nobody had to notice, a leak of descriptors or tasks, or a process
-that is gone.
+Each fault has its turn, however short the run. Printed: answers, failures and how late others were
+by fault, of each process the most memory it had beside what it may have, of each that was not
+replaced the slope of its memory and its descriptors, and the tasks of each place. Exit code 1: a
+wrong byte, a failure nobody had to notice, memory beyond the budget, a leak of descriptors or
+tasks, or a process that is gone.
 """
 
 from __future__ import annotations
@@ -13,59 +14,28 @@ import sys
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.end_to_end.installation import Up, make_installation, start_up
-from tests.end_to_end.processes import raise_file_limit, resident_bytes
+from tests.end_to_end.installation import Up
+from tests.end_to_end.processes import raise_file_limit
 from tests.end_to_end.renewals import plan
 from tests.end_to_end.traffic import Traffic
 from tests.end_to_end.viewers import curl
 from tests.soak.faults import FAULTS
+from tests.soak.history import MIB, History, bound, role_of
+from tests.soak.site import BUDGETS, site
 
 EVERY_S = 30.0
 FIRST_S = 10.0
 SAMPLE_S = 5.0
 LOAD = 0.7
 CALIBRATION_S = 5.0
-MIB = 1024 * 1024
 DESCRIPTORS_GROWN_MAX = 30
 SETTLED_S_MAX = 90.0  # idle connections between our own processes are kept for a minute
 TASKS_GROWN_MAX = 50  # of one place, once the load is gone
 _clock = threading.Event()
-
-
-@dataclass(slots=True)
-class History:
-    """Memory and descriptors of one process: (second, bytes, descriptors)."""
-
-    samples: list[tuple[float, int, int]] = field(default_factory=list)
-    last: int = 0  # descriptors
-
-    def take(self, pid: int, at: float | None) -> None:
-        try:
-            self.last = len(list(Path(f"/proc/{pid}/fd").iterdir()))
-            if at is not None:
-                self.samples.append((at, resident_bytes(pid), self.last))
-        except (OSError, AssertionError):
-            pass  # it has just ended
-
-    @property
-    def slope(self) -> float:
-        """MiB a minute, by least squares over the second half: the first one warms up."""
-        half = self.samples[len(self.samples) // 2 :]
-        mean_at = sum(at for at, _, _ in half) / len(half)
-        mean = sum(size for _, size, _ in half) / len(half)
-        spread = sum((at - mean_at) ** 2 for at, _, _ in half)
-        rise = sum((at - mean_at) * (size - mean) for at, size, _ in half)
-        return 60 * rise / spread / MIB if spread else 0.0
-
-    @property
-    def grown(self) -> int:
-        """Descriptors at the end beyond those at the start."""
-        return self.last - self.samples[0][2] if self.samples else 0
 
 
 def _wait(seconds: float) -> None:
@@ -83,27 +53,71 @@ def _pace(up: Up) -> float:
 
 
 def _soak(up: Up, seconds: float) -> bool:
-    per_s, histories = _pace(up), dict[int, History]()
-    names: dict[int, str] = {}
-    noticed: Counter[str] = Counter()
-    faults, began = cycle(FAULTS.items()), time.monotonic()
+    histories, names = dict[int, History](), dict[int, str]()
+    _sample(up, histories, names, 0.0)
+    bases = {role_of(names[pid], tuple(BUDGETS)): one.peak for pid, one in histories.items()}
+    per_s = _pace(up)
+    noticed, found, late = Counter[str](), list[str](), dict[str, list[float]]()
+    faults, began, turns = cycle(FAULTS.items()), time.monotonic(), 0
     upcoming, now, word = FIRST_S, 0.0, "nothing"
     before_all = _tasks(up)
     with Traffic(plan(up, 10, per_s=per_s)) as traffic:
         traffic.well(100)
-        while (now := time.monotonic() - began) < seconds:
+        while (now := time.monotonic() - began) < seconds or turns < len(FAULTS):
             _sample(up, histories, names, now)
-            before = len(traffic.failures)
+            before, answered = len(traffic.failures), len(traffic.late_ms)
             if now >= upcoming:
                 word, (fault, _) = next(faults)
-                fault(up)
+                found += fault(up) or ()
+                turns += 1
                 upcoming += min(EVERY_S, (seconds - FIRST_S) / len(FAULTS))
-            _wait(SAMPLE_S)
+            _wait(min(SAMPLE_S, max(0.1, upcoming - (time.monotonic() - began))))
             noticed[word] += len(traffic.failures) - before
+            late.setdefault(word, []).extend(traffic.late_ms[answered:])
         traffic.well(100)
+    within = all((_told_memory(histories, names, bases), _told_found(found)))
+    _told_late(late)
     living = _settled(up, histories, names)
     well = _told(traffic, noticed, {names[pid]: one for pid, one in living.items()}, per_s)
-    return _told_tasks(before_all, _tasks(up)) and well
+    return all((_told_tasks(before_all, _tasks(up)), well, within))
+
+
+def _told_memory(
+    histories: dict[int, History], names: dict[int, str], bases: dict[str | None, int]
+) -> bool:
+    """Print the most each process with a budget had; whether all were within what they may have."""
+    beyond = 0
+    for pid, one in histories.items():
+        role = role_of(names[pid], tuple(BUDGETS))
+        if role is None or not one.samples:
+            continue
+        most = bound(BUDGETS[role], bases[role])
+        beyond += one.peak > most
+        budget, base = BUDGETS[role] // MIB, bases[role] // MIB
+        print(
+            f"  {names[pid]}: at most {one.peak // MIB} MiB "
+            f"(budget {budget}, base {base}: may have {most // MIB})"
+        )
+    return not beyond
+
+
+def _told_found(found: list[str]) -> bool:
+    """Print what the attacks found wrong themselves; whether that is nothing."""
+    for line in found[:5]:
+        print(f"  {line}")
+    print(f"wrong during attacks: {len(found)}")
+    return not found
+
+
+def _told_late(late: dict[str, list[float]]) -> None:
+    """How late the load's answers were during each fault, beside what they were before all."""
+    p99 = {
+        word: sorted(some)[len(some) * 99 // 100] for word, some in late.items() if len(some) > 100
+    }
+    quiet = p99.get("nothing", 0.0)
+    for word, value in p99.items():
+        ratio = f", {value / quiet:.1f} x quiet" if quiet and word != "nothing" else ""
+        print(f"  {word}: p99 {value:.1f} ms{ratio}")
 
 
 def _tasks(up: Up) -> dict[str, int]:
@@ -181,12 +195,16 @@ def main() -> int:
     minutes = parser.parse_args().minutes
     raise_file_limit()
     with TemporaryDirectory() as folder:
-        up = start_up(make_installation(Path(folder)))
-        try:
-            well = _soak(up, 60 * minutes)
-        finally:
-            code = up.process.stop()
-        trouble = [line for line in up.process.stderr.splitlines() if "Traceback" in line]
+        with site(Path(folder)) as up:
+            try:
+                well = _soak(up, 60 * minutes)
+            finally:
+                code = up.process.stop()
+        told = up.process.stderr
+        trouble = [line for line in told.splitlines() if "Traceback" in line]
+        if trouble:  # the first one whole, with what was said before it
+            at = told.index("Traceback")
+            print(told[max(0, at - 300) : at + 3_000])
         print(
             f"exit code {code}; tracebacks: {len(trouble)}; left: {up.installation.left_running()}"
         )

@@ -15,8 +15,9 @@ from edgecache.control.barrier import LEASE_S
 from tests.end_to_end.installation import Up
 from tests.end_to_end.renewals import ask, comment
 from tests.end_to_end.test_faults import limited, pid_of, stopped
+from tests.soak import attacks
 
-Fault = Callable[[Up], None]
+Fault = Callable[[Up], list[str] | None]  # what it found wrong itself, if it looks
 FOR_S = 2.0  # how long what lasts does
 
 
@@ -87,15 +88,21 @@ def upgrade_all(up: Up) -> None:
 
 FAULTS: dict[str, tuple[Fault, bool]] = {
     "a worker is killed": (kills("LHR50"), True),
+    "equal bad heads": (attacks.equal_bad_heads, False),
     "upgrade": (upgrade_all, False),
+    "aborted downloads": (attacks.aborted_downloads, False),
     "the regional cache hangs": (stops("regional"), False),
     "control is killed": (kills("control"), False),
+    "slow TLS readers": (attacks.slow_tls_readers, False),
     "the access log's disk is full": (full_disk, False),
     "the regional cache is killed": (kills("regional"), False),
+    "trickled uploads": (attacks.trickled_uploads, False),
     "slow heads": (slow_heads, False),
     "no descriptors are left": (no_descriptors, True),
+    "dead addresses": (attacks.dead_addresses, False),
     "the origin hangs": (stops("origin"), False),
     "reload": (reload, False),
+    "a page that always fails": (attacks.a_page_that_fails, False),
     "control is gone for longer than a lease": (control_gone, False),
     "the regional cache comes back empty": (regional_emptied, False),
 }

@@ -26,7 +26,8 @@ MIB = 1024 * 1024
 BUDGETS = {"LHR50": 256 * MIB, "NRT57": 128 * MIB, "regional": 256 * MIB}
 BIG_BYTES, BIG_FILES = 30 * MIB, 20
 SILENT = "silent.test"  # a site whose origin answers no connection
-FAILS, WELL = "/fails", "/well"  # of one origin: a page that always fails, and one that never does
+FAILS, WELL = "/fails", "/well"  # of one origin: pages that always fail, and one that never does
+FAILING = 100
 
 _SILENT_SITE = """
 [[distributions]]
@@ -110,7 +111,8 @@ def _scenes(origin: PlayedOrigin) -> None:
             pass
         await exchange.send(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    origin.plays(FAILS, fails)
+    for number in range(FAILING):
+        origin.plays(f"{FAILS}/{number}", fails)
     origin.plays(WELL, well)
     origin.plays("/upload", upload)
     for number in range(BIG_FILES):

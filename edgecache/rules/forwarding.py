@@ -28,6 +28,7 @@ CONDITIONS = frozenset(
 )
 _OF_THE_VIEWER = CONDITIONS | {b"range"}
 # Ours to say, never a viewer's (hostile-inputs B06).
+_OUR_PREFIXES = (b"edgecache-", b"x-edgecache-")  # between tiers, and of the gate's proof
 OURS = frozenset({b"x-amz-cf-id", b"x-cache", b"age", b"x-fill-seq", b"expect"})
 
 
@@ -87,7 +88,7 @@ def _plain_fields(request: Request) -> Fields:
     return tuple(
         (name, request.host) if name == b"host" else (name, value)
         for name, value in kept
-        if not name.startswith(b"edgecache-")
+        if not name.startswith(_OUR_PREFIXES)
     )
 
 

@@ -57,6 +57,7 @@ class Errand(Struct, frozen=True):
     part: bytes = b""  # the Range to ask with; empty: ask for the whole
     found: Found | None = None  # an entry answers, whose blocks must be waited for
     error: int = 0  # a status concluded already, for which only a page is to be fetched
+    received: Request | None = None  # as it came; `request` is prepared for `route` alone
 
     @property
     def flight_key(self) -> bytes:

@@ -6,10 +6,14 @@ the same tier.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
+from edgecache.http.message import Request
 from edgecache.rules.error_pages import Replacement, page_request, replacement
-from edgecache.rules.routing import RouteTable, route
+from edgecache.rules.routing import Route, RouteTable, route
 from edgecache.tier.answer import Errand, Found, Outcome, Refusal, Result
 from edgecache.tier.tier import Tier
 from edgecache.upstream.base import Body, Fault, OnInterim, UpstreamError
@@ -23,6 +27,7 @@ class ErrorPages:
 
     tier: Tier
     table: RouteTable
+    prepared: Callable[[Request, Route], Request]  # for a route, what came from a viewer
 
     async def run(self, errand: Errand, body: Body | None, on_interim: OnInterim) -> Outcome:
         """As Tier.run, with the page that stands for the error, if one does."""
@@ -49,9 +54,9 @@ class ErrorPages:
 
     async def _fetch(self, errand: Errand, page: Replacement) -> Outcome:
         """The page under its status; when it fails itself, that second failure."""
-        asked = page_request(errand.request, page)
         site = self.table.by_id.get(errand.route.distribution.id)
-        found = errand.route if site is None else route(site, asked.path)
+        found = errand.route if site is None else route(site, page.path)
+        asked = self._asked(errand, found, page)
         now = self.tier.world.clock()
         concluded = self.tier.decide(asked, found, now)
         if isinstance(concluded, Found):
@@ -65,6 +70,14 @@ class ErrorPages:
         if errand.request.method == b"HEAD":
             self._drop(outcome)
         return outcome
+
+    def _asked(self, errand: Errand, found: Route, page: Replacement) -> Request:
+        """The request for the page: prepared anew, for what one route lets pass or makes is
+        another's to take away."""
+        received = page_request(errand.received or errand.request, page)
+        if errand.route.trust is not None:
+            received = errand.route.trust.stripped(received)
+        return self.prepared(replace(received, id=errand.request.id), found)
 
     def _drop(self, outcome: Outcome) -> None:
         """Send nothing of the body; what is being stored is still received."""

@@ -122,12 +122,18 @@ class ViewerFront:
         place = self._place(request, found)
         request = enriched(request, found, place)
         refused = admit(asked, found, place.country or None, self._entrance)
+        concluded: Found | Errand | Refusal
         if refused is not None:
-            return self._turned_away(refused, request, found)
-        if found.trust is not None:
-            return self._private(asked, request, found, now)
-        concluded = self.tier.decide(request, found, now)
-        return self._leased(concluded, request) if isinstance(concluded, Found) else concluded
+            concluded = self._turned_away(refused, request, found)
+        elif found.trust is not None:
+            concluded = self._private(asked, request, found, now)
+        else:
+            concluded = self.tier.decide(request, found, now)
+            if isinstance(concluded, Found):
+                concluded = self._leased(concluded, request)
+        if isinstance(concluded, Errand) and site.distribution.custom_error_responses:
+            return replace(concluded, received=asked)  # of which the request for a page is made
+        return concluded
 
     def _private(
         self, asked: Request, request: Request, found: Route, now: float
@@ -180,7 +186,12 @@ class ViewerFront:
         """Do what `decide` could not: see Tier.run, and ErrorPages."""
         if not errand.route.distribution.custom_error_responses:
             return await self.tier.run(errand, body, on_interim)
-        return await ErrorPages(self.tier, self.table).run(errand, body, on_interim)
+        return await ErrorPages(self.tier, self.table, self._prepared).run(errand, body, on_interim)
+
+    def _prepared(self, request: Request, found: Route) -> Request:
+        """A request as received, as the tier is to have it on this route."""
+        request = enriched(request, found, self._place(request, found))
+        return request if found.trust is None else found.trust.stripped(request)
 
     def dressed(
         self, outcome: Outcome, request_id: bytes, asked: tuple[Request, Route] | None,

@@ -18,11 +18,11 @@ import typer
 
 from edgecache import __version__
 from edgecache.commands import bucket, controlling, renewing, signing, stats
+from edgecache.commands.configuration import findings, headed
 from edgecache.commands.saying import DEFAULT_CONFIG, ConfigPath
 from edgecache.commands.saying import fail as _fail
 from edgecache.commands.saying import loaded as _loaded
 from edgecache.commands.saying import refuse as _refuse
-from edgecache.config.lint import lint
 from edgecache.config.listen import TcpAddress, tcp_address
 from edgecache.config.model import Location
 from edgecache.config.settings import BY_FIELD, SETTINGS
@@ -192,8 +192,11 @@ def check(
         return
     path = file or DEFAULT_CONFIG
     found = _loaded(path)
-    for warning in lint(found):
+    said = findings(found)
+    for warning in said.warnings:
         typer.echo(f"warning: {warning}")
+    if said.problems:
+        _refuse([headed(path, said.problems)])
     counts = f"distributions: {len(found.distributions)}, locations: {len(found.locations)}"
     typer.echo(f"{path}: no problems ({counts})")
 

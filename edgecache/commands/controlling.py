@@ -30,9 +30,17 @@ def api(
     supported: Annotated[
         bool, typer.Option("--list", help="Every operation, and whether it acts here.")
     ] = True,
+    unsupported: Annotated[
+        bool, typer.Option("--unsupported", help="Members of a distribution that do not act.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tell which operations of CloudFront's API control supports."""
+    """Tell which operations of CloudFront's API control supports, and which members it does not."""
+    if unsupported:
+        from edgecache.config.aws.unsupported import as_markdown
+
+        typer.echo(as_markdown(), nl=False)
+        return
     from edgecache.control.api.model import PREFIX
     from edgecache.control.api.model import api as model
     from edgecache.control.api.operations import actions

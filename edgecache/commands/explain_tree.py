@@ -27,10 +27,15 @@ def tree_of(told: Told) -> Tree:
     """The whole explanation."""
     rules = told.rules
     tree = Tree(Text(f"{rules.method} {rules.url}", "bold"))
+    if rules.unavailable:
+        _list(_add(tree, "its distribution is not served: 503"), rules.unavailable)
+        return tree
     if rules.choice is None:
         _add(tree, "no distribution answers to this host: 403")
         return tree
     _add_choice(tree, rules.choice)
+    if rules.unsupported:
+        _list(_add(tree, "asked for and not done"), rules.unsupported)
     _add(tree, _admission(rules))
     _add_key(tree, rules)
     _add_origin(tree, told.origin)

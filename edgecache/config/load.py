@@ -32,6 +32,8 @@ def load(path: Path | str) -> Config:
     folder = file.absolute().parent
     config = _anchored(_decoded(table, folder, problems), folder)
     config = with_pems(config, folder, problems)
+    if config.unavailable:
+        problems.add("unavailable", "is control's to say: a file has `enabled = false`")
     check(config, problems)
     if problems.found:
         raise ConfigError(file, problems.found)

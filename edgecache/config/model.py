@@ -16,6 +16,7 @@ from edgecache.config.origins import Origin as Origin
 from edgecache.config.origins import OriginAccessControl as OriginAccessControl
 from edgecache.config.origins import OriginAccessIdentity as OriginAccessIdentity
 from edgecache.config.origins import OriginGroup as OriginGroup
+from edgecache.config.unavailable_site import UnavailableSite as UnavailableSite
 
 Semantics = Literal["cloudfront", "rfc9111"]
 ItemBehavior = Literal["none", "whitelist", "allExcept", "all"]
@@ -328,6 +329,7 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     state_dir: str = "var"
     brand: str = "cloudfront"
     on_partition: Literal["revalidate", "serve"] = "revalidate"  # a node that control cannot reach
+    unsupported: Literal["refuse", "ignore"] = "refuse"  # members of CloudFront's: see refusals
     geo_database: str = ""
     asn_database: str = ""
     control: Control | None = None
@@ -335,6 +337,7 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     locations: tuple[Location, ...] = ()
     bucket: Bucket | None = None
     distributions: tuple[Distribution, ...] = ()
+    unavailable: tuple[UnavailableSite, ...] = ()  # control's: what cannot be served as it asks
     public_keys: tuple[PublicKey, ...] = ()
     key_groups: tuple[KeyGroup, ...] = ()
     origin_access_controls: tuple[OriginAccessControl, ...] = ()

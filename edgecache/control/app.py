@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from edgecache.config.model import Config
+from edgecache.config.model import Config, UnavailableSite
 from edgecache.config.problems import ConfigError
 from edgecache.control.admission import (
     Admission,
@@ -52,13 +52,21 @@ class Control:
     load: Callable[[], Config]
     tokens: Tokens
     publish: Callable[[Config], int]
+    unavailable: Callable[[], Collection[UnavailableSite]] = tuple  # see Config
     canary: Canary | None = None
 
     async def health(self, request: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
     async def list_nodes(self, request: Request) -> Response:
-        listing = {"nodes": self.nodes.listing(), "generation": self.log.generation}
+        listing = {
+            "nodes": self.nodes.listing(),
+            "generation": self.log.generation,
+            "unavailable": [
+                {"distribution": one.id, "names": one.names, "reasons": one.reasons}
+                for one in self.unavailable()
+            ],
+        }
         return JSONResponse(listing)
 
     async def follow_log(self, request: Request) -> Response:

@@ -10,12 +10,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from edgecache.config.model import Config
-from edgecache.control.composition import Made, compose
+from edgecache.control.composition import Lacking, Made, compose
 from edgecache.control.declared import declared
 from edgecache.control.log import Log, ensure_config
 from edgecache.control.releases import Releases
 from edgecache.control.resources import Kind, Random, Resource, Resources
 from edgecache.control.state import State
+
+
+def made_of(rows: Resources, releases: Releases) -> Made:
+    """What the API has made, as a state has it."""
+    return Made({kind: rows.of(kind) for kind in Kind}, rows.adopted(), releases.current())
 
 
 class Catalog:
@@ -37,6 +42,7 @@ class Catalog:
         self._rows = Resources(state)
         self.releases = Releases(state)  # to be changed inside `changing`
         self._changed: list[Resource] | None = None
+        self.published = Config()  # what the nodes run on, once `publish` has begun
         self.clock = clock
         self.random = random
         self._use(file)
@@ -78,10 +84,12 @@ class Catalog:
         try:
             with self._state.writing():
                 yield
-                generation = ensure_config(self._log, self._composed(self.file))
+                composed = self._composed(self.file, self._may_lack)
+                generation = ensure_config(self._log, composed)
                 for resource in self._changed:
                     if resource.generation == 0:
                         self._rows.put(replace(resource, generation=generation))
+            self.published = composed
         finally:
             self._changed = None
 
@@ -108,13 +116,23 @@ class Catalog:
         """Inside `changing`: what the file says of this distribution counts again."""
         self._rows.give_back(id)
 
-    def publish(self, file: Config) -> int:
-        """Take over what the file says now; the generation. NotComposedError changes nothing."""
+    def publish(self, file: Config, *, starting: bool = False) -> int:
+        """Take over what the file says now; the generation. NotComposedError changes nothing.
+
+        When control starts, a distribution that cannot be served keeps no other from being.
+        """
         with self._state.writing():
-            generation = ensure_config(self._log, self._composed(file))
+            composed = self._composed(file, (lambda _: True) if starting else self._may_lack)
+            generation = ensure_config(self._log, composed)
+        self.published = composed
         self._use(file)
         return generation
 
-    def _composed(self, file: Config) -> Config:
-        made = {kind: self._rows.of(kind) for kind in Kind}
-        return compose(file, Made(made, self._rows.adopted(), self.releases.current()))
+    def _may_lack(self, id: str) -> bool:
+        """One that is not served already, unless it is what changes."""
+        if any(one.id == id for one in self._changed or ()):
+            return False
+        return any(one.id == id for one in self.published.unavailable)
+
+    def _composed(self, file: Config, may_lack: Lacking) -> Config:
+        return compose(file, made_of(self._rows, self.releases), may_lack)

@@ -1,6 +1,7 @@
 """What the file declares and what the API has made, as one configuration.
 
-Law: what is published has passed every check, as a whole; what has not changes nothing.
+Law: what is published has passed every check, as a whole; what has not changes nothing. A
+distribution that was there before may be left out instead: it answers 503, and stops no other.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ from edgecache.config.check import check
 from edgecache.config.check_bounds import check_bounds
 from edgecache.config.check_policy import check_cache_policy, check_origin_request_policy
 from edgecache.config.check_response import check_response_headers_policy
-from edgecache.config.model import Config, Distribution, Release
+from edgecache.config.model import Config, Distribution, Release, UnavailableSite
 from edgecache.config.problems import Problem, Problems, quoted
+from edgecache.config.refusals import refused, unavailable
 from edgecache.control.canary import canary_site
-from edgecache.control.resources import Kind, Resource, domain_name_of
+from edgecache.control.resources import Kind, Resource, Source, domain_name_of
 
 T = TypeVar("T")
 
@@ -50,7 +52,8 @@ _PLACE = re.compile(r"(\w+)\[(\d+)\]\.?(.*)")
 class Trouble:
     """A problem of what the API made: whose it is, and where in it.
 
-    `where` is a path in CloudFront's document when `in_document`, else in our model.
+    `where` is a path in CloudFront's document when `in_document`, else in our model. `code` is the
+    API's, where it is known already.
     """
 
     kind: Kind
@@ -58,9 +61,17 @@ class Trouble:
     where: str
     message: str
     in_document: bool = False
+    code: str = ""
+    source: Source = Source.API
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.id} (made over the API): {self.where}: {self.message}"
+        made = " (made over the API)" if self.source is Source.API else ""
+        return f"{self.kind} {self.id}{made}: {self.reason}"
+
+    @property
+    def reason(self) -> str:
+        """What is wrong, and where in the resource."""
+        return f"{self.where}: {self.message}"
 
 
 class NotComposedError(Exception):
@@ -89,8 +100,19 @@ class Made:
         return self.resources.get(kind, ())
 
 
-def compose(file: Config, made: Made) -> Config:
-    """One configuration. NotComposedError when it would not pass the checks."""
+Lacking = Callable[[str], bool]
+"""Whether the distribution of an id may be left out where it cannot be served."""
+
+
+def _none(_id: str) -> bool:
+    return False
+
+
+def compose(file: Config, made: Made, may_lack: Lacking = _none) -> Config:
+    """One configuration. NotComposedError when it would not pass the checks.
+
+    A distribution that may be left out and has troubles of its own is among the `unavailable`.
+    """
     troubles: list[Trouble] = []
     policies = _policies(file, made, troubles)
     kept = [one for one in file.distributions if one.id not in made.adopted]
@@ -109,9 +131,7 @@ def compose(file: Config, made: Made) -> Config:
         lambda one: replace(read_origin_access_identity(one.config), id=one.id),
         troubles,
     )
-    if troubles:
-        raise NotComposedError(troubles)
-    composed = replace(
+    config = replace(
         file,
         distributions=distributions,
         public_keys=(*file.public_keys, *keys),
@@ -119,8 +139,75 @@ def compose(file: Config, made: Made) -> Config:
         origin_access_controls=(*file.origin_access_controls, *controls),
         origin_access_identities=(*file.origin_access_identities, *identities),
     )
-    _require_right(composed, made)
-    return composed
+    return _settled(config, made, troubles, may_lack)
+
+
+def _settled(config: Config, made: Made, troubles: list[Trouble], may_lack: Lacking) -> Config:
+    """What passes the checks, once those that may be left out are."""
+    problems: list[Problem] = []
+    if not troubles:
+        troubles, problems = _wrong(config, made)
+    while troubles or problems:
+        rest = [one for one in troubles if not (_is_of_itself(one) and may_lack(one.id))]
+        if rest or problems:
+            raise NotComposedError(rest, problems)
+        config = _lacking(config, made, troubles)
+        troubles, problems = _wrong(config, made)
+    return config
+
+
+def _is_of_itself(trouble: Trouble) -> bool:
+    """Whether a distribution alone is to blame: its names are a matter of others, too."""
+    member = re.split(r"[.\[]", trouble.where, maxsplit=1)[0]
+    shared = ("aliases", "domain_name", "id")
+    return trouble.kind is Kind.DISTRIBUTION and member not in shared
+
+
+def _refused(config: Config, made: Made) -> list[Trouble]:
+    """What distributions ask for and is not supported."""
+    ours = {one.id for one in made.of(Kind.DISTRIBUTION)}
+    return [
+        Trouble(
+            Kind.DISTRIBUTION,
+            distribution.id,
+            one.place,
+            one.message,
+            in_document=True,
+            code=one.member.code,
+            source=Source.API if distribution.id in ours else Source.FILE,
+        )
+        for distribution in config.distributions
+        for one in refused(distribution, config)
+    ]
+
+
+def _lacking(config: Config, made: Made, troubles: Sequence[Trouble]) -> Config:
+    """Without the distributions that have troubles, whose names answer 503."""
+    reasons: dict[str, list[str]] = {}
+    for one in troubles:
+        reasons.setdefault(one.id, []).append(one.reason)
+    served = {one.id: one for one in config.distributions}
+    rows = {one.id: one for one in made.of(Kind.DISTRIBUTION)}
+    left_out = [
+        unavailable(served[id], why) if id in served else _unread(rows[id], why)
+        for id, why in reasons.items()
+    ]
+    return replace(
+        config,
+        distributions=tuple(one for one in config.distributions if one.id not in reasons),
+        unavailable=(*config.unavailable, *left_out),
+    )
+
+
+def _unread(one: Resource, reasons: Sequence[str]) -> UnavailableSite:
+    """A distribution whose document says what cannot be read."""
+    aliases = one.config.get("Aliases", {}).get("Items", ())
+    return UnavailableSite(
+        id=one.id,
+        names=(one.domain_name or domain_name_of(one.id), *aliases),
+        reasons=tuple(reasons),
+        enabled=bool(one.config.get("Enabled", True)),
+    )
 
 
 def _each(
@@ -186,7 +273,8 @@ def _named(one: Distribution, releases: Mapping[str, tuple[Release, ...]]) -> Di
     return replace(one, domain_name=name, releases=releases.get(one.id, one.releases))
 
 
-def _require_right(config: Config, made: Made) -> None:
+def _wrong(config: Config, made: Made) -> tuple[list[Trouble], list[Problem]]:
+    """What the checks find: of the API's, and of the file's."""
     problems = Problems()
     for index, distribution in enumerate(config.distributions):
         where = f"distributions[{index}]"
@@ -194,16 +282,15 @@ def _require_right(config: Config, made: Made) -> None:
         if any(distribution.id == one.id for one in made.of(Kind.DISTRIBUTION)):
             _check_access(distribution, config, where, problems)
     check(config, problems)
-    if not problems.found:
-        return
-    troubles, rest = [], []
+    troubles: list[Trouble] = []
+    rest: list[Problem] = []
     for problem in problems.found:
         trouble = _placed(problem, config, made)
         if trouble is None:
             rest.append(problem)
         else:
             troubles.append(trouble)
-    raise NotComposedError(troubles, rest)
+    return [*troubles, *_refused(config, made)], rest
 
 
 def _check_access(one: Distribution, config: Config, where: str, problems: Problems) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,6 +17,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from edgecache.config.model import Config
+from edgecache.config.refusals import told as served_without
+from edgecache.config.refusals import without_refused
 from edgecache.control.admission import require_operator
 from edgecache.control.explain_nodes import Nodes, PlaceStory
 from edgecache.control.explain_origin import OriginStory, origin_story
@@ -91,12 +93,15 @@ def viewer_request(wanted: Wanted, config: Config) -> Request:
 
 async def told(request: Request, config: Config, world: World) -> Told:
     """Everything about a viewer's `request` under `config`; without nodes, the rules alone."""
+    config = without_refused(config)
     table = compile_routes(config, world.native)
     entrance = Entrance(config.brand.encode(), _https_port(config))
     rules = explain(request, table, entrance, world.clock())
     where = placed(request, table)
     if where is None:
         return Told(rules)
+    asked_for = map(str, served_without(where.site.distribution, config))
+    rules = replace(rules, unsupported=tuple(asked_for))
     origin = None if rules.admission.status else origin_story(where, config)
     places = () if world.nodes is None else await world.nodes.ask(where, config)
     return Told(rules, origin, places)

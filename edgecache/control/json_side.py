@@ -15,6 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from edgecache.config.aws.unsupported import unsupported
+from edgecache.config.refusals import reasons
 from edgecache.control import json_invalidations, json_releases
 from edgecache.control.admission import bounded_body, require_operator
 from edgecache.control.adoption import NotAdoptedError, adopt, give_back
@@ -31,7 +33,11 @@ DOCS_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"
 
 
 class Site(msgspec.Struct, frozen=True):
-    """A distribution in a few words; `source` says who may change it."""
+    """A distribution in a few words; `source` says who may change it.
+
+    `unsupported` are members it asks for and is served without; with `unavailable`, why it answers
+    503, it is not served.
+    """
 
     id: str
     arn: str
@@ -42,6 +48,8 @@ class Site(msgspec.Struct, frozen=True):
     source: str
     comment: str
     etag: str
+    unsupported: list[str] = []
+    unavailable: list[str] = []
 
 
 class Sites(msgspec.Struct, frozen=True):
@@ -109,6 +117,8 @@ class JsonSide:
             source=one.source,
             comment=one.config["Comment"],
             etag=one.etag,
+            unsupported=_places(call, one),
+            unavailable=reasons(call.catalog.published, one.id),
         )
 
     def _route(self, path: str, do: Callable[[Call], Any], method: str = "GET") -> Route:
@@ -126,6 +136,11 @@ class JsonSide:
             return await _answered(do, Call(self.world, given))
 
         return answer
+
+
+def _places(call: Call, one: Resource) -> list[str]:
+    found = unsupported(one.config, geo=bool(call.catalog.file.geo_database))
+    return list(dict.fromkeys(member.member.place for member in found))
 
 
 async def _answered(do: Callable[[Call], Any], call: Call) -> Response:

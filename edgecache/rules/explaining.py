@@ -79,6 +79,8 @@ class Explanation:
     collapses: bool = False
     compresses: str = ""  # the coding, for what is compressible by type and length
     invalidated_by: tuple[str, ...] = ()
+    unavailable: tuple[str, ...] = ()  # why the distribution of this name answers 503
+    unsupported: tuple[str, ...] = ()  # what the distribution asks for and is served without
 
 
 def placed(request: Request, table: RouteTable) -> Placed | None:
@@ -105,7 +107,9 @@ def explain(request: Request, table: RouteTable, entrance: Entrance, now: float)
     url = text(b"%b://%b%b" % (request.scheme, request.host, request.target))
     where = placed(request, table)
     if where is None:
-        return Explanation(url, text(request.method))
+        unserved = table.unavailable_site(request.host)
+        why = () if unserved is None else unserved.reasons
+        return Explanation(url, text(request.method), unavailable=why)
     told = Explanation(
         url, text(request.method), _choice(where, table), _admission(where, entrance, now)
     )

@@ -6,12 +6,19 @@ CloudFront Developer Guide, "Cache behavior settings" (path pattern) and "Altern
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from msgspec import Struct
 
-from edgecache.config.model import Behavior, Config, Distribution, Origin, OriginGroup
+from edgecache.config.model import (
+    Behavior,
+    Config,
+    Distribution,
+    Origin,
+    OriginGroup,
+    UnavailableSite,
+)
 from edgecache.http.target import normalized_path, readings
 from edgecache.rules.globs import glob
 from edgecache.rules.releases import Patterns, compiled
@@ -47,10 +54,11 @@ class Site:
 class RouteTable:
     """Every name that leads to a site of one generation."""
 
-    exact: dict[bytes, Site | None]  # None: the name of a disabled distribution
+    exact: dict[bytes, Site | None]  # None: the name of one that is disabled or unavailable
     wildcard: tuple[tuple[bytes, Site | None], ...]  # (".example.com", site), the longest first
     by_id: dict[str, Site]
     any_host: Site | None
+    unavailable: Mapping[bytes, UnavailableSite] = field(default_factory=dict)  # by name
 
     def site(self, host: bytes) -> Site | None:
         """The site that answers to `host` (lower case, no port): exact, then wildcard, then any.
@@ -63,6 +71,13 @@ class RouteTable:
             if host.endswith(suffix):
                 return site
         return self.any_host
+
+    def unavailable_site(self, host: bytes) -> UnavailableSite | None:
+        """The one whose name `host` is; None when another answers to it, or nobody."""
+        if host in self.exact:
+            return self.unavailable.get(host)
+        wild = next((suffix for suffix, _ in self.wildcard if host.endswith(suffix)), None)
+        return self.unavailable.get(b"*" if wild is None else b"*" + wild)
 
     def routes(self) -> Iterator[Route]:
         """Every route there is."""
@@ -90,8 +105,32 @@ def compile_routes(config: Config, native: Mapping[str, str] = NO_SECRETS) -> Ro
                 wildcard[folded[1:]] = site
             elif folded:
                 exact[folded] = site
+    unavailable = _names_held(config.unavailable, exact, wildcard, taken=any_host is not None)
     longest_first = sorted(wildcard.items(), key=lambda item: -len(item[0]))
-    return RouteTable(exact, tuple(longest_first), by_id, any_host)
+    return RouteTable(exact, tuple(longest_first), by_id, any_host, unavailable)
+
+
+def _names_held(
+    sites: Iterable[UnavailableSite],
+    exact: dict[bytes, Site | None],
+    wildcard: dict[bytes, Site | None],
+    *,
+    taken: bool,
+) -> dict[bytes, UnavailableSite]:
+    """The names of those that are not served; they lead to no other, and take none from others."""
+    found: dict[bytes, UnavailableSite] = {}
+    for site in sites:
+        for name in site.names:
+            folded = name.lower().encode("ascii", "replace")
+            held = wildcard if folded.startswith(b"*.") else exact
+            key = folded[1:] if folded.startswith(b"*.") else folded
+            if key in held or (folded == b"*" and taken):
+                continue
+            if folded != b"*":
+                held[key] = None
+            if site.enabled:
+                found[folded] = site
+    return found
 
 
 def _compile_site(distribution: Distribution, ring: KeyRing) -> Site:

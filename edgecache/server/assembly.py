@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
 from edgecache.config.model import Config, Disk, Location
+from edgecache.config.refusals import without_refused
 from edgecache.control.bus import Bus, BusWorld
 from edgecache.control.tokens import Purpose, Tokens
 from edgecache.observe.access_log import AccessLog, LogFile
@@ -57,6 +58,7 @@ class Assembly:
     """What the nodes of one process are made of."""
 
     def __init__(self, config: Config, name: str, *, memo: bool = True) -> None:
+        config = without_refused(config)  # control may be away
         self.config = config
         self.name = name
         self.clock = steady_clock()

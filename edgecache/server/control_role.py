@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from edgecache.config.listen import tcp_address
 from edgecache.config.load import load
 from edgecache.config.model import Config
+from edgecache.config.refusals import start_lines
 from edgecache.config.secrets import load_secrets
 from edgecache.control import explain_nodes
 from edgecache.control.api.call import World as ApiWorld
@@ -37,6 +38,7 @@ from edgecache.control.log import Log
 from edgecache.control.nodes import Nodes
 from edgecache.control.state import State, state_error
 from edgecache.control.tokens import Tokens
+from edgecache.server.complaints import say
 from edgecache.server.credentials import PeerCredentials
 from edgecache.server.keeping import kept
 from edgecache.server.world import pause, steady_clock, wall_clock
@@ -59,7 +61,9 @@ def _application(config: Config, path: Path, state: State) -> tuple[Starlette, C
     secrets = load_secrets(config.state_dir, os.environ)
     log = Log(state, wall_clock)
     catalog = Catalog(state, log, config, wall_clock, os.urandom)
-    catalog.publish(config)
+    catalog.publish(config, starting=True)
+    for line in start_lines(catalog.published):
+        say(line)
     tokens = Tokens([*secrets.operator.values()], wall_clock)
     names = [tcp_address(config.control.listen).host]
     clock = steady_clock()
@@ -68,7 +72,14 @@ def _application(config: Config, path: Path, state: State) -> tuple[Starlette, C
     reads = CanaryWorld(lambda: catalog.file, exchange, clock, pause, os.urandom)
     canary = Canary(invalidations, reads) if config.control.canary_s else None
     control = Control(
-        log, Nodes(clock), barrier, lambda: load(path), tokens, catalog.publish, canary
+        log,
+        Nodes(clock),
+        barrier,
+        lambda: load(path),
+        tokens,
+        catalog.publish,
+        lambda: catalog.published.unavailable,
+        canary,
     )
     app = control_app(control, names)
     if canary is not None:

@@ -46,6 +46,9 @@ from edgecache.upstream.base import Body, Fault, OnInterim, UpstreamError
 from edgecache.upstream.peer_heads import said_by
 
 UNKNOWN_HOST = Refusal(403, "Bad request. No distribution answers to this host name.")
+UNAVAILABLE = Refusal(
+    503, "This distribution asks for what is not supported here, and is not served without."
+)
 NOT_A_PEER = Refusal(
     403,
     "Only edges of this installation are answered here.",
@@ -109,7 +112,8 @@ class ViewerFront:
         """What can be said of a viewer's request without waiting."""
         site = self.table.site(request.host)
         if site is None:
-            return UNKNOWN_HOST
+            unserved = self.table.unavailable_site(request.host)
+            return UNKNOWN_HOST if unserved is None else UNAVAILABLE
         if request.path == b"*":
             return _options_of_all(site.distribution)
         asked = request

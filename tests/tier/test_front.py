@@ -15,6 +15,7 @@ from edgecache.config.model import (
     GeoRestriction,
     Origin,
     ResponseHeadersPolicy,
+    UnavailableSite,
 )
 from edgecache.http.message import Response, first_value
 from edgecache.observe.counters import Counters
@@ -147,3 +148,14 @@ def test_no_policy_bears_on_a_page_of_ours() -> None:
     fields = ours.dressed(outcome, b"id==", None, 0.0)
     assert first_value(fields, b"server-timing") is None
     assert first_value(fields, b"x-cache") == b"Error from cloudfront"
+
+
+def test_a_distribution_that_is_not_served_answers_503() -> None:
+    ours = front()
+    unserved = UnavailableSite(id="E2", names=("other.test",), reasons=("what breaks",))
+    (site,) = (one.distribution for one in ours.table.by_id.values())
+    ours.table = compile_routes(Config(distributions=(site,), unavailable=(unserved,)))
+    refusal = ours.decide(asks(host=b"other.test"), NOW)
+    assert isinstance(refusal, Refusal)
+    assert refusal.status == 503
+    assert "what breaks" not in repr(refusal)  # an operator's matter

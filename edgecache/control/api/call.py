@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from edgecache.control.api.faults import Fault
@@ -25,11 +25,15 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An operation's input by member; `base` is the URL the caller reached the API by."""
+    """An operation's input by member; `base` is the URL the caller reached the API by.
+
+    `unsupported` are places of members that the resource is served without: the answer names them.
+    """
 
     world: World
     given: dict[str, Any]
     base: str = ""
+    unsupported: list[str] = field(default_factory=list)
 
     @property
     def catalog(self) -> Catalog:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from edgecache.config.aws.defaults import with_defaults
+from edgecache.config.aws.unsupported import unsupported
 from edgecache.config.check import DISTRIBUTIONS_MAX
 from edgecache.control.api.call import Call, Run, arn, found, require_current, require_ours
 from edgecache.control.api.faults import Fault
@@ -55,13 +56,21 @@ def distribution(call: Call, id: str) -> Resource:
 
 
 def create(call: Call) -> Document:
-    return _created(call, _filled(call.given["DistributionConfig"]), {})
+    return _created(call, _filled(_noted(call, call.given["DistributionConfig"])), {})
 
 
 def create_with_tags(call: Call) -> Document:
     given = call.given["DistributionConfigWithTags"]
     tags = tags_given({}, given["Tags"].get("Items", []))
-    return _created(call, _filled(given["DistributionConfig"]), tags)
+    return _created(call, _filled(_noted(call, given["DistributionConfig"])), tags)
+
+
+def _noted(call: Call, given: Document, *, as_given: bool = True) -> Document:
+    """The configuration, once the answer names what it is served without."""
+    geo = bool(call.catalog.file.geo_database)
+    found = unsupported(given, geo=geo, as_given=as_given)
+    call.unsupported.extend(one.member.place for one in found)
+    return given
 
 
 def _filled(given: Document) -> Document:
@@ -125,7 +134,7 @@ def get(call: Call) -> Document:
 
 def get_config(call: Call) -> Document:
     one = distribution(call, call.given["Id"])
-    return {"DistributionConfig": one.config, "ETag": one.etag}
+    return {"DistributionConfig": _noted(call, one.config, as_given=False), "ETag": one.etag}
 
 
 def update(call: Call) -> Document:
@@ -134,7 +143,7 @@ def update(call: Call) -> Document:
     one = distribution(call, call.given["Id"])
     require_ours(one, "IllegalUpdate")
     require_current(call, one)
-    config = _filled(call.given["DistributionConfig"])
+    config = _filled(_noted(call, call.given["DistributionConfig"]))
     if config["CallerReference"] != one.config["CallerReference"]:
         raise Fault(
             "IllegalUpdate", "The parameter DistributionConfig.CallerReference cannot be changed."
@@ -214,6 +223,7 @@ def deployed(call: Call, one: Resource) -> bool:
 
 def _answer(call: Call, id: str) -> Document:
     one = distribution(call, id)
+    _noted(call, one.config, as_given=False)
     return {"Distribution": shown(call, one), "ETag": one.etag}
 
 

@@ -30,6 +30,7 @@ SETTLED_S_MAX = 2.0  # nodes take a few milliseconds; one that is away must not 
 SETTLED_POLLS = 100
 METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 XML = "text/xml"
+UNSUPPORTED = "edgecache-unsupported"  # members a distribution asks for and is served without
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,9 +50,11 @@ class Endpoint:
     async def answer(self, request: Request) -> Response:
         id = str(uuid.UUID(bytes=self.random(16), version=4))
         try:
-            operation, values = await self._answered(request)
+            operation, values, unsupported = await self._answered(request)
             written = write_answer(operation, values)
             response = Response(written.body, operation.status, written.headers)
+            if unsupported:
+                response.headers[UNSUPPORTED] = ", ".join(dict.fromkeys(unsupported))
         except Fault as fault:
             response = refusal(fault, id)
         except ClientDisconnect:
@@ -64,7 +67,8 @@ class Endpoint:
             response.headers.setdefault("content-type", XML)
         return response
 
-    async def _answered(self, request: Request) -> tuple[Operation, dict[str, Any]]:
+    async def _answered(self, request: Request) -> tuple[Operation, dict[str, Any], list[str]]:
+        """The operation that was asked for, its output, and what is served without."""
         try:
             body = await bounded_body(request)
         except HTTPException as error:
@@ -85,7 +89,7 @@ class Endpoint:
             validate(operation.takes, given)
         call = Call(self.world, given, str(request.base_url).rstrip("/"))
         await self._settle(action, call)
-        return operation, action.run(call)
+        return operation, action.run(call), call.unsupported
 
     async def _settle(self, action: Action, call: Call) -> None:
         if action.settled is None:

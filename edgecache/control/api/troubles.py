@@ -106,7 +106,8 @@ def fault(trouble: Trouble) -> Fault:
     """A trouble as the API tells it."""
     place = trouble.where if trouble.in_document else member(trouble.where)
     place = place.removeprefix("DistributionConfig.")
-    return Fault(_code(trouble.kind, place, trouble.message), f"The parameter {place}: "
+    code = trouble.code or _code(trouble.kind, place, trouble.message)
+    return Fault(code, f"The parameter {place}: "
                  f"{trouble.message}")  # fmt: skip
 
 

@@ -19,6 +19,7 @@ import httpx
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import ClientError
+from msgspec.structs import replace
 from starlette.applications import Starlette
 
 from edgecache.config.load import load
@@ -108,7 +109,7 @@ class Desk:
             return (next(numbers) * 7_919).to_bytes(8, "little").ljust(count, b"\x05")[:count]
 
         self.catalog = Catalog(self.state, self.log, config, lambda: self.now, random)
-        self.catalog.publish(config)
+        self.catalog.publish(config, starting=True)
         tokens = Tokens([*OPERATORS.values()], lambda: self.now)
         self.tokens = tokens
         callers = Callers(OPERATORS, tokens, lambda: self.now, lambda: self.now)
@@ -120,6 +121,10 @@ class Desk:
         self.world = World(self.catalog, self.invalidations, lambda generation: self.deployed)
         endpoint = Endpoint(self.world, callers, actions(), self._pause, random)
         self.app = Starlette(routes=[endpoint.route()])
+
+    def ignores_unsupported(self) -> None:
+        """From now on the file says so at its root."""
+        self.catalog.publish(replace(self.catalog.file, unsupported="ignore"))
 
     async def _pause(self, seconds: float) -> None:
         self.pauses.append(seconds)

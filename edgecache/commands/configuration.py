@@ -1,0 +1,57 @@
+"""`edgecache check`: a configuration file, together with what the API has made in its state_dir."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecache.config.lint import lint
+from edgecache.config.model import Config
+from edgecache.config.refusals import WAY_OUT, refusal_problems, told, told_problems
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """`problems` keep something from being served; `warnings` do not."""
+
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def findings(config: Config) -> Findings:
+    """All there is to say about a configuration that has passed the checks."""
+    from edgecache.control.composition import NotComposedError, compose
+    from edgecache.control.state import StateError
+    from edgecache.control.state_copy import made_in
+
+    problems = [*map(str, refusal_problems(config))]
+    warnings = [*map(str, lint(config)), *map(str, told_problems(config))]
+    declared = {one.id for one in config.distributions}
+    try:
+        composed = compose(config, made_in(Path(config.state_dir)), lambda _: True)
+    except NotComposedError as error:
+        problems += error.lines
+    except StateError as error:
+        warnings.append(str(error))
+    else:
+        for site in composed.unavailable:
+            if site.id not in declared:
+                problems += (f"{_made(site.id)}: {reason}" for reason in site.reasons)
+        for one in composed.distributions:
+            if one.id not in declared:
+                warnings += (f"{_made(one.id)}: {member}" for member in told(one, composed))
+    if problems and config.unsupported == "refuse":
+        warnings.append(f"what is not supported answers 503: {WAY_OUT}")
+    return Findings(tuple(problems), tuple(warnings))
+
+
+def _made(id: str) -> str:
+    return f"distribution {id} (made over the API)"
+
+
+def headed(path: Path, problems: Iterable[str]) -> str:
+    """Problems below the file they were found in."""
+    lines = [*problems]
+    count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}"
+    return "\n  ".join([f"{path}: {count}", *lines])

@@ -1,0 +1,241 @@
+"""Members of CloudFront's model that are not acted on here. Law: none is taken in silence.
+
+A member that decides who is served, or what, is refused with CloudFront's code; one without which
+the same is served to the same viewers is told. Both only where its value asks for something.
+API reference, DistributionConfig and what it is made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from edgecache.config.aws.write import distribution_config
+from edgecache.config.model import Distribution
+
+UNSUPPORTED = "not supported"
+GEO = "Restrictions.GeoRestriction.RestrictionType"
+CERTIFICATES = ("ViewerCertificate.ACMCertificateArn", "ViewerCertificate.IAMCertificateId")
+_BEHAVIORS = ("DefaultCacheBehavior", "CacheBehaviors[]")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of a DistributionConfig. `X[]` in its place is each of the `Items` of X.
+
+    `code` is that of the refusal, empty when it is only told; `off` are values that ask for
+    nothing, beside what is empty, zero, false or not enabled. `default` is the value CloudFront
+    fills in: told only where somebody asks for it by name.
+    """
+
+    place: str
+    why: str
+    code: str = ""
+    off: tuple[object, ...] = ()
+    default: object = None
+
+    def asks(self, value: object, *, as_given: bool) -> bool:
+        """Whether a value of it asks for something."""
+        if value in self.off or (not as_given and value == self.default):
+            return False
+        return value is False if True in self.off else not _is_off(value)
+
+
+def _of_behaviors(name: str, why: str, code: str) -> tuple[Member, ...]:
+    return tuple(Member(f"{behavior}.{name}", why, code) for behavior in _BEHAVIORS)
+
+
+MEMBERS: tuple[Member, ...] = (
+    *_of_behaviors("FunctionAssociations", "functions are not run", "InvalidFunctionAssociation"),
+    *_of_behaviors(
+        "LambdaFunctionAssociations",
+        "Lambda functions are not run",
+        "InvalidLambdaFunctionAssociation",
+    ),
+    *_of_behaviors(
+        "FieldLevelEncryptionId", "fields are not encrypted", "NoSuchFieldLevelEncryptionConfig"
+    ),
+    *_of_behaviors("RealtimeLogConfigArn", "there is no such log", "NoSuchRealtimeLogConfig"),
+    *_of_behaviors("GrpcConfig", "gRPC is not spoken", "InvalidArgument"),
+    *_of_behaviors("SmoothStreaming", "the format is not made", "InvalidArgument"),
+    Member("WebACLId", "requests are not filtered", "InvalidWebACLId"),
+    Member(
+        "ContinuousDeploymentPolicyId",
+        "viewers are not sent to a staging distribution",
+        "NoSuchContinuousDeploymentPolicy",
+    ),
+    Member("ViewerMtlsConfig", "viewers are not asked for certificates", "InvalidArgument"),
+    Member("ConnectionFunctionAssociation", "functions are not run", "EntityNotFound"),
+    Member("ConnectionMode", "there are no tenants", "InvalidArgument", ("direct",)),
+    Member("TenantConfig", "there are no tenants, and no parameters", "InvalidArgument"),
+    Member(
+        GEO,
+        "there is no geo_database to tell countries by",
+        "InvalidGeoRestrictionParameter",
+        ("none",),
+    ),
+    Member(
+        "OriginGroups[].SelectionCriteria",
+        "the first member that answers is taken, not the one of better quality",
+        "InvalidArgument",
+        ("default",),
+    ),
+    Member("HttpVersion", "HTTP/1.1 is spoken", off=("http1.1",), default="http2"),
+    Member("Logging", "logs are files in state_dir, not objects in a bucket"),
+    Member("PriceClass", "every location serves", off=("PriceClass_All", "None")),
+    Member("IsIPV6Enabled", "`listen` says which addresses are served", off=(True,)),
+    Member("Staging", "it is served at its own domain name, as any other"),
+    Member("AnycastIpListId", "`listen` says which addresses are served"),
+    *(
+        Member(place, "the certificate is `certificate_file`, else a development one")
+        for place in CERTIFICATES
+    ),
+    Member(
+        "ViewerCertificate.SSLSupportMethod",
+        "certificates are chosen by the name in the hello (SNI)",
+        off=("sni-only",),
+    ),
+    Member("Origins[].OriginShield", "the regional cache is the last before the origin"),
+    Member("Origins[].VpcOriginConfig", "the domain name is asked, whatever network it is in"),
+    Member(
+        "Origins[].CustomOriginConfig.IpAddressType",
+        "the origin is asked at every address its name has",
+        off=("ipv4",),
+    ),
+    Member(
+        "Origins[].CustomOriginConfig.OriginMtlsConfig",
+        "`client_certificate_file` of the origin is what it is shown",
+    ),
+    Member(
+        "Origins[].CustomOriginConfig.OriginHttpVersion",
+        "the origin is asked by HTTP/1.1",
+        off=("http1.1",),
+    ),
+    Member(
+        "Origins[].CustomOriginConfig.OriginSslProtocols",
+        "TLS 1.2 and 1.3 are spoken, nothing older",
+        off=({"Quantity": 1, "Items": ["TLSv1.2"]},),
+    ),
+)
+"""All of them, those that are refused first."""
+
+IDLE = (
+    "ViewerCertificate.Certificate",  # deprecated, and says again what the others say
+    "ViewerCertificate.CertificateSource",
+    "ViewerCertificate.CloudFrontDefaultCertificate",
+    *(f"{place}.{ttl}" for place in _BEHAVIORS for ttl in ("MinTTL", "DefaultTTL", "MaxTTL")),
+)
+"""What CloudFront itself passes over: the TTLs of a behavior that has a cache policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """A member that asks for what is not done, at its place in one document."""
+
+    member: Member
+    place: str  # `CacheBehaviors.Items[0].FunctionAssociations`
+
+    @property
+    def refused(self) -> bool:
+        return bool(self.member.code)
+
+    @property
+    def message(self) -> str:
+        """What a person is told."""
+        return f"{UNSUPPORTED}: {self.member.why}"
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}"
+
+
+def unsupported(
+    config: dict[str, Any], *, geo: bool, as_given: bool = False
+) -> tuple[Unsupported, ...]:
+    """What a DistributionConfig asks for and is not done.
+
+    `geo`: there is a geo_database. `as_given`: nobody has filled in its defaults.
+    """
+    return tuple(
+        Unsupported(member, place)
+        for member in MEMBERS
+        if not (geo and member.place == GEO)
+        for place, value in _values(config, member.place.split("."), "")
+        if member.asks(value, as_given=as_given)
+    )
+
+
+def unsupported_of(distribution: Distribution, *, geo: bool) -> tuple[Unsupported, ...]:
+    """As `unsupported`, of a distribution of the model; and members that are not known at all."""
+    found = unsupported(distribution_config(distribution), geo=geo)
+    if distribution.viewer_certificate.certificate_file:
+        found = tuple(one for one in found if one.member.place not in CERTIFICATES)
+    return (*found, *_unknown(distribution.kept))
+
+
+def refused_of(distribution: Distribution, *, geo: bool) -> tuple[Unsupported, ...]:
+    """Those that are refused; quick, where a distribution has none of all this."""
+    if not distribution.kept and (geo or distribution.geo_restriction.kind == "none"):
+        return ()  # all others that are refused are what the model cannot say
+    return tuple(one for one in unsupported_of(distribution, geo=geo) if one.refused)
+
+
+def _values(value: object, steps: list[str], place: str) -> Iterator[tuple[str, object]]:
+    """Every value at a member's place, with its own place; of malformed documents what is there."""
+    if not steps:
+        yield place, value
+        return
+    name = steps[0].removesuffix("[]")
+    if not isinstance(value, dict) or name not in value:
+        return
+    at, inner = f"{place}.{name}" if place else name, value[name]
+    if not steps[0].endswith("[]"):
+        yield from _values(inner, steps[1:], at)
+        return
+    items = inner.get("Items") if isinstance(inner, dict) else None
+    for index, item in enumerate(items if isinstance(items, list) else ()):
+        yield from _values(item, steps[1:], f"{at}.Items[{index}]")
+
+
+def _is_off(value: object) -> bool:
+    if isinstance(value, dict):
+        if "Enabled" in value:
+            return value["Enabled"] is False
+        return all(_is_off(inner) for inner in value.values())
+    return value is None or value is False or value in ("", 0) or value == []
+
+
+def _unknown(kept: dict[str, Any]) -> Iterator[Unsupported]:
+    """Members a document has and CloudFront has not, or not yet."""
+    places = [member.place for member in MEMBERS] + [*IDLE]
+    for place in _leaves(kept, "", ""):
+        if not any(place[1] == known or place[1].startswith(known + ".") for known in places):
+            yield Unsupported(Member(place[1], "there is no such member"), place[0])
+
+
+_LISTED = ("Origins", "OriginGroups", "CacheBehaviors", "CustomErrorResponses")
+
+
+def _leaves(kept: dict[str, Any], place: str, general: str) -> Iterator[tuple[str, str]]:
+    """The kept values' places, as they stand in `kept` and as the table has them."""
+    for name, value in kept.items():
+        at, of = f"{place}.{name}".lstrip("."), f"{general}.{name}".lstrip(".")
+        if not isinstance(value, dict):
+            if not _is_off(value):
+                yield at, of
+        elif name in _LISTED and not place:
+            for key, item in value.items():
+                yield from _leaves(item if isinstance(item, dict) else {}, f"{at}.{key}", of + "[]")
+        else:
+            yield from _leaves(value, at, of)
+
+
+def as_markdown() -> str:
+    """The table for people; `docs/api.md` has it word for word."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for member in MEMBERS:
+        rows.setdefault((member.code, member.why), []).append(f"`{member.place}`")
+    lines = ["| member | what happens | refused with |", "|---|---|---|"]
+    for (code, why), places in rows.items():
+        lines.append(f"| {', '.join(places)} | {why} | {f'`{code}`' if code else 'told'} |")
+    return "\n".join(lines) + "\n"

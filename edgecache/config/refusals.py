@@ -1,0 +1,102 @@
+"""Distributions that ask for what is not supported. Law: one of them stops no other.
+
+What is refused is `aws.unsupported`'s to say. Whoever starts on such a distribution serves all
+others, and answers 503 at its names, until it asks no more or the file says `unsupported =
+"ignore"` at its root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from msgspec.structs import replace
+
+from edgecache.config.aws.unsupported import UNSUPPORTED, Unsupported, refused_of, unsupported_of
+from edgecache.config.model import Config, Distribution
+from edgecache.config.problems import Problem
+from edgecache.config.unavailable_site import UnavailableSite
+
+WAY_OUT = 'unsupported = "ignore" at the file\'s root serves it without'
+
+
+def refused(distribution: Distribution, config: Config) -> tuple[Unsupported, ...]:
+    """What keeps a distribution from being served under `config`."""
+    if config.unsupported == "ignore":
+        return ()
+    return refused_of(distribution, geo=bool(config.geo_database))
+
+
+def told(distribution: Distribution, config: Config) -> tuple[Unsupported, ...]:
+    """What a distribution asks for, is served without, and is told about."""
+    found = unsupported_of(distribution, geo=bool(config.geo_database))
+    return tuple(one for one in found if config.unsupported == "ignore" or not one.refused)
+
+
+def names_of(distribution: Distribution) -> tuple[str, ...]:
+    """The host names a distribution answers to."""
+    return tuple(name for name in (distribution.domain_name, *distribution.aliases) if name)
+
+
+def unavailable(distribution: Distribution, reasons: Iterable[str]) -> UnavailableSite:
+    """What remains of a distribution that is not served."""
+    return UnavailableSite(
+        id=distribution.id,
+        names=names_of(distribution),
+        reasons=tuple(reasons),
+        enabled=distribution.enabled,
+        certificate_file=distribution.viewer_certificate.certificate_file,
+        key_file=distribution.viewer_certificate.key_file,
+    )
+
+
+def reasons(config: Config, id: str) -> list[str]:
+    """Why a distribution answers 503 under a composed configuration; empty: it is served."""
+    return [why for one in config.unavailable if one.id == id for why in one.reasons]
+
+
+def without_refused(config: Config) -> Config:
+    """`config` with every distribution that is refused among the unavailable ones."""
+    found = [(one, refused(one, config)) for one in config.distributions]
+    if not any(why for _, why in found):
+        return config
+    return replace(
+        config,
+        distributions=tuple(one for one, why in found if not why),
+        unavailable=(
+            *config.unavailable,
+            *(unavailable(one, map(str, why)) for one, why in found if why),
+        ),
+    )
+
+
+def refusal_problems(config: Config) -> list[Problem]:
+    """A problem for each member of the file's distributions that is refused."""
+    return [
+        Problem(f"distributions[{index}]({distribution.id}).{one.place}", one.message)
+        for index, distribution in enumerate(config.distributions)
+        for one in refused(distribution, config)
+    ]
+
+
+def told_problems(config: Config) -> list[Problem]:
+    """A warning for each member that the file's distributions are served without."""
+    return [
+        Problem(f"distributions[{index}]({distribution.id}).{one.place}", one.message)
+        for index, distribution in enumerate(config.distributions)
+        for one in told(distribution, config)
+    ]
+
+
+def start_lines(config: Config) -> Iterator[str]:
+    """What is said when an installation starts on a composed configuration: a line for each
+    distribution that is not served, and one for all that others are served without."""
+    for site in config.unavailable:
+        way_out = f" ({WAY_OUT})" if any(UNSUPPORTED in why for why in site.reasons) else ""
+        yield f"distribution {site.id} answers 503: {'; '.join(site.reasons)}{way_out}"
+    members: dict[str, set[str]] = {}
+    for distribution in config.distributions:
+        for one in told(distribution, config):
+            members.setdefault(one.member.place, set()).add(distribution.id)
+    if members:
+        counted = ", ".join(f"{place} ({len(ids)})" for place, ids in members.items())
+        yield f"not supported, and served without (distributions): {counted}"

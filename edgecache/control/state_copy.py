@@ -1,0 +1,35 @@
+"""What the API has made, as it stands on disk. Law: looking changes nothing, and waits for nobody.
+
+For commands beside a control process that may be running: they see a copy of its last commit.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import quote
+
+from edgecache.control.catalog import made_of
+from edgecache.control.composition import Made
+from edgecache.control.releases import Releases
+from edgecache.control.resources import Resources
+from edgecache.control.state import FILE_NAME, State, state_error
+
+
+def made_in(folder: Path) -> Made:
+    """What the state in `folder` holds; nothing where there is none. StateError: it is unusable."""
+    path = folder / FILE_NAME
+    if not path.is_file():
+        return Made()
+    with TemporaryDirectory(prefix="edgecache-") as place:
+        try:
+            source = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
+            with closing(source), closing(sqlite3.connect(Path(place) / FILE_NAME)) as copy:
+                source.backup(copy)
+        except sqlite3.Error as error:
+            raise state_error(path, error) from error
+        state = State(Path(place))
+        with closing(state):
+            return made_of(Resources(state), Releases(state))

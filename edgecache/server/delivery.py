@@ -116,7 +116,9 @@ class Delivery:
         """An interim response goes on to a viewer that can tell it apart (RFC 9110 §15.2)."""
         if self._minor == 1 and not self._sent_bytes:
             fields = end_to_end(interim.fields)
-            self._connection.write(response_head(interim.status, interim.reason, fields), b"")
+            self._connection.outgoing.write(
+                response_head(interim.status, interim.reason, fields), b""
+            )
 
     def _dressed(self, outcome: Outcome, errand: Errand | None) -> Fields:
         if errand is None:
@@ -136,7 +138,7 @@ class Delivery:
                 await self._tunnel(fields, cast(Tunnel, outcome.body))
             elif isinstance(outcome.body, bytes | memoryview) or outcome.body is None:
                 self._write_whole(outcome, fields, outcome.body or b"")
-                await self._connection.drained()
+                await self._connection.outgoing.drained()
             else:
                 await self._stream(outcome, fields, outcome.body)
         except UpstreamError:
@@ -190,7 +192,7 @@ class Delivery:
                 break
             self._write(head, chunk(data) if chunked else data)
             head = b""
-            await self._connection.drained()
+            await self._connection.outgoing.drained()
         if head or chunked:
             self._write(head, LAST_CHUNK if chunked else b"")
 
@@ -223,7 +225,7 @@ class Delivery:
 
     def _end(self) -> None:
         if self._connection.closing:
-            self._connection.transport.close()
+            self._connection.outgoing.close()
 
     def _head(
         self, status: int, reason: bytes, fields: Fields, length: int | None, *, chunked: bool
@@ -252,7 +254,7 @@ class Delivery:
         if not self._sent_bytes:
             self._first_byte_s = self._listener.clock() - self._began
         self._sent_bytes += size
-        self._connection.write(head, body)
+        self._connection.outgoing.write(head, body)
 
     def _tell(self, told: Told) -> None:
         now = self._listener.clock()

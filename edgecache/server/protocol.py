@@ -21,7 +21,7 @@ from edgecache.rules.viewer_headers import depends_on_viewer
 from edgecache.server.answering import Answer, Leased
 from edgecache.server.delivery import Delivery, stays
 from edgecache.server.listener import OVERDUE, SHED, Listener
-from edgecache.server.repeating import SMALL_BODY_BYTES
+from edgecache.server.outgoing import Outgoing
 from edgecache.server.request_body import BYTES_PER_S_MIN, RequestBody, invitation
 from edgecache.server.telling import NOTHING_ASKED, Asked, Told
 from edgecache.server.tls import MISDIRECTED, Session
@@ -46,6 +46,7 @@ class Connection(asyncio.Protocol):
         self.listener = cast(Listener, config.loaded_app.listener)
         self.loop = _loop or asyncio.get_event_loop()
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self.outgoing: Outgoing = cast(Outgoing, None)
         self.client: tuple[str, int] = ("", 0)
         self.address = self.port = b""  # the same, as the log has them
         self.session: Session | None = None
@@ -56,9 +57,7 @@ class Connection(asyncio.Protocol):
         self._held = b""  # read, and not yet served
         self._body: RequestBody | None = None  # arriving
         self._task: asyncio.Task[None] | None = None
-        self._paused = False  # the transport's buffer is full
         self._reading = True
-        self._drained: asyncio.Future[None] | None = None
         self._unsent_bytes = -1  # at the last look; -1: there was none
         self._tunneled = False
 
@@ -66,6 +65,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        self.outgoing = Outgoing(self.transport, encrypts=self.listener.tls is not None)
         peer = transport.get_extra_info("peername")
         self.client = (peer[0], peer[1]) if isinstance(peer, tuple) and peer else ("", 0)
         self.address, self.port = escaped(self.client[0]), b"%d" % self.client[1]
@@ -90,7 +90,7 @@ class Connection(asyncio.Protocol):
             self._body.abort()
         if self._task is not None:
             self._task.cancel()
-        self.resume_writing()
+        self.outgoing.lost()
 
     def eof_received(self) -> bool:
         """A viewer that half-closes still gets the answer it waits for."""
@@ -105,7 +105,7 @@ class Connection(asyncio.Protocol):
             return
         if self.closing:
             return  # what follows the last request is not executed
-        if self._task is not None or self._paused:
+        if self._task is not None or self.outgoing.paused:
             self._hold(self._held + data)
             return
         now = self.listener.clock()
@@ -117,15 +117,17 @@ class Connection(asyncio.Protocol):
         self._serve(self._held + data, now)
 
     def pause_writing(self) -> None:
-        self._paused = True
+        self.outgoing.paused = True
         self._unsent_bytes = self.transport.get_write_buffer_size()
         self.deadline = self.listener.clock() + self.listener.limits.write_idle_s_max
 
     def resume_writing(self) -> None:
-        self._paused, self._unsent_bytes = False, -1
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
-        if self._task is None and not self.closing:
+        self._unsent_bytes = -1
+        if not self.outgoing.resumed() or self._task is not None:
+            return
+        if self.closing:
+            self.transport.close()
+        else:
             self.rest()
 
     # What Uvicorn calls.
@@ -135,7 +137,7 @@ class Connection(asyncio.Protocol):
         self.closing = True
         if self._tunneled and self._task is not None:
             self._task.cancel()  # it has no end to wait for
-        elif self._task is None and not self._paused:
+        elif self._task is None and not self.outgoing.paused:
             self.transport.close()
 
     # What the listener's sweep calls.
@@ -144,7 +146,7 @@ class Connection(asyncio.Protocol):
         """Close a connection that is overdue."""
         if now < self.deadline:
             return
-        if self._paused or self.transport.is_closing():
+        if self.outgoing.paused or self.transport.is_closing():
             before, unsent = self._unsent_bytes, self.transport.get_write_buffer_size()
             idle_s = self.listener.limits.write_idle_s_max
             if unsent and 0 <= before < unsent + idle_s * BYTES_PER_S_MIN:
@@ -163,7 +165,7 @@ class Connection(asyncio.Protocol):
 
     def _serve(self, data: bytes, now: float) -> None:
         """Serve the requests in `data` until one must wait, or what is left is not a whole head."""
-        while data and self._task is None and not self.closing and not self._paused:
+        while data and self._task is None and not self.closing and not self.outgoing.paused:
             start = 2 if data.startswith(b"\r\n") else 0  # RFC 9112 §2.2: one empty line is skipped
             end = data.find(b"\r\n\r\n", start) + 4
             if end == 3 or end > self.listener.limits.head_bytes_max + start:
@@ -191,7 +193,7 @@ class Connection(asyncio.Protocol):
             self._refuse_message(bad, now)
             return b""
         if b"Edgecache-Explain" in head and (told := listener.explained(request, now)):
-            self.write(told, b"")
+            self.outgoing.write(told, b"")
             self.transport.close()
             return b""
         asked = Asked.by(request, listener.site_name(request.host), len(head), self.session)
@@ -228,7 +230,7 @@ class Connection(asyncio.Protocol):
             request_id = answer.own_id or listener.ids.next()
             head = b"%b%b\r\n\r\n" % (head, request_id)
         self.deadline = now + listener.limits.idle_s_max
-        self.write(head, body)
+        self.outgoing.write(head, body)
         told = Told(answer.status, answer.result, len(head) + len(body), answer.fields)
         listener.teller.tell(asked, told, self.client, request_id, now, now - self.began)
         self.began = now
@@ -288,7 +290,7 @@ class Connection(asyncio.Protocol):
             self._body = None
             self.closing = True
         if self.closing:
-            self.transport.close()
+            self.outgoing.close()
         else:
             self.rest()
 
@@ -303,13 +305,6 @@ class Connection(asyncio.Protocol):
         if len(self._held) <= HELD_BYTES_MAX:
             self._resume_reading()
 
-    def write(self, head: bytes, body: bytes | memoryview) -> None:
-        """Send bytes: in one write when they are few, without copying when they are many."""
-        if len(body) <= SMALL_BODY_BYTES:
-            self.transport.write(b"".join((head, body)))
-        else:
-            self.transport.writelines((head, body))  # uvloop's is one writev, without a copy
-
     def become_tunnel(self) -> SentBytes:
         """What the viewer sends is never a request again."""
         sent = self._body = SentBytes(self.listener.head_limits, self._resume_reading)
@@ -321,7 +316,7 @@ class Connection(asyncio.Protocol):
     @property
     def at_rest(self) -> bool:
         """Nothing is asked and nothing is owed."""
-        return not (self._task or self._body or self._held or self._paused or self.closing)
+        return not (self._task or self._body or self._held or self.outgoing.paused or self.closing)
 
     @property
     def unread_body(self) -> bool:
@@ -335,9 +330,3 @@ class Connection(asyncio.Protocol):
 
     def _refuse_message(self, bad: BadMessage, now: float) -> None:
         self.refuse(Refusal(bad.status, "Bad request.", "InvalidRequest", True), NOTHING_ASKED, now)
-
-    async def drained(self) -> None:
-        """Wait until the viewer has taken enough of what was written."""
-        if self._paused and not self.transport.is_closing():
-            self._drained = self.loop.create_future()
-            await self._drained

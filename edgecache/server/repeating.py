@@ -19,13 +19,13 @@ from edgecache.server.memo import (
     Remembered,
     worth_remembering,
 )
+from edgecache.server.outgoing import SMALL_BODY_BYTES
 from edgecache.server.request_ids import ID_CHARS
 from edgecache.server.telling import Asked, Told
 
 if TYPE_CHECKING:
     from edgecache.server.protocol import Connection
 
-SMALL_BODY_BYTES = 16_384  # joined to its head; above it two buffers cost less than the copy
 NUMBERS = [b"%d" % number for number in range(LINE_BYTES_MAX + BLOCK_BYTES_MAX + 1)]
 _HEAD_END = b"\r\n\r\n"
 
@@ -61,7 +61,7 @@ def repeated(connection: Connection, memo: Memo, data: bytes, now: float) -> boo
     if len(body) <= SMALL_BODY_BYTES:
         connection.transport.write(b"".join((answer.start, request_id, _HEAD_END, body)))
     else:
-        connection.write(b"".join((answer.start, request_id, _HEAD_END)), body)
+        connection.outgoing.write(b"".join((answer.start, request_id, _HEAD_END)), body)
     note(connection, known, block, request_id, len(data))
     connection.deadline = now + listener.limits.idle_s_max
     return True

@@ -89,7 +89,7 @@ def repeated_call(connection: Connection, memo: Memo, data: bytes, now: float) -
         return False
     if now >= answer.same_until:
         renew(answer, connection, now)
-    connection.write(answer.start, answer.body)
+    connection.outgoing.write(answer.start, answer.body)
     note(connection, known, block, call.id, len(data))
     connection.deadline = now + listener.limits.idle_s_max
     return True

@@ -56,7 +56,7 @@ async def relay(
     try:
         while data := await tunnel.read():
             write(data)
-            await connection.drained()
+            await connection.outgoing.drained()
             connection.deadline = connection.listener.clock() + IDLE_S_MAX
         transport = connection.transport
         if transport.can_write_eof() and not transport.is_closing():  # TLS has no half-close

@@ -17,14 +17,41 @@ class FakeTransport(asyncio.Transport):
         self.ended = False  # no more will be written
         self.reading = True
         self.unsent_bytes = 0
+        self.unsent_bytes_most = 0
+        self._protocol: asyncio.Protocol | None = None  # of a viewer that takes nothing by itself
+        self._full = False
+        self._high_bytes = 65_536
         self._peer = peer
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return self._peer if name == "peername" else default
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        if not self.closed:
-            self.written += data
+        if self.closed:
+            return
+        self.written += data
+        if self._protocol is not None:
+            self.unsent_bytes += len(data)
+            self.unsent_bytes_most = max(self.unsent_bytes_most, self.unsent_bytes)
+            if self.unsent_bytes > self._high_bytes and not self._full:
+                self._full = True
+                self._protocol.pause_writing()
+
+    def is_not_read(self, protocol: asyncio.Protocol) -> None:
+        """From now on the other end of `protocol`'s connection takes only what `takes` says."""
+        self._protocol = protocol
+
+    def takes(self, size: int) -> None:
+        """The other end takes so many bytes of those that wait."""
+        self.unsent_bytes = max(0, self.unsent_bytes - size)
+        if self._full and self.unsent_bytes <= self._high_bytes // 4:
+            self._full = False
+            assert self._protocol is not None
+            self._protocol.resume_writing()
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        if high is not None:
+            self._high_bytes = high
 
     def writelines(self, list_of_data: Any) -> None:
         for data in list_of_data:

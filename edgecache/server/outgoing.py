@@ -1,0 +1,84 @@
+"""What goes out to one viewer. Law: no more is encrypted or copied for a viewer than it takes.
+
+A plain transport keeps a body that waits by reference. TLS encrypts all it is given, at once, into
+buffers of the connection's own: a body goes to it in steps, and none while the transport has more
+waiting than its high-water mark. Who writes waits in `drained` until all of it is taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+SMALL_BODY_BYTES = 16_384  # joined to its head; above it two buffers cost less than the copy
+STEP_BYTES = 65_536  # four records of TLS (RFC 8446 §5.1), and the plain transport's own mark
+
+
+class Outgoing:
+    """The bytes on their way to the viewer of a transport; `encrypts` when that is TLS."""
+
+    __slots__ = ("_close", "_drained", "_encrypts", "_rest", "_transport", "paused")
+
+    def __init__(self, transport: asyncio.Transport, *, encrypts: bool) -> None:
+        self.paused = False  # the transport has as much as it takes
+        self._transport = transport
+        self._encrypts = encrypts
+        self._rest: deque[memoryview] = deque()  # not yet handed to the transport
+        self._drained: asyncio.Future[None] | None = None
+        self._close = False  # once all of it is handed over
+        if encrypts:
+            transport.set_write_buffer_limits(STEP_BYTES)  # its own mark is eight times that
+
+    def write(self, head: bytes, body: bytes | memoryview) -> None:
+        """Send bytes: in one write when they are few, without copying when they are many."""
+        if self._rest:
+            self._rest += (memoryview(head), memoryview(body))
+        elif len(body) <= SMALL_BODY_BYTES:
+            self._transport.write(b"".join((head, body)))
+        elif not self._encrypts:
+            self._transport.writelines((head, body))  # uvloop's is one writev, without a copy
+        else:
+            self._transport.write(head)
+            self._rest.append(memoryview(body))
+            self._go_on()
+
+    def resumed(self) -> bool:
+        """The transport takes more; whether it has taken all there is."""
+        self.paused = False
+        self._go_on()
+        if self.paused:
+            return False
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
+        return True
+
+    def close(self) -> None:
+        """Close the connection once all that was written is sent."""
+        self._close = True
+        if not self._rest:
+            self._transport.close()
+
+    def lost(self) -> None:
+        """The connection is gone: nobody waits any more."""
+        self._rest.clear()
+        self.resumed()
+
+    async def drained(self) -> None:
+        """Wait until the viewer has taken enough of what was written."""
+        if self.paused and not self._transport.is_closing():
+            self._drained = asyncio.get_running_loop().create_future()
+            await self._drained
+
+    def _go_on(self) -> None:
+        """Hand over what waits, a step at a time, until the transport has enough."""
+        rest = self._rest
+        while rest and not self.paused and not self._transport.is_closing():
+            first = rest[0]
+            self._transport.write(first[:STEP_BYTES])
+            if len(first) <= STEP_BYTES:
+                rest.popleft()
+            else:
+                rest[0] = first[STEP_BYTES:]
+        if self._close and not rest:
+            self._transport.close()

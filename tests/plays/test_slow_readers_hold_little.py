@@ -1,0 +1,132 @@
+"""Slow readers: whatever is sent, over TLS no more of it waits, encrypted, than a few steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from edgecache.server.outgoing import STEP_BYTES
+from tests.server.test_tls_connection import over, session
+from tests.world.play import Play
+from tests.world.viewer import Viewer
+
+BODY = "0123456789abcdef" * 65_536  # 1 MiB
+WAITING_BYTES_MAX = 2 * STEP_BYTES + 4_096  # up to the mark, a step beyond it, and a head
+
+
+def slow(play: Play, name: str = "slow") -> Viewer:
+    viewer = over(play, name, session(b"site.test"))
+    viewer.transport.is_not_read(viewer.connection)
+    return viewer
+
+
+def takes_all(viewer: Viewer) -> int:
+    """It reads to the end, a little at a time; the most that ever waited for it."""
+    for _ in range(10_000):
+        if not viewer.transport.unsent_bytes:
+            break
+        viewer.transport.takes(10_000)
+        viewer.sends(b"")
+    return viewer.transport.unsent_bytes_most
+
+
+def has_stored(play: Play, **fields: str) -> None:
+    viewer = over(play, "first", session(b"site.test"))
+    viewer.asks("/v")
+    play.origin.answers(200, BODY, cache="max-age=60", **fields)
+    viewer.gets(200, BODY)
+
+
+def hit(play: Play, viewer: Viewer) -> str:
+    has_stored(play)
+    for _ in range(2):  # the second is repeated out of the memo
+        fast = over(play, "fast", session(b"site.test"))
+        fast.asks("/v").gets(200, BODY)
+    viewer.asks("/v")
+    return BODY
+
+
+def ranged(play: Play, viewer: Viewer) -> str:
+    has_stored(play)
+    viewer.asks("/v", range="bytes=16-900015")
+    return BODY[16:900_016]
+
+
+def miss(play: Play, viewer: Viewer) -> str:
+    viewer.asks("/v")
+    play.origin.answers(200, BODY, cache="max-age=60")
+    return BODY
+
+
+def streamed(play: Play, viewer: Viewer) -> str:
+    """In chunks, and not to be stored."""
+    viewer.asks("/v")
+    play.origin.answers(200, None, cache="no-store")
+    for at in range(0, len(BODY), 262_144):
+        play.origin.sends(BODY[at : at + 262_144])
+    play.origin.ends()
+    return BODY
+
+
+def failed(play: Play, viewer: Viewer) -> str:
+    viewer.asks("/v")
+    play.origin.answers(503, BODY)
+    return BODY
+
+
+GIVEN = [hit, ranged, miss, streamed, failed]
+
+
+@pytest.mark.parametrize("given", GIVEN, ids=lambda one: one.__name__)
+def test_what_waits_for_a_slow_reader_is_bounded_and_comes_whole(
+    play: Play, given: Callable[[Play, Viewer], str]
+) -> None:
+    viewer = slow(play)
+    body = given(play, viewer)
+    assert takes_all(viewer) <= WAITING_BYTES_MAX
+    got = viewer.got()
+    assert got is not None
+    assert got.whole
+    assert got.body.decode() == body
+
+
+@pytest.mark.parametrize("connection", ["close", "keep-alive"])
+def test_a_connection_that_ends_with_a_hit_ends_after_its_last_byte(
+    play: Play, connection: str
+) -> None:
+    has_stored(play)
+    viewer = slow(play)
+    viewer.asks("/v", connection=connection)
+    assert not viewer.transport.closed
+    takes_all(viewer)
+    viewer.gets(200, BODY)
+    assert viewer.transport.closed is (connection == "close")
+
+
+def test_at_a_stop_a_hit_is_finished_and_then_the_connection_closed(play: Play) -> None:
+    has_stored(play)
+    viewer = slow(play).asks("/v")
+    viewer.connection.shutdown()
+    assert not viewer.transport.closed
+    takes_all(viewer)
+    viewer.gets(200, BODY)
+    assert viewer.transport.closed
+
+
+def test_the_next_request_is_answered_after_all_of_this_answer(play: Play) -> None:
+    has_stored(play)
+    viewer = slow(play).asks("/v").asks("/v", range="bytes=0-3")
+    takes_all(viewer)
+    viewer.gets(200, BODY)
+    viewer.gets(206, BODY[:4])
+
+
+def test_a_viewer_that_leaves_in_the_middle_leaves_nothing(play: Play) -> None:
+    has_stored(play)
+    for number in range(50):
+        viewer = slow(play, f"v{number}").asks("/v")
+        viewer.transport.takes(100_000)
+        viewer.leaves()
+        assert not viewer.connection.outgoing.paused
+    over(play, "last", session(b"site.test")).asks("/v").gets(200, BODY)

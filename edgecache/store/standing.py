@@ -15,6 +15,7 @@ from edgecache.store.eviction import Leaving
 from edgecache.store.levels import Levels
 from edgecache.store.marks import Marks
 from edgecache.store.memory import MemoryStore
+from edgecache.store.writes import Writes
 
 
 class Standing:
@@ -24,6 +25,7 @@ class Standing:
         self._store = store
         self._levels = Levels(store, disk)
         self._marks = marks
+        self.writes = Writes()
 
     def lookup(self, key: bytes, request_fields: Fields) -> Entry | MissReason:
         """The entry that answers a request with these fields, or why there is none."""
@@ -61,9 +63,19 @@ class Standing:
             if self._marks.passes(entry.key, entry.mark, entry.tags)
         )
 
-    def put(self, entry: Entry) -> bool:
-        """Keep `entry` unless an invalidation came while it was fetched, or it is too big."""
+    def put(self, entry: Entry, since: int) -> bool:
+        """Keep `entry` unless it fell while it was fetched, or is too big.
+
+        `since`: the number of the last write when it was asked for.
+        """
+        if not self.writes.passes(entry.key, since):
+            return False
         return self._marks.stands(entry) and self._levels.put(entry)
+
+    def written(self, key: bytes) -> None:
+        """Forget what is under `key`, and do not take what was asked for it before."""
+        self.writes.note(key)
+        self._levels.remove(key)
 
     def remove(self, key: bytes) -> int:
         """Forget every entry under `key`; how many there were in memory."""

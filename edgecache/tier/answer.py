@@ -56,6 +56,7 @@ class Errand(Struct, frozen=True):
     validate: bool = False
     part: bytes = b""  # the Range to ask with; empty: ask for the whole
     found: Found | None = None  # an entry answers, whose blocks must be waited for
+    since: int = 0  # number of the last write when upstream was asked: see store.writes
     error: int = 0  # a status concluded already, for which only a page is to be fetched
     received: Request | None = None  # as it came; `request` is prepared for `route` alone
 

@@ -72,10 +72,11 @@ class Asking:
         reply = await self._fetch(Call(request, errand.route, body, on_interim))
         for path, query in invalidated_targets(errand.request, reply.head, errand.route):
             gone = replace(errand.request, method=b"GET", path=path, query=query)
-            self._store.remove(cache_key(gone, errand.route))
+            self._store.written(cache_key(gone, errand.route))
         if post_answers_get(errand.request, reply.head, errand.route):
             get = replace(errand.request, method=b"GET", length=0)
-            kept = replace(errand, request=get, key=cache_key(get, errand.route))
+            key, since = cache_key(get, errand.route), self._store.writes.last
+            kept = replace(errand, request=get, key=key, since=since)
             return self._receiving.whole(kept, None, reply)[0]
         return from_reply(reply, errand, self._world.clock(), Result.MISS)
 
@@ -85,6 +86,7 @@ class Asking:
         """Ask for everyone who waits on `flight` (None: for this viewer alone), and store."""
         landing = Landing(Ending.ABANDONED)
         mark = self.mark_now(errand)
+        errand = replace(errand, since=self._store.writes.last)
         try:
             outcome, landing = await self._ask(errand, flight, on_interim)
         except UpstreamError as error:
@@ -254,7 +256,7 @@ class Asking:
         if update.kept is None:
             return entry, False
         entry.assessment(errand.route)
-        return entry, self._store.put(entry)
+        return entry, self._store.put(entry, errand.since)
 
     def _stale_instead(self, errand: Errand, *, cut_off: bool) -> Outcome | None:
         stale, route, now = errand.stale, errand.route, self._world.clock()

@@ -129,7 +129,7 @@ class BlockSource:
             if data is not None and len(data) == place.length:
                 head = block_head(entry.head)
                 block = Entry(key, head, data, (), place, mark=mark, tags=entry.tags)
-                self.standing.put(block)
+                self.standing.put(block, self.standing.writes.last)  # no write names a block
 
         fill = Fill(entry.head, body, place.length, on_end)
         fill.mark = mark

@@ -34,6 +34,7 @@ class Flight:
     """One errand under way, and who waits for it."""
 
     def __init__(self, mark: int = 0, attempt: int = 1) -> None:
+        self.since = 0  # number of the last write as it began: see store.writes
         self.mark = mark  # what it may be joined for: see store.marks
         self.attempt = attempt  # 2 when it follows one that failed
         self.landing: Landing | None = None

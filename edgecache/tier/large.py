@@ -151,7 +151,7 @@ class Large:
         tags = tags_of(fields, errand.route.distribution)
         entry = Entry(errand.key, replace(head, fields=fields), b"", mark=mark, tags=tags)
         entry.blocks = blocks
-        return entry if self._standing.put(entry) else None
+        return entry if self._standing.put(entry, errand.since) else None
 
     def _leading(self, entry: Entry, errand: Errand, reply: Reply) -> Outcome:
         """What who asked first gets: the head as it came."""

@@ -9,7 +9,6 @@ from edgecache.http.message import Response, without
 from edgecache.rules.invalidation import tags_of
 from edgecache.rules.parts import Part, continues, part_received
 from edgecache.rules.revalidation import refreshed
-from edgecache.rules.routing import Route
 from edgecache.rules.sharing import PendingEntry
 from edgecache.rules.storing import refusal_to_store, storable_fields
 from edgecache.rules.variants import Selected, selected_by
@@ -58,7 +57,7 @@ class Receiving:
             self._flights.close(errand.flight_key, flight)
         tags = tags_of(fields, distribution)
         entry = Entry(errand.key, head, body, selected, mark=reply.mark or 0, tags=tags)
-        self._keep(entry, errand.route)
+        self._keep(entry, errand)
         outcome = from_whole(entry, errand, self._world.clock(), reply.head)
         outcome.result = result_of(reply)
         return outcome, HERE
@@ -99,7 +98,7 @@ class Receiving:
             if body is not None:
                 tags = tags_of(head.fields, errand.route.distribution)
                 entry = _entry(errand.key, replace(arriving, head=head), body, selected, tags)
-                self._keep(entry, errand.route)
+                self._keep(entry, errand)
 
         fill = Fill(head, arriving.body, self._world.object_bytes_max, on_end)
         part = arriving.part
@@ -113,14 +112,14 @@ class Receiving:
         fill.start(self._world.spawn)
         return outcome, Landing(Ending.FILLING, fill)
 
-    def _keep(self, entry: Entry, route: Route) -> None:
+    def _keep(self, entry: Entry, errand: Errand) -> None:
         for other in self._store.variants(entry.key):
             if entry.part is not None and other.selected == entry.selected:
                 if other.part is None:
                     return  # the whole is worth more than a part
                 entry = _joined(other, entry)
-        entry.assessment(route)  # so that the store knows when it expires
-        if self._store.put(entry):
+        entry.assessment(errand.route)  # so that the store knows when it expires
+        if self._store.put(entry, errand.since):
             self._world.counters.stored += 1
 
 

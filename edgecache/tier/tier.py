@@ -113,9 +113,7 @@ class Tier:
                 stored = await self._stored_meanwhile(errand)
                 if stored is not None:
                     return stored
-                mark = self._asking.mark_now(errand)
-                flight = self.flights.open(errand.flight_key, mark, attempt)
-                return await self._lead(errand, flight, on_interim)
+                return await self._lead(errand, self._begin(errand, attempt), on_interim)
             concluded = await self._join(flight, errand)
             if isinstance(concluded, Outcome):
                 return concluded
@@ -161,7 +159,7 @@ class Tier:
         return found.outcome or found.errand
 
     def _flight(self, errand: Errand) -> Flight | None:
-        """The flight this errand may wait for: one that no invalidation since has named."""
+        """The flight this errand may wait for: no invalidation or write since has named it."""
         for key in (errand.key, errand.flight_key):
             flight = self.flights.get(key)
             if flight is not None and self._still_counts(flight, errand):
@@ -170,8 +168,15 @@ class Tier:
                 self.flights.close(key, flight)
         return None
 
+    def _begin(self, errand: Errand, attempt: int = 1) -> Flight:
+        flight = self.flights.open(errand.flight_key, self._asking.mark_now(errand), attempt)
+        flight.since = self.standing.writes.last
+        return flight
+
     def _still_counts(self, flight: Flight, errand: Errand) -> bool:
         if not self.world.marks.passes(errand.key, flight.mark):
+            return False
+        if not self.standing.writes.passes(errand.key, flight.since):
             return False
         fill = None if flight.landing is None else flight.landing.fill
         if fill is None or fill.pending is None:
@@ -250,5 +255,4 @@ class Tier:
     def refresh(self, errand: Errand) -> None:
         """Renew an entry in the background, unless that is under way or has just failed."""
         if self._flight(errand) is None and not self._asking.lately_failed(errand):
-            flight = self.flights.open(errand.flight_key, self._asking.mark_now(errand))
-            self.world.spawn(self._asking.refresh(errand, flight))
+            self.world.spawn(self._asking.refresh(errand, self._begin(errand)))

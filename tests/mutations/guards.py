@@ -1,4 +1,4 @@
-"""The guards against what an invalidation removed: where each stands, which play needs it."""
+"""The guards of what may be given to whom: where each stands, which play needs it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ RACES = "tests/plays/test_invalidation_races.py"
 LEASES = "tests/plays/test_invalidation_leases.py"
 PRIVATE = "tests/plays/test_private_content.py"
 KINDS = "tests/plays/test_invalidation_kinds.py"
+UNSAFE = "tests/plays/test_unsafe_methods_invalidate.py"
 SHARED = "tests/plays/test_what_arrives_is_shared_as_what_is_stored.py"
 
 
@@ -78,8 +79,8 @@ GUARDS = (
     Guard(
         "a flight of before is not joined",
         "tier/tier.py",
-        "if flight is not None and self.world.marks.passes(errand.key, flight.mark):",
-        "if flight is not None:",
+        "if not self.world.marks.passes(errand.key, flight.mark):",
+        "if False:",
         "test_4_",
     ),
     Guard(
@@ -212,5 +213,21 @@ GUARDS = (
         "return True",
         "test_what_became_stale_as_it_arrived_",
         SHARED,
+    ),
+    Guard(
+        "what was asked for before a write is not kept",
+        "store/standing.py",
+        "if not self.writes.passes(entry.key, since):",
+        "if False:",
+        "under_way",
+        UNSAFE,
+    ),
+    Guard(
+        "a flight of before a write is not joined",
+        "tier/tier.py",
+        "if not self.standing.writes.passes(errand.key, flight.since):",
+        "if False:",
+        "test_what_was_under_way_",
+        UNSAFE,
     ),
 )

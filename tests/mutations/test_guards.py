@@ -18,6 +18,8 @@ COPIED = (
     "tests/conftest.py",
     "tests/__init__.py",
     "tests/measured.py",
+    "tests/skips.py",
+    "tests/skips.txt",
     "tests/plays/versions.py",
     "tests/rules/signers.py",
     "tests/store/disk_world.py",

@@ -51,7 +51,7 @@ class LevelsModel(RuleBasedStateMachine):
         body = (b"%b %d;" % (path.encode(), self.version) * (size // 5 + 1))[:size]
         head = Response(200, b"OK", ((b"version", b"%d" % self.version),), 1.0, 1.0)
         entry = Entry(self.key(path), head, body, mark=self.stage.marks.last)
-        assert self.standing.put(entry)
+        assert self.standing.put(entry, self.standing.writes.last)
         self.held[path] = body
 
     @rule(path=PATHS)

@@ -114,6 +114,13 @@ class HeldOrigin:
         self._next_open().set_result(Reply(head, held, mark=self.mark))
         self._loop.settle()
 
+    def delays(self, count: int) -> None:
+        """Let the oldest open requests, so many, wait for those that came after them."""
+        self._loop.settle()
+        for _ in range(count):
+            call = self._open.popleft()
+            self._open.append(call)
+
     def interim(self, status: int, **fields: str) -> None:
         """Send a 1xx response to the oldest open request, which stays open."""
         self._loop.settle()

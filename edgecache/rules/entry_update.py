@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from edgecache.http.message import Request, Response
 from edgecache.rules.blocks import strong_tag
 from edgecache.rules.invalidation import tags_of
-from edgecache.rules.parts import Part
+from edgecache.rules.parts import Part, part_received
 from edgecache.rules.revalidation import head_agrees, refreshed
 from edgecache.rules.routing import Route
 from edgecache.rules.storing import refusal_to_store, storable_fields
@@ -47,6 +47,8 @@ class Exchange(Struct, frozen=True):
 
     request: Request
     route: Route
+    wanted: bytes = b""  # the Range upstream was asked with; empty: for the whole
+    body_bytes: int | None = None  # of the answer's body, where that is known
     by_tier: bool = False  # a tier of ours answered, which leaves out no field that it has
 
 
@@ -81,10 +83,39 @@ def update_of(exchange: Exchange, answer: Response, stored: StoredResponse | Non
         return _renewed(exchange, head)
     if exchange.request.method == b"HEAD":
         return _described(exchange, answer, stored)
-    refused = refusal_to_store(exchange.request, answer, exchange.route)
+    refused = _refusal(exchange, answer)
     if refused is not None:
         return Update(answer, refused=refused)
     return Update(answer, _kept(exchange, answer))
+
+
+def completed_by(exchange: Exchange, answer: Response, held: StoredResponse) -> Update:
+    """What is stored of the whole that the part `held` and the rest in a 206 make (RFC 9111 §3.4).
+
+    Each of its bytes can be named by the tags it came with.
+    """
+    head = refreshed(held.head, answer)
+    kept = _kept(exchange, head)
+    return Update(head, replace(kept, tags=tags_together(held.tags, kept.tags)))
+
+
+def tags_together(one: tuple[bytes, ...], other: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """The tags of two parts that become one; TAGS_MAX of each is a bound for both."""
+    return tuple(dict.fromkeys((*one, *other)))
+
+
+def _refusal(exchange: Exchange, answer: Response) -> StoreReason | None:
+    """Why nothing is stored. An answer to a Range is the whole only as a 200, else that part.
+
+    A 416, 403, 404 or 500 may be due to the Range alone: for who asks for all of it, it would be
+    another's error (RFC 9111 §3.3 lets a 206 be stored for a Range, and nothing else).
+    """
+    if exchange.wanted and answer.status != 200:
+        came = part_received(exchange.wanted, answer.fields, exchange.body_bytes)
+        if answer.status != 206 or came is None:
+            return StoreReason.RANGE
+        answer = replace(answer, status=200)
+    return refusal_to_store(exchange.request, answer, exchange.route)
 
 
 def _described(exchange: Exchange, answer: Response, stored: StoredResponse | None) -> Update:

@@ -62,6 +62,7 @@ class StoreReason(StrEnum):
     VARY_ANY = "vary-any"  # Vary: *
     SET_COOKIE = "set-cookie"
     TOO_LARGE = "too-large"
+    RANGE = "range"  # asked for with a Range, and neither the whole nor that part
     TRUNCATED = "truncated"
     REQUEST = "request"  # the request carried no-store
     INVALIDATED = "invalidated"  # an invalidation came while it was fetched

@@ -11,10 +11,11 @@ from edgecache.http.message import first_value
 from edgecache.rules.entry_update import Exchange, Kept, Update, update_of
 from edgecache.rules.forwarding import forwarded
 from edgecache.rules.keys import cache_key
+from edgecache.rules.parts import part_received
 from edgecache.rules.quotas import outgrows_quota
 from edgecache.rules.replying import plan_reply
 from edgecache.rules.reuse import refuses_stale, serves_on_error
-from edgecache.rules.storing import passable_fields, post_answers_get, refusal_to_store
+from edgecache.rules.storing import passable_fields, post_answers_get
 from edgecache.rules.unsafe_methods import invalidated_targets
 from edgecache.rules.upgrade import upgrading
 from edgecache.rules.verdicts import MissReason, StoreReason
@@ -23,12 +24,12 @@ from edgecache.store.standing import Standing
 from edgecache.tier.answer import CacheStatus, Errand, Found, Outcome, Result
 from edgecache.tier.build import from_reply
 from edgecache.tier.compress import compressed
-from edgecache.tier.failures import Failures
+from edgecache.tier.failures import PERHAPS_FOR_A_RANGE, Failures
 from edgecache.tier.fill import FillBody
 from edgecache.tier.flight import Ending, Flight, Flights, Landing
 from edgecache.tier.large import Large
 from edgecache.tier.question import Question, question
-from edgecache.tier.receiving import Receiving, result_of
+from edgecache.tier.receiving import Receiving, arriving_of, result_of
 from edgecache.tier.world import TierWorld
 from edgecache.upstream.base import Body, Call, Fault, OnInterim, Reply, Upstream, UpstreamError
 
@@ -77,7 +78,8 @@ class Asking:
             get = replace(errand.request, method=b"GET", length=0)
             key, since = cache_key(get, errand.route), self._store.writes.last
             kept = replace(errand, request=get, key=key, since=since)
-            return self._receiving.whole(kept, None, reply)[0]
+            update = update_of(Exchange(get, errand.route), reply.head, None)
+            return self._receiving.whole(kept, None, reply, update)[0]
         return from_reply(reply, errand, self._world.clock(), Result.MISS)
 
     async def lead(
@@ -90,12 +92,16 @@ class Asking:
         try:
             outcome, landing = await self._ask(errand, flight, on_interim)
         except UpstreamError as error:
-            self._failures.failed(errand, error, self._world.clock(), mark)
+            if not (error.fault in PERHAPS_FOR_A_RANGE and self._wants_part(errand)):
+                self._failures.failed(errand, error, self._world.clock(), mark)
             landing = Landing(Ending.FAILED, error=error.again())
             return self.after_failure(errand, error)
         finally:
             self._land(errand, flight, landing)
         return outcome
+
+    def _wants_part(self, errand: Errand) -> bool:
+        return bool(errand.part) or self.large.question(errand) is not None
 
     def mark_now(self, errand: Errand) -> int:
         """Which invalidations an answer is newer than whose asking begins now.
@@ -141,11 +147,16 @@ class Asking:
         return self._failures.known(errand, self._world.clock()) is not None
 
     async def _ask(
-        self, errand: Errand, flight: Flight | None, on_interim: OnInterim
+        self,
+        errand: Errand,
+        flight: Flight | None,
+        on_interim: OnInterim,
+        *,
+        in_blocks: bool = True,
     ) -> tuple[Outcome, Landing]:
         if errand.stale is not None and not self._store.stands(errand.stale):
             errand = replace(errand, stale=None, validate=False)
-        asked = self.large.question(errand)
+        asked = self.large.question(errand) if in_blocks else None
         if asked is None:
             asked = question(errand, self._store.variants(errand.key))
         self._world.counters.misses[errand.why] += 1
@@ -180,19 +191,22 @@ class Asking:
                 return await self._receive_block(errand, flight, answered)
             if reply.head.status == 200:
                 self.large.no_blocks(errand)
-        if reply.head.status == 206 and asked.wanted is not None:
-            received = self._receiving.part(errand, flight, asked, reply)
+        update = update_of(_exchange(errand, asked, reply), reply.head, errand.stale)
+        if reply.head.status == 206 and update.kept is not None:
+            came = part_received(asked.wanted, reply.head.fields, reply.body.length)
+            arriving = arriving_of(reply, update, came)
+            received = self._receiving.part(errand, flight, asked, arriving)
             if received is not None:
                 return received
-            if asked.held is not None:  # a rest of something else, for who asked for the whole
-                reply.body.close()
-                return await self._ask(replace(errand, stale=None), flight, on_interim)
-        update = update_of(_exchange(errand, reply), reply.head, errand.stale)
+        if asked.leaves_open(reply.head, errand.request):
+            reply.body.close()
+            whole = replace(errand, stale=None)
+            return await self._ask(whole, flight, on_interim, in_blocks=False)
         if errand.request.method == b"HEAD" and errand.stale is not None:
             self._change(errand, errand.stale, update, reply.mark or 0)
         not_stored = update.refused
         length = reply.body.length
-        if not_stored is None and (streamed := self.large.stream(errand, reply)):
+        if update.kept is not None and (streamed := self.large.stream(errand, reply, update.kept)):
             return streamed, Landing(Ending.STORED)
         if length is not None and length > self._world.object_bytes_max:
             not_stored = StoreReason.TOO_LARGE
@@ -205,7 +219,7 @@ class Asking:
             outcome = from_reply(reply, errand, self._world.clock(), result_of(reply))
             outcome.not_stored = not_stored
             return outcome, Landing(Ending.UNCACHEABLE)
-        return self._receiving.whole(errand, flight, reply)
+        return self._receiving.whole(errand, flight, reply, update)
 
     async def _receive_block(
         self, errand: Errand, flight: Flight | None, answered: Answered
@@ -224,8 +238,9 @@ class Asking:
         if outgrows_quota(first.blocks.total, errand.route):
             reply.body.close()
             raise UpstreamError(Fault.TOO_BIG, "origin")
-        if refusal_to_store(errand.request, first.head, errand.route) is None:
-            outcome = self.large.begin(errand, first, reply)
+        update = update_of(Exchange(errand.request, errand.route), first.head, errand.stale)
+        if update.kept is not None:
+            outcome = self.large.begin(errand, first, reply, update.kept)
             if outcome is not None:
                 return outcome, Landing(Ending.STORED)
         return await self._part_alone(errand, reply)
@@ -238,7 +253,8 @@ class Asking:
 
     def _validated(self, errand: Errand, stale: Entry, reply: Reply) -> Outcome:
         """A 304: the entry lives on with the new fields (RFC 9111 §4.3.4)."""
-        update = update_of(_exchange(errand, reply), reply.head, stale)
+        exchange = Exchange(errand.request, errand.route, by_tier=bool(reply.result))
+        update = update_of(exchange, reply.head, stale)
         entry, stored = self._change(errand, stale, update, reply.mark or 0)
         plan = plan_reply(errand.request, update.head, entry.length, self._world.clock())
         trace = CacheStatus(why=errand.why, status=304, stored=stored)
@@ -301,5 +317,6 @@ class Asking:
         self._flights.land(errand.flight_key, flight, landing)
 
 
-def _exchange(errand: Errand, reply: Reply) -> Exchange:
-    return Exchange(errand.request, errand.route, by_tier=bool(reply.result))
+def _exchange(errand: Errand, asked: Question, reply: Reply) -> Exchange:
+    length, by_tier = reply.body.length, bool(reply.result)
+    return Exchange(errand.request, errand.route, asked.range, length, by_tier)

@@ -22,6 +22,11 @@ _OF_THE_MOMENT = frozenset(
     {Fault.BUSY, Fault.LOOP, Fault.TRUNCATED, Fault.CHANGED, Fault.OPEN, Fault.PEER}
 )
 
+# An origin may give them for what is wrong with a Range; who asks for all of it does not get them.
+PERHAPS_FOR_A_RANGE = frozenset(
+    {Fault.RESPONSE_TIMEOUT, Fault.CLOSED, Fault.MALFORMED, Fault.HEAD_TOO_BIG}
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:

@@ -21,11 +21,10 @@ from edgecache.rules.blocks import (
     range_of,
 )
 from edgecache.rules.bypass import keeps_cookies
+from edgecache.rules.entry_update import Kept
 from edgecache.rules.forwarding import forwarded
-from edgecache.rules.invalidation import tags_of
 from edgecache.rules.parts import part_received
 from edgecache.rules.replying import plan_reply
-from edgecache.rules.storing import storable_fields
 from edgecache.rules.variants import vary_names
 from edgecache.rules.verdicts import MissReason
 from edgecache.store.entry import Entry
@@ -120,15 +119,15 @@ class Large:
         came = block_received(reply.head, asked.block or b"", length, size)
         return None if came is None else FirstBlock(as_whole(reply.head), *came)
 
-    def begin(self, errand: Errand, first: FirstBlock, reply: Reply) -> Outcome | None:
+    def begin(self, errand: Errand, first: FirstBlock, reply: Reply, kept: Kept) -> Outcome | None:
         """Store an object of which one block arrives; None when it may not be stored any more."""
-        entry = self._kept(errand, first.head, first.blocks, reply.mark or 0)
+        entry = self._kept(errand, kept, first.blocks, reply.mark or 0)
         if entry is None:
             return None
         self._source.fill_alone(entry, first.number, reply.body, reply.mark or 0)
         return self._leading(entry, errand, replace(reply, head=first.head))
 
-    def stream(self, errand: Errand, reply: Reply) -> Outcome | None:
+    def stream(self, errand: Errand, reply: Reply, kept: Kept) -> Outcome | None:
         """Store an object whose whole arrives, in blocks; None when it is to be stored whole."""
         if errand.request.method != b"GET" or keeps_cookies(errand.route):
             return None
@@ -138,7 +137,7 @@ class Large:
         blocks = comes_in_blocks(reply.head, reply.body.length, self._world.block_bytes)
         if blocks is None:
             return None
-        entry = self._kept(errand, reply.head, blocks, reply.mark or 0)
+        entry = self._kept(errand, kept, blocks, reply.mark or 0)
         if entry is None:
             return None
         stream = Stream(self._source, entry, reply.body, reply.mark or 0)
@@ -146,10 +145,8 @@ class Large:
         stream.start()
         return outcome
 
-    def _kept(self, errand: Errand, head: Response, blocks: Blocks, mark: int) -> Entry | None:
-        fields = storable_fields(head, errand.route)
-        tags = tags_of(fields, errand.route.distribution)
-        entry = Entry(errand.key, replace(head, fields=fields), b"", mark=mark, tags=tags)
+    def _kept(self, errand: Errand, kept: Kept, blocks: Blocks, mark: int) -> Entry | None:
+        entry = Entry(errand.key, kept.head, b"", mark=mark, tags=kept.tags)
         entry.blocks = blocks
         return entry if self._standing.put(entry, errand.since) else None
 

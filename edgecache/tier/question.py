@@ -24,6 +24,23 @@ class Question(Struct, frozen=True):
     wanted: bytes | None = None  # the Range asked for
     block: bytes | None = None  # the Range of a block of what may be large, asked for
 
+    @property
+    def range(self) -> bytes:
+        """The Range it is asked with, if any."""
+        return self.wanted or self.block or b""
+
+    def leaves_open(self, answer: Response, request: Request) -> bool:
+        """Whether an answer to a Range of our own choice tells `request` nothing.
+
+        What came may be due to the Range, which the viewer did not send, or not as its If-Range
+        would have it: then the whole is to be asked for. A viewer's range that begins where the
+        object has ended, or behind it, gets the same 416 as the block it begins in.
+        """
+        if (self.held is None and self.block is None) or answer.status == 200:
+            return False
+        told = answer.status == 416 and self.block is not None
+        return not told or first_value(request.fields, b"if-range") is not None
+
     def validated(self, answer: Response) -> Entry | None:
         """Which candidate a 304 speaks of (RFC 9111 §4.3.3); None when that is unclear."""
         told = parse_etag(first_value(answer.fields, b"etag") or b"")

@@ -6,12 +6,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from edgecache.http.message import Response, without
-from edgecache.rules.invalidation import tags_of
-from edgecache.rules.parts import Part, continues, part_received
-from edgecache.rules.revalidation import refreshed
+from edgecache.rules.entry_update import Exchange, Kept, Update, completed_by, tags_together
+from edgecache.rules.parts import Part, continues
 from edgecache.rules.sharing import PendingEntry
-from edgecache.rules.storing import refusal_to_store, storable_fields
-from edgecache.rules.variants import Selected, selected_by
 from edgecache.store.entry import Entry
 from edgecache.store.standing import Standing
 from edgecache.tier.answer import Errand, Outcome, Result
@@ -35,74 +32,59 @@ class Receiving:
         self._flights = flights
         self._world = world
 
-    def whole(self, errand: Errand, flight: Flight | None, reply: Reply) -> Received:
-        """A response with all of its body to come, or here already."""
-        body = reply.body
-        if isinstance(body, WholeBody) and len(body) <= self._world.object_bytes_max:
-            return self._at_once(errand, flight, reply, body.read_nowait())
-        return self._fill(errand, flight, arriving_of(reply, None))
-
-    def _at_once(
-        self, errand: Errand, flight: Flight | None, reply: Reply, body: bytes
+    def whole(
+        self, errand: Errand, flight: Flight | None, reply: Reply, update: Update
     ) -> Received:
+        """A response with all of its body to come, or here already; `update` says what is kept."""
+        body = reply.body
+        assert update.kept is not None
+        if isinstance(body, WholeBody) and len(body) <= self._world.object_bytes_max:
+            return self._at_once(errand, flight, reply, update.kept)
+        return self._fill(errand, flight, arriving_of(reply, update, None))
+
+    def _at_once(self, errand: Errand, flight: Flight | None, reply: Reply, kept: Kept) -> Received:
         """A response that came in one piece: what a fill would end in, without one."""
-        fields, distribution = storable_fields(reply.head, errand.route), errand.route.distribution
-        head = reply.head
-        if fields is not head.fields:
-            head = replace(head, fields=fields)
-        selected: Selected = ()
-        if distribution.semantics == "rfc9111":
-            selected = selected_by(errand.request.fields, fields)
         if flight is not None:
             self._flights.close(errand.flight_key, flight)
-        tags = tags_of(fields, distribution)
-        entry = Entry(errand.key, head, body, selected, mark=reply.mark or 0, tags=tags)
+        assert isinstance(reply.body, WholeBody)
+        body, mark = reply.body.read_nowait(), reply.mark or 0
+        entry = Entry(errand.key, kept.head, body, kept.selected, mark=mark, tags=kept.tags)
         self._keep(entry, errand)
         outcome = from_whole(entry, errand, self._world.clock(), reply.head)
         outcome.result = result_of(reply)
         return outcome, HERE
 
     def part(
-        self, errand: Errand, flight: Flight | None, asked: Question, reply: Reply
+        self, errand: Errand, flight: Flight | None, asked: Question, arriving: Arriving
     ) -> Received | None:
         """A 206 to the Range we asked with; None when it is only good for passing on."""
-        came = part_received(asked.wanted, reply.head.fields, reply.body.length)
-        as_whole = replace(reply.head, status=200)
-        if came is None or refusal_to_store(errand.request, as_whole, errand.route) is not None:
+        came, held = arriving.part, asked.held
+        if came is None:
             return None
-        if asked.held is not None:
-            return self._completed(errand, flight, asked.held, came, reply)
-        return self._fill(errand, flight, arriving_of(reply, came))
-
-    def _completed(
-        self, errand: Errand, flight: Flight | None, held: Entry, came: Part, reply: Reply
-    ) -> Received | None:
-        """The rest of what is held: together they are the whole (RFC 9111 §3.4)."""
+        if held is None:
+            return self._fill(errand, flight, arriving)
         assert held.part is not None
-        if not continues(held.head, held.part, reply.head, came) or came.after != came.total:
+        if not continues(held.head, held.part, arriving.head, came) or came.after != came.total:
             return None
-        head = refreshed(held.head, reply.head)
-        body = PrefixedBody(held.body, reply.body)
-        mark = min(held.told_mark, reply.mark or 0)
-        return self._fill(errand, flight, Arriving(head, body, None, result_of(reply), mark))
+        update = completed_by(Exchange(errand.request, errand.route), arriving.head, held)
+        assert update.kept is not None
+        body = PrefixedBody(held.body, arriving.body)
+        mark = min(held.told_mark, arriving.mark)
+        whole = Arriving(update.head, update.kept, body, None, arriving.result, mark)
+        return self._fill(errand, flight, whole)
 
     def _fill(self, errand: Errand, flight: Flight | None, arriving: Arriving) -> Received:
-        head = replace(arriving.head, fields=storable_fields(arriving.head, errand.route))
-        selected: Selected = ()
-        if errand.route.distribution.semantics == "rfc9111":
-            selected = selected_by(errand.request.fields, head.fields)
+        kept, part = arriving.kept, arriving.part
 
         def on_end(body: bytes | None) -> None:
             if flight is not None:
                 self._flights.close(errand.flight_key, flight)
             if body is not None:
-                tags = tags_of(head.fields, errand.route.distribution)
-                entry = _entry(errand.key, replace(arriving, head=head), body, selected, tags)
-                self._keep(entry, errand)
+                self._keep(_entry(errand.key, arriving, body), errand)
 
-        fill = Fill(head, arriving.body, self._world.object_bytes_max, on_end)
-        part = arriving.part
-        fill.pending = PendingEntry(_kept_head(head, part), selected, _less_than_all(part))
+        fill = Fill(kept.head, arriving.body, self._world.object_bytes_max, on_end)
+        whole_head = _kept_head(kept.head, part)
+        fill.pending = PendingEntry(whole_head, kept.selected, _less_than_all(part))
         fill.mark = arriving.mark
         whole = fill.take_ready()
         outcome = from_fill(fill, errand, self._world.clock(), arriving.head)
@@ -124,26 +106,28 @@ class Receiving:
 
 
 class Arriving(Struct, frozen=True):
-    """A response to be received: its head, its body, which part it is, and how it was come by."""
+    """A response to be received: its head, what is kept of that, its body, which part it is, and
+    how it was come by."""
 
     head: Response
+    kept: Kept
     body: Body
     part: Part | None
     result: Result
     mark: int  # which invalidations it is newer than
 
 
-def arriving_of(reply: Reply, part: Part | None) -> Arriving:
-    """What `reply` brings, as a part or (None) the whole."""
-    return Arriving(reply.head, reply.body, part, result_of(reply), reply.mark or 0)
+def arriving_of(reply: Reply, update: Update, part: Part | None) -> Arriving:
+    """What `reply` brings, as a part or (None) the whole; `update` says what is kept."""
+    assert update.kept is not None
+    mark = reply.mark or 0
+    return Arriving(reply.head, update.kept, reply.body, part, result_of(reply), mark)
 
 
-def _entry(
-    key: bytes, arriving: Arriving, body: bytes, selected: Selected, tags: tuple[bytes, ...]
-) -> Entry:
-    part, mark = arriving.part, arriving.mark
-    head = _kept_head(arriving.head, part)
-    return Entry(key, head, body, selected, _less_than_all(part), mark=mark, tags=tags)
+def _entry(key: bytes, arriving: Arriving, body: bytes) -> Entry:
+    part, kept = arriving.part, arriving.kept
+    head, less = _kept_head(kept.head, part), _less_than_all(part)
+    return Entry(key, head, body, kept.selected, less, mark=arriving.mark, tags=kept.tags)
 
 
 def _kept_head(head: Response, part: Part | None) -> Response:
@@ -167,7 +151,8 @@ def _joined(held: Entry, came: Entry) -> Entry:
     part = Part(held.part.first, held.part.length + came.part.length, held.part.total)
     body = held.body + came.body
     mark, whole = min(held.told_mark, came.mark), None if part.whole else part
-    return Entry(came.key, came.head, body, came.selected, whole, mark=mark, tags=came.tags)
+    tags = tags_together(held.tags, came.tags)
+    return Entry(came.key, came.head, body, came.selected, whole, mark=mark, tags=tags)
 
 
 def result_of(reply: Reply) -> Result:

@@ -65,6 +65,29 @@ def test_a_head_of_what_is_not_stored_whole_changes_nothing(route: Route) -> Non
 
 
 @ROUTES
+@pytest.mark.parametrize(
+    ("status", "place", "stored"),
+    [
+        (200, None, True),
+        (206, "bytes 0-2/9", True),
+        (206, "bytes 0-3/9", False),
+        (206, None, False),
+        (416, "bytes */9", False),
+        (301, None, False),
+        (404, None, False),
+        (503, None, False),
+    ],
+)
+def test_an_answer_to_a_range(route: Route, status: int, place: str | None, stored: bool) -> None:
+    """§3.3: the whole, or just that part; nothing else is for who asks for all of it."""
+    told = (FRESH,) if place is None else (FRESH, f"content-range: {place}")
+    exchange = Exchange(asks(), route, wanted=b"bytes=0-2", body_bytes=3)
+    update = update_of(exchange, answer(status, *told), None)
+    assert (update.kept is not None) is stored
+    assert update.refused is (None if stored else StoreReason.RANGE)
+
+
+@ROUTES
 def test_a_tiers_304_leaves_out_no_field_that_it_has(route: Route) -> None:
     stored = Stored(
         answer(200, 'etag: "1"', FRESH, "x-gone: 1", "x-new: 0", "content-encoding: br")

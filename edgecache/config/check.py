@@ -82,6 +82,12 @@ def listeners(config: Config) -> Iterator[tuple[str, str]]:
             yield f"locations[{index}].listen_tls", location.listen_tls
 
 
+def own_addresses(config: Config) -> list[Address]:
+    """Where we listen as what no origin is: all of a checked configuration but the bucket's."""
+    texts = [text for where, text in listeners(config) if where != "bucket.listen"]
+    return [parse_listen(text, config.state_dir) for text in texts]
+
+
 def _check_addresses(config: Config, problems: Problems) -> None:
     """Each is well formed, of a kind its listener can use, and not another's."""
     taken: list[tuple[str, Address]] = []

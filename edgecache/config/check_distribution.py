@@ -43,7 +43,7 @@ _VALUE = re.compile(r"[\x20-\x7e\x80-\xff\t]*")
 _RESERVED = re.compile(
     r"cache-control|connection|content-length|cookie|host|if-.+|max-forwards|pragma"
     r"|proxy-(authenticate|authorization|connection)|range|request-range|te|trailer"
-    r"|transfer-encoding|upgrade|via|x-(amz|edge)-.+|x-real-ip",
+    r"|transfer-encoding|upgrade|via|x-(amz|edge|edgecache)-.+|edgecache-.+|x-real-ip",
     re.IGNORECASE,
 )
 
@@ -53,10 +53,10 @@ def check_distribution(distribution: Distribution, where: str, problems: Problem
     root = distribution.default_root_object
     if root.startswith("/"):
         problems.add(f"{where}.default_root_object", f"{quoted(root)} starts with /")
-    if len(root) > ROOT_OBJECT_CHARS_MAX or not root.isascii() or not root.isprintable():
+    if len(root) > ROOT_OBJECT_CHARS_MAX or re.search(r"[^\x21-\x7e]", root):
         problems.add(
             f"{where}.default_root_object",
-            f"not printable ASCII of at most {ROOT_OBJECT_CHARS_MAX} characters",
+            f"not printable ASCII without blanks of at most {ROOT_OBJECT_CHARS_MAX} characters",
         )
     _check_targets(distribution.cache_control_targets, f"{where}.cache_control_targets", problems)
     _check_origins(distribution, f"{where}.origins", problems)

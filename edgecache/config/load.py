@@ -35,9 +35,19 @@ def load(path: Path | str) -> Config:
     if config.unavailable:
         problems.add("unavailable", "is control's to say: a file has `enabled = false`")
     check(config, problems)
+    _check_reach(config, problems)
     if problems.found:
         raise ConfigError(file, problems.found)
     return config
+
+
+def _check_reach(config: Config, problems: Problems) -> None:
+    """No file opens our own addresses to viewers."""
+    for index, distribution in enumerate(config.distributions):
+        for number, origin in enumerate(distribution.origins):
+            if origin.reach == "own":
+                where = f"distributions[{index}].origins[{number}].reach"
+                problems.add(where, '"own" is not for origins ("private" or "public")')
 
 
 def _parsed(file: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from edgecache.config.origins import Origin as Origin
 from edgecache.config.origins import OriginAccessControl as OriginAccessControl
 from edgecache.config.origins import OriginAccessIdentity as OriginAccessIdentity
 from edgecache.config.origins import OriginGroup as OriginGroup
+from edgecache.config.origins import Resolver as Resolver
 from edgecache.config.unavailable_site import UnavailableSite as UnavailableSite
 
 Semantics = Literal["cloudfront", "rfc9111"]
@@ -274,6 +275,7 @@ class Control(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     listen: str = "127.0.0.1:8090"
     canary_s: float = 0  # between two rounds of the canary; 0: there is none
+    allow_private_origins: bool = False  # loopback and private addresses in what the API makes
     invalidation_quotas: bool = False  # CloudFront's: 3,000 paths and 15 wildcards in progress
 
 
@@ -344,4 +346,5 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     origin_access_identities: tuple[OriginAccessIdentity, ...] = ()
     trusted_signers: dict[str, tuple[str, ...]] = {}  # account to ids of its public keys
     limits: Limits = Limits()
+    resolver: Resolver = Resolver()
     process: Process = Process()

@@ -12,6 +12,10 @@ from typing import Literal
 from edgecache.config.base import Model
 
 SigningBehavior = Literal["always", "never", "no-override"]
+Reach = Literal["own", "private", "public"]
+"""Which addresses may be asked: all (tiers of ours); all but our own listeners and link-local ones
+(what a file declares); of these neither loopback nor private ones, nor sockets (what the API
+makes)."""
 REGION_DEFAULT = "us-east-1"  # what S3-compatible stores take when nobody has told them theirs
 
 
@@ -19,6 +23,7 @@ class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whom to ask. `domain_name` is a host name, an address, or `unix:/path`.
 
     `secret_headers` maps a name to where its value stands: `env:NAME` or `file:PATH`.
+    `reach` is control's to say for what the API makes.
     `circuit_breaker` None: an origin that cannot be reached is left alone under "rfc9111" only.
     """
 
@@ -37,6 +42,8 @@ class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     connection_attempts: int = 3
     connection_timeout_s: float = 10
     connections_max: int = 256
+    connection_s_max: float = 60
+    reach: Reach = "private"
     circuit_breaker: bool | None = None
     circuit_failures: int = 20
     circuit_window_s: float = 10
@@ -48,6 +55,13 @@ class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ca_file: str = ""
     client_certificate_file: str = ""
     client_key_file: str = ""
+
+
+class Resolver(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long the addresses of origins' names are remembered, and used while look-ups fail."""
+
+    answer_s_max: float = 30
+    last_good_s_max: float = 3_600
 
 
 class OriginGroup(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -22,6 +22,7 @@ from edgecache.config.model import (
     Origin,
     OriginGroup,
     Regional,
+    Resolver,
 )
 from edgecache.config.sizes import shown_size
 
@@ -67,6 +68,7 @@ _PLACES: dict[type[Model], str] = {
     OriginGroup: "distributions[].origin_groups[]",
     CachePolicy: "cache_policy",
     Bucket: "bucket",
+    Resolver: "resolver",
 }
 
 SETTINGS: tuple[Setting, ...] = (
@@ -266,6 +268,15 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         Origin,
+        "connection_s_max",
+        "seconds",
+        1,
+        86_400,
+        "of age, after which a connection is not used again, so that a name that moved is noticed "
+        "while it is busy; Envoy's max_connection_duration, nginx's keepalive_time is 1h",
+    ),
+    Setting(
+        Origin,
         "circuit_failures",
         "attempts",
         1,
@@ -289,6 +300,22 @@ SETTINGS: tuple[Setting, ...] = (
         0.1,
         1_000,
         "that go on while it is left alone, each for itself",
+    ),
+    Setting(
+        Resolver,
+        "answer_s_max",
+        "seconds",
+        1,
+        86_400,
+        "until the addresses of a name are looked up anew; Envoy's dns_refresh_rate is 5",
+    ),
+    Setting(
+        Resolver,
+        "last_good_s_max",
+        "seconds",
+        0,
+        604_800,
+        "of age, until which the last addresses are used while look-ups fail",
     ),
     Setting(
         Bucket,

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from edgecache.config.aws.policies import policies_of
 from edgecache.control.catalog import Catalog
+from edgecache.control.origin_reach import origin_troubles
 from edgecache.control.resources import Kind, Resource, Source, drawn
 
 _POLICY_KINDS = (Kind.CACHE_POLICY, Kind.ORIGIN_REQUEST_POLICY, Kind.RESPONSE_HEADERS_POLICY)
@@ -26,6 +27,8 @@ def adopt(catalog: Catalog, id: str) -> Resource:
         raise NotAdoptedError(f"there is no distribution {id}")
     if one.source is not Source.FILE:
         raise NotAdoptedError(f"the distribution {id} is the API's already")
+    for place, trouble in origin_troubles(one.config, catalog.file):
+        raise NotAdoptedError(f"{place}: {trouble}")
     adopted = _ours(one, catalog)
     with catalog.changing():
         catalog.adopt(id)

@@ -28,7 +28,9 @@ _HEAD = f"GET {PATH} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".enco
 def canary_site(control: Control) -> Distribution:
     """The hidden distribution: its origin is control itself."""
     address = tcp_address(control.listen)
-    origin = Origin(id="control", domain_name=address.host, http_port=address.port, path=FOLDER)
+    origin = Origin(
+        id="control", domain_name=address.host, http_port=address.port, path=FOLDER, reach="own"
+    )
     policy = CachePolicy(name="canary")
     behavior = Behavior(origin="control", cache_policy=policy)
     return Distribution(id=ID, aliases=(HOST,), origins=(origin,), default_behavior=behavior)

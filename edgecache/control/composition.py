@@ -32,6 +32,7 @@ from edgecache.config.model import Config, Distribution, Release, UnavailableSit
 from edgecache.config.problems import Problem, Problems, quoted
 from edgecache.config.refusals import refused, unavailable
 from edgecache.control.canary import canary_site
+from edgecache.control.origin_reach import reach_of
 from edgecache.control.resources import Kind, Resource, Source, domain_name_of
 
 T = TypeVar("T")
@@ -116,7 +117,10 @@ def compose(file: Config, made: Made, may_lack: Lacking = _none) -> Config:
     troubles: list[Trouble] = []
     policies = _policies(file, made, troubles)
     kept = [one for one in file.distributions if one.id not in made.adopted]
-    sites = _each(made.of(Kind.DISTRIBUTION), lambda one: _distribution(one, policies), troubles)
+    private = file.control is not None and file.control.allow_private_origins
+    sites = _each(
+        made.of(Kind.DISTRIBUTION), lambda one: _distribution(one, policies, private), troubles
+    )
     hidden = (canary_site(file.control),) if file.control and file.control.canary_s else ()
     distributions = tuple(_named(one, made.releases) for one in (*kept, *sites, *hidden))
     keys = _each(made.of(Kind.PUBLIC_KEY), lambda one: _read(read_public_key, one), troubles)
@@ -262,9 +266,14 @@ def _policies(file: Config, made: Made, troubles: list[Trouble]) -> Policies:
     return Policies(*found)
 
 
-def _distribution(one: Resource, policies: Policies) -> Distribution:
+def _distribution(one: Resource, policies: Policies, private: bool) -> Distribution:
+    """What its origins may lead to is said here, for what was made or adopted before as well:
+    nodes look when they connect."""
     found = read_distribution_config(one.config, id=one.id, policies=policies)
-    return replace(found, tags=one.tags, domain_name=one.domain_name)
+    origins = tuple(
+        replace(origin, reach=reach_of(origin.domain_name, private)) for origin in found.origins
+    )
+    return replace(found, tags=one.tags, domain_name=one.domain_name, origins=origins)
 
 
 def _named(one: Distribution, releases: Mapping[str, tuple[Release, ...]]) -> Distribution:

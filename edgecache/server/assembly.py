@@ -11,6 +11,7 @@ from random import random
 import httpx
 from msgspec.structs import replace
 
+from edgecache.config.check import own_addresses
 from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
 from edgecache.config.model import Config, Disk, Location
 from edgecache.config.refusals import without_refused
@@ -19,6 +20,7 @@ from edgecache.control.tokens import Purpose, Tokens
 from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.observe.counters import Counters
 from edgecache.rules.access import HTTPS_PORT
+from edgecache.rules.origin_addresses import Listeners
 from edgecache.rules.routing import RouteTable, compile_routes
 from edgecache.server.credentials import PeerCredentials
 from edgecache.server.explaining import Explaining
@@ -44,8 +46,10 @@ from edgecache.tier.tier import Tier
 from edgecache.tier.world import TierWorld
 from edgecache.upstream.base import Upstream
 from edgecache.upstream.dressing import agent_of
-from edgecache.upstream.endpoint import Endpoint, Network
+from edgecache.upstream.endpoint import Endpoint, Network, is_local
 from edgecache.upstream.group import GroupUpstream
+from edgecache.upstream.name_lookup import LookupThreads
+from edgecache.upstream.names import Names
 from edgecache.upstream.origin import OriginUpstream
 from edgecache.upstream.peer import PeerUpstream
 from edgecache.upstream.pool import Pool
@@ -63,7 +67,8 @@ class Assembly:
         self.name = name
         self.clock = steady_clock()
         self._memo = memo
-        network = Network()
+        names = Names(LookupThreads(), self.clock, config.resolver)
+        network = Network(names, Listeners(own_addresses(config), is_local))
         self._own = OwnSecrets(config, os.environ, wall_clock, network.renew)
         self.table: RouteTable = compile_routes(config, self._own.secrets.viewer)
         self._counters = Counters()

@@ -36,6 +36,7 @@ FAULT_DETAILS = {
     Fault.REFUSED: "OriginConnectError",
     Fault.CONNECT_TIMEOUT: "OriginConnectError",
     Fault.NAME: "OriginDnsError",
+    Fault.FORBIDDEN: "OriginAddressForbidden",
     Fault.TLS: "OriginConnectError",
     Fault.MALFORMED: "OriginInvalidResponseError",
     Fault.HEAD_TOO_BIG: "OriginHeaderTooBigError",

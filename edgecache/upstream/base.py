@@ -18,6 +18,7 @@ class Fault(StrEnum):
     REFUSED = "connect-refused"  # TCP connect refused, reset or unreachable
     TLS = "tls-failed"  # handshake or verification failed
     NAME = "name-failed"  # the name does not resolve
+    FORBIDDEN = "address-forbidden"  # it leads to where no origin may be
     CONNECT_TIMEOUT = "connect-timeout"
     RESPONSE_TIMEOUT = "response-timeout"  # no head, or no body byte, for the read timeout
     CLOSED = "closed-early"  # the connection ended before a whole head

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from math import inf
 from typing import Any, Protocol, cast
 
+from msgspec.structs import replace
+
 from edgecache.http.bad_message import BadMessage, BadReason, HeadLimits
 from edgecache.http.framing import (
     Chunked,
@@ -59,6 +61,7 @@ class Connection(asyncio.Protocol):
         self.asked = 0  # exchanges begun
         self.heard = False  # a byte of the present exchange's response came
         self.closed = False
+        self.opened_at = 0.0  # epoch seconds, for the pool
         self._owner = owner
         self._limits = limits
         self._clock = clock
@@ -291,10 +294,7 @@ class Connection(asyncio.Protocol):
         until_close = isinstance(framing, UntilClose)
         exchange.reusable = keeps_alive(minor, fields) and not must_close and not until_close
         if must_close:
-            response = Response(
-                response.status, response.reason, without(fields, (b"content-length",)),
-                response.requested_at, response.received_at,
-            )  # fmt: skip
+            response = replace(response, fields=without(fields, (b"content-length",)))
         length = 0 if isinstance(framing, NoBody) else None
         body = ArrivingBody(framing.length if isinstance(framing, Length) else length, self)
         exchange.body, exchange.reader = body, reader

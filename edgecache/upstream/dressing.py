@@ -12,6 +12,7 @@ from typing import NamedTuple
 from msgspec import structs
 
 from edgecache.config.model import Origin
+from edgecache.config.origins import Reach
 from edgecache.http.message import Fields, Request, combined_value, first_value
 from edgecache.http.writing import request_head
 from edgecache.rules.routing import Route
@@ -30,12 +31,19 @@ _OURS = _FRAMING | frozenset(
 _MEANS_A_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
 
 
+class Kept(NamedTuple):
+    """How connections to an origin are kept: fields of an Endpoint, in its order."""
+
+    connections_max: int
+    idle_s: float
+    connection_s_max: float
+    reach: Reach
+
+
 @lru_cache(maxsize=1_024)  # CloudFront: 25 origins a distribution; a reload leaves old ones behind
-def _endpoint(
-    domain: str, port: int, tls: TlsName | None, connections_max: int, idle_s: float
-) -> Endpoint:
+def _endpoint(domain: str, port: int, tls: TlsName | None, kept: Kept) -> Endpoint:
     path = domain.removeprefix(_UNIX) if domain.startswith(_UNIX) else None
-    return Endpoint(domain if path is None else "", port, path, tls, connections_max, idle_s)
+    return Endpoint(domain.strip("[]") if path is None else "", port, path, tls, *kept)
 
 
 def endpoint_of(origin: Origin, scheme: bytes) -> Endpoint:
@@ -45,14 +53,18 @@ def endpoint_of(origin: Origin, scheme: bytes) -> Endpoint:
         origin.domain_name,
         origin.https_port if secure else origin.http_port,
         _tls_name(origin) if secure else None,
-        origin.connections_max,
-        origin.keepalive_timeout_s,
+        Kept(
+            origin.connections_max,
+            origin.keepalive_timeout_s,
+            origin.connection_s_max,
+            origin.reach,
+        ),
     )
 
 
 def _tls_name(origin: Origin) -> TlsName:
     return TlsName(
-        origin.domain_name,
+        origin.domain_name.strip("[]"),
         origin.ca_file,
         origin.client_certificate_file,
         origin.client_key_file,
@@ -67,7 +79,7 @@ def host_of(origin: Origin, request: Request) -> bytes:
     domain = origin.domain_name
     if domain.startswith(_UNIX):
         return b"localhost"
-    name = (f"[{domain}]" if ":" in domain else domain).encode("ascii")
+    name = (f"[{domain.strip('[]')}]" if ":" in domain else domain).encode("ascii")
     secure = _secure(origin, request.scheme)
     port = origin.https_port if secure else origin.http_port
     return name if port == (443 if secure else 80) else b"%b:%d" % (name, port)

@@ -7,15 +7,28 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
+import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from math import inf
+from typing import NoReturn
 
+from cachetools import LRUCache
 from msgspec import Struct
 from msgspec.structs import replace
 
+from edgecache.config.origins import Reach
 from edgecache.http.message import Response
+from edgecache.rules.origin_addresses import Listeners, address_trouble
+from edgecache.upstream.address_race import race
 from edgecache.upstream.base import Body, Fault
+from edgecache.upstream.names import Names
+
+logger = logging.getLogger("edgecache.upstream")
+
+FORBIDDEN_MAX = 1_000  # origins whose refusal was told, and is not told again
 
 
 class TlsName(Struct, frozen=True):
@@ -39,6 +52,8 @@ class Endpoint(Struct, frozen=True):
     tls: TlsName | None = None
     connections_max: int = 256  # `Origin.connections_max`
     idle_s: float = 5  # CloudFront's keep-alive timeout for custom origins
+    connection_s_max: float = inf  # of age: an older one is not used again
+    reach: Reach = "own"
     tunnels: bool = False  # they hold connections for hours, and must not take those of requests
 
     @property
@@ -81,10 +96,16 @@ Connector = Callable[[Endpoint, Callable[[], asyncio.Protocol]], Awaitable[async
 
 
 class Network:
-    """The connector of the real world: the running loop's sockets, certificates verified."""
+    """The connector of the real world: the running loop's sockets, certificates verified.
 
-    def __init__(self) -> None:
+    `listeners` are our own: no origin is there.
+    """
+
+    def __init__(self, names: Names, listeners: Listeners | None = None) -> None:
+        self._names = names
+        self._listeners = listeners or Listeners()
         self._contexts: dict[TlsName, ssl.SSLContext] = {}
+        self._told: LRUCache[str, str] = LRUCache(FORBIDDEN_MAX)
 
     def renew(self) -> None:
         """Read certificates and authorities anew for the connections to come."""
@@ -97,14 +118,68 @@ class Network:
         context = self._context(endpoint.tls)
         name = endpoint.tls.server_name if endpoint.tls else None
         if endpoint.path is not None:
+            self._admit_path(endpoint, endpoint.path)
             transport, _ = await loop.create_unix_connection(
                 protocol, endpoint.path, ssl=context, server_hostname=name
             )
             return transport
+        addresses = self._admitted(endpoint, await self._names.addresses(endpoint.host))
+        if len(addresses) == 1:
+            try:
+                transport, _ = await loop.create_connection(
+                    protocol, addresses[0], endpoint.port, ssl=context, server_hostname=name
+                )
+            except (ConnectionError, TimeoutError, asyncio.CancelledError):
+                self._names.unreachable(endpoint.host)
+                raise
+            return transport
+        connected = await self._raced(endpoint, addresses)
         transport, _ = await loop.create_connection(
-            protocol, endpoint.host, endpoint.port, ssl=context, server_hostname=name
+            protocol, sock=connected, ssl=context, server_hostname=name
         )
         return transport
+
+    async def _raced(self, endpoint: Endpoint, addresses: tuple[str, ...]) -> socket.socket:
+        """A TCP connection to the first of them that answers (RFC 8305)."""
+        try:
+            return await race(
+                addresses,
+                lambda address: _connected(address, endpoint.port),
+                lambda address: self._names.failed(endpoint.host, address),
+            )
+        except (OSError, asyncio.CancelledError):
+            self._names.unreachable(endpoint.host)
+            raise
+
+    def _admitted(self, endpoint: Endpoint, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of an endpoint's addresses that an origin may have. ForbiddenAddressError."""
+        if endpoint.reach == "own":
+            return addresses
+        admitted, trouble = [], ""
+        for address in addresses:
+            why = address_trouble(address, endpoint.reach)
+            if not why and self._listeners.has(address, endpoint.port):
+                why = "an address of our own"
+            if why:
+                trouble = f"{address} is {why}"
+            else:
+                admitted.append(address)
+        if not admitted:
+            self._refuse(endpoint.where, trouble)
+        return tuple(admitted)
+
+    def _admit_path(self, endpoint: Endpoint, path: str) -> None:
+        """ForbiddenAddressError where no origin may be."""
+        if endpoint.reach == "public":
+            self._refuse(endpoint.where, "a socket is taken from a file alone")
+        if endpoint.reach != "own" and os.path.realpath(path) in self._listeners.paths:
+            self._refuse(endpoint.where, "it is an address of our own")
+
+    def _refuse(self, where: str, trouble: str) -> NoReturn:
+        if self._told.get(where) != trouble:  # once: it is asked for again and again
+            self._told[where] = trouble
+            logger.error("the origin %s is not asked: %s", where, trouble)
+        raise ForbiddenAddressError(trouble)
 
     def _context(self, tls: TlsName | None) -> ssl.SSLContext | None:
         if tls is None:
@@ -114,6 +189,30 @@ class Network:
         if context is None:
             context = self._contexts[wanted] = _made(wanted)
         return context
+
+
+async def _connected(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setblocking(False)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(made, (address, port))
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def is_local(address: str) -> bool:
+    """Whether an address is this machine's: then the way to it begins there. Sends nothing."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as way:
+        try:
+            way.connect((address, 9))  # RFC 863's port: any would do
+        except OSError:
+            return False
+        return bool(way.getsockname()[0] == address)
 
 
 def _made(wanted: TlsName) -> ssl.SSLContext:
@@ -135,6 +234,10 @@ def _no_password() -> str:
     return ""
 
 
+class ForbiddenAddressError(OSError):
+    """An origin is where none may be; the message says which address, and why not."""
+
+
 # What has run out here says nothing of whom we wanted to reach.
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -143,6 +246,8 @@ def connect_fault(error: BaseException) -> Fault:
     """What a failure to connect is called."""
     if isinstance(error, OSError) and error.errno in _OURS:
         return Fault.BUSY
+    if isinstance(error, ForbiddenAddressError):
+        return Fault.FORBIDDEN
     if isinstance(error, ssl.SSLError | ssl.CertificateError):
         return Fault.TLS
     if isinstance(error, socket.gaierror | UnicodeError):  # a label no DNS name may have

@@ -87,7 +87,8 @@ class Pool:
     def released(self, connection: Connection) -> None:
         """It goes to the first who waits, else on top of the idle ones."""
         shelf = self._open[connection]
-        if self._closed:
+        aged = self._clock() - connection.opened_at >= connection.endpoint.connection_s_max
+        if self._closed or aged:
             connection.close()
         elif not _give(shelf, connection):
             shelf.idle.append(connection)
@@ -140,6 +141,7 @@ class Pool:
             self._free_place(shelf)
             raise self._error(shelf.endpoint, Fault.REFUSED)
         self._open[connection] = shelf
+        connection.opened_at = self._clock()
         if self._closed:
             connection.close()
             raise self._error(shelf.endpoint, Fault.CLOSED)

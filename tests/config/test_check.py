@@ -148,6 +148,13 @@ def test_addresses(table: dict[str, Any], expected: list[str]) -> None:
             ["distributions[0].aliases: 101 aliases are more than 100"],
         ),
         (
+            site(default_root_object="a b.html"),
+            [
+                "distributions[0].default_root_object: not printable ASCII without blanks of at "
+                "most 255 characters"
+            ],
+        ),
+        (
             site(default_root_object="/index.html"),
             ['distributions[0].default_root_object: "/index.html" starts with /'],
         ),
@@ -189,6 +196,13 @@ def test_names(table: dict[str, Any], expected: list[str]) -> None:
         (origin(path="a"), [f'{P}.path: "a" must start with / and not end so']),
         (origin(path="/a/"), [f'{P}.path: "/a/" must start with / and not end so']),
         (origin(path="/a?b"), [f'{P}.path: "/a?b" has characters no path has']),
+        (
+            origin(custom_headers={"X-Edgecache-Mark": "x", "edgecache-peer": "x"}),
+            [
+                f"{P}.custom_headers.X-Edgecache-Mark: not allowed as a custom header",
+                f"{P}.custom_headers.edgecache-peer: not allowed as a custom header",
+            ],
+        ),
         (
             origin(custom_headers={"Host": "x", "X-Amz-A": "x"}),
             [

@@ -26,6 +26,7 @@ PLAYED = "played.test"  # what the test plays
 PARTS = """
 [control]
 listen = "127.0.0.1:{control}"
+allow_private_origins = true
 
 [regional]
 memory_bytes = "1 GiB"

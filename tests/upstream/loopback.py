@@ -10,6 +10,8 @@ import pytest
 
 from edgecache.upstream.base import Reply, UpstreamError
 from edgecache.upstream.endpoint import Endpoint, Network, Outgoing
+from edgecache.upstream.name_lookup import LookupThreads
+from edgecache.upstream.names import Names
 from edgecache.upstream.pool import Pool, PoolLimits
 
 GET = Outgoing(b"GET", b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
@@ -52,6 +54,11 @@ class Origin:
         self.changed.set()
 
 
+def network() -> Network:
+    """The real network, to which every address is a tier of ours."""
+    return Network(Names(LookupThreads(), lambda: 0.0))
+
+
 @asynccontextmanager
 async def world(
     answer: Answer, limits: PoolLimits | None = None, connections_max: int = 8, idle_s: float = 60
@@ -59,7 +66,7 @@ async def world(
     origin = Origin(answer)
     server = await asyncio.start_server(origin.serve, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
-    pool = Pool(Network(), lambda: 0.0, limits)
+    pool = Pool(network(), lambda: 0.0, limits)
     try:
         async with asyncio.timeout(20):
             yield pool, origin, Endpoint(host, port, connections_max=connections_max, idle_s=idle_s)

@@ -20,14 +20,13 @@ from cryptography.x509.oid import NameOID
 from edgecache.upstream.base import Fault
 from edgecache.upstream.endpoint import (
     Endpoint,
-    Network,
     Outgoing,
     Timeouts,
     TlsName,
     connect_fault,
 )
 from edgecache.upstream.pool import Pool
-from tests.upstream.loopback import GET, Origin, Run, answers, everything, failure, shut
+from tests.upstream.loopback import GET, Origin, Run, answers, everything, failure, network, shut
 
 EPOCH = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 
@@ -92,7 +91,7 @@ async def listening(serve: Serve, context: ssl.SSLContext | None = None) -> Asyn
 
 
 def pool() -> Pool:
-    return Pool(Network(), lambda: 0.0)
+    return Pool(network(), lambda: 0.0)
 
 
 def test_a_certificate_that_names_the_origin_is_accepted(certificate: Path, run: Run) -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from edgecache.upstream import pulse
 from edgecache.upstream.base import Fault, UpstreamError
-from edgecache.upstream.endpoint import Endpoint, Network
+from edgecache.upstream.endpoint import Endpoint
 from edgecache.upstream.pool import Pool
 from edgecache.upstream.pulse import Pulse
-from tests.upstream.loopback import shut, until
+from tests.upstream.loopback import network, shut, until
 
 
 class Peer:
@@ -41,7 +41,7 @@ def scene(monkeypatch: pytest.MonkeyPatch, play: Any) -> None:
     async def run() -> None:
         peer = Peer()
         server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
-        pool = Pool(Network(), lambda: 0.0)
+        pool = Pool(network(), lambda: 0.0)
         try:
             async with asyncio.timeout(20):
                 await play(peer, Pulse(pool, Endpoint(*server.sockets[0].getsockname())))

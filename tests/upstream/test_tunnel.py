@@ -10,10 +10,10 @@ from typing import cast
 import pytest
 
 from edgecache.upstream.base import Fault, Reply, UpstreamError
-from edgecache.upstream.endpoint import Endpoint, Network, Outgoing, Timeouts
+from edgecache.upstream.endpoint import Endpoint, Outgoing, Timeouts
 from edgecache.upstream.pool import Pool
 from edgecache.upstream.tunnel import TUNNEL_BYTES_MAX, Tunnel
-from tests.upstream.loopback import Run
+from tests.upstream.loopback import Run, network
 
 ASKS = b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 UPGRADE = Outgoing(b"GET", ASKS, timeouts=Timeouts(read_s=0.01), upgrade=True)
@@ -36,7 +36,7 @@ async def asked(far: Far, first: bytes = SWITCHED) -> AsyncIterator[tuple[Reply,
             writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    pool = Pool(Network(), lambda: 0.0)
+    pool = Pool(network(), lambda: 0.0)
     try:
         port = server.sockets[0].getsockname()[1]
         yield await pool.send(Endpoint("127.0.0.1", port), UPGRADE), pool

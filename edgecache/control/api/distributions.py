@@ -18,6 +18,7 @@ from edgecache.control.api.ours import carried
 from edgecache.control.api.tags import tags_given
 from edgecache.control.api.troubles import as_faults
 from edgecache.control.api.users import behaviors, distributions_naming
+from edgecache.control.origin_reach import origin_troubles
 from edgecache.control.resources import Kind, Resource, Source, domain_name_of, drawn
 
 MISSING = "NoSuchDistribution"
@@ -84,6 +85,16 @@ def _filled(given: Document) -> Document:
     return config
 
 
+def _require_allowed(call: Call, config: Document) -> None:
+    """What the file may say and the API may not: InvalidOrigin, InvalidArgument."""
+    for place, trouble in origin_troubles(config, call.catalog.file):
+        raise Fault("InvalidOrigin", f"The parameter {place}: {trouble}.")
+    if "*" in config["Aliases"].get("Items", ()):
+        raise Fault(
+            "InvalidArgument", 'The parameter Aliases: "*" is every name there is, and nobody\'s.'
+        )
+
+
 def copy(call: Call) -> Document:
     """A staging copy: another reference, and no aliases, since a name is one distribution's."""
     given = call.given
@@ -100,6 +111,7 @@ def copy(call: Call) -> Document:
 
 def _created(call: Call, config: Document, tags: dict[str, str]) -> Document:
     catalog = call.catalog
+    _require_allowed(call, config)
     reference = config["CallerReference"]
     known = catalog.of(Kind.DISTRIBUTION)
     again = next((one for one in known if reference and one.reference == reference), None)
@@ -148,6 +160,7 @@ def update(call: Call) -> Document:
         raise Fault(
             "IllegalUpdate", "The parameter DistributionConfig.CallerReference cannot be changed."
         )
+    _require_allowed(call, config)
     changed = replace(
         one,
         etag=drawn("E", catalog.random),

@@ -44,6 +44,7 @@ state_dir = "state"
 
 [control]
 invalidation_quotas = true
+allow_private_origins = true
 listen = "127.0.0.1:8090"
 
 [[locations]]

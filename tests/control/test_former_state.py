@@ -30,6 +30,7 @@ state_dir = "state"
 
 [control]
 listen = "127.0.0.1:8090"
+allow_private_origins = true
 
 [[locations]]
 name = "LHR50"

@@ -22,6 +22,7 @@ from edgecache.http.fields import (
 from edgecache.http.message import Fields, Request, combined_value, first_value, names_in, without
 from edgecache.rules.keys import Pair, chosen_cookies, chosen_query, keyed_encoding
 from edgecache.rules.routing import Route
+from edgecache.rules.unkeyed_input import well_formed
 
 CONDITIONS = frozenset(
     {b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since", b"if-range"}
@@ -84,7 +85,7 @@ def _forwarded_fields(alike: Alike, route: Route, cacheable: bool) -> Fields:
 
 def _plain_fields(request: Request) -> Fields:
     """What a proxy passes on; Host in the form the key has, so that one entry has one Host."""
-    kept = without(end_to_end(request.fields), OURS | {b"content-length"})
+    kept = well_formed(without(end_to_end(request.fields), OURS | {b"content-length"}))
     return tuple(
         (name, request.host) if name == b"host" else (name, value)
         for name, value in kept

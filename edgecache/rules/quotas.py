@@ -19,6 +19,7 @@ GB = 10**9
 REQUEST_BODY_BYTES_MAX = 64 * GB  # CloudFront's quota for the body of a request
 OBJECT_BYTES_MAX = 50 * GB  # CloudFront's quota for a cacheable object since 2025
 CDN_LOOP = b"cdn-loop"
+CDNS_MAX = 32  # that one request may have passed
 
 
 def outgrows_quota(length: int, route: Route) -> bool:
@@ -30,13 +31,17 @@ def outgrows_quota(length: int, route: Route) -> bool:
 
 
 def passages(fields: Fields, cdn_id: bytes) -> int:
-    """How often a request says it has passed the CDN of this id (RFC 8586 §2)."""
+    """How often a request says it has passed the CDN of this id (RFC 8586 §2).
+
+    A chain of more than CDNS_MAX counts as too often: no honest one is so long.
+    """
     own = cdn_id.lower()
-    count = 0
+    count = members = 0
     for value in field_values(fields, CDN_LOOP):
         for member in list_members(value):
+            members += 1
             count += member.partition(b";")[0].rstrip(b" \t").lower() == own
-    return count
+    return count if members <= CDNS_MAX else PASSAGES_MAX
 
 
 def passed(request: Request, cdn_id: bytes) -> Request:

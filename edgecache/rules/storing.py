@@ -17,6 +17,7 @@ from edgecache.rules.freshness import (
     response_directives,
 )
 from edgecache.rules.routing import Route
+from edgecache.rules.unkeyed_input import failure_is_of_object
 from edgecache.rules.unsafe_methods import same_origin
 from edgecache.rules.verdicts import StoreReason
 
@@ -33,7 +34,7 @@ def refusal_to_store(request: Request, head: Response, route: Route) -> StoreRea
         return StoreReason.METHOD
     if route.distribution.semantics == "rfc9111":
         return _refusal_rfc9111(request, head, route)
-    return _refusal_cloudfront(head, route)
+    return _refusal_cloudfront(request, head, route)
 
 
 def caches_options(request: Request, route: Route) -> bool:
@@ -96,12 +97,15 @@ def _keepable(head: Response, directives: Directives, targeted: bool) -> bool:
     )
 
 
-def _refusal_cloudfront(head: Response, route: Route) -> StoreReason | None:
+def _refusal_cloudfront(request: Request, head: Response, route: Route) -> StoreReason | None:
     policy = route.behavior.cache_policy
     directives, _ = _binding(head, route)
     explicit = directives.has(b"max-age") or directives.has(b"s-maxage")
     if head.status in ERRORS_ALWAYS:
-        return StoreReason.NO_STORE if directives.has(b"no-store") else None
+        if directives.has(b"no-store"):
+            return StoreReason.NO_STORE
+        kept = explicit or failure_is_of_object(request, route, head.status)
+        return None if kept else StoreReason.UNKEYED
     if head.status in ERRORS_ON_REQUEST or head.status in (307, 308):
         return None if explicit and not _forbids(directives, policy) else StoreReason.STATUS
     if head.status not in CLOUDFRONT_PLAIN or head.status == 206:

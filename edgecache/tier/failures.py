@@ -13,6 +13,7 @@ from cachetools import LRUCache
 
 from edgecache.rules.error_pages import error_caching_s
 from edgecache.rules.routing import Route
+from edgecache.rules.unkeyed_input import failure_is_of_object
 from edgecache.store.marks import Marks
 from edgecache.tier.answer import Errand
 from edgecache.upstream.base import Fault, UpstreamError
@@ -54,14 +55,20 @@ class Failures:
         return failure if self._marks.passes(errand.key, failure.mark) else None
 
     def failed(self, errand: Errand, error: UpstreamError, now: float, mark: int) -> None:
-        """Upstream, asked at `mark`, gave nothing. Trouble of our own, or of one body, is not
-        remembered."""
-        if error.fault not in _OF_THE_MOMENT:
+        """Upstream, asked at `mark`, gave nothing.
+
+        Not remembered is trouble of our own, or of one body, and what the request may have caused.
+        """
+        if error.fault in _OF_THE_MOMENT:
+            return
+        if not error.sent or failure_is_of_object(errand.request, errand.route, error.status):
             until = self._until(errand, error.status, now)
             self._note(errand, Failure(error.fault, error.where, errand.route, until, mark))
 
     def stood_in(self, errand: Errand, status: int, now: float, mark: int) -> None:
         """Upstream answered with a 5xx, and a stale copy was given instead."""
+        if not failure_is_of_object(errand.request, errand.route, status):
+            return
         until = self._until(errand, status, now)
         self._note(errand, Failure(None, "", errand.route, until, mark))
 

@@ -169,3 +169,9 @@ def test_an_object_beyond_the_quota() -> None:
     assert not outgrows_quota(50 * GB, site_of())
     assert outgrows_quota(50 * GB + 1, site_of())
     assert not outgrows_quota(50 * GB + 1, site_of(semantics="rfc9111"))
+
+
+@pytest.mark.parametrize(("cdns", "count"), [(32, 0), (33, 2)])
+def test_a_chain_longer_than_any_counts_as_a_loop(cdns: int, count: int) -> None:
+    request = asks("/a", "cdn-loop: " + ", ".join(["a"] * cdns))
+    assert passages(request.fields, b"cloudfront") == count

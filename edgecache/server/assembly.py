@@ -95,8 +95,8 @@ class Assembly:
         front = ViewerFront(tier, self.table, self.config.brand, world)
         node = self._node("edge", tier, front)
         if location.listen_tls:
-            node.certificates = self._certificates
             port = TlsPort(self._certificates(self.config))
+            node.certificates = lambda config: self._certificates(config, port.certificates)
             node.secure = node.listener.secured(port, self._memory_of_heads(tier))
         return node
 
@@ -182,10 +182,12 @@ class Assembly:
         node.own, node.config = self._own, self.config
         return node
 
-    def _certificates(self, config: Config) -> tuple[Certificate, ...]:
+    def _certificates(
+        self, config: Config, former: tuple[Certificate, ...] = ()
+    ) -> tuple[Certificate, ...]:
         """Those of `config`; what is made is kept in the folder of this installation."""
         own = replace(config, state_dir=self.config.state_dir)
-        return load_certificates(own, datetime.fromtimestamp(wall_clock(), UTC))
+        return load_certificates(own, datetime.fromtimestamp(wall_clock(), UTC), former)
 
     def _bus(self) -> Bus | None:
         if self.config.control is None:

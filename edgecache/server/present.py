@@ -76,11 +76,21 @@ def to_try(config: Config, children: Sequence[Child]) -> list[str]:
 
 
 def to_try_secure(config: Config) -> list[str]:
-    """The curl line for the first location that speaks TLS, with the authority to trust."""
+    """The curl line for the first location that speaks TLS, with the authority to trust.
+
+    The certificate is chosen by the name in the hello: it must be the site's own.
+    """
     urls = [*_secure(config).values()][:1]
     ca = development_ca(config)
     option = f" --cacert {shlex.quote(_near(ca))}" if ca else ""
-    return [f"curl -i{option}{_host_option(config)} {url}/" for url in urls]
+    name = _other_name(config)
+    if not name:
+        return [f"curl -i{option} {url}/" for url in urls]
+    places = [url.removeprefix("https://") for url in urls]
+    return [
+        f"curl -i{option} --connect-to ::{place} https://{name}:{place.rpartition(':')[2]}/"
+        for place in places
+    ]
 
 
 def to_call(
@@ -130,10 +140,16 @@ def _near(path: str) -> str:
 
 def _host_option(config: Config) -> str:
     """Nothing when a distribution answers to the address itself, else the Host to send."""
+    name = _other_name(config)
+    return f" -H 'Host: {name}'" if name else ""
+
+
+def _other_name(config: Config) -> str:
+    """The name of a distribution where none answers to this machine's own."""
     names = [name for x in config.distributions for name in (x.domain_name, *x.aliases) if name]
     if not names or any(name in ("*", "127.0.0.1", "localhost") for name in names):
         return ""
-    return f" -H 'Host: {names[0].replace('*', 'www')}'"
+    return names[0].replace("*", "www")
 
 
 def _url(child: Child) -> str:

@@ -8,16 +8,25 @@ CloudFront Developer Guide, "Supported protocols and ciphers between viewers and
 
 from __future__ import annotations
 
+import os
 import ssl
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
 
-from edgecache.config.model import Config, Distribution
-from edgecache.server.certificates import alternative_names, development_certificate
+from edgecache.config.model import Config, Distribution, UnavailableSite
+from edgecache.config.refusals import names_of
+from edgecache.server.certificates import (
+    LOCAL,
+    RENEW_DAYS,
+    Development,
+    alternative_names,
+    development,
+)
 from edgecache.tier.answer import Refusal
 
 SESSIONS_MAX = 4_096  # certificates times suites; a refused one only costs its memo
@@ -47,12 +56,17 @@ POLICIES: dict[str, tuple[ssl.TLSVersion, str]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Certificate:
-    """One distribution's certificate. `names` are those it answers to, `covers` all it is for."""
+    """A certificate and the distributions that share it.
+
+    `names` are those it answers to, `covers` all it is for.
+    """
 
     context: ssl.SSLContext
     minimum: ssl.TLSVersion
     names: frozenset[bytes]
     covers: frozenset[bytes]
+    identity: Hashable  # of what it was made of
+    ends: datetime
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,9 +116,10 @@ class TlsPort:
         self._sessions = {}
 
     def chosen(self, name: str | None) -> Certificate:
-        """The certificate for a name of SNI: exact, then wildcard, then the default."""
+        """The certificate for a name of SNI: exact, wildcard, of any host, then the default."""
         host = (name or "").lower().removesuffix(".").encode("ascii", "replace")
-        named = (self._by_name[name] for name in (host, *_wildcards(host)) if name in self._by_name)
+        spellings = (host, *_wildcards(host), b"*")
+        named = (self._by_name[name] for name in spellings if name in self._by_name)
         return next(named, self.certificates[0])
 
     def session(self, ssl_object: ssl.SSLObject) -> Session:
@@ -141,36 +156,113 @@ def context_of(minimum: ssl.TLSVersion, suites: str) -> ssl.SSLContext:
     return context
 
 
-def load_certificates(config: Config, now: datetime) -> tuple[Certificate, ...]:
-    """A certificate for every enabled distribution; the development one where it names no file.
+def load_certificates(
+    config: Config, now: datetime, former: Iterable[Certificate] = ()
+) -> tuple[Certificate, ...]:
+    """The certificates of every enabled distribution, the default one first.
 
-    OSError (ssl.SSLError is one) when a file cannot be read or is no certificate with its key.
+    Distributions with the same file and policy share one; each that names no file has a
+    development certificate of its own. What has not changed is taken from `former`. OSError
+    (ssl.SSLError is one) when a file cannot be read or is no certificate with its key.
     """
-    wanted = [distribution for distribution in config.distributions if distribution.enabled]
-    without = [one for one in wanted if not one.viewer_certificate.certificate_file]
-    development = None
-    if without or not wanted:
-        names = [name for one in without for name in names_of(one)]
-        development = development_certificate(config.state_dir, names, now)
-    ours = [_certificate(one, development) for one in without]
-    theirs = [_certificate(one, None) for one in wanted if one not in without]
-    return (*ours, *theirs)
+    known = {one.identity: one for one in former if one.ends > now + timedelta(days=RENEW_DAYS)}
+    wanted = [_Wanted.of(one) for one in config.distributions if one.enabled]
+    wanted += [_Wanted.of_unavailable(one) for one in config.unavailable if one.enabled]
+    theirs = _from_files([one for one in wanted if one.certificate_file], known)
+    without = [one for one in wanted if not one.certificate_file]
+    if wanted and not without:
+        return theirs
+    names = [name for one in without for name in one.names]
+    made = development(config.state_dir, names, now)
+    default = _Source(made.default, b"", "TLSv1").loaded(frozenset(), known)
+    ours = [_development(one, made, known) for one in without]
+    return (default, *ours, *theirs)
 
 
-def names_of(distribution: Distribution) -> tuple[str, ...]:
-    """The host names a distribution answers to."""
-    return tuple(name for name in (distribution.domain_name, *distribution.aliases) if name)
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What decides about the certificate of a distribution. Names are in lower case."""
+
+    names: tuple[str, ...]
+    policy: str
+    certificate_file: str
+    key_file: str
+
+    @classmethod
+    def of(cls, one: Distribution) -> _Wanted:
+        given = one.viewer_certificate
+        names = tuple(name.lower() for name in names_of(one))
+        policy = given.minimum_protocol_version
+        return cls(names, policy, given.certificate_file, given.key_file)
+
+    @classmethod
+    def of_unavailable(cls, one: UnavailableSite) -> _Wanted:
+        """Its names answer 503, by a certificate that its viewers trust."""
+        names = tuple(name.lower() for name in one.names)
+        return cls(names, "TLSv1", one.certificate_file, one.key_file)
 
 
-def _certificate(distribution: Distribution, development: Path | None) -> Certificate:
-    wanted = distribution.viewer_certificate
-    path = development or Path(wanted.certificate_file)
-    minimum, suites = POLICIES.get(wanted.minimum_protocol_version, (_V3, ""))
-    context = context_of(minimum, suites)
-    context.load_cert_chain(path, None if development else wanted.key_file or None)
-    names = frozenset(_bytes(names_of(distribution)))
-    covered = alternative_names(x509.load_pem_x509_certificate(path.read_bytes()))
-    return Certificate(context, minimum, names, names | frozenset(_bytes(covered)))
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """PEM bytes of a certificate and, where it is not among them, of its key; and a policy."""
+
+    certificate: bytes
+    key: bytes
+    policy: str
+
+    def loaded(
+        self,
+        names: frozenset[bytes],
+        known: Mapping[Hashable, Certificate],
+        identity: Hashable = None,
+    ) -> Certificate:
+        """The certificate in a context of its own, or in the one that is known."""
+        identity = identity or (self, names)
+        if identity in known:
+            return known[identity]
+        minimum, suites = POLICIES.get(self.policy, (_V3, ""))
+        context = context_of(minimum, suites)
+        with _file_of(self.certificate) as path, _file_of(self.key or self.certificate) as key:
+            context.load_cert_chain(path, key)
+        found = x509.load_pem_x509_certificate(self.certificate)
+        covers = names | frozenset(_bytes(alternative_names(found)))
+        return Certificate(context, minimum, names, covers, identity, found.not_valid_after_utc)
+
+
+def _from_files(
+    wanted: Sequence[_Wanted], known: Mapping[Hashable, Certificate]
+) -> tuple[Certificate, ...]:
+    """One for each file and policy, for the names of all that share it."""
+    names: dict[_Source, set[bytes]] = {}
+    for one in wanted:
+        key = Path(one.key_file).read_bytes() if one.key_file else b""
+        source = _Source(Path(one.certificate_file).read_bytes(), key, one.policy)
+        names.setdefault(source, set()).update(_bytes(one.names))
+    return tuple(source.loaded(frozenset(held), known) for source, held in names.items())
+
+
+def _development(
+    one: _Wanted, made: Development, known: Mapping[Hashable, Certificate]
+) -> Certificate:
+    """Of a distribution's own names; the authority's key says whose it is."""
+    identity = (one.names, one.policy, made.default)
+    if identity in known:
+        return known[identity]
+    local = LOCAL if "*" in one.names or not one.names else ()
+    source = _Source(made.certificate((*one.names, *local)), b"", one.policy)
+    return source.loaded(frozenset(_bytes(one.names)), known, identity)
+
+
+@contextmanager
+def _file_of(data: bytes) -> Iterator[str]:
+    """A path to bytes that are on no disk: OpenSSL's readers want one."""
+    descriptor = os.memfd_create("edgecache-tls")
+    try:
+        with os.fdopen(descriptor, "wb", closefd=False) as file:
+            file.write(data)
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
 
 
 def _wildcards(host: bytes) -> list[bytes]:

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import ssl
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from edgecache.config.model import Behavior, Config, Distribution, Origin, ViewerCertificate
-from edgecache.server.certificates import ca_file, development_certificate
+from edgecache.config.check import ALIASES_MAX
+from edgecache.config.model import (
+    Behavior,
+    Config,
+    Distribution,
+    Origin,
+    UnavailableSite,
+    ViewerCertificate,
+)
+from edgecache.server.certificates import (
+    RENEW_DAYS,
+    SITE_DAYS,
+    ca_file,
+    development_certificate,
+)
 from edgecache.server.tls import POLICIES, Session, TlsPort, load_certificates
 
 NOW = datetime.now(UTC)
@@ -51,12 +65,19 @@ def port(tmp_path_factory: pytest.TempPathFactory, own: Path) -> TlsPort:
 
 
 def handshake(
-    port: TlsPort, name: str | None, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
+    port: TlsPort,
+    name: str | None,
+    version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
+    *,
+    trusts: Path | None = None,
 ) -> Session:
     """What a viewer that asks for `name` settles with the port, in memory."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+    if trusts is None:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    else:
+        context.load_verify_locations(trusts)
     context.maximum_version = version
     up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
     viewer = context.wrap_bio(down, up, server_hostname=name)
@@ -79,15 +100,19 @@ CHOSEN = [
     ("a.wild.test", b"*.wild.test"),
     ("a.b.wild.test", b"*.wild.test"),
     ("plain.test", b"plain.test"),
-    ("wild.test", b"*.wild.test"),  # nobody's: the default is the first without a file of its own
-    ("nobody.test", b"*.wild.test"),
-    (None, b"*.wild.test"),
 ]
 
 
 @pytest.mark.parametrize(("name", "alias"), CHOSEN)
 def test_sni_chooses(port: TlsPort, name: str | None, alias: bytes) -> None:
     assert alias in handshake(port, name).certificate.names
+
+
+@pytest.mark.parametrize("name", ["wild.test", "nobody.test", None])
+def test_who_names_nobody_is_shown_nobodys_names(port: TlsPort, name: str | None) -> None:
+    shown = handshake(port, name).certificate
+    assert shown is port.certificates[0]
+    assert shown.covers == {b"localhost", b"127.0.0.1", b"[::1]"}
 
 
 COVERED = [
@@ -98,7 +123,8 @@ COVERED = [
     ("own.test", b"plain.test", False),
     ("own.test", b"169.254.169.254", False),
     ("plain.test", b"plain.test", True),
-    ("plain.test", b"a.wild.test", True),  # one development certificate for both
+    ("plain.test", b"a.wild.test", False),  # another site's, with a certificate of its own
+    ("plain.test", b"127.0.0.1", True),
     ("plain.test", b"own.test", False),
     (None, b"127.0.0.1", True),
     (None, b"own.test", False),
@@ -132,6 +158,62 @@ def test_every_policy_can_be_had(tmp_path: Path, own: Path, policy: str) -> None
     session = handshake(port, "own.test")
     assert (session.protocol, session.refused) == ("TLSv1.3", False)
     assert not (tmp_path / "tls").exists()  # nobody needs a development certificate
+
+
+def aliases(of: int) -> list[str]:
+    return [f"alias{number}.tenant{of}.test" for number in range(ALIASES_MAX)]
+
+
+def test_every_site_shakes_hands_however_many_names_there_are(tmp_path: Path) -> None:
+    """40 distributions of 100 names: one certificate for all was larger than OpenSSL takes."""
+    many = config(tmp_path, *(site(f"E{of}", *aliases(of)) for of in range(40)))
+    port = TlsPort(load_certificates(many, NOW))
+    for of in range(40):
+        session = handshake(port, aliases(of)[of], trusts=ca_file(tmp_path))
+        assert session.certificate.covers == {name.encode() for name in aliases(of)}
+    for nobody in (None, "nobody.test"):
+        assert len(handshake(port, nobody).certificate.covers) == 3
+
+
+def test_what_has_not_changed_is_not_made_anew(tmp_path: Path, own: Path) -> None:
+    sites = [site("EOWN", "own.test", pem=own), site("EA", "a.test"), site("EB", "b.test")]
+    first = load_certificates(config(tmp_path, *sites), NOW)
+    sites[2] = site("EB", "b.test", "c.test")
+    second = load_certificates(config(tmp_path, *sites), NOW, first)
+    assert [one for one in second if one in first] == [first[0], first[1], first[3]]
+    assert second[2].names == {b"b.test", b"c.test"}
+    later = NOW + timedelta(days=SITE_DAYS - RENEW_DAYS)
+    third = load_certificates(config(tmp_path, *sites), later, second)
+    assert not {*third[:3]} & {*second}
+
+
+def test_sites_with_one_file_and_policy_share_it(tmp_path: Path, own: Path) -> None:
+    port = TlsPort(
+        load_certificates(
+            config(
+                tmp_path,
+                site("EONE", "one.test", pem=own),
+                site("ETWO", "two.test", pem=own),
+                site("ENEW", "new.test", pem=own, policy="TLSv1.3_2025"),
+            ),
+            NOW,
+        )
+    )
+    assert len(port.certificates) == 2
+    assert handshake(port, "one.test").certificate is handshake(port, "two.test").certificate
+    assert not handshake(port, "one.test").covers(b"new.test")
+
+
+def test_an_address_is_in_the_default_since_it_is_no_name_to_choose_by(tmp_path: Path) -> None:
+    port = TlsPort(load_certificates(config(tmp_path, site("E", "192.0.2.1", "a.test")), NOW))
+    assert handshake(port, None).covers(b"192.0.2.1")
+    assert not handshake(port, None).covers(b"a.test")
+
+
+def test_a_distribution_that_is_not_served_keeps_its_certificate(tmp_path: Path) -> None:
+    unserved = UnavailableSite(id="E", names=("gone.test",), reasons=("why",))
+    known = replace(config(tmp_path, site("EA", "a.test")), unavailable=(unserved,))
+    assert handshake(TlsPort(load_certificates(known, NOW)), "gone.test").covers(b"gone.test")
 
 
 def test_a_site_for_any_host_is_never_misdirected(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -10,11 +11,13 @@ from edgecache.server.tls import Certificate, Session, TlsPort
 from tests.world.play import Play
 from tests.world.viewer import Viewer
 
+END = datetime(2100, 1, 1, tzinfo=UTC)
+
 
 def session(*covers: bytes, refused: bool = False, cipher: str = "A") -> Session:
     names = frozenset(covers)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certificate = Certificate(context, ssl.TLSVersion.TLSv1_2, names, names)
+    certificate = Certificate(context, ssl.TLSVersion.TLSv1_2, names, names, names, END)
     return Session(certificate, "TLSv1.3", cipher, False, refused)
 
 

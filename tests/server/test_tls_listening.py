@@ -67,3 +67,11 @@ def test_without_tls_nothing_is_told(tmp_path: Path) -> None:
     plain = replace(wanted, locations=(replace(wanted.locations[0], listen_tls=""),))
     assert to_try_secure(plain) == []
     assert "secure_locations" not in json.loads(as_json([], {}, plain))
+
+
+def test_a_site_of_another_name_is_asked_for_by_it(tmp_path: Path) -> None:
+    wanted = config(tmp_path)
+    site = replace(wanted.distributions[0], aliases=("*.site.test",))
+    assert to_try_secure(replace(wanted, distributions=(site,))) == [
+        "curl -i --connect-to ::127.0.0.1:8443 https://www.site.test:8443/"
+    ]

@@ -12,6 +12,7 @@ from hypothesis import settings
 from tests.measured import told
 from tests.skips import SKIPS, unlisted
 from tests.world.play import Play, Scene
+from tests.world.wire import SEED, Setting, settings_of
 
 settings.register_profile("shared-cores", deadline=None)  # a loaded machine is no failure
 settings.load_profile("shared-cores")
@@ -55,13 +56,51 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-@pytest.fixture(params=[True, False], ids=["memo", "no-memo"])
+# Plays of freshness and of sharing: each runs with one tier and with two, on four wires.
+OF_SHARING = frozenset({
+    "test_freshness_and_validation",
+    "test_head_speaks_of_the_stored_get",
+    "test_nothing_is_served_beyond_its_permission",
+    "test_one_key_holds_several_variants",
+    "test_parts_join_under_one_strong_validator",
+    "test_ranges_are_cut_from_what_is_here",
+    "test_requests_narrow_what_answers_them",
+    "test_second_viewer_waits_for_the_first",
+    "test_stale_is_served_only_where_permitted",
+    "test_unsafe_methods_invalidate",
+    "test_validators_choose_what_a_304_confirms",
+    "test_what_a_shared_cache_may_keep",
+    "test_what_arrives_is_shared_as_what_is_stored",
+})  # fmt: skip
+
+# There a body that stays away until somebody looks would change what is played.
+NEVER_LATE = frozenset({"test_large_objects", "test_one_connection"})
+
+
+def pytest_report_header() -> str:
+    return f"wires of plays by seed {SEED}"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every play runs with the memo and without, each time on another wire."""
+    if "stage" not in metafunc.fixturenames:
+        return
+    module = metafunc.module.__name__.rpartition(".")[2]
+    name = f"{module}::{metafunc.function.__name__}"
+    settings = settings_of(name, tiers=module in OF_SHARING, late=module not in NEVER_LATE)
+    metafunc.parametrize("stage", settings, ids=str, indirect=True)
+
+
+@pytest.fixture
 def stage(request: pytest.FixtureRequest) -> Iterator[Callable[..., Play]]:
-    """Makes plays; each must leave the stage clean. Every play runs with the memo and without."""
+    """Makes plays in the setting the test runs in; each must leave the stage clean."""
     plays: list[Play] = []
+    setting: Setting = request.param
 
     def make(**scene: Any) -> Play:
-        plays.append(Play(Scene(memo=request.param, **scene)))
+        if setting.tiers is not None:
+            scene.setdefault("regional", setting.tiers == 2)
+        plays.append(Play(Scene(**{"memo": setting.memo, "wire": setting.wire, **scene})))
         return plays[-1]
 
     yield make

@@ -143,6 +143,8 @@ class Outcome(Struct):
         fields = self.fields
         if self.age_s is not None:
             fields = (*fields, (b"age", b"%d" % self.age_s))
+        if self.body is None and self.length is not None:  # of a HEAD: there is no body to say it
+            fields = (*fields, (b"content-length", b"%d" % self.length))
         return Response(self.status, self.reason, fields, now, now)
 
 

@@ -65,6 +65,7 @@ def test_a_soft_one_is_served_while_it_is_revalidated(rfc: Play) -> None:
     rfc.viewer().asks("/a").gets(200, "one")
     rfc.origin.hears("/a")
     rfc.origin.answers(200, "two", cache="max-age=60")
+    rfc.advance(0)
     rfc.viewer().asks("/a").gets(200, "two", x_cache="Hit")
 
 

@@ -83,9 +83,10 @@ def test_an_origin_that_ignores_if_range_makes_no_mixture(rfc: Play, told: dict[
     """§3.4: the viewer, who asked for the whole, gets one representation whole."""
     asks_for(rfc, "bytes=0-3", "0123", "bytes 0-3/10")
     rfc.viewer().asks("/a")
-    rfc.origin.hears("/a", range="bytes=4-", if_range=TAG)
     body = "x" * (5 if told["content_range"].startswith("bytes 5") else 6)
-    rfc.origin.answers(206, body, cache="max-age=60", **told)
+    for _ in range(1 if rfc.regional is None else 2):  # each tier has a part to complete
+        rfc.origin.hears("/a", range="bytes=4-", if_range=TAG)
+        rfc.origin.answers(206, body, cache="max-age=60", **told)
     rfc.origin.hears("/a", range=None, if_range=None)
     rfc.origin.answers(200, "abcdefghij", cache="max-age=60", etag='"2"')
     rfc.viewer().gets(200, "abcdefghij")

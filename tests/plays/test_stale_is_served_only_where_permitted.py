@@ -27,6 +27,8 @@ def test_stale_while_revalidate_answers_all_and_asks_once(rfc: Play) -> None:
     rfc.origin.hears("/a", if_none_match='"1"')
     rfc.origin.hears_nothing()
     rfc.origin.answers(304, cache="max-age=60", etag='"1"')
+    if rfc.regional is not None:  # had given what was stale to the edge's refresh, too
+        rfc.viewer().asks("/a").gets(200, "one")
     got = rfc.viewer().asks("/a").gets(200, "one", cache_status="; hit; ttl=60")
     assert got.field("age") == "0"
 
@@ -74,7 +76,7 @@ def test_an_error_of_the_origin(rfc: Play, cache: str, age: int, status: int, se
     rfc.origin.hears("/a", if_none_match='"1"')
     rfc.origin.answers(status, "error")
     if served:
-        rfc.viewer().gets(200, "one", cache_status="detail=stale-if-error")
+        rfc.viewer().gets(200, "one", cache_status=rfc.nearest("detail=stale-if-error"))
     else:
         rfc.viewer().gets(status, "error")
 
@@ -99,7 +101,7 @@ def test_an_origin_that_is_cut_off(
     rfc.origin.hears("/a")
     rfc.origin.fails(fault)
     if served:
-        got = rfc.viewer("late").gets(200, "one", cache_status="detail=stale-cut-off")
+        got = rfc.viewer("late").gets(200, "one", cache_status=rfc.nearest("detail=stale-cut-off"))
         assert got.field("age") == str(10 + stale_s)
     else:
         # §5.2.2.2: "MUST generate an error response [...] SHOULD generate a 504"

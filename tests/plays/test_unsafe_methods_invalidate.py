@@ -215,8 +215,9 @@ def test_what_a_look_on_disk_finds_is_gone_too(stage: Callable[..., Play], tmp_p
     play = stage(semantics="rfc9111", disk=tmp_path)
     has_stored(play, "/a")
     play.restart()
-    assert play.edge.disk is not None
-    threads = play.edge.disk._world.threads
+    disk = (play.regional or play.edge).disk
+    assert disk is not None
+    threads = disk._world.threads
     threads.holding = True  # type: ignore[attr-defined]
     play.viewer("alice").asks("/a")
     written(play)

@@ -7,8 +7,9 @@ from collections import deque
 
 from edgecache.http.dates import format_date
 from edgecache.http.message import Fields, Response, first_value
-from edgecache.upstream.base import Call, Fault, Reply, UpstreamError
+from edgecache.upstream.base import Call, Fault, Reply, UpstreamError, WholeBody
 from tests.world.clock import FakeClock, FakeLoop
+from tests.world.wire import Wire, cut
 
 
 class HeldBody:
@@ -60,6 +61,7 @@ class HeldOrigin:
         self.mark: int | None = None  # of an inner tier, in whose place it stands
         self._clock = clock
         self._loop = loop
+        self.wire = Wire.READY
         self._open: deque[tuple[Call, asyncio.Future[Reply]]] = deque()
         self._unread = 0
 
@@ -104,15 +106,38 @@ class HeldOrigin:
         stated = first_value(listed, b"content-length")
         held = HeldBody(int(stated) if stated is not None else None)
         self.body = held
+        head = Response(status, b"", listed, self._clock.now, self._clock.now)
+        reply = Reply(head, held, mark=self.mark)
         if body is not None:
             data = body.encode()
             held.length = len(data) if stated is None else held.length
-            if data:
-                held.put(data)
-            held.put(b"")
-        head = Response(status, b"", listed, self._clock.now, self._clock.now)
-        self._next_open().set_result(Reply(head, held, mark=self.mark))
+            if self.wire is Wire.TOGETHER and held.length == len(data):
+                reply.body = WholeBody(data)
+            self._comes(held, data, self._next_open(), reply)
+        else:
+            self._next_open().set_result(reply)
         self._loop.settle()
+
+    def _comes(
+        self, held: HeldBody, data: bytes, asked: asyncio.Future[Reply], reply: Reply
+    ) -> None:
+        """A response with all of its body, cut as the wire cuts."""
+        if self.wire in (Wire.TOGETHER, Wire.READY):
+            for piece in cut(self.wire, data):
+                held.put(piece)
+            asked.set_result(reply)
+            return
+        asked.set_result(reply)
+        self._loop.settle()
+        if self.wire is Wire.LATE:
+            self._loop.awaited.append(lambda: self._brings(held, data))
+        else:
+            self._brings(held, data)
+
+    def _brings(self, held: HeldBody, data: bytes) -> None:
+        for piece in cut(self.wire, data):
+            held.put(piece)
+            self._loop.settle()
 
     def delays(self, count: int) -> None:
         """Let the oldest open requests, so many, wait for those that came after them."""

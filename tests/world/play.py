@@ -45,6 +45,7 @@ from tests.world.operator import Operator
 from tests.world.origin import HeldOrigin
 from tests.world.transport import FakeTransport
 from tests.world.viewer import Viewer
+from tests.world.wire import Wire
 
 EVERY_METHOD = ("GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE")
 
@@ -67,6 +68,7 @@ class Scene:
     whole: dict[str, Any] = field(default_factory=dict)  # more of the configuration
     world: FrontWorld = field(default_factory=FrontWorld)
     memo: bool = True
+    wire: Wire = Wire.READY
     memory_bytes: int = 8 * MIB
     limits: Limits = field(default_factory=Limits)
     disk: Path | None = None  # a folder: the tier nearest the origin has a disk
@@ -82,6 +84,7 @@ class Play:
         self.loop = FakeLoop(self.clock)
         asyncio.set_event_loop(self.loop)
         self.origin = HeldOrigin(self.clock, self.loop)
+        self.origin.wire = scene.wire
         self._counters = Counters()
         self.log = bytearray()
         self.access_log = AccessLog(self.log.extend)
@@ -114,11 +117,16 @@ class Play:
             self.viewers[name] = Viewer(self.loop, connection, transport)
         return self.viewers[name]
 
+    def nearest(self, said: str) -> str | None:
+        """What the tier nearest the origin says in Cache-Status, where a viewer hears it."""
+        return said if self.regional is None else None
+
     def restart(self) -> None:
         """Everyone leaves, every process of ours ends and begins again; disks keep what they have.
 
         Invalidations told before are told again.
         """
+        self.loop.look()
         for viewer in self.viewers.values():
             if not viewer.transport.closed:
                 viewer.leaves()
@@ -131,6 +139,7 @@ class Play:
 
     def advance(self, seconds: float) -> None:
         """Time passes; timers that come due fire."""
+        self.loop.look()
         self.clock.now += seconds
         self.loop.settle()
         self.listener.sweep()
@@ -138,6 +147,7 @@ class Play:
 
     def close(self) -> None:
         """Everyone leaves, and the stage proves that nothing is left on it."""
+        self.loop.look()
         for viewer in self.viewers.values():
             if not viewer.transport.closed:
                 viewer.leaves()

@@ -64,7 +64,7 @@ class Viewer:
 
     def got(self) -> Got | None:
         """The next response, as far as it has come; None before its head is whole."""
-        self._loop.settle()
+        self._loop.look()
         data = bytes(self.transport.written)
         end = data.find(b"\r\n\r\n") + 4
         if end == 3:
@@ -97,7 +97,7 @@ class Viewer:
 
     def gets_nothing(self) -> None:
         """No response has come yet."""
-        self._loop.settle()
+        self._loop.look()
         assert not self.transport.written, bytes(self.transport.written[:200])
 
     def _take(self) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -27,14 +28,17 @@ from edgecache.control.admission import (
 from edgecache.control.barrier import Barrier, Instance
 from edgecache.control.canary import FOLDER, PATH, Canary
 from edgecache.control.composition import NotComposedError
-from edgecache.control.log import Log
+from edgecache.control.log import Log, Page
 from edgecache.control.metrics import CONTENT_TYPE, exposition
 from edgecache.control.nodes import Nodes, Status, TooManyNodes
+from edgecache.control.state import StateBusyError
+from edgecache.control.state_thread import BUSY, RETRY_AFTER, LaterWrites, StateRun, at_once
 from edgecache.control.tokens import Tokens
 
 TRIMMED_AT_ONCE = 100  # invalidations: one write of the disk for so many
 WAIT_S_MAX = 30.0  # below the 60 s after which common proxies give up on a silent response
 INSTANCE_MAX = 64  # letters of what a node calls its run
+RETRY = {"retry-after": RETRY_AFTER}
 SEQ_MAX = 2**63 - 1  # SQLite's largest integer
 
 
@@ -43,7 +47,8 @@ class Control:
     """What the endpoints work on.
 
     `load` reads the configuration file again, and raises ConfigError when it cannot be used;
-    `publish` makes it count, with what the API has made, and raises NotComposedError.
+    `publish` makes it count, with what the API has made, and raises NotComposedError. What is
+    written is written by `run`; what nodes ask for every second waits for none of it.
     """
 
     log: Log
@@ -54,6 +59,11 @@ class Control:
     publish: Callable[[Config], int]
     unavailable: Callable[[], Collection[UnavailableSite]] = tuple  # see Config
     canary: Canary | None = None
+    run: StateRun = at_once
+    later: LaterWrites = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "later", LaterWrites(self.run))
 
     async def health(self, request: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -61,7 +71,7 @@ class Control:
     async def list_nodes(self, request: Request) -> Response:
         listing = {
             "nodes": self.nodes.listing(),
-            "generation": self.log.generation,
+            "generation": self.log.live.generation,
             "unavailable": [
                 {"distribution": one.id, "names": one.names, "reasons": one.reasons}
                 for one in self.unavailable()
@@ -79,18 +89,32 @@ class Control:
         after = int(_query_number(request, "after", int, SEQ_MAX))
         wait_s = _query_number(request, "wait_s", float, math.inf)
         if request.query_params.get("epoch", "") not in ("", self.log.epoch):
-            return _json(self.log.after(0))  # the numbers are another log's, and say nothing here
+            # The numbers are another log's, and say nothing here.
+            return _json(self.log.live.after(0))
         self.barrier.asked(node, after, int(_query_number(request, "low", int, SEQ_MAX)))
-        self._trim()
-        page = await self.log.wait(after, min(wait_s, WAIT_S_MAX))
-        if page.upto == page.last_seq and after <= page.last_seq:
-            self.barrier.grant(node, page.upto)
+        self._tidy()
+        if not self.barrier.is_recorded(node):
+            await self.run(partial(self.barrier.record, node))
+            self.barrier.admit(node, self.log.live.last_seq)
+        page = await self.log.live.wait(after, min(wait_s, WAIT_S_MAX))
+        self._lease(node, after, page)
         return _json(page)
 
-    def _trim(self) -> None:
+    def _lease(self, node: Instance, after: int, page: Page) -> None:
+        """What the page that leaves now gives the node. Nothing is awaited between the two."""
+        if page.upto != page.last_seq or after > page.last_seq:
+            return
+        if not self.barrier.is_recorded(node):
+            raise HTTPException(503, "removed meanwhile", RETRY)
+        self.barrier.grant(node, page.upto)
+
+    def _tidy(self) -> None:
+        """Have written what no answer waits for."""
         low = self.barrier.low()
-        if self.log.invalidations_upto(low) >= TRIMMED_AT_ONCE:
-            self.log.trim(low)
+        if self.log.live.entries_upto(low) > TRIMMED_AT_ONCE:  # one may be the configuration
+            self.later.start("trim", partial(self.log.trim, low))
+        if self.barrier.forgets:
+            self.later.start("forget", self.barrier.forget)
 
     async def take_leave(self, request: Request) -> Response:
         """A node serves no more: nobody needs to wait for it."""
@@ -98,12 +122,15 @@ class Control:
         if name != request.path_params["name"]:
             raise HTTPException(403, "the token names another node")
         self.barrier.left(_instance(request, name))
+        self._tidy()
         return JSONResponse({})
 
     async def remove_node(self, request: Request) -> Response:
         """An operator says that a node will not come back."""
         require_operator(request, self.tokens)
-        return JSONResponse({"removed": self.barrier.remove(request.path_params["name"])})
+        removed = self.barrier.remove(request.path_params["name"])
+        await self.run(self.barrier.forget)
+        return JSONResponse({"removed": removed})
 
     async def take_report(self, request: Request) -> Response:
         """Keep a node's status; a node may report under its own name only."""
@@ -116,22 +143,25 @@ class Control:
             raise HTTPException(400, str(error)) from error
         except TooManyNodes as error:
             raise HTTPException(503, "too many nodes") from error
-        return JSONResponse({"generation": self.log.generation})
+        return JSONResponse({"generation": self.log.live.generation})
 
     async def reload(self, request: Request) -> Response:
         """Read the configuration again and publish it if it changed; all problems when it is bad.
 
-        Nothing is awaited between reading and publishing, so reloads cannot overtake each other.
+        Reading and publishing are one piece of work, so reloads cannot overtake each other.
         """
         require_operator(request, self.tokens)
-        before = self.log.generation
         try:
-            generation = self.publish(self.load())
+            before, generation = await self.run(self._reloaded)
         except ConfigError as error:
             return JSONResponse({"problems": [str(problem) for problem in error.problems]}, 400)
         except NotComposedError as error:
             return JSONResponse({"problems": error.lines}, 400)
         return JSONResponse({"generation": generation, "changed": generation != before})
+
+    def _reloaded(self) -> tuple[int, int]:
+        before = self.log.generation
+        return before, self.publish(self.load())
 
     async def serve_canary(self, request: Request) -> Response:
         """The canary's version, as an origin gives it."""
@@ -149,7 +179,7 @@ def control_app(control: Control, names: Collection[str]) -> Starlette:
 
     `names` are those control is reached by, with or without port (its listen address, a container's
     name); `localhost` and the loopback addresses always are. Whoever ends the process calls
-    `log.close()` first, so that nodes in a long poll do not hold it up.
+    `log.live.close()` first, so that nodes in a long poll do not hold it up.
     """
     routes = [
         _route("/health", control.health),
@@ -165,7 +195,7 @@ def control_app(control: Control, names: Collection[str]) -> Starlette:
     app = Starlette(
         routes=routes,
         middleware=[Middleware(Admission, names=names)],
-        exception_handlers={HTTPException: _say, Exception: _say_failed},
+        exception_handlers={HTTPException: _say, StateBusyError: _say_busy, Exception: _say_failed},
     )
     app.router.redirect_slashes = False
     return app
@@ -199,6 +229,10 @@ def _query_number(request: Request, name: str, kind: type[int] | type[float], mo
 async def _say(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+async def _say_busy(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": BUSY}, 503, RETRY)
 
 
 async def _say_failed(request: Request, error: Exception) -> Response:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from edgecache.config.listen import Address, parse_listen, tcp_address
 from edgecache.config.model import Behavior, CachePolicy, Config, Control, Distribution, Origin
 from edgecache.control.exchange import Exchange
 from edgecache.control.invalidations import Invalidations, Wanted
+from edgecache.control.state_thread import StateRun, at_once
 from edgecache.observe.counters import Histogram
 from edgecache.rules.invalidation import items_of
 
@@ -45,6 +47,7 @@ class CanaryWorld:
     clock: Callable[[], float]
     pause: Callable[[float], Awaitable[None]]
     random: Callable[[int], bytes]
+    run: StateRun = at_once
 
 
 class Canary:
@@ -72,9 +75,9 @@ class Canary:
         self.version += 1
         version, began = self.version, self._world.clock()
         reference = f"canary-{self._world.random(8).hex()}"
-        record, _ = self._invalidations.create(Wanted(ID, items_of([PATH]), reference))
-        record = await self._invalidations.wait(record, COMPLETED_S_MAX)
-        if record.completed_at is None:
+        wanted = Wanted(ID, items_of([PATH]), reference)
+        record, _ = await self._world.run(partial(self._invalidations.create, wanted))
+        if not await self._invalidations.wait(record, COMPLETED_S_MAX):
             self.overdue += 1
             return
         self.time_to_completed.observe(self._world.clock() - began)

@@ -9,6 +9,7 @@ import asyncio
 import base64
 import binascii
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -103,7 +104,8 @@ def dry_run_route(world: World, tokens: Tokens, nodes: Nodes) -> Route:
         body = await bounded_body(request)
         try:
             wanted = msgspec.json.decode(body, type=InvalidationWanted)
-            one = distribution(Call(world, {}), wanted.distribution)
+            call = Call(world, {})
+            one = await world.run(partial(distribution, call, wanted.distribution))
             trial = Trial(one.id, items_wanted(wanted, one))
             found = await named(nodes, world.catalog.file, trial)
         except Fault as fault:

@@ -22,7 +22,7 @@ from edgecache.config.refusals import without_refused
 from edgecache.control.admission import require_operator
 from edgecache.control.explain_nodes import Nodes, PlaceStory
 from edgecache.control.explain_origin import OriginStory, origin_story
-from edgecache.control.log import Kind, Log
+from edgecache.control.log import LiveLog
 from edgecache.control.tokens import Tokens
 from edgecache.http.bad_message import BadMessage, HeadLimits
 from edgecache.http.head import parse_request_head
@@ -113,7 +113,7 @@ def _https_port(config: Config) -> int:
     return int(listening[0].rpartition(":")[2]) if listening else HTTPS_PORT
 
 
-def explain_route(log: Log, tokens: Tokens, world: World) -> Route:
+def explain_route(log: LiveLog, tokens: Tokens, world: World) -> Route:
     """`GET /explain?url=…&method=…&header=Name:%20value`: `Told` as JSON, for operators.
 
     `header` may be given several times. 400 when no viewer could make such a request.
@@ -121,7 +121,7 @@ def explain_route(log: Log, tokens: Tokens, world: World) -> Route:
 
     async def explained(request: HttpRequest) -> Response:
         require_operator(request, tokens)
-        newest = log.newest(Kind.CONFIG)
+        newest = log.config
         if newest is None:
             raise HTTPException(503, "there is no configuration yet")
         config = msgspec.convert(newest.body, Config)

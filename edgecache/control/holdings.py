@@ -22,7 +22,7 @@ from starlette.routing import Route
 from edgecache.config.model import Config
 from edgecache.control.admission import require_operator
 from edgecache.control.explain_nodes import Nodes
-from edgecache.control.log import Kind, Log
+from edgecache.control.log import LiveLog
 from edgecache.control.meeting import Answer, Place, meet, places
 from edgecache.control.tokens import Tokens
 from edgecache.http.writing import request_head
@@ -150,12 +150,12 @@ def _head(nodes: Nodes, target: str, wanted: bytes) -> bytes:
     return request_head(b"GET", target.encode(), fields)
 
 
-def holdings_routes(log: Log, tokens: Tokens, nodes: Nodes) -> list[Route]:
+def holdings_routes(log: LiveLog, tokens: Tokens, nodes: Nodes) -> list[Route]:
     """`GET /stats`, and `GET /objects?prefix=/x&order=largest&limit=20`: JSON, for operators."""
 
     def config_now(request: Request) -> Config:
         require_operator(request, tokens)
-        newest = log.newest(Kind.CONFIG)
+        newest = log.config
         if newest is None:
             raise HTTPException(503, "there is no configuration yet")
         return msgspec.convert(newest.body, Config)

@@ -24,6 +24,7 @@ from edgecache.store.marks import Invalidation
 ITEMS_MAX = 3_000  # CloudFront's quota for files in progress: in one batch never more
 WILDCARDS_IN_PROGRESS_MAX = 15  # CloudFront's quota
 LIVE_MAX = 20_000  # told to each node that starts; more wait for the sweep of the nodes
+LIVE_BYTES_MAX = 64 * 1024 * 1024  # kept in memory; five batches of CloudFront's longest paths
 KEPT_MAX = 10_000  # of one distribution, the newest; older ones are no longer listed
 LIST_MAX = 100  # CloudFront's most for MaxItems
 _COLUMNS = "seq, id, distribution, caller_reference, created_at, items, soft, completed_at"
@@ -72,7 +73,7 @@ class Record:
 
 
 class Invalidations:
-    """The invalidations of one installation. Used from one thread.
+    """The invalidations of one installation. Used from the state's thread, but for `wait`.
 
     `clock` gives epoch seconds, `random` so many random bytes. With `quotas` CloudFront's hold.
     """
@@ -146,7 +147,8 @@ class Invalidations:
         ).fetchall()
         done = 0
         for (seq,) in rows:
-            if not self._barrier.applied_everywhere(seq):
+            # What nodes are not told of yet is not Completed: leases are still given without it.
+            if seq > self._log.live.last_seq or not self._barrier.applied_everywhere(seq):
                 break
             done = seq
         if done:
@@ -155,11 +157,11 @@ class Invalidations:
                 (self._clock(), done),
             )
 
-    async def wait(self, record: Record, timeout_s: float) -> Record:
-        """The record once it is Completed, or as it is when so much time has passed."""
-        if record.completed_at is None:
-            await self._barrier.wait(record.seq, timeout_s)
-        return self.get(record.distribution, record.id) or record
+    async def wait(self, record: Record, timeout_s: float) -> bool:
+        """Wait on the loop, at most so long, until it can be Completed; whether that is so."""
+        if record.completed_at is not None:
+            return True
+        return await self._barrier.wait(record.seq, timeout_s)
 
     def waiting_for(self, record: Record) -> list[str]:
         """The nodes that may serve what it removes still."""
@@ -175,8 +177,10 @@ class Invalidations:
     def _refuse_too_many(self, wanted: Wanted, *, quotas: bool) -> None:
         if len(wanted.items) > ITEMS_MAX:
             raise TooManyError(f"more than {ITEMS_MAX} paths")
-        if self._log.invalidations_upto(self._log.last_seq) >= LIVE_MAX:
-            raise TooManyError(f"more than {LIVE_MAX} invalidations that nodes have yet to sweep")
+        live = self._log.live
+        if live.invalidations >= LIVE_MAX or live.bytes > LIVE_BYTES_MAX:
+            bound = f"more than {LIVE_MAX} invalidations or {LIVE_BYTES_MAX} bytes of them"
+            raise TooManyError(f"{bound} that nodes have yet to sweep")
         if not quotas:
             return
         open_items = [item for x in self.in_progress(wanted.distribution) for item in x.items]

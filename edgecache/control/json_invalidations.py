@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -88,14 +89,19 @@ def invalidate(call: Call) -> tuple[InvalidationTold, int]:
 
 async def get_invalidation(call: Call) -> InvalidationTold:
     """GET /invalidations/DISTRIBUTION/ID?wait_s=: as it is, or once it is Completed."""
+    wait_s = _seconds(call.given.get("wait_s"))
+    record = await call.world.run(partial(_found, call))
+    if wait_s and await call.world.invalidations.wait(record, wait_s):
+        record = await call.world.run(partial(_found, call))
+    return told(call, record)
+
+
+def _found(call: Call) -> Record:
     one = distribution(call, call.given["distribution"])
     record = call.world.invalidations.get(one.id, call.given["id"])
     if record is None:
         raise Fault("NoSuchInvalidation", "The specified invalidation does not exist.")
-    wait_s = _seconds(call.given.get("wait_s"))
-    if wait_s:
-        record = await call.world.invalidations.wait(record, wait_s)
-    return told(call, record)
+    return record
 
 
 def list_invalidations(call: Call) -> InvalidationsTold:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -145,9 +146,10 @@ def _places(call: Call, one: Resource) -> list[str]:
 
 async def _answered(do: Callable[[Call], Any], call: Call) -> Response:
     try:
-        told = do(call)
-        if inspect.isawaitable(told):
-            told = await told
+        if inspect.iscoroutinefunction(do):
+            told = await do(call)
+        else:
+            told = await call.world.run(partial(do, call))
     except Fault as fault:
         return _json({"error": fault.message, "code": fault.code}, fault.status)
     except msgspec.DecodeError as error:

@@ -1,10 +1,17 @@
-"""The ordered log. Law: an entry that was given a number is on disk, and never changes."""
+"""The ordered log. Law: an entry that was given a number is on disk, and never changes.
+
+`Log` is on disk. `LiveLog` is what nodes are told of it, in memory: telling it, and granting the
+lease that comes with it, wait for no disk. It learns of an entry once that is on disk; until then
+nodes are told, and get their leases, up to the number before it, and nothing beyond is Completed.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -15,6 +22,13 @@ from edgecache.control.state import State
 PAGE_ENTRIES_MAX = 100  # the default MaxItems of CloudFront's list calls
 PAGE_BYTES_MAX = 4 * 1024 * 1024  # four bodies of the API at their longest; one entry always fits
 CONFIGS_KEPT = 20  # former configurations, for people to look at; nodes read the newest alone
+
+Hand = Callable[[Callable[[], None]], None]
+"""Has something done on the loop, after all that was handed over before."""
+
+
+def _at_once(done: Callable[[], None]) -> None:
+    done()
 
 
 class Kind(StrEnum):
@@ -46,122 +60,80 @@ class Page(msgspec.Struct, frozen=True):
     floor: int
 
 
-class Log:
-    """Entries numbered from 1 upward, kept in the state. Used from one thread."""
+class LiveLog:
+    """What nodes are told of the log `epoch`: the newest configuration, and what they have yet to
+    sweep. Changed and waited for on the loop; its numbers may be read from any thread."""
 
-    def __init__(self, state: State, clock: Callable[[], float]) -> None:
-        self._state = state
-        self._database = state.connection
-        self._clock = clock
+    def __init__(self, epoch: str, floor: int, last_seq: int) -> None:
+        self.epoch = epoch
+        self.floor = floor
+        self.last_seq = last_seq  # the number of the newest entry; 0 when there is none
+        self.bytes = 0  # of the entries as JSON
+        self._seqs: list[int] = []  # in order; beside them the entries and their sizes
+        self._entries: list[tuple[Entry, int]] = []
+        self._config: Entry | None = None
         self._closed = False
         self._grown = asyncio.Event()  # replaced at each entry, so that every waiter sees its own
 
-    def append(
-        self, kind: str, body: dict[str, Any], beside: Callable[[int], None] | None = None
-    ) -> int:
-        """Write an entry durably; gives its number. sqlite3.Error: nothing was written.
+    @property
+    def invalidations(self) -> int:
+        """How many are told."""
+        return len(self._seqs) - (self._config is not None)
 
-        `beside` gets the number, and writes what is to be kept with the entry or not at all.
-        """
-        row = (self._clock(), kind, msgspec.json.encode(body).decode())
-        insert = "INSERT INTO log (at, kind, body) VALUES (?, ?, ?)"
-        with self._state.writing():
-            seq = self._database.execute(insert, row).lastrowid
-            assert seq is not None
-            if beside is not None:
-                beside(seq)
-            if kind == Kind.CONFIG:
-                self._drop_former_configs()
+    @property
+    def config(self) -> Entry | None:
+        """The newest configuration."""
+        return self._config
+
+    @property
+    def generation(self) -> int:
+        """The number of the newest configuration; 0 before the first."""
+        config = self._config
+        return 0 if config is None else config.seq
+
+    def append(self, entry: Entry, size: int) -> None:
+        """The next entry, of so many bytes as JSON; it is on disk."""
+        if entry.kind == Kind.CONFIG:
+            if self._config is not None:
+                self._drop(bisect_left(self._seqs, self._config.seq))
+            self._config = entry
+        self._seqs.append(entry.seq)
+        self._entries.append((entry, size))
+        self.bytes += size
+        self.last_seq = max(self.last_seq, entry.seq)
         self._wake()
-        return seq
 
-    def _drop_former_configs(self) -> None:
-        self._database.execute(
-            "DELETE FROM log WHERE kind = 'config' AND seq <="
-            " (SELECT seq FROM log WHERE kind = 'config' ORDER BY seq DESC LIMIT 1 OFFSET ?)",
-            (CONFIGS_KEPT,),
-        )
+    def trim(self, upto: int) -> None:
+        """Invalidations up to number `upto` are told no more."""
+        self.floor = max(self.floor, upto)
+        for index in reversed(range(bisect_right(self._seqs, upto))):
+            if self._entries[index][0].kind == Kind.INVALIDATION:
+                self._drop(index)
 
-    @property
-    def epoch(self) -> str:
-        """What tells this log from any other: made at random with its database."""
-        return str(self._told("epoch"))
+    def _drop(self, index: int) -> None:
+        del self._seqs[index]
+        self.bytes -= self._entries.pop(index)[1]
 
-    @property
-    def floor(self) -> int:
-        """The number up to which invalidations are no longer told."""
-        return int(self._told("floor"))
-
-    def _told(self, name: str) -> str:
-        (value,) = self._database.execute(
-            "SELECT value FROM told WHERE name = ?", (name,)
-        ).fetchone()
-        return str(value)
-
-    def trim(self, upto: int) -> int:
-        """Tell invalidations up to number `upto` no more; how many went.
-
-        To be called when no node has anything stored or under way that is older.
-        """
-        with self._state.writing():
-            gone = self._database.execute(
-                "DELETE FROM log WHERE kind = ? AND seq <= ?", (Kind.INVALIDATION, upto)
-            ).rowcount
-            self._database.execute(
-                "UPDATE told SET value = ? WHERE name = 'floor' AND CAST(value AS INTEGER) < ?",
-                (str(upto), upto),
-            )
-        return gone
-
-    def invalidations_upto(self, seq: int) -> int:
-        """How many invalidations with numbers up to `seq` are still told."""
-        found = self._database.execute(
-            "SELECT count(*) FROM log WHERE kind = ? AND seq <= ?", (Kind.INVALIDATION, seq)
-        )
-        return int(found.fetchone()[0])
+    def entries_upto(self, seq: int) -> int:
+        """How many entries with numbers up to `seq` are told."""
+        return bisect_right(self._seqs, seq)
 
     def after(self, seq: int, limit: int = PAGE_ENTRIES_MAX) -> Page:
         """The entries that follow number `seq`, in order, at most `limit`.
 
         Of configurations only the newest: a node that starts must not pass through former ones.
         """
-        last, limit = self.last_seq, min(limit, PAGE_ENTRIES_MAX)
-        rows = self._database.execute(
-            "SELECT seq, at, kind, body FROM log WHERE seq > ?"
-            " AND (kind != 'config' OR seq = (SELECT max(seq) FROM log WHERE kind = 'config'))"
-            " ORDER BY seq LIMIT ?",
-            (seq, limit + 1),
-        ).fetchall()
+        first = bisect_right(self._seqs, seq)
         entries: list[Entry] = []
         left = PAGE_BYTES_MAX
-        for row in rows[:limit]:
-            left -= len(row[3])
+        for entry, size in self._entries[first : first + min(limit, PAGE_ENTRIES_MAX)]:
+            left -= size
             if entries and left < 0:
                 break
-            entries.append(_entry(row))
-        whole = len(entries) == len(rows)
-        upto = last if whole else entries[-1].seq
-        return Page(entries, last, upto, self.epoch, self.floor)
-
-    def newest(self, kind: str) -> Entry | None:
-        """The last entry of a kind."""
-        row = self._database.execute(
-            "SELECT seq, at, kind, body FROM log WHERE kind = ? ORDER BY seq DESC LIMIT 1", (kind,)
-        ).fetchone()
-        return None if row is None else _entry(row)
-
-    @property
-    def generation(self) -> int:
-        """The number of the newest configuration; 0 before the first."""
-        row = self._database.execute("SELECT max(seq) FROM log WHERE kind = ?", (Kind.CONFIG,))
-        return row.fetchone()[0] or 0
-
-    @property
-    def last_seq(self) -> int:
-        """The number of the newest entry; 0 when there is none."""
-        found = self._database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'")
-        row = found.fetchone()  # none before the first entry; trimmed ones count
-        return 0 if row is None else int(row[0])
+            entries.append(entry)
+        whole = first + len(entries) == len(self._seqs)
+        upto = self.last_seq if whole else entries[-1].seq
+        return Page(entries, self.last_seq, upto, self.epoch, self.floor)
 
     async def wait(self, after: int, timeout_s: float) -> Page:
         """As `after`, but when there is nothing yet, wait for it at most `timeout_s` seconds.
@@ -184,6 +156,99 @@ class Log:
     def _wake(self) -> None:
         self._grown.set()
         self._grown = asyncio.Event()
+
+
+class Log:
+    """Entries numbered from 1 upward, kept in the state and used from its thread.
+
+    `live` is what nodes are told of it, on the loop: `hand` takes there what is on disk.
+    """
+
+    def __init__(self, state: State, clock: Callable[[], float], hand: Hand = _at_once) -> None:
+        self._state = state
+        self._database = state.connection
+        self._clock = clock
+        self._hand = hand
+        self.live = LiveLog(str(self._told("epoch")), int(self._told("floor")), self.last_seq)
+        for row in self._database.execute(
+            "SELECT seq, at, kind, body FROM log WHERE kind != 'config'"
+            " OR seq = (SELECT max(seq) FROM log WHERE kind = 'config') ORDER BY seq"
+        ):
+            self.live.append(_entry(row), len(row[3]))
+
+    def append(
+        self, kind: str, body: dict[str, Any], beside: Callable[[int], None] | None = None
+    ) -> int:
+        """Write an entry durably; gives its number. sqlite3.Error: nothing was written.
+
+        `beside` gets the number, and writes what is to be kept with the entry or not at all.
+        """
+        row = (self._clock(), kind, msgspec.json.encode(body).decode())
+        insert = "INSERT INTO log (at, kind, body) VALUES (?, ?, ?)"
+        with self._state.writing():
+            seq = self._database.execute(insert, row).lastrowid
+            assert seq is not None
+            if beside is not None:
+                beside(seq)
+            if kind == Kind.CONFIG:
+                self._drop_former_configs()
+            told = partial(self.live.append, _entry((seq, *row)), len(row[2]))
+            self._state.once_written(partial(self._hand, told))
+        return seq
+
+    def _drop_former_configs(self) -> None:
+        self._database.execute(
+            "DELETE FROM log WHERE kind = 'config' AND seq <="
+            " (SELECT seq FROM log WHERE kind = 'config' ORDER BY seq DESC LIMIT 1 OFFSET ?)",
+            (CONFIGS_KEPT,),
+        )
+
+    @property
+    def epoch(self) -> str:
+        """What tells this log from any other: made at random with its database."""
+        return self.live.epoch
+
+    def _told(self, name: str) -> str:
+        (value,) = self._database.execute(
+            "SELECT value FROM told WHERE name = ?", (name,)
+        ).fetchone()
+        return str(value)
+
+    def trim(self, upto: int) -> int:
+        """Tell invalidations up to number `upto` no more; how many went.
+
+        To be called when no node has anything stored or under way that is older.
+        """
+        with self._state.writing():
+            gone = self._database.execute(
+                "DELETE FROM log WHERE kind = ? AND seq <= ?", (Kind.INVALIDATION, upto)
+            ).rowcount
+            self._database.execute(
+                "UPDATE told SET value = ? WHERE name = 'floor' AND CAST(value AS INTEGER) < ?",
+                (str(upto), upto),
+            )
+            self._state.once_written(partial(self._hand, partial(self.live.trim, upto)))
+        return gone
+
+    def newest(self, kind: str) -> Entry | None:
+        """The last entry of a kind."""
+        row = self._database.execute(
+            "SELECT seq, at, kind, body FROM log WHERE kind = ? ORDER BY seq DESC LIMIT 1", (kind,)
+        ).fetchone()
+        return None if row is None else _entry(row)
+
+    @property
+    def generation(self) -> int:
+        """The number of the newest configuration; 0 before the first."""
+        row = self._database.execute("SELECT max(seq) FROM log WHERE kind = ?", (Kind.CONFIG,))
+        return row.fetchone()[0] or 0
+
+    @property
+    def last_seq(self) -> int:
+        """The number of the newest entry; 0 when there is none."""
+        found = self._database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'")
+        row = found.fetchone()  # none before the first entry; trimmed ones count
+        return 0 if row is None else int(row[0])
 
 
 def ensure_config(log: Log, config: Config) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 FILE_NAME = "control.sqlite"
 BEFORE = "nodes of a control before this one"  # who a new database may have forgotten
-BUSY_S_MAX = 5.0  # the sqlite3 module's default wait for another process's lock
+BUSY_S_MAX = 1.0  # for another process's lock; who asks is told to come again
 
 MIGRATIONS = (
     (
@@ -73,17 +73,22 @@ def state_error(path: Path, error: Exception) -> StateError:
 
 
 class State:
-    """The open database of one control process. Used from one thread."""
+    """The open database of one control process. Used from one thread at a time."""
 
     def __init__(self, folder: Path) -> None:
         """Open `folder/control.sqlite`, made and migrated when needed. StateError when neither."""
         self.path = folder / FILE_NAME
+        self._once_written: list[Callable[[], None]] = []
         try:
             folder.mkdir(parents=True, exist_ok=True)
             # Made beforehand, since SQLite would make it readable to all; its side files inherit.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self.connection = sqlite3.connect(
-                self.path, timeout=BUSY_S_MAX, isolation_level=None, cached_statements=32
+                self.path,
+                timeout=BUSY_S_MAX,
+                isolation_level=None,
+                cached_statements=32,
+                check_same_thread=False,  # opened by one, used by another: see state_thread
             )
         except (OSError, sqlite3.Error) as error:
             raise state_error(self.path, error) from error
@@ -99,6 +104,10 @@ class State:
     def close(self) -> None:
         self.connection.close()
 
+    def once_written(self, told: Callable[[], None]) -> None:
+        """Inside `writing`: what is to be called when it is on disk; not if it never is."""
+        self._once_written.append(told)
+
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """All that is written inside is on disk when this ends, or none of it when it raises.
@@ -109,6 +118,7 @@ class State:
             yield
             return
         self.connection.execute("BEGIN IMMEDIATE")
+        self._once_written.clear()
         try:
             yield
             self.connection.execute("COMMIT")
@@ -117,6 +127,8 @@ class State:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
             raise
+        for told in self._once_written:
+            told()
 
     def _prepare(self) -> None:
         (fault,) = self.connection.execute("PRAGMA quick_check(1)").fetchone()

@@ -37,6 +37,7 @@ from edgecache.control.json_side import JsonSide
 from edgecache.control.log import Log
 from edgecache.control.nodes import Nodes
 from edgecache.control.state import State, state_error
+from edgecache.control.state_thread import StateThread
 from edgecache.control.tokens import Tokens
 from edgecache.server.complaints import say
 from edgecache.server.credentials import PeerCredentials
@@ -59,7 +60,8 @@ def control_application(config: Config, path: Path) -> tuple[Starlette, Callable
 def _application(config: Config, path: Path, state: State) -> tuple[Starlette, Callable[[], None]]:
     assert config.control is not None
     secrets = load_secrets(config.state_dir, os.environ)
-    log = Log(state, wall_clock)
+    thread = StateThread(state.path)
+    log = Log(state, wall_clock, thread.hand)
     catalog = Catalog(state, log, config, wall_clock, os.urandom)
     catalog.publish(config, starting=True)
     for line in start_lines(catalog.published):
@@ -69,7 +71,7 @@ def _application(config: Config, path: Path, state: State) -> tuple[Starlette, C
     clock = steady_clock()
     barrier = Barrier(state, clock)
     invalidations = Invalidations(state, log, barrier, wall_clock, os.urandom)
-    reads = CanaryWorld(lambda: catalog.file, exchange, clock, pause, os.urandom)
+    reads = CanaryWorld(lambda: catalog.file, exchange, clock, pause, os.urandom, thread.run)
     canary = Canary(invalidations, reads) if config.control.canary_s else None
     control = Control(
         log,
@@ -80,21 +82,31 @@ def _application(config: Config, path: Path, state: State) -> tuple[Starlette, C
         catalog.publish,
         lambda: catalog.published.unavailable,
         canary,
+        thread.run,
     )
     app = control_app(control, names)
     if canary is not None:
         app.router.lifespan_context = _beside(partial(canary.run, config.control.canary_s))
+
+    def deployed(generation: int) -> bool:
+        return generation <= log.live.last_seq and barrier.applied_everywhere(generation)
+
     callers = Callers(secrets.operator, tokens, wall_clock, clock)
-    shared = ApiWorld(catalog, invalidations, barrier.applied_everywhere)
+    shared = ApiWorld(catalog, invalidations, deployed, thread.run)
     api = Endpoint(shared, callers, actions(), asyncio.sleep, os.urandom)
     app.router.routes += [api.route(), *JsonSide(shared, tokens).routes()]
     peers = PeerCredentials(Tokens([*secrets.peer.values()], wall_clock), "control", wall_clock)
     nodes = explain_nodes.Nodes(exchange, peers.issue)
     world = World(wall_clock, nodes, secrets.viewer)
-    app.router.routes.append(explain_route(log, tokens, world))
-    app.router.routes.extend(holdings_routes(log, tokens, nodes))
+    app.router.routes.append(explain_route(log.live, tokens, world))
+    app.router.routes.extend(holdings_routes(log.live, tokens, nodes))
     app.router.routes.append(dry_run_route(shared, tokens, nodes))
-    return app, log.close
+
+    def ends() -> None:
+        log.live.close()
+        thread.close()
+
+    return app, ends
 
 
 def _beside(work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[Any], Any]:

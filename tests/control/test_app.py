@@ -20,6 +20,7 @@ from edgecache.control.barrier import Barrier
 from edgecache.control.log import Log, ensure_config
 from edgecache.control.nodes import Nodes, Status
 from edgecache.control.state import State
+from edgecache.control.state_thread import StateRun, StateThread, at_once
 from edgecache.control.tokens import Purpose, Tokens
 from edgecache.observe.counters import Counters
 
@@ -36,8 +37,10 @@ class Place:
         self.state = State(folder)
         self.log = Log(self.state, self.clock)
         self.tokens = Tokens(["k" * 32], self.clock)
-        names = ["control.test:8090"]
         self.barrier = Barrier(self.state, self.clock)
+        self.serve(at_once)
+
+    def serve(self, run: StateRun) -> None:
         control = Control(
             self.log,
             Nodes(self.clock),
@@ -45,8 +48,9 @@ class Place:
             self.load,
             self.tokens,
             partial(ensure_config, self.log),
+            run=run,
         )
-        self.app = control_app(control, names)
+        self.app = control_app(control, ["control.test:8090"])
 
     def clock(self) -> float:
         return self.now
@@ -290,6 +294,35 @@ def test_a_failing_disk_is_an_error_and_publishes_nothing(place: Place) -> None:
     assert place.log.last_seq == 0
     with pytest.raises(sqlite3.Error):
         place.log.append("config", {})
+
+
+def test_a_lock_of_another_process_keeps_nobody_but_who_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgecache.control.state.BUSY_S_MAX", 0.02)
+    place = Place(tmp_path)
+    thread = StateThread(place.state.path)
+    place.serve(thread.run)
+    ensure_config(place.log, Config())
+    other = sqlite3.connect(place.state.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert place.ask("GET", "/log?after=1&instance=i", place.token()).json()["upto"] == 1
+    assert "regional" in place.barrier.waiting_for(9)  # it has its lease
+    for path in ("/health", "/nodes", "/metrics"):
+        assert place.ask("GET", path).status_code == 200
+    place.file = Config(brand="other")
+    for method, path, headers in (
+        ("POST", "/reload", None),
+        ("GET", "/log?after=1&instance=i&serves=1", place.token(name="serving")),
+    ):
+        answer = place.ask(method, path, headers)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert "another process" in answer.json()["error"]
+    assert "serving" not in place.barrier.waiting_for(9)  # no lease that a restart would not know
+    other.close()
+    assert place.ask("POST", "/reload").json() == {"generation": 2, "changed": True}
+    thread.close()
+    place.state.close()
 
 
 def test_a_status_travels_as_told() -> None:

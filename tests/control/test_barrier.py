@@ -30,14 +30,23 @@ def clock() -> Clock:
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[State]:
     state = State(tmp_path)
-    Barrier(state, Clock()).remove(BEFORE)
     yield state
     state.close()
 
 
 @pytest.fixture
 def barrier(state: State, clock: Clock) -> Barrier:
-    return Barrier(state, clock)
+    """One to which no other was before."""
+    barrier = Barrier(state, clock)
+    barrier.remove(BEFORE)
+    return barrier
+
+
+def serving(barrier: Barrier, node: Instance, seq: int) -> None:
+    """A node that goes on serving without a lease comes to be known."""
+    barrier.record(node)
+    barrier.admit(node, seq)
+    barrier.grant(node, seq)
 
 
 def test_a_new_database_waits_for_whoever_it_has_forgotten(tmp_path: Path, clock: Clock) -> None:
@@ -47,8 +56,7 @@ def test_a_new_database_waits_for_whoever_it_has_forgotten(tmp_path: Path, clock
     assert barrier.waiting_for(1) == [BEFORE]
     clock.now += LEASE_S + DRIFT_S
     assert barrier.applied_everywhere(1)
-    barrier.grant(A, 0)
-    assert Barrier(state, clock).waiting_for(1) == ["edge-a"]
+    assert barrier.waiting_for(1) == []
     state.close()
 
 
@@ -105,7 +113,7 @@ def test_another_run_of_a_node_is_another(barrier: Barrier, clock: Clock) -> Non
 
 
 def test_who_goes_on_serving_is_waited_for(barrier: Barrier, clock: Clock) -> None:
-    barrier.grant(SERVES, 4)
+    serving(barrier, SERVES, 4)
     clock.now += 1_000
     assert barrier.waiting_for(5) == ["edge-s"]
     barrier.grant(SERVES, 5)  # back, and told; not yet applied
@@ -117,23 +125,39 @@ def test_who_goes_on_serving_is_waited_for(barrier: Barrier, clock: Clock) -> No
 
 @pytest.mark.parametrize("how", ["left", "removed", "replaced"])
 def test_until_it_is_gone(barrier: Barrier, clock: Clock, how: str) -> None:
-    barrier.grant(SERVES, 4)
+    serving(barrier, SERVES, 4)
     clock.now += LEASE_S + DRIFT_S
     if how == "left":
         barrier.left(SERVES)
     elif how == "removed":
         assert barrier.remove("edge-s") == 1
     else:
-        barrier.grant(Instance("edge-s", "2", serves=True), 5)
+        serving(barrier, Instance("edge-s", "2", serves=True), 5)
     assert barrier.applied_everywhere(5)
 
 
 def test_leases_outlive_control(state: State, clock: Clock) -> None:
-    Barrier(state, clock).grant(A, 4)
-    Barrier(state, clock).grant(SERVES, 4)
+    """By time: whoever has one is not written down, so that none waits for a disk."""
+    first = Barrier(state, clock)
+    state.connection.execute("PRAGMA query_only = ON")
+    first.grant(A, 4)
+    state.connection.execute("PRAGMA query_only = OFF")
     barrier = Barrier(state, clock)
-    assert barrier.waiting_for(4) == ["edge-a", "edge-s"]
-    barrier.asked(A, 4, 0)
+    assert barrier.waiting_for(1) == [BEFORE]
+    clock.now += LEASE_S
+    assert barrier.waiting_for(1) == [BEFORE]
+    clock.now += DRIFT_S
+    assert barrier.applied_everywhere(9)
+
+
+def test_who_serves_without_one_is_written_down_before_its_first(
+    state: State, clock: Clock
+) -> None:
+    first = Barrier(state, clock)
+    assert first.is_recorded(A)
+    assert not first.is_recorded(SERVES)
+    serving(first, SERVES, 4)
+    barrier = Barrier(state, clock)
     clock.now += LEASE_S + DRIFT_S
     assert barrier.waiting_for(4) == ["edge-s"]
     barrier.asked(SERVES, 4, 0)
@@ -141,13 +165,24 @@ def test_leases_outlive_control(state: State, clock: Clock) -> None:
 
 
 def test_what_is_gone_is_not_kept_over_a_restart(state: State, clock: Clock) -> None:
-    first = Barrier(state, clock)
-    for node in (A, B):
-        first.grant(node, 4)
-    first.left(A)
+    first, again = Barrier(state, clock), Instance("edge-s", "2", serves=True)
+    serving(first, SERVES, 4)
+    serving(first, again, 4)
+    first.left(SERVES)
+    assert first.forgets
+    first.forget()
+    assert not first.forgets
+    first.left(again)
+    serving(first, again, 4)  # removed too early: it asked again before that was written
+    first.forget()
     clock.now += LEASE_S + DRIFT_S
-    first.grant(Instance("edge-c", "1"), 4)
-    assert Barrier(state, clock).waiting_for(9) == ["edge-c"]
+    barrier = Barrier(state, clock)
+    clock.now += LEASE_S + DRIFT_S
+    assert barrier.waiting_for(9) == ["edge-s"]
+    barrier.asked(SERVES, 9, 0)
+    assert barrier.waiting_for(9) == ["edge-s"]
+    barrier.asked(again, 9, 0)
+    assert barrier.applied_everywhere(9)
 
 
 def test_the_lowest_of_those_with_a_lease_counts(barrier: Barrier, clock: Clock) -> None:

@@ -221,7 +221,7 @@ class Place:
         self.state = State(folder)
         self.log = Log(self.state, clock)
         self.tokens = Tokens(["k" * 32], clock)
-        self.app = Starlette(routes=[explain_route(self.log, self.tokens, World(clock))])
+        self.app = Starlette(routes=[explain_route(self.log.live, self.tokens, World(clock))])
 
     def get(self, query: dict[str, Any], peer: str = "127.0.0.1", **headers: str) -> httpx.Response:
         async def once() -> httpx.Response:

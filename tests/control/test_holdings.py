@@ -47,7 +47,7 @@ class Place:
         self.heard: list[Request] = []
         tokens = Tokens(["a secret of operators, long enough"], lambda: 1_000.0)
         nodes = Nodes(self.exchange, lambda: b"credential")
-        self.app = Starlette(routes=holdings_routes(self.log, tokens, nodes))
+        self.app = Starlette(routes=holdings_routes(self.log.live, tokens, nodes))
 
     async def exchange(self, address: Address, head: bytes) -> bytes:
         if not str(address).endswith(":81"):

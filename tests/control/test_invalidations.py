@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
 
 from edgecache.control import invalidations
-from edgecache.control.barrier import Barrier, Instance
+from edgecache.control.barrier import DRIFT_S, LEASE_S, Barrier, Instance
 from edgecache.control.invalidations import (
     Invalidations,
     Record,
@@ -65,7 +65,7 @@ def test_one_is_accepted_and_told_to_the_nodes(place: Place) -> None:
     record = place.create("/a/*", "#T")
     assert (record.paths, record.created_at) == (("/a/*", "#t"), 50.0)
     assert len(record.id) == 14
-    entry = place.log.after(0).entries[0]
+    entry = place.log.live.after(0).entries[0]
     items = ((Kind.PATH, "/a/*"), (Kind.TAG, "t"))
     assert read_entry(entry) == Invalidation(1, 50.0, "E1", items)
 
@@ -74,14 +74,14 @@ def test_items_beyond_cloudfront_are_told_with_their_kind(place: Place) -> None:
     wanted = Wanted("E1", ((Kind.GLOB, "/*.jpg"), (Kind.HOST, "x.test")), "r", soft=True)
     record, new = place.all.create(wanted)
     assert (new, record.paths) == (True, ("glob:/*.jpg", "host:x.test"))
-    assert read_entry(place.log.after(0).entries[0]).soft
+    assert read_entry(place.log.live.after(0).entries[0]).soft
 
 
 def test_the_same_reference_is_the_same_invalidation(place: Place) -> None:
     first = place.create("/a", reference="r")
     wanted = Wanted("E1", items_of(["/a"]), "r")
     assert place.all.create(wanted) == (first, False)
-    assert len(place.log.after(0).entries) == 1
+    assert len(place.log.live.after(0).entries) == 1
     with pytest.raises(ReferenceTakenError):
         place.create("/b", reference="r")
     assert place.create("/b", reference="r", site="E2").seq == 2
@@ -106,7 +106,23 @@ def test_12_what_was_accepted_outlives_control(place: Place) -> None:
     again, new = place.all.create(Wanted("E1", items_of(["/a"]), "r"))
     assert (again, new) == (record, False)
     assert place.status(record) == "InProgress"  # the edge may have its lease still
-    place.barrier.asked(EDGE, 1, 0)
+    place.now += LEASE_S + DRIFT_S
+    assert place.status(record) == "Completed"
+
+
+def test_it_is_not_completed_while_leases_are_given_without_it(place: Place) -> None:
+    """It is on disk; the loop, which tells nodes and gives them leases, has yet to hear of it."""
+    handed: list[Callable[[], None]] = []
+    place.log = Log(place.state, lambda: place.now, handed.append)
+    world = (lambda: place.now, lambda size: next(place._random).to_bytes(size, "little"))
+    place.all = Invalidations(place.state, place.log, place.barrier, *world)
+    record = place.create("/a")
+    assert place.barrier.applied_everywhere(record.seq)  # nobody has a lease yet
+    assert place.status(record) == "InProgress"
+    place.barrier.grant(EDGE, place.log.live.last_seq)  # and now somebody has, without it
+    handed.pop()()
+    assert place.status(record) == "InProgress"
+    place.barrier.asked(EDGE, record.seq, 0)
     assert place.status(record) == "Completed"
 
 

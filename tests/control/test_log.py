@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -44,20 +44,20 @@ def config(brand: str = "cloudfront") -> Config:
 
 def test_entries_are_numbered_in_order(log: Log) -> None:
     assert [log.append("invalidation", {"n": n}) for n in range(3)] == [1, 2, 3]
-    assert log.after(1).entries == [
+    assert log.live.after(1).entries == [
         Entry(2, 7.5, "invalidation", {"n": 1}),
         Entry(3, 7.5, "invalidation", {"n": 2}),
     ]
-    assert log.after(3).entries == []
+    assert log.live.after(3).entries == []
     assert log.last_seq == 3
 
 
 def test_a_configuration_that_was_replaced_is_left_out(log: Log) -> None:
     for kind in ("config", "invalidation", "config", "invalidation", "config"):
         log.append(kind, {})
-    assert [entry.seq for entry in log.after(0).entries] == [2, 4, 5]
-    assert [entry.seq for entry in log.after(0, limit=2).entries] == [2, 4]
-    assert [entry.seq for entry in log.after(4).entries] == [5]
+    assert [entry.seq for entry in log.live.after(0).entries] == [2, 4, 5]
+    assert [entry.seq for entry in log.live.after(0, limit=2).entries] == [2, 4]
+    assert [entry.seq for entry in log.live.after(4).entries] == [5]
 
 
 def test_an_empty_log_has_no_generation(log: Log) -> None:
@@ -67,8 +67,8 @@ def test_an_empty_log_has_no_generation(log: Log) -> None:
 def test_a_page_is_bounded(log: Log) -> None:
     for n in range(PAGE_ENTRIES_MAX + 1):
         log.append("invalidation", {"n": n})
-    assert len(log.after(0, limit=10**6).entries) == PAGE_ENTRIES_MAX
-    assert [entry.seq for entry in log.after(0, limit=2).entries] == [1, 2]
+    assert len(log.live.after(0, limit=10**6).entries) == PAGE_ENTRIES_MAX
+    assert [entry.seq for entry in log.live.after(0, limit=2).entries] == [1, 2]
 
 
 def test_entries_survive_another_opening(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_entries_survive_another_opening(tmp_path: Path) -> None:
     Log(first, lambda: 1.0).append("config", {"a": ["é", 1.5, None]})
     first.close()
     second = State(tmp_path)
-    assert Log(second, lambda: 2.0).after(0).entries == [
+    assert Log(second, lambda: 2.0).live.after(0).entries == [
         Entry(1, 1.0, "config", {"a": ["é", 1.5, None]})
     ]
     second.close()
@@ -99,7 +99,7 @@ def test_a_configuration_is_published_once(log: Log) -> None:
 
 def test_everyone_who_waits_sees_a_new_entry(log: Log) -> None:
     async def play() -> None:
-        waiting = [asyncio.create_task(log.wait(0, LONG_S)) for _ in range(3)]
+        waiting = [asyncio.create_task(log.live.wait(0, LONG_S)) for _ in range(3)]
         await turn()
         log.append("config", {})
         for page in await asyncio.gather(*waiting):
@@ -109,25 +109,25 @@ def test_everyone_who_waits_sees_a_new_entry(log: Log) -> None:
 
 
 def test_who_has_waited_long_enough_gets_nothing(log: Log) -> None:
-    assert asyncio.run(log.wait(0, 0.001)).entries == []
-    assert asyncio.run(log.wait(0, 0)).entries == []
+    assert asyncio.run(log.live.wait(0, 0.001)).entries == []
+    assert asyncio.run(log.live.wait(0, 0)).entries == []
 
 
 @pytest.mark.parametrize("after", [0, 9])
 def test_nobody_waits_for_what_is_there_or_cannot_come(log: Log, after: int) -> None:
     log.append("config", {})
-    page = asyncio.run(asyncio.wait_for(log.wait(after, LONG_S), LONG_S / 2))
+    page = asyncio.run(asyncio.wait_for(log.live.wait(after, LONG_S), LONG_S / 2))
     assert len(page.entries) == (1 if after == 0 else 0)
 
 
 def test_closing_lets_everyone_go(log: Log) -> None:
     async def play() -> None:
         async with asyncio.timeout(LONG_S / 2):
-            waiting = asyncio.create_task(log.wait(0, LONG_S))
+            waiting = asyncio.create_task(log.live.wait(0, LONG_S))
             await turn()
-            log.close()
+            log.live.close()
             assert (await waiting).entries == []
-            assert (await log.wait(0, LONG_S)).entries == []
+            assert (await log.live.wait(0, LONG_S)).entries == []
 
     asyncio.run(play())
 
@@ -142,7 +142,9 @@ async def turn() -> None:
 def test_a_page_says_how_far_it_reaches(log: Log) -> None:
     for kind in ("config", "invalidation", "config"):
         log.append(kind, {})
-    assert [(p.upto, p.last_seq) for p in (log.after(0, 1), log.after(0), log.after(3))] == [
+    assert [
+        (p.upto, p.last_seq) for p in (log.live.after(0, 1), log.live.after(0), log.live.after(3))
+    ] == [
         (2, 3),
         (3, 3),
         (3, 3),
@@ -152,17 +154,20 @@ def test_a_page_says_how_far_it_reaches(log: Log) -> None:
 def test_a_page_is_bounded_in_bytes_too(log: Log) -> None:
     for _ in range(3):
         log.append("invalidation", {"long": "x" * PAGE_BYTES_MAX})
-    assert [(len(p.entries), p.upto) for p in (log.after(0), log.after(1))] == [(1, 1), (1, 2)]
+    assert [(len(p.entries), p.upto) for p in (log.live.after(0), log.live.after(1))] == [
+        (1, 1),
+        (1, 2),
+    ]
 
 
 def test_what_is_trimmed_is_told_no_more_and_its_numbers_are_not_given_again(log: Log) -> None:
     for kind in ("config", "invalidation", "invalidation", "invalidation"):
         log.append(kind, {})
-    assert (log.floor, log.invalidations_upto(3)) == (0, 2)
+    assert (log.live.floor, log.live.entries_upto(3)) == (0, 3)
     assert log.trim(3) == 2
-    assert ([entry.seq for entry in log.after(0).entries], log.floor) == ([1, 4], 3)
-    assert (log.trim(4), log.last_seq, log.after(4).upto) == (1, 4, 4)
-    assert (log.append("invalidation", {}), log.trim(2), log.floor) == (5, 0, 4)
+    assert ([entry.seq for entry in log.live.after(0).entries], log.live.floor) == ([1, 4], 3)
+    assert (log.trim(4), log.last_seq, log.live.after(4).upto) == (1, 4, 4)
+    assert (log.append("invalidation", {}), log.trim(2), log.live.floor) == (5, 0, 4)
 
 
 def test_former_configurations_do_not_pile_up(state: State, log: Log) -> None:
@@ -178,10 +183,34 @@ def test_what_is_kept_beside_an_entry_is_kept_with_it_or_not_at_all(log: Log) ->
 
     with pytest.raises(LookupError):
         log.append("invalidation", {}, fail)
-    assert log.after(0).entries == []
+    assert log.live.after(0).entries == []
+    assert log.append("invalidation", {}) == 1
+    assert [entry.seq for entry in log.live.after(0).entries] == [1]
 
 
 def test_every_log_has_a_name_of_its_own(tmp_path: Path, log: Log) -> None:
     other = State(tmp_path / "other")
-    assert Log(other, lambda: 1.0).epoch != log.epoch == log.after(0).epoch
+    assert Log(other, lambda: 1.0).epoch != log.epoch == log.live.after(0).epoch
     other.close()
+
+
+def test_nodes_are_told_once_it_is_on_disk_and_what_an_opening_finds_is_the_same(
+    state: State,
+) -> None:
+    handed: list[Callable[[], None]] = []
+    log = Log(state, lambda: 7.5, handed.append)
+    with state.writing():
+        log.append("config", {})
+        log.append("invalidation", {"n": 1})
+        assert handed == []
+    assert (log.last_seq, log.live.last_seq) == (2, 0)
+    for told in handed:
+        told()
+    log.append("config", {"n": 2})
+    handed[-1]()
+    log.trim(2)
+    assert log.live.floor == 0
+    handed[-1]()
+    again = Log(state, lambda: 7.5).live
+    assert again.after(0) == log.live.after(0)
+    assert (again.bytes, again.invalidations, again.config) == (log.live.bytes, 0, log.live.config)

@@ -113,8 +113,9 @@ class Plane:
         record = self.invalidations.get(distribution, name)
         if record is None:
             return
-        record = await self.invalidations.wait(record, 30.0)
-        if record.completed_at is not None:
+        await self.invalidations.wait(record, 30.0)
+        record = self.invalidations.get(distribution, name)
+        if record is not None and record.completed_at is not None:
             self._witness.completed(record, self.log.epoch)
             self._answer(record, answer)
 

@@ -10,17 +10,22 @@ from edgecache.control.api.faults import Fault
 from edgecache.control.catalog import Catalog
 from edgecache.control.invalidations import Invalidations
 from edgecache.control.resources import Kind, Resource, Source
+from edgecache.control.state_thread import StateRun, at_once
 
 ACCOUNT = "000000000000"  # there is one account here; ARNs want twelve digits
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What operations work on. `deployed` says whether every node runs a generation or a later."""
+    """What operations work on. `deployed` says whether every node runs a generation or a later.
+
+    Operations are run by `run`, in the thread of the state.
+    """
 
     catalog: Catalog
     invalidations: Invalidations
     deployed: Callable[[int], bool]
+    run: StateRun = at_once
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import logging
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -23,6 +24,8 @@ from edgecache.control.api.operations import Action
 from edgecache.control.api.reading import Received, read_request
 from edgecache.control.api.validation import validate
 from edgecache.control.api.writing import write_answer
+from edgecache.control.state import StateBusyError
+from edgecache.control.state_thread import BUSY, RETRY_AFTER
 
 logger = logging.getLogger("edgecache.control")
 
@@ -57,6 +60,9 @@ class Endpoint:
                 response.headers[UNSUPPORTED] = ", ".join(dict.fromkeys(unsupported))
         except Fault as fault:
             response = refusal(fault, id)
+        except StateBusyError:
+            response = refusal(Fault("ServiceUnavailable", BUSY), id)
+            response.headers["retry-after"] = RETRY_AFTER
         except ClientDisconnect:
             response = Response()  # nobody reads it
         except Exception:
@@ -89,13 +95,14 @@ class Endpoint:
             validate(operation.takes, given)
         call = Call(self.world, given, str(request.base_url).rstrip("/"))
         await self._settle(action, call)
-        return operation, action.run(call), call.unsupported
+        output = await self.world.run(partial(action.run, call))
+        return operation, output, call.unsupported
 
     async def _settle(self, action: Action, call: Call) -> None:
         if action.settled is None:
             return
         for _ in range(SETTLED_POLLS):
-            if action.settled(call):
+            if await self.world.run(partial(action.settled, call)):
                 return
             await self.pause(SETTLED_S_MAX / SETTLED_POLLS)
 

@@ -28,6 +28,7 @@ COMMON_FAULTS = {  # those of every AWS service, which the model leaves out
     "NotImplemented": 501,
     "RequestEntityTooLarge": 413,
     "RequestExpired": 400,
+    "ServiceUnavailable": 503,
     "SignatureDoesNotMatch": 403,
     "Throttling": 400,
     "UnknownOperation": 404,

@@ -13,14 +13,15 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from edgecache.http.message import Request, Response
+from edgecache.http.fields import title_case
+from edgecache.http.message import Fields, Request, Response, combined_value, replaced
 from edgecache.rules.blocks import strong_tag
 from edgecache.rules.invalidation import tags_of
 from edgecache.rules.parts import Part, part_received
 from edgecache.rules.revalidation import head_agrees, refreshed
 from edgecache.rules.routing import Route
 from edgecache.rules.storing import refusal_to_store, storable_fields
-from edgecache.rules.variants import Selected, selected_by
+from edgecache.rules.variants import Selected, answers, selected_by, vary_names
 from edgecache.rules.verdicts import StoreReason
 
 # What refuses an answer for its request's sake says nothing of what others may be given.
@@ -79,8 +80,7 @@ def update_of(exchange: Exchange, answer: Response, stored: StoredResponse | Non
     For a 304 `stored` is the response it validates.
     """
     if answer.status == 304 and stored is not None:
-        head = refreshed(stored.head, answer, complete=exchange.by_tier)
-        return _renewed(exchange, head)
+        return _renewed(exchange, answer, stored)
     if exchange.request.method == b"HEAD":
         return _described(exchange, answer, stored)
     refused = _refusal(exchange, answer)
@@ -94,8 +94,8 @@ def completed_by(exchange: Exchange, answer: Response, held: StoredResponse) -> 
 
     Each of its bytes can be named by the tags it came with.
     """
-    head = refreshed(held.head, answer)
-    kept = _kept(exchange, head)
+    head = _refreshed(exchange, answer, held)
+    kept = _kept(exchange, head, held)
     return Update(head, replace(kept, tags=tags_together(held.tags, kept.tags)))
 
 
@@ -137,25 +137,55 @@ def _described(exchange: Exchange, answer: Response, stored: StoredResponse | No
     tag = strong_tag(answer.fields)
     if tag is None or tag != strong_tag(stored.head.fields):
         return untouched
-    update = _renewed(exchange, refreshed(stored.head, answer))
+    update = _renewed(replace(exchange, by_tier=False), answer, stored)
     return replace(update, head=answer, refused=StoreReason.METHOD)
 
 
-def _renewed(exchange: Exchange, head: Response) -> Update:
-    """A stored response under the `head` it has from now on, unless that may not be stored (§3)."""
+def _renewed(exchange: Exchange, answer: Response, stored: StoredResponse) -> Update:
+    """A stored response under the fields that `answer` brings, unless it may not be stored so."""
+    head = _refreshed(exchange, answer, stored)
     refused = refusal_to_store(_as_get(exchange.request), head, exchange.route)
     if refused is None:
-        return Update(head, _kept(exchange, head))
+        return Update(head, _kept(exchange, head, stored))
     return Update(head, refused=refused, displaces=refused not in _OF_THE_REQUEST)
 
 
-def _kept(exchange: Exchange, head: Response) -> Kept:
+def _refreshed(exchange: Exchange, answer: Response, stored: StoredResponse) -> Response:
+    head = refreshed(stored.head, answer, complete=exchange.by_tier)
+    if exchange.route.distribution.semantics != "rfc9111":
+        return head
+    return replace(head, fields=_varying_as_before(stored.head.fields, head.fields))
+
+
+def _varying_as_before(stored: Fields, fields: Fields) -> Fields:
+    """`fields` whose Vary still names what the stored body was chosen by: a 304 has no body."""
+    missing = [name for name in vary_names(stored) if name not in vary_names(fields)]
+    if not missing:
+        return fields
+    named = combined_value(fields, b"vary")
+    listed = [named] if named else []
+    return replaced(fields, b"vary", b", ".join((*listed, *map(title_case, missing))))
+
+
+def _selected(exchange: Exchange, fields: Fields, former: StoredResponse | None) -> Selected:
+    """By what the body was chosen: as stored, and for what Vary names beyond that by this request.
+
+    Another variant, which a 304 gave to this request, is chosen by this request alone.
+    """
+    now = selected_by(exchange.request.fields, fields)
+    if former is None or not answers(former.selected, exchange.request.fields):
+        return now
+    before = dict(former.selected)
+    return tuple((name, before.get(name, value)) for name, value in now)
+
+
+def _kept(exchange: Exchange, head: Response, former: StoredResponse | None = None) -> Kept:
     fields, distribution = storable_fields(head, exchange.route), exchange.route.distribution
     if fields is not head.fields:
         head = replace(head, fields=fields)
     selected: Selected = ()
     if distribution.semantics == "rfc9111":
-        selected = selected_by(exchange.request.fields, fields)
+        selected = _selected(exchange, fields, former)
     return Kept(head, selected, tags_of(fields, distribution))
 
 

@@ -48,6 +48,17 @@ def answers(selected: Selected, request_fields: Fields) -> bool:
     )
 
 
+def overlap(one: Selected, other: Selected) -> bool:
+    """Whether some request selects both: of two that answer it the newer one does (§4)."""
+    held = dict(other)
+    said = dict(one)
+    alike = GIVEN_LANGUAGE in said and said[GIVEN_LANGUAGE] == held.get(GIVEN_LANGUAGE)
+    return all(
+        name not in held or held[name] == value or (alike and name == b"accept-language")
+        for name, value in one
+    )
+
+
 def _agrees(name: bytes, asked: bytes | None, selected: bytes | None, given: bytes | None) -> bool:
     if normalized(name, asked) == selected:
         return True

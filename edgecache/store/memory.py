@@ -6,7 +6,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator
 
 from edgecache.http.message import Fields
-from edgecache.rules.variants import answers
+from edgecache.rules.variants import answers, overlap
 from edgecache.store.entry import Entry
 from edgecache.store.eviction import Eviction, Leaving, Refused
 from edgecache.store.expiry import Calendar
@@ -59,6 +59,10 @@ class MemoryStore:
     def put(self, entry: Entry) -> bool:
         """Keep `entry`, in place of what answers the same requests. False when it is not kept."""
         old = self._index.get(entry.key)
+        if old is not None and (old.older is not None or old.selected != entry.selected):
+            if not self._outdates(entry):
+                return False
+            old = self._index.get(entry.key)
         while old is not None and old.selected != entry.selected:
             old = old.older
         if old is entry:
@@ -162,6 +166,25 @@ class MemoryStore:
         while entry is not None:
             yield entry
             entry = entry.older
+
+    def _outdates(self, entry: Entry) -> bool:
+        """Forget variants that answer a request which `entry`, being newer, answers from now on.
+
+        False, and nothing is forgotten, when one of them is the newer one.
+        """
+        others = [
+            other
+            for other in self._under(entry.key)
+            if other.selected != entry.selected and overlap(other.selected, entry.selected)
+        ]
+        if not others:
+            return True
+        received_at = entry.head.received_at
+        if any(other.head.received_at > received_at for other in others):
+            return False
+        for other in others:
+            self.expel(other, Leaving.REPLACED)
+        return True
 
     def _add(self, entry: Entry) -> None:
         if entry.key in self._index:

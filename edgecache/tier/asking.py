@@ -162,11 +162,11 @@ class Asking:
         self._world.counters.misses[errand.why] += 1
         reply = await self._fetch(Call(asked.request, errand.route, None, on_interim))
         self._failures.answered(errand)
-        if reply.head.status == 304 and asked.candidates:
+        if reply.head.status == 304 and asked.is_conditional:
             reply.body.close()
             entry = asked.validated(reply.head)
             if entry is None:  # of none we know: ask for the whole
-                again = replace(errand, stale=None, validate=False, why=MissReason.EXPIRED)
+                again = replace(errand, validate=False, why=MissReason.EXPIRED)
                 return await self._ask(again, flight, on_interim)
             return self._validated(errand, entry, reply), Landing(Ending.STORED)
         if reply.head.status == 304:  # to no condition: it says nothing, and is no tier's to tell
@@ -200,7 +200,7 @@ class Asking:
                 return received
         if asked.leaves_open(reply.head, errand.request):
             reply.body.close()
-            whole = replace(errand, stale=None)
+            whole = replace(errand, part=b"", validate=False, why=MissReason.EXPIRED)
             return await self._ask(whole, flight, on_interim, in_blocks=False)
         if errand.request.method == b"HEAD" and errand.stale is not None:
             self._change(errand, errand.stale, update, reply.mark or 0)

@@ -6,8 +6,10 @@ from msgspec import Struct
 
 from edgecache.http.conditions import parse_etag
 from edgecache.http.message import Fields, Request, Response, first_value
+from edgecache.rules.blocks import strong_tag
 from edgecache.rules.forwarding import conditional, forwarded
 from edgecache.rules.parts import rest_after
+from edgecache.rules.revalidation import confirms, is_offered_to_others, same_strong
 from edgecache.rules.verdicts import MissReason
 from edgecache.store.entry import Entry
 from edgecache.tier.answer import Errand
@@ -19,7 +21,8 @@ class Question(Struct, frozen=True):
     """A request for upstream, with what its answer may be about."""
 
     request: Request
-    candidates: tuple[Entry, ...] = ()  # a 304 validates one of these
+    own: Entry | None = None  # what the request selects, which a 304 may validate
+    others: tuple[Entry, ...] = ()  # other variants, which it validates by their strong tags alone
     held: Entry | None = None  # a 206 completes this
     wanted: bytes | None = None  # the Range asked for
     block: bytes | None = None  # the Range of a block of what may be large, asked for
@@ -41,17 +44,22 @@ class Question(Struct, frozen=True):
         told = answer.status == 416 and self.block is not None
         return not told or first_value(request.fields, b"if-range") is not None
 
+    @property
+    def is_conditional(self) -> bool:
+        """Whether a 304 may answer it."""
+        return self.own is not None or bool(self.others)
+
     def validated(self, answer: Response) -> Entry | None:
-        """Which candidate a 304 speaks of (RFC 9111 §4.3.3); None when that is unclear."""
-        told = parse_etag(first_value(answer.fields, b"etag") or b"")
-        if told is None:
-            return self.candidates[0] if len(self.candidates) == 1 else None
-        for entry in self.candidates:
-            own = parse_etag(first_value(entry.head.fields, b"etag") or b"")
-            if own is not None and own.opaque == told.opaque:
+        """Which stored response a 304 speaks of (RFC 9111 §4.3.4); None when that is unclear."""
+        own = self.own
+        if own is not None and same_strong(own.head, answer):
+            return own
+        for entry in self.others:
+            if same_strong(entry.head, answer):
                 return entry
-        # Where one tag alone was offered, only that one can have made the condition false.
-        return self.candidates[0] if len(self.candidates) == 1 else None
+        if own is None or (self.others and first_value(answer.fields, b"etag") is None):
+            return None
+        return own if confirms(answer, own.head) else None
 
 
 def question(errand: Errand, variants: tuple[Entry, ...]) -> Question:
@@ -73,22 +81,30 @@ def question(errand: Errand, variants: tuple[Entry, ...]) -> Question:
             asked = forwarded(request, route, cacheable=True, part=fields)
             return Question(asked, held=held, wanted=rest)
     asked = forwarded(request, route, cacheable=True)
-    candidates = _candidates(errand, variants)
-    if not candidates:
+    own = errand.stale if errand.validate else None
+    others = _others(errand, own, variants)
+    offered = [entry.head.fields for entry in (own, *others) if entry is not None]
+    if not offered:
         return Question(asked)
-    return Question(conditional(asked, [entry.head.fields for entry in candidates]), candidates)
+    return Question(conditional(asked, offered), own, others)
 
 
-def _candidates(errand: Errand, variants: tuple[Entry, ...]) -> tuple[Entry, ...]:
-    """What may be validated: the stale entry first, then variants with an entity tag."""
-    own = (errand.stale,) if errand.validate and errand.stale is not None else ()
+def _others(errand: Errand, own: Entry | None, variants: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """Other variants whose tags are offered beside that of the one the request selects."""
     if errand.route.distribution.semantics != "rfc9111":
-        return own
-    if not own and errand.why is not MissReason.VARIANT:
         return ()
-    others = (
-        entry
-        for entry in variants
-        if entry not in own and entry.part is None and first_value(entry.head.fields, b"etag")
-    )
-    return (*own, *others)[:OFFERED_MAX]
+    if own is None and errand.why is not MissReason.VARIANT:
+        return ()
+    held = None if own is None else parse_etag(first_value(own.head.fields, b"etag") or b"")
+    if own is not None and held is None:
+        return ()  # what is asked about by its date is asked about alone
+    found: dict[bytes, Entry] = {}
+    for entry in variants:
+        tag = strong_tag(entry.head.fields)
+        if entry is own or entry.part is not None or tag is None:
+            continue
+        if (held is None or tag != held.opaque) and is_offered_to_others(
+            entry.head, entry.selected
+        ):
+            found.setdefault(tag, entry)
+    return tuple(found.values())[: OFFERED_MAX - 1]

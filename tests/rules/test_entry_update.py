@@ -10,7 +10,7 @@ from edgecache.http.message import Response, first_value
 from edgecache.rules.entry_update import Exchange, update_of
 from edgecache.rules.parts import Part
 from edgecache.rules.routing import Route
-from edgecache.rules.variants import Selected
+from edgecache.rules.variants import Selected, vary_names
 from edgecache.rules.verdicts import StoreReason
 from tests.rules.pieces import answer, asks, rfc_site, site_of
 
@@ -100,3 +100,26 @@ def test_a_tiers_304_leaves_out_no_field_that_it_has(route: Route) -> None:
         assert first_value(fields, b"x-gone") == (None if by_tier else b"1")
         assert first_value(fields, b"x-new") == b"1"
         assert first_value(fields, b"content-encoding") == b"br"
+
+
+@pytest.mark.parametrize(
+    ("held", "told", "varies", "selected"),
+    [
+        ("cookie", "accept-encoding", {b"cookie", b"accept-encoding"}, True),
+        ("cookie", "", {b"cookie"}, True),
+        ("cookie", "cookie", {b"cookie"}, True),
+        ("", "foo", {b"foo"}, False),
+    ],
+)
+def test_what_a_304_varies_by(held: str, told: str, varies: set[bytes], selected: bool) -> None:
+    """§4.1: the body was chosen by what its own response said, and is of this request besides."""
+    vary = () if not held else (f"vary: {held}",)
+    chosen: Selected = ((b"cookie", b"a"),) if held else ()
+    stored = Stored(answer(200, 'etag: "1"', FRESH, *vary), selected=chosen)
+    request = asks("/a", "cookie: a", "accept-encoding: gzip")
+    answered = answer(304, 'etag: "1"', *(() if not told else (f"vary: {told}",)))
+    update = update_of(Exchange(request, rfc_site()), answered, stored)
+    assert update.kept is not None
+    assert {name for name, _ in update.kept.selected} == varies
+    assert set(vary_names(update.kept.head.fields)) == varies
+    assert ((b"cookie", b"a") in update.kept.selected) is selected

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecache.rules.variants import answers, selected_by, vary_names
+from edgecache.rules.variants import Selected, answers, overlap, selected_by, vary_names
 from tests.rules.pieces import lines
 
 
@@ -115,3 +115,28 @@ def test_a_request_is_answered_by_what_answered_its_like(
     assert answers(selected, asked) is (
         selected_by(asked, lines(f"vary: {','.join(vary)}")) == selected
     )
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        ((), ((b"a", b"1"),), True),
+        (((b"a", b"1"),), ((b"a", b"1"),), True),
+        (((b"a", b"1"),), ((b"a", b"2"),), False),
+        (((b"a", b"1"),), ((b"a", None),), False),
+        (((b"a", b"1"),), ((b"b", b"1"),), True),
+        (((b"a", b"1"), (b"b", b"1")), ((b"a", b"1"), (b"b", b"2")), False),
+        (
+            ((b"accept-language", b"de,en"), (b" content-language", b"de")),
+            ((b"accept-language", b"de,fr"), (b" content-language", b"de")),
+            True,
+        ),
+        (
+            ((b"accept-language", b"de"), (b" content-language", b"de")),
+            ((b"accept-language", b"en"), (b" content-language", b"en")),
+            False,
+        ),
+    ],
+)
+def test_whether_some_request_selects_both(one: Selected, other: Selected, both: bool) -> None:
+    assert overlap(one, other) is overlap(other, one) is both

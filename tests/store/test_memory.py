@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from edgecache.rules.variants import Selected, answers
+from edgecache.rules.variants import Selected, answers, overlap
 from edgecache.store.entry import Entry
 from edgecache.store.eviction import LEAVING_FIRST, TRIAL_SHARE, Leaving
 from edgecache.store.memory import VARIANTS_MAX, MemoryStore
@@ -71,7 +71,8 @@ class Model(RuleBasedStateMachine):
         taken = self.store.size_bytes
         former = self.model.pop(new.key, [])
         same = [old for old in former if old.selected == new.selected]
-        others = [old for old in former if old.selected != new.selected]
+        older = [old for old in former if old not in same and overlap(old.selected, new.selected)]
+        others = [old for old in former if old not in same and old not in older]
         roomy = taken + new.size_bytes <= BUDGET
         kept = self.store.put(new)
         if kept:
@@ -80,7 +81,7 @@ class Model(RuleBasedStateMachine):
             tried = new.size_bytes > BUDGET * TRIAL_SHARE and not same and not roomy
             assert tried or new.size_bytes > BUDGET
             self.model[new.key] = others
-        self.dead += same + others[VARIANTS_MAX - 1 :] * kept + [new] * (not kept)
+        self.dead += same + older + others[VARIANTS_MAX - 1 :] * kept + [new] * (not kept)
         if not roomy and kept:
             self.forget_what_made_room(new)
 
@@ -290,10 +291,20 @@ def test_the_newest_that_answers_is_given() -> None:
     store.put(every)
     store.put(german)
     assert store.get(b"a", asking("de")) is german
-    assert store.get(b"a", asking("en")) is every
+    assert not every.alive  # a remembered answer of it would be given on to who asks in German
+    assert store.get(b"a", asking("en")) is None
     newest = entry(b"a")
     store.put(newest)
     assert store.get(b"a", asking("de")) is newest
+    assert not german.alive
+
+
+def test_an_older_one_does_not_come_before_the_newest_that_answers() -> None:
+    """As one does that is found on disk."""
+    store, newer = MemoryStore(100 * BARE), Entry(b"a", answer(200, at=NOW + 1), b"")
+    assert store.put(newer)
+    assert not store.put(entry(b"a", 0, "de"))
+    assert store.get(b"a", asking("de")) is newer
 
 
 def test_the_same_entry_put_again_stays() -> None:

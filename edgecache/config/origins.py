@@ -43,6 +43,7 @@ class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     connection_timeout_s: float = 10
     connections_max: int = 256
     connection_s_max: float = 60
+    slow_connections_share: float = 0.5
     reach: Reach = "private"
     circuit_breaker: bool | None = None
     circuit_failures: int = 20

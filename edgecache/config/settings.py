@@ -277,6 +277,14 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         Origin,
+        "slow_connections_share",
+        "of connections_max",
+        0.01,
+        1,
+        "that uploads may hold, and, when others wait, answers that are read slowly",
+    ),
+    Setting(
+        Origin,
         "circuit_failures",
         "attempts",
         1,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from math import inf
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 from msgspec.structs import replace
 
@@ -31,10 +31,10 @@ from edgecache.upstream.arriving import ArrivingBody
 from edgecache.upstream.base import Fault, Reply, UpstreamError, WholeBody
 from edgecache.upstream.deadline import Deadline
 from edgecache.upstream.endpoint import Endpoint, Outgoing
-from edgecache.upstream.exchange import Exchange
+from edgecache.upstream.exchange import Exchange, kept_s
 from edgecache.upstream.heads import ResponseHeads
 from edgecache.upstream.tunnel import OpenTunnel
-from edgecache.upstream.upload import upload
+from edgecache.upstream.upload import until_answered, upload
 
 INTERIMS_MAX = 16  # curl stops at 10 or so; each costs a head of at most 32 KiB
 
@@ -69,7 +69,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._exchange: Exchange | None = None
         self._heads = ResponseHeads(limits)
-        self._reading_paused = False
+        self.paused_at: float | None = None  # while nobody reads its answer, by the loop's clock
         self._drained: asyncio.Future[None] | None = None
         self._deadline = Deadline(self._loop, self._late)
 
@@ -92,7 +92,7 @@ class Connection(asyncio.Protocol):
         self._transport.write(outgoing.head)
         try:
             if outgoing.body is not None:
-                await self._upload(exchange)
+                await until_answered(self._send_body(exchange), exchange.arrived)
             else:
                 exchange.uploaded = True
             return await exchange.arrived
@@ -101,24 +101,15 @@ class Connection(asyncio.Protocol):
                 self.abandon()
             raise
 
-    async def _upload(self, exchange: Exchange) -> None:
-        """Send the body until it ends or the response is there (RFC 9112 §9.5)."""
-        task = self._loop.create_task(self._send_body(exchange))
-        try:
-            either: set[asyncio.Future[Any]] = {task, exchange.arrived}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.wait({task})  # the body has one reader: let it go before we return
-            failed = None if task.cancelled() else task.exception()  # seen, if we are cancelled too
-        if failed is not None and not exchange.arrived.done():
-            raise failed
-
     async def _send_body(self, exchange: Exchange) -> None:
         assert exchange.outgoing.body is not None
         await upload(exchange.outgoing.body, self)
         exchange.uploaded = True
+
+    def break_off(self) -> None:
+        """End an answer that nobody reads: others need the connection."""
+        if self._exchange is not None:
+            self._fail(Fault.TRUNCATED)
 
     def close(self) -> None:
         """Close in order when at rest, else break off."""
@@ -149,13 +140,13 @@ class Connection(asyncio.Protocol):
 
     def pause(self) -> None:
         if not self._transport.is_closing():
-            self._reading_paused = True
+            self.paused_at = self._loop.time()
             self._transport.pause_reading()
             self._deadline.put(inf)
 
     def resume(self) -> None:
-        if self._reading_paused and not self._transport.is_closing():
-            self._reading_paused = False
+        if self.paused_at is not None and not self._transport.is_closing():
+            self.paused_at = None
             self._transport.resume_reading()
             if self._exchange is not None:
                 self._deadline.put(self._exchange.read_s)
@@ -281,6 +272,7 @@ class Connection(asyncio.Protocol):
 
     def _begin_body(self, exchange: Exchange, response: Response, minor: int, data: bytes) -> None:
         fields = response.fields
+        exchange.idle_s = kept_s(fields, self.endpoint.idle_s)
         framing = response_framing(response.status, exchange.outgoing.method, fields, minor)
         if isinstance(framing, Length) and framing.length == len(data):
             exchange.reusable = keeps_alive(minor, fields)
@@ -310,7 +302,7 @@ class Connection(asyncio.Protocol):
             exchange.body.push(pieces)
         if reader.done:
             self._finish(exchange, reader)
-        elif not self._reading_paused:
+        elif self.paused_at is None:
             self._deadline.earn(exchange.earned_s(len(data)), exchange.read_s)
 
     def _finish(self, exchange: Exchange, reader: Reader) -> None:
@@ -326,8 +318,8 @@ class Connection(asyncio.Protocol):
         """The exchange is over: be ready for the next one, or close."""
         if not exchange.uploaded:
             self._transport.abort()  # the rest of the request will not come
-        elif exchange.reusable and not self._transport.is_closing():
-            self._deadline.put(self.endpoint.idle_s)
+        elif exchange.reusable and exchange.idle_s and not self._transport.is_closing():
+            self._deadline.put(exchange.idle_s)
             self._owner.released(self)
         else:
             self._transport.close()

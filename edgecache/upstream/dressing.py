@@ -38,6 +38,7 @@ class Kept(NamedTuple):
     idle_s: float
     connection_s_max: float
     reach: Reach
+    slow_share: float
 
 
 @lru_cache(maxsize=1_024)  # CloudFront: 25 origins a distribution; a reload leaves old ones behind
@@ -58,6 +59,7 @@ def endpoint_of(origin: Origin, scheme: bytes) -> Endpoint:
             origin.keepalive_timeout_s,
             origin.connection_s_max,
             origin.reach,
+            origin.slow_connections_share,
         ),
     )
 

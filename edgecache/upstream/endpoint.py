@@ -54,7 +54,13 @@ class Endpoint(Struct, frozen=True):
     idle_s: float = 5  # CloudFront's keep-alive timeout for custom origins
     connection_s_max: float = inf  # of age: an older one is not used again
     reach: Reach = "own"
+    slow_share: float = 0.5  # of its connections, for uploads and for slow readers
     tunnels: bool = False  # they hold connections for hours, and must not take those of requests
+
+    @property
+    def slow_max(self) -> int:
+        """How many connections uploads may hold, and how many slow readers when others wait."""
+        return max(1, int(self.connections_max * self.slow_share))
 
     @property
     def where(self) -> str:

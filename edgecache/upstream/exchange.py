@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 from edgecache.http.framing import Reader
+from edgecache.http.message import Fields, first_value
 from edgecache.upstream.arriving import ArrivingBody
 from edgecache.upstream.base import Reply
 from edgecache.upstream.endpoint import Outgoing
@@ -12,11 +14,27 @@ from edgecache.upstream.endpoint import Outgoing
 BODY_BYTES_PER_S_MIN = 240  # Kestrel's MinRequestBodyDataRate and MinResponseDataRate
 
 
+_KEPT = re.compile(rb"(?:^|[,;\s])timeout=([0-9]{1,9})(?:$|[,;\s])", re.IGNORECASE)
+KEPT_MARGIN_S = 1.0  # a request on its way must not meet the close
+
+
+def kept_s(fields: Fields, idle_s: float) -> float:
+    """How long to keep a connection idle: at most what `Keep-Alive` says, with a margin.
+
+    The field is HTTP/1.0's (RFC 2068 §19.7.1.1); Node and Apache say in it when they will close.
+    """
+    said = first_value(fields, b"keep-alive")
+    if said is None:
+        return idle_s
+    match = _KEPT.search(said)
+    return idle_s if match is None else min(idle_s, max(int(match[1]) - KEPT_MARGIN_S, 0.0))
+
+
 class Exchange:
     """A request and what has come of it so far."""
 
-    __slots__ = ("arrived", "body", "interims", "outgoing", "read_s", "reader", "requested_at",
-                 "reusable", "uploaded")  # fmt: skip
+    __slots__ = ("arrived", "body", "idle_s", "interims", "outgoing", "read_s", "reader",
+                 "requested_at", "reusable", "uploaded")  # fmt: skip
 
     def __init__(
         self, outgoing: Outgoing, arrived: asyncio.Future[Reply], requested_at: float
@@ -27,6 +45,7 @@ class Exchange:
         self.uploaded = False
         self.reusable = False
         self.interims = 0
+        self.idle_s = 0.0  # for the connection to be kept afterwards
         self.read_s = outgoing.timeouts.read_s
         self.reader: Reader | None = None
         self.body: ArrivingBody | None = None

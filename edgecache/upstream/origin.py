@@ -20,6 +20,7 @@ from edgecache.upstream.guard import Guard, Guards
 from edgecache.upstream.pool import Pool
 from edgecache.upstream.proofs import Prove
 from edgecache.upstream.tunnel import TUNNELS_MAX
+from edgecache.upstream.upload_body import begun
 
 ATTEMPTS_MAX = 3  # CloudFront's
 _TRIED_AGAIN = frozenset({Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.NAME, Fault.CLOSED})
@@ -52,6 +53,8 @@ class OriginUpstream:
     async def fetch(self, call: Call) -> Reply:
         """The origin's final response. UpstreamError after the last attempt."""
         call = replace(call, request=passed(call.request, self._cdn_id))
+        if call.body is not None:
+            call = replace(call, body=await begun(call.body))
         endpoint = endpoint_of(call.route.origin, call.request.scheme)
         outgoing = dressed(call, self._via, self._prove, self._agent)
         if outgoing.upgrade:

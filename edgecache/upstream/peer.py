@@ -20,6 +20,7 @@ from edgecache.upstream.endpoint import Endpoint, Outgoing, Timeouts
 from edgecache.upstream.peer_heads import Alike, peer_head, standing_lines
 from edgecache.upstream.pool import Pool
 from edgecache.upstream.pulse import Pulse
+from edgecache.upstream.upload_body import begun
 
 logger = logging.getLogger("edgecache.upstream")
 
@@ -61,6 +62,8 @@ class PeerUpstream:
 
     async def fetch(self, call: Call) -> Reply:
         """The peer's response; its own upstream's failure is raised as if it were ours."""
+        if call.body is not None:
+            call = replace(call, body=await begun(call.body))
         outgoing = self._outgoing(call)
         try:
             reply = await self._pulse.watch(lambda: self._pool.send(self._endpoint, outgoing))

@@ -11,10 +11,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from edgecache.http.bad_message import HeadLimits
 from edgecache.upstream.base import Fault, Reply, UpstreamError
 from edgecache.upstream.connection import Connection
 from edgecache.upstream.endpoint import Connector, Endpoint, Outgoing, connect_fault
+from edgecache.upstream.slow_share import SLOW_S, Uploads, too_many
+from edgecache.upstream.upload_body import BegunBody, WatchedBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class Shelf:
     places: int = 0  # taken by connections open or opening
     idle: list[Connection] = field(default_factory=list)
     waiters: deque[asyncio.Future[Connection | None]] = field(default_factory=deque)
+    relief: asyncio.TimerHandle | None = None  # while somebody waits
 
 
 class Pool:
@@ -46,10 +51,35 @@ class Pool:
         self._limits = limits or PoolLimits()
         self._shelves: dict[Endpoint, Shelf] = {}
         self._open: dict[Connection, Shelf] = {}
+        self._uploads: dict[Endpoint, Uploads] = {}
         self._closed = False
 
     async def send(self, endpoint: Endpoint, outgoing: Outgoing) -> Reply:
         """The final response to `outgoing`; its body may still be arriving. UpstreamError.
+
+        One whose body is not all here needs a place among the endpoint's uploads.
+        """
+        body = outgoing.body
+        if body is None or (isinstance(body, BegunBody) and body.whole):
+            return await self._sent(endpoint, outgoing)
+        uploads = self._uploads.get(endpoint)
+        if uploads is None:
+            uploads = Uploads(endpoint.slow_max, self._limits.waiting_max)
+            self._uploads[endpoint] = uploads
+        try:
+            await uploads.enter(outgoing.timeouts.connect_s)
+        except TimeoutError:
+            raise self._error(endpoint, Fault.BUSY) from None
+        watched = WatchedBody(body, uploads.leave)
+        try:
+            return await self._sent(endpoint, replace(outgoing, body=watched))
+        finally:
+            watched.over()
+            if uploads.idle:
+                self._uploads.pop(endpoint, None)
+
+    async def _sent(self, endpoint: Endpoint, outgoing: Outgoing) -> Reply:
+        """The final response, over a connection of the pool or a new one.
 
         Sent once more when a kept connection turns out to be closed before a byte of answer: at
         once if nothing was sent, else only what is replayable (RFC 9112 §9.3.1).
@@ -153,6 +183,8 @@ class Pool:
             raise self._error(shelf.endpoint, Fault.BUSY)
         waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
         shelf.waiters.append(waiter)
+        if shelf.relief is None and not shelf.endpoint.tunnels:
+            self._relieve_later(shelf)
         try:
             async with asyncio.timeout(wait_s):
                 return await waiter
@@ -164,6 +196,21 @@ class Pool:
             if isinstance(error, TimeoutError):
                 raise self._error(shelf.endpoint, Fault.BUSY) from None
             raise
+
+    def _relieve_later(self, shelf: Shelf) -> None:
+        loop = asyncio.get_running_loop()
+        shelf.relief = loop.call_later(SLOW_S, self._relieve, shelf, loop)
+
+    def _relieve(self, shelf: Shelf, loop: asyncio.AbstractEventLoop) -> None:
+        """Others have waited a while: break off what hardly anybody reads, beyond its share."""
+        shelf.relief = None
+        if not shelf.waiters:
+            return
+        own = (one for one, of in self._open.items() if of is shelf)
+        slow = too_many(own, shelf.endpoint.slow_max, loop.time())
+        for connection in slow[: len(shelf.waiters)]:
+            connection.break_off()
+        self._relieve_later(shelf)
 
     def _give_back(self, shelf: Shelf, handed: Connection | None) -> None:
         """What came to a waiter that had just left goes on to the next."""

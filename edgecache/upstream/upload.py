@@ -5,7 +5,9 @@ RFC 9112 §7: as many bytes as Content-Length said, or in chunks of our own.
 
 from __future__ import annotations
 
-from typing import Protocol
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
 from edgecache.http.writing import LAST_CHUNK, chunk
 from edgecache.upstream.base import Body
@@ -29,6 +31,21 @@ class Sink(Protocol):
 
 class WrongLength(Exception):
     """The body did not have the length it had announced; the request cannot be completed."""
+
+
+async def until_answered(sending: Coroutine[Any, Any, None], answered: asyncio.Future[Any]) -> None:
+    """Send a body until it ends or the response is there (RFC 9112 §9.5). What sending raises."""
+    task = asyncio.get_running_loop().create_task(sending)
+    try:
+        either: set[asyncio.Future[Any]] = {task, answered}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})  # the body has one reader: let it go before we return
+        failed = None if task.cancelled() else task.exception()  # seen, if we are cancelled too
+    if failed is not None and not answered.done():
+        raise failed
 
 
 async def upload(body: Body, sink: Sink) -> None:

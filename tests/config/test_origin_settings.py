@@ -39,6 +39,11 @@ O = "distributions[0].origins[0]"  # noqa: E741
             "connection_s_max = 0",
             f"{O}.connection_s_max: 0.0 is outside 1 seconds to 86400 seconds",
         ),
+        (
+            "slow_connections_share = 1.5",
+            f"{O}.slow_connections_share: 1.5 is outside 0.01 of connections_max to "
+            "1 of connections_max",
+        ),
         ('reach = "own"', f'{O}.reach: "own" is not for origins ("private" or "public")'),
         ('reach = "all"', f'{O}.reach: "all" is not one of "own", "private", "public"'),
     ],

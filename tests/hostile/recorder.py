@@ -85,6 +85,8 @@ class OriginEnd(asyncio.Transport):
         self._origin = origin
         self._buffer = b""
         self._closing = False
+        self._paused = False
+        self._late: tuple[Script, int] | None = None  # what waits until the edge reads on
         self._loop = asyncio.get_running_loop()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -110,6 +112,9 @@ class OriginEnd(asyncio.Transport):
 
     def _deliver(self, script: Script, number: int) -> None:
         if self._closing:
+            return
+        if self._paused:
+            self._late = script, number
             return
         if number < len(script.pieces):
             if script.pieces[number]:
@@ -149,10 +154,13 @@ class OriginEnd(asyncio.Transport):
         return self._closing
 
     def pause_reading(self) -> None:
-        """Scripts are short: what is under way still comes."""
+        self._paused = True
 
     def resume_reading(self) -> None:
-        pass
+        self._paused = False
+        late, self._late = self._late, None
+        if late is not None:
+            self._loop.call_soon(self._deliver, *late)
 
     def can_write_eof(self) -> bool:
         return True

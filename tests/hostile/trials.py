@@ -5,8 +5,9 @@ from __future__ import annotations
 from tests.hostile.rows_cancelled import CANCELLED
 from tests.hostile.rows_exhaustion import EXHAUSTION
 from tests.hostile.rows_floods import FLOODS
+from tests.hostile.rows_shares import SHARES
 from tests.hostile.rows_slow import SLOW
 from tests.hostile.rows_storms import STORMS
 from tests.hostile.trial import Trial
 
-TRIALS: list[Trial] = [*EXHAUSTION, *SLOW, *STORMS, *FLOODS, *CANCELLED]
+TRIALS: list[Trial] = [*EXHAUSTION, *SLOW, *SHARES, *STORMS, *FLOODS, *CANCELLED]

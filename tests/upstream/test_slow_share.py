@@ -1,0 +1,92 @@
+"""The share of connections for slow sides: places among uploads, and who is broken off."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+
+from edgecache.upstream.slow_share import Uploads, too_many
+from tests.upstream.loopback import Run, turn
+
+
+def test_beyond_the_share_uploads_wait_their_turn(run: Run) -> None:
+    async def main() -> None:
+        uploads = Uploads(2, 10)
+        await uploads.enter(9)
+        await uploads.enter(9)
+        waiting = [asyncio.ensure_future(uploads.enter(9)) for _ in range(2)]
+        await turn()
+        assert not any(task.done() for task in waiting)
+        uploads.leave()
+        await turn()
+        assert [task.done() for task in waiting] == [True, False]
+        uploads.leave()
+        await asyncio.gather(*waiting)
+        for _ in range(2):
+            assert not uploads.idle
+            uploads.leave()
+        assert uploads.idle
+
+    run(main())
+
+
+def test_who_waits_too_long_or_is_one_too_many_is_refused(run: Run) -> None:
+    async def main() -> None:
+        uploads = Uploads(1, 1)
+        await uploads.enter(9)
+        with pytest.raises(TimeoutError):
+            await uploads.enter(0.001)
+        waiting = asyncio.ensure_future(uploads.enter(9))
+        await turn()
+        with pytest.raises(TimeoutError):
+            await uploads.enter(9)
+        waiting.cancel()
+        await turn()
+        uploads.leave()
+        assert uploads.idle
+
+    run(main())
+
+
+def test_a_place_given_to_one_who_just_left_goes_on(run: Run) -> None:
+    async def main() -> None:
+        uploads = Uploads(1, 10)
+        await uploads.enter(9)
+        leaving, staying = (asyncio.ensure_future(uploads.enter(9)) for _ in range(2))
+        await turn()
+        uploads.leave()
+        leaving.cancel()
+        await staying
+        uploads.leave()
+        await turn()
+        assert uploads.idle
+
+    run(main())
+
+
+@dataclass
+class Held:
+    paused_at: float | None
+
+    def break_off(self) -> None:
+        raise AssertionError("nobody told it to")
+
+
+@pytest.mark.parametrize(
+    ("paused_at", "most", "cut"),
+    [
+        ([], 1, []),
+        ([None, 1, 2], 2, []),
+        ([None, 3, 1, 2], 2, [1]),
+        ([9.5, 9.6, 9.7, 1], 1, []),  # no longer than a moment
+        ([4, 3, 2, 1], 1, [1, 2, 3]),
+    ],
+)
+def test_the_longest_unread_are_one_too_many(
+    paused_at: list[float | None], most: int, cut: list[float]
+) -> None:
+    held = [Held(at) for at in paused_at]
+    found = too_many(held, most, 10.0)
+    assert [one.paused_at for one in found if isinstance(one, Held)] == cut

@@ -26,6 +26,11 @@ from edgecache.rules.verdicts import StoreReason
 
 # What refuses an answer for its request's sake says nothing of what others may be given.
 _OF_THE_REQUEST = frozenset({StoreReason.METHOD, StoreReason.REQUEST, StoreReason.AUTHORIZATION})
+# Of those, what its sender's credentials refuse; with `no-store` in a request others' is asked for.
+_OF_ITS_SENDER = frozenset({StoreReason.METHOD, StoreReason.AUTHORIZATION})
+# Late, misdirected, too early, too many: the object may be as it was.
+_OF_THE_MOMENT = frozenset({408, 421, 425, 429})
+_OF_A_RANGE = frozenset({206, 416})
 
 
 class StoredResponse(Protocol):
@@ -85,8 +90,25 @@ def update_of(exchange: Exchange, answer: Response, stored: StoredResponse | Non
         return _described(exchange, answer, stored)
     refused = _refusal(exchange, answer)
     if refused is not None:
-        return Update(answer, refused=refused)
+        return unkept(answer, refused)
     return Update(answer, _kept(exchange, answer))
+
+
+def unkept(answer: Response, refused: StoreReason) -> Update:
+    """A whole answer of which nothing is stored: what it answers instead is over.
+
+    What was stored would be given on where it may be stale, or come back should upstream fail
+    (RFC 5861 §3, §4), though its origin has since given something else or nothing.
+    """
+    displaces = supersedes(answer) and answer.status not in _OF_A_RANGE
+    displaces = displaces and refused not in _OF_ITS_SENDER
+    return Update(answer, refused=refused, displaces=displaces)
+
+
+def supersedes(answer: Response) -> bool:
+    """Whether an answer is the origin's last word on an object: a final one below 500, and not
+    one of those that speak of this request or moment alone."""
+    return 200 <= answer.status < 500 and answer.status not in _OF_THE_MOMENT
 
 
 def completed_by(exchange: Exchange, answer: Response, held: StoredResponse) -> Update:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from edgecache.http.dates import format_date
 from edgecache.http.fields import end_to_end
 from edgecache.http.message import first_value
-from edgecache.rules.entry_update import Exchange, Kept, Update, update_of
+from edgecache.rules.entry_update import Exchange, Kept, Update, unkept, update_of
 from edgecache.rules.forwarding import forwarded
 from edgecache.rules.keys import cache_key
 from edgecache.rules.parts import part_received
@@ -200,24 +200,26 @@ class Asking:
                 return received
         if asked.leaves_open(reply.head, errand.request):
             reply.body.close()
-            whole = replace(errand, part=b"", validate=False, why=MissReason.EXPIRED)
+            whole = replace(errand, validate=False, why=MissReason.EXPIRED)
             return await self._ask(whole, flight, on_interim, in_blocks=False)
-        if errand.request.method == b"HEAD" and errand.stale is not None:
-            self._change(errand, errand.stale, update, reply.mark or 0)
-        not_stored = update.refused
         length = reply.body.length
-        if update.kept is not None and (streamed := self.large.stream(errand, reply, update.kept)):
-            return streamed, Landing(Ending.STORED)
+        if update.kept is not None and errand.request.method != b"HEAD":
+            streamed = self.large.stream(errand, reply, update.kept)
+            if streamed is not None:
+                return streamed, Landing(Ending.STORED)
+            if length is not None and length > self._world.object_bytes_max:
+                update = unkept(reply.head, StoreReason.TOO_LARGE)
+        if errand.stale is not None and (update.displaces or errand.request.method == b"HEAD"):
+            self._change(errand, errand.stale, update, reply.mark or 0)
         if length is not None and length > self._world.object_bytes_max:
-            not_stored = StoreReason.TOO_LARGE
             if first_value(errand.request.fields, b"range") is not None:
                 return await self._part_alone(errand, reply)
             if outgrows_quota(length, errand.route):
                 reply.body.close()
                 raise UpstreamError(Fault.TOO_BIG, "origin")
-        if not_stored is not None:
+        if update.refused is not None:
             outcome = from_reply(reply, errand, self._world.clock(), result_of(reply))
-            outcome.not_stored = not_stored
+            outcome.not_stored = update.refused
             return outcome, Landing(Ending.UNCACHEABLE)
         return self._receiving.whole(errand, flight, reply, update)
 

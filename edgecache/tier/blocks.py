@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from edgecache.http.message import Response, first_value
 from edgecache.http.ranges import Span
 from edgecache.rules.blocks import is_block, range_of
+from edgecache.rules.entry_update import supersedes
 from edgecache.rules.forwarding import forwarded
 from edgecache.rules.keys import block_key
 from edgecache.rules.sharing import same_version
@@ -222,7 +223,8 @@ class BlockSource:
             fill.start(self.world.spawn)
             return taken, Landing(Ending.FILLING, fill)
         unchanged = reply.head.status == 200 and same_version(reply.head, entry.head)
-        self.drop(entry)
+        if supersedes(reply.head):
+            self.drop(entry)
         if unchanged and reply.body.length == blocks.total:  # it gives no ranges after all
             rest = Span(blocks.place(number).first, blocks.total - 1)
             return Taken(SlicedBody(reply.body, rest), result_of(reply), goes_on=True), stored

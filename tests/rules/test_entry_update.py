@@ -123,3 +123,29 @@ def test_what_a_304_varies_by(held: str, told: str, varies: set[bytes], selected
     assert {name for name, _ in update.kept.selected} == varies
     assert set(vary_names(update.kept.head.fields)) == varies
     assert ((b"cookie", b"a") in update.kept.selected) is selected
+
+
+@ROUTES
+@pytest.mark.parametrize(
+    ("status", "cache", "ends"),
+    [
+        (200, "no-store", True),
+        (200, "private", True),
+        (302, "no-store", True),
+        (404, "no-store", True),
+        (410, "no-store", True),
+        (408, "no-store", False),
+        (416, "no-store", False),
+        (429, "no-store", False),
+        (500, "no-store", False),
+        (503, "no-store", False),
+    ],
+)
+def test_what_is_not_stored_ends_what_was(
+    route: Route, status: int, cache: str, ends: bool
+) -> None:
+    """RFC 5861 §4: an error is a status of 500 or more; all else is an answer."""
+    told = answer(status, f"cache-control: {cache}")
+    update = update_of(Exchange(asks(), route), told, STORED)
+    assert update.kept is None
+    assert update.displaces is ends

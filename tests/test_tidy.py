@@ -29,6 +29,7 @@ PURE = (
     "config/base.py",
     "config/origins.py",
     "store/eviction.py",
+    "store/memory_account.py",
     "store/expiry.py",
     "store/queues.py",
 )

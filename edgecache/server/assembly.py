@@ -39,6 +39,7 @@ from edgecache.store.disk_access import DiskWorld
 from edgecache.store.files import RealFiles
 from edgecache.store.marks import Marks
 from edgecache.store.memory import MemoryStore
+from edgecache.store.memory_account import MemoryAccount
 from edgecache.store.shares import Shares, shares
 from edgecache.store.shelf import DiskBudget, Shelf
 from edgecache.tier.front import Front, FrontWorld, PeerFront, ViewerFront, product_name
@@ -143,8 +144,9 @@ class Assembly:
             limits.waiters_max,
             self._marks,
             limits.block_bytes,
+            MemoryAccount(divided.memory_bytes, limits.buffer_bytes_max),
         )
-        store = MemoryStore(divided.store_bytes, divided.conclusions)
+        store = MemoryStore(divided.store_bytes, divided.conclusions, world.account)
         return Tier(name, store, upstream, world, self._disk(disk))
 
     def _memory_of_heads(self, tier: Tier, kind: type[Memo] = Memo) -> Memo | None:

@@ -101,6 +101,8 @@ class Delivery:
         connections = self._listener.connections
         if connections.errands >= self._listener.limits.errands_max:
             raise UpstreamError(Fault.BUSY, "requests under way", sent=False)
+        if not self._listener.account.admits:
+            raise UpstreamError(Fault.BUSY, "memory", sent=False)
         connections.errands += 1
         try:
             return await self._listener.front.run(errand, body, self._pass_on)

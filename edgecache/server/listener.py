@@ -23,6 +23,7 @@ from edgecache.server.request_ids import RequestIds
 from edgecache.server.telling import Asked, Teller
 from edgecache.server.tls import TlsPort
 from edgecache.store.marks import Marks
+from edgecache.store.memory_account import MemoryAccount
 from edgecache.tier.answer import Found, Outcome, Refusal
 from edgecache.tier.front import Front, PeerFront
 from edgecache.upstream.peer_heads import read_peer_head
@@ -47,6 +48,7 @@ class Listener:
     made: Callable[[], None] = lambda: None  # told of each answer made or remembered
     explains: Callable[[Request, float], bytes] | None = None  # a reply to our own, or nothing
     marks: Marks = field(init=False)  # of the tier behind the front
+    account: MemoryAccount = field(init=False)  # of this process
     head_limits: HeadLimits = field(init=False)
     connections: Connections = field(default_factory=Connections)
     # How a head is read, answered out of the memo, and put into it: peers' heads are of two parts.
@@ -58,6 +60,7 @@ class Listener:
 
     def __post_init__(self) -> None:
         self.marks = self.front.tier.world.marks
+        self.account = self.front.tier.world.account
         if isinstance(self.front, PeerFront):
             self.read, self.repeated, self.remember = read_peer_head, repeated_call, remember_call
         if self.memo is not None:

@@ -10,16 +10,31 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from edgecache.store.memory_account import LARGE_BYTES, Holding, MemoryAccount
+
 SMALL_BODY_BYTES = 16_384  # joined to its head; above it two buffers cost less than the copy
 STEP_BYTES = 65_536  # four records of TLS (RFC 8446 §5.1), and the plain transport's own mark
 
 
 class Outgoing:
-    """The bytes on their way to the viewer of a transport; `encrypts` when that is TLS."""
+    """The bytes on their way to the viewer of a transport; `encrypts` when that is TLS.
 
-    __slots__ = ("_close", "_drained", "_encrypts", "_rest", "_transport", "paused")
+    While some wait, `account` has them: a large body that the transport keeps by reference as sent,
+    the rest as unsent.
+    """
 
-    def __init__(self, transport: asyncio.Transport, *, encrypts: bool) -> None:
+    __slots__ = (
+        "_account", "_close", "_drained", "_encrypts", "_lent", "_rest", "_transport", "_unsent",
+        "_writing", "paused",
+    )  # fmt: skip
+
+    def __init__(
+        self, transport: asyncio.Transport, account: MemoryAccount, *, encrypts: bool
+    ) -> None:
+        self._account = account
+        self._unsent = 0  # bytes that the account has been told of
+        self._writing: bytes | None = None  # the body that is being handed over
+        self._lent: bytes | None = None  # the one that the account has
         self.paused = False  # the transport has as much as it takes
         self._transport = transport
         self._encrypts = encrypts
@@ -36,11 +51,27 @@ class Outgoing:
         elif len(body) <= SMALL_BODY_BYTES:
             self._transport.write(b"".join((head, body)))
         elif not self._encrypts:
+            self._writing = whole_of(body)
             self._transport.writelines((head, body))  # uvloop's is one writev, without a copy
+            self._writing = None
         else:
             self._transport.write(head)
             self._rest.append(memoryview(body))
+            self._writing = whole_of(body)
             self._go_on()
+            self._writing = None
+
+    def pause(self) -> int:
+        """The transport has enough; how many bytes wait in it."""
+        self.paused = True
+        waiting = self._transport.get_write_buffer_size()
+        if self._writing is not None and self._lent is None and len(self._writing) >= LARGE_BYTES:
+            self._lent = self._writing
+            self._account.lend(self._lent)
+        if self._encrypts or self._lent is None:
+            self._account.add(Holding.UNSENT, waiting - self._unsent)
+            self._unsent = waiting
+        return waiting
 
     def resumed(self) -> bool:
         """The transport takes more; whether it has taken all there is."""
@@ -48,6 +79,7 @@ class Outgoing:
         self._go_on()
         if self.paused:
             return False
+        self._settle()
         drained, self._drained = self._drained, None
         if drained is not None and not drained.done():
             drained.set_result(None)
@@ -63,12 +95,22 @@ class Outgoing:
         """The connection is gone: nobody waits any more."""
         self._rest.clear()
         self.resumed()
+        self._settle()
 
     async def drained(self) -> None:
         """Wait until the viewer has taken enough of what was written."""
         if self.paused and not self._transport.is_closing():
             self._drained = asyncio.get_running_loop().create_future()
             await self._drained
+
+    def _settle(self) -> None:
+        """Nothing waits any more."""
+        if self._lent is not None:
+            self._account.give_back(self._lent)
+            self._lent = None
+        if self._unsent:
+            self._account.add(Holding.UNSENT, -self._unsent)
+            self._unsent = 0
 
     def _go_on(self) -> None:
         """Hand over what waits, a step at a time, until the transport has enough."""
@@ -82,3 +124,12 @@ class Outgoing:
                 rest[0] = first[STEP_BYTES:]
         if self._close and not rest:
             self._transport.close()
+
+
+def whole_of(body: bytes | memoryview) -> bytes:
+    """The body that a view is part of, and keeps alive."""
+    if isinstance(body, bytes):
+        return body
+    whole = body.obj
+    assert isinstance(whole, bytes)
+    return whole

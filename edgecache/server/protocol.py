@@ -65,7 +65,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self.outgoing = Outgoing(self.transport, encrypts=self.listener.tls is not None)
+        account = self.listener.account
+        self.outgoing = Outgoing(self.transport, account, encrypts=self.listener.tls is not None)
         peer = transport.get_extra_info("peername")
         self.client = (peer[0], peer[1]) if isinstance(peer, tuple) and peer else ("", 0)
         self.address, self.port = escaped(self.client[0]), b"%d" % self.client[1]
@@ -117,8 +118,7 @@ class Connection(asyncio.Protocol):
         self._serve(self._held + data, now)
 
     def pause_writing(self) -> None:
-        self.outgoing.paused = True
-        self._unsent_bytes = self.transport.get_write_buffer_size()
+        self._unsent_bytes = self.outgoing.pause()
         self.deadline = self.listener.clock() + self.listener.limits.write_idle_s_max
 
     def resume_writing(self) -> None:
@@ -240,7 +240,9 @@ class Connection(asyncio.Protocol):
         body = None
         if request.has_body:
             limits, invite = self.listener.head_limits, invitation(request, self.transport)
-            body = self._body = RequestBody(request.length, limits, invite, self._resume_reading)
+            body = self._body = RequestBody(
+                request.length, limits, invite, self._resume_reading, self.listener.account
+            )
         delivery = Delivery(self, request, asked)
         self._task = self.loop.create_task(delivery.run(errand, body))
         self._state.tasks.add(self._task)
@@ -287,6 +289,7 @@ class Connection(asyncio.Protocol):
         self._state.tasks.discard(task)
         self._task = None
         if self._body is not None:  # answered before it was read: RFC 9112 §9.3
+            self._body.close()
             self._body = None
             self.closing = True
         if self.closing:
@@ -307,7 +310,9 @@ class Connection(asyncio.Protocol):
 
     def become_tunnel(self) -> SentBytes:
         """What the viewer sends is never a request again."""
-        sent = self._body = SentBytes(self.listener.head_limits, self._resume_reading)
+        listener = self.listener
+        sent = SentBytes(listener.head_limits, self._resume_reading, listener.account)
+        self._body = sent
         self._tunneled = True
         held, self._held = self._held, b""
         self._feed_body(held)

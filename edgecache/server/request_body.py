@@ -11,6 +11,7 @@ from edgecache.http.bad_message import BadMessage, HeadLimits
 from edgecache.http.framing import ChunkedReader, LengthReader, Reader
 from edgecache.http.message import Request, first_value
 from edgecache.http.writing import CONTINUE
+from edgecache.store.memory_account import Holding, MemoryAccount
 from edgecache.upstream.base import Fault, UpstreamError
 
 BYTES_PER_S_MIN = 240  # Kestrel's MinRequestBodyDataRate and MinResponseDataRate
@@ -28,7 +29,9 @@ def invitation(request: Request, transport: asyncio.Transport) -> Callable[[], N
 
 
 class RequestBody:
-    """The Body of a request, fed by its connection."""
+    """The Body of a request, fed by its connection. What waits here stands in `account`."""
+
+    holding = Holding.UPLOADS
 
     def __init__(
         self,
@@ -36,8 +39,10 @@ class RequestBody:
         limits: HeadLimits,
         on_first_read: Callable[[], None],
         on_drained: Callable[[], None],
+        account: MemoryAccount,
     ) -> None:
         self.length = length
+        self._account = account
         self.waiting_bytes = 0
         self.refusal_status = 400  # for a viewer whose body turned out to be none
         self._reader: Reader
@@ -70,7 +75,7 @@ class RequestBody:
             raise
         if not self._closed:
             self._pieces.extend(pieces)
-            self.waiting_bytes += sum(map(len, pieces))
+            self._wait(sum(map(len, pieces)))
         self._wake()
         rest, self._reader.rest = self._reader.rest, b""
         return rest
@@ -116,14 +121,19 @@ class RequestBody:
         if not self._pieces:
             return b"" if self.done else None
         data = self._pieces.popleft()
-        self.waiting_bytes -= len(data)
+        self._wait(-len(data))
         self._on_drained()
         return data
 
     def close(self) -> None:
         self._closed = True  # what still comes is read, to find its end, and dropped
         self._pieces.clear()
-        self.waiting_bytes = 0
+        self._wait(-self.waiting_bytes)
+
+    def _wait(self, size: int) -> None:
+        """So many bytes more wait here."""
+        self.waiting_bytes += size
+        self._account.add(self.holding, size)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

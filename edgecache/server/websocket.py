@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from edgecache.http.bad_message import HeadLimits
 from edgecache.http.framing import UntilCloseReader
 from edgecache.server.request_body import RequestBody
+from edgecache.store.memory_account import Holding, MemoryAccount
 from edgecache.upstream.tunnel import Tunnel
 
 if TYPE_CHECKING:
@@ -25,8 +26,12 @@ IDLE_S_MAX = 600.0  # CloudFront's
 class SentBytes(RequestBody):
     """What a viewer sends through a tunnel; it ends when the viewer does."""
 
-    def __init__(self, limits: HeadLimits, on_drained: Callable[[], None]) -> None:
-        super().__init__(0, limits, _nothing, on_drained)
+    holding = Holding.TUNNELS
+
+    def __init__(
+        self, limits: HeadLimits, on_drained: Callable[[], None], account: MemoryAccount
+    ) -> None:
+        super().__init__(0, limits, _nothing, on_drained, account)
         self.length = None
         self.total_bytes = 0
         self._reader = UntilCloseReader()

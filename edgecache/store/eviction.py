@@ -55,6 +55,7 @@ class Eviction(Generic[R]):
 
     def __init__(self, budget_bytes: int) -> None:
         self.budget_bytes = budget_bytes
+        self.room_bytes = budget_bytes  # what others leave of it for now
         self._trial_bytes_max = int(budget_bytes * TRIAL_SHARE)
         self._trial = Sizes[R]()
         self._main = Sizes[R]()
@@ -68,12 +69,12 @@ class Eviction(Generic[R]):
     def admit(self, new: R) -> Victims[R] | Refused:
         """Take in `new`; who leaves for it."""
         size = new.size_bytes
-        if size > self.budget_bytes:
+        if size > self.room_bytes:
             return Refused.TOO_BIG
         ghost = hash(new.key)
         away = self._ghosts.take(ghost, self._clock)
         self._arrived(size)
-        tight = self.size_bytes + size > self.budget_bytes
+        tight = self.size_bytes + size > self.room_bytes
         known = self._is_known(size, away, tight)
         if tight and not known and size > self._trial_bytes_max:
             self._ghosts.add(ghost, self._clock)
@@ -87,12 +88,17 @@ class Eviction(Generic[R]):
         sizes = old._queue.sizes
         proven = sizes is self._main or (sizes is None and old.uses > 0)
         self.forget(old)
-        if new.size_bytes > self.budget_bytes:
+        if new.size_bytes > self.room_bytes:
             return Refused.TOO_BIG
         new.uses, new._seen = old.uses + 1, old._seen
         victims = self._make_room(new.size_bytes)
         (self._main if proven else self._trial).append(new, self._clock)
         return victims
+
+    def give_way(self, room_bytes: int) -> Victims[R]:
+        """Keep to so much of the budget from now on; who leaves for that."""
+        self.room_bytes = min(room_bytes, self.budget_bytes)
+        return self._make_room(0)
 
     def first(self, resident: R, why: Leaving) -> None:
         """Let it be among those that leave before all others (one of LEAVING_FIRST)."""
@@ -136,7 +142,7 @@ class Eviction(Generic[R]):
             queue.check()
         for sizes in (self._trial, self._main):
             assert sizes.size_bytes == sum(queue.size_bytes for queue in sizes.queues.values())
-        assert self.size_bytes <= self.budget_bytes
+        assert self.size_bytes <= self.room_bytes <= self.budget_bytes
 
     def _queues(self) -> list[Queue[R]]:
         by_size = (*self._trial.queues.values(), *self._main.queues.values())
@@ -164,7 +170,7 @@ class Eviction(Generic[R]):
 
     def _make_room(self, size: int) -> Victims[R]:
         victims: Victims[R] = []
-        while self.size_bytes + size > self.budget_bytes:
+        while self.size_bytes + size > self.room_bytes:
             victim, why = self._victim()
             self.forget(victim)
             victims.append((victim, why))

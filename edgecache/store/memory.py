@@ -10,25 +10,35 @@ from edgecache.rules.variants import answers, overlap
 from edgecache.store.entry import Entry
 from edgecache.store.eviction import Eviction, Leaving, Refused
 from edgecache.store.expiry import Calendar
+from edgecache.store.memory_account import LARGE_BYTES, MemoryAccount
 from edgecache.store.shares import CONCLUSIONS_MAX
 
 VARIANTS_MAX = 8  # Traffic Server keeps 5 alternates of a key
+ROOM_LEAST = 1 / 8  # of its budget is the store's, whatever else the process holds
 
 
 class MemoryStore:
     """Entries by key, several variants each, within a budget of bytes; `warm_max` of them with
     what was concluded from them.
 
-    `left` counts what left, by reason; `evicted` those of them that made room for others.
+    `left` counts what left, by reason; `evicted` those of them that made room for others. What
+    `account` says the process holds beside it is taken from its budget.
     """
 
-    def __init__(self, budget_bytes: int, warm_max: int = CONCLUSIONS_MAX) -> None:
+    def __init__(
+        self,
+        budget_bytes: int,
+        warm_max: int = CONCLUSIONS_MAX,
+        account: MemoryAccount | None = None,
+    ) -> None:
         self.budget_bytes = budget_bytes
         self.left: Counter[str] = Counter()  # by Leaving
         self.evicted = 0
         self.warm_max = warm_max
         self._index: dict[bytes, Entry] = {}  # the newest variant; it knows the older ones
         self._count = 0
+        self._account = account or MemoryAccount(budget_bytes)
+        self._account.make_way = self._give_way
         self._eviction = Eviction[Entry](budget_bytes)
         self._calendar = Calendar()
         self._warm: OrderedDict[bytes, None] = OrderedDict()  # keys, the longest warm first
@@ -127,6 +137,14 @@ class MemoryStore:
             elif not self._eviction.leaves_first(entry):
                 self._eviction.first(entry, Leaving.EXPIRED)
 
+    def _give_way(self, held_bytes: int) -> None:
+        """So much is held beside the store."""
+        room = max(self.budget_bytes - held_bytes, int(self.budget_bytes * ROOM_LEAST))
+        victims = self._eviction.give_way(room)
+        for victim, why in victims:
+            self._gone(victim, why)
+        self.evicted += len(victims)
+
     @property
     def size_bytes(self) -> int:
         return self._eviction.size_bytes
@@ -194,6 +212,8 @@ class MemoryStore:
         self._index[entry.key] = entry
         entry.alive = True
         self._count += 1
+        if len(entry.body) >= LARGE_BYTES:
+            self._account.enters_store(entry.body)
         if entry.expires_at:
             self._calendar.note(entry, entry.head.received_at)
         entry.cool()  # until it is used: most of what comes once does not come again
@@ -211,6 +231,8 @@ class MemoryStore:
         else:
             self._index[entry.key] = entry.older
         entry.alive = False
+        if len(entry.body) >= LARGE_BYTES:
+            self._account.leaves_store(entry.body)
         self._calendar.strike(entry)
         entry.older = entry.answer = None  # an answer knows its entry: no cycle stays behind
         self._count -= 1

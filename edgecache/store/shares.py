@@ -15,11 +15,11 @@ GHOSTS_SHARE = GHOST_BYTES / ENTRY_BYTES_LEAST
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """`store_bytes` for entries and their index; `conclusions` so many, for entries as for lines.
-
-    What is left is for those and for ghosts.
+    """`store_bytes` for entries and their index, and for what store.memory_account counts;
+    `conclusions` so many, for entries as for lines. What is left is for those and for ghosts.
     """
 
+    memory_bytes: int
     store_bytes: int
     conclusions: int
 
@@ -35,4 +35,4 @@ def shares(memory_bytes: int, memos: int = 1) -> Shares:
     conclusions = min(CONCLUSIONS_MAX, int(memory_bytes * CONCLUSIONS_SHARE) // each)
     ghosts_bytes = int(memory_bytes * GHOSTS_SHARE)
     store_bytes = memory_bytes - conclusions * each - ghosts_bytes
-    return Shares(store_bytes, conclusions)
+    return Shares(memory_bytes, store_bytes, conclusions)

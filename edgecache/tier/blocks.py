@@ -132,7 +132,7 @@ class BlockSource:
                 block = Entry(key, head, data, (), place, mark=mark, tags=entry.tags)
                 self.standing.put(block, self.standing.writes.last)  # no write names a block
 
-        fill = Fill(entry.head, body, place.length, on_end)
+        fill = Fill(entry.head, body, place.length, on_end, self.world.account)
         fill.mark = mark
         return fill
 

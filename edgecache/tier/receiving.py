@@ -82,7 +82,8 @@ class Receiving:
             if body is not None:
                 self._keep(_entry(errand.key, arriving, body), errand)
 
-        fill = Fill(kept.head, arriving.body, self._world.object_bytes_max, on_end)
+        bytes_max, account = self._world.object_bytes_max, self._world.account
+        fill = Fill(kept.head, arriving.body, bytes_max, on_end, account)
         whole_head = _kept_head(kept.head, part)
         fill.pending = PendingEntry(whole_head, kept.selected, _less_than_all(part))
         fill.mark = arriving.mark

@@ -9,6 +9,7 @@ from typing import Any
 
 from edgecache.observe.counters import Counters
 from edgecache.store.marks import Marks
+from edgecache.store.memory_account import MemoryAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +23,4 @@ class TierWorld:
     waiters_max: int  # of one flight; more are refused with 503
     marks: Marks = field(default_factory=Marks)  # the invalidations this process knows
     block_bytes: int = 1024 * 1024  # what is larger comes in blocks, if it can
+    account: MemoryAccount = field(default_factory=lambda: MemoryAccount(1 << 30))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from edgecache.server.outgoing import STEP_BYTES
+from edgecache.store.memory_account import LEAST_BYTES, Holding
 from tests.server.test_tls_connection import over, session
 from tests.world.play import Play
 from tests.world.viewer import Viewer
@@ -130,3 +131,37 @@ def test_a_viewer_that_leaves_in_the_middle_leaves_nothing(play: Play) -> None:
         viewer.leaves()
         assert not viewer.connection.outgoing.paused
     over(play, "last", session(b"site.test")).asks("/v").gets(200, BODY)
+
+
+def test_with_no_memory_left_misses_are_refused_and_hits_are_served(play: Play) -> None:
+    over(play, "first", session(b"site.test")).asks("/v")
+    play.origin.answers(200, "small", cache="max-age=60")
+    play.account.add(Holding.UNSENT, LEAST_BYTES)
+    viewer = over(play, "late", session(b"site.test"))
+    got = viewer.asks("/other").gets(503)
+    assert got.field("retry-after") == "1"
+    play.origin.hears("/v")
+    play.origin.hears_nothing()
+    over(play, "other", session(b"site.test")).asks("/v").gets(200, "small", x_cache="Hit")
+    play.account.add(Holding.UNSENT, -LEAST_BYTES)
+    over(play, "later", session(b"site.test")).asks("/other")
+    play.origin.answers(200, "x")
+
+
+@pytest.mark.parametrize("encrypted", [True, False])
+def test_what_is_sent_is_counted_once_it_has_left_the_store(play: Play, encrypted: bool) -> None:
+    has_stored(play)
+    readers = [play.viewer(f"plain{n}") if not encrypted else slow(play, f"s{n}") for n in range(3)]
+    for reader in readers:
+        reader.transport.is_not_read(reader.connection)
+        reader.asks("/v")
+    assert play.account.held[Holding.SENT] == 0
+    assert play.account.held[Holding.UNSENT] <= 3 * WAITING_BYTES_MAX
+    for key in play.edge.store.keys():  # noqa: SIM118  not a dict, and it changes
+        play.edge.store.remove(key)
+    assert play.account.held[Holding.SENT] == len(BODY)
+    takes_all(readers[0])
+    readers[1].leaves()
+    assert play.account.held[Holding.SENT] == len(BODY)
+    takes_all(readers[2])
+    assert play.account.total == 0

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from edgecache.http.bad_message import BadMessage, HeadLimits
 from edgecache.server.request_body import RequestBody
+from edgecache.store.memory_account import MemoryAccount
 from edgecache.upstream.base import Fault, UpstreamError
 from tests.world.clock import FakeClock, FakeLoop
 
@@ -20,7 +21,8 @@ class Told:
     def __init__(self, length: int | None) -> None:
         self.begun = 0
         self.drained = 0
-        self.body = RequestBody(length, LIMITS, self.begin, self.drain)
+        self.account = MemoryAccount(1 << 30)
+        self.body = RequestBody(length, LIMITS, self.begin, self.drain, self.account)
 
     def begin(self) -> None:
         self.begun += 1

@@ -18,6 +18,7 @@ from hypothesis.stateful import (
 )
 
 from edgecache.http.ranges import Span
+from edgecache.store.memory_account import MemoryAccount
 from edgecache.tier.bodies import PrefixedBody, SlicedBody
 from edgecache.tier.fill import REST_BYTES_WORTH_FINISHING, Fill, FillBody
 from edgecache.upstream.base import Body, Fault, UpstreamError, WholeBody
@@ -32,11 +33,13 @@ TURNS = 6  # of the loop: enough for a task to wake, read, and wait again
 class Stage:
     """A fill in its own loop, and what it told at its end."""
 
-    def __init__(self, length: int | None, keep: int = 1 << 20) -> None:
-        self.loop = FakeLoop(FakeClock())
+    def __init__(self, length: int | None, keep: int = 1 << 20, ahead_bytes: int = 0) -> None:
+        self.clock = FakeClock()
+        self.loop = FakeLoop(self.clock)
         self.body = HeldBody(length)
         self.told: list[bytes | None] = []
-        self.fill = Fill(answer(200), self.body, keep, self.told.append)
+        self.account = MemoryAccount(1 << 30, ahead_bytes)
+        self.fill = Fill(answer(200), self.body, keep, self.told.append, self.account)
         self.tasks: list[asyncio.Task[None]] = []
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -62,8 +65,12 @@ class Stage:
         for task in left:
             task.cancel()
         self.settle()
+        for reader in () if self.fill is None else tuple(self.fill._readers):
+            reader.close()
+        self.settle()
         self.loop.close()
         assert not left, "a fill is left running"
+        self.account.check()
 
 
 class Reader:

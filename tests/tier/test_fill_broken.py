@@ -6,6 +6,7 @@ import traceback
 
 import pytest
 
+from edgecache.store.memory_account import MemoryAccount
 from edgecache.tier.blocks import ObjectChanged
 from edgecache.tier.fill import Fill
 from edgecache.upstream.base import Fault, UpstreamError
@@ -16,7 +17,7 @@ from tests.world.origin import HeldBody
 
 def test_each_reader_of_a_broken_fill_is_told_by_an_error_of_its_own() -> None:
     body = HeldBody(100)
-    fill = Fill(answer(200), body, 1 << 20, lambda _whole: None)
+    fill = Fill(answer(200), body, 1 << 20, lambda _whole: None, MemoryAccount(100))
     readers = [fill.reader(None) for _ in range(3)]
     body.break_off()
     loop = FakeLoop(FakeClock())

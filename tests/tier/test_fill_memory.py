@@ -8,10 +8,12 @@ import weakref
 import pytest
 
 from edgecache.http.ranges import Span
+from edgecache.store.memory_account import Holding, MemoryAccount
 from edgecache.tier.fill import Fill
 from edgecache.upstream.base import UpstreamError, WholeBody
 from tests.rules.pieces import answer
 from tests.tier.test_fill import Stage
+from tests.world.clock import START
 
 
 class Held:
@@ -27,7 +29,7 @@ def test_it_goes_with_the_last_who_reads_it_and_waits_for_no_collector() -> None
     gc.disable()
     try:
         held = Held()
-        held.fill = fill = Fill(answer(200), WholeBody(b"body"), 100, held)
+        held.fill = fill = Fill(answer(200), WholeBody(b"body"), 100, held, MemoryAccount(100))
         gone = weakref.ref(held)
         assert fill.take_ready()
         del held, fill
@@ -116,4 +118,82 @@ def test_of_a_whole_there_is_one_copy() -> None:
     assert not Piece.alive
     assert b"".join(iter(early.read_nowait, b"")) == b"x" * 3_000  # type: ignore[arg-type]
     assert b"".join(iter(late.read_nowait, b"")) == b"x" * 3_000  # type: ignore[arg-type]
+    stage.close()
+
+
+def test_while_memory_is_short_a_body_arrives_no_faster_than_its_foremost_reader_takes_it() -> None:
+    stage = Stage(None, ahead_bytes=1_500).start()
+    stage.account.add(Holding.UNSENT, 300 << 20)
+    one, other = stage.fill.reader(None), stage.fill.reader(None)
+    arrive(stage, 10)
+    assert stage.account.held[Holding.FILLS] == 2_000, "it ran ahead"
+    for arrived in (3_000, 4_000, 5_000):
+        assert one.read_nowait()
+        stage.settle()
+        assert stage.account.held[Holding.FILLS] == arrived
+    assert other.read_nowait(), "the slower one reads what is there"
+    assert stage.fill.joinable
+    stage.account.add(Holding.UNSENT, -300 << 20)
+    assert one.read_nowait()
+    stage.settle()
+    assert stage.account.held[Holding.FILLS] == 10_000
+    one.close()
+    other.close()
+    stage.close()
+
+
+def test_when_there_is_no_room_it_is_not_kept_and_what_was_read_goes() -> None:
+    stage = Stage(None, ahead_bytes=1_500).start()
+    reader = stage.fill.reader(None)
+    arrive(stage, 3)
+    assert [len(reader.read_nowait() or b"") for _ in range(2)] == [1_000] * 2
+    stage.account.add(Holding.UNSENT, 600 << 20)
+    arrive(stage, 1)
+    assert stage.told == [None]
+    assert stage.account.held[Holding.FILLS] == 2_000
+    reader.close()
+    stage.account.add(Holding.UNSENT, -600 << 20)
+    stage.close()
+
+
+def test_who_is_far_behind_is_let_go_once_the_others_have_waited_long_enough() -> None:
+    stage = Stage(None, keep=1_000, ahead_bytes=3_000).start()
+    fast, slow = stage.fill.reader(None), stage.fill.reader(None)
+    arrive(stage, 50)
+    got: list[bytes] = []
+
+    async def read_on() -> None:
+        while data := await fast.read():
+            got.append(data)
+
+    reading = stage.loop.create_task(read_on())
+    for _ in range(30):  # ten times a second it reads a thousand bytes
+        stage.settle()
+        if slow.too_slow:
+            break
+        assert slow.read_nowait()
+        stage.settle()
+        stage.clock.now += 0.1
+    assert slow.too_slow
+    assert stage.clock.now - START > 1.0, "a moment is let pass"
+    assert len(got) >= 10, "they waited for it"
+    with pytest.raises(UpstreamError):
+        slow.read_nowait()
+    slow.close()
+    stage.arrives(b"")
+    stage.loop.settle()
+    assert reading.done()
+    assert sum(map(len, got)) == 50_000
+    stage.close()
+
+
+def test_who_reads_alone_is_let_go_by_nobody() -> None:
+    stage = Stage(None, keep=1_000, ahead_bytes=3_000).start()
+    slow = stage.fill.reader(None)
+    arrive(stage, 10)
+    for _ in range(10):
+        stage.clock.now += 100
+        stage.settle()
+        assert slow.read_nowait()
+    slow.close()
     stage.close()

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from edgecache.store.memory_account import MemoryAccount
 from edgecache.tier.fill import Fill
 from edgecache.tier.flight import Ending, Flight, Flights, Landing
 from edgecache.upstream.base import Fault, UpstreamError
@@ -78,7 +79,7 @@ def test_a_flight_stays_to_be_joined_only_while_its_body_is_coming(ending: Endin
     flight = flights.open(b"k")
     assert flights.get(b"k") is flight
     assert flights.get(b"other") is None
-    fill = Fill(answer(200), HeldBody(None), 10, lambda whole: None)
+    fill = Fill(answer(200), HeldBody(None), 10, lambda whole: None, MemoryAccount(100))
     flights.land(b"k", flight, Landing(ending, fill))
     assert (flights.get(b"k") is flight) is (ending is Ending.FILLING)
     flights.close(b"k", flight)

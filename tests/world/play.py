@@ -33,6 +33,7 @@ from edgecache.store.disk import DiskStore
 from edgecache.store.disk_access import DiskWorld
 from edgecache.store.files import RealFiles
 from edgecache.store.memory import MemoryStore
+from edgecache.store.memory_account import MemoryAccount
 from edgecache.store.shelf import DiskBudget, Shelf
 from edgecache.store.shelf_care import check
 from edgecache.tier.front import FrontWorld, ViewerFront
@@ -86,6 +87,7 @@ class Play:
         self.origin = HeldOrigin(self.clock, self.loop)
         self.origin.wire = scene.wire
         self._counters = Counters()
+        self.account = MemoryAccount(scene.memory_bytes, scene.limits.buffer_bytes_max)
         self.log = bytearray()
         self.access_log = AccessLog(self.log.extend)
         self.tasks: set[asyncio.Task[Any]] = set()
@@ -151,12 +153,14 @@ class Play:
         for viewer in self.viewers.values():
             if not viewer.transport.closed:
                 viewer.leaves()
+            viewer.connection.connection_lost(None)  # a transport tells it, whoever closed it
         self.loop.settle()
         self._close_disk()
         for tier in (self.edge, self.regional):
             if tier is not None:
                 tier.store.check()
                 assert not len(tier.flights), f"a flight of {tier.name} is left open"
+        self.account.check()
         left = [task for task in self.tasks if not task.done()]
         self.loop.close()
         asyncio.set_event_loop(None)
@@ -177,11 +181,13 @@ class Play:
             limits.object_bytes_max,
             limits.waiters_max,
             block_bytes=limits.block_bytes,
+            account=self.account,
         )
         nearest = name == "regional" or not self.scene.regional
         folder = self.scene.disk if nearest else None
         disk = None if folder is None else self._disk(folder, world)
-        return Tier(name, MemoryStore(self.scene.memory_bytes), upstream, world, disk)
+        store = MemoryStore(self.scene.memory_bytes, account=self.account)
+        return Tier(name, store, upstream, world, disk)
 
     def _disk(self, folder: Path, world: TierWorld) -> DiskStore:
         shelf = Shelf(str(folder), RealFiles(), DiskBudget(64 * MIB))

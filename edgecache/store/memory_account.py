@@ -1,0 +1,120 @@
+"""The account of a process's memory: what is held beside the store. Law: all within the budget.
+
+Bodies on their way, bytes that wait for slow viewers and request bodies are added when they come
+and taken off when they go; the store has what they leave of `memory_bytes`. As they grow, arrival
+first waits for readers, then bodies pass through without being kept, then newcomers are refused.
+Pure bookkeeping: it stops nobody, others ask it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from enum import StrEnum
+
+LEAST_BYTES = 16 * 1024 * 1024  # a process without it serves nobody, however little it may store
+READS_WAIT_SHARE = 1 / 4  # of the budget: beyond it a body runs no further ahead of its readers
+KEEPS_SHARE = 1 / 2  # beyond it bodies pass through, and nothing more of them is kept
+ADMITS_SHARE = 3 / 4  # beyond it who asks for what is not in memory is refused
+TOLD_BYTES = 262_144  # of growth, before the store is asked to give way once more
+LARGE_BYTES = (
+    65_536  # a body that is told apart: smaller ones are copied into a connection's buffers
+)
+
+
+class Holding(StrEnum):
+    """Who holds memory beside the store. The word goes to the metric."""
+
+    FILLS = "fills"  # bodies arriving, once each however many read them
+    SENT = "sent"  # bodies being sent that are not in the store, or not any more
+    UNSENT = "unsent"  # in the buffers of viewers' connections
+    UPLOADS = "uploads"  # request bodies read and not yet sent on
+    TUNNELS = "tunnels"  # the same of WebSockets
+
+
+class MemoryAccount:
+    """What one process holds, in bytes by kind. `ahead_bytes`: how far a body may run ahead of who
+    reads it when memory is short (`Limits.buffer_bytes_max`).
+    """
+
+    def __init__(self, memory_bytes: int, ahead_bytes: int = 262_144) -> None:
+        self.held = dict.fromkeys(Holding, 0)
+        self.total = 0
+        self.ahead_bytes = ahead_bytes
+        self.make_way: Callable[[int], None] = _nobody  # the store's: told how much is held
+        budget = max(memory_bytes, LEAST_BYTES)
+        self._reads_wait = int(budget * READS_WAIT_SHARE)
+        self._keeps = int(budget * KEEPS_SHARE)
+        self._admits = int(budget * ADMITS_SHARE)
+        self._told = 0  # the total that `make_way` heard last
+        self._sent: dict[int, tuple[bytes, int]] = {}  # by identity: the body, for how many
+        self._stored: Counter[int] = Counter()  # large bodies in the store, by identity
+
+    def add(self, holding: Holding, size: int) -> None:
+        """So many bytes more; fewer when negative."""
+        self.held[holding] += size
+        self.total += size
+        if not -TOLD_BYTES < self.total - self._told < TOLD_BYTES:
+            self.tell()
+
+    def tell(self) -> None:
+        """Have the store keep to what is left for it."""
+        self._told = self.total
+        self.make_way(self.total)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a body is to arrive no faster than it is read."""
+        return self.total > self._reads_wait
+
+    @property
+    def keeps(self) -> bool:
+        """Whether there is room to keep a body while it arrives."""
+        return self.total <= self._keeps
+
+    @property
+    def admits(self) -> bool:
+        """Whether there is room for one more who asks for what is not in memory."""
+        return self.total <= self._admits
+
+    def lend(self, body: bytes) -> None:
+        """`body` is being sent to one more: it counts, once, unless the store has it."""
+        if len(body) < LARGE_BYTES:
+            return
+        _, count = self._sent.get(id(body), (body, 0))
+        self._sent[id(body)] = body, count + 1
+        if not count and id(body) not in self._stored:
+            self.add(Holding.SENT, len(body))
+
+    def give_back(self, body: bytes) -> None:
+        """One of those it is sent to has it, or has left."""
+        if len(body) < LARGE_BYTES:
+            return
+        _, count = self._sent.pop(id(body))
+        if count > 1:
+            self._sent[id(body)] = body, count - 1
+        elif id(body) not in self._stored:
+            self.add(Holding.SENT, -len(body))
+
+    def enters_store(self, body: bytes) -> None:
+        """The store counts `body` from now on. Told of large ones only."""
+        self._stored[id(body)] += 1
+        if self._stored[id(body)] == 1 and id(body) in self._sent:
+            self.add(Holding.SENT, -len(body))
+
+    def leaves_store(self, body: bytes) -> None:
+        """The store counts `body` no more: who still sends it holds it."""
+        self._stored[id(body)] -= 1
+        if not self._stored[id(body)]:
+            del self._stored[id(body)]
+            if id(body) in self._sent:
+                self.add(Holding.SENT, len(body))
+
+    def check(self) -> None:
+        """With nobody there, nothing is held."""
+        assert not self._sent, [len(body) for body, _ in self._sent.values()]
+        assert not any(self.held.values()), self.held
+        assert self.total == 0
+
+
+def _nobody(_total: int) -> None: ...

@@ -8,6 +8,7 @@ give one viewer another's answer.
 from __future__ import annotations
 
 from edgecache.http.message import Fields
+from edgecache.rules.forwarded_fields import PROTO
 from edgecache.rules.keys import has_cookies, lower_names
 from edgecache.rules.routing import Route, RouteTable
 
@@ -35,6 +36,8 @@ def bearing_names(route: Route) -> Names:
         return None  # made of the agent, of how many fields there are, of their order
     policy = route.behavior.cache_policy
     names = ALWAYS | set(lower_names(policy.headers.items))
+    if route.distribution.semantics == "rfc9111":
+        names |= {PROTO}
     if has_cookies(policy) or route.trust is not None:  # signatures come in cookies, too
         names |= {COOKIE}
     return names

@@ -19,10 +19,11 @@ from edgecache.http.fields import (
     end_to_end,
     query_pairs,
 )
+from edgecache.http.forwarded_for import well_formed
 from edgecache.http.message import Fields, Request, combined_value, first_value, names_in, without
+from edgecache.rules.forwarded_fields import of_the_way, without_unkeyed
 from edgecache.rules.keys import Pair, chosen_cookies, chosen_query, keyed_encoding
 from edgecache.rules.routing import Route
-from edgecache.rules.unkeyed_input import well_formed
 
 CONDITIONS = frozenset(
     {b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since", b"if-range"}
@@ -75,8 +76,8 @@ def _forwarded_fields(alike: Alike, route: Route, cacheable: bool) -> Fields:
     method, fields, host, minor, length = alike
     request = Request(method, b"/", None, fields, host, minor=minor, length=length)
     if route.distribution.semantics == "rfc9111":
-        fields = _plain_fields(request)
-        return without(fields, _OF_THE_VIEWER) if cacheable else fields
+        fields = of_the_way(_plain_fields(request))
+        return without_unkeyed(without(fields, _OF_THE_VIEWER)) if cacheable else fields
     chosen = _chosen_fields(request, route)
     if cacheable:
         return chosen

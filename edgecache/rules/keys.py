@@ -14,6 +14,7 @@ from edgecache.config.model import CachePolicy, HeaderSelection, Selection
 from edgecache.http.encodings import accepts
 from edgecache.http.fields import PROTECTED, connection_options, cookie_pairs, query_pairs
 from edgecache.http.message import Fields, Request, combined_value, field_values, names_in
+from edgecache.rules.forwarded_fields import effective_scheme
 from edgecache.rules.releases import release_of
 from edgecache.rules.routing import Route, pattern
 
@@ -81,6 +82,8 @@ def key_parts(request: Request, route: Route) -> list[Part]:
     release = release_asked(request, route)
     if release:
         parts.append(("release", (release,)))
+    if route.distribution.semantics == "rfc9111" and effective_scheme(request) == b"https":
+        parts.append(("scheme", (b"https",)))
     if request.method == b"OPTIONS":
         parts.append(("method", (b"OPTIONS",)))
     if has_query(policy):

@@ -74,7 +74,12 @@ def _refusal_rfc9111(request: Request, head: Response, route: Route) -> StoreRea
         return StoreReason.VARY_ANY
     if first_value(request.fields, b"authorization") is not None and not _shareable(directives):
         return StoreReason.AUTHORIZATION
-    return None if _keepable(head, directives, targeted) else StoreReason.NO_FRESHNESS
+    if _is_meant_to_be_kept(head, directives, targeted):
+        return None
+    if head.status not in HEURISTIC_STATUSES:
+        return StoreReason.NO_FRESHNESS
+    cookie = first_value(head.fields, b"set-cookie")  # §7.3 lets it be kept; nobody asked for it
+    return None if cookie is None else StoreReason.SET_COOKIE
 
 
 def _vary(fields: Fields) -> list[bytes]:
@@ -86,14 +91,13 @@ def _shareable(directives: Directives) -> bool:
     return any(directives.has(name) for name in (b"public", b"must-revalidate", b"s-maxage"))
 
 
-def _keepable(head: Response, directives: Directives, targeted: bool) -> bool:
-    """RFC 9111 §3, the last list: something says that it may be reused."""
+def _is_meant_to_be_kept(head: Response, directives: Directives, targeted: bool) -> bool:
+    """RFC 9111 §3, the last list, but for statuses that may be reused though nothing says so."""
     return (
         directives.has(b"public")
         or directives.has(b"max-age")
         or directives.has(b"s-maxage")
         or (not targeted and first_value(head.fields, b"expires") is not None)
-        or head.status in HEURISTIC_STATUSES
     )
 
 

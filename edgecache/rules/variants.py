@@ -12,15 +12,22 @@ from edgecache.http.message import Fields, combined_value, field_values, first_v
 VARY_NAMES_MAX = 64  # more names than any sane origin lists; beyond it nothing is reused
 # No lists: blanks and commas in them may mean something.
 VERBATIM = frozenset({b"cookie", b"user-agent", b"authorization", b"referer", b"host", b"origin"})
+_ALLOWED = b"access-control-allow-origin"
 GIVEN_LANGUAGE = b" content-language"  # no field name: what the response was, not was asked by
 Selected = tuple[tuple[bytes, bytes | None], ...]
 
 
 def vary_names(fields: Fields) -> tuple[bytes, ...]:
-    """The request fields a response says it was chosen by: lower case, sorted, each once."""
+    """The request fields a response says it was chosen by: lower case, sorted, each once.
+
+    One that lets a single origin read it was chosen by Origin, said or not: Fetch Standard, "CORS
+    protocol and HTTP caches".
+    """
     names: set[bytes] = set()
     for value in field_values(fields, b"vary"):
         names.update(member.lower() for member in list_members(value))
+    if first_value(fields, _ALLOWED) not in (None, b"*"):
+        names.add(b"origin")
     return tuple(sorted(names))
 
 

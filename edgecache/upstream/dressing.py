@@ -15,6 +15,7 @@ from edgecache.config.model import Origin
 from edgecache.config.origins import Reach
 from edgecache.http.message import Fields, Request, combined_value, first_value
 from edgecache.http.writing import request_head
+from edgecache.rules.forwarded_fields import told_of_the_way
 from edgecache.rules.routing import Route
 from edgecache.rules.upgrade import UPGRADED, asks_for_websocket
 from edgecache.upstream.base import Body, Call
@@ -167,6 +168,8 @@ def _dressed(call: Call, via: bytes, prove: Prove | None, agent: bytes) -> Outgo
     fields += [field for field in request.fields if field[0] not in _OURS]
     if call.route.distribution.semantics == "cloudfront":
         fields = _ours(fields, request, agent)
+    else:
+        fields = over(fields, told_of_the_way(request))
     fields += _hop(request, via)
     upgrade = asks_for_websocket(request)
     fields += UPGRADED if upgrade else ((b"connection", b"keep-alive"),)

@@ -19,18 +19,22 @@ KEPT = b"Cache-Control: max-age=60"
 PLAIN = {"semantics": "rfc9111"}
 
 
-def unkeyed(id: str, *lines: bytes) -> list[Story]:
+def unkeyed(
+    id: str, *lines: bytes, semantics: tuple[str, ...] = ("cloudfront", "rfc9111")
+) -> list[Story]:
     """A field in no key: the origin never hears of it, and the next reader gets the honest body."""
     return [
         Story(
             id,
-            line.decode("latin-1"),
+            f"{line.decode('latin-1')} ({rules})",
             (
                 Step(asks(b"/p", line), reaches=1, never=(b"evil",)),
                 Step(asks(b"/p"), reaches=0, has=b"GET /p", lacks=(b"evil",)),
             ),
+            scene={"semantics": rules},
         )
         for line in lines
+        for rules in semantics
     ]
 
 
@@ -57,7 +61,7 @@ _POISONED = (
     b"X-Forwarded-Server: evil",
 )  # fmt: skip
 _TRUSTED = (
-    b"X-Cache: evil", b"Age: 77evil", b"X-Amz-Cf-Id: evil", b"X-Fill-Seq: evil", b"Via: 1.1 evil",
+    b"X-Cache: evil", b"Age: 77evil", b"X-Amz-Cf-Id: evil", b"X-Fill-Seq: evil",
     b"Edgecache-Token: evil", b"Edgecache-Route: evil",
 )  # fmt: skip
 
@@ -78,6 +82,13 @@ def _range_error(seen: Seen) -> Script:
     return response(told_of(seen), KEPT)
 
 
+def _allows(seen: Seen) -> Script:
+    """An origin that lets whoever asks read it."""
+    origin = seen.values(b"origin")
+    allowed = (b"Access-Control-Allow-Origin: " + origin[0],) if origin else ()
+    return response(b"GET /p", KEPT, *allowed)
+
+
 def _always(script: Script) -> Responder:
     return lambda _seen: script
 
@@ -89,6 +100,8 @@ HOPS = [
           _hop_back),
     *unkeyed("B05", b"Proxy: http://evil"),
     *unkeyed("B06", *_TRUSTED),
+    # RFC 9110 §7.6.3 has every proxy pass it on.
+    *unkeyed("B06", b"Via: 1.1 evil", semantics=("cloudfront",)),
     *unkeyed("B07", b"X-Accel-Redirect: evil", b"X-Sendfile: evil", b"Surrogate-Control: evil"),
 ]  # fmt: skip
 
@@ -140,19 +153,29 @@ POISON = [
       for method in (b"POST", b"OPTIONS", b"PUT", b"DELETE", b"PATCH", b"PURGE")),
     Story("P13", "HEAD fills at most with what a GET gets",
           (Step(asks(b"/p", method=b"HEAD")), Step(asks(b"/p"), has=b"\r\n\r\nGET /p\n"))),
-    *unkeyed("P14", b"Origin: https://evil"),
+    *unkeyed("P14", b"Origin: https://evil", semantics=("cloudfront",)),
+    *(Story("P14", f"an Origin that is let read ({rules})",
+            (Step(asks(b"/p", b"Origin: https://evil")),
+             Step(asks(b"/p", b"Origin: https://good"), lacks=(b"evil",)),
+             Step(asks(b"/p"), lacks=(b"evil",))), _allows, {"semantics": rules})
+      for rules in ("cloudfront", "rfc9111")),
     *(Story("P17", f"Authorization ({rules})",
             (Step(asks(b"/p", b"Authorization: evil")),
              Step(asks(b"/p"), lacks=(b"evil",))), scene={"semantics": rules})
       for rules in ("cloudfront", "rfc9111")),
-    *unkeyed("P18", b"Cookie: a=evil"),
+    # By the letter an origin says in Vary or Cache-Control what a cookie has a say in.
+    *unkeyed("P18", b"Cookie: a=evil", semantics=("cloudfront",)),
     *(Story("P19", f"Set-Cookie with public, max-age=60 ({rules})",
             (Step(asks(b"/p")), Step(asks(b"/p"), lacks=(b"evil",))),
             _always(response(b"x", b"Set-Cookie: id=evil",
                              b"Cache-Control: public, max-age=60")),
             {"semantics": rules}, wrong=wrong)
       for rules, wrong in (("cloudfront", ""),
-                           ("rfc9111", "kept with the cookie: the origin said public"))),
+                           ("rfc9111", "kept as RFC 9111 §7.3 has it: decision 015"))),
+    Story("P19", "Set-Cookie, and nothing says that it may be kept (rfc9111)",
+          (Step(asks(b"/p"), reaches=1), Step(asks(b"/p"), reaches=1)),
+          _always(response(b"x", b"Set-Cookie: id=evil",
+                           b"Last-Modified: Mon, 01 Jan 2024 00:00:00 GMT")), PLAIN),
     *(Story("P21", line.decode(),
             (Step(asks(b"/p"), reaches=1), Step(asks(b"/p"), later_s=2)),
             _always(response(b"x", line)))

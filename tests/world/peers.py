@@ -1,0 +1,104 @@
+"""Tiers that speak to each other in bytes: a play whose edge asks its regional cache on a wire."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+from edgecache.http.bad_message import HeadLimits
+from edgecache.http.framing import NoBody, reader_for, response_framing
+from edgecache.http.head import parse_response_head
+from edgecache.http.message import Response
+from edgecache.rules.routing import compile_routes
+from edgecache.server.listener import Listener
+from edgecache.server.protocol import Connection
+from edgecache.server.repeating_calls import PeerMemo
+from edgecache.server.request_ids import RequestIds
+from edgecache.server.telling import Teller
+from edgecache.tier.front import PeerFront
+from edgecache.upstream.base import Reply, WholeBody
+from edgecache.upstream.endpoint import Endpoint, Outgoing
+from edgecache.upstream.peer import PeerUpstream
+from edgecache.upstream.pool import Pool
+from tests.world.play import Play, config_of
+from tests.world.transport import FakeTransport
+
+LIMITS = HeadLimits()
+
+
+class ToldTransport(FakeTransport):
+    """A transport that tells when something was written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told = asyncio.Event()
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        super().write(data)
+        self.told.set()
+
+
+class PeerPool:
+    """Sends calls to a peers' front in this process, each on a connection of its own."""
+
+    def __init__(self, listener: Listener, play: Play) -> None:
+        self._listener = listener
+        self._play = play
+
+    async def send(self, _endpoint: Endpoint, outgoing: Outgoing) -> Reply:
+        """The response, whole."""
+        settings = SimpleNamespace(loaded_app=SimpleNamespace(listener=self._listener))
+        state = SimpleNamespace(connections=set(), tasks=self._play.tasks)
+        connection = Connection(settings, state, {}, self._play.loop)
+        transport = ToldTransport()
+        connection.connection_made(transport)
+        try:
+            asked_at = self._play.clock()
+            connection.data_received(outgoing.head)
+            while (answer := _response(outgoing.method, bytes(transport.written))) is None:
+                transport.told.clear()
+                await transport.told.wait()
+        finally:
+            transport.closed = True
+            connection.connection_lost(None)
+        head, body = answer
+        times = {"requested_at": asked_at, "received_at": self._play.clock()}
+        return Reply(Response(head.status, head.reason, head.fields, **times), WholeBody(body))
+
+
+def _response(method: bytes, data: bytes) -> tuple[Response, bytes] | None:
+    """What has come, once it is whole."""
+    end = data.find(b"\r\n\r\n") + 4
+    if end == 3:
+        return None
+    head, minor = parse_response_head(data[:end], LIMITS)
+    framing = response_framing(head.status, method, head.fields, minor)
+    reader = reader_for(framing, LIMITS)
+    body = b"".join(reader.feed(data[end:]))
+    return (head, body) if isinstance(framing, NoBody) or reader.done else None
+
+
+class PeeredPlay(Play):
+    """A play with two tiers, each as in a process of its own."""
+
+    def _begin(self) -> None:
+        super()._begin()
+        assert self.regional is not None, "a scene with two tiers"
+        front = PeerFront(self.regional, compile_routes(config_of(self.scene)), _good)
+        memo = PeerMemo() if self.scene.memo else None
+        teller = Teller("regional", self._counters, self.access_log)
+        ids = RequestIds(lambda count: bytes(count))
+        limits = self.scene.limits
+        inner = Listener(front, limits, self.clock, ids, teller, "cloudfront", memo)
+        pool: Any = PeerPool(inner, self)
+        marks = self.edge.world.marks
+        endpoint = Endpoint("regional.test", 80)
+        peer = PeerUpstream(cast(Pool, pool), endpoint, lambda: b"good", None, marks)
+        self.edge = self._tier("LHR50", peer)
+        self.listener = self._listener()
+        self.operator = type(self.operator)(self)
+
+
+def _good(credential: bytes) -> bool:
+    return credential == b"good"

@@ -221,7 +221,14 @@ def _of_forwarding(behavior: Behavior, where: str) -> Iterator[Problem]:
 
 def _of_cors(behavior: Behavior, where: str) -> Iterator[Problem]:
     policy = behavior.response_headers_policy
-    if policy is None or policy.cors is None or not policy.cors.allow_methods:
+    if policy is None or policy.cors is None:
+        return
+    if policy.cors.allow_credentials and "*" in policy.cors.allow_origins:
+        yield Problem(
+            f"{where}.response_headers_policy.cors.allow_credentials",
+            'with allow_origins "*" every site may read what a viewer\'s cookies open',
+        )
+    if not policy.cors.allow_methods:
         return
     if "OPTIONS" not in behavior.allowed_methods:
         yield Problem(

@@ -138,7 +138,7 @@ def _tokens(request: Request) -> list[bytes]:
 def _grant(payload: bytes) -> Grant | None:
     try:
         until, host, target, prefix, address = json.loads(
-            urlsafe_b64decode(payload + b"=" * (-len(payload) % 4))
+            urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)).decode("utf-8")
         )
         grant = Grant(int(until), str(host), str(target), bool(prefix), str(address))
         if grant.address:

@@ -63,7 +63,8 @@ def parse_policy(presented: Presented) -> Policy | None:
     if presented.expires is not None:
         return Policy(None, presented.expires, None, None)
     try:
-        document = json.loads(presented.policy, object_pairs_hook=_unique, parse_float=_refuse)
+        text = presented.policy.decode("utf-8")  # `json` would guess UTF-16, too
+        document = json.loads(text, object_pairs_hook=_unique, parse_float=_refuse)
         statement = document["Statement"]
         if isinstance(statement, list):
             (statement,) = statement

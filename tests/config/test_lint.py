@@ -57,6 +57,22 @@ WITH_OPTIONS = ["GET", "HEAD", "OPTIONS"]
         ),
         ({"response_headers_policy": CORS}, [f"{D}.allowed_methods"]),
         (
+            {
+                "response_headers_policy": {
+                    "cors": {"allow_origins": ["*"], "allow_credentials": True}
+                }
+            },
+            [f"{D}.response_headers_policy.cors.allow_credentials"],
+        ),
+        (
+            {
+                "response_headers_policy": {
+                    "cors": {"allow_origins": ["a.test"], "allow_credentials": True}
+                }
+            },
+            [],
+        ),
+        (
             {"response_headers_policy": CORS, "allowed_methods": WITH_OPTIONS},
             [f"{D}.cached_methods"],
         ),

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from edgecache.config.public_key import load_public_key
 from edgecache.http.message import Fields, Request
-from edgecache.rules.signed_policy import resource_matches
+from edgecache.rules.signed_policy import parse_policy, resource_matches
 from edgecache.rules.signed_request import (
+    Presented,
     SignatureFault,
     SignatureRefused,
     decoded_token,
@@ -22,6 +23,7 @@ from edgecache.rules.signed_request import (
 )
 from edgecache.rules.signing import Opened, Proven, open_signed
 from tests.rules.signature_vectors import CANNED_SHA1, CANNED_SHA256, CUSTOM_EC, EC_KEY, RSA_KEY
+from tests.rules.signers import Signer
 
 NOW = 1_800_000_000.0
 INSIDE = "192.0.2.7"
@@ -181,6 +183,14 @@ def test_policies_of_another_form_are_refused(policy: str) -> None:
     token = encoded_token(policy.encode()).decode()
     url = f"https://a.test/x?Policy={token}&Signature=AAAA&Key-Pair-Id={key_of(CUSTOM_EC)}"
     assert outcome(url) == "MalformedPolicy"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-8-sig"])
+def test_a_policy_is_utf_8_without_a_mark(encoding: str) -> None:
+    good = Signer.policy("*", 4_102_444_800).decode()
+    for spelled, parsed in ((encoding, False), ("utf-8", True)):
+        presented = Presented("K", b"", good.encode(spelled), False, None)
+        assert (parse_policy(presented) is not None) is parsed
 
 
 @given(st.binary(min_size=1, max_size=200))

@@ -10,6 +10,11 @@ PRIVATE = "tests/plays/test_private_content.py"
 KINDS = "tests/plays/test_invalidation_kinds.py"
 UNSAFE = "tests/plays/test_unsafe_methods_invalidate.py"
 SHARED = "tests/plays/test_what_arrives_is_shared_as_what_is_stored.py"
+HEADS = "tests/plays/test_a_head_writes_only_what_a_get_may.py"
+RANGES = "tests/plays/test_an_answer_to_a_range_is_no_answer_for_all.py"
+VARIANTS = "tests/plays/test_a_304_gives_nobody_the_response_of_another.py"
+WITHDRAWN = "tests/plays/test_what_the_origin_withdraws_is_gone.py"
+BETWEEN = "tests/plays/test_a_304_between_tiers_leaves_out_nothing.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,5 +234,61 @@ GUARDS = (
         "if False:",
         "test_what_was_under_way_",
         UNSAFE,
+    ),
+    Guard(
+        "a HEAD freshens by a strong tag alone",
+        "rules/entry_update.py",
+        "if tag is None or tag != strong_tag(stored.head.fields):",
+        "if False:",
+        "test_a_monitor_",
+        HEADS,
+    ),
+    Guard(
+        "an answer to a Range is stored as that part alone",
+        "rules/entry_update.py",
+        "if answer.status != 206 or came is None:",
+        "if False:",
+        "test_an_error_to_a_viewers_range_",
+        RANGES,
+    ),
+    Guard(
+        "what was chosen for one viewer is not offered to others",
+        "rules/revalidation.py",
+        "return chosen.isdisjoint(CHOSEN_FOR_ONE)",
+        "return True or chosen.isdisjoint(CHOSEN_FOR_ONE)",
+        "test_nothing_is_offered_across_",
+        VARIANTS,
+    ),
+    Guard(
+        "a 304 renews what it names",
+        "tier/question.py",
+        "return own if confirms(answer, own.head) else None",
+        "return own",
+        "test_a_304_with_another_tag_",
+        VARIANTS,
+    ),
+    Guard(
+        "a 304 takes nothing from Vary",
+        "rules/entry_update.py",
+        "if not missing:",
+        "if True:",
+        "test_what_a_304_varies_by_",
+        VARIANTS,
+    ),
+    Guard(
+        "what is withdrawn is gone",
+        "rules/entry_update.py",
+        "displaces = supersedes(answer) and answer.status not in _OF_A_RANGE",
+        "displaces = False",
+        "test_a_refresh_that_is_answered_otherwise",
+        WITHDRAWN,
+    ),
+    Guard(
+        "a 304 between tiers leaves out nothing",
+        "rules/replying.py",
+        "told = head.fields if request.of_tier else _not_modified(head.fields)",
+        "told = _not_modified(head.fields)",
+        "test_what_a_200_under_",
+        BETWEEN,
     ),
 )

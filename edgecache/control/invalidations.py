@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +19,14 @@ from edgecache.control.log import Entry, Kind, Log
 from edgecache.control.state import State
 from edgecache.rules.invalidation import Item
 from edgecache.rules.invalidation import Kind as ItemKind
+from edgecache.rules.live_invalidations import GLOBS_MAX
 from edgecache.store.marks import Invalidation
 
 ITEMS_MAX = 3_000  # CloudFront's quota for files in progress: in one batch never more
 WILDCARDS_IN_PROGRESS_MAX = 15  # CloudFront's quota
 LIVE_MAX = 20_000  # told to each node that starts; more wait for the sweep of the nodes
 LIVE_BYTES_MAX = 64 * 1024 * 1024  # kept in memory; five batches of CloudFront's longest paths
+LIVE_ITEMS_MAX = 100_000  # as many as nodes remember for a disk that does not answer: 20 MB
 KEPT_MAX = 10_000  # of one distribution, the newest; older ones are no longer listed
 LIST_MAX = 100  # CloudFront's most for MaxItems
 _COLUMNS = "seq, id, distribution, caller_reference, created_at, items, soft, completed_at"
@@ -181,6 +183,7 @@ class Invalidations:
         if live.invalidations >= LIVE_MAX or live.bytes > LIVE_BYTES_MAX:
             bound = f"more than {LIVE_MAX} invalidations or {LIVE_BYTES_MAX} bytes of them"
             raise TooManyError(f"{bound} that nodes have yet to sweep")
+        _refuse_too_many_live(wanted, live.items)
         if not quotas:
             return
         open_items = [item for x in self.in_progress(wanted.distribution) for item in x.items]
@@ -221,6 +224,16 @@ class _Body(msgspec.Struct, frozen=True):
     distribution: str
     items: tuple[tuple[ItemKind, str], ...]
     soft: bool = False
+
+
+def _refuse_too_many_live(wanted: Wanted, live: Mapping[tuple[str, str], int]) -> None:
+    """Every node keeps them, and looks among them for whatever it stored before they came."""
+    if sum(live.values()) + len(wanted.items) > LIVE_ITEMS_MAX:
+        raise TooManyError(f"more than {LIVE_ITEMS_MAX} items that nodes have yet to sweep")
+    globs = live.get((wanted.distribution, ItemKind.GLOB), 0)
+    globs += sum(kind is ItemKind.GLOB for kind, _ in wanted.items)
+    if globs > GLOBS_MAX:
+        raise TooManyError(f"more than {GLOBS_MAX} globs that nodes have yet to sweep")
 
 
 def _record(row: sqlite3.Row | tuple[Any, ...]) -> Record:

@@ -8,8 +8,9 @@ nodes are told, and get their leases, up to the number before it, and nothing be
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -69,6 +70,7 @@ class LiveLog:
         self.floor = floor
         self.last_seq = last_seq  # the number of the newest entry; 0 when there is none
         self.bytes = 0  # of the entries as JSON
+        self.items: Counter[tuple[str, str]] = Counter()  # by distribution and kind of item
         self._seqs: list[int] = []  # in order; beside them the entries and their sizes
         self._entries: list[tuple[Entry, int]] = []
         self._config: Entry | None = None
@@ -94,25 +96,29 @@ class LiveLog:
     def append(self, entry: Entry, size: int) -> None:
         """The next entry, of so many bytes as JSON; it is on disk."""
         if entry.kind == Kind.CONFIG:
-            if self._config is not None:
-                self._drop(bisect_left(self._seqs, self._config.seq))
+            self._keep(lambda one: one.kind != Kind.CONFIG, len(self._seqs))
             self._config = entry
         self._seqs.append(entry.seq)
         self._entries.append((entry, size))
         self.bytes += size
+        self.items = self.items + Counter(_items(entry))  # another: a thread may look at this one
         self.last_seq = max(self.last_seq, entry.seq)
         self._wake()
 
     def trim(self, upto: int) -> None:
         """Invalidations up to number `upto` are told no more."""
         self.floor = max(self.floor, upto)
-        for index in reversed(range(bisect_right(self._seqs, upto))):
-            if self._entries[index][0].kind == Kind.INVALIDATION:
-                self._drop(index)
+        self._keep(lambda one: one.kind != Kind.INVALIDATION, bisect_right(self._seqs, upto))
 
-    def _drop(self, index: int) -> None:
-        del self._seqs[index]
-        self.bytes -= self._entries.pop(index)[1]
+    def _keep(self, keeps: Callable[[Entry], bool], among: int) -> None:
+        """Of the first entries those that are to be kept, and all the others."""
+        first = self._entries[:among]
+        gone = [(entry, size) for entry, size in first if not keeps(entry)]
+        self._entries[:among] = [(entry, size) for entry, size in first if keeps(entry)]
+        self._seqs[:among] = [entry.seq for entry, _ in self._entries[: among - len(gone)]]
+        self.bytes -= sum(size for _, size in gone)
+        # Kinds of which none are left are gone from it.
+        self.items = self.items - Counter(item for entry, _ in gone for item in _items(entry))
 
     def entries_upto(self, seq: int) -> int:
         """How many entries with numbers up to `seq` are told."""
@@ -249,6 +255,14 @@ class Log:
         found = self._database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'")
         row = found.fetchone()  # none before the first entry; trimmed ones count
         return 0 if row is None else int(row[0])
+
+
+def _items(entry: Entry) -> Iterator[tuple[str, str]]:
+    """Of an invalidation: for each item whose it is, and its kind."""
+    if entry.kind == Kind.INVALIDATION:
+        distribution = entry.body.get("distribution", "")
+        for kind, _ in entry.body.get("items", ()):
+            yield distribution, kind
 
 
 def ensure_config(log: Log, config: Config) -> int:

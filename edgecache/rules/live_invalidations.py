@@ -2,19 +2,88 @@
 
 An exact path, tag or host costs one look into a map. A prefix costs one for each length that
 prefixes have: a few dozen among ten thousand, each a slice and a hash, against a dictionary for
-every letter in a tree of letters. Globs are tried one by one, the newest first.
+every letter in a tree of letters. A glob is found by both its ends, the letters before its first
+and after its last wildcard, in one look for each pair of lengths these have; only what more it says
+between them is tried as an expression.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
 
 from edgecache.rules.globs import glob
 from edgecache.rules.invalidation import Item, Kind, Subject
 
 Numbers = dict[bytes, int]
-GLOBS_MAX = 1_000  # of one distribution at a time: each is an expression that is tried
+GLOBS_MAX = 1_000  # of one distribution, as control sees to: each may have to be tried
+_WILDCARDS = re.compile(rb"[*?]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Glob:
+    seq: int
+    between: bool  # what is between the ends matters
+
+
+class Globs:
+    """Globs by both ends, each with the number of the newest invalidation naming it."""
+
+    def __init__(self) -> None:
+        # By the lengths of the ends, by the ends, by the glob.
+        self._lengths: dict[tuple[int, int], dict[tuple[bytes, bytes], dict[bytes, _Glob]]] = {}
+
+    def add(self, seq: int, value: bytes) -> None:
+        """One of invalidation `seq`, which is above all that came before."""
+        wildcards = [*_WILDCARDS.finditer(value)]
+        head = value[: wildcards[0].start()] if wildcards else value
+        tail = value[wildcards[-1].end() :] if wildcards else b""
+        alike = self._lengths.setdefault((len(head), len(tail)), {}).setdefault((head, tail), {})
+        plain = len(wildcards) == 1 and value == head + b"*" + tail
+        alike[value] = _Glob(seq, between=not plain)
+
+    def newest_match(self, target: bytes, best: int) -> int:
+        """The number of the newest that matches, if that is above `best`; else `best`."""
+        for (head, tail), by_ends in self._lengths.items():
+            end = len(target) - tail
+            if end < head:
+                continue
+            for value, one in by_ends.get((target[:head], target[end:]), _NONE).items():
+                if one.seq > best and (not one.between or _expression(value).fullmatch(target)):
+                    best = one.seq
+        return best
+
+    def trim(self, upto: int) -> None:
+        """Forget what was named by no invalidation above `upto`."""
+        self._lengths = {
+            lengths: kept
+            for lengths, by_ends in self._lengths.items()
+            if (kept := _trimmed(by_ends, upto))
+        }
+
+    def __len__(self) -> int:
+        return sum(len(alike) for by_ends in self._lengths.values() for alike in by_ends.values())
+
+
+@lru_cache(maxsize=2 * GLOBS_MAX)
+def _expression(value: bytes) -> re.Pattern[bytes]:
+    """Made when an object first meets it: most never do."""
+    return re.compile(glob(value), re.DOTALL)
+
+
+_NONE: dict[bytes, _Glob] = {}
+
+
+def _trimmed(
+    by_ends: dict[tuple[bytes, bytes], dict[bytes, _Glob]], upto: int
+) -> dict[tuple[bytes, bytes], dict[bytes, _Glob]]:
+    found = {}
+    for ends, alike in by_ends.items():
+        if kept := {value: one for value, one in alike.items() if one.seq > upto}:
+            found[ends] = kept
+    return found
 
 
 class Patterns:
@@ -27,7 +96,7 @@ class Patterns:
         self._prefixes: dict[int, Numbers] = {}  # by their length
         self._tags: Numbers = {}
         self._hosts: Numbers = {}
-        self._globs: list[tuple[int, re.Pattern[bytes]]] = []  # in the order of their numbers
+        self._globs = Globs()
 
     def add(self, seq: int, items: Iterable[Item]) -> None:
         """Items of invalidation `seq`, which is above all that came before."""
@@ -49,7 +118,7 @@ class Patterns:
             case Kind.HOST:
                 self._hosts[value] = seq
             case Kind.GLOB:
-                self._globs.append((seq, re.compile(glob(value), re.DOTALL)))
+                self._globs.add(seq, value)
 
     def newest_match(self, subject: Subject, after: int) -> int:
         """The number of the newest invalidation above `after` that names `subject`; else 0."""
@@ -65,11 +134,7 @@ class Patterns:
         for length, prefixes in self._prefixes.items():
             if length <= len(target):
                 best = max(best, prefixes.get(target[:length], 0))
-        for seq, expression in reversed(self._globs):
-            if seq <= best:
-                break
-            if expression.fullmatch(target):
-                best = seq
+        best = self._globs.newest_match(target, best)
         return best if best > after else 0
 
     def trim(self, upto: int) -> None:
@@ -78,7 +143,7 @@ class Patterns:
             for value in [value for value, seq in numbers.items() if seq <= upto]:
                 del numbers[value]
         self._prefixes = {length: found for length, found in self._prefixes.items() if found}
-        self._globs = [pair for pair in self._globs if pair[0] > upto]
+        self._globs.trim(upto)
 
     def __len__(self) -> int:
         maps = (self._exact, self._tags, self._hosts, *self._prefixes.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import sys
 
 import pytest
 from hypothesis import given
@@ -65,6 +66,43 @@ def test_what_is_trimmed_is_forgotten_and_nothing_else() -> None:
     assert live.hard_match(Subject("E1", b"/cx"), 0) == 6
     live.trim(7)
     assert len(live) == 0
+
+
+def lookups(patterns: Patterns, target: bytes) -> int:
+    """The calls a look-up makes, of Python's functions and of its own."""
+    calls = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        patterns.newest_match(Subject("E1", target), 0)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("kind", "form"),
+    [
+        (Kind.PATH, "/site/{:06}/*"),
+        (Kind.PREFIX, "/site/{:06}/"),
+        (Kind.GLOB, "/site/{:06}/*.jpg"),
+        (Kind.GLOB, "/*/{:06}.jpg"),
+        (Kind.GLOB, "/site/{:06}/*/thumb?.jpg"),
+    ],
+)
+def test_a_look_up_among_many_takes_no_more_calls_than_among_few(kind: Kind, form: str) -> None:
+    few, many = Patterns(), Patterns()
+    for seq in range(1, 20_001):
+        for patterns in (many, few) if seq < 3 else (many,):
+            patterns.add(seq, [(kind, form.format(seq))])
+    target = form.format(2).replace("*", "x").replace("?", "1").encode()
+    assert many.newest_match(Subject("E1", target), 0) == 2
+    for asked in (target, b"/site/other"):
+        assert lookups(many, asked) == lookups(few, asked)
 
 
 LETTERS = st.text("ab/*?", max_size=6).map(lambda text: "/" + text)

@@ -112,7 +112,9 @@ def key_groups(stage: Stage, running: Private) -> Iterator[float]:
         for key, former in ((SECOND, FIRST), (FIRST, SECOND)):
             running.write(key)
             began = time.monotonic()
-            answer = httpx.post(f"{running.control}/reload", trust_env=False)
+            local = httpx.HTTPTransport(uds=f"{running.state}/control.sock")
+            with httpx.Client(transport=local, trust_env=False) as client:
+                answer = client.post(f"{running.control}/reload")
             if answer.status_code != 200:
                 raise BenchmarkError(f"reload: {answer.text}")
             running.until(targets[former], 403)

@@ -229,9 +229,14 @@ def health(
         if not asyncio.run(operate.answers(place)):
             _fail(f"{address}: no answer")
         return
-    url = _control_url(config)
+    from edgecache.server.control_access import control_access
+
+    control = control_access(_loaded(config))
+    url = control.url
+    if not url:
+        _refuse([f"{config}: there is no [control] to ask"])
     try:
-        status, _ = asyncio.run(operate.ask(f"{url}/health"))
+        status, _ = asyncio.run(operate.ask(control, "/health"))
     except OSError as error:
         _fail(f"control at {url}: {error}")
     if status != 200:
@@ -273,15 +278,6 @@ def _print_settings() -> None:
         default = "required" if setting.default is None else setting.shown(setting.default)
         bounds = f"{setting.shown(setting.low)} to {setting.shown(setting.high)}"
         typer.echo(f"{setting.place} = {default} ({bounds})\n    {setting.why}")
-
-
-def _control_url(path: Path) -> str:
-    from edgecache.server.fleet import control_url
-
-    url = control_url(_loaded(path))
-    if not url:
-        _refuse([f"{path}: there is no [control] to ask"])
-    return url
 
 
 def _address(text: str, option: str) -> TcpAddress:

@@ -91,12 +91,16 @@ def asked(path: Path, method: str, target: str, wish: Mapping[str, Any] | None =
     """The JSON control answers at `target`; refusals are told, with exit code 1."""
     import httpx
 
+    from edgecache.server.control_access import control_access
+
     config = loaded(path)
     url = endpoint(config)
-    headers = {"authorization": f"Bearer {token_of(config)}"}
+    local = "" if os.environ.get(URL_ENV) else control_access(config).socket
+    headers = {} if local else {"authorization": f"Bearer {token_of(config)}"}
+    reached = httpx.HTTPTransport(uds=local or None)
     try:
-        with httpx.Client(base_url=url, headers=headers, trust_env=False) as client:
-            answer = client.request(method, target, json=wish, timeout=ANSWER_S_MAX)
+        with httpx.Client(transport=reached, timeout=ANSWER_S_MAX, trust_env=False) as client:
+            answer = client.request(method, url + target, json=wish, headers=headers)
             told = answer.json()
     except (httpx.HTTPError, ValueError) as error:
         fail(f"control at {url}: {error or type(error).__name__}")

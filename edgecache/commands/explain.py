@@ -11,7 +11,7 @@ import msgspec
 from edgecache.config.model import Config
 from edgecache.control.explain import Told, Wanted, World, told, viewer_request
 from edgecache.server import operate
-from edgecache.server.fleet import control_url
+from edgecache.server.control_access import ControlAccess, control_access
 from edgecache.server.world import wall_clock
 
 ALONE = "from the file alone"
@@ -28,21 +28,21 @@ def explanation(config: Config, url: str, method: str, headers: Sequence[str]) -
     """
     wanted = Wanted(url, method, tuple(headers))
     request = viewer_request(wanted, config)
-    control = control_url(config)
+    control = control_access(config)
     here = World(wall_clock)
-    if not control:
+    if not control.url:
         return asyncio.run(told(request, config, here)), f"no [control] to ask: {ALONE}"
     try:
         return asyncio.run(_asked(control, wanted)), ""
     except OSError as error:
         alone = asyncio.run(told(request, config, here))
-        return alone, f"control at {control}: {error}: {ALONE}"
+        return alone, f"control at {control.url}: {error}: {ALONE}"
 
 
-async def _asked(control: str, wanted: Wanted) -> Told:
+async def _asked(control: ControlAccess, wanted: Wanted) -> Told:
     query = [("url", wanted.url), ("method", wanted.method)]
     query += [("header", line) for line in wanted.headers]
-    status, body = await operate.ask(f"{control}/explain?{urlencode(query)}")
+    status, body = await operate.ask(control, f"/explain?{urlencode(query)}")
     if status == 200:
         return msgspec.json.decode(body, type=Told)
-    raise NotExplainedError(f"control at {control} answered {status}: {body[:500].decode()}")
+    raise NotExplainedError(f"control at {control.url} answered {status}: {body[:500].decode()}")

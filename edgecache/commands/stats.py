@@ -61,13 +61,14 @@ def _read(body: bytes, shape: type[T]) -> T:
 def _asked(path: Path, target: str) -> bytes:
     """What control answers to a GET."""
     from edgecache.server import operate
-    from edgecache.server.fleet import control_url
+    from edgecache.server.control_access import control_access
 
-    url = control_url(loaded(path))
+    control = control_access(loaded(path))
+    url = control.url
     if not url:
         refuse([f"{path}: there is no [control] to ask"])
     try:
-        status, body = asyncio.run(operate.ask(url + target))
+        status, body = asyncio.run(operate.ask(control, target))
     except OSError as error:
         fail(f"control at {url}: {error}")
     if status == 400:

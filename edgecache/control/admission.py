@@ -2,6 +2,9 @@
 
 Control listens where browsers of the same machine can reach it, so a page may post to it, or have
 its own name resolve to our address (DNS rebinding): unknown names in Host and Origin are refused.
+So may a proxy on it, which brings requests of anybody from loopback: that a program runs on this
+machine proves nothing. Who reaches the socket file in `state_dir`, which its owner alone may, is an
+operator; over TCP an operator has a token, and a program of this machine may read figures.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from edgecache.control.api.faults import Fault, fault_document
 from edgecache.control.tokens import Purpose, Tokens
 
 BODY_BYTES_MAX = 1024 * 1024  # nginx's client_max_body_size
+LOCAL_PEER = "unix"  # the address of who reached the socket file, and is our user or root
+RELAYED = frozenset({"via", "forwarded", "x-real-ip"})  # and X-Forwarded-*: a proxy's
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -76,12 +81,19 @@ def require_node(request: Request, tokens: Tokens) -> str:
 
 
 def require_operator(request: Request, tokens: Tokens) -> None:
-    """Let an operator pass, and a program on this machine; a browser needs the token. Else 401."""
-    if bearer(request, tokens, Purpose.OPERATOR) is not None:
+    """Let an operator pass: over the socket file, or with a token. Else 401."""
+    if _is_local(request) or bearer(request, tokens, Purpose.OPERATOR) is not None:
         return
-    from_browser = "origin" in request.headers or "sec-fetch-site" in request.headers
-    if from_browser or not _is_loopback(request):
-        raise HTTPException(401, "an operator token is required", {"www-authenticate": "Bearer"})
+    raise HTTPException(401, "an operator token is required", {"www-authenticate": "Bearer"})
+
+
+def require_reader(request: Request, tokens: Tokens) -> None:
+    """Let pass who may see figures: an operator, and a program that asks from this machine itself.
+
+    Else 401.
+    """
+    if not _is_loopback(request) or _is_relayed(request):
+        require_operator(request, tokens)
 
 
 async def bounded_body(request: Request) -> bytes:
@@ -96,6 +108,14 @@ async def bounded_body(request: Request) -> bytes:
 
 def _values(scope: Scope, name: bytes) -> list[str]:
     return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+
+
+def _is_local(request: Request) -> bool:
+    return request.client is not None and request.client.host == LOCAL_PEER
+
+
+def _is_relayed(request: Request) -> bool:
+    return any(name in RELAYED or name.startswith("x-forwarded-") for name in request.headers)
 
 
 def _is_loopback(request: Request) -> bool:

@@ -24,6 +24,7 @@ from edgecache.control.admission import (
     bounded_body,
     require_node,
     require_operator,
+    require_reader,
 )
 from edgecache.control.barrier import Barrier, Instance
 from edgecache.control.canary import FOLDER, PATH, Canary
@@ -66,9 +67,11 @@ class Control:
         object.__setattr__(self, "later", LaterWrites(self.run))
 
     async def health(self, request: Request) -> Response:
+        require_reader(request, self.tokens)
         return JSONResponse({"status": "ok"})
 
     async def list_nodes(self, request: Request) -> Response:
+        require_reader(request, self.tokens)
         listing = {
             "nodes": self.nodes.listing(),
             "generation": self.log.live.generation,
@@ -171,6 +174,7 @@ class Control:
         return Response(str(self.canary.version), media_type="text/plain", headers=headers)
 
     async def metrics(self, request: Request) -> Response:
+        require_reader(request, self.tokens)
         return Response(exposition(self.nodes, self.canary), media_type=CONTENT_TYPE)
 
 

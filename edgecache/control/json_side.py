@@ -19,7 +19,7 @@ from starlette.routing import Route
 from edgecache.config.aws.unsupported import unsupported
 from edgecache.config.refusals import reasons
 from edgecache.control import json_invalidations, json_releases
-from edgecache.control.admission import bounded_body, require_operator
+from edgecache.control.admission import bounded_body, require_operator, require_reader
 from edgecache.control.adoption import NotAdoptedError, adopt, give_back
 from edgecache.control.api.call import Call, World, arn
 from edgecache.control.api.distributions import deployed, distribution
@@ -88,8 +88,8 @@ class JsonSide:
             self._route("/invalidations", json_invalidations.invalidate, "POST"),
             self._route("/invalidations/{distribution}", json_invalidations.list_invalidations),
             self._route("/invalidations/{distribution}/{id}", json_invalidations.get_invalidation),
-            Route("/openapi.json", _openapi, methods=["GET"]),
-            Route("/docs", _docs, methods=["GET"]),
+            Route("/openapi.json", self._openapi, methods=["GET"]),
+            Route("/docs", self._docs, methods=["GET"]),
         ]
 
     def list_sites(self, call: Call) -> Sites:
@@ -121,6 +121,15 @@ class JsonSide:
             unsupported=_places(call, one),
             unavailable=reasons(call.catalog.published, one.id),
         )
+
+    async def _openapi(self, request: Request) -> Response:
+        require_reader(request, self.tokens)
+        return _json(description(SCHEMAS))
+
+    async def _docs(self, request: Request) -> Response:
+        require_reader(request, self.tokens)
+        headers = {"content-security-policy": DOCS_POLICY}
+        return Response(docs_page(description(SCHEMAS)), media_type="text/html", headers=headers)
 
     def _route(self, path: str, do: Callable[[Call], Any], method: str = "GET") -> Route:
         return Route(path, self._endpoint(do), methods=[method])
@@ -163,12 +172,3 @@ async def _answered(do: Callable[[Call], Any], call: Call) -> Response:
 
 def _json(value: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, media_type="application/json")
-
-
-async def _openapi(request: Request) -> Response:
-    return _json(description(SCHEMAS))
-
-
-async def _docs(request: Request) -> Response:
-    headers = {"content-security-policy": DOCS_POLICY}
-    return Response(docs_page(description(SCHEMAS)), media_type="text/html", headers=headers)

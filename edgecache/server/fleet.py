@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgecache.config.listen import TcpAddress, parse_listen, tcp_address
+from edgecache.config.listen import TcpAddress, UnixAddress, parse_listen, tcp_address
 from edgecache.config.model import Config, Location
 from edgecache.server.process import Child
 
@@ -23,7 +23,8 @@ def _inner(config: Config, path: Path) -> Iterator[Child]:
     for role, part in parts:
         if part is not None:
             address = parse_listen(part.listen, config.state_dir)
-            yield Child(role, role, (*_PROGRAM, role, "--config", str(path)), address)
+            local = control_socket(config) if role == "control" else None
+            yield Child(role, role, (*_PROGRAM, role, "--config", str(path)), address, local=local)
 
 
 def workers(location: Location, path: Path) -> list[Child]:
@@ -53,6 +54,11 @@ def serve_workers(count: int, listen: TcpAddress, arguments: tuple[str, ...]) ->
         )
         for number in range(1, count + 1)
     ]
+
+
+def control_socket(config: Config) -> UnixAddress:
+    """Where the user control runs as reaches it, without a token."""
+    return UnixAddress(str(Path(config.state_dir) / "control.sock"))
 
 
 def control_url(config: Config) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from edgecache.config.listen import Address, UnixAddress
+from edgecache.server.control_access import ControlAccess
 from edgecache.server.process import Child
 from edgecache.server.supervise import NotReadyError, Pids
 
@@ -76,21 +77,25 @@ class NotReloaded:
     problems: tuple[str, ...]
 
 
-async def ask(url: str, method: str = "GET") -> tuple[int, bytes]:
-    """Status and body of one request. OSError when nobody answers."""
+async def ask(control: ControlAccess, target: str = "", method: str = "GET") -> tuple[int, bytes]:
+    """Status and body of one request to control. OSError when nobody answers."""
     import httpx
 
+    headers = {"authorization": f"Bearer {control.token}"} if control.token else {}
+    reached = httpx.AsyncHTTPTransport(uds=control.socket or None)
     try:
-        async with httpx.AsyncClient(timeout=_ANSWER_S_MAX, trust_env=False) as client:
-            response = await client.request(method, url)
+        async with httpx.AsyncClient(transport=reached, trust_env=False) as client:
+            response = await client.request(
+                method, control.url + target, headers=headers, timeout=_ANSWER_S_MAX
+            )
     except httpx.HTTPError as error:
         raise OSError(str(error) or type(error).__name__) from error
     return response.status_code, response.content
 
 
-async def reload(control_url: str) -> Reloaded | NotReloaded:
+async def reload(control: ControlAccess) -> Reloaded | NotReloaded:
     """Let control read its file anew. OSError when it does not answer."""
-    status, body = await ask(f"{control_url}/reload", "POST")
+    status, body = await ask(control, "/reload", "POST")
     try:
         told: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
     except msgspec.DecodeError:
@@ -106,7 +111,7 @@ class Readiness:
     """Waits until children answer. With control, each must also run its current generation."""
 
     children: Sequence[Child]
-    control_url: str = ""
+    control: ControlAccess | None = None
     ready_s_max: float = READY_S_MAX
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 
@@ -130,7 +135,7 @@ class Readiness:
             raise NotReadyError(f"not ready after {self.ready_s_max:g} s: {late}") from None
 
     async def _unready(self, pids: Pids) -> list[str]:
-        if self.control_url and (absent := await self._absent(pids)):
+        if self.control and (absent := await self._absent(self.control, pids)):
             return absent
         first = {child.address: child for child in reversed(self.children)}
         return await self._silent(list(first.values()))
@@ -142,12 +147,12 @@ class Readiness:
                 silent.append(child.name)
         return silent
 
-    async def _absent(self, pids: Pids) -> list[str]:
+    async def _absent(self, control: ControlAccess, pids: Pids) -> list[str]:
         """The nodes control does not see alive, as these processes, on its generation; and why."""
         running = pids()
         wanted = [child.name for child in self.children if child.role in _NODE_ROLES]
         try:
-            _, body = await ask(f"{self.control_url}/nodes")
+            _, body = await ask(control, "/nodes")
             told = msgspec.json.decode(body, type=Nodes)
         except (OSError, msgspec.DecodeError):
             return ["control"]

@@ -17,6 +17,7 @@ from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_addr
 from edgecache.config.model import Config, Location, Origin, ViewerCertificate
 from edgecache.config.secrets import SecretsError, load_secrets, secrets_path
 from edgecache.origin.demo import policy_of
+from edgecache.server.fleet import control_socket
 from edgecache.server.geo import unreadable
 from edgecache.server.own_secrets import missing_key_pairs, missing_values
 
@@ -42,6 +43,8 @@ def bindings(config: Config) -> Iterator[Binding]:
     for who, part in named:
         if part is not None:
             yield Binding(parse_listen(part.listen, config.state_dir), who)
+    if config.control is not None:
+        yield Binding(control_socket(config), "control")
     for location in config.locations:
         yield from secure_bindings(location)
 

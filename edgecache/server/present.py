@@ -14,7 +14,7 @@ from edgecache.config.model import Config
 from edgecache.config.secrets import load_secrets
 from edgecache.control.access_keys import access_keys
 from edgecache.server.certificates import ca_file
-from edgecache.server.fleet import control_url
+from edgecache.server.fleet import control_socket, control_url
 from edgecache.server.process import Child
 
 
@@ -60,7 +60,12 @@ def print_table(
         )
     console = Console(soft_wrap=True)
     console.print(table)
-    lines = (*to_try(config, children), *to_try_secure(config), *to_call(config, path, os.environ))
+    lines = (
+        *to_try(config, children),
+        *to_try_secure(config),
+        *to_ask(config),
+        *to_call(config, path, os.environ),
+    )
     for line in lines:
         console.print(line, markup=False, highlight=False)
     console.print("Ctrl-C stops it all.", markup=False, highlight=False)
@@ -91,6 +96,14 @@ def to_try_secure(config: Config) -> list[str]:
         f"curl -i{option} --connect-to ::{place} https://{name}:{place.rpartition(':')[2]}/"
         for place in places
     ]
+
+
+def to_ask(config: Config) -> list[str]:
+    """How curl asks control without a token: by the socket file, as its owner."""
+    if config.control is None:
+        return []
+    path = shlex.quote(_near(control_socket(config).path))
+    return [f"curl -s --unix-socket {path} http://localhost/distributions"]
 
 
 def to_call(

@@ -33,11 +33,13 @@ class Child:
     address: Address | None = None  # where it listens
     location: str = ""
     secure: Address | None = None  # where it speaks TLS
+    local: Address | None = None  # where its own user reaches it
 
     @property
     def addresses(self) -> tuple[Address, ...]:
         """Everywhere it listens."""
-        return tuple(one for one in (self.address, self.secure) if one is not None)
+        every = (self.address, self.secure, self.local)
+        return tuple(one for one in every if one is not None)
 
 
 class ParentPipe:

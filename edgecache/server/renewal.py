@@ -18,7 +18,8 @@ from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.config.problems import ConfigError
 from edgecache.server import operate, preflight
-from edgecache.server.fleet import control_url, fleet
+from edgecache.server.control_access import control_access
+from edgecache.server.fleet import fleet
 from edgecache.server.post import NotRelievedError
 from edgecache.server.supervise import NotReadyError, Supervisor
 
@@ -94,13 +95,13 @@ def fixed(config: Config) -> Config:
 
 async def reloaded(config: Config) -> Told:
     """Let control read its file anew."""
-    url = control_url(config)
-    if not url:
+    control = control_access(config)
+    if not control.url:
         return Told(REFUSED, ("not reloaded: there is no [control]; upgrade instead",))
     try:
-        told = await operate.reload(url)
+        told = await operate.reload(control)
     except OSError as error:
-        return Told(FAILED, (f"control at {url}: {error}",))
+        return Told(FAILED, (f"control at {control.url}: {error}",))
     if isinstance(told, operate.NotReloaded):
         return Told(REFUSED, ("not reloaded:", *told.problems))
     return Told(DONE, (str(told),))

@@ -18,6 +18,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from edgecache.config.listen import Address, TcpAddress, parse_listen, tcp_address
 from edgecache.config.load import load
@@ -26,6 +27,7 @@ from edgecache.config.secrets import load_secrets
 from edgecache.server.assembly import Assembly
 from edgecache.server.complaints import complaints
 from edgecache.server.descriptors import within
+from edgecache.server.fleet import control_socket
 from edgecache.server.listener import Listener
 from edgecache.server.node import Node
 from edgecache.server.post import HAND_OVER
@@ -82,13 +84,14 @@ def run_control(config_path: str) -> int:
     from edgecache.control.composition import NotComposedError
     from edgecache.control.state import StateBusyError, StateError
     from edgecache.server.complaints import say
+    from edgecache.server.control_connection import ControlConnection
     from edgecache.server.control_role import control_application
     from edgecache.server.supervise import EXIT_CONFIGURATION
 
     config = load(config_path)
     assert config.control is not None
-    address = parse_listen(config.control.listen, config.state_dir)
-    sockets = _held(config, [address]).own[address]
+    address, local = parse_listen(config.control.listen, config.state_dir), control_socket(config)
+    sockets = _held(config, [address, local]).own
     if isinstance(address, TcpAddress) and not address.is_loopback:
         say(f"control.listen: {address} is not on loopback: let nobody but operators and nodes in")
     try:
@@ -99,7 +102,7 @@ def run_control(config_path: str) -> int:
     except StateError as error:
         say(str(error))  # a supervisor tries again where that may help
         return EXIT_FAILED if isinstance(error, StateBusyError) else EXIT_CONFIGURATION
-    return _serve_app(app, config, sockets, closed)
+    return _serve_app(app, config, [*sockets[address], *sockets[local]], closed, ControlConnection)
 
 
 def run_origin(config_path: str) -> int:
@@ -155,11 +158,15 @@ def _serve_node(node: Node, config: Config, addresses: Sequence[Address], socket
 
 
 def _serve_app(
-    app: Any, config: Config, sockets: list[socket.socket], on_exit: Callable[[], None]
+    app: Any,
+    config: Config,
+    sockets: list[socket.socket],
+    on_exit: Callable[[], None],
+    protocol: type[asyncio.Protocol] = HttpToolsProtocol,
 ) -> int:
     settings = uvicorn.Config(
         app,
-        http="httptools",
+        http=protocol,
         lifespan="on",
         ws="none",
         loop="uvloop",

@@ -16,7 +16,8 @@ from edgecache.config.model import Config, Limits
 from edgecache.config.secrets import SecretsError
 from edgecache.server import preflight
 from edgecache.server.complaints import say
-from edgecache.server.fleet import control_url, fleet, serve_workers, workers
+from edgecache.server.control_access import ControlAccess
+from edgecache.server.fleet import control_socket, control_url, fleet, serve_workers, workers
 from edgecache.server.operate import Readiness
 from edgecache.server.post import NotRelievedError, Timing
 from edgecache.server.preflight import Binding
@@ -67,7 +68,8 @@ async def _up(
     config: Config, path: Path, tell: Callable[[Sequence[Child], Mapping[str, int]], None]
 ) -> int:
     children = fleet(config, path)
-    readiness = Readiness(children, control_url(config))
+    local = ControlAccess(control_url(config), socket=control_socket(config).path)
+    readiness = Readiness(children, local if local.url else None)
 
     async def when_started(pids: Pids) -> None:
         await readiness.when_started(pids)

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 from edgecache.config.listen import Address
 from edgecache.config.model import Config, Location, Regional
+from edgecache.control.admission import LOCAL_PEER
 from edgecache.control.explain_nodes import Nodes
 from edgecache.control.holdings import (
     Held,
@@ -60,7 +61,7 @@ class Place:
             told = StoreObjects(*who, (), 0, 0)
         return b"HTTP/1.1 200 OK\r\n\r\n" + msgspec.json.encode(told)
 
-    def get(self, target: str, peer: str = "127.0.0.1") -> httpx.Response:
+    def get(self, target: str, peer: str = LOCAL_PEER) -> httpx.Response:
         async def once() -> httpx.Response:
             transport = httpx.ASGITransport(self.app, False, client=(peer, 40_000))
             async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:

@@ -90,11 +90,15 @@ def test_adoption(desk: Desk) -> None:
     assert told(desk, "DELETE", "/distributions/EFILE/adoption")[0] == 409
 
 
-def test_a_browser_needs_a_token(desk: Desk) -> None:
+def test_everybody_needs_a_token(desk: Desk) -> None:
     for method, path in (("GET", "/distributions"), ("POST", "/invalidations")):
         headers = {"sec-fetch-site": "cross-site"}
         assert desk.asks(method, path, b"{}", headers).status_code == 401
-    assert desk.asks("GET", "/distributions").status_code == 200  # a program of this machine
+    assert desk.asks("GET", "/distributions").status_code == 401  # a program of this machine, too
+    relayed = {"x-forwarded-for": "192.0.2.7"}
+    for path in ("/docs", "/openapi.json"):
+        assert desk.asks("GET", path).status_code == 200
+        assert desk.asks("GET", path, headers=relayed).status_code == 401
 
 
 def test_the_description_names_what_is_there(desk: Desk) -> None:

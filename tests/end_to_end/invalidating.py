@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import threading
 import time
 from collections.abc import Sequence
@@ -113,11 +114,24 @@ def read(port: int, path: str, history: History) -> Read:
     return found
 
 
-def invalidate(control: int, origin: VersionedOrigin, path: str, history: History) -> Done:
+class LocalConnection(http.client.HTTPConnection):
+    """To control, over the socket file of its owner."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=DEADLINE_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(DEADLINE_S)
+        self.sock.connect(str(self._path))
+
+
+def invalidate(control: Path, origin: VersionedOrigin, path: str, history: History) -> Done:
     """Change an object, invalidate it, and wait for Completed."""
     origin.versions[path] += 1
     version, began = origin.versions[path], time.monotonic()
-    connection = http.client.HTTPConnection("127.0.0.1", control, timeout=DEADLINE_S)
+    connection = LocalConnection(control)
     try:
         told = _asked(connection, "POST", "/invalidations", {"distribution": SITE, "paths": [path]})
         target = f"/invalidations/{SITE}/{told['id']}?wait_s=10"

@@ -114,7 +114,9 @@ def test_control_tells_the_same(running: Up) -> None:
     assert told["rules"]["method"] == "HEAD"
     assert told["rules"]["collapses"] is False
     assert told["origin"]["method"] == "HEAD"
-    assert curl(f"{running.installation.control}/explain").status == 400
+    url, local = f"{running.installation.control}/explain", str(running.installation.socket)
+    assert curl(url, "--unix-socket", local).status == 400
+    assert curl(url).status == 401
 
 
 def test_without_control_the_file_alone_speaks(running: Up) -> None:

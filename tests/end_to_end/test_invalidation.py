@@ -39,7 +39,7 @@ class Stage:
 
     def invalidates(self, path: str, history: History) -> float:
         """Seconds it took to be Completed."""
-        done = invalidate(self.control, self.origin, path, history)
+        done = invalidate(self.up.installation.socket, self.origin, path, history)
         return done.completed - done.began
 
 

@@ -40,6 +40,9 @@ def test_no_question_makes_control_fail(control: Installation, tmp_path: Path) -
     except UnavailableError as error:
         pytest.skip(str(error))
     command = [str(program), "run", f"{control.control}/openapi.json", "--checks", CHECKS]
+    code, token, wrong = control.run("token")
+    assert code == 0, wrong
+    command += ["--header", f"Authorization: Bearer {token.strip()}"]
     command += ["--max-examples", str(EXAMPLES), "--seed", "1", "--no-color", "--warnings", "off"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=RUN_S_MAX)
     assert done.returncode == 0, done.stdout[-5_000:]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from edgecache.config.listen import TcpAddress
+from edgecache.server.control_access import ControlAccess
 from edgecache.server.operate import (
     NotReloaded,
     Readiness,
@@ -89,7 +90,7 @@ def test_any_answer_is_an_answer(role: str, line: str) -> None:
 def test_nobody_does_not_answer() -> None:
     assert not asyncio.run(answers(TcpAddress("127.0.0.1", 1)))
     with pytest.raises(OSError, match=r"."):
-        asyncio.run(ask("http://127.0.0.1:1/"))
+        asyncio.run(ask(ControlAccess("http://127.0.0.1:1"), "/"))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_reload_tells_what_control_said(
     peer = Peer((status, told))
 
     async def scene() -> None:
-        assert await reload(peer.address.url) == outcome
+        assert await reload(ControlAccess(peer.address.url)) == outcome
         assert peer.heard == ["POST /reload HTTP/1.1"]
 
     play(peer, scene)
@@ -141,7 +142,7 @@ def test_ready_is_alive_on_the_current_generation_as_the_process_we_started() ->
             Child("edge-A-2", "edge", (), peer.address),
         ]
         pids = {"control": 10, "edge-A-1": 11, "edge-A-2": 12}
-        readiness = Readiness(children, peer.address.url, pause=at_once)
+        readiness = Readiness(children, ControlAccess(peer.address.url), pause=at_once)
         await readiness.when_started(lambda: pids)
         assert peer.heard[:6] == ["GET /nodes HTTP/1.1"] * 6
         assert len(peer.heard) == 7
@@ -157,7 +158,7 @@ def test_who_is_late_is_named() -> None:
             Child("edge-A-1", "edge", (), peer.address),
             Child("regional", "regional", (), peer.address),
         ]
-        readiness = Readiness(children, peer.address.url, pause=time_is_up)
+        readiness = Readiness(children, ControlAccess(peer.address.url), pause=time_is_up)
         with pytest.raises(NotReadyError) as caught:
             await readiness.when_started(lambda: {"edge-A-1": 11, "regional": 12})
         assert str(caught.value) == "not ready after 60 s: regional (has not reported to control)"
@@ -181,7 +182,9 @@ def test_and_why(told: Any, pids: dict[str, int], line: str) -> None:
 
     async def scene() -> None:
         readiness = Readiness(
-            [Child("a", "edge", (), peer.address)], peer.address.url, pause=time_is_up
+            [Child("a", "edge", (), peer.address)],
+            ControlAccess(peer.address.url),
+            pause=time_is_up,
         )
         with pytest.raises(NotReadyError) as caught:
             await readiness.when_started(lambda: pids)

@@ -87,6 +87,7 @@ def test_every_listener_is_bound(tmp_path: Path) -> None:
         f"unix:{tmp_path}/regional.sock (regional)",
         "127.0.0.1:8070 (bucket)",
         "[::1]:8080 (location LHR50)",
+        f"unix:{tmp_path}/control.sock (control)",
     ]
 
 

@@ -24,6 +24,9 @@ from edgecache.rules.verdicts import StoreReason
 # Final statuses whose meaning for a cache we know (RFC 9111 §3, "understood"); 206 and 304 apart.
 UNDERSTOOD = HEURISTIC_STATUSES | {302, 303, 307, 400, 401, 403, 406, 409, 411, 412, 413, 415}
 UNDERSTOOD |= {416, 417, 421, 422, 426, 429, 500, 502, 503, 504, 505, 201, 202}
+# Not to be kept, whatever they say of it: RFC 6585 §3-§6, RFC 9110 §15.5.20, RFC 8470 §5.2; and
+# what answers how something was asked for, which no key has.
+OF_ONE_REQUEST = frozenset({408, 413, 416, 417, 421, 425, 428, 429, 431, 511})
 _COOKIES = frozenset({b"set-cookie"})
 CLOUDFRONT_PLAIN = frozenset({200, 203, 204, 206, 300, 301, 302, 303, 410})
 
@@ -58,7 +61,7 @@ def _binding(head: Response, route: Route) -> tuple[Directives, bool]:
 
 def _refusal_rfc9111(request: Request, head: Response, route: Route) -> StoreReason | None:
     directives, targeted = _binding(head, route)
-    if head.status < 200 or head.status in (206, 304):
+    if head.status < 200 or head.status in (206, 304) or head.status in OF_ONE_REQUEST:
         return StoreReason.STATUS
     understood = head.status in UNDERSTOOD
     if directives.has(b"must-understand"):  # §5.2.2.3: then no-store is not for us

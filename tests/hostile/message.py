@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.hostile.recorder import Script, echo, response, told_of
-from tests.hostile.stage import HOST, Client, HostilePlay
+from tests.hostile.stage import HOST, Client, HostilePlay, scene_of
 from tests.hostile.strict import Seen
-from tests.world.play import Scene
 
 WARM = b"/hit.css"
 OFFSETS_MAX = 1_000  # inputs up to so many bytes are cut at every offset
@@ -58,7 +57,7 @@ def cuts(data: bytes, step: int = 1) -> Iterator[list[bytes]]:
 
 def stage(memo: bool) -> HostilePlay:
     """A play with one object in it, asked for twice so that the memo has it."""
-    play = HostilePlay(Scene(memo=memo), _answers)
+    play = HostilePlay(scene_of(memo), _answers)
     for _ in range(2):
         ask(play, f"warmer{len(play.viewers)}", WARM)
     return play

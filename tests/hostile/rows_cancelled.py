@@ -6,11 +6,10 @@ import inspect
 from collections.abc import Callable
 
 from tests.hostile.recorder import Script, told_of
-from tests.hostile.stage import HostilePlay
+from tests.hostile.stage import HostilePlay, scene_of
 from tests.hostile.story import asks
 from tests.hostile.strict import Seen
 from tests.hostile.trial import Trial, answered
-from tests.world.play import Scene
 
 TURNS = 60  # of the loop: more than the fill below takes
 
@@ -38,7 +37,7 @@ def _at_each_turn(ends: Callable[[HostilePlay], None], regional: bool) -> Callab
     def trial(memo: bool) -> str:
         whole = 0
         for turn in range(TURNS):
-            play = HostilePlay(Scene(memo=memo, regional=regional), _in_pieces)
+            play = HostilePlay(scene_of(memo, regional=regional), _in_pieces)
             try:
                 play.client("first")
                 play.viewers["first"].connection.data_received(asks(b"/p"))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from tests.hostile.recorder import Script, echo, response, told_of
-from tests.hostile.stage import HostilePlay
+from tests.hostile.stage import HostilePlay, scene_of
 from tests.hostile.story import asks
 from tests.hostile.strict import Seen
 from tests.hostile.trial import MANY, Trial, answered, stage_of
-from tests.world.play import Scene
 
 
 def key_flood(memo: bool) -> str:
-    play = HostilePlay(Scene(memo=memo, memory_bytes=100_000), echo)
+    play = HostilePlay(scene_of(memo, memory_bytes=100_000), echo)
     for n in range(5 * MANY):
         client = play.client(f"k{n % 50}")
         client.sends([asks(b"/p?%d" % n)])
@@ -26,7 +25,7 @@ def random_misses(memo: bool) -> str:
     def absent(seen: Seen) -> Script:
         return response(told_of(seen), status=b"404 Not Found")
 
-    play = HostilePlay(Scene(memo=memo, memory_bytes=100_000), absent)
+    play = HostilePlay(scene_of(memo, memory_bytes=100_000), absent)
     for n in range(5 * MANY):
         play.client(f"k{n % 50}").sends([asks(b"/%d" % n)])
     assert play.edge.store.size_bytes <= 100_000

@@ -7,11 +7,10 @@ from collections import Counter
 from edgecache.rules.invalidation import Kind
 from edgecache.store.marks import Invalidation
 from tests.hostile.recorder import Script, response, told_of
-from tests.hostile.stage import HOST, HostilePlay
+from tests.hostile.stage import HOST, HostilePlay, scene_of
 from tests.hostile.story import asks
 from tests.hostile.strict import Seen
 from tests.hostile.trial import MANY, Trial, answered, stage_of
-from tests.world.play import Scene
 
 CONNECTIONS = 10  # to the origin
 WORKING_SET = 50  # objects that are asked for again and again
@@ -47,7 +46,7 @@ class _Crowd:
 
 
 def cold_start(memo: bool) -> str:
-    scene = Scene(memo=memo, origin={"connections_max": CONNECTIONS, "connection_timeout_s": 60})
+    scene = scene_of(memo, origin={"connections_max": CONNECTIONS, "connection_timeout_s": 60})
     play = HostilePlay(scene, _slowly)
     crowd = _Crowd(play, "cold")
     assert crowd.all_answered() == {200: MANY}
@@ -109,7 +108,7 @@ def _hits(play: HostilePlay, scanning: bool) -> int:
 
 def scan(memo: bool) -> str:
     """X18, X08: one-hit wonders by the thousand beside a working set that fits four times."""
-    play = HostilePlay(Scene(memo=memo, memory_bytes=MEMORY_BYTES), _large)
+    play = HostilePlay(scene_of(memo, memory_bytes=MEMORY_BYTES), _large)
     try:
         _hits(play, scanning=False)
         quiet, during = _hits(play, scanning=False), _hits(play, scanning=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.hostile.recorder import Script, response, told_of
-from tests.hostile.stage import Client, HostilePlay
+from tests.hostile.stage import Client, HostilePlay, scene_of
 from tests.hostile.story import asks
 from tests.hostile.strict import Seen
 from tests.hostile.trial import MANY, Trial
@@ -19,8 +19,8 @@ LARGE = 1_048_576
 def _scenes(memo: bool) -> Iterator[Scene]:
     """Both semantics, one tier and two."""
     for semantics in ("cloudfront", "rfc9111"):
-        yield Scene(memo=memo, semantics=semantics, origin={"connections_max": CONNECTIONS})
-    yield Scene(memo=memo, regional=True, origin={"connections_max": CONNECTIONS})
+        yield scene_of(memo, semantics=semantics, origin={"connections_max": CONNECTIONS})
+    yield scene_of(memo, regional=True, origin={"connections_max": CONNECTIONS})
 
 
 def _bystander(play: HostilePlay, number: int) -> int:
@@ -73,7 +73,7 @@ def slow_large_posts(memo: bool) -> str:
 def posts_in_the_line(memo: bool) -> str:
     """Beyond their share uploads wait for each other, and then are told so."""
     play = HostilePlay(
-        Scene(memo=memo, origin={"connections_max": 2}), lambda seen: response(told_of(seen))
+        scene_of(memo, origin={"connections_max": 2}), lambda seen: response(told_of(seen))
     )
     clients = [play.client(name) for name in "abc"]
     for n, client in enumerate(clients):

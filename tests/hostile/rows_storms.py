@@ -6,11 +6,10 @@ from collections import Counter
 
 from edgecache.config.model import Limits
 from tests.hostile.recorder import Script, response, told_of
-from tests.hostile.stage import HOST, HostilePlay
+from tests.hostile.stage import HOST, HostilePlay, scene_of
 from tests.hostile.story import asks
 from tests.hostile.strict import Seen
 from tests.hostile.trial import MANY, Trial
-from tests.world.play import Scene
 
 HEAD = b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\n"
 STALE = b"Cache-Control: max-age=1, stale-if-error=600"
@@ -37,7 +36,7 @@ def _seconds_until(play: HostilePlay, name: str, most: int) -> int:
 def drip_of_body(memo: bool) -> str:
     """A byte every ten seconds is never silence, and never an end."""
     pieces = (HEAD + b"Content-Length: 100000\r\n\r\n", *(b"x",) * 500)
-    play = HostilePlay(Scene(memo=memo), lambda seen: Script(pieces, every_s=10))
+    play = HostilePlay(scene_of(memo), lambda seen: Script(pieces, every_s=10))
     seconds = _seconds_until(play, "a", 60)
     assert seconds <= 35, seconds
     assert play.recorder.open == 0
@@ -51,7 +50,7 @@ def drip_of_body(memo: bool) -> str:
 def drip_of_head(memo: bool) -> str:
     pieces = (b"HTTP/1.1 200 OK\r\n", *(b"X-%d: y\r\n" % n for n in range(60)))
     play = HostilePlay(
-        Scene(memo=memo, origin={"connection_attempts": 1}),
+        scene_of(memo, origin={"connection_attempts": 1}),
         lambda seen: Script(pieces, every_s=1),
     )
     seconds = _seconds_until(play, "a", 60)
@@ -66,7 +65,7 @@ def events(memo: bool) -> str:
     """What has no length may be a stream of events: slow by nature, and let through."""
     head, event = HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"3\r\n:\n\n\r\n"
     pieces = (head, *(event,) * 9, b"0\r\n\r\n")
-    play = HostilePlay(Scene(memo=memo), lambda seen: Script(pieces, every_s=15))
+    play = HostilePlay(scene_of(memo), lambda seen: Script(pieces, every_s=15))
     client = play.client("a")
     client.sends([asks(b"/events")])
     play.passes(200)
@@ -97,7 +96,7 @@ def _beside(play: HostilePlay, word: str) -> str:
 def broken_page(memo: bool) -> str:
     """What is said of a URL is no evidence about the origin, in either semantics."""
     for semantics in ("cloudfront", "rfc9111"):
-        scene = Scene(memo=memo, semantics=semantics, origin={"circuit_breaker": True})
+        scene = scene_of(memo, semantics=semantics, origin={"circuit_breaker": True})
         _beside(HostilePlay(scene, _broken_page), semantics)
     return f"every one of {2 * (MANY // 10)} good misses is answered"
 
@@ -109,7 +108,7 @@ def breaking_page(memo: bool) -> str:
         broken = seen.target.startswith(b"/broken")
         return Script((), "fin") if broken else _broken_page(seen)
 
-    play = HostilePlay(Scene(memo=memo, semantics="rfc9111"), answer)
+    play = HostilePlay(scene_of(memo, semantics="rfc9111"), answer)
     for second in range(MANY // 10):
         for n in range(3):
             target = b"/broken%d-%d" % (second, n)
@@ -122,7 +121,7 @@ def breaking_page(memo: bool) -> str:
 
 def slow_probe(memo: bool) -> str:
     """A circuit that is open, and a POST a byte a second as the first to try: nobody waits."""
-    play = HostilePlay(Scene(memo=memo, semantics="rfc9111"), lambda seen: response(told_of(seen)))
+    play = HostilePlay(scene_of(memo, semantics="rfc9111"), lambda seen: response(told_of(seen)))
     play.recorder.refuses = True
     for n in range(30):
         _answered_status(play, f"n{n}", b"/n%d" % n)
@@ -139,7 +138,7 @@ def slow_probe(memo: bool) -> str:
 
 def flapping(memo: bool) -> str:
     """There for a while, away for a while; what was kept is served stale, the origin left alone."""
-    play = HostilePlay(Scene(memo=memo, semantics="rfc9111"), _broken_page)
+    play = HostilePlay(scene_of(memo, semantics="rfc9111"), _broken_page)
     assert _answered_status(play, "warm", b"/kept") == 200
     play.passes(6)  # and what was kept of connections is closed
     play.recorder.refuses = True
@@ -192,13 +191,13 @@ _TRIED_MAX = 5 * MANY * 1.2 + 10 + 5 * MANY / 20
 
 def retry_storm(memo: bool) -> str:
     """Everything fails before an answer; each would be tried three times."""
-    scene = Scene(memo=memo, semantics="rfc9111")
+    scene = scene_of(memo, semantics="rfc9111")
     play = HostilePlay(scene, lambda seen: Script((), "rst"))
     _asked_often(play)
     asked = len(play.recorder.seen)
     assert asked <= 5 * MANY * 1.2, asked
     play.close()
-    play = HostilePlay(Scene(memo=memo), lambda seen: Script((), "rst"))
+    play = HostilePlay(scene_of(memo), lambda seen: Script((), "rst"))
     _asked_often(play)
     unbroken = len(play.recorder.seen)
     assert unbroken <= _TRIED_MAX, unbroken
@@ -208,13 +207,13 @@ def retry_storm(memo: bool) -> str:
 
 def refused_storm(memo: bool) -> str:
     """Nobody listens: connecting is what would be tried again."""
-    play = HostilePlay(Scene(memo=memo, semantics="rfc9111"), lambda seen: Script(()))
+    play = HostilePlay(scene_of(memo, semantics="rfc9111"), lambda seen: Script(()))
     play.recorder.refuses = True
     _asked_often(play)
     tried = play.recorder.tried
     assert tried <= 5 * MANY * 1.2, tried
     play.close()
-    play = HostilePlay(Scene(memo=memo), lambda seen: Script(()))
+    play = HostilePlay(scene_of(memo), lambda seen: Script(()))
     play.recorder.refuses = True
     _asked_often(play)
     unbroken = play.recorder.tried
@@ -225,7 +224,7 @@ def refused_storm(memo: bool) -> str:
 
 def speaks_unasked(memo: bool) -> str:
     """An idle connection that says something is closed: it would be the next one's answer."""
-    play = HostilePlay(Scene(memo=memo), lambda seen: response(told_of(seen)))
+    play = HostilePlay(scene_of(memo), lambda seen: response(told_of(seen)))
     assert _answered_status(play, "a", b"/a") == 200
     (end,) = play.recorder.ends
     end.protocol.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
@@ -242,7 +241,7 @@ def speaks_unasked(memo: bool) -> str:
 def many_probes(memo: bool) -> str:
     """X19: ten times what is let in at once is asked for at once."""
     play = HostilePlay(
-        Scene(memo=memo, limits=Limits(errands_max=20)), lambda seen: response(told_of(seen))
+        scene_of(memo, limits=Limits(errands_max=20)), lambda seen: response(told_of(seen))
     )
     for n in range(MANY):
         play.client(f"v{n}")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from edgecache.config.model import MIB
+from edgecache.config.model import MIB, Semantics
 from edgecache.tier.tier import Tier
 from edgecache.upstream.group import GroupUpstream
 from edgecache.upstream.origin import OriginUpstream
@@ -21,6 +22,24 @@ TURNS_MAX = 2_000  # of the loop, before it is said not to come to rest
 _NOT_PLAIN = re.compile(rb"[^\t\x20-\x7e]")
 STAGE_BYTES = 64 * MIB  # of both sides' bytes, some rows of a MiB in pieces of one byte: 33 MiB
 HOST = b"Host: site.test\r\n"
+
+
+_RULES: list[Semantics] = ["cloudfront"]
+
+
+@contextmanager
+def under(semantics: Semantics) -> Iterator[None]:
+    """The rules by which rows are played that do not say themselves by which."""
+    _RULES.append(semantics)
+    try:
+        yield
+    finally:
+        _RULES.pop()
+
+
+def scene_of(memo: bool, **more: Any) -> Scene:
+    """What a row is set up with; see `under`."""
+    return Scene(memo=memo, **({"semantics": _RULES[-1]} | more))
 
 
 class Troubles(logging.Handler):

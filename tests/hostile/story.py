@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.hostile.recorder import Responder, echo
-from tests.hostile.stage import HOST, Client, HostilePlay
-from tests.world.play import Scene
+from tests.hostile.stage import HOST, Client, HostilePlay, scene_of
 
 Check = Callable[[HostilePlay], None]
 
@@ -51,7 +50,7 @@ def asks(target: bytes, *lines: bytes, method: bytes = b"GET", body: bytes = b""
 
 def perform(story: Story, memo: bool, *, two_tiers: bool = False) -> str:
     """Play it; the answers given, in a word. AssertionError where it goes wrong."""
-    scene = Scene(memo=memo, regional=two_tiers, **story.scene)
+    scene = scene_of(memo, regional=two_tiers, **story.scene)
     play = HostilePlay(scene, story.origin)
     said = []
     try:

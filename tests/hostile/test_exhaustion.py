@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import pytest
 
+from tests.hostile.settings import Setting, settings_of
+from tests.hostile.stage import under
 from tests.hostile.trial import Trial
 from tests.hostile.trials import TRIALS
 
 
-@pytest.mark.parametrize("memo", [True, False], ids=["memo", "no-memo"])
-@pytest.mark.parametrize(
-    "trial",
-    [
+def _parameters() -> list[object]:
+    return [
         pytest.param(
             trial,
-            id=trial.id,
+            setting,
+            id=f"{trial.id}-{setting}",
             marks=[pytest.mark.xfail(strict=True, reason=trial.wrong)] if trial.wrong else [],
         )
         for trial in TRIALS
-    ],
-)
-def test_what_is_taken_is_bounded(trial: Trial, memo: bool) -> None:
-    assert trial.play(memo)
+        for setting in settings_of(f"{trial.id} {trial.what}")
+    ]
+
+
+@pytest.mark.parametrize(("trial", "setting"), _parameters())
+def test_what_is_taken_is_bounded(trial: Trial, setting: Setting) -> None:
+    with under(setting.semantics):
+        assert trial.play(setting.how == "memo")

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from edgecache.config.model import Limits
 from tests.hostile.recorder import Responder, echo
-from tests.hostile.stage import HostilePlay
+from tests.hostile.stage import HostilePlay, scene_of
 from tests.hostile.story import asks
-from tests.world.play import Scene
 
 MANY = 200  # connections or requests, where the row says thousands
 
@@ -25,7 +24,7 @@ class Trial:
 
 
 def stage_of(memo: bool, origin: Responder = echo, limits: Limits | None = None) -> HostilePlay:
-    return HostilePlay(Scene(memo=memo, limits=limits or Limits()), origin)
+    return HostilePlay(scene_of(memo, limits=limits or Limits()), origin)
 
 
 def answered(play: HostilePlay, name: str, target: bytes = b"/probe") -> None:

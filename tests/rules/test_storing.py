@@ -7,6 +7,7 @@ import pytest
 from edgecache.config.model import CachePolicy, OriginRequestPolicy
 from edgecache.http.message import without
 from edgecache.rules.storing import (
+    OF_ONE_REQUEST,
     caching_disabled,
     forwards_cookies,
     passable_fields,
@@ -187,3 +188,26 @@ def test_a_post_that_answers_a_later_get(
     assert post_answers_get(asks(method="POST"), head, RFC) is answers
     assert not post_answers_get(asks(method="PUT"), head, RFC)
     assert not post_answers_get(asks(method="POST"), head, MIN_0)
+
+
+@pytest.mark.parametrize("status", sorted(OF_ONE_REQUEST))
+def test_what_answers_how_one_request_was_made_is_not_kept(status: int) -> None:
+    """RFC 6585: 428, 429, 431 and 511 MUST NOT be stored; the like for statuses of its kind."""
+    head = answer(status, "cache-control: public, max-age=60")
+    assert refusal_to_store(asks(), head, RFC) is StoreReason.STATUS
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (("last-modified: Mon, 01 Jan 2024 00:00:00 GMT",), StoreReason.SET_COOKIE),
+        (("cache-control: max-age=9",), None),
+        (("cache-control: public",), None),
+        (("expires: Mon, 01 Jan 2029 00:00:00 GMT",), None),
+    ],
+)
+def test_a_cookie_is_kept_only_with_what_says_so(
+    said: tuple[str, ...], expected: StoreReason | None
+) -> None:
+    """RFC 9111 §7.3; decision 015."""
+    assert refusal_to_store(asks(), answer(200, "set-cookie: a=b", *said), RFC) == expected

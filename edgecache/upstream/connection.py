@@ -63,6 +63,7 @@ class Connection(asyncio.Protocol):
         self.closed = False
         self.opened_at = 0.0  # epoch seconds, for the pool
         self._owner = owner
+        self._idle_s = endpoint.idle_s
         self._limits = limits
         self._clock = clock
         self._loop = asyncio.get_running_loop()
@@ -272,7 +273,8 @@ class Connection(asyncio.Protocol):
 
     def _begin_body(self, exchange: Exchange, response: Response, minor: int, data: bytes) -> None:
         fields = response.fields
-        exchange.idle_s = kept_s(fields, self.endpoint.idle_s)
+        if self.asked == 1:  # it says the same of each exchange
+            self._idle_s = kept_s(fields, self._idle_s)
         framing = response_framing(response.status, exchange.outgoing.method, fields, minor)
         if isinstance(framing, Length) and framing.length == len(data):
             exchange.reusable = keeps_alive(minor, fields)
@@ -318,8 +320,8 @@ class Connection(asyncio.Protocol):
         """The exchange is over: be ready for the next one, or close."""
         if not exchange.uploaded:
             self._transport.abort()  # the rest of the request will not come
-        elif exchange.reusable and exchange.idle_s and not self._transport.is_closing():
-            self._deadline.put(exchange.idle_s)
+        elif exchange.reusable and self._idle_s and not self._transport.is_closing():
+            self._deadline.put(self._idle_s)
             self._owner.released(self)
         else:
             self._transport.close()

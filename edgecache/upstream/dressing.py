@@ -32,14 +32,8 @@ _OURS = _FRAMING | frozenset(
 _MEANS_A_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
 
 
-class Kept(NamedTuple):
-    """How connections to an origin are kept: fields of an Endpoint, in its order."""
-
-    connections_max: int
-    idle_s: float
-    connection_s_max: float
-    reach: Reach
-    slow_share: float
+Kept = tuple[int, float, float, Reach, float]
+"""How connections to an origin are kept: the fields of an Endpoint after `tls`, in its order."""
 
 
 @lru_cache(maxsize=1_024)  # CloudFront: 25 origins a distribution; a reload leaves old ones behind
@@ -55,7 +49,7 @@ def endpoint_of(origin: Origin, scheme: bytes) -> Endpoint:
         origin.domain_name,
         origin.https_port if secure else origin.http_port,
         _tls_name(origin) if secure else None,
-        Kept(
+        (
             origin.connections_max,
             origin.keepalive_timeout_s,
             origin.connection_s_max,

@@ -33,7 +33,7 @@ def kept_s(fields: Fields, idle_s: float) -> float:
 class Exchange:
     """A request and what has come of it so far."""
 
-    __slots__ = ("arrived", "body", "idle_s", "interims", "outgoing", "read_s", "reader",
+    __slots__ = ("arrived", "body", "interims", "outgoing", "read_s", "reader",
                  "requested_at", "reusable", "uploaded")  # fmt: skip
 
     def __init__(
@@ -45,7 +45,6 @@ class Exchange:
         self.uploaded = False
         self.reusable = False
         self.interims = 0
-        self.idle_s = 0.0  # for the connection to be kept afterwards
         self.read_s = outgoing.timeouts.read_s
         self.reader: Reader | None = None
         self.body: ArrivingBody | None = None

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from edgecache.http.bad_message import HeadLimits
-from edgecache.upstream.base import Fault, Reply, UpstreamError
+from edgecache.upstream.base import Body, Fault, Reply, UpstreamError
 from edgecache.upstream.connection import Connection
 from edgecache.upstream.endpoint import Connector, Endpoint, Outgoing, connect_fault
 from edgecache.upstream.slow_share import SLOW_S, Uploads, too_many
-from edgecache.upstream.upload_body import BegunBody, WatchedBody
+from edgecache.upstream.upload_body import WatchedBody, is_under_way
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,33 +57,12 @@ class Pool:
     async def send(self, endpoint: Endpoint, outgoing: Outgoing) -> Reply:
         """The final response to `outgoing`; its body may still be arriving. UpstreamError.
 
-        One whose body is not all here needs a place among the endpoint's uploads.
-        """
-        body = outgoing.body
-        if body is None or (isinstance(body, BegunBody) and body.whole):
-            return await self._sent(endpoint, outgoing)
-        uploads = self._uploads.get(endpoint)
-        if uploads is None:
-            uploads = Uploads(endpoint.slow_max, self._limits.waiting_max)
-            self._uploads[endpoint] = uploads
-        try:
-            await uploads.enter(outgoing.timeouts.connect_s)
-        except TimeoutError:
-            raise self._error(endpoint, Fault.BUSY) from None
-        watched = WatchedBody(body, uploads.leave)
-        try:
-            return await self._sent(endpoint, replace(outgoing, body=watched))
-        finally:
-            watched.over()
-            if uploads.idle:
-                self._uploads.pop(endpoint, None)
-
-    async def _sent(self, endpoint: Endpoint, outgoing: Outgoing) -> Reply:
-        """The final response, over a connection of the pool or a new one.
-
         Sent once more when a kept connection turns out to be closed before a byte of answer: at
-        once if nothing was sent, else only what is replayable (RFC 9112 §9.3.1).
+        once if nothing was sent, else only what is replayable (RFC 9112 §9.3.1). A body that is not
+        all here needs a place among the endpoint's uploads.
         """
+        if outgoing.body is not None and is_under_way(outgoing.body):
+            return await self._upload(endpoint, outgoing, outgoing.body)
         connection = self._rested(endpoint)
         if connection is None:
             connection = await self._obtain(endpoint, outgoing.timeouts.connect_s)
@@ -96,6 +75,24 @@ class Pool:
                 raise
         connection = await self._obtain(endpoint, outgoing.timeouts.connect_s)
         return await connection.ask(outgoing)
+
+    async def _upload(self, endpoint: Endpoint, outgoing: Outgoing, body: Body) -> Reply:
+        """Send a body that is still arriving, as one of those the endpoint may have at once."""
+        uploads = self._uploads.get(endpoint)
+        if uploads is None:
+            uploads = Uploads(endpoint.slow_max, self._limits.waiting_max)
+            self._uploads[endpoint] = uploads
+        try:
+            await uploads.enter(outgoing.timeouts.connect_s)
+        except TimeoutError:
+            raise self._error(endpoint, Fault.BUSY) from None
+        watched = WatchedBody(body, uploads.leave)
+        try:
+            return await self.send(endpoint, replace(outgoing, body=watched))
+        finally:
+            watched.over()
+            if uploads.idle:
+                self._uploads.pop(endpoint, None)
 
     def close(self) -> None:
         """Break off everything; whoever waits gets an UpstreamError. For the end of a process."""

@@ -85,3 +85,8 @@ class WatchedBody:
         over, self._over = self._over, None
         if over is not None:
             over()
+
+
+def is_under_way(body: Body) -> bool:
+    """Whether more of a body is to come, and its way out is not watched yet."""
+    return not (isinstance(body, WatchedBody) or (isinstance(body, BegunBody) and body.whole))

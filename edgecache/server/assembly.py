@@ -22,6 +22,7 @@ from edgecache.observe.counters import Counters
 from edgecache.rules.access import HTTPS_PORT
 from edgecache.rules.origin_addresses import Listeners
 from edgecache.rules.routing import RouteTable, compile_routes
+from edgecache.server import requests
 from edgecache.server.credentials import PeerCredentials
 from edgecache.server.explaining import Explaining
 from edgecache.server.geo import places
@@ -69,7 +70,7 @@ class Assembly:
         self.clock = steady_clock()
         self._memo = memo
         names = Names(LookupThreads(), self.clock, config.resolver)
-        network = Network(names, Listeners(own_addresses(config), is_local))
+        network = Network(names, Listeners(_our_addresses(config), is_local))
         self._own = OwnSecrets(config, os.environ, wall_clock, network.renew)
         self.table: RouteTable = compile_routes(config, self._own.secrets.viewer)
         self._counters = Counters()
@@ -204,6 +205,11 @@ class Assembly:
         serves = self.config.on_partition == "serve"
         token = partial(tokens.issue, Purpose.NODE, self.name)
         return Bus(self.name, client(), token, world, serves=serves)
+
+
+def _our_addresses(config: Config) -> list[Address]:
+    """Where this installation listens, its supervisor included."""
+    return [*own_addresses(config), requests.place(config.state_dir)]
 
 
 def https_port(location: Location) -> int:

@@ -44,6 +44,7 @@ class RequestBody:
         self.length = length
         self._account = account
         self.waiting_bytes = 0
+        self._begun_bytes = 0  # read, and kept until there is a connection for them
         self.refusal_status = 400  # for a viewer whose body turned out to be none
         self._reader: Reader
         self._reader = ChunkedReader(limits) if length is None else LengthReader(length)
@@ -129,6 +130,14 @@ class RequestBody:
         self._closed = True  # what still comes is read, to find its end, and dropped
         self._pieces.clear()
         self._wait(-self.waiting_bytes)
+        self.hold(-self._begun_bytes)
+
+    def hold(self, size: int) -> None:
+        """So many more bytes are kept by who reads it; fewer when negative."""
+        if self._closed:
+            size = -self._begun_bytes
+        self._begun_bytes += size
+        self._account.add(self.holding, size)
 
     def _wait(self, size: int) -> None:
         """So many bytes more wait here."""

@@ -178,7 +178,8 @@ class Network:
         """ForbiddenAddressError where no origin may be."""
         if endpoint.reach == "public":
             self._refuse(endpoint.where, "a socket is taken from a file alone")
-        if endpoint.reach != "own" and os.path.realpath(path) in self._listeners.paths:
+        ours = map(os.path.realpath, self._listeners.paths)
+        if endpoint.reach != "own" and os.path.realpath(path) in ours:
             self._refuse(endpoint.where, "it is an address of our own")
 
     def _refuse(self, where: str, trouble: str) -> NoReturn:

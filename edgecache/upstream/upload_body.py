@@ -8,10 +8,25 @@ first bytes of a body, or the whole of a small one, are awaited before there is 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 from edgecache.upstream.base import Body
 
 BEGUN_BYTES = 65_536  # most forms and API calls are smaller; asyncio's mark for writing
+
+
+@runtime_checkable
+class HeldBody(Protocol):
+    """A body that counts what of it is kept before it goes out."""
+
+    def hold(self, size: int) -> None:
+        """So many bytes more; fewer when negative."""
+        ...
+
+
+def _hold(body: Body, size: int) -> None:
+    if isinstance(body, HeldBody):
+        body.hold(size)
 
 
 class BegunBody:
@@ -32,6 +47,7 @@ class BegunBody:
     def read_nowait(self) -> bytes | None:
         if self._data:
             data, self._data = self._data, b""
+            _hold(self._rest, -len(data))
             return data
         return b"" if self.whole else self._rest.read_nowait()
 
@@ -49,6 +65,7 @@ async def begun(body: Body) -> BegunBody:
         if not piece:
             return BegunBody(body, bytes(data), whole=True)
         data += piece
+        _hold(body, len(piece))
     return BegunBody(body, bytes(data), whole=len(data) == body.length)
 
 

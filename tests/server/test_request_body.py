@@ -10,6 +10,7 @@ from edgecache.http.bad_message import BadMessage, HeadLimits
 from edgecache.server.request_body import RequestBody
 from edgecache.store.memory_account import MemoryAccount
 from edgecache.upstream.base import Fault, UpstreamError
+from edgecache.upstream.upload_body import begun
 from tests.world.clock import FakeClock, FakeLoop
 
 LIMITS = HeadLimits()
@@ -118,3 +119,35 @@ def test_what_comes_after_it_was_closed_is_dropped() -> None:
     body.feed(b"def")
     assert body.done
     assert body.waiting_bytes == 0
+
+
+def test_what_is_kept_before_it_goes_out_is_counted_until_it_does() -> None:
+    loop = FakeLoop(FakeClock())
+    told = Told(None)
+    told.body.feed(b"3\r\nabc\r\n3\r\ndef\r\n")
+    beginning = loop.create_task(begun(told.body))
+    loop.settle(5)
+    assert (told.body.waiting_bytes, told.account.total) == (0, 6)
+    told.body.feed(b"0\r\n\r\n")
+    loop.settle(5)
+    found = beginning.result()
+    assert told.account.total == 6
+    assert found.read_nowait() == b"abcdef"
+    assert told.account.total == 0
+    loop.close()
+
+
+def test_a_body_that_is_closed_is_kept_by_nobody() -> None:
+    loop = FakeLoop(FakeClock())
+    told = Told(9)
+    told.body.feed(b"abc")
+    beginning = loop.create_task(begun(told.body))
+    loop.settle(5)
+    assert told.account.total == 3
+    told.body.close()
+    told.account.check()
+    told.body.feed(b"def")  # what still comes is dropped
+    beginning.cancel()
+    loop.settle(5)
+    told.account.check()
+    loop.close()

@@ -91,7 +91,8 @@ def test_sockets_are_a_file_s_alone_and_none_is_ours(
 ) -> None:
     async def main() -> None:
         (tmp_path / "other.sock").symlink_to(tmp_path / "regional.sock")
-        asking = pool(leads(), UnixAddress(str(tmp_path / "regional.sock")))
+        (tmp_path / "state").symlink_to(tmp_path)  # as the configuration may name it
+        asking = pool(leads(), UnixAddress(str(tmp_path / "state" / "regional.sock")))
         for name in ("regional.sock", "other.sock"):
             endpoint = Endpoint("", 0, str(tmp_path / name), reach=reach)
             assert (await failure(asking.send(endpoint, GET))).fault is Fault.FORBIDDEN

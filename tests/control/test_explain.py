@@ -275,3 +275,22 @@ def test_addresses_are_reached_on_this_machine() -> None:
         TcpAddress("127.0.0.1", 82),
         UnixAddress("/state/regional.sock"),
     ]
+
+
+def test_what_is_asked_for_and_not_done_is_told() -> None:
+    found = config(regional=False)
+    (site,) = found.distributions
+    asking = structs.replace(found, distributions=(structs.replace(site, http_version="http3"),))
+    assert explained(None, asking).rules.unsupported == (
+        "HttpVersion: not supported: HTTP/1.1 is spoken",
+    )
+    assert explained(None, found).rules.unsupported == ()
+
+
+def test_why_a_distribution_answers_503_is_told() -> None:
+    found = config(regional=False)
+    (site,) = found.distributions
+    refused = structs.replace(site, kept={"WebACLId": "arn:acl"})
+    rules = explained(None, structs.replace(found, distributions=(refused,))).rules
+    assert rules.choice is None
+    assert rules.unavailable == ("WebACLId: not supported: requests are not filtered",)

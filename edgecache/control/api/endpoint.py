@@ -21,7 +21,7 @@ from edgecache.control.api.callers import Callers
 from edgecache.control.api.faults import Fault, fault_document
 from edgecache.control.api.model import PREFIX, VERSION, Operation, api
 from edgecache.control.api.operations import Action
-from edgecache.control.api.reading import Received, read_request
+from edgecache.control.api.reading import Received, read_request, unknown_members
 from edgecache.control.api.validation import validate
 from edgecache.control.api.writing import write_answer
 from edgecache.control.state import StateBusyError
@@ -94,6 +94,7 @@ class Endpoint:
         if operation.takes is not None:
             validate(operation.takes, given)
         call = Call(self.world, given, str(request.base_url).rstrip("/"))
+        call.unsupported.extend(unknown_members(operation, body))
         await self._settle(action, call)
         output = await self.world.run(partial(action.run, call))
         return operation, output, call.unsupported

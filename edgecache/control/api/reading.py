@@ -1,16 +1,17 @@
 """A request to values, by its operation's shape. Law: nothing here knows any operation.
 
 Structures become dicts, lists lists, texts `str`, blobs `bytes`, numbers and flags what they are.
-Elements may come in any order; unknown ones are passed over, as AWS does.
+Elements may come in any order; unknown ones are passed over, as AWS does, and named to the caller.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,8 @@ from edgecache.control.api.elements import Element, parse
 from edgecache.control.api.faults import Fault
 from edgecache.control.api.model import Operation, element_name
 
+UNKNOWN_MAX = 20  # a client of a newer API has a few
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # as members are called; it stands in a header
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")  # of 64 bits
 
 
@@ -54,6 +57,38 @@ def read_request(operation: Operation, received: Received) -> dict[str, Any]:
     if payload:
         return found | {payload: read_value(shape.members[payload], root, payload)}
     return found | _structure(shape, root, "")
+
+
+def unknown_members(operation: Operation, body: bytes) -> list[str]:
+    """Places of elements that the operation's shape does not have: of a newer API, or misspelled.
+
+    The first UNKNOWN_MAX, of a body that `read_request` has taken.
+    """
+    shape = operation.takes
+    if not operation.root or not body.strip():
+        return []
+    payload = shape.serialization.get("payload")
+    inner = shape.members[payload] if payload else shape
+    return list(itertools.islice(_unknown(inner, parse(body), ""), UNKNOWN_MAX))
+
+
+def _unknown(shape: Any, element: Element, where: str) -> Iterator[str]:
+    if shape.type_name == "list":
+        known = {element_name("member", shape.member): (f"{where}[]", shape.member)}
+    elif shape.type_name == "structure":
+        known = {
+            element_name(name, member): (f"{where}.{name}".lstrip("."), member)
+            for name, member in shape.members.items()
+            if "location" not in member.serialization
+        }
+    else:
+        return
+    for child in element.children:
+        if child.name in known:
+            place, member = known[child.name]
+            yield from _unknown(member, child, place)
+        elif _NAME.fullmatch(child.name):
+            yield f"{where}.{child.name}".lstrip(".")
 
 
 def _located(shape: Any, received: Received) -> dict[str, Any]:

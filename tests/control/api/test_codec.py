@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from edgecache.control.api.faults import Fault, fault_document
 from edgecache.control.api.model import PREFIX, Operation, api
-from edgecache.control.api.reading import Received, read_request
+from edgecache.control.api.reading import UNKNOWN_MAX, Received, read_request, unknown_members
 from edgecache.control.api.validation import validate
 from edgecache.control.api.writing import timestamp, write_answer
 from tests.control.api.minimal import minimal
@@ -245,3 +245,16 @@ def test_any_text_makes_a_whole_document(text: str) -> None:
 def test_times_have_milliseconds() -> None:
     assert timestamp(1_767_323_045.678) == "2026-01-02T03:04:05.678Z"
     assert timestamp(0) == "1970-01-01T00:00:00.000Z"
+
+
+def test_the_unknown_is_named() -> None:
+    operation = api().operations["CreateDistribution"]
+    body = (
+        b"<DistributionConfig><Newer><X/></Newer><Aliases><Items><CNAME>a</CNAME><Name>b</Name>"
+        b"</Items><Kind>x</Kind></Aliases><Enabled><Deep/></Enabled><\xc3\xbc/>"
+        b"</DistributionConfig>"
+    )
+    assert unknown_members(operation, body) == ["Newer", "Aliases.Items.Name", "Aliases.Kind"]
+    many = b"<DistributionConfig>" + b"<A/>" * 100 + b"</DistributionConfig>"
+    assert unknown_members(operation, many) == ["A"] * UNKNOWN_MAX
+    assert unknown_members(api().operations["GetDistribution"], b"") == []

@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from edgecache.control.canary import Canary
 from edgecache.control.nodes import Nodes
-from edgecache.observe.counters import HistogramSample, Sample
+from edgecache.observe.counters import MEMORY, HistogramSample, Sample
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -80,6 +80,7 @@ class NodeCollector(Collector):
         yield from _words(samples)
         yield from _totals(samples)
         yield from _gauges(samples)
+        yield _memory(samples)
         yield from _histograms(samples)
         yield from _states(self._nodes)
         if self._canary is not None:
@@ -114,6 +115,16 @@ def _gauges(samples: dict[str, Sample]) -> Iterator[Metric]:
         for location, sample in samples.items():
             family.add_metric([location], sample["gauges"].get(name, 0))
         yield family
+
+
+def _memory(samples: dict[str, Sample]) -> Metric:
+    text = "Bytes held of memory_bytes, by who holds them."
+    family = GaugeMetricFamily("edgecache_memory_bytes", text, labels=["location", "kind"])
+    for location, sample in samples.items():
+        for name, size in sorted(sample["gauges"].items()):
+            if name.startswith(MEMORY):
+                family.add_metric([location, name.removeprefix(MEMORY)], size)
+    return family
 
 
 def _histograms(samples: dict[str, Sample]) -> Iterator[Metric]:

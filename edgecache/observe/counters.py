@@ -91,6 +91,7 @@ GAUGES = (
     "fills",
     "tasks",  # of the event loop
 )
+MEMORY = "memory_bytes:"  # before a kind: a gauge for each
 HISTOGRAMS = (
     "time_taken",  # from the first byte of a request to the last byte of its response
     "miss_first_byte",  # time to first byte, misses only
@@ -100,7 +101,7 @@ HISTOGRAMS = (
 class Counters:
     """What one process has done (totals) and holds (gauges). `statuses` is indexed by class."""
 
-    __slots__ = (*TOTALS, *WORDS, *GAUGES, *HISTOGRAMS, "statuses")
+    __slots__ = (*TOTALS, *WORDS, *GAUGES, *HISTOGRAMS, "memory", "statuses")
 
     bytes_out: int
     bytes_in: int
@@ -138,6 +139,7 @@ class Counters:
         for name in HISTOGRAMS:
             setattr(self, name, Histogram())
         self.statuses = [0] * STATUS_CLASSES
+        self.memory: dict[str, int] = {}  # bytes by who holds them
 
     def snapshot(self) -> Sample:
         """A copy of everything, as lists, dicts and numbers."""
@@ -146,7 +148,10 @@ class Counters:
         return {
             "totals": {name: getattr(self, name) for name in TOTALS},
             "words": words,
-            "gauges": {name: getattr(self, name) for name in GAUGES},
+            "gauges": {
+                **{name: getattr(self, name) for name in GAUGES},
+                **{MEMORY + kind: size for kind, size in self.memory.items()},
+            },
             "histograms": {name: getattr(self, name).snapshot() for name in HISTOGRAMS},
         }
 

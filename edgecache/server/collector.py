@@ -4,7 +4,8 @@ Nearly all that dies here is freed at once, by counting references; the collecto
 Left to itself it walks every stored object now and then, and viewers wait: 100 ms for a million. So
 what has outlived two looks is set aside (`gc.freeze`). A cycle that dies there stays until nobody
 is connected, when all of it is looked through, at most once an hour; sooner when a configuration
-has been replaced.
+has been replaced. On a busy edge nobody is connected never: all is looked through, too, when the
+process has grown by what nobody accounts for.
 
 Python looks when so many objects more were made than freed, those set aside among the freed: where
 new takes the place of old it would wait, and then have much to walk at once. So we look, too, when
@@ -15,12 +16,15 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from math import inf
 
 ALLOCATIONS = 2_000  # made and not freed since the last look
 STAYING = 100  # made and to stay between two looks of ours: 1,000 objects; up to 1 µs each
 ROUNDS = 1  # looks at new objects between two at those that have outlived one
 NEVER = 1_000_000_000  # looks at everything
 THOROUGH_S = 3_600.0  # between two of our own
+GROWN_BYTES = 64 * 1024 * 1024  # that nobody accounts for: a pause of 100 ms is the lesser evil
+GROWN_S = 60.0  # between two looks for that
 
 
 class Collector:
@@ -32,6 +36,7 @@ class Collector:
         self._replaced = False  # a configuration, since the last look at everything
         self._stay = 0
         self._generation = 0  # of our next look
+        self._least_bytes = inf  # that nobody accounted for, since the last look at everything
 
     def settle(self) -> None:
         """Set aside what has been made so far, and from now on what outlives two looks."""
@@ -53,13 +58,18 @@ class Collector:
         """Another configuration counts: what the former one leaves may be much."""
         self._replaced = True
 
-    def tick(self, connections: int) -> bool:
-        """Look through everything, if nobody waits and it was not done lately."""
+    def tick(self, connections: int, unknown_bytes: int = 0) -> bool:
+        """Look through everything, if nobody waits and it was not done lately; or when
+        `unknown_bytes`, which the process has and nobody accounts for, have grown by much.
+        """
         now = self._clock()
+        self._least_bytes = min(self._least_bytes, unknown_bytes)
+        grown = unknown_bytes - self._least_bytes >= GROWN_BYTES
+        grown = grown and now - self._looked_at >= GROWN_S
         due = self._replaced or now - self._looked_at >= THOROUGH_S
-        if connections or not due:
+        if not grown and (connections or not due):
             return False
-        self._looked_at, self._replaced = now, False
+        self._looked_at, self._replaced, self._least_bytes = now, False, unknown_bytes
         gc.unfreeze()
         gc.collect()
         gc.freeze()

@@ -21,7 +21,9 @@ from edgecache.server.listener import FAILED
 from edgecache.server.pages import CLOSING
 from edgecache.server.telling import Asked, Told
 from edgecache.server.websocket import relay
+from edgecache.store.memory_account import BEHIND_BYTES, Holding
 from edgecache.tier.answer import Errand, Outcome, Refusal, Result
+from edgecache.tier.fill import FillBody
 from edgecache.tier.front import ViewerFront
 from edgecache.upstream.base import Body, Fault, UpstreamError
 from edgecache.upstream.tunnel import Tunnel
@@ -194,10 +196,21 @@ class Delivery:
             if not data:
                 break
             self._write(head, chunk(data) if chunked else data)
-            head = b""
-            await self._connection.outgoing.drained()
+            head = data = b""
+            if self._connection.outgoing.paused:
+                await self._read_on(body)
         if head or chunked:
             self._write(head, LAST_CHUNK if chunked else b"")
+
+    async def _read_on(self, body: Body) -> None:
+        """Wait until the viewer takes more; what has arrived meanwhile waits behind it."""
+        account = self._listener.account
+        behind = 0 if isinstance(body, FillBody) else BEHIND_BYTES  # a fill counts its own
+        account.add(Holding.ARRIVING, behind)
+        try:
+            await self._connection.outgoing.drained()
+        finally:
+            account.add(Holding.ARRIVING, -behind)
 
     def send_answer(self, answer: Answer, now: float) -> None:
         """A stored answer, for a connection that does not stay or a viewer of HTTP/1.0."""

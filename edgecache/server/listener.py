@@ -23,7 +23,7 @@ from edgecache.server.request_ids import RequestIds
 from edgecache.server.telling import Asked, Teller
 from edgecache.server.tls import TlsPort
 from edgecache.store.marks import Marks
-from edgecache.store.memory_account import MemoryAccount
+from edgecache.store.memory_account import Holding, MemoryAccount
 from edgecache.tier.answer import Found, Outcome, Refusal
 from edgecache.tier.front import Front, PeerFront
 from edgecache.upstream.peer_heads import read_peer_head
@@ -125,10 +125,13 @@ class Listener:
         """Once a second: close what is overdue, and what the store puts off until then."""
         now = self.clock()
         leave = self.handing_over and now - self.handing_over >= LAST_REQUEST_S
+        heads_bytes = 0
         for connection in list(self.connections):
             connection.check_deadline(now)
+            heads_bytes += connection.held_bytes
             if leave and connection.at_rest:
                 connection.transport.close()
+        self.account.measure(Holding.HEADS, heads_bytes)
         self.settle()
         for memo in self.memos:
             memo.sweep()
@@ -141,6 +144,8 @@ class Listener:
         counters.evicted = store.evicted
         counters.removals.update(store.left)
         counters.fills = len(self.front.tier.flights)
+        held = self.account.held
+        counters.memory = {"store": store.size_bytes} | {str(kind): held[kind] for kind in held}
 
 
 def is_common(found: Found, request: Request) -> bool:

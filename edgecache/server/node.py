@@ -24,7 +24,7 @@ from edgecache.control.nodes import Status
 from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.rules.routing import compile_routes
 from edgecache.server.collector import Collector
-from edgecache.server.heap import settle_heap
+from edgecache.server.heap import Trimming, resident_bytes, settle_heap
 from edgecache.server.keeping import kept
 from edgecache.server.listener import Listener
 from edgecache.server.own_secrets import WATCH_S, OwnSecrets
@@ -67,6 +67,7 @@ class Node:
     sweep: Sweep = field(init=False)
     disk: DiskStore | None = field(init=False)
     collector: Collector = field(init=False)
+    trimming: Trimming = field(default_factory=Trimming)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _current: asyncio.Event = field(default_factory=asyncio.Event)  # control was heard
 
@@ -212,7 +213,10 @@ class Node:
         while True:
             await asyncio.sleep(TICK_S)
             self.listener.sweep()
-            self.collector.tick(len(self.listener.connections))
+            account, store = self.listener.account, self.listener.front.tier.store
+            self.trimming.tick(account.total)
+            unknown_bytes = resident_bytes() - account.total - store.size_bytes
+            self.collector.tick(len(self.listener.connections), unknown_bytes)
 
     async def _keep_swept(self) -> None:
         """Free what invalidations have named, a little at a time."""

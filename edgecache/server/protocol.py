@@ -324,6 +324,11 @@ class Connection(asyncio.Protocol):
         return not (self._task or self._body or self._held or self.outgoing.paused or self.closing)
 
     @property
+    def held_bytes(self) -> int:
+        """Of requests that were read ahead."""
+        return len(self._held)
+
+    @property
     def unread_body(self) -> bool:
         """A request body is still arriving: what follows it cannot be told from it."""
         return self._body is not None

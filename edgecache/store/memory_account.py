@@ -17,19 +17,20 @@ READS_WAIT_SHARE = 1 / 4  # of the budget: beyond it a body runs no further ahea
 KEEPS_SHARE = 1 / 2  # beyond it bodies pass through, and nothing more of them is kept
 ADMITS_SHARE = 3 / 4  # beyond it who asks for what is not in memory is refused
 TOLD_BYTES = 262_144  # of growth, before the store is asked to give way once more
-LARGE_BYTES = (
-    65_536  # a body that is told apart: smaller ones are copied into a connection's buffers
-)
+BEHIND_BYTES = 262_144  # upstream.arriving's bound for a body that is not read on
+LARGE_BYTES = 65_536  # a body that is told apart; smaller ones count as what waits for a viewer
 
 
 class Holding(StrEnum):
     """Who holds memory beside the store. The word goes to the metric."""
 
     FILLS = "fills"  # bodies arriving, once each however many read them
+    ARRIVING = "arriving"  # read from origins, behind a body that waits for its readers: at most
     SENT = "sent"  # bodies being sent that are not in the store, or not any more
     UNSENT = "unsent"  # in the buffers of viewers' connections
     UPLOADS = "uploads"  # request bodies read and not yet sent on
     TUNNELS = "tunnels"  # the same of WebSockets
+    HEADS = "heads"  # requests read ahead, as measured last
 
 
 class MemoryAccount:
@@ -56,6 +57,10 @@ class MemoryAccount:
         self.total += size
         if not -TOLD_BYTES < self.total - self._told < TOLD_BYTES:
             self.tell()
+
+    def measure(self, holding: Holding, size: int) -> None:
+        """So many bytes are held by who is not added up, but looked at now and then."""
+        self.add(holding, size - self.held[holding])
 
     def tell(self) -> None:
         """Have the store keep to what is left for it."""

@@ -21,7 +21,7 @@ from typing import Any
 from edgecache.http.message import Response
 from edgecache.http.ranges import Span
 from edgecache.rules.sharing import PendingEntry
-from edgecache.store.memory_account import Holding, MemoryAccount
+from edgecache.store.memory_account import BEHIND_BYTES, Holding, MemoryAccount
 from edgecache.upstream.base import Body, Fault, UpstreamError
 
 REST_BYTES_WORTH_FINISHING = 1024 * 1024  # a block: what a fill fetches on with nobody reading
@@ -195,9 +195,11 @@ class Fill:
             self._unkept_at = self._unkept_at or began
             allowed_s = PATIENCE_S + PATIENCE_SHARE * (began - self._unkept_at)
             self._be_patient(max(0.0, allowed_s - self._held_up_s))
+        self._account.add(Holding.ARRIVING, BEHIND_BYTES)
         try:
             await room
         finally:
+            self._account.add(Holding.ARRIVING, -BEHIND_BYTES)
             if self._patience is not None:
                 self._patience.cancel()
                 self._patience = None

@@ -34,6 +34,7 @@ def counted() -> Counters:
     counters.upstream_errors["tls-failed"] += 2
     counters.bytes_out += 1000
     counters.connections += 5
+    counters.memory = {"store": 700, "fills": 30}
     counters.time_taken.observe(0.002)
     counters.time_taken.observe(60)
     return counters
@@ -57,6 +58,8 @@ def test_a_scrape_sums_the_processes_of_a_location() -> None:
     assert values["edgecache_upstream_errors_total", (("fault", "tls-failed"), here)] == 4
     assert values["edgecache_bytes_out_total", (here,)] == 2000
     assert values["edgecache_connections", (here,)] == 10
+    assert values["edgecache_memory_bytes", (("kind", "store"), here)] == 1400
+    assert values["edgecache_memory_bytes", (("kind", "fills"), here)] == 60
     assert values["edgecache_bytes_out_total", (("location", "NRT57"),)] == 1000
     assert values["edgecache_node_alive", (here, ("node", "a"))] == 1
     assert values["edgecache_node_generation", (("location", "NRT57"), ("node", "c"))] == 4

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.hostile.rows_slow import SLOW
 from tests.hostile.settings import Setting, settings_of
 from tests.hostile.stage import under
-from tests.hostile.trial import Trial
+from tests.hostile.trial import Trial, over_tls
 from tests.hostile.trials import TRIALS
 
 
@@ -27,3 +28,10 @@ def _parameters() -> list[object]:
 def test_what_is_taken_is_bounded(trial: Trial, setting: Setting) -> None:
     with under(setting.semantics):
         assert trial.play(setting.how == "memo")
+
+
+@pytest.mark.parametrize("memo", [True, False], ids=["memo", "no-memo"])
+@pytest.mark.parametrize("trial", SLOW, ids=lambda trial: trial.what.replace(" ", "-"))
+def test_over_tls_slow_viewers_are_bounded_as_well(trial: Trial, memo: bool) -> None:
+    with over_tls():
+        assert trial.play(memo)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from edgecache.config.model import Limits
 from tests.hostile.recorder import Responder, echo
 from tests.hostile.stage import HostilePlay, scene_of
 from tests.hostile.story import asks
+from tests.server.test_tls_connection import secure, session
 
 MANY = 200  # connections or requests, where the row says thousands
 
@@ -23,8 +25,25 @@ class Trial:
     wrong: str = ""
 
 
+_encrypted = False
+
+
+@contextmanager
+def over_tls() -> Iterator[None]:
+    """What is staged meanwhile has viewers who come over TLS."""
+    global _encrypted
+    _encrypted = True
+    try:
+        yield
+    finally:
+        _encrypted = False
+
+
 def stage_of(memo: bool, origin: Responder = echo, limits: Limits | None = None) -> HostilePlay:
-    return HostilePlay(scene_of(memo, limits=limits or Limits()), origin)
+    play = HostilePlay(scene_of(memo, limits=limits or Limits()), origin)
+    if _encrypted:
+        secure(play, session(b"site.test"))
+    return play
 
 
 def answered(play: HostilePlay, name: str, target: bytes = b"/probe") -> None:

@@ -16,7 +16,14 @@ from edgecache.config.model import Behavior, Config, Control, Distribution, Loca
 from edgecache.control.log import Entry, Page
 from edgecache.rules.routing import RouteTable
 from edgecache.server.assembly import Assembly
-from edgecache.server.collector import ALLOCATIONS, STAYING, THOROUGH_S, Collector
+from edgecache.server.collector import (
+    ALLOCATIONS,
+    GROWN_BYTES,
+    GROWN_S,
+    STAYING,
+    THOROUGH_S,
+    Collector,
+)
 
 
 class Enough(Exception):
@@ -171,3 +178,20 @@ def test_a_thousand_configurations_leave_nothing_behind(clock: Clock, tmp_path: 
     kinds = Counter(type(one) for one in gc.get_objects())
     left = {kind: kinds[kind] - before[kind] for kind in (RouteTable, Config, httpx.Response)}
     assert max(left.values()) <= 1, left
+
+
+def test_on_a_busy_edge_it_is_looked_through_when_memory_grows_that_nobody_accounts_for(
+    clock: Clock,
+) -> None:
+    collector = Collector(clock)
+    collector.settle()
+    assert not collector.tick(1, 200 << 20)
+    assert not collector.tick(1, 100 << 20)
+    clock.now = GROWN_S
+    assert not collector.tick(1, (100 << 20) + GROWN_BYTES - 1)
+    assert collector.tick(1, (100 << 20) + GROWN_BYTES)
+    assert not collector.tick(1, (100 << 20) + 3 * GROWN_BYTES), "not at once again"
+    clock.now = 2 * GROWN_S
+    assert collector.tick(1, (100 << 20) + 3 * GROWN_BYTES)
+    clock.now = 3 * GROWN_S
+    assert not collector.tick(1, (100 << 20) + 3 * GROWN_BYTES), "it has not grown since"

@@ -23,10 +23,15 @@ def session(*covers: bytes, refused: bool = False, cipher: str = "A") -> Session
 
 def over(play: Play, name: str, settled: Session) -> Viewer:
     """The viewer of that name, whose handshake has settled this."""
+    secure(play, settled)
+    return play.viewer(name)
+
+
+def secure(play: Play, settled: Session) -> None:
+    """Who comes from now on comes over TLS; each handshake settles this."""
     fake: Any = SimpleNamespace(session=lambda _: settled)
     play.listener.tls = cast(TlsPort, fake)
     play.listener.scheme = b"https"
-    return play.viewer(name)
 
 
 def logged(play: Play) -> list[list[str]]:

@@ -160,6 +160,7 @@ class Play:
             if tier is not None:
                 tier.store.check()
                 assert not len(tier.flights), f"a flight of {tier.name} is left open"
+        self.listener.sweep()
         self.account.check()
         left = [task for task in self.tasks if not task.done()]
         self.loop.close()

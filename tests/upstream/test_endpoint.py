@@ -20,11 +20,13 @@ from cryptography.x509.oid import NameOID
 from edgecache.upstream.base import Fault
 from edgecache.upstream.endpoint import (
     Endpoint,
+    Network,
     Outgoing,
     Timeouts,
     TlsName,
     connect_fault,
 )
+from edgecache.upstream.names import Names
 from edgecache.upstream.pool import Pool
 from tests.upstream.loopback import GET, Origin, Run, answers, everything, failure, network, shut
 
@@ -120,6 +122,27 @@ def test_o26_a_connection_that_is_not_proved_is_not_used(
             )
             error = await failure(pool().send(Endpoint("127.0.0.1", port, tls=tls), GET))
             assert (error.fault, error.sent, error.status) == (Fault.TLS, False, 502)
+
+    run(main())
+
+
+@pytest.mark.parametrize("name", ["origin.test", "evil.test"])
+def test_of_several_addresses_the_one_that_answers_has_to_prove_itself(
+    name: str, certificate: Path, run: Run
+) -> None:
+    async def both(host: str) -> tuple[str, ...]:
+        return "127.0.0.2", "127.0.0.1"  # nobody listens at the first
+
+    async def main() -> None:
+        async with secure_origin(certificate) as port:
+            tls = TlsName(name, str(certificate))
+            asked = Pool(Network(Names(both, lambda: 0.0)), lambda: 0.0)
+            asking = asked.send(Endpoint(name, port, tls=tls), GET)
+            if name == "evil.test":
+                assert (await failure(asking)).fault is Fault.TLS
+            else:
+                assert await everything(await asking) == b"1.1"
+            asked.close()
 
     run(main())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -108,17 +108,28 @@ async def reload(control: ControlAccess) -> Reloaded | NotReloaded:
 
 @dataclass(slots=True)
 class Readiness:
-    """Waits until children answer. With control, each must also run its current generation."""
+    """Waits until children answer. With control, each must also run its current generation.
+
+    A control that fails (its disk is full, another process holds its state) is not waited for:
+    nodes serve what the file says, and hear it once it is back.
+    """
 
     children: Sequence[Child]
     control: ControlAccess | None = None
     ready_s_max: float = READY_S_MAX
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    _failed: set[str] = field(default_factory=set)  # names of children that ended by themselves
 
     async def after_start(self, child: Child) -> None:
         """Nodes report to control as soon as they run, so control must be there before them."""
         if child.role == "control":
+            self._failed.discard(child.name)
             await self._until(lambda: self._silent([child]))
+
+    def died(self, child: Child, code: int) -> None:
+        """A child ended with an exit code of its own (signals are negative), and is begun anew."""
+        if child.role == "control" and code > 0:
+            self._failed.add(child.name)
 
     async def when_started(self, pids: Pids) -> None:
         """NotReadyError names who is missing when time is up."""
@@ -135,7 +146,7 @@ class Readiness:
             raise NotReadyError(f"not ready after {self.ready_s_max:g} s: {late}") from None
 
     async def _unready(self, pids: Pids) -> list[str]:
-        if self.control and (absent := await self._absent(self.control, pids)):
+        if self.control and not self._failed and (absent := await self._absent(self.control, pids)):
             return absent
         first = {child.address: child for child in reversed(self.children)}
         return await self._silent(list(first.values()))
@@ -143,6 +154,8 @@ class Readiness:
     async def _silent(self, children: Sequence[Child]) -> list[str]:
         silent = []
         for child in children:
+            if child.name in self._failed:
+                continue
             if child.address and not await answers(child.address, child.role):
                 silent.append(child.name)
         return silent

@@ -85,7 +85,7 @@ async def _up(
         asked_at = place(config.state_dir)
         drop(config, [asked_at, *(address for child in children for address in child.addresses)])
 
-    hooks = Hooks(readiness.after_start, when_started, on_reload, on_upgrade, bound)
+    hooks = Hooks(readiness.after_start, when_started, on_reload, on_upgrade, bound, readiness.died)
     supervisor = Supervisor(children, hooks, _timing(config.limits))
     renewal = Renewal(supervisor, path, config)
     words = {"reload": renewal.reload, "upgrade": renewal.upgrade}

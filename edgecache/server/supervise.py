@@ -46,7 +46,7 @@ class Hooks:
 
     `after_start` is awaited before the next child starts; `when_started` returns once all answer,
     or raises NotReadyError; `reload` is for SIGHUP, `upgrade` for SIGUSR2; `bound` is called once
-    every address is.
+    every address is, `died` with the exit code of a child that is started again.
     """
 
     after_start: Callable[[Child], Awaitable[None]] = _after_start
@@ -54,6 +54,7 @@ class Hooks:
     reload: Callable[[], Awaitable[None]] = _nothing
     upgrade: Callable[[], Awaitable[None]] = _nothing
     bound: Callable[[], None] = lambda: None
+    died: Callable[[Child, int], None] = lambda child, code: None
 
 
 class Supervisor:
@@ -204,6 +205,7 @@ class Supervisor:
     def _died(self, child: Child, code: int) -> None:
         if code == EXIT_CONFIGURATION and not self.ready:
             self.stop(EXIT_CONFIGURATION)
+        self._hooks.died(child, code)
         living = [post.child for post in self._posts.values() if post.processes]
         self.sockets.renew(child, living)
 

@@ -78,3 +78,10 @@ def test_a_worker_that_dies_comes_back(installation: Installation) -> None:
     assert not any("Traceback" in line for line in lines), lines
     assert len(lines) <= 4, lines
     assert up.stop() == 0
+    again = installation.start("up", "--json")
+    again.until("viewers are served without control", lambda: curl(url, *ca).status == 200)
+    assert shown(port) == before
+    (installation.state / "filler").unlink()
+    again.until("control is back", lambda: curl(f"{installation.control}/health").status == 200)
+    assert "Traceback" not in again.stderr
+    assert again.stop() == 0

@@ -204,3 +204,23 @@ def test_only_control_is_waited_for_before_the_next_one_starts() -> None:
         assert peer.heard == ["GET /health HTTP/1.1"]
 
     play(peer, scene)
+
+
+@pytest.mark.parametrize(("code", "waited"), [(1, False), (-9, True)])
+def test_a_control_that_fails_is_not_waited_for(code: int, waited: bool) -> None:
+    """Its disk is full, or another process holds its state: nodes serve what the file says."""
+    peer = Peer((200, {}))
+
+    async def scene() -> None:
+        control = Child("control", "control", (), TcpAddress("127.0.0.1", 1))
+        children = [control, Child("edge-A-1", "edge", (), peer.address)]
+        nobody = ControlAccess("http://127.0.0.1:1")
+        readiness = Readiness(children, nobody, pause=time_is_up)
+        readiness.died(control, code)
+        if waited:
+            with pytest.raises(NotReadyError):
+                await readiness.when_started(dict)
+        else:
+            await readiness.when_started(dict)
+
+    play(peer, scene)

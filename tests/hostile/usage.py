@@ -37,3 +37,8 @@ class Usage:
         found = max(0, _resident(self._process)[0] - self._resident)
         largest_bytes[0] = max(largest_bytes[0], found)
         return found
+
+
+def resident_bytes() -> int:
+    """What this process has in memory now."""
+    return _resident(Path("/proc/self"))[1]

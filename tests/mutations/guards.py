@@ -8,6 +8,7 @@ RACES = "tests/plays/test_invalidation_races.py"
 LEASES = "tests/plays/test_invalidation_leases.py"
 PRIVATE = "tests/plays/test_private_content.py"
 KINDS = "tests/plays/test_invalidation_kinds.py"
+ANOTHERS = "tests/plays/test_nobody_gets_what_is_anothers.py"
 UNSAFE = "tests/plays/test_unsafe_methods_invalidate.py"
 SHARED = "tests/plays/test_what_arrives_is_shared_as_what_is_stored.py"
 HEADS = "tests/plays/test_a_head_writes_only_what_a_get_may.py"
@@ -290,5 +291,38 @@ GUARDS = (
         "told = _not_modified(head.fields)",
         "test_what_a_200_under_",
         BETWEEN,
+    ),
+    Guard(
+        "what credentials opened is stored for nobody else",
+        "rules/storing.py",
+        'if first_value(request.fields, b"authorization") is not None and '
+        "not _shareable(directives):",
+        "if False:",
+        "test_whatever_is_asked_",
+        ANOTHERS,
+    ),
+    Guard(
+        "a field named private is for who asked",
+        "rules/storing.py",
+        "return without(head.fields, named) if named else head.fields",
+        "return head.fields",
+        "test_whatever_is_asked_",
+        ANOTHERS,
+    ),
+    Guard(
+        "a part answers only who may be given that version",
+        "rules/parts.py",
+        'if wanted is None or request.method != b"GET" or not honors_range(request, head):',
+        "if wanted is None:",
+        "test_whatever_is_asked_",
+        ANOTHERS,
+    ),
+    Guard(
+        "a property sees what is read along and is not fresh",
+        "rules/sharing.py",
+        "if not isinstance(said, Serve | ServeStale):",
+        "if False:",
+        "test_whatever_is_asked_",
+        ANOTHERS,
     ),
 )

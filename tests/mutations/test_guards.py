@@ -20,6 +20,7 @@ COPIED = (
     "tests/measured.py",
     "tests/skips.py",
     "tests/skips.txt",
+    "tests/plays/letters.py",
     "tests/plays/versions.py",
     "tests/rules/signers.py",
     "tests/store/disk_world.py",

@@ -138,8 +138,15 @@ def _pair(part: bytes) -> tuple[bytes, bytes | None]:
     return name, value if equals else None
 
 
-@lru_cache(maxsize=1024)  # names are chosen by strangers
+_NAME_BYTES_KNOWN = 64  # names are chosen by strangers
+
+
 def title_case(name: bytes) -> bytes:
     """A field's name as it is usually written: `content-type` is `Content-Type`, `etag` `ETag`."""
+    return _title_case(name) if len(name) <= _NAME_BYTES_KNOWN else _title_case.__wrapped__(name)
+
+
+@lru_cache(maxsize=1024)
+def _title_case(name: bytes) -> bytes:
     words = name.lower().split(b"-")
     return b"-".join(_UNUSUAL_WORDS.get(word) or word.capitalize() for word in words)

@@ -56,10 +56,24 @@ class Response(Struct, frozen=True):
     received_at: float = 0.0
 
 
-@lru_cache(maxsize=2_048)  # as many blocks of fields as the reader of heads remembers
+REMEMBERED_BYTES_MAX = 4_096  # of what is concluded from fields: a browser's with its cookies
+
+
+def is_short(fields: Fields, bytes_max: int = REMEMBERED_BYTES_MAX) -> bool:
+    """Whether what is concluded from these may be remembered: strangers choose them."""
+    return sum([len(name) + len(value) for name, value in fields]) <= bytes_max
+
+
 def names_in(fields: Fields) -> frozenset[bytes]:
     """The names of the fields, for asking often what is not there."""
+    return _remembered_names(fields) if is_short(fields) else _names(fields)
+
+
+def _names(fields: Fields) -> frozenset[bytes]:
     return frozenset([name for name, _ in fields])
+
+
+_remembered_names = lru_cache(maxsize=2_048)(_names)  # as many as the reader of heads remembers
 
 
 def field_values(fields: Fields, name: bytes) -> list[bytes]:

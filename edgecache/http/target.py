@@ -89,7 +89,6 @@ def _absolute(
     return rest if rest.startswith(b"/") else b"/" + rest, named
 
 
-@lru_cache(maxsize=4096)
 def normalized_path(path: bytes) -> bytes:
     """For matching only: doubled slashes folded, dot segments removed (RFC 3986 §5.2.4)."""
     if b"//" not in path and b"/." not in path:

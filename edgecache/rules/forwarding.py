@@ -20,7 +20,15 @@ from edgecache.http.fields import (
     query_pairs,
 )
 from edgecache.http.forwarded_for import well_formed
-from edgecache.http.message import Fields, Request, combined_value, first_value, names_in, without
+from edgecache.http.message import (
+    Fields,
+    Request,
+    combined_value,
+    first_value,
+    is_short,
+    names_in,
+    without,
+)
 from edgecache.rules.forwarded_fields import of_the_way, without_unkeyed
 from edgecache.rules.keys import Pair, chosen_cookies, chosen_query, keyed_encoding
 from edgecache.rules.routing import Route
@@ -55,7 +63,8 @@ def forwarded(request: Request, route: Route, *, cacheable: bool, part: Fields =
     whole, or for `part`, and answers them itself.
     """
     alike = Alike(request.method, request.fields, request.host, request.minor, request.length)
-    fields = _forwarded_fields(alike, route, cacheable)
+    of = _forwarded_fields if is_short(request.fields) else _forwarded_fields.__wrapped__
+    fields = of(alike, route, cacheable)
     if route.distribution.semantics == "rfc9111":
         return replace(request, fields=fields + part if cacheable else fields)
     return replace(request, query=_query(request, route), fields=fields + part)

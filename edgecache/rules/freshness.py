@@ -16,7 +16,14 @@ from edgecache.config.model import CachePolicy, CustomErrorResponse
 from edgecache.http.cache_control import Directives, parse_directives
 from edgecache.http.dates import parse_date
 from edgecache.http.fields import list_members
-from edgecache.http.message import Fields, Response, combined_value, field_values, first_value
+from edgecache.http.message import (
+    Fields,
+    Response,
+    combined_value,
+    field_values,
+    first_value,
+    is_short,
+)
 from edgecache.http.structured import parse_targeted
 from edgecache.rules.error_pages import error_caching_s
 from edgecache.rules.routing import Route
@@ -29,6 +36,7 @@ ERRORS_ALWAYS = frozenset({404, 414, 500, 501, 502, 503, 504})
 ERRORS_ON_REQUEST = frozenset({400, 403, 405, 412, 415})
 STALE_S_CUT_OFF = 86_400.0  # RFC 9111 §4.2.4 sets no bound; Varnish keeps objects as long in grace
 Errors = tuple[CustomErrorResponse, ...]
+_SAID_BYTES_KNOWN = 1_024  # as for Cache-Control alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,8 @@ def assess(head: Response, route: Route) -> Assessment:
     said = tuple([field for field in head.fields if field[0] in names])
     if b"expires" in dict(said):
         return _assess_cloudfront(head, route)  # counts from its Date, or its arrival
-    return _assessed(head.status, said, route)
+    assessed = _assessed if is_short(said, _SAID_BYTES_KNOWN) else _assessed.__wrapped__
+    return assessed(head.status, said, route)
 
 
 @lru_cache(maxsize=4096)  # an origin says the same of most of its objects
@@ -115,7 +124,12 @@ def response_directives(fields: Fields, targets: tuple[str, ...]) -> tuple[Direc
     replaces Cache-Control, Expires and the targets after it altogether.
     """
     names = _directive_names(targets)
-    return _binding(tuple([field for field in fields if field[0] in names]), targets)
+    named = tuple([field for field in fields if field[0] in names])
+    return (
+        _binding(named, targets)
+        if is_short(named, _SAID_BYTES_KNOWN)
+        else _binding.__wrapped__(named, targets)
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from msgspec.structs import replace
 
 from edgecache.http.fields import list_members
-from edgecache.http.message import Fields, Request, combined_value, field_values, replaced
+from edgecache.http.message import Fields, Request, combined_value, field_values, is_short, replaced
 from edgecache.rules.routing import Route
 
 PASSAGES_MAX = 2  # CloudFront's quota: a chain of distributions is at most two deep
@@ -46,7 +46,8 @@ def passages(fields: Fields, cdn_id: bytes) -> int:
 
 def passed(request: Request, cdn_id: bytes) -> Request:
     """`request` as it leaves the CDN of this id: one passage more, earlier ones kept."""
-    return replace(request, fields=_passed(request.fields, cdn_id))
+    passed_fields = _passed if is_short(request.fields) else _passed.__wrapped__
+    return replace(request, fields=passed_fields(request.fields, cdn_id))
 
 
 @lru_cache(maxsize=512)  # blocks come again; a block has 32 KiB at most

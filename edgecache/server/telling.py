@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from edgecache.http.message import Fields, Request, first_value
+from edgecache.http.message import Fields, Request, first_value, is_short
 from edgecache.observe.access_log import AccessLog, Record, Stamp, escaped, format_record
 from edgecache.observe.counters import Counters
 from edgecache.server.tls import Session
@@ -40,7 +40,8 @@ class Asked(Struct, frozen=True):
         cls, request: Request, site: str, bytes_in: int, session: Session | None = None
     ) -> Asked:
         """What `request`, whose head has so many bytes, asked of the distribution `site`."""
-        referer, agent, host, forwarded_for = _said(request.fields)
+        said = _said if is_short(request.fields) else _said.__wrapped__
+        referer, agent, host, forwarded_for = said(request.fields)
         return cls(
             request.method,
             site,

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from edgecache.config.model import Distribution
 from edgecache.http.dates import format_date
-from edgecache.http.message import Fields, Request, combined_value, first_value, without
+from edgecache.http.message import Fields, Request, combined_value, first_value, is_short, without
 from edgecache.rules.access import (
     AMBIGUOUS_PATH,
     HTTPS_PORT,
@@ -285,7 +285,8 @@ class PeerFront:
 
     def routed(self, request: Request) -> tuple[Request, Route] | Refusal:
         """A peer's request as the viewer's that it stands for, and its route."""
-        said = said_by(request.fields)
+        fields = request.fields
+        said = said_by(fields) if is_short(fields) else said_by.__wrapped__(fields)
         if not said.credential or not self._admits(said.credential):
             return NOT_A_PEER
         site = self.table.by_id.get(said.distribution)

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from edgecache.config.model import Origin
 from edgecache.config.origins import Reach
-from edgecache.http.message import Fields, Request, combined_value, first_value
+from edgecache.http.message import Fields, Request, combined_value, first_value, is_short
 from edgecache.http.writing import request_head
 from edgecache.rules.forwarded_fields import told_of_the_way
 from edgecache.rules.routing import Route
@@ -100,7 +100,8 @@ def dressed(call: Call, via: bytes, prove: Prove | None, agent: bytes = USER_AGE
         request.method, request.fields, request.host, request.scheme, request.minor,
         bool(request.id), bool(peer),
     )  # fmt: skip
-    form = _form(alike, call.route, via, agent)
+    form_of = _form if is_short(request.fields) else _form.__wrapped__
+    form = form_of(alike, call.route, via, agent)
     said = {_TARGET: form.prefix + request.target, _ID: request.id, _PEER: peer}
     head = form.text % tuple([said[blank] for blank in form.blanks])
     return Outgoing(request.method, head, None, form.timeouts, call.on_interim, form.upgrade)

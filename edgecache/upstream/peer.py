@@ -12,6 +12,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from edgecache.http.message import is_short
 from edgecache.rules.failover import patience_s
 from edgecache.rules.keys import release_asked
 from edgecache.upstream import peer_fields
@@ -97,7 +98,8 @@ class PeerUpstream:
             request.fields, request.host, request.scheme, call.route.distribution.id,
             release_asked(request, call.route), self._marks.spell(request.mark), self._credential(),
         )  # fmt: skip
-        head = peer_head(request, standing_lines(alike) + _framing(call.body))
+        lines_of = standing_lines if is_short(request.fields) else standing_lines.__wrapped__
+        head = peer_head(request, lines_of(alike) + _framing(call.body))
         # A tier of ours answers at once or waits for its origins as long as that may take.
         timeouts = Timeouts(CONNECT_S, patience_s(call.route) + MARGIN_S, READ_S)
         return Outgoing(request.method, head, call.body, timeouts, call.on_interim)

@@ -27,6 +27,7 @@ PURE = (
     "rules",
     "config/model.py",
     "config/base.py",
+    "config/limits.py",
     "config/origins.py",
     "store/eviction.py",
     "store/memory_account.py",

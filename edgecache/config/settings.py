@@ -116,6 +116,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(Limits, "idle_s_max", "seconds", 0.05, 3_600, "nginx's keepalive_timeout is 75"),
     Setting(
         Limits,
+        "half_closed_s_max",
+        "seconds",
+        0.05,
+        3_600,
+        "without a byte of answer after a viewer ended its side; more for viewers that half-close",
+    ),
+    Setting(
+        Limits,
         "drain_s_max",
         "seconds",
         0,

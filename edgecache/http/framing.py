@@ -2,7 +2,9 @@
 
 RFC 9112 §6-§7. Each reader is sans-IO: it takes bytes as they come and gives the pieces of the body
 among them; `done` says that the end was seen, `rest` holds what came after it. A message that
-breaks the grammar raises BadMessage, one that ends too early Truncated (from `eof`).
+breaks the grammar raises BadMessage, one that ends too early Truncated (from `eof`). A read full of
+tiny chunks is not taken in at once: `behind` says that there is more, and who feeds gives others
+their turn before it goes on.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from edgecache.http.message import Fields
 
 EXTENSION_BYTES_MAX = 4_096  # a chunk's line; a quarter of what Go's net/http admits in all
 OVERHEAD_RATIO_MAX = 8  # framing bytes for each body byte; one-byte chunks need 5
+CHUNKS_AT_ONCE = 1_024  # of one feeding: a millisecond
 OVERHEAD_BYTES_FREE = 16_384  # Go's net/http: 16 KiB before the ratio is asked
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -27,6 +30,7 @@ _QUOTED = rb'"' + _PLAIN + rb"(?:\\[\t\x20-\x7e\x80-\xff]" + _PLAIN + rb')*"'
 # and readers that skip them disagree on where they end.
 _EXTENSION = rb"(?:;" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?)*"
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})" + _EXTENSION + rb"\r\n")
+_BARE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")  # of most chunks
 _TRAILER_LINE = re.compile(_TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n")
 
 
@@ -42,6 +46,8 @@ class Reader(Protocol):
 
     done: bool
     """The end of the body was seen."""
+    behind: bool
+    """More is here than was taken in: feed nothing, a turn later, to go on."""
     rest: bytes
     """What came after the end: the next message, when there is one."""
 
@@ -56,6 +62,8 @@ class Reader(Protocol):
 
 class LengthReader:
     """A body of `length` bytes; none at all when 0 (§6.2)."""
+
+    behind = False
 
     def __init__(self, length: int) -> None:
         self.done = length == 0
@@ -83,6 +91,8 @@ class LengthReader:
 class UntilCloseReader:
     """A body that ends with its connection (§6.3, rule 8)."""
 
+    behind = False
+
     def __init__(self) -> None:
         self.done = False
         self.rest = b""
@@ -100,7 +110,8 @@ class ChunkedReader:
     def __init__(self, limits: HeadLimits) -> None:
         self.done = False
         self.rest = b""
-        self._held = b""  # the start of a line, or of the CRLF after a chunk
+        self.behind = False
+        self._held = bytearray()  # the start of a line, or of the CRLF after a chunk; or all behind
         self._read: _Step = ChunkedReader._size  # unbound: a bound one would be a cycle
         self._left = 0
         self._body_bytes = 0
@@ -113,24 +124,69 @@ class ChunkedReader:
             self.rest += data
             return []
         if self._held:
-            data, self._held = self._held + data, b""
+            if not self.behind and self._still_a_line(data):
+                return []
+            self._held += data
+            data, self._held = bytes(self._held), bytearray()
         pieces: list[bytes] = []
-        at, end = 0, len(data)
-        while at < end and not self.done:
+        at, end, some = 0, len(data), CHUNKS_AT_ONCE
+        while at < end and not self.done and some > 0:
             if self._left:
                 piece = data[at : at + self._left]
                 pieces.append(piece)
                 at += len(piece)
                 self._left -= len(piece)
                 continue
-            after = self._read(self, data, at)
+            if self._read is ChunkedReader._size:
+                whole = len(pieces)
+                at = self._whole_chunks(data, at, pieces, some)
+                some -= len(pieces) - whole
+            after = self._read(self, data, at) if some > 0 else at
             if after == at:
-                self._held = data[at:]
-                return pieces
-            at = after
+                break
+            at, some = after, some - 1
+        self.behind = some <= 0 and at < end and not self.done
         if self.done:
             self.rest = data[at:]
+        else:
+            self._held += data[at:]
         return pieces
+
+    def _still_a_line(self, data: bytes) -> bool:
+        """Keep more of a line whose end has not come; nothing that is kept is looked at again."""
+        if self._read is ChunkedReader._chunk_end or b"\n" in data:
+            return False
+        bytes_max, _ = self._line_bound()
+        if len(self._held) + len(data) >= bytes_max:
+            return False
+        self._held += data
+        return True
+
+    def _line_bound(self) -> tuple[int, BadReason]:
+        if self._read is ChunkedReader._size:
+            return EXTENSION_BYTES_MAX, BadReason.CHUNK_OVERHEAD
+        return self._trailer_bytes_left, BadReason.TRAILER
+
+    def _whole_chunks(self, data: bytes, at: int, pieces: list[bytes], most: int) -> int:
+        """Take at most so many chunks that are here whole and plain; gives where the next begins.
+
+        As the steps below would, one by one: tiny chunks would cost four calls each.
+        """
+        body, overhead = self._body_bytes, self._overhead_bytes
+        for _ in range(most):
+            line = _BARE_LINE.match(data, at)
+            if line is None:
+                break
+            length, begin = int(line[1], 16), line.end()
+            end = begin + length
+            if not length or data[end : end + 2] != b"\r\n":
+                break
+            body, overhead = body + length, overhead + begin - at + 2
+            _bound_overhead(overhead, body)
+            pieces.append(data[begin:end])
+            at = end + 2
+        self._body_bytes, self._overhead_bytes = body, overhead
+        return at
 
     def eof(self) -> None:
         if not self.done:
@@ -139,7 +195,7 @@ class ChunkedReader:
     # Each reads one element at `at` and gives where the next begins, or `at` when it is not whole.
 
     def _size(self, data: bytes, at: int) -> int:
-        after = _line_end(data, at, EXTENSION_BYTES_MAX, BadReason.CHUNK_OVERHEAD)
+        after = _line_end(data, at, *self._line_bound())
         if after == at:
             return at
         match = _SIZE_LINE.fullmatch(data, at, after)
@@ -149,9 +205,7 @@ class ChunkedReader:
         self._body_bytes += self._left
         self._overhead_bytes += after - at + 2
         self._read = ChunkedReader._chunk_end if self._left else ChunkedReader._trailer
-        allowed = OVERHEAD_BYTES_FREE + OVERHEAD_RATIO_MAX * self._body_bytes
-        if self._overhead_bytes > allowed:
-            raise BadMessage(BadReason.CHUNK_OVERHEAD)
+        _bound_overhead(self._overhead_bytes, self._body_bytes)
         return after
 
     def _chunk_end(self, data: bytes, at: int) -> int:
@@ -163,7 +217,7 @@ class ChunkedReader:
         return at + 2
 
     def _trailer(self, data: bytes, at: int) -> int:
-        after = _line_end(data, at, self._trailer_bytes_left, BadReason.TRAILER)
+        after = _line_end(data, at, *self._line_bound())
         if after == at:
             return at
         if data[at:after] == b"\r\n":
@@ -179,6 +233,11 @@ class ChunkedReader:
 
 
 _Step = Callable[[ChunkedReader, bytes, int], int]
+
+
+def _bound_overhead(overhead_bytes: int, body_bytes: int) -> None:
+    if overhead_bytes > OVERHEAD_BYTES_FREE + OVERHEAD_RATIO_MAX * body_bytes:
+        raise BadMessage(BadReason.CHUNK_OVERHEAD)
 
 
 def _line_end(data: bytes, at: int, bytes_max: int, why: BadReason) -> int:
@@ -242,6 +301,19 @@ def response_framing(status: int, method: bytes, fields: Fields, minor: int) -> 
         return Length(content_length(lengths)) if lengths else UntilClose()
     except BadMessage as error:
         raise BadMessage(error.why, 502) from None
+
+
+def outlasts(framing: Framing) -> bool:
+    """Whether the connection can be used after a body so framed."""
+    must_close = isinstance(framing, Chunked) and framing.must_close
+    return not must_close and not isinstance(framing, UntilClose)
+
+
+def known_length(framing: Framing) -> int | None:
+    """Bytes of a body so framed, when they are known beforehand."""
+    if isinstance(framing, Length):
+        return framing.length
+    return 0 if isinstance(framing, NoBody) else None
 
 
 def reader_for(framing: Framing, limits: HeadLimits) -> Reader:

@@ -6,14 +6,18 @@ with each request (its id) each time; all else is made once.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from edgecache.http.message import Fields, first_value, without
 from edgecache.http.writing import response_head
 from edgecache.rules.routing import RouteTable
+from edgecache.server.telling import Asked, Told
 from edgecache.store.entry import Entry
 from edgecache.tier.answer import Found, Outcome
 from edgecache.upstream.peer_fields import MARK
+
+if TYPE_CHECKING:
+    from edgecache.server.protocol import Connection
 
 _MADE_ANEW = frozenset({b"age", b"cache-status", b"x-amz-cf-id"})
 ID_LINE = b"X-Amz-Cf-Id: "
@@ -120,3 +124,19 @@ class Leased(NamedTuple):
 
     answer: Answer
     until: float
+
+
+def write_answer(
+    connection: Connection, answer: Answer, asked: Asked, request_id: bytes, now: float
+) -> None:
+    """The whole of a hit on a connection that stays: bytes out, and told."""
+    listener = connection.listener
+    head, body = answer.head(now), answer.body
+    if answer.has_id:
+        request_id = answer.own_id or listener.ids.next()
+        head = b"%b%b\r\n\r\n" % (head, request_id)
+    connection.deadline = now + listener.limits.idle_s_max
+    connection.outgoing.write(head, body)
+    told = Told(answer.status, answer.result, len(head) + len(body), answer.fields)
+    listener.teller.tell(asked, told, connection.client, request_id, now, now - connection.began)
+    connection.began = now

@@ -66,7 +66,8 @@ class Delivery:
         self._began = connection.began
         self._id = self._listener.ids.next()
         self._first_byte_s = 0.0
-        self._sent_bytes = 0
+        self.sent_bytes = 0
+        self.seen_bytes = 0  # of these, when an overdue connection was looked at
 
     async def run(self, errand: Errand, body: RequestBody | None) -> None:
         """Do the errand and send what came of it, or the page that says why nothing did."""
@@ -119,7 +120,7 @@ class Delivery:
 
     def _pass_on(self, interim: Response) -> None:
         """An interim response goes on to a viewer that can tell it apart (RFC 9110 §15.2)."""
-        if self._minor == 1 and not self._sent_bytes:
+        if self._minor == 1 and not self.sent_bytes:
             fields = end_to_end(interim.fields)
             self._connection.outgoing.write(
                 response_head(interim.status, interim.reason, fields), b""
@@ -154,7 +155,7 @@ class Delivery:
                 told.result, told.detail = Result.ERROR, "ClientCommError"
             raise
         finally:
-            told.bytes_out = self._sent_bytes
+            told.bytes_out = self.sent_bytes
             told.first_byte_s = self._first_byte_s
             if outcome.body is not None and not isinstance(outcome.body, bytes | memoryview):
                 outcome.body.close()
@@ -222,7 +223,7 @@ class Delivery:
         if connection_line is not None:
             head = b"%bConnection: %b\r\n\r\n" % (head[:-2], connection_line)
         self._write(head, answer.body)
-        self._tell(Told(answer.status, answer.result, self._sent_bytes, answer.fields))
+        self._tell(Told(answer.status, answer.result, self.sent_bytes, answer.fields))
         self._end()
 
     def send_refusal(self, refusal: Refusal, now: float, errand: Errand | None = None) -> None:
@@ -235,7 +236,7 @@ class Delivery:
         head_only = head_only or self._asked.method == b"HEAD"
         body = b"" if head_only or not isinstance(outcome.body, bytes) else outcome.body
         self._write_whole(outcome, fields, body)
-        told = Told(outcome.status, outcome.result, self._sent_bytes, fields, refusal.detail)
+        told = Told(outcome.status, outcome.result, self.sent_bytes, fields, refusal.detail)
         self._tell(told)
         self._end()
 
@@ -267,9 +268,9 @@ class Delivery:
 
     def _write(self, head: bytes, body: bytes | memoryview = b"") -> None:
         size = len(head) + len(body)
-        if not self._sent_bytes:
+        if not self.sent_bytes:
             self._first_byte_s = self._listener.clock() - self._began
-        self._sent_bytes += size
+        self.sent_bytes += size
         self._connection.outgoing.write(head, body)
 
     def _tell(self, told: Told) -> None:

@@ -16,6 +16,7 @@ from edgecache.http.message import Request
 from edgecache.server.answering import Answer, Leased
 from edgecache.server.connections import Connections
 from edgecache.server.memo import Memo
+from edgecache.server.overdue import end_overdue
 from edgecache.server.pages import page
 from edgecache.server.repeating import remember, repeated
 from edgecache.server.repeating_calls import remember_call, repeated_call
@@ -27,6 +28,7 @@ from edgecache.store.memory_account import Holding, MemoryAccount
 from edgecache.tier.answer import Found, Outcome, Refusal
 from edgecache.tier.front import Front, PeerFront
 from edgecache.upstream.peer_heads import read_peer_head
+from edgecache.upstream.turns import Turns
 
 if TYPE_CHECKING:
     from edgecache.server.protocol import Connection
@@ -51,6 +53,7 @@ class Listener:
     account: MemoryAccount = field(init=False)  # of this process
     head_limits: HeadLimits = field(init=False)
     connections: Connections = field(default_factory=Connections)
+    turns: Turns = field(default_factory=Turns)
     # How a head is read, answered out of the memo, and put into it: peers' heads are of two parts.
     read: Callable[[bytes, HeadLimits, bytes, tuple[str, int]], Request] = parse_request_head
     repeated: Callable[[Connection, Memo, bytes, float], bool] = repeated
@@ -127,8 +130,9 @@ class Listener:
         leave = self.handing_over and now - self.handing_over >= LAST_REQUEST_S
         heads_bytes = 0
         for connection in list(self.connections):
-            connection.check_deadline(now)
-            heads_bytes += connection.held_bytes
+            if now >= connection.deadline:
+                end_overdue(connection, now)
+            heads_bytes += len(connection.heads)
             if leave and connection.at_rest:
                 connection.transport.close()
         self.account.measure(Holding.HEADS, heads_bytes)
@@ -166,5 +170,4 @@ def is_common(found: Found, request: Request) -> bool:
 
 LAST_REQUEST_S = 2.0  # a request already on its way to us must not meet a closed connection
 SHED = Refusal(503, "Too many connections at once.", "CapacityExceeded", close=True)
-OVERDUE = Refusal(408, "The request did not arrive in time.", "ClientCommError", close=True)
 FAILED = Refusal(500, "An error inside the cache.", "Error", close=True)

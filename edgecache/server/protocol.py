@@ -1,36 +1,36 @@
 """The viewer protocol under Uvicorn. Law: one request at a time, answered in the order it came.
 
 Bytes are recalled from the memo or read strictly, decided, and written; what must be awaited runs
-as one task while reading of the next request is held. Deadlines are absolute and checked by one
-sweep a second for all connections, so that the path of a hit arms no timer.
+as one task while reading of the next request is held. Of requests that come together a few are
+served in a turn of the loop; others come between. Deadlines are absolute and checked by one sweep a
+second for all connections, so that the path of a hit arms no timer.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import Any, cast
 
 from msgspec.structs import replace
 
 from edgecache.http.bad_message import BadMessage
-from edgecache.http.head import oversize
 from edgecache.http.message import Request
 from edgecache.observe.access_log import escaped
 from edgecache.rules.viewer_headers import depends_on_viewer
-from edgecache.server.answering import Answer, Leased
+from edgecache.server.answering import Leased, write_answer
 from edgecache.server.delivery import Delivery, stays
-from edgecache.server.listener import OVERDUE, SHED, Listener
+from edgecache.server.listener import SHED, Listener
 from edgecache.server.outgoing import Outgoing
-from edgecache.server.request_body import BYTES_PER_S_MIN, RequestBody, invitation
-from edgecache.server.telling import NOTHING_ASKED, Asked, Told
+from edgecache.server.request_body import RequestBody, invitation
+from edgecache.server.request_heads import RequestHeads
+from edgecache.server.telling import NOTHING_ASKED, Asked
 from edgecache.server.tls import MISDIRECTED, Session
-from edgecache.server.websocket import IDLE_S_MAX, SentBytes
+from edgecache.server.websocket import ENDING_S_MAX, IDLE_S_MAX, SentBytes
 from edgecache.tier.answer import Errand, Found, Refusal
 from edgecache.upstream.tunnel import TUNNEL_BYTES_MAX
+from edgecache.upstream.turns import REQUESTS_MAX, TURN_S
 
 HELD_BYTES_MAX = 65_536  # of pipelined requests read ahead, as Uvicorn's HIGH_WATER_LIMIT
-_BARE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 
 
 class Connection(asyncio.Protocol):
@@ -54,12 +54,15 @@ class Connection(asyncio.Protocol):
         self.closing = False
         self.began = 0.0  # when the first byte of the current request came
         self._state = server_state
-        self._held = b""  # read, and not yet served
-        self._body: RequestBody | None = None  # arriving
+        self.heads = RequestHeads(self.listener.head_limits)
+        self._waits_turn = False  # what is held is served in a later turn of the loop
+        self.body: RequestBody | None = None  # arriving
         self._task: asyncio.Task[None] | None = None
         self._reading = True
-        self._unsent_bytes = -1  # at the last look; -1: there was none
-        self._tunneled = False
+        self.unsent_bytes = -1  # at the last look; -1: there was none
+        self.delivery: Delivery | None = None  # of the errand under way
+        self.tunnel_idle_s = 0.0  # above 0: this is no HTTP any more
+        self.ended = False  # the viewer sends no more
 
     # What the event loop calls.
 
@@ -87,42 +90,57 @@ class Connection(asyncio.Protocol):
         self._state.connections.discard(self)
         self.listener.connections.discard(self)
         self.closing = True
-        if self._body is not None:
-            self._body.abort()
+        if self.body is not None:
+            self.body.abort()
         if self._task is not None:
             self._task.cancel()
         self.outgoing.lost()
 
     def eof_received(self) -> bool:
-        """A viewer that half-closes still gets the answer it waits for."""
-        if self._body is not None and not self._body.done:
-            self._body.abort()
-        self.closing = self.closing or self._task is None
-        return self._task is not None and self.session is None  # TLS has no half-close
+        """A viewer that half-closes still gets the answer it waits for, if that is on its way.
+
+        One that has left says the same: after a grace without a byte of answer it is let go.
+        """
+        if self.body is not None and not self.body.done:
+            self.body.abort()
+        self.ended = True
+        owed = self._task is not None or self._waits_turn
+        self.closing = self.closing or not owed
+        if self.tunnel_idle_s:
+            self.end_tunnel()
+        elif self._task is not None:
+            grace_s = self.listener.limits.half_closed_s_max
+            self.deadline = min(self.deadline, self.listener.clock() + grace_s)
+        return owed and self.session is None  # TLS has no half-close
 
     def data_received(self, data: bytes) -> None:
-        if self._body is not None:
+        if self.body is not None:
             self._feed_body(data)
             return
         if self.closing:
             return  # what follows the last request is not executed
         if self._task is not None or self.outgoing.paused:
-            self._hold(self._held + data)
+            self._hold(data)
             return
         now = self.listener.clock()
-        if not self._held:
-            memo = self.listener.memo
-            if memo is not None and self.listener.repeated(self, memo, data, now):
-                return
-            self.began = now
-        self._serve(self._held + data, now)
+        heads = self.heads
+        if heads.held:
+            heads.add(data)
+            self._serve(now, begun=True)
+            return
+        memo = self.listener.memo
+        if memo is not None and self.listener.repeated(self, memo, data, now):
+            return
+        self.began = now
+        heads.add(data)
+        self._serve(now)
 
     def pause_writing(self) -> None:
-        self._unsent_bytes = self.outgoing.pause()
+        self.unsent_bytes = self.outgoing.pause()
         self.deadline = self.listener.clock() + self.listener.limits.write_idle_s_max
 
     def resume_writing(self) -> None:
-        self._unsent_bytes = -1
+        self.unsent_bytes = -1
         if not self.outgoing.resumed() or self._task is not None:
             return
         if self.closing:
@@ -135,83 +153,80 @@ class Connection(asyncio.Protocol):
     def shutdown(self) -> None:
         """Finish the request under way, if there is one, then close."""
         self.closing = True
-        if self._tunneled and self._task is not None:
+        if self.tunnel_idle_s and self._task is not None:
             self._task.cancel()  # it has no end to wait for
         elif self._task is None and not self.outgoing.paused:
             self.transport.close()
 
-    # What the listener's sweep calls.
-
-    def check_deadline(self, now: float) -> None:
-        """Close a connection that is overdue."""
-        if now < self.deadline:
-            return
-        if self.outgoing.paused or self.transport.is_closing():
-            before, unsent = self._unsent_bytes, self.transport.get_write_buffer_size()
-            idle_s = self.listener.limits.write_idle_s_max
-            if unsent and 0 <= before < unsent + idle_s * BYTES_PER_S_MIN:
-                self.transport.abort()
-            self._unsent_bytes, self.deadline = unsent, now + idle_s
-        elif self._tunneled:
-            self.transport.abort()
-        elif self._body is not None and not self._body.done:
-            self.deadline = self._body.overdue(now, self.listener.limits.body_idle_s_max)
-        elif self._task is None:
-            if self._held:
-                self.refuse(OVERDUE, NOTHING_ASKED, now)
-            self.transport.close()
-
     # Serving.
 
-    def _serve(self, data: bytes, now: float) -> None:
-        """Serve the requests in `data` until one must wait, or what is left is not a whole head."""
-        while data and self._task is None and not self.closing and not self.outgoing.paused:
-            start = 2 if data.startswith(b"\r\n") else 0  # RFC 9112 §2.2: one empty line is skipped
-            end = data.find(b"\r\n\r\n", start) + 4
-            if end == 3 or end > self.listener.limits.head_bytes_max + start:
-                self._expect_more(data[start:], now)
+    def _serve(self, now: float, *, begun: bool = False) -> None:
+        """Serve what is held until a request must wait, or what is left is not a whole head.
+
+        `begun`: the first of it is the rest of a head whose time runs already.
+        """
+        heads, served = self.heads, 0
+        while heads.held and not (self._task or self.closing or self._waits_turn):
+            if self.outgoing.paused:
                 break
-            data = self._begin(data[start:end], data[end:], now)
-        self._hold(data)
+            try:
+                head = heads.next()
+                if head is None:
+                    if served or not begun:
+                        self.deadline = now + self.listener.limits.head_s_max
+                    break
+                self._begin(head, now)
+            except BadMessage as bad:
+                refusal = Refusal(bad.status, "Bad request.", "InvalidRequest", True)
+                self.refuse(refusal, NOTHING_ASKED, now)
+            served += 1
+            if heads.held and (served == REQUESTS_MAX or self.listener.clock() - now > TURN_S):
+                break
+        if served and not self.closing and (served > 1 or (heads.held and self._task is None)):
+            self._wait_turn()
+        elif len(heads) > HELD_BYTES_MAX:
+            self._pause_reading()
 
-    def _expect_more(self, start: bytes, now: float) -> None:
-        """A head that is not whole: refuse what can no longer become good, else wait for more."""
-        limits = self.listener.head_limits
-        if len(start) > limits.head_bytes_max:
-            self._refuse_message(oversize(start, limits), now)
-        elif _BARE.search(start) or start.startswith(b"\r\n"):
-            self.refuse(Refusal(400, "Bad request.", "InvalidRequest", True), NOTHING_ASKED, now)
-        elif not self._held:
-            self.deadline = now + self.listener.limits.head_s_max
+    def _wait_turn(self) -> None:
+        """Go on when others have had theirs; until then nothing more is read."""
+        if not self._waits_turn:
+            self._waits_turn = True
+            self._pause_reading()
+            self.listener.turns.wait(self.loop, self._take_turn)
 
-    def _begin(self, head: bytes, rest: bytes, now: float) -> bytes:
-        """One request: decide, and answer or set off. Gives what comes after it."""
+    def _take_turn(self) -> None:
+        self._waits_turn = False
+        if self.body is not None and self.body.behind:
+            self._feed_body(b"")
+        elif self._task is None and not (self.closing or self.outgoing.paused):
+            self.rest()
+        self._resume_reading()
+
+    def _begin(self, head: bytes, now: float) -> None:
+        """One request: decide, and answer or set off."""
         listener = self.listener
-        try:
-            request = listener.read(head, listener.head_limits, listener.scheme, self.client)
-        except BadMessage as bad:
-            self._refuse_message(bad, now)
-            return b""
+        request = listener.read(head, listener.head_limits, listener.scheme, self.client)
         if b"Edgecache-Explain" in head and (told := listener.explained(request, now)):
+            self.closing = True
             self.outgoing.write(told, b"")
             self.transport.close()
-            return b""
+            return
         asked = Asked.by(request, listener.site_name(request.host), len(head), self.session)
         concluded = self._decide(request, now)
         if isinstance(concluded, Errand):
             self.deadline = now + listener.limits.body_idle_s_max
-            return self._set_off(concluded, request, asked, rest)
+            self._set_off(concluded, request, asked)
+            return
         if isinstance(concluded, Refusal):
             self.refuse(concluded, asked, now, close=request.has_body or not stays(request))
-            return rest
+            return
         answer = listener.answer(concluded, request, now)
         if listener.handing_over or not stays(request) or request.minor == 0:
             Delivery(self, request, asked).send_answer(answer, now)
-            return rest
+            return
         if concluded.until and not request.has_body and not depends_on_viewer(concluded.route):
             listener.remember(self, head, request, asked, Leased(answer, concluded.until))
-        self._write_answer(answer, asked, request.id, now)
-        return rest
+        write_answer(self, answer, asked, request.id, now)
 
     def _decide(self, request: Request, now: float) -> Found | Errand | Refusal:
         """What the front concludes, if the certificate of the connection is for the site."""
@@ -222,75 +237,67 @@ class Connection(asyncio.Protocol):
             return MISDIRECTED
         return self.listener.front.decide(replace(request, tls=session.told), now)
 
-    def _write_answer(self, answer: Answer, asked: Asked, request_id: bytes, now: float) -> None:
-        """The whole of a hit: bytes out, and told."""
-        listener = self.listener
-        head, body = answer.head(now), answer.body
-        if answer.has_id:
-            request_id = answer.own_id or listener.ids.next()
-            head = b"%b%b\r\n\r\n" % (head, request_id)
-        self.deadline = now + listener.limits.idle_s_max
-        self.outgoing.write(head, body)
-        told = Told(answer.status, answer.result, len(head) + len(body), answer.fields)
-        listener.teller.tell(asked, told, self.client, request_id, now, now - self.began)
-        self.began = now
-
-    def _set_off(self, errand: Errand, request: Request, asked: Asked, rest: bytes) -> bytes:
+    def _set_off(self, errand: Errand, request: Request, asked: Asked) -> None:
         """Run an errand; the next request is not read before this one is answered."""
         body = None
         if request.has_body:
             limits, invite = self.listener.head_limits, invitation(request, self.transport)
-            body = self._body = RequestBody(
+            body = self.body = RequestBody(
                 request.length, limits, invite, self._resume_reading, self.listener.account
             )
-        delivery = Delivery(self, request, asked)
-        self._task = self.loop.create_task(delivery.run(errand, body))
+        self.delivery = Delivery(self, request, asked)
+        self._task = self.loop.create_task(self.delivery.run(errand, body))
         self._state.tasks.add(self._task)
         self._task.add_done_callback(self._task_done)
-        if body is None:
-            return rest
-        self._held = b""
-        self._feed_body(rest)
-        return self._held
+        if body is not None:
+            self._feed_body(self.heads.take())
 
     def _feed_body(self, data: bytes) -> None:
-        body = self._body
+        body = self.body
         assert body is not None
         try:
             rest = body.feed(data)
         except BadMessage:
             self.closing = True  # the errand is told by the body, and answers
-            self._body = None
+            self.body = None
             return
         limits = self.listener.limits
-        idle_s = IDLE_S_MAX if self._tunneled else limits.body_idle_s_max
+        idle_s = self.tunnel_idle_s or limits.body_idle_s_max
         self.deadline = body.due(self.listener.clock(), len(data), idle_s)
-        bytes_max = TUNNEL_BYTES_MAX if self._tunneled else limits.buffer_bytes_max
+        bytes_max = TUNNEL_BYTES_MAX if self.tunnel_idle_s else limits.buffer_bytes_max
         if body.done:
-            self._body = None
+            self.body = None
             self._hold(rest)
-        elif body.waiting_bytes > bytes_max and self._reading:
+        elif body.behind:
+            self._wait_turn()
+        elif body.waiting_bytes > bytes_max:
+            self._pause_reading()
+
+    def _pause_reading(self) -> None:
+        if self._reading and not self.closing:
             self._reading = False
             self.transport.pause_reading()
 
     def _resume_reading(self) -> None:
-        body = self._body
-        if not self._reading and (body is None or body.waiting_bytes == 0) and not self.closing:
+        body = self.body
+        if self._reading or self.closing or self._waits_turn or len(self.heads) > HELD_BYTES_MAX:
+            return
+        if body is None or body.waiting_bytes == 0:
             self._reading = True
             self.transport.resume_reading()
 
     def _hold(self, data: bytes) -> None:
-        self._held = data
-        if len(data) > HELD_BYTES_MAX and self._reading and not self.closing:
-            self._reading = False
-            self.transport.pause_reading()
+        if data:
+            self.heads.add(data)
+        if len(self.heads) > HELD_BYTES_MAX:
+            self._pause_reading()
 
     def _task_done(self, task: asyncio.Task[None]) -> None:
         self._state.tasks.discard(task)
-        self._task = None
-        if self._body is not None:  # answered before it was read: RFC 9112 §9.3
-            self._body.close()
-            self._body = None
+        self._task = self.delivery = None
+        if self.body is not None:  # answered before it was read: RFC 9112 §9.3
+            self.body.close()
+            self.body = None
             self.closing = True
         if self.closing:
             self.outgoing.close()
@@ -302,41 +309,40 @@ class Connection(asyncio.Protocol):
         now = self.listener.clock()
         self.deadline = now + self.listener.limits.idle_s_max
         self.began = now
-        held, self._held = self._held, b""
-        if held:
-            self._serve(held, now)
-        if len(self._held) <= HELD_BYTES_MAX:
-            self._resume_reading()
+        if self.heads.held:
+            self._serve(now)
+        if self.ended and not (self._task or self._waits_turn or self.outgoing.paused):
+            self.closing = True  # it asks for nothing more
+            self.outgoing.close()
+        self._resume_reading()
 
     def become_tunnel(self) -> SentBytes:
         """What the viewer sends is never a request again."""
         listener = self.listener
         sent = SentBytes(listener.head_limits, self._resume_reading, listener.account)
-        self._body = sent
-        self._tunneled = True
-        held, self._held = self._held, b""
-        self._feed_body(held)
+        self.body = sent
+        self.tunnel_idle_s = IDLE_S_MAX
+        self._feed_body(self.heads.take())
         return sent
+
+    def end_tunnel(self) -> None:
+        """One side has ended: the other has a few seconds of silence left."""
+        self.tunnel_idle_s = ENDING_S_MAX
+        self.deadline = self.listener.clock() + ENDING_S_MAX
 
     @property
     def at_rest(self) -> bool:
         """Nothing is asked and nothing is owed."""
-        return not (self._task or self._body or self._held or self.outgoing.paused or self.closing)
-
-    @property
-    def held_bytes(self) -> int:
-        """Of requests that were read ahead."""
-        return len(self._held)
+        return not (
+            self._task or self.body or self.heads.held or self.outgoing.paused or self.closing
+        )
 
     @property
     def unread_body(self) -> bool:
         """A request body is still arriving: what follows it cannot be told from it."""
-        return self._body is not None
+        return self.body is not None
 
     def refuse(self, refusal: Refusal, asked: Asked, now: float, *, close: bool = False) -> None:
         """Answer with our own page."""
         self.closing = self.closing or close or refusal.close
         Delivery(self, None, asked).send_refusal(refusal, now)
-
-    def _refuse_message(self, bad: BadMessage, now: float) -> None:
-        self.refuse(Refusal(bad.status, "Bad request.", "InvalidRequest", True), NOTHING_ASKED, now)

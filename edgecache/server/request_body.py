@@ -62,6 +62,11 @@ class RequestBody:
         return self._reader.done
 
     @property
+    def behind(self) -> bool:
+        """More of it is here than was taken in: feed nothing, a turn later, to go on."""
+        return self._reader.behind
+
+    @property
     def broken(self) -> bool:
         """It will never be whole, and that is the viewer's doing."""
         return self._broken
@@ -74,9 +79,10 @@ class RequestBody:
             self.refusal_status = bad.status
             self.abort()
             raise
-        if not self._closed:
-            self._pieces.extend(pieces)
-            self._wait(sum(map(len, pieces)))
+        if pieces and not self._closed:
+            piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            self._pieces.append(piece)
+            self._wait(len(piece))
         self._wake()
         rest, self._reader.rest = self._reader.rest, b""
         return rest

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from edgecache.server.protocol import Connection
 
 IDLE_S_MAX = 600.0  # CloudFront's
+ENDING_S_MAX = 10.0  # after one side has ended; RFC 6455 §7.1.1 wants the other to follow at once
 
 
 class SentBytes(RequestBody):
@@ -62,10 +63,11 @@ async def relay(
         while data := await tunnel.read():
             write(data)
             await connection.outgoing.drained()
-            connection.deadline = connection.listener.clock() + IDLE_S_MAX
+            connection.deadline = connection.listener.clock() + connection.tunnel_idle_s
         transport = connection.transport
         if transport.can_write_eof() and not transport.is_closing():  # TLS has no half-close
             transport.write_eof()
+            connection.end_tunnel()
             await sending
     finally:
         sending.cancel()

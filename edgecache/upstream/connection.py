@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from math import inf
-from typing import Protocol, cast
+from typing import cast
 
 from msgspec.structs import replace
 
@@ -17,10 +17,10 @@ from edgecache.http.bad_message import BadMessage, BadReason, HeadLimits
 from edgecache.http.framing import (
     Chunked,
     Length,
-    NoBody,
     Reader,
-    UntilClose,
     UntilCloseReader,
+    known_length,
+    outlasts,
     reader_for,
     response_framing,
 )
@@ -33,22 +33,11 @@ from edgecache.upstream.deadline import Deadline
 from edgecache.upstream.endpoint import Endpoint, Outgoing
 from edgecache.upstream.exchange import Exchange, kept_s
 from edgecache.upstream.heads import ResponseHeads
+from edgecache.upstream.owner import Owner
 from edgecache.upstream.tunnel import OpenTunnel
 from edgecache.upstream.upload import until_answered, upload
 
 INTERIMS_MAX = 16  # curl stops at 10 or so; each costs a head of at most 32 KiB
-
-
-class Owner(Protocol):
-    """Who keeps the connection between exchanges."""
-
-    def released(self, connection: Connection) -> None:
-        """It may be asked again."""
-        ...
-
-    def gone(self, connection: Connection) -> None:
-        """It is closed."""
-        ...
 
 
 class Connection(asyncio.Protocol):
@@ -71,6 +60,7 @@ class Connection(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._heads = ResponseHeads(limits)
         self.paused_at: float | None = None  # while nobody reads its answer, by the loop's clock
+        self._waits_turn = False  # what was read is taken in further in a later turn of the loop
         self._drained: asyncio.Future[None] | None = None
         self._deadline = Deadline(self._loop, self._late)
 
@@ -148,9 +138,13 @@ class Connection(asyncio.Protocol):
     def resume(self) -> None:
         if self.paused_at is not None and not self._transport.is_closing():
             self.paused_at = None
-            self._transport.resume_reading()
-            if self._exchange is not None:
-                self._deadline.put(self._exchange.read_s)
+            exchange = self._exchange
+            if exchange is None or exchange.reader is None or not exchange.reader.behind:
+                self._transport.resume_reading()
+            elif not self._waits_turn:
+                self._wait_turn(exchange)
+            if exchange is not None:
+                self._deadline.put(exchange.read_s)
 
     def abandon(self) -> None:
         self._exchange = None
@@ -219,7 +213,7 @@ class Connection(asyncio.Protocol):
             self._fail(Fault.CLOSED)
             return
         try:
-            exchange.reader.eof()
+            exchange.read_to_end()
         except BadMessage:
             self._fail(Fault.TRUNCATED)
         else:
@@ -283,14 +277,11 @@ class Connection(asyncio.Protocol):
             if not exchange.arrived.done():
                 exchange.arrived.set_result(Reply(response, WholeBody(data)))
             return
-        reader = reader_for(framing, self._limits)
-        must_close = isinstance(framing, Chunked) and framing.must_close
-        until_close = isinstance(framing, UntilClose)
-        exchange.reusable = keeps_alive(minor, fields) and not must_close and not until_close
-        if must_close:
+        exchange.reusable = keeps_alive(minor, fields) and outlasts(framing)
+        if isinstance(framing, Chunked) and framing.must_close:
             response = replace(response, fields=without(fields, (b"content-length",)))
-        length = 0 if isinstance(framing, NoBody) else None
-        body = ArrivingBody(framing.length if isinstance(framing, Length) else length, self)
+        body = ArrivingBody(known_length(framing), self)
+        reader = reader_for(framing, self._limits)
         exchange.body, exchange.reader = body, reader
         self._deadline.put(exchange.read_s)
         self._read_body(exchange, reader, data)
@@ -298,14 +289,26 @@ class Connection(asyncio.Protocol):
             exchange.arrived.set_result(Reply(response, body))
 
     def _read_body(self, exchange: Exchange, reader: Reader, data: bytes) -> None:
-        pieces = reader.feed(data)
-        if pieces:
-            assert exchange.body is not None
-            exchange.body.push(pieces)
+        exchange.read(data)
         if reader.done:
             self._finish(exchange, reader)
+        elif reader.behind:
+            self._wait_turn(exchange)
         elif self.paused_at is None:
             self._deadline.earn(exchange.earned_s(len(data)), exchange.read_s)
+
+    def _wait_turn(self, exchange: Exchange) -> None:
+        """The rest of a read full of tiny chunks is taken in when others have had their turn."""
+        self._waits_turn = True
+        self._transport.pause_reading()
+        self._owner.turns.wait(self._loop, lambda: self._take_turn(exchange))
+
+    def _take_turn(self, exchange: Exchange) -> None:
+        self._waits_turn = False
+        if self._exchange is exchange and self.paused_at is None:  # else broken off, or enough
+            self.data_received(b"")
+            if not (self._waits_turn or self.paused_at or self._transport.is_closing()):
+                self._transport.resume_reading()
 
     def _finish(self, exchange: Exchange, reader: Reader) -> None:
         """The body is whole: give the connection back, or close it."""

@@ -49,6 +49,21 @@ class Exchange:
         self.reader: Reader | None = None
         self.body: ArrivingBody | None = None
 
+    def read(self, data: bytes) -> None:
+        """More of the body came. BadMessage when it is malformed."""
+        assert self.reader is not None
+        assert self.body is not None
+        pieces = self.reader.feed(data)
+        if pieces:
+            self.body.push(pieces)
+
+    def read_to_end(self) -> None:
+        """No more will come: take in all that is here. BadMessage when it is not the whole."""
+        assert self.reader is not None
+        while self.reader.behind:
+            self.read(b"")
+        self.reader.eof()
+
     def earned_s(self, count: int) -> float:
         """What `count` bytes of body put its deadline off by, in seconds.
 

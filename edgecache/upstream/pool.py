@@ -18,6 +18,7 @@ from edgecache.upstream.base import Body, Fault, Reply, UpstreamError
 from edgecache.upstream.connection import Connection
 from edgecache.upstream.endpoint import Connector, Endpoint, Outgoing, connect_fault
 from edgecache.upstream.slow_share import SLOW_S, Uploads, too_many
+from edgecache.upstream.turns import Turns
 from edgecache.upstream.upload_body import WatchedBody, is_under_way
 
 
@@ -52,6 +53,7 @@ class Pool:
         self._shelves: dict[Endpoint, Shelf] = {}
         self._open: dict[Connection, Shelf] = {}
         self._uploads: dict[Endpoint, Uploads] = {}
+        self.turns = Turns()
         self._closed = False
 
     async def send(self, endpoint: Endpoint, outgoing: Outgoing) -> Reply:

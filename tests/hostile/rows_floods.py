@@ -76,8 +76,8 @@ def vast_upload(memo: bool) -> str:
     connection = play.viewers["b"].connection
     for _ in range(20):
         chunked.sends([b"1000\r\n" + b"x" * 4_096 + b"\r\n"])
-    assert connection._body is not None
-    assert connection._body.waiting_bytes <= 4_096
+    assert connection.body is not None
+    assert connection.body.waiting_bytes <= 4_096
     play.viewers["b"].leaves()
     play.rests()
     answered(play, "after", b"/p")

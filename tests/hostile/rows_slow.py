@@ -190,7 +190,7 @@ def unread_pipeline(memo: bool) -> str:
         client.sends([asks(b"/p") * 100])
     assert not viewer.transport.reading
     assert not client.output
-    held = len(viewer.connection._held)
+    held = len(viewer.connection.heads)
     assert held < 2 * 65_536, held
     viewer.connection.resume_writing()
     play.rests()

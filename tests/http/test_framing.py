@@ -38,7 +38,12 @@ def by_byte(data: bytes) -> list[bytes]:
 
 
 def read(reader: Reader, segments: list[bytes]) -> bytes:
-    return b"".join(piece for segment in segments for piece in reader.feed(segment))
+    pieces = []
+    for segment in segments:
+        pieces += reader.feed(segment)
+        while reader.behind:
+            pieces += reader.feed(b"")
+    return b"".join(pieces)
 
 
 each_cut = pytest.mark.parametrize("cut", [whole, by_byte])

@@ -10,6 +10,7 @@ from edgecache.http.bad_message import HeadLimits
 from edgecache.upstream.base import Reply
 from edgecache.upstream.connection import Connection
 from edgecache.upstream.endpoint import Endpoint, Outgoing
+from edgecache.upstream.turns import Turns
 
 HEAD = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
 OK5 = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
@@ -54,6 +55,7 @@ class World:
     """A connection, its transport, and the owner that keeps it."""
 
     def __init__(self) -> None:
+        self.turns = Turns()
         self.released_times = 0
         self.gone_times = 0
         self.connection = Connection(

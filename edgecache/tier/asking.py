@@ -142,6 +142,10 @@ class Asking:
             raise UpstreamError(failure.fault, failure.where, sent=False)
         return outcome
 
+    def stale_for(self, errand: Errand) -> Outcome | None:
+        """What a stale entry gives when upstream has just answered somebody else with an error."""
+        return self._stale_instead(errand, cut_off=False)
+
     def lately_failed(self, errand: Errand) -> bool:
         """Whether upstream is to be left alone for now."""
         return self._failures.known(errand, self._world.clock()) is not None
@@ -178,7 +182,7 @@ class Asking:
                 now, mark = self._world.clock(), reply.mark or 0
                 self._failures.stood_in(errand, reply.head.status, now, mark)
                 reply.body.close()
-                return outcome, Landing(Ending.UNCACHEABLE)
+                return outcome, Landing(Ending.STALE)
         return await self._receive(errand, flight, Answered(asked, reply, on_interim))
 
     async def _receive(

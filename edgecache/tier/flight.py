@@ -16,6 +16,7 @@ class Ending(StrEnum):
 
     FILLING = "filling"  # the head is here, the body is coming: read along
     STORED = "stored"  # look again: the store has it
+    STALE = "stale"  # upstream answered with an error: who may have a stale entry gets that
     UNCACHEABLE = "uncacheable"  # nothing to share: each asks for itself
     FAILED = "failed"  # upstream failed: one of the waiting may try again
     ABANDONED = "abandoned"  # the leader left before there was a head: another leads

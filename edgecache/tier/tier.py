@@ -201,6 +201,8 @@ class Tier:
                     return errand  # it broke off before we could read along
             case Ending.FAILED if flight.attempt >= 2 and landing.error is not None:
                 return self._asking.after_failure(errand, landing.error)
+            case Ending.STALE if (stale := self._asking.stale_for(errand)) is not None:
+                return stale
             case Ending.FAILED | Ending.ABANDONED:
                 return errand
         return self._asking.as_before(errand) or await self._lead(errand, None)

@@ -127,3 +127,26 @@ def test_immutable_is_validated_when_stale_like_any_other(rfc: Play) -> None:
     rfc.origin.hears("/a", if_none_match='"1"')
     rfc.origin.answers(304, cache="max-age=10, immutable", etag='"1"')
     rfc.viewer().gets(200, "one", x_cache="RefreshHit")
+
+
+def test_an_error_is_heard_by_all_who_wait(rfc: Play) -> None:
+    """Who may have the stale response gets it; who wants nothing stale asks for itself.
+
+    What regional serves stale is stale to the edge, too, whose viewers ask it once more.
+    """
+    has_stored(rfc, "max-age=10, stale-if-error=30")
+    rfc.advance(20)
+    names = [f"v{number}" for number in range(20)]
+    for name in names:
+        rfc.viewer(name).asks("/a")
+    rfc.viewer("strict").asks("/a", cache_control="no-cache")
+    asked = 0
+    while rfc.viewer("strict").got() is None or rfc.viewer(names[-1]).got() is None:
+        rfc.origin.hears("/a")
+        rfc.origin.answers(503, "error", cache="no-store")
+        asked += 1
+    for name in names:
+        rfc.viewer(name).gets(200, "one")
+    rfc.viewer("strict").gets(503, "error")
+    rfc.origin.hears_nothing()
+    assert asked <= (2 if rfc.regional is None else 3)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+from edgecache.config.model import MIB
 from tests.hostile.recorder import Script, response, told_of
 from tests.hostile.stage import Client, HostilePlay, scene_of
 from tests.hostile.story import asks
@@ -17,10 +19,14 @@ LARGE = 1_048_576
 
 
 def _scenes(memo: bool) -> Iterator[Scene]:
-    """Both semantics, one tier and two."""
+    """Both semantics, one tier and two; with memory for 64 KiB of each upload."""
+    more: dict[str, Any] = {
+        "memory_bytes": 64 * MIB,
+        "origin": {"connections_max": CONNECTIONS},
+    }
     for semantics in ("cloudfront", "rfc9111"):
-        yield scene_of(memo, semantics=semantics, origin={"connections_max": CONNECTIONS})
-    yield scene_of(memo, regional=True, origin={"connections_max": CONNECTIONS})
+        yield scene_of(memo, semantics=semantics, **more)
+    yield scene_of(memo, regional=True, **more)
 
 
 def _bystander(play: HostilePlay, number: int) -> int:

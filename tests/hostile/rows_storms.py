@@ -197,7 +197,7 @@ def retry_storm(memo: bool) -> str:
     asked = len(play.recorder.seen)
     assert asked <= 5 * MANY * 1.2, asked
     play.close()
-    play = HostilePlay(scene_of(memo), lambda seen: Script((), "rst"))
+    play = HostilePlay(scene_of(memo, semantics="cloudfront"), lambda seen: Script((), "rst"))
     _asked_often(play)
     unbroken = len(play.recorder.seen)
     assert unbroken <= _TRIED_MAX, unbroken
@@ -213,7 +213,7 @@ def refused_storm(memo: bool) -> str:
     tried = play.recorder.tried
     assert tried <= 5 * MANY * 1.2, tried
     play.close()
-    play = HostilePlay(scene_of(memo), lambda seen: Script(()))
+    play = HostilePlay(scene_of(memo, semantics="cloudfront"), lambda seen: Script(()))
     play.recorder.refuses = True
     _asked_often(play)
     unbroken = play.recorder.tried

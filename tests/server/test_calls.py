@@ -1,0 +1,108 @@
+"""Python calls per request: counted exactly, and growing only with a reason in the table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+import edgecache
+from tests.measured import tell
+from tests.world.play import Play, Scene
+
+PACKAGE = str(Path(edgecache.__file__).parent)
+HEAD = "GET {} HTTP/1.1\r\nHost: site.test\r\nUser-Agent: x\r\nAccept: */*\r\n\r\n"
+
+
+class Counted:
+    """Counts calls of functions of this package while it is entered."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __enter__(self) -> Counted:
+        sys.setprofile(self._seen)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.setprofile(None)
+
+    def _seen(self, frame: FrameType, event: str, _argument: object) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(PACKAGE):
+            self.calls += 1
+
+
+def sends(play: Play, target: str) -> None:
+    play.viewer("a").sends(HEAD.format(target).encode())
+
+
+def fetched(play: Play, target: str) -> None:
+    sends(play, target)
+    play.origin.answers(200, "body", cache="max-age=600")
+    play.loop.settle()
+
+
+def hit_remembered(play: Play, counted: Counted) -> None:
+    for _ in range(3):
+        sends(play, "/a")
+    with counted:
+        sends(play, "/a")
+
+
+def hit_of_the_first_time(play: Play, counted: Counted) -> None:
+    with counted:
+        sends(play, "/a")
+
+
+def hits_of_one_read(play: Play, counted: Counted) -> None:
+    """Ten, pipelined; the memo answers none of them."""
+    sends(play, "/a")
+    with counted:
+        play.viewer("a").sends(HEAD.format("/a").encode() * 10)
+
+
+def miss(play: Play, counted: Counted) -> None:
+    fetched(play, "/like")  # what is judged once for all that is alike
+    with counted:
+        fetched(play, "/b")
+
+
+# At most so many calls: those of commit a027fe0, and what came since, with its reason.
+HEADS = 1  # heads come out of a buffer that is not searched twice
+OUTGOING = 2  # the way out of a connection is bounded over TLS, too
+SHARING = 23  # a hit asks what may be shared as a fill, a slice and a flight do
+ACCOUNT = 7  # bodies in flight stand in the account of memory
+JUDGED = 42  # a miss: who may join it, what its answer writes and ends, what of it has no key
+TABLE: list[tuple[Callable[[Play, Counted], None], bool, int]] = [
+    (hit_remembered, False, 5),
+    (hit_remembered, True, 5),
+    (hit_of_the_first_time, False, 195 + HEADS + OUTGOING + SHARING),
+    (hit_of_the_first_time, True, 195 + HEADS + OUTGOING + SHARING),
+    # each of them as above, but for what is remembered of the first
+    (hits_of_one_read, False, 1_244 + 150),
+    (hits_of_one_read, True, 1_244 + 150),
+    (miss, False, 249 + HEADS + OUTGOING + ACCOUNT + JUDGED),
+    # the nearer tier has no origin's answer to judge
+    (miss, True, 399 + 79),
+]
+
+
+@pytest.mark.parametrize(("scenario", "regional", "calls_max"), TABLE)
+def test_a_request_costs_no_more_calls(
+    scenario: Callable[[Play, Counted], None], regional: bool, calls_max: int
+) -> None:
+    counted = Counted()
+    for _ in range(2):  # the first time it fills what is remembered of heads and fields
+        counted.calls = 0
+        play = Play(Scene(regional=regional))
+        try:
+            fetched(play, "/a")
+            scenario(play, counted)
+        finally:
+            play.close()
+    tiers = "two tiers" if regional else "one tier"
+    tell(f"{scenario.__name__}, {tiers}: {counted.calls} calls")
+    assert 0 < counted.calls <= calls_max

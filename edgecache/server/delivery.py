@@ -16,6 +16,7 @@ from edgecache.http.head import keeps_alive
 from edgecache.http.message import Fields, Request, Response
 from edgecache.http.writing import LAST_CHUNK, chunk, response_head
 from edgecache.rules.upgrade import UPGRADED
+from edgecache.rules.verdicts import MissReason
 from edgecache.server.answering import Answer
 from edgecache.server.listener import FAILED
 from edgecache.server.pages import CLOSING
@@ -104,7 +105,7 @@ class Delivery:
         connections = self._listener.connections
         if connections.errands >= self._listener.limits.errands_max:
             raise UpstreamError(Fault.BUSY, "requests under way", sent=False)
-        if not self._listener.account.admits:
+        if not self._has_memory(errand, body):
             raise UpstreamError(Fault.BUSY, "memory", sent=False)
         connections.errands += 1
         try:
@@ -112,10 +113,21 @@ class Delivery:
         finally:
             connections.errands -= 1
 
+    def _has_memory(self, errand: Errand, body: RequestBody | None) -> bool:
+        """Whether what the errand brings, and what its viewer sends, may be held."""
+        account = self._listener.account
+        if body is not None and not account.has_room(Holding.UPLOADS):
+            return False
+        if errand.why is MissReason.UPGRADE and not account.has_room(Holding.TUNNELS):
+            return False
+        return account.admits
+
     def _refuse_body(self, status: int) -> None:
-        """The viewer's body is at fault, not the origin that was to have it."""
+        """The viewer's body is at fault, or what uploads may hold; not the origin."""
         self._connection.closing = True
         refusal = Refusal(status, "Bad request.", "ClientCommError", close=True)
+        if status == 503:
+            refusal = Refusal(503, "Too many uploads at once.", "CapacityExceeded", close=True)
         self.send_refusal(refusal, self._listener.clock())
 
     def _pass_on(self, interim: Response) -> None:

@@ -270,7 +270,7 @@ class Connection(asyncio.Protocol):
             self._hold(rest)
         elif body.behind:
             self._wait_turn()
-        elif body.waiting_bytes > bytes_max:
+        elif body.holds_enough(bytes_max):
             self._pause_reading()
 
     def _pause_reading(self) -> None:

@@ -1,4 +1,8 @@
-"""A request's body on its way upstream. Law: at most `buffer_bytes_max` of it wait here."""
+"""A request's body on its way upstream. Law: at most `buffer_bytes_max` of it wait here.
+
+When uploads have half their share of the process's memory, a body is read only as what came of it
+is taken; beyond the share those of which nothing has gone out yet are refused (RFC 9110 §15.6.4).
+"""
 
 from __future__ import annotations
 
@@ -51,6 +55,7 @@ class RequestBody:
         self._pieces: deque[bytes] = deque()
         self._on_first_read: Callable[[], None] | None = on_first_read
         self._on_drained = on_drained
+        self._goes_out = False  # some of what was kept so has gone out
         self._broken = False
         self._closed = False
         self._due = 0.0  # 0: nothing has come
@@ -79,13 +84,19 @@ class RequestBody:
             self.refusal_status = bad.status
             self.abort()
             raise
-        if pieces and not self._closed:
+        if pieces and not (self._goes_out or self._account.has_room(self.holding)):
+            self.refuse(503)
+        if pieces and not (self._closed or self._broken):
             piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             self._pieces.append(piece)
             self._wait(len(piece))
         self._wake()
         rest, self._reader.rest = self._reader.rest, b""
         return rest
+
+    def holds_enough(self, bytes_max: int) -> bool:
+        """Whether no more of it is to be read until what waits here, of `bytes_max`, is taken."""
+        return self.waiting_bytes > (0 if self._account.is_short(self.holding) else bytes_max)
 
     def due(self, now: float, count: float, idle_s: float) -> float:
         """When it is overdue, if nothing more comes: `count` bytes have come now.
@@ -101,11 +112,16 @@ class RequestBody:
         self._broken = True
         self._wake()
 
+    def refuse(self, status: int) -> None:
+        """It goes no further: whoever reads it is told, and answers so."""
+        if not self._broken:
+            self.refusal_status = status
+        self.abort()
+
     def overdue(self, now: float, idle_s: float) -> float:
         """It took too long (RFC 9110 §15.5.9), unless upstream is slow to take it; then more."""
         if self.waiting_bytes == 0:
-            self.refusal_status = 408
-            self.abort()
+            self.refuse(408)
         return self.due(now, inf, idle_s)
 
     def require_sound(self) -> None:
@@ -142,6 +158,7 @@ class RequestBody:
         """So many more bytes are kept by who reads it; fewer when negative."""
         if self._closed:
             size = -self._begun_bytes
+        self._goes_out = self._goes_out or size < 0
         self._begun_bytes += size
         self._account.add(self.holding, size)
 

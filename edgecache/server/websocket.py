@@ -36,6 +36,7 @@ class SentBytes(RequestBody):
         self.length = None
         self.total_bytes = 0
         self._reader = UntilCloseReader()
+        self._goes_out = True
 
     def feed(self, data: bytes) -> bytes:
         self.total_bytes += len(data)

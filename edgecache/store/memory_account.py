@@ -3,6 +3,7 @@
 Bodies on their way, bytes that wait for slow viewers and request bodies are added when they come
 and taken off when they go; the store has what they leave of `memory_bytes`. As they grow, arrival
 first waits for readers, then bodies pass through without being kept, then newcomers are refused.
+What viewers send has shares of its own, so that no flood of it is at the cost of who only reads.
 Pure bookkeeping: it stops nobody, others ask it.
 """
 
@@ -33,6 +34,10 @@ class Holding(StrEnum):
     HEADS = "heads"  # requests read ahead, as measured last
 
 
+SHARES = {Holding.UPLOADS: 1 / 4, Holding.TUNNELS: 1 / 8}  # of the budget, for what viewers send
+SHORT = 1 / 2  # of a share: beyond it each sends no faster than what it sent is taken
+
+
 class MemoryAccount:
     """What one process holds, in bytes by kind. `ahead_bytes`: how far a body may run ahead of who
     reads it when memory is short (`Limits.buffer_bytes_max`).
@@ -47,6 +52,7 @@ class MemoryAccount:
         self._reads_wait = int(budget * READS_WAIT_SHARE)
         self._keeps = int(budget * KEEPS_SHARE)
         self._admits = int(budget * ADMITS_SHARE)
+        self._shares = {kind: int(budget * share) for kind, share in SHARES.items()}
         self._told = 0  # the total that `make_way` heard last
         self._sent: dict[int, tuple[bytes, int]] = {}  # by identity: the body, for how many
         self._stored: Counter[int] = Counter()  # large bodies in the store, by identity
@@ -81,6 +87,14 @@ class MemoryAccount:
     def admits(self) -> bool:
         """Whether there is room for one more who asks for what is not in memory."""
         return self.total <= self._admits
+
+    def has_room(self, holding: Holding) -> bool:
+        """Whether one more may come that holds memory of a kind with a share."""
+        return self.held[holding] <= self._shares[holding]
+
+    def is_short(self, holding: Holding) -> bool:
+        """Whether who holds memory of a kind with a share is to hold no more than it must."""
+        return self.held[holding] > self._shares[holding] * SHORT
 
     def lend(self, body: bytes) -> None:
         """`body` is being sent to one more: it counts, once, unless the store has it."""

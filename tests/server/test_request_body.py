@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edgecache.http.bad_message import BadMessage, HeadLimits
 from edgecache.server.request_body import RequestBody
-from edgecache.store.memory_account import MemoryAccount
+from edgecache.store.memory_account import Holding, MemoryAccount
 from edgecache.upstream.base import Fault, UpstreamError
 from edgecache.upstream.upload_body import begun
 from tests.world.clock import FakeClock, FakeLoop
@@ -150,4 +150,26 @@ def test_a_body_that_is_closed_is_kept_by_nobody() -> None:
     beginning.cancel()
     loop.settle(5)
     told.account.check()
+    loop.close()
+
+
+def test_beyond_the_share_of_uploads_what_has_not_gone_out_is_refused() -> None:
+    loop = FakeLoop(FakeClock())
+    told, under_way = Told(90), Told(None)
+    under_way.account = under_way.body._account = told.account
+    under_way.body.feed(b"3\r\nabc\r\n")
+    under_way.body.hold(3)
+    under_way.body.hold(-3)  # some of it has gone out
+    told.body.feed(b"abc")
+    told.account.add(Holding.UPLOADS, 1 << 28)
+    beginning = loop.create_task(begun(told.body))
+    loop.settle(5)
+    told.body.feed(b"def")
+    loop.settle(5)
+    with pytest.raises(UpstreamError):
+        beginning.result()
+    assert (told.body.broken, told.body.refusal_status) == (True, 503)
+    under_way.body.feed(b"3\r\ndef\r\n")
+    assert not under_way.body.broken
+    assert under_way.body.holds_enough(1_000)
     loop.close()

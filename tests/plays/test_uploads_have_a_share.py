@@ -1,0 +1,84 @@
+"""Uploads: what many send at once stays within a share of memory, and others go on being served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from edgecache.config.model import Limits
+from edgecache.store.memory_account import LEAST_BYTES, SHARES, Holding
+from tests.plays.test_websocket import opened
+from tests.world.play import Play
+from tests.world.viewer import Viewer
+
+READ_BYTES = 262_144  # what the event loop reads at once
+SHARE_BYTES = int(LEAST_BYTES * SHARES[Holding.UPLOADS])
+HEAD = b"POST /up HTTP/1.1\r\nHost: site.test\r\nContent-Length: 1000000000\r\n\r\n"
+MANY = 80  # of a read each they have more than all of memory
+
+
+def reads(viewer: Viewer, data: bytes) -> Viewer:
+    """What it sends is read, unless its connection is not read from."""
+    return viewer.sends(data) if viewer.transport.reading else viewer
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["with-the-head", "after-it"])
+def test_a_flood_of_large_uploads_has_its_share_and_a_miss_is_served(
+    stage: Callable[..., Play], together: bool
+) -> None:
+    play = stage(limits=Limits(connections_per_address_max=1_000))
+    data = bytes(READ_BYTES)
+    viewers = [play.viewer(f"v{n}") for n in range(MANY)]
+    for viewer in viewers:
+        viewer.sends(HEAD + data if together else HEAD)
+    for _ in range(3):
+        for viewer in viewers:
+            reads(viewer, data)
+    assert play.account.held[Holding.UPLOADS] <= SHARE_BYTES + READ_BYTES
+    refused = [one for one in viewers if (got := one.got()) and got.head.status == 503]
+    assert len(refused) == (MANY - 16 if together else 0)
+    reader = play.viewer("reader").asks("/page")
+    assert play.origin.heard[-1].request.path == b"/page"
+    for viewer in viewers:
+        viewer.leaves()
+    assert play.account.held[Holding.UPLOADS] == 0
+    play.origin.answers(200, "page")
+    reader.gets(200, "page")
+
+
+def test_when_uploads_are_short_of_memory_each_is_read_as_it_is_taken(play: Play) -> None:
+    others = SHARE_BYTES // 2
+    first, second = play.viewer("a").sends(HEAD + b"x"), play.viewer("b").sends(HEAD + b"x")
+    assert first.transport.reading
+    play.account.add(Holding.UPLOADS, others)
+    second.sends(b"x")
+    assert not second.transport.reading
+    play.account.add(Holding.UPLOADS, -others)
+    for _ in range(2):
+        body = play.origin.hears("/up").body
+        assert body is not None
+        while body.read_nowait():
+            pass
+    assert second.transport.reading
+    first.leaves()
+    second.leaves()
+
+
+def test_beyond_their_share_there_is_no_new_websocket_and_a_miss_is_served(play: Play) -> None:
+    tunnel = opened(play)
+    beyond = int(LEAST_BYTES * SHARES[Holding.TUNNELS]) + 1
+    play.account.add(Holding.TUNNELS, beyond)
+    late = play.viewer("late")
+    late.asks(
+        "/chat", connection="Upgrade", upgrade="websocket", sec_websocket_version="13",
+        sec_websocket_key="x",
+    )  # fmt: skip
+    late.gets(503)
+    play.viewer("reader").asks("/page")
+    play.origin.hears("/page")
+    play.origin.answers(200, "page")
+    play.viewer("reader").gets(200, "page")
+    play.account.add(Holding.TUNNELS, -beyond)
+    tunnel.break_off()
+    play.loop.settle()

@@ -37,9 +37,8 @@ class GreedyOrigin:
     ) -> None:
         path = head.split(b" ", 2)[1]
         if head.startswith(b"POST"):
-            while await reader.readline() not in (b"0\r\n", b""):
+            while (data := await reader.read(1 << 20)) and not data.endswith(b"0\r\n\r\n"):
                 pass
-            await reader.readline()
         if path.startswith(b"/slow"):
             self.under_way += 1
             self.most = max(self.most, self.under_way)

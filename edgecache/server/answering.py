@@ -45,6 +45,7 @@ class Answer:
         "has_id",
         "line_start",
         "mark",
+        "own_body",
         "own_id",
         "result",
         "route",
@@ -69,6 +70,7 @@ class Answer:
         self.result = outcome.result
         body = outcome.body
         self.body: bytes | memoryview = body if isinstance(body, bytes | memoryview) else b""
+        self.own_body = bool(found.plan.spans)  # bytes beside those of the store: not to be kept
         own_id = first_value(fields, b"x-amz-cf-id")
         self.has_id = own_id is not None
         self.own_id = own_id or b""  # where another field tells it too: such an answer is not kept

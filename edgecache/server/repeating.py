@@ -100,7 +100,7 @@ def remember(
     """Let an answer that may be repeated be known by the bytes that asked for it."""
     listener, answer = connection.listener, leased.answer
     memo = listener.memo
-    if memo is None or answer.own_id or not answer.has_id:
+    if memo is None or answer.own_id or answer.own_body or not answer.has_id:
         return
     if memo.full and not answer.again:  # most of what is asked for once is not asked for again
         return

@@ -103,7 +103,7 @@ def remember_call(
     memo, answer = listener.memo, leased.answer
     if memo is None or call is None or answer.has_id or answer.mark is None:
         return
-    if answer.entry.uses < USES_LEAST:
+    if answer.own_body or answer.entry.uses < USES_LEAST:
         return
     bare = call.without(head)
     if call.start > LINE_BYTES_MAX or len(bare) - call.start > BLOCK_BYTES_MAX:

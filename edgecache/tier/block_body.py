@@ -74,7 +74,7 @@ class BlockBody:
         self._left = 0
         self._put_down()
         ahead, self._ahead = self._ahead, None
-        if ahead is not None and ahead.done() and ahead.exception() is None:
+        if ahead is not None and _has_come(ahead):
             ahead.result().body.close()
         elif self._fetching is not None:
             self._fetching.cancel()
@@ -115,14 +115,16 @@ class BlockBody:
         return await self._source.block(self._entry, number, self._errand, self._stream)
 
     async def _arrived(self) -> Taken:
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None:
+        if self._ahead is not None:
             try:
-                return await ahead
-            except ObjectChanged:
-                raise
-            except UpstreamError:
-                self._tried = True
+                taken = await self._ahead  # ours only then: who is canceled leaves it to `close`
+            except UpstreamError as error:
+                self._ahead, self._tried = None, True
+                if isinstance(error, ObjectChanged):
+                    raise
+            else:
+                self._ahead = None
+                return taken
         return await self._block(self._number)
 
     async def _again(self, error: UpstreamError) -> None:
@@ -144,9 +146,15 @@ class BlockBody:
         try:
             taken = await self._block(number)
         except UpstreamError as error:
-            ahead.set_exception(error.again())
-            ahead.exception()  # nobody may be left to whom it matters
+            if not ahead.done():
+                ahead.set_exception(error.again())
+                ahead.exception()  # nobody may be left to whom it matters
             return
-        ahead.set_result(taken)
-        if self._left == 0:
+        if self._left == 0 or ahead.done():  # its reader has left
             taken.body.close()
+        if not ahead.done():
+            ahead.set_result(taken)
+
+
+def _has_come(ahead: asyncio.Future[Taken]) -> bool:
+    return ahead.done() and not ahead.cancelled() and ahead.exception() is None

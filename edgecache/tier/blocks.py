@@ -24,13 +24,13 @@ from edgecache.rules.verdicts import MissReason
 from edgecache.store.entry import Entry
 from edgecache.store.standing import Standing
 from edgecache.tier.answer import Errand, Result
-from edgecache.tier.bodies import SlicedBody
+from edgecache.tier.bodies import LentBody, SlicedBody
 from edgecache.tier.fill import Fill
 from edgecache.tier.flight import Ending, Flight, Flights, Landing
 from edgecache.tier.receiving import result_of
 from edgecache.tier.stream import Stream
 from edgecache.tier.world import TierWorld
-from edgecache.upstream.base import Body, Call, Fault, Reply, UpstreamError, WholeBody
+from edgecache.upstream.base import Body, Call, Fault, Reply, UpstreamError
 
 WAIT_S_MAX = 60.0  # for a block that is on its way to somebody else, as for an object
 DROPPED_AT_ONCE = 500  # blocks: a millisecond
@@ -83,7 +83,7 @@ class BlockSource:
         for _ in range(TRIES_MAX):
             held = self.held(entry, number)
             if held is not None:
-                return Taken(WholeBody(held.body), Result.HIT)
+                return Taken(LentBody(held.body, self.world.account), Result.HIT)
             flight = self._flight(key)
             if flight is not None:
                 taken = await self._joined(flight, entry)
@@ -208,7 +208,8 @@ class BlockSource:
         if self.standing.has_disk:
             found = await self.standing.find(block_key(entry.key, number), ())
             if isinstance(found, Entry) and belongs(found, entry, number):
-                return Taken(WholeBody(found.body), Result.HIT), stored
+                body = LentBody(found.body, self.world.account)
+                return Taken(body, Result.HIT), stored
         reply = await self._asked(entry, number, errand)
         blocks = entry.blocks
         assert blocks is not None

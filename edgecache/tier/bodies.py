@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from edgecache.http.ranges import Span
 from edgecache.store.entry import Stored
+from edgecache.store.memory_account import MemoryAccount
 from edgecache.store.record import PIECE_BYTES
-from edgecache.upstream.base import Body, Fault, UpstreamError
+from edgecache.upstream.base import Body, Fault, UpstreamError, WholeBody
 
 
 class SlicedBody:
@@ -46,6 +47,26 @@ class SlicedBody:
 
     def close(self) -> None:
         self._body.close()
+
+
+class LentBody(WholeBody):
+    """A body that is all here, and counts in `account` until it is read or given up: the store may
+    let go of it before.
+    """
+
+    def __init__(self, data: bytes, account: MemoryAccount) -> None:
+        super().__init__(data)
+        self._account = account
+        account.lend(data)
+
+    def read_nowait(self) -> bytes:
+        data = super().read_nowait()
+        if data:
+            self._account.give_back(data)
+        return data
+
+    def close(self) -> None:
+        self.read_nowait()
 
 
 class StoredBody:

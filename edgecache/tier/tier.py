@@ -230,6 +230,8 @@ class Tier:
             return None
         self.world.counters.collapsed += 1
         trace = CacheStatus(why=errand.why, collapsed=True)
+        if again.plan.spans:
+            again = self._without_copy(again)
         return from_entry(again, errand.request, now, Result.HIT, trace)
 
     async def fetch(self, call: Call) -> Reply:
@@ -252,7 +254,15 @@ class Tier:
         """The outcome of a found entry; starts its refresh where one is due."""
         if found.refresh is not None:
             self.refresh(found.refresh)
+        if found.plan.spans:
+            found = self._without_copy(found)
         return from_entry(found, request, now, Result.HIT, hit_trace(found))
+
+    def _without_copy(self, found: Found) -> Found:
+        """`found`, with the whole for several ranges while memory is short: those are a copy for
+        each who asks, and a server may ignore a Range (RFC 9110 §14.2).
+        """
+        return replace(found, plan=found.plan.single) if self.world.account.waits else found
 
     def refresh(self, errand: Errand) -> None:
         """Renew an entry in the background, unless that is under way or has just failed."""

@@ -29,12 +29,14 @@ def findings(config: Config) -> Findings:
     warnings = [*map(str, lint(config)), *map(str, told_problems(config))]
     declared = {one.id for one in config.distributions}
     try:
-        composed = compose(config, made_in(Path(config.state_dir)), lambda _: True)
+        composition = compose(config, made_in(Path(config.state_dir)), lambda *_: True)
     except NotComposedError as error:
         problems += error.lines
     except StateError as error:
         warnings.append(str(error))
     else:
+        composed = composition.config
+        problems += map(str, composition.refused)
         for site in composed.unavailable:
             if site.id not in declared:
                 problems += (f"{_made(site.id)}: {reason}" for reason in site.reasons)

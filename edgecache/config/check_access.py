@@ -9,7 +9,13 @@ import re
 from collections.abc import Sequence
 
 from edgecache.config.check_policy import TOKEN
-from edgecache.config.model import Config, Origin, OriginAccessControl, OriginAccessIdentity
+from edgecache.config.model import (
+    Config,
+    Distribution,
+    Origin,
+    OriginAccessControl,
+    OriginAccessIdentity,
+)
 from edgecache.config.origins import canonical_user_id
 from edgecache.config.problems import Problems, quoted
 
@@ -82,6 +88,20 @@ def _check_canonical_ids(identities: tuple[OriginAccessIdentity, ...], problems:
         elif given in seen:
             problems.add(where, f"{quoted(given)} is another identity's too")
         seen.add(given)
+
+
+def check_access_named(one: Distribution, config: Config, where: str, problems: Problems) -> None:
+    """A distribution's origins name access controls and identities that are there."""
+    controls = {control.id for control in config.origin_access_controls}
+    identities = {identity.id for identity in config.origin_access_identities}
+    for index, origin in enumerate(one.origins):
+        place = f"{where}.origins[{index}]"
+        if origin.access_control_id and origin.access_control_id not in controls:
+            message = f"{quoted(origin.access_control_id)} is not an origin access control"
+            problems.add(f"{place}.access_control_id", message)
+        if origin.access_identity and origin.access_identity not in identities:
+            message = f"{quoted(origin.access_identity)} is not an origin access identity"
+            problems.add(f"{place}.access_identity", message)
 
 
 def check_proofs(origin: Origin, where: str, problems: Problems) -> None:

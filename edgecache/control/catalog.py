@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from edgecache.config.model import Config
-from edgecache.control.composition import Lacking, Made, compose
+from edgecache.control.composition import Composition, Lacking, Made, compose
 from edgecache.control.declared import declared
 from edgecache.control.log import Log, ensure_config
+from edgecache.control.refused_resources import RefusedResource
 from edgecache.control.releases import Releases
 from edgecache.control.resources import Kind, Random, Resource, Resources
 from edgecache.control.state import State
@@ -43,6 +44,7 @@ class Catalog:
         self.releases = Releases(state)  # to be changed inside `changing`
         self._changed: list[Resource] | None = None
         self.published = Config()  # what the nodes run on, once `publish` has begun
+        self.refused: tuple[RefusedResource, ...] = ()  # what the API made and is not in it
         self.clock = clock
         self.random = random
         self._use(file)
@@ -85,11 +87,11 @@ class Catalog:
             with self._state.writing():
                 yield
                 composed = self._composed(self.file, self._may_lack)
-                generation = ensure_config(self._log, composed)
+                generation = ensure_config(self._log, composed.config)
                 for resource in self._changed:
                     if resource.generation == 0:
                         self._rows.put(replace(resource, generation=generation))
-            self.published = composed
+            self._published(composed)
         finally:
             self._changed = None
 
@@ -119,20 +121,26 @@ class Catalog:
     def publish(self, file: Config, *, starting: bool = False) -> int:
         """Take over what the file says now; the generation. NotComposedError changes nothing.
 
-        When control starts, a distribution that cannot be served keeps no other from being.
+        When control starts, what is refused keeps no distribution from being served but those
+        that use it.
         """
         with self._state.writing():
-            composed = self._composed(file, (lambda _: True) if starting else self._may_lack)
-            generation = ensure_config(self._log, composed)
-        self.published = composed
+            composed = self._composed(file, (lambda *_: True) if starting else self._may_lack)
+            generation = ensure_config(self._log, composed.config)
+        self._published(composed)
         self._use(file)
         return generation
 
-    def _may_lack(self, id: str) -> bool:
-        """One that is not served already, unless it is what changes."""
-        if any(one.id == id for one in self._changed or ()):
-            return False
-        return any(one.id == id for one in self.published.unavailable)
+    def _published(self, composed: Composition) -> None:
+        self.published, self.refused = composed.config, composed.refused
 
-    def _composed(self, file: Config, may_lack: Lacking) -> Config:
+    def _may_lack(self, kind: Kind, id: str) -> bool:
+        """What is not served already, unless it is what changes."""
+        if any((one.kind, one.id) == (kind, id) for one in self._changed or ()):
+            return False
+        if kind is Kind.DISTRIBUTION:
+            return any(one.id == id for one in self.published.unavailable)
+        return any((one.kind, one.id) == (kind, id) for one in self.refused)
+
+    def _composed(self, file: Config, may_lack: Lacking) -> Composition:
         return compose(file, made_of(self._rows, self.releases), may_lack)

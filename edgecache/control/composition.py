@@ -1,7 +1,7 @@
 """What the file declares and what the API has made, as one configuration.
 
-Law: what is published has passed every check, as a whole; what has not changes nothing. A
-distribution that was there before may be left out instead: it answers 503, and stops no other.
+Law: what is published has passed every check, as a whole; what has not changes nothing. What was
+there before may be left out instead: its distributions answer 503, and stop no other.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from dataclasses import replace as copied
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
@@ -25,14 +26,16 @@ from edgecache.config.aws.policies import (
 from edgecache.config.aws.read import read_distribution_config
 from edgecache.config.aws.response_headers import read_response_headers_policy
 from edgecache.config.check import check
+from edgecache.config.check_access import check_access_named
 from edgecache.config.check_bounds import check_bounds
 from edgecache.config.check_policy import check_cache_policy, check_origin_request_policy
 from edgecache.config.check_response import check_response_headers_policy
-from edgecache.config.model import Config, Distribution, Release, UnavailableSite
-from edgecache.config.problems import Problem, Problems, quoted
+from edgecache.config.model import Config, Distribution, Release
+from edgecache.config.problems import Problem, Problems
 from edgecache.config.refusals import refused, unavailable
 from edgecache.control.canary import canary_site
 from edgecache.control.origin_reach import reach_of
+from edgecache.control.refused_resources import RefusedResource, causes, unread_site
 from edgecache.control.resources import Kind, Resource, Source, domain_name_of
 
 T = TypeVar("T")
@@ -96,25 +99,76 @@ class Made:
     resources: Mapping[Kind, Sequence[Resource]] = field(default_factory=dict)
     adopted: frozenset[str] = frozenset()
     releases: Mapping[str, tuple[Release, ...]] = field(default_factory=dict)
+    refused: tuple[RefusedResource, ...] = ()  # what is left out of `resources`
 
     def of(self, kind: Kind) -> Sequence[Resource]:
         return self.resources.get(kind, ())
 
+    def without(self, troubles: Sequence[Trouble]) -> Made:
+        """What is left without the resources that have troubles."""
+        reasons = _reasons(troubles)
+        refused = [
+            RefusedResource(kind, one.id, (*why, *causes(one, self.refused)))
+            for (kind, id), why in reasons.items()
+            for one in self.of(kind)
+            if one.id == id
+        ]
+        kept = {
+            kind: [one for one in rows if (kind, one.id) not in reasons]
+            for kind, rows in self.resources.items()
+        }
+        return copied(self, resources=kept, refused=(*self.refused, *refused))
 
-Lacking = Callable[[str], bool]
-"""Whether the distribution of an id may be left out where it cannot be served."""
+
+def _reasons(troubles: Sequence[Trouble]) -> dict[tuple[Kind, str], list[str]]:
+    """Why, by whose troubles they are."""
+    found: dict[tuple[Kind, str], list[str]] = {}
+    for one in troubles:
+        found.setdefault((one.kind, one.id), []).append(one.reason)
+    return found
 
 
-def _none(_id: str) -> bool:
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """One configuration, and what the API has made and is not in it."""
+
+    config: Config
+    refused: tuple[RefusedResource, ...] = ()
+
+
+Lacking = Callable[[Kind, str], bool]
+"""Whether what the API made may be left out, with the distributions that use it."""
+
+
+def _none(_kind: Kind, _id: str) -> bool:
     return False
 
 
-def compose(file: Config, made: Made, may_lack: Lacking = _none) -> Config:
+def compose(file: Config, made: Made, may_lack: Lacking = _none) -> Composition:
     """One configuration. NotComposedError when it would not pass the checks.
 
-    A distribution that may be left out and has troubles of its own is among the `unavailable`.
+    What may be left out and has troubles of its own is not in it; a distribution that has, or names
+    what is left out, is among the `unavailable`.
     """
     troubles: list[Trouble] = []
+    config = _joined(file, made, troubles)
+    problems: list[Problem] = []
+    if not troubles:
+        troubles, problems = _wrong(config, made)
+    while troubles or problems:
+        rest = [one for one in troubles if not (_is_of_itself(one) and may_lack(one.kind, one.id))]
+        if rest or problems:
+            raise NotComposedError(rest, problems)
+        shared = [one for one in troubles if one.kind is not Kind.DISTRIBUTION]
+        if shared:
+            return compose(file, made.without(shared), may_lack)
+        config = _lacking(config, made, troubles)
+        troubles, problems = _wrong(config, made)
+    return Composition(config, made.refused)
+
+
+def _joined(file: Config, made: Made, troubles: list[Trouble]) -> Config:
+    """The file's and the API's beside each other; `troubles` gets what cannot be read."""
     policies = _policies(file, made, troubles)
     kept = [one for one in file.distributions if one.id not in made.adopted]
     private = file.control is not None and file.control.allow_private_origins
@@ -135,7 +189,7 @@ def compose(file: Config, made: Made, may_lack: Lacking = _none) -> Config:
         lambda one: replace(read_origin_access_identity(one.config), id=one.id),
         troubles,
     )
-    config = replace(
+    return replace(
         file,
         distributions=distributions,
         public_keys=(*file.public_keys, *keys),
@@ -143,28 +197,12 @@ def compose(file: Config, made: Made, may_lack: Lacking = _none) -> Config:
         origin_access_controls=(*file.origin_access_controls, *controls),
         origin_access_identities=(*file.origin_access_identities, *identities),
     )
-    return _settled(config, made, troubles, may_lack)
-
-
-def _settled(config: Config, made: Made, troubles: list[Trouble], may_lack: Lacking) -> Config:
-    """What passes the checks, once those that may be left out are."""
-    problems: list[Problem] = []
-    if not troubles:
-        troubles, problems = _wrong(config, made)
-    while troubles or problems:
-        rest = [one for one in troubles if not (_is_of_itself(one) and may_lack(one.id))]
-        if rest or problems:
-            raise NotComposedError(rest, problems)
-        config = _lacking(config, made, troubles)
-        troubles, problems = _wrong(config, made)
-    return config
 
 
 def _is_of_itself(trouble: Trouble) -> bool:
-    """Whether a distribution alone is to blame: its names are a matter of others, too."""
+    """Whether it alone is to blame: an id and host names are a matter of others, too."""
     member = re.split(r"[.\[]", trouble.where, maxsplit=1)[0]
-    shared = ("aliases", "domain_name", "id")
-    return trouble.kind is Kind.DISTRIBUTION and member not in shared
+    return member not in ("aliases", "domain_name", "id")
 
 
 def _refused(config: Config, made: Made) -> list[Trouble]:
@@ -187,30 +225,19 @@ def _refused(config: Config, made: Made) -> list[Trouble]:
 
 def _lacking(config: Config, made: Made, troubles: Sequence[Trouble]) -> Config:
     """Without the distributions that have troubles, whose names answer 503."""
-    reasons: dict[str, list[str]] = {}
-    for one in troubles:
-        reasons.setdefault(one.id, []).append(one.reason)
+    reasons = {id: why for (_, id), why in _reasons(troubles).items()}
     served = {one.id: one for one in config.distributions}
     rows = {one.id: one for one in made.of(Kind.DISTRIBUTION)}
+    for id, why in reasons.items():
+        why += causes(rows[id], made.refused) if id in rows else ()
     left_out = [
-        unavailable(served[id], why) if id in served else _unread(rows[id], why)
+        unavailable(served[id], why) if id in served else unread_site(rows[id], why)
         for id, why in reasons.items()
     ]
     return replace(
         config,
         distributions=tuple(one for one in config.distributions if one.id not in reasons),
         unavailable=(*config.unavailable, *left_out),
-    )
-
-
-def _unread(one: Resource, reasons: Sequence[str]) -> UnavailableSite:
-    """A distribution whose document says what cannot be read."""
-    aliases = one.config.get("Aliases", {}).get("Items", ())
-    return UnavailableSite(
-        id=one.id,
-        names=(one.domain_name or domain_name_of(one.id), *aliases),
-        reasons=tuple(reasons),
-        enabled=bool(one.config.get("Enabled", True)),
     )
 
 
@@ -289,7 +316,7 @@ def _wrong(config: Config, made: Made) -> tuple[list[Trouble], list[Problem]]:
         where = f"distributions[{index}]"
         check_bounds(distribution, where, problems)
         if any(distribution.id == one.id for one in made.of(Kind.DISTRIBUTION)):
-            _check_access(distribution, config, where, problems)
+            check_access_named(distribution, config, where, problems)
     check(config, problems)
     troubles: list[Trouble] = []
     rest: list[Problem] = []
@@ -300,20 +327,6 @@ def _wrong(config: Config, made: Made) -> tuple[list[Trouble], list[Problem]]:
         else:
             troubles.append(trouble)
     return [*troubles, *_refused(config, made)], rest
-
-
-def _check_access(one: Distribution, config: Config, where: str, problems: Problems) -> None:
-    """An origin names access controls and identities that are there."""
-    controls = {control.id for control in config.origin_access_controls}
-    identities = {identity.id for identity in config.origin_access_identities}
-    for index, origin in enumerate(one.origins):
-        place = f"{where}.origins[{index}]"
-        if origin.access_control_id and origin.access_control_id not in controls:
-            message = f"{quoted(origin.access_control_id)} is not an origin access control"
-            problems.add(f"{place}.access_control_id", message)
-        if origin.access_identity and origin.access_identity not in identities:
-            message = f"{quoted(origin.access_identity)} is not an origin access identity"
-            problems.add(f"{place}.access_identity", message)
 
 
 def _placed(problem: Problem, config: Config, made: Made) -> Trouble | None:

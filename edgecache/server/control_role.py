@@ -64,7 +64,7 @@ def _application(config: Config, path: Path, state: State) -> tuple[Starlette, C
     log = Log(state, wall_clock, thread.hand)
     catalog = Catalog(state, log, config, wall_clock, os.urandom)
     catalog.publish(config, starting=True)
-    for line in start_lines(catalog.published):
+    for line in (*start_lines(catalog.published), *(f"left out: {one}" for one in catalog.refused)):
         say(line)
     tokens = Tokens([*secrets.operator.values()], wall_clock)
     names = [tcp_address(config.control.listen).host]

@@ -181,7 +181,7 @@ def verify_log(installation: Installation) -> None:
     made = {kind: [one for one in catalog.of(kind) if one.source == "api"] for kind in Kind}
     newest = log.newest(EntryKind.CONFIG)
     assert newest is not None
-    composed = compose(catalog.file, Made(made))
+    composed = compose(catalog.file, Made(made)).config
     assert newest.body == msgspec.json.decode(msgspec.json.encode(composed))
     assert len(composed.distributions) == len(made[Kind.DISTRIBUTION]) + 3
     state.close()

@@ -105,22 +105,16 @@ class Delivery:
         connections = self._listener.connections
         if connections.errands >= self._listener.limits.errands_max:
             raise UpstreamError(Fault.BUSY, "requests under way", sent=False)
-        if not self._has_memory(errand, body):
+        account = self._listener.account
+        if not account.admits or (body is not None and not account.has_room(Holding.UPLOADS)):
+            raise UpstreamError(Fault.BUSY, "memory", sent=False)
+        if errand.why is MissReason.UPGRADE and not account.has_room(Holding.TUNNELS):
             raise UpstreamError(Fault.BUSY, "memory", sent=False)
         connections.errands += 1
         try:
             return await self._listener.front.run(errand, body, self._pass_on)
         finally:
             connections.errands -= 1
-
-    def _has_memory(self, errand: Errand, body: RequestBody | None) -> bool:
-        """Whether what the errand brings, and what its viewer sends, may be held."""
-        account = self._listener.account
-        if body is not None and not account.has_room(Holding.UPLOADS):
-            return False
-        if errand.why is MissReason.UPGRADE and not account.has_room(Holding.TUNNELS):
-            return False
-        return account.admits
 
     def _refuse_body(self, status: int) -> None:
         """The viewer's body is at fault, or what uploads may hold; not the origin."""

@@ -115,11 +115,14 @@ class MemoryAccount:
         elif id(body) not in self._stored:
             self.add(Holding.SENT, -len(body))
 
+    # The store tells these in the midst of a change: what more is asked of it waits for whoever
+    # adds something next, else it would make room while it is making room.
+
     def enters_store(self, body: bytes) -> None:
         """The store counts `body` from now on. Told of large ones only."""
         self._stored[id(body)] += 1
         if self._stored[id(body)] == 1 and id(body) in self._sent:
-            self.add(Holding.SENT, -len(body))
+            self._move(-len(body))
 
     def leaves_store(self, body: bytes) -> None:
         """The store counts `body` no more: who still sends it holds it."""
@@ -127,7 +130,12 @@ class MemoryAccount:
         if not self._stored[id(body)]:
             del self._stored[id(body)]
             if id(body) in self._sent:
-                self.add(Holding.SENT, len(body))
+                self._move(len(body))
+
+    def _move(self, size: int) -> None:
+        """So much of what is sent is the store's no more, or again when negative."""
+        self.held[Holding.SENT] += size
+        self.total += size
 
     def check(self) -> None:
         """With nobody there, nothing is held."""

@@ -112,3 +112,43 @@ def test_it_is_what_is_sent_and_not_stored_whatever_comes_after_what(
             if count and not store.has(one.key)
         )
         assert account.held[Holding.SENT] == account.total == expected
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 9), st.sampled_from([MIB // 8, MIB, 3 * MIB]), st.booleans()),
+        max_size=30,
+    )
+)
+def test_what_is_being_sent_may_leave_the_store_while_something_else_enters(
+    puts: list[tuple[int, int, bool]],
+) -> None:
+    """Then the account grows in the midst of the store's change, and must not ask for another."""
+    account = MemoryAccount(64 * MIB)
+    store = MemoryStore(8 * MIB, account=account)
+    sent = []
+    for key, size, lent in puts:
+        new = entry(str(key), size)
+        if store.put(new) and lent:
+            account.lend(new.body)
+            sent.append(new.body)
+        store.check()
+        assert account.held[Holding.SENT] == sum(
+            len(body) for body in sent if not any(one.body is body for one in store)
+        )
+    for body in sent:
+        account.give_back(body)
+    account.check()
+
+
+def test_an_entry_that_is_renewed_while_it_is_sent_drives_out_no_other() -> None:
+    account = MemoryAccount(64 * MIB)
+    store = MemoryStore(8 * MIB, account=account)
+    sent, other = entry("sent", 3 * MIB), entry("other", 4 * MIB)
+    assert store.put(sent)
+    assert store.put(other)
+    account.lend(sent.body)
+    assert store.put(sent.renewed(HEAD, (), mark=0, tags=()))
+    assert other.alive
+    assert account.total == 0
+    account.give_back(sent.body)

@@ -141,7 +141,7 @@ class BlockSource:
         fill = self.begin_fill(entry, number, body, mark)
         if not fill.take_ready():
             self.land(entry, number, fill)
-            fill.start(self.world.spawn)
+        fill.start(self.world.spawn)
 
     def land(self, entry: Entry, number: int, fill: Fill) -> None:
         """Tell who waits for the block that it is arriving."""
@@ -219,10 +219,8 @@ class BlockSource:
             fill = self.begin_fill(entry, number, reply.body, reply.mark or 0)
             whole = fill.take_ready()
             taken = Taken(fill.reader(None), result_of(reply))
-            if whole:
-                return taken, stored
             fill.start(self.world.spawn)
-            return taken, Landing(Ending.FILLING, fill)
+            return taken, stored if whole else Landing(Ending.FILLING, fill)
         unchanged = reply.head.status == 200 and same_version(reply.head, entry.head)
         if supersedes(reply.head):
             self.drop(entry)

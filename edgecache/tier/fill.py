@@ -72,18 +72,31 @@ class Fill:
         self._begun = False  # whoever is to read from the start is there
 
     def take_ready(self) -> bool:
-        """Take in what is here already; True when that was the whole body."""
-        while not self.ended and not self._overfull():
-            data = self._body.read_nowait()
-            if data is None:
-                return False
-            self._take(data)
+        """Take in what is here already; True when nothing more is to come.
+
+        UpstreamError when it has broken off already: then nothing of it is kept.
+        """
+        try:
+            while not self.ended and not self._overfull():
+                data = self._body.read_nowait()
+                if data is None:
+                    return False
+                self._take(data)
+        except UpstreamError:
+            self._begun = True  # nobody is to read it
+            self._abandon()
+            raise
         return self.ended
 
     def start(self, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]) -> None:
-        """Go on in a task of its own, so that no reader's leaving stops the others."""
+        """Go on in a task of its own, so that no reader's leaving stops the others.
+
+        Who reads from the start is there: what can be stored no more and nobody reads is let go.
+        """
         self._begun = True
-        self._task = spawn(self.pump())
+        self._drop_taken()
+        if not self.ended:
+            self._task = spawn(self.pump())
 
     async def pump(self) -> None:
         """Read to the end."""

@@ -90,10 +90,9 @@ class Receiving:
         whole = fill.take_ready()
         outcome = from_fill(fill, errand, self._world.clock(), arriving.head)
         outcome.result = arriving.result
-        if whole:
-            return outcome, Landing(Ending.STORED)
-        fill.start(self._world.spawn)
-        return outcome, Landing(Ending.FILLING, fill)
+        if fill.whole is None:
+            fill.start(self._world.spawn)
+        return outcome, Landing(Ending.STORED) if whole else Landing(Ending.FILLING, fill)
 
     def _keep(self, entry: Entry, errand: Errand) -> None:
         for other in self._store.variants(entry.key):

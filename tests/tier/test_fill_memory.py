@@ -197,3 +197,30 @@ def test_who_reads_alone_is_let_go_by_nobody() -> None:
         assert slow.read_nowait()
     slow.close()
     stage.close()
+
+
+def test_what_had_broken_off_before_it_was_looked_at_is_not_held() -> None:
+    stage = Stage(4_000)
+    stage.body.put(b"x" * 1_000)
+    stage.body.break_off()
+    with pytest.raises(UpstreamError):
+        stage.fill.take_ready()
+    assert stage.told == [None]
+    assert stage.body.closed
+    stage.close()
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_what_cannot_be_kept_is_not_held_for_nobody(ended: bool) -> None:
+    """Its viewer asked with a condition, say, and gets a 304."""
+    stage = Stage(None)
+    stage.account.add(Holding.UNSENT, 600 << 20)
+    for piece in (b"x" * 1_000, b"") if ended else (b"x" * 1_000,):
+        stage.body.put(piece)
+    assert stage.fill.take_ready() is ended
+    stage.start()
+    assert stage.account.held[Holding.FILLS] == 0
+    stage.arrives(b"")
+    assert stage.account.held[Holding.FILLS] == 0
+    stage.account.add(Holding.UNSENT, -600 << 20)
+    stage.close()

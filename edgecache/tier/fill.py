@@ -72,10 +72,7 @@ class Fill:
         self._begun = False  # whoever is to read from the start is there
 
     def take_ready(self) -> bool:
-        """Take in what is here already; True when nothing more is to come.
-
-        UpstreamError when it has broken off already: then nothing of it is kept.
-        """
+        """Take in what is here; True when nothing more is to come. UpstreamError: it broke off."""
         try:
             while not self.ended and not self._overfull():
                 data = self._body.read_nowait()
@@ -111,7 +108,7 @@ class Fill:
         except UpstreamError as error:
             self._fail(error)
             error.__traceback__ = None  # the body keeps it, and we the body
-        except asyncio.CancelledError:
+        except BaseException:  # should it be a fault of our own, nobody is to wait for it
             self._abandon()
             raise
         finally:

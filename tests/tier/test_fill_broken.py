@@ -40,3 +40,20 @@ def test_a_failure_told_again_is_of_its_own_kind() -> None:
     again = ObjectChanged().again()
     assert type(again) is ObjectChanged
     assert (again.fault, str(again)) == (Fault.CHANGED, f"origin: {Fault.CHANGED}")
+
+
+def test_a_fault_of_our_own_leaves_nobody_waiting() -> None:
+    def fails(_whole: bytes | None) -> None:
+        raise AssertionError("of the store, say")
+
+    body = HeldBody(None)
+    fill = Fill(answer(200), body, 1, fails, MemoryAccount(100))
+    reader = fill.reader(None)
+    body.put(b"more than is kept")
+    loop = FakeLoop(FakeClock())
+    with pytest.raises(AssertionError):
+        loop.run_until_complete(fill.pump())
+    loop.close()
+    assert reader.read_nowait()
+    with pytest.raises(UpstreamError):
+        reader.read_nowait()

@@ -114,13 +114,15 @@ class Asking:
         """Lead a flight that no viewer waits for."""
         try:
             outcome = await self.lead(errand, flight)
+            if outcome.body is None or isinstance(outcome.body, bytes | memoryview):
+                return
+            try:
+                while isinstance(outcome.body, FillBody) and await outcome.body.read():
+                    pass  # a fill goes on while it is read
+            finally:
+                outcome.body.close()
         except UpstreamError:
-            return  # counted where it was raised; the stale entry stays as it was
-        if outcome.body is None or isinstance(outcome.body, bytes | memoryview):
-            return
-        while isinstance(outcome.body, FillBody) and await outcome.body.read():
-            pass  # a fill goes on while it is read
-        outcome.body.close()
+            pass  # counted where it was raised; the stale entry stays as it was
 
     def after_failure(self, errand: Errand, error: UpstreamError) -> Outcome:
         """A stale entry where that is allowed, else the error."""

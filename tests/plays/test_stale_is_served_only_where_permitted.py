@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from edgecache.upstream.base import Fault
@@ -43,6 +45,25 @@ def test_a_refresh_that_fails_leaves_the_stale_one(rfc: Play) -> None:
     rfc.viewer().asks("/a").gets(200, "one")
     rfc.origin.hears("/a")
     rfc.origin.fails()
+
+
+def test_a_refresh_that_breaks_off_leaves_the_stale_one(rfc: Play) -> None:
+    """RFC 9112 §8: a response that breaks off is incomplete; nobody waits for it, nobody fails."""
+    failed: list[object] = []
+    rfc.loop.set_exception_handler(lambda _loop, context: failed.append(context))
+    has_stored(rfc, "max-age=10, stale-while-revalidate=300")
+    rfc.advance(39)
+    rfc.viewer().asks("/a").gets(200, "one")
+    rfc.origin.hears("/a")
+    rfc.origin.answers(200, None, cache="max-age=60", content_length="6")
+    rfc.origin.sends("two")
+    rfc.origin.breaks()
+    rfc.viewer().asks("/a").gets(200, "one")
+    rfc.origin.hears("/a")
+    rfc.origin.fails()
+    rfc.loop.settle()
+    gc.collect()
+    assert not failed
 
 
 def test_beyond_its_window_the_viewer_waits(rfc: Play) -> None:

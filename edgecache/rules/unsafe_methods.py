@@ -9,6 +9,7 @@ import re
 
 from edgecache.http.message import Request, Response, first_value
 from edgecache.http.target import without_dot_segments
+from edgecache.rules.forwarded_fields import effective_scheme
 from edgecache.rules.routing import Route
 
 SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})  # RFC 9110 §9.2.1
@@ -38,7 +39,7 @@ def same_origin(reference: bytes, request: Request) -> Target | None:
     if absolute is not None:
         authority = absolute[2].lower().rpartition(b"@")[2]
         host = authority if authority.endswith(b"]") else authority.partition(b":")[0]
-        if absolute[1].lower() != request.scheme or host != request.host:
+        if absolute[1].lower() != effective_scheme(request) or host != request.host:
             return None
         return _split(absolute[3] or b"/")
     if reference.startswith(b"//") or re.match(rb"[A-Za-z][A-Za-z0-9+.\-]*:", reference):

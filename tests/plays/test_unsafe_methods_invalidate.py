@@ -78,6 +78,23 @@ def test_what_it_names_at_the_same_origin_is_gone_too(rfc: Play, name: str, refe
     is_kept(rfc, "/b")
 
 
+def test_the_same_origin_is_that_of_the_viewer_where_tls_ends_before_us(rfc: Play) -> None:
+    """What is keyed by https is asked for at https, whatever the connection to us is."""
+    tls = {"x_forwarded_proto": "https"}
+    rfc.viewer().asks("/b", **tls)
+    rfc.origin.answers(200, "one", cache="max-age=60")
+    rfc.viewer().gets(200, "one")
+    rfc.viewer("w").asks("/a", "POST", body="x", **tls)
+    rfc.origin.hears("/b")
+    rfc.origin.hears("/a")
+    rfc.origin.answers(201, "", location="https://site.test/b")
+    rfc.viewer("w").gets(201)
+    rfc.viewer().asks("/b", **tls)
+    rfc.origin.hears("/b")
+    rfc.origin.answers(200, "two", cache="max-age=60")
+    rfc.viewer().gets(200, "two", cache_status="fwd=uri-miss")
+
+
 @pytest.mark.parametrize("reference", [
     "http://other.test/b", "https://site.test/b", "//other.test/b", "mailto:b", "http://[",
 ])  # fmt: skip

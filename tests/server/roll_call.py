@@ -77,8 +77,8 @@ def play(scene: Callable[[RollCall], Awaitable[None]]) -> None:
                 await scene(roll_call)
         finally:
             server.close()
-            await server.wait_closed()
-            roll_call.over.set()
+            roll_call.over.set()  # first: from Python 3.12 on a server waits for its connections
             await asyncio.gather(*roll_call.hearing)
+            await server.wait_closed()
 
     asyncio.run(run())

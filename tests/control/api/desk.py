@@ -101,6 +101,8 @@ class Desk:
 
     def open(self) -> None:
         """Start control, or start it again on the same state."""
+        if hasattr(self, "state"):
+            self.state.close()
         numbers = itertools.count(1)
         self.state = State(self.folder / "state")
         self.log = Log(self.state, lambda: self.now)

@@ -15,12 +15,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
 
+from edgecache.http.conclusions import DIRECTIVES_BYTES, remembers
 from edgecache.http.fields import TOKEN, is_quoted_string, is_token, list_members, unquoted
 
 SECONDS_MAX = 2**31  # RFC 9111 §1.2.2: what a greater delta-seconds is taken for
-_REMEMBERED_BYTES_MAX = 1024  # no site needs more; 4,096 of them stay below 4 MiB
+_REMEMBERED_BYTES_MAX = 256  # more than sites need; a directive takes 100 beside its own
 _DELTA_SECONDS = re.compile(rb"[0-9]+")
 
 
@@ -98,7 +98,7 @@ def _parse(values: tuple[bytes, ...]) -> Directives:
     return Directives({name: tuple(arguments) for name, arguments in found.items()})
 
 
-_remembered = lru_cache(maxsize=4096)(_parse)
+_remembered = remembers(256, DIRECTIVES_BYTES)(_parse)
 
 
 def _argument(rest: bytes) -> Argument:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from functools import lru_cache
+
+from edgecache.http.conclusions import remembers
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _LONG_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -49,7 +50,7 @@ def parse_date(value: bytes, now: float | None = None) -> float | None:
     return found
 
 
-@lru_cache(maxsize=4096)
+@remembers(4_096, 200)
 def _four_digit_year(value: bytes) -> float | None:
     parts = _IMF_FIXDATE.fullmatch(value) or _ASCTIME.fullmatch(value)
     return _seconds(parts, int(parts["year"])) if parts else None
@@ -89,7 +90,7 @@ def _clamped(seconds: float) -> float:
     return min(max(seconds, 0), _LATEST)
 
 
-@lru_cache(maxsize=64)  # most of what is written is the current second
+@remembers(64, 200)  # most of what is written is the current second
 def _format(seconds: int) -> bytes:
     days, rest = divmod(seconds, 86_400)
     day = date.fromordinal(_EPOCH_ORDINAL + days)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
+from edgecache.http.conclusions import remembers
 from edgecache.http.fields import TOKEN, list_members
 
-_REMEMBERED_BYTES_MAX = 256  # browsers send 23; 1,024 of them stay below 1 MiB
+_REMEMBERED_BYTES_MAX = 128  # browsers send 23
 _CODING = re.compile(
     rb"(" + TOKEN.pattern + rb")"
     rb"(?:[ \t]*;[ \t]*[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?"
@@ -53,7 +53,7 @@ def _parse(value: bytes) -> dict[bytes, int]:
     return weights
 
 
-_remembered = lru_cache(maxsize=1024)(_parse)
+_remembered = remembers(512, 4_608)(_parse)
 
 
 def _canonical(coding: bytes) -> bytes:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
+from edgecache.http.conclusions import remembers
 from edgecache.http.message import Fields, field_values
 
 TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
@@ -146,7 +146,7 @@ def title_case(name: bytes) -> bytes:
     return _title_case(name) if len(name) <= _NAME_BYTES_KNOWN else _title_case.__wrapped__(name)
 
 
-@lru_cache(maxsize=1024)
+@remembers(1_024, 400)
 def _title_case(name: bytes) -> bytes:
     words = name.lower().split(b"-")
     return b"-".join(_UNUSUAL_WORDS.get(word) or word.capitalize() for word in words)

@@ -11,10 +11,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 
 from edgecache.http.bad_message import BadMessage, BadReason, HeadLimits
-from edgecache.http.message import Fields, Request, Response
+from edgecache.http.conclusions import BLOCK_BYTES, remembers
+from edgecache.http.message import (
+    REMEMBERED_BYTES_MAX,
+    REMEMBERED_FIELDS_MAX,
+    Fields,
+    Request,
+    Response,
+)
 from edgecache.http.target import authority, target_parts
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
@@ -56,7 +62,11 @@ def parse_request_head(
     if len(head) > limits.head_bytes_max:
         raise oversize(head, limits)
     cut = head.find(b"\r\n") + 2
-    if cut <= _LINE_BYTES_KNOWN and len(head) <= _BLOCK_BYTES_KNOWN:
+    if (
+        cut <= _LINE_BYTES_KNOWN
+        and len(head) <= REMEMBERED_BYTES_MAX
+        and head.count(b"\r\n") <= REMEMBERED_FIELDS_MAX + 2
+    ):
         line, block = _plain_line(head[:cut]), _plain_block(head[cut:], limits.fields_max)
         if line is not None and block is not None and cut <= limits.url_bytes_max:
             return Request(*line, block[0], block[1], scheme, 1, block[2], client)
@@ -78,10 +88,9 @@ def parse_request_head(
 # blocks of fields are read once each, so that their products need no reading. Both hold what
 # strangers chose, hence the bounds: 4 MiB of lines and 8 MiB of blocks at worst.
 _LINE_BYTES_KNOWN = 1_024
-_BLOCK_BYTES_KNOWN = 4_096
 
 
-@lru_cache(maxsize=4_096)
+@remembers(1_024, 2_560)
 def _plain_line(line: bytes) -> tuple[bytes, bytes, bytes | None] | None:
     """Method, path and query of a line in origin-form of HTTP/1.1; None for any other line."""
     match = _PLAIN_LINE.fullmatch(line)
@@ -93,7 +102,7 @@ def _plain_line(line: bytes) -> tuple[bytes, bytes, bytes | None] | None:
     return match[1], path, query if mark else None
 
 
-@lru_cache(maxsize=2_048)
+@remembers(512, BLOCK_BYTES)
 def _plain_block(block: bytes, fields_max: int) -> tuple[Fields, bytes, int | None] | None:
     """Fields, host and length of what follows the line; None when the head is to be refused."""
     match = _BLOCK.fullmatch(block)

@@ -7,9 +7,10 @@ A body is not part of these: it is read elsewhere, once.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 
 from msgspec import Struct
+
+from edgecache.http.conclusions import BLOCK_BYTES, remembers
 
 Fields = tuple[tuple[bytes, bytes], ...]
 
@@ -57,11 +58,13 @@ class Response(Struct, frozen=True):
 
 
 REMEMBERED_BYTES_MAX = 4_096  # of what is concluded from fields: a browser's with its cookies
+REMEMBERED_FIELDS_MAX = 32  # browsers send 15 to 20; each takes 130 bytes beside its own
 
 
 def is_short(fields: Fields, bytes_max: int = REMEMBERED_BYTES_MAX) -> bool:
     """Whether what is concluded from these may be remembered: strangers choose them."""
-    return sum([len(name) + len(value) for name, value in fields]) <= bytes_max
+    size = sum([len(name) + len(value) for name, value in fields])
+    return size <= bytes_max and len(fields) <= REMEMBERED_FIELDS_MAX
 
 
 def names_in(fields: Fields) -> frozenset[bytes]:
@@ -73,7 +76,7 @@ def _names(fields: Fields) -> frozenset[bytes]:
     return frozenset([name for name, _ in fields])
 
 
-_remembered_names = lru_cache(maxsize=2_048)(_names)  # as many as the reader of heads remembers
+_remembered_names = remembers(512, BLOCK_BYTES)(_names)  # as many as the reader of heads remembers
 
 
 def field_values(fields: Fields, name: bytes) -> list[bytes]:

@@ -10,11 +10,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
 
 from edgecache.http.cache_control import Argument, Broken, Directives
+from edgecache.http.conclusions import DIRECTIVES_BYTES, remembers
 
-_REMEMBERED_BYTES_MAX = 1024  # as for Cache-Control
+_REMEMBERED_BYTES_MAX = 256  # as for Cache-Control
 _KEY = re.compile(r"[a-z*][a-z0-9_\-.*]*")
 _NUMBER = re.compile(r"-?(?:(?P<decimal>[0-9]{1,12}\.[0-9]{1,3})|[0-9]{1,15})(?![0-9.])")
 _STRING = re.compile(r'"([ !#-\[\]-~]*(?:\\["\\][ !#-\[\]-~]*)*)"')
@@ -225,7 +225,7 @@ def _targeted(values: tuple[bytes, ...]) -> Directives | None:
     return Directives(arguments) if usable else None
 
 
-_remembered = lru_cache(maxsize=4096)(_targeted)
+_remembered = remembers(256, DIRECTIVES_BYTES)(_targeted)
 
 
 def _argument(key: str, value: BareItem | None) -> Argument:

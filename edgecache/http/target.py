@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from edgecache.http.bad_message import BadMessage, BadReason
+from edgecache.http.conclusions import remembers
 
 _ABSOLUTE = re.compile(rb"(https?)://([^/?]*)([/?].*)?", re.IGNORECASE)
 _AUTHORITY = re.compile(rb"([A-Za-z0-9._~\-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{0,5}))?")
@@ -37,7 +37,7 @@ _STEPS_OUT = re.compile(rb"/\.{1,2} *(?:/|$)|[\0-\x1f\x7f]")
 
 # Hosts in use; who sends more of them pays for the reading alone. What is refused is not
 # remembered: no key is longer than a host and its port.
-@lru_cache(maxsize=1_024)
+@remembers(1_024, 700)
 def authority(value: bytes, why: BadReason) -> tuple[bytes, bytes]:
     """Host in lower case without its final dot, and port (empty when none is named)."""
     match = _AUTHORITY.fullmatch(value)

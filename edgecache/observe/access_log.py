@@ -18,8 +18,9 @@ from urllib.parse import unquote_to_bytes
 
 RECORDS_MAX = 32_768  # a second of the fastest worker; nginx bounds its log buffer by bytes instead
 BATCH_RECORDS = 256  # about 64 KiB, the buffer nginx's documentation shows for access_log
-REMEMBERED_MAX = 4096  # the bound of the routing rules' memory of paths
-REMEMBERED_BYTES_MAX = 2_048  # a browser's head; all that is remembered stays under 20 MB
+REMEMBERED_MAX = 1_024
+REMEMBERED_BYTES_MAX = 2_048  # a browser's head
+REMEMBERED_PLACE_BYTES = 8_704  # escaped, each byte may take three
 
 FIELDS = (
     "date time x-edge-location sc-bytes c-ip cs-method cs(Host) cs-uri-stem sc-status cs(Referer) "
@@ -112,7 +113,7 @@ def _joined(*values: Text) -> bytes:
 
 # What belongs to the question comes again with every viewer that asks it, and escaping an agent
 # costs more than all the rest of a line; so runs of neighboring fields are remembered together.
-_remembered = lru_cache(REMEMBERED_MAX)(_joined)
+remembered_runs = lru_cache(REMEMBERED_MAX)(_joined)
 
 
 _LINE = b"\t".join(
@@ -130,16 +131,16 @@ def format_record(record: Record, stamp: Callable[[float], bytes]) -> bytes:
     tls, cipher, response_result, version, fle, fle_fields, port, first_byte = record[19:27]
     detailed, content_type, length, start, end = record[27:]
     # A head bounds what a stranger chose in it; long ones are not worth remembering.
-    run: Callable[..., bytes] = _joined if received > REMEMBERED_BYTES_MAX else _remembered
+    run: Callable[..., bytes] = _joined if received > REMEMBERED_BYTES_MAX else remembered_runs
     return _LINE % (
         stamp(at),
-        _remembered(location),
+        remembered_runs(location),
         sent,
-        _remembered(ip),
+        remembered_runs(ip),
         run(method, site, stem),
         status,
         run(referer, agent, query, cookie),
-        _remembered(result),
+        remembered_runs(result),
         escaped(request_id),
         run(host, protocol),
         received,

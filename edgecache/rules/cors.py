@@ -7,9 +7,9 @@ CloudFront Developer Guide, "Understand response headers policies", "CORS header
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from edgecache.config.model import CorsHeaders
+from edgecache.http.conclusions import CONFIGURED_BYTES, remembers
 from edgecache.http.fields import list_members
 from edgecache.http.message import Fields, Request, combined_value, first_value, without
 
@@ -119,7 +119,7 @@ def _matches(pattern: str, origin: bytes) -> bool:
     return parsed is not None and _compiled(pattern).fullmatch(origin) is not None
 
 
-@lru_cache(maxsize=1_024)  # patterns of a configuration's policies
+@remembers(1_024, CONFIGURED_BYTES)  # patterns of a configuration's policies
 def _compiled(pattern: str) -> re.Pattern[bytes]:
     scheme, mark, rest = pattern.lower().rpartition("://")
     host, colon, port = rest.rpartition(":")
@@ -138,7 +138,7 @@ def _compiled(pattern: str) -> re.Pattern[bytes]:
     return re.compile(scheme_part + b"://" + host_part + port_part)
 
 
-@lru_cache(maxsize=1_024)  # as above
+@remembers(1_024, CONFIGURED_BYTES)  # as above
 def _stars(pattern: bytes, star: bytes) -> re.Pattern[bytes]:
     return re.compile(star.join(re.escape(part) for part in pattern.split(b"*")))
 

@@ -7,12 +7,12 @@ behavior for custom origins".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from edgecache.config.model import HeaderSelection
+from edgecache.http.conclusions import BLOCK_BYTES, remembers
 from edgecache.http.fields import (
     PROTECTED,
     connection_options,
@@ -80,7 +80,7 @@ class Alike(NamedTuple):
     length: int | None
 
 
-@lru_cache(maxsize=512)  # blocks come again; a block has 32 KiB at most
+@remembers(256, BLOCK_BYTES)  # blocks come again
 def _forwarded_fields(alike: Alike, route: Route, cacheable: bool) -> Fields:
     method, fields, host, minor, length = alike
     request = Request(method, b"/", None, fields, host, minor=minor, length=length)

@@ -8,12 +8,12 @@ how long content stays in the cache (expiration)" and "How CloudFront caches HTT
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 from msgspec import Struct
 
 from edgecache.config.model import CachePolicy, CustomErrorResponse
 from edgecache.http.cache_control import Directives, parse_directives
+from edgecache.http.conclusions import CONFIGURED_BYTES, DIRECTIVES_BYTES, remembers
 from edgecache.http.dates import parse_date
 from edgecache.http.fields import list_members
 from edgecache.http.message import (
@@ -36,7 +36,7 @@ ERRORS_ALWAYS = frozenset({404, 414, 500, 501, 502, 503, 504})
 ERRORS_ON_REQUEST = frozenset({400, 403, 405, 412, 415})
 STALE_S_CUT_OFF = 86_400.0  # RFC 9111 §4.2.4 sets no bound; Varnish keeps objects as long in grace
 Errors = tuple[CustomErrorResponse, ...]
-_SAID_BYTES_KNOWN = 1_024  # as for Cache-Control alone
+_SAID_BYTES_KNOWN = 256  # as for Cache-Control alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def assess(head: Response, route: Route) -> Assessment:
     return assessed(head.status, said, route)
 
 
-@lru_cache(maxsize=4096)  # an origin says the same of most of its objects
+@remembers(1_024, 2_560)  # an origin says the same of most of its objects
 def _assessed(status: int, said: Fields, route: Route) -> Assessment:
     """The assessment of every head that says so: no other field has a say in it."""
     return _assess_cloudfront(Response(status, b"", said), route)
@@ -106,13 +106,13 @@ def directives_of(fields: Fields) -> Directives:
     return parse_directives(tuple(field_values(fields, b"cache-control")))
 
 
-@lru_cache(maxsize=512)  # one for each distribution's targets
+@remembers(512, CONFIGURED_BYTES)  # one for each distribution's targets
 def _said_names(targets: tuple[str, ...]) -> frozenset[bytes]:
     """What has a say in an assessment by CloudFront's rules."""
     return frozenset({b"age", b"expires", b"vary"}) | _directive_names(targets)
 
 
-@lru_cache(maxsize=512)
+@remembers(512, CONFIGURED_BYTES)
 def _directive_names(targets: tuple[str, ...]) -> frozenset[bytes]:
     return frozenset({b"cache-control", *[name.lower().encode("ascii") for name in targets]})
 
@@ -132,7 +132,7 @@ def response_directives(fields: Fields, targets: tuple[str, ...]) -> tuple[Direc
     )
 
 
-@lru_cache(maxsize=4096)
+@remembers(256, DIRECTIVES_BYTES)
 def _binding(fields: Fields, targets: tuple[str, ...]) -> tuple[Directives, bool]:
     for name in targets:
         values = field_values(fields, name.lower().encode("ascii"))

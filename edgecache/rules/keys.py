@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 
 from edgecache.config.model import CachePolicy, HeaderSelection, Selection
+from edgecache.http.conclusions import CONFIGURED_BYTES, remembers
 from edgecache.http.encodings import accepts
 from edgecache.http.fields import PROTECTED, connection_options, cookie_pairs, query_pairs
 from edgecache.http.message import Fields, Request, combined_value, field_values, names_in
@@ -47,7 +47,7 @@ def cache_key(request: Request, route: Route) -> bytes:
     return start + b"".join(_encode_part(part) for part in key_parts(request, route)[2:])
 
 
-@lru_cache(maxsize=4096)  # a few for each distribution; a reload leaves old ones behind
+@remembers(1_024, CONFIGURED_BYTES)  # a few for each distribution; a reload leaves old ones behind
 def _start(route: Route) -> tuple[bytes, bool]:
     """How every key of a route begins, and whether the path says the rest."""
     return _encode(route.distribution.id.encode()), not route.releases and _path_alone(
@@ -102,7 +102,7 @@ def key_parts(request: Request, route: Route) -> list[Part]:
     return parts
 
 
-@lru_cache(maxsize=1_024)  # one for each policy
+@remembers(1_024, CONFIGURED_BYTES)  # one for each policy
 def lower_names(items: tuple[str, ...]) -> tuple[bytes, ...]:
     """The names a policy lists, as fields have them."""
     return tuple(name.lower().encode() for name in items)
@@ -207,7 +207,7 @@ def _matches_any(name: bytes, patterns: tuple[str, ...]) -> bool:
     return any(found.fullmatch(b"/" + name) for found in _name_patterns(patterns))
 
 
-@lru_cache(maxsize=4096)
+@remembers(1_024, CONFIGURED_BYTES)
 def _name_patterns(patterns: tuple[str, ...]) -> tuple[re.Pattern[bytes], ...]:
     """Names with `*` and `?` (a cookie list of ForwardedValues), matched as paths are."""
     return tuple(pattern("/" + item) for item in patterns)

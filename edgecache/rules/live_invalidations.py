@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 
+from edgecache.http.conclusions import CONFIGURED_BYTES, remembers
 from edgecache.rules.globs import glob
 from edgecache.rules.invalidation import Item, Kind, Subject
 
@@ -67,7 +67,7 @@ class Globs:
         return sum(len(alike) for by_ends in self._lengths.values() for alike in by_ends.values())
 
 
-@lru_cache(maxsize=2 * GLOBS_MAX)
+@remembers(2 * GLOBS_MAX, CONFIGURED_BYTES)
 def _expression(value: bytes) -> re.Pattern[bytes]:
     """Made when an object first meets it: most never do."""
     return re.compile(glob(value), re.DOTALL)

@@ -6,10 +6,9 @@ read, in `http/head.py`.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from msgspec.structs import replace
 
+from edgecache.http.conclusions import BLOCK_BYTES, remembers
 from edgecache.http.fields import list_members
 from edgecache.http.message import Fields, Request, combined_value, field_values, is_short, replaced
 from edgecache.rules.routing import Route
@@ -50,7 +49,7 @@ def passed(request: Request, cdn_id: bytes) -> Request:
     return replace(request, fields=passed_fields(request.fields, cdn_id))
 
 
-@lru_cache(maxsize=512)  # blocks come again; a block has 32 KiB at most
+@remembers(256, BLOCK_BYTES)  # blocks come again
 def _passed(fields: Fields, cdn_id: bytes) -> Fields:
     before = combined_value(fields, CDN_LOOP)
     value = cdn_id if before is None else before + b", " + cdn_id

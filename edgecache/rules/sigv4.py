@@ -10,9 +10,9 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
+from edgecache.http.conclusions import CONFIGURED_BYTES, remembers
 from edgecache.http.message import Fields
 
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -121,7 +121,7 @@ def _scope(credential: Credential, stamp: str) -> str:
     return f"{stamp[:8]}/{credential.region}/{credential.service}/aws4_request"
 
 
-@lru_cache(maxsize=64)  # a key a day for each origin; the day before serves late clocks
+@remembers(64, CONFIGURED_BYTES)  # a key a day for each origin; the day before serves late clocks
 def _signing_key(secret: str, day: str, region: str, service: str) -> bytes:
     key = ("AWS4" + secret).encode()
     for part in (day, region, service, "aws4_request"):

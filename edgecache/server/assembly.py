@@ -17,6 +17,7 @@ from edgecache.config.model import Config, Disk, Location
 from edgecache.config.refusals import without_refused
 from edgecache.control.bus import Bus, BusWorld
 from edgecache.control.tokens import Purpose, Tokens
+from edgecache.http.conclusions import remembered_bytes
 from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.observe.counters import Counters
 from edgecache.rules.access import HTTPS_PORT
@@ -177,6 +178,7 @@ class Assembly:
             Teller(tier.name, self._counters, log),
             self.config.brand,
             self._memory_of_heads(tier, PeerMemo if role == "regional" else Memo),
+            remembered=remembered_bytes,
         )
         location = tier.name if role == "edge" else ""
         admits = self._credentials().admits

@@ -49,6 +49,7 @@ class Listener:
     tls: TlsPort | None = None
     made: Callable[[], None] = lambda: None  # told of each answer made or remembered
     explains: Callable[[Request, float], bytes] | None = None  # a reply to our own, or nothing
+    remembered: Callable[[], int] = lambda: 0  # bytes of conclusions from messages
     marks: Marks = field(init=False)  # of the tier behind the front
     account: MemoryAccount = field(init=False)  # of this process
     head_limits: HeadLimits = field(init=False)
@@ -136,6 +137,7 @@ class Listener:
             if leave and connection.at_rest:
                 connection.transport.close()
         self.account.measure(Holding.HEADS, heads_bytes)
+        self.account.measure(Holding.REMEMBERED, self.remembered())
         self.settle()
         for memo in self.memos:
             memo.sweep()

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from edgecache.http.conclusions import BLOCK_BYTES, count, remembers
 from edgecache.http.message import Fields, Request, first_value, is_short
-from edgecache.observe.access_log import AccessLog, Record, Stamp, escaped, format_record
+from edgecache.observe.access_log import (
+    REMEMBERED_PLACE_BYTES,
+    AccessLog,
+    Record,
+    Stamp,
+    escaped,
+    format_record,
+    remembered_runs,
+)
 from edgecache.observe.counters import Counters
 from edgecache.server.tls import Session
 from edgecache.tier.answer import Result
@@ -61,12 +69,13 @@ class Asked(Struct, frozen=True):
 _TOLD = (b"referer", b"user-agent", b"host", b"x-forwarded-for")
 
 
-@lru_cache(maxsize=2_048)  # as many blocks of fields as the reader of heads remembers
+@remembers(512, BLOCK_BYTES)  # as many blocks of fields as the reader of heads remembers
 def _said(fields: Fields) -> tuple[bytes | None, ...]:
     named = dict(reversed(fields))
     return tuple(named.get(name) for name in _TOLD)
 
 
+count(remembered_runs, REMEMBERED_PLACE_BYTES)
 SHED_RESULTS = frozenset({Result.LIMIT, Result.CAPACITY})
 NOTHING_ASKED = Asked(b"", "", b"", None, None, None, None, b"http", 0, None, "HTTP/1.1")
 

@@ -32,9 +32,11 @@ class Holding(StrEnum):
     UPLOADS = "uploads"  # request bodies read and not yet sent on
     TUNNELS = "tunnels"  # the same of WebSockets
     HEADS = "heads"  # requests read ahead, as measured last
+    REMEMBERED = "remembered"  # what is concluded from messages, as measured last
 
 
 SHARES = {Holding.UPLOADS: 1 / 4, Holding.TUNNELS: 1 / 8}  # of the budget, for what viewers send
+BOUNDED = frozenset({Holding.REMEMBERED})  # each by itself: the store's part is less, no more
 SHORT = 1 / 2  # of a share: beyond it each sends no faster than what it sent is taken
 
 
@@ -53,6 +55,7 @@ class MemoryAccount:
         self._keeps = int(budget * KEEPS_SHARE)
         self._admits = int(budget * ADMITS_SHARE)
         self._shares = {kind: int(budget * share) for kind, share in SHARES.items()}
+        self._bounded = 0  # bytes of those kinds
         self._told = 0  # the total that `make_way` heard last
         self._sent: dict[int, tuple[bytes, int]] = {}  # by identity: the body, for how many
         self._stored: Counter[int] = Counter()  # large bodies in the store, by identity
@@ -66,12 +69,18 @@ class MemoryAccount:
 
     def measure(self, holding: Holding, size: int) -> None:
         """So many bytes are held by who is not added up, but looked at now and then."""
-        self.add(holding, size - self.held[holding])
+        more = size - self.held[holding]
+        if holding not in BOUNDED:
+            self.add(holding, more)
+        elif more:
+            self.held[holding] = size
+            self._bounded += more
+            self.tell()
 
     def tell(self) -> None:
         """Have the store keep to what is left for it."""
         self._told = self.total
-        self.make_way(self.total)
+        self.make_way(self.total + self._bounded)
 
     @property
     def waits(self) -> bool:
@@ -140,7 +149,7 @@ class MemoryAccount:
     def check(self) -> None:
         """With nobody there, nothing is held."""
         assert not self._sent, [len(body) for body, _ in self._sent.values()]
-        assert not any(self.held.values()), self.held
+        assert not any(self.held[kind] for kind in Holding if kind not in BOUNDED), self.held
         assert self.total == 0
 
 

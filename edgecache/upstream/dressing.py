@@ -6,13 +6,13 @@ CloudFront Developer Guide, "Request and response behavior for custom origins"; 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import NamedTuple
 
 from msgspec import structs
 
 from edgecache.config.model import Origin
 from edgecache.config.origins import Reach
+from edgecache.http.conclusions import BLOCK_BYTES, CONFIGURED_BYTES, remembers
 from edgecache.http.message import Fields, Request, combined_value, first_value, is_short
 from edgecache.http.writing import request_head
 from edgecache.rules.forwarded_fields import told_of_the_way
@@ -36,7 +36,7 @@ Kept = tuple[int, float, float, Reach, float]
 """How connections to an origin are kept: the fields of an Endpoint after `tls`, in its order."""
 
 
-@lru_cache(maxsize=1_024)  # CloudFront: 25 origins a distribution; a reload leaves old ones behind
+@remembers(1_024, CONFIGURED_BYTES)  # CloudFront: 25 origins a distribution, old ones beside
 def _endpoint(domain: str, port: int, tls: TlsName | None, kept: Kept) -> Endpoint:
     path = domain.removeprefix(_UNIX) if domain.startswith(_UNIX) else None
     return Endpoint(domain.strip("[]") if path is None else "", port, path, tls, *kept)
@@ -134,7 +134,7 @@ _TARGET, _ID, _PEER = b"\0target\0", b"\0id\0", b"\0peer\0"
 _BLANK = re.compile(b"(\0[a-z]+\0)")
 
 
-@lru_cache(maxsize=512)  # blocks come again; a block has 32 KiB at most
+@remembers(256, BLOCK_BYTES)  # blocks come again
 def _form(alike: Alike, route: Route, via: bytes, agent: bytes) -> Form:
     client = (_PEER.decode() if alike.has_peer else "", 0)
     request = Request(

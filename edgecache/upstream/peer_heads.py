@@ -7,12 +7,12 @@ the asking side it is one piece of bytes, on the asked side it is read once.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from edgecache.http.bad_message import HeadLimits
+from edgecache.http.conclusions import BLOCK_BYTES, remembers
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import Fields, Request
 from edgecache.http.writing import field_lines
@@ -72,7 +72,7 @@ class Alike(NamedTuple):
     credential: bytes
 
 
-@lru_cache(maxsize=512)  # blocks come again; a block has 32 KiB at most
+@remembers(256, BLOCK_BYTES)  # blocks come again
 def standing_lines(alike: Alike) -> bytes:
     """The lines of fields that all calls `alike` have, without the empty one."""
     fields = tuple([item for item in alike.fields if item[0] != b"host"])
@@ -102,7 +102,7 @@ class Said(NamedTuple):
     fields: Fields
 
 
-@lru_cache(maxsize=2_048)  # as many blocks of fields as the reader of heads remembers
+@remembers(512, BLOCK_BYTES)  # as many blocks of fields as the reader of heads remembers
 def said_by(fields: Fields) -> Said:
     """What a peer's fields say; what is not said is empty."""
     named = dict(reversed(fields))

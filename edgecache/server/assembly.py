@@ -26,6 +26,7 @@ from edgecache.rules.routing import RouteTable, compile_routes
 from edgecache.server import requests
 from edgecache.server.credentials import PeerCredentials
 from edgecache.server.explaining import Explaining
+from edgecache.server.fleet import control_socket
 from edgecache.server.geo import places
 from edgecache.server.listener import Listener
 from edgecache.server.memo import ANSWERS_MAX, BLOCKS_MAX, Memo
@@ -71,7 +72,7 @@ class Assembly:
         self.clock = steady_clock()
         self._memo = memo
         names = Names(LookupThreads(), self.clock, config.resolver)
-        network = Network(names, Listeners(_our_addresses(config), is_local))
+        network = Network(names, Listeners(our_addresses(config), is_local))
         self._own = OwnSecrets(config, os.environ, wall_clock, network.renew)
         self.table: RouteTable = compile_routes(config, self._own.secrets.viewer)
         self._counters = Counters()
@@ -209,9 +210,10 @@ class Assembly:
         return Bus(self.name, client(), token, world, serves=serves)
 
 
-def _our_addresses(config: Config) -> list[Address]:
-    """Where this installation listens, its supervisor included."""
-    return [*own_addresses(config), requests.place(config.state_dir)]
+def our_addresses(config: Config) -> list[Address]:
+    """Where this installation listens, its supervisor and control's socket file included."""
+    sockets = (requests.place(config.state_dir), control_socket(config))
+    return [*own_addresses(config), *sockets]
 
 
 def https_port(location: Location) -> int:

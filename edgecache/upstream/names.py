@@ -116,7 +116,9 @@ class Names:
 
     def _usable(self, answer: _Answer) -> bool:
         age = self._clock() - answer.looked_up_at
-        return bool(answer.addresses) and age < self._settings.last_good_s_max
+        # What need not be looked up anew yet counts, however short a last good answer would.
+        age_max = max(self._settings.answer_s_max, self._settings.last_good_s_max)
+        return bool(answer.addresses) and age < age_max
 
 
 def in_order(addresses: Iterable[str], lost: frozenset[str] = frozenset()) -> tuple[str, ...]:

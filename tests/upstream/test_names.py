@@ -133,6 +133,21 @@ def test_the_last_good_answer_counts_while_the_resolver_is_ill(trouble: str, sta
     assert last.cancel() if trouble == "hangs" else last.exception() is not None
 
 
+@pytest.mark.parametrize("last_good_s_max", [0, 5])
+def test_an_answer_counts_for_its_time_however_short_the_last_good_one_does(
+    last_good_s_max: float, stage: Stage
+) -> None:
+    settings = Resolver(answer_s_max=30, last_good_s_max=last_good_s_max)
+    stage.names = Names(stage.zone, stage.clock, settings)
+    assert stage.asks().result() == ("192.0.2.1",)
+    stage.passes(29)
+    assert stage.asks().result() == ("192.0.2.1",)
+    stage.zone.says["a.test"] = UNKNOWN
+    stage.passes(2)
+    assert stage.asks().exception() is not None
+    assert len(stage.zone.asked) == 2
+
+
 def test_an_unknown_name_fails_and_is_not_asked_for_at_once(stage: Stage) -> None:
     for _ in range(9):
         asked = stage.asks("b.test")

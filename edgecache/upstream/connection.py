@@ -102,6 +102,10 @@ class Connection(asyncio.Protocol):
         if self._exchange is not None:
             self._fail(Fault.TRUNCATED)
 
+    def rest(self, seconds: float) -> None:
+        """Close it once it was at rest for so long, if not before."""
+        self._deadline.put(min(self._idle_s, seconds))
+
     def close(self) -> None:
         """Close in order when at rest, else break off."""
         if self._exchange is None:
@@ -184,8 +188,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         exchange = self._exchange
         if exchange is None:
-            # Nobody asked: what it says would be taken for the next answer.
-            self._transport.abort()
+            self._transport.abort()  # nobody asked: it would be taken for the next answer
             return
         self.heard = True
         try:

@@ -116,11 +116,14 @@ class Pool:
     def released(self, connection: Connection) -> None:
         """It goes to the first who waits, else on top of the idle ones."""
         shelf = self._open[connection]
-        aged = self._clock() - connection.opened_at >= connection.endpoint.connection_s_max
-        if self._closed or aged:
+        endpoint = shelf.endpoint
+        left_s = connection.opened_at + endpoint.connection_s_max - self._clock()
+        if self._closed or left_s <= 0:
             connection.close()
         elif not _give(shelf, connection):
             shelf.idle.append(connection)
+            if left_s < endpoint.idle_s:
+                connection.rest(left_s)
 
     def gone(self, connection: Connection) -> None:
         """Its place is free. Unknown ones were lost before they were opened whole."""

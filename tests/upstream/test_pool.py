@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from edgecache.upstream.base import Fault, UpstreamError, WholeBody
 from edgecache.upstream.endpoint import Endpoint, Outgoing, Timeouts
@@ -206,6 +207,21 @@ def test_an_idle_connection_expires(run: Run) -> None:
         async with world(answers, idle_s=0.01) as (pool, _, endpoint):
             await pool.send(endpoint, GET)
             await until(lambda: pool.open_connections == 0)
+
+    run(main())
+
+
+def test_a_connection_at_rest_grows_no_older_than_it_may(run: Run) -> None:
+    """A name that moved is noticed in `connection_s_max`, not in that and a keep-alive time."""
+
+    async def main() -> None:
+        async with world(answers) as (pool, _, endpoint):
+            aging = replace(endpoint, connection_s_max=0.05)
+            await pool.send(aging, GET)
+            assert pool.open_connections == 1
+            await until(lambda: pool.open_connections == 0)
+            await pool.send(endpoint, GET)
+            assert pool.open_connections == 1
 
     run(main())
 

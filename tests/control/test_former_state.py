@@ -116,6 +116,19 @@ def test_others_are_made_and_changed_beside_it(desk: Desk) -> None:
     assert unserved(desk) == {FUNCTION, ACL, DISABLED}
 
 
+def test_its_names_are_nobody_elses(desk: Desk) -> None:
+    """Else it could not be served again: a name leads to one distribution."""
+    client = desk.client()
+    read = client.get_distribution_config(Id=PLAIN)
+    for taken in ("function.test", "*.ACL.test"):
+        aliases = {"Quantity": 2, "Items": ["plain.test", taken]}
+        config: dict[str, Any] = read["DistributionConfig"] | {"Aliases": aliases}
+        with pytest.raises(ClientError) as error:
+            client.update_distribution(Id=PLAIN, IfMatch=read["ETag"], DistributionConfig=config)
+        assert code_of(error.value) == ("CNAMEAlreadyExists", 409)
+        assert f'Aliases.Items[1]: "{taken}"' in str(error.value)
+
+
 def test_the_file_ignores_what_is_not_supported_for_the_api_too(desk: Desk) -> None:
     ignoring = 'unsupported = "ignore"\n' + FILE
     (desk.folder / "edgecache.toml").write_text(ignoring)

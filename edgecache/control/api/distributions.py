@@ -10,6 +10,7 @@ from typing import Any
 from edgecache.config.aws.defaults import with_defaults
 from edgecache.config.aws.unsupported import unsupported
 from edgecache.config.check import DISTRIBUTIONS_MAX
+from edgecache.config.problems import quoted
 from edgecache.control.api.call import Call, Run, arn, found, require_current, require_ours
 from edgecache.control.api.faults import Fault
 from edgecache.control.api.listing import page
@@ -85,14 +86,25 @@ def _filled(given: Document) -> Document:
     return config
 
 
-def _require_allowed(call: Call, config: Document) -> None:
-    """What the file may say and the API may not: InvalidOrigin, InvalidArgument."""
+def _require_allowed(call: Call, config: Document, id: str = "") -> None:
+    """What the file may say and the API may not, of the distribution `id` when there is one.
+
+    InvalidOrigin, InvalidArgument, CNAMEAlreadyExists.
+    """
     for place, trouble in origin_troubles(config, call.catalog.file):
         raise Fault("InvalidOrigin", f"The parameter {place}: {trouble}.")
     if "*" in config["Aliases"].get("Items", ()):
         raise Fault(
             "InvalidArgument", 'The parameter Aliases: "*" is every name there is, and nobody\'s.'
         )
+    # The checks see the names of those that are served; the others are to be served again.
+    for site in call.catalog.published.unavailable:
+        held = {name.lower() for name in site.names} if site.id != id else set()
+        for index, alias in enumerate(config["Aliases"].get("Items", ())):
+            if alias.lower() in held:
+                place = f"Aliases.Items[{index}]"
+                trouble = f"{quoted(alias)} is already that of the distribution {site.id}"
+                raise Fault("CNAMEAlreadyExists", f"The parameter {place}: {trouble}.")
 
 
 def copy(call: Call) -> Document:
@@ -160,7 +172,7 @@ def update(call: Call) -> Document:
         raise Fault(
             "IllegalUpdate", "The parameter DistributionConfig.CallerReference cannot be changed."
         )
-    _require_allowed(call, config)
+    _require_allowed(call, config, one.id)
     changed = replace(
         one,
         etag=drawn("E", catalog.random),

@@ -21,28 +21,33 @@ class Findings:
 
 def findings(config: Config) -> Findings:
     """All there is to say about a configuration that has passed the checks."""
-    from edgecache.control.composition import NotComposedError, compose
+    from edgecache.control.composition import Made, NotComposedError, compose
+    from edgecache.control.resources import Kind
     from edgecache.control.state import StateError
     from edgecache.control.state_copy import made_in
 
-    problems = [*map(str, refusal_problems(config))]
-    warnings = [*map(str, lint(config)), *map(str, told_problems(config))]
-    declared = {one.id for one in config.distributions}
+    warnings = [*map(str, lint(config))]
+    problems: list[str] = []
+    made = Made()
     try:
-        composition = compose(config, made_in(Path(config.state_dir)), lambda *_: True)
+        made = made_in(Path(config.state_dir))
+        composition = compose(config, made, lambda *_: True)
     except NotComposedError as error:
         problems += error.lines
     except StateError as error:
         warnings.append(str(error))
     else:
-        composed = composition.config
         problems += map(str, composition.refused)
+        api = {one.id for one in made.of(Kind.DISTRIBUTION)}
+        composed = composition.config
         for site in composed.unavailable:
-            if site.id not in declared:
+            if site.id in api:
                 problems += (f"{_made(site.id)}: {reason}" for reason in site.reasons)
         for one in composed.distributions:
-            if one.id not in declared:
+            if one.id in api:
                 warnings += (f"{_made(one.id)}: {member}" for member in told(one, composed))
+    problems = [*map(str, refusal_problems(config, made.adopted)), *problems]
+    warnings += map(str, told_problems(config, made.adopted))
     if problems and config.unsupported == "refuse":
         warnings.append(f"what is not supported answers 503: {WAY_OUT}")
     return Findings(tuple(problems), tuple(warnings))

@@ -7,7 +7,7 @@ others, and answers 503 at its names, until it asks no more or the file says `un
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from msgspec.structs import replace
 
@@ -69,20 +69,25 @@ def without_refused(config: Config) -> Config:
     )
 
 
-def refusal_problems(config: Config) -> list[Problem]:
-    """A problem for each member of the file's distributions that is refused."""
+def refusal_problems(config: Config, adopted: Collection[str] = ()) -> list[Problem]:
+    """A problem for each member that is refused of the file's distributions.
+
+    What the file says of an adopted one does not count.
+    """
     return [
         Problem(f"distributions[{index}]({distribution.id}).{one.place}", one.message)
         for index, distribution in enumerate(config.distributions)
+        if distribution.id not in adopted
         for one in refused(distribution, config)
     ]
 
 
-def told_problems(config: Config) -> list[Problem]:
-    """A warning for each member that the file's distributions are served without."""
+def told_problems(config: Config, adopted: Collection[str] = ()) -> list[Problem]:
+    """A warning for each member that the file's distributions, the adopted apart, go without."""
     return [
         Problem(f"distributions[{index}]({distribution.id}).{one.place}", one.message)
         for index, distribution in enumerate(config.distributions)
+        if distribution.id not in adopted
         for one in told(distribution, config)
     ]
 

@@ -10,6 +10,7 @@ import pytest
 from edgecache.commands.configuration import findings
 from edgecache.config.load import load
 from edgecache.config.refusals import reasons
+from edgecache.control.adoption import adopt
 from edgecache.control.api.kinds import NOUNS, Noun
 from edgecache.rules.routing import compile_routes
 from tests.control.api.asking import created, default, refused, served
@@ -29,7 +30,7 @@ REFUSED: dict[str, tuple[Document, str]] = {  # what stands in the row, and what
 }
 
 
-def spoil(desk: Desk, noun: Noun, id: str, **members: Any) -> None:
+def spoil(desk: Desk, id: str, **members: Any) -> None:
     """Put into a row what was taken once, and start control again."""
     (before,) = desk.state.connection.execute(
         "SELECT config FROM resources WHERE id = ?", (id,)
@@ -54,7 +55,7 @@ def test_control_starts_and_serves_all_others(desk: Desk, client: Any, name: str
     id, user = used(client, noun)
     other = created(client, "other")["Distribution"]["Id"]
     members, said = REFUSED[name]
-    spoil(desk, noun, id, **members)
+    spoil(desk, id, **members)
     assert set(served(desk)) == {"EFILE", other}
     table = compile_routes(desk.catalog.published)
     assert table.unavailable_site(b"user.test") is not None
@@ -69,12 +70,20 @@ def checked(desk: Desk) -> tuple[str, ...]:
     return findings(load(desk.folder / "edgecache.toml")).problems
 
 
+def test_check_tells_of_a_distribution_what_counts_of_it(desk: Desk) -> None:
+    """Of one that was adopted, what the API says."""
+    adopt(desk.catalog, "EFILE")
+    spoil(desk, "EFILE", WebACLId="acl")
+    (problem,) = checked(desk)
+    assert problem.startswith("distribution EFILE (made over the API): WebACLId: not supported")
+
+
 def test_a_key_takes_its_group_and_its_users_with_it(desk: Desk, client: Any) -> None:
     key = Calls(client, BY_NAME["PublicKey"]).create(CONFIGS["PublicKey"])["PublicKey"]["Id"]
     groups = Calls(client, BY_NAME["KeyGroup"])
     group = groups.create(CONFIGS["KeyGroup"] | {"Items": [key]})["KeyGroup"]["Id"]
     user = created(client, "user", **naming(BY_NAME["KeyGroup"], group))["Distribution"]["Id"]
-    spoil(desk, BY_NAME["PublicKey"], key, EncodedKey="not a key")
+    spoil(desk, key, EncodedKey="not a key")
     assert set(served(desk)) == {"EFILE"}
     assert [one.id for one in desk.catalog.refused] == [key, group]
     told = "; ".join(reasons(desk.catalog.published, user))
@@ -88,7 +97,7 @@ def test_a_key_takes_its_group_and_its_users_with_it(desk: Desk, client: Any) ->
 def test_what_nobody_uses_is_told_and_no_more(desk: Desk, client: Any) -> None:
     noun = BY_NAME["CachePolicy"]
     id = Calls(client, noun).create(CONFIGS["CachePolicy"])["CachePolicy"]["Id"]
-    spoil(desk, noun, id, MinTTL=-1)
+    spoil(desk, id, MinTTL=-1)
     assert desk.catalog.published.unavailable == ()
     assert [str(one).split(":")[0] for one in desk.catalog.refused] == [
         f"cache-policy {id} (made over the API)"
@@ -98,7 +107,7 @@ def test_what_nobody_uses_is_told_and_no_more(desk: Desk, client: Any) -> None:
 def test_others_are_changed_beside_it_and_it_is_healed(desk: Desk, client: Any) -> None:
     noun = BY_NAME["CachePolicy"]
     id, user = used(client, noun)
-    spoil(desk, noun, id, MinTTL=-1)
+    spoil(desk, id, MinTTL=-1)
     other = created(client, "other")["Distribution"]["Id"]
     assert set(served(desk)) == {"EFILE", other}
     desk.catalog.publish(desk.catalog.file)

@@ -104,7 +104,8 @@ class Connection(asyncio.Protocol):
         if self.body is not None and not self.body.done:
             self.body.abort()
         self.ended = True
-        owed = self._task is not None or self._waits_turn
+        waits = self._waits_turn or (bool(self.heads.held) and self.outgoing.paused)
+        owed = self._task is not None or waits
         self.closing = self.closing or not owed
         if self.tunnel_idle_s:
             self.end_tunnel()

@@ -87,3 +87,23 @@ def test_an_upload_it_left_is_let_go(play: Play) -> None:
     play.advance(1.5)
     assert viewer.transport.aborted
     viewer.leaves()
+
+
+def test_what_it_asked_before_it_ended_its_side_is_answered_however_slowly_it_reads(
+    play: Play,
+) -> None:
+    play.viewer("warmer").asks("/big")
+    play.origin.answers(200, "x" * 100_000, cache="max-age=60")
+    play.viewer("warmer").gets(200)
+    viewer = play.viewer()
+    viewer.transport.is_not_read(viewer.connection)
+    viewer.sends(b"GET /big HTTP/1.1\r\nHost: site.test\r\n\r\n" * 3)
+    play.loop.settle()
+    assert viewer.connection.eof_received()
+    for _ in range(3):
+        assert not viewer.transport.closed
+        viewer.transport.takes(200_000)
+        play.loop.settle()
+    assert bytes(viewer.transport.written).count(b"HTTP/1.1 200") == 3
+    assert viewer.transport.closed
+    assert not viewer.transport.aborted

@@ -55,9 +55,9 @@ class Outgoing:
             self._transport.writelines((head, body))  # uvloop's is one writev, without a copy
             self._writing = None
         else:
+            self._writing = whole_of(body)
             self._transport.write(head)
             self._rest.append(memoryview(body))
-            self._writing = whole_of(body)
             self._go_on()
             self._writing = None
 

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from edgecache.config.model import CachePolicy
 from edgecache.http.cache_control import Directives
-from edgecache.http.message import Fields, Request, Response, field_values, first_value, without
+from edgecache.http.message import (
+    Fields,
+    Request,
+    Response,
+    field_values,
+    first_value,
+    names_in,
+    without,
+)
+from edgecache.rules.forwarded_fields import UNKEYED
 from edgecache.rules.freshness import (
     ERRORS_ALWAYS,
     ERRORS_ON_REQUEST,
@@ -151,9 +160,12 @@ def passable_fields(fields: Fields, route: Route) -> Fields:
 def post_answers_get(request: Request, head: Response, route: Route) -> bool:
     """Whether the response to a POST is what a later GET would give (RFC 9110 §9.3.3).
 
-    It must say so, with its own URI in Content-Location, and for how long.
+    It must say so, with its own URI in Content-Location, and for how long. To a POST with fields
+    that a GET is not forwarded with, it is another answer.
     """
     if request.method != b"POST" or route.distribution.semantics != "rfc9111":
+        return False
+    if not UNKEYED.isdisjoint(names_in(request.fields)):
         return False
     location = first_value(head.fields, b"content-location")
     if head.status != 200 or location is None or same_origin(location, request) is None:

@@ -188,6 +188,8 @@ def test_a_post_that_answers_a_later_get(
     assert post_answers_get(asks(method="POST"), head, RFC) is answers
     assert not post_answers_get(asks(method="PUT"), head, RFC)
     assert not post_answers_get(asks(method="POST"), head, MIN_0)
+    poisoned = asks("/a", "x-forwarded-prefix: /evil", method="POST")
+    assert not post_answers_get(poisoned, head, RFC), "no GET is forwarded with it"
 
 
 @pytest.mark.parametrize("status", sorted(OF_ONE_REQUEST))

@@ -16,7 +16,10 @@ from pathlib import Path
 from threading import Lock
 from urllib.parse import unquote_to_bytes
 
-RECORDS_MAX = 32_768  # a second of the fastest worker; nginx bounds its log buffer by bytes instead
+RECORDS_MAX = 32_768  # a second of the fastest worker
+BYTES_MAX = 16 * 1024 * 1024  # of all that wait; nginx bounds its log buffer so
+RECORD_BYTES = 1_024  # of a record beside what its viewer sent: 33 values in a tuple
+HEAD_BYTES_MAX = 65_536  # what a viewer sent beyond it was no head, and is in no record
 BATCH_RECORDS = 256  # about 64 KiB, the buffer nginx's documentation shows for access_log
 REMEMBERED_MAX = 1_024
 REMEMBERED_BYTES_MAX = 2_048  # a browser's head
@@ -168,11 +171,22 @@ class AccessLog:
     lines made by a second thread would make both wait for the interpreter's lock at every turn.
     """
 
-    __slots__ = ("_flushing", "_queue", "_records_max", "_stamp", "_write", "dropped")
+    __slots__ = (
+        "_bytes_in", "_bytes_max", "_bytes_out", "_flushing", "_queue", "_records_max", "_stamp",
+        "_write", "dropped",
+    )  # fmt: skip
 
-    def __init__(self, write: Callable[[bytes], None], records_max: int = RECORDS_MAX) -> None:
+    def __init__(
+        self,
+        write: Callable[[bytes], None],
+        records_max: int = RECORDS_MAX,
+        bytes_max: int = BYTES_MAX,
+    ) -> None:
         self._write = write
         self._records_max = records_max
+        self._bytes_max = bytes_max
+        self._bytes_in = 0  # of all that ever came; changed by the serving thread alone
+        self._bytes_out = 0  # of all that ever left; changed by who takes lines
         self._queue: deque[Record | bytes] = (
             deque()
         )  # append and popleft are atomic, so no lock is needed
@@ -182,17 +196,26 @@ class AccessLog:
 
     def append(self, record: Record) -> None:
         """Keep a record for the next flush, or count it as dropped when the queue is full."""
-        if len(self._queue) < self._records_max:
+        waiting = self._bytes_in - self._bytes_out
+        if waiting < self._bytes_max and len(self._queue) < self._records_max:
             self._queue.append(record)
+            self._bytes_in += RECORD_BYTES + min(record[16], HEAD_BYTES_MAX)
         else:
             self.dropped += 1
 
     def append_line(self, line: bytes) -> None:
         """As `append`, for who has the line already, with its end."""
-        if len(self._queue) < self._records_max:
+        waiting = self._bytes_in - self._bytes_out
+        if waiting < self._bytes_max and len(self._queue) < self._records_max:
             self._queue.append(line)
+            self._bytes_in += len(line)
         else:
             self.dropped += 1
+
+    @property
+    def queued_bytes(self) -> int:
+        """About what all that waits takes."""
+        return self._bytes_in - self._bytes_out
 
     def flush(self) -> int:
         """Write what is queued now, in whole lines; gives the number of records. May block."""
@@ -206,6 +229,7 @@ class AccessLog:
         """The lines of at most so many records, which leave the queue; empty when there is none."""
         take, stamp = self._queue.popleft, self._stamp.at
         taken = [take() for _ in range(min(records_max, len(self._queue)))]
+        self._bytes_out += sum([_size(one) for one in taken])
         return b"".join(
             [one if isinstance(one, bytes) else format_record(one, stamp) for one in taken]
         )
@@ -214,6 +238,11 @@ class AccessLog:
         """Put lines where they belong. May block."""
         with self._flushing:
             self._write(lines)
+
+
+def _size(one: Record | bytes) -> int:
+    """About what one takes while it waits: a record holds parts of its request's head."""
+    return len(one) if isinstance(one, bytes) else RECORD_BYTES + min(one[16], HEAD_BYTES_MAX)
 
 
 class LogFile:

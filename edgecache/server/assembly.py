@@ -18,6 +18,7 @@ from edgecache.config.refusals import without_refused
 from edgecache.control.bus import Bus, BusWorld
 from edgecache.control.tokens import Purpose, Tokens
 from edgecache.http.conclusions import remembered_bytes
+from edgecache.observe.access_log import BYTES_MAX as LOG_BYTES_MAX
 from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.observe.counters import Counters
 from edgecache.rules.access import HTTPS_PORT
@@ -60,6 +61,7 @@ from edgecache.upstream.pool import Pool
 from edgecache.upstream.tunnel import TunnelsDirect
 
 BLOCKS_SHARE = 4  # lines that are known for each block of fields
+LOG_SHARE = 1 / 4  # of memory, for lines of the log that wait: a second's, at most
 
 
 class Assembly:
@@ -170,7 +172,8 @@ class Assembly:
     def _node(self, role: str, tier: Tier, front: Front) -> Node:
         folder = Path(self.config.state_dir) / "logs"
         file = LogFile(folder, self.name, random_bytes(4).hex(), wall_clock)
-        log = AccessLog(file.write)
+        part = int(tier.world.account.budget_bytes * LOG_SHARE)
+        log = AccessLog(file.write, bytes_max=min(LOG_BYTES_MAX, part))
         listener = Listener(
             front,
             self.config.limits,

@@ -137,6 +137,7 @@ class Listener:
             if leave and connection.at_rest:
                 connection.transport.close()
         self.account.measure(Holding.HEADS, heads_bytes)
+        self.account.measure(Holding.LOGS, self.teller.queued_bytes)
         self.account.measure(Holding.REMEMBERED, self.remembered())
         self.settle()
         for memo in self.memos:

@@ -120,6 +120,11 @@ class Teller:
         if self._log is not None:
             self._log.append(self._recorded(asked, told, client, request_id, now, taken_s))
 
+    @property
+    def queued_bytes(self) -> int:
+        """What waits to be written to the log."""
+        return 0 if self._log is None else self._log.queued_bytes
+
     def parts(self, asked: Asked, told: Told) -> Parts:
         """A line of a hit in parts: those that differ each time are left out."""
         told.result = _word(told)

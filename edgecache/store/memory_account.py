@@ -32,11 +32,12 @@ class Holding(StrEnum):
     UPLOADS = "uploads"  # request bodies read and not yet sent on
     TUNNELS = "tunnels"  # the same of WebSockets
     HEADS = "heads"  # requests read ahead, as measured last
+    LOGS = "logs"  # lines of the access log that wait for their writer, as measured last
     REMEMBERED = "remembered"  # what is concluded from messages, as measured last
 
 
 SHARES = {Holding.UPLOADS: 1 / 4, Holding.TUNNELS: 1 / 8}  # of the budget, for what viewers send
-BOUNDED = frozenset({Holding.REMEMBERED})  # each by itself: the store's part is less, no more
+BOUNDED = frozenset({Holding.LOGS, Holding.REMEMBERED})  # each by itself: only the store has less
 SHORT = 1 / 2  # of a share: beyond it each sends no faster than what it sent is taken
 
 
@@ -50,7 +51,7 @@ class MemoryAccount:
         self.total = 0
         self.ahead_bytes = ahead_bytes
         self.make_way: Callable[[int], None] = _nobody  # the store's: told how much is held
-        budget = max(memory_bytes, LEAST_BYTES)
+        budget = self.budget_bytes = max(memory_bytes, LEAST_BYTES)
         self._reads_wait = int(budget * READS_WAIT_SHARE)
         self._keeps = int(budget * KEEPS_SHARE)
         self._admits = int(budget * ADMITS_SHARE)

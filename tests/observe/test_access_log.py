@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from edgecache.observe.access_log import (
     FIELDS,
     HEADER,
+    RECORD_BYTES,
     AccessLog,
     LogFile,
     Record,
@@ -116,6 +117,23 @@ def test_a_full_queue_drops_and_counts() -> None:
     log.append(record())
     assert log.flush() == 1
     assert log.dropped == 2
+
+
+def test_what_waits_is_bounded_in_bytes_and_counted() -> None:
+    written: list[bytes] = []
+    log = AccessLog(written.append, bytes_max=1_000_000)
+    line = b"x" * 29_999 + b"\n"
+    for _ in range(100):
+        log.append_line(line)
+    assert (log.queued_bytes, log.dropped) == (34 * 30_000, 66)
+    assert len(log.lines(4)) == 120_000
+    assert log.queued_bytes == 30 * 30_000
+    long = (*record()[:16], 60_000, *record()[17:])  # its head has so many bytes
+    for _ in range(3):
+        log.append(long)
+    assert (log.queued_bytes, log.dropped) == (900_000 + 2 * (60_000 + RECORD_BYTES), 67)
+    log.flush()
+    assert log.queued_bytes == 0
 
 
 def test_a_long_queue_is_written_in_batches_of_whole_lines() -> None:

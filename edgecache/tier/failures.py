@@ -18,7 +18,7 @@ from edgecache.store.marks import Marks
 from edgecache.tier.answer import Errand
 from edgecache.upstream.base import Fault, UpstreamError
 
-KEYS_MAX = 10_000  # keys are chosen by strangers; 2 MB at 200 bytes each
+KEYS_MAX = 10_000  # keys are chosen by strangers; 2 MB, as a number stands for each
 _OF_THE_MOMENT = frozenset(
     {Fault.BUSY, Fault.LOOP, Fault.TRUNCATED, Fault.CHANGED, Fault.OPEN, Fault.PEER}
 )
@@ -41,15 +41,15 @@ class Failure:
 
 
 class Failures:
-    """What failed a moment ago, by key; the least recently met forgotten first."""
+    """What failed a moment ago, by the hash of its key; the least recently met forgotten first."""
 
     def __init__(self, marks: Marks, keys_max: int = KEYS_MAX) -> None:
         self._marks = marks
-        self._by_key: LRUCache[bytes, Failure] = LRUCache(keys_max)
+        self._by_hash: LRUCache[int, Failure] = LRUCache(keys_max)
 
     def known(self, errand: Errand, now: float) -> Failure | None:
         """The failure that still counts for this errand."""
-        failure = self._by_key.get(errand.key) if self._by_key else None
+        failure = self._by_hash.get(hash(errand.key)) if self._by_hash else None
         if failure is None or failure.route is not errand.route or now >= failure.until:
             return None
         return failure if self._marks.passes(errand.key, failure.mark) else None
@@ -74,15 +74,15 @@ class Failures:
 
     def answered(self, errand: Errand) -> None:
         """Upstream is well again."""
-        if self._by_key:
-            self._by_key.pop(errand.key, None)
+        if self._by_hash:
+            self._by_hash.pop(hash(errand.key), None)
 
     def _until(self, errand: Errand, status: int, now: float) -> float:
         return now + error_caching_s(errand.route.distribution.custom_error_responses, status)
 
     def _note(self, errand: Errand, failure: Failure) -> None:
         if errand.route.distribution.semantics == "cloudfront" and errand.key:
-            self._by_key[errand.key] = failure
+            self._by_hash[hash(errand.key)] = failure
 
     def __len__(self) -> int:
-        return len(self._by_key)
+        return len(self._by_hash)

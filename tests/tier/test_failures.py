@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from msgspec import structs
 
@@ -74,3 +76,18 @@ def test_keys_are_bounded() -> None:
         failures.stood_in(errand(key), 503, NOW, mark=0)
     assert len(failures) == 2
     assert failures.known(errand(b"a"), NOW) is None
+
+
+def test_a_long_key_takes_no_more_than_a_short_one() -> None:
+    """A key has the path and what a policy keys, of a viewer's choice: kilobytes each."""
+    tracemalloc.start()
+    try:
+        failures = Failures(Marks(), 1_000)
+        failures.stood_in(errand(b"first"), 503, NOW, mark=0)
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(1_000):
+            failures.stood_in(errand(b"%08192d" % number), 503, NOW, mark=0)
+        assert tracemalloc.get_traced_memory()[0] - before < 1_000 * 1_024
+    finally:
+        tracemalloc.stop()
+    assert failures.known(errand(b"%08192d" % 999), NOW) is not None

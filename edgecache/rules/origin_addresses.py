@@ -24,8 +24,13 @@ _LINK_LOCAL = _networks("169.254.0.0/16 fe80::/10 fd00:ec2::254/128")
 # RFC 1122 §3.2.1.3, RFC 4291 §2.5.3.
 _THIS_HOST = _networks("0.0.0.0/8 ::/128")
 _LOOPBACK = (*_networks("127.0.0.0/8 ::1/128"), *_THIS_HOST)
-# RFC 1918, RFC 6598, RFC 4193, RFC 3879.
-_PRIVATE = _networks("10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 fc00::/7 fec0::/10")
+# RFC 1918, RFC 6598, RFC 4193, RFC 3879; of RFC 6890 what no public server has either: protocol
+# assignments (a cloud tells instances their credentials there), benchmarks, the reserved block, and
+# a network's own NAT64 (RFC 8215), behind which any IPv4 address may be.
+_PRIVATE = _networks(
+    "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 fc00::/7 fec0::/10"
+    " 192.0.0.0/24 198.18.0.0/15 240.0.0.0/4 64:ff9b:1::/48"
+)
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
 
 

@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 
+from edgecache.control.api.call import words
 from edgecache.control.api.faults import Fault
 from edgecache.control.composition import NotComposedError, Trouble
 from edgecache.control.resources import Kind
@@ -99,7 +100,11 @@ def as_faults(kind: Kind, id: str) -> Iterator[None]:
         troubles = sorted(error.troubles, key=lambda one: (one.kind, one.id) != (kind, id))
         if not troubles:
             raise Fault("InvalidArgument", "; ".join(map(str, error.problems))) from error
-        raise fault(troubles[0]) from error
+        first = troubles[0]
+        found = fault(first)
+        if (first.kind, first.id) != (kind, id):  # a policy may not suit who uses it
+            found = Fault(found.code, f"The {words(first.kind)} {first.id}: {found.message}")
+        raise found from error
 
 
 def fault(trouble: Trouble) -> Fault:
@@ -112,8 +117,8 @@ def fault(trouble: Trouble) -> Fault:
 
 
 def _code(kind: Kind, place: str, message: str) -> str:
-    for (one, words), code in _KIND_CODES.items():
-        if kind is one and words in message:
+    for (one, said), code in _KIND_CODES.items():
+        if kind is one and said in message:
             return code
     if kind is Kind.DISTRIBUTION:
         for where, said, code in _CODES:

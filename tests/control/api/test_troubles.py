@@ -68,5 +68,12 @@ def test_the_resource_that_is_changed_comes_first() -> None:
     assert fault(first).code == "CNAMEAlreadyExists"
 
 
+def test_a_trouble_of_another_resource_says_whose_it_is() -> None:
+    other = Trouble(Kind.DISTRIBUTION, "E1", "default_behavior", "wildcards")
+    assert told(NotComposedError([other])) == (
+        "The distribution E1: The parameter DefaultCacheBehavior: wildcards"
+    )
+
+
 def test_a_problem_of_the_file_is_told_as_it_is() -> None:
     assert told(NotComposedError([], [Problem("locations", "empty")])) == "locations: empty"

@@ -110,7 +110,11 @@ class DiskIndex:
         found = sqlite3.connect(
             self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
         )
-        found.execute("PRAGMA synchronous=NORMAL")
+        try:
+            found.execute("PRAGMA synchronous=NORMAL")
+        except BaseException:  # what stands there may be no database
+            found.close()
+            raise
         return found
 
     def _prepare(self) -> None:

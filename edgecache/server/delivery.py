@@ -67,6 +67,7 @@ class Delivery:
         self._began = connection.began
         self._id = self._listener.ids.next()
         self._first_byte_s = 0.0
+        self.streams = False  # what was written so far is a part of a body
         self.sent_bytes = 0
         self.seen_bytes = 0  # of these, when an overdue connection was looked at
 
@@ -193,6 +194,7 @@ class Delivery:
         if outcome.length is None and not chunked:
             self._connection.closing = True  # the end of the connection is the end of the body
         head = self._head(outcome.status, outcome.reason, fields, outcome.length, chunked=chunked)
+        self.streams = True
         while True:
             data = body.read_nowait()
             if data is None:
@@ -208,6 +210,7 @@ class Delivery:
                 await self._read_on(body)
         if head or chunked:
             self._write(head, LAST_CHUNK if chunked else b"")
+        self.streams = False
 
     async def _read_on(self, body: Body) -> None:
         """Wait until the viewer takes more; what has arrived meanwhile waits behind it."""

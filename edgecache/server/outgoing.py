@@ -13,6 +13,7 @@ from collections import deque
 from edgecache.store.memory_account import LARGE_BYTES, Holding, MemoryAccount
 
 SMALL_BODY_BYTES = 16_384  # joined to its head; above it two buffers cost less than the copy
+FINISH_BYTES_MAX = 1024 * 1024  # a millisecond of encrypting; a block of a large object
 STEP_BYTES = 65_536  # four records of TLS (RFC 8446 §5.1), and the plain transport's own mark
 
 
@@ -69,8 +70,7 @@ class Outgoing:
             self._lent = self._writing
             self._account.lend(self._lent)
         if self._encrypts or self._lent is None:
-            self._account.add(Holding.UNSENT, waiting - self._unsent)
-            self._unsent = waiting
+            self._count(waiting)
         return waiting
 
     def resumed(self) -> bool:
@@ -91,6 +91,22 @@ class Outgoing:
         if not self._rest:
             self._transport.close()
 
+    def finish(self, *, broken: bool) -> None:
+        """The viewer has ended TLS: the transport takes nothing after this turn of the loop.
+
+        It gets all that waits. Where that is much or memory is short, or when what was written is
+        `broken` off, the connection is reset: after a clean end it might look whole.
+        """
+        size = sum([len(part) for part in self._rest])
+        if broken or size > FINISH_BYTES_MAX or (size and self._account.waits):
+            self._rest.clear()
+            self._transport.abort()
+            return
+        while self._rest:
+            self._transport.write(self._rest.popleft())
+        if self.paused:
+            self._count(self._transport.get_write_buffer_size())
+
     def lost(self) -> None:
         """The connection is gone: nobody waits any more."""
         self._rest.clear()
@@ -102,6 +118,11 @@ class Outgoing:
         if self.paused and not self._transport.is_closing():
             self._drained = asyncio.get_running_loop().create_future()
             await self._drained
+
+    def _count(self, waiting: int) -> None:
+        """So many bytes are in the transport's own buffers."""
+        self._account.add(Holding.UNSENT, waiting - self._unsent)
+        self._unsent = waiting
 
     def _settle(self) -> None:
         """Nothing waits any more."""

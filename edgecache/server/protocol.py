@@ -104,15 +104,16 @@ class Connection(asyncio.Protocol):
         if self.body is not None and not self.body.done:
             self.body.abort()
         self.ended = True
-        waits = self._waits_turn or (bool(self.heads.held) and self.outgoing.paused)
-        owed = self._task is not None or waits
+        owed = bool(self._task or self._waits_turn or (self.heads.held and self.outgoing.paused))
         self.closing = self.closing or not owed
         if self.tunnel_idle_s:
             self.end_tunnel()
         elif self._task is not None:
             grace_s = self.listener.limits.half_closed_s_max
             self.deadline = min(self.deadline, self.listener.clock() + grace_s)
-        return owed and self.session is None  # TLS has no half-close
+        if self.session is not None:  # TLS has no half-close
+            self.outgoing.finish(broken=self.delivery is not None and self.delivery.streams)
+        return owed and self.session is None
 
     def data_received(self, data: bytes) -> None:
         if self.body is not None:

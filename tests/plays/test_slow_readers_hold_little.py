@@ -32,11 +32,11 @@ def takes_all(viewer: Viewer) -> int:
     return viewer.transport.unsent_bytes_most
 
 
-def has_stored(play: Play, **fields: str) -> None:
+def has_stored(play: Play, body: str = BODY, **fields: str) -> None:
     viewer = over(play, "first", session(b"site.test"))
     viewer.asks("/v")
-    play.origin.answers(200, BODY, cache="max-age=60", **fields)
-    viewer.gets(200, BODY)
+    play.origin.answers(200, body, cache="max-age=60", **fields)
+    viewer.gets(200, body)
 
 
 def hit(play: Play, viewer: Viewer) -> str:
@@ -165,3 +165,36 @@ def test_what_is_sent_is_counted_once_it_has_left_the_store(play: Play, encrypte
     assert play.account.held[Holding.SENT] == len(BODY)
     takes_all(readers[2])
     assert play.account.total == 0
+
+
+def test_a_viewer_that_ends_tls_after_its_request_gets_all_of_a_hit(play: Play) -> None:
+    has_stored(play)
+    viewer = slow(play).asks("/v")
+    assert len(viewer.transport.written) < len(BODY)
+    assert not viewer.connection.eof_received()  # after which a transport of TLS takes nothing
+    assert viewer.transport.unsent_bytes > len(BODY) - STEP_BYTES
+    assert play.account.held[Holding.UNSENT] == viewer.transport.unsent_bytes
+    viewer.gets(200, BODY)
+    assert not viewer.transport.aborted
+
+
+@pytest.mark.parametrize("why", ["it is much", "memory is short", "more is to come"])
+def test_what_a_viewer_that_has_ended_tls_cannot_get_is_broken_off(
+    stage: Callable[..., Play], why: str
+) -> None:
+    play = stage()
+    body = BODY * 2 if why == "it is much" else BODY
+    has_stored(play, body)
+    if why == "more is to come":
+        viewer = slow(play).asks("/arrives", connection="close")
+        play.origin.answers(200, None, cache="no-store")
+        play.origin.sends("a part")
+    else:
+        viewer = slow(play).asks("/v")
+    if why == "memory is short":
+        play.account.add(Holding.UNSENT, LEAST_BYTES // 2)
+    viewer.connection.eof_received()
+    assert viewer.transport.aborted, "it might look whole"
+    viewer.leaves()
+    if why == "memory is short":
+        play.account.add(Holding.UNSENT, -LEAST_BYTES // 2)

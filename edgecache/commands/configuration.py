@@ -22,6 +22,7 @@ class Findings:
 def findings(config: Config) -> Findings:
     """All there is to say about a configuration that has passed the checks."""
     from edgecache.control.composition import Made, NotComposedError, compose
+    from edgecache.control.origin_reach import unreachable_origins
     from edgecache.control.resources import Kind
     from edgecache.control.state import StateError
     from edgecache.control.state_copy import made_in
@@ -40,6 +41,7 @@ def findings(config: Config) -> Findings:
         problems += map(str, composition.refused)
         api = {one.id for one in made.of(Kind.DISTRIBUTION)}
         composed = composition.config
+        problems += unreachable_origins(made.of(Kind.DISTRIBUTION), composed, config)
         for site in composed.unavailable:
             if site.id in api:
                 problems += (f"{_made(site.id)}: {reason}" for reason in site.reasons)

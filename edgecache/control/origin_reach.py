@@ -7,13 +7,14 @@ calls the API. What is written is judged here, where a name leads by the nodes t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from edgecache.config.check import own_addresses
 from edgecache.config.model import Config
 from edgecache.config.origins import Reach
 from edgecache.config.problems import quoted
+from edgecache.control.resources import Resource, Source
 from edgecache.rules.origin_addresses import Listeners, address_trouble
 
 _SETTING = "set allow_private_origins = true in [control] of the configuration file to allow it"
@@ -34,6 +35,20 @@ def origin_troubles(document: dict[str, Any], file: Config) -> Iterator[tuple[st
         if trouble:
             name = quoted(origin["DomainName"])
             yield f"Origins.Items[{index}].DomainName", f"{name} {trouble}"
+
+
+def unreachable_origins(
+    resources: Iterable[Resource], config: Config, file: Config
+) -> Iterator[str]:
+    """A line for each origin of the API's that is in `config`, and that no node will connect to.
+
+    It was made under another file, or by a former version.
+    """
+    served = {one.id for one in config.distributions}
+    for one in resources:
+        if one.source is Source.API and one.id in served:
+            for place, trouble in origin_troubles(one.config, file):
+                yield f"distribution {one.id} (made over the API): {place}: {trouble}"
 
 
 def _trouble(origin: dict[str, Any], private: bool, listeners: Listeners) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ from edgecache.control.invalidations import Invalidations
 from edgecache.control.json_side import JsonSide
 from edgecache.control.log import Log
 from edgecache.control.nodes import Nodes
+from edgecache.control.origin_reach import unreachable_origins
+from edgecache.control.resources import Kind
 from edgecache.control.state import State, state_error
 from edgecache.control.state_thread import StateThread
 from edgecache.control.tokens import Tokens
@@ -64,7 +66,7 @@ def _application(config: Config, path: Path, state: State) -> tuple[Starlette, C
     log = Log(state, wall_clock, thread.hand)
     catalog = Catalog(state, log, config, wall_clock, os.urandom)
     catalog.publish(config, starting=True)
-    for line in (*start_lines(catalog.published), *(f"left out: {one}" for one in catalog.refused)):
+    for line in _told(catalog):
         say(line)
     tokens = Tokens([*secrets.operator.values()], wall_clock)
     names = [tcp_address(config.control.listen).host]
@@ -107,6 +109,15 @@ def _application(config: Config, path: Path, state: State) -> tuple[Starlette, C
         thread.close()
 
     return app, ends
+
+
+def _told(catalog: Catalog) -> Iterator[str]:
+    """What is said at the start, a line each: what is not served, or not as it asks."""
+    yield from start_lines(catalog.published)
+    yield from (f"left out: {one}" for one in catalog.refused)
+    known = catalog.of(Kind.DISTRIBUTION)
+    for line in unreachable_origins(known, catalog.published, catalog.file):
+        yield f"{line} (502)"
 
 
 def _beside(work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[Any], Any]:

@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 
+from edgecache.commands.configuration import findings
+from edgecache.config.load import load
 from edgecache.control.adoption import NotAdoptedError, adopt
+from edgecache.control.origin_reach import unreachable_origins
+from edgecache.control.resources import Kind
 from tests.control.api.asking import created, names, origin, refused, served
 from tests.control.api.desk import Desk, open_desk
 
@@ -80,6 +84,23 @@ def test_what_was_made_before_is_judged_by_the_nodes(desk: Desk) -> None:
     _allows(desk, False)
     assert served(desk)[id]["origins"][0]["reach"] == "public"
     assert served(desk)["EFILE"]["origins"][0]["reach"] == "public"
+
+
+def test_what_was_made_before_is_told(desk: Desk) -> None:
+    id = created(desk.client())["Distribution"]["Id"]
+    adopt(desk.catalog, "EFILE")
+    assert findings(load(desk.folder / "edgecache.toml")).problems == ()
+    _allows(desk, False)
+    told = findings(load(desk.folder / "edgecache.toml")).problems
+    assert [line.split(":")[0] for line in told] == [
+        f"distribution {one} (made over the API)" for one in sorted((id, "EFILE"))
+    ]
+    for line in told:
+        assert 'Origins.Items[0].DomainName: "127.0.0.1" is a loopback address' in line
+        assert "allow_private_origins" in line
+    catalog = desk.catalog
+    known = catalog.of(Kind.DISTRIBUTION)
+    assert [*unreachable_origins(known, catalog.published, catalog.file)] == [*told]
 
 
 def test_what_the_api_may_not_have_is_not_adopted(strict: Desk) -> None:

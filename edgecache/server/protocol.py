@@ -289,8 +289,8 @@ class Connection(asyncio.Protocol):
             self.transport.resume_reading()
 
     def _hold(self, data: bytes) -> None:
-        if data:
-            self.heads.add(data)
+        if data and not self.heads.hold(data, self.listener.account):
+            self.closing = True  # its viewer asks again elsewhere (RFC 9112 §9.3.2)
         if len(self.heads) > HELD_BYTES_MAX:
             self._pause_reading()
 

@@ -10,6 +10,7 @@ import re
 
 from edgecache.http.bad_message import BadMessage, BadReason, HeadLimits
 from edgecache.http.head import oversize
+from edgecache.store.memory_account import Holding, MemoryAccount
 
 _BARE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 
@@ -38,6 +39,14 @@ class RequestHeads:
         self._looked -= self._at
         self._at = 0
         held += data
+
+    def hold(self, data: bytes, account: MemoryAccount) -> bool:
+        """More came, for later; False when what viewers send ahead has its share of memory."""
+        if not account.has_room(Holding.HEADS):
+            return False
+        account.add(Holding.HEADS, len(data))  # until all is measured again
+        self.add(data)
+        return True
 
     def next(self) -> bytes | None:
         """The next whole head through its empty line, or None when more must come. BadMessage."""

@@ -31,12 +31,16 @@ class Holding(StrEnum):
     UNSENT = "unsent"  # in the buffers of viewers' connections
     UPLOADS = "uploads"  # request bodies read and not yet sent on
     TUNNELS = "tunnels"  # the same of WebSockets
-    HEADS = "heads"  # requests read ahead, as measured last
+    HEADS = "heads"  # requests read ahead: as measured last, with what has come since
     LOGS = "logs"  # lines of the access log that wait for their writer, as measured last
     REMEMBERED = "remembered"  # what is concluded from messages, as measured last
 
 
-SHARES = {Holding.UPLOADS: 1 / 4, Holding.TUNNELS: 1 / 8}  # of the budget, for what viewers send
+SHARES = {  # of the budget, for what viewers send
+    Holding.UPLOADS: 1 / 4,
+    Holding.TUNNELS: 1 / 8,
+    Holding.HEADS: 1 / 8,
+}
 BOUNDED = frozenset({Holding.LOGS, Holding.REMEMBERED})  # each by itself: only the store has less
 SHORT = 1 / 2  # of a share: beyond it each sends no faster than what it sent is taken
 

@@ -82,3 +82,28 @@ def test_beyond_their_share_there_is_no_new_websocket_and_a_miss_is_served(play:
     play.account.add(Holding.TUNNELS, -beyond)
     tunnel.break_off()
     play.loop.settle()
+
+
+def test_a_flood_of_pipelined_requests_has_its_share_and_a_miss_is_served(
+    stage: Callable[..., Play],
+) -> None:
+    play = stage(limits=Limits(connections_per_address_max=1_000))
+    share_bytes = int(LEAST_BYTES * SHARES[Holding.HEADS])
+    ahead = b"GET /next HTTP/1.1\r\nHost: site.test\r\n\r\n" * 1_600
+    viewers = [play.viewer(f"v{n}").asks(f"/{n}") for n in range(50)]
+    for viewer in viewers:
+        viewer.sends(ahead)
+    assert play.account.held[Holding.HEADS] <= share_bytes + len(ahead)
+    assert [one.connection.closing for one in viewers] == [n > 33 for n in range(50)]
+    play.viewer("reader").asks("/page")
+    assert play.origin.heard[-1].request.path == b"/page"
+    for viewer in viewers[:49]:
+        viewer.leaves()
+    play.listener.sweep()
+    assert play.account.held[Holding.HEADS] == 0
+    play.origin.answers(200, "last")
+    got = viewers[49].gets(200, "last")
+    assert got.field("connection") == "close"
+    assert viewers[49].transport.closed
+    play.origin.answers(200, "page")
+    play.viewer("reader").gets(200, "page")

@@ -11,11 +11,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
+import msgspec
+
 from edgecache.control.catalog import made_of
 from edgecache.control.composition import Made
 from edgecache.control.releases import Releases
 from edgecache.control.resources import Resources
-from edgecache.control.state import FILE_NAME, State, state_error
+from edgecache.control.state import FILE_NAME, State, StateError, state_error
 
 
 def made_in(folder: Path) -> Made:
@@ -24,12 +26,14 @@ def made_in(folder: Path) -> Made:
     if not path.is_file():
         return Made()
     with TemporaryDirectory(prefix="edgecache-") as place:
+        copied = Path(place) / FILE_NAME
         try:
             source = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
-            with closing(source), closing(sqlite3.connect(Path(place) / FILE_NAME)) as copy:
+            with closing(source), closing(sqlite3.connect(copied)) as copy:
                 source.backup(copy)
-        except sqlite3.Error as error:
+            with closing(State(Path(place))) as state:
+                return made_of(Resources(state), Releases(state))
+        except (sqlite3.Error, msgspec.DecodeError) as error:
             raise state_error(path, error) from error
-        state = State(Path(place))
-        with closing(state):
-            return made_of(Resources(state), Releases(state))
+        except StateError as error:  # it names the copy
+            raise StateError(str(error).replace(str(copied), str(path))) from error

@@ -35,6 +35,12 @@ def count(cache: _lru_cache_wrapper[R], place_bytes: int) -> None:
     KNOWN.append((cache, place_bytes))
 
 
+def forget() -> None:
+    """Let go of everything remembered: the routes of a former configuration are among the keys."""
+    for cache, _ in KNOWN:
+        cache.cache_clear()
+
+
 def remembered_bytes() -> int:
     """About what all that is remembered takes in this process."""
     worst = sum(cache.cache_info().currsize * place_bytes for cache, place_bytes in KNOWN)

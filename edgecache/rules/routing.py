@@ -28,7 +28,7 @@ from edgecache.rules.viewer_headers import named_headers
 NO_SECRETS: Mapping[str, str] = {}
 
 
-class Route(Struct, frozen=True, eq=False):
+class Route(Struct, frozen=True, eq=False, weakref=True):
     """Where a request goes. Compared by identity: made once for each behavior of a generation."""
 
     distribution: Distribution

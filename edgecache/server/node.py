@@ -21,6 +21,7 @@ from edgecache.control.bus import Bus
 from edgecache.control.invalidations import read_entry
 from edgecache.control.log import Entry, Kind, Page
 from edgecache.control.nodes import Status
+from edgecache.http.conclusions import forget
 from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.rules.routing import compile_routes
 from edgecache.server.collector import Collector
@@ -31,7 +32,6 @@ from edgecache.server.own_secrets import WATCH_S, OwnSecrets
 from edgecache.server.tls import Certificate
 from edgecache.store.disk import DiskStore
 from edgecache.tier.sweep import Sweep
-from edgecache.upstream.dressing import forget_forms
 
 logger = logging.getLogger("edgecache.server")
 
@@ -190,7 +190,7 @@ class Node:
         native = self.own.use(config) if self.own is not None else {}
         self.listener.front.table = compile_routes(config, native)
         self.sweep.use(self.listener.front.table)
-        forget_forms()
+        forget()
         self.collector.replaced()
 
     async def _watch(self) -> None:

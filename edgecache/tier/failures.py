@@ -8,6 +8,7 @@ ErrorCachingMinTTL.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import ref
 
 from cachetools import LRUCache
 
@@ -35,7 +36,7 @@ class Failure:
 
     fault: Fault | None
     where: str
-    route: Route  # of one generation: a changed configuration is tried at once
+    route: ref[Route]  # of one generation: a changed configuration is tried at once
     until: float  # epoch seconds
     mark: int  # of the asking that failed
 
@@ -50,7 +51,7 @@ class Failures:
     def known(self, errand: Errand, now: float) -> Failure | None:
         """The failure that still counts for this errand."""
         failure = self._by_hash.get(hash(errand.key)) if self._by_hash else None
-        if failure is None or failure.route is not errand.route or now >= failure.until:
+        if failure is None or failure.route() is not errand.route or now >= failure.until:
             return None
         return failure if self._marks.passes(errand.key, failure.mark) else None
 
@@ -63,14 +64,14 @@ class Failures:
             return
         if not error.sent or failure_is_of_object(errand.request, errand.route, error.status):
             until = self._until(errand, error.status, now)
-            self._note(errand, Failure(error.fault, error.where, errand.route, until, mark))
+            self._note(errand, Failure(error.fault, error.where, ref(errand.route), until, mark))
 
     def stood_in(self, errand: Errand, status: int, now: float, mark: int) -> None:
         """Upstream answered with a 5xx, and a stale copy was given instead."""
         if not failure_is_of_object(errand.request, errand.route, status):
             return
         until = self._until(errand, status, now)
-        self._note(errand, Failure(None, "", errand.route, until, mark))
+        self._note(errand, Failure(None, "", ref(errand.route), until, mark))
 
     def answered(self, errand: Errand) -> None:
         """Upstream is well again."""

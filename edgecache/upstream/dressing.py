@@ -149,11 +149,6 @@ def _form(alike: Alike, route: Route, via: bytes, agent: bytes) -> Form:
     return Form(text, tuple(parts[1::2]), prefix, outgoing.timeouts, outgoing.upgrade)
 
 
-def forget_forms() -> None:
-    """Let go of what was made for the routes of a former configuration."""
-    _form.cache_clear()
-
-
 def _dressed(call: Call, via: bytes, prove: Prove | None, agent: bytes) -> Outgoing:
     request, origin = call.request, call.route.origin
     host = host_of(origin, request)

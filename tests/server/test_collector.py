@@ -14,7 +14,11 @@ import pytest
 
 from edgecache.config.model import Behavior, Config, Control, Distribution, Location, Origin
 from edgecache.control.log import Entry, Page
-from edgecache.rules.routing import RouteTable
+from edgecache.rules.forwarding import forwarded
+from edgecache.rules.freshness import assess
+from edgecache.rules.keys import cache_key
+from edgecache.rules.routing import Route, RouteTable
+from edgecache.rules.verdicts import MissReason
 from edgecache.server.assembly import Assembly
 from edgecache.server.collector import (
     ALLOCATIONS,
@@ -24,6 +28,11 @@ from edgecache.server.collector import (
     THOROUGH_S,
     Collector,
 )
+from edgecache.store.marks import Marks
+from edgecache.tier.answer import Errand
+from edgecache.tier.failures import Failures
+from tests.rules.pieces import NOW, asks
+from tests.rules.pieces import answer as rules_answer
 
 
 class Enough(Exception):
@@ -148,6 +157,11 @@ def test_a_thousand_configurations_leave_nothing_behind(clock: Clock, tmp_path: 
     class Followed(Stage):
         async def apply(self, entry: Entry) -> None:
             await node.apply(entry)
+            (route,) = node.listener.front.table.routes()
+            errand = Errand(asks("/"), route, cache_key(asks("/"), route), MissReason.ABSENT)
+            forwarded(errand.request, route, cacheable=True)
+            assess(rules_answer(200, "cache-control: max-age=9"), route)
+            failures.stood_in(errand, 503, NOW, mark=0)
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.method == "POST":
@@ -167,6 +181,7 @@ def test_a_thousand_configurations_leave_nothing_behind(clock: Clock, tmp_path: 
             with pytest.raises(Enough):
                 await node.bus.follow(0, Followed())
 
+    failures = Failures(Marks())
     node = Assembly(config(0), "edge-LHR50-1").edge(config(0).locations[0])
     before = Counter(type(one) for one in gc.get_objects())
     node.collector.settle()
@@ -176,7 +191,9 @@ def test_a_thousand_configurations_leave_nothing_behind(clock: Clock, tmp_path: 
     asyncio.run(follow())
     gc.unfreeze()
     kinds = Counter(type(one) for one in gc.get_objects())
-    left = {kind: kinds[kind] - before[kind] for kind in (RouteTable, Config, httpx.Response)}
+    left = {
+        kind: kinds[kind] - before[kind] for kind in (RouteTable, Route, Config, httpx.Response)
+    }
     assert max(left.values()) <= 1, left
 
 

@@ -191,6 +191,7 @@ class Node:
         self.listener.front.table = compile_routes(config, native)
         self.sweep.use(self.listener.front.table)
         forget()
+        self.listener.front.tier.store.cool_down()
         self.collector.replaced()
 
     async def _watch(self) -> None:

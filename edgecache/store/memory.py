@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator
 
 from edgecache.http.message import Fields
@@ -14,6 +14,7 @@ from edgecache.store.memory_account import LARGE_BYTES, MemoryAccount
 from edgecache.store.shares import CONCLUSIONS_MAX
 
 VARIANTS_MAX = 8  # Traffic Server keeps 5 alternates of a key
+COOLED_AT_ONCE = 4_096  # keys: two milliseconds
 ROOM_LEAST = 1 / 8  # of its budget is the store's, whatever else the process holds
 
 
@@ -42,6 +43,7 @@ class MemoryStore:
         self._eviction = Eviction[Entry](budget_bytes)
         self._calendar = Calendar()
         self._warm: OrderedDict[bytes, None] = OrderedDict()  # keys, the longest warm first
+        self._to_cool: deque[bytes] = deque()
 
     def get(self, key: bytes, request_fields: Fields) -> Entry | None:
         """The entry that answers a request with these fields, the newest if several do."""
@@ -129,8 +131,14 @@ class MemoryStore:
             for entry in self._under(key):
                 entry.uses += 1
 
+    def cool_down(self) -> None:
+        """What was concluded up to now was for another configuration; `tick` lets go of it."""
+        self._to_cool = deque(self._warm)
+
     def tick(self, now: float) -> None:
         """What can wait, once a second: what has expired by `now` (epoch seconds) leaves first."""
+        for _ in range(min(COOLED_AT_ONCE, len(self._to_cool))):
+            self._cool(self._to_cool.popleft())
         for entry in self._calendar.due(now):
             if entry.expires_at > now:  # under another policy it lives longer
                 self._calendar.note(entry, now)
@@ -245,5 +253,9 @@ class MemoryStore:
             return
         self._warm[key] = None
         if len(self._warm) > self.warm_max:
-            for entry in self._under(self._warm.popitem(last=False)[0]):
-                entry.cool()
+            self._cool(next(iter(self._warm)))
+
+    def _cool(self, key: bytes) -> None:
+        self._warm.pop(key, None)
+        for entry in self._under(key):
+            entry.cool()

@@ -28,6 +28,7 @@ from edgecache.server.collector import (
     THOROUGH_S,
     Collector,
 )
+from edgecache.store.entry import Entry as StoredEntry
 from edgecache.store.marks import Marks
 from edgecache.tier.answer import Errand
 from edgecache.tier.failures import Failures
@@ -162,6 +163,12 @@ def test_a_thousand_configurations_leave_nothing_behind(clock: Clock, tmp_path: 
             forwarded(errand.request, route, cacheable=True)
             assess(rules_answer(200, "cache-control: max-age=9"), route)
             failures.stood_in(errand, 503, NOW, mark=0)
+            store, key = node.listener.front.tier.store, b"%d" % entry.seq
+            store.put(StoredEntry(key, rules_answer(200), b""))
+            met = store.get(key, ())
+            assert met is not None
+            met.assessment(route)
+            store.tick(NOW)
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.method == "POST":

@@ -82,7 +82,7 @@ def require_node(request: Request, tokens: Tokens) -> str:
 
 def require_operator(request: Request, tokens: Tokens) -> None:
     """Let an operator pass: over the socket file, or with a token. Else 401."""
-    if _is_local(request) or bearer(request, tokens, Purpose.OPERATOR) is not None:
+    if is_local(request) or bearer(request, tokens, Purpose.OPERATOR) is not None:
         return
     raise HTTPException(401, "an operator token is required", {"www-authenticate": "Bearer"})
 
@@ -94,6 +94,12 @@ def require_reader(request: Request, tokens: Tokens) -> None:
     """
     if not _is_loopback(request) or _is_relayed(request):
         require_operator(request, tokens)
+
+
+def is_local(request: Request) -> bool:
+    """Whether the user control runs as, or root, asks over the socket file, for nobody else."""
+    local = request.client is not None and request.client.host == LOCAL_PEER
+    return local and not _is_relayed(request)  # nodes and proxies of that user say Via
 
 
 async def bounded_body(request: Request) -> bytes:
@@ -108,10 +114,6 @@ async def bounded_body(request: Request) -> bytes:
 
 def _values(scope: Scope, name: bytes) -> list[str]:
     return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
-
-
-def _is_local(request: Request) -> bool:
-    return request.client is not None and request.client.host == LOCAL_PEER
 
 
 def _is_relayed(request: Request) -> bool:

@@ -31,6 +31,7 @@ def local(control: Installation, path: str, *options: str) -> int:
 def test_what_shows_content(control: Installation, path: str) -> None:
     url = f"{control.control}{path}"
     assert local(control, path) == 200
+    assert local(control, path, "-H", "Via: 1.1 proxy") == 401
     assert curl(url).status == 401
     assert curl(url, "-H", "X-Forwarded-For: 192.0.2.7").status == 401
     code, token, _ = control.run("token")
@@ -44,6 +45,11 @@ def test_what_changes_something(control: Installation) -> None:
     assert curl(f"{control.control}/invalidations", *wish).status == 401
     assert local(control, "/invalidations", *wish) == 201
     assert local(control, "/log") == 401  # that is for nodes
+
+
+def test_the_api_of_cloudfront(control: Installation) -> None:
+    assert curl(f"{control.control}/2020-05-31/distribution").status == 403
+    assert local(control, "/2020-05-31/distribution") == 200
 
 
 @pytest.mark.parametrize("path", ["/health", "/metrics", "/nodes", "/docs", "/openapi.json"])

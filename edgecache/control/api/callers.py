@@ -1,7 +1,7 @@
 """Who calls. Law: nothing is read of a request before its caller is known.
 
 SDKs sign (Signature Version 4) with an operator's access key; people with curl show an
-operator's token. What a refusal says, its sender knew.
+operator's token, or come over the socket file. What a refusal says, its sender knew.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from starlette.requests import Request
 
 from edgecache.control.access_keys import access_keys
-from edgecache.control.admission import bearer
+from edgecache.control.admission import LOCAL_PEER, bearer, is_local
 from edgecache.control.api.faults import Fault
 from edgecache.control.rates import Rates
 from edgecache.control.tokens import Purpose, Tokens
@@ -58,6 +58,8 @@ class Callers:
     def caller(self, request: Request, body: bytes) -> str:
         """Who asks. A Fault when that is not known, or when they ask too often."""
         name = bearer(request, self._tokens, Purpose.OPERATOR)
+        if name is None and is_local(request):
+            name = LOCAL_PEER
         if name is None:
             proof = verify(signed(request, body), self._secret, SERVICE, self._clock())
             if isinstance(proof, Unproven):

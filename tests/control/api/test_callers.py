@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import httpx
 import pytest
 from botocore.exceptions import ClientError
 
 from edgecache.control.access_keys import AccessKey, access_keys
+from edgecache.control.admission import LOCAL_PEER
 from edgecache.control.api.callers import CALLS_BURST, FAILURES_BURST
 from edgecache.control.tokens import Purpose
-from tests.control.api.desk import OPERATORS, Desk, code_of
+from tests.control.api.desk import ENDPOINT, OPERATORS, Desk, code_of
 
 KEY = access_keys(OPERATORS)[0]
 PATH = "/2020-05-31/distribution"
@@ -54,6 +57,17 @@ def test_without_anything_it_is_refused_before_the_body_is_read(desk: Desk) -> N
     assert answer.status_code == 403
     assert b"<Code>MissingAuthenticationToken</Code>" in answer.content
     assert answer.headers["x-amzn-requestid"].encode() in answer.content
+
+
+def test_who_reached_the_socket_file_needs_neither(desk: Desk) -> None:
+    async def status(client: tuple[str, int], **headers: str) -> int:
+        transport = httpx.ASGITransport(desk.app, client=client)
+        async with httpx.AsyncClient(transport=transport, base_url=ENDPOINT) as asking:
+            return (await asking.get(PATH, headers=headers)).status_code
+
+    assert asyncio.run(status((LOCAL_PEER, 0))) == 200
+    assert asyncio.run(status((LOCAL_PEER, 0), via="1.1 edge")) == 403
+    assert asyncio.run(status(("127.0.0.1", 0))) == 403
 
 
 def test_a_body_too_long_is_refused(desk: Desk) -> None:

@@ -99,7 +99,16 @@ class Delivery:
         finally:
             if body is not None:
                 body.close()
-        await self._send(outcome, errand)
+        try:
+            await self._send(outcome, errand)
+        except Exception:
+            logger.exception("an answer failed on its way out")
+            self._abort()
+
+    def _abort(self) -> None:
+        """What was sent must not look whole, nor anything else follow it."""
+        self._connection.closing = True
+        self._connection.transport.abort()
 
     async def _done(self, errand: Errand, body: RequestBody | None) -> Outcome:
         """What comes of the errand, unless as many as may are under way."""
@@ -144,9 +153,9 @@ class Delivery:
         )
 
     async def _send(self, outcome: Outcome, errand: Errand) -> None:
-        fields = self._dressed(outcome, errand)
-        told = Told(outcome.status, outcome.result, 0, fields, outcome.trace.detail)
+        told = Told(outcome.status, outcome.result, 0, (), outcome.trace.detail)
         try:
+            fields = told.fields = self._dressed(outcome, errand)
             if outcome.status == 101:
                 await self._tunnel(fields, cast(Tunnel, outcome.body))
             elif isinstance(outcome.body, bytes | memoryview) or outcome.body is None:
@@ -156,7 +165,7 @@ class Delivery:
                 await self._stream(outcome, fields, outcome.body)
         except UpstreamError:
             told.result, told.detail = Result.ERROR, "AbortedOrigin"
-            self._connection.transport.abort()
+            self._abort()
         except asyncio.CancelledError:
             if outcome.status != 101:  # leaving is how a tunnel ends
                 told.result, told.detail = Result.ERROR, "ClientCommError"

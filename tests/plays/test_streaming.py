@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NoReturn
+
+import pytest
 
 from edgecache.config.model import Limits
 from tests.world.play import Play
@@ -165,3 +168,30 @@ def test_ranges_are_cut_from_what_is_stored_or_arriving(play: Play) -> None:
     got = play.viewer("c").asks("/v", range="bytes=6-").gets(416)
     assert got.field("content-range") == "bytes */6"
     play.viewer("c").asks("/v", range="bytes=9-1").gets(200, "abcdef")
+
+
+@pytest.mark.parametrize("sent", [0, 1])
+def test_a_fault_of_our_own_is_never_taken_for_the_end(
+    play: Play, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, sent: int
+) -> None:
+    """RFC 9112 §8: nor does the next answer stand where the rest of this one should."""
+
+    def fails(*_asked: object) -> NoReturn:
+        raise RuntimeError("of ours")
+
+    viewer = play.viewer().asks("/v")
+    play.origin.hears("/v")
+    if sent:
+        play.origin.answers(200, None, cache="no-store", content_length="6")
+        play.origin.sends("abc")
+        assert play.origin.body is not None
+        monkeypatch.setattr(play.origin.body, "read_nowait", fails)
+        play.origin.sends("def")
+    else:
+        monkeypatch.setattr(play.listener.front, "dressed", fails)
+        play.origin.answers(200, "abcdef", cache="max-age=60")
+    viewer.sends(b"GET /next HTTP/1.1\r\nHost: site.test\r\n\r\n")
+    play.loop.settle()
+    assert viewer.transport.aborted
+    play.origin.hears_nothing()
+    assert "an answer failed on its way out" in caplog.text

@@ -25,6 +25,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
     ("peer", "headers", "with_token", "status"),
     [
         (LOCAL_PEER, {}, False, 200),
+        (LOCAL_PEER, {"via": "1.1 edge"}, False, 401),
         (LOOPBACK, {}, False, 401),
         ("::1", {}, False, 401),
         (ELSEWHERE, {}, False, 401),
@@ -49,7 +50,8 @@ def test_who_may_reload(
     [
         (LOOPBACK, {}, 200),
         ("::1", {}, 200),
-        (LOCAL_PEER, {"via": "1.1 x"}, 200),
+        (LOCAL_PEER, {}, 200),
+        (LOCAL_PEER, {"via": "1.1 x"}, 401),
         (ELSEWHERE, {}, 401),
         ("", {}, 401),
         *((LOOPBACK, {name: "x"}, 401) for name in ("Via", "Forwarded", "X-Real-IP")),

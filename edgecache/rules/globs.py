@@ -6,7 +6,7 @@ import re
 
 
 def glob(text: bytes) -> bytes:
-    """The source of an expression for a whole match of `text`, with numbered groups of its own.
+    """The source of an expression for a whole match of `text`, with named groups of its own.
 
     What stands between two stars is taken where it first matches and not looked for again: found
     ahead, where there is no going back, and then met as found. For globs that loses no match, and
@@ -15,8 +15,9 @@ def glob(text: bytes) -> bytes:
     first, *rest = text.split(b"*")
     parts = [_literal(first)]
     if rest:
-        middles = enumerate(filter(None, rest[:-1]), 1)
-        parts += [b"(?=(.*?%b))(?:\\%d)" % (_literal(middle), group) for group, middle in middles]
+        # By names: from the hundredth on, a number would be read as an octal escape.
+        middles = enumerate(filter(None, rest[:-1]))
+        parts += [b"(?=(?P<g%d>.*?%b))(?P=g%d)" % (n, _literal(one), n) for n, one in middles]
         parts.append(b".*" + _literal(rest[-1]))
     return b"".join(parts)
 

@@ -41,7 +41,7 @@ def stage(folder: Path, guard: Guard) -> None:
 
 def play(folder: Path, guard: Guard) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    command += [guard.plays, "-k", guard.play]
+    command += ["--tb=native", guard.plays, "-k", guard.play]  # others parse sources anew
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=RUN_S_MAX)
 
 

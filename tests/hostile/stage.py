@@ -118,6 +118,7 @@ class HostilePlay(Play):
         for _ in range(int(seconds)):
             self.clock.now += 1
             self.loop.settle(1)
+            self.access_log.flush()  # as a node does, four times a second
             self.listener.sweep()
             self.rests()
 

@@ -11,7 +11,7 @@ def test_lines_that_wait_for_the_log_are_counted_and_nobody_is_refused_for_them(
 ) -> None:
     play.viewer("a").asks("/a")
     play.origin.answers(200, "a")
-    play.advance(2)
+    play.listener.sweep()
     assert play.account.held[Holding.LOGS] == play.access_log.queued_bytes > 0
     assert play.account.total == 0
     play.access_log.flush()

@@ -144,6 +144,7 @@ class Play:
         self.loop.look()
         self.clock.now += seconds
         self.loop.settle()
+        self.access_log.flush()  # as a node does, four times a second
         self.listener.sweep()
         self.loop.settle()
 

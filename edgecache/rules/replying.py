@@ -139,9 +139,13 @@ def _partial(head: Response, wanted: bytes, total: int) -> Plan:
 def multipart(fields: Fields, spans: tuple[Span, ...], body: bytes) -> Multipart:
     """Several ranges in one body, multipart/byteranges (RFC 9110 §14.6).
 
-    The boundary is a hash of the body, which no body can be made to contain.
+    The boundary is a hash of the parts, which none of them can be made to contain. Of the parts
+    alone, so that a few bytes of a large body cost what they are.
     """
-    boundary = blake2b(body, digest_size=16).hexdigest().encode()
+    hashed, view = blake2b(digest_size=16), memoryview(body)
+    for span in spans:
+        hashed.update(view[span.first : span.last + 1])
+    boundary = hashed.hexdigest().encode()
     inner = first_value(fields, b"content-type")
     type_line = b"" if inner is None else b"Content-Type: " + inner + b"\r\n"
     pieces = []

@@ -196,6 +196,13 @@ def test_a_multipart_body_holds_the_bytes_of_each_span(body: bytes, ends: set[in
         ]
 
 
+def test_a_boundary_is_of_the_parts_alone() -> None:
+    """Two bytes of a large body must not cost a hash of all of it, each time they are asked for."""
+    spans = (Span(0, 0), Span(9, 9))
+    one, other = (multipart((), spans, body) for body in (b"a--------z", b"a++++++++z"))
+    assert one.body == other.body
+
+
 def test_a_single_range_is_never_multipart() -> None:
     """RFC 9110 §15.3.7.2: to a request for one range, no multipart."""
     assert plan("range: bytes=2-4").spans == ()

@@ -10,8 +10,6 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from edgecache.http.conclusions import BLOCK_BYTES, remembers
-
 Fields = tuple[tuple[bytes, bytes], ...]
 
 
@@ -68,15 +66,11 @@ def is_short(fields: Fields, bytes_max: int = REMEMBERED_BYTES_MAX) -> bool:
 
 
 def names_in(fields: Fields) -> frozenset[bytes]:
-    """The names of the fields, for asking often what is not there."""
-    return _remembered_names(fields) if is_short(fields) else _names(fields)
+    """The names of the fields, for asking often what is not there.
 
-
-def _names(fields: Fields) -> frozenset[bytes]:
+    Made anew: to remember it only for fields that are short costs more than to make it.
+    """
     return frozenset([name for name, _ in fields])
-
-
-_remembered_names = remembers(512, BLOCK_BYTES)(_names)  # as many as the reader of heads remembers
 
 
 def field_values(fields: Fields, name: bytes) -> list[bytes]:

@@ -23,7 +23,6 @@ from edgecache.http.message import (
     REMEMBERED_FIELDS_MAX,
     Fields,
     Request,
-    names_in,
 )
 from edgecache.http.structured import parse_targeted
 from edgecache.rules.freshness import response_directives
@@ -32,8 +31,8 @@ from edgecache.server.telling import Asked
 from edgecache.store.memory_account import Holding, MemoryAccount
 
 MIB = 1024 * 1024
-WORST_BYTES_MAX = 80 * MIB
-STRANGERS_BYTES_MAX = 68 * MIB
+WORST_BYTES_MAX = 74 * MIB
+STRANGERS_BYTES_MAX = 62 * MIB
 LONG: Fields = ((b"host", b"a"), (b"cookie", b"x" * REMEMBERED_BYTES_MAX))
 
 
@@ -87,7 +86,6 @@ def _members(number: int, bytes_max: int, end: str = "") -> bytes:
 
 
 DEAREST: dict[str, Callable[[int], object]] = {
-    "http.message._names": lambda n: names_in(_fields(n)),
     "server.telling._said": lambda n: Asked.by(_asked(_fields(n)), "site", 1),
     "http.head._plain_block": lambda n: parse_request_head(_head(n), HeadLimits()),
     "rules.quotas._passed": lambda n: passed(_asked(_fields(n)), b"cdn"),
@@ -135,7 +133,6 @@ def _asked(fields: Fields) -> Request:
 
 CHOSEN_BY_FEW = {"rules.freshness._directive_names", "rules.freshness._said_names"}
 LOOKS: dict[str, Callable[[Fields], object]] = {
-    "names": names_in,
     "name": lambda fields: title_case(fields[1][1]),
     "passages": lambda fields: passed(_asked(fields), b"cdn"),
     "directives": lambda fields: response_directives(((b"cache-control", fields[1][1]),), ()),

@@ -229,7 +229,8 @@ class AccessLog:
         """The lines of at most so many records, which leave the queue; empty when there is none."""
         take, stamp = self._queue.popleft, self._stamp.at
         taken = [take() for _ in range(min(records_max, len(self._queue)))]
-        self._bytes_out += sum([_size(one) for one in taken])
+        sizes = [len(one) if isinstance(one, bytes) else _record_bytes(one) for one in taken]
+        self._bytes_out += sum(sizes)
         return b"".join(
             [one if isinstance(one, bytes) else format_record(one, stamp) for one in taken]
         )
@@ -240,9 +241,9 @@ class AccessLog:
             self._write(lines)
 
 
-def _size(one: Record | bytes) -> int:
-    """About what one takes while it waits: a record holds parts of its request's head."""
-    return len(one) if isinstance(one, bytes) else RECORD_BYTES + min(one[16], HEAD_BYTES_MAX)
+def _record_bytes(record: Record) -> int:
+    """About what one takes while it waits: it holds parts of its request's head."""
+    return RECORD_BYTES + min(record[16], HEAD_BYTES_MAX)
 
 
 class LogFile:

@@ -18,14 +18,14 @@ from random import Random
 
 from edgecache.http.message import Response
 from edgecache.observe.counters import Counters
-from edgecache.server.world import DiskThreads, Tasks, steady_clock
-from edgecache.store.disk import DiskStore
-from edgecache.store.disk_access import DiskWorld
-from edgecache.store.disk_changes import Keep
+from edgecache.runtime.clocks import DiskThreads, Tasks, steady_clock
+from edgecache.store.disk.availability import DiskWorld
+from edgecache.store.disk.engine import DiskBudget, Shelf
+from edgecache.store.disk.files import RealFiles
+from edgecache.store.disk.store import DiskStore
+from edgecache.store.disk.write_plan import Keep
 from edgecache.store.entry import Entry
-from edgecache.store.files import RealFiles
-from edgecache.store.marks import Marks
-from edgecache.store.shelf import DiskBudget, Shelf
+from edgecache.store.invalidation_marks import Marks
 
 BATCH = 1_000
 HITS = 20_000

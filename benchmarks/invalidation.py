@@ -16,11 +16,11 @@ import tracemalloc
 from collections.abc import Callable
 
 from edgecache.http.message import Response
-from edgecache.rules.invalidation import items_of
+from edgecache.rules.invalidation.items import items_of
 from edgecache.store.entry import Entry
-from edgecache.store.marks import Invalidation, Marks
+from edgecache.store.invalidation_filter import Standing
+from edgecache.store.invalidation_marks import Invalidation, Marks
 from edgecache.store.memory import MemoryStore
-from edgecache.store.standing import Standing
 
 ROUNDS = 9
 PATTERNS = 10_000

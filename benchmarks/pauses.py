@@ -53,7 +53,7 @@ def main() -> int:
 
 def _watched(told: Path) -> int:
     """An edge that keeps when each turn of the collector began and how long it took."""
-    from edgecache.cli import main as edgecache
+    from edgecache.cli.main import main as edgecache
 
     turns: list[tuple[float, int, float]] = []
     began = 0.0

@@ -26,7 +26,7 @@ from rich.table import Table
 from benchmarks.results import commit, machine
 from benchmarks.traces import TRACES, Trace, footprint_bytes, next_asked
 from edgecache.store.eviction import Eviction, Refused
-from edgecache.store.queues import Resident
+from edgecache.store.s3fifo_queues import Resident
 from tests.end_to_end.foreign import UnavailableError, installed, make_venv
 
 LIBCACHESIM = "0.3.5"

@@ -30,10 +30,10 @@ from benchmarks.processes import (
 )
 from benchmarks.stage import HERE, Stage, staged
 from benchmarks.viewer import Viewer
-from edgecache.commands.key_pairs import generated, written
+from edgecache.cli.key_files import generated, written
 from edgecache.config.secrets import add_viewer_secret, load_secrets, secrets_path
-from edgecache.rules.native_token import PARAMETER, Grant, issued, native_signer
-from edgecache.rules.signers import Signer, Terms, load_private_key
+from edgecache.rules.private.native_token import PARAMETER, Grant, issued, native_signer
+from edgecache.rules.private.signer import Signer, Terms, load_private_key
 
 FIRST, SECOND = "KFIRST", "KSECOND"
 VIEWERS = 12  # of each location: all its workers, but for a chance of one in thousands

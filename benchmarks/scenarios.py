@@ -10,7 +10,7 @@ from benchmarks import mixes
 from benchmarks.mixes import Mix
 from benchmarks.stage import ONE_TIER, TWO_TIERS, Stage
 from benchmarks.viewer import Viewer
-from edgecache.rules.signers import Signer, Terms, load_private_key
+from edgecache.rules.private.signer import Signer, Terms, load_private_key
 
 ALL = ("edgecache", "nginx", "varnish")
 BESIDE_NGINX = ("edgecache", "nginx")

@@ -19,7 +19,7 @@ from benchmarks.mixes import PLAIN, Mix
 from benchmarks.processes import CLIENT_CORE, BenchmarkError, Server
 from benchmarks.stage import ONE_TIER, Stage, staged
 from benchmarks.viewer import Viewer
-from edgecache.rules.signers import Signer, Terms, load_private_key
+from edgecache.rules.private.signer import Signer, Terms, load_private_key
 
 URLS = 10_000
 SIGNED_S = 86_400

@@ -24,8 +24,8 @@ from benchmarks.processes import (
     start,
     wait_until_listening,
 )
-from edgecache.commands.key_pairs import generated, written
-from edgecache.server.certificates import development_certificate
+from edgecache.cli.key_files import generated, written
+from edgecache.server.dev_certificate import development_certificate
 
 HERE = Path(__file__).resolve().parent
 ONE_TIER, TWO_TIERS = "one tier", "two tiers"

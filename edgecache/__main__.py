@@ -1,6 +1,6 @@
 """`python -m edgecache` is the command line."""
 
-from edgecache.cli import main
+from edgecache.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from edgecache import __version__
-from edgecache.cli import app
+from edgecache.cli.main import app
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("httpx", "rich", "starlette", "uvicorn", "uvloop", "cryptography", "prometheus_client")
@@ -148,7 +148,7 @@ def test_reload_tells_that_control_is_down(tmp_path: Path) -> None:
 
 
 def test_start_up_imports_nothing_heavy() -> None:
-    program = f"import sys, edgecache.cli; print([m for m in {HEAVY} if m in sys.modules])"
+    program = f"import sys, edgecache.cli.main; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -31,8 +31,8 @@ PURE = (
     "config/origins.py",
     "store/eviction.py",
     "store/memory_account.py",
-    "store/expiry.py",
-    "store/queues.py",
+    "store/expiry_wheel.py",
+    "store/s3fifo_queues.py",
 )
 FUNCTION_LINES_MAX = 50
 FILE_LINES_MAX = 350
@@ -70,7 +70,7 @@ def is_pure(path: Path) -> bool:
 def test_a_module_imports_only_from_groups_below_its_own(path: Path) -> None:
     group = path.relative_to(PACKAGE).parts[0]
     if group not in ORDER:
-        return  # cli.py and the package itself are outermost
+        return  # cli/main.py and the package itself are outermost
     allowed = set(ORDER[ORDER.index(group) :])
     if is_pure(path):
         allowed.discard("observe")

@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from edgecache.config.check import check
+from edgecache.config.checks.configuration import check
 from edgecache.config.decode import Decoder
 from edgecache.config.key_files import with_pems
 from edgecache.config.model import Bucket, Config, Distribution, Location, Origin, Regional
-from edgecache.config.named import Names
 from edgecache.config.problems import ConfigError, Problem, Problems
+from edgecache.config.references import Names
 
 _Cache = TypeVar("_Cache", Location, Regional)
 

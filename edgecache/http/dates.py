@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
-from edgecache.http.conclusions import remembers
+from edgecache.http.function_cache import remembers
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _LONG_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

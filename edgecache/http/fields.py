@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from edgecache.http.conclusions import remembers
+from edgecache.http.function_cache import remembers
 from edgecache.http.message import Fields, field_values
 
 TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2

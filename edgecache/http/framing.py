@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from edgecache.http.bad_message import BadMessage, BadReason, HeadLimits
+from edgecache.http.errors import BadMessage, BadReason, HeadLimits
 from edgecache.http.head import content_length, require_chunked
 from edgecache.http.message import Fields
 

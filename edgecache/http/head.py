@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from edgecache.http.bad_message import BadMessage, BadReason, HeadLimits
-from edgecache.http.conclusions import BLOCK_BYTES, remembers
+from edgecache.http.errors import BadMessage, BadReason, HeadLimits
+from edgecache.http.function_cache import BLOCK_BYTES, remembers
 from edgecache.http.message import (
     REMEMBERED_BYTES_MAX,
     REMEMBERED_FIELDS_MAX,

@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from edgecache.http.conditions import Outcome, evaluate_at_origin, if_range_matches
+from edgecache.http.conditional import Outcome, evaluate_at_origin, if_range_matches
 from edgecache.http.dates import format_date
 from edgecache.http.message import Fields, first_value
 from edgecache.http.ranges import Span, content_range, parse_range, resolve, unsatisfied

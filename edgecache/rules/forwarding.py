@@ -12,7 +12,6 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from edgecache.config.model import HeaderSelection
-from edgecache.http.conclusions import BLOCK_BYTES, remembers
 from edgecache.http.fields import (
     PROTECTED,
     connection_options,
@@ -20,6 +19,7 @@ from edgecache.http.fields import (
     query_pairs,
 )
 from edgecache.http.forwarded_for import well_formed
+from edgecache.http.function_cache import BLOCK_BYTES, remembers
 from edgecache.http.message import (
     Fields,
     Request,
@@ -29,8 +29,8 @@ from edgecache.http.message import (
     names_in,
     without,
 )
-from edgecache.rules.forwarded_fields import of_the_way, without_unkeyed
-from edgecache.rules.keys import Pair, chosen_cookies, chosen_query, keyed_encoding
+from edgecache.rules.caching.key import Pair, chosen_cookies, chosen_query, keyed_encoding
+from edgecache.rules.caching.unkeyed_fields import of_the_way, without_unkeyed
 from edgecache.rules.routing import Route
 
 CONDITIONS = frozenset(

@@ -21,9 +21,9 @@ from edgecache.config.model import (
 )
 from edgecache.http.target import normalized_path, readings
 from edgecache.rules.globs import glob
-from edgecache.rules.releases import Patterns, compiled
-from edgecache.rules.trust import KeyRing, Trust, key_ring
-from edgecache.rules.viewer_headers import named_headers
+from edgecache.rules.invalidation.releases import Patterns, compiled
+from edgecache.rules.private.key_ring import KeyRing, Trust, key_ring
+from edgecache.rules.viewer.headers import named_headers
 
 NO_SECRETS: Mapping[str, str] = {}
 

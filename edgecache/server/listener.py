@@ -8,30 +8,30 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
+from edgecache.cache.frontend import Front, PeerFront
+from edgecache.cache.outcome import Found, Outcome, Refusal
 from edgecache.config.model import Limits
-from edgecache.http.bad_message import HeadLimits
 from edgecache.http.dates import format_date
+from edgecache.http.errors import HeadLimits
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import Request
-from edgecache.server.answering import Answer, Leased
-from edgecache.server.connections import Connections
-from edgecache.server.memo import Memo
-from edgecache.server.overdue import end_overdue
-from edgecache.server.pages import page
-from edgecache.server.repeating import remember, repeated
-from edgecache.server.repeating_calls import remember_call, repeated_call
-from edgecache.server.request_ids import RequestIds
-from edgecache.server.telling import Asked, Teller
+from edgecache.server.connection_table import Connections
+from edgecache.server.error_response import page
+from edgecache.server.http1.head_cache import Memo
+from edgecache.server.http1.head_cache_hit import remember, repeated
+from edgecache.server.http1.head_cache_hit_peer import remember_call, repeated_call
+from edgecache.server.http1.timeouts import end_overdue
+from edgecache.server.rendered_hit import Answer, Leased
+from edgecache.server.request_id import RequestIds
+from edgecache.server.request_log import Asked, Teller
 from edgecache.server.tls import TlsPort
-from edgecache.store.marks import Marks
+from edgecache.store.invalidation_marks import Marks
 from edgecache.store.memory_account import Holding, MemoryAccount
-from edgecache.tier.answer import Found, Outcome, Refusal
-from edgecache.tier.front import Front, PeerFront
-from edgecache.upstream.peer_heads import read_peer_head
+from edgecache.upstream.peer.heads import read_peer_head
 from edgecache.upstream.turns import Turns
 
 if TYPE_CHECKING:
-    from edgecache.server.protocol import Connection
+    from edgecache.server.http1.connection import Connection
 
 
 @dataclass(slots=True, eq=False)

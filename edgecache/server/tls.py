@@ -18,16 +18,16 @@ from pathlib import Path
 
 from cryptography import x509
 
+from edgecache.cache.outcome import Refusal
 from edgecache.config.model import Config, Distribution, UnavailableSite
-from edgecache.config.refusals import names_of
-from edgecache.server.certificates import (
+from edgecache.config.refused_distributions import names_of
+from edgecache.server.dev_certificate import (
     LOCAL,
     RENEW_DAYS,
     Development,
     alternative_names,
     development,
 )
-from edgecache.tier.answer import Refusal
 
 SESSIONS_MAX = 4_096  # certificates times suites; a refused one only costs its memo
 MISDIRECTED = Refusal(

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from edgecache.http.message import Response
-from edgecache.rules.blocks import Blocks
-from edgecache.rules.freshness import Assessment, assess
-from edgecache.rules.parts import Part
+from edgecache.rules.caching.freshness import Assessment, assess
+from edgecache.rules.caching.partial import Part
+from edgecache.rules.caching.slices import Blocks
+from edgecache.rules.caching.vary import Selected
 from edgecache.rules.routing import Route
-from edgecache.rules.variants import Selected
-from edgecache.store.packing import pack, unpack
-from edgecache.store.queues import Resident
+from edgecache.store.head_codec import pack, unpack
+from edgecache.store.s3fifo_queues import Resident
 
 # The entry itself, the headers of its bytes, its places in the index and among what expires, and
 # what Python cannot fill again after churn: measured as RSS (tests/store/filled.py).

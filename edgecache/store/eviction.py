@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Generic
 
-from edgecache.store.queues import Ghosts, Queue, R, Sizes, worth
+from edgecache.store.s3fifo_queues import Ghosts, Queue, R, Sizes, worth
 
 TRIAL_SHARE = 0.05  # of the budget; 0.1 in the paper, and worse here in scans and for mixed sizes
 CREDIT_MAX = 3  # the paper's two bits

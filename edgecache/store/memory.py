@@ -6,12 +6,12 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator
 
 from edgecache.http.message import Fields
-from edgecache.rules.variants import answers, overlap
+from edgecache.rules.caching.vary import answers, overlap
 from edgecache.store.entry import Entry
 from edgecache.store.eviction import Eviction, Leaving, Refused
-from edgecache.store.expiry import Calendar
+from edgecache.store.expiry_wheel import Calendar
 from edgecache.store.memory_account import LARGE_BYTES, MemoryAccount
-from edgecache.store.shares import CONCLUSIONS_MAX
+from edgecache.store.memory_budget import CONCLUSIONS_MAX
 
 VARIANTS_MAX = 8  # Traffic Server keeps 5 alternates of a key
 COOLED_AT_ONCE = 4_096  # keys: two milliseconds

@@ -13,7 +13,7 @@ from typing import cast
 
 from msgspec.structs import replace
 
-from edgecache.http.bad_message import BadMessage, BadReason, HeadLimits
+from edgecache.http.errors import BadMessage, BadReason, HeadLimits
 from edgecache.http.framing import (
     Chunked,
     Length,
@@ -27,15 +27,15 @@ from edgecache.http.framing import (
 from edgecache.http.head import keeps_alive, parse_response_head
 from edgecache.http.message import Response, without
 from edgecache.rules.upgrade import upgrades
-from edgecache.upstream.arriving import ArrivingBody
-from edgecache.upstream.base import Fault, Reply, UpstreamError, WholeBody
 from edgecache.upstream.deadline import Deadline
 from edgecache.upstream.endpoint import Endpoint, Outgoing
 from edgecache.upstream.exchange import Exchange, kept_s
-from edgecache.upstream.heads import ResponseHeads
+from edgecache.upstream.interface import Fault, Reply, UpstreamError, WholeBody
 from edgecache.upstream.owner import Owner
+from edgecache.upstream.request_body import until_answered, upload
+from edgecache.upstream.response_body import ArrivingBody
+from edgecache.upstream.response_head import ResponseHeads
 from edgecache.upstream.tunnel import OpenTunnel
-from edgecache.upstream.upload import until_answered, upload
 
 INTERIMS_MAX = 16  # curl stops at 10 or so; each costs a head of at most 32 KiB
 

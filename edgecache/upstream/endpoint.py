@@ -22,9 +22,9 @@ from msgspec.structs import replace
 from edgecache.config.origins import Reach
 from edgecache.http.message import Response
 from edgecache.rules.origin_addresses import Listeners, address_trouble
-from edgecache.upstream.address_race import race
-from edgecache.upstream.base import Body, Fault
-from edgecache.upstream.names import Names
+from edgecache.upstream.happy_eyeballs import race
+from edgecache.upstream.interface import Body, Fault
+from edgecache.upstream.resolver import Names
 
 logger = logging.getLogger("edgecache.upstream")
 

@@ -7,9 +7,9 @@ import re
 
 from edgecache.http.framing import Reader
 from edgecache.http.message import Fields, first_value
-from edgecache.upstream.arriving import ArrivingBody
-from edgecache.upstream.base import Reply
 from edgecache.upstream.endpoint import Outgoing
+from edgecache.upstream.interface import Reply
+from edgecache.upstream.response_body import ArrivingBody
 
 BODY_BYTES_PER_S_MIN = 240  # Kestrel's MinRequestBodyDataRate and MinResponseDataRate
 

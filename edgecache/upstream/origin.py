@@ -10,15 +10,15 @@ import asyncio
 from msgspec.structs import replace
 
 from edgecache.http.message import Request, first_value
+from edgecache.rules.caching.partial import is_part_asked_for
 from edgecache.rules.failover import ATTEMPTED_AGAIN
-from edgecache.rules.parts import is_part_asked_for
-from edgecache.rules.quotas import passed
-from edgecache.upstream.base import Body, Call, Fault, Reply, UpstreamError
-from edgecache.upstream.dressing import USER_AGENT, dressed, endpoint_of
+from edgecache.rules.limits import passed
 from edgecache.upstream.endpoint import Endpoint, Outgoing
-from edgecache.upstream.guard import Guard, Guards
+from edgecache.upstream.interface import Body, Call, Fault, Reply, UpstreamError
+from edgecache.upstream.origin_auth import Prove
+from edgecache.upstream.origin_guard import Guard, Guards
+from edgecache.upstream.origin_request import USER_AGENT, dressed, endpoint_of
 from edgecache.upstream.pool import Pool
-from edgecache.upstream.proofs import Prove
 from edgecache.upstream.tunnel import TUNNELS_MAX
 from edgecache.upstream.upload_body import begun
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from edgecache.http.bad_message import HeadLimits
-from edgecache.upstream.base import Body, Fault, Reply, UpstreamError
+from edgecache.http.errors import HeadLimits
 from edgecache.upstream.connection import Connection
 from edgecache.upstream.endpoint import Connector, Endpoint, Outgoing, connect_fault
+from edgecache.upstream.interface import Body, Fault, Reply, UpstreamError
 from edgecache.upstream.slow_share import SLOW_S, Uploads, too_many
 from edgecache.upstream.turns import Turns
 from edgecache.upstream.upload_body import WatchedBody, is_under_way

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
-from edgecache.upstream.base import Body
+from edgecache.upstream.interface import Body
 
 BEGUN_BYTES = 65_536  # most forms and API calls are smaller; asyncio's mark for writing
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from edgecache.cli import app
+from edgecache.cli.main import app
 from edgecache.config.origins import canonical_user_id
 
 TEXT = """

@@ -6,13 +6,13 @@ import io
 
 from rich.console import Console
 
-from edgecache.commands.explain_tree import tree_of
-from edgecache.control.explain import Told
-from edgecache.control.explain_nodes import PlaceStory
-from edgecache.control.explain_origin import OriginStory
-from edgecache.rules.explaining import Admission, Choice, Explanation, KeyPart
-from edgecache.rules.explaining_entries import Now, Stored, TierStory
-from edgecache.rules.freshness import TtlStep
+from edgecache.cli.explain_tree import tree_of
+from edgecache.control.nodes.explain import PlaceStory
+from edgecache.control.rest.explain import Told
+from edgecache.control.rest.explain_origin import OriginStory
+from edgecache.rules.caching.freshness import TtlStep
+from edgecache.rules.explain.entry import Now, Stored, TierStory
+from edgecache.rules.explain.request import Admission, Choice, Explanation, KeyPart
 
 CHOICE = Choice("EONE", "*.site.test", "cloudfront", 1, "/a*", ("/b*",), "/a", "/a")
 RULES = Explanation(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from edgecache.cli import app
+from edgecache.cli.main import app
 from tests.rules.signers import EC, RSA, Signer, in_cookies, in_url
 
 SECRET = "v" * 43

@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from edgecache.commands.stats_table import duration, print_objects, print_stats, size
-from edgecache.control.holdings import Held, Listed, StoreObjects, StoreStats
+from edgecache.cli.stats_table import duration, print_objects, print_stats, size
+from edgecache.control.rest.inventory import Held, Listed, StoreObjects, StoreStats
 from edgecache.observe.counters import Counters
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from edgecache.config.check_groups import check_groups
-from edgecache.config.check_policy import check_cache_policy, check_origin_request_policy
+from edgecache.config.checks.origin_groups import check_groups
+from edgecache.config.checks.policies import check_cache_policy, check_origin_request_policy
 from edgecache.config.model import (
     Behavior,
     CachePolicy,

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from edgecache.config.check import check
+from edgecache.config.checks.configuration import check
 from edgecache.config.model import Config
 from edgecache.config.problems import Problems
 

@@ -9,11 +9,11 @@ import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
-from edgecache.cli import app
+from edgecache.cli.main import app
 from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.config.problems import ConfigError
-from edgecache.config.refusals import without_refused
+from edgecache.config.refused_distributions import without_refused
 from edgecache.rules.routing import compile_routes
 from tests.config.aws.test_round_trip import MINIMAL
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from edgecache.control.access_keys import access_key, access_keys
+from edgecache.control.cloudfront.access_keys import access_key, access_keys
 
 SECRET = "an operator's secret of thirty-two letters"
 

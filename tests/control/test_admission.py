@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from edgecache.control.admission import LOCAL_PEER
-from edgecache.control.tokens import Purpose
+from edgecache.cluster.tokens import Purpose
+from edgecache.control.rest.auth import LOCAL_PEER
 from tests.control.test_app import BASE, ELSEWHERE, LOOPBACK, Place
 
 

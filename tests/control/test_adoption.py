@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from edgecache.config.load import load
-from edgecache.control.adoption import NotAdoptedError, adopt, give_back
-from edgecache.control.composition import NotComposedError
+from edgecache.control.state.adoption import NotAdoptedError, adopt, give_back
+from edgecache.control.state.compose import NotComposedError
 from tests.control.api.asking import served
 from tests.control.api.desk import FILE, Desk, open_desk, site
 from tests.rules.signers import RSA

@@ -13,16 +13,16 @@ import httpx
 import msgspec
 import pytest
 
+from edgecache.cluster.tokens import Purpose, Tokens
 from edgecache.config.model import Config
 from edgecache.config.problems import ConfigError, Problem
-from edgecache.control.admission import LOCAL_PEER
-from edgecache.control.app import Control, control_app
-from edgecache.control.barrier import Barrier
-from edgecache.control.log import Log, ensure_config
-from edgecache.control.nodes import Nodes, Status
-from edgecache.control.state import State
-from edgecache.control.state_thread import StateRun, StateThread, at_once
-from edgecache.control.tokens import Purpose, Tokens
+from edgecache.control.nodes.barrier import Barrier
+from edgecache.control.nodes.registry import Nodes, Status
+from edgecache.control.rest.app import Control, control_app
+from edgecache.control.rest.auth import LOCAL_PEER
+from edgecache.control.state.database import State
+from edgecache.control.state.database_thread import StateRun, StateThread, at_once
+from edgecache.control.state.log import Log, ensure_config
 from edgecache.observe.counters import Counters
 
 BASE = "http://127.0.0.1:8090"
@@ -242,7 +242,7 @@ def test_a_failing_disk_is_an_error_and_publishes_nothing(place: Place) -> None:
 def test_a_lock_of_another_process_keeps_nobody_but_who_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgecache.control.state.BUSY_S_MAX", 0.02)
+    monkeypatch.setattr("edgecache.control.state.database.BUSY_S_MAX", 0.02)
     place = Place(tmp_path)
     thread = StateThread(place.state.path)
     place.serve(thread.run)

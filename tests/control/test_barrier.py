@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.control.barrier import DRIFT_S, LEASE_S, Barrier, Instance
-from edgecache.control.state import BEFORE, State
+from edgecache.control.nodes.barrier import DRIFT_S, LEASE_S, Barrier, Instance
+from edgecache.control.state.database import BEFORE, State
 
 A, B = Instance("edge-a", "1"), Instance("edge-b", "1")
 SERVES = Instance("edge-s", "1", serves=True)

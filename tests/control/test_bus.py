@@ -8,9 +8,9 @@ from collections.abc import Awaitable
 import httpx
 import pytest
 
-from edgecache.control.bus import BACK_OFF_S_MAX, IDLE_S_MAX, Bus, BusWorld, back_off_s
-from edgecache.control.log import Entry, Page
-from edgecache.control.nodes import Status
+from edgecache.control.nodes.registry import Status
+from edgecache.control.state.log import Entry, Page
+from edgecache.node.log_follower import BACK_OFF_S_MAX, IDLE_S_MAX, Bus, BusWorld, back_off_s
 from edgecache.observe.counters import Counters
 
 Answer = httpx.Response | Exception

@@ -10,13 +10,19 @@ import pytest
 
 from edgecache.config.listen import Address
 from edgecache.config.model import Config, Control, Location
-from edgecache.control.barrier import DRIFT_S, LEASE_S, Barrier, Instance
-from edgecache.control.canary import HOST, READS_PER_WORKER, Canary, CanaryWorld, canary_site
-from edgecache.control.invalidations import Invalidations
-from edgecache.control.log import Log
-from edgecache.control.metrics import exposition
-from edgecache.control.nodes import Nodes
-from edgecache.control.state import State
+from edgecache.control.nodes.barrier import DRIFT_S, LEASE_S, Barrier, Instance
+from edgecache.control.nodes.metrics import exposition
+from edgecache.control.nodes.registry import Nodes
+from edgecache.control.nodes.staleness_probe import (
+    HOST,
+    READS_PER_WORKER,
+    Canary,
+    CanaryWorld,
+    canary_site,
+)
+from edgecache.control.state.database import State
+from edgecache.control.state.invalidations import Invalidations
+from edgecache.control.state.log import Log
 
 CONFIG = Config(locations=(Location(name="L1", listen="127.0.0.1:1", workers=2),))
 Reply = Callable[[Canary], bytes]
@@ -93,7 +99,7 @@ def test_an_edge_that_cannot_be_read_is_counted_apart(place: Place) -> None:
 def test_a_round_that_is_not_completed_is_overdue(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgecache.control.canary.COMPLETED_S_MAX", 0)
+    monkeypatch.setattr("edgecache.control.nodes.staleness_probe.COMPLETED_S_MAX", 0)
     place.barrier.grant(Instance("edge", "1"), 0)
     canary = place.rounds(lambda canary: version(canary.version))
     assert (canary.overdue, sum(canary.time_to_completed.counts)) == (1, 0)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from edgecache.control.dry_run import SPELLED_BYTES_MAX, DiskNamed, Trial
-from edgecache.rules.invalidation import items_of
-from edgecache.server.holdings import named_in
+from edgecache.control.rest.dry_run import SPELLED_BYTES_MAX, DiskNamed, Trial
+from edgecache.node.inventory import named_in
+from edgecache.rules.invalidation.items import items_of
 from tests.world.play import Play
 
 WHO = ("edge-a", "edge", "LHR50")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from edgecache.config.listen import TcpAddress, UnixAddress
-from edgecache.control import exchange as module
-from edgecache.control.exchange import exchange
+from edgecache.control.nodes import client as module
+from edgecache.control.nodes.client import exchange
 
 HEAD = b"GET / HTTP/1.1\r\n\r\n"
 

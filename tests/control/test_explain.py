@@ -14,6 +14,7 @@ import pytest
 from msgspec import structs
 from starlette.applications import Starlette
 
+from edgecache.cluster.tokens import Purpose, Tokens
 from edgecache.config.listen import Address, TcpAddress, UnixAddress
 from edgecache.config.model import (
     Behavior,
@@ -25,17 +26,16 @@ from edgecache.config.model import (
     OriginGroup,
     Regional,
 )
-from edgecache.control.admission import LOCAL_PEER
-from edgecache.control.explain import Told, Wanted, World, explain_route, told, viewer_request
-from edgecache.control.explain_nodes import Nodes
-from edgecache.control.log import Log, ensure_config
-from edgecache.control.meeting import QUESTIONS_PER_WORKER
-from edgecache.control.state import State
-from edgecache.control.tokens import Purpose, Tokens
-from edgecache.http.bad_message import HeadLimits
+from edgecache.control.nodes.ask_workers import QUESTIONS_PER_WORKER
+from edgecache.control.nodes.explain import Nodes
+from edgecache.control.rest.auth import LOCAL_PEER
+from edgecache.control.rest.explain import Told, Wanted, World, explain_route, told, viewer_request
+from edgecache.control.state.database import State
+from edgecache.control.state.log import Log, ensure_config
+from edgecache.http.errors import HeadLimits
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import Request, first_value
-from edgecache.rules.explaining_entries import Now, TierStory
+from edgecache.rules.explain.entry import Now, TierStory
 
 NOW = 1_800_000_000.0
 BASE = "http://127.0.0.1:8090"

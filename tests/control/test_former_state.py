@@ -14,11 +14,11 @@ from unittest.mock import patch
 import pytest
 from botocore.exceptions import ClientError
 
-from edgecache.commands.configuration import findings
+from edgecache.cli.check import findings
 from edgecache.config.load import load
-from edgecache.config.refusals import start_lines
-from edgecache.control.composition import NotComposedError
-from edgecache.control.json_side import JsonSide
+from edgecache.config.refused_distributions import start_lines
+from edgecache.control.rest.distributions import JsonSide
+from edgecache.control.state.compose import NotComposedError
 from edgecache.rules.routing import compile_routes
 from tests.control.api.desk import Desk, code_of
 
@@ -169,7 +169,7 @@ def test_check_tells_it_and_leaves_the_state_as_it_is(tmp_path: Path) -> None:
 
 
 def test_the_json_side_says_why(desk: Desk) -> None:
-    from edgecache.control.api.call import Call
+    from edgecache.control.cloudfront.context import Call
 
     side = JsonSide(desk.world, desk.tokens)
     site = side.get_site(Call(desk.world, {"id": FUNCTION}))

@@ -12,11 +12,12 @@ import msgspec
 import pytest
 from starlette.applications import Starlette
 
+from edgecache.cluster.tokens import Tokens
 from edgecache.config.listen import Address
 from edgecache.config.model import Config, Location, Regional
-from edgecache.control.admission import LOCAL_PEER
-from edgecache.control.explain_nodes import Nodes
-from edgecache.control.holdings import (
+from edgecache.control.nodes.explain import Nodes
+from edgecache.control.rest.auth import LOCAL_PEER
+from edgecache.control.rest.inventory import (
     Held,
     Order,
     StoreObjects,
@@ -24,10 +25,9 @@ from edgecache.control.holdings import (
     Wanted,
     holdings_routes,
 )
-from edgecache.control.log import Log, ensure_config
-from edgecache.control.state import State
-from edgecache.control.tokens import Tokens
-from edgecache.http.bad_message import HeadLimits
+from edgecache.control.state.database import State
+from edgecache.control.state.log import Log, ensure_config
+from edgecache.http.errors import HeadLimits
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import Request, first_value
 from edgecache.observe.counters import Counters

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.control import invalidations
-from edgecache.control.barrier import DRIFT_S, LEASE_S, Barrier, Instance
-from edgecache.control.invalidations import (
+from edgecache.control.nodes.barrier import DRIFT_S, LEASE_S, Barrier, Instance
+from edgecache.control.state import invalidations
+from edgecache.control.state.database import BEFORE, State
+from edgecache.control.state.invalidations import (
     Invalidations,
     Record,
     ReferenceTakenError,
@@ -18,11 +19,10 @@ from edgecache.control.invalidations import (
     Wanted,
     read_entry,
 )
-from edgecache.control.log import Log
-from edgecache.control.state import BEFORE, State
-from edgecache.rules.invalidation import Kind, items_of
-from edgecache.rules.live_invalidations import GLOBS_MAX
-from edgecache.store.marks import Invalidation
+from edgecache.control.state.log import Log
+from edgecache.rules.invalidation.items import Kind, items_of
+from edgecache.rules.invalidation.matcher import GLOBS_MAX
+from edgecache.store.invalidation_marks import Invalidation
 
 EDGE = Instance("edge-a", "1")
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
-from edgecache.control.barrier import Instance
-from edgecache.control.json_side import JsonSide
+from edgecache.control.nodes.barrier import Instance
+from edgecache.control.rest.distributions import JsonSide
 from tests.control.api.desk import Desk, open_desk
 from tests.control.test_json_side import told
 

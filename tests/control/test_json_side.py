@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
-from edgecache.control.barrier import Instance
-from edgecache.control.json_side import SCHEMAS, JsonSide
-from edgecache.control.openapi import PATHS, description
+from edgecache.control.nodes.barrier import Instance
+from edgecache.control.rest.distributions import SCHEMAS, JsonSide
+from edgecache.control.rest.openapi import PATHS, description
 from tests.control.api.desk import Desk, open_desk, site
 
 

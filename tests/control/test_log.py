@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from edgecache.config.model import Behavior, Config, Distribution, Origin
-from edgecache.control.log import (
+from edgecache.control.state.database import State
+from edgecache.control.state.log import (
     CONFIGS_KEPT,
     PAGE_BYTES_MAX,
     PAGE_ENTRIES_MAX,
@@ -18,7 +19,6 @@ from edgecache.control.log import (
     Log,
     ensure_config,
 )
-from edgecache.control.state import State
 
 LONG_S = 30.0  # a deadline that is reached only when the test fails
 

@@ -7,8 +7,8 @@ from typing import get_type_hints
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from edgecache.control import metrics
-from edgecache.control.nodes import Nodes, Status
+from edgecache.control.nodes import metrics
+from edgecache.control.nodes.registry import Nodes, Status
 from edgecache.observe import counters as told
 from edgecache.observe.counters import Counters
 

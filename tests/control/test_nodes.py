@@ -5,7 +5,14 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from edgecache.control.nodes import ALIVE_S, FORGET_S, NODES_MAX, Nodes, Status, TooManyNodes
+from edgecache.control.nodes.registry import (
+    ALIVE_S,
+    FORGET_S,
+    NODES_MAX,
+    Nodes,
+    Status,
+    TooManyNodes,
+)
 from edgecache.observe.counters import Counters
 
 

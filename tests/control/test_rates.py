@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgecache.control.rates import Rates
+from edgecache.control.rest.rate_limit import Rates
 
 
 class Clock:

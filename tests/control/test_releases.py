@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from edgecache.config.model import Release
-from edgecache.control import releases as module
-from edgecache.control.releases import NoSuchReleaseError, ReleaseInUseError, Releases
-from edgecache.control.state import State
+from edgecache.control.state import releases as module
+from edgecache.control.state.database import State
+from edgecache.control.state.releases import NoSuchReleaseError, ReleaseInUseError, Releases
 
 
 @pytest.fixture

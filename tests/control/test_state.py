@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.control.state import MIGRATIONS, State, StateBusyError, StateError
+from edgecache.control.state.database import MIGRATIONS, State, StateBusyError, StateError
 
 
 def pragma(state: State, name: str) -> object:
@@ -83,7 +83,7 @@ def test_damage_beyond_the_first_page_is_told_at_once(tmp_path: Path) -> None:
 def test_what_another_process_holds_may_be_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgecache.control.state.BUSY_S_MAX", 0.01)
+    monkeypatch.setattr("edgecache.control.state.database.BUSY_S_MAX", 0.01)
     State(tmp_path).close()
     other = sqlite3.connect(tmp_path / "control.sqlite", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")

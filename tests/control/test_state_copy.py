@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.control.state import FILE_NAME, State, StateError
-from edgecache.control.state_copy import made_in
+from edgecache.control.state.database import FILE_NAME, State, StateError
+from edgecache.control.state.snapshot import made_in
 
 ROW = "INSERT INTO resources VALUES ('distribution', 'E1', '', 'E', 0, 0, 1, '', '{', '{}')"
 

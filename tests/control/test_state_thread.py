@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from edgecache.control import state_thread
-from edgecache.control.log import Log
-from edgecache.control.state import State, StateBusyError, StateError
-from edgecache.control.state_thread import LaterWrites, StateThread
+from edgecache.control.state import database_thread as state_thread
+from edgecache.control.state.database import State, StateBusyError, StateError
+from edgecache.control.state.database_thread import LaterWrites, StateThread
+from edgecache.control.state.log import Log
 
 
 class Place:
@@ -33,7 +33,7 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    monkeypatch.setattr("edgecache.control.state.BUSY_S_MAX", 0.02)
+    monkeypatch.setattr("edgecache.control.state.database.BUSY_S_MAX", 0.02)
     monkeypatch.setattr(state_thread, "TURN_S_MAX", 30)
     place = Place(tmp_path)
     yield place

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgecache.control.tokens import Purpose, Tokens
+from edgecache.cluster.tokens import Purpose, Tokens
 
 OLD, NEW = "o" * 32, "n" * 32
 

@@ -136,7 +136,7 @@ class Probes:
 def with_a_start() -> float:
     """The promise where a process must start first: a crowded machine may take longer for that."""
     began = time.monotonic()
-    subprocess.run([sys.executable, "-c", "import edgecache.server.roles"], check=True)
+    subprocess.run([sys.executable, "-c", "import edgecache.node.roles"], check=True)
     return max(BACK_S_MAX, 3 * (time.monotonic() - began))
 
 

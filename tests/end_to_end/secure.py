@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edgecache.server.certificates import ca_file, development_certificate
+from edgecache.server.dev_certificate import ca_file, development_certificate
 from tests.end_to_end.installation import Up, make_installation, start_up
 from tests.end_to_end.processes import free_ports
 

@@ -19,13 +19,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from edgecache.config.load import load
 from edgecache.config.secrets import load_secrets
-from edgecache.control.access_keys import access_keys
-from edgecache.control.catalog import Catalog
-from edgecache.control.composition import Made, compose
-from edgecache.control.log import Kind as EntryKind
-from edgecache.control.log import Log
-from edgecache.control.resources import Kind
-from edgecache.control.state import State
+from edgecache.control.cloudfront.access_keys import access_keys
+from edgecache.control.state.catalog import Catalog
+from edgecache.control.state.compose import Made, compose
+from edgecache.control.state.database import State
+from edgecache.control.state.log import Kind as EntryKind
+from edgecache.control.state.log import Log
+from edgecache.control.state.resources import Kind
 from tests.control.api.desk import site
 from tests.end_to_end.installation import Installation, make_installation
 from tests.end_to_end.processes import Running, listens

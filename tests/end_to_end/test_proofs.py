@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from edgecache.server.certificates import ca_file, development_certificate
+from edgecache.server.dev_certificate import ca_file, development_certificate
 from tests.end_to_end.installation import Up, make_installation, start_up
 from tests.end_to_end.nginx import Nginx, start_nginx
 from tests.end_to_end.processes import wait_for

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.control.state import State
+from edgecache.control.state.database import State
 from tests.end_to_end.installation import Installation, make_installation
 
 

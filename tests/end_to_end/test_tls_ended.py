@@ -12,8 +12,8 @@ from typing import cast
 import pytest
 import uvloop
 
-from edgecache.server.certificates import development_certificate
-from edgecache.server.outgoing import FINISH_BYTES_MAX, Outgoing
+from edgecache.server.dev_certificate import development_certificate
+from edgecache.server.output_buffer import FINISH_BYTES_MAX, Outgoing
 from edgecache.store.memory_account import MemoryAccount
 
 BUFFER_BYTES = 16_384  # of the system's, on either side

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
-from edgecache.store.disk_index import VERSION
+from edgecache.store.disk.index import VERSION
 from tests.end_to_end.processes import listens, wait_for
 from tests.end_to_end.test_faults import limited
 from tests.hostile.faulty_site import Clock, ClockRow, FaultRow, Site, injected

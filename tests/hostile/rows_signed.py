@@ -9,8 +9,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from edgecache.config.model import Behavior, CachePolicy, KeyGroup, PublicKey, Selection
+from edgecache.rules.private.signed_request import encoded_token
 from edgecache.rules.routing import compile_routes
-from edgecache.rules.signed_request import encoded_token
 from tests.hostile.stage import HostilePlay
 from tests.hostile.story import Step, Story, asks
 from tests.rules.signers import EC, RSA, in_cookies, in_url

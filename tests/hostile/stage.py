@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from edgecache.cache.tier import Tier
 from edgecache.config.model import MIB, Semantics
-from edgecache.tier.tier import Tier
-from edgecache.upstream.group import GroupUpstream
+from edgecache.upstream.failover import GroupUpstream
 from edgecache.upstream.origin import OriginUpstream
 from edgecache.upstream.pool import Pool
 from tests.hostile.recorder import RecordingOrigin, Responder, echo

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgecache.http.conditions import (
+from edgecache.http.conditional import (
     ANY,
     ETag,
     Outcome,

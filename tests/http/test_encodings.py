@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgecache.http.encodings import accepted, accepts, preference
+from edgecache.http.content_coding import accepted, accepts, preference
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecache.http.bad_message import BadMessage, BadReason, HeadLimits
+from edgecache.http.errors import BadMessage, BadReason, HeadLimits
 from edgecache.http.framing import (
     Chunked,
     ChunkedReader,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecache.http.bad_message import BadMessage, BadReason, HeadLimits
+from edgecache.http.errors import BadMessage, BadReason, HeadLimits
 from edgecache.http.head import keeps_alive, oversize, parse_request_head, parse_response_head
 from edgecache.http.message import first_value
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgecache.http.cache_control import SECONDS_MAX
-from edgecache.http.structured import (
+from edgecache.http.structured_fields import (
     BareItem,
     Date,
     DisplayString,

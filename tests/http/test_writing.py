@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from edgecache.http.bad_message import HeadLimits
+from edgecache.http.errors import HeadLimits
 from edgecache.http.framing import ChunkedReader
 from edgecache.http.head import parse_request_head, parse_response_head
 from edgecache.http.message import Fields
-from edgecache.http.writing import (
+from edgecache.http.serialize import (
     LAST_CHUNK,
     STATUS_LINES,
     chunk,

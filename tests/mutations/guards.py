@@ -33,21 +33,21 @@ class Guard:
 GUARDS = (
     Guard(
         "a hit compares its entry's mark",
-        "store/standing.py",
+        "store/invalidation_filter.py",
         "if entry is not None and (entry.mark == self._marks.last or self._marks.stands(entry)):",
         "if entry is not None:",
         "test_2_",
     ),
     Guard(
         "the memo compares the entry's mark",
-        "server/repeating.py",
+        "server/http1/head_cache_hit.py",
         "and (entry.mark == marks.last or marks.stands(entry))",
         "",
         "test_2_",
     ),
     Guard(
         "what is remembered ends with what opened it",
-        "server/repeating.py",
+        "server/http1/head_cache_hit.py",
         "and now < known.until",
         "",
         "test_signatures_share_",
@@ -55,7 +55,7 @@ GUARDS = (
     ),
     Guard(
         "the memo ends with the lease",
-        "server/repeating.py",
+        "server/http1/head_cache_hit.py",
         "and now < marks.lease_until",
         "",
         "test_9_",
@@ -63,35 +63,35 @@ GUARDS = (
     ),
     Guard(
         "what fell while it was fetched is not stored",
-        "store/standing.py",
+        "store/invalidation_filter.py",
         "return self._marks.stands(entry) and self._levels.put(entry)",
         "return self._levels.put(entry)",
         "test_1_",
     ),
     Guard(
         "a mark is taken before upstream is asked",
-        "tier/asking.py",
+        "cache/fetch.py",
         "reply.mark = mark if reply.mark is None else min(mark, reply.mark)",
         "reply.mark = self._world.marks.last",
         "test_1_",
     ),
     Guard(
         "a reply is no newer than the inner tier says",
-        "tier/asking.py",
+        "cache/fetch.py",
         "reply.mark = mark if reply.mark is None else min(mark, reply.mark)",
         "reply.mark = mark",
         "test_7c_",
     ),
     Guard(
         "a flight of before is not joined",
-        "tier/tier.py",
+        "cache/tier.py",
         "if not self.world.marks.passes(errand.key, flight.mark):",
         "if False:",
         "test_4_",
     ),
     Guard(
         "a flight whose tags are not known may carry any",
-        "rules/live_invalidations.py",
+        "rules/invalidation/matcher.py",
         "best = max(best, self.newest_tag)",
         "pass",
         "test_a_flight_that_may_carry_the_tag_is_not_joined",
@@ -99,21 +99,21 @@ GUARDS = (
     ),
     Guard(
         "what fell is not offered for validation",
-        "tier/asking.py",
+        "cache/fetch.py",
         "if errand.stale is not None and not self._store.stands(errand.stale):",
         "if False:",
         "test_5c_",
     ),
     Guard(
         "what fell is not served when upstream fails",
-        "tier/asking.py",
+        "cache/fetch.py",
         "if not self._store.stands(stale):",
         "if False:",
         "test_6b_",
     ),
     Guard(
         "nothing is served stale without a lease",
-        "tier/asking.py",
+        "cache/fetch.py",
         "if not self._world.marks.confirmed(errand.request.mark, now):",
         "if False:",
         "test_9b_",
@@ -121,14 +121,14 @@ GUARDS = (
     ),
     Guard(
         "a failure of before is not remembered",
-        "tier/failures.py",
+        "cache/failure_cache.py",
         "return failure if self._marks.passes(errand.key, failure.mark) else None",
         "return failure",
         "test_16b_",
     ),
     Guard(
         "a hit needs a lease",
-        "tier/tier.py",
+        "cache/tier.py",
         "if served and not self.world.marks.confirmed(request.mark, now):",
         "if False:",
         "test_9_",
@@ -136,7 +136,7 @@ GUARDS = (
     ),
     Guard(
         "without a lease nobody waits for another",
-        "tier/tier.py",
+        "cache/tier.py",
         "if not self.world.marks.confirmed(errand.request.mark, self.world.clock()):",
         "if False:",
         "test_9b_",
@@ -144,21 +144,21 @@ GUARDS = (
     ),
     Guard(
         "who asks may know more than we",
-        "store/marks.py",
+        "store/invalidation_marks.py",
         "return now < self.lease_until and 0 <= asked_mark <= self.last",
         "return now < self.lease_until",
         "test_7_",
     ),
     Guard(
         "a fill for who knows more is as new as what they know",
-        "tier/asking.py",
+        "cache/fetch.py",
         "mark = max(self._world.marks.last, call.request.mark)",
         "mark = self._world.marks.last",
         "test_7_",
     ),
     Guard(
         "what is older than the log remembers falls",
-        "store/marks.py",
+        "store/invalidation_marks.py",
         "        if not self.floor <= entry.mark <= self.last:\n            return False\n",
         "",
         "test_8b_",
@@ -166,7 +166,7 @@ GUARDS = (
     ),
     Guard(
         "a part that cannot be confirmed is asked for again",
-        "tier/deciding.py",
+        "cache/lookup.py",
         "    if entry.part is not None:\n        return Errand(request, route, entry.key, why,",
         "    if False:\n        return Errand(request, route, entry.key, why,",
         "test_9c_",
@@ -174,7 +174,7 @@ GUARDS = (
     ),
     Guard(
         "after a soft one no flight of before is joined",
-        "store/marks.py",
+        "store/invalidation_marks.py",
         "(self._live.hard_match(subject, mark) or self._live.soft_match(subject, mark))",
         "self._live.hard_match(subject, mark)",
         "test_after_a_soft_one_",
@@ -182,7 +182,7 @@ GUARDS = (
     ),
     Guard(
         "what a soft one made stale is not repeated from the memo",
-        "server/repeating.py",
+        "server/http1/head_cache_hit.py",
         "and entry.stale_from is None",
         "",
         "test_what_a_soft_one_made_stale_",
@@ -190,7 +190,7 @@ GUARDS = (
     ),
     Guard(
         "an outer tier hears that a soft one was before",
-        "tier/build.py",
+        "cache/outcome_builder.py",
         "mark=entry.told_mark",
         "mark=entry.mark",
         "test_what_the_regional_cache_serves_stale_",
@@ -198,7 +198,7 @@ GUARDS = (
     ),
     Guard(
         "what is not fresh is not read along",
-        "rules/sharing.py",
+        "rules/caching/sharing.py",
         "if not isinstance(said, Serve | ServeStale):",
         "if False:",
         "test_what_must_be_asked_for_each_time",
@@ -206,7 +206,7 @@ GUARDS = (
     ),
     Guard(
         "what was chosen by another request is not read along",
-        "rules/sharing.py",
+        "rules/caching/sharing.py",
         "if held.selected and not chosen and not answers(held.selected, request.fields):",
         "if False:",
         "test_what_was_chosen_by_another_request",
@@ -214,7 +214,7 @@ GUARDS = (
     ),
     Guard(
         "what became stale as it arrived holds up nobody",
-        "tier/tier.py",
+        "cache/tier.py",
         "return not outlived(fill.pending, errand.route, self.world.clock())",
         "return True",
         "test_what_became_stale_as_it_arrived_",
@@ -222,7 +222,7 @@ GUARDS = (
     ),
     Guard(
         "what was asked for before a write is not kept",
-        "store/standing.py",
+        "store/invalidation_filter.py",
         "if not self.writes.passes(entry.key, since):",
         "if False:",
         "under_way",
@@ -230,7 +230,7 @@ GUARDS = (
     ),
     Guard(
         "a flight of before a write is not joined",
-        "tier/tier.py",
+        "cache/tier.py",
         "if not self.standing.writes.passes(errand.key, flight.since):",
         "if False:",
         "test_what_was_under_way_",
@@ -238,7 +238,7 @@ GUARDS = (
     ),
     Guard(
         "a HEAD freshens by a strong tag alone",
-        "rules/entry_update.py",
+        "rules/caching/entry_update.py",
         "if tag is None or tag != strong_tag(stored.head.fields):",
         "if False:",
         "test_a_monitor_",
@@ -246,7 +246,7 @@ GUARDS = (
     ),
     Guard(
         "an answer to a Range is stored as that part alone",
-        "rules/entry_update.py",
+        "rules/caching/entry_update.py",
         "if answer.status != 206 or came is None:",
         "if False:",
         "test_an_error_to_a_viewers_range_",
@@ -254,7 +254,7 @@ GUARDS = (
     ),
     Guard(
         "what was chosen for one viewer is not offered to others",
-        "rules/revalidation.py",
+        "rules/caching/revalidation.py",
         "return chosen.isdisjoint(CHOSEN_FOR_ONE)",
         "return True or chosen.isdisjoint(CHOSEN_FOR_ONE)",
         "test_nothing_is_offered_across_",
@@ -262,7 +262,7 @@ GUARDS = (
     ),
     Guard(
         "a 304 renews what it names",
-        "tier/question.py",
+        "cache/fetch_request.py",
         "return own if confirms(answer, own.head) else None",
         "return own",
         "test_a_304_with_another_tag_",
@@ -270,7 +270,7 @@ GUARDS = (
     ),
     Guard(
         "a 304 takes nothing from Vary",
-        "rules/entry_update.py",
+        "rules/caching/entry_update.py",
         "if not missing:",
         "if True:",
         "test_what_a_304_varies_by_",
@@ -278,7 +278,7 @@ GUARDS = (
     ),
     Guard(
         "what is withdrawn is gone",
-        "rules/entry_update.py",
+        "rules/caching/entry_update.py",
         "displaces = supersedes(answer) and answer.status not in _OF_A_RANGE",
         "displaces = False",
         "test_a_refresh_that_is_answered_otherwise",
@@ -286,7 +286,7 @@ GUARDS = (
     ),
     Guard(
         "a 304 between tiers leaves out nothing",
-        "rules/replying.py",
+        "rules/response/plan.py",
         "told = head.fields if request.of_tier else _not_modified(head.fields)",
         "told = _not_modified(head.fields)",
         "test_what_a_200_under_",
@@ -294,7 +294,7 @@ GUARDS = (
     ),
     Guard(
         "what credentials opened is stored for nobody else",
-        "rules/storing.py",
+        "rules/caching/storability.py",
         'if first_value(request.fields, b"authorization") is not None and '
         "not _shareable(directives):",
         "if False:",
@@ -303,7 +303,7 @@ GUARDS = (
     ),
     Guard(
         "a field named private is for who asked",
-        "rules/storing.py",
+        "rules/caching/storability.py",
         "return without(head.fields, named) if named else head.fields",
         "return head.fields",
         "test_whatever_is_asked_",
@@ -311,7 +311,7 @@ GUARDS = (
     ),
     Guard(
         "a part answers only who may be given that version",
-        "rules/parts.py",
+        "rules/caching/partial.py",
         'if wanted is None or request.method != b"GET" or not honors_range(request, head):',
         "if wanted is None:",
         "test_whatever_is_asked_",
@@ -319,7 +319,7 @@ GUARDS = (
     ),
     Guard(
         "a property sees what is read along and is not fresh",
-        "rules/sharing.py",
+        "rules/caching/sharing.py",
         "if not isinstance(said, Serve | ServeStale):",
         "if False:",
         "test_whatever_is_asked_",

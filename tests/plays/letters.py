@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from edgecache.http.message import first_value
-from edgecache.upstream.base import Call
+from edgecache.upstream.interface import Call
 from tests.world.viewer import Got
 
 ERROR_S = 10  # ErrorCachingMinTTL, CloudFront's default

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from edgecache.cache.frontend import FrontWorld
 from edgecache.config.model import CustomErrorResponse, GeoRestriction
-from edgecache.rules.geo import Place
-from edgecache.tier.front import FrontWorld
+from edgecache.rules.viewer.geo import Place
 from tests.world.play import Play
 
 Stage = Callable[..., Play]

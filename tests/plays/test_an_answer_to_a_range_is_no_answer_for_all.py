@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from edgecache.config.model import Semantics
-from edgecache.upstream.base import Fault
+from edgecache.upstream.interface import Fault
 from tests.world.play import Play
 
 Stage = Callable[..., Play]

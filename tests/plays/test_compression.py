@@ -10,9 +10,9 @@ from dataclasses import replace
 import brotli  # type: ignore[import-untyped]
 import pytest
 
+from edgecache.cache.tier import Tier
 from edgecache.config.model import CachePolicy, HeaderSelection
 from edgecache.rules.routing import compile_routes
-from edgecache.tier.tier import Tier
 from tests.world.play import Play, config_of
 from tests.world.viewer import Got
 

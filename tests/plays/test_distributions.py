@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from edgecache.cache.frontend import FrontWorld, ViewerFront
 from edgecache.config.model import (
     Behavior,
     CachePolicy,
@@ -16,9 +17,8 @@ from edgecache.config.model import (
     Origin,
     OriginRequestPolicy,
 )
-from edgecache.rules.geo import Place
 from edgecache.rules.routing import compile_routes
-from edgecache.tier.front import FrontWorld, ViewerFront
+from edgecache.rules.viewer.geo import Place
 from tests.world.play import Play
 
 Stage = Callable[..., Play]

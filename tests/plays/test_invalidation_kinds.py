@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from edgecache.config.model import CachePolicy
-from edgecache.rules.invalidation import Item, Kind
+from edgecache.rules.invalidation.items import Item, Kind
 from tests.plays.versions import has_stored, is_asked_anew
 from tests.world.play import Play
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from edgecache.config.model import CachePolicy, HeaderSelection
 from edgecache.http.message import first_value
-from edgecache.upstream.base import Call
+from edgecache.upstream.interface import Call
 from tests.plays.letters import Answer, Ask, may_have
 from tests.world.origin import HeldBody
 from tests.world.play import Play, Scene

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from edgecache.cache.frontend import FrontWorld
 from edgecache.config.model import (
     MIB,
     Behavior,
@@ -20,9 +21,8 @@ from edgecache.config.model import (
     OriginGroup,
     OriginRequestPolicy,
 )
-from edgecache.rules.geo import Place
 from edgecache.rules.routing import compile_routes
-from edgecache.tier.front import FrontWorld
+from edgecache.rules.viewer.geo import Place
 from tests.world.play import EVERY_METHOD, Play
 
 Stage = Callable[..., Play]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as with_fields
 
+from edgecache.cache.frontend import FrontWorld
 from edgecache.config.model import (
     Behavior,
     CachePolicy,
@@ -17,10 +18,9 @@ from edgecache.config.model import (
     PublicKey,
     Selection,
 )
-from edgecache.rules.native_token import Grant, issued, native_signer
+from edgecache.rules.private.key_ring import MESSAGES
+from edgecache.rules.private.native_token import Grant, issued, native_signer
 from edgecache.rules.routing import compile_routes
-from edgecache.rules.trust import MESSAGES
-from edgecache.tier.front import FrontWorld
 from tests.rules.signers import EC, RSA, Signer, in_cookies, in_url
 from tests.world.play import Play, Scene, config_of
 

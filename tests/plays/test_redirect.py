@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from edgecache.tier.front import FrontWorld
+from edgecache.cache.frontend import FrontWorld
 from tests.world.play import Play
 
 Stage = Callable[..., Play]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from edgecache.config.model import Semantics
 from edgecache.http.message import first_value
-from edgecache.rules.variants import vary_names
+from edgecache.rules.caching.vary import vary_names
 from tests.world.peers import PeeredPlay
 from tests.world.play import Play, Scene
 from tests.world.viewer import Got

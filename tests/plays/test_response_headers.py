@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
+from edgecache.cache.frontend import FrontWorld
 from edgecache.config.model import CorsHeaders, ResponseHeadersPolicy, SetHeader
-from edgecache.tier.front import FrontWorld
 from tests.world.play import Play
 
 Stage = Callable[..., Play]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from edgecache.server.outgoing import STEP_BYTES
+from edgecache.server.output_buffer import STEP_BYTES
 from edgecache.store.memory_account import LEAST_BYTES, Holding
 from tests.server.test_tls_connection import over, session
 from tests.world.play import Play

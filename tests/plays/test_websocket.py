@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from edgecache.http.message import Response, first_value
-from edgecache.server.websocket import IDLE_S_MAX
-from edgecache.upstream.base import Reply
+from edgecache.server.http1.websocket import IDLE_S_MAX
+from edgecache.upstream.interface import Reply
 from tests.world.origin import HeldBody
 from tests.world.play import Play
 from tests.world.viewer import Viewer

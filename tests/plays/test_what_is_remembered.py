@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgecache.cache.lookup import decide_entry
+from edgecache.cache.outcome import Found
 from edgecache.config.model import CachePolicy, Selection
-from edgecache.tier.answer import Found
-from edgecache.tier.deciding import decide_entry
 from tests.rules.pieces import asks
 from tests.world.play import Play, Scene
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from edgecache.config.model import Limits
-from edgecache.server.outgoing import whole_of
+from edgecache.server.output_buffer import whole_of
 from edgecache.store.memory_account import LEAST_BYTES, READS_WAIT_SHARE, Holding
 from tests.world.play import Play
 from tests.world.viewer import Viewer

@@ -8,7 +8,8 @@ import pytest
 from msgspec import structs
 
 from edgecache.config.model import GeoRestriction
-from edgecache.rules.access import (
+from edgecache.rules.limits import GB, outgrows_quota, passages, passed
+from edgecache.rules.viewer.access import (
     Entrance,
     Redirect,
     RefusalReason,
@@ -17,7 +18,6 @@ from edgecache.rules.access import (
     blocks,
     https_location,
 )
-from edgecache.rules.quotas import GB, outgrows_quota, passages, passed
 from tests.rules.pieces import asks, lines, site_of
 
 US = Entrance(b"cloudfront")

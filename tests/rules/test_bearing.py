@@ -19,10 +19,10 @@ from edgecache.config.model import (
     Semantics,
 )
 from edgecache.http.message import Fields, Request
-from edgecache.rules.bearing import bearing, bearing_names
-from edgecache.rules.keys import cache_key
-from edgecache.rules.replying import plan_reply
-from edgecache.rules.reuse import judge
+from edgecache.rules.caching.head_cache_fields import bearing, bearing_names
+from edgecache.rules.caching.key import cache_key
+from edgecache.rules.caching.reuse import judge
+from edgecache.rules.response.plan import plan_reply
 from edgecache.rules.routing import RouteTable, compile_routes, route
 from edgecache.store.entry import Entry
 from tests.rules.pieces import NOW, answer, lines

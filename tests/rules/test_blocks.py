@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from edgecache.config.model import CachePolicy, Selection
 from edgecache.http.message import first_value
 from edgecache.http.ranges import Span
-from edgecache.rules.blocks import (
+from edgecache.rules.caching.key import block_key, cache_key
+from edgecache.rules.caching.partial import Part
+from edgecache.rules.caching.slices import (
     Blocks,
     as_whole,
     block_received,
@@ -20,9 +22,7 @@ from edgecache.rules.blocks import (
     is_block,
     range_of,
 )
-from edgecache.rules.invalidation import subject_of
-from edgecache.rules.keys import block_key, cache_key
-from edgecache.rules.parts import Part
+from edgecache.rules.invalidation.items import subject_of
 from tests.rules.pieces import answer, asks, rfc_site, site_of
 
 SITE = site_of()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edgecache.config.model import CachePolicy
 from edgecache.http.message import Request, combined_value, first_value
-from edgecache.rules.compression import (
+from edgecache.rules.caching.compression import (
     BODY_BYTES_MAX,
     BODY_BYTES_MIN,
     TYPES,
@@ -19,7 +19,7 @@ from edgecache.rules.compression import (
     still_compressed,
     weakened,
 )
-from edgecache.rules.keys import cache_key
+from edgecache.rules.caching.key import cache_key
 from tests.rules.pieces import answer, asks, lines, rfc_site, site_of
 
 BOTH = CachePolicy(accept_encoding_gzip=True, accept_encoding_brotli=True)

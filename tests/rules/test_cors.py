@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from edgecache.config.model import CorsHeaders
-from edgecache.rules.cors import ALL_METHODS, allowed_headers, matches_any, with_cors
+from edgecache.rules.response.cors import ALL_METHODS, allowed_headers, matches_any, with_cors
 from tests.rules.pieces import asks, lines
 
 ORIGIN = "https://app.example.org"

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import pytest
 
-from edgecache.rules.devices import device_of
+from edgecache.rules.viewer.device import device_of
 
 MOZILLA = "Mozilla/5.0"
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import pytest
 
 from edgecache.http.message import Response, first_value
-from edgecache.rules.entry_update import Exchange, update_of
-from edgecache.rules.parts import Part
+from edgecache.rules.caching.entry_update import Exchange, update_of
+from edgecache.rules.caching.partial import Part
+from edgecache.rules.caching.vary import Selected, vary_names
+from edgecache.rules.reasons import StoreReason
 from edgecache.rules.routing import Route
-from edgecache.rules.variants import Selected, vary_names
-from edgecache.rules.verdicts import StoreReason
 from tests.rules.pieces import answer, asks, rfc_site, site_of
 
 

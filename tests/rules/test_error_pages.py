@@ -8,8 +8,13 @@ import pytest
 from msgspec import structs
 
 from edgecache.config.model import CachePolicy, CustomErrorResponse, Distribution
-from edgecache.rules.error_pages import Replacement, error_caching_s, page_request, replacement
-from edgecache.rules.freshness import assess
+from edgecache.rules.caching.error_pages import (
+    Replacement,
+    error_caching_s,
+    page_request,
+    replacement,
+)
+from edgecache.rules.caching.freshness import assess
 from tests.rules.pieces import answer, asks, lines, site_of
 
 

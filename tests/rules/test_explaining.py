@@ -15,13 +15,13 @@ from edgecache.config.model import (
     ResponseHeadersPolicy,
 )
 from edgecache.http.message import Request
-from edgecache.rules.access import Entrance
-from edgecache.rules.explaining import Admission, Choice, Explanation, KeyPart, explain, placed
-from edgecache.rules.explaining_entries import Held, stored
-from edgecache.rules.freshness import TtlStep, assess, ttl_steps
-from edgecache.rules.keys import cache_key
-from edgecache.rules.parts import Part
+from edgecache.rules.caching.freshness import TtlStep, assess, ttl_steps
+from edgecache.rules.caching.key import cache_key
+from edgecache.rules.caching.partial import Part
+from edgecache.rules.explain.entry import Held, stored
+from edgecache.rules.explain.request import Admission, Choice, Explanation, KeyPart, explain, placed
 from edgecache.rules.routing import RouteTable, compile_routes
+from edgecache.rules.viewer.access import Entrance
 from tests.rules.pieces import NOW, answer, asks, chosen, headers, site_of
 
 PLAIN = CachePolicy()

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from edgecache.config.model import CachePolicy, HeaderBehavior, HeaderSelection, OriginRequestPolicy
 from edgecache.http.message import Request, combined_value, first_value
+from edgecache.rules.caching.key import cache_key
 from edgecache.rules.forwarding import conditional, forwarded
-from edgecache.rules.keys import cache_key
 from edgecache.rules.routing import Route
 from tests.rules.pieces import asks, chosen, headers, lines, rfc_site, site_of
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edgecache.config.model import CachePolicy
 from edgecache.http.message import Response
-from edgecache.rules.freshness import Assessment, age_value, assess
+from edgecache.rules.caching.freshness import Assessment, age_value, assess
 from tests.rules.pieces import DAY, NOW, YEAR, answer, date, lines, rfc_site, site_of
 
 PLAIN = CachePolicy()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from edgecache.rules.geo import NOWHERE, Place, place_of
+from edgecache.rules.viewer.geo import NOWHERE, Place, place_of
 
 CITY: dict[str, Any] = {
     "city": {"names": {"en": "Zürich", "de": "Zürich"}},

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edgecache.config.model import Behavior, Distribution, Origin
-from edgecache.rules.invalidation import (
+from edgecache.rules.caching.key import cache_key
+from edgecache.rules.invalidation.items import (
     TAGS_MAX,
     Item,
     Kind,
@@ -16,7 +17,6 @@ from edgecache.rules.invalidation import (
     tags_of,
     with_root,
 )
-from edgecache.rules.keys import cache_key
 from tests.rules.pieces import asks
 from tests.rules.test_keys import ALL_QUERY, BY_COLOR, EVERYTHING, QUERY_A
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edgecache.config.model import CachePolicy
 from edgecache.http.message import Request
-from edgecache.rules.keys import cache_key, key_parts
+from edgecache.rules.caching.key import cache_key, key_parts
 from edgecache.rules.routing import Route
 from tests.rules.pieces import asks, chosen, headers, rfc_site, site_of
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecache.rules.invalidation import Item, Kind, Subject, items_of
-from edgecache.rules.live_invalidations import Live, Patterns
+from edgecache.rules.invalidation.items import Item, Kind, Subject, items_of
+from edgecache.rules.invalidation.matcher import Live, Patterns
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from edgecache.http.message import Request
-from edgecache.rules.native_token import (
+from edgecache.rules.private.native_token import (
     Grant,
     issued,
     native_signer,
     open_native,
     without_token,
 )
-from edgecache.rules.signed_request import SignatureRefused
-from edgecache.rules.signing import Opened
+from edgecache.rules.private.signature import Opened
+from edgecache.rules.private.signed_request import SignatureRefused
 from tests.rules.pieces import NOW, asks
 
 SIGNERS = {"k1": native_signer("1" * 32), "k2": native_signer("2" * 32)}

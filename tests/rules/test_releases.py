@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgecache.config.model import Release
-from edgecache.rules.releases import Standing, compiled, release_of, standing
+from edgecache.rules.invalidation.releases import Standing, compiled, release_of, standing
 
 ALL = Release(pattern="*", current=3, kept=(0, 1, 3))
 ASSETS = Release(pattern="/assets/*", current=1, kept=(0, 1))

@@ -12,11 +12,11 @@ from functools import _lru_cache_wrapper
 import pytest
 
 import edgecache
-from edgecache.http.bad_message import HeadLimits
 from edgecache.http.cache_control import parse_directives
-from edgecache.http.conclusions import CONFIGURED_BYTES, KNOWN
-from edgecache.http.encodings import accepted
+from edgecache.http.content_coding import accepted
+from edgecache.http.errors import HeadLimits
 from edgecache.http.fields import title_case
+from edgecache.http.function_cache import CONFIGURED_BYTES, KNOWN
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import (
     REMEMBERED_BYTES_MAX,
@@ -24,10 +24,10 @@ from edgecache.http.message import (
     Fields,
     Request,
 )
-from edgecache.http.structured import parse_targeted
-from edgecache.rules.freshness import response_directives
-from edgecache.rules.quotas import passed
-from edgecache.server.telling import Asked
+from edgecache.http.structured_fields import parse_targeted
+from edgecache.rules.caching.freshness import response_directives
+from edgecache.rules.limits import passed
+from edgecache.server.request_log import Asked
 from edgecache.store.memory_account import Holding, MemoryAccount
 
 MIB = 1024 * 1024

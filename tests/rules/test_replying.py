@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edgecache.http.message import first_value
 from edgecache.http.ranges import Span
-from edgecache.rules.replying import Plan, multipart, plan_reply
+from edgecache.rules.response.plan import Plan, multipart, plan_reply
 from tests.rules.pieces import NOW, answer, asks, date, lines
 
 HEAD = answer(

@@ -14,7 +14,7 @@ from edgecache.config.model import (
     ResponseHeadersPolicy,
     SetHeader,
 )
-from edgecache.rules.response_headers import (
+from edgecache.rules.response.headers import (
     Timing,
     applied,
     for_viewer,

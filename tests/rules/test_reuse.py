@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 
 from edgecache.config.model import CachePolicy, Semantics
 from edgecache.http.message import Response
-from edgecache.rules.freshness import assess
-from edgecache.rules.reuse import (
+from edgecache.rules.caching.freshness import assess
+from edgecache.rules.caching.reuse import (
     accepted_staleness,
     has_validator,
     judge,
     request_directives,
     serves_on_error,
 )
-from edgecache.rules.verdicts import (
+from edgecache.rules.reasons import (
     Fetch,
     MissReason,
     Revalidate,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edgecache.http.message import first_value
-from edgecache.rules.freshness import assess
-from edgecache.rules.revalidation import head_agrees, refreshed
+from edgecache.rules.caching.freshness import assess
+from edgecache.rules.caching.revalidation import head_agrees, refreshed
 from tests.rules.pieces import NOW, answer, date, rfc_site
 
 STORED = answer(

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgecache.cache.lookup import decide_entry
+from edgecache.cache.outcome import Errand, Found
 from edgecache.config.model import CachePolicy, Semantics
 from edgecache.http.ranges import Span
-from edgecache.rules.parts import Part
-from edgecache.rules.sharing import PendingEntry, joined, outlived, same_version
-from edgecache.rules.variants import selected_by
+from edgecache.rules.caching.partial import Part
+from edgecache.rules.caching.sharing import PendingEntry, joined, outlived, same_version
+from edgecache.rules.caching.vary import selected_by
 from edgecache.store.entry import Entry
 from edgecache.store.memory import MemoryStore
-from edgecache.tier.answer import Errand, Found
-from edgecache.tier.deciding import decide_entry
 from tests.rules.pieces import NOW, answer, asks, lines, site_of
 
 KEY, BODY = b"key", b"0123456789"

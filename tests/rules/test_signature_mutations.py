@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecache.http.message import Fields, Request
-from edgecache.rules.native_token import COOKIE, Grant, issued, native_signer
-from edgecache.rules.signed_request import COOKIE_PREFIX, NAMES, SignatureFault
-from edgecache.rules.signing import Opened, Proven
-from edgecache.rules.trust import Trust
+from edgecache.rules.private.key_ring import Trust
+from edgecache.rules.private.native_token import COOKIE, Grant, issued, native_signer
+from edgecache.rules.private.signature import Opened, Proven
+from edgecache.rules.private.signed_request import COOKIE_PREFIX, NAMES, SignatureFault
 from tests.rules.signers import EC, RSA, in_cookies, in_url
 
 NOW = 1_800_000_000.0

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from edgecache.config.public_key import load_public_key
 from edgecache.http.message import Fields, Request
-from edgecache.rules.signed_policy import parse_policy, resource_matches
-from edgecache.rules.signed_request import (
+from edgecache.rules.private.signature import Opened, Proven, open_signed
+from edgecache.rules.private.signed_policy import parse_policy, resource_matches
+from edgecache.rules.private.signed_request import (
     Presented,
     SignatureFault,
     SignatureRefused,
@@ -21,7 +22,6 @@ from edgecache.rules.signed_request import (
     signed_url,
     without_signature,
 )
-from edgecache.rules.signing import Opened, Proven, open_signed
 from tests.rules.signature_vectors import CANNED_SHA1, CANNED_SHA256, CUSTOM_EC, EC_KEY, RSA_KEY
 from tests.rules.signers import Signer
 

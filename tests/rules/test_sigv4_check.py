@@ -13,7 +13,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from edgecache.rules.sigv4_check import WINDOW_S, Proven, Signed, Unproven, Why, verify
+from edgecache.rules.sigv4.verify import WINDOW_S, Proven, Signed, Unproven, Why, verify
 
 NOW = 1_800_000_000.0
 KEY, SECRET = "EDGEAAAABBBBCCCCDDDD", "a secret access key of some forty letters"

@@ -6,7 +6,7 @@ import pytest
 
 from edgecache.config.model import CachePolicy, OriginRequestPolicy
 from edgecache.http.message import without
-from edgecache.rules.storing import (
+from edgecache.rules.caching.storability import (
     OF_ONE_REQUEST,
     caching_disabled,
     forwards_cookies,
@@ -15,7 +15,7 @@ from edgecache.rules.storing import (
     refusal_to_store,
     storable_fields,
 )
-from edgecache.rules.verdicts import StoreReason
+from edgecache.rules.reasons import StoreReason
 from tests.rules.pieces import answer, asks, chosen, date, rfc_site, site_of
 
 RFC = rfc_site()

@@ -17,8 +17,8 @@ from edgecache.config.model import (
     OriginRequestPolicy,
     Selection,
 )
+from edgecache.rules.caching.unkeyed_input import failure_is_of_object
 from edgecache.rules.routing import Route, compile_routes, route
-from edgecache.rules.unkeyed_input import failure_is_of_object
 from tests.rules.pieces import asks
 
 EXTRA = OriginRequestPolicy(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecache.rules.variants import Selected, answers, overlap, selected_by, vary_names
+from edgecache.rules.caching.vary import Selected, answers, overlap, selected_by, vary_names
 from tests.rules.pieces import lines
 
 

@@ -17,11 +17,11 @@ from edgecache.config.model import (
     OriginRequestPolicy,
 )
 from edgecache.http.message import Request, field_values
+from edgecache.rules.caching.key import cache_key
 from edgecache.rules.forwarding import forwarded
-from edgecache.rules.geo import Place
-from edgecache.rules.keys import cache_key
 from edgecache.rules.routing import Route, compile_routes, route
-from edgecache.rules.viewer_headers import depends_on_viewer, enriched, needs_place
+from edgecache.rules.viewer.geo import Place
+from edgecache.rules.viewer.headers import depends_on_viewer, enriched, needs_place
 from tests.rules.pieces import asks
 
 PLACE = Place(

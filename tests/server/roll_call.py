@@ -11,7 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from edgecache.server.process import Child
+from edgecache.supervisor.child import Child
 
 DEADLINE_S = 30
 

@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from edgecache.cache.outcome import Found, Result
+from edgecache.cache.outcome_builder import from_entry, hit_trace
 from edgecache.config.model import Config
 from edgecache.http.message import Fields
-from edgecache.rules.replying import plan_reply
+from edgecache.rules.response.plan import plan_reply
 from edgecache.rules.routing import compile_routes
-from edgecache.server.answering import Answer
+from edgecache.server.rendered_hit import Answer
 from edgecache.store.entry import Entry
-from edgecache.tier.answer import Found, Result
-from edgecache.tier.build import from_entry, hit_trace
 from tests.rules.pieces import NOW, answer, asks, rfc_site
 
 TABLE = compile_routes(Config())

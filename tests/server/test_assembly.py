@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from edgecache.config.model import Config, Control, Location, Regional
+from edgecache.node.build import our_addresses
 from edgecache.rules.origin_addresses import Listeners
-from edgecache.server.assembly import our_addresses
 from edgecache.upstream.endpoint import Endpoint, ForbiddenAddressError, Network
-from edgecache.upstream.names import Names
+from edgecache.upstream.resolver import Names
 
 
 async def nowhere(host: str) -> tuple[str, ...]:

@@ -12,15 +12,17 @@ import httpx
 import msgspec
 import pytest
 
+from edgecache.cache.failure_cache import Failures
+from edgecache.cache.outcome import Errand
 from edgecache.config.model import Behavior, Config, Control, Distribution, Location, Origin
-from edgecache.control.log import Entry, Page
+from edgecache.control.state.log import Entry, Page
+from edgecache.node.build import Assembly
+from edgecache.rules.caching.freshness import assess
+from edgecache.rules.caching.key import cache_key
 from edgecache.rules.forwarding import forwarded
-from edgecache.rules.freshness import assess
-from edgecache.rules.keys import cache_key
+from edgecache.rules.reasons import MissReason
 from edgecache.rules.routing import Route, RouteTable
-from edgecache.rules.verdicts import MissReason
-from edgecache.server.assembly import Assembly
-from edgecache.server.collector import (
+from edgecache.runtime.gc_tuning import (
     ALLOCATIONS,
     GROWN_BYTES,
     GROWN_S,
@@ -29,9 +31,7 @@ from edgecache.server.collector import (
     Collector,
 )
 from edgecache.store.entry import Entry as StoredEntry
-from edgecache.store.marks import Marks
-from edgecache.tier.answer import Errand
-from edgecache.tier.failures import Failures
+from edgecache.store.invalidation_marks import Marks
 from tests.rules.pieces import NOW, asks
 from tests.rules.pieces import answer as rules_answer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from edgecache.server.complaints import LINES_MAX, Complaints
+from edgecache.runtime.stderr_log import LINES_MAX, Complaints
 
 
 def test_what_is_said_gets_out_in_order() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from edgecache.control.tokens import Purpose, Tokens
-from edgecache.server.credentials import KNOWN_S, RENEW_S, PeerCredentials
+from edgecache.cluster.tokens import Purpose, Tokens
+from edgecache.node.peer_credential import KNOWN_S, RENEW_S, PeerCredentials
 from tests.world.clock import FakeClock
 
 KEY, OTHER = "k" * 32, "o" * 32

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.control.dry_run import DiskNamed, Trial
-from edgecache.rules.invalidation import items_of
-from edgecache.server.disk_trials import LOOKS_MAX, TOLD_S_MAX, DiskTrials
+from edgecache.control.rest.dry_run import DiskNamed, Trial
+from edgecache.node.disk_dry_run import LOOKS_MAX, TOLD_S_MAX, DiskTrials
+from edgecache.rules.invalidation.items import items_of
 from tests.world.play import Play, Scene
 
 IMAGES = Trial("EPLAY", items_of(["/img/*"]))

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from edgecache.cache.frontend import PeerFront, ViewerFront
 from edgecache.http.message import Request
-from edgecache.rules.explaining_entries import Now
-from edgecache.server.explaining import Explaining
+from edgecache.node.inspect import Explaining
+from edgecache.rules.explain.entry import Now
 from edgecache.store.entry import Entry
 from edgecache.store.memory import MemoryStore
-from edgecache.tier.front import PeerFront, ViewerFront
 from tests.rules.pieces import NOW, answer, asks
 from tests.world.play import Play, Scene
 

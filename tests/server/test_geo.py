@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.rules.geo import NOWHERE, Place
-from edgecache.server.geo import places, unreadable
+from edgecache.node.geoip import places, unreadable
+from edgecache.rules.viewer.geo import NOWHERE, Place
 from tests.server.mmdb import database
 
 CITIES = database(

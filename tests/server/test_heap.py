@@ -7,7 +7,13 @@ import platform
 
 import pytest
 
-from edgecache.server.heap import TRIM_BYTES, Trimming, resident_bytes, settle_heap, trim_heap
+from edgecache.runtime.malloc_tuning import (
+    TRIM_BYTES,
+    Trimming,
+    resident_bytes,
+    settle_heap,
+    trim_heap,
+)
 
 
 def test_it_is_settled_with_glibc() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from edgecache.control.holdings import OBJECTS, STATS, Order, Wanted
-from edgecache.server.explaining import Explaining
-from edgecache.server.holdings import objects_of, stats_of
+from edgecache.control.rest.inventory import OBJECTS, STATS, Order, Wanted
+from edgecache.node.inspect import Explaining
+from edgecache.node.inventory import objects_of, stats_of
 from tests.world.play import Play, Scene
 
 WHO = ("edge-LHR50-1", "edge", "LHR50")

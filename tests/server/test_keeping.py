@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from edgecache.server.keeping import AGAIN_S_MAX, AGAIN_S_MIN, kept
+from edgecache.runtime.restarting_task import AGAIN_S_MAX, AGAIN_S_MIN, kept
 from tests.world.clock import FakeClock, FakeLoop
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 
 from edgecache.config.model import Behavior, Config, Distribution, Origin
-from edgecache.http.bad_message import HeadLimits
+from edgecache.http.errors import HeadLimits
 from edgecache.http.head import parse_request_head
 from edgecache.rules.routing import RouteTable, compile_routes
-from edgecache.server import memo as memo_module
-from edgecache.server.answering import Leased
-from edgecache.server.memo import (
+from edgecache.server.http1 import head_cache as memo_module
+from edgecache.server.http1.head_cache import (
     BLOCK_BYTES_MAX,
     LINE_BYTES_MAX,
     Block,
@@ -18,7 +17,8 @@ from edgecache.server.memo import (
     Remembered,
     worth_remembering,
 )
-from edgecache.server.telling import Parts
+from edgecache.server.rendered_hit import Leased
+from edgecache.server.request_log import Parts
 from edgecache.store.entry import Entry
 from edgecache.store.eviction import REPRIEVES_MAX
 from tests.rules.pieces import NOW, lines

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from edgecache.cluster.control_access import ControlAccess
 from edgecache.config.listen import TcpAddress
-from edgecache.server.control_access import ControlAccess
-from edgecache.server.operate import (
+from edgecache.supervisor.child import Child
+from edgecache.supervisor.readiness import (
     NotReloaded,
     Readiness,
     Reloaded,
@@ -19,8 +20,7 @@ from edgecache.server.operate import (
     ask,
     reload,
 )
-from edgecache.server.process import Child
-from edgecache.server.supervise import NotReadyError
+from edgecache.supervisor.supervisor import NotReadyError
 
 DEADLINE_S = 30
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from edgecache.server.outgoing import SMALL_BODY_BYTES, STEP_BYTES, Outgoing
+from edgecache.server.output_buffer import SMALL_BODY_BYTES, STEP_BYTES, Outgoing
 from edgecache.store.memory_account import LARGE_BYTES, Holding, MemoryAccount
 from tests.world.transport import FakeTransport
 

@@ -14,15 +14,15 @@ import pytest
 from edgecache.config.model import Behavior, Config, Distribution
 from edgecache.config.origins import Origin, OriginAccessControl
 from edgecache.config.secrets import KeyPair, load_secrets, put_key_pair
-from edgecache.server.own_secrets import (
+from edgecache.node.secret_watch import (
     VALUE_BYTES_MAX,
     OwnSecrets,
     missing_key_pairs,
     missing_values,
     value_of,
 )
-from edgecache.upstream.base import UpstreamError
-from edgecache.upstream.proofs import Asked
+from edgecache.upstream.interface import UpstreamError
+from edgecache.upstream.origin_auth import Asked
 
 NOW = 1_800_000_000.0
 ASKED = Asked(b"GET", b"o.test", b"/", ((b"host", b"o.test"),))

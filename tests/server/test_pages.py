@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from edgecache.cache.outcome import Outcome, Refusal, Result
 from edgecache.http.message import field_values
-from edgecache.server.pages import page
-from edgecache.tier.answer import Outcome, Refusal, Result
+from edgecache.server.error_response import page
 
 
 def made(refusal: Refusal, brand: str = "cloudfront") -> Outcome:

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from edgecache.server.post import NotRelievedError, Timing
-from edgecache.server.process import Child
-from edgecache.server.supervise import Supervisor
+from edgecache.supervisor.child import Child
+from edgecache.supervisor.managed_process import NotRelievedError, Timing
+from edgecache.supervisor.supervisor import Supervisor
 from tests.server.roll_call import REPORT, RollCall, play
 from tests.server.test_supervise import until_ready
 

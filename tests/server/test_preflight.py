@@ -11,7 +11,7 @@ import pytest
 
 from edgecache.config.listen import TcpAddress, UnixAddress
 from edgecache.config.model import Bucket, Config, Control, Location, Regional
-from edgecache.server.preflight import Binding, bindings, missing, occupied, unusable
+from edgecache.supervisor.preflight import Binding, bindings, missing, occupied, unusable
 
 
 @pytest.fixture

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from edgecache.config.model import Config, Process
-from edgecache.server.privileges import PrivilegesError, drop, identity, unable
+from edgecache.runtime.privileges import PrivilegesError, drop, identity, unable
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 DROPPING = """
 import os, sys
 from edgecache.config.listen import UnixAddress
 from edgecache.config.model import Config, Process
-from edgecache.server.privileges import drop
-from edgecache.server.sockets import bound
+from edgecache.runtime.privileges import drop
+from edgecache.supervisor.listen_sockets import bound
 state = sys.argv[1]
 address = UnixAddress(state + "/regional.sock")
 bound(address)

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.server.process import PARENT_FD, ending, has_parent, watch_parent
+from edgecache.supervisor.child import PARENT_FD, ending, has_parent, watch_parent
 from tests.server.roll_call import REPORT, RollCall, play
 
 ROOT = Path(__file__).resolve().parents[2]
 
 ORPHANAGE = """
 import asyncio, sys
-from edgecache.server.process import Child
-from edgecache.server.supervise import Supervisor
+from edgecache.supervisor.child import Child
+from edgecache.supervisor.supervisor import Supervisor
 command = (sys.executable, "-c", sys.argv[1], sys.argv[2], "orphan")
 asyncio.run(Supervisor([Child("orphan", "edge", command)]).run())
 """
@@ -24,7 +24,7 @@ ORPHAN = (
     REPORT
     + """
 import asyncio
-from edgecache.server.process import watch_parent
+from edgecache.supervisor.child import watch_parent
 async def main():
     gone = asyncio.Event()
     assert watch_parent(asyncio.get_running_loop(), gone.set)

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgecache.cache.frontend import PeerFront
 from edgecache.http.message import Fields, Request
-from edgecache.server import repeating_calls
+from edgecache.server.http1 import head_cache_hit_peer as repeating_calls
+from edgecache.server.http1.head_cache_hit_peer import BLOCK_S_MAX, USES_LEAST, PeerMemo
 from edgecache.server.listener import Listener
-from edgecache.server.repeating_calls import BLOCK_S_MAX, USES_LEAST, PeerMemo
-from edgecache.server.request_ids import RequestIds
-from edgecache.server.telling import Teller
-from edgecache.tier.front import PeerFront
-from edgecache.upstream.peer_heads import Alike, peer_head, standing_lines
+from edgecache.server.request_id import RequestIds
+from edgecache.server.request_log import Teller
+from edgecache.upstream.peer.heads import Alike, peer_head, standing_lines
 from tests.world.play import Play, Scene
 
 

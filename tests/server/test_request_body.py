@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecache.http.bad_message import BadMessage, HeadLimits
-from edgecache.server.request_body import RequestBody
+from edgecache.http.errors import BadMessage, HeadLimits
+from edgecache.server.http1.request_body import RequestBody
 from edgecache.store.memory_account import Holding, MemoryAccount
-from edgecache.upstream.base import Fault, UpstreamError
+from edgecache.upstream.interface import Fault, UpstreamError
 from edgecache.upstream.upload_body import begun
 from tests.world.clock import FakeClock, FakeLoop
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecache.http.bad_message import BadMessage, BadReason, HeadLimits
-from edgecache.server.request_heads import RequestHeads
+from edgecache.http.errors import BadMessage, BadReason, HeadLimits
+from edgecache.server.http1.head_reader import RequestHeads
 
 LIMITS = HeadLimits(head_bytes_max=100, url_bytes_max=60)
 A = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"

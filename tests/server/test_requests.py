@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.server.renewal import DONE, FAILED, Told
-from edgecache.server.requests import NobodyThereError, answering, ask, place
+from edgecache.supervisor.control_socket import NobodyThereError, answering, ask, place
+from edgecache.supervisor.reload import DONE, FAILED, Told
 
 
 async def upgraded() -> Told:

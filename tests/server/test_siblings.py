@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from edgecache.server.siblings import Door, look_after, waiting
+from edgecache.node.orphaned_connections import Door, look_after, waiting
 
 
 class Greeting(asyncio.Protocol):

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from edgecache.config.listen import Address, TcpAddress, UnixAddress
-from edgecache.server.process import Child
-from edgecache.server.sockets import LISTENING, Share, Sockets, handed, taken
+from edgecache.supervisor.child import Child
+from edgecache.supervisor.listen_sockets import LISTENING, Share, Sockets, handed, taken
 
 
 def workers(count: int, address: Address) -> list[Child]:
@@ -70,7 +70,7 @@ def test_a_port_that_is_not_to_be_had_again_is_kept(
     held, (child,) = Sockets(), workers(1, address)
     held.open([child])
     held._held[address][0].listen()
-    monkeypatch.setattr("edgecache.server.sockets.bound", refused)
+    monkeypatch.setattr("edgecache.supervisor.listen_sockets.bound", refused)
     held.renew(child, [])
     socket.create_connection((address.host, address.port)).close()
     held.open([child])

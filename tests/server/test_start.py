@@ -15,11 +15,11 @@ import pytest
 from edgecache.config.listen import TcpAddress, UnixAddress
 from edgecache.config.model import Behavior, Config, Control, Distribution, Location, Origin
 from edgecache.config.secrets import load_secrets
-from edgecache.control.access_keys import access_keys
-from edgecache.server import start
-from edgecache.server.fleet import control_url, fleet, serve_workers
-from edgecache.server.present import as_json, print_table, to_call, to_try
-from edgecache.server.process import Child
+from edgecache.control.cloudfront.access_keys import access_keys
+from edgecache.supervisor import start
+from edgecache.supervisor.banner import as_json, print_table, to_call, to_try
+from edgecache.supervisor.child import Child
+from edgecache.supervisor.topology import control_url, fleet, serve_workers
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config"
 STAND_IN = """

@@ -8,9 +8,9 @@ import signal
 
 import pytest
 
-from edgecache.server.post import Timing
-from edgecache.server.process import Child
-from edgecache.server.supervise import Hooks, NotReadyError, Pids, Supervisor
+from edgecache.supervisor.child import Child
+from edgecache.supervisor.managed_process import Timing
+from edgecache.supervisor.supervisor import Hooks, NotReadyError, Pids, Supervisor
 from tests.server.roll_call import REPORT, RollCall, play
 
 QUICK = Timing(back_off_s_min=0.01, back_off_s_max=0.04, healthy_s=1_000, drain_s_max=20)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from edgecache.cache.outcome import Result
 from edgecache.http.message import Fields
 from edgecache.observe.access_log import FIELDS, AccessLog
 from edgecache.observe.counters import Counters
-from edgecache.server.telling import Asked, Teller, Told
-from edgecache.tier.answer import Result
+from edgecache.server.request_log import Asked, Teller, Told
 from tests.rules.pieces import NOW, asks, lines
 
 REQUEST = asks("/a b?c=1", "host: site.test", "referer: r", "user-agent: u u", "user-agent: second")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from edgecache.config.check import ALIASES_MAX
+from edgecache.config.checks.configuration import ALIASES_MAX
 from edgecache.config.model import (
     Behavior,
     Config,
@@ -18,7 +18,7 @@ from edgecache.config.model import (
     UnavailableSite,
     ViewerCertificate,
 )
-from edgecache.server.certificates import (
+from edgecache.server.dev_certificate import (
     RENEW_DAYS,
     SITE_DAYS,
     ca_file,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from edgecache.server.certificates import (
+from edgecache.server.dev_certificate import (
     ADDRESSES_MAX,
     CA_DAYS,
     RENEW_DAYS,

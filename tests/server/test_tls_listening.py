@@ -16,9 +16,9 @@ from edgecache.config.model import (
     Origin,
     ViewerCertificate,
 )
-from edgecache.server.certificates import ca_file, development_certificate
-from edgecache.server.preflight import bindings, missing
-from edgecache.server.present import as_json, to_try_secure
+from edgecache.server.dev_certificate import ca_file, development_certificate
+from edgecache.supervisor.banner import as_json, to_try_secure
+from edgecache.supervisor.preflight import bindings, missing
 
 
 def config(folder: Path, alias: str = "localhost") -> Config:

@@ -15,14 +15,14 @@ from urllib.parse import urlencode
 
 import httpx
 
+from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config
-from edgecache.control.app import Control, control_app
-from edgecache.control.barrier import Barrier
-from edgecache.control.invalidations import Invalidations, Record, Wanted
-from edgecache.control.log import Kind, Log, ensure_config
-from edgecache.control.nodes import Nodes
-from edgecache.control.state import State
-from edgecache.control.tokens import Tokens
+from edgecache.control.nodes.barrier import Barrier
+from edgecache.control.nodes.registry import Nodes
+from edgecache.control.rest.app import Control, control_app
+from edgecache.control.state.database import State
+from edgecache.control.state.invalidations import Invalidations, Record, Wanted
+from edgecache.control.state.log import Kind, Log, ensure_config
 from tests.simulation.clocks import Clocks
 from tests.simulation.links import Links, Pipe
 from tests.simulation.machine import Machine, Process

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from edgecache.rules.invalidation import Item, Kind
+from edgecache.rules.invalidation.items import Item, Kind
 from tests.simulation.control import PLACE
 from tests.simulation.nodes import REGIONAL
 from tests.simulation.objects import OBJECTS, PATTERNS, TAGS, TOKEN_BYTES, TOKENS

@@ -12,32 +12,32 @@ from typing import Any, TypeVar, cast
 
 import httpx
 
+from edgecache.cache.environment import TierWorld
+from edgecache.cache.frontend import Front, PeerFront, ViewerFront
+from edgecache.cache.tier import Tier
+from edgecache.cluster.tokens import Purpose, Tokens
 from edgecache.config.model import Config
-from edgecache.control.bus import Bus, BusWorld
-from edgecache.control.tokens import Purpose, Tokens
+from edgecache.node.log_follower import Bus, BusWorld
+from edgecache.node.node import Node
+from edgecache.node.peer_credential import PeerCredentials
 from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.observe.counters import Counters
 from edgecache.rules.routing import compile_routes
-from edgecache.server.credentials import PeerCredentials
+from edgecache.server.http1.connection import Connection
+from edgecache.server.http1.head_cache import Memo
 from edgecache.server.listener import Listener
-from edgecache.server.memo import Memo
-from edgecache.server.node import Node
-from edgecache.server.protocol import Connection
-from edgecache.server.request_ids import RequestIds
-from edgecache.server.telling import Teller
-from edgecache.store.disk import DiskStore
-from edgecache.store.disk_access import DiskWorld
-from edgecache.store.files import RealFiles
-from edgecache.store.marks import Marks
+from edgecache.server.request_id import RequestIds
+from edgecache.server.request_log import Teller
+from edgecache.store.disk.availability import DiskWorld
+from edgecache.store.disk.engine import DiskBudget, Shelf
+from edgecache.store.disk.files import RealFiles
+from edgecache.store.disk.store import DiskStore
+from edgecache.store.invalidation_marks import Marks
 from edgecache.store.memory import MemoryStore
-from edgecache.store.shelf import DiskBudget, Shelf
-from edgecache.tier.front import Front, PeerFront, ViewerFront
-from edgecache.tier.tier import Tier
-from edgecache.tier.world import TierWorld
-from edgecache.upstream.base import Upstream
 from edgecache.upstream.endpoint import Endpoint
-from edgecache.upstream.group import GroupUpstream
-from edgecache.upstream.peer import PeerUpstream
+from edgecache.upstream.failover import GroupUpstream
+from edgecache.upstream.interface import Upstream
+from edgecache.upstream.peer.peer import PeerUpstream
 from edgecache.upstream.pool import Pool
 from tests.simulation.clocks import Clocks
 from tests.simulation.control import KEYS, ControlLine

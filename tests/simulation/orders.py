@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecache.control.invalidations import Record, Wanted
+from edgecache.control.state.invalidations import Record, Wanted
 from tests.simulation.control import Plane
 from tests.simulation.scene import SITE
 

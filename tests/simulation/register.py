@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from typing import NoReturn
 from zlib import crc32
 
-from edgecache.control.barrier import LEASE_S
-from edgecache.control.invalidations import Record
+from edgecache.control.nodes.barrier import LEASE_S
+from edgecache.control.state.invalidations import Record
 from tests.simulation.machine import Machine
 from tests.simulation.objects import OBJECTS, Object
 

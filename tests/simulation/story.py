@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from edgecache.control.barrier import LEASE_S
+from edgecache.control.nodes.barrier import LEASE_S
 from tests.simulation.deeds import DEEDS, get_something
 from tests.simulation.links import Weather
 from tests.simulation.origin import Mood

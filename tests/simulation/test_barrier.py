@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.control.barrier import DRIFT_S, LEASE_S
-from edgecache.rules.invalidation import Kind
+from edgecache.control.nodes.barrier import DRIFT_S, LEASE_S
+from edgecache.rules.invalidation.items import Kind
 from tests.simulation.control import PLACE
 from tests.simulation.nodes import REGIONAL
 from tests.simulation.objects import OBJECTS

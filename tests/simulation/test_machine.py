@@ -17,8 +17,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from edgecache.control.barrier import LEASE_S
-from edgecache.rules.invalidation import Item, Kind
+from edgecache.control.nodes.barrier import LEASE_S
+from edgecache.rules.invalidation.items import Item, Kind
 from tests.simulation.control import PLACE
 from tests.simulation.nodes import REGIONAL
 from tests.simulation.objects import OBJECTS, PATTERNS, TAGS, TOKEN_BYTES, TOKENS, Object

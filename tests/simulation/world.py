@@ -15,8 +15,8 @@ from typing import Any
 
 import msgspec
 
-from edgecache.control.invalidations import Wanted
-from edgecache.rules.invalidation import Item
+from edgecache.control.state.invalidations import Wanted
+from edgecache.rules.invalidation.items import Item
 from tests.simulation.clocks import Clocks
 from tests.simulation.control import PLACE, ControlLine, Plane
 from tests.simulation.links import Accept, Dialer, Links, Pipe

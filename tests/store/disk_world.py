@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 
 from edgecache.http.message import Response
 from edgecache.observe.counters import Counters
-from edgecache.store.disk import DiskStore
-from edgecache.store.disk_access import DiskWorld
-from edgecache.store.disk_index import DiskIndex
+from edgecache.store.disk.availability import DiskWorld
+from edgecache.store.disk.engine import DiskBudget, Shelf
+from edgecache.store.disk.files import Files, RealFiles
+from edgecache.store.disk.index import DiskIndex
+from edgecache.store.disk.recovery import check, sweep
+from edgecache.store.disk.store import DiskStore
 from edgecache.store.entry import Entry
-from edgecache.store.files import Files, RealFiles
-from edgecache.store.marks import Marks
-from edgecache.store.shelf import DiskBudget, Shelf
-from edgecache.store.shelf_care import check, sweep
+from edgecache.store.invalidation_marks import Marks
 from tests.world.clock import FakeClock, FakeLoop
 
 _T = TypeVar("_T")

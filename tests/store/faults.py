@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 
-from edgecache.store.disk_index import NO_NEWS, DiskIndex, Row, Size, Totals
-from edgecache.store.files import RealFiles
+from edgecache.store.disk.files import RealFiles
+from edgecache.store.disk.index import NO_NEWS, DiskIndex, Row, Size, Totals
 
 SECTOR_BYTES = 512  # what a disk writes whole
 IN_MEMORY = "/dev/shm"  # a thousand small stores have a thousand syncs to wait for elsewhere

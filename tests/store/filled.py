@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 
 from benchmarks.million import entry, rss_bytes
-from edgecache.server.collector import Collector
+from edgecache.runtime.gc_tuning import Collector
 from edgecache.store.memory import MemoryStore
-from edgecache.store.shares import shares
+from edgecache.store.memory_budget import shares
 
 REMEMBERED = 5_000  # more than any cache of conclusions keeps: the base of a process
 SIZES: dict[str, Callable[[random.Random], int]] = {

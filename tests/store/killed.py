@@ -16,11 +16,11 @@ from pathlib import Path
 from random import Random
 
 from edgecache.http.message import Response
-from edgecache.store.disk_changes import Change, Forget, Keep
+from edgecache.store.disk.engine import DiskBudget, Shelf
+from edgecache.store.disk.files import RealFiles
+from edgecache.store.disk.recovery import check, sweep
+from edgecache.store.disk.write_plan import Change, Forget, Keep
 from edgecache.store.entry import Entry
-from edgecache.store.files import RealFiles
-from edgecache.store.shelf import DiskBudget, Shelf
-from edgecache.store.shelf_care import check, sweep
 
 KEYS = [b"key-%d" % number for number in range(40)]
 SIZES = (0, 200, 8_192, 9_000, 60_000, 200_000)

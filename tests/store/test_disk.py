@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from edgecache.http.message import Response
-from edgecache.store.disk_changes import Checked, Former
-from edgecache.store.disk_index import DiskIndex
+from edgecache.store.disk.engine import DiskBudget, Shelf
+from edgecache.store.disk.files import RealFiles
+from edgecache.store.disk.index import DiskIndex
+from edgecache.store.disk.record import PIECE_BYTES
+from edgecache.store.disk.recovery import check
+from edgecache.store.disk.write_plan import Checked, Former
 from edgecache.store.entry import Entry
-from edgecache.store.files import RealFiles
-from edgecache.store.record import PIECE_BYTES
-from edgecache.store.shelf import DiskBudget, Shelf
-from edgecache.store.shelf_care import check
 from tests.store.disk_world import FILED, KEY, SMALL, DiskStage, entry, found, put
 from tests.store.faults import Faults, FaultyFiles
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from edgecache.http.message import Response
-from edgecache.store.disk_changes import Change, Forget, Keep
-from edgecache.store.disk_index import DiskIndex
+from edgecache.store.disk.engine import DiskBudget, Shelf
+from edgecache.store.disk.files import RealFiles
+from edgecache.store.disk.index import DiskIndex
+from edgecache.store.disk.recovery import check, sweep
+from edgecache.store.disk.write_plan import Change, Forget, Keep
 from edgecache.store.entry import Entry
-from edgecache.store.files import RealFiles
-from edgecache.store.shelf import DiskBudget, Shelf
-from edgecache.store.shelf_care import check, sweep
 from tests.store.faults import Crash, Faults, FaultyFiles, FaultyIndex, cut_power, quick_folder
 
 OPERATIONS_MAX = 300  # a loop that never completes is a failure

@@ -10,10 +10,10 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from edgecache.http.message import Response
-from edgecache.store.disk_changes import Former
-from edgecache.store.disk_health import TRY_AGAIN_S
+from edgecache.store.disk.health import TRY_AGAIN_S
+from edgecache.store.disk.recovery import check, sweep
+from edgecache.store.disk.write_plan import Former
 from edgecache.store.entry import Entry
-from edgecache.store.shelf_care import check, sweep
 from tests.store.disk_world import DiskStage
 from tests.store.faults import Faults, FaultyFiles, FaultyIndex, quick_folder
 

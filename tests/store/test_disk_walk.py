@@ -5,18 +5,18 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+from edgecache.cache.coalescing import Flights
+from edgecache.cache.invalidation_sweeper import Sweep
 from edgecache.config.model import Behavior, Config, Distribution, Origin, Release
-from edgecache.rules.invalidation import items_of
-from edgecache.rules.keys import cache_key
-from edgecache.rules.releases import Standing as Becoming
+from edgecache.rules.caching.key import cache_key
+from edgecache.rules.invalidation.items import items_of
+from edgecache.rules.invalidation.releases import Standing as Becoming
 from edgecache.rules.routing import RouteTable, compile_routes
-from edgecache.store.disk_health import TRY_AGAIN_S
-from edgecache.store.disk_walk import DiskWalk
-from edgecache.store.marks import Invalidation, Marks
+from edgecache.store.disk.health import TRY_AGAIN_S
+from edgecache.store.disk.walk import DiskWalk
+from edgecache.store.invalidation_filter import Standing
+from edgecache.store.invalidation_marks import Invalidation, Marks
 from edgecache.store.memory import MemoryStore
-from edgecache.store.standing import Standing
-from edgecache.tier.flight import Flights
-from edgecache.tier.sweep import Sweep
 from tests.rules.pieces import asks, site_of
 from tests.store.disk_world import FILED, DiskStage, entry, found, put
 from tests.store.faults import Faults, FaultyFiles

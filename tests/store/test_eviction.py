@@ -17,7 +17,7 @@ from edgecache.store.eviction import (
     Refused,
     Victims,
 )
-from edgecache.store.queues import Resident
+from edgecache.store.s3fifo_queues import Resident
 
 BUDGET = 100_000
 SIZES = st.integers(1, 200) | st.integers(1, BUDGET // 3) | st.integers(BUDGET, BUDGET + 1)

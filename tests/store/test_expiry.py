@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecache.store.entry import Entry
-from edgecache.store.expiry import STEP_S, STEPS, Calendar
+from edgecache.store.expiry_wheel import STEP_S, STEPS, Calendar
 from tests.rules.pieces import answer
 
 YEAR_S = 31_536_000

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.store.queues import GHOST_BYTES, Ghosts
-from edgecache.store.shares import CONCLUSIONS_MAX, conclusion_bytes, shares
+from edgecache.store.memory_budget import CONCLUSIONS_MAX, conclusion_bytes, shares
+from edgecache.store.s3fifo_queues import GHOST_BYTES, Ghosts
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMORY_BYTES = 16 * 1024 * 1024

@@ -9,15 +9,15 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from edgecache.http.message import Response
-from edgecache.rules.invalidation import items_of
-from edgecache.rules.keys import cache_key
+from edgecache.rules.caching.key import cache_key
+from edgecache.rules.invalidation.items import items_of
+from edgecache.store.disk.engine import DiskBudget
+from edgecache.store.disk.record import PIECE_BYTES
 from edgecache.store.entry import Entry
-from edgecache.store.levels import MEMORY_BYTES_MAX
-from edgecache.store.marks import Invalidation
+from edgecache.store.invalidation_filter import Standing
+from edgecache.store.invalidation_marks import Invalidation
 from edgecache.store.memory import MemoryStore
-from edgecache.store.record import PIECE_BYTES
-from edgecache.store.shelf import DiskBudget
-from edgecache.store.standing import Standing
+from edgecache.store.tiered import MEMORY_BYTES_MAX
 from tests.rules.pieces import asks, site_of
 from tests.store.disk_world import DiskStage
 from tests.store.faults import quick_folder

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from edgecache.http.message import Response
-from edgecache.rules.invalidation import items_of
+from edgecache.rules.invalidation.items import items_of
 from edgecache.store.entry import Entry
-from edgecache.store.marks import UNKNOWN, Invalidation, Marks
+from edgecache.store.invalidation_marks import UNKNOWN, Invalidation, Marks
 
 KEY = b"2:E12:/a"
 

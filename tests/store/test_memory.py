@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from edgecache.rules.variants import Selected, answers, overlap
+from edgecache.rules.caching.vary import Selected, answers, overlap
 from edgecache.store.entry import Entry
 from edgecache.store.eviction import LEAVING_FIRST, TRIAL_SHARE, Leaving
 from edgecache.store.memory import VARIANTS_MAX, MemoryStore

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecache.http.message import Response
-from edgecache.store.packing import NAMES, pack, unpack
+from edgecache.store.head_codec import NAMES, pack, unpack
 
 NAMED = st.sampled_from(NAMES) | st.binary(max_size=20)
 HEADS = st.builds(

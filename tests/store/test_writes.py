@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgecache.store.writes import Writes
+from edgecache.store.unsafe_writes import Writes
 
 
 def test_what_was_asked_before_a_write_does_not_pass() -> None:

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgecache.cache.compress import FLUSH_BYTES_MIN, STEP_BYTES_MAX, CompressedBody, compressed
+from edgecache.cache.outcome import Errand
 from edgecache.config.model import CachePolicy
-from edgecache.rules.verdicts import MissReason
-from edgecache.tier.answer import Errand
-from edgecache.tier.compress import FLUSH_BYTES_MIN, STEP_BYTES_MAX, CompressedBody, compressed
-from edgecache.upstream.base import Fault, Reply, UpstreamError, WholeBody
+from edgecache.rules.reasons import MissReason
+from edgecache.upstream.interface import Fault, Reply, UpstreamError, WholeBody
 from tests.rules.pieces import answer, asks, site_of
 
 CODINGS = ("br", "gzip")

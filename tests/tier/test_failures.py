@@ -7,13 +7,13 @@ import tracemalloc
 import pytest
 from msgspec import structs
 
+from edgecache.cache.failure_cache import Failures
+from edgecache.cache.outcome import Errand
 from edgecache.config.model import CustomErrorResponse
+from edgecache.rules.reasons import MissReason
 from edgecache.rules.routing import Route
-from edgecache.rules.verdicts import MissReason
-from edgecache.store.marks import Marks
-from edgecache.tier.answer import Errand
-from edgecache.tier.failures import Failures
-from edgecache.upstream.base import Fault, UpstreamError
+from edgecache.store.invalidation_marks import Marks
+from edgecache.upstream.interface import Fault, UpstreamError
 from tests.rules.pieces import NOW, asks, site_of
 
 ROUTE = site_of()

@@ -17,11 +17,11 @@ from hypothesis.stateful import (
     rule,
 )
 
+from edgecache.cache.bodies import PrefixedBody, SlicedBody
+from edgecache.cache.fill import REST_BYTES_WORTH_FINISHING, Fill, FillBody
 from edgecache.http.ranges import Span
 from edgecache.store.memory_account import MemoryAccount
-from edgecache.tier.bodies import PrefixedBody, SlicedBody
-from edgecache.tier.fill import REST_BYTES_WORTH_FINISHING, Fill, FillBody
-from edgecache.upstream.base import Body, Fault, UpstreamError, WholeBody
+from edgecache.upstream.interface import Body, Fault, UpstreamError, WholeBody
 from tests.rules.pieces import answer
 from tests.world.clock import FakeClock, FakeLoop
 from tests.world.origin import HeldBody

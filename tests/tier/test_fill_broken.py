@@ -6,10 +6,10 @@ import traceback
 
 import pytest
 
+from edgecache.cache.fill import Fill
+from edgecache.cache.slices.fetch import ObjectChanged
 from edgecache.store.memory_account import MemoryAccount
-from edgecache.tier.blocks import ObjectChanged
-from edgecache.tier.fill import Fill
-from edgecache.upstream.base import Fault, UpstreamError
+from edgecache.upstream.interface import Fault, UpstreamError
 from tests.rules.pieces import answer
 from tests.world.clock import FakeClock, FakeLoop
 from tests.world.origin import HeldBody

@@ -7,10 +7,10 @@ import weakref
 
 import pytest
 
+from edgecache.cache.fill import Fill
 from edgecache.http.ranges import Span
 from edgecache.store.memory_account import Holding, MemoryAccount
-from edgecache.tier.fill import Fill
-from edgecache.upstream.base import UpstreamError, WholeBody
+from edgecache.upstream.interface import UpstreamError, WholeBody
 from tests.rules.pieces import answer
 from tests.tier.test_fill import Stage
 from tests.world.clock import START

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
+from edgecache.cache.coalescing import Ending, Flight, Flights, Landing
+from edgecache.cache.fill import Fill
 from edgecache.store.memory_account import MemoryAccount
-from edgecache.tier.fill import Fill
-from edgecache.tier.flight import Ending, Flight, Flights, Landing
-from edgecache.upstream.base import Fault, UpstreamError
+from edgecache.upstream.interface import Fault, UpstreamError
 from tests.rules.pieces import answer
 from tests.world.clock import FakeClock, FakeLoop
 from tests.world.origin import HeldBody

@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from edgecache.cache.environment import TierWorld
+from edgecache.cache.frontend import FrontWorld, ViewerFront, product_name
+from edgecache.cache.outcome import Errand, Found, Outcome, Refusal, Result
+from edgecache.cache.tier import Tier
 from edgecache.config.model import (
     Behavior,
     Config,
@@ -19,16 +23,12 @@ from edgecache.config.model import (
 )
 from edgecache.http.message import Response, first_value
 from edgecache.observe.counters import Counters
-from edgecache.rules.geo import Place
-from edgecache.rules.keys import cache_key
+from edgecache.rules.caching.key import cache_key
 from edgecache.rules.routing import compile_routes
+from edgecache.rules.viewer.geo import Place
 from edgecache.store.entry import Entry
 from edgecache.store.memory import MemoryStore
-from edgecache.tier.answer import Errand, Found, Outcome, Refusal, Result
-from edgecache.tier.front import FrontWorld, ViewerFront, product_name
-from edgecache.tier.tier import Tier
-from edgecache.tier.world import TierWorld
-from edgecache.upstream.base import Call, Fault, Reply, UpstreamError
+from edgecache.upstream.interface import Call, Fault, Reply, UpstreamError
 from tests.rules.pieces import NOW, answer, asks
 
 

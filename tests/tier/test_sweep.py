@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from edgecache.cache.coalescing import Flights
+from edgecache.cache.invalidation_sweeper import KEYS_PER_STEP, Sweep
 from edgecache.config.model import Behavior, Config, Distribution, Origin, Release
 from edgecache.http.message import Response
-from edgecache.rules.invalidation import items_of
+from edgecache.rules.invalidation.items import items_of
 from edgecache.rules.routing import RouteTable, compile_routes
 from edgecache.store.entry import Entry
 from edgecache.store.eviction import Leaving
-from edgecache.store.marks import Invalidation, Marks
+from edgecache.store.invalidation_filter import Standing
+from edgecache.store.invalidation_marks import Invalidation, Marks
 from edgecache.store.memory import MemoryStore
-from edgecache.store.standing import Standing
-from edgecache.tier.flight import Flights
-from edgecache.tier.sweep import KEYS_PER_STEP, Sweep
 
 
 class Place:

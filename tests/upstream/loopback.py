@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from edgecache.upstream.base import Reply, UpstreamError
 from edgecache.upstream.endpoint import Endpoint, Network, Outgoing
-from edgecache.upstream.name_lookup import LookupThreads
-from edgecache.upstream.names import Names
+from edgecache.upstream.interface import Reply, UpstreamError
+from edgecache.upstream.lookup_threads import LookupThreads
 from edgecache.upstream.pool import Pool, PoolLimits
+from edgecache.upstream.resolver import Names
 
 GET = Outgoing(b"GET", b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
 Run = Callable[[Coroutine[None, None, None]], None]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edgecache.upstream.address_race import race
+from edgecache.upstream.happy_eyeballs import race
 from tests.world.clock import FakeClock, FakeLoop
 
 

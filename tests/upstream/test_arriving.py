@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from edgecache.upstream.arriving import BUFFER_BYTES_MAX, ArrivingBody
-from edgecache.upstream.base import Fault, UpstreamError
+from edgecache.upstream.interface import Fault, UpstreamError
+from edgecache.upstream.response_body import BUFFER_BYTES_MAX, ArrivingBody
 
 
 class Source:

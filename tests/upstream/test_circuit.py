@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgecache.upstream.circuit import Admission, Circuit, CircuitLimits
+from edgecache.upstream.circuit_breaker import Admission, Circuit, CircuitLimits
 
 ASK, LEAVE = Admission.ASK, Admission.LEAVE
 LIMITS = CircuitLimits(failures=20, window_s=10, trickle_per_s=2)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from edgecache.http.message import Response
-from edgecache.upstream.arriving import BUFFER_BYTES_MAX
-from edgecache.upstream.base import Fault, UpstreamError
 from edgecache.upstream.connection import INTERIMS_MAX
 from edgecache.upstream.endpoint import Outgoing, Timeouts
+from edgecache.upstream.interface import Fault, UpstreamError
+from edgecache.upstream.response_body import BUFFER_BYTES_MAX
 from tests.upstream.wire import CHUNKED, HEAD, OK5, World, everything, play, turn
 
 WHOLE = [

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from edgecache.upstream.arriving import ArrivingBody
-from edgecache.upstream.base import Fault, UpstreamError, WholeBody
 from edgecache.upstream.endpoint import Outgoing, Timeouts
+from edgecache.upstream.interface import Fault, UpstreamError, WholeBody
+from edgecache.upstream.response_body import ArrivingBody
 from tests.upstream.wire import OK5, World, everything, play, turn
 
 POST = b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\n"

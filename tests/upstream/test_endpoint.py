@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from edgecache.upstream.base import Fault
 from edgecache.upstream.endpoint import (
     Endpoint,
     Network,
@@ -26,8 +25,9 @@ from edgecache.upstream.endpoint import (
     TlsName,
     connect_fault,
 )
-from edgecache.upstream.names import Names
+from edgecache.upstream.interface import Fault
 from edgecache.upstream.pool import Pool
+from edgecache.upstream.resolver import Names
 from tests.upstream.loopback import GET, Origin, Run, answers, everything, failure, network, shut
 
 EPOCH = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)

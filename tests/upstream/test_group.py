@@ -12,8 +12,8 @@ from edgecache.config.model import Behavior, Config, Distribution, Origin, Origi
 from edgecache.http.message import Request, Response
 from edgecache.observe.counters import Counters
 from edgecache.rules.routing import Route, compile_routes, route
-from edgecache.upstream.base import Call, Fault, Reply, UpstreamError, WholeBody
-from edgecache.upstream.group import GroupUpstream
+from edgecache.upstream.failover import GroupUpstream
+from edgecache.upstream.interface import Call, Fault, Reply, UpstreamError, WholeBody
 
 Answer = int | Fault
 EVERY = (400, 403, 404, 416, 429, 500, 502, 503, 504)
@@ -191,7 +191,7 @@ def test_two_failures_are_no_reason_to_prefer_either() -> None:
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgecache.upstream.group.GROUPS_MAX", 1)
+    monkeypatch.setattr("edgecache.upstream.failover.GROUPS_MAX", 1)
     world = World(Members(first=503, second=200), remember_s=10)
     mine = world.route
     world.ask()

@@ -8,10 +8,10 @@ import pytest
 
 from edgecache.config.model import Behavior, Distribution, Origin, Semantics
 from edgecache.rules.routing import Route
-from edgecache.upstream.base import Fault, UpstreamError
-from edgecache.upstream.circuit import CircuitLimits
+from edgecache.upstream.circuit_breaker import CircuitLimits
 from edgecache.upstream.endpoint import Endpoint, TlsName
-from edgecache.upstream.guard import Guard, Guards, circuit_limits
+from edgecache.upstream.interface import Fault, UpstreamError
+from edgecache.upstream.origin_guard import Guard, Guards, circuit_limits
 
 
 class Now:

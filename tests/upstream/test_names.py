@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from edgecache.config.model import Resolver
-from edgecache.upstream.name_lookup import LookupThreads, system_addresses
-from edgecache.upstream.names import Names, in_order
+from edgecache.upstream.lookup_threads import LookupThreads, system_addresses
+from edgecache.upstream.resolver import Names, in_order
 from tests.world.clock import FakeClock, FakeLoop
 
 UNKNOWN = socket.gaierror(socket.EAI_NONAME, "unknown")

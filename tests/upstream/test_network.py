@@ -12,10 +12,10 @@ import pytest
 from edgecache.config.listen import TcpAddress, UnixAddress
 from edgecache.config.origins import Reach
 from edgecache.rules.origin_addresses import Listeners
-from edgecache.upstream.base import Fault
 from edgecache.upstream.endpoint import Endpoint, Network, is_local
-from edgecache.upstream.names import Names
+from edgecache.upstream.interface import Fault
 from edgecache.upstream.pool import Pool
+from edgecache.upstream.resolver import Names
 from tests.upstream.loopback import GET, Run, answers, everything, failure, world
 
 

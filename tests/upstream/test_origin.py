@@ -11,8 +11,8 @@ import pytest
 from edgecache.config.model import Behavior, Distribution, Origin
 from edgecache.http.message import Fields, Request
 from edgecache.rules.routing import Route
-from edgecache.upstream.base import Call, Fault
 from edgecache.upstream.endpoint import Endpoint
+from edgecache.upstream.interface import Call, Fault
 from edgecache.upstream.origin import OriginUpstream
 from edgecache.upstream.pool import Pool
 from tests.upstream.loopback import Origin as Server

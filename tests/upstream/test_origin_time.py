@@ -11,8 +11,8 @@ import pytest
 from edgecache.config.model import Behavior, Distribution, Origin
 from edgecache.http.message import Request, Response
 from edgecache.rules.routing import Route
-from edgecache.upstream.base import Body, Call, Fault, Reply, UpstreamError, WholeBody
 from edgecache.upstream.endpoint import Endpoint, Outgoing
+from edgecache.upstream.interface import Body, Call, Fault, Reply, UpstreamError, WholeBody
 from edgecache.upstream.origin import OriginUpstream
 from edgecache.upstream.pool import Pool
 from tests.world.clock import FakeClock, FakeLoop

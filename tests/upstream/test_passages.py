@@ -10,8 +10,8 @@ import pytest
 from edgecache.config.model import Behavior, Distribution, Origin
 from edgecache.http.message import Request, Response
 from edgecache.rules.routing import Route
-from edgecache.upstream.base import Call, Reply, WholeBody
 from edgecache.upstream.endpoint import Endpoint, Outgoing
+from edgecache.upstream.interface import Call, Reply, WholeBody
 from edgecache.upstream.origin import OriginUpstream
 from tests.rules.pieces import lines
 

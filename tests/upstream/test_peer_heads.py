@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecache.http.bad_message import BadMessage, HeadLimits
+from edgecache.http.errors import BadMessage, HeadLimits
 from edgecache.http.message import Request
-from edgecache.upstream import peer_fields
-from edgecache.upstream.peer_heads import (
+from edgecache.upstream.peer import fields as peer_fields
+from edgecache.upstream.peer.heads import (
     Alike,
     call_of,
     peer_head,

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from edgecache.upstream.base import Fault, UpstreamError, WholeBody
 from edgecache.upstream.endpoint import Endpoint, Outgoing, Timeouts
+from edgecache.upstream.interface import Fault, UpstreamError, WholeBody
 from edgecache.upstream.pool import Pool, PoolLimits
 from tests.upstream.loopback import (
     GET,

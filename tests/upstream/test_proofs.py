@@ -15,8 +15,8 @@ from edgecache.config.origins import Origin, OriginAccessControl
 from edgecache.config.secrets import KeyPair
 from edgecache.http.message import Fields
 from edgecache.origin.identity import HEADER, IdentitySigner, IdentityVerdict, IdentityVerifier
-from edgecache.upstream.base import Fault, UpstreamError
-from edgecache.upstream.proofs import Asked, Means, Proofs, proven, region_of
+from edgecache.upstream.interface import Fault, UpstreamError
+from edgecache.upstream.origin_auth import Asked, Means, Proofs, proven, region_of
 
 NOW = 1_800_000_000.0
 KEYS = {"k1": "a secret of ours"}

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from edgecache.upstream import pulse
-from edgecache.upstream.base import Fault, UpstreamError
 from edgecache.upstream.endpoint import Endpoint
+from edgecache.upstream.interface import Fault, UpstreamError
+from edgecache.upstream.peer import liveness as pulse
+from edgecache.upstream.peer.liveness import Pulse
 from edgecache.upstream.pool import Pool
-from edgecache.upstream.pulse import Pulse
 from tests.upstream.loopback import network, shut, until
 
 

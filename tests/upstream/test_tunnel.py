@@ -9,8 +9,8 @@ from typing import cast
 
 import pytest
 
-from edgecache.upstream.base import Fault, Reply, UpstreamError
 from edgecache.upstream.endpoint import Endpoint, Outgoing, Timeouts
+from edgecache.upstream.interface import Fault, Reply, UpstreamError
 from edgecache.upstream.pool import Pool
 from edgecache.upstream.tunnel import TUNNEL_BYTES_MAX, Tunnel
 from tests.upstream.loopback import Run, network

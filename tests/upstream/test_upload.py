@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from edgecache.http.bad_message import HeadLimits
+from edgecache.http.errors import HeadLimits
 from edgecache.http.framing import ChunkedReader
-from edgecache.upstream.arriving import ArrivingBody
-from edgecache.upstream.base import WholeBody
-from edgecache.upstream.upload import WrongLength, upload
+from edgecache.upstream.interface import WholeBody
+from edgecache.upstream.request_body import WrongLength, upload
+from edgecache.upstream.response_body import ArrivingBody
 
 
 class Wire:

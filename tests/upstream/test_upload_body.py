@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from edgecache.upstream.arriving import ArrivingBody
-from edgecache.upstream.base import Fault, UpstreamError
+from edgecache.upstream.interface import Fault, UpstreamError
+from edgecache.upstream.response_body import ArrivingBody
 from edgecache.upstream.upload_body import BEGUN_BYTES, BegunBody, WatchedBody, begun
 from tests.upstream.loopback import Run, turn
 

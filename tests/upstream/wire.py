@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from itertools import count
 
-from edgecache.http.bad_message import HeadLimits
-from edgecache.upstream.base import Reply
+from edgecache.http.errors import HeadLimits
 from edgecache.upstream.connection import Connection
 from edgecache.upstream.endpoint import Endpoint, Outgoing
+from edgecache.upstream.interface import Reply
 from edgecache.upstream.turns import Turns
 
 HEAD = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"

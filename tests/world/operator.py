@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecache.rules.invalidation import Item, items_of
-from edgecache.store.marks import Invalidation, Marks
+from edgecache.rules.invalidation.items import Item, items_of
+from edgecache.store.invalidation_marks import Invalidation, Marks
 
 if TYPE_CHECKING:
     from tests.world.play import Play

@@ -6,20 +6,20 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
-from edgecache.http.bad_message import HeadLimits
+from edgecache.cache.frontend import PeerFront
+from edgecache.http.errors import HeadLimits
 from edgecache.http.framing import NoBody, reader_for, response_framing
 from edgecache.http.head import parse_response_head
 from edgecache.http.message import Response
 from edgecache.rules.routing import compile_routes
+from edgecache.server.http1.connection import Connection
+from edgecache.server.http1.head_cache_hit_peer import PeerMemo
 from edgecache.server.listener import Listener
-from edgecache.server.protocol import Connection
-from edgecache.server.repeating_calls import PeerMemo
-from edgecache.server.request_ids import RequestIds
-from edgecache.server.telling import Teller
-from edgecache.tier.front import PeerFront
-from edgecache.upstream.base import Reply, WholeBody
+from edgecache.server.request_id import RequestIds
+from edgecache.server.request_log import Teller
 from edgecache.upstream.endpoint import Endpoint, Outgoing
-from edgecache.upstream.peer import PeerUpstream
+from edgecache.upstream.interface import Reply, WholeBody
+from edgecache.upstream.peer.peer import PeerUpstream
 from edgecache.upstream.pool import Pool
 from tests.world.play import Play, config_of
 from tests.world.transport import FakeTransport

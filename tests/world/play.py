@@ -8,6 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from edgecache.cache.environment import TierWorld
+from edgecache.cache.frontend import FrontWorld, ViewerFront
+from edgecache.cache.tier import Tier
 from edgecache.config.model import (
     MIB,
     Behavior,
@@ -24,22 +27,19 @@ from edgecache.config.model import (
 from edgecache.observe.access_log import AccessLog
 from edgecache.observe.counters import Counters
 from edgecache.rules.routing import compile_routes
+from edgecache.server.http1.connection import Connection
+from edgecache.server.http1.head_cache import Memo
 from edgecache.server.listener import Listener
-from edgecache.server.memo import Memo
-from edgecache.server.protocol import Connection
-from edgecache.server.request_ids import RequestIds
-from edgecache.server.telling import Teller
-from edgecache.store.disk import DiskStore
-from edgecache.store.disk_access import DiskWorld
-from edgecache.store.files import RealFiles
+from edgecache.server.request_id import RequestIds
+from edgecache.server.request_log import Teller
+from edgecache.store.disk.availability import DiskWorld
+from edgecache.store.disk.engine import DiskBudget, Shelf
+from edgecache.store.disk.files import RealFiles
+from edgecache.store.disk.recovery import check
+from edgecache.store.disk.store import DiskStore
 from edgecache.store.memory import MemoryStore
 from edgecache.store.memory_account import MemoryAccount
-from edgecache.store.shelf import DiskBudget, Shelf
-from edgecache.store.shelf_care import check
-from edgecache.tier.front import FrontWorld, ViewerFront
-from edgecache.tier.tier import Tier
-from edgecache.tier.world import TierWorld
-from edgecache.upstream.group import GroupUpstream
+from edgecache.upstream.failover import GroupUpstream
 from tests.store.disk_world import HeldThreads
 from tests.world.clock import FakeClock, FakeLoop
 from tests.world.operator import Operator

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgecache.http.bad_message import HeadLimits
+from edgecache.http.errors import HeadLimits
 from edgecache.http.framing import NoBody, reader_for, response_framing
 from edgecache.http.head import parse_response_head
 from edgecache.http.message import Response, field_values, first_value
-from edgecache.server.protocol import Connection
+from edgecache.server.http1.connection import Connection
 from tests.world.clock import FakeLoop
 from tests.world.transport import FakeTransport
 

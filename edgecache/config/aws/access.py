@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from edgecache.config.aws.document import DocumentError, Node
-from edgecache.config.aws.members import choice
-from edgecache.config.aws.ours import ours, with_ours
+from edgecache.config.aws.extensions import ours, with_ours
+from edgecache.config.aws.origins import choice
 from edgecache.config.origins import OriginAccessControl, OriginAccessIdentity, canonical_user_id
 from edgecache.config.problems import Problems
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgecache.config.aws.document import Node, listing
-from edgecache.config.aws.legacy import legacy_policies
-from edgecache.config.aws.members import choice
+from edgecache.config.aws.forwarded_values import legacy_policies
+from edgecache.config.aws.origins import choice
 from edgecache.config.aws.policies import P, Policies, policy_id
 from edgecache.config.model import (
     Behavior,

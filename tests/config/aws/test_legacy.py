@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from edgecache.config.aws.legacy import REMOVED, legacy_policies
+from edgecache.config.aws.forwarded_values import REMOVED, legacy_policies
 from edgecache.config.model import ForwardedValues, HeaderSelection, Selection
-from edgecache.rules.keys import chosen_cookies
+from edgecache.rules.caching.key import chosen_cookies
 from tests.rules.pieces import asks
 
 ALL = Selection(behavior="all")

@@ -18,8 +18,8 @@ from edgecache.config.aws.response_headers import (
     read_response_headers_policy,
     response_headers_policy_config,
 )
-from edgecache.config.check_policy import check_cache_policy, check_origin_request_policy
-from edgecache.config.check_response import check_response_headers_policy
+from edgecache.config.checks.policies import check_cache_policy, check_origin_request_policy
+from edgecache.config.checks.response_headers import check_response_headers_policy
 from edgecache.config.managed import (
     CACHE_POLICIES,
     ORIGIN_REQUEST_POLICIES,

@@ -40,7 +40,7 @@ from edgecache.config.model import (
     OriginGroup,
     ViewerCertificate,
 )
-from edgecache.control.api.model import api
+from edgecache.control.cloudfront.model import api
 from tests.config.aws.test_round_trip import EXAMPLE, MINIMAL
 from tests.control.api.test_codec import service
 

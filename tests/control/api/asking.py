@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from edgecache.control.log import Kind as EntryKind
+from edgecache.control.state.log import Kind as EntryKind
 from tests.control.api.desk import OPTIMIZED, Desk, code_of, site
 
 Document = dict[str, Any]

@@ -22,18 +22,18 @@ from botocore.exceptions import ClientError
 from msgspec.structs import replace
 from starlette.applications import Starlette
 
+from edgecache.cluster.tokens import Purpose, Tokens
 from edgecache.config.load import load
-from edgecache.control.access_keys import AccessKey, access_keys
-from edgecache.control.api.call import World
-from edgecache.control.api.callers import Callers
-from edgecache.control.api.endpoint import Endpoint
-from edgecache.control.api.operations import actions
-from edgecache.control.barrier import Barrier
-from edgecache.control.catalog import Catalog
-from edgecache.control.invalidations import Invalidations
-from edgecache.control.log import Log
-from edgecache.control.state import BEFORE, State
-from edgecache.control.tokens import Purpose, Tokens
+from edgecache.control.cloudfront.access_keys import AccessKey, access_keys
+from edgecache.control.cloudfront.authentication import Callers
+from edgecache.control.cloudfront.context import World
+from edgecache.control.cloudfront.endpoint import Endpoint
+from edgecache.control.cloudfront.operations import actions
+from edgecache.control.nodes.barrier import Barrier
+from edgecache.control.state.catalog import Catalog
+from edgecache.control.state.database import BEFORE, State
+from edgecache.control.state.invalidations import Invalidations
+from edgecache.control.state.log import Log
 from tests.rules.signers import RSA
 
 ENDPOINT = "http://127.0.0.1:8090"

@@ -11,8 +11,8 @@ from botocore.serialize import create_serializer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgecache.control.api.model import api
-from edgecache.control.api.operations import actions
+from edgecache.control.cloudfront.model import api
+from edgecache.control.cloudfront.operations import actions
 from tests.control.api.desk import OPTIMIZED, Desk, open_desk
 from tests.control.api.test_codec import service, values
 

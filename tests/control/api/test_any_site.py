@@ -13,14 +13,14 @@ import pytest
 
 from edgecache.config.aws.defaults import with_defaults
 from edgecache.config.model import Config
-from edgecache.control.api.call import Call
-from edgecache.control.api.distributions import create
-from edgecache.control.api.faults import Fault
-from edgecache.control.api.model import api
-from edgecache.control.api.validation import validate
-from edgecache.control.api.writing import write_answer
-from edgecache.control.log import Kind as EntryKind
-from edgecache.control.resources import Kind
+from edgecache.control.cloudfront.context import Call
+from edgecache.control.cloudfront.distributions import create
+from edgecache.control.cloudfront.errors import Fault
+from edgecache.control.cloudfront.model import api
+from edgecache.control.cloudfront.response_writer import write_answer
+from edgecache.control.cloudfront.validation import validate
+from edgecache.control.state.log import Kind as EntryKind
+from edgecache.control.state.resources import Kind
 from edgecache.rules.routing import compile_routes
 from tests.control.api.desk import OPTIMIZED, Desk, open_desk, site
 

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from edgecache.control.access_keys import AccessKey, access_keys
-from edgecache.control.admission import LOCAL_PEER
-from edgecache.control.api.callers import CALLS_BURST, FAILURES_BURST
-from edgecache.control.tokens import Purpose
+from edgecache.cluster.tokens import Purpose
+from edgecache.control.cloudfront.access_keys import AccessKey, access_keys
+from edgecache.control.cloudfront.authentication import CALLS_BURST, FAILURES_BURST
+from edgecache.control.rest.auth import LOCAL_PEER
 from tests.control.api.desk import ENDPOINT, OPERATORS, Desk, code_of
 
 KEY = access_keys(OPERATORS)[0]

@@ -14,11 +14,16 @@ from botocore.serialize import create_serializer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgecache.control.api.faults import Fault, fault_document
-from edgecache.control.api.model import PREFIX, Operation, api
-from edgecache.control.api.reading import UNKNOWN_MAX, Received, read_request, unknown_members
-from edgecache.control.api.validation import validate
-from edgecache.control.api.writing import timestamp, write_answer
+from edgecache.control.cloudfront.errors import Fault, fault_document
+from edgecache.control.cloudfront.model import PREFIX, Operation, api
+from edgecache.control.cloudfront.request_parser import (
+    UNKNOWN_MAX,
+    Received,
+    read_request,
+    unknown_members,
+)
+from edgecache.control.cloudfront.response_writer import timestamp, write_answer
+from edgecache.control.cloudfront.validation import validate
 from tests.control.api.minimal import minimal
 
 OPERATIONS = api().operations

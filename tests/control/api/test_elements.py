@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from edgecache.control.api.elements import DEPTH_MAX, ELEMENTS_MAX, parse
-from edgecache.control.api.faults import Fault
+from edgecache.control.cloudfront.errors import Fault
+from edgecache.control.cloudfront.xml import DEPTH_MAX, ELEMENTS_MAX, parse
 
 BOMB = b"""<?xml version="1.0"?>
 <!DOCTYPE lolz [<!ENTITY a "lol"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;">]>

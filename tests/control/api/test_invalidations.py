@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from edgecache.control.barrier import LEASE_S, Instance
+from edgecache.control.nodes.barrier import LEASE_S, Instance
 from tests.control.api.asking import refused
 from tests.control.api.desk import Desk, site
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from edgecache.commands.configuration import findings
+from edgecache.cli.check import findings
 from edgecache.config.load import load
-from edgecache.control.adoption import NotAdoptedError, adopt
-from edgecache.control.origin_reach import unreachable_origins
-from edgecache.control.resources import Kind
+from edgecache.control.cloudfront.origin_reach import unreachable_origins
+from edgecache.control.state.adoption import NotAdoptedError, adopt
+from edgecache.control.state.resources import Kind
 from tests.control.api.asking import created, names, origin, refused, served
 from tests.control.api.desk import Desk, open_desk
 

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from edgecache.commands.configuration import findings
+from edgecache.cli.check import findings
 from edgecache.config.load import load
-from edgecache.config.refusals import reasons
-from edgecache.control.adoption import adopt
-from edgecache.control.api.kinds import NOUNS, Noun
+from edgecache.config.refused_distributions import reasons
+from edgecache.control.cloudfront.resource_types import NOUNS, Noun
+from edgecache.control.state.adoption import adopt
 from edgecache.rules.routing import compile_routes
 from tests.control.api.asking import created, default, refused, served
 from tests.control.api.desk import Desk, site

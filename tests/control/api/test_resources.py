@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from botocore import xform_name
 
-from edgecache.control.api.kinds import NOUNS, Noun
-from edgecache.control.log import Kind as EntryKind
+from edgecache.control.cloudfront.resource_types import NOUNS, Noun
+from edgecache.control.state.log import Kind as EntryKind
 from tests.control.api.asking import created, default, refused, s3
 from tests.control.api.desk import Desk, site
 from tests.rules.signers import EC, RSA

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from edgecache.config.problems import Problem
-from edgecache.control.api.faults import Fault
-from edgecache.control.api.model import api
-from edgecache.control.api.troubles import _CODES, _KIND_CODES, as_faults, fault, member
-from edgecache.control.composition import NotComposedError, Trouble
-from edgecache.control.resources import Kind
+from edgecache.control.cloudfront.error_mapping import _CODES, _KIND_CODES, as_faults, fault, member
+from edgecache.control.cloudfront.errors import Fault
+from edgecache.control.cloudfront.model import api
+from edgecache.control.state.compose import NotComposedError, Trouble
+from edgecache.control.state.resources import Kind
 
 
 @pytest.mark.parametrize(

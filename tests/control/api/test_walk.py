@@ -10,8 +10,8 @@ import pytest
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from edgecache.control.api.model import api
-from edgecache.control.api.operations import actions
+from edgecache.control.cloudfront.model import api
+from edgecache.control.cloudfront.operations import actions
 from tests.control.api.desk import Desk, code_of, open_desk
 from tests.control.api.minimal import minimal
 from tests.control.api.test_codec import service

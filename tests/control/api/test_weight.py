@@ -13,9 +13,9 @@ _LOADED = "import sys; {}; print('botocore' in sys.modules)"
 @pytest.mark.parametrize(
     "imports",
     [
-        "import edgecache.server.roles, edgecache.server.assembly, edgecache.server.node",
-        "import edgecache.cli",
-        "import edgecache.server.control_role",  # until it is first called
+        "import edgecache.node.roles, edgecache.node.build, edgecache.node.node",
+        "import edgecache.cli.main",
+        "import edgecache.node.control_app",  # until it is first called
     ],
 )
 def test_the_data_path_never_imports_botocore(imports: str) -> None:
@@ -28,13 +28,13 @@ def main() -> None:
     import resource
     import time
 
-    import edgecache.server.control_role
-    from edgecache.control.api.model import api
+    import edgecache.node.control_app
+    from edgecache.control.cloudfront.model import api
 
     def kilobytes() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    assert edgecache.server.control_role
+    assert edgecache.node.control_app
     before, began = kilobytes(), time.perf_counter()
     api()
     print(f"{time.perf_counter() - began:.3f} s, {kilobytes() - before} of {before} KiB more")

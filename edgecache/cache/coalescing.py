@@ -1,0 +1,98 @@
+"""Flights. Law: at most one errand for a key is on its way; everyone else waits for its ending."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import StrEnum
+
+from msgspec import Struct
+
+from edgecache.cache.fill import Fill
+from edgecache.upstream.interface import UpstreamError
+
+
+class Ending(StrEnum):
+    """How a flight ended for those who waited."""
+
+    FILLING = "filling"  # the head is here, the body is coming: read along
+    STORED = "stored"  # look again: the store has it
+    STALE = "stale"  # upstream answered with an error: who may have a stale entry gets that
+    UNCACHEABLE = "uncacheable"  # nothing to share: each asks for itself
+    FAILED = "failed"  # upstream failed: one of the waiting may try again
+    ABANDONED = "abandoned"  # the leader left before there was a head: another leads
+    WAITED_TOO_LONG = "waited-too-long"  # this one asks for itself
+
+
+class Landing(Struct, frozen=True):
+    """A flight's ending, with what came of it."""
+
+    ending: Ending
+    fill: Fill | None = None
+    error: UpstreamError | None = None
+
+
+class Flight:
+    """One errand under way, and who waits for it."""
+
+    def __init__(self, mark: int = 0, attempt: int = 1) -> None:
+        self.since = 0  # number of the last write as it began: see store.writes
+        self.mark = mark  # what it may be joined for: see store.marks
+        self.attempt = attempt  # 2 when it follows one that failed
+        self.landing: Landing | None = None
+        self.waiting: dict[asyncio.Future[Landing], None] = {}  # in the order they came
+
+    async def join(self, wait_s_max: float) -> Landing:
+        """Wait for the ending, at most so many seconds."""
+        if self.landing is not None:
+            return self.landing
+        future: asyncio.Future[Landing] = asyncio.get_running_loop().create_future()
+        self.waiting[future] = None
+        try:
+            async with asyncio.timeout(wait_s_max):
+                return await future
+        except TimeoutError:
+            return Landing(Ending.WAITED_TOO_LONG)
+        finally:
+            self.waiting.pop(future, None)
+
+    def land(self, landing: Landing) -> None:
+        """Tell everyone who waits."""
+        self.landing = landing
+        for future in self.waiting:
+            if not future.done():
+                future.set_result(landing)
+
+
+class Flights:
+    """The flights of one tier, by key."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[bytes, Flight] = {}
+
+    def get(self, key: bytes) -> Flight | None:
+        """The flight for `key` that can be joined."""
+        return self._by_key.get(key)
+
+    def open(self, key: bytes, mark: int = 0, attempt: int = 1) -> Flight:
+        """Begin a flight at `mark`. There is none for `key`."""
+        assert key not in self._by_key
+        flight = self._by_key[key] = Flight(mark, attempt)
+        return flight
+
+    def land(self, key: bytes, flight: Flight, landing: Landing) -> None:
+        """End a flight's wait. It stays to be joined only while its body is coming."""
+        flight.land(landing)
+        if landing.ending is not Ending.FILLING:
+            self.close(key, flight)
+
+    def close(self, key: bytes, flight: Flight) -> None:
+        """Nobody can join it any more."""
+        if self._by_key.get(key) is flight:
+            del self._by_key[key]
+
+    def lowest_mark(self, default: int) -> int:
+        """The lowest mark of those under way, and of what begins now at `default`."""
+        return min((default, *(flight.mark for flight in self._by_key.values())))
+
+    def __len__(self) -> int:
+        return len(self._by_key)

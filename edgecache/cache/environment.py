@@ -1,0 +1,26 @@
+"""What a tier needs from outside: nothing in it reads a clock or starts a task on its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from edgecache.observe.counters import Counters
+from edgecache.store.invalidation_marks import Marks
+from edgecache.store.memory_account import MemoryAccount
+
+
+@dataclass(frozen=True, slots=True)
+class TierWorld:
+    """The time, a way to start tasks, where to count, and two bounds."""
+
+    clock: Callable[[], float]  # epoch seconds that never step back
+    spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+    counters: Counters
+    object_bytes_max: int  # a larger response passes through, and is not stored
+    waiters_max: int  # of one flight; more are refused with 503
+    marks: Marks = field(default_factory=Marks)  # the invalidations this process knows
+    block_bytes: int = 1024 * 1024  # what is larger comes in blocks, if it can
+    account: MemoryAccount = field(default_factory=lambda: MemoryAccount(1 << 30))

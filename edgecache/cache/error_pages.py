@@ -1,0 +1,100 @@
+"""Error pages, fetched. Law: a page is had like any object of its path, and ends no other way.
+
+The rules say which page stands for a status; it comes through the behavior of its own path, out of
+the same tier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from edgecache.cache.outcome import Errand, Found, Outcome, Refusal, Result
+from edgecache.cache.tier import Tier
+from edgecache.http.message import Request
+from edgecache.rules.caching.error_pages import Replacement, page_request, replacement
+from edgecache.rules.routing import Route, RouteTable, route
+from edgecache.upstream.interface import Body, Fault, OnInterim, UpstreamError
+
+_SHEDDING = frozenset({Fault.BUSY, Fault.LOOP})  # CloudFront: no page for CapacityExceeded
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorPages:
+    """Errands whose errors may be answered with a page of the distribution."""
+
+    tier: Tier
+    table: RouteTable
+    prepared: Callable[[Request, Route], Request]  # for a route, what came from a viewer
+
+    async def run(self, errand: Errand, body: Body | None, on_interim: OnInterim) -> Outcome:
+        """As Tier.run, with the page that stands for the error, if one does."""
+        status = errand.error
+        if not status:
+            try:
+                outcome = await self.tier.run(errand, body, on_interim)
+            except UpstreamError as error:
+                page = self._page(errand, error.status)
+                if page is None or error.fault in _SHEDDING:
+                    raise
+                return await self._fetch(errand, page)
+            page = self._page(errand, outcome.status)
+            if page is None:
+                return outcome
+            self._drop(outcome)
+            return await self._fetch(errand, page)
+        page = self._page(errand, status)
+        assert page is not None, "an error is concluded only where a page stands for it"
+        return await self._fetch(errand, page)
+
+    def _page(self, errand: Errand, status: int) -> Replacement | None:
+        return replacement(errand.route.distribution, status)
+
+    async def _fetch(self, errand: Errand, page: Replacement) -> Outcome:
+        """The page under its status; when it fails itself, that second failure."""
+        site = self.table.by_id.get(errand.route.distribution.id)
+        found = errand.route if site is None else route(site, page.path)
+        asked = self._asked(errand, found, page)
+        now = self.tier.world.clock()
+        concluded = self.tier.decide(asked, found, now)
+        if isinstance(concluded, Found):
+            outcome = self.tier.serve(concluded, asked, now)
+        else:
+            assert not isinstance(concluded, Refusal), "a page's request has no wishes"
+            outcome = await self.tier.run(concluded)
+        if outcome.status < 300:
+            outcome.status, outcome.reason = page.status, b""
+        outcome.result = Result.ERROR
+        if errand.request.method == b"HEAD":
+            self._drop(outcome)
+        return outcome
+
+    def _asked(self, errand: Errand, found: Route, page: Replacement) -> Request:
+        """The request for the page: prepared anew, for what one route lets pass or makes is
+        another's to take away."""
+        received = page_request(errand.received or errand.request, page)
+        if errand.route.trust is not None:
+            received = errand.route.trust.stripped(received)
+        return self.prepared(replace(received, id=errand.request.id), found)
+
+    def _drop(self, outcome: Outcome) -> None:
+        """Send nothing of the body; what is being stored is still received."""
+        body, outcome.body = outcome.body, None
+        if body is None or isinstance(body, bytes | memoryview):
+            return
+        if outcome.trace.stored:
+            self.tier.world.spawn(_read_on(body))
+        else:
+            body.close()
+
+
+async def _read_on(body: Body) -> None:
+    try:
+        while await body.read():
+            pass
+    except UpstreamError:
+        pass  # then it is not stored
+    finally:
+        body.close()

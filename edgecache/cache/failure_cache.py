@@ -1,0 +1,89 @@
+"""Failures of late. Law: an upstream that just failed for a key is not asked again at once.
+
+CloudFront Developer Guide, "Control how long CloudFront caches errors": an origin that cannot be
+reached, and one that answers 5xx while a stale copy is at hand, is left alone for
+ErrorCachingMinTTL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from weakref import ref
+
+from cachetools import LRUCache
+
+from edgecache.cache.outcome import Errand
+from edgecache.rules.caching.error_pages import error_caching_s
+from edgecache.rules.caching.unkeyed_input import failure_is_of_object
+from edgecache.rules.routing import Route
+from edgecache.store.invalidation_marks import Marks
+from edgecache.upstream.interface import Fault, UpstreamError
+
+KEYS_MAX = 10_000  # keys are chosen by strangers; 2 MB, as a number stands for each
+_OF_THE_MOMENT = frozenset(
+    {Fault.BUSY, Fault.LOOP, Fault.TRUNCATED, Fault.CHANGED, Fault.OPEN, Fault.PEER}
+)
+
+# An origin may give them for what is wrong with a Range; who asks for all of it does not get them.
+PERHAPS_FOR_A_RANGE = frozenset(
+    {Fault.RESPONSE_TIMEOUT, Fault.CLOSED, Fault.MALFORMED, Fault.HEAD_TOO_BIG}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How upstream failed: with a fault, or (None) with a 5xx that a stale copy stood in for."""
+
+    fault: Fault | None
+    where: str
+    route: ref[Route]  # of one generation: a changed configuration is tried at once
+    until: float  # epoch seconds
+    mark: int  # of the asking that failed
+
+
+class Failures:
+    """What failed a moment ago, by the hash of its key; the least recently met forgotten first."""
+
+    def __init__(self, marks: Marks, keys_max: int = KEYS_MAX) -> None:
+        self._marks = marks
+        self._by_hash: LRUCache[int, Failure] = LRUCache(keys_max)
+
+    def known(self, errand: Errand, now: float) -> Failure | None:
+        """The failure that still counts for this errand."""
+        failure = self._by_hash.get(hash(errand.key)) if self._by_hash else None
+        if failure is None or failure.route() is not errand.route or now >= failure.until:
+            return None
+        return failure if self._marks.passes(errand.key, failure.mark) else None
+
+    def failed(self, errand: Errand, error: UpstreamError, now: float, mark: int) -> None:
+        """Upstream, asked at `mark`, gave nothing.
+
+        Not remembered is trouble of our own, or of one body, and what the request may have caused.
+        """
+        if error.fault in _OF_THE_MOMENT:
+            return
+        if not error.sent or failure_is_of_object(errand.request, errand.route, error.status):
+            until = self._until(errand, error.status, now)
+            self._note(errand, Failure(error.fault, error.where, ref(errand.route), until, mark))
+
+    def stood_in(self, errand: Errand, status: int, now: float, mark: int) -> None:
+        """Upstream answered with a 5xx, and a stale copy was given instead."""
+        if not failure_is_of_object(errand.request, errand.route, status):
+            return
+        until = self._until(errand, status, now)
+        self._note(errand, Failure(None, "", ref(errand.route), until, mark))
+
+    def answered(self, errand: Errand) -> None:
+        """Upstream is well again."""
+        if self._by_hash:
+            self._by_hash.pop(hash(errand.key), None)
+
+    def _until(self, errand: Errand, status: int, now: float) -> float:
+        return now + error_caching_s(errand.route.distribution.custom_error_responses, status)
+
+    def _note(self, errand: Errand, failure: Failure) -> None:
+        if errand.route.distribution.semantics == "cloudfront" and errand.key:
+            self._by_hash[hash(errand.key)] = failure
+
+    def __len__(self) -> int:
+        return len(self._by_hash)

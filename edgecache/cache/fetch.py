@@ -1,0 +1,338 @@
+"""Asking upstream. Law: what comes back is stored whole or not at all, and every flight lands."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from edgecache.cache.coalescing import Ending, Flight, Flights, Landing
+from edgecache.cache.compress import compressed
+from edgecache.cache.environment import TierWorld
+from edgecache.cache.failure_cache import PERHAPS_FOR_A_RANGE, Failures
+from edgecache.cache.fetch_request import Question, question
+from edgecache.cache.fill import FillBody
+from edgecache.cache.outcome import CacheStatus, Errand, Found, Outcome, Result
+from edgecache.cache.outcome_builder import from_reply
+from edgecache.cache.slices.object import Large
+from edgecache.cache.store_response import Receiving, arriving_of, result_of
+from edgecache.http.dates import format_date
+from edgecache.http.fields import end_to_end
+from edgecache.http.message import first_value
+from edgecache.rules.caching.entry_update import Exchange, Kept, Update, unkept, update_of
+from edgecache.rules.caching.key import cache_key
+from edgecache.rules.caching.partial import part_received
+from edgecache.rules.caching.reuse import refuses_stale, serves_on_error
+from edgecache.rules.caching.storability import passable_fields, post_answers_get
+from edgecache.rules.caching.unsafe_methods import invalidated_targets
+from edgecache.rules.forwarding import forwarded
+from edgecache.rules.limits import outgrows_quota
+from edgecache.rules.reasons import MissReason, StoreReason
+from edgecache.rules.response.plan import plan_reply
+from edgecache.rules.upgrade import upgrading
+from edgecache.store.entry import Entry
+from edgecache.store.invalidation_filter import Standing
+from edgecache.upstream.interface import (
+    Body,
+    Call,
+    Fault,
+    OnInterim,
+    Reply,
+    Upstream,
+    UpstreamError,
+)
+
+
+class Answered(Struct, frozen=True):
+    """A question, what upstream answered, and who hears of interim responses to the next one."""
+
+    asked: Question
+    reply: Reply
+    on_interim: OnInterim
+
+    @property
+    def mark(self) -> int:
+        """Which invalidations the reply is newer than."""
+        assert self.reply.mark is not None
+        return self.reply.mark
+
+
+class Asking:
+    """The upstream side of a tier."""
+
+    def __init__(
+        self, store: Standing, flights: Flights, upstream: Upstream, world: TierWorld
+    ) -> None:
+        self._store = store
+        self._flights = flights
+        self._upstream = upstream
+        self._world = world
+        self._receiving = Receiving(store, flights, world)
+        self.large = Large(store, flights, self._fetch, world)
+        self._failures = Failures(world.marks)
+
+    async def pass_through(
+        self, errand: Errand, body: Body | None, on_interim: OnInterim = None
+    ) -> Outcome:
+        """Ask for this viewer alone, and store nothing."""
+        request = forwarded(errand.request, errand.route, cacheable=False)
+        if errand.why is MissReason.UPGRADE:
+            request = upgrading(request, errand.request)
+        self._world.counters.misses[errand.why] += 1
+        reply = await self._fetch(Call(request, errand.route, body, on_interim))
+        for path, query in invalidated_targets(errand.request, reply.head, errand.route):
+            gone = replace(errand.request, method=b"GET", path=path, query=query)
+            self._store.written(cache_key(gone, errand.route))
+        if post_answers_get(errand.request, reply.head, errand.route):
+            get = replace(errand.request, method=b"GET", length=0)
+            key, since = cache_key(get, errand.route), self._store.writes.last
+            kept = replace(errand, request=get, key=key, since=since)
+            update = update_of(Exchange(get, errand.route), reply.head, None)
+            return self._receiving.whole(kept, None, reply, update)[0]
+        return from_reply(reply, errand, self._world.clock(), Result.MISS)
+
+    async def lead(
+        self, errand: Errand, flight: Flight | None, on_interim: OnInterim = None
+    ) -> Outcome:
+        """Ask for everyone who waits on `flight` (None: for this viewer alone), and store."""
+        landing = Landing(Ending.ABANDONED)
+        mark = self.mark_now(errand)
+        errand = replace(errand, since=self._store.writes.last)
+        try:
+            outcome, landing = await self._ask(errand, flight, on_interim)
+        except UpstreamError as error:
+            if not (error.fault in PERHAPS_FOR_A_RANGE and self._wants_part(errand)):
+                self._failures.failed(errand, error, self._world.clock(), mark)
+            landing = Landing(Ending.FAILED, error=error.again())
+            return self.after_failure(errand, error)
+        finally:
+            self._land(errand, flight, landing)
+        return outcome
+
+    def _wants_part(self, errand: Errand) -> bool:
+        return bool(errand.part) or self.large.question(errand) is not None
+
+    def mark_now(self, errand: Errand) -> int:
+        """Which invalidations an answer is newer than whose asking begins now.
+
+        Who asks may know newer ones than we: they were accepted before this asking, too.
+        """
+        return max(self._world.marks.last, errand.request.mark)
+
+    async def refresh(self, errand: Errand, flight: Flight) -> None:
+        """Lead a flight that no viewer waits for."""
+        try:
+            outcome = await self.lead(errand, flight)
+            if outcome.body is None or isinstance(outcome.body, bytes | memoryview):
+                return
+            try:
+                while isinstance(outcome.body, FillBody) and await outcome.body.read():
+                    pass  # a fill goes on while it is read
+            finally:
+                outcome.body.close()
+        except UpstreamError:
+            pass  # counted where it was raised; the stale entry stays as it was
+
+    def after_failure(self, errand: Errand, error: UpstreamError) -> Outcome:
+        """A stale entry where that is allowed, else the error."""
+        outcome = self._stale_instead(errand, cut_off=True)
+        if outcome is None:
+            raise error.again()
+        return outcome
+
+    def as_before(self, errand: Errand) -> Outcome | None:
+        """What upstream's failure of a moment ago gives again, without asking; None: ask.
+
+        UpstreamError when it is the failure itself.
+        """
+        failure = self._failures.known(errand, self._world.clock())
+        if failure is None:
+            return None
+        outcome = self._stale_instead(errand, cut_off=failure.fault is not None)
+        if outcome is None and failure.fault is not None:
+            raise UpstreamError(failure.fault, failure.where, sent=False)
+        return outcome
+
+    def stale_for(self, errand: Errand) -> Outcome | None:
+        """What a stale entry gives when upstream has just answered somebody else with an error."""
+        return self._stale_instead(errand, cut_off=False)
+
+    def lately_failed(self, errand: Errand) -> bool:
+        """Whether upstream is to be left alone for now."""
+        return self._failures.known(errand, self._world.clock()) is not None
+
+    async def _ask(
+        self,
+        errand: Errand,
+        flight: Flight | None,
+        on_interim: OnInterim,
+        *,
+        in_blocks: bool = True,
+    ) -> tuple[Outcome, Landing]:
+        if errand.stale is not None and not self._store.stands(errand.stale):
+            errand = replace(errand, stale=None, validate=False)
+        asked = self.large.question(errand) if in_blocks else None
+        if asked is None:
+            asked = question(errand, self._store.variants(errand.key))
+        self._world.counters.misses[errand.why] += 1
+        reply = await self._fetch(Call(asked.request, errand.route, None, on_interim))
+        self._failures.answered(errand)
+        if reply.head.status == 304 and asked.is_conditional:
+            reply.body.close()
+            entry = asked.validated(reply.head)
+            if entry is None:  # of none we know: ask for the whole
+                again = replace(errand, validate=False, why=MissReason.EXPIRED)
+                return await self._ask(again, flight, on_interim)
+            return self._validated(errand, entry, reply), Landing(Ending.STORED)
+        if reply.head.status == 304:  # to no condition: it says nothing, and is no tier's to tell
+            reply.body.close()
+            raise UpstreamError(Fault.MALFORMED, "origin", heard=True)
+        if reply.head.status >= 500:
+            outcome = self._stale_instead(errand, cut_off=False)
+            if outcome is not None:
+                now, mark = self._world.clock(), reply.mark or 0
+                self._failures.stood_in(errand, reply.head.status, now, mark)
+                reply.body.close()
+                return outcome, Landing(Ending.STALE)
+        return await self._receive(errand, flight, Answered(asked, reply, on_interim))
+
+    async def _receive(
+        self, errand: Errand, flight: Flight | None, answered: Answered
+    ) -> tuple[Outcome, Landing]:
+        asked, on_interim = answered.asked, answered.on_interim
+        reply = compressed(answered.reply, errand)
+        if asked.block is not None:
+            if reply.head.status == 206:
+                return await self._receive_block(errand, flight, answered)
+            if reply.head.status == 200:
+                self.large.no_blocks(errand)
+        update = update_of(_exchange(errand, asked, reply), reply.head, errand.stale)
+        if reply.head.status == 206 and update.kept is not None:
+            came = part_received(asked.wanted, reply.head.fields, reply.body.length)
+            arriving = arriving_of(reply, update, came)
+            received = self._receiving.part(errand, flight, asked, arriving)
+            if received is not None:
+                return received
+        if asked.leaves_open(reply.head, errand.request):
+            reply.body.close()
+            whole = replace(errand, validate=False, why=MissReason.EXPIRED)
+            return await self._ask(whole, flight, on_interim, in_blocks=False)
+        length = reply.body.length
+        if update.kept is not None and errand.request.method != b"HEAD":
+            streamed = self.large.stream(errand, reply, update.kept)
+            if streamed is not None:
+                return streamed, Landing(Ending.STORED)
+            if length is not None and length > self._world.object_bytes_max:
+                update = unkept(reply.head, StoreReason.TOO_LARGE)
+        if errand.stale is not None and (update.displaces or errand.request.method == b"HEAD"):
+            self._change(errand, errand.stale, update, reply.mark or 0)
+        if length is not None and length > self._world.object_bytes_max:
+            if first_value(errand.request.fields, b"range") is not None:
+                return await self._part_alone(errand, reply)
+            if outgrows_quota(length, errand.route):
+                reply.body.close()
+                raise UpstreamError(Fault.TOO_BIG, "origin")
+        if update.refused is not None:
+            outcome = from_reply(reply, errand, self._world.clock(), result_of(reply))
+            outcome.not_stored = update.refused
+            return outcome, Landing(Ending.UNCACHEABLE)
+        return self._receiving.whole(errand, flight, reply, update)
+
+    async def _receive_block(
+        self, errand: Errand, flight: Flight | None, answered: Answered
+    ) -> tuple[Outcome, Landing]:
+        """A 206 to the Range of a block, of what nobody knew to be large or small."""
+        asked, reply = answered.asked, answered.reply
+        whole = self.large.all_of_it(asked, reply)
+        if whole is not None:
+            again = replace(answered, asked=Question(asked.request), reply=whole)
+            return await self._receive(errand, flight, again)
+        first = self.large.first_block(asked, reply)
+        if first is None:  # not to be put together with others
+            reply.body.close()
+            self.large.no_blocks(errand)
+            return await self._ask(errand, flight, answered.on_interim)
+        if outgrows_quota(first.blocks.total, errand.route):
+            reply.body.close()
+            raise UpstreamError(Fault.TOO_BIG, "origin")
+        update = update_of(Exchange(errand.request, errand.route), first.head, errand.stale)
+        if update.kept is not None:
+            outcome = self.large.begin(errand, first, reply, update.kept)
+            if outcome is not None:
+                return outcome, Landing(Ending.STORED)
+        return await self._part_alone(errand, reply)
+
+    async def _part_alone(self, errand: Errand, reply: Reply) -> tuple[Outcome, Landing]:
+        """Ask for the viewer's range, rather than carry more past it."""
+        reply.body.close()
+        part = replace(errand, key=b"", why=MissReason.RANGE)
+        return await self.pass_through(part, None), Landing(Ending.UNCACHEABLE)
+
+    def _validated(self, errand: Errand, stale: Entry, reply: Reply) -> Outcome:
+        """A 304: the entry lives on with the new fields (RFC 9111 §4.3.4)."""
+        exchange = Exchange(errand.request, errand.route, by_tier=bool(reply.result))
+        update = update_of(exchange, reply.head, stale)
+        entry, stored = self._change(errand, stale, update, reply.mark or 0)
+        plan = plan_reply(errand.request, update.head, entry.length, self._world.clock())
+        trace = CacheStatus(why=errand.why, status=304, stored=stored)
+        found = Found(entry, errand.route, plan, 0.0)
+        return self.large.give(found, errand, Result.REFRESH_HIT, trace)
+
+    def _change(
+        self, errand: Errand, stored: Entry, update: Update, mark: int
+    ) -> tuple[Entry, bool]:
+        """Do to `stored` what the rules say: what it is then, and whether it is kept."""
+        if update.displaces:
+            self._store.displace(stored)
+        kept = update.kept or Kept(update.head, stored.selected, stored.tags)
+        entry = stored.renewed(kept.head, kept.selected, mark=mark, tags=kept.tags)
+        if update.kept is None:
+            return entry, False
+        entry.assessment(errand.route)
+        return entry, self._store.put(entry, errand.since)
+
+    def _stale_instead(self, errand: Errand, *, cut_off: bool) -> Outcome | None:
+        stale, route, now = errand.stale, errand.route, self._world.clock()
+        if stale is None or stale.part is not None or errand.why is MissReason.REQUEST:
+            return None
+        if not self._store.stands(stale):
+            return None
+        if not self._world.marks.confirmed(errand.request.mark, now):
+            return None  # an invalidation may have come that we have not heard of
+        if route.distribution.semantics == "rfc9111" and refuses_stale(errand.request.fields):
+            return None
+        if not serves_on_error(stale.head, stale.assessment(route), now, cut_off=cut_off):
+            return None
+        plan = plan_reply(errand.request, stale.head, stale.length, now)
+        trace = CacheStatus(hit=True, detail="stale-cut-off" if cut_off else "stale-if-error")
+        return self.large.give(Found(stale, route, plan, 0.0), errand, Result.HIT, trace)
+
+    async def _fetch(self, call: Call) -> Reply:
+        """Ask, and take from the answer what must not pass through us."""
+        counters = self._world.counters
+        counters.upstream_requests += 1
+        mark = max(self._world.marks.last, call.request.mark)
+        if mark != call.request.mark:
+            call.request = replace(call.request, mark=mark)
+        try:
+            reply = await self._upstream.fetch(call)
+        except UpstreamError as error:
+            counters.upstream_errors[error.fault] += 1
+            raise
+        reply.mark = mark if reply.mark is None else min(mark, reply.mark)
+        fields = passable_fields(end_to_end(reply.head.fields), call.route)
+        if first_value(fields, b"date") is None:  # RFC 9110 §6.6.1: a recipient adds it
+            fields = (*fields, (b"date", format_date(reply.head.received_at)))
+        reply.head = replace(reply.head, fields=fields)
+        return reply
+
+    def _land(self, errand: Errand, flight: Flight | None, landing: Landing) -> None:
+        if flight is None:
+            return
+        if landing.fill is not None and not landing.fill.joinable:
+            landing = Landing(Ending.UNCACHEABLE if landing.fill.error else Ending.STORED)
+        self._flights.land(errand.flight_key, flight, landing)
+
+
+def _exchange(errand: Errand, asked: Question, reply: Reply) -> Exchange:
+    length, by_tier = reply.body.length, bool(reply.result)
+    return Exchange(errand.request, errand.route, asked.range, length, by_tier)

@@ -1,0 +1,345 @@
+"""Fronts. Law: what a stranger asks is routed and admitted here before any tier hears of it.
+
+`ViewerFront` meets viewers; `PeerFront` meets other tiers, which prove who they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from edgecache.cache.error_pages import ErrorPages
+from edgecache.cache.outcome import Errand, Found, Outcome, Refusal, Result
+from edgecache.cache.tier import Tier
+from edgecache.config.model import Distribution
+from edgecache.http.dates import format_date
+from edgecache.http.message import Fields, Request, combined_value, first_value, is_short, without
+from edgecache.rules.caching.error_pages import replacement
+from edgecache.rules.private.key_ring import MESSAGES
+from edgecache.rules.private.signature import Opened
+from edgecache.rules.private.signed_request import SignatureRefused
+from edgecache.rules.reasons import MissReason
+from edgecache.rules.response.headers import (
+    Timing,
+    for_viewer,
+    repeatable,
+    wants_timing,
+    with_timing,
+)
+from edgecache.rules.routing import Route, RouteTable, matched_route
+from edgecache.rules.viewer.access import (
+    AMBIGUOUS_PATH,
+    HTTPS_PORT,
+    PAGE_STANDS_FOR,
+    Entrance,
+    Redirect,
+    RefusalReason,
+    Refused,
+    admit,
+)
+from edgecache.rules.viewer.geo import NOWHERE, Place
+from edgecache.rules.viewer.headers import depends_on_viewer, enriched, needs_place
+from edgecache.upstream.interface import Body, Fault, OnInterim, UpstreamError
+from edgecache.upstream.peer import fields as peer_fields
+from edgecache.upstream.peer.heads import said_by
+
+UNKNOWN_HOST = Refusal(403, "Bad request. No distribution answers to this host name.")
+UNAVAILABLE = Refusal(
+    503, "This distribution asks for what is not supported here, and is not served without."
+)
+NOT_A_PEER = Refusal(
+    403,
+    "Only edges of this installation are answered here.",
+    close=True,
+    fields=((peer_fields.FAULT, Fault.PEER.encode()),),
+)
+SIGNED_LEASE_S_MAX = 60.0  # an answer's lease runs on the steady clock, a signature on the wall's:
+# so long goes unnoticed that an administrator has set the clock past a signature's end
+NO_SUCH_ROUTE = Refusal(421, "This distribution is not served here.")
+MOVED = "The same is to be had over https."
+_ANEW = frozenset({b"via", b"cache-status", b"x-cache"})
+SENTENCES = {
+    RefusalReason.PATH: "Bad request. What this path names is not certain.",
+    RefusalReason.LOOP: "Bad request. This request has passed here too often.",
+    RefusalReason.HTTPS_ONLY: "Bad request. This is served over https only.",
+    RefusalReason.METHOD: "This distribution is not configured to allow the HTTP request method "
+    "that was used for this request. The distribution supports only cachable requests.",
+    RefusalReason.BODY: "Bad request. A GET or HEAD carries no body.",
+    RefusalReason.BODY_TOO_LARGE: "Bad request. The body is larger than is taken here.",
+    RefusalReason.COUNTRY: "This distribution is configured to block access from your country.",
+}
+
+
+def _nowhere(_address: str) -> Place:
+    """No place is known: its headers are left out."""
+    return NOWHERE
+
+
+def _never() -> float:
+    return 1 - 2**-53  # the largest there is: only what is always done is done
+
+
+@dataclass(frozen=True, slots=True)
+class FrontWorld:
+    """What a viewers' front needs from outside."""
+
+    place_of: Callable[[str], Place] = _nowhere  # of an address
+    chance: Callable[[], float] = _never  # from [0, 1), for the sampling of Server-Timing
+    https_port: int = HTTPS_PORT  # where viewers are sent by redirect-to-https
+    inner_layer: str = "EDGE"  # who asks the origins: "REC" behind a regional cache
+    wall_clock: Callable[[], float] | None = None  # for signatures; None: the tier's own clock
+
+
+class ViewerFront:
+    """Host to distribution, path to behavior, then the tier."""
+
+    def __init__(
+        self, tier: Tier, table: RouteTable, brand: str, world: FrontWorld | None = None
+    ) -> None:
+        self.tier = tier
+        self.table = table  # replaced whole when the configuration changes
+        self.brand = brand
+        self.product = product_name(brand)
+        self.pop = tier.name
+        name = self.brand if self.pop == self.brand else f"{self.pop.lower()}.{self.brand}.net"
+        self._own_via = f"1.1 {name} ({self.product.decode()})".encode()
+        self._world = world or FrontWorld()
+        self._entrance = Entrance(brand.encode(), self._world.https_port)
+
+    def decide(self, request: Request, now: float) -> Found | Errand | Refusal:
+        """What can be said of a viewer's request without waiting."""
+        site = self.table.site(request.host)
+        if site is None:
+            unserved = self.table.unavailable_site(request.host)
+            return UNKNOWN_HOST if unserved is None else UNAVAILABLE
+        if request.path == b"*":
+            return _options_of_all(site.distribution)
+        asked = request
+        root = site.distribution.default_root_object
+        if root and request.path == b"/":
+            request = replace(request, path=b"/" + root.encode())
+        found = matched_route(site, request.path)
+        if found is None:
+            return _refusal(AMBIGUOUS_PATH, request)
+        place = self._place(request, found)
+        request = enriched(request, found, place)
+        refused = admit(asked, found, place.country or None, self._entrance)
+        concluded: Found | Errand | Refusal
+        if refused is not None:
+            concluded = self._turned_away(refused, request, found)
+        elif found.trust is not None:
+            concluded = self._private(asked, request, found, now)
+        else:
+            concluded = self.tier.decide(request, found, now)
+            if isinstance(concluded, Found):
+                concluded = self._leased(concluded, request)
+        if isinstance(concluded, Errand) and site.distribution.custom_error_responses:
+            return replace(concluded, received=asked)  # of which the request for a page is made
+        return concluded
+
+    def _private(
+        self, asked: Request, request: Request, found: Route, now: float
+    ) -> Found | Errand | Refusal:
+        """What only a signature opens; `asked` is the request as received."""
+        assert found.trust is not None
+        wall = now if self._world.wall_clock is None else self._world.wall_clock()
+        opened = found.trust.opens(asked, wall)
+        request = found.trust.stripped(request, opened)
+        if isinstance(opened, SignatureRefused):
+            if replacement(found.distribution, 403) is not None:
+                return Errand(request, found, b"", MissReason.ERROR, error=403)
+            close, fault = request.has_body, opened.fault
+            return Refusal(403, MESSAGES[fault], close=close, code=str(fault))
+        concluded = self.tier.decide(request, found, now)
+        if not isinstance(concluded, Found):
+            return concluded
+        until = 0.0 if opened.by_address else now + _lease_s(opened, wall)
+        return self._leased(replace(concluded, until=min(concluded.until, until)), request)
+
+    def _place(self, request: Request, found: Route) -> Place:
+        """Looked up only where something depends on it."""
+        if found.distribution.geo_restriction.kind == "none" and not needs_place(found):
+            return NOWHERE
+        return self._world.place_of(request.client[0])
+
+    def _turned_away(
+        self, refused: Refused | Redirect, request: Request, found: Route
+    ) -> Refusal | Errand:
+        if isinstance(refused, Redirect):
+            location = ((b"location", refused.location),)
+            return Refusal(
+                refused.status, MOVED, "Redirect", fields=location, result=Result.REDIRECT
+            )
+        stands = refused.why in PAGE_STANDS_FOR
+        if stands and replacement(found.distribution, refused.status) is not None:
+            return Errand(request, found, b"", MissReason.ERROR, error=refused.status)
+        return _refusal(refused, request)
+
+    def _leased(self, found: Found, request: Request) -> Found | Errand:
+        """A found entry, or the page that stands for it; repeated only where bytes say it all."""
+        site, status = found.route.distribution, found.plan.status
+        if status >= 400 and replacement(site, status) is not None:
+            return Errand(request, found.route, b"", MissReason.ERROR, error=status)
+        if not repeatable(request, found.route) or depends_on_viewer(found.route):
+            return replace(found, until=0.0)
+        return found
+
+    async def run(self, errand: Errand, body: Body | None, on_interim: OnInterim) -> Outcome:
+        """Do what `decide` could not: see Tier.run, and ErrorPages."""
+        if not errand.route.distribution.custom_error_responses:
+            return await self.tier.run(errand, body, on_interim)
+        return await ErrorPages(self.tier, self.table, self._prepared).run(errand, body, on_interim)
+
+    def _prepared(self, request: Request, found: Route) -> Request:
+        """A request as received, as the tier is to have it on this route."""
+        request = enriched(request, found, self._place(request, found))
+        return request if found.trust is None else found.trust.stripped(request)
+
+    def dressed(
+        self, outcome: Outcome, request_id: bytes, asked: tuple[Request, Route] | None,
+        took_s: float,
+    ) -> Fields:  # fmt: skip
+        """The outcome's fields as a viewer gets them, `took_s` after the request began.
+
+        `asked` None: a page of our own, on which no policy bears.
+        """
+        word = f"{outcome.result} from {self.brand}"
+        if outcome.status >= 400:
+            word = f"Error from {self.brand}"
+        fields = peer_fields.public(outcome.fields, _ANEW)
+        if asked is not None:
+            fields = self._under_policy(fields, outcome, *asked)
+            if wants_timing(*asked, self._world.chance()):
+                fields = with_timing(fields, self._timing(outcome, request_id, took_s))
+        return (
+            *fields,
+            *_aged(outcome),
+            (b"via", self._via(outcome.fields)),
+            (b"x-cache", word.encode()),
+            (b"x-amz-cf-pop", self.pop.encode()),
+            (b"cache-status", _status_list(outcome, self.pop)),
+            (b"x-amz-cf-id", request_id),
+        )
+
+    def _under_policy(
+        self, fields: Fields, outcome: Outcome, request: Request, found: Route
+    ) -> Fields:
+        dated = first_value(fields, b"date") is not None
+        fields = for_viewer(fields, request, found, self.product)
+        if dated and first_value(fields, b"date") is None:  # taken away by a policy: then ours
+            fields = (*fields, (b"date", format_date(self.tier.world.clock())))
+        cached = outcome.age_s is not None and outcome.status in (200, 206)
+        if cached and found.distribution.semantics == "cloudfront":
+            said = {name for name, _ in fields}
+            if said.isdisjoint((b"accept-ranges", b"content-encoding")):
+                fields = (*fields, (b"accept-ranges", b"bytes"))
+        return fields
+
+    def _timing(self, outcome: Outcome, request_id: bytes, took_s: float) -> Timing:
+        here = outcome.trace.hit or outcome.trace.collapsed
+        word = {Result.HIT: "hit", Result.REFRESH_HIT: "refresh"}.get(outcome.result, "miss")
+        if outcome.trace.hit:
+            word = "hit"
+        layer = "EDGE" if here and word != "miss" else self._world.inner_layer
+        return Timing(word, layer, self.pop, request_id, took_s)
+
+    def _via(self, fields: Fields) -> bytes:
+        own = self._own_via
+        before = combined_value(fields, b"via")
+        return own if before is None else before + b", " + own
+
+
+def _refusal(refused: Refused, request: Request) -> Refusal:
+    return Refusal(refused.status, SENTENCES[refused.why], refused.detail, close=request.has_body)
+
+
+def _lease_s(opened: Opened, wall: float) -> float:
+    return min(opened.until - wall, SIGNED_LEASE_S_MAX)
+
+
+def product_name(brand: str) -> bytes:
+    """What a brand calls itself in Server, Via and on pages."""
+    return b"CloudFront" if brand == "cloudfront" else brand.encode()
+
+
+def _options_of_all(distribution: Distribution) -> Refusal:
+    """`OPTIONS *` asks about us, not about an origin (RFC 9110 §9.3.7)."""
+    allowed = ", ".join(distribution.default_behavior.allowed_methods).encode()
+    return Refusal(204, "", "", fields=((b"allow", allowed),), result=Result.MISS)
+
+
+class PeerFront:
+    """The front of a regional cache: edges only, each with its credential."""
+
+    def __init__(self, tier: Tier, table: RouteTable, admits: Callable[[bytes], bool]) -> None:
+        self.tier = tier
+        self.table = table
+        self._admits = admits
+
+    def decide(self, request: Request, now: float) -> Found | Errand | Refusal:
+        """What can be said of a peer's request without waiting."""
+        routed = self.routed(request)
+        return routed if isinstance(routed, Refusal) else self.tier.decide(*routed, now)
+
+    def routed(self, request: Request) -> tuple[Request, Route] | Refusal:
+        """A peer's request as the viewer's that it stands for, and its route."""
+        fields = request.fields
+        said = said_by(fields) if is_short(fields) else said_by.__wrapped__(fields)
+        if not said.credential or not self._admits(said.credential):
+            return NOT_A_PEER
+        site = self.table.by_id.get(said.distribution)
+        if site is None:
+            return NO_SUCH_ROUTE
+        if not request.id:
+            client = (said.client.decode("latin-1"), 0)
+            request = replace(request, id=said.id, client=client)
+        mark = self.tier.world.marks.read(said.mark)
+        inner = replace(
+            request, fields=said.fields, scheme=said.scheme, release=said.release, mark=mark,
+            of_tier=True,
+        )  # fmt: skip
+        found = matched_route(site, inner.path)
+        return _refusal(AMBIGUOUS_PATH, request) if found is None else (inner, found)
+
+    async def run(self, errand: Errand, body: Body | None, on_interim: OnInterim) -> Outcome:
+        """Do what `decide` could not: see Tier.run. A failure is told as one, not as a page."""
+        try:
+            return await self.tier.run(errand, body, on_interim)
+        except UpstreamError as error:
+            fields = ((peer_fields.FAULT, error.fault.encode()),)
+            return Outcome(error.status, b"", fields, b"", 0, Result.ERROR)
+
+    def dressed(
+        self, outcome: Outcome, _request_id: bytes, _asked: tuple[Request, Route] | None,
+        _took_s: float,
+    ) -> Fields:  # fmt: skip
+        """The outcome's fields as a peer gets them."""
+        fault = tuple(field for field in outcome.fields if field[0] == peer_fields.FAULT)
+        return (
+            *_public(without(outcome.fields, (b"cache-status",))),
+            *_aged(outcome),
+            (b"cache-status", _status_list(outcome, self.tier.name)),
+            *fault,
+            (peer_fields.RESULT, outcome.result.encode()),
+            (peer_fields.MARK, self.tier.world.marks.spell(outcome.mark)),
+        )
+
+
+Front = ViewerFront | PeerFront
+
+
+def _aged(outcome: Outcome) -> Fields:
+    return () if outcome.age_s is None else ((b"age", b"%d" % outcome.age_s),)
+
+
+def _status_list(outcome: Outcome, name: str) -> bytes:
+    """Cache-Status: the origin's side first, ours last (RFC 9211 §2)."""
+    own = outcome.trace.write(name)
+    before = combined_value(outcome.fields, b"cache-status")
+    return own if before is None or outcome.trace.hit else before + b", " + own
+
+
+def _public(fields: Fields) -> Fields:
+    return peer_fields.public(fields)

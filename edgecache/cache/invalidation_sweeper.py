@@ -1,0 +1,115 @@
+"""The sweep: what invalidations and releases leave behind is freed, and the log may forget.
+
+Law: a step is short, since hits wait for it; `low` never says more than is true.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from edgecache.cache.coalescing import Flights
+from edgecache.rules.caching.key import read_key
+from edgecache.rules.invalidation.releases import Patterns, standing
+from edgecache.rules.invalidation.releases import Standing as Becoming
+from edgecache.rules.routing import RouteTable
+from edgecache.store.disk.store import DiskStore
+from edgecache.store.disk.walk import DiskWalk
+from edgecache.store.invalidation_filter import Standing
+from edgecache.store.invalidation_marks import Marks
+
+PATTERNS_MAX = 100_000  # remembered for a disk that does not answer; 20 MB at 200 bytes each
+KEYS_PER_STEP = 500  # about a millisecond
+
+Releases = dict[str, Patterns]
+
+
+class Sweep:
+    """Walks over a store whenever there is something newer than the last walk."""
+
+    def __init__(
+        self, standing: Standing, flights: Flights, marks: Marks, disk: DiskStore | None = None
+    ) -> None:
+        self._standing = standing
+        self._flights = flights
+        self._marks = marks
+        self._keys: deque[bytes] = deque()
+        self._began_at = 0  # the mark that all have when the walk is over
+        self._low = 0
+        self._releases: Releases = {}  # the patterns of each distribution that has any
+        self._unjudged = False  # they have changed since the last walk over memory began
+        self._unjudged_deep = False  # ... and over the disk
+        self._walk = None if disk is None else DiskWalk(disk, marks, self._becomes)
+
+    @property
+    def low(self) -> int:
+        """The number in the log that nothing stored or under way is older than."""
+        return self._marks.number(self._low)
+
+    def use(self, table: RouteTable) -> None:
+        """Judge what is stored by the releases of this configuration from the next walk on."""
+        of_all = {id: site.behaviors[-1][1].releases for id, site in table.by_id.items()}
+        found = {id: releases for id, releases in of_all.items() if releases}
+        if spelled(found) != spelled(self._releases):
+            self._unjudged = self._unjudged_deep = True
+        self._releases = found
+
+    def step(self) -> bool:
+        """Look at the next keys; False when there is nothing to do for now."""
+        if not self._keys:
+            target = self._flights.lowest_mark(self._marks.last)
+            if target <= self._low and not self._unjudged:
+                return False
+            self._began_at, self._unjudged = max(target, self._low), False
+            self._keys.extend(self._standing.keys())
+        for _ in range(min(KEYS_PER_STEP, len(self._keys))):
+            self._look_at(self._keys.popleft())
+        if self._keys:
+            return True
+        if self._walk is None:
+            self._finish()
+        return False
+
+    async def go_deeper(self) -> None:
+        """Look at what is on disk, once memory has been walked over.
+
+        While the disk does not help, nothing is forgotten: what is on it would be lost.
+        """
+        if self._walk is None or self._keys:
+            return
+        if self._began_at <= self._low and not self._unjudged_deep:
+            return
+        releases, self._unjudged_deep = self._unjudged_deep, False
+        target = max(self._began_at, self._low)
+        checked = await self._walk.check(target, releases=releases)
+        self._unjudged_deep = self._unjudged_deep or (releases and not checked)
+        if target > self._low and (checked or self._marks.live > PATTERNS_MAX):
+            self._finish()
+
+    def _look_at(self, key: bytes) -> None:
+        self._standing.sift(key)
+        match self._becomes(key):
+            case Becoming.DELETED:
+                self._standing.leave(key)
+            case Becoming.FORMER:
+                self._standing.leaves_first(key)
+            case Becoming.CURRENT:
+                self._standing.leaves_in_turn(key)
+
+    def _becomes(self, key: bytes) -> Becoming:
+        if not self._releases:
+            return Becoming.CURRENT
+        told = read_key(key)
+        patterns = self._releases.get(told.distribution, ())
+        return standing(told.path, told.release, patterns)
+
+    def _finish(self) -> None:
+        self._low = self._began_at
+        self._marks.trim(self._low)
+
+
+def spelled(releases: Releases) -> list[tuple[str, list[tuple[bytes, int, frozenset[int]]]]]:
+    """Releases as values: those of two configurations that say the same are equal."""
+    return sorted(
+        (id, [(one.text, one.current, one.kept) for one in patterns])
+        for id, patterns in releases.items()
+    )

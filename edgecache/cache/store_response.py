@@ -1,0 +1,160 @@
+"""Receiving: a response that may be stored, while its viewers already read it."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from edgecache.cache.bodies import PrefixedBody
+from edgecache.cache.coalescing import Ending, Flight, Flights, Landing
+from edgecache.cache.environment import TierWorld
+from edgecache.cache.fetch_request import Question
+from edgecache.cache.fill import Fill
+from edgecache.cache.outcome import Errand, Outcome, Result
+from edgecache.cache.outcome_builder import from_fill, from_whole
+from edgecache.http.message import Response, without
+from edgecache.rules.caching.entry_update import Exchange, Kept, Update, completed_by, tags_together
+from edgecache.rules.caching.partial import Part, continues
+from edgecache.rules.caching.sharing import PendingEntry
+from edgecache.store.entry import Entry
+from edgecache.store.invalidation_filter import Standing
+from edgecache.upstream.interface import Body, Reply, WholeBody
+
+HERE = Landing(Ending.STORED)
+Received = tuple[Outcome, Landing]
+
+
+class Receiving:
+    """Fills of one tier, each ending in an entry or in nothing."""
+
+    def __init__(self, store: Standing, flights: Flights, world: TierWorld) -> None:
+        self._store = store
+        self._flights = flights
+        self._world = world
+
+    def whole(
+        self, errand: Errand, flight: Flight | None, reply: Reply, update: Update
+    ) -> Received:
+        """A response with all of its body to come, or here already; `update` says what is kept."""
+        body = reply.body
+        assert update.kept is not None
+        if isinstance(body, WholeBody) and len(body) <= self._world.object_bytes_max:
+            return self._at_once(errand, flight, reply, update.kept)
+        return self._fill(errand, flight, arriving_of(reply, update, None))
+
+    def _at_once(self, errand: Errand, flight: Flight | None, reply: Reply, kept: Kept) -> Received:
+        """A response that came in one piece: what a fill would end in, without one."""
+        if flight is not None:
+            self._flights.close(errand.flight_key, flight)
+        assert isinstance(reply.body, WholeBody)
+        body, mark = reply.body.read_nowait(), reply.mark or 0
+        entry = Entry(errand.key, kept.head, body, kept.selected, mark=mark, tags=kept.tags)
+        self._keep(entry, errand)
+        outcome = from_whole(entry, errand, self._world.clock(), reply.head)
+        outcome.result = result_of(reply)
+        return outcome, HERE
+
+    def part(
+        self, errand: Errand, flight: Flight | None, asked: Question, arriving: Arriving
+    ) -> Received | None:
+        """A 206 to the Range we asked with; None when it is only good for passing on."""
+        came, held = arriving.part, asked.held
+        if came is None:
+            return None
+        if held is None:
+            return self._fill(errand, flight, arriving)
+        assert held.part is not None
+        if not continues(held.head, held.part, arriving.head, came) or came.after != came.total:
+            return None
+        update = completed_by(Exchange(errand.request, errand.route), arriving.head, held)
+        assert update.kept is not None
+        body = PrefixedBody(held.body, arriving.body)
+        mark = min(held.told_mark, arriving.mark)
+        whole = Arriving(update.head, update.kept, body, None, arriving.result, mark)
+        return self._fill(errand, flight, whole)
+
+    def _fill(self, errand: Errand, flight: Flight | None, arriving: Arriving) -> Received:
+        kept, part = arriving.kept, arriving.part
+
+        def on_end(body: bytes | None) -> None:
+            if flight is not None:
+                self._flights.close(errand.flight_key, flight)
+            if body is not None:
+                self._keep(_entry(errand.key, arriving, body), errand)
+
+        bytes_max, account = self._world.object_bytes_max, self._world.account
+        fill = Fill(kept.head, arriving.body, bytes_max, on_end, account)
+        whole_head = _kept_head(kept.head, part)
+        fill.pending = PendingEntry(whole_head, kept.selected, _less_than_all(part))
+        fill.mark = arriving.mark
+        whole = fill.take_ready()
+        outcome = from_fill(fill, errand, self._world.clock(), arriving.head)
+        outcome.result = arriving.result
+        if fill.whole is None:
+            fill.start(self._world.spawn)
+        return outcome, Landing(Ending.STORED) if whole else Landing(Ending.FILLING, fill)
+
+    def _keep(self, entry: Entry, errand: Errand) -> None:
+        for other in self._store.variants(entry.key):
+            if entry.part is not None and other.selected == entry.selected:
+                if other.part is None:
+                    return  # the whole is worth more than a part
+                entry = _joined(other, entry)
+        entry.assessment(errand.route)  # so that the store knows when it expires
+        if self._store.put(entry, errand.since):
+            self._world.counters.stored += 1
+
+
+class Arriving(Struct, frozen=True):
+    """A response to be received: its head, what is kept of that, its body, which part it is, and
+    how it was come by."""
+
+    head: Response
+    kept: Kept
+    body: Body
+    part: Part | None
+    result: Result
+    mark: int  # which invalidations it is newer than
+
+
+def arriving_of(reply: Reply, update: Update, part: Part | None) -> Arriving:
+    """What `reply` brings, as a part or (None) the whole; `update` says what is kept."""
+    assert update.kept is not None
+    mark = reply.mark or 0
+    return Arriving(reply.head, update.kept, reply.body, part, result_of(reply), mark)
+
+
+def _entry(key: bytes, arriving: Arriving, body: bytes) -> Entry:
+    part, kept = arriving.part, arriving.kept
+    head, less = _kept_head(kept.head, part), _less_than_all(part)
+    return Entry(key, head, body, kept.selected, less, mark=arriving.mark, tags=kept.tags)
+
+
+def _kept_head(head: Response, part: Part | None) -> Response:
+    """The head that goes with a body: that of the whole, where it is a part of one."""
+    if part is None:
+        return head
+    fields = without(head.fields, (b"content-range", b"content-length"))
+    return replace(head, status=200, reason=b"", fields=fields)
+
+
+def _less_than_all(part: Part | None) -> Part | None:
+    return None if part is None or part.whole else part
+
+
+def _joined(held: Entry, came: Entry) -> Entry:
+    """Two parts as one where they meet; else the new one alone."""
+    assert held.part is not None
+    assert came.part is not None
+    if not continues(held.head, held.part, came.head, came.part):
+        return came
+    part = Part(held.part.first, held.part.length + came.part.length, held.part.total)
+    body = held.body + came.body
+    mark, whole = min(held.told_mark, came.mark), None if part.whole else part
+    tags = tags_together(held.tags, came.tags)
+    return Entry(came.key, came.head, body, came.selected, whole, mark=mark, tags=tags)
+
+
+def result_of(reply: Reply) -> Result:
+    """A hit in an inner tier is a hit for the viewer."""
+    return Result(reply.result) if reply.result else Result.MISS

@@ -1,0 +1,270 @@
+"""A cache in front of an upstream, and itself an upstream. Law: `decide` neither waits nor acts."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from edgecache.cache.coalescing import Ending, Flight, Flights, Landing
+from edgecache.cache.disk_lookup import look_deeper
+from edgecache.cache.environment import TierWorld
+from edgecache.cache.fetch import Asking
+from edgecache.cache.fill import Fill
+from edgecache.cache.lookup import ONLY_IF_CACHED, decide_entry, part_to_ask, unconfirmed
+from edgecache.cache.outcome import CacheStatus, Errand, Found, Outcome, Refusal, Result
+from edgecache.cache.outcome_builder import from_entry, from_joined, hit_trace
+from edgecache.cache.slices.fetch import ObjectChanged
+from edgecache.http.message import Request
+from edgecache.rules.caching.bypass import bypass, collapses
+from edgecache.rules.caching.key import cache_key
+from edgecache.rules.caching.reuse import request_directives
+from edgecache.rules.caching.sharing import joined, outlived
+from edgecache.rules.forwarding import of_no_hop
+from edgecache.rules.reasons import (
+    MissReason,
+)
+from edgecache.rules.routing import Route
+from edgecache.store.disk.store import DiskStore
+from edgecache.store.invalidation_filter import Standing
+from edgecache.store.memory import MemoryStore
+from edgecache.upstream.interface import (
+    Body,
+    Call,
+    Fault,
+    OnInterim,
+    Reply,
+    Upstream,
+    UpstreamError,
+    WholeBody,
+)
+
+FLIGHT_S_MAX = 60.0  # two of CloudFront's default origin read timeouts
+SEEN_NOWHERE = frozenset({MissReason.ABSENT, MissReason.VARIANT, MissReason.INVALIDATED})
+JOINS_MAX = 3  # flights one request may wait for before it asks alone
+
+
+class Tier:
+    """One cache: a store in front of an upstream."""
+
+    def __init__(
+        self,
+        name: str,
+        store: MemoryStore,
+        upstream: Upstream,
+        world: TierWorld,
+        disk: DiskStore | None = None,
+    ) -> None:
+        self.name = name
+        self.store = store
+        self.disk = disk
+        self.standing = Standing(store, world.marks, disk)
+        self.flights = Flights()
+        self.world = world
+        self._upstream = upstream
+        self._asking = Asking(self.standing, self.flights, upstream, world)
+
+    def decide(self, request: Request, route: Route, now: float) -> Found | Errand | Refusal:
+        """What can be said of `request` without waiting."""
+        request = of_no_hop(request)
+        passes = bypass(request, route)
+        if passes is not None:
+            return Errand(request, route, b"", passes)
+        key = cache_key(request, route)
+        found = self.standing.lookup(key, request.fields)
+        if isinstance(found, MissReason):
+            return self._decide_absent(request, route, key, found)
+        concluded = decide_entry(found, request, route, now)
+        if isinstance(concluded, Errand) and concluded.found is not None:
+            concluded = self._asking.large.at_hand(concluded, concluded.found)
+        served = isinstance(concluded, Found) or (
+            isinstance(concluded, Errand) and concluded.found is not None
+        )
+        if served and not self.world.marks.confirmed(request.mark, now):
+            return unconfirmed(found, request, route)
+        return concluded
+
+    def _decide_absent(
+        self, request: Request, route: Route, key: bytes, why: MissReason
+    ) -> Errand | Refusal:
+        if route.distribution.semantics == "rfc9111":
+            wishes = request_directives(request.fields)
+            if wishes is not None and wishes.has(b"only-if-cached"):
+                return ONLY_IF_CACHED
+        return Errand(request, route, key, why, part=part_to_ask(request, route))
+
+    async def run(
+        self, errand: Errand, body: Body | None = None, on_interim: OnInterim = None
+    ) -> Outcome:
+        """Do an errand: read along with a flight, or lead one. UpstreamError when all failed."""
+        if not errand.key:
+            return await self._asking.pass_through(errand, body, on_interim)
+        if not self.world.marks.confirmed(errand.request.mark, self.world.clock()):
+            return await self._asking.lead(errand, None, on_interim)  # nothing here counts
+        if errand.found is not None:
+            return await self._from_blocks(errand, on_interim)
+        as_before = self._asking.as_before(errand)
+        if as_before is not None:
+            return as_before
+        if not collapses(errand.request, errand.route):
+            return await self._lead(errand, None, on_interim)
+        attempt = 1
+        for _ in range(JOINS_MAX):
+            flight = self._flight(errand)
+            if flight is None:
+                stored = await self._stored_meanwhile(errand)
+                if stored is not None:
+                    return stored
+                return await self._lead(errand, self._begin(errand, attempt), on_interim)
+            concluded = await self._join(flight, errand)
+            if isinstance(concluded, Outcome):
+                return concluded
+            errand, attempt = concluded, flight.attempt + 1
+        return await self._lead(errand, None)
+
+    async def _lead(
+        self, errand: Errand, flight: Flight | None, on_interim: OnInterim = None
+    ) -> Outcome:
+        """Look on disk, then ask upstream, for everyone who waits on `flight` (None: for one)."""
+        if self.disk is not None and errand.why in SEEN_NOWHERE:
+            found = await self._from_disk(errand, flight)
+            if isinstance(found, Outcome):
+                return found
+            errand = found
+            if errand.found is not None:
+                return await self._from_blocks(errand, on_interim)
+        return await self._asking.lead(errand, flight, on_interim)
+
+    async def _from_blocks(self, errand: Errand, on_interim: OnInterim = None) -> Outcome:
+        """Answer from the blocks of an entry; when it is another by now, ask for that."""
+        assert errand.found is not None
+        try:
+            outcome = await self._asking.large.serve(errand)
+        except ObjectChanged:
+            again = replace(errand, found=None, why=MissReason.EXPIRED)
+            return await self._asking.lead(again, None, on_interim)
+        if errand.found.refresh is not None:
+            self.refresh(errand.found.refresh)
+        return outcome
+
+    async def _from_disk(self, errand: Errand, flight: Flight | None) -> Outcome | Errand:
+        landing = Landing(Ending.ABANDONED)  # should the viewer leave meanwhile
+        try:
+            found = await look_deeper(self.standing, self.world, errand)
+            landing = Landing(Ending.STORED)
+        finally:
+            here = landing.ending is Ending.STORED and (found.outcome or found.errand.found)
+            if flight is not None and (here or landing.ending is Ending.ABANDONED):
+                self.flights.land(errand.flight_key, flight, landing)
+        if found.refresh is not None:
+            self.refresh(found.refresh)
+        return found.outcome or found.errand
+
+    def _flight(self, errand: Errand) -> Flight | None:
+        """The flight this errand may wait for: no invalidation or write since has named it."""
+        for key in (errand.key, errand.flight_key):
+            flight = self.flights.get(key)
+            if flight is not None and self._still_counts(flight, errand):
+                return flight
+            if flight is not None:
+                self.flights.close(key, flight)
+        return None
+
+    def _begin(self, errand: Errand, attempt: int = 1) -> Flight:
+        flight = self.flights.open(errand.flight_key, self._asking.mark_now(errand), attempt)
+        flight.since = self.standing.writes.last
+        return flight
+
+    def _still_counts(self, flight: Flight, errand: Errand) -> bool:
+        if not self.world.marks.passes(errand.key, flight.mark):
+            return False
+        if not self.standing.writes.passes(errand.key, flight.since):
+            return False
+        fill = None if flight.landing is None else flight.landing.fill
+        if fill is None or fill.pending is None:
+            return True
+        return not outlived(fill.pending, errand.route, self.world.clock())
+
+    async def _join(self, flight: Flight, errand: Errand) -> Outcome | Errand:
+        """Wait for a flight; an outcome when it served us too, else the errand to go on with."""
+        if len(flight.waiting) >= self.world.waiters_max:
+            raise UpstreamError(Fault.BUSY, "waiters for one object", sent=False)
+        landing = await flight.join(FLIGHT_S_MAX)
+        match landing.ending:
+            case Ending.FILLING if landing.fill is not None and landing.fill.joinable:
+                along = self._read_along(landing.fill, errand)
+                if along is not None:
+                    return along
+            case Ending.FILLING | Ending.STORED:
+                stored = await self._stored_meanwhile(errand)
+                if stored is not None:
+                    return stored
+                if landing.fill is not None and landing.fill.error is not None:
+                    return errand  # it broke off before we could read along
+            case Ending.FAILED if flight.attempt >= 2 and landing.error is not None:
+                return self._asking.after_failure(errand, landing.error)
+            case Ending.STALE if (stale := self._asking.stale_for(errand)) is not None:
+                return stale
+            case Ending.FAILED | Ending.ABANDONED:
+                return errand
+        return self._asking.as_before(errand) or await self._lead(errand, None)
+
+    def _read_along(self, fill: Fill, errand: Errand) -> Outcome | None:
+        """What a body on its way gives this errand too, as if it were stored already."""
+        now = self.world.clock()
+        assert fill.pending is not None, "a block is joined by who reads its object"
+        plan = joined(errand.request, fill.pending, fill.length, errand.route, now)
+        if plan is None:
+            return None
+        self.world.counters.collapsed += 1
+        return from_joined(fill, errand, plan, now)
+
+    async def _stored_meanwhile(self, errand: Errand) -> Outcome | None:
+        """What a flight stored between `decide` and now, if it answers this errand too."""
+        entry = self.standing.get(errand.key, errand.request.fields)
+        if entry is None or entry is errand.stale:
+            return None
+        now = self.world.clock()
+        again = decide_entry(entry, errand.request, errand.route, now)
+        if isinstance(again, Errand) and again.found is not None:
+            return await self._from_blocks(again)
+        if not isinstance(again, Found):
+            return None
+        self.world.counters.collapsed += 1
+        trace = CacheStatus(why=errand.why, collapsed=True)
+        if again.plan.spans:
+            again = self._without_copy(again)
+        return from_entry(again, errand.request, now, Result.HIT, trace)
+
+    async def fetch(self, call: Call) -> Reply:
+        """What an outer tier in the same process asks."""
+        now = self.world.clock()
+        request = replace(call.request, of_tier=True)
+        concluded = self.decide(request, call.route, now)
+        if isinstance(concluded, Refusal):
+            raise UpstreamError(Fault.CLOSED, self.name, sent=False)
+        if isinstance(concluded, Found):
+            outcome = self.serve(concluded, request, now)
+        else:
+            outcome = await self.run(concluded, call.body, call.on_interim)
+        body = outcome.body
+        if body is None or isinstance(body, bytes | memoryview):
+            body = WholeBody(bytes(body or b""))
+        return Reply(outcome.as_head(self.world.clock()), body, outcome.result, outcome.mark)
+
+    def serve(self, found: Found, request: Request, now: float) -> Outcome:
+        """The outcome of a found entry; starts its refresh where one is due."""
+        if found.refresh is not None:
+            self.refresh(found.refresh)
+        if found.plan.spans:
+            found = self._without_copy(found)
+        return from_entry(found, request, now, Result.HIT, hit_trace(found))
+
+    def _without_copy(self, found: Found) -> Found:
+        """`found`, with the whole for several ranges while memory is short: those are a copy for
+        each who asks, and a server may ignore a Range (RFC 9110 §14.2).
+        """
+        return replace(found, plan=found.plan.single) if self.world.account.waits else found
+
+    def refresh(self, errand: Errand) -> None:
+        """Renew an entry in the background, unless that is under way or has just failed."""
+        if self._flight(errand) is None and not self._asking.lately_failed(errand):
+            self.world.spawn(self._asking.refresh(errand, self._begin(errand)))

@@ -1,0 +1,120 @@
+"""Commands of the bucket: put an object, list and restore its versions, make a policy."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, fail, loaded, refuse
+
+if TYPE_CHECKING:
+    from edgecache.config.model import Bucket, Config
+    from edgecache.origin.versions import Versions
+
+app = typer.Typer(no_args_is_help=True, help="The bucket: objects, their versions, its policy.")
+
+Key = Annotated[str, typer.Argument(help="The object's name, as in its path without the first /.")]
+
+
+@app.command(epilog="Example: edgecache bucket put index.html pages/index.html")
+def put(
+    file: Annotated[str, typer.Argument(help="A file, or - for standard input.")],
+    key: Key,
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Put a file into the bucket's folder, whole; tell the version it is."""
+    from edgecache.origin.writer import put_object
+
+    found = loaded(config)
+    folder = Path(_bucket(found).folder)
+    versions = _versions(found)
+    try:
+        if file == "-":
+            made = put_object(folder, key, sys.stdin.buffer, versions)
+        else:
+            with open(file, "rb") as content:
+                made = put_object(folder, key, content, versions)
+    except (OSError, ValueError) as error:
+        fail(str(error))
+    if made is not None:
+        typer.echo(made.id)
+
+
+@app.command("versions", epilog="Example: edgecache bucket versions pages/index.html")
+def list_versions(
+    key: Annotated[
+        str, typer.Argument(help="An object's name; without it all that are kept.")
+    ] = "",
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """List the versions that are kept, the newest first: id, time, bytes, ETag, name."""
+    versions = _kept(loaded(config))
+    for name in [key] if key else versions.keys():
+        for version in versions.of(name):
+            at = datetime.fromtimestamp(version.modified_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            typer.echo(f"{version.id}  {at}  {version.size:>12}  {version.etag}  {name}")
+
+
+@app.command(epilog="Example: edgecache bucket restore pages/index.html VERSION")
+def restore(
+    key: Key,
+    version_id: Annotated[str, typer.Argument(help="As `bucket versions` lists it.")],
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Give an object the content of an earlier version; tell the new version's id.
+
+    Caches hold what they have until it expires: `edgecache invalidate` takes it away.
+    """
+    from edgecache.origin.writer import put_object
+
+    found = loaded(config)
+    versions = _kept(found)
+    version = versions.named(key, version_id)
+    if version is None:
+        fail(f'"{key}" has no version {version_id} (see: edgecache bucket versions {key})')
+    try:
+        with version.path.open("rb") as content:  # open: keeping the present one may remove it
+            made = put_object(Path(_bucket(found).folder), key, content, versions)
+    except (OSError, ValueError) as error:
+        fail(str(error))
+    if made is not None:
+        typer.echo(made.id)
+
+
+@app.command(epilog="Example: edgecache bucket policy E2QWRUHAPOMQZL > policy.json")
+def policy(
+    identity: Annotated[str, typer.Argument(help="An origin access identity's id.")],
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Print the bucket policy that lets one origin access identity read, and nobody else."""
+    from edgecache.origin.demo import canonical_ids
+    from edgecache.origin.policy import policy_for
+
+    found = loaded(config)
+    made = policy_for(identity, _bucket(found).name, canonical_ids(found)(identity))
+    typer.echo(json.dumps(made, indent=2))
+
+
+def _bucket(config: Config) -> Bucket:
+    if config.bucket is None:
+        refuse(["the configuration has no [bucket]"])
+    return config.bucket
+
+
+def _versions(config: Config) -> Versions | None:
+    from edgecache.origin.demo import versions_of
+
+    _bucket(config)
+    return versions_of(config)
+
+
+def _kept(config: Config) -> Versions:
+    versions = _versions(config)
+    if versions is None:
+        refuse(["bucket.versions_max is 0: no versions are kept"])
+    return versions

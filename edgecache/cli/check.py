@@ -1,0 +1,66 @@
+"""`edgecache check`: a configuration file, together with what the API has made in its state_dir."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecache.config.lint import lint
+from edgecache.config.model import Config
+from edgecache.config.refused_distributions import WAY_OUT, refusal_problems, told, told_problems
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """`problems` keep something from being served; `warnings` do not."""
+
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def findings(config: Config) -> Findings:
+    """All there is to say about a configuration that has passed the checks."""
+    from edgecache.control.cloudfront.origin_reach import unreachable_origins
+    from edgecache.control.state.compose import Made, NotComposedError, compose
+    from edgecache.control.state.database import StateError
+    from edgecache.control.state.resources import Kind
+    from edgecache.control.state.snapshot import made_in
+
+    warnings = [*map(str, lint(config))]
+    problems: list[str] = []
+    made = Made()
+    try:
+        made = made_in(Path(config.state_dir))
+        composition = compose(config, made, lambda *_: True)
+    except NotComposedError as error:
+        problems += error.lines
+    except StateError as error:
+        warnings.append(str(error))
+    else:
+        problems += map(str, composition.refused)
+        api = {one.id for one in made.of(Kind.DISTRIBUTION)}
+        composed = composition.config
+        problems += unreachable_origins(made.of(Kind.DISTRIBUTION), composed, config)
+        for site in composed.unavailable:
+            if site.id in api:
+                problems += (f"{_made(site.id)}: {reason}" for reason in site.reasons)
+        for one in composed.distributions:
+            if one.id in api:
+                warnings += (f"{_made(one.id)}: {member}" for member in told(one, composed))
+    problems = [*map(str, refusal_problems(config, made.adopted)), *problems]
+    warnings += map(str, told_problems(config, made.adopted))
+    if problems and config.unsupported == "refuse":
+        warnings.append(f"what is not supported answers 503: {WAY_OUT}")
+    return Findings(tuple(problems), tuple(warnings))
+
+
+def _made(id: str) -> str:
+    return f"distribution {id} (made over the API)"
+
+
+def headed(path: Path, problems: Iterable[str]) -> str:
+    """Problems below the file they were found in."""
+    lines = [*problems]
+    count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}"
+    return "\n  ".join([f"{path}: {count}", *lines])

@@ -1,0 +1,110 @@
+"""How commands call control: as any SDK does, or with an operator's token for the small side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgecache.cli.options import fail, loaded, refuse
+from edgecache.config.model import Config
+
+if TYPE_CHECKING:
+    from edgecache.config.secrets import Secrets
+    from edgecache.control.cloudfront.access_keys import AccessKey
+
+KEY_ENV = ("EDGECACHE_ACCESS_KEY_ID", "EDGECACHE_SECRET_ACCESS_KEY")
+URL_ENV = "EDGECACHE_CONTROL"
+ANSWER_S_MAX = 60.0  # botocore's own bound on an answer
+REGION = "us-east-1"  # CloudFront's, for every region
+
+
+def endpoint(config: Config, env: Mapping[str, str] | None = None) -> str:
+    """Where control is: `EDGECACHE_CONTROL`, or where the file says."""
+    from edgecache.supervisor.topology import control_url
+
+    url = (os.environ if env is None else env).get(URL_ENV) or control_url(config)
+    if not url:
+        refuse(["there is no [control] to ask"])
+    return url
+
+
+def operator_secrets(config: Config) -> Secrets:
+    """What stands in `secrets.json`, which must be there: only its owner may ask."""
+    from edgecache.config.secrets import SecretsError, load_secrets, secrets_path
+
+    path = secrets_path(config.state_dir, os.environ)
+    try:
+        if not path.exists():
+            fail(f"{path}: is not there yet; it is made when control starts")
+        return load_secrets(config.state_dir, os.environ)
+    except SecretsError as error:
+        refuse([str(error)])
+
+
+def key_of(config: Config) -> AccessKey:
+    """The key to sign with: of the environment, else the newest operator's of this machine."""
+    from edgecache.control.cloudfront.access_keys import AccessKey, access_keys
+
+    given = [os.environ.get(name, "") for name in KEY_ENV]
+    if all(given):
+        return AccessKey("environment", *given)
+    return access_keys(operator_secrets(config).operator)[-1]
+
+
+def token_of(config: Config) -> str:
+    """An operator's token, good for an hour."""
+    from edgecache.cluster.tokens import Purpose, Tokens
+    from edgecache.runtime.clocks import wall_clock
+
+    keys = [*operator_secrets(config).operator.values()]
+    return Tokens(keys, wall_clock).issue(Purpose.OPERATOR, "command-line")
+
+
+def called(path: Path, work: Callable[[Any], Any]) -> Any:
+    """What `work` gives with a client of CloudFront's API; refusals are told, with exit code 1."""
+    import botocore.session
+    from botocore.config import Config as ClientConfig
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    config = loaded(path)
+    url, key = endpoint(config), key_of(config)
+    client = botocore.session.Session().create_client(
+        "cloudfront",
+        region_name=REGION,
+        endpoint_url=url,
+        aws_access_key_id=key.access_key_id,
+        aws_secret_access_key=key.secret_access_key,
+        config=ClientConfig(retries={"total_max_attempts": 2}, proxies={}),
+    )
+    try:
+        return work(client)
+    except ClientError as error:
+        told: Any = error.response["Error"]
+        fail(f"{told['Code']}: {told['Message']}")
+    except BotoCoreError as error:
+        fail(f"control at {url}: {error}")
+
+
+def asked(path: Path, method: str, target: str, wish: Mapping[str, Any] | None = None) -> Any:
+    """The JSON control answers at `target`; refusals are told, with exit code 1."""
+    import httpx
+
+    from edgecache.cluster.control_access import control_access
+
+    config = loaded(path)
+    url = endpoint(config)
+    local = "" if os.environ.get(URL_ENV) else control_access(config).socket
+    headers = {} if local else {"authorization": f"Bearer {token_of(config)}"}
+    reached = httpx.HTTPTransport(uds=local or None)
+    try:
+        with httpx.Client(transport=reached, timeout=ANSWER_S_MAX, trust_env=False) as client:
+            answer = client.request(method, url + target, json=wish, headers=headers)
+            told = answer.json()
+    except (httpx.HTTPError, ValueError) as error:
+        fail(f"control at {url}: {error or type(error).__name__}")
+    if not answer.is_success:
+        problems = map(str, told.get("problems", []))
+        fail("\n  ".join([str(told.get("error", answer.status_code)), *problems]))
+    return told

@@ -1,0 +1,99 @@
+"""Commands about control: what its API can do, who may call it, what it takes over."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from edgecache.cli import distributions, invalidations, policies, releases, tags
+from edgecache.cli import sign as signing
+from edgecache.cli.client import REGION, asked, endpoint, key_of, token_of
+from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, loaded
+from edgecache.cli.output import AsJson, tell, tell_json
+
+app = typer.Typer()
+app.add_typer(distributions.app, name="distributions")
+app.add_typer(policies.app, name="policies")
+app.add_typer(tags.app, name="tags")
+app.add_typer(releases.app, name="release")
+app.command(epilog="Examples: edgecache invalidate EDEMO '/img/*' '#sale'")(
+    invalidations.invalidate
+)
+app.command(epilog="Example: edgecache invalidations EDEMO")(invalidations.invalidations)
+signing.keys.command("list", epilog=policies.LIST_EXAMPLE)(policies.list_keys)
+signing.keys.command("add", epilog=policies.ADD_EXAMPLE)(policies.add_key)
+
+
+@app.command(epilog="Example: edgecache api --list")
+def api(
+    supported: Annotated[
+        bool, typer.Option("--list", help="Every operation, and whether it acts here.")
+    ] = True,
+    unsupported: Annotated[
+        bool, typer.Option("--unsupported", help="Members of a distribution that do not act.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tell which operations of CloudFront's API control supports, and which members it does not."""
+    if unsupported:
+        from edgecache.config.aws.unsupported import as_markdown
+
+        typer.echo(as_markdown(), nl=False)
+        return
+    from edgecache.control.cloudfront.model import PREFIX
+    from edgecache.control.cloudfront.model import api as model
+    from edgecache.control.cloudfront.operations import actions
+
+    acting = actions()
+    found = sorted(model().operations.values(), key=lambda one: one.name)
+    if as_json:
+        tell_json({one.name: one.name in acting for one in found})
+        return
+    tell(("operation", "supported", "method", "path"), [
+        (one.name, one.name in acting, one.method, f"{PREFIX}/{'/'.join(one.path)}")
+        for one in found
+    ])  # fmt: skip
+    typer.echo(f"{len(acting)} of {len(found)} operations")
+
+
+@app.command(epilog='Examples: edgecache token; eval "$(edgecache token --aws)"')
+def token(
+    aws: Annotated[
+        bool, typer.Option("--aws", help="Lines for a shell: what AWS's SDKs read.")
+    ] = False,
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Print an operator's token for curl, good for an hour, or the access key for SDKs."""
+    found = loaded(config)
+    if not aws:
+        typer.echo(token_of(found))
+        return
+    key = key_of(found)
+    lines = {
+        "AWS_ACCESS_KEY_ID": key.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ENDPOINT_URL_CLOUDFRONT": endpoint(found),
+    }
+    for name, value in lines.items():
+        typer.echo(f"export {name}={value}")
+
+
+@app.command(epilog="Examples: edgecache adopt EDEMO; edgecache adopt EDEMO --give-back")
+def adopt(
+    id: Annotated[str, typer.Argument(help="The distribution's id.")],
+    give_back: Annotated[
+        bool, typer.Option("--give-back", help="Let the file say again what it is.")
+    ] = False,
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Let the API take over a distribution that the configuration file declares.
+
+    From then on the file's table for it counts no more.
+    """
+    method = "DELETE" if give_back else "POST"
+    told = asked(config, method, f"/distributions/{quote(id, safe='')}/adoption")
+    whose = "the file's again" if told["source"] == "file" else "the API's"
+    typer.echo(f"{told['id']} is {whose}")

@@ -1,0 +1,123 @@
+"""`edgecache invalidate`: remove what is stored, and see it gone from every node."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from edgecache.cli.client import asked
+from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, fail, refuse
+from edgecache.cli.output import AsJson, tell, tell_json
+
+STEP_S = 0.5  # of waiting at control, between two looks at who is still waited for
+WAIT_S_MAX = 60.0
+
+Site = Annotated[str, typer.Argument(help="The distribution's id.")]
+Paths = Annotated[list[str] | None, typer.Argument(help="/path, /path* or #tag, several times.")]
+Globs = Annotated[list[str] | None, typer.Option("--glob", help="A path, * and ? anywhere.")]
+Prefixes = Annotated[list[str] | None, typer.Option("--prefix", help="The beginning of a path.")]
+Hosts = Annotated[list[str] | None, typer.Option("--host", help="What was asked from a host.")]
+
+
+def invalidate(
+    distribution: Site,
+    paths: Paths = None,
+    globs: Globs = None,
+    prefixes: Prefixes = None,
+    hosts: Hosts = None,
+    soft: Annotated[bool, typer.Option(help="Make stale instead of removing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
+    wait: Annotated[bool, typer.Option(help="Wait until every node has heard.")] = True,
+    as_json: AsJson = False,
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Invalidate paths of a distribution, and wait until no node serves what was there.
+
+    Exit code 1 when that was not so within a minute.
+    """
+    named = {"paths": paths, "globs": globs, "prefixes": prefixes, "hosts": hosts}
+    wanted = {name: items for name, items in named.items() if items}
+    if not wanted:
+        refuse(["nothing is named: give /paths, #tags, --glob, --prefix or --host"])
+    if dry_run:
+        _tell_trial(config, {**wanted, "distribution": distribution}, as_json=as_json)
+        return
+    began = time.monotonic()
+    told = asked(config, "POST", "/invalidations", {**wanted,
+        "distribution": distribution, "soft": soft,
+    })  # fmt: skip
+    if wait:
+        told = _completed(config, told, began + WAIT_S_MAX)
+    if as_json:
+        tell_json(told)
+    else:
+        _say(told)
+    if wait and told["status"] != "Completed":
+        raise typer.Exit(1)
+
+
+def invalidations(
+    distribution: Site, as_json: AsJson = False, config: ConfigPath = DEFAULT_CONFIG
+) -> None:
+    """List the invalidations of a distribution, the newest first."""
+    told = asked(config, "GET", f"/invalidations/{quote(distribution, safe='')}")
+    if as_json:
+        tell_json(told)
+        return
+    tell(("id", "status", "accepted", "paths"), [
+        (one["id"], one["status"], _clock(one["created_at"]), " ".join(one["paths"])[:80])
+        for one in told["invalidations"]
+    ])  # fmt: skip
+
+
+def _tell_trial(config: Path, wish: dict[str, Any], *, as_json: bool) -> None:
+    """How many entries of each node would go, and a few of them."""
+    found = asked(config, "POST", "/invalidations/dry-run", wish)
+    if as_json:
+        tell_json(found)
+        return
+    nodes = [node for place in found for node in place["nodes"]]
+    tell(("node", "entries", "bytes", "of", "on disk", "bytes", "of", "examples"), [
+        (node["node"], node["entries"], node["size_bytes"], node["held"],
+         *_on_disk(node["disk"]), " ".join(node["examples"]))
+        for node in nodes
+    ])  # fmt: skip
+    for place in found:
+        if place["problem"]:
+            fail(f"{place['name']}: {place['problem']}")
+
+
+def _on_disk(told: dict[str, Any] | None) -> tuple[Any, Any, Any]:
+    """None: it has not looked at all of it in time."""
+    return ("?", "?", "?") if told is None else (told["entries"], told["size_bytes"], told["held"])
+
+
+def _completed(config: Path, told: dict[str, Any], until: float) -> dict[str, Any]:
+    """As it is once it is Completed, or at `until` (monotonic); says who is waited for."""
+    from rich.console import Console
+
+    path = f"/invalidations/{quote(told['distribution'], safe='')}/{told['id']}?wait_s={STEP_S}"
+    with Console(stderr=True).status("") as status:
+        while told["status"] != "Completed" and time.monotonic() < until:
+            status.update("waiting for " + ", ".join(told["waiting_for"]))
+            found: dict[str, Any] = asked(config, "GET", path)
+            told = found
+    return told
+
+
+def _say(told: dict[str, Any]) -> None:
+    if told["status"] == "Completed":
+        took_ms = (told["completed_at"] - told["created_at"]) * 1000
+        typer.echo(f"{told['id']} Completed in {took_ms:.0f} ms")
+    elif told["waiting_for"]:
+        fail(f"{told['id']} InProgress; waiting for {', '.join(told['waiting_for'])}")
+    else:
+        typer.echo(f"{told['id']} InProgress")
+
+
+def _clock(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

@@ -1,0 +1,312 @@
+"""The command line. Law: it reads, asks and tells; what is done stands in `server`.
+
+Start-up is every command's first cost, so heavy modules are imported by the command that needs
+them. Exit codes: 0 done; 1 it did not work out; 2 the command, its file or an address is wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from edgecache import __version__
+from edgecache.cli import bucket, stats
+from edgecache.cli import control as controlling
+from edgecache.cli import reload as renewing
+from edgecache.cli import sign as signing
+from edgecache.cli.check import findings, headed
+from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath
+from edgecache.cli.options import fail as _fail
+from edgecache.cli.options import loaded as _loaded
+from edgecache.cli.options import refuse as _refuse
+from edgecache.config.listen import TcpAddress, tcp_address
+from edgecache.config.model import Location
+from edgecache.config.settings import BY_FIELD, SETTINGS
+
+if TYPE_CHECKING:
+    from edgecache.supervisor.child import Child
+
+WORKERS_MAX = int(BY_FIELD[Location, "workers"].high)
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="A content delivery network one person can run.",
+    epilog="Try: edgecache up --config config/demo.toml",
+)
+
+
+def _memo(wanted: bool) -> None:
+    if not wanted:
+        from edgecache.supervisor.child import forget_heads
+
+        forget_heads()
+
+
+Memo = Annotated[
+    bool,
+    typer.Option(
+        "--memo/--no-memo",
+        callback=_memo,
+        help="Know heads that come again. Without, all is the same but slower.",
+    ),
+]
+Worker = Annotated[int, typer.Option(hidden=True, help="Run as this worker of several.")]
+app.add_typer(controlling.app)
+app.add_typer(signing.app)
+app.add_typer(stats.app)
+app.add_typer(bucket.app, name="bucket")
+
+
+class Semantics(StrEnum):
+    """Whose rules a tier without configuration follows."""
+
+    RFC9111 = "rfc9111"
+    CLOUDFRONT = "cloudfront"
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="edgecache")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"edgecache {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Tell the version.")
+    ] = False,
+) -> None: ...
+
+
+@app.command(epilog="Example: edgecache up --config config/demo.toml")
+def up(
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Tell what runs where as one line of JSON.")
+    ] = False,
+    memo: Memo = True,
+) -> None:
+    """Run everything in a configuration on this machine, until Ctrl-C or SIGTERM.
+
+    What runs where is told once every process answers. SIGHUP is `reload`, SIGUSR2 `upgrade`.
+    """
+    from edgecache.supervisor import banner as present
+    from edgecache.supervisor import start
+
+    wanted = _loaded(config)
+
+    def tell(children: Sequence[Child], pids: Mapping[str, int]) -> None:
+        if as_json:
+            typer.echo(present.as_json(children, pids, wanted))
+        else:
+            present.print_table(wanted, config, children, pids)
+
+    with _refusals():
+        raise typer.Exit(start.up(wanted, config, tell))
+
+
+@app.command(epilog="Example: edgecache serve http://127.0.0.1:8000 --listen 127.0.0.1:8080")
+def serve(
+    origin: Annotated[str, typer.Argument(help="http://HOST[:PORT] or https://HOST[:PORT]")],
+    listen: Annotated[str, typer.Option(help="HOST:PORT for viewers.")] = "127.0.0.1:8080",
+    workers: Annotated[int, typer.Option(min=1, max=WORKERS_MAX, help="Processes.")] = 1,
+    semantics: Annotated[Semantics, typer.Option(help="Whose rules.")] = Semantics.RFC9111,
+    state_dir: Annotated[Path, typer.Option(help="Folder for logs and keys.")] = Path("var"),
+    memo: Memo = True,
+    worker: Worker = 0,
+) -> None:
+    """One caching tier in front of any origin, without a configuration file."""
+    from edgecache.supervisor import start
+
+    if not _is_origin(origin):
+        _refuse([f"ORIGIN: {origin} is not http://HOST[:PORT] or https://HOST[:PORT]"])
+    address = _address(listen, "--listen")
+    wanted = start.Serving(origin, address, workers, str(semantics), state_dir)
+    with _refusals():
+        raise typer.Exit(start.serve(wanted, worker))
+
+
+@app.command(epilog="Example: edgecache edge --config config/demo.toml --location LHR50")
+def edge(
+    location: Annotated[str, typer.Option(help="Which of the file's locations.")],
+    config: ConfigPath = DEFAULT_CONFIG,
+    memo: Memo = True,
+    worker: Worker = 0,
+) -> None:
+    """One edge location, with all its workers."""
+    from edgecache.supervisor import start
+
+    with _refusals():
+        raise typer.Exit(start.edge(_loaded(config), config, location, worker))
+
+
+@app.command(epilog="Example: edgecache regional --config config/demo.toml")
+def regional(config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """The regional cache, between the edges and the origins."""
+    from edgecache.supervisor import start
+
+    with _refusals():
+        raise typer.Exit(start.part(_loaded(config), config, "regional"))
+
+
+@app.command(epilog="Example: edgecache control --config config/demo.toml")
+def control(config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """The control plane: configuration, status of every node, metrics."""
+    from edgecache.supervisor import start
+
+    with _refusals():
+        raise typer.Exit(start.part(_loaded(config), config, "control"))
+
+
+@app.command(epilog="Example: edgecache origin --config config/demo.toml")
+def origin(config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """The bucket of the configuration, behind its gate."""
+    from edgecache.supervisor import start
+
+    with _refusals():
+        raise typer.Exit(start.part(_loaded(config), config, "bucket"))
+
+
+@app.command(epilog="Examples: edgecache check config/demo.toml; edgecache check --settings")
+def check(
+    file: Annotated[Path | None, typer.Argument(help="The configuration file.")] = None,
+    settings: Annotated[
+        bool, typer.Option("--settings", help="Tell every number, its bounds and why.")
+    ] = False,
+) -> None:
+    """Tell every problem of a configuration file at once, each with its place."""
+    if settings:
+        _print_settings()
+    if file is None and settings:
+        return
+    path = file or DEFAULT_CONFIG
+    found = _loaded(path)
+    said = findings(found)
+    for warning in said.warnings:
+        typer.echo(f"warning: {warning}")
+    if said.problems:
+        _refuse([headed(path, said.problems)])
+    counts = f"distributions: {len(found.distributions)}, locations: {len(found.locations)}"
+    typer.echo(f"{path}: no problems ({counts})")
+
+
+@app.command(epilog="Example: edgecache reload --config config/demo.toml")
+def reload(config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Take over a changed file. A bad file changes nothing.
+
+    Where it asks for other addresses, workers or limits, processes are replaced as by `upgrade`.
+    """
+    renewing.reload(_loaded(config))
+
+
+@app.command(epilog="Example: edgecache upgrade --config config/demo.toml")
+def upgrade(config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Replace every process of a running `up` by a new one, without losing a request."""
+    renewing.upgrade(_loaded(config))
+
+
+@app.command(epilog="Examples: edgecache health; edgecache health 127.0.0.1:8080")
+def health(
+    address: Annotated[str, typer.Argument(help="HOST:PORT of anything that speaks HTTP.")] = "",
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Exit with 0 when ADDRESS answers, or without one when control says it is well; else 1."""
+    from edgecache.supervisor import readiness as operate
+
+    if address:
+        place = _address(address.removeprefix("http://").rstrip("/"), "ADDRESS")
+        if not asyncio.run(operate.answers(place)):
+            _fail(f"{address}: no answer")
+        return
+    from edgecache.cluster.control_access import control_access
+
+    control = control_access(_loaded(config))
+    url = control.url
+    if not url:
+        _refuse([f"{config}: there is no [control] to ask"])
+    try:
+        status, _ = asyncio.run(operate.ask(control, "/health"))
+    except OSError as error:
+        _fail(f"control at {url}: {error}")
+    if status != 200:
+        _fail(f"control at {url}: answered {status}")
+
+
+@app.command(epilog="Example: edgecache explain http://localhost:8080/ -H 'Accept-Encoding: br'")
+def explain(
+    url: Annotated[str, typer.Argument(help="As a viewer would ask for it.")],
+    header: Annotated[
+        list[str] | None, typer.Option("--header", "-H", help="'Name: value', several times.")
+    ] = None,
+    method: Annotated[str, typer.Option("--method", "-X", help="The method.")] = "GET",
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: Annotated[bool, typer.Option("--json", help="Tell it as JSON.")] = False,
+) -> None:
+    """Tell what would happen to a request and why: rules, key, origin, and what nodes hold."""
+    import msgspec
+
+    from edgecache.cli.explain import NotExplainedError, explanation
+
+    loaded = _loaded(config)
+    try:
+        told, note = explanation(loaded, url, method, header or [])
+    except ValueError as error:
+        _refuse([str(error)])
+    except NotExplainedError as error:
+        _fail(str(error))
+    if as_json:
+        typer.echo(msgspec.json.encode(told).decode())
+        return
+    from edgecache.cli.explain_tree import print_tree
+
+    print_tree(told, note)
+
+
+def _print_settings() -> None:
+    for setting in SETTINGS:
+        default = "required" if setting.default is None else setting.shown(setting.default)
+        bounds = f"{setting.shown(setting.low)} to {setting.shown(setting.high)}"
+        typer.echo(f"{setting.place} = {default} ({bounds})\n    {setting.why}")
+
+
+def _address(text: str, option: str) -> TcpAddress:
+    try:
+        return tcp_address(text)
+    except ValueError as error:
+        _refuse([f"{option}: {text} {error}"])
+
+
+def _is_origin(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and parts.port != 0 and parts.username is None
+    except ValueError:
+        return False
+    bare = parts.path in ("", "/") and not parts.query and not parts.fragment
+    return parts.scheme in ("http", "https") and named and bare
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """What cannot be started is told on standard error, with exit code 2."""
+    from edgecache.supervisor.start import RefusedError
+
+    try:
+        yield
+    except RefusedError as error:
+        _refuse(error.lines)

@@ -1,0 +1,105 @@
+"""Tables of what is stored. Law: what came from viewers and origins is shown, never obeyed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from edgecache.control.rest.inventory import Held, StoreObjects, StoreStats
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+WIDTH = 200  # where nobody sees it break: a file, another program
+_LEFT = {"node", "misses", "removals", "object", "distribution"}
+
+
+def print_stats(places: Sequence[Held[StoreStats]], console: Console | None = None) -> None:
+    """A row for each process, then what is wrong."""
+    columns = ("node", "objects", "bytes", "of", "hits", "misses", "removals", "oldest", "disk")
+    table = _table(columns)
+    for place in places:
+        for node in place.nodes:
+            gauges, words = node.sample["gauges"], node.sample["words"]
+            disk = gauges.get("disk_objects", 0)
+            table.add_row(
+                node.node,
+                str(gauges.get("store_objects", 0)),
+                size(gauges.get("store_bytes", 0)),
+                size(node.budget_bytes),
+                str(words.get("requests", {}).get("Hit", 0)),
+                _reasons(words.get("misses", {})),
+                _reasons(words.get("removals", {})),
+                "" if node.oldest_s is None else duration(node.oldest_s),
+                f"{disk}, {size(gauges.get('disk_bytes', 0))}" if disk else "",
+            )
+    _print(table, places, console)
+
+
+def print_objects(places: Sequence[Held[StoreObjects]], console: Console | None = None) -> None:
+    """A row for each object of each process, then what is wrong."""
+    table = _table(("node", "distribution", "object", "bytes", "uses", "age", "ttl left"))
+    notes = []
+    for place in places:
+        for node in place.nodes:
+            for one in node.objects:
+                left = "" if one.ttl_left_s is None else duration(one.ttl_left_s)
+                figures = (size(one.size_bytes), str(one.uses), duration(one.age_s), left)
+                table.add_row(node.node, one.distribution, shown(one.target), *figures)
+            if node.looked_at < node.held:
+                notes.append(f"{node.node}: the {node.looked_at} oldest of {node.held} objects")
+    _print(table, places, console, notes)
+
+
+def _table(columns: Sequence[str]) -> Table:
+    table = Table(box=box.SIMPLE)
+    for column in columns:
+        table.add_column(column, justify="left" if column in _LEFT else "right", overflow="fold")
+    return table
+
+
+def _print(
+    table: Table,
+    places: Sequence[Held[StoreStats]] | Sequence[Held[StoreObjects]],
+    console: Console | None,
+    notes: Sequence[str] = (),
+) -> None:
+    out = console or Console()
+    if not out.is_terminal:
+        out.width = max(out.width, WIDTH)
+    out.print(table)
+    problems = [f"{place.name}: {place.problem}" for place in places if place.problem]
+    for line in (*notes, *problems):
+        out.print(Text(line))
+
+
+def _reasons(counts: dict[str, int]) -> str:
+    """The counts by reason, the most frequent first."""
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    return ", ".join(f"{reason} {count}" for reason, count in ordered if count)
+
+
+def size(octets: int) -> str:
+    """Bytes, to three digits."""
+    value, unit = float(octets), 0
+    while value >= 999.5 and unit < len(_UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    return f"{value:.3g} {_UNITS[unit]}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds, in the largest unit that leaves a whole number."""
+    sign, left = ("-" if seconds < 0 else ""), abs(seconds)
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if left >= length:
+            return f"{sign}{left / length:.0f} {unit}"
+    return f"{sign}{left:.0f} s"
+
+
+def shown(text: str) -> Text:
+    """A target without what a terminal would obey."""
+    return Text("".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text))

@@ -1,0 +1,1 @@
+"""What nodes and control say to each other."""

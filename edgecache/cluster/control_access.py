@@ -1,0 +1,43 @@
+"""How this machine asks control. Law: by the socket file where that is ours, else with a token."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from edgecache.cluster.tokens import Purpose, Tokens
+from edgecache.config.model import Config
+from edgecache.config.secrets import SecretsError, load_secrets, secrets_path
+from edgecache.runtime.clocks import wall_clock
+from edgecache.supervisor.topology import control_socket, control_url
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ControlAccess:
+    """Control's URL, and what admits us: `socket`, a path, or `token`, or (both empty) nothing."""
+
+    url: str
+    socket: str = ""
+    token: str = ""
+
+
+def control_access(config: Config) -> ControlAccess:
+    """How control of this configuration is asked; an empty URL when it has none."""
+    url = control_url(config)
+    path = control_socket(config).path
+    if not url:
+        return ControlAccess("")
+    if os.access(path, os.W_OK):
+        return ControlAccess(url, socket=path)
+    return ControlAccess(url, token=_token(config))
+
+
+def _token(config: Config) -> str:
+    """An operator's, if this machine and user can make one."""
+    if not secrets_path(config.state_dir, os.environ).exists():
+        return ""
+    try:
+        keys = [*load_secrets(config.state_dir, os.environ).operator.values()]
+    except SecretsError:
+        return ""
+    return Tokens(keys, wall_clock).issue(Purpose.OPERATOR, "command-line")

@@ -1,0 +1,147 @@
+"""What a whole configuration must hold. Law: whatever passes here, every process can run on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from edgecache.config.checks.access import check_access
+from edgecache.config.checks.distribution import ID, check_distribution
+from edgecache.config.checks.keys import check_keys
+from edgecache.config.listen import Address, UnixAddress, overlaps, parse_listen
+from edgecache.config.model import Config, Distribution
+from edgecache.config.problems import Problems, quoted
+
+DISTRIBUTIONS_MAX = 500  # CloudFront's quota for an account
+ALIASES_MAX = 100  # CloudFront's quota for a distribution
+LOCATIONS_MAX = 64
+
+_LOCATION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}")  # stands in X-Amz-Cf-Pop and files
+_BRAND = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")  # a token: it stands in Via
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")  # S3: "Bucket naming rules"
+_ALIAS = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9])?|\*|\[[0-9a-f:.]+\]")
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def check(config: Config, problems: Problems) -> None:
+    """Everything that no single value can be blamed for by its type or bounds."""
+    if not _BRAND.fullmatch(config.brand):
+        problems.add("brand", f"{quoted(config.brand)} is not one word (a token of RFC 9110)")
+    if not config.state_dir or _CONTROL_CHARACTER.search(config.state_dir):
+        problems.add("state_dir", f"{quoted(config.state_dir)} is not a path")
+    if config.bucket and (not config.bucket.folder or "\0" in config.bucket.folder):
+        problems.add("bucket.folder", f"{quoted(config.bucket.folder)} is not a path")
+    if config.bucket and not _BUCKET_NAME.fullmatch(config.bucket.name):
+        problems.add("bucket.name", f"{quoted(config.bucket.name)} is not the name of a bucket")
+    _check_disks(config, problems)
+    _check_locations(config, problems)
+    _check_addresses(config, problems)
+    _check_names(config, problems)
+    check_keys(config, problems)
+    check_access(config, problems)
+    for index, distribution in enumerate(config.distributions):
+        check_distribution(distribution, f"distributions[{index}]", problems)
+
+
+def _check_disks(config: Config, problems: Problems) -> None:
+    disks = [("regional", config.regional.disk if config.regional else None)]
+    disks += [(f"locations[{index}]", place.disk) for index, place in enumerate(config.locations)]
+    for where, disk in disks:
+        if disk is not None and _CONTROL_CHARACTER.search(disk.folder):
+            problems.add(f"{where}.disk.folder", f"{quoted(disk.folder)} is not a path")
+
+
+def _check_locations(config: Config, problems: Problems) -> None:
+    if config.locations and not (config.distributions or config.unavailable):
+        problems.add("distributions", "empty, but there is a location to serve them")
+    if len(config.locations) > LOCATIONS_MAX:
+        problems.add("locations", f"{len(config.locations)} are more than {LOCATIONS_MAX}")
+    seen: set[str] = set()
+    for index, location in enumerate(config.locations):
+        where = f"locations[{index}]"
+        if not _LOCATION_NAME.fullmatch(location.name):
+            problems.add(
+                f"{where}.name", f"{quoted(location.name)} is not a name (letters, digits, -)"
+            )
+        elif location.name in seen:
+            problems.add(f"{where}.name", f"{quoted(location.name)} names another location too")
+        seen.add(location.name)
+
+
+def listeners(config: Config) -> Iterator[tuple[str, str]]:
+    """Every address of a configuration as written, with its place in the file."""
+    if config.control:
+        yield "control.listen", config.control.listen
+    if config.regional:
+        yield "regional.listen", config.regional.listen
+    if config.bucket:
+        yield "bucket.listen", config.bucket.listen
+    for index, location in enumerate(config.locations):
+        yield f"locations[{index}].listen", location.listen
+        if location.listen_tls:
+            yield f"locations[{index}].listen_tls", location.listen_tls
+
+
+def own_addresses(config: Config) -> list[Address]:
+    """Where we listen as what no origin is: all of a checked configuration but the bucket's."""
+    texts = [text for where, text in listeners(config) if where != "bucket.listen"]
+    return [parse_listen(text, config.state_dir) for text in texts]
+
+
+def _check_addresses(config: Config, problems: Problems) -> None:
+    """Each is well formed, of a kind its listener can use, and not another's."""
+    taken: list[tuple[str, Address]] = []
+    for where, text in listeners(config):
+        try:
+            address = parse_listen(text, config.state_dir)
+        except ValueError as error:
+            problems.add(where, f"{quoted(text)} {error}")
+            continue
+        if isinstance(address, UnixAddress) and where != "regional.listen":
+            problems.add(where, f"{quoted(text)}: only the regional cache listens on a socket file")
+        for other, held in taken:
+            if overlaps(address, held):
+                problems.add(where, f"{quoted(text)} is already taken by {other}")
+        taken.append((where, address))
+
+
+def _check_names(config: Config, problems: Problems) -> None:
+    """Ids are unique; a host name leads to one distribution (CNAMEAlreadyExists)."""
+    if len(config.distributions) > DISTRIBUTIONS_MAX:
+        problems.add(
+            "distributions", f"{len(config.distributions)} are more than {DISTRIBUTIONS_MAX}"
+        )
+    ids: set[str] = set()
+    holders: dict[str, str] = {}
+    for index, distribution in enumerate(config.distributions):
+        where = f"distributions[{index}]"
+        if not ID.fullmatch(distribution.id):
+            problems.add(
+                f"{where}.id", f"{quoted(distribution.id)} is not an id (letters, digits, - _ .)"
+            )
+        elif distribution.id in ids:
+            problems.add(f"{where}.id", f"{quoted(distribution.id)} is another distribution's too")
+        ids.add(distribution.id)
+        if len(distribution.aliases) > ALIASES_MAX:
+            problems.add(
+                f"{where}.aliases",
+                f"{len(distribution.aliases)} aliases are more than {ALIASES_MAX}",
+            )
+        for place, name in _host_names(distribution, where):
+            _check_host_name(name, place, holders, problems)
+
+
+def _host_names(distribution: Distribution, where: str) -> Iterator[tuple[str, str]]:
+    if distribution.domain_name:
+        yield f"{where}.domain_name", distribution.domain_name
+    for index, alias in enumerate(distribution.aliases):
+        yield f"{where}.aliases[{index}]", alias
+
+
+def _check_host_name(name: str, where: str, holders: dict[str, str], problems: Problems) -> None:
+    folded = name.lower()
+    if not _ALIAS.fullmatch(folded):
+        problems.add(where, f'{quoted(name)} is not a host name, "*.name" or "*" (without port)')
+    elif folded in holders:
+        problems.add(where, f"{quoted(name)} is already {holders[folded]}")
+    holders.setdefault(folded, where)

@@ -1,0 +1,249 @@
+"""What one distribution must hold: its origins, its behaviors and their policies.
+
+Developer Guide, "Distribution settings" and "Quotas"; API reference, DistributionConfig.
+"""
+
+from __future__ import annotations
+
+import re
+
+from edgecache.config.checks.access import check_proofs
+from edgecache.config.checks.origin_groups import check_groups
+from edgecache.config.checks.policies import (
+    TOKEN,
+    check_cache_policy,
+    check_origin_request_policy,
+)
+from edgecache.config.checks.response_headers import check_response_headers_policy
+from edgecache.config.checks.site import check_site
+from edgecache.config.model import Behavior, Distribution, ForwardedValues, Origin
+from edgecache.config.problems import Problems, listed, quoted
+from edgecache.config.settings import TTL_S_MAX
+
+BEHAVIORS_MAX = 75  # CloudFront's quotas for one distribution, as the next two
+ORIGINS_MAX = 100
+CUSTOM_HEADERS_MAX = 30
+CUSTOM_HEADER_VALUE_CHARS_MAX = 1_783
+PATTERN_CHARS_MAX = 255
+ROOT_OBJECT_CHARS_MAX = 255
+KEY_GROUPS_MAX = 4
+CUSTOM_HEADERS_CHARS_MAX = 10_240  # all names and values of one origin
+SSL_PROTOCOLS = ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+TARGETS_MAX = 8  # each is looked for in every response; RFC 9213 §2.2 has two in its example
+
+ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+ORIGIN_ID = re.compile(r"[\x20-\x7e]{1,128}")  # S3-my-bucket/folder is the console's own making
+_READ = ("GET", "HEAD")
+_READ_OPTIONS = (*_READ, "OPTIONS")
+_EVERY = (*_READ_OPTIONS, "PUT", "POST", "PATCH", "DELETE")
+_PATTERN = re.compile(r"[A-Za-z0-9_\-.*?$/~\"'@:+&]+")
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
+_UNIX = re.compile(r"unix:/[\x21-\x7e]{1,106}")
+_VALUE = re.compile(r"[\x20-\x7e\x80-\xff\t]*")
+_RESERVED = re.compile(
+    r"cache-control|connection|content-length|cookie|host|if-.+|max-forwards|pragma"
+    r"|proxy-(authenticate|authorization|connection)|range|request-range|te|trailer"
+    r"|transfer-encoding|upgrade|via|x-(amz|edge|edgecache)-.+|edgecache-.+|x-real-ip",
+    re.IGNORECASE,
+)
+
+
+def check_distribution(distribution: Distribution, where: str, problems: Problems) -> None:
+    """Everything about `distribution` that needs no other one."""
+    root = distribution.default_root_object
+    if root.startswith("/"):
+        problems.add(f"{where}.default_root_object", f"{quoted(root)} starts with /")
+    if len(root) > ROOT_OBJECT_CHARS_MAX or re.search(r"[^\x21-\x7e]", root):
+        problems.add(
+            f"{where}.default_root_object",
+            f"not printable ASCII without blanks of at most {ROOT_OBJECT_CHARS_MAX} characters",
+        )
+    _check_targets(distribution.cache_control_targets, f"{where}.cache_control_targets", problems)
+    _check_origins(distribution, f"{where}.origins", problems)
+    check_groups(distribution, f"{where}.origin_groups", problems)
+    _check_behaviors(distribution, where, problems)
+    check_site(distribution, where, problems)
+
+
+def _check_targets(targets: tuple[str, ...], where: str, problems: Problems) -> None:
+    if len(targets) > TARGETS_MAX:
+        problems.add(where, f"{len(targets)} fields are more than {TARGETS_MAX}")
+    for index, name in enumerate(targets):
+        if not TOKEN.fullmatch(name) or not name.lower().endswith("-cache-control"):
+            problems.add(
+                f"{where}[{index}]", f"{quoted(name)} is not the name of a field for targeted "
+                "cache control (they end in -Cache-Control)"
+            )  # fmt: skip
+
+
+def _check_origins(distribution: Distribution, where: str, problems: Problems) -> None:
+    origins = distribution.origins
+    if not origins:
+        problems.add(where, "empty: a distribution needs an origin")
+    if len(origins) > ORIGINS_MAX:
+        problems.add(where, f"{len(origins)} origins are more than {ORIGINS_MAX}")
+    seen: set[str] = set()
+    for index, origin in enumerate(origins):
+        place = f"{where}[{index}]"
+        if origin.id in seen:
+            problems.add(f"{place}.id", f"{quoted(origin.id)} is already the id of another origin")
+        seen.add(origin.id)
+        _check_origin(origin, place, problems)
+
+
+def _check_origin(origin: Origin, where: str, problems: Problems) -> None:
+    if not ORIGIN_ID.fullmatch(origin.id):
+        problems.add(f"{where}.id", f"{quoted(origin.id)} is not an id (1 to 128 characters)")
+    name = origin.domain_name
+    if not _HOST.fullmatch(name) and not _UNIX.fullmatch(name):
+        problems.add(f"{where}.domain_name", f"{quoted(name)} {_host_trouble(name)}")
+    if name.startswith("unix:") and origin.protocol_policy != "http-only":
+        problems.add(f"{where}.protocol_policy", 'a Unix socket is asked with "http-only"')
+    if origin.path and (not origin.path.startswith("/") or origin.path.endswith("/")):
+        problems.add(f"{where}.path", f"{quoted(origin.path)} must start with / and not end so")
+    if re.search(r"[^\x21-\x7e]|[?#]", origin.path):
+        problems.add(f"{where}.path", f"{quoted(origin.path)} has characters no path has")
+    _check_custom_headers(origin, f"{where}.custom_headers", problems)
+    check_proofs(origin, where, problems)
+    for index, protocol in enumerate(origin.ssl_protocols):
+        if protocol not in SSL_PROTOCOLS:
+            known = listed(SSL_PROTOCOLS)
+            trouble = f"{quoted(protocol)} is not one of {known}"
+            problems.add(f"{where}.ssl_protocols[{index}]", trouble)
+    if origin.access_identity and origin.access_control_id:
+        problems.add(f"{where}.access_identity", "not used with access_control_id")
+
+
+def _host_trouble(name: str) -> str:
+    if "://" in name:
+        return "is not a host name (leave out the scheme; ports are http_port and https_port)"
+    if name.count(":") == 1:
+        return "is not a host name (ports are http_port and https_port)"
+    return "is not a host name, an address or unix:/path"
+
+
+def _check_custom_headers(origin: Origin, where: str, problems: Problems) -> None:
+    headers = origin.custom_headers
+    if len(headers) > CUSTOM_HEADERS_MAX:
+        problems.add(where, f"{len(headers)} headers are more than {CUSTOM_HEADERS_MAX}")
+    chars = sum(len(name) + len(value) for name, value in headers.items())
+    if chars > CUSTOM_HEADERS_CHARS_MAX:
+        problems.add(where, f"{chars} characters are more than {CUSTOM_HEADERS_CHARS_MAX}")
+    for name, value in headers.items():
+        if not TOKEN.fullmatch(name):
+            problems.add(where, f"{quoted(name)} is not a header's name")
+        elif _RESERVED.fullmatch(name):
+            problems.add(f"{where}.{name}", "not allowed as a custom header")
+        elif len(value) > CUSTOM_HEADER_VALUE_CHARS_MAX or not _VALUE.fullmatch(value):
+            problems.add(
+                f"{where}.{name}",
+                f"not a header's value of at most {CUSTOM_HEADER_VALUE_CHARS_MAX} characters",
+            )
+
+
+def _check_behaviors(distribution: Distribution, where: str, problems: Problems) -> None:
+    behaviors = distribution.behaviors
+    if len(behaviors) > BEHAVIORS_MAX:
+        problems.add(
+            f"{where}.behaviors", f"{len(behaviors)} behaviors are more than {BEHAVIORS_MAX}"
+        )
+    seen: dict[str, int] = {}
+    for index, behavior in enumerate(behaviors):
+        place = f"{where}.behaviors[{index}]"
+        pattern = behavior.path_pattern.removeprefix("/")
+        if pattern in seen:
+            problems.add(
+                f"{place}.path_pattern",
+                f"{quoted(behavior.path_pattern)} is already the pattern of"
+                f" behaviors[{seen[pattern]}], so this one is never reached",
+            )
+        seen.setdefault(pattern, index)
+        _check_pattern(distribution, behavior, place, problems)
+        _check_behavior(distribution, behavior, place, problems)
+    place = f"{where}.default_behavior"
+    if distribution.default_behavior.path_pattern != "*":
+        problems.add(f"{place}.path_pattern", 'the default behavior is always for "*"')
+    _check_behavior(distribution, distribution.default_behavior, place, problems)
+
+
+def _check_pattern(
+    distribution: Distribution, behavior: Behavior, where: str, problems: Problems
+) -> None:
+    pattern = behavior.path_pattern
+    if not 1 <= len(pattern) <= PATTERN_CHARS_MAX:
+        problems.add(
+            f"{where}.path_pattern",
+            f"{len(pattern)} characters are outside 1 to {PATTERN_CHARS_MAX}",
+        )
+    elif distribution.semantics == "cloudfront" and not _PATTERN.fullmatch(pattern):
+        strange = dict.fromkeys(char for char in pattern if not _PATTERN.fullmatch(char))
+        problems.add(
+            f"{where}.path_pattern",
+            f"{quoted(pattern)} has characters CloudFront refuses: {listed(strange)}",
+        )
+
+
+def _check_behavior(
+    distribution: Distribution, behavior: Behavior, where: str, problems: Problems
+) -> None:
+    known = [origin.id for origin in distribution.origins]
+    known += [group.id for group in distribution.origin_groups]
+    if known and "" not in known and behavior.origin not in known:
+        problems.add(
+            f"{where}.origin",
+            f"{quoted(behavior.origin)} is not an origin (known: {listed(known)})",
+        )
+    _check_methods(behavior, where, problems)
+    check_cache_policy(behavior.cache_policy, f"{where}.cache_policy", problems)
+    if behavior.origin_request_policy is not None:
+        check_origin_request_policy(
+            behavior.origin_request_policy, f"{where}.origin_request_policy", problems
+        )
+    if behavior.response_headers_policy is not None:
+        check_response_headers_policy(
+            behavior.response_headers_policy, f"{where}.response_headers_policy", problems
+        )
+    if behavior.forwarded_values is not None:
+        _check_forwarded_values(behavior.forwarded_values, f"{where}.forwarded_values", problems)
+    elif _has_wildcards(behavior):
+        problems.add(where, "wildcards stand in the cookie_names of forwarded_values only")
+    if len(behavior.trusted_key_groups) > KEY_GROUPS_MAX:
+        count = len(behavior.trusted_key_groups)
+        problems.add(
+            f"{where}.trusted_key_groups", f"{count} groups are more than {KEY_GROUPS_MAX}"
+        )
+
+
+def _has_wildcards(behavior: Behavior) -> bool:
+    policies = (behavior.cache_policy, behavior.origin_request_policy)
+    return any(p.cookies.wildcards or p.query_strings.wildcards for p in policies if p)
+
+
+def _check_forwarded_values(values: ForwardedValues, where: str, problems: Problems) -> None:
+    if values.cookies == "whitelist" and not values.cookie_names:
+        problems.add(f"{where}.cookie_names", 'empty, but cookies is "whitelist"')
+    if values.cookies != "whitelist" and values.cookie_names:
+        problems.add(f"{where}.cookie_names", f"not used with cookies {quoted(values.cookies)}")
+    if values.query_string_cache_keys and not values.query_string:
+        problems.add(f"{where}.query_string_cache_keys", "not used with query_string false")
+    if "*" in values.headers and len(values.headers) > 1:
+        problems.add(f"{where}.headers", '"*" stands alone: it is every header')
+    low, default, high = values.ttl_s_min, values.ttl_s_default, values.ttl_s_max
+    if not 0 <= low <= default <= high <= TTL_S_MAX:  # InvalidTTLOrder
+        problems.add(
+            where, f"ttl_s_min {low}, ttl_s_default {default} and ttl_s_max {high} are not in order"
+        )
+
+
+def _check_methods(behavior: Behavior, where: str, problems: Problems) -> None:
+    """AllowedMethods has three legal values, CachedMethods two, in any order."""
+    allowed, cached = behavior.allowed_methods, behavior.cached_methods
+    legal = [sorted(methods) for methods in (_READ, _READ_OPTIONS, _EVERY)]
+    if sorted(allowed) not in legal:
+        choices = " or ".join(f"[{listed(methods)}]" for methods in (_READ, _READ_OPTIONS, _EVERY))
+        problems.add(f"{where}.allowed_methods", f"[{listed(allowed)}] is not {choices}")
+    if sorted(cached) not in legal[:2]:
+        choices = " or ".join(f"[{listed(methods)}]" for methods in (_READ, _READ_OPTIONS))
+        problems.add(f"{where}.cached_methods", f"[{listed(cached)}] is not {choices}")
+    elif sorted(allowed) in legal and not set(cached) <= set(allowed):
+        problems.add(f"{where}.cached_methods", '"OPTIONS" is not in allowed_methods')

@@ -1,0 +1,99 @@
+"""One call of an operation, and what every operation does with its resource."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from edgecache.control.cloudfront.errors import Fault
+from edgecache.control.state.catalog import Catalog
+from edgecache.control.state.database_thread import StateRun, at_once
+from edgecache.control.state.invalidations import Invalidations
+from edgecache.control.state.resources import Kind, Resource, Source
+
+ACCOUNT = "000000000000"  # there is one account here; ARNs want twelve digits
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What operations work on. `deployed` says whether every node runs a generation or a later.
+
+    Operations are run by `run`, in the thread of the state.
+    """
+
+    catalog: Catalog
+    invalidations: Invalidations
+    deployed: Callable[[int], bool]
+    run: StateRun = at_once
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An operation's input by member; `base` is the URL the caller reached the API by.
+
+    `unsupported` are places of members that the resource is served without: the answer names them.
+    """
+
+    world: World
+    given: dict[str, Any]
+    base: str = ""
+    unsupported: list[str] = field(default_factory=list)
+
+    @property
+    def catalog(self) -> Catalog:
+        return self.world.catalog
+
+
+Run = Callable[[Call], dict[str, Any]]
+"""Does one operation and gives its output by member. Fault when it is refused."""
+
+
+def found(call: Call, kind: Kind, id: str, missing: str) -> Resource:
+    """The resource a call is about; a Fault of the code `missing` when there is none."""
+    resource = call.catalog.get(kind, id)
+    if resource is None:
+        raise Fault(missing, f"The specified {words(kind)} does not exist: {id}")
+    return resource
+
+
+def require_current(call: Call, resource: Resource) -> None:
+    """If-Match must name the version that is there."""
+    given = call.given.get("IfMatch")
+    if not given or not given.isalnum():
+        raise Fault(
+            "InvalidIfMatchVersion",
+            "The If-Match version is missing or not valid for the resource.",
+        )
+    if given != resource.etag:
+        raise Fault(
+            "PreconditionFailed",
+            "The request failed because it didn't meet the preconditions in one or more "
+            "request-header fields: If-Match names another version.",
+        )
+
+
+def require_ours(resource: Resource, managed: str) -> None:
+    """Only what the API made can be changed; `managed` is the code for CloudFront's own."""
+    name = f"The {words(resource.kind)} {resource.id}"
+    if resource.source is Source.MANAGED:
+        raise Fault(managed, f"{name} is managed: it is the same for everybody.")
+    if resource.source is Source.FILE:
+        way = (
+            f"or let the API take it over with: edgecache adopt {resource.id}"
+            if resource.kind is Kind.DISTRIBUTION
+            else "or make one over the API with another name"
+        )
+        raise Fault(
+            "AccessDenied", f"{name} is declared in the configuration file: change it there, {way}"
+        )
+
+
+def words(kind: Kind) -> str:
+    """`cache policy`."""
+    return kind.replace("-", " ")
+
+
+def arn(resource: Resource) -> str:
+    """Its Amazon Resource Name."""
+    return f"arn:aws:cloudfront::{ACCOUNT}:{resource.kind}/{resource.id}"

@@ -1,0 +1,309 @@
+"""Distributions: made, read, replaced, copied, removed, listed. API reference, Distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from edgecache.config.aws.defaults import with_defaults
+from edgecache.config.aws.unsupported import unsupported
+from edgecache.config.checks.configuration import DISTRIBUTIONS_MAX
+from edgecache.config.problems import quoted
+from edgecache.control.cloudfront.context import (
+    Call,
+    Run,
+    arn,
+    found,
+    require_current,
+    require_ours,
+)
+from edgecache.control.cloudfront.error_mapping import as_faults
+from edgecache.control.cloudfront.errors import Fault
+from edgecache.control.cloudfront.extensions import carried
+from edgecache.control.cloudfront.model import PREFIX
+from edgecache.control.cloudfront.origin_reach import origin_troubles
+from edgecache.control.cloudfront.pagination import page
+from edgecache.control.cloudfront.references import behaviors, distributions_naming
+from edgecache.control.cloudfront.tags import tags_given
+from edgecache.control.state.resources import Kind, Resource, Source, domain_name_of, drawn
+
+MISSING = "NoSuchDistribution"
+
+Document = dict[str, Any]
+
+
+def operations() -> dict[str, Run]:
+    """The operations on distributions, by name."""
+    by_kind = {
+        "CachePolicyId": Kind.CACHE_POLICY,
+        "OriginRequestPolicyId": Kind.ORIGIN_REQUEST_POLICY,
+        "ResponseHeadersPolicyId": Kind.RESPONSE_HEADERS_POLICY,
+    }
+    table: dict[str, Run] = {
+        f"ListDistributionsBy{member}": partial(list_naming, kind, member)
+        for member, kind in by_kind.items()
+    }
+    return table | {
+        "ListDistributionsByKeyGroup": partial(list_naming, Kind.KEY_GROUP, "KeyGroupId"),
+        "ListDistributionsByWebACLId": list_by_web_acl,
+        "CreateDistribution": create,
+        "CreateDistributionWithTags": create_with_tags,
+        "CopyDistribution": copy,
+        "GetDistribution": get,
+        "GetDistributionConfig": get_config,
+        "UpdateDistribution": update,
+        "DeleteDistribution": delete,
+        "ListDistributions": list_all,
+    }
+
+
+def distribution(call: Call, id: str) -> Resource:
+    """The distribution with this id; NoSuchDistribution."""
+    return found(call, Kind.DISTRIBUTION, id, MISSING)
+
+
+def create(call: Call) -> Document:
+    return _created(call, _filled(_noted(call, call.given["DistributionConfig"])), {})
+
+
+def create_with_tags(call: Call) -> Document:
+    given = call.given["DistributionConfigWithTags"]
+    tags = tags_given({}, given["Tags"].get("Items", []))
+    return _created(call, _filled(_noted(call, given["DistributionConfig"])), tags)
+
+
+def _noted(call: Call, given: Document, *, as_given: bool = True) -> Document:
+    """The configuration, once the answer names what it is served without."""
+    geo = bool(call.catalog.file.geo_database)
+    found = unsupported(given, geo=geo, as_given=as_given)
+    call.unsupported.extend(one.member.place for one in found)
+    return given
+
+
+def _filled(given: Document) -> Document:
+    """The configuration with CloudFront's defaults. InvalidTTLOrder: see ForwardedValues."""
+    config = with_defaults(given)
+    config["HttpVersion"] = config["HttpVersion"].lower()  # `HTTP2` is taken, `http2` given back
+    for behavior in behaviors(config):
+        ttls = [behavior.get(name, 0) for name in ("MinTTL", "DefaultTTL", "MaxTTL")]
+        if "ForwardedValues" in behavior and ttls != sorted(ttls):
+            raise Fault("InvalidTTLOrder", "MinTTL, DefaultTTL and MaxTTL are not in order.")
+    return config
+
+
+def _require_allowed(call: Call, config: Document, id: str = "") -> None:
+    """What the file may say and the API may not, of the distribution `id` when there is one.
+
+    InvalidOrigin, InvalidArgument, CNAMEAlreadyExists.
+    """
+    for place, trouble in origin_troubles(config, call.catalog.file):
+        raise Fault("InvalidOrigin", f"The parameter {place}: {trouble}.")
+    if "*" in config["Aliases"].get("Items", ()):
+        raise Fault(
+            "InvalidArgument", 'The parameter Aliases: "*" is every name there is, and nobody\'s.'
+        )
+    # The checks see the names of those that are served; the others are to be served again.
+    for site in call.catalog.published.unavailable:
+        held = {name.lower() for name in site.names} if site.id != id else set()
+        for index, alias in enumerate(config["Aliases"].get("Items", ())):
+            if alias.lower() in held:
+                place = f"Aliases.Items[{index}]"
+                trouble = f"{quoted(alias)} is already that of the distribution {site.id}"
+                raise Fault("CNAMEAlreadyExists", f"The parameter {place}: {trouble}.")
+
+
+def copy(call: Call) -> Document:
+    """A staging copy: another reference, and no aliases, since a name is one distribution's."""
+    given = call.given
+    primary = distribution(call, given["PrimaryDistributionId"])
+    require_current(call, primary)
+    config = primary.config | {
+        "CallerReference": given["CallerReference"],
+        "Aliases": {"Quantity": 0},
+        "Staging": given.get("Staging", False),
+        "Enabled": given.get("Enabled", primary.config["Enabled"]),
+    }
+    return _created(call, config, {})
+
+
+def _created(call: Call, config: Document, tags: dict[str, str]) -> Document:
+    catalog = call.catalog
+    _require_allowed(call, config)
+    reference = config["CallerReference"]
+    known = catalog.of(Kind.DISTRIBUTION)
+    again = next((one for one in known if reference and one.reference == reference), None)
+    if again is not None:
+        raise Fault(
+            "DistributionAlreadyExists",
+            f"The caller reference that you are using to create a distribution is associated "
+            f"with another distribution. Already exists: {again.id}",
+        )
+    if len(known) >= DISTRIBUTIONS_MAX:
+        raise Fault("TooManyDistributions", f"There are {DISTRIBUTIONS_MAX} already.")
+    now = catalog.clock()
+    made = Resource(
+        kind=Kind.DISTRIBUTION,
+        id=drawn("E", catalog.random),
+        etag=drawn("E", catalog.random),
+        created_at=now,
+        modified_at=now,
+        config=config,
+        reference=reference,
+        tags=tags,
+    )
+    with as_faults(made.kind, made.id), catalog.changing():
+        catalog.put(made)
+    location = f"{call.base}{PREFIX}/distribution/{made.id}"
+    return _answer(call, made.id) | {"Location": location}
+
+
+def get(call: Call) -> Document:
+    return _answer(call, call.given["Id"])
+
+
+def get_config(call: Call) -> Document:
+    one = distribution(call, call.given["Id"])
+    return {"DistributionConfig": _noted(call, one.config, as_given=False), "ETag": one.etag}
+
+
+def update(call: Call) -> Document:
+    """Replace the configuration whole; what only the file could say of it stays."""
+    catalog = call.catalog
+    one = distribution(call, call.given["Id"])
+    require_ours(one, "IllegalUpdate")
+    require_current(call, one)
+    config = _filled(_noted(call, call.given["DistributionConfig"]))
+    if config["CallerReference"] != one.config["CallerReference"]:
+        raise Fault(
+            "IllegalUpdate", "The parameter DistributionConfig.CallerReference cannot be changed."
+        )
+    _require_allowed(call, config, one.id)
+    changed = replace(
+        one,
+        etag=drawn("E", catalog.random),
+        modified_at=catalog.clock(),
+        config=carried(one.config, config),
+        generation=0,
+    )
+    with as_faults(one.kind, one.id), catalog.changing():
+        catalog.put(changed)
+    return _answer(call, one.id)
+
+
+def delete(call: Call) -> Document:
+    """Remove one that is disabled, on every node."""
+    one = distribution(call, call.given["Id"])
+    require_ours(one, "AccessDenied")
+    require_current(call, one)
+    if one.config["Enabled"]:
+        raise Fault(
+            "DistributionNotDisabled",
+            "The distribution you are trying to delete has not been disabled.",
+        )
+    if not deployed(call, one):
+        raise Fault(
+            "DistributionNotDisabled",
+            "The distribution you are trying to delete is not disabled everywhere yet: "
+            "its status is InProgress.",
+        )
+    with as_faults(one.kind, one.id), call.catalog.changing():
+        call.catalog.remove(one.kind, one.id)
+    return {}
+
+
+def list_all(call: Call) -> Document:
+    return _listed(call, call.catalog.of(Kind.DISTRIBUTION))
+
+
+def list_by_web_acl(call: Call) -> Document:
+    """Those of a web ACL; `null` asks for those that have none."""
+    wanted = call.given["WebACLId"]
+    wanted = "" if wanted == "null" else wanted
+    known = call.catalog.of(Kind.DISTRIBUTION)
+    return _listed(call, [one for one in known if one.config["WebACLId"] == wanted])
+
+
+def _listed(call: Call, known: list[Resource]) -> Document:
+    return {"DistributionList": page(call.given, known, _id, partial(_summary, call))}
+
+
+def list_naming(kind: Kind, member: str, call: Call) -> Document:
+    """The ids of those that name a policy or a key group, which must be there."""
+    id = call.given[member]
+    found(call, kind, id, "NoSuchResource" if kind is Kind.KEY_GROUP else f"NoSuch{member[:-2]}")
+    naming = distributions_naming(call.catalog, kind, id)
+    return {"DistributionIdList": page(call.given, naming, _id, _id)}
+
+
+def _id(one: Resource) -> str:
+    return one.id
+
+
+def is_deployed(call: Call) -> bool:
+    """Whether the distribution a call is about runs on every node; true when there is none."""
+    one = call.catalog.get(Kind.DISTRIBUTION, call.given["Id"])
+    return one is None or deployed(call, one)
+
+
+def deployed(call: Call, one: Resource) -> bool:
+    """Whether every node runs what it is now."""
+    generation = one.generation if one.source is Source.API else call.catalog.generation
+    return call.world.deployed(generation)
+
+
+def _answer(call: Call, id: str) -> Document:
+    one = distribution(call, id)
+    _noted(call, one.config, as_given=False)
+    return {"Distribution": shown(call, one), "ETag": one.etag}
+
+
+def _facts(call: Call, one: Resource) -> Document:
+    return {
+        "Id": one.id,
+        "ARN": arn(one),
+        "Status": "Deployed" if deployed(call, one) else "InProgress",
+        "LastModifiedTime": one.modified_at,
+        "DomainName": one.domain_name or domain_name_of(one.id),
+        "AliasICPRecordals": [
+            {"CNAME": name, "ICPRecordalStatus": "APPROVED"}
+            for name in one.config["Aliases"].get("Items", ())
+        ],
+    }
+
+
+def shown(call: Call, one: Resource) -> Document:
+    """A Distribution, as Get answers it."""
+    return _facts(call, one) | {
+        "InProgressInvalidationBatches": len(call.world.invalidations.in_progress(one.id)),
+        "ActiveTrustedSigners": {"Enabled": False, "Quantity": 0},
+        "ActiveTrustedKeyGroups": _active_groups(call, one.config),
+        "DistributionConfig": one.config,
+    }
+
+
+def _summary(call: Call, one: Resource) -> Document:
+    return one.config | _facts(call, one) | {"ETag": one.etag}
+
+
+def _active_groups(call: Call, config: Document) -> Document:
+    """The key groups its behaviors trust, with the public keys that count."""
+    ids = sorted(set(_trusted(config)))
+    if not ids:
+        return {"Enabled": False, "Quantity": 0}
+    groups = [(id, call.catalog.get(Kind.KEY_GROUP, id)) for id in ids]
+    items = [
+        {"KeyGroupId": id, "KeyPairIds": _listing(group.config["Items"] if group else [])}
+        for id, group in groups
+    ]
+    return {"Enabled": True} | _listing(items)
+
+
+def _trusted(config: Document) -> Iterator[str]:
+    for behavior in behaviors(config):
+        yield from behavior.get("TrustedKeyGroups", {}).get("Items", ())
+
+
+def _listing(items: list[Any]) -> Document:
+    return {"Quantity": len(items)} | ({"Items": items} if items else {})

@@ -1,0 +1,124 @@
+"""Where SDKs call. Law: every answer is XML of the API's form, whatever goes wrong."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from edgecache.control.cloudfront.authentication import Callers
+from edgecache.control.cloudfront.context import Call, World
+from edgecache.control.cloudfront.errors import Fault, fault_document
+from edgecache.control.cloudfront.model import PREFIX, VERSION, Operation, api
+from edgecache.control.cloudfront.operations import Action
+from edgecache.control.cloudfront.request_parser import Received, read_request, unknown_members
+from edgecache.control.cloudfront.response_writer import write_answer
+from edgecache.control.cloudfront.validation import validate
+from edgecache.control.rest.auth import bounded_body
+from edgecache.control.state.database import StateBusyError
+from edgecache.control.state.database_thread import BUSY, RETRY_AFTER
+
+logger = logging.getLogger("edgecache.control")
+
+SETTLED_S_MAX = 2.0  # nodes take a few milliseconds; one that is away must not hold up a caller
+SETTLED_POLLS = 100
+METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
+XML = "text/xml"
+UNSUPPORTED = "edgecache-unsupported"  # members a distribution asks for and is served without
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Endpoint:
+    """All of the API at one place. `pause` waits for seconds; `random` gives bytes."""
+
+    world: World
+    callers: Callers
+    actions: Mapping[str, Action]
+    pause: Callable[[float], Awaitable[None]]
+    random: Callable[[int], bytes]
+
+    def route(self) -> Route:
+        """Everything below the version of the API, and below those that are gone."""
+        return Route("/20{rest:path}", self.answer, methods=METHODS)
+
+    async def answer(self, request: Request) -> Response:
+        id = str(uuid.UUID(bytes=self.random(16), version=4))
+        try:
+            operation, values, unsupported = await self._answered(request)
+            written = write_answer(operation, values)
+            response = Response(written.body, operation.status, written.headers)
+            if unsupported:
+                response.headers[UNSUPPORTED] = ", ".join(dict.fromkeys(unsupported))
+        except Fault as fault:
+            response = refusal(fault, id)
+        except StateBusyError:
+            response = refusal(Fault("ServiceUnavailable", BUSY), id)
+            response.headers["retry-after"] = RETRY_AFTER
+        except ClientDisconnect:
+            response = Response()  # nobody reads it
+        except Exception:
+            logger.exception("request %s failed", id)
+            response = refusal(Fault("InternalFailure", "An unknown error has occurred."), id)
+        response.headers["x-amzn-requestid"] = id
+        if response.body:
+            response.headers.setdefault("content-type", XML)
+        return response
+
+    async def _answered(self, request: Request) -> tuple[Operation, dict[str, Any], list[str]]:
+        """The operation that was asked for, its output, and what is served without."""
+        try:
+            body = await bounded_body(request)
+        except HTTPException as error:
+            raise Fault("RequestEntityTooLarge", error.detail) from error
+        self.callers.caller(request, body)
+        operation, path = _operation(request)
+        action = self.actions.get(operation.name)
+        if action is None:
+            raise Fault(
+                "NotImplemented",
+                f"{operation.name} is not supported here; `edgecache api --list` tells what is.",
+            )
+        asked = request.scope["query_string"].decode("latin-1")
+        query = dict(parse_qsl(asked, keep_blank_values=True))
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        given = read_request(operation, Received(path, query, headers, body))
+        if operation.takes is not None:
+            validate(operation.takes, given)
+        call = Call(self.world, given, str(request.base_url).rstrip("/"))
+        call.unsupported.extend(unknown_members(operation, body))
+        await self._settle(action, call)
+        output = await self.world.run(partial(action.run, call))
+        return operation, output, call.unsupported
+
+    async def _settle(self, action: Action, call: Call) -> None:
+        if action.settled is None:
+            return
+        for _ in range(SETTLED_POLLS):
+            if await self.world.run(partial(action.settled, call)):
+                return
+            await self.pause(SETTLED_S_MAX / SETTLED_POLLS)
+
+
+def _operation(request: Request) -> tuple[Operation, dict[str, str]]:
+    path = (request.scope.get("raw_path") or request.scope["path"].encode()).decode("latin-1")
+    query = request.scope["query_string"].decode("latin-1")
+    if not path.startswith(f"{PREFIX}/"):
+        raise Fault("UnknownOperation", f"The only version of the API here is {VERSION}.")
+    match = api().match(request.method, path, query)
+    if match is None:
+        raise Fault("UnknownOperation", f"{request.method} {path} is no operation of the API.")
+    return match
+
+
+def refusal(fault: Fault, id: str) -> Response:
+    """A fault as the answer to the request `id`."""
+    return Response(fault_document(fault, id), fault.status, media_type=XML)

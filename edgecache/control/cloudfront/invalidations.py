@@ -1,0 +1,132 @@
+"""Invalidations over the API: created, read, listed. Law: what is answered is on disk.
+
+API reference, CreateInvalidation, GetInvalidation, ListInvalidations.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgecache.control.cloudfront.context import Call, Run
+from edgecache.control.cloudfront.distributions import distribution
+from edgecache.control.cloudfront.errors import Fault
+from edgecache.control.cloudfront.model import PREFIX
+from edgecache.control.cloudfront.pagination import most_of
+from edgecache.control.state.invalidations import (
+    ITEMS_MAX,
+    Record,
+    ReferenceTakenError,
+    TooManyError,
+    Wanted,
+)
+from edgecache.control.state.resources import Resource
+from edgecache.rules.invalidation.items import Item, items_of, with_root
+from edgecache.rules.invalidation.items import Kind as ItemKind
+
+Document = dict[str, Any]
+
+
+def operations() -> dict[str, Run]:
+    """The operations on invalidations, by name."""
+    return {
+        "CreateInvalidation": create,
+        "GetInvalidation": get,
+        "ListInvalidations": list_all,
+    }
+
+
+def create(call: Call) -> Document:
+    """Accept a batch; the same reference and paths again give the one that was accepted."""
+    one = distribution(call, call.given["DistributionId"])
+    batch = call.given["InvalidationBatch"]
+    wanted = Wanted(
+        one.id, items_for(one, batch["Paths"].get("Items", [])), batch["CallerReference"]
+    )
+    record = accepted(call, wanted)
+    location = f"{call.base}{PREFIX}/distribution/{one.id}/invalidation/{record.id}"
+    return {"Invalidation": shown(one, record), "Location": location}
+
+
+def items_for(one: Resource, paths: list[str]) -> tuple[Item, ...]:
+    """What paths mean for a distribution. A Fault names what is wrong with them."""
+    where = "InvalidationBatch.Paths.Items"
+    if not paths:
+        raise Fault("InvalidArgument", f"The parameter {where} must hold a path.")
+    if len(paths) > ITEMS_MAX:
+        raise Fault("BatchTooLarge", f"The parameter {where} holds more than {ITEMS_MAX} paths.")
+    try:
+        return with_root(items_of(paths), one.config["DefaultRootObject"])
+    except ValueError as error:
+        raise Fault("InvalidArgument", f"The parameter {where}: {error}") from None
+
+
+def accepted(call: Call, wanted: Wanted) -> Record:
+    """The invalidation, on disk. Fault when there are too many, or its reference is taken."""
+    try:
+        control = call.catalog.file.control
+        quotas = control is not None and control.invalidation_quotas
+        record, _ = call.world.invalidations.create(wanted, quotas=quotas)
+    except ReferenceTakenError:
+        raise Fault(
+            "InvalidationBatchAlreadyExists",
+            "InvalidationBatch.CallerReference is that of another batch, with other paths.",
+        ) from None
+    except TooManyError as error:
+        raise Fault("TooManyInvalidationsInProgress", str(error)) from None
+    return record
+
+
+def get(call: Call) -> Document:
+    one = distribution(call, call.given["DistributionId"])
+    record = call.world.invalidations.get(one.id, call.given["Id"])
+    if record is None:
+        raise Fault("NoSuchInvalidation", "The specified invalidation does not exist.")
+    return {"Invalidation": shown(one, record)}
+
+
+def is_completed(call: Call) -> bool:
+    """Whether the invalidation a call is about is Completed; true when there is none."""
+    given = call.given
+    record = call.world.invalidations.get(given["DistributionId"], given["Id"])
+    return record is None or record.completed_at is not None
+
+
+def list_all(call: Call) -> Document:
+    """The newest first."""
+    one = distribution(call, call.given["DistributionId"])
+    marker = str(call.given.get("Marker") or "")
+    most = most_of(call.given.get("MaxItems"))
+    found = call.world.invalidations.page(one.id, marker, most)
+    chosen = found[:most]
+    listed: Document = {
+        "Marker": marker,
+        "MaxItems": most,
+        "IsTruncated": len(found) > most,
+        "Quantity": len(chosen),
+    }
+    if chosen:
+        listed["Items"] = [
+            {"Id": record.id, "CreateTime": record.created_at, "Status": record.status}
+            for record in chosen
+        ]
+    if len(found) > most:
+        listed["NextMarker"] = chosen[-1].id
+    return {"InvalidationList": listed}
+
+
+def shown(one: Resource, record: Record) -> Document:
+    """An Invalidation, as Get answers it."""
+    paths = list(record.paths)
+    root = one.config["DefaultRootObject"]
+    # What stands for `/` was added when it was accepted (`with_root`), and nobody asked for it.
+    if (ItemKind.PATH, "/") in record.items and paths[-1] == f"/{root}":
+        del paths[-1]
+    return {
+        "Id": record.id,
+        "Status": record.status,
+        "CreateTime": record.created_at,
+        "InvalidationBatch": {
+            "Paths": {"Quantity": len(paths), "Items": paths},
+            "CallerReference": record.caller_reference,
+        },
+    }

@@ -1,0 +1,37 @@
+"""Which operations of the 167 act, and by what. The rest of the model answers NotImplemented."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from edgecache.control.cloudfront import distributions, invalidations, resources, tags
+from edgecache.control.cloudfront.context import Call, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What an operation does.
+
+    With `settled`, the answer is held back for a moment until that is true: SDKs' waiters poll
+    once a minute, and every node has a new configuration within milliseconds.
+    """
+
+    run: Run
+    settled: Callable[[Call], bool] | None = None
+
+
+def actions() -> Mapping[str, Action]:
+    """Every operation that acts, by name."""
+    runs = {
+        **distributions.operations(),
+        **invalidations.operations(),
+        **resources.operations(),
+        **tags.operations(),
+    }
+    settled = {
+        "GetDistribution": distributions.is_deployed,
+        "DeleteDistribution": distributions.is_deployed,
+        "GetInvalidation": invalidations.is_completed,
+    }
+    return {name: Action(run, settled.get(name)) for name, run in sorted(runs.items())}

@@ -1,0 +1,197 @@
+"""The kinds of resource, as a table: what their operations are called, and their faults."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from edgecache.config.aws.defaults import filled_ttls
+from edgecache.config.origins import canonical_user_id
+from edgecache.control.cloudfront.errors import Fault
+from edgecache.control.state.resources import Kind, Random, Resource, drawn
+
+RESOURCES_MAX = 2_500  # of a kind: as many public keys as a configuration may have
+
+Config = dict[str, Any]
+
+
+def _prefixed(prefix: str) -> Callable[[Random], str]:
+    return lambda random: drawn(prefix, random)
+
+
+def _uuid(random: Random) -> str:
+    return str(uuid.UUID(bytes=random(16), version=4))
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """How the API speaks of a kind: `CachePolicy`, `CachePolicyConfig`, `ListCachePolicies`.
+
+    The faults are for one that is not there, a name or reference that is taken, one in use, and too
+    many. `summary` is what a list holds of each; `extra` stands beside its id and configuration.
+    """
+
+    kind: Kind
+    name: str
+    plural: str
+    missing: str
+    exists: str
+    in_use: str
+    too_many: str
+    make_id: Callable[[Random], str]
+    fill: Callable[[Config], Config]
+    extra: Callable[[Resource], Config]
+    summary: Callable[[Resource], Config] | None = None
+    fixed: tuple[str, ...] = ()  # members that never change
+    fixed_fault: str = "IllegalUpdate"
+
+    @property
+    def config(self) -> str:
+        return f"{self.name}Config"
+
+    def shown(self, resource: Resource) -> Config:
+        """The resource as Get and Create answer it."""
+        return {"Id": resource.id, self.config: resource.config} | self.extra(resource)
+
+    def listed(self, resource: Resource) -> Config:
+        """The resource as its list has it; policies say whose they are."""
+        if self.summary is not None:
+            return self.summary(resource)
+        whose = "managed" if resource.source == "managed" else "custom"
+        return {"Type": whose, self.name: self.shown(resource)}
+
+
+def _modified(resource: Resource) -> Config:
+    return {"LastModifiedTime": resource.modified_at}
+
+
+def _created(resource: Resource) -> Config:
+    return {"CreatedTime": resource.created_at}
+
+
+def _nothing(resource: Resource) -> Config:
+    return {}
+
+
+def _canonical(resource: Resource) -> Config:
+    return {"S3CanonicalUserId": canonical_user_id(resource.id)}
+
+
+def _commented(config: Config) -> Config:
+    return {"Comment": ""} | config
+
+
+def _fill_cache_policy(config: Config) -> Config:
+    """TTLs left out give way to those given; those given must be in order (CachePolicyConfig)."""
+    given = [config[name] for name in ("MinTTL", "DefaultTTL", "MaxTTL") if name in config]
+    if given != sorted(given):
+        raise Fault("InvalidArgument", "MinTTL, DefaultTTL and MaxTTL are not in order.")
+    keyed = "ParametersInCacheKeyAndForwardedToOrigin"
+    filled = filled_ttls(_commented(config))
+    if keyed in filled:
+        filled[keyed] = {"EnableAcceptEncodingBrotli": False} | filled[keyed]
+    return filled
+
+
+def _policy(
+    kind: Kind, name: str, plural: str, fill: Callable[[Config], Config] = _commented
+) -> Noun:
+    return Noun(
+        kind=kind,
+        name=name,
+        plural=plural,
+        missing=f"NoSuch{name}",
+        exists=f"{name}AlreadyExists",
+        in_use=f"{name}InUse",
+        too_many=f"TooMany{plural}",
+        make_id=_uuid,
+        fill=fill,
+        extra=_modified,
+    )
+
+
+def _named_of(*members: str) -> Callable[[Resource], Config]:
+    """A summary with these members of the configuration beside the id."""
+
+    def summary(resource: Resource) -> Config:
+        return {"Id": resource.id} | {name: resource.config.get(name, "") for name in members}
+
+    return summary
+
+
+def _key_summary(resource: Resource) -> Config:
+    return _named_of("Name", "EncodedKey", "Comment")(resource) | _created(resource)
+
+
+def _group_summary(resource: Resource) -> Config:
+    return {"KeyGroup": BY_KIND[Kind.KEY_GROUP].shown(resource)}
+
+
+def _identity_summary(resource: Resource) -> Config:
+    return _named_of("Comment")(resource) | _canonical(resource)
+
+
+NOUNS = (
+    _policy(Kind.CACHE_POLICY, "CachePolicy", "CachePolicies", _fill_cache_policy),
+    _policy(Kind.ORIGIN_REQUEST_POLICY, "OriginRequestPolicy", "OriginRequestPolicies"),
+    _policy(Kind.RESPONSE_HEADERS_POLICY, "ResponseHeadersPolicy", "ResponseHeadersPolicies"),
+    Noun(
+        Kind.PUBLIC_KEY,
+        "PublicKey",
+        "PublicKeys",
+        "NoSuchPublicKey",
+        "PublicKeyAlreadyExists",
+        "PublicKeyInUse",
+        "TooManyPublicKeys",
+        _prefixed("K"),
+        _commented,
+        _created,
+        _key_summary,
+        fixed=("CallerReference", "Name", "EncodedKey"),
+        fixed_fault="CannotChangeImmutablePublicKeyFields",
+    ),
+    Noun(
+        Kind.KEY_GROUP,
+        "KeyGroup",
+        "KeyGroups",
+        "NoSuchResource",
+        "KeyGroupAlreadyExists",
+        "ResourceInUse",
+        "TooManyKeyGroups",
+        _uuid,
+        _commented,
+        _modified,
+        _group_summary,
+    ),
+    Noun(
+        Kind.ACCESS_CONTROL,
+        "OriginAccessControl",
+        "OriginAccessControls",
+        "NoSuchOriginAccessControl",
+        "OriginAccessControlAlreadyExists",
+        "OriginAccessControlInUse",
+        "TooManyOriginAccessControls",
+        _prefixed("E"),
+        lambda config: {"Description": ""} | config,
+        _nothing,
+        _named_of("Name", "Description", "SigningProtocol", "SigningBehavior",
+                  "OriginAccessControlOriginType"),
+    ),
+    Noun(
+        Kind.ACCESS_IDENTITY,
+        "CloudFrontOriginAccessIdentity",
+        "CloudFrontOriginAccessIdentities",
+        "NoSuchCloudFrontOriginAccessIdentity",
+        "CloudFrontOriginAccessIdentityAlreadyExists",
+        "CloudFrontOriginAccessIdentityInUse",
+        "TooManyCloudFrontOriginAccessIdentities",
+        _prefixed("E"),
+        lambda config: config,
+        _canonical,
+        _identity_summary,
+        fixed=("CallerReference",),
+    ),
+)  # fmt: skip
+BY_KIND = {noun.kind: noun for noun in NOUNS}

@@ -1,0 +1,142 @@
+"""Policies, keys, groups, access controls and identities: six operations on each kind.
+
+One implementation for all kinds; `kinds.py` says in what they differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from edgecache.control.cloudfront.context import (
+    Call,
+    Run,
+    found,
+    require_current,
+    require_ours,
+    words,
+)
+from edgecache.control.cloudfront.error_mapping import as_faults
+from edgecache.control.cloudfront.errors import Fault
+from edgecache.control.cloudfront.model import PREFIX, api
+from edgecache.control.cloudfront.pagination import page
+from edgecache.control.cloudfront.references import users
+from edgecache.control.cloudfront.resource_types import NOUNS, RESOURCES_MAX, Config, Noun
+from edgecache.control.state.resources import Resource, Source, drawn
+
+
+def operations() -> dict[str, Run]:
+    """The operations on every kind of the table, by name."""
+    table: dict[str, Run] = {}
+    for noun in NOUNS:
+        table[f"Create{noun.name}"] = partial(create, noun)
+        table[f"Get{noun.name}"] = partial(get, noun)
+        table[f"Get{noun.name}Config"] = partial(get_config, noun)
+        table[f"Update{noun.name}"] = partial(update, noun)
+        table[f"Delete{noun.name}"] = partial(delete, noun)
+        table[f"List{noun.plural}"] = partial(list_all, noun)
+    return table
+
+
+def create(noun: Noun, call: Call) -> Config:
+    """Make one. The same reference and contents again give an identity that is there already."""
+    catalog = call.catalog
+    config = noun.fill(call.given[noun.config])
+    reference = str(config.get("CallerReference", ""))
+    known = catalog.of(noun.kind)
+    again = next((one for one in known if reference and one.reference == reference), None)
+    if again is not None and again.config == config and "Name" not in config:
+        return _answer(noun, again, call)
+    if again is not None:
+        raise Fault(noun.exists, f"The caller reference is that of another {words(noun.kind)}.")
+    _require_free(noun, config, "", known)
+    if sum(one.source is Source.API for one in known) >= RESOURCES_MAX:
+        raise Fault(noun.too_many, f"There are {RESOURCES_MAX} already.")
+    now = catalog.clock()
+    made = Resource(
+        kind=noun.kind,
+        id=noun.make_id(catalog.random),
+        etag=drawn("E", catalog.random),
+        created_at=now,
+        modified_at=now,
+        config=config,
+        reference=reference,
+    )
+    with as_faults(noun.kind, made.id), catalog.changing():
+        catalog.put(made)
+    return _answer(noun, made, call)
+
+
+def get(noun: Noun, call: Call) -> Config:
+    one = found(call, noun.kind, call.given["Id"], noun.missing)
+    return {noun.name: noun.shown(one), "ETag": one.etag}
+
+
+def get_config(noun: Noun, call: Call) -> Config:
+    one = found(call, noun.kind, call.given["Id"], noun.missing)
+    return {noun.config: one.config, "ETag": one.etag}
+
+
+def update(noun: Noun, call: Call) -> Config:
+    """Replace the configuration whole."""
+    catalog = call.catalog
+    one = found(call, noun.kind, call.given["Id"], noun.missing)
+    require_ours(one, "IllegalUpdate")
+    require_current(call, one)
+    config = noun.fill(call.given[noun.config])
+    for name in noun.fixed:
+        if config.get(name) != one.config.get(name):
+            raise Fault(noun.fixed_fault, f"The parameter {noun.config}.{name} cannot be changed.")
+    _require_free(noun, config, one.id, catalog.of(noun.kind))
+    changed = replace(
+        one,
+        etag=drawn("E", catalog.random),
+        modified_at=catalog.clock(),
+        config=config,
+        generation=0,
+    )
+    with as_faults(noun.kind, one.id), catalog.changing():
+        catalog.put(changed)
+    return {noun.name: noun.shown(changed), "ETag": changed.etag}
+
+
+def delete(noun: Noun, call: Call) -> Config:
+    """Remove one that nothing uses."""
+    one = found(call, noun.kind, call.given["Id"], noun.missing)
+    require_ours(one, "IllegalDelete")
+    require_current(call, one)
+    holders = users(call.catalog, one)
+    if holders:
+        raise Fault(noun.in_use, f"The {words(noun.kind)} {one.id} is used by {holders[0]}.")
+    with as_faults(noun.kind, one.id), call.catalog.changing():
+        call.catalog.remove(noun.kind, one.id)
+    return {}
+
+
+def list_all(noun: Noun, call: Call) -> Config:
+    known = call.catalog.of(noun.kind)
+    wanted = call.given.get("Type")
+    if wanted is not None:
+        known = [one for one in known if (one.source is Source.MANAGED) == (wanted == "managed")]
+    listed = page(call.given, known, lambda one: one.id, noun.listed)
+    return {_list_member(noun): listed}
+
+
+def _list_member(noun: Noun) -> str:
+    """The payload of the list's answer, `CachePolicyList` for instance."""
+    shape: Any = api().operations[f"List{noun.plural}"].gives
+    return str(shape.serialization["payload"])
+
+
+def _answer(noun: Noun, one: Resource, call: Call) -> Config:
+    path = "/".join(api().operations[f"Create{noun.name}"].path)
+    location = f"{call.base}{PREFIX}/{path}/{one.id}"
+    return {noun.name: noun.shown(one), "ETag": one.etag, "Location": location}
+
+
+def _require_free(noun: Noun, config: Config, id: str, known: list[Resource]) -> None:
+    """A name is one resource's alone, of those of a kind."""
+    name = config.get("Name")
+    if name and any(one.name == name and one.id != id for one in known):
+        raise Fault(noun.exists, f"There is a {words(noun.kind)} named {name} already.")

@@ -1,0 +1,79 @@
+"""Tags of distributions, by ARN. API reference, Tags; Developer Guide, "Tag a distribution"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from edgecache.config.checks.site import TAGS_MAX
+from edgecache.control.cloudfront.context import Call, Run, require_ours
+from edgecache.control.cloudfront.errors import Fault
+from edgecache.control.state.resources import Kind, Resource
+
+_ARN = re.compile(r"arn:aws:cloudfront::[0-9]{12}:distribution/([A-Za-z0-9_.-]+)")
+_WORD = re.compile(r"[\w\s.:/=+\-@]*")  # the model's own pattern, in Python's words
+
+Document = dict[str, Any]
+
+
+def operations() -> dict[str, Run]:
+    """The operations on tags, by name."""
+    return {
+        "ListTagsForResource": list_tags,
+        "TagResource": tag,
+        "UntagResource": untag,
+    }
+
+
+def list_tags(call: Call) -> Document:
+    return {"Tags": shown(_tagged(call).tags)}
+
+
+def shown(tags: Mapping[str, str]) -> Document:
+    """Tags as the API has them."""
+    return {"Items": [{"Key": key, "Value": value} for key, value in tags.items()]}
+
+
+def tag(call: Call) -> Document:
+    one = _tagged(call)
+    return _change(call, one, tags_given(one.tags, call.given["Tags"].get("Items", [])))
+
+
+def untag(call: Call) -> Document:
+    one = _tagged(call)
+    gone = set(call.given["TagKeys"].get("Items", ()))
+    return _change(call, one, {key: value for key, value in one.tags.items() if key not in gone})
+
+
+def tags_given(before: Mapping[str, str], items: list[Document]) -> dict[str, str]:
+    """`before` with the tags of a request; InvalidTagging."""
+    tags = dict(before)
+    for item in items:
+        key, value = item["Key"], item.get("Value", "")
+        if key.lower().startswith("aws:"):
+            raise Fault("InvalidTagging", f"Tags.Items: {key}: keys with aws: are AWS's own.")
+        if not _WORD.fullmatch(key) or not _WORD.fullmatch(value):
+            raise Fault("InvalidTagging", f"Tags.Items: {key}: a character no tag may have.")
+        tags[key] = value
+    if len(tags) > TAGS_MAX:
+        raise Fault("InvalidTagging", f"Tags.Items: more than {TAGS_MAX} tags.")
+    return tags
+
+
+def _tagged(call: Call) -> Resource:
+    arn = call.given["Resource"]
+    match = _ARN.fullmatch(arn)
+    one = call.catalog.get(Kind.DISTRIBUTION, match[1]) if match else None
+    if one is None:
+        raise Fault("NoSuchResource", f"There is no resource {arn}.")
+    return one
+
+
+def _change(call: Call, one: Resource, tags: dict[str, str]) -> Document:
+    require_ours(one, "AccessDenied")
+    if tags != one.tags:
+        with call.catalog.changing():
+            call.catalog.put(replace(one, tags=tags))
+    return {}

@@ -1,0 +1,86 @@
+"""The processes behind an address, each asked. Law: every worker of a location is asked for itself.
+
+The workers of a location share a port and not their memories; the kernel chooses which of them a
+connection meets, so that questions go on until each has answered, or often enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
+from edgecache.config.model import Config
+from edgecache.control.nodes.client import Exchange
+
+QUESTIONS_PER_WORKER = 12  # with two workers, one stays unseen in 1 of 8 million rounds
+QUESTIONS_MAX = 256  # to one location
+
+
+class Answer(Protocol):
+    """What a process says; it names itself."""
+
+    @property
+    def node(self) -> str: ...
+
+
+A = TypeVar("A", bound=Answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where `workers` processes of a role listen."""
+
+    name: str
+    role: str
+    address: Address
+    workers: int
+
+
+def places(config: Config) -> Iterator[Place]:
+    """Those of an installation that have a cache, edges first."""
+    for location in config.locations:
+        address = parse_listen(location.listen, config.state_dir)
+        yield Place(location.name, "edge", address, location.workers)
+    if config.regional is not None:
+        address = parse_listen(config.regional.listen, config.state_dir)
+        yield Place("regional", "regional", address, 1)
+
+
+async def meet(
+    exchange: Exchange, place: Place, head: bytes, answer: type[A]
+) -> tuple[tuple[A, ...], str]:
+    """What each process of `place` says to `head`, by name, and why fewer than its workers did."""
+    seen: dict[str, A] = {}
+    problem = ""
+    for _ in range(min(place.workers * QUESTIONS_PER_WORKER, QUESTIONS_MAX)):
+        try:
+            said = _said(await exchange(_near(place.address), head), answer)
+        except (OSError, ValueError) as error:
+            problem = str(error) or type(error).__name__
+            break
+        seen[said.node] = said
+        if len(seen) == place.workers:
+            break
+    if len(seen) < place.workers and not problem:
+        problem = f"only {len(seen)} of {place.workers} workers were met"
+    return tuple(said for _, said in sorted(seen.items())), problem
+
+
+def _said(received: bytes, answer: type[A]) -> A:
+    """What a node told. ValueError when it is something else that answered."""
+    head, found, body = received.partition(b"\r\n\r\n")
+    if not found or not head.startswith(b"HTTP/1.1 200 "):
+        raise ValueError("it answered, but does not explain")
+    return msgspec.json.decode(body, type=answer)  # its errors are ValueErrors
+
+
+def _near(address: Address) -> Address:
+    """Any-address becomes loopback."""
+    if isinstance(address, UnixAddress):
+        return address
+    return tcp_address(urlsplit(address.url).netloc)

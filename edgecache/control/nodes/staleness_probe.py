@@ -1,0 +1,104 @@
+"""The canary: an object that changes, is invalidated, and is read from every edge, again and again.
+
+Law: it reads as a viewer does, and counts what nobody may ever see, an old version after Completed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+from edgecache.config.listen import Address, parse_listen, tcp_address
+from edgecache.config.model import Behavior, CachePolicy, Config, Control, Distribution, Origin
+from edgecache.control.nodes.client import Exchange
+from edgecache.control.state.database_thread import StateRun, at_once
+from edgecache.control.state.invalidations import Invalidations, Wanted
+from edgecache.observe.counters import Histogram
+from edgecache.rules.invalidation.items import items_of
+
+ID = "ECANARY"
+HOST = "canary.edgecache.invalid"  # RFC 6761 §6.4: nobody's name
+PATH = "/object"
+FOLDER = "/canary"  # where control serves it
+READS_PER_WORKER = 4  # the kernel chooses whom a connection meets: one of two is missed in 1 of 128
+READS_MAX = 64  # at one location in one round
+COMPLETED_S_MAX = 30.0  # ten leases
+_HEAD = f"GET {PATH} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode()
+
+
+def canary_site(control: Control) -> Distribution:
+    """The hidden distribution: its origin is control itself."""
+    address = tcp_address(control.listen)
+    origin = Origin(
+        id="control", domain_name=address.host, http_port=address.port, path=FOLDER, reach="own"
+    )
+    policy = CachePolicy(name="canary")
+    behavior = Behavior(origin="control", cache_policy=policy)
+    return Distribution(id=ID, aliases=(HOST,), origins=(origin,), default_behavior=behavior)
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryWorld:
+    """What it needs from outside: the configuration, a way to read, monotonic seconds, to wait."""
+
+    config: Callable[[], Config]
+    exchange: Exchange
+    clock: Callable[[], float]
+    pause: Callable[[float], Awaitable[None]]
+    random: Callable[[int], bytes]
+    run: StateRun = at_once
+
+
+class Canary:
+    """Rounds of change, invalidation and reading, and what came of them."""
+
+    def __init__(self, invalidations: Invalidations, world: CanaryWorld) -> None:
+        self._invalidations = invalidations
+        self._world = world
+        self.version = 0  # what control serves now
+        self.stale_after_completed = 0
+        self.reads = 0
+        self.unread = 0  # reads that gave no version: an edge is down, or the origin's side is
+        self.overdue = 0  # rounds that were not Completed in COMPLETED_S_MAX
+        self.time_to_completed = Histogram()
+
+    async def run(self, interval_s: float) -> None:
+        """A round every so many seconds, until cancelled."""
+        while True:
+            await self.round()
+            await self._world.pause(interval_s)
+
+    async def round(self) -> None:
+        """Once: read, so that there is something to remove; change; invalidate; read everywhere."""
+        await self._read_everywhere(0)
+        self.version += 1
+        version, began = self.version, self._world.clock()
+        reference = f"canary-{self._world.random(8).hex()}"
+        wanted = Wanted(ID, items_of([PATH]), reference)
+        record, _ = await self._world.run(partial(self._invalidations.create, wanted))
+        if not await self._invalidations.wait(record, COMPLETED_S_MAX):
+            self.overdue += 1
+            return
+        self.time_to_completed.observe(self._world.clock() - began)
+        await self._read_everywhere(version)
+
+    async def _read_everywhere(self, least: int) -> None:
+        config = self._world.config()
+        for location in config.locations:
+            address = parse_listen(location.listen, config.state_dir)
+            for _ in range(min(location.workers * READS_PER_WORKER, READS_MAX)):
+                await self._read(address, least)
+
+    async def _read(self, address: Address, least: int) -> None:
+        try:
+            head, _, body = (await self._world.exchange(address, _HEAD)).partition(b"\r\n\r\n")
+        except OSError:
+            self.unread += 1
+            return
+        if not head.startswith(b"HTTP/1.1 200 ") or not body.isdigit():
+            self.unread += 1
+            return
+        self.reads += 1
+        if int(body) < least:
+            self.stale_after_completed += 1

@@ -1,0 +1,249 @@
+"""The control API, first form: health, nodes, the log, reload, metrics. Law: every answer is JSON
+but the metrics, errors too; nothing a viewer needs waits for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from edgecache.cluster.tokens import Tokens
+from edgecache.config.model import Config, UnavailableSite
+from edgecache.config.problems import ConfigError
+from edgecache.control.nodes.barrier import Barrier, Instance
+from edgecache.control.nodes.metrics import CONTENT_TYPE, exposition
+from edgecache.control.nodes.registry import Nodes, Status, TooManyNodes
+from edgecache.control.nodes.staleness_probe import FOLDER, PATH, Canary
+from edgecache.control.rest.auth import (
+    Admission,
+    bounded_body,
+    require_node,
+    require_operator,
+    require_reader,
+)
+from edgecache.control.state.compose import NotComposedError
+from edgecache.control.state.database import StateBusyError
+from edgecache.control.state.database_thread import (
+    BUSY,
+    RETRY_AFTER,
+    LaterWrites,
+    StateRun,
+    at_once,
+)
+from edgecache.control.state.log import Log, Page
+
+TRIMMED_AT_ONCE = 100  # invalidations: one write of the disk for so many
+WAIT_S_MAX = 30.0  # below the 60 s after which common proxies give up on a silent response
+INSTANCE_MAX = 64  # letters of what a node calls its run
+RETRY = {"retry-after": RETRY_AFTER}
+SEQ_MAX = 2**63 - 1  # SQLite's largest integer
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What the endpoints work on.
+
+    `load` reads the configuration file again, and raises ConfigError when it cannot be used;
+    `publish` makes it count, with what the API has made, and raises NotComposedError. What is
+    written is written by `run`; what nodes ask for every second waits for none of it.
+    """
+
+    log: Log
+    nodes: Nodes
+    barrier: Barrier
+    load: Callable[[], Config]
+    tokens: Tokens
+    publish: Callable[[Config], int]
+    unavailable: Callable[[], Collection[UnavailableSite]] = tuple  # see Config
+    canary: Canary | None = None
+    run: StateRun = at_once
+    later: LaterWrites = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "later", LaterWrites(self.run))
+
+    async def health(self, request: Request) -> Response:
+        require_reader(request, self.tokens)
+        return JSONResponse({"status": "ok"})
+
+    async def list_nodes(self, request: Request) -> Response:
+        require_reader(request, self.tokens)
+        listing = {
+            "nodes": self.nodes.listing(),
+            "generation": self.log.live.generation,
+            "unavailable": [
+                {"distribution": one.id, "names": one.names, "reasons": one.reasons}
+                for one in self.unavailable()
+            ],
+        }
+        return JSONResponse(listing)
+
+    async def follow_log(self, request: Request) -> Response:
+        """The entries after `after`; waits for one up to `wait_s` seconds when there is none.
+
+        That a node asks says that it has applied all up to `after`; that it is answered with all
+        there is gives it a lease: see barrier.
+        """
+        node = _instance(request, require_node(request, self.tokens))
+        after = int(_query_number(request, "after", int, SEQ_MAX))
+        wait_s = _query_number(request, "wait_s", float, math.inf)
+        if request.query_params.get("epoch", "") not in ("", self.log.epoch):
+            # The numbers are another log's, and say nothing here.
+            return _json(self.log.live.after(0))
+        self.barrier.asked(node, after, int(_query_number(request, "low", int, SEQ_MAX)))
+        self._tidy()
+        if not self.barrier.is_recorded(node):
+            await self.run(partial(self.barrier.record, node))
+            self.barrier.admit(node, self.log.live.last_seq)
+        page = await self.log.live.wait(after, min(wait_s, WAIT_S_MAX))
+        self._lease(node, after, page)
+        return _json(page)
+
+    def _lease(self, node: Instance, after: int, page: Page) -> None:
+        """What the page that leaves now gives the node. Nothing is awaited between the two."""
+        if page.upto != page.last_seq or after > page.last_seq:
+            return
+        if not self.barrier.is_recorded(node):
+            raise HTTPException(503, "removed meanwhile", RETRY)
+        self.barrier.grant(node, page.upto)
+
+    def _tidy(self) -> None:
+        """Have written what no answer waits for."""
+        low = self.barrier.low()
+        if self.log.live.entries_upto(low) > TRIMMED_AT_ONCE:  # one may be the configuration
+            self.later.start("trim", partial(self.log.trim, low))
+        if self.barrier.forgets:
+            self.later.start("forget", self.barrier.forget)
+
+    async def take_leave(self, request: Request) -> Response:
+        """A node serves no more: nobody needs to wait for it."""
+        name = require_node(request, self.tokens)
+        if name != request.path_params["name"]:
+            raise HTTPException(403, "the token names another node")
+        self.barrier.left(_instance(request, name))
+        self._tidy()
+        return JSONResponse({})
+
+    async def remove_node(self, request: Request) -> Response:
+        """An operator says that a node will not come back."""
+        require_operator(request, self.tokens)
+        removed = self.barrier.remove(request.path_params["name"])
+        await self.run(self.barrier.forget)
+        return JSONResponse({"removed": removed})
+
+    async def take_report(self, request: Request) -> Response:
+        """Keep a node's status; a node may report under its own name only."""
+        if require_node(request, self.tokens) != request.path_params["name"]:
+            raise HTTPException(403, "the token names another node")
+        try:
+            status = msgspec.json.decode(await bounded_body(request), type=Status)
+            self.nodes.report(request.path_params["name"], status)
+        except msgspec.DecodeError as error:
+            raise HTTPException(400, str(error)) from error
+        except TooManyNodes as error:
+            raise HTTPException(503, "too many nodes") from error
+        return JSONResponse({"generation": self.log.live.generation})
+
+    async def reload(self, request: Request) -> Response:
+        """Read the configuration again and publish it if it changed; all problems when it is bad.
+
+        Reading and publishing are one piece of work, so reloads cannot overtake each other.
+        """
+        require_operator(request, self.tokens)
+        try:
+            before, generation = await self.run(self._reloaded)
+        except ConfigError as error:
+            return JSONResponse({"problems": [str(problem) for problem in error.problems]}, 400)
+        except NotComposedError as error:
+            return JSONResponse({"problems": error.lines}, 400)
+        return JSONResponse({"generation": generation, "changed": generation != before})
+
+    def _reloaded(self) -> tuple[int, int]:
+        before = self.log.generation
+        return before, self.publish(self.load())
+
+    async def serve_canary(self, request: Request) -> Response:
+        """The canary's version, as an origin gives it."""
+        if self.canary is None:
+            raise HTTPException(404, "there is no canary")
+        headers = {"cache-control": "max-age=86400"}
+        return Response(str(self.canary.version), media_type="text/plain", headers=headers)
+
+    async def metrics(self, request: Request) -> Response:
+        require_reader(request, self.tokens)
+        return Response(exposition(self.nodes, self.canary), media_type=CONTENT_TYPE)
+
+
+def control_app(control: Control, names: Collection[str]) -> Starlette:
+    """The ASGI application.
+
+    `names` are those control is reached by, with or without port (its listen address, a container's
+    name); `localhost` and the loopback addresses always are. Whoever ends the process calls
+    `log.live.close()` first, so that nodes in a long poll do not hold it up.
+    """
+    routes = [
+        _route("/health", control.health),
+        _route("/nodes", control.list_nodes),
+        _route("/nodes/{name}", control.take_report, "POST"),
+        _route("/nodes/{name}", control.remove_node, "DELETE"),
+        _route("/nodes/{name}/leave", control.take_leave, "POST"),
+        _route("/log", control.follow_log),
+        _route("/reload", control.reload, "POST"),
+        _route("/metrics", control.metrics),
+        _route(f"{FOLDER}{PATH}", control.serve_canary),
+    ]
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(Admission, names=names)],
+        exception_handlers={HTTPException: _say, StateBusyError: _say_busy, Exception: _say_failed},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def _route(
+    path: str, endpoint: Callable[[Request], Awaitable[Response]], method: str = "GET"
+) -> Route:
+    return Route(path, endpoint, methods=[method])
+
+
+def _json(value: Any) -> Response:
+    return Response(msgspec.json.encode(value), media_type="application/json")
+
+
+def _instance(request: Request, name: str) -> Instance:
+    query = request.query_params
+    return Instance(name, query.get("instance", "")[:INSTANCE_MAX], query.get("serves") == "1")
+
+
+def _query_number(request: Request, name: str, kind: type[int] | type[float], most: float) -> float:
+    try:
+        number = kind(request.query_params.get(name, "0"))
+    except ValueError as error:
+        raise HTTPException(400, f"{name}: not a number") from error
+    if not 0 <= number <= most:
+        raise HTTPException(400, f"{name}: out of range")
+    return number
+
+
+async def _say(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+async def _say_busy(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": BUSY}, 503, RETRY)
+
+
+async def _say_failed(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": "internal error"}, 500)  # the server logs what it was

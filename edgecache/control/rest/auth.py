@@ -1,0 +1,127 @@
+"""Who may ask control, and how much at once. Law: a browser page of another site gets nothing.
+
+Control listens where browsers of the same machine can reach it, so a page may post to it, or have
+its own name resolve to our address (DNS rebinding): unknown names in Host and Origin are refused.
+So may a proxy on it, which brings requests of anybody from loopback: that a program runs on this
+machine proves nothing. Who reaches the socket file in `state_dir`, which its owner alone may, is an
+operator; over TCP an operator has a token, and a program of this machine may read figures.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from edgecache.cluster.tokens import Purpose, Tokens
+from edgecache.control.cloudfront.errors import Fault, fault_document
+
+BODY_BYTES_MAX = 1024 * 1024  # nginx's client_max_body_size
+LOCAL_PEER = "unix"  # the address of who reached the socket file, and is our user or root
+RELAYED = frozenset({"via", "forwarded", "x-real-ip"})  # and X-Forwarded-*: a proxy's
+LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
+
+
+class Admission:
+    """ASGI middleware that refuses, as JSON, requests whose Host or Origin is not ours (403)."""
+
+    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
+        self._app = app
+        self._names = frozenset((*LOCAL_NAMES, *(name_of(name) for name in names)))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            problem = self._problem(scope)
+            if problem:
+                await _refusal(scope["path"], problem)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _problem(self, scope: Scope) -> str:
+        hosts = _values(scope, b"host")
+        if len(hosts) != 1 or name_of(hosts[0]) not in self._names:
+            return "unknown Host"
+        origins = _values(scope, b"origin")
+        # Another port of this machine is another site, so the whole authority is compared.
+        if origins and origins != [f"{scope['scheme']}://{hosts[0]}"]:
+            return "unknown Origin"
+        return ""
+
+
+def _refusal(path: str, problem: str) -> Response:
+    """In the form of what was asked: the API of CloudFront has versions for a path."""
+    if not path.startswith("/20"):
+        return JSONResponse({"error": problem}, 403)
+    document = fault_document(Fault("AccessDenied", problem), "-")
+    return Response(document, 403, media_type="text/xml")
+
+
+def name_of(authority: str) -> str:
+    """The name in `name`, `name:port` or `[address]:port`, lower case, brackets kept."""
+    head, colon, port = authority.lower().rpartition(":")
+    return head if colon and port.isdigit() else authority.lower()
+
+
+def bearer(request: Request, tokens: Tokens, purpose: Purpose) -> str | None:
+    """The name in the request's `Authorization: Bearer` token (RFC 6750 §2.1), if it is good."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return tokens.verify(purpose, token.strip()) if scheme.lower() == "bearer" else None
+
+
+def require_node(request: Request, tokens: Tokens) -> str:
+    """The name of the node that asks; 401 without a good token."""
+    name = bearer(request, tokens, Purpose.NODE)
+    if name is None:
+        raise HTTPException(401, "a node token is required", {"www-authenticate": "Bearer"})
+    return name
+
+
+def require_operator(request: Request, tokens: Tokens) -> None:
+    """Let an operator pass: over the socket file, or with a token. Else 401."""
+    if is_local(request) or bearer(request, tokens, Purpose.OPERATOR) is not None:
+        return
+    raise HTTPException(401, "an operator token is required", {"www-authenticate": "Bearer"})
+
+
+def require_reader(request: Request, tokens: Tokens) -> None:
+    """Let pass who may see figures: an operator, and a program that asks from this machine itself.
+
+    Else 401.
+    """
+    if not _is_loopback(request) or _is_relayed(request):
+        require_operator(request, tokens)
+
+
+def is_local(request: Request) -> bool:
+    """Whether the user control runs as, or root, asks over the socket file, for nobody else."""
+    local = request.client is not None and request.client.host == LOCAL_PEER
+    return local and not _is_relayed(request)  # nodes and proxies of that user say Via
+
+
+async def bounded_body(request: Request) -> bytes:
+    """The whole body; 413 when it is longer than BODY_BYTES_MAX."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > BODY_BYTES_MAX:
+            raise HTTPException(413, f"the body is longer than {BODY_BYTES_MAX} bytes")
+    return bytes(body)
+
+
+def _values(scope: Scope, name: bytes) -> list[str]:
+    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+
+
+def _is_relayed(request: Request) -> bool:
+    return any(name in RELAYED or name.startswith("x-forwarded-") for name in request.headers)
+
+
+def _is_loopback(request: Request) -> bool:
+    try:
+        return request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False

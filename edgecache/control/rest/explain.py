@@ -1,0 +1,139 @@
+"""What happens to a request, and why: the rules on the configuration, and what each node holds.
+
+Law: to explain changes nothing; no origin is asked, nothing is counted, no entry is used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
+
+from edgecache.cluster.tokens import Tokens
+from edgecache.config.model import Config
+from edgecache.config.refused_distributions import told as served_without
+from edgecache.config.refused_distributions import without_refused
+from edgecache.control.nodes.explain import Nodes, PlaceStory
+from edgecache.control.rest.auth import require_operator
+from edgecache.control.rest.explain_origin import OriginStory, origin_story
+from edgecache.control.state.log import LiveLog
+from edgecache.http.errors import BadMessage, HeadLimits
+from edgecache.http.head import parse_request_head
+from edgecache.http.message import Request
+from edgecache.rules.explain.request import Explanation, explain, placed
+from edgecache.rules.routing import compile_routes
+from edgecache.rules.viewer.access import HTTPS_PORT, Entrance
+
+_HEADER = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
+_METHOD = re.compile(r"[A-Z][A-Z0-9_\-]{0,31}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A request to explain. `headers` are lines, `Name: value`."""
+
+    url: str
+    method: str = "GET"
+    headers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What explaining needs from outside: the wall clock, nodes to ask, secrets of our tokens."""
+
+    clock: Callable[[], float]
+    nodes: Nodes | None = None
+    native: Mapping[str, str] = field(default_factory=dict)  # by id; see rules.trust.key_ring
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """All there is to say; `places` is empty when nobody was or could be asked."""
+
+    rules: Explanation
+    origin: OriginStory | None = None  # what it would be sent on a miss; None: nothing
+    places: tuple[PlaceStory, ...] = ()
+
+
+def viewer_request(wanted: Wanted, config: Config) -> Request:
+    """The request a viewer would make, read as strictly. ValueError says what is wrong."""
+    try:
+        parts = urlsplit(wanted.url)
+    except ValueError as error:
+        raise ValueError(f"{wanted.url}: {error}") from error
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.username is not None:
+        raise ValueError(f"{wanted.url} is not http://HOST/PATH or https://HOST/PATH")
+    if not _METHOD.fullmatch(wanted.method):
+        raise ValueError(f"{wanted.method} is not a method")
+    given = [_HEADER.fullmatch(line) for line in wanted.headers]
+    for line, match in zip(wanted.headers, given, strict=True):
+        if match is None:
+            raise ValueError(f"{line!r} is not `Name: value`")
+    lines = [f"{match[1]}: {match[2].rstrip()}" for match in given if match is not None]
+    if not any(line.lower().startswith("host:") for line in lines):
+        lines.insert(0, f"Host: {parts.netloc}")
+    _, _, rest = wanted.url.partition("//")
+    target = rest.partition("#")[0].removeprefix(parts.netloc)
+    target = target if target.startswith("/") else "/" + target
+    head = "\r\n".join([f"{wanted.method} {target} HTTP/1.1", *lines, "", ""])
+    bounds = config.limits
+    limits = HeadLimits(bounds.head_bytes_max, bounds.url_bytes_max, bounds.fields_max)
+    try:
+        return parse_request_head(head.encode(), limits, parts.scheme.encode())
+    except BadMessage as bad:
+        raise ValueError(f"a viewer would be refused with {bad.status}: {bad.why}") from bad
+
+
+async def told(request: Request, config: Config, world: World) -> Told:
+    """Everything about a viewer's `request` under `config`; without nodes, the rules alone."""
+    config = without_refused(config)
+    table = compile_routes(config, world.native)
+    entrance = Entrance(config.brand.encode(), _https_port(config))
+    rules = explain(request, table, entrance, world.clock())
+    where = placed(request, table)
+    if where is None:
+        return Told(rules)
+    asked_for = map(str, served_without(where.site.distribution, config))
+    rules = replace(rules, unsupported=tuple(asked_for))
+    origin = None if rules.admission.status else origin_story(where, config)
+    places = () if world.nodes is None else await world.nodes.ask(where, config)
+    return Told(rules, origin, places)
+
+
+def _https_port(config: Config) -> int:
+    """Where viewers are redirected to: the first location that speaks TLS says it for all."""
+    listening = [place.listen_tls for place in config.locations if place.listen_tls]
+    return int(listening[0].rpartition(":")[2]) if listening else HTTPS_PORT
+
+
+def explain_route(log: LiveLog, tokens: Tokens, world: World) -> Route:
+    """`GET /explain?url=…&method=…&header=Name:%20value`: `Told` as JSON, for operators.
+
+    `header` may be given several times. 400 when no viewer could make such a request.
+    """
+
+    async def explained(request: HttpRequest) -> Response:
+        require_operator(request, tokens)
+        newest = log.config
+        if newest is None:
+            raise HTTPException(503, "there is no configuration yet")
+        config = msgspec.convert(newest.body, Config)
+        query = request.query_params
+        if "url" not in query:
+            raise HTTPException(400, "url: required")
+        wanted = Wanted(query["url"], query.get("method", "GET"), tuple(query.getlist("header")))
+        try:
+            asked = viewer_request(wanted, config)
+        except ValueError as error:
+            raise HTTPException(400, str(error)) from error
+        body = msgspec.json.encode(await told(asked, config, world))
+        return Response(body, media_type="application/json")
+
+    return Route("/explain", explained, methods=["GET"])

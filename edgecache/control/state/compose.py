@@ -1,0 +1,343 @@
+"""What the file declares and what the API has made, as one configuration.
+
+Law: what is published has passed every check, as a whole; what has not changes nothing. What was
+there before may be left out instead: its distributions answer 503, and stop no other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from dataclasses import replace as copied
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+
+from edgecache.config.aws.access import read_origin_access_control, read_origin_access_identity
+from edgecache.config.aws.document import DocumentError
+from edgecache.config.aws.keys import read_key_group, read_public_key
+from edgecache.config.aws.policies import (
+    Policies,
+    policies_of,
+    read_cache_policy,
+    read_origin_request_policy,
+)
+from edgecache.config.aws.read import read_distribution_config
+from edgecache.config.aws.response_headers import read_response_headers_policy
+from edgecache.config.checks.access import check_access_named
+from edgecache.config.checks.bounds import check_bounds
+from edgecache.config.checks.configuration import check
+from edgecache.config.checks.policies import check_cache_policy, check_origin_request_policy
+from edgecache.config.checks.response_headers import check_response_headers_policy
+from edgecache.config.model import Config, Distribution, Release
+from edgecache.config.problems import Problem, Problems
+from edgecache.config.refused_distributions import refused, unavailable
+from edgecache.control.cloudfront.origin_reach import reach_of
+from edgecache.control.nodes.staleness_probe import canary_site
+from edgecache.control.state.refused_resources import RefusedResource, causes, unread_site
+from edgecache.control.state.resources import Kind, Resource, Source, domain_name_of
+
+T = TypeVar("T")
+
+PLACES = {
+    Kind.DISTRIBUTION: "distributions",
+    Kind.PUBLIC_KEY: "public_keys",
+    Kind.KEY_GROUP: "key_groups",
+    Kind.ACCESS_CONTROL: "origin_access_controls",
+    Kind.ACCESS_IDENTITY: "origin_access_identities",
+}
+"""Where a kind stands in a configuration; policies stand in the behaviors that name them."""
+
+_PLACE = re.compile(r"(\w+)\[(\d+)\]\.?(.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A problem of what the API made: whose it is, and where in it.
+
+    `where` is a path in CloudFront's document when `in_document`, else in our model. `code` is the
+    API's, where it is known already.
+    """
+
+    kind: Kind
+    id: str
+    where: str
+    message: str
+    in_document: bool = False
+    code: str = ""
+    source: Source = Source.API
+
+    def __str__(self) -> str:
+        made = " (made over the API)" if self.source is Source.API else ""
+        return f"{self.kind} {self.id}{made}: {self.reason}"
+
+    @property
+    def reason(self) -> str:
+        """What is wrong, and where in the resource."""
+        return f"{self.where}: {self.message}"
+
+
+class NotComposedError(Exception):
+    """The parts do not go together: `troubles` of the API's, `problems` of the file's."""
+
+    def __init__(self, troubles: Sequence[Trouble], problems: Sequence[Problem] = ()) -> None:
+        self.troubles = list(troubles)
+        self.problems = list(problems)
+        super().__init__("; ".join(self.lines))
+
+    @property
+    def lines(self) -> list[str]:
+        """One line for each."""
+        return [str(one) for one in (*self.troubles, *self.problems)]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What the API has made, by kind, and which distributions of the file it has taken over."""
+
+    resources: Mapping[Kind, Sequence[Resource]] = field(default_factory=dict)
+    adopted: frozenset[str] = frozenset()
+    releases: Mapping[str, tuple[Release, ...]] = field(default_factory=dict)
+    refused: tuple[RefusedResource, ...] = ()  # what is left out of `resources`
+
+    def of(self, kind: Kind) -> Sequence[Resource]:
+        return self.resources.get(kind, ())
+
+    def without(self, troubles: Sequence[Trouble]) -> Made:
+        """What is left without the resources that have troubles."""
+        reasons = _reasons(troubles)
+        refused = [
+            RefusedResource(kind, one.id, (*why, *causes(one, self.refused)))
+            for (kind, id), why in reasons.items()
+            for one in self.of(kind)
+            if one.id == id
+        ]
+        kept = {
+            kind: [one for one in rows if (kind, one.id) not in reasons]
+            for kind, rows in self.resources.items()
+        }
+        return copied(self, resources=kept, refused=(*self.refused, *refused))
+
+
+def _reasons(troubles: Sequence[Trouble]) -> dict[tuple[Kind, str], list[str]]:
+    """Why, by whose troubles they are."""
+    found: dict[tuple[Kind, str], list[str]] = {}
+    for one in troubles:
+        found.setdefault((one.kind, one.id), []).append(one.reason)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """One configuration, and what the API has made and is not in it."""
+
+    config: Config
+    refused: tuple[RefusedResource, ...] = ()
+
+
+Lacking = Callable[[Kind, str], bool]
+"""Whether what the API made may be left out, with the distributions that use it."""
+
+
+def _none(_kind: Kind, _id: str) -> bool:
+    return False
+
+
+def compose(file: Config, made: Made, may_lack: Lacking = _none) -> Composition:
+    """One configuration. NotComposedError when it would not pass the checks.
+
+    What may be left out and has troubles of its own is not in it; a distribution that has, or names
+    what is left out, is among the `unavailable`.
+    """
+    troubles: list[Trouble] = []
+    config = _joined(file, made, troubles)
+    problems: list[Problem] = []
+    if not troubles:
+        troubles, problems = _wrong(config, made)
+    while troubles or problems:
+        rest = [one for one in troubles if not (_is_of_itself(one) and may_lack(one.kind, one.id))]
+        if rest or problems:
+            raise NotComposedError(rest, problems)
+        shared = [one for one in troubles if one.kind is not Kind.DISTRIBUTION]
+        if shared:
+            return compose(file, made.without(shared), may_lack)
+        config = _lacking(config, made, troubles)
+        troubles, problems = _wrong(config, made)
+    return Composition(config, made.refused)
+
+
+def _joined(file: Config, made: Made, troubles: list[Trouble]) -> Config:
+    """The file's and the API's beside each other; `troubles` gets what cannot be read."""
+    policies = _policies(file, made, troubles)
+    kept = [one for one in file.distributions if one.id not in made.adopted]
+    private = file.control is not None and file.control.allow_private_origins
+    sites = _each(
+        made.of(Kind.DISTRIBUTION), lambda one: _distribution(one, policies, private), troubles
+    )
+    hidden = (canary_site(file.control),) if file.control and file.control.canary_s else ()
+    distributions = tuple(_named(one, made.releases) for one in (*kept, *sites, *hidden))
+    keys = _each(made.of(Kind.PUBLIC_KEY), lambda one: _read(read_public_key, one), troubles)
+    groups = _each(made.of(Kind.KEY_GROUP), lambda one: _read(read_key_group, one), troubles)
+    controls = _each(
+        made.of(Kind.ACCESS_CONTROL),
+        lambda one: replace(read_origin_access_control(one.config), id=one.id),
+        troubles,
+    )
+    identities = _each(
+        made.of(Kind.ACCESS_IDENTITY),
+        lambda one: replace(read_origin_access_identity(one.config), id=one.id),
+        troubles,
+    )
+    return replace(
+        file,
+        distributions=distributions,
+        public_keys=(*file.public_keys, *keys),
+        key_groups=(*file.key_groups, *groups),
+        origin_access_controls=(*file.origin_access_controls, *controls),
+        origin_access_identities=(*file.origin_access_identities, *identities),
+    )
+
+
+def _is_of_itself(trouble: Trouble) -> bool:
+    """Whether it alone is to blame: an id and host names are a matter of others, too."""
+    member = re.split(r"[.\[]", trouble.where, maxsplit=1)[0]
+    return member not in ("aliases", "domain_name", "id")
+
+
+def _refused(config: Config, made: Made) -> list[Trouble]:
+    """What distributions ask for and is not supported."""
+    ours = {one.id for one in made.of(Kind.DISTRIBUTION)}
+    return [
+        Trouble(
+            Kind.DISTRIBUTION,
+            distribution.id,
+            one.place,
+            one.message,
+            in_document=True,
+            code=one.member.code,
+            source=Source.API if distribution.id in ours else Source.FILE,
+        )
+        for distribution in config.distributions
+        for one in refused(distribution, config)
+    ]
+
+
+def _lacking(config: Config, made: Made, troubles: Sequence[Trouble]) -> Config:
+    """Without the distributions that have troubles, whose names answer 503."""
+    reasons = {id: why for (_, id), why in _reasons(troubles).items()}
+    served = {one.id: one for one in config.distributions}
+    rows = {one.id: one for one in made.of(Kind.DISTRIBUTION)}
+    for id, why in reasons.items():
+        why += causes(rows[id], made.refused) if id in rows else ()
+    left_out = [
+        unavailable(served[id], why) if id in served else unread_site(rows[id], why)
+        for id, why in reasons.items()
+    ]
+    return replace(
+        config,
+        distributions=tuple(one for one in config.distributions if one.id not in reasons),
+        unavailable=(*config.unavailable, *left_out),
+    )
+
+
+def _each(
+    resources: Sequence[Resource], read: Callable[[Resource], T], troubles: list[Trouble]
+) -> list[T]:
+    found = []
+    for one in resources:
+        try:
+            found.append(read(one))
+        except DocumentError as error:
+            troubles += [
+                Trouble(one.kind, one.id, problem.where, problem.message, in_document=True)
+                for problem in error.problems
+            ]
+    return found
+
+
+def _read(read: Callable[[dict[str, Any]], T], one: Resource) -> T:
+    """A reader of what `get-…` prints, which has its id beside the configuration."""
+    noun = "".join(map(str.capitalize, one.kind.split("-")))
+    return read({"Id": one.id, f"{noun}Config": one.config})
+
+
+def _policies(file: Config, made: Made, troubles: list[Trouble]) -> Policies:
+    """Those the API made, and those in the behaviors of the file; each is checked by itself."""
+    kinds: tuple[tuple[Kind, Any, Any], ...] = (
+        (Kind.CACHE_POLICY, read_cache_policy, check_cache_policy),
+        (Kind.ORIGIN_REQUEST_POLICY, read_origin_request_policy, check_origin_request_policy),
+        (Kind.RESPONSE_HEADERS_POLICY, read_response_headers_policy, check_response_headers_policy),
+    )
+    found: list[dict[str, Any]] = [{}, {}, {}]
+    for distribution in file.distributions:
+        declared = policies_of(distribution)
+        for known, more in zip(
+            found, (declared.caches, declared.requests, declared.responses), strict=True
+        ):
+            known.update(more)
+    for known, (kind, read, check_one) in zip(found, kinds, strict=True):
+
+        def policy(one: Resource, read: Any = read) -> Any:
+            return replace(read(one.config), id=one.id)
+
+        for made_one in _each(made.of(kind), policy, troubles):
+            known[made_one.id] = made_one
+            problems = Problems()
+            check_one(made_one, "", problems)
+            check_bounds(made_one, "", problems)
+            troubles += [
+                Trouble(kind, made_one.id, problem.where.lstrip("."), problem.message)
+                for problem in problems.found
+            ]
+    return Policies(*found)
+
+
+def _distribution(one: Resource, policies: Policies, private: bool) -> Distribution:
+    """What its origins may lead to is said here, for what was made or adopted before as well:
+    nodes look when they connect."""
+    found = read_distribution_config(one.config, id=one.id, policies=policies)
+    origins = tuple(
+        replace(origin, reach=reach_of(origin.domain_name, private)) for origin in found.origins
+    )
+    return replace(found, tags=one.tags, domain_name=one.domain_name, origins=origins)
+
+
+def _named(one: Distribution, releases: Mapping[str, tuple[Release, ...]]) -> Distribution:
+    """With a domain name of its own, as every distribution of CloudFront has, and its releases."""
+    name = one.domain_name or domain_name_of(one.id)
+    return replace(one, domain_name=name, releases=releases.get(one.id, one.releases))
+
+
+def _wrong(config: Config, made: Made) -> tuple[list[Trouble], list[Problem]]:
+    """What the checks find: of the API's, and of the file's."""
+    problems = Problems()
+    for index, distribution in enumerate(config.distributions):
+        where = f"distributions[{index}]"
+        check_bounds(distribution, where, problems)
+        if any(distribution.id == one.id for one in made.of(Kind.DISTRIBUTION)):
+            check_access_named(distribution, config, where, problems)
+    check(config, problems)
+    troubles: list[Trouble] = []
+    rest: list[Problem] = []
+    for problem in problems.found:
+        trouble = _placed(problem, config, made)
+        if trouble is None:
+            rest.append(problem)
+        else:
+            troubles.append(trouble)
+    return [*troubles, *_refused(config, made)], rest
+
+
+def _placed(problem: Problem, config: Config, made: Made) -> Trouble | None:
+    """Whose a problem is; None when it is the file's."""
+    match = _PLACE.match(problem.where)
+    if match is None:
+        return None
+    kind = next((kind for kind, place in PLACES.items() if place == match[1]), None)
+    if kind is None:
+        return None
+    id = getattr(config, match[1])[int(match[2])].id
+    if not any(one.id == id for one in made.of(kind)):
+        return None
+    return Trouble(kind, id, match[3], problem.message)

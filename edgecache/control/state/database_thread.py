@@ -1,0 +1,117 @@
+"""The thread of the state. Law: the loop never waits for a disk, nor for who else holds the file.
+
+What is to be read or written is done there, one piece of work after another. Each waits for its
+turn, and for another process's lock, a short while only; then it is refused, and nothing of it was
+done. One whose disk is slow is told so, too: it may be done later, and whoever asks again is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from edgecache.control.state.database import StateBusyError, state_error
+
+TURN_S_MAX = 1.0  # beside BUSY_S_MAX of the state: two seconds until a caller knows
+WRITTEN_S_MAX = 10.0  # an fsync of a disk that is well takes milliseconds
+WAITING_MAX = 256  # more than callers are let in for in a second
+RETRY_AFTER = "1"  # seconds
+BUSY = "the state cannot be read or written now: another process holds it, or its disk is slow"
+
+logger = logging.getLogger("edgecache.control")
+
+T = TypeVar("T")
+
+
+class StateRun(Protocol):
+    """Does a piece of work on the state and gives its result. StateBusyError: not now."""
+
+    async def __call__(self, work: Callable[[], T], /) -> T: ...
+
+
+async def at_once(work: Callable[[], T], /) -> T:
+    """A StateRun on this thread, for a state on a disk that does not wait."""
+    return work()
+
+
+class StateThread:
+    """The only thread that uses the state of `path` once the loop runs."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._executor = ThreadPoolExecutor(1, "state")
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting = 0
+
+    async def run(self, work: Callable[[], T], /) -> T:
+        """See StateRun. What `work` raises comes back; of the database, as a StateError."""
+        self._loop = asyncio.get_running_loop()
+        if self._waiting >= WAITING_MAX:
+            raise StateBusyError(f"{self._path}: too many wait for it")
+        self._waiting += 1
+        try:
+            return await self._done(work)
+        except sqlite3.Error as error:
+            raise state_error(self._path, error) from error
+        finally:
+            self._waiting -= 1
+
+    async def _done(self, work: Callable[[], T]) -> T:
+        submitted = self._executor.submit(work)
+        result = asyncio.wrap_future(submitted)
+        await asyncio.wait((result,), timeout=TURN_S_MAX)
+        if not result.done() and submitted.cancel():
+            raise StateBusyError(f"{self._path}: others wait for it, too")
+        await asyncio.wait((result,), timeout=WRITTEN_S_MAX)
+        if not result.done():
+            result.add_done_callback(_heard)
+            raise StateBusyError(f"{self._path}: the disk is slow; it may be done yet")
+        return result.result()
+
+    def hand(self, done: Callable[[], None]) -> None:
+        """Have the loop do it, before whoever waits for the work that hands it over goes on."""
+        if self._loop is None:
+            done()
+            return
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(done)
+
+    def close(self) -> None:
+        """Take no more work; what has begun is done."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+class LaterWrites:
+    """Writes that nobody waits for: one of a name at a time, and what fails is asked for again."""
+
+    def __init__(self, run: StateRun) -> None:
+        self._run = run
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+
+    def start(self, name: str, work: Callable[[], object]) -> None:
+        """Write it when there is time, unless one of this name is under way."""
+        if name not in self._under_way:
+            task = asyncio.get_running_loop().create_task(self._written(name, work))
+            self._under_way[name] = task
+
+    async def _written(self, name: str, work: Callable[[], object]) -> None:
+        try:
+            await self._run(work)
+        except StateBusyError:
+            pass
+        except Exception:
+            logger.exception("%s: not written", name)
+        finally:
+            self._under_way.pop(name, None)
+
+
+def _heard(result: asyncio.Future[T]) -> None:
+    """Nobody waits for this result any more."""
+    if not result.cancelled():
+        result.exception()

@@ -1,0 +1,134 @@
+"""What the API shows and does not keep: CloudFront's managed policies, and what the file declares.
+
+A resource of the file has a version made of its contents, so that clients can tell it changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from edgecache.config.aws.access import (
+    origin_access_control_config,
+    origin_access_identity_document,
+)
+from edgecache.config.aws.policies import (
+    Policies,
+    cache_policy_config,
+    origin_request_policy_config,
+    policies_of,
+)
+from edgecache.config.aws.response_headers import response_headers_policy_config
+from edgecache.config.aws.write import distribution_config
+from edgecache.config.model import Config, Distribution
+from edgecache.control.state.resources import Kind, Resource, Source, etag_of
+
+Declared = Mapping[Kind, Mapping[str, Resource]]
+
+MANAGED_AT = 1_577_836_800.0  # the first of January 2020: policies came that year
+
+
+def declared(file: Config, now: float) -> Declared:
+    """Managed policies and the file's own resources, by kind and id; `now` is when it was read."""
+    found: dict[Kind, dict[str, Resource]] = {kind: {} for kind in Kind}
+    managed = Policies().known()
+    own = [policies_of(distribution) for distribution in file.distributions]
+    for source, at, policies in (
+        *((Source.FILE, now, one) for one in own),
+        (Source.MANAGED, MANAGED_AT, managed),
+    ):
+        for kind, configs in _policy_configs(policies):
+            found[kind] |= _resources(kind, configs, at, source)
+    for kind, configs in _file_configs(file):
+        found[kind] = _resources(kind, configs, now, Source.FILE)
+    for distribution in file.distributions:
+        known = found[Kind.DISTRIBUTION][distribution.id]
+        named = replace(known, domain_name=distribution.domain_name)
+        found[Kind.DISTRIBUTION][distribution.id] = named
+    return found
+
+
+def _resources(
+    kind: Kind, configs: Iterable[tuple[str, dict[str, Any], dict[str, str]]], at: float,
+    source: Source,
+) -> dict[str, Resource]:  # fmt: skip
+    return {
+        id: Resource(
+            kind=kind,
+            id=id,
+            etag=etag_of(config),
+            created_at=at,
+            modified_at=at,
+            config=config,
+            reference=str(config.get("CallerReference", "")),
+            tags=tags,
+            source=source,
+        )
+        for id, config, tags in configs
+    }
+
+
+_Configs = list[tuple[str, dict[str, Any], dict[str, str]]]
+
+
+def _reference(distribution: Distribution) -> dict[str, str]:
+    """Every distribution has one, so that it is still its own when the API takes it over."""
+    return {"CallerReference": distribution.caller_reference or distribution.id}
+
+
+def _policy_configs(policies: Policies) -> list[tuple[Kind, _Configs]]:
+    return [
+        (Kind.CACHE_POLICY, [(i, cache_policy_config(p), {}) for i, p in policies.caches.items()]),
+        (
+            Kind.ORIGIN_REQUEST_POLICY,
+            [(i, origin_request_policy_config(p), {}) for i, p in policies.requests.items()],
+        ),
+        (
+            Kind.RESPONSE_HEADERS_POLICY,
+            [(i, response_headers_policy_config(p), {}) for i, p in policies.responses.items()],
+        ),
+    ]
+
+
+def _file_configs(file: Config) -> list[tuple[Kind, _Configs]]:
+    config = "CloudFrontOriginAccessIdentityConfig"
+    return [
+        (
+            Kind.DISTRIBUTION,
+            [
+                (one.id, distribution_config(one) | _reference(one), dict(one.tags))
+                for one in file.distributions
+            ],
+        ),
+        (
+            Kind.PUBLIC_KEY,
+            [
+                (key.id, {"CallerReference": key.id, "Name": key.name or key.id,
+                          "EncodedKey": key.pem, "Comment": key.comment}, {})
+                for key in file.public_keys
+            ],
+        ),
+        (
+            Kind.KEY_GROUP,
+            [
+                (group.id, {"Name": group.name or group.id, "Items": list(group.keys),
+                            "Comment": group.comment}, {})
+                for group in file.key_groups
+            ],
+        ),
+        (
+            Kind.ACCESS_CONTROL,
+            [
+                (one.id, origin_access_control_config(one), {})
+                for one in file.origin_access_controls
+            ],
+        ),
+        (
+            Kind.ACCESS_IDENTITY,
+            [
+                (one.id, origin_access_identity_document(one)[config], {})
+                for one in file.origin_access_identities
+            ],
+        ),
+    ]  # fmt: skip

@@ -1,0 +1,253 @@
+"""Invalidations as operators see them. Law: accepted is on disk, and Completed is true.
+
+CloudFront API, CreateInvalidation, GetInvalidation, ListInvalidations. The numbers are the log's,
+one order for all distributions, so that Completed of one implies Completed of all before it.
+"""
+
+from __future__ import annotations
+
+import base64
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from edgecache.control.nodes.barrier import Barrier
+from edgecache.control.state.database import State
+from edgecache.control.state.log import Entry, Kind, Log
+from edgecache.rules.invalidation.items import Item
+from edgecache.rules.invalidation.items import Kind as ItemKind
+from edgecache.rules.invalidation.matcher import GLOBS_MAX
+from edgecache.store.invalidation_marks import Invalidation
+
+ITEMS_MAX = 3_000  # CloudFront's quota for files in progress: in one batch never more
+WILDCARDS_IN_PROGRESS_MAX = 15  # CloudFront's quota
+LIVE_MAX = 20_000  # told to each node that starts; more wait for the sweep of the nodes
+LIVE_BYTES_MAX = 64 * 1024 * 1024  # kept in memory; five batches of CloudFront's longest paths
+LIVE_ITEMS_MAX = 100_000  # as many as nodes remember for a disk that does not answer: 20 MB
+KEPT_MAX = 10_000  # of one distribution, the newest; older ones are no longer listed
+LIST_MAX = 100  # CloudFront's most for MaxItems
+_COLUMNS = "seq, id, distribution, caller_reference, created_at, items, soft, completed_at"
+
+
+class ReferenceTakenError(Exception):
+    """The caller reference names another invalidation of the distribution, with other items."""
+
+
+class TooManyError(Exception):
+    """More in progress than is allowed: the message says of what, and the bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an operator asks for."""
+
+    distribution: str
+    items: tuple[Item, ...]
+    caller_reference: str
+    soft: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An invalidation. Times are epoch seconds; `completed_at` None: in progress."""
+
+    seq: int
+    id: str
+    distribution: str
+    caller_reference: str
+    created_at: float
+    items: tuple[Item, ...]
+    soft: bool
+    completed_at: float | None
+
+    @property
+    def status(self) -> str:
+        """CloudFront's word."""
+        return "InProgress" if self.completed_at is None else "Completed"
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The items as CloudFront writes them; those beyond CloudFront as `kind:value`."""
+        return tuple(_written(kind, value) for kind, value in self.items)
+
+
+class Invalidations:
+    """The invalidations of one installation. Used from the state's thread, but for `wait`.
+
+    `clock` gives epoch seconds, `random` so many random bytes. With `quotas` CloudFront's hold.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        log: Log,
+        barrier: Barrier,
+        clock: Callable[[], float],
+        random: Callable[[int], bytes],
+    ) -> None:
+        self._database = state.connection
+        self._log = log
+        self._barrier = barrier
+        self._clock = clock
+        self._random = random
+
+    def create(self, wanted: Wanted, *, quotas: bool = False) -> tuple[Record, bool]:
+        """Accept one: it is on disk when this returns. False: it was accepted before.
+
+        ReferenceTakenError, TooManyError; sqlite3.Error: nothing was accepted.
+        """
+        before = self._by_reference(wanted)
+        if before is not None:
+            if (before.items, before.soft) != (wanted.items, wanted.soft):
+                raise ReferenceTakenError(wanted.caller_reference)
+            return before, False
+        self._refuse_too_many(wanted, quotas=quotas)
+        made = "I" + base64.b32encode(self._random(10)).decode()[:13]
+        items = msgspec.json.encode(wanted.items).decode()
+        body = {
+            "id": made,
+            "distribution": wanted.distribution,
+            "items": msgspec.json.decode(items),
+            "soft": wanted.soft,
+        }
+        now = self._clock()
+
+        def keep(seq: int) -> None:
+            self._database.execute(
+                f"INSERT INTO invalidations ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
+                (seq, made, wanted.distribution, wanted.caller_reference, now, items, wanted.soft),
+            )
+            self._forget(wanted.distribution)
+
+        self._log.append(Kind.INVALIDATION, body, keep)
+        record = self.get(wanted.distribution, made)
+        assert record is not None
+        return record, True
+
+    def get(self, distribution: str, name: str) -> Record | None:
+        """The one with this id, its status as of now."""
+        self.settle()
+        found = self._select("WHERE distribution = ? AND id = ?", (distribution, name))
+        return found[0] if found else None
+
+    def page(self, distribution: str, before: str = "", most: int = LIST_MAX) -> list[Record]:
+        """The newest first, after the one with id `before`; one more than `most` when there is."""
+        self.settle()
+        bound = "AND seq < (SELECT seq FROM invalidations WHERE id = ?)" if before else ""
+        values = (distribution, before) if before else (distribution,)
+        return self._select(
+            f"WHERE distribution = ? {bound} ORDER BY seq DESC LIMIT ?", (*values, most + 1)
+        )
+
+    def settle(self) -> None:
+        """Note what has become Completed, on disk, before anybody is told."""
+        rows = self._database.execute(
+            "SELECT seq FROM invalidations WHERE completed_at IS NULL ORDER BY seq"
+        ).fetchall()
+        done = 0
+        for (seq,) in rows:
+            # What nodes are not told of yet is not Completed: leases are still given without it.
+            if seq > self._log.live.last_seq or not self._barrier.applied_everywhere(seq):
+                break
+            done = seq
+        if done:
+            self._database.execute(
+                "UPDATE invalidations SET completed_at = ? WHERE completed_at IS NULL AND seq <= ?",
+                (self._clock(), done),
+            )
+
+    async def wait(self, record: Record, timeout_s: float) -> bool:
+        """Wait on the loop, at most so long, until it can be Completed; whether that is so."""
+        if record.completed_at is not None:
+            return True
+        return await self._barrier.wait(record.seq, timeout_s)
+
+    def waiting_for(self, record: Record) -> list[str]:
+        """The nodes that may serve what it removes still."""
+        return self._barrier.waiting_for(record.seq)
+
+    def in_progress(self, distribution: str) -> list[Record]:
+        """Those not Completed, the oldest first."""
+        self.settle()
+        return self._select(
+            "WHERE distribution = ? AND completed_at IS NULL ORDER BY seq", (distribution,)
+        )
+
+    def _refuse_too_many(self, wanted: Wanted, *, quotas: bool) -> None:
+        if len(wanted.items) > ITEMS_MAX:
+            raise TooManyError(f"more than {ITEMS_MAX} paths")
+        live = self._log.live
+        if live.invalidations >= LIVE_MAX or live.bytes > LIVE_BYTES_MAX:
+            bound = f"more than {LIVE_MAX} invalidations or {LIVE_BYTES_MAX} bytes of them"
+            raise TooManyError(f"{bound} that nodes have yet to sweep")
+        _refuse_too_many_live(wanted, live.items)
+        if not quotas:
+            return
+        open_items = [item for x in self.in_progress(wanted.distribution) for item in x.items]
+        open_items += wanted.items
+        if len(open_items) > ITEMS_MAX:
+            raise TooManyError(f"more than {ITEMS_MAX} paths in progress")
+        if sum(map(_is_wildcard, open_items)) > WILDCARDS_IN_PROGRESS_MAX:
+            raise TooManyError(f"more than {WILDCARDS_IN_PROGRESS_MAX} wildcards in progress")
+
+    def _forget(self, distribution: str) -> None:
+        self._database.execute(
+            "DELETE FROM invalidations WHERE distribution = ? AND completed_at IS NOT NULL"
+            " AND seq <= (SELECT seq FROM invalidations WHERE distribution = ?"
+            " ORDER BY seq DESC LIMIT 1 OFFSET ?)",
+            (distribution, distribution, KEPT_MAX),
+        )
+
+    def _by_reference(self, wanted: Wanted) -> Record | None:
+        found = self._select(
+            "WHERE distribution = ? AND caller_reference = ?",
+            (wanted.distribution, wanted.caller_reference),
+        )
+        return found[0] if found else None
+
+    def _select(self, clause: str, values: tuple[Any, ...]) -> list[Record]:
+        query = f"SELECT {_COLUMNS} FROM invalidations {clause}"
+        return [_record(row) for row in self._database.execute(query, values)]
+
+
+def read_entry(entry: Entry) -> Invalidation:
+    """What an entry of the log says, for a node to apply."""
+    body = msgspec.convert(entry.body, _Body)
+    return Invalidation(entry.seq, entry.at, body.distribution, body.items, body.soft)
+
+
+class _Body(msgspec.Struct, frozen=True):
+    id: str
+    distribution: str
+    items: tuple[tuple[ItemKind, str], ...]
+    soft: bool = False
+
+
+def _refuse_too_many_live(wanted: Wanted, live: Mapping[tuple[str, str], int]) -> None:
+    """Every node keeps them, and looks among them for whatever it stored before they came."""
+    if sum(live.values()) + len(wanted.items) > LIVE_ITEMS_MAX:
+        raise TooManyError(f"more than {LIVE_ITEMS_MAX} items that nodes have yet to sweep")
+    globs = live.get((wanted.distribution, ItemKind.GLOB), 0)
+    globs += sum(kind is ItemKind.GLOB for kind, _ in wanted.items)
+    if globs > GLOBS_MAX:
+        raise TooManyError(f"more than {GLOBS_MAX} globs that nodes have yet to sweep")
+
+
+def _record(row: sqlite3.Row | tuple[Any, ...]) -> Record:
+    seq, name, distribution, reference, created_at, items, soft, completed_at = row
+    read = msgspec.json.decode(items, type=tuple[tuple[ItemKind, str], ...])
+    return Record(seq, name, distribution, reference, created_at, read, bool(soft), completed_at)
+
+
+def _written(kind: ItemKind, value: str) -> str:
+    if kind is ItemKind.PATH:
+        return value
+    return f"#{value}" if kind is ItemKind.TAG else f"{kind}:{value}"
+
+
+def _is_wildcard(item: Item) -> bool:
+    kind, value = item
+    return kind in (ItemKind.GLOB, ItemKind.PREFIX) or value.endswith("*")

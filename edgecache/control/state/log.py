@@ -1,0 +1,279 @@
+"""The ordered log. Law: an entry that was given a number is on disk, and never changes.
+
+`Log` is on disk. `LiveLog` is what nodes are told of it, in memory: telling it, and granting the
+lease that comes with it, wait for no disk. It learns of an entry once that is on disk; until then
+nodes are told, and get their leases, up to the number before it, and nothing beyond is Completed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from edgecache.config.model import Config
+from edgecache.control.state.database import State
+
+PAGE_ENTRIES_MAX = 100  # the default MaxItems of CloudFront's list calls
+PAGE_BYTES_MAX = 4 * 1024 * 1024  # four bodies of the API at their longest; one entry always fits
+CONFIGS_KEPT = 20  # former configurations, for people to look at; nodes read the newest alone
+
+Hand = Callable[[Callable[[], None]], None]
+"""Has something done on the loop, after all that was handed over before."""
+
+
+def _at_once(done: Callable[[], None]) -> None:
+    done()
+
+
+class Kind(StrEnum):
+    """What an entry is about. Nodes pass over kinds they do not know."""
+
+    CONFIG = "config"  # body: a whole configuration; its number is the generation
+    INVALIDATION = "invalidation"  # body: see control.invalidations
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One entry: its number, when it was made (epoch seconds), its kind, and what it says."""
+
+    seq: int
+    at: float
+    kind: str
+    body: dict[str, Any]
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A part of the log `epoch`, whose newest number is `last_seq`.
+
+    Who has applied it has applied all up to `upto`. Invalidations up to `floor` are not told.
+    """
+
+    entries: list[Entry]
+    last_seq: int
+    upto: int
+    epoch: str
+    floor: int
+
+
+class LiveLog:
+    """What nodes are told of the log `epoch`: the newest configuration, and what they have yet to
+    sweep. Changed and waited for on the loop; its numbers may be read from any thread."""
+
+    def __init__(self, epoch: str, floor: int, last_seq: int) -> None:
+        self.epoch = epoch
+        self.floor = floor
+        self.last_seq = last_seq  # the number of the newest entry; 0 when there is none
+        self.bytes = 0  # of the entries as JSON
+        self.items: Counter[tuple[str, str]] = Counter()  # by distribution and kind of item
+        self._seqs: list[int] = []  # in order; beside them the entries and their sizes
+        self._entries: list[tuple[Entry, int]] = []
+        self._config: Entry | None = None
+        self._closed = False
+        self._grown = asyncio.Event()  # replaced at each entry, so that every waiter sees its own
+
+    @property
+    def invalidations(self) -> int:
+        """How many are told."""
+        return len(self._seqs) - (self._config is not None)
+
+    @property
+    def config(self) -> Entry | None:
+        """The newest configuration."""
+        return self._config
+
+    @property
+    def generation(self) -> int:
+        """The number of the newest configuration; 0 before the first."""
+        config = self._config
+        return 0 if config is None else config.seq
+
+    def append(self, entry: Entry, size: int) -> None:
+        """The next entry, of so many bytes as JSON; it is on disk."""
+        if entry.kind == Kind.CONFIG:
+            self._keep(lambda one: one.kind != Kind.CONFIG, len(self._seqs))
+            self._config = entry
+        self._seqs.append(entry.seq)
+        self._entries.append((entry, size))
+        self.bytes += size
+        self.items = self.items + Counter(_items(entry))  # another: a thread may look at this one
+        self.last_seq = max(self.last_seq, entry.seq)
+        self._wake()
+
+    def trim(self, upto: int) -> None:
+        """Invalidations up to number `upto` are told no more."""
+        self.floor = max(self.floor, upto)
+        self._keep(lambda one: one.kind != Kind.INVALIDATION, bisect_right(self._seqs, upto))
+
+    def _keep(self, keeps: Callable[[Entry], bool], among: int) -> None:
+        """Of the first entries those that are to be kept, and all the others."""
+        first = self._entries[:among]
+        gone = [(entry, size) for entry, size in first if not keeps(entry)]
+        self._entries[:among] = [(entry, size) for entry, size in first if keeps(entry)]
+        self._seqs[:among] = [entry.seq for entry, _ in self._entries[: among - len(gone)]]
+        self.bytes -= sum(size for _, size in gone)
+        # Kinds of which none are left are gone from it.
+        self.items = self.items - Counter(item for entry, _ in gone for item in _items(entry))
+
+    def entries_upto(self, seq: int) -> int:
+        """How many entries with numbers up to `seq` are told."""
+        return bisect_right(self._seqs, seq)
+
+    def after(self, seq: int, limit: int = PAGE_ENTRIES_MAX) -> Page:
+        """The entries that follow number `seq`, in order, at most `limit`.
+
+        Of configurations only the newest: a node that starts must not pass through former ones.
+        """
+        first = bisect_right(self._seqs, seq)
+        entries: list[Entry] = []
+        left = PAGE_BYTES_MAX
+        for entry, size in self._entries[first : first + min(limit, PAGE_ENTRIES_MAX)]:
+            left -= size
+            if entries and left < 0:
+                break
+            entries.append(entry)
+        whole = first + len(entries) == len(self._seqs)
+        upto = self.last_seq if whole else entries[-1].seq
+        return Page(entries, self.last_seq, upto, self.epoch, self.floor)
+
+    async def wait(self, after: int, timeout_s: float) -> Page:
+        """As `after`, but when there is nothing yet, wait for it at most `timeout_s` seconds.
+
+        Does not wait when `after` is beyond the newest entry: who asks follows another log.
+        """
+        if timeout_s > 0 and not self._closed and after == self.last_seq:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._grown.wait()
+            except TimeoutError:
+                pass
+        return self.after(after)
+
+    def close(self) -> None:
+        """Let everyone go who waits, now and later: control is about to end."""
+        self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        self._grown.set()
+        self._grown = asyncio.Event()
+
+
+class Log:
+    """Entries numbered from 1 upward, kept in the state and used from its thread.
+
+    `live` is what nodes are told of it, on the loop: `hand` takes there what is on disk.
+    """
+
+    def __init__(self, state: State, clock: Callable[[], float], hand: Hand = _at_once) -> None:
+        self._state = state
+        self._database = state.connection
+        self._clock = clock
+        self._hand = hand
+        self.live = LiveLog(str(self._told("epoch")), int(self._told("floor")), self.last_seq)
+        for row in self._database.execute(
+            "SELECT seq, at, kind, body FROM log WHERE kind != 'config'"
+            " OR seq = (SELECT max(seq) FROM log WHERE kind = 'config') ORDER BY seq"
+        ):
+            self.live.append(_entry(row), len(row[3]))
+
+    def append(
+        self, kind: str, body: dict[str, Any], beside: Callable[[int], None] | None = None
+    ) -> int:
+        """Write an entry durably; gives its number. sqlite3.Error: nothing was written.
+
+        `beside` gets the number, and writes what is to be kept with the entry or not at all.
+        """
+        row = (self._clock(), kind, msgspec.json.encode(body).decode())
+        insert = "INSERT INTO log (at, kind, body) VALUES (?, ?, ?)"
+        with self._state.writing():
+            seq = self._database.execute(insert, row).lastrowid
+            assert seq is not None
+            if beside is not None:
+                beside(seq)
+            if kind == Kind.CONFIG:
+                self._drop_former_configs()
+            told = partial(self.live.append, _entry((seq, *row)), len(row[2]))
+            self._state.once_written(partial(self._hand, told))
+        return seq
+
+    def _drop_former_configs(self) -> None:
+        self._database.execute(
+            "DELETE FROM log WHERE kind = 'config' AND seq <="
+            " (SELECT seq FROM log WHERE kind = 'config' ORDER BY seq DESC LIMIT 1 OFFSET ?)",
+            (CONFIGS_KEPT,),
+        )
+
+    @property
+    def epoch(self) -> str:
+        """What tells this log from any other: made at random with its database."""
+        return self.live.epoch
+
+    def _told(self, name: str) -> str:
+        (value,) = self._database.execute(
+            "SELECT value FROM told WHERE name = ?", (name,)
+        ).fetchone()
+        return str(value)
+
+    def trim(self, upto: int) -> int:
+        """Tell invalidations up to number `upto` no more; how many went.
+
+        To be called when no node has anything stored or under way that is older.
+        """
+        with self._state.writing():
+            gone = self._database.execute(
+                "DELETE FROM log WHERE kind = ? AND seq <= ?", (Kind.INVALIDATION, upto)
+            ).rowcount
+            self._database.execute(
+                "UPDATE told SET value = ? WHERE name = 'floor' AND CAST(value AS INTEGER) < ?",
+                (str(upto), upto),
+            )
+            self._state.once_written(partial(self._hand, partial(self.live.trim, upto)))
+        return gone
+
+    def newest(self, kind: str) -> Entry | None:
+        """The last entry of a kind."""
+        row = self._database.execute(
+            "SELECT seq, at, kind, body FROM log WHERE kind = ? ORDER BY seq DESC LIMIT 1", (kind,)
+        ).fetchone()
+        return None if row is None else _entry(row)
+
+    @property
+    def generation(self) -> int:
+        """The number of the newest configuration; 0 before the first."""
+        row = self._database.execute("SELECT max(seq) FROM log WHERE kind = ?", (Kind.CONFIG,))
+        return row.fetchone()[0] or 0
+
+    @property
+    def last_seq(self) -> int:
+        """The number of the newest entry; 0 when there is none."""
+        found = self._database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'")
+        row = found.fetchone()  # none before the first entry; trimmed ones count
+        return 0 if row is None else int(row[0])
+
+
+def _items(entry: Entry) -> Iterator[tuple[str, str]]:
+    """Of an invalidation: for each item whose it is, and its kind."""
+    if entry.kind == Kind.INVALIDATION:
+        distribution = entry.body.get("distribution", "")
+        for kind, _ in entry.body.get("items", ()):
+            yield distribution, kind
+
+
+def ensure_config(log: Log, config: Config) -> int:
+    """Publish `config` unless it is what was published last; gives the generation it has."""
+    body = msgspec.json.decode(msgspec.json.encode(config))
+    newest = log.newest(Kind.CONFIG)
+    if newest is not None and newest.body == body:
+        return newest.seq
+    return log.append(Kind.CONFIG, body)
+
+
+def _entry(row: tuple[int, float, str, str]) -> Entry:
+    seq, at, kind, body = row
+    return Entry(seq, at, kind, msgspec.json.decode(body, type=dict[str, Any]))

@@ -1,0 +1,153 @@
+"""What the API has made, as rows of the state. Law: a row holds what was asked, not what it means.
+
+A resource's `config` is its configuration as CloudFront's API has it, its defaults filled in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from edgecache.control.state.database import State
+
+ID_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+_COLUMNS = (
+    "kind, id, domain_name, etag, created_at, modified_at, generation, reference, config, tags"
+)
+
+Random = Callable[[int], bytes]
+
+
+class Kind(StrEnum):
+    """What a resource is; the value is what its row and its ARN say."""
+
+    DISTRIBUTION = "distribution"
+    CACHE_POLICY = "cache-policy"
+    ORIGIN_REQUEST_POLICY = "origin-request-policy"
+    RESPONSE_HEADERS_POLICY = "response-headers-policy"
+    PUBLIC_KEY = "public-key"
+    KEY_GROUP = "key-group"
+    ACCESS_CONTROL = "origin-access-control"
+    ACCESS_IDENTITY = "origin-access-identity"
+
+
+class Source(StrEnum):
+    """Who said that a resource is there."""
+
+    API = "api"  # it can be changed over the API
+    FILE = "file"  # the configuration file
+    MANAGED = "managed"  # CloudFront itself, for everybody
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource. Times are epoch seconds; `generation` is the configuration that brought it.
+
+    `reference` is the CallerReference it was made with, empty for kinds that have none.
+    """
+
+    kind: Kind
+    id: str
+    etag: str
+    created_at: float
+    modified_at: float
+    config: dict[str, Any]
+    generation: int = 0
+    reference: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    source: Source = Source.API
+    domain_name: str = ""  # of a distribution; empty: the one made of its id
+
+    @property
+    def name(self) -> str:
+        return str(self.config.get("Name", ""))
+
+
+class Resources:
+    """The rows. What is changed is changed inside `State.writing`."""
+
+    def __init__(self, state: State) -> None:
+        self._database = state.connection
+
+    def of(self, kind: Kind) -> list[Resource]:
+        """All of a kind, by id."""
+        rows = self._database.execute(
+            f"SELECT {_COLUMNS} FROM resources WHERE kind = ? ORDER BY id", (kind,)
+        )
+        return [_resource(row) for row in rows]
+
+    def get(self, kind: Kind, id: str) -> Resource | None:
+        row = self._database.execute(
+            f"SELECT {_COLUMNS} FROM resources WHERE kind = ? AND id = ?", (kind, id)
+        ).fetchone()
+        return None if row is None else _resource(row)
+
+    def put(self, resource: Resource) -> None:
+        """Add it, or put it in the place of the one with its id."""
+        row = (
+            resource.kind,
+            resource.id,
+            resource.domain_name,
+            resource.etag,
+            resource.created_at,
+            resource.modified_at,
+            resource.generation,
+            resource.reference,
+            msgspec.json.encode(resource.config).decode(),
+            msgspec.json.encode(resource.tags).decode(),
+        )
+        marks = ", ".join("?" * len(row))
+        self._database.execute(
+            f"INSERT OR REPLACE INTO resources ({_COLUMNS}) VALUES ({marks})", row
+        )
+
+    def remove(self, kind: Kind, id: str) -> None:
+        self._database.execute("DELETE FROM resources WHERE kind = ? AND id = ?", (kind, id))
+
+    def adopted(self) -> frozenset[str]:
+        """The distributions of the file that the API has taken over, those deleted since too."""
+        return frozenset(id for (id,) in self._database.execute("SELECT id FROM adopted"))
+
+    def adopt(self, id: str) -> None:
+        self._database.execute("INSERT OR IGNORE INTO adopted (id) VALUES (?)", (id,))
+
+    def give_back(self, id: str) -> None:
+        self._database.execute("DELETE FROM adopted WHERE id = ?", (id,))
+
+
+def _resource(row: tuple[Any, ...]) -> Resource:
+    kind, id, domain, etag, created_at, modified_at, generation, reference, config, tags = row
+    return Resource(
+        kind=Kind(kind),
+        id=id,
+        domain_name=domain,
+        etag=etag,
+        created_at=created_at,
+        modified_at=modified_at,
+        generation=generation,
+        reference=reference,
+        config=msgspec.json.decode(config, type=dict[str, Any]),
+        tags=msgspec.json.decode(tags, type=dict[str, str]),
+    )
+
+
+def drawn(prefix: str, random: Random) -> str:
+    """An id of CloudFront's form: the prefix and 13 letters and digits."""
+    return prefix + "".join(ID_CHARS[byte % len(ID_CHARS)] for byte in random(13))
+
+
+def etag_of(config: dict[str, Any]) -> str:
+    """The version of what nobody counts: made of the contents."""
+    digest = hashlib.sha256(msgspec.json.encode(config, order="deterministic")).digest()
+    return drawn("E", lambda count: digest[:count])
+
+
+def domain_name_of(id: str) -> str:
+    """The `d….cloudfront.net` of a distribution, always the same for an id."""
+    digest = hashlib.sha256(b"edgecache domain name " + id.encode()).digest()
+    return drawn("D", lambda count: digest[:count]).lower() + ".cloudfront.net"

@@ -1,0 +1,238 @@
+"""Nodes, put together from a configuration: an edge worker, the regional cache, a lone tier."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from random import random
+
+import httpx
+from msgspec.structs import replace
+
+from edgecache.cache.environment import TierWorld
+from edgecache.cache.frontend import Front, FrontWorld, PeerFront, ViewerFront, product_name
+from edgecache.cache.tier import Tier
+from edgecache.cluster.tokens import Purpose, Tokens
+from edgecache.config.checks.configuration import own_addresses
+from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
+from edgecache.config.model import Config, Disk, Location
+from edgecache.config.refused_distributions import without_refused
+from edgecache.http.function_cache import remembered_bytes
+from edgecache.node.geoip import places
+from edgecache.node.inspect import Explaining
+from edgecache.node.log_follower import Bus, BusWorld
+from edgecache.node.node import Node
+from edgecache.node.peer_credential import PeerCredentials
+from edgecache.node.secret_watch import OwnSecrets
+from edgecache.observe.access_log import BYTES_MAX as LOG_BYTES_MAX
+from edgecache.observe.access_log import AccessLog, LogFile
+from edgecache.observe.counters import Counters
+from edgecache.rules.origin_addresses import Listeners
+from edgecache.rules.routing import RouteTable, compile_routes
+from edgecache.rules.viewer.access import HTTPS_PORT
+from edgecache.runtime.clocks import (
+    DiskThreads,
+    Tasks,
+    pause,
+    random_bytes,
+    steady_clock,
+    wall_clock,
+)
+from edgecache.server.http1.head_cache import ANSWERS_MAX, BLOCKS_MAX, Memo
+from edgecache.server.http1.head_cache_hit_peer import PeerMemo
+from edgecache.server.listener import Listener
+from edgecache.server.request_id import RequestIds
+from edgecache.server.request_log import Teller
+from edgecache.server.tls import Certificate, TlsPort, load_certificates
+from edgecache.store.disk.availability import DiskWorld
+from edgecache.store.disk.engine import DiskBudget, Shelf
+from edgecache.store.disk.files import RealFiles
+from edgecache.store.disk.store import DiskStore
+from edgecache.store.invalidation_marks import Marks
+from edgecache.store.memory import MemoryStore
+from edgecache.store.memory_account import MemoryAccount
+from edgecache.store.memory_budget import Shares, shares
+from edgecache.supervisor import control_socket as requests
+from edgecache.supervisor.topology import control_socket
+from edgecache.upstream.endpoint import Endpoint, Network, is_local
+from edgecache.upstream.failover import GroupUpstream
+from edgecache.upstream.interface import Upstream
+from edgecache.upstream.lookup_threads import LookupThreads
+from edgecache.upstream.origin import OriginUpstream
+from edgecache.upstream.origin_request import agent_of
+from edgecache.upstream.peer.peer import PeerUpstream
+from edgecache.upstream.pool import Pool
+from edgecache.upstream.resolver import Names
+from edgecache.upstream.tunnel import TunnelsDirect
+
+BLOCKS_SHARE = 4  # lines that are known for each block of fields
+LOG_SHARE = 1 / 4  # of memory, for lines of the log that wait: a second's, at most
+
+
+class Assembly:
+    """What the nodes of one process are made of."""
+
+    def __init__(self, config: Config, name: str, *, memo: bool = True) -> None:
+        config = without_refused(config)  # control may be away
+        self.config = config
+        self.name = name
+        self.clock = steady_clock()
+        self._memo = memo
+        names = Names(LookupThreads(), self.clock, config.resolver)
+        network = Network(names, Listeners(our_addresses(config), is_local))
+        self._own = OwnSecrets(config, os.environ, wall_clock, network.renew)
+        self.table: RouteTable = compile_routes(config, self._own.secrets.viewer)
+        self._counters = Counters()
+        self._pool = Pool(network, self.clock)
+        self._tasks = Tasks()
+        # A node waits for control's word before it trusts what it has.
+        self._marks = Marks(float("inf") if config.control is None else 0.0)
+
+    def edge(self, location: Location) -> Node:
+        """A worker of an edge location."""
+        upstream: Upstream = self._origins()
+        if self.config.regional is not None:
+            direct = upstream if self.config.regional.when_down == "origin" else None
+            regional = self._peer(self.config.regional.listen, direct)
+            upstream = TunnelsDirect(regional, upstream)
+        disk, memory_bytes = location.disk, location.memory_bytes // location.workers
+        if disk is not None:
+            disk = replace(disk, bytes_max=disk.bytes_max // location.workers)
+        memos = 2 if location.listen_tls else 1
+        tier = self._tier(location.name, shares(memory_bytes, memos), upstream, disk)
+        place_of = places(self.config.geo_database, self.config.asn_database)
+        inner = "EDGE" if self.config.regional is None else "REC"
+        world = FrontWorld(place_of, random, https_port(location), inner, wall_clock)
+        front = ViewerFront(tier, self.table, self.config.brand, world)
+        node = self._node("edge", tier, front)
+        if location.listen_tls:
+            port = TlsPort(self._certificates(self.config))
+            node.certificates = lambda config: self._certificates(config, port.certificates)
+            node.secure = node.listener.secured(port, self._memory_of_heads(tier))
+        return node
+
+    def regional(self) -> Node:
+        """The regional cache."""
+        assert self.config.regional is not None
+        regional = self.config.regional
+        divided = shares(regional.memory_bytes)
+        tier = self._tier("regional", divided, self._origins(), regional.disk)
+        front = PeerFront(tier, self.table, self._credentials().admits)
+        return self._node("regional", tier, front)
+
+    def _origins(self) -> GroupUpstream:
+        brand = self.config.brand
+        via = b"%b.%b.net (%b)" % (self.name.lower().encode(), brand.encode(), product_name(brand))
+        origins = OriginUpstream(
+            self._pool,
+            prove=self._own.proofs.prove,
+            via=via,
+            agent=agent_of(brand),
+            cdn_id=brand.encode(),
+        )
+        return GroupUpstream(origins, self.clock, self._counters)
+
+    def _peer(self, listen: str, fallback: Upstream | None) -> PeerUpstream:
+        address = parse_listen(listen, self.config.state_dir)
+        endpoint, credential = endpoint_of(address), self._credentials().issue
+        return PeerUpstream(self._pool, endpoint, credential, fallback, self._marks)
+
+    def _credentials(self) -> PeerCredentials:
+        return PeerCredentials(
+            Tokens([*self._own.secrets.peer.values()], wall_clock), self.name, wall_clock
+        )
+
+    def _tier(
+        self, name: str, divided: Shares, upstream: Upstream, disk: Disk | None = None
+    ) -> Tier:
+        limits = self.config.limits
+        world = TierWorld(
+            self.clock,
+            self._tasks.spawn,
+            self._counters,
+            min(limits.object_bytes_max, divided.store_bytes // 2),
+            limits.waiters_max,
+            self._marks,
+            limits.block_bytes,
+            MemoryAccount(divided.memory_bytes, limits.buffer_bytes_max),
+        )
+        store = MemoryStore(divided.store_bytes, divided.conclusions, world.account)
+        return Tier(name, store, upstream, world, self._disk(disk))
+
+    def _memory_of_heads(self, tier: Tier, kind: type[Memo] = Memo) -> Memo | None:
+        """A memo for the listener of `tier`: what is concluded from warm entries, by line."""
+        if not self._memo:
+            return None
+        known = tier.store.warm_max
+        return kind(min(known, ANSWERS_MAX), min(known // BLOCKS_SHARE, BLOCKS_MAX))
+
+    def _disk(self, disk: Disk | None) -> DiskStore | None:
+        if disk is None:
+            return None
+        folder = Path(disk.folder or Path(self.config.state_dir) / "disk") / self.name
+        shelf = Shelf(str(folder), RealFiles(), DiskBudget(disk.bytes_max, disk.free_bytes_min))
+        spawn, counters = self._tasks.spawn, self._counters
+        return DiskStore(shelf, DiskWorld(self.clock, spawn, DiskThreads(), counters, self._marks))
+
+    def _node(self, role: str, tier: Tier, front: Front) -> Node:
+        folder = Path(self.config.state_dir) / "logs"
+        file = LogFile(folder, self.name, random_bytes(4).hex(), wall_clock)
+        part = int(tier.world.account.budget_bytes * LOG_SHARE)
+        log = AccessLog(file.write, bytes_max=min(LOG_BYTES_MAX, part))
+        listener = Listener(
+            front,
+            self.config.limits,
+            self.clock,
+            RequestIds(random_bytes),
+            Teller(tier.name, self._counters, log),
+            self.config.brand,
+            self._memory_of_heads(tier, PeerMemo if role == "regional" else Memo),
+            remembered=remembered_bytes,
+        )
+        location = tier.name if role == "edge" else ""
+        admits = self._credentials().admits
+        listener.explains = Explaining(self.name, role, location, front, admits).reply
+        node = Node(self.name, role, location, os.getpid(), listener, log, file, self._bus())
+        node.own, node.config = self._own, self.config
+        return node
+
+    def _certificates(
+        self, config: Config, former: tuple[Certificate, ...] = ()
+    ) -> tuple[Certificate, ...]:
+        """Those of `config`; what is made is kept in the folder of this installation."""
+        own = replace(config, state_dir=self.config.state_dir)
+        return load_certificates(own, datetime.fromtimestamp(wall_clock(), UTC), former)
+
+    def _bus(self) -> Bus | None:
+        if self.config.control is None:
+            return None
+        tokens = Tokens([*self._own.secrets.operator.values()], wall_clock)
+        url = tcp_address(self.config.control.listen).url
+
+        def client() -> httpx.AsyncClient:
+            return httpx.AsyncClient(base_url=url, trust_env=False)
+
+        world = BusWorld(self.clock, pause, random, random_bytes)
+        serves = self.config.on_partition == "serve"
+        token = partial(tokens.issue, Purpose.NODE, self.name)
+        return Bus(self.name, client(), token, world, serves=serves)
+
+
+def our_addresses(config: Config) -> list[Address]:
+    """Where this installation listens, its supervisor and control's socket file included."""
+    sockets = (requests.place(config.state_dir), control_socket(config))
+    return [*own_addresses(config), *sockets]
+
+
+def https_port(location: Location) -> int:
+    """Where viewers of a location who are sent to https find it."""
+    return tcp_address(location.listen_tls).port if location.listen_tls else HTTPS_PORT
+
+
+def endpoint_of(address: Address) -> Endpoint:
+    """Where a peer that listens there is reached."""
+    if isinstance(address, UnixAddress):
+        return Endpoint("regional", 0, path=address.path, idle_s=60)
+    return Endpoint(address.host, address.port, idle_s=60)

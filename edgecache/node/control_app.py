@@ -1,0 +1,132 @@
+"""The control process: the API on its state, with the configuration published before it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+
+from edgecache.cluster.tokens import Tokens
+from edgecache.config.listen import tcp_address
+from edgecache.config.load import load
+from edgecache.config.model import Config
+from edgecache.config.refused_distributions import start_lines
+from edgecache.config.secrets import load_secrets
+from edgecache.control.cloudfront.authentication import Callers
+from edgecache.control.cloudfront.context import World as ApiWorld
+from edgecache.control.cloudfront.endpoint import Endpoint
+from edgecache.control.cloudfront.operations import actions
+from edgecache.control.cloudfront.origin_reach import unreachable_origins
+from edgecache.control.nodes import explain as explain_nodes
+from edgecache.control.nodes.barrier import Barrier
+from edgecache.control.nodes.client import exchange
+from edgecache.control.nodes.registry import Nodes
+from edgecache.control.nodes.staleness_probe import Canary, CanaryWorld
+from edgecache.control.rest.app import Control, control_app
+from edgecache.control.rest.distributions import JsonSide
+from edgecache.control.rest.dry_run import dry_run_route
+from edgecache.control.rest.explain import World, explain_route
+from edgecache.control.rest.inventory import holdings_routes
+from edgecache.control.state.catalog import Catalog
+from edgecache.control.state.database import State, state_error
+from edgecache.control.state.database_thread import StateThread
+from edgecache.control.state.invalidations import Invalidations
+from edgecache.control.state.log import Log
+from edgecache.control.state.resources import Kind
+from edgecache.node.peer_credential import PeerCredentials
+from edgecache.runtime.clocks import pause, steady_clock, wall_clock
+from edgecache.runtime.restarting_task import kept
+from edgecache.runtime.stderr_log import say
+
+
+def control_application(config: Config, path: Path) -> tuple[Starlette, Callable[[], None]]:
+    """The application, and what to call when the process is about to end.
+
+    NotComposedError, SecretsError, StateError.
+    """
+    state = State(Path(config.state_dir))
+    try:
+        return _application(config, path, state)
+    except (sqlite3.Error, msgspec.DecodeError) as error:
+        raise state_error(state.path, error) from error
+
+
+def _application(config: Config, path: Path, state: State) -> tuple[Starlette, Callable[[], None]]:
+    assert config.control is not None
+    secrets = load_secrets(config.state_dir, os.environ)
+    thread = StateThread(state.path)
+    log = Log(state, wall_clock, thread.hand)
+    catalog = Catalog(state, log, config, wall_clock, os.urandom)
+    catalog.publish(config, starting=True)
+    for line in _told(catalog):
+        say(line)
+    tokens = Tokens([*secrets.operator.values()], wall_clock)
+    names = [tcp_address(config.control.listen).host]
+    clock = steady_clock()
+    barrier = Barrier(state, clock)
+    invalidations = Invalidations(state, log, barrier, wall_clock, os.urandom)
+    reads = CanaryWorld(lambda: catalog.file, exchange, clock, pause, os.urandom, thread.run)
+    canary = Canary(invalidations, reads) if config.control.canary_s else None
+    control = Control(
+        log,
+        Nodes(clock),
+        barrier,
+        lambda: load(path),
+        tokens,
+        catalog.publish,
+        lambda: catalog.published.unavailable,
+        canary,
+        thread.run,
+    )
+    app = control_app(control, names)
+    if canary is not None:
+        app.router.lifespan_context = _beside(partial(canary.run, config.control.canary_s))
+
+    def deployed(generation: int) -> bool:
+        return generation <= log.live.last_seq and barrier.applied_everywhere(generation)
+
+    callers = Callers(secrets.operator, tokens, wall_clock, clock)
+    shared = ApiWorld(catalog, invalidations, deployed, thread.run)
+    api = Endpoint(shared, callers, actions(), asyncio.sleep, os.urandom)
+    app.router.routes += [api.route(), *JsonSide(shared, tokens).routes()]
+    peers = PeerCredentials(Tokens([*secrets.peer.values()], wall_clock), "control", wall_clock)
+    nodes = explain_nodes.Nodes(exchange, peers.issue)
+    world = World(wall_clock, nodes, secrets.viewer)
+    app.router.routes.append(explain_route(log.live, tokens, world))
+    app.router.routes.extend(holdings_routes(log.live, tokens, nodes))
+    app.router.routes.append(dry_run_route(shared, tokens, nodes))
+
+    def ends() -> None:
+        log.live.close()
+        thread.close()
+
+    return app, ends
+
+
+def _told(catalog: Catalog) -> Iterator[str]:
+    """What is said at the start, a line each: what is not served, or not as it asks."""
+    yield from start_lines(catalog.published)
+    yield from (f"left out: {one}" for one in catalog.refused)
+    known = catalog.of(Kind.DISTRIBUTION)
+    for line in unreachable_origins(known, catalog.published, catalog.file):
+        yield f"{line} (502)"
+
+
+def _beside(work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[Any], Any]:
+    """A lifespan during which `work` runs in a task of its own."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        task = asyncio.get_running_loop().create_task(kept(work))
+        yield
+        task.cancel()
+
+    return lifespan

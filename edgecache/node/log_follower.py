@@ -1,0 +1,167 @@
+"""The node's line to control. Law: control may be away for any time; the node goes on, and catches
+up from the last entry it applied."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import httpx
+import msgspec
+
+from edgecache.control.nodes.registry import Status
+from edgecache.control.state.log import Entry, Page
+
+WAIT_S = 1.0  # a third of the lease that each answer gives
+ANSWER_S_MAX = 10.0  # beyond the wait, for the answer itself
+BACK_OFF_S_FIRST = 0.25
+BACK_OFF_S_MAX = 1.0  # a control that came back is followed again within this
+DOUBLINGS_MAX = 16  # past the longest back-off; keeps the power small
+IDLE_S_MAX = 0.2  # between polls that brought nothing, in case control does not wait
+LEAVE_S_MAX = 1.0
+
+
+class Follower(Protocol):
+    """What a node does with the log."""
+
+    def begin(self, page: Page) -> bool:
+        """A page has come; False when it is of another log, to be followed from its start."""
+        ...
+
+    def apply(self, entry: Entry) -> Awaitable[None] | None:
+        """Take over the next entry."""
+        ...
+
+    def confirm(self, asked_at: float) -> None:
+        """All that there was when control was asked, at this time, has been applied."""
+        ...
+
+    @property
+    def low(self) -> int:
+        """Nothing stored or under way is older than this number."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BusWorld:
+    """What a bus needs from outside: the tier's clock, a way to wait, [0, 1), random bytes."""
+
+    clock: Callable[[], float]
+    pause: Callable[[float], Awaitable[None]]
+    random: Callable[[], float]
+    random_bytes: Callable[[int], bytes]
+
+
+class Bus:
+    """What a node asks of control. `client` has control's address as its base and no proxy.
+
+    `token` gives a fresh node token.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        client: httpx.AsyncClient,
+        token: Callable[[], str],
+        world: BusWorld,
+        *,
+        serves: bool = False,
+    ) -> None:
+        """`serves`: the node goes on serving without a lease."""
+        self._name = name
+        self._client = client
+        self._token = token
+        self._world = world
+        self.serves = serves
+        self._instance = world.random_bytes(8).hex()
+        self._epoch = ""  # of the log that was told last
+        self.failures = 0  # polls failed in a row: above 0, control is away
+
+    async def follow(self, after: int, follower: Follower) -> None:
+        """Apply every entry after number `after`, in order, until cancelled.
+
+        What `apply` raises ends it. Asking for what comes next says that all before is applied.
+        """
+        while True:
+            asked_at = self._world.clock()
+            page = await self._poll(after, follower.low)
+            if page is None:
+                self.failures += 1
+                await self._world.pause(back_off_s(self.failures, self._world.random()))
+                continue
+            self.failures = 0
+            self._epoch = page.epoch
+            if not follower.begin(page) and after:
+                after = 0
+                continue
+            for entry in page.entries:
+                applied = follower.apply(entry)
+                if inspect.isawaitable(applied):
+                    await applied
+            after = page.upto
+            if after == page.last_seq:
+                follower.confirm(asked_at)
+            if not page.entries and self._world.clock() - asked_at < WAIT_S / 2:
+                await self._world.pause(self._world.random() * IDLE_S_MAX)
+
+    async def leave(self) -> None:
+        """Tell control that this node serves no more; if it cannot be told, its lease runs out."""
+        with contextlib.suppress(httpx.HTTPError):
+            await self._client.post(
+                f"/nodes/{self._name}/leave",
+                params={"instance": self._instance, "serves": int(self.serves)},
+                headers=self._headers(),
+                timeout=LEAVE_S_MAX,
+            )
+
+    async def report(self, status: Status) -> bool:
+        """Tell control how this node is; False when control did not take it."""
+        content = msgspec.json.encode(status)
+        try:
+            answer = await self._client.post(
+                f"/nodes/{self._name}",
+                content=content,
+                headers=self._headers(),
+                timeout=ANSWER_S_MAX,
+            )
+        except httpx.HTTPError:
+            return False
+        return _untied(answer).is_success
+
+    async def _poll(self, after: int, low: int) -> Page | None:
+        question: dict[str, Any] = {"after": after, "wait_s": WAIT_S, "low": low}
+        question |= {"instance": self._instance, "serves": int(self.serves)}
+        question |= {"epoch": self._epoch}
+        try:
+            answer = await self._client.get(
+                "/log", params=question, headers=self._headers(), timeout=WAIT_S + ANSWER_S_MAX
+            )
+            content = _untied(answer).content
+            return msgspec.json.decode(content, type=Page) if answer.is_success else None
+        except (httpx.HTTPError, msgspec.DecodeError):
+            return None
+
+    def _headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self._token()}"}
+
+
+def _untied(answer: httpx.Response) -> httpx.Response:
+    """The answer, freed with the last that refers to it: its stream would refer to it in turn.
+
+    It holds a whole configuration, and a cycle that was alive when the collector set aside what it
+    had seen stays there (see server.collector).
+    """
+    answer.stream = httpx.ByteStream(b"")  # what it brought has been read
+    return answer
+
+
+def back_off_s(failures: int, random: float) -> float:
+    """Seconds before the next try: doubling, bounded, half of it at random.
+
+    "Exponential Backoff And Jitter", AWS Architecture Blog ("equal jitter").
+    """
+    longest = BACK_OFF_S_FIRST * (1 << min(failures - 1, DOUBLINGS_MAX))
+    return min(longest, BACK_OFF_S_MAX) * (0.5 + random / 2)

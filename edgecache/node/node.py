@@ -1,0 +1,258 @@
+"""A node: one process that serves a listener, follows control's log and reports to it.
+
+Law: what control says is applied at once and whole; while control is away, the node goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+
+from edgecache.cache.invalidation_sweeper import Sweep
+from edgecache.config.model import Config
+from edgecache.control.nodes.barrier import LEASE_S
+from edgecache.control.nodes.registry import Status
+from edgecache.control.state.invalidations import read_entry
+from edgecache.control.state.log import Entry, Kind, Page
+from edgecache.http.function_cache import forget
+from edgecache.node.log_follower import Bus
+from edgecache.node.secret_watch import WATCH_S, OwnSecrets
+from edgecache.observe.access_log import AccessLog, LogFile
+from edgecache.rules.routing import compile_routes
+from edgecache.runtime.gc_tuning import Collector
+from edgecache.runtime.malloc_tuning import Trimming, resident_bytes, settle_heap
+from edgecache.runtime.restarting_task import kept
+from edgecache.server.listener import Listener
+from edgecache.server.tls import Certificate
+from edgecache.store.disk.store import DiskStore
+
+logger = logging.getLogger("edgecache.server")
+
+TICK_S = 1.0  # of sweep and report
+CATCH_UP_S_MAX = 1.0  # for control's newest word before the first viewer is let in
+LAST_FLUSH_S_MAX = 2.0  # a disk that hangs does not keep the process
+LAST_WORDS_S_MAX = 1.0  # to control, which may be away
+LOG_S = 0.25  # a quarter of the queue at full speed; nginx flushes its buffered log each second
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """What Uvicorn runs as its application: of ASGI it speaks the lifespan only."""
+
+    name: str
+    role: str
+    location: str
+    pid: int
+    listener: Listener
+    log: AccessLog
+    log_file: LogFile
+    bus: Bus | None = None
+    secure: Listener | None = None  # for TLS, beside `listener`
+    certificates: Callable[[Config], tuple[Certificate, ...]] | None = None  # may block
+    own: OwnSecrets | None = None
+    config: Config | None = None  # as applied last, or as started with
+    generation: int = 0
+    _applied: int = 0  # the number of the last entry of control's log that was taken over
+    sweep: Sweep = field(init=False)
+    disk: DiskStore | None = field(init=False)
+    collector: Collector = field(init=False)
+    trimming: Trimming = field(default_factory=Trimming)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _current: asyncio.Event = field(default_factory=asyncio.Event)  # control was heard
+
+    def __post_init__(self) -> None:
+        tier = self.listener.front.tier
+        self.collector = Collector(self.listener.clock)
+        self.listener.made = self.collector.stays
+        self.disk = tier.disk
+        self.sweep = Sweep(tier.standing, tier.flights, tier.world.marks, tier.disk)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "lifespan", "requests are the viewer protocol's"
+        await receive()
+        self._start()
+        await self._catch_up()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def _start(self) -> None:
+        self.collector.settle()
+        settle_heap()
+        self.work()
+
+    def work(self) -> None:
+        """Start all that runs beside the listener, on the running loop."""
+        if self.disk is not None:
+            self._keep(self.disk.open)
+        self._keep(self._tick)
+        self._keep(self._keep_log)
+        self._keep(self._keep_swept)
+        self._keep(self._watch)
+        if self.bus is not None:
+            self._keep(self._follow)
+            self._keep(self._report)
+
+    def _keep(self, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(kept(work))
+        self._tasks.append(task)
+        return task
+
+    async def _catch_up(self) -> None:
+        """The file may lag behind what control has published; control may be away."""
+        if self.bus is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CATCH_UP_S_MAX):
+                    await self._current.wait()
+
+    def hand_over(self) -> None:
+        """A successor of the same name serves now; what control says still counts."""
+        if self.disk is not None:
+            self._keep(self.disk.close)
+        for listener in (self.listener, self.secure):
+            if listener is not None:
+                listener.hand_over()
+
+    async def _stop(self) -> None:
+        if self.bus is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WORDS_S_MAX):
+                    await self.bus.report(self._status())
+            await self.bus.leave()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_FLUSH_S_MAX):
+                await self._flush()
+        if self.disk is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_FLUSH_S_MAX):
+                    await self.disk.close()
+
+    def begin(self, page: Page) -> bool:
+        """See bus.Follower."""
+        same = page.epoch == self.listener.marks.epoch
+        if not same:
+            self._applied = 0
+        self.listener.marks.begin(page.epoch, page.floor)
+        return same
+
+    def confirm(self, asked_at: float) -> None:
+        """Nothing newer was accepted before control was asked: a lease from then on.
+
+        A node that goes on serving without one (`on_partition = "serve"`) has it for ever: control
+        waits for its acknowledgement, however long that takes.
+        """
+        serves = self.bus is not None and self.bus.serves
+        self.listener.marks.lease_until = math.inf if serves else asked_at + LEASE_S
+
+    @property
+    def low(self) -> int:
+        """See bus.Follower."""
+        return self.sweep.low
+
+    async def _follow(self) -> None:
+        assert self.bus is not None
+        await self.bus.follow(self._applied, self)
+
+    async def apply(self, entry: Entry) -> None:
+        """Take over what an entry of the log says; kinds of a newer control are passed over."""
+        if entry.kind == Kind.CONFIG:
+            config = msgspec.convert(entry.body, Config)
+            await self._renew(config)
+            self._use(config)
+            self.generation = entry.seq
+            self._current.set()
+            if self.bus is not None and not self.listener.handing_over:
+                await self.bus.report(self._status())
+        elif entry.kind == Kind.INVALIDATION:
+            one = read_entry(entry)
+            # Control's clock may be ahead of ours, or set: nothing becomes stale later than now.
+            self.listener.marks.apply(replace(one, at=min(one.at, self.listener.clock())))
+        self._applied = entry.seq
+
+    def _use(self, config: Config) -> None:
+        """The routes of `config`, with this process's own secrets as they are now."""
+        self.config = config
+        native = self.own.use(config) if self.own is not None else {}
+        self.listener.front.table = compile_routes(config, native)
+        self.sweep.use(self.listener.front.table)
+        forget()
+        self.listener.front.tier.store.cool_down()
+        self.collector.replaced()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_S)
+            if self.own is not None and self.config is not None and self.own.changed():
+                self._use(self.config)
+
+    async def _renew(self, config: Config) -> None:
+        """The certificates of a new configuration; what cannot be read leaves the former ones."""
+        if self.secure is None or self.secure.tls is None or self.certificates is None:
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            self.secure.tls.use(await loop.run_in_executor(None, self.certificates, config))
+        except (OSError, ValueError) as error:
+            logger.error("certificates were not renewed: %s", error)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self.listener.sweep()
+            account, store = self.listener.account, self.listener.front.tier.store
+            self.trimming.tick(account.total)
+            unknown_bytes = resident_bytes() - account.total - store.size_bytes
+            self.collector.tick(len(self.listener.connections), unknown_bytes)
+
+    async def _keep_swept(self) -> None:
+        """Free what invalidations have named, a little at a time."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            for _ in iter(self.sweep.step, False):
+                await asyncio.sleep(0)  # a turn for everyone else
+            await self.sweep.go_deeper()
+
+    async def _keep_log(self) -> None:
+        while True:
+            await asyncio.sleep(LOG_S)
+            await self._flush()
+
+    async def _flush(self) -> None:
+        """The disk may be slow: another thread waits for it, and nothing else here does."""
+        loop = asyncio.get_running_loop()
+        while lines := self.log.lines():
+            await loop.run_in_executor(None, self.log.write, lines)
+        self.listener.teller.counters.log_dropped = self.log.dropped + self.log_file.lost
+
+    async def _report(self) -> None:
+        assert self.bus is not None
+        while True:
+            await self.bus.report(self._status())
+            await asyncio.sleep(TICK_S)
+
+    def _status(self) -> Status:
+        self.listener.settle()
+        self.listener.teller.counters.tasks = len(asyncio.all_tasks())
+        return Status(
+            role=self.role,
+            location=self.location,
+            pid=self.pid,
+            generation=self.generation,
+            sample=self.listener.teller.counters.snapshot(),
+            leaving=bool(self.listener.handing_over),
+        )

@@ -1,0 +1,161 @@
+"""The secrets of this process. Law: it reads them from its own files; none comes from control.
+
+A changed file is noticed within `WATCH_S`, so that keys come and go without a restart. What cannot
+be read leaves what was read before, and says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from edgecache.config.model import Config, Origin
+from edgecache.config.origins import credential_of
+from edgecache.config.secrets import Secrets, SecretsError, load_secrets, secrets_path
+from edgecache.origin.identity import IdentitySigner
+from edgecache.upstream.origin_auth import Means, Proofs
+
+logger = logging.getLogger("edgecache.server")
+
+WATCH_S = 0.5  # half of what a key may take to reach a node
+VALUE_BYTES_MAX = 4_096  # of a header that is a secret; a token of a store's has a thousand
+
+_VALUE = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")  # RFC 9110 §5.5, ASCII
+_Mark = tuple[int, int, int] | None
+
+
+class OwnSecrets:
+    """What one process reads of `secrets.json` and the files that origins name.
+
+    `state_dir` is this machine's own; `env` its environment; `clock` gives epoch seconds.
+    `renew_tls` is called when certificates we show may have changed. SecretsError when there are
+    none to begin with.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        env: Mapping[str, str],
+        clock: Callable[[], float],
+        renew_tls: Callable[[], None],
+    ) -> None:
+        self.secrets: Secrets = load_secrets(config.state_dir, env)
+        self.proofs = Proofs(Means(clock))
+        self._path = secrets_path(config.state_dir, env)
+        self._state_dir = config.state_dir
+        self._env = env
+        self._clock = clock
+        self._renew_tls = renew_tls
+        self._values: dict[str, bytes] = {}
+        self._files: tuple[str, ...] = ()
+        self._marks: tuple[_Mark, ...] = ()
+        self.use(config)
+
+    def use(self, config: Config) -> Mapping[str, str]:
+        """Read what `config` needs; the secrets of viewers' tokens, by id. Blocks on the disk."""
+        self._files = (str(self._path), *dict.fromkeys(_files(config)))
+        marks = tuple(map(_mark, self._files))  # first: what changes meanwhile is read again
+        if marks != self._marks:
+            self._renew_tls()
+        self._marks = marks
+        try:
+            self.secrets = load_secrets(self._state_dir, self._env)
+        except SecretsError as error:
+            logger.error("secrets were not read anew: %s", error)
+        self._values = self._read(config)
+        for line in missing_key_pairs(config, self.secrets, self._path):
+            logger.error("requests are not sent: %s", line)
+        signer = IdentitySigner(self.secrets.identity, self._clock)
+        controls = {control.id: control for control in config.origin_access_controls}
+        means = Means(self._clock, signer, controls, self.secrets.origin, self._values)
+        self.proofs.use(means)
+        return self.secrets.viewer
+
+    def changed(self) -> bool:
+        """Whether a file is another than the one that was read."""
+        return tuple(map(_mark, self._files)) != self._marks
+
+    def _read(self, config: Config) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        for where, reference in _references(config):
+            try:
+                found[reference] = value_of(reference, self._env)
+            except (OSError, ValueError) as error:
+                logger.error("%s: %s: %s", where, reference, _reason(error))
+                if reference in self._values:
+                    found[reference] = self._values[reference]
+        return found
+
+
+def value_of(reference: str, env: Mapping[str, str]) -> bytes:
+    """What `env:NAME` or `file:PATH` holds, without the end of its line. OSError, ValueError."""
+    kind, _, name = reference.partition(":")
+    if kind == "env":
+        if name not in env:
+            raise ValueError("is not set")
+        value = env[name].encode()
+    else:
+        with open(name, "rb") as file:
+            value = file.read(VALUE_BYTES_MAX + 1).rstrip(b"\r\n")
+    if len(value) > VALUE_BYTES_MAX or not _VALUE.fullmatch(value):
+        raise ValueError("is not the value of a header")
+    return value
+
+
+def missing_key_pairs(config: Config, secrets: Secrets, path: Path) -> Iterator[str]:
+    """A line for each access control that signs with a key pair which is not there."""
+    used = {origin.access_control_id for _, origin in _origins(config)}
+    for index, control in enumerate(config.origin_access_controls):
+        name = credential_of(control)
+        if control.signing_behavior == "never" or control.id not in used or name in secrets.origin:
+            continue
+        where = f"origin_access_controls[{index}].credential"
+        yield f'{where}: no key pair "{name}" in {path}; run: edgecache keys store {name}'
+
+
+def missing_values(config: Config, env: Mapping[str, str]) -> Iterator[str]:
+    """A line for each secret header whose value is not there."""
+    for where, reference in _references(config):
+        try:
+            value_of(reference, env)
+        except (OSError, ValueError) as error:
+            yield f"{where}: {reference}: {_reason(error)}"
+
+
+def _origins(config: Config) -> Iterator[tuple[str, Origin]]:
+    for i, distribution in enumerate(config.distributions):
+        for j, origin in enumerate(distribution.origins):
+            yield f"distributions[{i}].origins[{j}]", origin
+
+
+def _references(config: Config) -> Iterator[tuple[str, str]]:
+    for where, origin in _origins(config):
+        for name, reference in origin.secret_headers.items():
+            yield f"{where}.secret_headers.{name}", reference
+
+
+def _files(config: Config) -> Iterator[str]:
+    """What is watched beside secrets.json."""
+    for _, reference in _references(config):
+        if reference.startswith("file:"):
+            yield reference.removeprefix("file:")
+    for _, origin in _origins(config):
+        yield from filter(None, (origin.client_certificate_file, origin.client_key_file))
+
+
+def _mark(path: str) -> _Mark:
+    """What changes with a file's content, unless somebody hides it; None where there is none."""
+    try:
+        facts = os.stat(path)
+    except OSError:
+        return None
+    return facts.st_mtime_ns, facts.st_size, facts.st_ino
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    return str(error)

@@ -1,0 +1,152 @@
+"""Reuse. Law: nothing outside this file decides that a stored response answers a request.
+
+RFC 9111 §4 and §5.2.1, RFC 5861; under CloudFront's rules the request's own directives count for
+nothing.
+"""
+
+from __future__ import annotations
+
+from edgecache.config.model import Semantics
+from edgecache.http.cache_control import Directives, parse_directives
+from edgecache.http.message import (
+    Fields,
+    Request,
+    Response,
+    field_values,
+    first_value,
+    names_in,
+)
+from edgecache.rules.caching.freshness import Assessment, directives_of
+from edgecache.rules.reasons import (
+    Fetch,
+    MissReason,
+    Revalidate,
+    Serve,
+    ServeStale,
+    Unsatisfiable,
+    Verdict,
+)
+
+
+def judge(
+    request: Request, head: Response, assessment: Assessment, semantics: Semantics, now: float
+) -> Verdict:
+    """What may be done with the stored `head` for `request` at `now` (epoch seconds)."""
+    until = assessment.fresh_until(head.received_at)
+    if semantics == "cloudfront":
+        if assessment.validate_always:  # Vary: *, which CloudFront fetches in full each time
+            return Fetch(MissReason.VALIDATE)
+        return _judge_plain(head, assessment, until, now)
+    wishes = request_directives(request.fields)
+    if wishes is None:
+        return _judge_plain(head, assessment, until, now)
+    return _judge_with_wishes(wishes, head, assessment, now)
+
+
+def request_directives(fields: Fields) -> Directives | None:
+    """The request's Cache-Control, else its Pragma (RFC 9111 §5.4), else None."""
+    named = names_in(fields)
+    if b"cache-control" in named:
+        return directives_of(fields)
+    if b"pragma" not in named:
+        return None
+    pragma = parse_directives(tuple(field_values(fields, b"pragma")))
+    return pragma if pragma.has(b"no-cache") else None
+
+
+def _judge_plain(head: Response, assessment: Assessment, until: float, now: float) -> Verdict:
+    if assessment.validate_always:
+        return _ask_again(head, MissReason.VALIDATE)
+    if now < until:
+        return Serve(until)
+    if not assessment.never_stale and now < until + assessment.stale_while_revalidate_s:
+        return ServeStale()
+    reason = MissReason.EXPIRED if assessment.lifetime_s > 0 else MissReason.VALIDATE
+    return _ask_again(head, reason)
+
+
+def _ask_again(head: Response, why: MissReason) -> Verdict:
+    return Revalidate(why) if has_validator(head.fields) else Fetch(why)
+
+
+def has_validator(fields: Fields) -> bool:
+    """Whether the response can be validated: an ETag or a Last-Modified."""
+    return (
+        first_value(fields, b"etag") is not None
+        or first_value(fields, b"last-modified") is not None
+    )
+
+
+def _judge_with_wishes(
+    wishes: Directives, head: Response, assessment: Assessment, now: float
+) -> Verdict:
+    """RFC 9111 §5.2.1, the request's own directives."""
+    verdict = _judge_wishes(wishes, head, assessment, now)
+    if wishes.has(b"only-if-cached") and not isinstance(verdict, Serve | ServeStale):
+        return Unsatisfiable()
+    return verdict
+
+
+def _judge_wishes(
+    wishes: Directives, head: Response, assessment: Assessment, now: float
+) -> Verdict:
+    until = assessment.fresh_until(head.received_at)
+    if wishes.has(b"no-cache"):
+        return _ask_again(head, MissReason.REQUEST)
+    wanted_until = _wanted_until(wishes, head, assessment)
+    if now > wanted_until:
+        return _ask_again(head, MissReason.REQUEST)
+    accepted = accepted_staleness(wishes)
+    strict = assessment.validate_always or assessment.never_stale
+    if accepted is not None and not strict and until <= now <= until + accepted:
+        return Serve(min(until + accepted, wanted_until))
+    verdict = _judge_plain(head, assessment, until, now)
+    if isinstance(verdict, Serve):
+        return Serve(min(verdict.until, wanted_until))
+    if isinstance(verdict, ServeStale) and wishes.has(b"max-age") and accepted is None:
+        return _ask_again(head, MissReason.REQUEST)  # §5.2.1.1: nothing stale is wanted
+    return verdict
+
+
+def _wanted_until(wishes: Directives, head: Response, assessment: Assessment) -> float:
+    """Until when the response is young and fresh enough for the request (max-age, min-fresh)."""
+    until = float("inf")
+    max_age = wishes.seconds(b"max-age")
+    if max_age is not None:
+        until = head.received_at + max_age - assessment.age_on_arrival_s
+    min_fresh = wishes.seconds(b"min-fresh")
+    if min_fresh:
+        until = min(until, assessment.fresh_until(head.received_at) - min_fresh)
+    return until
+
+
+def accepted_staleness(wishes: Directives) -> float | None:
+    """Seconds of staleness the viewer accepts (max-stale; any when it has no argument)."""
+    if not wishes.has(b"max-stale"):
+        return None
+    if wishes.argument(b"max-stale") is None:
+        return float("inf")
+    return float(wishes.seconds(b"max-stale") or 0)
+
+
+def refuses_stale(fields: Fields) -> bool:
+    """Whether a request wants nothing stale, whoever else permits it (§5.2.1.1, §5.2.1.4)."""
+    wishes = request_directives(fields)
+    if wishes is None:
+        return False
+    impatient = wishes.has(b"max-age") and accepted_staleness(wishes) is None
+    return impatient or wishes.has(b"no-cache")
+
+
+def serves_on_error(head: Response, assessment: Assessment, now: float, *, cut_off: bool) -> bool:
+    """Whether the stale `head` may be given because upstream failed (RFC 5861 §4).
+
+    `cut_off`: it could not be reached, which RFC 9111 §4.2.4 calls disconnected. CloudFront serves
+    a stale copy in either case unless `stale-if-error=0`; never one older than MaxTTL.
+    """
+    if assessment.never_stale or assessment.validate_always:
+        return False
+    allowed = assessment.stale_if_error_s
+    if cut_off:
+        allowed = max(allowed, assessment.stale_if_cut_off_s)
+    return now < assessment.fresh_until(head.received_at) + allowed

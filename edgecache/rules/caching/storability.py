@@ -1,0 +1,186 @@
+"""Storing. Law: nothing outside this file decides that a response may be kept.
+
+RFC 9111 §3 in its order; CloudFront Developer Guide, "Managing how long content stays in the cache"
+and "How CloudFront processes HTTP 3xx / 4xx and 5xx status codes from your origin".
+"""
+
+from __future__ import annotations
+
+from edgecache.config.model import CachePolicy
+from edgecache.http.cache_control import Directives
+from edgecache.http.message import (
+    Fields,
+    Request,
+    Response,
+    field_values,
+    first_value,
+    names_in,
+    without,
+)
+from edgecache.rules.caching.freshness import (
+    ERRORS_ALWAYS,
+    ERRORS_ON_REQUEST,
+    HEURISTIC_STATUSES,
+    directives_of,
+    response_directives,
+)
+from edgecache.rules.caching.unkeyed_fields import UNKEYED
+from edgecache.rules.caching.unkeyed_input import failure_is_of_object
+from edgecache.rules.caching.unsafe_methods import same_origin
+from edgecache.rules.reasons import StoreReason
+from edgecache.rules.routing import Route
+
+# Final statuses whose meaning for a cache we know (RFC 9111 §3, "understood"); 206 and 304 apart.
+UNDERSTOOD = HEURISTIC_STATUSES | {302, 303, 307, 400, 401, 403, 406, 409, 411, 412, 413, 415}
+UNDERSTOOD |= {416, 417, 421, 422, 426, 429, 500, 502, 503, 504, 505, 201, 202}
+# Not to be kept, whatever they say of it: RFC 6585 §3-§6, RFC 9110 §15.5.20, RFC 8470 §5.2; and
+# what answers how something was asked for, which no key has.
+OF_ONE_REQUEST = frozenset({408, 413, 416, 417, 421, 425, 428, 429, 431, 511})
+_COOKIES = frozenset({b"set-cookie"})
+CLOUDFRONT_PLAIN = frozenset({200, 203, 204, 206, 300, 301, 302, 303, 410})
+
+
+def refusal_to_store(request: Request, head: Response, route: Route) -> StoreReason | None:
+    """Why `head`, answering `request`, must not be stored; None when it may be."""
+    if request.method != b"GET" and not caches_options(request, route):
+        return StoreReason.METHOD
+    if route.distribution.semantics == "rfc9111":
+        return _refusal_rfc9111(request, head, route)
+    return _refusal_cloudfront(request, head, route)
+
+
+def caches_options(request: Request, route: Route) -> bool:
+    """Whether this is an OPTIONS that CloudFront keeps, under a key of its own (CachedMethods)."""
+    return (
+        request.method == b"OPTIONS"
+        and not request.has_body
+        and route.distribution.semantics == "cloudfront"
+        and "OPTIONS" in route.behavior.cached_methods
+    )
+
+
+def caching_disabled(policy: CachePolicy) -> bool:
+    """All three TTLs zero: nothing is looked up, stored or collapsed."""
+    return policy.ttl_s_min == policy.ttl_s_default == policy.ttl_s_max == 0
+
+
+def _binding(head: Response, route: Route) -> tuple[Directives, bool]:
+    return response_directives(head.fields, route.distribution.cache_control_targets)
+
+
+def _refusal_rfc9111(request: Request, head: Response, route: Route) -> StoreReason | None:
+    directives, targeted = _binding(head, route)
+    if head.status < 200 or head.status in (206, 304) or head.status in OF_ONE_REQUEST:
+        return StoreReason.STATUS
+    understood = head.status in UNDERSTOOD
+    if directives.has(b"must-understand"):  # §5.2.2.3: then no-store is not for us
+        if not understood:
+            return StoreReason.STATUS
+    elif directives.has(b"no-store"):
+        return StoreReason.NO_STORE
+    if directives_of(request.fields).has(b"no-store"):
+        return StoreReason.REQUEST  # §5.2.1.5
+    if directives.has(b"private") and not directives.field_names(b"private"):
+        return StoreReason.PRIVATE
+    if any(b"*" in value.split(b",") for value in _vary(head.fields)):
+        return StoreReason.VARY_ANY
+    if first_value(request.fields, b"authorization") is not None and not _shareable(directives):
+        return StoreReason.AUTHORIZATION
+    if _is_meant_to_be_kept(head, directives, targeted):
+        return None
+    if head.status not in HEURISTIC_STATUSES:
+        return StoreReason.NO_FRESHNESS
+    cookie = first_value(head.fields, b"set-cookie")  # §7.3 lets it be kept; nobody asked for it
+    return None if cookie is None else StoreReason.SET_COOKIE
+
+
+def _vary(fields: Fields) -> list[bytes]:
+    return [value.replace(b" ", b"") for value in field_values(fields, b"vary")]
+
+
+def _shareable(directives: Directives) -> bool:
+    """RFC 9111 §3.5: what lets a shared cache keep an answer to a request with Authorization."""
+    return any(directives.has(name) for name in (b"public", b"must-revalidate", b"s-maxage"))
+
+
+def _is_meant_to_be_kept(head: Response, directives: Directives, targeted: bool) -> bool:
+    """RFC 9111 §3, the last list, but for statuses that may be reused though nothing says so."""
+    return (
+        directives.has(b"public")
+        or directives.has(b"max-age")
+        or directives.has(b"s-maxage")
+        or (not targeted and first_value(head.fields, b"expires") is not None)
+    )
+
+
+def _refusal_cloudfront(request: Request, head: Response, route: Route) -> StoreReason | None:
+    policy = route.behavior.cache_policy
+    directives, _ = _binding(head, route)
+    explicit = directives.has(b"max-age") or directives.has(b"s-maxage")
+    if head.status in ERRORS_ALWAYS:
+        if directives.has(b"no-store"):
+            return StoreReason.NO_STORE
+        kept = explicit or failure_is_of_object(request, route, head.status)
+        return None if kept else StoreReason.UNKEYED
+    if head.status in ERRORS_ON_REQUEST or head.status in (307, 308):
+        return None if explicit and not _forbids(directives, policy) else StoreReason.STATUS
+    if head.status not in CLOUDFRONT_PLAIN or head.status == 206:
+        return StoreReason.STATUS
+    return _forbids(directives, policy)
+
+
+def _forbids(directives: Directives, policy: CachePolicy) -> StoreReason | None:
+    if policy.ttl_s_min > 0:
+        return None  # a MinTTL above zero overrides even no-store and private
+    if directives.has(b"no-store"):
+        return StoreReason.NO_STORE
+    if directives.has(b"private") and not directives.field_names(b"private"):
+        return StoreReason.PRIVATE
+    if directives.has(b"no-cache") and not directives.field_names(b"no-cache"):
+        return StoreReason.NO_CACHE
+    return None
+
+
+def storable_fields(head: Response, route: Route) -> Fields:
+    """What of a response's fields is kept: less what its own directives name."""
+    directives, _ = _binding(head, route)
+    named = (directives.field_names(b"private") or frozenset()) | (
+        directives.field_names(b"no-cache") or frozenset()
+    )
+    return without(head.fields, named) if named else head.fields
+
+
+def passable_fields(fields: Fields, route: Route) -> Fields:
+    """What of an origin's fields goes on: CloudFront drops Set-Cookie where no cookie goes up."""
+    if route.distribution.semantics == "cloudfront" and not forwards_cookies(route):
+        return without(fields, _COOKIES)
+    return fields
+
+
+def post_answers_get(request: Request, head: Response, route: Route) -> bool:
+    """Whether the response to a POST is what a later GET would give (RFC 9110 §9.3.3).
+
+    It must say so, with its own URI in Content-Location, and for how long. To a POST with fields
+    that a GET is not forwarded with, it is another answer.
+    """
+    if request.method != b"POST" or route.distribution.semantics != "rfc9111":
+        return False
+    if not UNKEYED.isdisjoint(names_in(request.fields)):
+        return False
+    location = first_value(head.fields, b"content-location")
+    if head.status != 200 or location is None or same_origin(location, request) is None:
+        return False
+    if same_origin(location, request) != (request.path, request.query):
+        return False
+    directives, targeted = _binding(head, route)
+    expires = not targeted and first_value(head.fields, b"expires") is not None
+    fresh = directives.has(b"max-age") or directives.has(b"s-maxage") or expires
+    return fresh and _refusal_rfc9111(request, head, route) is None
+
+
+def forwards_cookies(route: Route) -> bool:
+    """Whether any cookie reaches the origin on this route."""
+    extra = route.behavior.origin_request_policy
+    return route.behavior.cache_policy.cookies.behavior != "none" or (
+        extra is not None and extra.cookies.behavior != "none"
+    )

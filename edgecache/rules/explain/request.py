@@ -1,0 +1,201 @@
+"""Explaining. Law: it tells what the rules concluded, and concludes nothing by itself.
+
+What is told is text, so that it can be JSON and be read; bytes are decoded as Latin-1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from msgspec import structs
+
+from edgecache.http.message import Request, Response
+from edgecache.http.target import normalized_path
+from edgecache.rules.caching.bypass import bypass, collapses
+from edgecache.rules.caching.compression import BODY_BYTES_MIN, coding_for
+from edgecache.rules.caching.key import cache_key, has_query, key_parts
+from edgecache.rules.forwarding import of_no_hop
+from edgecache.rules.private.signed_request import SignatureRefused
+from edgecache.rules.routing import Route, RouteTable, Site, matched_route, route
+from edgecache.rules.viewer.access import AMBIGUOUS_PATH, Entrance, Redirect, admit
+from edgecache.rules.viewer.headers import enriched
+
+PREFIXES_MAX = 32  # of a path; CloudFront's URLs rarely have a tenth of that many segments
+_COMPRESSIBLE = ((b"content-type", b"text/html"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A viewer's request where it went: as received, as the tiers see it, and on which route."""
+
+    asked: Request
+    request: Request
+    site: Site
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which distribution and behavior, and why."""
+
+    distribution: str
+    name: str  # of the distribution, that the host matched; `*`: it takes any
+    semantics: str
+    behavior: int  # its place in the order of patterns; the default comes last
+    pattern: str
+    passed_over: tuple[str, ...]  # the patterns before it, which did not match
+    path: str  # the default root object stands in for `/`
+    matched_as: str  # the path as patterns see it
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Whether the request may enter. `status` 0: it may."""
+
+    status: int = 0
+    why: str = ""
+    location: str = ""  # where a redirect leads
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPart:
+    """One part of a key. None: the request has no such header or value, which is not empty."""
+
+    name: str
+    values: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What the configuration alone says of a request. Without `choice` no site answers."""
+
+    url: str
+    method: str
+    choice: Choice | None = None
+    admission: Admission = Admission()
+    bypass: str = ""  # why nothing is looked up or stored; then there is no key
+    key: str = ""
+    key_parts: tuple[KeyPart, ...] = ()
+    collapses: bool = False
+    compresses: str = ""  # the coding, for what is compressible by type and length
+    invalidated_by: tuple[str, ...] = ()
+    unavailable: tuple[str, ...] = ()  # why the distribution of this name answers 503
+    unsupported: tuple[str, ...] = ()  # what the distribution asks for and is served without
+
+
+def placed(request: Request, table: RouteTable) -> Placed | None:
+    """Where a viewer's `request` goes; None when no distribution answers to its host."""
+    site = table.site(request.host)
+    if site is None:
+        return None
+    root = site.distribution.default_root_object
+    inner = request
+    if root and request.path == b"/":
+        inner = structs.replace(request, path=b"/" + root.encode())
+    found = route(site, inner.path)
+    inner = enriched(inner, found, None)
+    if found.trust is not None:
+        inner = found.trust.stripped(inner)
+    return Placed(request, inner, site, found)
+
+
+def explain(request: Request, table: RouteTable, entrance: Entrance, now: float) -> Explanation:
+    """What the rules say of a viewer's `request` at `now` (wall clock, epoch seconds).
+
+    The viewer's country is not known, nor the address unless the request has it.
+    """
+    url = text(b"%b://%b%b" % (request.scheme, request.host, request.target))
+    where = placed(request, table)
+    if where is None:
+        unserved = table.unavailable_site(request.host)
+        why = () if unserved is None else unserved.reasons
+        return Explanation(url, text(request.method), unavailable=why)
+    told = Explanation(
+        url, text(request.method), _choice(where, table), _admission(where, entrance, now)
+    )
+    inner = of_no_hop(where.request)
+    passes = bypass(inner, where.route)
+    if passes is not None:
+        return replace(told, bypass=str(passes))
+    parts = key_parts(inner, where.route)
+    return replace(
+        told,
+        key=text(cache_key(inner, where.route)),
+        key_parts=tuple(KeyPart(name, tuple(map(text_or_none, items))) for name, items in parts),
+        collapses=collapses(inner, where.route),
+        compresses=_compresses(inner, where.route),
+        invalidated_by=invalidated_by(where),
+    )
+
+
+def _choice(where: Placed, table: RouteTable) -> Choice:
+    site = where.site
+    index = next(i for i, (_, found) in enumerate(site.behaviors) if found is where.route)
+    patterns = [found.behavior.path_pattern for _, found in site.behaviors[:-1]]
+    return Choice(
+        distribution=site.distribution.id,
+        name=_matched_name(where.asked.host, table),
+        semantics=site.distribution.semantics,
+        behavior=index,
+        pattern=[*patterns, "*"][index],
+        passed_over=tuple(patterns[:index]),
+        path=text(where.request.path),
+        matched_as=text(normalized_path(where.request.path)),
+    )
+
+
+def _matched_name(host: bytes, table: RouteTable) -> str:
+    if host in table.exact:
+        return text(host)
+    suffixes = (suffix for suffix, _ in table.wildcard if host.endswith(suffix))
+    return "*" + text(next(suffixes, b""))
+
+
+def _admission(where: Placed, entrance: Entrance, now: float) -> Admission:
+    refused = admit(where.asked, where.route, None, entrance)
+    if matched_route(where.site, where.request.path) is None:
+        refused = AMBIGUOUS_PATH
+    if refused is None:
+        return _signature(where, now)
+    if isinstance(refused, Redirect):
+        return Admission(refused.status, "redirect-to-https", text(refused.location))
+    return Admission(refused.status, str(refused.why))
+
+
+def _signature(where: Placed, now: float) -> Admission:
+    """Of a behavior that names signers."""
+    trust = where.route.trust
+    opened = None if trust is None else trust.opens(where.asked, now)
+    if isinstance(opened, SignatureRefused):
+        return Admission(403, f"{opened.fault}: {opened.detail}")
+    return Admission()
+
+
+def _compresses(request: Request, found: Route) -> str:
+    """The coding a page of text would get that is just long enough."""
+    page = Response(200, b"", _COMPRESSIBLE)
+    return text(coding_for(request, page, BODY_BYTES_MIN, found) or b"")
+
+
+def invalidated_by(where: Placed) -> tuple[str, ...]:
+    """Invalidation paths that remove the object, the closest first.
+
+    Developer Guide, "Specify the files to invalidate": query strings count where they are keyed.
+    """
+    path, query = where.request.path, where.request.query
+    keyed = query is not None and has_query(where.route.behavior.cache_policy)
+    exact = where.request.target if keyed else path
+    folders = [path[: at + 1] for at in range(len(path)) if path[at : at + 1] == b"/"]
+    prefixes = [path, *reversed(folders[-PREFIXES_MAX:])]
+    found = [exact, *(prefix + b"*" for prefix in dict.fromkeys(prefixes)), b"/*"]
+    return tuple(map(text, dict.fromkeys(found)))
+
+
+def text(data: bytes) -> str:
+    """Bytes as they can be told."""
+    return data.decode("latin-1")
+
+
+def text_or_none(data: bytes | None) -> str | None:
+    """As `text`, of what may be absent."""
+    return None if data is None else text(data)

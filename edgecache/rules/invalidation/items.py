@@ -1,0 +1,110 @@
+"""Invalidations. Law: nothing outside this file says which stored responses an item names.
+
+CloudFront Developer Guide, "Invalidate files": a path is exact, or ends in `*`; it is matched
+against the path, and the query string where that is in the key; case counts; `#tag` names every
+object that carries the tag. Globs, hosts and prefixes are beyond CloudFront.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from edgecache.config.model import Distribution
+from edgecache.http.message import Fields, combined_value
+from edgecache.rules.caching.key import read_key
+
+ITEM_CHARACTERS_MAX = 4_000  # CloudFront: "The maximum length of a path is 4,000 characters"
+TAG_CHARACTERS_MAX = 256
+TAGS_MAX = 50  # of one object; CloudFront ignores those beyond
+ALIASES = ("surrogate-key", "cache-tag", "xkey")  # Fastly's, Cloudflare's, Varnish's name for it
+_TAG = re.compile(r"[\x21-\x2b\x2d-\x7e]+")  # ASCII 33-126 without the comma
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
+_BLANK_OR_COMMA = re.compile(rb"[,\s]+")
+
+
+class Kind(StrEnum):
+    """What an item is compared with."""
+
+    PATH = "path"  # the whole target, or its beginning when `*` stands last
+    TAG = "tag"  # a tag the origin gave the object
+    GLOB = "glob"  # the whole target; `*` and `?` anywhere
+    HOST = "host"  # the host the object was asked from, where that is in the key
+    PREFIX = "prefix"  # the beginning of the target, no character special
+
+
+Item = tuple[Kind, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What items are compared with: a stored response, or one that is on its way.
+
+    `target` is the path, with `?` and the query where that is in the key. `tags` None: not known
+    yet, so that any tag may be its.
+    """
+
+    distribution: str
+    target: bytes
+    host: bytes = b""
+    tags: tuple[bytes, ...] | None = ()
+
+
+def subject_of(key: bytes, tags: tuple[bytes, ...] | None) -> Subject:
+    """The subject a cache key stands for."""
+    told = read_key(key)
+    target = told.path if told.query is None else told.path + b"?" + told.query
+    return Subject(told.distribution, target, told.host, tags)
+
+
+def items_of(paths: Iterable[str]) -> tuple[Item, ...]:
+    """The items of a CloudFront batch: `/path`, `/path*` or `#tag`. ValueError names a bad one."""
+    return tuple(item(Kind.TAG if text.startswith("#") else Kind.PATH, text) for text in paths)
+
+
+def item(kind: Kind, text: str) -> Item:
+    """One item, as it is compared. ValueError says what is wrong with it."""
+    value = text.removeprefix("#").lower() if kind is Kind.TAG else text
+    if kind is Kind.TAG:
+        if not _TAG.fullmatch(value) or len(value) > TAG_CHARACTERS_MAX:
+            raise ValueError(f"{text!r} is not # and a tag of at most {TAG_CHARACTERS_MAX} letters")
+        return kind, value
+    if len(value) > ITEM_CHARACTERS_MAX:
+        raise ValueError(f"{text[:40]!r}... is longer than {ITEM_CHARACTERS_MAX} characters")
+    if not _VISIBLE.fullmatch(value):
+        raise ValueError(f"{text!r}: blanks and letters beyond ASCII must be percent-encoded")
+    if kind is Kind.HOST:
+        return kind, value.lower()
+    if not value.startswith("/"):
+        raise ValueError(f"{text!r} does not start with /")
+    return kind, value
+
+
+def with_root(items: tuple[Item, ...], root_object: str) -> tuple[Item, ...]:
+    """The items, and for `/` also the object that stands for it (default root object)."""
+    if not root_object or (Kind.PATH, "/") not in items:
+        return items
+    return (*items, (Kind.PATH, f"/{root_object}"))
+
+
+def tags_of(fields: Fields, distribution: Distribution) -> tuple[bytes, ...]:
+    """The tags an origin's response carries: lower case, each once, at most TAGS_MAX."""
+    found: dict[bytes, None] = {}
+    if distribution.cache_tag_header:
+        listed = combined_value(fields, distribution.cache_tag_header.lower().encode())
+        found.update(dict.fromkeys(_tags((listed or b"").split(b","))))
+    if distribution.cache_tag_aliases:
+        for name in ALIASES:
+            value = combined_value(fields, name.encode())
+            if value is not None:
+                found.update(dict.fromkeys(_tags(_BLANK_OR_COMMA.split(value))))
+    return tuple(found)[:TAGS_MAX]
+
+
+def _tags(members: Iterable[bytes]) -> Iterable[bytes]:
+    for member in members:
+        tag = member.strip().lower()
+        if len(tag) <= TAG_CHARACTERS_MAX and _TAG.fullmatch(tag.decode("latin-1")):
+            yield tag

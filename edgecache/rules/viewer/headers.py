@@ -1,0 +1,122 @@
+"""Viewer headers. Law: a `CloudFront-` header beyond the front is ours; a viewer's never is.
+
+Developer Guide, "Add CloudFront request headers". They are made only where a policy names them,
+and then are in key and origin request as if the viewer had sent them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from edgecache.config.model import Behavior, Distribution, HeaderSelection, OriginRequestPolicy
+from edgecache.http.message import Fields, Request, first_value
+from edgecache.rules.viewer.device import Device, device_of
+from edgecache.rules.viewer.geo import NOWHERE, Place
+
+if TYPE_CHECKING:
+    from edgecache.rules.routing import Route
+
+PREFIX = b"cloudfront-"
+HEADER_ORDER_CHARS_MAX = 7_680  # CloudFront's
+_FROM_PLACE: dict[bytes, Callable[[Place], str]] = {
+    b"cloudfront-viewer-asn": lambda place: place.asn,
+    b"cloudfront-viewer-city": lambda place: place.city,
+    b"cloudfront-viewer-country": lambda place: place.country,
+    b"cloudfront-viewer-country-name": lambda place: place.country_name,
+    b"cloudfront-viewer-country-region": lambda place: place.region,
+    b"cloudfront-viewer-country-region-name": lambda place: place.region_name,
+    b"cloudfront-viewer-latitude": lambda place: place.latitude,
+    b"cloudfront-viewer-longitude": lambda place: place.longitude,
+    b"cloudfront-viewer-metro-code": lambda place: place.metro_code,
+    b"cloudfront-viewer-postal-code": lambda place: place.postal_code,
+    b"cloudfront-viewer-time-zone": lambda place: place.time_zone,
+}
+_FROM_DEVICE: dict[bytes, Callable[[Device], bool]] = {
+    b"cloudfront-is-android-viewer": lambda device: device.android,
+    b"cloudfront-is-desktop-viewer": lambda device: device.desktop,
+    b"cloudfront-is-ios-viewer": lambda device: device.ios,
+    b"cloudfront-is-mobile-viewer": lambda device: device.mobile,
+    b"cloudfront-is-smarttv-viewer": lambda device: device.smart_tv,
+    b"cloudfront-is-tablet-viewer": lambda device: device.tablet,
+}
+_FROM_REQUEST: dict[bytes, Callable[[Request], bytes]] = {
+    b"cloudfront-forwarded-proto": lambda request: request.scheme,
+    b"cloudfront-viewer-address": lambda request: _address(request),
+    b"cloudfront-viewer-header-count": lambda request: b"%d" % len(request.fields),
+    b"cloudfront-viewer-header-order": lambda request: _header_order(request.fields),
+    b"cloudfront-viewer-http-version": lambda request: b"1.%d" % request.minor,
+    b"cloudfront-viewer-tls": lambda request: request.tls,
+}
+# What is known of the connection, not of its bytes.
+_OF_CONNECTION = {*_FROM_PLACE, b"cloudfront-viewer-address", b"cloudfront-viewer-tls"}
+
+
+def named_headers(distribution: Distribution, behavior: Behavior) -> frozenset[bytes] | None:
+    """The `CloudFront-` headers a behavior's policies name, lower case.
+
+    None: the policies let no such header through, a viewer's neither, so nothing is to be done.
+    """
+    if distribution.semantics == "rfc9111":
+        return None  # no policies there, and another's CloudFront may well stand in front
+    extra = behavior.origin_request_policy or OriginRequestPolicy()
+    named = _named(behavior.cache_policy.headers)
+    if extra.headers.behavior in ("whitelist", "allViewerAndWhitelistCloudFront"):
+        named |= _named(extra.headers)
+    if named or extra.headers.behavior not in ("none", "whitelist"):
+        return frozenset(named)
+    return None
+
+
+def _named(headers: HeaderSelection) -> set[bytes]:
+    names = {name.lower().encode() for name in headers.items}
+    return {name for name in names if name.startswith(PREFIX)}
+
+
+def needs_place(route: Route) -> bool:
+    """Whether the place of the viewer must be looked up for this route's headers."""
+    return route.viewer_headers is not None and not route.viewer_headers.isdisjoint(_FROM_PLACE)
+
+
+def depends_on_viewer(route: Route) -> bool:
+    """Whether the same bytes from another viewer may have another answer.
+
+    Such an answer must not be remembered by the request's bytes alone.
+    """
+    if route.distribution.geo_restriction.kind != "none":
+        return True
+    return not _named(route.behavior.cache_policy.headers).isdisjoint(_OF_CONNECTION)
+
+
+def enriched(request: Request, route: Route, place: Place | None) -> Request:
+    """`request` as the tiers see it: without a viewer's `CloudFront-` headers, with ours.
+
+    What is not known (a place, TLS where there is none) has no header.
+    """
+    named = route.viewer_headers
+    if named is None:
+        return request
+    kept = tuple(field for field in request.fields if not field[0].startswith(PREFIX))
+    made: dict[bytes, bytes] = {}
+    if not named.isdisjoint(_FROM_DEVICE):
+        device = device_of(first_value(request.fields, b"user-agent") or b"")
+        for name in named & _FROM_DEVICE.keys():
+            made[name] = b"true" if _FROM_DEVICE[name](device) else b"false"
+    for name in named & _FROM_PLACE.keys():
+        made[name] = _FROM_PLACE[name](place or NOWHERE).encode("ascii")
+    for name in named & _FROM_REQUEST.keys():
+        made[name] = _FROM_REQUEST[name](request)
+    return replace(request, fields=kept + tuple(item for item in sorted(made.items()) if item[1]))
+
+
+def _address(request: Request) -> bytes:
+    """`ip:port`; an IPv6 address without brackets."""
+    host, port = request.client
+    return f"{host}:{port}".encode() if host else b""
+
+
+def _header_order(fields: Fields) -> bytes:
+    """Names in the order received. The reader has folded their case."""
+    return b":".join(name for name, _ in fields)[:HEADER_ORDER_CHARS_MAX]

@@ -1,0 +1,350 @@
+"""The viewer protocol under Uvicorn. Law: one request at a time, answered in the order it came.
+
+Bytes are recalled from the memo or read strictly, decided, and written; what must be awaited runs
+as one task while reading of the next request is held. Of requests that come together a few are
+served in a turn of the loop; others come between. Deadlines are absolute and checked by one sweep a
+second for all connections, so that the path of a hit arms no timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+from msgspec.structs import replace
+
+from edgecache.cache.outcome import Errand, Found, Refusal
+from edgecache.http.errors import BadMessage
+from edgecache.http.message import Request
+from edgecache.observe.access_log import escaped
+from edgecache.rules.viewer.headers import depends_on_viewer
+from edgecache.server.http1.head_reader import RequestHeads
+from edgecache.server.http1.request_body import RequestBody, invitation
+from edgecache.server.http1.response_writer import Delivery, stays
+from edgecache.server.http1.websocket import ENDING_S_MAX, IDLE_S_MAX, SentBytes
+from edgecache.server.listener import SHED, Listener
+from edgecache.server.output_buffer import Outgoing
+from edgecache.server.rendered_hit import Leased, write_answer
+from edgecache.server.request_log import NOTHING_ASKED, Asked
+from edgecache.server.tls import MISDIRECTED, Session
+from edgecache.upstream.tunnel import TUNNEL_BYTES_MAX
+from edgecache.upstream.turns import REQUESTS_MAX, TURN_S
+
+HELD_BYTES_MAX = 65_536  # of pipelined requests read ahead, as Uvicorn's HIGH_WATER_LIMIT
+
+
+class Connection(asyncio.Protocol):
+    """One viewer socket."""
+
+    def __init__(
+        self,
+        config: Any,
+        server_state: Any,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self.listener = cast(Listener, config.loaded_app.listener)
+        self.loop = _loop or asyncio.get_event_loop()
+        self.transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self.outgoing: Outgoing = cast(Outgoing, None)
+        self.client: tuple[str, int] = ("", 0)
+        self.address = self.port = b""  # the same, as the log has them
+        self.session: Session | None = None
+        self.deadline = 0.0
+        self.closing = False
+        self.began = 0.0  # when the first byte of the current request came
+        self._state = server_state
+        self.heads = RequestHeads(self.listener.head_limits)
+        self._waits_turn = False  # what is held is served in a later turn of the loop
+        self.body: RequestBody | None = None  # arriving
+        self._task: asyncio.Task[None] | None = None
+        self._reading = True
+        self.unsent_bytes = -1  # at the last look; -1: there was none
+        self.delivery: Delivery | None = None  # of the errand under way
+        self.tunnel_idle_s = 0.0  # above 0: this is no HTTP any more
+        self.ended = False  # the viewer sends no more
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        account = self.listener.account
+        self.outgoing = Outgoing(self.transport, account, encrypts=self.listener.tls is not None)
+        peer = transport.get_extra_info("peername")
+        self.client = (peer[0], peer[1]) if isinstance(peer, tuple) and peer else ("", 0)
+        self.address, self.port = escaped(self.client[0]), b"%d" % self.client[1]
+        listener = self.listener
+        self._state.connections.add(self)
+        listener.connections.add(self)
+        self.deadline = listener.clock() + listener.limits.head_s_max
+        if listener.tls is not None:
+            self.session = listener.tls.session(transport.get_extra_info("ssl_object"))
+            if self.session.refused:
+                self.closing = True
+                self.transport.close()
+                return
+        if not listener.has_room(self):
+            self.refuse(SHED, NOTHING_ASKED, listener.clock())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._state.connections.discard(self)
+        self.listener.connections.discard(self)
+        self.closing = True
+        if self.body is not None:
+            self.body.abort()
+        if self._task is not None:
+            self._task.cancel()
+        self.outgoing.lost()
+
+    def eof_received(self) -> bool:
+        """A viewer that half-closes still gets the answer it waits for, if that is on its way.
+
+        One that has left says the same: after a grace without a byte of answer it is let go.
+        """
+        if self.body is not None and not self.body.done:
+            self.body.abort()
+        self.ended = True
+        owed = bool(self._task or self._waits_turn or (self.heads.held and self.outgoing.paused))
+        self.closing = self.closing or not owed
+        if self.tunnel_idle_s:
+            self.end_tunnel()
+        elif self._task is not None:
+            grace_s = self.listener.limits.half_closed_s_max
+            self.deadline = min(self.deadline, self.listener.clock() + grace_s)
+        if self.session is not None:  # TLS has no half-close
+            self.outgoing.finish(broken=self.delivery is not None and self.delivery.streams)
+        return owed and self.session is None
+
+    def data_received(self, data: bytes) -> None:
+        if self.body is not None:
+            self._feed_body(data)
+            return
+        if self.closing:
+            return  # what follows the last request is not executed
+        if self._task is not None or self.outgoing.paused:
+            self._hold(data)
+            return
+        now = self.listener.clock()
+        heads = self.heads
+        if heads.held:
+            heads.add(data)
+            self._serve(now, begun=True)
+            return
+        memo = self.listener.memo
+        if memo is not None and self.listener.repeated(self, memo, data, now):
+            return
+        self.began = now
+        heads.add(data)
+        self._serve(now)
+
+    def pause_writing(self) -> None:
+        self.unsent_bytes = self.outgoing.pause()
+        self.deadline = self.listener.clock() + self.listener.limits.write_idle_s_max
+
+    def resume_writing(self) -> None:
+        self.unsent_bytes = -1
+        if not self.outgoing.resumed() or self._task is not None:
+            return
+        if self.closing:
+            self.transport.close()
+        else:
+            self.rest()
+
+    # What Uvicorn calls.
+
+    def shutdown(self) -> None:
+        """Finish the request under way, if there is one, then close."""
+        self.closing = True
+        if self.tunnel_idle_s and self._task is not None:
+            self._task.cancel()  # it has no end to wait for
+        elif self._task is None and not self.outgoing.paused:
+            self.transport.close()
+
+    # Serving.
+
+    def _serve(self, now: float, *, begun: bool = False) -> None:
+        """Serve what is held until a request must wait, or what is left is not a whole head.
+
+        `begun`: the first of it is the rest of a head whose time runs already.
+        """
+        heads, served = self.heads, 0
+        while heads.held and not (self._task or self.closing or self._waits_turn):
+            if self.outgoing.paused:
+                break
+            try:
+                head = heads.next()
+                if head is None:
+                    if served or not begun:
+                        self.deadline = now + self.listener.limits.head_s_max
+                    break
+                self._begin(head, now)
+            except BadMessage as bad:
+                refusal = Refusal(bad.status, "Bad request.", "InvalidRequest", True)
+                self.refuse(refusal, NOTHING_ASKED, now)
+            served += 1
+            if heads.held and (served == REQUESTS_MAX or self.listener.clock() - now > TURN_S):
+                break
+        if served and not self.closing and (served > 1 or (heads.held and self._task is None)):
+            self._wait_turn()
+        elif len(heads) > HELD_BYTES_MAX:
+            self._pause_reading()
+
+    def _wait_turn(self) -> None:
+        """Go on when others have had theirs; until then nothing more is read."""
+        if not self._waits_turn:
+            self._waits_turn = True
+            self._pause_reading()
+            self.listener.turns.wait(self.loop, self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._waits_turn = False
+        if self.body is not None and self.body.behind:
+            self._feed_body(b"")
+        elif self._task is None and not (self.closing or self.outgoing.paused):
+            self.rest()
+        self._resume_reading()
+
+    def _begin(self, head: bytes, now: float) -> None:
+        """One request: decide, and answer or set off."""
+        listener = self.listener
+        request = listener.read(head, listener.head_limits, listener.scheme, self.client)
+        if b"Edgecache-Explain" in head and (told := listener.explained(request, now)):
+            self.closing = True
+            self.outgoing.write(told, b"")
+            self.transport.close()
+            return
+        asked = Asked.by(request, listener.site_name(request.host), len(head), self.session)
+        concluded = self._decide(request, now)
+        if isinstance(concluded, Errand):
+            self.deadline = now + listener.limits.body_idle_s_max
+            self._set_off(concluded, request, asked)
+            return
+        if isinstance(concluded, Refusal):
+            self.refuse(concluded, asked, now, close=request.has_body or not stays(request))
+            return
+        answer = listener.answer(concluded, request, now)
+        if listener.handing_over or not stays(request) or request.minor == 0:
+            Delivery(self, request, asked).send_answer(answer, now)
+            return
+        if concluded.until and not request.has_body and not depends_on_viewer(concluded.route):
+            listener.remember(self, head, request, asked, Leased(answer, concluded.until))
+        write_answer(self, answer, asked, request.id, now)
+
+    def _decide(self, request: Request, now: float) -> Found | Errand | Refusal:
+        """What the front concludes, if the certificate of the connection is for the site."""
+        session = self.session
+        if session is None:
+            return self.listener.front.decide(request, now)
+        if request.host and not session.covers(request.host):
+            return MISDIRECTED
+        return self.listener.front.decide(replace(request, tls=session.told), now)
+
+    def _set_off(self, errand: Errand, request: Request, asked: Asked) -> None:
+        """Run an errand; the next request is not read before this one is answered."""
+        body = None
+        if request.has_body:
+            limits, invite = self.listener.head_limits, invitation(request, self.transport)
+            body = self.body = RequestBody(
+                request.length, limits, invite, self._resume_reading, self.listener.account
+            )
+        self.delivery = Delivery(self, request, asked)
+        self._task = self.loop.create_task(self.delivery.run(errand, body))
+        self._state.tasks.add(self._task)
+        self._task.add_done_callback(self._task_done)
+        if body is not None:
+            self._feed_body(self.heads.take())
+
+    def _feed_body(self, data: bytes) -> None:
+        body = self.body
+        assert body is not None
+        try:
+            rest = body.feed(data)
+        except BadMessage:
+            self.closing = True  # the errand is told by the body, and answers
+            self.body = None
+            return
+        limits = self.listener.limits
+        idle_s = self.tunnel_idle_s or limits.body_idle_s_max
+        self.deadline = body.due(self.listener.clock(), len(data), idle_s)
+        bytes_max = TUNNEL_BYTES_MAX if self.tunnel_idle_s else limits.buffer_bytes_max
+        if body.done:
+            self.body = None
+            self._hold(rest)
+        elif body.behind:
+            self._wait_turn()
+        elif body.holds_enough(bytes_max):
+            self._pause_reading()
+
+    def _pause_reading(self) -> None:
+        if self._reading and not self.closing:
+            self._reading = False
+            self.transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        body = self.body
+        if self._reading or self.closing or self._waits_turn or len(self.heads) > HELD_BYTES_MAX:
+            return
+        if body is None or body.waiting_bytes == 0:
+            self._reading = True
+            self.transport.resume_reading()
+
+    def _hold(self, data: bytes) -> None:
+        if data and not self.heads.hold(data, self.listener.account):
+            self.closing = True  # its viewer asks again elsewhere (RFC 9112 §9.3.2)
+        if len(self.heads) > HELD_BYTES_MAX:
+            self._pause_reading()
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._state.tasks.discard(task)
+        self._task = self.delivery = None
+        if self.body is not None:  # answered before it was read: RFC 9112 §9.3
+            self.body.close()
+            self.body = None
+            self.closing = True
+        if self.closing:
+            self.outgoing.close()
+        else:
+            self.rest()
+
+    def rest(self) -> None:
+        """Between two requests: serve what is held, else wait for more."""
+        now = self.listener.clock()
+        self.deadline = now + self.listener.limits.idle_s_max
+        self.began = now
+        if self.heads.held:
+            self._serve(now)
+        if self.ended and not (self._task or self._waits_turn or self.outgoing.paused):
+            self.closing = True  # it asks for nothing more
+            self.outgoing.close()
+        self._resume_reading()
+
+    def become_tunnel(self) -> SentBytes:
+        """What the viewer sends is never a request again."""
+        listener = self.listener
+        sent = SentBytes(listener.head_limits, self._resume_reading, listener.account)
+        self.body = sent
+        self.tunnel_idle_s = IDLE_S_MAX
+        self._feed_body(self.heads.take())
+        return sent
+
+    def end_tunnel(self) -> None:
+        """One side has ended: the other has a few seconds of silence left."""
+        self.tunnel_idle_s = ENDING_S_MAX
+        self.deadline = self.listener.clock() + ENDING_S_MAX
+
+    @property
+    def at_rest(self) -> bool:
+        """Nothing is asked and nothing is owed."""
+        return not (
+            self._task or self.body or self.heads.held or self.outgoing.paused or self.closing
+        )
+
+    @property
+    def unread_body(self) -> bool:
+        """A request body is still arriving: what follows it cannot be told from it."""
+        return self.body is not None
+
+    def refuse(self, refusal: Refusal, asked: Asked, now: float, *, close: bool = False) -> None:
+        """Answer with our own page."""
+        self.closing = self.closing or close or refusal.close
+        Delivery(self, None, asked).send_refusal(refusal, now)

@@ -1,0 +1,85 @@
+"""Request heads out of arriving bytes. Law: linear in the bytes, however they are cut.
+
+What was looked at is not looked at again: a head that comes byte by byte costs what it costs whole,
+and of many heads in one read each is copied once. What can become no head is refused at once.
+"""
+
+from __future__ import annotations
+
+import re
+
+from edgecache.http.errors import BadMessage, BadReason, HeadLimits
+from edgecache.http.head import oversize
+from edgecache.store.memory_account import Holding, MemoryAccount
+
+_BARE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
+
+
+class RequestHeads:
+    """Bytes read from a viewer and not yet served: whole requests, and the start of one."""
+
+    __slots__ = ("_at", "_limits", "_looked", "held")
+
+    def __init__(self, limits: HeadLimits) -> None:
+        self.held: bytes | bytearray = b""  # empty when all was taken
+        self._limits = limits
+        self._at = 0  # where in `held` the next request begins
+        self._looked = 0  # up to where no end of its head is
+
+    def add(self, data: bytes) -> None:
+        """More came."""
+        held = self.held
+        if not held:
+            self.held = data
+            return
+        if isinstance(held, bytes):
+            held = self.held = bytearray(held[self._at :])
+        else:
+            del held[: self._at]
+        self._looked -= self._at
+        self._at = 0
+        held += data
+
+    def hold(self, data: bytes, account: MemoryAccount) -> bool:
+        """More came, for later; False when what viewers send ahead has its share of memory."""
+        if not account.has_room(Holding.HEADS):
+            return False
+        account.add(Holding.HEADS, len(data))  # until all is measured again
+        self.add(data)
+        return True
+
+    def next(self) -> bytes | None:
+        """The next whole head through its empty line, or None when more must come. BadMessage."""
+        held, start = self.held, self._at
+        if held.startswith(b"\r\n", start):
+            start += 2  # RFC 9112 §2.2: one empty line is skipped
+        end = held.find(b"\r\n\r\n", max(start, self._looked - 3)) + 4
+        if end == 3 or end - start > self._limits.head_bytes_max:
+            self._judge(start)
+            self._looked = len(held)
+            return None
+        head = bytes(held[start:end])
+        if end == len(held):
+            self.take()
+        else:
+            self._at = self._looked = end
+        return head
+
+    def take(self) -> bytes:
+        """All that is here, which is no head: a body's beginning, or bytes of a tunnel."""
+        taken = self.held[self._at :] if self._at else self.held
+        self.held, self._at, self._looked = b"", 0, 0
+        return bytes(taken)
+
+    def __len__(self) -> int:
+        """Bytes held."""
+        return len(self.held) - self._at
+
+    def _judge(self, start: int) -> None:
+        """Refuse what can no longer become a good head."""
+        held = self.held
+        if len(held) - start > self._limits.head_bytes_max:
+            raise oversize(bytes(held[start : start + self._limits.head_bytes_max]), self._limits)
+        again = held.startswith(b"\r\n", start)
+        if again or _BARE.search(held, max(start, self._looked - 1)):
+            raise BadMessage(BadReason.FIELD)

@@ -1,0 +1,172 @@
+"""A request's body on its way upstream. Law: at most `buffer_bytes_max` of it wait here.
+
+When uploads have half their share of the process's memory, a body is read only as what came of it
+is taken; beyond the share those of which nothing has gone out yet are refused (RFC 9110 §15.6.4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from math import inf
+
+from edgecache.http.errors import BadMessage, HeadLimits
+from edgecache.http.framing import ChunkedReader, LengthReader, Reader
+from edgecache.http.message import Request, first_value
+from edgecache.http.serialize import CONTINUE
+from edgecache.store.memory_account import Holding, MemoryAccount
+from edgecache.upstream.interface import Fault, UpstreamError
+
+BYTES_PER_S_MIN = 240  # Kestrel's MinRequestBodyDataRate and MinResponseDataRate
+
+
+def invitation(request: Request, transport: asyncio.Transport) -> Callable[[], None]:
+    """What to do when the body is first wanted: say that it is welcome (RFC 9110 §10.1.1)."""
+    expected = request.minor == 1 and first_value(request.fields, b"expect") is not None
+
+    def invite() -> None:
+        if expected and not transport.is_closing():
+            transport.write(CONTINUE)
+
+    return invite
+
+
+class RequestBody:
+    """The Body of a request, fed by its connection. What waits here stands in `account`."""
+
+    holding = Holding.UPLOADS
+
+    def __init__(
+        self,
+        length: int | None,
+        limits: HeadLimits,
+        on_first_read: Callable[[], None],
+        on_drained: Callable[[], None],
+        account: MemoryAccount,
+    ) -> None:
+        self.length = length
+        self._account = account
+        self.waiting_bytes = 0
+        self._begun_bytes = 0  # read, and kept until there is a connection for them
+        self.refusal_status = 400  # for a viewer whose body turned out to be none
+        self._reader: Reader
+        self._reader = ChunkedReader(limits) if length is None else LengthReader(length)
+        self._pieces: deque[bytes] = deque()
+        self._on_first_read: Callable[[], None] | None = on_first_read
+        self._on_drained = on_drained
+        self._goes_out = False  # some of what was kept so has gone out
+        self._broken = False
+        self._closed = False
+        self._due = 0.0  # 0: nothing has come
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def done(self) -> bool:
+        """Its end has arrived."""
+        return self._reader.done
+
+    @property
+    def behind(self) -> bool:
+        """More of it is here than was taken in: feed nothing, a turn later, to go on."""
+        return self._reader.behind
+
+    @property
+    def broken(self) -> bool:
+        """It will never be whole, and that is the viewer's doing."""
+        return self._broken
+
+    def feed(self, data: bytes) -> bytes:
+        """Take in what arrived; gives what comes after the end. BadMessage when malformed."""
+        try:
+            pieces = self._reader.feed(data)
+        except BadMessage as bad:
+            self.refusal_status = bad.status
+            self.abort()
+            raise
+        if pieces and not (self._goes_out or self._account.has_room(self.holding)):
+            self.refuse(503)
+        if pieces and not (self._closed or self._broken):
+            piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            self._pieces.append(piece)
+            self._wait(len(piece))
+        self._wake()
+        rest, self._reader.rest = self._reader.rest, b""
+        return rest
+
+    def holds_enough(self, bytes_max: int) -> bool:
+        """Whether no more of it is to be read until what waits here, of `bytes_max`, is taken."""
+        return self.waiting_bytes > (0 if self._account.is_short(self.holding) else bytes_max)
+
+    def due(self, now: float, count: float, idle_s: float) -> float:
+        """When it is overdue, if nothing more comes: `count` bytes have come now.
+
+        At most `idle_s` from now, and no later than a sender of BYTES_PER_S_MIN would need.
+        """
+        earned = max(self._due, now) + count / BYTES_PER_S_MIN if self._due else inf
+        self._due = min(earned, now + idle_s)
+        return self._due
+
+    def abort(self) -> None:
+        """It will never be whole: whoever reads it is told."""
+        self._broken = True
+        self._wake()
+
+    def refuse(self, status: int) -> None:
+        """It goes no further: whoever reads it is told, and answers so."""
+        if not self._broken:
+            self.refusal_status = status
+        self.abort()
+
+    def overdue(self, now: float, idle_s: float) -> float:
+        """It took too long (RFC 9110 §15.5.9), unless upstream is slow to take it; then more."""
+        if self.waiting_bytes == 0:
+            self.refuse(408)
+        return self.due(now, inf, idle_s)
+
+    def require_sound(self) -> None:
+        """UpstreamError when it is broken already: nothing of it need go up."""
+        if self._broken:
+            raise UpstreamError(Fault.TRUNCATED, "request body", sent=False)
+
+    async def read(self) -> bytes:
+        while (data := self.read_nowait()) is None:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        return data
+
+    def read_nowait(self) -> bytes | None:
+        if self._broken:
+            raise UpstreamError(Fault.TRUNCATED, "request body")
+        if self._on_first_read is not None:
+            begin, self._on_first_read = self._on_first_read, None
+            begin()
+        if not self._pieces:
+            return b"" if self.done else None
+        data = self._pieces.popleft()
+        self._wait(-len(data))
+        self._on_drained()
+        return data
+
+    def close(self) -> None:
+        self._closed = True  # what still comes is read, to find its end, and dropped
+        self._pieces.clear()
+        self._wait(-self.waiting_bytes)
+        self.hold(-self._begun_bytes)
+
+    def hold(self, size: int) -> None:
+        """So many more bytes are kept by who reads it; fewer when negative."""
+        if self._closed:
+            size = -self._begun_bytes
+        self._goes_out = self._goes_out or size < 0
+        self._begun_bytes += size
+        self._account.add(self.holding, size)
+
+    def _wait(self, size: int) -> None:
+        """So many bytes more wait here."""
+        self.waiting_bytes += size
+        self._account.add(self.holding, size)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

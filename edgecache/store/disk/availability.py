@@ -1,0 +1,173 @@
+"""Access to a disk. Law: for a disk that fails or hangs nobody waits long; they go without.
+
+A shelf is opened when it is first needed, put away when it fails, and tried again now and then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from edgecache.observe.counters import Counters
+from edgecache.store.disk.engine import CORRUPT, Shelf
+from edgecache.store.disk.health import Health, is_full
+from edgecache.store.invalidation_marks import Marks
+
+LOOKS_MAX = 1_000  # waiting for a thread; more are misses
+LOOK_S_MAX = 5.0  # nobody waits longer for a disk than for most origins
+
+_T = TypeVar("_T")
+TROUBLE = (OSError, sqlite3.Error, TimeoutError)
+
+
+class Threads(Protocol):
+    """Where blocking work is done: looks side by side, changes one after the other."""
+
+    def look(self, work: Callable[[], _T]) -> Awaitable[_T]:
+        """`work` in one of the threads that look."""
+
+    def change(self, work: Callable[[], _T]) -> Awaitable[_T]:
+        """`work` in the thread that changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskWorld:
+    """What a disk store needs from outside."""
+
+    clock: Callable[[], float]
+    spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+    threads: Threads
+    counters: Counters
+    marks: Marks
+
+
+class DiskAccess:
+    """A shelf, from one event loop. `on_ready` is called when it was opened, or may be tried."""
+
+    def __init__(self, shelf: Shelf, world: DiskWorld, on_ready: Callable[[], None]) -> None:
+        self.shelf = shelf
+        self.is_open = False
+        self.closed = False
+        self.spoiled = False  # it holds what should have been taken away: begin anew
+        self._suspect = False  # its index was called corrupt once before
+        self._world = world
+        self._on_ready = on_ready
+        self._health = Health(shelf.folder, world.counters)
+        self._looking = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._opening: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._retry: asyncio.TimerHandle | None = None
+
+    @property
+    def may_try(self) -> bool:
+        """Whether to ask for anything: not for a while after it failed."""
+        return not self.closed and self._retry is None
+
+    async def ready(self) -> bool:
+        """Whether the shelf is open; opens it when it is time to."""
+        if not self.is_open and self.may_try:
+            if self._opening is None:
+                self._opening = self._world.spawn(self._open())
+            if self._closing is not None and not self._closing.done():
+                return False  # a look still hangs: it is opened when that has ended
+            await asyncio.wait([self._opening], timeout=LOOK_S_MAX)
+        return self.is_open
+
+    async def look(self, work: Callable[[], _T]) -> _T | None:
+        """`work` in a thread; None when it fails or takes too long."""
+        if self._looking >= LOOKS_MAX:
+            return None
+        self._looking += 1
+        self._idle.clear()
+        task = asyncio.ensure_future(self._world.threads.look(work))
+        task.add_done_callback(self._look_ended)
+        try:
+            return await asyncio.wait_for(asyncio.shield(task), LOOK_S_MAX)
+        except TimeoutError:
+            self.failed(TimeoutError(f"no answer within {LOOK_S_MAX:g} s"))
+        except TROUBLE as error:
+            self.failed(error)
+        return None
+
+    def _look_ended(self, task: asyncio.Future[Any]) -> None:
+        self._looking -= 1
+        if not self._looking:
+            self._idle.set()
+        if not task.cancelled():
+            task.exception()  # told where it was awaited, if anybody still does
+
+    async def change(self, work: Callable[[], _T]) -> _T:
+        """`work` in the thread that changes. TROUBLE, which is to be told to `failed`."""
+        return await self._world.threads.change(work)
+
+    def changed(self) -> None:
+        """A change succeeded: whatever was amiss is over."""
+        self._health.recovered()
+
+    def failed(self, error: BaseException) -> None:
+        """It did not do what it was asked."""
+        wait_s = self._health.failed(error)
+        if self._retry is not None:
+            self._retry.cancel()
+        if not self.closed:
+            self._retry = asyncio.get_running_loop().call_later(wait_s, self._try_again)
+        if self.is_open and not is_full(error):  # a full disk can still be read
+            corrupt = getattr(error, "sqlite_errorcode", None) in CORRUPT
+            # Once is no proof: SQLite says so of a read that fails, too (its vdbe.c makes
+            # SQLITE_CORRUPT of SQLITE_IOERR_CORRUPTFS).
+            self._put_away(drop=corrupt and self._suspect)
+            self._suspect = self._suspect != corrupt
+
+    def _try_again(self) -> None:
+        self._retry = None
+        self._on_ready()
+
+    def begin_anew(self) -> None:
+        """All that is on it goes, as soon as it can be reached."""
+        self.spoiled = True
+        if self.is_open:
+            self._put_away(drop=True)
+
+    def _put_away(self, *, drop: bool) -> None:
+        self.is_open = False
+        self._closing = self._world.spawn(self._close(drop=drop))
+
+    async def _close(self, *, drop: bool) -> None:
+        """Close the shelf once nobody looks; with `drop` the next opening finds nothing."""
+        try:
+            await self._idle.wait()
+            await self.change(self.shelf.drop if drop else self.shelf.close)
+            self.spoiled = self.spoiled and not drop
+        except TROUBLE as error:
+            self.failed(error)
+
+    async def _open(self) -> None:
+        try:
+            if self._closing is not None:
+                await asyncio.wait([self._closing])  # as long as somebody still looks
+            if not self.may_try:
+                return
+            if self.spoiled:
+                await self.change(self.shelf.drop)
+                self.spoiled = False
+            await self.change(self.shelf.open)
+            self.is_open = True
+            self._on_ready()
+        except TROUBLE as error:
+            self.failed(error)
+        finally:
+            self._opening = None
+
+    async def close(self) -> None:
+        """Give the folder free, for good."""
+        self.closed = True
+        if self._retry is not None:
+            self._retry.cancel()
+        if self.is_open:
+            self.is_open = False
+            await self.change(self.shelf.close)

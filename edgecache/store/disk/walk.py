@@ -1,0 +1,66 @@
+"""A walk over a disk. Law: what an invalidation names goes; what is left was checked against it.
+
+Marks on disk are never raised one by one: once every row was looked at, one number says for all of
+them how far they were checked, and the log may forget what stands below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from edgecache.rules.invalidation.releases import Standing as Becoming
+from edgecache.store.disk.engine import Head
+from edgecache.store.disk.store import DiskStore
+from edgecache.store.disk.write_plan import Change, Checked, Forget, Former, Keep
+from edgecache.store.invalidation_marks import Marks
+
+ROWS_PER_STEP = 200  # two milliseconds of the event loop
+
+
+class DiskWalk:
+    """Checks everything on a disk against the invalidations its process knows, and `becomes`:
+    what the releases of now make of a key."""
+
+    def __init__(self, disk: DiskStore, marks: Marks, becomes: Callable[[bytes], Becoming]) -> None:
+        self._disk = disk
+        self._marks = marks
+        self._becomes = becomes
+
+    async def check(self, target: int, *, releases: bool = False) -> bool:
+        """Check all that is stored up to the mark `target`; False when the disk does not help.
+
+        `releases`: they have changed. Nothing below `target` is under way. May be cancelled, and
+        begun again.
+        """
+        if self._disk.checked >= target and not releases:
+            return True  # by the process before this one
+        await self._disk.sift_waiting(self._marks.stands)
+        after = 0
+        while True:
+            some = await self._disk.heads(after, ROWS_PER_STEP)
+            if some is None:
+                return False
+            if not some:
+                break
+            self._disk.amend([*self._judged(some)])
+            after = some[-1].id
+        self._disk.amend([Checked(self._marks.spell(target))])
+        await self._disk.settled()
+        return self._disk.checked >= target
+
+    def _judged(self, rows: Iterable[Head]) -> Iterable[Change]:
+        for row in rows:
+            entry = row.entry
+            if entry is None:
+                yield Forget(row.id)
+                continue
+            self._disk.mark(entry, row.mark)
+            stale_from, becomes = entry.stale_from, self._becomes(entry.key)
+            if becomes is Becoming.DELETED or not self._marks.stands(entry):
+                yield Forget(row.id)
+                continue
+            if entry.stale_from is not None and entry.stale_from != stale_from:
+                mark, due = self._marks.spell(entry.told_mark), int(entry.stale_from)
+                yield Keep(entry, mark, row.id, due)
+            elif row.former is not (becomes is Becoming.FORMER):
+                yield Former(row.id, not row.former)

@@ -1,0 +1,176 @@
+"""Before anything starts: is every address free, every folder there?
+
+Workers share a port (SO_REUSEPORT), and so would a stranger's worker without a word; a moment of
+exclusive binding beforehand is what finds out.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
+from edgecache.config.model import Config, Location, Origin, ViewerCertificate
+from edgecache.config.secrets import SecretsError, load_secrets, secrets_path
+from edgecache.node.geoip import unreadable
+from edgecache.node.secret_watch import missing_key_pairs, missing_values
+from edgecache.origin.demo import policy_of
+from edgecache.supervisor.topology import control_socket
+
+_CONNECT_S_MAX = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """An address somebody is going to listen on, and who."""
+
+    address: Address
+    who: str
+
+
+def bindings(config: Config) -> Iterator[Binding]:
+    """Every address of a checked configuration."""
+    named = [
+        ("control", config.control),
+        ("regional", config.regional),
+        ("bucket", config.bucket),
+        *((f"location {location.name}", location) for location in config.locations),
+    ]
+    for who, part in named:
+        if part is not None:
+            yield Binding(parse_listen(part.listen, config.state_dir), who)
+    if config.control is not None:
+        yield Binding(control_socket(config), "control")
+    for location in config.locations:
+        yield from secure_bindings(location)
+
+
+def secure_bindings(location: Location) -> Iterator[Binding]:
+    """Where a location speaks TLS, if it does."""
+    if location.listen_tls:
+        yield Binding(tcp_address(location.listen_tls), f"location {location.name}, TLS")
+
+
+def occupied(wanted: Iterable[Binding]) -> list[str]:
+    """A line for each address that cannot be listened on; socket files left behind are removed."""
+    lines = []
+    for binding in wanted:
+        try:
+            if isinstance(binding.address, UnixAddress):
+                _clear_path(binding.address.path)
+            else:
+                _bind_briefly(binding.address.host, binding.address.port)
+        except OSError as error:
+            lines.append(f"{binding.address} ({binding.who}): {reason(error)}")
+    return lines
+
+
+def missing(config: Config) -> list[str]:
+    """A line for each folder or file that a checked configuration needs and is not there."""
+    lines = []
+    if config.bucket and not Path(config.bucket.folder).is_dir():
+        lines.append(f"bucket.folder: no such folder: {config.bucket.folder}")
+    try:
+        policy_of(config)
+    except (OSError, ValueError) as error:
+        problem = reason(error) if isinstance(error, OSError) else str(error)
+        lines.append(
+            f"bucket.policy_file: {problem}: {config.bucket and config.bucket.policy_file}"
+        )
+    for i, distribution in enumerate(config.distributions):
+        for j, origin in enumerate(distribution.origins):
+            lines += _missing_of_origin(origin, f"distributions[{i}].origins[{j}]")
+        lines += _missing_of(distribution.viewer_certificate, f"distributions[{i}]")
+    for name in ("geo_database", "asn_database"):
+        path = getattr(config, name)
+        if path and (trouble := unreadable(path)):
+            lines.append(f"{name}: {trouble}: {path}")
+    return lines + unusable(config.state_dir)
+
+
+def _unusable_policy(config: Config) -> str:
+    try:
+        policy_of(config)
+    except OSError as error:
+        return reason(error)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def missing_secrets(config: Config) -> list[str]:
+    """A line for each secret that origins want and this machine does not have."""
+    lines = [*missing_values(config, os.environ)]
+    path = secrets_path(config.state_dir, os.environ)
+    try:
+        lines += missing_key_pairs(config, load_secrets(config.state_dir, os.environ), path)
+    except SecretsError as error:
+        lines.append(str(error))
+    return lines
+
+
+def _missing_of_origin(origin: Origin, where: str) -> list[str]:
+    names = ("ca_file", "client_certificate_file", "client_key_file")
+    return [
+        f"{where}.{name}: no such file: {getattr(origin, name)}"
+        for name in names
+        if getattr(origin, name) and not Path(getattr(origin, name)).is_file()
+    ]
+
+
+def _missing_of(certificate: ViewerCertificate, where: str) -> list[str]:
+    files = {"certificate_file": certificate.certificate_file, "key_file": certificate.key_file}
+    return [
+        f"{where}.viewer_certificate.{name}: no such file: {path}"
+        for name, path in files.items()
+        if path and not Path(path).is_file()
+    ]
+
+
+def unusable(state_dir: str) -> list[str]:
+    """Make the folder of our state; a line when that fails or it cannot be written."""
+    try:
+        Path(state_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        return [f"state_dir: {reason(error)}: {state_dir}"]
+    if not os.access(state_dir, os.W_OK | os.X_OK):
+        return [f"state_dir: not writable: {state_dir}"]
+    return []
+
+
+def reason(error: OSError) -> str:
+    """The system's words for an error, in lower case: `address already in use`."""
+    words = error.strerror or str(error)
+    if error.errno and not isinstance(error, socket.gaierror):
+        words = os.strerror(error.errno)
+    return words[:1].lower() + words[1:]
+
+
+def _bind_briefly(host: str, port: int) -> None:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    for family, kind, protocol, _, address in found:
+        with socket.socket(family, kind, protocol) as bound:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(address)
+
+
+def _clear_path(path: str) -> None:
+    """Remove a socket nobody listens on. OSError when it is in use, or no socket at all."""
+    try:
+        mode = Path(path).lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise FileExistsError(None, "is there and is not a socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+        caller.settimeout(_CONNECT_S_MAX)
+        try:
+            caller.connect(path)
+        except ConnectionRefusedError:
+            Path(path).unlink(missing_ok=True)
+            return
+    raise OSError(None, "address already in use")

@@ -1,0 +1,187 @@
+"""What operators ask of running processes, over HTTP: do you answer, who is alive, read it anew."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from edgecache.cluster.control_access import ControlAccess
+from edgecache.config.listen import Address, UnixAddress
+from edgecache.supervisor.child import Child
+from edgecache.supervisor.supervisor import NotReadyError, Pids
+
+READY_S_MAX = 60.0  # a Python process starts in one or two; a busy machine takes its time
+_ANSWER_S_MAX = 5.0
+_PAUSE_S = 0.05
+_NODE_ROLES = ("edge", "regional")
+
+# Nothing here may reach an origin or leave an object in a cache: OPTIONS * is the ping of
+# RFC 9110 §9.3.7; ASGI servers do not know it.
+_PINGS = {"control": "GET /health", "origin": "HEAD /"}
+
+
+async def answers(address: Address, role: str = "edge") -> bool:
+    """Whether somebody at `address` speaks HTTP now; what they say does not matter."""
+    line = _PINGS.get(role, "OPTIONS *")
+    request = f"{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    try:
+        async with asyncio.timeout(_ANSWER_S_MAX):
+            if isinstance(address, UnixAddress):
+                reader, writer = await asyncio.open_unix_connection(address.path)
+            else:
+                reader, writer = await asyncio.open_connection(address.host, address.port)
+            try:
+                writer.write(request.encode())
+                return (await reader.read(7)).startswith(b"HTTP/1.")
+            finally:
+                writer.transport.abort()
+    except (OSError, TimeoutError):
+        return False
+
+
+class Node(msgspec.Struct, frozen=True):
+    """A process as control sees it."""
+
+    name: str
+    pid: int
+    generation: int
+    alive: bool
+
+
+class Nodes(msgspec.Struct, frozen=True):
+    """Every node control has heard of, and the generation they should be on."""
+
+    nodes: tuple[Node, ...]
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """Control has read its file: nothing to do when not `changed`."""
+
+    generation: int
+    changed: bool
+
+    def __str__(self) -> str:
+        return f"generation {self.generation}" + ("" if self.changed else " (unchanged)")
+
+
+@dataclass(frozen=True, slots=True)
+class NotReloaded:
+    """Nothing was changed, and why."""
+
+    problems: tuple[str, ...]
+
+
+async def ask(control: ControlAccess, target: str = "", method: str = "GET") -> tuple[int, bytes]:
+    """Status and body of one request to control. OSError when nobody answers."""
+    import httpx
+
+    headers = {"authorization": f"Bearer {control.token}"} if control.token else {}
+    reached = httpx.AsyncHTTPTransport(uds=control.socket or None)
+    try:
+        async with httpx.AsyncClient(transport=reached, trust_env=False) as client:
+            response = await client.request(
+                method, control.url + target, headers=headers, timeout=_ANSWER_S_MAX
+            )
+    except httpx.HTTPError as error:
+        raise OSError(str(error) or type(error).__name__) from error
+    return response.status_code, response.content
+
+
+async def reload(control: ControlAccess) -> Reloaded | NotReloaded:
+    """Let control read its file anew. OSError when it does not answer."""
+    status, body = await ask(control, "/reload", "POST")
+    try:
+        told: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return NotReloaded((f"control answered {status}",))
+    if status == 200:
+        return Reloaded(int(told["generation"]), bool(told["changed"]))
+    problems = told.get("problems") or [told.get("error") or f"control answered {status}"]
+    return NotReloaded(tuple(str(problem) for problem in problems))
+
+
+@dataclass(slots=True)
+class Readiness:
+    """Waits until children answer. With control, each must also run its current generation.
+
+    A control that fails (its disk is full, another process holds its state) is not waited for:
+    nodes serve what the file says, and hear it once it is back.
+    """
+
+    children: Sequence[Child]
+    control: ControlAccess | None = None
+    ready_s_max: float = READY_S_MAX
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    _failed: set[str] = field(default_factory=set)  # names of children that ended by themselves
+
+    async def after_start(self, child: Child) -> None:
+        """Nodes report to control as soon as they run, so control must be there before them."""
+        if child.role == "control":
+            self._failed.discard(child.name)
+            await self._until(lambda: self._silent([child]))
+
+    def died(self, child: Child, code: int) -> None:
+        """A child ended with an exit code of its own (signals are negative), and is begun anew."""
+        if child.role == "control" and code > 0:
+            self._failed.add(child.name)
+
+    async def when_started(self, pids: Pids) -> None:
+        """NotReadyError names who is missing when time is up."""
+        await self._until(lambda: self._unready(pids))
+
+    async def _until(self, missing: Callable[[], Any]) -> None:
+        names: list[str] = [child.name for child in self.children]
+        try:
+            async with asyncio.timeout(self.ready_s_max):
+                while names := await missing():
+                    await self.pause(_PAUSE_S)
+        except TimeoutError:
+            late = ", ".join(names)
+            raise NotReadyError(f"not ready after {self.ready_s_max:g} s: {late}") from None
+
+    async def _unready(self, pids: Pids) -> list[str]:
+        if self.control and not self._failed and (absent := await self._absent(self.control, pids)):
+            return absent
+        first = {child.address: child for child in reversed(self.children)}
+        return await self._silent(list(first.values()))
+
+    async def _silent(self, children: Sequence[Child]) -> list[str]:
+        silent = []
+        for child in children:
+            if child.name in self._failed:
+                continue
+            if child.address and not await answers(child.address, child.role):
+                silent.append(child.name)
+        return silent
+
+    async def _absent(self, control: ControlAccess, pids: Pids) -> list[str]:
+        """The nodes control does not see alive, as these processes, on its generation; and why."""
+        running = pids()
+        wanted = [child.name for child in self.children if child.role in _NODE_ROLES]
+        try:
+            _, body = await ask(control, "/nodes")
+            told = msgspec.json.decode(body, type=Nodes)
+        except (OSError, msgspec.DecodeError):
+            return ["control"]
+        seen = {node.name: node for node in told.nodes}
+        troubles = [(n, _trouble(seen.get(n), told.generation, running.get(n))) for n in wanted]
+        return [f"{name} ({trouble})" for name, trouble in troubles if trouble]
+
+
+def _trouble(node: Node | None, generation: int, pid: int | None) -> str:
+    """What keeps a node from being ready, or nothing."""
+    if pid is None:
+        return "not running"
+    if node is None or node.pid != pid:
+        return "has not reported to control"
+    if not node.alive:
+        return "no longer reports to control"
+    if node.generation != generation:
+        return f"on generation {node.generation}, not {generation}"
+    return ""

@@ -1,0 +1,112 @@
+"""Renewal of a running installation: what `reload` and `upgrade` do. Law: one at a time.
+
+A reload publishes a changed file to the nodes that run; what they cannot take over while running
+(addresses, numbers of workers, limits) makes an upgrade of it. An upgrade starts every process
+anew, from the code and the file as they are now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from edgecache.cluster.control_access import control_access
+from edgecache.config.load import load
+from edgecache.config.model import Config
+from edgecache.config.problems import ConfigError
+from edgecache.supervisor import preflight
+from edgecache.supervisor import readiness as operate
+from edgecache.supervisor.managed_process import NotRelievedError
+from edgecache.supervisor.supervisor import NotReadyError, Supervisor
+from edgecache.supervisor.topology import fleet
+
+DONE, FAILED, REFUSED = 0, 1, 2  # as exit codes: see `cli/main.py`
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How it went: an exit code, and lines for the operator."""
+
+    code: int
+    lines: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n  ".join(self.lines)
+
+
+@dataclass(slots=True)
+class Renewal:
+    """Renews what `supervisor` runs: `config`, as it was read from `path`."""
+
+    supervisor: Supervisor
+    path: Path
+    config: Config
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def reload(self) -> Told:
+        """Publish the file, or upgrade where it asks for other processes."""
+        async with self._turn:
+            try:
+                config = load(self.path)
+            except ConfigError as error:
+                return _refused("not reloaded:", error)
+            if fixed(config) != fixed(self.config):
+                return await self._upgrade(config)
+            told = await reloaded(self.config)
+            if told.code == DONE:
+                self.config = config
+            return told
+
+    async def upgrade(self) -> Told:
+        """New processes for all that runs."""
+        async with self._turn:
+            try:
+                return await self._upgrade(load(self.path))
+            except ConfigError as error:
+                return _refused("not upgraded:", error)
+
+    async def _upgrade(self, config: Config) -> Told:
+        children = fleet(config, self.path)
+        missing = [*preflight.missing(config), *preflight.occupied(self._new(config))]
+        if missing or not children:
+            return Told(REFUSED, ("not upgraded:", *(missing or ["nothing to run"])))
+        try:
+            await self.supervisor.replace(children)
+        except OSError as error:
+            return Told(REFUSED, ("not upgraded:", str(error)))
+        except (NotRelievedError, NotReadyError) as error:
+            return Told(FAILED, ("upgraded in part:", str(error), "the rest goes on as it was"))
+        self.config = config
+        return Told(DONE, (f"upgraded: {len(children)} processes",))
+
+    def _new(self, config: Config) -> Iterator[preflight.Binding]:
+        for binding in preflight.bindings(config):
+            if not self.supervisor.sockets.holds(binding.address):
+                yield binding
+
+
+def fixed(config: Config) -> Config:
+    """What of a configuration a running process keeps as it was at its start."""
+    return replace(config, distributions=(), public_keys=(), key_groups=(), trusted_signers={})
+
+
+async def reloaded(config: Config) -> Told:
+    """Let control read its file anew."""
+    control = control_access(config)
+    if not control.url:
+        return Told(REFUSED, ("not reloaded: there is no [control]; upgrade instead",))
+    try:
+        told = await operate.reload(control)
+    except OSError as error:
+        return Told(FAILED, (f"control at {control.url}: {error}",))
+    if isinstance(told, operate.NotReloaded):
+        return Told(REFUSED, ("not reloaded:", *told.problems))
+    return Told(DONE, (str(told),))
+
+
+def _refused(what: str, error: ConfigError) -> Told:
+    return Told(REFUSED, (what, *(str(problem) for problem in error.problems)))

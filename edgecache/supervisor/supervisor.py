@@ -1,0 +1,243 @@
+"""The supervisor. Law: what it starts runs until it stops it, and nothing is left afterwards.
+
+Children start in order and stop in reverse, so that what viewers meet drains first, while
+everything behind it still answers. One that dies is started again, each time later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import msgspec
+
+from edgecache.runtime.privileges import PrivilegesError
+from edgecache.runtime.stderr_log import say
+from edgecache.supervisor.child import (
+    SERVING_FD,
+    Child,
+    ParentPipe,
+    ServingPipe,
+    spawn,
+    watch_parent,
+)
+from edgecache.supervisor.listen_sockets import LISTENING, Sockets
+from edgecache.supervisor.managed_process import (
+    HAND_OVER,
+    NotRelievedError,
+    Post,
+    Process,
+    Timing,
+    Works,
+)
+
+Pids = Callable[[], Mapping[str, int]]  # name to pid of what runs now: deaths change it
+
+EXIT_CONFIGURATION = 2  # a child's way to say that starting it again is no use
+LEAVING_MAX = 16  # processes that hand over at once; of more, the longest at it are hurried
+
+
+class NotReadyError(Exception):
+    """Not everything answered in time; the message says what did not."""
+
+
+async def _after_start(child: Child) -> None: ...
+
+
+async def _when_started(pids: Pids) -> None: ...
+
+
+async def _nothing() -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What is done at the turns of a supervisor's life.
+
+    `after_start` is awaited before the next child starts; `when_started` returns once all answer,
+    or raises NotReadyError; `reload` is for SIGHUP, `upgrade` for SIGUSR2; `bound` is called once
+    every address is, `died` with the exit code of a child that is started again.
+    """
+
+    after_start: Callable[[Child], Awaitable[None]] = _after_start
+    when_started: Callable[[Pids], Awaitable[None]] = _when_started
+    reload: Callable[[], Awaitable[None]] = _nothing
+    upgrade: Callable[[], Awaitable[None]] = _nothing
+    bound: Callable[[], None] = lambda: None
+    died: Callable[[Child, int], None] = lambda child, code: None
+
+
+class Supervisor:
+    """Runs `children` until `stop`, SIGTERM or SIGINT, or until its own parent is gone."""
+
+    def __init__(
+        self,
+        children: Sequence[Child],
+        hooks: Hooks | None = None,
+        timing: Timing | None = None,
+        say: Callable[[str], None] = say,
+    ) -> None:
+        self.children = children
+        self.sockets = Sockets()
+        self._hooks = hooks or Hooks()
+        self._say = say
+        self._stopping = asyncio.Event()
+        self._works = Works(self._spawn, self._died, say, timing or Timing(), self._stopping)
+        self._posts: dict[str, Post] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pipe = ParentPipe()
+        self.ready = False
+        self._code = 0
+
+    def pids(self) -> dict[str, int]:
+        """Name and pid of every child that runs now."""
+        held = ((name, post.holder) for name, post in self._posts.items())
+        return {name: holder.pid for name, holder in held if holder is not None}
+
+    def stop(self, code: int = 0) -> None:
+        """Stop everything and let `run` return `code`. The first call decides."""
+        if not self._stopping.is_set():
+            self._code = code
+            self._stopping.set()
+
+    async def run(self) -> int:
+        """Start, watch, stop. 0: a clean stop; 1: not ready or killed; 2: a child refused."""
+        watch_parent(asyncio.get_running_loop(), self.stop)
+        with self._signals(), self._pipe:
+            starting = asyncio.create_task(self._start())
+            stopping = asyncio.create_task(self._stopping.wait())
+            try:
+                await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if starting.done():
+                    starting.result()
+                await stopping
+            finally:
+                self._stopping.set()
+                for task in (starting, *self._tasks):
+                    task.cancel()
+                await asyncio.gather(starting, stopping, *self._tasks, return_exceptions=True)
+                await self._stop_children()
+        return self._code
+
+    async def replace(self, children: Sequence[Child]) -> None:
+        """Put `children` in the place of those that run, one after another.
+
+        Each takes over the sockets of its predecessor, which goes on until what it was doing is
+        done. OSError: an address cannot be had, and nothing was changed. NotRelievedError: those
+        before it were replaced, the others run as they did.
+        """
+        former = self.children
+        try:
+            self.sockets.open(children)
+        except OSError:
+            self.sockets.keep_only(former)
+            raise
+        self.children = children
+        kept = {child.name for child in children}
+        try:
+            for child in children:
+                await self._fill(child)
+                await self._hooks.after_start(child)
+            for name in [name for name in self._posts if name not in kept]:
+                await self._posts[name].leave(HAND_OVER)
+            self.sockets.keep_only(children)
+        except (NotRelievedError, NotReadyError):
+            self.children = [post.child for post in self._posts.values()]
+            raise
+        self._hurry()
+
+    async def _fill(self, child: Child) -> None:
+        post = self._posts.get(child.name)
+        if post is not None:
+            await post.relieve(child)
+        else:
+            await self._post(child).begin()
+
+    def _post(self, child: Child) -> Post:
+        post = self._posts[child.name] = Post(child, self._works)
+        return post
+
+    def _hurry(self) -> None:
+        """Those longest at handing over get the time a stop gives, and no more."""
+        leaving = [process for post in self._posts.values() for process in post.leaving]
+        for process in sorted(leaving, key=lambda one: one.pid)[:-LEAVING_MAX]:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self.stop)
+        loop.add_signal_handler(signal.SIGINT, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self._soon, self._hooks.reload)
+        loop.add_signal_handler(signal.SIGUSR2, self._soon, self._hooks.upgrade)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):
+                loop.remove_signal_handler(number)
+
+    def _soon(self, hook: Callable[[], Awaitable[None]]) -> None:
+        async def called() -> None:
+            await hook()
+
+        task = asyncio.create_task(called())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _start(self) -> None:
+        try:
+            self.sockets.open(self.children)
+            self._hooks.bound()
+            for child in self.children:
+                await self._post(child).begin()
+                await self._hooks.after_start(child)
+            await self._hooks.when_started(self.pids)
+            self.ready = True
+        except (NotReadyError, PrivilegesError, OSError) as error:
+            self._say(str(error))
+            self.stop(1)
+
+    async def _spawn(self, child: Child, serving: ServingPipe | None) -> Process:
+        """Start a process with its sockets; bound anew where nobody held them any more."""
+        children = self.children
+        if all(other.name != child.name for other in children):
+            children = (*children, child)  # about to be let go, and died before that
+        self.sockets.open(children)
+        share = self.sockets.share(child, children)
+        told = {LISTENING: msgspec.json.encode(share).decode()}
+        fds = share.fds
+        if serving is not None:
+            told[SERVING_FD] = str(serving.writing)
+            fds = (*fds, serving.writing)
+        return await spawn(child, self._pipe, fds, told)
+
+    def _died(self, child: Child, code: int) -> None:
+        if code == EXIT_CONFIGURATION and not self.ready:
+            self.stop(EXIT_CONFIGURATION)
+        self._hooks.died(child, code)
+        living = [post.child for post in self._posts.values() if post.processes]
+        self.sockets.renew(child, living)
+
+    async def _stop_children(self) -> None:
+        """Role by role from the last one; after the drain's end, all that is left is killed."""
+        now = asyncio.get_running_loop().time
+        deadline = now() + self._works.timing.drain_s_max
+        by_role = groupby(reversed(self._posts.values()), key=lambda post: post.child.role)
+        for posts in [list(group) for _, group in by_role]:
+            for post in posts:
+                post.tell(signal.SIGTERM)
+                self.sockets.close(post.child.addresses)  # else viewers would wait, not be refused
+            if tasks := [task for post in posts for task in post.tasks]:
+                await asyncio.wait(tasks, timeout=max(0, deadline - now()))
+        for name, post in self._posts.items():
+            for process in post.processes:
+                self._say(f"{name} (pid {process.pid}) did not stop in time: killed")
+                self._code = self._code or 1
+            post.tell(signal.SIGKILL)
+        await asyncio.gather(*(task for post in self._posts.values() for task in post.tasks))
+        self.sockets.keep_only([])

@@ -1,0 +1,66 @@
+"""The processes a configuration asks for: their names, their commands and their order."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgecache.config.listen import TcpAddress, UnixAddress, parse_listen, tcp_address
+from edgecache.config.model import Config, Location
+from edgecache.supervisor.child import Child
+
+_PROGRAM = (sys.executable, "-m", "edgecache")
+
+
+def fleet(config: Config, path: Path) -> list[Child]:
+    """All of them: what others depend on comes first. `path` is the file `config` came from."""
+    return [*_inner(config, path), *(c for x in config.locations for c in workers(x, path))]
+
+
+def _inner(config: Config, path: Path) -> Iterator[Child]:
+    parts = [("control", config.control), ("origin", config.bucket), ("regional", config.regional)]
+    for role, part in parts:
+        if part is not None:
+            address = parse_listen(part.listen, config.state_dir)
+            local = control_socket(config) if role == "control" else None
+            yield Child(role, role, (*_PROGRAM, role, "--config", str(path)), address, local=local)
+
+
+def workers(location: Location, path: Path) -> list[Child]:
+    """The workers of one location: they share its address."""
+    command = (*_PROGRAM, "edge", "--config", str(path), "--location", location.name)
+    return [
+        Child(
+            f"edge-{location.name}-{number}",
+            "edge",
+            (*command, "--worker", str(number)),
+            tcp_address(location.listen),
+            location.name,
+            tcp_address(location.listen_tls) if location.listen_tls else None,
+        )
+        for number in range(1, location.workers + 1)
+    ]
+
+
+def serve_workers(count: int, listen: TcpAddress, arguments: tuple[str, ...]) -> list[Child]:
+    """The workers of `serve`, each given the same arguments."""
+    return [
+        Child(
+            f"serve-{number}",
+            "serve",
+            (*_PROGRAM, "serve", *arguments, "--worker", str(number)),
+            listen,
+        )
+        for number in range(1, count + 1)
+    ]
+
+
+def control_socket(config: Config) -> UnixAddress:
+    """Where the user control runs as reaches it, without a token."""
+    return UnixAddress(str(Path(config.state_dir) / "control.sock"))
+
+
+def control_url(config: Config) -> str:
+    """Where this machine reaches control, or empty when there is none."""
+    return tcp_address(config.control.listen).url if config.control else ""

@@ -1,0 +1,113 @@
+"""Origin groups as an upstream. Law: a member is asked as if it were alone; the group only chooses.
+
+CloudFront Developer Guide, "Optimize high availability with CloudFront origin failover". CloudFront
+remembers nothing: the first member is asked on every miss. With `remember_s` a member that failed
+is asked last for so long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from edgecache.config.model import OriginGroup
+from edgecache.observe.counters import Counters
+from edgecache.rules.failover import (
+    CONNECTION_FAILED,
+    RESPONSE_LATE,
+    fails_over,
+    has_second,
+    in_order,
+)
+from edgecache.rules.routing import Route
+from edgecache.upstream.interface import Call, Fault, Reply, Upstream, UpstreamError
+
+GROUPS_MAX = 5_000  # CloudFront's quotas: 500 distributions of 10 groups
+_COUNTS_AS = {
+    Fault.REFUSED: CONNECTION_FAILED,
+    Fault.NAME: CONNECTION_FAILED,
+    Fault.TLS: CONNECTION_FAILED,
+    Fault.CONNECT_TIMEOUT: CONNECTION_FAILED,
+    Fault.BUSY: CONNECTION_FAILED,
+    Fault.OPEN: CONNECTION_FAILED,
+    Fault.RESPONSE_TIMEOUT: RESPONSE_LATE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """Who answered in a failed one's place, and until when (epoch seconds) it is asked first."""
+
+    preferred: str
+    until: float
+
+
+class GroupUpstream:
+    """Asks `origins` for the members of a route's group in turn; a route without one as it is.
+
+    `clock` gives epoch seconds. What is remembered is this process's own experience.
+    """
+
+    def __init__(self, origins: Upstream, clock: Callable[[], float], counters: Counters) -> None:
+        self._origins = origins
+        self._clock = clock
+        self._counters = counters
+        self._standings: dict[tuple[str, str], _Standing] = {}
+
+    def fetch(self, call: Call) -> Awaitable[Reply]:
+        """The first member's response unless the group fails over, else the second's as it is."""
+        group = call.route.group
+        if group is None or call.body is not None or not has_second(call.request, call.route):
+            return self._origins.fetch(call)
+        return self._in_turn(call, group)
+
+    async def _in_turn(self, call: Call, group: OriginGroup) -> Reply:
+        first, *others = in_order(call.route, self._preferred(call.route, group))
+        reply: Reply | None = None
+        try:
+            reply = await self._origins.fetch(_to(call, first.id))
+        except UpstreamError as error:
+            if not fails_over(group, _COUNTS_AS.get(error.fault, error.status)):
+                raise
+        if reply is not None:
+            if not fails_over(group, reply.head.status):
+                return reply
+            reply.body.close()
+        self._counters.failovers += 1
+        second = others[0].id
+        answered = await self._origins.fetch(_to(call, second))
+        if not fails_over(group, answered.head.status):
+            self._remember(call.route, group, second)
+        return answered
+
+    def _preferred(self, route: Route, group: OriginGroup) -> str:
+        """The id of the member to ask first, empty for the group's own order."""
+        key = (route.distribution.id, group.id)
+        standing = self._standings.get(key)
+        if standing is None:
+            return ""
+        if self._clock() >= standing.until:
+            del self._standings[key]
+            return ""
+        return standing.preferred
+
+    def _remember(self, route: Route, group: OriginGroup, preferred: str) -> None:
+        if not group.remember_s:
+            return
+        key = (route.distribution.id, group.id)
+        self._standings.pop(key, None)
+        if preferred == group.members[0]:
+            return  # the group's own order again
+        if len(self._standings) >= GROUPS_MAX:
+            del self._standings[next(iter(self._standings))]
+        self._standings[key] = _Standing(preferred, self._clock() + group.remember_s)
+
+
+def _to(call: Call, member: str) -> Call:
+    """The same question for one member: it is dressed, signed and sent as that origin says."""
+    if call.route.origin.id == member:
+        return call
+    origin = next(origin for origin in call.route.origins if origin.id == member)
+    return replace(call, route=replace(call.route, origin=origin))

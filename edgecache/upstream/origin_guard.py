@@ -1,0 +1,111 @@
+"""Guards of origins: a circuit and a retry budget for each. Law: they refuse, and never ask.
+
+Every process guards for itself, from what it has met itself, and for each origin of each
+distribution apart: what one distribution has met at an address is no evidence for another's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from cachetools import LRUCache
+
+from edgecache.config.model import Origin
+from edgecache.rules.routing import Route
+from edgecache.upstream.circuit_breaker import Admission, Circuit, CircuitLimits
+from edgecache.upstream.endpoint import Endpoint
+from edgecache.upstream.interface import Fault, UpstreamError
+from edgecache.upstream.retry_budget import RetryBudget
+
+ORIGINS_MAX = 10_000  # 500 distributions of 25 origins (CloudFront's quotas), less what is idle
+# What says that an origin cannot be reached. A late or malformed answer is about what was asked
+# for, a broken upload about the viewer's body, a full pool about us.
+_UNREACHABLE = frozenset({Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.TLS, Fault.NAME})
+
+
+def circuit_limits(origin: Origin, semantics: str) -> CircuitLimits | None:
+    """The circuit an origin is to have; none under CloudFront's rules unless it is asked for."""
+    wanted = origin.circuit_breaker
+    if not (semantics != "cloudfront" if wanted is None else wanted):
+        return None
+    return CircuitLimits(
+        origin.circuit_failures, origin.circuit_window_s, origin.circuit_trickle_per_s
+    )
+
+
+class Guard:
+    """What stands before one origin; without `limits` it has no circuit."""
+
+    __slots__ = ("_budget", "_circuit", "_clock", "_where")
+
+    def __init__(
+        self, where: str, clock: Callable[[], float], limits: CircuitLimits | None
+    ) -> None:
+        self._where = where
+        self._clock = clock
+        self._circuit = None if limits is None else Circuit(limits)
+        self._budget = RetryBudget(clock())
+
+    def begin(self) -> None:
+        """Something is about to be asked that is no retry."""
+        self._budget.earn()
+
+    def admit(self) -> None:
+        """UpstreamError when the origin is to be left alone."""
+        circuit = self._circuit
+        if circuit is not None and circuit.admit(self._clock()) is Admission.LEAVE:
+            raise UpstreamError(Fault.OPEN, self._where, sent=False)
+
+    def may_retry(self) -> bool:
+        """Whether the origin may be asked once more for the same."""
+        now = self._clock()
+        closed = self._circuit is None or self._circuit.is_closed(now)
+        return closed and self._budget.spend(now)
+
+    def answered(self) -> None:
+        """The origin answered, whatever it said."""
+        if self._circuit is not None:
+            self._circuit.answered(self._clock())
+
+    def failed(self, error: UpstreamError) -> None:
+        """It did not, or it was not asked."""
+        circuit = self._circuit
+        if circuit is None:
+            return
+        if error.fault in _UNREACHABLE:
+            circuit.failed(self._clock())
+        elif error.fault is Fault.CLOSED and error.sent and not error.heard:
+            circuit.closed_early(self._clock())
+
+
+class _Known(NamedTuple):
+    """A guard, and of what it is one."""
+
+    origin: Origin
+    semantics: str
+    guard: Guard
+
+
+class Guards:
+    """The guards of one process; those longest not needed are forgotten first."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._known: LRUCache[tuple[str, str], _Known] = LRUCache(ORIGINS_MAX)
+
+    def of(self, route: Route, endpoint: Endpoint) -> Guard:
+        """The guard of a route's origin: a new one when what it guards has changed."""
+        origin, secure = route.origin, endpoint.tls is not None
+        # An origin that is asked as its viewers ask is two.
+        key = (route.distribution.id, f"{origin.id} over TLS" if secure else origin.id)
+        known = self._known.get(key)
+        if known is not None and known.origin is origin:  # of this generation, as most often
+            return known.guard
+        semantics = route.distribution.semantics
+        if known is not None and (known.origin, known.semantics) == (origin, semantics):
+            guard = known.guard
+        else:
+            guard = Guard(endpoint.where, self._clock, circuit_limits(origin, semantics))
+        self._known[key] = _Known(origin, semantics, guard)
+        return guard

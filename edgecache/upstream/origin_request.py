@@ -1,0 +1,219 @@
+"""What an origin is sent. Law: the request's own fields arrive here filtered; these are ours.
+
+CloudFront Developer Guide, "Request and response behavior for custom origins"; RFC 9110 §7.6.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from msgspec import structs
+
+from edgecache.config.model import Origin
+from edgecache.config.origins import Reach
+from edgecache.http.function_cache import BLOCK_BYTES, CONFIGURED_BYTES, remembers
+from edgecache.http.message import Fields, Request, combined_value, first_value, is_short
+from edgecache.http.serialize import request_head
+from edgecache.rules.caching.unkeyed_fields import told_of_the_way
+from edgecache.rules.routing import Route
+from edgecache.rules.upgrade import UPGRADED, asks_for_websocket
+from edgecache.upstream.endpoint import Endpoint, Outgoing, Timeouts, TlsName
+from edgecache.upstream.interface import Body, Call
+from edgecache.upstream.origin_auth import Asked, Prove, is_proven, over
+
+USER_AGENT = b"Amazon CloudFront"
+_UNIX = "unix:"
+_FRAMING = frozenset({b"host", b"connection", b"content-length", b"transfer-encoding"})
+_OURS = _FRAMING | frozenset(
+    {b"expect", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade"}
+    | {b"via", b"x-forwarded-for"}
+)
+_MEANS_A_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
+
+
+Kept = tuple[int, float, float, Reach, float]
+"""How connections to an origin are kept: the fields of an Endpoint after `tls`, in its order."""
+
+
+@remembers(1_024, CONFIGURED_BYTES)  # CloudFront: 25 origins a distribution, old ones beside
+def _endpoint(domain: str, port: int, tls: TlsName | None, kept: Kept) -> Endpoint:
+    path = domain.removeprefix(_UNIX) if domain.startswith(_UNIX) else None
+    return Endpoint(domain.strip("[]") if path is None else "", port, path, tls, *kept)
+
+
+def endpoint_of(origin: Origin, scheme: bytes) -> Endpoint:
+    """Where a request of `scheme` finds the origin, by its protocol policy."""
+    secure = _secure(origin, scheme)
+    return _endpoint(
+        origin.domain_name,
+        origin.https_port if secure else origin.http_port,
+        _tls_name(origin) if secure else None,
+        (
+            origin.connections_max,
+            origin.keepalive_timeout_s,
+            origin.connection_s_max,
+            origin.reach,
+            origin.slow_connections_share,
+        ),
+    )
+
+
+def _tls_name(origin: Origin) -> TlsName:
+    return TlsName(
+        origin.domain_name.strip("[]"),
+        origin.ca_file,
+        origin.client_certificate_file,
+        origin.client_key_file,
+    )
+
+
+def host_of(origin: Origin, request: Request) -> bytes:
+    """The Host to send: the request's own when it is forwarded, else the origin's name and port."""
+    forwarded = first_value(request.fields, b"host")
+    if forwarded is not None:
+        return forwarded
+    domain = origin.domain_name
+    if domain.startswith(_UNIX):
+        return b"localhost"
+    name = (f"[{domain.strip('[]')}]" if ":" in domain else domain).encode("ascii")
+    secure = _secure(origin, request.scheme)
+    port = origin.https_port if secure else origin.http_port
+    return name if port == (443 if secure else 80) else b"%b:%d" % (name, port)
+
+
+def agent_of(brand: str) -> bytes:
+    """The User-Agent of a CDN by that name: CloudFront's own, or the brand's word."""
+    return USER_AGENT if brand == "cloudfront" else brand.encode("ascii")
+
+
+def dressed(call: Call, via: bytes, prove: Prove | None, agent: bytes = USER_AGENT) -> Outgoing:
+    """The request as it goes on the wire. `via` is our pseudonym (RFC 9110 §7.6.3).
+
+    UpstreamError when the origin wants a proof that cannot be given.
+    """
+    request, origin = call.request, call.route.origin
+    if call.body is not None or request.path == b"*" or (prove and is_proven(origin)):
+        return _dressed(call, via, prove, agent)
+    peer = request.client[0].encode()
+    alike = Alike(
+        request.method, request.fields, request.host, request.scheme, request.minor,
+        bool(request.id), bool(peer),
+    )  # fmt: skip
+    form_of = _form if is_short(request.fields) else _form.__wrapped__
+    form = form_of(alike, call.route, via, agent)
+    said = {_TARGET: form.prefix + request.target, _ID: request.id, _PEER: peer}
+    head = form.text % tuple([said[blank] for blank in form.blanks])
+    return Outgoing(request.method, head, None, form.timeouts, call.on_interim, form.upgrade)
+
+
+class Alike(NamedTuple):
+    """Requests that differ in nothing else have the same head but for the blanks of a form."""
+
+    method: bytes
+    fields: Fields
+    host: bytes
+    scheme: bytes
+    minor: int
+    has_id: bool
+    has_peer: bool
+
+
+class Form(NamedTuple):
+    """A head with `%b` for each of its blanks, and what else is the same for all alike."""
+
+    text: bytes
+    blanks: tuple[bytes, ...]
+    prefix: bytes  # of the target
+    timeouts: Timeouts
+    upgrade: bool
+
+
+# The blanks of a form: what differs from request to request. No reader lets a NUL pass.
+_TARGET, _ID, _PEER = b"\0target\0", b"\0id\0", b"\0peer\0"
+_BLANK = re.compile(b"(\0[a-z]+\0)")
+
+
+@remembers(256, BLOCK_BYTES)  # blocks come again
+def _form(alike: Alike, route: Route, via: bytes, agent: bytes) -> Form:
+    client = (_PEER.decode() if alike.has_peer else "", 0)
+    request = Request(
+        alike.method, _TARGET, None, alike.fields, alike.host, alike.scheme, alike.minor, 0,
+        client, id=_ID if alike.has_id else b"",
+    )  # fmt: skip
+    without_path = structs.replace(route, origin=structs.replace(route.origin, path=""))
+    outgoing = _dressed(Call(request, without_path), via, None, agent)
+    parts = _BLANK.split(outgoing.head)
+    text = b"%b".join([part.replace(b"%", b"%%") for part in parts[::2]])
+    prefix = route.origin.path.encode()
+    return Form(text, tuple(parts[1::2]), prefix, outgoing.timeouts, outgoing.upgrade)
+
+
+def _dressed(call: Call, via: bytes, prove: Prove | None, agent: bytes) -> Outgoing:
+    request, origin = call.request, call.route.origin
+    host = host_of(origin, request)
+    prefix = origin.path.encode()
+    target = (prefix or b"*") if request.path == b"*" else prefix + request.target
+    fields: list[tuple[bytes, bytes]] = [(b"host", host)]
+    fields += [field for field in request.fields if field[0] not in _OURS]
+    if call.route.distribution.semantics == "cloudfront":
+        fields = _ours(fields, request, agent)
+    else:
+        fields = over(fields, told_of_the_way(request))
+    fields += _hop(request, via)
+    upgrade = asks_for_websocket(request)
+    fields += UPGRADED if upgrade else ((b"connection", b"keep-alive"),)
+    custom = tuple(
+        (name.lower().encode(), value.encode()) for name, value in origin.custom_headers.items()
+    )
+    fields = over(fields, tuple(field for field in custom if field[0] not in _FRAMING))
+    if prove is not None:
+        asked = Asked(request.method, host, target, tuple(fields), call.body is not None)
+        fields = [*prove(origin, asked)]
+    fields += _framing(request.method, call.body)
+    timeouts = Timeouts(origin.connection_timeout_s, origin.read_timeout_s, origin.read_timeout_s)
+    head = request_head(request.method, target, fields)
+    return Outgoing(request.method, head, call.body, timeouts, call.on_interim, upgrade)
+
+
+def _secure(origin: Origin, scheme: bytes) -> bool:
+    """S3 is asked as the viewer asked, and by HTTPS where an access control may sign."""
+    policy = origin.protocol_policy
+    if policy == "match-viewer" and origin.kind == "s3" and origin.access_control_id:
+        return True
+    return policy == "https-only" or (policy == "match-viewer" and scheme == b"https")
+
+
+def _ours(
+    fields: list[tuple[bytes, bytes]], request: Request, agent: bytes
+) -> list[tuple[bytes, bytes]]:
+    """What CloudFront says for itself: its agent unless the viewer's is sent, and its id."""
+    if not _has(fields, b"user-agent"):
+        fields = [*fields, (b"user-agent", agent)]
+    return over(fields, ((b"x-amz-cf-id", request.id),)) if request.id else fields
+
+
+def _hop(request: Request, via: bytes) -> list[tuple[bytes, bytes]]:
+    """What every hop adds to: whom it stands for, and that it was there."""
+    added = []
+    peer = request.client[0].encode()
+    behind = combined_value(request.fields, b"x-forwarded-for")
+    if peer or behind:
+        added.append((b"x-forwarded-for", b", ".join(filter(None, (behind, peer)))))
+    before = combined_value(request.fields, b"via")
+    ours = b"1.%d %b" % (request.minor, via)
+    added.append((b"via", before + b", " + ours if before else ours))
+    return added
+
+
+def _framing(method: bytes, body: Body | None) -> list[tuple[bytes, bytes]]:
+    """RFC 9110 §8.6: a length for methods that mean a body even when there is none."""
+    if body is None:
+        return [(b"content-length", b"0")] if method in _MEANS_A_BODY else []
+    if body.length is None:
+        return [(b"transfer-encoding", b"chunked")]
+    return [(b"content-length", b"%d" % body.length)]
+
+
+def _has(fields: list[tuple[bytes, bytes]], name: bytes) -> bool:
+    return any(field[0] == name for field in fields)

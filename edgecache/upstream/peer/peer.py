@@ -1,0 +1,121 @@
+"""Another tier in another process, as an upstream. Law: it is asked like an origin, by one of us.
+
+When it cannot be reached or does not answer (see `pulse.py`), and the policy says so, the origin is
+asked directly.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from edgecache.http.message import is_short
+from edgecache.rules.caching.key import release_asked
+from edgecache.rules.failover import patience_s
+from edgecache.upstream.endpoint import Endpoint, Outgoing, Timeouts
+from edgecache.upstream.interface import Body, Call, Fault, Reply, Upstream, UpstreamError
+from edgecache.upstream.peer import fields as peer_fields
+from edgecache.upstream.peer.heads import Alike, peer_head, standing_lines
+from edgecache.upstream.peer.liveness import Pulse
+from edgecache.upstream.pool import Pool
+from edgecache.upstream.upload_body import begun
+
+logger = logging.getLogger("edgecache.upstream")
+
+REFUSED = (
+    "the regional cache refuses this edge: secrets.json holds another peer secret here than there, "
+    "or the clocks differ; viewers get 502 for what is not in memory"
+)
+CONNECT_S = 2.0  # to a process of ours
+READ_S = 60.0
+MARGIN_S = 10.0  # of the peer's own, beyond what its origins may take
+GONE = frozenset({Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.CLOSED, Fault.RESPONSE_TIMEOUT})
+
+
+class Spelling(Protocol):
+    """How marks are told to another process: `store.marks.Marks`."""
+
+    def spell(self, mark: int) -> bytes: ...
+    def read(self, spelled: bytes | None) -> int: ...
+
+
+class PeerUpstream:
+    """The regional cache, seen from an edge."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        endpoint: Endpoint,
+        credential: Callable[[], bytes],
+        fallback: Upstream | None,
+        marks: Spelling,
+    ) -> None:
+        self._pool = pool
+        self._endpoint = endpoint
+        self._credential = credential
+        self._fallback = fallback
+        self._marks = marks
+        self._pulse = Pulse(pool, endpoint)
+        self._refused = False  # as was told already
+
+    async def fetch(self, call: Call) -> Reply:
+        """The peer's response; its own upstream's failure is raised as if it were ours."""
+        if call.body is not None:
+            call = replace(call, body=await begun(call.body))
+        outgoing = self._outgoing(call)
+        try:
+            reply = await self._pulse.watch(lambda: self._pool.send(self._endpoint, outgoing))
+        except UpstreamError as error:
+            if self._fallback is None or error.fault not in GONE:
+                raise
+            if call.body is not None and error.sent:
+                raise  # what was read of the body cannot be sent again
+            return await self._fallback.fetch(call)
+        told, fields = peer_fields.told(reply.head.fields)
+        fault = told.get(peer_fields.FAULT)
+        if fault is not None:
+            reply.body.close()
+            raise self._failed(_known(fault))
+        self._refused = False
+        reply.result = told.get(peer_fields.RESULT, b"").decode()
+        reply.mark = self._marks.read(told.get(peer_fields.MARK))
+        reply.head = replace(reply.head, fields=fields)
+        return reply
+
+    def _failed(self, fault: Fault) -> UpstreamError:
+        """What a peer told instead of a response; an operator hears of what he must put right."""
+        if fault is Fault.PEER and not self._refused:
+            logger.error(REFUSED)
+        self._refused = fault is Fault.PEER
+        return UpstreamError(fault, "regional")
+
+    def _outgoing(self, call: Call) -> Outgoing:
+        request = call.request
+        alike = Alike(
+            request.fields, request.host, request.scheme, call.route.distribution.id,
+            release_asked(request, call.route), self._marks.spell(request.mark), self._credential(),
+        )  # fmt: skip
+        lines_of = standing_lines if is_short(request.fields) else standing_lines.__wrapped__
+        head = peer_head(request, lines_of(alike) + _framing(call.body))
+        # A tier of ours answers at once or waits for its origins as long as that may take.
+        timeouts = Timeouts(CONNECT_S, patience_s(call.route) + MARGIN_S, READ_S)
+        return Outgoing(request.method, head, call.body, timeouts, call.on_interim)
+
+
+def _framing(body: Body | None) -> bytes:
+    """The line that says where the body ends."""
+    if body is None:
+        return b""
+    if body.length is None:
+        return b"Transfer-Encoding: chunked\r\n"
+    return b"Content-Length: %d\r\n" % body.length
+
+
+def _known(word: bytes) -> Fault:
+    try:
+        return Fault(word.decode("latin-1"))
+    except ValueError:
+        return Fault.MALFORMED

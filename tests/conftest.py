@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.measured import told
+from tests.measurements import told
 from tests.skips import SKIPS, unlisted
 from tests.world.play import Play, Scene
 from tests.world.wire import SEED, Setting, settings_of

@@ -12,7 +12,7 @@ import pytest
 from tests.skips import unlisted
 
 LISTED = """# a comment
-tests/server/test_privileges.py::  only root
+tests/runtime/test_privileges.py::  only root
 """
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 @pytest.mark.parametrize(
     ("name", "reason", "refused"),
     [
-        ("tests/server/test_privileges.py::test_a", "only root may", False),
-        ("tests/server/test_privileges.py::test_a", "npm is missing", True),
+        ("tests/runtime/test_privileges.py::test_a", "only root may", False),
+        ("tests/runtime/test_privileges.py::test_a", "npm is missing", True),
         ("tests/server/test_tls.py::test_b", "only root may", True),
     ],
 )

@@ -17,7 +17,7 @@ from edgecache.store.head_codec import pack, unpack
 from edgecache.store.s3fifo_queues import Resident
 
 # The entry itself, the headers of its bytes, its places in the index and among what expires, and
-# what Python cannot fill again after churn: measured as RSS (tests/store/filled.py).
+# what Python cannot fill again after churn: measured as RSS (tests/store/disk/filled.py).
 ENTRY_OVERHEAD_BYTES = 600
 SELECTED_OVERHEAD_BYTES = 200  # of a name, its value and the tuple that holds both
 TAG_OVERHEAD_BYTES = 64

@@ -20,7 +20,7 @@ from edgecache.config.refused_distributions import start_lines
 from edgecache.control.rest.distributions import JsonSide
 from edgecache.control.state.compose import NotComposedError
 from edgecache.rules.routing import compile_routes
-from tests.control.api.desk import Desk, code_of
+from tests.control.cloudfront.desk import Desk, code_of
 
 STATE = Path(__file__).with_name("states") / "before_refusals.sql"
 PLAIN, FUNCTION, ACL = "EGZAAAAAAFFFFF", "E1KAAAAAAFFFFF", "EM5AAAAAAFFFFF"

@@ -12,7 +12,7 @@ from typing import Any
 from botocore.signers import CloudFrontSigner
 
 from tests.end_to_end.foreign import installed, make_node_modules, make_venv, ran
-from tests.rules.signers import Signer
+from tests.rules.private.signers import Signer
 
 AWSCLI = "1.46.3"
 JAVASCRIPT = "3.1166.0"

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tests.end_to_end.processes import wait_for
-from tests.measured import tell
+from tests.measurements import tell
 
 BACK_S_MAX = 2.0  # what docs/operating.md promises, from the end of a fault
 EVERY_S = 0.02

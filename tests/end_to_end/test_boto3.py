@@ -30,7 +30,7 @@ from tests.end_to_end.nginx import Nginx
 from tests.end_to_end.processes import wait_for
 from tests.end_to_end.tree import File
 from tests.end_to_end.viewers import curl
-from tests.rules.signers import EC, RSA
+from tests.rules.private.signers import EC, RSA
 
 OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
 POLLS = {"Delay": 1, "MaxAttempts": 60}

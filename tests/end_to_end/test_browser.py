@@ -16,7 +16,7 @@ from tests.end_to_end.browser import Browser, browser
 from tests.end_to_end.installation import ROOT, Up, make_installation, start_up
 from tests.end_to_end.processes import wait_for
 from tests.end_to_end.viewers import curl
-from tests.rules.signers import RSA
+from tests.rules.private.signers import RSA
 
 PICTURES = ROOT / "var" / "browser"
 GREEN = "rgb(0, 160, 60)"

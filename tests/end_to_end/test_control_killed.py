@@ -26,7 +26,7 @@ from edgecache.control.state.database import State
 from edgecache.control.state.log import Kind as EntryKind
 from edgecache.control.state.log import Log
 from edgecache.control.state.resources import Kind
-from tests.control.api.desk import site
+from tests.control.cloudfront.desk import site
 from tests.end_to_end.installation import Installation, make_installation
 from tests.end_to_end.processes import Running, listens
 

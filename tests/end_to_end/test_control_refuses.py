@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.control.api.desk import site
+from tests.control.cloudfront.desk import site
 from tests.end_to_end.installation import make_installation
 from tests.end_to_end.processes import listens
 

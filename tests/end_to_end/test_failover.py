@@ -11,7 +11,7 @@ from tests.end_to_end.installation import Installation, Ports, Up, start_up
 from tests.end_to_end.played import Exchange, PlayedOrigin
 from tests.end_to_end.processes import free_ports
 from tests.end_to_end.viewers import Answer, curl
-from tests.server.mmdb import database
+from tests.node.mmdb import database
 
 CONFIG = """
 state_dir = "state"

@@ -21,7 +21,7 @@ from tests.end_to_end.processes import EDGECACHE, Running, cpu_s, wait_for
 from tests.end_to_end.renewals import plan
 from tests.end_to_end.traffic import Traffic
 from tests.end_to_end.viewers import curl
-from tests.measured import tell
+from tests.measurements import tell
 
 WELL = 100  # answers in a row without a failure
 STARVED_S = 2.0

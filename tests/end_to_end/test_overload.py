@@ -20,7 +20,7 @@ from tests.end_to_end.processes import DEADLINE_S, wait_for
 from tests.end_to_end.renewals import plan
 from tests.end_to_end.traffic import Plan, Traffic
 from tests.end_to_end.viewers import curl
-from tests.measured import tell
+from tests.measurements import tell
 
 ERRANDS_MAX = 50
 TIMES = 10  # what is offered, of what is let in

@@ -21,7 +21,7 @@ from tests.end_to_end.foreign_signers import (
 from tests.end_to_end.installation import Up, make_installation, start_up
 from tests.end_to_end.processes import wait_for
 from tests.end_to_end.viewers import curl, curling
-from tests.rules.signers import EC, RSA, Signer
+from tests.rules.private.signers import EC, RSA, Signer
 
 MISSING = (
     b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>MissingKey</Code>'

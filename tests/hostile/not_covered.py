@@ -11,7 +11,7 @@ NOT_COVERED: list[tuple[str, str]] = [
     ("T23", f"{ELSEWHERE}: `tests/server/test_tls_connection.py`, `tests/end_to_end/test_tls.py`"),
     ("T30", f"our own edge as origin, and A to B to A: {NOT_YET}; the count in CDN-Loop is"),
     ("P23", "covered by P01 and P12, as the list says"),
-    ("K01, K04, K08", f"{ELSEWHERE}: `tests/rules/test_keys.py`, `tests/plays/`"),
+    ("K01, K04, K08", f"{ELSEWHERE}: `tests/rules/caching/test_key.py`, `tests/plays/`"),
     ("R02", f"{ELSEWHERE}: `tests/plays/test_large_objects.py`, `python -m benchmarks.large`"),
     ("R09, R14, R15, R16", f"{ELSEWHERE}: `tests/plays/` (compression, ranges, parts)"),
     ("N01", f"the edge never decompresses; memory {NOT_YET}"),

@@ -13,7 +13,7 @@ from edgecache.rules.private.signed_request import encoded_token
 from edgecache.rules.routing import compile_routes
 from tests.hostile.stage import HostilePlay
 from tests.hostile.story import Step, Story, asks
-from tests.rules.signers import EC, RSA, in_cookies, in_url
+from tests.rules.private.signers import EC, RSA, in_cookies, in_url
 from tests.world.clock import START
 from tests.world.play import EVERY_METHOD, config_of
 

@@ -14,7 +14,7 @@ from tests.end_to_end.conftest import start_serve
 from tests.end_to_end.processes import Running, wait_for
 from tests.hostile.bystander import REQUEST, Bystander
 from tests.hostile.greedy import ATTACKS, GreedyOrigin, run_for
-from tests.measured import tell
+from tests.measurements import tell
 
 pytestmark = pytest.mark.end_to_end
 ATTACK_S = 3.0

@@ -19,7 +19,7 @@ from tests.hostile.rows_target import TARGETS
 from tests.hostile.socket_origin import SocketOrigin
 from tests.hostile.strict import Violation, read_responses
 from tests.hostile.usage import Usage
-from tests.measured import tell
+from tests.measurements import tell
 
 pytestmark = pytest.mark.end_to_end
 OTHERWISE = {"T01", "T22", "T30"}  # `serve` answers to any Host, and has another name in CDN-Loop

@@ -10,7 +10,7 @@ from tests.hostile.rows_framing import CHUNKS, FRAMING, PIPELINED
 from tests.hostile.rows_target import TARGETS
 from tests.hostile.settings import BOTH, Setting, settings_of
 from tests.hostile.stage import under
-from tests.measured import tell
+from tests.measurements import tell
 
 MESSAGES = tuple(row.data for row in (*FRAMING, *PIPELINED, *CHUNKS, *TARGETS) if not row.wrong)
 STORIES = tuple(

@@ -17,13 +17,13 @@ COPIED = (
     "tests/world",
     "tests/conftest.py",
     "tests/__init__.py",
-    "tests/measured.py",
+    "tests/measurements.py",
     "tests/skips.py",
     "tests/skips.txt",
     "tests/plays/letters.py",
     "tests/plays/versions.py",
-    "tests/rules/signers.py",
-    "tests/store/disk_world.py",
+    "tests/rules/private/signers.py",
+    "tests/store/disk/disk_world.py",
 )
 RUN_S_MAX = 120  # one file of plays takes a few seconds
 

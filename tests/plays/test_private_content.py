@@ -21,7 +21,7 @@ from edgecache.config.model import (
 from edgecache.rules.private.key_ring import MESSAGES
 from edgecache.rules.private.native_token import Grant, issued, native_signer
 from edgecache.rules.routing import compile_routes
-from tests.rules.signers import EC, RSA, Signer, in_cookies, in_url
+from tests.rules.private.signers import EC, RSA, Signer, in_cookies, in_url
 from tests.world.play import Play, Scene, config_of
 
 Stage = Callable[..., Play]

@@ -10,7 +10,7 @@ from types import FrameType
 import pytest
 
 import edgecache
-from tests.measured import tell
+from tests.measurements import tell
 from tests.world.play import Play, Scene
 
 PACKAGE = str(Path(edgecache.__file__).parent)

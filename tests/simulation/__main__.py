@@ -16,7 +16,7 @@ from dataclasses import fields
 from itertools import islice
 
 from tests.simulation.register import Tally, Violation
-from tests.simulation.story import GETS, play
+from tests.simulation.scenario import GETS, play
 
 BATCH = 10  # stories told by a worker between two words of how far it is
 

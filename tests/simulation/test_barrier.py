@@ -14,8 +14,8 @@ from tests.simulation.control import PLACE
 from tests.simulation.nodes import REGIONAL
 from tests.simulation.objects import OBJECTS
 from tests.simulation.register import COMPLETED_S_MAX
+from tests.simulation.scenario import SHM
 from tests.simulation.scene import Scene
-from tests.simulation.story import SHM
 from tests.simulation.world import World
 
 THING = OBJECTS[0]

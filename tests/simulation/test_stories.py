@@ -15,7 +15,7 @@ import pytest
 from tests.mutations.guards import GUARDS
 from tests.simulation.__main__ import total_of
 from tests.simulation.register import Tally
-from tests.simulation.story import GETS, play
+from tests.simulation.scenario import GETS, play
 from tests.simulation.unguarded import told_without
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +42,7 @@ def test_no_promise_is_broken(first: int) -> None:
 
 
 def test_a_seed_tells_the_same_story_in_every_process() -> None:
-    code = "from tests.simulation.story import play; told = play(3, 500); print(told)"
+    code = "from tests.simulation.scenario import play; told = play(3, 500); print(told)"
     told = {
         subprocess.run(
             [sys.executable, "-c", code],

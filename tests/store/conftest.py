@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.disk_world import DiskStage
+from tests.store.disk.disk_world import DiskStage
 
 
 @pytest.fixture

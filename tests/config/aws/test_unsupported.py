@@ -42,7 +42,7 @@ from edgecache.config.model import (
 )
 from edgecache.control.cloudfront.model import api
 from tests.config.aws.test_round_trip import EXAMPLE, MINIMAL
-from tests.control.api.test_codec import service
+from tests.control.cloudfront.test_codec import service
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from edgecache.control.state.log import Kind as EntryKind
-from tests.control.api.desk import OPTIMIZED, Desk, code_of, site
+from tests.control.cloudfront.desk import OPTIMIZED, Desk, code_of, site
 
 Document = dict[str, Any]
 

@@ -1,0 +1,83 @@
+"""Child processes: none outlives its parent, and every ending has words."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgecache.supervisor.child import PARENT_FD, ending, has_parent, watch_parent
+from tests.supervisor.child_tracker import REPORT, RollCall, play
+
+ROOT = Path(__file__).resolve().parents[2]
+
+ORPHANAGE = """
+import asyncio, sys
+from edgecache.supervisor.child import Child
+from edgecache.supervisor.supervisor import Supervisor
+command = (sys.executable, "-c", sys.argv[1], sys.argv[2], "orphan")
+asyncio.run(Supervisor([Child("orphan", "edge", command)]).run())
+"""
+ORPHAN = (
+    REPORT
+    + """
+import asyncio
+from edgecache.supervisor.child import watch_parent
+async def main():
+    gone = asyncio.Event()
+    assert watch_parent(asyncio.get_running_loop(), gone.set)
+    report.sendall(b"watching")
+    await gone.wait()
+asyncio.run(main())
+"""
+)
+
+
+def test_no_child_outlives_a_supervisor_that_was_killed() -> None:
+    async def scene(roll_call: RollCall) -> None:
+        supervisor = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", ORPHANAGE, ORPHAN, str(roll_call.port), cwd=ROOT
+        )
+        assert await roll_call.next() == "orphan"
+        assert await roll_call.readers["orphan"].readexactly(8) == b"watching"
+        supervisor.kill()
+        await supervisor.wait()
+        assert await roll_call.gone("orphan")
+
+    play(scene)
+
+
+def test_a_process_nobody_started_has_no_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(PARENT_FD, raising=False)
+
+    async def watch() -> bool:
+        return watch_parent(asyncio.get_running_loop(), lambda: None)
+
+    assert not has_parent()
+    assert not asyncio.run(watch())
+
+
+def test_a_pipe_that_was_not_passed_on_is_no_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PARENT_FD, "999999")  # beyond what a process may open
+
+    async def watch() -> bool:
+        return watch_parent(asyncio.get_running_loop(), lambda: None)
+
+    assert has_parent()
+    assert not asyncio.run(watch())
+    assert not has_parent()
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (0, "exited with 0"),
+        (3, "exited with 3"),
+        (-9, "was killed by SIGKILL"),
+        (-99, "was killed by signal 99"),
+    ],
+)
+def test_endings_have_words(code: int, words: str) -> None:
+    assert ending(code) == words

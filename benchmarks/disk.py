@@ -19,13 +19,13 @@ from random import Random
 from edgecache.http.message import Response
 from edgecache.observe.counters import Counters
 from edgecache.runtime.clocks import DiskThreads, Tasks, steady_clock
-from edgecache.store.disk.availability import DiskWorld
-from edgecache.store.disk.engine import DiskBudget, Shelf
+from edgecache.store.disk.availability import DiskEnvironment
+from edgecache.store.disk.engine import DiskBudget, DiskEngine
 from edgecache.store.disk.files import RealFiles
 from edgecache.store.disk.store import DiskStore
-from edgecache.store.disk.write_plan import Keep
+from edgecache.store.disk.write_plan import KeepEntry
 from edgecache.store.entry import Entry
-from edgecache.store.invalidation_marks import Marks
+from edgecache.store.invalidation_marks import InvalidationState
 
 BATCH = 1_000
 HITS = 20_000
@@ -62,13 +62,13 @@ def key(number: int) -> bytes:
 
 
 def _write(folder: Path, objects: int) -> None:
-    shelf = Shelf(str(folder), RealFiles(), BUDGET)
+    shelf = DiskEngine(str(folder), RealFiles(), BUDGET)
     shelf.open()
     body, began = os.urandom(200), time.perf_counter()
     head = Response(200, b"OK", FIELDS, 1.0, 1.0)
     for start in range(0, objects, BATCH):
         numbers = range(start, min(objects, start + BATCH))
-        shelf.change([Keep(Entry(key(number), head, body), b":0") for number in numbers])
+        shelf.change([KeepEntry(Entry(key(number), head, body), b":0") for number in numbers])
     took = time.perf_counter() - began
     shelf.close()
     size = sum(file.stat().st_blocks * 512 for file in folder.iterdir())
@@ -85,9 +85,9 @@ def _out_of_cache(file: Path) -> None:
 
 async def _opened(folder: Path, objects: int, began: float) -> None:
     before = _resident_bytes()
-    spawn, counters, marks = Tasks().spawn, Counters(), Marks()
-    shelf = Shelf(str(folder), RealFiles(), BUDGET)
-    world = DiskWorld(steady_clock(), spawn, DiskThreads(), counters, marks)
+    spawn, counters, marks = Tasks().spawn, Counters(), InvalidationState()
+    shelf = DiskEngine(str(folder), RealFiles(), BUDGET)
+    world = DiskEnvironment(steady_clock(), spawn, DiskThreads(), counters, marks)
     store = DiskStore(shelf, world)
     assert await store.find(key(objects // 2), ()) is not None
     print(f"open: first hit after {1e3 * (time.perf_counter() - began):.1f} ms")

@@ -18,8 +18,8 @@ from collections.abc import Callable
 from edgecache.http.message import Response
 from edgecache.rules.invalidation.items import items_of
 from edgecache.store.entry import Entry
-from edgecache.store.invalidation_filter import Standing
-from edgecache.store.invalidation_marks import Invalidation, Marks
+from edgecache.store.invalidation_filter import FilteredStore
+from edgecache.store.invalidation_marks import Invalidation, InvalidationState
 from edgecache.store.memory import MemoryStore
 
 ROUNDS = 9
@@ -33,12 +33,12 @@ def key(number: int) -> bytes:
     return b"2:E1%d:%b" % (len(path), path)
 
 
-def filled(entries: int) -> tuple[Standing, Marks]:
+def filled(entries: int) -> tuple[FilteredStore, InvalidationState]:
     """A store with so many small entries, seen through marks."""
-    store, marks = MemoryStore(4 * 1024**3), Marks()
+    store, marks = MemoryStore(4 * 1024**3), InvalidationState()
     for number in range(entries):
         store.put(Entry(key(number), HEAD, b"x" * 200))
-    return Standing(store, marks), marks
+    return FilteredStore(store, marks), marks
 
 
 def microseconds(work: Callable[[], object]) -> float:
@@ -77,7 +77,7 @@ def memory_per_pattern() -> float:
     """Bytes a live pattern of 40 letters takes, by tracemalloc."""
     gc.collect()
     tracemalloc.start()
-    marks = Marks()
+    marks = InvalidationState()
     for seq in range(1, PATTERNS + 1):
         path = f"/section-{seq % 100}/a-path-of-forty-{seq:06d}-*"
         marks.apply(Invalidation(seq, 0.0, "E1", items_of([path])))

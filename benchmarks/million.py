@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.results import commit, machine
 from edgecache.http.message import Response
-from edgecache.runtime.gc_tuning import Collector
+from edgecache.runtime.gc_tuning import GcTuning
 from edgecache.store.entry import Entry
 from edgecache.store.memory import MemoryStore
 from tests.rules.pieces import rfc_site
@@ -32,7 +32,7 @@ ROUTE = rfc_site()
 def main() -> int:
     """Measure, tell, keep."""
     options = _options()
-    Collector(time.monotonic).settle()  # as nodes do
+    GcTuning(time.monotonic).settle()  # as nodes do
     figures = measured(options.objects, options.size)
     for name, figure in figures.items():
         print(f"{name:>28}: {figure:,}")

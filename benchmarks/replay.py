@@ -25,7 +25,7 @@ from rich.table import Table
 
 from benchmarks.results import commit, machine
 from benchmarks.traces import TRACES, Trace, footprint_bytes, next_asked
-from edgecache.store.eviction import Eviction, Refused
+from edgecache.store.eviction import Eviction, EvictionRefused
 from edgecache.store.s3fifo_queues import Resident
 from tests.end_to_end.foreign import UnavailableError, installed, make_venv
 
@@ -58,7 +58,7 @@ def replayed(trace: Trace, budget_bytes: int, workers: int = 1) -> Missed:
         missed_bytes += size
         new = Resident(key=b"%d" % asked, size_bytes=size)
         victims = policies[worker].admit(new)
-        if not isinstance(victims, Refused):
+        if not isinstance(victims, EvictionRefused):
             for victim, _ in victims:
                 del store[int(victim.key)]
             store[asked] = new

@@ -32,8 +32,8 @@ from benchmarks.stage import HERE, Stage, staged
 from benchmarks.viewer import Viewer
 from edgecache.cli.key_files import generated, written
 from edgecache.config.secrets import add_viewer_secret, load_secrets, secrets_path
-from edgecache.rules.private.native_token import PARAMETER, Grant, issued, native_signer
-from edgecache.rules.private.signer import Signer, Terms, load_private_key
+from edgecache.rules.private.native_token import PARAMETER, TokenGrant, issued, native_signer
+from edgecache.rules.private.signer import Signer, SigningTerms, load_private_key
 
 FIRST, SECOND = "KFIRST", "KSECOND"
 VIEWERS = 12  # of each location: all its workers, but for a chance of one in thousands
@@ -100,7 +100,7 @@ def private(stage: Stage) -> Iterator[Private]:
 def signed(stage: Stage, name: str, key: str) -> str:
     """A target that only `key` opens."""
     signer = Signer(key, load_private_key((stage.folder / f"{name}.private.pem").read_bytes()))
-    said = signer.parameters(Terms(f"http://127.0.0.1{HOT}", int(time.time()) + 3_600))
+    said = signer.parameters(SigningTerms(f"http://127.0.0.1{HOT}", int(time.time()) + 3_600))
     return f"{HOT}?" + "&".join(f"{name}={value}" for name, value in said)
 
 
@@ -128,7 +128,7 @@ def secrets_file(running: Private) -> Iterator[float]:
         began = time.monotonic()
         add_viewer_secret(running.state, os.environ, "new")
         secret = load_secrets(running.state, os.environ).viewer["new"]
-        grant = Grant(int(time.time()) + 3_600, "127.0.0.1", HOT)
+        grant = TokenGrant(int(time.time()) + 3_600, "127.0.0.1", HOT)
         token = issued(grant, "new", native_signer(secret)).decode()
         target = f"{HOT}?{PARAMETER.decode()}={token}"
         running.until(target, 200)

@@ -10,7 +10,7 @@ from benchmarks import mixes
 from benchmarks.mixes import Mix
 from benchmarks.stage import ONE_TIER, TWO_TIERS, Stage
 from benchmarks.viewer import Viewer
-from edgecache.rules.private.signer import Signer, Terms, load_private_key
+from edgecache.rules.private.signer import Signer, SigningTerms, load_private_key
 
 ALL = ("edgecache", "nginx", "varnish")
 BESIDE_NGINX = ("edgecache", "nginx")
@@ -80,7 +80,7 @@ def _signed(stage: Stage, _name: str) -> Mix:
     targets = []
     for number in range(SIGNED):
         url = f"http://127.0.0.1{path}?n={number}"
-        said = signer.parameters(Terms(url, before))
+        said = signer.parameters(SigningTerms(url, before))
         targets.append(f"{path}?n={number}&" + "&".join(f"{key}={value}" for key, value in said))
     return Mix(targets, dict.fromkeys(targets, stage.files[mixes.HOT]))
 

@@ -19,7 +19,7 @@ from benchmarks.mixes import PLAIN, Mix
 from benchmarks.processes import CLIENT_CORE, BenchmarkError, Server
 from benchmarks.stage import ONE_TIER, Stage, staged
 from benchmarks.viewer import Viewer
-from edgecache.rules.private.signer import Signer, Terms, load_private_key
+from edgecache.rules.private.signer import Signer, SigningTerms, load_private_key
 
 URLS = 10_000
 SIGNED_S = 86_400
@@ -34,7 +34,7 @@ def signed(stage: Stage, urls: int, expires: int) -> list[str]:
     targets = []
     for number in range(urls):
         target = f"{PRIVATE}?n={number}"
-        said = signer.parameters(Terms(f"http://127.0.0.1{target}", expires))
+        said = signer.parameters(SigningTerms(f"http://127.0.0.1{target}", expires))
         targets.append(f"{target}&" + "&".join(f"{key}={value}" for key, value in said))
     return targets
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgecache.http.ranges import Span
 from edgecache.store.disk.record import PIECE_BYTES
-from edgecache.store.entry import Stored
+from edgecache.store.entry import DiskBody
 from edgecache.store.memory_account import MemoryAccount
 from edgecache.upstream.interface import Body, Fault, UpstreamError, WholeBody
 
@@ -49,7 +49,7 @@ class SlicedBody:
         self._body.close()
 
 
-class LentBody(WholeBody):
+class BorrowedBody(WholeBody):
     """A body that is all here, and counts in `account` until it is read or given up: the store may
     let go of it before.
     """
@@ -72,7 +72,7 @@ class LentBody(WholeBody):
 class StoredBody:
     """A body on disk, or a span of it, read a piece at a time."""
 
-    def __init__(self, stored: Stored, span: Span | None) -> None:
+    def __init__(self, stored: DiskBody, span: Span | None) -> None:
         self._stored = stored
         self._position = 0 if span is None else span.first
         self._left = stored.length if span is None else span.length

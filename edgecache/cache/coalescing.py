@@ -11,7 +11,7 @@ from edgecache.cache.fill import Fill
 from edgecache.upstream.interface import UpstreamError
 
 
-class Ending(StrEnum):
+class FlightEnd(StrEnum):
     """How a flight ended for those who waited."""
 
     FILLING = "filling"  # the head is here, the body is coming: read along
@@ -23,10 +23,10 @@ class Ending(StrEnum):
     WAITED_TOO_LONG = "waited-too-long"  # this one asks for itself
 
 
-class Landing(Struct, frozen=True):
+class FlightResult(Struct, frozen=True):
     """A flight's ending, with what came of it."""
 
-    ending: Ending
+    ending: FlightEnd
     fill: Fill | None = None
     error: UpstreamError | None = None
 
@@ -38,24 +38,24 @@ class Flight:
         self.since = 0  # number of the last write as it began: see store.writes
         self.mark = mark  # what it may be joined for: see store.marks
         self.attempt = attempt  # 2 when it follows one that failed
-        self.landing: Landing | None = None
-        self.waiting: dict[asyncio.Future[Landing], None] = {}  # in the order they came
+        self.landing: FlightResult | None = None
+        self.waiting: dict[asyncio.Future[FlightResult], None] = {}  # in the order they came
 
-    async def join(self, wait_s_max: float) -> Landing:
+    async def join(self, wait_s_max: float) -> FlightResult:
         """Wait for the ending, at most so many seconds."""
         if self.landing is not None:
             return self.landing
-        future: asyncio.Future[Landing] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[FlightResult] = asyncio.get_running_loop().create_future()
         self.waiting[future] = None
         try:
             async with asyncio.timeout(wait_s_max):
                 return await future
         except TimeoutError:
-            return Landing(Ending.WAITED_TOO_LONG)
+            return FlightResult(FlightEnd.WAITED_TOO_LONG)
         finally:
             self.waiting.pop(future, None)
 
-    def land(self, landing: Landing) -> None:
+    def land(self, landing: FlightResult) -> None:
         """Tell everyone who waits."""
         self.landing = landing
         for future in self.waiting:
@@ -79,10 +79,10 @@ class Flights:
         flight = self._by_key[key] = Flight(mark, attempt)
         return flight
 
-    def land(self, key: bytes, flight: Flight, landing: Landing) -> None:
+    def land(self, key: bytes, flight: Flight, landing: FlightResult) -> None:
         """End a flight's wait. It stays to be joined only while its body is coming."""
         flight.land(landing)
-        if landing.ending is not Ending.FILLING:
+        if landing.ending is not FlightEnd.FILLING:
             self.close(key, flight)
 
     def close(self, key: bytes, flight: Flight) -> None:

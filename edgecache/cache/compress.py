@@ -27,7 +27,7 @@ BROTLI_WINDOW = 19  # 512 KiB, ngx_brotli's default: bounds the memory of one co
 
 
 @dataclass(frozen=True, slots=True)
-class Coder:
+class Compressor:
     """A compression under way: each call gives the bytes that are ready, perhaps none."""
 
     feed: Callable[[bytes], bytes]
@@ -35,14 +35,14 @@ class Coder:
     finish: Callable[[], bytes]
 
 
-def coder(coding: bytes) -> Coder:
+def coder(coding: bytes) -> Compressor:
     """A new compression in `coding`: `br` or `gzip`."""
     if coding == b"br":
         stream = brotli.Compressor(quality=BROTLI_QUALITY, lgwin=BROTLI_WINDOW)
-        return Coder(stream.process, stream.flush, stream.finish)
+        return Compressor(stream.process, stream.flush, stream.finish)
     assert coding == b"gzip", coding
     deflate = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, GZIP_WINDOW)
-    return Coder(deflate.compress, lambda: deflate.flush(zlib.Z_SYNC_FLUSH), deflate.flush)
+    return Compressor(deflate.compress, lambda: deflate.flush(zlib.Z_SYNC_FLUSH), deflate.flush)
 
 
 class CompressedBody:

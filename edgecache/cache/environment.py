@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgecache.observe.counters import Counters
-from edgecache.store.invalidation_marks import Marks
+from edgecache.store.invalidation_marks import InvalidationState
 from edgecache.store.memory_account import MemoryAccount
 
 
 @dataclass(frozen=True, slots=True)
-class TierWorld:
+class TierEnvironment:
     """The time, a way to start tasks, where to count, and two bounds."""
 
     clock: Callable[[], float]  # epoch seconds that never step back
@@ -21,6 +21,8 @@ class TierWorld:
     counters: Counters
     object_bytes_max: int  # a larger response passes through, and is not stored
     waiters_max: int  # of one flight; more are refused with 503
-    marks: Marks = field(default_factory=Marks)  # the invalidations this process knows
+    marks: InvalidationState = field(
+        default_factory=InvalidationState
+    )  # the invalidations this process knows
     block_bytes: int = 1024 * 1024  # what is larger comes in blocks, if it can
     account: MemoryAccount = field(default_factory=lambda: MemoryAccount(1 << 30))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from edgecache.cache.outcome import Errand, Found, Outcome, Refusal, Result
+from edgecache.cache.outcome import CacheResult, Errand, Hit, Outcome, Refusal
 from edgecache.cache.tier import Tier
 from edgecache.http.message import Request
 from edgecache.rules.caching.error_pages import Replacement, page_request, replacement
@@ -59,14 +59,14 @@ class ErrorPages:
         asked = self._asked(errand, found, page)
         now = self.tier.world.clock()
         concluded = self.tier.decide(asked, found, now)
-        if isinstance(concluded, Found):
+        if isinstance(concluded, Hit):
             outcome = self.tier.serve(concluded, asked, now)
         else:
             assert not isinstance(concluded, Refusal), "a page's request has no wishes"
             outcome = await self.tier.run(concluded)
         if outcome.status < 300:
             outcome.status, outcome.reason = page.status, b""
-        outcome.result = Result.ERROR
+        outcome.result = CacheResult.ERROR
         if errand.request.method == b"HEAD":
             self._drop(outcome)
         return outcome

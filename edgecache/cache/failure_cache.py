@@ -16,7 +16,7 @@ from edgecache.cache.outcome import Errand
 from edgecache.rules.caching.error_pages import error_caching_s
 from edgecache.rules.caching.unkeyed_input import failure_is_of_object
 from edgecache.rules.routing import Route
-from edgecache.store.invalidation_marks import Marks
+from edgecache.store.invalidation_marks import InvalidationState
 from edgecache.upstream.interface import Fault, UpstreamError
 
 KEYS_MAX = 10_000  # keys are chosen by strangers; 2 MB, as a number stands for each
@@ -31,7 +31,7 @@ PERHAPS_FOR_A_RANGE = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class CachedFailure:
     """How upstream failed: with a fault, or (None) with a 5xx that a stale copy stood in for."""
 
     fault: Fault | None
@@ -41,14 +41,14 @@ class Failure:
     mark: int  # of the asking that failed
 
 
-class Failures:
+class FailureCache:
     """What failed a moment ago, by the hash of its key; the least recently met forgotten first."""
 
-    def __init__(self, marks: Marks, keys_max: int = KEYS_MAX) -> None:
+    def __init__(self, marks: InvalidationState, keys_max: int = KEYS_MAX) -> None:
         self._marks = marks
-        self._by_hash: LRUCache[int, Failure] = LRUCache(keys_max)
+        self._by_hash: LRUCache[int, CachedFailure] = LRUCache(keys_max)
 
-    def known(self, errand: Errand, now: float) -> Failure | None:
+    def known(self, errand: Errand, now: float) -> CachedFailure | None:
         """The failure that still counts for this errand."""
         failure = self._by_hash.get(hash(errand.key)) if self._by_hash else None
         if failure is None or failure.route() is not errand.route or now >= failure.until:
@@ -64,14 +64,16 @@ class Failures:
             return
         if not error.sent or failure_is_of_object(errand.request, errand.route, error.status):
             until = self._until(errand, error.status, now)
-            self._note(errand, Failure(error.fault, error.where, ref(errand.route), until, mark))
+            self._note(
+                errand, CachedFailure(error.fault, error.where, ref(errand.route), until, mark)
+            )
 
     def stood_in(self, errand: Errand, status: int, now: float, mark: int) -> None:
         """Upstream answered with a 5xx, and a stale copy was given instead."""
         if not failure_is_of_object(errand.request, errand.route, status):
             return
         until = self._until(errand, status, now)
-        self._note(errand, Failure(None, "", ref(errand.route), until, mark))
+        self._note(errand, CachedFailure(None, "", ref(errand.route), until, mark))
 
     def answered(self, errand: Errand) -> None:
         """Upstream is well again."""
@@ -81,7 +83,7 @@ class Failures:
     def _until(self, errand: Errand, status: int, now: float) -> float:
         return now + error_caching_s(errand.route.distribution.custom_error_responses, status)
 
-    def _note(self, errand: Errand, failure: Failure) -> None:
+    def _note(self, errand: Errand, failure: CachedFailure) -> None:
         if errand.route.distribution.semantics == "cloudfront" and errand.key:
             self._by_hash[hash(errand.key)] = failure
 

@@ -5,20 +5,26 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from edgecache.cache.coalescing import Ending, Flight, Flights, Landing
+from edgecache.cache.coalescing import Flight, FlightEnd, FlightResult, Flights
 from edgecache.cache.compress import compressed
-from edgecache.cache.environment import TierWorld
-from edgecache.cache.failure_cache import PERHAPS_FOR_A_RANGE, Failures
-from edgecache.cache.fetch_request import Question, question
+from edgecache.cache.environment import TierEnvironment
+from edgecache.cache.failure_cache import PERHAPS_FOR_A_RANGE, FailureCache
+from edgecache.cache.fetch_request import FetchRequest, question
 from edgecache.cache.fill import FillBody
-from edgecache.cache.outcome import CacheStatus, Errand, Found, Outcome, Result
+from edgecache.cache.outcome import CacheResult, CacheStatus, Errand, Hit, Outcome
 from edgecache.cache.outcome_builder import from_reply
-from edgecache.cache.slices.object import Large
-from edgecache.cache.store_response import Receiving, arriving_of, result_of
+from edgecache.cache.slices.object import SlicedObjects
+from edgecache.cache.store_response import Storer, arriving_of, result_of
 from edgecache.http.dates import format_date
 from edgecache.http.fields import end_to_end
 from edgecache.http.message import first_value
-from edgecache.rules.caching.entry_update import Exchange, Kept, Update, unkept, update_of
+from edgecache.rules.caching.entry_update import (
+    EntryUpdate,
+    FetchContext,
+    UpdatedEntry,
+    unkept,
+    update_of,
+)
 from edgecache.rules.caching.key import cache_key
 from edgecache.rules.caching.partial import part_received
 from edgecache.rules.caching.reuse import refuses_stale, serves_on_error
@@ -30,7 +36,7 @@ from edgecache.rules.reasons import MissReason, StoreReason
 from edgecache.rules.response.plan import plan_reply
 from edgecache.rules.upgrade import upgrading
 from edgecache.store.entry import Entry
-from edgecache.store.invalidation_filter import Standing
+from edgecache.store.invalidation_filter import FilteredStore
 from edgecache.upstream.interface import (
     Body,
     Call,
@@ -42,10 +48,10 @@ from edgecache.upstream.interface import (
 )
 
 
-class Answered(Struct, frozen=True):
+class FetchResult(Struct, frozen=True):
     """A question, what upstream answered, and who hears of interim responses to the next one."""
 
-    asked: Question
+    asked: FetchRequest
     reply: Reply
     on_interim: OnInterim
 
@@ -56,19 +62,19 @@ class Answered(Struct, frozen=True):
         return self.reply.mark
 
 
-class Asking:
+class Fetcher:
     """The upstream side of a tier."""
 
     def __init__(
-        self, store: Standing, flights: Flights, upstream: Upstream, world: TierWorld
+        self, store: FilteredStore, flights: Flights, upstream: Upstream, world: TierEnvironment
     ) -> None:
         self._store = store
         self._flights = flights
         self._upstream = upstream
         self._world = world
-        self._receiving = Receiving(store, flights, world)
-        self.large = Large(store, flights, self._fetch, world)
-        self._failures = Failures(world.marks)
+        self._receiving = Storer(store, flights, world)
+        self.large = SlicedObjects(store, flights, self._fetch, world)
+        self._failures = FailureCache(world.marks)
 
     async def pass_through(
         self, errand: Errand, body: Body | None, on_interim: OnInterim = None
@@ -86,15 +92,15 @@ class Asking:
             get = replace(errand.request, method=b"GET", length=0)
             key, since = cache_key(get, errand.route), self._store.writes.last
             kept = replace(errand, request=get, key=key, since=since)
-            update = update_of(Exchange(get, errand.route), reply.head, None)
+            update = update_of(FetchContext(get, errand.route), reply.head, None)
             return self._receiving.whole(kept, None, reply, update)[0]
-        return from_reply(reply, errand, self._world.clock(), Result.MISS)
+        return from_reply(reply, errand, self._world.clock(), CacheResult.MISS)
 
     async def lead(
         self, errand: Errand, flight: Flight | None, on_interim: OnInterim = None
     ) -> Outcome:
         """Ask for everyone who waits on `flight` (None: for this viewer alone), and store."""
-        landing = Landing(Ending.ABANDONED)
+        landing = FlightResult(FlightEnd.ABANDONED)
         mark = self.mark_now(errand)
         errand = replace(errand, since=self._store.writes.last)
         try:
@@ -102,7 +108,7 @@ class Asking:
         except UpstreamError as error:
             if not (error.fault in PERHAPS_FOR_A_RANGE and self._wants_part(errand)):
                 self._failures.failed(errand, error, self._world.clock(), mark)
-            landing = Landing(Ending.FAILED, error=error.again())
+            landing = FlightResult(FlightEnd.FAILED, error=error.again())
             return self.after_failure(errand, error)
         finally:
             self._land(errand, flight, landing)
@@ -167,7 +173,7 @@ class Asking:
         on_interim: OnInterim,
         *,
         in_blocks: bool = True,
-    ) -> tuple[Outcome, Landing]:
+    ) -> tuple[Outcome, FlightResult]:
         if errand.stale is not None and not self._store.stands(errand.stale):
             errand = replace(errand, stale=None, validate=False)
         asked = self.large.question(errand) if in_blocks else None
@@ -182,7 +188,7 @@ class Asking:
             if entry is None:  # of none we know: ask for the whole
                 again = replace(errand, validate=False, why=MissReason.EXPIRED)
                 return await self._ask(again, flight, on_interim)
-            return self._validated(errand, entry, reply), Landing(Ending.STORED)
+            return self._validated(errand, entry, reply), FlightResult(FlightEnd.STORED)
         if reply.head.status == 304:  # to no condition: it says nothing, and is no tier's to tell
             reply.body.close()
             raise UpstreamError(Fault.MALFORMED, "origin", heard=True)
@@ -192,12 +198,12 @@ class Asking:
                 now, mark = self._world.clock(), reply.mark or 0
                 self._failures.stood_in(errand, reply.head.status, now, mark)
                 reply.body.close()
-                return outcome, Landing(Ending.STALE)
-        return await self._receive(errand, flight, Answered(asked, reply, on_interim))
+                return outcome, FlightResult(FlightEnd.STALE)
+        return await self._receive(errand, flight, FetchResult(asked, reply, on_interim))
 
     async def _receive(
-        self, errand: Errand, flight: Flight | None, answered: Answered
-    ) -> tuple[Outcome, Landing]:
+        self, errand: Errand, flight: Flight | None, answered: FetchResult
+    ) -> tuple[Outcome, FlightResult]:
         asked, on_interim = answered.asked, answered.on_interim
         reply = compressed(answered.reply, errand)
         if asked.block is not None:
@@ -220,7 +226,7 @@ class Asking:
         if update.kept is not None and errand.request.method != b"HEAD":
             streamed = self.large.stream(errand, reply, update.kept)
             if streamed is not None:
-                return streamed, Landing(Ending.STORED)
+                return streamed, FlightResult(FlightEnd.STORED)
             if length is not None and length > self._world.object_bytes_max:
                 update = unkept(reply.head, StoreReason.TOO_LARGE)
         if errand.stale is not None and (update.displaces or errand.request.method == b"HEAD"):
@@ -234,17 +240,17 @@ class Asking:
         if update.refused is not None:
             outcome = from_reply(reply, errand, self._world.clock(), result_of(reply))
             outcome.not_stored = update.refused
-            return outcome, Landing(Ending.UNCACHEABLE)
+            return outcome, FlightResult(FlightEnd.UNCACHEABLE)
         return self._receiving.whole(errand, flight, reply, update)
 
     async def _receive_block(
-        self, errand: Errand, flight: Flight | None, answered: Answered
-    ) -> tuple[Outcome, Landing]:
+        self, errand: Errand, flight: Flight | None, answered: FetchResult
+    ) -> tuple[Outcome, FlightResult]:
         """A 206 to the Range of a block, of what nobody knew to be large or small."""
         asked, reply = answered.asked, answered.reply
         whole = self.large.all_of_it(asked, reply)
         if whole is not None:
-            again = replace(answered, asked=Question(asked.request), reply=whole)
+            again = replace(answered, asked=FetchRequest(asked.request), reply=whole)
             return await self._receive(errand, flight, again)
         first = self.large.first_block(asked, reply)
         if first is None:  # not to be put together with others
@@ -254,36 +260,36 @@ class Asking:
         if outgrows_quota(first.blocks.total, errand.route):
             reply.body.close()
             raise UpstreamError(Fault.TOO_BIG, "origin")
-        update = update_of(Exchange(errand.request, errand.route), first.head, errand.stale)
+        update = update_of(FetchContext(errand.request, errand.route), first.head, errand.stale)
         if update.kept is not None:
             outcome = self.large.begin(errand, first, reply, update.kept)
             if outcome is not None:
-                return outcome, Landing(Ending.STORED)
+                return outcome, FlightResult(FlightEnd.STORED)
         return await self._part_alone(errand, reply)
 
-    async def _part_alone(self, errand: Errand, reply: Reply) -> tuple[Outcome, Landing]:
+    async def _part_alone(self, errand: Errand, reply: Reply) -> tuple[Outcome, FlightResult]:
         """Ask for the viewer's range, rather than carry more past it."""
         reply.body.close()
         part = replace(errand, key=b"", why=MissReason.RANGE)
-        return await self.pass_through(part, None), Landing(Ending.UNCACHEABLE)
+        return await self.pass_through(part, None), FlightResult(FlightEnd.UNCACHEABLE)
 
     def _validated(self, errand: Errand, stale: Entry, reply: Reply) -> Outcome:
         """A 304: the entry lives on with the new fields (RFC 9111 §4.3.4)."""
-        exchange = Exchange(errand.request, errand.route, by_tier=bool(reply.result))
+        exchange = FetchContext(errand.request, errand.route, by_tier=bool(reply.result))
         update = update_of(exchange, reply.head, stale)
         entry, stored = self._change(errand, stale, update, reply.mark or 0)
         plan = plan_reply(errand.request, update.head, entry.length, self._world.clock())
         trace = CacheStatus(why=errand.why, status=304, stored=stored)
-        found = Found(entry, errand.route, plan, 0.0)
-        return self.large.give(found, errand, Result.REFRESH_HIT, trace)
+        found = Hit(entry, errand.route, plan, 0.0)
+        return self.large.give(found, errand, CacheResult.REFRESH_HIT, trace)
 
     def _change(
-        self, errand: Errand, stored: Entry, update: Update, mark: int
+        self, errand: Errand, stored: Entry, update: EntryUpdate, mark: int
     ) -> tuple[Entry, bool]:
         """Do to `stored` what the rules say: what it is then, and whether it is kept."""
         if update.displaces:
             self._store.displace(stored)
-        kept = update.kept or Kept(update.head, stored.selected, stored.tags)
+        kept = update.kept or UpdatedEntry(update.head, stored.selected, stored.tags)
         entry = stored.renewed(kept.head, kept.selected, mark=mark, tags=kept.tags)
         if update.kept is None:
             return entry, False
@@ -304,7 +310,7 @@ class Asking:
             return None
         plan = plan_reply(errand.request, stale.head, stale.length, now)
         trace = CacheStatus(hit=True, detail="stale-cut-off" if cut_off else "stale-if-error")
-        return self.large.give(Found(stale, route, plan, 0.0), errand, Result.HIT, trace)
+        return self.large.give(Hit(stale, route, plan, 0.0), errand, CacheResult.HIT, trace)
 
     async def _fetch(self, call: Call) -> Reply:
         """Ask, and take from the answer what must not pass through us."""
@@ -325,14 +331,16 @@ class Asking:
         reply.head = replace(reply.head, fields=fields)
         return reply
 
-    def _land(self, errand: Errand, flight: Flight | None, landing: Landing) -> None:
+    def _land(self, errand: Errand, flight: Flight | None, landing: FlightResult) -> None:
         if flight is None:
             return
         if landing.fill is not None and not landing.fill.joinable:
-            landing = Landing(Ending.UNCACHEABLE if landing.fill.error else Ending.STORED)
+            landing = FlightResult(
+                FlightEnd.UNCACHEABLE if landing.fill.error else FlightEnd.STORED
+            )
         self._flights.land(errand.flight_key, flight, landing)
 
 
-def _exchange(errand: Errand, asked: Question, reply: Reply) -> Exchange:
+def _exchange(errand: Errand, asked: FetchRequest, reply: Reply) -> FetchContext:
     length, by_tier = reply.body.length, bool(reply.result)
-    return Exchange(errand.request, errand.route, asked.range, length, by_tier)
+    return FetchContext(errand.request, errand.route, asked.range, length, by_tier)

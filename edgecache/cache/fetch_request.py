@@ -17,7 +17,7 @@ from edgecache.store.entry import Entry
 OFFERED_MAX = 8  # entity tags in one If-None-Match: as many as a key has variants
 
 
-class Question(Struct, frozen=True):
+class FetchRequest(Struct, frozen=True):
     """A request for upstream, with what its answer may be about."""
 
     request: Request
@@ -62,7 +62,7 @@ class Question(Struct, frozen=True):
         return own if confirms(answer, own.head) else None
 
 
-def question(errand: Errand, variants: tuple[Entry, ...]) -> Question:
+def question(errand: Errand, variants: tuple[Entry, ...]) -> FetchRequest:
     """How to ask; `variants` is all that is stored under the errand's key."""
     request, route = errand.request, errand.route
     if errand.part:
@@ -71,7 +71,7 @@ def question(errand: Errand, variants: tuple[Entry, ...]) -> Question:
         if condition is not None:
             fields += ((b"if-range", condition),)
         asked = forwarded(request, route, cacheable=True, part=fields)
-        return Question(asked, wanted=errand.part)
+        return FetchRequest(asked, wanted=errand.part)
     held = errand.stale if errand.why is MissReason.PARTIAL else None
     if held is not None and held.part is not None and request.method == b"GET":
         rest = rest_after(held.head, held.part)
@@ -79,14 +79,14 @@ def question(errand: Errand, variants: tuple[Entry, ...]) -> Question:
             etag = first_value(held.head.fields, b"etag") or b""
             fields = ((b"range", rest), (b"if-range", etag))
             asked = forwarded(request, route, cacheable=True, part=fields)
-            return Question(asked, held=held, wanted=rest)
+            return FetchRequest(asked, held=held, wanted=rest)
     asked = forwarded(request, route, cacheable=True)
     own = errand.stale if errand.validate else None
     others = _others(errand, own, variants)
     offered = [entry.head.fields for entry in (own, *others) if entry is not None]
     if not offered:
-        return Question(asked)
-    return Question(conditional(asked, offered), own, others)
+        return FetchRequest(asked)
+    return FetchRequest(conditional(asked, offered), own, others)
 
 
 def _others(errand: Errand, own: Entry | None, variants: tuple[Entry, ...]) -> tuple[Entry, ...]:

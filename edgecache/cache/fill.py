@@ -21,7 +21,7 @@ from typing import Any
 from edgecache.http.message import Response
 from edgecache.http.ranges import Span
 from edgecache.rules.caching.sharing import PendingEntry
-from edgecache.store.memory_account import BEHIND_BYTES, Holding, MemoryAccount
+from edgecache.store.memory_account import BEHIND_BYTES, MemoryAccount, MemoryHolding
 from edgecache.upstream.interface import Body, Fault, UpstreamError
 
 REST_BYTES_WORTH_FINISHING = 1024 * 1024  # a block: what a fill fetches on with nobody reading
@@ -147,7 +147,7 @@ class Fill:
     def _hold(self, data: bytes) -> None:
         self._chunks.append(data)
         self._held_bytes += len(data)
-        self._account.add(Holding.FILLS, len(data))
+        self._account.add(MemoryHolding.FILLS, len(data))
 
     def _complete(self) -> None:
         """All of it is here, and none was dropped."""
@@ -166,7 +166,7 @@ class Fill:
             size += len(self._chunks.popleft())
         self._dropped += count
         self._held_bytes -= size
-        self._account.add(Holding.FILLS, -size)
+        self._account.add(MemoryHolding.FILLS, -size)
 
     def _close(self, whole: bytes | None) -> None:
         if self.joinable:
@@ -205,11 +205,11 @@ class Fill:
             self._unkept_at = self._unkept_at or began
             allowed_s = PATIENCE_S + PATIENCE_SHARE * (began - self._unkept_at)
             self._be_patient(max(0.0, allowed_s - self._held_up_s))
-        self._account.add(Holding.ARRIVING, BEHIND_BYTES)
+        self._account.add(MemoryHolding.ARRIVING, BEHIND_BYTES)
         try:
             await room
         finally:
-            self._account.add(Holding.ARRIVING, -BEHIND_BYTES)
+            self._account.add(MemoryHolding.ARRIVING, -BEHIND_BYTES)
             if self._patience is not None:
                 self._patience.cancel()
                 self._patience = None

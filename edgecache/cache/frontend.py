@@ -1,6 +1,6 @@
 """Fronts. Law: what a stranger asks is routed and admitted here before any tier hears of it.
 
-`ViewerFront` meets viewers; `PeerFront` meets other tiers, which prove who they are.
+`ViewerFrontend` meets viewers; `PeerFrontend` meets other tiers, which prove who they are.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from edgecache.cache.error_pages import ErrorPages
-from edgecache.cache.outcome import Errand, Found, Outcome, Refusal, Result
+from edgecache.cache.outcome import CacheResult, Errand, Hit, Outcome, Refusal
 from edgecache.cache.tier import Tier
 from edgecache.config.model import Distribution
 from edgecache.http.dates import format_date
 from edgecache.http.message import Fields, Request, combined_value, first_value, is_short, without
 from edgecache.rules.caching.error_pages import replacement
 from edgecache.rules.private.key_ring import MESSAGES
-from edgecache.rules.private.signature import Opened
+from edgecache.rules.private.signature import SignatureAccepted
 from edgecache.rules.private.signed_request import SignatureRefused
 from edgecache.rules.reasons import MissReason
 from edgecache.rules.response.headers import (
-    Timing,
+    ServerTiming,
     for_viewer,
     repeatable,
     wants_timing,
@@ -33,13 +33,13 @@ from edgecache.rules.viewer.access import (
     AMBIGUOUS_PATH,
     HTTPS_PORT,
     PAGE_STANDS_FOR,
-    Entrance,
-    Redirect,
+    AccessRedirect,
+    AccessRefused,
+    EntryPoint,
     RefusalReason,
-    Refused,
     admit,
 )
-from edgecache.rules.viewer.geo import NOWHERE, Place
+from edgecache.rules.viewer.geo import NOWHERE, GeoPlace
 from edgecache.rules.viewer.headers import depends_on_viewer, enriched, needs_place
 from edgecache.upstream.interface import Body, Fault, OnInterim, UpstreamError
 from edgecache.upstream.peer import fields as peer_fields
@@ -72,7 +72,7 @@ SENTENCES = {
 }
 
 
-def _nowhere(_address: str) -> Place:
+def _nowhere(_address: str) -> GeoPlace:
     """No place is known: its headers are left out."""
     return NOWHERE
 
@@ -82,21 +82,21 @@ def _never() -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class FrontWorld:
+class FrontendEnvironment:
     """What a viewers' front needs from outside."""
 
-    place_of: Callable[[str], Place] = _nowhere  # of an address
+    place_of: Callable[[str], GeoPlace] = _nowhere  # of an address
     chance: Callable[[], float] = _never  # from [0, 1), for the sampling of Server-Timing
     https_port: int = HTTPS_PORT  # where viewers are sent by redirect-to-https
     inner_layer: str = "EDGE"  # who asks the origins: "REC" behind a regional cache
     wall_clock: Callable[[], float] | None = None  # for signatures; None: the tier's own clock
 
 
-class ViewerFront:
+class ViewerFrontend:
     """Host to distribution, path to behavior, then the tier."""
 
     def __init__(
-        self, tier: Tier, table: RouteTable, brand: str, world: FrontWorld | None = None
+        self, tier: Tier, table: RouteTable, brand: str, world: FrontendEnvironment | None = None
     ) -> None:
         self.tier = tier
         self.table = table  # replaced whole when the configuration changes
@@ -105,10 +105,10 @@ class ViewerFront:
         self.pop = tier.name
         name = self.brand if self.pop == self.brand else f"{self.pop.lower()}.{self.brand}.net"
         self._own_via = f"1.1 {name} ({self.product.decode()})".encode()
-        self._world = world or FrontWorld()
-        self._entrance = Entrance(brand.encode(), self._world.https_port)
+        self._world = world or FrontendEnvironment()
+        self._entrance = EntryPoint(brand.encode(), self._world.https_port)
 
-    def decide(self, request: Request, now: float) -> Found | Errand | Refusal:
+    def decide(self, request: Request, now: float) -> Hit | Errand | Refusal:
         """What can be said of a viewer's request without waiting."""
         site = self.table.site(request.host)
         if site is None:
@@ -126,14 +126,14 @@ class ViewerFront:
         place = self._place(request, found)
         request = enriched(request, found, place)
         refused = admit(asked, found, place.country or None, self._entrance)
-        concluded: Found | Errand | Refusal
+        concluded: Hit | Errand | Refusal
         if refused is not None:
             concluded = self._turned_away(refused, request, found)
         elif found.trust is not None:
             concluded = self._private(asked, request, found, now)
         else:
             concluded = self.tier.decide(request, found, now)
-            if isinstance(concluded, Found):
+            if isinstance(concluded, Hit):
                 concluded = self._leased(concluded, request)
         if isinstance(concluded, Errand) and site.distribution.custom_error_responses:
             return replace(concluded, received=asked)  # of which the request for a page is made
@@ -141,7 +141,7 @@ class ViewerFront:
 
     def _private(
         self, asked: Request, request: Request, found: Route, now: float
-    ) -> Found | Errand | Refusal:
+    ) -> Hit | Errand | Refusal:
         """What only a signature opens; `asked` is the request as received."""
         assert found.trust is not None
         wall = now if self._world.wall_clock is None else self._world.wall_clock()
@@ -153,31 +153,31 @@ class ViewerFront:
             close, fault = request.has_body, opened.fault
             return Refusal(403, MESSAGES[fault], close=close, code=str(fault))
         concluded = self.tier.decide(request, found, now)
-        if not isinstance(concluded, Found):
+        if not isinstance(concluded, Hit):
             return concluded
         until = 0.0 if opened.by_address else now + _lease_s(opened, wall)
         return self._leased(replace(concluded, until=min(concluded.until, until)), request)
 
-    def _place(self, request: Request, found: Route) -> Place:
+    def _place(self, request: Request, found: Route) -> GeoPlace:
         """Looked up only where something depends on it."""
         if found.distribution.geo_restriction.kind == "none" and not needs_place(found):
             return NOWHERE
         return self._world.place_of(request.client[0])
 
     def _turned_away(
-        self, refused: Refused | Redirect, request: Request, found: Route
+        self, refused: AccessRefused | AccessRedirect, request: Request, found: Route
     ) -> Refusal | Errand:
-        if isinstance(refused, Redirect):
+        if isinstance(refused, AccessRedirect):
             location = ((b"location", refused.location),)
             return Refusal(
-                refused.status, MOVED, "Redirect", fields=location, result=Result.REDIRECT
+                refused.status, MOVED, "Redirect", fields=location, result=CacheResult.REDIRECT
             )
         stands = refused.why in PAGE_STANDS_FOR
         if stands and replacement(found.distribution, refused.status) is not None:
             return Errand(request, found, b"", MissReason.ERROR, error=refused.status)
         return _refusal(refused, request)
 
-    def _leased(self, found: Found, request: Request) -> Found | Errand:
+    def _leased(self, found: Hit, request: Request) -> Hit | Errand:
         """A found entry, or the page that stands for it; repeated only where bytes say it all."""
         site, status = found.route.distribution, found.plan.status
         if status >= 400 and replacement(site, status) is not None:
@@ -237,13 +237,15 @@ class ViewerFront:
                 fields = (*fields, (b"accept-ranges", b"bytes"))
         return fields
 
-    def _timing(self, outcome: Outcome, request_id: bytes, took_s: float) -> Timing:
+    def _timing(self, outcome: Outcome, request_id: bytes, took_s: float) -> ServerTiming:
         here = outcome.trace.hit or outcome.trace.collapsed
-        word = {Result.HIT: "hit", Result.REFRESH_HIT: "refresh"}.get(outcome.result, "miss")
+        word = {CacheResult.HIT: "hit", CacheResult.REFRESH_HIT: "refresh"}.get(
+            outcome.result, "miss"
+        )
         if outcome.trace.hit:
             word = "hit"
         layer = "EDGE" if here and word != "miss" else self._world.inner_layer
-        return Timing(word, layer, self.pop, request_id, took_s)
+        return ServerTiming(word, layer, self.pop, request_id, took_s)
 
     def _via(self, fields: Fields) -> bytes:
         own = self._own_via
@@ -251,11 +253,11 @@ class ViewerFront:
         return own if before is None else before + b", " + own
 
 
-def _refusal(refused: Refused, request: Request) -> Refusal:
+def _refusal(refused: AccessRefused, request: Request) -> Refusal:
     return Refusal(refused.status, SENTENCES[refused.why], refused.detail, close=request.has_body)
 
 
-def _lease_s(opened: Opened, wall: float) -> float:
+def _lease_s(opened: SignatureAccepted, wall: float) -> float:
     return min(opened.until - wall, SIGNED_LEASE_S_MAX)
 
 
@@ -267,10 +269,10 @@ def product_name(brand: str) -> bytes:
 def _options_of_all(distribution: Distribution) -> Refusal:
     """`OPTIONS *` asks about us, not about an origin (RFC 9110 §9.3.7)."""
     allowed = ", ".join(distribution.default_behavior.allowed_methods).encode()
-    return Refusal(204, "", "", fields=((b"allow", allowed),), result=Result.MISS)
+    return Refusal(204, "", "", fields=((b"allow", allowed),), result=CacheResult.MISS)
 
 
-class PeerFront:
+class PeerFrontend:
     """The front of a regional cache: edges only, each with its credential."""
 
     def __init__(self, tier: Tier, table: RouteTable, admits: Callable[[bytes], bool]) -> None:
@@ -278,7 +280,7 @@ class PeerFront:
         self.table = table
         self._admits = admits
 
-    def decide(self, request: Request, now: float) -> Found | Errand | Refusal:
+    def decide(self, request: Request, now: float) -> Hit | Errand | Refusal:
         """What can be said of a peer's request without waiting."""
         routed = self.routed(request)
         return routed if isinstance(routed, Refusal) else self.tier.decide(*routed, now)
@@ -309,7 +311,7 @@ class PeerFront:
             return await self.tier.run(errand, body, on_interim)
         except UpstreamError as error:
             fields = ((peer_fields.FAULT, error.fault.encode()),)
-            return Outcome(error.status, b"", fields, b"", 0, Result.ERROR)
+            return Outcome(error.status, b"", fields, b"", 0, CacheResult.ERROR)
 
     def dressed(
         self, outcome: Outcome, _request_id: bytes, _asked: tuple[Request, Route] | None,
@@ -327,7 +329,7 @@ class PeerFront:
         )
 
 
-Front = ViewerFront | PeerFront
+Frontend = ViewerFrontend | PeerFrontend
 
 
 def _aged(outcome: Outcome) -> Fields:

@@ -10,12 +10,12 @@ from collections import deque
 from edgecache.cache.coalescing import Flights
 from edgecache.rules.caching.key import read_key
 from edgecache.rules.invalidation.releases import Patterns, standing
-from edgecache.rules.invalidation.releases import Standing as Becoming
+from edgecache.rules.invalidation.releases import ReleaseState as Becoming
 from edgecache.rules.routing import RouteTable
 from edgecache.store.disk.store import DiskStore
 from edgecache.store.disk.walk import DiskWalk
-from edgecache.store.invalidation_filter import Standing
-from edgecache.store.invalidation_marks import Marks
+from edgecache.store.invalidation_filter import FilteredStore
+from edgecache.store.invalidation_marks import InvalidationState
 
 PATTERNS_MAX = 100_000  # remembered for a disk that does not answer; 20 MB at 200 bytes each
 KEYS_PER_STEP = 500  # about a millisecond
@@ -23,11 +23,15 @@ KEYS_PER_STEP = 500  # about a millisecond
 Releases = dict[str, Patterns]
 
 
-class Sweep:
+class InvalidationSweeper:
     """Walks over a store whenever there is something newer than the last walk."""
 
     def __init__(
-        self, standing: Standing, flights: Flights, marks: Marks, disk: DiskStore | None = None
+        self,
+        standing: FilteredStore,
+        flights: Flights,
+        marks: InvalidationState,
+        disk: DiskStore | None = None,
     ) -> None:
         self._standing = standing
         self._flights = flights

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgecache.cache.outcome import Errand, Found, Refusal
+from edgecache.cache.outcome import Errand, Hit, Refusal
 from edgecache.http.message import Request, first_value
 from edgecache.rules.caching.bypass import keeps_cookies
 from edgecache.rules.caching.partial import plan_from_part, single_range
@@ -27,7 +27,7 @@ ONLY_IF_CACHED = Refusal(504, "Nothing stored answers this only-if-cached reques
 
 def decide_entry(
     entry: Entry, request: Request, route: Route, now: float
-) -> Found | Errand | Refusal:
+) -> Hit | Errand | Refusal:
     """What may be done with the stored `entry` for `request`."""
     said = verdict(request, entry, route, now, chosen=True)
     if entry.part is not None and not isinstance(said, Unsatisfiable):
@@ -35,11 +35,11 @@ def decide_entry(
     match said:
         case Serve(until):
             plan = plan_reply(request, entry.head, entry.length, now)
-            return _answering(Found(entry, route, plan, until), request)
+            return _answering(Hit(entry, route, plan, until), request)
         case ServeStale():
             plan = plan_reply(request, entry.head, entry.length, now)
             again = Errand(request, route, entry.key, MissReason.EXPIRED, entry, True)
-            return _answering(Found(entry, route, plan, 0.0, again), request)
+            return _answering(Hit(entry, route, plan, 0.0, again), request)
         case Revalidate(why):
             return Errand(request, route, entry.key, why, entry, not keeps_cookies(route))
         case Fetch(why):
@@ -48,7 +48,7 @@ def decide_entry(
             return ONLY_IF_CACHED
 
 
-def _answering(found: Found, request: Request) -> Found | Errand:
+def _answering(found: Hit, request: Request) -> Hit | Errand:
     """An entry that answers; when its bytes come in blocks, they must be waited for."""
     if found.entry.blocks is None or not found.gives_body(request):
         return found
@@ -66,7 +66,7 @@ def unconfirmed(entry: Entry, request: Request, route: Route) -> Errand:
 
 def _decide_part(
     entry: Entry, request: Request, route: Route, said: Verdict, now: float
-) -> Found | Errand:
+) -> Hit | Errand:
     """A part that is fresh answers ranges within it; one that is not is fetched again."""
     assert entry.part is not None
     if not isinstance(said, Serve):
@@ -75,7 +75,7 @@ def _decide_part(
         )
     plan = plan_from_part(request, entry.head, entry.part, now)
     if plan is not None:
-        return Found(entry, route, plan, said.until)
+        return Hit(entry, route, plan, said.until)
     wanted = part_to_ask(request, route)
     return Errand(request, route, entry.key, MissReason.PARTIAL, entry, part=wanted)
 

@@ -14,13 +14,13 @@ from msgspec.structs import replace
 from edgecache.http.message import Fields, Request, Response
 from edgecache.http.ranges import Span
 from edgecache.rules.reasons import FORWARDED, MissReason, StoreReason
-from edgecache.rules.response.plan import Plan
+from edgecache.rules.response.plan import ResponsePlan
 from edgecache.rules.routing import Route
 from edgecache.store.entry import Entry
 from edgecache.upstream.interface import Body
 
 
-class Result(StrEnum):
+class CacheResult(StrEnum):
     """How a request was answered: CloudFront's x-edge-result-type, and the word in X-Cache."""
 
     HIT = "Hit"
@@ -40,7 +40,7 @@ class Refusal(Struct, frozen=True):
     detail: str = "Error"  # CloudFront's x-edge-detailed-result-type
     close: bool = False
     fields: Fields = ()  # beside those of every page
-    result: Result = Result.ERROR
+    result: CacheResult = CacheResult.ERROR
     tried: MissReason | None = None  # why upstream was asked first, in vain
     code: str = ""  # of a signature's refusal, whose page is CloudFront's XML
 
@@ -55,7 +55,7 @@ class Errand(Struct, frozen=True):
     stale: Entry | None = None  # what may be validated, or served should upstream fail
     validate: bool = False
     part: bytes = b""  # the Range to ask with; empty: ask for the whole
-    found: Found | None = None  # an entry answers, whose blocks must be waited for
+    found: Hit | None = None  # an entry answers, whose blocks must be waited for
     since: int = 0  # number of the last write when upstream was asked: see store.writes
     error: int = 0  # a status concluded already, for which only a page is to be fetched
     received: Request | None = None  # as it came; `request` is prepared for `route` alone
@@ -72,12 +72,12 @@ class Errand(Struct, frozen=True):
         return replace(self, request=replace(self.request, id=request_id))
 
 
-class Found(Struct, frozen=True):
+class Hit(Struct, frozen=True):
     """A stored entry answers, without waiting."""
 
     entry: Entry
     route: Route
-    plan: Plan
+    plan: ResponsePlan
     until: float  # epoch seconds; 0: not to be repeated
     refresh: Errand | None = None  # to be run in the background
     block: Entry | None = None  # where the entry is in blocks: the one that has all of `piece`
@@ -132,7 +132,7 @@ class Outcome(Struct):
     fields: Fields
     body: Body | bytes | memoryview | None
     length: int | None
-    result: Result
+    result: CacheResult
     trace: CacheStatus = field(default_factory=CacheStatus)
     age_s: int | None = None
     not_stored: StoreReason | None = None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from edgecache.cache.bodies import SlicedBody, StoredBody
 from edgecache.cache.fill import Fill
-from edgecache.cache.outcome import CacheStatus, Errand, Found, Outcome, Result, part_of
+from edgecache.cache.outcome import CacheResult, CacheStatus, Errand, Hit, Outcome, part_of
 from edgecache.http.message import Fields, Request, Response, first_value, without
-from edgecache.rules.response.plan import Plan, multipart, plan_reply
+from edgecache.rules.response.plan import ResponsePlan, multipart, plan_reply
 from edgecache.store.entry import Entry
 from edgecache.upstream.interface import Body, Reply, WholeBody
 
@@ -15,7 +15,7 @@ _LENGTH = frozenset({b"content-length"})
 
 
 def from_entry(
-    found: Found, request: Request, now: float, result: Result, trace: CacheStatus
+    found: Hit, request: Request, now: float, result: CacheResult, trace: CacheStatus
 ) -> Outcome:
     """What a stored entry gives."""
     entry, plan = found.entry, found.plan
@@ -50,7 +50,7 @@ def from_entry(
     )
 
 
-def hit_trace(found: Found) -> CacheStatus:
+def hit_trace(found: Hit) -> CacheStatus:
     """The member of Cache-Status for an entry given without asking anyone."""
     return CacheStatus(hit=True, detail="stale-while-revalidate" if found.refresh else "")
 
@@ -66,7 +66,7 @@ def from_whole(entry: Entry, errand: Errand, now: float, leading: Response) -> O
         fields=_less_length(plan.fields),
         body=part_of(entry.body, plan.span) if gives else None,
         length=_stated_length(plan, length),
-        result=Result.MISS,
+        result=CacheResult.MISS,
         trace=CacheStatus(why=errand.why, status=leading.status, stored=True),
         mark=entry.mark,
     )
@@ -81,19 +81,19 @@ def from_fill(fill: Fill, errand: Errand, now: float, leading: Response) -> Outc
     return outcome
 
 
-def from_joined(fill: Fill, errand: Errand, plan: Plan, now: float) -> Outcome:
+def from_joined(fill: Fill, errand: Errand, plan: ResponsePlan, now: float) -> Outcome:
     """What a fill gives, by `plan`, to who joins it."""
     pending = fill.pending
     assert pending is not None
     trace = CacheStatus(why=errand.why, status=fill.head.status, stored=True, collapsed=True)
     outcome = _reading(fill, errand, plan, trace)
     outcome.fields = without(plan.fields, COMPUTED)
-    outcome.result = Result.HIT
+    outcome.result = CacheResult.HIT
     outcome.age_s = int(pending.assessment(errand.route).age(fill.head.received_at, now))
     return outcome
 
 
-def _reading(fill: Fill, errand: Errand, plan: Plan, trace: CacheStatus) -> Outcome:
+def _reading(fill: Fill, errand: Errand, plan: ResponsePlan, trace: CacheStatus) -> Outcome:
     body: Body | bytes | memoryview | None = None
     if plan.has_body and errand.request.method != b"HEAD":
         whole = fill.whole
@@ -105,17 +105,17 @@ def _reading(fill: Fill, errand: Errand, plan: Plan, trace: CacheStatus) -> Outc
         fields=plan.fields,
         body=body,
         length=None if length is None else _stated_length(plan, length),
-        result=Result.MISS,
+        result=CacheResult.MISS,
         trace=trace,
         mark=fill.mark,
     )
 
 
-def from_reply(reply: Reply, errand: Errand, now: float, result: Result) -> Outcome:
+def from_reply(reply: Reply, errand: Errand, now: float, result: CacheResult) -> Outcome:
     """What an upstream's reply gives when it is not stored: the viewer's conditions still hold."""
     request, head = errand.request, reply.head
     trace = CacheStatus(why=errand.why, status=head.status)
-    plan = Plan(head.status, head.fields)
+    plan = ResponsePlan(head.status, head.fields)
     # We asked for the whole, without the viewer's conditions. To a tier, a HEAD's answer is told as
     # it is: made a 304, it would renew what only a GET's may.
     if errand.key and not (request.of_tier and request.method == b"HEAD"):
@@ -141,7 +141,9 @@ def from_reply(reply: Reply, errand: Errand, now: float, result: Result) -> Outc
     )
 
 
-def _announced(fields: Fields, request: Request, plan: Plan, length: int | None) -> int | None:
+def _announced(
+    fields: Fields, request: Request, plan: ResponsePlan, length: int | None
+) -> int | None:
     """A HEAD or 304 has no body, but may say how long one would be."""
     if request.method == b"HEAD":
         stated = first_value(fields, b"content-length")
@@ -149,7 +151,7 @@ def _announced(fields: Fields, request: Request, plan: Plan, length: int | None)
     return None if length is None else _stated_length(plan, length)
 
 
-def _stated_length(plan: Plan, length: int) -> int | None:
+def _stated_length(plan: ResponsePlan, length: int) -> int | None:
     """Content-Length, which 204 and 304 do not carry (RFC 9110 §8.6)."""
     return None if plan.status in (204, 304) else length
 

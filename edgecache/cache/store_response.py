@@ -6,35 +6,41 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from edgecache.cache.bodies import PrefixedBody
-from edgecache.cache.coalescing import Ending, Flight, Flights, Landing
-from edgecache.cache.environment import TierWorld
-from edgecache.cache.fetch_request import Question
+from edgecache.cache.coalescing import Flight, FlightEnd, FlightResult, Flights
+from edgecache.cache.environment import TierEnvironment
+from edgecache.cache.fetch_request import FetchRequest
 from edgecache.cache.fill import Fill
-from edgecache.cache.outcome import Errand, Outcome, Result
+from edgecache.cache.outcome import CacheResult, Errand, Outcome
 from edgecache.cache.outcome_builder import from_fill, from_whole
 from edgecache.http.message import Response, without
-from edgecache.rules.caching.entry_update import Exchange, Kept, Update, completed_by, tags_together
-from edgecache.rules.caching.partial import Part, continues
+from edgecache.rules.caching.entry_update import (
+    EntryUpdate,
+    FetchContext,
+    UpdatedEntry,
+    completed_by,
+    tags_together,
+)
+from edgecache.rules.caching.partial import StoredPart, continues
 from edgecache.rules.caching.sharing import PendingEntry
 from edgecache.store.entry import Entry
-from edgecache.store.invalidation_filter import Standing
+from edgecache.store.invalidation_filter import FilteredStore
 from edgecache.upstream.interface import Body, Reply, WholeBody
 
-HERE = Landing(Ending.STORED)
-Received = tuple[Outcome, Landing]
+HERE = FlightResult(FlightEnd.STORED)
+StoredReply = tuple[Outcome, FlightResult]
 
 
-class Receiving:
+class Storer:
     """Fills of one tier, each ending in an entry or in nothing."""
 
-    def __init__(self, store: Standing, flights: Flights, world: TierWorld) -> None:
+    def __init__(self, store: FilteredStore, flights: Flights, world: TierEnvironment) -> None:
         self._store = store
         self._flights = flights
         self._world = world
 
     def whole(
-        self, errand: Errand, flight: Flight | None, reply: Reply, update: Update
-    ) -> Received:
+        self, errand: Errand, flight: Flight | None, reply: Reply, update: EntryUpdate
+    ) -> StoredReply:
         """A response with all of its body to come, or here already; `update` says what is kept."""
         body = reply.body
         assert update.kept is not None
@@ -42,7 +48,9 @@ class Receiving:
             return self._at_once(errand, flight, reply, update.kept)
         return self._fill(errand, flight, arriving_of(reply, update, None))
 
-    def _at_once(self, errand: Errand, flight: Flight | None, reply: Reply, kept: Kept) -> Received:
+    def _at_once(
+        self, errand: Errand, flight: Flight | None, reply: Reply, kept: UpdatedEntry
+    ) -> StoredReply:
         """A response that came in one piece: what a fill would end in, without one."""
         if flight is not None:
             self._flights.close(errand.flight_key, flight)
@@ -55,8 +63,8 @@ class Receiving:
         return outcome, HERE
 
     def part(
-        self, errand: Errand, flight: Flight | None, asked: Question, arriving: Arriving
-    ) -> Received | None:
+        self, errand: Errand, flight: Flight | None, asked: FetchRequest, arriving: StoringBody
+    ) -> StoredReply | None:
         """A 206 to the Range we asked with; None when it is only good for passing on."""
         came, held = arriving.part, asked.held
         if came is None:
@@ -66,14 +74,14 @@ class Receiving:
         assert held.part is not None
         if not continues(held.head, held.part, arriving.head, came) or came.after != came.total:
             return None
-        update = completed_by(Exchange(errand.request, errand.route), arriving.head, held)
+        update = completed_by(FetchContext(errand.request, errand.route), arriving.head, held)
         assert update.kept is not None
         body = PrefixedBody(held.body, arriving.body)
         mark = min(held.told_mark, arriving.mark)
-        whole = Arriving(update.head, update.kept, body, None, arriving.result, mark)
+        whole = StoringBody(update.head, update.kept, body, None, arriving.result, mark)
         return self._fill(errand, flight, whole)
 
-    def _fill(self, errand: Errand, flight: Flight | None, arriving: Arriving) -> Received:
+    def _fill(self, errand: Errand, flight: Flight | None, arriving: StoringBody) -> StoredReply:
         kept, part = arriving.kept, arriving.part
 
         def on_end(body: bytes | None) -> None:
@@ -92,7 +100,9 @@ class Receiving:
         outcome.result = arriving.result
         if fill.whole is None:
             fill.start(self._world.spawn)
-        return outcome, Landing(Ending.STORED) if whole else Landing(Ending.FILLING, fill)
+        return outcome, FlightResult(FlightEnd.STORED) if whole else FlightResult(
+            FlightEnd.FILLING, fill
+        )
 
     def _keep(self, entry: Entry, errand: Errand) -> None:
         for other in self._store.variants(entry.key):
@@ -105,32 +115,32 @@ class Receiving:
             self._world.counters.stored += 1
 
 
-class Arriving(Struct, frozen=True):
+class StoringBody(Struct, frozen=True):
     """A response to be received: its head, what is kept of that, its body, which part it is, and
     how it was come by."""
 
     head: Response
-    kept: Kept
+    kept: UpdatedEntry
     body: Body
-    part: Part | None
-    result: Result
+    part: StoredPart | None
+    result: CacheResult
     mark: int  # which invalidations it is newer than
 
 
-def arriving_of(reply: Reply, update: Update, part: Part | None) -> Arriving:
+def arriving_of(reply: Reply, update: EntryUpdate, part: StoredPart | None) -> StoringBody:
     """What `reply` brings, as a part or (None) the whole; `update` says what is kept."""
     assert update.kept is not None
     mark = reply.mark or 0
-    return Arriving(reply.head, update.kept, reply.body, part, result_of(reply), mark)
+    return StoringBody(reply.head, update.kept, reply.body, part, result_of(reply), mark)
 
 
-def _entry(key: bytes, arriving: Arriving, body: bytes) -> Entry:
+def _entry(key: bytes, arriving: StoringBody, body: bytes) -> Entry:
     part, kept = arriving.part, arriving.kept
     head, less = _kept_head(kept.head, part), _less_than_all(part)
     return Entry(key, head, body, kept.selected, less, mark=arriving.mark, tags=kept.tags)
 
 
-def _kept_head(head: Response, part: Part | None) -> Response:
+def _kept_head(head: Response, part: StoredPart | None) -> Response:
     """The head that goes with a body: that of the whole, where it is a part of one."""
     if part is None:
         return head
@@ -138,7 +148,7 @@ def _kept_head(head: Response, part: Part | None) -> Response:
     return replace(head, status=200, reason=b"", fields=fields)
 
 
-def _less_than_all(part: Part | None) -> Part | None:
+def _less_than_all(part: StoredPart | None) -> StoredPart | None:
     return None if part is None or part.whole else part
 
 
@@ -148,13 +158,13 @@ def _joined(held: Entry, came: Entry) -> Entry:
     assert came.part is not None
     if not continues(held.head, held.part, came.head, came.part):
         return came
-    part = Part(held.part.first, held.part.length + came.part.length, held.part.total)
+    part = StoredPart(held.part.first, held.part.length + came.part.length, held.part.total)
     body = held.body + came.body
     mark, whole = min(held.told_mark, came.mark), None if part.whole else part
     tags = tags_together(held.tags, came.tags)
     return Entry(came.key, came.head, body, came.selected, whole, mark=mark, tags=tags)
 
 
-def result_of(reply: Reply) -> Result:
+def result_of(reply: Reply) -> CacheResult:
     """A hit in an inner tier is a hit for the viewer."""
-    return Result(reply.result) if reply.result else Result.MISS
+    return CacheResult(reply.result) if reply.result else CacheResult.MISS

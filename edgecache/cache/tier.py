@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from edgecache.cache.coalescing import Ending, Flight, Flights, Landing
+from edgecache.cache.coalescing import Flight, FlightEnd, FlightResult, Flights
 from edgecache.cache.disk_lookup import look_deeper
-from edgecache.cache.environment import TierWorld
-from edgecache.cache.fetch import Asking
+from edgecache.cache.environment import TierEnvironment
+from edgecache.cache.fetch import Fetcher
 from edgecache.cache.fill import Fill
 from edgecache.cache.lookup import ONLY_IF_CACHED, decide_entry, part_to_ask, unconfirmed
-from edgecache.cache.outcome import CacheStatus, Errand, Found, Outcome, Refusal, Result
+from edgecache.cache.outcome import CacheResult, CacheStatus, Errand, Hit, Outcome, Refusal
 from edgecache.cache.outcome_builder import from_entry, from_joined, hit_trace
 from edgecache.cache.slices.fetch import ObjectChanged
 from edgecache.http.message import Request
@@ -24,7 +24,7 @@ from edgecache.rules.reasons import (
 )
 from edgecache.rules.routing import Route
 from edgecache.store.disk.store import DiskStore
-from edgecache.store.invalidation_filter import Standing
+from edgecache.store.invalidation_filter import FilteredStore
 from edgecache.store.memory import MemoryStore
 from edgecache.upstream.interface import (
     Body,
@@ -50,19 +50,19 @@ class Tier:
         name: str,
         store: MemoryStore,
         upstream: Upstream,
-        world: TierWorld,
+        world: TierEnvironment,
         disk: DiskStore | None = None,
     ) -> None:
         self.name = name
         self.store = store
         self.disk = disk
-        self.standing = Standing(store, world.marks, disk)
+        self.standing = FilteredStore(store, world.marks, disk)
         self.flights = Flights()
         self.world = world
         self._upstream = upstream
-        self._asking = Asking(self.standing, self.flights, upstream, world)
+        self._asking = Fetcher(self.standing, self.flights, upstream, world)
 
-    def decide(self, request: Request, route: Route, now: float) -> Found | Errand | Refusal:
+    def decide(self, request: Request, route: Route, now: float) -> Hit | Errand | Refusal:
         """What can be said of `request` without waiting."""
         request = of_no_hop(request)
         passes = bypass(request, route)
@@ -75,7 +75,7 @@ class Tier:
         concluded = decide_entry(found, request, route, now)
         if isinstance(concluded, Errand) and concluded.found is not None:
             concluded = self._asking.large.at_hand(concluded, concluded.found)
-        served = isinstance(concluded, Found) or (
+        served = isinstance(concluded, Hit) or (
             isinstance(concluded, Errand) and concluded.found is not None
         )
         if served and not self.world.marks.confirmed(request.mark, now):
@@ -146,13 +146,13 @@ class Tier:
         return outcome
 
     async def _from_disk(self, errand: Errand, flight: Flight | None) -> Outcome | Errand:
-        landing = Landing(Ending.ABANDONED)  # should the viewer leave meanwhile
+        landing = FlightResult(FlightEnd.ABANDONED)  # should the viewer leave meanwhile
         try:
             found = await look_deeper(self.standing, self.world, errand)
-            landing = Landing(Ending.STORED)
+            landing = FlightResult(FlightEnd.STORED)
         finally:
-            here = landing.ending is Ending.STORED and (found.outcome or found.errand.found)
-            if flight is not None and (here or landing.ending is Ending.ABANDONED):
+            here = landing.ending is FlightEnd.STORED and (found.outcome or found.errand.found)
+            if flight is not None and (here or landing.ending is FlightEnd.ABANDONED):
                 self.flights.land(errand.flight_key, flight, landing)
         if found.refresh is not None:
             self.refresh(found.refresh)
@@ -189,21 +189,21 @@ class Tier:
             raise UpstreamError(Fault.BUSY, "waiters for one object", sent=False)
         landing = await flight.join(FLIGHT_S_MAX)
         match landing.ending:
-            case Ending.FILLING if landing.fill is not None and landing.fill.joinable:
+            case FlightEnd.FILLING if landing.fill is not None and landing.fill.joinable:
                 along = self._read_along(landing.fill, errand)
                 if along is not None:
                     return along
-            case Ending.FILLING | Ending.STORED:
+            case FlightEnd.FILLING | FlightEnd.STORED:
                 stored = await self._stored_meanwhile(errand)
                 if stored is not None:
                     return stored
                 if landing.fill is not None and landing.fill.error is not None:
                     return errand  # it broke off before we could read along
-            case Ending.FAILED if flight.attempt >= 2 and landing.error is not None:
+            case FlightEnd.FAILED if flight.attempt >= 2 and landing.error is not None:
                 return self._asking.after_failure(errand, landing.error)
-            case Ending.STALE if (stale := self._asking.stale_for(errand)) is not None:
+            case FlightEnd.STALE if (stale := self._asking.stale_for(errand)) is not None:
                 return stale
-            case Ending.FAILED | Ending.ABANDONED:
+            case FlightEnd.FAILED | FlightEnd.ABANDONED:
                 return errand
         return self._asking.as_before(errand) or await self._lead(errand, None)
 
@@ -226,13 +226,13 @@ class Tier:
         again = decide_entry(entry, errand.request, errand.route, now)
         if isinstance(again, Errand) and again.found is not None:
             return await self._from_blocks(again)
-        if not isinstance(again, Found):
+        if not isinstance(again, Hit):
             return None
         self.world.counters.collapsed += 1
         trace = CacheStatus(why=errand.why, collapsed=True)
         if again.plan.spans:
             again = self._without_copy(again)
-        return from_entry(again, errand.request, now, Result.HIT, trace)
+        return from_entry(again, errand.request, now, CacheResult.HIT, trace)
 
     async def fetch(self, call: Call) -> Reply:
         """What an outer tier in the same process asks."""
@@ -241,7 +241,7 @@ class Tier:
         concluded = self.decide(request, call.route, now)
         if isinstance(concluded, Refusal):
             raise UpstreamError(Fault.CLOSED, self.name, sent=False)
-        if isinstance(concluded, Found):
+        if isinstance(concluded, Hit):
             outcome = self.serve(concluded, request, now)
         else:
             outcome = await self.run(concluded, call.body, call.on_interim)
@@ -250,15 +250,15 @@ class Tier:
             body = WholeBody(bytes(body or b""))
         return Reply(outcome.as_head(self.world.clock()), body, outcome.result, outcome.mark)
 
-    def serve(self, found: Found, request: Request, now: float) -> Outcome:
+    def serve(self, found: Hit, request: Request, now: float) -> Outcome:
         """The outcome of a found entry; starts its refresh where one is due."""
         if found.refresh is not None:
             self.refresh(found.refresh)
         if found.plan.spans:
             found = self._without_copy(found)
-        return from_entry(found, request, now, Result.HIT, hit_trace(found))
+        return from_entry(found, request, now, CacheResult.HIT, hit_trace(found))
 
-    def _without_copy(self, found: Found) -> Found:
+    def _without_copy(self, found: Hit) -> Hit:
         """`found`, with the whole for several ranges while memory is short: those are a copy for
         each who asks, and a server may ignore a Range (RFC 9110 §14.2).
         """

@@ -12,24 +12,24 @@ from edgecache.config.refused_distributions import WAY_OUT, refusal_problems, to
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class CheckReport:
     """`problems` keep something from being served; `warnings` do not."""
 
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
-def findings(config: Config) -> Findings:
+def findings(config: Config) -> CheckReport:
     """All there is to say about a configuration that has passed the checks."""
     from edgecache.control.cloudfront.origin_reach import unreachable_origins
-    from edgecache.control.state.compose import Made, NotComposedError, compose
+    from edgecache.control.state.compose import ComposedConfig, NotComposedError, compose
     from edgecache.control.state.database import StateError
-    from edgecache.control.state.resources import Kind
+    from edgecache.control.state.resources import ResourceKind
     from edgecache.control.state.snapshot import made_in
 
     warnings = [*map(str, lint(config))]
     problems: list[str] = []
-    made = Made()
+    made = ComposedConfig()
     try:
         made = made_in(Path(config.state_dir))
         composition = compose(config, made, lambda *_: True)
@@ -39,9 +39,9 @@ def findings(config: Config) -> Findings:
         warnings.append(str(error))
     else:
         problems += map(str, composition.refused)
-        api = {one.id for one in made.of(Kind.DISTRIBUTION)}
+        api = {one.id for one in made.of(ResourceKind.DISTRIBUTION)}
         composed = composition.config
-        problems += unreachable_origins(made.of(Kind.DISTRIBUTION), composed, config)
+        problems += unreachable_origins(made.of(ResourceKind.DISTRIBUTION), composed, config)
         for site in composed.unavailable:
             if site.id in api:
                 problems += (f"{_made(site.id)}: {reason}" for reason in site.reasons)
@@ -52,7 +52,7 @@ def findings(config: Config) -> Findings:
     warnings += map(str, told_problems(config, made.adopted))
     if problems and config.unsupported == "refuse":
         warnings.append(f"what is not supported answers 503: {WAY_OUT}")
-    return Findings(tuple(problems), tuple(warnings))
+    return CheckReport(tuple(problems), tuple(warnings))
 
 
 def _made(id: str) -> str:

@@ -10,7 +10,13 @@ import msgspec
 
 from edgecache.cluster.control_access import ControlAccess, control_access
 from edgecache.config.model import Config
-from edgecache.control.rest.explain import Told, Wanted, World, told, viewer_request
+from edgecache.control.rest.explain import (
+    ExplainQuery,
+    ExplainReport,
+    ExplainServices,
+    told,
+    viewer_request,
+)
 from edgecache.runtime.clocks import wall_clock
 from edgecache.supervisor import readiness as operate
 
@@ -21,15 +27,17 @@ class NotExplainedError(Exception):
     """Control refused to explain: the message says why."""
 
 
-def explanation(config: Config, url: str, method: str, headers: Sequence[str]) -> tuple[Told, str]:
+def explanation(
+    config: Config, url: str, method: str, headers: Sequence[str]
+) -> tuple[ExplainReport, str]:
     """What there is to say, and a note on where it comes from, empty when control said it all.
 
     ValueError when no viewer could make the request; NotExplainedError when control says no.
     """
-    wanted = Wanted(url, method, tuple(headers))
+    wanted = ExplainQuery(url, method, tuple(headers))
     request = viewer_request(wanted, config)
     control = control_access(config)
-    here = World(wall_clock)
+    here = ExplainServices(wall_clock)
     if not control.url:
         return asyncio.run(told(request, config, here)), f"no [control] to ask: {ALONE}"
     try:
@@ -39,10 +47,10 @@ def explanation(config: Config, url: str, method: str, headers: Sequence[str]) -
         return alone, f"control at {control.url}: {error}: {ALONE}"
 
 
-async def _asked(control: ControlAccess, wanted: Wanted) -> Told:
+async def _asked(control: ControlAccess, wanted: ExplainQuery) -> ExplainReport:
     query = [("url", wanted.url), ("method", wanted.method)]
     query += [("header", line) for line in wanted.headers]
     status, body = await operate.ask(control, f"/explain?{urlencode(query)}")
     if status == 200:
-        return msgspec.json.decode(body, type=Told)
+        return msgspec.json.decode(body, type=ExplainReport)
     raise NotExplainedError(f"control at {control.url} answered {status}: {body[:500].decode()}")

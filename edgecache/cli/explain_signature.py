@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from edgecache.config.model import Config
 from edgecache.http.message import Fields, Request
-from edgecache.rules.private.key_ring import Trust
+from edgecache.rules.private.key_ring import TrustedKeys
 from edgecache.rules.private.signed_request import SignatureRefused, presented, signed_url
 from edgecache.rules.routing import Route, compile_routes, matched_route
 
@@ -69,7 +69,7 @@ def _trusted(found: Route) -> str:
     return "; ".join(named) or "public"
 
 
-def _presented(request: Request, trust: Trust) -> Iterator[str]:
+def _presented(request: Request, trust: TrustedKeys) -> Iterator[str]:
     yield f"trusted       {', '.join([*trust.keys, *trust.native]) or 'no key is there'}"
     if trust.means_native(request):
         return

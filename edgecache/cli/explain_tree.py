@@ -8,14 +8,14 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from edgecache.control.nodes.explain import PlaceStory
-from edgecache.control.rest.explain import Told
-from edgecache.control.rest.explain_origin import OriginStory
-from edgecache.rules.explain.entry import Stored, TierStory
-from edgecache.rules.explain.request import Choice, Explanation
+from edgecache.control.nodes.explain import PlaceExplanation
+from edgecache.control.rest.explain import ExplainReport
+from edgecache.control.rest.explain_origin import OriginExplanation
+from edgecache.rules.explain.entry import StoredExplanation, TierExplanation
+from edgecache.rules.explain.request import BehaviorMatch, Explanation
 
 
-def print_tree(told: Told, note: str) -> None:
+def print_tree(told: ExplainReport, note: str) -> None:
     """Print all of it; `note` says where it comes from."""
     console = Console(soft_wrap=True, highlight=False)
     console.print(tree_of(told))
@@ -23,7 +23,7 @@ def print_tree(told: Told, note: str) -> None:
         console.print(Text(note))
 
 
-def tree_of(told: Told) -> Tree:
+def tree_of(told: ExplainReport) -> Tree:
     """The whole explanation."""
     rules = told.rules
     tree = Tree(Text(f"{rules.method} {rules.url}", "bold"))
@@ -46,7 +46,7 @@ def tree_of(told: Told) -> Tree:
     return tree
 
 
-def _add_choice(tree: Tree, choice: Choice) -> None:
+def _add_choice(tree: Tree, choice: BehaviorMatch) -> None:
     _add(tree, f"distribution {choice.distribution}: its name {choice.name}, {choice.semantics}")
     branch = _add(tree, f"behavior {choice.behavior}: {choice.pattern}")
     _add(branch, f"path {choice.path}, matched as {choice.matched_as}")
@@ -74,7 +74,7 @@ def _add_key(tree: Tree, rules: Explanation) -> None:
     _add(tree, f"compresses: {rules.compresses or 'no'}")
 
 
-def _add_origin(tree: Tree, origin: OriginStory | None) -> None:
+def _add_origin(tree: Tree, origin: OriginExplanation | None) -> None:
     if origin is None:
         return
     branch = _add(tree, f"origin {origin.origin} at {origin.address} would be sent on a miss")
@@ -85,7 +85,7 @@ def _add_origin(tree: Tree, origin: OriginStory | None) -> None:
         _add(branch, f"group {origin.group}: then {', '.join(origin.then)} on {codes} or no answer")
 
 
-def _add_place(tree: Tree, place: PlaceStory) -> None:
+def _add_place(tree: Tree, place: PlaceExplanation) -> None:
     branch = _add(tree, f"{place.role} {place.name} at {place.address}")
     if place.workers > 1:
         _add(branch, f"{len(place.nodes)} of {place.workers} workers, each with its own memory")
@@ -95,14 +95,14 @@ def _add_place(tree: Tree, place: PlaceStory) -> None:
         _add_node(branch, node)
 
 
-def _add_node(tree: Tree, node: TierStory) -> None:
+def _add_node(tree: Tree, node: TierExplanation) -> None:
     why = f" ({node.why})" if node.why else ""
     branch = _add(tree, f"{node.node}: {node.now}{why}")
     for entry in node.stored:
         _add_entry(branch, entry)
 
 
-def _add_entry(tree: Tree, entry: Stored) -> None:
+def _add_entry(tree: Tree, entry: StoredExplanation) -> None:
     which = "stored" if entry.answers else "stored for other request headers"
     part = f", {entry.part}" if entry.part else ""
     coding = f", {entry.content_encoding}" if entry.content_encoding else ""

@@ -67,7 +67,7 @@ app.add_typer(stats.app)
 app.add_typer(bucket.app, name="bucket")
 
 
-class Semantics(StrEnum):
+class SemanticsChoice(StrEnum):
     """Whose rules a tier without configuration follows."""
 
     RFC9111 = "rfc9111"
@@ -125,7 +125,9 @@ def serve(
     origin: Annotated[str, typer.Argument(help="http://HOST[:PORT] or https://HOST[:PORT]")],
     listen: Annotated[str, typer.Option(help="HOST:PORT for viewers.")] = "127.0.0.1:8080",
     workers: Annotated[int, typer.Option(min=1, max=WORKERS_MAX, help="Processes.")] = 1,
-    semantics: Annotated[Semantics, typer.Option(help="Whose rules.")] = Semantics.RFC9111,
+    semantics: Annotated[
+        SemanticsChoice, typer.Option(help="Whose rules.")
+    ] = SemanticsChoice.RFC9111,
     state_dir: Annotated[Path, typer.Option(help="Folder for logs and keys.")] = Path("var"),
     memo: Memo = True,
     worker: Worker = 0,
@@ -136,7 +138,7 @@ def serve(
     if not _is_origin(origin):
         _refuse([f"ORIGIN: {origin} is not http://HOST[:PORT] or https://HOST[:PORT]"])
     address = _address(listen, "--listen")
-    wanted = start.Serving(origin, address, workers, str(semantics), state_dir)
+    wanted = start.ServeArguments(origin, address, workers, str(semantics), state_dir)
     with _refusals():
         raise typer.Exit(start.serve(wanted, worker))
 
@@ -304,9 +306,9 @@ def _is_origin(url: str) -> bool:
 @contextlib.contextmanager
 def _refusals() -> Iterator[None]:
     """What cannot be started is told on standard error, with exit code 2."""
-    from edgecache.supervisor.start import RefusedError
+    from edgecache.supervisor.start import StartRefusedError
 
     try:
         yield
-    except RefusedError as error:
+    except StartRefusedError as error:
         _refuse(error.lines)

@@ -18,7 +18,7 @@ LIST_EXAMPLE = "Example: edgecache keys list"
 ADD_EXAMPLE = "Example: edgecache keys add team.public.pem --name team"
 
 
-class Policy(StrEnum):
+class PolicyKindName(StrEnum):
     """The three kinds of policy, as the API spells them."""
 
     CACHE = "CachePolicy"
@@ -27,9 +27,12 @@ class Policy(StrEnum):
 
 
 _CALLS = {
-    Policy.CACHE: ("list_cache_policies", "get_cache_policy"),
-    Policy.ORIGIN_REQUEST: ("list_origin_request_policies", "get_origin_request_policy"),
-    Policy.RESPONSE_HEADERS: ("list_response_headers_policies", "get_response_headers_policy"),
+    PolicyKindName.CACHE: ("list_cache_policies", "get_cache_policy"),
+    PolicyKindName.ORIGIN_REQUEST: ("list_origin_request_policies", "get_origin_request_policy"),
+    PolicyKindName.RESPONSE_HEADERS: (
+        "list_response_headers_policies",
+        "get_response_headers_policy",
+    ),
 }
 
 
@@ -42,7 +45,7 @@ def list_all(
     """All policies, of all three kinds."""
     more = {"Type": "custom"} if custom else {}
 
-    def work(client: Any) -> list[tuple[Policy, Any]]:
+    def work(client: Any) -> list[tuple[PolicyKindName, Any]]:
         return [
             (kind, item)
             for kind, (listing, _) in _CALLS.items()

@@ -17,7 +17,7 @@ def reload(config: Config) -> None:
 
     try:
         told = asyncio.run(requests.ask(config.state_dir, "reload"))
-    except requests.NobodyThereError as error:
+    except requests.NoSupervisorError as error:
         if config.control is None:
             refuse([f"{error}, and there is no [control] to ask"])
         told = asyncio.run(renewal.reloaded(config))
@@ -30,15 +30,15 @@ def upgrade(config: Config) -> None:
 
     try:
         told = asyncio.run(requests.ask(config.state_dir, "upgrade"))
-    except requests.NobodyThereError as error:
+    except requests.NoSupervisorError as error:
         fail(str(error))
     _tell(told)
 
 
 def _tell(told: object) -> None:
-    from edgecache.supervisor.reload import DONE, REFUSED, Told
+    from edgecache.supervisor.reload import DONE, REFUSED, ReloadResult
 
-    assert isinstance(told, Told)
+    assert isinstance(told, ReloadResult)
     if told.code == REFUSED:
         refuse(list(told.lines))
     if told.code != DONE:

@@ -16,7 +16,7 @@ from edgecache.cli import store_keys
 from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, fail, loaded, refuse
 
 if TYPE_CHECKING:
-    from edgecache.rules.private.signer import Signer, Terms
+    from edgecache.rules.private.signer import Signer, SigningTerms
 
 FOR_S_MAX = 10 * 366 * 86_400  # what is signed for longer is meant to be public
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -40,7 +40,7 @@ Sha256 = Annotated[bool, typer.Option("--sha256", help="Sign with SHA256 instead
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SigningOptions:
     """What a signature is asked for, read and judged."""
 
     url: str
@@ -179,7 +179,7 @@ def _add_secret(key_id: str, config: Path) -> None:
     typer.echo(f'trusted_native_keys = ["{key_id}"]')
 
 
-def _wish(url: str, duration: str, prefix: str, address: str, key_id: str) -> Wish:
+def _wish(url: str, duration: str, prefix: str, address: str, key_id: str) -> SigningOptions:
     if prefix and not prefix.startswith("/"):
         refuse([f'--prefix: "{prefix}" does not start with /'])
     if address:
@@ -189,7 +189,7 @@ def _wish(url: str, duration: str, prefix: str, address: str, key_id: str) -> Wi
             refuse([f'--address: "{address}" is not an address or network'])
     # What is not ASCII goes over the wire percent-encoded, and that is what is signed.
     spelled = quote(_judged(url).partition("#")[0].rstrip("?&"), safe=string.punctuation)
-    return Wish(spelled, _seconds(duration, "--for"), prefix, address, key_id)
+    return SigningOptions(spelled, _seconds(duration, "--for"), prefix, address, key_id)
 
 
 def _judged(url: str) -> str:
@@ -223,9 +223,9 @@ def _secrets(config: Path) -> dict[str, str]:
     return dict(load_secrets(state_dir, os.environ).viewer)
 
 
-def _token(wish: Wish, config: Path) -> str:
+def _token(wish: SigningOptions, config: Path) -> str:
     from edgecache.config.secrets import SecretsError
-    from edgecache.rules.private.native_token import Grant, issued, native_signer
+    from edgecache.rules.private.native_token import TokenGrant, issued, native_signer
     from edgecache.runtime.clocks import wall_clock
 
     try:
@@ -241,7 +241,7 @@ def _token(wish: Wish, config: Path) -> str:
     target = wish.prefix or (parts.path + (f"?{parts.query}" if parts.query else ""))
     until = int(wall_clock()) + wish.seconds
     host = (parts.hostname or "").lower()
-    grant = Grant(until, host, target, bool(wish.prefix), wish.address)
+    grant = TokenGrant(until, host, target, bool(wish.prefix), wish.address)
     return issued(grant, key_id, native_signer(secrets[key_id])).decode()
 
 
@@ -258,15 +258,15 @@ def _signer(path: Path, key_id: str, *, sha256: bool) -> Signer:
         refuse([f"{path}: {error}"])
 
 
-def _terms(wish: Wish, resource: str, after: str) -> Terms:
-    from edgecache.rules.private.signer import Terms
+def _terms(wish: SigningOptions, resource: str, after: str) -> SigningTerms:
+    from edgecache.rules.private.signer import SigningTerms
     from edgecache.runtime.clocks import wall_clock
 
     now = int(wall_clock())
     parts = urlsplit(wish.url)
     if wish.prefix:
         resource = f"{parts.scheme}://{parts.netloc}{wish.prefix}*"
-    return Terms(
+    return SigningTerms(
         resource or wish.url,
         now + wish.seconds,
         now + _seconds(after, "--after") if after else None,

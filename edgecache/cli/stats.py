@@ -20,13 +20,13 @@ T = TypeVar("T")
 def stats(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Tell what each process stores: objects, bytes, hits, misses and removals by reason."""
     from edgecache.cli.stats_table import print_stats
-    from edgecache.control.rest.inventory import Held, StoreStats
+    from edgecache.control.rest.inventory import PlaceInventory, StoreStats
 
     body = _asked(config, "/stats")
     if as_json:
         typer.echo(body.decode())
         return
-    print_stats(_read(body, list[Held[StoreStats]]))
+    print_stats(_read(body, list[PlaceInventory[StoreStats]]))
 
 
 @app.command(epilog="Examples: edgecache objects --prefix /img; edgecache objects --most-used")
@@ -41,15 +41,15 @@ def objects(
 ) -> None:
     """List what is in the memory of each process, the largest or the most used first."""
     from edgecache.cli.stats_table import print_objects
-    from edgecache.control.rest.inventory import Held, Order, StoreObjects
+    from edgecache.control.rest.inventory import ObjectOrder, PlaceInventory, StoreObjects
 
-    order = Order.MOST_USED if most_used else Order.LARGEST
+    order = ObjectOrder.MOST_USED if most_used else ObjectOrder.LARGEST
     query = urlencode({"prefix": prefix, "order": str(order), "limit": limit})
     body = _asked(config, f"/objects?{query}")
     if as_json:
         typer.echo(body.decode())
         return
-    print_objects(_read(body, list[Held[StoreObjects]]))
+    print_objects(_read(body, list[PlaceInventory[StoreObjects]]))
 
 
 def _read(body: bytes, shape: type[T]) -> T:

@@ -11,14 +11,16 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from edgecache.control.rest.inventory import Held, StoreObjects, StoreStats
+    from edgecache.control.rest.inventory import PlaceInventory, StoreObjects, StoreStats
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 WIDTH = 200  # where nobody sees it break: a file, another program
 _LEFT = {"node", "misses", "removals", "object", "distribution"}
 
 
-def print_stats(places: Sequence[Held[StoreStats]], console: Console | None = None) -> None:
+def print_stats(
+    places: Sequence[PlaceInventory[StoreStats]], console: Console | None = None
+) -> None:
     """A row for each process, then what is wrong."""
     columns = ("node", "objects", "bytes", "of", "hits", "misses", "removals", "oldest", "disk")
     table = _table(columns)
@@ -40,7 +42,9 @@ def print_stats(places: Sequence[Held[StoreStats]], console: Console | None = No
     _print(table, places, console)
 
 
-def print_objects(places: Sequence[Held[StoreObjects]], console: Console | None = None) -> None:
+def print_objects(
+    places: Sequence[PlaceInventory[StoreObjects]], console: Console | None = None
+) -> None:
     """A row for each object of each process, then what is wrong."""
     table = _table(("node", "distribution", "object", "bytes", "uses", "age", "ttl left"))
     notes = []
@@ -64,7 +68,7 @@ def _table(columns: Sequence[str]) -> Table:
 
 def _print(
     table: Table,
-    places: Sequence[Held[StoreStats]] | Sequence[Held[StoreObjects]],
+    places: Sequence[PlaceInventory[StoreStats]] | Sequence[PlaceInventory[StoreObjects]],
     console: Console | None,
     notes: Sequence[str] = (),
 ) -> None:

@@ -17,7 +17,7 @@ from edgecache.config.decode import Decoder
 from edgecache.config.key_files import with_pems
 from edgecache.config.model import Bucket, Config, Distribution, Location, Origin, Regional
 from edgecache.config.problems import ConfigError, Problem, Problems
-from edgecache.config.references import Names
+from edgecache.config.references import NamedPolicies
 
 _Cache = TypeVar("_Cache", Location, Regional)
 
@@ -74,7 +74,7 @@ def _lowered(message: str) -> str:
 
 def _decoded(table: dict[str, Any], folder: Path, problems: Problems) -> Config:
     """The model of a file whose own policies and documents are put where it names them."""
-    names = Names(folder, problems)
+    names = NamedPolicies(folder, problems)
     rest = names.define(table)
     return Decoder(problems, names.shorthand()).read(Config, rest, "")
 

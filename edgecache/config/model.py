@@ -20,7 +20,7 @@ from edgecache.config.origins import OriginGroup as OriginGroup
 from edgecache.config.origins import Resolver as Resolver
 from edgecache.config.unavailable_site import UnavailableSite as UnavailableSite
 
-Semantics = Literal["cloudfront", "rfc9111"]
+SemanticsName = Literal["cloudfront", "rfc9111"]
 ItemBehavior = Literal["none", "whitelist", "allExcept", "all"]
 HeaderBehavior = Literal[
     "none", "whitelist", "allViewer", "allViewerAndWhitelistCloudFront", "allExcept"
@@ -218,7 +218,7 @@ class Distribution(Model, frozen=True, kw_only=True, forbid_unknown_fields=True)
     tags: dict[str, str] = {}
     releases: tuple[Release, ...] = ()  # control's: see `edgecache release`
     kept: dict[str, Any] = {}
-    semantics: Semantics = "cloudfront"
+    semantics: SemanticsName = "cloudfront"
 
 
 class PublicKey(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -57,7 +57,7 @@ _NOT_BESIDE_A_FILE = ("behaviors", "default_behavior", "origin_groups", "kept")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class PolicyKind:
     """One kind of policy: where a file defines it, what it is called, how it is read and held."""
 
     model: type[Model]
@@ -69,7 +69,7 @@ class Kind:
 
 
 KINDS: Final = (
-    Kind(
+    PolicyKind(
         CachePolicy,
         "cache_policies",
         "a cache policy",
@@ -77,7 +77,7 @@ KINDS: Final = (
         check_cache_policy,
         by_name(CACHE_POLICIES),
     ),
-    Kind(
+    PolicyKind(
         OriginRequestPolicy,
         "origin_request_policies",
         "an origin request policy",
@@ -85,7 +85,7 @@ KINDS: Final = (
         check_origin_request_policy,
         by_name(ORIGIN_REQUEST_POLICIES),
     ),
-    Kind(
+    PolicyKind(
         ResponseHeadersPolicy,
         "response_headers_policies",
         "a response headers policy",
@@ -99,9 +99,9 @@ KINDS: Final = (
 def _checked_elsewhere(_found: Any, _where: str, _problems: Problems) -> None: ...
 
 
-def _placed(model: type[Model], read: Callable[[dict[str, Any]], Model]) -> Kind:
+def _placed(model: type[Model], read: Callable[[dict[str, Any]], Model]) -> PolicyKind:
     """What has its place in the model, and is only read here."""
-    return Kind(model, "", "", read, _checked_elsewhere, {})
+    return PolicyKind(model, "", "", read, _checked_elsewhere, {})
 
 
 PLACED_KINDS: Final = (
@@ -113,7 +113,7 @@ PLACED_KINDS: Final = (
 
 
 @dataclass(slots=True)
-class Names:
+class NamedPolicies:
     """Everything one file can name: `own` by kind and spelling; paths are relative to `folder`."""
 
     folder: Path
@@ -127,7 +127,7 @@ class Names:
             self.own[kind.model] = self._defined(kind, rest.pop(kind.place, []))
         return rest
 
-    def _defined(self, kind: Kind, value: object) -> dict[str, Any]:
+    def _defined(self, kind: PolicyKind, value: object) -> dict[str, Any]:
         """The policies a file defines for several behaviors, by name and id, each checked once."""
         problems = self.problems
         if not isinstance(value, list):
@@ -159,7 +159,7 @@ class Names:
             ForwardedValues: _ttls_given,
         }
 
-    def _policy_reader(self, kind: Kind, *, named: bool) -> Shorthand:
+    def _policy_reader(self, kind: PolicyKind, *, named: bool) -> Shorthand:
         def read(value: object, where: str, problems: Problems) -> object:
             if named and isinstance(value, str):
                 return self._named(kind, value, where)
@@ -169,7 +169,7 @@ class Names:
 
         return read
 
-    def _named(self, kind: Kind, value: str, where: str) -> object:
+    def _named(self, kind: PolicyKind, value: str, where: str) -> object:
         known = {**kind.managed, **self.own.get(kind.model, {})}
         found = known.get(value)
         if found is None:
@@ -177,7 +177,7 @@ class Names:
         self.problems.settle(where)
         return found or Decoder(Problems()).read(kind.model, {}, "")
 
-    def _policy_of_file(self, kind: Kind, table: dict[str, Any], where: str) -> object:
+    def _policy_of_file(self, kind: PolicyKind, table: dict[str, Any], where: str) -> object:
         rest = {key: value for key, value in table.items() if key != "file"}
         blank = Decoder(Problems()).read(kind.model, {}, "")
         document = self._document(table["file"], where)

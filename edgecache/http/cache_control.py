@@ -24,13 +24,13 @@ _REMEMBERED_BYTES_MAX = 256  # more than sites need; a directive takes 100 besid
 _DELTA_SECONDS = re.compile(rb"[0-9]+")
 
 
-class Broken(Enum):
+class MalformedDirectives(Enum):
     """Stands for an argument that is there and cannot be read."""
 
     ARGUMENT = "malformed"
 
 
-Argument = bytes | None | Broken
+Argument = bytes | None | MalformedDirectives
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Directives:
     def argument(self, name: bytes) -> bytes | None:
         """The first argument; None without one, empty when it is malformed."""
         first = self.arguments.get(name, (None,))[0]
-        return b"" if isinstance(first, Broken) else first
+        return b"" if isinstance(first, MalformedDirectives) else first
 
     def seconds(self, name: bytes) -> int | None:
         """The first argument as delta-seconds (RFC 9111 §1.2.2), at most SECONDS_MAX.
@@ -107,7 +107,7 @@ def _argument(rest: bytes) -> Argument:
     text = rest[1:]
     if rest.startswith(b"=") and (is_token(text) or is_quoted_string(text)):
         return unquoted(text)
-    return Broken.ARGUMENT
+    return MalformedDirectives.ARGUMENT
 
 
 def _delta_seconds(argument: Argument) -> int:

@@ -24,16 +24,16 @@ class ETag:
     weak: bool = False
 
 
-class Star(Enum):
+class AnyETag(Enum):
     """Stands for `*` in a list of entity tags."""
 
     ANY = "*"
 
 
-ANY = Star.ANY
+ANY = AnyETag.ANY
 
 
-class Outcome(StrEnum):
+class PreconditionResult(StrEnum):
     """What the preconditions of a request come to."""
 
     PROCEED = "proceed"  # none, or all met
@@ -47,7 +47,7 @@ def parse_etag(value: bytes) -> ETag | None:
     return ETag(found[2], found[1] is not None) if found else None
 
 
-def parse_etag_list(value: bytes) -> tuple[ETag, ...] | Star | None:
+def parse_etag_list(value: bytes) -> tuple[ETag, ...] | AnyETag | None:
     """The tags of If-Match or If-None-Match, ANY for `*`, None when malformed (RFC 9110 §13.1.2).
 
     Not read as other lists are: a backslash in an entity tag escapes nothing.
@@ -87,7 +87,7 @@ def modified_at(stored: Fields, received_at: float) -> bytes:
 
 def evaluate(
     request: Fields, method: bytes, etag: bytes | None, last_modified: bytes | None, now: float
-) -> Outcome:
+) -> PreconditionResult:
     """What a cache answers from a stored 200 whose validators these are (RFC 9111 §4.3.2).
 
     If-None-Match, else If-Modified-Since, of GET and HEAD. If-Match and If-Unmodified-Since are
@@ -95,16 +95,16 @@ def evaluate(
     §13.1.1, §13.1.4) and this one does. `last_modified` is best given by `modified_at`.
     """
     if method not in (b"GET", b"HEAD"):
-        return Outcome.PROCEED  # RFC 9111 §4.3.2: not to be evaluated by a cache
+        return PreconditionResult.PROCEED  # RFC 9111 §4.3.2: not to be evaluated by a cache
     matched = _none_match_has(request, etag)
     if matched is None:
         matched = _unmodified_since(request, b"if-modified-since", last_modified, now)
-    return Outcome.NOT_MODIFIED if matched else Outcome.PROCEED
+    return PreconditionResult.NOT_MODIFIED if matched else PreconditionResult.PROCEED
 
 
 def evaluate_at_origin(
     request: Fields, method: bytes, etag: bytes | None, last_modified: bytes | None, now: float
-) -> Outcome:
+) -> PreconditionResult:
     """What the origin of a representation answers: every step of RFC 9110 §13.2.2.
 
     The representation exists, and these are its current validators.
@@ -113,11 +113,11 @@ def evaluate_at_origin(
     if met is None:
         met = _unmodified_since(request, b"if-unmodified-since", last_modified, now)
     if met is False:
-        return Outcome.PRECONDITION_FAILED
+        return PreconditionResult.PRECONDITION_FAILED
     if method in (b"GET", b"HEAD"):
         return evaluate(request, method, etag, last_modified, now)
     unwanted = _none_match_has(request, etag)
-    return Outcome.PRECONDITION_FAILED if unwanted else Outcome.PROCEED
+    return PreconditionResult.PRECONDITION_FAILED if unwanted else PreconditionResult.PROCEED
 
 
 def _none_match_has(request: Fields, etag: bytes | None) -> bool | None:
@@ -126,7 +126,7 @@ def _none_match_has(request: Fields, etag: bytes | None) -> bool | None:
     if value is None:
         return None
     tags, held = parse_etag_list(value), parse_etag(etag or b"")
-    if isinstance(tags, Star):
+    if isinstance(tags, AnyETag):
         return True
     return tags is not None and held is not None and any(weak_match(tag, held) for tag in tags)
 
@@ -137,7 +137,7 @@ def _match_has(request: Fields, etag: bytes | None) -> bool | None:
     if value is None:
         return None
     tags, held = parse_etag_list(value), parse_etag(etag or b"")
-    if isinstance(tags, Star):
+    if isinstance(tags, AnyETag):
         return True
     return tags is not None and held is not None and any(strong_match(tag, held) for tag in tags)
 

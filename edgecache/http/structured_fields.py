@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from edgecache.http.cache_control import Argument, Broken, Directives
+from edgecache.http.cache_control import Argument, Directives, MalformedDirectives
 from edgecache.http.function_cache import DIRECTIVES_BYTES, remembers
 
 _REMEMBERED_BYTES_MAX = 256  # as for Cache-Control
@@ -28,14 +28,14 @@ _SPACES = re.compile(r" *")
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class StructuredToken:
     """A word without quotes (RFC 9651 §3.3.4)."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Date:
+class StructuredDate:
     """Epoch seconds (RFC 9651 §3.3.7)."""
 
     seconds: int
@@ -48,11 +48,11 @@ class DisplayString:
     text: str
 
 
-BareItem = int | Decimal | str | Token | bytes | bool | Date | DisplayString
+BareItem = int | Decimal | str | StructuredToken | bytes | bool | StructuredDate | DisplayString
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class StructuredItem:
     """A value and its parameters (RFC 9651 §3.3)."""
 
     value: BareItem
@@ -63,11 +63,11 @@ class Item:
 class InnerList:
     """Items in parentheses, and the parameters of them all (RFC 9651 §3.1.1)."""
 
-    items: tuple[Item, ...]
+    items: tuple[StructuredItem, ...]
     parameters: Mapping[str, BareItem]
 
 
-Member = Item | InnerList
+Member = StructuredItem | InnerList
 
 
 class _Invalid(Exception):
@@ -113,7 +113,7 @@ class _Reader:
             if self.next_is("="):
                 members[key] = self._inner_list() if self.next_is("(") else self._item()
             else:
-                members[key] = Item(True, self._parameters())
+                members[key] = StructuredItem(True, self._parameters())
             self.skip(_OWS)
             if self.at_end():
                 break
@@ -125,7 +125,7 @@ class _Reader:
         return members
 
     def _inner_list(self) -> InnerList:
-        items: list[Item] = []
+        items: list[StructuredItem] = []
         self.skip(_SPACES)
         while not self.next_is(")"):
             if items and self._text[self._at - 1] != " ":
@@ -134,8 +134,8 @@ class _Reader:
             self.skip(_SPACES)
         return InnerList(tuple(items), self._parameters())
 
-    def _item(self) -> Item:
-        return Item(self._bare_item(), self._parameters())
+    def _item(self) -> StructuredItem:
+        return StructuredItem(self._bare_item(), self._parameters())
 
     def _parameters(self) -> dict[str, BareItem]:
         parameters: dict[str, BareItem] = {}
@@ -150,13 +150,13 @@ class _Reader:
         if number := self._take(_NUMBER):
             return Decimal(number[0]) if number["decimal"] else int(number[0])
         if token := self._take(_TOKEN):
-            return Token(token[0])
+            return StructuredToken(token[0])
         if boolean := self._take(_BOOLEAN):
             return boolean[1] == "1"
         if string := self._take(_STRING):
             return re.sub(r"\\(.)", r"\1", string[1])
         if moment := self._take(_DATE):
-            return Date(int(moment[1]))
+            return StructuredDate(int(moment[1]))
         if display := self._take(_DISPLAY):
             return DisplayString(_percent_decoded(display[1]))
         return _base64_decoded(self._must(_BYTES)[1])
@@ -214,11 +214,11 @@ def _targeted(values: tuple[bytes, ...]) -> Directives | None:
     arguments: dict[bytes, tuple[Argument, ...]] = {}
     usable = False
     for key, member in (parse_dictionary(values) or {}).items():
-        value = member.value if isinstance(member, Item) else None
+        value = member.value if isinstance(member, StructuredItem) else None
         if value is False:
             continue
         argument = _argument(key, value)
-        well_typed = not isinstance(argument, Broken)
+        well_typed = not isinstance(argument, MalformedDirectives)
         usable = usable or well_typed
         if well_typed or key not in _PERMISSIONS:
             arguments[key.encode("ascii")] = (argument,)
@@ -230,9 +230,9 @@ _remembered = remembers(256, DIRECTIVES_BYTES)(_targeted)
 
 def _argument(key: str, value: BareItem | None) -> Argument:
     if key in _SECONDS:
-        return b"%d" % value if type(value) is int and value >= 0 else Broken.ARGUMENT
+        return b"%d" % value if type(value) is int and value >= 0 else MalformedDirectives.ARGUMENT
     if key in _FIELD_NAMES and isinstance(value, str):
         return value.encode("ascii")
     if key in _FIELD_NAMES | _RESTRICTIONS | _PERMISSIONS and not isinstance(value, bool):
-        return Broken.ARGUMENT
+        return MalformedDirectives.ARGUMENT
     return None

@@ -11,8 +11,14 @@ from random import random
 import httpx
 from msgspec.structs import replace
 
-from edgecache.cache.environment import TierWorld
-from edgecache.cache.frontend import Front, FrontWorld, PeerFront, ViewerFront, product_name
+from edgecache.cache.environment import TierEnvironment
+from edgecache.cache.frontend import (
+    Frontend,
+    FrontendEnvironment,
+    PeerFrontend,
+    ViewerFrontend,
+    product_name,
+)
 from edgecache.cache.tier import Tier
 from edgecache.cluster.tokens import Purpose, Tokens
 from edgecache.config.checks.configuration import own_addresses
@@ -21,11 +27,11 @@ from edgecache.config.model import Config, Disk, Location
 from edgecache.config.refused_distributions import without_refused
 from edgecache.http.function_cache import remembered_bytes
 from edgecache.node.geoip import places
-from edgecache.node.inspect import Explaining
-from edgecache.node.log_follower import Bus, BusWorld
+from edgecache.node.inspect import Inspector
+from edgecache.node.log_follower import FollowerEnvironment, LogFollower
 from edgecache.node.node import Node
 from edgecache.node.peer_credential import PeerCredentials
-from edgecache.node.secret_watch import OwnSecrets
+from edgecache.node.secret_watch import SecretWatch
 from edgecache.observe.access_log import BYTES_MAX as LOG_BYTES_MAX
 from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.observe.counters import Counters
@@ -40,20 +46,20 @@ from edgecache.runtime.clocks import (
     steady_clock,
     wall_clock,
 )
-from edgecache.server.http1.head_cache import ANSWERS_MAX, BLOCKS_MAX, Memo
-from edgecache.server.http1.head_cache_hit_peer import PeerMemo
+from edgecache.server.http1.head_cache import ANSWERS_MAX, BLOCKS_MAX, HeadCache
+from edgecache.server.http1.head_cache_hit_peer import PeerHeadCache
 from edgecache.server.listener import Listener
 from edgecache.server.request_id import RequestIds
-from edgecache.server.request_log import Teller
+from edgecache.server.request_log import RequestLog
 from edgecache.server.tls import Certificate, TlsPort, load_certificates
-from edgecache.store.disk.availability import DiskWorld
-from edgecache.store.disk.engine import DiskBudget, Shelf
+from edgecache.store.disk.availability import DiskEnvironment
+from edgecache.store.disk.engine import DiskBudget, DiskEngine
 from edgecache.store.disk.files import RealFiles
 from edgecache.store.disk.store import DiskStore
-from edgecache.store.invalidation_marks import Marks
+from edgecache.store.invalidation_marks import InvalidationState
 from edgecache.store.memory import MemoryStore
 from edgecache.store.memory_account import MemoryAccount
-from edgecache.store.memory_budget import Shares, shares
+from edgecache.store.memory_budget import MemoryBudget, shares
 from edgecache.supervisor import control_socket as requests
 from edgecache.supervisor.topology import control_socket
 from edgecache.upstream.endpoint import Endpoint, Network, is_local
@@ -64,14 +70,14 @@ from edgecache.upstream.origin import OriginUpstream
 from edgecache.upstream.origin_request import agent_of
 from edgecache.upstream.peer.peer import PeerUpstream
 from edgecache.upstream.pool import Pool
-from edgecache.upstream.resolver import Names
+from edgecache.upstream.resolver import NameResolver
 from edgecache.upstream.tunnel import TunnelsDirect
 
 BLOCKS_SHARE = 4  # lines that are known for each block of fields
 LOG_SHARE = 1 / 4  # of memory, for lines of the log that wait: a second's, at most
 
 
-class Assembly:
+class NodeParts:
     """What the nodes of one process are made of."""
 
     def __init__(self, config: Config, name: str, *, memo: bool = True) -> None:
@@ -80,15 +86,15 @@ class Assembly:
         self.name = name
         self.clock = steady_clock()
         self._memo = memo
-        names = Names(LookupThreads(), self.clock, config.resolver)
+        names = NameResolver(LookupThreads(), self.clock, config.resolver)
         network = Network(names, Listeners(our_addresses(config), is_local))
-        self._own = OwnSecrets(config, os.environ, wall_clock, network.renew)
+        self._own = SecretWatch(config, os.environ, wall_clock, network.renew)
         self.table: RouteTable = compile_routes(config, self._own.secrets.viewer)
         self._counters = Counters()
         self._pool = Pool(network, self.clock)
         self._tasks = Tasks()
         # A node waits for control's word before it trusts what it has.
-        self._marks = Marks(float("inf") if config.control is None else 0.0)
+        self._marks = InvalidationState(float("inf") if config.control is None else 0.0)
 
     def edge(self, location: Location) -> Node:
         """A worker of an edge location."""
@@ -104,8 +110,8 @@ class Assembly:
         tier = self._tier(location.name, shares(memory_bytes, memos), upstream, disk)
         place_of = places(self.config.geo_database, self.config.asn_database)
         inner = "EDGE" if self.config.regional is None else "REC"
-        world = FrontWorld(place_of, random, https_port(location), inner, wall_clock)
-        front = ViewerFront(tier, self.table, self.config.brand, world)
+        world = FrontendEnvironment(place_of, random, https_port(location), inner, wall_clock)
+        front = ViewerFrontend(tier, self.table, self.config.brand, world)
         node = self._node("edge", tier, front)
         if location.listen_tls:
             port = TlsPort(self._certificates(self.config))
@@ -119,7 +125,7 @@ class Assembly:
         regional = self.config.regional
         divided = shares(regional.memory_bytes)
         tier = self._tier("regional", divided, self._origins(), regional.disk)
-        front = PeerFront(tier, self.table, self._credentials().admits)
+        front = PeerFrontend(tier, self.table, self._credentials().admits)
         return self._node("regional", tier, front)
 
     def _origins(self) -> GroupUpstream:
@@ -145,10 +151,10 @@ class Assembly:
         )
 
     def _tier(
-        self, name: str, divided: Shares, upstream: Upstream, disk: Disk | None = None
+        self, name: str, divided: MemoryBudget, upstream: Upstream, disk: Disk | None = None
     ) -> Tier:
         limits = self.config.limits
-        world = TierWorld(
+        world = TierEnvironment(
             self.clock,
             self._tasks.spawn,
             self._counters,
@@ -161,7 +167,7 @@ class Assembly:
         store = MemoryStore(divided.store_bytes, divided.conclusions, world.account)
         return Tier(name, store, upstream, world, self._disk(disk))
 
-    def _memory_of_heads(self, tier: Tier, kind: type[Memo] = Memo) -> Memo | None:
+    def _memory_of_heads(self, tier: Tier, kind: type[HeadCache] = HeadCache) -> HeadCache | None:
         """A memo for the listener of `tier`: what is concluded from warm entries, by line."""
         if not self._memo:
             return None
@@ -172,11 +178,15 @@ class Assembly:
         if disk is None:
             return None
         folder = Path(disk.folder or Path(self.config.state_dir) / "disk") / self.name
-        shelf = Shelf(str(folder), RealFiles(), DiskBudget(disk.bytes_max, disk.free_bytes_min))
+        shelf = DiskEngine(
+            str(folder), RealFiles(), DiskBudget(disk.bytes_max, disk.free_bytes_min)
+        )
         spawn, counters = self._tasks.spawn, self._counters
-        return DiskStore(shelf, DiskWorld(self.clock, spawn, DiskThreads(), counters, self._marks))
+        return DiskStore(
+            shelf, DiskEnvironment(self.clock, spawn, DiskThreads(), counters, self._marks)
+        )
 
-    def _node(self, role: str, tier: Tier, front: Front) -> Node:
+    def _node(self, role: str, tier: Tier, front: Frontend) -> Node:
         folder = Path(self.config.state_dir) / "logs"
         file = LogFile(folder, self.name, random_bytes(4).hex(), wall_clock)
         part = int(tier.world.account.budget_bytes * LOG_SHARE)
@@ -186,14 +196,14 @@ class Assembly:
             self.config.limits,
             self.clock,
             RequestIds(random_bytes),
-            Teller(tier.name, self._counters, log),
+            RequestLog(tier.name, self._counters, log),
             self.config.brand,
-            self._memory_of_heads(tier, PeerMemo if role == "regional" else Memo),
+            self._memory_of_heads(tier, PeerHeadCache if role == "regional" else HeadCache),
             remembered=remembered_bytes,
         )
         location = tier.name if role == "edge" else ""
         admits = self._credentials().admits
-        listener.explains = Explaining(self.name, role, location, front, admits).reply
+        listener.explains = Inspector(self.name, role, location, front, admits).reply
         node = Node(self.name, role, location, os.getpid(), listener, log, file, self._bus())
         node.own, node.config = self._own, self.config
         return node
@@ -205,7 +215,7 @@ class Assembly:
         own = replace(config, state_dir=self.config.state_dir)
         return load_certificates(own, datetime.fromtimestamp(wall_clock(), UTC), former)
 
-    def _bus(self) -> Bus | None:
+    def _bus(self) -> LogFollower | None:
         if self.config.control is None:
             return None
         tokens = Tokens([*self._own.secrets.operator.values()], wall_clock)
@@ -214,10 +224,10 @@ class Assembly:
         def client() -> httpx.AsyncClient:
             return httpx.AsyncClient(base_url=url, trust_env=False)
 
-        world = BusWorld(self.clock, pause, random, random_bytes)
+        world = FollowerEnvironment(self.clock, pause, random, random_bytes)
         serves = self.config.on_partition == "serve"
         token = partial(tokens.issue, Purpose.NODE, self.name)
-        return Bus(self.name, client(), token, world, serves=serves)
+        return LogFollower(self.name, client(), token, world, serves=serves)
 
 
 def our_addresses(config: Config) -> list[Address]:

@@ -20,27 +20,27 @@ from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.config.refused_distributions import start_lines
 from edgecache.config.secrets import load_secrets
-from edgecache.control.cloudfront.authentication import Callers
-from edgecache.control.cloudfront.context import World as ApiWorld
-from edgecache.control.cloudfront.endpoint import Endpoint
+from edgecache.control.cloudfront.authentication import CallerAuthentication
+from edgecache.control.cloudfront.context import ApiServices as ApiWorld
+from edgecache.control.cloudfront.endpoint import ApiEndpoint
 from edgecache.control.cloudfront.operations import actions
 from edgecache.control.cloudfront.origin_reach import unreachable_origins
 from edgecache.control.nodes import explain as explain_nodes
 from edgecache.control.nodes.barrier import Barrier
 from edgecache.control.nodes.client import exchange
-from edgecache.control.nodes.registry import Nodes
-from edgecache.control.nodes.staleness_probe import Canary, CanaryWorld
-from edgecache.control.rest.app import Control, control_app
-from edgecache.control.rest.distributions import JsonSide
+from edgecache.control.nodes.registry import NodeRegistry
+from edgecache.control.nodes.staleness_probe import ProbeEnvironment, StalenessProbe
+from edgecache.control.rest.app import ControlServices, control_app
+from edgecache.control.rest.distributions import RestApi
 from edgecache.control.rest.dry_run import dry_run_route
-from edgecache.control.rest.explain import World, explain_route
+from edgecache.control.rest.explain import ExplainServices, explain_route
 from edgecache.control.rest.inventory import holdings_routes
 from edgecache.control.state.catalog import Catalog
-from edgecache.control.state.database import State, state_error
+from edgecache.control.state.database import StateDatabase, state_error
 from edgecache.control.state.database_thread import StateThread
 from edgecache.control.state.invalidations import Invalidations
-from edgecache.control.state.log import Log
-from edgecache.control.state.resources import Kind
+from edgecache.control.state.log import ControlLog
+from edgecache.control.state.resources import ResourceKind
 from edgecache.node.peer_credential import PeerCredentials
 from edgecache.runtime.clocks import pause, steady_clock, wall_clock
 from edgecache.runtime.restarting_task import kept
@@ -52,18 +52,20 @@ def control_application(config: Config, path: Path) -> tuple[Starlette, Callable
 
     NotComposedError, SecretsError, StateError.
     """
-    state = State(Path(config.state_dir))
+    state = StateDatabase(Path(config.state_dir))
     try:
         return _application(config, path, state)
     except (sqlite3.Error, msgspec.DecodeError) as error:
         raise state_error(state.path, error) from error
 
 
-def _application(config: Config, path: Path, state: State) -> tuple[Starlette, Callable[[], None]]:
+def _application(
+    config: Config, path: Path, state: StateDatabase
+) -> tuple[Starlette, Callable[[], None]]:
     assert config.control is not None
     secrets = load_secrets(config.state_dir, os.environ)
     thread = StateThread(state.path)
-    log = Log(state, wall_clock, thread.hand)
+    log = ControlLog(state, wall_clock, thread.hand)
     catalog = Catalog(state, log, config, wall_clock, os.urandom)
     catalog.publish(config, starting=True)
     for line in _told(catalog):
@@ -73,11 +75,11 @@ def _application(config: Config, path: Path, state: State) -> tuple[Starlette, C
     clock = steady_clock()
     barrier = Barrier(state, clock)
     invalidations = Invalidations(state, log, barrier, wall_clock, os.urandom)
-    reads = CanaryWorld(lambda: catalog.file, exchange, clock, pause, os.urandom, thread.run)
-    canary = Canary(invalidations, reads) if config.control.canary_s else None
-    control = Control(
+    reads = ProbeEnvironment(lambda: catalog.file, exchange, clock, pause, os.urandom, thread.run)
+    canary = StalenessProbe(invalidations, reads) if config.control.canary_s else None
+    control = ControlServices(
         log,
-        Nodes(clock),
+        NodeRegistry(clock),
         barrier,
         lambda: load(path),
         tokens,
@@ -93,13 +95,13 @@ def _application(config: Config, path: Path, state: State) -> tuple[Starlette, C
     def deployed(generation: int) -> bool:
         return generation <= log.live.last_seq and barrier.applied_everywhere(generation)
 
-    callers = Callers(secrets.operator, tokens, wall_clock, clock)
+    callers = CallerAuthentication(secrets.operator, tokens, wall_clock, clock)
     shared = ApiWorld(catalog, invalidations, deployed, thread.run)
-    api = Endpoint(shared, callers, actions(), asyncio.sleep, os.urandom)
-    app.router.routes += [api.route(), *JsonSide(shared, tokens).routes()]
+    api = ApiEndpoint(shared, callers, actions(), asyncio.sleep, os.urandom)
+    app.router.routes += [api.route(), *RestApi(shared, tokens).routes()]
     peers = PeerCredentials(Tokens([*secrets.peer.values()], wall_clock), "control", wall_clock)
-    nodes = explain_nodes.Nodes(exchange, peers.issue)
-    world = World(wall_clock, nodes, secrets.viewer)
+    nodes = explain_nodes.ConfiguredNodes(exchange, peers.issue)
+    world = ExplainServices(wall_clock, nodes, secrets.viewer)
     app.router.routes.append(explain_route(log.live, tokens, world))
     app.router.routes.extend(holdings_routes(log.live, tokens, nodes))
     app.router.routes.append(dry_run_route(shared, tokens, nodes))
@@ -115,7 +117,7 @@ def _told(catalog: Catalog) -> Iterator[str]:
     """What is said at the start, a line each: what is not served, or not as it asks."""
     yield from start_lines(catalog.published)
     yield from (f"left out: {one}" for one in catalog.refused)
-    known = catalog.of(Kind.DISTRIBUTION)
+    known = catalog.of(ResourceKind.DISTRIBUTION)
     for line in unreachable_origins(known, catalog.published, catalog.file):
         yield f"{line} (502)"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgecache.cache.tier import Tier
-from edgecache.control.rest.dry_run import DiskNamed, Trial
+from edgecache.control.rest.dry_run import DiskNamed, DryRunReport
 from edgecache.store.disk.store import DiskStore
 from edgecache.store.disk.walk import ROWS_PER_STEP
 from edgecache.store.entry import Entry
@@ -24,13 +24,13 @@ class _Look:
     found: DiskNamed | None = None
 
 
-class DiskTrials:
+class DiskDryRun:
     """The looks of one process."""
 
     def __init__(self) -> None:
-        self._looks: dict[Trial, _Look] = {}
+        self._looks: dict[DryRunReport, _Look] = {}
 
-    def ask(self, tier: Tier, trial: Trial, now: float) -> DiskNamed | None:
+    def ask(self, tier: Tier, trial: DryRunReport, now: float) -> DiskNamed | None:
         """What its disk has of it; None: come again, it is being looked for."""
         if tier.disk is None:
             return DiskNamed()
@@ -47,7 +47,7 @@ class DiskTrials:
         return None if look is None else look.found
 
 
-async def _look(look: _Look, disk: DiskStore, tier: Tier, trial: Trial) -> None:
+async def _look(look: _Look, disk: DiskStore, tier: Tier, trial: DryRunReport) -> None:
     entries = size_bytes = looked_at = after = 0
     while looked_at < ROWS_LOOKED_AT:
         rows = await disk.heads(after, min(ROWS_PER_STEP, ROWS_LOOKED_AT - looked_at))

@@ -15,16 +15,16 @@ from typing import Any
 import maxminddb
 from maxminddb.types import Record
 
-from edgecache.rules.viewer.geo import NOWHERE, Place, place_of
+from edgecache.rules.viewer.geo import NOWHERE, GeoPlace, place_of
 
 logger = logging.getLogger("edgecache.server")
 
 PLACES_MAX = 16_384  # remembered addresses: the viewers of a minute, about 10 MB
-PlaceOf = Callable[[str], Place]
+PlaceOf = Callable[[str], GeoPlace]
 """The place of an address (text, without port); NOWHERE when nothing is known of it."""
 
 
-def nowhere(_address: str) -> Place:
+def nowhere(_address: str) -> GeoPlace:
     """What is known without a file."""
     return NOWHERE
 
@@ -37,7 +37,7 @@ def places(geo_database: str, asn_database: str = "") -> PlaceOf:
     numbers = _open(asn_database) if asn_database else None
 
     @lru_cache(maxsize=PLACES_MAX)
-    def found(address: str) -> Place:
+    def found(address: str) -> GeoPlace:
         place = place_of(_record(cities, address))
         return replace(place, asn=place_of(_record(numbers, address)).asn) if numbers else place
 

@@ -7,14 +7,14 @@ from heapq import nlargest
 from itertools import islice
 
 from edgecache.cache.tier import Tier
-from edgecache.control.rest.dry_run import EXAMPLES, DiskNamed, NodeNamed, Trial
+from edgecache.control.rest.dry_run import EXAMPLES, DiskNamed, DryRunReport, NodeNamed
 from edgecache.control.rest.inventory import (
     OBJECTS_LOOKED_AT,
-    Listed,
-    Order,
+    InventoryQuery,
+    ListedObject,
+    ObjectOrder,
     StoreObjects,
     StoreStats,
-    Wanted,
 )
 from edgecache.rules.caching.key import read_key
 from edgecache.rules.invalidation.items import subject_of
@@ -33,11 +33,11 @@ def stats_of(who: Who, tier: Tier, now: float) -> StoreStats:
     return StoreStats(*who, tier.store.budget_bytes, oldest_s, sample)
 
 
-def objects_of(who: Who, store: MemoryStore, wanted: Wanted, now: float) -> StoreObjects:
+def objects_of(who: Who, store: MemoryStore, wanted: InventoryQuery, now: float) -> StoreObjects:
     """The first of what is wanted in its memory, the oldest looked at."""
     prefix = wanted.prefix.encode()
     looked_at = islice(store, OBJECTS_LOOKED_AT)
-    if wanted.order is Order.LARGEST:
+    if wanted.order is ObjectOrder.LARGEST:
         found = nlargest(wanted.limit, _under(prefix, looked_at), key=lambda one: one.size_bytes)
     else:
         found = nlargest(wanted.limit, _under(prefix, looked_at), key=lambda one: one.uses)
@@ -45,7 +45,7 @@ def objects_of(who: Who, store: MemoryStore, wanted: Wanted, now: float) -> Stor
     return StoreObjects(*who, listed, min(OBJECTS_LOOKED_AT, len(store)), len(store))
 
 
-def named_in(who: Who, tier: Tier, trial: Trial, disk: DiskNamed | None) -> NodeNamed:
+def named_in(who: Who, tier: Tier, trial: DryRunReport, disk: DiskNamed | None) -> NodeNamed:
     """What an invalidation would remove from its memory, the oldest looked at, and its disk."""
     entries = size_bytes = 0
     examples: list[str] = []
@@ -75,10 +75,10 @@ def _path(entry: Entry) -> bytes:
     return read_key(entry.key).path
 
 
-def _listed(entry: Entry, now: float) -> Listed:
+def _listed(entry: Entry, now: float) -> ListedObject:
     told = read_key(entry.key)
     target = told.path if told.query is None else told.path + b"?" + told.query
-    return Listed(
+    return ListedObject(
         told.distribution,
         target.decode("latin-1"),
         told.host.decode("latin-1"),

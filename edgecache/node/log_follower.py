@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import httpx
 import msgspec
 
-from edgecache.control.nodes.registry import Status
-from edgecache.control.state.log import Entry, Page
+from edgecache.control.nodes.registry import NodeStatus
+from edgecache.control.state.log import LogEntry, LogPage
 
 WAIT_S = 1.0  # a third of the lease that each answer gives
 ANSWER_S_MAX = 10.0  # beyond the wait, for the answer itself
@@ -24,14 +24,14 @@ IDLE_S_MAX = 0.2  # between polls that brought nothing, in case control does not
 LEAVE_S_MAX = 1.0
 
 
-class Follower(Protocol):
+class LogConsumer(Protocol):
     """What a node does with the log."""
 
-    def begin(self, page: Page) -> bool:
+    def begin(self, page: LogPage) -> bool:
         """A page has come; False when it is of another log, to be followed from its start."""
         ...
 
-    def apply(self, entry: Entry) -> Awaitable[None] | None:
+    def apply(self, entry: LogEntry) -> Awaitable[None] | None:
         """Take over the next entry."""
         ...
 
@@ -46,7 +46,7 @@ class Follower(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class BusWorld:
+class FollowerEnvironment:
     """What a bus needs from outside: the tier's clock, a way to wait, [0, 1), random bytes."""
 
     clock: Callable[[], float]
@@ -55,7 +55,7 @@ class BusWorld:
     random_bytes: Callable[[int], bytes]
 
 
-class Bus:
+class LogFollower:
     """What a node asks of control. `client` has control's address as its base and no proxy.
 
     `token` gives a fresh node token.
@@ -66,7 +66,7 @@ class Bus:
         name: str,
         client: httpx.AsyncClient,
         token: Callable[[], str],
-        world: BusWorld,
+        world: FollowerEnvironment,
         *,
         serves: bool = False,
     ) -> None:
@@ -80,7 +80,7 @@ class Bus:
         self._epoch = ""  # of the log that was told last
         self.failures = 0  # polls failed in a row: above 0, control is away
 
-    async def follow(self, after: int, follower: Follower) -> None:
+    async def follow(self, after: int, follower: LogConsumer) -> None:
         """Apply every entry after number `after`, in order, until cancelled.
 
         What `apply` raises ends it. Asking for what comes next says that all before is applied.
@@ -117,7 +117,7 @@ class Bus:
                 timeout=LEAVE_S_MAX,
             )
 
-    async def report(self, status: Status) -> bool:
+    async def report(self, status: NodeStatus) -> bool:
         """Tell control how this node is; False when control did not take it."""
         content = msgspec.json.encode(status)
         try:
@@ -131,7 +131,7 @@ class Bus:
             return False
         return _untied(answer).is_success
 
-    async def _poll(self, after: int, low: int) -> Page | None:
+    async def _poll(self, after: int, low: int) -> LogPage | None:
         question: dict[str, Any] = {"after": after, "wait_s": WAIT_S, "low": low}
         question |= {"instance": self._instance, "serves": int(self.serves)}
         question |= {"epoch": self._epoch}
@@ -140,7 +140,7 @@ class Bus:
                 "/log", params=question, headers=self._headers(), timeout=WAIT_S + ANSWER_S_MAX
             )
             content = _untied(answer).content
-            return msgspec.json.decode(content, type=Page) if answer.is_success else None
+            return msgspec.json.decode(content, type=LogPage) if answer.is_success else None
         except (httpx.HTTPError, msgspec.DecodeError):
             return None
 

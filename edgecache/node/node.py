@@ -15,19 +15,19 @@ from typing import Any
 
 import msgspec
 
-from edgecache.cache.invalidation_sweeper import Sweep
+from edgecache.cache.invalidation_sweeper import InvalidationSweeper
 from edgecache.config.model import Config
 from edgecache.control.nodes.barrier import LEASE_S
-from edgecache.control.nodes.registry import Status
+from edgecache.control.nodes.registry import NodeStatus
 from edgecache.control.state.invalidations import read_entry
-from edgecache.control.state.log import Entry, Kind, Page
+from edgecache.control.state.log import LogEntry, LogEntryKind, LogPage
 from edgecache.http.function_cache import forget
-from edgecache.node.log_follower import Bus
-from edgecache.node.secret_watch import WATCH_S, OwnSecrets
+from edgecache.node.log_follower import LogFollower
+from edgecache.node.secret_watch import WATCH_S, SecretWatch
 from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.rules.routing import compile_routes
-from edgecache.runtime.gc_tuning import Collector
-from edgecache.runtime.malloc_tuning import Trimming, resident_bytes, settle_heap
+from edgecache.runtime.gc_tuning import GcTuning
+from edgecache.runtime.malloc_tuning import MallocTrimmer, resident_bytes, settle_heap
 from edgecache.runtime.restarting_task import kept
 from edgecache.server.listener import Listener
 from edgecache.server.tls import Certificate
@@ -57,26 +57,26 @@ class Node:
     listener: Listener
     log: AccessLog
     log_file: LogFile
-    bus: Bus | None = None
+    bus: LogFollower | None = None
     secure: Listener | None = None  # for TLS, beside `listener`
     certificates: Callable[[Config], tuple[Certificate, ...]] | None = None  # may block
-    own: OwnSecrets | None = None
+    own: SecretWatch | None = None
     config: Config | None = None  # as applied last, or as started with
     generation: int = 0
     _applied: int = 0  # the number of the last entry of control's log that was taken over
-    sweep: Sweep = field(init=False)
+    sweep: InvalidationSweeper = field(init=False)
     disk: DiskStore | None = field(init=False)
-    collector: Collector = field(init=False)
-    trimming: Trimming = field(default_factory=Trimming)
+    collector: GcTuning = field(init=False)
+    trimming: MallocTrimmer = field(default_factory=MallocTrimmer)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _current: asyncio.Event = field(default_factory=asyncio.Event)  # control was heard
 
     def __post_init__(self) -> None:
         tier = self.listener.front.tier
-        self.collector = Collector(self.listener.clock)
+        self.collector = GcTuning(self.listener.clock)
         self.listener.made = self.collector.stays
         self.disk = tier.disk
-        self.sweep = Sweep(tier.standing, tier.flights, tier.world.marks, tier.disk)
+        self.sweep = InvalidationSweeper(tier.standing, tier.flights, tier.world.marks, tier.disk)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "lifespan", "requests are the viewer protocol's"
@@ -142,7 +142,7 @@ class Node:
                 async with asyncio.timeout(LAST_FLUSH_S_MAX):
                     await self.disk.close()
 
-    def begin(self, page: Page) -> bool:
+    def begin(self, page: LogPage) -> bool:
         """See bus.Follower."""
         same = page.epoch == self.listener.marks.epoch
         if not same:
@@ -168,9 +168,9 @@ class Node:
         assert self.bus is not None
         await self.bus.follow(self._applied, self)
 
-    async def apply(self, entry: Entry) -> None:
+    async def apply(self, entry: LogEntry) -> None:
         """Take over what an entry of the log says; kinds of a newer control are passed over."""
-        if entry.kind == Kind.CONFIG:
+        if entry.kind == LogEntryKind.CONFIG:
             config = msgspec.convert(entry.body, Config)
             await self._renew(config)
             self._use(config)
@@ -178,7 +178,7 @@ class Node:
             self._current.set()
             if self.bus is not None and not self.listener.handing_over:
                 await self.bus.report(self._status())
-        elif entry.kind == Kind.INVALIDATION:
+        elif entry.kind == LogEntryKind.INVALIDATION:
             one = read_entry(entry)
             # Control's clock may be ahead of ours, or set: nothing becomes stale later than now.
             self.listener.marks.apply(replace(one, at=min(one.at, self.listener.clock())))
@@ -245,10 +245,10 @@ class Node:
             await self.bus.report(self._status())
             await asyncio.sleep(TICK_S)
 
-    def _status(self) -> Status:
+    def _status(self) -> NodeStatus:
         self.listener.settle()
         self.listener.teller.counters.tasks = len(asyncio.all_tasks())
-        return Status(
+        return NodeStatus(
             role=self.role,
             location=self.location,
             pid=self.pid,

@@ -19,7 +19,7 @@ ADOPTED_MAX = 256  # at one time: so many handshakes are some 10 ms of work
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class OrphanListener:
     """Sockets of siblings, and what serves who comes in there."""
 
     sockets: Sequence[socket.socket]
@@ -28,7 +28,7 @@ class Door:
     handshake_s_max: float | None = None
 
 
-def waiting(door: Door, most: int = ADOPTED_MAX) -> list[socket.socket]:
+def waiting(door: OrphanListener, most: int = ADOPTED_MAX) -> list[socket.socket]:
     """Connections nobody has taken, at most so many."""
     found: list[socket.socket] = []
     for one in door.sockets:
@@ -39,7 +39,7 @@ def waiting(door: Door, most: int = ADOPTED_MAX) -> list[socket.socket]:
     return found
 
 
-async def look_after(doors: Sequence[Door]) -> None:
+async def look_after(doors: Sequence[OrphanListener]) -> None:
     """Take in whoever waits at a door of siblings, until cancelled."""
     adopting: set[asyncio.Task[None]] = set()
     while True:
@@ -51,7 +51,7 @@ async def look_after(doors: Sequence[Door]) -> None:
                 task.add_done_callback(adopting.discard)
 
 
-async def _adopt(door: Door, connection: socket.socket) -> None:
+async def _adopt(door: OrphanListener, connection: socket.socket) -> None:
     connection.setblocking(False)
     try:
         await asyncio.get_running_loop().connect_accepted_socket(

@@ -24,18 +24,18 @@ from edgecache.config.listen import Address, TcpAddress, parse_listen, tcp_addre
 from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.config.secrets import load_secrets
-from edgecache.node.build import Assembly
+from edgecache.node.build import NodeParts
 from edgecache.node.node import Node
-from edgecache.node.orphaned_connections import Door, look_after
+from edgecache.node.orphaned_connections import OrphanListener, look_after
 from edgecache.node.serve_config import serve_config
 from edgecache.runtime.clocks import pause
 from edgecache.runtime.fd_limit import within
 from edgecache.runtime.privileges import drop
 from edgecache.runtime.stderr_log import complaints
-from edgecache.server.http1.connection import Connection
+from edgecache.server.http1.connection import ViewerConnection
 from edgecache.server.listener import Listener
 from edgecache.supervisor.child import remembers_heads, say_serving, watch_parent
-from edgecache.supervisor.listen_sockets import Held, held
+from edgecache.supervisor.listen_sockets import ListenSockets, held
 from edgecache.supervisor.managed_process import HAND_OVER
 from edgecache.supervisor.topology import control_socket
 
@@ -117,11 +117,11 @@ def run_origin(config_path: str) -> int:
     return _serve_app(demo_app(config, secrets.identity), config, sockets, _nothing)
 
 
-def _assembly(config: Config, name: str) -> Assembly:
-    return Assembly(config, name, memo=remembers_heads())
+def _assembly(config: Config, name: str) -> NodeParts:
+    return NodeParts(config, name, memo=remembers_heads())
 
 
-def _held(config: Config, addresses: Sequence[Address]) -> Held:
+def _held(config: Config, addresses: Sequence[Address]) -> ListenSockets:
     """Every address is bound; from here on nobody needs to be root."""
     sockets = held(addresses)
     drop(config, addresses)
@@ -131,11 +131,13 @@ def _held(config: Config, addresses: Sequence[Address]) -> Held:
 def _nothing() -> None: ...
 
 
-def _serve_node(node: Node, config: Config, addresses: Sequence[Address], sockets: Held) -> int:
+def _serve_node(
+    node: Node, config: Config, addresses: Sequence[Address], sockets: ListenSockets
+) -> int:
     """`addresses`: where viewers or peers come, and where they come with TLS, if they do."""
     settings = uvicorn.Config(
         node,
-        http=Connection,
+        http=ViewerConnection,
         interface="asgi3",
         lifespan="on",
         ws="none",
@@ -149,10 +151,10 @@ def _serve_node(node: Node, config: Config, addresses: Sequence[Address], socket
     )
     server = _NodeServer(settings, node, config.limits.hand_over_s_max)
     first, *others = addresses
-    server.ports.append(Port(node.listener, (), sockets.siblings[first]))
+    server.ports.append(ListenPort(node.listener, (), sockets.siblings[first]))
     if node.secure is not None:
         for secure in others:
-            port = Port(node.secure, sockets.own[secure], sockets.siblings[secure])
+            port = ListenPort(node.secure, sockets.own[secure], sockets.siblings[secure])
             server.ports.append(port)
     return server.run_until_told(sockets.own[first])
 
@@ -221,7 +223,7 @@ class _Server(uvicorn.Server):
 
 
 @dataclass(frozen=True, slots=True)
-class Port:
+class ListenPort:
     """A listener, the sockets of its own that Uvicorn does not know, and its siblings' sockets."""
 
     listener: Listener
@@ -234,14 +236,14 @@ class _NodeServer(_Server):
 
     def __init__(self, settings: uvicorn.Config, node: Node, hand_over_s_max: float) -> None:
         super().__init__(settings)
-        self.ports: list[Port] = []
+        self.ports: list[ListenPort] = []
         self._node = node
         self._hand_over_s_max = hand_over_s_max
         self._looking: asyncio.Task[None] | None = None
         self._handing: asyncio.Task[None] | None = None
 
     async def _open_more(self) -> None:
-        doors = [Door(port.siblings, *self._entrance(port)) for port in self.ports]
+        doors = [OrphanListener(port.siblings, *self._entrance(port)) for port in self.ports]
         for port, door in zip(self.ports, doors, strict=True):
             for one in port.sockets:
                 await self._listen(door, one)
@@ -249,19 +251,19 @@ class _NodeServer(_Server):
             self._looking = asyncio.create_task(look_after(doors))
 
     def _entrance(
-        self, port: Port
-    ) -> tuple[Callable[[], Connection], ssl.SSLContext | None, float | None]:
+        self, port: ListenPort
+    ) -> tuple[Callable[[], ViewerConnection], ssl.SSLContext | None, float | None]:
         """What serves a port's connections, and how they are secured."""
         settings = SimpleNamespace(loaded_app=SimpleNamespace(listener=port.listener))
         loop, state, tls = asyncio.get_running_loop(), self.server_state, port.listener.tls
 
-        def protocol() -> Connection:
-            return Connection(settings, state, {}, loop)
+        def protocol() -> ViewerConnection:
+            return ViewerConnection(settings, state, {}, loop)
 
         head_s_max = port.listener.limits.head_s_max
         return protocol, tls.context if tls else None, head_s_max if tls else None
 
-    async def _listen(self, door: Door, one: socket.socket) -> None:
+    async def _listen(self, door: OrphanListener, one: socket.socket) -> None:
         """One more of Uvicorn's servers, which it closes and drains like its own."""
         server = await asyncio.get_running_loop().create_server(
             door.protocol,

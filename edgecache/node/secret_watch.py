@@ -16,7 +16,7 @@ from edgecache.config.model import Config, Origin
 from edgecache.config.origins import credential_of
 from edgecache.config.secrets import Secrets, SecretsError, load_secrets, secrets_path
 from edgecache.origin.identity import IdentitySigner
-from edgecache.upstream.origin_auth import Means, Proofs
+from edgecache.upstream.origin_auth import OriginAuth, OriginCredentials
 
 logger = logging.getLogger("edgecache.server")
 
@@ -27,7 +27,7 @@ _VALUE = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")  # RFC 9110 Â
 _Mark = tuple[int, int, int] | None
 
 
-class OwnSecrets:
+class SecretWatch:
     """What one process reads of `secrets.json` and the files that origins name.
 
     `state_dir` is this machine's own; `env` its environment; `clock` gives epoch seconds.
@@ -43,7 +43,7 @@ class OwnSecrets:
         renew_tls: Callable[[], None],
     ) -> None:
         self.secrets: Secrets = load_secrets(config.state_dir, env)
-        self.proofs = Proofs(Means(clock))
+        self.proofs = OriginAuth(OriginCredentials(clock))
         self._path = secrets_path(config.state_dir, env)
         self._state_dir = config.state_dir
         self._env = env
@@ -70,7 +70,7 @@ class OwnSecrets:
             logger.error("requests are not sent: %s", line)
         signer = IdentitySigner(self.secrets.identity, self._clock)
         controls = {control.id: control for control in config.origin_access_controls}
-        means = Means(self._clock, signer, controls, self.secrets.origin, self._values)
+        means = OriginCredentials(self._clock, signer, controls, self.secrets.origin, self._values)
         self.proofs.use(means)
         return self.secrets.viewer
 

@@ -89,7 +89,7 @@ def escaped(value: Text) -> bytes:
     return _UNSAFE_BYTE.sub(lambda found: _ESCAPED[found[0]], value)
 
 
-class Stamp:
+class LogTimestamp:
     """Date and time of an instant in UTC; the last second's is remembered."""
 
     __slots__ = ("second", "text")
@@ -191,7 +191,7 @@ class AccessLog:
             deque()
         )  # append and popleft are atomic, so no lock is needed
         self._flushing = Lock()  # a last flush may come while one is stuck; append never takes it
-        self._stamp = Stamp()
+        self._stamp = LogTimestamp()
         self.dropped = 0
 
     def append(self, record: Record) -> None:

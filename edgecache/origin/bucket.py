@@ -18,14 +18,14 @@ from starlette.applications import Starlette
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from edgecache.http.conditional import Outcome, evaluate_at_origin, if_range_matches
+from edgecache.http.conditional import PreconditionResult, evaluate_at_origin, if_range_matches
 from edgecache.http.dates import format_date
 from edgecache.http.message import Fields, first_value
 from edgecache.http.ranges import Span, content_range, parse_range, resolve, unsatisfied
-from edgecache.origin.errors import Code, Ids, new_ids, refusal
-from edgecache.origin.folder import Folder, Found, key_of
+from edgecache.origin.errors import Ids, S3ErrorCode, new_ids, refusal
+from edgecache.origin.folder import Folder, OpenObject, key_of
 from edgecache.origin.gate import IDENTITY
-from edgecache.origin.policy import Action, Policy
+from edgecache.origin.policy import BucketAction, BucketPolicy
 from edgecache.origin.versions import Versions
 
 CHUNK_BYTES = 65_536  # one read and one write; Starlette's FileResponse has the same
@@ -74,10 +74,10 @@ CONTENT_TYPES = {
     "zip": "application/zip",
 }
 UNKNOWN_TYPE = "binary/octet-stream"  # S3's word for an object put without a type
-_ABSENT = (Code.NO_SUCH_KEY, Code.NO_SUCH_VERSION)
+_ABSENT = (S3ErrorCode.NO_SUCH_KEY, S3ErrorCode.NO_SUCH_VERSION)
 
 
-class ObjectChanged(RuntimeError):
+class FileTruncated(RuntimeError):
     """The file became shorter while it was sent: the connection is broken off, not filled up."""
 
 
@@ -91,7 +91,7 @@ def bucket_app(
     cache_control: Sequence[tuple[str, str]] = (),
     clock: Callable[[], float] = time.time,
     versions: Versions | None = None,
-    policy: Policy | None = None,
+    policy: BucketPolicy | None = None,
 ) -> Starlette:
     """Serves `folder` to whom `policy` allows it, or to everybody; put a gate before it.
 
@@ -111,7 +111,7 @@ class _Bucket:
         folder: Folder,
         rules: Sequence[tuple[str, str]],
         clock: Callable[[], float],
-        policy: Policy | None,
+        policy: BucketPolicy | None,
     ) -> None:
         self._folder = folder
         self._rules = [(re.compile(fnmatch.translate(glob)), value) for glob, value in rules]
@@ -127,30 +127,32 @@ class _Bucket:
             await _method_not_allowed(scope["method"], ids)(scope, receive, send)
             return
         found = await self._found(scope)
-        if isinstance(found, Code):
+        if isinstance(found, S3ErrorCode):
             await refusal(found, ids)(scope, receive, send)
             return
         with found.file:
             await self._answer(scope, found, ids)(scope, receive, send)
 
-    async def _found(self, scope: Scope) -> Found | Code:
+    async def _found(self, scope: Scope) -> OpenObject | S3ErrorCode:
         """The object asked for, as far as the policy lets this identity know of it."""
         version_id = _version_id(scope["query_string"])
-        if isinstance(version_id, Code):
+        if isinstance(version_id, S3ErrorCode):
             return version_id
         key = key_of(scope["raw_path"]) or ""
-        action = Action.GET_OBJECT if version_id is None else Action.GET_OBJECT_VERSION
+        action = BucketAction.GET_OBJECT if version_id is None else BucketAction.GET_OBJECT_VERSION
         if not self._allows(scope, action, key):
-            return Code.ACCESS_DENIED
+            return S3ErrorCode.ACCESS_DENIED
         found = await to_thread.run_sync(self._folder.open, scope["raw_path"], version_id)
-        if found in _ABSENT and not self._allows(scope, Action.LIST_BUCKET):
-            return Code.ACCESS_DENIED  # S3: who may not list does not learn what is not there
+        if found in _ABSENT and not self._allows(scope, BucketAction.LIST_BUCKET):
+            return (
+                S3ErrorCode.ACCESS_DENIED
+            )  # S3: who may not list does not learn what is not there
         return found
 
-    def _allows(self, scope: Scope, action: Action, key: str = "") -> bool:
+    def _allows(self, scope: Scope, action: BucketAction, key: str = "") -> bool:
         return self._policy is None or self._policy.allows(scope.get(IDENTITY, ""), action, key)
 
-    def _answer(self, scope: Scope, found: Found, ids: Ids) -> Response:
+    def _answer(self, scope: Scope, found: OpenObject, ids: Ids) -> Response:
         """The reply by preconditions, then by range (RFC 9110 §13.2.2)."""
         now = self._clock()
         fields = tuple((name, value) for name, value in scope["headers"])
@@ -158,16 +160,16 @@ class _Bucket:
         headers = self._headers(found, modified, ids)
         etag = found.etag.encode()
         match evaluate_at_origin(fields, scope["method"].encode(), etag, modified, now):
-            case Outcome.NOT_MODIFIED:
+            case PreconditionResult.NOT_MODIFIED:
                 return Response(status_code=304, headers=headers)
-            case Outcome.PRECONDITION_FAILED:
-                return refusal(Code.PRECONDITION_FAILED, ids)
+            case PreconditionResult.PRECONDITION_FAILED:
+                return refusal(S3ErrorCode.PRECONDITION_FAILED, ids)
         part = _part(fields, found, modified, now)
-        if isinstance(part, Code):
+        if isinstance(part, S3ErrorCode):
             return _unsatisfiable(fields, found, ids)
         return _content(scope["method"], found, part, headers)
 
-    def _headers(self, found: Found, modified: bytes, ids: Ids) -> dict[str, str]:
+    def _headers(self, found: OpenObject, modified: bytes, ids: Ids) -> dict[str, str]:
         headers = ids.fields | {"etag": found.etag, "last-modified": modified.decode()}
         if found.version_id:
             headers["x-amz-version-id"] = found.version_id
@@ -177,14 +179,14 @@ class _Bucket:
         return headers
 
 
-def _version_id(query: bytes) -> str | Code | None:
+def _version_id(query: bytes) -> str | S3ErrorCode | None:
     """The `versionId` of a query; one that is empty or named twice is none of S3's."""
     pairs = [part.partition(b"=") for part in query.split(b"&")]
     found = [unquote_to_bytes(value) for name, _, value in pairs if name == b"versionId"]
     if not found:
         return None
     if len(found) > 1 or not found[0]:
-        return Code.INVALID_ARGUMENT
+        return S3ErrorCode.INVALID_ARGUMENT
     return found[0].decode("latin-1")
 
 
@@ -196,7 +198,7 @@ class _Part:
     span: Span
 
 
-def _part(fields: Fields, found: Found, modified: bytes, now: float) -> _Part | Code:
+def _part(fields: Fields, found: OpenObject, modified: bytes, now: float) -> _Part | S3ErrorCode:
     """As S3, one range only: a request for several gets everything (RFC 9110 §14.2 allows it)."""
     whole = _Part(200, Span(0, found.size - 1))
     asked, condition = first_value(fields, b"range"), first_value(fields, b"if-range")
@@ -208,10 +210,10 @@ def _part(fields: Fields, found: Found, modified: bytes, now: float) -> _Part | 
         if not if_range_matches(condition, found.etag.encode(), modified, date):
             return whole
     spans = resolve(specs, found.size)
-    return _Part(206, spans[0]) if spans else Code.INVALID_RANGE
+    return _Part(206, spans[0]) if spans else S3ErrorCode.INVALID_RANGE
 
 
-def _content(method: str, found: Found, part: _Part, headers: dict[str, str]) -> Response:
+def _content(method: str, found: OpenObject, part: _Part, headers: dict[str, str]) -> Response:
     headers |= {
         "accept-ranges": "bytes",
         "content-length": str(part.span.length),
@@ -224,31 +226,33 @@ def _content(method: str, found: Found, part: _Part, headers: dict[str, str]) ->
     return StreamingResponse(_chunks(found, part.span), part.status, headers)
 
 
-async def _chunks(found: Found, span: Span) -> AsyncIterator[bytes]:
+async def _chunks(found: OpenObject, span: Span) -> AsyncIterator[bytes]:
     at = span.first
     while at <= span.last:
         count = min(CHUNK_BYTES, span.last + 1 - at)
         chunk = await to_thread.run_sync(found.read, at, count)
         if not chunk:
-            raise ObjectChanged(f"{found.key}: {found.size} bytes became {at}")
+            raise FileTruncated(f"{found.key}: {found.size} bytes became {at}")
         yield chunk
         at += len(chunk)
 
 
 def _method_not_allowed(method: str, ids: Ids) -> Response:
     return refusal(
-        Code.METHOD_NOT_ALLOWED,
+        S3ErrorCode.METHOD_NOT_ALLOWED,
         ids,
         details=[("Method", method), ("ResourceType", "OBJECT")],
         fields=[("allow", "GET, HEAD")],
     )
 
 
-def _unsatisfiable(fields: Fields, found: Found, ids: Ids) -> Response:
+def _unsatisfiable(fields: Fields, found: OpenObject, ids: Ids) -> Response:
     asked = first_value(fields, b"range") or b""
     details = [
         ("RangeRequested", asked.decode("latin-1")),
         ("ActualObjectSize", str(found.size)),
     ]
     total = unsatisfied(found.size).decode()
-    return refusal(Code.INVALID_RANGE, ids, details=details, fields=[("content-range", total)])
+    return refusal(
+        S3ErrorCode.INVALID_RANGE, ids, details=details, fields=[("content-range", total)]
+    )

@@ -14,7 +14,7 @@ from edgecache.config.model import MIB, Config
 from edgecache.config.origins import canonical_user_id
 from edgecache.origin.bucket import bucket_app
 from edgecache.origin.gate import Gate
-from edgecache.origin.policy import POLICY_BYTES_MAX, Policy, read_policy
+from edgecache.origin.policy import POLICY_BYTES_MAX, BucketPolicy, read_policy
 from edgecache.origin.versions import Versions
 
 logger = logging.getLogger("edgecache.origin")
@@ -54,7 +54,7 @@ def versions_of(config: Config) -> Versions | None:
     return Versions(Path(config.state_dir) / "versions", config.bucket.versions_max)
 
 
-def policy_of(config: Config) -> Policy | None:
+def policy_of(config: Config) -> BucketPolicy | None:
     """The bucket's policy, if it has one. OSError; PolicyError."""
     bucket = config.bucket
     if bucket is None or not bucket.policy_file:

@@ -18,7 +18,7 @@ from starlette.responses import Response
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-class Code(StrEnum):
+class S3ErrorCode(StrEnum):
     """S3's error codes, as far as a read-only bucket needs them."""
 
     ACCESS_DENIED = "AccessDenied"
@@ -31,7 +31,7 @@ class Code(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ErrorStatus:
     """The status and the words that go with a code."""
 
     status: int
@@ -39,15 +39,15 @@ class Kind:
 
 
 KINDS = {
-    Code.ACCESS_DENIED: Kind(403, "Access Denied"),
-    Code.INVALID_ARGUMENT: Kind(400, "Invalid version id specified"),
-    Code.INVALID_RANGE: Kind(416, "The requested range is not satisfiable"),
-    Code.METHOD_NOT_ALLOWED: Kind(
+    S3ErrorCode.ACCESS_DENIED: ErrorStatus(403, "Access Denied"),
+    S3ErrorCode.INVALID_ARGUMENT: ErrorStatus(400, "Invalid version id specified"),
+    S3ErrorCode.INVALID_RANGE: ErrorStatus(416, "The requested range is not satisfiable"),
+    S3ErrorCode.METHOD_NOT_ALLOWED: ErrorStatus(
         405, "The specified method is not allowed against this resource."
     ),
-    Code.NO_SUCH_KEY: Kind(404, "The specified key does not exist."),
-    Code.NO_SUCH_VERSION: Kind(404, "The specified version does not exist."),
-    Code.PRECONDITION_FAILED: Kind(
+    S3ErrorCode.NO_SUCH_KEY: ErrorStatus(404, "The specified key does not exist."),
+    S3ErrorCode.NO_SUCH_VERSION: ErrorStatus(404, "The specified version does not exist."),
+    S3ErrorCode.PRECONDITION_FAILED: ErrorStatus(
         412, "At least one of the pre-conditions you specified did not hold"
     ),
 }
@@ -72,7 +72,7 @@ def new_ids(random: Callable[[int], bytes] = secrets.token_bytes) -> Ids:
 
 
 def refusal(
-    code: Code,
+    code: S3ErrorCode,
     ids: Ids,
     *,
     details: Iterable[tuple[str, str]] = (),

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from cachetools import LRUCache
 
-from edgecache.origin.errors import Code
+from edgecache.origin.errors import S3ErrorCode
 from edgecache.origin.versions import BeingWrittenError, Version, Versions, is_version_id
 
 logger = logging.getLogger("edgecache.origin")
@@ -38,7 +38,7 @@ _Mark = tuple[str, int, int]  # path, size, mtime_ns
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class OpenObject:
     """An object, open for reading. Whoever gets it closes `file`."""
 
     key: str
@@ -89,7 +89,7 @@ class Folder:
         self._remembering = threading.Lock()
         self._hashing = threading.Lock()  # a hundred asking for one new object read it once
 
-    def open(self, raw_path: bytes, version_id: str | None = None) -> Found | Code:
+    def open(self, raw_path: bytes, version_id: str | None = None) -> OpenObject | S3ErrorCode:
         """The object at a path as it stood on the wire, without the query; or why not.
 
         With a `version_id` that version of it, though the file be gone. OSError for troubles of our
@@ -97,47 +97,47 @@ class Folder:
         """
         key = key_of(raw_path)
         if key is None:
-            return Code.NO_SUCH_KEY
+            return S3ErrorCode.NO_SUCH_KEY
         if not key:
-            return Code.ACCESS_DENIED  # asking for the bucket would list it
+            return S3ErrorCode.ACCESS_DENIED  # asking for the bucket would list it
         if version_id is not None and version_id != NO_VERSION:
             return self._opened_version(key, version_id)
         path = os.path.realpath(os.path.join(self._root, key))
         if not path.startswith(self._root.rstrip("/") + "/"):
-            return Code.ACCESS_DENIED
+            return S3ErrorCode.ACCESS_DENIED
         try:
             return self._opened(key, path)
         except OSError as error:
             if error.errno in _ABSENT:
-                return Code.NO_SUCH_KEY
+                return S3ErrorCode.NO_SUCH_KEY
             if error.errno in _DENIED:
-                return Code.ACCESS_DENIED
+                return S3ErrorCode.ACCESS_DENIED
             raise
 
-    def _opened_version(self, key: str, version_id: str) -> Found | Code:
+    def _opened_version(self, key: str, version_id: str) -> OpenObject | S3ErrorCode:
         if not is_version_id(version_id):
-            return Code.INVALID_ARGUMENT
+            return S3ErrorCode.INVALID_ARGUMENT
         version = self._versions.named(key, version_id) if self._versions else None
         found = _opened_copy(key, version) if version else None
-        return found or Code.NO_SUCH_VERSION
+        return found or S3ErrorCode.NO_SUCH_VERSION
 
-    def _opened(self, key: str, path: str) -> Found | Code:
+    def _opened(self, key: str, path: str) -> OpenObject | S3ErrorCode:
         # O_NONBLOCK: opening a pipe would wait for its writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with _closed_on_error(FileIO(descriptor, "rb")) as file:
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode):
                 file.close()
-                return Code.NO_SUCH_KEY
+                return S3ErrorCode.NO_SUCH_KEY
             mark = (path, facts.st_size, facts.st_mtime_ns)
             kept = self._opened_kept(key, descriptor, mark)
             if kept is not None:
                 file.close()
                 return kept
             etag = self._etag(descriptor, mark)
-            return Found(key, file, facts.st_size, facts.st_mtime_ns // 1_000_000_000, etag)
+            return OpenObject(key, file, facts.st_size, facts.st_mtime_ns // 1_000_000_000, etag)
 
-    def _opened_kept(self, key: str, descriptor: int, mark: _Mark) -> Found | None:
+    def _opened_kept(self, key: str, descriptor: int, mark: _Mark) -> OpenObject | None:
         """The version that the file is; None where versions are not kept, or this one cannot be.
 
         An object is served all the same when there is no room for a copy of it.
@@ -192,14 +192,14 @@ class Folder:
             return self._etags.get(mark)
 
 
-def _opened_copy(key: str, version: Version) -> Found | None:
+def _opened_copy(key: str, version: Version) -> OpenObject | None:
     """A kept version, open for reading; None when it is not there any more."""
     try:
         file = FileIO(version.path, "rb")
     except FileNotFoundError:
         return None
     size, modified_at, etag = version.size, version.modified_at, version.etag
-    return Found(key, file, size, modified_at, etag, version.id)
+    return OpenObject(key, file, size, modified_at, etag, version.id)
 
 
 @contextmanager

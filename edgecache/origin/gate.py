@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from edgecache.origin.errors import Code, new_ids, refusal
+from edgecache.origin.errors import S3ErrorCode, new_ids, refusal
 from edgecache.origin.identity import (
     HEADER,
     WINDOW_S,
@@ -54,7 +54,7 @@ class Gate:
         elif self.verdict(scope) is IdentityVerdict.OK:
             await self._app(self._without_identity(scope), receive, send)
         else:
-            await refusal(Code.ACCESS_DENIED, new_ids())(scope, receive, send)
+            await refusal(S3ErrorCode.ACCESS_DENIED, new_ids())(scope, receive, send)
 
     def verdict(self, scope: Scope) -> IdentityVerdict:
         """What the identity of an `http` scope is worth."""

@@ -23,7 +23,7 @@ _PRINCIPALS = ("AWS", "CanonicalUser")
 _ACTION = re.compile(r"\*|s3:[A-Za-z*?]{1,64}", re.IGNORECASE)
 
 
-class Action(StrEnum):
+class BucketAction(StrEnum):
     """What is done here to a bucket and its objects."""
 
     GET_OBJECT = "s3:GetObject"
@@ -47,7 +47,7 @@ class Statement:
     actions: tuple[re.Pattern[str], ...]
     resources: tuple[re.Pattern[str], ...]
 
-    def concerns(self, who: frozenset[str], action: Action, resource: str) -> bool:
+    def concerns(self, who: frozenset[str], action: BucketAction, resource: str) -> bool:
         return (
             bool(self.principals & who)
             and any(pattern.fullmatch(action) for pattern in self.actions)
@@ -56,14 +56,14 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class BucketPolicy:
     """The rules of the bucket `bucket`. `canonical_of` gives an identity's canonical id."""
 
     bucket: str
     statements: tuple[Statement, ...]
     canonical_of: Callable[[str], str]
 
-    def allows(self, identity: str, action: Action, key: str = "") -> bool:
+    def allows(self, identity: str, action: BucketAction, key: str = "") -> bool:
         """Whether `identity` (an id, or empty for nobody named) may do `action` to an object.
 
         Without a `key` the bucket itself is meant. A statement that denies wins.
@@ -76,7 +76,7 @@ class Policy:
         return bool(verdicts) and all(verdicts)
 
 
-def read_policy(document: bytes, bucket: str, canonical_of: Callable[[str], str]) -> Policy:
+def read_policy(document: bytes, bucket: str, canonical_of: Callable[[str], str]) -> BucketPolicy:
     """The policy in a JSON document. PolicyError names the place of what cannot be used."""
     if len(document) > POLICY_BYTES_MAX:
         raise PolicyError("", f"more than {POLICY_BYTES_MAX} bytes")
@@ -85,7 +85,7 @@ def read_policy(document: bytes, bucket: str, canonical_of: Callable[[str], str]
     except (ValueError, RecursionError) as error:
         raise PolicyError("", f"not JSON: {error}") from None
     found = tuple(_statement(item, where) for where, item in _statements(policy))
-    return Policy(bucket, found, canonical_of)
+    return BucketPolicy(bucket, found, canonical_of)
 
 
 def _statements(policy: Any) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -62,7 +62,9 @@ def forwarded(request: Request, route: Route, *, cacheable: bool, part: Fields =
     For a cacheable exchange the viewer's conditions and Range stay here: the tier asks for the
     whole, or for `part`, and answers them itself.
     """
-    alike = Alike(request.method, request.fields, request.host, request.minor, request.length)
+    alike = ForwardingKey(
+        request.method, request.fields, request.host, request.minor, request.length
+    )
     of = _forwarded_fields if is_short(request.fields) else _forwarded_fields.__wrapped__
     fields = of(alike, route, cacheable)
     if route.distribution.semantics == "rfc9111":
@@ -70,7 +72,7 @@ def forwarded(request: Request, route: Route, *, cacheable: bool, part: Fields =
     return replace(request, query=_query(request, route), fields=fields + part)
 
 
-class Alike(NamedTuple):
+class ForwardingKey(NamedTuple):
     """What of a request decides which of its fields are forwarded."""
 
     method: bytes
@@ -81,7 +83,7 @@ class Alike(NamedTuple):
 
 
 @remembers(256, BLOCK_BYTES)  # blocks come again
-def _forwarded_fields(alike: Alike, route: Route, cacheable: bool) -> Fields:
+def _forwarded_fields(alike: ForwardingKey, route: Route, cacheable: bool) -> Fields:
     method, fields, host, minor, length = alike
     request = Request(method, b"/", None, fields, host, minor=minor, length=length)
     if route.distribution.semantics == "rfc9111":

@@ -22,7 +22,7 @@ from edgecache.config.model import (
 from edgecache.http.target import normalized_path, readings
 from edgecache.rules.globs import glob
 from edgecache.rules.invalidation.releases import Patterns, compiled
-from edgecache.rules.private.key_ring import KeyRing, Trust, key_ring
+from edgecache.rules.private.key_ring import KeyRing, TrustedKeys, key_ring
 from edgecache.rules.viewer.headers import named_headers
 
 NO_SECRETS: Mapping[str, str] = {}
@@ -37,7 +37,7 @@ class Route(Struct, frozen=True, eq=False, weakref=True):
     group: OriginGroup | None = None
     origins: tuple[Origin, ...] = ()  # the members of the group, in its order
     viewer_headers: frozenset[bytes] | None = None  # see viewer_headers.named_headers
-    trust: Trust | None = None  # whose signatures open it; None: it is public
+    trust: TrustedKeys | None = None  # whose signatures open it; None: it is public
     releases: Patterns = ()  # of the distribution
 
 

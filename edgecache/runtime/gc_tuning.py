@@ -27,7 +27,7 @@ GROWN_BYTES = 64 * 1024 * 1024  # that nobody accounts for: a pause of 100 ms is
 GROWN_S = 60.0  # between two looks for that
 
 
-class Collector:
+class GcTuning:
     """Settles the collector of this process. `clock` gives seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

@@ -38,7 +38,7 @@ def trim_heap() -> bool:
     return bool(trim(0))
 
 
-class Trimming:
+class MallocTrimmer:
     """Has the heap trimmed after a burst: `trim` is called when much of what was held is gone."""
 
     def __init__(self, trim: Callable[[], object] = trim_heap) -> None:

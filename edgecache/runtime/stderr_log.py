@@ -25,7 +25,7 @@ def _to_stderr(line: bytes) -> None:
         line = line[os.write(_STDERR_FD, line) :]
 
 
-class Complaints(logging.Handler):
+class StderrLog(logging.Handler):
     """A handler of log records, and of lines said without one."""
 
     def __init__(self, write: Callable[[bytes], None] = _to_stderr) -> None:
@@ -63,14 +63,14 @@ class Complaints(logging.Handler):
                 self._write(line)
 
 
-_own: Complaints | None = None
+_own: StderrLog | None = None
 
 
-def complaints() -> Complaints:
+def complaints() -> StderrLog:
     """Those of this process, made once; whatever is logged goes there from then on."""
     global _own
     if _own is None:
-        _own = Complaints()
+        _own = StderrLog()
         logging.getLogger().addHandler(_own)
         atexit.register(_own.finish)
     return _own

@@ -13,27 +13,27 @@ from typing import TYPE_CHECKING
 from edgecache.config.model import Limits
 
 if TYPE_CHECKING:
-    from edgecache.server.http1.connection import Connection
+    from edgecache.server.http1.connection import ViewerConnection
 
 LOOKED_AT_MAX = 64  # for one at rest: a flood of newcomers must not cost a walk of all each
 
 
-class Connections:
+class ConnectionTable:
     """All that are open, also by the address they come from."""
 
     __slots__ = ("_all", "_by_address", "errands")
 
     def __init__(self) -> None:
-        self._all: set[Connection] = set()
-        self._by_address: dict[str, set[Connection]] = {}
+        self._all: set[ViewerConnection] = set()
+        self._by_address: dict[str, set[ViewerConnection]] = {}
         self.errands = 0  # requests that wait for what is not in memory
 
-    def add(self, connection: Connection) -> None:
+    def add(self, connection: ViewerConnection) -> None:
         """One has come."""
         self._all.add(connection)
         self._by_address.setdefault(connection.client[0], set()).add(connection)
 
-    def discard(self, connection: Connection) -> None:
+    def discard(self, connection: ViewerConnection) -> None:
         """One is gone."""
         self._all.discard(connection)
         neighbors = self._by_address.get(connection.client[0], set())
@@ -41,7 +41,7 @@ class Connections:
         if not neighbors:
             self._by_address.pop(connection.client[0], None)
 
-    def make_room(self, newcomer: Connection, limits: Limits) -> bool:
+    def make_room(self, newcomer: ViewerConnection, limits: Limits) -> bool:
         """Whether `newcomer`, which is counted already, may stay."""
         address = newcomer.client[0]
         neighbors = self._by_address.get(address, set())
@@ -53,11 +53,11 @@ class Connections:
     def __len__(self) -> int:
         return len(self._all)
 
-    def __iter__(self) -> Iterator[Connection]:
+    def __iter__(self) -> Iterator[ViewerConnection]:
         return iter(self._all)
 
 
-def _one_leaves(among: Iterable[Connection], newcomer: Connection) -> bool:
+def _one_leaves(among: Iterable[ViewerConnection], newcomer: ViewerConnection) -> bool:
     """Close one that is at rest."""
     for other in islice(among, LOOKED_AT_MAX):
         if other.at_rest and other is not newcomer:

@@ -44,7 +44,7 @@ class _Authority:
 
 
 @dataclass(frozen=True, slots=True)
-class Development:
+class DevelopmentCertificate:
     """The authority, ready to sign. `default` is the PEM (key and certificate) of this machine."""
 
     authority: _Authority
@@ -69,7 +69,7 @@ def ca_file(state_dir: str | Path) -> Path:
 
 def development(
     state_dir: str | Path, addresses: Iterable[str], now: datetime, write: Write | None = None
-) -> Development:
+) -> DevelopmentCertificate:
     """The authority of an installation; its default certificate is for `addresses`, too.
 
     What is there is used while it has `RENEW_DAYS` to live. Processes that start together agree:
@@ -115,16 +115,16 @@ def _opened(
     now: datetime,
     write: Write,
     days: int = RENEW_DAYS,
-) -> Development:
+) -> DevelopmentCertificate:
     """What is in the folder with `days` to live; the rest is made, and given to `write`."""
     authority = _kept_authority(folder, now, days) or _make_authority(folder, now, write)
     path = folder / "site.pem"
     key = _kept_key(path) or ec.generate_private_key(ec.SECP256R1())
     if _serves(path, authority, wanted, now, days):
-        return Development(authority, key, path.read_bytes(), now)
+        return DevelopmentCertificate(authority, key, path.read_bytes(), now)
     default = _made(authority, key, wanted, now)
     write(path, default)
-    return Development(authority, key, default, now)
+    return DevelopmentCertificate(authority, key, default, now)
 
 
 def _kept_key(path: Path) -> ec.EllipticCurvePrivateKey | None:

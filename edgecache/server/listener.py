@@ -8,64 +8,66 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from edgecache.cache.frontend import Front, PeerFront
-from edgecache.cache.outcome import Found, Outcome, Refusal
+from edgecache.cache.frontend import Frontend, PeerFrontend
+from edgecache.cache.outcome import Hit, Outcome, Refusal
 from edgecache.config.model import Limits
 from edgecache.http.dates import format_date
 from edgecache.http.errors import HeadLimits
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import Request
-from edgecache.server.connection_table import Connections
+from edgecache.server.connection_table import ConnectionTable
 from edgecache.server.error_response import page
-from edgecache.server.http1.head_cache import Memo
+from edgecache.server.http1.head_cache import HeadCache
 from edgecache.server.http1.head_cache_hit import remember, repeated
 from edgecache.server.http1.head_cache_hit_peer import remember_call, repeated_call
 from edgecache.server.http1.timeouts import end_overdue
-from edgecache.server.rendered_hit import Answer, Leased
+from edgecache.server.rendered_hit import RenderedHit, RenderedHitLease
 from edgecache.server.request_id import RequestIds
-from edgecache.server.request_log import Asked, Teller
+from edgecache.server.request_log import RequestLog, RequestSummary
 from edgecache.server.tls import TlsPort
-from edgecache.store.invalidation_marks import Marks
-from edgecache.store.memory_account import Holding, MemoryAccount
+from edgecache.store.invalidation_marks import InvalidationState
+from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 from edgecache.upstream.peer.heads import read_peer_head
-from edgecache.upstream.turns import Turns
+from edgecache.upstream.turns import LoopTurns
 
 if TYPE_CHECKING:
-    from edgecache.server.http1.connection import Connection
+    from edgecache.server.http1.connection import ViewerConnection
 
 
 @dataclass(slots=True, eq=False)
 class Listener:
     """What the connections of one address share."""
 
-    front: Front
+    front: Frontend
     limits: Limits
     clock: Callable[[], float]  # epoch seconds that never step back
     ids: RequestIds
-    teller: Teller
+    teller: RequestLog
     brand: str
-    memo: Memo | None = None
+    memo: HeadCache | None = None
     scheme: bytes = b"http"
     tls: TlsPort | None = None
     made: Callable[[], None] = lambda: None  # told of each answer made or remembered
     explains: Callable[[Request, float], bytes] | None = None  # a reply to our own, or nothing
     remembered: Callable[[], int] = lambda: 0  # bytes of conclusions from messages
-    marks: Marks = field(init=False)  # of the tier behind the front
+    marks: InvalidationState = field(init=False)  # of the tier behind the front
     account: MemoryAccount = field(init=False)  # of this process
     head_limits: HeadLimits = field(init=False)
-    connections: Connections = field(default_factory=Connections)
-    turns: Turns = field(default_factory=Turns)
+    connections: ConnectionTable = field(default_factory=ConnectionTable)
+    turns: LoopTurns = field(default_factory=LoopTurns)
     # How a head is read, answered out of the memo, and put into it: peers' heads are of two parts.
     read: Callable[[bytes, HeadLimits, bytes, tuple[str, int]], Request] = parse_request_head
-    repeated: Callable[[Connection, Memo, bytes, float], bool] = repeated
-    remember: Callable[[Connection, bytes, Request, Asked, Leased], None] = remember
+    repeated: Callable[[ViewerConnection, HeadCache, bytes, float], bool] = repeated
+    remember: Callable[
+        [ViewerConnection, bytes, Request, RequestSummary, RenderedHitLease], None
+    ] = remember
     handing_over: float = 0.0  # since when (epoch seconds), if at all
-    memos: list[Memo] = field(default_factory=list)  # ours and those of listeners beside us
+    memos: list[HeadCache] = field(default_factory=list)  # ours and those of listeners beside us
 
     def __post_init__(self) -> None:
         self.marks = self.front.tier.world.marks
         self.account = self.front.tier.world.account
-        if isinstance(self.front, PeerFront):
+        if isinstance(self.front, PeerFrontend):
             self.read, self.repeated, self.remember = read_peer_head, repeated_call, remember_call
         if self.memo is not None:
             self.memos.append(self.memo)
@@ -73,15 +75,15 @@ class Listener:
             self.limits.head_bytes_max, self.limits.url_bytes_max, self.limits.fields_max
         )
 
-    def secured(self, port: TlsPort, memo: Memo | None) -> Listener:
+    def secured(self, port: TlsPort, memo: HeadCache | None) -> Listener:
         """The listener beside this one that speaks TLS: the same connections, one sweep."""
         return replace(self, tls=port, memo=memo, scheme=b"https")
 
-    def answer(self, found: Found, request: Request, now: float) -> Answer:
+    def answer(self, found: Hit, request: Request, now: float) -> RenderedHit:
         """The answer a found entry gives; made once for all who are given the same of it."""
         common = is_common(found, request)
         kept = found.entry.answer
-        if common and isinstance(kept, Answer) and kept.is_for(found, self.front.table):
+        if common and isinstance(kept, RenderedHit) and kept.is_for(found, self.front.table):
             kept.again = True
             return kept
         if found.refresh is not None:
@@ -89,7 +91,7 @@ class Listener:
         outcome = self.front.tier.serve(found, request, now)
         own_id = b"" if found.until else self.ids.next()
         fields = self.front.dressed(outcome, own_id, (request, found.route), 0.0)
-        answer = Answer(found, outcome, fields, self.front.table)
+        answer = RenderedHit(found, outcome, fields, self.front.table)
         if common and found.entry.alive:  # else nobody would untie the two
             found.entry.answer = answer
         else:
@@ -116,7 +118,7 @@ class Listener:
             return ""
         return site.distribution.domain_name or site.distribution.id
 
-    def has_room(self, newcomer: Connection) -> bool:
+    def has_room(self, newcomer: ViewerConnection) -> bool:
         """Whether one more connection may stay; one that is at rest makes way for it."""
         return self.connections.make_room(newcomer, self.limits)
 
@@ -136,9 +138,9 @@ class Listener:
             heads_bytes += len(connection.heads)
             if leave and connection.at_rest:
                 connection.transport.close()
-        self.account.measure(Holding.HEADS, heads_bytes)
-        self.account.measure(Holding.LOGS, self.teller.queued_bytes)
-        self.account.measure(Holding.REMEMBERED, self.remembered())
+        self.account.measure(MemoryHolding.HEADS, heads_bytes)
+        self.account.measure(MemoryHolding.LOGS, self.teller.queued_bytes)
+        self.account.measure(MemoryHolding.REMEMBERED, self.remembered())
         self.settle()
         for memo in self.memos:
             memo.sweep()
@@ -155,7 +157,7 @@ class Listener:
         counters.memory = {"store": store.size_bytes} | {str(kind): held[kind] for kind in held}
 
 
-def is_common(found: Found, request: Request) -> bool:
+def is_common(found: Hit, request: Request) -> bool:
     """Whether nothing in the request but its key bears on the answer: the whole, as it is stored.
 
     With a response headers policy the viewer's Origin bears on it.

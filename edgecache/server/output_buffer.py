@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from edgecache.store.memory_account import LARGE_BYTES, Holding, MemoryAccount
+from edgecache.store.memory_account import LARGE_BYTES, MemoryAccount, MemoryHolding
 
 SMALL_BODY_BYTES = 16_384  # joined to its head; above it two buffers cost less than the copy
 FINISH_BYTES_MAX = 1024 * 1024  # a millisecond of encrypting; a block of a large object
 STEP_BYTES = 65_536  # four records of TLS (RFC 8446 §5.1), and the plain transport's own mark
 
 
-class Outgoing:
+class OutputBuffer:
     """The bytes on their way to the viewer of a transport; `encrypts` when that is TLS.
 
     While some wait, `account` has them: a large body that the transport keeps by reference as sent,
@@ -121,7 +121,7 @@ class Outgoing:
 
     def _count(self, waiting: int) -> None:
         """So many bytes are in the transport's own buffers."""
-        self._account.add(Holding.UNSENT, waiting - self._unsent)
+        self._account.add(MemoryHolding.UNSENT, waiting - self._unsent)
         self._unsent = waiting
 
     def _settle(self) -> None:
@@ -130,7 +130,7 @@ class Outgoing:
             self._account.give_back(self._lent)
             self._lent = None
         if self._unsent:
-            self._account.add(Holding.UNSENT, -self._unsent)
+            self._account.add(MemoryHolding.UNSENT, -self._unsent)
             self._unsent = 0
 
     def _go_on(self) -> None:

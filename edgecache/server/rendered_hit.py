@@ -8,23 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from edgecache.cache.outcome import Found, Outcome
+from edgecache.cache.outcome import Hit, Outcome
 from edgecache.http.message import Fields, first_value, without
 from edgecache.http.serialize import response_head
 from edgecache.rules.routing import RouteTable
-from edgecache.server.request_log import Asked, Told
+from edgecache.server.request_log import RequestOutcome, RequestSummary
 from edgecache.store.entry import Entry
 from edgecache.upstream.peer.fields import MARK
 
 if TYPE_CHECKING:
-    from edgecache.server.http1.connection import Connection
+    from edgecache.server.http1.connection import ViewerConnection
 
 _MADE_ANEW = frozenset({b"age", b"cache-status", b"x-amz-cf-id"})
 ID_LINE = b"X-Amz-Cf-Id: "
 
 
-class Answer:
-    """A reply from a stored entry, whoever is given it and until when: see `Leased`.
+class RenderedHit:
+    """A reply from a stored entry, whoever is given it and until when: see `RenderedHitLease`.
 
     The wire has: `head(now)`, then the request id and two line ends when `has_id`, then `body`.
     """
@@ -56,7 +56,7 @@ class Answer:
         "table",
     )
 
-    def __init__(self, found: Found, outcome: Outcome, fields: Fields, table: RouteTable) -> None:
+    def __init__(self, found: Hit, outcome: Outcome, fields: Fields, table: RouteTable) -> None:
         """`fields` are the outcome's, dressed by the front, with everything but the framing."""
         self.entry: Entry = found.entry
         self.block = found.block  # whose bytes the body is, beside the entry
@@ -94,7 +94,7 @@ class Answer:
         self.line_start = b""
         self.sent_bytes = 0
 
-    def is_for(self, found: Found, table: RouteTable) -> bool:
+    def is_for(self, found: Hit, table: RouteTable) -> bool:
         """Whether it was made of the same conclusion, under the same configuration."""
         if self.mark is not None and self.mark != found.entry.mark:
             return False
@@ -121,15 +121,19 @@ class Answer:
         return self._head
 
 
-class Leased(NamedTuple):
+class RenderedHitLease(NamedTuple):
     """An answer, and until when (epoch seconds) it may be given again for the same bytes."""
 
-    answer: Answer
+    answer: RenderedHit
     until: float
 
 
 def write_answer(
-    connection: Connection, answer: Answer, asked: Asked, request_id: bytes, now: float
+    connection: ViewerConnection,
+    answer: RenderedHit,
+    asked: RequestSummary,
+    request_id: bytes,
+    now: float,
 ) -> None:
     """The whole of a hit on a connection that stays: bytes out, and told."""
     listener = connection.listener
@@ -139,6 +143,6 @@ def write_answer(
         head = b"%b%b\r\n\r\n" % (head, request_id)
     connection.deadline = now + listener.limits.idle_s_max
     connection.outgoing.write(head, body)
-    told = Told(answer.status, answer.result, len(head) + len(body), answer.fields)
+    told = RequestOutcome(answer.status, answer.result, len(head) + len(body), answer.fields)
     listener.teller.tell(asked, told, connection.client, request_id, now, now - connection.began)
     connection.began = now

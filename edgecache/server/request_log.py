@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from edgecache.cache.outcome import Result
+from edgecache.cache.outcome import CacheResult
 from edgecache.http.function_cache import BLOCK_BYTES, count, remembers
 from edgecache.http.message import Fields, Request, first_value, is_short
 from edgecache.observe.access_log import (
     REMEMBERED_PLACE_BYTES,
     AccessLog,
+    LogTimestamp,
     Record,
-    Stamp,
     escaped,
     format_record,
     remembered_runs,
@@ -23,11 +23,11 @@ from edgecache.observe.counters import Counters
 from edgecache.server.tls import Session
 
 if TYPE_CHECKING:
-    from edgecache.server.http1.head_cache import Remembered
-    from edgecache.server.rendered_hit import Answer
+    from edgecache.server.http1.head_cache import CachedHit
+    from edgecache.server.rendered_hit import RenderedHit
 
 
-class Asked(Struct, frozen=True):
+class RequestSummary(Struct, frozen=True):
     """What the log says of a request, whatever becomes of it; made once for remembered heads."""
 
     method: bytes
@@ -46,7 +46,7 @@ class Asked(Struct, frozen=True):
     @classmethod
     def by(
         cls, request: Request, site: str, bytes_in: int, session: Session | None = None
-    ) -> Asked:
+    ) -> RequestSummary:
         """What `request`, whose head has so many bytes, asked of the distribution `site`."""
         said = _said if is_short(request.fields) else _said.__wrapped__
         referer, agent, host, forwarded_for = said(request.fields)
@@ -76,37 +76,42 @@ def _said(fields: Fields) -> tuple[bytes | None, ...]:
 
 
 count(remembered_runs, REMEMBERED_PLACE_BYTES)
-SHED_RESULTS = frozenset({Result.LIMIT, Result.CAPACITY})
-NOTHING_ASKED = Asked(b"", "", b"", None, None, None, None, b"http", 0, None, "HTTP/1.1")
+SHED_RESULTS = frozenset({CacheResult.LIMIT, CacheResult.CAPACITY})
+NOTHING_ASKED = RequestSummary(b"", "", b"", None, None, None, None, b"http", 0, None, "HTTP/1.1")
 
 
-class Told(Struct):
+class RequestOutcome(Struct):
     """How a request ended."""
 
     status: int  # 0: the viewer left before an answer
-    result: Result
+    result: CacheResult
     bytes_out: int
     fields: Fields = ()
     detail: str = ""
     first_byte_s: float = 0.0
 
 
-class Teller:
+class RequestLog:
     """Counts and records requests of one process."""
 
     def __init__(self, location: str, counters: Counters, log: AccessLog | None) -> None:
         self.counters = counters
-        self.repeated: list[Remembered] = []  # with something to be counted
+        self.repeated: list[CachedHit] = []  # with something to be counted
         self.keep: Callable[[bytes], None] = _unheard if log is None else log.append_line
         self._location = location
         self._place = escaped(location)
         self._log = log
-        self._stamp = Stamp()
+        self._stamp = LogTimestamp()
 
     def tell(
-        self, asked: Asked, told: Told, client: tuple[str, int], request_id: bytes, now: float,
+        self,
+        asked: RequestSummary,
+        told: RequestOutcome,
+        client: tuple[str, int],
+        request_id: bytes,
+        now: float,
         taken_s: float,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """A request ended at `now` (epoch seconds), `taken_s` after its first byte."""
         counters = self.counters
         result = told.result = _word(told)
@@ -115,7 +120,7 @@ class Teller:
         counters.bytes_out += told.bytes_out
         counters.bytes_in += asked.bytes_in
         counters.time_taken.observe(taken_s)
-        if result is Result.MISS:
+        if result is CacheResult.MISS:
             counters.miss_first_byte.observe(told.first_byte_s)
         if self._log is not None:
             self._log.append(self._recorded(asked, told, client, request_id, now, taken_s))
@@ -125,11 +130,11 @@ class Teller:
         """What waits to be written to the log."""
         return 0 if self._log is None else self._log.queued_bytes
 
-    def parts(self, asked: Asked, told: Told) -> Parts:
+    def parts(self, asked: RequestSummary, told: RequestOutcome) -> LineTemplate:
         """A line of a hit in parts: those that differ each time are left out."""
         told.result = _word(told)
         fields = format_record(self._recorded(asked, told, ("", 0), b"", 0.0, 0.0), _no_stamp)
-        return Parts.of(fields.split(b"\t"))
+        return LineTemplate.of(fields.split(b"\t"))
 
     def line_start(self, now: float, bytes_out: int) -> bytes:
         """The start of a line, through sc-bytes."""
@@ -152,9 +157,14 @@ class Teller:
             known.bytes_in = known.bytes_out = 0
 
     def _recorded(
-        self, asked: Asked, told: Told, client: tuple[str, int], request_id: bytes, now: float,
+        self,
+        asked: RequestSummary,
+        told: RequestOutcome,
+        client: tuple[str, int],
+        request_id: bytes,
+        now: float,
         taken_s: float,
-    ) -> Record:  # fmt: skip
+    ) -> Record:
         first, last = _range_of(told)
         return (
             now,
@@ -192,7 +202,7 @@ class Teller:
         )
 
 
-class Parts(Struct, frozen=True):
+class LineTemplate(Struct, frozen=True):
     """What of a hit's line stays the same, by what it belongs to; each with the tabs around it."""
 
     start: bytes
@@ -204,7 +214,7 @@ class Parts(Struct, frozen=True):
     tail: bytes
 
     @classmethod
-    def of(cls, fields: list[bytes]) -> Parts:
+    def of(cls, fields: list[bytes]) -> LineTemplate:
         """From the 33 fields of a line."""
 
         def run(first: int, last: int) -> bytes:
@@ -221,10 +231,10 @@ class Parts(Struct, frozen=True):
         )
 
 
-def _word(told: Told | Answer) -> Result:
+def _word(told: RequestOutcome | RenderedHit) -> CacheResult:
     """CloudFront's word for any response of an error's status is Error."""
     if told.status >= 400 and told.result not in SHED_RESULTS:
-        return Result.ERROR
+        return CacheResult.ERROR
     return told.result
 
 
@@ -240,7 +250,7 @@ def _length_of(fields: Fields) -> int | None:
     return int(value) if value is not None and value.isdigit() else None
 
 
-def _range_of(told: Told) -> tuple[int | None, int | None]:
+def _range_of(told: RequestOutcome) -> tuple[int | None, int | None]:
     if told.status != 206:
         return None, None
     value = first_value(told.fields, b"content-range") or b""

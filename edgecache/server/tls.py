@@ -24,7 +24,7 @@ from edgecache.config.refused_distributions import names_of
 from edgecache.server.dev_certificate import (
     LOCAL,
     RENEW_DAYS,
-    Development,
+    DevelopmentCertificate,
     alternative_names,
     development,
 )
@@ -242,7 +242,7 @@ def _from_files(
 
 
 def _development(
-    one: _Wanted, made: Development, known: Mapping[Hashable, Certificate]
+    one: _Wanted, made: DevelopmentCertificate, known: Mapping[Hashable, Certificate]
 ) -> Certificate:
     """Of a distribution's own names; the authority's key says whose it is."""
     identity = (one.names, one.policy, made.default)

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from edgecache.http.message import Response
 from edgecache.rules.caching.freshness import Assessment, assess
-from edgecache.rules.caching.partial import Part
-from edgecache.rules.caching.slices import Blocks
+from edgecache.rules.caching.partial import StoredPart
+from edgecache.rules.caching.slices import SliceLayout
 from edgecache.rules.caching.vary import Selected
 from edgecache.rules.routing import Route
 from edgecache.store.head_codec import pack, unpack
@@ -24,7 +24,7 @@ TAG_OVERHEAD_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class DiskBody:
     """Where on disk a body is: the id of its row, its length, a checksum for each piece.
 
     `read` gives a piece, or None when it is not there any more as it was written.
@@ -33,7 +33,7 @@ class Stored:
     id: int
     length: int
     sums: tuple[int, ...]
-    read: Callable[[Stored, int], Awaitable[bytes | None]] | None = None
+    read: Callable[[DiskBody, int], Awaitable[bytes | None]] | None = None
 
 
 class Entry(Resident, eq=False, gc=False):
@@ -45,12 +45,12 @@ class Entry(Resident, eq=False, gc=False):
     unpacked: Response | None  # the head, at hand
     body: bytes
     selected: Selected = ()
-    part: Part | None = None  # None: `body` is the whole
+    part: StoredPart | None = None  # None: `body` is the whole
     mark: int = 0  # see store.marks
     tags: tuple[bytes, ...] = ()  # by which invalidations may name it
     stale_from: float | None = None  # epoch seconds; of a soft invalidation
-    stored: Stored | None = None  # where the body is while it is not in memory
-    blocks: Blocks | None = None  # the body is in these, under keys of their own
+    stored: DiskBody | None = None  # where the body is while it is not in memory
+    blocks: SliceLayout | None = None  # the body is in these, under keys of their own
     alive: bool = False  # set by the store that holds it
     older: Entry | None = None  # another variant under its key
     expires_at: float = 0.0  # epoch seconds, once assessed; 0: not yet

@@ -26,7 +26,7 @@ PATIENCE = 0.8  # of what main's next victim has waited: who stayed away longer 
 MOMENTS = 4_096  # in a budget's worth of arrivals: few numbers, which residents share
 
 
-class Leaving(StrEnum):
+class EvictionReason(StrEnum):
     """Why an entry left. From the second to the fourth: what leaves before anything else."""
 
     SIZE = "size"  # it made room
@@ -37,17 +37,17 @@ class Leaving(StrEnum):
     VARIANTS = "variants"  # its key has newer ones, as many as are kept
 
 
-LEAVING_FIRST = (Leaving.INVALIDATED, Leaving.OLD_RELEASE, Leaving.EXPIRED)
+LEAVING_FIRST = (EvictionReason.INVALIDATED, EvictionReason.OLD_RELEASE, EvictionReason.EXPIRED)
 
 
-class Refused(StrEnum):
+class EvictionRefused(StrEnum):
     """Why something new is not taken in."""
 
     TOO_BIG = "too-big"  # for the whole budget
     UNPROVEN = "unproven"  # too big to be tried out at the cost of others; its next time counts
 
 
-Victims = list[tuple[R, Leaving]]
+Victims = list[tuple[R, EvictionReason]]
 
 
 class Eviction(Generic[R]):
@@ -66,11 +66,11 @@ class Eviction(Generic[R]):
         self._arrived_bytes = 0
         self._mean_bytes = 0.0
 
-    def admit(self, new: R) -> Victims[R] | Refused:
+    def admit(self, new: R) -> Victims[R] | EvictionRefused:
         """Take in `new`; who leaves for it."""
         size = new.size_bytes
         if size > self.room_bytes:
-            return Refused.TOO_BIG
+            return EvictionRefused.TOO_BIG
         ghost = hash(new.key)
         away = self._ghosts.take(ghost, self._clock)
         self._arrived(size)
@@ -78,18 +78,18 @@ class Eviction(Generic[R]):
         known = self._is_known(size, away, tight)
         if tight and not known and size > self._trial_bytes_max:
             self._ghosts.add(ghost, self._clock)
-            return Refused.UNPROVEN
+            return EvictionRefused.UNPROVEN
         victims = self._make_room(size)
         (self._main if known else self._trial).append(new, self._clock)
         return victims
 
-    def replace(self, old: R, new: R) -> Victims[R] | Refused:
+    def replace(self, old: R, new: R) -> Victims[R] | EvictionRefused:
         """Take in `new` in the place of `old`, of which it was one more use; who leaves for it."""
         sizes = old._queue.sizes
         proven = sizes is self._main or (sizes is None and old.uses > 0)
         self.forget(old)
         if new.size_bytes > self.room_bytes:
-            return Refused.TOO_BIG
+            return EvictionRefused.TOO_BIG
         new.uses, new._seen = old.uses + 1, old._seen
         victims = self._make_room(new.size_bytes)
         (self._main if proven else self._trial).append(new, self._clock)
@@ -100,12 +100,12 @@ class Eviction(Generic[R]):
         self.room_bytes = min(room_bytes, self.budget_bytes)
         return self._make_room(0)
 
-    def first(self, resident: R, why: Leaving) -> None:
+    def first(self, resident: R, why: EvictionReason) -> None:
         """Let it be among those that leave before all others (one of LEAVING_FIRST)."""
         self.forget(resident)
         self._leaving[why].append(resident)
 
-    def recall(self, resident: R, why: Leaving) -> bool:
+    def recall(self, resident: R, why: EvictionReason) -> bool:
         """It no longer leaves before others because of `why`; False when that was not so."""
         queue: Queue[R] = resident._queue
         if queue is not self._leaving.get(why):
@@ -176,12 +176,12 @@ class Eviction(Generic[R]):
             victims.append((victim, why))
         return victims
 
-    def _victim(self) -> tuple[R, Leaving]:
+    def _victim(self) -> tuple[R, EvictionReason]:
         for why, queue in self._leaving.items():
             if queue.first is not None:
                 return queue.first, why
         on_trial = self._trial_victim()
-        return self._main_victim() if on_trial is None else on_trial, Leaving.SIZE
+        return self._main_victim() if on_trial is None else on_trial, EvictionReason.SIZE
 
     def _trial_victim(self) -> R | None:
         """The first that was not used on trial; those that were move on. None: main's turn."""

@@ -14,7 +14,7 @@ STEP_S = 16
 STEPS = 16  # at least, to the time an entry expires
 
 
-class Calendar:
+class ExpiryWheel:
     """Entries by the time they expire."""
 
     def __init__(self) -> None:

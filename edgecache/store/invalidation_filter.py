@@ -11,21 +11,23 @@ from edgecache.rules.caching.vary import answers
 from edgecache.rules.reasons import MissReason
 from edgecache.store.disk.store import DiskStore
 from edgecache.store.entry import Entry
-from edgecache.store.eviction import Leaving
-from edgecache.store.invalidation_marks import Marks
+from edgecache.store.eviction import EvictionReason
+from edgecache.store.invalidation_marks import InvalidationState
 from edgecache.store.memory import MemoryStore
-from edgecache.store.tiered import Levels
-from edgecache.store.unsafe_writes import Writes
+from edgecache.store.tiered import TieredStore
+from edgecache.store.unsafe_writes import UnsafeWrites
 
 
-class Standing:
+class FilteredStore:
     """A store, seen through the marks of its process."""
 
-    def __init__(self, store: MemoryStore, marks: Marks, disk: DiskStore | None = None) -> None:
+    def __init__(
+        self, store: MemoryStore, marks: InvalidationState, disk: DiskStore | None = None
+    ) -> None:
         self._store = store
-        self._levels = Levels(store, disk)
+        self._levels = TieredStore(store, disk)
         self._marks = marks
-        self.writes = Writes()
+        self.writes = UnsafeWrites()
 
     def lookup(self, key: bytes, request_fields: Fields) -> Entry | MissReason:
         """The entry that answers a request with these fields, or why there is none."""
@@ -103,12 +105,12 @@ class Standing:
 
     def leave(self, key: bytes) -> None:
         """What is under `key` is of a release that was deleted."""
-        self._levels.remove(key, Leaving.OLD_RELEASE)
+        self._levels.remove(key, EvictionReason.OLD_RELEASE)
 
     def leaves_first(self, key: bytes) -> None:
         """What is under `key` is of a former release: it makes room before all others."""
         for entry in self._store.peek(key):
-            self._store.leave_first(entry, Leaving.OLD_RELEASE)
+            self._store.leave_first(entry, EvictionReason.OLD_RELEASE)
 
     def leaves_in_turn(self, key: bytes) -> None:
         """What is under `key` is of the current release: whatever was said before is over."""
@@ -134,5 +136,5 @@ class Standing:
             return found, False
         for entry in entries:
             if entry not in found:
-                self._store.expel(entry, Leaving.INVALIDATED)
+                self._store.expel(entry, EvictionReason.INVALIDATED)
         return found, True

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from edgecache.rules.invalidation.items import Item, subject_of
-from edgecache.rules.invalidation.matcher import Live
+from edgecache.rules.invalidation.matcher import LiveInvalidations
 from edgecache.store.entry import Entry
 
 UNKNOWN = -1  # a mark of another log: nothing can be said of it
@@ -29,7 +29,7 @@ class Invalidation:
     soft: bool = False
 
 
-class Marks:
+class InvalidationState:
     """The invalidations one process knows.
 
     `last` is the mark of the newest one applied, `floor` the lowest mark that can be judged, as
@@ -46,7 +46,7 @@ class Marks:
         self.epoch = ""
         self.lease_until = lease_until
         self._base = 0  # the mark of this log's number 0
-        self._live = Live()
+        self._live = LiveInvalidations()
         self._soft_at: dict[int, float] = {}
 
     def begin(self, epoch: str, floor: int) -> None:
@@ -55,7 +55,7 @@ class Marks:
             self._base = self.last + 1 if self.epoch else 0
             self.epoch = epoch
             self.last = self.floor = self._base
-            self._live = Live()
+            self._live = LiveInvalidations()
             self._soft_at = {}
         self.floor = max(self.floor, self._base + floor)
         self.last = max(self.last, self.floor)
@@ -130,7 +130,7 @@ class Marks:
         entries: Iterable[Entry], distribution: str, items: tuple[Item, ...]
     ) -> Iterator[Entry]:
         """Which of the entries an invalidation of a distribution would name: a dry run."""
-        trial = Live()
+        trial = LiveInvalidations()
         trial.add(1, distribution, items, soft=False)
         for entry in entries:
             if trial.hard_match(subject_of(entry.key, entry.tags), 0):

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from edgecache.http.message import Fields
 from edgecache.rules.caching.vary import answers, overlap
 from edgecache.store.entry import Entry
-from edgecache.store.eviction import Eviction, Leaving, Refused
-from edgecache.store.expiry_wheel import Calendar
+from edgecache.store.eviction import Eviction, EvictionReason, EvictionRefused
+from edgecache.store.expiry_wheel import ExpiryWheel
 from edgecache.store.memory_account import LARGE_BYTES, MemoryAccount
 from edgecache.store.memory_budget import CONCLUSIONS_MAX
 
@@ -41,7 +41,7 @@ class MemoryStore:
         self._account = account or MemoryAccount(budget_bytes)
         self._account.make_way = self._give_way
         self._eviction = Eviction[Entry](budget_bytes)
-        self._calendar = Calendar()
+        self._calendar = ExpiryWheel()
         self._warm: OrderedDict[bytes, None] = OrderedDict()  # keys, the longest warm first
         self._to_cool: deque[bytes] = deque()
 
@@ -83,8 +83,8 @@ class MemoryStore:
             concluded = self._eviction.admit(entry)
         else:
             concluded = self._eviction.replace(old, entry)
-            self._gone(old, Leaving.REPLACED)
-        if isinstance(concluded, Refused):
+            self._gone(old, EvictionReason.REPLACED)
+        if isinstance(concluded, EvictionRefused):
             return False
         for victim, why in concluded:
             self._gone(victim, why)
@@ -92,30 +92,30 @@ class MemoryStore:
         self._add(entry)
         return True
 
-    def remove(self, key: bytes, why: Leaving = Leaving.INVALIDATED) -> int:
+    def remove(self, key: bytes, why: EvictionReason = EvictionReason.INVALIDATED) -> int:
         """Forget every entry under `key`; how many there were."""
         entries = self.variants(key)
         for entry in entries:
             self.expel(entry, why)
         return len(entries)
 
-    def expel(self, entry: Entry, why: Leaving) -> None:
+    def expel(self, entry: Entry, why: EvictionReason) -> None:
         """Forget `entry`, if it is still here."""
         if entry.alive:
             self._eviction.forget(entry)
             self._gone(entry, why)
 
-    def leave_first(self, entry: Entry, why: Leaving) -> None:
+    def leave_first(self, entry: Entry, why: EvictionReason) -> None:
         """When room is needed, let `entry` make it before all that is still of use."""
         if entry.alive:
             self._eviction.first(entry, why)
 
     def leave_in_turn(self, entry: Entry) -> None:
         """It is of the current release again: when room is needed, its turn comes as usual."""
-        if not entry.alive or not self._eviction.recall(entry, Leaving.OLD_RELEASE):
+        if not entry.alive or not self._eviction.recall(entry, EvictionReason.OLD_RELEASE):
             return
         if entry.expires_at and entry.due is None:  # it has expired meanwhile
-            self._eviction.first(entry, Leaving.EXPIRED)
+            self._eviction.first(entry, EvictionReason.EXPIRED)
 
     def oldest(self) -> Entry | None:
         """What has been here longest, of the newest under each key."""
@@ -143,7 +143,7 @@ class MemoryStore:
             if entry.expires_at > now:  # under another policy it lives longer
                 self._calendar.note(entry, now)
             elif not self._eviction.leaves_first(entry):
-                self._eviction.first(entry, Leaving.EXPIRED)
+                self._eviction.first(entry, EvictionReason.EXPIRED)
 
     def _give_way(self, held_bytes: int) -> None:
         """So much is held beside the store."""
@@ -209,13 +209,13 @@ class MemoryStore:
         if any(other.head.received_at > received_at for other in others):
             return False
         for other in others:
-            self.expel(other, Leaving.REPLACED)
+            self.expel(other, EvictionReason.REPLACED)
         return True
 
     def _add(self, entry: Entry) -> None:
         if entry.key in self._index:
             for other in self.variants(entry.key)[VARIANTS_MAX - 1 :]:
-                self.expel(other, Leaving.VARIANTS)
+                self.expel(other, EvictionReason.VARIANTS)
         entry.older = self._index.get(entry.key)
         self._index[entry.key] = entry
         entry.alive = True
@@ -226,7 +226,7 @@ class MemoryStore:
             self._calendar.note(entry, entry.head.received_at)
         entry.cool()  # until it is used: most of what comes once does not come again
 
-    def _gone(self, entry: Entry, why: Leaving) -> None:
+    def _gone(self, entry: Entry, why: EvictionReason) -> None:
         """`entry`, which eviction has let go, leaves the index."""
         newest = self._index[entry.key]
         if newest is not entry:

@@ -22,7 +22,7 @@ BEHIND_BYTES = 262_144  # upstream.arriving's bound for a body that is not read 
 LARGE_BYTES = 65_536  # a body that is told apart; smaller ones count as what waits for a viewer
 
 
-class Holding(StrEnum):
+class MemoryHolding(StrEnum):
     """Who holds memory beside the store. The word goes to the metric."""
 
     FILLS = "fills"  # bodies arriving, once each however many read them
@@ -37,11 +37,13 @@ class Holding(StrEnum):
 
 
 SHARES = {  # of the budget, for what viewers send
-    Holding.UPLOADS: 1 / 4,
-    Holding.TUNNELS: 1 / 8,
-    Holding.HEADS: 1 / 8,
+    MemoryHolding.UPLOADS: 1 / 4,
+    MemoryHolding.TUNNELS: 1 / 8,
+    MemoryHolding.HEADS: 1 / 8,
 }
-BOUNDED = frozenset({Holding.LOGS, Holding.REMEMBERED})  # each by itself: only the store has less
+BOUNDED = frozenset(
+    {MemoryHolding.LOGS, MemoryHolding.REMEMBERED}
+)  # each by itself: only the store has less
 SHORT = 1 / 2  # of a share: beyond it each sends no faster than what it sent is taken
 
 
@@ -51,7 +53,7 @@ class MemoryAccount:
     """
 
     def __init__(self, memory_bytes: int, ahead_bytes: int = 262_144) -> None:
-        self.held = dict.fromkeys(Holding, 0)
+        self.held = dict.fromkeys(MemoryHolding, 0)
         self.total = 0
         self.ahead_bytes = ahead_bytes
         self.make_way: Callable[[int], None] = _nobody  # the store's: told how much is held
@@ -65,14 +67,14 @@ class MemoryAccount:
         self._sent: dict[int, tuple[bytes, int]] = {}  # by identity: the body, for how many
         self._stored: Counter[int] = Counter()  # large bodies in the store, by identity
 
-    def add(self, holding: Holding, size: int) -> None:
+    def add(self, holding: MemoryHolding, size: int) -> None:
         """So many bytes more; fewer when negative."""
         self.held[holding] += size
         self.total += size
         if not -TOLD_BYTES < self.total - self._told < TOLD_BYTES:
             self.tell()
 
-    def measure(self, holding: Holding, size: int) -> None:
+    def measure(self, holding: MemoryHolding, size: int) -> None:
         """So many bytes are held by who is not added up, but looked at now and then."""
         more = size - self.held[holding]
         if holding not in BOUNDED:
@@ -102,11 +104,11 @@ class MemoryAccount:
         """Whether there is room for one more who asks for what is not in memory."""
         return self.total <= self._admits
 
-    def has_room(self, holding: Holding) -> bool:
+    def has_room(self, holding: MemoryHolding) -> bool:
         """Whether one more may come that holds memory of a kind with a share."""
         return self.held[holding] <= self._shares[holding]
 
-    def is_short(self, holding: Holding) -> bool:
+    def is_short(self, holding: MemoryHolding) -> bool:
         """Whether who holds memory of a kind with a share is to hold no more than it must."""
         return self.held[holding] > self._shares[holding] * SHORT
 
@@ -117,7 +119,7 @@ class MemoryAccount:
         _, count = self._sent.get(id(body), (body, 0))
         self._sent[id(body)] = body, count + 1
         if not count and id(body) not in self._stored:
-            self.add(Holding.SENT, len(body))
+            self.add(MemoryHolding.SENT, len(body))
 
     def give_back(self, body: bytes) -> None:
         """One of those it is sent to has it, or has left."""
@@ -127,7 +129,7 @@ class MemoryAccount:
         if count > 1:
             self._sent[id(body)] = body, count - 1
         elif id(body) not in self._stored:
-            self.add(Holding.SENT, -len(body))
+            self.add(MemoryHolding.SENT, -len(body))
 
     # The store tells these in the midst of a change: what more is asked of it waits for whoever
     # adds something next, else it would make room while it is making room.
@@ -148,13 +150,13 @@ class MemoryAccount:
 
     def _move(self, size: int) -> None:
         """So much of what is sent is the store's no more, or again when negative."""
-        self.held[Holding.SENT] += size
+        self.held[MemoryHolding.SENT] += size
         self.total += size
 
     def check(self) -> None:
         """With nobody there, nothing is held."""
         assert not self._sent, [len(body) for body, _ in self._sent.values()]
-        assert not any(self.held[kind] for kind in Holding if kind not in BOUNDED), self.held
+        assert not any(self.held[kind] for kind in MemoryHolding if kind not in BOUNDED), self.held
         assert self.total == 0
 
 

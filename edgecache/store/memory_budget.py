@@ -14,7 +14,7 @@ GHOSTS_SHARE = GHOST_BYTES / ENTRY_BYTES_LEAST
 
 
 @dataclass(frozen=True, slots=True)
-class Shares:
+class MemoryBudget:
     """`store_bytes` for entries and their index, and for what store.memory_account counts;
     `conclusions` so many, for entries as for lines. What is left is for those and for ghosts.
     """
@@ -29,10 +29,10 @@ def conclusion_bytes(memos: int) -> int:
     return CONCLUSION_BYTES + LINE_BYTES * (memos - 1)
 
 
-def shares(memory_bytes: int, memos: int = 1) -> Shares:
+def shares(memory_bytes: int, memos: int = 1) -> MemoryBudget:
     """How `memory_bytes` of one process with so many memos are divided."""
     each = conclusion_bytes(memos)
     conclusions = min(CONCLUSIONS_MAX, int(memory_bytes * CONCLUSIONS_SHARE) // each)
     ghosts_bytes = int(memory_bytes * GHOSTS_SHARE)
     store_bytes = memory_bytes - conclusions * each - ghosts_bytes
-    return Shares(memory_bytes, store_bytes, conclusions)
+    return MemoryBudget(memory_bytes, store_bytes, conclusions)

@@ -10,13 +10,13 @@ from __future__ import annotations
 from edgecache.http.message import Fields
 from edgecache.store.disk.store import DiskStore
 from edgecache.store.entry import Entry
-from edgecache.store.eviction import Leaving
+from edgecache.store.eviction import EvictionReason
 from edgecache.store.memory import MemoryStore
 
 MEMORY_BYTES_MAX = 256 * 1024  # of a body: a read of so much costs more than the trip to a thread
 
 
-class Levels:
+class TieredStore:
     """A memory store over a disk store, or (None) alone."""
 
     def __init__(self, memory: MemoryStore, disk: DiskStore | None) -> None:
@@ -33,7 +33,7 @@ class Levels:
             return True
         return (entry.stored is None and self.memory.put(entry)) or kept
 
-    def remove(self, key: bytes, why: Leaving = Leaving.INVALIDATED) -> int:
+    def remove(self, key: bytes, why: EvictionReason = EvictionReason.INVALIDATED) -> int:
         """Forget every entry under `key`; how many of them were in memory."""
         if self.disk is not None:
             self.disk.remove(key)
@@ -43,7 +43,7 @@ class Levels:
         """Forget `entry`; and on disk, where variants are not told apart, all under its key."""
         if self.disk is not None:
             self.disk.remove(entry.key)
-        self.memory.expel(entry, Leaving.REPLACED)
+        self.memory.expel(entry, EvictionReason.REPLACED)
 
     async def find(self, key: bytes, request_fields: Fields) -> Entry | None:
         """The entry on disk that answers a request with these fields."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 KEYS_MAX = 10_000  # keys are chosen by strangers; 1.5 MB, as a number stands for each
 
 
-class Writes:
+class UnsafeWrites:
     """The writes of one tier; of the oldest it is known only that there were some.
 
     `last` is the number of the newest one.

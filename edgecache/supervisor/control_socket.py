@@ -15,15 +15,15 @@ from pathlib import Path
 import msgspec
 
 from edgecache.config.listen import UnixAddress
-from edgecache.supervisor.reload import REFUSED, Told
+from edgecache.supervisor.reload import REFUSED, ReloadResult
 
 ANSWER_S_MAX = 600.0  # an upgrade waits for every process in turn
 _LINE_BYTES_MAX = 64
 
-Renew = Callable[[], Awaitable[Told]]
+ReloadCommand = Callable[[], Awaitable[ReloadResult]]
 
 
-class NobodyThereError(Exception):
+class NoSupervisorError(Exception):
     """No supervisor answers at that place."""
 
 
@@ -33,7 +33,7 @@ def place(state_dir: str) -> UnixAddress:
 
 
 @contextlib.asynccontextmanager
-async def answering(state_dir: str, words: Mapping[str, Renew]) -> AsyncIterator[None]:
+async def answering(state_dir: str, words: Mapping[str, ReloadCommand]) -> AsyncIterator[None]:
     """Answer requests while the context lasts. OSError when that cannot be."""
     path = place(state_dir).path
 
@@ -41,7 +41,7 @@ async def answering(state_dir: str, words: Mapping[str, Renew]) -> AsyncIterator
         with contextlib.suppress(OSError, ValueError):  # it left; or a line without end
             word = (await reader.readline()).decode("ascii", "replace").strip()
             renew = words.get(word)
-            told = await renew() if renew else Told(REFUSED, (f"not a request: {word}",))
+            told = await renew() if renew else ReloadResult(REFUSED, (f"not a request: {word}",))
             writer.write(msgspec.json.encode(told) + b"\n")
             await writer.drain()
         writer.close()
@@ -56,7 +56,7 @@ async def answering(state_dir: str, words: Mapping[str, Renew]) -> AsyncIterator
             os.unlink(path)
 
 
-async def ask(state_dir: str, word: str) -> Told:
+async def ask(state_dir: str, word: str) -> ReloadResult:
     """What the supervisor of an installation answers. NobodyThereError when there is none."""
     path = place(state_dir).path
     try:
@@ -66,10 +66,10 @@ async def ask(state_dir: str, word: str) -> Told:
             answer = await reader.readline()
             writer.close()
     except FileNotFoundError as error:
-        raise NobodyThereError(f"nothing of this installation runs here: no {path}") from error
+        raise NoSupervisorError(f"nothing of this installation runs here: no {path}") from error
     except (OSError, TimeoutError) as error:
-        raise NobodyThereError(f"{path}: {error or 'no answer'}") from error
+        raise NoSupervisorError(f"{path}: {error or 'no answer'}") from error
     try:
-        return msgspec.json.decode(answer, type=Told)
+        return msgspec.json.decode(answer, type=ReloadResult)
     except msgspec.DecodeError as error:
-        raise NobodyThereError(f"{path}: ended before it answered") from error
+        raise NoSupervisorError(f"{path}: ended before it answered") from error

@@ -75,17 +75,17 @@ def taken(descriptors: Descriptors, address: Address | None) -> list[socket.sock
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ListenSockets:
     """The sockets of one process, by address: its own, and its siblings'."""
 
     own: dict[Address, list[socket.socket]]
     siblings: dict[Address, list[socket.socket]]
 
 
-def held(addresses: Sequence[Address]) -> Held:
+def held(addresses: Sequence[Address]) -> ListenSockets:
     """What the supervisor has for us; where there is none, sockets we bind ourselves. OSError."""
     share = handed()
-    return Held(
+    return ListenSockets(
         {address: taken(share.own, address) or [bound(address)] for address in addresses},
         {address: taken(share.siblings, address) for address in addresses},
     )

@@ -22,7 +22,7 @@ ALONE = frozenset({"control"})  # roles of which no two may run at once: one log
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
+class RestartTiming:
     """Seconds. The back-off doubles with each death and starts anew after a healthy while."""
 
     back_off_s_min: float = 0.1  # systemd's RestartSec: whoever dies once is soon back
@@ -31,27 +31,27 @@ class Timing:
     drain_s_max: float = 15  # all children together: `limits.drain_s_max` and 5 to spare
 
 
-class NotRelievedError(Exception):
+class NotReplacedError(Exception):
     """A successor did not come to serve, and why; whoever held the post holds it still."""
 
 
 @dataclass(frozen=True, slots=True)
-class Works:
+class ProcessHooks:
     """What posts need of their supervisor."""
 
     spawn: Callable[[Child, ServingPipe | None], Awaitable[Process]]
     died: Callable[[Child, int], None]  # with the exit code, before the back-off
     say: Callable[[str], None]
-    timing: Timing
+    timing: RestartTiming
     stopping: asyncio.Event
 
 
 @dataclass(slots=True, eq=False)
-class Post:
+class ManagedProcess:
     """One place: what runs there, who does now, and who did and is not gone yet."""
 
     child: Child
-    works: Works
+    works: ProcessHooks
     holder: Process | None = None
     tending: asyncio.Task[None] | None = None
     leaving: dict[Process, asyncio.Task[None]] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class Post:
             await self._wait_for_leaving()
         try:
             successor = await self._serving(child)
-        except NotRelievedError:
+        except NotReplacedError:
             if self.holder is None and self.tending is None:  # it left beforehand
                 self.tending = asyncio.create_task(self._tend(None))
             raise
@@ -132,11 +132,11 @@ class Post:
             try:
                 process = await self.works.spawn(child, pipe)
             except OSError as error:
-                raise NotRelievedError(f"{child.name}: {error}") from error
+                raise NotReplacedError(f"{child.name}: {error}") from error
             pipe.started()
             why = await self._trouble(process, pipe)
         if why:
-            raise NotRelievedError(f"{child.name} (pid {process.pid}) {why}")
+            raise NotReplacedError(f"{child.name} (pid {process.pid}) {why}")
         return process
 
     async def _trouble(self, process: Process, pipe: ServingPipe) -> str:

@@ -43,7 +43,7 @@ async def answers(address: Address, role: str = "edge") -> bool:
         return False
 
 
-class Node(msgspec.Struct, frozen=True):
+class NodeState(msgspec.Struct, frozen=True):
     """A process as control sees it."""
 
     name: str
@@ -52,15 +52,15 @@ class Node(msgspec.Struct, frozen=True):
     alive: bool
 
 
-class Nodes(msgspec.Struct, frozen=True):
+class NodeStates(msgspec.Struct, frozen=True):
     """Every node control has heard of, and the generation they should be on."""
 
-    nodes: tuple[Node, ...]
+    nodes: tuple[NodeState, ...]
     generation: int
 
 
 @dataclass(frozen=True, slots=True)
-class Reloaded:
+class ReloadAccepted:
     """Control has read its file: nothing to do when not `changed`."""
 
     generation: int
@@ -71,7 +71,7 @@ class Reloaded:
 
 
 @dataclass(frozen=True, slots=True)
-class NotReloaded:
+class ReloadRefused:
     """Nothing was changed, and why."""
 
     problems: tuple[str, ...]
@@ -93,17 +93,17 @@ async def ask(control: ControlAccess, target: str = "", method: str = "GET") -> 
     return response.status_code, response.content
 
 
-async def reload(control: ControlAccess) -> Reloaded | NotReloaded:
+async def reload(control: ControlAccess) -> ReloadAccepted | ReloadRefused:
     """Let control read its file anew. OSError when it does not answer."""
     status, body = await ask(control, "/reload", "POST")
     try:
         told: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
     except msgspec.DecodeError:
-        return NotReloaded((f"control answered {status}",))
+        return ReloadRefused((f"control answered {status}",))
     if status == 200:
-        return Reloaded(int(told["generation"]), bool(told["changed"]))
+        return ReloadAccepted(int(told["generation"]), bool(told["changed"]))
     problems = told.get("problems") or [told.get("error") or f"control answered {status}"]
-    return NotReloaded(tuple(str(problem) for problem in problems))
+    return ReloadRefused(tuple(str(problem) for problem in problems))
 
 
 @dataclass(slots=True)
@@ -166,7 +166,7 @@ class Readiness:
         wanted = [child.name for child in self.children if child.role in _NODE_ROLES]
         try:
             _, body = await ask(control, "/nodes")
-            told = msgspec.json.decode(body, type=Nodes)
+            told = msgspec.json.decode(body, type=NodeStates)
         except (OSError, msgspec.DecodeError):
             return ["control"]
         seen = {node.name: node for node in told.nodes}
@@ -174,7 +174,7 @@ class Readiness:
         return [f"{name} ({trouble})" for name, trouble in troubles if trouble]
 
 
-def _trouble(node: Node | None, generation: int, pid: int | None) -> str:
+def _trouble(node: NodeState | None, generation: int, pid: int | None) -> str:
     """What keeps a node from being ready, or nothing."""
     if pid is None:
         return "not running"

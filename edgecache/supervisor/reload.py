@@ -20,7 +20,7 @@ from edgecache.config.model import Config
 from edgecache.config.problems import ConfigError
 from edgecache.supervisor import preflight
 from edgecache.supervisor import readiness as operate
-from edgecache.supervisor.managed_process import NotRelievedError
+from edgecache.supervisor.managed_process import NotReplacedError
 from edgecache.supervisor.supervisor import NotReadyError, Supervisor
 from edgecache.supervisor.topology import fleet
 
@@ -28,7 +28,7 @@ DONE, FAILED, REFUSED = 0, 1, 2  # as exit codes: see `cli/main.py`
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReloadResult:
     """How it went: an exit code, and lines for the operator."""
 
     code: int
@@ -39,7 +39,7 @@ class Told:
 
 
 @dataclass(slots=True)
-class Renewal:
+class Reloader:
     """Renews what `supervisor` runs: `config`, as it was read from `path`."""
 
     supervisor: Supervisor
@@ -47,7 +47,7 @@ class Renewal:
     config: Config
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def reload(self) -> Told:
+    async def reload(self) -> ReloadResult:
         """Publish the file, or upgrade where it asks for other processes."""
         async with self._turn:
             try:
@@ -61,7 +61,7 @@ class Renewal:
                 self.config = config
             return told
 
-    async def upgrade(self) -> Told:
+    async def upgrade(self) -> ReloadResult:
         """New processes for all that runs."""
         async with self._turn:
             try:
@@ -69,19 +69,21 @@ class Renewal:
             except ConfigError as error:
                 return _refused("not upgraded:", error)
 
-    async def _upgrade(self, config: Config) -> Told:
+    async def _upgrade(self, config: Config) -> ReloadResult:
         children = fleet(config, self.path)
         missing = [*preflight.missing(config), *preflight.occupied(self._new(config))]
         if missing or not children:
-            return Told(REFUSED, ("not upgraded:", *(missing or ["nothing to run"])))
+            return ReloadResult(REFUSED, ("not upgraded:", *(missing or ["nothing to run"])))
         try:
             await self.supervisor.replace(children)
         except OSError as error:
-            return Told(REFUSED, ("not upgraded:", str(error)))
-        except (NotRelievedError, NotReadyError) as error:
-            return Told(FAILED, ("upgraded in part:", str(error), "the rest goes on as it was"))
+            return ReloadResult(REFUSED, ("not upgraded:", str(error)))
+        except (NotReplacedError, NotReadyError) as error:
+            return ReloadResult(
+                FAILED, ("upgraded in part:", str(error), "the rest goes on as it was")
+            )
         self.config = config
-        return Told(DONE, (f"upgraded: {len(children)} processes",))
+        return ReloadResult(DONE, (f"upgraded: {len(children)} processes",))
 
     def _new(self, config: Config) -> Iterator[preflight.Binding]:
         for binding in preflight.bindings(config):
@@ -94,19 +96,19 @@ def fixed(config: Config) -> Config:
     return replace(config, distributions=(), public_keys=(), key_groups=(), trusted_signers={})
 
 
-async def reloaded(config: Config) -> Told:
+async def reloaded(config: Config) -> ReloadResult:
     """Let control read its file anew."""
     control = control_access(config)
     if not control.url:
-        return Told(REFUSED, ("not reloaded: there is no [control]; upgrade instead",))
+        return ReloadResult(REFUSED, ("not reloaded: there is no [control]; upgrade instead",))
     try:
         told = await operate.reload(control)
     except OSError as error:
-        return Told(FAILED, (f"control at {control.url}: {error}",))
-    if isinstance(told, operate.NotReloaded):
-        return Told(REFUSED, ("not reloaded:", *told.problems))
-    return Told(DONE, (str(told),))
+        return ReloadResult(FAILED, (f"control at {control.url}: {error}",))
+    if isinstance(told, operate.ReloadRefused):
+        return ReloadResult(REFUSED, ("not reloaded:", *told.problems))
+    return ReloadResult(DONE, (str(told),))
 
 
-def _refused(what: str, error: ConfigError) -> Told:
-    return Told(REFUSED, (what, *(str(problem) for problem in error.problems)))
+def _refused(what: str, error: ConfigError) -> ReloadResult:
+    return ReloadResult(REFUSED, (what, *(str(problem) for problem in error.problems)))

@@ -20,19 +20,19 @@ from edgecache.runtime.stderr_log import say
 from edgecache.supervisor import preflight
 from edgecache.supervisor.child import Child, has_parent
 from edgecache.supervisor.control_socket import answering, place
-from edgecache.supervisor.managed_process import NotRelievedError, Timing
+from edgecache.supervisor.managed_process import NotReplacedError, RestartTiming
 from edgecache.supervisor.preflight import Binding
 from edgecache.supervisor.readiness import Readiness
-from edgecache.supervisor.reload import Renewal
-from edgecache.supervisor.supervisor import Hooks, Pids, Supervisor
+from edgecache.supervisor.reload import Reloader
+from edgecache.supervisor.supervisor import Pids, Supervisor, SupervisorHooks
 from edgecache.supervisor.topology import control_socket, control_url, fleet, serve_workers, workers
 
 KILL_AFTER_DRAIN_S = 5  # for a child to end once its own drain is over
 
-Part = Literal["control", "regional", "bucket"]
+StartedPart = Literal["control", "regional", "bucket"]
 
 
-class RefusedError(Exception):
+class StartRefusedError(Exception):
     """Nothing was started, and why: one line for each reason."""
 
     def __init__(self, lines: Iterable[str]) -> None:
@@ -41,7 +41,7 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
+class ServeArguments:
     """What `serve` was asked for."""
 
     origin_url: str
@@ -59,7 +59,9 @@ def up(
     _refuse(preflight.missing_secrets(config))
     children = fleet(config, path)
     if not children:
-        raise RefusedError([f"{path}: nothing to run: no control, regional, bucket or locations"])
+        raise StartRefusedError(
+            [f"{path}: nothing to run: no control, regional, bucket or locations"]
+        )
     _refuse(preflight.occupied([*preflight.bindings(config), _asked_at(config)]))
     return asyncio.run(_up(config, path, tell))
 
@@ -85,9 +87,11 @@ async def _up(
         asked_at = place(config.state_dir)
         drop(config, [asked_at, *(address for child in children for address in child.addresses)])
 
-    hooks = Hooks(readiness.after_start, when_started, on_reload, on_upgrade, bound, readiness.died)
+    hooks = SupervisorHooks(
+        readiness.after_start, when_started, on_reload, on_upgrade, bound, readiness.died
+    )
     supervisor = Supervisor(children, hooks, _timing(config.limits))
-    renewal = Renewal(supervisor, path, config)
+    renewal = Reloader(supervisor, path, config)
     words = {"reload": renewal.reload, "upgrade": renewal.upgrade}
     async with answering(config.state_dir, words):
         return await supervisor.run()
@@ -102,7 +106,7 @@ def edge(config: Config, path: Path, location: str, worker: int) -> int:
     found = next((place for place in config.locations if place.name == location), None)
     if found is None:
         known = ", ".join(place.name for place in config.locations) or "none"
-        raise RefusedError([f"--location: {location} is not in {path} (known: {known})"])
+        raise StartRefusedError([f"--location: {location} is not in {path} (known: {known})"])
     if worker == 0:
         _refuse([*preflight.unusable(config.state_dir), *unable(config)])
         listening = [
@@ -118,10 +122,10 @@ def edge(config: Config, path: Path, location: str, worker: int) -> int:
     return _secrets_told(lambda: run_edge(str(path), location, max(worker, 1)))
 
 
-def part(config: Config, path: Path, name: Part) -> int:
+def part(config: Config, path: Path, name: StartedPart) -> int:
     """One of the parts there is one of; a supervisor has looked before it started us."""
     if getattr(config, name) is None:
-        raise RefusedError([f"{path}: there is no [{name}] to run"])
+        raise StartRefusedError([f"{path}: there is no [{name}] to run"])
     if not has_parent():
         mine = [binding for binding in preflight.bindings(config) if binding.who == name]
         _refuse(preflight.missing(config) if name == "bucket" else [])
@@ -137,7 +141,7 @@ def part(config: Config, path: Path, name: Part) -> int:
     return _secrets_told(lambda: run[name](str(path)))
 
 
-def serve(wanted: Serving, worker: int) -> int:
+def serve(wanted: ServeArguments, worker: int) -> int:
     """One tier without configuration: as worker `worker`, or (0) as all of them."""
     if worker == 0:
         _refuse(preflight.unusable(str(wanted.state_dir)))
@@ -158,7 +162,7 @@ def serve(wanted: Serving, worker: int) -> int:
     )
 
 
-def _arguments(wanted: Serving) -> tuple[str, ...]:
+def _arguments(wanted: ServeArguments) -> tuple[str, ...]:
     return (
         wanted.origin_url,
         f"--listen={wanted.listen}",
@@ -172,12 +176,12 @@ def _secrets_told(run: Callable[[], int]) -> int:
     try:
         return run()
     except SecretsError as error:
-        raise RefusedError([str(error)]) from None
+        raise StartRefusedError([str(error)]) from None
 
 
 def _refuse(lines: Sequence[str]) -> None:
     if lines:
-        raise RefusedError(lines)
+        raise StartRefusedError(lines)
 
 
 def _supervised(children: Sequence[Child], addresses: Iterable[Binding], config: Config) -> int:
@@ -199,12 +203,12 @@ async def _plain(children: Sequence[Child], config: Config) -> int:
     async def on_upgrade() -> None:
         try:
             await supervisor.replace(children)
-        except (OSError, NotRelievedError) as error:
+        except (OSError, NotReplacedError) as error:
             say(f"upgraded in part: {error}")
         else:
             say(f"upgraded: {len(children)} processes")
 
-    hooks = Hooks(
+    hooks = SupervisorHooks(
         when_started=when_started,
         reload=on_reload,
         upgrade=on_upgrade,
@@ -214,5 +218,5 @@ async def _plain(children: Sequence[Child], config: Config) -> int:
     return await supervisor.run()
 
 
-def _timing(limits: Limits) -> Timing:
-    return Timing(drain_s_max=limits.drain_s_max + KILL_AFTER_DRAIN_S)
+def _timing(limits: Limits) -> RestartTiming:
+    return RestartTiming(drain_s_max=limits.drain_s_max + KILL_AFTER_DRAIN_S)

@@ -28,11 +28,11 @@ from edgecache.supervisor.child import (
 from edgecache.supervisor.listen_sockets import LISTENING, Sockets
 from edgecache.supervisor.managed_process import (
     HAND_OVER,
-    NotRelievedError,
-    Post,
+    ManagedProcess,
+    NotReplacedError,
     Process,
-    Timing,
-    Works,
+    ProcessHooks,
+    RestartTiming,
 )
 
 Pids = Callable[[], Mapping[str, int]]  # name to pid of what runs now: deaths change it
@@ -55,7 +55,7 @@ async def _nothing() -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Hooks:
+class SupervisorHooks:
     """What is done at the turns of a supervisor's life.
 
     `after_start` is awaited before the next child starts; `when_started` returns once all answer,
@@ -77,17 +77,19 @@ class Supervisor:
     def __init__(
         self,
         children: Sequence[Child],
-        hooks: Hooks | None = None,
-        timing: Timing | None = None,
+        hooks: SupervisorHooks | None = None,
+        timing: RestartTiming | None = None,
         say: Callable[[str], None] = say,
     ) -> None:
         self.children = children
         self.sockets = Sockets()
-        self._hooks = hooks or Hooks()
+        self._hooks = hooks or SupervisorHooks()
         self._say = say
         self._stopping = asyncio.Event()
-        self._works = Works(self._spawn, self._died, say, timing or Timing(), self._stopping)
-        self._posts: dict[str, Post] = {}
+        self._works = ProcessHooks(
+            self._spawn, self._died, say, timing or RestartTiming(), self._stopping
+        )
+        self._posts: dict[str, ManagedProcess] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._pipe = ParentPipe()
         self.ready = False
@@ -145,7 +147,7 @@ class Supervisor:
             for name in [name for name in self._posts if name not in kept]:
                 await self._posts[name].leave(HAND_OVER)
             self.sockets.keep_only(children)
-        except (NotRelievedError, NotReadyError):
+        except (NotReplacedError, NotReadyError):
             self.children = [post.child for post in self._posts.values()]
             raise
         self._hurry()
@@ -157,8 +159,8 @@ class Supervisor:
         else:
             await self._post(child).begin()
 
-    def _post(self, child: Child) -> Post:
-        post = self._posts[child.name] = Post(child, self._works)
+    def _post(self, child: Child) -> ManagedProcess:
+        post = self._posts[child.name] = ManagedProcess(child, self._works)
         return post
 
     def _hurry(self) -> None:

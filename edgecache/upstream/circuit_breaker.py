@@ -15,7 +15,7 @@ from math import inf
 from typing import NamedTuple
 
 
-class Admission(StrEnum):
+class CircuitDecision(StrEnum):
     """What one who wants to ask is told."""
 
     ASK = "ask"
@@ -30,7 +30,7 @@ class CircuitLimits(NamedTuple):
     trickle_per_s: float = 2.0
 
 
-class Circuit:
+class CircuitBreaker:
     """The state of one origin."""
 
     __slots__ = ("_answered_at", "_failed_at", "_limits", "_open_until", "_trickles_at")
@@ -46,14 +46,14 @@ class Circuit:
         """Whether everyone may ask."""
         return now >= self._open_until
 
-    def admit(self, now: float) -> Admission:
+    def admit(self, now: float) -> CircuitDecision:
         """Whether to ask."""
         if now >= self._open_until:
-            return Admission.ASK
+            return CircuitDecision.ASK
         if now < self._trickles_at:
-            return Admission.LEAVE
+            return CircuitDecision.LEAVE
         self._trickles_at = now + 1 / self._limits.trickle_per_s
-        return Admission.ASK
+        return CircuitDecision.ASK
 
     def answered(self, now: float) -> None:
         """The origin said something: it can be reached."""

@@ -28,23 +28,27 @@ from edgecache.http.head import keeps_alive, parse_response_head
 from edgecache.http.message import Response, without
 from edgecache.rules.upgrade import upgrades
 from edgecache.upstream.deadline import Deadline
-from edgecache.upstream.endpoint import Endpoint, Outgoing
+from edgecache.upstream.endpoint import Endpoint, WireRequest
 from edgecache.upstream.exchange import Exchange, kept_s
 from edgecache.upstream.interface import Fault, Reply, UpstreamError, WholeBody
-from edgecache.upstream.owner import Owner
+from edgecache.upstream.owner import ConnectionOwner
 from edgecache.upstream.request_body import until_answered, upload
-from edgecache.upstream.response_body import ArrivingBody
+from edgecache.upstream.response_body import ResponseBody
 from edgecache.upstream.response_head import ResponseHeads
 from edgecache.upstream.tunnel import OpenTunnel
 
 INTERIMS_MAX = 16  # curl stops at 10 or so; each costs a head of at most 32 KiB
 
 
-class Connection(asyncio.Protocol):
+class UpstreamConnection(asyncio.Protocol):
     """An HTTP/1.1 client connection. `clock` gives epoch seconds."""
 
     def __init__(
-        self, endpoint: Endpoint, owner: Owner, limits: HeadLimits, clock: Callable[[], float]
+        self,
+        endpoint: Endpoint,
+        owner: ConnectionOwner,
+        limits: HeadLimits,
+        clock: Callable[[], float],
     ) -> None:
         self.endpoint = endpoint
         self.asked = 0  # exchanges begun
@@ -71,7 +75,7 @@ class Connection(asyncio.Protocol):
         """At rest and open, as far as we know."""
         return self._exchange is None and not self.closed and not self._transport.is_closing()
 
-    async def ask(self, outgoing: Outgoing) -> Reply:
+    async def ask(self, outgoing: WireRequest) -> Reply:
         """The final response; its body may still be arriving. UpstreamError when there is none."""
         if not self.usable:
             raise UpstreamError(Fault.CLOSED, self.endpoint.where, sent=False)
@@ -283,7 +287,7 @@ class Connection(asyncio.Protocol):
         exchange.reusable = keeps_alive(minor, fields) and outlasts(framing)
         if isinstance(framing, Chunked) and framing.must_close:
             response = replace(response, fields=without(fields, (b"content-length",)))
-        body = ArrivingBody(known_length(framing), self)
+        body = ResponseBody(known_length(framing), self)
         reader = reader_for(framing, self._limits)
         exchange.body, exchange.reader = body, reader
         self._deadline.put(exchange.read_s)

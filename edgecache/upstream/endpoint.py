@@ -24,7 +24,7 @@ from edgecache.http.message import Response
 from edgecache.rules.origin_addresses import Listeners, address_trouble
 from edgecache.upstream.happy_eyeballs import race
 from edgecache.upstream.interface import Body, Fault
-from edgecache.upstream.resolver import Names
+from edgecache.upstream.resolver import NameResolver
 
 logger = logging.getLogger("edgecache.upstream")
 
@@ -76,7 +76,7 @@ class Timeouts(Struct, frozen=True):
     read_s: float = 30  # between two arrivals of body bytes
 
 
-class Outgoing(Struct, frozen=True):
+class WireRequest(Struct, frozen=True):
     """A request ready for the wire. `head` says how `body` is framed.
 
     Content-Length when `body.length` is known, else chunked, which the pool does.
@@ -107,7 +107,7 @@ class Network:
     `listeners` are our own: no origin is there.
     """
 
-    def __init__(self, names: Names, listeners: Listeners | None = None) -> None:
+    def __init__(self, names: NameResolver, listeners: Listeners | None = None) -> None:
         self._names = names
         self._listeners = listeners or Listeners()
         self._contexts: dict[TlsName, ssl.SSLContext] = {}

@@ -7,9 +7,9 @@ import re
 
 from edgecache.http.framing import Reader
 from edgecache.http.message import Fields, first_value
-from edgecache.upstream.endpoint import Outgoing
+from edgecache.upstream.endpoint import WireRequest
 from edgecache.upstream.interface import Reply
-from edgecache.upstream.response_body import ArrivingBody
+from edgecache.upstream.response_body import ResponseBody
 
 BODY_BYTES_PER_S_MIN = 240  # Kestrel's MinRequestBodyDataRate and MinResponseDataRate
 
@@ -37,7 +37,7 @@ class Exchange:
                  "requested_at", "reusable", "uploaded")  # fmt: skip
 
     def __init__(
-        self, outgoing: Outgoing, arrived: asyncio.Future[Reply], requested_at: float
+        self, outgoing: WireRequest, arrived: asyncio.Future[Reply], requested_at: float
     ) -> None:
         self.outgoing = outgoing
         self.arrived = arrived
@@ -47,7 +47,7 @@ class Exchange:
         self.interims = 0
         self.read_s = outgoing.timeouts.read_s
         self.reader: Reader | None = None
-        self.body: ArrivingBody | None = None
+        self.body: ResponseBody | None = None
 
     def read(self, data: bytes) -> None:
         """More of the body came. BadMessage when it is malformed."""

@@ -13,10 +13,10 @@ from edgecache.http.message import Request, first_value
 from edgecache.rules.caching.partial import is_part_asked_for
 from edgecache.rules.failover import ATTEMPTED_AGAIN
 from edgecache.rules.limits import passed
-from edgecache.upstream.endpoint import Endpoint, Outgoing
+from edgecache.upstream.endpoint import Endpoint, WireRequest
 from edgecache.upstream.interface import Body, Call, Fault, Reply, UpstreamError
 from edgecache.upstream.origin_auth import Prove
-from edgecache.upstream.origin_guard import Guard, Guards
+from edgecache.upstream.origin_guard import OriginGuard, OriginGuards
 from edgecache.upstream.origin_request import USER_AGENT, dressed, endpoint_of
 from edgecache.upstream.pool import Pool
 from edgecache.upstream.tunnel import TUNNELS_MAX
@@ -45,7 +45,9 @@ class OriginUpstream:
     ) -> None:
         self._pool = pool
         self._prove = prove
-        self._guards: Guards | None = None  # made with the first question: a loop runs by then
+        self._guards: OriginGuards | None = (
+            None  # made with the first question: a loop runs by then
+        )
         self._via = via
         self._agent = agent
         self._cdn_id = cdn_id
@@ -65,7 +67,7 @@ class OriginUpstream:
             raise UpstreamError(Fault.MALFORMED, endpoint.where)
         return reply
 
-    async def _attempted(self, call: Call, endpoint: Endpoint, outgoing: Outgoing) -> Reply:
+    async def _attempted(self, call: Call, endpoint: Endpoint, outgoing: WireRequest) -> Reply:
         origin, guard = call.route.origin, self._guard(call, endpoint)
         repeated = call.request.method in ATTEMPTED_AGAIN and call.body is None
         attempts = origin.connection_attempts if repeated else 1
@@ -78,13 +80,17 @@ class OriginUpstream:
                 if attempts <= 0 or not guard.may_retry():
                     raise
 
-    def _guard(self, call: Call, endpoint: Endpoint) -> Guard:
+    def _guard(self, call: Call, endpoint: Endpoint) -> OriginGuard:
         if self._guards is None:
-            self._guards = Guards(asyncio.get_running_loop().time)
+            self._guards = OriginGuards(asyncio.get_running_loop().time)
         return self._guards.of(call.route, endpoint)
 
     async def _guarded(
-        self, guard: Guard, endpoint: Endpoint, outgoing: Outgoing, completion_s: float | None
+        self,
+        guard: OriginGuard,
+        endpoint: Endpoint,
+        outgoing: WireRequest,
+        completion_s: float | None,
     ) -> Reply:
         """One attempt, if the origin is to be asked at all; what came of it is remembered."""
         guard.admit()
@@ -99,7 +105,7 @@ class OriginUpstream:
         guard.answered()
         return reply
 
-    async def _sent(self, endpoint: Endpoint, outgoing: Outgoing, completion_s: float) -> Reply:
+    async def _sent(self, endpoint: Endpoint, outgoing: WireRequest, completion_s: float) -> Reply:
         """One attempt, bounded as a whole (ResponseCompletionTimeout)."""
         until = asyncio.get_running_loop().time() + completion_s
         try:

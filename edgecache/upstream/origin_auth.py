@@ -18,7 +18,7 @@ from edgecache.rules.sigv4.sign import (
     EMPTY_SHA256,
     UNSIGNED_PAYLOAD,
     Credential,
-    ToSign,
+    SigningInput,
     signing_fields,
 )
 from edgecache.upstream.interface import Fault, UpstreamError
@@ -32,7 +32,7 @@ _OF_A_SIGNATURE = frozenset({b"authorization", b"x-amz-date", b"x-amz-security-t
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestToSign:
     """What a proof is made of: a request as it goes on the wire. `fields` has Host."""
 
     method: bytes
@@ -43,12 +43,12 @@ class Asked:
 
 
 Listed = list[tuple[bytes, bytes]]
-Prove = Callable[[Origin, Asked], Listed]
+Prove = Callable[[Origin, RequestToSign], Listed]
 """All fields of a request to an origin, its proofs among them. UpstreamError without a secret."""
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class OriginCredentials:
     """What this process proves with, of one generation. `clock` gives epoch seconds."""
 
     clock: Callable[[], float]
@@ -64,22 +64,22 @@ def is_proven(origin: Origin) -> bool:
     return identity or bool(origin.secret_headers or origin.access_control_id)
 
 
-class Proofs:
+class OriginAuth:
     """Proves with the means of now; they are replaced whole."""
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: OriginCredentials) -> None:
         self._means = means
 
-    def use(self, means: Means) -> None:
+    def use(self, means: OriginCredentials) -> None:
         """From the next request on."""
         self._means = means
 
-    def prove(self, origin: Origin, asked: Asked) -> Listed:
+    def prove(self, origin: Origin, asked: RequestToSign) -> Listed:
         """As `Prove`."""
         return proven(self._means, origin, asked)
 
 
-def proven(means: Means, origin: Origin, asked: Asked) -> Listed:
+def proven(means: OriginCredentials, origin: Origin, asked: RequestToSign) -> Listed:
     """All fields of the request: what a viewer sent in a proof's place is gone."""
     fields = [*asked.fields]
     if origin.secret_headers:
@@ -101,7 +101,7 @@ def over(fields: Listed, by: Fields) -> Listed:
     return [*(held for held in fields if held[0] not in names), *by]
 
 
-def _secret_fields(means: Means, origin: Origin) -> Fields:
+def _secret_fields(means: OriginCredentials, origin: Origin) -> Fields:
     try:
         return tuple(
             (name.lower().encode(), means.values[reference])
@@ -112,7 +112,11 @@ def _secret_fields(means: Means, origin: Origin) -> Fields:
 
 
 def _signed(
-    means: Means, origin: Origin, control: OriginAccessControl, asked: Asked, fields: Listed
+    means: OriginCredentials,
+    origin: Origin,
+    control: OriginAccessControl,
+    asked: RequestToSign,
+    fields: Listed,
 ) -> Listed:
     """Signature Version 4 over the request line, Host and what S3 wants to see signed."""
     try:
@@ -131,7 +135,7 @@ def _signed(
         payload = UNSIGNED_PAYLOAD if asked.has_body else EMPTY_SHA256
     kept = [held for held in fields if held[0] not in _OF_A_SIGNATURE]
     path, mark, query = asked.target.partition(b"?")
-    to_sign = ToSign(asked.method, path, query if mark else None, _to_sign(kept), payload)
+    to_sign = SigningInput(asked.method, path, query if mark else None, _to_sign(kept), payload)
     return [*kept, *signing_fields(to_sign, credential, means.clock())]
 
 

@@ -13,7 +13,7 @@ from cachetools import LRUCache
 
 from edgecache.config.model import Origin
 from edgecache.rules.routing import Route
-from edgecache.upstream.circuit_breaker import Admission, Circuit, CircuitLimits
+from edgecache.upstream.circuit_breaker import CircuitBreaker, CircuitDecision, CircuitLimits
 from edgecache.upstream.endpoint import Endpoint
 from edgecache.upstream.interface import Fault, UpstreamError
 from edgecache.upstream.retry_budget import RetryBudget
@@ -34,7 +34,7 @@ def circuit_limits(origin: Origin, semantics: str) -> CircuitLimits | None:
     )
 
 
-class Guard:
+class OriginGuard:
     """What stands before one origin; without `limits` it has no circuit."""
 
     __slots__ = ("_budget", "_circuit", "_clock", "_where")
@@ -44,7 +44,7 @@ class Guard:
     ) -> None:
         self._where = where
         self._clock = clock
-        self._circuit = None if limits is None else Circuit(limits)
+        self._circuit = None if limits is None else CircuitBreaker(limits)
         self._budget = RetryBudget(clock())
 
     def begin(self) -> None:
@@ -54,7 +54,7 @@ class Guard:
     def admit(self) -> None:
         """UpstreamError when the origin is to be left alone."""
         circuit = self._circuit
-        if circuit is not None and circuit.admit(self._clock()) is Admission.LEAVE:
+        if circuit is not None and circuit.admit(self._clock()) is CircuitDecision.LEAVE:
             raise UpstreamError(Fault.OPEN, self._where, sent=False)
 
     def may_retry(self) -> bool:
@@ -84,17 +84,17 @@ class _Known(NamedTuple):
 
     origin: Origin
     semantics: str
-    guard: Guard
+    guard: OriginGuard
 
 
-class Guards:
+class OriginGuards:
     """The guards of one process; those longest not needed are forgotten first."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._known: LRUCache[tuple[str, str], _Known] = LRUCache(ORIGINS_MAX)
 
-    def of(self, route: Route, endpoint: Endpoint) -> Guard:
+    def of(self, route: Route, endpoint: Endpoint) -> OriginGuard:
         """The guard of a route's origin: a new one when what it guards has changed."""
         origin, secure = route.origin, endpoint.tls is not None
         # An origin that is asked as its viewers ask is two.
@@ -106,6 +106,6 @@ class Guards:
         if known is not None and (known.origin, known.semantics) == (origin, semantics):
             guard = known.guard
         else:
-            guard = Guard(endpoint.where, self._clock, circuit_limits(origin, semantics))
+            guard = OriginGuard(endpoint.where, self._clock, circuit_limits(origin, semantics))
         self._known[key] = _Known(origin, semantics, guard)
         return guard

@@ -18,9 +18,9 @@ from edgecache.http.serialize import request_head
 from edgecache.rules.caching.unkeyed_fields import told_of_the_way
 from edgecache.rules.routing import Route
 from edgecache.rules.upgrade import UPGRADED, asks_for_websocket
-from edgecache.upstream.endpoint import Endpoint, Outgoing, Timeouts, TlsName
+from edgecache.upstream.endpoint import Endpoint, Timeouts, TlsName, WireRequest
 from edgecache.upstream.interface import Body, Call
-from edgecache.upstream.origin_auth import Asked, Prove, is_proven, over
+from edgecache.upstream.origin_auth import Prove, RequestToSign, is_proven, over
 
 USER_AGENT = b"Amazon CloudFront"
 _UNIX = "unix:"
@@ -87,7 +87,7 @@ def agent_of(brand: str) -> bytes:
     return USER_AGENT if brand == "cloudfront" else brand.encode("ascii")
 
 
-def dressed(call: Call, via: bytes, prove: Prove | None, agent: bytes = USER_AGENT) -> Outgoing:
+def dressed(call: Call, via: bytes, prove: Prove | None, agent: bytes = USER_AGENT) -> WireRequest:
     """The request as it goes on the wire. `via` is our pseudonym (RFC 9110 §7.6.3).
 
     UpstreamError when the origin wants a proof that cannot be given.
@@ -96,7 +96,7 @@ def dressed(call: Call, via: bytes, prove: Prove | None, agent: bytes = USER_AGE
     if call.body is not None or request.path == b"*" or (prove and is_proven(origin)):
         return _dressed(call, via, prove, agent)
     peer = request.client[0].encode()
-    alike = Alike(
+    alike = HeadTemplateKey(
         request.method, request.fields, request.host, request.scheme, request.minor,
         bool(request.id), bool(peer),
     )  # fmt: skip
@@ -104,10 +104,10 @@ def dressed(call: Call, via: bytes, prove: Prove | None, agent: bytes = USER_AGE
     form = form_of(alike, call.route, via, agent)
     said = {_TARGET: form.prefix + request.target, _ID: request.id, _PEER: peer}
     head = form.text % tuple([said[blank] for blank in form.blanks])
-    return Outgoing(request.method, head, None, form.timeouts, call.on_interim, form.upgrade)
+    return WireRequest(request.method, head, None, form.timeouts, call.on_interim, form.upgrade)
 
 
-class Alike(NamedTuple):
+class HeadTemplateKey(NamedTuple):
     """Requests that differ in nothing else have the same head but for the blanks of a form."""
 
     method: bytes
@@ -119,7 +119,7 @@ class Alike(NamedTuple):
     has_peer: bool
 
 
-class Form(NamedTuple):
+class HeadTemplate(NamedTuple):
     """A head with `%b` for each of its blanks, and what else is the same for all alike."""
 
     text: bytes
@@ -135,7 +135,7 @@ _BLANK = re.compile(b"(\0[a-z]+\0)")
 
 
 @remembers(256, BLOCK_BYTES)  # blocks come again
-def _form(alike: Alike, route: Route, via: bytes, agent: bytes) -> Form:
+def _form(alike: HeadTemplateKey, route: Route, via: bytes, agent: bytes) -> HeadTemplate:
     client = (_PEER.decode() if alike.has_peer else "", 0)
     request = Request(
         alike.method, _TARGET, None, alike.fields, alike.host, alike.scheme, alike.minor, 0,
@@ -146,10 +146,10 @@ def _form(alike: Alike, route: Route, via: bytes, agent: bytes) -> Form:
     parts = _BLANK.split(outgoing.head)
     text = b"%b".join([part.replace(b"%", b"%%") for part in parts[::2]])
     prefix = route.origin.path.encode()
-    return Form(text, tuple(parts[1::2]), prefix, outgoing.timeouts, outgoing.upgrade)
+    return HeadTemplate(text, tuple(parts[1::2]), prefix, outgoing.timeouts, outgoing.upgrade)
 
 
-def _dressed(call: Call, via: bytes, prove: Prove | None, agent: bytes) -> Outgoing:
+def _dressed(call: Call, via: bytes, prove: Prove | None, agent: bytes) -> WireRequest:
     request, origin = call.request, call.route.origin
     host = host_of(origin, request)
     prefix = origin.path.encode()
@@ -168,12 +168,12 @@ def _dressed(call: Call, via: bytes, prove: Prove | None, agent: bytes) -> Outgo
     )
     fields = over(fields, tuple(field for field in custom if field[0] not in _FRAMING))
     if prove is not None:
-        asked = Asked(request.method, host, target, tuple(fields), call.body is not None)
+        asked = RequestToSign(request.method, host, target, tuple(fields), call.body is not None)
         fields = [*prove(origin, asked)]
     fields += _framing(request.method, call.body)
     timeouts = Timeouts(origin.connection_timeout_s, origin.read_timeout_s, origin.read_timeout_s)
     head = request_head(request.method, target, fields)
-    return Outgoing(request.method, head, call.body, timeouts, call.on_interim, upgrade)
+    return WireRequest(request.method, head, call.body, timeouts, call.on_interim, upgrade)
 
 
 def _secure(origin: Origin, scheme: bytes) -> bool:

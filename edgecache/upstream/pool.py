@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from edgecache.http.errors import HeadLimits
-from edgecache.upstream.connection import Connection
-from edgecache.upstream.endpoint import Connector, Endpoint, Outgoing, connect_fault
+from edgecache.upstream.connection import UpstreamConnection
+from edgecache.upstream.endpoint import Connector, Endpoint, WireRequest, connect_fault
 from edgecache.upstream.interface import Body, Fault, Reply, UpstreamError
-from edgecache.upstream.slow_share import SLOW_S, Uploads, too_many
-from edgecache.upstream.turns import Turns
+from edgecache.upstream.slow_share import SLOW_S, UploadShare, too_many
+from edgecache.upstream.turns import LoopTurns
 from edgecache.upstream.upload_body import WatchedBody, is_under_way
 
 
@@ -31,13 +31,13 @@ class PoolLimits:
 
 
 @dataclass(slots=True)
-class Shelf:
+class EndpointPool:
     """What one endpoint has."""
 
     endpoint: Endpoint
     places: int = 0  # taken by connections open or opening
-    idle: list[Connection] = field(default_factory=list)
-    waiters: deque[asyncio.Future[Connection | None]] = field(default_factory=deque)
+    idle: list[UpstreamConnection] = field(default_factory=list)
+    waiters: deque[asyncio.Future[UpstreamConnection | None]] = field(default_factory=deque)
     relief: asyncio.TimerHandle | None = None  # while somebody waits
 
 
@@ -50,13 +50,13 @@ class Pool:
         self._connect = connect
         self._clock = clock
         self._limits = limits or PoolLimits()
-        self._shelves: dict[Endpoint, Shelf] = {}
-        self._open: dict[Connection, Shelf] = {}
-        self._uploads: dict[Endpoint, Uploads] = {}
-        self.turns = Turns()
+        self._shelves: dict[Endpoint, EndpointPool] = {}
+        self._open: dict[UpstreamConnection, EndpointPool] = {}
+        self._uploads: dict[Endpoint, UploadShare] = {}
+        self.turns = LoopTurns()
         self._closed = False
 
-    async def send(self, endpoint: Endpoint, outgoing: Outgoing) -> Reply:
+    async def send(self, endpoint: Endpoint, outgoing: WireRequest) -> Reply:
         """The final response to `outgoing`; its body may still be arriving. UpstreamError.
 
         Sent once more when a kept connection turns out to be closed before a byte of answer: at
@@ -78,11 +78,11 @@ class Pool:
         connection = await self._obtain(endpoint, outgoing.timeouts.connect_s)
         return await connection.ask(outgoing)
 
-    async def _upload(self, endpoint: Endpoint, outgoing: Outgoing, body: Body) -> Reply:
+    async def _upload(self, endpoint: Endpoint, outgoing: WireRequest, body: Body) -> Reply:
         """Send a body that is still arriving, as one of those the endpoint may have at once."""
         uploads = self._uploads.get(endpoint)
         if uploads is None:
-            uploads = Uploads(endpoint.slow_max, self._limits.waiting_max)
+            uploads = UploadShare(endpoint.slow_max, self._limits.waiting_max)
             self._uploads[endpoint] = uploads
         try:
             await uploads.enter(outgoing.timeouts.connect_s)
@@ -113,7 +113,7 @@ class Pool:
 
     # For connections.
 
-    def released(self, connection: Connection) -> None:
+    def released(self, connection: UpstreamConnection) -> None:
         """It goes to the first who waits, else on top of the idle ones."""
         shelf = self._open[connection]
         endpoint = shelf.endpoint
@@ -125,7 +125,7 @@ class Pool:
             if left_s < endpoint.idle_s:
                 connection.rest(left_s)
 
-    def gone(self, connection: Connection) -> None:
+    def gone(self, connection: UpstreamConnection) -> None:
         """Its place is free. Unknown ones were lost before they were opened whole."""
         shelf = self._open.pop(connection, None)
         if shelf is None:
@@ -136,7 +136,7 @@ class Pool:
 
     # Obtaining.
 
-    def _rested(self, endpoint: Endpoint) -> Connection | None:
+    def _rested(self, endpoint: Endpoint) -> UpstreamConnection | None:
         """One that is idle."""
         shelf = None if self._closed else self._shelves.get(endpoint)
         while shelf is not None and shelf.idle:
@@ -145,22 +145,22 @@ class Pool:
                 return connection
         return None
 
-    async def _obtain(self, endpoint: Endpoint, connect_s: float) -> Connection:
+    async def _obtain(self, endpoint: Endpoint, connect_s: float) -> UpstreamConnection:
         """A new one, or one handed over."""
         if self._closed:
             raise self._error(endpoint, Fault.CLOSED)
         shelf = self._shelves.get(endpoint)
         if shelf is None:
-            shelf = self._shelves[endpoint] = Shelf(endpoint)
+            shelf = self._shelves[endpoint] = EndpointPool(endpoint)
         if shelf.places < endpoint.connections_max:
             shelf.places += 1
             return await self._open_one(shelf, connect_s)
         handed = await self._wait(shelf, connect_s)
         return handed or await self._open_one(shelf, connect_s)
 
-    async def _open_one(self, shelf: Shelf, connect_s: float) -> Connection:
+    async def _open_one(self, shelf: EndpointPool, connect_s: float) -> UpstreamConnection:
         """A new connection in a place already taken, which is freed when there is none."""
-        connection = Connection(shelf.endpoint, self, self._limits.head, self._clock)
+        connection = UpstreamConnection(shelf.endpoint, self, self._limits.head, self._clock)
         try:
             async with asyncio.timeout(connect_s):
                 await self._connect(shelf.endpoint, lambda: connection)
@@ -179,11 +179,13 @@ class Pool:
             raise self._error(shelf.endpoint, Fault.CLOSED)
         return connection
 
-    async def _wait(self, shelf: Shelf, wait_s: float) -> Connection | None:
+    async def _wait(self, shelf: EndpointPool, wait_s: float) -> UpstreamConnection | None:
         """A connection handed over, or None with its place when one closed instead."""
         if len(shelf.waiters) >= self._limits.waiting_max:
             raise self._error(shelf.endpoint, Fault.BUSY)
-        waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[UpstreamConnection | None] = (
+            asyncio.get_running_loop().create_future()
+        )
         shelf.waiters.append(waiter)
         if shelf.relief is None and not shelf.endpoint.tunnels:
             self._relieve_later(shelf)
@@ -199,11 +201,11 @@ class Pool:
                 raise self._error(shelf.endpoint, Fault.BUSY) from None
             raise
 
-    def _relieve_later(self, shelf: Shelf) -> None:
+    def _relieve_later(self, shelf: EndpointPool) -> None:
         loop = asyncio.get_running_loop()
         shelf.relief = loop.call_later(SLOW_S, self._relieve, shelf, loop)
 
-    def _relieve(self, shelf: Shelf, loop: asyncio.AbstractEventLoop) -> None:
+    def _relieve(self, shelf: EndpointPool, loop: asyncio.AbstractEventLoop) -> None:
         """Others have waited a while: break off what hardly anybody reads, beyond its share."""
         shelf.relief = None
         if not shelf.waiters:
@@ -214,14 +216,14 @@ class Pool:
             connection.break_off()
         self._relieve_later(shelf)
 
-    def _give_back(self, shelf: Shelf, handed: Connection | None) -> None:
+    def _give_back(self, shelf: EndpointPool, handed: UpstreamConnection | None) -> None:
         """What came to a waiter that had just left goes on to the next."""
         if handed is None:
             self._free_place(shelf)
         elif handed.usable:
             self.released(handed)
 
-    def _free_place(self, shelf: Shelf) -> None:
+    def _free_place(self, shelf: EndpointPool) -> None:
         if _give(shelf, None):
             return
         shelf.places -= 1
@@ -233,7 +235,7 @@ class Pool:
         return UpstreamError(fault, endpoint.where, sent=False)
 
 
-def _give(shelf: Shelf, handed: Connection | None) -> bool:
+def _give(shelf: EndpointPool, handed: UpstreamConnection | None) -> bool:
     while shelf.waiters:
         waiter = shelf.waiters.popleft()
         if not waiter.done():

@@ -13,7 +13,7 @@ from edgecache.http.serialize import LAST_CHUNK, chunk
 from edgecache.upstream.interface import Body
 
 
-class Sink(Protocol):
+class RequestSink(Protocol):
     """The connection a body goes to."""
 
     def write(self, data: bytes) -> None:
@@ -29,7 +29,7 @@ class Sink(Protocol):
         ...
 
 
-class WrongLength(Exception):
+class WrongLengthError(Exception):
     """The body did not have the length it had announced; the request cannot be completed."""
 
 
@@ -48,7 +48,7 @@ async def until_answered(sending: Coroutine[Any, Any, None], answered: asyncio.F
         raise failed
 
 
-async def upload(body: Body, sink: Sink) -> None:
+async def upload(body: Body, sink: RequestSink) -> None:
     """Send all of `body`. WrongLength, or whatever reading `body` raises."""
     left = body.length
     while True:
@@ -64,10 +64,10 @@ async def upload(body: Body, sink: Sink) -> None:
         else:
             left -= len(piece)
             if left < 0:
-                raise WrongLength
+                raise WrongLengthError
             sink.write(piece)
         await sink.writable()
     if left:
-        raise WrongLength
+        raise WrongLengthError
     if left is None:
         sink.write(LAST_CHUNK)

@@ -45,7 +45,7 @@ class _Flight:
     began_at: float
 
 
-class Names:
+class NameResolver:
     """Addresses of names. `look_up` asks a resolver; `clock` gives seconds that never step back."""
 
     def __init__(

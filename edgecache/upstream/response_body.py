@@ -14,7 +14,7 @@ from edgecache.upstream.interface import Fault, UpstreamError
 BUFFER_BYTES_MAX = 262_144  # `Limits.buffer_bytes_max`: enough for 20 ms at 100 Mbit/s
 
 
-class Source(Protocol):
+class BodySource(Protocol):
     """The connection a body comes from."""
 
     def pause(self) -> None:
@@ -30,14 +30,14 @@ class Source(Protocol):
         ...
 
 
-class ArrivingBody:
+class ResponseBody:
     """A `Body` whose bytes a connection pushes. What came before a fault is read before it."""
 
     __slots__ = ("_bytes", "_bytes_max", "_error", "_open", "_paused", "_pieces", "_source",
                  "_waiter", "length")  # fmt: skip
 
     def __init__(
-        self, length: int | None, source: Source, bytes_max: int = BUFFER_BYTES_MAX
+        self, length: int | None, source: BodySource, bytes_max: int = BUFFER_BYTES_MAX
     ) -> None:
         self.length = length
         self._pieces: deque[bytes] = deque()
@@ -46,7 +46,7 @@ class ArrivingBody:
         self._open = True  # more may be pushed
         self._paused = False
         self._error: UpstreamError | None = None
-        self._source: Source | None = source
+        self._source: BodySource | None = source
         self._waiter: asyncio.Future[None] | None = None
 
     # For the reader.

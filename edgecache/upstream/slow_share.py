@@ -14,7 +14,7 @@ from typing import Protocol
 SLOW_S = 1.0  # an answer that nobody has read from for so long is read slowly
 
 
-class Uploads:
+class UploadShare:
     """Uploads under way to one endpoint, and those that wait for a place among them."""
 
     def __init__(self, most: int, waiting_max: int) -> None:
@@ -57,7 +57,7 @@ class Uploads:
         self._held -= 1
 
 
-class Unread(Protocol):
+class UnreadShare(Protocol):
     """A connection, as far as it matters here."""
 
     paused_at: float | None
@@ -68,7 +68,7 @@ class Unread(Protocol):
         ...
 
 
-def too_many(connections: Iterable[Unread], most: int, now: float) -> list[Unread]:
+def too_many(connections: Iterable[UnreadShare], most: int, now: float) -> list[UnreadShare]:
     """Those unread beyond the share, the longest unread first."""
     unread = [
         (one.paused_at, one)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from edgecache.rules.upgrade import asks_for_websocket
 from edgecache.upstream.interface import Body, Call, Reply, Upstream
-from edgecache.upstream.response_body import ArrivingBody
+from edgecache.upstream.response_body import ResponseBody
 
 TUNNEL_BYTES_MAX = 65_536  # waiting each way, as asyncio's own high-water mark for writing
 TUNNELS_MAX = 1_024  # open to one origin from one process: Envoy's max_connections of a cluster
@@ -35,7 +35,7 @@ class Tunnel(Body, Protocol):
         ...
 
 
-class Line(Protocol):
+class TunnelSide(Protocol):
     """The connection under a tunnel."""
 
     def pause(self) -> None: ...
@@ -47,12 +47,12 @@ class Line(Protocol):
     def hang_up(self) -> None: ...
 
 
-class OpenTunnel(ArrivingBody):
+class OpenTunnel(ResponseBody):
     """A Tunnel over a connection."""
 
     __slots__ = ("_hung_up", "_line")
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: TunnelSide) -> None:
         super().__init__(None, line, TUNNEL_BYTES_MAX)
         self._line = line
         self._hung_up = False

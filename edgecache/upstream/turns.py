@@ -15,7 +15,7 @@ TURN_S = 0.002  # of work for one connection: ten of them at once are felt by no
 REQUESTS_MAX = 32  # for one connection in a turn: 2 ms at 60 µs each
 
 
-class Turns:
+class LoopTurns:
     """Connections that wait for their next turn: one of them has it in each turn of the loop."""
 
     __slots__ = ("_waiting",)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from edgecache.cache.coalescing import Ending, Flight, Flights, Landing
+from edgecache.cache.coalescing import Flight, FlightEnd, FlightResult, Flights
 from edgecache.cache.fill import Fill
 from edgecache.store.memory_account import MemoryAccount
 from edgecache.upstream.interface import Fault, UpstreamError
@@ -24,7 +24,7 @@ class Waiters:
         self.tasks = [self.loop.create_task(flight.join(60.0)) for _ in range(count)]
         self.loop.settle(4)
 
-    def endings(self) -> list[Ending]:
+    def endings(self) -> list[FlightEnd]:
         self.loop.settle(4)
         return [task.result().ending for task in self.tasks]
 
@@ -32,11 +32,11 @@ class Waiters:
         self.loop.close()
 
 
-@pytest.mark.parametrize("ending", [each for each in Ending if each != "waited-too-long"])
-def test_everyone_hears_the_same_ending(ending: Ending) -> None:
+@pytest.mark.parametrize("ending", [each for each in FlightEnd if each != "waited-too-long"])
+def test_everyone_hears_the_same_ending(ending: FlightEnd) -> None:
     flight = Flight()
     waiters = Waiters(flight)
-    landing = Landing(ending, error=UpstreamError(Fault.CLOSED, "x"))
+    landing = FlightResult(ending, error=UpstreamError(Fault.CLOSED, "x"))
     flight.land(landing)
     waiters.loop.settle(4)
     assert all(task.result() is landing for task in waiters.tasks)
@@ -48,7 +48,7 @@ def test_who_waited_too_long_is_told_so_and_waits_no_more() -> None:
     flight = Flight()
     waiters = Waiters(flight)
     waiters.clock.now += 61
-    assert waiters.endings() == [Ending.WAITED_TOO_LONG] * 3
+    assert waiters.endings() == [FlightEnd.WAITED_TOO_LONG] * 3
     assert not flight.waiting
     assert flight.landing is None
     waiters.close()
@@ -61,27 +61,27 @@ def test_who_left_is_not_told_and_stops_nobody() -> None:
     left.cancel()
     waiters.loop.settle(4)
     assert len(flight.waiting) == 2
-    flight.land(Landing(Ending.STORED))
-    assert waiters.endings() == [Ending.STORED] * 2
+    flight.land(FlightResult(FlightEnd.STORED))
+    assert waiters.endings() == [FlightEnd.STORED] * 2
     assert left.cancelled()
     waiters.close()
 
 
 def test_who_comes_late_hears_it_at_once() -> None:
     flight = Flight()
-    flight.land(Landing(Ending.STORED))
-    assert asyncio.run(flight.join(60.0)).ending is Ending.STORED
+    flight.land(FlightResult(FlightEnd.STORED))
+    assert asyncio.run(flight.join(60.0)).ending is FlightEnd.STORED
 
 
-@pytest.mark.parametrize("ending", list(Ending))
-def test_a_flight_stays_to_be_joined_only_while_its_body_is_coming(ending: Ending) -> None:
+@pytest.mark.parametrize("ending", list(FlightEnd))
+def test_a_flight_stays_to_be_joined_only_while_its_body_is_coming(ending: FlightEnd) -> None:
     flights = Flights()
     flight = flights.open(b"k")
     assert flights.get(b"k") is flight
     assert flights.get(b"other") is None
     fill = Fill(answer(200), HeldBody(None), 10, lambda whole: None, MemoryAccount(100))
-    flights.land(b"k", flight, Landing(ending, fill))
-    assert (flights.get(b"k") is flight) is (ending is Ending.FILLING)
+    flights.land(b"k", flight, FlightResult(ending, fill))
+    assert (flights.get(b"k") is flight) is (ending is FlightEnd.FILLING)
     flights.close(b"k", flight)
     assert flights.get(b"k") is None
     assert len(flights) == 0
@@ -93,6 +93,6 @@ def test_an_old_flight_does_not_close_a_new_one() -> None:
     flights.close(b"k", old)
     new = flights.open(b"k", attempt=2)
     flights.close(b"k", old)
-    flights.land(b"k", old, Landing(Ending.FAILED))
+    flights.land(b"k", old, FlightResult(FlightEnd.FAILED))
     assert flights.get(b"k") is new
     assert new.attempt == 2

@@ -7,12 +7,12 @@ import tracemalloc
 import pytest
 from msgspec import structs
 
-from edgecache.cache.failure_cache import Failures
+from edgecache.cache.failure_cache import FailureCache
 from edgecache.cache.outcome import Errand
 from edgecache.config.model import CustomErrorResponse
 from edgecache.rules.reasons import MissReason
 from edgecache.rules.routing import Route
-from edgecache.store.invalidation_marks import Marks
+from edgecache.store.invalidation_marks import InvalidationState
 from edgecache.upstream.interface import Fault, UpstreamError
 from tests.rules.pieces import NOW, asks, site_of
 
@@ -24,7 +24,7 @@ def errand(key: bytes = b"k", route: Route = ROUTE) -> Errand:
 
 
 def test_a_fault_is_known_for_ten_seconds() -> None:
-    failures = Failures(Marks())
+    failures = FailureCache(InvalidationState())
     assert failures.known(errand(), NOW) is None
     failures.failed(errand(), UpstreamError(Fault.TLS, "origin"), NOW, mark=0)
     for at, known in ((NOW, True), (NOW + 9.9, True), (NOW + 10, False)):
@@ -38,7 +38,7 @@ def test_the_distribution_says_for_how_long() -> None:
     error = CustomErrorResponse(error_code=504, error_caching_ttl_s_min=60)
     site = structs.replace(ROUTE.distribution, custom_error_responses=(error,))
     asked = errand(route=structs.replace(ROUTE, distribution=site))
-    failures = Failures(Marks())
+    failures = FailureCache(InvalidationState())
     failures.failed(asked, UpstreamError(Fault.RESPONSE_TIMEOUT, "origin"), NOW, mark=0)
     assert failures.known(asked, NOW + 59) is not None
     assert failures.known(asked, NOW + 60) is None
@@ -46,13 +46,13 @@ def test_the_distribution_says_for_how_long() -> None:
 
 @pytest.mark.parametrize("fault", [Fault.BUSY, Fault.LOOP, Fault.TRUNCATED])
 def test_trouble_of_the_moment_is_not_remembered(fault: Fault) -> None:
-    failures = Failures(Marks())
+    failures = FailureCache(InvalidationState())
     failures.failed(errand(), UpstreamError(fault, "origin"), NOW, mark=0)
     assert len(failures) == 0
 
 
 def test_nothing_is_remembered_without_a_key_nor_under_rfc_9111() -> None:
-    failures = Failures(Marks())
+    failures = FailureCache(InvalidationState())
     error = UpstreamError(Fault.REFUSED, "origin")
     failures.failed(errand(b""), error, NOW, mark=0)
     failures.failed(errand(route=site_of(semantics="rfc9111")), error, NOW, mark=0)
@@ -60,7 +60,7 @@ def test_nothing_is_remembered_without_a_key_nor_under_rfc_9111() -> None:
 
 
 def test_an_answer_ends_it_and_a_new_configuration_too() -> None:
-    failures = Failures(Marks())
+    failures = FailureCache(InvalidationState())
     failures.stood_in(errand(), 500, NOW, mark=0)
     found = failures.known(errand(), NOW)
     assert found is not None
@@ -71,7 +71,7 @@ def test_an_answer_ends_it_and_a_new_configuration_too() -> None:
 
 
 def test_keys_are_bounded() -> None:
-    failures = Failures(Marks(), 2)
+    failures = FailureCache(InvalidationState(), 2)
     for key in (b"a", b"b", b"c"):
         failures.stood_in(errand(key), 503, NOW, mark=0)
     assert len(failures) == 2
@@ -82,7 +82,7 @@ def test_a_long_key_takes_no_more_than_a_short_one() -> None:
     """A key has the path and what a policy keys, of a viewer's choice: kilobytes each."""
     tracemalloc.start()
     try:
-        failures = Failures(Marks(), 1_000)
+        failures = FailureCache(InvalidationState(), 1_000)
         failures.stood_in(errand(b"first"), 503, NOW, mark=0)
         before = tracemalloc.get_traced_memory()[0]
         for number in range(1_000):

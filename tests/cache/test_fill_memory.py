@@ -9,7 +9,7 @@ import pytest
 
 from edgecache.cache.fill import Fill
 from edgecache.http.ranges import Span
-from edgecache.store.memory_account import Holding, MemoryAccount
+from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 from edgecache.upstream.interface import UpstreamError, WholeBody
 from tests.cache.test_fill import Stage
 from tests.rules.pieces import answer
@@ -123,20 +123,20 @@ def test_of_a_whole_there_is_one_copy() -> None:
 
 def test_while_memory_is_short_a_body_arrives_no_faster_than_its_foremost_reader_takes_it() -> None:
     stage = Stage(None, ahead_bytes=1_500).start()
-    stage.account.add(Holding.UNSENT, 300 << 20)
+    stage.account.add(MemoryHolding.UNSENT, 300 << 20)
     one, other = stage.fill.reader(None), stage.fill.reader(None)
     arrive(stage, 10)
-    assert stage.account.held[Holding.FILLS] == 2_000, "it ran ahead"
+    assert stage.account.held[MemoryHolding.FILLS] == 2_000, "it ran ahead"
     for arrived in (3_000, 4_000, 5_000):
         assert one.read_nowait()
         stage.settle()
-        assert stage.account.held[Holding.FILLS] == arrived
+        assert stage.account.held[MemoryHolding.FILLS] == arrived
     assert other.read_nowait(), "the slower one reads what is there"
     assert stage.fill.joinable
-    stage.account.add(Holding.UNSENT, -300 << 20)
+    stage.account.add(MemoryHolding.UNSENT, -300 << 20)
     assert one.read_nowait()
     stage.settle()
-    assert stage.account.held[Holding.FILLS] == 10_000
+    assert stage.account.held[MemoryHolding.FILLS] == 10_000
     one.close()
     other.close()
     stage.close()
@@ -147,12 +147,12 @@ def test_when_there_is_no_room_it_is_not_kept_and_what_was_read_goes() -> None:
     reader = stage.fill.reader(None)
     arrive(stage, 3)
     assert [len(reader.read_nowait() or b"") for _ in range(2)] == [1_000] * 2
-    stage.account.add(Holding.UNSENT, 600 << 20)
+    stage.account.add(MemoryHolding.UNSENT, 600 << 20)
     arrive(stage, 1)
     assert stage.told == [None]
-    assert stage.account.held[Holding.FILLS] == 2_000
+    assert stage.account.held[MemoryHolding.FILLS] == 2_000
     reader.close()
-    stage.account.add(Holding.UNSENT, -600 << 20)
+    stage.account.add(MemoryHolding.UNSENT, -600 << 20)
     stage.close()
 
 
@@ -214,13 +214,13 @@ def test_what_had_broken_off_before_it_was_looked_at_is_not_held() -> None:
 def test_what_cannot_be_kept_is_not_held_for_nobody(ended: bool) -> None:
     """Its viewer asked with a condition, say, and gets a 304."""
     stage = Stage(None)
-    stage.account.add(Holding.UNSENT, 600 << 20)
+    stage.account.add(MemoryHolding.UNSENT, 600 << 20)
     for piece in (b"x" * 1_000, b"") if ended else (b"x" * 1_000,):
         stage.body.put(piece)
     assert stage.fill.take_ready() is ended
     stage.start()
-    assert stage.account.held[Holding.FILLS] == 0
+    assert stage.account.held[MemoryHolding.FILLS] == 0
     stage.arrives(b"")
-    assert stage.account.held[Holding.FILLS] == 0
-    stage.account.add(Holding.UNSENT, -600 << 20)
+    assert stage.account.held[MemoryHolding.FILLS] == 0
+    stage.account.add(MemoryHolding.UNSENT, -600 << 20)
     stage.close()

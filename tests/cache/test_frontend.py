@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from edgecache.cache.environment import TierWorld
-from edgecache.cache.frontend import FrontWorld, ViewerFront, product_name
-from edgecache.cache.outcome import Errand, Found, Outcome, Refusal, Result
+from edgecache.cache.environment import TierEnvironment
+from edgecache.cache.frontend import FrontendEnvironment, ViewerFrontend, product_name
+from edgecache.cache.outcome import CacheResult, Errand, Hit, Outcome, Refusal
 from edgecache.cache.tier import Tier
 from edgecache.config.model import (
     Behavior,
@@ -25,7 +25,7 @@ from edgecache.http.message import Response, first_value
 from edgecache.observe.counters import Counters
 from edgecache.rules.caching.key import cache_key
 from edgecache.rules.routing import compile_routes
-from edgecache.rules.viewer.geo import Place
+from edgecache.rules.viewer.geo import GeoPlace
 from edgecache.store.entry import Entry
 from edgecache.store.memory import MemoryStore
 from edgecache.upstream.interface import Call, Fault, Reply, UpstreamError
@@ -39,7 +39,9 @@ class Nobody:
         raise UpstreamError(Fault.REFUSED, "origin")
 
 
-def front(world: FrontWorld | None = None, brand: str = "cloudfront", **site: Any) -> ViewerFront:
+def front(
+    world: FrontendEnvironment | None = None, brand: str = "cloudfront", **site: Any
+) -> ViewerFrontend:
     behavior = Behavior(origin="o", **site.pop("behavior", {}))
     distribution = Distribution(
         id="E1",
@@ -51,12 +53,12 @@ def front(world: FrontWorld | None = None, brand: str = "cloudfront", **site: An
     )
     tier = Tier(
         "LHR50", MemoryStore(10**6), Nobody(),
-        TierWorld(lambda: NOW, asyncio.ensure_future, Counters(), 10**5, 10),
+        TierEnvironment(lambda: NOW, asyncio.ensure_future, Counters(), 10**5, 10),
     )  # fmt: skip
-    return ViewerFront(tier, compile_routes(Config(distributions=(distribution,))), brand, world)
+    return ViewerFrontend(tier, compile_routes(Config(distributions=(distribution,))), brand, world)
 
 
-def stores(of: ViewerFront, target: str, head: Response, body: bytes = b"body") -> None:
+def stores(of: ViewerFrontend, target: str, head: Response, body: bytes = b"body") -> None:
     site = of.table.by_id["E1"]
     request = asks(target)
     key = cache_key(request, site.behaviors[-1][1])
@@ -67,7 +69,7 @@ def test_a_stored_response_may_be_repeated() -> None:
     ours = front()
     stores(ours, "/a", answer(200, "cache-control: max-age=60"))
     found = ours.decide(asks(), NOW)
-    assert isinstance(found, Found)
+    assert isinstance(found, Hit)
     assert found.until == NOW + 60
 
 
@@ -83,7 +85,7 @@ def test_what_depends_on_more_than_bytes_has_no_lease(site: dict[str, Any]) -> N
     ours = front(**site)
     stores(ours, "/a", answer(200, "cache-control: max-age=60"))
     found = ours.decide(asks(), NOW)
-    assert isinstance(found, Found)
+    assert isinstance(found, Hit)
     assert found.until == 0
 
 
@@ -96,17 +98,17 @@ def test_a_stored_error_with_a_page_is_an_errand_for_the_page() -> None:
     assert isinstance(errand, Errand)
     assert (errand.error, errand.key) == (404, b"")
     outcome = asyncio.run(ours.run(errand, None, None))
-    assert (outcome.status, outcome.body, outcome.result) == (200, b"page", Result.ERROR)
+    assert (outcome.status, outcome.body, outcome.result) == (200, b"page", CacheResult.ERROR)
 
 
 def test_a_place_is_looked_up_only_where_it_matters() -> None:
     asked: list[str] = []
 
-    def place_of(address: str) -> Place:
+    def place_of(address: str) -> GeoPlace:
         asked.append(address)
-        return Place(country="DE")
+        return GeoPlace(country="DE")
 
-    world = FrontWorld(place_of)
+    world = FrontendEnvironment(place_of)
     request = asks(client=("192.0.2.7", 1))
     front(world).decide(request, NOW)
     assert asked == []
@@ -126,7 +128,7 @@ def test_a_place_is_looked_up_only_where_it_matters() -> None:
 )
 def test_what_every_answer_carries(brand: str, via: bytes, server: bytes) -> None:
     ours = front(brand=brand)
-    outcome = Outcome(200, b"", ((b"x-a", b"1"), (b"edgecache-x", b"2")), b"", 0, Result.MISS)
+    outcome = Outcome(200, b"", ((b"x-a", b"1"), (b"edgecache-x", b"2")), b"", 0, CacheResult.MISS)
     found = ours.table.by_id["E1"].behaviors[-1][1]
     fields = ours.dressed(outcome, b"id==", (asks(), found), 0.0)
     assert dict(fields) == {
@@ -144,7 +146,7 @@ def test_what_every_answer_carries(brand: str, via: bytes, server: bytes) -> Non
 def test_no_policy_bears_on_a_page_of_ours() -> None:
     policy = ResponseHeadersPolicy(server_timing_percent=100)
     ours = front(behavior={"response_headers_policy": policy})
-    outcome = Outcome(403, b"", (), b"", 0, Result.ERROR)
+    outcome = Outcome(403, b"", (), b"", 0, CacheResult.ERROR)
     fields = ours.dressed(outcome, b"id==", None, 0.0)
     assert first_value(fields, b"server-timing") is None
     assert first_value(fields, b"x-cache") == b"Error from cloudfront"

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from edgecache.cache.coalescing import Flights
-from edgecache.cache.invalidation_sweeper import KEYS_PER_STEP, Sweep
+from edgecache.cache.invalidation_sweeper import KEYS_PER_STEP, InvalidationSweeper
 from edgecache.config.model import Behavior, Config, Distribution, Origin, Release
 from edgecache.http.message import Response
 from edgecache.rules.invalidation.items import items_of
 from edgecache.rules.routing import RouteTable, compile_routes
 from edgecache.store.entry import Entry
-from edgecache.store.eviction import Leaving
-from edgecache.store.invalidation_filter import Standing
-from edgecache.store.invalidation_marks import Invalidation, Marks
+from edgecache.store.eviction import EvictionReason
+from edgecache.store.invalidation_filter import FilteredStore
+from edgecache.store.invalidation_marks import Invalidation, InvalidationState
 from edgecache.store.memory import MemoryStore
 
 
 class Place:
     def __init__(self, entries: int) -> None:
         self.store = MemoryStore(64 * 1024 * 1024)
-        self.marks = Marks()
+        self.marks = InvalidationState()
         self.flights = Flights()
-        self.sweep = Sweep(Standing(self.store, self.marks), self.flights, self.marks)
+        self.sweep = InvalidationSweeper(
+            FilteredStore(self.store, self.marks), self.flights, self.marks
+        )
         for n in range(entries):
             path = b"/%d" % n
             key = b"2:E1%d:%b" % (len(path), path)
@@ -87,7 +89,7 @@ def test_former_releases_leave_first_and_deleted_ones_at_once() -> None:
     place.sweep.use(table(Release(pattern="/0", current=2, kept=(1, 2))))
     place.walk()
     assert (gone.alive, former.alive, current.alive) == (False, True, True)
-    assert place.store.left[Leaving.OLD_RELEASE] == 1
+    assert place.store.left[EvictionReason.OLD_RELEASE] == 1
     place.store.check()
     assert place.walk() == 0
 

@@ -7,29 +7,36 @@ import io
 from rich.console import Console
 
 from edgecache.cli.explain_tree import tree_of
-from edgecache.control.nodes.explain import PlaceStory
-from edgecache.control.rest.explain import Told
-from edgecache.control.rest.explain_origin import OriginStory
+from edgecache.control.nodes.explain import PlaceExplanation
+from edgecache.control.rest.explain import ExplainReport
+from edgecache.control.rest.explain_origin import OriginExplanation
 from edgecache.rules.caching.freshness import TtlStep
-from edgecache.rules.explain.entry import Now, Stored, TierStory
-from edgecache.rules.explain.request import Admission, Choice, Explanation, KeyPart
+from edgecache.rules.explain.entry import LookupExplanation, StoredExplanation, TierExplanation
+from edgecache.rules.explain.request import AccessExplanation, BehaviorMatch, Explanation, KeyPart
 
-CHOICE = Choice("EONE", "*.site.test", "cloudfront", 1, "/a*", ("/b*",), "/a", "/a")
+CHOICE = BehaviorMatch("EONE", "*.site.test", "cloudfront", 1, "/a*", ("/b*",), "/a", "/a")
 RULES = Explanation(
-    "http://x.site.test/a", "GET", CHOICE, Admission(), "", "4:EONE2:/a",
+    "http://x.site.test/a", "GET", CHOICE, AccessExplanation(), "", "4:EONE2:/a",
     (KeyPart("header", ("x-a", None)),), True, "br", ("/a", "/*"),
 )  # fmt: skip
-ORIGIN = OriginStory("o", "origin.test:80", "GET", "/a", (("Host", "o"),), "g", ("p",), (500, 502))
-ENTRY = Stored(
+ORIGIN = OriginExplanation(
+    "o", "origin.test:80", "GET", "/a", (("Host", "o"),), "g", ("p",), (500, 502)
+)
+ENTRY = StoredExplanation(
     True, 200, 10, 700, 5.0, 60.0, 55.0, (TtlStep("max-age", 60.0, "what the origin says"),),
     0.0, 0.0, '"e"', "", "gzip", (("accept", None),), "bytes 0-9/20",
 )  # fmt: skip
-PLACE = PlaceStory(
-    "A", "edge", "127.0.0.1:81", 2, (TierStory("a1", "edge", "A", Now.HIT, "", (ENTRY,)),), "only 1"
+PLACE = PlaceExplanation(
+    "A",
+    "edge",
+    "127.0.0.1:81",
+    2,
+    (TierExplanation("a1", "edge", "A", LookupExplanation.HIT, "", (ENTRY,)),),
+    "only 1",
 )
 
 
-def shown(told: Told) -> str:
+def shown(told: ExplainReport) -> str:
     """The tree as a terminal of ample width has it."""
     out = io.StringIO()
     Console(file=out, soft_wrap=True, width=200).print(tree_of(told))
@@ -37,7 +44,7 @@ def shown(told: Told) -> str:
 
 
 def test_everything_is_shown() -> None:
-    text = shown(Told(RULES, ORIGIN, (PLACE,)))
+    text = shown(ExplainReport(RULES, ORIGIN, (PLACE,)))
     for words in (
         "GET http://x.site.test/a",
         "distribution EONE: its name *.site.test, cloudfront",
@@ -66,17 +73,21 @@ def test_everything_is_shown() -> None:
 
 def test_what_is_refused_and_what_has_no_key() -> None:
     refused = Explanation(
-        "http://x/", "POST", CHOICE, Admission(301, "redirect-to-https", "https://x/"), "method"
+        "http://x/",
+        "POST",
+        CHOICE,
+        AccessExplanation(301, "redirect-to-https", "https://x/"),
+        "method",
     )
-    text = shown(Told(refused))
+    text = shown(ExplainReport(refused))
     assert "not admitted: 301 redirect-to-https to https://x/" in text
     assert "no key: nothing is looked up or stored (method)" in text
-    assert "no distribution answers" in shown(Told(Explanation("http://y/", "GET")))
+    assert "no distribution answers" in shown(ExplainReport(Explanation("http://y/", "GET")))
 
 
 def test_control_bytes_and_markup_are_only_text() -> None:
-    hostile = OriginStory("o", "a", "GET", "/", (("X-A", "\x1b[31m[bold]\x9b"),))
-    text = shown(Told(RULES, hostile))
+    hostile = OriginExplanation("o", "a", "GET", "/", (("X-A", "\x1b[31m[bold]\x9b"),))
+    text = shown(ExplainReport(RULES, hostile))
     assert "\x1b" not in text
     assert "\x9b" not in text
     assert "[bold]" in text

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from edgecache.cli.stats_table import duration, print_objects, print_stats, size
-from edgecache.control.rest.inventory import Held, Listed, StoreObjects, StoreStats
+from edgecache.control.rest.inventory import ListedObject, PlaceInventory, StoreObjects, StoreStats
 from edgecache.observe.counters import Counters
 
 
@@ -30,7 +30,7 @@ def test_every_figure_of_a_store() -> None:
     counters.removals.update(size=3)
     node = StoreStats("a1", "edge", "A", 256 * 2**20, 7_300.0, counters.snapshot())
     out = console()
-    print_stats([Held("A", "edge", (node,), "only 1 of 2 workers were met")], out)
+    print_stats([PlaceInventory("A", "edge", (node,), "only 1 of 2 workers were met")], out)
     text = text_of(out)
     for words in ("a1", "1234", "5 MiB", "256 MiB", "99", "expired 70, absent 5", "size 3"):
         assert words in text
@@ -40,10 +40,10 @@ def test_every_figure_of_a_store() -> None:
 
 
 def test_every_figure_of_an_object_and_no_control_byte() -> None:
-    one = Listed("EONE", "/a\x1b[31m[bold]", "h", 2_048, 7, 90.0, -61.0)
+    one = ListedObject("EONE", "/a\x1b[31m[bold]", "h", 2_048, 7, 90.0, -61.0)
     node = StoreObjects("a1", "edge", "A", (one,), 100_000, 250_000)
     out = console()
-    print_objects([Held("A", "edge", (node,))], out)
+    print_objects([PlaceInventory("A", "edge", (node,))], out)
     text = text_of(out)
     assert "\x1b" not in text
     for words in (r"/a\x1b[31m[bold]", "EONE", "2 KiB", "7", "2 min", "-1 min"):

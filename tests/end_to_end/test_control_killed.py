@@ -21,11 +21,11 @@ from edgecache.config.load import load
 from edgecache.config.secrets import load_secrets
 from edgecache.control.cloudfront.access_keys import access_keys
 from edgecache.control.state.catalog import Catalog
-from edgecache.control.state.compose import Made, compose
-from edgecache.control.state.database import State
-from edgecache.control.state.log import Kind as EntryKind
-from edgecache.control.state.log import Log
-from edgecache.control.state.resources import Kind
+from edgecache.control.state.compose import ComposedConfig, compose
+from edgecache.control.state.database import StateDatabase
+from edgecache.control.state.log import ControlLog
+from edgecache.control.state.log import LogEntryKind as EntryKind
+from edgecache.control.state.resources import ResourceKind
 from tests.control.cloudfront.desk import site
 from tests.end_to_end.installation import Installation, make_installation
 from tests.end_to_end.processes import Running, listens
@@ -175,13 +175,13 @@ def verify(client: Any, written: Written) -> None:
 
 def verify_log(installation: Installation) -> None:
     """What is published last is what the resources say: no write is there by half."""
-    state = State(installation.state)
-    log = Log(state, lambda: 0.0)
+    state = StateDatabase(installation.state)
+    log = ControlLog(state, lambda: 0.0)
     catalog = Catalog(state, log, load(installation.config), lambda: 0.0, random.randbytes)
-    made = {kind: [one for one in catalog.of(kind) if one.source == "api"] for kind in Kind}
+    made = {kind: [one for one in catalog.of(kind) if one.source == "api"] for kind in ResourceKind}
     newest = log.newest(EntryKind.CONFIG)
     assert newest is not None
-    composed = compose(catalog.file, Made(made)).config
+    composed = compose(catalog.file, ComposedConfig(made)).config
     assert newest.body == msgspec.json.decode(msgspec.json.encode(composed))
-    assert len(composed.distributions) == len(made[Kind.DISTRIBUTION]) + 3
+    assert len(composed.distributions) == len(made[ResourceKind.DISTRIBUTION]) + 3
     state.close()

@@ -13,7 +13,7 @@ import pytest
 import uvloop
 
 from edgecache.server.dev_certificate import development_certificate
-from edgecache.server.output_buffer import FINISH_BYTES_MAX, Outgoing
+from edgecache.server.output_buffer import FINISH_BYTES_MAX, OutputBuffer
 from edgecache.store.memory_account import MemoryAccount
 
 BUFFER_BYTES = 16_384  # of the system's, on either side
@@ -30,7 +30,7 @@ class Answering(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self.outgoing = Outgoing(self.transport, self.account, encrypts=True)
+        self.outgoing = OutputBuffer(self.transport, self.account, encrypts=True)
 
     def data_received(self, data: bytes) -> None:
         self.outgoing.write(b"head", self.body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from edgecache.rules.invalidation.items import Kind
+from edgecache.rules.invalidation.items import ItemKind
 from edgecache.store.invalidation_marks import Invalidation
 from tests.hostile.recorder import Script, response, told_of
 from tests.hostile.stage import HOST, HostilePlay, scene_of
@@ -53,7 +53,9 @@ def cold_start(memo: bool) -> str:
     assert crowd.peak == CONNECTIONS, crowd.peak
     asked = len(play.recorder.seen)
     assert asked == MANY // 2, asked
-    play.listener.marks.apply(Invalidation(1, play.clock(), "EPLAY", ((Kind.PATH, "/*"),), False))
+    play.listener.marks.apply(
+        Invalidation(1, play.clock(), "EPLAY", ((ItemKind.PATH, "/*"),), False)
+    )
     again = _Crowd(play, "again")
     assert again.all_answered() == {200: MANY}
     assert again.peak == CONNECTIONS

@@ -12,11 +12,11 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from edgecache.config.model import Semantics
+from edgecache.config.model import SemanticsName
 from tests.world.wire import SEED
 
 LONG = os.environ.get("EDGECACHE_TESTS") == "long"
-BOTH: tuple[Semantics, ...] = ("cloudfront", "rfc9111")
+BOTH: tuple[SemanticsName, ...] = ("cloudfront", "rfc9111")
 MEMO = ("memo", "no-memo")
 
 
@@ -24,14 +24,14 @@ class Setting(NamedTuple):
     """One of a row's: "memo", "no-memo", "two-tiers"; and by which rules."""
 
     how: str
-    semantics: Semantics
+    semantics: SemanticsName
 
     def __str__(self) -> str:
         return f"{self.how}-{self.semantics}"
 
 
 def settings_of(
-    row: str, hows: Sequence[str] = MEMO, *, own: Semantics | None = None
+    row: str, hows: Sequence[str] = MEMO, *, own: SemanticsName | None = None
 ) -> list[Setting]:
     """The settings of one row; `own`: the rules it says itself."""
     if own is not None or LONG:

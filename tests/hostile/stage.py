@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from edgecache.cache.tier import Tier
-from edgecache.config.model import MIB, Semantics
+from edgecache.config.model import MIB, SemanticsName
 from edgecache.upstream.failover import GroupUpstream
 from edgecache.upstream.origin import OriginUpstream
 from edgecache.upstream.pool import Pool
@@ -24,11 +24,11 @@ STAGE_BYTES = 64 * MIB  # of both sides' bytes, some rows of a MiB in pieces of 
 HOST = b"Host: site.test\r\n"
 
 
-_RULES: list[Semantics] = ["cloudfront"]
+_RULES: list[SemanticsName] = ["cloudfront"]
 
 
 @contextmanager
-def under(semantics: Semantics) -> Iterator[None]:
+def under(semantics: SemanticsName) -> Iterator[None]:
     """The rules by which rows are played that do not say themselves by which."""
     _RULES.append(semantics)
     try:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from edgecache.http.conditional import (
     ANY,
+    AnyETag,
     ETag,
-    Outcome,
-    Star,
+    PreconditionResult,
     evaluate,
     evaluate_at_origin,
     if_range_matches,
@@ -30,7 +30,7 @@ THEN = b"Sun, 06 Nov 1994 08:49:37 GMT"
 LATE = b"Sun, 06 Nov 1994 08:49:38 GMT"
 THEN_RFC850 = b"Sunday, 06-Nov-94 08:49:37 GMT"
 
-PROCEED, NOT_MODIFIED, FAILED = Outcome
+PROCEED, NOT_MODIFIED, FAILED = PreconditionResult
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_parse_etag(value: bytes, tag: ETag | None) -> None:
         (b"a", None),
     ],
 )
-def test_parse_etag_list(value: bytes, tags: tuple[ETag, ...] | Star | None) -> None:
+def test_parse_etag_list(value: bytes, tags: tuple[ETag, ...] | AnyETag | None) -> None:
     assert parse_etag_list(value) == tags
 
 
@@ -133,7 +133,7 @@ INM, IMS, IM, IUS = b"if-none-match", b"if-modified-since", b"if-match", b"if-un
     ],
 )
 @pytest.mark.parametrize("method", [b"GET", b"HEAD"])
-def test_a_cache(request_fields: Fields, outcome: Outcome, method: bytes) -> None:
+def test_a_cache(request_fields: Fields, outcome: PreconditionResult, method: bytes) -> None:
     assert evaluate(request_fields, method, b'"a"', THEN, NOW) is outcome
 
 
@@ -190,7 +190,7 @@ def test_modified_at(stored: Fields, date: bytes) -> None:
         pytest.param(b"PUT", asking((IMS, THEN)), PROCEED, id="step-4-only-get-and-head"),
     ],
 )
-def test_an_origin(method: bytes, request_fields: Fields, outcome: Outcome) -> None:
+def test_an_origin(method: bytes, request_fields: Fields, outcome: PreconditionResult) -> None:
     assert evaluate_at_origin(request_fields, method, b'"a"', THEN, NOW) is outcome
 
 
@@ -233,8 +233,8 @@ TAGGY = st.text('W/"a, *\\', max_size=20).map(lambda text: text.encode())
 @given(st.one_of(st.binary(max_size=40), TAGGY), st.one_of(st.none(), TAGGY))
 def test_no_bytes_break_a_reader(value: bytes, etag: bytes | None) -> None:
     for name in (INM, IMS, IM, IUS):
-        assert evaluate(((name, value),), b"GET", etag, value, NOW) in Outcome
-        assert evaluate_at_origin(((name, value),), b"PUT", etag, value, NOW) in Outcome
+        assert evaluate(((name, value),), b"GET", etag, value, NOW) in PreconditionResult
+        assert evaluate_at_origin(((name, value),), b"PUT", etag, value, NOW) in PreconditionResult
     if_range_matches(value, etag, value, LATE)
 
 

@@ -27,8 +27,8 @@ from edgecache.http.message import (
 from edgecache.http.structured_fields import parse_targeted
 from edgecache.rules.caching.freshness import response_directives
 from edgecache.rules.limits import passed
-from edgecache.server.request_log import Asked
-from edgecache.store.memory_account import Holding, MemoryAccount
+from edgecache.server.request_log import RequestSummary
+from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 
 MIB = 1024 * 1024
 WORST_BYTES_MAX = 74 * MIB
@@ -86,7 +86,7 @@ def _members(number: int, bytes_max: int, end: str = "") -> bytes:
 
 
 DEAREST: dict[str, Callable[[int], object]] = {
-    "server.telling._said": lambda n: Asked.by(_asked(_fields(n)), "site", 1),
+    "server.telling._said": lambda n: RequestSummary.by(_asked(_fields(n)), "site", 1),
     "http.head._plain_block": lambda n: parse_request_head(_head(n), HeadLimits()),
     "rules.quotas._passed": lambda n: passed(_asked(_fields(n)), b"cdn"),
     "http.cache_control._parse": lambda n: parse_directives([_members(n, 256)]),
@@ -118,12 +118,12 @@ def test_what_is_remembered_is_taken_from_the_store() -> None:
     account = MemoryAccount(64 * MIB)
     told: list[int] = []
     account.make_way = told.append
-    account.measure(Holding.REMEMBERED, 20 * MIB)
-    account.measure(Holding.REMEMBERED, 20 * MIB)
-    account.add(Holding.FILLS, MIB)
+    account.measure(MemoryHolding.REMEMBERED, 20 * MIB)
+    account.measure(MemoryHolding.REMEMBERED, 20 * MIB)
+    account.add(MemoryHolding.FILLS, MIB)
     assert told == [20 * MIB, 21 * MIB]
     assert (account.total, account.waits) == (MIB, False)  # it has a bound: nobody need wait
-    account.add(Holding.FILLS, -MIB)
+    account.add(MemoryHolding.FILLS, -MIB)
     account.check()
 
 
@@ -136,7 +136,7 @@ LOOKS: dict[str, Callable[[Fields], object]] = {
     "name": lambda fields: title_case(fields[1][1]),
     "passages": lambda fields: passed(_asked(fields), b"cdn"),
     "directives": lambda fields: response_directives(((b"cache-control", fields[1][1]),), ()),
-    "log": lambda fields: Asked.by(_asked(fields), "site", 1),
+    "log": lambda fields: RequestSummary.by(_asked(fields), "site", 1),
 }
 
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from edgecache.http.cache_control import SECONDS_MAX
 from edgecache.http.structured_fields import (
     BareItem,
-    Date,
     DisplayString,
     InnerList,
-    Item,
-    Token,
+    StructuredDate,
+    StructuredItem,
+    StructuredToken,
     parse_dictionary,
     parse_targeted,
 )
@@ -34,23 +34,23 @@ unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]
         pytest.param(b"-123456789012.125", Decimal("-123456789012.125"), id="3.3.2-longest"),
         pytest.param(b'"hello \\"\\\\world"', 'hello "\\world', id="3.3.3-string"),
         pytest.param(b'""', "", id="3.3.3-empty-string"),
-        pytest.param(b"foo123/456", Token("foo123/456"), id="3.3.4-token"),
-        pytest.param(b"*a:b", Token("*a:b"), id="3.3.4-token-star"),
+        pytest.param(b"foo123/456", StructuredToken("foo123/456"), id="3.3.4-token"),
+        pytest.param(b"*a:b", StructuredToken("*a:b"), id="3.3.4-token-star"),
         pytest.param(b":aGVsbG8=:", b"hello", id="3.3.5-bytes"),
         pytest.param(b":aGVsbG8:", b"hello", id="4.2.7-bytes-without-padding"),
         pytest.param(b"::", b"", id="3.3.5-no-bytes"),
         pytest.param(b"?1", True, id="3.3.6-true"),
         pytest.param(b"?0", False, id="3.3.6-false"),
-        pytest.param(b"@1659578233", Date(1_659_578_233), id="3.3.7-date"),
-        pytest.param(b"@-1", Date(-1), id="3.3.7-date-before-the-epoch"),
+        pytest.param(b"@1659578233", StructuredDate(1_659_578_233), id="3.3.7-date"),
+        pytest.param(b"@-1", StructuredDate(-1), id="3.3.7-date-before-the-epoch"),
         pytest.param(b'%"f%c3%bc&#~"', DisplayString("fü&#~"), id="3.3.8-display-string"),
     ],
 )
 def test_a_bare_item(value: bytes, item: BareItem) -> None:
-    assert parse_dictionary([b"a=" + value]) == {"a": Item(item, {})}
-    assert parse_dictionary([b"a;b=" + value]) == {"a": Item(True, {"b": item})}
+    assert parse_dictionary([b"a=" + value]) == {"a": StructuredItem(item, {})}
+    assert parse_dictionary([b"a;b=" + value]) == {"a": StructuredItem(True, {"b": item})}
     assert parse_dictionary([b"a=(" + value + b" 1)"]) == {
-        "a": InnerList((Item(item, {}), Item(1, {})), {})
+        "a": InnerList((StructuredItem(item, {}), StructuredItem(1, {})), {})
     }
 
 
@@ -113,20 +113,29 @@ def keys(*lines: bytes) -> list[str] | None:
 
 def test_a_dictionary() -> None:
     assert parse_dictionary([b'en="Applepie", da=:YQ==:']) == {
-        "en": Item("Applepie", {}),
-        "da": Item(b"a", {}),
+        "en": StructuredItem("Applepie", {}),
+        "da": StructuredItem(b"a", {}),
     }
     assert parse_dictionary([b"a=?0, b, c; foo=bar"]) == {
-        "a": Item(False, {}),
-        "b": Item(True, {}),
-        "c": Item(True, {"foo": Token("bar")}),
+        "a": StructuredItem(False, {}),
+        "b": StructuredItem(True, {}),
+        "c": StructuredItem(True, {"foo": StructuredToken("bar")}),
     }
     assert parse_dictionary([b"r=2.3, f=(joy  sad;x );y=?0, e=()"]) == {
-        "r": Item(Decimal("2.3"), {}),
-        "f": InnerList((Item(Token("joy"), {}), Item(Token("sad"), {"x": True})), {"y": False}),
+        "r": StructuredItem(Decimal("2.3"), {}),
+        "f": InnerList(
+            (
+                StructuredItem(StructuredToken("joy"), {}),
+                StructuredItem(StructuredToken("sad"), {"x": True}),
+            ),
+            {"y": False},
+        ),
         "e": InnerList((), {}),
     }
-    assert parse_dictionary([b"a=1, b=2", b"a=3"]) == {"a": Item(3, {}), "b": Item(2, {})}
+    assert parse_dictionary([b"a=1, b=2", b"a=3"]) == {
+        "a": StructuredItem(3, {}),
+        "b": StructuredItem(2, {}),
+    }
 
 
 @pytest.mark.parametrize(
@@ -233,7 +242,7 @@ STRINGS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=1
 )
 def test_what_is_written_is_read_back(values: dict[str, int | bool | bytes | str]) -> None:
     line = ", ".join(f"{key}={written(value)}" for key, value in values.items())
-    expected = {key: Item(value, {}) for key, value in values.items()}
+    expected = {key: StructuredItem(value, {}) for key, value in values.items()}
     assert parse_dictionary([line.encode()]) == expected
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.control.rest.dry_run import DiskNamed, Trial
-from edgecache.node.disk_dry_run import LOOKS_MAX, TOLD_S_MAX, DiskTrials
+from edgecache.control.rest.dry_run import DiskNamed, DryRunReport
+from edgecache.node.disk_dry_run import LOOKS_MAX, TOLD_S_MAX, DiskDryRun
 from edgecache.rules.invalidation.items import items_of
 from tests.world.play import Play, Scene
 
-IMAGES = Trial("EPLAY", items_of(["/img/*"]))
+IMAGES = DryRunReport("EPLAY", items_of(["/img/*"]))
 
 
 @pytest.fixture
@@ -27,14 +27,14 @@ def play(tmp_path: Path) -> Iterator[Play]:
     made.close()
 
 
-def ask(play: Play, trials: DiskTrials, trial: Trial = IMAGES) -> DiskNamed | None:
+def ask(play: Play, trials: DiskDryRun, trial: DryRunReport = IMAGES) -> DiskNamed | None:
     found = trials.ask(play.edge, trial, play.clock())
     play.advance(0)
     return found
 
 
 def test_who_asks_again_is_told(play: Play) -> None:
-    trials = DiskTrials()
+    trials = DiskDryRun()
     assert len(play.edge.store) == 0, "they are on disk alone"
     assert ask(play, trials) is None
     found = ask(play, trials)
@@ -45,7 +45,7 @@ def test_who_asks_again_is_told(play: Play) -> None:
 
 
 def test_what_nobody_came_back_for_is_looked_for_anew(play: Play) -> None:
-    trials = DiskTrials()
+    trials = DiskDryRun()
     ask(play, trials)
     play.advance(TOLD_S_MAX + 1)
     assert ask(play, trials) is None
@@ -53,8 +53,8 @@ def test_what_nobody_came_back_for_is_looked_for_anew(play: Play) -> None:
 
 
 def test_looks_are_bounded(play: Play) -> None:
-    trials = DiskTrials()
-    others = [Trial("EPLAY", items_of([f"/{number}"])) for number in range(LOOKS_MAX)]
+    trials = DiskDryRun()
+    others = [DryRunReport("EPLAY", items_of([f"/{number}"])) for number in range(LOOKS_MAX)]
     assert [ask(play, trials, one) for one in others] == [None] * LOOKS_MAX
     assert [ask(play, trials) for _ in range(2)] == [None, None]
     assert ask(play, trials, others[0]) is not None
@@ -63,5 +63,5 @@ def test_looks_are_bounded(play: Play) -> None:
 
 def test_without_a_disk_there_is_nothing_on_it(tmp_path: Path) -> None:
     play = Play(Scene())
-    assert ask(play, DiskTrials()) == DiskNamed()
+    assert ask(play, DiskDryRun()) == DiskNamed()
     play.close()

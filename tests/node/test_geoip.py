@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgecache.node.geoip import places, unreadable
-from edgecache.rules.viewer.geo import NOWHERE, Place
+from edgecache.rules.viewer.geo import NOWHERE, GeoPlace
 from tests.node.mmdb import database
 
 CITIES = database(
@@ -53,7 +53,7 @@ def test_an_address_has_a_place(
 
 
 def test_a_record_becomes_a_place(files: tuple[str, str]) -> None:
-    assert places(files[0])("192.0.2.9") == Place(
+    assert places(files[0])("192.0.2.9") == GeoPlace(
         country="CH",
         country_name="Switzerland",
         region="ZH",
@@ -63,7 +63,7 @@ def test_a_record_becomes_a_place(files: tuple[str, str]) -> None:
 
 
 def test_a_file_of_numbers_alone_is_enough(files: tuple[str, str]) -> None:
-    assert places("", files[1])("192.0.2.1") == Place(asn="64500")
+    assert places("", files[1])("192.0.2.1") == GeoPlace(asn="64500")
 
 
 def test_without_a_file_nothing_is_known() -> None:

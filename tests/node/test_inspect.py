@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from edgecache.cache.frontend import PeerFront, ViewerFront
+from edgecache.cache.frontend import PeerFrontend, ViewerFrontend
 from edgecache.http.message import Request
-from edgecache.node.inspect import Explaining
-from edgecache.rules.explain.entry import Now
+from edgecache.node.inspect import Inspector
+from edgecache.rules.explain.entry import LookupExplanation
 from edgecache.store.entry import Entry
 from edgecache.store.memory import MemoryStore
 from tests.rules.pieces import NOW, answer, asks
@@ -32,8 +32,8 @@ def play() -> Any:
     made.close()
 
 
-def explaining(play: Play) -> Explaining:
-    return Explaining("edge-LHR50-1", "edge", "LHR50", play.listener.front, admits)
+def explaining(play: Play) -> Inspector:
+    return Inspector("edge-LHR50-1", "edge", "LHR50", play.listener.front, admits)
 
 
 def told(play: Play, request: Request, at: float = 0.0) -> Any:
@@ -42,21 +42,21 @@ def told(play: Play, request: Request, at: float = 0.0) -> Any:
 
 def test_before_and_after_it_is_stored(play: Play) -> None:
     before = told(play, asks("/a"))
-    assert (before.now, before.why, before.stored) == (Now.FETCH, "absent", ())
+    assert (before.now, before.why, before.stored) == (LookupExplanation.FETCH, "absent", ())
     play.viewer().asks("/a")
     play.origin.hears("/a")
     play.origin.answers(200, "body", cache="max-age=60")
     play.viewer().gets(200)
     after = told(play, asks("/a"))
-    assert (after.now, after.why) == (Now.HIT, "")
+    assert (after.now, after.why) == (LookupExplanation.HIT, "")
     (held,) = after.stored
     assert (held.answers, held.status, held.body_bytes, held.ttl_s) == (True, 200, 4, 60)
     stale = told(play, asks("/a"), play.clock() + 61)
-    assert (stale.now, stale.why) == (Now.FETCH, "expired")
+    assert (stale.now, stale.why) == (LookupExplanation.FETCH, "expired")
     passed = told(play, asks("/a", method="POST"))
-    assert (passed.now, passed.why) == (Now.BYPASS, "method")
+    assert (passed.now, passed.why) == (LookupExplanation.BYPASS, "method")
     nowhere = told(play, asks("/a", host=b"elsewhere.test"))
-    assert nowhere.now is Now.REFUSE
+    assert nowhere.now is LookupExplanation.REFUSE
 
 
 def test_over_the_wire_it_is_json_and_the_end_of_the_connection(play: Play) -> None:
@@ -104,11 +104,11 @@ def test_a_look_makes_nothing_more_recent() -> None:
 
 
 def test_the_front_of_peers_explains_what_an_edge_would_ask(play: Play) -> None:
-    assert isinstance(play.listener.front, ViewerFront)
-    front = PeerFront(play.edge, play.listener.front.table, admits)
-    ours = Explaining("regional", "regional", "", front, admits)
+    assert isinstance(play.listener.front, ViewerFrontend)
+    front = PeerFrontend(play.edge, play.listener.front.table, admits)
+    ours = Inspector("regional", "regional", "", front, admits)
     known = asks("/a", *OURS, "edgecache-distribution: EPLAY")
-    assert ours.story(known, NOW).now is Now.FETCH
-    assert ours.story(asks("/a", *OURS), NOW).now is Now.REFUSE
+    assert ours.story(known, NOW).now is LookupExplanation.FETCH
+    assert ours.story(asks("/a", *OURS), NOW).now is LookupExplanation.REFUSE
     assert ours.reply(asks("/a", "edgecache-explain: 1"), NOW) == b""
     assert ours.reply(known, NOW).startswith(b"HTTP/1.1 200 ")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from edgecache.control.rest.inventory import OBJECTS, STATS, Order, Wanted
-from edgecache.node.inspect import Explaining
+from edgecache.control.rest.inventory import OBJECTS, STATS, InventoryQuery, ObjectOrder
+from edgecache.node.inspect import Inspector
 from edgecache.node.inventory import objects_of, stats_of
 from tests.world.play import Play, Scene
 
@@ -20,7 +20,7 @@ BODIES = {"/img/a": 10, "/img/b": 3_000, "/img/c": 200, "/page": 900}
 def play() -> Any:
     made = Play(Scene())
     admits = b"good".__eq__
-    made.listener.explains = Explaining(*WHO, made.listener.front, admits).reply
+    made.listener.explains = Inspector(*WHO, made.listener.front, admits).reply
     for path, size in BODIES.items():
         made.viewer().asks(path)
         made.origin.hears(path)
@@ -33,21 +33,21 @@ def play() -> Any:
 
 
 def listed(play: Play, *wanted: Any) -> list[str]:
-    found = objects_of(WHO, play.edge.store, Wanted(*wanted), play.clock())
+    found = objects_of(WHO, play.edge.store, InventoryQuery(*wanted), play.clock())
     return [one.target for one in found.objects]
 
 
 def test_the_largest_or_the_most_used_under_a_prefix(play: Play) -> None:
     assert listed(play) == ["/img/b", "/page", "/img/c", "/img/a"]
-    assert listed(play, "/img/", Order.LARGEST, 2) == ["/img/b", "/img/c"]
-    assert listed(play, "/", Order.MOST_USED, 2) == ["/img/a", "/img/c"]
+    assert listed(play, "/img/", ObjectOrder.LARGEST, 2) == ["/img/b", "/img/c"]
+    assert listed(play, "/", ObjectOrder.MOST_USED, 2) == ["/img/a", "/img/c"]
     assert listed(play, "/mg") == []
     assert listed(play, "/none") == []
 
 
 def test_each_is_told_with_its_figures(play: Play) -> None:
     play.advance(20)
-    found = objects_of(WHO, play.edge.store, Wanted("/img/a"), play.clock())
+    found = objects_of(WHO, play.edge.store, InventoryQuery("/img/a"), play.clock())
     (one,) = found.objects
     assert (one.distribution, one.target, one.uses) == ("EPLAY", "/img/a", 2)
     assert (one.age_s, one.ttl_left_s) == (20, 40)
@@ -70,7 +70,7 @@ def test_the_figures_of_the_store(play: Play) -> None:
     assert stats_of(WHO, play.edge, play.clock()).oldest_s is None
 
 
-@pytest.mark.parametrize("wanted", [STATS, Wanted().spell()])
+@pytest.mark.parametrize("wanted", [STATS, InventoryQuery().spell()])
 def test_over_the_wire_only_to_our_own(play: Play, wanted: bytes) -> None:
     fields = {"Edgecache_Peer": "good", "Edgecache_Explain": wanted.decode()}
     viewer = play.viewer().asks("/", **fields)
@@ -107,9 +107,9 @@ def test_looking_is_no_use(play: Play) -> None:
 )
 def test_what_cannot_be_wanted(prefix: str, spelled: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
-        Wanted.read(prefix, spelled)
+        InventoryQuery.read(prefix, spelled)
 
 
 def test_what_is_spelled_is_read() -> None:
-    wanted = Wanted("/img", Order.MOST_USED, 7)
-    assert Wanted.read("/img", wanted.spell()) == wanted
+    wanted = InventoryQuery("/img", ObjectOrder.MOST_USED, 7)
+    assert InventoryQuery.read("/img", wanted.spell()) == wanted

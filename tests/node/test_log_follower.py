@@ -8,9 +8,15 @@ from collections.abc import Awaitable
 import httpx
 import pytest
 
-from edgecache.control.nodes.registry import Status
-from edgecache.control.state.log import Entry, Page
-from edgecache.node.log_follower import BACK_OFF_S_MAX, IDLE_S_MAX, Bus, BusWorld, back_off_s
+from edgecache.control.nodes.registry import NodeStatus
+from edgecache.control.state.log import LogEntry, LogPage
+from edgecache.node.log_follower import (
+    BACK_OFF_S_MAX,
+    IDLE_S_MAX,
+    FollowerEnvironment,
+    LogFollower,
+    back_off_s,
+)
 from edgecache.observe.counters import Counters
 
 Answer = httpx.Response | Exception
@@ -42,10 +48,10 @@ class Control:
     async def pause(self, seconds: float) -> None:
         self.paused.append(seconds)
 
-    def bus(self, client: httpx.AsyncClient) -> Bus:
+    def bus(self, client: httpx.AsyncClient) -> LogFollower:
         tokens = iter(range(100))
-        world = BusWorld(lambda: 7.0, self.pause, lambda: 0.5, bytes)
-        return Bus("edge-1", client, lambda: f"t{next(tokens)}", world)
+        world = FollowerEnvironment(lambda: 7.0, self.pause, lambda: 0.5, bytes)
+        return LogFollower("edge-1", client, lambda: f"t{next(tokens)}", world)
 
     def client(self) -> httpx.AsyncClient:
         transport = httpx.MockTransport(self.answer)
@@ -78,11 +84,11 @@ class Node:
         self.confirmed: list[float] = []
         self.epoch = "e1"
 
-    def begin(self, page: Page) -> bool:
+    def begin(self, page: LogPage) -> bool:
         same, self.epoch = page.epoch == self.epoch, page.epoch
         return same
 
-    def apply(self, entry: Entry) -> Awaitable[None] | None:
+    def apply(self, entry: LogEntry) -> Awaitable[None] | None:
         self.applied.append(entry.seq)
         return None
 
@@ -160,7 +166,7 @@ def test_what_apply_raises_ends_it() -> None:
     control = Control(page(1, 2))
 
     class Failing(Node):
-        async def apply(self, entry: Entry) -> None:
+        async def apply(self, entry: LogEntry) -> None:
             raise LookupError(entry.seq)
 
     async def play() -> None:
@@ -187,8 +193,8 @@ def test_a_follower_can_be_cancelled_wherever_it_waits(where: str) -> None:
         answer = stay if where == "poll" else Control(httpx.ConnectError("refused")).answer
         transport = httpx.MockTransport(answer)
         async with httpx.AsyncClient(transport=transport, base_url="http://c.test") as client:
-            world = BusWorld(lambda: 0.0, pause, lambda: 0.0, bytes)
-            bus = Bus("n", client, lambda: "t", world)
+            world = FollowerEnvironment(lambda: 0.0, pause, lambda: 0.0, bytes)
+            bus = LogFollower("n", client, lambda: "t", world)
             task = asyncio.create_task(bus.follow(0, Node()))
             await asyncio.wait_for(reached.wait(), 20)
             task.cancel()
@@ -198,8 +204,8 @@ def test_a_follower_can_be_cancelled_wherever_it_waits(where: str) -> None:
     asyncio.run(play())
 
 
-def status() -> Status:
-    return Status(role="edge", pid=1, generation=1, sample=Counters().snapshot())
+def status() -> NodeStatus:
+    return NodeStatus(role="edge", pid=1, generation=1, sample=Counters().snapshot())
 
 
 @pytest.mark.parametrize(

@@ -16,16 +16,16 @@ from edgecache.config.origins import Origin, OriginAccessControl
 from edgecache.config.secrets import KeyPair, load_secrets, put_key_pair
 from edgecache.node.secret_watch import (
     VALUE_BYTES_MAX,
-    OwnSecrets,
+    SecretWatch,
     missing_key_pairs,
     missing_values,
     value_of,
 )
 from edgecache.upstream.interface import UpstreamError
-from edgecache.upstream.origin_auth import Asked
+from edgecache.upstream.origin_auth import RequestToSign
 
 NOW = 1_800_000_000.0
-ASKED = Asked(b"GET", b"o.test", b"/", ((b"host", b"o.test"),))
+ASKED = RequestToSign(b"GET", b"o.test", b"/", ((b"host", b"o.test"),))
 
 
 def config(folder: Path, *controls: OriginAccessControl, **settings: Any) -> Config:
@@ -41,7 +41,7 @@ class Secretive:
 
     def __init__(self, found: Config, env: Mapping[str, str] | None = None) -> None:
         self.renewed = 0
-        self.own = OwnSecrets(found, env or {}, lambda: NOW, self._renew)
+        self.own = SecretWatch(found, env or {}, lambda: NOW, self._renew)
         self._origin = found.distributions[0].origins[0]
 
     def _renew(self) -> None:

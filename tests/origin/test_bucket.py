@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
-from edgecache.origin.bucket import ObjectChanged, bucket_app, content_type
+from edgecache.origin.bucket import FileTruncated, bucket_app, content_type
 
 NOW = 1_700_000_000.0
 MODIFIED_AT = 1_600_000_000
@@ -244,7 +244,7 @@ def test_a_file_that_shrinks_breaks_the_answer_off(folder: Path) -> None:
         if message.get("body"):
             os.truncate(path, 65_536)
 
-    with pytest.raises(ObjectChanged, match="200000 bytes became 65536"):
+    with pytest.raises(FileTruncated, match="200000 bytes became 65536"):
         asyncio.run(asyncio.wait_for(app(scope, receive, send), 30))
 
 

@@ -7,13 +7,13 @@ import xml.etree.ElementTree as ET
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecache.origin.errors import KINDS, Code, Ids, new_ids, refusal
+from edgecache.origin.errors import KINDS, Ids, S3ErrorCode, new_ids, refusal
 
 IDS = Ids("0123456789ABCDEF", "aG9zdA==")
 
 
 def test_every_code_has_its_words() -> None:
-    assert set(KINDS) == set(Code)
+    assert set(KINDS) == set(S3ErrorCode)
 
 
 def test_ids_come_from_the_given_randomness() -> None:
@@ -24,7 +24,7 @@ def test_ids_come_from_the_given_randomness() -> None:
 
 def test_details_stand_between_message_and_ids() -> None:
     response = refusal(
-        Code.NO_SUCH_KEY, IDS, details=[("Key", "a<b>&c")], fields=[("allow", "GET, HEAD")]
+        S3ErrorCode.NO_SUCH_KEY, IDS, details=[("Key", "a<b>&c")], fields=[("allow", "GET, HEAD")]
     )
     assert response.status_code == 404
     assert response.headers["allow"] == "GET, HEAD"
@@ -35,4 +35,4 @@ def test_details_stand_between_message_and_ids() -> None:
 
 @given(st.text(alphabet=st.characters(codec=None, categories=None), max_size=40))
 def test_any_key_makes_well_formed_xml(key: str) -> None:
-    ET.fromstring(refusal(Code.NO_SUCH_KEY, IDS, details=[("Key", key)]).body)
+    ET.fromstring(refusal(S3ErrorCode.NO_SUCH_KEY, IDS, details=[("Key", key)]).body)

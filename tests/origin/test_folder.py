@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecache.origin import folder as folder_module
-from edgecache.origin.errors import Code
-from edgecache.origin.folder import Folder, Found, key_of
+from edgecache.origin.errors import S3ErrorCode
+from edgecache.origin.folder import Folder, OpenObject, key_of
 
 SECRET = b"not for everybody"
 
@@ -41,9 +41,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return site
 
 
-def content_at(site: Path, raw_path: bytes) -> bytes | Code:
+def content_at(site: Path, raw_path: bytes) -> bytes | S3ErrorCode:
     found = Folder(site).open(raw_path)
-    if isinstance(found, Code):
+    if isinstance(found, S3ErrorCode):
         return found
     with found.file:
         return found.read(0, 1000)
@@ -94,23 +94,23 @@ def test_keys(raw_path: bytes, key: str | None) -> None:
         (b"/%252e%252e", b"public"),
         (b"/%C3%A9+%20.txt", b"public"),
         (b"/inside", b"public"),
-        (b"/", Code.ACCESS_DENIED),
-        (b"/outside", Code.ACCESS_DENIED),
-        (b"/up/secret", Code.ACCESS_DENIED),
-        (b"/up/static-old/x", Code.ACCESS_DENIED),
-        (b"/beside/x", Code.ACCESS_DENIED),
+        (b"/", S3ErrorCode.ACCESS_DENIED),
+        (b"/outside", S3ErrorCode.ACCESS_DENIED),
+        (b"/up/secret", S3ErrorCode.ACCESS_DENIED),
+        (b"/up/static-old/x", S3ErrorCode.ACCESS_DENIED),
+        (b"/beside/x", S3ErrorCode.ACCESS_DENIED),
         (b"/up/static/a/b.txt", b"public"),  # out and in again ends inside
-        (b"/absent", Code.NO_SUCH_KEY),
-        (b"/a", Code.NO_SUCH_KEY),
-        (b"/a/", Code.NO_SUCH_KEY),
-        (b"/a/b.txt/c", Code.NO_SUCH_KEY),
-        (b"/loop", Code.NO_SUCH_KEY),
-        (b"/nowhere", Code.NO_SUCH_KEY),
-        (b"/pipe", Code.NO_SUCH_KEY),
-        (b"/" + b"k" * 1000, Code.NO_SUCH_KEY),
+        (b"/absent", S3ErrorCode.NO_SUCH_KEY),
+        (b"/a", S3ErrorCode.NO_SUCH_KEY),
+        (b"/a/", S3ErrorCode.NO_SUCH_KEY),
+        (b"/a/b.txt/c", S3ErrorCode.NO_SUCH_KEY),
+        (b"/loop", S3ErrorCode.NO_SUCH_KEY),
+        (b"/nowhere", S3ErrorCode.NO_SUCH_KEY),
+        (b"/pipe", S3ErrorCode.NO_SUCH_KEY),
+        (b"/" + b"k" * 1000, S3ErrorCode.NO_SUCH_KEY),
     ],
 )
-def test_what_opens(site: Path, raw_path: bytes, expected: bytes | Code) -> None:
+def test_what_opens(site: Path, raw_path: bytes, expected: bytes | S3ErrorCode) -> None:
     assert content_at(site, raw_path) == expected
 
 
@@ -132,7 +132,7 @@ HOSTILE = [  # CVE-2021-41773, CVE-2021-42013 and their kin
 
 @pytest.mark.parametrize("raw_path", HOSTILE)
 def test_hostile_paths_open_nothing(site: Path, raw_path: bytes) -> None:
-    assert content_at(site, raw_path) in (Code.ACCESS_DENIED, Code.NO_SUCH_KEY)
+    assert content_at(site, raw_path) in (S3ErrorCode.ACCESS_DENIED, S3ErrorCode.NO_SUCH_KEY)
 
 
 STEPS = ["/", "..", ".", "%2e", "%2f", "%5c", "\\", "%00", "%252e", "%c0%ae", ";"]
@@ -172,7 +172,7 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def etag_of(folder: Folder) -> str:
     found = folder.open(b"/x")
-    assert isinstance(found, Found)
+    assert isinstance(found, OpenObject)
     found.file.close()
     return found.etag
 

@@ -18,8 +18,8 @@ from edgecache.origin.identity import IdentitySigner
 from edgecache.origin.policy import (
     OAI_ARN,
     POLICY_BYTES_MAX,
-    Action,
-    Policy,
+    BucketAction,
+    BucketPolicy,
     PolicyError,
     policy_for,
     read_policy,
@@ -32,7 +32,11 @@ KEYS = {"k1": "a secret of the tests"}
 ONE, OTHER = "E2QWRUHAPOMQZL", "E3ANOTHERIDENT"
 ARN = {"AWS": OAI_ARN + ONE}
 CANONICAL = {"CanonicalUser": canonical_user_id(ONE)}
-GET, VERSION, LIST = Action.GET_OBJECT, Action.GET_OBJECT_VERSION, Action.LIST_BUCKET
+GET, VERSION, LIST = (
+    BucketAction.GET_OBJECT,
+    BucketAction.GET_OBJECT_VERSION,
+    BucketAction.LIST_BUCKET,
+)
 ALL = "arn:aws:s3:::demo/*"
 
 
@@ -41,7 +45,7 @@ def rule(principal: Any = ARN, **more: Any) -> dict[str, Any]:
     return base | more
 
 
-def policy(*statements: Any) -> Policy:
+def policy(*statements: Any) -> BucketPolicy:
     document = {"Version": "2012-10-17", "Statement": [*statements]}
     return read_policy(json.dumps(document).encode(), "demo", canonical_user_id)
 
@@ -97,7 +101,7 @@ def test_resources(resource: Any, key: str, allowed: bool) -> None:
         ("s3:PutObject", set()),
     ],
 )
-def test_actions(action: Any, allowed: set[Action]) -> None:
+def test_actions(action: Any, allowed: set[BucketAction]) -> None:
     found = policy(rule(Action=action))
     assert {done for done in (GET, VERSION) if found.allows(ONE, done, "a")} == allowed
 

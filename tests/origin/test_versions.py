@@ -14,8 +14,8 @@ import pytest
 
 from edgecache.origin import versions as versions_module
 from edgecache.origin.bucket import bucket_app
-from edgecache.origin.errors import Code
-from edgecache.origin.folder import Folder, Found
+from edgecache.origin.errors import S3ErrorCode
+from edgecache.origin.folder import Folder, OpenObject
 from edgecache.origin.versions import ID_CHARS, BeingWrittenError, Version, Versions, is_version_id
 from edgecache.origin.writer import put_object
 
@@ -40,9 +40,11 @@ class Shelf:
         (self.root / key).write_bytes(content)
         os.utime(self.root / key, (self._time, self._time))
 
-    def opened(self, key: str = KEY, version_id: str | None = None) -> tuple[bytes, str] | Code:
+    def opened(
+        self, key: str = KEY, version_id: str | None = None
+    ) -> tuple[bytes, str] | S3ErrorCode:
         found = self.folder.open(f"/{key}".encode(), version_id)
-        if isinstance(found, Code):
+        if isinstance(found, S3ErrorCode):
             return found
         with found.file:
             return found.read(0, 1_000), found.version_id
@@ -50,7 +52,7 @@ class Shelf:
     def met(self, content: bytes) -> str:
         self.write(content)
         found = self.opened()
-        assert not isinstance(found, Code)
+        assert not isinstance(found, S3ErrorCode)
         assert found[0] == content
         return found[1]
 
@@ -87,16 +89,16 @@ def test_the_same_content_elsewhere_is_another_version(shelf: Shelf) -> None:
     one = shelf.met(b"same")
     shelf.write(b"same", "other.txt")
     other = shelf.opened("other.txt")
-    assert not isinstance(other, Code)
+    assert not isinstance(other, S3ErrorCode)
     assert other[1] != one
-    assert shelf.opened("other.txt", one) is Code.NO_SUCH_VERSION
+    assert shelf.opened("other.txt", one) is S3ErrorCode.NO_SUCH_VERSION
 
 
 def test_who_reads_the_folder_again_finds_them(shelf: Shelf) -> None:
     first = shelf.met(b"first")
     again = Folder(shelf.root, Versions(shelf.top / "versions", 10))
     found = again.open(b"/a/b.txt")
-    assert isinstance(found, Found)
+    assert isinstance(found, OpenObject)
     found.file.close()
     assert found.version_id == first
 
@@ -105,21 +107,21 @@ def test_the_oldest_are_taken_away(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path, kept_max=2)
     ids = [shelf.met(b"%d" % number) for number in range(4)]
     assert [v.id for v in shelf.versions.of(KEY)] == [ids[3], ids[2]]
-    assert shelf.opened(version_id=ids[0]) is Code.NO_SUCH_VERSION
+    assert shelf.opened(version_id=ids[0]) is S3ErrorCode.NO_SUCH_VERSION
     assert shelf.met(b"more") not in ids
 
 
 def test_a_version_outlives_its_file(shelf: Shelf) -> None:
     first = shelf.met(b"first")
     (shelf.root / KEY).unlink()
-    assert shelf.opened() is Code.NO_SUCH_KEY
+    assert shelf.opened() is S3ErrorCode.NO_SUCH_KEY
     assert shelf.opened(version_id=first) == (b"first", first)
 
 
 def test_what_is_sent_does_not_change_with_the_file(shelf: Shelf) -> None:
     shelf.write(b"first")
     found = shelf.folder.open(b"/a/b.txt")
-    assert isinstance(found, Found)
+    assert isinstance(found, OpenObject)
     with found.file:
         shelf.write(b"in place")
         assert found.read(0, 100) == b"first"
@@ -128,14 +130,14 @@ def test_what_is_sent_does_not_change_with_the_file(shelf: Shelf) -> None:
 @pytest.mark.parametrize(
     ("version_id", "answer"),
     [
-        ("nosuchversion", Code.NO_SUCH_VERSION),
-        ("", Code.INVALID_ARGUMENT),
-        ("a b", Code.INVALID_ARGUMENT),
-        ("../../secret", Code.INVALID_ARGUMENT),
-        ("x" * 129, Code.INVALID_ARGUMENT),
+        ("nosuchversion", S3ErrorCode.NO_SUCH_VERSION),
+        ("", S3ErrorCode.INVALID_ARGUMENT),
+        ("a b", S3ErrorCode.INVALID_ARGUMENT),
+        ("../../secret", S3ErrorCode.INVALID_ARGUMENT),
+        ("x" * 129, S3ErrorCode.INVALID_ARGUMENT),
     ],
 )
-def test_versions_that_are_not_there(shelf: Shelf, version_id: str, answer: Code) -> None:
+def test_versions_that_are_not_there(shelf: Shelf, version_id: str, answer: S3ErrorCode) -> None:
     shelf.met(b"first")
     assert shelf.opened(version_id=version_id) is answer
 
@@ -144,10 +146,10 @@ def test_without_versions_only_null_is_one(shelf: Shelf) -> None:
     shelf.write(b"plain")
     plain = Folder(shelf.root)
     found = plain.open(b"/a/b.txt", "null")
-    assert isinstance(found, Found)
+    assert isinstance(found, OpenObject)
     found.file.close()
     assert found.version_id == ""
-    assert plain.open(b"/a/b.txt", "v1") is Code.NO_SUCH_VERSION
+    assert plain.open(b"/a/b.txt", "v1") is S3ErrorCode.NO_SUCH_VERSION
 
 
 def test_a_copy_taken_away_is_made_again(shelf: Shelf) -> None:
@@ -170,7 +172,7 @@ def test_without_room_an_object_is_served_all_the_same(
     assert "a/b.txt: no version is kept: [Errno 28] No space left on device" in caplog.messages
     monkeypatch.undo()
     found = shelf.opened()
-    assert not isinstance(found, Code)
+    assert not isinstance(found, S3ErrorCode)
     assert is_version_id(found[1])
 
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from edgecache.config.model import Semantics
+from edgecache.config.model import SemanticsName
 from tests.world.peers import PeeredPlay
 from tests.world.play import Play, Scene
 
-Tiers = Callable[[Semantics], Play]
+Tiers = Callable[[SemanticsName], Play]
 BEFORE = {
     "access_control_allow_origin": "https://old.test",
     "content_security_policy": "default-src 'none'",
@@ -39,7 +39,7 @@ SEMANTICS = pytest.mark.parametrize("semantics", ["rfc9111", "cloudfront"])
 def tiers(request: pytest.FixtureRequest) -> Iterator[Tiers]:
     plays: list[Play] = []
 
-    def make(semantics: Semantics) -> Play:
+    def make(semantics: SemanticsName) -> Play:
         targets = ("Edgecache-Cache-Control",)
         site = {"cache_tag_header": "Cache-Tag", "cache_control_targets": targets}
         plays.append(request.param(Scene(semantics=semantics, regional=True, site=site)))
@@ -50,7 +50,7 @@ def tiers(request: pytest.FixtureRequest) -> Iterator[Tiers]:
         play.close()
 
 
-def warmed(tiers: Tiers, semantics: Semantics) -> Play:
+def warmed(tiers: Tiers, semantics: SemanticsName) -> Play:
     """An edge and its regional cache have the object, and it is stale."""
     play = tiers(semantics)
     play.viewer().asks("/a")
@@ -78,7 +78,7 @@ def shows_after(play: Play, *, gone: bool) -> None:
 
 
 @SEMANTICS
-def test_what_a_304_of_the_origin_changes(tiers: Tiers, semantics: Semantics) -> None:
+def test_what_a_304_of_the_origin_changes(tiers: Tiers, semantics: SemanticsName) -> None:
     play = warmed(tiers, semantics)
     play.viewer("b").asks("/a")
     play.origin.hears("/a", if_none_match='"1"')
@@ -87,7 +87,7 @@ def test_what_a_304_of_the_origin_changes(tiers: Tiers, semantics: Semantics) ->
 
 
 @SEMANTICS
-def test_what_a_200_under_the_same_tag_changes(tiers: Tiers, semantics: Semantics) -> None:
+def test_what_a_200_under_the_same_tag_changes(tiers: Tiers, semantics: SemanticsName) -> None:
     """For the edge it is a 304 of the regional cache, which leaves out what is gone."""
     play = warmed(tiers, semantics)
     play.viewer("b").asks("/a")
@@ -97,7 +97,7 @@ def test_what_a_200_under_the_same_tag_changes(tiers: Tiers, semantics: Semantic
 
 
 @SEMANTICS
-def test_how_long_it_lives_from_now_on(tiers: Tiers, semantics: Semantics) -> None:
+def test_how_long_it_lives_from_now_on(tiers: Tiers, semantics: SemanticsName) -> None:
     """Targeted cache control, which no browser's 304 has to carry, counts at the edge too."""
     play = warmed(tiers, semantics)
     play.viewer("b").asks("/a")
@@ -114,7 +114,7 @@ def test_how_long_it_lives_from_now_on(tiers: Tiers, semantics: Semantics) -> No
 
 
 @SEMANTICS
-def test_a_browser_is_told_what_it_needs(tiers: Tiers, semantics: Semantics) -> None:
+def test_a_browser_is_told_what_it_needs(tiers: Tiers, semantics: SemanticsName) -> None:
     """RFC 9110 §15.4.5, as ever."""
     play = warmed(tiers, semantics)
     play.viewer("b").asks("/a", if_none_match='"1"')
@@ -126,7 +126,7 @@ def test_a_browser_is_told_what_it_needs(tiers: Tiers, semantics: Semantics) -> 
 
 
 @SEMANTICS
-def test_a_304_to_no_condition_is_no_answer(tiers: Tiers, semantics: Semantics) -> None:
+def test_a_304_to_no_condition_is_no_answer(tiers: Tiers, semantics: SemanticsName) -> None:
     """It has no field that the outer tier could take for all there are."""
     play = tiers(semantics)
     play.viewer("b").asks("/a", if_none_match='"1"')

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from edgecache.config.model import CachePolicy, Selection, Semantics
+from edgecache.config.model import CachePolicy, Selection, SemanticsName
 from tests.world.play import Play
 
 Stage = Callable[..., Play]
@@ -20,7 +20,7 @@ SCENES = pytest.mark.parametrize(
 )
 
 
-def scene(stage: Stage, semantics: Semantics, regional: bool) -> Play:
+def scene(stage: Stage, semantics: SemanticsName, regional: bool) -> Play:
     return stage(semantics=semantics, regional=regional, policy=PERSONAL)
 
 
@@ -56,7 +56,7 @@ def is_asked_anew(play: Play) -> None:
     'no-cache="Set-Cookie", max-age=600', "max-age=600",
 ])  # fmt: skip
 def test_a_head_gives_nobody_the_cookie_of_another(
-    stage: Stage, semantics: Semantics, regional: bool, cache: str
+    stage: Stage, semantics: SemanticsName, regional: bool, cache: str
 ) -> None:
     """Without a strong validator in common nothing is taken from it at all."""
     play = scene(stage, semantics, regional)
@@ -68,7 +68,7 @@ def test_a_head_gives_nobody_the_cookie_of_another(
 @SCENES
 @pytest.mark.parametrize("cache", ["private, max-age=600", "no-store, max-age=600"])
 def test_a_head_that_may_not_be_stored_outdates_the_get(
-    stage: Stage, semantics: Semantics, regional: bool, cache: str
+    stage: Stage, semantics: SemanticsName, regional: bool, cache: str
 ) -> None:
     """§3: the origin no longer wants it stored, whatever validators agree."""
     play = scene(stage, semantics, regional)
@@ -83,7 +83,7 @@ def test_a_head_that_may_not_be_stored_outdates_the_get(
 @SCENES
 @pytest.mark.parametrize("name", ["private", "no-cache"])
 def test_fields_it_keeps_to_one_viewer_are_not_stored(
-    stage: Stage, semantics: Semantics, regional: bool, name: str
+    stage: Stage, semantics: SemanticsName, regional: bool, name: str
 ) -> None:
     """§5.2.2.4, §5.2.2.7: also where the strong validator is the stored one."""
     play = scene(stage, semantics, regional)
@@ -99,7 +99,7 @@ def test_fields_it_keeps_to_one_viewer_are_not_stored(
 @SCENES
 @pytest.mark.parametrize("told", [{}, {"etag": 'W/"1"'}, {"last_modified": "yesterday"}])
 def test_a_monitor_keeps_nothing_fresh(
-    stage: Stage, semantics: Semantics, regional: bool, told: dict[str, str]
+    stage: Stage, semantics: SemanticsName, regional: bool, told: dict[str, str]
 ) -> None:
     """A HEAD brings no content: without a strong validator it proves nothing of the stored one."""
     play = scene(stage, semantics, regional)
@@ -111,7 +111,7 @@ def test_a_monitor_keeps_nothing_fresh(
 
 @SCENES
 def test_another_status_speaks_of_something_else(
-    stage: Stage, semantics: Semantics, regional: bool
+    stage: Stage, semantics: SemanticsName, regional: bool
 ) -> None:
     """A stored 404 is not made fresh by a HEAD that says 200."""
     play = scene(stage, semantics, regional)
@@ -127,7 +127,7 @@ def test_another_status_speaks_of_something_else(
 @pytest.mark.parametrize("regional", [False, True])
 @pytest.mark.parametrize("semantics", ["rfc9111", "cloudfront"])
 def test_a_tag_it_brings_can_be_purged_by(
-    stage: Stage, semantics: Semantics, regional: bool
+    stage: Stage, semantics: SemanticsName, regional: bool
 ) -> None:
     """What shows in the stored response is what invalidations go by."""
     site = {"cache_tag_header": "Cache-Tag"}

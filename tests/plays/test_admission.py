@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from edgecache.cache.frontend import FrontWorld
+from edgecache.cache.frontend import FrontendEnvironment
 from edgecache.config.model import CustomErrorResponse, GeoRestriction
-from edgecache.rules.viewer.geo import Place
+from edgecache.rules.viewer.geo import GeoPlace
 from tests.world.play import Play
 
 Stage = Callable[..., Play]
@@ -64,8 +64,8 @@ def test_what_passed_here_twice_goes_no_further(play: Play, loop: str, status: i
     play.origin.hears_nothing()
 
 
-def from_country(code: str) -> FrontWorld:
-    return FrontWorld(place_of=lambda address: Place(country=code))
+def from_country(code: str) -> FrontendEnvironment:
+    return FrontendEnvironment(place_of=lambda address: GeoPlace(country=code))
 
 
 ONLY_DE = {"geo_restriction": GeoRestriction(kind="whitelist", countries=("DE",))}
@@ -86,7 +86,7 @@ def test_a_country_is_let_in_or_not(stage: Stage, country: str, enters: bool) ->
 
 def test_what_one_country_got_is_not_repeated_to_another(stage: Stage) -> None:
     countries = iter(("DE", "DE", "DE", "US"))
-    world = FrontWorld(place_of=lambda address: Place(country=next(countries)))
+    world = FrontendEnvironment(place_of=lambda address: GeoPlace(country=next(countries)))
     play = stage(site=ONLY_DE, world=world)
     play.viewer().asks("/a")
     play.origin.answers(200, "one", cache="max-age=60")

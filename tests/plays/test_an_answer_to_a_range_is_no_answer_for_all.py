@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from edgecache.config.model import Semantics
+from edgecache.config.model import SemanticsName
 from edgecache.upstream.interface import Fault
 from tests.world.play import Play
 
@@ -29,7 +29,7 @@ def bob_gets_the_whole(play: Play, body: str = "hello") -> None:
 
 
 @SCENES
-def test_a_range_behind_the_end(stage: Stage, semantics: Semantics, regional: bool) -> None:
+def test_a_range_behind_the_end(stage: Stage, semantics: SemanticsName, regional: bool) -> None:
     play = stage(semantics=semantics, regional=regional)
     play.viewer("alice").asks("/a", range="bytes=99999999-")
     play.origin.hears("/a")

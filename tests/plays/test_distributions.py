@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgecache.cache.frontend import FrontWorld, ViewerFront
+from edgecache.cache.frontend import FrontendEnvironment, ViewerFrontend
 from edgecache.config.model import (
     Behavior,
     CachePolicy,
@@ -18,7 +18,7 @@ from edgecache.config.model import (
     OriginRequestPolicy,
 )
 from edgecache.rules.routing import compile_routes
-from edgecache.rules.viewer.geo import Place
+from edgecache.rules.viewer.geo import GeoPlace
 from tests.world.play import Play
 
 Stage = Callable[..., Play]
@@ -147,8 +147,8 @@ def test_the_root_object_stands_for_the_root_alone(stage: Stage) -> None:
         play.viewer().gets(200, heard)
 
 
-def places(address: str) -> Place:
-    return Place(country={"192.0.2.1": "CH"}.get(address, "JP"))
+def places(address: str) -> GeoPlace:
+    return GeoPlace(country={"192.0.2.1": "CH"}.get(address, "JP"))
 
 
 @pytest.mark.parametrize("regional", [False, True], ids=["one-tier", "two-tiers"])
@@ -160,8 +160,8 @@ def test_the_same_bytes_from_another_country(stage: Stage, regional: bool) -> No
     table = compile_routes(
         Config(distributions=(site("one", "one.test", default_behavior=behavior),))
     )
-    world = FrontWorld(place_of=places)
-    play.listener.front = ViewerFront(play.edge, table, "cloudfront", world)
+    world = FrontendEnvironment(place_of=places)
+    play.listener.front = ViewerFrontend(play.edge, table, "cloudfront", world)
     play.viewer("far").connection.client = ("198.51.100.1", 5)
     for name, country in (("near", "CH"), ("far", "JP")):
         play.viewer(name).asks("/a", host="one.test", cloudfront_viewer_country="XX")

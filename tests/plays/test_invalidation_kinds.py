@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from edgecache.config.model import CachePolicy
-from edgecache.rules.invalidation.items import Item, Kind
+from edgecache.rules.invalidation.items import Item, ItemKind
 from tests.plays.versions import has_stored, is_asked_anew
 from tests.world.play import Play
 
@@ -113,12 +113,12 @@ def test_what_the_regional_cache_serves_stale_is_stale_at_the_edge(two_tiers: Pl
 @pytest.mark.parametrize(
     ("item", "goes"),
     [
-        ((Kind.GLOB, "/*/b?.jpg"), True),
-        ((Kind.GLOB, "/*/b.jpg"), False),
-        ((Kind.PREFIX, "/img/b"), True),
-        ((Kind.PREFIX, "/img/*"), False),
-        ((Kind.HOST, "site.test"), True),
-        ((Kind.HOST, "other.test"), False),
+        ((ItemKind.GLOB, "/*/b?.jpg"), True),
+        ((ItemKind.GLOB, "/*/b.jpg"), False),
+        ((ItemKind.PREFIX, "/img/b"), True),
+        ((ItemKind.PREFIX, "/img/*"), False),
+        ((ItemKind.HOST, "site.test"), True),
+        ((ItemKind.HOST, "other.test"), False),
     ],
 )
 def test_items_beyond_cloudfront(rfc: Play, item: Item, goes: bool) -> None:

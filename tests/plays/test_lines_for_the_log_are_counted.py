@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgecache.store.memory_account import Holding
+from edgecache.store.memory_account import MemoryHolding
 from tests.world.play import Play
 
 
@@ -12,8 +12,8 @@ def test_lines_that_wait_for_the_log_are_counted_and_nobody_is_refused_for_them(
     play.viewer("a").asks("/a")
     play.origin.answers(200, "a")
     play.listener.sweep()
-    assert play.account.held[Holding.LOGS] == play.access_log.queued_bytes > 0
+    assert play.account.held[MemoryHolding.LOGS] == play.access_log.queued_bytes > 0
     assert play.account.total == 0
     play.access_log.flush()
     play.advance(2)
-    assert play.account.held[Holding.LOGS] == 0
+    assert play.account.held[MemoryHolding.LOGS] == 0

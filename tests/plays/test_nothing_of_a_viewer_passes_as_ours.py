@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgecache.cache.frontend import FrontWorld
+from edgecache.cache.frontend import FrontendEnvironment
 from edgecache.config.model import (
     MIB,
     Behavior,
@@ -22,7 +22,7 @@ from edgecache.config.model import (
     OriginRequestPolicy,
 )
 from edgecache.rules.routing import compile_routes
-from edgecache.rules.viewer.geo import Place
+from edgecache.rules.viewer.geo import GeoPlace
 from tests.world.play import EVERY_METHOD, Play
 
 Stage = Callable[..., Play]
@@ -60,7 +60,9 @@ POLICIES: dict[str, dict[str, Any]] = {
 
 def site(stage: Stage, first: str, page: str, **more: Any) -> Play:
     """`/a` under one kind of policy, its error pages under another."""
-    play = stage(world=FrontWorld(place_of=lambda _address: Place(country="CH")), **more)
+    play = stage(
+        world=FrontendEnvironment(place_of=lambda _address: GeoPlace(country="CH")), **more
+    )
     distribution = Distribution(
         id="EPLAY",
         aliases=("site.test",),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as with_fields
 
-from edgecache.cache.frontend import FrontWorld
+from edgecache.cache.frontend import FrontendEnvironment
 from edgecache.config.model import (
     Behavior,
     CachePolicy,
@@ -19,7 +19,7 @@ from edgecache.config.model import (
     Selection,
 )
 from edgecache.rules.private.key_ring import MESSAGES
-from edgecache.rules.private.native_token import Grant, issued, native_signer
+from edgecache.rules.private.native_token import TokenGrant, issued, native_signer
 from edgecache.rules.routing import compile_routes
 from tests.rules.private.signers import EC, RSA, Signer, in_cookies, in_url
 from tests.world.play import Play, Scene, config_of
@@ -133,7 +133,7 @@ def test_signatures_share_an_answer_and_each_ends_in_its_time(shut: Stage) -> No
 def test_the_wall_clock_counts_and_a_step_of_it_is_seen(shut: Stage) -> None:
     ahead = [0.0]
     play: Play
-    play = shut(world=FrontWorld(wall_clock=lambda: play.clock.now + ahead[0]))
+    play = shut(world=FrontendEnvironment(wall_clock=lambda: play.clock.now + ahead[0]))
     filled(play)
     url = canned(play, "/a", 500)
     play.viewer().asks(url).gets(200, x_cache="Hit")
@@ -198,7 +198,7 @@ def everything() -> CachePolicy:
 
 def test_a_native_token_opens_and_goes_no_further(shut: Stage) -> None:
     play = shut(policy=everything())
-    grant = Grant(int(play.clock.now + 50), "site.test", "/v/", prefix=True)
+    grant = TokenGrant(int(play.clock.now + 50), "site.test", "/v/", prefix=True)
     token = issued(grant, "n1", native_signer(SECRET)).decode()
     play.viewer().asks(f"/v/a?edgecache-token={token}&x=1")
     play.origin.hears("/v/a?x=1")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from edgecache.cache.frontend import FrontWorld
+from edgecache.cache.frontend import FrontendEnvironment
 from tests.world.play import Play
 
 Stage = Callable[..., Play]
@@ -50,7 +50,7 @@ def test_the_root_is_redirected_as_it_was_asked_for(stage: Stage) -> None:
 
 
 def test_the_port_of_https_is_named_when_it_is_another(stage: Stage) -> None:
-    play = stage(behavior=REDIRECTS, world=FrontWorld(https_port=8443))
+    play = stage(behavior=REDIRECTS, world=FrontendEnvironment(https_port=8443))
     got = play.viewer().asks("/a", host="site.test:8080").gets(301)
     assert got.field("location") == "https://site.test:8443/a"
 

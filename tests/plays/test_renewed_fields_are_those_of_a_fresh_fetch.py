@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from edgecache.config.model import Semantics
+from edgecache.config.model import SemanticsName
 from edgecache.http.message import first_value
 from edgecache.rules.caching.vary import vary_names
 from tests.world.peers import PeeredPlay
@@ -132,7 +132,7 @@ def fresh(play: Play, origin: Origin) -> tuple[Got, list[tuple[bytes, ...]]]:
     return got, tags
 
 
-def scene(semantics: Semantics, tiers: str) -> Play:
+def scene(semantics: SemanticsName, tiers: str) -> Play:
     site = {"cache_tag_header": "Cache-Tag"}
     kind = PeeredPlay if tiers == "on a wire" else Play
     return kind(Scene(semantics=semantics, regional=tiers != "one", site=site))
@@ -145,7 +145,7 @@ def scene(semantics: Semantics, tiers: str) -> Play:
 )
 @given(steps=STEPS)
 def test_a_warm_edge_says_what_a_cold_one_says(
-    semantics: Semantics, tiers: str, steps: list[Step]
+    semantics: SemanticsName, tiers: str, steps: list[Step]
 ) -> None:
     play = scene(semantics, tiers)
     origin = Origin(play)

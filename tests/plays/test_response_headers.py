@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
-from edgecache.cache.frontend import FrontWorld
+from edgecache.cache.frontend import FrontendEnvironment
 from edgecache.config.model import CorsHeaders, ResponseHeadersPolicy, SetHeader
 from tests.world.play import Play
 
@@ -78,7 +78,7 @@ def test_server_timing_tells_hit_from_miss(stage: Stage) -> None:
 
 
 def test_a_hit_of_the_inner_tier_is_told_as_such(stage: Stage) -> None:
-    world = FrontWorld(inner_layer="REC")
+    world = FrontendEnvironment(inner_layer="REC")
     policy = ResponseHeadersPolicy(server_timing_percent=100)
     play = site(stage, policy, regional=True, world=world)
     play.viewer().asks("/a")
@@ -92,7 +92,7 @@ def test_a_hit_of_the_inner_tier_is_told_as_such(stage: Stage) -> None:
 
 def test_chance_is_drawn_for_every_answer(stage: Stage) -> None:
     draws = itertools.cycle((0.1, 0.9))
-    world = FrontWorld(chance=lambda: next(draws))
+    world = FrontendEnvironment(chance=lambda: next(draws))
     play = site(stage, ResponseHeadersPolicy(server_timing_percent=50), world=world)
     play.viewer().asks("/a")
     play.origin.answers(200, "one", cache="max-age=60")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from edgecache.server.output_buffer import STEP_BYTES
-from edgecache.store.memory_account import LEAST_BYTES, Holding
+from edgecache.store.memory_account import LEAST_BYTES, MemoryHolding
 from tests.server.test_tls_connection import over, session
 from tests.world.play import Play
 from tests.world.viewer import Viewer
@@ -136,14 +136,14 @@ def test_a_viewer_that_leaves_in_the_middle_leaves_nothing(play: Play) -> None:
 def test_with_no_memory_left_misses_are_refused_and_hits_are_served(play: Play) -> None:
     over(play, "first", session(b"site.test")).asks("/v")
     play.origin.answers(200, "small", cache="max-age=60")
-    play.account.add(Holding.UNSENT, LEAST_BYTES)
+    play.account.add(MemoryHolding.UNSENT, LEAST_BYTES)
     viewer = over(play, "late", session(b"site.test"))
     got = viewer.asks("/other").gets(503)
     assert got.field("retry-after") == "1"
     play.origin.hears("/v")
     play.origin.hears_nothing()
     over(play, "other", session(b"site.test")).asks("/v").gets(200, "small", x_cache="Hit")
-    play.account.add(Holding.UNSENT, -LEAST_BYTES)
+    play.account.add(MemoryHolding.UNSENT, -LEAST_BYTES)
     over(play, "later", session(b"site.test")).asks("/other")
     play.origin.answers(200, "x")
 
@@ -155,14 +155,14 @@ def test_what_is_sent_is_counted_once_it_has_left_the_store(play: Play, encrypte
     for reader in readers:
         reader.transport.is_not_read(reader.connection)
         reader.asks("/v")
-    assert play.account.held[Holding.SENT] == 0
-    assert play.account.held[Holding.UNSENT] <= 3 * WAITING_BYTES_MAX
+    assert play.account.held[MemoryHolding.SENT] == 0
+    assert play.account.held[MemoryHolding.UNSENT] <= 3 * WAITING_BYTES_MAX
     for key in play.edge.store.keys():  # noqa: SIM118  not a dict, and it changes
         play.edge.store.remove(key)
-    assert play.account.held[Holding.SENT] == len(BODY)
+    assert play.account.held[MemoryHolding.SENT] == len(BODY)
     takes_all(readers[0])
     readers[1].leaves()
-    assert play.account.held[Holding.SENT] == len(BODY)
+    assert play.account.held[MemoryHolding.SENT] == len(BODY)
     takes_all(readers[2])
     assert play.account.total == 0
 
@@ -173,7 +173,7 @@ def test_a_viewer_that_ends_tls_after_its_request_gets_all_of_a_hit(play: Play) 
     assert len(viewer.transport.written) < len(BODY)
     assert not viewer.connection.eof_received()  # after which a transport of TLS takes nothing
     assert viewer.transport.unsent_bytes > len(BODY) - STEP_BYTES
-    assert play.account.held[Holding.UNSENT] == viewer.transport.unsent_bytes
+    assert play.account.held[MemoryHolding.UNSENT] == viewer.transport.unsent_bytes
     viewer.gets(200, BODY)
     assert not viewer.transport.aborted
 
@@ -192,9 +192,9 @@ def test_what_a_viewer_that_has_ended_tls_cannot_get_is_broken_off(
     else:
         viewer = slow(play).asks("/v")
     if why == "memory is short":
-        play.account.add(Holding.UNSENT, LEAST_BYTES // 2)
+        play.account.add(MemoryHolding.UNSENT, LEAST_BYTES // 2)
     viewer.connection.eof_received()
     assert viewer.transport.aborted, "it might look whole"
     viewer.leaves()
     if why == "memory is short":
-        play.account.add(Holding.UNSENT, -LEAST_BYTES // 2)
+        play.account.add(MemoryHolding.UNSENT, -LEAST_BYTES // 2)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.config.model import CachePolicy, Limits, Selection, Semantics
+from edgecache.config.model import CachePolicy, Limits, Selection, SemanticsName
 from tests.world.large import BODY, CACHE, SIZE, gives
 from tests.world.play import Play
 
@@ -32,7 +32,7 @@ def restart(play: Play) -> None:
 @SEMANTICS
 @pytest.mark.parametrize("body", ["small", LARGE], ids=["small", "large"])
 def test_what_is_withdrawn_is_gone_from_the_disk(
-    stage: Stage, tmp_path: Path, semantics: Semantics, body: str
+    stage: Stage, tmp_path: Path, semantics: SemanticsName, body: str
 ) -> None:
     play = stage(semantics=semantics, disk=tmp_path / "disk")
     stored(play, body)
@@ -53,7 +53,7 @@ def test_what_is_withdrawn_is_gone_from_the_disk(
 @SEMANTICS
 @pytest.mark.parametrize("body", ["small", LARGE], ids=["small", "large"])
 def test_a_head_writes_nothing_to_the_disk(
-    stage: Stage, tmp_path: Path, semantics: Semantics, body: str
+    stage: Stage, tmp_path: Path, semantics: SemanticsName, body: str
 ) -> None:
     play = stage(semantics=semantics, disk=tmp_path / "disk")
     stored(play, body, "max-age=1")

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from edgecache.config.model import Limits
-from edgecache.store.memory_account import LEAST_BYTES, SHARES, Holding
+from edgecache.store.memory_account import LEAST_BYTES, SHARES, MemoryHolding
 from tests.plays.test_websocket import opened
 from tests.world.play import Play
 from tests.world.viewer import Viewer
 
 READ_BYTES = 262_144  # what the event loop reads at once
-SHARE_BYTES = int(LEAST_BYTES * SHARES[Holding.UPLOADS])
+SHARE_BYTES = int(LEAST_BYTES * SHARES[MemoryHolding.UPLOADS])
 HEAD = b"POST /up HTTP/1.1\r\nHost: site.test\r\nContent-Length: 1000000000\r\n\r\n"
 MANY = 80  # of a read each they have more than all of memory
 
@@ -35,14 +35,14 @@ def test_a_flood_of_large_uploads_has_its_share_and_a_miss_is_served(
     for _ in range(3):
         for viewer in viewers:
             reads(viewer, data)
-    assert play.account.held[Holding.UPLOADS] <= SHARE_BYTES + READ_BYTES
+    assert play.account.held[MemoryHolding.UPLOADS] <= SHARE_BYTES + READ_BYTES
     refused = [one for one in viewers if (got := one.got()) and got.head.status == 503]
     assert len(refused) == (MANY - 16 if together else 0)
     reader = play.viewer("reader").asks("/page")
     assert play.origin.heard[-1].request.path == b"/page"
     for viewer in viewers:
         viewer.leaves()
-    assert play.account.held[Holding.UPLOADS] == 0
+    assert play.account.held[MemoryHolding.UPLOADS] == 0
     play.origin.answers(200, "page")
     reader.gets(200, "page")
 
@@ -51,10 +51,10 @@ def test_when_uploads_are_short_of_memory_each_is_read_as_it_is_taken(play: Play
     others = SHARE_BYTES // 2
     first, second = play.viewer("a").sends(HEAD + b"x"), play.viewer("b").sends(HEAD + b"x")
     assert first.transport.reading
-    play.account.add(Holding.UPLOADS, others)
+    play.account.add(MemoryHolding.UPLOADS, others)
     second.sends(b"x")
     assert not second.transport.reading
-    play.account.add(Holding.UPLOADS, -others)
+    play.account.add(MemoryHolding.UPLOADS, -others)
     for _ in range(2):
         body = play.origin.hears("/up").body
         assert body is not None
@@ -67,8 +67,8 @@ def test_when_uploads_are_short_of_memory_each_is_read_as_it_is_taken(play: Play
 
 def test_beyond_their_share_there_is_no_new_websocket_and_a_miss_is_served(play: Play) -> None:
     tunnel = opened(play)
-    beyond = int(LEAST_BYTES * SHARES[Holding.TUNNELS]) + 1
-    play.account.add(Holding.TUNNELS, beyond)
+    beyond = int(LEAST_BYTES * SHARES[MemoryHolding.TUNNELS]) + 1
+    play.account.add(MemoryHolding.TUNNELS, beyond)
     late = play.viewer("late")
     late.asks(
         "/chat", connection="Upgrade", upgrade="websocket", sec_websocket_version="13",
@@ -79,7 +79,7 @@ def test_beyond_their_share_there_is_no_new_websocket_and_a_miss_is_served(play:
     play.origin.hears("/page")
     play.origin.answers(200, "page")
     play.viewer("reader").gets(200, "page")
-    play.account.add(Holding.TUNNELS, -beyond)
+    play.account.add(MemoryHolding.TUNNELS, -beyond)
     tunnel.break_off()
     play.loop.settle()
 
@@ -88,19 +88,19 @@ def test_a_flood_of_pipelined_requests_has_its_share_and_a_miss_is_served(
     stage: Callable[..., Play],
 ) -> None:
     play = stage(limits=Limits(connections_per_address_max=1_000))
-    share_bytes = int(LEAST_BYTES * SHARES[Holding.HEADS])
+    share_bytes = int(LEAST_BYTES * SHARES[MemoryHolding.HEADS])
     ahead = b"GET /next HTTP/1.1\r\nHost: site.test\r\n\r\n" * 1_600
     viewers = [play.viewer(f"v{n}").asks(f"/{n}") for n in range(50)]
     for viewer in viewers:
         viewer.sends(ahead)
-    assert play.account.held[Holding.HEADS] <= share_bytes + len(ahead)
+    assert play.account.held[MemoryHolding.HEADS] <= share_bytes + len(ahead)
     assert [one.connection.closing for one in viewers] == [n > 33 for n in range(50)]
     play.viewer("reader").asks("/page")
     assert play.origin.heard[-1].request.path == b"/page"
     for viewer in viewers[:49]:
         viewer.leaves()
     play.listener.sweep()
-    assert play.account.held[Holding.HEADS] == 0
+    assert play.account.held[MemoryHolding.HEADS] == 0
     play.origin.answers(200, "last")
     got = viewers[49].gets(200, "last")
     assert got.field("connection") == "close"

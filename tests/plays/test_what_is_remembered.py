@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecache.cache.lookup import decide_entry
-from edgecache.cache.outcome import Found
+from edgecache.cache.outcome import Hit
 from edgecache.config.model import CachePolicy, Selection
 from tests.rules.pieces import asks
 from tests.world.play import Play, Scene
@@ -119,7 +119,7 @@ def test_an_answer_is_not_tied_to_an_entry_that_has_left() -> None:
     (entry,) = play.edge.store
     (route,) = play.listener.front.table.routes()
     found = decide_entry(entry, asks("/a"), route, play.clock())
-    assert isinstance(found, Found)
+    assert isinstance(found, Hit)
     play.edge.store.remove(entry.key)
     play.listener.answer(found, asks("/a"), play.clock())
     assert entry.answer is None

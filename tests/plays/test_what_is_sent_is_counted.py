@@ -8,7 +8,7 @@ import pytest
 
 from edgecache.config.model import Limits
 from edgecache.server.output_buffer import whole_of
-from edgecache.store.memory_account import LEAST_BYTES, READS_WAIT_SHARE, Holding
+from edgecache.store.memory_account import LEAST_BYTES, READS_WAIT_SHARE, MemoryHolding
 from tests.world.play import Play
 from tests.world.viewer import Viewer
 
@@ -42,16 +42,16 @@ def test_of_blocks_that_have_left_the_store_two_are_counted_for_a_reader(
     play = stage(limits=Limits(block_bytes=BLOCK, object_bytes_max=1 << 20))
     has_stored(play)
     readers = [slow(play, f"s{n}").asks("/v") for n in range(2)]
-    assert play.account.held[Holding.SENT] == 0
+    assert play.account.held[MemoryHolding.SENT] == 0
     loses_all(play)
-    assert play.account.held[Holding.SENT] == 2 * BLOCK, "the same two for both"
+    assert play.account.held[MemoryHolding.SENT] == 2 * BLOCK, "the same two for both"
     for reader in readers:
         reader.leaves() if end == "leaves" else reader.transport.takes(BLOCK * 2)
         play.loop.settle()
     if end == "reads":
         for reader in readers:
             reader.leaves()
-    assert play.account.held[Holding.SENT] == 0
+    assert play.account.held[MemoryHolding.SENT] == 0
 
 
 def test_no_copy_of_several_ranges_is_remembered(stage: Stage) -> None:
@@ -71,7 +71,7 @@ def test_several_ranges_are_counted_and_get_the_whole_when_memory_is_short(stage
     share_bytes = LEAST_BYTES * READS_WAIT_SHARE
     for number in range(20):
         slow(play, f"s{number}").asks("/v", range=SEVERAL)
-    assert share_bytes < play.account.held[Holding.SENT] < share_bytes + len(BODY)
+    assert share_bytes < play.account.held[MemoryHolding.SENT] < share_bytes + len(BODY)
     play.viewer("late").asks("/v", range=SEVERAL).gets(200, BODY)
     for number in range(20):
         play.viewer(f"s{number}").leaves()

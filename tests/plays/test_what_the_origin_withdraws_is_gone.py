@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from edgecache.config.model import Semantics
+from edgecache.config.model import SemanticsName
 from edgecache.upstream.interface import Fault
 from tests.world.play import Play
 
@@ -31,7 +31,7 @@ WITHDRAWN = pytest.mark.parametrize(
 )
 
 
-def stored(stage: Stage, semantics: Semantics, regional: bool, cache: str = PERMITTED) -> Play:
+def stored(stage: Stage, semantics: SemanticsName, regional: bool, cache: str = PERMITTED) -> Play:
     play = stage(semantics=semantics, regional=regional)
     play.viewer().asks("/a")
     play.origin.hears("/a")
@@ -43,7 +43,7 @@ def stored(stage: Stage, semantics: Semantics, regional: bool, cache: str = PERM
 @SCENES
 @WITHDRAWN
 def test_a_refresh_that_is_answered_otherwise(
-    stage: Stage, semantics: Semantics, regional: bool, status: int, cache: str
+    stage: Stage, semantics: SemanticsName, regional: bool, status: int, cache: str
 ) -> None:
     """§3: served stale while it is revalidated, not once it has been."""
     play = stored(stage, semantics, regional)
@@ -66,7 +66,7 @@ def test_a_refresh_that_is_answered_otherwise(
 @WITHDRAWN
 @pytest.mark.parametrize("fails", [True, False])
 def test_what_a_viewer_was_told_counts_when_the_origin_then_fails(
-    stage: Stage, semantics: Semantics, regional: bool, status: int, cache: str, fails: bool
+    stage: Stage, semantics: SemanticsName, regional: bool, status: int, cache: str, fails: bool
 ) -> None:
     """§4 permits what was last known, and that is not the old body."""
     play = stored(stage, semantics, regional, "max-age=10, stale-if-error=600")
@@ -88,7 +88,7 @@ def test_what_a_viewer_was_told_counts_when_the_origin_then_fails(
 @SCENES
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_what_says_nothing_of_the_object_leaves_it(
-    stage: Stage, semantics: Semantics, regional: bool, status: int
+    stage: Stage, semantics: SemanticsName, regional: bool, status: int
 ) -> None:
     """Too many requests, or an error of the origin: the stale copy is what there is."""
     play = stored(stage, semantics, regional)

@@ -14,7 +14,7 @@ from edgecache.config.model import (
     Origin,
     OriginRequestPolicy,
     Selection,
-    Semantics,
+    SemanticsName,
 )
 from edgecache.http.dates import format_date
 from edgecache.http.message import Fields, Request, Response
@@ -54,7 +54,7 @@ def date(seconds: float) -> str:
 def site_of(
     policy: CachePolicy | None = None,
     extra: OriginRequestPolicy | None = None,
-    semantics: Semantics = "cloudfront",
+    semantics: SemanticsName = "cloudfront",
     **behavior: Any,
 ) -> Route:
     """The default route of a distribution with one behavior."""

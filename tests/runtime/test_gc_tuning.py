@@ -12,11 +12,11 @@ import httpx
 import msgspec
 import pytest
 
-from edgecache.cache.failure_cache import Failures
+from edgecache.cache.failure_cache import FailureCache
 from edgecache.cache.outcome import Errand
 from edgecache.config.model import Behavior, Config, Control, Distribution, Location, Origin
-from edgecache.control.state.log import Entry, Page
-from edgecache.node.build import Assembly
+from edgecache.control.state.log import LogEntry, LogPage
+from edgecache.node.build import NodeParts
 from edgecache.rules.caching.freshness import assess
 from edgecache.rules.caching.key import cache_key
 from edgecache.rules.forwarding import forwarded
@@ -28,10 +28,10 @@ from edgecache.runtime.gc_tuning import (
     GROWN_S,
     STAYING,
     THOROUGH_S,
-    Collector,
+    GcTuning,
 )
 from edgecache.store.entry import Entry as StoredEntry
-from edgecache.store.invalidation_marks import Marks
+from edgecache.store.invalidation_marks import InvalidationState
 from tests.rules.pieces import NOW, asks
 from tests.rules.pieces import answer as rules_answer
 
@@ -45,7 +45,7 @@ class Stage:
 
     low = 0
 
-    def begin(self, page: Page) -> bool:
+    def begin(self, page: LogPage) -> bool:
         return True
 
     def confirm(self, asked_at: float) -> None: ...
@@ -64,20 +64,20 @@ def clock() -> Iterator[Clock]:
     """A clock; the collector of this process is afterwards as it was."""
     thresholds = gc.get_threshold()
     yield Clock()
-    Collector(Clock()).leave()
+    GcTuning(Clock()).leave()
     gc.unfreeze()
     gc.set_threshold(*thresholds)
 
 
 def test_what_lives_when_it_settles_is_set_aside(clock: Clock) -> None:
     mine: list[list[int]] = [[] for _ in range(1_000)]
-    Collector(clock).settle()
+    GcTuning(clock).settle()
     assert gc.get_freeze_count() > len(mine)
     assert gc.get_threshold()[0] == ALLOCATIONS
 
 
 def test_what_outlives_two_looks_is_set_aside(clock: Clock) -> None:
-    Collector(clock).settle()
+    GcTuning(clock).settle()
     before = gc.get_freeze_count()
     kept: list[list[int]] = [[] for _ in range(5 * ALLOCATIONS)]
     assert gc.get_freeze_count() - before >= 2 * ALLOCATIONS
@@ -87,7 +87,7 @@ def test_what_outlives_two_looks_is_set_aside(clock: Clock) -> None:
 
 def test_what_takes_the_place_of_old_is_set_aside_too(clock: Clock) -> None:
     kept: list[list[int]] = [[] for _ in range(100_000)]
-    collector = Collector(clock)
+    collector = GcTuning(clock)
     collector.settle()
     for number in range(50_000):  # as much is freed as is made: Python never looks
         kept[number] = []
@@ -101,7 +101,7 @@ def test_what_takes_the_place_of_old_is_set_aside_too(clock: Clock) -> None:
 def test_everything_is_looked_through_once_an_hour_and_only_when_nobody_is_there(
     clock: Clock,
 ) -> None:
-    collector = Collector(clock)
+    collector = GcTuning(clock)
     collector.settle()
     assert not collector.tick(0)
     clock.now = THOROUGH_S
@@ -111,7 +111,7 @@ def test_everything_is_looked_through_once_an_hour_and_only_when_nobody_is_there
 
 
 def test_a_cycle_that_was_set_aside_is_freed_then(clock: Clock) -> None:
-    collector = Collector(clock)
+    collector = GcTuning(clock)
     cycle: list[object] = []
     cycle.append(cycle)
     collector.settle()
@@ -131,7 +131,7 @@ def test_a_cycle_that_was_set_aside_is_freed_then(clock: Clock) -> None:
 
 
 def test_a_new_configuration_is_a_reason_to_look_when_nobody_is_there(clock: Clock) -> None:
-    collector = Collector(clock)
+    collector = GcTuning(clock)
     collector.settle()
     collector.replaced()
     assert not collector.tick(1)
@@ -156,7 +156,7 @@ def test_a_thousand_configurations_leave_nothing_behind(clock: Clock, tmp_path: 
         )
 
     class Followed(Stage):
-        async def apply(self, entry: Entry) -> None:
+        async def apply(self, entry: LogEntry) -> None:
             await node.apply(entry)
             (route,) = node.listener.front.table.routes()
             errand = Errand(asks("/"), route, cache_key(asks("/"), route), MissReason.ABSENT)
@@ -177,7 +177,7 @@ def test_a_thousand_configurations_leave_nothing_behind(clock: Clock, tmp_path: 
         if seq > writes:
             raise Enough
         body = msgspec.to_builtins(config(seq))
-        page = Page([Entry(seq, 0.0, "config", body)], seq, seq, "epoch", 0)
+        page = LogPage([LogEntry(seq, 0.0, "config", body)], seq, seq, "epoch", 0)
         return httpx.Response(200, content=msgspec.json.encode(page))
 
     async def follow() -> None:
@@ -188,8 +188,8 @@ def test_a_thousand_configurations_leave_nothing_behind(clock: Clock, tmp_path: 
             with pytest.raises(Enough):
                 await node.bus.follow(0, Followed())
 
-    failures = Failures(Marks())
-    node = Assembly(config(0), "edge-LHR50-1").edge(config(0).locations[0])
+    failures = FailureCache(InvalidationState())
+    node = NodeParts(config(0), "edge-LHR50-1").edge(config(0).locations[0])
     before = Counter(type(one) for one in gc.get_objects())
     node.collector.settle()
     gc.set_threshold(
@@ -207,7 +207,7 @@ def test_a_thousand_configurations_leave_nothing_behind(clock: Clock, tmp_path: 
 def test_on_a_busy_edge_it_is_looked_through_when_memory_grows_that_nobody_accounts_for(
     clock: Clock,
 ) -> None:
-    collector = Collector(clock)
+    collector = GcTuning(clock)
     collector.settle()
     assert not collector.tick(1, 200 << 20)
     assert not collector.tick(1, 100 << 20)

@@ -9,7 +9,7 @@ import pytest
 
 from edgecache.runtime.malloc_tuning import (
     TRIM_BYTES,
-    Trimming,
+    MallocTrimmer,
     resident_bytes,
     settle_heap,
     trim_heap,
@@ -33,7 +33,7 @@ def test_it_is_trimmed_with_glibc_and_only_there(monkeypatch: pytest.MonkeyPatch
 
 def test_it_is_trimmed_once_much_of_what_was_held_is_gone() -> None:
     trimmed: list[None] = []
-    trimming = Trimming(lambda: trimmed.append(None))
+    trimming = MallocTrimmer(lambda: trimmed.append(None))
     held = [0, 10, 40, 30, 26, 24, 24, 9, 8, 7, 60, 0, 0]
     told = [trimming.tick(size * TRIM_BYTES // 16) for size in held]
     assert [size for size, yes in zip(held, told, strict=True) if yes] == [24, 8, 0]

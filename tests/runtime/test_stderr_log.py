@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 
-from edgecache.runtime.stderr_log import LINES_MAX, Complaints
+from edgecache.runtime.stderr_log import LINES_MAX, StderrLog
 
 
 def test_what_is_said_gets_out_in_order() -> None:
     said: list[bytes] = []
-    own = Complaints(said.append)
+    own = StderrLog(said.append)
     own.say("one")
     own.emit(logging.LogRecord("edgecache", logging.ERROR, "", 0, "two %d", (2,), None))
     own.finish(30)
@@ -26,7 +26,7 @@ def test_a_reader_that_is_stuck_holds_up_nobody_and_what_was_dropped_is_told() -
         assert stuck.wait(30)
         said.append(line)
 
-    own = Complaints(write)
+    own = StderrLog(write)
     own.say("first")
     assert reached.wait(30)
     for number in range(LINES_MAX + 5):
@@ -47,7 +47,7 @@ def test_an_error_of_the_pipe_is_no_end() -> None:
             raise BrokenPipeError
         said.append(line)
 
-    own = Complaints(write)
+    own = StderrLog(write)
     own.say("lost")
     own.say("told")
     own.finish(30)

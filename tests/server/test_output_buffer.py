@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from edgecache.server.output_buffer import SMALL_BODY_BYTES, STEP_BYTES, Outgoing
-from edgecache.store.memory_account import LARGE_BYTES, Holding, MemoryAccount
+from edgecache.server.output_buffer import SMALL_BODY_BYTES, STEP_BYTES, OutputBuffer
+from edgecache.store.memory_account import LARGE_BYTES, MemoryAccount, MemoryHolding
 from tests.world.transport import FakeTransport
 
 
@@ -17,7 +17,7 @@ class Viewer(asyncio.Protocol):
     def __init__(self, *, encrypts: bool) -> None:
         self.account = MemoryAccount(1 << 30)
         self.transport = FakeTransport()
-        self.outgoing = Outgoing(self.transport, self.account, encrypts=encrypts)
+        self.outgoing = OutputBuffer(self.transport, self.account, encrypts=encrypts)
         self.transport.is_not_read(self)
 
     def pause_writing(self) -> None:
@@ -38,7 +38,7 @@ def test_a_large_body_that_waits_is_counted_whatever_was_written_before(
         viewer.outgoing.write(b"", bytes(SMALL_BODY_BYTES))
     viewer.outgoing.write(b"HTTP/1.1 200 OK\r\n\r\n", body)
     assert viewer.outgoing.paused
-    assert viewer.account.held[Holding.SENT] == len(body)
+    assert viewer.account.held[MemoryHolding.SENT] == len(body)
     while viewer.outgoing.paused:
         viewer.transport.takes(STEP_BYTES)
     assert viewer.transport.written.endswith(body)

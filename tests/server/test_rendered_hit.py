@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from edgecache.cache.outcome import Found, Result
+from edgecache.cache.outcome import CacheResult, Hit
 from edgecache.cache.outcome_builder import from_entry, hit_trace
 from edgecache.config.model import Config
 from edgecache.http.message import Fields
 from edgecache.rules.response.plan import plan_reply
 from edgecache.rules.routing import compile_routes
-from edgecache.server.rendered_hit import Answer
+from edgecache.server.rendered_hit import RenderedHit
 from edgecache.store.entry import Entry
 from tests.rules.pieces import NOW, answer, asks, rfc_site
 
@@ -23,17 +23,17 @@ STORED = answer(200, "cache-control: max-age=60", "age: 5", "content-type: x", "
 
 def answered(
     entry: Entry | None = None, *, now: float = NOW, method: str = "GET", given_id: bytes = b"ID"
-) -> Answer:
+) -> RenderedHit:
     """An answer as the listener makes it of a found entry."""
     entry = entry or Entry(b"k", STORED, b"body")
     entry.alive = True
     request = asks("/a", method=method)
-    found = Found(entry, ROUTE, plan_reply(request, entry.head, 4, now), NOW + 55)
-    outcome = from_entry(found, request, now, Result.HIT, hit_trace(found))
+    found = Hit(entry, ROUTE, plan_reply(request, entry.head, 4, now), NOW + 55)
+    outcome = from_entry(found, request, now, CacheResult.HIT, hit_trace(found))
     ids: Fields = ((b"x-amz-cf-id", given_id),) if given_id else ()
     told: Fields = ((b"age", b"%d" % (outcome.age_s or 0)),)
     status: Fields = ((b"cache-status", outcome.trace.write("LHR50")),)
-    return Answer(found, outcome, (*outcome.fields, *told, *status, *ids), TABLE)
+    return RenderedHit(found, outcome, (*outcome.fields, *told, *status, *ids), TABLE)
 
 
 @given(st.integers(0, 54), st.integers(0, 54))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from edgecache.cache.outcome import Result
+from edgecache.cache.outcome import CacheResult
 from edgecache.http.message import Fields
 from edgecache.observe.access_log import FIELDS, AccessLog
 from edgecache.observe.counters import Counters
-from edgecache.server.request_log import Asked, Teller, Told
+from edgecache.server.request_log import RequestLog, RequestOutcome, RequestSummary
 from tests.rules.pieces import NOW, asks, lines
 
 REQUEST = asks("/a b?c=1", "host: site.test", "referer: r", "user-agent: u u", "user-agent: second")
@@ -21,11 +21,11 @@ class Listening:
         self.counters = Counters()
         self.written = bytearray()
         self.log = AccessLog(self.written.extend)
-        self.teller = Teller("LHR50-P1", self.counters, self.log)
+        self.teller = RequestLog("LHR50-P1", self.counters, self.log)
 
-    def tell(self, told: Told) -> dict[str, str]:
+    def tell(self, told: RequestOutcome) -> dict[str, str]:
         """The record, by the names of its fields."""
-        asked = Asked.by(REQUEST, "d1.cloudfront.net", 123)
+        asked = RequestSummary.by(REQUEST, "d1.cloudfront.net", 123)
         self.teller.tell(asked, told, ("192.0.2.1", 4711), b"id==", NOW, 0.25)
         self.log.flush()
         record = self.written.decode().splitlines()[-1]
@@ -34,7 +34,9 @@ class Listening:
 
 def test_a_record_has_what_was_asked_and_what_was_told() -> None:
     fields = lines("content-type: text/plain", "content-length: 10", "age: 1")
-    record = Listening().tell(Told(200, Result.MISS, 321, fields, first_byte_s=0.125))
+    record = Listening().tell(
+        RequestOutcome(200, CacheResult.MISS, 321, fields, first_byte_s=0.125)
+    )
     expected = {
         "date": "2027-01-15", "time": "08:00:00", "x-edge-location": "LHR50-P1",
         "sc-bytes": "321", "c-ip": "192.0.2.1", "cs-method": "GET",
@@ -62,35 +64,39 @@ def test_a_record_has_what_was_asked_and_what_was_told() -> None:
     ],
 )
 def test_the_range_that_was_sent(status: int, fields: Fields, span: tuple[str, str]) -> None:
-    record = Listening().tell(Told(status, Result.HIT, 1, fields))
+    record = Listening().tell(RequestOutcome(status, CacheResult.HIT, 1, fields))
     assert (record["sc-range-start"], record["sc-range-end"]) == span
 
 
 @pytest.mark.parametrize(
     ("status", "result", "word"),
     [
-        (200, Result.HIT, "Hit"),
-        (304, Result.HIT, "Hit"),
-        (200, Result.REFRESH_HIT, "RefreshHit"),
-        (301, Result.REDIRECT, "Redirect"),
-        (404, Result.HIT, "Error"),
-        (502, Result.ERROR, "Error"),
-        (0, Result.ERROR, "Error"),
-        pytest.param(503, Result.CAPACITY, "CapacityExceeded"),
-        pytest.param(503, Result.LIMIT, "LimitExceeded"),
+        (200, CacheResult.HIT, "Hit"),
+        (304, CacheResult.HIT, "Hit"),
+        (200, CacheResult.REFRESH_HIT, "RefreshHit"),
+        (301, CacheResult.REDIRECT, "Redirect"),
+        (404, CacheResult.HIT, "Error"),
+        (502, CacheResult.ERROR, "Error"),
+        (0, CacheResult.ERROR, "Error"),
+        pytest.param(503, CacheResult.CAPACITY, "CapacityExceeded"),
+        pytest.param(503, CacheResult.LIMIT, "LimitExceeded"),
     ],
 )
-def test_the_word_for_a_result(status: int, result: Result, word: str) -> None:
+def test_the_word_for_a_result(status: int, result: CacheResult, word: str) -> None:
     listening = Listening()
-    record = listening.tell(Told(status, result, 1))
+    record = listening.tell(RequestOutcome(status, result, 1))
     assert (record["x-edge-result-type"], record["sc-status"]) == (word, f"{status:03}")
     assert listening.counters.requests == {word: 1}
 
 
 def test_counters_add_up() -> None:
     listening = Listening()
-    for status, result in ((200, Result.MISS), (200, Result.HIT), (404, Result.MISS)):
-        listening.tell(Told(status, result, 100))
+    for status, result in (
+        (200, CacheResult.MISS),
+        (200, CacheResult.HIT),
+        (404, CacheResult.MISS),
+    ):
+        listening.tell(RequestOutcome(status, result, 100))
     counters = listening.counters
     assert (counters.bytes_out, counters.bytes_in) == (300, 369)
     assert counters.requests == {"Miss": 1, "Hit": 1, "Error": 1}
@@ -99,7 +105,7 @@ def test_counters_add_up() -> None:
 
 def test_without_a_log_it_only_counts() -> None:
     counters = Counters()
-    teller = Teller("LHR50", counters, None)
-    asked = Asked.by(REQUEST, "d", 5)
-    teller.tell(asked, Told(200, Result.HIT, 7), ("192.0.2.1", 1), b"id", NOW, 0.0)
+    teller = RequestLog("LHR50", counters, None)
+    asked = RequestSummary.by(REQUEST, "d", 5)
+    teller.tell(asked, RequestOutcome(200, CacheResult.HIT, 7), ("192.0.2.1", 1), b"id", NOW, 0.0)
     assert counters.bytes_out == 7

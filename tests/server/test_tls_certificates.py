@@ -15,7 +15,7 @@ from edgecache.server.dev_certificate import (
     CA_DAYS,
     RENEW_DAYS,
     SITE_DAYS,
-    Development,
+    DevelopmentCertificate,
     alternative_names,
     ca_file,
     development,
@@ -127,7 +127,7 @@ def full(_path: Path, _data: bytes) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def on_a_full_disk(folder: Path, days: int = 0) -> Development:
+def on_a_full_disk(folder: Path, days: int = 0) -> DevelopmentCertificate:
     return development(folder, ["192.0.2.9"], NOW + timedelta(days=days), full)
 
 

@@ -18,11 +18,15 @@ import httpx
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config
 from edgecache.control.nodes.barrier import Barrier
-from edgecache.control.nodes.registry import Nodes
-from edgecache.control.rest.app import Control, control_app
-from edgecache.control.state.database import State
-from edgecache.control.state.invalidations import Invalidations, Record, Wanted
-from edgecache.control.state.log import Kind, Log, ensure_config
+from edgecache.control.nodes.registry import NodeRegistry
+from edgecache.control.rest.app import ControlServices, control_app
+from edgecache.control.state.database import StateDatabase
+from edgecache.control.state.invalidations import (
+    InvalidationRecord,
+    InvalidationRequest,
+    Invalidations,
+)
+from edgecache.control.state.log import ControlLog, LogEntryKind, ensure_config
 from tests.simulation.clocks import Clocks
 from tests.simulation.links import Links, Pipe
 from tests.simulation.machine import Machine, Process
@@ -34,8 +38,8 @@ KEYS = ["k" * 32]
 class Witness(Protocol):
     """Who sees what control does at the moment it does it."""
 
-    def accepted(self, record: Record, epoch: str) -> None: ...
-    def completed(self, record: Record, epoch: str) -> None: ...
+    def accepted(self, record: InvalidationRecord, epoch: str) -> None: ...
+    def completed(self, record: InvalidationRecord, epoch: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -58,9 +62,9 @@ class Plane:
     def open(self, folder: Path, config: Config, clocks: Clocks) -> str:
         """Begin: what a control process does before it listens. The epoch of its log."""
         with self.process.running():
-            state = State(folder)
+            state = StateDatabase(folder)
             state.connection.execute("PRAGMA synchronous = OFF")  # nothing here cuts the power
-            self.log = Log(state, clocks.wall)
+            self.log = ControlLog(state, clocks.wall)
             ensure_config(self.log, config)
             clock = clocks.steady()
             self.barrier = Barrier(state, clock)
@@ -68,8 +72,8 @@ class Plane:
                 state, self.log, self.barrier, clocks.wall, self._random.randbytes
             )
             tokens = Tokens(KEYS, clocks.wall)
-            control = Control(
-                self.log, Nodes(clock), self.barrier, lambda: config, tokens, self._publish
+            control = ControlServices(
+                self.log, NodeRegistry(clock), self.barrier, lambda: config, tokens, self._publish
             )
             self.app = control_app(control, ())
         self.process.at_end.append(state.close)
@@ -92,24 +96,30 @@ class Plane:
         content = b"".join(message.get("body", b"") for message in said[1:])
         answer(httpx.Response(said[0]["status"], content=content))
 
-    def create(self, wanted: Wanted, answer: Callable[[Record], None]) -> None:
+    def create(
+        self, wanted: InvalidationRequest, answer: Callable[[InvalidationRecord], None]
+    ) -> None:
         """CreateInvalidation."""
         record, fresh = self.invalidations.create(wanted)
         if fresh:
             self._witness.accepted(record, self.log.epoch)
         self._answer(record, answer)
 
-    def tell(self, record: Record) -> None:
+    def tell(self, record: InvalidationRecord) -> None:
         """GetInvalidation, as it is now."""
         now = self.invalidations.get(record.distribution, record.id)
         if now is not None and now.completed_at is not None:
             self._witness.completed(now, self.log.epoch)
 
-    def wait(self, distribution: str, name: str, answer: Callable[[Record], None]) -> None:
+    def wait(
+        self, distribution: str, name: str, answer: Callable[[InvalidationRecord], None]
+    ) -> None:
         """GetInvalidation, once it is Completed."""
         self.process.create_task(self._wait(distribution, name, answer))
 
-    async def _wait(self, distribution: str, name: str, answer: Callable[[Record], None]) -> None:
+    async def _wait(
+        self, distribution: str, name: str, answer: Callable[[InvalidationRecord], None]
+    ) -> None:
         record = self.invalidations.get(distribution, name)
         if record is None:
             return
@@ -124,9 +134,11 @@ class Plane:
 
     def publish(self, config: Any) -> None:
         """A changed configuration."""
-        self.log.append(Kind.CONFIG, config)
+        self.log.append(LogEntryKind.CONFIG, config)
 
-    def _answer(self, record: Record, answer: Callable[[Record], None]) -> None:
+    def _answer(
+        self, record: InvalidationRecord, answer: Callable[[InvalidationRecord], None]
+    ) -> None:
         if self._random.random() < self.deeds.dies_before_answer:
             machine = self.process.machine
             machine.at(machine.now, None, self.process.kill)

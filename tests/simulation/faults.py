@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from edgecache.rules.invalidation.items import Item, Kind
+from edgecache.rules.invalidation.items import Item, ItemKind
 from tests.simulation.control import PLACE
 from tests.simulation.nodes import REGIONAL
 from tests.simulation.objects import OBJECTS, PATTERNS, TAGS, TOKEN_BYTES, TOKENS
@@ -45,12 +45,14 @@ def _bump(world: World, random: Random) -> None:
 def _item(random: Random) -> Item:
     kind = random.random()
     if kind < 0.5:
-        return Kind.PATH, random.choice(OBJECTS).target
+        return ItemKind.PATH, random.choice(OBJECTS).target
     if kind < 0.8:
-        return Kind.PATH, random.choice(PATTERNS)
+        return ItemKind.PATH, random.choice(PATTERNS)
     if kind < 0.9:
-        return Kind.TAG, random.choice(TAGS)
-    return random.choice(((Kind.GLOB, "/?/*2"), (Kind.GLOB, "/*b*"), (Kind.PREFIX, "/b/")))
+        return ItemKind.TAG, random.choice(TAGS)
+    return random.choice(
+        ((ItemKind.GLOB, "/?/*2"), (ItemKind.GLOB, "/*b*"), (ItemKind.PREFIX, "/b/"))
+    )
 
 
 def _invalidate(world: World, random: Random) -> None:
@@ -62,7 +64,7 @@ def _publish_version(world: World, random: Random) -> None:
     """What operators do: a new version, and at once its invalidation."""
     thing = random.choice(OBJECTS)
     world.bump(thing)
-    world.invalidate(((Kind.PATH, thing.target),), soft=random.random() < 0.1)
+    world.invalidate(((ItemKind.PATH, thing.target),), soft=random.random() < 0.1)
 
 
 def _change_policy(world: World, random: Random) -> None:

@@ -12,27 +12,27 @@ from typing import Any, TypeVar, cast
 
 import httpx
 
-from edgecache.cache.environment import TierWorld
-from edgecache.cache.frontend import Front, PeerFront, ViewerFront
+from edgecache.cache.environment import TierEnvironment
+from edgecache.cache.frontend import Frontend, PeerFrontend, ViewerFrontend
 from edgecache.cache.tier import Tier
 from edgecache.cluster.tokens import Purpose, Tokens
 from edgecache.config.model import Config
-from edgecache.node.log_follower import Bus, BusWorld
+from edgecache.node.log_follower import FollowerEnvironment, LogFollower
 from edgecache.node.node import Node
 from edgecache.node.peer_credential import PeerCredentials
 from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.observe.counters import Counters
 from edgecache.rules.routing import compile_routes
-from edgecache.server.http1.connection import Connection
-from edgecache.server.http1.head_cache import Memo
+from edgecache.server.http1.connection import ViewerConnection
+from edgecache.server.http1.head_cache import HeadCache
 from edgecache.server.listener import Listener
 from edgecache.server.request_id import RequestIds
-from edgecache.server.request_log import Teller
-from edgecache.store.disk.availability import DiskWorld
-from edgecache.store.disk.engine import DiskBudget, Shelf
+from edgecache.server.request_log import RequestLog
+from edgecache.store.disk.availability import DiskEnvironment
+from edgecache.store.disk.engine import DiskBudget, DiskEngine
 from edgecache.store.disk.files import RealFiles
 from edgecache.store.disk.store import DiskStore
-from edgecache.store.invalidation_marks import Marks
+from edgecache.store.invalidation_marks import InvalidationState
 from edgecache.store.memory import MemoryStore
 from edgecache.upstream.endpoint import Endpoint
 from edgecache.upstream.failover import GroupUpstream
@@ -88,7 +88,7 @@ class Running:
     def __init__(self, process: Process, config: Config, around: Surroundings) -> None:
         self.process = process
         self.counters = Counters()
-        self.marks = Marks(0.0)
+        self.marks = InvalidationState(0.0)
         self._around = around
         self._clock = around.clocks.steady()
         self._tokens = Tokens(KEYS, around.clocks.wall)
@@ -98,13 +98,13 @@ class Running:
             self.node.work()
         process.meet(lambda: None)
 
-    def accept(self, end: End) -> Connection:
+    def accept(self, end: End) -> ViewerConnection:
         """The protocol for a connection that has come."""
         return self.connection()
 
-    def connection(self) -> Connection:
+    def connection(self) -> ViewerConnection:
         app = SimpleNamespace(listener=self.node.listener)
-        return Connection(SimpleNamespace(loaded_app=app), self._state, {}, self.process)
+        return ViewerConnection(SimpleNamespace(loaded_app=app), self._state, {}, self.process)
 
     def _node(self, config: Config) -> Node:
         around, process = self._around, self.process
@@ -120,27 +120,27 @@ class Running:
             upstream = PeerUpstream(pool, endpoint, credentials.issue, direct, self.marks)
         tier = self._tier(upstream, 64 * 1024 * 1024 if inner else config.locations[0].memory_bytes)
         table = compile_routes(config)
-        front: Front
+        front: Frontend
         if inner:
-            front = PeerFront(tier, table, credentials.admits)
+            front = PeerFrontend(tier, table, credentials.admits)
         else:
-            front = ViewerFront(tier, table, config.brand)
+            front = ViewerFrontend(tier, table, config.brand)
         log = AccessLog(_discard)
         listener = Listener(
             front,
             config.limits,
             self._clock,
             RequestIds(around.random.randbytes),
-            Teller(tier.name, self.counters, log),
+            RequestLog(tier.name, self.counters, log),
             config.brand,
-            Memo(),
+            HeadCache(),
         )
         file = LogFile(Path("/nonexistent"), process.name, "0", around.clocks.wall)
         role = REGIONAL if inner else "edge"
         return Node(process.name, role, "", 1, listener, log, file, self._bus(config))
 
     def _tier(self, upstream: Upstream, memory_bytes: int) -> Tier:
-        world = TierWorld(
+        world = TierEnvironment(
             self._clock, self._spawn, self.counters, 1024 * 1024, 1_000, self.marks
         )  # fmt: skip
         memory = MemoryStore(memory_bytes)
@@ -150,21 +150,23 @@ class Running:
         folder = self._around.disk_folder
         if folder is None:
             return None
-        shelf = Shelf(str(folder), RealFiles(), DiskBudget(DISK_BYTES_MAX))
+        shelf = DiskEngine(str(folder), RealFiles(), DiskBudget(DISK_BYTES_MAX))
         self.process.at_end.append(shelf.close)  # a change is whole or not begun: see SlowThreads
         threads = SlowThreads(self._around.random)
-        world = DiskWorld(self._clock, self._spawn, threads, self.counters, self.marks)
+        world = DiskEnvironment(self._clock, self._spawn, threads, self.counters, self.marks)
         return DiskStore(shelf, world)
 
     def _spawn(self, work: Any) -> asyncio.Task[None]:
         return self.process.create_task(work)
 
-    def _bus(self, config: Config) -> Bus:
+    def _bus(self, config: Config) -> LogFollower:
         around, name = self._around, self.process.name
         client = cast(httpx.AsyncClient, around.line)
-        world = BusWorld(self._clock, pause, around.random.random, around.random.randbytes)
+        world = FollowerEnvironment(
+            self._clock, pause, around.random.random, around.random.randbytes
+        )
         serves = config.on_partition == "serve"
-        return Bus(
+        return LogFollower(
             name, client, lambda: self._tokens.issue(Purpose.NODE, name), world, serves=serves
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecache.control.state.invalidations import Record, Wanted
+from edgecache.control.state.invalidations import InvalidationRecord, InvalidationRequest
 from tests.simulation.control import Plane
 from tests.simulation.scene import SITE
 
@@ -17,10 +17,10 @@ class Order:
 
     RETRY_S = 0.5
 
-    def __init__(self, world: World, wanted: Wanted) -> None:
+    def __init__(self, world: World, wanted: InvalidationRequest) -> None:
         self._world = world
         self._wanted = wanted
-        self._record: Record | None = None
+        self._record: InvalidationRecord | None = None
         self._plane: Plane | None = None
         self._done = False
 
@@ -38,8 +38,8 @@ class Order:
     def _create(self, plane: Plane) -> None:
         plane.create(self._wanted, lambda record: self._wait(plane, record))
 
-    def _wait(self, plane: Plane, record: Record) -> None:
+    def _wait(self, plane: Plane, record: InvalidationRecord) -> None:
         plane.wait(SITE, record.id, self._completed)
 
-    def _completed(self, record: Record) -> None:
+    def _completed(self, record: InvalidationRecord) -> None:
         self._done = True

@@ -26,7 +26,7 @@ from typing import NoReturn
 from zlib import crc32
 
 from edgecache.control.nodes.barrier import LEASE_S
-from edgecache.control.state.invalidations import Record
+from edgecache.control.state.invalidations import InvalidationRecord
 from tests.simulation.machine import Machine
 from tests.simulation.objects import OBJECTS, Object
 
@@ -46,7 +46,7 @@ class Accepted:
 
     epoch: str
     seq: int
-    record: Record
+    record: InvalidationRecord
     items: tuple[tuple[str, str], ...]
     soft: bool
     at: float
@@ -149,7 +149,7 @@ class Register:
 
     # What control does.
 
-    def accepted(self, record: Record, epoch: str) -> None:
+    def accepted(self, record: InvalidationRecord, epoch: str) -> None:
         """Control has it on disk, at this moment."""
         items = tuple((str(kind), value) for kind, value in record.items)
         named = {x.number: self._versions[x.number] for x in OBJECTS if names(items, x)}
@@ -168,7 +168,7 @@ class Register:
         kind = "soft invalidation" if record.soft else "invalidation"
         self.note(f"{kind} {record.seq} accepted: {' '.join(value for _, value in items)}")
 
-    def completed(self, record: Record, epoch: str) -> None:
+    def completed(self, record: InvalidationRecord, epoch: str) -> None:
         """Control says so, at this moment: of this one, and thereby of all before."""
         now = self._machine.now
         for key, one in list(self._open.items()):
@@ -184,7 +184,7 @@ class Register:
             if one.at > self.control_began:
                 self.tally.slowest_s = max(self.tally.slowest_s, now - one.at)
 
-    def due(self) -> list[Record]:
+    def due(self) -> list[InvalidationRecord]:
         """What should be Completed by now, and has not been said to be."""
         due_from = self._machine.now - COMPLETED_S_MAX
         if not self.bounded or self.control_began > due_from:

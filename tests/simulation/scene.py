@@ -15,7 +15,7 @@ from edgecache.config.model import (
     Origin,
     Regional,
     Selection,
-    Semantics,
+    SemanticsName,
 )
 
 SITE = "ESIM"
@@ -25,7 +25,7 @@ SITE = "ESIM"
 class Scene:
     """How a world is set up."""
 
-    semantics: Semantics = "cloudfront"
+    semantics: SemanticsName = "cloudfront"
     edges: int = 3
     memory_bytes: int = 64 * 1024 * 1024
     when_down: str = "origin"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgecache.control.nodes.barrier import DRIFT_S, LEASE_S
-from edgecache.rules.invalidation.items import Kind
+from edgecache.rules.invalidation.items import ItemKind
 from tests.simulation.control import PLACE
 from tests.simulation.nodes import REGIONAL
 from tests.simulation.objects import OBJECTS
@@ -19,7 +19,7 @@ from tests.simulation.scene import Scene
 from tests.simulation.world import World
 
 THING = OBJECTS[0]
-ITEM = (Kind.PATH, THING.target)
+ITEM = (ItemKind.PATH, THING.target)
 Befalling = Callable[[World], object]
 
 

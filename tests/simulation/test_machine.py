@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 )
 
 from edgecache.control.nodes.barrier import LEASE_S
-from edgecache.rules.invalidation.items import Item, Kind
+from edgecache.rules.invalidation.items import Item, ItemKind
 from tests.simulation.control import PLACE
 from tests.simulation.nodes import REGIONAL
 from tests.simulation.objects import OBJECTS, PATTERNS, TAGS, TOKEN_BYTES, TOKENS, Object
@@ -32,10 +32,10 @@ SHM = Path("/dev/shm")
 EDGES = ("edge-1", "edge-2")
 THINGS = st.sampled_from(OBJECTS)
 ITEMS = st.one_of(
-    THINGS.map(lambda thing: (Kind.PATH, thing.target)),
-    st.sampled_from(PATTERNS).map(lambda pattern: (Kind.PATH, pattern)),
-    st.sampled_from(TAGS).map(lambda tag: (Kind.TAG, tag)),
-    st.sampled_from(((Kind.GLOB, "/?/*2"), (Kind.PREFIX, "/b/"))),
+    THINGS.map(lambda thing: (ItemKind.PATH, thing.target)),
+    st.sampled_from(PATTERNS).map(lambda pattern: (ItemKind.PATH, pattern)),
+    st.sampled_from(TAGS).map(lambda tag: (ItemKind.TAG, tag)),
+    st.sampled_from(((ItemKind.GLOB, "/?/*2"), (ItemKind.PREFIX, "/b/"))),
 )
 RANGES = st.one_of(
     st.none(), st.tuples(st.integers(0, TOKENS - 1), st.integers(0, TOKENS - 1)).map(sorted)
@@ -85,7 +85,7 @@ class Befalling(RuleBasedStateMachine):
     @rule(thing=THINGS, soft=st.booleans())
     def publish(self, thing: Object, soft: bool) -> None:
         self.world.bump(thing)
-        self.world.invalidate(((Kind.PATH, thing.target),), soft=soft)
+        self.world.invalidate(((ItemKind.PATH, thing.target),), soft=soft)
 
     @rule(seconds=st.sampled_from((0.001, 0.01, 0.1, 1.0, LEASE_S + 0.2)))
     def tick(self, seconds: float) -> None:

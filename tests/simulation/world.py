@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from edgecache.control.state.invalidations import Wanted
+from edgecache.control.state.invalidations import InvalidationRequest
 from edgecache.rules.invalidation.items import Item
 from tests.simulation.clocks import Clocks
 from tests.simulation.control import PLACE, ControlLine, Plane
@@ -259,7 +259,7 @@ class World:
     def invalidate(self, items: tuple[Item, ...], *, soft: bool = False) -> None:
         """An operator asks for one and waits until it is Completed; again, when control dies."""
         self._asked += 1
-        Order(self, Wanted(SITE, items, f"r{self._asked}", soft)).ask()
+        Order(self, InvalidationRequest(SITE, items, f"r{self._asked}", soft)).ask()
 
     def publish(self, ttl_s_max: int) -> None:
         """An operator changes the cache policy."""

@@ -13,8 +13,8 @@ from edgecache.store.eviction import (
     REPRIEVES_MAX,
     TRIAL_SHARE,
     Eviction,
-    Leaving,
-    Refused,
+    EvictionReason,
+    EvictionRefused,
     Victims,
 )
 from edgecache.store.s3fifo_queues import Resident
@@ -41,9 +41,9 @@ class Model(RuleBasedStateMachine):
         taken = self.policy.size_bytes
         new = Resident(key=key, size_bytes=size)
         concluded = self.policy.admit(new)
-        if isinstance(concluded, Refused):
+        if isinstance(concluded, EvictionRefused):
             tight = taken + size > BUDGET
-            assert size > BUDGET if concluded is Refused.TOO_BIG else tight
+            assert size > BUDGET if concluded is EvictionRefused.TOO_BIG else tight
             return
         self.take_in(new, taken, concluded)
 
@@ -56,7 +56,7 @@ class Model(RuleBasedStateMachine):
         new = Resident(key=old.key, size_bytes=size)
         concluded = self.policy.replace(old, new)
         self.goes(old)
-        if isinstance(concluded, Refused):
+        if isinstance(concluded, EvictionRefused):
             assert size > BUDGET
             return
         assert new.uses == uses + 1
@@ -84,7 +84,7 @@ class Model(RuleBasedStateMachine):
             self.goes(found)
 
     @rule(which=WHICH, why=st.sampled_from(LEAVING_FIRST))
-    def leave_first(self, which: int, why: Leaving) -> None:
+    def leave_first(self, which: int, why: EvictionReason) -> None:
         found = self.one_of(which)
         if found is not None:
             self.policy.first(found, why)
@@ -93,7 +93,7 @@ class Model(RuleBasedStateMachine):
                 self.first.append(found)
 
     @rule(which=WHICH, why=st.sampled_from(LEAVING_FIRST))
-    def recall(self, which: int, why: Leaving) -> None:
+    def recall(self, which: int, why: EvictionReason) -> None:
         found = self.one_of(which)
         if found is not None and self.policy.recall(found, why):
             assert not self.policy.leaves_first(found)
@@ -130,24 +130,24 @@ def filled(size: int, *, uses: int = 0) -> tuple[Eviction[Resident], list[Reside
 
 def test_a_second_coming_is_no_trial() -> None:
     policy, made = filled(1_000)
-    assert policy.admit(Resident(key=b"new", size_bytes=1_000)) == [(made[0], Leaving.SIZE)]
+    assert policy.admit(Resident(key=b"new", size_bytes=1_000)) == [(made[0], EvictionReason.SIZE)]
     again = Resident(key=b"0", size_bytes=1_000)
-    assert policy.admit(again) == [(made[1], Leaving.SIZE)]
+    assert policy.admit(again) == [(made[1], EvictionReason.SIZE)]
     for number in range(2 * len(made)):
         victims = policy.admit(Resident(key=b"once-%d" % number, size_bytes=1_000))
-        assert not isinstance(victims, Refused)
+        assert not isinstance(victims, EvictionRefused)
         assert again not in [victim for victim, _ in victims]
 
 
 def test_what_is_big_is_tried_only_where_there_is_room() -> None:
     policy, _ = filled(1_000)
     big = int(BUDGET * TRIAL_SHARE) + 1
-    assert policy.admit(Resident(key=b"big", size_bytes=big)) is Refused.UNPROVEN
+    assert policy.admit(Resident(key=b"big", size_bytes=big)) is EvictionRefused.UNPROVEN
     slot = len(policy._ghosts) - 1  # ghosts that share one forget each other
     other = next(name for n in count() if (hash(name := b"%d" % n) ^ hash(b"big")) & slot)
-    assert policy.admit(Resident(key=other, size_bytes=big)) is Refused.UNPROVEN
+    assert policy.admit(Resident(key=other, size_bytes=big)) is EvictionRefused.UNPROVEN
     victims = policy.admit(Resident(key=b"big", size_bytes=big))
-    assert not isinstance(victims, Refused)
+    assert not isinstance(victims, EvictionRefused)
     assert sum(victim.size_bytes for victim, _ in victims) >= big
 
 
@@ -173,6 +173,6 @@ def test_the_search_for_a_victim_is_bounded_though_all_were_used() -> None:
     policy, made = filled(10, uses=9)
     assert len(made) > 100 * REPRIEVES_MAX
     victims = policy.admit(Resident(key=b"new", size_bytes=10))
-    assert victims == [(made[REPRIEVES_MAX], Leaving.SIZE)] or len(victims) == 1
+    assert victims == [(made[REPRIEVES_MAX], EvictionReason.SIZE)] or len(victims) == 1
     looked_at = [each for each in made if each._seen]
     assert len(looked_at) <= 2 * REPRIEVES_MAX

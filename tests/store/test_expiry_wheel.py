@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecache.store.entry import Entry
-from edgecache.store.expiry_wheel import STEP_S, STEPS, Calendar
+from edgecache.store.expiry_wheel import STEP_S, STEPS, ExpiryWheel
 from tests.rules.pieces import answer
 
 YEAR_S = 31_536_000
@@ -23,7 +23,7 @@ def expiring(at: float) -> Entry:
 def test_all_are_told_of_in_time_and_none_before(
     expiries: list[float], looks: list[float], leave: set[int]
 ) -> None:
-    calendar = Calendar()
+    calendar = ExpiryWheel()
     entries = [expiring(at) for at in expiries]
     for entry in entries:
         calendar.note(entry, 0.0)
@@ -43,7 +43,7 @@ def test_all_are_told_of_in_time_and_none_before(
 
 
 def test_a_year_has_few_steps() -> None:
-    calendar = Calendar()
+    calendar = ExpiryWheel()
     for at in range(1, YEAR_S, YEAR_S // 20_000):
         calendar.note(expiring(at), 0.0)
     assert len(calendar._entries) < 500

@@ -7,7 +7,7 @@ import pytest
 from edgecache.http.message import Response
 from edgecache.rules.invalidation.items import items_of
 from edgecache.store.entry import Entry
-from edgecache.store.invalidation_marks import UNKNOWN, Invalidation, Marks
+from edgecache.store.invalidation_marks import UNKNOWN, Invalidation, InvalidationState
 
 KEY = b"2:E12:/a"
 
@@ -16,9 +16,9 @@ def entry(mark: int = 0, tags: tuple[bytes, ...] = ()) -> Entry:
     return Entry(KEY, Response(200, b"", ()), b"x", mark=mark, tags=tags)
 
 
-def told(*paths: str, soft: bool = False) -> Marks:
+def told(*paths: str, soft: bool = False) -> InvalidationState:
     """Marks that have applied one invalidation for each path, numbered from 1."""
-    marks = Marks()
+    marks = InvalidationState()
     for seq, path in enumerate(paths, 1):
         marks.apply(Invalidation(seq, 100.0 + seq, "E1", items_of([path]), soft))
     return marks
@@ -64,7 +64,7 @@ def test_an_entry_told_again_is_passed_over() -> None:
 
 
 def test_nothing_of_a_former_log_stands_in_another() -> None:
-    marks = Marks()
+    marks = InvalidationState()
     marks.begin("one", 0)
     for seq in (1, 2, 3):
         marks.apply(Invalidation(seq, 0.0, "E1", items_of(["/b"])))
@@ -79,7 +79,7 @@ def test_nothing_of_a_former_log_stands_in_another() -> None:
 
 
 def test_a_mark_is_told_with_the_name_of_its_log() -> None:
-    one, other = Marks(), Marks()
+    one, other = InvalidationState(), InvalidationState()
     for marks in (one, other):
         marks.begin("aa", 0)
         for seq in (1, 2):
@@ -111,4 +111,4 @@ def test_a_dry_run_names_what_would_go() -> None:
         ("E1", "/c", []),
         ("E2", "/*", []),
     ):
-        assert list(Marks.named([one, other], site, items_of([path]))) == named
+        assert list(InvalidationState.named([one, other], site, items_of([path]))) == named

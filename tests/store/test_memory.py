@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from edgecache.rules.caching.vary import Selected, answers, overlap
 from edgecache.store.entry import Entry
-from edgecache.store.eviction import LEAVING_FIRST, TRIAL_SHARE, Leaving
+from edgecache.store.eviction import LEAVING_FIRST, TRIAL_SHARE, EvictionReason
 from edgecache.store.memory import VARIANTS_MAX, MemoryStore
 from tests.rules.pieces import NOW, answer, lines, rfc_site
 
@@ -107,7 +107,7 @@ class Model(RuleBasedStateMachine):
         self.dead += gone
 
     @rule(key=KEYS, why=st.sampled_from(LEAVING_FIRST))
-    def leave_first(self, key: bytes, why: Leaving) -> None:
+    def leave_first(self, key: bytes, why: EvictionReason) -> None:
         for each in [*self.model.get(key, []), *self.dead[-1:]]:
             self.store.leave_first(each, why)
 
@@ -159,7 +159,7 @@ def test_what_was_never_used_leaves_first_and_the_oldest_of_it_before() -> None:
     hits(store, b"0", b"2")
     store.put(entry(b"new"))
     assert [store.has(key) for key in (b"0", b"1", b"2", b"3")] == [True, False, True, True]
-    assert (store.evicted, store.left) == (1, {Leaving.SIZE: 1})
+    assert (store.evicted, store.left) == (1, {EvictionReason.SIZE: 1})
 
 
 def test_what_comes_once_never_drives_out_what_was_used() -> None:
@@ -208,7 +208,7 @@ def test_a_look_is_not_use(look: Any) -> None:
 
 
 @pytest.mark.parametrize("why", LEAVING_FIRST)
-def test_what_is_of_no_more_use_leaves_before_anything_else(why: Leaving) -> None:
+def test_what_is_of_no_more_use_leaves_before_anything_else(why: EvictionReason) -> None:
     store = full()
     hits(store, b"30")
     for found in store.peek(b"30"):
@@ -230,7 +230,7 @@ def test_what_has_expired_leaves_before_what_has_not() -> None:
     store.put(entry(b"new", 2 * BARE))
     store.put(entry(b"new", 2 * BARE))
     assert not store.has(b"1")
-    assert store.left[Leaving.EXPIRED] == 1
+    assert store.left[EvictionReason.EXPIRED] == 1
     assert store.has(b"0")
 
 
@@ -241,7 +241,7 @@ def test_what_was_renewed_has_its_new_time_to_expire() -> None:
     store.tick(NOW + 100)
     store.put(entry(b"2", 37 * BARE))
     store.put(entry(b"3"))
-    assert store.left == {Leaving.REPLACED: 1, Leaving.SIZE: 1}
+    assert store.left == {EvictionReason.REPLACED: 1, EvictionReason.SIZE: 1}
 
 
 def test_what_is_big_is_tried_only_while_there_is_room() -> None:
@@ -260,7 +260,7 @@ def test_a_replacement_that_fits_evicts_nobody() -> None:
     assert store.put(entry(b"a", BARE + 1))
     assert store.has(b"b")
     assert store.evicted == 0
-    assert store.left == {Leaving.REPLACED: 1}
+    assert store.left == {EvictionReason.REPLACED: 1}
 
 
 def test_what_is_too_big_is_refused_and_what_it_replaces_is_gone() -> None:
@@ -281,7 +281,7 @@ def test_variants_are_bounded_and_the_newest_stay() -> None:
         assert store.put(each)
     assert store.variants(b"a") == tuple(reversed(made[3:]))
     assert [each.alive for each in made] == [False] * 3 + [True] * VARIANTS_MAX
-    assert store.left == {Leaving.VARIANTS: 3}
+    assert store.left == {EvictionReason.VARIANTS: 3}
     store.check()
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from edgecache.http.message import Response
 from edgecache.store.entry import Entry
 from edgecache.store.memory import MemoryStore
-from edgecache.store.memory_account import LARGE_BYTES, LEAST_BYTES, Holding, MemoryAccount
+from edgecache.store.memory_account import LARGE_BYTES, LEAST_BYTES, MemoryAccount, MemoryHolding
 
 MIB = 1024 * 1024
 HEAD = Response(200, b"", ())
@@ -23,16 +23,16 @@ def test_it_says_what_is_short_as_it_fills() -> None:
     told = []
     for _ in range(4):
         told.append((account.waits, account.keeps, account.admits))
-        account.add(Holding.FILLS, 101 * MIB)
+        account.add(MemoryHolding.FILLS, 101 * MIB)
     assert told == [(False, True, True), (True, True, True), (True, False, True),
                     (True, False, False)]  # fmt: skip
-    account.add(Holding.FILLS, -404 * MIB)
+    account.add(MemoryHolding.FILLS, -404 * MIB)
     account.check()
 
 
 def test_a_process_that_may_store_next_to_nothing_serves_all_the_same() -> None:
     account = MemoryAccount(1)
-    account.add(Holding.UNSENT, LEAST_BYTES // 4)
+    account.add(MemoryHolding.UNSENT, LEAST_BYTES // 4)
     assert account.keeps
     assert account.admits
 
@@ -46,9 +46,9 @@ def test_a_body_that_is_sent_to_many_counts_once_and_not_while_the_store_has_it(
     account.lend(stored.body)
     assert account.total == 0
     store.remove(b"a")
-    assert account.held[Holding.SENT] == MIB
+    assert account.held[MemoryHolding.SENT] == MIB
     account.give_back(stored.body)
-    assert account.held[Holding.SENT] == MIB
+    assert account.held[MemoryHolding.SENT] == MIB
     store.put(entry("b", MIB))
     again = stored.renewed(HEAD, (), mark=0, tags=())
     store.put(again)
@@ -75,12 +75,12 @@ def test_the_store_gives_way_and_comes_back() -> None:
     store = MemoryStore(32 * MIB, account=account)
     for number in range(31):
         store.put(entry(f"{number}", MIB))
-    account.add(Holding.FILLS, 20 * MIB)
+    account.add(MemoryHolding.FILLS, 20 * MIB)
     assert store.size_bytes <= 12 * MIB
     store.check()
-    account.add(Holding.FILLS, 40 * MIB)
+    account.add(MemoryHolding.FILLS, 40 * MIB)
     assert 0 < store.size_bytes <= 4 * MIB, "an eighth of it stays, whatever is held"
-    account.add(Holding.FILLS, -60 * MIB)
+    account.add(MemoryHolding.FILLS, -60 * MIB)
     for number in range(100, 131):
         store.put(entry(f"{number}", MIB))
     assert store.size_bytes > 12 * MIB
@@ -111,7 +111,7 @@ def test_it_is_what_is_sent_and_not_stored_whatever_comes_after_what(
             for one, count in zip(entries, lent, strict=True)
             if count and not store.has(one.key)
         )
-        assert account.held[Holding.SENT] == account.total == expected
+        assert account.held[MemoryHolding.SENT] == account.total == expected
 
 
 @given(
@@ -133,7 +133,7 @@ def test_what_is_being_sent_may_leave_the_store_while_something_else_enters(
             account.lend(new.body)
             sent.append(new.body)
         store.check()
-        assert account.held[Holding.SENT] == sum(
+        assert account.held[MemoryHolding.SENT] == sum(
             len(body) for body in sent if not any(one.body is body for one in store)
         )
     for body in sent:

@@ -14,7 +14,7 @@ from edgecache.rules.invalidation.items import items_of
 from edgecache.store.disk.engine import DiskBudget
 from edgecache.store.disk.record import PIECE_BYTES
 from edgecache.store.entry import Entry
-from edgecache.store.invalidation_filter import Standing
+from edgecache.store.invalidation_filter import FilteredStore
 from edgecache.store.invalidation_marks import Invalidation
 from edgecache.store.memory import MemoryStore
 from edgecache.store.tiered import MEMORY_BYTES_MAX
@@ -40,7 +40,7 @@ class LevelsModel(RuleBasedStateMachine):
 
     def begin(self) -> None:
         self.memory = MemoryStore(100_000)
-        self.standing = Standing(self.memory, self.stage.marks, self.stage.store)
+        self.standing = FilteredStore(self.memory, self.stage.marks, self.stage.store)
 
     def key(self, path: str) -> bytes:
         return cache_key(asks(path), ROUTE)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from edgecache.store.unsafe_writes import Writes
+from edgecache.store.unsafe_writes import UnsafeWrites
 
 
 def test_what_was_asked_before_a_write_does_not_pass() -> None:
-    writes = Writes()
+    writes = UnsafeWrites()
     assert writes.passes(b"a", writes.last)
     began = writes.last
     writes.note(b"a")
@@ -20,7 +20,7 @@ def test_what_was_asked_before_a_write_does_not_pass() -> None:
 
 
 def test_beyond_its_bound_nothing_of_before_passes() -> None:
-    writes = Writes(keys_max=2)
+    writes = UnsafeWrites(keys_max=2)
     for key in (b"a", b"b", b"a", b"c"):
         writes.note(key)
     assert len(writes) == 2

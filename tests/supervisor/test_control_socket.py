@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.supervisor.control_socket import NobodyThereError, answering, ask, place
-from edgecache.supervisor.reload import DONE, FAILED, Told
+from edgecache.supervisor.control_socket import NoSupervisorError, answering, ask, place
+from edgecache.supervisor.reload import DONE, FAILED, ReloadResult
 
 
-async def upgraded() -> Told:
-    return Told(DONE, ("upgraded: 6 processes",))
+async def upgraded() -> ReloadResult:
+    return ReloadResult(DONE, ("upgraded: 6 processes",))
 
 
-async def failed() -> Told:
-    return Told(FAILED, ("upgraded in part:", "edge-1 exited with 3"))
+async def failed() -> ReloadResult:
+    return ReloadResult(FAILED, ("upgraded in part:", "edge-1 exited with 3"))
 
 
 def test_a_word_is_answered_with_how_it_went(tmp_path: Path) -> None:
-    async def scene() -> list[Told]:
+    async def scene() -> list[ReloadResult]:
         words = {"upgrade": upgraded, "reload": failed}
         async with answering(str(tmp_path), words):
             mode = Path(place(str(tmp_path)).path).stat().st_mode  # noqa: ASYNC240
@@ -51,5 +51,5 @@ def test_what_never_ends_is_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_nobody_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(NobodyThereError, match="nothing of this installation runs here"):
+    with pytest.raises(NoSupervisorError, match="nothing of this installation runs here"):
         asyncio.run(ask(str(tmp_path), "upgrade"))

@@ -7,12 +7,12 @@ import asyncio
 import pytest
 
 from edgecache.supervisor.child import Child
-from edgecache.supervisor.managed_process import NotRelievedError, Timing
+from edgecache.supervisor.managed_process import NotReplacedError, RestartTiming
 from edgecache.supervisor.supervisor import Supervisor
 from tests.supervisor.child_tracker import REPORT, RollCall, play
 from tests.supervisor.test_supervisor import until_ready
 
-QUICK = Timing(back_off_s_min=0.01, back_off_s_max=0.04, healthy_s=1_000, drain_s_max=20)
+QUICK = RestartTiming(back_off_s_min=0.01, back_off_s_max=0.04, healthy_s=1_000, drain_s_max=20)
 SERVING = """
 import os
 if "EDGECACHE_SERVING_FD" in os.environ:
@@ -59,7 +59,7 @@ def test_one_that_does_not_come_to_serve_changes_nothing() -> None:
         child = roll_call.child("a", POLITE)
         supervisor, running = await begun(roll_call, child)
         before = supervisor.pids()
-        with pytest.raises(NotRelievedError, match=r"a \(pid \d+\) exited with 3"):
+        with pytest.raises(NotReplacedError, match=r"a \(pid \d+\) exited with 3"):
             await supervisor.replace([roll_call.child("a", FRAIL)])
         assert supervisor.pids() == before
         assert supervisor.children == [child]
@@ -88,7 +88,7 @@ def test_one_that_left_first_and_has_no_successor_is_started_again() -> None:
         child = roll_call.child("a", REPORT + SERVING + "signal.pause()", "control")
         supervisor, running = await begun(roll_call, child)
         first = roll_call.pids["a"]
-        with pytest.raises(NotRelievedError):
+        with pytest.raises(NotReplacedError):
             await supervisor.replace([roll_call.child("a", FRAIL, "control")])
         assert await roll_call.next() == "a"
         assert roll_call.pids["a"] != first

@@ -13,9 +13,9 @@ from edgecache.cluster.control_access import ControlAccess
 from edgecache.config.listen import TcpAddress
 from edgecache.supervisor.child import Child
 from edgecache.supervisor.readiness import (
-    NotReloaded,
     Readiness,
-    Reloaded,
+    ReloadAccepted,
+    ReloadRefused,
     answers,
     ask,
     reload,
@@ -96,17 +96,17 @@ def test_nobody_does_not_answer() -> None:
 @pytest.mark.parametrize(
     ("status", "told", "outcome"),
     [
-        (200, {"generation": 7, "changed": True}, Reloaded(7, True)),
-        (200, {"generation": 7, "changed": False}, Reloaded(7, False)),
-        (400, {"problems": ["a: wrong", "b: bad"]}, NotReloaded(("a: wrong", "b: bad"))),
-        (403, {"error": "no"}, NotReloaded(("no",))),
-        (403, {}, NotReloaded(("control answered 403",))),
-        (500, b"<html>", NotReloaded(("control answered 500",))),
-        (200, b"[]", NotReloaded(("control answered 200",))),
+        (200, {"generation": 7, "changed": True}, ReloadAccepted(7, True)),
+        (200, {"generation": 7, "changed": False}, ReloadAccepted(7, False)),
+        (400, {"problems": ["a: wrong", "b: bad"]}, ReloadRefused(("a: wrong", "b: bad"))),
+        (403, {"error": "no"}, ReloadRefused(("no",))),
+        (403, {}, ReloadRefused(("control answered 403",))),
+        (500, b"<html>", ReloadRefused(("control answered 500",))),
+        (200, b"[]", ReloadRefused(("control answered 200",))),
     ],
 )
 def test_reload_tells_what_control_said(
-    status: int, told: Any, outcome: Reloaded | NotReloaded
+    status: int, told: Any, outcome: ReloadAccepted | ReloadRefused
 ) -> None:
     peer = Peer((status, told))
 
@@ -118,8 +118,8 @@ def test_reload_tells_what_control_said(
 
 
 def test_a_reload_reads_as_one_line() -> None:
-    assert str(Reloaded(7, True)) == "generation 7"
-    assert str(Reloaded(7, False)) == "generation 7 (unchanged)"
+    assert str(ReloadAccepted(7, True)) == "generation 7"
+    assert str(ReloadAccepted(7, False)) == "generation 7 (unchanged)"
 
 
 def test_ready_is_alive_on_the_current_generation_as_the_process_we_started() -> None:

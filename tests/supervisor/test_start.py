@@ -150,18 +150,18 @@ def test_a_port_in_use_starts_nothing(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(start.RefusedError) as caught:
+        with pytest.raises(start.StartRefusedError) as caught:
             start.up(config(tmp_path, port), tmp_path / "x.toml", untold)
         line = f"127.0.0.1:{port} (location LHR50): address already in use"
         assert caught.value.lines == [line]
         for workers in (1, 2):
-            with pytest.raises(start.RefusedError) as caught:
+            with pytest.raises(start.StartRefusedError) as caught:
                 start.edge(config(tmp_path, port, workers), tmp_path / "x.toml", "LHR50", 0)
             assert caught.value.lines == [line]
 
 
 def test_nothing_to_run_is_told(tmp_path: Path) -> None:
-    with pytest.raises(start.RefusedError) as caught:
+    with pytest.raises(start.StartRefusedError) as caught:
         start.up(Config(state_dir=str(tmp_path)), Path("x.toml"), untold)
     assert caught.value.lines == [
         "x.toml: nothing to run: no control, regional, bucket or locations"
@@ -169,13 +169,13 @@ def test_nothing_to_run_is_told(tmp_path: Path) -> None:
 
 
 def test_a_part_that_is_not_configured_is_told(tmp_path: Path) -> None:
-    with pytest.raises(start.RefusedError) as caught:
+    with pytest.raises(start.StartRefusedError) as caught:
         start.part(config(tmp_path), Path("x.toml"), "regional")
     assert caught.value.lines == ["x.toml: there is no [regional] to run"]
 
 
 def test_an_unknown_location_is_told(tmp_path: Path) -> None:
-    with pytest.raises(start.RefusedError) as caught:
+    with pytest.raises(start.StartRefusedError) as caught:
         start.edge(config(tmp_path), Path("x.toml"), "NRT57", 0)
     assert caught.value.lines == ["--location: NRT57 is not in x.toml (known: LHR50)"]
 

@@ -9,11 +9,11 @@ import signal
 import pytest
 
 from edgecache.supervisor.child import Child
-from edgecache.supervisor.managed_process import Timing
-from edgecache.supervisor.supervisor import Hooks, NotReadyError, Pids, Supervisor
+from edgecache.supervisor.managed_process import RestartTiming
+from edgecache.supervisor.supervisor import NotReadyError, Pids, Supervisor, SupervisorHooks
 from tests.supervisor.child_tracker import REPORT, RollCall, play
 
-QUICK = Timing(back_off_s_min=0.01, back_off_s_max=0.04, healthy_s=1_000, drain_s_max=20)
+QUICK = RestartTiming(back_off_s_min=0.01, back_off_s_max=0.04, healthy_s=1_000, drain_s_max=20)
 
 OBEDIENT = REPORT + "signal.pause()"
 STUBBORN = (
@@ -72,7 +72,7 @@ def test_children_start_in_order_and_stop_in_reverse() -> None:
             supervisor.stop()
 
         children = [roll_call.child(name, OBEDIENT) for name in ("control", "regional", "edge")]
-        supervisor = Supervisor(children, Hooks(after_start, when_started), QUICK)
+        supervisor = Supervisor(children, SupervisorHooks(after_start, when_started), QUICK)
         assert await supervisor.run() == 0
         await asyncio.gather(*watching)
         assert not any(map(is_running, pids.values()))
@@ -88,7 +88,9 @@ def test_a_signal_stops_everything(number: signal.Signals) -> None:
         async def when_started(pids: Pids) -> None:
             os.kill(os.getpid(), number)
 
-        supervisor = Supervisor([roll_call.child("a", OBEDIENT)], Hooks(when_started=when_started))
+        supervisor = Supervisor(
+            [roll_call.child("a", OBEDIENT)], SupervisorHooks(when_started=when_started)
+        )
         assert await supervisor.run() == 0
 
     play(scene)
@@ -105,7 +107,7 @@ def test_a_hangup_reloads_and_stops_nothing() -> None:
             reloads.append("reload")
             supervisor.stop()
 
-        hooks = Hooks(when_started=when_started, reload=reload)
+        hooks = SupervisorHooks(when_started=when_started, reload=reload)
         supervisor = Supervisor([roll_call.child("a", OBEDIENT)], hooks)
         assert await supervisor.run() == 0
 
@@ -140,7 +142,7 @@ def test_after_a_healthy_while_the_back_off_starts_anew() -> None:
             if len(said) == 3:
                 supervisor.stop()
 
-        timing = Timing(back_off_s_min=0.01, back_off_s_max=1, healthy_s=0)
+        timing = RestartTiming(back_off_s_min=0.01, back_off_s_max=1, healthy_s=0)
         supervisor = Supervisor([roll_call.child("a", FRAIL)], timing=timing, say=say)
         assert await supervisor.run() == 0
 
@@ -174,7 +176,7 @@ def test_a_child_that_refuses_before_all_are_ready_stops_everything() -> None:
 
         children = [roll_call.child("a", OBEDIENT), roll_call.child("b", DEFIANT)]
         said: list[str] = []
-        hooks = Hooks(when_started=when_started)
+        hooks = SupervisorHooks(when_started=when_started)
         assert await Supervisor(children, hooks, QUICK, said.append).run() == 2
         assert said == []
 
@@ -191,7 +193,7 @@ def test_a_child_that_refuses_later_is_started_again() -> None:
         script = REPORT + "report.recv(1); sys.exit(2)"
         supervisor = Supervisor(
             [roll_call.child("a", script)],
-            Hooks(when_started=when_started),
+            SupervisorHooks(when_started=when_started),
             QUICK,
             lambda line: said.set(),
         )
@@ -213,7 +215,7 @@ def test_what_is_not_ready_in_time_is_told_and_stopped() -> None:
         async def when_started(pids: Pids) -> None:
             raise NotReadyError("not ready after 1 s: a")
 
-        hooks = Hooks(when_started=when_started)
+        hooks = SupervisorHooks(when_started=when_started)
         children = [roll_call.child("a", OBEDIENT)]
         assert await Supervisor(children, hooks, QUICK, said.append).run() == 1
 
@@ -225,7 +227,7 @@ def test_one_that_does_not_stop_is_killed() -> None:
     said: list[str] = []
 
     async def scene(roll_call: RollCall) -> None:
-        timing = Timing(drain_s_max=0.05)
+        timing = RestartTiming(drain_s_max=0.05)
         children = [roll_call.child("a", OBEDIENT), roll_call.child("b", STUBBORN)]
         supervisor = Supervisor(children, timing=timing, say=said.append)
         running = asyncio.create_task(supervisor.run())

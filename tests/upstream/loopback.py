@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from edgecache.upstream.endpoint import Endpoint, Network, Outgoing
+from edgecache.upstream.endpoint import Endpoint, Network, WireRequest
 from edgecache.upstream.interface import Reply, UpstreamError
 from edgecache.upstream.lookup_threads import LookupThreads
 from edgecache.upstream.pool import Pool, PoolLimits
-from edgecache.upstream.resolver import Names
+from edgecache.upstream.resolver import NameResolver
 
-GET = Outgoing(b"GET", b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
+GET = WireRequest(b"GET", b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
 Run = Callable[[Coroutine[None, None, None]], None]
 Answer = Callable[["Origin", int, asyncio.StreamWriter], Awaitable[bool]]
 
@@ -56,7 +56,7 @@ class Origin:
 
 def network() -> Network:
     """The real network, to which every address is a tier of ours."""
-    return Network(Names(LookupThreads(), lambda: 0.0))
+    return Network(NameResolver(LookupThreads(), lambda: 0.0))
 
 
 @asynccontextmanager

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from edgecache.upstream.circuit_breaker import Admission, Circuit, CircuitLimits
+from edgecache.upstream.circuit_breaker import CircuitBreaker, CircuitDecision, CircuitLimits
 
-ASK, LEAVE = Admission.ASK, Admission.LEAVE
+ASK, LEAVE = CircuitDecision.ASK, CircuitDecision.LEAVE
 LIMITS = CircuitLimits(failures=20, window_s=10, trickle_per_s=2)
 
 
-def opened(at: float = 100.0) -> Circuit:
-    circuit = Circuit(LIMITS)
+def opened(at: float = 100.0) -> CircuitBreaker:
+    circuit = CircuitBreaker(LIMITS)
     for _ in range(20):
         circuit.failed(at)
     assert not circuit.is_closed(at)
@@ -31,7 +31,7 @@ def opened(at: float = 100.0) -> Circuit:
     ],
 )
 def test_what_opens_it(story: str, closed: bool) -> None:
-    circuit = Circuit(LIMITS)
+    circuit = CircuitBreaker(LIMITS)
     told = {"f": circuit.failed, "a": circuit.answered, "c": circuit.closed_early}
     for letter in story:
         told[letter](5.0)
@@ -39,7 +39,7 @@ def test_what_opens_it(story: str, closed: bool) -> None:
 
 
 def test_failures_of_long_ago_do_not_count() -> None:
-    circuit = Circuit(LIMITS)
+    circuit = CircuitBreaker(LIMITS)
     for _ in range(19):
         circuit.failed(5.0)
     circuit.failed(15.0)

@@ -9,7 +9,7 @@ import pytest
 
 from edgecache.http.message import Response
 from edgecache.upstream.connection import INTERIMS_MAX
-from edgecache.upstream.endpoint import Outgoing, Timeouts
+from edgecache.upstream.endpoint import Timeouts, WireRequest
 from edgecache.upstream.interface import Fault, UpstreamError
 from edgecache.upstream.response_body import BUFFER_BYTES_MAX
 from tests.upstream.wire import CHUNKED, HEAD, OK5, World, everything, play, turn
@@ -66,7 +66,7 @@ def test_o07_the_length_is_dropped() -> None:
 
 def test_a_head_response_has_no_body() -> None:
     async def main(world: World) -> None:
-        reply = await world.ask(OK5, outgoing=Outgoing(b"HEAD", HEAD))
+        reply = await world.ask(OK5, outgoing=WireRequest(b"HEAD", HEAD))
         assert (reply.body.length, everything(reply), world.released_times) == (0, b"", 1)
 
     play(main)
@@ -80,7 +80,7 @@ def test_interim_responses_are_told_but_for_100() -> None:
             b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: </a>\r\n\r\n",
             b"HTTP/1.1 102 Processing\r\n\r\n",
             OK5,
-            outgoing=Outgoing(b"GET", HEAD, on_interim=told.append),
+            outgoing=WireRequest(b"GET", HEAD, on_interim=told.append),
         )
 
     play(main)
@@ -195,7 +195,7 @@ def test_a_closed_connection_says_that_nothing_was_sent() -> None:
 def test_a_head_that_does_not_come_in_time(timeouts: Timeouts, arrived: list[bytes]) -> None:
     async def main(world: World) -> None:
         with pytest.raises(UpstreamError) as failed:
-            await world.ask(*arrived, outgoing=Outgoing(b"GET", HEAD, timeouts=timeouts))
+            await world.ask(*arrived, outgoing=WireRequest(b"GET", HEAD, timeouts=timeouts))
         assert failed.value.fault is Fault.RESPONSE_TIMEOUT
         assert world.wire.ended == "abort"
 
@@ -204,7 +204,7 @@ def test_a_head_that_does_not_come_in_time(timeouts: Timeouts, arrived: list[byt
 
 def test_o11_a_body_that_stops_coming() -> None:
     async def main(world: World) -> None:
-        outgoing = Outgoing(b"GET", HEAD, timeouts=Timeouts(read_s=0.001))
+        outgoing = WireRequest(b"GET", HEAD, timeouts=Timeouts(read_s=0.001))
         reply = await world.ask(OK5 + b"h", outgoing=outgoing)
         assert await reply.body.read() == b"h"
         with pytest.raises(UpstreamError) as failed:
@@ -248,7 +248,7 @@ def test_closing_a_body_early_closes_the_connection() -> None:
 def test_a_cancelled_request_closes_the_connection() -> None:
     async def main(world: World) -> None:
         asking = asyncio.get_running_loop().create_task(
-            world.connection.ask(Outgoing(b"GET", HEAD))
+            world.connection.ask(WireRequest(b"GET", HEAD))
         )
         await turn()
         asking.cancel()

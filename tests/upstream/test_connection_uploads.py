@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from edgecache.upstream.endpoint import Outgoing, Timeouts
+from edgecache.upstream.endpoint import Timeouts, WireRequest
 from edgecache.upstream.interface import Fault, UpstreamError, WholeBody
-from edgecache.upstream.response_body import ArrivingBody
+from edgecache.upstream.response_body import ResponseBody
 from tests.upstream.wire import OK5, World, everything, play, turn
 
 POST = b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\n"
@@ -17,7 +17,7 @@ POST = b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\n"
 
 def test_a_body_is_sent_after_the_head() -> None:
     async def main(world: World) -> None:
-        outgoing = Outgoing(b"POST", POST, WholeBody(b"hello"))
+        outgoing = WireRequest(b"POST", POST, WholeBody(b"hello"))
         reply = await world.ask(lambda: None, turn_then(world, OK5 + b"hello"), outgoing=outgoing)
         assert everything(reply) == b"hello"
         assert world.wire.written == POST + b"hello"
@@ -33,9 +33,9 @@ def turn_then(world: World, data: bytes) -> Callable[[], object]:
 
 def test_o20_an_early_response_is_delivered_and_the_upload_stopped() -> None:
     async def main(world: World) -> None:
-        body = ArrivingBody(5, world.connection)
+        body = ResponseBody(5, world.connection)
         body.push([b"he"])
-        outgoing = Outgoing(b"POST", POST, body)
+        outgoing = WireRequest(b"POST", POST, body)
         reply = await world.ask(turn_then(world, OK5 + b"early"), outgoing=outgoing)
         assert everything(reply) == b"early"
         assert (world.wire.ended, world.released_times) == ("abort", 0)
@@ -46,11 +46,11 @@ def test_o20_an_early_response_is_delivered_and_the_upload_stopped() -> None:
 
 def test_an_upload_waits_until_the_connection_takes_more() -> None:
     async def main(world: World) -> None:
-        body = ArrivingBody(5, world.connection)
+        body = ResponseBody(5, world.connection)
         body.push([b"he"])
         world.connection.pause_writing()
         asking = asyncio.get_running_loop().create_task(
-            world.connection.ask(Outgoing(b"POST", POST, body))
+            world.connection.ask(WireRequest(b"POST", POST, body))
         )
         await turn()
         await turn()
@@ -70,11 +70,11 @@ def test_an_upload_waits_until_the_connection_takes_more() -> None:
 
 def test_c19_a_body_that_fails_breaks_the_request_off() -> None:
     async def main(world: World) -> None:
-        body = ArrivingBody(None, world.connection)
+        body = ResponseBody(None, world.connection)
         body.push([b"he"])
         body.end(UpstreamError(Fault.TRUNCATED, "viewer"))
         with pytest.raises(UpstreamError) as failed:
-            await world.ask(outgoing=Outgoing(b"POST", POST, body))
+            await world.ask(outgoing=WireRequest(b"POST", POST, body))
         assert failed.value.where == "viewer"
         assert world.wire.ended == "abort"
         assert not world.wire.written.endswith(b"0\r\n\r\n")
@@ -85,7 +85,7 @@ def test_c19_a_body_that_fails_breaks_the_request_off() -> None:
 def test_an_upload_the_origin_does_not_take_times_out() -> None:
     async def main(world: World) -> None:
         world.connection.pause_writing()
-        outgoing = Outgoing(b"POST", POST, WholeBody(b"hello"), Timeouts(response_s=0.001))
+        outgoing = WireRequest(b"POST", POST, WholeBody(b"hello"), Timeouts(response_s=0.001))
         with pytest.raises(UpstreamError) as failed:
             await world.ask(outgoing=outgoing)
         assert failed.value.fault is Fault.RESPONSE_TIMEOUT

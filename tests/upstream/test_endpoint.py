@@ -20,14 +20,14 @@ from cryptography.x509.oid import NameOID
 from edgecache.upstream.endpoint import (
     Endpoint,
     Network,
-    Outgoing,
     Timeouts,
     TlsName,
+    WireRequest,
     connect_fault,
 )
 from edgecache.upstream.interface import Fault
 from edgecache.upstream.pool import Pool
-from edgecache.upstream.resolver import Names
+from edgecache.upstream.resolver import NameResolver
 from tests.upstream.loopback import GET, Origin, Run, answers, everything, failure, network, shut
 
 EPOCH = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
@@ -136,7 +136,7 @@ def test_of_several_addresses_the_one_that_answers_has_to_prove_itself(
     async def main() -> None:
         async with secure_origin(certificate) as port:
             tls = TlsName(name, str(certificate))
-            asked = Pool(Network(Names(both, lambda: 0.0)), lambda: 0.0)
+            asked = Pool(Network(NameResolver(both, lambda: 0.0)), lambda: 0.0)
             asking = asked.send(Endpoint(name, port, tls=tls), GET)
             if name == "evil.test":
                 assert (await failure(asking)).fault is Fault.TLS
@@ -180,7 +180,7 @@ def test_a_connection_that_does_not_open_in_time(run: Run) -> None:
         raise AssertionError
 
     async def main() -> None:
-        hurried = Outgoing(GET.method, GET.head, timeouts=Timeouts(connect_s=0.001))
+        hurried = WireRequest(GET.method, GET.head, timeouts=Timeouts(connect_s=0.001))
         error = await failure(Pool(never, lambda: 0.0).send(Endpoint("a.test", 80), hurried))
         assert (error.fault, error.sent, error.status) == (Fault.CONNECT_TIMEOUT, False, 504)
 
@@ -218,4 +218,4 @@ def test_what_a_failure_to_connect_is_called(error: Exception, fault: Fault, run
     [(b"GET", True), (b"HEAD", True), (b"DELETE", True), (b"POST", False), (b"PATCH", False)],
 )
 def test_what_may_be_sent_again(method: bytes, again: bool) -> None:
-    assert Outgoing(method, GET.head).replayable is again
+    assert WireRequest(method, GET.head).replayable is again

@@ -15,20 +15,20 @@ from edgecache.rules.origin_addresses import Listeners
 from edgecache.upstream.endpoint import Endpoint, Network, is_local
 from edgecache.upstream.interface import Fault
 from edgecache.upstream.pool import Pool
-from edgecache.upstream.resolver import Names
+from edgecache.upstream.resolver import NameResolver
 from tests.upstream.loopback import GET, Run, answers, everything, failure, world
 
 
-def leads(*addresses: str) -> Names:
+def leads(*addresses: str) -> NameResolver:
     """Every name leads to these."""
 
     async def look_up(host: str) -> tuple[str, ...]:
         return addresses
 
-    return Names(look_up, lambda: 0.0)
+    return NameResolver(look_up, lambda: 0.0)
 
 
-def pool(names: Names, *own: TcpAddress | UnixAddress) -> Pool:
+def pool(names: NameResolver, *own: TcpAddress | UnixAddress) -> Pool:
     return Pool(Network(names, Listeners(own, is_local)), lambda: 0.0)
 
 

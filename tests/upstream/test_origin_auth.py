@@ -16,7 +16,13 @@ from edgecache.config.secrets import KeyPair
 from edgecache.http.message import Fields
 from edgecache.origin.identity import HEADER, IdentitySigner, IdentityVerdict, IdentityVerifier
 from edgecache.upstream.interface import Fault, UpstreamError
-from edgecache.upstream.origin_auth import Asked, Means, Proofs, proven, region_of
+from edgecache.upstream.origin_auth import (
+    OriginAuth,
+    OriginCredentials,
+    RequestToSign,
+    proven,
+    region_of,
+)
 
 NOW = 1_800_000_000.0
 KEYS = {"k1": "a secret of ours"}
@@ -24,8 +30,10 @@ PAIR = KeyPair("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 HOST = b"store.test:9000"
 
 
-def means(control: OriginAccessControl | None = None, pair: KeyPair | None = PAIR) -> Means:
-    return Means(
+def means(
+    control: OriginAccessControl | None = None, pair: KeyPair | None = PAIR
+) -> OriginCredentials:
+    return OriginCredentials(
         clock=lambda: NOW,
         identity=IdentitySigner(KEYS, lambda: NOW),
         controls={} if control is None else {control.id: control},
@@ -45,8 +53,8 @@ def origin(**settings: Any) -> Origin:
 SIGNED = origin(access_control_id="E1")
 
 
-def asked(fields: Fields = (), *, body: bool = False, target: bytes = b"/a?b=1") -> Asked:
-    return Asked(b"PUT" if body else b"GET", HOST, target, ((b"host", HOST), *fields), body)
+def asked(fields: Fields = (), *, body: bool = False, target: bytes = b"/a?b=1") -> RequestToSign:
+    return RequestToSign(b"PUT" if body else b"GET", HOST, target, ((b"host", HOST), *fields), body)
 
 
 def values(fields: list[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
@@ -213,7 +221,7 @@ def test_signatures_are_amazons(target: str, body: bool) -> None:
 
 
 def test_means_are_replaced_whole() -> None:
-    proofs = Proofs(means(oac()))
+    proofs = OriginAuth(means(oac()))
     assert "AKIDEXAMPLE" in authorization(proofs.prove(SIGNED, asked()))
     proofs.use(means(oac(), KeyPair("NEWER", "s")))
     assert "NEWER" in authorization(proofs.prove(SIGNED, asked()))

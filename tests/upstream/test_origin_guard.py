@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from edgecache.config.model import Behavior, Distribution, Origin, Semantics
+from edgecache.config.model import Behavior, Distribution, Origin, SemanticsName
 from edgecache.rules.routing import Route
 from edgecache.upstream.circuit_breaker import CircuitLimits
 from edgecache.upstream.endpoint import Endpoint, TlsName
 from edgecache.upstream.interface import Fault, UpstreamError
-from edgecache.upstream.origin_guard import Guard, Guards, circuit_limits
+from edgecache.upstream.origin_guard import OriginGuard, OriginGuards, circuit_limits
 
 
 class Now:
@@ -21,11 +21,11 @@ class Now:
         return self.at
 
 
-def guard(now: Now | None = None) -> Guard:
-    return Guard("o", now or Now(), CircuitLimits())
+def guard(now: Now | None = None) -> OriginGuard:
+    return OriginGuard("o", now or Now(), CircuitLimits())
 
 
-def is_open(guard: Guard) -> bool:
+def is_open(guard: OriginGuard) -> bool:
     try:
         guard.admit()
     except UpstreamError as error:
@@ -68,7 +68,7 @@ def test_nothing_is_retried_while_it_is_open() -> None:
 
 
 def test_without_a_circuit_nothing_is_left_alone() -> None:
-    one = Guard("o", Now(), None)
+    one = OriginGuard("o", Now(), None)
     for _ in range(100):
         one.failed(UpstreamError(Fault.REFUSED, "o"))
     assert not is_open(one)
@@ -98,7 +98,7 @@ def test_its_limits_are_the_origin_s() -> None:
 
 
 def route(
-    id: str = "E1", origin: str = "o", semantics: Semantics = "rfc9111", **more: Any
+    id: str = "E1", origin: str = "o", semantics: SemanticsName = "rfc9111", **more: Any
 ) -> Route:
     made = Origin(id=origin, domain_name="o.test", **more)
     behavior = Behavior(origin=origin)
@@ -109,7 +109,7 @@ def route(
 
 
 def test_each_origin_of_each_distribution_has_its_own() -> None:
-    guards, plain = Guards(Now()), Endpoint("o.test", 80)
+    guards, plain = OriginGuards(Now()), Endpoint("o.test", 80)
     tls = Endpoint("o.test", 443, tls=TlsName("o.test"))
     known = [
         guards.of(route("E1"), plain),
@@ -123,5 +123,5 @@ def test_each_origin_of_each_distribution_has_its_own() -> None:
 
 @pytest.mark.parametrize("more", [{"circuit_failures": 9}, {"semantics": "cloudfront"}])
 def test_a_changed_origin_has_a_new_one(more: dict[str, Any]) -> None:
-    guards, plain = Guards(Now()), Endpoint("o.test", 80)
+    guards, plain = OriginGuards(Now()), Endpoint("o.test", 80)
     assert guards.of(route(), plain) is not guards.of(route(**more), plain)

@@ -14,9 +14,9 @@ from edgecache.http.message import Fields, Request, field_values
 from edgecache.rules.routing import Route
 from edgecache.upstream.endpoint import TlsName
 from edgecache.upstream.interface import Body, Call, WholeBody
-from edgecache.upstream.origin_auth import Asked, Listed
+from edgecache.upstream.origin_auth import Listed, RequestToSign
 from edgecache.upstream.origin_request import agent_of, dressed, endpoint_of
-from edgecache.upstream.response_body import ArrivingBody
+from edgecache.upstream.response_body import ResponseBody
 from tests.upstream.wire import World, play
 
 
@@ -142,16 +142,16 @@ def test_c18_exactly_one_framing(method: bytes, body: Body | None, length: int) 
 
 def test_c18_an_unknown_length_goes_in_chunks() -> None:
     async def main(world: World) -> None:
-        body = ArrivingBody(None, world.connection)
+        body = ResponseBody(None, world.connection)
         assert sent(call(method=b"POST", body=body)).length is None
 
     play(main)
 
 
 def test_proofs_are_made_of_what_is_sent_and_come_last() -> None:
-    heard: list[Asked] = []
+    heard: list[RequestToSign] = []
 
-    def prove(_origin: Origin, asked: Asked) -> Listed:
+    def prove(_origin: Origin, asked: RequestToSign) -> Listed:
         heard.append(asked)
         return [*asked.fields, (b"x-proof", b"p")]
 

@@ -11,7 +11,7 @@ import pytest
 from edgecache.config.model import Behavior, Distribution, Origin
 from edgecache.http.message import Request, Response
 from edgecache.rules.routing import Route
-from edgecache.upstream.endpoint import Endpoint, Outgoing
+from edgecache.upstream.endpoint import Endpoint, WireRequest
 from edgecache.upstream.interface import Body, Call, Fault, Reply, UpstreamError, WholeBody
 from edgecache.upstream.origin import OriginUpstream
 from edgecache.upstream.pool import Pool
@@ -30,7 +30,7 @@ class Stage:
         self.body: Body | None = WholeBody(b"whole")  # None: no head ever comes
         self.held: list[asyncio.Future[Reply]] = []
 
-    async def send(self, _endpoint: Endpoint, _outgoing: Outgoing) -> Reply:
+    async def send(self, _endpoint: Endpoint, _outgoing: WireRequest) -> Reply:
         self.tries += 1
         if self.faults:
             raise UpstreamError(self.faults.pop(0), "origin.test")

@@ -10,7 +10,7 @@ import pytest
 from edgecache.config.model import Behavior, Distribution, Origin
 from edgecache.http.message import Request, Response
 from edgecache.rules.routing import Route
-from edgecache.upstream.endpoint import Endpoint, Outgoing
+from edgecache.upstream.endpoint import Endpoint, WireRequest
 from edgecache.upstream.interface import Call, Reply, WholeBody
 from edgecache.upstream.origin import OriginUpstream
 from tests.rules.pieces import lines
@@ -22,7 +22,7 @@ class Listening:
     def __init__(self) -> None:
         self.head = b""
 
-    async def send(self, _endpoint: Endpoint, outgoing: Outgoing) -> Reply:
+    async def send(self, _endpoint: Endpoint, outgoing: WireRequest) -> Reply:
         self.head = outgoing.head
         return Reply(Response(200, b"", ()), WholeBody(b""))
 

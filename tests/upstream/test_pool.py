@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from edgecache.upstream.endpoint import Endpoint, Outgoing, Timeouts
+from edgecache.upstream.endpoint import Endpoint, Timeouts, WireRequest
 from edgecache.upstream.interface import Fault, UpstreamError, WholeBody
 from edgecache.upstream.pool import Pool, PoolLimits
 from tests.upstream.loopback import (
@@ -79,7 +79,7 @@ def test_a_line_that_is_full_or_too_slow_is_busy(run: Run) -> None:
         async with world(answers_when_let, limits, connections_max=1) as (pool, origin, endpoint):
             working = asyncio.create_task(pool.send(endpoint, GET))
             await origin.until(lambda: origin.requests == 1)
-            impatient = Outgoing(GET.method, GET.head, timeouts=Timeouts(connect_s=0.01))
+            impatient = WireRequest(GET.method, GET.head, timeouts=Timeouts(connect_s=0.01))
             slow = asyncio.create_task(pool.send(endpoint, impatient))
             await until(lambda: slow.done() or origin.requests > 1)
             waiting = asyncio.create_task(pool.send(endpoint, GET))
@@ -151,7 +151,7 @@ def test_o22_what_cannot_be_replayed_is_not_sent_again(method: bytes, run: Run) 
     async def main() -> None:
         async with world(closes_on_reuse) as (pool, origin, endpoint):
             await pool.send(endpoint, GET)
-            error = await failure(pool.send(endpoint, Outgoing(method, GET.head, body)))
+            error = await failure(pool.send(endpoint, WireRequest(method, GET.head, body)))
             assert (error.fault, error.sent, origin.requests) == (Fault.CLOSED, True, 2)
 
     run(main())
@@ -177,7 +177,7 @@ def test_a_connection_closed_at_rest_is_not_used(run: Run) -> None:
     async def main() -> None:
         async with world(answers_and_closes) as (pool, _, endpoint):
             for number in (1, 2):
-                reply = await pool.send(endpoint, Outgoing(b"POST", GET.head))
+                reply = await pool.send(endpoint, WireRequest(b"POST", GET.head))
                 assert await everything(reply) == b"%d.%d" % (number, number)
                 await until(lambda: pool.open_connections == 0)
 
@@ -275,7 +275,7 @@ def test_a_connection_that_closes_as_it_is_handed_over_costs_no_request(run: Run
         endpoint = Endpoint("a.test", 80, connections_max=1)
         loop = asyncio.get_running_loop()
         first = loop.create_task(pool.send(endpoint, GET))
-        second = loop.create_task(pool.send(endpoint, Outgoing(b"POST", GET.head)))
+        second = loop.create_task(pool.send(endpoint, WireRequest(b"POST", GET.head)))
         await until(lambda: bool(wires))
         wires[0].protocol.data_received(OK5 + b"first")
         wires[0].close()

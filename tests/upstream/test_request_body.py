@@ -9,8 +9,8 @@ import pytest
 from edgecache.http.errors import HeadLimits
 from edgecache.http.framing import ChunkedReader
 from edgecache.upstream.interface import WholeBody
-from edgecache.upstream.request_body import WrongLength, upload
-from edgecache.upstream.response_body import ArrivingBody
+from edgecache.upstream.request_body import WrongLengthError, upload
+from edgecache.upstream.response_body import ResponseBody
 
 
 class Wire:
@@ -48,7 +48,7 @@ def test_an_unknown_length_goes_in_our_chunks() -> None:
     wire = Wire()
 
     async def main() -> None:
-        body = ArrivingBody(None, wire)
+        body = ResponseBody(None, wire)
         body.push([b"hello"])
         loop = asyncio.get_running_loop()
         loop.call_soon(body.push, [b" world"])
@@ -67,6 +67,6 @@ def test_a_body_that_is_not_as_long_as_it_said_is_not_sent_on(length: int) -> No
     wire = Wire()
     body = WholeBody(b"hello")
     body.length = length
-    with pytest.raises(WrongLength):
+    with pytest.raises(WrongLengthError):
         asyncio.run(upload(body, wire))
     assert len(wire.sent) <= length

@@ -11,7 +11,7 @@ import pytest
 
 from edgecache.config.model import Resolver
 from edgecache.upstream.lookup_threads import LookupThreads, system_addresses
-from edgecache.upstream.resolver import Names, in_order
+from edgecache.upstream.resolver import NameResolver, in_order
 from tests.world.clock import FakeClock, FakeLoop
 
 UNKNOWN = socket.gaierror(socket.EAI_NONAME, "unknown")
@@ -45,7 +45,7 @@ class Stage:
         self.loop = FakeLoop(self.clock)
         self.zone = Zone()
         settings = Resolver(answer_s_max=30, last_good_s_max=3_600)
-        self.names = Names(self.zone, self.clock, settings)
+        self.names = NameResolver(self.zone, self.clock, settings)
 
     def asks(self, host: str = "a.test") -> asyncio.Task[tuple[str, ...]]:
         task = self.loop.create_task(self.names.addresses(host))
@@ -138,7 +138,7 @@ def test_an_answer_counts_for_its_time_however_short_the_last_good_one_does(
     last_good_s_max: float, stage: Stage
 ) -> None:
     settings = Resolver(answer_s_max=30, last_good_s_max=last_good_s_max)
-    stage.names = Names(stage.zone, stage.clock, settings)
+    stage.names = NameResolver(stage.zone, stage.clock, settings)
     assert stage.asks().result() == ("192.0.2.1",)
     stage.passes(29)
     assert stage.asks().result() == ("192.0.2.1",)

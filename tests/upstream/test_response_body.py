@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from edgecache.upstream.interface import Fault, UpstreamError
-from edgecache.upstream.response_body import BUFFER_BYTES_MAX, ArrivingBody
+from edgecache.upstream.response_body import BUFFER_BYTES_MAX, ResponseBody
 
 
 class Source:
@@ -25,18 +25,18 @@ class Source:
 
 
 def test_a_whole_body_is_read_without_waiting() -> None:
-    body = ArrivingBody(5, Source())
+    body = ResponseBody(5, Source())
     body.push([b"hel", b"lo"])
     body.end()
     assert [body.read_nowait(), body.read_nowait(), body.read_nowait()] == [b"hello", b"", b""]
 
 
 def test_nothing_yet_is_none() -> None:
-    assert ArrivingBody(None, Source()).read_nowait() is None
+    assert ResponseBody(None, Source()).read_nowait() is None
 
 
 def test_what_came_before_a_fault_is_read_before_it() -> None:
-    body = ArrivingBody(None, Source())
+    body = ResponseBody(None, Source())
     body.push([b"a"])
     body.end(UpstreamError(Fault.TRUNCATED, "a.test:80"))
     body.end()
@@ -49,7 +49,7 @@ def test_what_came_before_a_fault_is_read_before_it() -> None:
 
 def test_the_source_pauses_above_the_bound_and_resumes_below_half() -> None:
     source = Source()
-    body = ArrivingBody(None, source)
+    body = ResponseBody(None, source)
     piece = b"x" * (BUFFER_BYTES_MAX // 4)
     for _ in range(5):
         body.push([piece])
@@ -63,7 +63,7 @@ def test_the_source_pauses_above_the_bound_and_resumes_below_half() -> None:
 
 def test_a_reader_is_woken_by_bytes_and_by_the_end() -> None:
     async def main() -> None:
-        body = ArrivingBody(None, Source())
+        body = ResponseBody(None, Source())
         loop = asyncio.get_running_loop()
         loop.call_soon(body.push, [b"a"])
         assert await body.read() == b"a"
@@ -75,7 +75,7 @@ def test_a_reader_is_woken_by_bytes_and_by_the_end() -> None:
 
 def test_closing_abandons_the_source_once() -> None:
     source = Source()
-    body = ArrivingBody(None, source)
+    body = ResponseBody(None, source)
     body.close()
     body.close()
     assert source.told == ["abandon"]
@@ -83,7 +83,7 @@ def test_closing_abandons_the_source_once() -> None:
 
 def test_closing_after_the_end_leaves_the_connection_alone() -> None:
     source = Source()
-    body = ArrivingBody(1, source)
+    body = ResponseBody(1, source)
     body.push([b"a"])
     body.end()
     body.close()
@@ -92,7 +92,7 @@ def test_closing_after_the_end_leaves_the_connection_alone() -> None:
 
 @pytest.mark.parametrize("ended", [False, True])
 def test_a_closed_body_is_never_taken_for_a_whole_one(ended: bool) -> None:
-    body = ArrivingBody(None, Source())
+    body = ResponseBody(None, Source())
     body.push([b"a"])
     if ended:
         body.end()

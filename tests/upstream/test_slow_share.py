@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from edgecache.upstream.slow_share import Uploads, too_many
+from edgecache.upstream.slow_share import UploadShare, too_many
 from tests.upstream.loopback import Run, turn
 
 
 def test_beyond_the_share_uploads_wait_their_turn(run: Run) -> None:
     async def main() -> None:
-        uploads = Uploads(2, 10)
+        uploads = UploadShare(2, 10)
         await uploads.enter(9)
         await uploads.enter(9)
         waiting = [asyncio.ensure_future(uploads.enter(9)) for _ in range(2)]
@@ -34,7 +34,7 @@ def test_beyond_the_share_uploads_wait_their_turn(run: Run) -> None:
 
 def test_who_waits_too_long_or_is_one_too_many_is_refused(run: Run) -> None:
     async def main() -> None:
-        uploads = Uploads(1, 1)
+        uploads = UploadShare(1, 1)
         await uploads.enter(9)
         with pytest.raises(TimeoutError):
             await uploads.enter(0.001)
@@ -52,7 +52,7 @@ def test_who_waits_too_long_or_is_one_too_many_is_refused(run: Run) -> None:
 
 def test_a_place_given_to_one_who_just_left_goes_on(run: Run) -> None:
     async def main() -> None:
-        uploads = Uploads(1, 10)
+        uploads = UploadShare(1, 10)
         await uploads.enter(9)
         leaving, staying = (asyncio.ensure_future(uploads.enter(9)) for _ in range(2))
         await turn()

@@ -9,14 +9,14 @@ from typing import cast
 
 import pytest
 
-from edgecache.upstream.endpoint import Endpoint, Outgoing, Timeouts
+from edgecache.upstream.endpoint import Endpoint, Timeouts, WireRequest
 from edgecache.upstream.interface import Fault, Reply, UpstreamError
 from edgecache.upstream.pool import Pool
 from edgecache.upstream.tunnel import TUNNEL_BYTES_MAX, Tunnel
 from tests.upstream.loopback import Run, network
 
 ASKS = b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
-UPGRADE = Outgoing(b"GET", ASKS, timeouts=Timeouts(read_s=0.01), upgrade=True)
+UPGRADE = WireRequest(b"GET", ASKS, timeouts=Timeouts(read_s=0.01), upgrade=True)
 SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 Far = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

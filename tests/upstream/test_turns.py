@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from edgecache.upstream.turns import Turns
+from edgecache.upstream.turns import LoopTurns
 from tests.world.clock import FakeClock, FakeLoop
 
 
 def test_one_goes_on_in_each_turn() -> None:
-    loop, turns, said = FakeLoop(FakeClock()), Turns(), list[str]()
+    loop, turns, said = FakeLoop(FakeClock()), LoopTurns(), list[str]()
     for name in "abc":
         turns.wait(loop, lambda name=name: said.append(name))  # type: ignore[misc]
     assert said == []
@@ -21,7 +21,7 @@ def test_one_goes_on_in_each_turn() -> None:
 
 
 def test_who_waits_again_goes_behind_the_others() -> None:
-    loop, turns, said = FakeLoop(FakeClock()), Turns(), list[str]()
+    loop, turns, said = FakeLoop(FakeClock()), LoopTurns(), list[str]()
 
     def greedy() -> None:
         said.append("greedy")
@@ -35,7 +35,7 @@ def test_who_waits_again_goes_behind_the_others() -> None:
 
 
 def test_a_failure_of_one_stops_no_other() -> None:
-    loop, turns, said = FakeLoop(FakeClock()), Turns(), list[str]()
+    loop, turns, said = FakeLoop(FakeClock()), LoopTurns(), list[str]()
     loop.set_exception_handler(lambda _loop, context: said.append(str(context["exception"])))
 
     def fails() -> None:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from edgecache.upstream.interface import Fault, UpstreamError
-from edgecache.upstream.response_body import ArrivingBody
+from edgecache.upstream.response_body import ResponseBody
 from edgecache.upstream.upload_body import BEGUN_BYTES, BegunBody, WatchedBody, begun
 from tests.upstream.loopback import Run, turn
 
@@ -31,7 +31,7 @@ class Source:
 @pytest.mark.parametrize("length", [None, 3])
 def test_a_small_body_is_waited_for_whole(length: int | None, run: Run) -> None:
     async def main() -> None:
-        body = ArrivingBody(length, Source())
+        body = ResponseBody(length, Source())
         task = asyncio.ensure_future(begun(body))
         for piece in (b"a", b"b"):
             body.push([piece])
@@ -49,7 +49,7 @@ def test_a_small_body_is_waited_for_whole(length: int | None, run: Run) -> None:
 @pytest.mark.parametrize("length", [None, 10 * BEGUN_BYTES])
 def test_of_a_large_one_the_first_bytes_are_enough(length: int | None, run: Run) -> None:
     async def main() -> None:
-        body = ArrivingBody(length, Source())
+        body = ResponseBody(length, Source())
         task = asyncio.ensure_future(begun(body))
         body.push([b"x" * (BEGUN_BYTES - 1)])
         await turn()
@@ -68,7 +68,7 @@ def test_of_a_large_one_the_first_bytes_are_enough(length: int | None, run: Run)
 
 def test_one_that_breaks_is_told_of(run: Run) -> None:
     async def main() -> None:
-        body = ArrivingBody(9, Source())
+        body = ResponseBody(9, Source())
         body.push([b"x"])
         body.end(UpstreamError(Fault.TRUNCATED, "viewer"))
         with pytest.raises(UpstreamError, match="truncated"):
@@ -81,7 +81,7 @@ def test_it_is_told_once_that_a_body_is_over(run: Run) -> None:
     async def main() -> None:
         told: list[str] = []
         source = Source()
-        body = ArrivingBody(None, source)
+        body = ResponseBody(None, source)
         watched = WatchedBody(BegunBody(body, b"a", whole=False), lambda: told.append("over"))
         assert [watched.read_nowait(), watched.read_nowait()] == [b"a", None]
         assert told == []
@@ -98,7 +98,7 @@ def test_a_closed_one_is_over(run: Run) -> None:
     async def main() -> None:
         told: list[str] = []
         source = Source()
-        WatchedBody(ArrivingBody(None, source), lambda: told.append("over")).close()
+        WatchedBody(ResponseBody(None, source), lambda: told.append("over")).close()
         assert (told, source.abandoned) == (["over"], 1)
 
     run(main())

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 from itertools import count
 
 from edgecache.http.errors import HeadLimits
-from edgecache.upstream.connection import Connection
-from edgecache.upstream.endpoint import Endpoint, Outgoing
+from edgecache.upstream.connection import UpstreamConnection
+from edgecache.upstream.endpoint import Endpoint, WireRequest
 from edgecache.upstream.interface import Reply
-from edgecache.upstream.turns import Turns
+from edgecache.upstream.turns import LoopTurns
 
 HEAD = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
 OK5 = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
@@ -55,27 +55,27 @@ class World:
     """A connection, its transport, and the owner that keeps it."""
 
     def __init__(self) -> None:
-        self.turns = Turns()
+        self.turns = LoopTurns()
         self.released_times = 0
         self.gone_times = 0
-        self.connection = Connection(
+        self.connection = UpstreamConnection(
             Endpoint("a.test", 80), self, HeadLimits(), count(10.0).__next__
         )
         self.wire = Wire(self.connection)
         self.connection.connection_made(self.wire)
 
-    def released(self, connection: Connection) -> None:
+    def released(self, connection: UpstreamConnection) -> None:
         self.released_times += 1
 
-    def gone(self, connection: Connection) -> None:
+    def gone(self, connection: UpstreamConnection) -> None:
         self.gone_times += 1
 
     async def ask(
-        self, *arrivals: bytes | Callable[[], object], outgoing: Outgoing | None = None
+        self, *arrivals: bytes | Callable[[], object], outgoing: WireRequest | None = None
     ) -> Reply:
         """Ask, and let the bytes arrive (or the calls happen) one turn after the other."""
         loop = asyncio.get_running_loop()
-        asking = loop.create_task(self.connection.ask(outgoing or Outgoing(b"GET", HEAD)))
+        asking = loop.create_task(self.connection.ask(outgoing or WireRequest(b"GET", HEAD)))
         await turn()
         for arrival in arrivals:
             if callable(arrival):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgecache.rules.invalidation.items import Item, items_of
-from edgecache.store.invalidation_marks import Invalidation, Marks
+from edgecache.store.invalidation_marks import Invalidation, InvalidationState
 
 if TYPE_CHECKING:
     from tests.world.play import Play
@@ -17,8 +17,8 @@ class Operator:
     def __init__(self, play: Play) -> None:
         self._play = play
         self.log: list[Invalidation] = []
-        self.edge: Marks = play.edge.world.marks
-        self.regional: Marks = (play.regional or play.edge).world.marks
+        self.edge: InvalidationState = play.edge.world.marks
+        self.regional: InvalidationState = (play.regional or play.edge).world.marks
 
     def accepts(self, *paths: str, soft: bool = False, items: tuple[Item, ...] = ()) -> None:
         """An invalidation is durable from here on; nobody has applied it yet."""
@@ -26,7 +26,7 @@ class Operator:
         named = items or items_of(paths)
         self.log.append(Invalidation(seq, self._play.clock(), "EPLAY", named, soft))
 
-    def applies(self, *tiers: Marks) -> None:
+    def applies(self, *tiers: InvalidationState) -> None:
         """These tiers (none given: all) apply everything accepted."""
         for marks in tiers or (self.regional, self.edge):
             for one in self.log:
@@ -37,7 +37,7 @@ class Operator:
         self.accepts(*paths, soft=soft, items=items)
         self.applies()
 
-    def leases(self, seconds: float, *tiers: Marks) -> None:
+    def leases(self, seconds: float, *tiers: InvalidationState) -> None:
         """Control's word to these tiers (none given: all) is good for so long from now."""
         for marks in tiers or (self.regional, self.edge):
             marks.lease_until = self._play.clock() + seconds

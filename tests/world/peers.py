@@ -6,18 +6,18 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
-from edgecache.cache.frontend import PeerFront
+from edgecache.cache.frontend import PeerFrontend
 from edgecache.http.errors import HeadLimits
 from edgecache.http.framing import NoBody, reader_for, response_framing
 from edgecache.http.head import parse_response_head
 from edgecache.http.message import Response
 from edgecache.rules.routing import compile_routes
-from edgecache.server.http1.connection import Connection
-from edgecache.server.http1.head_cache_hit_peer import PeerMemo
+from edgecache.server.http1.connection import ViewerConnection
+from edgecache.server.http1.head_cache_hit_peer import PeerHeadCache
 from edgecache.server.listener import Listener
 from edgecache.server.request_id import RequestIds
-from edgecache.server.request_log import Teller
-from edgecache.upstream.endpoint import Endpoint, Outgoing
+from edgecache.server.request_log import RequestLog
+from edgecache.upstream.endpoint import Endpoint, WireRequest
 from edgecache.upstream.interface import Reply, WholeBody
 from edgecache.upstream.peer.peer import PeerUpstream
 from edgecache.upstream.pool import Pool
@@ -46,11 +46,11 @@ class PeerPool:
         self._listener = listener
         self._play = play
 
-    async def send(self, _endpoint: Endpoint, outgoing: Outgoing) -> Reply:
+    async def send(self, _endpoint: Endpoint, outgoing: WireRequest) -> Reply:
         """The response, whole."""
         settings = SimpleNamespace(loaded_app=SimpleNamespace(listener=self._listener))
         state = SimpleNamespace(connections=set(), tasks=self._play.tasks)
-        connection = Connection(settings, state, {}, self._play.loop)
+        connection = ViewerConnection(settings, state, {}, self._play.loop)
         transport = ToldTransport()
         connection.connection_made(transport)
         try:
@@ -85,9 +85,9 @@ class PeeredPlay(Play):
     def _begin(self) -> None:
         super()._begin()
         assert self.regional is not None, "a scene with two tiers"
-        front = PeerFront(self.regional, compile_routes(config_of(self.scene)), _good)
-        memo = PeerMemo() if self.scene.memo else None
-        teller = Teller("regional", self._counters, self.access_log)
+        front = PeerFrontend(self.regional, compile_routes(config_of(self.scene)), _good)
+        memo = PeerHeadCache() if self.scene.memo else None
+        teller = RequestLog("regional", self._counters, self.access_log)
         ids = RequestIds(lambda count: bytes(count))
         limits = self.scene.limits
         inner = Listener(front, limits, self.clock, ids, teller, "cloudfront", memo)

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from edgecache.cache.environment import TierWorld
-from edgecache.cache.frontend import FrontWorld, ViewerFront
+from edgecache.cache.environment import TierEnvironment
+from edgecache.cache.frontend import FrontendEnvironment, ViewerFrontend
 from edgecache.cache.tier import Tier
 from edgecache.config.model import (
     MIB,
@@ -22,18 +22,18 @@ from edgecache.config.model import (
     Origin,
     OriginRequestPolicy,
     Selection,
-    Semantics,
+    SemanticsName,
 )
 from edgecache.observe.access_log import AccessLog
 from edgecache.observe.counters import Counters
 from edgecache.rules.routing import compile_routes
-from edgecache.server.http1.connection import Connection
-from edgecache.server.http1.head_cache import Memo
+from edgecache.server.http1.connection import ViewerConnection
+from edgecache.server.http1.head_cache import HeadCache
 from edgecache.server.listener import Listener
 from edgecache.server.request_id import RequestIds
-from edgecache.server.request_log import Teller
-from edgecache.store.disk.availability import DiskWorld
-from edgecache.store.disk.engine import DiskBudget, Shelf
+from edgecache.server.request_log import RequestLog
+from edgecache.store.disk.availability import DiskEnvironment
+from edgecache.store.disk.engine import DiskBudget, DiskEngine
 from edgecache.store.disk.files import RealFiles
 from edgecache.store.disk.recovery import check
 from edgecache.store.disk.store import DiskStore
@@ -55,7 +55,7 @@ EVERY_METHOD = ("GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE")
 class Scene:
     """What a play is set up with."""
 
-    semantics: Semantics = "cloudfront"
+    semantics: SemanticsName = "cloudfront"
     policy: CachePolicy = field(
         default_factory=lambda: CachePolicy(query_strings=Selection(behavior="all"))
     )
@@ -67,7 +67,7 @@ class Scene:
     site: dict[str, Any] = field(default_factory=dict)  # more of the distribution
     origin: dict[str, Any] = field(default_factory=dict)  # more of its origin
     whole: dict[str, Any] = field(default_factory=dict)  # more of the configuration
-    world: FrontWorld = field(default_factory=FrontWorld)
+    world: FrontendEnvironment = field(default_factory=FrontendEnvironment)
     memo: bool = True
     wire: Wire = Wire.READY
     memory_bytes: int = 8 * MIB
@@ -113,7 +113,7 @@ class Play:
         if name not in self.viewers:
             app = SimpleNamespace(listener=self.listener)
             state = SimpleNamespace(connections=set(), tasks=self.tasks)
-            connection = Connection(SimpleNamespace(loaded_app=app), state, {}, self.loop)
+            connection = ViewerConnection(SimpleNamespace(loaded_app=app), state, {}, self.loop)
             transport = FakeTransport((self.address, 40_000 + len(self.viewers)))
             connection.connection_made(transport)
             self.viewers[name] = Viewer(self.loop, connection, transport)
@@ -176,7 +176,7 @@ class Play:
 
     def _tier(self, name: str, upstream: Any) -> Tier:
         limits = self.scene.limits
-        world = TierWorld(
+        world = TierEnvironment(
             self.clock,
             self._spawn,
             self._counters,
@@ -191,10 +191,12 @@ class Play:
         store = MemoryStore(self.scene.memory_bytes, account=self.account)
         return Tier(name, store, upstream, world, disk)
 
-    def _disk(self, folder: Path, world: TierWorld) -> DiskStore:
-        shelf = Shelf(str(folder), RealFiles(), DiskBudget(64 * MIB))
+    def _disk(self, folder: Path, world: TierEnvironment) -> DiskStore:
+        shelf = DiskEngine(str(folder), RealFiles(), DiskBudget(64 * MIB))
         threads, counters = HeldThreads(), self._counters
-        return DiskStore(shelf, DiskWorld(self.clock, self._spawn, threads, counters, world.marks))
+        return DiskStore(
+            shelf, DiskEnvironment(self.clock, self._spawn, threads, counters, world.marks)
+        )
 
     def _close_disk(self) -> None:
         """What an orderly end does; the shelf proves itself."""
@@ -208,15 +210,15 @@ class Play:
 
     def _listener(self) -> Listener:
         table = compile_routes(config_of(self.scene))
-        front = ViewerFront(self.edge, table, "cloudfront", self.scene.world)
+        front = ViewerFrontend(self.edge, table, "cloudfront", self.scene.world)
         return Listener(
             front,
             self.scene.limits,
             self.clock,
             RequestIds(_counting_bytes()),
-            Teller("LHR50", self._counters, self.access_log),
+            RequestLog("LHR50", self._counters, self.access_log),
             "cloudfront",
-            Memo() if self.scene.memo else None,
+            HeadCache() if self.scene.memo else None,
         )
 
 

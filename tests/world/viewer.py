@@ -8,7 +8,7 @@ from edgecache.http.errors import HeadLimits
 from edgecache.http.framing import NoBody, reader_for, response_framing
 from edgecache.http.head import parse_response_head
 from edgecache.http.message import Response, field_values, first_value
-from edgecache.server.http1.connection import Connection
+from edgecache.server.http1.connection import ViewerConnection
 from tests.world.clock import FakeLoop
 from tests.world.transport import FakeTransport
 
@@ -34,7 +34,9 @@ class Got:
 class Viewer:
     """One client with one connection."""
 
-    def __init__(self, loop: FakeLoop, connection: Connection, transport: FakeTransport) -> None:
+    def __init__(
+        self, loop: FakeLoop, connection: ViewerConnection, transport: FakeTransport
+    ) -> None:
         self.connection = connection
         self.transport = transport
         self._loop = loop

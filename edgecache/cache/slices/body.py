@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from edgecache.cache.outcome import Errand, Result
-from edgecache.cache.slices.fetch import BlockSource, ObjectChanged, Taken
+from edgecache.cache.outcome import CacheResult, Errand
+from edgecache.cache.slices.fetch import FetchedSlice, ObjectChanged, SliceSource
 from edgecache.http.ranges import Span
 from edgecache.store.entry import Entry
 from edgecache.upstream.interface import Body, Fault, UpstreamError
 
 
-class BlockBody:
+class SliceBody:
     """The bytes of a span (None: all) of `entry`, block after block, the next one fetched ahead."""
 
     def __init__(
-        self, source: BlockSource, entry: Entry, errand: Errand, span: Span | None
+        self, source: SliceSource, entry: Entry, errand: Errand, span: Span | None
     ) -> None:
         assert entry.blocks is not None
         whole = span or Span(0, entry.blocks.total - 1)
@@ -32,13 +32,13 @@ class BlockBody:
         self._current: Body | None = None
         self._tried = False  # it broke off once
         self._goes_on = False  # into all that follows
-        self._ahead: asyncio.Future[Taken] | None = None
+        self._ahead: asyncio.Future[FetchedSlice] | None = None
         self._fetching: asyncio.Task[None] | None = None
         self._stream = source.stream_of(entry)
         if self._stream is not None:
             self._stream.readers += 1
 
-    async def begin(self) -> Result:
+    async def begin(self) -> CacheResult:
         """Have the first block at hand; how it was come by. UpstreamError; ObjectChanged."""
         return await self._next_block()
 
@@ -99,7 +99,7 @@ class BlockBody:
         if current is not None:
             current.close()
 
-    async def _next_block(self) -> Result:
+    async def _next_block(self) -> CacheResult:
         if not self._numbers:
             raise UpstreamError(Fault.TRUNCATED, "origin")
         self._number, self._read, self._tried = self._numbers.popleft(), 0, False
@@ -111,10 +111,10 @@ class BlockBody:
             self._fetch_ahead(self._numbers[0])
         return taken.result
 
-    async def _block(self, number: int) -> Taken:
+    async def _block(self, number: int) -> FetchedSlice:
         return await self._source.block(self._entry, number, self._errand, self._stream)
 
-    async def _arrived(self) -> Taken:
+    async def _arrived(self) -> FetchedSlice:
         if self._ahead is not None:
             try:
                 taken = await self._ahead  # ours only then: who is canceled leaves it to `close`
@@ -138,11 +138,11 @@ class BlockBody:
         self._current, self._goes_on = taken.body, taken.goes_on
 
     def _fetch_ahead(self, number: int) -> None:
-        ahead: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
+        ahead: asyncio.Future[FetchedSlice] = asyncio.get_running_loop().create_future()
         self._ahead = ahead
         self._fetching = self._source.world.spawn(self._bring(number, ahead))
 
-    async def _bring(self, number: int, ahead: asyncio.Future[Taken]) -> None:
+    async def _bring(self, number: int, ahead: asyncio.Future[FetchedSlice]) -> None:
         try:
             taken = await self._block(number)
         except UpstreamError as error:
@@ -156,5 +156,5 @@ class BlockBody:
             ahead.set_result(taken)
 
 
-def _has_come(ahead: asyncio.Future[Taken]) -> bool:
+def _has_come(ahead: asyncio.Future[FetchedSlice]) -> bool:
     return ahead.done() and not ahead.cancelled() and ahead.exception() is None

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from edgecache.cache.bodies import LentBody, SlicedBody
-from edgecache.cache.coalescing import Ending, Flight, Flights, Landing
-from edgecache.cache.environment import TierWorld
+from edgecache.cache.bodies import BorrowedBody, SlicedBody
+from edgecache.cache.coalescing import Flight, FlightEnd, FlightResult, Flights
+from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.fill import Fill
-from edgecache.cache.outcome import Errand, Result
-from edgecache.cache.slices.slicer import Stream
+from edgecache.cache.outcome import CacheResult, Errand
+from edgecache.cache.slices.slicer import SliceWriter
 from edgecache.cache.store_response import result_of
 from edgecache.http.message import Response, first_value
 from edgecache.http.ranges import Span
@@ -29,7 +29,7 @@ from edgecache.rules.caching.slices import is_block, range_of
 from edgecache.rules.forwarding import forwarded
 from edgecache.rules.reasons import MissReason
 from edgecache.store.entry import Entry
-from edgecache.store.invalidation_filter import Standing
+from edgecache.store.invalidation_filter import FilteredStore
 from edgecache.upstream.interface import Body, Call, Fault, Reply, UpstreamError
 
 WAIT_S_MAX = 60.0  # for a block that is on its way to somebody else, as for an object
@@ -45,35 +45,35 @@ class ObjectChanged(UpstreamError):
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class FetchedSlice:
     """A block's bytes from its first on, and how they were come by.
 
     `goes_on`: the origin gave all that follows, too.
     """
 
     body: Body
-    result: Result
+    result: CacheResult
     goes_on: bool = False
 
 
 Fetch = Callable[[Call], Awaitable[Reply]]
 
 
-class BlockSource:
+class SliceSource:
     """The blocks of one tier."""
 
     def __init__(
-        self, standing: Standing, flights: Flights, fetch: Fetch, world: TierWorld
+        self, standing: FilteredStore, flights: Flights, fetch: Fetch, world: TierEnvironment
     ) -> None:
         self.standing = standing
         self.flights = flights
         self.world = world
-        self.streams: dict[bytes, Stream] = {}  # whole bodies arriving, by the object's key
+        self.streams: dict[bytes, SliceWriter] = {}  # whole bodies arriving, by the object's key
         self._fetch = fetch
 
     async def block(
-        self, entry: Entry, number: int, errand: Errand, stream: Stream | None = None
-    ) -> Taken:
+        self, entry: Entry, number: int, errand: Errand, stream: SliceWriter | None = None
+    ) -> FetchedSlice:
         """A block of `entry` for who asks with `errand` and reads along with `stream`.
 
         UpstreamError; ObjectChanged.
@@ -83,7 +83,7 @@ class BlockSource:
         for _ in range(TRIES_MAX):
             held = self.held(entry, number)
             if held is not None:
-                return Taken(LentBody(held.body, self.world.account), Result.HIT)
+                return FetchedSlice(BorrowedBody(held.body, self.world.account), CacheResult.HIT)
             flight = self._flight(key)
             if flight is not None:
                 taken = await self._joined(flight, entry)
@@ -95,14 +95,14 @@ class BlockSource:
                 fill = await stream.brings(number)
                 if fill is not None:
                     self.world.counters.collapsed += 1
-                    return Taken(fill.reader(None), Result.HIT)
+                    return FetchedSlice(fill.reader(None), CacheResult.HIT)
                 if self.has(entry, number):
                     continue
             flight = self.flights.open(key, self._mark(errand), attempt)
             return await self._lead(entry, number, errand, flight)
         return await self._lead(entry, number, errand, None)
 
-    def stream_of(self, entry: Entry) -> Stream | None:
+    def stream_of(self, entry: Entry) -> SliceWriter | None:
         """The whole of this version, should it be arriving."""
         stream = self.streams.get(entry.key)
         return (
@@ -148,7 +148,7 @@ class BlockSource:
         key = block_key(entry.key, number)
         flight = self.flights.get(key)
         if flight is not None and fill.joinable:
-            self.flights.land(key, flight, Landing(Ending.FILLING, fill))
+            self.flights.land(key, flight, FlightResult(FlightEnd.FILLING, fill))
 
     def drop(self, entry: Entry) -> None:
         """Forget an object, and little by little its blocks."""
@@ -173,7 +173,7 @@ class BlockSource:
             return None
         return flight
 
-    async def _joined(self, flight: Flight, entry: Entry) -> Taken | None:
+    async def _joined(self, flight: Flight, entry: Entry) -> FetchedSlice | None:
         """A block that somebody else fetches; None: look again."""
         if len(flight.waiting) >= self.world.waiters_max:
             raise UpstreamError(Fault.BUSY, "waiters for one block", sent=False)
@@ -181,21 +181,21 @@ class BlockSource:
         fill = landing.fill
         if fill is not None and fill.readable and same_version(fill.head, entry.head):
             self.world.counters.collapsed += 1
-            return Taken(fill.reader(None), Result.HIT)
+            return FetchedSlice(fill.reader(None), CacheResult.HIT)
         if landing.error is not None and flight.attempt >= 2:
             raise landing.error.again()
         return None
 
     async def _lead(
         self, entry: Entry, number: int, errand: Errand, flight: Flight | None
-    ) -> Taken:
+    ) -> FetchedSlice:
         """Look on disk, then ask upstream, for everyone who waits on `flight`."""
-        landing = Landing(Ending.ABANDONED)
+        landing = FlightResult(FlightEnd.ABANDONED)
         try:
             taken, landing = await self._retrieved(entry, number, errand, flight)
             return taken
         except UpstreamError as error:
-            landing = Landing(Ending.FAILED, error=error.again())
+            landing = FlightResult(FlightEnd.FAILED, error=error.again())
             raise
         finally:
             if flight is not None:
@@ -203,30 +203,32 @@ class BlockSource:
 
     async def _retrieved(
         self, entry: Entry, number: int, errand: Errand, flight: Flight | None
-    ) -> tuple[Taken, Landing]:
-        stored = Landing(Ending.STORED)
+    ) -> tuple[FetchedSlice, FlightResult]:
+        stored = FlightResult(FlightEnd.STORED)
         if self.standing.has_disk:
             found = await self.standing.find(block_key(entry.key, number), ())
             if isinstance(found, Entry) and belongs(found, entry, number):
-                body = LentBody(found.body, self.world.account)
-                return Taken(body, Result.HIT), stored
+                body = BorrowedBody(found.body, self.world.account)
+                return FetchedSlice(body, CacheResult.HIT), stored
         reply = await self._asked(entry, number, errand)
         blocks = entry.blocks
         assert blocks is not None
         if is_block(reply.head, reply.body.length, number, entry.head, blocks):
             if flight is None:
-                return Taken(reply.body, result_of(reply)), stored
+                return FetchedSlice(reply.body, result_of(reply)), stored
             fill = self.begin_fill(entry, number, reply.body, reply.mark or 0)
             whole = fill.take_ready()
-            taken = Taken(fill.reader(None), result_of(reply))
+            taken = FetchedSlice(fill.reader(None), result_of(reply))
             fill.start(self.world.spawn)
-            return taken, stored if whole else Landing(Ending.FILLING, fill)
+            return taken, stored if whole else FlightResult(FlightEnd.FILLING, fill)
         unchanged = reply.head.status == 200 and same_version(reply.head, entry.head)
         if supersedes(reply.head):
             self.drop(entry)
         if unchanged and reply.body.length == blocks.total:  # it gives no ranges after all
             rest = Span(blocks.place(number).first, blocks.total - 1)
-            return Taken(SlicedBody(reply.body, rest), result_of(reply), goes_on=True), stored
+            return FetchedSlice(
+                SlicedBody(reply.body, rest), result_of(reply), goes_on=True
+            ), stored
         reply.body.close()
         raise ObjectChanged
 

@@ -13,15 +13,15 @@ from edgecache.store.entry import Entry
 from edgecache.upstream.interface import Body, Fault, UpstreamError
 
 if TYPE_CHECKING:
-    from edgecache.cache.slices.fetch import BlockSource
+    from edgecache.cache.slices.fetch import SliceSource
 
 AHEAD = 2  # blocks: one being read, one to come
 
 
-class Cut:
+class SliceCut:
     """The next bytes of a body, as a body of their own; what comes after them stays there."""
 
-    def __init__(self, cutter: Cutter, length: int) -> None:
+    def __init__(self, cutter: SliceCutter, length: int) -> None:
         self.length: int | None = length
         self._cutter = cutter
         self._left = length
@@ -44,7 +44,7 @@ class Cut:
         """The body goes on to the next cut."""
 
 
-class Cutter:
+class SliceCutter:
     """A body that is read in cuts."""
 
     def __init__(self, body: Body) -> None:
@@ -70,14 +70,14 @@ class Cutter:
         self._body.close()
 
 
-class Stream:
+class SliceWriter:
     """A 200 arriving for `entry`, whose blocks come in order."""
 
-    def __init__(self, source: BlockSource, entry: Entry, body: Body, mark: int) -> None:
+    def __init__(self, source: SliceSource, entry: Entry, body: Body, mark: int) -> None:
         self.entry = entry
         self.readers = 0
         self._source = source
-        self._cutter = Cutter(body)
+        self._cutter = SliceCutter(body)
         self._mark = mark
         self._begun = -1  # the block arriving
         self._wanted = 0  # the foremost block that anybody reads or is about to
@@ -128,7 +128,7 @@ class Stream:
 
     async def _pass(self, number: int, length: int) -> None:
         """One block: into a fill, or past us when somebody else has fetched it."""
-        cut = Cut(self._cutter, length)
+        cut = SliceCut(self._cutter, length)
         if self._source.has(self.entry, number):
             self._begin(number)
             while await cut.read():

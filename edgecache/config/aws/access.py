@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgecache.config.aws.document import DocumentError, Node
+from edgecache.config.aws.document import DocumentError, DocumentNode
 from edgecache.config.aws.extensions import ours, with_ours
 from edgecache.config.aws.origins import choice
 from edgecache.config.origins import OriginAccessControl, OriginAccessIdentity, canonical_user_id
@@ -25,14 +25,14 @@ def read_origin_access_control(document: dict[str, Any]) -> OriginAccessControl:
     DocumentError for any other protocol than sigv4 and origins that are not of S3's kind.
     """
     problems = Problems()
-    node = _inner(Node(document, "", problems), _CONTROL)
+    node = _inner(DocumentNode(document, "", problems), _CONTROL)
     id = node.text("Id") if node.has("Id") else ""
     found = _read_control(_inner(node, f"{_CONTROL}Config"), id)
     _settled(problems)
     return found
 
 
-def _read_control(config: Node, id: str) -> OriginAccessControl:
+def _read_control(config: DocumentNode, id: str) -> OriginAccessControl:
     found = OriginAccessControl(
         id=id,
         name=config.text("Name"),
@@ -53,7 +53,7 @@ def origin_access_control_config(control: OriginAccessControl) -> dict[str, Any]
         "SigningBehavior": control.signing_behavior,
         "OriginAccessControlOriginType": control.origin_type,
     }
-    back = _read_control(Node(written, "", Problems()), control.id)
+    back = _read_control(DocumentNode(written, "", Problems()), control.id)
     return written | ours(control, back, _ELSEWHERE)
 
 
@@ -63,7 +63,7 @@ def read_origin_access_identity(document: dict[str, Any]) -> OriginAccessIdentit
     The canonical id of a document is kept. DocumentError for what is missing or no text.
     """
     problems = Problems()
-    node = _inner(Node(document, "", problems), _IDENTITY)
+    node = _inner(DocumentNode(document, "", problems), _IDENTITY)
     config = _inner(node, f"{_IDENTITY}Config")
     canonical = "S3CanonicalUserId"
     found = OriginAccessIdentity(
@@ -88,7 +88,7 @@ def origin_access_identity_document(identity: OriginAccessIdentity) -> dict[str,
     }
 
 
-def _inner(node: Node, name: str) -> Node:
+def _inner(node: DocumentNode, name: str) -> DocumentNode:
     return node.child(name) if node.has(name) else node
 
 

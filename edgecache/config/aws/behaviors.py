@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgecache.config.aws.document import Node, listing
+from edgecache.config.aws.document import DocumentNode, listing
 from edgecache.config.aws.forwarded_values import legacy_policies
 from edgecache.config.aws.origins import choice
 from edgecache.config.aws.policies import P, Policies, policy_id
@@ -20,7 +20,7 @@ from edgecache.config.problems import quoted
 DEFAULT_PATTERN = "*"
 
 
-def read_behavior(node: Node, policies: Policies) -> Behavior:
+def read_behavior(node: DocumentNode, policies: Policies) -> Behavior:
     """One behavior; the default one has no PathPattern. `policies` knows the managed ones too."""
     legacy = _read_forwarded_values(node) if node.has("ForwardedValues") else None
     cache, sent = _read_policies(node, policies, legacy)
@@ -45,7 +45,7 @@ def read_behavior(node: Node, policies: Policies) -> Behavior:
 
 
 def _read_policies(
-    node: Node, policies: Policies, legacy: ForwardedValues | None
+    node: DocumentNode, policies: Policies, legacy: ForwardedValues | None
 ) -> tuple[CachePolicy, OriginRequestPolicy | None]:
     cache = _named(node, "CachePolicyId", policies.caches)
     sent = _named(node, "OriginRequestPolicyId", policies.requests)
@@ -59,7 +59,7 @@ def _read_policies(
     return legacy_policies(legacy)
 
 
-def _named(node: Node, name: str, known: Mapping[str, P]) -> P | None:
+def _named(node: DocumentNode, name: str, known: Mapping[str, P]) -> P | None:
     if not node.value.get(name):
         return None
     wanted = node.text(name)
@@ -69,7 +69,7 @@ def _named(node: Node, name: str, known: Mapping[str, P]) -> P | None:
     return found
 
 
-def _read_trusted(node: Node, name: str) -> tuple[str, ...]:
+def _read_trusted(node: DocumentNode, name: str) -> tuple[str, ...]:
     trusted = node.child(name)
     names = node.names(name)
     if not trusted.flag("Enabled"):
@@ -79,7 +79,7 @@ def _read_trusted(node: Node, name: str) -> tuple[str, ...]:
     return names
 
 
-def _read_forwarded_values(node: Node) -> ForwardedValues:
+def _read_forwarded_values(node: DocumentNode) -> ForwardedValues:
     values = node.child("ForwardedValues")
     cookies = values.child("Cookies")
     names = cookies.names("WhitelistedNames") if cookies.has("WhitelistedNames") else ()

@@ -18,7 +18,7 @@ class DocumentError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class DocumentNode:
     """An object of the document. A member of a wrong type is reported and read as its blank."""
 
     value: dict[str, Any]
@@ -43,8 +43,8 @@ class Node:
     def flag(self, name: str) -> bool:
         return bool(self._member(name, bool, "true or false", False))
 
-    def child(self, name: str) -> Node:
-        return Node(self._member(name, dict, "an object", {}), self.at(name), self.problems)
+    def child(self, name: str) -> DocumentNode:
+        return DocumentNode(self._member(name, dict, "an object", {}), self.at(name), self.problems)
 
     def _member(self, name: str, kind: type, wanted: str, blank: object) -> Any:
         value = self.value.get(name)
@@ -68,14 +68,14 @@ class Node:
             self.wrong("Quantity", f"{shown(quantity)}, but there are {len(items)} items")
         return items
 
-    def nodes(self, name: str) -> list[Node]:
+    def nodes(self, name: str) -> list[DocumentNode]:
         """The objects listed at `name`."""
         parent = self.child(name)
         found = []
         for index, item in enumerate(parent.items()):
             place = f"Items[{index}]"
             if isinstance(item, dict):
-                found.append(Node(item, parent.at(place), self.problems))
+                found.append(DocumentNode(item, parent.at(place), self.problems))
             else:
                 parent.wrong(place, f"expected an object, got {shown(item)}")
         return found

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from edgecache.config.aws.document import Node
+from edgecache.config.aws.document import DocumentNode
 from edgecache.config.decode import Decoder
 from edgecache.config.model import Model
 
@@ -22,7 +22,7 @@ M = TypeVar("M", bound=Model)
 _fields = cache(msgspec.structs.fields)  # finding them reads the annotations anew each time
 
 
-def with_ours(found: M, node: Node) -> M:
+def with_ours(found: M, node: DocumentNode) -> M:
     """`found`, which CloudFront's members gave, with what ours add."""
     if not node.has(NAME):
         return found

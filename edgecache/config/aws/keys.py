@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgecache.config.aws.document import DocumentError, Node
+from edgecache.config.aws.document import DocumentError, DocumentNode
 from edgecache.config.model import KeyGroup, PublicKey
 from edgecache.config.problems import Problems
 
@@ -36,16 +36,16 @@ def read_key_group(document: dict[str, Any]) -> KeyGroup:
     return found
 
 
-def _opened(document: dict[str, Any], name: str) -> tuple[Node, Node]:
-    whole = Node(document, "", Problems())
+def _opened(document: dict[str, Any], name: str) -> tuple[DocumentNode, DocumentNode]:
+    whole = DocumentNode(document, "", Problems())
     node = whole.child(name) if whole.has(name) else whole
     return node, node.child(f"{name}Config")
 
 
-def _comment(config: Node) -> str:
+def _comment(config: DocumentNode) -> str:
     return config.text("Comment") if config.has("Comment") else ""
 
 
-def _raise(node: Node) -> None:
+def _raise(node: DocumentNode) -> None:
     if node.problems.found:
         raise DocumentError(node.problems.found)

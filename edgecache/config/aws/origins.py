@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgecache.config.aws.document import Node, listing
+from edgecache.config.aws.document import DocumentNode, listing
 from edgecache.config.model import (
     CustomErrorResponse,
     GeoRestriction,
@@ -23,7 +23,7 @@ OAI_PREFIX = "origin-access-identity/cloudfront/"
 _KINDS = {"S3OriginConfig": "s3", "CustomOriginConfig": "custom", "VpcOriginConfig": "vpc"}
 
 
-def choice(node: Node, name: str, legal: tuple[str, ...]) -> Any:
+def choice(node: DocumentNode, name: str, legal: tuple[str, ...]) -> Any:
     """The text at `name`, the first legal one in place of any other."""
     value = node.text(name)
     if value in legal:
@@ -32,7 +32,7 @@ def choice(node: Node, name: str, legal: tuple[str, ...]) -> Any:
     return legal[0]
 
 
-def read_origin(node: Node) -> Origin:
+def read_origin(node: DocumentNode) -> Origin:
     """One origin; exactly one of S3OriginConfig, CustomOriginConfig, VpcOriginConfig says how."""
     completion = "ResponseCompletionTimeout"
     return Origin(
@@ -48,7 +48,7 @@ def read_origin(node: Node) -> Origin:
     )
 
 
-def _read_headers(node: Node) -> dict[str, str]:
+def _read_headers(node: DocumentNode) -> dict[str, str]:
     found: dict[str, str] = {}
     for header in node.nodes("CustomHeaders"):
         name = header.text("HeaderName")
@@ -58,7 +58,7 @@ def _read_headers(node: Node) -> dict[str, str]:
     return found
 
 
-def _read_kind(node: Node) -> dict[str, Any]:
+def _read_kind(node: DocumentNode) -> dict[str, Any]:
     present = [name for name in _KINDS if node.has(name)]
     if len(present) != 1:
         node.wrong("", f"has {len(present)} of {listed(_KINDS)}, not one")
@@ -122,7 +122,7 @@ def _kind_member(origin: Origin) -> dict[str, Any]:
     }
 
 
-def read_group(node: Node) -> OriginGroup:
+def read_group(node: DocumentNode) -> OriginGroup:
     """One origin group, its first member first."""
     return OriginGroup(
         id=node.text("Id"),
@@ -140,7 +140,7 @@ def group_member(group: OriginGroup) -> dict[str, Any]:
     }
 
 
-def read_error_response(node: Node) -> CustomErrorResponse:
+def read_error_response(node: DocumentNode) -> CustomErrorResponse:
     """One custom error response; its ResponseCode is text, empty when there is no page."""
     code = node.text("ResponseCode")
     if code and not (code.isascii() and code.isdecimal()):
@@ -165,7 +165,7 @@ def error_response_member(response: CustomErrorResponse) -> dict[str, Any]:
     }
 
 
-def read_geo(restrictions: Node) -> GeoRestriction:
+def read_geo(restrictions: DocumentNode) -> GeoRestriction:
     node = restrictions.child("GeoRestriction")
     return GeoRestriction(
         kind=choice(node, "RestrictionType", ("none", "whitelist", "blacklist")),
@@ -177,7 +177,7 @@ def geo_member(geo: GeoRestriction) -> dict[str, Any]:
     return {"GeoRestriction": {"RestrictionType": geo.kind} | listing(geo.countries)}
 
 
-def read_certificate(node: Node) -> ViewerCertificate:
+def read_certificate(node: DocumentNode) -> ViewerCertificate:
     names = {
         "acm_certificate_arn": "ACMCertificateArn",
         "iam_certificate_id": "IAMCertificateId",
@@ -201,7 +201,7 @@ def certificate_member(certificate: ViewerCertificate) -> dict[str, Any]:
     } | {name: value for name, value in members.items() if value}
 
 
-def read_logging(node: Node) -> Logging:
+def read_logging(node: DocumentNode) -> Logging:
     return Logging(
         enabled=node.flag("Enabled"),
         include_cookies=node.flag("IncludeCookies"),

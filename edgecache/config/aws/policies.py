@@ -13,7 +13,7 @@ from typing import Any, TypeVar, get_args
 import msgspec
 
 from edgecache.config.aws.defaults import filled_ttls
-from edgecache.config.aws.document import DocumentError, Node, listing
+from edgecache.config.aws.document import DocumentError, DocumentNode, listing
 from edgecache.config.managed import (
     CACHE_POLICIES,
     ORIGIN_REQUEST_POLICIES,
@@ -82,7 +82,7 @@ def policies_of(distribution: Distribution) -> Policies:
     )
 
 
-def unwrapped(document: dict[str, Any], kind: str, problems: Problems) -> tuple[Node, str]:
+def unwrapped(document: dict[str, Any], kind: str, problems: Problems) -> tuple[DocumentNode, str]:
     """The `<kind>Config` of a document and its id: bare, or as any of the calls print it."""
     where, policy_id = "", ""
     value: Any = document
@@ -91,7 +91,7 @@ def unwrapped(document: dict[str, Any], kind: str, problems: Problems) -> tuple[
             value = value[name]
             where = f"{where}.{name}" if where else name
             policy_id = str(value.get("Id") or policy_id)
-    return Node(value, where, problems), policy_id
+    return DocumentNode(value, where, problems), policy_id
 
 
 def settled(problems: Problems) -> None:
@@ -104,7 +104,7 @@ def read_cache_policy(document: dict[str, Any]) -> CachePolicy:
     """What `get-cache-policy` or `get-cache-policy-config` prints. DocumentError."""
     problems = Problems()
     node, policy_id = unwrapped(document, "CachePolicy", problems)
-    node = Node(filled_ttls(node.value), node.where, problems)
+    node = DocumentNode(filled_ttls(node.value), node.where, problems)
     keyed = node.child("ParametersInCacheKeyAndForwardedToOrigin")
     policy = CachePolicy(
         id=policy_id,
@@ -175,17 +175,19 @@ def _selections(policy: CachePolicy | OriginRequestPolicy) -> dict[str, Any]:
     return found
 
 
-def _read_headers(node: Node) -> HeaderSelection:
+def _read_headers(node: DocumentNode) -> HeaderSelection:
     behavior, items = _read_selection(node, "Header", get_args(HeaderBehavior))
     return HeaderSelection(behavior=behavior, items=items)
 
 
-def _read_items(node: Node, word: str) -> Selection:
+def _read_items(node: DocumentNode, word: str) -> Selection:
     behavior, items = _read_selection(node, word, get_args(ItemBehavior))
     return Selection(behavior=behavior, items=items)
 
 
-def _read_selection(node: Node, word: str, legal: tuple[str, ...]) -> tuple[Any, tuple[str, ...]]:
+def _read_selection(
+    node: DocumentNode, word: str, legal: tuple[str, ...]
+) -> tuple[Any, tuple[str, ...]]:
     config = node.child(f"{word}sConfig")
     behavior = config.text(f"{word}Behavior")
     if behavior not in legal:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from edgecache.config.aws.behaviors import read_behavior
 from edgecache.config.aws.defaults import with_defaults
-from edgecache.config.aws.document import Node
+from edgecache.config.aws.document import DocumentNode
 from edgecache.config.aws.extensions import with_ours
 from edgecache.config.aws.origins import (
     read_certificate,
@@ -50,9 +50,9 @@ def read_distribution_config(
     return replace(found, kept=kept, **facts)
 
 
-def _unwrapped(document: dict[str, Any], problems: Problems) -> tuple[Node, dict[str, Any]]:
+def _unwrapped(document: dict[str, Any], problems: Problems) -> tuple[DocumentNode, dict[str, Any]]:
     """The DistributionConfig filled in, and what stands beside it: id, domain name, tags."""
-    node = Node(document, "", problems)
+    node = DocumentNode(document, "", problems)
     facts: dict[str, Any] = {"id": "", "domain_name": "", "tags": {}}
     for name in ("DistributionConfigWithTags", "Distribution", "DistributionConfig"):
         if name == "DistributionConfig" and node.has("Tags"):
@@ -63,10 +63,10 @@ def _unwrapped(document: dict[str, Any], problems: Problems) -> tuple[Node, dict
         if name == "Distribution" and node.where.endswith(name):
             facts["id"] = node.text("Id")
             facts["domain_name"] = node.text("DomainName")
-    return Node(with_defaults(node.value), node.where, problems), facts
+    return DocumentNode(with_defaults(node.value), node.where, problems), facts
 
 
-def _read(node: Node, policies: Policies) -> Distribution:
+def _read(node: DocumentNode, policies: Policies) -> Distribution:
     for name, key in IDENTITY.items():
         _check_identity(node, name, key)
     default = node.child("DefaultCacheBehavior")
@@ -96,13 +96,13 @@ def _read(node: Node, policies: Policies) -> Distribution:
     return with_ours(found, node)
 
 
-def _behavior(node: Node, policies: Policies) -> Behavior:
+def _behavior(node: DocumentNode, policies: Policies) -> Behavior:
     if not node.value:
         node.wrong("", "missing")
     return with_ours(read_behavior(node, policies), node)
 
 
-def _check_identity(node: Node, name: str, key: str) -> None:
+def _check_identity(node: DocumentNode, name: str, key: str) -> None:
     """What a listed object is known by is its own: nothing could be kept for two of one name."""
     seen: set[object] = set()
     for item in node.nodes(name):

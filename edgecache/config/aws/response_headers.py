@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from edgecache.config.aws.document import Node, listing
+from edgecache.config.aws.document import DocumentNode, listing
 from edgecache.config.aws.policies import settled, unwrapped
 from edgecache.config.model import CorsHeaders, ResponseHeadersPolicy, SetHeader
 from edgecache.config.problems import Problems
@@ -32,7 +32,7 @@ def read_response_headers_policy(document: dict[str, Any]) -> ResponseHeadersPol
     return policy
 
 
-def _read_cors(node: Node) -> CorsHeaders:
+def _read_cors(node: DocumentNode) -> CorsHeaders:
     def names(what: str) -> tuple[str, ...]:
         name = f"AccessControl{what}"
         return node.names(name) if node.has(name) else ()
@@ -49,7 +49,7 @@ def _read_cors(node: Node) -> CorsHeaders:
     )
 
 
-def _read_security(parent: Node) -> tuple[SetHeader, ...]:
+def _read_security(parent: DocumentNode) -> tuple[SetHeader, ...]:
     """The headers the configured members become, in the documentation's order."""
     if not parent.has("SecurityHeadersConfig"):
         return ()
@@ -74,7 +74,7 @@ MEMBERS = {
 }
 
 
-def _value(member: str, part: Node) -> str:
+def _value(member: str, part: DocumentNode) -> str:
     def on(name: str) -> bool:
         return part.has(name) and part.flag(name)
 
@@ -128,7 +128,7 @@ def _parts(member: str, value: str) -> dict[str, Any] | None:
             return {member: value}
 
 
-def _read_custom(parent: Node) -> tuple[SetHeader, ...]:
+def _read_custom(parent: DocumentNode) -> tuple[SetHeader, ...]:
     if not parent.has("CustomHeadersConfig"):
         return ()
     return tuple(
@@ -139,13 +139,13 @@ def _read_custom(parent: Node) -> tuple[SetHeader, ...]:
     )
 
 
-def _read_remove(parent: Node) -> tuple[str, ...]:
+def _read_remove(parent: DocumentNode) -> tuple[str, ...]:
     if not parent.has("RemoveHeadersConfig"):
         return ()
     return tuple(node.text("Header") for node in parent.nodes("RemoveHeadersConfig"))
 
 
-def _read_timing(parent: Node) -> float | None:
+def _read_timing(parent: DocumentNode) -> float | None:
     if not parent.has("ServerTimingHeadersConfig"):
         return None
     node = parent.child("ServerTimingHeadersConfig")

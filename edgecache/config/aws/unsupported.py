@@ -21,7 +21,7 @@ _BEHAVIORS = ("DefaultCacheBehavior", "CacheBehaviors[]")
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class UnsupportedMember:
     """A member of a DistributionConfig. `X[]` in its place is each of the `Items` of X.
 
     `code` is that of the refusal, empty when it is only told; `off` are values that ask for
@@ -42,11 +42,11 @@ class Member:
         return value is False if True in self.off else not _is_off(value)
 
 
-def _of_behaviors(name: str, why: str, code: str) -> tuple[Member, ...]:
-    return tuple(Member(f"{behavior}.{name}", why, code) for behavior in _BEHAVIORS)
+def _of_behaviors(name: str, why: str, code: str) -> tuple[UnsupportedMember, ...]:
+    return tuple(UnsupportedMember(f"{behavior}.{name}", why, code) for behavior in _BEHAVIORS)
 
 
-MEMBERS: tuple[Member, ...] = (
+MEMBERS: tuple[UnsupportedMember, ...] = (
     *_of_behaviors("FunctionAssociations", "functions are not run", "InvalidFunctionAssociation"),
     *_of_behaviors(
         "LambdaFunctionAssociations",
@@ -59,60 +59,64 @@ MEMBERS: tuple[Member, ...] = (
     *_of_behaviors("RealtimeLogConfigArn", "there is no such log", "NoSuchRealtimeLogConfig"),
     *_of_behaviors("GrpcConfig", "gRPC is not spoken", "InvalidArgument"),
     *_of_behaviors("SmoothStreaming", "the format is not made", "InvalidArgument"),
-    Member("WebACLId", "requests are not filtered", "InvalidWebACLId"),
-    Member(
+    UnsupportedMember("WebACLId", "requests are not filtered", "InvalidWebACLId"),
+    UnsupportedMember(
         "ContinuousDeploymentPolicyId",
         "viewers are not sent to a staging distribution",
         "NoSuchContinuousDeploymentPolicy",
     ),
-    Member("ViewerMtlsConfig", "viewers are not asked for certificates", "InvalidArgument"),
-    Member("ConnectionFunctionAssociation", "functions are not run", "EntityNotFound"),
-    Member("ConnectionMode", "there are no tenants", "InvalidArgument", ("direct",)),
-    Member("TenantConfig", "there are no tenants, and no parameters", "InvalidArgument"),
-    Member(
+    UnsupportedMember(
+        "ViewerMtlsConfig", "viewers are not asked for certificates", "InvalidArgument"
+    ),
+    UnsupportedMember("ConnectionFunctionAssociation", "functions are not run", "EntityNotFound"),
+    UnsupportedMember("ConnectionMode", "there are no tenants", "InvalidArgument", ("direct",)),
+    UnsupportedMember("TenantConfig", "there are no tenants, and no parameters", "InvalidArgument"),
+    UnsupportedMember(
         GEO,
         "there is no geo_database to tell countries by",
         "InvalidGeoRestrictionParameter",
         ("none",),
     ),
-    Member(
+    UnsupportedMember(
         "OriginGroups[].SelectionCriteria",
         "the first member that answers is taken, not the one of better quality",
         "InvalidArgument",
         ("default",),
     ),
-    Member("HttpVersion", "HTTP/1.1 is spoken", off=("http1.1",), default="http2"),
-    Member("Logging", "logs are files in state_dir, not objects in a bucket"),
-    Member("PriceClass", "every location serves", off=("PriceClass_All", "None")),
-    Member("IsIPV6Enabled", "`listen` says which addresses are served", off=(True,)),
-    Member("Staging", "it is served at its own domain name, as any other"),
-    Member("AnycastIpListId", "`listen` says which addresses are served"),
+    UnsupportedMember("HttpVersion", "HTTP/1.1 is spoken", off=("http1.1",), default="http2"),
+    UnsupportedMember("Logging", "logs are files in state_dir, not objects in a bucket"),
+    UnsupportedMember("PriceClass", "every location serves", off=("PriceClass_All", "None")),
+    UnsupportedMember("IsIPV6Enabled", "`listen` says which addresses are served", off=(True,)),
+    UnsupportedMember("Staging", "it is served at its own domain name, as any other"),
+    UnsupportedMember("AnycastIpListId", "`listen` says which addresses are served"),
     *(
-        Member(place, "the certificate is `certificate_file`, else a development one")
+        UnsupportedMember(place, "the certificate is `certificate_file`, else a development one")
         for place in CERTIFICATES
     ),
-    Member(
+    UnsupportedMember(
         "ViewerCertificate.SSLSupportMethod",
         "certificates are chosen by the name in the hello (SNI)",
         off=("sni-only",),
     ),
-    Member("Origins[].OriginShield", "the regional cache is the last before the origin"),
-    Member("Origins[].VpcOriginConfig", "the domain name is asked, whatever network it is in"),
-    Member(
+    UnsupportedMember("Origins[].OriginShield", "the regional cache is the last before the origin"),
+    UnsupportedMember(
+        "Origins[].VpcOriginConfig", "the domain name is asked, whatever network it is in"
+    ),
+    UnsupportedMember(
         "Origins[].CustomOriginConfig.IpAddressType",
         "the origin is asked at every address its name has",
         off=("ipv4",),
     ),
-    Member(
+    UnsupportedMember(
         "Origins[].CustomOriginConfig.OriginMtlsConfig",
         "`client_certificate_file` of the origin is what it is shown",
     ),
-    Member(
+    UnsupportedMember(
         "Origins[].CustomOriginConfig.OriginHttpVersion",
         "the origin is asked by HTTP/1.1",
         off=("http1.1",),
     ),
-    Member(
+    UnsupportedMember(
         "Origins[].CustomOriginConfig.OriginSslProtocols",
         "TLS 1.2 and 1.3 are spoken, nothing older",
         off=({"Quantity": 1, "Items": ["TLSv1.2"]},),
@@ -133,7 +137,7 @@ IDLE = (
 class Unsupported:
     """A member that asks for what is not done, at its place in one document."""
 
-    member: Member
+    member: UnsupportedMember
     place: str  # `CacheBehaviors.Items[0].FunctionAssociations`
 
     @property
@@ -210,7 +214,7 @@ def _unknown(kept: dict[str, Any]) -> Iterator[Unsupported]:
     places = [member.place for member in MEMBERS] + [*IDLE]
     for place in _leaves(kept, "", ""):
         if not any(place[1] == known or place[1].startswith(known + ".") for known in places):
-            yield Unsupported(Member(place[1], "there is no such member"), place[0])
+            yield Unsupported(UnsupportedMember(place[1], "there is no such member"), place[0])
 
 
 _LISTED = ("Origins", "OriginGroups", "CacheBehaviors", "CustomErrorResponses")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgecache.config.aws.behaviors import behavior_member, read_behavior
-from edgecache.config.aws.document import Node, listing
+from edgecache.config.aws.document import DocumentNode, listing
 from edgecache.config.aws.extensions import ours
 from edgecache.config.aws.origins import (
     certificate_member,
@@ -99,8 +99,8 @@ def distribution_document(distribution: Distribution) -> dict[str, Any]:
     }
 
 
-def _read_back(member: dict[str, Any]) -> Node:
-    return Node(member, "", Problems())
+def _read_back(member: dict[str, Any]) -> DocumentNode:
+    return DocumentNode(member, "", Problems())
 
 
 def _origin(origin: Origin) -> dict[str, Any]:

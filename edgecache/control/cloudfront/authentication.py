@@ -12,10 +12,16 @@ from starlette.requests import Request
 
 from edgecache.cluster.tokens import Purpose, Tokens
 from edgecache.control.cloudfront.access_keys import access_keys
-from edgecache.control.cloudfront.errors import Fault
+from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.rest.auth import LOCAL_PEER, bearer, is_local
-from edgecache.control.rest.rate_limit import Rates
-from edgecache.rules.sigv4.verify import Proven, Signed, Unproven, Why, verify
+from edgecache.control.rest.rate_limit import RateLimiter
+from edgecache.rules.sigv4.verify import (
+    IncomingRequest,
+    RejectionReason,
+    SignatureRejected,
+    SignatureVerified,
+    verify,
+)
 
 SERVICE = "cloudfront"
 CALLS_BURST = 400.0  # of one caller; a deployment of a large site makes a few hundred at once
@@ -25,18 +31,24 @@ FAILURES_PER_S = 1.0
 NAMES_MAX = 4_096  # of 100 bytes each
 
 _FAULTS = {
-    Why.ABSENT: ("MissingAuthenticationToken", "sign it with an access key, or show a token"),
-    Why.MALFORMED: ("IncompleteSignature", "the Authorization header cannot be used"),
-    Why.UNKNOWN_KEY: ("InvalidClientTokenId", "the access key id is not one of this installation"),
-    Why.WRONG: (
+    RejectionReason.ABSENT: (
+        "MissingAuthenticationToken",
+        "sign it with an access key, or show a token",
+    ),
+    RejectionReason.MALFORMED: ("IncompleteSignature", "the Authorization header cannot be used"),
+    RejectionReason.UNKNOWN_KEY: (
+        "InvalidClientTokenId",
+        "the access key id is not one of this installation",
+    ),
+    RejectionReason.WRONG: (
         "SignatureDoesNotMatch",
         "check the secret access key, and that nothing changes requests on their way",
     ),
-    Why.EXPIRED: ("RequestExpired", "set the clock right"),
+    RejectionReason.EXPIRED: ("RequestExpired", "set the clock right"),
 }
 
 
-class Callers:
+class CallerAuthentication:
     """Knows callers by their access keys and tokens.
 
     `operators` are secrets by name; `clock` is wall time, `steady` monotonic.
@@ -52,8 +64,8 @@ class Callers:
         self._keys = {key.access_key_id: key for key in access_keys(operators)}
         self._tokens = tokens
         self._clock = clock
-        self._calls = Rates(CALLS_BURST, CALLS_PER_S, NAMES_MAX, steady)
-        self._failures = Rates(FAILURES_BURST, FAILURES_PER_S, NAMES_MAX, steady)
+        self._calls = RateLimiter(CALLS_BURST, CALLS_PER_S, NAMES_MAX, steady)
+        self._failures = RateLimiter(FAILURES_BURST, FAILURES_PER_S, NAMES_MAX, steady)
 
     def caller(self, request: Request, body: bytes) -> str:
         """Who asks. A Fault when that is not known, or when they ask too often."""
@@ -62,32 +74,34 @@ class Callers:
             name = LOCAL_PEER
         if name is None:
             proof = verify(signed(request, body), self._secret, SERVICE, self._clock())
-            if isinstance(proof, Unproven):
+            if isinstance(proof, SignatureRejected):
                 raise self._refused(proof, request)
-            assert isinstance(proof, Proven)
+            assert isinstance(proof, SignatureVerified)
             name = self._keys[proof.access_key_id].name
         if not self._calls.take(name):
-            raise Fault("Throttling", "Rate exceeded")
+            raise ApiError("Throttling", "Rate exceeded")
         return name
 
     def _secret(self, access_key_id: str) -> str | None:
         key = self._keys.get(access_key_id)
         return None if key is None else key.secret_access_key
 
-    def _refused(self, proof: Unproven, request: Request) -> Fault:
+    def _refused(self, proof: SignatureRejected, request: Request) -> ApiError:
         address = request.client.host if request.client else ""
         if not self._failures.take(address):
-            return Fault("Throttling", "Rate exceeded: too many requests that prove nothing")
+            return ApiError("Throttling", "Rate exceeded: too many requests that prove nothing")
         if request.headers.get("authorization", "").lower().startswith("bearer "):
-            return Fault("InvalidClientTokenId", "The token is not an operator's, or has expired.")
+            return ApiError(
+                "InvalidClientTokenId", "The token is not an operator's, or has expired."
+            )
         code, advice = _FAULTS[proof.why]
-        return Fault(code, f"Not proven: {proof.detail}; {advice}.")
+        return ApiError(code, f"Not proven: {proof.detail}; {advice}.")
 
 
-def signed(request: Request, body: bytes) -> Signed:
+def signed(request: Request, body: bytes) -> IncomingRequest:
     """The request as its signer saw it."""
     scope = request.scope
-    return Signed(
+    return IncomingRequest(
         method=request.method.encode(),
         path=scope.get("raw_path") or scope["path"].encode(),
         query=scope["query_string"],

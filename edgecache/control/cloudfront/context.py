@@ -6,17 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from edgecache.control.cloudfront.errors import Fault
+from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.state.catalog import Catalog
 from edgecache.control.state.database_thread import StateRun, at_once
 from edgecache.control.state.invalidations import Invalidations
-from edgecache.control.state.resources import Kind, Resource, Source
+from edgecache.control.state.resources import Resource, ResourceKind, ResourceSource
 
 ACCOUNT = "000000000000"  # there is one account here; ARNs want twelve digits
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class ApiServices:
     """What operations work on. `deployed` says whether every node runs a generation or a later.
 
     Operations are run by `run`, in the thread of the state.
@@ -29,13 +29,13 @@ class World:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class OperationContext:
     """An operation's input by member; `base` is the URL the caller reached the API by.
 
     `unsupported` are places of members that the resource is served without: the answer names them.
     """
 
-    world: World
+    world: ApiServices
     given: dict[str, Any]
     base: str = ""
     unsupported: list[str] = field(default_factory=list)
@@ -45,28 +45,28 @@ class Call:
         return self.world.catalog
 
 
-Run = Callable[[Call], dict[str, Any]]
+Run = Callable[[OperationContext], dict[str, Any]]
 """Does one operation and gives its output by member. Fault when it is refused."""
 
 
-def found(call: Call, kind: Kind, id: str, missing: str) -> Resource:
+def found(call: OperationContext, kind: ResourceKind, id: str, missing: str) -> Resource:
     """The resource a call is about; a Fault of the code `missing` when there is none."""
     resource = call.catalog.get(kind, id)
     if resource is None:
-        raise Fault(missing, f"The specified {words(kind)} does not exist: {id}")
+        raise ApiError(missing, f"The specified {words(kind)} does not exist: {id}")
     return resource
 
 
-def require_current(call: Call, resource: Resource) -> None:
+def require_current(call: OperationContext, resource: Resource) -> None:
     """If-Match must name the version that is there."""
     given = call.given.get("IfMatch")
     if not given or not given.isalnum():
-        raise Fault(
+        raise ApiError(
             "InvalidIfMatchVersion",
             "The If-Match version is missing or not valid for the resource.",
         )
     if given != resource.etag:
-        raise Fault(
+        raise ApiError(
             "PreconditionFailed",
             "The request failed because it didn't meet the preconditions in one or more "
             "request-header fields: If-Match names another version.",
@@ -76,20 +76,20 @@ def require_current(call: Call, resource: Resource) -> None:
 def require_ours(resource: Resource, managed: str) -> None:
     """Only what the API made can be changed; `managed` is the code for CloudFront's own."""
     name = f"The {words(resource.kind)} {resource.id}"
-    if resource.source is Source.MANAGED:
-        raise Fault(managed, f"{name} is managed: it is the same for everybody.")
-    if resource.source is Source.FILE:
+    if resource.source is ResourceSource.MANAGED:
+        raise ApiError(managed, f"{name} is managed: it is the same for everybody.")
+    if resource.source is ResourceSource.FILE:
         way = (
             f"or let the API take it over with: edgecache adopt {resource.id}"
-            if resource.kind is Kind.DISTRIBUTION
+            if resource.kind is ResourceKind.DISTRIBUTION
             else "or make one over the API with another name"
         )
-        raise Fault(
+        raise ApiError(
             "AccessDenied", f"{name} is declared in the configuration file: change it there, {way}"
         )
 
 
-def words(kind: Kind) -> str:
+def words(kind: ResourceKind) -> str:
     """`cache policy`."""
     return kind.replace("-", " ")
 

@@ -12,7 +12,7 @@ from edgecache.config.aws.unsupported import unsupported
 from edgecache.config.checks.configuration import DISTRIBUTIONS_MAX
 from edgecache.config.problems import quoted
 from edgecache.control.cloudfront.context import (
-    Call,
+    OperationContext,
     Run,
     arn,
     found,
@@ -20,14 +20,20 @@ from edgecache.control.cloudfront.context import (
     require_ours,
 )
 from edgecache.control.cloudfront.error_mapping import as_faults
-from edgecache.control.cloudfront.errors import Fault
+from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.cloudfront.extensions import carried
 from edgecache.control.cloudfront.model import PREFIX
 from edgecache.control.cloudfront.origin_reach import origin_troubles
 from edgecache.control.cloudfront.pagination import page
 from edgecache.control.cloudfront.references import behaviors, distributions_naming
 from edgecache.control.cloudfront.tags import tags_given
-from edgecache.control.state.resources import Kind, Resource, Source, domain_name_of, drawn
+from edgecache.control.state.resources import (
+    Resource,
+    ResourceKind,
+    ResourceSource,
+    domain_name_of,
+    drawn,
+)
 
 MISSING = "NoSuchDistribution"
 
@@ -37,16 +43,16 @@ Document = dict[str, Any]
 def operations() -> dict[str, Run]:
     """The operations on distributions, by name."""
     by_kind = {
-        "CachePolicyId": Kind.CACHE_POLICY,
-        "OriginRequestPolicyId": Kind.ORIGIN_REQUEST_POLICY,
-        "ResponseHeadersPolicyId": Kind.RESPONSE_HEADERS_POLICY,
+        "CachePolicyId": ResourceKind.CACHE_POLICY,
+        "OriginRequestPolicyId": ResourceKind.ORIGIN_REQUEST_POLICY,
+        "ResponseHeadersPolicyId": ResourceKind.RESPONSE_HEADERS_POLICY,
     }
     table: dict[str, Run] = {
         f"ListDistributionsBy{member}": partial(list_naming, kind, member)
         for member, kind in by_kind.items()
     }
     return table | {
-        "ListDistributionsByKeyGroup": partial(list_naming, Kind.KEY_GROUP, "KeyGroupId"),
+        "ListDistributionsByKeyGroup": partial(list_naming, ResourceKind.KEY_GROUP, "KeyGroupId"),
         "ListDistributionsByWebACLId": list_by_web_acl,
         "CreateDistribution": create,
         "CreateDistributionWithTags": create_with_tags,
@@ -59,22 +65,22 @@ def operations() -> dict[str, Run]:
     }
 
 
-def distribution(call: Call, id: str) -> Resource:
+def distribution(call: OperationContext, id: str) -> Resource:
     """The distribution with this id; NoSuchDistribution."""
-    return found(call, Kind.DISTRIBUTION, id, MISSING)
+    return found(call, ResourceKind.DISTRIBUTION, id, MISSING)
 
 
-def create(call: Call) -> Document:
+def create(call: OperationContext) -> Document:
     return _created(call, _filled(_noted(call, call.given["DistributionConfig"])), {})
 
 
-def create_with_tags(call: Call) -> Document:
+def create_with_tags(call: OperationContext) -> Document:
     given = call.given["DistributionConfigWithTags"]
     tags = tags_given({}, given["Tags"].get("Items", []))
     return _created(call, _filled(_noted(call, given["DistributionConfig"])), tags)
 
 
-def _noted(call: Call, given: Document, *, as_given: bool = True) -> Document:
+def _noted(call: OperationContext, given: Document, *, as_given: bool = True) -> Document:
     """The configuration, once the answer names what it is served without."""
     geo = bool(call.catalog.file.geo_database)
     found = unsupported(given, geo=geo, as_given=as_given)
@@ -89,19 +95,19 @@ def _filled(given: Document) -> Document:
     for behavior in behaviors(config):
         ttls = [behavior.get(name, 0) for name in ("MinTTL", "DefaultTTL", "MaxTTL")]
         if "ForwardedValues" in behavior and ttls != sorted(ttls):
-            raise Fault("InvalidTTLOrder", "MinTTL, DefaultTTL and MaxTTL are not in order.")
+            raise ApiError("InvalidTTLOrder", "MinTTL, DefaultTTL and MaxTTL are not in order.")
     return config
 
 
-def _require_allowed(call: Call, config: Document, id: str = "") -> None:
+def _require_allowed(call: OperationContext, config: Document, id: str = "") -> None:
     """What the file may say and the API may not, of the distribution `id` when there is one.
 
     InvalidOrigin, InvalidArgument, CNAMEAlreadyExists.
     """
     for place, trouble in origin_troubles(config, call.catalog.file):
-        raise Fault("InvalidOrigin", f"The parameter {place}: {trouble}.")
+        raise ApiError("InvalidOrigin", f"The parameter {place}: {trouble}.")
     if "*" in config["Aliases"].get("Items", ()):
-        raise Fault(
+        raise ApiError(
             "InvalidArgument", 'The parameter Aliases: "*" is every name there is, and nobody\'s.'
         )
     # The checks see the names of those that are served; the others are to be served again.
@@ -111,10 +117,10 @@ def _require_allowed(call: Call, config: Document, id: str = "") -> None:
             if alias.lower() in held:
                 place = f"Aliases.Items[{index}]"
                 trouble = f"{quoted(alias)} is already that of the distribution {site.id}"
-                raise Fault("CNAMEAlreadyExists", f"The parameter {place}: {trouble}.")
+                raise ApiError("CNAMEAlreadyExists", f"The parameter {place}: {trouble}.")
 
 
-def copy(call: Call) -> Document:
+def copy(call: OperationContext) -> Document:
     """A staging copy: another reference, and no aliases, since a name is one distribution's."""
     given = call.given
     primary = distribution(call, given["PrimaryDistributionId"])
@@ -128,23 +134,23 @@ def copy(call: Call) -> Document:
     return _created(call, config, {})
 
 
-def _created(call: Call, config: Document, tags: dict[str, str]) -> Document:
+def _created(call: OperationContext, config: Document, tags: dict[str, str]) -> Document:
     catalog = call.catalog
     _require_allowed(call, config)
     reference = config["CallerReference"]
-    known = catalog.of(Kind.DISTRIBUTION)
+    known = catalog.of(ResourceKind.DISTRIBUTION)
     again = next((one for one in known if reference and one.reference == reference), None)
     if again is not None:
-        raise Fault(
+        raise ApiError(
             "DistributionAlreadyExists",
             f"The caller reference that you are using to create a distribution is associated "
             f"with another distribution. Already exists: {again.id}",
         )
     if len(known) >= DISTRIBUTIONS_MAX:
-        raise Fault("TooManyDistributions", f"There are {DISTRIBUTIONS_MAX} already.")
+        raise ApiError("TooManyDistributions", f"There are {DISTRIBUTIONS_MAX} already.")
     now = catalog.clock()
     made = Resource(
-        kind=Kind.DISTRIBUTION,
+        kind=ResourceKind.DISTRIBUTION,
         id=drawn("E", catalog.random),
         etag=drawn("E", catalog.random),
         created_at=now,
@@ -159,16 +165,16 @@ def _created(call: Call, config: Document, tags: dict[str, str]) -> Document:
     return _answer(call, made.id) | {"Location": location}
 
 
-def get(call: Call) -> Document:
+def get(call: OperationContext) -> Document:
     return _answer(call, call.given["Id"])
 
 
-def get_config(call: Call) -> Document:
+def get_config(call: OperationContext) -> Document:
     one = distribution(call, call.given["Id"])
     return {"DistributionConfig": _noted(call, one.config, as_given=False), "ETag": one.etag}
 
 
-def update(call: Call) -> Document:
+def update(call: OperationContext) -> Document:
     """Replace the configuration whole; what only the file could say of it stays."""
     catalog = call.catalog
     one = distribution(call, call.given["Id"])
@@ -176,7 +182,7 @@ def update(call: Call) -> Document:
     require_current(call, one)
     config = _filled(_noted(call, call.given["DistributionConfig"]))
     if config["CallerReference"] != one.config["CallerReference"]:
-        raise Fault(
+        raise ApiError(
             "IllegalUpdate", "The parameter DistributionConfig.CallerReference cannot be changed."
         )
     _require_allowed(call, config, one.id)
@@ -192,18 +198,18 @@ def update(call: Call) -> Document:
     return _answer(call, one.id)
 
 
-def delete(call: Call) -> Document:
+def delete(call: OperationContext) -> Document:
     """Remove one that is disabled, on every node."""
     one = distribution(call, call.given["Id"])
     require_ours(one, "AccessDenied")
     require_current(call, one)
     if one.config["Enabled"]:
-        raise Fault(
+        raise ApiError(
             "DistributionNotDisabled",
             "The distribution you are trying to delete has not been disabled.",
         )
     if not deployed(call, one):
-        raise Fault(
+        raise ApiError(
             "DistributionNotDisabled",
             "The distribution you are trying to delete is not disabled everywhere yet: "
             "its status is InProgress.",
@@ -213,26 +219,31 @@ def delete(call: Call) -> Document:
     return {}
 
 
-def list_all(call: Call) -> Document:
-    return _listed(call, call.catalog.of(Kind.DISTRIBUTION))
+def list_all(call: OperationContext) -> Document:
+    return _listed(call, call.catalog.of(ResourceKind.DISTRIBUTION))
 
 
-def list_by_web_acl(call: Call) -> Document:
+def list_by_web_acl(call: OperationContext) -> Document:
     """Those of a web ACL; `null` asks for those that have none."""
     wanted = call.given["WebACLId"]
     wanted = "" if wanted == "null" else wanted
-    known = call.catalog.of(Kind.DISTRIBUTION)
+    known = call.catalog.of(ResourceKind.DISTRIBUTION)
     return _listed(call, [one for one in known if one.config["WebACLId"] == wanted])
 
 
-def _listed(call: Call, known: list[Resource]) -> Document:
+def _listed(call: OperationContext, known: list[Resource]) -> Document:
     return {"DistributionList": page(call.given, known, _id, partial(_summary, call))}
 
 
-def list_naming(kind: Kind, member: str, call: Call) -> Document:
+def list_naming(kind: ResourceKind, member: str, call: OperationContext) -> Document:
     """The ids of those that name a policy or a key group, which must be there."""
     id = call.given[member]
-    found(call, kind, id, "NoSuchResource" if kind is Kind.KEY_GROUP else f"NoSuch{member[:-2]}")
+    found(
+        call,
+        kind,
+        id,
+        "NoSuchResource" if kind is ResourceKind.KEY_GROUP else f"NoSuch{member[:-2]}",
+    )
     naming = distributions_naming(call.catalog, kind, id)
     return {"DistributionIdList": page(call.given, naming, _id, _id)}
 
@@ -241,25 +252,25 @@ def _id(one: Resource) -> str:
     return one.id
 
 
-def is_deployed(call: Call) -> bool:
+def is_deployed(call: OperationContext) -> bool:
     """Whether the distribution a call is about runs on every node; true when there is none."""
-    one = call.catalog.get(Kind.DISTRIBUTION, call.given["Id"])
+    one = call.catalog.get(ResourceKind.DISTRIBUTION, call.given["Id"])
     return one is None or deployed(call, one)
 
 
-def deployed(call: Call, one: Resource) -> bool:
+def deployed(call: OperationContext, one: Resource) -> bool:
     """Whether every node runs what it is now."""
-    generation = one.generation if one.source is Source.API else call.catalog.generation
+    generation = one.generation if one.source is ResourceSource.API else call.catalog.generation
     return call.world.deployed(generation)
 
 
-def _answer(call: Call, id: str) -> Document:
+def _answer(call: OperationContext, id: str) -> Document:
     one = distribution(call, id)
     _noted(call, one.config, as_given=False)
     return {"Distribution": shown(call, one), "ETag": one.etag}
 
 
-def _facts(call: Call, one: Resource) -> Document:
+def _facts(call: OperationContext, one: Resource) -> Document:
     return {
         "Id": one.id,
         "ARN": arn(one),
@@ -273,7 +284,7 @@ def _facts(call: Call, one: Resource) -> Document:
     }
 
 
-def shown(call: Call, one: Resource) -> Document:
+def shown(call: OperationContext, one: Resource) -> Document:
     """A Distribution, as Get answers it."""
     return _facts(call, one) | {
         "InProgressInvalidationBatches": len(call.world.invalidations.in_progress(one.id)),
@@ -283,16 +294,16 @@ def shown(call: Call, one: Resource) -> Document:
     }
 
 
-def _summary(call: Call, one: Resource) -> Document:
+def _summary(call: OperationContext, one: Resource) -> Document:
     return one.config | _facts(call, one) | {"ETag": one.etag}
 
 
-def _active_groups(call: Call, config: Document) -> Document:
+def _active_groups(call: OperationContext, config: Document) -> Document:
     """The key groups its behaviors trust, with the public keys that count."""
     ids = sorted(set(_trusted(config)))
     if not ids:
         return {"Enabled": False, "Quantity": 0}
-    groups = [(id, call.catalog.get(Kind.KEY_GROUP, id)) for id in ids]
+    groups = [(id, call.catalog.get(ResourceKind.KEY_GROUP, id)) for id in ids]
     items = [
         {"KeyGroupId": id, "KeyPairIds": _listing(group.config["Items"] if group else [])}
         for id, group in groups

@@ -15,12 +15,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from edgecache.control.cloudfront.authentication import Callers
-from edgecache.control.cloudfront.context import Call, World
-from edgecache.control.cloudfront.errors import Fault, fault_document
+from edgecache.control.cloudfront.authentication import CallerAuthentication
+from edgecache.control.cloudfront.context import ApiServices, OperationContext
+from edgecache.control.cloudfront.errors import ApiError, fault_document
 from edgecache.control.cloudfront.model import PREFIX, VERSION, Operation, api
-from edgecache.control.cloudfront.operations import Action
-from edgecache.control.cloudfront.request_parser import Received, read_request, unknown_members
+from edgecache.control.cloudfront.operations import OperationFunction
+from edgecache.control.cloudfront.request_parser import ParsedCall, read_request, unknown_members
 from edgecache.control.cloudfront.response_writer import write_answer
 from edgecache.control.cloudfront.validation import validate
 from edgecache.control.rest.auth import bounded_body
@@ -37,12 +37,12 @@ UNSUPPORTED = "edgecache-unsupported"  # members a distribution asks for and is 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Endpoint:
+class ApiEndpoint:
     """All of the API at one place. `pause` waits for seconds; `random` gives bytes."""
 
-    world: World
-    callers: Callers
-    actions: Mapping[str, Action]
+    world: ApiServices
+    callers: CallerAuthentication
+    actions: Mapping[str, OperationFunction]
     pause: Callable[[float], Awaitable[None]]
     random: Callable[[int], bytes]
 
@@ -58,16 +58,16 @@ class Endpoint:
             response = Response(written.body, operation.status, written.headers)
             if unsupported:
                 response.headers[UNSUPPORTED] = ", ".join(dict.fromkeys(unsupported))
-        except Fault as fault:
+        except ApiError as fault:
             response = refusal(fault, id)
         except StateBusyError:
-            response = refusal(Fault("ServiceUnavailable", BUSY), id)
+            response = refusal(ApiError("ServiceUnavailable", BUSY), id)
             response.headers["retry-after"] = RETRY_AFTER
         except ClientDisconnect:
             response = Response()  # nobody reads it
         except Exception:
             logger.exception("request %s failed", id)
-            response = refusal(Fault("InternalFailure", "An unknown error has occurred."), id)
+            response = refusal(ApiError("InternalFailure", "An unknown error has occurred."), id)
         response.headers["x-amzn-requestid"] = id
         if response.body:
             response.headers.setdefault("content-type", XML)
@@ -78,28 +78,28 @@ class Endpoint:
         try:
             body = await bounded_body(request)
         except HTTPException as error:
-            raise Fault("RequestEntityTooLarge", error.detail) from error
+            raise ApiError("RequestEntityTooLarge", error.detail) from error
         self.callers.caller(request, body)
         operation, path = _operation(request)
         action = self.actions.get(operation.name)
         if action is None:
-            raise Fault(
+            raise ApiError(
                 "NotImplemented",
                 f"{operation.name} is not supported here; `edgecache api --list` tells what is.",
             )
         asked = request.scope["query_string"].decode("latin-1")
         query = dict(parse_qsl(asked, keep_blank_values=True))
         headers = {name.lower(): value for name, value in request.headers.items()}
-        given = read_request(operation, Received(path, query, headers, body))
+        given = read_request(operation, ParsedCall(path, query, headers, body))
         if operation.takes is not None:
             validate(operation.takes, given)
-        call = Call(self.world, given, str(request.base_url).rstrip("/"))
+        call = OperationContext(self.world, given, str(request.base_url).rstrip("/"))
         call.unsupported.extend(unknown_members(operation, body))
         await self._settle(action, call)
         output = await self.world.run(partial(action.run, call))
         return operation, output, call.unsupported
 
-    async def _settle(self, action: Action, call: Call) -> None:
+    async def _settle(self, action: OperationFunction, call: OperationContext) -> None:
         if action.settled is None:
             return
         for _ in range(SETTLED_POLLS):
@@ -112,13 +112,13 @@ def _operation(request: Request) -> tuple[Operation, dict[str, str]]:
     path = (request.scope.get("raw_path") or request.scope["path"].encode()).decode("latin-1")
     query = request.scope["query_string"].decode("latin-1")
     if not path.startswith(f"{PREFIX}/"):
-        raise Fault("UnknownOperation", f"The only version of the API here is {VERSION}.")
+        raise ApiError("UnknownOperation", f"The only version of the API here is {VERSION}.")
     match = api().match(request.method, path, query)
     if match is None:
-        raise Fault("UnknownOperation", f"{request.method} {path} is no operation of the API.")
+        raise ApiError("UnknownOperation", f"{request.method} {path} is no operation of the API.")
     return match
 
 
-def refusal(fault: Fault, id: str) -> Response:
+def refusal(fault: ApiError, id: str) -> Response:
     """A fault as the answer to the request `id`."""
     return Response(fault_document(fault, id), fault.status, media_type=XML)

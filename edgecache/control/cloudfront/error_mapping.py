@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 
 from edgecache.control.cloudfront.context import words
-from edgecache.control.cloudfront.errors import Fault
-from edgecache.control.state.compose import NotComposedError, Trouble
-from edgecache.control.state.resources import Kind
+from edgecache.control.cloudfront.errors import ApiError
+from edgecache.control.state.compose import CompositionProblem, NotComposedError
+from edgecache.control.state.resources import ResourceKind
 
 _MEMBERS = {  # what is not the model's name with capitals
     "access_control_id": "OriginAccessControlId",
@@ -88,39 +88,39 @@ _CODES: tuple[tuple[str, str, str], ...] = (  # place, message, code: the first 
     (r"ForwardedValues.*Cookies", "", "InvalidForwardCookies"),
     (r"ForwardedValues.*QueryString", "", "InvalidQueryStringParameters"),
 )
-_KIND_CODES = {(Kind.KEY_GROUP, _MORE): "TooManyPublicKeysInKeyGroup"}
+_KIND_CODES = {(ResourceKind.KEY_GROUP, _MORE): "TooManyPublicKeysInKeyGroup"}
 
 
 @contextlib.contextmanager
-def as_faults(kind: Kind, id: str) -> Iterator[None]:
+def as_faults(kind: ResourceKind, id: str) -> Iterator[None]:
     """What cannot be composed is a Fault; troubles of the resource being changed come first."""
     try:
         yield
     except NotComposedError as error:
         troubles = sorted(error.troubles, key=lambda one: (one.kind, one.id) != (kind, id))
         if not troubles:
-            raise Fault("InvalidArgument", "; ".join(map(str, error.problems))) from error
+            raise ApiError("InvalidArgument", "; ".join(map(str, error.problems))) from error
         first = troubles[0]
         found = fault(first)
         if (first.kind, first.id) != (kind, id):  # a policy may not suit who uses it
-            found = Fault(found.code, f"The {words(first.kind)} {first.id}: {found.message}")
+            found = ApiError(found.code, f"The {words(first.kind)} {first.id}: {found.message}")
         raise found from error
 
 
-def fault(trouble: Trouble) -> Fault:
+def fault(trouble: CompositionProblem) -> ApiError:
     """A trouble as the API tells it."""
     place = trouble.where if trouble.in_document else member(trouble.where)
     place = place.removeprefix("DistributionConfig.")
     code = trouble.code or _code(trouble.kind, place, trouble.message)
-    return Fault(code, f"The parameter {place}: "
+    return ApiError(code, f"The parameter {place}: "
                  f"{trouble.message}")  # fmt: skip
 
 
-def _code(kind: Kind, place: str, message: str) -> str:
+def _code(kind: ResourceKind, place: str, message: str) -> str:
     for (one, said), code in _KIND_CODES.items():
         if kind is one and said in message:
             return code
-    if kind is Kind.DISTRIBUTION:
+    if kind is ResourceKind.DISTRIBUTION:
         for where, said, code in _CODES:
             if re.search(where, place) and re.search(said, message):
                 return code

@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 from edgecache.control.cloudfront.model import NAMESPACE, api
 
 
-class Fault(Exception):
+class ApiError(Exception):
     """Why a call is refused: a code of the API and a message that names the member."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -21,7 +21,7 @@ class Fault(Exception):
         return api().statuses[self.code]
 
 
-def fault_document(fault: Fault, request_id: str) -> bytes:
+def fault_document(fault: ApiError, request_id: str) -> bytes:
     """The body of a refusal ("Error responses", CloudFront API reference)."""
     whose = "Sender" if fault.status < 500 else "Receiver"
     return (

@@ -7,21 +7,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgecache.control.cloudfront.context import Call, Run
+from edgecache.control.cloudfront.context import OperationContext, Run
 from edgecache.control.cloudfront.distributions import distribution
-from edgecache.control.cloudfront.errors import Fault
+from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.cloudfront.model import PREFIX
 from edgecache.control.cloudfront.pagination import most_of
 from edgecache.control.state.invalidations import (
     ITEMS_MAX,
-    Record,
+    InvalidationRecord,
+    InvalidationRequest,
     ReferenceTakenError,
-    TooManyError,
-    Wanted,
+    TooManyInvalidationsError,
 )
 from edgecache.control.state.resources import Resource
-from edgecache.rules.invalidation.items import Item, items_of, with_root
-from edgecache.rules.invalidation.items import Kind as ItemKind
+from edgecache.rules.invalidation.items import Item, ItemKind, items_of, with_root
 
 Document = dict[str, Any]
 
@@ -35,11 +34,11 @@ def operations() -> dict[str, Run]:
     }
 
 
-def create(call: Call) -> Document:
+def create(call: OperationContext) -> Document:
     """Accept a batch; the same reference and paths again give the one that was accepted."""
     one = distribution(call, call.given["DistributionId"])
     batch = call.given["InvalidationBatch"]
-    wanted = Wanted(
+    wanted = InvalidationRequest(
         one.id, items_for(one, batch["Paths"].get("Items", [])), batch["CallerReference"]
     )
     record = accepted(call, wanted)
@@ -51,47 +50,47 @@ def items_for(one: Resource, paths: list[str]) -> tuple[Item, ...]:
     """What paths mean for a distribution. A Fault names what is wrong with them."""
     where = "InvalidationBatch.Paths.Items"
     if not paths:
-        raise Fault("InvalidArgument", f"The parameter {where} must hold a path.")
+        raise ApiError("InvalidArgument", f"The parameter {where} must hold a path.")
     if len(paths) > ITEMS_MAX:
-        raise Fault("BatchTooLarge", f"The parameter {where} holds more than {ITEMS_MAX} paths.")
+        raise ApiError("BatchTooLarge", f"The parameter {where} holds more than {ITEMS_MAX} paths.")
     try:
         return with_root(items_of(paths), one.config["DefaultRootObject"])
     except ValueError as error:
-        raise Fault("InvalidArgument", f"The parameter {where}: {error}") from None
+        raise ApiError("InvalidArgument", f"The parameter {where}: {error}") from None
 
 
-def accepted(call: Call, wanted: Wanted) -> Record:
+def accepted(call: OperationContext, wanted: InvalidationRequest) -> InvalidationRecord:
     """The invalidation, on disk. Fault when there are too many, or its reference is taken."""
     try:
         control = call.catalog.file.control
         quotas = control is not None and control.invalidation_quotas
         record, _ = call.world.invalidations.create(wanted, quotas=quotas)
     except ReferenceTakenError:
-        raise Fault(
+        raise ApiError(
             "InvalidationBatchAlreadyExists",
             "InvalidationBatch.CallerReference is that of another batch, with other paths.",
         ) from None
-    except TooManyError as error:
-        raise Fault("TooManyInvalidationsInProgress", str(error)) from None
+    except TooManyInvalidationsError as error:
+        raise ApiError("TooManyInvalidationsInProgress", str(error)) from None
     return record
 
 
-def get(call: Call) -> Document:
+def get(call: OperationContext) -> Document:
     one = distribution(call, call.given["DistributionId"])
     record = call.world.invalidations.get(one.id, call.given["Id"])
     if record is None:
-        raise Fault("NoSuchInvalidation", "The specified invalidation does not exist.")
+        raise ApiError("NoSuchInvalidation", "The specified invalidation does not exist.")
     return {"Invalidation": shown(one, record)}
 
 
-def is_completed(call: Call) -> bool:
+def is_completed(call: OperationContext) -> bool:
     """Whether the invalidation a call is about is Completed; true when there is none."""
     given = call.given
     record = call.world.invalidations.get(given["DistributionId"], given["Id"])
     return record is None or record.completed_at is not None
 
 
-def list_all(call: Call) -> Document:
+def list_all(call: OperationContext) -> Document:
     """The newest first."""
     one = distribution(call, call.given["DistributionId"])
     marker = str(call.given.get("Marker") or "")
@@ -114,7 +113,7 @@ def list_all(call: Call) -> Document:
     return {"InvalidationList": listed}
 
 
-def shown(one: Resource, record: Record) -> Document:
+def shown(one: Resource, record: InvalidationRecord) -> Document:
     """An Invalidation, as Get answers it."""
     paths = list(record.paths)
     root = one.config["DefaultRootObject"]

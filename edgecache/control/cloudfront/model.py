@@ -70,7 +70,7 @@ def element_name(name: str, shape: Any) -> str:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Api:
+class ServiceModel:
     """All operations by name, and the HTTP status of every fault."""
 
     operations: Mapping[str, Operation]
@@ -105,12 +105,12 @@ def _values(path: tuple[str, ...], segments: list[str]) -> dict[str, str] | None
 
 
 @cache
-def api() -> Api:
+def api() -> ServiceModel:
     """The model; read once, 0.1 s and 15 MB with what botocore imports."""
     from botocore.loaders import Loader
-    from botocore.model import ServiceModel
+    from botocore.model import ServiceModel as AwsModel
 
-    service = ServiceModel(Loader().load_service_model("cloudfront", "service-2", VERSION))
+    service = AwsModel(Loader().load_service_model("cloudfront", "service-2", VERSION))
     operations = {}
     statuses = dict(COMMON_FAULTS)
     for name in service.operation_names:
@@ -121,7 +121,7 @@ def api() -> Api:
     by_method: dict[str, list[Operation]] = {}
     for operation in sorted(operations.values(), key=_rank):
         by_method.setdefault(operation.method, []).append(operation)
-    return Api(operations, statuses, by_method)
+    return ServiceModel(operations, statuses, by_method)
 
 
 def _operation(model: Any) -> Operation:

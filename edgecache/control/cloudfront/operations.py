@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from edgecache.control.cloudfront import distributions, invalidations, resources, tags
-from edgecache.control.cloudfront.context import Call, Run
+from edgecache.control.cloudfront.context import OperationContext, Run
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class OperationFunction:
     """What an operation does.
 
     With `settled`, the answer is held back for a moment until that is true: SDKs' waiters poll
@@ -18,10 +18,10 @@ class Action:
     """
 
     run: Run
-    settled: Callable[[Call], bool] | None = None
+    settled: Callable[[OperationContext], bool] | None = None
 
 
-def actions() -> Mapping[str, Action]:
+def actions() -> Mapping[str, OperationFunction]:
     """Every operation that acts, by name."""
     runs = {
         **distributions.operations(),
@@ -34,4 +34,4 @@ def actions() -> Mapping[str, Action]:
         "DeleteDistribution": distributions.is_deployed,
         "GetInvalidation": invalidations.is_completed,
     }
-    return {name: Action(run, settled.get(name)) for name, run in sorted(runs.items())}
+    return {name: OperationFunction(run, settled.get(name)) for name, run in sorted(runs.items())}

@@ -14,7 +14,7 @@ from edgecache.config.checks.configuration import own_addresses
 from edgecache.config.model import Config
 from edgecache.config.origins import Reach
 from edgecache.config.problems import quoted
-from edgecache.control.state.resources import Resource, Source
+from edgecache.control.state.resources import Resource, ResourceSource
 from edgecache.rules.origin_addresses import Listeners, address_trouble
 
 _SETTING = "set allow_private_origins = true in [control] of the configuration file to allow it"
@@ -46,7 +46,7 @@ def unreachable_origins(
     """
     served = {one.id for one in config.distributions}
     for one in resources:
-        if one.source is Source.API and one.id in served:
+        if one.source is ResourceSource.API and one.id in served:
             for place, trouble in origin_troubles(one.config, file):
                 yield f"distribution {one.id} (made over the API): {place}: {trouble}"
 

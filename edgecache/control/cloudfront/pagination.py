@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from edgecache.control.cloudfront.errors import Fault
+from edgecache.control.cloudfront.errors import ApiError
 
 T = TypeVar("T")
 
@@ -45,5 +45,5 @@ def most_of(given: Any) -> int:
     if given is None or given == "":
         return ITEMS_MAX
     if not re.fullmatch(r"[0-9]{1,9}", str(given)) or int(given) == 0:
-        raise Fault("InvalidArgument", "The parameter MaxItems must be a whole number above 0.")
+        raise ApiError("InvalidArgument", "The parameter MaxItems must be a whole number above 0.")
     return min(int(given), ITEMS_MAX)

@@ -7,40 +7,42 @@ from typing import Any
 
 from edgecache.config.aws.origins import OAI_PREFIX
 from edgecache.control.state.catalog import Catalog
-from edgecache.control.state.resources import Kind, Resource
+from edgecache.control.state.resources import Resource, ResourceKind
 
 _MEMBERS = {
-    Kind.CACHE_POLICY: "CachePolicyId",
-    Kind.ORIGIN_REQUEST_POLICY: "OriginRequestPolicyId",
-    Kind.RESPONSE_HEADERS_POLICY: "ResponseHeadersPolicyId",
+    ResourceKind.CACHE_POLICY: "CachePolicyId",
+    ResourceKind.ORIGIN_REQUEST_POLICY: "OriginRequestPolicyId",
+    ResourceKind.RESPONSE_HEADERS_POLICY: "ResponseHeadersPolicyId",
 }
 
 
 def users(catalog: Catalog, resource: Resource) -> list[str]:
     """What names it: key groups name public keys, distributions name everything else."""
-    if resource.kind is Kind.PUBLIC_KEY:
-        groups = catalog.of(Kind.KEY_GROUP)
+    if resource.kind is ResourceKind.PUBLIC_KEY:
+        groups = catalog.of(ResourceKind.KEY_GROUP)
         return [f"the key group {one.id}" for one in groups if resource.id in one.config["Items"]]
     found = distributions_naming(catalog, resource.kind, resource.id)
     return [f"the distribution {one.id}" for one in found]
 
 
-def distributions_naming(catalog: Catalog, kind: Kind, id: str) -> list[Resource]:
+def distributions_naming(catalog: Catalog, kind: ResourceKind, id: str) -> list[Resource]:
     """The distributions that name the resource of a kind with this id, by their ids."""
-    return [one for one in catalog.of(Kind.DISTRIBUTION) if id in set(_named(one.config, kind))]
+    return [
+        one for one in catalog.of(ResourceKind.DISTRIBUTION) if id in set(_named(one.config, kind))
+    ]
 
 
-def _named(config: dict[str, Any], kind: Kind) -> Iterator[str]:
+def _named(config: dict[str, Any], kind: ResourceKind) -> Iterator[str]:
     if kind in _MEMBERS:
         for behavior in behaviors(config):
             yield behavior.get(_MEMBERS[kind], "")
-    elif kind is Kind.KEY_GROUP:
+    elif kind is ResourceKind.KEY_GROUP:
         for behavior in behaviors(config):
             yield from behavior.get("TrustedKeyGroups", {}).get("Items", ())
     for origin in config["Origins"].get("Items", ()):
-        if kind is Kind.ACCESS_CONTROL:
+        if kind is ResourceKind.ACCESS_CONTROL:
             yield origin.get("OriginAccessControlId", "")
-        elif kind is Kind.ACCESS_IDENTITY:
+        elif kind is ResourceKind.ACCESS_IDENTITY:
             identity = origin.get("S3OriginConfig", {}).get("OriginAccessIdentity", "")
             yield identity.removeprefix(OAI_PREFIX)
 

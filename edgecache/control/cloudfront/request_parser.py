@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from edgecache.control.cloudfront.errors import Fault
+from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.cloudfront.model import Operation, element_name
 from edgecache.control.cloudfront.xml import Element, parse
 
@@ -26,7 +26,7 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")  # of 64 bits
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ParsedCall:
     """A request as it came: the values of its path and query, its headers by lower-case name."""
 
     path: Mapping[str, str]
@@ -35,7 +35,7 @@ class Received:
     body: bytes
 
 
-def read_request(operation: Operation, received: Received) -> dict[str, Any]:
+def read_request(operation: Operation, received: ParsedCall) -> dict[str, Any]:
     """The operation's input by member. Fault when the body is not what the shape wants."""
     shape = operation.takes
     if shape is None:
@@ -49,11 +49,11 @@ def read_request(operation: Operation, received: Received) -> dict[str, Any]:
     if not received.body.strip():
         needed = payload in shape.required_members or not payload
         if needed:
-            raise Fault("MissingBody", "This operation requires a body.")
+            raise ApiError("MissingBody", "This operation requires a body.")
         return found
     root = parse(received.body)
     if root.name != operation.root:
-        raise Fault("MalformedInput", f"the body is {root.name}, expected {operation.root}")
+        raise ApiError("MalformedInput", f"the body is {root.name}, expected {operation.root}")
     if payload:
         return found | {payload: read_value(shape.members[payload], root, payload)}
     return found | _structure(shape, root, "")
@@ -91,7 +91,7 @@ def _unknown(shape: Any, element: Element, where: str) -> Iterator[str]:
             yield f"{where}.{child.name}".lstrip(".")
 
 
-def _located(shape: Any, received: Received) -> dict[str, Any]:
+def _located(shape: Any, received: ParsedCall) -> dict[str, Any]:
     """The members that stand in the path, the query and the headers."""
     places: dict[str, Mapping[str, str]] = {
         "uri": received.path,
@@ -177,4 +177,4 @@ def _scalar(shape: Any, text: str, where: str) -> Any:
     try:
         return read(text)
     except (ValueError, KeyError, binascii.Error):
-        raise Fault("InvalidArgument", f"The parameter {where} must be {wanted}.") from None
+        raise ApiError("InvalidArgument", f"The parameter {where} must be {wanted}.") from None

@@ -9,8 +9,8 @@ from typing import Any
 
 from edgecache.config.aws.defaults import filled_ttls
 from edgecache.config.origins import canonical_user_id
-from edgecache.control.cloudfront.errors import Fault
-from edgecache.control.state.resources import Kind, Random, Resource, drawn
+from edgecache.control.cloudfront.errors import ApiError
+from edgecache.control.state.resources import Random, Resource, ResourceKind, drawn
 
 RESOURCES_MAX = 2_500  # of a kind: as many public keys as a configuration may have
 
@@ -26,14 +26,14 @@ def _uuid(random: Random) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Noun:
+class ResourceType:
     """How the API speaks of a kind: `CachePolicy`, `CachePolicyConfig`, `ListCachePolicies`.
 
     The faults are for one that is not there, a name or reference that is taken, one in use, and too
     many. `summary` is what a list holds of each; `extra` stands beside its id and configuration.
     """
 
-    kind: Kind
+    kind: ResourceKind
     name: str
     plural: str
     missing: str
@@ -87,7 +87,7 @@ def _fill_cache_policy(config: Config) -> Config:
     """TTLs left out give way to those given; those given must be in order (CachePolicyConfig)."""
     given = [config[name] for name in ("MinTTL", "DefaultTTL", "MaxTTL") if name in config]
     if given != sorted(given):
-        raise Fault("InvalidArgument", "MinTTL, DefaultTTL and MaxTTL are not in order.")
+        raise ApiError("InvalidArgument", "MinTTL, DefaultTTL and MaxTTL are not in order.")
     keyed = "ParametersInCacheKeyAndForwardedToOrigin"
     filled = filled_ttls(_commented(config))
     if keyed in filled:
@@ -96,9 +96,9 @@ def _fill_cache_policy(config: Config) -> Config:
 
 
 def _policy(
-    kind: Kind, name: str, plural: str, fill: Callable[[Config], Config] = _commented
-) -> Noun:
-    return Noun(
+    kind: ResourceKind, name: str, plural: str, fill: Callable[[Config], Config] = _commented
+) -> ResourceType:
+    return ResourceType(
         kind=kind,
         name=name,
         plural=plural,
@@ -126,7 +126,7 @@ def _key_summary(resource: Resource) -> Config:
 
 
 def _group_summary(resource: Resource) -> Config:
-    return {"KeyGroup": BY_KIND[Kind.KEY_GROUP].shown(resource)}
+    return {"KeyGroup": BY_KIND[ResourceKind.KEY_GROUP].shown(resource)}
 
 
 def _identity_summary(resource: Resource) -> Config:
@@ -134,11 +134,13 @@ def _identity_summary(resource: Resource) -> Config:
 
 
 NOUNS = (
-    _policy(Kind.CACHE_POLICY, "CachePolicy", "CachePolicies", _fill_cache_policy),
-    _policy(Kind.ORIGIN_REQUEST_POLICY, "OriginRequestPolicy", "OriginRequestPolicies"),
-    _policy(Kind.RESPONSE_HEADERS_POLICY, "ResponseHeadersPolicy", "ResponseHeadersPolicies"),
-    Noun(
-        Kind.PUBLIC_KEY,
+    _policy(ResourceKind.CACHE_POLICY, "CachePolicy", "CachePolicies", _fill_cache_policy),
+    _policy(ResourceKind.ORIGIN_REQUEST_POLICY, "OriginRequestPolicy", "OriginRequestPolicies"),
+    _policy(
+        ResourceKind.RESPONSE_HEADERS_POLICY, "ResponseHeadersPolicy", "ResponseHeadersPolicies"
+    ),
+    ResourceType(
+        ResourceKind.PUBLIC_KEY,
         "PublicKey",
         "PublicKeys",
         "NoSuchPublicKey",
@@ -152,8 +154,8 @@ NOUNS = (
         fixed=("CallerReference", "Name", "EncodedKey"),
         fixed_fault="CannotChangeImmutablePublicKeyFields",
     ),
-    Noun(
-        Kind.KEY_GROUP,
+    ResourceType(
+        ResourceKind.KEY_GROUP,
         "KeyGroup",
         "KeyGroups",
         "NoSuchResource",
@@ -165,8 +167,8 @@ NOUNS = (
         _modified,
         _group_summary,
     ),
-    Noun(
-        Kind.ACCESS_CONTROL,
+    ResourceType(
+        ResourceKind.ACCESS_CONTROL,
         "OriginAccessControl",
         "OriginAccessControls",
         "NoSuchOriginAccessControl",
@@ -176,11 +178,16 @@ NOUNS = (
         _prefixed("E"),
         lambda config: {"Description": ""} | config,
         _nothing,
-        _named_of("Name", "Description", "SigningProtocol", "SigningBehavior",
-                  "OriginAccessControlOriginType"),
+        _named_of(
+            "Name",
+            "Description",
+            "SigningProtocol",
+            "SigningBehavior",
+            "OriginAccessControlOriginType",
+        ),
     ),
-    Noun(
-        Kind.ACCESS_IDENTITY,
+    ResourceType(
+        ResourceKind.ACCESS_IDENTITY,
         "CloudFrontOriginAccessIdentity",
         "CloudFrontOriginAccessIdentities",
         "NoSuchCloudFrontOriginAccessIdentity",
@@ -193,5 +200,5 @@ NOUNS = (
         _identity_summary,
         fixed=("CallerReference",),
     ),
-)  # fmt: skip
+)
 BY_KIND = {noun.kind: noun for noun in NOUNS}

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from edgecache.control.cloudfront.context import (
-    Call,
+    OperationContext,
     Run,
     found,
     require_current,
@@ -18,12 +18,12 @@ from edgecache.control.cloudfront.context import (
     words,
 )
 from edgecache.control.cloudfront.error_mapping import as_faults
-from edgecache.control.cloudfront.errors import Fault
+from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.cloudfront.model import PREFIX, api
 from edgecache.control.cloudfront.pagination import page
 from edgecache.control.cloudfront.references import users
-from edgecache.control.cloudfront.resource_types import NOUNS, RESOURCES_MAX, Config, Noun
-from edgecache.control.state.resources import Resource, Source, drawn
+from edgecache.control.cloudfront.resource_types import NOUNS, RESOURCES_MAX, Config, ResourceType
+from edgecache.control.state.resources import Resource, ResourceSource, drawn
 
 
 def operations() -> dict[str, Run]:
@@ -39,7 +39,7 @@ def operations() -> dict[str, Run]:
     return table
 
 
-def create(noun: Noun, call: Call) -> Config:
+def create(noun: ResourceType, call: OperationContext) -> Config:
     """Make one. The same reference and contents again give an identity that is there already."""
     catalog = call.catalog
     config = noun.fill(call.given[noun.config])
@@ -49,10 +49,10 @@ def create(noun: Noun, call: Call) -> Config:
     if again is not None and again.config == config and "Name" not in config:
         return _answer(noun, again, call)
     if again is not None:
-        raise Fault(noun.exists, f"The caller reference is that of another {words(noun.kind)}.")
+        raise ApiError(noun.exists, f"The caller reference is that of another {words(noun.kind)}.")
     _require_free(noun, config, "", known)
-    if sum(one.source is Source.API for one in known) >= RESOURCES_MAX:
-        raise Fault(noun.too_many, f"There are {RESOURCES_MAX} already.")
+    if sum(one.source is ResourceSource.API for one in known) >= RESOURCES_MAX:
+        raise ApiError(noun.too_many, f"There are {RESOURCES_MAX} already.")
     now = catalog.clock()
     made = Resource(
         kind=noun.kind,
@@ -68,17 +68,17 @@ def create(noun: Noun, call: Call) -> Config:
     return _answer(noun, made, call)
 
 
-def get(noun: Noun, call: Call) -> Config:
+def get(noun: ResourceType, call: OperationContext) -> Config:
     one = found(call, noun.kind, call.given["Id"], noun.missing)
     return {noun.name: noun.shown(one), "ETag": one.etag}
 
 
-def get_config(noun: Noun, call: Call) -> Config:
+def get_config(noun: ResourceType, call: OperationContext) -> Config:
     one = found(call, noun.kind, call.given["Id"], noun.missing)
     return {noun.config: one.config, "ETag": one.etag}
 
 
-def update(noun: Noun, call: Call) -> Config:
+def update(noun: ResourceType, call: OperationContext) -> Config:
     """Replace the configuration whole."""
     catalog = call.catalog
     one = found(call, noun.kind, call.given["Id"], noun.missing)
@@ -87,7 +87,9 @@ def update(noun: Noun, call: Call) -> Config:
     config = noun.fill(call.given[noun.config])
     for name in noun.fixed:
         if config.get(name) != one.config.get(name):
-            raise Fault(noun.fixed_fault, f"The parameter {noun.config}.{name} cannot be changed.")
+            raise ApiError(
+                noun.fixed_fault, f"The parameter {noun.config}.{name} cannot be changed."
+            )
     _require_free(noun, config, one.id, catalog.of(noun.kind))
     changed = replace(
         one,
@@ -101,42 +103,44 @@ def update(noun: Noun, call: Call) -> Config:
     return {noun.name: noun.shown(changed), "ETag": changed.etag}
 
 
-def delete(noun: Noun, call: Call) -> Config:
+def delete(noun: ResourceType, call: OperationContext) -> Config:
     """Remove one that nothing uses."""
     one = found(call, noun.kind, call.given["Id"], noun.missing)
     require_ours(one, "IllegalDelete")
     require_current(call, one)
     holders = users(call.catalog, one)
     if holders:
-        raise Fault(noun.in_use, f"The {words(noun.kind)} {one.id} is used by {holders[0]}.")
+        raise ApiError(noun.in_use, f"The {words(noun.kind)} {one.id} is used by {holders[0]}.")
     with as_faults(noun.kind, one.id), call.catalog.changing():
         call.catalog.remove(noun.kind, one.id)
     return {}
 
 
-def list_all(noun: Noun, call: Call) -> Config:
+def list_all(noun: ResourceType, call: OperationContext) -> Config:
     known = call.catalog.of(noun.kind)
     wanted = call.given.get("Type")
     if wanted is not None:
-        known = [one for one in known if (one.source is Source.MANAGED) == (wanted == "managed")]
+        known = [
+            one for one in known if (one.source is ResourceSource.MANAGED) == (wanted == "managed")
+        ]
     listed = page(call.given, known, lambda one: one.id, noun.listed)
     return {_list_member(noun): listed}
 
 
-def _list_member(noun: Noun) -> str:
+def _list_member(noun: ResourceType) -> str:
     """The payload of the list's answer, `CachePolicyList` for instance."""
     shape: Any = api().operations[f"List{noun.plural}"].gives
     return str(shape.serialization["payload"])
 
 
-def _answer(noun: Noun, one: Resource, call: Call) -> Config:
+def _answer(noun: ResourceType, one: Resource, call: OperationContext) -> Config:
     path = "/".join(api().operations[f"Create{noun.name}"].path)
     location = f"{call.base}{PREFIX}/{path}/{one.id}"
     return {noun.name: noun.shown(one), "ETag": one.etag, "Location": location}
 
 
-def _require_free(noun: Noun, config: Config, id: str, known: list[Resource]) -> None:
+def _require_free(noun: ResourceType, config: Config, id: str, known: list[Resource]) -> None:
     """A name is one resource's alone, of those of a kind."""
     name = config.get("Name")
     if name and any(one.name == name and one.id != id for one in known):
-        raise Fault(noun.exists, f"There is a {words(noun.kind)} named {name} already.")
+        raise ApiError(noun.exists, f"There is a {words(noun.kind)} named {name} already.")

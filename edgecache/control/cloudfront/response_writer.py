@@ -15,18 +15,18 @@ from edgecache.control.cloudfront.model import NAMESPACE, Operation, element_nam
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class SerializedResponse:
     """The headers and the body of an answer."""
 
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
 
 
-def write_answer(operation: Operation, values: dict[str, Any]) -> Written:
+def write_answer(operation: Operation, values: dict[str, Any]) -> SerializedResponse:
     """What goes back for an operation's output, a value for each member it has."""
     shape = operation.gives
     if shape is None:
-        return Written()
+        return SerializedResponse()
     headers = {}
     for name, member in shape.members.items():
         if member.serialization.get("location") == "header" and values.get(name) is not None:
@@ -34,13 +34,13 @@ def write_answer(operation: Operation, values: dict[str, Any]) -> Written:
     payload = shape.serialization.get("payload")
     if payload is None:
         has_body = any("location" not in m.serialization for m in shape.members.values())
-        return Written(headers, document(shape, shape.name, values) if has_body else b"")
+        return SerializedResponse(headers, document(shape, shape.name, values) if has_body else b"")
     if values.get(payload) is None:
-        return Written(headers)
+        return SerializedResponse(headers)
     member = shape.members[payload]
     if member.type_name == "blob":
-        return Written(headers, values[payload])
-    return Written(headers, document(member, member.name, values[payload]))
+        return SerializedResponse(headers, values[payload])
+    return SerializedResponse(headers, document(member, member.name, values[payload]))
 
 
 def document(shape: Any, root: str, value: Any) -> bytes:

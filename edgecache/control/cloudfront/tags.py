@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from edgecache.config.checks.site import TAGS_MAX
-from edgecache.control.cloudfront.context import Call, Run, require_ours
-from edgecache.control.cloudfront.errors import Fault
-from edgecache.control.state.resources import Kind, Resource
+from edgecache.control.cloudfront.context import OperationContext, Run, require_ours
+from edgecache.control.cloudfront.errors import ApiError
+from edgecache.control.state.resources import Resource, ResourceKind
 
 _ARN = re.compile(r"arn:aws:cloudfront::[0-9]{12}:distribution/([A-Za-z0-9_.-]+)")
 _WORD = re.compile(r"[\w\s.:/=+\-@]*")  # the model's own pattern, in Python's words
@@ -27,7 +27,7 @@ def operations() -> dict[str, Run]:
     }
 
 
-def list_tags(call: Call) -> Document:
+def list_tags(call: OperationContext) -> Document:
     return {"Tags": shown(_tagged(call).tags)}
 
 
@@ -36,12 +36,12 @@ def shown(tags: Mapping[str, str]) -> Document:
     return {"Items": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
 
-def tag(call: Call) -> Document:
+def tag(call: OperationContext) -> Document:
     one = _tagged(call)
     return _change(call, one, tags_given(one.tags, call.given["Tags"].get("Items", [])))
 
 
-def untag(call: Call) -> Document:
+def untag(call: OperationContext) -> Document:
     one = _tagged(call)
     gone = set(call.given["TagKeys"].get("Items", ()))
     return _change(call, one, {key: value for key, value in one.tags.items() if key not in gone})
@@ -53,25 +53,25 @@ def tags_given(before: Mapping[str, str], items: list[Document]) -> dict[str, st
     for item in items:
         key, value = item["Key"], item.get("Value", "")
         if key.lower().startswith("aws:"):
-            raise Fault("InvalidTagging", f"Tags.Items: {key}: keys with aws: are AWS's own.")
+            raise ApiError("InvalidTagging", f"Tags.Items: {key}: keys with aws: are AWS's own.")
         if not _WORD.fullmatch(key) or not _WORD.fullmatch(value):
-            raise Fault("InvalidTagging", f"Tags.Items: {key}: a character no tag may have.")
+            raise ApiError("InvalidTagging", f"Tags.Items: {key}: a character no tag may have.")
         tags[key] = value
     if len(tags) > TAGS_MAX:
-        raise Fault("InvalidTagging", f"Tags.Items: more than {TAGS_MAX} tags.")
+        raise ApiError("InvalidTagging", f"Tags.Items: more than {TAGS_MAX} tags.")
     return tags
 
 
-def _tagged(call: Call) -> Resource:
+def _tagged(call: OperationContext) -> Resource:
     arn = call.given["Resource"]
     match = _ARN.fullmatch(arn)
-    one = call.catalog.get(Kind.DISTRIBUTION, match[1]) if match else None
+    one = call.catalog.get(ResourceKind.DISTRIBUTION, match[1]) if match else None
     if one is None:
-        raise Fault("NoSuchResource", f"There is no resource {arn}.")
+        raise ApiError("NoSuchResource", f"There is no resource {arn}.")
     return one
 
 
-def _change(call: Call, one: Resource, tags: dict[str, str]) -> Document:
+def _change(call: OperationContext, one: Resource, tags: dict[str, str]) -> Document:
     require_ours(one, "AccessDenied")
     if tags != one.tags:
         with call.catalog.changing():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from edgecache.control.cloudfront.errors import Fault
+from edgecache.control.cloudfront.errors import ApiError
 
 ANY_CASE = {"HttpVersion"}  # CloudFront takes `HTTP2` and gives back `http2`
 
@@ -31,7 +31,7 @@ def validate(shape: Any, value: Any, where: str = "") -> None:
 def _validate_structure(shape: Any, value: dict[str, Any], where: str) -> None:
     for name in shape.required_members:
         if name not in value:
-            raise Fault("InvalidArgument", f"The parameter {_at(where, name)} is required.")
+            raise ApiError("InvalidArgument", f"The parameter {_at(where, name)} is required.")
     if "Quantity" in shape.members and "Items" in shape.members:
         _validate_quantity(value, where)
     for name, member in shape.members.items():
@@ -42,7 +42,7 @@ def _validate_structure(shape: Any, value: dict[str, Any], where: str) -> None:
 def _validate_quantity(value: dict[str, Any], where: str) -> None:
     count = len(value.get("Items", ()))
     if value.get("Quantity", count) != count:
-        raise Fault(
+        raise ApiError(
             "InconsistentQuantities",
             f"The value of {where}.Quantity is {value['Quantity']}, "
             f"and there are {count} in {where}.Items.",
@@ -54,7 +54,9 @@ def _validate_size(shape: Any, size: float, where: str, unit: str) -> None:
     if (low is not None and size < low) or (high is not None and size > high):
         bounds = f"{low if low is not None else 0} to {high}" if high else f"at least {low}"
         words = f"{size} {unit}".strip()
-        raise Fault("InvalidArgument", f"The parameter {where} has {words}; it must be {bounds}.")
+        raise ApiError(
+            "InvalidArgument", f"The parameter {where} has {words}; it must be {bounds}."
+        )
 
 
 def _validate_text(shape: Any, value: Any, where: str) -> None:
@@ -62,14 +64,14 @@ def _validate_text(shape: Any, value: Any, where: str) -> None:
     if choices:
         folded = value.lower() if shape.name in ANY_CASE else value
         if folded not in choices:
-            raise Fault(
+            raise ApiError(
                 "InvalidArgument",
                 f"The parameter {where} must be one of {', '.join(choices)}.",
             )
     pattern = shape.metadata.get("pattern")
     # The classes of Unicode (\p{L}) are Java's; the tags they are for are judged where tags are.
     if pattern and "\\p" not in pattern and not re.fullmatch(pattern, value):
-        raise Fault("InvalidArgument", f"The parameter {where} must match {pattern}.")
+        raise ApiError("InvalidArgument", f"The parameter {where} must match {pattern}.")
 
 
 def _at(where: str, name: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from edgecache.control.cloudfront.errors import Fault
+from edgecache.control.cloudfront.errors import ApiError
 
 DEPTH_MAX = 32  # the deepest request of the model has 14
 ELEMENTS_MAX = 100_000  # a distribution at every quota has some 30,000
@@ -47,11 +47,11 @@ def parse(document: bytes) -> Element:
     try:
         parser.Parse(document, True)
     except expat.ExpatError as error:
-        raise Fault("MalformedInput", f"the body is not XML: {error}") from None
+        raise ApiError("MalformedInput", f"the body is not XML: {error}") from None
     except _Refused as error:
-        raise Fault("MalformedInput", f"the body is refused: {error}") from None
+        raise ApiError("MalformedInput", f"the body is refused: {error}") from None
     except (LookupError, ValueError) as error:  # an encoding that Python does not know
-        raise Fault("MalformedInput", f"the body is not XML: {error}") from None
+        raise ApiError("MalformedInput", f"the body is not XML: {error}") from None
     assert builder.root is not None
     return builder.root
 

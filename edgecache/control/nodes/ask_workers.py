@@ -21,18 +21,18 @@ QUESTIONS_PER_WORKER = 12  # with two workers, one stays unseen in 1 of 8 millio
 QUESTIONS_MAX = 256  # to one location
 
 
-class Answer(Protocol):
+class WorkerReport(Protocol):
     """What a process says; it names itself."""
 
     @property
     def node(self) -> str: ...
 
 
-A = TypeVar("A", bound=Answer)
+A = TypeVar("A", bound=WorkerReport)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class WorkerGroup:
     """Where `workers` processes of a role listen."""
 
     name: str
@@ -41,18 +41,18 @@ class Place:
     workers: int
 
 
-def places(config: Config) -> Iterator[Place]:
+def places(config: Config) -> Iterator[WorkerGroup]:
     """Those of an installation that have a cache, edges first."""
     for location in config.locations:
         address = parse_listen(location.listen, config.state_dir)
-        yield Place(location.name, "edge", address, location.workers)
+        yield WorkerGroup(location.name, "edge", address, location.workers)
     if config.regional is not None:
         address = parse_listen(config.regional.listen, config.state_dir)
-        yield Place("regional", "regional", address, 1)
+        yield WorkerGroup("regional", "regional", address, 1)
 
 
 async def meet(
-    exchange: Exchange, place: Place, head: bytes, answer: type[A]
+    exchange: Exchange, place: WorkerGroup, head: bytes, answer: type[A]
 ) -> tuple[tuple[A, ...], str]:
     """What each process of `place` says to `head`, by name, and why fewer than its workers did."""
     seen: dict[str, A] = {}

@@ -21,7 +21,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from edgecache.control.state.database import BEFORE, State
+from edgecache.control.state.database import BEFORE, StateDatabase
 
 LEASE_S = 3.0  # Chubby's is 12 s, ZooKeeper's default session 4-40 s; ours is renewed every second
 DRIFT_S = 0.1  # two clocks of one machine that differ by 3 %, far beyond what NTP slews
@@ -58,7 +58,7 @@ class Barrier:
     """The leases of all nodes. `clock` is monotonic. Changed on the loop; what it knows may be
     asked from the state's thread, too, where `record` and `forget` belong."""
 
-    def __init__(self, state: State, clock: Callable[[], float]) -> None:
+    def __init__(self, state: StateDatabase, clock: Callable[[], float]) -> None:
         self._state = state
         self._database = state.connection
         self._clock = clock

@@ -7,30 +7,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgecache.config.model import Config
-from edgecache.control.nodes.ask_workers import Place, meet, places
+from edgecache.control.nodes.ask_workers import WorkerGroup, meet, places
 from edgecache.control.nodes.client import Exchange
 from edgecache.control.rest.explain_origin import as_forwarded
 from edgecache.http.message import Fields, Request, without
 from edgecache.http.serialize import request_head
-from edgecache.rules.explain.entry import TierStory
-from edgecache.rules.explain.request import Placed
+from edgecache.rules.explain.entry import TierExplanation
+from edgecache.rules.explain.request import RoutingExplanation
 from edgecache.upstream.peer import fields as peer_fields
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceStory:
+class PlaceExplanation:
     """What the processes behind one address said. `problem`: why fewer than `workers` did."""
 
     name: str
     role: str
     address: str
     workers: int
-    nodes: tuple[TierStory, ...]
+    nodes: tuple[TierExplanation, ...]
     problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Nodes:
+class ConfiguredNodes:
     """The nodes of an installation, as its configuration has them.
 
     `credential` gives one that proves to them that we are of it.
@@ -39,18 +39,20 @@ class Nodes:
     exchange: Exchange
     credential: Callable[[], bytes]
 
-    async def ask(self, where: Placed, config: Config) -> tuple[PlaceStory, ...]:
+    async def ask(self, where: RoutingExplanation, config: Config) -> tuple[PlaceExplanation, ...]:
         """What each place holds for the request, edges first."""
         heads = {"edge": self._head(where.asked, where)}
         heads["regional"] = self._head(as_forwarded(where), where)
         asked = [self._place(place, heads[place.role]) for place in places(config)]
         return tuple(await asyncio.gather(*asked))
 
-    async def _place(self, place: Place, head: bytes) -> PlaceStory:
-        nodes, problem = await meet(self.exchange, place, head, TierStory)
-        return PlaceStory(place.name, place.role, str(place.address), place.workers, nodes, problem)
+    async def _place(self, place: WorkerGroup, head: bytes) -> PlaceExplanation:
+        nodes, problem = await meet(self.exchange, place, head, TierExplanation)
+        return PlaceExplanation(
+            place.name, place.role, str(place.address), place.workers, nodes, problem
+        )
 
-    def _head(self, request: Request, where: Placed) -> bytes:
+    def _head(self, request: Request, where: RoutingExplanation) -> bytes:
         fields: Fields = (
             (b"host", request.host or b"unknown.invalid"),
             *without(peer_fields.public(request.fields), (b"host",)),

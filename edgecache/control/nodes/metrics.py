@@ -17,8 +17,8 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from edgecache.control.nodes.registry import Nodes
-from edgecache.control.nodes.staleness_probe import Canary
+from edgecache.control.nodes.registry import NodeRegistry
+from edgecache.control.nodes.staleness_probe import StalenessProbe
 from edgecache.observe.counters import MEMORY, HistogramSample, Sample
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -71,7 +71,7 @@ HISTOGRAMS = {
 class NodeCollector(Collector):
     """Every metric of the nodes, made anew at each scrape."""
 
-    def __init__(self, nodes: Nodes, canary: Canary | None) -> None:
+    def __init__(self, nodes: NodeRegistry, canary: StalenessProbe | None) -> None:
         self._nodes = nodes
         self._canary = canary
 
@@ -87,7 +87,7 @@ class NodeCollector(Collector):
             yield from _canary(self._canary)
 
 
-def exposition(nodes: Nodes, canary: Canary | None = None) -> bytes:
+def exposition(nodes: NodeRegistry, canary: StalenessProbe | None = None) -> bytes:
     """The text of a scrape; its type is CONTENT_TYPE."""
     return generate_latest(NodeCollector(nodes, canary))
 
@@ -147,7 +147,7 @@ def _buckets(histogram: HistogramSample) -> list[tuple[str, float]]:
     return buckets
 
 
-def _canary(canary: Canary) -> Iterator[Metric]:
+def _canary(canary: StalenessProbe) -> Iterator[Metric]:
     for name, text, count in (
         (
             "stale_after_completed",
@@ -169,7 +169,7 @@ def _canary(canary: Canary) -> Iterator[Metric]:
     yield told
 
 
-def _states(nodes: Nodes) -> Iterator[Metric]:
+def _states(nodes: NodeRegistry) -> Iterator[Metric]:
     labels = ["node", "location"]
     alive = GaugeMetricFamily("edgecache_node_alive", "1 for a node heard of lately.", None, labels)
     generation = GaugeMetricFamily(

@@ -18,7 +18,7 @@ Word = Annotated[str, msgspec.Meta(max_length=64)]
 Number = Annotated[int, msgspec.Meta(ge=0)]
 
 
-class Status(msgspec.Struct, frozen=True, kw_only=True):
+class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What a node tells: what it is, the generation it runs on, and its counters."""
 
     role: Word
@@ -40,18 +40,18 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         return self.location or self.role
 
 
-class TooManyNodes(Exception):
+class TooManyNodesError(Exception):
     """A new name beyond NODES_MAX."""
 
 
 @dataclass(slots=True)
 class _Node:
-    status: Status
+    status: NodeStatus
     seen_at: float
     former: dict[int, _Node] = field(default_factory=dict)  # by pid: some may still tell more
 
 
-class Nodes:
+class NodeRegistry:
     """The newest status of every node, and what processes that are gone had counted."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -59,7 +59,7 @@ class Nodes:
         self._nodes: dict[str, _Node] = {}
         self._retired: dict[str, Sample] = {}
 
-    def report(self, name: str, status: Status) -> None:
+    def report(self, name: str, status: NodeStatus) -> None:
         """Keep what the node `name` tells. TooManyNodes when it is new and there is no room."""
         now = self._clock()
         node = self._nodes.get(name)
@@ -73,7 +73,7 @@ class Nodes:
             node.former[node.status.pid] = _Node(node.status, now)
         node.status, node.seen_at = status, now
 
-    def _of_former(self, node: _Node, status: Status, now: float) -> bool:
+    def _of_former(self, node: _Node, status: NodeStatus, now: float) -> bool:
         """Whether a process told this that was replaced; its last words count, and count once."""
         for pid, one in [*node.former.items()]:
             if now - one.seen_at >= ALIVE_S:
@@ -119,7 +119,7 @@ class Nodes:
                 parts.setdefault(former.status.label, []).append(last)
         return {label: merge(samples) for label, samples in sorted(parts.items())}
 
-    def _retire(self, status: Status) -> None:
+    def _retire(self, status: NodeStatus) -> None:
         before = self._retired.get(status.label)
         last = _without_gauges(status.sample)
         self._retired[status.label] = merge([before, last] if before else [last])
@@ -130,14 +130,14 @@ class Nodes:
             return
         silent = [name for name, node in self._nodes.items() if now - node.seen_at > FORGET_S]
         if not silent:
-            raise TooManyNodes
+            raise TooManyNodesError
         for name in silent:
             gone = self._nodes.pop(name)
             for one in (*gone.former.values(), gone):
                 self._retire(one.status)
 
 
-def _is_another_process(before: Status, after: Status) -> bool:
+def _is_another_process(before: NodeStatus, after: NodeStatus) -> bool:
     # In a container every process has pid 1: a total that went down gives a new one away.
     if before.pid != after.pid or before.label != after.label:
         return True

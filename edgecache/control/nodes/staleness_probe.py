@@ -13,7 +13,7 @@ from edgecache.config.listen import Address, parse_listen, tcp_address
 from edgecache.config.model import Behavior, CachePolicy, Config, Control, Distribution, Origin
 from edgecache.control.nodes.client import Exchange
 from edgecache.control.state.database_thread import StateRun, at_once
-from edgecache.control.state.invalidations import Invalidations, Wanted
+from edgecache.control.state.invalidations import InvalidationRequest, Invalidations
 from edgecache.observe.counters import Histogram
 from edgecache.rules.invalidation.items import items_of
 
@@ -39,7 +39,7 @@ def canary_site(control: Control) -> Distribution:
 
 
 @dataclass(frozen=True, slots=True)
-class CanaryWorld:
+class ProbeEnvironment:
     """What it needs from outside: the configuration, a way to read, monotonic seconds, to wait."""
 
     config: Callable[[], Config]
@@ -50,10 +50,10 @@ class CanaryWorld:
     run: StateRun = at_once
 
 
-class Canary:
+class StalenessProbe:
     """Rounds of change, invalidation and reading, and what came of them."""
 
-    def __init__(self, invalidations: Invalidations, world: CanaryWorld) -> None:
+    def __init__(self, invalidations: Invalidations, world: ProbeEnvironment) -> None:
         self._invalidations = invalidations
         self._world = world
         self.version = 0  # what control serves now
@@ -75,7 +75,7 @@ class Canary:
         self.version += 1
         version, began = self.version, self._world.clock()
         reference = f"canary-{self._world.random(8).hex()}"
-        wanted = Wanted(ID, items_of([PATH]), reference)
+        wanted = InvalidationRequest(ID, items_of([PATH]), reference)
         record, _ = await self._world.run(partial(self._invalidations.create, wanted))
         if not await self._invalidations.wait(record, COMPLETED_S_MAX):
             self.overdue += 1

@@ -22,10 +22,10 @@ from edgecache.config.model import Config, UnavailableSite
 from edgecache.config.problems import ConfigError
 from edgecache.control.nodes.barrier import Barrier, Instance
 from edgecache.control.nodes.metrics import CONTENT_TYPE, exposition
-from edgecache.control.nodes.registry import Nodes, Status, TooManyNodes
-from edgecache.control.nodes.staleness_probe import FOLDER, PATH, Canary
+from edgecache.control.nodes.registry import NodeRegistry, NodeStatus, TooManyNodesError
+from edgecache.control.nodes.staleness_probe import FOLDER, PATH, StalenessProbe
 from edgecache.control.rest.auth import (
-    Admission,
+    HostGuard,
     bounded_body,
     require_node,
     require_operator,
@@ -40,7 +40,7 @@ from edgecache.control.state.database_thread import (
     StateRun,
     at_once,
 )
-from edgecache.control.state.log import Log, Page
+from edgecache.control.state.log import ControlLog, LogPage
 
 TRIMMED_AT_ONCE = 100  # invalidations: one write of the disk for so many
 WAIT_S_MAX = 30.0  # below the 60 s after which common proxies give up on a silent response
@@ -50,7 +50,7 @@ SEQ_MAX = 2**63 - 1  # SQLite's largest integer
 
 
 @dataclass(frozen=True, slots=True)
-class Control:
+class ControlServices:
     """What the endpoints work on.
 
     `load` reads the configuration file again, and raises ConfigError when it cannot be used;
@@ -58,14 +58,14 @@ class Control:
     written is written by `run`; what nodes ask for every second waits for none of it.
     """
 
-    log: Log
-    nodes: Nodes
+    log: ControlLog
+    nodes: NodeRegistry
     barrier: Barrier
     load: Callable[[], Config]
     tokens: Tokens
     publish: Callable[[Config], int]
     unavailable: Callable[[], Collection[UnavailableSite]] = tuple  # see Config
-    canary: Canary | None = None
+    canary: StalenessProbe | None = None
     run: StateRun = at_once
     later: LaterWrites = field(init=False)
 
@@ -109,7 +109,7 @@ class Control:
         self._lease(node, after, page)
         return _json(page)
 
-    def _lease(self, node: Instance, after: int, page: Page) -> None:
+    def _lease(self, node: Instance, after: int, page: LogPage) -> None:
         """What the page that leaves now gives the node. Nothing is awaited between the two."""
         if page.upto != page.last_seq or after > page.last_seq:
             return
@@ -146,11 +146,11 @@ class Control:
         if require_node(request, self.tokens) != request.path_params["name"]:
             raise HTTPException(403, "the token names another node")
         try:
-            status = msgspec.json.decode(await bounded_body(request), type=Status)
+            status = msgspec.json.decode(await bounded_body(request), type=NodeStatus)
             self.nodes.report(request.path_params["name"], status)
         except msgspec.DecodeError as error:
             raise HTTPException(400, str(error)) from error
-        except TooManyNodes as error:
+        except TooManyNodesError as error:
             raise HTTPException(503, "too many nodes") from error
         return JSONResponse({"generation": self.log.live.generation})
 
@@ -184,7 +184,7 @@ class Control:
         return Response(exposition(self.nodes, self.canary), media_type=CONTENT_TYPE)
 
 
-def control_app(control: Control, names: Collection[str]) -> Starlette:
+def control_app(control: ControlServices, names: Collection[str]) -> Starlette:
     """The ASGI application.
 
     `names` are those control is reached by, with or without port (its listen address, a container's
@@ -204,7 +204,7 @@ def control_app(control: Control, names: Collection[str]) -> Starlette:
     ]
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(Admission, names=names)],
+        middleware=[Middleware(HostGuard, names=names)],
         exception_handlers={HTTPException: _say, StateBusyError: _say_busy, Exception: _say_failed},
     )
     app.router.redirect_slashes = False

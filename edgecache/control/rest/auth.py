@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edgecache.cluster.tokens import Purpose, Tokens
-from edgecache.control.cloudfront.errors import Fault, fault_document
+from edgecache.control.cloudfront.errors import ApiError, fault_document
 
 BODY_BYTES_MAX = 1024 * 1024  # nginx's client_max_body_size
 LOCAL_PEER = "unix"  # the address of who reached the socket file, and is our user or root
@@ -26,7 +26,7 @@ RELAYED = frozenset({"via", "forwarded", "x-real-ip"})  # and X-Forwarded-*: a p
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
-class Admission:
+class HostGuard:
     """ASGI middleware that refuses, as JSON, requests whose Host or Origin is not ours (403)."""
 
     def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
@@ -56,7 +56,7 @@ def _refusal(path: str, problem: str) -> Response:
     """In the form of what was asked: the API of CloudFront has versions for a path."""
     if not path.startswith("/20"):
         return JSONResponse({"error": problem}, 403)
-    document = fault_document(Fault("AccessDenied", problem), "-")
+    document = fault_document(ApiError("AccessDenied", problem), "-")
     return Response(document, 403, media_type="text/xml")
 
 

@@ -19,9 +19,9 @@ from starlette.routing import Route
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.aws.unsupported import unsupported
 from edgecache.config.refused_distributions import reasons
-from edgecache.control.cloudfront.context import Call, World, arn
+from edgecache.control.cloudfront.context import ApiServices, OperationContext, arn
 from edgecache.control.cloudfront.distributions import deployed, distribution
-from edgecache.control.cloudfront.errors import Fault
+from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.cloudfront.pagination import page
 from edgecache.control.rest import invalidations as json_invalidations
 from edgecache.control.rest import releases as json_releases
@@ -29,12 +29,12 @@ from edgecache.control.rest.auth import bounded_body, require_operator, require_
 from edgecache.control.rest.openapi import description, docs_page
 from edgecache.control.state.adoption import NotAdoptedError, adopt, give_back
 from edgecache.control.state.compose import NotComposedError
-from edgecache.control.state.resources import Kind, Resource, domain_name_of
+from edgecache.control.state.resources import Resource, ResourceKind, domain_name_of
 
 DOCS_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"
 
 
-class Site(msgspec.Struct, frozen=True):
+class DistributionSummary(msgspec.Struct, frozen=True):
     """A distribution in a few words; `source` says who may change it.
 
     `unsupported` are members it asks for and is served without; with `unavailable`, why it answers
@@ -54,21 +54,26 @@ class Site(msgspec.Struct, frozen=True):
     unavailable: list[str] = []
 
 
-class Sites(msgspec.Struct, frozen=True):
+class DistributionSummaries(msgspec.Struct, frozen=True):
     """A page of distributions; `next` is the `marker` of the next one, empty at the end."""
 
-    distributions: list[Site]
+    distributions: list[DistributionSummary]
     next: str = ""
 
 
-SCHEMAS = (Site, Sites, *json_invalidations.SCHEMAS, *json_releases.SCHEMAS)
+SCHEMAS = (
+    DistributionSummary,
+    DistributionSummaries,
+    *json_invalidations.SCHEMAS,
+    *json_releases.SCHEMAS,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class JsonSide:
+class RestApi:
     """The endpoints, over the same world as the API's."""
 
-    world: World
+    world: ApiServices
     tokens: Tokens
 
     def routes(self) -> list[Route]:
@@ -93,23 +98,23 @@ class JsonSide:
             Route("/docs", self._docs, methods=["GET"]),
         ]
 
-    def list_sites(self, call: Call) -> Sites:
-        known = call.catalog.of(Kind.DISTRIBUTION)
+    def list_sites(self, call: OperationContext) -> DistributionSummaries:
+        known = call.catalog.of(ResourceKind.DISTRIBUTION)
         listed = page(call.given, known, lambda one: one.id, lambda one: self._site(call, one))
-        return Sites(listed.get("Items", []), listed.get("NextMarker", ""))
+        return DistributionSummaries(listed.get("Items", []), listed.get("NextMarker", ""))
 
-    def get_site(self, call: Call) -> Site:
+    def get_site(self, call: OperationContext) -> DistributionSummary:
         return self._site(call, distribution(call, call.given["id"]))
 
-    def adopt(self, call: Call) -> Site:
+    def adopt(self, call: OperationContext) -> DistributionSummary:
         return self._site(call, adopt(call.catalog, call.given["id"]))
 
-    def give_back(self, call: Call) -> Site:
+    def give_back(self, call: OperationContext) -> DistributionSummary:
         give_back(call.catalog, call.given["id"])
         return self.get_site(call)
 
-    def _site(self, call: Call, one: Resource) -> Site:
-        return Site(
+    def _site(self, call: OperationContext, one: Resource) -> DistributionSummary:
+        return DistributionSummary(
             id=one.id,
             arn=arn(one),
             domain_name=one.domain_name or domain_name_of(one.id),
@@ -132,10 +137,14 @@ class JsonSide:
         headers = {"content-security-policy": DOCS_POLICY}
         return Response(docs_page(description(SCHEMAS)), media_type="text/html", headers=headers)
 
-    def _route(self, path: str, do: Callable[[Call], Any], method: str = "GET") -> Route:
+    def _route(
+        self, path: str, do: Callable[[OperationContext], Any], method: str = "GET"
+    ) -> Route:
         return Route(path, self._endpoint(do), methods=[method])
 
-    def _endpoint(self, do: Callable[[Call], Any]) -> Callable[[Request], Awaitable[Response]]:
+    def _endpoint(
+        self, do: Callable[[OperationContext], Any]
+    ) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
             require_operator(request, self.tokens)
             given: dict[str, Any] = dict(request.path_params)
@@ -144,23 +153,23 @@ class JsonSide:
             given |= {name: request.query_params.get(name) for name in ("wait_s", "path")}
             if request.method == "POST":
                 given["body"] = await bounded_body(request)
-            return await _answered(do, Call(self.world, given))
+            return await _answered(do, OperationContext(self.world, given))
 
         return answer
 
 
-def _places(call: Call, one: Resource) -> list[str]:
+def _places(call: OperationContext, one: Resource) -> list[str]:
     found = unsupported(one.config, geo=bool(call.catalog.file.geo_database))
     return list(dict.fromkeys(member.member.place for member in found))
 
 
-async def _answered(do: Callable[[Call], Any], call: Call) -> Response:
+async def _answered(do: Callable[[OperationContext], Any], call: OperationContext) -> Response:
     try:
         if inspect.iscoroutinefunction(do):
             told = await do(call)
         else:
             told = await call.world.run(partial(do, call))
-    except Fault as fault:
+    except ApiError as fault:
         return _json({"error": fault.message, "code": fault.code}, fault.status)
     except msgspec.DecodeError as error:
         return _json({"error": str(error)}, 400)

@@ -19,14 +19,14 @@ from starlette.routing import Route
 
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config
-from edgecache.control.cloudfront.context import Call, World
+from edgecache.control.cloudfront.context import ApiServices, OperationContext
 from edgecache.control.cloudfront.distributions import distribution
-from edgecache.control.cloudfront.errors import Fault
-from edgecache.control.nodes.explain import Nodes
+from edgecache.control.cloudfront.errors import ApiError
+from edgecache.control.nodes.explain import ConfiguredNodes
 from edgecache.control.rest.auth import bounded_body, require_operator
-from edgecache.control.rest.invalidations import InvalidationWanted, items_wanted
-from edgecache.control.rest.inventory import Held, asked_of_all
-from edgecache.rules.invalidation.items import Item, Kind
+from edgecache.control.rest.invalidations import InvalidationBody, items_wanted
+from edgecache.control.rest.inventory import PlaceInventory, asked_of_all
+from edgecache.rules.invalidation.items import Item, ItemKind
 
 NAMED = b"named"
 SPELLED_BYTES_MAX = 16_384  # half of what a head may have
@@ -62,7 +62,7 @@ class NodeNamed(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class DryRunReport:
     """A distribution's items, as nodes are asked about them."""
 
     distribution: str
@@ -76,16 +76,18 @@ class Trial:
         return NAMED + b":" + text
 
     @classmethod
-    def read(cls, spelled: bytes) -> Trial:
+    def read(cls, spelled: bytes) -> DryRunReport:
         """What was spelled. ValueError."""
         try:
             data = base64.urlsafe_b64decode(spelled.removeprefix(NAMED + b":"))
         except binascii.Error as error:
             raise ValueError(str(error)) from error
-        return cls(*msgspec.json.decode(data, type=tuple[str, tuple[tuple[Kind, str], ...]]))
+        return cls(*msgspec.json.decode(data, type=tuple[str, tuple[tuple[ItemKind, str], ...]]))
 
 
-async def named(nodes: Nodes, config: Config, trial: Trial) -> tuple[Held[NodeNamed], ...]:
+async def named(
+    nodes: ConfiguredNodes, config: Config, trial: DryRunReport
+) -> tuple[PlaceInventory[NodeNamed], ...]:
     """What every process says to a trial."""
     for _ in range(ASKED_MAX):
         asked = asked_of_all(nodes, config, trial.spell(), NodeNamed)
@@ -96,19 +98,19 @@ async def named(nodes: Nodes, config: Config, trial: Trial) -> tuple[Held[NodeNa
     return found
 
 
-def dry_run_route(world: World, tokens: Tokens, nodes: Nodes) -> Route:
-    """`POST /invalidations/dry-run`: as `POST /invalidations`; `Held[NodeNamed]` as JSON."""
+def dry_run_route(world: ApiServices, tokens: Tokens, nodes: ConfiguredNodes) -> Route:
+    """`POST /invalidations/dry-run`: as `POST /invalidations`; `PlaceInventory[NodeNamed]`."""
 
     async def tried(request: Request) -> Response:
         require_operator(request, tokens)
         body = await bounded_body(request)
         try:
-            wanted = msgspec.json.decode(body, type=InvalidationWanted)
-            call = Call(world, {})
+            wanted = msgspec.json.decode(body, type=InvalidationBody)
+            call = OperationContext(world, {})
             one = await world.run(partial(distribution, call, wanted.distribution))
-            trial = Trial(one.id, items_wanted(wanted, one))
+            trial = DryRunReport(one.id, items_wanted(wanted, one))
             found = await named(nodes, world.catalog.file, trial)
-        except Fault as fault:
+        except ApiError as fault:
             told = {"error": fault.message, "code": fault.code}
             return Response(msgspec.json.encode(told), fault.status, media_type="application/json")
         except (msgspec.DecodeError, ValueError) as error:

@@ -20,23 +20,23 @@ from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config
 from edgecache.config.refused_distributions import told as served_without
 from edgecache.config.refused_distributions import without_refused
-from edgecache.control.nodes.explain import Nodes, PlaceStory
+from edgecache.control.nodes.explain import ConfiguredNodes, PlaceExplanation
 from edgecache.control.rest.auth import require_operator
-from edgecache.control.rest.explain_origin import OriginStory, origin_story
+from edgecache.control.rest.explain_origin import OriginExplanation, origin_story
 from edgecache.control.state.log import LiveLog
 from edgecache.http.errors import BadMessage, HeadLimits
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import Request
 from edgecache.rules.explain.request import Explanation, explain, placed
 from edgecache.rules.routing import compile_routes
-from edgecache.rules.viewer.access import HTTPS_PORT, Entrance
+from edgecache.rules.viewer.access import HTTPS_PORT, EntryPoint
 
 _HEADER = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
 _METHOD = re.compile(r"[A-Z][A-Z0-9_\-]{0,31}")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ExplainQuery:
     """A request to explain. `headers` are lines, `Name: value`."""
 
     url: str
@@ -45,24 +45,24 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class ExplainServices:
     """What explaining needs from outside: the wall clock, nodes to ask, secrets of our tokens."""
 
     clock: Callable[[], float]
-    nodes: Nodes | None = None
+    nodes: ConfiguredNodes | None = None
     native: Mapping[str, str] = field(default_factory=dict)  # by id; see rules.trust.key_ring
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ExplainReport:
     """All there is to say; `places` is empty when nobody was or could be asked."""
 
     rules: Explanation
-    origin: OriginStory | None = None  # what it would be sent on a miss; None: nothing
-    places: tuple[PlaceStory, ...] = ()
+    origin: OriginExplanation | None = None  # what it would be sent on a miss; None: nothing
+    places: tuple[PlaceExplanation, ...] = ()
 
 
-def viewer_request(wanted: Wanted, config: Config) -> Request:
+def viewer_request(wanted: ExplainQuery, config: Config) -> Request:
     """The request a viewer would make, read as strictly. ValueError says what is wrong."""
     try:
         parts = urlsplit(wanted.url)
@@ -91,20 +91,20 @@ def viewer_request(wanted: Wanted, config: Config) -> Request:
         raise ValueError(f"a viewer would be refused with {bad.status}: {bad.why}") from bad
 
 
-async def told(request: Request, config: Config, world: World) -> Told:
+async def told(request: Request, config: Config, world: ExplainServices) -> ExplainReport:
     """Everything about a viewer's `request` under `config`; without nodes, the rules alone."""
     config = without_refused(config)
     table = compile_routes(config, world.native)
-    entrance = Entrance(config.brand.encode(), _https_port(config))
+    entrance = EntryPoint(config.brand.encode(), _https_port(config))
     rules = explain(request, table, entrance, world.clock())
     where = placed(request, table)
     if where is None:
-        return Told(rules)
+        return ExplainReport(rules)
     asked_for = map(str, served_without(where.site.distribution, config))
     rules = replace(rules, unsupported=tuple(asked_for))
     origin = None if rules.admission.status else origin_story(where, config)
     places = () if world.nodes is None else await world.nodes.ask(where, config)
-    return Told(rules, origin, places)
+    return ExplainReport(rules, origin, places)
 
 
 def _https_port(config: Config) -> int:
@@ -113,8 +113,8 @@ def _https_port(config: Config) -> int:
     return int(listening[0].rpartition(":")[2]) if listening else HTTPS_PORT
 
 
-def explain_route(log: LiveLog, tokens: Tokens, world: World) -> Route:
-    """`GET /explain?url=…&method=…&header=Name:%20value`: `Told` as JSON, for operators.
+def explain_route(log: LiveLog, tokens: Tokens, world: ExplainServices) -> Route:
+    """`GET /explain?url=…&method=…&header=Name:%20value`: `ExplainReport` as JSON, for operators.
 
     `header` may be given several times. 400 when no viewer could make such a request.
     """
@@ -128,7 +128,9 @@ def explain_route(log: LiveLog, tokens: Tokens, world: World) -> Route:
         query = request.query_params
         if "url" not in query:
             raise HTTPException(400, "url: required")
-        wanted = Wanted(query["url"], query.get("method", "GET"), tuple(query.getlist("header")))
+        wanted = ExplainQuery(
+            query["url"], query.get("method", "GET"), tuple(query.getlist("header"))
+        )
         try:
             asked = viewer_request(wanted, config)
         except ValueError as error:

@@ -16,13 +16,13 @@ from edgecache.config.secrets import KeyPair
 from edgecache.http.message import Request
 from edgecache.origin.identity import HEADER, IdentitySigner
 from edgecache.rules.caching.bypass import bypass
-from edgecache.rules.explain.request import Placed, text
+from edgecache.rules.explain.request import RoutingExplanation, text
 from edgecache.rules.forwarding import forwarded, of_no_hop
 from edgecache.rules.limits import passed
 from edgecache.rules.reasons import MissReason
 from edgecache.rules.upgrade import upgrading
 from edgecache.upstream.interface import Call
-from edgecache.upstream.origin_auth import Means, Proofs
+from edgecache.upstream.origin_auth import OriginAuth, OriginCredentials
 from edgecache.upstream.origin_request import agent_of, dressed, endpoint_of
 
 SIGNED = "(signed)"
@@ -34,7 +34,7 @@ _OF_PROOFS = {HEADER.decode(), "x-amz-date"}
 
 
 @dataclass(frozen=True, slots=True)
-class OriginStory:
+class OriginExplanation:
     """A request to an origin, as it stands on the wire."""
 
     origin: str
@@ -47,7 +47,7 @@ class OriginStory:
     fails_over_on: tuple[int, ...] = ()
 
 
-def origin_story(where: Placed, config: Config) -> OriginStory:
+def origin_story(where: RoutingExplanation, config: Config) -> OriginExplanation:
     """What the first origin of the route would get on a miss."""
     route, origin = where.route, where.route.origin
     asked = as_forwarded(where)
@@ -64,7 +64,7 @@ def origin_story(where: Placed, config: Config) -> OriginStory:
     line, *lines = outgoing.head.split(b"\r\n")[:-2]
     method, target, _ = line.split(b" ")
     group = route.group
-    return OriginStory(
+    return OriginExplanation(
         origin=origin.id,
         address=endpoint_of(origin, asked.scheme).where,
         method=text(method),
@@ -76,7 +76,7 @@ def origin_story(where: Placed, config: Config) -> OriginStory:
     )
 
 
-def as_forwarded(where: Placed) -> Request:
+def as_forwarded(where: RoutingExplanation) -> Request:
     """The request as an edge passes it on."""
     inner = of_no_hop(where.request)
     found = forwarded(inner, where.route, cacheable=_cacheable(where))
@@ -85,14 +85,14 @@ def as_forwarded(where: Placed) -> Request:
     return found
 
 
-def _cacheable(where: Placed) -> bool:
+def _cacheable(where: RoutingExplanation) -> bool:
     return bypass(of_no_hop(where.request), where.route) is None
 
 
-def _stand_in(config: Config) -> Proofs:
+def _stand_in(config: Config) -> OriginAuth:
     """Proves as a node does, with keys that are nobody's."""
-    return Proofs(
-        Means(
+    return OriginAuth(
+        OriginCredentials(
             clock=lambda: 0.0,
             identity=IdentitySigner({_NOBODY: _NOBODY}, lambda: 0.0),
             controls={control.id: control for control in config.origin_access_controls},

@@ -21,8 +21,8 @@ from starlette.routing import Route
 
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config
-from edgecache.control.nodes.ask_workers import Answer, Place, meet, places
-from edgecache.control.nodes.explain import Nodes
+from edgecache.control.nodes.ask_workers import WorkerGroup, WorkerReport, meet, places
+from edgecache.control.nodes.explain import ConfiguredNodes
 from edgecache.control.rest.auth import require_operator
 from edgecache.control.state.log import LiveLog
 from edgecache.http.serialize import request_head
@@ -36,7 +36,7 @@ STATS, OBJECTS = b"stats", b"objects"
 _PREFIX = re.compile(r"/[!-~]*")
 
 
-class Order(StrEnum):
+class ObjectOrder(StrEnum):
     """Which objects are listed first."""
 
     LARGEST = "largest"
@@ -56,7 +56,7 @@ class StoreStats:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedObject:
     """An entry in memory. `uses` are counted since it, or what it renewed, came."""
 
     distribution: str
@@ -75,17 +75,17 @@ class StoreObjects:
     node: str
     role: str
     location: str
-    objects: tuple[Listed, ...]
+    objects: tuple[ListedObject, ...]
     looked_at: int
     held: int
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class InventoryQuery:
     """Which objects are asked for."""
 
     prefix: str = "/"
-    order: Order = Order.LARGEST
+    order: ObjectOrder = ObjectOrder.LARGEST
     limit: int = LISTED
 
     def spell(self) -> bytes:
@@ -93,21 +93,21 @@ class Wanted:
         return b"%b:%b:%d" % (OBJECTS, self.order.encode(), self.limit)
 
     @classmethod
-    def read(cls, prefix: str, spelled: bytes) -> Wanted:
+    def read(cls, prefix: str, spelled: bytes) -> InventoryQuery:
         """What was spelled. ValueError."""
         word, order, limit = spelled.decode("ascii").split(":")
         if word.encode() != OBJECTS or not _PREFIX.fullmatch(prefix):
             raise ValueError(f"{prefix!r} is not the start of a path")
         if not 1 <= int(limit) <= LISTED_MAX:
             raise ValueError(f"{limit} is not 1 to {LISTED_MAX}")
-        return cls(prefix, Order(order), int(limit))
+        return cls(prefix, ObjectOrder(order), int(limit))
 
 
-A = TypeVar("A", bound=Answer)
+A = TypeVar("A", bound=WorkerReport)
 
 
 @dataclass(frozen=True, slots=True)
-class Held(Generic[A]):
+class PlaceInventory(Generic[A]):
     """What the processes of one place said. `problem`: why fewer than all did."""
 
     name: str
@@ -116,12 +116,14 @@ class Held(Generic[A]):
     problem: str = ""
 
 
-async def stats(nodes: Nodes, config: Config) -> tuple[Held[StoreStats], ...]:
+async def stats(nodes: ConfiguredNodes, config: Config) -> tuple[PlaceInventory[StoreStats], ...]:
     """The figures of every store."""
     return tuple(await asyncio.gather(*asked_of_all(nodes, config, STATS, StoreStats)))
 
 
-async def objects(nodes: Nodes, config: Config, wanted: Wanted) -> tuple[Held[StoreObjects], ...]:
+async def objects(
+    nodes: ConfiguredNodes, config: Config, wanted: InventoryQuery
+) -> tuple[PlaceInventory[StoreObjects], ...]:
     """What every store has of what is wanted."""
     head = _head(nodes, wanted.prefix, wanted.spell())
     asked = [_held(nodes, place, head, StoreObjects) for place in places(config)]
@@ -129,19 +131,21 @@ async def objects(nodes: Nodes, config: Config, wanted: Wanted) -> tuple[Held[St
 
 
 def asked_of_all(
-    nodes: Nodes, config: Config, wanted: bytes, answer: type[A]
-) -> list[Coroutine[Any, Any, Held[A]]]:
+    nodes: ConfiguredNodes, config: Config, wanted: bytes, answer: type[A]
+) -> list[Coroutine[Any, Any, PlaceInventory[A]]]:
     """Every place, asked the same."""
     head = _head(nodes, "/", wanted)
     return [_held(nodes, place, head, answer) for place in places(config)]
 
 
-async def _held(nodes: Nodes, place: Place, head: bytes, answer: type[A]) -> Held[A]:
+async def _held(
+    nodes: ConfiguredNodes, place: WorkerGroup, head: bytes, answer: type[A]
+) -> PlaceInventory[A]:
     said, problem = await meet(nodes.exchange, place, head, answer)
-    return Held(place.name, place.role, said, problem)
+    return PlaceInventory(place.name, place.role, said, problem)
 
 
-def _head(nodes: Nodes, target: str, wanted: bytes) -> bytes:
+def _head(nodes: ConfiguredNodes, target: str, wanted: bytes) -> bytes:
     fields = (
         (b"host", b"unknown.invalid"),
         (peer_fields.CREDENTIAL, nodes.credential()),
@@ -150,7 +154,7 @@ def _head(nodes: Nodes, target: str, wanted: bytes) -> bytes:
     return request_head(b"GET", target.encode(), fields)
 
 
-def holdings_routes(log: LiveLog, tokens: Tokens, nodes: Nodes) -> list[Route]:
+def holdings_routes(log: LiveLog, tokens: Tokens, nodes: ConfiguredNodes) -> list[Route]:
     """`GET /stats`, and `GET /objects?prefix=/x&order=largest&limit=20`: JSON, for operators."""
 
     def config_now(request: Request) -> Config:
@@ -165,10 +169,10 @@ def holdings_routes(log: LiveLog, tokens: Tokens, nodes: Nodes) -> list[Route]:
 
     async def objects_told(request: Request) -> Response:
         config, query = config_now(request), request.query_params
-        prefix, order = query.get("prefix", "/"), query.get("order", Order.LARGEST)
+        prefix, order = query.get("prefix", "/"), query.get("order", ObjectOrder.LARGEST)
         try:
             spelled = f"{OBJECTS.decode()}:{order}:{query.get('limit', LISTED)}"
-            wanted = Wanted.read(prefix, spelled.encode("ascii"))
+            wanted = InventoryQuery.read(prefix, spelled.encode("ascii"))
         except ValueError as error:
             raise HTTPException(400, str(error)) from error
         return _json(await objects(nodes, config, wanted))

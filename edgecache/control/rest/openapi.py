@@ -16,7 +16,7 @@ Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class PathOperation:
     """One thing that can be asked. `gives` and `takes` name schemas; empty: any JSON, or nothing.
 
     `query` maps a parameter to what it means; a required one has `*` before its meaning.
@@ -35,38 +35,114 @@ class Path:
 
 _MARKER = (("marker", "the `next` of the page before"), ("max_items", "1 to 100"))
 PATHS = (
-    Path("GET", "/health", "Whether control answers."),
-    Path("GET", "/nodes", "Every process, and the configuration it runs on."),
-    Path("GET", "/metrics", "Counters of all processes, for Prometheus.", type="text/plain"),
-    Path("GET", "/distributions", "All distributions.", "Sites", query=_MARKER, faults=(400,)),
-    Path("GET", "/distributions/{id}", "One distribution.", "Site", faults=(404,)),
-    Path("POST", "/distributions/{id}/adoption", "Let the API take over a distribution of the "
-         "file.", "Site", faults=(409,)),
-    Path("DELETE", "/distributions/{id}/adoption", "Let the file say again what it is.", "Site",
-         faults=(404, 409)),
-    Path("POST", "/invalidations", "Invalidate paths of a distribution.", "InvalidationTold",
-         "InvalidationWanted", 201, faults=(400, 404, 413)),
-    Path("POST", "/invalidations/dry-run", "What every node would remove.", "",
-         "InvalidationWanted", faults=(400, 404, 413)),
-    Path("GET", "/invalidations/{distribution}", "Invalidations, the newest first.",
-         "InvalidationsTold", query=_MARKER[:1], faults=(404,)),
-    Path("GET", "/invalidations/{distribution}/{id}", "How far an invalidation is.",
-         "InvalidationTold", query=(("wait_s", "wait so long for Completed, at most 30"),),
-         faults=(400, 404)),
-    Path("GET", "/distributions/{id}/releases", "The releases of a distribution.",
-         "ReleasesTold", faults=(404,)),
-    Path("POST", "/distributions/{id}/releases", "Cut the next release: all misses at once.",
-         "ReleasesTold", "ReleaseWanted", 201, faults=(400, 404, 409)),
-    Path("POST", "/distributions/{id}/releases/active", "Make a kept release the current one.",
-         "ReleasesTold", "ReleaseWanted", faults=(400, 404)),
-    Path("DELETE", "/distributions/{id}/releases/{number}", "Let a release's objects go.",
-         "ReleasesTold", query=(("path", "of which path pattern; `*` unless said otherwise"),),
-         faults=(400, 404, 409)),
-    Path("GET", "/explain", "What would happen to a viewer's request, and why.",
-         query=(("url", "*as a viewer would ask for it"), ("method", "GET unless said otherwise"),
-                ("header", "`Name: value`, several times")), faults=(400, 503)),
-    Path("POST", "/reload", "Read the configuration file anew.", faults=(400,)),
-)  # fmt: skip
+    PathOperation("GET", "/health", "Whether control answers."),
+    PathOperation("GET", "/nodes", "Every process, and the configuration it runs on."),
+    PathOperation(
+        "GET", "/metrics", "Counters of all processes, for Prometheus.", type="text/plain"
+    ),
+    PathOperation(
+        "GET",
+        "/distributions",
+        "All distributions.",
+        "DistributionSummaries",
+        query=_MARKER,
+        faults=(400,),
+    ),
+    PathOperation(
+        "GET", "/distributions/{id}", "One distribution.", "DistributionSummary", faults=(404,)
+    ),
+    PathOperation(
+        "POST",
+        "/distributions/{id}/adoption",
+        "Let the API take over a distribution of the file.",
+        "DistributionSummary",
+        faults=(409,),
+    ),
+    PathOperation(
+        "DELETE",
+        "/distributions/{id}/adoption",
+        "Let the file say again what it is.",
+        "DistributionSummary",
+        faults=(404, 409),
+    ),
+    PathOperation(
+        "POST",
+        "/invalidations",
+        "Invalidate paths of a distribution.",
+        "InvalidationReport",
+        "InvalidationBody",
+        201,
+        faults=(400, 404, 413),
+    ),
+    PathOperation(
+        "POST",
+        "/invalidations/dry-run",
+        "What every node would remove.",
+        "",
+        "InvalidationBody",
+        faults=(400, 404, 413),
+    ),
+    PathOperation(
+        "GET",
+        "/invalidations/{distribution}",
+        "Invalidations, the newest first.",
+        "InvalidationReports",
+        query=_MARKER[:1],
+        faults=(404,),
+    ),
+    PathOperation(
+        "GET",
+        "/invalidations/{distribution}/{id}",
+        "How far an invalidation is.",
+        "InvalidationReport",
+        query=(("wait_s", "wait so long for Completed, at most 30"),),
+        faults=(400, 404),
+    ),
+    PathOperation(
+        "GET",
+        "/distributions/{id}/releases",
+        "The releases of a distribution.",
+        "ReleaseReports",
+        faults=(404,),
+    ),
+    PathOperation(
+        "POST",
+        "/distributions/{id}/releases",
+        "Cut the next release: all misses at once.",
+        "ReleaseReports",
+        "ReleaseBody",
+        201,
+        faults=(400, 404, 409),
+    ),
+    PathOperation(
+        "POST",
+        "/distributions/{id}/releases/active",
+        "Make a kept release the current one.",
+        "ReleaseReports",
+        "ReleaseBody",
+        faults=(400, 404),
+    ),
+    PathOperation(
+        "DELETE",
+        "/distributions/{id}/releases/{number}",
+        "Let a release's objects go.",
+        "ReleaseReports",
+        query=(("path", "of which path pattern; `*` unless said otherwise"),),
+        faults=(400, 404, 409),
+    ),
+    PathOperation(
+        "GET",
+        "/explain",
+        "What would happen to a viewer's request, and why.",
+        query=(
+            ("url", "*as a viewer would ask for it"),
+            ("method", "GET unless said otherwise"),
+            ("header", "`Name: value`, several times"),
+        ),
+        faults=(400, 503),
+    ),
+    PathOperation("POST", "/reload", "Read the configuration file anew.", faults=(400,)),
+)
 
 
 def description(schemas: Sequence[type[msgspec.Struct]]) -> Document:
@@ -103,7 +179,7 @@ def description(schemas: Sequence[type[msgspec.Struct]]) -> Document:
     }
 
 
-def _operation(one: Path) -> Document:
+def _operation(one: PathOperation) -> Document:
     parameters: list[Document] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"\{(\w+)\}", one.path)

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 
-class Rates:
+class RateLimiter:
     """A bucket for each name, `burst` deep, filled with `per_s`.
 
     At most `names_max` are kept: the one unused the longest goes first, and would be full again.

@@ -11,9 +11,13 @@ from dataclasses import replace
 from edgecache.config.aws.policies import policies_of
 from edgecache.control.cloudfront.origin_reach import origin_troubles
 from edgecache.control.state.catalog import Catalog
-from edgecache.control.state.resources import Kind, Resource, Source, drawn
+from edgecache.control.state.resources import Resource, ResourceKind, ResourceSource, drawn
 
-_POLICY_KINDS = (Kind.CACHE_POLICY, Kind.ORIGIN_REQUEST_POLICY, Kind.RESPONSE_HEADERS_POLICY)
+_POLICY_KINDS = (
+    ResourceKind.CACHE_POLICY,
+    ResourceKind.ORIGIN_REQUEST_POLICY,
+    ResourceKind.RESPONSE_HEADERS_POLICY,
+)
 
 
 class NotAdoptedError(Exception):
@@ -22,10 +26,10 @@ class NotAdoptedError(Exception):
 
 def adopt(catalog: Catalog, id: str) -> Resource:
     """Keep what the file says of a distribution as the API's own, and its policies."""
-    one = catalog.get(Kind.DISTRIBUTION, id)
+    one = catalog.get(ResourceKind.DISTRIBUTION, id)
     if one is None:
         raise NotAdoptedError(f"there is no distribution {id}")
-    if one.source is not Source.FILE:
+    if one.source is not ResourceSource.FILE:
         raise NotAdoptedError(f"the distribution {id} is the API's already")
     for place, trouble in origin_troubles(one.config, catalog.file):
         raise NotAdoptedError(f"{place}: {trouble}")
@@ -35,7 +39,7 @@ def adopt(catalog: Catalog, id: str) -> Resource:
         catalog.put(adopted)
         for policy in _policies(catalog, id):
             catalog.put(_ours(policy, catalog))
-    return catalog.get(Kind.DISTRIBUTION, id) or adopted
+    return catalog.get(ResourceKind.DISTRIBUTION, id) or adopted
 
 
 def give_back(catalog: Catalog, id: str) -> None:
@@ -46,7 +50,7 @@ def give_back(catalog: Catalog, id: str) -> None:
         raise NotAdoptedError(f"the distribution {id} was not adopted")
     with catalog.changing():
         catalog.give_back(id)
-        catalog.remove(Kind.DISTRIBUTION, id)
+        catalog.remove(ResourceKind.DISTRIBUTION, id)
 
 
 def _policies(catalog: Catalog, id: str) -> list[Resource]:
@@ -58,9 +62,9 @@ def _policies(catalog: Catalog, id: str) -> list[Resource]:
         _POLICY_KINDS, (used.caches, used.requests, used.responses), strict=True
     ):
         known = [catalog.get(kind, name) for name in policies]
-        found += [one for one in known if one is not None and one.source is Source.FILE]
+        found += [one for one in known if one is not None and one.source is ResourceSource.FILE]
     return found
 
 
 def _ours(one: Resource, catalog: Catalog) -> Resource:
-    return replace(one, etag=drawn("E", catalog.random), generation=0, source=Source.API)
+    return replace(one, etag=drawn("E", catalog.random), generation=0, source=ResourceSource.API)

@@ -10,18 +10,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from edgecache.config.model import Config
-from edgecache.control.state.compose import Composition, Lacking, Made, compose
-from edgecache.control.state.database import State
+from edgecache.control.state.compose import ComposedConfig, Composition, Lacking, compose
+from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.declared import declared
-from edgecache.control.state.log import Log, ensure_config
+from edgecache.control.state.log import ControlLog, ensure_config
 from edgecache.control.state.refused_resources import RefusedResource
 from edgecache.control.state.releases import Releases
-from edgecache.control.state.resources import Kind, Random, Resource, Resources
+from edgecache.control.state.resources import Random, Resource, ResourceKind, Resources
 
 
-def made_of(rows: Resources, releases: Releases) -> Made:
+def made_of(rows: Resources, releases: Releases) -> ComposedConfig:
     """What the API has made, as a state has it."""
-    return Made({kind: rows.of(kind) for kind in Kind}, rows.adopted(), releases.current())
+    return ComposedConfig(
+        {kind: rows.of(kind) for kind in ResourceKind}, rows.adopted(), releases.current()
+    )
 
 
 class Catalog:
@@ -32,8 +34,8 @@ class Catalog:
 
     def __init__(
         self,
-        state: State,
-        log: Log,
+        state: StateDatabase,
+        log: ControlLog,
         file: Config,
         clock: Callable[[], float],
         random: Random,
@@ -58,19 +60,19 @@ class Catalog:
         """The number of the configuration that is published."""
         return self._log.generation
 
-    def get(self, kind: Kind, id: str) -> Resource | None:
+    def get(self, kind: ResourceKind, id: str) -> Resource | None:
         """The resource with an id: the API's own comes before the file's."""
         found = self._rows.get(kind, id)
         if found is not None:
             return found
         found = self._declared[kind].get(id)
-        if found is None or (kind is Kind.DISTRIBUTION and id in self._rows.adopted()):
+        if found is None or (kind is ResourceKind.DISTRIBUTION and id in self._rows.adopted()):
             return None
         return found
 
-    def of(self, kind: Kind) -> list[Resource]:
+    def of(self, kind: ResourceKind) -> list[Resource]:
         """Every resource of a kind, by id."""
-        adopted = self._rows.adopted() if kind is Kind.DISTRIBUTION else frozenset()
+        adopted = self._rows.adopted() if kind is ResourceKind.DISTRIBUTION else frozenset()
         found = {id: one for id, one in self._declared[kind].items() if id not in adopted}
         found |= {one.id: one for one in self._rows.of(kind)}
         return [found[id] for id in sorted(found)]
@@ -101,7 +103,7 @@ class Catalog:
         self._rows.put(resource)
         self._changed.append(resource)
 
-    def remove(self, kind: Kind, id: str) -> None:
+    def remove(self, kind: ResourceKind, id: str) -> None:
         """Inside `changing`."""
         assert self._changed is not None
         self._rows.remove(kind, id)
@@ -134,11 +136,11 @@ class Catalog:
     def _published(self, composed: Composition) -> None:
         self.published, self.refused = composed.config, composed.refused
 
-    def _may_lack(self, kind: Kind, id: str) -> bool:
+    def _may_lack(self, kind: ResourceKind, id: str) -> bool:
         """What is not served already, unless it is what changes."""
         if any((one.kind, one.id) == (kind, id) for one in self._changed or ()):
             return False
-        if kind is Kind.DISTRIBUTION:
+        if kind is ResourceKind.DISTRIBUTION:
             return any(one.id == id for one in self.published.unavailable)
         return any((one.kind, one.id) == (kind, id) for one in self.refused)
 

@@ -36,16 +36,16 @@ from edgecache.config.refused_distributions import refused, unavailable
 from edgecache.control.cloudfront.origin_reach import reach_of
 from edgecache.control.nodes.staleness_probe import canary_site
 from edgecache.control.state.refused_resources import RefusedResource, causes, unread_site
-from edgecache.control.state.resources import Kind, Resource, Source, domain_name_of
+from edgecache.control.state.resources import Resource, ResourceKind, ResourceSource, domain_name_of
 
 T = TypeVar("T")
 
 PLACES = {
-    Kind.DISTRIBUTION: "distributions",
-    Kind.PUBLIC_KEY: "public_keys",
-    Kind.KEY_GROUP: "key_groups",
-    Kind.ACCESS_CONTROL: "origin_access_controls",
-    Kind.ACCESS_IDENTITY: "origin_access_identities",
+    ResourceKind.DISTRIBUTION: "distributions",
+    ResourceKind.PUBLIC_KEY: "public_keys",
+    ResourceKind.KEY_GROUP: "key_groups",
+    ResourceKind.ACCESS_CONTROL: "origin_access_controls",
+    ResourceKind.ACCESS_IDENTITY: "origin_access_identities",
 }
 """Where a kind stands in a configuration; policies stand in the behaviors that name them."""
 
@@ -53,23 +53,23 @@ _PLACE = re.compile(r"(\w+)\[(\d+)\]\.?(.*)")
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class CompositionProblem:
     """A problem of what the API made: whose it is, and where in it.
 
     `where` is a path in CloudFront's document when `in_document`, else in our model. `code` is the
     API's, where it is known already.
     """
 
-    kind: Kind
+    kind: ResourceKind
     id: str
     where: str
     message: str
     in_document: bool = False
     code: str = ""
-    source: Source = Source.API
+    source: ResourceSource = ResourceSource.API
 
     def __str__(self) -> str:
-        made = " (made over the API)" if self.source is Source.API else ""
+        made = " (made over the API)" if self.source is ResourceSource.API else ""
         return f"{self.kind} {self.id}{made}: {self.reason}"
 
     @property
@@ -81,7 +81,9 @@ class Trouble:
 class NotComposedError(Exception):
     """The parts do not go together: `troubles` of the API's, `problems` of the file's."""
 
-    def __init__(self, troubles: Sequence[Trouble], problems: Sequence[Problem] = ()) -> None:
+    def __init__(
+        self, troubles: Sequence[CompositionProblem], problems: Sequence[Problem] = ()
+    ) -> None:
         self.troubles = list(troubles)
         self.problems = list(problems)
         super().__init__("; ".join(self.lines))
@@ -93,18 +95,18 @@ class NotComposedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class ComposedConfig:
     """What the API has made, by kind, and which distributions of the file it has taken over."""
 
-    resources: Mapping[Kind, Sequence[Resource]] = field(default_factory=dict)
+    resources: Mapping[ResourceKind, Sequence[Resource]] = field(default_factory=dict)
     adopted: frozenset[str] = frozenset()
     releases: Mapping[str, tuple[Release, ...]] = field(default_factory=dict)
     refused: tuple[RefusedResource, ...] = ()  # what is left out of `resources`
 
-    def of(self, kind: Kind) -> Sequence[Resource]:
+    def of(self, kind: ResourceKind) -> Sequence[Resource]:
         return self.resources.get(kind, ())
 
-    def without(self, troubles: Sequence[Trouble]) -> Made:
+    def without(self, troubles: Sequence[CompositionProblem]) -> ComposedConfig:
         """What is left without the resources that have troubles."""
         reasons = _reasons(troubles)
         refused = [
@@ -120,9 +122,9 @@ class Made:
         return copied(self, resources=kept, refused=(*self.refused, *refused))
 
 
-def _reasons(troubles: Sequence[Trouble]) -> dict[tuple[Kind, str], list[str]]:
+def _reasons(troubles: Sequence[CompositionProblem]) -> dict[tuple[ResourceKind, str], list[str]]:
     """Why, by whose troubles they are."""
-    found: dict[tuple[Kind, str], list[str]] = {}
+    found: dict[tuple[ResourceKind, str], list[str]] = {}
     for one in troubles:
         found.setdefault((one.kind, one.id), []).append(one.reason)
     return found
@@ -136,21 +138,21 @@ class Composition:
     refused: tuple[RefusedResource, ...] = ()
 
 
-Lacking = Callable[[Kind, str], bool]
+Lacking = Callable[[ResourceKind, str], bool]
 """Whether what the API made may be left out, with the distributions that use it."""
 
 
-def _none(_kind: Kind, _id: str) -> bool:
+def _none(_kind: ResourceKind, _id: str) -> bool:
     return False
 
 
-def compose(file: Config, made: Made, may_lack: Lacking = _none) -> Composition:
+def compose(file: Config, made: ComposedConfig, may_lack: Lacking = _none) -> Composition:
     """One configuration. NotComposedError when it would not pass the checks.
 
     What may be left out and has troubles of its own is not in it; a distribution that has, or names
     what is left out, is among the `unavailable`.
     """
-    troubles: list[Trouble] = []
+    troubles: list[CompositionProblem] = []
     config = _joined(file, made, troubles)
     problems: list[Problem] = []
     if not troubles:
@@ -159,7 +161,7 @@ def compose(file: Config, made: Made, may_lack: Lacking = _none) -> Composition:
         rest = [one for one in troubles if not (_is_of_itself(one) and may_lack(one.kind, one.id))]
         if rest or problems:
             raise NotComposedError(rest, problems)
-        shared = [one for one in troubles if one.kind is not Kind.DISTRIBUTION]
+        shared = [one for one in troubles if one.kind is not ResourceKind.DISTRIBUTION]
         if shared:
             return compose(file, made.without(shared), may_lack)
         config = _lacking(config, made, troubles)
@@ -167,25 +169,31 @@ def compose(file: Config, made: Made, may_lack: Lacking = _none) -> Composition:
     return Composition(config, made.refused)
 
 
-def _joined(file: Config, made: Made, troubles: list[Trouble]) -> Config:
+def _joined(file: Config, made: ComposedConfig, troubles: list[CompositionProblem]) -> Config:
     """The file's and the API's beside each other; `troubles` gets what cannot be read."""
     policies = _policies(file, made, troubles)
     kept = [one for one in file.distributions if one.id not in made.adopted]
     private = file.control is not None and file.control.allow_private_origins
     sites = _each(
-        made.of(Kind.DISTRIBUTION), lambda one: _distribution(one, policies, private), troubles
+        made.of(ResourceKind.DISTRIBUTION),
+        lambda one: _distribution(one, policies, private),
+        troubles,
     )
     hidden = (canary_site(file.control),) if file.control and file.control.canary_s else ()
     distributions = tuple(_named(one, made.releases) for one in (*kept, *sites, *hidden))
-    keys = _each(made.of(Kind.PUBLIC_KEY), lambda one: _read(read_public_key, one), troubles)
-    groups = _each(made.of(Kind.KEY_GROUP), lambda one: _read(read_key_group, one), troubles)
+    keys = _each(
+        made.of(ResourceKind.PUBLIC_KEY), lambda one: _read(read_public_key, one), troubles
+    )
+    groups = _each(
+        made.of(ResourceKind.KEY_GROUP), lambda one: _read(read_key_group, one), troubles
+    )
     controls = _each(
-        made.of(Kind.ACCESS_CONTROL),
+        made.of(ResourceKind.ACCESS_CONTROL),
         lambda one: replace(read_origin_access_control(one.config), id=one.id),
         troubles,
     )
     identities = _each(
-        made.of(Kind.ACCESS_IDENTITY),
+        made.of(ResourceKind.ACCESS_IDENTITY),
         lambda one: replace(read_origin_access_identity(one.config), id=one.id),
         troubles,
     )
@@ -199,35 +207,37 @@ def _joined(file: Config, made: Made, troubles: list[Trouble]) -> Config:
     )
 
 
-def _is_of_itself(trouble: Trouble) -> bool:
+def _is_of_itself(trouble: CompositionProblem) -> bool:
     """Whether it alone is to blame: an id and host names are a matter of others, too."""
     member = re.split(r"[.\[]", trouble.where, maxsplit=1)[0]
     return member not in ("aliases", "domain_name", "id")
 
 
-def _refused(config: Config, made: Made) -> list[Trouble]:
+def _refused(config: Config, made: ComposedConfig) -> list[CompositionProblem]:
     """What distributions ask for and is not supported."""
-    ours = {one.id for one in made.of(Kind.DISTRIBUTION)}
+    ours = {one.id for one in made.of(ResourceKind.DISTRIBUTION)}
     return [
-        Trouble(
-            Kind.DISTRIBUTION,
+        CompositionProblem(
+            ResourceKind.DISTRIBUTION,
             distribution.id,
             one.place,
             one.message,
             in_document=True,
             code=one.member.code,
-            source=Source.API if distribution.id in ours else Source.FILE,
+            source=ResourceSource.API if distribution.id in ours else ResourceSource.FILE,
         )
         for distribution in config.distributions
         for one in refused(distribution, config)
     ]
 
 
-def _lacking(config: Config, made: Made, troubles: Sequence[Trouble]) -> Config:
+def _lacking(
+    config: Config, made: ComposedConfig, troubles: Sequence[CompositionProblem]
+) -> Config:
     """Without the distributions that have troubles, whose names answer 503."""
     reasons = {id: why for (_, id), why in _reasons(troubles).items()}
     served = {one.id: one for one in config.distributions}
-    rows = {one.id: one for one in made.of(Kind.DISTRIBUTION)}
+    rows = {one.id: one for one in made.of(ResourceKind.DISTRIBUTION)}
     for id, why in reasons.items():
         why += causes(rows[id], made.refused) if id in rows else ()
     left_out = [
@@ -242,7 +252,7 @@ def _lacking(config: Config, made: Made, troubles: Sequence[Trouble]) -> Config:
 
 
 def _each(
-    resources: Sequence[Resource], read: Callable[[Resource], T], troubles: list[Trouble]
+    resources: Sequence[Resource], read: Callable[[Resource], T], troubles: list[CompositionProblem]
 ) -> list[T]:
     found = []
     for one in resources:
@@ -250,7 +260,9 @@ def _each(
             found.append(read(one))
         except DocumentError as error:
             troubles += [
-                Trouble(one.kind, one.id, problem.where, problem.message, in_document=True)
+                CompositionProblem(
+                    one.kind, one.id, problem.where, problem.message, in_document=True
+                )
                 for problem in error.problems
             ]
     return found
@@ -262,12 +274,20 @@ def _read(read: Callable[[dict[str, Any]], T], one: Resource) -> T:
     return read({"Id": one.id, f"{noun}Config": one.config})
 
 
-def _policies(file: Config, made: Made, troubles: list[Trouble]) -> Policies:
+def _policies(file: Config, made: ComposedConfig, troubles: list[CompositionProblem]) -> Policies:
     """Those the API made, and those in the behaviors of the file; each is checked by itself."""
-    kinds: tuple[tuple[Kind, Any, Any], ...] = (
-        (Kind.CACHE_POLICY, read_cache_policy, check_cache_policy),
-        (Kind.ORIGIN_REQUEST_POLICY, read_origin_request_policy, check_origin_request_policy),
-        (Kind.RESPONSE_HEADERS_POLICY, read_response_headers_policy, check_response_headers_policy),
+    kinds: tuple[tuple[ResourceKind, Any, Any], ...] = (
+        (ResourceKind.CACHE_POLICY, read_cache_policy, check_cache_policy),
+        (
+            ResourceKind.ORIGIN_REQUEST_POLICY,
+            read_origin_request_policy,
+            check_origin_request_policy,
+        ),
+        (
+            ResourceKind.RESPONSE_HEADERS_POLICY,
+            read_response_headers_policy,
+            check_response_headers_policy,
+        ),
     )
     found: list[dict[str, Any]] = [{}, {}, {}]
     for distribution in file.distributions:
@@ -287,7 +307,7 @@ def _policies(file: Config, made: Made, troubles: list[Trouble]) -> Policies:
             check_one(made_one, "", problems)
             check_bounds(made_one, "", problems)
             troubles += [
-                Trouble(kind, made_one.id, problem.where.lstrip("."), problem.message)
+                CompositionProblem(kind, made_one.id, problem.where.lstrip("."), problem.message)
                 for problem in problems.found
             ]
     return Policies(*found)
@@ -309,16 +329,16 @@ def _named(one: Distribution, releases: Mapping[str, tuple[Release, ...]]) -> Di
     return replace(one, domain_name=name, releases=releases.get(one.id, one.releases))
 
 
-def _wrong(config: Config, made: Made) -> tuple[list[Trouble], list[Problem]]:
+def _wrong(config: Config, made: ComposedConfig) -> tuple[list[CompositionProblem], list[Problem]]:
     """What the checks find: of the API's, and of the file's."""
     problems = Problems()
     for index, distribution in enumerate(config.distributions):
         where = f"distributions[{index}]"
         check_bounds(distribution, where, problems)
-        if any(distribution.id == one.id for one in made.of(Kind.DISTRIBUTION)):
+        if any(distribution.id == one.id for one in made.of(ResourceKind.DISTRIBUTION)):
             check_access_named(distribution, config, where, problems)
     check(config, problems)
-    troubles: list[Trouble] = []
+    troubles: list[CompositionProblem] = []
     rest: list[Problem] = []
     for problem in problems.found:
         trouble = _placed(problem, config, made)
@@ -329,7 +349,7 @@ def _wrong(config: Config, made: Made) -> tuple[list[Trouble], list[Problem]]:
     return [*troubles, *_refused(config, made)], rest
 
 
-def _placed(problem: Problem, config: Config, made: Made) -> Trouble | None:
+def _placed(problem: Problem, config: Config, made: ComposedConfig) -> CompositionProblem | None:
     """Whose a problem is; None when it is the file's."""
     match = _PLACE.match(problem.where)
     if match is None:
@@ -340,4 +360,4 @@ def _placed(problem: Problem, config: Config, made: Made) -> Trouble | None:
     id = getattr(config, match[1])[int(match[2])].id
     if not any(one.id == id for one in made.of(kind)):
         return None
-    return Trouble(kind, id, match[3], problem.message)
+    return CompositionProblem(kind, id, match[3], problem.message)

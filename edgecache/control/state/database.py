@@ -72,7 +72,7 @@ def state_error(path: Path, error: Exception) -> StateError:
     return kind(f"{path}: {error}")
 
 
-class State:
+class StateDatabase:
     """The open database of one control process. Used from one thread at a time."""
 
     def __init__(self, folder: Path) -> None:

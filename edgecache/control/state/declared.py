@@ -22,36 +22,36 @@ from edgecache.config.aws.policies import (
 from edgecache.config.aws.response_headers import response_headers_policy_config
 from edgecache.config.aws.write import distribution_config
 from edgecache.config.model import Config, Distribution
-from edgecache.control.state.resources import Kind, Resource, Source, etag_of
+from edgecache.control.state.resources import Resource, ResourceKind, ResourceSource, etag_of
 
-Declared = Mapping[Kind, Mapping[str, Resource]]
+Declared = Mapping[ResourceKind, Mapping[str, Resource]]
 
 MANAGED_AT = 1_577_836_800.0  # the first of January 2020: policies came that year
 
 
 def declared(file: Config, now: float) -> Declared:
     """Managed policies and the file's own resources, by kind and id; `now` is when it was read."""
-    found: dict[Kind, dict[str, Resource]] = {kind: {} for kind in Kind}
+    found: dict[ResourceKind, dict[str, Resource]] = {kind: {} for kind in ResourceKind}
     managed = Policies().known()
     own = [policies_of(distribution) for distribution in file.distributions]
     for source, at, policies in (
-        *((Source.FILE, now, one) for one in own),
-        (Source.MANAGED, MANAGED_AT, managed),
+        *((ResourceSource.FILE, now, one) for one in own),
+        (ResourceSource.MANAGED, MANAGED_AT, managed),
     ):
         for kind, configs in _policy_configs(policies):
             found[kind] |= _resources(kind, configs, at, source)
     for kind, configs in _file_configs(file):
-        found[kind] = _resources(kind, configs, now, Source.FILE)
+        found[kind] = _resources(kind, configs, now, ResourceSource.FILE)
     for distribution in file.distributions:
-        known = found[Kind.DISTRIBUTION][distribution.id]
+        known = found[ResourceKind.DISTRIBUTION][distribution.id]
         named = replace(known, domain_name=distribution.domain_name)
-        found[Kind.DISTRIBUTION][distribution.id] = named
+        found[ResourceKind.DISTRIBUTION][distribution.id] = named
     return found
 
 
 def _resources(
-    kind: Kind, configs: Iterable[tuple[str, dict[str, Any], dict[str, str]]], at: float,
-    source: Source,
+    kind: ResourceKind, configs: Iterable[tuple[str, dict[str, Any], dict[str, str]]], at: float,
+    source: ResourceSource,
 ) -> dict[str, Resource]:  # fmt: skip
     return {
         id: Resource(
@@ -77,32 +77,35 @@ def _reference(distribution: Distribution) -> dict[str, str]:
     return {"CallerReference": distribution.caller_reference or distribution.id}
 
 
-def _policy_configs(policies: Policies) -> list[tuple[Kind, _Configs]]:
+def _policy_configs(policies: Policies) -> list[tuple[ResourceKind, _Configs]]:
     return [
-        (Kind.CACHE_POLICY, [(i, cache_policy_config(p), {}) for i, p in policies.caches.items()]),
         (
-            Kind.ORIGIN_REQUEST_POLICY,
+            ResourceKind.CACHE_POLICY,
+            [(i, cache_policy_config(p), {}) for i, p in policies.caches.items()],
+        ),
+        (
+            ResourceKind.ORIGIN_REQUEST_POLICY,
             [(i, origin_request_policy_config(p), {}) for i, p in policies.requests.items()],
         ),
         (
-            Kind.RESPONSE_HEADERS_POLICY,
+            ResourceKind.RESPONSE_HEADERS_POLICY,
             [(i, response_headers_policy_config(p), {}) for i, p in policies.responses.items()],
         ),
     ]
 
 
-def _file_configs(file: Config) -> list[tuple[Kind, _Configs]]:
+def _file_configs(file: Config) -> list[tuple[ResourceKind, _Configs]]:
     config = "CloudFrontOriginAccessIdentityConfig"
     return [
         (
-            Kind.DISTRIBUTION,
+            ResourceKind.DISTRIBUTION,
             [
                 (one.id, distribution_config(one) | _reference(one), dict(one.tags))
                 for one in file.distributions
             ],
         ),
         (
-            Kind.PUBLIC_KEY,
+            ResourceKind.PUBLIC_KEY,
             [
                 (key.id, {"CallerReference": key.id, "Name": key.name or key.id,
                           "EncodedKey": key.pem, "Comment": key.comment}, {})
@@ -110,7 +113,7 @@ def _file_configs(file: Config) -> list[tuple[Kind, _Configs]]:
             ],
         ),
         (
-            Kind.KEY_GROUP,
+            ResourceKind.KEY_GROUP,
             [
                 (group.id, {"Name": group.name or group.id, "Items": list(group.keys),
                             "Comment": group.comment}, {})
@@ -118,14 +121,14 @@ def _file_configs(file: Config) -> list[tuple[Kind, _Configs]]:
             ],
         ),
         (
-            Kind.ACCESS_CONTROL,
+            ResourceKind.ACCESS_CONTROL,
             [
                 (one.id, origin_access_control_config(one), {})
                 for one in file.origin_access_controls
             ],
         ),
         (
-            Kind.ACCESS_IDENTITY,
+            ResourceKind.ACCESS_IDENTITY,
             [
                 (one.id, origin_access_identity_document(one)[config], {})
                 for one in file.origin_access_identities

@@ -15,10 +15,9 @@ from typing import Any
 import msgspec
 
 from edgecache.control.nodes.barrier import Barrier
-from edgecache.control.state.database import State
-from edgecache.control.state.log import Entry, Kind, Log
-from edgecache.rules.invalidation.items import Item
-from edgecache.rules.invalidation.items import Kind as ItemKind
+from edgecache.control.state.database import StateDatabase
+from edgecache.control.state.log import ControlLog, LogEntry, LogEntryKind
+from edgecache.rules.invalidation.items import Item, ItemKind
 from edgecache.rules.invalidation.matcher import GLOBS_MAX
 from edgecache.store.invalidation_marks import Invalidation
 
@@ -36,12 +35,12 @@ class ReferenceTakenError(Exception):
     """The caller reference names another invalidation of the distribution, with other items."""
 
 
-class TooManyError(Exception):
+class TooManyInvalidationsError(Exception):
     """More in progress than is allowed: the message says of what, and the bound."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class InvalidationRequest:
     """What an operator asks for."""
 
     distribution: str
@@ -51,7 +50,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class InvalidationRecord:
     """An invalidation. Times are epoch seconds; `completed_at` None: in progress."""
 
     seq: int
@@ -82,8 +81,8 @@ class Invalidations:
 
     def __init__(
         self,
-        state: State,
-        log: Log,
+        state: StateDatabase,
+        log: ControlLog,
         barrier: Barrier,
         clock: Callable[[], float],
         random: Callable[[int], bytes],
@@ -94,7 +93,9 @@ class Invalidations:
         self._clock = clock
         self._random = random
 
-    def create(self, wanted: Wanted, *, quotas: bool = False) -> tuple[Record, bool]:
+    def create(
+        self, wanted: InvalidationRequest, *, quotas: bool = False
+    ) -> tuple[InvalidationRecord, bool]:
         """Accept one: it is on disk when this returns. False: it was accepted before.
 
         ReferenceTakenError, TooManyError; sqlite3.Error: nothing was accepted.
@@ -122,18 +123,20 @@ class Invalidations:
             )
             self._forget(wanted.distribution)
 
-        self._log.append(Kind.INVALIDATION, body, keep)
+        self._log.append(LogEntryKind.INVALIDATION, body, keep)
         record = self.get(wanted.distribution, made)
         assert record is not None
         return record, True
 
-    def get(self, distribution: str, name: str) -> Record | None:
+    def get(self, distribution: str, name: str) -> InvalidationRecord | None:
         """The one with this id, its status as of now."""
         self.settle()
         found = self._select("WHERE distribution = ? AND id = ?", (distribution, name))
         return found[0] if found else None
 
-    def page(self, distribution: str, before: str = "", most: int = LIST_MAX) -> list[Record]:
+    def page(
+        self, distribution: str, before: str = "", most: int = LIST_MAX
+    ) -> list[InvalidationRecord]:
         """The newest first, after the one with id `before`; one more than `most` when there is."""
         self.settle()
         bound = "AND seq < (SELECT seq FROM invalidations WHERE id = ?)" if before else ""
@@ -159,39 +162,41 @@ class Invalidations:
                 (self._clock(), done),
             )
 
-    async def wait(self, record: Record, timeout_s: float) -> bool:
+    async def wait(self, record: InvalidationRecord, timeout_s: float) -> bool:
         """Wait on the loop, at most so long, until it can be Completed; whether that is so."""
         if record.completed_at is not None:
             return True
         return await self._barrier.wait(record.seq, timeout_s)
 
-    def waiting_for(self, record: Record) -> list[str]:
+    def waiting_for(self, record: InvalidationRecord) -> list[str]:
         """The nodes that may serve what it removes still."""
         return self._barrier.waiting_for(record.seq)
 
-    def in_progress(self, distribution: str) -> list[Record]:
+    def in_progress(self, distribution: str) -> list[InvalidationRecord]:
         """Those not Completed, the oldest first."""
         self.settle()
         return self._select(
             "WHERE distribution = ? AND completed_at IS NULL ORDER BY seq", (distribution,)
         )
 
-    def _refuse_too_many(self, wanted: Wanted, *, quotas: bool) -> None:
+    def _refuse_too_many(self, wanted: InvalidationRequest, *, quotas: bool) -> None:
         if len(wanted.items) > ITEMS_MAX:
-            raise TooManyError(f"more than {ITEMS_MAX} paths")
+            raise TooManyInvalidationsError(f"more than {ITEMS_MAX} paths")
         live = self._log.live
         if live.invalidations >= LIVE_MAX or live.bytes > LIVE_BYTES_MAX:
             bound = f"more than {LIVE_MAX} invalidations or {LIVE_BYTES_MAX} bytes of them"
-            raise TooManyError(f"{bound} that nodes have yet to sweep")
+            raise TooManyInvalidationsError(f"{bound} that nodes have yet to sweep")
         _refuse_too_many_live(wanted, live.items)
         if not quotas:
             return
         open_items = [item for x in self.in_progress(wanted.distribution) for item in x.items]
         open_items += wanted.items
         if len(open_items) > ITEMS_MAX:
-            raise TooManyError(f"more than {ITEMS_MAX} paths in progress")
+            raise TooManyInvalidationsError(f"more than {ITEMS_MAX} paths in progress")
         if sum(map(_is_wildcard, open_items)) > WILDCARDS_IN_PROGRESS_MAX:
-            raise TooManyError(f"more than {WILDCARDS_IN_PROGRESS_MAX} wildcards in progress")
+            raise TooManyInvalidationsError(
+                f"more than {WILDCARDS_IN_PROGRESS_MAX} wildcards in progress"
+            )
 
     def _forget(self, distribution: str) -> None:
         self._database.execute(
@@ -201,19 +206,19 @@ class Invalidations:
             (distribution, distribution, KEPT_MAX),
         )
 
-    def _by_reference(self, wanted: Wanted) -> Record | None:
+    def _by_reference(self, wanted: InvalidationRequest) -> InvalidationRecord | None:
         found = self._select(
             "WHERE distribution = ? AND caller_reference = ?",
             (wanted.distribution, wanted.caller_reference),
         )
         return found[0] if found else None
 
-    def _select(self, clause: str, values: tuple[Any, ...]) -> list[Record]:
+    def _select(self, clause: str, values: tuple[Any, ...]) -> list[InvalidationRecord]:
         query = f"SELECT {_COLUMNS} FROM invalidations {clause}"
         return [_record(row) for row in self._database.execute(query, values)]
 
 
-def read_entry(entry: Entry) -> Invalidation:
+def read_entry(entry: LogEntry) -> Invalidation:
     """What an entry of the log says, for a node to apply."""
     body = msgspec.convert(entry.body, _Body)
     return Invalidation(entry.seq, entry.at, body.distribution, body.items, body.soft)
@@ -226,20 +231,24 @@ class _Body(msgspec.Struct, frozen=True):
     soft: bool = False
 
 
-def _refuse_too_many_live(wanted: Wanted, live: Mapping[tuple[str, str], int]) -> None:
+def _refuse_too_many_live(wanted: InvalidationRequest, live: Mapping[tuple[str, str], int]) -> None:
     """Every node keeps them, and looks among them for whatever it stored before they came."""
     if sum(live.values()) + len(wanted.items) > LIVE_ITEMS_MAX:
-        raise TooManyError(f"more than {LIVE_ITEMS_MAX} items that nodes have yet to sweep")
+        raise TooManyInvalidationsError(
+            f"more than {LIVE_ITEMS_MAX} items that nodes have yet to sweep"
+        )
     globs = live.get((wanted.distribution, ItemKind.GLOB), 0)
     globs += sum(kind is ItemKind.GLOB for kind, _ in wanted.items)
     if globs > GLOBS_MAX:
-        raise TooManyError(f"more than {GLOBS_MAX} globs that nodes have yet to sweep")
+        raise TooManyInvalidationsError(f"more than {GLOBS_MAX} globs that nodes have yet to sweep")
 
 
-def _record(row: sqlite3.Row | tuple[Any, ...]) -> Record:
+def _record(row: sqlite3.Row | tuple[Any, ...]) -> InvalidationRecord:
     seq, name, distribution, reference, created_at, items, soft, completed_at = row
     read = msgspec.json.decode(items, type=tuple[tuple[ItemKind, str], ...])
-    return Record(seq, name, distribution, reference, created_at, read, bool(soft), completed_at)
+    return InvalidationRecord(
+        seq, name, distribution, reference, created_at, read, bool(soft), completed_at
+    )
 
 
 def _written(kind: ItemKind, value: str) -> str:

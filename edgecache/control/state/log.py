@@ -1,8 +1,9 @@
 """The ordered log. Law: an entry that was given a number is on disk, and never changes.
 
-`Log` is on disk. `LiveLog` is what nodes are told of it, in memory: telling it, and granting the
-lease that comes with it, wait for no disk. It learns of an entry once that is on disk; until then
-nodes are told, and get their leases, up to the number before it, and nothing beyond is Completed.
+`ControlLog` is on disk. `LiveLog` is what nodes are told of it, in memory: telling it, and granting
+the lease that comes with it, wait for no disk. It learns of an entry once that is on disk; until
+then nodes are told, and get their leases, up to the number before it, and nothing
+beyond is Completed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 import msgspec
 
 from edgecache.config.model import Config
-from edgecache.control.state.database import State
+from edgecache.control.state.database import StateDatabase
 
 PAGE_ENTRIES_MAX = 100  # the default MaxItems of CloudFront's list calls
 PAGE_BYTES_MAX = 4 * 1024 * 1024  # four bodies of the API at their longest; one entry always fits
@@ -32,14 +33,14 @@ def _at_once(done: Callable[[], None]) -> None:
     done()
 
 
-class Kind(StrEnum):
+class LogEntryKind(StrEnum):
     """What an entry is about. Nodes pass over kinds they do not know."""
 
     CONFIG = "config"  # body: a whole configuration; its number is the generation
     INVALIDATION = "invalidation"  # body: see control.invalidations
 
 
-class Entry(msgspec.Struct, frozen=True):
+class LogEntry(msgspec.Struct, frozen=True):
     """One entry: its number, when it was made (epoch seconds), its kind, and what it says."""
 
     seq: int
@@ -48,13 +49,13 @@ class Entry(msgspec.Struct, frozen=True):
     body: dict[str, Any]
 
 
-class Page(msgspec.Struct, frozen=True):
+class LogPage(msgspec.Struct, frozen=True):
     """A part of the log `epoch`, whose newest number is `last_seq`.
 
     Who has applied it has applied all up to `upto`. Invalidations up to `floor` are not told.
     """
 
-    entries: list[Entry]
+    entries: list[LogEntry]
     last_seq: int
     upto: int
     epoch: str
@@ -72,8 +73,8 @@ class LiveLog:
         self.bytes = 0  # of the entries as JSON
         self.items: Counter[tuple[str, str]] = Counter()  # by distribution and kind of item
         self._seqs: list[int] = []  # in order; beside them the entries and their sizes
-        self._entries: list[tuple[Entry, int]] = []
-        self._config: Entry | None = None
+        self._entries: list[tuple[LogEntry, int]] = []
+        self._config: LogEntry | None = None
         self._closed = False
         self._grown = asyncio.Event()  # replaced at each entry, so that every waiter sees its own
 
@@ -83,7 +84,7 @@ class LiveLog:
         return len(self._seqs) - (self._config is not None)
 
     @property
-    def config(self) -> Entry | None:
+    def config(self) -> LogEntry | None:
         """The newest configuration."""
         return self._config
 
@@ -93,10 +94,10 @@ class LiveLog:
         config = self._config
         return 0 if config is None else config.seq
 
-    def append(self, entry: Entry, size: int) -> None:
+    def append(self, entry: LogEntry, size: int) -> None:
         """The next entry, of so many bytes as JSON; it is on disk."""
-        if entry.kind == Kind.CONFIG:
-            self._keep(lambda one: one.kind != Kind.CONFIG, len(self._seqs))
+        if entry.kind == LogEntryKind.CONFIG:
+            self._keep(lambda one: one.kind != LogEntryKind.CONFIG, len(self._seqs))
             self._config = entry
         self._seqs.append(entry.seq)
         self._entries.append((entry, size))
@@ -108,9 +109,11 @@ class LiveLog:
     def trim(self, upto: int) -> None:
         """Invalidations up to number `upto` are told no more."""
         self.floor = max(self.floor, upto)
-        self._keep(lambda one: one.kind != Kind.INVALIDATION, bisect_right(self._seqs, upto))
+        self._keep(
+            lambda one: one.kind != LogEntryKind.INVALIDATION, bisect_right(self._seqs, upto)
+        )
 
-    def _keep(self, keeps: Callable[[Entry], bool], among: int) -> None:
+    def _keep(self, keeps: Callable[[LogEntry], bool], among: int) -> None:
         """Of the first entries those that are to be kept, and all the others."""
         first = self._entries[:among]
         gone = [(entry, size) for entry, size in first if not keeps(entry)]
@@ -124,13 +127,13 @@ class LiveLog:
         """How many entries with numbers up to `seq` are told."""
         return bisect_right(self._seqs, seq)
 
-    def after(self, seq: int, limit: int = PAGE_ENTRIES_MAX) -> Page:
+    def after(self, seq: int, limit: int = PAGE_ENTRIES_MAX) -> LogPage:
         """The entries that follow number `seq`, in order, at most `limit`.
 
         Of configurations only the newest: a node that starts must not pass through former ones.
         """
         first = bisect_right(self._seqs, seq)
-        entries: list[Entry] = []
+        entries: list[LogEntry] = []
         left = PAGE_BYTES_MAX
         for entry, size in self._entries[first : first + min(limit, PAGE_ENTRIES_MAX)]:
             left -= size
@@ -139,9 +142,9 @@ class LiveLog:
             entries.append(entry)
         whole = first + len(entries) == len(self._seqs)
         upto = self.last_seq if whole else entries[-1].seq
-        return Page(entries, self.last_seq, upto, self.epoch, self.floor)
+        return LogPage(entries, self.last_seq, upto, self.epoch, self.floor)
 
-    async def wait(self, after: int, timeout_s: float) -> Page:
+    async def wait(self, after: int, timeout_s: float) -> LogPage:
         """As `after`, but when there is nothing yet, wait for it at most `timeout_s` seconds.
 
         Does not wait when `after` is beyond the newest entry: who asks follows another log.
@@ -164,13 +167,15 @@ class LiveLog:
         self._grown = asyncio.Event()
 
 
-class Log:
+class ControlLog:
     """Entries numbered from 1 upward, kept in the state and used from its thread.
 
     `live` is what nodes are told of it, on the loop: `hand` takes there what is on disk.
     """
 
-    def __init__(self, state: State, clock: Callable[[], float], hand: Hand = _at_once) -> None:
+    def __init__(
+        self, state: StateDatabase, clock: Callable[[], float], hand: Hand = _at_once
+    ) -> None:
         self._state = state
         self._database = state.connection
         self._clock = clock
@@ -196,7 +201,7 @@ class Log:
             assert seq is not None
             if beside is not None:
                 beside(seq)
-            if kind == Kind.CONFIG:
+            if kind == LogEntryKind.CONFIG:
                 self._drop_former_configs()
             told = partial(self.live.append, _entry((seq, *row)), len(row[2]))
             self._state.once_written(partial(self._hand, told))
@@ -227,7 +232,7 @@ class Log:
         """
         with self._state.writing():
             gone = self._database.execute(
-                "DELETE FROM log WHERE kind = ? AND seq <= ?", (Kind.INVALIDATION, upto)
+                "DELETE FROM log WHERE kind = ? AND seq <= ?", (LogEntryKind.INVALIDATION, upto)
             ).rowcount
             self._database.execute(
                 "UPDATE told SET value = ? WHERE name = 'floor' AND CAST(value AS INTEGER) < ?",
@@ -236,7 +241,7 @@ class Log:
             self._state.once_written(partial(self._hand, partial(self.live.trim, upto)))
         return gone
 
-    def newest(self, kind: str) -> Entry | None:
+    def newest(self, kind: str) -> LogEntry | None:
         """The last entry of a kind."""
         row = self._database.execute(
             "SELECT seq, at, kind, body FROM log WHERE kind = ? ORDER BY seq DESC LIMIT 1", (kind,)
@@ -246,7 +251,9 @@ class Log:
     @property
     def generation(self) -> int:
         """The number of the newest configuration; 0 before the first."""
-        row = self._database.execute("SELECT max(seq) FROM log WHERE kind = ?", (Kind.CONFIG,))
+        row = self._database.execute(
+            "SELECT max(seq) FROM log WHERE kind = ?", (LogEntryKind.CONFIG,)
+        )
         return row.fetchone()[0] or 0
 
     @property
@@ -257,23 +264,23 @@ class Log:
         return 0 if row is None else int(row[0])
 
 
-def _items(entry: Entry) -> Iterator[tuple[str, str]]:
+def _items(entry: LogEntry) -> Iterator[tuple[str, str]]:
     """Of an invalidation: for each item whose it is, and its kind."""
-    if entry.kind == Kind.INVALIDATION:
+    if entry.kind == LogEntryKind.INVALIDATION:
         distribution = entry.body.get("distribution", "")
         for kind, _ in entry.body.get("items", ()):
             yield distribution, kind
 
 
-def ensure_config(log: Log, config: Config) -> int:
+def ensure_config(log: ControlLog, config: Config) -> int:
     """Publish `config` unless it is what was published last; gives the generation it has."""
     body = msgspec.json.decode(msgspec.json.encode(config))
-    newest = log.newest(Kind.CONFIG)
+    newest = log.newest(LogEntryKind.CONFIG)
     if newest is not None and newest.body == body:
         return newest.seq
-    return log.append(Kind.CONFIG, body)
+    return log.append(LogEntryKind.CONFIG, body)
 
 
-def _entry(row: tuple[int, float, str, str]) -> Entry:
+def _entry(row: tuple[int, float, str, str]) -> LogEntry:
     seq, at, kind, body = row
-    return Entry(seq, at, kind, msgspec.json.decode(body, type=dict[str, Any]))
+    return LogEntry(seq, at, kind, msgspec.json.decode(body, type=dict[str, Any]))

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgecache.config.unavailable_site import UnavailableSite
-from edgecache.control.state.resources import Kind, Resource, domain_name_of
+from edgecache.control.state.resources import Resource, ResourceKind, domain_name_of
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedResource:
     """A resource that is left out of the configuration, and why."""
 
-    kind: Kind
+    kind: ResourceKind
     id: str
     reasons: tuple[str, ...]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgecache.config.model import Release
-from edgecache.control.state.database import State
+from edgecache.control.state.database import StateDatabase
 
 KEPT_MAX = 100  # of one pattern: a page of CloudFront's lists
 PATTERNS_MAX = 25  # of one distribution: CloudFront's former quota for cache behaviors
@@ -24,7 +24,7 @@ class ReleaseInUseError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ReleaseRecord:
     """One release; 0 is what there was before the first was cut. Time: epoch seconds."""
 
     distribution: str
@@ -37,16 +37,16 @@ class Record:
 class Releases:
     """The releases of an installation. Changes are part of a transaction of the caller's."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: StateDatabase) -> None:
         self._database = state.connection
 
-    def of(self, distribution: str) -> list[Record]:
+    def of(self, distribution: str) -> list[ReleaseRecord]:
         """All of a distribution, by pattern, the newest first."""
         rows = self._database.execute(
             "SELECT * FROM releases WHERE distribution = ? ORDER BY pattern, number DESC",
             (distribution,),
         )
-        return [Record(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows]
+        return [ReleaseRecord(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows]
 
     def current(self) -> dict[str, tuple[Release, ...]]:
         """What nodes are told: by distribution, of each pattern the current one and those kept."""
@@ -64,7 +64,7 @@ class Releases:
             for distribution, patterns in found.items()
         }
 
-    def cut(self, distribution: str, pattern: str, now: float) -> Record:
+    def cut(self, distribution: str, pattern: str, now: float) -> ReleaseRecord:
         """The next one, current from now on. ReleaseInUseError when too many are kept."""
         known = [one for one in self.of(distribution) if one.pattern == pattern]
         if len(known) >= KEPT_MAX:
@@ -72,14 +72,14 @@ class Releases:
         if not known:
             if len({one.pattern for one in self.of(distribution)}) >= PATTERNS_MAX:
                 raise ReleaseInUseError(f"releases of {PATTERNS_MAX} patterns are kept already")
-            self._insert(Record(distribution, pattern, 0, now, current=False))
+            self._insert(ReleaseRecord(distribution, pattern, 0, now, current=False))
         number = max((one.number for one in known), default=0) + 1
-        made = Record(distribution, pattern, number, now, current=True)
+        made = ReleaseRecord(distribution, pattern, number, now, current=True)
         self._insert(made)
         self._make_current(made)
         return made
 
-    def activate(self, distribution: str, pattern: str, number: int) -> Record:
+    def activate(self, distribution: str, pattern: str, number: int) -> ReleaseRecord:
         """Make one that is kept the current one. NoSuchReleaseError."""
         found = self._find(distribution, pattern, number)
         self._make_current(found)
@@ -100,7 +100,7 @@ class Releases:
             (distribution, pattern, number),
         )
 
-    def _find(self, distribution: str, pattern: str, number: int) -> Record:
+    def _find(self, distribution: str, pattern: str, number: int) -> ReleaseRecord:
         known = [one for one in self.of(distribution) if one.pattern == pattern]
         for one in known:
             if one.number == number:
@@ -108,11 +108,11 @@ class Releases:
         numbers = ", ".join(str(one.number) for one in known) or "none"
         raise NoSuchReleaseError(f"release {number} of {pattern} is not kept (kept: {numbers})")
 
-    def _insert(self, one: Record) -> None:
+    def _insert(self, one: ReleaseRecord) -> None:
         row = (one.distribution, one.pattern, one.number, one.created_at, one.current)
         self._database.execute("INSERT INTO releases VALUES (?, ?, ?, ?, ?)", row)
 
-    def _make_current(self, one: Record) -> None:
+    def _make_current(self, one: ReleaseRecord) -> None:
         self._database.execute(
             "UPDATE releases SET current = (number = ?) WHERE distribution = ? AND pattern = ?",
             (one.number, one.distribution, one.pattern),

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from edgecache.control.state.database import State
+from edgecache.control.state.database import StateDatabase
 
 ID_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _COLUMNS = (
@@ -23,7 +23,7 @@ _COLUMNS = (
 Random = Callable[[int], bytes]
 
 
-class Kind(StrEnum):
+class ResourceKind(StrEnum):
     """What a resource is; the value is what its row and its ARN say."""
 
     DISTRIBUTION = "distribution"
@@ -36,7 +36,7 @@ class Kind(StrEnum):
     ACCESS_IDENTITY = "origin-access-identity"
 
 
-class Source(StrEnum):
+class ResourceSource(StrEnum):
     """Who said that a resource is there."""
 
     API = "api"  # it can be changed over the API
@@ -51,7 +51,7 @@ class Resource:
     `reference` is the CallerReference it was made with, empty for kinds that have none.
     """
 
-    kind: Kind
+    kind: ResourceKind
     id: str
     etag: str
     created_at: float
@@ -60,7 +60,7 @@ class Resource:
     generation: int = 0
     reference: str = ""
     tags: dict[str, str] = field(default_factory=dict)
-    source: Source = Source.API
+    source: ResourceSource = ResourceSource.API
     domain_name: str = ""  # of a distribution; empty: the one made of its id
 
     @property
@@ -69,19 +69,19 @@ class Resource:
 
 
 class Resources:
-    """The rows. What is changed is changed inside `State.writing`."""
+    """The rows. What is changed is changed inside `StateDatabase.writing`."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: StateDatabase) -> None:
         self._database = state.connection
 
-    def of(self, kind: Kind) -> list[Resource]:
+    def of(self, kind: ResourceKind) -> list[Resource]:
         """All of a kind, by id."""
         rows = self._database.execute(
             f"SELECT {_COLUMNS} FROM resources WHERE kind = ? ORDER BY id", (kind,)
         )
         return [_resource(row) for row in rows]
 
-    def get(self, kind: Kind, id: str) -> Resource | None:
+    def get(self, kind: ResourceKind, id: str) -> Resource | None:
         row = self._database.execute(
             f"SELECT {_COLUMNS} FROM resources WHERE kind = ? AND id = ?", (kind, id)
         ).fetchone()
@@ -106,7 +106,7 @@ class Resources:
             f"INSERT OR REPLACE INTO resources ({_COLUMNS}) VALUES ({marks})", row
         )
 
-    def remove(self, kind: Kind, id: str) -> None:
+    def remove(self, kind: ResourceKind, id: str) -> None:
         self._database.execute("DELETE FROM resources WHERE kind = ? AND id = ?", (kind, id))
 
     def adopted(self) -> frozenset[str]:
@@ -123,7 +123,7 @@ class Resources:
 def _resource(row: tuple[Any, ...]) -> Resource:
     kind, id, domain, etag, created_at, modified_at, generation, reference, config, tags = row
     return Resource(
-        kind=Kind(kind),
+        kind=ResourceKind(kind),
         id=id,
         domain_name=domain,
         etag=etag,

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from edgecache.http.fields import title_case
 from edgecache.http.message import Fields, Request, Response, combined_value, replaced
-from edgecache.rules.caching.partial import Part, part_received
+from edgecache.rules.caching.partial import StoredPart, part_received
 from edgecache.rules.caching.revalidation import head_agrees, refreshed
 from edgecache.rules.caching.slices import strong_tag
 from edgecache.rules.caching.storability import refusal_to_store, storable_fields
@@ -43,12 +43,12 @@ class StoredResponse(Protocol):
     @property
     def tags(self) -> tuple[bytes, ...]: ...
     @property
-    def part(self) -> Part | None: ...
+    def part(self) -> StoredPart | None: ...
     @property
     def length(self) -> int: ...
 
 
-class Exchange(Struct, frozen=True):
+class FetchContext(Struct, frozen=True):
     """A request, on which route, and how upstream was asked on its behalf."""
 
     request: Request
@@ -58,7 +58,7 @@ class Exchange(Struct, frozen=True):
     by_tier: bool = False  # a tier of ours answered, which leaves out no field that it has
 
 
-class Kept(Struct, frozen=True):
+class UpdatedEntry(Struct, frozen=True):
     """What is stored of an answer: the fields that may be, and by what it is found."""
 
     head: Response
@@ -66,7 +66,7 @@ class Kept(Struct, frozen=True):
     tags: tuple[bytes, ...]
 
 
-class Update(Struct, frozen=True):
+class EntryUpdate(Struct, frozen=True):
     """What an answer comes to.
 
     `head` is for who asked. `kept` None: nothing of it is stored, for the reason `refused`.
@@ -74,12 +74,14 @@ class Update(Struct, frozen=True):
     """
 
     head: Response
-    kept: Kept | None = None
+    kept: UpdatedEntry | None = None
     refused: StoreReason | None = None
     displaces: bool = False
 
 
-def update_of(exchange: Exchange, answer: Response, stored: StoredResponse | None) -> Update:
+def update_of(
+    exchange: FetchContext, answer: Response, stored: StoredResponse | None
+) -> EntryUpdate:
     """What `answer` does to `stored`, the response its request selects (None: there is none).
 
     For a 304 `stored` is the response it validates.
@@ -91,10 +93,10 @@ def update_of(exchange: Exchange, answer: Response, stored: StoredResponse | Non
     refused = _refusal(exchange, answer)
     if refused is not None:
         return unkept(answer, refused)
-    return Update(answer, _kept(exchange, answer))
+    return EntryUpdate(answer, _kept(exchange, answer))
 
 
-def unkept(answer: Response, refused: StoreReason) -> Update:
+def unkept(answer: Response, refused: StoreReason) -> EntryUpdate:
     """A whole answer of which nothing is stored: what it answers instead is over.
 
     What was stored would be given on where it may be stale, or come back should upstream fail
@@ -102,7 +104,7 @@ def unkept(answer: Response, refused: StoreReason) -> Update:
     """
     displaces = supersedes(answer) and answer.status not in _OF_A_RANGE
     displaces = displaces and refused not in _OF_ITS_SENDER
-    return Update(answer, refused=refused, displaces=displaces)
+    return EntryUpdate(answer, refused=refused, displaces=displaces)
 
 
 def supersedes(answer: Response) -> bool:
@@ -111,14 +113,14 @@ def supersedes(answer: Response) -> bool:
     return 200 <= answer.status < 500 and answer.status not in _OF_THE_MOMENT
 
 
-def completed_by(exchange: Exchange, answer: Response, held: StoredResponse) -> Update:
+def completed_by(exchange: FetchContext, answer: Response, held: StoredResponse) -> EntryUpdate:
     """What is stored of the whole that the part `held` and the rest in a 206 make (RFC 9111 §3.4).
 
     Each of its bytes can be named by the tags it came with.
     """
     head = _refreshed(exchange, answer, held)
     kept = _kept(exchange, head, held)
-    return Update(head, replace(kept, tags=tags_together(held.tags, kept.tags)))
+    return EntryUpdate(head, replace(kept, tags=tags_together(held.tags, kept.tags)))
 
 
 def tags_together(one: tuple[bytes, ...], other: tuple[bytes, ...]) -> tuple[bytes, ...]:
@@ -126,7 +128,7 @@ def tags_together(one: tuple[bytes, ...], other: tuple[bytes, ...]) -> tuple[byt
     return tuple(dict.fromkeys((*one, *other)))
 
 
-def _refusal(exchange: Exchange, answer: Response) -> StoreReason | None:
+def _refusal(exchange: FetchContext, answer: Response) -> StoreReason | None:
     """Why nothing is stored. An answer to a Range is the whole only as a 200, else that part.
 
     A 416, 403, 404 or 500 may be due to the Range alone: for who asks for all of it, it would be
@@ -140,14 +142,16 @@ def _refusal(exchange: Exchange, answer: Response) -> StoreReason | None:
     return refusal_to_store(exchange.request, answer, exchange.route)
 
 
-def _described(exchange: Exchange, answer: Response, stored: StoredResponse | None) -> Update:
+def _described(
+    exchange: FetchContext, answer: Response, stored: StoredResponse | None
+) -> EntryUpdate:
     """A HEAD's answer: it freshens what it is proved to speak of, outdates what it contradicts.
 
     §4.3.5 would take agreement in whatever validators came. But a HEAD brings no content, so that
     without a strong one in common it would keep an outdated body fresh for as long as somebody
     goes on asking.
     """
-    untouched = Update(answer, refused=StoreReason.METHOD)
+    untouched = EntryUpdate(answer, refused=StoreReason.METHOD)
     if stored is None or stored.part is not None or answer.status != 200:
         return untouched
     outdated = replace(untouched, displaces=True)
@@ -163,16 +167,16 @@ def _described(exchange: Exchange, answer: Response, stored: StoredResponse | No
     return replace(update, head=answer, refused=StoreReason.METHOD)
 
 
-def _renewed(exchange: Exchange, answer: Response, stored: StoredResponse) -> Update:
+def _renewed(exchange: FetchContext, answer: Response, stored: StoredResponse) -> EntryUpdate:
     """A stored response under the fields that `answer` brings, unless it may not be stored so."""
     head = _refreshed(exchange, answer, stored)
     refused = refusal_to_store(_as_get(exchange.request), head, exchange.route)
     if refused is None:
-        return Update(head, _kept(exchange, head, stored))
-    return Update(head, refused=refused, displaces=refused not in _OF_THE_REQUEST)
+        return EntryUpdate(head, _kept(exchange, head, stored))
+    return EntryUpdate(head, refused=refused, displaces=refused not in _OF_THE_REQUEST)
 
 
-def _refreshed(exchange: Exchange, answer: Response, stored: StoredResponse) -> Response:
+def _refreshed(exchange: FetchContext, answer: Response, stored: StoredResponse) -> Response:
     head = refreshed(stored.head, answer, complete=exchange.by_tier)
     if exchange.route.distribution.semantics != "rfc9111":
         return head
@@ -189,7 +193,7 @@ def _varying_as_before(stored: Fields, fields: Fields) -> Fields:
     return replaced(fields, b"vary", b", ".join((*listed, *map(title_case, missing))))
 
 
-def _selected(exchange: Exchange, fields: Fields, former: StoredResponse | None) -> Selected:
+def _selected(exchange: FetchContext, fields: Fields, former: StoredResponse | None) -> Selected:
     """By what the body was chosen: as stored, and for what Vary names beyond that by this request.
 
     Another variant, which a 304 gave to this request, is chosen by this request alone.
@@ -201,14 +205,16 @@ def _selected(exchange: Exchange, fields: Fields, former: StoredResponse | None)
     return tuple((name, before.get(name, value)) for name, value in now)
 
 
-def _kept(exchange: Exchange, head: Response, former: StoredResponse | None = None) -> Kept:
+def _kept(
+    exchange: FetchContext, head: Response, former: StoredResponse | None = None
+) -> UpdatedEntry:
     fields, distribution = storable_fields(head, exchange.route), exchange.route.distribution
     if fields is not head.fields:
         head = replace(head, fields=fields)
     selected: Selected = ()
     if distribution.semantics == "rfc9111":
         selected = _selected(exchange, fields, former)
-    return Kept(head, selected, tags_of(fields, distribution))
+    return UpdatedEntry(head, selected, tags_of(fields, distribution))
 
 
 def _as_get(request: Request) -> Request:

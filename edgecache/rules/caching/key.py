@@ -28,7 +28,7 @@ _PART = re.compile(rb"([a-z-]+)([0-9]+);")
 
 
 @dataclass(frozen=True, slots=True)
-class KeyTold:
+class KeyTrace:
     """What a key says of the object: `query` None and `host` empty where they are not in it."""
 
     distribution: str
@@ -125,7 +125,7 @@ def release_asked(request: Request, route: Route) -> bytes:
     return release_of(request.path, route.releases) if route.releases else b""
 
 
-def read_key(key: bytes) -> KeyTold:
+def read_key(key: bytes) -> KeyTrace:
     """A key, read back; a query of chosen parameters is put together as the origin was sent it."""
     (distribution, path), rest = _read_values(key, 2)
     query: bytes | None = None
@@ -140,7 +140,7 @@ def read_key(key: bytes) -> KeyTold:
             host = values[1] or b""
         elif found[1] == b"release":
             release = values[0] or b""
-    return KeyTold((distribution or b"").decode(), path or b"", query, host, release)
+    return KeyTrace((distribution or b"").decode(), path or b"", query, host, release)
 
 
 def _joined(values: tuple[bytes | None, ...]) -> bytes | None:

@@ -18,11 +18,11 @@ from edgecache.http.ranges import (
     parse_range,
     resolve,
 )
-from edgecache.rules.response.plan import Plan, honors_range, plan_unchanged
+from edgecache.rules.response.plan import ResponsePlan, honors_range, plan_unchanged
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class StoredPart:
     """Where `length` bytes stand in a representation of `total` (None: nobody said)."""
 
     first: int
@@ -39,23 +39,25 @@ class Part:
         return self.first == 0 and self.length == self.total
 
 
-def part_received(wanted: bytes | None, fields: Fields, length: int | None) -> Part | None:
+def part_received(wanted: bytes | None, fields: Fields, length: int | None) -> StoredPart | None:
     """The part a 206 with a body of `length` bytes carries; None when it cannot be trusted."""
     named = parse_content_range(first_value(fields, b"content-range") or b"")
     specs = parse_range(wanted or b"")
     if named is None or length is None or specs is None or len(specs) != 1:
         return None
     if named.length == length:
-        return Part(named.first, length, named.total)
+        return StoredPart(named.first, length, named.total)
     asked = specs[0]
     if isinstance(asked, Suffix) and asked.length == length:
         # The length asked for and the bytes that came agree; last byte and total do not. The end
         # is then where the bytes end, and how much there is in all stays unknown.
-        return Part(named.first, length, None)
+        return StoredPart(named.first, length, None)
     return None
 
 
-def plan_from_part(request: Request, head: Response, part: Part, now: float) -> Plan | None:
+def plan_from_part(
+    request: Request, head: Response, part: StoredPart, now: float
+) -> ResponsePlan | None:
     """How a part answers `request`: a 206 with a span of the part's bytes, a 304, or not at all."""
     wanted = first_value(request.fields, b"range")
     if wanted is None or request.method != b"GET" or not honors_range(request, head):
@@ -75,10 +77,10 @@ def plan_from_part(request: Request, head: Response, part: Part, now: float) -> 
     if part.total is None:
         stated = stated.rpartition(b"/")[0] + b"/*"
     fields = replaced(head.fields, b"content-range", stated)
-    return Plan(206, fields, Span(span.first - part.first, span.last - part.first))
+    return ResponsePlan(206, fields, Span(span.first - part.first, span.last - part.first))
 
 
-def rest_after(head: Response, part: Part) -> bytes | None:
+def rest_after(head: Response, part: StoredPart) -> bytes | None:
     """The Range that would complete a part from the start; None when it could not be combined."""
     etag = parse_etag(first_value(head.fields, b"etag") or b"")
     if etag is None or etag.weak or part.first != 0 or part.total is None:
@@ -86,7 +88,7 @@ def rest_after(head: Response, part: Part) -> bytes | None:
     return b"bytes=%d-" % part.after
 
 
-def continues(old: Response, held: Part, new: Response, came: Part) -> bool:
+def continues(old: Response, held: StoredPart, new: Response, came: StoredPart) -> bool:
     """Whether `came` starts where `held` ends, in the same representation."""
     one = parse_etag(first_value(old.fields, b"etag") or b"")
     other = parse_etag(first_value(new.fields, b"etag") or b"")

@@ -6,7 +6,7 @@ nothing.
 
 from __future__ import annotations
 
-from edgecache.config.model import Semantics
+from edgecache.config.model import SemanticsName
 from edgecache.http.cache_control import Directives, parse_directives
 from edgecache.http.message import (
     Fields,
@@ -29,7 +29,7 @@ from edgecache.rules.reasons import (
 
 
 def judge(
-    request: Request, head: Response, assessment: Assessment, semantics: Semantics, now: float
+    request: Request, head: Response, assessment: Assessment, semantics: SemanticsName, now: float
 ) -> Verdict:
     """What may be done with the stored `head` for `request` at `now` (epoch seconds)."""
     until = assessment.fresh_until(head.received_at)

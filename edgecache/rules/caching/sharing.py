@@ -14,16 +14,16 @@ from msgspec import Struct
 
 from edgecache.http.message import Request, Response
 from edgecache.rules.caching.freshness import Assessment, assess
-from edgecache.rules.caching.partial import Part, plan_from_part
+from edgecache.rules.caching.partial import StoredPart, plan_from_part
 from edgecache.rules.caching.reuse import judge
 from edgecache.rules.caching.slices import strong_tag
 from edgecache.rules.caching.vary import Selected, answers
 from edgecache.rules.reasons import Fetch, MissReason, Serve, ServeStale, Verdict
-from edgecache.rules.response.plan import Plan, plan_reply
+from edgecache.rules.response.plan import ResponsePlan, plan_reply
 from edgecache.rules.routing import Route
 
 
-class Held(Protocol):
+class StorableResponse(Protocol):
     """An answer that may be stored: its head as it is kept, what chose it, which part it is."""
 
     @property
@@ -33,7 +33,7 @@ class Held(Protocol):
     def selected(self) -> Selected: ...
 
     @property
-    def part(self) -> Part | None: ...
+    def part(self) -> StoredPart | None: ...
 
     def assessment(self, route: Route) -> Assessment:
         """What its fields mean for its reuse on `route`."""
@@ -45,7 +45,7 @@ class PendingEntry(Struct):
 
     head: Response
     selected: Selected = ()
-    part: Part | None = None
+    part: StoredPart | None = None
     _route: Route | None = None
     _assessed: Assessment | None = None
 
@@ -57,7 +57,7 @@ class PendingEntry(Struct):
 
 
 def verdict(
-    request: Request, held: Held, route: Route, now: float, *, chosen: bool = False
+    request: Request, held: StorableResponse, route: Route, now: float, *, chosen: bool = False
 ) -> Verdict:
     """What may be done for `request` at `now` (epoch seconds) with what is held of another's.
 
@@ -71,7 +71,7 @@ def verdict(
 
 def joined(
     request: Request, pending: PendingEntry, total: int | None, route: Route, now: float
-) -> Plan | None:
+) -> ResponsePlan | None:
     """What `request` gets of a body on its way; None when it must ask for itself.
 
     `total`: bytes of the whole, None while unknown. A stale answer is read along where it might be

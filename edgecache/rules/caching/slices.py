@@ -16,12 +16,12 @@ from edgecache.http.message import Fields, Request, Response, field_values, firs
 from edgecache.http.ranges import Span, Suffix, parse_range
 from edgecache.rules.caching.bypass import keeps_cookies
 from edgecache.rules.caching.compression import may_compress
-from edgecache.rules.caching.partial import Part, part_received, single_range
+from edgecache.rules.caching.partial import StoredPart, part_received, single_range
 from edgecache.rules.routing import Route
 
 
 @dataclass(frozen=True, slots=True)
-class Blocks:
+class SliceLayout:
     """A representation of `total` bytes in blocks of `size`, the last one shorter."""
 
     total: int
@@ -31,10 +31,10 @@ class Blocks:
     def count(self) -> int:
         return -(-self.total // self.size)
 
-    def place(self, number: int) -> Part:
+    def place(self, number: int) -> StoredPart:
         """Where a block stands."""
         first = number * self.size
-        return Part(first, min(self.size, self.total - first), self.total)
+        return StoredPart(first, min(self.size, self.total - first), self.total)
 
     def over(self, span: Span) -> range:
         """The numbers of the blocks that hold these bytes."""
@@ -64,7 +64,7 @@ def first_asked(request: Request, route: Route, size: int) -> int | None:
     return 0 if isinstance(specs[0], Suffix) else specs[0].first // size
 
 
-def comes_in_blocks(head: Response, length: int | None, size: int) -> Blocks | None:
+def comes_in_blocks(head: Response, length: int | None, size: int) -> SliceLayout | None:
     """How a 200 with a body of `length` bytes is stored in blocks; None when it is not."""
     if head.status != 200 or length is None or length <= size or strong_tag(head.fields) is None:
         return None
@@ -73,21 +73,23 @@ def comes_in_blocks(head: Response, length: int | None, size: int) -> Blocks | N
         for value in field_values(head.fields, b"accept-ranges")
         for unit in list_members(value)
     ]
-    return Blocks(length, size) if b"bytes" in units else None
+    return SliceLayout(length, size) if b"bytes" in units else None
 
 
 def block_received(
     head: Response, asked: bytes, length: int | None, size: int
-) -> tuple[int, Blocks] | None:
+) -> tuple[int, SliceLayout] | None:
     """Which block of what a 206 to the Range `asked` brings; None when it is not a block."""
     part = part_received(asked, head.fields, length)
     if part is None or part.total is None or strong_tag(head.fields) is None:
         return None
-    number, blocks = part.first // size, Blocks(part.total, size)
+    number, blocks = part.first // size, SliceLayout(part.total, size)
     return (number, blocks) if part == blocks.place(number) else None
 
 
-def is_block(head: Response, length: int | None, number: int, of: Response, blocks: Blocks) -> bool:
+def is_block(
+    head: Response, length: int | None, number: int, of: Response, blocks: SliceLayout
+) -> bool:
     """Whether a 206 brings that block of the representation whose head is `of`."""
     if head.status != 206 or strong_tag(head.fields) != strong_tag(of.fields):
         return False

@@ -7,13 +7,13 @@ from enum import StrEnum
 
 from edgecache.http.message import Response, first_value
 from edgecache.rules.caching.freshness import Assessment, TtlStep, ttl_steps
-from edgecache.rules.caching.partial import Part
+from edgecache.rules.caching.partial import StoredPart
 from edgecache.rules.caching.vary import Selected
 from edgecache.rules.explain.request import text, text_or_none
 from edgecache.rules.routing import Route
 
 
-class Now(StrEnum):
+class LookupExplanation(StrEnum):
     """What a tier would do with the request now."""
 
     HIT = "hit"
@@ -25,7 +25,7 @@ class Now(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredExplanation:
     """A stored response. Times are seconds; `ttl_left_s` is below zero once it is stale."""
 
     answers: bool  # it is what this request would be given, not only one under the same key
@@ -46,36 +46,38 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class TierStory:
+class TierExplanation:
     """What one process has to say of a request."""
 
     node: str
     role: str
     location: str
-    now: Now
+    now: LookupExplanation
     why: str = ""  # the reason word, as in Cache-Status
-    stored: tuple[Stored, ...] = ()
+    stored: tuple[StoredExplanation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class EntryFacts:
     """A stored response's facts, as the store has them."""
 
     head: Response
     body_bytes: int
     size_bytes: int
     selected: Selected
-    part: Part | None
+    part: StoredPart | None
 
 
-def stored(held: Held, route: Route, found: Assessment, now: float, *, answers: bool) -> Stored:
+def stored(
+    held: EntryFacts, route: Route, found: Assessment, now: float, *, answers: bool
+) -> StoredExplanation:
     """What `held` means on `route` at `now` (epoch seconds)."""
     head = held.head
 
     def value(name: bytes) -> str:
         return text(first_value(head.fields, name) or b"")
 
-    return Stored(
+    return StoredExplanation(
         answers=answers,
         status=head.status,
         body_bytes=held.body_bytes,
@@ -94,7 +96,7 @@ def stored(held: Held, route: Route, found: Assessment, now: float, *, answers: 
     )
 
 
-def _part(part: Part | None) -> str:
+def _part(part: StoredPart | None) -> str:
     if part is None:
         return ""
     total = "*" if part.total is None else str(part.total)

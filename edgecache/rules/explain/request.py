@@ -17,7 +17,7 @@ from edgecache.rules.caching.key import cache_key, has_query, key_parts
 from edgecache.rules.forwarding import of_no_hop
 from edgecache.rules.private.signed_request import SignatureRefused
 from edgecache.rules.routing import Route, RouteTable, Site, matched_route, route
-from edgecache.rules.viewer.access import AMBIGUOUS_PATH, Entrance, Redirect, admit
+from edgecache.rules.viewer.access import AMBIGUOUS_PATH, AccessRedirect, EntryPoint, admit
 from edgecache.rules.viewer.headers import enriched
 
 PREFIXES_MAX = 32  # of a path; CloudFront's URLs rarely have a tenth of that many segments
@@ -25,7 +25,7 @@ _COMPRESSIBLE = ((b"content-type", b"text/html"),)
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class RoutingExplanation:
     """A viewer's request where it went: as received, as the tiers see it, and on which route."""
 
     asked: Request
@@ -35,7 +35,7 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class BehaviorMatch:
     """Which distribution and behavior, and why."""
 
     distribution: str
@@ -49,7 +49,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
+class AccessExplanation:
     """Whether the request may enter. `status` 0: it may."""
 
     status: int = 0
@@ -71,8 +71,8 @@ class Explanation:
 
     url: str
     method: str
-    choice: Choice | None = None
-    admission: Admission = Admission()
+    choice: BehaviorMatch | None = None
+    admission: AccessExplanation = AccessExplanation()
     bypass: str = ""  # why nothing is looked up or stored; then there is no key
     key: str = ""
     key_parts: tuple[KeyPart, ...] = ()
@@ -83,7 +83,7 @@ class Explanation:
     unsupported: tuple[str, ...] = ()  # what the distribution asks for and is served without
 
 
-def placed(request: Request, table: RouteTable) -> Placed | None:
+def placed(request: Request, table: RouteTable) -> RoutingExplanation | None:
     """Where a viewer's `request` goes; None when no distribution answers to its host."""
     site = table.site(request.host)
     if site is None:
@@ -96,10 +96,10 @@ def placed(request: Request, table: RouteTable) -> Placed | None:
     inner = enriched(inner, found, None)
     if found.trust is not None:
         inner = found.trust.stripped(inner)
-    return Placed(request, inner, site, found)
+    return RoutingExplanation(request, inner, site, found)
 
 
-def explain(request: Request, table: RouteTable, entrance: Entrance, now: float) -> Explanation:
+def explain(request: Request, table: RouteTable, entrance: EntryPoint, now: float) -> Explanation:
     """What the rules say of a viewer's `request` at `now` (wall clock, epoch seconds).
 
     The viewer's country is not known, nor the address unless the request has it.
@@ -128,11 +128,11 @@ def explain(request: Request, table: RouteTable, entrance: Entrance, now: float)
     )
 
 
-def _choice(where: Placed, table: RouteTable) -> Choice:
+def _choice(where: RoutingExplanation, table: RouteTable) -> BehaviorMatch:
     site = where.site
     index = next(i for i, (_, found) in enumerate(site.behaviors) if found is where.route)
     patterns = [found.behavior.path_pattern for _, found in site.behaviors[:-1]]
-    return Choice(
+    return BehaviorMatch(
         distribution=site.distribution.id,
         name=_matched_name(where.asked.host, table),
         semantics=site.distribution.semantics,
@@ -151,24 +151,24 @@ def _matched_name(host: bytes, table: RouteTable) -> str:
     return "*" + text(next(suffixes, b""))
 
 
-def _admission(where: Placed, entrance: Entrance, now: float) -> Admission:
+def _admission(where: RoutingExplanation, entrance: EntryPoint, now: float) -> AccessExplanation:
     refused = admit(where.asked, where.route, None, entrance)
     if matched_route(where.site, where.request.path) is None:
         refused = AMBIGUOUS_PATH
     if refused is None:
         return _signature(where, now)
-    if isinstance(refused, Redirect):
-        return Admission(refused.status, "redirect-to-https", text(refused.location))
-    return Admission(refused.status, str(refused.why))
+    if isinstance(refused, AccessRedirect):
+        return AccessExplanation(refused.status, "redirect-to-https", text(refused.location))
+    return AccessExplanation(refused.status, str(refused.why))
 
 
-def _signature(where: Placed, now: float) -> Admission:
+def _signature(where: RoutingExplanation, now: float) -> AccessExplanation:
     """Of a behavior that names signers."""
     trust = where.route.trust
     opened = None if trust is None else trust.opens(where.asked, now)
     if isinstance(opened, SignatureRefused):
-        return Admission(403, f"{opened.fault}: {opened.detail}")
-    return Admission()
+        return AccessExplanation(403, f"{opened.fault}: {opened.detail}")
+    return AccessExplanation()
 
 
 def _compresses(request: Request, found: Route) -> str:
@@ -177,7 +177,7 @@ def _compresses(request: Request, found: Route) -> str:
     return text(coding_for(request, page, BODY_BYTES_MIN, found) or b"")
 
 
-def invalidated_by(where: Placed) -> tuple[str, ...]:
+def invalidated_by(where: RoutingExplanation) -> tuple[str, ...]:
     """Invalidation paths that remove the object, the closest first.
 
     Developer Guide, "Specify the files to invalidate": query strings count where they are keyed.

@@ -25,7 +25,7 @@ _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _BLANK_OR_COMMA = re.compile(rb"[,\s]+")
 
 
-class Kind(StrEnum):
+class ItemKind(StrEnum):
     """What an item is compared with."""
 
     PATH = "path"  # the whole target, or its beginning when `*` stands last
@@ -35,11 +35,11 @@ class Kind(StrEnum):
     PREFIX = "prefix"  # the beginning of the target, no character special
 
 
-Item = tuple[Kind, str]
+Item = tuple[ItemKind, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class InvalidationSubject:
     """What items are compared with: a stored response, or one that is on its way.
 
     `target` is the path, with `?` and the query where that is in the key. `tags` None: not known
@@ -52,22 +52,24 @@ class Subject:
     tags: tuple[bytes, ...] | None = ()
 
 
-def subject_of(key: bytes, tags: tuple[bytes, ...] | None) -> Subject:
+def subject_of(key: bytes, tags: tuple[bytes, ...] | None) -> InvalidationSubject:
     """The subject a cache key stands for."""
     told = read_key(key)
     target = told.path if told.query is None else told.path + b"?" + told.query
-    return Subject(told.distribution, target, told.host, tags)
+    return InvalidationSubject(told.distribution, target, told.host, tags)
 
 
 def items_of(paths: Iterable[str]) -> tuple[Item, ...]:
     """The items of a CloudFront batch: `/path`, `/path*` or `#tag`. ValueError names a bad one."""
-    return tuple(item(Kind.TAG if text.startswith("#") else Kind.PATH, text) for text in paths)
+    return tuple(
+        item(ItemKind.TAG if text.startswith("#") else ItemKind.PATH, text) for text in paths
+    )
 
 
-def item(kind: Kind, text: str) -> Item:
+def item(kind: ItemKind, text: str) -> Item:
     """One item, as it is compared. ValueError says what is wrong with it."""
-    value = text.removeprefix("#").lower() if kind is Kind.TAG else text
-    if kind is Kind.TAG:
+    value = text.removeprefix("#").lower() if kind is ItemKind.TAG else text
+    if kind is ItemKind.TAG:
         if not _TAG.fullmatch(value) or len(value) > TAG_CHARACTERS_MAX:
             raise ValueError(f"{text!r} is not # and a tag of at most {TAG_CHARACTERS_MAX} letters")
         return kind, value
@@ -75,7 +77,7 @@ def item(kind: Kind, text: str) -> Item:
         raise ValueError(f"{text[:40]!r}... is longer than {ITEM_CHARACTERS_MAX} characters")
     if not _VISIBLE.fullmatch(value):
         raise ValueError(f"{text!r}: blanks and letters beyond ASCII must be percent-encoded")
-    if kind is Kind.HOST:
+    if kind is ItemKind.HOST:
         return kind, value.lower()
     if not value.startswith("/"):
         raise ValueError(f"{text!r} does not start with /")
@@ -84,9 +86,9 @@ def item(kind: Kind, text: str) -> Item:
 
 def with_root(items: tuple[Item, ...], root_object: str) -> tuple[Item, ...]:
     """The items, and for `/` also the object that stands for it (default root object)."""
-    if not root_object or (Kind.PATH, "/") not in items:
+    if not root_object or (ItemKind.PATH, "/") not in items:
         return items
-    return (*items, (Kind.PATH, f"/{root_object}"))
+    return (*items, (ItemKind.PATH, f"/{root_object}"))
 
 
 def tags_of(fields: Fields, distribution: Distribution) -> tuple[bytes, ...]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from edgecache.http.function_cache import CONFIGURED_BYTES, remembers
 from edgecache.rules.globs import glob
-from edgecache.rules.invalidation.items import Item, Kind, Subject
+from edgecache.rules.invalidation.items import InvalidationSubject, Item, ItemKind
 
 Numbers = dict[bytes, int]
 GLOBS_MAX = 1_000  # of one distribution, as control sees to: each may have to be tried
@@ -28,7 +28,7 @@ class _Glob:
     between: bool  # what is between the ends matters
 
 
-class Globs:
+class GlobSet:
     """Globs by both ends, each with the number of the newest invalidation naming it."""
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ def _trimmed(
     return found
 
 
-class Patterns:
+class PathPatterns:
     """The items of one distribution, each with the number of the newest invalidation naming it."""
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ class Patterns:
         self._prefixes: dict[int, Numbers] = {}  # by their length
         self._tags: Numbers = {}
         self._hosts: Numbers = {}
-        self._globs = Globs()
+        self._globs = GlobSet()
 
     def add(self, seq: int, items: Iterable[Item]) -> None:
         """Items of invalidation `seq`, which is above all that came before."""
@@ -105,22 +105,22 @@ class Patterns:
         for kind, value in items:
             self._add(seq, kind, value.encode())
 
-    def _add(self, seq: int, kind: Kind, value: bytes) -> None:
+    def _add(self, seq: int, kind: ItemKind, value: bytes) -> None:
         match kind:
-            case Kind.PATH if value.endswith(b"*"):
-                self._add(seq, Kind.PREFIX, value[:-1])
-            case Kind.PATH:
+            case ItemKind.PATH if value.endswith(b"*"):
+                self._add(seq, ItemKind.PREFIX, value[:-1])
+            case ItemKind.PATH:
                 self._exact[value] = seq
-            case Kind.PREFIX:
+            case ItemKind.PREFIX:
                 self._prefixes.setdefault(len(value), {})[value] = seq
-            case Kind.TAG:
+            case ItemKind.TAG:
                 self._tags[value] = self.newest_tag = seq
-            case Kind.HOST:
+            case ItemKind.HOST:
                 self._hosts[value] = seq
-            case Kind.GLOB:
+            case ItemKind.GLOB:
                 self._globs.add(seq, value)
 
-    def newest_match(self, subject: Subject, after: int) -> int:
+    def newest_match(self, subject: InvalidationSubject, after: int) -> int:
         """The number of the newest invalidation above `after` that names `subject`; else 0."""
         if self.newest <= after:
             return 0
@@ -150,24 +150,24 @@ class Patterns:
         return sum(map(len, maps)) + len(self._globs)
 
 
-class Live:
+class LiveInvalidations:
     """The patterns of every distribution, hard and soft apart."""
 
     def __init__(self) -> None:
-        self._hard: dict[str, Patterns] = {}
-        self._soft: dict[str, Patterns] = {}
+        self._hard: dict[str, PathPatterns] = {}
+        self._soft: dict[str, PathPatterns] = {}
 
     def add(self, seq: int, distribution: str, items: Iterable[Item], *, soft: bool) -> None:
         """Invalidation `seq` of a distribution."""
         kept = self._soft if soft else self._hard
-        kept.setdefault(distribution, Patterns()).add(seq, items)
+        kept.setdefault(distribution, PathPatterns()).add(seq, items)
 
-    def hard_match(self, subject: Subject, after: int) -> int:
+    def hard_match(self, subject: InvalidationSubject, after: int) -> int:
         """The newest hard invalidation above `after` that names `subject`; else 0."""
         patterns = self._hard.get(subject.distribution)
         return 0 if patterns is None else patterns.newest_match(subject, after)
 
-    def soft_match(self, subject: Subject, after: int) -> int:
+    def soft_match(self, subject: InvalidationSubject, after: int) -> int:
         """The newest soft one; what is not known to carry a tag is not held to carry it."""
         patterns = self._soft.get(subject.distribution)
         return 0 if patterns is None else patterns.newest_match(subject, after)

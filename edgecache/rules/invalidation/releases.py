@@ -16,7 +16,7 @@ from edgecache.config.model import Release
 from edgecache.rules.globs import glob
 
 
-class Standing(StrEnum):
+class ReleaseState(StrEnum):
     """What becomes of a stored object."""
 
     CURRENT = "current"
@@ -25,7 +25,7 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pattern:
+class ReleasePattern:
     """The releases of one path pattern, compiled."""
 
     text: bytes
@@ -34,13 +34,13 @@ class Pattern:
     kept: frozenset[int]
 
 
-Patterns = tuple[Pattern, ...]
+Patterns = tuple[ReleasePattern, ...]
 
 
 def compiled(releases: Iterable[Release]) -> Patterns:
     """The patterns of a distribution, in an order of their own."""
     return tuple(
-        Pattern(
+        ReleasePattern(
             one.pattern.encode(),
             re.compile(b"/" + glob(one.pattern.removeprefix("/").encode()), re.DOTALL),
             one.current,
@@ -59,14 +59,14 @@ def release_of(path: bytes, patterns: Patterns) -> bytes:
     )
 
 
-def standing(path: bytes, release: bytes, patterns: Patterns) -> Standing:
+def standing(path: bytes, release: bytes, patterns: Patterns) -> ReleaseState:
     """What becomes of an object stored under `path` in `release`."""
     if release == release_of(path, patterns):
-        return Standing.CURRENT
+        return ReleaseState.CURRENT
     named = dict(part.rpartition(b"=")[::2] for part in release.split(b" ") if part)
     for one in patterns:
         if not one.matches.fullmatch(path):
             continue
         if int(named.pop(one.text, b"0")) not in one.kept:
-            return Standing.DELETED
-    return Standing.DELETED if named else Standing.FORMER
+            return ReleaseState.DELETED
+    return ReleaseState.DELETED if named else ReleaseState.FORMER

@@ -24,7 +24,7 @@ from edgecache.rules.private.native_token import (
     open_native,
     without_token,
 )
-from edgecache.rules.private.signature import Opened, Proven, open_signed
+from edgecache.rules.private.signature import SignatureAccepted, VerifiedSignatures, open_signed
 from edgecache.rules.private.signed_request import (
     COOKIE_PREFIX,
     NAMES,
@@ -44,26 +44,26 @@ MESSAGES = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trust:
+class TrustedKeys:
     """Whose signatures open a behavior, by key id."""
 
     keys: Mapping[str, PublicKey]
     native: Mapping[str, Signer]
-    proven: Proven
+    proven: VerifiedSignatures
 
-    def opens(self, request: Request, now: float) -> Opened | SignatureRefused:
+    def opens(self, request: Request, now: float) -> SignatureAccepted | SignatureRefused:
         """Whether `request`, as received, may have what it asks for at `now` (wall clock)."""
         if self.means_native(request):
             return open_native(request, self.native, now)
         return open_signed(request, self.keys, now, request.client[0], self.proven)
 
     def stripped(
-        self, request: Request, opened: Opened | SignatureRefused | None = None
+        self, request: Request, opened: SignatureAccepted | SignatureRefused | None = None
     ) -> Request:
         """The request as the key and the origin know it; `opened` is what was said of it."""
-        in_url = isinstance(opened, Opened) and opened.in_url and not self.native
+        in_url = isinstance(opened, SignatureAccepted) and opened.in_url and not self.native
         if in_url and b"cookie" not in names_in(request.fields):
-            assert isinstance(opened, Opened)
+            assert isinstance(opened, SignatureAccepted)
             return replace(request, query=opened.query)
         request = without_token(request) if self.native else request
         return without_signature(request) if self.keys else request
@@ -91,9 +91,9 @@ class KeyRing:
     groups: Mapping[str, tuple[str, ...]]
     accounts: Mapping[str, tuple[str, ...]]
     native: Mapping[str, Signer]
-    proven: Proven
+    proven: VerifiedSignatures
 
-    def trust(self, behavior: Behavior) -> Trust | None:
+    def trust(self, behavior: Behavior) -> TrustedKeys | None:
         """Whom `behavior` trusts; None: it is public.
 
         A key that is named but not there opens nothing; the behavior stays private.
@@ -106,7 +106,7 @@ class KeyRing:
         keys = {key: self.public[key] for key in ids if key in self.public}
         own = behavior.trusted_native_keys
         native = {name: self.native[name] for name in own if name in self.native}
-        return Trust(keys, native, self.proven)
+        return TrustedKeys(keys, native, self.proven)
 
 
 def key_ring(config: Config, native: Mapping[str, str]) -> KeyRing:
@@ -116,5 +116,5 @@ def key_ring(config: Config, native: Mapping[str, str]) -> KeyRing:
         {group.id: group.keys for group in config.key_groups},
         config.trusted_signers,
         {name: native_signer(secret) for name, secret in native.items()},
-        Proven(),
+        VerifiedSignatures(),
     )

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from edgecache.http.fields import cookie_pairs, query_pairs
 from edgecache.http.message import Request, field_values
 from edgecache.http.target import holds_in_every_reading
-from edgecache.rules.private.signature import Opened
+from edgecache.rules.private.signature import SignatureAccepted
 from edgecache.rules.private.signed_policy import within
 from edgecache.rules.private.signed_request import SignatureFault, SignatureRefused
 
@@ -33,7 +33,7 @@ _TOKEN = re.compile(rb"([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class TokenGrant:
     """What a token opens, until `until` (wall clock, epoch seconds).
 
     `target` is path and query as they will be asked for, or with `prefix` what the path begins
@@ -72,7 +72,7 @@ def native_signer(secret: str) -> Signer:
     return Signer(secret, salt, key_derivation="hmac", digest_method=hashlib.sha256)
 
 
-def issued(grant: Grant, key_id: str, signer: Signer) -> bytes:
+def issued(grant: TokenGrant, key_id: str, signer: Signer) -> bytes:
     """The token that says `grant`."""
     said = [grant.until, grant.host, grant.target, int(grant.prefix), grant.address]
     text = json.dumps(said, separators=(",", ":")).encode()
@@ -81,7 +81,7 @@ def issued(grant: Grant, key_id: str, signer: Signer) -> bytes:
 
 def open_native(
     request: Request, signers: Mapping[str, Signer], now: float
-) -> Opened | SignatureRefused:
+) -> SignatureAccepted | SignatureRefused:
     """Whether the token of `request` opens it; one in the URL counts before one in a cookie."""
     found = _tokens(request)
     if not found:
@@ -103,7 +103,7 @@ def open_native(
     objection = grant.objection(request, now)
     if objection is not None:
         return SignatureRefused(SignatureFault.ACCESS_DENIED, objection)
-    return Opened(key_id, grant.until, bool(grant.address))
+    return SignatureAccepted(key_id, grant.until, bool(grant.address))
 
 
 def without_token(request: Request) -> Request:
@@ -135,12 +135,12 @@ def _tokens(request: Request) -> list[bytes]:
     ]
 
 
-def _grant(payload: bytes) -> Grant | None:
+def _grant(payload: bytes) -> TokenGrant | None:
     try:
         until, host, target, prefix, address = json.loads(
             urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)).decode("utf-8")
         )
-        grant = Grant(int(until), str(host), str(target), bool(prefix), str(address))
+        grant = TokenGrant(int(until), str(host), str(target), bool(prefix), str(address))
         if grant.address:
             ip_network(grant.address, strict=False)
         grant.target.encode("latin-1")

@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 
 from edgecache.config.public_key import PublicKey
 from edgecache.http.message import Request, first_value
-from edgecache.rules.private.signed_policy import Policy, parse_policy
+from edgecache.rules.private.signed_policy import SignedPolicy, parse_policy
 from edgecache.rules.private.signed_request import (
-    Presented,
+    PresentedSignature,
     SignatureFault,
     SignatureRefused,
     in_url,
@@ -37,7 +37,7 @@ _Url = tuple[bytes, bytes, bytes, bytes]  # scheme, Host as sent, path, query wi
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class SignatureAccepted:
     """The signature opens the URL until `until` (wall clock, epoch seconds).
 
     `by_address`: for some viewers only. `in_url`: the URL carried it, and `query` is the rest.
@@ -51,15 +51,17 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Proven:
+class VerifiedSignatures:
     """What the keys of one generation were found to have signed, and nothing else.
 
     Strangers cannot fill it. A URL that was opened needs no more than its place here, the time
     and the address; a signature in cookies is judged for each URL.
     """
 
-    signed: MutableMapping[Presented, Policy] = field(default_factory=lambda: LRUCache(PROVEN_MAX))
-    urls: MutableMapping[_Url, tuple[Policy, Opened]] = field(
+    signed: MutableMapping[PresentedSignature, SignedPolicy] = field(
+        default_factory=lambda: LRUCache(PROVEN_MAX)
+    )
+    urls: MutableMapping[_Url, tuple[SignedPolicy, SignatureAccepted]] = field(
         default_factory=lambda: LRUCache(URLS_MAX)
     )
 
@@ -69,11 +71,11 @@ def open_signed(
     keys: Mapping[str, PublicKey],
     now: float,
     client: str,
-    proven: Proven | None = None,
-) -> Opened | SignatureRefused:
+    proven: VerifiedSignatures | None = None,
+) -> SignatureAccepted | SignatureRefused:
     """Whether what `request` carries opens its URL; `keys` are those the behavior trusts."""
     if proven is None:
-        return _judged(request, keys, now, client, Proven())
+        return _judged(request, keys, now, client, VerifiedSignatures())
     known = proven.urls.get(_url(request))
     if known is None or known[1].key_id not in keys:
         return _judged(request, keys, now, client, proven)
@@ -89,8 +91,12 @@ def _url(request: Request) -> _Url:
 
 
 def _judged(
-    request: Request, keys: Mapping[str, PublicKey], now: float, client: str, proven: Proven
-) -> Opened | SignatureRefused:
+    request: Request,
+    keys: Mapping[str, PublicKey],
+    now: float,
+    client: str,
+    proven: VerifiedSignatures,
+) -> SignatureAccepted | SignatureRefused:
     """Whether a URL that is not known to be open is."""
     token = presented(request)
     if isinstance(token, SignatureRefused):
@@ -103,16 +109,18 @@ def _judged(
         return SignatureRefused(SignatureFault.ACCESS_DENIED, objection)
     by_address = policy.network is not None
     if not in_url(request):
-        return Opened(token.key_id, policy.before, by_address)
+        return SignatureAccepted(token.key_id, policy.before, by_address)
     bare = without_signature(request).query
-    opened = Opened(token.key_id, policy.before, by_address, True, bare)
+    opened = SignatureAccepted(token.key_id, policy.before, by_address, True, bare)
     proven.urls[_url(request)] = policy, opened
     return opened
 
 
 def _policy_of(
-    token: Presented, keys: Mapping[str, PublicKey], proven: MutableMapping[Presented, Policy]
-) -> Policy | SignatureRefused:
+    token: PresentedSignature,
+    keys: Mapping[str, PublicKey],
+    proven: MutableMapping[PresentedSignature, SignedPolicy],
+) -> SignedPolicy | SignatureRefused:
     key = keys.get(token.key_id)
     if key is None:
         return SignatureRefused(SignatureFault.INVALID_KEY, f"{token.key_id} is not trusted here")
@@ -128,7 +136,7 @@ def _policy_of(
     return policy
 
 
-def verified(token: Presented, key: PublicKey) -> bool:
+def verified(token: PresentedSignature, key: PublicKey) -> bool:
     """Whether `token` was signed with the private half of `key`."""
     algorithm = hashes.SHA256() if token.sha256 else hashes.SHA1()
     try:

@@ -13,14 +13,14 @@ from typing import Any
 
 from edgecache.http.target import holds_in_every_reading, readings
 from edgecache.rules.globs import glob
-from edgecache.rules.private.signed_request import EPOCH_S_MAX, Presented
+from edgecache.rules.private.signed_request import EPOCH_S_MAX, PresentedSignature
 
 _WILDCARD = re.compile(rb"[*?]")
 _URL = re.compile(rb"(https?)://([^/?]*)([^?]*)(?:\?(.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class SignedPolicy:
     """One statement: a resource pattern, seconds of the epoch, and a network or none.
 
     `resource` None: the very URL that was asked for, which the signed text names already.
@@ -58,10 +58,10 @@ def _shown(text: bytes) -> str:
     return text.decode("utf-8", "backslashreplace")
 
 
-def parse_policy(presented: Presented) -> Policy | None:
+def parse_policy(presented: PresentedSignature) -> SignedPolicy | None:
     """The policy that was signed; None when it is not one statement of the documented form."""
     if presented.expires is not None:
-        return Policy(None, presented.expires, None, None)
+        return SignedPolicy(None, presented.expires, None, None)
     try:
         text = presented.policy.decode("utf-8")  # `json` would guess UTF-16, too
         document = json.loads(text, object_pairs_hook=_unique, parse_float=_refuse)
@@ -73,7 +73,7 @@ def parse_policy(presented: Presented) -> Policy | None:
         return None
 
 
-def _policy(statement: dict[str, Any]) -> Policy:
+def _policy(statement: dict[str, Any]) -> SignedPolicy:
     condition = dict(statement["Condition"])
     before = _epoch(condition.pop("DateLessThan"))
     later = condition.pop("DateGreaterThan", None)
@@ -83,7 +83,9 @@ def _policy(statement: dict[str, Any]) -> Policy:
     if condition or set(statement) - {"Resource", "Condition"} or not isinstance(resource, str):
         raise ValueError("unknown members")
     network = None if address is None else _network(address)
-    return Policy(resource.encode(), before, None if later is None else _epoch(later), network)
+    return SignedPolicy(
+        resource.encode(), before, None if later is None else _epoch(later), network
+    )
 
 
 def _epoch(condition: Any) -> int:

@@ -45,7 +45,7 @@ class SignatureRefused:
 
 
 @dataclass(frozen=True, slots=True)
-class Presented:
+class PresentedSignature:
     """A signature as presented, decoded but not verified.
 
     `policy` is the exact text that was signed. `expires` is set when it was rebuilt from Expires
@@ -64,7 +64,7 @@ def in_url(request: Request) -> bool:
     return any(name in NAMES for name, _ in query_pairs(request.query or b""))
 
 
-def presented(request: Request) -> Presented | SignatureRefused:
+def presented(request: Request) -> PresentedSignature | SignatureRefused:
     """The signature in the URL, else the one in the cookies; the URL wins even when it is wrong."""
     in_url = [pair for pair in query_pairs(request.query or b"") if pair[0] in NAMES]
     if in_url:
@@ -118,7 +118,7 @@ def canned_policy(resource: bytes, expires: bytes) -> bytes:
 
 def _decoded(
     pairs: list[tuple[bytes, bytes | None]], request: Request
-) -> Presented | SignatureRefused:
+) -> PresentedSignature | SignatureRefused:
     named = dict(pairs)
     if len(named) != len(pairs):
         return _refused(SignatureFault.MALFORMED_POLICY, "a signing parameter is given twice")
@@ -137,7 +137,7 @@ def _decoded(
     if isinstance(policy, SignatureRefused):
         return policy
     expires = None if b"Policy" in named else int(named[b"Expires"] or b"0")
-    return Presented(key_id.decode(), signature, policy, algorithm == b"SHA256", expires)
+    return PresentedSignature(key_id.decode(), signature, policy, algorithm == b"SHA256", expires)
 
 
 def _policy_text(named: dict[bytes, bytes | None], request: Request) -> bytes | SignatureRefused:

@@ -20,7 +20,7 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class SigningTerms:
     """What is signed: canned when only `before` is said, else custom. Times are epoch seconds."""
 
     resource: str
@@ -54,7 +54,7 @@ class Signer:
     key: PrivateKey
     sha256: bool = False
 
-    def parameters(self, terms: Terms) -> list[tuple[str, str]]:
+    def parameters(self, terms: SigningTerms) -> list[tuple[str, str]]:
         """The signing parameters of a URL; cookies have the same, each with a prefix."""
         text = terms.text()
         said = ("Policy", encoded_token(text).decode())
@@ -64,11 +64,11 @@ class Signer:
         found = [said, ("Signature", signature), ("Key-Pair-Id", self.key_id)]
         return [*found, ("Hash-Algorithm", "SHA256")] if self.sha256 else found
 
-    def url(self, url: str, terms: Terms) -> str:
+    def url(self, url: str, terms: SigningTerms) -> str:
         """`url` signed."""
         return with_parameters(url, self.parameters(terms))
 
-    def cookies(self, terms: Terms) -> list[tuple[str, str]]:
+    def cookies(self, terms: SigningTerms) -> list[tuple[str, str]]:
         """Names and values of the cookies."""
         prefix = COOKIE_PREFIX.decode()
         return [(prefix + name, value) for name, value in self.parameters(terms)]

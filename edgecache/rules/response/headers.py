@@ -35,7 +35,7 @@ _DEVICE = b"cloudfront-is-"
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
+class ServerTiming:
     """What Server-Timing tells of one answer; durations in seconds."""
 
     word: str  # "hit", "refresh" or "miss"
@@ -158,7 +158,7 @@ def wants_timing(request: Request, route: Route, chance: float) -> bool:
     return chance * 100 < percent or _asks_for_timing(request)
 
 
-def with_timing(fields: Fields, timing: Timing) -> Fields:
+def with_timing(fields: Fields, timing: ServerTiming) -> Fields:
     """`fields` with Server-Timing. On a miss the origin's own metrics follow ours, else they go."""
     value = timing.write()
     before = combined_value(fields, b"server-timing")

@@ -11,7 +11,7 @@ from hashlib import blake2b
 
 from msgspec import Struct
 
-from edgecache.http.conditional import Outcome, evaluate, if_range_matches, modified_at
+from edgecache.http.conditional import PreconditionResult, evaluate, if_range_matches, modified_at
 from edgecache.http.message import (
     Fields,
     Request,
@@ -39,7 +39,7 @@ CONDITIONAL = frozenset({b"if-none-match", b"if-modified-since", b"range"})
 REFUSED = Span(0, -1)
 
 
-class Plan(Struct, frozen=True):
+class ResponsePlan(Struct, frozen=True):
     """A reply from a stored or arriving response: its head, and the bytes of the body it takes.
 
     `span` None is the whole body; an empty span is none of it. Several `spans` make a multipart
@@ -52,9 +52,9 @@ class Plan(Struct, frozen=True):
     spans: tuple[Span, ...] = ()
 
     @property
-    def single(self) -> Plan:
+    def single(self) -> ResponsePlan:
         """The plan where not all bytes are at hand: several ranges get the whole (§14.2)."""
-        return Plan(200, self.fields) if self.spans else self
+        return ResponsePlan(200, self.fields) if self.spans else self
 
     @property
     def has_body(self) -> bool:
@@ -71,24 +71,24 @@ class Multipart:
     body: bytes
 
 
-def plan_reply(request: Request, head: Response, total: int | None, now: float) -> Plan:
+def plan_reply(request: Request, head: Response, total: int | None, now: float) -> ResponsePlan:
     """How `head`, with a body of `total` bytes (None while unknown), answers `request`."""
     if head.status not in (200, 206) or request.method not in (b"GET", b"HEAD"):
-        return Plan(head.status, head.fields)
+        return ResponsePlan(head.status, head.fields)
     if CONDITIONAL.isdisjoint(names_in(request.fields)):
-        return Plan(head.status, head.fields)
+        return ResponsePlan(head.status, head.fields)
     unchanged = plan_unchanged(request, head, now)
     if unchanged is not None:
         return unchanged
     if head.status == 206:
-        return Plan(206, head.fields)
+        return ResponsePlan(206, head.fields)
     wanted = first_value(request.fields, b"range")
     if wanted is not None and request.method == b"GET" and total and honors_range(request, head):
         return _partial(head, wanted, total)
-    return Plan(200, head.fields)
+    return ResponsePlan(200, head.fields)
 
 
-def plan_unchanged(request: Request, head: Response, now: float) -> Plan | None:
+def plan_unchanged(request: Request, head: Response, now: float) -> ResponsePlan | None:
     """The 304 that the conditions of a GET or HEAD come to, if they do (RFC 9111 §4.3.2).
 
     To a tier of ours it has every field that a 200 would have: it is asked to renew what it keeps,
@@ -97,10 +97,10 @@ def plan_unchanged(request: Request, head: Response, now: float) -> Plan | None:
     etag = first_value(head.fields, b"etag")
     compared = modified_at(head.fields, head.received_at)
     outcome = evaluate(request.fields, request.method, etag, compared, now)
-    if outcome is not Outcome.NOT_MODIFIED:
+    if outcome is not PreconditionResult.NOT_MODIFIED:
         return None
     told = head.fields if request.of_tier else _not_modified(head.fields)
-    return Plan(304, told, REFUSED)
+    return ResponsePlan(304, told, REFUSED)
 
 
 def honors_range(request: Request, head: Response) -> bool:
@@ -120,20 +120,20 @@ def _not_modified(fields: Fields) -> Fields:
     return tuple(field for field in fields if field[0] in kept)
 
 
-def _partial(head: Response, wanted: bytes, total: int) -> Plan:
+def _partial(head: Response, wanted: bytes, total: int) -> ResponsePlan:
     specs = parse_range(wanted)
     if specs is None:
-        return Plan(200, head.fields)
+        return ResponsePlan(200, head.fields)
     spans = resolve(specs, total)
     if not spans:
         fields = without(head.fields, (b"content-length", b"content-type", b"content-encoding"))
-        return Plan(416, replaced(fields, b"content-range", unsatisfied(total)), REFUSED)
+        return ResponsePlan(416, replaced(fields, b"content-range", unsatisfied(total)), REFUSED)
     if len(spans) > 1:
         if len(spans) < len(specs) or not acceptable(spans):
-            return Plan(200, head.fields)
-        return Plan(206, head.fields, spans=spans)
+            return ResponsePlan(200, head.fields)
+        return ResponsePlan(206, head.fields, spans=spans)
     fields = replaced(head.fields, b"content-range", content_range(spans[0], total))
-    return Plan(206, fields, spans[0])
+    return ResponsePlan(206, fields, spans[0])
 
 
 def multipart(fields: Fields, spans: tuple[Span, ...], body: bytes) -> Multipart:

@@ -36,7 +36,7 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True)
-class ToSign:
+class SigningInput:
     """What a signature covers: the request line's parts, and the fields by lower-case name."""
 
     method: bytes
@@ -47,7 +47,7 @@ class ToSign:
 
 
 def signing_fields(
-    request: ToSign, credential: Credential, now: float
+    request: SigningInput, credential: Credential, now: float
 ) -> tuple[tuple[bytes, bytes], ...]:
     """The fields that prove `credential` at `now` (wall clock, epoch seconds)."""
     stamp = datetime.fromtimestamp(int(now), UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -68,7 +68,7 @@ def signing_fields(
     return (*added, (b"authorization", value.encode()))
 
 
-def signature_of(request: ToSign, signed: Fields, credential: Credential, stamp: str) -> str:
+def signature_of(request: SigningInput, signed: Fields, credential: Credential, stamp: str) -> str:
     """The signature, in hex, of a request whose `signed` fields are sorted by name."""
     canonical = canonical_request(request, signed, credential.service)
     digest = hashlib.sha256(canonical).hexdigest()
@@ -79,7 +79,7 @@ def signature_of(request: ToSign, signed: Fields, credential: Credential, stamp:
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 
-def canonical_request(request: ToSign, signed: Fields, service: str = "s3") -> bytes:
+def canonical_request(request: SigningInput, signed: Fields, service: str = "s3") -> bytes:
     """The bytes both sides hash. S3 has the path encoded once, every other service twice."""
     lines = [
         request.method,

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from edgecache.http.message import Fields
-from edgecache.rules.sigv4.sign import ALGORITHM, Credential, ToSign, signature_of
+from edgecache.rules.sigv4.sign import ALGORITHM, Credential, SigningInput, signature_of
 
 WINDOW_S = 300.0  # how far the date may be from our clock; AWS allows 900 for most services
 SIGNED_FIELDS_MAX = 64  # SDKs sign about eight
@@ -29,7 +29,7 @@ _AUTHORIZATION = re.compile(
 _STAMP = "%Y%m%dT%H%M%SZ"
 
 
-class Why(StrEnum):
+class RejectionReason(StrEnum):
     """What is wrong with a signature."""
 
     ABSENT = "absent"  # nothing is signed
@@ -40,22 +40,22 @@ class Why(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Unproven:
+class SignatureRejected:
     """The request proves nothing; `detail` says no more than its sender knows."""
 
-    why: Why
+    why: RejectionReason
     detail: str
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
+class SignatureVerified:
     """The request was signed with this access key."""
 
     access_key_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class IncomingRequest:
     """A request as it came; fields by lower-case name, in order."""
 
     method: bytes
@@ -66,41 +66,44 @@ class Signed:
 
 
 def verify(
-    request: Signed, secret_of: Callable[[str], str | None], service: str, now: float
-) -> Proven | Unproven:
+    request: IncomingRequest, secret_of: Callable[[str], str | None], service: str, now: float
+) -> SignatureVerified | SignatureRejected:
     """Who signed `request`, for `service`; `now` is wall clock, epoch seconds.
 
     Any region will do: an SDK with an endpoint of its own signs for the region it was set up for.
     """
     given = _one(request.fields, b"authorization")
     if given is None or not given.startswith(ALGORITHM):
-        return Unproven(Why.ABSENT, "the request is not signed")
+        return SignatureRejected(RejectionReason.ABSENT, "the request is not signed")
     match = _AUTHORIZATION.fullmatch(given)
     if match is None or match["service"] != service:
-        return Unproven(Why.MALFORMED, f"not a signature for {service} of the form {ALGORITHM}")
+        return SignatureRejected(
+            RejectionReason.MALFORMED, f"not a signature for {service} of the form {ALGORITHM}"
+        )
     names = match["names"].split(";")
     stamp = _one(request.fields, b"x-amz-date")
     problem = _unsigned(request, names) or _misdated(stamp, match["day"])
     if problem:
-        return Unproven(Why.MALFORMED, problem)
+        return SignatureRejected(RejectionReason.MALFORMED, problem)
     assert stamp is not None
     secret = secret_of(match["key"])
     # One unknown is checked as well, against nothing, so that the time tells nothing of ids.
     credential = Credential(match["key"], secret or "-", match["region"], service)
     made = _signature(request, names, credential, stamp)
     if not hmac.compare_digest(made, match["signature"]) or secret is None:
-        why = Why.UNKNOWN_KEY if secret is None else Why.WRONG
-        return Unproven(why, "the signature is not the one this request would have")
+        why = RejectionReason.UNKNOWN_KEY if secret is None else RejectionReason.WRONG
+        return SignatureRejected(why, "the signature is not the one this request would have")
     apart_s = now - datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC).timestamp()
     if abs(apart_s) > WINDOW_S:
         early = "later" if apart_s < 0 else "earlier"
-        return Unproven(
-            Why.EXPIRED, f"signed at {stamp}, {abs(apart_s):.0f} s {early} than the clock here"
+        return SignatureRejected(
+            RejectionReason.EXPIRED,
+            f"signed at {stamp}, {abs(apart_s):.0f} s {early} than the clock here",
         )
-    return Proven(match["key"])
+    return SignatureVerified(match["key"])
 
 
-def _unsigned(request: Signed, names: list[str]) -> str:
+def _unsigned(request: IncomingRequest, names: list[str]) -> str:
     """What must be signed and is not, or stands twice where one was meant."""
     if len(names) > SIGNED_FIELDS_MAX or names != sorted(set(names)):
         return "SignedHeaders are not sorted names, each once"
@@ -128,14 +131,16 @@ def _misdated(stamp: str | None, day: str) -> str:
     return "" if stamp[:8] == day else "x-amz-date is of another day than the credential"
 
 
-def _signature(request: Signed, names: list[str], credential: Credential, stamp: str) -> str:
+def _signature(
+    request: IncomingRequest, names: list[str], credential: Credential, stamp: str
+) -> str:
     fields: list[tuple[bytes, bytes]] = []
     for name in names:
         wanted = name.encode()
         values = [b" ".join(value.split()) for key, value in request.fields if key == wanted]
         fields.append((wanted, b",".join(values)))
     digest = hashlib.sha256(request.body).hexdigest().encode()
-    to_sign = ToSign(request.method, request.path, request.query, tuple(fields), digest)
+    to_sign = SigningInput(request.method, request.path, request.query, tuple(fields), digest)
     return signature_of(to_sign, tuple(fields), credential, stamp)
 
 

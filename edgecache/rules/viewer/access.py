@@ -44,7 +44,7 @@ DETAILS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class AccessRefused:
     """The request is answered with an error status."""
 
     status: int
@@ -56,13 +56,13 @@ class Refused:
         return DETAILS.get(self.why, "Error")
 
 
-AMBIGUOUS_PATH = Refused(400, RefusalReason.PATH)
+AMBIGUOUS_PATH = AccessRefused(400, RefusalReason.PATH)
 """Of a path without a route (routing.matched_route): "deceptive request routing" is among what
 RFC 9110 §15.5.1 has 400 for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Redirect:
+class AccessRedirect:
     """The request is to be made again over https."""
 
     status: int
@@ -70,7 +70,7 @@ class Redirect:
 
 
 @dataclass(frozen=True, slots=True)
-class Entrance:
+class EntryPoint:
     """What admission knows besides the request: who we are, and where https is spoken."""
 
     cdn_id: bytes = b"cloudfront"  # our name in CDN-Loop
@@ -78,43 +78,43 @@ class Entrance:
 
 
 def admit(
-    request: Request, route: Route, country: str | None, entrance: Entrance
-) -> Refused | Redirect | None:
+    request: Request, route: Route, country: str | None, entrance: EntryPoint
+) -> AccessRefused | AccessRedirect | None:
     """Why `request`, as received, may not enter on `route`; None when it may.
 
     `country`: ISO 3166-1 alpha-2, or None while nobody knows or asks.
     """
     plain = route.distribution.semantics == "rfc9111"
     if passages(request.fields, entrance.cdn_id) >= PASSAGES_MAX:
-        return Refused(508 if plain else 403, RefusalReason.LOOP)
+        return AccessRefused(508 if plain else 403, RefusalReason.LOOP)
     policy = route.behavior.viewer_protocol_policy
     if request.scheme == b"http" and policy != "allow-all":
         location = b""
         if policy == "redirect-to-https":
             location = https_location(request, route.distribution, entrance.https_port)
         if not location or request.method == b"TRACE":
-            return Refused(403, RefusalReason.HTTPS_ONLY)
-        return Redirect(301 if request.method in (b"GET", b"HEAD") else 307, location)
+            return AccessRefused(403, RefusalReason.HTTPS_ONLY)
+        return AccessRedirect(301 if request.method in (b"GET", b"HEAD") else 307, location)
     return _method_refused(request, route) or _country_refused(route.distribution, country)
 
 
-def _method_refused(request: Request, route: Route) -> Refused | None:
+def _method_refused(request: Request, route: Route) -> AccessRefused | None:
     if request.method == b"TRACE":  # it would send a viewer's own fields back to its scripts
-        return Refused(405, RefusalReason.METHOD)
+        return AccessRefused(405, RefusalReason.METHOD)
     plain = route.distribution.semantics == "rfc9111"  # where any other method may pass
     if not plain and request.method.decode("ascii") not in route.behavior.allowed_methods:
-        return Refused(403, RefusalReason.METHOD)
+        return AccessRefused(403, RefusalReason.METHOD)
     if request.has_body and request.method in (b"GET", b"HEAD"):
-        return Refused(403, RefusalReason.BODY)
+        return AccessRefused(403, RefusalReason.BODY)
     if (request.length or 0) > REQUEST_BODY_BYTES_MAX:
-        return Refused(413, RefusalReason.BODY_TOO_LARGE)
+        return AccessRefused(413, RefusalReason.BODY_TOO_LARGE)
     return None
 
 
-def _country_refused(distribution: Distribution, country: str | None) -> Refused | None:
+def _country_refused(distribution: Distribution, country: str | None) -> AccessRefused | None:
     if country is None or not blocks(distribution.geo_restriction, country):
         return None
-    return Refused(403, RefusalReason.COUNTRY)
+    return AccessRefused(403, RefusalReason.COUNTRY)
 
 
 def blocks(restriction: GeoRestriction, country: str) -> bool:

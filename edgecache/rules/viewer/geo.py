@@ -16,7 +16,7 @@ _METRO_COUNTRY = "US"  # no other country has Nielsen's market areas
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class GeoPlace:
     """Where an address is, each part empty when it is not known. Text is ready for a field."""
 
     country: str = ""  # ISO 3166-1 alpha-2
@@ -32,15 +32,15 @@ class Place:
     asn: str = ""
 
 
-NOWHERE = Place()
+NOWHERE = GeoPlace()
 
 
-def place_of(record: object) -> Place:
+def place_of(record: object) -> GeoPlace:
     """The place a record (as decoded: mappings, lists, text, numbers) tells of."""
     country = _text(_at(record, "country", "iso_code")).upper()
     metro = _number(_at(record, "location", "metro_code"))
     asn = _number(_at(record, "autonomous_system_number"))
-    return Place(
+    return GeoPlace(
         country=country,
         country_name=_text(_at(record, "country", "names", "en")),
         region=_text(_at(record, "subdivisions", 0, "iso_code")),

@@ -14,14 +14,14 @@ from msgspec.structs import replace
 from edgecache.config.model import Behavior, Distribution, HeaderSelection, OriginRequestPolicy
 from edgecache.http.message import Fields, Request, first_value
 from edgecache.rules.viewer.device import Device, device_of
-from edgecache.rules.viewer.geo import NOWHERE, Place
+from edgecache.rules.viewer.geo import NOWHERE, GeoPlace
 
 if TYPE_CHECKING:
     from edgecache.rules.routing import Route
 
 PREFIX = b"cloudfront-"
 HEADER_ORDER_CHARS_MAX = 7_680  # CloudFront's
-_FROM_PLACE: dict[bytes, Callable[[Place], str]] = {
+_FROM_PLACE: dict[bytes, Callable[[GeoPlace], str]] = {
     b"cloudfront-viewer-asn": lambda place: place.asn,
     b"cloudfront-viewer-city": lambda place: place.city,
     b"cloudfront-viewer-country": lambda place: place.country,
@@ -90,7 +90,7 @@ def depends_on_viewer(route: Route) -> bool:
     return not _named(route.behavior.cache_policy.headers).isdisjoint(_OF_CONNECTION)
 
 
-def enriched(request: Request, route: Route, place: Place | None) -> Request:
+def enriched(request: Request, route: Route, place: GeoPlace | None) -> Request:
     """`request` as the tiers see it: without a viewer's `CloudFront-` headers, with ours.
 
     What is not known (a place, TLS where there is none) has no header.

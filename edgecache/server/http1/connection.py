@@ -13,19 +13,19 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
-from edgecache.cache.outcome import Errand, Found, Refusal
+from edgecache.cache.outcome import Errand, Hit, Refusal
 from edgecache.http.errors import BadMessage
 from edgecache.http.message import Request
 from edgecache.observe.access_log import escaped
 from edgecache.rules.viewer.headers import depends_on_viewer
-from edgecache.server.http1.head_reader import RequestHeads
+from edgecache.server.http1.head_reader import HeadReader
 from edgecache.server.http1.request_body import RequestBody, invitation
-from edgecache.server.http1.response_writer import Delivery, stays
+from edgecache.server.http1.response_writer import ResponseWriter, stays
 from edgecache.server.http1.websocket import ENDING_S_MAX, IDLE_S_MAX, SentBytes
 from edgecache.server.listener import SHED, Listener
-from edgecache.server.output_buffer import Outgoing
-from edgecache.server.rendered_hit import Leased, write_answer
-from edgecache.server.request_log import NOTHING_ASKED, Asked
+from edgecache.server.output_buffer import OutputBuffer
+from edgecache.server.rendered_hit import RenderedHitLease, write_answer
+from edgecache.server.request_log import NOTHING_ASKED, RequestSummary
 from edgecache.server.tls import MISDIRECTED, Session
 from edgecache.upstream.tunnel import TUNNEL_BYTES_MAX
 from edgecache.upstream.turns import REQUESTS_MAX, TURN_S
@@ -33,7 +33,7 @@ from edgecache.upstream.turns import REQUESTS_MAX, TURN_S
 HELD_BYTES_MAX = 65_536  # of pipelined requests read ahead, as Uvicorn's HIGH_WATER_LIMIT
 
 
-class Connection(asyncio.Protocol):
+class ViewerConnection(asyncio.Protocol):
     """One viewer socket."""
 
     def __init__(
@@ -46,7 +46,7 @@ class Connection(asyncio.Protocol):
         self.listener = cast(Listener, config.loaded_app.listener)
         self.loop = _loop or asyncio.get_event_loop()
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
-        self.outgoing: Outgoing = cast(Outgoing, None)
+        self.outgoing: OutputBuffer = cast(OutputBuffer, None)
         self.client: tuple[str, int] = ("", 0)
         self.address = self.port = b""  # the same, as the log has them
         self.session: Session | None = None
@@ -54,13 +54,13 @@ class Connection(asyncio.Protocol):
         self.closing = False
         self.began = 0.0  # when the first byte of the current request came
         self._state = server_state
-        self.heads = RequestHeads(self.listener.head_limits)
+        self.heads = HeadReader(self.listener.head_limits)
         self._waits_turn = False  # what is held is served in a later turn of the loop
         self.body: RequestBody | None = None  # arriving
         self._task: asyncio.Task[None] | None = None
         self._reading = True
         self.unsent_bytes = -1  # at the last look; -1: there was none
-        self.delivery: Delivery | None = None  # of the errand under way
+        self.delivery: ResponseWriter | None = None  # of the errand under way
         self.tunnel_idle_s = 0.0  # above 0: this is no HTTP any more
         self.ended = False  # the viewer sends no more
 
@@ -69,7 +69,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         account = self.listener.account
-        self.outgoing = Outgoing(self.transport, account, encrypts=self.listener.tls is not None)
+        self.outgoing = OutputBuffer(
+            self.transport, account, encrypts=self.listener.tls is not None
+        )
         peer = transport.get_extra_info("peername")
         self.client = (peer[0], peer[1]) if isinstance(peer, tuple) and peer else ("", 0)
         self.address, self.port = escaped(self.client[0]), b"%d" % self.client[1]
@@ -213,7 +215,9 @@ class Connection(asyncio.Protocol):
             self.outgoing.write(told, b"")
             self.transport.close()
             return
-        asked = Asked.by(request, listener.site_name(request.host), len(head), self.session)
+        asked = RequestSummary.by(
+            request, listener.site_name(request.host), len(head), self.session
+        )
         concluded = self._decide(request, now)
         if isinstance(concluded, Errand):
             self.deadline = now + listener.limits.body_idle_s_max
@@ -224,13 +228,13 @@ class Connection(asyncio.Protocol):
             return
         answer = listener.answer(concluded, request, now)
         if listener.handing_over or not stays(request) or request.minor == 0:
-            Delivery(self, request, asked).send_answer(answer, now)
+            ResponseWriter(self, request, asked).send_answer(answer, now)
             return
         if concluded.until and not request.has_body and not depends_on_viewer(concluded.route):
-            listener.remember(self, head, request, asked, Leased(answer, concluded.until))
+            listener.remember(self, head, request, asked, RenderedHitLease(answer, concluded.until))
         write_answer(self, answer, asked, request.id, now)
 
-    def _decide(self, request: Request, now: float) -> Found | Errand | Refusal:
+    def _decide(self, request: Request, now: float) -> Hit | Errand | Refusal:
         """What the front concludes, if the certificate of the connection is for the site."""
         session = self.session
         if session is None:
@@ -239,7 +243,7 @@ class Connection(asyncio.Protocol):
             return MISDIRECTED
         return self.listener.front.decide(replace(request, tls=session.told), now)
 
-    def _set_off(self, errand: Errand, request: Request, asked: Asked) -> None:
+    def _set_off(self, errand: Errand, request: Request, asked: RequestSummary) -> None:
         """Run an errand; the next request is not read before this one is answered."""
         body = None
         if request.has_body:
@@ -247,7 +251,7 @@ class Connection(asyncio.Protocol):
             body = self.body = RequestBody(
                 request.length, limits, invite, self._resume_reading, self.listener.account
             )
-        self.delivery = Delivery(self, request, asked)
+        self.delivery = ResponseWriter(self, request, asked)
         self._task = self.loop.create_task(self.delivery.run(errand, body))
         self._state.tasks.add(self._task)
         self._task.add_done_callback(self._task_done)
@@ -344,7 +348,9 @@ class Connection(asyncio.Protocol):
         """A request body is still arriving: what follows it cannot be told from it."""
         return self.body is not None
 
-    def refuse(self, refusal: Refusal, asked: Asked, now: float, *, close: bool = False) -> None:
+    def refuse(
+        self, refusal: Refusal, asked: RequestSummary, now: float, *, close: bool = False
+    ) -> None:
         """Answer with our own page."""
         self.closing = self.closing or close or refusal.close
-        Delivery(self, None, asked).send_refusal(refusal, now)
+        ResponseWriter(self, None, asked).send_refusal(refusal, now)

@@ -16,8 +16,8 @@ from itertools import islice
 from edgecache.http.message import Fields, Request
 from edgecache.rules.caching.head_cache_fields import Names, bearing, bearing_names, distinct_names
 from edgecache.rules.routing import Route, RouteTable
-from edgecache.server.rendered_hit import Leased
-from edgecache.server.request_log import Parts
+from edgecache.server.rendered_hit import RenderedHitLease
+from edgecache.server.request_log import LineTemplate
 from edgecache.server.tls import Certificate, Session
 from edgecache.store.entry import Entry
 from edgecache.store.eviction import REPRIEVES_MAX
@@ -30,11 +30,11 @@ LINE_BYTES_MAX = 1_024  # a signed URL has half of it; longer ones are read anew
 BLOCK_BYTES_MAX = 4_096  # a browser's fields with its cookies
 PRIVATE = b"edgecache-"  # what our own tiers tell each other is new each time
 
-Lines = dict[bytes, "Remembered"]
+Lines = dict[bytes, "CachedHit"]
 Kind = tuple[Certificate | None, Names, Fields]
 
 
-class Remembered:
+class CachedHit:
     """An answer, as one line asks for it, with the parts of its log line that never change.
 
     `times` and the bytes count what was answered since the teller last asked; `used`: whether it
@@ -45,7 +45,7 @@ class Remembered:
         "answer", "bytes_in", "bytes_out", "end", "start", "tail", "times", "until", "used", "word",
     )  # fmt: skip
 
-    def __init__(self, leased: Leased, parts: Parts) -> None:
+    def __init__(self, leased: RenderedHitLease, parts: LineTemplate) -> None:
         self.answer, self.until = leased
         self.start = parts.start  # cs-method to sc-status
         self.word = parts.word  # cs-uri-query to x-edge-result-type
@@ -57,7 +57,7 @@ class Remembered:
         self.bytes_out = 0
 
 
-class Block:
+class FieldBlock:
     """A block of fields: the lines that are known for its like, and its parts of a log line."""
 
     __slots__ = ("agent", "host", "lines", "rest", "session")
@@ -75,11 +75,11 @@ class Block:
         self.rest = rest  # time-taken to ssl-cipher
 
 
-class Memo:
+class HeadCache:
     """Answers by the bytes that asked for them; the oldest is forgotten first (CLOCK)."""
 
     def __init__(self, answers_max: int = ANSWERS_MAX, blocks_max: int = BLOCKS_MAX) -> None:
-        self.blocks: dict[bytes, Block] = {}
+        self.blocks: dict[bytes, FieldBlock] = {}
         self._answers_max = answers_max
         self._blocks_max = blocks_max
         self._kinds: dict[Kind, Lines] = {}
@@ -119,7 +119,7 @@ class Memo:
             name in names for entry in entries for name, _ in entry.selected
         )
 
-    def learn(self, head: bytes, lines: Lines, known: Remembered) -> None:
+    def learn(self, head: bytes, lines: Lines, known: CachedHit) -> None:
         """Remember an answer to the line of `head`."""
         line = head[: head.find(b"\r\n")]
         if line not in lines:
@@ -147,7 +147,7 @@ class Memo:
         self._swept = max(0, self._swept - 1)
         return self._order.popleft()
 
-    def learn_block(self, head: bytes, block: Block) -> None:
+    def learn_block(self, head: bytes, block: FieldBlock) -> None:
         """Remember the fields of `head`."""
         fields = head[head.find(b"\r\n") :]
         if len(self.blocks) >= self._blocks_max and fields not in self.blocks:
@@ -171,7 +171,7 @@ class Memo:
         self._order.clear()
         self._count = self._swept = 0
 
-    def __iter__(self) -> Iterator[Remembered]:
+    def __iter__(self) -> Iterator[CachedHit]:
         known = {id(lines[line]): lines[line] for lines, line in self._order if line in lines}
         return iter(known.values())
 

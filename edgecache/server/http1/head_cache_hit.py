@@ -1,8 +1,8 @@
 """Repeating: a hit out of bytes made before. Law: nothing is concluded here, nothing waits.
 
 One write, one line of the log, three additions. What belongs to an answer is made once, what
-changes with time once a second (`Answer.head`), and for each request there are only its id, its
-size and the connection it came by.
+changes with time once a second (`RenderedHit.head`), and for each request there are only its id,
+its size and the connection it came by.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from edgecache.http.message import Request
 from edgecache.server.http1.head_cache import (
     BLOCK_BYTES_MAX,
     LINE_BYTES_MAX,
-    Block,
-    Memo,
-    Remembered,
+    CachedHit,
+    FieldBlock,
+    HeadCache,
     worth_remembering,
 )
 from edgecache.server.output_buffer import SMALL_BODY_BYTES
-from edgecache.server.rendered_hit import Answer, Leased
+from edgecache.server.rendered_hit import RenderedHit, RenderedHitLease
 from edgecache.server.request_id import ID_CHARS
-from edgecache.server.request_log import Asked, Told
+from edgecache.server.request_log import RequestOutcome, RequestSummary
 
 if TYPE_CHECKING:
-    from edgecache.server.http1.connection import Connection
+    from edgecache.server.http1.connection import ViewerConnection
 
 NUMBERS = [b"%d" % number for number in range(LINE_BYTES_MAX + BLOCK_BYTES_MAX + 1)]
 _HEAD_END = b"\r\n\r\n"
 
 
-def repeated(connection: Connection, memo: Memo, data: bytes, now: float) -> bool:
+def repeated(connection: ViewerConnection, memo: HeadCache, data: bytes, now: float) -> bool:
     """Answer `data`, if it is one head whose answer is remembered and whose lease stands."""
     cut = data.find(b"\r\n")
     block = memo.blocks.get(data[cut:])
@@ -68,7 +68,11 @@ def repeated(connection: Connection, memo: Memo, data: bytes, now: float) -> boo
 
 
 def note(
-    connection: Connection, known: Remembered, block: Block, request_id: bytes, received: int
+    connection: ViewerConnection,
+    known: CachedHit,
+    block: FieldBlock,
+    request_id: bytes,
+    received: int,
 ) -> None:
     """The line of the log, and what the teller counts, of an answer that was repeated."""
     answer, teller = known.answer, connection.listener.teller
@@ -84,7 +88,7 @@ def note(
     known.bytes_out += answer.sent_bytes
 
 
-def renew(answer: Answer, connection: Connection, now: float) -> None:
+def renew(answer: RenderedHit, connection: ViewerConnection, now: float) -> None:
     """What an answer says of this second, for the wire and for the log."""
     answer.start = answer.head(now)
     answer.sent_bytes = len(answer.start) + len(answer.body)
@@ -95,7 +99,11 @@ def renew(answer: Answer, connection: Connection, now: float) -> None:
 
 
 def remember(
-    connection: Connection, head: bytes, request: Request, asked: Asked, leased: Leased
+    connection: ViewerConnection,
+    head: bytes,
+    request: Request,
+    asked: RequestSummary,
+    leased: RenderedHitLease,
 ) -> None:
     """Let an answer that may be repeated be known by the bytes that asked for it."""
     listener, answer = connection.listener, leased.answer
@@ -110,10 +118,10 @@ def remember(
     place = memo.place(answer.route)
     if not memo.covers(place, listener.front.tier.store.peek(answer.entry.key)):
         return
-    told = Told(answer.status, answer.result, 0, answer.fields)
+    told = RequestOutcome(answer.status, answer.result, 0, answer.fields)
     parts = listener.teller.parts(asked, told)
-    known = Remembered(leased, parts)
+    known = CachedHit(leased, parts)
     memo.learn(head, lines[place], known)
     listener.made()
-    block = Block(lines, connection.session, parts.agent, parts.host, parts.rest)
+    block = FieldBlock(lines, connection.session, parts.agent, parts.host, parts.rest)
     memo.learn_block(head, block)

@@ -13,28 +13,28 @@ from edgecache.rules.routing import Route, RouteTable
 from edgecache.server.http1.head_cache import (
     BLOCK_BYTES_MAX,
     LINE_BYTES_MAX,
-    Block,
+    CachedHit,
+    FieldBlock,
+    HeadCache,
     Lines,
-    Memo,
-    Remembered,
 )
 from edgecache.server.http1.head_cache_hit import NUMBERS, note, renew
-from edgecache.server.rendered_hit import Leased
-from edgecache.server.request_log import Asked, Told
+from edgecache.server.rendered_hit import RenderedHitLease
+from edgecache.server.request_log import RequestOutcome, RequestSummary
 from edgecache.server.tls import Session
 from edgecache.store.entry import Entry
 from edgecache.upstream.peer import fields as peer_fields
 from edgecache.upstream.peer.heads import call_of
 
 if TYPE_CHECKING:
-    from edgecache.server.http1.connection import Connection
+    from edgecache.server.http1.connection import ViewerConnection
 
 BLOCK_S_MAX = 5.0  # a credential may outlive its end by this, beside what PeerCredentials grants
 USES_LEAST = 3  # each edge asks once for what it keeps: most of it is not asked for again
 _RENEWED = frozenset({peer_fields.CREDENTIAL, peer_fields.MARK})
 
 
-class PeerBlock(Block):
+class PeerFieldBlock(FieldBlock):
     """A block of fields that a peer sends, admitted and up to date when it was learned."""
 
     __slots__ = ("epoch", "until")
@@ -43,7 +43,7 @@ class PeerBlock(Block):
     until: float
 
 
-class PeerMemo(Memo):
+class PeerHeadCache(HeadCache):
     """Answers to peers. All they say bears on them, but for what only opens the door."""
 
     def lines(
@@ -62,13 +62,13 @@ class PeerMemo(Memo):
         return True
 
 
-def repeated_call(connection: Connection, memo: Memo, data: bytes, now: float) -> bool:
+def repeated_call(connection: ViewerConnection, memo: HeadCache, data: bytes, now: float) -> bool:
     """Answer `data`, if it is one head whose answer is remembered and whose lease stands."""
     call = call_of(data)
     if call is None or len(data) >= len(NUMBERS):
         return False
     block = memo.blocks.get(data[call.end :])
-    if not isinstance(block, PeerBlock):
+    if not isinstance(block, PeerFieldBlock):
         return False
     known = block.lines[0].get(data[: call.start])
     if known is None:
@@ -96,7 +96,11 @@ def repeated_call(connection: Connection, memo: Memo, data: bytes, now: float) -
 
 
 def remember_call(
-    connection: Connection, head: bytes, request: Request, asked: Asked, leased: Leased
+    connection: ViewerConnection,
+    head: bytes,
+    request: Request,
+    asked: RequestSummary,
+    leased: RenderedHitLease,
 ) -> None:
     """Let an answer that may be repeated be known by the bytes that asked for it."""
     listener, call = connection.listener, call_of(head)
@@ -109,10 +113,12 @@ def remember_call(
     if call.start > LINE_BYTES_MAX or len(bare) - call.start > BLOCK_BYTES_MAX:
         return
     lines = memo.lines(request, None, listener.front.table)
-    parts = listener.teller.parts(asked, Told(answer.status, answer.result, 0, answer.fields))
-    memo.learn(bare, lines[0], Remembered(leased, parts))
+    parts = listener.teller.parts(
+        asked, RequestOutcome(answer.status, answer.result, 0, answer.fields)
+    )
+    memo.learn(bare, lines[0], CachedHit(leased, parts))
     listener.made()
-    block = PeerBlock(lines, None, parts.agent, parts.host, parts.rest)
+    block = PeerFieldBlock(lines, None, parts.agent, parts.host, parts.rest)
     block.epoch = listener.marks.epoch
     block.until = listener.clock() + BLOCK_S_MAX
     memo.learn_block(bare, block)

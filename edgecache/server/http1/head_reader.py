@@ -10,12 +10,12 @@ import re
 
 from edgecache.http.errors import BadMessage, BadReason, HeadLimits
 from edgecache.http.head import oversize
-from edgecache.store.memory_account import Holding, MemoryAccount
+from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 
 _BARE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 
 
-class RequestHeads:
+class HeadReader:
     """Bytes read from a viewer and not yet served: whole requests, and the start of one."""
 
     __slots__ = ("_at", "_limits", "_looked", "held")
@@ -42,9 +42,9 @@ class RequestHeads:
 
     def hold(self, data: bytes, account: MemoryAccount) -> bool:
         """More came, for later; False when what viewers send ahead has its share of memory."""
-        if not account.has_room(Holding.HEADS):
+        if not account.has_room(MemoryHolding.HEADS):
             return False
-        account.add(Holding.HEADS, len(data))  # until all is measured again
+        account.add(MemoryHolding.HEADS, len(data))  # until all is measured again
         self.add(data)
         return True
 

@@ -15,7 +15,7 @@ from edgecache.http.errors import BadMessage, HeadLimits
 from edgecache.http.framing import ChunkedReader, LengthReader, Reader
 from edgecache.http.message import Request, first_value
 from edgecache.http.serialize import CONTINUE
-from edgecache.store.memory_account import Holding, MemoryAccount
+from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 from edgecache.upstream.interface import Fault, UpstreamError
 
 BYTES_PER_S_MIN = 240  # Kestrel's MinRequestBodyDataRate and MinResponseDataRate
@@ -35,7 +35,7 @@ def invitation(request: Request, transport: asyncio.Transport) -> Callable[[], N
 class RequestBody:
     """The Body of a request, fed by its connection. What waits here stands in `account`."""
 
-    holding = Holding.UPLOADS
+    holding = MemoryHolding.UPLOADS
 
     def __init__(
         self,

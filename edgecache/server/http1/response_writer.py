@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, cast
 from msgspec.structs import replace
 
 from edgecache.cache.fill import FillBody
-from edgecache.cache.frontend import ViewerFront
-from edgecache.cache.outcome import Errand, Outcome, Refusal, Result
+from edgecache.cache.frontend import ViewerFrontend
+from edgecache.cache.outcome import CacheResult, Errand, Outcome, Refusal
 from edgecache.http.fields import end_to_end
 from edgecache.http.head import keeps_alive
 from edgecache.http.message import Fields, Request, Response
@@ -23,14 +23,14 @@ from edgecache.rules.upgrade import UPGRADED
 from edgecache.server.error_response import CLOSING
 from edgecache.server.http1.websocket import relay
 from edgecache.server.listener import FAILED
-from edgecache.server.rendered_hit import Answer
-from edgecache.server.request_log import Asked, Told
-from edgecache.store.memory_account import BEHIND_BYTES, Holding
+from edgecache.server.rendered_hit import RenderedHit
+from edgecache.server.request_log import RequestOutcome, RequestSummary
+from edgecache.store.memory_account import BEHIND_BYTES, MemoryHolding
 from edgecache.upstream.interface import Body, Fault, UpstreamError
 from edgecache.upstream.tunnel import Tunnel
 
 if TYPE_CHECKING:
-    from edgecache.server.http1.connection import Connection
+    from edgecache.server.http1.connection import ViewerConnection
     from edgecache.server.http1.request_body import RequestBody
 
 logger = logging.getLogger("edgecache.server")
@@ -54,10 +54,12 @@ def stays(request: Request) -> bool:
     return keeps_alive(request.minor, request.fields)
 
 
-class Delivery:
+class ResponseWriter:
     """One request's way out: a reply on `connection`, counted and recorded once."""
 
-    def __init__(self, connection: Connection, request: Request | None, asked: Asked) -> None:
+    def __init__(
+        self, connection: ViewerConnection, request: Request | None, asked: RequestSummary
+    ) -> None:
         self._connection = connection
         self._listener = connection.listener
         self._request = request
@@ -89,7 +91,7 @@ class Delivery:
             self.send_refusal(refusal, listener.clock(), errand)
             return
         except asyncio.CancelledError:
-            self._tell(Told(0, Result.ERROR, 0, detail="ClientHungUpRequest"))
+            self._tell(RequestOutcome(0, CacheResult.ERROR, 0, detail="ClientHungUpRequest"))
             raise
         except Exception:
             logger.exception("a request failed inside the cache")
@@ -116,9 +118,9 @@ class Delivery:
         if connections.errands >= self._listener.limits.errands_max:
             raise UpstreamError(Fault.BUSY, "requests under way", sent=False)
         account = self._listener.account
-        if not account.admits or (body is not None and not account.has_room(Holding.UPLOADS)):
+        if not account.admits or (body is not None and not account.has_room(MemoryHolding.UPLOADS)):
             raise UpstreamError(Fault.BUSY, "memory", sent=False)
-        if errand.why is MissReason.UPGRADE and not account.has_room(Holding.TUNNELS):
+        if errand.why is MissReason.UPGRADE and not account.has_room(MemoryHolding.TUNNELS):
             raise UpstreamError(Fault.BUSY, "memory", sent=False)
         connections.errands += 1
         try:
@@ -153,7 +155,7 @@ class Delivery:
         )
 
     async def _send(self, outcome: Outcome, errand: Errand) -> None:
-        told = Told(outcome.status, outcome.result, 0, (), outcome.trace.detail)
+        told = RequestOutcome(outcome.status, outcome.result, 0, (), outcome.trace.detail)
         try:
             fields = told.fields = self._dressed(outcome, errand)
             if outcome.status == 101:
@@ -164,11 +166,11 @@ class Delivery:
             else:
                 await self._stream(outcome, fields, outcome.body)
         except UpstreamError:
-            told.result, told.detail = Result.ERROR, "AbortedOrigin"
+            told.result, told.detail = CacheResult.ERROR, "AbortedOrigin"
             self._abort()
         except asyncio.CancelledError:
             if outcome.status != 101:  # leaving is how a tunnel ends
-                told.result, told.detail = Result.ERROR, "ClientCommError"
+                told.result, told.detail = CacheResult.ERROR, "ClientCommError"
             raise
         finally:
             told.bytes_out = self.sent_bytes
@@ -225,13 +227,13 @@ class Delivery:
         """Wait until the viewer takes more; what has arrived meanwhile waits behind it."""
         account = self._listener.account
         behind = 0 if isinstance(body, FillBody) else BEHIND_BYTES  # a fill counts its own
-        account.add(Holding.ARRIVING, behind)
+        account.add(MemoryHolding.ARRIVING, behind)
         try:
             await self._connection.outgoing.drained()
         finally:
-            account.add(Holding.ARRIVING, -behind)
+            account.add(MemoryHolding.ARRIVING, -behind)
 
-    def send_answer(self, answer: Answer, now: float) -> None:
+    def send_answer(self, answer: RenderedHit, now: float) -> None:
         """A stored answer, for a connection that does not stay or a viewer of HTTP/1.0."""
         head = answer.head(now)
         if answer.has_id:
@@ -241,12 +243,12 @@ class Delivery:
         if connection_line is not None:
             head = b"%bConnection: %b\r\n\r\n" % (head[:-2], connection_line)
         self._write(head, answer.body)
-        self._tell(Told(answer.status, answer.result, self.sent_bytes, answer.fields))
+        self._tell(RequestOutcome(answer.status, answer.result, self.sent_bytes, answer.fields))
         self._end()
 
     def send_refusal(self, refusal: Refusal, now: float, errand: Errand | None = None) -> None:
         """A page of our own; `errand` is what failed, if that is why."""
-        if refusal.status in CLOSING and isinstance(self._listener.front, ViewerFront):
+        if refusal.status in CLOSING and isinstance(self._listener.front, ViewerFrontend):
             self._connection.closing = True
         outcome = self._listener.refuse(refusal, self._id, now)
         fields = self._dressed(outcome, errand)
@@ -254,7 +256,9 @@ class Delivery:
         head_only = head_only or self._asked.method == b"HEAD"
         body = b"" if head_only or not isinstance(outcome.body, bytes) else outcome.body
         self._write_whole(outcome, fields, body)
-        told = Told(outcome.status, outcome.result, self.sent_bytes, fields, refusal.detail)
+        told = RequestOutcome(
+            outcome.status, outcome.result, self.sent_bytes, fields, refusal.detail
+        )
         self._tell(told)
         self._end()
 
@@ -291,7 +295,7 @@ class Delivery:
         self.sent_bytes += size
         self._connection.outgoing.write(head, body)
 
-    def _tell(self, told: Told) -> None:
+    def _tell(self, told: RequestOutcome) -> None:
         now = self._listener.clock()
         taken = now - self._began
         self._listener.teller.tell(self._asked, told, self._connection.client, self._id, now, taken)

@@ -13,12 +13,12 @@ from edgecache.server.http1.request_body import BYTES_PER_S_MIN
 from edgecache.server.request_log import NOTHING_ASKED
 
 if TYPE_CHECKING:
-    from edgecache.server.http1.connection import Connection
+    from edgecache.server.http1.connection import ViewerConnection
 
 OVERDUE = Refusal(408, "The request did not arrive in time.", "ClientCommError", close=True)
 
 
-def end_overdue(connection: Connection, now: float) -> None:
+def end_overdue(connection: ViewerConnection, now: float) -> None:
     """Close `connection`, whose deadline has come, or give it another one."""
     limits, body = connection.listener.limits, connection.body
     if connection.outgoing.paused or connection.transport.is_closing():
@@ -35,7 +35,7 @@ def end_overdue(connection: Connection, now: float) -> None:
         connection.transport.close()
 
 
-def _look_at_unsent(connection: Connection, now: float) -> None:
+def _look_at_unsent(connection: ViewerConnection, now: float) -> None:
     """A viewer that takes its answer at less than a rate has left."""
     before, unsent = connection.unsent_bytes, connection.transport.get_write_buffer_size()
     idle_s = connection.listener.limits.write_idle_s_max
@@ -44,7 +44,7 @@ def _look_at_unsent(connection: Connection, now: float) -> None:
     connection.unsent_bytes, connection.deadline = unsent, now + idle_s
 
 
-def _look_at_ended(connection: Connection, now: float) -> None:
+def _look_at_ended(connection: ViewerConnection, now: float) -> None:
     """A viewer that has ended its side waits for an answer that comes, or is gone (nginx: 499)."""
     delivery = connection.delivery
     assert delivery is not None

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from edgecache.http.errors import HeadLimits
 from edgecache.http.framing import UntilCloseReader
 from edgecache.server.http1.request_body import RequestBody
-from edgecache.store.memory_account import Holding, MemoryAccount
+from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 from edgecache.upstream.tunnel import Tunnel
 
 if TYPE_CHECKING:
-    from edgecache.server.http1.connection import Connection
+    from edgecache.server.http1.connection import ViewerConnection
 
 IDLE_S_MAX = 600.0  # CloudFront's
 ENDING_S_MAX = 10.0  # after one side has ended; RFC 6455 §7.1.1 wants the other to follow at once
@@ -27,7 +27,7 @@ ENDING_S_MAX = 10.0  # after one side has ended; RFC 6455 §7.1.1 wants the othe
 class SentBytes(RequestBody):
     """What a viewer sends through a tunnel; it ends when the viewer does."""
 
-    holding = Holding.TUNNELS
+    holding = MemoryHolding.TUNNELS
 
     def __init__(
         self, limits: HeadLimits, on_drained: Callable[[], None], account: MemoryAccount
@@ -53,7 +53,7 @@ class SentBytes(RequestBody):
 
 
 async def relay(
-    connection: Connection, sent: SentBytes, tunnel: Tunnel, write: Callable[[bytes], None]
+    connection: ViewerConnection, sent: SentBytes, tunnel: Tunnel, write: Callable[[bytes], None]
 ) -> None:
     """Bytes both ways, `write` being the viewer's side, until both ends have ended.
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from edgecache.observe.counters import Counters
-from edgecache.store.disk.engine import CORRUPT, Shelf
-from edgecache.store.disk.health import Health, is_full
-from edgecache.store.invalidation_marks import Marks
+from edgecache.store.disk.engine import CORRUPT, DiskEngine
+from edgecache.store.disk.health import DiskHealth, is_full
+from edgecache.store.invalidation_marks import InvalidationState
 
 LOOKS_MAX = 1_000  # waiting for a thread; more are misses
 LOOK_S_MAX = 5.0  # nobody waits longer for a disk than for most origins
@@ -34,20 +34,22 @@ class Threads(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class DiskWorld:
+class DiskEnvironment:
     """What a disk store needs from outside."""
 
     clock: Callable[[], float]
     spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
     threads: Threads
     counters: Counters
-    marks: Marks
+    marks: InvalidationState
 
 
-class DiskAccess:
+class DiskAvailability:
     """A shelf, from one event loop. `on_ready` is called when it was opened, or may be tried."""
 
-    def __init__(self, shelf: Shelf, world: DiskWorld, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, shelf: DiskEngine, world: DiskEnvironment, on_ready: Callable[[], None]
+    ) -> None:
         self.shelf = shelf
         self.is_open = False
         self.closed = False
@@ -55,7 +57,7 @@ class DiskAccess:
         self._suspect = False  # its index was called corrupt once before
         self._world = world
         self._on_ready = on_ready
-        self._health = Health(shelf.folder, world.counters)
+        self._health = DiskHealth(shelf.folder, world.counters)
         self._looking = 0
         self._idle = asyncio.Event()
         self._idle.set()

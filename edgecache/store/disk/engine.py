@@ -23,9 +23,9 @@ from edgecache.http.message import Fields
 from edgecache.rules.caching.vary import answers
 from edgecache.store.disk.files import Files, FolderLock, read_at, write_whole
 from edgecache.store.disk.index import DiskIndex, Row, Size, StrangeIndex, Totals, digest_of
-from edgecache.store.disk.record import PIECE_BYTES, Record, entry_of, holds, unsealed
-from edgecache.store.disk.write_plan import Change, Planned, bytes_of
-from edgecache.store.entry import Entry, Stored
+from edgecache.store.disk.record import PIECE_BYTES, EntryRecord, entry_of, holds, unsealed
+from edgecache.store.disk.write_plan import Change, WritePlan, bytes_of
+from edgecache.store.entry import DiskBody, Entry
 
 FOLDER_BITS = 12  # of an id: 4,096 files to a folder
 USED_SLOTS = 1 << 20  # 1 MiB; ids that share one are spared for each other
@@ -42,7 +42,7 @@ class DiskBudget:
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class DiskRead:
     """What a look found: an entry and its mark, and rows that are no good."""
 
     entry: Entry | None = None
@@ -51,7 +51,7 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class DiskHead:
     """A row: its entry less the body (None: not whole), the mark; whether of a former release."""
 
     id: int
@@ -60,7 +60,7 @@ class Head:
     former: bool = False
 
 
-class Shelf:
+class DiskEngine:
     """Entries on disk. One thread changes them; any thread may look. OSError, sqlite3.Error."""
 
     def __init__(
@@ -143,7 +143,7 @@ class Shelf:
 
     # Looking, in any thread.
 
-    def find(self, key: bytes, request_fields: Fields) -> Looked:
+    def find(self, key: bytes, request_fields: Fields) -> DiskRead:
         """The entry that answers a request with these fields, the newest if several do.
 
         A body of more than PIECE_BYTES is not read: the entry is then without it.
@@ -156,14 +156,14 @@ class Shelf:
             elif record.key == key and _answers(record, request_fields):
                 entry = self._taken(row, record)
                 if entry is not None:
-                    return Looked(entry, record.mark, tuple(bad))
+                    return DiskRead(entry, record.mark, tuple(bad))
                 bad.append(row.id)
-        return Looked(bad=tuple(bad))
+        return DiskRead(bad=tuple(bad))
 
-    def _taken(self, row: Row, record: Record) -> Entry | None:
+    def _taken(self, row: Row, record: EntryRecord) -> Entry | None:
         """The entry of a row, with its body unless that is large; None when it is not whole."""
         self._used[row.id % USED_SLOTS] = 1
-        stored = Stored(row.id, record.length, record.sums)
+        stored = DiskBody(row.id, record.length, record.sums)
         if record.length > PIECE_BYTES:
             return _bodiless(row.id, record)
         body = row.body
@@ -173,18 +173,18 @@ class Shelf:
             body = None
         return None if body is None else entry_of(record, body)
 
-    def heads(self, after: int, count: int) -> list[Head]:
+    def heads(self, after: int, count: int) -> list[DiskHead]:
         """The next rows by id."""
         found = []
         for row_id, data, former in self.index.records(after, count):
             record = unsealed(data)
             if record is None:
-                found.append(Head(row_id))
+                found.append(DiskHead(row_id))
             else:
-                found.append(Head(row_id, _bodiless(row_id, record), record.mark, former))
+                found.append(DiskHead(row_id, _bodiless(row_id, record), record.mark, former))
         return found
 
-    def piece(self, stored: Stored, number: int) -> bytes | None:
+    def piece(self, stored: DiskBody, number: int) -> bytes | None:
         """A piece of a body in a file; None when it is not there as it was written."""
         offset = number * PIECE_BYTES
         length = min(PIECE_BYTES, stored.length - offset)
@@ -202,7 +202,7 @@ class Shelf:
         What is due by `now` (epoch seconds) makes room first.
         """
         self._confirm_place()
-        planned = Planned(self.index, self.totals.next_id)
+        planned = WritePlan(self.index, self.totals.next_id)
         try:
             self._make_room(sum(bytes_of(change) for change in changes), now)
             for change in changes:
@@ -224,7 +224,7 @@ class Shelf:
         if self.files.identity(self._index_path) != self._identity:
             raise FileNotFoundError(errno.ENOENT, "the index was replaced", self._index_path)
 
-    def _commit(self, planned: Planned) -> list[Size]:
+    def _commit(self, planned: WritePlan) -> list[Size]:
         """The rows that went and whose files are to go."""
         gone = self.index.sizes_of([*planned.gone])
         came = sum(row.size for row in planned.come.values())
@@ -329,12 +329,12 @@ class Shelf:
         return victims, hand
 
 
-def _bodiless(row_id: int, record: Record) -> Entry:
+def _bodiless(row_id: int, record: EntryRecord) -> Entry:
     """An entry that says where its body is."""
     entry = entry_of(record, b"")
-    entry.stored = Stored(row_id, record.length, record.sums)
+    entry.stored = DiskBody(row_id, record.length, record.sums)
     return entry
 
 
-def _answers(record: Record, request_fields: Fields) -> bool:
+def _answers(record: EntryRecord, request_fields: Fields) -> bool:
     return not record.selected or answers(record.selected, request_fields)

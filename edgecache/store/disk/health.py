@@ -14,7 +14,7 @@ TRY_AGAIN_S = 5.0  # not long for who has made room, and a try costs next to not
 TRY_SOON_S = 0.25
 
 
-class Health:
+class DiskHealth:
     """Whether a disk did what it was asked last."""
 
     def __init__(self, folder: str, counters: Counters) -> None:

@@ -12,16 +12,16 @@ import msgspec
 import xxhash
 
 from edgecache.http.message import Response
-from edgecache.rules.caching.partial import Part
-from edgecache.rules.caching.slices import Blocks
+from edgecache.rules.caching.partial import StoredPart
+from edgecache.rules.caching.slices import SliceLayout
 from edgecache.rules.caching.vary import Selected
-from edgecache.store.entry import Entry, Stored
+from edgecache.store.entry import DiskBody, Entry
 
 PIECE_BYTES = 1024 * 1024  # of a body: what is read and checked at once
 SUM_BYTES = 8
 
 
-class Record(msgspec.Struct, array_like=True, frozen=True):
+class EntryRecord(msgspec.Struct, array_like=True, frozen=True):
     """All of an entry but its body, of which it has the length and a checksum for each piece."""
 
     key: bytes
@@ -41,13 +41,13 @@ class Record(msgspec.Struct, array_like=True, frozen=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Record).decode
+_decode = msgspec.msgpack.Decoder(EntryRecord).decode
 
 
-def record_of(entry: Entry, mark: bytes) -> Record:
+def record_of(entry: Entry, mark: bytes) -> EntryRecord:
     """What is kept of `entry`, whose mark is spelled so, beside its body."""
     head, part = entry.head, entry.part
-    return Record(
+    return EntryRecord(
         entry.key,
         head.status,
         head.reason,
@@ -65,31 +65,31 @@ def record_of(entry: Entry, mark: bytes) -> Record:
     )
 
 
-def renewed(record: Record, entry: Entry, mark: bytes) -> Record:
+def renewed(record: EntryRecord, entry: Entry, mark: bytes) -> EntryRecord:
     """The record of `entry`, which comes without its body, with the body of another."""
     new = record_of(entry, mark)
     return msgspec.structs.replace(new, length=record.length, sums=record.sums)
 
 
-def entry_of(record: Record, body: bytes) -> Entry:
+def entry_of(record: EntryRecord, body: bytes) -> Entry:
     """The entry a record and its body were made of, but for its mark."""
     head = Response(
         record.status, record.reason, record.fields, record.requested_at, record.received_at
     )
-    part = None if record.part is None else Part(*record.part)
+    part = None if record.part is None else StoredPart(*record.part)
     entry = Entry(record.key, head, body, record.selected, part, tags=record.tags)
     entry.stale_from = record.stale_from
-    entry.blocks = None if record.blocks is None else Blocks(*record.blocks)
+    entry.blocks = None if record.blocks is None else SliceLayout(*record.blocks)
     return entry
 
 
-def sealed(record: Record) -> bytes:
+def sealed(record: EntryRecord) -> bytes:
     """A record as bytes, its own checksum in front."""
     data = _encode(record)
     return checksum(data).to_bytes(SUM_BYTES, "big") + data
 
 
-def unsealed(data: bytes) -> Record | None:
+def unsealed(data: bytes) -> EntryRecord | None:
     """The record these bytes are; None when they are not as they were written."""
     told, rest = data[:SUM_BYTES], data[SUM_BYTES:]
     if checksum(rest).to_bytes(SUM_BYTES, "big") != told:
@@ -112,7 +112,7 @@ def checksum(data: bytes | memoryview) -> int:
     return xxhash.xxh3_64_intdigest(data)
 
 
-def holds(stored: Stored, number: int, piece: bytes) -> bool:
+def holds(stored: DiskBody, number: int, piece: bytes) -> bool:
     """Whether `piece` is that piece of a body, whole and unchanged."""
     length = min(PIECE_BYTES, stored.length - number * PIECE_BYTES)
     return len(piece) == length and checksum(piece) == stored.sums[number]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from edgecache.store.disk.engine import FOLDER_BITS, Shelf
-from edgecache.store.disk.write_plan import Forget
+from edgecache.store.disk.engine import FOLDER_BITS, DiskEngine
+from edgecache.store.disk.write_plan import ForgetEntry
 
 
-def sweep(shelf: Shelf) -> Iterator[None]:
+def sweep(shelf: DiskEngine) -> Iterator[None]:
     """Once after opening, a folder a step: files without rows go, rows without files too."""
     listed = sorted(int(name) for name in shelf.files.names(shelf.bodies) if name.isdecimal())
     number = -1
@@ -24,7 +24,7 @@ def sweep(shelf: Shelf) -> Iterator[None]:
         yield
 
 
-def _sweep_folder(shelf: Shelf, number: int) -> None:
+def _sweep_folder(shelf: DiskEngine, number: int) -> None:
     first, after = number << FOLDER_BITS, number + 1 << FOLDER_BITS
     rows = shelf.index.sizes(first - 1, 1 << FOLDER_BITS)
     filed = {size.id for size in rows if size.filed and size.id < after}
@@ -36,10 +36,10 @@ def _sweep_folder(shelf: Shelf, number: int) -> None:
     for row_id in there - filed:
         shelf.remove_body(row_id)
     if filed - there:
-        shelf.change([Forget(row_id) for row_id in filed - there])
+        shelf.change([ForgetEntry(row_id) for row_id in filed - there])
 
 
-def check(shelf: Shelf) -> None:
+def check(shelf: DiskEngine) -> None:
     """Rows add up to the totals, and there is a file for each row and no other."""
     assert shelf.index.counted() == (shelf.totals.objects, shelf.totals.size)
     assert shelf.totals.size <= shelf.budget.bytes_max

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from edgecache.http.message import Fields
-from edgecache.store.disk.availability import TROUBLE, DiskAccess, DiskWorld
-from edgecache.store.disk.engine import Head, Looked, Shelf
+from edgecache.store.disk.availability import TROUBLE, DiskAvailability, DiskEnvironment
+from edgecache.store.disk.engine import DiskEngine, DiskHead, DiskRead
 from edgecache.store.disk.index import NEVER
 from edgecache.store.disk.recovery import sweep
-from edgecache.store.disk.write_buffer import BATCH_BYTES_MAX, Waiting
-from edgecache.store.disk.write_plan import Change, Forget, Keep
-from edgecache.store.entry import Entry, Stored
+from edgecache.store.disk.write_buffer import BATCH_BYTES_MAX, WriteBuffer
+from edgecache.store.disk.write_plan import Change, ForgetEntry, KeepEntry
+from edgecache.store.entry import DiskBody, Entry
 from edgecache.store.invalidation_marks import UNKNOWN
 
 WAITING_BYTES_MAX = 64 * 1024 * 1024  # half a second of a disk that writes 128 MB/s
@@ -35,13 +35,13 @@ class _Look:
 class DiskStore:
     """Entries on a shelf, for one event loop."""
 
-    def __init__(self, shelf: Shelf, world: DiskWorld) -> None:
+    def __init__(self, shelf: DiskEngine, world: DiskEnvironment) -> None:
         self.shelf = shelf
         self._world = world
-        self._waiting = Waiting()
-        self._writing = Waiting()
+        self._waiting = WriteBuffer()
+        self._writing = WriteBuffer()
         self._looks: dict[bytes, list[_Look]] = {}
-        self._access = DiskAccess(shelf, world, self._on_ready)
+        self._access = DiskAvailability(shelf, world, self._on_ready)
         self._swept = False
         self._written = asyncio.Event()  # the batch of now
         self._writer: asyncio.Task[None] | None = None
@@ -57,7 +57,7 @@ class DiskStore:
             for known in (self._waiting, self._writing):
                 change = known.find(key, request_fields)
                 if change is not None:
-                    return change.entry if isinstance(change, Keep) else None
+                    return change.entry if isinstance(change, KeepEntry) else None
             if not await self._access.ready():
                 return None
             look = _Look()
@@ -77,7 +77,7 @@ class DiskStore:
                 return self._judged(found, checked)
         return None
 
-    def _judged(self, found: Looked, checked: int) -> Entry | None:
+    def _judged(self, found: DiskRead, checked: int) -> Entry | None:
         """The entry with the mark it has here; None when nothing can be said of it."""
         entry = found.entry
         if entry is None:
@@ -90,7 +90,7 @@ class DiskStore:
         self._world.counters.disk_hits += 1
         return entry
 
-    async def piece(self, stored: Stored, number: int) -> bytes | None:
+    async def piece(self, stored: DiskBody, number: int) -> bytes | None:
         """A piece of a large body; None when it is not there any more."""
         data = await self._access.look(lambda: self.shelf.piece(stored, number))
         if data is None and self._access.is_open:
@@ -111,13 +111,13 @@ class DiskStore:
     async def sift_waiting(self, stands: Callable[[Entry], bool]) -> None:
         """Drop what waits to be written and has fallen; wait for what is being written."""
         for key, changes in [*self._waiting.by_key.items()]:
-            if not all(stands(one.entry) for one in changes if isinstance(one, Keep)):
+            if not all(stands(one.entry) for one in changes if isinstance(one, KeepEntry)):
                 self._waiting.forget(key)
         writing = self._writing
         while self._writing is writing and writing.by_key:
             await self._written.wait()
 
-    async def heads(self, after: int, count: int) -> list[Head] | None:
+    async def heads(self, after: int, count: int) -> list[DiskHead] | None:
         """The next rows by id, without bodies; None when the disk does not answer."""
         if not await self._access.ready():
             return None
@@ -138,7 +138,7 @@ class DiskStore:
         if self._room_for(entry):
             row = None if entry.stored is None else entry.stored.id
             due = int(entry.expires_at) or NEVER
-            self._waiting.add(Keep(entry, self._world.marks.spell(entry.told_mark), row, due))
+            self._waiting.add(KeepEntry(entry, self._world.marks.spell(entry.told_mark), row, due))
             self._write()
             return True
         self._world.counters.disk_dropped += 1
@@ -152,7 +152,7 @@ class DiskStore:
             return
         self._waiting.forget(key)
         if len(self._waiting.by_key) > FORGOTTEN_MAX:
-            self._waiting = Waiting()
+            self._waiting = WriteBuffer()
             self._access.begin_anew()
         self._write()
 
@@ -174,13 +174,13 @@ class DiskStore:
 
     # Looking and changing.
 
-    def _drop_bad(self, found: Looked) -> None:
+    def _drop_bad(self, found: DiskRead) -> None:
         for row_id in found.bad:
             self._drop_row(row_id)
 
     def _drop_row(self, row_id: int) -> None:
         self._world.counters.disk_bad += 1
-        self._waiting.by_key[b"row %d" % row_id] = [Forget(row_id)]
+        self._waiting.by_key[b"row %d" % row_id] = [ForgetEntry(row_id)]
         self._write()
 
     def _void(self, key: bytes) -> None:
@@ -216,7 +216,7 @@ class DiskStore:
             self._access.failed(error)
             self._forget_unwritten()
         finally:
-            self._writing = Waiting()
+            self._writing = WriteBuffer()
             self._writer = None
             self._count()
 
@@ -227,11 +227,11 @@ class DiskStore:
     def _forget_unwritten(self) -> None:
         """What could not be written is gone; what it replaces must not come back."""
         lost = self._writing.by_key | self._waiting.by_key
-        self._waiting = Waiting()
+        self._waiting = WriteBuffer()
         for key, changes in lost.items():
-            self._world.counters.disk_dropped += sum(isinstance(one, Keep) for one in changes)
-            forgets = [change for change in changes if isinstance(change, Forget)]
-            self._waiting.by_key[key] = [*(forgets if forgets == changes else [Forget(key)])]
+            self._world.counters.disk_dropped += sum(isinstance(one, KeepEntry) for one in changes)
+            forgets = [change for change in changes if isinstance(change, ForgetEntry)]
+            self._waiting.by_key[key] = [*(forgets if forgets == changes else [ForgetEntry(key)])]
 
     def _count(self) -> None:
         counters, shelf = self._world.counters, self.shelf

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from edgecache.rules.invalidation.releases import Standing as Becoming
-from edgecache.store.disk.engine import Head
+from edgecache.rules.invalidation.releases import ReleaseState as Becoming
+from edgecache.store.disk.engine import DiskHead
 from edgecache.store.disk.store import DiskStore
-from edgecache.store.disk.write_plan import Change, Checked, Forget, Former, Keep
-from edgecache.store.invalidation_marks import Marks
+from edgecache.store.disk.write_plan import (
+    Change,
+    ForgetEntry,
+    FormerRow,
+    KeepEntry,
+    RecheckedEntry,
+)
+from edgecache.store.invalidation_marks import InvalidationState
 
 ROWS_PER_STEP = 200  # two milliseconds of the event loop
 
@@ -21,7 +27,9 @@ class DiskWalk:
     """Checks everything on a disk against the invalidations its process knows, and `becomes`:
     what the releases of now make of a key."""
 
-    def __init__(self, disk: DiskStore, marks: Marks, becomes: Callable[[bytes], Becoming]) -> None:
+    def __init__(
+        self, disk: DiskStore, marks: InvalidationState, becomes: Callable[[bytes], Becoming]
+    ) -> None:
         self._disk = disk
         self._marks = marks
         self._becomes = becomes
@@ -44,23 +52,23 @@ class DiskWalk:
                 break
             self._disk.amend([*self._judged(some)])
             after = some[-1].id
-        self._disk.amend([Checked(self._marks.spell(target))])
+        self._disk.amend([RecheckedEntry(self._marks.spell(target))])
         await self._disk.settled()
         return self._disk.checked >= target
 
-    def _judged(self, rows: Iterable[Head]) -> Iterable[Change]:
+    def _judged(self, rows: Iterable[DiskHead]) -> Iterable[Change]:
         for row in rows:
             entry = row.entry
             if entry is None:
-                yield Forget(row.id)
+                yield ForgetEntry(row.id)
                 continue
             self._disk.mark(entry, row.mark)
             stale_from, becomes = entry.stale_from, self._becomes(entry.key)
             if becomes is Becoming.DELETED or not self._marks.stands(entry):
-                yield Forget(row.id)
+                yield ForgetEntry(row.id)
                 continue
             if entry.stale_from is not None and entry.stale_from != stale_from:
                 mark, due = self._marks.spell(entry.told_mark), int(entry.stale_from)
-                yield Keep(entry, mark, row.id, due)
+                yield KeepEntry(entry, mark, row.id, due)
             elif row.former is not (becomes is Becoming.FORMER):
-                yield Former(row.id, not row.former)
+                yield FormerRow(row.id, not row.former)

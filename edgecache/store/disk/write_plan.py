@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgecache.store.disk.index import NEVER, DiskIndex, Row, digest_of
-from edgecache.store.disk.record import Record, record_of, renewed, sealed, unsealed
+from edgecache.store.disk.record import EntryRecord, record_of, renewed, sealed, unsealed
 from edgecache.store.entry import Entry
 from edgecache.store.memory import VARIANTS_MAX
 
@@ -18,14 +18,14 @@ FILE_BYTES = 4_096  # what a file system gives out at once
 
 
 @dataclass(frozen=True, slots=True)
-class Forget:
+class ForgetEntry:
     """Take away all that is stored under a key, or one row that turned out to be no good."""
 
     what: bytes | int
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class KeepEntry:
     """Store an entry, whose mark is spelled so; `row` is where its body stands, if it does.
 
     From `due` (epoch seconds) on it leaves before others.
@@ -38,24 +38,24 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class RecheckedEntry:
     """All that is stored now was checked against the invalidations up to this mark."""
 
     mark: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Former:
+class FormerRow:
     """A row is of a former release, and leaves before others; or it is no longer."""
 
     row: int
     former: bool
 
 
-Change = Keep | Forget | Checked | Former
+Change = KeepEntry | ForgetEntry | RecheckedEntry | FormerRow
 
 
-class Planned:
+class WritePlan:
     """What a batch of changes comes to."""
 
     def __init__(self, index: DiskIndex, next_id: int) -> None:
@@ -70,23 +70,23 @@ class Planned:
     def add(self, change: Change) -> None:
         """The next change in order."""
         match change:
-            case Forget(int(row_id)):
+            case ForgetEntry(int(row_id)):
                 self._drop(row_id)
-            case Forget(bytes(key)):
+            case ForgetEntry(bytes(key)):
                 for row, _ in self._under(key):
                     self._drop(row.id)
-            case Checked(mark):
+            case RecheckedEntry(mark):
                 self.checked = mark
-            case Former(row_id, former):
+            case FormerRow(row_id, former):
                 self.former[row_id] = former
-            case Keep(row=None):
+            case KeepEntry(row=None):
                 self._put(change)
-            case Keep(entry, mark, row_id, due):
+            case KeepEntry(entry, mark, row_id, due):
                 for row, record in self._under(entry.key):
                     if row.id == row_id:
                         self._replace(row, renewed(record, entry, mark), due)
 
-    def _under(self, key: bytes) -> list[tuple[Row, Record]]:
+    def _under(self, key: bytes) -> list[tuple[Row, EntryRecord]]:
         """Rows under a key, the newest first; what cannot be read is dropped."""
         digest = digest_of(key)
         rows = [row for row in reversed(self.come.values()) if row.digest == digest]
@@ -101,7 +101,7 @@ class Planned:
                 found.append((row, record))
         return found
 
-    def _put(self, change: Keep) -> None:
+    def _put(self, change: KeepEntry) -> None:
         entry = change.entry
         new = record_of(entry, change.mark)
         kept = 1
@@ -130,7 +130,7 @@ class Planned:
         if not inline:
             self.filed[row_id] = entry.body
 
-    def _replace(self, row: Row, record: Record, due: int) -> None:
+    def _replace(self, row: Row, record: EntryRecord, due: int) -> None:
         data = sealed(record)
         size = row_bytes(len(data), record.length)
         self.gone.add(row.id)
@@ -151,4 +151,4 @@ def row_bytes(record_bytes: int, body_bytes: int) -> int:
 
 def bytes_of(change: Change) -> int:
     """What a change may add, or a little more."""
-    return change.entry.size_bytes + FILE_BYTES if isinstance(change, Keep) else 0
+    return change.entry.size_bytes + FILE_BYTES if isinstance(change, KeepEntry) else 0

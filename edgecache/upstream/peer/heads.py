@@ -23,7 +23,7 @@ _CALL = re.compile(
 )
 
 
-class Call(NamedTuple):
+class PeerCall(NamedTuple):
     """What one call alone says: the request's id, the viewer's address, and where that stands."""
 
     id: bytes
@@ -36,10 +36,10 @@ class Call(NamedTuple):
         return head[: self.start] + head[self.end :]
 
 
-def call_of(head: bytes) -> Call | None:
+def call_of(head: bytes) -> PeerCall | None:
     """What stands first in a head that one of ours wrote; None for any other head."""
     found = _CALL.match(head)
-    return None if found is None else Call(found[2], found[3], found.start(1), found.end(1))
+    return None if found is None else PeerCall(found[2], found[3], found.start(1), found.end(1))
 
 
 def read_peer_head(
@@ -60,7 +60,7 @@ def peer_head(request: Request, standing: bytes) -> bytes:
     )  # fmt: skip
 
 
-class Alike(NamedTuple):
+class PeerTemplateKey(NamedTuple):
     """Calls that differ in nothing else have the same lines but the first."""
 
     fields: Fields
@@ -73,7 +73,7 @@ class Alike(NamedTuple):
 
 
 @remembers(256, BLOCK_BYTES)  # blocks come again
-def standing_lines(alike: Alike) -> bytes:
+def standing_lines(alike: PeerTemplateKey) -> bytes:
     """The lines of fields that all calls `alike` have, without the empty one."""
     fields = tuple([item for item in alike.fields if item[0] != b"host"])
     return field_lines(
@@ -89,7 +89,7 @@ def standing_lines(alike: Alike) -> bytes:
     )
 
 
-class Said(NamedTuple):
+class PeerFields(NamedTuple):
     """What the standing lines of a call say, and the viewer's own fields."""
 
     credential: bytes
@@ -103,10 +103,10 @@ class Said(NamedTuple):
 
 
 @remembers(512, BLOCK_BYTES)  # as many blocks of fields as the reader of heads remembers
-def said_by(fields: Fields) -> Said:
+def said_by(fields: Fields) -> PeerFields:
     """What a peer's fields say; what is not said is empty."""
     named = dict(reversed(fields))
-    return Said(
+    return PeerFields(
         named.get(peer_fields.CREDENTIAL, b""),
         named.get(peer_fields.DISTRIBUTION, b"").decode("latin-1"),
         named.get(peer_fields.SCHEME, b"http"),

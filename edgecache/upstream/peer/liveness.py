@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from edgecache.upstream.endpoint import Endpoint, Outgoing, Timeouts
+from edgecache.upstream.endpoint import Endpoint, Timeouts, WireRequest
 from edgecache.upstream.interface import Fault, UpstreamError
 from edgecache.upstream.pool import Pool
 
@@ -26,7 +26,7 @@ PAUSE_S = 0.25  # between pings of one that is silent
 _PING = b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
-class Pulse:
+class PeerLiveness:
     """The pulse of the process at `endpoint`."""
 
     def __init__(self, pool: Pool, endpoint: Endpoint) -> None:
@@ -90,7 +90,7 @@ class Pulse:
 
     async def _beats(self) -> bool:
         """Whether it answers, whatever it says."""
-        ping = Outgoing(b"OPTIONS", _PING, timeouts=Timeouts(PING_S_MAX, PING_S_MAX, PING_S_MAX))
+        ping = WireRequest(b"OPTIONS", _PING, timeouts=Timeouts(PING_S_MAX, PING_S_MAX, PING_S_MAX))
         try:
             reply = await self._pool.send(self._endpoint, ping)
         except UpstreamError:

@@ -15,11 +15,11 @@ from msgspec.structs import replace
 from edgecache.http.message import is_short
 from edgecache.rules.caching.key import release_asked
 from edgecache.rules.failover import patience_s
-from edgecache.upstream.endpoint import Endpoint, Outgoing, Timeouts
+from edgecache.upstream.endpoint import Endpoint, Timeouts, WireRequest
 from edgecache.upstream.interface import Body, Call, Fault, Reply, Upstream, UpstreamError
 from edgecache.upstream.peer import fields as peer_fields
-from edgecache.upstream.peer.heads import Alike, peer_head, standing_lines
-from edgecache.upstream.peer.liveness import Pulse
+from edgecache.upstream.peer.heads import PeerTemplateKey, peer_head, standing_lines
+from edgecache.upstream.peer.liveness import PeerLiveness
 from edgecache.upstream.pool import Pool
 from edgecache.upstream.upload_body import begun
 
@@ -35,7 +35,7 @@ MARGIN_S = 10.0  # of the peer's own, beyond what its origins may take
 GONE = frozenset({Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.CLOSED, Fault.RESPONSE_TIMEOUT})
 
 
-class Spelling(Protocol):
+class PeerSpelling(Protocol):
     """How marks are told to another process: `store.marks.Marks`."""
 
     def spell(self, mark: int) -> bytes: ...
@@ -51,14 +51,14 @@ class PeerUpstream:
         endpoint: Endpoint,
         credential: Callable[[], bytes],
         fallback: Upstream | None,
-        marks: Spelling,
+        marks: PeerSpelling,
     ) -> None:
         self._pool = pool
         self._endpoint = endpoint
         self._credential = credential
         self._fallback = fallback
         self._marks = marks
-        self._pulse = Pulse(pool, endpoint)
+        self._pulse = PeerLiveness(pool, endpoint)
         self._refused = False  # as was told already
 
     async def fetch(self, call: Call) -> Reply:
@@ -92,9 +92,9 @@ class PeerUpstream:
         self._refused = fault is Fault.PEER
         return UpstreamError(fault, "regional")
 
-    def _outgoing(self, call: Call) -> Outgoing:
+    def _outgoing(self, call: Call) -> WireRequest:
         request = call.request
-        alike = Alike(
+        alike = PeerTemplateKey(
             request.fields, request.host, request.scheme, call.route.distribution.id,
             release_asked(request, call.route), self._marks.spell(request.mark), self._credential(),
         )  # fmt: skip
@@ -102,7 +102,7 @@ class PeerUpstream:
         head = peer_head(request, lines_of(alike) + _framing(call.body))
         # A tier of ours answers at once or waits for its origins as long as that may take.
         timeouts = Timeouts(CONNECT_S, patience_s(call.route) + MARGIN_S, READ_S)
-        return Outgoing(request.method, head, call.body, timeouts, call.on_interim)
+        return WireRequest(request.method, head, call.body, timeouts, call.on_interim)
 
 
 def _framing(body: Body | None) -> bytes:

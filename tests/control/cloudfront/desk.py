@@ -25,15 +25,15 @@ from starlette.applications import Starlette
 from edgecache.cluster.tokens import Purpose, Tokens
 from edgecache.config.load import load
 from edgecache.control.cloudfront.access_keys import AccessKey, access_keys
-from edgecache.control.cloudfront.authentication import Callers
-from edgecache.control.cloudfront.context import World
-from edgecache.control.cloudfront.endpoint import Endpoint
+from edgecache.control.cloudfront.authentication import CallerAuthentication
+from edgecache.control.cloudfront.context import ApiServices
+from edgecache.control.cloudfront.endpoint import ApiEndpoint
 from edgecache.control.cloudfront.operations import actions
 from edgecache.control.nodes.barrier import Barrier
 from edgecache.control.state.catalog import Catalog
-from edgecache.control.state.database import BEFORE, State
+from edgecache.control.state.database import BEFORE, StateDatabase
 from edgecache.control.state.invalidations import Invalidations
-from edgecache.control.state.log import Log
+from edgecache.control.state.log import ControlLog
 from tests.rules.private.signers import RSA
 
 ENDPOINT = "http://127.0.0.1:8090"
@@ -91,7 +91,7 @@ class Desk:
     deployed: bool = True
     now: float = 1_800_000_000.25
     pauses: list[float] = field(default_factory=list)
-    state: State = field(init=False)
+    state: StateDatabase = field(init=False)
     catalog: Catalog = field(init=False)
     app: Starlette = field(init=False)
 
@@ -104,8 +104,8 @@ class Desk:
         if hasattr(self, "state"):
             self.state.close()
         numbers = itertools.count(1)
-        self.state = State(self.folder / "state")
-        self.log = Log(self.state, lambda: self.now)
+        self.state = StateDatabase(self.folder / "state")
+        self.log = ControlLog(self.state, lambda: self.now)
         config = load(self.folder / "edgecache.toml")
 
         def random(count: int) -> bytes:
@@ -115,14 +115,14 @@ class Desk:
         self.catalog.publish(config, starting=True)
         tokens = Tokens([*OPERATORS.values()], lambda: self.now)
         self.tokens = tokens
-        callers = Callers(OPERATORS, tokens, lambda: self.now, lambda: self.now)
+        callers = CallerAuthentication(OPERATORS, tokens, lambda: self.now, lambda: self.now)
         self.barrier = Barrier(self.state, lambda: self.now)
         self.barrier.remove(BEFORE)  # no other control was here
         self.invalidations = Invalidations(
             self.state, self.log, self.barrier, lambda: self.now, random
         )
-        self.world = World(self.catalog, self.invalidations, lambda generation: self.deployed)
-        endpoint = Endpoint(self.world, callers, actions(), self._pause, random)
+        self.world = ApiServices(self.catalog, self.invalidations, lambda generation: self.deployed)
+        endpoint = ApiEndpoint(self.world, callers, actions(), self._pause, random)
         self.app = Starlette(routes=[endpoint.route()])
 
     def ignores_unsupported(self) -> None:

@@ -13,14 +13,14 @@ import pytest
 
 from edgecache.config.aws.defaults import with_defaults
 from edgecache.config.model import Config
-from edgecache.control.cloudfront.context import Call
+from edgecache.control.cloudfront.context import OperationContext
 from edgecache.control.cloudfront.distributions import create
-from edgecache.control.cloudfront.errors import Fault
+from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.cloudfront.model import api
 from edgecache.control.cloudfront.response_writer import write_answer
 from edgecache.control.cloudfront.validation import validate
-from edgecache.control.state.log import Kind as EntryKind
-from edgecache.control.state.resources import Kind
+from edgecache.control.state.log import LogEntryKind as EntryKind
+from edgecache.control.state.resources import ResourceKind
 from edgecache.rules.routing import compile_routes
 from tests.control.cloudfront.desk import OPTIMIZED, Desk, open_desk, site
 
@@ -83,8 +83,8 @@ def accepted(desk: Desk, document: dict[str, Any]) -> bool:
     try:
         given = {"DistributionConfig": document}
         validate(OPERATION.takes, given)
-        made = create(Call(desk.world, given))
-    except Fault as fault:
+        made = create(OperationContext(desk.world, given))
+    except ApiError as fault:
         refused = fault
     else:
         serve(desk, made)
@@ -100,7 +100,7 @@ def serve(desk: Desk, made: dict[str, Any]) -> None:
     compile_routes(msgspec.convert(newest.body, Config))
     assert write_answer(OPERATION, made).body
     with desk.catalog.changing():
-        desk.catalog.remove(Kind.DISTRIBUTION, made["Distribution"]["Id"])
+        desk.catalog.remove(ResourceKind.DISTRIBUTION, made["Distribution"]["Id"])
 
 
 @pytest.mark.parametrize("seed", range(4))

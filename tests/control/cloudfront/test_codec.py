@@ -14,11 +14,11 @@ from botocore.serialize import create_serializer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgecache.control.cloudfront.errors import Fault, fault_document
+from edgecache.control.cloudfront.errors import ApiError, fault_document
 from edgecache.control.cloudfront.model import PREFIX, Operation, api
 from edgecache.control.cloudfront.request_parser import (
     UNKNOWN_MAX,
-    Received,
+    ParsedCall,
     read_request,
     unknown_members,
 )
@@ -69,7 +69,7 @@ def service() -> Any:
     return ServiceModel(Loader().load_service_model("cloudfront", "service-2"))
 
 
-def serialized(operation: Operation, given_: dict[str, Any]) -> Received:
+def serialized(operation: Operation, given_: dict[str, Any]) -> ParsedCall:
     """The request botocore makes of an input."""
     model = service().operation_model(operation.name)
     made = create_serializer("rest-xml", include_validation=False).serialize_to_request(
@@ -81,7 +81,7 @@ def serialized(operation: Operation, given_: dict[str, Any]) -> Received:
     assert found[0].name == operation.name
     body = made["body"]
     headers = {name.lower(): str(value) for name, value in made["headers"].items()}
-    return Received(
+    return ParsedCall(
         found[1],
         {name: str(value) for name, value in made["query_string"].items()},
         headers,
@@ -175,7 +175,7 @@ def without_empty(value: Any) -> Any:
 
 def read(name: str, body: bytes, **path: str) -> dict[str, Any]:
     operation = OPERATIONS[name]
-    given_ = read_request(operation, Received(path, {}, {}, body))
+    given_ = read_request(operation, ParsedCall(path, {}, {}, body))
     validate(operation.takes, given_)
     return given_
 
@@ -221,7 +221,7 @@ def read(name: str, body: bytes, **path: str) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(name: str, body: bytes, code: str, said: str) -> None:
-    with pytest.raises(Fault) as refused:
+    with pytest.raises(ApiError) as refused:
         read(name, body, DistributionId="E1")
     assert refused.value.code == code
     assert said in refused.value.message
@@ -239,7 +239,7 @@ def test_order_namespaces_and_the_unknown_do_not_matter() -> None:
 
 @pytest.mark.parametrize("text", ["<&>\"'", "a\r\nb\tc", "\x00\x1f\ud800\uffff", "ü€🙂"])
 def test_any_text_makes_a_whole_document(text: str) -> None:
-    document = fault_document(Fault("InvalidArgument", text), "id")
+    document = fault_document(ApiError("InvalidArgument", text), "id")
     answer = {"status_code": 400, "headers": {}, "body": document}
     read = create_parser("rest-xml").parse(answer, None)
     legal = "".join("\ufffd" if c in "\x00\x1f\ud800\uffff" else c for c in text)

@@ -6,10 +6,10 @@ import pytest
 
 from edgecache.config.problems import Problem
 from edgecache.control.cloudfront.error_mapping import _CODES, _KIND_CODES, as_faults, fault, member
-from edgecache.control.cloudfront.errors import Fault
+from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.cloudfront.model import api
-from edgecache.control.state.compose import NotComposedError, Trouble
-from edgecache.control.state.resources import Kind
+from edgecache.control.state.compose import CompositionProblem, NotComposedError
+from edgecache.control.state.resources import ResourceKind
 
 
 @pytest.mark.parametrize(
@@ -55,21 +55,21 @@ def test_every_code_is_the_models(code: str) -> None:
 
 def told(error: NotComposedError) -> str:
     """What whoever changes the cache policy P1 is told."""
-    with pytest.raises(Fault) as refused, as_faults(Kind.CACHE_POLICY, "P1"):
+    with pytest.raises(ApiError) as refused, as_faults(ResourceKind.CACHE_POLICY, "P1"):
         raise error
     assert refused.value.code == "InvalidArgument"
     return refused.value.message
 
 
 def test_the_resource_that_is_changed_comes_first() -> None:
-    first = Trouble(Kind.DISTRIBUTION, "E1", "aliases[0]", "is already taken")
-    second = Trouble(Kind.CACHE_POLICY, "P1", "ttl_s_min", "is wrong")
+    first = CompositionProblem(ResourceKind.DISTRIBUTION, "E1", "aliases[0]", "is already taken")
+    second = CompositionProblem(ResourceKind.CACHE_POLICY, "P1", "ttl_s_min", "is wrong")
     assert told(NotComposedError([first, second])) == "The parameter MinTTL: is wrong"
     assert fault(first).code == "CNAMEAlreadyExists"
 
 
 def test_a_trouble_of_another_resource_says_whose_it_is() -> None:
-    other = Trouble(Kind.DISTRIBUTION, "E1", "default_behavior", "wildcards")
+    other = CompositionProblem(ResourceKind.DISTRIBUTION, "E1", "default_behavior", "wildcards")
     assert told(NotComposedError([other])) == (
         "The distribution E1: The parameter DefaultCacheBehavior: wildcards"
     )

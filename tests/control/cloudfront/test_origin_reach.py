@@ -12,7 +12,7 @@ from edgecache.cli.check import findings
 from edgecache.config.load import load
 from edgecache.control.cloudfront.origin_reach import unreachable_origins
 from edgecache.control.state.adoption import NotAdoptedError, adopt
-from edgecache.control.state.resources import Kind
+from edgecache.control.state.resources import ResourceKind
 from tests.control.api.asking import created, names, origin, refused, served
 from tests.control.cloudfront.desk import Desk, open_desk
 
@@ -99,7 +99,7 @@ def test_what_was_made_before_is_told(desk: Desk) -> None:
         assert 'Origins.Items[0].DomainName: "127.0.0.1" is a loopback address' in line
         assert "allow_private_origins" in line
     catalog = desk.catalog
-    known = catalog.of(Kind.DISTRIBUTION)
+    known = catalog.of(ResourceKind.DISTRIBUTION)
     assert [*unreachable_origins(known, catalog.published, catalog.file)] == [*told]
 
 

@@ -10,7 +10,7 @@ import pytest
 from edgecache.cli.check import findings
 from edgecache.config.load import load
 from edgecache.config.refused_distributions import reasons
-from edgecache.control.cloudfront.resource_types import NOUNS, Noun
+from edgecache.control.cloudfront.resource_types import NOUNS, ResourceType
 from edgecache.control.state.adoption import adopt
 from edgecache.rules.routing import compile_routes
 from tests.control.api.asking import created, default, refused, served
@@ -41,7 +41,7 @@ def spoil(desk: Desk, id: str, **members: Any) -> None:
     desk.open()
 
 
-def used(client: Any, noun: Noun, **more: Any) -> tuple[str, str]:
+def used(client: Any, noun: ResourceType, **more: Any) -> tuple[str, str]:
     """A resource and a distribution that uses it: their ids."""
     id = Calls(client, noun).create(CONFIGS[noun.name])[noun.name]["Id"]
     aliases = {"Quantity": 1, "Items": ["user.test"]}

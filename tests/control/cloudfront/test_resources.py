@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from botocore import xform_name
 
-from edgecache.control.cloudfront.resource_types import NOUNS, Noun
-from edgecache.control.state.log import Kind as EntryKind
+from edgecache.control.cloudfront.resource_types import NOUNS, ResourceType
+from edgecache.control.state.log import LogEntryKind as EntryKind
 from tests.control.api.asking import created, default, refused, s3
 from tests.control.cloudfront.desk import Desk, site
 from tests.rules.private.signers import EC, RSA
@@ -47,7 +47,7 @@ UPDATED = {"CloudFrontOriginAccessIdentity": "Comment", "OriginAccessControl": "
 class Calls:
     """The six operations of a kind, by its noun."""
 
-    def __init__(self, client: Any, noun: Noun) -> None:
+    def __init__(self, client: Any, noun: ResourceType) -> None:
         self.client, self.noun = client, noun
 
     def _call(self, name: str, **given: Any) -> Any:
@@ -74,7 +74,7 @@ class Calls:
 
 
 @pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: noun.name)
-def test_the_life_of_one(client: Any, noun: Noun) -> None:
+def test_the_life_of_one(client: Any, noun: ResourceType) -> None:
     calls = Calls(client, noun)
     before = calls.listed()["Quantity"]
     made = calls.create(CONFIGS[noun.name])
@@ -108,7 +108,7 @@ def test_the_life_of_one(client: Any, noun: Noun) -> None:
 
 
 @pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: noun.name)
-def test_what_was_written_is_in_what_is_read(client: Any, noun: Noun) -> None:
+def test_what_was_written_is_in_what_is_read(client: Any, noun: ResourceType) -> None:
     made = Calls(client, noun).create(CONFIGS[noun.name])
     config = made[noun.name][noun.config]
 
@@ -121,7 +121,7 @@ def test_what_was_written_is_in_what_is_read(client: Any, noun: Noun) -> None:
 
 
 @pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: noun.name)
-def test_a_name_or_reference_is_taken_once(client: Any, noun: Noun) -> None:
+def test_a_name_or_reference_is_taken_once(client: Any, noun: ResourceType) -> None:
     calls = Calls(client, noun)
     first = calls.create(CONFIGS[noun.name])
     if noun.name == "CloudFrontOriginAccessIdentity":
@@ -159,7 +159,7 @@ def test_managed_policies_are_listed_and_stay_as_they_are(client: Any) -> None:
         )
 
 
-def naming(noun: Noun, id: str) -> Document:
+def naming(noun: ResourceType, id: str) -> Document:
     """What a distribution says to use one."""
     if noun.name == "OriginAccessControl":
         return s3(control=id)
@@ -173,7 +173,7 @@ def naming(noun: Noun, id: str) -> Document:
 @pytest.mark.parametrize(
     "noun", [one for one in NOUNS if one.name != "PublicKey"], ids=lambda noun: noun.name
 )
-def test_what_a_distribution_uses_stays(desk: Desk, client: Any, noun: Noun) -> None:
+def test_what_a_distribution_uses_stays(desk: Desk, client: Any, noun: ResourceType) -> None:
     calls = Calls(client, noun)
     made = calls.create(CONFIGS[noun.name])
     id = made[noun.name]["Id"]
@@ -268,7 +268,9 @@ def test_the_files_keys_are_shown_and_not_changed(client: Any) -> None:
         (NOUNS[5], {"Name": "x" * 65}, "InvalidArgument"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_refused(desk: Desk, noun: Noun, more: Document, code: str) -> None:
+def test_what_is_wrong_is_refused(
+    desk: Desk, noun: ResourceType, more: Document, code: str
+) -> None:
     calls = Calls(desk.client(validated=False), noun)
     refused(lambda: calls.create(CONFIGS[noun.name] | more), code=code, status=400)
 

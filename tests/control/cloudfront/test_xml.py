@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgecache.control.cloudfront.errors import Fault
+from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.cloudfront.xml import DEPTH_MAX, ELEMENTS_MAX, parse
 
 BOMB = b"""<?xml version="1.0"?>
@@ -36,7 +36,7 @@ FETCHING = b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><Tags>&e;</Ta
     ],
 )
 def test_what_is_refused(document: bytes, why: str) -> None:
-    with pytest.raises(Fault, match=why) as refused:
+    with pytest.raises(ApiError, match=why) as refused:
         parse(document)
     assert refused.value.code == "MalformedInput"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgecache.control.nodes.barrier import DRIFT_S, LEASE_S, Barrier, Instance
-from edgecache.control.state.database import BEFORE, State
+from edgecache.control.state.database import BEFORE, StateDatabase
 
 A, B = Instance("edge-a", "1"), Instance("edge-b", "1")
 SERVES = Instance("edge-s", "1", serves=True)
@@ -28,14 +28,14 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
-    state = State(tmp_path)
+def state(tmp_path: Path) -> Iterator[StateDatabase]:
+    state = StateDatabase(tmp_path)
     yield state
     state.close()
 
 
 @pytest.fixture
-def barrier(state: State, clock: Clock) -> Barrier:
+def barrier(state: StateDatabase, clock: Clock) -> Barrier:
     """One to which no other was before."""
     barrier = Barrier(state, clock)
     barrier.remove(BEFORE)
@@ -51,7 +51,7 @@ def serving(barrier: Barrier, node: Instance, seq: int) -> None:
 
 def test_a_new_database_waits_for_whoever_it_has_forgotten(tmp_path: Path, clock: Clock) -> None:
     """Nodes that followed a log that was lost may still have its lease."""
-    state = State(tmp_path / "new")
+    state = StateDatabase(tmp_path / "new")
     barrier = Barrier(state, clock)
     assert barrier.waiting_for(1) == [BEFORE]
     clock.now += LEASE_S + DRIFT_S
@@ -136,7 +136,7 @@ def test_until_it_is_gone(barrier: Barrier, clock: Clock, how: str) -> None:
     assert barrier.applied_everywhere(5)
 
 
-def test_leases_outlive_control(state: State, clock: Clock) -> None:
+def test_leases_outlive_control(state: StateDatabase, clock: Clock) -> None:
     """By time: whoever has one is not written down, so that none waits for a disk."""
     first = Barrier(state, clock)
     state.connection.execute("PRAGMA query_only = ON")
@@ -151,7 +151,7 @@ def test_leases_outlive_control(state: State, clock: Clock) -> None:
 
 
 def test_who_serves_without_one_is_written_down_before_its_first(
-    state: State, clock: Clock
+    state: StateDatabase, clock: Clock
 ) -> None:
     first = Barrier(state, clock)
     assert first.is_recorded(A)
@@ -164,7 +164,7 @@ def test_who_serves_without_one_is_written_down_before_its_first(
     assert barrier.applied_everywhere(4)
 
 
-def test_what_is_gone_is_not_kept_over_a_restart(state: State, clock: Clock) -> None:
+def test_what_is_gone_is_not_kept_over_a_restart(state: StateDatabase, clock: Clock) -> None:
     first, again = Barrier(state, clock), Instance("edge-s", "2", serves=True)
     serving(first, SERVES, 4)
     serving(first, again, 4)

@@ -8,14 +8,14 @@ from typing import get_type_hints
 from prometheus_client.parser import text_string_to_metric_families
 
 from edgecache.control.nodes import metrics
-from edgecache.control.nodes.registry import Nodes, Status
+from edgecache.control.nodes.registry import NodeRegistry, NodeStatus
 from edgecache.observe import counters as told
 from edgecache.observe.counters import Counters
 
 Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
-def scrape(nodes: Nodes) -> dict[Key, float]:
+def scrape(nodes: NodeRegistry) -> dict[Key, float]:
     text = metrics.exposition(nodes).decode()
     return dict(_samples(text))
 
@@ -40,13 +40,13 @@ def counted() -> Counters:
     return counters
 
 
-def status(location: str, pid: int) -> Status:
+def status(location: str, pid: int) -> NodeStatus:
     sample = counted().snapshot()
-    return Status(role="edge", location=location, pid=pid, generation=4, sample=sample)
+    return NodeStatus(role="edge", location=location, pid=pid, generation=4, sample=sample)
 
 
 def test_a_scrape_sums_the_processes_of_a_location() -> None:
-    nodes = Nodes(lambda: 0.0)
+    nodes = NodeRegistry(lambda: 0.0)
     nodes.report("a", status("LHR50", 1))
     nodes.report("b", status("LHR50", 2))
     nodes.report("c", status("NRT57", 3))
@@ -66,7 +66,7 @@ def test_a_scrape_sums_the_processes_of_a_location() -> None:
 
 
 def test_a_histogram_is_cumulative() -> None:
-    nodes = Nodes(lambda: 0.0)
+    nodes = NodeRegistry(lambda: 0.0)
     nodes.report("a", status("LHR50", 1))
     values = scrape(nodes)
     name, here = "edgecache_time_taken_seconds", ("location", "LHR50")
@@ -78,15 +78,15 @@ def test_a_histogram_is_cumulative() -> None:
 
 
 def test_nothing_told_is_a_scrape_too() -> None:
-    assert scrape(Nodes(lambda: 0.0)) == {}
+    assert scrape(NodeRegistry(lambda: 0.0)) == {}
 
 
 def test_hostile_words_stay_inside_their_labels() -> None:
     counters = Counters()
     counters.requests['a"} 9\nevil 1'] += 1
-    nodes = Nodes(lambda: 0.0)
+    nodes = NodeRegistry(lambda: 0.0)
     sample = counters.snapshot()
-    nodes.report("a", Status(role="edge", pid=1, generation=1, sample=sample))
+    nodes.report("a", NodeStatus(role="edge", pid=1, generation=1, sample=sample))
     labels = (("location", "edge"), ("result", 'a"} 9\nevil 1'))
     assert scrape(nodes)["edgecache_requests_total", labels] == 1
 

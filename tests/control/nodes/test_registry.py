@@ -9,9 +9,9 @@ from edgecache.control.nodes.registry import (
     ALIVE_S,
     FORGET_S,
     NODES_MAX,
-    Nodes,
-    Status,
-    TooManyNodes,
+    NodeRegistry,
+    NodeStatus,
+    TooManyNodesError,
 )
 from edgecache.observe.counters import Counters
 
@@ -31,24 +31,24 @@ def status(
     connections: int = 1,
     *,
     leaving: bool = False,
-) -> Status:
+) -> NodeStatus:
     counters = Counters()
     counters.requests["Hit"] = hits
     counters.connections = connections
     role = "edge" if location else "regional"
     sample = counters.snapshot()
-    return Status(
+    return NodeStatus(
         role=role, location=location, pid=pid, generation=3, sample=sample, leaving=leaving
     )
 
 
-def hits(nodes: Nodes, label: str = "LHR50") -> int:
+def hits(nodes: NodeRegistry, label: str = "LHR50") -> int:
     return nodes.samples()[label]["words"]["requests"]["Hit"]
 
 
 def test_a_listing_names_every_node() -> None:
     clock = Clock()
-    nodes = Nodes(clock)
+    nodes = NodeRegistry(clock)
     nodes.report("regional", status(pid=7, location=""))
     clock.now += 0.25
     nodes.report("edge-LHR50-1", status(pid=8))
@@ -63,7 +63,7 @@ def test_a_listing_names_every_node() -> None:
 
 def test_a_silent_node_is_not_alive_and_later_not_listed() -> None:
     clock = Clock()
-    nodes = Nodes(clock)
+    nodes = NodeRegistry(clock)
     nodes.report("a", status(hits=5))
     clock.now += ALIVE_S
     assert [node["alive"] for node in nodes.listing()] == [False]
@@ -76,7 +76,7 @@ def test_a_silent_node_is_not_alive_and_later_not_listed() -> None:
 
 
 def test_processes_of_one_location_are_summed() -> None:
-    nodes = Nodes(Clock())
+    nodes = NodeRegistry(Clock())
     nodes.report("a", status(pid=1, hits=5))
     nodes.report("b", status(pid=2, hits=7))
     nodes.report("regional", status(pid=3, hits=1, location=""))
@@ -86,7 +86,7 @@ def test_processes_of_one_location_are_summed() -> None:
 
 @pytest.mark.parametrize("pid", [2, 1])  # pid 1 again: every process of a container has it
 def test_a_process_that_was_replaced_still_counts(pid: int) -> None:
-    nodes = Nodes(Clock())
+    nodes = NodeRegistry(Clock())
     nodes.report("a", status(pid=1, hits=5))
     nodes.report("a", status(pid=1, hits=6))
     nodes.report("a", status(pid=pid, hits=2))
@@ -96,7 +96,7 @@ def test_a_process_that_was_replaced_still_counts(pid: int) -> None:
 
 def test_last_words_that_come_late_count_once() -> None:
     clock = Clock()
-    nodes = Nodes(clock)
+    nodes = NodeRegistry(clock)
     for pid, count in [(1, 5), (2, 1), (1, 5), (2, 2)]:
         nodes.report("a", status(pid=pid, hits=count))
     assert hits(nodes) == 7
@@ -107,7 +107,7 @@ def test_last_words_that_come_late_count_once() -> None:
 
 def test_a_process_that_hands_over_counts_to_its_end() -> None:
     clock = Clock()
-    nodes = Nodes(clock)
+    nodes = NodeRegistry(clock)
     nodes.report("a", status(pid=1, hits=5))
     nodes.report("a", status(pid=2, hits=1))
     for second in range(60):  # downloads go on, answers are counted
@@ -125,7 +125,7 @@ def test_a_process_that_hands_over_counts_to_its_end() -> None:
 
 
 def test_one_that_hands_over_to_nobody_counts_on() -> None:
-    nodes = Nodes(Clock())
+    nodes = NodeRegistry(Clock())
     nodes.report("a", status(pid=1, hits=5))
     nodes.report("a", status(pid=1, hits=6, leaving=True))
     assert hits(nodes) == 6
@@ -134,7 +134,7 @@ def test_one_that_hands_over_to_nobody_counts_on() -> None:
 
 def test_totals_never_go_down() -> None:
     clock = Clock()
-    nodes = Nodes(clock)
+    nodes = NodeRegistry(clock)
     highest = 0
     for step in range(200):
         pid = 1 + step // 7 % 5
@@ -146,11 +146,11 @@ def test_totals_never_go_down() -> None:
 
 def test_the_number_of_nodes_is_bounded() -> None:
     clock = Clock()
-    nodes = Nodes(clock)
+    nodes = NodeRegistry(clock)
     small = status()
     for number in range(NODES_MAX):
         nodes.report(f"n{number}", small)
-    with pytest.raises(TooManyNodes):
+    with pytest.raises(TooManyNodesError):
         nodes.report("one more", small)
     nodes.report("n0", small)
     clock.now += FORGET_S + 1
@@ -169,4 +169,4 @@ def test_a_sample_that_contradicts_itself_is_refused(histogram: object, problem:
     sample = {"totals": {}, "words": {}, "gauges": {}, "histograms": {"time_taken": histogram}}
     told = {"role": "edge", "pid": 1, "generation": 1, "sample": sample}
     with pytest.raises(msgspec.ValidationError, match=problem):
-        msgspec.convert(told, Status)
+        msgspec.convert(told, NodeStatus)

@@ -12,20 +12,20 @@ from edgecache.config.listen import Address
 from edgecache.config.model import Config, Control, Location
 from edgecache.control.nodes.barrier import DRIFT_S, LEASE_S, Barrier, Instance
 from edgecache.control.nodes.metrics import exposition
-from edgecache.control.nodes.registry import Nodes
+from edgecache.control.nodes.registry import NodeRegistry
 from edgecache.control.nodes.staleness_probe import (
     HOST,
     READS_PER_WORKER,
-    Canary,
-    CanaryWorld,
+    ProbeEnvironment,
+    StalenessProbe,
     canary_site,
 )
-from edgecache.control.state.database import State
+from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.invalidations import Invalidations
-from edgecache.control.state.log import Log
+from edgecache.control.state.log import ControlLog
 
 CONFIG = Config(locations=(Location(name="L1", listen="127.0.0.1:1", workers=2),))
-Reply = Callable[[Canary], bytes]
+Reply = Callable[[StalenessProbe], bytes]
 
 
 class Stop(Exception):
@@ -35,15 +35,15 @@ class Stop(Exception):
 class Place:
     def __init__(self, folder: Path) -> None:
         self.now = 10.0
-        self.state = State(folder)
-        self.log = Log(self.state, lambda: self.now)
+        self.state = StateDatabase(folder)
+        self.log = ControlLog(self.state, lambda: self.now)
         self.barrier = Barrier(self.state, lambda: self.now)
         self.now += LEASE_S + DRIFT_S  # a database that is new waits for whom it cannot know
         world = (lambda: self.now, lambda size: bytes(size))
         self.invalidations = Invalidations(self.state, self.log, self.barrier, *world)
         self.asked: list[bytes] = []
 
-    def rounds(self, reply: Reply) -> Canary:
+    def rounds(self, reply: Reply) -> StalenessProbe:
         """A canary that has made one round, where every edge replies so."""
 
         async def exchange(_: Address, head: bytes) -> bytes:
@@ -53,8 +53,8 @@ class Place:
         async def pause(_: float) -> None:
             raise Stop
 
-        world = CanaryWorld(lambda: CONFIG, exchange, lambda: self.now, pause, bytes)
-        canary = Canary(self.invalidations, world)
+        world = ProbeEnvironment(lambda: CONFIG, exchange, lambda: self.now, pause, bytes)
+        canary = StalenessProbe(self.invalidations, world)
         with pytest.raises(Stop):
             asyncio.run(canary.run(60))
         return canary
@@ -87,7 +87,7 @@ def test_an_edge_that_serves_what_is_gone_is_found(place: Place) -> None:
 
 
 def test_an_edge_that_cannot_be_read_is_counted_apart(place: Place) -> None:
-    def away(_: Canary) -> bytes:
+    def away(_: StalenessProbe) -> bytes:
         raise OSError("refused")
 
     for reply in (away, lambda _: b"HTTP/1.1 502 Bad Gateway\r\n\r\nno", lambda _: b""):
@@ -113,7 +113,7 @@ def test_the_site_is_controls_own() -> None:
 
 def test_it_is_told_to_prometheus(place: Place) -> None:
     canary = place.rounds(lambda _: version(0))
-    text = exposition(Nodes(lambda: 0.0), canary).decode()
+    text = exposition(NodeRegistry(lambda: 0.0), canary).decode()
     assert f"edgecache_stale_after_completed_total {2 * READS_PER_WORKER}.0" in text
     assert "edgecache_time_to_completed_seconds_count 1.0" in text
-    assert "stale_after_completed" not in exposition(Nodes(lambda: 0.0)).decode()
+    assert "stale_after_completed" not in exposition(NodeRegistry(lambda: 0.0)).decode()

@@ -17,12 +17,12 @@ from edgecache.cluster.tokens import Purpose, Tokens
 from edgecache.config.model import Config
 from edgecache.config.problems import ConfigError, Problem
 from edgecache.control.nodes.barrier import Barrier
-from edgecache.control.nodes.registry import Nodes, Status
-from edgecache.control.rest.app import Control, control_app
+from edgecache.control.nodes.registry import NodeRegistry, NodeStatus
+from edgecache.control.rest.app import ControlServices, control_app
 from edgecache.control.rest.auth import LOCAL_PEER
-from edgecache.control.state.database import State
+from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.database_thread import StateRun, StateThread, at_once
-from edgecache.control.state.log import Log, ensure_config
+from edgecache.control.state.log import ControlLog, ensure_config
 from edgecache.observe.counters import Counters
 
 BASE = "http://127.0.0.1:8090"
@@ -35,16 +35,16 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.now = 1_700_000_000.0
         self.file: Config | ConfigError = Config()
-        self.state = State(folder)
-        self.log = Log(self.state, self.clock)
+        self.state = StateDatabase(folder)
+        self.log = ControlLog(self.state, self.clock)
         self.tokens = Tokens(["k" * 32], self.clock)
         self.barrier = Barrier(self.state, self.clock)
         self.serve(at_once)
 
     def serve(self, run: StateRun) -> None:
-        control = Control(
+        control = ControlServices(
             self.log,
-            Nodes(self.clock),
+            NodeRegistry(self.clock),
             self.barrier,
             self.load,
             self.tokens,
@@ -269,5 +269,5 @@ def test_a_lock_of_another_process_keeps_nobody_but_who_writes(
 
 
 def test_a_status_travels_as_told() -> None:
-    status = msgspec.json.decode(told(), type=Status)
-    assert msgspec.json.decode(msgspec.json.encode(status), type=Status) == status
+    status = msgspec.json.decode(told(), type=NodeStatus)
+    assert msgspec.json.decode(msgspec.json.encode(status), type=NodeStatus) == status

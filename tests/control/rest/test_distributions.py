@@ -12,7 +12,7 @@ import pytest
 from starlette.applications import Starlette
 
 from edgecache.control.nodes.barrier import Instance
-from edgecache.control.rest.distributions import SCHEMAS, JsonSide
+from edgecache.control.rest.distributions import SCHEMAS, RestApi
 from edgecache.control.rest.openapi import PATHS, description
 from tests.control.cloudfront.desk import Desk, open_desk, site
 
@@ -22,7 +22,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     with open_desk(tmp_path) as made:
         world = made.world
         api = made.app.routes
-        made.app = Starlette(routes=[*api, *JsonSide(world, made.tokens).routes()])
+        made.app = Starlette(routes=[*api, *RestApi(world, made.tokens).routes()])
         yield made
 
 
@@ -107,7 +107,7 @@ def test_the_description_names_what_is_there(desk: Desk) -> None:
     described = {(one.method, one.path) for one in PATHS}
     served = {
         (method, route.path)
-        for route in JsonSide(desk.world, desk.tokens).routes()
+        for route in RestApi(desk.world, desk.tokens).routes()
         for method in (route.methods or set()) - {"HEAD"}
     }
     assert served - {("GET", "/openapi.json"), ("GET", "/docs")} <= described

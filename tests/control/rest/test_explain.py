@@ -27,15 +27,22 @@ from edgecache.config.model import (
     Regional,
 )
 from edgecache.control.nodes.ask_workers import QUESTIONS_PER_WORKER
-from edgecache.control.nodes.explain import Nodes
+from edgecache.control.nodes.explain import ConfiguredNodes
 from edgecache.control.rest.auth import LOCAL_PEER
-from edgecache.control.rest.explain import Told, Wanted, World, explain_route, told, viewer_request
-from edgecache.control.state.database import State
-from edgecache.control.state.log import Log, ensure_config
+from edgecache.control.rest.explain import (
+    ExplainQuery,
+    ExplainReport,
+    ExplainServices,
+    explain_route,
+    told,
+    viewer_request,
+)
+from edgecache.control.state.database import StateDatabase
+from edgecache.control.state.log import ControlLog, ensure_config
 from edgecache.http.errors import HeadLimits
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import Request, first_value
-from edgecache.rules.explain.entry import Now, TierStory
+from edgecache.rules.explain.entry import LookupExplanation, TierExplanation
 
 NOW = 1_800_000_000.0
 BASE = "http://127.0.0.1:8090"
@@ -82,14 +89,14 @@ class Fleet:
         node = next(self._workers[where]) if where in self._workers else ""
         if not node:
             raise OSError("connection refused")
-        story = TierStory(node, "edge", "A", Now.FETCH, "absent")
+        story = TierExplanation(node, "edge", "A", LookupExplanation.FETCH, "absent")
         return b"HTTP/1.1 200 OK\r\n\r\n" + msgspec.json.encode(story)
 
 
-def explained(fleet: Fleet | None, found: Config, *headers: str, url: str = "") -> Told:
-    request = viewer_request(Wanted(url or "http://site.test/a?q=1", headers=headers), found)
-    nodes = None if fleet is None else Nodes(fleet.exchange, lambda: b"credential")
-    return asyncio.run(told(request, found, World(clock, nodes)))
+def explained(fleet: Fleet | None, found: Config, *headers: str, url: str = "") -> ExplainReport:
+    request = viewer_request(ExplainQuery(url or "http://site.test/a?q=1", headers=headers), found)
+    nodes = None if fleet is None else ConfiguredNodes(fleet.exchange, lambda: b"credential")
+    return asyncio.run(told(request, found, ExplainServices(clock, nodes)))
 
 
 def test_every_worker_is_asked_until_it_was_met() -> None:
@@ -115,8 +122,8 @@ def test_something_else_that_answers_is_told() -> None:
     async def page(_address: Address, _head: bytes) -> bytes:
         return b"HTTP/1.1 403 Forbidden\r\n\r\nno"
 
-    request = viewer_request(Wanted("http://site.test/"), config())
-    world = World(clock, Nodes(page, lambda: b"c"))
+    request = viewer_request(ExplainQuery("http://site.test/"), config())
+    world = ExplainServices(clock, ConfiguredNodes(page, lambda: b"c"))
     places = asyncio.run(told(request, config(), world)).places
     assert {place.problem for place in places} == {"it answered, but does not explain"}
 
@@ -181,20 +188,23 @@ def test_an_upgrade_keeps_what_opens_it() -> None:
 @pytest.mark.parametrize(
     ("wanted", "problem"),
     [
-        (Wanted("site.test/a"), "is not http://HOST/PATH"),
-        (Wanted("ftp://site.test/"), "is not http://HOST/PATH"),
-        (Wanted("http:///a"), "is not http://HOST/PATH"),
-        (Wanted("http://me@site.test/"), "is not http://HOST/PATH"),
-        (Wanted("http://[/"), "Invalid IPv6"),
-        (Wanted("http://site.test/a b"), "would be refused with 400"),
-        (Wanted("http://site.test/" + "a" * 9_000), "would be refused with 414"),
-        (Wanted("http://site.test/", "get"), "is not a method"),
-        (Wanted("http://site.test/", headers=("X-A",)), "is not `Name: value`"),
-        (Wanted("http://site.test/", headers=("X-A: 1\r\nX-B: 2",)), "is not `Name: value`"),
-        (Wanted("http://site.test/", headers=("Host: a", "Host: b")), "would be refused with 400"),
+        (ExplainQuery("site.test/a"), "is not http://HOST/PATH"),
+        (ExplainQuery("ftp://site.test/"), "is not http://HOST/PATH"),
+        (ExplainQuery("http:///a"), "is not http://HOST/PATH"),
+        (ExplainQuery("http://me@site.test/"), "is not http://HOST/PATH"),
+        (ExplainQuery("http://[/"), "Invalid IPv6"),
+        (ExplainQuery("http://site.test/a b"), "would be refused with 400"),
+        (ExplainQuery("http://site.test/" + "a" * 9_000), "would be refused with 414"),
+        (ExplainQuery("http://site.test/", "get"), "is not a method"),
+        (ExplainQuery("http://site.test/", headers=("X-A",)), "is not `Name: value`"),
+        (ExplainQuery("http://site.test/", headers=("X-A: 1\r\nX-B: 2",)), "is not `Name: value`"),
+        (
+            ExplainQuery("http://site.test/", headers=("Host: a", "Host: b")),
+            "would be refused with 400",
+        ),
     ],
 )
-def test_what_no_viewer_could_ask(wanted: Wanted, problem: str) -> None:
+def test_what_no_viewer_could_ask(wanted: ExplainQuery, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         viewer_request(wanted, config())
 
@@ -202,14 +212,14 @@ def test_what_no_viewer_could_ask(wanted: Wanted, problem: str) -> None:
 @pytest.mark.parametrize(
     ("wanted", "host", "target"),
     [
-        (Wanted("http://site.test"), b"site.test", b"/"),
-        (Wanted("http://site.test?a"), b"site.test", b"/?a"),
-        (Wanted("http://site.test/%2e//a?b?c#d"), b"site.test", b"/%2e//a?b?c"),
-        (Wanted("http://127.0.0.1:8080/", headers=("Host: site.test",)), b"site.test", b"/"),
+        (ExplainQuery("http://site.test"), b"site.test", b"/"),
+        (ExplainQuery("http://site.test?a"), b"site.test", b"/?a"),
+        (ExplainQuery("http://site.test/%2e//a?b?c#d"), b"site.test", b"/%2e//a?b?c"),
+        (ExplainQuery("http://127.0.0.1:8080/", headers=("Host: site.test",)), b"site.test", b"/"),
     ],
 )
 def test_the_request_is_as_raw_as_it_was_written(
-    wanted: Wanted, host: bytes, target: bytes
+    wanted: ExplainQuery, host: bytes, target: bytes
 ) -> None:
     request = viewer_request(wanted, config())
     assert (request.host, request.target) == (host, target)
@@ -219,10 +229,12 @@ class Place:
     """Control, with nothing but this endpoint."""
 
     def __init__(self, folder: Path) -> None:
-        self.state = State(folder)
-        self.log = Log(self.state, clock)
+        self.state = StateDatabase(folder)
+        self.log = ControlLog(self.state, clock)
         self.tokens = Tokens(["k" * 32], clock)
-        self.app = Starlette(routes=[explain_route(self.log.live, self.tokens, World(clock))])
+        self.app = Starlette(
+            routes=[explain_route(self.log.live, self.tokens, ExplainServices(clock))]
+        )
 
     def get(self, query: dict[str, Any], peer: str = LOCAL_PEER, **headers: str) -> httpx.Response:
         async def once() -> httpx.Response:
@@ -246,7 +258,7 @@ def test_the_endpoint(place: Place) -> None:
     ensure_config(place.log, config())
     answer = place.get(url | {"header": ["X-A: 1", "X-B: 2"], "method": "HEAD"})
     assert answer.status_code == 200
-    assert msgspec.json.decode(answer.content, type=Told).rules.method == "HEAD"
+    assert msgspec.json.decode(answer.content, type=ExplainReport).rules.method == "HEAD"
     assert place.get({}).status_code == 400
     assert place.get({"url": "nonsense"}).status_code == 400
 
@@ -268,8 +280,10 @@ def test_addresses_are_reached_on_this_machine() -> None:
         reached.append(address)
         raise OSError("no")
 
-    request = viewer_request(Wanted("http://site.test/"), config())
-    asyncio.run(told(request, config(), World(clock, Nodes(note, lambda: b"c"))))
+    request = viewer_request(ExplainQuery("http://site.test/"), config())
+    asyncio.run(
+        told(request, config(), ExplainServices(clock, ConfiguredNodes(note, lambda: b"c")))
+    )
     assert reached == [
         TcpAddress("127.0.0.1", 81),
         TcpAddress("127.0.0.1", 82),

@@ -10,7 +10,7 @@ import pytest
 from starlette.applications import Starlette
 
 from edgecache.control.nodes.barrier import Instance
-from edgecache.control.rest.distributions import JsonSide
+from edgecache.control.rest.distributions import RestApi
 from tests.control.cloudfront.desk import Desk, open_desk
 from tests.control.rest.test_distributions import told
 
@@ -20,7 +20,7 @@ EDGE = Instance("edge-a", "1")
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     with open_desk(tmp_path) as made:
-        made.app = Starlette(routes=JsonSide(made.world, made.tokens).routes())
+        made.app = Starlette(routes=RestApi(made.world, made.tokens).routes())
         yield made
 
 

@@ -15,18 +15,18 @@ from starlette.applications import Starlette
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.listen import Address
 from edgecache.config.model import Config, Location, Regional
-from edgecache.control.nodes.explain import Nodes
+from edgecache.control.nodes.explain import ConfiguredNodes
 from edgecache.control.rest.auth import LOCAL_PEER
 from edgecache.control.rest.inventory import (
-    Held,
-    Order,
+    InventoryQuery,
+    ObjectOrder,
+    PlaceInventory,
     StoreObjects,
     StoreStats,
-    Wanted,
     holdings_routes,
 )
-from edgecache.control.state.database import State
-from edgecache.control.state.log import Log, ensure_config
+from edgecache.control.state.database import StateDatabase
+from edgecache.control.state.log import ControlLog, ensure_config
 from edgecache.http.errors import HeadLimits
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import Request, first_value
@@ -43,11 +43,11 @@ class Place:
     """Control's routes, before two workers and a regional cache that does not answer."""
 
     def __init__(self, folder: Path) -> None:
-        self.state = State(folder)
-        self.log = Log(self.state, lambda: 1_000.0)
+        self.state = StateDatabase(folder)
+        self.log = ControlLog(self.state, lambda: 1_000.0)
         self.heard: list[Request] = []
         tokens = Tokens(["a secret of operators, long enough"], lambda: 1_000.0)
-        nodes = Nodes(self.exchange, lambda: b"credential")
+        nodes = ConfiguredNodes(self.exchange, lambda: b"credential")
         self.app = Starlette(routes=holdings_routes(self.log.live, tokens, nodes))
 
     async def exchange(self, address: Address, head: bytes) -> bytes:
@@ -85,7 +85,7 @@ def read(answer: httpx.Response, shape: Any) -> Any:
 def test_every_process_is_asked_for_its_figures(place: Place) -> None:
     assert place.get("/stats").status_code == 503
     ensure_config(place.log, CONFIG)
-    edges, regional = read(place.get("/stats"), Held[StoreStats])
+    edges, regional = read(place.get("/stats"), PlaceInventory[StoreStats])
     assert [node.node for node in edges.nodes] == ["a1", "a2"]
     assert (regional.role, regional.nodes, regional.problem) == ("regional", (), "refused")
     for request in place.heard:
@@ -95,10 +95,12 @@ def test_every_process_is_asked_for_its_figures(place: Place) -> None:
 def test_objects_are_asked_for_by_prefix_and_order(place: Place) -> None:
     ensure_config(place.log, CONFIG)
     query = "/objects?prefix=/img&order=most-used&limit=7"
-    assert read(place.get(query), Held[StoreObjects])[0].nodes
+    assert read(place.get(query), PlaceInventory[StoreObjects])[0].nodes
     asked = place.heard[0]
     spelled = first_value(asked.fields, b"edgecache-explain") or b""
-    assert Wanted.read(asked.path.decode(), spelled) == Wanted("/img", Order.MOST_USED, 7)
+    assert InventoryQuery.read(asked.path.decode(), spelled) == InventoryQuery(
+        "/img", ObjectOrder.MOST_USED, 7
+    )
     for bad in ("prefix=img", "order=smallest", "limit=0", "limit=%C3%BC"):
         assert place.get(f"/objects?{bad}").status_code == 400
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgecache.control.rest.rate_limit import Rates
+from edgecache.control.rest.rate_limit import RateLimiter
 
 
 class Clock:
@@ -12,13 +12,13 @@ class Clock:
         return self.now
 
 
-def taken(rates: Rates, name: str, count: int) -> int:
+def taken(rates: RateLimiter, name: str, count: int) -> int:
     return sum(rates.take(name) for _ in range(count))
 
 
 def test_a_burst_and_then_as_many_as_time_brings() -> None:
     clock = Clock()
-    rates = Rates(burst=5, per_s=2, names_max=10, clock=clock)
+    rates = RateLimiter(burst=5, per_s=2, names_max=10, clock=clock)
     assert taken(rates, "a", 9) == 5
     clock.now += 1.5
     assert taken(rates, "a", 9) == 3
@@ -27,12 +27,12 @@ def test_a_burst_and_then_as_many_as_time_brings() -> None:
 
 
 def test_names_do_not_share() -> None:
-    rates = Rates(burst=1, per_s=1, names_max=10, clock=Clock())
+    rates = RateLimiter(burst=1, per_s=1, names_max=10, clock=Clock())
     assert [rates.take("a"), rates.take("a"), rates.take("b")] == [True, False, True]
 
 
 def test_the_longest_unused_goes_first_when_there_are_too_many() -> None:
-    rates = Rates(burst=1, per_s=0, names_max=2, clock=Clock())
+    rates = RateLimiter(burst=1, per_s=0, names_max=2, clock=Clock())
     assert [rates.take(name) for name in "abab"] == [True, True, False, False]
     assert rates.take("c")  # a goes
     assert [rates.take("b"), rates.take("a")] == [False, True]

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.control.state.database import MIGRATIONS, State, StateBusyError, StateError
+from edgecache.control.state.database import MIGRATIONS, StateBusyError, StateDatabase, StateError
 
 
-def pragma(state: State, name: str) -> object:
+def pragma(state: StateDatabase, name: str) -> object:
     return state.connection.execute(f"PRAGMA {name}").fetchone()[0]
 
 
 def test_a_new_state_is_private_and_durable(tmp_path: Path) -> None:
-    state = State(tmp_path / "new" / "var")
+    state = StateDatabase(tmp_path / "new" / "var")
     assert pragma(state, "journal_mode") == "wal"
     assert pragma(state, "synchronous") == 2  # FULL
     assert pragma(state, "user_version") == len(MIGRATIONS)
@@ -27,7 +27,7 @@ def test_a_new_state_is_private_and_durable(tmp_path: Path) -> None:
 
 def test_a_state_opened_again_keeps_what_it_had(tmp_path: Path) -> None:
     for expected in range(3):
-        state = State(tmp_path)
+        state = StateDatabase(tmp_path)
         rows = state.connection.execute("SELECT count(*) FROM log").fetchone()[0]
         assert rows == expected
         state.connection.execute("INSERT INTO log (at, kind, body) VALUES (0, 'config', '{}')")
@@ -35,7 +35,7 @@ def test_a_state_opened_again_keeps_what_it_had(tmp_path: Path) -> None:
 
 
 def test_numbers_are_never_given_twice(tmp_path: Path) -> None:
-    state = State(tmp_path)
+    state = StateDatabase(tmp_path)
     insert = "INSERT INTO log (at, kind, body) VALUES (0, 'config', '{}')"
     first = state.connection.execute(insert).lastrowid
     state.connection.execute("DELETE FROM log")
@@ -45,28 +45,28 @@ def test_numbers_are_never_given_twice(tmp_path: Path) -> None:
 
 
 def test_a_later_schema_is_refused(tmp_path: Path) -> None:
-    State(tmp_path).close()
+    StateDatabase(tmp_path).close()
     later = sqlite3.connect(tmp_path / "control.sqlite")
     later.execute("PRAGMA user_version = 99")
     later.close()
     with pytest.raises(StateError, match=r"control\.sqlite: written by a later version"):
-        State(tmp_path)
+        StateDatabase(tmp_path)
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "control.sqlite").write_bytes(b"not a database at all" * 100)
     with pytest.raises(StateError, match=r"control\.sqlite: file is not a database"):
-        State(tmp_path)
+        StateDatabase(tmp_path)
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StateError, match=r"control\.sqlite"):
-        State(tmp_path / "file" / "var")
+        StateDatabase(tmp_path / "file" / "var")
 
 
 def test_damage_beyond_the_first_page_is_told_at_once(tmp_path: Path) -> None:
-    state = State(tmp_path)
+    state = StateDatabase(tmp_path)
     for _ in range(100):
         state.connection.execute("INSERT INTO log (at, kind, body) VALUES (0, 'config', '{}')")
     state.close()
@@ -75,7 +75,7 @@ def test_damage_beyond_the_first_page_is_told_at_once(tmp_path: Path) -> None:
         content[page * 4096 : page * 4096 + 64] = b"\xff" * 64
     (tmp_path / "control.sqlite").write_bytes(content)
     with pytest.raises(StateError, match=r"control\.sqlite: ") as told:
-        State(tmp_path)
+        StateDatabase(tmp_path)
     assert "\n" not in str(told.value)
     assert not isinstance(told.value, StateBusyError)
 
@@ -84,16 +84,16 @@ def test_what_another_process_holds_may_be_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edgecache.control.state.database.BUSY_S_MAX", 0.01)
-    State(tmp_path).close()
+    StateDatabase(tmp_path).close()
     other = sqlite3.connect(tmp_path / "control.sqlite", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(StateBusyError, match="locked"):
-        State(tmp_path)
+        StateDatabase(tmp_path)
     other.close()
 
 
 def test_a_commit_that_fails_leaves_no_transaction_for_the_next_to_join(tmp_path: Path) -> None:
-    state = State(tmp_path)
+    state = StateDatabase(tmp_path)
     deferred = "CREATE TABLE deferred (x REFERENCES log (seq) DEFERRABLE INITIALLY DEFERRED)"
     state.connection.execute(deferred)
     state.connection.execute("PRAGMA foreign_keys = ON")
@@ -103,7 +103,7 @@ def test_a_commit_that_fails_leaves_no_transaction_for_the_next_to_join(tmp_path
     with state.writing():
         state.connection.execute("INSERT INTO log (at, kind, body) VALUES (0, 'config', '{}')")
     state.close()
-    again = State(tmp_path)
+    again = StateDatabase(tmp_path)
     assert again.connection.execute("SELECT count(*) FROM log").fetchone()[0] == 1
     assert again.connection.execute("SELECT count(*) FROM deferred").fetchone()[0] == 0
     again.close()

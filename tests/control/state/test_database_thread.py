@@ -13,18 +13,18 @@ from typing import Any
 import pytest
 
 from edgecache.control.state import database_thread as state_thread
-from edgecache.control.state.database import State, StateBusyError, StateError
+from edgecache.control.state.database import StateBusyError, StateDatabase, StateError
 from edgecache.control.state.database_thread import LaterWrites, StateThread
-from edgecache.control.state.log import Log
+from edgecache.control.state.log import ControlLog
 
 
 class Place:
     """A state, its thread, and another process that can hold the file."""
 
     def __init__(self, folder: Path) -> None:
-        self.state = State(folder)
+        self.state = StateDatabase(folder)
         self.thread = StateThread(self.state.path)
-        self.log = Log(self.state, lambda: 1.0, self.thread.hand)
+        self.log = ControlLog(self.state, lambda: 1.0, self.thread.hand)
         self.other = sqlite3.connect(self.state.path, isolation_level=None, check_same_thread=False)
 
     async def append(self) -> int:

@@ -10,17 +10,17 @@ import pytest
 
 from edgecache.control.nodes.barrier import DRIFT_S, LEASE_S, Barrier, Instance
 from edgecache.control.state import invalidations
-from edgecache.control.state.database import BEFORE, State
+from edgecache.control.state.database import BEFORE, StateDatabase
 from edgecache.control.state.invalidations import (
+    InvalidationRecord,
+    InvalidationRequest,
     Invalidations,
-    Record,
     ReferenceTakenError,
-    TooManyError,
-    Wanted,
+    TooManyInvalidationsError,
     read_entry,
 )
-from edgecache.control.state.log import Log
-from edgecache.rules.invalidation.items import Kind, items_of
+from edgecache.control.state.log import ControlLog
+from edgecache.rules.invalidation.items import ItemKind, items_of
 from edgecache.rules.invalidation.matcher import GLOBS_MAX
 from edgecache.store.invalidation_marks import Invalidation
 
@@ -36,8 +36,8 @@ class Place:
         self.barrier.remove(BEFORE)
 
     def open(self) -> None:
-        self.state = State(self.folder)
-        self.log = Log(self.state, lambda: self.now)
+        self.state = StateDatabase(self.folder)
+        self.log = ControlLog(self.state, lambda: self.now)
         self.barrier = Barrier(self.state, lambda: self.now)
         world = (lambda: self.now, lambda size: next(self._random).to_bytes(size, "little"))
         self.all = Invalidations(self.state, self.log, self.barrier, *world)
@@ -46,11 +46,13 @@ class Place:
         self.state.close()
         self.open()
 
-    def create(self, *paths: str, reference: str = "", site: str = "E1") -> Record:
-        wanted = Wanted(site, items_of(paths), reference or f"ref-{next(self._random)}")
+    def create(self, *paths: str, reference: str = "", site: str = "E1") -> InvalidationRecord:
+        wanted = InvalidationRequest(
+            site, items_of(paths), reference or f"ref-{next(self._random)}"
+        )
         return self.all.create(wanted)[0]
 
-    def status(self, record: Record) -> str:
+    def status(self, record: InvalidationRecord) -> str:
         found = self.all.get(record.distribution, record.id)
         return found.status if found else ""
 
@@ -67,12 +69,14 @@ def test_one_is_accepted_and_told_to_the_nodes(place: Place) -> None:
     assert (record.paths, record.created_at) == (("/a/*", "#t"), 50.0)
     assert len(record.id) == 14
     entry = place.log.live.after(0).entries[0]
-    items = ((Kind.PATH, "/a/*"), (Kind.TAG, "t"))
+    items = ((ItemKind.PATH, "/a/*"), (ItemKind.TAG, "t"))
     assert read_entry(entry) == Invalidation(1, 50.0, "E1", items)
 
 
 def test_items_beyond_cloudfront_are_told_with_their_kind(place: Place) -> None:
-    wanted = Wanted("E1", ((Kind.GLOB, "/*.jpg"), (Kind.HOST, "x.test")), "r", soft=True)
+    wanted = InvalidationRequest(
+        "E1", ((ItemKind.GLOB, "/*.jpg"), (ItemKind.HOST, "x.test")), "r", soft=True
+    )
     record, new = place.all.create(wanted)
     assert (new, record.paths) == (True, ("glob:/*.jpg", "host:x.test"))
     assert read_entry(place.log.live.after(0).entries[0]).soft
@@ -80,7 +84,7 @@ def test_items_beyond_cloudfront_are_told_with_their_kind(place: Place) -> None:
 
 def test_the_same_reference_is_the_same_invalidation(place: Place) -> None:
     first = place.create("/a", reference="r")
-    wanted = Wanted("E1", items_of(["/a"]), "r")
+    wanted = InvalidationRequest("E1", items_of(["/a"]), "r")
     assert place.all.create(wanted) == (first, False)
     assert len(place.log.live.after(0).entries) == 1
     with pytest.raises(ReferenceTakenError):
@@ -104,7 +108,7 @@ def test_12_what_was_accepted_outlives_control(place: Place) -> None:
     place.barrier.grant(EDGE, 0)
     record = place.create("/a", reference="r")
     place.restart()
-    again, new = place.all.create(Wanted("E1", items_of(["/a"]), "r"))
+    again, new = place.all.create(InvalidationRequest("E1", items_of(["/a"]), "r"))
     assert (again, new) == (record, False)
     assert place.status(record) == "InProgress"  # the edge may have its lease still
     place.now += LEASE_S + DRIFT_S
@@ -114,7 +118,7 @@ def test_12_what_was_accepted_outlives_control(place: Place) -> None:
 def test_it_is_not_completed_while_leases_are_given_without_it(place: Place) -> None:
     """It is on disk; the loop, which tells nodes and gives them leases, has yet to hear of it."""
     handed: list[Callable[[], None]] = []
-    place.log = Log(place.state, lambda: place.now, handed.append)
+    place.log = ControlLog(place.state, lambda: place.now, handed.append)
     world = (lambda: place.now, lambda size: next(place._random).to_bytes(size, "little"))
     place.all = Invalidations(place.state, place.log, place.barrier, *world)
     record = place.create("/a")
@@ -151,20 +155,20 @@ def test_19_another_database_is_another_log(place: Place, tmp_path: Path) -> Non
 def test_live_globs_are_bounded_with_quotas_or_without(place: Place) -> None:
     """Each may be an expression that nodes try: 150,000 took 58 ms for every older object met."""
 
-    def globs(count: int, site: str = "E1") -> Wanted:
-        items = tuple((Kind.GLOB, f"/*{n}x") for n in range(count))
-        return Wanted(site, items, f"{site} {next(place._random)}")
+    def globs(count: int, site: str = "E1") -> InvalidationRequest:
+        items = tuple((ItemKind.GLOB, f"/*{n}x") for n in range(count))
+        return InvalidationRequest(site, items, f"{site} {next(place._random)}")
 
     place.all.create(globs(GLOBS_MAX - 1))
-    with pytest.raises(TooManyError, match="1000 globs that nodes have yet to sweep"):
+    with pytest.raises(TooManyInvalidationsError, match="1000 globs that nodes have yet to sweep"):
         place.all.create(globs(2))
     place.all.create(globs(1))
     place.all.create(globs(1, "E2"))
     place.create("/a*")  # a prefix is found in one look
-    with pytest.raises(TooManyError):
+    with pytest.raises(TooManyInvalidationsError):
         place.all.create(globs(1))
     place.restart()
-    with pytest.raises(TooManyError):
+    with pytest.raises(TooManyInvalidationsError):
         place.all.create(globs(1))
     place.log.trim(place.log.last_seq)
     place.all.create(globs(GLOBS_MAX))
@@ -173,7 +177,7 @@ def test_live_globs_are_bounded_with_quotas_or_without(place: Place) -> None:
 def test_live_items_are_bounded(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(invalidations, "LIVE_ITEMS_MAX", 5)
     place.create("/a", "/b", "/c")
-    with pytest.raises(TooManyError, match="5 items"):
+    with pytest.raises(TooManyInvalidationsError, match="5 items"):
         place.create("/d", "/e", "/f")
     place.create("/d", "/e")
 
@@ -193,15 +197,15 @@ def test_quotas_hold_where_they_are_switched_on(
     place.barrier.grant(EDGE, 0)
     for n in range(15):
         place.create(f"/{n}/*")
-    wanted = Wanted("E1", items_of(["/x/*"]), "one more")
-    with pytest.raises(TooManyError, match="15 wildcards"):
+    wanted = InvalidationRequest("E1", items_of(["/x/*"]), "one more")
+    with pytest.raises(TooManyInvalidationsError, match="15 wildcards"):
         place.all.create(wanted, quotas=True)
     place.all.create(wanted)
-    many = Wanted("E1", items_of(f"/{n}" for n in range(2_985)), "many")
-    with pytest.raises(TooManyError, match="3000 paths in progress"):
+    many = InvalidationRequest("E1", items_of(f"/{n}" for n in range(2_985)), "many")
+    with pytest.raises(TooManyInvalidationsError, match="3000 paths in progress"):
         place.all.create(many, quotas=True)
-    with pytest.raises(TooManyError, match="more than 3000 paths"):
+    with pytest.raises(TooManyInvalidationsError, match="more than 3000 paths"):
         place.create(*(f"/{n}" for n in range(3_001)))
     monkeypatch.setattr(invalidations, "LIVE_MAX", 16)
-    with pytest.raises(TooManyError, match="yet to sweep"):
+    with pytest.raises(TooManyInvalidationsError, match="yet to sweep"):
         place.create("/a")

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from edgecache.config.model import Behavior, Config, Distribution, Origin
-from edgecache.control.state.database import State
+from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.log import (
     CONFIGS_KEPT,
     PAGE_BYTES_MAX,
     PAGE_ENTRIES_MAX,
-    Entry,
-    Kind,
-    Log,
+    ControlLog,
+    LogEntry,
+    LogEntryKind,
     ensure_config,
 )
 
@@ -24,15 +24,15 @@ LONG_S = 30.0  # a deadline that is reached only when the test fails
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
-    state = State(tmp_path)
+def state(tmp_path: Path) -> Iterator[StateDatabase]:
+    state = StateDatabase(tmp_path)
     yield state
     state.close()
 
 
 @pytest.fixture
-def log(state: State) -> Log:
-    return Log(state, lambda: 7.5)
+def log(state: StateDatabase) -> ControlLog:
+    return ControlLog(state, lambda: 7.5)
 
 
 def config(brand: str = "cloudfront") -> Config:
@@ -42,17 +42,17 @@ def config(brand: str = "cloudfront") -> Config:
     return Config(brand=brand, distributions=(site,))
 
 
-def test_entries_are_numbered_in_order(log: Log) -> None:
+def test_entries_are_numbered_in_order(log: ControlLog) -> None:
     assert [log.append("invalidation", {"n": n}) for n in range(3)] == [1, 2, 3]
     assert log.live.after(1).entries == [
-        Entry(2, 7.5, "invalidation", {"n": 1}),
-        Entry(3, 7.5, "invalidation", {"n": 2}),
+        LogEntry(2, 7.5, "invalidation", {"n": 1}),
+        LogEntry(3, 7.5, "invalidation", {"n": 2}),
     ]
     assert log.live.after(3).entries == []
     assert log.last_seq == 3
 
 
-def test_a_configuration_that_was_replaced_is_left_out(log: Log) -> None:
+def test_a_configuration_that_was_replaced_is_left_out(log: ControlLog) -> None:
     for kind in ("config", "invalidation", "config", "invalidation", "config"):
         log.append(kind, {})
     assert [entry.seq for entry in log.live.after(0).entries] == [2, 4, 5]
@@ -60,11 +60,11 @@ def test_a_configuration_that_was_replaced_is_left_out(log: Log) -> None:
     assert [entry.seq for entry in log.live.after(4).entries] == [5]
 
 
-def test_an_empty_log_has_no_generation(log: Log) -> None:
-    assert (log.last_seq, log.generation, log.newest(Kind.CONFIG)) == (0, 0, None)
+def test_an_empty_log_has_no_generation(log: ControlLog) -> None:
+    assert (log.last_seq, log.generation, log.newest(LogEntryKind.CONFIG)) == (0, 0, None)
 
 
-def test_a_page_is_bounded(log: Log) -> None:
+def test_a_page_is_bounded(log: ControlLog) -> None:
     for n in range(PAGE_ENTRIES_MAX + 1):
         log.append("invalidation", {"n": n})
     assert len(log.live.after(0, limit=10**6).entries) == PAGE_ENTRIES_MAX
@@ -72,23 +72,23 @@ def test_a_page_is_bounded(log: Log) -> None:
 
 
 def test_entries_survive_another_opening(tmp_path: Path) -> None:
-    first = State(tmp_path)
-    Log(first, lambda: 1.0).append("config", {"a": ["é", 1.5, None]})
+    first = StateDatabase(tmp_path)
+    ControlLog(first, lambda: 1.0).append("config", {"a": ["é", 1.5, None]})
     first.close()
-    second = State(tmp_path)
-    assert Log(second, lambda: 2.0).live.after(0).entries == [
-        Entry(1, 1.0, "config", {"a": ["é", 1.5, None]})
+    second = StateDatabase(tmp_path)
+    assert ControlLog(second, lambda: 2.0).live.after(0).entries == [
+        LogEntry(1, 1.0, "config", {"a": ["é", 1.5, None]})
     ]
     second.close()
 
 
-def test_the_generation_is_that_of_the_newest_configuration(log: Log) -> None:
+def test_the_generation_is_that_of_the_newest_configuration(log: ControlLog) -> None:
     log.append("config", {})
     log.append("invalidation", {})
     assert (log.generation, log.last_seq) == (1, 2)
 
 
-def test_a_configuration_is_published_once(log: Log) -> None:
+def test_a_configuration_is_published_once(log: ControlLog) -> None:
     assert ensure_config(log, config()) == 1
     assert ensure_config(log, config()) == 1
     log.append("invalidation", {})
@@ -97,7 +97,7 @@ def test_a_configuration_is_published_once(log: Log) -> None:
     assert log.generation == 4
 
 
-def test_everyone_who_waits_sees_a_new_entry(log: Log) -> None:
+def test_everyone_who_waits_sees_a_new_entry(log: ControlLog) -> None:
     async def play() -> None:
         waiting = [asyncio.create_task(log.live.wait(0, LONG_S)) for _ in range(3)]
         await turn()
@@ -108,19 +108,19 @@ def test_everyone_who_waits_sees_a_new_entry(log: Log) -> None:
     asyncio.run(play())
 
 
-def test_who_has_waited_long_enough_gets_nothing(log: Log) -> None:
+def test_who_has_waited_long_enough_gets_nothing(log: ControlLog) -> None:
     assert asyncio.run(log.live.wait(0, 0.001)).entries == []
     assert asyncio.run(log.live.wait(0, 0)).entries == []
 
 
 @pytest.mark.parametrize("after", [0, 9])
-def test_nobody_waits_for_what_is_there_or_cannot_come(log: Log, after: int) -> None:
+def test_nobody_waits_for_what_is_there_or_cannot_come(log: ControlLog, after: int) -> None:
     log.append("config", {})
     page = asyncio.run(asyncio.wait_for(log.live.wait(after, LONG_S), LONG_S / 2))
     assert len(page.entries) == (1 if after == 0 else 0)
 
 
-def test_closing_lets_everyone_go(log: Log) -> None:
+def test_closing_lets_everyone_go(log: ControlLog) -> None:
     async def play() -> None:
         async with asyncio.timeout(LONG_S / 2):
             waiting = asyncio.create_task(log.live.wait(0, LONG_S))
@@ -139,7 +139,7 @@ async def turn() -> None:
     await turned.wait()
 
 
-def test_a_page_says_how_far_it_reaches(log: Log) -> None:
+def test_a_page_says_how_far_it_reaches(log: ControlLog) -> None:
     for kind in ("config", "invalidation", "config"):
         log.append(kind, {})
     assert [
@@ -151,7 +151,7 @@ def test_a_page_says_how_far_it_reaches(log: Log) -> None:
     ]
 
 
-def test_a_page_is_bounded_in_bytes_too(log: Log) -> None:
+def test_a_page_is_bounded_in_bytes_too(log: ControlLog) -> None:
     for _ in range(3):
         log.append("invalidation", {"long": "x" * PAGE_BYTES_MAX})
     assert [(len(p.entries), p.upto) for p in (log.live.after(0), log.live.after(1))] == [
@@ -160,7 +160,9 @@ def test_a_page_is_bounded_in_bytes_too(log: Log) -> None:
     ]
 
 
-def test_what_is_trimmed_is_told_no_more_and_its_numbers_are_not_given_again(log: Log) -> None:
+def test_what_is_trimmed_is_told_no_more_and_its_numbers_are_not_given_again(
+    log: ControlLog,
+) -> None:
     for kind in ("config", "invalidation", "invalidation", "invalidation"):
         log.append(kind, {})
     assert (log.live.floor, log.live.entries_upto(3)) == (0, 3)
@@ -170,14 +172,14 @@ def test_what_is_trimmed_is_told_no_more_and_its_numbers_are_not_given_again(log
     assert (log.append("invalidation", {}), log.trim(2), log.live.floor) == (5, 0, 4)
 
 
-def test_former_configurations_do_not_pile_up(state: State, log: Log) -> None:
+def test_former_configurations_do_not_pile_up(state: StateDatabase, log: ControlLog) -> None:
     for _ in range(CONFIGS_KEPT + 5):
         log.append("config", {})
     (count,) = state.connection.execute("SELECT count(*) FROM log").fetchone()
     assert count == CONFIGS_KEPT
 
 
-def test_what_is_kept_beside_an_entry_is_kept_with_it_or_not_at_all(log: Log) -> None:
+def test_what_is_kept_beside_an_entry_is_kept_with_it_or_not_at_all(log: ControlLog) -> None:
     def fail(_seq: int) -> None:
         raise LookupError
 
@@ -188,17 +190,17 @@ def test_what_is_kept_beside_an_entry_is_kept_with_it_or_not_at_all(log: Log) ->
     assert [entry.seq for entry in log.live.after(0).entries] == [1]
 
 
-def test_every_log_has_a_name_of_its_own(tmp_path: Path, log: Log) -> None:
-    other = State(tmp_path / "other")
-    assert Log(other, lambda: 1.0).epoch != log.epoch == log.live.after(0).epoch
+def test_every_log_has_a_name_of_its_own(tmp_path: Path, log: ControlLog) -> None:
+    other = StateDatabase(tmp_path / "other")
+    assert ControlLog(other, lambda: 1.0).epoch != log.epoch == log.live.after(0).epoch
     other.close()
 
 
 def test_nodes_are_told_once_it_is_on_disk_and_what_an_opening_finds_is_the_same(
-    state: State,
+    state: StateDatabase,
 ) -> None:
     handed: list[Callable[[], None]] = []
-    log = Log(state, lambda: 7.5, handed.append)
+    log = ControlLog(state, lambda: 7.5, handed.append)
     with state.writing():
         log.append("config", {})
         log.append("invalidation", {"n": 1})
@@ -211,6 +213,6 @@ def test_nodes_are_told_once_it_is_on_disk_and_what_an_opening_finds_is_the_same
     log.trim(2)
     assert log.live.floor == 0
     handed[-1]()
-    again = Log(state, lambda: 7.5).live
+    again = ControlLog(state, lambda: 7.5).live
     assert again.after(0) == log.live.after(0)
     assert (again.bytes, again.invalidations, again.config) == (log.live.bytes, 0, log.live.config)

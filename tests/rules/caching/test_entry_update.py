@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 
 from edgecache.http.message import Response, first_value
-from edgecache.rules.caching.entry_update import Exchange, update_of
-from edgecache.rules.caching.partial import Part
+from edgecache.rules.caching.entry_update import FetchContext, update_of
+from edgecache.rules.caching.partial import StoredPart
 from edgecache.rules.caching.vary import Selected, vary_names
 from edgecache.rules.reasons import StoreReason
 from edgecache.rules.routing import Route
@@ -21,7 +21,7 @@ class Stored:
     length: int = 3
     selected: Selected = ()
     tags: tuple[bytes, ...] = ()
-    part: Part | None = None
+    part: StoredPart | None = None
 
 
 ROUTES = pytest.mark.parametrize("route", [rfc_site(), site_of()], ids=["rfc9111", "cloudfront"])
@@ -48,7 +48,7 @@ FRESH = "cache-control: max-age=60"
     ],
 )
 def test_a_head(route: Route, status: int, given_lines: tuple[str, ...], becomes: str) -> None:
-    update = update_of(Exchange(HEAD, route), answer(status, *given_lines), STORED)
+    update = update_of(FetchContext(HEAD, route), answer(status, *given_lines), STORED)
     assert update.displaces is (becomes == "removed")
     assert (update.kept is not None) is (becomes == "renewed")
     assert update.refused is StoreReason.METHOD
@@ -57,9 +57,9 @@ def test_a_head(route: Route, status: int, given_lines: tuple[str, ...], becomes
 @ROUTES
 def test_a_head_of_what_is_not_stored_whole_changes_nothing(route: Route) -> None:
     told = answer(200, 'etag: "2"', FRESH)
-    part = Stored(STORED.head, part=Part(0, 3, 9))
+    part = Stored(STORED.head, part=StoredPart(0, 3, 9))
     for stored in (None, part):
-        update = update_of(Exchange(HEAD, route), told, stored)
+        update = update_of(FetchContext(HEAD, route), told, stored)
         assert update.kept is None
         assert not update.displaces
 
@@ -81,7 +81,7 @@ def test_a_head_of_what_is_not_stored_whole_changes_nothing(route: Route) -> Non
 def test_an_answer_to_a_range(route: Route, status: int, place: str | None, stored: bool) -> None:
     """§3.3: the whole, or just that part; nothing else is for who asks for all of it."""
     told = (FRESH,) if place is None else (FRESH, f"content-range: {place}")
-    exchange = Exchange(asks(), route, wanted=b"bytes=0-2", body_bytes=3)
+    exchange = FetchContext(asks(), route, wanted=b"bytes=0-2", body_bytes=3)
     update = update_of(exchange, answer(status, *told), None)
     assert (update.kept is not None) is stored
     assert update.refused is (None if stored else StoreReason.RANGE)
@@ -94,7 +94,7 @@ def test_a_tiers_304_leaves_out_no_field_that_it_has(route: Route) -> None:
     )
     told = answer(304, 'etag: "1"', FRESH, "x-new: 1")
     for by_tier in (True, False):
-        update = update_of(Exchange(asks(), route, by_tier=by_tier), told, stored)
+        update = update_of(FetchContext(asks(), route, by_tier=by_tier), told, stored)
         assert update.kept is not None
         fields = update.kept.head.fields
         assert first_value(fields, b"x-gone") == (None if by_tier else b"1")
@@ -118,7 +118,7 @@ def test_what_a_304_varies_by(held: str, told: str, varies: set[bytes], selected
     stored = Stored(answer(200, 'etag: "1"', FRESH, *vary), selected=chosen)
     request = asks("/a", "cookie: a", "accept-encoding: gzip")
     answered = answer(304, 'etag: "1"', *(() if not told else (f"vary: {told}",)))
-    update = update_of(Exchange(request, rfc_site()), answered, stored)
+    update = update_of(FetchContext(request, rfc_site()), answered, stored)
     assert update.kept is not None
     assert {name for name, _ in update.kept.selected} == varies
     assert set(vary_names(update.kept.head.fields)) == varies
@@ -146,6 +146,6 @@ def test_what_is_not_stored_ends_what_was(
 ) -> None:
     """RFC 5861 §4: an error is a status of 500 or more; all else is an answer."""
     told = answer(status, f"cache-control: {cache}")
-    update = update_of(Exchange(asks(), route), told, STORED)
+    update = update_of(FetchContext(asks(), route), told, STORED)
     assert update.kept is None
     assert update.displaces is ends

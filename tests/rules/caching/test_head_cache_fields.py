@@ -16,7 +16,7 @@ from edgecache.config.model import (
     HeaderSelection,
     Origin,
     Selection,
-    Semantics,
+    SemanticsName,
 )
 from edgecache.http.message import Fields, Request
 from edgecache.rules.caching.head_cache_fields import bearing, bearing_names
@@ -28,7 +28,9 @@ from edgecache.store.entry import Entry
 from tests.rules.pieces import NOW, answer, lines
 
 
-def table_of(policy: CachePolicy, semantics: Semantics = "cloudfront", **more: Any) -> RouteTable:
+def table_of(
+    policy: CachePolicy, semantics: SemanticsName = "cloudfront", **more: Any
+) -> RouteTable:
     behavior = Behavior(origin="o", cache_policy=policy, **more)
     origins = (Origin(id="o", domain_name="origin.test"),)
     site = Distribution(id="E", origins=origins, default_behavior=behavior, semantics=semantics)
@@ -75,7 +77,7 @@ FIELD = st.sampled_from(
         "authorization: b", "origin: o", "referer: r", "upgrade: websocket", "te: trailers",
     )
 )  # fmt: skip
-SEMANTICS: tuple[Semantics, ...] = ("cloudfront", "rfc9111")
+SEMANTICS: tuple[SemanticsName, ...] = ("cloudfront", "rfc9111")
 POLICIES = st.sampled_from(
     [
         CachePolicy(),
@@ -88,7 +90,7 @@ POLICIES = st.sampled_from(
 
 @given(POLICIES, st.sampled_from(SEMANTICS), st.lists(FIELD, max_size=6))
 def test_less_what_does_not_bear_a_request_gets_the_same(
-    policy: CachePolicy, semantics: Semantics, fields: list[tuple[bytes, bytes]]
+    policy: CachePolicy, semantics: SemanticsName, fields: list[tuple[bytes, bytes]]
 ) -> None:
     """Law: key, verdict and reply are the same for the fields that bear alone."""
     table = table_of(policy, semantics)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edgecache.config.model import CachePolicy, Semantics
+from edgecache.config.model import CachePolicy, SemanticsName
 from edgecache.http.message import Response
 from edgecache.rules.caching.freshness import assess
 from edgecache.rules.caching.reuse import (
@@ -35,7 +35,7 @@ def verdict(
     age: float,
     wishes: str | None = None,
     *,
-    semantics: Semantics = "rfc9111",
+    semantics: SemanticsName = "rfc9111",
     policy: CachePolicy | None = None,
     etag: bool = True,
 ) -> Verdict:
@@ -197,8 +197,8 @@ def test_cloudfront_fetches_vary_star_in_full_each_time() -> None:
     assert judge(asks(), head, assessment, "cloudfront", NOW + 1) == Fetch(MUST)
 
 
-RFC: tuple[Semantics, CachePolicy] = ("rfc9111", CachePolicy())
-CLOUDFRONT: tuple[Semantics, CachePolicy] = ("cloudfront", ttls(0, 60, 600))
+RFC: tuple[SemanticsName, CachePolicy] = ("rfc9111", CachePolicy())
+CLOUDFRONT: tuple[SemanticsName, CachePolicy] = ("cloudfront", ttls(0, 60, 600))
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,11 @@ CLOUDFRONT: tuple[Semantics, CachePolicy] = ("cloudfront", ttls(0, 60, 600))
     ],
 )  # fmt: skip
 def test_serves_on_error(
-    rules: tuple[Semantics, CachePolicy], response: str, age: float, on_error: bool, cut_off: bool
+    rules: tuple[SemanticsName, CachePolicy],
+    response: str,
+    age: float,
+    on_error: bool,
+    cut_off: bool,
 ) -> None:
     semantics, policy = rules
     head = answer(200, f"cache-control: {response}")
@@ -263,7 +267,7 @@ def test_a_response_is_never_served_outside_its_verdict(
     took: int,
     later: int,
     still_later: int,
-    rules: tuple[Semantics, CachePolicy],
+    rules: tuple[SemanticsName, CachePolicy],
 ) -> None:
     semantics, policy = rules
     head = told(response, age, took)

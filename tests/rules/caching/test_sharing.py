@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecache.cache.lookup import decide_entry
-from edgecache.cache.outcome import Errand, Found
-from edgecache.config.model import CachePolicy, Semantics
+from edgecache.cache.outcome import Errand, Hit
+from edgecache.config.model import CachePolicy, SemanticsName
 from edgecache.http.ranges import Span
-from edgecache.rules.caching.partial import Part
+from edgecache.rules.caching.partial import StoredPart
 from edgecache.rules.caching.sharing import PendingEntry, joined, outlived, same_version
 from edgecache.rules.caching.vary import selected_by
 from edgecache.store.entry import Entry
@@ -38,7 +38,7 @@ def some_of(lines: tuple[str, ...]) -> st.SearchStrategy[list[str]]:
     st.sampled_from(("rfc9111", "cloudfront")),
     st.sampled_from(CACHE),
     st.sampled_from((None, "cookie", "accept-encoding", "accept-encoding, cookie", "*")),
-    st.sampled_from((None, Part(2, 3, 10), Part(0, 5, 10))),
+    st.sampled_from((None, StoredPart(2, 3, 10), StoredPart(0, 5, 10))),
     some_of(CHOSEN),
     some_of(CHOSEN),
     some_of(ASKED),
@@ -46,10 +46,10 @@ def some_of(lines: tuple[str, ...]) -> st.SearchStrategy[list[str]]:
     st.sampled_from((0.0, 1.0, 4.0, 9.0, 20.0)),
 )
 def test_who_comes_meanwhile_gets_what_who_comes_afterwards_does(
-    semantics: Semantics,
+    semantics: SemanticsName,
     cache: str,
     vary: str | None,
-    part: Part | None,
+    part: StoredPart | None,
     first: list[str],
     chosen: list[str],
     asked: list[str],
@@ -69,7 +69,7 @@ def test_who_comes_meanwhile_gets_what_who_comes_afterwards_does(
     store.put(Entry(KEY, head, body, selected, part))
     entry = store.get(KEY, request.fields)
     found = None if entry is None else decide_entry(entry, request, route, now)
-    if isinstance(found, Found):
+    if isinstance(found, Hit):
         assert plan == found.plan.single
     else:
         assert plan is None
@@ -95,7 +95,7 @@ def test_who_comes_meanwhile_gets_what_who_comes_afterwards_does(
 def test_a_part_on_its_way(asked: tuple[str, ...], status: int | None, span: Span | None) -> None:
     """RFC 9110 §13.1.2, §13.1.5, §13.2.2."""
     head = answer(200, "cache-control: max-age=9", 'etag: "v"')
-    pending = PendingEntry(head, (), Part(2, 3, 10))
+    pending = PendingEntry(head, (), StoredPart(2, 3, 10))
     plan = joined(asks("/a", *asked), pending, 3, site_of(semantics="rfc9111"), NOW)
     assert (plan and plan.status, plan and plan.span) == (status, span)
 

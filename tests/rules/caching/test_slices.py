@@ -12,9 +12,9 @@ from edgecache.config.model import CachePolicy, Selection
 from edgecache.http.message import first_value
 from edgecache.http.ranges import Span
 from edgecache.rules.caching.key import block_key, cache_key
-from edgecache.rules.caching.partial import Part
+from edgecache.rules.caching.partial import StoredPart
 from edgecache.rules.caching.slices import (
-    Blocks,
+    SliceLayout,
     as_whole,
     block_received,
     comes_in_blocks,
@@ -32,7 +32,7 @@ COMPRESSED = site_of(CachePolicy(accept_encoding_gzip=True), compress=True)
 
 @given(st.integers(1, 10_000), st.integers(1, 300))
 def test_blocks_cover_every_byte_once(total: int, size: int) -> None:
-    blocks = Blocks(total, size)
+    blocks = SliceLayout(total, size)
     places = [blocks.place(number) for number in range(blocks.count)]
     assert places[0].first == 0
     assert places[-1].after == total
@@ -44,7 +44,7 @@ def test_blocks_cover_every_byte_once(total: int, size: int) -> None:
     ("first", "last", "numbers"), [(0, 9, [0]), (9, 10, [0, 1]), (10, 10, [1]), (25, 44, [2, 3, 4])]
 )
 def test_the_blocks_over_a_span(first: int, last: int, numbers: list[int]) -> None:
-    assert list(Blocks(45, 10).over(Span(first, last))) == numbers
+    assert list(SliceLayout(45, 10).over(Span(first, last))) == numbers
 
 
 # Range of the viewer, number of the block asked for
@@ -88,8 +88,8 @@ TAG, RANGES = 'ETag: "1"', "Accept-Ranges: bytes"
 @pytest.mark.parametrize(
     ("status", "lines", "length", "told"),
     [
-        (200, (TAG, RANGES), 11, Blocks(11, 10)),
-        (200, (TAG, "Accept-Ranges: seconds, Bytes"), 45, Blocks(45, 10)),
+        (200, (TAG, RANGES), 11, SliceLayout(11, 10)),
+        (200, (TAG, "Accept-Ranges: seconds, Bytes"), 45, SliceLayout(45, 10)),
         (200, (TAG, RANGES), 10, None),  # one block is the whole
         (200, (TAG, RANGES), None, None),
         (200, (TAG,), 45, None),
@@ -100,7 +100,7 @@ TAG, RANGES = 'ETag: "1"', "Accept-Ranges: bytes"
     ],
 )
 def test_what_comes_in_blocks(
-    status: int, lines: tuple[str, ...], length: int | None, told: Blocks | None
+    status: int, lines: tuple[str, ...], length: int | None, told: SliceLayout | None
 ) -> None:
     assert comes_in_blocks(answer(status, *lines), length, 10) == told
 
@@ -108,9 +108,9 @@ def test_what_comes_in_blocks(
 @pytest.mark.parametrize(
     ("place", "length", "tag", "came"),
     [
-        ("20-29/45", 10, TAG, (2, Blocks(45, 10))),
-        ("40-44/45", 5, TAG, (4, Blocks(45, 10))),
-        ("0-6/7", 7, TAG, (0, Blocks(7, 10))),
+        ("20-29/45", 10, TAG, (2, SliceLayout(45, 10))),
+        ("40-44/45", 5, TAG, (4, SliceLayout(45, 10))),
+        ("0-6/7", 7, TAG, (0, SliceLayout(7, 10))),
         ("20-28/45", 9, TAG, None),  # not all of it
         ("21-30/45", 10, TAG, None),
         ("20-29/*", 10, TAG, None),
@@ -121,7 +121,7 @@ def test_what_comes_in_blocks(
     ],
 )
 def test_which_block_a_206_brings(
-    place: str, length: int | None, tag: str, came: tuple[int, Blocks] | None
+    place: str, length: int | None, tag: str, came: tuple[int, SliceLayout] | None
 ) -> None:
     head = answer(206, tag, f"Content-Range: bytes {place}")
     assert block_received(head, b"bytes=20-29", length, 10) == came
@@ -142,7 +142,7 @@ def test_only_a_block_of_the_same_version_is_one(
     status: int, tag: str, place: str, same: bool
 ) -> None:
     head = answer(status, f"ETag: {tag}", f"Content-Range: bytes {place}")
-    assert is_block(head, 10, 2, answer(200, TAG), Blocks(45, 10)) == same
+    assert is_block(head, 10, 2, answer(200, TAG), SliceLayout(45, 10)) == same
 
 
 def test_the_head_of_the_whole() -> None:
@@ -156,7 +156,7 @@ def test_the_head_of_the_whole() -> None:
 
 def test_a_range_of_a_block() -> None:
     assert range_of(2, 10) == b"bytes=20-29"
-    assert Blocks(45, 10).place(4) == Part(40, 5, 45)
+    assert SliceLayout(45, 10).place(4) == StoredPart(40, 5, 45)
 
 
 def test_the_keys_of_blocks_are_named_like_their_object() -> None:

@@ -17,11 +17,18 @@ from edgecache.config.model import (
 from edgecache.http.message import Request
 from edgecache.rules.caching.freshness import TtlStep, assess, ttl_steps
 from edgecache.rules.caching.key import cache_key
-from edgecache.rules.caching.partial import Part
-from edgecache.rules.explain.entry import Held, stored
-from edgecache.rules.explain.request import Admission, Choice, Explanation, KeyPart, explain, placed
+from edgecache.rules.caching.partial import StoredPart
+from edgecache.rules.explain.entry import EntryFacts, stored
+from edgecache.rules.explain.request import (
+    AccessExplanation,
+    BehaviorMatch,
+    Explanation,
+    KeyPart,
+    explain,
+    placed,
+)
 from edgecache.rules.routing import RouteTable, compile_routes
-from edgecache.rules.viewer.access import Entrance
+from edgecache.rules.viewer.access import EntryPoint
 from tests.rules.pieces import NOW, answer, asks, chosen, headers, site_of
 
 PLAIN = CachePolicy()
@@ -47,10 +54,10 @@ def table(policy: CachePolicy = PLAIN, *aliases: str, **more: Any) -> RouteTable
 
 
 def told(request: Request, routes: RouteTable) -> Explanation:
-    return explain(request, routes, Entrance(), NOW)
+    return explain(request, routes, EntryPoint(), NOW)
 
 
-def choice(request: Request, routes: RouteTable) -> Choice:
+def choice(request: Request, routes: RouteTable) -> BehaviorMatch:
     found = told(request, routes).choice
     assert found is not None
     return found
@@ -96,12 +103,12 @@ def test_a_host_nobody_answers_to() -> None:
 @pytest.mark.parametrize(
     ("target", "method", "admission"),
     [
-        ("/a", "GET", Admission()),
-        ("/a", "PUT", Admission(403, "method")),
-        ("/api/1", "GET", Admission(301, "redirect-to-https", "https://site.test/api/1")),
+        ("/a", "GET", AccessExplanation()),
+        ("/a", "PUT", AccessExplanation(403, "method")),
+        ("/api/1", "GET", AccessExplanation(301, "redirect-to-https", "https://site.test/api/1")),
     ],
 )
-def test_admission(target: str, method: str, admission: Admission) -> None:
+def test_admission(target: str, method: str, admission: AccessExplanation) -> None:
     assert told(asks(target, method=method), table()).admission == admission
 
 
@@ -224,7 +231,7 @@ def test_the_step_of_the_rfc() -> None:
 def test_what_is_told_of_an_entry() -> None:
     route = site_of(response_headers_policy=ResponseHeadersPolicy())
     head = answer(200, "cache-control: max-age=60", "age: 5", 'etag: "e"', "content-encoding: gzip")
-    held = Held(head, 40, 900, ((b"x-kind", None),), Part(0, 40, 100))
+    held = EntryFacts(head, 40, 900, ((b"x-kind", None),), StoredPart(0, 40, 100))
     found = stored(held, route, assess(head, route), NOW + 10, answers=True)
     assert (found.status, found.body_bytes, found.size_bytes) == (200, 40, 900)
     assert (found.age_s, found.ttl_s, found.ttl_left_s) == (15, 60, 45)

@@ -8,9 +8,9 @@ from edgecache.config.model import Behavior, Distribution, Origin
 from edgecache.rules.caching.key import cache_key
 from edgecache.rules.invalidation.items import (
     TAGS_MAX,
+    InvalidationSubject,
     Item,
-    Kind,
-    Subject,
+    ItemKind,
     item,
     items_of,
     subject_of,
@@ -24,12 +24,12 @@ from tests.rules.pieces import asks
 @pytest.mark.parametrize(
     ("text", "read"),
     [
-        ("/", (Kind.PATH, "/")),
-        ("/*", (Kind.PATH, "/*")),
-        ("/a/*.jpg", (Kind.PATH, "/a/*.jpg")),
-        ("/a%20b?x=1&y=%2F", (Kind.PATH, "/a%20b?x=1&y=%2F")),
-        ("/" + "a" * 3_999, (Kind.PATH, "/" + "a" * 3_999)),
-        ("#Product-7", (Kind.TAG, "product-7")),
+        ("/", (ItemKind.PATH, "/")),
+        ("/*", (ItemKind.PATH, "/*")),
+        ("/a/*.jpg", (ItemKind.PATH, "/a/*.jpg")),
+        ("/a%20b?x=1&y=%2F", (ItemKind.PATH, "/a%20b?x=1&y=%2F")),
+        ("/" + "a" * 3_999, (ItemKind.PATH, "/" + "a" * 3_999)),
+        ("#Product-7", (ItemKind.TAG, "product-7")),
     ],
 )
 def test_items_of_a_batch(text: str, read: Item) -> None:
@@ -46,10 +46,10 @@ def test_what_is_no_item_is_told_so(text: str) -> None:
 
 
 def test_items_beyond_cloudfront_are_checked_too() -> None:
-    assert item(Kind.HOST, "WWW.Example.com") == (Kind.HOST, "www.example.com")
-    assert item(Kind.GLOB, "/*/a?.jpg") == (Kind.GLOB, "/*/a?.jpg")
+    assert item(ItemKind.HOST, "WWW.Example.com") == (ItemKind.HOST, "www.example.com")
+    assert item(ItemKind.GLOB, "/*/a?.jpg") == (ItemKind.GLOB, "/*/a?.jpg")
     with pytest.raises(ValueError, match="does not start with /"):
-        item(Kind.PREFIX, "a")
+        item(ItemKind.PREFIX, "a")
 
 
 def test_the_root_names_the_object_that_stands_for_it() -> None:
@@ -112,4 +112,4 @@ def test_more_tags_than_an_object_may_have_are_ignored() -> None:
 
 
 def test_a_subject_has_no_host_where_the_key_has_none() -> None:
-    assert subject_of(cache_key(asks("/a"), BY_COLOR), ()) == Subject("EONE", b"/a")
+    assert subject_of(cache_key(asks("/a"), BY_COLOR), ()) == InvalidationSubject("EONE", b"/a")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecache.rules.invalidation.items import Item, Kind, Subject, items_of
-from edgecache.rules.invalidation.matcher import Live, Patterns
+from edgecache.rules.invalidation.items import InvalidationSubject, Item, ItemKind, items_of
+from edgecache.rules.invalidation.matcher import LiveInvalidations, PathPatterns
 
 
 @pytest.mark.parametrize(
@@ -35,40 +35,40 @@ from edgecache.rules.invalidation.matcher import Live, Patterns
     ],
 )
 def test_paths(path: str, target: bytes, goes: bool) -> None:
-    live = Live()
+    live = LiveInvalidations()
     live.add(5, "E1", items_of([path]), soft=False)
-    assert live.hard_match(Subject("E1", target), 4) == (5 if goes else 0)
-    assert live.hard_match(Subject("E1", target), 5) == 0
-    assert live.hard_match(Subject("E2", target), 4) == 0
-    assert live.soft_match(Subject("E1", target), 4) == 0
+    assert live.hard_match(InvalidationSubject("E1", target), 4) == (5 if goes else 0)
+    assert live.hard_match(InvalidationSubject("E1", target), 5) == 0
+    assert live.hard_match(InvalidationSubject("E2", target), 4) == 0
+    assert live.soft_match(InvalidationSubject("E1", target), 4) == 0
 
 
 def test_tags_and_hosts() -> None:
-    live = Live()
+    live = LiveInvalidations()
     live.add(1, "E1", items_of(["#a"]), soft=True)
-    live.add(2, "E1", [(Kind.HOST, "x.test")], soft=False)
-    assert live.soft_match(Subject("E1", b"/", tags=(b"b", b"a")), 0) == 1
-    assert live.soft_match(Subject("E1", b"/", tags=(b"b",)), 0) == 0
-    assert live.soft_match(Subject("E1", b"/", tags=None), 0) == 1
-    assert live.hard_match(Subject("E1", b"/", b"x.test"), 1) == 2
-    assert live.hard_match(Subject("E1", b"/", b"y.test"), 1) == 0
+    live.add(2, "E1", [(ItemKind.HOST, "x.test")], soft=False)
+    assert live.soft_match(InvalidationSubject("E1", b"/", tags=(b"b", b"a")), 0) == 1
+    assert live.soft_match(InvalidationSubject("E1", b"/", tags=(b"b",)), 0) == 0
+    assert live.soft_match(InvalidationSubject("E1", b"/", tags=None), 0) == 1
+    assert live.hard_match(InvalidationSubject("E1", b"/", b"x.test"), 1) == 2
+    assert live.hard_match(InvalidationSubject("E1", b"/", b"y.test"), 1) == 0
 
 
 def test_what_is_trimmed_is_forgotten_and_nothing_else() -> None:
-    live = Live()
+    live = LiveInvalidations()
     for seq, path in enumerate(["/a", "/b*", "/a", "#t", "/c*"], 1):
         live.add(seq, "E1", items_of([path]), soft=False)
-    live.add(6, "E1", [(Kind.GLOB, "/*x")], soft=False)
+    live.add(6, "E1", [(ItemKind.GLOB, "/*x")], soft=False)
     live.add(7, "E2", items_of(["/a"]), soft=True)
     assert len(live) == 6
     live.trim(4)
     assert len(live) == 3
-    assert live.hard_match(Subject("E1", b"/cx"), 0) == 6
+    assert live.hard_match(InvalidationSubject("E1", b"/cx"), 0) == 6
     live.trim(7)
     assert len(live) == 0
 
 
-def lookups(patterns: Patterns, target: bytes) -> int:
+def lookups(patterns: PathPatterns, target: bytes) -> int:
     """The calls a look-up makes, of Python's functions and of its own."""
     calls = 0
 
@@ -78,7 +78,7 @@ def lookups(patterns: Patterns, target: bytes) -> int:
 
     sys.setprofile(count)
     try:
-        patterns.newest_match(Subject("E1", target), 0)
+        patterns.newest_match(InvalidationSubject("E1", target), 0)
     finally:
         sys.setprofile(None)
     return calls
@@ -87,44 +87,44 @@ def lookups(patterns: Patterns, target: bytes) -> int:
 @pytest.mark.parametrize(
     ("kind", "form"),
     [
-        (Kind.PATH, "/site/{:06}/*"),
-        (Kind.PREFIX, "/site/{:06}/"),
-        (Kind.GLOB, "/site/{:06}/*.jpg"),
-        (Kind.GLOB, "/*/{:06}.jpg"),
-        (Kind.GLOB, "/site/{:06}/*/thumb?.jpg"),
+        (ItemKind.PATH, "/site/{:06}/*"),
+        (ItemKind.PREFIX, "/site/{:06}/"),
+        (ItemKind.GLOB, "/site/{:06}/*.jpg"),
+        (ItemKind.GLOB, "/*/{:06}.jpg"),
+        (ItemKind.GLOB, "/site/{:06}/*/thumb?.jpg"),
     ],
 )
-def test_a_look_up_among_many_takes_no_more_calls_than_among_few(kind: Kind, form: str) -> None:
-    few, many = Patterns(), Patterns()
+def test_a_look_up_among_many_takes_no_more_calls_than_among_few(kind: ItemKind, form: str) -> None:
+    few, many = PathPatterns(), PathPatterns()
     for seq in range(1, 20_001):
         for patterns in (many, few) if seq < 3 else (many,):
             patterns.add(seq, [(kind, form.format(seq))])
     target = form.format(2).replace("*", "x").replace("?", "1").encode()
-    assert many.newest_match(Subject("E1", target), 0) == 2
+    assert many.newest_match(InvalidationSubject("E1", target), 0) == 2
     for asked in (target, b"/site/other"):
         assert lookups(many, asked) == lookups(few, asked)
 
 
 LETTERS = st.text("ab/*?", max_size=6).map(lambda text: "/" + text)
-KINDS = st.sampled_from([Kind.PATH, Kind.GLOB, Kind.PREFIX])
+KINDS = st.sampled_from([ItemKind.PATH, ItemKind.GLOB, ItemKind.PREFIX])
 
 
 @given(st.lists(st.tuples(KINDS, LETTERS), max_size=12), LETTERS, st.integers(0, 12))
 def test_they_match_as_the_plainest_reading_does(
     items: list[Item], target: str, after: int
 ) -> None:
-    patterns = Patterns()
+    patterns = PathPatterns()
     expected = 0
     for seq, (kind, value) in enumerate(items, 1):
         patterns.add(seq, [(kind, value)])
         if seq > after and plainly(kind, value, target):
             expected = seq
-    assert patterns.newest_match(Subject("E1", target.encode()), after) == expected
+    assert patterns.newest_match(InvalidationSubject("E1", target.encode()), after) == expected
 
 
-def plainly(kind: Kind, value: str, target: str) -> bool:
-    if kind is Kind.GLOB:
+def plainly(kind: ItemKind, value: str, target: str) -> bool:
+    if kind is ItemKind.GLOB:
         return fnmatch.fnmatchcase(target, value)
-    if kind is Kind.PREFIX or value.endswith("*"):
-        return target.startswith(value if kind is Kind.PREFIX else value[:-1])
+    if kind is ItemKind.PREFIX or value.endswith("*"):
+        return target.startswith(value if kind is ItemKind.PREFIX else value[:-1])
     return target == value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgecache.config.model import Release
-from edgecache.rules.invalidation.releases import Standing, compiled, release_of, standing
+from edgecache.rules.invalidation.releases import ReleaseState, compiled, release_of, standing
 
 ALL = Release(pattern="*", current=3, kept=(0, 1, 3))
 ASSETS = Release(pattern="/assets/*", current=1, kept=(0, 1))
@@ -31,18 +31,18 @@ def test_what_stands_in_the_key(releases: tuple[Release, ...], path: bytes, rele
 @pytest.mark.parametrize(
     ("release", "becomes"),
     [
-        (b"*=3 /assets/*=1", Standing.CURRENT),
-        (b"*=3", Standing.FORMER),
-        (b"*=1 /assets/*=1", Standing.FORMER),
-        (b"", Standing.FORMER),
-        (b"*=2", Standing.DELETED),
-        (b"*=3 /assets/*=2", Standing.DELETED),
-        (b"*=3 /gone/*=1", Standing.DELETED),
+        (b"*=3 /assets/*=1", ReleaseState.CURRENT),
+        (b"*=3", ReleaseState.FORMER),
+        (b"*=1 /assets/*=1", ReleaseState.FORMER),
+        (b"", ReleaseState.FORMER),
+        (b"*=2", ReleaseState.DELETED),
+        (b"*=3 /assets/*=2", ReleaseState.DELETED),
+        (b"*=3 /gone/*=1", ReleaseState.DELETED),
     ],
 )
-def test_what_becomes_of_what_is_stored(release: bytes, becomes: Standing) -> None:
+def test_what_becomes_of_what_is_stored(release: bytes, becomes: ReleaseState) -> None:
     assert standing(b"/assets/a", release, compiled((ALL, ASSETS))) is becomes
 
 
 def test_without_releases_all_is_current() -> None:
-    assert standing(b"/a", b"", ()) is Standing.CURRENT
+    assert standing(b"/a", b"", ()) is ReleaseState.CURRENT

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from edgecache.config.model import Behavior, Config, KeyGroup, PublicKey
 from edgecache.http.message import Request, first_value
-from edgecache.rules.private.key_ring import Trust, key_ring
-from edgecache.rules.private.native_token import Grant, issued, native_signer
-from edgecache.rules.private.signature import Opened
+from edgecache.rules.private.key_ring import TrustedKeys, key_ring
+from edgecache.rules.private.native_token import TokenGrant, issued, native_signer
+from edgecache.rules.private.signature import SignatureAccepted
 from tests.rules.pieces import NOW, asks
 from tests.rules.private.signers import EC, RSA, in_cookies, in_url
 
@@ -25,7 +25,7 @@ END = int(NOW) + 60
 URL = "http://site.test/a"
 
 
-def trust(**named: Any) -> Trust:
+def trust(**named: Any) -> TrustedKeys:
     found = key_ring(CONFIG, SECRETS).trust(Behavior(origin="o", **named))
     assert found is not None
     return found
@@ -37,13 +37,13 @@ def asked(url: str, cookie: str = "") -> Request:
 
 
 def token(key_id: str = "n1") -> str:
-    grant = Grant(END, "site.test", "/a")
+    grant = TokenGrant(END, "site.test", "/a")
     return issued(grant, key_id, native_signer(SECRETS[key_id])).decode()
 
 
-def said(found: Trust, request: Request) -> str:
+def said(found: TrustedKeys, request: Request) -> str:
     opened = found.opens(request, NOW)
-    return opened.key_id if isinstance(opened, Opened) else str(opened.fault)
+    return opened.key_id if isinstance(opened, SignatureAccepted) else str(opened.fault)
 
 
 def test_a_behavior_is_public_until_it_names_somebody() -> None:
@@ -106,7 +106,7 @@ def test_only_genuine_signatures_are_remembered_and_judged_each_time() -> None:
     assert said(found, asked(f"{in_url(RSA, URL, END)}&more=1")) == "AccessDenied"
     assert (len(found.proven.signed), len(found.proven.urls)) == (1, 3)
     late = found.opens(asked(in_url(RSA, URL, policy=policy)), END)
-    assert not isinstance(late, Opened)
+    assert not isinstance(late, SignatureAccepted)
 
 
 def test_a_url_that_was_opened_is_a_look_up_for_whom_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,12 +119,12 @@ def test_a_url_that_was_opened_is_a_look_up_for_whom_it_is(monkeypatch: pytest.M
     url = in_url(RSA, f"{URL}", policy=policy)
     request = replace(asked(url), client=("192.0.2.9", 1))
     opened = rsa.opens(request, NOW)
-    assert isinstance(opened, Opened)
+    assert isinstance(opened, SignatureAccepted)
     monkeypatch.setattr("edgecache.rules.private.signature.presented", lambda _request: 1 / 0)
     assert rsa.opens(request, NOW) is opened
     for now, client in ((END, "192.0.2.9"), (NOW - 9, "192.0.2.9"), (NOW, "198.51.100.1")):
         refused = rsa.opens(replace(request, client=(client, 1)), now)
-        assert not isinstance(refused, Opened)
+        assert not isinstance(refused, SignatureAccepted)
         assert refused.fault == "AccessDenied"
     monkeypatch.undo()
     assert said(ec, request) == "InvalidKey"  # another behavior does not trust the key

@@ -6,13 +6,13 @@ import pytest
 
 from edgecache.http.message import Request
 from edgecache.rules.private.native_token import (
-    Grant,
+    TokenGrant,
     issued,
     native_signer,
     open_native,
     without_token,
 )
-from edgecache.rules.private.signature import Opened
+from edgecache.rules.private.signature import SignatureAccepted
 from edgecache.rules.private.signed_request import SignatureRefused
 from tests.rules.pieces import NOW, asks
 
@@ -20,7 +20,7 @@ SIGNERS = {"k1": native_signer("1" * 32), "k2": native_signer("2" * 32)}
 END = int(NOW) + 60
 
 
-def token(grant: Grant, key_id: str = "k1", signed_by: str = "k1") -> str:
+def token(grant: TokenGrant, key_id: str = "k1", signed_by: str = "k1") -> str:
     return issued(grant, key_id, SIGNERS[signed_by]).decode()
 
 
@@ -31,12 +31,12 @@ def carrying(said: str, target: str = "/v/a.mp4", **more: object) -> Request:
 
 def told(request: Request, now: float = NOW) -> str:
     found = open_native(request, SIGNERS, now)
-    return "opens" if isinstance(found, Opened) else f"{found.fault}: {found.detail}"
+    return "opens" if isinstance(found, SignatureAccepted) else f"{found.fault}: {found.detail}"
 
 
-FILE = Grant(END, "site.test", "/v/a.mp4")
-FOLDER = Grant(END, "site.test", "/v/", prefix=True)
-HERE = Grant(END, "site.test", "/v/a.mp4", address="192.0.2.0/24")
+FILE = TokenGrant(END, "site.test", "/v/a.mp4")
+FOLDER = TokenGrant(END, "site.test", "/v/", prefix=True)
+HERE = TokenGrant(END, "site.test", "/v/a.mp4", address="192.0.2.0/24")
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ HERE = Grant(END, "site.test", "/v/a.mp4", address="192.0.2.0/24")
         (FILE, "/v/a.mp4?x=1", "AccessDenied: the token is for /v/a.mp4"),
         (FILE, "/v/A.mp4", "AccessDenied: the token is for /v/a.mp4"),
         (FILE, "/v/%61.mp4", "AccessDenied: the token is for /v/a.mp4"),
-        (Grant(END, "site.test", "/v/a.mp4?x=1&y"), "/v/a.mp4?x=1&y", "opens"),
+        (TokenGrant(END, "site.test", "/v/a.mp4?x=1&y"), "/v/a.mp4?x=1&y", "opens"),
         (FOLDER, "/v/", "opens"),
         (FOLDER, "/v/b/c.ts?x=1", "opens"),
         (FOLDER, "/v", "AccessDenied: the path is not under /v/"),
@@ -59,13 +59,13 @@ HERE = Grant(END, "site.test", "/v/a.mp4", address="192.0.2.0/24")
         (FOLDER, "/v/%252e%252e/w", "AccessDenied: the path is not under /v/"),
         (FOLDER, "/v/..%00/w", "AccessDenied: the path is not under /v/"),
         (FOLDER, "/v/%C3%A4%20b;c=1", "opens"),
-        (Grant(END, "site.test", "/v;1", prefix=True), "/v;1/a", "opens"),
-        (Grant(END, "site.test", "/v%20w/", prefix=True), "/v%20w/a", "opens"),
+        (TokenGrant(END, "site.test", "/v;1", prefix=True), "/v;1/a", "opens"),
+        (TokenGrant(END, "site.test", "/v%20w/", prefix=True), "/v%20w/a", "opens"),
         (FOLDER, "/v/...", "opens"),
-        (Grant(END, "b.test", "/v/a.mp4"), "/v/a.mp4", "AccessDenied: the host is not b.test"),
+        (TokenGrant(END, "b.test", "/v/a.mp4"), "/v/a.mp4", "AccessDenied: the host is not b.test"),
     ],
 )  # fmt: skip
-def test_what_a_token_opens(grant: Grant, target: str, expected: str) -> None:
+def test_what_a_token_opens(grant: TokenGrant, target: str, expected: str) -> None:
     assert told(carrying(token(grant), target)) == expected
 
 
@@ -93,8 +93,10 @@ def test_until_when(seconds: float, expected: str) -> None:
 
 def test_what_depends_on_the_address_says_so() -> None:
     found = open_native(carrying(token(HERE), client=("192.0.2.9", 1)), SIGNERS, NOW)
-    assert found == Opened("k1", END, by_address=True)
-    assert open_native(carrying(token(FILE, "k2", "k2")), SIGNERS, NOW) == Opened("k2", END)
+    assert found == SignatureAccepted("k1", END, by_address=True)
+    assert open_native(carrying(token(FILE, "k2", "k2")), SIGNERS, NOW) == SignatureAccepted(
+        "k2", END
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from edgecache.config.public_key import load_public_key
 from edgecache.http.message import Fields, Request
-from edgecache.rules.private.signature import Opened, Proven, open_signed
+from edgecache.rules.private.signature import SignatureAccepted, VerifiedSignatures, open_signed
 from edgecache.rules.private.signed_policy import parse_policy, resource_matches
 from edgecache.rules.private.signed_request import (
-    Presented,
+    PresentedSignature,
     SignatureFault,
     SignatureRefused,
     decoded_token,
@@ -50,7 +50,7 @@ def key_of(url: str) -> str:
     return url.partition("Key-Pair-Id=")[2].partition("&")[0]
 
 
-PROVEN = Proven()
+PROVEN = VerifiedSignatures()
 
 
 def outcome(url: str, now: float = NOW, client: str = INSIDE, cookies: str = "") -> str:
@@ -60,7 +60,7 @@ def outcome(url: str, now: float = NOW, client: str = INSIDE, cookies: str = "")
     found = open_signed(request, keys, now, client)
     open_signed(request, keys, NOW, INSIDE, PROVEN)  # seen or not, the outcome is one
     assert open_signed(request, keys, now, client, PROVEN) == found
-    return "opened" if isinstance(found, Opened) else str(found.fault)
+    return "opened" if isinstance(found, SignatureAccepted) else str(found.fault)
 
 
 def cookies_of(url: str) -> tuple[str, str]:
@@ -195,7 +195,7 @@ def test_policies_of_another_form_are_refused(policy: str) -> None:
 def test_a_policy_is_utf_8_without_a_mark(encoding: str) -> None:
     good = Signer.policy("*", 4_102_444_800).decode()
     for spelled, parsed in ((encoding, False), ("utf-8", True)):
-        presented = Presented("K", b"", good.encode(spelled), False, None)
+        presented = PresentedSignature("K", b"", good.encode(spelled), False, None)
         assert (parse_policy(presented) is not None) is parsed
 
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecache.http.message import Fields, Request
-from edgecache.rules.private.key_ring import Trust
-from edgecache.rules.private.native_token import COOKIE, Grant, issued, native_signer
-from edgecache.rules.private.signature import Opened, Proven
+from edgecache.rules.private.key_ring import TrustedKeys
+from edgecache.rules.private.native_token import COOKIE, TokenGrant, issued, native_signer
+from edgecache.rules.private.signature import SignatureAccepted, VerifiedSignatures
 from edgecache.rules.private.signed_request import COOKIE_PREFIX, NAMES, SignatureFault
 from tests.rules.private.signers import EC, RSA, in_cookies, in_url
 
@@ -18,8 +18,8 @@ BASE = "http://site.test/a/video.mp4"
 END = int(NOW) + 3_600
 SIGNERS = {"n1": native_signer("s" * 32), "n2": native_signer("t" * 32)}
 PUBLIC = {signer.key_id: signer.private.public_key() for signer in (RSA, EC)}
-TRUST = Trust(PUBLIC, SIGNERS, Proven())
-TOKEN = issued(Grant(END, "site.test", "/a/video.mp4"), "n1", SIGNERS["n1"]).decode()
+TRUST = TrustedKeys(PUBLIC, SIGNERS, VerifiedSignatures())
+TOKEN = issued(TokenGrant(END, "site.test", "/a/video.mp4"), "n1", SIGNERS["n1"]).decode()
 EXACT = RSA.policy(BASE, END, after=int(NOW) - 9, address="192.0.2.0/24")
 IN_URL = {
     "canned-rsa": in_url(RSA, BASE, END),
@@ -45,8 +45,8 @@ def opens(target: bytes, cookie: bytes = b"") -> bool:
         b"GET", path, query if mark else None, fields, b"site.test", client=("192.0.2.7", 1)
     )
     found = TRUST.opens(asked, NOW)
-    assert isinstance(found, Opened) or found.fault in SignatureFault
-    return isinstance(found, Opened)
+    assert isinstance(found, SignatureAccepted) or found.fault in SignatureFault
+    return isinstance(found, SignatureAccepted)
 
 
 @st.composite

@@ -15,7 +15,7 @@ from edgecache.config.model import (
     SetHeader,
 )
 from edgecache.rules.response.headers import (
-    Timing,
+    ServerTiming,
     applied,
     for_viewer,
     removable,
@@ -169,5 +169,5 @@ def test_no_policy_and_no_date() -> None:
     ],
 )  # fmt: skip
 def test_server_timing(word: str, layer: str, before: tuple[str, ...], given: str) -> None:
-    timing = Timing(word, layer, "P", b"id==", 0.0123)
+    timing = ServerTiming(word, layer, "P", b"id==", 0.0123)
     assert with_timing(lines(*before), timing) == ((b"server-timing", given.encode()),)

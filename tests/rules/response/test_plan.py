@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edgecache.http.message import first_value
 from edgecache.http.ranges import Span
-from edgecache.rules.response.plan import Plan, multipart, plan_reply
+from edgecache.rules.response.plan import ResponsePlan, multipart, plan_reply
 from tests.rules.pieces import NOW, answer, asks, date, lines
 
 HEAD = answer(
@@ -26,11 +26,11 @@ HEAD = answer(
 )
 
 
-def plan(*given_lines: str, method: str = "GET", total: int | None = 10) -> Plan:
+def plan(*given_lines: str, method: str = "GET", total: int | None = 10) -> ResponsePlan:
     return plan_reply(asks("/a", *given_lines, method=method), HEAD, total, NOW)
 
 
-def names(found: Plan) -> set[str]:
+def names(found: ResponsePlan) -> set[str]:
     return {name.decode() for name, _ in found.fields}
 
 
@@ -63,7 +63,9 @@ def test_conditions(method: str, given_lines: tuple[str, ...], status: int) -> N
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "OPTIONS"])
 def test_other_methods_are_answered_as_the_origin_did(method: str) -> None:
-    assert plan('if-none-match: "v"', "range: bytes=0-1", method=method) == Plan(200, HEAD.fields)
+    assert plan('if-none-match: "v"', "range: bytes=0-1", method=method) == ResponsePlan(
+        200, HEAD.fields
+    )
 
 
 @pytest.mark.parametrize("status", [204, 301, 404, 416, 500])
@@ -71,7 +73,7 @@ def test_conditions_count_for_a_200_and_a_206_alone(status: int) -> None:
     """RFC 9110 §13.2.1, RFC 9111 §4.3.2."""
     head = answer(status, 'etag: "v"')
     request = asks("/a", 'if-none-match: "v"', "range: bytes=0-1")
-    assert plan_reply(request, head, 10, NOW) == Plan(status, head.fields)
+    assert plan_reply(request, head, 10, NOW) == ResponsePlan(status, head.fields)
 
 
 def test_a_condition_counts_before_a_part() -> None:
@@ -80,7 +82,7 @@ def test_a_condition_counts_before_a_part() -> None:
     request = asks("/a", 'if-none-match: "v"', "range: bytes=0-1")
     assert plan_reply(request, head, 2, NOW).status == 304
     request = asks("/a", 'if-none-match: "w"', "range: bytes=0-1")
-    assert plan_reply(request, head, 2, NOW) == Plan(206, head.fields)
+    assert plan_reply(request, head, 2, NOW) == ResponsePlan(206, head.fields)
 
 
 def test_a_304_carries_what_it_must_and_no_body() -> None:
@@ -138,8 +140,8 @@ def test_range(wanted: str, status: int, span: Span | None, told: str | None) ->
 
 
 def test_a_range_of_an_unknown_or_empty_whole_is_the_whole() -> None:
-    assert plan("range: bytes=0-1", total=None) == Plan(200, HEAD.fields)
-    assert plan("range: bytes=0-1", total=0) == Plan(200, HEAD.fields)
+    assert plan("range: bytes=0-1", total=None) == ResponsePlan(200, HEAD.fields)
+    assert plan("range: bytes=0-1", total=0) == ResponsePlan(200, HEAD.fields)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecache.rules.sigv4.sign import Credential, ToSign, canonical_query, signing_fields
+from edgecache.rules.sigv4.sign import Credential, SigningInput, canonical_query, signing_fields
 
 NOW = 1_800_000_000.0
 CREDENTIAL = Credential("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "eu-west-2")
@@ -36,7 +36,9 @@ def botocores(method: str, url: str) -> str:
 
 def ours(method: str, path: str, query: str | None) -> str:
     fields = ((b"host", b"bucket.test"),)
-    request = ToSign(method.encode(), path.encode(), query.encode() if query else None, fields)
+    request = SigningInput(
+        method.encode(), path.encode(), query.encode() if query else None, fields
+    )
     return dict(signing_fields(request, CREDENTIAL, NOW))[b"authorization"].decode()
 
 

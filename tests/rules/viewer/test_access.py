@@ -10,17 +10,17 @@ from msgspec import structs
 from edgecache.config.model import GeoRestriction
 from edgecache.rules.limits import GB, outgrows_quota, passages, passed
 from edgecache.rules.viewer.access import (
-    Entrance,
-    Redirect,
+    AccessRedirect,
+    AccessRefused,
+    EntryPoint,
     RefusalReason,
-    Refused,
     admit,
     blocks,
     https_location,
 )
 from tests.rules.pieces import asks, lines, site_of
 
-US = Entrance(b"cloudfront")
+US = EntryPoint(b"cloudfront")
 EVERY = ("GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE")
 
 
@@ -76,7 +76,7 @@ def test_where_a_redirect_leads(
 def test_the_redirect_comes_before_the_method() -> None:
     route = site_of(viewer_protocol_policy="redirect-to-https")
     got = admit(asks(method="POST"), route, None, US)
-    assert got == Redirect(307, b"https://site.test/a")
+    assert got == AccessRedirect(307, b"https://site.test/a")
 
 
 @pytest.mark.parametrize(
@@ -94,23 +94,23 @@ def test_the_redirect_comes_before_the_method() -> None:
 )
 def test_methods(method: str, semantics: Any, refused: int | None) -> None:
     got = admit(asks(method=method), site_of(semantics=semantics), None, US)
-    assert got == (None if refused is None else Refused(refused, RefusalReason.METHOD))
-    if isinstance(got, Refused):
+    assert got == (None if refused is None else AccessRefused(refused, RefusalReason.METHOD))
+    if isinstance(got, AccessRefused):
         assert got.detail == "InvalidRequestMethod"
 
 
 @pytest.mark.parametrize(
     ("method", "length", "refused"),
     [
-        ("GET", 1, Refused(403, RefusalReason.BODY)),
-        ("HEAD", None, Refused(403, RefusalReason.BODY)),
+        ("GET", 1, AccessRefused(403, RefusalReason.BODY)),
+        ("HEAD", None, AccessRefused(403, RefusalReason.BODY)),
         ("POST", 1, None),
         ("POST", None, None),
         ("POST", 64 * GB, None),
-        ("POST", 64 * GB + 1, Refused(413, RefusalReason.BODY_TOO_LARGE)),
+        ("POST", 64 * GB + 1, AccessRefused(413, RefusalReason.BODY_TOO_LARGE)),
     ],
 )
-def test_bodies(method: str, length: int | None, refused: Refused | None) -> None:
+def test_bodies(method: str, length: int | None, refused: AccessRefused | None) -> None:
     request = asks(method=method, length=length)
     assert admit(request, site_of(allowed_methods=EVERY), None, US) == refused
 
@@ -134,7 +134,7 @@ def test_geo_restriction(
     assert blocks(restriction, country) is blocked
     site = structs.replace(site_of().distribution, geo_restriction=restriction)
     route = structs.replace(site_of(), distribution=site)
-    expected = Refused(403, RefusalReason.COUNTRY) if blocked else None
+    expected = AccessRefused(403, RefusalReason.COUNTRY) if blocked else None
     assert admit(asks(), route, country, US) == expected
     assert admit(asks(), route, None, US) is None  # nobody knows where the viewer is
 
@@ -155,9 +155,9 @@ def test_passages(fields: tuple[str, ...], count: int) -> None:
     assert passages(request.fields, b"cloudfront") == count
     assert passages(passed(request, b"cloudfront").fields, b"cloudfront") == count + 1
     got = admit(request, site_of(), None, US)
-    assert got == (Refused(403, RefusalReason.LOOP) if count >= 2 else None)
+    assert got == (AccessRefused(403, RefusalReason.LOOP) if count >= 2 else None)
     plain = admit(request, site_of(semantics="rfc9111"), None, US)
-    assert plain == (Refused(508, RefusalReason.LOOP) if count >= 2 else None)
+    assert plain == (AccessRefused(508, RefusalReason.LOOP) if count >= 2 else None)
 
 
 def test_who_passed_before_stays_named() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from edgecache.rules.viewer.geo import NOWHERE, Place, place_of
+from edgecache.rules.viewer.geo import NOWHERE, GeoPlace, place_of
 
 CITY: dict[str, Any] = {
     "city": {"names": {"en": "Zürich", "de": "Zürich"}},
@@ -24,7 +24,7 @@ CITY: dict[str, Any] = {
 
 
 def test_a_whole_record() -> None:
-    assert place_of(CITY) == Place(
+    assert place_of(CITY) == GeoPlace(
         country="CH",
         country_name="Switzerland",
         region="ZH",
@@ -41,11 +41,11 @@ def test_a_whole_record() -> None:
 
 def test_the_united_states_have_metro_codes() -> None:
     record = {"country": {"iso_code": "US"}, "location": {"metro_code": 819}}
-    assert place_of(record) == Place(country="US", metro_code="819")
+    assert place_of(record) == GeoPlace(country="US", metro_code="819")
 
 
 def test_an_asn_database_has_its_number_on_top() -> None:
-    assert place_of({"autonomous_system_number": 64_500}) == Place(asn="64500")
+    assert place_of({"autonomous_system_number": 64_500}) == GeoPlace(asn="64500")
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,11 @@ from edgecache.http.message import Request, field_values
 from edgecache.rules.caching.key import cache_key
 from edgecache.rules.forwarding import forwarded
 from edgecache.rules.routing import Route, compile_routes, route
-from edgecache.rules.viewer.geo import Place
+from edgecache.rules.viewer.geo import GeoPlace
 from edgecache.rules.viewer.headers import depends_on_viewer, enriched, needs_place
 from tests.rules.pieces import asks
 
-PLACE = Place(
+PLACE = GeoPlace(
     country="CH",
     country_name="Switzerland",
     region="ZH",
@@ -66,7 +66,7 @@ def listing(*names: str, behavior: Any = "whitelist") -> HeaderSelection:
     return HeaderSelection(behavior=behavior, items=names)
 
 
-def made(name: str, request: Request, place: Place | None = PLACE) -> str | None:
+def made(name: str, request: Request, place: GeoPlace | None = PLACE) -> str | None:
     """The value of the header of this name, forwarded by an origin request policy."""
     found = enriched(request, on(extra=listing(name)), place)
     values = field_values(found.fields, name.lower().encode())
@@ -141,7 +141,7 @@ def test_a_header_order_is_bounded() -> None:
 
 def test_what_is_not_known_of_a_place_has_no_header() -> None:
     assert made("CloudFront-Viewer-Country", asks(), None) is None
-    assert made("CloudFront-Viewer-City", asks(), Place(country="CH")) is None
+    assert made("CloudFront-Viewer-City", asks(), GeoPlace(country="CH")) is None
 
 
 FORGED = asks("/a", "CloudFront-Viewer-Country: XX", "cloudfront-is-mobile-viewer: true", "X-A: b")
@@ -180,7 +180,7 @@ def test_a_viewers_own_never_enter_the_key() -> None:
         for lines in ((), ("CloudFront-Viewer-Country: XX",), ("cloudfront-viewer-country: CH",))
     }
     assert len(keys) == 1
-    assert cache_key(enriched(asks("/a"), found, Place(country="DE")), found) not in keys
+    assert cache_key(enriched(asks("/a"), found, GeoPlace(country="DE")), found) not in keys
 
 
 def test_where_no_policy_lets_one_through_nothing_is_done() -> None:

@@ -12,13 +12,13 @@ from edgecache.server.http1 import head_cache as memo_module
 from edgecache.server.http1.head_cache import (
     BLOCK_BYTES_MAX,
     LINE_BYTES_MAX,
-    Block,
-    Memo,
-    Remembered,
+    CachedHit,
+    FieldBlock,
+    HeadCache,
     worth_remembering,
 )
-from edgecache.server.rendered_hit import Leased
-from edgecache.server.request_log import Parts
+from edgecache.server.rendered_hit import RenderedHitLease
+from edgecache.server.request_log import LineTemplate
 from edgecache.store.entry import Entry
 from edgecache.store.eviction import REPRIEVES_MAX
 from tests.rules.pieces import NOW, lines
@@ -37,7 +37,7 @@ def table_of(*behaviors: Behavior) -> RouteTable:
 
 
 TABLE = table_of()
-NO_PARTS = Parts(b"", b"", b"", b"", b"", b"", b"")
+NO_PARTS = LineTemplate(b"", b"", b"", b"", b"", b"", b"")
 LIMIT = HeadLimits().head_bytes_max
 
 
@@ -45,15 +45,15 @@ def head(target: str = "/a", *fields: str) -> bytes:
     return "\r\n".join([f"GET {target} HTTP/1.1", "Host: site.test", *fields, "", ""]).encode()
 
 
-def learn(memo: Memo, data: bytes, table: RouteTable = TABLE, place: int = 0) -> Remembered:
+def learn(memo: HeadCache, data: bytes, table: RouteTable = TABLE, place: int = 0) -> CachedHit:
     found = memo.lines(parse_request_head(data, HeadLimits()), None, table)
-    known = Remembered(Leased(answered(), NOW + 55), NO_PARTS)
+    known = CachedHit(RenderedHitLease(answered(), NOW + 55), NO_PARTS)
     memo.learn(data, found[place], known)
-    memo.learn_block(data, Block(found, None, b"", b"", b""))
+    memo.learn_block(data, FieldBlock(found, None, b"", b"", b""))
     return known
 
 
-def recalled(memo: Memo, data: bytes) -> Remembered | None:
+def recalled(memo: HeadCache, data: bytes) -> CachedHit | None:
     cut = data.find(b"\r\n")
     block = memo.blocks.get(data[cut:])
     found = () if block is None else block.lines
@@ -61,7 +61,7 @@ def recalled(memo: Memo, data: bytes) -> Remembered | None:
 
 
 def test_browsers_that_differ_in_nothing_that_bears_share_their_lines() -> None:
-    memo = Memo()
+    memo = HeadCache()
     one, other = ("User-Agent: one", "Cookie: a=1"), ("Cookie: b=2", "User-Agent: other")
     known = learn(memo, head("/a", *one))
     assert recalled(memo, head("/a", *one)) is known
@@ -73,7 +73,7 @@ def test_browsers_that_differ_in_nothing_that_bears_share_their_lines() -> None:
 
 
 def test_what_bears_on_one_route_only_parts_nobody_on_the_others() -> None:
-    memo, table = Memo(), table_of(PRIVATE)
+    memo, table = HeadCache(), table_of(PRIVATE)
     routes = {each.behavior.path_pattern: each for each in table.routes()}
     learn(memo, head("/other", "Cookie: b=2"), table)
     public, private = memo.place(routes["*"]), memo.place(routes["/private/*"])
@@ -89,7 +89,7 @@ def test_what_bears_on_one_route_only_parts_nobody_on_the_others() -> None:
     "line", ["If-None-Match: *", "Range: bytes=0-1", "Cache-Control: no-cache", "Origin: x"]
 )
 def test_what_bears_parts_them(line: str) -> None:
-    memo = Memo()
+    memo = HeadCache()
     learn(memo, head("/a", "Accept: 1"))
     learn(memo, head("/b", line))
     assert recalled(memo, head("/a", line)) is None
@@ -97,7 +97,7 @@ def test_what_bears_parts_them(line: str) -> None:
 
 
 def test_another_configuration_forgets_all() -> None:
-    memo = Memo()
+    memo = HeadCache()
     learn(memo, head("/a"))
     learn(memo, head("/b"), table_of())
     assert recalled(memo, head("/a")) is None
@@ -105,7 +105,7 @@ def test_another_configuration_forgets_all() -> None:
 
 
 def test_it_is_bounded_and_the_oldest_goes_first() -> None:
-    memo = Memo(answers_max=3, blocks_max=2)
+    memo = HeadCache(answers_max=3, blocks_max=2)
     for number in range(5):
         learn(memo, head(f"/{number}"))
     assert [bool(recalled(memo, head(f"/{n}"))) for n in range(5)] == [False] * 2 + [True] * 3
@@ -118,7 +118,7 @@ def test_it_is_bounded_and_the_oldest_goes_first() -> None:
 
 
 def test_what_was_repeated_since_its_turn_outlives_what_was_not() -> None:
-    memo = Memo(answers_max=3)
+    memo = HeadCache(answers_max=3)
     first, second = learn(memo, head("/0")), learn(memo, head("/1"))
     first.times, second.used = 1, True  # not counted yet, and counted
     for number in range(2, 5):
@@ -130,7 +130,7 @@ def test_what_was_repeated_since_its_turn_outlives_what_was_not() -> None:
 
 
 def test_it_is_full_when_something_must_go() -> None:
-    memo = Memo(answers_max=2)
+    memo = HeadCache(answers_max=2)
     told = [memo.full]
     for number in range(3):
         learn(memo, head(f"/{number}"))
@@ -139,21 +139,21 @@ def test_it_is_full_when_something_must_go() -> None:
 
 
 def test_where_all_are_repeated_somebody_goes_nevertheless() -> None:
-    memo = Memo(answers_max=2 * REPRIEVES_MAX)
+    memo = HeadCache(answers_max=2 * REPRIEVES_MAX)
     for number in range(2 * REPRIEVES_MAX + 1):
         learn(memo, head(f"/{number}")).times = 1
     assert len(memo) == 2 * REPRIEVES_MAX
 
 
 def test_kinds_are_bounded_too() -> None:
-    memo = Memo(blocks_max=2)
+    memo = HeadCache(blocks_max=2)
     for number in range(9):
         learn(memo, head("/a", f"Range: bytes={number}-"))
     assert len(memo._kinds) == 2
 
 
 def test_a_sweep_lets_go_of_what_the_store_has_given_up() -> None:
-    memo = Memo()
+    memo = HeadCache()
     gone, kept = learn(memo, head("/gone")), learn(memo, head("/kept"))
     gone.answer.entry.alive = False
     memo.sweep()
@@ -165,7 +165,7 @@ def test_a_sweep_lets_go_of_what_the_store_has_given_up() -> None:
 
 def test_sweeps_come_round(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memo_module, "SWEPT_AT_ONCE", 4)
-    memo = Memo()
+    memo = HeadCache()
     known = [learn(memo, head(f"/{number}")) for number in range(10)]
     for gone in known[::3]:
         gone.answer.entry.alive = False
@@ -180,7 +180,7 @@ def test_sweeps_come_round(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_variants_that_differ_in_what_does_not_bear_are_not_for_it() -> None:
-    memo = Memo()
+    memo = HeadCache()
     learn(memo, head())
     plain = Entry(b"k", answered().entry.head, b"")
     by_coding = Entry(b"k", plain.head, b"", lines("accept-encoding: br"))

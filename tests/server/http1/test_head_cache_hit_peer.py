@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgecache.cache.frontend import PeerFront
+from edgecache.cache.frontend import PeerFrontend
 from edgecache.http.message import Fields, Request
 from edgecache.server.http1 import head_cache_hit_peer as repeating_calls
-from edgecache.server.http1.head_cache_hit_peer import BLOCK_S_MAX, USES_LEAST, PeerMemo
+from edgecache.server.http1.head_cache_hit_peer import BLOCK_S_MAX, USES_LEAST, PeerHeadCache
 from edgecache.server.listener import Listener
 from edgecache.server.request_id import RequestIds
-from edgecache.server.request_log import Teller
-from edgecache.upstream.peer.heads import Alike, peer_head, standing_lines
+from edgecache.server.request_log import RequestLog
+from edgecache.upstream.peer.heads import PeerTemplateKey, peer_head, standing_lines
 from tests.world.play import Play, Scene
 
 
@@ -25,15 +25,17 @@ class Peers(Play):
     def _listener(self) -> Listener:
         seen = super()._listener()
         self.good = {b"good"}
-        front = PeerFront(self.edge, seen.front.table, lambda credential: credential in self.good)
-        memo = PeerMemo() if self.scene.memo else None
-        teller = Teller("regional", self._counters, self.access_log)
+        front = PeerFrontend(
+            self.edge, seen.front.table, lambda credential: credential in self.good
+        )
+        memo = PeerHeadCache() if self.scene.memo else None
+        teller = RequestLog("regional", self._counters, self.access_log)
         ids = RequestIds(lambda count: bytes(count))
         return Listener(front, self.scene.limits, self.clock, ids, teller, "cloudfront", memo)
 
     def called(self, ask: Ask, request_id: bytes = b"id") -> bytes:
         """What a peer is sent for a call; the origin answers, if it is asked."""
-        alike = Alike(
+        alike = PeerTemplateKey(
             ask.fields, b"site.test", b"http", "EPLAY", b"", ask.mark, ask.credential
         )  # fmt: skip
         request = Request(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecache.http.errors import BadMessage, BadReason, HeadLimits
-from edgecache.server.http1.head_reader import RequestHeads
+from edgecache.server.http1.head_reader import HeadReader
 
 LIMITS = HeadLimits(head_bytes_max=100, url_bytes_max=60)
 A = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -18,7 +18,7 @@ B = b"GET /b HTTP/1.1\r\n\r\n"
 
 def cut_into(segments: list[bytes]) -> tuple[list[bytes], bytes, BadReason | None]:
     """The heads, what is left, and why what is left is refused."""
-    reader, found = RequestHeads(LIMITS), []
+    reader, found = HeadReader(LIMITS), []
     for segment in segments:
         reader.add(segment)
         try:
@@ -81,7 +81,7 @@ class Counted(bytearray):
 
 
 def test_what_was_looked_at_is_not_looked_at_again() -> None:
-    reader = RequestHeads(HeadLimits())
+    reader = HeadReader(HeadLimits())
     reader.held = Counted(b"G")
     for _ in range(20_000):
         reader.add(b"x")

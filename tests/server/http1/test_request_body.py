@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edgecache.http.errors import BadMessage, HeadLimits
 from edgecache.server.http1.request_body import RequestBody
-from edgecache.store.memory_account import Holding, MemoryAccount
+from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 from edgecache.upstream.interface import Fault, UpstreamError
 from edgecache.upstream.upload_body import begun
 from tests.world.clock import FakeClock, FakeLoop
@@ -161,7 +161,7 @@ def test_beyond_the_share_of_uploads_what_has_not_gone_out_is_refused() -> None:
     under_way.body.hold(3)
     under_way.body.hold(-3)  # some of it has gone out
     told.body.feed(b"abc")
-    told.account.add(Holding.UPLOADS, 1 << 28)
+    told.account.add(MemoryHolding.UPLOADS, 1 << 28)
     beginning = loop.create_task(begun(told.body))
     loop.settle(5)
     told.body.feed(b"def")

@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 
 from edgecache.http.message import Response
 from edgecache.observe.counters import Counters
-from edgecache.store.disk.availability import DiskWorld
-from edgecache.store.disk.engine import DiskBudget, Shelf
+from edgecache.store.disk.availability import DiskEnvironment
+from edgecache.store.disk.engine import DiskBudget, DiskEngine
 from edgecache.store.disk.files import Files, RealFiles
 from edgecache.store.disk.index import DiskIndex
 from edgecache.store.disk.recovery import check, sweep
 from edgecache.store.disk.store import DiskStore
 from edgecache.store.entry import Entry
-from edgecache.store.invalidation_marks import Marks
+from edgecache.store.invalidation_marks import InvalidationState
 from tests.world.clock import FakeClock, FakeLoop
 
 _T = TypeVar("_T")
@@ -77,13 +77,13 @@ class DiskStage:
         self.files = files or RealFiles()
         self.index = index
         self.tasks: set[asyncio.Task[Any]] = set()
-        self.marks = Marks()
+        self.marks = InvalidationState()
         self.store = self._store()
 
     def _store(self) -> DiskStore:
-        shelf = Shelf(str(self.folder), self.files, self.budget, self.index)
+        shelf = DiskEngine(str(self.folder), self.files, self.budget, self.index)
         spawn, counters = self.spawn, self.counters
-        world = DiskWorld(self.clock, spawn, self.threads, counters, self.marks)
+        world = DiskEnvironment(self.clock, spawn, self.threads, counters, self.marks)
         return DiskStore(shelf, world)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -125,7 +125,7 @@ class DiskStage:
         self.loop.close()
         asyncio.set_event_loop(None)
         assert not left, left
-        shelf = Shelf(str(self.folder), RealFiles(), self.budget)
+        shelf = DiskEngine(str(self.folder), RealFiles(), self.budget)
         shelf.open()
         for _ in sweep(shelf):
             pass

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from benchmarks.million import entry, rss_bytes
-from edgecache.runtime.gc_tuning import Collector
+from edgecache.runtime.gc_tuning import GcTuning
 from edgecache.store.memory import MemoryStore
 from edgecache.store.memory_budget import shares
 
@@ -24,7 +24,7 @@ SIZES: dict[str, Callable[[random.Random], int]] = {
 def main() -> None:
     """Fill, renew some, look at some, and tell."""
     memory_bytes, kind = int(sys.argv[1]), sys.argv[2]
-    Collector(time.monotonic).settle()
+    GcTuning(time.monotonic).settle()
     draw = random.Random(1)
     for number in range(REMEMBERED):
         entry(number, 10)

@@ -16,10 +16,10 @@ from pathlib import Path
 from random import Random
 
 from edgecache.http.message import Response
-from edgecache.store.disk.engine import DiskBudget, Shelf
+from edgecache.store.disk.engine import DiskBudget, DiskEngine
 from edgecache.store.disk.files import RealFiles
 from edgecache.store.disk.recovery import check, sweep
-from edgecache.store.disk.write_plan import Change, Forget, Keep
+from edgecache.store.disk.write_plan import Change, ForgetEntry, KeepEntry
 from edgecache.store.entry import Entry
 
 KEYS = [b"key-%d" % number for number in range(40)]
@@ -34,16 +34,16 @@ def body_of(key: bytes, version: int, size: int) -> bytes:
     return (unit * (size // len(unit) + 1))[:size]
 
 
-def keep(key: bytes, version: int, size: int) -> Keep:
+def keep(key: bytes, version: int, size: int) -> KeepEntry:
     fields = ((b"version", b"%d" % version), (b"size", b"%d" % size))
     head = Response(200, b"OK", fields, 1.0, 1.0)
-    return Keep(Entry(key, head, body_of(key, version, size)), b":0")
+    return KeepEntry(Entry(key, head, body_of(key, version, size)), b":0")
 
 
 def write_forever(folder: str, seed: int, version: int, told: int) -> None:
     """Change the shelf, saying `+ KEY VERSION` before and `=` after each batch."""
     random = Random(seed)
-    shelf = Shelf(folder, RealFiles(), BUDGET)
+    shelf = DiskEngine(folder, RealFiles(), BUDGET)
     shelf.open()
     while True:
         changes: list[Change] = []
@@ -51,7 +51,7 @@ def write_forever(folder: str, seed: int, version: int, told: int) -> None:
         for key in random.sample(KEYS, random.randint(1, 6)):
             version += 1
             gone = random.random() < 0.2
-            changes.append(Forget(key) if gone else keep(key, version, random.choice(SIZES)))
+            changes.append(ForgetEntry(key) if gone else keep(key, version, random.choice(SIZES)))
             lines += b"+ %b %d\n" % (key, 0 if gone else version)
         os.write(told, lines)
         shelf.change(changes)
@@ -81,7 +81,7 @@ class Witness:
         for key, version in begun.items():
             self.may[key].add(version)
 
-    def look(self, shelf: Shelf) -> None:
+    def look(self, shelf: DiskEngine) -> None:
         for key in KEYS:
             found = shelf.find(key, ())
             assert not found.bad, f"{key!r}: rows that are not whole"
@@ -129,7 +129,7 @@ def main() -> int:
     cleared = 0
     for number in range(1, kills + 1):
         witness.hear(iter(killed_once(folder, random, witness.last)))
-        shelf = Shelf(folder, RealFiles(), BUDGET)
+        shelf = DiskEngine(folder, RealFiles(), BUDGET)
         shelf.open()
         witness.look(shelf)
         before = len([*Path(folder).glob("bodies/*/*")])

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from edgecache.http.message import Response
-from edgecache.store.disk.engine import DiskBudget, Shelf
+from edgecache.store.disk.engine import DiskBudget, DiskEngine
 from edgecache.store.disk.files import RealFiles
 from edgecache.store.disk.index import DiskIndex
 from edgecache.store.disk.record import PIECE_BYTES
 from edgecache.store.disk.recovery import check
-from edgecache.store.disk.write_plan import Checked, Former
+from edgecache.store.disk.write_plan import FormerRow, RecheckedEntry
 from edgecache.store.entry import Entry
 from tests.store.disk.disk_world import FILED, KEY, SMALL, DiskStage, entry, found, put
 from tests.store.disk.faults import Faults, FaultyFiles
@@ -97,7 +97,7 @@ def test_a_walk_that_ends_meanwhile_did_not_check_what_a_look_brings(stage: Disk
     put(stage, entry())
     stage.threads.holding = True
     look = stage.begin(stage.store.find(KEY, ()))
-    stage.store.amend([Checked(stage.marks.spell(5))])
+    stage.store.amend([RecheckedEntry(stage.marks.spell(5))])
     stage.settle()
     assert stage.store.checked == 5
     stage.threads.let_go()
@@ -234,10 +234,10 @@ def test_what_is_of_a_former_release_leaves_first_until_it_is_activated(tmp_path
     stage = DiskStage(tmp_path / "disk", FOUR)
     filled_but_for_one(stage, {})
     third, fourth = stage.run(stage.store.heads(2, 2)) or []
-    stage.store.amend([Former(third.id, former=True), Former(fourth.id, former=True)])
+    stage.store.amend([FormerRow(third.id, former=True), FormerRow(fourth.id, former=True)])
     stage.settle()
     stage.restart()
-    stage.store.amend([Former(third.id, former=False)])
+    stage.store.amend([FormerRow(third.id, former=False)])
     stage.settle()
     heads = stage.run(stage.store.heads(0, 9)) or []
     assert [head.former for head in heads] == [False, False, False, True]
@@ -253,7 +253,7 @@ def test_an_index_from_before_there_was_an_order_is_opened_as_it_is(tmp_path: Pa
     stage.store.shelf.index._writer.execute("DROP TABLE due")
     stage.restart()
     assert leaving(stage, 0, 1, 2, 3) == [True] * 4
-    stage.store.amend([Former(3, former=True)])
+    stage.store.amend([FormerRow(3, former=True)])
     stage.settle()
     put(stage, entry(b"4", size=FILED))
     assert leaving(stage, 0, 1, 2, 3, 4) == [True, True, False, True, True]
@@ -262,7 +262,7 @@ def test_an_index_from_before_there_was_an_order_is_opened_as_it_is(tmp_path: Pa
 
 def test_two_processes_do_not_share_a_folder(stage: DiskStage) -> None:
     put(stage, entry())
-    other = Shelf(str(stage.folder), RealFiles(), stage.budget)
+    other = DiskEngine(str(stage.folder), RealFiles(), stage.budget)
     with pytest.raises(BlockingIOError, match="another process"):
         other.open()
 
@@ -271,7 +271,7 @@ def test_an_index_of_another_version_is_begun_anew(tmp_path: Path) -> None:
     index = DiskIndex(str(tmp_path / "index.db"))
     index._writer.execute("PRAGMA user_version=99")
     index.close()
-    shelf = Shelf(str(tmp_path), RealFiles(), DiskBudget(10**6))
+    shelf = DiskEngine(str(tmp_path), RealFiles(), DiskBudget(10**6))
     shelf.open()
     check(shelf)
     shelf.close()

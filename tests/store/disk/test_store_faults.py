@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from edgecache.http.message import Response
-from edgecache.store.disk.engine import DiskBudget, Shelf
+from edgecache.store.disk.engine import DiskBudget, DiskEngine
 from edgecache.store.disk.files import RealFiles
 from edgecache.store.disk.index import DiskIndex
 from edgecache.store.disk.recovery import check, sweep
-from edgecache.store.disk.write_plan import Change, Forget, Keep
+from edgecache.store.disk.write_plan import Change, ForgetEntry, KeepEntry
 from edgecache.store.entry import Entry
 from tests.store.disk.faults import Crash, Faults, FaultyFiles, FaultyIndex, cut_power, quick_folder
 
@@ -33,16 +33,16 @@ def entry(key: bytes, version: int) -> Entry:
     return Entry(key, Response(200, b"OK", fields, 1.0, 1.0), body)
 
 
-def keep(key: bytes, version: int) -> Keep:
-    return Keep(entry(key, version), b":0")
+def keep(key: bytes, version: int) -> KeepEntry:
+    return KeepEntry(entry(key, version), b":0")
 
 
 SCRIPT: list[list[Change]] = [
     [keep(KEYS[0], 1), keep(KEYS[1], 1)],
     [keep(KEYS[2], 2), keep(KEYS[1], 2), keep(KEYS[3], 2)],
-    [Forget(KEYS[0]), keep(KEYS[4], 3)],
-    [keep(KEYS[1], 4), Forget(KEYS[1]), keep(KEYS[1], 5), keep(KEYS[2], 5)],
-    [keep(KEYS[5], 6), Forget(KEYS[4])],
+    [ForgetEntry(KEYS[0]), keep(KEYS[4], 3)],
+    [keep(KEYS[1], 4), ForgetEntry(KEYS[1]), keep(KEYS[1], 5), keep(KEYS[2], 5)],
+    [keep(KEYS[5], 6), ForgetEntry(KEYS[4])],
 ]
 
 
@@ -54,16 +54,16 @@ class Story:
         self.budget = budget
         self.may: dict[bytes, set[int]] = {key: {0} for key in KEYS}  # 0: nothing
 
-    def shelf(self, faults: Faults | None = None) -> Shelf:
+    def shelf(self, faults: Faults | None = None) -> DiskEngine:
         if faults is None:
-            return Shelf(str(self.folder), RealFiles(), self.budget)
+            return DiskEngine(str(self.folder), RealFiles(), self.budget)
 
         def index(path: str) -> DiskIndex:
             return FaultyIndex(path, faults)
 
-        return Shelf(str(self.folder), FaultyFiles(faults), self.budget, index)
+        return DiskEngine(str(self.folder), FaultyFiles(faults), self.budget, index)
 
-    def live(self, shelf: Shelf) -> None:
+    def live(self, shelf: DiskEngine) -> None:
         """The whole script, sweeping and looking in between."""
         shelf.open()
         for _ in sweep(shelf):
@@ -83,7 +83,7 @@ class Story:
         for key, version in last_versions(changes).items():
             self.may[key] = {version}
 
-    def look(self, shelf: Shelf, key: bytes) -> int:
+    def look(self, shelf: DiskEngine, key: bytes) -> int:
         """Which version is found: whole, and one that may be there."""
         found = shelf.find(key, ()).entry
         if found is None:
@@ -98,9 +98,9 @@ def last_versions(changes: list[Change]) -> dict[bytes, int]:
     """What each key comes to; 0 when it is forgotten."""
     found: dict[bytes, int] = {}
     for change in changes:
-        if isinstance(change, Keep):
+        if isinstance(change, KeepEntry):
             found[change.entry.key] = int(change.entry.head.fields[0][1])
-        elif isinstance(change, Forget) and isinstance(change.what, bytes):
+        elif isinstance(change, ForgetEntry) and isinstance(change.what, bytes):
             found[change.what] = 0
     return found
 
@@ -139,7 +139,7 @@ def test_an_operation_that_fails(folder: Path, error: int, budget: DiskBudget) -
             return
 
 
-def after_an_error(story: Story, shelf: Shelf) -> None:
+def after_an_error(story: Story, shelf: DiskEngine) -> None:
     """The process lives on: what it finds is whole, and it can go on storing."""
     if not shelf.is_open:
         return

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from edgecache.http.message import Response
 from edgecache.store.disk.health import TRY_AGAIN_S
 from edgecache.store.disk.recovery import check, sweep
-from edgecache.store.disk.write_plan import Former
+from edgecache.store.disk.write_plan import FormerRow
 from edgecache.store.entry import Entry
 from tests.store.disk.disk_world import DiskStage
 from tests.store.disk.faults import Faults, FaultyFiles, FaultyIndex, quick_folder
@@ -67,7 +67,7 @@ class DiskModel(RuleBasedStateMachine):
     @rule(row=st.integers(1, 9), former=st.booleans())
     def release(self, row: int, former: bool) -> None:
         """Whether the row is there or not; nothing is lost where all have room."""
-        self.stage.store.amend([Former(row, former)])
+        self.stage.store.amend([FormerRow(row, former)])
 
     @rule()
     def settle(self) -> None:

@@ -6,16 +6,16 @@ import errno
 from pathlib import Path
 
 from edgecache.cache.coalescing import Flights
-from edgecache.cache.invalidation_sweeper import Sweep
+from edgecache.cache.invalidation_sweeper import InvalidationSweeper
 from edgecache.config.model import Behavior, Config, Distribution, Origin, Release
 from edgecache.rules.caching.key import cache_key
 from edgecache.rules.invalidation.items import items_of
-from edgecache.rules.invalidation.releases import Standing as Becoming
+from edgecache.rules.invalidation.releases import ReleaseState as Becoming
 from edgecache.rules.routing import RouteTable, compile_routes
 from edgecache.store.disk.health import TRY_AGAIN_S
 from edgecache.store.disk.walk import DiskWalk
-from edgecache.store.invalidation_filter import Standing
-from edgecache.store.invalidation_marks import Invalidation, Marks
+from edgecache.store.invalidation_filter import FilteredStore
+from edgecache.store.invalidation_marks import Invalidation, InvalidationState
 from edgecache.store.memory import MemoryStore
 from tests.rules.pieces import asks, site_of
 from tests.store.disk.disk_world import FILED, DiskStage, entry, found, put
@@ -46,7 +46,7 @@ def test_what_is_named_goes_and_what_is_left_was_checked(stage: DiskStage) -> No
     assert walk(stage)
     assert stage.counters.disk_objects == 1
     assert stage.store.checked == 1
-    stage.marks = Marks()
+    stage.marks = InvalidationState()
     stage.restart()
     stage.marks.begin("epoch", 1)  # the log has forgotten what stands below
     left = found(stage, B)
@@ -57,7 +57,7 @@ def test_what_is_named_goes_and_what_is_left_was_checked(stage: DiskStage) -> No
 def test_of_another_log_nothing_is_known(stage: DiskStage) -> None:
     stage.marks.begin("epoch", 0)
     put(stage, entry(A))
-    stage.marks = Marks()
+    stage.marks = InvalidationState()
     stage.restart()
     stage.marks.begin("another", 0)
     assert found(stage, A) is None
@@ -82,7 +82,7 @@ def test_what_waits_to_be_written_is_checked_too(stage: DiskStage) -> None:
     assert stage.counters.disk_objects == 0
 
 
-def swept(sweep: Sweep, stage: DiskStage) -> None:
+def swept(sweep: InvalidationSweeper, stage: DiskStage) -> None:
     for _ in iter(sweep.step, False):
         pass
     stage.run(sweep.go_deeper())
@@ -92,7 +92,9 @@ def swept(sweep: Sweep, stage: DiskStage) -> None:
 def test_releases_are_judged_on_disk_too(stage: DiskStage) -> None:
     """Memory is empty, as after a restart."""
     put(stage, entry(A), entry(B, size=FILED))
-    sweep = Sweep(Standing(MemoryStore(10**6), stage.marks), Flights(), stage.marks, stage.store)
+    sweep = InvalidationSweeper(
+        FilteredStore(MemoryStore(10**6), stage.marks), Flights(), stage.marks, stage.store
+    )
     for current, kept, expected in (
         (1, (0, 1), [True, False]),  # cut
         (0, (0, 1), [False, False]),  # activated again
@@ -122,8 +124,8 @@ def test_the_log_forgets_nothing_that_a_failing_disk_was_not_checked_for(tmp_pat
     faults = Faults()
     stage = DiskStage(tmp_path / "disk", files=FaultyFiles(faults))
     put(stage, entry(A, size=FILED), entry(B, size=FILED))
-    standing = Standing(MemoryStore(10**6), stage.marks, stage.store)
-    sweep = Sweep(standing, Flights(), stage.marks, stage.store)
+    standing = FilteredStore(MemoryStore(10**6), stage.marks, stage.store)
+    sweep = InvalidationSweeper(standing, Flights(), stage.marks, stage.store)
     invalidates(stage, "/a")
     faults.at, faults.error = faults.done + 1, errno.EIO
     swept(sweep, stage)

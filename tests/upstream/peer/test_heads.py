@@ -10,7 +10,7 @@ from edgecache.http.errors import BadMessage, HeadLimits
 from edgecache.http.message import Request
 from edgecache.upstream.peer import fields as peer_fields
 from edgecache.upstream.peer.heads import (
-    Alike,
+    PeerTemplateKey,
     call_of,
     peer_head,
     read_peer_head,
@@ -21,7 +21,9 @@ from edgecache.upstream.peer.heads import (
 LIMITS = HeadLimits()
 VISIBLE = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=20)
 NAMES = st.sampled_from([b"accept-encoding", b"cookie", b"x-forwarded-for", b"range"])
-ALIKE = Alike(((b"accept-encoding", b"br"),), b"site.test", b"https", "E1", b"*=2", b"log:7", b"c")
+ALIKE = PeerTemplateKey(
+    ((b"accept-encoding", b"br"),), b"site.test", b"https", "E1", b"*=2", b"log:7", b"c"
+)
 STANDING = standing_lines(ALIKE)
 
 

@@ -10,7 +10,7 @@ import pytest
 from edgecache.upstream.endpoint import Endpoint
 from edgecache.upstream.interface import Fault, UpstreamError
 from edgecache.upstream.peer import liveness as pulse
-from edgecache.upstream.peer.liveness import Pulse
+from edgecache.upstream.peer.liveness import PeerLiveness
 from edgecache.upstream.pool import Pool
 from tests.upstream.loopback import network, shut, until
 
@@ -44,7 +44,7 @@ def scene(monkeypatch: pytest.MonkeyPatch, play: Any) -> None:
         pool = Pool(network(), lambda: 0.0)
         try:
             async with asyncio.timeout(20):
-                await play(peer, Pulse(pool, Endpoint(*server.sockets[0].getsockname())))
+                await play(peer, PeerLiveness(pool, Endpoint(*server.sockets[0].getsockname())))
         finally:
             peer.lives.set()
             pool.close()
@@ -55,7 +55,7 @@ def scene(monkeypatch: pytest.MonkeyPatch, play: Any) -> None:
 
 
 def test_a_quick_answer_costs_no_ping(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def play(peer: Peer, of: Pulse) -> None:
+    async def play(peer: Peer, of: PeerLiveness) -> None:
         async def answer() -> int:
             return 5
 
@@ -66,7 +66,7 @@ def test_a_quick_answer_costs_no_ping(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_slow_one_that_lives_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def play(peer: Peer, of: Pulse) -> None:
+    async def play(peer: Peer, of: PeerLiveness) -> None:
         peer.lives.set()
 
         async def answer() -> int:
@@ -80,7 +80,7 @@ def test_a_slow_one_that_lives_is_waited_for(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_one_that_hangs_lets_everyone_go_until_it_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def play(peer: Peer, of: Pulse) -> None:
+    async def play(peer: Peer, of: PeerLiveness) -> None:
         async def never() -> int:
             await asyncio.Event().wait()
             return 0
@@ -104,7 +104,7 @@ def test_one_that_hangs_lets_everyone_go_until_it_is_back(monkeypatch: pytest.Mo
 
 
 def test_who_leaves_is_not_looked_after(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def play(peer: Peer, of: Pulse) -> None:
+    async def play(peer: Peer, of: PeerLiveness) -> None:
         peer.lives.set()
 
         async def never() -> int:

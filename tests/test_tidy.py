@@ -11,17 +11,23 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "edgecache"
 ORDER = [
+    "cli",
+    "supervisor",
+    "node",
     "server",
     "control",
-    "tier",
+    "cache",
+    "cluster",
     "store",
     "upstream",
     "origin",
     "rules",
+    "runtime",
     "config",
     "http",
     "observe",
 ]  # outside to inside; a module imports only from its own group and those after it
+SIBLINGS = {"server": "control", "control": "server"}  # never import each other
 PURE = (
     "http",
     "rules",

@@ -15,7 +15,7 @@ from edgecache.cache.outcome import CacheResult, Errand, Hit, Outcome, Refusal
 from edgecache.cache.tier import Tier
 from edgecache.config.model import Distribution
 from edgecache.http.dates import format_date
-from edgecache.http.message import Fields, Request, combined_value, first_value, is_short, without
+from edgecache.http.message import Fields, Request, combined_value, first_value
 from edgecache.rules.caching.error_pages import replacement
 from edgecache.rules.private.key_ring import MESSAGES
 from edgecache.rules.private.signature import SignatureAccepted
@@ -41,9 +41,8 @@ from edgecache.rules.viewer.access import (
 )
 from edgecache.rules.viewer.geo import NOWHERE, GeoPlace
 from edgecache.rules.viewer.headers import depends_on_viewer, enriched, needs_place
-from edgecache.upstream.interface import Body, Fault, OnInterim, UpstreamError
+from edgecache.upstream.interface import Body, Fault, OnInterim
 from edgecache.upstream.peer import fields as peer_fields
-from edgecache.upstream.peer.heads import said_by
 
 UNKNOWN_HOST = Refusal(403, "Bad request. No distribution answers to this host name.")
 UNAVAILABLE = Refusal(
@@ -122,7 +121,7 @@ class ViewerFrontend:
             request = replace(request, path=b"/" + root.encode())
         found = matched_route(site, request.path)
         if found is None:
-            return _refusal(AMBIGUOUS_PATH, request)
+            return refusal(AMBIGUOUS_PATH, request)
         place = self._place(request, found)
         request = enriched(request, found, place)
         refused = admit(asked, found, place.country or None, self._entrance)
@@ -175,7 +174,7 @@ class ViewerFrontend:
         stands = refused.why in PAGE_STANDS_FOR
         if stands and replacement(found.distribution, refused.status) is not None:
             return Errand(request, found, b"", MissReason.ERROR, error=refused.status)
-        return _refusal(refused, request)
+        return refusal(refused, request)
 
     def _leased(self, found: Hit, request: Request) -> Hit | Errand:
         """A found entry, or the page that stands for it; repeated only where bytes say it all."""
@@ -215,11 +214,11 @@ class ViewerFrontend:
                 fields = with_timing(fields, self._timing(outcome, request_id, took_s))
         return (
             *fields,
-            *_aged(outcome),
+            *aged(outcome),
             (b"via", self._via(outcome.fields)),
             (b"x-cache", word.encode()),
             (b"x-amz-cf-pop", self.pop.encode()),
-            (b"cache-status", _status_list(outcome, self.pop)),
+            (b"cache-status", status_list(outcome, self.pop)),
             (b"x-amz-cf-id", request_id),
         )
 
@@ -253,7 +252,7 @@ class ViewerFrontend:
         return own if before is None else before + b", " + own
 
 
-def _refusal(refused: AccessRefused, request: Request) -> Refusal:
+def refusal(refused: AccessRefused, request: Request) -> Refusal:
     return Refusal(refused.status, SENTENCES[refused.why], refused.detail, close=request.has_body)
 
 
@@ -272,76 +271,12 @@ def _options_of_all(distribution: Distribution) -> Refusal:
     return Refusal(204, "", "", fields=((b"allow", allowed),), result=CacheResult.MISS)
 
 
-class PeerFrontend:
-    """The front of a regional cache: edges only, each with its credential."""
-
-    def __init__(self, tier: Tier, table: RouteTable, admits: Callable[[bytes], bool]) -> None:
-        self.tier = tier
-        self.table = table
-        self._admits = admits
-
-    def decide(self, request: Request, now: float) -> Hit | Errand | Refusal:
-        """What can be said of a peer's request without waiting."""
-        routed = self.routed(request)
-        return routed if isinstance(routed, Refusal) else self.tier.decide(*routed, now)
-
-    def routed(self, request: Request) -> tuple[Request, Route] | Refusal:
-        """A peer's request as the viewer's that it stands for, and its route."""
-        fields = request.fields
-        said = said_by(fields) if is_short(fields) else said_by.__wrapped__(fields)
-        if not said.credential or not self._admits(said.credential):
-            return NOT_A_PEER
-        site = self.table.by_id.get(said.distribution)
-        if site is None:
-            return NO_SUCH_ROUTE
-        if not request.id:
-            client = (said.client.decode("latin-1"), 0)
-            request = replace(request, id=said.id, client=client)
-        mark = self.tier.world.marks.read(said.mark)
-        inner = replace(
-            request, fields=said.fields, scheme=said.scheme, release=said.release, mark=mark,
-            of_tier=True,
-        )  # fmt: skip
-        found = matched_route(site, inner.path)
-        return _refusal(AMBIGUOUS_PATH, request) if found is None else (inner, found)
-
-    async def run(self, errand: Errand, body: Body | None, on_interim: OnInterim) -> Outcome:
-        """Do what `decide` could not: see Tier.run. A failure is told as one, not as a page."""
-        try:
-            return await self.tier.run(errand, body, on_interim)
-        except UpstreamError as error:
-            fields = ((peer_fields.FAULT, error.fault.encode()),)
-            return Outcome(error.status, b"", fields, b"", 0, CacheResult.ERROR)
-
-    def dressed(
-        self, outcome: Outcome, _request_id: bytes, _asked: tuple[Request, Route] | None,
-        _took_s: float,
-    ) -> Fields:  # fmt: skip
-        """The outcome's fields as a peer gets them."""
-        fault = tuple(field for field in outcome.fields if field[0] == peer_fields.FAULT)
-        return (
-            *_public(without(outcome.fields, (b"cache-status",))),
-            *_aged(outcome),
-            (b"cache-status", _status_list(outcome, self.tier.name)),
-            *fault,
-            (peer_fields.RESULT, outcome.result.encode()),
-            (peer_fields.MARK, self.tier.world.marks.spell(outcome.mark)),
-        )
-
-
-Frontend = ViewerFrontend | PeerFrontend
-
-
-def _aged(outcome: Outcome) -> Fields:
+def aged(outcome: Outcome) -> Fields:
     return () if outcome.age_s is None else ((b"age", b"%d" % outcome.age_s),)
 
 
-def _status_list(outcome: Outcome, name: str) -> bytes:
+def status_list(outcome: Outcome, name: str) -> bytes:
     """Cache-Status: the origin's side first, ours last (RFC 9211 §2)."""
     own = outcome.trace.write(name)
     before = combined_value(outcome.fields, b"cache-status")
     return own if before is None or outcome.trace.hit else before + b", " + own
-
-
-def _public(fields: Fields) -> Fields:
-    return peer_fields.public(fields)

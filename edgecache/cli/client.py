@@ -22,7 +22,7 @@ REGION = "us-east-1"  # CloudFront's, for every region
 
 def endpoint(config: Config, env: Mapping[str, str] | None = None) -> str:
     """Where control is: `EDGECACHE_CONTROL`, or where the file says."""
-    from edgecache.supervisor.topology import control_url
+    from edgecache.cluster.control_access import control_url
 
     url = (os.environ if env is None else env).get(URL_ENV) or control_url(config)
     if not url:

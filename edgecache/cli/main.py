@@ -47,7 +47,7 @@ app = typer.Typer(
 
 def _memo(wanted: bool) -> None:
     if not wanted:
-        from edgecache.supervisor.child import forget_heads
+        from edgecache.runtime.inherited import forget_heads
 
         forget_heads()
 

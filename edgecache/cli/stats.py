@@ -20,7 +20,8 @@ T = TypeVar("T")
 def stats(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Tell what each process stores: objects, bytes, hits, misses and removals by reason."""
     from edgecache.cli.stats_table import print_stats
-    from edgecache.control.rest.inventory import PlaceInventory, StoreStats
+    from edgecache.cluster.inspection import StoreStats
+    from edgecache.control.rest.inventory import PlaceInventory
 
     body = _asked(config, "/stats")
     if as_json:
@@ -41,7 +42,8 @@ def objects(
 ) -> None:
     """List what is in the memory of each process, the largest or the most used first."""
     from edgecache.cli.stats_table import print_objects
-    from edgecache.control.rest.inventory import ObjectOrder, PlaceInventory, StoreObjects
+    from edgecache.cluster.inspection import ObjectOrder, StoreObjects
+    from edgecache.control.rest.inventory import PlaceInventory
 
     order = ObjectOrder.MOST_USED if most_used else ObjectOrder.LARGEST
     query = urlencode({"prefix": prefix, "order": str(order), "limit": limit})

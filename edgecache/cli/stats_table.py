@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from edgecache.control.rest.inventory import PlaceInventory, StoreObjects, StoreStats
+    from edgecache.cluster.inspection import StoreObjects, StoreStats
+    from edgecache.control.rest.inventory import PlaceInventory
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 WIDTH = 200  # where nobody sees it break: a file, another program

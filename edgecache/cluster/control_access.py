@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from edgecache.cluster.tokens import Purpose, Tokens
+from edgecache.config.listen import UnixAddress, tcp_address
 from edgecache.config.model import Config
 from edgecache.config.secrets import SecretsError, load_secrets, secrets_path
 from edgecache.runtime.clocks import wall_clock
-from edgecache.supervisor.topology import control_socket, control_url
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -41,3 +42,18 @@ def _token(config: Config) -> str:
     except SecretsError:
         return ""
     return Tokens(keys, wall_clock).issue(Purpose.OPERATOR, "command-line")
+
+
+def control_socket(config: Config) -> UnixAddress:
+    """Where the user control runs as reaches it, without a token."""
+    return UnixAddress(str(Path(config.state_dir) / "control.sock"))
+
+
+def control_url(config: Config) -> str:
+    """Where this machine reaches control, or empty when there is none."""
+    return tcp_address(config.control.listen).url if config.control else ""
+
+
+def supervisor_socket(state_dir: str) -> UnixAddress:
+    """Where the supervisor of an installation is asked."""
+    return UnixAddress(str(Path(state_dir) / "up.sock"))

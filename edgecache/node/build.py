@@ -12,14 +12,10 @@ import httpx
 from msgspec.structs import replace
 
 from edgecache.cache.environment import TierEnvironment
-from edgecache.cache.frontend import (
-    Frontend,
-    FrontendEnvironment,
-    PeerFrontend,
-    ViewerFrontend,
-    product_name,
-)
+from edgecache.cache.frontend import FrontendEnvironment, ViewerFrontend, product_name
+from edgecache.cache.peer_frontend import Frontend, PeerFrontend
 from edgecache.cache.tier import Tier
+from edgecache.cluster.control_access import control_socket, supervisor_socket
 from edgecache.cluster.tokens import Purpose, Tokens
 from edgecache.config.checks.configuration import own_addresses
 from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
@@ -60,8 +56,6 @@ from edgecache.store.invalidation_marks import InvalidationState
 from edgecache.store.memory import MemoryStore
 from edgecache.store.memory_account import MemoryAccount
 from edgecache.store.memory_budget import MemoryBudget, shares
-from edgecache.supervisor import control_socket as requests
-from edgecache.supervisor.topology import control_socket
 from edgecache.upstream.endpoint import Endpoint, Network, is_local
 from edgecache.upstream.failover import GroupUpstream
 from edgecache.upstream.interface import Upstream
@@ -232,7 +226,7 @@ class NodeParts:
 
 def our_addresses(config: Config) -> list[Address]:
     """Where this installation listens, its supervisor and control's socket file included."""
-    sockets = (requests.place(config.state_dir), control_socket(config))
+    sockets = (supervisor_socket(config.state_dir), control_socket(config))
     return [*own_addresses(config), *sockets]
 
 

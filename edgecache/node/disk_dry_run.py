@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgecache.cache.tier import Tier
-from edgecache.control.rest.dry_run import DiskNamed, DryRunReport
+from edgecache.cluster.inspection import DiskNamed, DryRunReport
 from edgecache.store.disk.store import DiskStore
 from edgecache.store.disk.walk import ROWS_PER_STEP
 from edgecache.store.entry import Entry

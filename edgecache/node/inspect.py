@@ -12,15 +12,18 @@ from dataclasses import dataclass, field
 import msgspec
 from msgspec.structs import replace
 
-from edgecache.cache.frontend import Frontend, ViewerFrontend
+from edgecache.cache.frontend import ViewerFrontend
 from edgecache.cache.lookup import decide_entry
 from edgecache.cache.outcome import Errand, Hit, Refusal
+from edgecache.cache.peer_frontend import Frontend
 from edgecache.cache.tier import Tier
-from edgecache.control.rest.dry_run import NAMED, DryRunReport, NodeNamed
-from edgecache.control.rest.inventory import (
+from edgecache.cluster.inspection import (
+    NAMED,
     OBJECTS,
     STATS,
+    DryRunReport,
     InventoryQuery,
+    NodeNamed,
     StoreObjects,
     StoreStats,
 )

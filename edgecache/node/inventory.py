@@ -7,11 +7,14 @@ from heapq import nlargest
 from itertools import islice
 
 from edgecache.cache.tier import Tier
-from edgecache.control.rest.dry_run import EXAMPLES, DiskNamed, DryRunReport, NodeNamed
-from edgecache.control.rest.inventory import (
+from edgecache.cluster.inspection import (
+    EXAMPLES,
     OBJECTS_LOOKED_AT,
+    DiskNamed,
+    DryRunReport,
     InventoryQuery,
     ListedObject,
+    NodeNamed,
     ObjectOrder,
     StoreObjects,
     StoreStats,

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import httpx
 import msgspec
 
-from edgecache.control.nodes.registry import NodeStatus
-from edgecache.control.state.log import LogEntry, LogPage
+from edgecache.cluster.log_entries import LogEntry, LogPage
+from edgecache.cluster.node_status import NodeStatus
 
 WAIT_S = 1.0  # a third of the lease that each answer gives
 ANSWER_S_MAX = 10.0  # beyond the wait, for the answer itself

@@ -16,11 +16,9 @@ from typing import Any
 import msgspec
 
 from edgecache.cache.invalidation_sweeper import InvalidationSweeper
+from edgecache.cluster.log_entries import LogEntry, LogEntryKind, LogPage, read_entry
+from edgecache.cluster.node_status import LEASE_S, NodeStatus
 from edgecache.config.model import Config
-from edgecache.control.nodes.barrier import LEASE_S
-from edgecache.control.nodes.registry import NodeStatus
-from edgecache.control.state.invalidations import read_entry
-from edgecache.control.state.log import LogEntry, LogEntryKind, LogPage
 from edgecache.http.function_cache import forget
 from edgecache.node.log_follower import LogFollower
 from edgecache.node.secret_watch import WATCH_S, SecretWatch

@@ -20,6 +20,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from edgecache.cluster.control_access import control_socket
 from edgecache.config.listen import Address, TcpAddress, parse_listen, tcp_address
 from edgecache.config.load import load
 from edgecache.config.model import Config
@@ -30,14 +31,18 @@ from edgecache.node.orphaned_connections import OrphanListener, look_after
 from edgecache.node.serve_config import serve_config
 from edgecache.runtime.clocks import pause
 from edgecache.runtime.fd_limit import within
+from edgecache.runtime.inherited import (
+    HAND_OVER,
+    ListenSockets,
+    held,
+    remembers_heads,
+    say_serving,
+    watch_parent,
+)
 from edgecache.runtime.privileges import drop
 from edgecache.runtime.stderr_log import complaints
 from edgecache.server.http1.connection import ViewerConnection
 from edgecache.server.listener import Listener
-from edgecache.supervisor.child import remembers_heads, say_serving, watch_parent
-from edgecache.supervisor.listen_sockets import ListenSockets, held
-from edgecache.supervisor.managed_process import HAND_OVER
-from edgecache.supervisor.topology import control_socket
 
 BACKLOG = 4_096  # Linux's own default for net.core.somaxconn
 JUST_COME_S = 0.5  # from a connection to its first request, on a busy machine
@@ -85,8 +90,8 @@ def run_control(config_path: str) -> int:
     from edgecache.control.state.database import StateBusyError, StateError
     from edgecache.node.control_app import control_application
     from edgecache.node.control_connection import ControlConnection
+    from edgecache.runtime.inherited import EXIT_CONFIGURATION
     from edgecache.runtime.stderr_log import say
-    from edgecache.supervisor.supervisor import EXIT_CONFIGURATION
 
     config = load(config_path)
     assert config.control is not None

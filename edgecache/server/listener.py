@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from edgecache.cache.frontend import Frontend, PeerFrontend
 from edgecache.cache.outcome import Hit, Outcome, Refusal
+from edgecache.cache.peer_frontend import Frontend, PeerFrontend
 from edgecache.config.model import Limits
 from edgecache.http.dates import format_date
 from edgecache.http.errors import HeadLimits

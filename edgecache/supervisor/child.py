@@ -8,18 +8,17 @@ over from another also inherits the writing end of a pipe on which it says that 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 
 from edgecache.config.listen import Address
+from edgecache.runtime.inherited import (
+    PARENT_FD,
+)
 
-PARENT_FD = "EDGECACHE_PARENT_FD"
-SERVING_FD = "EDGECACHE_SERVING_FD"
-MEMO = "EDGECACHE_MEMO"  # `off` in the environment of a process and its children: --no-memo
 _STDERR_FD = 2
 
 
@@ -104,53 +103,6 @@ class ServingPipe:
     async def serves(self) -> bool:
         """Wait for the word; False when the process ended without it."""
         return bool(await self._reader.read(1))
-
-
-def say_serving() -> None:
-    """Tell the supervisor that asked for it; to be called once in a process."""
-    text = os.environ.pop(SERVING_FD, "")
-    if text.isdecimal():
-        with contextlib.suppress(OSError):  # it may have given us up meanwhile
-            os.write(int(text), b"1")
-            os.close(int(text))
-
-
-def forget_heads() -> None:
-    """Let this process and its children do without the memo (see server.memo)."""
-    os.environ[MEMO] = "off"
-
-
-def remembers_heads() -> bool:
-    """Whether this process is to have a memo."""
-    return os.environ.get(MEMO) != "off"
-
-
-def has_parent() -> bool:
-    """Whether a supervisor of ours started this process."""
-    return PARENT_FD in os.environ
-
-
-def watch_parent(loop: asyncio.AbstractEventLoop, on_gone: Callable[[], None]) -> bool:
-    """Call `on_gone` once, on the loop, when the supervisor that started us is gone.
-
-    False when none did. To be called once in a process: the variable is taken from the environment.
-    """
-    text = os.environ.pop(PARENT_FD, "")
-    if not text.isdecimal():
-        return False
-    fd = int(text)
-    try:
-        os.set_inheritable(fd, False)
-        loop.add_reader(fd, _gone, loop, fd, on_gone)
-    except OSError:
-        return False  # a wrapper between the two closed it
-    return True
-
-
-def _gone(loop: asyncio.AbstractEventLoop, fd: int, on_gone: Callable[[], None]) -> None:
-    loop.remove_reader(fd)
-    os.close(fd)
-    on_gone()
 
 
 def ending(code: int) -> str:

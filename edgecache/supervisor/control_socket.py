@@ -10,11 +10,10 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from pathlib import Path
 
 import msgspec
 
-from edgecache.config.listen import UnixAddress
+from edgecache.cluster.control_access import supervisor_socket
 from edgecache.supervisor.reload import REFUSED, ReloadResult
 
 ANSWER_S_MAX = 600.0  # an upgrade waits for every process in turn
@@ -27,15 +26,10 @@ class NoSupervisorError(Exception):
     """No supervisor answers at that place."""
 
 
-def place(state_dir: str) -> UnixAddress:
-    """Where the supervisor of an installation is asked."""
-    return UnixAddress(str(Path(state_dir) / "up.sock"))
-
-
 @contextlib.asynccontextmanager
 async def answering(state_dir: str, words: Mapping[str, ReloadCommand]) -> AsyncIterator[None]:
     """Answer requests while the context lasts. OSError when that cannot be."""
-    path = place(state_dir).path
+    path = supervisor_socket(state_dir).path
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, ValueError):  # it left; or a line without end
@@ -58,7 +52,7 @@ async def answering(state_dir: str, words: Mapping[str, ReloadCommand]) -> Async
 
 async def ask(state_dir: str, word: str) -> ReloadResult:
     """What the supervisor of an installation answers. NobodyThereError when there is none."""
-    path = place(state_dir).path
+    path = supervisor_socket(state_dir).path
     try:
         async with asyncio.timeout(ANSWER_S_MAX):
             reader, writer = await asyncio.open_unix_connection(path)

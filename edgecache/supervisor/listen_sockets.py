@@ -7,88 +7,17 @@ the first awake takes nearly all (docs/decisions/008-sockets-belong-to-the-super
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from edgecache.config.listen import Address, UnixAddress
+from edgecache.runtime.inherited import (
+    Descriptors,
+    Share,
+    bound,
+)
 from edgecache.supervisor.child import Child
-
-LISTENING = "EDGECACHE_LISTENING"
-
-Descriptors = dict[str, list[int]]  # by address, as written
-
-
-class Share(msgspec.Struct, frozen=True):
-    """What one process is handed: its own sockets, and its siblings' (see `siblings.py`)."""
-
-    own: Descriptors = {}
-    siblings: Descriptors = {}
-
-    @property
-    def fds(self) -> tuple[int, ...]:
-        """All of them."""
-        both = (*self.own.values(), *self.siblings.values())
-        return tuple(fd for fds in both for fd in fds)
-
-
-def bound(address: Address) -> socket.socket:
-    """A new socket on `address`, not listening yet. OSError when it cannot be had."""
-    if isinstance(address, UnixAddress):
-        Path(address.path).parent.mkdir(parents=True, exist_ok=True)
-        Path(address.path).unlink(missing_ok=True)  # the check before start found nobody on it
-        unix = socket.socket(socket.AF_UNIX)
-        unix.bind(address.path)
-        os.chmod(address.path, 0o600)
-        return unix
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    tcp = socket.socket(family)
-    tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    try:
-        tcp.bind((address.host, address.port))
-    except OSError:
-        tcp.close()
-        raise
-    return tcp
-
-
-def handed() -> Share:
-    """What the supervisor that started this process handed to it; to be called once."""
-    text = os.environ.pop(LISTENING, "")
-    share = msgspec.json.decode(text, type=Share) if text else Share()
-    for fd in share.fds:
-        os.set_inheritable(fd, False)
-    return share
-
-
-def taken(descriptors: Descriptors, address: Address | None) -> list[socket.socket]:
-    """The sockets among `descriptors` that are for `address`."""
-    found = [socket.socket(fileno=fd) for fd in descriptors.get(str(address), ())]
-    for one in found:
-        one.setblocking(False)
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class ListenSockets:
-    """The sockets of one process, by address: its own, and its siblings'."""
-
-    own: dict[Address, list[socket.socket]]
-    siblings: dict[Address, list[socket.socket]]
-
-
-def held(addresses: Sequence[Address]) -> ListenSockets:
-    """What the supervisor has for us; where there is none, sockets we bind ourselves. OSError."""
-    share = handed()
-    return ListenSockets(
-        {address: taken(share.own, address) or [bound(address)] for address in addresses},
-        {address: taken(share.siblings, address) for address in addresses},
-    )
 
 
 class Sockets:

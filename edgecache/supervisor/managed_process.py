@@ -12,11 +12,11 @@ import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from edgecache.runtime.inherited import HAND_OVER
 from edgecache.supervisor.child import Child, ServingPipe, ending
 
 Process = asyncio.subprocess.Process
 
-HAND_OVER = signal.SIGQUIT  # nginx's word for a graceful end
 SERVES_S_MAX = 60.0  # a Python process starts in one or two; a busy machine takes its time
 ALONE = frozenset({"control"})  # roles of which no two may run at once: one log has one writer
 

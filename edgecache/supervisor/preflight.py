@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgecache.cluster.control_access import control_socket
 from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
 from edgecache.config.model import Config, Location, Origin, ViewerCertificate
 from edgecache.config.secrets import SecretsError, load_secrets, secrets_path
 from edgecache.node.geoip import unreadable
 from edgecache.node.secret_watch import missing_key_pairs, missing_values
 from edgecache.origin.demo import policy_of
-from edgecache.supervisor.topology import control_socket
 
 _CONNECT_S_MAX = 1.0
 

@@ -11,21 +11,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edgecache.cluster.control_access import ControlAccess
+from edgecache.cluster.control_access import (
+    ControlAccess,
+    control_socket,
+    control_url,
+    supervisor_socket,
+)
 from edgecache.config.listen import TcpAddress, tcp_address
 from edgecache.config.model import Config, Limits
 from edgecache.config.secrets import SecretsError
+from edgecache.runtime.inherited import has_parent
 from edgecache.runtime.privileges import drop, unable
 from edgecache.runtime.stderr_log import say
 from edgecache.supervisor import preflight
-from edgecache.supervisor.child import Child, has_parent
-from edgecache.supervisor.control_socket import answering, place
+from edgecache.supervisor.child import Child
+from edgecache.supervisor.control_socket import answering
 from edgecache.supervisor.managed_process import NotReplacedError, RestartTiming
 from edgecache.supervisor.preflight import Binding
 from edgecache.supervisor.readiness import Readiness
 from edgecache.supervisor.reload import Reloader
 from edgecache.supervisor.supervisor import Pids, Supervisor, SupervisorHooks
-from edgecache.supervisor.topology import control_socket, control_url, fleet, serve_workers, workers
+from edgecache.supervisor.topology import fleet, serve_workers, workers
 
 KILL_AFTER_DRAIN_S = 5  # for a child to end once its own drain is over
 
@@ -84,7 +90,7 @@ async def _up(
         say(str(await renewal.upgrade()))
 
     def bound() -> None:
-        asked_at = place(config.state_dir)
+        asked_at = supervisor_socket(config.state_dir)
         drop(config, [asked_at, *(address for child in children for address in child.addresses)])
 
     hooks = SupervisorHooks(
@@ -98,7 +104,7 @@ async def _up(
 
 
 def _asked_at(config: Config) -> Binding:
-    return Binding(place(config.state_dir), "another `up` on this state_dir")
+    return Binding(supervisor_socket(config.state_dir), "another `up` on this state_dir")
 
 
 def edge(config: Config, path: Path, location: str, worker: int) -> int:

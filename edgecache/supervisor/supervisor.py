@@ -15,19 +15,18 @@ from itertools import groupby
 
 import msgspec
 
-from edgecache.runtime.privileges import PrivilegesError
-from edgecache.runtime.stderr_log import say
-from edgecache.supervisor.child import (
+from edgecache.runtime.inherited import (
+    EXIT_CONFIGURATION,
+    HAND_OVER,
+    LISTENING,
     SERVING_FD,
-    Child,
-    ParentPipe,
-    ServingPipe,
-    spawn,
     watch_parent,
 )
-from edgecache.supervisor.listen_sockets import LISTENING, Sockets
+from edgecache.runtime.privileges import PrivilegesError
+from edgecache.runtime.stderr_log import say
+from edgecache.supervisor.child import Child, ParentPipe, ServingPipe, spawn
+from edgecache.supervisor.listen_sockets import Sockets
 from edgecache.supervisor.managed_process import (
-    HAND_OVER,
     ManagedProcess,
     NotReplacedError,
     Process,
@@ -37,7 +36,7 @@ from edgecache.supervisor.managed_process import (
 
 Pids = Callable[[], Mapping[str, int]]  # name to pid of what runs now: deaths change it
 
-EXIT_CONFIGURATION = 2  # a child's way to say that starting it again is no use
+
 LEAVING_MAX = 16  # processes that hand over at once; of more, the longest at it are hurried
 
 

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgecache.config.listen import TcpAddress, UnixAddress, parse_listen, tcp_address
+from edgecache.cluster.control_access import control_socket
+from edgecache.config.listen import TcpAddress, parse_listen, tcp_address
 from edgecache.config.model import Config, Location
 from edgecache.supervisor.child import Child
 
@@ -54,13 +55,3 @@ def serve_workers(count: int, listen: TcpAddress, arguments: tuple[str, ...]) ->
         )
         for number in range(1, count + 1)
     ]
-
-
-def control_socket(config: Config) -> UnixAddress:
-    """Where the user control runs as reaches it, without a token."""
-    return UnixAddress(str(Path(config.state_dir) / "control.sock"))
-
-
-def control_url(config: Config) -> str:
-    """Where this machine reaches control, or empty when there is none."""
-    return tcp_address(config.control.listen).url if config.control else ""

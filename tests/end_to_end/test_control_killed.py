@@ -17,6 +17,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from edgecache.cluster.log_entries import LogEntryKind as EntryKind
 from edgecache.config.load import load
 from edgecache.config.secrets import load_secrets
 from edgecache.control.cloudfront.access_keys import access_keys
@@ -24,7 +25,6 @@ from edgecache.control.state.catalog import Catalog
 from edgecache.control.state.compose import ComposedConfig, compose
 from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.log import ControlLog
-from edgecache.control.state.log import LogEntryKind as EntryKind
 from edgecache.control.state.resources import ResourceKind
 from tests.control.cloudfront.desk import site
 from tests.end_to_end.installation import Installation, make_installation

@@ -86,12 +86,12 @@ def _members(number: int, bytes_max: int, end: str = "") -> bytes:
 
 
 DEAREST: dict[str, Callable[[int], object]] = {
-    "server.telling._said": lambda n: RequestSummary.by(_asked(_fields(n)), "site", 1),
+    "server.request_log._said": lambda n: RequestSummary.by(_asked(_fields(n)), "site", 1),
     "http.head._plain_block": lambda n: parse_request_head(_head(n), HeadLimits()),
-    "rules.quotas._passed": lambda n: passed(_asked(_fields(n)), b"cdn"),
+    "rules.limits._passed": lambda n: passed(_asked(_fields(n)), b"cdn"),
     "http.cache_control._parse": lambda n: parse_directives([_members(n, 256)]),
-    "http.structured._targeted": lambda n: parse_targeted([_members(n, 256, "=1")]),
-    "http.encodings._parse": lambda n: accepted(_members(n, 128)),
+    "http.structured_fields._targeted": lambda n: parse_targeted([_members(n, 256, "=1")]),
+    "http.content_coding._parse": lambda n: accepted(_members(n, 128)),
     "http.fields._title_case": lambda n: title_case(b"x%04d-" % n + b"y" * 58),
 }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.control.rest.dry_run import DiskNamed, DryRunReport
+from edgecache.cluster.inspection import DiskNamed, DryRunReport
 from edgecache.node.disk_dry_run import LOOKS_MAX, TOLD_S_MAX, DiskDryRun
 from edgecache.rules.invalidation.items import items_of
 from tests.world.play import Play, Scene

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from edgecache.cache.frontend import PeerFrontend, ViewerFrontend
+from edgecache.cache.frontend import ViewerFrontend
+from edgecache.cache.peer_frontend import PeerFrontend
 from edgecache.http.message import Request
 from edgecache.node.inspect import Inspector
 from edgecache.rules.explain.entry import LookupExplanation

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgecache.control.rest.inventory import OBJECTS, STATS, InventoryQuery, ObjectOrder
+from edgecache.cluster.inspection import OBJECTS, STATS, InventoryQuery, ObjectOrder
 from edgecache.node.inspect import Inspector
 from edgecache.node.inventory import objects_of, stats_of
 from tests.world.play import Play, Scene

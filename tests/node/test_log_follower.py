@@ -8,8 +8,8 @@ from collections.abc import Awaitable
 import httpx
 import pytest
 
-from edgecache.control.nodes.registry import NodeStatus
-from edgecache.control.state.log import LogEntry, LogPage
+from edgecache.cluster.log_entries import LogEntry, LogPage
+from edgecache.cluster.node_status import NodeStatus
 from edgecache.node.log_follower import (
     BACK_OFF_S_MAX,
     IDLE_S_MAX,

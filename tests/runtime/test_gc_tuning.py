@@ -14,8 +14,8 @@ import pytest
 
 from edgecache.cache.failure_cache import FailureCache
 from edgecache.cache.outcome import Errand
+from edgecache.cluster.log_entries import LogEntry, LogPage
 from edgecache.config.model import Behavior, Config, Control, Distribution, Location, Origin
-from edgecache.control.state.log import LogEntry, LogPage
 from edgecache.node.build import NodeParts
 from edgecache.rules.caching.freshness import assess
 from edgecache.rules.caching.key import cache_key

@@ -19,7 +19,7 @@ import os, sys
 from edgecache.config.listen import UnixAddress
 from edgecache.config.model import Config, Process
 from edgecache.runtime.privileges import drop
-from edgecache.supervisor.listen_sockets import bound
+from edgecache.runtime.inherited import bound
 state = sys.argv[1]
 address = UnixAddress(state + "/regional.sock")
 bound(address)

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 import httpx
 
+from edgecache.cluster.log_entries import LogEntryKind
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config
 from edgecache.control.nodes.barrier import Barrier
@@ -26,7 +27,7 @@ from edgecache.control.state.invalidations import (
     InvalidationRequest,
     Invalidations,
 )
-from edgecache.control.state.log import ControlLog, LogEntryKind, ensure_config
+from edgecache.control.state.log import ControlLog, ensure_config
 from tests.simulation.clocks import Clocks
 from tests.simulation.links import Links, Pipe
 from tests.simulation.machine import Machine, Process

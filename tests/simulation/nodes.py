@@ -13,7 +13,8 @@ from typing import Any, TypeVar, cast
 import httpx
 
 from edgecache.cache.environment import TierEnvironment
-from edgecache.cache.frontend import Frontend, PeerFrontend, ViewerFrontend
+from edgecache.cache.frontend import ViewerFrontend
+from edgecache.cache.peer_frontend import Frontend, PeerFrontend
 from edgecache.cache.tier import Tier
 from edgecache.cluster.tokens import Purpose, Tokens
 from edgecache.config.model import Config

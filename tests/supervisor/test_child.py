@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.supervisor.child import PARENT_FD, ending, has_parent, watch_parent
+from edgecache.runtime.inherited import PARENT_FD, has_parent, watch_parent
+from edgecache.supervisor.child import ending
 from tests.supervisor.child_tracker import REPORT, RollCall, play
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,7 +25,7 @@ ORPHAN = (
     REPORT
     + """
 import asyncio
-from edgecache.supervisor.child import watch_parent
+from edgecache.runtime.inherited import watch_parent
 async def main():
     gone = asyncio.Event()
     assert watch_parent(asyncio.get_running_loop(), gone.set)

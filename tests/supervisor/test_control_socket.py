@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.supervisor.control_socket import NoSupervisorError, answering, ask, place
+from edgecache.cluster.control_access import supervisor_socket
+from edgecache.supervisor.control_socket import NoSupervisorError, answering, ask
 from edgecache.supervisor.reload import DONE, FAILED, ReloadResult
 
 
@@ -25,7 +26,7 @@ def test_a_word_is_answered_with_how_it_went(tmp_path: Path) -> None:
     async def scene() -> list[ReloadResult]:
         words = {"upgrade": upgraded, "reload": failed}
         async with answering(str(tmp_path), words):
-            mode = Path(place(str(tmp_path)).path).stat().st_mode  # noqa: ASYNC240
+            mode = Path(supervisor_socket(str(tmp_path)).path).stat().st_mode  # noqa: ASYNC240
             assert stat.S_IMODE(mode) == 0o600
             return [await ask(str(tmp_path), word) for word in ("upgrade", "reload", "nonsense")]
 
@@ -33,13 +34,14 @@ def test_a_word_is_answered_with_how_it_went(tmp_path: Path) -> None:
     assert str(done) == "upgraded: 6 processes"
     assert (in_part.code, str(in_part)) == (1, "upgraded in part:\n  edge-1 exited with 3")
     assert (unknown.code, str(unknown)) == (2, "not a request: nonsense")
-    assert not Path(place(str(tmp_path)).path).exists()
+    assert not Path(supervisor_socket(str(tmp_path)).path).exists()
 
 
 def test_what_never_ends_is_not_waited_for(tmp_path: Path) -> None:
     async def scene() -> None:
         async with answering(str(tmp_path), {}):
-            reader, writer = await asyncio.open_unix_connection(place(str(tmp_path)).path)
+            place = supervisor_socket(str(tmp_path))
+            reader, writer = await asyncio.open_unix_connection(place.path)
             writer.write(b"x" * 100_000)
             with contextlib.suppress(ConnectionError):  # for what it has not read
                 assert await reader.read() == b""

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from edgecache.config.listen import Address, TcpAddress, UnixAddress
+from edgecache.runtime.inherited import LISTENING, Share, handed, taken
 from edgecache.supervisor.child import Child
-from edgecache.supervisor.listen_sockets import LISTENING, Share, Sockets, handed, taken
+from edgecache.supervisor.listen_sockets import Sockets
 
 
 def workers(count: int, address: Address) -> list[Child]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from edgecache.cluster.control_access import control_url
 from edgecache.config.listen import TcpAddress, UnixAddress
 from edgecache.config.model import Behavior, Config, Control, Distribution, Location, Origin
 from edgecache.config.secrets import load_secrets
@@ -19,7 +20,7 @@ from edgecache.control.cloudfront.access_keys import access_keys
 from edgecache.supervisor import start
 from edgecache.supervisor.banner import as_json, print_table, to_call, to_try
 from edgecache.supervisor.child import Child
-from edgecache.supervisor.topology import control_url, fleet, serve_workers
+from edgecache.supervisor.topology import fleet, serve_workers
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config"
 STAND_IN = """

@@ -6,7 +6,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
-from edgecache.cache.frontend import PeerFrontend
+from edgecache.cache.peer_frontend import PeerFrontend
 from edgecache.http.errors import HeadLimits
 from edgecache.http.framing import NoBody, reader_for, response_framing
 from edgecache.http.head import parse_response_head

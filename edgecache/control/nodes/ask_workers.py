@@ -8,24 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
+from edgecache.cluster.inspection import WorkerReport
 from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
 from edgecache.config.model import Config
 from edgecache.control.nodes.client import Exchange
 
 QUESTIONS_PER_WORKER = 12  # with two workers, one stays unseen in 1 of 8 million rounds
 QUESTIONS_MAX = 256  # to one location
-
-
-class WorkerReport(Protocol):
-    """What a process says; it names itself."""
-
-    @property
-    def node(self) -> str: ...
 
 
 A = TypeVar("A", bound=WorkerReport)

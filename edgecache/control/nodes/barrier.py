@@ -21,19 +21,10 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from edgecache.cluster.node_status import LEASE_S, Instance
 from edgecache.control.state.database import BEFORE, StateDatabase
 
-LEASE_S = 3.0  # Chubby's is 12 s, ZooKeeper's default session 4-40 s; ours is renewed every second
 DRIFT_S = 0.1  # two clocks of one machine that differ by 3 %, far beyond what NTP slews
-
-
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """One run of one node: `instance` is made anew by each process."""
-
-    name: str
-    instance: str
-    serves: bool = False  # without a lease, too
 
 
 @dataclass(slots=True)

@@ -4,40 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
-
+from edgecache.cluster.node_status import NodeStatus
 from edgecache.observe.counters import Sample, merge
 
 ALIVE_S = 10.0  # several reports; Consul's agents call a node failed after about as long
 FORGET_S = 3600.0  # a node silent for this long is no longer listed
 NODES_MAX = 1024  # more than CloudFront has points of presence
-
-Word = Annotated[str, msgspec.Meta(max_length=64)]
-Number = Annotated[int, msgspec.Meta(ge=0)]
-
-
-class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What a node tells: what it is, the generation it runs on, and its counters."""
-
-    role: Word
-    location: Word = ""
-    pid: Number
-    generation: Number
-    sample: Sample
-    leaving: bool = False  # another process of this name serves now, and it finishes what it has
-
-    def __post_init__(self) -> None:
-        for name, histogram in self.sample["histograms"].items():
-            bounds, counts = histogram["bounds"], histogram["counts"]
-            if len(counts) != len(bounds) + 1 or bounds != sorted(bounds):
-                raise ValueError(f"sample.histograms.{name}: bounds and counts do not agree")
-
-    @property
-    def label(self) -> str:
-        """What its counters are summed under: its location, or its role where it has none."""
-        return self.location or self.role
 
 
 class TooManyNodesError(Exception):

@@ -17,12 +17,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from edgecache.cluster.log_entries import LogPage
+from edgecache.cluster.node_status import Instance, NodeStatus
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config, UnavailableSite
 from edgecache.config.problems import ConfigError
-from edgecache.control.nodes.barrier import Barrier, Instance
+from edgecache.control.nodes.barrier import Barrier
 from edgecache.control.nodes.metrics import CONTENT_TYPE, exposition
-from edgecache.control.nodes.registry import NodeRegistry, NodeStatus, TooManyNodesError
+from edgecache.control.nodes.registry import NodeRegistry, TooManyNodesError
 from edgecache.control.nodes.staleness_probe import FOLDER, PATH, StalenessProbe
 from edgecache.control.rest.auth import (
     HostGuard,
@@ -40,7 +42,7 @@ from edgecache.control.state.database_thread import (
     StateRun,
     at_once,
 )
-from edgecache.control.state.log import ControlLog, LogPage
+from edgecache.control.state.log import ControlLog
 
 TRIMMED_AT_ONCE = 100  # invalidations: one write of the disk for so many
 WAIT_S_MAX = 30.0  # below the 60 s after which common proxies give up on a silent response

@@ -6,9 +6,6 @@ Memory is looked at at once. A disk takes longer: its node is asked again until 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-from dataclasses import dataclass
 from functools import partial
 
 import msgspec
@@ -17,6 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from edgecache.cluster.inspection import (
+    DryRunReport,
+    NodeNamed,
+)
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config
 from edgecache.control.cloudfront.context import ApiServices, OperationContext
@@ -26,63 +27,9 @@ from edgecache.control.nodes.explain import ConfiguredNodes
 from edgecache.control.rest.auth import bounded_body, require_operator
 from edgecache.control.rest.invalidations import InvalidationBody, items_wanted
 from edgecache.control.rest.inventory import PlaceInventory, asked_of_all
-from edgecache.rules.invalidation.items import Item, ItemKind
 
-NAMED = b"named"
-SPELLED_BYTES_MAX = 16_384  # half of what a head may have
-EXAMPLES = 5  # of one node
 ASK_AGAIN_S = 0.1
 ASKED_MAX = 50  # five seconds: a disk that needs longer is busy
-
-
-class DiskNamed(msgspec.Struct, frozen=True):
-    """What a disk has of it, among the entries that were looked at. Most are in memory too."""
-
-    entries: int = 0
-    size_bytes: int = 0
-    looked_at: int = 0
-    held: int = 0
-
-
-class NodeNamed(msgspec.Struct, frozen=True):
-    """What one process holds of it, among the entries that were looked at.
-
-    `disk` None: it is still being looked at.
-    """
-
-    node: str
-    role: str
-    location: str
-    entries: int
-    size_bytes: int
-    examples: tuple[str, ...]
-    looked_at: int
-    held: int
-    disk: DiskNamed | None = DiskNamed()
-
-
-@dataclass(frozen=True, slots=True)
-class DryRunReport:
-    """A distribution's items, as nodes are asked about them."""
-
-    distribution: str
-    items: tuple[Item, ...]
-
-    def spell(self) -> bytes:
-        """As it stands in a field. ValueError when it is too long for one."""
-        text = base64.urlsafe_b64encode(msgspec.json.encode((self.distribution, self.items)))
-        if len(text) > SPELLED_BYTES_MAX:
-            raise ValueError("too many items for a dry run: ask for some of them")
-        return NAMED + b":" + text
-
-    @classmethod
-    def read(cls, spelled: bytes) -> DryRunReport:
-        """What was spelled. ValueError."""
-        try:
-            data = base64.urlsafe_b64decode(spelled.removeprefix(NAMED + b":"))
-        except binascii.Error as error:
-            raise ValueError(str(error)) from error
-        return cls(*msgspec.json.decode(data, type=tuple[str, tuple[tuple[ItemKind, str], ...]]))
 
 
 async def named(

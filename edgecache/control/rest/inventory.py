@@ -7,10 +7,8 @@ objects.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -19,89 +17,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from edgecache.cluster.inspection import (
+    LISTED,
+    OBJECTS,
+    STATS,
+    InventoryQuery,
+    ObjectOrder,
+    StoreObjects,
+    StoreStats,
+    WorkerReport,
+)
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config
-from edgecache.control.nodes.ask_workers import WorkerGroup, WorkerReport, meet, places
+from edgecache.control.nodes.ask_workers import WorkerGroup, meet, places
 from edgecache.control.nodes.explain import ConfiguredNodes
 from edgecache.control.rest.auth import require_operator
 from edgecache.control.state.log import LiveLog
 from edgecache.http.serialize import request_head
-from edgecache.observe.counters import Sample
 from edgecache.upstream.peer import fields as peer_fields
-
-LISTED_MAX = 1_000  # objects of one node in one answer: 300 KiB
-LISTED = 20
-OBJECTS_LOOKED_AT = 100_000  # in a tenth of a second, in which the node does nothing else
-STATS, OBJECTS = b"stats", b"objects"
-_PREFIX = re.compile(r"/[!-~]*")
-
-
-class ObjectOrder(StrEnum):
-    """Which objects are listed first."""
-
-    LARGEST = "largest"
-    MOST_USED = "most-used"
-
-
-@dataclass(frozen=True, slots=True)
-class StoreStats:
-    """The store of one process. `oldest_s`: since its oldest entry came; None: it has none."""
-
-    node: str
-    role: str
-    location: str
-    budget_bytes: int
-    oldest_s: float | None
-    sample: Sample
-
-
-@dataclass(frozen=True, slots=True)
-class ListedObject:
-    """An entry in memory. `uses` are counted since it, or what it renewed, came."""
-
-    distribution: str
-    target: str
-    host: str
-    size_bytes: int
-    uses: int
-    age_s: float
-    ttl_left_s: float | None  # None: not known; below zero: expired
-
-
-@dataclass(frozen=True, slots=True)
-class StoreObjects:
-    """Some of what one process holds: the first in order, among those that were looked at."""
-
-    node: str
-    role: str
-    location: str
-    objects: tuple[ListedObject, ...]
-    looked_at: int
-    held: int
-
-
-@dataclass(frozen=True, slots=True)
-class InventoryQuery:
-    """Which objects are asked for."""
-
-    prefix: str = "/"
-    order: ObjectOrder = ObjectOrder.LARGEST
-    limit: int = LISTED
-
-    def spell(self) -> bytes:
-        """The order and the limit, as nodes are asked for them; the prefix is the target."""
-        return b"%b:%b:%d" % (OBJECTS, self.order.encode(), self.limit)
-
-    @classmethod
-    def read(cls, prefix: str, spelled: bytes) -> InventoryQuery:
-        """What was spelled. ValueError."""
-        word, order, limit = spelled.decode("ascii").split(":")
-        if word.encode() != OBJECTS or not _PREFIX.fullmatch(prefix):
-            raise ValueError(f"{prefix!r} is not the start of a path")
-        if not 1 <= int(limit) <= LISTED_MAX:
-            raise ValueError(f"{limit} is not 1 to {LISTED_MAX}")
-        return cls(prefix, ObjectOrder(order), int(limit))
-
 
 A = TypeVar("A", bound=WorkerReport)
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import msgspec
 
+from edgecache.cluster.log_entries import LogEntryKind
 from edgecache.control.nodes.barrier import Barrier
 from edgecache.control.state.database import StateDatabase
-from edgecache.control.state.log import ControlLog, LogEntry, LogEntryKind
+from edgecache.control.state.log import ControlLog
 from edgecache.rules.invalidation.items import Item, ItemKind
 from edgecache.rules.invalidation.matcher import GLOBS_MAX
-from edgecache.store.invalidation_marks import Invalidation
 
 ITEMS_MAX = 3_000  # CloudFront's quota for files in progress: in one batch never more
 WILDCARDS_IN_PROGRESS_MAX = 15  # CloudFront's quota
@@ -216,19 +216,6 @@ class Invalidations:
     def _select(self, clause: str, values: tuple[Any, ...]) -> list[InvalidationRecord]:
         query = f"SELECT {_COLUMNS} FROM invalidations {clause}"
         return [_record(row) for row in self._database.execute(query, values)]
-
-
-def read_entry(entry: LogEntry) -> Invalidation:
-    """What an entry of the log says, for a node to apply."""
-    body = msgspec.convert(entry.body, _Body)
-    return Invalidation(entry.seq, entry.at, body.distribution, body.items, body.soft)
-
-
-class _Body(msgspec.Struct, frozen=True):
-    id: str
-    distribution: str
-    items: tuple[tuple[ItemKind, str], ...]
-    soft: bool = False
 
 
 def _refuse_too_many_live(wanted: InvalidationRequest, live: Mapping[tuple[str, str], int]) -> None:

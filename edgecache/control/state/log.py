@@ -12,12 +12,12 @@ import asyncio
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
-from enum import StrEnum
 from functools import partial
 from typing import Any
 
 import msgspec
 
+from edgecache.cluster.log_entries import LogEntry, LogEntryKind, LogPage
 from edgecache.config.model import Config
 from edgecache.control.state.database import StateDatabase
 
@@ -31,35 +31,6 @@ Hand = Callable[[Callable[[], None]], None]
 
 def _at_once(done: Callable[[], None]) -> None:
     done()
-
-
-class LogEntryKind(StrEnum):
-    """What an entry is about. Nodes pass over kinds they do not know."""
-
-    CONFIG = "config"  # body: a whole configuration; its number is the generation
-    INVALIDATION = "invalidation"  # body: see control.invalidations
-
-
-class LogEntry(msgspec.Struct, frozen=True):
-    """One entry: its number, when it was made (epoch seconds), its kind, and what it says."""
-
-    seq: int
-    at: float
-    kind: str
-    body: dict[str, Any]
-
-
-class LogPage(msgspec.Struct, frozen=True):
-    """A part of the log `epoch`, whose newest number is `last_seq`.
-
-    Who has applied it has applied all up to `upto`. Invalidations up to `floor` are not told.
-    """
-
-    entries: list[LogEntry]
-    last_seq: int
-    upto: int
-    epoch: str
-    floor: int
 
 
 class LiveLog:

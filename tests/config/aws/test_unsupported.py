@@ -219,10 +219,12 @@ def test_what_the_model_has_is_read_by_somebody(model: Any) -> None:
     told = {"price_class", "http_version", "ipv6_enabled", "logging", "ssl_protocols"}
     told |= {"acm_certificate_arn", "iam_certificate_id", "ssl_support_method"}
     data = {"comment", "caller_reference", "kept", "tags"}
-    folders = ("rules", "tier", "upstream", "server", "store")
-    sources = [path for name in folders for path in (ROOT / "edgecache" / name).glob("*.py")]
+    folders = ("rules", "cache", "upstream", "server", "store")
+    sources = [path for name in folders for path in (ROOT / "edgecache" / name).rglob("*.py")]
     text = "\n".join(path.read_text() for path in sources)
-    text += (ROOT / "edgecache/config/aws/legacy.py").read_text()  # forwarded_values, as policies
+    text += (
+        ROOT / "edgecache/config/aws/forwarded_values.py"
+    ).read_text()  # forwarded_values, as policies
     names = {field.name for field in structs.fields(model)} - told - data
     assert {name for name in names if not re.search(rf"\.{name}\b", text)} <= {"forwarded_values"}
 

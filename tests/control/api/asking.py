@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from edgecache.control.state.log import LogEntryKind as EntryKind
+from edgecache.cluster.log_entries import LogEntryKind as EntryKind
 from tests.control.cloudfront.desk import OPTIMIZED, Desk, code_of, site
 
 Document = dict[str, Any]

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from edgecache.cluster.log_entries import LogEntryKind as EntryKind
 from edgecache.config.aws.defaults import with_defaults
 from edgecache.config.model import Config
 from edgecache.control.cloudfront.context import OperationContext
@@ -19,7 +20,6 @@ from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.cloudfront.model import api
 from edgecache.control.cloudfront.response_writer import write_answer
 from edgecache.control.cloudfront.validation import validate
-from edgecache.control.state.log import LogEntryKind as EntryKind
 from edgecache.control.state.resources import ResourceKind
 from edgecache.rules.routing import compile_routes
 from tests.control.cloudfront.desk import OPTIMIZED, Desk, open_desk, site

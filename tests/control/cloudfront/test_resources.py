@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from botocore import xform_name
 
+from edgecache.cluster.log_entries import LogEntryKind as EntryKind
 from edgecache.control.cloudfront.resource_types import NOUNS, ResourceType
-from edgecache.control.state.log import LogEntryKind as EntryKind
 from tests.control.api.asking import created, default, refused, s3
 from tests.control.cloudfront.desk import Desk, site
 from tests.rules.private.signers import EC, RSA

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.control.nodes.barrier import DRIFT_S, LEASE_S, Barrier, Instance
+from edgecache.cluster.node_status import LEASE_S, Instance
+from edgecache.control.nodes.barrier import DRIFT_S, Barrier
 from edgecache.control.state.database import BEFORE, StateDatabase
 
 A, B = Instance("edge-a", "1"), Instance("edge-b", "1")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from edgecache.cluster.node_status import NodeStatus
 from edgecache.control.nodes.registry import (
     ALIVE_S,
     FORGET_S,
     NODES_MAX,
     NodeRegistry,
-    NodeStatus,
     TooManyNodesError,
 )
 from edgecache.observe.counters import Counters

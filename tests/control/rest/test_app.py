@@ -13,11 +13,12 @@ import httpx
 import msgspec
 import pytest
 
+from edgecache.cluster.node_status import NodeStatus
 from edgecache.cluster.tokens import Purpose, Tokens
 from edgecache.config.model import Config
 from edgecache.config.problems import ConfigError, Problem
 from edgecache.control.nodes.barrier import Barrier
-from edgecache.control.nodes.registry import NodeRegistry, NodeStatus
+from edgecache.control.nodes.registry import NodeRegistry
 from edgecache.control.rest.app import ControlServices, control_app
 from edgecache.control.rest.auth import LOCAL_PEER
 from edgecache.control.state.database import StateDatabase

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
-from edgecache.control.nodes.barrier import Instance
+from edgecache.cluster.node_status import Instance
 from edgecache.control.rest.distributions import SCHEMAS, RestApi
 from edgecache.control.rest.openapi import PATHS, description
 from tests.control.cloudfront.desk import Desk, open_desk, site

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
-from edgecache.control.nodes.barrier import Instance
+from edgecache.cluster.node_status import Instance
 from edgecache.control.rest.distributions import RestApi
 from tests.control.cloudfront.desk import Desk, open_desk
 from tests.control.rest.test_distributions import told

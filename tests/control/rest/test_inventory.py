@@ -12,19 +12,13 @@ import msgspec
 import pytest
 from starlette.applications import Starlette
 
+from edgecache.cluster.inspection import InventoryQuery, ObjectOrder, StoreObjects, StoreStats
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.listen import Address
 from edgecache.config.model import Config, Location, Regional
 from edgecache.control.nodes.explain import ConfiguredNodes
 from edgecache.control.rest.auth import LOCAL_PEER
-from edgecache.control.rest.inventory import (
-    InventoryQuery,
-    ObjectOrder,
-    PlaceInventory,
-    StoreObjects,
-    StoreStats,
-    holdings_routes,
-)
+from edgecache.control.rest.inventory import PlaceInventory, holdings_routes
 from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.log import ControlLog, ensure_config
 from edgecache.http.errors import HeadLimits

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.control.nodes.barrier import DRIFT_S, LEASE_S, Barrier, Instance
+from edgecache.cluster.log_entries import read_entry
+from edgecache.cluster.node_status import LEASE_S, Instance
+from edgecache.control.nodes.barrier import DRIFT_S, Barrier
 from edgecache.control.state import invalidations
 from edgecache.control.state.database import BEFORE, StateDatabase
 from edgecache.control.state.invalidations import (
@@ -17,7 +19,6 @@ from edgecache.control.state.invalidations import (
     Invalidations,
     ReferenceTakenError,
     TooManyInvalidationsError,
-    read_entry,
 )
 from edgecache.control.state.log import ControlLog
 from edgecache.rules.invalidation.items import ItemKind, items_of

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edgecache.cluster.log_entries import LogEntry, LogEntryKind
 from edgecache.config.model import Behavior, Config, Distribution, Origin
 from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.log import (
@@ -15,8 +16,6 @@ from edgecache.control.state.log import (
     PAGE_BYTES_MAX,
     PAGE_ENTRIES_MAX,
     ControlLog,
-    LogEntry,
-    LogEntryKind,
     ensure_config,
 )
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgecache.cache.frontend import PeerFrontend
+from edgecache.cache.peer_frontend import PeerFrontend
 from edgecache.http.message import Fields, Request
 from edgecache.server.http1 import head_cache_hit_peer as repeating_calls
 from edgecache.server.http1.head_cache_hit_peer import BLOCK_S_MAX, USES_LEAST, PeerHeadCache

@@ -1,0 +1,86 @@
+"""Frontend of a tier towards other tiers of ours: takes the route from the peer's fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from edgecache.cache.frontend import (
+    NO_SUCH_ROUTE,
+    NOT_A_PEER,
+    ViewerFrontend,
+    aged,
+    refusal,
+    status_list,
+)
+from edgecache.cache.outcome import CacheResult, Errand, Hit, Outcome, Refusal
+from edgecache.cache.tier import Tier
+from edgecache.http.message import Fields, Request, is_short, without
+from edgecache.rules.routing import Route, RouteTable, matched_route
+from edgecache.rules.viewer.access import (
+    AMBIGUOUS_PATH,
+)
+from edgecache.upstream.interface import Body, OnInterim, UpstreamError
+from edgecache.upstream.peer import fields as peer_fields
+from edgecache.upstream.peer.heads import said_by
+
+
+class PeerFrontend:
+    """The front of a regional cache: edges only, each with its credential."""
+
+    def __init__(self, tier: Tier, table: RouteTable, admits: Callable[[bytes], bool]) -> None:
+        self.tier = tier
+        self.table = table
+        self._admits = admits
+
+    def decide(self, request: Request, now: float) -> Hit | Errand | Refusal:
+        """What can be said of a peer's request without waiting."""
+        routed = self.routed(request)
+        return routed if isinstance(routed, Refusal) else self.tier.decide(*routed, now)
+
+    def routed(self, request: Request) -> tuple[Request, Route] | Refusal:
+        """A peer's request as the viewer's that it stands for, and its route."""
+        fields = request.fields
+        said = said_by(fields) if is_short(fields) else said_by.__wrapped__(fields)
+        if not said.credential or not self._admits(said.credential):
+            return NOT_A_PEER
+        site = self.table.by_id.get(said.distribution)
+        if site is None:
+            return NO_SUCH_ROUTE
+        if not request.id:
+            client = (said.client.decode("latin-1"), 0)
+            request = replace(request, id=said.id, client=client)
+        mark = self.tier.world.marks.read(said.mark)
+        inner = replace(
+            request, fields=said.fields, scheme=said.scheme, release=said.release, mark=mark,
+            of_tier=True,
+        )  # fmt: skip
+        found = matched_route(site, inner.path)
+        return refusal(AMBIGUOUS_PATH, request) if found is None else (inner, found)
+
+    async def run(self, errand: Errand, body: Body | None, on_interim: OnInterim) -> Outcome:
+        """Do what `decide` could not: see Tier.run. A failure is told as one, not as a page."""
+        try:
+            return await self.tier.run(errand, body, on_interim)
+        except UpstreamError as error:
+            fields = ((peer_fields.FAULT, error.fault.encode()),)
+            return Outcome(error.status, b"", fields, b"", 0, CacheResult.ERROR)
+
+    def dressed(
+        self, outcome: Outcome, _request_id: bytes, _asked: tuple[Request, Route] | None,
+        _took_s: float,
+    ) -> Fields:  # fmt: skip
+        """The outcome's fields as a peer gets them."""
+        fault = tuple(field for field in outcome.fields if field[0] == peer_fields.FAULT)
+        return (
+            *peer_fields.public(without(outcome.fields, (b"cache-status",))),
+            *aged(outcome),
+            (b"cache-status", status_list(outcome, self.tier.name)),
+            *fault,
+            (peer_fields.RESULT, outcome.result.encode()),
+            (peer_fields.MARK, self.tier.world.marks.spell(outcome.mark)),
+        )
+
+
+Frontend = ViewerFrontend | PeerFrontend

@@ -1,0 +1,161 @@
+"""Questions control asks nodes about their stores, and the answers, as they go over the wire."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from edgecache.observe.counters import Sample
+from edgecache.rules.invalidation.items import Item, ItemKind
+
+
+class WorkerReport(Protocol):
+    """What a process says; it names itself."""
+
+    @property
+    def node(self) -> str: ...
+
+
+NAMED = b"named"
+
+
+SPELLED_BYTES_MAX = 16_384  # half of what a head may have
+
+
+EXAMPLES = 5  # of one node
+
+
+class DiskNamed(msgspec.Struct, frozen=True):
+    """What a disk has of it, among the entries that were looked at. Most are in memory too."""
+
+    entries: int = 0
+    size_bytes: int = 0
+    looked_at: int = 0
+    held: int = 0
+
+
+class NodeNamed(msgspec.Struct, frozen=True):
+    """What one process holds of it, among the entries that were looked at.
+
+    `disk` None: it is still being looked at.
+    """
+
+    node: str
+    role: str
+    location: str
+    entries: int
+    size_bytes: int
+    examples: tuple[str, ...]
+    looked_at: int
+    held: int
+    disk: DiskNamed | None = DiskNamed()
+
+
+@dataclass(frozen=True, slots=True)
+class DryRunReport:
+    """A distribution's items, as nodes are asked about them."""
+
+    distribution: str
+    items: tuple[Item, ...]
+
+    def spell(self) -> bytes:
+        """As it stands in a field. ValueError when it is too long for one."""
+        text = base64.urlsafe_b64encode(msgspec.json.encode((self.distribution, self.items)))
+        if len(text) > SPELLED_BYTES_MAX:
+            raise ValueError("too many items for a dry run: ask for some of them")
+        return NAMED + b":" + text
+
+    @classmethod
+    def read(cls, spelled: bytes) -> DryRunReport:
+        """What was spelled. ValueError."""
+        try:
+            data = base64.urlsafe_b64decode(spelled.removeprefix(NAMED + b":"))
+        except binascii.Error as error:
+            raise ValueError(str(error)) from error
+        return cls(*msgspec.json.decode(data, type=tuple[str, tuple[tuple[ItemKind, str], ...]]))
+
+
+STATS, OBJECTS = b"stats", b"objects"
+LISTED_MAX = 1_000  # objects of one node in one answer: 300 KiB
+
+
+LISTED = 20
+
+
+OBJECTS_LOOKED_AT = 100_000  # in a tenth of a second, in which the node does nothing else
+
+
+_PREFIX = re.compile(r"/[!-~]*")
+
+
+class ObjectOrder(StrEnum):
+    """Which objects are listed first."""
+
+    LARGEST = "largest"
+    MOST_USED = "most-used"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStats:
+    """The store of one process. `oldest_s`: since its oldest entry came; None: it has none."""
+
+    node: str
+    role: str
+    location: str
+    budget_bytes: int
+    oldest_s: float | None
+    sample: Sample
+
+
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """An entry in memory. `uses` are counted since it, or what it renewed, came."""
+
+    distribution: str
+    target: str
+    host: str
+    size_bytes: int
+    uses: int
+    age_s: float
+    ttl_left_s: float | None  # None: not known; below zero: expired
+
+
+@dataclass(frozen=True, slots=True)
+class StoreObjects:
+    """Some of what one process holds: the first in order, among those that were looked at."""
+
+    node: str
+    role: str
+    location: str
+    objects: tuple[ListedObject, ...]
+    looked_at: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryQuery:
+    """Which objects are asked for."""
+
+    prefix: str = "/"
+    order: ObjectOrder = ObjectOrder.LARGEST
+    limit: int = LISTED
+
+    def spell(self) -> bytes:
+        """The order and the limit, as nodes are asked for them; the prefix is the target."""
+        return b"%b:%b:%d" % (OBJECTS, self.order.encode(), self.limit)
+
+    @classmethod
+    def read(cls, prefix: str, spelled: bytes) -> InventoryQuery:
+        """What was spelled. ValueError."""
+        word, order, limit = spelled.decode("ascii").split(":")
+        if word.encode() != OBJECTS or not _PREFIX.fullmatch(prefix):
+            raise ValueError(f"{prefix!r} is not the start of a path")
+        if not 1 <= int(limit) <= LISTED_MAX:
+            raise ValueError(f"{limit} is not 1 to {LISTED_MAX}")
+        return cls(prefix, ObjectOrder(order), int(limit))

@@ -1,0 +1,53 @@
+"""Entries of control's log, as nodes get them. Law: an entry that has a number never changes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from edgecache.rules.invalidation.items import ItemKind
+from edgecache.store.invalidation_marks import Invalidation
+
+
+class LogEntryKind(StrEnum):
+    """What an entry is about. Nodes pass over kinds they do not know."""
+
+    CONFIG = "config"  # body: a whole configuration; its number is the generation
+    INVALIDATION = "invalidation"  # body: see control.invalidations
+
+
+class LogEntry(msgspec.Struct, frozen=True):
+    """One entry: its number, when it was made (epoch seconds), its kind, and what it says."""
+
+    seq: int
+    at: float
+    kind: str
+    body: dict[str, Any]
+
+
+class LogPage(msgspec.Struct, frozen=True):
+    """A part of the log `epoch`, whose newest number is `last_seq`.
+
+    Who has applied it has applied all up to `upto`. Invalidations up to `floor` are not told.
+    """
+
+    entries: list[LogEntry]
+    last_seq: int
+    upto: int
+    epoch: str
+    floor: int
+
+
+def read_entry(entry: LogEntry) -> Invalidation:
+    """What an entry of the log says, for a node to apply."""
+    body = msgspec.convert(entry.body, _Body)
+    return Invalidation(entry.seq, entry.at, body.distribution, body.items, body.soft)
+
+
+class _Body(msgspec.Struct, frozen=True):
+    id: str
+    distribution: str
+    items: tuple[tuple[ItemKind, str], ...]
+    soft: bool = False

@@ -1,0 +1,49 @@
+"""What a node reports to control, and the lease control grants it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+
+from edgecache.observe.counters import Sample
+
+Word = Annotated[str, msgspec.Meta(max_length=64)]
+
+
+Number = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node tells: what it is, the generation it runs on, and its counters."""
+
+    role: Word
+    location: Word = ""
+    pid: Number
+    generation: Number
+    sample: Sample
+    leaving: bool = False  # another process of this name serves now, and it finishes what it has
+
+    def __post_init__(self) -> None:
+        for name, histogram in self.sample["histograms"].items():
+            bounds, counts = histogram["bounds"], histogram["counts"]
+            if len(counts) != len(bounds) + 1 or bounds != sorted(bounds):
+                raise ValueError(f"sample.histograms.{name}: bounds and counts do not agree")
+
+    @property
+    def label(self) -> str:
+        """What its counters are summed under: its location, or its role where it has none."""
+        return self.location or self.role
+
+
+LEASE_S = 3.0  # Chubby's is 12 s, ZooKeeper's default session 4-40 s; ours is renewed every second
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One run of one node: `instance` is made anew by each process."""
+
+    name: str
+    instance: str
+    serves: bool = False  # without a lease, too

@@ -18,12 +18,12 @@ from random import Random
 
 from edgecache.http.message import Response
 from edgecache.observe.counters import Counters
-from edgecache.runtime.clocks import DiskThreads, Tasks, steady_clock
+from edgecache.runtime.environment import DiskThreads, Tasks, steady_clock
 from edgecache.store.disk.availability import DiskEnvironment
 from edgecache.store.disk.engine import DiskBudget, DiskEngine
 from edgecache.store.disk.files import RealFiles
 from edgecache.store.disk.store import DiskStore
-from edgecache.store.disk.write_plan import KeepEntry
+from edgecache.store.disk.write_buffer import KeepEntry
 from edgecache.store.entry import Entry
 from edgecache.store.invalidation_marks import InvalidationState
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.results import commit, machine
 from edgecache.http.message import Response
-from edgecache.runtime.gc_tuning import GcTuning
+from edgecache.runtime.memory_tuning import GcTuning
 from edgecache.store.entry import Entry
 from edgecache.store.memory import MemoryStore
 from tests.rules.pieces import rfc_site

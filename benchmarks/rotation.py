@@ -30,7 +30,7 @@ from benchmarks.processes import (
 )
 from benchmarks.stage import HERE, Stage, staged
 from benchmarks.viewer import Viewer
-from edgecache.cli.key_files import generated, written
+from edgecache.cli.keys import generated, written
 from edgecache.config.secrets import add_viewer_secret, load_secrets, secrets_path
 from edgecache.rules.private.native_token import PARAMETER, TokenGrant, issued, native_signer
 from edgecache.rules.private.signer import Signer, SigningTerms, load_private_key

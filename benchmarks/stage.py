@@ -24,7 +24,7 @@ from benchmarks.processes import (
     start,
     wait_until_listening,
 )
-from edgecache.cli.key_files import generated, written
+from edgecache.cli.keys import generated, written
 from edgecache.server.dev_certificate import development_certificate
 
 HERE = Path(__file__).resolve().parent

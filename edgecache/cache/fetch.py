@@ -11,13 +11,11 @@ from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.failure_cache import PERHAPS_FOR_A_RANGE, FailureCache
 from edgecache.cache.fetch_request import FetchRequest, question
 from edgecache.cache.fill import FillBody
-from edgecache.cache.outcome import CacheResult, CacheStatus, Errand, Hit, Outcome
-from edgecache.cache.outcome_builder import from_reply
+from edgecache.cache.outcome import CacheResult, CacheStatus, Errand, Hit, Outcome, from_reply
 from edgecache.cache.slices.object import SlicedObjects
 from edgecache.cache.store_response import Storer, arriving_of, result_of
 from edgecache.http.dates import format_date
-from edgecache.http.fields import end_to_end
-from edgecache.http.message import first_value
+from edgecache.http.message import end_to_end, first_value
 from edgecache.rules.caching.entry_update import (
     EntryUpdate,
     FetchContext,
@@ -25,16 +23,14 @@ from edgecache.rules.caching.entry_update import (
     unkept,
     update_of,
 )
-from edgecache.rules.caching.key import cache_key
+from edgecache.rules.caching.key import cache_key, forwarded
 from edgecache.rules.caching.partial import part_received
 from edgecache.rules.caching.reuse import refuses_stale, serves_on_error
 from edgecache.rules.caching.storability import passable_fields, post_answers_get
 from edgecache.rules.caching.unsafe_methods import invalidated_targets
-from edgecache.rules.forwarding import forwarded
-from edgecache.rules.limits import outgrows_quota
 from edgecache.rules.reasons import MissReason, StoreReason
 from edgecache.rules.response.plan import plan_reply
-from edgecache.rules.upgrade import upgrading
+from edgecache.rules.viewer.access import outgrows_quota, upgrading
 from edgecache.store.entry import Entry
 from edgecache.store.invalidation_filter import FilteredStore
 from edgecache.upstream.interface import (

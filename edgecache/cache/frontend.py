@@ -42,7 +42,7 @@ from edgecache.rules.viewer.access import (
 from edgecache.rules.viewer.geo import NOWHERE, GeoPlace
 from edgecache.rules.viewer.headers import depends_on_viewer, enriched, needs_place
 from edgecache.upstream.interface import Body, Fault, OnInterim
-from edgecache.upstream.peer import fields as peer_fields
+from edgecache.upstream.peer import heads as peer_fields
 
 UNKNOWN_HOST = Refusal(403, "Bad request. No distribution answers to this host name.")
 UNAVAILABLE = Refusal(

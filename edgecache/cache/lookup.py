@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from edgecache.cache.outcome import Errand, Hit, Refusal
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from edgecache.cache.bodies import StoredBody
+from edgecache.cache.environment import TierEnvironment
+from edgecache.cache.outcome import (
+    CacheResult,
+    Errand,
+    Hit,
+    Outcome,
+    Refusal,
+    from_entry,
+    hit_trace,
+)
 from edgecache.http.message import Request, first_value
-from edgecache.rules.caching.bypass import keeps_cookies
+from edgecache.rules.caching.key import forwards_ranges
 from edgecache.rules.caching.partial import plan_from_part, single_range
-from edgecache.rules.caching.reuse import has_validator
+from edgecache.rules.caching.reuse import has_validator, keeps_cookies
 from edgecache.rules.caching.sharing import verdict
-from edgecache.rules.forwarding import forwards_ranges
 from edgecache.rules.reasons import (
     Fetch,
     MissReason,
@@ -21,6 +34,7 @@ from edgecache.rules.reasons import (
 from edgecache.rules.response.plan import plan_reply
 from edgecache.rules.routing import Route
 from edgecache.store.entry import Entry
+from edgecache.store.invalidation_filter import FilteredStore
 
 ONLY_IF_CACHED = Refusal(504, "Nothing stored answers this only-if-cached request.", "Error")
 
@@ -85,3 +99,41 @@ def part_to_ask(request: Request, route: Route) -> bytes:
     if request.method != b"GET" or not forwards_ranges(route):
         return b""
     return single_range(first_value(request.fields, b"range")) or b""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskLookup:
+    """What a look came to: an outcome, or the errand to go upstream with; what is to be renewed."""
+
+    errand: Errand
+    outcome: Outcome | None = None
+    refresh: Errand | None = None
+
+
+async def look_deeper(
+    standing: FilteredStore, world: TierEnvironment, errand: Errand
+) -> DiskLookup:
+    """Look on disk for what answers `errand`."""
+    request, route = errand.request, errand.route
+    entry = await standing.find(errand.key, request.fields)
+    if isinstance(entry, MissReason):
+        fallen = entry is MissReason.INVALIDATED
+        return DiskLookup(replace(errand, why=entry) if fallen else errand)
+    if entry.part is not None and entry.stored is not None:
+        return DiskLookup(errand)  # parts are joined in memory
+    now = world.clock()
+    found = decide_entry(entry, request, route, now)
+    if isinstance(found, Errand) and found.found is None:
+        return DiskLookup(found)
+    if isinstance(found, Refusal):
+        return DiskLookup(errand)
+    if not world.marks.confirmed(request.mark, now):
+        return DiskLookup(unconfirmed(entry, request, route))
+    if isinstance(found, Errand):
+        return DiskLookup(found)
+    trace = hit_trace(found)
+    trace.detail = trace.detail or "disk"
+    outcome = from_entry(found, request, now, CacheResult.HIT, trace)
+    if isinstance(outcome.body, StoredBody) and not await outcome.body.begin():
+        return DiskLookup(errand)
+    return DiskLookup(errand, outcome, found.refresh)

@@ -22,7 +22,7 @@ from edgecache.rules.viewer.access import (
     AMBIGUOUS_PATH,
 )
 from edgecache.upstream.interface import Body, OnInterim, UpstreamError
-from edgecache.upstream.peer import fields as peer_fields
+from edgecache.upstream.peer import heads as peer_fields
 from edgecache.upstream.peer.heads import said_by
 
 

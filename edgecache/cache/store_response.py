@@ -10,8 +10,7 @@ from edgecache.cache.coalescing import Flight, FlightEnd, FlightResult, Flights
 from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.fetch_request import FetchRequest
 from edgecache.cache.fill import Fill
-from edgecache.cache.outcome import CacheResult, Errand, Outcome
-from edgecache.cache.outcome_builder import from_fill, from_whole
+from edgecache.cache.outcome import CacheResult, Errand, Outcome, from_fill, from_whole
 from edgecache.http.message import Response, without
 from edgecache.rules.caching.entry_update import (
     EntryUpdate,

@@ -5,20 +5,32 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from edgecache.cache.coalescing import Flight, FlightEnd, FlightResult, Flights
-from edgecache.cache.disk_lookup import look_deeper
 from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.fetch import Fetcher
 from edgecache.cache.fill import Fill
-from edgecache.cache.lookup import ONLY_IF_CACHED, decide_entry, part_to_ask, unconfirmed
-from edgecache.cache.outcome import CacheResult, CacheStatus, Errand, Hit, Outcome, Refusal
-from edgecache.cache.outcome_builder import from_entry, from_joined, hit_trace
+from edgecache.cache.lookup import (
+    ONLY_IF_CACHED,
+    decide_entry,
+    look_deeper,
+    part_to_ask,
+    unconfirmed,
+)
+from edgecache.cache.outcome import (
+    CacheResult,
+    CacheStatus,
+    Errand,
+    Hit,
+    Outcome,
+    Refusal,
+    from_entry,
+    from_joined,
+    hit_trace,
+)
 from edgecache.cache.slices.fetch import ObjectChanged
 from edgecache.http.message import Request
-from edgecache.rules.caching.bypass import bypass, collapses
-from edgecache.rules.caching.key import cache_key
-from edgecache.rules.caching.reuse import request_directives
+from edgecache.rules.caching.key import cache_key, of_no_hop
+from edgecache.rules.caching.reuse import bypass, collapses, request_directives
 from edgecache.rules.caching.sharing import joined, outlived
-from edgecache.rules.forwarding import of_no_hop
 from edgecache.rules.reasons import (
     MissReason,
 )

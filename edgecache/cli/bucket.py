@@ -28,7 +28,7 @@ def put(
     config: ConfigPath = DEFAULT_CONFIG,
 ) -> None:
     """Put a file into the bucket's folder, whole; tell the version it is."""
-    from edgecache.origin.writer import put_object
+    from edgecache.origin.folder import put_object
 
     found = loaded(config)
     folder = Path(_bucket(found).folder)
@@ -70,7 +70,7 @@ def restore(
 
     Caches hold what they have until it expires: `edgecache invalidate` takes it away.
     """
-    from edgecache.origin.writer import put_object
+    from edgecache.origin.folder import put_object
 
     found = loaded(config)
     versions = _kept(found)

@@ -22,10 +22,10 @@ class CheckReport:
 def findings(config: Config) -> CheckReport:
     """All there is to say about a configuration that has passed the checks."""
     from edgecache.control.cloudfront.origin_reach import unreachable_origins
+    from edgecache.control.state.catalog import made_in
     from edgecache.control.state.compose import ComposedConfig, NotComposedError, compose
     from edgecache.control.state.database import StateError
     from edgecache.control.state.resources import ResourceKind
-    from edgecache.control.state.snapshot import made_in
 
     warnings = [*map(str, lint(config))]
     problems: list[str] = []

@@ -12,7 +12,7 @@ from edgecache.config.model import Config
 
 if TYPE_CHECKING:
     from edgecache.config.secrets import Secrets
-    from edgecache.control.cloudfront.access_keys import AccessKey
+    from edgecache.control.cloudfront.authentication import AccessKey
 
 KEY_ENV = ("EDGECACHE_ACCESS_KEY_ID", "EDGECACHE_SECRET_ACCESS_KEY")
 URL_ENV = "EDGECACHE_CONTROL"
@@ -45,7 +45,7 @@ def operator_secrets(config: Config) -> Secrets:
 
 def key_of(config: Config) -> AccessKey:
     """The key to sign with: of the environment, else the newest operator's of this machine."""
-    from edgecache.control.cloudfront.access_keys import AccessKey, access_keys
+    from edgecache.control.cloudfront.authentication import AccessKey, access_keys
 
     given = [os.environ.get(name, "") for name in KEY_ENV]
     if all(given):
@@ -56,7 +56,7 @@ def key_of(config: Config) -> AccessKey:
 def token_of(config: Config) -> str:
     """An operator's token, good for an hour."""
     from edgecache.cluster.tokens import Purpose, Tokens
-    from edgecache.runtime.clocks import wall_clock
+    from edgecache.runtime.environment import wall_clock
 
     keys = [*operator_secrets(config).operator.values()]
     return Tokens(keys, wall_clock).issue(Purpose.OPERATOR, "command-line")

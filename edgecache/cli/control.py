@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 from urllib.parse import quote
 
@@ -10,8 +11,17 @@ import typer
 from edgecache.cli import distributions, invalidations, policies, releases, tags
 from edgecache.cli import sign as signing
 from edgecache.cli.client import REGION, asked, endpoint, key_of, token_of
-from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, loaded
-from edgecache.cli.output import AsJson, tell, tell_json
+from edgecache.cli.options import (
+    DEFAULT_CONFIG,
+    AsJson,
+    ConfigPath,
+    fail,
+    loaded,
+    refuse,
+    tell,
+    tell_json,
+)
+from edgecache.config.model import Config
 
 app = typer.Typer()
 app.add_typer(distributions.app, name="distributions")
@@ -22,8 +32,8 @@ app.command(epilog="Examples: edgecache invalidate EDEMO '/img/*' '#sale'")(
     invalidations.invalidate
 )
 app.command(epilog="Example: edgecache invalidations EDEMO")(invalidations.invalidations)
-signing.keys.command("list", epilog=policies.LIST_EXAMPLE)(policies.list_keys)
-signing.keys.command("add", epilog=policies.ADD_EXAMPLE)(policies.add_key)
+signing.keys_app.command("list", epilog=policies.LIST_EXAMPLE)(policies.list_keys)
+signing.keys_app.command("add", epilog=policies.ADD_EXAMPLE)(policies.add_key)
 
 
 @app.command(epilog="Example: edgecache api --list")
@@ -97,3 +107,39 @@ def adopt(
     told = asked(config, method, f"/distributions/{quote(id, safe='')}/adoption")
     whose = "the file's again" if told["source"] == "file" else "the API's"
     typer.echo(f"{told['id']} is {whose}")
+
+
+def reload(config: Config) -> None:
+    """Ask the supervisor; where none runs on this machine, ask control to publish."""
+    from edgecache.supervisor import reload as renewal
+    from edgecache.supervisor import reload as requests
+
+    try:
+        told = asyncio.run(requests.ask(config.state_dir, "reload"))
+    except requests.NoSupervisorError as error:
+        if config.control is None:
+            refuse([f"{error}, and there is no [control] to ask"])
+        told = asyncio.run(renewal.reloaded(config))
+    _tell(told)
+
+
+def upgrade(config: Config) -> None:
+    """Ask the supervisor."""
+    from edgecache.supervisor import reload as requests
+
+    try:
+        told = asyncio.run(requests.ask(config.state_dir, "upgrade"))
+    except requests.NoSupervisorError as error:
+        fail(str(error))
+    _tell(told)
+
+
+def _tell(told: object) -> None:
+    from edgecache.supervisor.reload import DONE, REFUSED, ReloadResult
+
+    assert isinstance(told, ReloadResult)
+    if told.code == REFUSED:
+        refuse(list(told.lines))
+    if told.code != DONE:
+        fail(str(told))
+    typer.echo(str(told))

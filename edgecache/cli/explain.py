@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlencode
 
 import msgspec
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
 
 from edgecache.cluster.control_access import ControlAccess, control_access
 from edgecache.config.model import Config
+from edgecache.control.nodes.explain import OriginExplanation, PlaceExplanation
 from edgecache.control.rest.explain import (
     ExplainQuery,
     ExplainReport,
@@ -17,7 +21,13 @@ from edgecache.control.rest.explain import (
     told,
     viewer_request,
 )
-from edgecache.runtime.clocks import wall_clock
+from edgecache.rules.explain.request import (
+    BehaviorMatch,
+    Explanation,
+    StoredExplanation,
+    TierExplanation,
+)
+from edgecache.runtime.environment import wall_clock
 from edgecache.supervisor import readiness as operate
 
 ALONE = "from the file alone"
@@ -54,3 +64,115 @@ async def _asked(control: ControlAccess, wanted: ExplainQuery) -> ExplainReport:
     if status == 200:
         return msgspec.json.decode(body, type=ExplainReport)
     raise NotExplainedError(f"control at {control.url} answered {status}: {body[:500].decode()}")
+
+
+def print_tree(told: ExplainReport, note: str) -> None:
+    """Print all of it; `note` says where it comes from."""
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(tree_of(told))
+    if note:
+        console.print(Text(note))
+
+
+def tree_of(told: ExplainReport) -> Tree:
+    """The whole explanation."""
+    rules = told.rules
+    tree = Tree(Text(f"{rules.method} {rules.url}", "bold"))
+    if rules.unavailable:
+        _list(_add(tree, "its distribution is not served: 503"), rules.unavailable)
+        return tree
+    if rules.choice is None:
+        _add(tree, "no distribution answers to this host: 403")
+        return tree
+    _add_choice(tree, rules.choice)
+    if rules.unsupported:
+        _list(_add(tree, "asked for and not done"), rules.unsupported)
+    _add(tree, _admission(rules))
+    _add_key(tree, rules)
+    _add_origin(tree, told.origin)
+    for place in told.places:
+        _add_place(tree, place)
+    if rules.invalidated_by:
+        _list(_add(tree, "invalidation paths that remove it"), rules.invalidated_by)
+    return tree
+
+
+def _add_choice(tree: Tree, choice: BehaviorMatch) -> None:
+    _add(tree, f"distribution {choice.distribution}: its name {choice.name}, {choice.semantics}")
+    branch = _add(tree, f"behavior {choice.behavior}: {choice.pattern}")
+    _add(branch, f"path {choice.path}, matched as {choice.matched_as}")
+    if choice.passed_over:
+        _add(branch, f"not matched before it: {' '.join(choice.passed_over)}")
+
+
+def _admission(rules: Explanation) -> str:
+    admission = rules.admission
+    if not admission.status:
+        return "admitted (the viewer's country is not known here)"
+    where = f" to {admission.location}" if admission.location else ""
+    return f"not admitted: {admission.status} {admission.why}{where}"
+
+
+def _add_key(tree: Tree, rules: Explanation) -> None:
+    if rules.bypass:
+        _add(tree, f"no key: nothing is looked up or stored ({rules.bypass})")
+        return
+    branch = _add(tree, f"key {rules.key}")
+    for part in rules.key_parts:
+        values = ["(absent)" if value is None else repr(value) for value in part.values]
+        _add(branch, f"{part.name}: {' '.join(values) or '(nothing)'}")
+    _add(tree, "collapses with others of this key" if rules.collapses else "does not collapse")
+    _add(tree, f"compresses: {rules.compresses or 'no'}")
+
+
+def _add_origin(tree: Tree, origin: OriginExplanation | None) -> None:
+    if origin is None:
+        return
+    branch = _add(tree, f"origin {origin.origin} at {origin.address} would be sent on a miss")
+    _add(branch, f"{origin.method} {origin.target}")
+    _list(branch, (f"{name}: {value}" for name, value in origin.fields))
+    if origin.then:
+        codes = ", ".join(map(str, origin.fails_over_on))
+        _add(branch, f"group {origin.group}: then {', '.join(origin.then)} on {codes} or no answer")
+
+
+def _add_place(tree: Tree, place: PlaceExplanation) -> None:
+    branch = _add(tree, f"{place.role} {place.name} at {place.address}")
+    if place.workers > 1:
+        _add(branch, f"{len(place.nodes)} of {place.workers} workers, each with its own memory")
+    if place.problem:
+        _add(branch, place.problem)
+    for node in place.nodes:
+        _add_node(branch, node)
+
+
+def _add_node(tree: Tree, node: TierExplanation) -> None:
+    why = f" ({node.why})" if node.why else ""
+    branch = _add(tree, f"{node.node}: {node.now}{why}")
+    for entry in node.stored:
+        _add_entry(branch, entry)
+
+
+def _add_entry(tree: Tree, entry: StoredExplanation) -> None:
+    which = "stored" if entry.answers else "stored for other request headers"
+    part = f", {entry.part}" if entry.part else ""
+    coding = f", {entry.content_encoding}" if entry.content_encoding else ""
+    said = f"{which}: {entry.status}, {entry.body_bytes} bytes{part}{coding}"
+    branch = _add(tree, f"{said}, takes {entry.size_bytes}")
+    _add(branch, f"age {entry.age_s:g} s, ttl {entry.ttl_s:g} s, left {entry.ttl_left_s:g} s")
+    for step in entry.ttl:
+        _add(branch, f"ttl {step.ttl_s:g} s by {step.rule}: {step.because}")
+    if entry.etag or entry.last_modified:
+        _add(branch, " ".join(filter(None, (entry.etag, entry.last_modified))))
+    for name, value in entry.variant:
+        _add(branch, f"chosen by {name}: {'(absent)' if value is None else value}")
+
+
+def _add(tree: Tree, line: str) -> Tree:
+    """Values come from viewers and origins: never markup, and no control bytes."""
+    return tree.add(Text("".join(char if char.isprintable() else "�" for char in line)))
+
+
+def _list(tree: Tree, lines: Iterable[str]) -> None:
+    for line in lines:
+        _add(tree, line)

@@ -10,8 +10,7 @@ from urllib.parse import quote
 import typer
 
 from edgecache.cli.client import asked
-from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, fail, refuse
-from edgecache.cli.output import AsJson, tell, tell_json
+from edgecache.cli.options import DEFAULT_CONFIG, AsJson, ConfigPath, fail, refuse, tell, tell_json
 
 STEP_S = 0.5  # of waiting at control, between two looks at who is still waited for
 WAIT_S_MAX = 60.0

@@ -19,7 +19,7 @@ import typer
 from edgecache import __version__
 from edgecache.cli import bucket, stats
 from edgecache.cli import control as controlling
-from edgecache.cli import reload as renewing
+from edgecache.cli import control as renewing
 from edgecache.cli import sign as signing
 from edgecache.cli.check import findings, headed
 from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath
@@ -274,7 +274,7 @@ def explain(
     if as_json:
         typer.echo(msgspec.json.encode(told).decode())
         return
-    from edgecache.cli.explain_tree import print_tree
+    from edgecache.cli.explain import print_tree
 
     print_tree(told, note)
 

@@ -9,8 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from edgecache.cli.client import called
-from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, fail, refuse
-from edgecache.cli.output import AsJson, tell, tell_json
+from edgecache.cli.options import DEFAULT_CONFIG, AsJson, ConfigPath, fail, refuse, tell, tell_json
 
 app = typer.Typer(no_args_is_help=True, help="Policies: what is keyed, forwarded and added.")
 

@@ -10,8 +10,7 @@ from urllib.parse import quote
 import typer
 
 from edgecache.cli.client import asked
-from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath
-from edgecache.cli.output import AsJson, tell, tell_json, until
+from edgecache.cli.options import DEFAULT_CONFIG, AsJson, ConfigPath, tell, tell_json, until
 
 app = typer.Typer(
     no_args_is_help=True, help="Releases: everything misses at once, and can be taken back."

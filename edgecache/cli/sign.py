@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import typer
 
-from edgecache.cli import store_keys
+from edgecache.cli import keys
 from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, fail, loaded, refuse
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ FOR_S_MAX = 10 * 366 * 86_400  # what is signed for longer is meant to be public
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 app = typer.Typer()
-keys = typer.Typer(no_args_is_help=True, help="Keys of viewers' signatures, and of stores.")
-keys.command("store", epilog=store_keys.EXAMPLES)(store_keys.store)
-app.add_typer(keys, name="keys")
+keys_app = typer.Typer(no_args_is_help=True, help="Keys of viewers' signatures, and of stores.")
+keys_app.command("store", epilog=keys.EXAMPLES)(keys.store)
+app.add_typer(keys_app, name="keys")
 
 Url = Annotated[str, typer.Argument(help="http://HOST/PATH or https://HOST/PATH, as viewers ask.")]
 For = Annotated[str, typer.Option("--for", help="How long from now: 90s, 15m, 1h, 7d.")]
@@ -125,7 +125,7 @@ def explain_signature(
     """Tell whether a signed URL or cookies open, and if not which part failed and why."""
     from edgecache.cli.explain_signature import request_for, told
     from edgecache.config.secrets import SecretsError
-    from edgecache.runtime.clocks import wall_clock
+    from edgecache.runtime.environment import wall_clock
 
     _judged(url)
     try:
@@ -139,7 +139,7 @@ def explain_signature(
     raise typer.Exit(0 if opens else 1)
 
 
-@keys.command(
+@keys_app.command(
     "generate",
     epilog="Examples: edgecache keys generate team --type ecdsa;"
     " edgecache keys generate k2 --type native",
@@ -157,7 +157,7 @@ def generate(
     if kind == "native":
         _add_secret(name, config)
         return
-    from edgecache.cli.key_files import generated, written
+    from edgecache.cli.keys import generated, written
 
     try:
         for line in written(name, generated(kind)):
@@ -226,7 +226,7 @@ def _secrets(config: Path) -> dict[str, str]:
 def _token(wish: SigningOptions, config: Path) -> str:
     from edgecache.config.secrets import SecretsError
     from edgecache.rules.private.native_token import TokenGrant, issued, native_signer
-    from edgecache.runtime.clocks import wall_clock
+    from edgecache.runtime.environment import wall_clock
 
     try:
         secrets = _secrets(config)
@@ -260,7 +260,7 @@ def _signer(path: Path, key_id: str, *, sha256: bool) -> Signer:
 
 def _terms(wish: SigningOptions, resource: str, after: str) -> SigningTerms:
     from edgecache.rules.private.signer import SigningTerms
-    from edgecache.runtime.clocks import wall_clock
+    from edgecache.runtime.environment import wall_clock
 
     now = int(wall_clock())
     parts = urlsplit(wish.url)

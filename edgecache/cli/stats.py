@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 from urllib.parse import urlencode
 
 import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, fail, loaded, refuse
+
+if TYPE_CHECKING:
+    from edgecache.cluster.inspection import StoreObjects, StoreStats
+    from edgecache.control.rest.inventory import PlaceInventory
 
 app = typer.Typer()
 AsJson = Annotated[bool, typer.Option("--json", help="Tell it as JSON.")]
@@ -19,7 +28,7 @@ T = TypeVar("T")
 @app.command(epilog="Example: edgecache stats")
 def stats(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Tell what each process stores: objects, bytes, hits, misses and removals by reason."""
-    from edgecache.cli.stats_table import print_stats
+    # gone
     from edgecache.cluster.inspection import StoreStats
     from edgecache.control.rest.inventory import PlaceInventory
 
@@ -41,7 +50,7 @@ def objects(
     as_json: AsJson = False,
 ) -> None:
     """List what is in the memory of each process, the largest or the most used first."""
-    from edgecache.cli.stats_table import print_objects
+    # gone
     from edgecache.cluster.inspection import ObjectOrder, StoreObjects
     from edgecache.control.rest.inventory import PlaceInventory
 
@@ -78,3 +87,99 @@ def _asked(path: Path, target: str) -> bytes:
     if status != 200:
         fail(f"control at {url} answered {status}")
     return body
+
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+WIDTH = 200  # where nobody sees it break: a file, another program
+_LEFT = {"node", "misses", "removals", "object", "distribution"}
+
+
+def print_stats(
+    places: Sequence[PlaceInventory[StoreStats]], console: Console | None = None
+) -> None:
+    """A row for each process, then what is wrong."""
+    columns = ("node", "objects", "bytes", "of", "hits", "misses", "removals", "oldest", "disk")
+    table = _table(columns)
+    for place in places:
+        for node in place.nodes:
+            gauges, words = node.sample["gauges"], node.sample["words"]
+            disk = gauges.get("disk_objects", 0)
+            table.add_row(
+                node.node,
+                str(gauges.get("store_objects", 0)),
+                size(gauges.get("store_bytes", 0)),
+                size(node.budget_bytes),
+                str(words.get("requests", {}).get("Hit", 0)),
+                _reasons(words.get("misses", {})),
+                _reasons(words.get("removals", {})),
+                "" if node.oldest_s is None else duration(node.oldest_s),
+                f"{disk}, {size(gauges.get('disk_bytes', 0))}" if disk else "",
+            )
+    _print(table, places, console)
+
+
+def print_objects(
+    places: Sequence[PlaceInventory[StoreObjects]], console: Console | None = None
+) -> None:
+    """A row for each object of each process, then what is wrong."""
+    table = _table(("node", "distribution", "object", "bytes", "uses", "age", "ttl left"))
+    notes = []
+    for place in places:
+        for node in place.nodes:
+            for one in node.objects:
+                left = "" if one.ttl_left_s is None else duration(one.ttl_left_s)
+                figures = (size(one.size_bytes), str(one.uses), duration(one.age_s), left)
+                table.add_row(node.node, one.distribution, shown(one.target), *figures)
+            if node.looked_at < node.held:
+                notes.append(f"{node.node}: the {node.looked_at} oldest of {node.held} objects")
+    _print(table, places, console, notes)
+
+
+def _table(columns: Sequence[str]) -> Table:
+    table = Table(box=box.SIMPLE)
+    for column in columns:
+        table.add_column(column, justify="left" if column in _LEFT else "right", overflow="fold")
+    return table
+
+
+def _print(
+    table: Table,
+    places: Sequence[PlaceInventory[StoreStats]] | Sequence[PlaceInventory[StoreObjects]],
+    console: Console | None,
+    notes: Sequence[str] = (),
+) -> None:
+    out = console or Console()
+    if not out.is_terminal:
+        out.width = max(out.width, WIDTH)
+    out.print(table)
+    problems = [f"{place.name}: {place.problem}" for place in places if place.problem]
+    for line in (*notes, *problems):
+        out.print(Text(line))
+
+
+def _reasons(counts: dict[str, int]) -> str:
+    """The counts by reason, the most frequent first."""
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    return ", ".join(f"{reason} {count}" for reason, count in ordered if count)
+
+
+def size(octets: int) -> str:
+    """Bytes, to three digits."""
+    value, unit = float(octets), 0
+    while value >= 999.5 and unit < len(_UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    return f"{value:.3g} {_UNITS[unit]}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds, in the largest unit that leaves a whole number."""
+    sign, left = ("-" if seconds < 0 else ""), abs(seconds)
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if left >= length:
+            return f"{sign}{left / length:.0f} {unit}"
+    return f"{sign}{left:.0f} s"
+
+
+def shown(text: str) -> Text:
+    """A target without what a terminal would obey."""
+    return Text("".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text))

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from edgecache.cli.client import called
-from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, refuse
-from edgecache.cli.output import AsJson, tell, tell_json
+from edgecache.cli.options import DEFAULT_CONFIG, AsJson, ConfigPath, refuse, tell, tell_json
 
 app = typer.Typer(no_args_is_help=True, help="Tags of distributions.")
 

@@ -10,7 +10,7 @@ from edgecache.cluster.tokens import Purpose, Tokens
 from edgecache.config.listen import UnixAddress, tcp_address
 from edgecache.config.model import Config
 from edgecache.config.secrets import SecretsError, load_secrets, secrets_path
-from edgecache.runtime.clocks import wall_clock
+from edgecache.runtime.environment import wall_clock
 
 
 @dataclass(frozen=True, slots=True, repr=False)

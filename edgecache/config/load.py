@@ -14,9 +14,9 @@ from msgspec.structs import replace
 
 from edgecache.config.checks.configuration import check
 from edgecache.config.decode import Decoder
-from edgecache.config.key_files import with_pems
 from edgecache.config.model import Bucket, Config, Distribution, Location, Origin, Regional
 from edgecache.config.problems import ConfigError, Problem, Problems
+from edgecache.config.public_keys import with_pems
 from edgecache.config.references import NamedPolicies
 
 _Cache = TypeVar("_Cache", Location, Regional)

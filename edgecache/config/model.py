@@ -18,7 +18,21 @@ from edgecache.config.origins import OriginAccessControl as OriginAccessControl
 from edgecache.config.origins import OriginAccessIdentity as OriginAccessIdentity
 from edgecache.config.origins import OriginGroup as OriginGroup
 from edgecache.config.origins import Resolver as Resolver
-from edgecache.config.unavailable_site import UnavailableSite as UnavailableSite
+
+
+class UnavailableSite(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A distribution that cannot be served as it asks to be, and why, one line for each reason.
+
+    One that is not enabled keeps its names, and answers as any that is not enabled.
+    """
+
+    id: str
+    names: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    enabled: bool = True
+    certificate_file: str = ""
+    key_file: str = ""
+
 
 SemanticsName = Literal["cloudfront", "rfc9111"]
 ItemBehavior = Literal["none", "whitelist", "allExcept", "all"]

@@ -14,11 +14,15 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from edgecache.config.aws.access import read_origin_access_control, read_origin_access_identity
+from edgecache.config.aws.access import (
+    read_key_group,
+    read_origin_access_control,
+    read_origin_access_identity,
+    read_public_key,
+)
 from edgecache.config.aws.defaults import filled_ttls
 from edgecache.config.aws.document import DocumentError
 from edgecache.config.aws.forwarded_values import legacy_policies
-from edgecache.config.aws.keys import read_key_group, read_public_key
 from edgecache.config.aws.policies import (
     Policies,
     policy_id,

@@ -12,9 +12,8 @@ from collections.abc import Collection, Iterable, Iterator
 from msgspec.structs import replace
 
 from edgecache.config.aws.unsupported import UNSUPPORTED, Unsupported, refused_of, unsupported_of
-from edgecache.config.model import Config, Distribution
+from edgecache.config.model import Config, Distribution, UnavailableSite
 from edgecache.config.problems import Problem
-from edgecache.config.unavailable_site import UnavailableSite
 
 WAY_OUT = 'unsupported = "ignore" at the file\'s root serves it without'
 

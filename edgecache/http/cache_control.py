@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from edgecache.http.fields import TOKEN, is_quoted_string, is_token, list_members, unquoted
 from edgecache.http.function_cache import DIRECTIVES_BYTES, remembers
+from edgecache.http.message import TOKEN, is_quoted_string, is_token, list_members, unquoted
 
 SECONDS_MAX = 2**31  # RFC 9111 §1.2.2: what a greater delta-seconds is taken for
 _REMEMBERED_BYTES_MAX = 256  # more than sites need; a directive takes 100 beside its own

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from edgecache.http.fields import TOKEN, list_members
 from edgecache.http.function_cache import remembers
+from edgecache.http.message import TOKEN, list_members
 
 _REMEMBERED_BYTES_MAX = 128  # browsers send 23
 _CODING = re.compile(

@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address
 
-from edgecache.http.fields import list_members
-from edgecache.http.message import Fields, field_values, names_in, without
+from edgecache.http.message import Fields, field_values, list_members, names_in, without
 
 ADDRESSES_MAX = 32  # of X-Forwarded-For: more proxies than any request has passed
 FORWARDED_FOR = b"x-forwarded-for"

@@ -14,9 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from edgecache.http.errors import BadMessage, BadReason, HeadLimits
 from edgecache.http.head import content_length, require_chunked
-from edgecache.http.message import Fields
+from edgecache.http.message import BadMessage, BadReason, Fields, HeadLimits
 
 EXTENSION_BYTES_MAX = 4_096  # a chunk's line; a quarter of what Go's net/http admits in all
 OVERHEAD_RATIO_MAX = 8  # framing bytes for each body byte; one-byte chunks need 5

@@ -12,8 +12,8 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from urllib.parse import unquote_to_bytes
 
-from edgecache.http.errors import BadMessage, BadReason
 from edgecache.http.function_cache import remembers
+from edgecache.http.message import BadMessage, BadReason
 
 _ABSOLUTE = re.compile(rb"(https?)://([^/?]*)([/?].*)?", re.IGNORECASE)
 _AUTHORITY = re.compile(rb"([A-Za-z0-9._~\-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{0,5}))?")

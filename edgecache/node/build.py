@@ -16,7 +16,7 @@ from edgecache.cache.frontend import FrontendEnvironment, ViewerFrontend, produc
 from edgecache.cache.peer_frontend import Frontend, PeerFrontend
 from edgecache.cache.tier import Tier
 from edgecache.cluster.control_access import control_socket, supervisor_socket
-from edgecache.cluster.tokens import Purpose, Tokens
+from edgecache.cluster.tokens import PeerCredentials, Purpose, Tokens
 from edgecache.config.checks.configuration import own_addresses
 from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
 from edgecache.config.model import Config, Disk, Location
@@ -26,7 +26,6 @@ from edgecache.node.geoip import places
 from edgecache.node.inspect import Inspector
 from edgecache.node.log_follower import FollowerEnvironment, LogFollower
 from edgecache.node.node import Node
-from edgecache.node.peer_credential import PeerCredentials
 from edgecache.node.secret_watch import SecretWatch
 from edgecache.observe.access_log import BYTES_MAX as LOG_BYTES_MAX
 from edgecache.observe.access_log import AccessLog, LogFile
@@ -34,7 +33,7 @@ from edgecache.observe.counters import Counters
 from edgecache.rules.origin_addresses import Listeners
 from edgecache.rules.routing import RouteTable, compile_routes
 from edgecache.rules.viewer.access import HTTPS_PORT
-from edgecache.runtime.clocks import (
+from edgecache.runtime.environment import (
     DiskThreads,
     Tasks,
     pause,
@@ -45,8 +44,7 @@ from edgecache.runtime.clocks import (
 from edgecache.server.http1.head_cache import ANSWERS_MAX, BLOCKS_MAX, HeadCache
 from edgecache.server.http1.head_cache_hit_peer import PeerHeadCache
 from edgecache.server.listener import Listener
-from edgecache.server.request_id import RequestIds
-from edgecache.server.request_log import RequestLog
+from edgecache.server.request_log import RequestIds, RequestLog
 from edgecache.server.tls import Certificate, TlsPort, load_certificates
 from edgecache.store.disk.availability import DiskEnvironment
 from edgecache.store.disk.engine import DiskBudget, DiskEngine
@@ -54,17 +52,15 @@ from edgecache.store.disk.files import RealFiles
 from edgecache.store.disk.store import DiskStore
 from edgecache.store.invalidation_marks import InvalidationState
 from edgecache.store.memory import MemoryStore
-from edgecache.store.memory_account import MemoryAccount
-from edgecache.store.memory_budget import MemoryBudget, shares
+from edgecache.store.memory_account import MemoryAccount, MemoryBudget, shares
 from edgecache.upstream.endpoint import Endpoint, Network, is_local
 from edgecache.upstream.failover import GroupUpstream
 from edgecache.upstream.interface import Upstream
-from edgecache.upstream.lookup_threads import LookupThreads
 from edgecache.upstream.origin import OriginUpstream
 from edgecache.upstream.origin_request import agent_of
 from edgecache.upstream.peer.peer import PeerUpstream
 from edgecache.upstream.pool import Pool
-from edgecache.upstream.resolver import NameResolver
+from edgecache.upstream.resolver import LookupThreads, NameResolver
 from edgecache.upstream.tunnel import TunnelsDirect
 
 BLOCKS_SHARE = 4  # lines that are known for each block of fields

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 import sqlite3
+import struct
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import partial
 from pathlib import Path
@@ -13,13 +15,15 @@ from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.routing import Route
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from edgecache.cluster.tokens import Tokens
+from edgecache.cluster.tokens import PeerCredentials, Tokens
 from edgecache.config.listen import tcp_address
 from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.config.refused_distributions import start_lines
-from edgecache.config.secrets import load_secrets
+from edgecache.config.secrets import Secrets, load_secrets
 from edgecache.control.cloudfront.authentication import CallerAuthentication
 from edgecache.control.cloudfront.context import ApiServices as ApiWorld
 from edgecache.control.cloudfront.endpoint import ApiEndpoint
@@ -31,6 +35,7 @@ from edgecache.control.nodes.client import exchange
 from edgecache.control.nodes.registry import NodeRegistry
 from edgecache.control.nodes.staleness_probe import ProbeEnvironment, StalenessProbe
 from edgecache.control.rest.app import ControlServices, control_app
+from edgecache.control.rest.auth import LOCAL_PEER
 from edgecache.control.rest.distributions import RestApi
 from edgecache.control.rest.dry_run import dry_run_route
 from edgecache.control.rest.explain import ExplainServices, explain_route
@@ -41,9 +46,7 @@ from edgecache.control.state.database_thread import StateThread
 from edgecache.control.state.invalidations import Invalidations
 from edgecache.control.state.log import ControlLog
 from edgecache.control.state.resources import ResourceKind
-from edgecache.node.peer_credential import PeerCredentials
-from edgecache.runtime.clocks import pause, steady_clock, wall_clock
-from edgecache.runtime.restarting_task import kept
+from edgecache.runtime.environment import kept, pause, steady_clock, wall_clock
 from edgecache.runtime.stderr_log import say
 
 
@@ -99,18 +102,27 @@ def _application(
     shared = ApiWorld(catalog, invalidations, deployed, thread.run)
     api = ApiEndpoint(shared, callers, actions(), asyncio.sleep, os.urandom)
     app.router.routes += [api.route(), *RestApi(shared, tokens).routes()]
-    peers = PeerCredentials(Tokens([*secrets.peer.values()], wall_clock), "control", wall_clock)
-    nodes = explain_nodes.ConfiguredNodes(exchange, peers.issue)
-    world = ExplainServices(wall_clock, nodes, secrets.viewer)
-    app.router.routes.append(explain_route(log.live, tokens, world))
-    app.router.routes.extend(holdings_routes(log.live, tokens, nodes))
-    app.router.routes.append(dry_run_route(shared, tokens, nodes))
+    app.router.routes += _node_routes(shared, log, tokens, secrets)
 
     def ends() -> None:
         log.live.close()
         thread.close()
 
     return app, ends
+
+
+def _node_routes(
+    shared: ApiWorld, log: ControlLog, tokens: Tokens, secrets: Secrets
+) -> list[Route]:
+    """Routes that ask nodes before they answer."""
+    peers = PeerCredentials(Tokens([*secrets.peer.values()], wall_clock), "control", wall_clock)
+    nodes = explain_nodes.ConfiguredNodes(exchange, peers.issue)
+    world = ExplainServices(wall_clock, nodes, secrets.viewer)
+    return [
+        explain_route(log.live, tokens, world),
+        *holdings_routes(log.live, tokens, nodes),
+        dry_run_route(shared, tokens, nodes),
+    ]
 
 
 def _told(catalog: Catalog) -> Iterator[str]:
@@ -132,3 +144,25 @@ def _beside(work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[Any], An
         task.cancel()
 
     return lifespan
+
+
+_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7), SO_PEERCRED)
+_ROOT = 0
+
+
+class ControlConnection(HttpToolsProtocol):
+    """One connection. At the socket file its `client` is (LOCAL_PEER, uid); None: a stranger's."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        connection: Any = transport.get_extra_info("socket")
+        if connection is not None and connection.family == socket.AF_UNIX:
+            uid = peer_uid(connection.fileno())
+            self.client = (LOCAL_PEER, uid) if uid in (_ROOT, os.geteuid()) else None
+
+
+def peer_uid(fd: int) -> int:
+    """The user at the other end of a Unix socket."""
+    with socket.socket(fileno=os.dup(fd)) as same:
+        found = same.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return int(_CREDENTIALS.unpack(found)[1])

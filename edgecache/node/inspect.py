@@ -6,8 +6,10 @@ asked, and no entry grows more recent by it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from heapq import nlargest
+from itertools import islice
 
 import msgspec
 from msgspec.structs import replace
@@ -18,35 +20,160 @@ from edgecache.cache.outcome import Errand, Hit, Refusal
 from edgecache.cache.peer_frontend import Frontend
 from edgecache.cache.tier import Tier
 from edgecache.cluster.inspection import (
+    EXAMPLES,
     NAMED,
     OBJECTS,
+    OBJECTS_LOOKED_AT,
     STATS,
+    DiskNamed,
     DryRunReport,
     InventoryQuery,
+    ListedObject,
     NodeNamed,
+    ObjectOrder,
     StoreObjects,
     StoreStats,
 )
+from edgecache.http.head import response_head
 from edgecache.http.message import Request, first_value, names_in
-from edgecache.http.serialize import response_head
-from edgecache.node.disk_dry_run import DiskDryRun
-from edgecache.node.inventory import named_in, objects_of, stats_of
-from edgecache.rules.caching.bypass import bypass
-from edgecache.rules.caching.key import cache_key
+from edgecache.rules.caching.key import cache_key, of_no_hop, read_key
+from edgecache.rules.caching.reuse import bypass
 from edgecache.rules.caching.vary import answers
-from edgecache.rules.explain.entry import (
+from edgecache.rules.explain.request import (
     EntryFacts,
     LookupExplanation,
     StoredExplanation,
     TierExplanation,
+    placed,
     stored,
 )
-from edgecache.rules.explain.request import placed
-from edgecache.rules.forwarding import of_no_hop
+from edgecache.rules.invalidation.items import subject_of
 from edgecache.rules.reasons import MissReason
 from edgecache.rules.routing import Route
+from edgecache.store.disk.store import DiskStore
+from edgecache.store.disk.walk import ROWS_PER_STEP
 from edgecache.store.entry import Entry
-from edgecache.upstream.peer import fields as peer_fields
+from edgecache.store.memory import MemoryStore
+from edgecache.upstream.peer import heads as peer_fields
+
+Who = tuple[str, str, str]
+"""Name, role and location of a process."""
+
+
+def stats_of(who: Who, tier: Tier, now: float) -> StoreStats:
+    """The figures of its store."""
+    oldest = tier.store.oldest()
+    oldest_s = None if oldest is None else round(now - oldest.head.received_at, 3)
+    sample = tier.world.counters.snapshot()
+    return StoreStats(*who, tier.store.budget_bytes, oldest_s, sample)
+
+
+def objects_of(who: Who, store: MemoryStore, wanted: InventoryQuery, now: float) -> StoreObjects:
+    """The first of what is wanted in its memory, the oldest looked at."""
+    prefix = wanted.prefix.encode()
+    looked_at = islice(store, OBJECTS_LOOKED_AT)
+    if wanted.order is ObjectOrder.LARGEST:
+        found = nlargest(wanted.limit, _under(prefix, looked_at), key=lambda one: one.size_bytes)
+    else:
+        found = nlargest(wanted.limit, _under(prefix, looked_at), key=lambda one: one.uses)
+    listed = tuple(_listed(entry, now) for entry in found)
+    return StoreObjects(*who, listed, min(OBJECTS_LOOKED_AT, len(store)), len(store))
+
+
+def named_in(who: Who, tier: Tier, trial: DryRunReport, disk: DiskNamed | None) -> NodeNamed:
+    """What an invalidation would remove from its memory, the oldest looked at, and its disk."""
+    entries = size_bytes = 0
+    examples: list[str] = []
+    looked_at = islice(tier.store, OBJECTS_LOOKED_AT)
+    for entry in tier.world.marks.named(looked_at, trial.distribution, trial.items):
+        entries += 1
+        size_bytes += entry.size_bytes
+        if len(examples) < EXAMPLES:
+            examples.append(_target(entry))
+    held = len(tier.store)
+    looked = min(OBJECTS_LOOKED_AT, held)
+    return NodeNamed(*who, entries, size_bytes, tuple(examples), looked, held, disk)
+
+
+def _target(entry: Entry) -> str:
+    return subject_of(entry.key, ()).target.decode("latin-1")
+
+
+def _under(prefix: bytes, entries: Iterator[Entry]) -> Iterator[Entry]:
+    for entry in entries:
+        # To look for the bytes anywhere first spares most keys being read.
+        if prefix == b"/" or (prefix in entry.key and _path(entry).startswith(prefix)):
+            yield entry
+
+
+def _path(entry: Entry) -> bytes:
+    return read_key(entry.key).path
+
+
+def _listed(entry: Entry, now: float) -> ListedObject:
+    told = read_key(entry.key)
+    target = told.path if told.query is None else told.path + b"?" + told.query
+    return ListedObject(
+        told.distribution,
+        target.decode("latin-1"),
+        told.host.decode("latin-1"),
+        entry.size_bytes,
+        entry.uses,
+        round(now - entry.head.received_at, 3),
+        round(entry.expires_at - now, 3) if entry.expires_at else None,
+    )
+
+
+LOOKS_MAX = 4  # at once: people ask, one or two of them
+ROWS_LOOKED_AT = 100_000  # as of memory; in a second or two, viewers in between
+TOLD_S_MAX = 60.0  # what nobody came back for by then is looked for anew
+
+
+@dataclass(slots=True)
+class _Look:
+    began_at: float
+    found: DiskNamed | None = None
+
+
+class DiskDryRun:
+    """The looks of one process."""
+
+    def __init__(self) -> None:
+        self._looks: dict[DryRunReport, _Look] = {}
+
+    def ask(self, tier: Tier, trial: DryRunReport, now: float) -> DiskNamed | None:
+        """What its disk has of it; None: come again, it is being looked for."""
+        if tier.disk is None:
+            return DiskNamed()
+        late = [one for one, look in self._looks.items() if now - look.began_at > TOLD_S_MAX]
+        for one in late:
+            del self._looks[one]
+        look = self._looks.get(trial)
+        if look is None:
+            if len(self._looks) < LOOKS_MAX:
+                look = self._looks[trial] = _Look(now)
+                tier.world.spawn(_look(look, tier.disk, tier, trial))
+        elif look.found is not None:
+            del self._looks[trial]
+        return None if look is None else look.found
+
+
+async def _look(look: _Look, disk: DiskStore, tier: Tier, trial: DryRunReport) -> None:
+    entries = size_bytes = looked_at = after = 0
+    while looked_at < ROWS_LOOKED_AT:
+        rows = await disk.heads(after, min(ROWS_PER_STEP, ROWS_LOOKED_AT - looked_at))
+        if not rows:
+            break
+        heads = [row.entry for row in rows if row.entry is not None]
+        for entry in tier.world.marks.named(heads, trial.distribution, trial.items):
+            entries += 1
+            size_bytes += _size(entry)
+        looked_at, after = looked_at + len(rows), rows[-1].id
+    look.found = DiskNamed(entries, size_bytes, looked_at, disk.shelf.totals.objects)
+
+
+def _size(entry: Entry) -> int:
+    return entry.size_bytes + (0 if entry.stored is None else entry.stored.length)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,8 @@ from edgecache.node.log_follower import LogFollower
 from edgecache.node.secret_watch import WATCH_S, SecretWatch
 from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.rules.routing import compile_routes
-from edgecache.runtime.gc_tuning import GcTuning
-from edgecache.runtime.malloc_tuning import MallocTrimmer, resident_bytes, settle_heap
-from edgecache.runtime.restarting_task import kept
+from edgecache.runtime.environment import kept
+from edgecache.runtime.memory_tuning import GcTuning, MallocTrimmer, resident_bytes, settle_heap
 from edgecache.server.listener import Listener
 from edgecache.server.tls import Certificate
 from edgecache.store.disk.store import DiskStore

@@ -29,7 +29,7 @@ from edgecache.node.build import NodeParts
 from edgecache.node.node import Node
 from edgecache.node.orphaned_connections import OrphanListener, look_after
 from edgecache.node.serve_config import serve_config
-from edgecache.runtime.clocks import pause
+from edgecache.runtime.environment import pause
 from edgecache.runtime.fd_limit import within
 from edgecache.runtime.inherited import (
     HAND_OVER,
@@ -88,8 +88,7 @@ def run_control(config_path: str) -> int:
     """The control plane."""
     from edgecache.control.state.compose import NotComposedError
     from edgecache.control.state.database import StateBusyError, StateError
-    from edgecache.node.control_app import control_application
-    from edgecache.node.control_connection import ControlConnection
+    from edgecache.node.control_app import ControlConnection, control_application
     from edgecache.runtime.inherited import EXIT_CONFIGURATION
     from edgecache.runtime.stderr_log import say
 

@@ -12,23 +12,19 @@ from edgecache.cache.outcome import Hit, Outcome, Refusal
 from edgecache.cache.peer_frontend import Frontend, PeerFrontend
 from edgecache.config.model import Limits
 from edgecache.http.dates import format_date
-from edgecache.http.errors import HeadLimits
 from edgecache.http.head import parse_request_head
-from edgecache.http.message import Request
-from edgecache.server.connection_table import ConnectionTable
+from edgecache.http.message import HeadLimits, Request
+from edgecache.runtime.environment import LoopTurns
+from edgecache.server.connection_table import ConnectionTable, end_overdue
 from edgecache.server.error_response import page
-from edgecache.server.http1.head_cache import HeadCache
-from edgecache.server.http1.head_cache_hit import remember, repeated
+from edgecache.server.http1.head_cache import HeadCache, remember, repeated
 from edgecache.server.http1.head_cache_hit_peer import remember_call, repeated_call
-from edgecache.server.http1.timeouts import end_overdue
 from edgecache.server.rendered_hit import RenderedHit, RenderedHitLease
-from edgecache.server.request_id import RequestIds
-from edgecache.server.request_log import RequestLog, RequestSummary
+from edgecache.server.request_log import RequestIds, RequestLog, RequestSummary
 from edgecache.server.tls import TlsPort
 from edgecache.store.invalidation_marks import InvalidationState
 from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 from edgecache.upstream.peer.heads import read_peer_head
-from edgecache.upstream.turns import LoopTurns
 
 if TYPE_CHECKING:
     from edgecache.server.http1.connection import ViewerConnection

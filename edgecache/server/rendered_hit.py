@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgecache.cache.outcome import Hit, Outcome
+from edgecache.http.head import response_head
 from edgecache.http.message import Fields, first_value, without
-from edgecache.http.serialize import response_head
 from edgecache.rules.routing import RouteTable
 from edgecache.server.request_log import RequestOutcome, RequestSummary
 from edgecache.store.entry import Entry
-from edgecache.upstream.peer.fields import MARK
+from edgecache.upstream.peer.heads import MARK
 
 if TYPE_CHECKING:
     from edgecache.server.http1.connection import ViewerConnection

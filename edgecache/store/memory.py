@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from edgecache.http.message import Fields
 from edgecache.rules.caching.vary import answers, overlap
 from edgecache.store.entry import Entry
-from edgecache.store.eviction import Eviction, EvictionReason, EvictionRefused
-from edgecache.store.expiry_wheel import ExpiryWheel
-from edgecache.store.memory_account import LARGE_BYTES, MemoryAccount
-from edgecache.store.memory_budget import CONCLUSIONS_MAX
+from edgecache.store.eviction import Eviction, EvictionReason, EvictionRefused, ExpiryWheel
+from edgecache.store.memory_account import CONCLUSIONS_MAX, LARGE_BYTES, MemoryAccount
 
 VARIANTS_MAX = 8  # Traffic Server keeps 5 alternates of a key
 COOLED_AT_ONCE = 4_096  # keys: two milliseconds

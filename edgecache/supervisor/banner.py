@@ -13,7 +13,7 @@ from edgecache.cluster.control_access import control_socket, control_url
 from edgecache.config.listen import TcpAddress, tcp_address
 from edgecache.config.model import Config
 from edgecache.config.secrets import load_secrets
-from edgecache.control.cloudfront.access_keys import access_keys
+from edgecache.control.cloudfront.authentication import access_keys
 from edgecache.server.dev_certificate import ca_file
 from edgecache.supervisor.child import Child
 

@@ -25,11 +25,10 @@ from edgecache.runtime.privileges import drop, unable
 from edgecache.runtime.stderr_log import say
 from edgecache.supervisor import preflight
 from edgecache.supervisor.child import Child
-from edgecache.supervisor.control_socket import answering
 from edgecache.supervisor.managed_process import NotReplacedError, RestartTiming
 from edgecache.supervisor.preflight import Binding
 from edgecache.supervisor.readiness import Readiness
-from edgecache.supervisor.reload import Reloader
+from edgecache.supervisor.reload import Reloader, answering
 from edgecache.supervisor.supervisor import Pids, Supervisor, SupervisorHooks
 from edgecache.supervisor.topology import fleet, serve_workers, workers
 

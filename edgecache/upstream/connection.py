@@ -13,7 +13,6 @@ from typing import cast
 
 from msgspec.structs import replace
 
-from edgecache.http.errors import BadMessage, BadReason, HeadLimits
 from edgecache.http.framing import (
     Chunked,
     Length,
@@ -25,16 +24,13 @@ from edgecache.http.framing import (
     response_framing,
 )
 from edgecache.http.head import keeps_alive, parse_response_head
-from edgecache.http.message import Response, without
-from edgecache.rules.upgrade import upgrades
-from edgecache.upstream.deadline import Deadline
+from edgecache.http.message import BadMessage, BadReason, HeadLimits, Response, without
+from edgecache.rules.viewer.access import upgrades
 from edgecache.upstream.endpoint import Endpoint, WireRequest
-from edgecache.upstream.exchange import Exchange, kept_s
+from edgecache.upstream.exchange import ConnectionOwner, Deadline, Exchange, kept_s
 from edgecache.upstream.interface import Fault, Reply, UpstreamError, WholeBody
-from edgecache.upstream.owner import ConnectionOwner
 from edgecache.upstream.request_body import until_answered, upload
-from edgecache.upstream.response_body import ResponseBody
-from edgecache.upstream.response_head import ResponseHeads
+from edgecache.upstream.response import ResponseBody, ResponseHeads
 from edgecache.upstream.tunnel import OpenTunnel
 
 INTERIMS_MAX = 16  # curl stops at 10 or so; each costs a head of at most 32 KiB

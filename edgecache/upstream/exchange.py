@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
+from math import inf
+from typing import TYPE_CHECKING, Protocol
 
 from edgecache.http.framing import Reader
 from edgecache.http.message import Fields, first_value
+from edgecache.runtime.environment import LoopTurns
 from edgecache.upstream.endpoint import WireRequest
 from edgecache.upstream.interface import Reply
-from edgecache.upstream.response_body import ResponseBody
+from edgecache.upstream.response import ResponseBody
+
+if TYPE_CHECKING:
+    from edgecache.upstream.connection import UpstreamConnection
 
 BODY_BYTES_PER_S_MIN = 240  # Kestrel's MinRequestBodyDataRate and MinResponseDataRate
 
@@ -72,3 +79,65 @@ class Exchange:
         """
         known = self.body is not None and self.body.length is not None
         return count / BODY_BYTES_PER_S_MIN if known else self.read_s
+
+
+class ConnectionOwner(Protocol):
+    """Who keeps the connection between exchanges."""
+
+    turns: LoopTurns
+    """Where a connection waits that has more to do than fits in a turn of the loop."""
+
+    def released(self, connection: UpstreamConnection) -> None:
+        """It may be asked again."""
+        ...
+
+    def gone(self, connection: UpstreamConnection) -> None:
+        """It is closed."""
+        ...
+
+
+class Deadline:
+    """Calls `reached` once the time last set has come."""
+
+    __slots__ = ("_at", "_loop", "_reached", "_timer", "_timer_at")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, reached: Callable[[], None]) -> None:
+        self._loop = loop
+        self._reached = reached
+        self._at = inf
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = inf
+
+    def put(self, seconds: float) -> None:
+        """Reach it `seconds` from now; never when `inf`."""
+        self._at = self._loop.time() + seconds
+        if self._at < self._timer_at:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._start()
+
+    def earn(self, seconds: float, seconds_max: float) -> None:
+        """Put it off by so much, to at most `seconds_max` from now."""
+        now = self._loop.time()
+        self._at = min(max(self._at, now) + seconds, now + seconds_max)
+        if self._at < self._timer_at:
+            self._start()
+
+    def drop(self) -> None:
+        """Never reach it, and let go of `reached`."""
+        self._at = inf
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer, self._timer_at = None, inf
+
+    def _start(self) -> None:
+        self._timer_at = self._at
+        self._timer = self._loop.call_at(self._at, self._fire)
+
+    def _fire(self) -> None:
+        self._timer, self._timer_at = None, inf
+        if self._at <= self._loop.time():
+            self._at = inf
+            self._reached()
+        elif self._at < inf:
+            self._start()

@@ -11,16 +11,16 @@ from msgspec.structs import replace
 
 from edgecache.http.message import Request, first_value
 from edgecache.rules.caching.partial import is_part_asked_for
-from edgecache.rules.failover import ATTEMPTED_AGAIN
-from edgecache.rules.limits import passed
+from edgecache.rules.viewer.access import passed
 from edgecache.upstream.endpoint import Endpoint, WireRequest
+from edgecache.upstream.failover import ATTEMPTED_AGAIN
 from edgecache.upstream.interface import Body, Call, Fault, Reply, UpstreamError
 from edgecache.upstream.origin_auth import Prove
 from edgecache.upstream.origin_guard import OriginGuard, OriginGuards
 from edgecache.upstream.origin_request import USER_AGENT, dressed, endpoint_of
 from edgecache.upstream.pool import Pool
+from edgecache.upstream.request_body import begun
 from edgecache.upstream.tunnel import TUNNELS_MAX
-from edgecache.upstream.upload_body import begun
 
 ATTEMPTS_MAX = 3  # CloudFront's
 _TRIED_AGAIN = frozenset({Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.NAME, Fault.CLOSED})

@@ -16,7 +16,36 @@ from edgecache.rules.routing import Route
 from edgecache.upstream.circuit_breaker import CircuitBreaker, CircuitDecision, CircuitLimits
 from edgecache.upstream.endpoint import Endpoint
 from edgecache.upstream.interface import Fault, UpstreamError
-from edgecache.upstream.retry_budget import RetryBudget
+
+SHARE = 0.2
+RESERVE = 10.0  # Finagle's minRetriesPerSec
+SAVED_MAX = 100.0  # what 500 requests have earned: a burst of failures gets no more
+RESERVE_PER_S = 1.0
+
+
+class RetryBudget:
+    """The account of one origin, in retries."""
+
+    __slots__ = ("_balance", "_counted_at")
+
+    def __init__(self, now: float) -> None:
+        self._balance = RESERVE
+        self._counted_at = now
+
+    def earn(self) -> None:
+        """A request that is no retry is about to be sent."""
+        self._balance = min(self._balance + SHARE, SAVED_MAX)
+
+    def spend(self, now: float) -> bool:
+        """Whether one more retry is within the budget; it is counted."""
+        passed, self._counted_at = now - self._counted_at, now
+        if self._balance < RESERVE:
+            self._balance = min(self._balance + passed * RESERVE_PER_S, RESERVE)
+        if self._balance < 1:
+            return False
+        self._balance -= 1
+        return True
+
 
 ORIGINS_MAX = 10_000  # 500 distributions of 25 origins (CloudFront's quotas), less what is idle
 # What says that an origin cannot be reached. A late or malformed answer is about what was asked

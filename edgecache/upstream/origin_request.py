@@ -13,11 +13,11 @@ from msgspec import structs
 from edgecache.config.model import Origin
 from edgecache.config.origins import Reach
 from edgecache.http.function_cache import BLOCK_BYTES, CONFIGURED_BYTES, remembers
+from edgecache.http.head import request_head
 from edgecache.http.message import Fields, Request, combined_value, first_value, is_short
-from edgecache.http.serialize import request_head
 from edgecache.rules.caching.unkeyed_fields import told_of_the_way
 from edgecache.rules.routing import Route
-from edgecache.rules.upgrade import UPGRADED, asks_for_websocket
+from edgecache.rules.viewer.access import UPGRADED, asks_for_websocket
 from edgecache.upstream.endpoint import Endpoint, Timeouts, TlsName, WireRequest
 from edgecache.upstream.interface import Body, Call
 from edgecache.upstream.origin_auth import Prove, RequestToSign, is_proven, over

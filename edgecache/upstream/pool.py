@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from edgecache.http.errors import HeadLimits
+from edgecache.http.message import HeadLimits
+from edgecache.runtime.environment import LoopTurns
 from edgecache.upstream.connection import UpstreamConnection
 from edgecache.upstream.endpoint import Connector, Endpoint, WireRequest, connect_fault
 from edgecache.upstream.interface import Body, Fault, Reply, UpstreamError
+from edgecache.upstream.request_body import WatchedBody, is_under_way
 from edgecache.upstream.slow_share import SLOW_S, UploadShare, too_many
-from edgecache.upstream.turns import LoopTurns
-from edgecache.upstream.upload_body import WatchedBody, is_under_way
 
 
 @dataclass(frozen=True, slots=True)

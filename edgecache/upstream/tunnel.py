@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from edgecache.rules.upgrade import asks_for_websocket
+from edgecache.rules.viewer.access import asks_for_websocket
 from edgecache.upstream.interface import Body, Call, Reply, Upstream
-from edgecache.upstream.response_body import ResponseBody
+from edgecache.upstream.response import ResponseBody
 
 TUNNEL_BYTES_MAX = 65_536  # waiting each way, as asyncio's own high-water mark for writing
 TUNNELS_MAX = 1_024  # open to one origin from one process: Envoy's max_connections of a cluster

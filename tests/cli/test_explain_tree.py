@@ -6,13 +6,19 @@ import io
 
 from rich.console import Console
 
-from edgecache.cli.explain_tree import tree_of
-from edgecache.control.nodes.explain import PlaceExplanation
+from edgecache.cli.explain import tree_of
+from edgecache.control.nodes.explain import OriginExplanation, PlaceExplanation
 from edgecache.control.rest.explain import ExplainReport
-from edgecache.control.rest.explain_origin import OriginExplanation
 from edgecache.rules.caching.freshness import TtlStep
-from edgecache.rules.explain.entry import LookupExplanation, StoredExplanation, TierExplanation
-from edgecache.rules.explain.request import AccessExplanation, BehaviorMatch, Explanation, KeyPart
+from edgecache.rules.explain.request import (
+    AccessExplanation,
+    BehaviorMatch,
+    Explanation,
+    KeyPart,
+    LookupExplanation,
+    StoredExplanation,
+    TierExplanation,
+)
 
 CHOICE = BehaviorMatch("EONE", "*.site.test", "cloudfront", 1, "/a*", ("/b*",), "/a", "/a")
 RULES = Explanation(

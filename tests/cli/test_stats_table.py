@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from edgecache.cli.stats_table import duration, print_objects, print_stats, size
+from edgecache.cli.stats import duration, print_objects, print_stats, size
 from edgecache.cluster.inspection import ListedObject, StoreObjects, StoreStats
 from edgecache.control.rest.inventory import PlaceInventory
 from edgecache.observe.counters import Counters

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from edgecache.control.cloudfront.access_keys import AccessKey
+from edgecache.control.cloudfront.authentication import AccessKey
 from tests.end_to_end.foreign import installed, make_node_modules
 from tests.end_to_end.foreign_signers import AWSCLI, install_awscli
 

@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from edgecache.supervisor import control_socket as requests
+from edgecache.supervisor import reload as requests
 from tests.end_to_end.installation import Installation, Up, make_installation, start_up
 from tests.end_to_end.processes import raise_file_limit, wait_for
 from tests.end_to_end.traffic import Plan, Traffic

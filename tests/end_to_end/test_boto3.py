@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 from botocore.signers import CloudFrontSigner
 
 from edgecache.config.secrets import load_secrets
-from edgecache.control.cloudfront.access_keys import AccessKey, access_keys
+from edgecache.control.cloudfront.authentication import AccessKey, access_keys
 from tests.end_to_end.foreign import UnavailableError
 from tests.end_to_end.foreign_clients import aws, javascript
 from tests.end_to_end.installation import Up, make_installation, start_up

@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from edgecache.cluster.log_entries import LogEntryKind as EntryKind
 from edgecache.config.load import load
 from edgecache.config.secrets import load_secrets
-from edgecache.control.cloudfront.access_keys import access_keys
+from edgecache.control.cloudfront.authentication import access_keys
 from edgecache.control.state.catalog import Catalog
 from edgecache.control.state.compose import ComposedConfig, compose
 from edgecache.control.state.database import StateDatabase

@@ -13,7 +13,7 @@ import pytest
 
 from edgecache.config.secrets import load_secrets
 from edgecache.origin.identity import HEADER, IdentitySigner
-from edgecache.runtime.clocks import wall_clock
+from edgecache.runtime.environment import wall_clock
 from tests.end_to_end.foreign import UnavailableError, installed, make_venv
 from tests.end_to_end.installation import ROOT, Up, make_installation, start_up
 from tests.end_to_end.processes import free_ports, listens, start, wait_for

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from edgecache.upstream.retry_budget import RESERVE_PER_S, SAVED_MAX, SHARE
+from edgecache.upstream.origin_guard import RESERVE_PER_S, SAVED_MAX, SHARE
 from tests.end_to_end.installation import PLAYED
 from tests.end_to_end.played import Exchange
 from tests.end_to_end.processes import DEADLINE_S, wait_for

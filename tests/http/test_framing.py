@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecache.http.errors import BadMessage, BadReason, HeadLimits
 from edgecache.http.framing import (
     Chunked,
     ChunkedReader,
@@ -23,7 +22,7 @@ from edgecache.http.framing import (
     reader_for,
     response_framing,
 )
-from edgecache.http.message import Fields
+from edgecache.http.message import BadMessage, BadReason, Fields, HeadLimits
 
 LIMITS = HeadLimits()
 Cut = Callable[[bytes], list[bytes]]

@@ -14,19 +14,19 @@ import pytest
 import edgecache
 from edgecache.http.cache_control import parse_directives
 from edgecache.http.content_coding import accepted
-from edgecache.http.errors import HeadLimits
-from edgecache.http.fields import title_case
 from edgecache.http.function_cache import CONFIGURED_BYTES, KNOWN
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import (
     REMEMBERED_BYTES_MAX,
     REMEMBERED_FIELDS_MAX,
     Fields,
+    HeadLimits,
     Request,
+    title_case,
 )
 from edgecache.http.structured_fields import parse_targeted
 from edgecache.rules.caching.freshness import response_directives
-from edgecache.rules.limits import passed
+from edgecache.rules.viewer.access import passed
 from edgecache.server.request_log import RequestSummary
 from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 
@@ -88,11 +88,11 @@ def _members(number: int, bytes_max: int, end: str = "") -> bytes:
 DEAREST: dict[str, Callable[[int], object]] = {
     "server.request_log._said": lambda n: RequestSummary.by(_asked(_fields(n)), "site", 1),
     "http.head._plain_block": lambda n: parse_request_head(_head(n), HeadLimits()),
-    "rules.limits._passed": lambda n: passed(_asked(_fields(n)), b"cdn"),
+    "rules.viewer.access._passed": lambda n: passed(_asked(_fields(n)), b"cdn"),
     "http.cache_control._parse": lambda n: parse_directives([_members(n, 256)]),
     "http.structured_fields._targeted": lambda n: parse_targeted([_members(n, 256, "=1")]),
     "http.content_coding._parse": lambda n: accepted(_members(n, 128)),
-    "http.fields._title_case": lambda n: title_case(b"x%04d-" % n + b"y" * 58),
+    "http.message._title_case": lambda n: title_case(b"x%04d-" % n + b"y" * 58),
 }
 
 
@@ -131,7 +131,7 @@ def _asked(fields: Fields) -> Request:
     return Request(b"GET", b"/", None, fields, b"a")
 
 
-CHOSEN_BY_FEW = {"rules.freshness._directive_names", "rules.freshness._said_names"}
+CHOSEN_BY_FEW = {"rules.caching.freshness._directive_names", "rules.caching.freshness._said_names"}
 LOOKS: dict[str, Callable[[Fields], object]] = {
     "name": lambda fields: title_case(fields[1][1]),
     "passages": lambda fields: passed(_asked(fields), b"cdn"),

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecache.http.errors import BadMessage, BadReason, HeadLimits
 from edgecache.http.head import keeps_alive, oversize, parse_request_head, parse_response_head
-from edgecache.http.message import first_value
+from edgecache.http.message import BadMessage, BadReason, HeadLimits, first_value
 
 LIMITS = HeadLimits()
 H = b"Host: a.test"

@@ -40,14 +40,14 @@ GUARDS = (
     ),
     Guard(
         "the memo compares the entry's mark",
-        "server/http1/head_cache_hit.py",
+        "server/http1/head_cache.py",
         "and (entry.mark == marks.last or marks.stands(entry))",
         "",
         "test_2_",
     ),
     Guard(
         "what is remembered ends with what opened it",
-        "server/http1/head_cache_hit.py",
+        "server/http1/head_cache.py",
         "and now < known.until",
         "",
         "test_signatures_share_",
@@ -55,7 +55,7 @@ GUARDS = (
     ),
     Guard(
         "the memo ends with the lease",
-        "server/http1/head_cache_hit.py",
+        "server/http1/head_cache.py",
         "and now < marks.lease_until",
         "",
         "test_9_",
@@ -182,7 +182,7 @@ GUARDS = (
     ),
     Guard(
         "what a soft one made stale is not repeated from the memo",
-        "server/http1/head_cache_hit.py",
+        "server/http1/head_cache.py",
         "and entry.stale_from is None",
         "",
         "test_what_a_soft_one_made_stale_",
@@ -190,7 +190,7 @@ GUARDS = (
     ),
     Guard(
         "an outer tier hears that a soft one was before",
-        "cache/outcome_builder.py",
+        "cache/outcome.py",
         "mark=entry.told_mark",
         "mark=entry.mark",
         "test_what_the_regional_cache_serves_stale_",

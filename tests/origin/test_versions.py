@@ -15,9 +15,8 @@ import pytest
 from edgecache.origin import versions as versions_module
 from edgecache.origin.bucket import bucket_app
 from edgecache.origin.errors import S3ErrorCode
-from edgecache.origin.folder import Folder, OpenObject
+from edgecache.origin.folder import Folder, OpenObject, put_object
 from edgecache.origin.versions import ID_CHARS, BeingWrittenError, Version, Versions, is_version_id
-from edgecache.origin.writer import put_object
 
 Ask = Callable[..., Any]
 KEY = "a/b.txt"

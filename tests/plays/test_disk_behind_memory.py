@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.store.disk.health import TRY_AGAIN_S
+from edgecache.store.disk.availability import TRY_AGAIN_S
 from tests.world.play import Play
 
 LARGE = "0123456789abcdef" * 160_000  # 2.5 MB, three pieces

@@ -72,11 +72,14 @@ class Origin:
         self._whole = True
 
     def becomes(self, step: Step) -> None:
-        """A 304 cannot take away a field, so that only who answers in full leaves one out."""
+        """A field is taken away by a whole answer alone: a 304 and a HEAD only add and replace.
+
+        RFC 9111 §3.2, §4.3.5.
+        """
         if step.changed or not self._version:
             self._version += 1
             self._tag = f'{"W/" if step.weak else ""}"{self._version}"'
-        kept = {} if step.whole or step.changed else self._fields
+        kept = {} if (step.whole and not step.heads) or step.changed else self._fields
         self._fields = {"cache-control": "max-age=10", **kept, **step.fields}
         self._whole = step.whole
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from edgecache.upstream.turns import REQUESTS_MAX
+from edgecache.runtime.environment import REQUESTS_MAX
 from tests.world.play import Play
 from tests.world.viewer import Viewer
 

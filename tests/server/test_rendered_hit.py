@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from edgecache.cache.outcome import CacheResult, Hit
-from edgecache.cache.outcome_builder import from_entry, hit_trace
+from edgecache.cache.outcome import CacheResult, Hit, from_entry, hit_trace
 from edgecache.config.model import Config
 from edgecache.http.message import Fields
 from edgecache.rules.response.plan import plan_reply

@@ -16,19 +16,17 @@ from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.frontend import ViewerFrontend
 from edgecache.cache.peer_frontend import Frontend, PeerFrontend
 from edgecache.cache.tier import Tier
-from edgecache.cluster.tokens import Purpose, Tokens
+from edgecache.cluster.tokens import PeerCredentials, Purpose, Tokens
 from edgecache.config.model import Config
 from edgecache.node.log_follower import FollowerEnvironment, LogFollower
 from edgecache.node.node import Node
-from edgecache.node.peer_credential import PeerCredentials
 from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.observe.counters import Counters
 from edgecache.rules.routing import compile_routes
 from edgecache.server.http1.connection import ViewerConnection
 from edgecache.server.http1.head_cache import HeadCache
 from edgecache.server.listener import Listener
-from edgecache.server.request_id import RequestIds
-from edgecache.server.request_log import RequestLog
+from edgecache.server.request_log import RequestIds, RequestLog
 from edgecache.store.disk.availability import DiskEnvironment
 from edgecache.store.disk.engine import DiskBudget, DiskEngine
 from edgecache.store.disk.files import RealFiles

@@ -16,7 +16,7 @@ from edgecache.cluster.control_access import control_url
 from edgecache.config.listen import TcpAddress, UnixAddress
 from edgecache.config.model import Behavior, Config, Control, Distribution, Location, Origin
 from edgecache.config.secrets import load_secrets
-from edgecache.control.cloudfront.access_keys import access_keys
+from edgecache.control.cloudfront.authentication import access_keys
 from edgecache.supervisor import start
 from edgecache.supervisor.banner import as_json, print_table, to_call, to_try
 from edgecache.supervisor.child import Child

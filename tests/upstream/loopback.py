@@ -10,9 +10,8 @@ import pytest
 
 from edgecache.upstream.endpoint import Endpoint, Network, WireRequest
 from edgecache.upstream.interface import Reply, UpstreamError
-from edgecache.upstream.lookup_threads import LookupThreads
 from edgecache.upstream.pool import Pool, PoolLimits
-from edgecache.upstream.resolver import NameResolver
+from edgecache.upstream.resolver import LookupThreads, NameResolver
 
 GET = WireRequest(b"GET", b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
 Run = Callable[[Coroutine[None, None, None]], None]

@@ -9,7 +9,7 @@ import pytest
 
 from edgecache.upstream.endpoint import Timeouts, WireRequest
 from edgecache.upstream.interface import Fault, UpstreamError, WholeBody
-from edgecache.upstream.response_body import ResponseBody
+from edgecache.upstream.response import ResponseBody
 from tests.upstream.wire import OK5, World, everything, play, turn
 
 POST = b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\n"

@@ -8,15 +8,14 @@ import pytest
 from msgspec import structs
 
 from edgecache.config.model import Behavior, Distribution, Origin
-from edgecache.http.errors import HeadLimits
 from edgecache.http.head import parse_request_head
-from edgecache.http.message import Fields, Request, field_values
+from edgecache.http.message import Fields, HeadLimits, Request, field_values
 from edgecache.rules.routing import Route
 from edgecache.upstream.endpoint import TlsName
 from edgecache.upstream.interface import Body, Call, WholeBody
 from edgecache.upstream.origin_auth import Listed, RequestToSign
 from edgecache.upstream.origin_request import agent_of, dressed, endpoint_of
-from edgecache.upstream.response_body import ResponseBody
+from edgecache.upstream.response import ResponseBody
 from tests.upstream.wire import World, play
 
 

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from edgecache.http.errors import HeadLimits
 from edgecache.http.framing import ChunkedReader
+from edgecache.http.message import HeadLimits
 from edgecache.upstream.interface import WholeBody
 from edgecache.upstream.request_body import WrongLengthError, upload
-from edgecache.upstream.response_body import ResponseBody
+from edgecache.upstream.response import ResponseBody
 
 
 class Wire:

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from edgecache.config.model import Resolver
-from edgecache.upstream.lookup_threads import LookupThreads, system_addresses
-from edgecache.upstream.resolver import NameResolver, in_order
+from edgecache.upstream.resolver import LookupThreads, NameResolver, in_order, system_addresses
 from tests.world.clock import FakeClock, FakeLoop
 
 UNKNOWN = socket.gaierror(socket.EAI_NONAME, "unknown")

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from edgecache.upstream.interface import Fault, UpstreamError
-from edgecache.upstream.response_body import BUFFER_BYTES_MAX, ResponseBody
+from edgecache.upstream.response import BUFFER_BYTES_MAX, ResponseBody
 
 
 class Source:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from edgecache.http.errors import BadMessage, BadReason, HeadLimits
-from edgecache.upstream.response_head import ResponseHeads
+from edgecache.http.message import BadMessage, BadReason, HeadLimits
+from edgecache.upstream.response import ResponseHeads
 
 HEAD = b"HTTP/1.1 200 OK\r\nX: y\r\n\r\n"
 

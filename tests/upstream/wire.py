@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from itertools import count
 
-from edgecache.http.errors import HeadLimits
+from edgecache.http.message import HeadLimits
+from edgecache.runtime.environment import LoopTurns
 from edgecache.upstream.connection import UpstreamConnection
 from edgecache.upstream.endpoint import Endpoint, WireRequest
 from edgecache.upstream.interface import Reply
-from edgecache.upstream.turns import LoopTurns
 
 HEAD = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
 OK5 = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"

@@ -7,16 +7,14 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from edgecache.cache.peer_frontend import PeerFrontend
-from edgecache.http.errors import HeadLimits
 from edgecache.http.framing import NoBody, reader_for, response_framing
 from edgecache.http.head import parse_response_head
-from edgecache.http.message import Response
+from edgecache.http.message import HeadLimits, Response
 from edgecache.rules.routing import compile_routes
 from edgecache.server.http1.connection import ViewerConnection
 from edgecache.server.http1.head_cache_hit_peer import PeerHeadCache
 from edgecache.server.listener import Listener
-from edgecache.server.request_id import RequestIds
-from edgecache.server.request_log import RequestLog
+from edgecache.server.request_log import RequestIds, RequestLog
 from edgecache.upstream.endpoint import Endpoint, WireRequest
 from edgecache.upstream.interface import Reply, WholeBody
 from edgecache.upstream.peer.peer import PeerUpstream

@@ -30,12 +30,10 @@ from edgecache.rules.routing import compile_routes
 from edgecache.server.http1.connection import ViewerConnection
 from edgecache.server.http1.head_cache import HeadCache
 from edgecache.server.listener import Listener
-from edgecache.server.request_id import RequestIds
-from edgecache.server.request_log import RequestLog
+from edgecache.server.request_log import RequestIds, RequestLog
 from edgecache.store.disk.availability import DiskEnvironment
-from edgecache.store.disk.engine import DiskBudget, DiskEngine
+from edgecache.store.disk.engine import DiskBudget, DiskEngine, check
 from edgecache.store.disk.files import RealFiles
-from edgecache.store.disk.recovery import check
 from edgecache.store.disk.store import DiskStore
 from edgecache.store.memory import MemoryStore
 from edgecache.store.memory_account import MemoryAccount

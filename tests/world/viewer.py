@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgecache.http.errors import HeadLimits
 from edgecache.http.framing import NoBody, reader_for, response_framing
 from edgecache.http.head import parse_response_head
-from edgecache.http.message import Response, field_values, first_value
+from edgecache.http.message import HeadLimits, Response, field_values, first_value
 from edgecache.server.http1.connection import ViewerConnection
 from tests.world.clock import FakeLoop
 from tests.world.transport import FakeTransport

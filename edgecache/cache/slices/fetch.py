@@ -23,10 +23,9 @@ from edgecache.cache.store_response import result_of
 from edgecache.http.message import Response, first_value
 from edgecache.http.ranges import Span
 from edgecache.rules.caching.entry_update import supersedes
-from edgecache.rules.caching.key import block_key
+from edgecache.rules.caching.key import block_key, forwarded
 from edgecache.rules.caching.sharing import same_version
 from edgecache.rules.caching.slices import is_block, range_of
-from edgecache.rules.forwarding import forwarded
 from edgecache.rules.reasons import MissReason
 from edgecache.store.entry import Entry
 from edgecache.store.invalidation_filter import FilteredStore

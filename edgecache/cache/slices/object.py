@@ -14,16 +14,24 @@ from msgspec.structs import replace
 from edgecache.cache.coalescing import Flights
 from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.fetch_request import FetchRequest
-from edgecache.cache.outcome import CacheResult, CacheStatus, Errand, Hit, Outcome
-from edgecache.cache.outcome_builder import from_entry, hit_trace
+from edgecache.cache.outcome import (
+    CacheResult,
+    CacheStatus,
+    Errand,
+    Hit,
+    Outcome,
+    from_entry,
+    hit_trace,
+)
 from edgecache.cache.slices.body import SliceBody
 from edgecache.cache.slices.fetch import Fetch, SliceSource
 from edgecache.cache.slices.slicer import SliceWriter
 from edgecache.cache.store_response import result_of
 from edgecache.http.message import Response, without
-from edgecache.rules.caching.bypass import keeps_cookies
 from edgecache.rules.caching.entry_update import UpdatedEntry
+from edgecache.rules.caching.key import forwarded
 from edgecache.rules.caching.partial import part_received
+from edgecache.rules.caching.reuse import keeps_cookies
 from edgecache.rules.caching.slices import (
     SliceLayout,
     as_whole,
@@ -33,7 +41,6 @@ from edgecache.rules.caching.slices import (
     range_of,
 )
 from edgecache.rules.caching.vary import vary_names
-from edgecache.rules.forwarding import forwarded
 from edgecache.rules.reasons import MissReason
 from edgecache.rules.response.plan import plan_reply
 from edgecache.store.entry import Entry

@@ -10,7 +10,14 @@ or a removed origin takes nothing else along:
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+
+from edgecache.config.aws.document import DocumentNode
+from edgecache.config.decode import Decoder
+from edgecache.config.model import Model
 
 IDENTITY = {
     "Origins": "Id",
@@ -68,3 +75,28 @@ def _restored_items(key: str, written: dict[str, Any], kept: dict[str, Any]) -> 
         return written
     items = [restored(item, kept.get(str(item[key]), {})) for item in written["Items"]]
     return written | {"Items": items}
+
+
+NAME = "Edgecache"
+M = TypeVar("M", bound=Model)
+
+
+_fields = cache(msgspec.structs.fields)  # finding them reads the annotations anew each time
+
+
+def with_ours(found: M, node: DocumentNode) -> M:
+    """`found`, which CloudFront's members gave, with what ours add."""
+    if not node.has(NAME):
+        return found
+    return Decoder(node.problems).overlaid(found, node.value[NAME], node.at(NAME))
+
+
+def ours(piece: Model, read_back: Model, elsewhere: frozenset[str]) -> dict[str, Any]:
+    """The member to add to what `piece` was written as; `elsewhere` names fields it never holds."""
+    different = {
+        field.encode_name: msgspec.to_builtins(getattr(piece, field.name))
+        for field in _fields(type(piece))
+        if field.name not in elsewhere
+        and getattr(piece, field.name) != getattr(read_back, field.name)
+    }
+    return {NAME: msgspec.json.decode(msgspec.json.encode(different))} if different else {}

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from edgecache.config.aws.behaviors import read_behavior
 from edgecache.config.aws.defaults import with_defaults
 from edgecache.config.aws.document import DocumentNode
-from edgecache.config.aws.extensions import with_ours
 from edgecache.config.aws.origins import (
     read_certificate,
     read_error_response,
@@ -22,7 +21,7 @@ from edgecache.config.aws.origins import (
     read_logging,
     read_origin,
 )
-from edgecache.config.aws.passthrough import IDENTITY, kept_members
+from edgecache.config.aws.passthrough import IDENTITY, kept_members, with_ours
 from edgecache.config.aws.policies import Policies, settled
 from edgecache.config.aws.write import distribution_config
 from edgecache.config.model import Behavior, Distribution

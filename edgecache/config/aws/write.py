@@ -6,7 +6,6 @@ from typing import Any
 
 from edgecache.config.aws.behaviors import behavior_member, read_behavior
 from edgecache.config.aws.document import DocumentNode, listing
-from edgecache.config.aws.extensions import ours
 from edgecache.config.aws.origins import (
     certificate_member,
     error_response_member,
@@ -18,7 +17,7 @@ from edgecache.config.aws.origins import (
     read_group,
     read_origin,
 )
-from edgecache.config.aws.passthrough import restored
+from edgecache.config.aws.passthrough import ours, restored
 from edgecache.config.aws.policies import Policies
 from edgecache.config.model import Behavior, Distribution, Origin, OriginGroup
 from edgecache.config.problems import Problems

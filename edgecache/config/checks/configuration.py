@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
+
+import msgspec
 
 from edgecache.config.checks.access import check_access
 from edgecache.config.checks.distribution import ID, check_distribution
 from edgecache.config.checks.keys import check_keys
+from edgecache.config.decode import joined
 from edgecache.config.listen import Address, UnixAddress, overlaps, parse_listen
-from edgecache.config.model import Config, Distribution
+from edgecache.config.model import Config, Distribution, Model
 from edgecache.config.problems import Problems, quoted
+from edgecache.config.settings import BY_FIELD
 
 DISTRIBUTIONS_MAX = 500  # CloudFront's quota for an account
 ALIASES_MAX = 100  # CloudFront's quota for a distribution
@@ -145,3 +150,25 @@ def _check_host_name(name: str, where: str, holders: dict[str, str], problems: P
     elif folded in holders:
         problems.add(where, f"{quoted(name)} is already {holders[folded]}")
     holders.setdefault(folded, where)
+
+
+def check_bounds(piece: Model, where: str, problems: Problems) -> None:
+    """Every setting in `piece` and in what it holds."""
+    for name in piece.__struct_fields__:
+        value = getattr(piece, name)
+        place = joined(where, name)
+        setting = BY_FIELD.get((type(piece), name))
+        if setting is not None and value is not None:
+            if not setting.low <= value <= setting.high:
+                low, high = setting.shown(setting.low), setting.shown(setting.high)
+                problems.add(place, f"{value} is outside {low} to {high}")
+        else:
+            _check_held(value, place, problems)
+
+
+def _check_held(value: Any, where: str, problems: Problems) -> None:
+    if isinstance(value, msgspec.Struct):
+        check_bounds(value, where, problems)  # type: ignore[arg-type]  # all of ours are Models
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            _check_held(item, f"{where}[{index}]", problems)

@@ -43,7 +43,7 @@ def check_keys(config: Config, problems: Problems) -> None:
 def _check_public_keys(public_keys: tuple[PublicKey, ...], problems: Problems) -> None:
     if not public_keys:
         return  # the command line starts faster without OpenSSL
-    from edgecache.config.public_key import load_public_key
+    from edgecache.config.public_keys import load_public_key
 
     if len(public_keys) > PUBLIC_KEYS_MAX:
         problems.add("public_keys", f"{len(public_keys)} are more than {PUBLIC_KEYS_MAX}")

@@ -6,15 +6,17 @@ operator's token, or come over the socket file. What a refusal says, its sender 
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from starlette.requests import Request
 
 from edgecache.cluster.tokens import Purpose, Tokens
-from edgecache.control.cloudfront.access_keys import access_keys
 from edgecache.control.cloudfront.errors import ApiError
-from edgecache.control.rest.auth import LOCAL_PEER, bearer, is_local
-from edgecache.control.rest.rate_limit import RateLimiter
+from edgecache.control.rest.auth import LOCAL_PEER, RateLimiter, bearer, is_local
 from edgecache.rules.sigv4.verify import (
     IncomingRequest,
     RejectionReason,
@@ -22,6 +24,37 @@ from edgecache.rules.sigv4.verify import (
     SignatureVerified,
     verify,
 )
+
+ID_PREFIX = "EDGE"  # AWS's own begin with AKIA, which scanners for leaked keys look for
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AccessKey:
+    """A pair; `name` is the operator's in `secrets.json`. Its repr holds no secret."""
+
+    name: str
+    access_key_id: str
+    secret_access_key: str
+
+    def __repr__(self) -> str:
+        return f"AccessKey({self.name}, {self.access_key_id})"
+
+
+def access_key(name: str, secret: str) -> AccessKey:
+    """The key of one operator: an id of AWS's length and alphabet, a secret of 43 letters."""
+    id = base64.b32encode(_derived(secret, f"access key id of {name}"))[:16].decode()
+    made = base64.urlsafe_b64encode(_derived(secret, f"secret access key of {name}"))
+    return AccessKey(name, ID_PREFIX + id, made.decode().rstrip("="))
+
+
+def access_keys(operators: Mapping[str, str]) -> list[AccessKey]:
+    """One for each operator, the newest last."""
+    return [access_key(name, secret) for name, secret in operators.items()]
+
+
+def _derived(secret: str, purpose: str) -> bytes:
+    return hmac.new(secret.encode(), f"edgecache {purpose}".encode(), hashlib.sha256).digest()
+
 
 SERVICE = "cloudfront"
 CALLS_BURST = 400.0  # of one caller; a deployment of a large site makes a few hundred at once

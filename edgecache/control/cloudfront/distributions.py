@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from edgecache.config.aws.defaults import with_defaults
+from edgecache.config.aws.passthrough import IDENTITY, NAME
 from edgecache.config.aws.unsupported import unsupported
 from edgecache.config.checks.configuration import DISTRIBUTIONS_MAX
 from edgecache.config.problems import quoted
@@ -16,16 +17,15 @@ from edgecache.control.cloudfront.context import (
     Run,
     arn,
     found,
+    page,
     require_current,
     require_ours,
 )
 from edgecache.control.cloudfront.error_mapping import as_faults
 from edgecache.control.cloudfront.errors import ApiError
-from edgecache.control.cloudfront.extensions import carried
 from edgecache.control.cloudfront.model import PREFIX
 from edgecache.control.cloudfront.origin_reach import origin_troubles
-from edgecache.control.cloudfront.pagination import page
-from edgecache.control.cloudfront.references import behaviors, distributions_naming
+from edgecache.control.cloudfront.resources import behaviors, distributions_naming
 from edgecache.control.cloudfront.tags import tags_given
 from edgecache.control.state.resources import (
     Resource,
@@ -34,6 +34,25 @@ from edgecache.control.state.resources import (
     domain_name_of,
     drawn,
 )
+
+
+def carried(before: Document, after: Document) -> Document:
+    """`after` with what `before` had of ours, at the origins and behaviors that are still there."""
+    result = _with_ours(before, after)
+    for name, key in IDENTITY.items():
+        items = after.get(name, {}).get("Items")
+        if not items:
+            continue
+        held = {item[key]: item for item in before.get(name, {}).get("Items", ())}
+        kept = [_with_ours(held.get(item.get(key), {}), item) for item in items]
+        result[name] = after[name] | {"Items": kept}
+    default = "DefaultCacheBehavior"
+    return result | {default: _with_ours(before[default], after[default])}
+
+
+def _with_ours(before: Document, after: Document) -> Document:
+    return after | ({NAME: before[NAME]} if NAME in before and NAME not in after else {})
+
 
 MISSING = "NoSuchDistribution"
 

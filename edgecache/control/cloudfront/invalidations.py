@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgecache.control.cloudfront.context import OperationContext, Run
+from edgecache.control.cloudfront.context import OperationContext, Run, most_of
 from edgecache.control.cloudfront.distributions import distribution
 from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.cloudfront.model import PREFIX
-from edgecache.control.cloudfront.pagination import most_of
 from edgecache.control.state.invalidations import (
     ITEMS_MAX,
     InvalidationRecord,

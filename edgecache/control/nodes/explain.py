@@ -3,18 +3,113 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgecache.config.model import Config
-from edgecache.control.nodes.ask_workers import WorkerGroup, meet, places
-from edgecache.control.nodes.client import Exchange
-from edgecache.control.rest.explain_origin import as_forwarded
+from msgspec.structs import replace as replace_struct
+
+from edgecache.cache.frontend import product_name
+from edgecache.config.model import Config, Origin
+from edgecache.config.secrets import KeyPair
+from edgecache.control.nodes.client import Exchange, WorkerGroup, meet, places
+from edgecache.http.head import request_head
 from edgecache.http.message import Fields, Request, without
-from edgecache.http.serialize import request_head
-from edgecache.rules.explain.entry import TierExplanation
-from edgecache.rules.explain.request import RoutingExplanation
-from edgecache.upstream.peer import fields as peer_fields
+from edgecache.origin.identity import HEADER, IdentitySigner
+from edgecache.rules.caching.key import forwarded, of_no_hop
+from edgecache.rules.caching.reuse import bypass
+from edgecache.rules.explain.request import RoutingExplanation, TierExplanation, text
+from edgecache.rules.reasons import MissReason
+from edgecache.rules.viewer.access import passed, upgrading
+from edgecache.upstream.interface import Call
+from edgecache.upstream.origin_auth import OriginAuth, OriginCredentials
+from edgecache.upstream.origin_request import agent_of, dressed, endpoint_of
+from edgecache.upstream.peer import heads as peer_fields
+
+SIGNED = "(signed)"
+CUSTOM = "(from the configuration)"
+_VIEWER = ("(the viewer)", 0)
+_ANY_ID = b"(made for each request)"
+_NOBODY = "nobody"
+_OF_PROOFS = {HEADER.decode(), "x-amz-date"}
+
+
+@dataclass(frozen=True, slots=True)
+class OriginExplanation:
+    """A request to an origin, as it stands on the wire."""
+
+    origin: str
+    address: str
+    method: str
+    target: str
+    fields: tuple[tuple[str, str], ...]
+    group: str = ""
+    then: tuple[str, ...] = ()  # the other members of the group, asked when it fails over
+    fails_over_on: tuple[int, ...] = ()
+
+
+def origin_story(where: RoutingExplanation, config: Config) -> OriginExplanation:
+    """What the first origin of the route would get on a miss."""
+    route, origin = where.route, where.route.origin
+    asked = as_forwarded(where)
+    asker = f"edge-{config.locations[0].name}-1" if config.locations else "edge"
+    if config.regional is not None:
+        asker = "regional"
+        asked = forwarded(asked, route, cacheable=_cacheable(where))
+        if bypass(of_no_hop(where.request), route) is MissReason.UPGRADE:
+            asked = upgrading(asked, where.request)
+    asked = passed(replace_struct(asked, client=_VIEWER, id=_ANY_ID), config.brand.encode())
+    name = b"%b.%b.net (%b)"
+    via = name % (asker.lower().encode(), config.brand.encode(), product_name(config.brand))
+    outgoing = dressed(Call(asked, route), via, _stand_in(config).prove, agent_of(config.brand))
+    line, *lines = outgoing.head.split(b"\r\n")[:-2]
+    method, target, _ = line.split(b" ")
+    group = route.group
+    return OriginExplanation(
+        origin=origin.id,
+        address=endpoint_of(origin, asked.scheme).where,
+        method=text(method),
+        target=text(target),
+        fields=tuple(_shown(item, origin) for item in lines),
+        group="" if group is None else group.id,
+        then=tuple(other.id for other in route.origins[1:]),
+        fails_over_on=() if group is None else group.status_codes,
+    )
+
+
+def as_forwarded(where: RoutingExplanation) -> Request:
+    """The request as an edge passes it on."""
+    inner = of_no_hop(where.request)
+    found = forwarded(inner, where.route, cacheable=_cacheable(where))
+    if bypass(inner, where.route) is MissReason.UPGRADE:
+        found = upgrading(found, inner)
+    return found
+
+
+def _cacheable(where: RoutingExplanation) -> bool:
+    return bypass(of_no_hop(where.request), where.route) is None
+
+
+def _stand_in(config: Config) -> OriginAuth:
+    """Proves as a node does, with keys that are nobody's."""
+    return OriginAuth(
+        OriginCredentials(
+            clock=lambda: 0.0,
+            identity=IdentitySigner({_NOBODY: _NOBODY}, lambda: 0.0),
+            controls={control.id: control for control in config.origin_access_controls},
+            key_pairs=defaultdict(lambda: KeyPair(_NOBODY, _NOBODY)),
+            values=defaultdict(bytes),
+        )
+    )
+
+
+def _shown(line: bytes, origin: Origin) -> tuple[str, str]:
+    name, _, value = text(line).partition(": ")
+    folded = name.lower()
+    if folded in {header.lower() for header in (*origin.custom_headers, *origin.secret_headers)}:
+        return name, CUSTOM
+    ours = folded == "authorization" and _NOBODY in value
+    return name, SIGNED if ours or folded in _OF_PROOFS else value
 
 
 @dataclass(frozen=True, slots=True)

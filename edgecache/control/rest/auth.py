@@ -10,7 +10,8 @@ operator; over TCP an operator has a token, and a program of this machine may re
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection
+from collections import OrderedDict
+from collections.abc import Callable, Collection
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -125,3 +126,30 @@ def _is_loopback(request: Request) -> bool:
         return request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
     except ValueError:
         return False
+
+
+class RateLimiter:
+    """A bucket for each name, `burst` deep, filled with `per_s`.
+
+    At most `names_max` are kept: the one unused the longest goes first, and would be full again.
+    """
+
+    def __init__(
+        self, burst: float, per_s: float, names_max: int, clock: Callable[[], float]
+    ) -> None:
+        self._burst = burst
+        self._per_s = per_s
+        self._names_max = names_max
+        self._clock = clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, name: str) -> bool:
+        """One token of `name`'s bucket; False when it is empty."""
+        now = self._clock()
+        level, at = self._buckets.pop(name, (self._burst, now))
+        level = min(self._burst, level + (now - at) * self._per_s)
+        allowed = level >= 1
+        self._buckets[name] = (level - 1 if allowed else level, now)
+        while len(self._buckets) > self._names_max:
+            self._buckets.popitem(last=False)
+        return allowed

@@ -19,15 +19,14 @@ from starlette.routing import Route
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.aws.unsupported import unsupported
 from edgecache.config.refused_distributions import reasons
-from edgecache.control.cloudfront.context import ApiServices, OperationContext, arn
+from edgecache.control.cloudfront.context import ApiServices, OperationContext, arn, page
 from edgecache.control.cloudfront.distributions import deployed, distribution
 from edgecache.control.cloudfront.errors import ApiError
-from edgecache.control.cloudfront.pagination import page
 from edgecache.control.rest import invalidations as json_invalidations
 from edgecache.control.rest import releases as json_releases
 from edgecache.control.rest.auth import bounded_body, require_operator, require_reader
 from edgecache.control.rest.openapi import description, docs_page
-from edgecache.control.state.adoption import NotAdoptedError, adopt, give_back
+from edgecache.control.state.catalog import NotAdoptedError, adopt, give_back
 from edgecache.control.state.compose import NotComposedError
 from edgecache.control.state.resources import Resource, ResourceKind, domain_name_of
 

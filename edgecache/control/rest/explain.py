@@ -20,13 +20,16 @@ from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config
 from edgecache.config.refused_distributions import told as served_without
 from edgecache.config.refused_distributions import without_refused
-from edgecache.control.nodes.explain import ConfiguredNodes, PlaceExplanation
+from edgecache.control.nodes.explain import (
+    ConfiguredNodes,
+    OriginExplanation,
+    PlaceExplanation,
+    origin_story,
+)
 from edgecache.control.rest.auth import require_operator
-from edgecache.control.rest.explain_origin import OriginExplanation, origin_story
 from edgecache.control.state.log import LiveLog
-from edgecache.http.errors import BadMessage, HeadLimits
 from edgecache.http.head import parse_request_head
-from edgecache.http.message import Request
+from edgecache.http.message import BadMessage, HeadLimits, Request
 from edgecache.rules.explain.request import Explanation, explain, placed
 from edgecache.rules.routing import compile_routes
 from edgecache.rules.viewer.access import HTTPS_PORT, EntryPoint

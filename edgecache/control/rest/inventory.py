@@ -29,12 +29,12 @@ from edgecache.cluster.inspection import (
 )
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config
-from edgecache.control.nodes.ask_workers import WorkerGroup, meet, places
+from edgecache.control.nodes.client import WorkerGroup, meet, places
 from edgecache.control.nodes.explain import ConfiguredNodes
 from edgecache.control.rest.auth import require_operator
 from edgecache.control.state.log import LiveLog
-from edgecache.http.serialize import request_head
-from edgecache.upstream.peer import fields as peer_fields
+from edgecache.http.head import request_head
+from edgecache.upstream.peer import heads as peer_fields
 
 A = TypeVar("A", bound=WorkerReport)
 

@@ -6,17 +6,33 @@ A change is on disk with the configuration it makes before it is answered, or it
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import quote
 
+import msgspec
+
+from edgecache.config.aws.policies import policies_of
 from edgecache.config.model import Config
+from edgecache.control.cloudfront.origin_reach import origin_troubles
 from edgecache.control.state.compose import ComposedConfig, Composition, Lacking, compose
-from edgecache.control.state.database import StateDatabase
+from edgecache.control.state.database import FILE_NAME, StateDatabase, StateError, state_error
 from edgecache.control.state.declared import declared
 from edgecache.control.state.log import ControlLog, ensure_config
-from edgecache.control.state.refused_resources import RefusedResource
 from edgecache.control.state.releases import Releases
-from edgecache.control.state.resources import Random, Resource, ResourceKind, Resources
+from edgecache.control.state.resources import (
+    Random,
+    RefusedResource,
+    Resource,
+    ResourceKind,
+    Resources,
+    ResourceSource,
+    drawn,
+)
 
 
 def made_of(rows: Resources, releases: Releases) -> ComposedConfig:
@@ -146,3 +162,79 @@ class Catalog:
 
     def _composed(self, file: Config, may_lack: Lacking) -> Composition:
         return compose(file, made_of(self._rows, self.releases), may_lack)
+
+
+_POLICY_KINDS = (
+    ResourceKind.CACHE_POLICY,
+    ResourceKind.ORIGIN_REQUEST_POLICY,
+    ResourceKind.RESPONSE_HEADERS_POLICY,
+)
+
+
+class NotAdoptedError(Exception):
+    """It cannot be taken over, or given back: the message says why."""
+
+
+def adopt(catalog: Catalog, id: str) -> Resource:
+    """Keep what the file says of a distribution as the API's own, and its policies."""
+    one = catalog.get(ResourceKind.DISTRIBUTION, id)
+    if one is None:
+        raise NotAdoptedError(f"there is no distribution {id}")
+    if one.source is not ResourceSource.FILE:
+        raise NotAdoptedError(f"the distribution {id} is the API's already")
+    for place, trouble in origin_troubles(one.config, catalog.file):
+        raise NotAdoptedError(f"{place}: {trouble}")
+    adopted = _ours(one, catalog)
+    with catalog.changing():
+        catalog.adopt(id)
+        catalog.put(adopted)
+        for policy in _policies(catalog, id):
+            catalog.put(_ours(policy, catalog))
+    return catalog.get(ResourceKind.DISTRIBUTION, id) or adopted
+
+
+def give_back(catalog: Catalog, id: str) -> None:
+    """Let the file say again what a distribution is; what the API kept of it is gone."""
+    if not any(one.id == id for one in catalog.file.distributions):
+        raise NotAdoptedError(f"the file declares no distribution {id}")
+    if not catalog.is_adopted(id):
+        raise NotAdoptedError(f"the distribution {id} was not adopted")
+    with catalog.changing():
+        catalog.give_back(id)
+        catalog.remove(ResourceKind.DISTRIBUTION, id)
+
+
+def _policies(catalog: Catalog, id: str) -> list[Resource]:
+    """The file's own policies that its distribution names: they leave with the table."""
+    distribution = next(one for one in catalog.file.distributions if one.id == id)
+    used = policies_of(distribution)
+    found = []
+    for kind, policies in zip(
+        _POLICY_KINDS, (used.caches, used.requests, used.responses), strict=True
+    ):
+        known = [catalog.get(kind, name) for name in policies]
+        found += [one for one in known if one is not None and one.source is ResourceSource.FILE]
+    return found
+
+
+def _ours(one: Resource, catalog: Catalog) -> Resource:
+    return replace(one, etag=drawn("E", catalog.random), generation=0, source=ResourceSource.API)
+
+
+def made_in(folder: Path) -> ComposedConfig:
+    """What the state in `folder` holds; nothing where there is none. StateError: it is unusable."""
+    path = folder / FILE_NAME
+    if not path.is_file():
+        return ComposedConfig()
+    with TemporaryDirectory(prefix="edgecache-") as place:
+        copied = Path(place) / FILE_NAME
+        try:
+            source = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
+            with closing(source), closing(sqlite3.connect(copied)) as copy:
+                source.backup(copy)
+            with closing(StateDatabase(Path(place))) as state:
+                return made_of(Resources(state), Releases(state))
+        except (sqlite3.Error, msgspec.DecodeError) as error:
+            raise state_error(path, error) from error
+        except StateError as error:  # it names the copy
+            raise StateError(str(error).replace(str(copied), str(path))) from error

@@ -14,9 +14,13 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from edgecache.config.aws.access import read_origin_access_control, read_origin_access_identity
+from edgecache.config.aws.access import (
+    read_key_group,
+    read_origin_access_control,
+    read_origin_access_identity,
+    read_public_key,
+)
 from edgecache.config.aws.document import DocumentError
-from edgecache.config.aws.keys import read_key_group, read_public_key
 from edgecache.config.aws.policies import (
     Policies,
     policies_of,
@@ -26,8 +30,7 @@ from edgecache.config.aws.policies import (
 from edgecache.config.aws.read import read_distribution_config
 from edgecache.config.aws.response_headers import read_response_headers_policy
 from edgecache.config.checks.access import check_access_named
-from edgecache.config.checks.bounds import check_bounds
-from edgecache.config.checks.configuration import check
+from edgecache.config.checks.configuration import check, check_bounds
 from edgecache.config.checks.policies import check_cache_policy, check_origin_request_policy
 from edgecache.config.checks.response_headers import check_response_headers_policy
 from edgecache.config.model import Config, Distribution, Release
@@ -35,8 +38,15 @@ from edgecache.config.problems import Problem, Problems
 from edgecache.config.refused_distributions import refused, unavailable
 from edgecache.control.cloudfront.origin_reach import reach_of
 from edgecache.control.nodes.staleness_probe import canary_site
-from edgecache.control.state.refused_resources import RefusedResource, causes, unread_site
-from edgecache.control.state.resources import Resource, ResourceKind, ResourceSource, domain_name_of
+from edgecache.control.state.resources import (
+    RefusedResource,
+    Resource,
+    ResourceKind,
+    ResourceSource,
+    causes,
+    domain_name_of,
+    unread_site,
+)
 
 T = TypeVar("T")
 

@@ -6,13 +6,14 @@ A resource's `config` is its configuration as CloudFront's API has it, its defau
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
+from edgecache.config.model import UnavailableSite
 from edgecache.control.state.database import StateDatabase
 
 ID_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -151,3 +152,43 @@ def domain_name_of(id: str) -> str:
     """The `d….cloudfront.net` of a distribution, always the same for an id."""
     digest = hashlib.sha256(b"edgecache domain name " + id.encode()).digest()
     return drawn("D", lambda count: digest[:count]).lower() + ".cloudfront.net"
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedResource:
+    """A resource that is left out of the configuration, and why."""
+
+    kind: ResourceKind
+    id: str
+    reasons: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id} (made over the API): {'; '.join(self.reasons)}"
+
+
+def causes(one: Resource, refused: Iterable[RefusedResource]) -> list[str]:
+    """A line for each refused resource that the configuration of `one` names."""
+    return [str(cause) for cause in refused if _names(one.config, cause.id)]
+
+
+def unread_site(one: Resource, reasons: Sequence[str]) -> UnavailableSite:
+    """What remains of a distribution whose document says what cannot be read."""
+    aliases = one.config.get("Aliases", {}).get("Items", ())
+    return UnavailableSite(
+        id=one.id,
+        names=(one.domain_name or domain_name_of(one.id), *aliases),
+        reasons=tuple(reasons),
+        enabled=bool(one.config.get("Enabled", True)),
+    )
+
+
+def _names(value: Any, id: str) -> bool:
+    """Whether a document has this id as a value; ids are drawn at random, and as good as unique.
+
+    An identity stands in it as `origin-access-identity/cloudfront/ID`.
+    """
+    if isinstance(value, dict):
+        return any(_names(one, id) for one in value.values())
+    if isinstance(value, list):
+        return any(_names(one, id) for one in value)
+    return isinstance(value, str) and value.rpartition("/")[2] == id

@@ -6,13 +6,13 @@ CloudFront Developer Guide, "Serve compressed files" (its list of conditions and
 from __future__ import annotations
 
 from edgecache.config.model import CachePolicy
-from edgecache.http.fields import list_members
 from edgecache.http.message import (
     Fields,
     Request,
     Response,
     combined_value,
     first_value,
+    list_members,
     replaced,
     without,
 )

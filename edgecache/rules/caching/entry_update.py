@@ -13,8 +13,7 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from edgecache.http.fields import title_case
-from edgecache.http.message import Fields, Request, Response, combined_value, replaced
+from edgecache.http.message import Fields, Request, Response, combined_value, replaced, title_case
 from edgecache.rules.caching.partial import StoredPart, part_received
 from edgecache.rules.caching.revalidation import head_agrees, refreshed
 from edgecache.rules.caching.slices import strong_tag

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from edgecache.config.model import CustomErrorResponse, Distribution
 from edgecache.http.message import Request, without
-from edgecache.rules.forwarding import CONDITIONS
+from edgecache.rules.caching.key import CONDITIONS
 
 ERROR_S_MIN = 10.0  # CloudFront's ErrorCachingMinTTL where nothing is configured
 _OF_THE_REQUEST = CONDITIONS | {

@@ -14,7 +14,6 @@ from msgspec import Struct
 from edgecache.config.model import CachePolicy, CustomErrorResponse
 from edgecache.http.cache_control import Directives, parse_directives
 from edgecache.http.dates import parse_date
-from edgecache.http.fields import list_members
 from edgecache.http.function_cache import CONFIGURED_BYTES, DIRECTIVES_BYTES, remembers
 from edgecache.http.message import (
     Fields,
@@ -23,6 +22,7 @@ from edgecache.http.message import (
     field_values,
     first_value,
     is_short,
+    list_members,
 )
 from edgecache.http.structured_fields import parse_targeted
 from edgecache.rules.caching.error_pages import error_caching_s

@@ -17,6 +17,7 @@ from edgecache.http.message import (
     names_in,
 )
 from edgecache.rules.caching.freshness import Assessment, directives_of
+from edgecache.rules.caching.storability import caches_options, caching_disabled, forwards_cookies
 from edgecache.rules.reasons import (
     Fetch,
     MissReason,
@@ -26,6 +27,8 @@ from edgecache.rules.reasons import (
     Unsatisfiable,
     Verdict,
 )
+from edgecache.rules.routing import Route
+from edgecache.rules.viewer.access import asks_for_websocket
 
 
 def judge(
@@ -150,3 +153,30 @@ def serves_on_error(head: Response, assessment: Assessment, now: float, *, cut_o
     if cut_off:
         allowed = max(allowed, assessment.stale_if_cut_off_s)
     return now < assessment.fresh_until(head.received_at) + allowed
+
+
+def bypass(request: Request, route: Route) -> MissReason | None:
+    """Why nothing is looked up, stored or shared for `request`; None when it has a key."""
+    if asks_for_websocket(request):
+        return MissReason.UPGRADE
+    plain = request.method in (b"GET", b"HEAD") and not request.has_body
+    if not plain and not caches_options(request, route):
+        return MissReason.METHOD
+    cloudfront = route.distribution.semantics == "cloudfront"
+    if cloudfront and caching_disabled(route.behavior.cache_policy):
+        return MissReason.DISABLED
+    return None
+
+
+def keeps_cookies(route: Route) -> bool:
+    """CloudFront sends no conditional requests where cookies are forwarded."""
+    return route.distribution.semantics == "cloudfront" and forwards_cookies(route)
+
+
+def collapses(request: Request, route: Route) -> bool:
+    """Whether `request` may wait for another's flight; it is known to have a key.
+
+    CloudFront never collapses where cookies are forwarded: answers are likely personal. A HEAD's
+    answer has no body to share.
+    """
+    return request.method != b"HEAD" and not keeps_cookies(route)

@@ -11,12 +11,19 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from edgecache.http.conditional import parse_etag
-from edgecache.http.fields import list_members
-from edgecache.http.message import Fields, Request, Response, field_values, first_value, without
+from edgecache.http.message import (
+    Fields,
+    Request,
+    Response,
+    field_values,
+    first_value,
+    list_members,
+    without,
+)
 from edgecache.http.ranges import Span, Suffix, parse_range
-from edgecache.rules.caching.bypass import keeps_cookies
 from edgecache.rules.caching.compression import may_compress
 from edgecache.rules.caching.partial import StoredPart, part_received, single_range
+from edgecache.rules.caching.reuse import keeps_cookies
 from edgecache.rules.routing import Route
 
 

@@ -6,8 +6,7 @@ CloudFront's rules know no variants: there the key says everything.
 from __future__ import annotations
 
 from edgecache.http.content_coding import accepted
-from edgecache.http.fields import list_members
-from edgecache.http.message import Fields, combined_value, field_values, first_value
+from edgecache.http.message import Fields, combined_value, field_values, first_value, list_members
 
 VARY_NAMES_MAX = 64  # more names than any sane origin lists; beyond it nothing is reused
 # No lists: blanks and commas in them may mean something.

@@ -14,9 +14,8 @@ from itsdangerous import Signer
 from msgspec.structs import replace
 
 from edgecache.config.model import Behavior, Config
-from edgecache.config.public_key import PublicKey, load_public_key
-from edgecache.http.fields import cookie_pairs, query_pairs
-from edgecache.http.message import Request, field_values, names_in
+from edgecache.config.public_keys import PublicKeyObject, load_public_key
+from edgecache.http.message import Request, cookie_pairs, field_values, names_in, query_pairs
 from edgecache.rules.private.native_token import (
     COOKIE,
     PARAMETER,
@@ -47,7 +46,7 @@ MESSAGES = {
 class TrustedKeys:
     """Whose signatures open a behavior, by key id."""
 
-    keys: Mapping[str, PublicKey]
+    keys: Mapping[str, PublicKeyObject]
     native: Mapping[str, Signer]
     proven: VerifiedSignatures
 
@@ -87,7 +86,7 @@ class TrustedKeys:
 class KeyRing:
     """Every key of one generation: public ones by id, and ids by group and account."""
 
-    public: Mapping[str, PublicKey]
+    public: Mapping[str, PublicKeyObject]
     groups: Mapping[str, tuple[str, ...]]
     accounts: Mapping[str, tuple[str, ...]]
     native: Mapping[str, Signer]

@@ -19,8 +19,7 @@ from ipaddress import ip_network
 from itsdangerous import Signer
 from msgspec.structs import replace
 
-from edgecache.http.fields import cookie_pairs, query_pairs
-from edgecache.http.message import Request, field_values
+from edgecache.http.message import Request, cookie_pairs, field_values, query_pairs
 from edgecache.http.target import holds_in_every_reading
 from edgecache.rules.private.signature import SignatureAccepted
 from edgecache.rules.private.signed_policy import within

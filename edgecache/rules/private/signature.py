@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     encode_dss_signature,
 )
 
-from edgecache.config.public_key import PublicKey
+from edgecache.config.public_keys import PublicKeyObject
 from edgecache.http.message import Request, first_value
 from edgecache.rules.private.signed_policy import SignedPolicy, parse_policy
 from edgecache.rules.private.signed_request import (
@@ -68,7 +68,7 @@ class VerifiedSignatures:
 
 def open_signed(
     request: Request,
-    keys: Mapping[str, PublicKey],
+    keys: Mapping[str, PublicKeyObject],
     now: float,
     client: str,
     proven: VerifiedSignatures | None = None,
@@ -92,7 +92,7 @@ def _url(request: Request) -> _Url:
 
 def _judged(
     request: Request,
-    keys: Mapping[str, PublicKey],
+    keys: Mapping[str, PublicKeyObject],
     now: float,
     client: str,
     proven: VerifiedSignatures,
@@ -118,7 +118,7 @@ def _judged(
 
 def _policy_of(
     token: PresentedSignature,
-    keys: Mapping[str, PublicKey],
+    keys: Mapping[str, PublicKeyObject],
     proven: MutableMapping[PresentedSignature, SignedPolicy],
 ) -> SignedPolicy | SignatureRefused:
     key = keys.get(token.key_id)
@@ -136,7 +136,7 @@ def _policy_of(
     return policy
 
 
-def verified(token: PresentedSignature, key: PublicKey) -> bool:
+def verified(token: PresentedSignature, key: PublicKeyObject) -> bool:
     """Whether `token` was signed with the private half of `key`."""
     algorithm = hashes.SHA256() if token.sha256 else hashes.SHA1()
     try:

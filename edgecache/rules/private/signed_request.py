@@ -13,8 +13,7 @@ from enum import StrEnum
 
 from msgspec.structs import replace
 
-from edgecache.http.fields import cookie_pairs, query_pairs
-from edgecache.http.message import Request, field_values, first_value
+from edgecache.http.message import Request, cookie_pairs, field_values, first_value, query_pairs
 
 NAMES = (b"Expires", b"Policy", b"Signature", b"Key-Pair-Id", b"Hash-Algorithm")
 COOKIE_PREFIX = b"CloudFront-"

@@ -9,9 +9,15 @@ from __future__ import annotations
 import re
 
 from edgecache.config.model import CorsHeaders
-from edgecache.http.fields import list_members
 from edgecache.http.function_cache import CONFIGURED_BYTES, remembers
-from edgecache.http.message import Fields, Request, combined_value, first_value, without
+from edgecache.http.message import (
+    Fields,
+    Request,
+    combined_value,
+    first_value,
+    list_members,
+    without,
+)
 
 ALL_METHODS = ("GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE")
 PREFIX = b"access-control-"

@@ -10,13 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgecache.config.model import ResponseHeadersPolicy, SetHeader
-from edgecache.http.fields import HOP_BY_HOP, list_members
 from edgecache.http.message import (
+    HOP_BY_HOP,
     Fields,
     Request,
     combined_value,
     field_values,
     first_value,
+    list_members,
     replaced,
     without,
 )

@@ -10,10 +10,65 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from msgspec.structs import replace
+
 from edgecache.config.model import Distribution, GeoRestriction
-from edgecache.http.message import Request
-from edgecache.rules.limits import PASSAGES_MAX, REQUEST_BODY_BYTES_MAX, passages
+from edgecache.http.function_cache import BLOCK_BYTES, remembers
+from edgecache.http.message import (
+    Fields,
+    Request,
+    combined_value,
+    field_values,
+    is_short,
+    list_members,
+    names_in,
+    replaced,
+    without,
+)
 from edgecache.rules.routing import Route
+
+PASSAGES_MAX = 2  # CloudFront's quota: a chain of distributions is at most two deep
+GB = 10**9
+REQUEST_BODY_BYTES_MAX = 64 * GB  # CloudFront's quota for the body of a request
+OBJECT_BYTES_MAX = 50 * GB  # CloudFront's quota for a cacheable object since 2025
+CDN_LOOP = b"cdn-loop"
+CDNS_MAX = 32  # that one request may have passed
+
+
+def outgrows_quota(length: int, route: Route) -> bool:
+    """Whether CloudFront would give an error rather than an object of so many bytes.
+
+    Asked only where caching is on: what is passed through may be of any size.
+    """
+    return route.distribution.semantics == "cloudfront" and length > OBJECT_BYTES_MAX
+
+
+def passages(fields: Fields, cdn_id: bytes) -> int:
+    """How often a request says it has passed the CDN of this id (RFC 8586 §2).
+
+    A chain of more than CDNS_MAX counts as too often: no honest one is so long.
+    """
+    own = cdn_id.lower()
+    count = members = 0
+    for value in field_values(fields, CDN_LOOP):
+        for member in list_members(value):
+            members += 1
+            count += member.partition(b";")[0].rstrip(b" \t").lower() == own
+    return count if members <= CDNS_MAX else PASSAGES_MAX
+
+
+def passed(request: Request, cdn_id: bytes) -> Request:
+    """`request` as it leaves the CDN of this id: one passage more, earlier ones kept."""
+    passed_fields = _passed if is_short(request.fields) else _passed.__wrapped__
+    return replace(request, fields=passed_fields(request.fields, cdn_id))
+
+
+@remembers(256, BLOCK_BYTES)  # blocks come again
+def _passed(fields: Fields, cdn_id: bytes) -> Fields:
+    before = combined_value(fields, CDN_LOOP)
+    value = cdn_id if before is None else before + b", " + cdn_id
+    return replaced(fields, CDN_LOOP, value)
+
 
 HTTPS_PORT = 443
 
@@ -136,3 +191,45 @@ def https_location(request: Request, distribution: Distribution, port: int) -> b
         return b""
     authority = host if port == HTTPS_PORT else b"%b:%d" % (host, port)
     return b"https://" + authority + request.target
+
+
+PROTOCOL = b"websocket"
+UPGRADED: Fields = ((b"connection", b"Upgrade"), (b"upgrade", PROTOCOL))
+"""What both sides of an upgrade say of their connection."""
+
+_NAMES = frozenset({b"connection", b"upgrade"})
+_NEEDED = frozenset({b"sec-websocket-key", b"sec-websocket-version"})
+_PREFIX = b"sec-websocket-"
+
+
+def asks_for_websocket(request: Request) -> bool:
+    """Whether `request` opens a WebSocket: HTTP/1.1, GET, no body, and all the fields it takes."""
+    if b"upgrade" not in names_in(request.fields):
+        return False
+    plain_get = request.method == b"GET" and request.minor == 1 and not request.has_body
+    named = {name for name, _ in request.fields}
+    return plain_get and named >= _NEEDED and upgrades(request.fields)
+
+
+def upgrades(fields: Fields) -> bool:
+    """Whether a head names WebSocket, alone, as what its connection is to become or has become."""
+    options = _members(fields, b"connection")
+    return b"upgrade" in options and _members(fields, b"upgrade") == [PROTOCOL]
+
+
+def upgrading(forwarded: Request, received: Request) -> Request:
+    """`forwarded`, with what opens the WebSocket that `received` asks for, whatever policies say.
+
+    CloudFront leaves it to the operator's policy to name these fields; no origin could do without.
+    """
+    kept = without(forwarded.fields, _NAMES | {n for n, _ in received.fields if _opens(n)})
+    opening = tuple(field for field in received.fields if _opens(field[0]))
+    return replace(forwarded, fields=(*kept, *opening, *UPGRADED))
+
+
+def _opens(name: bytes) -> bool:
+    return name.startswith(_PREFIX)
+
+
+def _members(fields: Fields, name: bytes) -> list[bytes]:
+    return [m.lower() for value in field_values(fields, name) for m in list_members(value)]

@@ -14,10 +14,10 @@ from typing import Any, cast
 from msgspec.structs import replace
 
 from edgecache.cache.outcome import Errand, Hit, Refusal
-from edgecache.http.errors import BadMessage
-from edgecache.http.message import Request
+from edgecache.http.message import BadMessage, Request
 from edgecache.observe.access_log import escaped
 from edgecache.rules.viewer.headers import depends_on_viewer
+from edgecache.runtime.environment import REQUESTS_MAX, TURN_S
 from edgecache.server.http1.head_reader import HeadReader
 from edgecache.server.http1.request_body import RequestBody, invitation
 from edgecache.server.http1.response_writer import ResponseWriter, stays
@@ -28,7 +28,6 @@ from edgecache.server.rendered_hit import RenderedHitLease, write_answer
 from edgecache.server.request_log import NOTHING_ASKED, RequestSummary
 from edgecache.server.tls import MISDIRECTED, Session
 from edgecache.upstream.tunnel import TUNNEL_BYTES_MAX
-from edgecache.upstream.turns import REQUESTS_MAX, TURN_S
 
 HELD_BYTES_MAX = 65_536  # of pipelined requests read ahead, as Uvicorn's HIGH_WATER_LIMIT
 

@@ -12,16 +12,68 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from edgecache.http.message import Fields, Request
-from edgecache.rules.caching.head_cache_fields import Names, bearing, bearing_names, distinct_names
+from edgecache.rules.caching.key import has_cookies, lower_names
+from edgecache.rules.caching.unkeyed_fields import PROTO
 from edgecache.rules.routing import Route, RouteTable
-from edgecache.server.rendered_hit import RenderedHitLease
-from edgecache.server.request_log import LineTemplate
+from edgecache.server.output_buffer import SMALL_BODY_BYTES
+from edgecache.server.rendered_hit import RenderedHit, RenderedHitLease
+from edgecache.server.request_log import ID_CHARS, LineTemplate, RequestOutcome, RequestSummary
 from edgecache.server.tls import Certificate, Session
 from edgecache.store.entry import Entry
 from edgecache.store.eviction import REPRIEVES_MAX
-from edgecache.store.memory_budget import CONCLUSIONS_MAX
+from edgecache.store.memory_account import CONCLUSIONS_MAX
+
+if TYPE_CHECKING:
+    from edgecache.server.http1.connection import ViewerConnection
+
+ALWAYS = frozenset(
+    # The message and its way: RFC 9110 §7.6, §8.6, §10.1.1, §14.2; RFC 8586.
+    {b"host", b"connection", b"content-length", b"transfer-encoding", b"upgrade", b"expect"}
+    | {b"te", b"trailer", b"keep-alive", b"proxy-connection", b"via", b"cdn-loop"}
+    | {b"range", b"if-range", b"if-match", b"if-none-match"}
+    | {b"if-modified-since", b"if-unmodified-since"}
+    # The viewer's wishes, its rights, and what variants differ in most.
+    | {b"cache-control", b"pragma", b"authorization", b"accept-encoding"}
+    # CORS, of which response headers policies speak.
+    | {b"origin", b"access-control-request-method", b"access-control-request-headers"}
+)
+PREFIXES = (b"edgecache-", b"sec-websocket-")  # between our tiers, and towards a tunnel
+COOKIE = b"cookie"
+DISTINCT_MAX = 4  # a request is looked for under each
+
+Names = frozenset[bytes] | None
+
+
+def bearing_names(route: Route) -> Names:
+    """The fields (lower case) that bear on answers from the cache on `route`; None: all may."""
+    if route.viewer_headers:
+        return None  # made of the agent, of how many fields there are, of their order
+    policy = route.behavior.cache_policy
+    names = ALWAYS | set(lower_names(policy.headers.items))
+    if route.distribution.semantics == "rfc9111":
+        names |= {PROTO}
+    if has_cookies(policy) or route.trust is not None:  # signatures come in cookies, too
+        names |= {COOKIE}
+    return names
+
+
+def distinct_names(table: RouteTable) -> tuple[Names, ...]:
+    """What bears on the routes of `table`, each once; more than a few are made one."""
+    found = tuple(dict.fromkeys(bearing_names(route) for route in table.routes()))
+    if len(found) <= DISTINCT_MAX:
+        return found
+    return (None,) if None in found else (frozenset().union(*[names or () for names in found]),)
+
+
+def bearing(fields: Fields, names: Names) -> Fields:
+    """Those of a request's fields that bear, in their order."""
+    if names is None:
+        return fields
+    return tuple([field for field in fields if field[0] in names or field[0].startswith(PREFIXES)])
+
 
 ANSWERS_MAX = CONCLUSIONS_MAX  # lines are chosen by strangers
 SWEPT_AT_ONCE = 4_096  # half a millisecond
@@ -194,3 +246,104 @@ def worth_remembering(head: bytes, limit: int) -> bool:
         and head[head.find(b" ") + 1 : cut].startswith(b"/")
         and PRIVATE not in head.lower()
     )
+
+
+NUMBERS = [b"%d" % number for number in range(LINE_BYTES_MAX + BLOCK_BYTES_MAX + 1)]
+_HEAD_END = b"\r\n\r\n"
+
+
+def repeated(connection: ViewerConnection, memo: HeadCache, data: bytes, now: float) -> bool:
+    """Answer `data`, if it is one head whose answer is remembered and whose lease stands."""
+    cut = data.find(b"\r\n")
+    block = memo.blocks.get(data[cut:])
+    if block is None or block.session is not connection.session:
+        return False
+    line = data[:cut]
+    for lines in block.lines:
+        known = lines.get(line)
+        if known is not None:
+            break
+    else:
+        return False
+    answer, listener = known.answer, connection.listener
+    marks, entry = listener.marks, answer.entry
+    if not (
+        entry.alive
+        and now < known.until
+        and answer.table is listener.front.table
+        and now < marks.lease_until
+        and (entry.mark == marks.last or marks.stands(entry))
+        and entry.stale_from is None
+        and (answer.block is None or answer.block.alive)
+    ):
+        return False
+    if now >= answer.same_until:
+        renew(answer, connection, now)
+    request_id, body = listener.ids.next(), answer.body
+    if len(body) <= SMALL_BODY_BYTES:
+        connection.transport.write(b"".join((answer.start, request_id, _HEAD_END, body)))
+    else:
+        connection.outgoing.write(b"".join((answer.start, request_id, _HEAD_END)), body)
+    note(connection, known, block, request_id, len(data))
+    connection.deadline = now + listener.limits.idle_s_max
+    return True
+
+
+def note(
+    connection: ViewerConnection,
+    known: CachedHit,
+    block: FieldBlock,
+    request_id: bytes,
+    received: int,
+) -> None:
+    """The line of the log, and what the teller counts, of an answer that was repeated."""
+    answer, teller = known.answer, connection.listener.teller
+    line = (
+        answer.line_start, connection.address, known.start, block.agent, known.word, request_id,
+        block.host, NUMBERS[received], block.rest, known.end, connection.port, known.tail,
+    )  # fmt: skip
+    teller.keep(b"".join(line))
+    if not known.times:
+        teller.repeated.append(known)
+    known.times += 1
+    known.bytes_in += received
+    known.bytes_out += answer.sent_bytes
+
+
+def renew(answer: RenderedHit, connection: ViewerConnection, now: float) -> None:
+    """What an answer says of this second, for the wire and for the log."""
+    answer.start = answer.head(now)
+    answer.sent_bytes = len(answer.start) + len(answer.body)
+    if answer.has_id:
+        answer.sent_bytes += ID_CHARS + len(_HEAD_END)
+    answer.line_start = connection.listener.teller.line_start(now, answer.sent_bytes)
+    answer.same_until = int(now) + 1.0
+
+
+def remember(
+    connection: ViewerConnection,
+    head: bytes,
+    request: Request,
+    asked: RequestSummary,
+    leased: RenderedHitLease,
+) -> None:
+    """Let an answer that may be repeated be known by the bytes that asked for it."""
+    listener, answer = connection.listener, leased.answer
+    memo = listener.memo
+    if memo is None or answer.own_id or answer.own_body or not answer.has_id:
+        return
+    if memo.full and not answer.again:  # most of what is asked for once is not asked for again
+        return
+    if not worth_remembering(head, listener.limits.head_bytes_max):
+        return
+    lines = memo.lines(request, connection.session, listener.front.table)
+    place = memo.place(answer.route)
+    if not memo.covers(place, listener.front.tier.store.peek(answer.entry.key)):
+        return
+    told = RequestOutcome(answer.status, answer.result, 0, answer.fields)
+    parts = listener.teller.parts(asked, told)
+    known = CachedHit(leased, parts)
+    memo.learn(head, lines[place], known)
+    listener.made()
+    block = FieldBlock(lines, connection.session, parts.agent, parts.host, parts.rest)
+    memo.learn_block(head, block)

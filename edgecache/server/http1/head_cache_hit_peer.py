@@ -13,17 +13,19 @@ from edgecache.rules.routing import Route, RouteTable
 from edgecache.server.http1.head_cache import (
     BLOCK_BYTES_MAX,
     LINE_BYTES_MAX,
+    NUMBERS,
     CachedHit,
     FieldBlock,
     HeadCache,
     Lines,
+    note,
+    renew,
 )
-from edgecache.server.http1.head_cache_hit import NUMBERS, note, renew
 from edgecache.server.rendered_hit import RenderedHitLease
 from edgecache.server.request_log import RequestOutcome, RequestSummary
 from edgecache.server.tls import Session
 from edgecache.store.entry import Entry
-from edgecache.upstream.peer import fields as peer_fields
+from edgecache.upstream.peer import heads as peer_fields
 from edgecache.upstream.peer.heads import call_of
 
 if TYPE_CHECKING:

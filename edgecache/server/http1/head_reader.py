@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from edgecache.http.errors import BadMessage, BadReason, HeadLimits
 from edgecache.http.head import oversize
+from edgecache.http.message import BadMessage, BadReason, HeadLimits
 from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 
 _BARE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")

@@ -11,10 +11,9 @@ from collections import deque
 from collections.abc import Callable
 from math import inf
 
-from edgecache.http.errors import BadMessage, HeadLimits
 from edgecache.http.framing import ChunkedReader, LengthReader, Reader
-from edgecache.http.message import Request, first_value
-from edgecache.http.serialize import CONTINUE
+from edgecache.http.head import CONTINUE
+from edgecache.http.message import BadMessage, HeadLimits, Request, first_value
 from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 from edgecache.upstream.interface import Fault, UpstreamError
 

@@ -14,12 +14,10 @@ from msgspec.structs import replace
 from edgecache.cache.fill import FillBody
 from edgecache.cache.frontend import ViewerFrontend
 from edgecache.cache.outcome import CacheResult, Errand, Outcome, Refusal
-from edgecache.http.fields import end_to_end
-from edgecache.http.head import keeps_alive
-from edgecache.http.message import Fields, Request, Response
-from edgecache.http.serialize import LAST_CHUNK, chunk, response_head
+from edgecache.http.head import LAST_CHUNK, chunk, keeps_alive, response_head
+from edgecache.http.message import Fields, Request, Response, end_to_end
 from edgecache.rules.reasons import MissReason
-from edgecache.rules.upgrade import UPGRADED
+from edgecache.rules.viewer.access import UPGRADED
 from edgecache.server.error_response import CLOSING
 from edgecache.server.http1.websocket import relay
 from edgecache.server.listener import FAILED

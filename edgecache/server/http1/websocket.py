@@ -11,8 +11,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from edgecache.http.errors import HeadLimits
 from edgecache.http.framing import UntilCloseReader
+from edgecache.http.message import HeadLimits
 from edgecache.server.http1.request_body import RequestBody
 from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 from edgecache.upstream.tunnel import Tunnel

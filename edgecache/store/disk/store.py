@@ -13,11 +13,15 @@ from functools import partial
 
 from edgecache.http.message import Fields
 from edgecache.store.disk.availability import TROUBLE, DiskAvailability, DiskEnvironment
-from edgecache.store.disk.engine import DiskEngine, DiskHead, DiskRead
+from edgecache.store.disk.engine import DiskEngine, DiskHead, DiskRead, sweep
 from edgecache.store.disk.index import NEVER
-from edgecache.store.disk.recovery import sweep
-from edgecache.store.disk.write_buffer import BATCH_BYTES_MAX, WriteBuffer
-from edgecache.store.disk.write_plan import Change, ForgetEntry, KeepEntry
+from edgecache.store.disk.write_buffer import (
+    BATCH_BYTES_MAX,
+    Change,
+    ForgetEntry,
+    KeepEntry,
+    WriteBuffer,
+)
 from edgecache.store.entry import DiskBody, Entry
 from edgecache.store.invalidation_marks import UNKNOWN
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from edgecache.rules.invalidation.releases import ReleaseState as Becoming
 from edgecache.store.disk.engine import DiskHead
 from edgecache.store.disk.store import DiskStore
-from edgecache.store.disk.write_plan import (
+from edgecache.store.disk.write_buffer import (
     Change,
     ForgetEntry,
     FormerRow,

@@ -11,12 +11,9 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from edgecache.http.errors import HeadLimits
 from edgecache.http.function_cache import BLOCK_BYTES, remembers
-from edgecache.http.head import parse_request_head
-from edgecache.http.message import Fields, Request
-from edgecache.http.serialize import field_lines
-from edgecache.upstream.peer import fields as peer_fields
+from edgecache.http.head import field_lines, parse_request_head
+from edgecache.http.message import Fields, HeadLimits, Request
 
 _CALL = re.compile(
     rb"[^\r\n]*(\r\nEdgecache-Id: ([\x21-\x7e]*)\r\nEdgecache-Client: ([\x21-\x7e]*))\r\n"
@@ -80,11 +77,11 @@ def standing_lines(alike: PeerTemplateKey) -> bytes:
         (
             (b"host", alike.host or b"unknown.invalid"),
             *fields,
-            (peer_fields.CREDENTIAL, alike.credential),
-            (peer_fields.DISTRIBUTION, alike.distribution.encode()),
-            (peer_fields.SCHEME, alike.scheme),
-            (peer_fields.MARK, alike.mark),
-            (peer_fields.RELEASE, alike.release),
+            (CREDENTIAL, alike.credential),
+            (DISTRIBUTION, alike.distribution.encode()),
+            (SCHEME, alike.scheme),
+            (MARK, alike.mark),
+            (RELEASE, alike.release),
         )
     )
 
@@ -107,12 +104,50 @@ def said_by(fields: Fields) -> PeerFields:
     """What a peer's fields say; what is not said is empty."""
     named = dict(reversed(fields))
     return PeerFields(
-        named.get(peer_fields.CREDENTIAL, b""),
-        named.get(peer_fields.DISTRIBUTION, b"").decode("latin-1"),
-        named.get(peer_fields.SCHEME, b"http"),
-        named.get(peer_fields.RELEASE, b""),
-        named.get(peer_fields.MARK, b""),
-        named.get(peer_fields.ID, b""),
-        named.get(peer_fields.CLIENT, b""),
-        peer_fields.public(fields),
+        named.get(CREDENTIAL, b""),
+        named.get(DISTRIBUTION, b"").decode("latin-1"),
+        named.get(SCHEME, b"http"),
+        named.get(RELEASE, b""),
+        named.get(MARK, b""),
+        named.get(ID, b""),
+        named.get(CLIENT, b""),
+        public(fields),
     )
+
+
+PREFIX = b"edgecache-"
+_PREFIX = len(PREFIX)
+TARGETED = b"edgecache-cache-control"  # an origin's word to every tier of ours (RFC 9213)
+CREDENTIAL = b"edgecache-peer"  # proves that a request comes from a tier of this installation
+DISTRIBUTION = b"edgecache-distribution"  # the id of the distribution the edge routed to
+SCHEME = b"edgecache-scheme"  # the viewer's: http or https
+CLIENT = b"edgecache-client"  # the viewer's address, for X-Forwarded-For
+ID = b"edgecache-id"  # the edge's request id, which reaches the origin as X-Amz-Cf-Id
+RESULT = b"edgecache-result"  # how the inner tier came by its response
+EXPLAIN = b"edgecache-explain"  # tell of the entry instead of serving it; spelled as we write it
+MARK = b"edgecache-mark"  # the newest invalidation the sender knows, or an answer is newer than
+RELEASE = b"edgecache-release"  # the release the edge's key names; see rules.releases
+FAULT = b"edgecache-fault"  # the inner tier's upstream failed so; the status is its advice
+
+
+def public(fields: Fields, less: frozenset[bytes] = frozenset()) -> Fields:
+    """The fields but those tiers tell each other, and those named in `less`."""
+    return tuple(
+        [
+            item
+            for item in fields
+            if item[0] not in less and (item[0][:_PREFIX] != PREFIX or item[0] == TARGETED)
+        ]
+    )
+
+
+def told(fields: Fields) -> tuple[dict[bytes, bytes], Fields]:
+    """What another tier told with a response, by name, and the fields that are not its own."""
+    own: dict[bytes, bytes] = {}
+    others = []
+    for item in fields:
+        if item[0].startswith(PREFIX) and item[0] != TARGETED:
+            own.setdefault(*item)
+        else:
+            others.append(item)
+    return own, tuple(others)

@@ -14,14 +14,14 @@ from msgspec.structs import replace
 
 from edgecache.http.message import is_short
 from edgecache.rules.caching.key import release_asked
-from edgecache.rules.failover import patience_s
 from edgecache.upstream.endpoint import Endpoint, Timeouts, WireRequest
+from edgecache.upstream.failover import patience_s
 from edgecache.upstream.interface import Body, Call, Fault, Reply, Upstream, UpstreamError
-from edgecache.upstream.peer import fields as peer_fields
+from edgecache.upstream.peer import heads as peer_fields
 from edgecache.upstream.peer.heads import PeerTemplateKey, peer_head, standing_lines
 from edgecache.upstream.peer.liveness import PeerLiveness
 from edgecache.upstream.pool import Pool
-from edgecache.upstream.upload_body import begun
+from edgecache.upstream.request_body import begun
 
 logger = logging.getLogger("edgecache.upstream")
 

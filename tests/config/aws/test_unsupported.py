@@ -13,9 +13,13 @@ import pytest
 from msgspec import structs
 from msgspec.structs import replace
 
-from edgecache.config.aws.access import read_origin_access_control, read_origin_access_identity
+from edgecache.config.aws.access import (
+    read_key_group,
+    read_origin_access_control,
+    read_origin_access_identity,
+    read_public_key,
+)
 from edgecache.config.aws.document import DocumentError
-from edgecache.config.aws.keys import read_key_group, read_public_key
 from edgecache.config.aws.policies import read_cache_policy, read_origin_request_policy
 from edgecache.config.aws.read import read_distribution_config
 from edgecache.config.aws.response_headers import read_response_headers_policy

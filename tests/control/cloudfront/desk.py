@@ -24,8 +24,7 @@ from starlette.applications import Starlette
 
 from edgecache.cluster.tokens import Purpose, Tokens
 from edgecache.config.load import load
-from edgecache.control.cloudfront.access_keys import AccessKey, access_keys
-from edgecache.control.cloudfront.authentication import CallerAuthentication
+from edgecache.control.cloudfront.authentication import AccessKey, CallerAuthentication, access_keys
 from edgecache.control.cloudfront.context import ApiServices
 from edgecache.control.cloudfront.endpoint import ApiEndpoint
 from edgecache.control.cloudfront.operations import actions

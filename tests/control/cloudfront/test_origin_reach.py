@@ -11,7 +11,7 @@ import pytest
 from edgecache.cli.check import findings
 from edgecache.config.load import load
 from edgecache.control.cloudfront.origin_reach import unreachable_origins
-from edgecache.control.state.adoption import NotAdoptedError, adopt
+from edgecache.control.state.catalog import NotAdoptedError, adopt
 from edgecache.control.state.resources import ResourceKind
 from tests.control.api.asking import created, names, origin, refused, served
 from tests.control.cloudfront.desk import Desk, open_desk

@@ -11,7 +11,7 @@ from edgecache.cli.check import findings
 from edgecache.config.load import load
 from edgecache.config.refused_distributions import reasons
 from edgecache.control.cloudfront.resource_types import NOUNS, ResourceType
-from edgecache.control.state.adoption import adopt
+from edgecache.control.state.catalog import adopt
 from edgecache.rules.routing import compile_routes
 from tests.control.api.asking import created, default, refused, served
 from tests.control.cloudfront.desk import Desk, site

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgecache.cluster.inspection import SPELLED_BYTES_MAX, DiskNamed, DryRunReport
-from edgecache.node.inventory import named_in
+from edgecache.node.inspect import named_in
 from edgecache.rules.invalidation.items import items_of
 from tests.world.play import Play
 

@@ -26,7 +26,7 @@ from edgecache.config.model import (
     OriginGroup,
     Regional,
 )
-from edgecache.control.nodes.ask_workers import QUESTIONS_PER_WORKER
+from edgecache.control.nodes.client import QUESTIONS_PER_WORKER
 from edgecache.control.nodes.explain import ConfiguredNodes
 from edgecache.control.rest.auth import LOCAL_PEER
 from edgecache.control.rest.explain import (
@@ -39,10 +39,9 @@ from edgecache.control.rest.explain import (
 )
 from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.log import ControlLog, ensure_config
-from edgecache.http.errors import HeadLimits
 from edgecache.http.head import parse_request_head
-from edgecache.http.message import Request, first_value
-from edgecache.rules.explain.entry import LookupExplanation, TierExplanation
+from edgecache.http.message import HeadLimits, Request, first_value
+from edgecache.rules.explain.request import LookupExplanation, TierExplanation
 
 NOW = 1_800_000_000.0
 BASE = "http://127.0.0.1:8090"

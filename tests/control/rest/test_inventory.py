@@ -21,9 +21,8 @@ from edgecache.control.rest.auth import LOCAL_PEER
 from edgecache.control.rest.inventory import PlaceInventory, holdings_routes
 from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.log import ControlLog, ensure_config
-from edgecache.http.errors import HeadLimits
 from edgecache.http.head import parse_request_head
-from edgecache.http.message import Request, first_value
+from edgecache.http.message import HeadLimits, Request, first_value
 from edgecache.observe.counters import Counters
 
 BASE = "http://127.0.0.1:8300"

@@ -6,9 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from edgecache.http.message import field_values
-from edgecache.rules.caching.key import cache_key, key_parts
+from edgecache.rules.caching.key import cache_key, forwarded, key_parts
 from edgecache.rules.caching.unkeyed_fields import UNKEYED, effective_scheme, told_of_the_way
-from edgecache.rules.forwarding import forwarded
 from edgecache.rules.routing import Route
 from tests.rules.pieces import asks, lines, rfc_site
 

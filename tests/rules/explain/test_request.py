@@ -18,14 +18,15 @@ from edgecache.http.message import Request
 from edgecache.rules.caching.freshness import TtlStep, assess, ttl_steps
 from edgecache.rules.caching.key import cache_key
 from edgecache.rules.caching.partial import StoredPart
-from edgecache.rules.explain.entry import EntryFacts, stored
 from edgecache.rules.explain.request import (
     AccessExplanation,
     BehaviorMatch,
+    EntryFacts,
     Explanation,
     KeyPart,
     explain,
     placed,
+    stored,
 )
 from edgecache.rules.routing import RouteTable, compile_routes
 from edgecache.rules.viewer.access import EntryPoint

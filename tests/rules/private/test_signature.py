@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecache.config.public_key import load_public_key
+from edgecache.config.public_keys import load_public_key
 from edgecache.http.message import Fields, Request
 from edgecache.rules.private.signature import SignatureAccepted, VerifiedSignatures, open_signed
 from edgecache.rules.private.signed_policy import parse_policy, resource_matches

@@ -8,8 +8,8 @@ import pytest
 from msgspec import structs
 
 from edgecache.config.model import GeoRestriction
-from edgecache.rules.limits import GB, outgrows_quota, passages, passed
 from edgecache.rules.viewer.access import (
+    GB,
     AccessRedirect,
     AccessRefused,
     EntryPoint,
@@ -17,6 +17,9 @@ from edgecache.rules.viewer.access import (
     admit,
     blocks,
     https_location,
+    outgrows_quota,
+    passages,
+    passed,
 )
 from tests.rules.pieces import asks, lines, site_of
 

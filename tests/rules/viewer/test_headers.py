@@ -17,8 +17,7 @@ from edgecache.config.model import (
     OriginRequestPolicy,
 )
 from edgecache.http.message import Request, field_values
-from edgecache.rules.caching.key import cache_key
-from edgecache.rules.forwarding import forwarded
+from edgecache.rules.caching.key import cache_key, forwarded
 from edgecache.rules.routing import Route, compile_routes, route
 from edgecache.rules.viewer.geo import GeoPlace
 from edgecache.rules.viewer.headers import depends_on_viewer, enriched, needs_place

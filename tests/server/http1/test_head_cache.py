@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edgecache.config.model import Behavior, Config, Distribution, Origin
-from edgecache.http.errors import HeadLimits
 from edgecache.http.head import parse_request_head
+from edgecache.http.message import HeadLimits
 from edgecache.rules.routing import RouteTable, compile_routes
 from edgecache.server.http1 import head_cache as memo_module
 from edgecache.server.http1.head_cache import (

@@ -13,8 +13,7 @@ from edgecache.http.message import Fields, Request
 from edgecache.server.http1 import head_cache_hit_peer as repeating_calls
 from edgecache.server.http1.head_cache_hit_peer import BLOCK_S_MAX, USES_LEAST, PeerHeadCache
 from edgecache.server.listener import Listener
-from edgecache.server.request_id import RequestIds
-from edgecache.server.request_log import RequestLog
+from edgecache.server.request_log import RequestIds, RequestLog
 from edgecache.upstream.peer.heads import PeerTemplateKey, peer_head, standing_lines
 from tests.world.play import Play, Scene
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecache.http.errors import BadMessage, BadReason, HeadLimits
+from edgecache.http.message import BadMessage, BadReason, HeadLimits
 from edgecache.server.http1.head_reader import HeadReader
 
 LIMITS = HeadLimits(head_bytes_max=100, url_bytes_max=60)

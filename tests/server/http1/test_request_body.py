@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecache.http.errors import BadMessage, HeadLimits
+from edgecache.http.message import BadMessage, HeadLimits
 from edgecache.server.http1.request_body import RequestBody
 from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 from edgecache.upstream.interface import Fault, UpstreamError
-from edgecache.upstream.upload_body import begun
+from edgecache.upstream.request_body import begun
 from tests.world.clock import FakeClock, FakeLoop
 
 LIMITS = HeadLimits()

@@ -10,10 +10,9 @@ from typing import Any, TypeVar
 from edgecache.http.message import Response
 from edgecache.observe.counters import Counters
 from edgecache.store.disk.availability import DiskEnvironment
-from edgecache.store.disk.engine import DiskBudget, DiskEngine
+from edgecache.store.disk.engine import DiskBudget, DiskEngine, check, sweep
 from edgecache.store.disk.files import Files, RealFiles
 from edgecache.store.disk.index import DiskIndex
-from edgecache.store.disk.recovery import check, sweep
 from edgecache.store.disk.store import DiskStore
 from edgecache.store.entry import Entry
 from edgecache.store.invalidation_marks import InvalidationState

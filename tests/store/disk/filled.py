@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 
 from benchmarks.million import entry, rss_bytes
-from edgecache.runtime.gc_tuning import GcTuning
+from edgecache.runtime.memory_tuning import GcTuning
 from edgecache.store.memory import MemoryStore
-from edgecache.store.memory_budget import shares
+from edgecache.store.memory_account import shares
 
 REMEMBERED = 5_000  # more than any cache of conclusions keeps: the base of a process
 SIZES: dict[str, Callable[[random.Random], int]] = {

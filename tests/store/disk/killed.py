@@ -16,10 +16,9 @@ from pathlib import Path
 from random import Random
 
 from edgecache.http.message import Response
-from edgecache.store.disk.engine import DiskBudget, DiskEngine
+from edgecache.store.disk.engine import DiskBudget, DiskEngine, check, sweep
 from edgecache.store.disk.files import RealFiles
-from edgecache.store.disk.recovery import check, sweep
-from edgecache.store.disk.write_plan import Change, ForgetEntry, KeepEntry
+from edgecache.store.disk.write_buffer import Change, ForgetEntry, KeepEntry
 from edgecache.store.entry import Entry
 
 KEYS = [b"key-%d" % number for number in range(40)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.store.memory_budget import CONCLUSIONS_MAX, conclusion_bytes, shares
+from edgecache.store.memory_account import CONCLUSIONS_MAX, conclusion_bytes, shares
 from edgecache.store.s3fifo_queues import GHOST_BYTES, Ghosts
 
 ROOT = Path(__file__).resolve().parents[3]

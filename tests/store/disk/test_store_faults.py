@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from edgecache.http.message import Response
-from edgecache.store.disk.engine import DiskBudget, DiskEngine
+from edgecache.store.disk.engine import DiskBudget, DiskEngine, check, sweep
 from edgecache.store.disk.files import RealFiles
 from edgecache.store.disk.index import DiskIndex
-from edgecache.store.disk.recovery import check, sweep
-from edgecache.store.disk.write_plan import Change, ForgetEntry, KeepEntry
+from edgecache.store.disk.write_buffer import Change, ForgetEntry, KeepEntry
 from edgecache.store.entry import Entry
 from tests.store.disk.faults import Crash, Faults, FaultyFiles, FaultyIndex, cut_power, quick_folder
 

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from edgecache.store.disk import store as disk
-from edgecache.store.disk.availability import LOOK_S_MAX
+from edgecache.store.disk.availability import LOOK_S_MAX, TRY_AGAIN_S
 from edgecache.store.disk.engine import DiskBudget
 from edgecache.store.disk.files import RealFiles
-from edgecache.store.disk.health import TRY_AGAIN_S
 from edgecache.store.disk.index import DiskIndex, Row
 from tests.store.disk.disk_world import FILED, KEY, DiskStage, entry, found, put
 from tests.store.disk.faults import Faults, FaultyFiles

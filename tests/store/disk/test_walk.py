@@ -12,7 +12,7 @@ from edgecache.rules.caching.key import cache_key
 from edgecache.rules.invalidation.items import items_of
 from edgecache.rules.invalidation.releases import ReleaseState as Becoming
 from edgecache.rules.routing import RouteTable, compile_routes
-from edgecache.store.disk.health import TRY_AGAIN_S
+from edgecache.store.disk.availability import TRY_AGAIN_S
 from edgecache.store.disk.walk import DiskWalk
 from edgecache.store.invalidation_filter import FilteredStore
 from edgecache.store.invalidation_marks import Invalidation, InvalidationState

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecache.http.errors import BadMessage, HeadLimits
-from edgecache.http.message import Request
-from edgecache.upstream.peer import fields as peer_fields
+from edgecache.http.message import BadMessage, HeadLimits, Request
+from edgecache.upstream.peer import heads as peer_fields
 from edgecache.upstream.peer.heads import (
     PeerTemplateKey,
     call_of,

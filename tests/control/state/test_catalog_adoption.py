@@ -1,0 +1,120 @@
+"""Distributions of the file that the API takes over, deletes, and gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgecache.config.load import load
+from edgecache.control.state.catalog import NotAdoptedError, adopt, give_back
+from edgecache.control.state.compose import NotComposedError
+from tests.control.api.asking import served
+from tests.control.cloudfront.desk import FILE, Desk, open_desk, site
+from tests.rules.private.signers import RSA
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with open_desk(tmp_path) as made:
+        yield made
+
+
+def text(*without: str) -> str:
+    """The file, without some of its lines."""
+    whole = FILE.format(pem=RSA.public_pem)
+    for line in without:
+        assert line in whole
+        whole = whole.replace(line, "")
+    return whole
+
+
+def reload(desk: Desk, file: str) -> None:
+    path = desk.folder / "edgecache.toml"
+    path.write_text(file)
+    desk.catalog.publish(load(path))
+
+
+def test_adopted_it_serves_as_it_did_and_the_api_changes_it(desk: Desk) -> None:
+    client = desk.client()
+    before = served(desk)["EFILE"]
+    adopt(desk.catalog, "EFILE")
+    after = served(desk)["EFILE"]
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed <= {"caller_reference", "default_behavior"}
+    policy = after["default_behavior"]["cache_policy"]
+    assert policy | {"id": ""} == before["default_behavior"]["cache_policy"] | {"id": ""}
+    read = client.get_distribution_config(Id="EFILE")
+    config = read["DistributionConfig"] | {"Comment": "changed"}
+    client.update_distribution(Id="EFILE", IfMatch=read["ETag"], DistributionConfig=config)
+    served_now = served(desk)["EFILE"]
+    assert served_now["comment"] == "changed"
+    assert served_now["origins"][0]["access"] == "identity"  # which no member of CloudFront's says
+    assert served_now["tags"] == {"from": "file"}
+
+
+def test_it_outlives_the_files_table_and_policy(desk: Desk) -> None:
+    adopt(desk.catalog, "EFILE")
+    whole = text()
+    begin = whole.index("[[distributions]]")
+    other = whole[begin:].replace("EFILE", "EOTHER").replace("file.test", "other.test")
+    other = other.replace(', cache_policy = "short"', "")
+    policy = '[[cache_policies]]\nname = "short"\nttl_s_default = 5\n'
+    reload(desk, whole[:begin].replace(policy, "") + other)
+    assert served(desk).keys() == {"EFILE", "EOTHER"}
+    assert served(desk)["EFILE"]["default_behavior"]["cache_policy"]["ttl_s_default"] == 5
+
+
+def test_deleted_it_does_not_come_back_with_the_file(desk: Desk) -> None:
+    client = desk.client()
+    client.create_distribution(DistributionConfig=site("other"))
+    adopt(desk.catalog, "EFILE")
+    read = client.get_distribution_config(Id="EFILE")
+    off = read["DistributionConfig"] | {"Enabled": False}
+    etag = client.update_distribution(Id="EFILE", IfMatch=read["ETag"], DistributionConfig=off)
+    client.delete_distribution(Id="EFILE", IfMatch=etag["ETag"])
+    reload(desk, text() + "\n# changed")
+    assert "EFILE" not in served(desk)
+    desk.state.close()
+    desk.open()
+    assert "EFILE" not in served(desk)
+    give_back(desk.catalog, "EFILE")
+    assert served(desk)["EFILE"]["enabled"] is True
+
+
+def test_given_back_the_file_says_again_what_it_is(desk: Desk) -> None:
+    client = desk.client()
+    before = served(desk)["EFILE"]
+    adopt(desk.catalog, "EFILE")
+    give_back(desk.catalog, "EFILE")
+    assert served(desk)["EFILE"] == before
+    assert client.get_distribution(Id="EFILE")["Distribution"]["Id"] == "EFILE"
+
+
+def test_what_cannot_be_adopted_or_given_back(desk: Desk) -> None:
+    made = desk.client().create_distribution(DistributionConfig=site("other"))
+    for id, why in (("ENOBODY", "no distribution"), (made["Distribution"]["Id"], "already")):
+        with pytest.raises(NotAdoptedError, match=why):
+            adopt(desk.catalog, id)
+    for id, why in (("ENOBODY", "declares no"), ("EFILE", "not adopted")):
+        with pytest.raises(NotAdoptedError, match=why):
+            give_back(desk.catalog, id)
+
+
+def test_a_file_that_takes_a_name_of_the_apis_changes_nothing(desk: Desk) -> None:
+    client = desk.client()
+    aliases = {"Quantity": 1, "Items": ["mine.test"]}
+    id = client.create_distribution(DistributionConfig=site("mine", Aliases=aliases))[
+        "Distribution"
+    ]["Id"]
+    before = desk.log.last_seq
+    taking: Any = text().replace('"file.test"', '"file.test", "MINE.test"')
+    with pytest.raises(NotComposedError) as refused:
+        reload(desk, taking)
+    (line,) = refused.value.lines
+    assert line.startswith(f"distribution {id} (made over the API): aliases[0]: ")
+    assert "already" in line
+    assert desk.log.last_seq == before
+    assert desk.catalog.file.distributions[0].aliases == ("file.test",)

@@ -1,0 +1,44 @@
+"""The heap is settled where the C library has what that takes."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+
+import pytest
+
+from edgecache.runtime.memory_tuning import (
+    TRIM_BYTES,
+    MallocTrimmer,
+    resident_bytes,
+    settle_heap,
+    trim_heap,
+)
+
+
+def test_it_is_settled_with_glibc() -> None:
+    assert settle_heap() is (platform.libc_ver()[0] == "glibc")
+
+
+def test_without_glibc_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+    assert not settle_heap()
+
+
+def test_it_is_trimmed_with_glibc_and_only_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    trim_heap()
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+    assert not trim_heap()
+
+
+def test_it_is_trimmed_once_much_of_what_was_held_is_gone() -> None:
+    trimmed: list[None] = []
+    trimming = MallocTrimmer(lambda: trimmed.append(None))
+    held = [0, 10, 40, 30, 26, 24, 24, 9, 8, 7, 60, 0, 0]
+    told = [trimming.tick(size * TRIM_BYTES // 16) for size in held]
+    assert [size for size, yes in zip(held, told, strict=True) if yes] == [24, 8, 0]
+    assert len(trimmed) == 3
+
+
+def test_what_is_resident_is_told() -> None:
+    assert resident_bytes() > 10_000_000

@@ -84,7 +84,7 @@ class FailureCache:
         return now + error_caching_s(errand.route.distribution.custom_error_responses, status)
 
     def _note(self, errand: Errand, failure: CachedFailure) -> None:
-        if errand.route.distribution.semantics == "cloudfront" and errand.key:
+        if errand.route.semantics.caches_failures and errand.key:
             self._by_hash[hash(errand.key)] = failure
 
     def __len__(self) -> int:

@@ -300,7 +300,7 @@ class Fetcher:
             return None
         if not self._world.marks.confirmed(errand.request.mark, now):
             return None  # an invalidation may have come that we have not heard of
-        if route.distribution.semantics == "rfc9111" and refuses_stale(errand.request.fields):
+        if route.semantics.viewer_directives_count and refuses_stale(errand.request.fields):
             return None
         if not serves_on_error(stale.head, stale.assessment(route), now, cut_off=cut_off):
             return None

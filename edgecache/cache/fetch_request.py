@@ -91,7 +91,7 @@ def question(errand: Errand, variants: tuple[Entry, ...]) -> FetchRequest:
 
 def _others(errand: Errand, own: Entry | None, variants: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """Other variants whose tags are offered beside that of the one the request selects."""
-    if errand.route.distribution.semantics != "rfc9111":
+    if not errand.route.semantics.vary_selects:
         return ()
     if own is None and errand.why is not MissReason.VARIANT:
         return ()

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from edgecache.cache.error_pages import ErrorPages
 from edgecache.cache.outcome import CacheResult, Errand, Hit, Outcome, Refusal
 from edgecache.cache.tier import Tier
-from edgecache.config.model import Distribution
+from edgecache.config.model import BRAND, Distribution
 from edgecache.http.dates import format_date
 from edgecache.http.message import Fields, Request, combined_value, first_value
 from edgecache.rules.caching.error_pages import replacement
@@ -230,7 +230,7 @@ class ViewerFrontend:
         if dated and first_value(fields, b"date") is None:  # taken away by a policy: then ours
             fields = (*fields, (b"date", format_date(self.tier.world.clock())))
         cached = outcome.age_s is not None and outcome.status in (200, 206)
-        if cached and found.distribution.semantics == "cloudfront":
+        if cached and found.semantics.offers_ranges:
             said = {name for name, _ in fields}
             if said.isdisjoint((b"accept-ranges", b"content-encoding")):
                 fields = (*fields, (b"accept-ranges", b"bytes"))
@@ -262,7 +262,7 @@ def _lease_s(opened: SignatureAccepted, wall: float) -> float:
 
 def product_name(brand: str) -> bytes:
     """What a brand calls itself in Server, Via and on pages."""
-    return b"CloudFront" if brand == "cloudfront" else brand.encode()
+    return b"CloudFront" if brand == BRAND else brand.encode()
 
 
 def _options_of_all(distribution: Distribution) -> Refusal:

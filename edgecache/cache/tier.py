@@ -97,7 +97,7 @@ class Tier:
     def _decide_absent(
         self, request: Request, route: Route, key: bytes, why: MissReason
     ) -> Errand | Refusal:
-        if route.distribution.semantics == "rfc9111":
+        if route.semantics.viewer_directives_count:
             wishes = request_directives(request.fields)
             if wishes is not None and wishes.has(b"only-if-cached"):
                 return ONLY_IF_CACHED

@@ -34,6 +34,7 @@ class UnavailableSite(Model, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     key_file: str = ""
 
 
+BRAND = "cloudfront"  # what we call ourselves unless it is configured
 SemanticsName = Literal["cloudfront", "rfc9111"]
 ItemBehavior = Literal["none", "whitelist", "allExcept", "all"]
 HeaderBehavior = Literal[
@@ -323,7 +324,7 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything one installation runs on."""
 
     state_dir: str = "var"
-    brand: str = "cloudfront"
+    brand: str = BRAND
     on_partition: Literal["revalidate", "serve"] = "revalidate"  # a node that control cannot reach
     unsupported: Literal["refuse", "ignore"] = "refuse"  # members of CloudFront's: see refusals
     geo_database: str = ""

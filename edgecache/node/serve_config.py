@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from msgspec import convert
+
 from edgecache.config.model import (
     Behavior,
     CachePolicy,
@@ -15,7 +17,9 @@ from edgecache.config.model import (
     Origin,
     OriginRequestPolicy,
     Selection,
+    SemanticsName,
 )
+from edgecache.rules.semantics import SEMANTICS
 
 EVERY = Selection(behavior="all")
 # Everything passes: under RFC 9111 it is Vary, not the key, that tells variants apart.
@@ -31,18 +35,19 @@ METHODS = ("GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE")
 
 def serve_config(origin_url: str, listen: str, semantics: str, state_dir: str) -> Config:
     """One distribution for any host, one location, no control and no regional cache."""
+    name: SemanticsName = convert(semantics, SemanticsName)
     behavior = Behavior(
         origin="origin",
         allowed_methods=METHODS,
         cache_policy=BY_HOST_AND_QUERY,
-        origin_request_policy=PASSES_ALL if semantics == "rfc9111" else None,
+        origin_request_policy=None if SEMANTICS[name].policies_forward else PASSES_ALL,
     )
     distribution = Distribution(
         id="serve",
         aliases=("*",),
         origins=(origin_at(origin_url),),
         default_behavior=behavior,
-        semantics="rfc9111" if semantics == "rfc9111" else "cloudfront",
+        semantics=name,
     )
     return Config(
         state_dir=str(Path(state_dir).absolute()),

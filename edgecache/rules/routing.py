@@ -23,6 +23,7 @@ from edgecache.http.target import normalized_path, readings
 from edgecache.rules.globs import glob
 from edgecache.rules.invalidation.releases import Patterns, compiled
 from edgecache.rules.private.key_ring import KeyRing, TrustedKeys, key_ring
+from edgecache.rules.semantics import SEMANTICS, Semantics
 from edgecache.rules.viewer.headers import named_headers
 
 NO_SECRETS: Mapping[str, str] = {}
@@ -34,6 +35,7 @@ class Route(Struct, frozen=True, eq=False, weakref=True):
     distribution: Distribution
     behavior: Behavior
     origin: Origin  # the first to be asked
+    semantics: Semantics
     group: OriginGroup | None = None
     origins: tuple[Origin, ...] = ()  # the members of the group, in its order
     viewer_headers: frozenset[bytes] | None = None  # see viewer_headers.named_headers
@@ -154,7 +156,8 @@ def _route_of(distribution: Distribution, behavior: Behavior, ring: KeyRing) -> 
     found = tuple(origins[member] for member in members)
     named = named_headers(distribution, behavior)
     trust, releases = ring.trust(behavior), compiled(distribution.releases)
-    return Route(distribution, behavior, found[0], group, found, named, trust, releases)
+    semantics = SEMANTICS[distribution.semantics]
+    return Route(distribution, behavior, found[0], semantics, group, found, named, trust, releases)
 
 
 def matched_route(site: Site, path: bytes) -> Route | None:

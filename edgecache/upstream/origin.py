@@ -156,7 +156,7 @@ def _attempts_max(call: Call, error: UpstreamError) -> int:
     §9.2.2).
     """
     if error.fault is Fault.RESPONSE_TIMEOUT:
-        return ATTEMPTS_MAX if call.route.distribution.semantics == "cloudfront" else 1
+        return ATTEMPTS_MAX if call.route.semantics.retries_late_responses else 1
     if error.fault is Fault.CLOSED and error.sent:
         return 1 if error.heard else 2
     return ATTEMPTS_MAX if not error.sent and error.fault in _TRIED_AGAIN else 1

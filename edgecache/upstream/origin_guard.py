@@ -13,6 +13,7 @@ from cachetools import LRUCache
 
 from edgecache.config.model import Origin
 from edgecache.rules.routing import Route
+from edgecache.rules.semantics import Semantics
 from edgecache.upstream.circuit_breaker import CircuitBreaker, CircuitDecision, CircuitLimits
 from edgecache.upstream.endpoint import Endpoint
 from edgecache.upstream.interface import Fault, UpstreamError
@@ -53,10 +54,10 @@ ORIGINS_MAX = 10_000  # 500 distributions of 25 origins (CloudFront's quotas), l
 _UNREACHABLE = frozenset({Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.TLS, Fault.NAME})
 
 
-def circuit_limits(origin: Origin, semantics: str) -> CircuitLimits | None:
+def circuit_limits(origin: Origin, semantics: Semantics) -> CircuitLimits | None:
     """The circuit an origin is to have; none under CloudFront's rules unless it is asked for."""
     wanted = origin.circuit_breaker
-    if not (semantics != "cloudfront" if wanted is None else wanted):
+    if not (semantics.breaks_circuits if wanted is None else wanted):
         return None
     return CircuitLimits(
         origin.circuit_failures, origin.circuit_window_s, origin.circuit_trickle_per_s
@@ -112,7 +113,7 @@ class _Known(NamedTuple):
     """A guard, and of what it is one."""
 
     origin: Origin
-    semantics: str
+    semantics: Semantics
     guard: OriginGuard
 
 
@@ -131,7 +132,7 @@ class OriginGuards:
         known = self._known.get(key)
         if known is not None and known.origin is origin:  # of this generation, as most often
             return known.guard
-        semantics = route.distribution.semantics
+        semantics = route.semantics
         if known is not None and (known.origin, known.semantics) == (origin, semantics):
             guard = known.guard
         else:

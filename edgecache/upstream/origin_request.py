@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from edgecache.config.model import Origin
+from edgecache.config.model import BRAND, Origin
 from edgecache.config.origins import Reach
 from edgecache.http.function_cache import BLOCK_BYTES, CONFIGURED_BYTES, remembers
 from edgecache.http.head import request_head
@@ -84,7 +84,7 @@ def host_of(origin: Origin, request: Request) -> bytes:
 
 def agent_of(brand: str) -> bytes:
     """The User-Agent of a CDN by that name: CloudFront's own, or the brand's word."""
-    return USER_AGENT if brand == "cloudfront" else brand.encode("ascii")
+    return USER_AGENT if brand == BRAND else brand.encode("ascii")
 
 
 def dressed(call: Call, via: bytes, prove: Prove | None, agent: bytes = USER_AGENT) -> WireRequest:
@@ -156,9 +156,9 @@ def _dressed(call: Call, via: bytes, prove: Prove | None, agent: bytes) -> WireR
     target = (prefix or b"*") if request.path == b"*" else prefix + request.target
     fields: list[tuple[bytes, bytes]] = [(b"host", host)]
     fields += [field for field in request.fields if field[0] not in _OURS]
-    if call.route.distribution.semantics == "cloudfront":
+    if call.route.semantics.fills_user_agent:
         fields = _ours(fields, request, agent)
-    else:
+    if call.route.semantics.tells_forwarded_host:
         fields = over(fields, told_of_the_way(request))
     fields += _hop(request, via)
     upgrade = asks_for_websocket(request)

@@ -11,6 +11,7 @@ import pytest
 from edgecache.config.model import Behavior, Distribution, Origin
 from edgecache.http.message import Fields, Request
 from edgecache.rules.routing import Route
+from edgecache.rules.semantics import CLOUDFRONT
 from edgecache.upstream.endpoint import Endpoint
 from edgecache.upstream.interface import Call, Fault
 from edgecache.upstream.origin import OriginUpstream
@@ -23,7 +24,9 @@ def call(method: bytes = b"GET", fields: Fields = (), **origin: Any) -> Call:
     made = Origin(**{"id": "o", "domain_name": "127.0.0.1", **origin})
     behavior = Behavior(origin="o")
     distribution = Distribution(id="E1", origins=(made,), default_behavior=behavior)
-    return Call(Request(method, b"/", None, fields), Route(distribution, behavior, made))
+    return Call(
+        Request(method, b"/", None, fields), Route(distribution, behavior, made, CLOUDFRONT)
+    )
 
 
 def test_an_origin_answers(run: Run) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from edgecache.config.model import Behavior, Distribution, Origin, SemanticsName
 from edgecache.rules.routing import Route
+from edgecache.rules.semantics import SEMANTICS
 from edgecache.upstream.circuit_breaker import CircuitLimits
 from edgecache.upstream.endpoint import Endpoint, TlsName
 from edgecache.upstream.interface import Fault, UpstreamError
@@ -84,9 +85,11 @@ def test_without_a_circuit_nothing_is_left_alone() -> None:
         ("rfc9111", False, False),
     ],
 )
-def test_cloudfront_has_no_circuit(semantics: str, asked_for: bool | None, there: bool) -> None:
+def test_cloudfront_has_no_circuit(
+    semantics: SemanticsName, asked_for: bool | None, there: bool
+) -> None:
     origin = Origin(id="o", domain_name="o.test", circuit_breaker=asked_for)
-    assert (circuit_limits(origin, semantics) is not None) is there
+    assert (circuit_limits(origin, SEMANTICS[semantics]) is not None) is there
 
 
 def test_its_limits_are_the_origin_s() -> None:
@@ -94,7 +97,7 @@ def test_its_limits_are_the_origin_s() -> None:
         id="o", domain_name="o.test", circuit_failures=3, circuit_window_s=4,
         circuit_trickle_per_s=5,
     )  # fmt: skip
-    assert circuit_limits(origin, "rfc9111") == CircuitLimits(3, 4, 5)
+    assert circuit_limits(origin, SEMANTICS["rfc9111"]) == CircuitLimits(3, 4, 5)
 
 
 def route(
@@ -105,7 +108,7 @@ def route(
     distribution = Distribution(
         id=id, origins=(made,), default_behavior=behavior, semantics=semantics
     )
-    return Route(distribution, behavior, made)
+    return Route(distribution, behavior, made, SEMANTICS[semantics])
 
 
 def test_each_origin_of_each_distribution_has_its_own() -> None:

@@ -11,6 +11,7 @@ from edgecache.config.model import Behavior, Distribution, Origin
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import Fields, HeadLimits, Request, field_values
 from edgecache.rules.routing import Route
+from edgecache.rules.semantics import SEMANTICS
 from edgecache.upstream.endpoint import TlsName
 from edgecache.upstream.interface import Body, Call, WholeBody
 from edgecache.upstream.origin_auth import Listed, RequestToSign
@@ -36,7 +37,7 @@ def call(
         **{"method": b"GET", "path": b"/a", "query": b"b", "client": ("192.0.2.1", 5), **request},
         fields=fields,
     )
-    return Call(asked, Route(distribution, behavior, made), body)
+    return Call(asked, Route(distribution, behavior, made, SEMANTICS[semantics]), body)
 
 
 def sent(asked: Call, prove: Any = None) -> Request:

@@ -11,6 +11,7 @@ import pytest
 from edgecache.config.model import Behavior, Distribution, Origin
 from edgecache.http.message import Request, Response
 from edgecache.rules.routing import Route
+from edgecache.rules.semantics import SEMANTICS
 from edgecache.upstream.endpoint import Endpoint, WireRequest
 from edgecache.upstream.interface import Body, Call, Fault, Reply, UpstreamError, WholeBody
 from edgecache.upstream.origin import OriginUpstream
@@ -48,7 +49,8 @@ class Stage:
         )
         request = Request(method, b"/", None, ((b"host", b"origin.test"),))
         upstream = OriginUpstream(cast(Pool, self))
-        return self.does(upstream.fetch(Call(request, Route(distribution, behavior, made))))
+        route = Route(distribution, behavior, made, SEMANTICS[semantics])
+        return self.does(upstream.fetch(Call(request, route)))
 
     def does(self, work: Any) -> Any:
         task = self.loop.create_task(work)

@@ -10,6 +10,7 @@ import pytest
 from edgecache.config.model import Behavior, Distribution, Origin
 from edgecache.http.message import Request, Response
 from edgecache.rules.routing import Route
+from edgecache.rules.semantics import CLOUDFRONT
 from edgecache.upstream.endpoint import Endpoint, WireRequest
 from edgecache.upstream.interface import Call, Reply, WholeBody
 from edgecache.upstream.origin import OriginUpstream
@@ -42,6 +43,6 @@ def test_each_passage_is_added(before: tuple[str, ...], told: bytes) -> None:
     request = Request(b"GET", b"/", None, lines(*before))
     pool = Listening()
     upstream = OriginUpstream(cast(Any, pool), cdn_id=b"us")
-    asyncio.run(upstream.fetch(Call(request, Route(site, behavior, origin))))
+    asyncio.run(upstream.fetch(Call(request, Route(site, behavior, origin, CLOUDFRONT))))
     found = [line for line in pool.head.split(b"\r\n") if line.lower().startswith(b"cdn-loop:")]
     assert [line.partition(b": ")[2] for line in found] == [told]

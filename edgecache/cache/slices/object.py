@@ -140,7 +140,7 @@ class SlicedObjects:
         """Store an object whose whole arrives, in blocks; None when it is to be stored whole."""
         if errand.request.method != b"GET" or keeps_cookies(errand.route):
             return None
-        variants = errand.route.distribution.semantics == "rfc9111"
+        variants = errand.route.semantics.vary_selects
         if hash(errand.key) in self._whole or (variants and vary_names(reply.head.fields)):
             return None
         blocks = comes_in_blocks(reply.head, reply.body.length, self._world.block_bytes)

@@ -53,7 +53,7 @@ def coding_for(request: Request, head: Response, length: int | None, route: Rout
     has no word on Cache-Control: no-transform, so neither has this one.
     """
     policy = route.behavior.cache_policy
-    if not route.behavior.compress or route.distribution.semantics != "cloudfront":
+    if not route.behavior.compress or not route.semantics.compresses:
         return None
     if request.method not in (b"GET", b"HEAD") or caching_disabled(policy):
         return None

@@ -177,7 +177,7 @@ def _renewed(exchange: FetchContext, answer: Response, stored: StoredResponse) -
 
 def _refreshed(exchange: FetchContext, answer: Response, stored: StoredResponse) -> Response:
     head = refreshed(stored.head, answer, complete=exchange.by_tier)
-    if exchange.route.distribution.semantics != "rfc9111":
+    if not exchange.route.semantics.vary_selects:
         return head
     return replace(head, fields=_varying_as_before(stored.head.fields, head.fields))
 
@@ -211,7 +211,7 @@ def _kept(
     if fields is not head.fields:
         head = replace(head, fields=fields)
     selected: Selected = ()
-    if distribution.semantics == "rfc9111":
+    if exchange.route.semantics.vary_selects:
         selected = _selected(exchange, fields, former)
     return UpdatedEntry(head, selected, tags_of(fields, distribution))
 

@@ -73,7 +73,7 @@ class Assessment(Struct, frozen=True):
 def assess(head: Response, route: Route) -> Assessment:
     """What `head`, a response we stored or might, means for reuse on `route`."""
     targets = route.distribution.cache_control_targets
-    if route.distribution.semantics == "rfc9111":
+    if not route.semantics.policy_ttls_decide:
         return _assess_rfc9111(head, *response_directives(head.fields, targets))
     names = _said_names(targets)
     said = tuple([field for field in head.fields if field[0] in names])
@@ -94,7 +94,7 @@ def ttl_steps(head: Response, route: Route) -> tuple[TtlStep, ...]:
     directives, targeted = response_directives(
         head.fields, route.distribution.cache_control_targets
     )
-    if route.distribution.semantics == "rfc9111":
+    if not route.semantics.policy_ttls_decide:
         found = _assess_rfc9111(head, directives, targeted)
         return (TtlStep(found.rule, found.lifetime_s, "RFC 9111 §4.2.1, in its order"),)
     policy, errors = route.behavior.cache_policy, route.distribution.custom_error_responses

@@ -80,7 +80,7 @@ def block_key(key: bytes, number: int) -> bytes:
 
 def _policy(route: Route) -> CachePolicy:
     """Under RFC 9111 §2 the key is the target URI, whatever a policy says: all of it goes up."""
-    if route.distribution.semantics == "rfc9111":
+    if route.semantics.whole_target_in_key:
         return TARGET_URI
     return route.behavior.cache_policy
 
@@ -100,7 +100,7 @@ def key_parts(request: Request, route: Route) -> list[Part]:
     release = release_asked(request, route)
     if release:
         parts.append(("release", (release,)))
-    if route.distribution.semantics == "rfc9111" and effective_scheme(request) == b"https":
+    if route.semantics.scheme_in_key and effective_scheme(request) == b"https":
         parts.append(("scheme", (b"https",)))
     if request.method == b"OPTIONS":
         parts.append(("method", (b"OPTIONS",)))
@@ -296,9 +296,9 @@ def forwarded(request: Request, route: Route, *, cacheable: bool, part: Fields =
     )
     of = _forwarded_fields if is_short(request.fields) else _forwarded_fields.__wrapped__
     fields = of(alike, route, cacheable)
-    if route.distribution.semantics == "rfc9111":
-        return replace(request, fields=fields + part if cacheable else fields)
-    return replace(request, query=_query(request, route), fields=fields + part)
+    if route.semantics.policies_forward:
+        return replace(request, query=_query(request, route), fields=fields + part)
+    return replace(request, fields=fields + part if cacheable else fields)
 
 
 class ForwardingKey(NamedTuple):
@@ -315,7 +315,7 @@ class ForwardingKey(NamedTuple):
 def _forwarded_fields(alike: ForwardingKey, route: Route, cacheable: bool) -> Fields:
     method, fields, host, minor, length = alike
     request = Request(method, b"/", None, fields, host, minor=minor, length=length)
-    if route.distribution.semantics == "rfc9111":
+    if not route.semantics.policies_forward:
         fields = of_the_way(_plain_fields(request))
         return without_unkeyed(without(fields, _OF_THE_VIEWER)) if cacheable else fields
     chosen = _chosen_fields(request, route)
@@ -442,4 +442,4 @@ def forwards_ranges(route: Route) -> bool:
 
     CloudFront may ask for more than it was asked; here it asks for the whole, once.
     """
-    return route.distribution.semantics == "rfc9111"
+    return route.semantics.forwards_ranges

@@ -6,7 +6,6 @@ nothing.
 
 from __future__ import annotations
 
-from edgecache.config.model import SemanticsName
 from edgecache.http.cache_control import Directives, parse_directives
 from edgecache.http.message import (
     Fields,
@@ -28,17 +27,18 @@ from edgecache.rules.reasons import (
     Verdict,
 )
 from edgecache.rules.routing import Route
+from edgecache.rules.semantics import Semantics
 from edgecache.rules.viewer.access import asks_for_websocket
 
 
 def judge(
-    request: Request, head: Response, assessment: Assessment, semantics: SemanticsName, now: float
+    request: Request, head: Response, assessment: Assessment, semantics: Semantics, now: float
 ) -> Verdict:
     """What may be done with the stored `head` for `request` at `now` (epoch seconds)."""
     until = assessment.fresh_until(head.received_at)
-    if semantics == "cloudfront":
-        if assessment.validate_always:  # Vary: *, which CloudFront fetches in full each time
-            return Fetch(MissReason.VALIDATE)
+    if assessment.validate_always and semantics.refetches_vary_any:
+        return Fetch(MissReason.VALIDATE)
+    if not semantics.viewer_directives_count:
         return _judge_plain(head, assessment, until, now)
     wishes = request_directives(request.fields)
     if wishes is None:
@@ -162,15 +162,14 @@ def bypass(request: Request, route: Route) -> MissReason | None:
     plain = request.method in (b"GET", b"HEAD") and not request.has_body
     if not plain and not caches_options(request, route):
         return MissReason.METHOD
-    cloudfront = route.distribution.semantics == "cloudfront"
-    if cloudfront and caching_disabled(route.behavior.cache_policy):
+    if route.semantics.policy_ttls_decide and caching_disabled(route.behavior.cache_policy):
         return MissReason.DISABLED
     return None
 
 
 def keeps_cookies(route: Route) -> bool:
     """CloudFront sends no conditional requests where cookies are forwarded."""
-    return route.distribution.semantics == "cloudfront" and forwards_cookies(route)
+    return route.semantics.forwarded_cookies_are_personal and forwards_cookies(route)
 
 
 def collapses(request: Request, route: Route) -> bool:

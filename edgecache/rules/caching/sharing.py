@@ -65,8 +65,7 @@ def verdict(
     """
     if held.selected and not chosen and not answers(held.selected, request.fields):
         return Fetch(MissReason.VARIANT)
-    semantics = route.distribution.semantics
-    return judge(request, held.head, held.assessment(route), semantics, now)
+    return judge(request, held.head, held.assessment(route), route.semantics, now)
 
 
 def joined(

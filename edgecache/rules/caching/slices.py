@@ -61,7 +61,7 @@ def first_asked(request: Request, route: Route, size: int) -> int | None:
     CloudFront processes partial requests for an object").
     """
     wanted = first_value(request.fields, b"range")
-    if wanted is None or request.method != b"GET" or route.distribution.semantics != "cloudfront":
+    if wanted is None or request.method != b"GET" or route.semantics.forwards_ranges:
         return None
     if keeps_cookies(route) or may_compress(request, route):
         return None

@@ -44,9 +44,9 @@ def refusal_to_store(request: Request, head: Response, route: Route) -> StoreRea
     """Why `head`, answering `request`, must not be stored; None when it may be."""
     if request.method != b"GET" and not caches_options(request, route):
         return StoreReason.METHOD
-    if route.distribution.semantics == "rfc9111":
-        return _refusal_rfc9111(request, head, route)
-    return _refusal_cloudfront(request, head, route)
+    if route.semantics.policy_ttls_decide:
+        return _refusal_cloudfront(request, head, route)
+    return _refusal_rfc9111(request, head, route)
 
 
 def caches_options(request: Request, route: Route) -> bool:
@@ -54,7 +54,7 @@ def caches_options(request: Request, route: Route) -> bool:
     return (
         request.method == b"OPTIONS"
         and not request.has_body
-        and route.distribution.semantics == "cloudfront"
+        and route.semantics.caches_options
         and "OPTIONS" in route.behavior.cached_methods
     )
 
@@ -152,7 +152,7 @@ def storable_fields(head: Response, route: Route) -> Fields:
 
 def passable_fields(fields: Fields, route: Route) -> Fields:
     """What of an origin's fields goes on: CloudFront drops Set-Cookie where no cookie goes up."""
-    if route.distribution.semantics == "cloudfront" and not forwards_cookies(route):
+    if route.semantics.drops_unforwarded_cookies and not forwards_cookies(route):
         return without(fields, _COOKIES)
     return fields
 
@@ -163,7 +163,7 @@ def post_answers_get(request: Request, head: Response, route: Route) -> bool:
     It must say so, with its own URI in Content-Location, and for how long. To a POST with fields
     that a GET is not forwarded with, it is another answer.
     """
-    if request.method != b"POST" or route.distribution.semantics != "rfc9111":
+    if request.method != b"POST" or not route.semantics.post_answers_get:
         return False
     if not UNKEYED.isdisjoint(names_in(request.fields)):
         return False

@@ -20,7 +20,7 @@ Target = tuple[bytes, bytes | None]
 
 def invalidated_targets(request: Request, head: Response, route: Route) -> list[Target]:
     """Path and query of every URI whose stored responses a response to `request` invalidates."""
-    if route.distribution.semantics != "rfc9111" or request.method in SAFE_METHODS:
+    if not route.semantics.unsafe_methods_invalidate or request.method in SAFE_METHODS:
         return []
     if not 200 <= head.status < 400:  # "non-error": 2xx or 3xx
         return []

@@ -59,7 +59,7 @@ class ServerTiming:
 
 def for_viewer(fields: Fields, request: Request, route: Route, product: bytes) -> Fields:
     """An outcome's fields as a viewer of `route` gets them; `product` is our name in Server."""
-    if route.distribution.semantics == "cloudfront":
+    if route.semantics.edits_vary_and_server:
         names = {name for name, _ in fields}
         if b"vary" in names:
             fields = vary_for_viewer(fields, route)

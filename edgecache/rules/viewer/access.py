@@ -40,7 +40,7 @@ def outgrows_quota(length: int, route: Route) -> bool:
 
     Asked only where caching is on: what is passed through may be of any size.
     """
-    return route.distribution.semantics == "cloudfront" and length > OBJECT_BYTES_MAX
+    return route.semantics.limits_object_size and length > OBJECT_BYTES_MAX
 
 
 def passages(fields: Fields, cdn_id: bytes) -> int:
@@ -139,9 +139,8 @@ def admit(
 
     `country`: ISO 3166-1 alpha-2, or None while nobody knows or asks.
     """
-    plain = route.distribution.semantics == "rfc9111"
     if passages(request.fields, entrance.cdn_id) >= PASSAGES_MAX:
-        return AccessRefused(508 if plain else 403, RefusalReason.LOOP)
+        return AccessRefused(508 if route.semantics.loops_are_508 else 403, RefusalReason.LOOP)
     policy = route.behavior.viewer_protocol_policy
     if request.scheme == b"http" and policy != "allow-all":
         location = b""
@@ -156,8 +155,8 @@ def admit(
 def _method_refused(request: Request, route: Route) -> AccessRefused | None:
     if request.method == b"TRACE":  # it would send a viewer's own fields back to its scripts
         return AccessRefused(405, RefusalReason.METHOD)
-    plain = route.distribution.semantics == "rfc9111"  # where any other method may pass
-    if not plain and request.method.decode("ascii") not in route.behavior.allowed_methods:
+    allowed = route.semantics.any_method_passes
+    if not allowed and request.method.decode("ascii") not in route.behavior.allowed_methods:
         return AccessRefused(403, RefusalReason.METHOD)
     if request.has_body and request.method in (b"GET", b"HEAD"):
         return AccessRefused(403, RefusalReason.BODY)

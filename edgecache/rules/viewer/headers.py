@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from edgecache.config.model import Behavior, Distribution, HeaderSelection, OriginRequestPolicy
 from edgecache.http.message import Fields, Request, first_value
+from edgecache.rules.semantics import SEMANTICS
 from edgecache.rules.viewer.geo import NOWHERE, GeoPlace
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def named_headers(distribution: Distribution, behavior: Behavior) -> frozenset[b
 
     None: the policies let no such header through, a viewer's neither, so nothing is to be done.
     """
-    if distribution.semantics == "rfc9111":
+    if not SEMANTICS[distribution.semantics].makes_viewer_headers:
         return None  # no policies there, and another's CloudFront may well stand in front
     extra = behavior.origin_request_policy or OriginRequestPolicy()
     named = _named(behavior.cache_policy.headers)

@@ -53,7 +53,7 @@ def bearing_names(route: Route) -> Names:
         return None  # made of the agent, of how many fields there are, of their order
     policy = route.behavior.cache_policy
     names = ALWAYS | set(lower_names(policy.headers.items))
-    if route.distribution.semantics == "rfc9111":
+    if route.semantics.scheme_in_key:
         names |= {PROTO}
     if has_cookies(policy) or route.trust is not None:  # signatures come in cookies, too
         names |= {COOKIE}

@@ -25,6 +25,7 @@ from edgecache.rules.reasons import (
     Unsatisfiable,
     Verdict,
 )
+from edgecache.rules.semantics import SEMANTICS
 from tests.rules.pieces import DAY, NOW, answer, asks, lines, site_of
 
 ETAG = 'etag: "v"'
@@ -44,7 +45,7 @@ def verdict(
     head = answer(200, *given_lines)
     request = asks("/a", *(() if wishes is None else (wishes,)))
     assessment = assess(head, site_of(policy, semantics=semantics))
-    return judge(request, head, assessment, semantics, NOW + age)
+    return judge(request, head, assessment, SEMANTICS[semantics], NOW + age)
 
 
 NEWER = ("no-cache", "max-age=0", "no-store", "min-fresh=99")
@@ -194,7 +195,7 @@ def test_cloudfront_does_not_ask_the_viewer(wishes: str) -> None:
 def test_cloudfront_fetches_vary_star_in_full_each_time() -> None:
     head = answer(200, ETAG, "vary: *", "cache-control: max-age=60")
     assessment = assess(head, site_of())
-    assert judge(asks(), head, assessment, "cloudfront", NOW + 1) == Fetch(MUST)
+    assert judge(asks(), head, assessment, SEMANTICS["cloudfront"], NOW + 1) == Fetch(MUST)
 
 
 RFC: tuple[SemanticsName, CachePolicy] = ("rfc9111", CachePolicy())
@@ -272,14 +273,15 @@ def test_a_response_is_never_served_outside_its_verdict(
     semantics, policy = rules
     head = told(response, age, took)
     assessment = assess(head, site_of(policy, semantics=semantics))
-    concluded = judge(asks(), head, assessment, semantics, NOW + later)
+    concluded = judge(asks(), head, assessment, SEMANTICS[semantics], NOW + later)
     if not isinstance(concluded, Serve):
         return
     assert NOW + later < concluded.until
     now = min(NOW + later + still_later, concluded.until - 0.5)
     assert assessment.age(NOW, now) < assessment.lifetime_s
-    assert judge(asks(), head, assessment, semantics, now) == concluded
-    assert not isinstance(judge(asks(), head, assessment, semantics, concluded.until), Serve)
+    assert judge(asks(), head, assessment, SEMANTICS[semantics], now) == concluded
+    ended = judge(asks(), head, assessment, SEMANTICS[semantics], concluded.until)
+    assert not isinstance(ended, Serve)
 
 
 @given(RESPONSE, WISHES, SECONDS, SECONDS)
@@ -291,8 +293,8 @@ def test_a_lease_ends_when_the_request_would_be_judged_anew(
     head = told(response, 0, 0)
     assessment = assess(head, site_of(semantics="rfc9111"))
     request = asks("/a", f"cache-control: {', '.join(wishes)}")
-    concluded = judge(request, head, assessment, "rfc9111", NOW + later)
+    concluded = judge(request, head, assessment, SEMANTICS["rfc9111"], NOW + later)
     now = NOW + later + still_later
     if isinstance(concluded, Serve) and now < concluded.until:
-        again = judge(request, head, assessment, "rfc9111", now)
+        again = judge(request, head, assessment, SEMANTICS["rfc9111"], now)
         assert isinstance(again, Serve)

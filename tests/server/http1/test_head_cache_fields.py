@@ -104,6 +104,5 @@ def concluded(table: RouteTable, fields: Fields) -> object:
     found = route(table.by_id["E"], b"/a")
     head = answer(200, 'etag: "e"', "cache-control: max-age=60", "date: x", took=0.5)
     entry = Entry(b"k", head, b"body")
-    semantics = found.distribution.semantics
-    verdict = judge(request, head, entry.assessment(found), semantics, NOW + 1)
+    verdict = judge(request, head, entry.assessment(found), found.semantics, NOW + 1)
     return cache_key(request, found), verdict, plan_reply(request, head, 4, NOW + 1)

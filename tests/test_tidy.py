@@ -33,7 +33,6 @@ PURE = (
     "rules",
     "config/model.py",
     "config/base.py",
-    "config/limits.py",
     "config/origins.py",
     "store/eviction.py",
     "store/memory_account.py",

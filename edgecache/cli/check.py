@@ -8,7 +8,12 @@ from pathlib import Path
 
 from edgecache.config.lint import lint
 from edgecache.config.model import Config
-from edgecache.config.refused_distributions import WAY_OUT, refusal_problems, told, told_problems
+from edgecache.config.refused_distributions import (
+    WAY_OUT,
+    ignored_member_problems,
+    ignored_members,
+    refusal_problems,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +52,11 @@ def findings(config: Config) -> CheckReport:
                 problems += (f"{_made(site.id)}: {reason}" for reason in site.reasons)
         for one in composed.distributions:
             if one.id in api:
-                warnings += (f"{_made(one.id)}: {member}" for member in told(one, composed))
+                warnings += (
+                    f"{_made(one.id)}: {member}" for member in ignored_members(one, composed)
+                )
     problems = [*map(str, refusal_problems(config, made.adopted)), *problems]
-    warnings += map(str, told_problems(config, made.adopted))
+    warnings += map(str, ignored_member_problems(config, made.adopted))
     if problems and config.unsupported == "refuse":
         warnings.append(f"what is not supported answers 503: {WAY_OUT}")
     return CheckReport(tuple(problems), tuple(warnings))

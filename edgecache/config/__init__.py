@@ -1,8 +1,26 @@
-"""What the operator wants: the frozen model, its loader, and the managed policies.
+"""Configuration: the frozen model, its loader, its checks, and CloudFront's JSON of it.
 
 Words: *distribution*, *origin*, *behavior*, *cache policy*, *origin request policy*, *location* as
 in CloudFront. *Problem*: one thing wrong in a file, with its path. *Generation*: the number of
 a configuration as control published it.
 
-May import `http` and `observe`; `config.model` imports nothing of ours and is pure.
+    model                  the frozen model: distributions, policies, locations, limits
+    base                   the base class of the model's pieces
+    origins                origins, origin groups, access controls and identities of the model
+    settings               every number: unit, bounds, precedent; sizes as people write them
+    load                   a TOML file to a `Config`, or every problem in it
+    decode                 tables of TOML or JSON to pieces of the model
+    references             policies by name or id, CloudFront's JSON by file
+    problems               what is wrong, and where
+    checks/                what a configuration must hold
+    lint                   warnings
+    managed                CloudFront's managed policies
+    listen                 addresses to listen on
+    public_keys            PEM files, and which keys can be used
+    secrets                `secrets.json`: credentials of peers, operators, tokens and stores
+    refused_distributions  distributions that answer 503 for what they ask
+    aws/                   CloudFront's JSON, read and written
+
+May import `http` and `observe`; `model`, `base` and `origins` import nothing else of ours and are
+pure.
 """

@@ -1,4 +1,8 @@
-"""What every piece of the model is made of. Law: frozen, and unknown names are refused."""
+"""The base class of every piece of the configuration model, and sizes of bytes by name.
+
+Law: a piece is frozen, and unknown names in it are refused. It stands apart because both
+`model.py` and `origins.py` are made of it.
+"""
 
 from __future__ import annotations
 

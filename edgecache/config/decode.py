@@ -1,7 +1,7 @@
-"""Tables to the model. Law: every value is judged, whatever is wrong with its neighbors.
+"""Decoder of TOML and JSON tables into the model. Law: each value is judged by itself.
 
 A wrong value is reported and replaced by the model's default (or a blank where it has none), so
-that reading and the checks go on; whoever asks must look at the problems before using the result.
+that reading and the checks go on; the result is good only where no problem was reported.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ import msgspec
 
 from edgecache.config.model import Model
 from edgecache.config.problems import Problems, listed, quoted
-from edgecache.config.settings import BY_FIELD, Setting
-from edgecache.config.sizes import parse_size
+from edgecache.config.settings import BY_FIELD, Setting, parse_size
 
 T = TypeVar("T", bound=Model)
 Shorthand = Callable[[object, str, Problems], object]
@@ -91,7 +90,7 @@ class Decoder:
         for key, value in table.items():
             place = joined(where, key)
             if key not in fields:
-                self.problems.add(place, "unknown key" + near(key, fields))
+                self.problems.add(place, "unknown key" + suggestion(key, fields))
                 continue
             found = self._field(model, fields[key], value, place)
             if found is not _WRONG:
@@ -158,7 +157,7 @@ def joined(where: str, key: str) -> str:
     return f"{where}.{spelled}" if where else spelled
 
 
-def near(name: str, known: Mapping[str, object]) -> str:
+def suggestion(name: str, known: Mapping[str, object]) -> str:
     """` (did you mean "x"?)` when a known name is close, else nothing."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
     return f" (did you mean {quoted(close[0])}?)" if close else ""

@@ -1,6 +1,7 @@
-"""What is legal and hardly meant. Law: a warning names its place, and what would happen.
+"""Warnings about a configuration that is legal and hardly meant that way.
 
-A configuration with warnings runs. The list is made of what CloudFront's users trip over.
+Law: a warning names its place, and what would happen. A configuration with warnings runs. The list
+is made of what CloudFront's users trip over.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ def lint(config: Config) -> list[Problem]:
     tls = any(location.listen_tls for location in config.locations)
     for index, distribution in enumerate(config.distributions):
         where = f"distributions[{index}]"
-        found += _of_distribution(distribution, where, tls=tls)
-        found += _of_access(distribution, config, where)
+        found += _distribution_warnings(distribution, where, tls=tls)
+        found += _access_warnings(distribution, config, where)
         for place, behavior in _behaviors(distribution, where):
-            found += _of_caching(behavior, place)
-            found += _of_forwarding(behavior, place)
-            found += _of_cors(behavior, place)
+            found += _caching_warnings(behavior, place)
+            found += _forwarding_warnings(behavior, place)
+            found += _cors_warnings(behavior, place)
     return found
 
 
@@ -32,7 +33,9 @@ def _behaviors(distribution: Distribution, where: str) -> Iterator[tuple[str, Be
     yield f"{where}.default_behavior", distribution.default_behavior
 
 
-def _of_distribution(distribution: Distribution, where: str, *, tls: bool) -> Iterator[Problem]:
+def _distribution_warnings(
+    distribution: Distribution, where: str, *, tls: bool
+) -> Iterator[Problem]:
     certificate = distribution.viewer_certificate
     named = (
         certificate.certificate_file
@@ -44,13 +47,13 @@ def _of_distribution(distribution: Distribution, where: str, *, tls: bool) -> It
             f"{where}.aliases",
             "no viewer_certificate covers them; CloudFront refuses that (InvalidViewerCertificate)",
         )
-    yield from _covered(distribution, where)
+    yield from _unreachable_behaviors(distribution, where)
     yield from _unused_origins(distribution, where)
     if len(distribution.aliases) > 1 and not _keys_host(distribution):
-        yield from _shared_by_aliases(distribution, where)
+        yield from _alias_warnings(distribution, where)
 
 
-def _of_access(distribution: Distribution, config: Config, where: str) -> Iterator[Problem]:
+def _access_warnings(distribution: Distribution, config: Config, where: str) -> Iterator[Problem]:
     """Origins that would be asked without the proof they name, or with one anybody can read."""
     known = {control.id for control in config.origin_access_controls}
     for index, origin in enumerate(distribution.origins):
@@ -81,7 +84,7 @@ def _keys_host(distribution: Distribution) -> bool:
     return any("host" in map(str.lower, policy.headers.items) for policy in policies)
 
 
-def _shared_by_aliases(distribution: Distribution, where: str) -> Iterator[Problem]:
+def _alias_warnings(distribution: Distribution, where: str) -> Iterator[Problem]:
     """Host is sent and not keyed: the answer for one alias is served to all."""
     for place, behavior in _behaviors(distribution, where):
         policy = behavior.origin_request_policy
@@ -92,7 +95,7 @@ def _shared_by_aliases(distribution: Distribution, where: str) -> Iterator[Probl
             )
 
 
-def _covered(distribution: Distribution, where: str) -> Iterator[Problem]:
+def _unreachable_behaviors(distribution: Distribution, where: str) -> Iterator[Problem]:
     """Patterns whose every path an earlier pattern takes."""
     earlier: list[str] = []
     for index, behavior in enumerate(distribution.behaviors):
@@ -153,7 +156,7 @@ def _unused_origins(distribution: Distribution, where: str) -> Iterator[Problem]
             yield Problem(f"{where}.origins[{index}]", f"{quoted(origin.id)} is not used")
 
 
-def _of_caching(behavior: Behavior, where: str) -> Iterator[Problem]:
+def _caching_warnings(behavior: Behavior, where: str) -> Iterator[Problem]:
     policy = behavior.cache_policy
     extra = behavior.origin_request_policy
     if policy.ttl_s_min > 0 and _sends_private(behavior):
@@ -201,7 +204,7 @@ def _sends_private(behavior: Behavior) -> bool:
     return sent is not None and (sent.cookies.behavior != "none" or _sends(sent, "authorization"))
 
 
-def _of_forwarding(behavior: Behavior, where: str) -> Iterator[Problem]:
+def _forwarding_warnings(behavior: Behavior, where: str) -> Iterator[Problem]:
     policy = behavior.origin_request_policy
     if behavior.forwarded_values is not None:
         if behavior.forwarded_values.headers == ("*",):
@@ -219,7 +222,7 @@ def _of_forwarding(behavior: Behavior, where: str) -> Iterator[Problem]:
             )
 
 
-def _of_cors(behavior: Behavior, where: str) -> Iterator[Problem]:
+def _cors_warnings(behavior: Behavior, where: str) -> Iterator[Problem]:
     policy = behavior.response_headers_policy
     if policy is None or policy.cors is None:
         return

@@ -1,4 +1,4 @@
-"""Addresses to listen on. Law: `HOST:PORT` or `unix:NAME`, and nothing else."""
+"""Addresses to listen on, parsed and compared. Law: `HOST:PORT` or `unix:NAME`, nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A TOML file to a `Config`. Law: a file is used whole and right, or not at all.
+"""Loader of a configuration file (TOML). Law: a file is used whole and right, or not at all.
 
 Every problem is found in one reading, each with its path in the file; paths of files and folders
 in it are relative to the file itself.
@@ -16,7 +16,7 @@ from edgecache.config.checks.configuration import check
 from edgecache.config.decode import Decoder
 from edgecache.config.model import Bucket, Config, Distribution, Location, Origin, Regional
 from edgecache.config.problems import ConfigError, Problem, Problems
-from edgecache.config.public_keys import with_pems
+from edgecache.config.public_keys import read_pem_files
 from edgecache.config.references import NamedPolicies
 
 _Cache = TypeVar("_Cache", Location, Regional)
@@ -27,11 +27,11 @@ FILE_BYTES_MAX = 16 * 1024 * 1024  # 500 distributions of 75 behaviors (CloudFro
 def load(path: Path | str) -> Config:
     """The configuration in the TOML file at `path`. ConfigError holds every problem."""
     file = Path(path)
-    table = _parsed(file)
+    table = _parse(file)
     problems = Problems()
     folder = file.absolute().parent
-    config = _anchored(_decoded(table, folder, problems), folder)
-    config = with_pems(config, folder, problems)
+    config = _with_absolute_paths(_decode(table, folder, problems), folder)
+    config = read_pem_files(config, folder, problems)
     if config.unavailable:
         problems.add("unavailable", "is control's to say: a file has `enabled = false`")
     check(config, problems)
@@ -50,7 +50,7 @@ def _check_reach(config: Config, problems: Problems) -> None:
                 problems.add(where, '"own" is not for origins ("private" or "public")')
 
 
-def _parsed(file: Path) -> dict[str, Any]:
+def _parse(file: Path) -> dict[str, Any]:
     try:
         with file.open("rb") as opened:
             data = opened.read(FILE_BYTES_MAX + 1)
@@ -72,14 +72,14 @@ def _lowered(message: str) -> str:
     return message[:1].lower() + message[1:]
 
 
-def _decoded(table: dict[str, Any], folder: Path, problems: Problems) -> Config:
+def _decode(table: dict[str, Any], folder: Path, problems: Problems) -> Config:
     """The model of a file whose own policies and documents are put where it names them."""
     names = NamedPolicies(folder, problems)
     rest = names.define(table)
     return Decoder(problems, names.shorthand()).read(Config, rest, "")
 
 
-def _anchored(config: Config, folder: Path) -> Config:
+def _with_absolute_paths(config: Config, folder: Path) -> Config:
     """Paths relative to the file made absolute."""
 
     def at(path: str) -> str:

@@ -1,4 +1,4 @@
-"""The managed policies of CloudFront, as data: the same ids and names in every account.
+"""CloudFront's managed policies as data: the same ids and names in every account.
 
 CloudFront Developer Guide, "Use managed cache policies", "Use managed origin request policies"
 and "Use managed response headers policies".

@@ -1,7 +1,8 @@
-"""The frozen model of a configuration. Law: data only; checks stand in `check.py`.
+"""The frozen model of a configuration. Law: data only; `checks/` says what it must hold.
 
 Names are CloudFront's in snake case; where a unit matters it stands last (`ttl_s_min`). The TOML
-file, the JSON of the API and what control publishes to its nodes all decode into this.
+file, the JSON of the API and what control publishes to its nodes all decode into this. Defaults
+stand here; bounds, units and precedents of the numbers in `settings.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from edgecache.config.base import GIB as GIB
 from edgecache.config.base import KIB as KIB
 from edgecache.config.base import MIB as MIB
 from edgecache.config.base import Model as Model
-from edgecache.config.limits import Limits as Limits
 from edgecache.config.origins import Origin as Origin
 from edgecache.config.origins import OriginAccessControl as OriginAccessControl
 from edgecache.config.origins import OriginAccessIdentity as OriginAccessIdentity
@@ -311,6 +311,28 @@ class Bucket(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str = "demo"
     policy_file: str = ""
     versions_max: int = 0
+
+
+class Limits(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bounds on what viewers may do. Each default's precedent stands in `settings.py`."""
+
+    head_bytes_max: int = 32_768
+    url_bytes_max: int = 8_192
+    fields_max: int = 100
+    head_s_max: float = 10
+    body_idle_s_max: float = 30
+    write_idle_s_max: float = 30
+    idle_s_max: float = 75
+    half_closed_s_max: float = 1
+    drain_s_max: float = 10
+    hand_over_s_max: float = 600
+    object_bytes_max: int = 64 * MIB
+    block_bytes: int = MIB
+    buffer_bytes_max: int = 256 * KIB
+    waiters_max: int = 10_000
+    errands_max: int = 10_000
+    connections_max: int = 20_000
+    connections_per_address_max: int = 5_000
 
 
 class Process(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):

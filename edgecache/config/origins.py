@@ -1,4 +1,4 @@
-"""Origins, and whom they know us as. Law: no secret stands here, only where it is found.
+"""Model of origins, origin groups and the identities we come as. Law: no secret, only its place.
 
 CloudFront API reference: Origin, OriginAccessControlConfig, CloudFrontOriginAccessIdentity. What
 control publishes names credentials and files; each node reads its own.

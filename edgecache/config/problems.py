@@ -1,4 +1,4 @@
-"""Problems: what is wrong in a file, and where. Law: one place, one problem, the first found."""
+"""Problems of a configuration, each with its path in the file. Law: of one place only the first."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ class Problems:
     """Problems as they are found. What stands under a place already reported is not reported."""
 
     found: list[Problem] = field(default_factory=list)
-    _settled: set[str] = field(default_factory=set)
+    _suppressed: set[str] = field(default_factory=set)
 
     def add(self, where: str, message: str) -> None:
-        """Report `where`, unless it or a place it stands in is settled."""
-        if not self.is_settled(where):
+        """Report `where`, unless it or a place it stands in is suppressed."""
+        if not self.is_suppressed(where):
             self.found.append(Problem(where, message))
-            self._settled.add(where)
+            self._suppressed.add(where)
 
-    def settle(self, where: str) -> None:
+    def suppress(self, where: str) -> None:
         """Report nothing at `where` or under it: it was judged elsewhere."""
-        self._settled.add(where)
+        self._suppressed.add(where)
 
-    def is_settled(self, where: str) -> bool:
-        return any(place in self._settled for place in _enclosing(where))
+    def is_suppressed(self, where: str) -> bool:
+        return any(place in self._suppressed for place in _enclosing(where))
 
 
 def _enclosing(where: str) -> list[str]:

@@ -1,6 +1,7 @@
-"""Public keys that stand in files of their own, read when the configuration is.
+"""Public keys of signed URLs: PEM files read at load, and the keys CloudFront would take.
 
 Nodes elsewhere get the configuration from control, so a key travels in it and not by its path.
+CloudFront Developer Guide, "Specify signers".
 """
 
 from __future__ import annotations
@@ -16,15 +17,34 @@ from edgecache.config.model import Config, PublicKey
 from edgecache.config.problems import Problems, quoted
 
 PEM_BYTES_MAX = 16_384  # an RSA key of 16,384 bits, the most OpenSSL verifies, has 3 KB
+RSA_BITS_MIN = 1_024  # CloudFront takes 2,048 today; keys made before are still about
+RSA_EXPONENT_MIN = 65_537  # below it, forged paddings have been made (CVE-2006-4339)
+
+PublicKeyObject = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
 
-def with_pems(config: Config, folder: Path, problems: Problems) -> Config:
+def read_pem_files(config: Config, folder: Path, problems: Problems) -> Config:
     """`config` with every `pem_file` read; paths are relative to `folder`."""
     keys = [
         _with_pem(key, folder, f"public_keys[{index}].pem_file", problems)
         for index, key in enumerate(config.public_keys)
     ]
     return replace(config, public_keys=tuple(keys))
+
+
+def load_public_key(pem: str) -> PublicKeyObject:
+    """A key CloudFront would take: RSA of at least 1,024 bits, or ECDSA on P-256. ValueError."""
+    try:
+        key = load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ValueError("not the PEM of a public key") from error
+    if isinstance(key, rsa.RSAPublicKey):
+        if key.key_size < RSA_BITS_MIN or key.public_numbers().e < RSA_EXPONENT_MIN:
+            raise ValueError("an RSA key needs 1,024 bits and an exponent of at least 65537")
+        return key
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
+        return key
+    raise ValueError("not an RSA key, nor an ECDSA key on P-256")
 
 
 def _with_pem(key: PublicKey, folder: Path, where: str, problems: Problems) -> PublicKey:
@@ -51,25 +71,5 @@ def _read(path: Path, where: str, problems: Problems) -> str:
         problems.add(where, f"{quoted(path.name)} is not PEM")
     except ValueError as error:  # a null byte in the name, or a large file
         problems.add(where, f"{quoted(path.name)}: {error}")
-    problems.settle(where.removesuffix("_file"))
+    problems.suppress(where.removesuffix("_file"))
     return ""
-
-
-PublicKeyObject = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
-RSA_BITS_MIN = 1_024  # CloudFront takes 2,048 today; keys made before are still about
-RSA_EXPONENT_MIN = 65_537  # below it, forged paddings have been made (CVE-2006-4339)
-
-
-def load_public_key(pem: str) -> PublicKeyObject:
-    """A key CloudFront would take: RSA of at least 1,024 bits, or ECDSA on P-256. ValueError."""
-    try:
-        key = load_pem_public_key(pem.encode())
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise ValueError("not the PEM of a public key") from error
-    if isinstance(key, rsa.RSAPublicKey):
-        if key.key_size < RSA_BITS_MIN or key.public_numbers().e < RSA_EXPONENT_MIN:
-            raise ValueError("an RSA key needs 1,024 bits and an exponent of at least 65537")
-        return key
-    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
-        return key
-    raise ValueError("not an RSA key, nor an ECDSA key on P-256")

@@ -1,4 +1,4 @@
-"""What a file names instead of writing it out: policies by name or id, CloudFront's JSON by file.
+"""References of a configuration file: policies by name or id, CloudFront's JSON by file.
 
 `[[cache_policies]]` and its sisters define policies for several behaviors; `{ file = "x.json" }`
 stands for a policy or a distribution as CloudFront's command line prints it.
@@ -20,7 +20,7 @@ from edgecache.config.aws.access import (
     read_origin_access_identity,
     read_public_key,
 )
-from edgecache.config.aws.defaults import filled_ttls
+from edgecache.config.aws.defaults import fill_ttls
 from edgecache.config.aws.document import DocumentError
 from edgecache.config.aws.forwarded_values import legacy_policies
 from edgecache.config.aws.policies import (
@@ -33,7 +33,7 @@ from edgecache.config.aws.read import read_distribution_config
 from edgecache.config.aws.response_headers import read_response_headers_policy
 from edgecache.config.checks.policies import check_cache_policy, check_origin_request_policy
 from edgecache.config.checks.response_headers import check_response_headers_policy
-from edgecache.config.decode import Decoder, Shorthand, near, shown
+from edgecache.config.decode import Decoder, Shorthand, shown, suggestion
 from edgecache.config.managed import (
     CACHE_POLICIES,
     ORIGIN_REQUEST_POLICIES,
@@ -100,19 +100,19 @@ KINDS: Final = (
 )
 
 
-def _checked_elsewhere(_found: Any, _where: str, _problems: Problems) -> None: ...
+def _no_check(_found: Any, _where: str, _problems: Problems) -> None: ...
 
 
-def _placed(model: type[Model], read: Callable[[dict[str, Any]], Model]) -> PolicyKind:
+def _kind_with_own_place(model: type[Model], read: Callable[[dict[str, Any]], Model]) -> PolicyKind:
     """What has its place in the model, and is only read here."""
-    return PolicyKind(model, "", "", read, _checked_elsewhere, {})
+    return PolicyKind(model, "", "", read, _no_check, {})
 
 
 PLACED_KINDS: Final = (
-    _placed(PublicKey, read_public_key),
-    _placed(KeyGroup, read_key_group),
-    _placed(OriginAccessControl, read_origin_access_control),
-    _placed(OriginAccessIdentity, read_origin_access_identity),
+    _kind_with_own_place(PublicKey, read_public_key),
+    _kind_with_own_place(KeyGroup, read_key_group),
+    _kind_with_own_place(OriginAccessControl, read_origin_access_control),
+    _kind_with_own_place(OriginAccessIdentity, read_origin_access_identity),
 )
 
 
@@ -160,7 +160,7 @@ class NamedPolicies:
         return found | {
             Distribution: self._distribution,
             Behavior: self._behavior,
-            ForwardedValues: _ttls_given,
+            ForwardedValues: _fill_ttls,
         }
 
     def _policy_reader(self, kind: PolicyKind, *, named: bool) -> Shorthand:
@@ -169,7 +169,7 @@ class NamedPolicies:
                 return self._named(kind, value, where)
             if isinstance(value, dict) and "file" in value:
                 return self._policy_of_file(kind, value, where)
-            return _ttls_given(value, where, problems) if kind.model is CachePolicy else value
+            return _fill_ttls(value, where, problems) if kind.model is CachePolicy else value
 
         return read
 
@@ -177,8 +177,10 @@ class NamedPolicies:
         known = {**kind.managed, **self.own.get(kind.model, {})}
         found = known.get(value)
         if found is None:
-            self.problems.add(where, f"{quoted(value)} is not {kind.called}{near(value, known)}")
-        self.problems.settle(where)
+            self.problems.add(
+                where, f"{quoted(value)} is not {kind.called}{suggestion(value, known)}"
+            )
+        self.problems.suppress(where)
         return found or Decoder(Problems()).read(kind.model, {}, "")
 
     def _policy_of_file(self, kind: PolicyKind, table: dict[str, Any], where: str) -> object:
@@ -201,13 +203,13 @@ class NamedPolicies:
                 problems.add(f"{where}.{name}", "stands in the file")
         document = self._document(value["file"], where)
         if document is None:
-            problems.settle(where)
+            problems.suppress(where)
             return _BLANK
         try:
             found = read_distribution_config(document, policies=self._policies())
         except DocumentError as error:
             self._report(error, value["file"], where)
-            problems.settle(where)
+            problems.suppress(where)
             return _BLANK
         found = Decoder(problems).overlaid(found, rest, where)
         if not found.id:
@@ -247,12 +249,12 @@ class NamedPolicies:
         for name in ("cache_policy", "origin_request_policy"):
             if table.pop(name, None) is not None:
                 problems.add(f"{where}.{name}", "not used with forwarded_values")
-        behavior = Decoder(problems, self.shorthand() | {Behavior: _as_is}).read(
+        behavior = Decoder(problems, self.shorthand() | {Behavior: _unchanged}).read(
             Behavior, table, where
         )
         if behavior.forwarded_values is None:
             return behavior
-        problems.settle(f"{where}.cache_policy")  # judged as forwarded_values
+        problems.suppress(f"{where}.cache_policy")  # judged as forwarded_values
         cache, sent = legacy_policies(behavior.forwarded_values)
         return replace(behavior, cache_policy=cache, origin_request_policy=sent)
 
@@ -288,11 +290,11 @@ class NamedPolicies:
 _BLANK: Final = Distribution(id="unread", origins=(), default_behavior=Behavior(origin=""))
 
 
-def _as_is(value: object, where: str, problems: Problems) -> object:
+def _unchanged(value: object, where: str, problems: Problems) -> object:
     return value
 
 
-def _ttls_given(value: object, where: str, problems: Problems) -> object:
+def _fill_ttls(value: object, where: str, problems: Problems) -> object:
     """TTLs left out give way to those written (API reference, CachePolicyConfig).
 
     DefaultTTL is at least MinTTL and MaxTTL at least DefaultTTL; ours is also at most MaxTTL,
@@ -304,5 +306,5 @@ def _ttls_given(value: object, where: str, problems: Problems) -> object:
     given = {aws: value[name] for name, aws in names.items() if name in value}
     if not all(isinstance(ttl, int) and not isinstance(ttl, bool) for ttl in given.values()):
         return value
-    filled = filled_ttls(given)
+    filled = fill_ttls(given)
     return value | {name: filled[aws] for name, aws in names.items()}

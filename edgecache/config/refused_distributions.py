@@ -1,8 +1,8 @@
-"""Distributions that ask for what is not supported. Law: one of them stops no other.
+"""Distributions that ask for an unsupported feature: they answer 503, and stop no other (law).
 
-What is refused is `aws.unsupported`'s to say. Whoever starts on such a distribution serves all
-others, and answers 503 at its names, until it asks no more or the file says `unsupported =
-"ignore"` at its root.
+`aws/unsupported.py` decides which members are refused. An installation that starts on such a
+distribution serves all others, until it asks no more or the file says `unsupported = "ignore"` at
+its root.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from edgecache.config.problems import Problem
 WAY_OUT = 'unsupported = "ignore" at the file\'s root serves it without'
 
 
-def refused(distribution: Distribution, config: Config) -> tuple[Unsupported, ...]:
+def refused_members(distribution: Distribution, config: Config) -> tuple[Unsupported, ...]:
     """What keeps a distribution from being served under `config`."""
     if config.unsupported == "ignore":
         return ()
     return refused_of(distribution, geo=bool(config.geo_database))
 
 
-def told(distribution: Distribution, config: Config) -> tuple[Unsupported, ...]:
+def ignored_members(distribution: Distribution, config: Config) -> tuple[Unsupported, ...]:
     """What a distribution asks for, is served without, and is told about."""
     found = unsupported_of(distribution, geo=bool(config.geo_database))
     return tuple(one for one in found if config.unsupported == "ignore" or not one.refused)
@@ -36,7 +36,7 @@ def names_of(distribution: Distribution) -> tuple[str, ...]:
     return tuple(name for name in (distribution.domain_name, *distribution.aliases) if name)
 
 
-def unavailable(distribution: Distribution, reasons: Iterable[str]) -> UnavailableSite:
+def unavailable_site(distribution: Distribution, reasons: Iterable[str]) -> UnavailableSite:
     """What remains of a distribution that is not served."""
     return UnavailableSite(
         id=distribution.id,
@@ -48,14 +48,14 @@ def unavailable(distribution: Distribution, reasons: Iterable[str]) -> Unavailab
     )
 
 
-def reasons(config: Config, id: str) -> list[str]:
+def unavailable_reasons(config: Config, id: str) -> list[str]:
     """Why a distribution answers 503 under a composed configuration; empty: it is served."""
     return [why for one in config.unavailable if one.id == id for why in one.reasons]
 
 
 def without_refused(config: Config) -> Config:
     """`config` with every distribution that is refused among the unavailable ones."""
-    found = [(one, refused(one, config)) for one in config.distributions]
+    found = [(one, refused_members(one, config)) for one in config.distributions]
     if not any(why for _, why in found):
         return config
     return replace(
@@ -63,7 +63,7 @@ def without_refused(config: Config) -> Config:
         distributions=tuple(one for one, why in found if not why),
         unavailable=(
             *config.unavailable,
-            *(unavailable(one, map(str, why)) for one, why in found if why),
+            *(unavailable_site(one, map(str, why)) for one, why in found if why),
         ),
     )
 
@@ -77,17 +77,17 @@ def refusal_problems(config: Config, adopted: Collection[str] = ()) -> list[Prob
         Problem(f"distributions[{index}]({distribution.id}).{one.place}", one.message)
         for index, distribution in enumerate(config.distributions)
         if distribution.id not in adopted
-        for one in refused(distribution, config)
+        for one in refused_members(distribution, config)
     ]
 
 
-def told_problems(config: Config, adopted: Collection[str] = ()) -> list[Problem]:
+def ignored_member_problems(config: Config, adopted: Collection[str] = ()) -> list[Problem]:
     """A warning for each member that the file's distributions, the adopted apart, go without."""
     return [
         Problem(f"distributions[{index}]({distribution.id}).{one.place}", one.message)
         for index, distribution in enumerate(config.distributions)
         if distribution.id not in adopted
-        for one in told(distribution, config)
+        for one in ignored_members(distribution, config)
     ]
 
 
@@ -99,7 +99,7 @@ def start_lines(config: Config) -> Iterator[str]:
         yield f"distribution {site.id} answers 503: {'; '.join(site.reasons)}{way_out}"
     members: dict[str, set[str]] = {}
     for distribution in config.distributions:
-        for one in told(distribution, config):
+        for one in ignored_members(distribution, config):
             members.setdefault(one.member.place, set()).add(distribution.id)
     if members:
         counted = ", ".join(f"{place} ({len(ids)})" for place, ids in members.items())

@@ -1,4 +1,4 @@
-"""The secrets of an installation. Law: they stand in one file its owner alone can read.
+"""Secrets of an installation (`secrets.json`). Law: one file, which its owner alone can read.
 
 The file is JSON: `{"peer": {"k1": "..."}, "identity": {...}, "operator": {...}, "viewer": {...}}`,
 each an object of key id to secret, the newest last; a file without `viewer` has none of these. The
@@ -121,7 +121,7 @@ def load_secrets(
             if not env.get(ENV):
                 path.parent.mkdir(parents=True, exist_ok=True)
             _create(path, random)
-        return _parsed(path, _private_bytes(path))
+        return _parse(path, _private_bytes(path))
     except OSError as error:
         raise SecretsError(path, error.strerror or str(error)) from error
 
@@ -137,7 +137,9 @@ def add_viewer_secret(
     path = secrets_path(state_dir, env)
     if key_id in known.viewer:
         raise SecretsError(path, f"viewer.{key_id}: is there already")
-    return _replaced(path, replace(known, viewer={**known.viewer, key_id: _drawn(random)}), random)
+    return _replace_file(
+        path, replace(known, viewer={**known.viewer, key_id: _new_secret(random)}), random
+    )
 
 
 def put_key_pair(
@@ -156,12 +158,12 @@ def put_key_pair(
     kept = {other: held for other, held in known.origin.items() if other != name}
     if pair is None and len(kept) == len(known.origin):
         raise SecretsError(path, f"origin.{name}: is not there")
-    return _replaced(
+    return _replace_file(
         path, replace(known, origin=kept if pair is None else {**kept, name: pair}), random
     )
 
 
-def _replaced(path: Path, by: Secrets, random: Callable[[int], bytes]) -> Path:
+def _replace_file(path: Path, by: Secrets, random: Callable[[int], bytes]) -> Path:
     """The file holds `by`, for whoever reads it from now on."""
     made = _file(by)
     _check_all(path, made)
@@ -188,7 +190,7 @@ def _write(path: Path, file_: _File) -> None:
 
 def _create(path: Path, random: Callable[[int], bytes]) -> None:
     """Makes the file appear whole or not at all; leaves one that is already there."""
-    made = _file(Secrets(*({"k1": _drawn(random)} for _ in KINDS)))
+    made = _file(Secrets(*({"k1": _new_secret(random)} for _ in KINDS)))
     temporary = path.with_name(f".{path.name}.{random(8).hex()}")
     try:
         _write(temporary, made)
@@ -199,7 +201,7 @@ def _create(path: Path, random: Callable[[int], bytes]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _drawn(random: Callable[[int], bytes]) -> str:
+def _new_secret(random: Callable[[int], bytes]) -> str:
     return base64.urlsafe_b64encode(random(SECRET_BYTES)).rstrip(b"=").decode()
 
 
@@ -219,7 +221,7 @@ def _private_bytes(path: Path) -> bytes:
     return content
 
 
-def _parsed(path: Path, content: bytes) -> Secrets:
+def _parse(path: Path, content: bytes) -> Secrets:
     try:
         file = msgspec.json.decode(content, type=_File)
     except msgspec.DecodeError as error:  # its words name places and types, never values

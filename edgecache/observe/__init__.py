@@ -1,5 +1,8 @@
-"""What we tell: counters, access log, trace. Imports nothing of ours.
+"""Observation of a process: counters for metrics, the access log. Imports nothing of ours.
 
 Words: *record* (one line of the access log), *sample* (counters of one process at one moment),
 *histogram* (counts by upper bound, as Prometheus has them).
+
+    counters    counters, gauges, histograms; samples and their sum
+    access_log  records, their lines in CloudFront's format, files by the hour
 """

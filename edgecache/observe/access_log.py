@@ -1,4 +1,4 @@
-"""The access log, CloudFront's standard format. Law: a request appends one tuple and never waits.
+"""Access log in CloudFront's standard format. Law: a request appends one tuple and never waits.
 
 Formatting and writing happen in `flush`, on another thread; when that is stuck, records are
 dropped and counted. CloudFront Developer Guide, "Standard log file format" (33 fields).

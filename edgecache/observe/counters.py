@@ -1,7 +1,7 @@
-"""Counters of one process. Law: one process, one thread, plain integers; nobody locks.
+"""Counters, gauges and histograms of one process. Law: one thread, plain integers; nobody locks.
 
 The data path adds to the attributes itself (`counters.bytes_out += n`,
-`counters.misses[why] += 1`); whoever reports takes a *sample* now and then.
+`counters.misses[why] += 1`); reports take a *sample* now and then.
 """
 
 from __future__ import annotations
@@ -165,7 +165,9 @@ def merge(samples: Iterable[Sample]) -> Sample:
         for name, counts in sample["words"].items():
             _add(merged["words"].setdefault(name, {}), counts)
         for name, histogram in sample["histograms"].items():
-            merged["histograms"][name] = _joined(merged["histograms"].get(name), histogram)
+            merged["histograms"][name] = _merge_histograms(
+                merged["histograms"].get(name), histogram
+            )
     return merged
 
 
@@ -174,7 +176,7 @@ def _add(into: dict[str, int], counts: dict[str, int]) -> None:
         into[name] = into.get(name, 0) + count
 
 
-def _joined(first: HistogramSample | None, second: HistogramSample) -> HistogramSample:
+def _merge_histograms(first: HistogramSample | None, second: HistogramSample) -> HistogramSample:
     # Two releases of the program may differ in bounds: a count then goes under the first bound
     # that is not below its own, which keeps totals right and rounds durations up.
     if first is None:

@@ -1,4 +1,4 @@
-"""A bucket: a folder of objects over HTTP, answering as Amazon S3's GetObject and HeadObject do.
+"""Bucket server: a folder of objects over HTTP, as Amazon S3's GetObject and HeadObject answer.
 
 Law: what is sent belongs to one open file; a path is resolved once for each request.
 """

@@ -1,4 +1,4 @@
-"""The demo's origin: the bucket of a configuration behind its gate, and a video made at start."""
+"""Demo origin: the bucket of a configuration behind its gate, and a video made at start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Refusals as S3 words them. Law: an error of the origin side is one of the values below.
+"""Error responses as S3 words them. Law: an error of the origin side is one of the values below.
 
 Amazon S3 API Reference, "Error responses". Imports nothing of ours.
 """

@@ -1,7 +1,8 @@
-"""A folder of objects. Law: no path from the wire opens a file outside the folder.
+"""Folder of a bucket's objects, opened and put. Law: no path from the wire opens a file outside it.
 
 Who may write to the folder is trusted; who asks is not. Everything here blocks on the disk and
-belongs in a worker thread.
+belongs in a worker thread. `put_object` is for operators and is not reached over the network; its
+law: an object appears whole, by a rename, or not at all.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ logger = logging.getLogger("edgecache.origin")
 KEY_BYTES_MAX = 1024  # S3: "Creating object key names"
 ETAGS_MAX = 10_000  # about 3 MB; the objects of a large site
 HASH_CHUNK_BYTES = 1_048_576
+OBJECT_MODE = 0o644  # as a copy makes it: the server may be another user
 NO_VERSION = "null"  # S3: the id of what has none
 
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EISDIR}
@@ -195,6 +197,35 @@ class Folder:
             return self._etags.get(mark)
 
 
+def put_object(
+    root: str | Path,
+    key: str,
+    content: BinaryIO,
+    versions: Versions | None = None,
+    random: Callable[[int], bytes] = os.urandom,
+) -> Version | None:
+    """`content` is the object `key` of the folder `root` from now on; the version it is.
+
+    The former content is kept, too, though it may never have been asked for. ValueError for a
+    name no object can have, or one that leads out of the folder; OSError.
+    """
+    path = _object_path(root, key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if versions is not None and path.exists():
+        _keep_version(path, key, versions)
+    temporary = path.with_name(f".{random(8).hex()}")
+    try:
+        with temporary.open("xb") as file:
+            shutil.copyfileobj(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+            os.fchmod(file.fileno(), OBJECT_MODE)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return None if versions is None else _keep_version(path, key, versions)
+
+
 def _opened_copy(key: str, version: Version) -> OpenObject | None:
     """A kept version, open for reading; None when it is not there any more."""
     try:
@@ -224,44 +255,12 @@ def _md5(descriptor: int, size: int) -> str:
     return digest.hexdigest()
 
 
-OBJECT_MODE = 0o644  # as a copy makes it: the server may be another user
-
-
-def put_object(
-    root: str | Path,
-    key: str,
-    content: BinaryIO,
-    versions: Versions | None = None,
-    random: Callable[[int], bytes] = os.urandom,
-) -> Version | None:
-    """`content` is the object `key` of the folder `root` from now on; the version it is.
-
-    The former content is kept, too, though it may never have been asked for. ValueError for a
-    name no object can have, or one that leads out of the folder; OSError.
-    """
-    path = _path(root, key)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if versions is not None and path.exists():
-        _met(path, key, versions)
-    temporary = path.with_name(f".{random(8).hex()}")
-    try:
-        with temporary.open("xb") as file:
-            shutil.copyfileobj(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-            os.fchmod(file.fileno(), OBJECT_MODE)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return None if versions is None else _met(path, key, versions)
-
-
-def _met(path: Path, key: str, versions: Versions) -> Version:
+def _keep_version(path: Path, key: str, versions: Versions) -> Version:
     with path.open("rb") as file:
         return versions.met(key, file.fileno())
 
 
-def _path(root: str | Path, key: str) -> Path:
+def _object_path(root: str | Path, key: str) -> Path:
     if not key or key_of(b"/" + quote(key).encode()) != key:
         raise ValueError(f'"{key}" is not the name of an object')
     top = os.path.realpath(root)

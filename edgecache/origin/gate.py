@@ -1,4 +1,4 @@
-"""The gate: ASGI middleware that admits only requests signed with our origin access identity.
+"""Gate: ASGI middleware that admits only requests signed with our origin access identity.
 
 Law: a request without a valid identity never reaches the application. It goes outermost, imports
 nothing of ours but its two neighbors, and trusts only what the server read from the wire: the

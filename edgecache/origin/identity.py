@@ -1,9 +1,10 @@
-"""Our origin access identity. Law: a signature opens one method, host and target, for one window.
+"""Origin access identity: signer and verifier of requests to origins, by HMAC-SHA-256.
 
-CloudFront: "Restrict access to an Amazon S3 origin" is the idea; the signature is itsdangerous'.
-The field is `x-edgecache-identity: <key id>.<epoch seconds>.<base64url of HMAC-SHA-256>`; a third
-part before the signature names the origin access identity we come as, for policies of buckets.
-What it does not bind: the body, and the other fields. Imports nothing of ours.
+Law: a signature opens one method, host and target, for one window. CloudFront: "Restrict access to
+an Amazon S3 origin" is the idea; the signature is itsdangerous'. The field is
+`x-edgecache-identity: <key id>.<epoch seconds>.<base64url of HMAC-SHA-256>`; a third part before
+the signature names the origin access identity we come as, for policies of buckets. What it does
+not bind: the body, and the other fields. Imports nothing of ours.
 """
 
 from __future__ import annotations

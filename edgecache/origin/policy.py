@@ -1,4 +1,4 @@
-"""Bucket policies: who may do what to which objects. Law: what no statement allows is denied.
+"""Bucket policies, read and evaluated. Law: what no statement allows is denied.
 
 Amazon S3 User Guide, "Bucket policies"; IAM User Guide, "IAM JSON policy evaluation logic". What
 is not understood is refused when the policy is read, so that no condition is passed over.

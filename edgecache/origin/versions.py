@@ -1,4 +1,4 @@
-"""The versions of a bucket's objects. Law: what was served once can be served again, unchanged.
+"""Versions of a bucket's objects. Law: what was served once can be served again, unchanged.
 
 A file of the folder is copied when it is first met with another content, however that came about;
 what is sent is the copy. Amazon S3 User Guide, "Using versioning in S3 buckets". Everything here

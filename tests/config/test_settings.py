@@ -6,8 +6,7 @@ import msgspec
 import pytest
 
 from edgecache.config.model import Limits
-from edgecache.config.settings import BY_FIELD, SETTINGS, Setting
-from edgecache.config.sizes import parse_size, shown_size
+from edgecache.config.settings import BY_FIELD, SETTINGS, Setting, parse_size, shown_size
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: str(setting.place))

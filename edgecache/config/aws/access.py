@@ -1,15 +1,15 @@
-"""Access controls and identities of a document, read and written.
+"""JSON of access controls, access identities, public keys and key groups, read and written.
 
-API reference: OriginAccessControl, CloudFrontOriginAccessIdentity.
+API reference: OriginAccessControl, CloudFrontOriginAccessIdentity, PublicKey, KeyGroup.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from edgecache.config.aws.document import DocumentError, DocumentNode
+from edgecache.config.aws.document import DocumentNode, raise_problems
 from edgecache.config.aws.origins import choice
-from edgecache.config.aws.passthrough import ours, with_ours
+from edgecache.config.aws.passthrough import extension_member, with_extension
 from edgecache.config.model import KeyGroup, PublicKey
 from edgecache.config.origins import OriginAccessControl, OriginAccessIdentity, canonical_user_id
 from edgecache.config.problems import Problems
@@ -29,20 +29,8 @@ def read_origin_access_control(document: dict[str, Any]) -> OriginAccessControl:
     node = _inner(DocumentNode(document, "", problems), _CONTROL)
     id = node.text("Id") if node.has("Id") else ""
     found = _read_control(_inner(node, f"{_CONTROL}Config"), id)
-    _settled(problems)
+    raise_problems(problems)
     return found
-
-
-def _read_control(config: DocumentNode, id: str) -> OriginAccessControl:
-    found = OriginAccessControl(
-        id=id,
-        name=config.text("Name"),
-        description=config.text("Description") if config.has("Description") else "",
-        signing_protocol=choice(config, "SigningProtocol", ("sigv4",)),
-        signing_behavior=choice(config, "SigningBehavior", SIGNING_BEHAVIORS),
-        origin_type=choice(config, "OriginAccessControlOriginType", ("s3",)),
-    )
-    return with_ours(found, config)
 
 
 def origin_access_control_config(control: OriginAccessControl) -> dict[str, Any]:
@@ -55,7 +43,7 @@ def origin_access_control_config(control: OriginAccessControl) -> dict[str, Any]
         "OriginAccessControlOriginType": control.origin_type,
     }
     back = _read_control(DocumentNode(written, "", Problems()), control.id)
-    return written | ours(control, back, _ELSEWHERE)
+    return written | extension_member(control, back, _ELSEWHERE)
 
 
 def read_origin_access_identity(document: dict[str, Any]) -> OriginAccessIdentity:
@@ -73,7 +61,7 @@ def read_origin_access_identity(document: dict[str, Any]) -> OriginAccessIdentit
         caller_reference=config.text("CallerReference"),
         comment=config.text("Comment"),
     )
-    _settled(problems)
+    raise_problems(problems)
     return found
 
 
@@ -89,15 +77,6 @@ def origin_access_identity_document(identity: OriginAccessIdentity) -> dict[str,
     }
 
 
-def _inner(node: DocumentNode, name: str) -> DocumentNode:
-    return node.child(name) if node.has(name) else node
-
-
-def _settled(problems: Problems) -> None:
-    if problems.found:
-        raise DocumentError(problems.found)
-
-
 def read_public_key(document: dict[str, Any]) -> PublicKey:
     """What `aws cloudfront get-public-key` prints, or the PublicKey alone. DocumentError."""
     node, config = _opened(document, "PublicKey")
@@ -107,7 +86,7 @@ def read_public_key(document: dict[str, Any]) -> PublicKey:
         pem=config.text("EncodedKey"),
         comment=_comment(config),
     )
-    _raise(config)
+    raise_problems(config.problems)
     return found
 
 
@@ -121,8 +100,24 @@ def read_key_group(document: dict[str, Any]) -> KeyGroup:
     found = KeyGroup(
         id=node.text("Id"), name=config.text("Name"), keys=tuple(items), comment=_comment(config)
     )
-    _raise(config)
+    raise_problems(config.problems)
     return found
+
+
+def _read_control(config: DocumentNode, id: str) -> OriginAccessControl:
+    found = OriginAccessControl(
+        id=id,
+        name=config.text("Name"),
+        description=config.text("Description") if config.has("Description") else "",
+        signing_protocol=choice(config, "SigningProtocol", ("sigv4",)),
+        signing_behavior=choice(config, "SigningBehavior", SIGNING_BEHAVIORS),
+        origin_type=choice(config, "OriginAccessControlOriginType", ("s3",)),
+    )
+    return with_extension(found, config)
+
+
+def _inner(node: DocumentNode, name: str) -> DocumentNode:
+    return node.child(name) if node.has(name) else node
 
 
 def _opened(document: dict[str, Any], name: str) -> tuple[DocumentNode, DocumentNode]:
@@ -133,8 +128,3 @@ def _opened(document: dict[str, Any], name: str) -> tuple[DocumentNode, Document
 
 def _comment(config: DocumentNode) -> str:
     return config.text("Comment") if config.has("Comment") else ""
-
-
-def _raise(node: DocumentNode) -> None:
-    if node.problems.found:
-        raise DocumentError(node.problems.found)

@@ -1,4 +1,4 @@
-"""Cache behaviors of a document and back. API reference: CacheBehavior, ForwardedValues."""
+"""JSON of cache behaviors, read and written. API reference: CacheBehavior, ForwardedValues."""
 
 from __future__ import annotations
 

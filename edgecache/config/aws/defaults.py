@@ -1,4 +1,4 @@
-"""What CloudFront fills in when it gives a configuration back.
+"""Defaults that CloudFront fills in when it gives a configuration back.
 
 API reference, DistributionConfig. A client that compares what it wrote with what it reads, as
 Terraform does, sees a difference for every member left out here.
@@ -142,11 +142,11 @@ def _filled_behavior(behavior: dict[str, Any]) -> dict[str, Any]:
     result = _filled(behavior, _BEHAVIOR)
     if isinstance(result.get("ForwardedValues"), dict):
         result["ForwardedValues"] = _filled(result["ForwardedValues"], _FORWARDED_VALUES)
-        result = filled_ttls(result)
+        result = fill_ttls(result)
     return result
 
 
-def filled_ttls(value: dict[str, Any]) -> dict[str, Any]:
+def fill_ttls(value: dict[str, Any]) -> dict[str, Any]:
     """MinTTL, DefaultTTL and MaxTTL; one left out gives way to those that are there."""
     low = value.get("MinTTL", 0)
     if not isinstance(low, int):

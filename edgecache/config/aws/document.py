@@ -1,4 +1,4 @@
-"""A JSON document as it is read: typed members with their places. Law: reading never raises."""
+"""Reader of JSON documents: typed members with their places. Law: reading a member never raises."""
 
 from __future__ import annotations
 
@@ -104,3 +104,9 @@ def listing(items: tuple[Any, ...] | list[Any]) -> dict[str, Any]:
     if not items:
         return {"Quantity": 0}
     return {"Quantity": len(items), "Items": list(items)}
+
+
+def raise_problems(problems: Problems) -> None:
+    """DocumentError when anything was wrong."""
+    if problems.found:
+        raise DocumentError(problems.found)

@@ -1,4 +1,4 @@
-"""ForwardedValues: the policies it stands for.
+"""ForwardedValues, the way before policies: the cache and origin request policies it stands for.
 
 Developer Guide, "Request and response behavior for custom origins" (what is removed and replaced
 without policies); API reference, ForwardedValues.

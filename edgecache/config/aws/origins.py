@@ -1,4 +1,4 @@
-"""Members of a document to pieces of the model and back: origins, groups and what is small.
+"""JSON of origins, groups, error pages, countries, certificate and logging, read and written.
 
 API reference: Origin, OriginGroup, CustomErrorResponse, GeoRestriction, ViewerCertificate,
 LoggingConfig. Documents read here have their defaults filled in.

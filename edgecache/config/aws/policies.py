@@ -1,4 +1,4 @@
-"""Policies: which id means which, and the JSON of cache and origin request policies.
+"""JSON of cache and origin request policies, read and written, and the ids of all policies.
 
 API reference: CachePolicyConfig, OriginRequestPolicyConfig.
 """
@@ -12,8 +12,8 @@ from typing import Any, TypeVar, get_args
 
 import msgspec
 
-from edgecache.config.aws.defaults import filled_ttls
-from edgecache.config.aws.document import DocumentError, DocumentNode, listing
+from edgecache.config.aws.defaults import fill_ttls
+from edgecache.config.aws.document import DocumentNode, listing, raise_problems
 from edgecache.config.managed import (
     CACHE_POLICIES,
     ORIGIN_REQUEST_POLICIES,
@@ -82,7 +82,7 @@ def policies_of(distribution: Distribution) -> Policies:
     )
 
 
-def unwrapped(document: dict[str, Any], kind: str, problems: Problems) -> tuple[DocumentNode, str]:
+def unwrap(document: dict[str, Any], kind: str, problems: Problems) -> tuple[DocumentNode, str]:
     """The `<kind>Config` of a document and its id: bare, or as any of the calls print it."""
     where, policy_id = "", ""
     value: Any = document
@@ -94,17 +94,11 @@ def unwrapped(document: dict[str, Any], kind: str, problems: Problems) -> tuple[
     return DocumentNode(value, where, problems), policy_id
 
 
-def settled(problems: Problems) -> None:
-    """DocumentError when anything was wrong."""
-    if problems.found:
-        raise DocumentError(problems.found)
-
-
 def read_cache_policy(document: dict[str, Any]) -> CachePolicy:
     """What `get-cache-policy` or `get-cache-policy-config` prints. DocumentError."""
     problems = Problems()
-    node, policy_id = unwrapped(document, "CachePolicy", problems)
-    node = DocumentNode(filled_ttls(node.value), node.where, problems)
+    node, policy_id = unwrap(document, "CachePolicy", problems)
+    node = DocumentNode(fill_ttls(node.value), node.where, problems)
     keyed = node.child("ParametersInCacheKeyAndForwardedToOrigin")
     policy = CachePolicy(
         id=policy_id,
@@ -120,7 +114,7 @@ def read_cache_policy(document: dict[str, Any]) -> CachePolicy:
         accept_encoding_brotli=keyed.has("EnableAcceptEncodingBrotli")
         and keyed.flag("EnableAcceptEncodingBrotli"),
     )
-    settled(problems)
+    raise_problems(problems)
     return policy
 
 
@@ -143,7 +137,7 @@ def cache_policy_config(policy: CachePolicy) -> dict[str, Any]:
 def read_origin_request_policy(document: dict[str, Any]) -> OriginRequestPolicy:
     """What `get-origin-request-policy` or its `-config` prints. DocumentError."""
     problems = Problems()
-    node, policy_id = unwrapped(document, "OriginRequestPolicy", problems)
+    node, policy_id = unwrap(document, "OriginRequestPolicy", problems)
     policy = OriginRequestPolicy(
         id=policy_id,
         name=node.text("Name"),
@@ -152,7 +146,7 @@ def read_origin_request_policy(document: dict[str, Any]) -> OriginRequestPolicy:
         cookies=_read_items(node, "Cookie"),
         query_strings=_read_items(node, "QueryString"),
     )
-    settled(problems)
+    raise_problems(problems)
     return policy
 
 

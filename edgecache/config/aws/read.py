@@ -1,7 +1,7 @@
-"""A document to a distribution. Law: what is accepted can be written back without loss.
+"""Reader of a DistributionConfig. Law: what is accepted can be written back without loss.
 
 The document is filled in as CloudFront would (`with_defaults`), read, and written again; what the
-writing does not give back is kept (`kept`).
+writing does not give back is kept (`Distribution.kept`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from edgecache.config.aws.behaviors import read_behavior
 from edgecache.config.aws.defaults import with_defaults
-from edgecache.config.aws.document import DocumentNode
+from edgecache.config.aws.document import DocumentNode, raise_problems
 from edgecache.config.aws.origins import (
     read_certificate,
     read_error_response,
@@ -21,8 +21,8 @@ from edgecache.config.aws.origins import (
     read_logging,
     read_origin,
 )
-from edgecache.config.aws.passthrough import IDENTITY, kept_members, with_ours
-from edgecache.config.aws.policies import Policies, settled
+from edgecache.config.aws.passthrough import IDENTITY, kept_members, with_extension
+from edgecache.config.aws.policies import Policies
 from edgecache.config.aws.write import distribution_config
 from edgecache.config.model import Behavior, Distribution
 from edgecache.config.problems import Problems, quoted
@@ -42,7 +42,7 @@ def read_distribution_config(
     problems = Problems()
     config, facts = _unwrapped(document, problems)
     found = _read(config, policies.known())
-    settled(problems)
+    raise_problems(problems)
     written = distribution_config(found)
     kept = kept_members(config.value, written)
     facts["id"] = id or facts["id"]
@@ -77,9 +77,9 @@ def _read(node: DocumentNode, policies: Policies) -> Distribution:
         comment=node.text("Comment"),
         enabled=node.flag("Enabled"),
         default_root_object=node.text("DefaultRootObject"),
-        origins=tuple(with_ours(read_origin(item), item) for item in node.nodes("Origins")),
+        origins=tuple(with_extension(read_origin(item), item) for item in node.nodes("Origins")),
         origin_groups=tuple(
-            with_ours(read_group(item), item) for item in node.nodes("OriginGroups")
+            with_extension(read_group(item), item) for item in node.nodes("OriginGroups")
         ),
         default_behavior=_behavior(default, policies),
         behaviors=tuple(_behavior(item, policies) for item in node.nodes("CacheBehaviors")),
@@ -92,13 +92,13 @@ def _read(node: DocumentNode, policies: Policies) -> Distribution:
         ipv6_enabled=node.flag("IsIPV6Enabled"),
         cache_tag_header=node.child(cache_tag).text("HeaderName") if node.has(cache_tag) else "",
     )
-    return with_ours(found, node)
+    return with_extension(found, node)
 
 
 def _behavior(node: DocumentNode, policies: Policies) -> Behavior:
     if not node.value:
         node.wrong("", "missing")
-    return with_ours(read_behavior(node, policies), node)
+    return with_extension(read_behavior(node, policies), node)
 
 
 def _check_identity(node: DocumentNode, name: str, key: str) -> None:

@@ -1,12 +1,15 @@
-"""The JSON of response headers policies. API reference: ResponseHeadersPolicyConfig."""
+"""JSON of response headers policies, read and written.
+
+API reference: ResponseHeadersPolicyConfig.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from edgecache.config.aws.document import DocumentNode, listing
-from edgecache.config.aws.policies import settled, unwrapped
+from edgecache.config.aws.document import DocumentNode, listing, raise_problems
+from edgecache.config.aws.policies import unwrap
 from edgecache.config.model import CorsHeaders, ResponseHeadersPolicy, SetHeader
 from edgecache.config.problems import Problems
 
@@ -17,7 +20,7 @@ _XSS = re.compile(r"([01])(; mode=block)?(?:; report=(\S+))?", re.IGNORECASE)
 def read_response_headers_policy(document: dict[str, Any]) -> ResponseHeadersPolicy:
     """What `get-response-headers-policy` or its `-config` prints. DocumentError."""
     problems = Problems()
-    node, policy_id = unwrapped(document, "ResponseHeadersPolicy", problems)
+    node, policy_id = unwrap(document, "ResponseHeadersPolicy", problems)
     policy = ResponseHeadersPolicy(
         id=policy_id,
         name=node.text("Name"),
@@ -28,7 +31,7 @@ def read_response_headers_policy(document: dict[str, Any]) -> ResponseHeadersPol
         remove=_read_remove(node),
         server_timing_percent=_read_timing(node),
     )
-    settled(problems)
+    raise_problems(problems)
     return policy
 
 

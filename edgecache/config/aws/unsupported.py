@@ -1,4 +1,4 @@
-"""Members of CloudFront's model that are not acted on here. Law: none is taken in silence.
+"""Table of the members of CloudFront's model that are not acted on. Law: none is taken in silence.
 
 A member that decides who is served, or what, is refused with CloudFront's code; one without which
 the same is served to the same viewers is told. Both only where its value asks for something.

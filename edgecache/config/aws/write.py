@@ -1,4 +1,4 @@
-"""A distribution to CloudFront's JSON. Law: every member CloudFront would fill in is there."""
+"""Writer of a DistributionConfig. Law: every member CloudFront would fill in is there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgecache.config.aws.origins import (
     read_group,
     read_origin,
 )
-from edgecache.config.aws.passthrough import ours, restored
+from edgecache.config.aws.passthrough import extension_member, restore
 from edgecache.config.aws.policies import Policies
 from edgecache.config.model import Behavior, Distribution, Origin, OriginGroup
 from edgecache.config.problems import Problems
@@ -82,7 +82,7 @@ def distribution_config(distribution: Distribution) -> dict[str, Any]:
     }
     if distribution.cache_tag_header:
         written["CacheTagConfig"] = {"HeaderName": distribution.cache_tag_header}
-    return restored(written | _ours(distribution, written), distribution.kept)
+    return restore(written | _ours(distribution, written), distribution.kept)
 
 
 def distribution_document(distribution: Distribution) -> dict[str, Any]:
@@ -104,18 +104,18 @@ def _read_back(member: dict[str, Any]) -> DocumentNode:
 
 def _origin(origin: Origin) -> dict[str, Any]:
     member = origin_member(origin)
-    return member | ours(origin, read_origin(_read_back(member)), _NOWHERE)
+    return member | extension_member(origin, read_origin(_read_back(member)), _NOWHERE)
 
 
 def _group(group: OriginGroup) -> dict[str, Any]:
     member = group_member(group)
-    return member | ours(group, read_group(_read_back(member)), _NOWHERE)
+    return member | extension_member(group, read_group(_read_back(member)), _NOWHERE)
 
 
 def _behavior(behavior: Behavior, *, default: bool) -> dict[str, Any]:
     member = behavior_member(behavior, default=default)
     back = read_behavior(_read_back(member), Policies())
-    return member | ours(behavior, back, _POLICIES)
+    return member | extension_member(behavior, back, _POLICIES)
 
 
 def _ours(distribution: Distribution, written: dict[str, Any]) -> dict[str, Any]:
@@ -125,4 +125,4 @@ def _ours(distribution: Distribution, written: dict[str, Any]) -> dict[str, Any]
         default_behavior=distribution.default_behavior,
         viewer_certificate=read_certificate(_read_back(written["ViewerCertificate"])),
     )
-    return ours(distribution, back, _WRITTEN)
+    return extension_member(distribution, back, _WRITTEN)

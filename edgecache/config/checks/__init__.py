@@ -1,1 +1,12 @@
-"""Checks."""
+"""Checks of a configuration: each reports problems with their places, and changes nothing.
+
+    configuration     the whole: names, addresses, disks; bounds of numbers no file gave
+    distribution      one distribution: origins, origin groups, behaviors
+    site              its error pages, countries, certificate, logging, tags
+    policies          cache policies and origin request policies
+    response_headers  response headers policies
+    access            access controls, identities, secret headers, client certificates
+    keys              public keys, key groups, trusted signers
+
+May import the rest of `config`.
+"""

@@ -1,4 +1,4 @@
-"""What access controls, identities and an origin's own proofs must hold.
+"""Checks of origin access: access controls, identities, secret headers, client certificates.
 
 API reference, OriginAccessControlConfig; Developer Guide, "Quotas".
 """

@@ -1,4 +1,8 @@
-"""What a whole configuration must hold. Law: whatever passes here, every process can run on."""
+"""Checks of a whole configuration: names, addresses, disks, bounds.
+
+Law: every process can run on whatever passes here. `check_bounds` judges the numbers that no file
+was decoded for, those of CloudFront's JSON; a file's own are judged as it is decoded.
+"""
 
 from __future__ import annotations
 

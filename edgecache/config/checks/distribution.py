@@ -1,6 +1,7 @@
-"""What one distribution must hold: its origins, its behaviors and their policies.
+"""Checks of one distribution: its origins, origin groups, behaviors and their policies.
 
-Developer Guide, "Distribution settings" and "Quotas"; API reference, DistributionConfig.
+Developer Guide, "Distribution settings", "Optimize high availability with CloudFront origin
+failover" and "Quotas"; API reference, DistributionConfig, OriginGroup.
 """
 
 from __future__ import annotations
@@ -19,49 +20,7 @@ from edgecache.config.model import Behavior, Distribution, ForwardedValues, Orig
 from edgecache.config.problems import Problems, listed, quoted
 from edgecache.config.settings import TTL_S_MAX
 
-GROUPS_MAX = 10  # CloudFront's quota for one distribution
-MEMBERS = 2
-STATUS_CODES = (400, 403, 404, 416, 429, 500, 502, 503, 504)  # which CloudFront may fail over on
-
-
-def check_groups(distribution: Distribution, where: str, problems: Problems) -> None:
-    """Each group has an id of its own, two of the origins, and statuses to fail over on."""
-    groups = distribution.origin_groups
-    if len(groups) > GROUPS_MAX:
-        problems.add(where, f"{len(groups)} groups are more than {GROUPS_MAX}")
-    origins = [origin.id for origin in distribution.origins]
-    seen = set(origins)
-    for index, group in enumerate(groups):
-        place = f"{where}[{index}]"
-        if not group.id or group.id in seen:
-            trouble = "is already the id of an origin or a group" if group.id else "is not an id"
-            problems.add(f"{place}.id", f"{quoted(group.id)} {trouble}")
-        seen.add(group.id)
-        _check_members(group, origins, place, problems)
-        _check_statuses(group, place, problems)
-
-
-def _check_members(group: OriginGroup, origins: list[str], where: str, problems: Problems) -> None:
-    members = group.members
-    if len(members) != MEMBERS or len(set(members)) != MEMBERS:
-        problems.add(f"{where}.members", f"a group has {MEMBERS} different origins, in order")
-    for index, member in enumerate(members):
-        if member not in origins:
-            known = listed(origins)
-            trouble = f"{quoted(member)} is not an origin (known: {known})"
-            problems.add(f"{where}.members[{index}]", trouble)
-
-
-def _check_statuses(group: OriginGroup, where: str, problems: Problems) -> None:
-    if not group.status_codes:
-        problems.add(f"{where}.status_codes", "empty: nothing would ever fail over")
-    for index, status in enumerate(group.status_codes):
-        if status not in STATUS_CODES:
-            allowed = ", ".join(map(str, STATUS_CODES))
-            problems.add(f"{where}.status_codes[{index}]", f"{status} is not one of {allowed}")
-
-
-BEHAVIORS_MAX = 75  # CloudFront's quotas for one distribution, as the next two
+BEHAVIORS_MAX = 75  # CloudFront's quotas for one distribution, as the next
 ORIGINS_MAX = 100
 CUSTOM_HEADERS_MAX = 30
 CUSTOM_HEADER_VALUE_CHARS_MAX = 1_783
@@ -71,6 +30,9 @@ KEY_GROUPS_MAX = 4
 CUSTOM_HEADERS_CHARS_MAX = 10_240  # all names and values of one origin
 SSL_PROTOCOLS = ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 TARGETS_MAX = 8  # each is looked for in every response; RFC 9213 §2.2 has two in its example
+GROUPS_MAX = 10  # CloudFront's quota for one distribution
+GROUP_MEMBERS = 2
+STATUS_CODES = (400, 403, 404, 416, 429, 500, 502, 503, 504)  # which CloudFront may fail over on
 
 ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 ORIGIN_ID = re.compile(r"[\x20-\x7e]{1,128}")  # S3-my-bucket/folder is the console's own making
@@ -101,7 +63,7 @@ def check_distribution(distribution: Distribution, where: str, problems: Problem
         )
     _check_targets(distribution.cache_control_targets, f"{where}.cache_control_targets", problems)
     _check_origins(distribution, f"{where}.origins", problems)
-    check_groups(distribution, f"{where}.origin_groups", problems)
+    check_origin_groups(distribution, f"{where}.origin_groups", problems)
     _check_behaviors(distribution, where, problems)
     check_site(distribution, where, problems)
 
@@ -180,6 +142,45 @@ def _check_custom_headers(origin: Origin, where: str, problems: Problems) -> Non
                 f"{where}.{name}",
                 f"not a header's value of at most {CUSTOM_HEADER_VALUE_CHARS_MAX} characters",
             )
+
+
+def check_origin_groups(distribution: Distribution, where: str, problems: Problems) -> None:
+    """Each group has an id of its own, two of the origins, and statuses to fail over on."""
+    groups = distribution.origin_groups
+    if len(groups) > GROUPS_MAX:
+        problems.add(where, f"{len(groups)} groups are more than {GROUPS_MAX}")
+    origins = [origin.id for origin in distribution.origins]
+    seen = set(origins)
+    for index, group in enumerate(groups):
+        place = f"{where}[{index}]"
+        if not group.id or group.id in seen:
+            trouble = "is already the id of an origin or a group" if group.id else "is not an id"
+            problems.add(f"{place}.id", f"{quoted(group.id)} {trouble}")
+        seen.add(group.id)
+        _check_group_members(group, origins, place, problems)
+        _check_group_statuses(group, place, problems)
+
+
+def _check_group_members(
+    group: OriginGroup, origins: list[str], where: str, problems: Problems
+) -> None:
+    members = group.members
+    if len(members) != GROUP_MEMBERS or len(set(members)) != GROUP_MEMBERS:
+        problems.add(f"{where}.members", f"a group has {GROUP_MEMBERS} different origins, in order")
+    for index, member in enumerate(members):
+        if member not in origins:
+            known = listed(origins)
+            trouble = f"{quoted(member)} is not an origin (known: {known})"
+            problems.add(f"{where}.members[{index}]", trouble)
+
+
+def _check_group_statuses(group: OriginGroup, where: str, problems: Problems) -> None:
+    if not group.status_codes:
+        problems.add(f"{where}.status_codes", "empty: nothing would ever fail over")
+    for index, status in enumerate(group.status_codes):
+        if status not in STATUS_CODES:
+            allowed = ", ".join(map(str, STATUS_CODES))
+            problems.add(f"{where}.status_codes[{index}]", f"{status} is not one of {allowed}")
 
 
 def _check_behaviors(distribution: Distribution, where: str, problems: Problems) -> None:

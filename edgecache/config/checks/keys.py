@@ -1,4 +1,4 @@
-"""What public keys, key groups and legacy signers must hold, and who may name them.
+"""Checks of public keys, key groups and trusted signers, and of the behaviors that name them.
 
 API reference, PublicKeyConfig, KeyGroupConfig, TrustedKeyGroups; Developer Guide, "Quotas".
 """

@@ -1,4 +1,4 @@
-"""What a cache policy or origin request policy must hold, wherever it was written.
+"""Checks of cache policies and origin request policies, wherever they were written.
 
 API reference: CachePolicyConfig and OriginRequestPolicyConfig.
 """

@@ -1,4 +1,4 @@
-"""What a response headers policy must hold, wherever it was written.
+"""Checks of response headers policies, wherever they were written.
 
 API reference, ResponseHeadersPolicyConfig; Developer Guide, "Understand response headers policies".
 """

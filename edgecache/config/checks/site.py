@@ -1,4 +1,4 @@
-"""What a distribution must hold beside origins and behaviors: pages, countries, names, tags.
+"""Checks of a distribution beside origins and behaviors: error pages, countries, certificate, tags.
 
 API reference, DistributionConfig and what it is made of; Developer Guide, "Quotas".
 """

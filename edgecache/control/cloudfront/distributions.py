@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from edgecache.config.aws.defaults import with_defaults
-from edgecache.config.aws.passthrough import IDENTITY, NAME
+from edgecache.config.aws.passthrough import EXTENSION, IDENTITY
 from edgecache.config.aws.unsupported import unsupported
 from edgecache.config.checks.configuration import DISTRIBUTIONS_MAX
 from edgecache.config.problems import quoted
@@ -51,7 +51,9 @@ def carried(before: Document, after: Document) -> Document:
 
 
 def _with_ours(before: Document, after: Document) -> Document:
-    return after | ({NAME: before[NAME]} if NAME in before and NAME not in after else {})
+    return after | (
+        {EXTENSION: before[EXTENSION]} if EXTENSION in before and EXTENSION not in after else {}
+    )
 
 
 MISSING = "NoSuchDistribution"

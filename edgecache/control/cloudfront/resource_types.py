@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from edgecache.config.aws.defaults import filled_ttls
+from edgecache.config.aws.defaults import fill_ttls
 from edgecache.config.origins import canonical_user_id
 from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.state.resources import Random, Resource, ResourceKind, drawn
@@ -89,7 +89,7 @@ def _fill_cache_policy(config: Config) -> Config:
     if given != sorted(given):
         raise ApiError("InvalidArgument", "MinTTL, DefaultTTL and MaxTTL are not in order.")
     keyed = "ParametersInCacheKeyAndForwardedToOrigin"
-    filled = filled_ttls(_commented(config))
+    filled = fill_ttls(_commented(config))
     if keyed in filled:
         filled[keyed] = {"EnableAcceptEncodingBrotli": False} | filled[keyed]
     return filled

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.aws.unsupported import unsupported
-from edgecache.config.refused_distributions import reasons
+from edgecache.config.refused_distributions import unavailable_reasons
 from edgecache.control.cloudfront.context import ApiServices, OperationContext, arn, page
 from edgecache.control.cloudfront.distributions import deployed, distribution
 from edgecache.control.cloudfront.errors import ApiError
@@ -124,7 +124,7 @@ class RestApi:
             comment=one.config["Comment"],
             etag=one.etag,
             unsupported=_places(call, one),
-            unavailable=reasons(call.catalog.published, one.id),
+            unavailable=unavailable_reasons(call.catalog.published, one.id),
         )
 
     async def _openapi(self, request: Request) -> Response:

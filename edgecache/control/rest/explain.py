@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config
-from edgecache.config.refused_distributions import told as served_without
+from edgecache.config.refused_distributions import ignored_members as served_without
 from edgecache.config.refused_distributions import without_refused
 from edgecache.control.nodes.explain import (
     ConfiguredNodes,

@@ -35,7 +35,7 @@ from edgecache.config.checks.policies import check_cache_policy, check_origin_re
 from edgecache.config.checks.response_headers import check_response_headers_policy
 from edgecache.config.model import Config, Distribution, Release
 from edgecache.config.problems import Problem, Problems
-from edgecache.config.refused_distributions import refused, unavailable
+from edgecache.config.refused_distributions import refused_members, unavailable_site
 from edgecache.control.cloudfront.origin_reach import reach_of
 from edgecache.control.nodes.staleness_probe import canary_site
 from edgecache.control.state.resources import (
@@ -237,7 +237,7 @@ def _refused(config: Config, made: ComposedConfig) -> list[CompositionProblem]:
             source=ResourceSource.API if distribution.id in ours else ResourceSource.FILE,
         )
         for distribution in config.distributions
-        for one in refused(distribution, config)
+        for one in refused_members(distribution, config)
     ]
 
 
@@ -251,7 +251,7 @@ def _lacking(
     for id, why in reasons.items():
         why += causes(rows[id], made.refused) if id in rows else ()
     left_out = [
-        unavailable(served[id], why) if id in served else unread_site(rows[id], why)
+        unavailable_site(served[id], why) if id in served else unread_site(rows[id], why)
         for id, why in reasons.items()
     ]
     return replace(

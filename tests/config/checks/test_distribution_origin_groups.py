@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgecache.config.checks.distribution import check_groups
+from edgecache.config.checks.distribution import check_origin_groups
 from edgecache.config.checks.policies import check_cache_policy, check_origin_request_policy
 from edgecache.config.model import (
     Behavior,
@@ -31,7 +31,7 @@ def problems(*groups: OriginGroup) -> list[str]:
         origin_groups=groups,
         default_behavior=Behavior(origin="a"),
     )
-    check_groups(distribution, "groups", found)
+    check_origin_groups(distribution, "groups", found)
     return [str(problem) for problem in found.found]
 
 

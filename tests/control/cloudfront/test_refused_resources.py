@@ -9,7 +9,7 @@ import pytest
 
 from edgecache.cli.check import findings
 from edgecache.config.load import load
-from edgecache.config.refused_distributions import reasons
+from edgecache.config.refused_distributions import unavailable_reasons
 from edgecache.control.cloudfront.resource_types import NOUNS, ResourceType
 from edgecache.control.state.catalog import adopt
 from edgecache.rules.routing import compile_routes
@@ -59,7 +59,7 @@ def test_control_starts_and_serves_all_others(desk: Desk, client: Any, name: str
     assert set(served(desk)) == {"EFILE", other}
     table = compile_routes(desk.catalog.published)
     assert table.unavailable_site(b"user.test") is not None
-    told = "; ".join(reasons(desk.catalog.published, user))
+    told = "; ".join(unavailable_reasons(desk.catalog.published, user))
     assert f"{noun.kind} {id} (made over the API): " in told
     assert said in told
     assert [one.id for one in desk.catalog.refused] == [id]
@@ -86,7 +86,7 @@ def test_a_key_takes_its_group_and_its_users_with_it(desk: Desk, client: Any) ->
     spoil(desk, key, EncodedKey="not a key")
     assert set(served(desk)) == {"EFILE"}
     assert [one.id for one in desk.catalog.refused] == [key, group]
-    told = "; ".join(reasons(desk.catalog.published, user))
+    told = "; ".join(unavailable_reasons(desk.catalog.published, user))
     assert f"key-group {group} (made over the API): " in told
     assert f"public-key {key} (made over the API): " in told
     etag = groups.get(group)["ETag"]

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutations.guards import GUARDS, Guard
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "edgecache"
 ORDER = [
@@ -173,6 +175,15 @@ def test_expressions_mean_the_same_on_every_interpreter(path: Path) -> None:
             text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
             found = NO_GOING_BACK.search(CHARACTER_CLASS.sub("C", text))
             assert id(node) in prose or not found, f"line {node.lineno}: {text}"
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name.replace(" ", "-"))
+def test_every_guard_is_where_its_mutation_looks_for_it(guard: Guard) -> None:
+    """tests/mutations takes each away in turn: who moves such a line moves its row, too."""
+    assert (PACKAGE / guard.file).read_text().count(guard.code) == 1, guard.file
+    tree = ast.parse((ROOT / guard.plays).read_text())
+    names = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    assert any(guard.play in name for name in names), guard.plays
 
 
 def test_no_test_sleeps() -> None:

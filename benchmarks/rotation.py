@@ -30,7 +30,7 @@ from benchmarks.processes import (
 )
 from benchmarks.stage import HERE, Stage, staged
 from benchmarks.viewer import Viewer
-from edgecache.cli.keys import generated, written
+from edgecache.cli.keys import generate_private_key, write_key_pair
 from edgecache.config.secrets import add_viewer_secret, load_secrets, secrets_path
 from edgecache.rules.private.native_token import PARAMETER, TokenGrant, issued, native_signer
 from edgecache.rules.private.signer import Signer, SigningTerms, load_private_key
@@ -70,7 +70,7 @@ class Private:
 def private(stage: Stage) -> Iterator[Private]:
     """The installation, started."""
     for name in ("first", "second"):
-        written(str(stage.folder / name), generated("ecdsa"))
+        write_key_pair(str(stage.folder / name), generate_private_key("ecdsa"))
     port, other, control = free_port(), free_port(), free_port()
     values = {"folder": stage.folder, "origin": stage.origin, "port": port}
     values |= {"other_port": other, "control": control}

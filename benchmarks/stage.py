@@ -24,7 +24,7 @@ from benchmarks.processes import (
     start,
     wait_until_listening,
 )
-from edgecache.cli.keys import generated, written
+from edgecache.cli.keys import generate_private_key, write_key_pair
 from edgecache.server.dev_certificate import development_certificate
 
 HERE = Path(__file__).resolve().parent
@@ -104,7 +104,7 @@ class Stage:
     def edge_command(self, values: dict[str, str], tree: Path | None = None) -> list[str]:
         """How an edge of ours is started."""
         if not (self.folder / "signer.private.pem").exists():
-            written(str(self.folder / "signer"), generated("ecdsa"))
+            write_key_pair(str(self.folder / "signer"), generate_private_key("ecdsa"))
         config = self._written("edgecache.toml", values)
         return [*command_of(tree), "edge", "--location=LHR50", f"--config={config}"]
 

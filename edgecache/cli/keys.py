@@ -1,4 +1,7 @@
-"""Key pairs on disk: a private one its owner alone can read, and the public one beside it."""
+"""Key files: a viewer-signature key pair on disk, and a store's key pair in `secrets.json`.
+
+Law: a private half is made readable by its owner alone, and never over another key.
+"""
 
 from __future__ import annotations
 
@@ -7,28 +10,36 @@ import secrets
 import string
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, loaded, refuse
-from edgecache.rules.private.signer import PrivateKey
+
+if TYPE_CHECKING:
+    from edgecache.rules.private.signer import PrivateKey
 
 RSA_BITS = 2_048  # what CloudFront takes
 ID_CHARS = 13  # after the K, as CloudFront's ids
+STORE_EXAMPLES = (
+    "Examples: edgecache keys store minio --access-key-id AKIAIOSFODNN7EXAMPLE < secret;"
+    " edgecache keys store minio --remove"
+)
 
 
-def generated(kind: str) -> PrivateKey:
-    """A new key: `rsa` or `ecdsa` (P-256)."""
+def generate_private_key(kind: str) -> PrivateKey:
+    """A new key: `rsa` (2048 bits) or `ecdsa` (P-256)."""
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
     if kind == "ecdsa":
         return ec.generate_private_key(ec.SECP256R1())
     return rsa.generate_private_key(65_537, RSA_BITS)
 
 
-def written(name: str, key: PrivateKey) -> list[str]:
-    """Both halves in files, and what to do with them. FileExistsError: never over another key."""
+def write_key_pair(name: str, key: PrivateKey) -> list[str]:
+    """Write both halves as PEM files; the lines that say what to configure. FileExistsError."""
+    from cryptography.hazmat.primitives import serialization
+
     private = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.TraditionalOpenSSL,
@@ -53,18 +64,6 @@ def written(name: str, key: PrivateKey) -> list[str]:
     ]
 
 
-def _create(path: Path, content: bytes, mode: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-
-
-EXAMPLES = (
-    "Examples: edgecache keys store minio --access-key-id AKIAIOSFODNN7EXAMPLE < secret;"
-    " edgecache keys store minio --remove"
-)
-
-
 def store(
     name: Annotated[str, typer.Argument(help="As origin access controls name it.")],
     access_key_id: Annotated[str, typer.Option(help="The id of the key.")] = "",
@@ -85,8 +84,8 @@ def store(
         refuse(["--access-key-id or --remove: one of them is needed"])
     pair = None
     if not remove:
-        secret = _asked("secret access key")
-        pair = KeyPair(access_key_id, secret, _asked("session token") if temporary else "")
+        secret = _read_secret("secret access key")
+        pair = KeyPair(access_key_id, secret, _read_secret("session token") if temporary else "")
     try:
         path = put_key_pair(loaded(config).state_dir, os.environ, name, pair)
     except SecretsError as error:
@@ -98,7 +97,14 @@ def store(
     typer.echo(f'[[origin_access_controls]]\nid = "{name}"\nregion = "us-east-1"')
 
 
-def _asked(what: str) -> str:
+def _create(path: Path, content: bytes, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+
+
+def _read_secret(what: str) -> str:
+    """A line of standard input, typed unseen where that is a terminal."""
     if sys.stdin.isatty():
         return str(typer.prompt(what, hide_input=True))
     return sys.stdin.readline().strip()

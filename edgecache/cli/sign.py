@@ -23,7 +23,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 app = typer.Typer()
 keys_app = typer.Typer(no_args_is_help=True, help="Keys of viewers' signatures, and of stores.")
-keys_app.command("store", epilog=keys.EXAMPLES)(keys.store)
+keys_app.command("store", epilog=keys.STORE_EXAMPLES)(keys.store)
 app.add_typer(keys_app, name="keys")
 
 Url = Annotated[str, typer.Argument(help="http://HOST/PATH or https://HOST/PATH, as viewers ask.")]
@@ -157,10 +157,10 @@ def generate(
     if kind == "native":
         _add_secret(name, config)
         return
-    from edgecache.cli.keys import generated, written
+    from edgecache.cli.keys import generate_private_key, write_key_pair
 
     try:
-        for line in written(name, generated(kind)):
+        for line in write_key_pair(name, generate_private_key(kind)):
             typer.echo(line)
     except OSError as error:
         refuse([f"{error.filename}: {(error.strerror or str(error)).lower()}"])

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from urllib.parse import urlencode
 
 import typer
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, fail, loaded, refuse
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     from edgecache.cluster.inspection import StoreObjects, StoreStats
     from edgecache.control.rest.inventory import PlaceInventory
 
@@ -136,6 +136,9 @@ def print_objects(
 
 
 def _table(columns: Sequence[str]) -> Table:
+    from rich import box
+    from rich.table import Table
+
     table = Table(box=box.SIMPLE)
     for column in columns:
         table.add_column(column, justify="left" if column in _LEFT else "right", overflow="fold")
@@ -148,6 +151,9 @@ def _print(
     console: Console | None,
     notes: Sequence[str] = (),
 ) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
     out = console or Console()
     if not out.is_terminal:
         out.width = max(out.width, WIDTH)
@@ -182,4 +188,6 @@ def duration(seconds: float) -> str:
 
 def shown(text: str) -> Text:
     """A target without what a terminal would obey."""
+    from rich.text import Text
+
     return Text("".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text))

@@ -7,20 +7,21 @@ CloudFront Developer Guide, "Specify signers".
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from msgspec.structs import replace
 
 from edgecache.config.model import Config, PublicKey
 from edgecache.config.problems import Problems, quoted
 
+if TYPE_CHECKING:  # the command line reads a configuration without it
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
 PEM_BYTES_MAX = 16_384  # an RSA key of 16,384 bits, the most OpenSSL verifies, has 3 KB
 RSA_BITS_MIN = 1_024  # CloudFront takes 2,048 today; keys made before are still about
 RSA_EXPONENT_MIN = 65_537  # below it, forged paddings have been made (CVE-2006-4339)
 
-PublicKeyObject = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+PublicKeyObject: TypeAlias = "rsa.RSAPublicKey | ec.EllipticCurvePublicKey"
 
 
 def read_pem_files(config: Config, folder: Path, problems: Problems) -> Config:
@@ -34,6 +35,10 @@ def read_pem_files(config: Config, folder: Path, problems: Problems) -> Config:
 
 def load_public_key(pem: str) -> PublicKeyObject:
     """A key CloudFront would take: RSA of at least 1,024 bits, or ECDSA on P-256. ValueError."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
     try:
         key = load_pem_public_key(pem.encode())
     except (ValueError, UnsupportedAlgorithm) as error:

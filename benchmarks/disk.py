@@ -25,7 +25,7 @@ from edgecache.store.disk.files import RealFiles
 from edgecache.store.disk.store import DiskStore
 from edgecache.store.disk.write_buffer import KeepEntry
 from edgecache.store.entry import Entry
-from edgecache.store.invalidation_marks import InvalidationState
+from edgecache.store.invalidation import InvalidationState
 
 BATCH = 1_000
 HITS = 20_000

@@ -18,8 +18,7 @@ from collections.abc import Callable
 from edgecache.http.message import Response
 from edgecache.rules.invalidation.items import items_of
 from edgecache.store.entry import Entry
-from edgecache.store.invalidation_filter import FilteredStore
-from edgecache.store.invalidation_marks import Invalidation, InvalidationState
+from edgecache.store.invalidation import FilteredStore, Invalidation, InvalidationState
 from edgecache.store.memory import MemoryStore
 
 ROUNDS = 9

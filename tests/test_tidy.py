@@ -143,7 +143,10 @@ def cached_functions(tree: ast.Module) -> list[ast.FunctionDef]:
     found = []
     for function in functions.values():
         marks = [ast.unparse(mark) for mark in function.decorator_list]
-        if any("lru_cache" in mark or mark.split("(")[0].endswith("cache") for mark in marks):
+        if any(
+            "lru_cache" in mark or mark.split("(")[0].endswith(("cache", "cached"))
+            for mark in marks
+        ):
             found.append(function)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and "cache" in ast.unparse(node.func):

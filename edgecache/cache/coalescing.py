@@ -36,7 +36,7 @@ class Flight:
 
     def __init__(self, mark: int = 0, attempt: int = 1) -> None:
         self.since = 0  # number of the last write as it began: see store.writes
-        self.mark = mark  # what it may be joined for: see store.marks
+        self.mark = mark  # what it may be joined for: see store.invalidation
         self.attempt = attempt  # 2 when it follows one that failed
         self.landing: FlightResult | None = None
         self.waiting: dict[asyncio.Future[FlightResult], None] = {}  # in the order they came

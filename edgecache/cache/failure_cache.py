@@ -16,7 +16,7 @@ from edgecache.cache.outcome import Errand
 from edgecache.rules.caching.error_pages import error_caching_s
 from edgecache.rules.caching.unkeyed_input import failure_is_of_object
 from edgecache.rules.routing import Route
-from edgecache.store.invalidation_marks import InvalidationState
+from edgecache.store.invalidation import InvalidationState
 from edgecache.upstream.interface import Fault, UpstreamError
 
 KEYS_MAX = 10_000  # keys are chosen by strangers; 2 MB, as a number stands for each

@@ -32,7 +32,7 @@ from edgecache.rules.reasons import MissReason, StoreReason
 from edgecache.rules.response.plan import plan_reply
 from edgecache.rules.viewer.access import outgrows_quota, upgrading
 from edgecache.store.entry import Entry
-from edgecache.store.invalidation_filter import FilteredStore
+from edgecache.store.invalidation import FilteredStore
 from edgecache.upstream.interface import (
     Body,
     Call,

@@ -14,8 +14,7 @@ from edgecache.rules.invalidation.releases import ReleaseState as Becoming
 from edgecache.rules.routing import RouteTable
 from edgecache.store.disk.store import DiskStore
 from edgecache.store.disk.walk import DiskWalk
-from edgecache.store.invalidation_filter import FilteredStore
-from edgecache.store.invalidation_marks import InvalidationState
+from edgecache.store.invalidation import FilteredStore, InvalidationState
 
 PATTERNS_MAX = 100_000  # remembered for a disk that does not answer; 20 MB at 200 bytes each
 KEYS_PER_STEP = 500  # about a millisecond

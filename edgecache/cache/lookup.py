@@ -34,7 +34,7 @@ from edgecache.rules.reasons import (
 from edgecache.rules.response.plan import plan_reply
 from edgecache.rules.routing import Route
 from edgecache.store.entry import Entry
-from edgecache.store.invalidation_filter import FilteredStore
+from edgecache.store.invalidation import FilteredStore
 
 ONLY_IF_CACHED = Refusal(504, "Nothing stored answers this only-if-cached request.", "Error")
 

@@ -22,7 +22,7 @@ from edgecache.rules.caching.entry_update import (
 from edgecache.rules.caching.partial import StoredPart, continues
 from edgecache.rules.caching.sharing import PendingEntry
 from edgecache.store.entry import Entry
-from edgecache.store.invalidation_filter import FilteredStore
+from edgecache.store.invalidation import FilteredStore
 from edgecache.upstream.interface import Body, Reply, WholeBody
 
 HERE = FlightResult(FlightEnd.STORED)

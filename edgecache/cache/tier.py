@@ -36,7 +36,7 @@ from edgecache.rules.reasons import (
 )
 from edgecache.rules.routing import Route
 from edgecache.store.disk.store import DiskStore
-from edgecache.store.invalidation_filter import FilteredStore
+from edgecache.store.invalidation import FilteredStore
 from edgecache.store.memory import MemoryStore
 from edgecache.upstream.interface import (
     Body,

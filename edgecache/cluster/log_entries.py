@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from edgecache.rules.invalidation.items import ItemKind
-from edgecache.store.invalidation_marks import Invalidation
+from edgecache.store.invalidation import Invalidation
 
 
 class LogEntryKind(StrEnum):

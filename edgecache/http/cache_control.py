@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from edgecache.http.function_cache import DIRECTIVES_BYTES, remembers
+from edgecache.http.function_cache import DIRECTIVES_BYTES, cached
 from edgecache.http.message import TOKEN, is_quoted_string, is_token, list_members, unquoted
 
 SECONDS_MAX = 2**31  # RFC 9111 §1.2.2: what a greater delta-seconds is taken for
@@ -84,7 +84,7 @@ def parse_directives(values: Sequence[bytes]) -> Directives:
         return NO_DIRECTIVES
     if sum(map(len, values)) > _REMEMBERED_BYTES_MAX:
         return _parse(tuple(values))
-    return _remembered(tuple(values))
+    return _cached_parse(tuple(values))
 
 
 def _parse(values: tuple[bytes, ...]) -> Directives:
@@ -98,7 +98,7 @@ def _parse(values: tuple[bytes, ...]) -> Directives:
     return Directives({name: tuple(arguments) for name, arguments in found.items()})
 
 
-_remembered = remembers(256, DIRECTIVES_BYTES)(_parse)
+_cached_parse = cached(256, DIRECTIVES_BYTES)(_parse)
 
 
 def _argument(rest: bytes) -> Argument:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from edgecache.http.function_cache import remembers
+from edgecache.http.function_cache import cached
 from edgecache.http.message import TOKEN, list_members
 
 _REMEMBERED_BYTES_MAX = 128  # browsers send 23
@@ -41,7 +41,7 @@ def preference(value: bytes | None, codings: Sequence[bytes]) -> bytes | None:
 
 def accepted(value: bytes) -> Mapping[bytes, int]:
     """Each coding an Accept-Encoding names, lower case, and its weight in thousandths."""
-    return _remembered(value) if len(value) <= _REMEMBERED_BYTES_MAX else _parse(value)
+    return _cached_parse(value) if len(value) <= _REMEMBERED_BYTES_MAX else _parse(value)
 
 
 def _parse(value: bytes) -> dict[bytes, int]:
@@ -53,7 +53,7 @@ def _parse(value: bytes) -> dict[bytes, int]:
     return weights
 
 
-_remembered = remembers(512, 4_608)(_parse)
+_cached_parse = cached(512, 4_608)(_parse)
 
 
 def _canonical(coding: bytes) -> bytes:

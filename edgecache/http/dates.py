@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
-from edgecache.http.function_cache import remembers
+from edgecache.http.function_cache import cached
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _LONG_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -50,7 +50,7 @@ def parse_date(value: bytes, now: float | None = None) -> float | None:
     return found
 
 
-@remembers(4_096, 200)
+@cached(4_096, 200)
 def _four_digit_year(value: bytes) -> float | None:
     parts = _IMF_FIXDATE.fullmatch(value) or _ASCTIME.fullmatch(value)
     return _seconds(parts, int(parts["year"])) if parts else None
@@ -90,7 +90,7 @@ def _clamped(seconds: float) -> float:
     return min(max(seconds, 0), _LATEST)
 
 
-@remembers(64, 200)  # most of what is written is the current second
+@cached(64, 200)  # most of what is written is the current second
 def _format(seconds: int) -> bytes:
     days, rest = divmod(seconds, 86_400)
     day = date.fromordinal(_EPOCH_ORDINAL + days)

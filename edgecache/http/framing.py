@@ -20,6 +20,7 @@ from edgecache.http.message import BadMessage, BadReason, Fields, HeadLimits
 EXTENSION_BYTES_MAX = 4_096  # a chunk's line; a quarter of what Go's net/http admits in all
 OVERHEAD_RATIO_MAX = 8  # framing bytes for each body byte; one-byte chunks need 5
 CHUNKS_AT_ONCE = 1_024  # of one feeding: a millisecond
+BODY_BYTES_PER_S_MIN = 240  # Kestrel's MinRequestBodyDataRate and MinResponseDataRate
 OVERHEAD_BYTES_FREE = 16_384  # Go's net/http: 16 KiB before the ratio is asked
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"

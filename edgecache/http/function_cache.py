@@ -1,7 +1,8 @@
-"""Conclusions that are remembered by the bytes they were drawn from. Law: each says what it takes.
+"""Function caches: results of pure functions kept by their arguments, each with a declared size.
 
-A place is one key with its conclusion. Where strangers choose the key, the longest that may be
-remembered is bounded by who asks, and the bytes here are what a place then takes at worst.
+Law: each says how many bytes one entry takes at worst, and all are counted: `cached_bytes` is taken
+from what the store may hold. Where strangers choose the arguments, the caller bounds them: nothing
+is keyed by more than 4 KiB of a message (`message.is_short`). `runtime.caches` lists them all.
 """
 
 from __future__ import annotations
@@ -13,35 +14,36 @@ from typing import Any, TypeVar
 BLOCK_BYTES = 13_312  # of fields that are short (`message.is_short`), with as much concluded
 DIRECTIVES_BYTES = 14_336  # 256 bytes of directives of two letters
 CONFIGURED_BYTES = 1_024  # what only a configuration chooses
-WORST_SHARE = 1 / 2  # that is counted: a browser's 20 fields of 1 KiB take less than half
-KNOWN: list[tuple[_lru_cache_wrapper[Any], int]] = []
+MEASURED_SHARE = 1 / 2  # of the worst: a browser's 20 fields of 1 KiB take less than half
+REGISTERED: list[tuple[_lru_cache_wrapper[Any], int]] = []
+"""Every function cache of the process, and what one of its entries takes at worst, in bytes."""
 
 R = TypeVar("R")
 
 
-def remembers(places: int, place_bytes: int) -> Callable[[Callable[..., R]], _lru_cache_wrapper[R]]:
-    """Have conclusions of a function remembered, the latest ones; each takes so many bytes."""
+def cached(entries: int, entry_bytes: int) -> Callable[[Callable[..., R]], _lru_cache_wrapper[R]]:
+    """Decorator: an LRU cache of so many results, each of at most so many bytes with its key."""
 
-    def remembering(function: Callable[..., R]) -> _lru_cache_wrapper[R]:
-        cache = lru_cache(maxsize=places)(function)
-        count(cache, place_bytes)
+    def decorate(function: Callable[..., R]) -> _lru_cache_wrapper[R]:
+        cache = lru_cache(maxsize=entries)(function)
+        register(cache, entry_bytes)
         return cache
 
-    return remembering
+    return decorate
 
 
-def count(cache: _lru_cache_wrapper[R], place_bytes: int) -> None:
-    """What a memory made elsewhere holds is counted too."""
-    KNOWN.append((cache, place_bytes))
+def register(cache: _lru_cache_wrapper[R], entry_bytes: int) -> None:
+    """Count a cache that was made elsewhere, too."""
+    REGISTERED.append((cache, entry_bytes))
 
 
-def forget() -> None:
-    """Let go of everything remembered: the routes of a former configuration are among the keys."""
-    for cache, _ in KNOWN:
+def clear_caches() -> None:
+    """Empty every cache: the routes of a former configuration are among the keys."""
+    for cache, _ in REGISTERED:
         cache.cache_clear()
 
 
-def remembered_bytes() -> int:
-    """About what all that is remembered takes in this process."""
-    worst = sum(cache.cache_info().currsize * place_bytes for cache, place_bytes in KNOWN)
-    return int(worst * WORST_SHARE)
+def cached_bytes() -> int:
+    """About what all caches hold in this process now, in bytes."""
+    worst = sum(cache.cache_info().currsize * entry_bytes for cache, entry_bytes in REGISTERED)
+    return int(worst * MEASURED_SHARE)

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 from http import HTTPStatus
 
-from edgecache.http.function_cache import BLOCK_BYTES, remembers
+from edgecache.http.function_cache import BLOCK_BYTES, cached
 from edgecache.http.message import (
     REMEMBERED_BYTES_MAX,
     REMEMBERED_FIELDS_MAX,
@@ -94,7 +94,7 @@ def parse_request_head(
 _LINE_BYTES_KNOWN = 1_024
 
 
-@remembers(1_024, 2_560)
+@cached(1_024, 2_560)
 def _plain_line(line: bytes) -> tuple[bytes, bytes, bytes | None] | None:
     """Method, path and query of a line in origin-form of HTTP/1.1; None for any other line."""
     match = _PLAIN_LINE.fullmatch(line)
@@ -106,7 +106,7 @@ def _plain_line(line: bytes) -> tuple[bytes, bytes, bytes | None] | None:
     return match[1], path, query if mark else None
 
 
-@remembers(512, BLOCK_BYTES)
+@cached(512, BLOCK_BYTES)
 def _plain_block(block: bytes, fields_max: int) -> tuple[Fields, bytes, int | None] | None:
     """Fields, host and length of what follows the line; None when the head is to be refused."""
     match = _BLOCK.fullmatch(block)

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from edgecache.http.function_cache import remembers
+from edgecache.http.function_cache import cached
 
 Fields = tuple[tuple[bytes, bytes], ...]
 
@@ -36,7 +36,7 @@ class Request(Struct, frozen=True):
     client: tuple[str, int] = ("", 0)  # the TCP peer, for logs and X-Forwarded-For
     tls: bytes = b""  # `version:cipher:handshake` of the viewer's connection; empty without TLS
     id: bytes = b""  # ours for it, X-Amz-Cf-Id; empty before it is given one
-    mark: int = 0  # of the tier that asks: the newest invalidation it knew; see store.marks
+    mark: int = 0  # of the tier that asks: the newest invalidation it knew; see store.invalidation
     release: bytes | None = None  # the release it asks for; None: what our own table says
     of_tier: bool = False  # a tier of ours asks, to keep what it is told; no viewer
 
@@ -247,7 +247,7 @@ def title_case(name: bytes) -> bytes:
     return _title_case(name) if len(name) <= _NAME_BYTES_KNOWN else _title_case.__wrapped__(name)
 
 
-@remembers(1_024, 400)
+@cached(1_024, 400)
 def _title_case(name: bytes) -> bytes:
     words = name.lower().split(b"-")
     return b"-".join(_UNUSUAL_WORDS.get(word) or word.capitalize() for word in words)

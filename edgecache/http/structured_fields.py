@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from edgecache.http.cache_control import Argument, Directives, MalformedDirectives
-from edgecache.http.function_cache import DIRECTIVES_BYTES, remembers
+from edgecache.http.function_cache import DIRECTIVES_BYTES, cached
 
 _REMEMBERED_BYTES_MAX = 256  # as for Cache-Control
 _KEY = re.compile(r"[a-z*][a-z0-9_\-.*]*")
@@ -207,7 +207,7 @@ def parse_targeted(values: Sequence[bytes]) -> Directives | None:
     """
     if sum(map(len, values)) > _REMEMBERED_BYTES_MAX:
         return _targeted(tuple(values))
-    return _remembered(tuple(values))
+    return _cached_targeted(tuple(values))
 
 
 def _targeted(values: tuple[bytes, ...]) -> Directives | None:
@@ -225,7 +225,7 @@ def _targeted(values: tuple[bytes, ...]) -> Directives | None:
     return Directives(arguments) if usable else None
 
 
-_remembered = remembers(256, DIRECTIVES_BYTES)(_targeted)
+_cached_targeted = cached(256, DIRECTIVES_BYTES)(_targeted)
 
 
 def _argument(key: str, value: BareItem | None) -> Argument:

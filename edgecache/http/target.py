@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from urllib.parse import unquote_to_bytes
 
-from edgecache.http.function_cache import remembers
+from edgecache.http.function_cache import cached
 from edgecache.http.message import BadMessage, BadReason
 
 _ABSOLUTE = re.compile(rb"(https?)://([^/?]*)([/?].*)?", re.IGNORECASE)
@@ -37,7 +37,7 @@ _STEPS_OUT = re.compile(rb"/\.{1,2} *(?:/|$)|[\0-\x1f\x7f]")
 
 # Hosts in use; who sends more of them pays for the reading alone. What is refused is not
 # remembered: no key is longer than a host and its port.
-@remembers(1_024, 700)
+@cached(1_024, 700)
 def authority(value: bytes, why: BadReason) -> tuple[bytes, bytes]:
     """Host in lower case without its final dot, and port (empty when none is named)."""
     match = _AUTHORITY.fullmatch(value)

@@ -21,7 +21,7 @@ from edgecache.config.checks.configuration import own_addresses
 from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
 from edgecache.config.model import Config, Disk, Location
 from edgecache.config.refused_distributions import without_refused
-from edgecache.http.function_cache import remembered_bytes
+from edgecache.http.function_cache import cached_bytes
 from edgecache.node.geoip import places
 from edgecache.node.inspect import Inspector
 from edgecache.node.log_follower import FollowerEnvironment, LogFollower
@@ -50,7 +50,7 @@ from edgecache.store.disk.availability import DiskEnvironment
 from edgecache.store.disk.engine import DiskBudget, DiskEngine
 from edgecache.store.disk.files import RealFiles
 from edgecache.store.disk.store import DiskStore
-from edgecache.store.invalidation_marks import InvalidationState
+from edgecache.store.invalidation import InvalidationState
 from edgecache.store.memory import MemoryStore
 from edgecache.store.memory_account import MemoryAccount, MemoryBudget, shares
 from edgecache.upstream.endpoint import Endpoint, Network, is_local
@@ -189,7 +189,7 @@ class NodeParts:
             RequestLog(tier.name, self._counters, log),
             self.config.brand,
             self._memory_of_heads(tier, PeerHeadCache if role == "regional" else HeadCache),
-            remembered=remembered_bytes,
+            remembered=cached_bytes,
         )
         location = tier.name if role == "edge" else ""
         admits = self._credentials().admits

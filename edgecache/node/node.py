@@ -19,7 +19,7 @@ from edgecache.cache.invalidation_sweeper import InvalidationSweeper
 from edgecache.cluster.log_entries import LogEntry, LogEntryKind, LogPage, read_entry
 from edgecache.cluster.node_status import LEASE_S, NodeStatus
 from edgecache.config.model import Config
-from edgecache.http.function_cache import forget
+from edgecache.http.function_cache import clear_caches
 from edgecache.node.log_follower import LogFollower
 from edgecache.node.secret_watch import WATCH_S, SecretWatch
 from edgecache.observe.access_log import AccessLog, LogFile
@@ -187,7 +187,7 @@ class Node:
         native = self.own.use(config) if self.own is not None else {}
         self.listener.front.table = compile_routes(config, native)
         self.sweep.use(self.listener.front.table)
-        forget()
+        clear_caches()
         self.listener.front.tier.store.cool_down()
         self.collector.replaced()
 

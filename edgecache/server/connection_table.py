@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from edgecache.cache.outcome import Refusal
 from edgecache.config.model import Limits
-from edgecache.server.http1.request_body import BYTES_PER_S_MIN
+from edgecache.http.framing import BODY_BYTES_PER_S_MIN
 from edgecache.server.request_log import NOTHING_ASKED
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _look_at_unsent(connection: ViewerConnection, now: float) -> None:
     """A viewer that takes its answer at less than a rate has left."""
     before, unsent = connection.unsent_bytes, connection.transport.get_write_buffer_size()
     idle_s = connection.listener.limits.write_idle_s_max
-    if unsent and 0 <= before < unsent + idle_s * BYTES_PER_S_MIN:
+    if unsent and 0 <= before < unsent + idle_s * BODY_BYTES_PER_S_MIN:
         connection.transport.abort()
     connection.unsent_bytes, connection.deadline = unsent, now + idle_s
 

@@ -22,7 +22,7 @@ from edgecache.server.http1.head_cache_hit_peer import remember_call, repeated_c
 from edgecache.server.rendered_hit import RenderedHit, RenderedHitLease
 from edgecache.server.request_log import RequestIds, RequestLog, RequestSummary
 from edgecache.server.tls import TlsPort
-from edgecache.store.invalidation_marks import InvalidationState
+from edgecache.store.invalidation import InvalidationState
 from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 from edgecache.upstream.peer.heads import read_peer_head
 

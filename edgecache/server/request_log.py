@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from edgecache.cache.outcome import CacheResult
-from edgecache.http.function_cache import BLOCK_BYTES, count, remembers
+from edgecache.http.function_cache import BLOCK_BYTES, cached, register
 from edgecache.http.message import Fields, Request, first_value, is_short
 from edgecache.observe.access_log import (
     REMEMBERED_PLACE_BYTES,
@@ -71,13 +71,13 @@ class RequestSummary(Struct, frozen=True):
 _TOLD = (b"referer", b"user-agent", b"host", b"x-forwarded-for")
 
 
-@remembers(512, BLOCK_BYTES)  # as many blocks of fields as the reader of heads remembers
+@cached(512, BLOCK_BYTES)  # as many blocks of fields as the reader of heads remembers
 def _said(fields: Fields) -> tuple[bytes | None, ...]:
     named = dict(reversed(fields))
     return tuple(named.get(name) for name in _TOLD)
 
 
-count(remembered_runs, REMEMBERED_PLACE_BYTES)
+register(remembered_runs, REMEMBERED_PLACE_BYTES)
 SHED_RESULTS = frozenset({CacheResult.LIMIT, CacheResult.CAPACITY})
 NOTHING_ASKED = RequestSummary(b"", "", b"", None, None, None, None, b"http", 0, None, "HTTP/1.1")
 

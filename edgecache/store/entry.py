@@ -82,7 +82,7 @@ class Entry(Resident, eq=False, gc=False):
     body: bytes
     selected: Selected = ()
     part: StoredPart | None = None  # None: `body` is the whole
-    mark: int = 0  # see store.marks
+    mark: int = 0  # see store.invalidation
     tags: tuple[bytes, ...] = ()  # by which invalidations may name it
     stale_from: float | None = None  # epoch seconds; of a soft invalidation
     stored: DiskBody | None = None  # where the body is while it is not in memory

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from edgecache.http.message import Fields
 from edgecache.rules.caching.vary import answers, overlap
@@ -11,8 +12,12 @@ from edgecache.store.entry import Entry
 from edgecache.store.eviction import Eviction, EvictionReason, EvictionRefused, ExpiryWheel
 from edgecache.store.memory_account import CONCLUSIONS_MAX, LARGE_BYTES, MemoryAccount
 
+if TYPE_CHECKING:
+    from edgecache.store.disk.store import DiskStore
+
 VARIANTS_MAX = 8  # Traffic Server keeps 5 alternates of a key
 COOLED_AT_ONCE = 4_096  # keys: two milliseconds
+MEMORY_BYTES_MAX = 256 * 1024  # of a body: a read of so much costs more than the trip to a thread
 ROOM_LEAST = 1 / 8  # of its budget is the store's, whatever else the process holds
 
 
@@ -122,12 +127,6 @@ class MemoryStore:
     def leaves_first(self, entry: Entry) -> bool:
         """Whether `entry` makes room before all that is still of use."""
         return self._eviction.leaves_first(entry)
-
-    def touch(self, keys: set[bytes]) -> None:
-        """Count these keys as just used. Reads that bypass `get` tell it here, or on the entry."""
-        for key in keys:
-            for entry in self._under(key):
-                entry.uses += 1
 
     def cool_down(self) -> None:
         """What was concluded up to now was for another configuration; `tick` lets go of it."""
@@ -257,3 +256,42 @@ class MemoryStore:
         self._warm.pop(key, None)
         for entry in self._under(key):
             entry.cool()
+
+
+class TieredStore:
+    """A memory store over a disk store, or (None) alone."""
+
+    def __init__(self, memory: MemoryStore, disk: DiskStore | None) -> None:
+        self.memory = memory
+        self.disk = disk
+
+    def put(self, entry: Entry) -> bool:
+        """Keep `entry`, in place of what answers the same requests. False when nobody took it."""
+        if self.disk is None:
+            return self.memory.put(entry)
+        kept = self.disk.put(entry)
+        if kept and (entry.stored is not None or len(entry.body) > MEMORY_BYTES_MAX):
+            self.memory.remove(entry.key)
+            return True
+        return (entry.stored is None and self.memory.put(entry)) or kept
+
+    def remove(self, key: bytes, why: EvictionReason = EvictionReason.INVALIDATED) -> int:
+        """Forget every entry under `key`; how many of them were in memory."""
+        if self.disk is not None:
+            self.disk.remove(key)
+        return self.memory.remove(key, why)
+
+    def displace(self, entry: Entry) -> None:
+        """Forget `entry`; and on disk, where variants are not told apart, all under its key."""
+        if self.disk is not None:
+            self.disk.remove(entry.key)
+        self.memory.expel(entry, EvictionReason.REPLACED)
+
+    async def find(self, key: bytes, request_fields: Fields) -> Entry | None:
+        """The entry on disk that answers a request with these fields."""
+        return None if self.disk is None else await self.disk.find(key, request_fields)
+
+    def promote(self, entry: Entry) -> None:
+        """Have in memory what was found on disk, when it is small."""
+        if entry.stored is None and len(entry.body) <= MEMORY_BYTES_MAX:
+            self.memory.put(entry)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING, Protocol
 
-from edgecache.http.framing import Reader
+from edgecache.http.framing import BODY_BYTES_PER_S_MIN, Reader
 from edgecache.http.message import Fields, first_value
 from edgecache.runtime.environment import LoopTurns
 from edgecache.upstream.endpoint import WireRequest
@@ -17,9 +17,6 @@ from edgecache.upstream.response import ResponseBody
 
 if TYPE_CHECKING:
     from edgecache.upstream.connection import UpstreamConnection
-
-BODY_BYTES_PER_S_MIN = 240  # Kestrel's MinRequestBodyDataRate and MinResponseDataRate
-
 
 _KEPT = re.compile(rb"(?:^|[,;\s])timeout=([0-9]{1,9})(?:$|[,;\s])", re.IGNORECASE)
 KEPT_MARGIN_S = 1.0  # a request on its way must not meet the close

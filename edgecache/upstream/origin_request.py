@@ -12,7 +12,7 @@ from msgspec import structs
 
 from edgecache.config.model import BRAND, Origin
 from edgecache.config.origins import Reach
-from edgecache.http.function_cache import BLOCK_BYTES, CONFIGURED_BYTES, remembers
+from edgecache.http.function_cache import BLOCK_BYTES, CONFIGURED_BYTES, cached
 from edgecache.http.head import request_head
 from edgecache.http.message import Fields, Request, combined_value, first_value, is_short
 from edgecache.rules.caching.unkeyed_fields import told_of_the_way
@@ -36,7 +36,7 @@ Kept = tuple[int, float, float, Reach, float]
 """How connections to an origin are kept: the fields of an Endpoint after `tls`, in its order."""
 
 
-@remembers(1_024, CONFIGURED_BYTES)  # CloudFront: 25 origins a distribution, old ones beside
+@cached(1_024, CONFIGURED_BYTES)  # CloudFront: 25 origins a distribution, old ones beside
 def _endpoint(domain: str, port: int, tls: TlsName | None, kept: Kept) -> Endpoint:
     path = domain.removeprefix(_UNIX) if domain.startswith(_UNIX) else None
     return Endpoint(domain.strip("[]") if path is None else "", port, path, tls, *kept)
@@ -134,7 +134,7 @@ _TARGET, _ID, _PEER = b"\0target\0", b"\0id\0", b"\0peer\0"
 _BLANK = re.compile(b"(\0[a-z]+\0)")
 
 
-@remembers(256, BLOCK_BYTES)  # blocks come again
+@cached(256, BLOCK_BYTES)  # blocks come again
 def _form(alike: HeadTemplateKey, route: Route, via: bytes, agent: bytes) -> HeadTemplate:
     client = (_PEER.decode() if alike.has_peer else "", 0)
     request = Request(

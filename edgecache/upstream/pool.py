@@ -106,11 +106,6 @@ class Pool:
         for connection in list(self._open):
             connection.close()
 
-    @property
-    def open_connections(self) -> int:
-        """Connections open now, at work or at rest."""
-        return len(self._open)
-
     # For connections.
 
     def released(self, connection: UpstreamConnection) -> None:

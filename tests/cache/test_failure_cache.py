@@ -12,7 +12,7 @@ from edgecache.cache.outcome import Errand
 from edgecache.config.model import CustomErrorResponse
 from edgecache.rules.reasons import MissReason
 from edgecache.rules.routing import Route
-from edgecache.store.invalidation_marks import InvalidationState
+from edgecache.store.invalidation import InvalidationState
 from edgecache.upstream.interface import Fault, UpstreamError
 from tests.rules.pieces import NOW, asks, site_of
 

@@ -10,8 +10,7 @@ from edgecache.rules.invalidation.items import items_of
 from edgecache.rules.routing import RouteTable, compile_routes
 from edgecache.store.entry import Entry
 from edgecache.store.eviction import EvictionReason
-from edgecache.store.invalidation_filter import FilteredStore
-from edgecache.store.invalidation_marks import Invalidation, InvalidationState
+from edgecache.store.invalidation import FilteredStore, Invalidation, InvalidationState
 from edgecache.store.memory import MemoryStore
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from edgecache.rules.invalidation.items import ItemKind
-from edgecache.store.invalidation_marks import Invalidation
+from edgecache.store.invalidation import Invalidation
 from tests.hostile.recorder import Script, response, told_of
 from tests.hostile.stage import HOST, HostilePlay, scene_of
 from tests.hostile.story import asks

@@ -14,7 +14,7 @@ import pytest
 import edgecache
 from edgecache.http.cache_control import parse_directives
 from edgecache.http.content_coding import accepted
-from edgecache.http.function_cache import CONFIGURED_BYTES, KNOWN
+from edgecache.http.function_cache import CONFIGURED_BYTES, REGISTERED
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import (
     REMEMBERED_BYTES_MAX,
@@ -52,7 +52,7 @@ def caches() -> dict[str, _lru_cache_wrapper[object]]:
 
 def test_each_has_a_bound_and_all_together_have_one() -> None:
     found = caches()
-    known = {id(cache): place_bytes for cache, place_bytes in KNOWN}
+    known = {id(cache): place_bytes for cache, place_bytes in REGISTERED}
     worst = configured = 0
     for name, cache in found.items():
         maxsize = cache.cache_parameters()["maxsize"]
@@ -99,7 +99,7 @@ DEAREST: dict[str, Callable[[int], object]] = {
 @pytest.mark.parametrize("name", DEAREST)
 def test_a_place_takes_no_more_than_it_says(name: str) -> None:
     cache, draw = caches()[name], DEAREST[name]
-    (place_bytes,) = [size for one, size in KNOWN if one is cache]
+    (place_bytes,) = [size for one, size in REGISTERED if one is cache]
     cache.cache_clear()
     draw(999)
     tracemalloc.start()

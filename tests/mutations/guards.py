@@ -33,7 +33,7 @@ class Guard:
 GUARDS = (
     Guard(
         "a hit compares its entry's mark",
-        "store/invalidation_filter.py",
+        "store/invalidation.py",
         "if entry is not None and (entry.mark == self._marks.last or self._marks.stands(entry)):",
         "if entry is not None:",
         "test_2_",
@@ -63,7 +63,7 @@ GUARDS = (
     ),
     Guard(
         "what fell while it was fetched is not stored",
-        "store/invalidation_filter.py",
+        "store/invalidation.py",
         "return self._marks.stands(entry) and self._levels.put(entry)",
         "return self._levels.put(entry)",
         "test_1_",
@@ -144,7 +144,7 @@ GUARDS = (
     ),
     Guard(
         "who asks may know more than we",
-        "store/invalidation_marks.py",
+        "store/invalidation.py",
         "return now < self.lease_until and 0 <= asked_mark <= self.last",
         "return now < self.lease_until",
         "test_7_",
@@ -158,7 +158,7 @@ GUARDS = (
     ),
     Guard(
         "what is older than the log remembers falls",
-        "store/invalidation_marks.py",
+        "store/invalidation.py",
         "        if not self.floor <= entry.mark <= self.last:\n            return False\n",
         "",
         "test_8b_",
@@ -174,7 +174,7 @@ GUARDS = (
     ),
     Guard(
         "after a soft one no flight of before is joined",
-        "store/invalidation_marks.py",
+        "store/invalidation.py",
         "(self._live.hard_match(subject, mark) or self._live.soft_match(subject, mark))",
         "self._live.hard_match(subject, mark)",
         "test_after_a_soft_one_",
@@ -222,7 +222,7 @@ GUARDS = (
     ),
     Guard(
         "what was asked for before a write is not kept",
-        "store/invalidation_filter.py",
+        "store/invalidation.py",
         "if not self.writes.passes(entry.key, since):",
         "if False:",
         "under_way",

@@ -30,7 +30,7 @@ from edgecache.runtime.memory_tuning import (
     GcTuning,
 )
 from edgecache.store.entry import Entry as StoredEntry
-from edgecache.store.invalidation_marks import InvalidationState
+from edgecache.store.invalidation import InvalidationState
 from tests.rules.pieces import NOW, asks
 from tests.rules.pieces import answer as rules_answer
 

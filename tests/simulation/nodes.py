@@ -31,7 +31,7 @@ from edgecache.store.disk.availability import DiskEnvironment
 from edgecache.store.disk.engine import DiskBudget, DiskEngine
 from edgecache.store.disk.files import RealFiles
 from edgecache.store.disk.store import DiskStore
-from edgecache.store.invalidation_marks import InvalidationState
+from edgecache.store.invalidation import InvalidationState
 from edgecache.store.memory import MemoryStore
 from edgecache.upstream.endpoint import Endpoint
 from edgecache.upstream.failover import GroupUpstream

@@ -71,8 +71,13 @@ async def world(
             yield pool, origin, Endpoint(host, port, connections_max=connections_max, idle_s=idle_s)
     finally:
         pool.close()
-        await until(lambda: pool.open_connections == 0)
+        await until(lambda: open_connections(pool) == 0)
         await shut(server)
+
+
+def open_connections(pool: Pool) -> int:
+    """Connections of a pool, at work or at rest."""
+    return len(pool._open)
 
 
 async def shut(server: asyncio.AbstractServer) -> None:

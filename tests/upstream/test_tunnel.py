@@ -13,7 +13,7 @@ from edgecache.upstream.endpoint import Endpoint, Timeouts, WireRequest
 from edgecache.upstream.interface import Fault, Reply, UpstreamError
 from edgecache.upstream.pool import Pool
 from edgecache.upstream.tunnel import TUNNEL_BYTES_MAX, Tunnel
-from tests.upstream.loopback import Run, network
+from tests.upstream.loopback import Run, network, open_connections
 
 ASKS = b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 UPGRADE = WireRequest(b"GET", ASKS, timeouts=Timeouts(read_s=0.01), upgrade=True)
@@ -73,7 +73,7 @@ def test_bytes_both_ways_and_each_end_by_itself(run: Run) -> None:
             assert await read_all(tunnel) == b"first ping!"
             tunnel.hang_up()
             tunnel.close()
-            while pool.open_connections:
+            while open_connections(pool):
                 await asyncio.get_running_loop().run_in_executor(None, lambda: None)
 
     run(scene())

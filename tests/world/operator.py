@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgecache.rules.invalidation.items import Item, items_of
-from edgecache.store.invalidation_marks import Invalidation, InvalidationState
+from edgecache.store.invalidation import Invalidation, InvalidationState
 
 if TYPE_CHECKING:
     from tests.world.play import Play

@@ -28,7 +28,7 @@ from edgecache.rules.caching.sharing import same_version
 from edgecache.rules.caching.slices import is_block, range_of
 from edgecache.rules.reasons import MissReason
 from edgecache.store.entry import Entry
-from edgecache.store.invalidation_filter import FilteredStore
+from edgecache.store.invalidation import FilteredStore
 from edgecache.upstream.interface import Body, Call, Fault, Reply, UpstreamError
 
 WAIT_S_MAX = 60.0  # for a block that is on its way to somebody else, as for an object

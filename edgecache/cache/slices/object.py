@@ -44,7 +44,7 @@ from edgecache.rules.caching.vary import vary_names
 from edgecache.rules.reasons import MissReason
 from edgecache.rules.response.plan import plan_reply
 from edgecache.store.entry import Entry
-from edgecache.store.invalidation_filter import FilteredStore
+from edgecache.store.invalidation import FilteredStore
 from edgecache.upstream.interface import Reply
 
 WHOLE_MAX = 10_000  # keys are chosen by strangers; 1.5 MB, as a number stands for each

@@ -14,7 +14,7 @@ from msgspec import Struct
 from edgecache.config.model import CachePolicy, CustomErrorResponse
 from edgecache.http.cache_control import Directives, parse_directives
 from edgecache.http.dates import parse_date
-from edgecache.http.function_cache import CONFIGURED_BYTES, DIRECTIVES_BYTES, remembers
+from edgecache.http.function_cache import CONFIGURED_BYTES, DIRECTIVES_BYTES, cached
 from edgecache.http.message import (
     Fields,
     Response,
@@ -59,7 +59,6 @@ class Assessment(Struct, frozen=True):
     stale_if_cut_off_s: float = 0.0  # when upstream cannot be reached at all
     validate_always: bool = False  # no-cache, or Vary: * under CloudFront's rules
     never_stale: bool = False  # must-revalidate and its kin: stale is never served
-    immutable: bool = False
 
     def age(self, received_at: float, now: float) -> float:
         """Age in seconds (RFC 9111 §4.2.3); never negative."""
@@ -83,7 +82,7 @@ def assess(head: Response, route: Route) -> Assessment:
     return assessed(head.status, said, route)
 
 
-@remembers(1_024, 2_560)  # an origin says the same of most of its objects
+@cached(1_024, 2_560)  # an origin says the same of most of its objects
 def _assessed(status: int, said: Fields, route: Route) -> Assessment:
     """The assessment of every head that says so: no other field has a say in it."""
     return _assess_cloudfront(Response(status, b"", said), route)
@@ -106,13 +105,13 @@ def directives_of(fields: Fields) -> Directives:
     return parse_directives(tuple(field_values(fields, b"cache-control")))
 
 
-@remembers(512, CONFIGURED_BYTES)  # one for each distribution's targets
+@cached(512, CONFIGURED_BYTES)  # one for each distribution's targets
 def _said_names(targets: tuple[str, ...]) -> frozenset[bytes]:
     """What has a say in an assessment by CloudFront's rules."""
     return frozenset({b"age", b"expires", b"vary"}) | _directive_names(targets)
 
 
-@remembers(512, CONFIGURED_BYTES)
+@cached(512, CONFIGURED_BYTES)
 def _directive_names(targets: tuple[str, ...]) -> frozenset[bytes]:
     return frozenset({b"cache-control", *[name.lower().encode("ascii") for name in targets]})
 
@@ -132,7 +131,7 @@ def response_directives(fields: Fields, targets: tuple[str, ...]) -> tuple[Direc
     )
 
 
-@remembers(256, DIRECTIVES_BYTES)
+@cached(256, DIRECTIVES_BYTES)
 def _binding(fields: Fields, targets: tuple[str, ...]) -> tuple[Directives, bool]:
     for name in targets:
         values = field_values(fields, name.lower().encode("ascii"))
@@ -170,7 +169,6 @@ def _assess_rfc9111(head: Response, directives: Directives, targeted: bool) -> A
         stale_if_cut_off_s=STALE_S_CUT_OFF,
         validate_always=directives.has(b"no-cache") and not directives.field_names(b"no-cache"),
         never_stale=shared_strict,
-        immutable=directives.has(b"immutable"),
     )
 
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from edgecache.config.model import CachePolicy, HeaderSelection, Selection
 from edgecache.http.content_coding import accepts
 from edgecache.http.forwarded_for import well_formed
-from edgecache.http.function_cache import BLOCK_BYTES, CONFIGURED_BYTES, remembers
+from edgecache.http.function_cache import BLOCK_BYTES, CONFIGURED_BYTES, cached
 from edgecache.http.message import (
     PROTECTED,
     Fields,
@@ -65,7 +65,7 @@ def cache_key(request: Request, route: Route) -> bytes:
     return start + b"".join(_encode_part(part) for part in key_parts(request, route)[2:])
 
 
-@remembers(1_024, CONFIGURED_BYTES)  # a few for each distribution; a reload leaves old ones behind
+@cached(1_024, CONFIGURED_BYTES)  # a few for each distribution; a reload leaves old ones behind
 def _start(route: Route) -> tuple[bytes, bool]:
     """How every key of a route begins, and whether the path says the rest."""
     return _encode(route.distribution.id.encode()), not route.releases and _path_alone(
@@ -120,7 +120,7 @@ def key_parts(request: Request, route: Route) -> list[Part]:
     return parts
 
 
-@remembers(1_024, CONFIGURED_BYTES)  # one for each policy
+@cached(1_024, CONFIGURED_BYTES)  # one for each policy
 def lower_names(items: tuple[str, ...]) -> tuple[bytes, ...]:
     """The names a policy lists, as fields have them."""
     return tuple(name.lower().encode() for name in items)
@@ -225,7 +225,7 @@ def _matches_any(name: bytes, patterns: tuple[str, ...]) -> bool:
     return any(found.fullmatch(b"/" + name) for found in _name_patterns(patterns))
 
 
-@remembers(1_024, CONFIGURED_BYTES)
+@cached(1_024, CONFIGURED_BYTES)
 def _name_patterns(patterns: tuple[str, ...]) -> tuple[re.Pattern[bytes], ...]:
     """Names with `*` and `?` (a cookie list of ForwardedValues), matched as paths are."""
     return tuple(pattern("/" + item) for item in patterns)
@@ -311,7 +311,7 @@ class ForwardingKey(NamedTuple):
     length: int | None
 
 
-@remembers(256, BLOCK_BYTES)  # blocks come again
+@cached(256, BLOCK_BYTES)  # blocks come again
 def _forwarded_fields(alike: ForwardingKey, route: Route, cacheable: bool) -> Fields:
     method, fields, host, minor, length = alike
     request = Request(method, b"/", None, fields, host, minor=minor, length=length)

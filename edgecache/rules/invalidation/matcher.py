@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from edgecache.http.function_cache import CONFIGURED_BYTES, remembers
+from edgecache.http.function_cache import CONFIGURED_BYTES, cached
 from edgecache.rules.globs import glob
 from edgecache.rules.invalidation.items import InvalidationSubject, Item, ItemKind
 
@@ -67,7 +67,7 @@ class GlobSet:
         return sum(len(alike) for by_ends in self._lengths.values() for alike in by_ends.values())
 
 
-@remembers(2 * GLOBS_MAX, CONFIGURED_BYTES)
+@cached(2 * GLOBS_MAX, CONFIGURED_BYTES)
 def _expression(value: bytes) -> re.Pattern[bytes]:
     """Made when an object first meets it: most never do."""
     return re.compile(glob(value), re.DOTALL)

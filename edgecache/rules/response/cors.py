@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from edgecache.config.model import CorsHeaders
-from edgecache.http.function_cache import CONFIGURED_BYTES, remembers
+from edgecache.http.function_cache import CONFIGURED_BYTES, cached
 from edgecache.http.message import (
     Fields,
     Request,
@@ -125,7 +125,7 @@ def _matches(pattern: str, origin: bytes) -> bool:
     return parsed is not None and _compiled(pattern).fullmatch(origin) is not None
 
 
-@remembers(1_024, CONFIGURED_BYTES)  # patterns of a configuration's policies
+@cached(1_024, CONFIGURED_BYTES)  # patterns of a configuration's policies
 def _compiled(pattern: str) -> re.Pattern[bytes]:
     scheme, mark, rest = pattern.lower().rpartition("://")
     host, colon, port = rest.rpartition(":")
@@ -144,7 +144,7 @@ def _compiled(pattern: str) -> re.Pattern[bytes]:
     return re.compile(scheme_part + b"://" + host_part + port_part)
 
 
-@remembers(1_024, CONFIGURED_BYTES)  # as above
+@cached(1_024, CONFIGURED_BYTES)  # as above
 def _stars(pattern: bytes, star: bytes) -> re.Pattern[bytes]:
     return re.compile(star.join(re.escape(part) for part in pattern.split(b"*")))
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from urllib.parse import quote, unquote_to_bytes
 
-from edgecache.http.function_cache import CONFIGURED_BYTES, remembers
+from edgecache.http.function_cache import CONFIGURED_BYTES, cached
 from edgecache.http.message import Fields
 
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -124,7 +124,7 @@ def _scope(credential: Credential, stamp: str) -> str:
     return f"{stamp[:8]}/{credential.region}/{credential.service}/aws4_request"
 
 
-@remembers(64, CONFIGURED_BYTES)  # a key a day for each origin; the day before serves late clocks
+@cached(64, CONFIGURED_BYTES)  # a key a day for each origin; the day before serves late clocks
 def _signing_key(secret: str, day: str, region: str, service: str) -> bytes:
     key = ("AWS4" + secret).encode()
     for part in (day, region, service, "aws4_request"):

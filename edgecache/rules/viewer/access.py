@@ -13,7 +13,7 @@ from enum import StrEnum
 from msgspec.structs import replace
 
 from edgecache.config.model import Distribution, GeoRestriction
-from edgecache.http.function_cache import BLOCK_BYTES, remembers
+from edgecache.http.function_cache import BLOCK_BYTES, cached
 from edgecache.http.message import (
     Fields,
     Request,
@@ -63,7 +63,7 @@ def passed(request: Request, cdn_id: bytes) -> Request:
     return replace(request, fields=passed_fields(request.fields, cdn_id))
 
 
-@remembers(256, BLOCK_BYTES)  # blocks come again
+@cached(256, BLOCK_BYTES)  # blocks come again
 def _passed(fields: Fields, cdn_id: bytes) -> Fields:
     before = combined_value(fields, CDN_LOOP)
     value = cdn_id if before is None else before + b", " + cdn_id

@@ -11,13 +11,11 @@ from collections import deque
 from collections.abc import Callable
 from math import inf
 
-from edgecache.http.framing import ChunkedReader, LengthReader, Reader
+from edgecache.http.framing import BODY_BYTES_PER_S_MIN, ChunkedReader, LengthReader, Reader
 from edgecache.http.head import CONTINUE
 from edgecache.http.message import BadMessage, HeadLimits, Request, first_value
 from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 from edgecache.upstream.interface import Fault, UpstreamError
-
-BYTES_PER_S_MIN = 240  # Kestrel's MinRequestBodyDataRate and MinResponseDataRate
 
 
 def invitation(request: Request, transport: asyncio.Transport) -> Callable[[], None]:
@@ -100,9 +98,9 @@ class RequestBody:
     def due(self, now: float, count: float, idle_s: float) -> float:
         """When it is overdue, if nothing more comes: `count` bytes have come now.
 
-        At most `idle_s` from now, and no later than a sender of BYTES_PER_S_MIN would need.
+        At most `idle_s` from now, and no later than a sender of BODY_BYTES_PER_S_MIN would need.
         """
-        earned = max(self._due, now) + count / BYTES_PER_S_MIN if self._due else inf
+        earned = max(self._due, now) + count / BODY_BYTES_PER_S_MIN if self._due else inf
         self._due = min(earned, now + idle_s)
         return self._due
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from edgecache.observe.counters import Counters
 from edgecache.store.disk.engine import CORRUPT, DiskEngine
-from edgecache.store.invalidation_marks import InvalidationState
+from edgecache.store.invalidation import InvalidationState
 
 logger = logging.getLogger("edgecache.store")
 

@@ -23,7 +23,7 @@ from edgecache.store.disk.write_buffer import (
     WriteBuffer,
 )
 from edgecache.store.entry import DiskBody, Entry
-from edgecache.store.invalidation_marks import UNKNOWN
+from edgecache.store.invalidation import UNKNOWN
 
 WAITING_BYTES_MAX = 64 * 1024 * 1024  # half a second of a disk that writes 128 MB/s
 FORGOTTEN_MAX = 100_000  # keys to be taken away once the disk is well; 20 MB at 200 bytes each

@@ -18,7 +18,7 @@ from edgecache.store.disk.write_buffer import (
     KeepEntry,
     RecheckedEntry,
 )
-from edgecache.store.invalidation_marks import InvalidationState
+from edgecache.store.invalidation import InvalidationState
 
 ROWS_PER_STEP = 200  # two milliseconds of the event loop
 

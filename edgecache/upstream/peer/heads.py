@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from edgecache.http.function_cache import BLOCK_BYTES, remembers
+from edgecache.http.function_cache import BLOCK_BYTES, cached
 from edgecache.http.head import field_lines, parse_request_head
 from edgecache.http.message import Fields, HeadLimits, Request
 
@@ -69,7 +69,7 @@ class PeerTemplateKey(NamedTuple):
     credential: bytes
 
 
-@remembers(256, BLOCK_BYTES)  # blocks come again
+@cached(256, BLOCK_BYTES)  # blocks come again
 def standing_lines(alike: PeerTemplateKey) -> bytes:
     """The lines of fields that all calls `alike` have, without the empty one."""
     fields = tuple([item for item in alike.fields if item[0] != b"host"])
@@ -99,7 +99,7 @@ class PeerFields(NamedTuple):
     fields: Fields
 
 
-@remembers(512, BLOCK_BYTES)  # as many blocks of fields as the reader of heads remembers
+@cached(512, BLOCK_BYTES)  # as many blocks of fields as the reader of heads remembers
 def said_by(fields: Fields) -> PeerFields:
     """What a peer's fields say; what is not said is empty."""
     named = dict(reversed(fields))

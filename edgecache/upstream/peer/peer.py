@@ -36,7 +36,7 @@ GONE = frozenset({Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.CLOSED, Fault.RESP
 
 
 class PeerSpelling(Protocol):
-    """How marks are told to another process: `store.marks.Marks`."""
+    """How marks are told to another process: `InvalidationState`."""
 
     def spell(self, mark: int) -> bytes: ...
     def read(self, spelled: bytes | None) -> int: ...

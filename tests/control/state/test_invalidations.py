@@ -23,7 +23,7 @@ from edgecache.control.state.invalidations import (
 from edgecache.control.state.log import ControlLog
 from edgecache.rules.invalidation.items import ItemKind, items_of
 from edgecache.rules.invalidation.matcher import GLOBS_MAX
-from edgecache.store.invalidation_marks import Invalidation
+from edgecache.store.invalidation import Invalidation
 
 EDGE = Instance("edge-a", "1")
 

@@ -15,7 +15,7 @@ from edgecache.store.disk.files import Files, RealFiles
 from edgecache.store.disk.index import DiskIndex
 from edgecache.store.disk.store import DiskStore
 from edgecache.store.entry import Entry
-from edgecache.store.invalidation_marks import InvalidationState
+from edgecache.store.invalidation import InvalidationState
 from tests.world.clock import FakeClock, FakeLoop
 
 _T = TypeVar("_T")

@@ -14,8 +14,7 @@ from edgecache.rules.invalidation.releases import ReleaseState as Becoming
 from edgecache.rules.routing import RouteTable, compile_routes
 from edgecache.store.disk.availability import TRY_AGAIN_S
 from edgecache.store.disk.walk import DiskWalk
-from edgecache.store.invalidation_filter import FilteredStore
-from edgecache.store.invalidation_marks import Invalidation, InvalidationState
+from edgecache.store.invalidation import FilteredStore, Invalidation, InvalidationState
 from edgecache.store.memory import MemoryStore
 from tests.rules.pieces import asks, site_of
 from tests.store.disk.disk_world import FILED, DiskStage, entry, found, put

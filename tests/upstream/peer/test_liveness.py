@@ -12,7 +12,7 @@ from edgecache.upstream.interface import Fault, UpstreamError
 from edgecache.upstream.peer import liveness as pulse
 from edgecache.upstream.peer.liveness import PeerLiveness
 from edgecache.upstream.pool import Pool
-from tests.upstream.loopback import network, shut, until
+from tests.upstream.loopback import network, open_connections, shut, until
 
 
 class Peer:
@@ -48,7 +48,7 @@ def scene(monkeypatch: pytest.MonkeyPatch, play: Any) -> None:
         finally:
             peer.lives.set()
             pool.close()
-            await until(lambda: pool.open_connections == 0)
+            await until(lambda: open_connections(pool) == 0)
             await shut(server)
 
     asyncio.run(run())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgecache.store.invalidation_filter import UnsafeWrites
+from edgecache.store.invalidation import UnsafeWrites
 
 
 def test_what_was_asked_before_a_write_does_not_pass() -> None:

@@ -7,7 +7,7 @@ import pytest
 from edgecache.http.message import Response
 from edgecache.rules.invalidation.items import items_of
 from edgecache.store.entry import Entry
-from edgecache.store.invalidation_marks import UNKNOWN, Invalidation, InvalidationState
+from edgecache.store.invalidation import UNKNOWN, Invalidation, InvalidationState
 
 KEY = b"2:E12:/a"
 

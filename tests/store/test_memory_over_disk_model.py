@@ -14,10 +14,8 @@ from edgecache.rules.invalidation.items import items_of
 from edgecache.store.disk.engine import DiskBudget
 from edgecache.store.disk.record import PIECE_BYTES
 from edgecache.store.entry import Entry
-from edgecache.store.invalidation_filter import FilteredStore
-from edgecache.store.invalidation_marks import Invalidation
-from edgecache.store.memory import MemoryStore
-from edgecache.store.tiered import MEMORY_BYTES_MAX
+from edgecache.store.invalidation import FilteredStore, Invalidation
+from edgecache.store.memory import MEMORY_BYTES_MAX, MemoryStore
 from tests.rules.pieces import asks, site_of
 from tests.store.disk.disk_world import DiskStage
 from tests.store.disk.faults import quick_folder

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
+
+
+class ProblemCode(StrEnum):
+    """What sort of problem it is, where callers of the API get different errors for them."""
+
+    INVALID = "invalid"
+    TOO_MANY = "too-many"  # of a list, or of its characters
+    UNKNOWN = "unknown"  # it names what does not exist
+    TAKEN = "taken"  # the name is another's already
+    CONFLICT = "conflict"  # one of two members that exclude each other
+    ORDER = "order"  # numbers that must not decrease
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +25,7 @@ class Problem:
 
     where: str
     message: str
+    code: ProblemCode = ProblemCode.INVALID
 
     def __str__(self) -> str:
         return f"{self.where}: {self.message}" if self.where else self.message
@@ -42,10 +55,10 @@ class Problems:
     found: list[Problem] = field(default_factory=list)
     _suppressed: set[str] = field(default_factory=set)
 
-    def add(self, where: str, message: str) -> None:
+    def add(self, where: str, message: str, code: ProblemCode = ProblemCode.INVALID) -> None:
         """Report `where`, unless it or a place it stands in is suppressed."""
         if not self.is_suppressed(where):
-            self.found.append(Problem(where, message))
+            self.found.append(Problem(where, message, code))
             self._suppressed.add(where)
 
     def suppress(self, where: str) -> None:

@@ -15,7 +15,7 @@ from edgecache.config.model import (
     ForwardedValues,
     OriginRequestPolicy,
 )
-from edgecache.config.problems import quoted
+from edgecache.config.problems import ProblemCode, quoted
 
 DEFAULT_PATTERN = "*"
 
@@ -65,7 +65,9 @@ def _named(node: DocumentNode, name: str, known: Mapping[str, P]) -> P | None:
     wanted = node.text(name)
     found = known.get(wanted)
     if found is None and wanted:
-        node.wrong(name, f"{quoted(wanted)} is not a policy that is known here")
+        node.wrong(
+            name, f"{quoted(wanted)} is not a policy that is known here", ProblemCode.UNKNOWN
+        )
     return found
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgecache.config.decode import shown
-from edgecache.config.problems import Problem, Problems
+from edgecache.config.problems import Problem, ProblemCode, Problems
 
 
 class DocumentError(ValueError):
@@ -28,8 +28,8 @@ class DocumentNode:
     def at(self, name: str) -> str:
         return f"{self.where}.{name}" if self.where and name else self.where or name
 
-    def wrong(self, name: str, message: str) -> None:
-        self.problems.add(self.at(name), message)
+    def wrong(self, name: str, message: str, code: ProblemCode = ProblemCode.INVALID) -> None:
+        self.problems.add(self.at(name), message, code)
 
     def has(self, name: str) -> bool:
         return self.value.get(name) is not None

@@ -18,7 +18,7 @@ from edgecache.config.checks.keys import check_keys
 from edgecache.config.decode import joined
 from edgecache.config.listen import Address, UnixAddress, overlaps, parse_listen
 from edgecache.config.model import Config, Distribution, Model
-from edgecache.config.problems import Problems, quoted
+from edgecache.config.problems import ProblemCode, Problems, quoted
 from edgecache.config.settings import BY_FIELD
 
 DISTRIBUTIONS_MAX = 500  # CloudFront's quota for an account
@@ -135,6 +135,7 @@ def _check_names(config: Config, problems: Problems) -> None:
             problems.add(
                 f"{where}.aliases",
                 f"{len(distribution.aliases)} aliases are more than {ALIASES_MAX}",
+                ProblemCode.TOO_MANY,
             )
         for place, name in _host_names(distribution, where):
             _check_host_name(name, place, holders, problems)
@@ -152,7 +153,7 @@ def _check_host_name(name: str, where: str, holders: dict[str, str], problems: P
     if not _ALIAS.fullmatch(folded):
         problems.add(where, f'{quoted(name)} is not a host name, "*.name" or "*" (without port)')
     elif folded in holders:
-        problems.add(where, f"{quoted(name)} is already {holders[folded]}")
+        problems.add(where, f"{quoted(name)} is already {holders[folded]}", ProblemCode.TAKEN)
     holders.setdefault(folded, where)
 
 

@@ -17,7 +17,7 @@ from edgecache.config.checks.policies import (
 from edgecache.config.checks.response_headers import check_response_headers_policy
 from edgecache.config.checks.site import check_site
 from edgecache.config.model import Behavior, Distribution, ForwardedValues, Origin, OriginGroup
-from edgecache.config.problems import Problems, listed, quoted
+from edgecache.config.problems import ProblemCode, Problems, listed, quoted
 from edgecache.config.settings import TTL_S_MAX
 
 BEHAVIORS_MAX = 75  # CloudFront's quotas for one distribution, as the next
@@ -84,7 +84,9 @@ def _check_origins(distribution: Distribution, where: str, problems: Problems) -
     if not origins:
         problems.add(where, "empty: a distribution needs an origin")
     if len(origins) > ORIGINS_MAX:
-        problems.add(where, f"{len(origins)} origins are more than {ORIGINS_MAX}")
+        problems.add(
+            where, f"{len(origins)} origins are more than {ORIGINS_MAX}", ProblemCode.TOO_MANY
+        )
     seen: set[str] = set()
     for index, origin in enumerate(origins):
         place = f"{where}[{index}]"
@@ -114,7 +116,9 @@ def _check_origin(origin: Origin, where: str, problems: Problems) -> None:
             trouble = f"{quoted(protocol)} is not one of {known}"
             problems.add(f"{where}.ssl_protocols[{index}]", trouble)
     if origin.access_identity and origin.access_control_id:
-        problems.add(f"{where}.access_identity", "not used with access_control_id")
+        problems.add(
+            f"{where}.access_identity", "not used with access_control_id", ProblemCode.CONFLICT
+        )
 
 
 def _host_trouble(name: str) -> str:
@@ -128,10 +132,15 @@ def _host_trouble(name: str) -> str:
 def _check_custom_headers(origin: Origin, where: str, problems: Problems) -> None:
     headers = origin.custom_headers
     if len(headers) > CUSTOM_HEADERS_MAX:
-        problems.add(where, f"{len(headers)} headers are more than {CUSTOM_HEADERS_MAX}")
+        problems.add(
+            where,
+            f"{len(headers)} headers are more than {CUSTOM_HEADERS_MAX}",
+            ProblemCode.TOO_MANY,
+        )
     chars = sum(len(name) + len(value) for name, value in headers.items())
     if chars > CUSTOM_HEADERS_CHARS_MAX:
-        problems.add(where, f"{chars} characters are more than {CUSTOM_HEADERS_CHARS_MAX}")
+        trouble = f"{chars} characters are more than {CUSTOM_HEADERS_CHARS_MAX}"
+        problems.add(where, trouble, ProblemCode.TOO_MANY)
     for name, value in headers.items():
         if not TOKEN.fullmatch(name):
             problems.add(where, f"{quoted(name)} is not a header's name")
@@ -148,7 +157,9 @@ def check_origin_groups(distribution: Distribution, where: str, problems: Proble
     """Each group has an id of its own, two of the origins, and statuses to fail over on."""
     groups = distribution.origin_groups
     if len(groups) > GROUPS_MAX:
-        problems.add(where, f"{len(groups)} groups are more than {GROUPS_MAX}")
+        problems.add(
+            where, f"{len(groups)} groups are more than {GROUPS_MAX}", ProblemCode.TOO_MANY
+        )
     origins = [origin.id for origin in distribution.origins]
     seen = set(origins)
     for index, group in enumerate(groups):
@@ -187,7 +198,9 @@ def _check_behaviors(distribution: Distribution, where: str, problems: Problems)
     behaviors = distribution.behaviors
     if len(behaviors) > BEHAVIORS_MAX:
         problems.add(
-            f"{where}.behaviors", f"{len(behaviors)} behaviors are more than {BEHAVIORS_MAX}"
+            f"{where}.behaviors",
+            f"{len(behaviors)} behaviors are more than {BEHAVIORS_MAX}",
+            ProblemCode.TOO_MANY,
         )
     seen: dict[str, int] = {}
     for index, behavior in enumerate(behaviors):
@@ -252,7 +265,9 @@ def _check_behavior(
     if len(behavior.trusted_key_groups) > KEY_GROUPS_MAX:
         count = len(behavior.trusted_key_groups)
         problems.add(
-            f"{where}.trusted_key_groups", f"{count} groups are more than {KEY_GROUPS_MAX}"
+            f"{where}.trusted_key_groups",
+            f"{count} groups are more than {KEY_GROUPS_MAX}",
+            ProblemCode.TOO_MANY,
         )
 
 
@@ -273,7 +288,9 @@ def _check_forwarded_values(values: ForwardedValues, where: str, problems: Probl
     low, default, high = values.ttl_s_min, values.ttl_s_default, values.ttl_s_max
     if not 0 <= low <= default <= high <= TTL_S_MAX:  # InvalidTTLOrder
         problems.add(
-            where, f"ttl_s_min {low}, ttl_s_default {default} and ttl_s_max {high} are not in order"
+            where,
+            f"ttl_s_min {low}, ttl_s_default {default} and ttl_s_max {high} are not in order",
+            ProblemCode.ORDER,
         )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 
 from edgecache.config.decode import joined
 from edgecache.config.model import Behavior, Config, PublicKey
-from edgecache.config.problems import Problems, listed, quoted
+from edgecache.config.problems import ProblemCode, Problems, listed, quoted
 
 GROUP_KEYS_MAX = 5  # CloudFront's quota
 NATIVE_KEYS_MAX = 16  # as many as secrets.json holds of one kind
@@ -70,7 +70,9 @@ def _check_members(
     if not members:
         problems.add(where, "empty: nobody could sign")
     if len(members) > GROUP_KEYS_MAX:
-        problems.add(where, f"{len(members)} keys are more than {GROUP_KEYS_MAX}")
+        problems.add(
+            where, f"{len(members)} keys are more than {GROUP_KEYS_MAX}", ProblemCode.TOO_MANY
+        )
     _check_known(members, known, where, "a public key", problems)
 
 

@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 
+from edgecache.config.problems import ProblemCode
 from edgecache.control.cloudfront.context import words
 from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.state.compose import CompositionProblem, NotComposedError
@@ -55,40 +56,40 @@ _UNWRAPPED = {"countries", "keys"}  # lists that have their Items beside their o
 _POLICIES = re.compile(r"\.?\b(cache|origin_request|response_headers)_policy\b.*")
 _SEGMENT = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
-_MORE = r"more than"
-_CODES: tuple[tuple[str, str, str], ...] = (  # place, message, code: the first that fits
-    (r"Quantity$", "", "InconsistentQuantities"),
-    (r"CachePolicyId", r"not a policy", "NoSuchCachePolicy"),
-    (r"OriginRequestPolicyId", r"not a policy", "NoSuchOriginRequestPolicy"),
-    (r"ResponseHeadersPolicyId", r"not a policy", "NoSuchResponseHeadersPolicy"),
-    (r"TargetOriginId$", "", "NoSuchOrigin"),
-    (r"TrustedKeyGroups", _MORE, "TooManyKeyGroupsAssociatedToDistribution"),
-    (r"TrustedKeyGroups", "", "TrustedKeyGroupDoesNotExist"),
-    (r"TrustedSigners", "", "TrustedSignerDoesNotExist"),
-    (r"Aliases", r"already", "CNAMEAlreadyExists"),
-    (r"Aliases$", _MORE, "TooManyDistributionCNAMEs"),
-    (r"CustomHeaders$", _MORE, "TooManyOriginCustomHeaders"),
-    (r"^Origins$", _MORE, "TooManyOrigins"),
-    (r"Origins.*DomainName$", "", "InvalidOrigin"),
-    (r"^Origins(\.Items\[\d+\])?$", "", "InvalidOrigin"),
-    (r"OriginAccessIdentity$", r"not used with", "IllegalOriginAccessConfiguration"),
-    (r"OriginAccessIdentity$", "", "InvalidOriginAccessIdentity"),
-    (r"OriginAccessControlId$", "", "InvalidOriginAccessControl"),
-    (r"OriginReadTimeout$", "", "InvalidOriginReadTimeout"),
-    (r"OriginKeepaliveTimeout$", "", "InvalidOriginKeepaliveTimeout"),
-    (r"^OriginGroups$", _MORE, "TooManyOriginGroupsPerDistribution"),
-    (r"^CacheBehaviors$", _MORE, "TooManyCacheBehaviors"),
-    (r"^DefaultRootObject", "", "InvalidDefaultRootObject"),
-    (r"^CustomErrorResponses.*ErrorCode$", "", "InvalidErrorCode"),
-    (r"^CustomErrorResponses.*Response(Code|PagePath)$", "", "InvalidResponseCode"),
-    (r"GeoRestriction", "", "InvalidGeoRestrictionParameter"),
-    (r"ViewerCertificate\.MinimumProtocolVersion", "", "InvalidMinimumProtocolVersion"),
-    (r"^ViewerCertificate", "", "InvalidViewerCertificate"),
-    (r"ForwardedValues", r"in order", "InvalidTTLOrder"),
-    (r"ForwardedValues.*Cookies", "", "InvalidForwardCookies"),
-    (r"ForwardedValues.*QueryString", "", "InvalidQueryStringParameters"),
+_CODES: tuple[tuple[str, ProblemCode | None, str], ...] = (
+    # member, problem (None: any), the API's code: the first that fits
+    (r"Quantity$", None, "InconsistentQuantities"),
+    (r"CachePolicyId", ProblemCode.UNKNOWN, "NoSuchCachePolicy"),
+    (r"OriginRequestPolicyId", ProblemCode.UNKNOWN, "NoSuchOriginRequestPolicy"),
+    (r"ResponseHeadersPolicyId", ProblemCode.UNKNOWN, "NoSuchResponseHeadersPolicy"),
+    (r"TargetOriginId$", None, "NoSuchOrigin"),
+    (r"TrustedKeyGroups", ProblemCode.TOO_MANY, "TooManyKeyGroupsAssociatedToDistribution"),
+    (r"TrustedKeyGroups", None, "TrustedKeyGroupDoesNotExist"),
+    (r"TrustedSigners", None, "TrustedSignerDoesNotExist"),
+    (r"Aliases", ProblemCode.TAKEN, "CNAMEAlreadyExists"),
+    (r"Aliases$", ProblemCode.TOO_MANY, "TooManyDistributionCNAMEs"),
+    (r"CustomHeaders$", ProblemCode.TOO_MANY, "TooManyOriginCustomHeaders"),
+    (r"^Origins$", ProblemCode.TOO_MANY, "TooManyOrigins"),
+    (r"Origins.*DomainName$", None, "InvalidOrigin"),
+    (r"^Origins(\.Items\[\d+\])?$", None, "InvalidOrigin"),
+    (r"OriginAccessIdentity$", ProblemCode.CONFLICT, "IllegalOriginAccessConfiguration"),
+    (r"OriginAccessIdentity$", None, "InvalidOriginAccessIdentity"),
+    (r"OriginAccessControlId$", None, "InvalidOriginAccessControl"),
+    (r"OriginReadTimeout$", None, "InvalidOriginReadTimeout"),
+    (r"OriginKeepaliveTimeout$", None, "InvalidOriginKeepaliveTimeout"),
+    (r"^OriginGroups$", ProblemCode.TOO_MANY, "TooManyOriginGroupsPerDistribution"),
+    (r"^CacheBehaviors$", ProblemCode.TOO_MANY, "TooManyCacheBehaviors"),
+    (r"^DefaultRootObject", None, "InvalidDefaultRootObject"),
+    (r"^CustomErrorResponses.*ErrorCode$", None, "InvalidErrorCode"),
+    (r"^CustomErrorResponses.*Response(Code|PagePath)$", None, "InvalidResponseCode"),
+    (r"GeoRestriction", None, "InvalidGeoRestrictionParameter"),
+    (r"ViewerCertificate\.MinimumProtocolVersion", None, "InvalidMinimumProtocolVersion"),
+    (r"^ViewerCertificate", None, "InvalidViewerCertificate"),
+    (r"ForwardedValues", ProblemCode.ORDER, "InvalidTTLOrder"),
+    (r"ForwardedValues.*Cookies", None, "InvalidForwardCookies"),
+    (r"ForwardedValues.*QueryString", None, "InvalidQueryStringParameters"),
 )
-_KIND_CODES = {(ResourceKind.KEY_GROUP, _MORE): "TooManyPublicKeysInKeyGroup"}
+_KIND_CODES = {(ResourceKind.KEY_GROUP, ProblemCode.TOO_MANY): "TooManyPublicKeysInKeyGroup"}
 
 
 @contextlib.contextmanager
@@ -111,18 +112,16 @@ def fault(trouble: CompositionProblem) -> ApiError:
     """A trouble as the API tells it."""
     place = trouble.where if trouble.in_document else member(trouble.where)
     place = place.removeprefix("DistributionConfig.")
-    code = trouble.code or _code(trouble.kind, place, trouble.message)
-    return ApiError(code, f"The parameter {place}: "
-                 f"{trouble.message}")  # fmt: skip
+    code = trouble.api_code or _api_code(trouble.kind, place, trouble.code)
+    return ApiError(code, f"The parameter {place}: {trouble.message}")
 
 
-def _code(kind: ResourceKind, place: str, message: str) -> str:
-    for (one, said), code in _KIND_CODES.items():
-        if kind is one and said in message:
-            return code
+def _api_code(kind: ResourceKind, place: str, problem: ProblemCode) -> str:
+    if (kind, problem) in _KIND_CODES:
+        return _KIND_CODES[kind, problem]
     if kind is ResourceKind.DISTRIBUTION:
-        for where, said, code in _CODES:
-            if re.search(where, place) and re.search(said, message):
+        for member, sort, code in _CODES:
+            if sort in (None, problem) and re.search(member, place):
                 return code
     return "InvalidArgument"
 

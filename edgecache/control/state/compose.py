@@ -34,7 +34,7 @@ from edgecache.config.checks.configuration import check, check_bounds
 from edgecache.config.checks.policies import check_cache_policy, check_origin_request_policy
 from edgecache.config.checks.response_headers import check_response_headers_policy
 from edgecache.config.model import Config, Distribution, Release
-from edgecache.config.problems import Problem, Problems
+from edgecache.config.problems import Problem, ProblemCode, Problems
 from edgecache.config.refused_distributions import refused_members, unavailable_site
 from edgecache.control.cloudfront.origin_reach import reach_of
 from edgecache.control.nodes.staleness_probe import canary_site
@@ -66,16 +66,17 @@ _PLACE = re.compile(r"(\w+)\[(\d+)\]\.?(.*)")
 class CompositionProblem:
     """A problem of what the API made: whose it is, and where in it.
 
-    `where` is a path in CloudFront's document when `in_document`, else in our model. `code` is the
-    API's, where it is known already.
+    `where` is a path in CloudFront's document when `in_document`, else in our model. `api_code` is
+    the API's own, where it is known already.
     """
 
     kind: ResourceKind
     id: str
     where: str
     message: str
+    code: ProblemCode = ProblemCode.INVALID
     in_document: bool = False
-    code: str = ""
+    api_code: str = ""
     source: ResourceSource = ResourceSource.API
 
     def __str__(self) -> str:
@@ -233,7 +234,7 @@ def _refused(config: Config, made: ComposedConfig) -> list[CompositionProblem]:
             one.place,
             one.message,
             in_document=True,
-            code=one.member.code,
+            api_code=one.member.code,
             source=ResourceSource.API if distribution.id in ours else ResourceSource.FILE,
         )
         for distribution in config.distributions
@@ -271,7 +272,7 @@ def _each(
         except DocumentError as error:
             troubles += [
                 CompositionProblem(
-                    one.kind, one.id, problem.where, problem.message, in_document=True
+                    one.kind, one.id, problem.where, problem.message, problem.code, in_document=True
                 )
                 for problem in error.problems
             ]
@@ -317,7 +318,9 @@ def _policies(file: Config, made: ComposedConfig, troubles: list[CompositionProb
             check_one(made_one, "", problems)
             check_bounds(made_one, "", problems)
             troubles += [
-                CompositionProblem(kind, made_one.id, problem.where.lstrip("."), problem.message)
+                CompositionProblem(
+                    kind, made_one.id, problem.where.lstrip("."), problem.message, problem.code
+                )
                 for problem in problems.found
             ]
     return Policies(*found)
@@ -370,4 +373,4 @@ def _placed(problem: Problem, config: Config, made: ComposedConfig) -> Compositi
     id = getattr(config, match[1])[int(match[2])].id
     if not any(one.id == id for one in made.of(kind)):
         return None
-    return CompositionProblem(kind, id, match[3], problem.message)
+    return CompositionProblem(kind, id, match[3], problem.message, problem.code)

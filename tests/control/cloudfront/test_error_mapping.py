@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgecache.config.problems import Problem
+from edgecache.config.problems import Problem, ProblemCode
 from edgecache.control.cloudfront.error_mapping import _CODES, _KIND_CODES, as_faults, fault, member
 from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.cloudfront.model import api
@@ -53,6 +53,110 @@ def test_every_code_is_the_models(code: str) -> None:
     assert code in api().statuses
 
 
+_SITE = ResourceKind.DISTRIBUTION
+_BEHAVIOR = "default_behavior"
+
+
+@pytest.mark.parametrize(
+    ("where", "problem", "code"),
+    [
+        ("aliases", ProblemCode.TOO_MANY, "TooManyDistributionCNAMEs"),
+        ("aliases[1]", ProblemCode.TAKEN, "CNAMEAlreadyExists"),
+        ("aliases[1]", ProblemCode.INVALID, "InvalidArgument"),
+        ("behaviors", ProblemCode.TOO_MANY, "TooManyCacheBehaviors"),
+        ("behaviors[0].path_pattern", ProblemCode.TAKEN, "InvalidArgument"),
+        ("behaviors[0].origin", ProblemCode.INVALID, "NoSuchOrigin"),
+        ("custom_error_responses[0].error_code", ProblemCode.INVALID, "InvalidErrorCode"),
+        ("custom_error_responses[0].response_code", ProblemCode.INVALID, "InvalidResponseCode"),
+        (
+            "custom_error_responses[0].response_page_path",
+            ProblemCode.INVALID,
+            "InvalidResponseCode",
+        ),
+        ("default_root_object", ProblemCode.INVALID, "InvalidDefaultRootObject"),
+        (f"{_BEHAVIOR}.forwarded_values", ProblemCode.ORDER, "InvalidTTLOrder"),
+        (
+            f"{_BEHAVIOR}.forwarded_values.cookie_names",
+            ProblemCode.INVALID,
+            "InvalidForwardCookies",
+        ),
+        (
+            f"{_BEHAVIOR}.forwarded_values.query_string_cache_keys",
+            ProblemCode.INVALID,
+            "InvalidQueryStringParameters",
+        ),
+        (f"{_BEHAVIOR}.forwarded_values.headers", ProblemCode.INVALID, "InvalidArgument"),
+        (
+            f"{_BEHAVIOR}.trusted_key_groups",
+            ProblemCode.TOO_MANY,
+            "TooManyKeyGroupsAssociatedToDistribution",
+        ),
+        (f"{_BEHAVIOR}.trusted_key_groups[0]", ProblemCode.INVALID, "TrustedKeyGroupDoesNotExist"),
+        (f"{_BEHAVIOR}.trusted_signers[0]", ProblemCode.INVALID, "TrustedSignerDoesNotExist"),
+        ("geo_restriction.countries[0]", ProblemCode.INVALID, "InvalidGeoRestrictionParameter"),
+        ("origin_groups", ProblemCode.TOO_MANY, "TooManyOriginGroupsPerDistribution"),
+        ("origins", ProblemCode.TOO_MANY, "TooManyOrigins"),
+        ("origins", ProblemCode.INVALID, "InvalidOrigin"),
+        ("origins[0].access_control_id", ProblemCode.INVALID, "InvalidOriginAccessControl"),
+        ("origins[0].access_identity", ProblemCode.CONFLICT, "IllegalOriginAccessConfiguration"),
+        ("origins[0].access_identity", ProblemCode.INVALID, "InvalidOriginAccessIdentity"),
+        ("origins[0].custom_headers", ProblemCode.TOO_MANY, "TooManyOriginCustomHeaders"),
+        ("origins[0].custom_headers", ProblemCode.INVALID, "InvalidArgument"),
+        ("origins[0].domain_name", ProblemCode.INVALID, "InvalidOrigin"),
+        ("origins[0].keepalive_timeout_s", ProblemCode.INVALID, "InvalidOriginKeepaliveTimeout"),
+        ("origins[0].read_timeout_s", ProblemCode.INVALID, "InvalidOriginReadTimeout"),
+    ],
+)
+def test_a_problem_of_a_distribution_has_a_code_whatever_its_words(
+    where: str, problem: ProblemCode, code: str
+) -> None:
+    assert fault(CompositionProblem(_SITE, "E1", where, "any words", problem)).code == code
+
+
+@pytest.mark.parametrize(
+    ("where", "problem", "code"),
+    [
+        ("CachePolicyId", ProblemCode.UNKNOWN, "NoSuchCachePolicy"),
+        ("CachePolicyId", ProblemCode.INVALID, "InvalidArgument"),
+        ("OriginRequestPolicyId", ProblemCode.UNKNOWN, "NoSuchOriginRequestPolicy"),
+        ("ResponseHeadersPolicyId", ProblemCode.UNKNOWN, "NoSuchResponseHeadersPolicy"),
+        ("TrustedKeyGroups.Quantity", ProblemCode.INVALID, "InconsistentQuantities"),
+    ],
+)
+def test_a_problem_of_a_document_has_a_code_whatever_its_words(
+    where: str, problem: ProblemCode, code: str
+) -> None:
+    place = f"DistributionConfig.DefaultCacheBehavior.{where}"
+    trouble = CompositionProblem(_SITE, "E1", place, "any words", problem, in_document=True)
+    assert fault(trouble).code == code
+
+
+@pytest.mark.parametrize(
+    ("where", "code"),
+    [
+        ("ViewerCertificate.MinimumProtocolVersion", "InvalidMinimumProtocolVersion"),
+        ("ViewerCertificate.IAMCertificateId", "InvalidViewerCertificate"),
+    ],
+)
+def test_a_problem_of_a_certificate_has_a_code(where: str, code: str) -> None:
+    trouble = CompositionProblem(_SITE, "E1", where, "any words", in_document=True)
+    assert fault(trouble).code == code
+
+
+def test_a_problem_of_another_kind_of_resource_has_a_code_of_its_own() -> None:
+    group = CompositionProblem(ResourceKind.KEY_GROUP, "G", "keys", "words", ProblemCode.TOO_MANY)
+    assert fault(group).code == "TooManyPublicKeysInKeyGroup"
+    policy = CompositionProblem(
+        ResourceKind.CACHE_POLICY, "P", "items", "words", ProblemCode.TOO_MANY
+    )
+    assert fault(policy).code == "InvalidArgument"
+
+
+def test_a_code_that_is_known_is_not_looked_up() -> None:
+    trouble = CompositionProblem(_SITE, "E1", "aliases", "words", api_code="InvalidTagging")
+    assert fault(trouble).code == "InvalidTagging"
+
+
 def told(error: NotComposedError) -> str:
     """What whoever changes the cache policy P1 is told."""
     with pytest.raises(ApiError) as refused, as_faults(ResourceKind.CACHE_POLICY, "P1"):
@@ -62,7 +166,9 @@ def told(error: NotComposedError) -> str:
 
 
 def test_the_resource_that_is_changed_comes_first() -> None:
-    first = CompositionProblem(ResourceKind.DISTRIBUTION, "E1", "aliases[0]", "is already taken")
+    first = CompositionProblem(
+        ResourceKind.DISTRIBUTION, "E1", "aliases[0]", "is taken", ProblemCode.TAKEN
+    )
     second = CompositionProblem(ResourceKind.CACHE_POLICY, "P1", "ttl_s_min", "is wrong")
     assert told(NotComposedError([first, second])) == "The parameter MinTTL: is wrong"
     assert fault(first).code == "CNAMEAlreadyExists"

@@ -18,7 +18,7 @@ from edgecache.control.rest.explain import (
     ExplainQuery,
     ExplainReport,
     ExplainServices,
-    told,
+    explain_everywhere,
     viewer_request,
 )
 from edgecache.rules.explain.request import (
@@ -49,11 +49,13 @@ def explanation(
     control = control_access(config)
     here = ExplainServices(wall_clock)
     if not control.url:
-        return asyncio.run(told(request, config, here)), f"no [control] to ask: {ALONE}"
+        return asyncio.run(
+            explain_everywhere(request, config, here)
+        ), f"no [control] to ask: {ALONE}"
     try:
         return asyncio.run(_asked(control, wanted)), ""
     except OSError as error:
-        alone = asyncio.run(told(request, config, here))
+        alone = asyncio.run(explain_everywhere(request, config, here))
         return alone, f"control at {control.url}: {error}: {ALONE}"
 
 

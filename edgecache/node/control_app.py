@@ -15,7 +15,6 @@ from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.routing import Route
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from edgecache.cluster.tokens import PeerCredentials, Tokens
@@ -36,10 +35,12 @@ from edgecache.control.nodes.registry import NodeRegistry
 from edgecache.control.nodes.staleness_probe import ProbeEnvironment, StalenessProbe
 from edgecache.control.rest.app import ControlServices, control_app
 from edgecache.control.rest.auth import LOCAL_PEER
-from edgecache.control.rest.distributions import RestApi
-from edgecache.control.rest.dry_run import dry_run_route
-from edgecache.control.rest.explain import ExplainServices, explain_route
-from edgecache.control.rest.inventory import holdings_routes
+from edgecache.control.rest.dry_run import dry_run_handlers
+from edgecache.control.rest.explain import ExplainServices, explain_handlers
+from edgecache.control.rest.handlers import RestApi
+from edgecache.control.rest.http import RouteHandler
+from edgecache.control.rest.inventory import inventory_handlers
+from edgecache.control.rest.routes import starlette_routes
 from edgecache.control.state.catalog import Catalog
 from edgecache.control.state.database import StateDatabase, state_error
 from edgecache.control.state.database_thread import StateThread
@@ -101,8 +102,8 @@ def _application(
     callers = CallerAuthentication(secrets.operator, tokens, wall_clock, clock)
     shared = ApiWorld(catalog, invalidations, deployed, thread.run)
     api = ApiEndpoint(shared, callers, actions(), asyncio.sleep, os.urandom)
-    app.router.routes += [api.route(), *RestApi(shared, tokens).routes()]
-    app.router.routes += _node_routes(shared, log, tokens, secrets)
+    app.router.routes += [api.route(), *starlette_routes(RestApi(shared, tokens).handlers())]
+    app.router.routes += starlette_routes(_node_handlers(shared, log, tokens, secrets))
 
     def ends() -> None:
         log.live.close()
@@ -111,18 +112,18 @@ def _application(
     return app, ends
 
 
-def _node_routes(
+def _node_handlers(
     shared: ApiWorld, log: ControlLog, tokens: Tokens, secrets: Secrets
-) -> list[Route]:
-    """Routes that ask nodes before they answer."""
+) -> dict[str, RouteHandler]:
+    """Handlers that ask nodes before they answer."""
     peers = PeerCredentials(Tokens([*secrets.peer.values()], wall_clock), "control", wall_clock)
     nodes = explain_nodes.ConfiguredNodes(exchange, peers.issue)
     world = ExplainServices(wall_clock, nodes, secrets.viewer)
-    return [
-        explain_route(log.live, tokens, world),
-        *holdings_routes(log.live, tokens, nodes),
-        dry_run_route(shared, tokens, nodes),
-    ]
+    return {
+        **explain_handlers(log.live, tokens, world),
+        **inventory_handlers(log.live, tokens, nodes),
+        **dry_run_handlers(shared, tokens, nodes),
+    }
 
 
 def _told(catalog: Catalog) -> Iterator[str]:

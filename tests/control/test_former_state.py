@@ -17,7 +17,8 @@ from botocore.exceptions import ClientError
 from edgecache.cli.check import findings
 from edgecache.config.load import load
 from edgecache.config.refused_distributions import start_lines
-from edgecache.control.rest.distributions import RestApi
+from edgecache.control.rest.call import RestCall
+from edgecache.control.rest.distributions import get_distribution
 from edgecache.control.state.compose import NotComposedError
 from edgecache.rules.routing import compile_routes
 from tests.control.cloudfront.desk import Desk, code_of
@@ -169,10 +170,7 @@ def test_check_tells_it_and_leaves_the_state_as_it_is(tmp_path: Path) -> None:
 
 
 def test_the_json_side_says_why(desk: Desk) -> None:
-    from edgecache.control.cloudfront.context import OperationContext
-
-    side = RestApi(desk.world, desk.tokens)
-    site = side.get_site(OperationContext(desk.world, {"id": FUNCTION}))
+    site = get_distribution(RestCall(desk.world, {"id": FUNCTION}, {}))
     assert site.unsupported == ["DefaultCacheBehavior.FunctionAssociations"]
     assert "functions are not run" in site.unavailable[0]
-    assert side.get_site(OperationContext(desk.world, {"id": PLAIN})).unavailable == []
+    assert get_distribution(RestCall(desk.world, {"id": PLAIN}, {})).unavailable == []

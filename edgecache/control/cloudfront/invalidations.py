@@ -40,7 +40,7 @@ def create(call: OperationContext) -> Document:
     wanted = InvalidationRequest(
         one.id, items_for(one, batch["Paths"].get("Items", [])), batch["CallerReference"]
     )
-    record = accepted(call, wanted)
+    record = accept_invalidation(call, wanted)
     location = f"{call.base}{PREFIX}/distribution/{one.id}/invalidation/{record.id}"
     return {"Invalidation": shown(one, record), "Location": location}
 
@@ -58,7 +58,7 @@ def items_for(one: Resource, paths: list[str]) -> tuple[Item, ...]:
         raise ApiError("InvalidArgument", f"The parameter {where}: {error}") from None
 
 
-def accepted(call: OperationContext, wanted: InvalidationRequest) -> InvalidationRecord:
+def accept_invalidation(call: OperationContext, wanted: InvalidationRequest) -> InvalidationRecord:
     """The invalidation, on disk. Fault when there are too many, or its reference is taken."""
     try:
         control = call.catalog.file.control

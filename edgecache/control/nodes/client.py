@@ -77,7 +77,7 @@ def places(config: Config) -> Iterator[WorkerGroup]:
         yield WorkerGroup("regional", "regional", address, 1)
 
 
-async def meet(
+async def ask_workers(
     exchange: Exchange, place: WorkerGroup, head: bytes, answer: type[A]
 ) -> tuple[tuple[A, ...], str]:
     """What each process of `place` says to `head`, by name, and why fewer than its workers did."""

@@ -12,7 +12,7 @@ from msgspec.structs import replace as replace_struct
 from edgecache.cache.frontend import product_name
 from edgecache.config.model import Config, Origin
 from edgecache.config.secrets import KeyPair
-from edgecache.control.nodes.client import Exchange, WorkerGroup, meet, places
+from edgecache.control.nodes.client import Exchange, WorkerGroup, ask_workers, places
 from edgecache.http.head import request_head
 from edgecache.http.message import Fields, Request, without
 from edgecache.origin.identity import HEADER, IdentitySigner
@@ -142,7 +142,7 @@ class ConfiguredNodes:
         return tuple(await asyncio.gather(*asked))
 
     async def _place(self, place: WorkerGroup, head: bytes) -> PlaceExplanation:
-        nodes, problem = await meet(self.exchange, place, head, TierExplanation)
+        nodes, problem = await ask_workers(self.exchange, place, head, TierExplanation)
         return PlaceExplanation(
             place.name, place.role, str(place.address), place.workers, nodes, problem
         )

@@ -1,13 +1,14 @@
-"""The control API, first form: health, nodes, the log, reload, metrics. Law: every answer is JSON
-but the metrics, errors too; nothing a viewer needs waits for it."""
+"""ASGI application of control: health, nodes, the log, reload, metrics; errors as JSON.
+
+Law: every answer is JSON but the metrics, errors too; nothing a viewer needs waits for it.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
@@ -15,7 +16,6 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from edgecache.cluster.log_entries import LogPage
 from edgecache.cluster.node_status import Instance, NodeStatus
@@ -25,14 +25,15 @@ from edgecache.config.problems import ConfigError
 from edgecache.control.nodes.barrier import Barrier
 from edgecache.control.nodes.metrics import CONTENT_TYPE, exposition
 from edgecache.control.nodes.registry import NodeRegistry, TooManyNodesError
-from edgecache.control.nodes.staleness_probe import FOLDER, PATH, StalenessProbe
+from edgecache.control.nodes.staleness_probe import StalenessProbe
 from edgecache.control.rest.auth import (
     HostGuard,
-    bounded_body,
     require_node,
     require_operator,
     require_reader,
 )
+from edgecache.control.rest.http import RouteHandler, bounded_body, json_response
+from edgecache.control.rest.routes import starlette_routes
 from edgecache.control.state.compose import NotComposedError
 from edgecache.control.state.database import StateBusyError
 from edgecache.control.state.database_thread import (
@@ -74,6 +75,20 @@ class ControlServices:
     def __post_init__(self) -> None:
         object.__setattr__(self, "later", LaterWrites(self.run))
 
+    def handlers(self) -> dict[str, RouteHandler]:
+        """A handler for each operation of nodes and of control itself, by name."""
+        return {
+            "health": self.health,
+            "list_nodes": self.list_nodes,
+            "report_status": self.report_status,
+            "remove_node": self.remove_node,
+            "leave_node": self.leave_node,
+            "follow_log": self.follow_log,
+            "reload_file": self.reload_file,
+            "metrics": self.metrics,
+            "serve_probe": self.serve_probe,
+        }
+
     async def health(self, request: Request) -> Response:
         require_reader(request, self.tokens)
         return JSONResponse({"status": "ok"})
@@ -101,17 +116,17 @@ class ControlServices:
         wait_s = _query_number(request, "wait_s", float, math.inf)
         if request.query_params.get("epoch", "") not in ("", self.log.epoch):
             # The numbers are another log's, and say nothing here.
-            return _json(self.log.live.after(0))
+            return json_response(self.log.live.after(0))
         self.barrier.asked(node, after, int(_query_number(request, "low", int, SEQ_MAX)))
-        self._tidy()
+        self._write_later()
         if not self.barrier.is_recorded(node):
             await self.run(partial(self.barrier.record, node))
             self.barrier.admit(node, self.log.live.last_seq)
         page = await self.log.live.wait(after, min(wait_s, WAIT_S_MAX))
-        self._lease(node, after, page)
-        return _json(page)
+        self._grant_lease(node, after, page)
+        return json_response(page)
 
-    def _lease(self, node: Instance, after: int, page: LogPage) -> None:
+    def _grant_lease(self, node: Instance, after: int, page: LogPage) -> None:
         """What the page that leaves now gives the node. Nothing is awaited between the two."""
         if page.upto != page.last_seq or after > page.last_seq:
             return
@@ -119,21 +134,21 @@ class ControlServices:
             raise HTTPException(503, "removed meanwhile", RETRY)
         self.barrier.grant(node, page.upto)
 
-    def _tidy(self) -> None:
-        """Have written what no answer waits for."""
+    def _write_later(self) -> None:
+        """Start the writes that no answer waits for."""
         low = self.barrier.low()
         if self.log.live.entries_upto(low) > TRIMMED_AT_ONCE:  # one may be the configuration
             self.later.start("trim", partial(self.log.trim, low))
         if self.barrier.forgets:
             self.later.start("forget", self.barrier.forget)
 
-    async def take_leave(self, request: Request) -> Response:
+    async def leave_node(self, request: Request) -> Response:
         """A node serves no more: nobody needs to wait for it."""
         name = require_node(request, self.tokens)
         if name != request.path_params["name"]:
             raise HTTPException(403, "the token names another node")
         self.barrier.left(_instance(request, name))
-        self._tidy()
+        self._write_later()
         return JSONResponse({})
 
     async def remove_node(self, request: Request) -> Response:
@@ -143,7 +158,7 @@ class ControlServices:
         await self.run(self.barrier.forget)
         return JSONResponse({"removed": removed})
 
-    async def take_report(self, request: Request) -> Response:
+    async def report_status(self, request: Request) -> Response:
         """Keep a node's status; a node may report under its own name only."""
         if require_node(request, self.tokens) != request.path_params["name"]:
             raise HTTPException(403, "the token names another node")
@@ -156,26 +171,26 @@ class ControlServices:
             raise HTTPException(503, "too many nodes") from error
         return JSONResponse({"generation": self.log.live.generation})
 
-    async def reload(self, request: Request) -> Response:
+    async def reload_file(self, request: Request) -> Response:
         """Read the configuration again and publish it if it changed; all problems when it is bad.
 
         Reading and publishing are one piece of work, so reloads cannot overtake each other.
         """
         require_operator(request, self.tokens)
         try:
-            before, generation = await self.run(self._reloaded)
+            before, generation = await self.run(self._reload)
         except ConfigError as error:
             return JSONResponse({"problems": [str(problem) for problem in error.problems]}, 400)
         except NotComposedError as error:
             return JSONResponse({"problems": error.lines}, 400)
         return JSONResponse({"generation": generation, "changed": generation != before})
 
-    def _reloaded(self) -> tuple[int, int]:
+    def _reload(self) -> tuple[int, int]:
         before = self.log.generation
         return before, self.publish(self.load())
 
-    async def serve_canary(self, request: Request) -> Response:
-        """The canary's version, as an origin gives it."""
+    async def serve_probe(self, request: Request) -> Response:
+        """The version of the probe's object, as an origin gives it."""
         if self.canary is None:
             raise HTTPException(404, "there is no canary")
         headers = {"cache-control": "max-age=86400"}
@@ -193,34 +208,17 @@ def control_app(control: ControlServices, names: Collection[str]) -> Starlette:
     name); `localhost` and the loopback addresses always are. Whoever ends the process calls
     `log.live.close()` first, so that nodes in a long poll do not hold it up.
     """
-    routes = [
-        _route("/health", control.health),
-        _route("/nodes", control.list_nodes),
-        _route("/nodes/{name}", control.take_report, "POST"),
-        _route("/nodes/{name}", control.remove_node, "DELETE"),
-        _route("/nodes/{name}/leave", control.take_leave, "POST"),
-        _route("/log", control.follow_log),
-        _route("/reload", control.reload, "POST"),
-        _route("/metrics", control.metrics),
-        _route(f"{FOLDER}{PATH}", control.serve_canary),
-    ]
     app = Starlette(
-        routes=routes,
+        routes=starlette_routes(control.handlers()),
         middleware=[Middleware(HostGuard, names=names)],
-        exception_handlers={HTTPException: _say, StateBusyError: _say_busy, Exception: _say_failed},
+        exception_handlers={
+            HTTPException: _error_response,
+            StateBusyError: _busy_response,
+            Exception: _failure_response,
+        },
     )
     app.router.redirect_slashes = False
     return app
-
-
-def _route(
-    path: str, endpoint: Callable[[Request], Awaitable[Response]], method: str = "GET"
-) -> Route:
-    return Route(path, endpoint, methods=[method])
-
-
-def _json(value: Any) -> Response:
-    return Response(msgspec.json.encode(value), media_type="application/json")
 
 
 def _instance(request: Request, name: str) -> Instance:
@@ -238,14 +236,14 @@ def _query_number(request: Request, name: str, kind: type[int] | type[float], mo
     return number
 
 
-async def _say(request: Request, error: Exception) -> Response:
+async def _error_response(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
 
-async def _say_busy(request: Request, error: Exception) -> Response:
+async def _busy_response(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": BUSY}, 503, RETRY)
 
 
-async def _say_failed(request: Request, error: Exception) -> Response:
+async def _failure_response(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": "internal error"}, 500)  # the server logs what it was

@@ -21,7 +21,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from edgecache.cluster.tokens import Purpose, Tokens
 from edgecache.control.cloudfront.errors import ApiError, fault_document
 
-BODY_BYTES_MAX = 1024 * 1024  # nginx's client_max_body_size
 LOCAL_PEER = "unix"  # the address of who reached the socket file, and is our user or root
 RELAYED = frozenset({"via", "forwarded", "x-real-ip"})  # and X-Forwarded-*: a proxy's
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
@@ -101,16 +100,6 @@ def is_local(request: Request) -> bool:
     """Whether the user control runs as, or root, asks over the socket file, for nobody else."""
     local = request.client is not None and request.client.host == LOCAL_PEER
     return local and not _is_relayed(request)  # nodes and proxies of that user say Via
-
-
-async def bounded_body(request: Request) -> bytes:
-    """The whole body; 413 when it is longer than BODY_BYTES_MAX."""
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > BODY_BYTES_MAX:
-            raise HTTPException(413, f"the body is longer than {BODY_BYTES_MAX} bytes")
-    return bytes(body)
 
 
 def _values(scope: Scope, name: bytes) -> list[str]:

@@ -1,4 +1,4 @@
-"""What an invalidation would remove, asked of every node. Law: nothing is changed by asking.
+"""Dry run of an invalidation: every node says what it would remove. Law: asking changes nothing.
 
 Memory is looked at at once. A disk takes longer: its node is asked again until it has looked.
 """
@@ -12,56 +12,53 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from edgecache.cluster.inspection import (
-    DryRunReport,
-    NodeNamed,
-)
+from edgecache.cluster.inspection import DryRunReport, NodeNamed
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config
 from edgecache.control.cloudfront.context import ApiServices, OperationContext
 from edgecache.control.cloudfront.distributions import distribution
 from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.nodes.explain import ConfiguredNodes
-from edgecache.control.rest.auth import bounded_body, require_operator
-from edgecache.control.rest.invalidations import InvalidationBody, items_wanted
-from edgecache.control.rest.inventory import PlaceInventory, asked_of_all
+from edgecache.control.rest.auth import require_operator
+from edgecache.control.rest.http import RouteHandler, bounded_body, json_response
+from edgecache.control.rest.invalidations import InvalidationBody, requested_items
+from edgecache.control.rest.inventory import PlaceInventory, ask_every_place
 
 ASK_AGAIN_S = 0.1
 ASKED_MAX = 50  # five seconds: a disk that needs longer is busy
 
 
-async def named(
-    nodes: ConfiguredNodes, config: Config, trial: DryRunReport
+async def dry_run(
+    nodes: ConfiguredNodes, config: Config, wanted: DryRunReport
 ) -> tuple[PlaceInventory[NodeNamed], ...]:
-    """What every process says to a trial."""
+    """What every process holds of the items."""
     for _ in range(ASKED_MAX):
-        asked = asked_of_all(nodes, config, trial.spell(), NodeNamed)
-        found = tuple(await asyncio.gather(*asked))
-        if all(node.disk is not None for place in found for node in place.nodes):
+        inventories = await ask_every_place(nodes, config, wanted.spell(), NodeNamed)
+        if all(node.disk is not None for place in inventories for node in place.nodes):
             break
         await asyncio.sleep(ASK_AGAIN_S)
-    return found
+    return inventories
 
 
-def dry_run_route(world: ApiServices, tokens: Tokens, nodes: ConfiguredNodes) -> Route:
+def dry_run_handlers(
+    services: ApiServices, tokens: Tokens, nodes: ConfiguredNodes
+) -> dict[str, RouteHandler]:
     """`POST /invalidations/dry-run`: as `POST /invalidations`; `PlaceInventory[NodeNamed]`."""
 
-    async def tried(request: Request) -> Response:
+    async def dry_run_invalidation(request: Request) -> Response:
         require_operator(request, tokens)
-        body = await bounded_body(request)
+        content = await bounded_body(request)
         try:
-            wanted = msgspec.json.decode(body, type=InvalidationBody)
-            call = OperationContext(world, {})
-            one = await world.run(partial(distribution, call, wanted.distribution))
-            trial = DryRunReport(one.id, items_wanted(wanted, one))
-            found = await named(nodes, world.catalog.file, trial)
-        except ApiError as fault:
-            told = {"error": fault.message, "code": fault.code}
-            return Response(msgspec.json.encode(told), fault.status, media_type="application/json")
+            body = msgspec.json.decode(content, type=InvalidationBody)
+            context = OperationContext(services, {})
+            site = await services.run(partial(distribution, context, body.distribution))
+            wanted = DryRunReport(site.id, requested_items(body, site))
+            inventories = await dry_run(nodes, services.catalog.file, wanted)
+        except ApiError as error:
+            return json_response({"error": error.message, "code": error.code}, error.status)
         except (msgspec.DecodeError, ValueError) as error:
             raise HTTPException(400, str(error)) from error
-        return Response(msgspec.json.encode(found), media_type="application/json")
+        return json_response(inventories)
 
-    return Route("/invalidations/dry-run", tried, methods=["POST"])
+    return {"dry_run_invalidation": dry_run_invalidation}

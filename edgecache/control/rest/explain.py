@@ -1,4 +1,4 @@
-"""What happens to a request, and why: the rules on the configuration, and what each node holds.
+"""Explanation of a request: what the rules, its origin and every node would make of it.
 
 Law: to explain changes nothing; no origin is asked, nothing is counted, no entry is used.
 """
@@ -10,16 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
-import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
-from starlette.routing import Route
 
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config
-from edgecache.config.refused_distributions import ignored_members as served_without
-from edgecache.config.refused_distributions import without_refused
+from edgecache.config.refused_distributions import ignored_members, without_refused
 from edgecache.control.nodes.explain import (
     ConfiguredNodes,
     OriginExplanation,
@@ -27,6 +24,8 @@ from edgecache.control.nodes.explain import (
     origin_story,
 )
 from edgecache.control.rest.auth import require_operator
+from edgecache.control.rest.http import RouteHandler, json_response
+from edgecache.control.rest.inventory import published_config
 from edgecache.control.state.log import LiveLog
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import BadMessage, HeadLimits, Request
@@ -75,11 +74,11 @@ def viewer_request(wanted: ExplainQuery, config: Config) -> Request:
         raise ValueError(f"{wanted.url} is not http://HOST/PATH or https://HOST/PATH")
     if not _METHOD.fullmatch(wanted.method):
         raise ValueError(f"{wanted.method} is not a method")
-    given = [_HEADER.fullmatch(line) for line in wanted.headers]
-    for line, match in zip(wanted.headers, given, strict=True):
+    matches = [_HEADER.fullmatch(line) for line in wanted.headers]
+    for line, match in zip(wanted.headers, matches, strict=True):
         if match is None:
             raise ValueError(f"{line!r} is not `Name: value`")
-    lines = [f"{match[1]}: {match[2].rstrip()}" for match in given if match is not None]
+    lines = [f"{match[1]}: {match[2].rstrip()}" for match in matches if match is not None]
     if not any(line.lower().startswith("host:") for line in lines):
         lines.insert(0, f"Host: {parts.netloc}")
     _, _, rest = wanted.url.partition("//")
@@ -94,19 +93,21 @@ def viewer_request(wanted: ExplainQuery, config: Config) -> Request:
         raise ValueError(f"a viewer would be refused with {bad.status}: {bad.why}") from bad
 
 
-async def told(request: Request, config: Config, world: ExplainServices) -> ExplainReport:
-    """Everything about a viewer's `request` under `config`; without nodes, the rules alone."""
+async def explain_everywhere(
+    request: Request, config: Config, services: ExplainServices
+) -> ExplainReport:
+    """What the rules, the origin and every node say to a viewer's `request` under `config`."""
     config = without_refused(config)
-    table = compile_routes(config, world.native)
-    entrance = EntryPoint(config.brand.encode(), _https_port(config))
-    rules = explain(request, table, entrance, world.clock())
+    table = compile_routes(config, services.native)
+    entry_point = EntryPoint(config.brand.encode(), _https_port(config))
+    rules = explain(request, table, entry_point, services.clock())
     where = placed(request, table)
     if where is None:
         return ExplainReport(rules)
-    asked_for = map(str, served_without(where.site.distribution, config))
-    rules = replace(rules, unsupported=tuple(asked_for))
+    lacking = map(str, ignored_members(where.site.distribution, config))
+    rules = replace(rules, unsupported=tuple(lacking))
     origin = None if rules.admission.status else origin_story(where, config)
-    places = () if world.nodes is None else await world.nodes.ask(where, config)
+    places = () if services.nodes is None else await services.nodes.ask(where, config)
     return ExplainReport(rules, origin, places)
 
 
@@ -116,29 +117,27 @@ def _https_port(config: Config) -> int:
     return int(listening[0].rpartition(":")[2]) if listening else HTTPS_PORT
 
 
-def explain_route(log: LiveLog, tokens: Tokens, world: ExplainServices) -> Route:
+def explain_handlers(
+    log: LiveLog, tokens: Tokens, services: ExplainServices
+) -> dict[str, RouteHandler]:
     """`GET /explain?url=…&method=…&header=Name:%20value`: `ExplainReport` as JSON, for operators.
 
     `header` may be given several times. 400 when no viewer could make such a request.
     """
 
-    async def explained(request: HttpRequest) -> Response:
-        require_operator(request, tokens)
-        newest = log.config
-        if newest is None:
-            raise HTTPException(503, "there is no configuration yet")
-        config = msgspec.convert(newest.body, Config)
-        query = request.query_params
+    async def explain_request(http_request: HttpRequest) -> Response:
+        require_operator(http_request, tokens)
+        config = published_config(log)
+        query = http_request.query_params
         if "url" not in query:
             raise HTTPException(400, "url: required")
         wanted = ExplainQuery(
             query["url"], query.get("method", "GET"), tuple(query.getlist("header"))
         )
         try:
-            asked = viewer_request(wanted, config)
+            request = viewer_request(wanted, config)
         except ValueError as error:
             raise HTTPException(400, str(error)) from error
-        body = msgspec.json.encode(await told(asked, config, world))
-        return Response(body, media_type="application/json")
+        return json_response(await explain_everywhere(request, config, services))
 
-    return Route("/explain", explained, methods=["GET"])
+    return {"explain_request": explain_request}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import msgspec
 
-from edgecache.control.cloudfront.context import OperationContext
 from edgecache.control.cloudfront.distributions import distribution
 from edgecache.control.cloudfront.errors import ApiError
-from edgecache.control.cloudfront.invalidations import accepted
+from edgecache.control.cloudfront.invalidations import accept_invalidation
+from edgecache.control.rest.call import RestCall
 from edgecache.control.state.invalidations import LIST_MAX, InvalidationRecord, InvalidationRequest
 from edgecache.control.state.resources import Resource, drawn
 from edgecache.rules.invalidation.items import Item, ItemKind, item, items_of, with_root
@@ -57,18 +56,15 @@ class InvalidationReports(msgspec.Struct, frozen=True):
     next: str = ""
 
 
-SCHEMAS = (InvalidationBody, InvalidationReport, InvalidationReports)
-
-
-def items_wanted(wanted: InvalidationBody, one: Resource) -> tuple[Item, ...]:
-    """The items of a wish. A Fault names what is wrong with them."""
+def requested_items(body: InvalidationBody, site: Resource) -> tuple[Item, ...]:
+    """The items a body names, of a distribution. ApiError says what is wrong with them."""
     try:
-        items = with_root(items_of(wanted.paths), one.config["DefaultRootObject"])
+        items = with_root(items_of(body.paths), site.config["DefaultRootObject"])
         for kind, texts in (
-            (ItemKind.TAG, wanted.tags),
-            (ItemKind.GLOB, wanted.globs),
-            (ItemKind.HOST, wanted.hosts),
-            (ItemKind.PREFIX, wanted.prefixes),
+            (ItemKind.TAG, body.tags),
+            (ItemKind.GLOB, body.globs),
+            (ItemKind.HOST, body.hosts),
+            (ItemKind.PREFIX, body.prefixes),
         ):
             items += tuple(item(kind, text) for text in texts)
     except ValueError as error:
@@ -80,46 +76,47 @@ def items_wanted(wanted: InvalidationBody, one: Resource) -> tuple[Item, ...]:
     return items
 
 
-def invalidate(call: OperationContext) -> tuple[InvalidationReport, int]:
+def create_invalidation(call: RestCall) -> tuple[InvalidationReport, int]:
     """POST /invalidations."""
-    asked = msgspec.json.decode(call.given["body"], type=InvalidationBody)
-    one = distribution(call, asked.distribution)
-    reference = asked.caller_reference or drawn("R", call.catalog.random)
-    wanted = InvalidationRequest(one.id, items_wanted(asked, one), reference, asked.soft)
-    return told(call, accepted(call, wanted)), 201
+    body = msgspec.json.decode(call.body, type=InvalidationBody)
+    context = call.context
+    site = distribution(context, body.distribution)
+    reference = body.caller_reference or drawn("R", context.catalog.random)
+    wanted = InvalidationRequest(site.id, requested_items(body, site), reference, body.soft)
+    return _report(call, accept_invalidation(context, wanted)), 201
 
 
-async def get_invalidation(call: OperationContext) -> InvalidationReport:
-    """GET /invalidations/DISTRIBUTION/ID?wait_s=: as it is, or once it is Completed."""
-    wait_s = _seconds(call.given.get("wait_s"))
-    record = await call.world.run(partial(_found, call))
-    if wait_s and await call.world.invalidations.wait(record, wait_s):
-        record = await call.world.run(partial(_found, call))
-    return told(call, record)
+async def get_invalidation(call: RestCall) -> InvalidationReport:
+    """GET /invalidations/DISTRIBUTION/ID?wait_s=: at once, or once it is Completed."""
+    wait_s = _seconds(call.query.get("wait_s"))
+    services = call.services
+    record = await services.run(partial(_record, call))
+    if wait_s and await services.invalidations.wait(record, wait_s):
+        record = await services.run(partial(_record, call))
+    return _report(call, record)
 
 
-def _found(call: OperationContext) -> InvalidationRecord:
-    one = distribution(call, call.given["distribution"])
-    record = call.world.invalidations.get(one.id, call.given["id"])
+def list_invalidations(call: RestCall) -> InvalidationReports:
+    """GET /invalidations/DISTRIBUTION?marker=."""
+    site = distribution(call.context, call.path["distribution"])
+    records = call.services.invalidations.page(site.id, call.query.get("marker") or "")
+    page = records[:LIST_MAX]
+    more = page[-1].id if len(records) > LIST_MAX else ""
+    return InvalidationReports([_report(call, record) for record in page], more)
+
+
+def _record(call: RestCall) -> InvalidationRecord:
+    site = distribution(call.context, call.path["distribution"])
+    record = call.services.invalidations.get(site.id, call.path["id"])
     if record is None:
         raise ApiError("NoSuchInvalidation", "The specified invalidation does not exist.")
     return record
 
 
-def list_invalidations(call: OperationContext) -> InvalidationReports:
-    """GET /invalidations/DISTRIBUTION?marker=."""
-    one = distribution(call, call.given["distribution"])
-    found = call.world.invalidations.page(one.id, call.given.get("Marker") or "")
-    page = found[:LIST_MAX]
-    more = page[-1].id if len(found) > LIST_MAX else ""
-    return InvalidationReports([told(call, record) for record in page], more)
-
-
-def told(call: OperationContext, record: InvalidationRecord) -> InvalidationReport:
-    """A record as JSON has it."""
+def _report(call: RestCall, record: InvalidationRecord) -> InvalidationReport:
     waiting: list[str] = []
     if record.completed_at is None:
-        waiting = call.world.invalidations.waiting_for(record)
+        waiting = call.services.invalidations.waiting_for(record)
     return InvalidationReport(
         id=record.id,
         distribution=record.distribution,
@@ -133,7 +130,7 @@ def told(call: OperationContext, record: InvalidationRecord) -> InvalidationRepo
     )
 
 
-def _seconds(text: Any) -> float:
+def _seconds(text: str | None) -> float:
     try:
         seconds = float(text or 0)
     except ValueError:

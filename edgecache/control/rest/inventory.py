@@ -1,4 +1,4 @@
-"""What the nodes hold: figures of each store, and lists of what is in it.
+"""Inventory of the stores: figures of each, and lists of the objects in it.
 
 Law: asking changes nothing, and takes no node longer than a look at OBJECTS_LOOKED_AT of its
 objects.
@@ -7,15 +7,13 @@ objects.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from edgecache.cluster.inspection import (
     LISTED,
@@ -29,9 +27,10 @@ from edgecache.cluster.inspection import (
 )
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config
-from edgecache.control.nodes.client import WorkerGroup, meet, places
+from edgecache.control.nodes.client import WorkerGroup, ask_workers, places
 from edgecache.control.nodes.explain import ConfiguredNodes
 from edgecache.control.rest.auth import require_operator
+from edgecache.control.rest.http import RouteHandler, json_response
 from edgecache.control.state.log import LiveLog
 from edgecache.http.head import request_head
 from edgecache.upstream.peer import heads as peer_fields
@@ -49,72 +48,71 @@ class PlaceInventory(Generic[A]):
     problem: str = ""
 
 
-async def stats(nodes: ConfiguredNodes, config: Config) -> tuple[PlaceInventory[StoreStats], ...]:
+async def store_stats(
+    nodes: ConfiguredNodes, config: Config
+) -> tuple[PlaceInventory[StoreStats], ...]:
     """The figures of every store."""
-    return tuple(await asyncio.gather(*asked_of_all(nodes, config, STATS, StoreStats)))
+    return await ask_every_place(nodes, config, STATS, StoreStats)
 
 
-async def objects(
-    nodes: ConfiguredNodes, config: Config, wanted: InventoryQuery
+async def list_objects(
+    nodes: ConfiguredNodes, config: Config, query: InventoryQuery
 ) -> tuple[PlaceInventory[StoreObjects], ...]:
-    """What every store has of what is wanted."""
-    head = _head(nodes, wanted.prefix, wanted.spell())
-    asked = [_held(nodes, place, head, StoreObjects) for place in places(config)]
+    """The objects of every store that a query selects."""
+    return await ask_every_place(nodes, config, query.spell(), StoreObjects, query.prefix)
+
+
+async def ask_every_place(
+    nodes: ConfiguredNodes, config: Config, question: bytes, answer: type[A], target: str = "/"
+) -> tuple[PlaceInventory[A], ...]:
+    """The answers of every process of every place to one question."""
+    head = _head(nodes, question, target)
+    asked = [_ask_place(nodes, place, head, answer) for place in places(config)]
     return tuple(await asyncio.gather(*asked))
 
 
-def asked_of_all(
-    nodes: ConfiguredNodes, config: Config, wanted: bytes, answer: type[A]
-) -> list[Coroutine[Any, Any, PlaceInventory[A]]]:
-    """Every place, asked the same."""
-    head = _head(nodes, "/", wanted)
-    return [_held(nodes, place, head, answer) for place in places(config)]
-
-
-async def _held(
+async def _ask_place(
     nodes: ConfiguredNodes, place: WorkerGroup, head: bytes, answer: type[A]
 ) -> PlaceInventory[A]:
-    said, problem = await meet(nodes.exchange, place, head, answer)
-    return PlaceInventory(place.name, place.role, said, problem)
+    answers, problem = await ask_workers(nodes.exchange, place, head, answer)
+    return PlaceInventory(place.name, place.role, answers, problem)
 
 
-def _head(nodes: ConfiguredNodes, target: str, wanted: bytes) -> bytes:
+def _head(nodes: ConfiguredNodes, question: bytes, target: str) -> bytes:
     fields = (
         (b"host", b"unknown.invalid"),
         (peer_fields.CREDENTIAL, nodes.credential()),
-        (peer_fields.EXPLAIN, wanted),
+        (peer_fields.EXPLAIN, question),
     )
     return request_head(b"GET", target.encode(), fields)
 
 
-def holdings_routes(log: LiveLog, tokens: Tokens, nodes: ConfiguredNodes) -> list[Route]:
+def published_config(log: LiveLog) -> Config:
+    """The configuration that nodes are told. HTTPException 503 before there is one."""
+    newest = log.config
+    if newest is None:
+        raise HTTPException(503, "there is no configuration yet")
+    return msgspec.convert(newest.body, Config)
+
+
+def inventory_handlers(
+    log: LiveLog, tokens: Tokens, nodes: ConfiguredNodes
+) -> dict[str, RouteHandler]:
     """`GET /stats`, and `GET /objects?prefix=/x&order=largest&limit=20`: JSON, for operators."""
 
-    def config_now(request: Request) -> Config:
+    async def stats(request: Request) -> Response:
         require_operator(request, tokens)
-        newest = log.config
-        if newest is None:
-            raise HTTPException(503, "there is no configuration yet")
-        return msgspec.convert(newest.body, Config)
+        return json_response(await store_stats(nodes, published_config(log)))
 
-    async def stats_told(request: Request) -> Response:
-        return _json(await stats(nodes, config_now(request)))
-
-    async def objects_told(request: Request) -> Response:
-        config, query = config_now(request), request.query_params
+    async def objects(request: Request) -> Response:
+        require_operator(request, tokens)
+        config, query = published_config(log), request.query_params
         prefix, order = query.get("prefix", "/"), query.get("order", ObjectOrder.LARGEST)
         try:
             spelled = f"{OBJECTS.decode()}:{order}:{query.get('limit', LISTED)}"
             wanted = InventoryQuery.read(prefix, spelled.encode("ascii"))
         except ValueError as error:
             raise HTTPException(400, str(error)) from error
-        return _json(await objects(nodes, config, wanted))
+        return json_response(await list_objects(nodes, config, wanted))
 
-    return [
-        Route("/stats", stats_told, methods=["GET"]),
-        Route("/objects", objects_told, methods=["GET"]),
-    ]
-
-
-def _json(told: object) -> Response:
-    return Response(msgspec.json.encode(told), media_type="application/json")
+    return {"store_stats": stats, "list_objects": objects}

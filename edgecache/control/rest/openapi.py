@@ -1,152 +1,22 @@
-"""The JSON side described: OpenAPI 3.1 for programs, one plain page for people."""
+"""OpenAPI 3.1 description of the REST API, for programs; the same as a plain page, for people."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import msgspec
 
 from edgecache import __version__
+from edgecache.control.rest.routes import DESCRIBED, RestRoute, Schema
 
 Document = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class PathOperation:
-    """One thing that can be asked. `gives` and `takes` name schemas; empty: any JSON, or nothing.
-
-    `query` maps a parameter to what it means; a required one has `*` before its meaning.
-    """
-
-    method: str
-    path: str
-    summary: str
-    gives: str = ""
-    takes: str = ""
-    status: int = 200
-    query: tuple[tuple[str, str], ...] = ()
-    type: str = "application/json"
-    faults: tuple[int, ...] = ()
-
-
-_MARKER = (("marker", "the `next` of the page before"), ("max_items", "1 to 100"))
-PATHS = (
-    PathOperation("GET", "/health", "Whether control answers."),
-    PathOperation("GET", "/nodes", "Every process, and the configuration it runs on."),
-    PathOperation(
-        "GET", "/metrics", "Counters of all processes, for Prometheus.", type="text/plain"
-    ),
-    PathOperation(
-        "GET",
-        "/distributions",
-        "All distributions.",
-        "DistributionSummaries",
-        query=_MARKER,
-        faults=(400,),
-    ),
-    PathOperation(
-        "GET", "/distributions/{id}", "One distribution.", "DistributionSummary", faults=(404,)
-    ),
-    PathOperation(
-        "POST",
-        "/distributions/{id}/adoption",
-        "Let the API take over a distribution of the file.",
-        "DistributionSummary",
-        faults=(409,),
-    ),
-    PathOperation(
-        "DELETE",
-        "/distributions/{id}/adoption",
-        "Let the file say again what it is.",
-        "DistributionSummary",
-        faults=(404, 409),
-    ),
-    PathOperation(
-        "POST",
-        "/invalidations",
-        "Invalidate paths of a distribution.",
-        "InvalidationReport",
-        "InvalidationBody",
-        201,
-        faults=(400, 404, 413),
-    ),
-    PathOperation(
-        "POST",
-        "/invalidations/dry-run",
-        "What every node would remove.",
-        "",
-        "InvalidationBody",
-        faults=(400, 404, 413),
-    ),
-    PathOperation(
-        "GET",
-        "/invalidations/{distribution}",
-        "Invalidations, the newest first.",
-        "InvalidationReports",
-        query=_MARKER[:1],
-        faults=(404,),
-    ),
-    PathOperation(
-        "GET",
-        "/invalidations/{distribution}/{id}",
-        "How far an invalidation is.",
-        "InvalidationReport",
-        query=(("wait_s", "wait so long for Completed, at most 30"),),
-        faults=(400, 404),
-    ),
-    PathOperation(
-        "GET",
-        "/distributions/{id}/releases",
-        "The releases of a distribution.",
-        "ReleaseReports",
-        faults=(404,),
-    ),
-    PathOperation(
-        "POST",
-        "/distributions/{id}/releases",
-        "Cut the next release: all misses at once.",
-        "ReleaseReports",
-        "ReleaseBody",
-        201,
-        faults=(400, 404, 409),
-    ),
-    PathOperation(
-        "POST",
-        "/distributions/{id}/releases/active",
-        "Make a kept release the current one.",
-        "ReleaseReports",
-        "ReleaseBody",
-        faults=(400, 404),
-    ),
-    PathOperation(
-        "DELETE",
-        "/distributions/{id}/releases/{number}",
-        "Let a release's objects go.",
-        "ReleaseReports",
-        query=(("path", "of which path pattern; `*` unless said otherwise"),),
-        faults=(400, 404, 409),
-    ),
-    PathOperation(
-        "GET",
-        "/explain",
-        "What would happen to a viewer's request, and why.",
-        query=(
-            ("url", "*as a viewer would ask for it"),
-            ("method", "GET unless said otherwise"),
-            ("header", "`Name: value`, several times"),
-        ),
-        faults=(400, 503),
-    ),
-    PathOperation("POST", "/reload", "Read the configuration file anew.", faults=(400,)),
-)
-
-
-def description(schemas: Sequence[type[msgspec.Struct]]) -> Document:
-    """The OpenAPI document."""
+def openapi_document() -> Document:
+    """The OpenAPI document of the routes that are described."""
+    schemas = [each for route in DESCRIBED for each in (route.gives, route.takes) if each]
     _, components = msgspec.json.schema_components(
         schemas, ref_template="#/components/schemas/{name}"
     )
@@ -155,8 +25,8 @@ def description(schemas: Sequence[type[msgspec.Struct]]) -> Document:
         "properties": {"error": {"type": "string"}, "code": {"type": "string"}},
     }
     paths: dict[str, Document] = {}
-    for one in PATHS:
-        paths.setdefault(one.path, {})[one.method.lower()] = _operation(one)
+    for route in DESCRIBED:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -179,34 +49,42 @@ def description(schemas: Sequence[type[msgspec.Struct]]) -> Document:
     }
 
 
-def _operation(one: PathOperation) -> Document:
+def _operation(route: RestRoute) -> Document:
+    faults = {str(status): _answer("Refused.", "Problem") for status in (*route.faults, 401, 403)}
+    operation: Document = {
+        "summary": route.summary,
+        "parameters": _parameters(route),
+        "responses": {
+            str(route.status): _answer("Done.", _name(route.gives), route.type),
+        }
+        | faults,
+    }
+    if route.takes:
+        operation["requestBody"] = {"required": True, "content": _content(_name(route.takes))}
+    return operation
+
+
+def _parameters(route: RestRoute) -> list[Document]:
     parameters: list[Document] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"\{(\w+)\}", one.path)
+        for name in re.findall(r"\{(\w+)\}", route.path)
     ]
-    for name, meaning in one.query:
-        several = name == "header"
-        schema: Document = (
-            {"type": "array", "items": {"type": "string"}} if several else {"type": "string"}
-        )
+    for name, meaning in route.query:
+        text: Document = {"type": "string"}
         parameters.append(
             {
                 "name": name,
                 "in": "query",
                 "required": meaning.startswith("*"),
                 "description": meaning.removeprefix("*"),
-                "schema": schema,
+                "schema": {"type": "array", "items": text} if name == "header" else text,
             }
         )
-    faults = {str(status): _answer("Refused.", "Problem") for status in (*one.faults, 401, 403)}
-    found: Document = {
-        "summary": one.summary,
-        "parameters": parameters,
-        "responses": {str(one.status): _answer("Done.", one.gives, one.type)} | faults,
-    }
-    if one.takes:
-        found["requestBody"] = {"required": True, "content": _content(one.takes)}
-    return found
+    return parameters
+
+
+def _name(schema: Schema | None) -> str:
+    return schema.__name__ if schema else ""
 
 
 def _answer(words: str, schema: str, type: str = "application/json") -> Document:
@@ -214,8 +92,8 @@ def _answer(words: str, schema: str, type: str = "application/json") -> Document
 
 
 def _content(schema: str, type: str = "application/json") -> Document:
-    named = {"schema": {"$ref": f"#/components/schemas/{schema}"}} if schema else {}
-    return {type: named}
+    content = {"schema": {"$ref": f"#/components/schemas/{schema}"}} if schema else {}
+    return {type: content}
 
 
 _STYLE = (
@@ -234,18 +112,25 @@ def docs_page(document: Document) -> str:
         f"<p>{escape(document['info']['description'])} For programs: "
         f'<a href="/openapi.json">openapi.json</a>.</p>'
     ]
-    for one in PATHS:
-        parts.append(f"<h2><code>{one.method} {escape(one.path)}</code></h2>")
-        parts.append(f"<p>{escape(one.summary)}</p>")
-        rows = "".join(
-            f"<li><code>{escape(name)}</code>: {escape(meaning.removeprefix('*'))}"
-            f"{' (required)' if meaning.startswith('*') else ''}</li>"
-            for name, meaning in one.query
-        )
-        parts.append(f"<ul>{rows}</ul>" if rows else "")
-        for label, name in (("Takes", one.takes), ("Gives", one.gives)):
-            if name:
-                fields = document["components"]["schemas"][name]["properties"]
-                listed = ", ".join(f"<code>{escape(field)}</code>" for field in fields)
-                parts.append(f"<p>{label} {listed}.</p>")
-    return "".join(parts) + "</html>\n"
+    schemas = document["components"]["schemas"]
+    return "".join([*parts, *(_docs_section(route, schemas) for route in DESCRIBED), "</html>\n"])
+
+
+def _docs_section(route: RestRoute, schemas: Document) -> str:
+    """One route as HTML."""
+    parts = [
+        f"<h2><code>{route.method} {escape(route.path)}</code></h2>",
+        f"<p>{escape(route.summary)}</p>",
+    ]
+    rows = "".join(
+        f"<li><code>{escape(name)}</code>: {escape(meaning.removeprefix('*'))}"
+        f"{' (required)' if meaning.startswith('*') else ''}</li>"
+        for name, meaning in route.query
+    )
+    parts.append(f"<ul>{rows}</ul>" if rows else "")
+    for label, schema in (("Takes", route.takes), ("Gives", route.gives)):
+        if schema:
+            fields = schemas[_name(schema)]["properties"]
+            listed = ", ".join(f"<code>{escape(field)}</code>" for field in fields)
+            parts.append(f"<p>{label} {listed}.</p>")
+    return "".join(parts)

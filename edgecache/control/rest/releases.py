@@ -8,10 +8,12 @@ from collections.abc import Iterator
 
 import msgspec
 
-from edgecache.control.cloudfront.context import OperationContext
 from edgecache.control.cloudfront.distributions import distribution
 from edgecache.control.cloudfront.errors import ApiError
-from edgecache.control.state.releases import NoSuchReleaseError, ReleaseInUseError, ReleaseRecord
+from edgecache.control.rest.call import RestCall
+from edgecache.control.state.catalog import Catalog
+from edgecache.control.state.releases import NoSuchReleaseError, ReleaseInUseError
+from edgecache.control.state.resources import Resource
 
 _PATTERN = re.compile(r"[\x21-\x7e]{1,255}")  # CloudFront's bound on a path pattern
 
@@ -39,63 +41,62 @@ class ReleaseReports(msgspec.Struct, frozen=True):
     deployed: bool
 
 
-SCHEMAS = (ReleaseBody, ReleaseReport, ReleaseReports)
-
-
-def list_releases(call: OperationContext) -> ReleaseReports:
+def list_releases(call: RestCall) -> ReleaseReports:
     """GET /distributions/ID/releases."""
-    one = distribution(call, call.given["id"])
-    return _told(call, call.catalog.releases.of(one.id))
+    return _reports(call, distribution(call.context, call.path["id"]))
 
 
-def cut_release(call: OperationContext) -> tuple[ReleaseReports, int]:
+def cut_release(call: RestCall) -> tuple[ReleaseReports, int]:
     """POST /distributions/ID/releases: the next one for a path pattern, current at once."""
-    one, wanted = distribution(call, call.given["id"]), _wanted(call)
-    with _changing(call):
-        call.catalog.releases.cut(one.id, wanted.path, call.catalog.clock())
-    return _told(call, call.catalog.releases.of(one.id)), 201
+    site, body = distribution(call.context, call.path["id"]), _body(call)
+    with _changing(call) as catalog:
+        catalog.releases.cut(site.id, body.path, catalog.clock())
+    return _reports(call, site), 201
 
 
-def activate_release(call: OperationContext) -> ReleaseReports:
+def activate_release(call: RestCall) -> ReleaseReports:
     """POST /distributions/ID/releases/active: one that is kept is current again."""
-    one, wanted = distribution(call, call.given["id"]), _wanted(call)
-    if wanted.number is None:
+    site, body = distribution(call.context, call.path["id"]), _body(call)
+    if body.number is None:
         raise ApiError("InvalidArgument", "number: which release is to be current")
-    with _changing(call):
-        call.catalog.releases.activate(one.id, wanted.path, wanted.number)
-    return _told(call, call.catalog.releases.of(one.id))
+    with _changing(call) as catalog:
+        catalog.releases.activate(site.id, body.path, body.number)
+    return _reports(call, site)
 
 
-def delete_release(call: OperationContext) -> ReleaseReports:
+def delete_release(call: RestCall) -> ReleaseReports:
     """DELETE /distributions/ID/releases/NUMBER?path=: its objects go."""
-    one, number = distribution(call, call.given["id"]), str(call.given["number"])
+    site, number = distribution(call.context, call.path["id"]), call.path["number"]
     if not number.isdecimal() or len(number) > 9:
         raise ApiError("InvalidArgument", f"{number!r} is not the number of a release")
-    with _changing(call):
-        call.catalog.releases.delete(one.id, call.given.get("path") or "*", int(number))
-    return _told(call, call.catalog.releases.of(one.id))
+    with _changing(call) as catalog:
+        catalog.releases.delete(site.id, call.query.get("path") or "*", int(number))
+    return _reports(call, site)
 
 
 @contextlib.contextmanager
-def _changing(call: OperationContext) -> Iterator[None]:
+def _changing(call: RestCall) -> Iterator[Catalog]:
+    catalog = call.services.catalog
     try:
-        with call.catalog.changing():
-            yield
+        with catalog.changing():
+            yield catalog
     except NoSuchReleaseError as error:
         raise ApiError("NoSuchResource", str(error)) from None
     except ReleaseInUseError as error:
         raise ApiError("ResourceInUse", str(error)) from None
 
 
-def _wanted(call: OperationContext) -> ReleaseBody:
-    wanted = msgspec.json.decode(call.given["body"] or b"{}", type=ReleaseBody)
-    if not _PATTERN.fullmatch(wanted.path):
-        raise ApiError("InvalidArgument", f"path: {wanted.path[:40]!r} is not a path pattern")
-    return wanted
+def _body(call: RestCall) -> ReleaseBody:
+    body = msgspec.json.decode(call.body or b"{}", type=ReleaseBody)
+    if not _PATTERN.fullmatch(body.path):
+        raise ApiError("InvalidArgument", f"path: {body.path[:40]!r} is not a path pattern")
+    return body
 
 
-def _told(call: OperationContext, records: list[ReleaseRecord]) -> ReleaseReports:
+def _reports(call: RestCall, site: Resource) -> ReleaseReports:
+    catalog = call.services.catalog
     releases = [
-        ReleaseReport(one.pattern, one.number, one.created_at, one.current) for one in records
+        ReleaseReport(one.pattern, one.number, one.created_at, one.current)
+        for one in catalog.releases.of(site.id)
     ]
-    return ReleaseReports(releases, call.world.deployed(call.catalog.generation))
+    return ReleaseReports(releases, call.services.deployed(catalog.generation))

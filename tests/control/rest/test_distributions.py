@@ -12,8 +12,9 @@ import pytest
 from starlette.applications import Starlette
 
 from edgecache.cluster.node_status import Instance
-from edgecache.control.rest.distributions import SCHEMAS, RestApi
-from edgecache.control.rest.openapi import PATHS, description
+from edgecache.control.rest.handlers import RestApi
+from edgecache.control.rest.openapi import openapi_document
+from edgecache.control.rest.routes import DESCRIBED, starlette_routes
 from tests.control.cloudfront.desk import Desk, open_desk, site
 
 
@@ -22,7 +23,9 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     with open_desk(tmp_path) as made:
         world = made.world
         api = made.app.routes
-        made.app = Starlette(routes=[*api, *RestApi(world, made.tokens).routes()])
+        made.app = Starlette(
+            routes=[*api, *starlette_routes(RestApi(world, made.tokens).handlers())]
+        )
         yield made
 
 
@@ -103,11 +106,11 @@ def test_everybody_needs_a_token(desk: Desk) -> None:
 
 def test_the_description_names_what_is_there(desk: Desk) -> None:
     _, document = told(desk, "GET", "/openapi.json")
-    assert document == json.loads(json.dumps(description(SCHEMAS)))
-    described = {(one.method, one.path) for one in PATHS}
+    assert document == json.loads(json.dumps(openapi_document()))
+    described = {(one.method, one.path) for one in DESCRIBED}
     served = {
         (method, route.path)
-        for route in RestApi(desk.world, desk.tokens).routes()
+        for route in starlette_routes(RestApi(desk.world, desk.tokens).handlers())
         for method in (route.methods or set()) - {"HEAD"}
     }
     assert served - {("GET", "/openapi.json"), ("GET", "/docs")} <= described
@@ -126,5 +129,5 @@ def test_the_page_loads_nothing(desk: Desk) -> None:
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert not re.search(r"(src|@import|url\()", answer.text)
     assert re.findall(r'href="([^"]*)"', answer.text) == ["/openapi.json"]
-    for one in PATHS:
+    for one in DESCRIBED:
         assert f"<code>{one.method} {one.path}</code>" in answer.text

@@ -33,10 +33,11 @@ from edgecache.control.rest.explain import (
     ExplainQuery,
     ExplainReport,
     ExplainServices,
-    explain_route,
-    told,
+    explain_everywhere,
+    explain_handlers,
     viewer_request,
 )
+from edgecache.control.rest.routes import starlette_routes
 from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.log import ControlLog, ensure_config
 from edgecache.http.head import parse_request_head
@@ -95,7 +96,7 @@ class Fleet:
 def explained(fleet: Fleet | None, found: Config, *headers: str, url: str = "") -> ExplainReport:
     request = viewer_request(ExplainQuery(url or "http://site.test/a?q=1", headers=headers), found)
     nodes = None if fleet is None else ConfiguredNodes(fleet.exchange, lambda: b"credential")
-    return asyncio.run(told(request, found, ExplainServices(clock, nodes)))
+    return asyncio.run(explain_everywhere(request, found, ExplainServices(clock, nodes)))
 
 
 def test_every_worker_is_asked_until_it_was_met() -> None:
@@ -123,7 +124,7 @@ def test_something_else_that_answers_is_told() -> None:
 
     request = viewer_request(ExplainQuery("http://site.test/"), config())
     world = ExplainServices(clock, ConfiguredNodes(page, lambda: b"c"))
-    places = asyncio.run(told(request, config(), world)).places
+    places = asyncio.run(explain_everywhere(request, config(), world)).places
     assert {place.problem for place in places} == {"it answered, but does not explain"}
 
 
@@ -232,7 +233,9 @@ class Place:
         self.log = ControlLog(self.state, clock)
         self.tokens = Tokens(["k" * 32], clock)
         self.app = Starlette(
-            routes=[explain_route(self.log.live, self.tokens, ExplainServices(clock))]
+            routes=starlette_routes(
+                explain_handlers(self.log.live, self.tokens, ExplainServices(clock))
+            )
         )
 
     def get(self, query: dict[str, Any], peer: str = LOCAL_PEER, **headers: str) -> httpx.Response:
@@ -281,7 +284,9 @@ def test_addresses_are_reached_on_this_machine() -> None:
 
     request = viewer_request(ExplainQuery("http://site.test/"), config())
     asyncio.run(
-        told(request, config(), ExplainServices(clock, ConfiguredNodes(note, lambda: b"c")))
+        explain_everywhere(
+            request, config(), ExplainServices(clock, ConfiguredNodes(note, lambda: b"c"))
+        )
     )
     assert reached == [
         TcpAddress("127.0.0.1", 81),

@@ -10,7 +10,8 @@ import pytest
 from starlette.applications import Starlette
 
 from edgecache.cluster.node_status import Instance
-from edgecache.control.rest.distributions import RestApi
+from edgecache.control.rest.handlers import RestApi
+from edgecache.control.rest.routes import starlette_routes
 from tests.control.cloudfront.desk import Desk, open_desk
 from tests.control.rest.test_distributions import told
 
@@ -20,7 +21,7 @@ EDGE = Instance("edge-a", "1")
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     with open_desk(tmp_path) as made:
-        made.app = Starlette(routes=RestApi(made.world, made.tokens).routes())
+        made.app = Starlette(routes=starlette_routes(RestApi(made.world, made.tokens).handlers()))
         yield made
 
 

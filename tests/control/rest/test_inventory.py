@@ -18,7 +18,8 @@ from edgecache.config.listen import Address
 from edgecache.config.model import Config, Location, Regional
 from edgecache.control.nodes.explain import ConfiguredNodes
 from edgecache.control.rest.auth import LOCAL_PEER
-from edgecache.control.rest.inventory import PlaceInventory, holdings_routes
+from edgecache.control.rest.inventory import PlaceInventory, inventory_handlers
+from edgecache.control.rest.routes import starlette_routes
 from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.log import ControlLog, ensure_config
 from edgecache.http.head import parse_request_head
@@ -41,7 +42,9 @@ class Place:
         self.heard: list[Request] = []
         tokens = Tokens(["a secret of operators, long enough"], lambda: 1_000.0)
         nodes = ConfiguredNodes(self.exchange, lambda: b"credential")
-        self.app = Starlette(routes=holdings_routes(self.log.live, tokens, nodes))
+        self.app = Starlette(
+            routes=starlette_routes(inventory_handlers(self.log.live, tokens, nodes))
+        )
 
     async def exchange(self, address: Address, head: bytes) -> bytes:
         if not str(address).endswith(":81"):

@@ -1,0 +1,217 @@
+"""Routes of the REST API. Law: a route is declared here, once; server and description follow it.
+
+A handler is found by the name of its operation, so that modules can bring theirs with what they
+need (`starlette_routes`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+from starlette.routing import Route
+
+from edgecache.control.nodes.staleness_probe import FOLDER, PATH
+from edgecache.control.rest.distributions import DistributionSummaries, DistributionSummary
+from edgecache.control.rest.http import RouteHandler
+from edgecache.control.rest.invalidations import (
+    InvalidationBody,
+    InvalidationReport,
+    InvalidationReports,
+)
+from edgecache.control.rest.releases import ReleaseBody, ReleaseReports
+
+Schema = type[msgspec.Struct]
+
+
+@dataclass(frozen=True, slots=True)
+class RestRoute:
+    """One operation: where it is asked for, and what the description says of it.
+
+    `takes` and `gives` are its bodies; None: nothing, or any JSON. `query` maps a parameter to what
+    it means; a required one has `*` before its meaning. `faults` are statuses of refusals beside
+    those of every route. Routes of the nodes' own, and the like, are not `described`.
+    """
+
+    operation: str
+    method: str
+    path: str
+    summary: str
+    gives: Schema | None = None
+    takes: Schema | None = None
+    status: int = 200
+    query: tuple[tuple[str, str], ...] = ()
+    type: str = "application/json"
+    faults: tuple[int, ...] = ()
+    described: bool = True
+
+
+_PAGE = (("marker", "the `next` of the page before"), ("max_items", "1 to 100"))
+
+ROUTES = (
+    RestRoute("health", "GET", "/health", "Whether control answers."),
+    RestRoute("list_nodes", "GET", "/nodes", "Every process, and the configuration it runs on."),
+    RestRoute(
+        "report_status", "POST", "/nodes/{name}", "A node's status and counters.", described=False
+    ),
+    RestRoute(
+        "remove_node", "DELETE", "/nodes/{name}", "Wait for a node no more.", described=False
+    ),
+    RestRoute(
+        "leave_node", "POST", "/nodes/{name}/leave", "A node that serves no more.", described=False
+    ),
+    RestRoute("follow_log", "GET", "/log", "What is new in the log, and a lease.", described=False),
+    RestRoute(
+        "metrics",
+        "GET",
+        "/metrics",
+        "Counters of all processes, for Prometheus.",
+        type="text/plain",
+    ),
+    RestRoute(
+        "list_distributions",
+        "GET",
+        "/distributions",
+        "All distributions.",
+        DistributionSummaries,
+        query=_PAGE,
+        faults=(400,),
+    ),
+    RestRoute(
+        "get_distribution",
+        "GET",
+        "/distributions/{id}",
+        "One distribution.",
+        DistributionSummary,
+        faults=(404,),
+    ),
+    RestRoute(
+        "adopt_distribution",
+        "POST",
+        "/distributions/{id}/adoption",
+        "Let the API take over a distribution of the file.",
+        DistributionSummary,
+        faults=(409,),
+    ),
+    RestRoute(
+        "give_back_distribution",
+        "DELETE",
+        "/distributions/{id}/adoption",
+        "Let the file say again what it is.",
+        DistributionSummary,
+        faults=(404, 409),
+    ),
+    RestRoute(
+        "create_invalidation",
+        "POST",
+        "/invalidations",
+        "Invalidate paths of a distribution.",
+        InvalidationReport,
+        InvalidationBody,
+        201,
+        faults=(400, 404, 413),
+    ),
+    RestRoute(
+        "dry_run_invalidation",
+        "POST",
+        "/invalidations/dry-run",
+        "What every node would remove.",
+        None,
+        InvalidationBody,
+        faults=(400, 404, 413),
+    ),
+    RestRoute(
+        "list_invalidations",
+        "GET",
+        "/invalidations/{distribution}",
+        "Invalidations, the newest first.",
+        InvalidationReports,
+        query=_PAGE[:1],
+        faults=(404,),
+    ),
+    RestRoute(
+        "get_invalidation",
+        "GET",
+        "/invalidations/{distribution}/{id}",
+        "How far an invalidation is.",
+        InvalidationReport,
+        query=(("wait_s", "wait so long for Completed, at most 30"),),
+        faults=(400, 404),
+    ),
+    RestRoute(
+        "list_releases",
+        "GET",
+        "/distributions/{id}/releases",
+        "The releases of a distribution.",
+        ReleaseReports,
+        faults=(404,),
+    ),
+    RestRoute(
+        "cut_release",
+        "POST",
+        "/distributions/{id}/releases",
+        "Cut the next release: all misses at once.",
+        ReleaseReports,
+        ReleaseBody,
+        201,
+        faults=(400, 404, 409),
+    ),
+    RestRoute(
+        "activate_release",
+        "POST",
+        "/distributions/{id}/releases/active",
+        "Make a kept release the current one.",
+        ReleaseReports,
+        ReleaseBody,
+        faults=(400, 404),
+    ),
+    RestRoute(
+        "delete_release",
+        "DELETE",
+        "/distributions/{id}/releases/{number}",
+        "Let a release's objects go.",
+        ReleaseReports,
+        query=(("path", "of which path pattern; `*` unless said otherwise"),),
+        faults=(400, 404, 409),
+    ),
+    RestRoute(
+        "explain_request",
+        "GET",
+        "/explain",
+        "What would happen to a viewer's request, and why.",
+        query=(
+            ("url", "*as a viewer would ask for it"),
+            ("method", "GET unless said otherwise"),
+            ("header", "`Name: value`, several times"),
+        ),
+        faults=(400, 503),
+    ),
+    RestRoute("store_stats", "GET", "/stats", "Figures of every store.", described=False),
+    RestRoute("list_objects", "GET", "/objects", "What every store holds.", described=False),
+    RestRoute("reload_file", "POST", "/reload", "Read the configuration file anew.", faults=(400,)),
+    RestRoute(
+        "serve_probe",
+        "GET",
+        f"{FOLDER}{PATH}",
+        "The object of the staleness probe.",
+        type="text/plain",
+        described=False,
+    ),
+    RestRoute("openapi", "GET", "/openapi.json", "This description.", described=False),
+    RestRoute(
+        "docs", "GET", "/docs", "This description, to read.", type="text/html", described=False
+    ),
+)
+DESCRIBED = tuple(route for route in ROUTES if route.described)
+
+
+def starlette_routes(handlers: Mapping[str, RouteHandler]) -> list[Route]:
+    """The routes of these operations, in the order of the table."""
+    unknown = handlers.keys() - {route.operation for route in ROUTES}
+    assert not unknown, f"no routes: {unknown}"
+    return [
+        Route(route.path, handlers[route.operation], methods=[route.method])
+        for route in ROUTES
+        if route.operation in handlers
+    ]

@@ -1,0 +1,62 @@
+"""Pages for people: what they name is there. `file.py:Class.method` is a function of that file."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted(
+    path
+    for path in (
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / ".github").rglob("*.md"),
+    )
+    if path.name not in ("CHANGELOG.md",)  # it speaks of the past
+)
+MENTION = re.compile(r"`([a-z0-9_]+(?:/[\w.-]+)*/[\w-]+\.(?:py|toml|md|mjs))(?::([\w.]+))?`")
+LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
+
+
+def page_name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def place(mention: str) -> Path | None:
+    """The file a page means: from the root, or from the package as pages of the code write it."""
+    found = (ROOT / mention, ROOT / "edgecache" / mention)
+    return next((path for path in found if path.exists()), None)
+
+
+def defined_names(tree: ast.Module) -> set[str]:
+    """`function`, `Class` and `Class.method` of a module, and its constants."""
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            inner = [n for n in node.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+            names |= {f"{node.name}.{one.name}" for one in inner}
+        targets = node.targets if isinstance(node, ast.Assign) else ()
+        targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
+        names |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return names
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_files_and_functions_that_a_page_names_exist(page: Path) -> None:
+    for mention, name in MENTION.findall(page.read_text()):
+        file = place(mention)
+        assert file is not None, f"{mention} is not there"
+        if name:
+            assert name in defined_names(ast.parse(file.read_text())), f"{mention} has no {name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_links_of_a_page_lead_somewhere(page: Path) -> None:
+    for target in LINK.findall(page.read_text()):
+        assert (page.parent / target).exists(), f"{target} is not there"

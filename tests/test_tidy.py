@@ -1,4 +1,4 @@
-"""The laws of the layout, enforced: import order, pure groups, size budgets, package maps."""
+"""The laws of the layout, enforced: imports, pure groups, names, sizes, maps."""
 
 from __future__ import annotations
 
@@ -45,6 +45,27 @@ FUNCTION_LINES_MAX = 50
 FILE_LINES_MAX = 350
 ONE_SUBJECT_LINES_MAX = 500  # where at most one class is more than data
 DATA = ("Struct", "Enum", "StrEnum", "IntEnum", "NamedTuple", "Protocol", "Exception", "Model")
+MODULES_MAX = 260  # without the packages' maps
+SMALL_LINES = 60
+SMALL_MODULES_MAX = 25  # fewer files is a goal: what is this small mostly belongs to a neighbor
+NOT_A_SUBJECT = {
+    "util", "utils", "helper", "helpers", "manager", "misc", "common", "stuff", "things", "tools",
+}  # fmt: skip
+PARTICIPLE = re.compile(r"(ing|ed|kept|told|made|held|given|found|done|sent|taken)$")
+OF_THE_FIELD = {
+    "coalescing", "framing", "routing", "sharing",  # what is done, as the field's noun
+    "declared", "inherited", "managed", "tiered", "unsupported",  # kinds of a thing
+    "ring", "feed", "seed",  # not participles
+}  # fmt: skip
+TESTS_OF_SEVERAL = {
+    "config/aws/test_round_trip.py", "config/test_origin_settings.py",
+    "control/cloudfront/test_any_input.py", "control/cloudfront/test_any_site.py",
+    "control/cloudfront/test_codec.py", "control/cloudfront/test_refusals.py",
+    "control/cloudfront/test_refused_resources.py", "control/cloudfront/test_unsupported.py",
+    "control/cloudfront/test_walk.py", "control/cloudfront/test_weight.py",
+    "control/test_former_state.py", "origin/test_site.py", "server/test_calls.py",
+    "store/disk/test_filled.py", "upstream/test_network.py", "upstream/test_passages.py",
+}  # fmt: skip
 LINE_COLUMNS_MAX = 100
 ERRORS = ("Error", "Exception", "BadMessage", "Truncated", "ObjectChanged")
 CHARACTER_CLASS = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]")
@@ -53,6 +74,7 @@ IMPURE_MODULES = {"time", "random", "secrets", "socket", "asyncio", "logging", "
 
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text()) for path in SOURCES}
+MODULES = [path for path in SOURCES if path.name not in ("__init__.py", "__main__.py")]
 EVERY_FILE = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py"))]
 EVERY_FILE += sorted((ROOT / "benchmarks").rglob("*.py"))
 
@@ -135,6 +157,50 @@ def test_every_package_opens_with_its_map(path: Path) -> None:
     assert docstring
     if path.parent != PACKAGE:
         assert len(TREES[path].body) == 1, "a package's __init__ holds its map and no code"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_is_named_by_a_noun(path: Path) -> None:
+    words = path.stem.split("_")
+    assert not NOT_A_SUBJECT & set(words)
+    bare = len(words) == 1 and PARTICIPLE.search(path.stem)
+    assert not bare or path.stem in OF_THE_FIELD, "a bare participle names no subject"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_the_first_line_says_what_a_module_is(path: Path) -> None:
+    first = (ast.get_docstring(TREES[path]) or "").partition("\n")[0]
+    assert re.search(r"[.?](\s|$)", first), f"no sentence ends on line 1: {first}"
+
+
+def test_no_two_public_types_share_a_name() -> None:
+    places: dict[str, list[str]] = {}
+    for path, tree in TREES.items():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(name_of(path))
+    twice = {name: files for name, files in places.items() if len(files) > 1}
+    assert not twice
+
+
+def test_modules_are_few_and_few_are_tiny() -> None:
+    small = [p for p in MODULES if len(p.read_text().splitlines()) <= SMALL_LINES]
+    assert len(MODULES) <= MODULES_MAX
+    assert len(small) <= SMALL_MODULES_MAX, [name_of(path) for path in small]
+
+
+TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
+MIRRORS = [p for p in TESTS if p.relative_to(ROOT / "tests").parts[0] in ORDER]
+
+
+@pytest.mark.parametrize("path", MIRRORS, ids=name_of)
+def test_a_test_stands_where_its_module_does(path: Path) -> None:
+    """tests/a/test_b.py and tests/a/test_b_in_part.py are of edgecache/a/b.py."""
+    place = path.relative_to(ROOT / "tests")
+    words = path.stem.split("_")[1:]
+    stems = ["_".join(words[:count]) for count in range(1, len(words) + 1)]
+    modules = [(PACKAGE / place.parent / f"{stem}.py").exists() for stem in stems]
+    assert any(modules) or str(place) in TESTS_OF_SEVERAL, f"no module in {stems}"
 
 
 def cached_functions(tree: ast.Module) -> list[ast.FunctionDef]:

@@ -17,7 +17,7 @@ from edgecache.config.model import BRAND, Distribution
 from edgecache.http.dates import format_date
 from edgecache.http.message import Fields, Request, combined_value, first_value
 from edgecache.rules.caching.error_pages import replacement
-from edgecache.rules.private.key_ring import MESSAGES
+from edgecache.rules.private.key_ring import MESSAGES, TrustedKeys
 from edgecache.rules.private.signature import SignatureAccepted
 from edgecache.rules.private.signed_request import SignatureRefused
 from edgecache.rules.reasons import MissReason
@@ -28,7 +28,14 @@ from edgecache.rules.response.headers import (
     wants_timing,
     with_timing,
 )
-from edgecache.rules.routing import Route, RouteTable, matched_route
+from edgecache.rules.routing import (
+    PlaceOf,
+    Route,
+    RoutedRequest,
+    RouteTable,
+    locate,
+    nowhere,
+)
 from edgecache.rules.viewer.access import (
     AMBIGUOUS_PATH,
     HTTPS_PORT,
@@ -39,8 +46,8 @@ from edgecache.rules.viewer.access import (
     RefusalReason,
     admit,
 )
-from edgecache.rules.viewer.geo import NOWHERE, GeoPlace
-from edgecache.rules.viewer.headers import depends_on_viewer, enriched, needs_place
+from edgecache.rules.viewer.geo import NOWHERE
+from edgecache.rules.viewer.headers import enriched
 from edgecache.upstream.interface import Body, Fault, OnInterim
 from edgecache.upstream.peer import heads as peer_fields
 
@@ -71,11 +78,6 @@ SENTENCES = {
 }
 
 
-def _nowhere(_address: str) -> GeoPlace:
-    """No place is known: its headers are left out."""
-    return NOWHERE
-
-
 def _never() -> float:
     return 1 - 2**-53  # the largest there is: only what is always done is done
 
@@ -84,7 +86,7 @@ def _never() -> float:
 class FrontendEnvironment:
     """What a viewers' front needs from outside."""
 
-    place_of: Callable[[str], GeoPlace] = _nowhere  # of an address
+    place_of: PlaceOf = nowhere
     chance: Callable[[], float] = _never  # from [0, 1), for the sampling of Server-Timing
     https_port: int = HTTPS_PORT  # where viewers are sent by redirect-to-https
     inner_layer: str = "EDGE"  # who asks the origins: "REC" behind a regional cache
@@ -109,59 +111,47 @@ class ViewerFrontend:
 
     def decide(self, request: Request, now: float) -> Hit | Errand | Refusal:
         """What can be said of a viewer's request without waiting."""
-        site = self.table.site(request.host)
-        if site is None:
+        routed = locate(request, self.table, self._world.place_of)
+        if routed is None:
             unserved = self.table.unavailable_site(request.host)
             return UNKNOWN_HOST if unserved is None else UNAVAILABLE
+        route = routed.route
         if request.path == b"*":
-            return _options_of_all(site.distribution)
-        asked = request
-        root = site.distribution.default_root_object
-        if root and request.path == b"/":
-            request = replace(request, path=b"/" + root.encode())
-        found = matched_route(site, request.path)
-        if found is None:
+            return _options_of_all(route.distribution)
+        if routed.ambiguous:
             return refusal(AMBIGUOUS_PATH, request)
-        place = self._place(request, found)
-        request = enriched(request, found, place)
-        refused = admit(asked, found, place.country or None, self._entrance)
+        refused = admit(request, route, routed.place.country or None, self._entrance)
         concluded: Hit | Errand | Refusal
         if refused is not None:
-            concluded = self._turned_away(refused, request, found)
-        elif found.trust is not None:
-            concluded = self._private(asked, request, found, now)
+            concluded = self._turned_away(refused, routed.request, route)
+        elif route.trust is not None:
+            concluded = self._private(routed, route.trust, now)
         else:
-            concluded = self.tier.decide(request, found, now)
+            concluded = self.tier.decide(routed.request, route, now)
             if isinstance(concluded, Hit):
-                concluded = self._leased(concluded, request)
-        if isinstance(concluded, Errand) and site.distribution.custom_error_responses:
-            return replace(concluded, received=asked)  # of which the request for a page is made
+                concluded = self._leased(concluded, routed.request)
+        if isinstance(concluded, Errand) and route.distribution.custom_error_responses:
+            return replace(concluded, received=request)  # of which the request for a page is made
         return concluded
 
     def _private(
-        self, asked: Request, request: Request, found: Route, now: float
+        self, routed: RoutedRequest, trust: TrustedKeys, now: float
     ) -> Hit | Errand | Refusal:
-        """What only a signature opens; `asked` is the request as received."""
-        assert found.trust is not None
+        """What only a signature by `trust` opens."""
+        route = routed.route
         wall = now if self._world.wall_clock is None else self._world.wall_clock()
-        opened = found.trust.opens(asked, wall)
-        request = found.trust.stripped(request, opened)
+        opened = trust.opens(routed.received, wall)
+        request = routed.unsigned(opened)
         if isinstance(opened, SignatureRefused):
-            if replacement(found.distribution, 403) is not None:
-                return Errand(request, found, b"", MissReason.ERROR, error=403)
+            if replacement(route.distribution, 403) is not None:
+                return Errand(request, route, b"", MissReason.ERROR, error=403)
             close, fault = request.has_body, opened.fault
             return Refusal(403, MESSAGES[fault], close=close, code=str(fault))
-        concluded = self.tier.decide(request, found, now)
+        concluded = self.tier.decide(request, route, now)
         if not isinstance(concluded, Hit):
             return concluded
         until = 0.0 if opened.by_address else now + _lease_s(opened, wall)
         return self._leased(replace(concluded, until=min(concluded.until, until)), request)
-
-    def _place(self, request: Request, found: Route) -> GeoPlace:
-        """Looked up only where something depends on it."""
-        if found.distribution.geo_restriction.kind == "none" and not needs_place(found):
-            return NOWHERE
-        return self._world.place_of(request.client[0])
 
     def _turned_away(
         self, refused: AccessRefused | AccessRedirect, request: Request, found: Route
@@ -181,7 +171,7 @@ class ViewerFrontend:
         site, status = found.route.distribution, found.plan.status
         if status >= 400 and replacement(site, status) is not None:
             return Errand(request, found.route, b"", MissReason.ERROR, error=status)
-        if not repeatable(request, found.route) or depends_on_viewer(found.route):
+        if not repeatable(request, found.route) or found.route.depends_on_viewer:
             return replace(found, until=0.0)
         return found
 
@@ -193,7 +183,8 @@ class ViewerFrontend:
 
     def _prepared(self, request: Request, found: Route) -> Request:
         """A request as received, as the tier is to have it on this route."""
-        request = enriched(request, found, self._place(request, found))
+        place = self._world.place_of(request.client[0]) if found.needs_place else NOWHERE
+        request = enriched(request, found.viewer_headers, place)
         return request if found.trust is None else found.trust.stripped(request)
 
     def dressed(

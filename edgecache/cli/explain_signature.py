@@ -10,7 +10,7 @@ from edgecache.config.model import Config
 from edgecache.http.message import Fields, Request
 from edgecache.rules.private.key_ring import TrustedKeys
 from edgecache.rules.private.signed_request import SignatureRefused, presented, signed_url
-from edgecache.rules.routing import Route, compile_routes, matched_route
+from edgecache.rules.routing import Route, compile_routes, locate
 
 
 def request_for(url: str, cookies: list[str], address: str) -> Request:
@@ -34,17 +34,14 @@ def told(
     config: Config, secrets: Mapping[str, str], request: Request, now: float
 ) -> tuple[bool, list[str]]:
     """Whether `request` is let in at `now` (epoch seconds), and how that was concluded."""
-    site = compile_routes(config, secrets).site(request.host)
-    if site is None:
+    routed = locate(request, compile_routes(config, secrets))
+    if routed is None:
         return False, [f"no distribution answers to {request.host.decode()}"]
-    path = request.path
-    if path == b"/" and site.distribution.default_root_object:
-        path += site.distribution.default_root_object.encode()
-    found = matched_route(site, path)
-    if found is None:
+    if routed.ambiguous:
         return False, ["refused       the path: origins may differ in what it names"]
+    found = routed.route
     lines = [
-        f"distribution  {site.distribution.id}",
+        f"distribution  {found.distribution.id}",
         f"behavior      {found.behavior.path_pattern} ({_trusted(found)})",
     ]
     if found.trust is None:

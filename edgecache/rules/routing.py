@@ -6,10 +6,11 @@ CloudFront Developer Guide, "Cache behavior settings" (path pattern) and "Altern
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from edgecache.config.model import (
     Behavior,
@@ -19,12 +20,21 @@ from edgecache.config.model import (
     OriginGroup,
     UnavailableSite,
 )
+from edgecache.http.message import Request
 from edgecache.http.target import normalized_path, readings
 from edgecache.rules.globs import glob
 from edgecache.rules.invalidation.releases import Patterns, compiled
 from edgecache.rules.private.key_ring import KeyRing, TrustedKeys, key_ring
+from edgecache.rules.private.signature import SignatureAccepted
+from edgecache.rules.private.signed_request import SignatureRefused
 from edgecache.rules.semantics import SEMANTICS, Semantics
-from edgecache.rules.viewer.headers import named_headers
+from edgecache.rules.viewer.geo import NOWHERE, GeoPlace
+from edgecache.rules.viewer.headers import (
+    depends_on_viewer,
+    enriched,
+    named_headers,
+    needs_place,
+)
 
 NO_SECRETS: Mapping[str, str] = {}
 
@@ -38,7 +48,9 @@ class Route(Struct, frozen=True, eq=False, weakref=True):
     semantics: Semantics
     group: OriginGroup | None = None
     origins: tuple[Origin, ...] = ()  # the members of the group, in its order
-    viewer_headers: frozenset[bytes] | None = None  # see viewer_headers.named_headers
+    viewer_headers: frozenset[bytes] | None = None  # see viewer.headers.named_headers
+    needs_place: bool = False  # a header or the restriction asks for the viewer's place
+    depends_on_viewer: bool = False  # see viewer.headers.depends_on_viewer
     trust: TrustedKeys | None = None  # whose signatures open it; None: it is public
     releases: Patterns = ()  # of the distribution
 
@@ -152,12 +164,22 @@ def _route_of(distribution: Distribution, behavior: Behavior, ring: KeyRing) -> 
     origins = {origin.id: origin for origin in distribution.origins}
     groups = {group.id: group for group in distribution.origin_groups}
     group = groups.get(behavior.origin)
-    members = (behavior.origin,) if group is None else group.members
-    found = tuple(origins[member] for member in members)
+    ids = (behavior.origin,) if group is None else group.members
+    members = tuple(origins[member] for member in ids)
     named = named_headers(distribution, behavior)
-    trust, releases = ring.trust(behavior), compiled(distribution.releases)
-    semantics = SEMANTICS[distribution.semantics]
-    return Route(distribution, behavior, found[0], semantics, group, found, named, trust, releases)
+    return Route(
+        distribution,
+        behavior,
+        origin=members[0],
+        semantics=SEMANTICS[distribution.semantics],
+        group=group,
+        origins=members,
+        viewer_headers=named,
+        needs_place=distribution.geo_restriction.kind != "none" or needs_place(named),
+        depends_on_viewer=depends_on_viewer(distribution, behavior),
+        trust=ring.trust(behavior),
+        releases=compiled(distribution.releases),
+    )
 
 
 def matched_route(site: Site, path: bytes) -> Route | None:
@@ -183,6 +205,51 @@ def matched_route(site: Site, path: bytes) -> Route | None:
     if any(_signers(one) != _signers(private[0]) for one in private):
         return None
     return found[0] if found[0].trust is not None else private[0]
+
+
+def nowhere(_address: str) -> GeoPlace:
+    """No place is known: its headers are left out."""
+    return NOWHERE
+
+
+PlaceOf = Callable[[str], GeoPlace]  # of an address
+
+
+class RoutedRequest(Struct, frozen=True, eq=False):
+    """A viewer's request where it goes, and what that makes of it."""
+
+    received: Request
+    request: Request  # its path the default root object's for `/`, its viewer headers ours
+    site: Site
+    route: Route
+    place: GeoPlace = NOWHERE  # the viewer's, where the route needs it
+    ambiguous: bool = False  # to be refused: see matched_route
+
+    def unsigned(self, opened: SignatureAccepted | SignatureRefused | None = None) -> Request:
+        """The request as the tiers have it: less what a signature was presented in.
+
+        `opened` is what TrustedKeys.opens said of it.
+        """
+        trust = self.route.trust
+        return self.request if trust is None else trust.stripped(self.request, opened)
+
+
+def locate(
+    request: Request, table: RouteTable, place_of: PlaceOf = nowhere
+) -> RoutedRequest | None:
+    """Where a viewer's `request`, as received, goes; None: no site of the table has its host."""
+    site = table.site(request.host)
+    if site is None:
+        return None
+    inner = request
+    if request.path == b"/" and site.distribution.default_root_object:
+        inner = replace(request, path=b"/" + site.distribution.default_root_object.encode())
+    matched = matched_route(site, inner.path)
+    found = route(site, inner.path) if matched is None else matched
+    place = place_of(request.client[0]) if found.needs_place else NOWHERE
+    if found.viewer_headers is not None:
+        inner = enriched(inner, found.viewer_headers, place)
+    return RoutedRequest(request, inner, site, found, place, ambiguous=matched is None)
 
 
 def _signers(found: Route) -> tuple[frozenset[str], frozenset[str]]:

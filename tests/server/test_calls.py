@@ -76,18 +76,19 @@ OUTGOING = 2  # the way out of a connection is bounded over TLS, too
 SHARING = 23  # a hit asks what may be shared as a fill, a slice and a flight do
 ACCOUNT = 7  # bodies in flight stand in the account of memory
 JUDGED = 42  # a miss: who may join it, what its answer writes and ends, what of it has no key
+ROUTED = -10  # what of the viewer bears on a route is known when it is compiled
 NAMES = -3  # names of fields are made anew: to ask whether they may be remembered costs more
 TABLE: list[tuple[Callable[[Play, Counted], None], bool, int]] = [
     (hit_remembered, False, 5),
     (hit_remembered, True, 5),
-    (hit_of_the_first_time, False, 195 + HEADS + OUTGOING + SHARING + NAMES),
-    (hit_of_the_first_time, True, 195 + HEADS + OUTGOING + SHARING + NAMES),
+    (hit_of_the_first_time, False, 195 + HEADS + OUTGOING + SHARING + NAMES + ROUTED),
+    (hit_of_the_first_time, True, 195 + HEADS + OUTGOING + SHARING + NAMES + ROUTED),
     # each of them as above, but for what is remembered of the first
-    (hits_of_one_read, False, 1_244 + 150 + 10 * NAMES),
-    (hits_of_one_read, True, 1_244 + 150 + 10 * NAMES),
-    (miss, False, 249 + HEADS + OUTGOING + ACCOUNT + JUDGED + NAMES),
+    (hits_of_one_read, False, 1_244 + 150 + 10 * (NAMES + ROUTED)),
+    (hits_of_one_read, True, 1_244 + 150 + 10 * (NAMES + ROUTED)),
+    (miss, False, 249 + HEADS + OUTGOING + ACCOUNT + JUDGED + NAMES - 3),
     # the nearer tier has no origin's answer to judge
-    (miss, True, 399 + 79 + 2 * NAMES),
+    (miss, True, 399 + 79 + 2 * NAMES - 2),
 ]
 
 

@@ -18,8 +18,9 @@ from edgecache.http.message import Fields, Request, without
 from edgecache.origin.identity import HEADER, IdentitySigner
 from edgecache.rules.caching.key import forwarded, of_no_hop
 from edgecache.rules.caching.reuse import bypass
-from edgecache.rules.explain.request import RoutingExplanation, TierExplanation, text
+from edgecache.rules.explain.request import TierExplanation, text
 from edgecache.rules.reasons import MissReason
+from edgecache.rules.routing import RoutedRequest
 from edgecache.rules.viewer.access import passed, upgrading
 from edgecache.upstream.interface import Call
 from edgecache.upstream.origin_auth import OriginAuth, OriginCredentials
@@ -48,7 +49,7 @@ class OriginExplanation:
     fails_over_on: tuple[int, ...] = ()
 
 
-def origin_story(where: RoutingExplanation, config: Config) -> OriginExplanation:
+def origin_story(where: RoutedRequest, config: Config) -> OriginExplanation:
     """What the first origin of the route would get on a miss."""
     route, origin = where.route, where.route.origin
     asked = as_forwarded(where)
@@ -77,7 +78,7 @@ def origin_story(where: RoutingExplanation, config: Config) -> OriginExplanation
     )
 
 
-def as_forwarded(where: RoutingExplanation) -> Request:
+def as_forwarded(where: RoutedRequest) -> Request:
     """The request as an edge passes it on."""
     inner = of_no_hop(where.request)
     found = forwarded(inner, where.route, cacheable=_cacheable(where))
@@ -86,7 +87,7 @@ def as_forwarded(where: RoutingExplanation) -> Request:
     return found
 
 
-def _cacheable(where: RoutingExplanation) -> bool:
+def _cacheable(where: RoutedRequest) -> bool:
     return bypass(of_no_hop(where.request), where.route) is None
 
 
@@ -134,9 +135,9 @@ class ConfiguredNodes:
     exchange: Exchange
     credential: Callable[[], bytes]
 
-    async def ask(self, where: RoutingExplanation, config: Config) -> tuple[PlaceExplanation, ...]:
+    async def ask(self, where: RoutedRequest, config: Config) -> tuple[PlaceExplanation, ...]:
         """What each place holds for the request, edges first."""
-        heads = {"edge": self._head(where.asked, where)}
+        heads = {"edge": self._head(where.received, where)}
         heads["regional"] = self._head(as_forwarded(where), where)
         asked = [self._place(place, heads[place.role]) for place in places(config)]
         return tuple(await asyncio.gather(*asked))
@@ -147,7 +148,7 @@ class ConfiguredNodes:
             place.name, place.role, str(place.address), place.workers, nodes, problem
         )
 
-    def _head(self, request: Request, where: RoutingExplanation) -> bytes:
+    def _head(self, request: Request, where: RoutedRequest) -> bytes:
         fields: Fields = (
             (b"host", request.host or b"unknown.invalid"),
             *without(peer_fields.public(request.fields), (b"host",)),

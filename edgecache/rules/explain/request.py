@@ -19,22 +19,11 @@ from edgecache.rules.caching.partial import StoredPart
 from edgecache.rules.caching.reuse import bypass, collapses
 from edgecache.rules.caching.vary import Selected
 from edgecache.rules.private.signed_request import SignatureRefused
-from edgecache.rules.routing import Route, RouteTable, Site, matched_route, route
+from edgecache.rules.routing import Route, RoutedRequest, RouteTable, locate
 from edgecache.rules.viewer.access import AMBIGUOUS_PATH, AccessRedirect, EntryPoint, admit
-from edgecache.rules.viewer.headers import enriched
 
 PREFIXES_MAX = 32  # of a path; CloudFront's URLs rarely have a tenth of that many segments
 _COMPRESSIBLE = ((b"content-type", b"text/html"),)
-
-
-@dataclass(frozen=True, slots=True)
-class RoutingExplanation:
-    """A viewer's request where it went: as received, as the tiers see it, and on which route."""
-
-    asked: Request
-    request: Request
-    site: Site
-    route: Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +75,10 @@ class Explanation:
     unsupported: tuple[str, ...] = ()  # what the distribution asks for and is served without
 
 
-def placed(request: Request, table: RouteTable) -> RoutingExplanation | None:
-    """Where a viewer's `request` goes; None when no distribution answers to its host."""
-    site = table.site(request.host)
-    if site is None:
-        return None
-    root = site.distribution.default_root_object
-    inner = request
-    if root and request.path == b"/":
-        inner = structs.replace(request, path=b"/" + root.encode())
-    found = route(site, inner.path)
-    inner = enriched(inner, found, None)
-    if found.trust is not None:
-        inner = found.trust.stripped(inner)
-    return RoutingExplanation(request, inner, site, found)
+def placed(request: Request, table: RouteTable) -> RoutedRequest | None:
+    """Where a viewer's `request` goes, as the tiers have it; None: no site has its host."""
+    routed = locate(request, table)
+    return None if routed is None else structs.replace(routed, request=routed.unsigned())
 
 
 def explain(request: Request, table: RouteTable, entrance: EntryPoint, now: float) -> Explanation:
@@ -131,13 +110,13 @@ def explain(request: Request, table: RouteTable, entrance: EntryPoint, now: floa
     )
 
 
-def _choice(where: RoutingExplanation, table: RouteTable) -> BehaviorMatch:
+def _choice(where: RoutedRequest, table: RouteTable) -> BehaviorMatch:
     site = where.site
     index = next(i for i, (_, found) in enumerate(site.behaviors) if found is where.route)
     patterns = [found.behavior.path_pattern for _, found in site.behaviors[:-1]]
     return BehaviorMatch(
         distribution=site.distribution.id,
-        name=_matched_name(where.asked.host, table),
+        name=_matched_name(where.received.host, table),
         semantics=site.distribution.semantics,
         behavior=index,
         pattern=[*patterns, "*"][index],
@@ -154,9 +133,9 @@ def _matched_name(host: bytes, table: RouteTable) -> str:
     return "*" + text(next(suffixes, b""))
 
 
-def _admission(where: RoutingExplanation, entrance: EntryPoint, now: float) -> AccessExplanation:
-    refused = admit(where.asked, where.route, None, entrance)
-    if matched_route(where.site, where.request.path) is None:
+def _admission(where: RoutedRequest, entrance: EntryPoint, now: float) -> AccessExplanation:
+    refused = admit(where.received, where.route, None, entrance)
+    if where.ambiguous:
         refused = AMBIGUOUS_PATH
     if refused is None:
         return _signature(where, now)
@@ -165,10 +144,10 @@ def _admission(where: RoutingExplanation, entrance: EntryPoint, now: float) -> A
     return AccessExplanation(refused.status, str(refused.why))
 
 
-def _signature(where: RoutingExplanation, now: float) -> AccessExplanation:
+def _signature(where: RoutedRequest, now: float) -> AccessExplanation:
     """Of a behavior that names signers."""
     trust = where.route.trust
-    opened = None if trust is None else trust.opens(where.asked, now)
+    opened = None if trust is None else trust.opens(where.received, now)
     if isinstance(opened, SignatureRefused):
         return AccessExplanation(403, f"{opened.fault}: {opened.detail}")
     return AccessExplanation()
@@ -180,7 +159,7 @@ def _compresses(request: Request, found: Route) -> str:
     return text(coding_for(request, page, BODY_BYTES_MIN, found) or b"")
 
 
-def invalidated_by(where: RoutingExplanation) -> tuple[str, ...]:
+def invalidated_by(where: RoutedRequest) -> tuple[str, ...]:
     """Invalidation paths that remove the object, the closest first.
 
     Developer Guide, "Specify the files to invalidate": query strings count where they are keyed.

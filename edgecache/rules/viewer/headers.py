@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -17,9 +16,6 @@ from edgecache.config.model import Behavior, Distribution, HeaderSelection, Orig
 from edgecache.http.message import Fields, Request, first_value
 from edgecache.rules.semantics import SEMANTICS
 from edgecache.rules.viewer.geo import NOWHERE, GeoPlace
-
-if TYPE_CHECKING:
-    from edgecache.rules.routing import Route
 
 _TV = re.compile(
     rb"smart-?tv|google ?tv|apple ?tv|hbbtv|web0s|netcast|roku|crkey|bravia|viera"
@@ -121,27 +117,26 @@ def _named(headers: HeaderSelection) -> set[bytes]:
     return {name for name in names if name.startswith(PREFIX)}
 
 
-def needs_place(route: Route) -> bool:
-    """Whether the place of the viewer must be looked up for this route's headers."""
-    return route.viewer_headers is not None and not route.viewer_headers.isdisjoint(_FROM_PLACE)
+def needs_place(named: frozenset[bytes] | None) -> bool:
+    """Whether one of these headers says where the viewer is."""
+    return named is not None and not named.isdisjoint(_FROM_PLACE)
 
 
-def depends_on_viewer(route: Route) -> bool:
+def depends_on_viewer(distribution: Distribution, behavior: Behavior) -> bool:
     """Whether the same bytes from another viewer may have another answer.
 
     Such an answer must not be remembered by the request's bytes alone.
     """
-    if route.distribution.geo_restriction.kind != "none":
+    if distribution.geo_restriction.kind != "none":
         return True
-    return not _named(route.behavior.cache_policy.headers).isdisjoint(_OF_CONNECTION)
+    return not _named(behavior.cache_policy.headers).isdisjoint(_OF_CONNECTION)
 
 
-def enriched(request: Request, route: Route, place: GeoPlace | None) -> Request:
-    """`request` as the tiers see it: without a viewer's `CloudFront-` headers, with ours.
+def enriched(request: Request, named: frozenset[bytes] | None, place: GeoPlace | None) -> Request:
+    """`request` as the tiers see it: without a viewer's `CloudFront-` headers, with those `named`.
 
     What is not known (a place, TLS where there is none) has no header.
     """
-    named = route.viewer_headers
     if named is None:
         return request
     kept = tuple(field for field in request.fields if not field[0].startswith(PREFIX))

@@ -16,7 +16,6 @@ from msgspec.structs import replace
 from edgecache.cache.outcome import Errand, Hit, Refusal
 from edgecache.http.message import BadMessage, Request
 from edgecache.observe.access_log import escaped
-from edgecache.rules.viewer.headers import depends_on_viewer
 from edgecache.runtime.environment import REQUESTS_MAX, TURN_S
 from edgecache.server.http1.head_reader import HeadReader
 from edgecache.server.http1.request_body import RequestBody, invitation
@@ -229,7 +228,7 @@ class ViewerConnection(asyncio.Protocol):
         if listener.handing_over or not stays(request) or request.minor == 0:
             ResponseWriter(self, request, asked).send_answer(answer, now)
             return
-        if concluded.until and not request.has_body and not depends_on_viewer(concluded.route):
+        if concluded.until and not request.has_body and not concluded.route.depends_on_viewer:
             listener.remember(self, head, request, asked, RenderedHitLease(answer, concluded.until))
         write_answer(self, answer, asked, request.id, now)
 

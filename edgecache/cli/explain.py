@@ -21,7 +21,7 @@ from edgecache.control.rest.explain import (
     explain_everywhere,
     viewer_request,
 )
-from edgecache.rules.explain.request import (
+from edgecache.rules.explanation import (
     BehaviorMatch,
     Explanation,
     StoredExplanation,

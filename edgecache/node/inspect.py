@@ -39,7 +39,7 @@ from edgecache.http.message import Request, first_value, names_in
 from edgecache.rules.caching.key import cache_key, of_no_hop, read_key
 from edgecache.rules.caching.reuse import bypass
 from edgecache.rules.caching.vary import answers
-from edgecache.rules.explain.request import (
+from edgecache.rules.explanation import (
     EntryFacts,
     LookupExplanation,
     StoredExplanation,

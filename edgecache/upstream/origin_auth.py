@@ -14,7 +14,7 @@ from edgecache.config.origins import REGION_DEFAULT, Origin, OriginAccessControl
 from edgecache.config.secrets import KeyPair
 from edgecache.http.message import Fields
 from edgecache.origin.identity import IdentitySigner
-from edgecache.rules.sigv4.verify import (
+from edgecache.rules.sigv4 import (
     EMPTY_SHA256,
     UNSIGNED_PAYLOAD,
     Credential,

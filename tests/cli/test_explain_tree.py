@@ -10,7 +10,7 @@ from edgecache.cli.explain import tree_of
 from edgecache.control.nodes.explain import OriginExplanation, PlaceExplanation
 from edgecache.control.rest.explain import ExplainReport
 from edgecache.rules.caching.freshness import TtlStep
-from edgecache.rules.explain.request import (
+from edgecache.rules.explanation import (
     AccessExplanation,
     BehaviorMatch,
     Explanation,

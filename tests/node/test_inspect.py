@@ -11,7 +11,7 @@ from edgecache.cache.frontend import ViewerFrontend
 from edgecache.cache.peer_frontend import PeerFrontend
 from edgecache.http.message import Request
 from edgecache.node.inspect import Inspector
-from edgecache.rules.explain.request import LookupExplanation
+from edgecache.rules.explanation import LookupExplanation
 from edgecache.store.entry import Entry
 from edgecache.store.memory import MemoryStore
 from tests.rules.pieces import NOW, answer, asks

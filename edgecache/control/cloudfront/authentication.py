@@ -17,7 +17,7 @@ from starlette.requests import Request
 from edgecache.cluster.tokens import Purpose, Tokens
 from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.rest.auth import LOCAL_PEER, RateLimiter, bearer, is_local
-from edgecache.rules.sigv4.verify import (
+from edgecache.rules.sigv4 import (
     IncomingRequest,
     RejectionReason,
     SignatureRejected,

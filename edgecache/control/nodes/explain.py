@@ -18,7 +18,7 @@ from edgecache.http.message import Fields, Request, without
 from edgecache.origin.identity import HEADER, IdentitySigner
 from edgecache.rules.caching.key import forwarded, of_no_hop
 from edgecache.rules.caching.reuse import bypass
-from edgecache.rules.explain.request import TierExplanation, text
+from edgecache.rules.explanation import TierExplanation, text
 from edgecache.rules.reasons import MissReason
 from edgecache.rules.routing import RoutedRequest
 from edgecache.rules.viewer.access import passed, upgrading

@@ -29,7 +29,7 @@ from edgecache.control.rest.inventory import published_config
 from edgecache.control.state.log import LiveLog
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import BadMessage, HeadLimits, Request
-from edgecache.rules.explain.request import Explanation, explain, placed
+from edgecache.rules.explanation import Explanation, explain, placed
 from edgecache.rules.routing import compile_routes
 from edgecache.rules.viewer.access import HTTPS_PORT, EntryPoint
 

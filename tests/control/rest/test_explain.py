@@ -42,7 +42,7 @@ from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.log import ControlLog, ensure_config
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import HeadLimits, Request, first_value
-from edgecache.rules.explain.request import LookupExplanation, TierExplanation
+from edgecache.rules.explanation import LookupExplanation, TierExplanation
 
 NOW = 1_800_000_000.0
 BASE = "http://127.0.0.1:8090"

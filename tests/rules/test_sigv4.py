@@ -13,7 +13,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from edgecache.rules.sigv4.verify import (
+from edgecache.rules.sigv4 import (
     WINDOW_S,
     IncomingRequest,
     RejectionReason,

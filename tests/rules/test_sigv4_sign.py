@@ -15,7 +15,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecache.rules.sigv4.verify import Credential, SigningInput, canonical_query, signing_fields
+from edgecache.rules.sigv4 import Credential, SigningInput, canonical_query, signing_fields
 
 NOW = 1_800_000_000.0
 CREDENTIAL = Credential("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "eu-west-2")

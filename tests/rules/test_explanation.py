@@ -18,7 +18,7 @@ from edgecache.http.message import Request
 from edgecache.rules.caching.freshness import TtlStep, assess, ttl_steps
 from edgecache.rules.caching.key import cache_key
 from edgecache.rules.caching.partial import StoredPart
-from edgecache.rules.explain.request import (
+from edgecache.rules.explanation import (
     AccessExplanation,
     BehaviorMatch,
     EntryFacts,

@@ -1,4 +1,7 @@
-"""Telling: what a request adds to counters and to the access log (cloudfront.md §1.14)."""
+"""Request log: what a request adds to counters and to the access log.
+
+CloudFront Developer Guide, "Standard log file fields".
+"""
 
 from __future__ import annotations
 

@@ -266,7 +266,7 @@ CONDITIONS = frozenset(
     {b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since", b"if-range"}
 )
 _OF_THE_VIEWER = CONDITIONS | {b"range"}
-# Ours to say, never a viewer's (hostile-inputs B06).
+# Ours to say, never a viewer's (docs/hostile-inputs.md B06).
 _OUR_PREFIXES = (b"edgecache-", b"x-edgecache-")  # between tiers, and of the gate's proof
 OURS = frozenset({b"x-amz-cf-id", b"x-cache", b"age", b"x-fill-seq", b"expect"})
 

@@ -183,7 +183,7 @@ def https_location(request: Request, distribution: Distribution, port: int) -> b
     """Where the same thing is had over https; empty when no name is known.
 
     The name is the one that routed the request here, never another field's: who sends a stranger's
-    name is not routed (hostile-inputs N05). Path and query are as received.
+    name is not routed (docs/hostile-inputs.md N05). Path and query are as received.
     """
     host = request.host or distribution.domain_name.lower().encode("ascii")
     if not host or not request.path.startswith(b"/"):

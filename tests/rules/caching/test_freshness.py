@@ -1,4 +1,6 @@
-"""Freshness: RFC 9111 §4.2, §5.2.2, RFC 5861, RFC 9213; cloudfront.md §1.3 and §1.5."""
+"""Freshness: RFC 9111 §4.2, §5.2.2, RFC 5861, RFC 9213; CloudFront Developer Guide,
+"Manage how long content stays in the cache (expiration)", "How CloudFront caches HTTP 4xx and 5xx
+status codes"."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def test_a_listed_accept_encoding_of_http_1_0_is_absent() -> None:
 
 @pytest.mark.parametrize(
     ("gzip", "brotli", "received", "keyed"),
-    [  # the table of cloudfront.md §1.6, row by row
+    [  # CloudFront Developer Guide, "Understand the cache key"
         (True, True, "gzip, deflate, br", b"br,gzip"),
         (True, True, "*", b"br,gzip"),
         (True, True, "gzip", b"gzip"),

@@ -56,7 +56,7 @@ NOT_CODINGS = extra("allExcept", "Accept-Encoding")
 
 @pytest.mark.parametrize(
     ("policy", "request_policy", "received", "value"),
-    [  # cloudfront.md §1.6, the table, its last column
+    [  # "How origin request policies and cache policies work together"
         (BOTH, None, "gzip, br", "br,gzip"),
         (BOTH, None, "gzip", "gzip"),
         (BOTH, None, "br", "br"),

@@ -1,4 +1,5 @@
-"""Reuse: RFC 9111 §4.2.4, §5.2.1, §5.4, RFC 5861; cloudfront.md §1.3, serving stale."""
+"""Reuse: RFC 9111 §4.2.4, §5.2.1, §5.4, RFC 5861; CloudFront Developer Guide,
+"Serve stale (expired) content"."""
 
 from __future__ import annotations
 
@@ -168,7 +169,7 @@ def ttls(low: int, default: int, high: int) -> CachePolicy:
 
 @pytest.mark.parametrize(
     ("response", "age", "expected"),
-    [  # cloudfront.md §1.3
+    [  # CloudFront Developer Guide, "Serve stale (expired) content"
         ("max-age=60", 59, Serve(NOW + 60)),
         ("max-age=60", 60, Revalidate(EXPIRED)),
         ("max-age=60, must-revalidate", 60, Revalidate(EXPIRED)),
@@ -204,7 +205,7 @@ CLOUDFRONT: tuple[SemanticsName, CachePolicy] = ("cloudfront", ttls(0, 60, 600))
 
 @pytest.mark.parametrize(
     ("rules", "response", "age", "on_error", "cut_off"),
-    [  # RFC 5861 §4; RFC 9111 §4.2.4; cloudfront.md §1.3
+    [  # RFC 5861 §4; RFC 9111 §4.2.4; "Serve stale (expired) content"
         (RFC, "max-age=60", 61, False, True),
         (RFC, "max-age=60", 60 + DAY, False, False),
         (RFC, "max-age=60, stale-if-error=30", 89, True, True),

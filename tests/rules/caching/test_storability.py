@@ -1,4 +1,6 @@
-"""Storing: RFC 9111 §3 in its order; cloudfront.md §1.3 to §1.5."""
+"""Storing: RFC 9111 §3 in its order; CloudFront Developer Guide, "Manage how long content
+stays in the cache (expiration)", "Cached HTTP methods", "How CloudFront processes HTTP 4xx and 5xx
+status codes from your origin"."""
 
 from __future__ import annotations
 

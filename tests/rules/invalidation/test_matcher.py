@@ -15,7 +15,7 @@ from edgecache.rules.invalidation.matcher import LiveInvalidations, PathPatterns
 
 @pytest.mark.parametrize(
     ("path", "target", "goes"),
-    [  # cloudfront.md §1.11
+    [  # CloudFront Developer Guide, "Specify the files to invalidate"
         ("/a.jpg", b"/a.jpg", True),
         ("/a.jpg", b"/A.jpg", False),
         ("/a.jpg", b"/a.jpg?x=1", False),

@@ -1,4 +1,5 @@
-"""Replying: RFC 9110 §13, §14, §15.4.5, RFC 9111 §4.3.2; cloudfront.md §1.8."""
+"""Response plans: RFC 9110 §13, §14, §15.4.5, RFC 9111 §4.3.2; CloudFront Developer Guide, "How
+CloudFront processes partial requests for an object (range GETs)"."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from cachetools import LRUCache
 
 from edgecache.cache.outcome import Errand
 from edgecache.rules.caching.error_pages import error_caching_s
-from edgecache.rules.caching.unkeyed_input import failure_is_of_object
+from edgecache.rules.caching.storability import failure_is_of_object
 from edgecache.rules.routing import Route
 from edgecache.store.invalidation import InvalidationState
 from edgecache.upstream.interface import Fault, UpstreamError

@@ -20,6 +20,7 @@ from edgecache.rules.caching.entry_update import (
     EntryUpdate,
     FetchContext,
     UpdatedEntry,
+    invalidated_targets,
     unkept,
     update_of,
 )
@@ -27,7 +28,6 @@ from edgecache.rules.caching.key import cache_key, forwarded
 from edgecache.rules.caching.partial import part_received
 from edgecache.rules.caching.reuse import refuses_stale, serves_on_error
 from edgecache.rules.caching.storability import passable_fields, post_answers_get
-from edgecache.rules.caching.unsafe_methods import invalidated_targets
 from edgecache.rules.reasons import MissReason, StoreReason
 from edgecache.rules.response.plan import plan_reply
 from edgecache.rules.viewer.access import outgrows_quota, upgrading

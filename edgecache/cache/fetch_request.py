@@ -5,12 +5,11 @@ from __future__ import annotations
 from msgspec import Struct
 
 from edgecache.cache.outcome import Errand
-from edgecache.http.conditional import parse_etag
+from edgecache.http.conditional import parse_etag, same_strong, strong_tag
 from edgecache.http.message import Fields, Request, Response, first_value
 from edgecache.rules.caching.key import conditional, forwarded
 from edgecache.rules.caching.partial import rest_after
-from edgecache.rules.caching.revalidation import confirms, is_offered_to_others, same_strong
-from edgecache.rules.caching.slices import strong_tag
+from edgecache.rules.caching.revalidation import confirms, is_offered_to_others
 from edgecache.rules.reasons import MissReason
 from edgecache.store.entry import Entry
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from edgecache.http.message import Response
 from edgecache.http.ranges import Span
-from edgecache.rules.caching.sharing import PendingEntry
+from edgecache.rules.caching.reuse import PendingEntry
 from edgecache.store.memory_account import BEHIND_BYTES, MemoryAccount, MemoryHolding
 from edgecache.upstream.interface import Body, Fault, UpstreamError
 

@@ -20,8 +20,7 @@ from edgecache.cache.outcome import (
 from edgecache.http.message import Request, first_value
 from edgecache.rules.caching.key import forwards_ranges
 from edgecache.rules.caching.partial import plan_from_part, single_range
-from edgecache.rules.caching.reuse import has_validator, keeps_cookies
-from edgecache.rules.caching.sharing import verdict
+from edgecache.rules.caching.reuse import has_validator, keeps_cookies, verdict
 from edgecache.rules.reasons import (
     Fetch,
     MissReason,

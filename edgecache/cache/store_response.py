@@ -20,7 +20,7 @@ from edgecache.rules.caching.entry_update import (
     tags_together,
 )
 from edgecache.rules.caching.partial import StoredPart, continues
-from edgecache.rules.caching.sharing import PendingEntry
+from edgecache.rules.caching.reuse import PendingEntry
 from edgecache.store.entry import Entry
 from edgecache.store.invalidation import FilteredStore
 from edgecache.upstream.interface import Body, Reply, WholeBody

@@ -29,8 +29,7 @@ from edgecache.cache.outcome import (
 from edgecache.cache.slices.fetch import ObjectChanged
 from edgecache.http.message import Request
 from edgecache.rules.caching.key import cache_key, of_no_hop
-from edgecache.rules.caching.reuse import bypass, collapses, request_directives
-from edgecache.rules.caching.sharing import joined, outlived
+from edgecache.rules.caching.reuse import bypass, collapses, joined, outlived, request_directives
 from edgecache.rules.reasons import (
     MissReason,
 )

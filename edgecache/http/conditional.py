@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 
 from edgecache.http.dates import format_date, parse_date
-from edgecache.http.message import Fields, combined_value, field_values, first_value
+from edgecache.http.message import Fields, Response, combined_value, field_values, first_value
 
 _ENTITY_TAG = re.compile(rb'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 _LIST_MEMBER = re.compile(rb'[ \t]*(?:(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*)?(?:,|\Z)')
@@ -74,6 +74,18 @@ def strong_match(one: ETag, other: ETag) -> bool:
 def weak_match(one: ETag, other: ETag) -> bool:
     """The same, weak or not (RFC 9110 §8.8.3.2)."""
     return one.opaque == other.opaque
+
+
+def strong_tag(fields: Fields) -> bytes | None:
+    """The entity tag as it stands between its quotes, if it is a strong one."""
+    etag = parse_etag(first_value(fields, b"etag") or b"")
+    return None if etag is None or etag.weak else etag.opaque
+
+
+def same_strong(one: Response, other: Response) -> bool:
+    """Whether two heads carry one strong entity tag (RFC 9110 §8.8.3.2)."""
+    tag = strong_tag(one.fields)
+    return tag is not None and tag == strong_tag(other.fields)
 
 
 def modified_at(stored: Fields, received_at: float) -> bytes:

@@ -13,9 +13,13 @@ from collections.abc import Callable, Iterator
 from urllib.parse import unquote_to_bytes
 
 from edgecache.http.function_cache import cached
-from edgecache.http.message import BadMessage, BadReason
+from edgecache.http.message import BadMessage, BadReason, Request
+
+Target = tuple[bytes, bytes | None]  # path and query
 
 _ABSOLUTE = re.compile(rb"(https?)://([^/?]*)([/?].*)?", re.IGNORECASE)
+_ABSOLUTE_REFERENCE = re.compile(rb"(https?)://([^/?#]*)([^#]*)", re.IGNORECASE)
+_SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]*:")
 _AUTHORITY = re.compile(rb"([A-Za-z0-9._~\-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{0,5}))?")
 _DEFAULT_PORTS = {b"http": b"80", b"https": b"443"}
 READINGS_MAX = 16  # of one path; three encodings of each kind within another make fewer
@@ -108,6 +112,33 @@ def without_dot_segments(path: bytes) -> bytes:
     if segments[-1] in (b".", b".."):
         kept.append(b"")
     return b"/" + b"/".join(kept)
+
+
+def same_origin(reference: bytes, request: Request, scheme: bytes) -> Target | None:
+    """Path and query of a URI reference, if it has the request's own origin (RFC 3986 §5.2).
+
+    `scheme`: the one the request counts as made by.
+    """
+    absolute = _ABSOLUTE_REFERENCE.fullmatch(reference)
+    if absolute is not None:
+        authority = absolute[2].lower().rpartition(b"@")[2]
+        host = authority if authority.endswith(b"]") else authority.partition(b":")[0]
+        if absolute[1].lower() != scheme or host != request.host:
+            return None
+        return _split(absolute[3] or b"/")
+    if reference.startswith(b"//") or _SCHEME.match(reference):
+        return None
+    path_part = reference.partition(b"#")[0]
+    if path_part.startswith(b"/"):
+        return _split(path_part)
+    if not path_part or path_part.startswith(b"?"):
+        return _split(request.path + path_part)
+    return _split(request.path.rpartition(b"/")[0] + b"/" + path_part)
+
+
+def _split(target: bytes) -> Target:
+    path, mark, query = target.partition(b"?")
+    return without_dot_segments(path), query if mark else None
 
 
 def readings(path: bytes) -> tuple[bytes, ...] | None:

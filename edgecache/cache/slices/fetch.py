@@ -20,11 +20,11 @@ from edgecache.cache.fill import Fill
 from edgecache.cache.outcome import CacheResult, Errand
 from edgecache.cache.slices.slicer import SliceWriter
 from edgecache.cache.store_response import result_of
+from edgecache.http.conditional import same_strong
 from edgecache.http.message import Response, first_value
 from edgecache.http.ranges import Span
 from edgecache.rules.caching.entry_update import supersedes
 from edgecache.rules.caching.key import block_key, forwarded
-from edgecache.rules.caching.sharing import same_version
 from edgecache.rules.caching.slices import is_block, range_of
 from edgecache.rules.reasons import MissReason
 from edgecache.store.entry import Entry
@@ -104,9 +104,7 @@ class SliceSource:
     def stream_of(self, entry: Entry) -> SliceWriter | None:
         """The whole of this version, should it be arriving."""
         stream = self.streams.get(entry.key)
-        return (
-            stream if stream is not None and same_version(stream.entry.head, entry.head) else None
-        )
+        return stream if stream is not None and same_strong(stream.entry.head, entry.head) else None
 
     def has(self, entry: Entry, number: int) -> bool:
         """Whether a block is in memory, or on its way."""
@@ -178,7 +176,7 @@ class SliceSource:
             raise UpstreamError(Fault.BUSY, "waiters for one block", sent=False)
         landing = await flight.join(WAIT_S_MAX)
         fill = landing.fill
-        if fill is not None and fill.readable and same_version(fill.head, entry.head):
+        if fill is not None and fill.readable and same_strong(fill.head, entry.head):
             self.world.counters.collapsed += 1
             return FetchedSlice(fill.reader(None), CacheResult.HIT)
         if landing.error is not None and flight.attempt >= 2:
@@ -220,7 +218,7 @@ class SliceSource:
             taken = FetchedSlice(fill.reader(None), result_of(reply))
             fill.start(self.world.spawn)
             return taken, stored if whole else FlightResult(FlightEnd.FILLING, fill)
-        unchanged = reply.head.status == 200 and same_version(reply.head, entry.head)
+        unchanged = reply.head.status == 200 and same_strong(reply.head, entry.head)
         if supersedes(reply.head):
             self.drop(entry)
         if unchanged and reply.body.length == blocks.total:  # it gives no ranges after all
@@ -252,4 +250,4 @@ def block_head(head: Response) -> Response:
 def belongs(block: Entry, entry: Entry, number: int) -> bool:
     """Whether `block` is that block of the version `entry` is of."""
     assert entry.blocks is not None
-    return block.part == entry.blocks.place(number) and same_version(block.head, entry.head)
+    return block.part == entry.blocks.place(number) and same_strong(block.head, entry.head)

@@ -17,7 +17,7 @@ from edgecache.http.message import (
     without,
 )
 from edgecache.rules.caching.key import keyed_encoding
-from edgecache.rules.caching.storability import caching_disabled
+from edgecache.rules.caching.reuse import caching_disabled
 from edgecache.rules.routing import Route
 
 BODY_BYTES_MIN = 1_000  # CloudFront's quota

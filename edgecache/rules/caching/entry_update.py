@@ -13,11 +13,21 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from edgecache.http.message import Fields, Request, Response, combined_value, replaced, title_case
+from edgecache.http.conditional import strong_tag
+from edgecache.http.message import (
+    Fields,
+    Request,
+    Response,
+    combined_value,
+    first_value,
+    replaced,
+    title_case,
+)
+from edgecache.http.target import Target, same_origin
 from edgecache.rules.caching.partial import StoredPart, part_received
 from edgecache.rules.caching.revalidation import head_agrees, refreshed
-from edgecache.rules.caching.slices import strong_tag
 from edgecache.rules.caching.storability import refusal_to_store, storable_fields
+from edgecache.rules.caching.unkeyed_fields import effective_scheme
 from edgecache.rules.caching.vary import Selected, answers, selected_by, vary_names
 from edgecache.rules.invalidation.items import tags_of
 from edgecache.rules.reasons import StoreReason
@@ -30,6 +40,8 @@ _OF_ITS_SENDER = frozenset({StoreReason.METHOD, StoreReason.AUTHORIZATION})
 # Late, misdirected, too early, too many: the object may be as it was.
 _OF_THE_MOMENT = frozenset({408, 421, 425, 429})
 _OF_A_RANGE = frozenset({206, 416})
+
+SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})  # RFC 9110 §9.2.1
 
 
 class StoredResponse(Protocol):
@@ -125,6 +137,21 @@ def completed_by(exchange: FetchContext, answer: Response, held: StoredResponse)
 def tags_together(one: tuple[bytes, ...], other: tuple[bytes, ...]) -> tuple[bytes, ...]:
     """The tags of two parts that become one; TAGS_MAX of each is a bound for both."""
     return tuple(dict.fromkeys((*one, *other)))
+
+
+def invalidated_targets(request: Request, head: Response, route: Route) -> list[Target]:
+    """Path and query of every URI whose stored responses a response to `request` invalidates."""
+    if not route.semantics.unsafe_methods_invalidate or request.method in SAFE_METHODS:
+        return []
+    if not 200 <= head.status < 400:  # "non-error": 2xx or 3xx
+        return []
+    targets = [(request.path, request.query)]
+    for name in (b"location", b"content-location"):
+        value = first_value(head.fields, name)
+        target = None if value is None else same_origin(value, request, effective_scheme(request))
+        if target is not None:
+            targets.append(target)
+    return targets
 
 
 def _refusal(exchange: FetchContext, answer: Response) -> StoreReason | None:

@@ -6,6 +6,11 @@ nothing.
 
 from __future__ import annotations
 
+from typing import Protocol
+
+from msgspec import Struct
+
+from edgecache.config.model import CachePolicy
 from edgecache.http.cache_control import Directives, parse_directives
 from edgecache.http.message import (
     Fields,
@@ -15,8 +20,9 @@ from edgecache.http.message import (
     first_value,
     names_in,
 )
-from edgecache.rules.caching.freshness import Assessment, directives_of
-from edgecache.rules.caching.storability import caches_options, caching_disabled, forwards_cookies
+from edgecache.rules.caching.freshness import Assessment, assess, directives_of
+from edgecache.rules.caching.partial import StoredPart, plan_from_part
+from edgecache.rules.caching.vary import Selected, answers
 from edgecache.rules.reasons import (
     Fetch,
     MissReason,
@@ -26,9 +32,55 @@ from edgecache.rules.reasons import (
     Unsatisfiable,
     Verdict,
 )
+from edgecache.rules.response.plan import ResponsePlan, plan_reply
 from edgecache.rules.routing import Route
 from edgecache.rules.semantics import Semantics
 from edgecache.rules.viewer.access import asks_for_websocket
+
+
+class StorableResponse(Protocol):
+    """An answer that may be stored: its head as it is kept, what chose it, which part it is."""
+
+    @property
+    def head(self) -> Response: ...
+
+    @property
+    def selected(self) -> Selected: ...
+
+    @property
+    def part(self) -> StoredPart | None: ...
+
+    def assessment(self, route: Route) -> Assessment:
+        """What its fields mean for its reuse on `route`."""
+        ...
+
+
+class PendingEntry(Struct):
+    """What a body on its way will be stored with. `part` None: all of it comes."""
+
+    head: Response
+    selected: Selected = ()
+    part: StoredPart | None = None
+    _route: Route | None = None
+    _assessed: Assessment | None = None
+
+    def assessment(self, route: Route) -> Assessment:
+        """What its fields mean for its reuse on `route`, worked out once."""
+        if self._assessed is None or self._route is not route:
+            self._assessed, self._route = assess(self.head, route), route
+        return self._assessed
+
+
+def verdict(
+    request: Request, held: StorableResponse, route: Route, now: float, *, chosen: bool = False
+) -> Verdict:
+    """What may be done for `request` at `now` (epoch seconds) with what is held of another's.
+
+    `chosen`: a look-up has picked it among the variants under the request's key.
+    """
+    if held.selected and not chosen and not answers(held.selected, request.fields):
+        return Fetch(MissReason.VARIANT)
+    return judge(request, held.head, held.assessment(route), route.semantics, now)
 
 
 def judge(
@@ -155,6 +207,34 @@ def serves_on_error(head: Response, assessment: Assessment, now: float, *, cut_o
     return now < assessment.fresh_until(head.received_at) + allowed
 
 
+def joined(
+    request: Request, pending: PendingEntry, total: int | None, route: Route, now: float
+) -> ResponsePlan | None:
+    """What `request` gets of a body on its way; None when it must ask for itself.
+
+    `total`: bytes of the whole, None while unknown. A stale answer is read along where it might be
+    given stale: the refresh that goes with that is the fill itself.
+    """
+    said = verdict(request, pending, route, now)
+    if not isinstance(said, Serve | ServeStale):
+        return None
+    if pending.part is not None:
+        fresh = isinstance(said, Serve)
+        return plan_from_part(request, pending.head, pending.part, now) if fresh else None
+    return plan_reply(request, pending.head, total, now).single
+
+
+def outlived(pending: PendingEntry, route: Route, now: float) -> bool:
+    """Whether a body on its way was fresh and is not any more: who comes now begins anew.
+
+    What was fresh at no time is not outlived: nobody need wait for the like of it.
+    """
+    assessment = pending.assessment(route)
+    grace_s = 0.0 if assessment.never_stale else assessment.stale_while_revalidate_s
+    until = assessment.fresh_until(pending.head.received_at) + grace_s
+    return assessment.lifetime_s > 0 and now >= until
+
+
 def bypass(request: Request, route: Route) -> MissReason | None:
     """Why nothing is looked up, stored or shared for `request`; None when it has a key."""
     if asks_for_websocket(request):
@@ -165,6 +245,29 @@ def bypass(request: Request, route: Route) -> MissReason | None:
     if route.semantics.policy_ttls_decide and caching_disabled(route.behavior.cache_policy):
         return MissReason.DISABLED
     return None
+
+
+def caches_options(request: Request, route: Route) -> bool:
+    """Whether this is an OPTIONS that CloudFront keeps, under a key of its own (CachedMethods)."""
+    return (
+        request.method == b"OPTIONS"
+        and not request.has_body
+        and route.semantics.caches_options
+        and "OPTIONS" in route.behavior.cached_methods
+    )
+
+
+def caching_disabled(policy: CachePolicy) -> bool:
+    """All three TTLs zero: nothing is looked up, stored or collapsed."""
+    return policy.ttl_s_min == policy.ttl_s_default == policy.ttl_s_max == 0
+
+
+def forwards_cookies(route: Route) -> bool:
+    """Whether any cookie reaches the origin on this route."""
+    extra = route.behavior.origin_request_policy
+    return route.behavior.cache_policy.cookies.behavior != "none" or (
+        extra is not None and extra.cookies.behavior != "none"
+    )
 
 
 def keeps_cookies(route: Route) -> bool:

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from edgecache.http.conditional import parse_etag
 from edgecache.http.message import Response, first_value, names_in, without
 from edgecache.rules.caching.compression import still_compressed
-from edgecache.rules.caching.slices import strong_tag
 from edgecache.rules.caching.vary import Selected
 
 # §3.2: they describe the kept body's bytes, which the 304 did not bring, or one connection. The
@@ -42,12 +41,6 @@ def is_offered_to_others(stored: Response, selected: Selected) -> bool:
     """
     chosen = {name for name, _ in selected}
     return chosen.isdisjoint(CHOSEN_FOR_ONE) and names_in(stored.fields).isdisjoint(GIVEN_TO_ONE)
-
-
-def same_strong(one: Response, other: Response) -> bool:
-    """Whether two heads carry one strong entity tag (RFC 9110 §8.8.3.2)."""
-    tag = strong_tag(one.fields)
-    return tag is not None and tag == strong_tag(other.fields)
 
 
 def confirms(answer: Response, stored: Response) -> bool:

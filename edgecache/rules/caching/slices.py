@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from edgecache.http.conditional import parse_etag
+from edgecache.http.conditional import strong_tag
 from edgecache.http.message import (
-    Fields,
     Request,
     Response,
     field_values,
@@ -110,9 +109,3 @@ def as_whole(head: Response) -> Response:
     if first_value(fields, b"accept-ranges") is None:
         fields = (*fields, (b"accept-ranges", b"bytes"))
     return replace(head, status=200, reason=b"", fields=fields)
-
-
-def strong_tag(fields: Fields) -> bytes | None:
-    """The entity tag as it stands between its quotes, if it is a strong one."""
-    etag = parse_etag(first_value(fields, b"etag") or b"")
-    return None if etag is None or etag.weak else etag.opaque

@@ -6,8 +6,9 @@ and "How CloudFront processes HTTP 3xx / 4xx and 5xx status codes from your orig
 
 from __future__ import annotations
 
-from edgecache.config.model import CachePolicy
+from edgecache.config.model import CachePolicy, HeaderSelection
 from edgecache.http.cache_control import Directives
+from edgecache.http.forwarded_for import EVERYWHERE
 from edgecache.http.message import (
     Fields,
     Request,
@@ -17,6 +18,7 @@ from edgecache.http.message import (
     names_in,
     without,
 )
+from edgecache.http.target import same_origin
 from edgecache.rules.caching.freshness import (
     ERRORS_ALWAYS,
     ERRORS_ON_REQUEST,
@@ -24,9 +26,9 @@ from edgecache.rules.caching.freshness import (
     directives_of,
     response_directives,
 )
-from edgecache.rules.caching.unkeyed_fields import UNKEYED
-from edgecache.rules.caching.unkeyed_input import failure_is_of_object
-from edgecache.rules.caching.unsafe_methods import same_origin
+from edgecache.rules.caching.key import lower_names
+from edgecache.rules.caching.reuse import caches_options, forwards_cookies
+from edgecache.rules.caching.unkeyed_fields import UNKEYED, effective_scheme
 from edgecache.rules.reasons import StoreReason
 from edgecache.rules.routing import Route
 
@@ -39,6 +41,10 @@ OF_ONE_REQUEST = frozenset({408, 413, 416, 417, 421, 425, 428, 429, 431, 511})
 _COOKIES = frozenset({b"set-cookie"})
 CLOUDFRONT_PLAIN = frozenset({200, 203, 204, 206, 300, 301, 302, 303, 410})
 
+# Chosen among the operator's own names, made anew, or ours.
+_OF_FEW_VALUES = frozenset({b"host", b"accept-encoding"})
+_MADE_HERE = b"cloudfront-"
+
 
 def refusal_to_store(request: Request, head: Response, route: Route) -> StoreReason | None:
     """Why `head`, answering `request`, must not be stored; None when it may be."""
@@ -47,21 +53,6 @@ def refusal_to_store(request: Request, head: Response, route: Route) -> StoreRea
     if route.semantics.policy_ttls_decide:
         return _refusal_cloudfront(request, head, route)
     return _refusal_rfc9111(request, head, route)
-
-
-def caches_options(request: Request, route: Route) -> bool:
-    """Whether this is an OPTIONS that CloudFront keeps, under a key of its own (CachedMethods)."""
-    return (
-        request.method == b"OPTIONS"
-        and not request.has_body
-        and route.semantics.caches_options
-        and "OPTIONS" in route.behavior.cached_methods
-    )
-
-
-def caching_disabled(policy: CachePolicy) -> bool:
-    """All three TTLs zero: nothing is looked up, stored or collapsed."""
-    return policy.ttl_s_min == policy.ttl_s_default == policy.ttl_s_max == 0
 
 
 def _binding(head: Response, route: Route) -> tuple[Directives, bool]:
@@ -168,9 +159,9 @@ def post_answers_get(request: Request, head: Response, route: Route) -> bool:
     if not UNKEYED.isdisjoint(names_in(request.fields)):
         return False
     location = first_value(head.fields, b"content-location")
-    if head.status != 200 or location is None or same_origin(location, request) is None:
+    if head.status != 200 or location is None:
         return False
-    if same_origin(location, request) != (request.path, request.query):
+    if same_origin(location, request, effective_scheme(request)) != (request.path, request.query):
         return False
     directives, targeted = _binding(head, route)
     expires = not targeted and first_value(head.fields, b"expires") is not None
@@ -178,9 +169,42 @@ def post_answers_get(request: Request, head: Response, route: Route) -> bool:
     return fresh and _refusal_rfc9111(request, head, route) is None
 
 
-def forwards_cookies(route: Route) -> bool:
-    """Whether any cookie reaches the origin on this route."""
-    extra = route.behavior.origin_request_policy
-    return route.behavior.cache_policy.cookies.behavior != "none" or (
-        extra is not None and extra.cookies.behavior != "none"
-    )
+def failure_is_of_object(request: Request, route: Route, status: int) -> bool:
+    """Whether a failure may be remembered for others, who ask for the same without such input.
+
+    X-Forwarded-For and CDN-Loop reach origins though no policy names them: whatever fails of a
+    request that has one counts for itself. Of what an origin request policy names the same holds
+    for 400 and above 499, unless the operator said how long that error is kept.
+    """
+    names = names_in(request.fields)
+    if not EVERYWHERE.isdisjoint(names):
+        return False
+    if route.behavior.origin_request_policy is None or 400 < status < 500:
+        return True
+    if any(one.error_code == status for one in route.distribution.custom_error_responses):
+        return True
+    return not _carries_unkeyed(request, route, names)
+
+
+def _carries_unkeyed(request: Request, route: Route, names: frozenset[bytes]) -> bool:
+    """Whether the origin request policy forwards something of `request` that the key has not."""
+    keyed, extra = route.behavior.cache_policy, route.behavior.origin_request_policy
+    assert extra is not None
+    beyond = names - _OF_FEW_VALUES - set(lower_names(keyed.headers.items)) - {b"cookie"}
+    if any(_lets_pass(extra.headers, name) for name in beyond if not name.startswith(_MADE_HERE)):
+        return True
+    query = extra.query_strings.behavior != "none" and keyed.query_strings.behavior != "all"
+    cookies = extra.cookies.behavior != "none" and keyed.cookies.behavior != "all"
+    return (query and bool(request.query)) or (cookies and b"cookie" in names)
+
+
+def _lets_pass(headers: HeaderSelection, name: bytes) -> bool:
+    match headers.behavior:
+        case "none":
+            return False
+        case "whitelist":
+            return name in lower_names(headers.items)
+        case "allExcept":
+            return name not in lower_names(headers.items)
+        case _:
+            return True

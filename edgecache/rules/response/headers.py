@@ -21,7 +21,7 @@ from edgecache.http.message import (
     replaced,
     without,
 )
-from edgecache.rules.caching.storability import forwards_cookies
+from edgecache.rules.caching.reuse import forwards_cookies
 from edgecache.rules.response.cors import with_cors
 from edgecache.rules.routing import Route
 

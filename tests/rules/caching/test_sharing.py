@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from edgecache.cache.lookup import decide_entry
 from edgecache.cache.outcome import Errand, Hit
 from edgecache.config.model import CachePolicy, SemanticsName
+from edgecache.http.conditional import same_strong
 from edgecache.http.ranges import Span
 from edgecache.rules.caching.partial import StoredPart
-from edgecache.rules.caching.sharing import PendingEntry, joined, outlived, same_version
+from edgecache.rules.caching.reuse import PendingEntry, joined, outlived
 from edgecache.rules.caching.vary import selected_by
 from edgecache.store.entry import Entry
 from edgecache.store.memory import MemoryStore
@@ -126,5 +127,5 @@ def test_what_was_fresh_is_outlived(cache: str, later_s: float, expected: bool) 
 )  # fmt: skip
 def test_blocks_of_one_version(one: str, other: str, expected: bool) -> None:
     """RFC 9110 §15.3.7.3."""
-    assert same_version(answer(206, f"etag: {one}"), answer(200, f"etag: {other}")) is expected
-    assert not same_version(answer(206), answer(206))
+    assert same_strong(answer(206, f"etag: {one}"), answer(200, f"etag: {other}")) is expected
+    assert not same_strong(answer(206), answer(206))

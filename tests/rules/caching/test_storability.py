@@ -8,10 +8,9 @@ import pytest
 
 from edgecache.config.model import CachePolicy, OriginRequestPolicy
 from edgecache.http.message import without
+from edgecache.rules.caching.reuse import caching_disabled, forwards_cookies
 from edgecache.rules.caching.storability import (
     OF_ONE_REQUEST,
-    caching_disabled,
-    forwards_cookies,
     passable_fields,
     post_answers_get,
     refusal_to_store,

@@ -17,7 +17,7 @@ from edgecache.config.model import (
     OriginRequestPolicy,
     Selection,
 )
-from edgecache.rules.caching.unkeyed_input import failure_is_of_object
+from edgecache.rules.caching.storability import failure_is_of_object
 from edgecache.rules.routing import Route, compile_routes, route
 from tests.rules.pieces import asks
 

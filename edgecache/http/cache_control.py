@@ -1,4 +1,6 @@
-"""Cache-Control. Law: what is malformed is never less strict than what its sender may have meant.
+"""Cache-Control directives of requests and responses, parsed.
+
+Law: what is malformed is never less strict than what its sender may have meant.
 
 - A member is named by its leading token, in any case. What follows is its argument after `=`, a
   token or a quoted-string; anything else (`max-age =60`, `private; x`, `max-age= 60`) makes the

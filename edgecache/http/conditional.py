@@ -1,11 +1,13 @@
-"""Conditional requests. Law: when a precondition cannot be read, the whole representation goes out.
+"""Entity tags, and the preconditions of conditional requests (RFC 9110 §8.8.3, §13).
 
-A condition that is malformed is not met: that costs bytes, never correctness.
+Law: when a precondition cannot be read, the whole representation goes out. A condition that is
+malformed is not met: that costs bytes, never correctness.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
@@ -132,43 +134,6 @@ def evaluate_at_origin(
     return PreconditionResult.PRECONDITION_FAILED if unwanted else PreconditionResult.PROCEED
 
 
-def _none_match_has(request: Fields, etag: bytes | None) -> bool | None:
-    """Whether If-None-Match names this tag, weakly (RFC 9110 §13.1.2); None when it is absent."""
-    value = combined_value(request, b"if-none-match")
-    if value is None:
-        return None
-    tags, held = parse_etag_list(value), parse_etag(etag or b"")
-    if isinstance(tags, AnyETag):
-        return True
-    return tags is not None and held is not None and any(weak_match(tag, held) for tag in tags)
-
-
-def _match_has(request: Fields, etag: bytes | None) -> bool | None:
-    """Whether If-Match names this tag, strongly (RFC 9110 §13.1.1); None when it is absent."""
-    value = combined_value(request, b"if-match")
-    if value is None:
-        return None
-    tags, held = parse_etag_list(value), parse_etag(etag or b"")
-    if isinstance(tags, AnyETag):
-        return True
-    return tags is not None and held is not None and any(strong_match(tag, held) for tag in tags)
-
-
-def _unmodified_since(
-    request: Fields, name: bytes, last_modified: bytes | None, now: float
-) -> bool | None:
-    """Whether `last_modified` is not later than the date in field `name`.
-
-    None when the field does not count: absent, several, or no date (RFC 9110 §13.1.3, §13.1.4);
-    or when there is nothing to compare it with.
-    """
-    values = field_values(request, name)
-    if len(values) != 1 or last_modified is None:
-        return None
-    since, modified = parse_date(values[0], now), parse_date(last_modified, now)
-    return None if since is None or modified is None else modified <= since
-
-
 def if_range_matches(
     value: bytes, etag: bytes | None, last_modified: bytes | None, date: bytes | None
 ) -> bool:
@@ -185,3 +150,40 @@ def if_range_matches(
         return False
     modified, sent = parse_date(value), parse_date(date)
     return modified is not None and sent is not None and sent - modified >= 1
+
+
+def _none_match_has(request: Fields, etag: bytes | None) -> bool | None:
+    """Whether If-None-Match names this tag, weakly (RFC 9110 §13.1.2); None when it is absent."""
+    return _names_tag(combined_value(request, b"if-none-match"), etag, weak_match)
+
+
+def _match_has(request: Fields, etag: bytes | None) -> bool | None:
+    """Whether If-Match names this tag, strongly (RFC 9110 §13.1.1); None when it is absent."""
+    return _names_tag(combined_value(request, b"if-match"), etag, strong_match)
+
+
+def _names_tag(
+    listed: bytes | None, etag: bytes | None, matches: Callable[[ETag, ETag], bool]
+) -> bool | None:
+    if listed is None:
+        return None
+    tags = parse_etag_list(listed)
+    if isinstance(tags, AnyETag):
+        return True
+    held = parse_etag(etag or b"")
+    return tags is not None and held is not None and any(matches(tag, held) for tag in tags)
+
+
+def _unmodified_since(
+    request: Fields, name: bytes, last_modified: bytes | None, now: float
+) -> bool | None:
+    """Whether `last_modified` is not later than the date in field `name`.
+
+    None when the field does not count: absent, several, or no date (RFC 9110 §13.1.3, §13.1.4);
+    or when there is nothing to compare it with.
+    """
+    values = field_values(request, name)
+    if len(values) != 1 or last_modified is None:
+        return None
+    since, modified = parse_date(values[0], now), parse_date(last_modified, now)
+    return None if since is None or modified is None else modified <= since

@@ -1,6 +1,7 @@
-"""Accept-Encoding. Law: a viewer gets no content coding it did not say it takes.
+"""Accept-Encoding: which content codings a viewer takes (RFC 9110 §12.5.3).
 
-A member that is not well-formed does not count; of several for one coding the first does.
+Law: a viewer gets no content coding it did not say it takes. A member that is not well-formed does
+not count; of several for one coding the first does.
 """
 
 from __future__ import annotations

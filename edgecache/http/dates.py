@@ -1,7 +1,8 @@
-"""Dates. Law: an HTTP-date is read from its three forms and written in one, always in GMT.
+"""HTTP-dates, read and written (RFC 9110 §5.6.7).
 
-Read as RFC 9111 §4.2 asks of a cache: case makes no difference, `UTC` is as good as `GMT`, any
-other zone makes the date invalid. The name of the day must be one, but need not be the right one.
+Law: an HTTP-date is read from its three forms and written in one, always in GMT. Read as RFC 9111
+§4.2 asks of a cache: case makes no difference, `UTC` is as good as `GMT`, any other zone makes the
+date invalid. The name of the day must be one, but need not be the right one.
 """
 
 from __future__ import annotations

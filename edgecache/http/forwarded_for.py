@@ -1,4 +1,4 @@
-"""X-Forwarded-For and CDN-Loop: what is well-formed in them, and how much there may be of it.
+"""X-Forwarded-For and CDN-Loop fields: their grammar, and how many members they may have.
 
 RFC 8586 §2 (CDN-Loop); for X-Forwarded-For, which no RFC describes, a list of addresses, IPv4 with
 a port or IPv6 in brackets among them, as proxies write it.

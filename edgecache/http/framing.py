@@ -1,10 +1,11 @@
-"""Where a body ends. Law: the same bytes give the same verdict however they are cut.
+"""Message framing: readers of bodies by length, in chunks or to the end of the connection.
 
-RFC 9112 §6-§7. Each reader is sans-IO: it takes bytes as they come and gives the pieces of the body
-among them; `done` says that the end was seen, `rest` holds what came after it. A message that
-breaks the grammar raises BadMessage, one that ends too early Truncated (from `eof`). A read full of
-tiny chunks is not taken in at once: `behind` says that there is more, and who feeds gives others
-their turn before it goes on.
+Law: the same bytes give the same verdict however they are cut. RFC 9112 §6-§7. Each reader is
+sans-IO: it takes bytes as they come and gives the pieces of the body among them; `done` says that
+the end was seen, `rest` holds what came after it. A message that breaks the grammar raises
+BadMessage, one that ends too early Truncated (from `eof`). A read full of tiny chunks is not taken
+in at once: `behind` says that there is more, and who feeds gives others their turn before it goes
+on.
 """
 
 from __future__ import annotations

@@ -1,10 +1,15 @@
-"""Strict heads. Law: one grammar for requests and responses; what it does not match is refused.
+"""Heads of requests and responses: strict readers, and writers.
 
-RFC 9112 §2-§6. A head is given whole, with the empty line that ends it. One expression accepts or
-refuses all of it, in linear time: no byte can belong to two of its parts, so that going back finds
-nothing. (Not possessive ones: CPython 3.11.0 to 3.11.4 misreads them.) Only what was refused is
-looked at again, to say why. Nothing is repaired: a front and an origin that repair differently
-disagree on where a message ends.
+Law: one grammar for requests and responses; what it does not match is refused. RFC 9112 §2-§6. A
+head is given whole, with the empty line that ends it. One expression accepts or refuses all of it,
+in linear time: no byte can belong to two of its parts, so that going back finds nothing. (Not
+possessive ones: CPython 3.11.0 to 3.11.4 misreads them.) Only what was refused is looked at again,
+to say why. Nothing is repaired: a frontend and an origin that repair differently disagree on where
+a message ends.
+
+Law of writing: no head leaves with more lines than it was given fields (RFC 9112 §3, §4, §7.1).
+Values come from strict readers and from the configuration; a line end in any of them is our own
+mistake, and stops here rather than at the next parser.
 """
 
 from __future__ import annotations
@@ -55,6 +60,19 @@ _NOT_HOP_BY_HOP = frozenset(
     | {b"cookie", b"authorization", b"cache-control", b"range", b"expect", b"x-forwarded-for"}
 )
 
+# A browser repeats its fields with every request, and many browsers repeat a site's URLs: lines and
+# blocks of fields are read once each, so that their products need no reading. Both hold what
+# strangers chose, hence the bounds: 4 MiB of lines and 8 MiB of blocks at worst.
+_LINE_BYTES_KNOWN = 1_024
+
+LAST_CHUNK = b"0\r\n\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+STATUS_LINES = {
+    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode("ascii"))
+    for status in HTTPStatus
+}
+"""Status to its line with the registered reason, CRLF included."""
+
 
 def parse_request_head(
     head: bytes, limits: HeadLimits, scheme: bytes = b"http", client: tuple[str, int] = ("", 0)
@@ -86,39 +104,6 @@ def parse_request_head(
     host, length = _host_and_length(special, old)
     path, query, host = target_parts(method, target, scheme, host)
     return Request(method, path, query, fields, host[0], scheme, 0 if old else 1, length, client)
-
-
-# A browser repeats its fields with every request, and many browsers repeat a site's URLs: lines and
-# blocks of fields are read once each, so that their products need no reading. Both hold what
-# strangers chose, hence the bounds: 4 MiB of lines and 8 MiB of blocks at worst.
-_LINE_BYTES_KNOWN = 1_024
-
-
-@cached(1_024, 2_560)
-def _plain_line(line: bytes) -> tuple[bytes, bytes, bytes | None] | None:
-    """Method, path and query of a line in origin-form of HTTP/1.1; None for any other line."""
-    match = _PLAIN_LINE.fullmatch(line)
-    if match is None:
-        return None
-    path, mark, query = match[2].partition(b"?")
-    if b"\\" in path:
-        return None
-    return match[1], path, query if mark else None
-
-
-@cached(512, BLOCK_BYTES)
-def _plain_block(block: bytes, fields_max: int) -> tuple[Fields, bytes, int | None] | None:
-    """Fields, host and length of what follows the line; None when the head is to be refused."""
-    match = _BLOCK.fullmatch(block)
-    if match is None:
-        return None
-    try:
-        fields = _safe_fields(match[1], HeadLimits(fields_max=fields_max))
-        special = [field for field in fields if field[0] in _SPECIAL]
-        host, length = _host_and_length(special, False)
-    except BadMessage:
-        return None
-    return fields, host[0], length
 
 
 def oversize(start: bytes, limits: HeadLimits) -> BadMessage:
@@ -192,6 +177,56 @@ def require_chunked(values: list[bytes]) -> None:
     raise BadMessage(BadReason.CODING_UNKNOWN, 501)
 
 
+def request_head(method: bytes, target: bytes, fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """A request's head, with its empty line. `target` is the raw request target."""
+    return _head(b"%b %b HTTP/1.1\r\n" % (method, target), fields)
+
+
+def response_head(status: int, reason: bytes, fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """A response's head, with its empty line; an empty `reason` gives the registered one."""
+    if reason:
+        return _head(b"HTTP/1.1 %d %b\r\n" % (status, reason), fields)
+    return _head(STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, fields)
+
+
+def chunk(data: bytes) -> bytes:
+    """`data`, which is not empty, as one chunk."""
+    assert data, "an empty chunk ends the body"
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def field_lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The lines of the fields of a head, each with its end."""
+    return _head(b"", fields)[:-2]
+
+
+@cached(1_024, 2_560)
+def _plain_line(line: bytes) -> tuple[bytes, bytes, bytes | None] | None:
+    """Method, path and query of a line in origin-form of HTTP/1.1; None for any other line."""
+    match = _PLAIN_LINE.fullmatch(line)
+    if match is None:
+        return None
+    path, mark, query = match[2].partition(b"?")
+    if b"\\" in path:
+        return None
+    return match[1], path, query if mark else None
+
+
+@cached(512, BLOCK_BYTES)
+def _plain_block(block: bytes, fields_max: int) -> tuple[Fields, bytes, int | None] | None:
+    """Fields, host and length of what follows the line; None when the head is to be refused."""
+    match = _BLOCK.fullmatch(block)
+    if match is None:
+        return None
+    try:
+        fields = _safe_fields(match[1], HeadLimits(fields_max=fields_max))
+        special = [field for field in fields if field[0] in _SPECIAL]
+        host, length = _host_and_length(special, False)
+    except BadMessage:
+        return None
+    return fields, host[0], length
+
+
 def _fields(lines: bytes, limits: HeadLimits) -> Fields:
     if lines.count(b"\n") > limits.fields_max:
         raise BadMessage(BadReason.FIELDS_TOO_MANY, 431)
@@ -263,38 +298,6 @@ def _refused_request(head: bytes, limits: HeadLimits) -> BadMessage:
     if _REQUEST_HEAD.fullmatch(head[: line.end()] + b"\r\n") is None:
         return BadMessage(BadReason.METHOD, 501)
     return BadMessage(BadReason.FIELD)
-
-
-LAST_CHUNK = b"0\r\n\r\n"
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-STATUS_LINES = {
-    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode("ascii"))
-    for status in HTTPStatus
-}
-"""Status to its line with the registered reason, CRLF included."""
-
-
-def request_head(method: bytes, target: bytes, fields: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """A request's head, with its empty line. `target` is the raw request target."""
-    return _head(b"%b %b HTTP/1.1\r\n" % (method, target), fields)
-
-
-def response_head(status: int, reason: bytes, fields: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """A response's head, with its empty line; an empty `reason` gives the registered one."""
-    if reason:
-        return _head(b"HTTP/1.1 %d %b\r\n" % (status, reason), fields)
-    return _head(STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, fields)
-
-
-def chunk(data: bytes) -> bytes:
-    """`data`, which is not empty, as one chunk."""
-    assert data, "an empty chunk ends the body"
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-def field_lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The lines of the fields of a head, each with its end."""
-    return _head(b"", fields)[:-2]
 
 
 def _head(first: bytes, fields: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -1,7 +1,9 @@
-"""Requests and responses as values. Law: a message is never changed, only replaced.
+"""Requests and responses as values, their fields, and the reasons to refuse a message.
 
-Names of fields are lower case; values carry no white space around them; order is as received.
-A body is not part of these: it is read elsewhere, once.
+Law: a message is never changed, only replaced. Names of fields are lower case; values carry no
+white space around them; order is as received. A body is not part of these: it is read elsewhere,
+once. The grammar fields share (commas, quotes, connection options) is read here only. BadMessage
+says why a message is refused and with which status; HeadLimits are the bounds it must keep.
 """
 
 from __future__ import annotations
@@ -16,6 +18,72 @@ from msgspec import Struct
 from edgecache.http.function_cache import cached
 
 Fields = tuple[tuple[bytes, bytes], ...]
+
+REMEMBERED_BYTES_MAX = 4_096  # of what is concluded from fields: a browser's with its cookies
+REMEMBERED_FIELDS_MAX = 32  # browsers send 15 to 20; each takes 130 bytes beside its own
+
+TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
+_QUOTED = rb'[^"\\]*(?:\\.[^"\\]*)*'
+_MEMBER = re.compile(rb'(?!,)[^",]*(?:"' + _QUOTED + rb'(?:"|\\?\Z)[^",]*)*', re.DOTALL)
+_QUOTED_STRING = re.compile(rb'"(' + _QUOTED + rb')"', re.DOTALL)
+_QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
+HOP_BY_HOP = frozenset(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authentication-info",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+"""Fields of one connection (RFC 9110 §7.6.1 and §11.7), never stored nor forwarded."""
+PROTECTED = frozenset(
+    (
+        b"age",
+        b"authorization",
+        b"cache-control",
+        b"cdn-cache-control",
+        b"content-encoding",
+        b"content-length",
+        b"content-range",
+        b"content-type",
+        b"cookie",
+        b"date",
+        b"etag",
+        b"expires",
+        b"forwarded",
+        b"host",
+        b"last-modified",
+        b"location",
+        b"max-forwards",
+        b"pragma",
+        b"range",
+        b"set-cookie",
+        b"vary",
+        b"via",
+        b"www-authenticate",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-proto",
+    )
+)
+"""Fields meant for every recipient: naming one in Connection is an error of the sender
+(RFC 9110 §7.6.1) or an attempt to strip it, and does not remove it."""
+_PLAIN = (b"keep-alive", b"close")  # options that are no fields of ours
+_UNUSUAL_WORDS = {
+    word.lower(): word
+    for word in (
+        b"ASN CDN CH CloudFront CT DAV DNT DPR ECT ETag GPC HTTP2 IM IOS JA3 JA4 MD5 MIME NEL P3P"
+        b" RTT SmartTV SOAPAction SourceMap TE TLS UA WebSocket WWW XSS"
+    ).split()
+}
+
+_NAME_BYTES_KNOWN = 64  # names are chosen by strangers
 
 
 class Request(Struct, frozen=True):
@@ -60,8 +128,49 @@ class Response(Struct, frozen=True):
     received_at: float = 0.0
 
 
-REMEMBERED_BYTES_MAX = 4_096  # of what is concluded from fields: a browser's with its cookies
-REMEMBERED_FIELDS_MAX = 32  # browsers send 15 to 20; each takes 130 bytes beside its own
+class BadReason(StrEnum):
+    """Why a message is refused. The word goes to log, counter and test."""
+
+    REQUEST_LINE = "request-line"
+    METHOD = "method-unknown"  # a token, but no method we would ever forward
+    VERSION = "version"
+    TARGET = "target"
+    URL_TOO_LONG = "url-too-long"
+    STATUS_LINE = "status-line"
+    HEAD_TOO_BIG = "head-too-big"
+    FIELDS_TOO_MANY = "fields-too-many"
+    FIELD = "field-line"  # no colon, a control byte, a folded line, a bare LF
+    HOST = "host"
+    CONNECTION = "connection-option"  # names a field that every hop needs
+    LENGTH = "content-length"
+    CODING = "transfer-encoding"
+    CODING_UNKNOWN = "transfer-coding-unknown"
+    EXPECT = "expectation"
+    CHUNK = "chunk"
+    CHUNK_OVERHEAD = "chunk-overhead"
+    TRAILER = "trailer"
+    TRUNCATED = "truncated"
+
+
+class BadMessage(Exception):
+    """A message that is refused: `why`, and the `status` a viewer who sent it should get.
+
+    400, 414, 417, 431, 501, 505, or CloudFront's 494 for a head too big; for a response, 502.
+    """
+
+    def __init__(self, why: BadReason, status: int = 400) -> None:
+        super().__init__(why)
+        self.why = why
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class HeadLimits:
+    """Bounds on a head, in bytes and fields."""
+
+    head_bytes_max: int = 32_768  # CloudFront's quota for a request's headers and query
+    url_bytes_max: int = 8_192  # CloudFront's quota for a URL
+    fields_max: int = 100  # Apache httpd's LimitRequestFields
 
 
 def is_short(fields: Fields, bytes_max: int = REMEMBERED_BYTES_MAX) -> bool:
@@ -106,71 +215,6 @@ def without(fields: Fields, names: Iterable[bytes]) -> Fields:
 def replaced(fields: Fields, name: bytes, value: bytes) -> Fields:
     """The fields with `name` set once, to `value`, at the end."""
     return (*without(fields, (name,)), (name, value))
-
-
-TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
-_QUOTED = rb'[^"\\]*(?:\\.[^"\\]*)*'
-_MEMBER = re.compile(rb'(?!,)[^",]*(?:"' + _QUOTED + rb'(?:"|\\?\Z)[^",]*)*', re.DOTALL)
-_QUOTED_STRING = re.compile(rb'"(' + _QUOTED + rb')"', re.DOTALL)
-_QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
-
-HOP_BY_HOP = frozenset(
-    (
-        b"connection",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-authentication-info",
-        b"proxy-authorization",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-    )
-)
-"""Fields of one connection (RFC 9110 §7.6.1 and §11.7), never stored nor forwarded."""
-
-PROTECTED = frozenset(
-    (
-        b"age",
-        b"authorization",
-        b"cache-control",
-        b"cdn-cache-control",
-        b"content-encoding",
-        b"content-length",
-        b"content-range",
-        b"content-type",
-        b"cookie",
-        b"date",
-        b"etag",
-        b"expires",
-        b"forwarded",
-        b"host",
-        b"last-modified",
-        b"location",
-        b"max-forwards",
-        b"pragma",
-        b"range",
-        b"set-cookie",
-        b"vary",
-        b"via",
-        b"www-authenticate",
-        b"x-forwarded-for",
-        b"x-forwarded-host",
-        b"x-forwarded-proto",
-    )
-)
-"""Fields meant for every recipient: naming one in Connection is an error of the sender
-(RFC 9110 §7.6.1) or an attempt to strip it, and does not remove it."""
-
-_PLAIN = (b"keep-alive", b"close")  # options that are no fields of ours
-_UNUSUAL_WORDS = {
-    word.lower(): word
-    for word in (
-        b"ASN CDN CH CloudFront CT DAV DNT DPR ECT ETag GPC HTTP2 IM IOS JA3 JA4 MD5 MIME NEL P3P"
-        b" RTT SmartTV SOAPAction SourceMap TE TLS UA WebSocket WWW XSS"
-    ).split()
-}
 
 
 def list_members(value: bytes) -> list[bytes]:
@@ -234,65 +278,17 @@ def query_pairs(query: bytes) -> list[tuple[bytes, bytes | None]]:
     return [_pair(part) for part in query.split(b"&")] if query else []
 
 
-def _pair(part: bytes) -> tuple[bytes, bytes | None]:
-    name, equals, value = part.partition(b"=")
-    return name, value if equals else None
-
-
-_NAME_BYTES_KNOWN = 64  # names are chosen by strangers
-
-
 def title_case(name: bytes) -> bytes:
     """A field's name as it is usually written: `content-type` is `Content-Type`, `etag` `ETag`."""
     return _title_case(name) if len(name) <= _NAME_BYTES_KNOWN else _title_case.__wrapped__(name)
+
+
+def _pair(part: bytes) -> tuple[bytes, bytes | None]:
+    name, equals, value = part.partition(b"=")
+    return name, value if equals else None
 
 
 @cached(1_024, 400)
 def _title_case(name: bytes) -> bytes:
     words = name.lower().split(b"-")
     return b"-".join(_UNUSUAL_WORDS.get(word) or word.capitalize() for word in words)
-
-
-class BadReason(StrEnum):
-    """Why a message is refused. The word goes to log, counter and test."""
-
-    REQUEST_LINE = "request-line"
-    METHOD = "method-unknown"  # a token, but no method we would ever forward
-    VERSION = "version"
-    TARGET = "target"
-    URL_TOO_LONG = "url-too-long"
-    STATUS_LINE = "status-line"
-    HEAD_TOO_BIG = "head-too-big"
-    FIELDS_TOO_MANY = "fields-too-many"
-    FIELD = "field-line"  # no colon, a control byte, a folded line, a bare LF
-    HOST = "host"
-    CONNECTION = "connection-option"  # names a field that every hop needs
-    LENGTH = "content-length"
-    CODING = "transfer-encoding"
-    CODING_UNKNOWN = "transfer-coding-unknown"
-    EXPECT = "expectation"
-    CHUNK = "chunk"
-    CHUNK_OVERHEAD = "chunk-overhead"
-    TRAILER = "trailer"
-    TRUNCATED = "truncated"
-
-
-class BadMessage(Exception):
-    """A message that is refused: `why`, and the `status` a viewer who sent it should get.
-
-    400, 414, 417, 431, 501, 505, or CloudFront's 494 for a head too big; for a response, 502.
-    """
-
-    def __init__(self, why: BadReason, status: int = 400) -> None:
-        super().__init__(why)
-        self.why = why
-        self.status = status
-
-
-@dataclass(frozen=True, slots=True)
-class HeadLimits:
-    """Bounds on a head, in bytes and fields."""
-
-    head_bytes_max: int = 32_768  # CloudFront's quota for a request's headers and query
-    url_bytes_max: int = 8_192  # CloudFront's quota for a URL
-    fields_max: int = 100  # Apache httpd's LimitRequestFields

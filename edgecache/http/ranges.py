@@ -1,6 +1,7 @@
-"""Byte ranges. Law: a Range that cannot be read is a Range that was not sent.
+"""Byte ranges: Range and Content-Range, parsed, resolved and written (RFC 9110 §14).
 
-Positions count bytes from 0, both ends included. Other range units are not known here.
+Law: a Range that cannot be read is a Range that was not sent. Positions count bytes from 0, both
+ends included. Other range units are not known here.
 """
 
 from __future__ import annotations

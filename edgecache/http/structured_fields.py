@@ -1,6 +1,7 @@
-"""Structured fields. Law: a field is read to its last byte by RFC 9651, or ignored whole.
+"""Structured field dictionaries, as targeted Cache-Control fields use them (RFC 9651, RFC 9213).
 
-Only dictionaries: the one kind of structured field we act upon is a targeted Cache-Control.
+Law: a field is read to its last byte by RFC 9651, or ignored whole. Only dictionaries: the one kind
+of structured field we act upon is a targeted Cache-Control.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Request targets and authorities. Law: what is asked of whom is read in one place.
+"""Request targets, authorities, URI references and dot segments (RFC 9112 §3.2, RFC 3986 §5.2).
 
-RFC 9112 §3.2; RFC 3986 §5.2.4. A path goes on as it was received. What routing, signatures and
-invalidation by reference compare is made of it here, and where an origin could read another path
-than we do, `readings` says which.
+Law: what is asked of whom is read in one place. A path goes on as it was received. What routing,
+signatures and invalidation by reference compare is made of it here, and where an origin could read
+another path than we do, `readings` says which.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from edgecache.http.function_cache import cached
 from edgecache.http.message import BadMessage, BadReason, Request
 
 Target = tuple[bytes, bytes | None]  # path and query
-
 _ABSOLUTE = re.compile(rb"(https?)://([^/?]*)([/?].*)?", re.IGNORECASE)
 _ABSOLUTE_REFERENCE = re.compile(rb"(https?)://([^/?#]*)([^#]*)", re.IGNORECASE)
 _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]*:")
@@ -72,27 +71,6 @@ def target_parts(
     return path, query if mark else None, host
 
 
-def _absolute(
-    method: bytes, target: bytes, scheme: bytes, host: tuple[bytes, bytes]
-) -> tuple[bytes, tuple[bytes, bytes]]:
-    """What an absolute-form target names; it must be where the connection and Host already are.
-
-    RFC 9112 §3.2.2 lets the target win over Host. Who routes by one and keys by the other is
-    poisoned, so we want them equal.
-    """
-    match = _ABSOLUTE.fullmatch(target)
-    if match is None or match[1].lower() != scheme:
-        raise BadMessage(BadReason.TARGET)
-    named = authority(match[2], BadReason.TARGET)
-    port = _DEFAULT_PORTS[scheme]
-    if host[0] and (named[0], named[1] or port) != (host[0], host[1] or port):
-        raise BadMessage(BadReason.HOST)
-    rest = match[3] or b""
-    if not rest and method == b"OPTIONS":
-        return b"*", named  # §3.2.4
-    return rest if rest.startswith(b"/") else b"/" + rest, named
-
-
 def normalized_path(path: bytes) -> bytes:
     """For matching only: doubled slashes folded, dot segments removed (RFC 3986 §5.2.4)."""
     if b"//" not in path and b"/." not in path:
@@ -136,11 +114,6 @@ def same_origin(reference: bytes, request: Request, scheme: bytes) -> Target | N
     return _split(request.path.rpartition(b"/")[0] + b"/" + path_part)
 
 
-def _split(target: bytes) -> Target:
-    path, mark, query = target.partition(b"?")
-    return without_dot_segments(path), query if mark else None
-
-
 def readings(path: bytes) -> tuple[bytes, ...] | None:
     """Every path an origin may take `path` for, normalized; the first as it was received.
 
@@ -182,6 +155,32 @@ def holds_in_every_reading(
         return every is not None
     forms = readings(pattern) or (pattern,)
     return all(any(matches(form, reading) for form in forms) for reading in every)
+
+
+def _absolute(
+    method: bytes, target: bytes, scheme: bytes, host: tuple[bytes, bytes]
+) -> tuple[bytes, tuple[bytes, bytes]]:
+    """What an absolute-form target names; it must be where the connection and Host already are.
+
+    RFC 9112 §3.2.2 lets the target win over Host. Who routes by one and keys by the other is
+    poisoned, so we want them equal.
+    """
+    match = _ABSOLUTE.fullmatch(target)
+    if match is None or match[1].lower() != scheme:
+        raise BadMessage(BadReason.TARGET)
+    named = authority(match[2], BadReason.TARGET)
+    port = _DEFAULT_PORTS[scheme]
+    if host[0] and (named[0], named[1] or port) != (host[0], host[1] or port):
+        raise BadMessage(BadReason.HOST)
+    rest = match[3] or b""
+    if not rest and method == b"OPTIONS":
+        return b"*", named  # §3.2.4
+    return rest if rest.startswith(b"/") else b"/" + rest, named
+
+
+def _split(target: bytes) -> Target:
+    path, mark, query = target.partition(b"?")
+    return without_dot_segments(path), query if mark else None
 
 
 def _read_otherwise(path: bytes) -> Iterator[bytes]:

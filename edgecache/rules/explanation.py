@@ -1,6 +1,8 @@
-"""Explaining. Law: it tells what the rules concluded, and concludes nothing by itself.
+"""Explanation of a request: route, access, key, freshness and stored entries as text.
 
-What is told is text, so that it can be JSON and be read; bytes are decoded as Latin-1.
+Law: it tells what the rules concluded, and concludes nothing by itself; an entry's age and lifetime
+are told as the rules judge them. What is told is text, so that it can be JSON and be read; bytes
+are decoded as Latin-1.
 """
 
 from __future__ import annotations
@@ -75,114 +77,6 @@ class Explanation:
     unsupported: tuple[str, ...] = ()  # what the distribution asks for and is served without
 
 
-def placed(request: Request, table: RouteTable) -> RoutedRequest | None:
-    """Where a viewer's `request` goes, as the tiers have it; None: no site has its host."""
-    routed = locate(request, table)
-    return None if routed is None else structs.replace(routed, request=routed.unsigned())
-
-
-def explain(request: Request, table: RouteTable, entrance: EntryPoint, now: float) -> Explanation:
-    """What the rules say of a viewer's `request` at `now` (wall clock, epoch seconds).
-
-    The viewer's country is not known, nor the address unless the request has it.
-    """
-    url = text(b"%b://%b%b" % (request.scheme, request.host, request.target))
-    where = placed(request, table)
-    if where is None:
-        unserved = table.unavailable_site(request.host)
-        why = () if unserved is None else unserved.reasons
-        return Explanation(url, text(request.method), unavailable=why)
-    told = Explanation(
-        url, text(request.method), _choice(where, table), _admission(where, entrance, now)
-    )
-    inner = of_no_hop(where.request)
-    passes = bypass(inner, where.route)
-    if passes is not None:
-        return replace(told, bypass=str(passes))
-    parts = key_parts(inner, where.route)
-    return replace(
-        told,
-        key=text(cache_key(inner, where.route)),
-        key_parts=tuple(KeyPart(name, tuple(map(text_or_none, items))) for name, items in parts),
-        collapses=collapses(inner, where.route),
-        compresses=_compresses(inner, where.route),
-        invalidated_by=invalidated_by(where),
-    )
-
-
-def _choice(where: RoutedRequest, table: RouteTable) -> BehaviorMatch:
-    site = where.site
-    index = next(i for i, (_, found) in enumerate(site.behaviors) if found is where.route)
-    patterns = [found.behavior.path_pattern for _, found in site.behaviors[:-1]]
-    return BehaviorMatch(
-        distribution=site.distribution.id,
-        name=_matched_name(where.received.host, table),
-        semantics=site.distribution.semantics,
-        behavior=index,
-        pattern=[*patterns, "*"][index],
-        passed_over=tuple(patterns[:index]),
-        path=text(where.request.path),
-        matched_as=text(normalized_path(where.request.path)),
-    )
-
-
-def _matched_name(host: bytes, table: RouteTable) -> str:
-    if host in table.exact:
-        return text(host)
-    suffixes = (suffix for suffix, _ in table.wildcard if host.endswith(suffix))
-    return "*" + text(next(suffixes, b""))
-
-
-def _admission(where: RoutedRequest, entrance: EntryPoint, now: float) -> AccessExplanation:
-    refused = admit(where.received, where.route, None, entrance)
-    if where.ambiguous:
-        refused = AMBIGUOUS_PATH
-    if refused is None:
-        return _signature(where, now)
-    if isinstance(refused, AccessRedirect):
-        return AccessExplanation(refused.status, "redirect-to-https", text(refused.location))
-    return AccessExplanation(refused.status, str(refused.why))
-
-
-def _signature(where: RoutedRequest, now: float) -> AccessExplanation:
-    """Of a behavior that names signers."""
-    trust = where.route.trust
-    opened = None if trust is None else trust.opens(where.received, now)
-    if isinstance(opened, SignatureRefused):
-        return AccessExplanation(403, f"{opened.fault}: {opened.detail}")
-    return AccessExplanation()
-
-
-def _compresses(request: Request, found: Route) -> str:
-    """The coding a page of text would get that is just long enough."""
-    page = Response(200, b"", _COMPRESSIBLE)
-    return text(coding_for(request, page, BODY_BYTES_MIN, found) or b"")
-
-
-def invalidated_by(where: RoutedRequest) -> tuple[str, ...]:
-    """Invalidation paths that remove the object, the closest first.
-
-    Developer Guide, "Specify the files to invalidate": query strings count where they are keyed.
-    """
-    path, query = where.request.path, where.request.query
-    keyed = query is not None and has_query(where.route.behavior.cache_policy)
-    exact = where.request.target if keyed else path
-    folders = [path[: at + 1] for at in range(len(path)) if path[at : at + 1] == b"/"]
-    prefixes = [path, *reversed(folders[-PREFIXES_MAX:])]
-    found = [exact, *(prefix + b"*" for prefix in dict.fromkeys(prefixes)), b"/*"]
-    return tuple(map(text, dict.fromkeys(found)))
-
-
-def text(data: bytes) -> str:
-    """Bytes as they can be told."""
-    return data.decode("latin-1")
-
-
-def text_or_none(data: bytes | None) -> str | None:
-    """As `text`, of what may be absent."""
-    return None if data is None else text(data)
-
-
 class LookupExplanation(StrEnum):
     """What a tier would do with the request now."""
 
@@ -238,6 +132,65 @@ class EntryFacts:
     part: StoredPart | None
 
 
+def placed(request: Request, table: RouteTable) -> RoutedRequest | None:
+    """Where a viewer's `request` goes, as the tiers have it; None: no site has its host."""
+    routed = locate(request, table)
+    return None if routed is None else structs.replace(routed, request=routed.unsigned())
+
+
+def explain(request: Request, table: RouteTable, entrance: EntryPoint, now: float) -> Explanation:
+    """What the rules say of a viewer's `request` at `now` (wall clock, epoch seconds).
+
+    The viewer's country is not known, nor the address unless the request has it.
+    """
+    url = text(b"%b://%b%b" % (request.scheme, request.host, request.target))
+    where = placed(request, table)
+    if where is None:
+        unserved = table.unavailable_site(request.host)
+        why = () if unserved is None else unserved.reasons
+        return Explanation(url, text(request.method), unavailable=why)
+    told = Explanation(
+        url, text(request.method), _choice(where, table), _admission(where, entrance, now)
+    )
+    inner = of_no_hop(where.request)
+    passes = bypass(inner, where.route)
+    if passes is not None:
+        return replace(told, bypass=str(passes))
+    parts = key_parts(inner, where.route)
+    return replace(
+        told,
+        key=text(cache_key(inner, where.route)),
+        key_parts=tuple(KeyPart(name, tuple(map(text_or_none, items))) for name, items in parts),
+        collapses=collapses(inner, where.route),
+        compresses=_compresses(inner, where.route),
+        invalidated_by=invalidated_by(where),
+    )
+
+
+def invalidated_by(where: RoutedRequest) -> tuple[str, ...]:
+    """Invalidation paths that remove the object, the closest first.
+
+    Developer Guide, "Specify the files to invalidate": query strings count where they are keyed.
+    """
+    path, query = where.request.path, where.request.query
+    keyed = query is not None and has_query(where.route.behavior.cache_policy)
+    exact = where.request.target if keyed else path
+    folders = [path[: at + 1] for at in range(len(path)) if path[at : at + 1] == b"/"]
+    prefixes = [path, *reversed(folders[-PREFIXES_MAX:])]
+    found = [exact, *(prefix + b"*" for prefix in dict.fromkeys(prefixes)), b"/*"]
+    return tuple(map(text, dict.fromkeys(found)))
+
+
+def text(data: bytes) -> str:
+    """Bytes as they can be told."""
+    return data.decode("latin-1")
+
+
+def text_or_none(data: bytes | None) -> str | None:
+    """As `text`, of what may be absent."""
+    return None if data is None else text(data)
+
+
 def stored(
     held: EntryFacts, route: Route, found: Assessment, now: float, *, answers: bool
 ) -> StoredExplanation:
@@ -264,6 +217,55 @@ def stored(
         variant=tuple((text(name).strip(), text_or_none(item)) for name, item in held.selected),
         part=_part(held.part),
     )
+
+
+def _choice(where: RoutedRequest, table: RouteTable) -> BehaviorMatch:
+    site = where.site
+    index = next(i for i, (_, found) in enumerate(site.behaviors) if found is where.route)
+    patterns = [found.behavior.path_pattern for _, found in site.behaviors[:-1]]
+    return BehaviorMatch(
+        distribution=site.distribution.id,
+        name=_matched_name(where.received.host, table),
+        semantics=site.distribution.semantics,
+        behavior=index,
+        pattern=[*patterns, "*"][index],
+        passed_over=tuple(patterns[:index]),
+        path=text(where.request.path),
+        matched_as=text(normalized_path(where.request.path)),
+    )
+
+
+def _matched_name(host: bytes, table: RouteTable) -> str:
+    if host in table.exact:
+        return text(host)
+    suffixes = (suffix for suffix, _ in table.wildcard if host.endswith(suffix))
+    return "*" + text(next(suffixes, b""))
+
+
+def _admission(where: RoutedRequest, entrance: EntryPoint, now: float) -> AccessExplanation:
+    refused = admit(where.received, where.route, None, entrance)
+    if where.ambiguous:
+        refused = AMBIGUOUS_PATH
+    if refused is None:
+        return _signature(where, now)
+    if isinstance(refused, AccessRedirect):
+        return AccessExplanation(refused.status, "redirect-to-https", text(refused.location))
+    return AccessExplanation(refused.status, str(refused.why))
+
+
+def _signature(where: RoutedRequest, now: float) -> AccessExplanation:
+    """Of a behavior that names signers."""
+    trust = where.route.trust
+    opened = None if trust is None else trust.opens(where.received, now)
+    if isinstance(opened, SignatureRefused):
+        return AccessExplanation(403, f"{opened.fault}: {opened.detail}")
+    return AccessExplanation()
+
+
+def _compresses(request: Request, found: Route) -> str:
+    """The coding a page of text would get that is just long enough."""
+    page = Response(200, b"", _COMPRESSIBLE)
+    return text(coding_for(request, page, BODY_BYTES_MIN, found) or b"")
 
 
 def _part(part: StoredPart | None) -> str:

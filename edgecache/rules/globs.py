@@ -1,4 +1,4 @@
-"""Globs: `*` is any run of bytes, `?` one byte, the rest literal. Law: matching is linear."""
+"""Globs as regular expressions: `*` is any run of bytes, `?` one byte. Law: matching is linear."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Which addresses an origin may have. Law: they are judged as connected to, never as written.
+"""Addresses an origin may have: the defense against SSRF and DNS rebinding.
 
-A name says nothing of where it leads, and an address has many spellings; what counts is what a
-look-up gave (the defense against server-side request forgery and DNS rebinding).
+Law: they are judged as connected to, never as written. A name says nothing of where it leads, and
+an address has many spellings; what counts is what a look-up gave.
 """
 
 from __future__ import annotations

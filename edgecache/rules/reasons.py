@@ -1,7 +1,7 @@
-"""Why, and what now: the words in which rules answer.
+"""Verdicts on stored responses, and the reasons for a miss or for not storing.
 
-Each reason is one word that reaches `Cache-Status`, counters, the access log, `explain` and tests
-unchanged.
+Law: each reason is one word that reaches `Cache-Status`, counters, the access log, `explain` and
+tests unchanged.
 """
 
 from __future__ import annotations

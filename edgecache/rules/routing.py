@@ -1,6 +1,8 @@
-"""Routing. Law: nothing outside this file decides which distribution and behavior a request meets.
+"""Routing: host to distribution, path to behavior, and a viewer's request on its route.
 
-CloudFront Developer Guide, "Cache behavior settings" (path pattern) and "Alternate domain names".
+Law: nothing outside this file decides which distribution and behavior a request meets; deciding,
+explaining and checking signatures all ask `locate`. CloudFront Developer Guide, "Cache behavior
+settings" (path pattern) and "Alternate domain names".
 """
 
 from __future__ import annotations
@@ -37,6 +39,8 @@ from edgecache.rules.viewer.headers import (
 )
 
 NO_SECRETS: Mapping[str, str] = {}
+
+PlaceOf = Callable[[str], GeoPlace]  # of an address
 
 
 class Route(Struct, frozen=True, eq=False, weakref=True):
@@ -100,6 +104,25 @@ class RouteTable:
                 yield found
 
 
+class RoutedRequest(Struct, frozen=True, eq=False):
+    """A viewer's request where it goes, and what that makes of it."""
+
+    received: Request
+    request: Request  # its path the default root object's for `/`, its viewer headers ours
+    site: Site
+    route: Route
+    place: GeoPlace = NOWHERE  # the viewer's, where the route needs it
+    ambiguous: bool = False  # to be refused: see matched_route
+
+    def unsigned(self, opened: SignatureAccepted | SignatureRefused | None = None) -> Request:
+        """The request as the tiers have it: less what a signature was presented in.
+
+        `opened` is what TrustedKeys.opens said of it.
+        """
+        trust = self.route.trust
+        return self.request if trust is None else trust.stripped(self.request, opened)
+
+
 def compile_routes(config: Config, native: Mapping[str, str] = NO_SECRETS) -> RouteTable:
     """The table of a configuration that has passed `check`; `native`: see trust.key_ring."""
     ring = key_ring(config, native)
@@ -122,6 +145,64 @@ def compile_routes(config: Config, native: Mapping[str, str] = NO_SECRETS) -> Ro
     unavailable = _names_held(config.unavailable, exact, wildcard, taken=any_host is not None)
     longest_first = sorted(wildcard.items(), key=lambda item: -len(item[0]))
     return RouteTable(exact, tuple(longest_first), by_id, any_host, unavailable)
+
+
+def matched_route(site: Site, path: bytes) -> Route | None:
+    """The first behavior whose pattern matches the normalized path; None: it is to be refused.
+
+    Where something is private, all an origin may read in the path is matched, and a private
+    behavior wins: else `/private;x/a` would be a way around the signature that `/private/a` needs.
+    Refused is what origins read too differently to be matched at all, and what leads to behaviors
+    that trust different signers.
+    """
+    if not site.private:
+        return _first(site, normalized_path(path))
+    every = readings(path)
+    if every is None:
+        return None
+    found = [_first(site, reading) for reading in every]
+    root = site.distribution.default_root_object
+    if root and b"/" in every:  # whoever folds `//` finds the root object there
+        found.append(_first(site, b"/" + root.encode()))
+    private = [one for one in found if one.trust is not None]
+    if not private or (found[0].trust is not None and len(found) == 1):
+        return found[0]
+    if any(_signers(one) != _signers(private[0]) for one in private):
+        return None
+    return found[0] if found[0].trust is not None else private[0]
+
+
+def nowhere(_address: str) -> GeoPlace:
+    """No place is known: its headers are left out."""
+    return NOWHERE
+
+
+def locate(
+    request: Request, table: RouteTable, place_of: PlaceOf = nowhere
+) -> RoutedRequest | None:
+    """Where a viewer's `request`, as received, goes; None: no site of the table has its host."""
+    site = table.site(request.host)
+    if site is None:
+        return None
+    inner = request
+    if request.path == b"/" and site.distribution.default_root_object:
+        inner = replace(request, path=b"/" + site.distribution.default_root_object.encode())
+    matched = matched_route(site, inner.path)
+    found = route(site, inner.path) if matched is None else matched
+    place = place_of(request.client[0]) if found.needs_place else NOWHERE
+    if found.viewer_headers is not None:
+        inner = enriched(inner, found.viewer_headers, place)
+    return RoutedRequest(request, inner, site, found, place, ambiguous=matched is None)
+
+
+def route(site: Site, path: bytes) -> Route:
+    """As matched_route, for a path of the operator's own, which is never refused."""
+    return matched_route(site, path) or _first(site, normalized_path(path))
+
+
+def pattern(path_pattern: str) -> re.Pattern[bytes]:
+    """The expression of a path pattern; a leading slash in it makes no difference."""
+    return re.compile(b"/" + glob(path_pattern.removeprefix("/").encode()), re.DOTALL)
 
 
 def _names_held(
@@ -182,84 +263,9 @@ def _route_of(distribution: Distribution, behavior: Behavior, ring: KeyRing) -> 
     )
 
 
-def matched_route(site: Site, path: bytes) -> Route | None:
-    """The first behavior whose pattern matches the normalized path; None: it is to be refused.
-
-    Where something is private, all an origin may read in the path is matched, and a private
-    behavior wins: else `/private;x/a` would be a way around the signature that `/private/a` needs.
-    Refused is what origins read too differently to be matched at all, and what leads to behaviors
-    that trust different signers.
-    """
-    if not site.private:
-        return _first(site, normalized_path(path))
-    every = readings(path)
-    if every is None:
-        return None
-    found = [_first(site, reading) for reading in every]
-    root = site.distribution.default_root_object
-    if root and b"/" in every:  # whoever folds `//` finds the root object there
-        found.append(_first(site, b"/" + root.encode()))
-    private = [one for one in found if one.trust is not None]
-    if not private or (found[0].trust is not None and len(found) == 1):
-        return found[0]
-    if any(_signers(one) != _signers(private[0]) for one in private):
-        return None
-    return found[0] if found[0].trust is not None else private[0]
-
-
-def nowhere(_address: str) -> GeoPlace:
-    """No place is known: its headers are left out."""
-    return NOWHERE
-
-
-PlaceOf = Callable[[str], GeoPlace]  # of an address
-
-
-class RoutedRequest(Struct, frozen=True, eq=False):
-    """A viewer's request where it goes, and what that makes of it."""
-
-    received: Request
-    request: Request  # its path the default root object's for `/`, its viewer headers ours
-    site: Site
-    route: Route
-    place: GeoPlace = NOWHERE  # the viewer's, where the route needs it
-    ambiguous: bool = False  # to be refused: see matched_route
-
-    def unsigned(self, opened: SignatureAccepted | SignatureRefused | None = None) -> Request:
-        """The request as the tiers have it: less what a signature was presented in.
-
-        `opened` is what TrustedKeys.opens said of it.
-        """
-        trust = self.route.trust
-        return self.request if trust is None else trust.stripped(self.request, opened)
-
-
-def locate(
-    request: Request, table: RouteTable, place_of: PlaceOf = nowhere
-) -> RoutedRequest | None:
-    """Where a viewer's `request`, as received, goes; None: no site of the table has its host."""
-    site = table.site(request.host)
-    if site is None:
-        return None
-    inner = request
-    if request.path == b"/" and site.distribution.default_root_object:
-        inner = replace(request, path=b"/" + site.distribution.default_root_object.encode())
-    matched = matched_route(site, inner.path)
-    found = route(site, inner.path) if matched is None else matched
-    place = place_of(request.client[0]) if found.needs_place else NOWHERE
-    if found.viewer_headers is not None:
-        inner = enriched(inner, found.viewer_headers, place)
-    return RoutedRequest(request, inner, site, found, place, ambiguous=matched is None)
-
-
 def _signers(found: Route) -> tuple[frozenset[str], frozenset[str]]:
     assert found.trust is not None
     return frozenset(found.trust.keys), frozenset(found.trust.native)
-
-
-def route(site: Site, path: bytes) -> Route:
-    """As matched_route, for a path of the operator's own, which is never refused."""
-    return matched_route(site, path) or _first(site, normalized_path(path))
 
 
 def _first(site: Site, matched: bytes) -> Route:
@@ -267,8 +273,3 @@ def _first(site: Site, matched: bytes) -> Route:
         if matches.fullmatch(matched):
             return found
     return site.behaviors[-1][1]
-
-
-def pattern(path_pattern: str) -> re.Pattern[bytes]:
-    """The expression of a path pattern; a leading slash in it makes no difference."""
-    return re.compile(b"/" + glob(path_pattern.removeprefix("/").encode()), re.DOTALL)

@@ -1,7 +1,8 @@
-"""Whether a request was signed by whoever holds a secret (AWS Signature Version 4).
+"""AWS Signature Version 4: made for origins that admit nobody else, checked for who calls us.
 
-IAM User Guide, "Elements of an AWS API request signature". Pure: the time is an argument. Law: what
-is not signed (a Host, a date, a body) proves nothing.
+Law: what is not signed (a Host, a date, a body) proves nothing. IAM User Guide, "Elements of an AWS
+API request signature" and "Create a signed AWS API request"; Amazon S3 API reference,
+"Authenticating Requests: Using the Authorization Header". Pure: the time is an argument.
 """
 
 from __future__ import annotations
@@ -22,6 +23,16 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED_PAYLOAD = b"UNSIGNED-PAYLOAD"
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest().encode()
 _UNRESERVED = "-._~"
+
+WINDOW_S = 300.0  # how far the date may be from our clock; AWS allows 900 for most services
+SIGNED_FIELDS_MAX = 64  # SDKs sign about eight
+_AUTHORIZATION = re.compile(
+    r"AWS4-HMAC-SHA256\s+Credential=(?P<key>[A-Za-z0-9_]{1,128})/(?P<day>\d{8})"
+    r"/(?P<region>[a-z0-9-]{1,64})/(?P<service>[a-z0-9-]{1,64})/aws4_request"
+    r"\s*,\s*SignedHeaders=(?P<names>[a-z0-9!#$%&'*+.^_`|~;-]+)"
+    r"\s*,\s*Signature=(?P<signature>[0-9a-f]{64})"
+)
+_STAMP = "%Y%m%dT%H%M%SZ"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -47,6 +58,42 @@ class SigningInput:
     query: bytes | None
     fields: Fields  # those to be signed, `host` among them
     payload_sha256: bytes = UNSIGNED_PAYLOAD
+
+
+class RejectionReason(StrEnum):
+    """What is wrong with a signature."""
+
+    ABSENT = "absent"  # nothing is signed
+    MALFORMED = "malformed"  # it cannot be read, or leaves out what must be signed
+    UNKNOWN_KEY = "unknown key"
+    WRONG = "wrong"  # it is another request's, or of another secret
+    EXPIRED = "expired"  # the date is too far from our clock
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureRejected:
+    """The request proves nothing; `detail` says no more than its sender knows."""
+
+    why: RejectionReason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureVerified:
+    """The request was signed with this access key."""
+
+    access_key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingRequest:
+    """A request as it came; fields by lower-case name, in order."""
+
+    method: bytes
+    path: bytes
+    query: bytes
+    fields: Fields
+    body: bytes
 
 
 def signing_fields(
@@ -100,11 +147,6 @@ def canonical_path(path: bytes) -> bytes:
     return quote(unquote_to_bytes(path), safe=_UNRESERVED + "/").encode()
 
 
-def _encoded_again(path: bytes) -> bytes:
-    """The path as sent, what is encoded in it encoded once more."""
-    return quote(path, safe=_UNRESERVED + "/").encode()
-
-
 def canonical_query(query: bytes | None) -> bytes:
     """The parameters sorted by name and value, each encoded once; `+` stands for a blank."""
     if not query:
@@ -114,70 +156,6 @@ def canonical_query(query: bytes | None) -> bytes:
         name, _, value = part.partition(b"=")
         pairs.append((_encoded(name), _encoded(value)))
     return b"&".join(name + b"=" + value for name, value in sorted(pairs))
-
-
-def _encoded(value: bytes) -> bytes:
-    return quote(unquote_to_bytes(value.replace(b"+", b" ")), safe=_UNRESERVED).encode()
-
-
-def _scope(credential: Credential, stamp: str) -> str:
-    return f"{stamp[:8]}/{credential.region}/{credential.service}/aws4_request"
-
-
-@cached(64, CONFIGURED_BYTES)  # a key a day for each origin; the day before serves late clocks
-def _signing_key(secret: str, day: str, region: str, service: str) -> bytes:
-    key = ("AWS4" + secret).encode()
-    for part in (day, region, service, "aws4_request"):
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    return key
-
-
-WINDOW_S = 300.0  # how far the date may be from our clock; AWS allows 900 for most services
-SIGNED_FIELDS_MAX = 64  # SDKs sign about eight
-
-_AUTHORIZATION = re.compile(
-    r"AWS4-HMAC-SHA256\s+Credential=(?P<key>[A-Za-z0-9_]{1,128})/(?P<day>\d{8})"
-    r"/(?P<region>[a-z0-9-]{1,64})/(?P<service>[a-z0-9-]{1,64})/aws4_request"
-    r"\s*,\s*SignedHeaders=(?P<names>[a-z0-9!#$%&'*+.^_`|~;-]+)"
-    r"\s*,\s*Signature=(?P<signature>[0-9a-f]{64})"
-)
-_STAMP = "%Y%m%dT%H%M%SZ"
-
-
-class RejectionReason(StrEnum):
-    """What is wrong with a signature."""
-
-    ABSENT = "absent"  # nothing is signed
-    MALFORMED = "malformed"  # it cannot be read, or leaves out what must be signed
-    UNKNOWN_KEY = "unknown key"
-    WRONG = "wrong"  # it is another request's, or of another secret
-    EXPIRED = "expired"  # the date is too far from our clock
-
-
-@dataclass(frozen=True, slots=True)
-class SignatureRejected:
-    """The request proves nothing; `detail` says no more than its sender knows."""
-
-    why: RejectionReason
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class SignatureVerified:
-    """The request was signed with this access key."""
-
-    access_key_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class IncomingRequest:
-    """A request as it came; fields by lower-case name, in order."""
-
-    method: bytes
-    path: bytes
-    query: bytes
-    fields: Fields
-    body: bytes
 
 
 def verify(
@@ -216,6 +194,27 @@ def verify(
             f"signed at {stamp}, {abs(apart_s):.0f} s {early} than the clock here",
         )
     return SignatureVerified(match["key"])
+
+
+def _encoded_again(path: bytes) -> bytes:
+    """The path as sent, what is encoded in it encoded once more."""
+    return quote(path, safe=_UNRESERVED + "/").encode()
+
+
+def _encoded(value: bytes) -> bytes:
+    return quote(unquote_to_bytes(value.replace(b"+", b" ")), safe=_UNRESERVED).encode()
+
+
+def _scope(credential: Credential, stamp: str) -> str:
+    return f"{stamp[:8]}/{credential.region}/{credential.service}/aws4_request"
+
+
+@cached(64, CONFIGURED_BYTES)  # a key a day for each origin; the day before serves late clocks
+def _signing_key(secret: str, day: str, region: str, service: str) -> bytes:
+    key = ("AWS4" + secret).encode()
+    for part in (day, region, service, "aws4_request"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    return key
 
 
 def _unsigned(request: IncomingRequest, names: list[str]) -> str:

@@ -1,6 +1,7 @@
-"""Compression. Law: nothing outside this file decides that we compress, nor what is said of it.
+"""Compression by the edge: which responses are coded, and with which fields.
 
-CloudFront Developer Guide, "Serve compressed files" (its list of conditions and of content types).
+Law: nothing outside this file decides that we compress, nor what is said of it. CloudFront
+Developer Guide, "Serve compressed files" (its list of conditions and of content types).
 """
 
 from __future__ import annotations

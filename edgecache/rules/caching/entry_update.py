@@ -1,9 +1,12 @@
-"""Entry updates. Law: nothing outside this file decides what an answer does to what is stored.
+"""Entry updates: what an upstream's answer does to stored responses.
 
-Whatever comes from upstream (a 200, a part, a 304, the head that a HEAD brought, an error, a
-refresh's answer) is asked here, with the request it answers and the stored response that this
-request selects: is that renewed, replaced, removed, or left as it is? RFC 9111 §3, §3.3, §4.3.4,
-§4.3.5; RFC 5861 §3.
+Law: nothing outside this file decides what an answer does to what is stored. Whatever comes from
+upstream (a 200, a part, a 304, the head that a HEAD brought, an error, a refresh's answer) is asked
+here, with the request it answers and the stored response that this request selects: is that
+renewed, replaced, removed, or left as it is? RFC 9111 §3, §3.3, §4.3.4, §4.3.5; RFC 5861 §3.
+
+Unsafe methods (RFC 9111 §4.4): what a successful write may have changed is not served on.
+CloudFront's rules do not know it: there, invalidations are the operator's.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Error pages. Law: nothing outside this file decides which page stands for which status.
+"""Custom error responses: the page that stands for an error status, and the error's TTL.
 
-CloudFront Developer Guide, "Generate custom error responses" and "Control how long CloudFront
-caches errors".
+Law: nothing outside this file decides which page stands for which status. CloudFront Developer
+Guide, "Generate custom error responses" and "Control how long CloudFront caches errors".
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Freshness. Law: nothing outside this file decides how long a response may be reused.
+"""Freshness lifetime, age and staleness allowances of a stored response.
 
-`assess` reads a stored response's facts once, for one route, into an Assessment; everything
-later is arithmetic on it. RFC 9111 §4.2, RFC 5861, RFC 9213; CloudFront Developer Guide, "Managing
-how long content stays in the cache (expiration)" and "How CloudFront caches HTTP 4xx and 5xx".
+Law: nothing outside this file decides how long a response may be reused. `assess` reads a stored
+response's facts once, for one route, into an Assessment; everything later is arithmetic on it. RFC
+9111 §4.2, RFC 5861, RFC 9213; CloudFront Developer Guide, "Managing how long content stays in the
+cache (expiration)" and "How CloudFront caches HTTP 4xx and 5xx".
 """
 
 from __future__ import annotations
@@ -82,12 +83,6 @@ def assess(head: Response, route: Route) -> Assessment:
     return assessed(head.status, said, route)
 
 
-@cached(1_024, 2_560)  # an origin says the same of most of its objects
-def _assessed(status: int, said: Fields, route: Route) -> Assessment:
-    """The assessment of every head that says so: no other field has a say in it."""
-    return _assess_cloudfront(Response(status, b"", said), route)
-
-
 def ttl_steps(head: Response, route: Route) -> tuple[TtlStep, ...]:
     """How the lifetime in `assess` comes about; the last step has it."""
     directives, targeted = response_directives(
@@ -105,17 +100,6 @@ def directives_of(fields: Fields) -> Directives:
     return parse_directives(tuple(field_values(fields, b"cache-control")))
 
 
-@cached(512, CONFIGURED_BYTES)  # one for each distribution's targets
-def _said_names(targets: tuple[str, ...]) -> frozenset[bytes]:
-    """What has a say in an assessment by CloudFront's rules."""
-    return frozenset({b"age", b"expires", b"vary"}) | _directive_names(targets)
-
-
-@cached(512, CONFIGURED_BYTES)
-def _directive_names(targets: tuple[str, ...]) -> frozenset[bytes]:
-    return frozenset({b"cache-control", *[name.lower().encode("ascii") for name in targets]})
-
-
 def response_directives(fields: Fields, targets: tuple[str, ...]) -> tuple[Directives, bool]:
     """The directives that bind us, and whether they are targeted (RFC 9213 §2.2).
 
@@ -131,6 +115,67 @@ def response_directives(fields: Fields, targets: tuple[str, ...]) -> tuple[Direc
     )
 
 
+def age_value(fields: Fields) -> float:
+    """The Age field in seconds; the first member where there are several; 0 when malformed."""
+    value = first_value(fields, b"age")
+    if value is None:
+        return 0.0
+    first = value.split(b",")[0].strip()
+    return float(min(int(first[:20]), 2**31)) if first.isdigit() else 0.0
+
+
+def cloudfront_ttl(
+    head: Response, policy: CachePolicy, directives: Directives, errors: Errors = ()
+) -> tuple[float, str]:
+    """Seconds an object is kept without asking, and the rule that said so."""
+    last = cloudfront_ttl_steps(head, policy, directives, errors)[-1]
+    return last.ttl_s, last.rule
+
+
+def cloudfront_ttl_steps(
+    head: Response, policy: CachePolicy, directives: Directives, errors: Errors = ()
+) -> tuple[TtlStep, ...]:
+    """Each rule that bore on the TTL, in order; the last one gave it."""
+    named, rule = _explicit_lifetime(head, directives, False)
+    least, most = float(policy.ttl_s_min), float(policy.ttl_s_max)
+    if head.status >= 400:
+        caching_s = error_caching_s(errors, head.status)
+        kept = TtlStep("error-caching", caching_s, "ErrorCachingMinTTL of this status")
+        if named is None or named <= caching_s:
+            return (kept,)
+        return kept, TtlStep(rule, named, "the error says longer")
+    if directives.has(b"no-store") or _unqualified(directives):
+        return (TtlStep("min-ttl", least, "no-store, no-cache or private: MinTTL alone counts"),)
+    if named is None:
+        usual = TtlStep("default", float(policy.ttl_s_default), "nothing says it: DefaultTTL")
+        if usual.ttl_s >= least:
+            return (usual,)
+        return usual, TtlStep("min-ttl", least, "raised to MinTTL")
+    steps = [TtlStep(rule, named, "what the origin says")]
+    if named < least:
+        steps.append(TtlStep("min-ttl", least, "raised to MinTTL"))
+    if steps[-1].ttl_s > most:
+        steps.append(TtlStep("max-ttl", most, "cut to MaxTTL"))
+    return tuple(steps)
+
+
+@cached(1_024, 2_560)  # an origin says the same of most of its objects
+def _assessed(status: int, said: Fields, route: Route) -> Assessment:
+    """The assessment of every head that says so: no other field has a say in it."""
+    return _assess_cloudfront(Response(status, b"", said), route)
+
+
+@cached(512, CONFIGURED_BYTES)  # one for each distribution's targets
+def _said_names(targets: tuple[str, ...]) -> frozenset[bytes]:
+    """What has a say in an assessment by CloudFront's rules."""
+    return frozenset({b"age", b"expires", b"vary"}) | _directive_names(targets)
+
+
+@cached(512, CONFIGURED_BYTES)
+def _directive_names(targets: tuple[str, ...]) -> frozenset[bytes]:
+    return frozenset({b"cache-control", *[name.lower().encode("ascii") for name in targets]})
+
+
 @cached(256, DIRECTIVES_BYTES)
 def _binding(fields: Fields, targets: tuple[str, ...]) -> tuple[Directives, bool]:
     for name in targets:
@@ -140,15 +185,6 @@ def _binding(fields: Fields, targets: tuple[str, ...]) -> tuple[Directives, bool
             if targeted is not None:
                 return targeted, True
     return directives_of(fields), False
-
-
-def age_value(fields: Fields) -> float:
-    """The Age field in seconds; the first member where there are several; 0 when malformed."""
-    value = first_value(fields, b"age")
-    if value is None:
-        return 0.0
-    first = value.split(b",")[0].strip()
-    return float(min(int(first[:20]), 2**31)) if first.isdigit() else 0.0
 
 
 def _assess_rfc9111(head: Response, directives: Directives, targeted: bool) -> Assessment:
@@ -233,41 +269,6 @@ def _assess_cloudfront(head: Response, route: Route) -> Assessment:
         validate_always=vary_any and policy.ttl_s_min == 0,
         never_stale=policy.ttl_s_max == 0,
     )
-
-
-def cloudfront_ttl(
-    head: Response, policy: CachePolicy, directives: Directives, errors: Errors = ()
-) -> tuple[float, str]:
-    """Seconds an object is kept without asking, and the rule that said so."""
-    last = cloudfront_ttl_steps(head, policy, directives, errors)[-1]
-    return last.ttl_s, last.rule
-
-
-def cloudfront_ttl_steps(
-    head: Response, policy: CachePolicy, directives: Directives, errors: Errors = ()
-) -> tuple[TtlStep, ...]:
-    """Each rule that bore on the TTL, in order; the last one gave it."""
-    named, rule = _explicit_lifetime(head, directives, False)
-    least, most = float(policy.ttl_s_min), float(policy.ttl_s_max)
-    if head.status >= 400:
-        caching_s = error_caching_s(errors, head.status)
-        kept = TtlStep("error-caching", caching_s, "ErrorCachingMinTTL of this status")
-        if named is None or named <= caching_s:
-            return (kept,)
-        return kept, TtlStep(rule, named, "the error says longer")
-    if directives.has(b"no-store") or _unqualified(directives):
-        return (TtlStep("min-ttl", least, "no-store, no-cache or private: MinTTL alone counts"),)
-    if named is None:
-        usual = TtlStep("default", float(policy.ttl_s_default), "nothing says it: DefaultTTL")
-        if usual.ttl_s >= least:
-            return (usual,)
-        return usual, TtlStep("min-ttl", least, "raised to MinTTL")
-    steps = [TtlStep(rule, named, "what the origin says")]
-    if named < least:
-        steps.append(TtlStep("min-ttl", least, "raised to MinTTL"))
-    if steps[-1].ttl_s > most:
-        steps.append(TtlStep("max-ttl", most, "cut to MaxTTL"))
-    return tuple(steps)
 
 
 def _unqualified(directives: Directives) -> bool:

@@ -1,7 +1,10 @@
-"""Cache keys. Law: nothing outside this file may decide that two requests share an entry.
+"""Cache keys, and requests as forwarded under them.
 
-CloudFront Developer Guide, "Understand the cache key" and "Control the cache key with a policy".
-The encoding is injective: every part is preceded by its length, lists by their count.
+Law: nothing outside this file may decide that two requests share an entry; what is not in the key
+is not forwarded, unless a policy says so. CloudFront Developer Guide, "Understand the cache key",
+"Control the cache key with a policy", "Control origin requests with a policy" and "Request and
+response behavior for custom origins". The encoding is injective: every part is preceded by its
+length, lists by their count.
 """
 
 from __future__ import annotations
@@ -44,6 +47,14 @@ TARGET_URI = CachePolicy(
 Part = tuple[str, tuple[bytes | None, ...]]
 _PART = re.compile(rb"([a-z-]+)([0-9]+);")
 
+CONDITIONS = frozenset(
+    {b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since", b"if-range"}
+)
+_OF_THE_VIEWER = CONDITIONS | {b"range"}
+# Ours to say, never a viewer's (docs/hostile-inputs.md B06).
+_OUR_PREFIXES = (b"edgecache-", b"x-edgecache-")  # between tiers, and of the gate's proof
+OURS = frozenset({b"x-amz-cf-id", b"x-cache", b"age", b"x-fill-seq", b"expect"})
+
 
 @dataclass(frozen=True, slots=True)
 class KeyTrace:
@@ -56,6 +67,16 @@ class KeyTrace:
     release: bytes
 
 
+class ForwardingKey(NamedTuple):
+    """What of a request decides which of its fields are forwarded."""
+
+    method: bytes
+    fields: Fields
+    host: bytes
+    minor: int
+    length: int | None
+
+
 def cache_key(request: Request, route: Route) -> bytes:
     """The key of the object that `request` asks for."""
     distribution, path_alone = _start(route)
@@ -65,29 +86,9 @@ def cache_key(request: Request, route: Route) -> bytes:
     return start + b"".join(_encode_part(part) for part in key_parts(request, route)[2:])
 
 
-@cached(1_024, CONFIGURED_BYTES)  # a few for each distribution; a reload leaves old ones behind
-def _start(route: Route) -> tuple[bytes, bool]:
-    """How every key of a route begins, and whether the path says the rest."""
-    return _encode(route.distribution.id.encode()), not route.releases and _path_alone(
-        _policy(route)
-    )
-
-
 def block_key(key: bytes, number: int) -> bytes:
     """The key of one block of the object under `key`; an invalidation names both alike."""
     return key + _encode_part(("block", (b"%d" % number,)))
-
-
-def _policy(route: Route) -> CachePolicy:
-    """Under RFC 9111 §2 the key is the target URI, whatever a policy says: all of it goes up."""
-    if route.semantics.whole_target_in_key:
-        return TARGET_URI
-    return route.behavior.cache_policy
-
-
-def _path_alone(policy: CachePolicy) -> bool:
-    encodings = policy.accept_encoding_gzip or policy.accept_encoding_brotli
-    return not (encodings or has_query(policy) or policy.headers.items or has_cookies(policy))
 
 
 def key_parts(request: Request, route: Route) -> list[Part]:
@@ -161,36 +162,6 @@ def read_key(key: bytes) -> KeyTrace:
     return KeyTrace((distribution or b"").decode(), path or b"", query, host, release)
 
 
-def _joined(values: tuple[bytes | None, ...]) -> bytes | None:
-    names = [name or b"" for name in values[::2]]
-    pairs = zip(names, values[1::2], strict=True)
-    query = b"&".join(name if value is None else b"%b=%b" % (name, value) for name, value in pairs)
-    return query if values else None
-
-
-def _read_values(data: bytes, count: int) -> tuple[tuple[bytes | None, ...], bytes]:
-    values: list[bytes | None] = []
-    for _ in range(count):
-        size, _, data = data.partition(b":")
-        values.append(None if size == b"-" else data[: int(size)])
-        data = data if size == b"-" else data[int(size) :]
-    return tuple(values), data
-
-
-def _header(request: Request, name: bytes) -> bytes | None:
-    if name == b"host":
-        return request.host
-    if name == b"accept-encoding" and request.minor == 0:
-        return None  # not forwarded for HTTP/1.0 either
-    if b"connection" in names_in(request.fields) and name in _hidden(request):
-        return None  # taken out before the origin
-    return combined_value(request.fields, name)  # absent (None) is not the same as empty
-
-
-def _hidden(request: Request) -> frozenset[bytes]:
-    return connection_options(request.fields) - PROTECTED
-
-
 def chosen_query(request: Request, selection: Selection) -> list[Pair]:
     """The parameters the selection names, in the order received, values verbatim."""
     if request.query is None:
@@ -204,31 +175,6 @@ def chosen_cookies(request: Request, selection: Selection) -> list[Pair]:
     for value in field_values(request.fields, b"cookie"):
         found += [pair for pair in cookie_pairs(value) if not pair[0].startswith(b"$")]
     return _chosen(found, selection)
-
-
-def _chosen(pairs: list[Pair], selection: Selection) -> list[Pair]:
-    if selection.wildcards:
-        return [pair for pair in pairs if _matches_any(pair[0], selection.items)]
-    names = {name.encode() for name in selection.items}
-    match selection.behavior:
-        case "all":
-            return pairs
-        case "whitelist":
-            return [pair for pair in pairs if pair[0] in names]
-        case "allExcept":
-            return [pair for pair in pairs if pair[0] not in names]
-        case _:
-            return []
-
-
-def _matches_any(name: bytes, patterns: tuple[str, ...]) -> bool:
-    return any(found.fullmatch(b"/" + name) for found in _name_patterns(patterns))
-
-
-@cached(1_024, CONFIGURED_BYTES)
-def _name_patterns(patterns: tuple[str, ...]) -> tuple[re.Pattern[bytes], ...]:
-    """Names with `*` and `?` (a cookie list of ForwardedValues), matched as paths are."""
-    return tuple(pattern("/" + item) for item in patterns)
 
 
 def keyed_encoding(fields: Fields, policy: CachePolicy, minor: int) -> bytes:
@@ -247,28 +193,6 @@ def keyed_encoding(fields: Fields, policy: CachePolicy, minor: int) -> bytes:
     if policy.accept_encoding_gzip and accepts(value, b"gzip"):
         codings.append(b"gzip")
     return b",".join(codings)
-
-
-def _flat(pairs: list[Pair]) -> tuple[bytes | None, ...]:
-    return tuple(item for pair in pairs for item in pair)
-
-
-def _encode(value: bytes | None) -> bytes:
-    return b"-:" if value is None else b"%d:%b" % (len(value), value)
-
-
-def _encode_part(part: Part) -> bytes:
-    name, values = part
-    return b"%b%d;" % (name.encode(), len(values)) + b"".join(_encode(value) for value in values)
-
-
-CONDITIONS = frozenset(
-    {b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since", b"if-range"}
-)
-_OF_THE_VIEWER = CONDITIONS | {b"range"}
-# Ours to say, never a viewer's (docs/hostile-inputs.md B06).
-_OUR_PREFIXES = (b"edgecache-", b"x-edgecache-")  # between tiers, and of the gate's proof
-OURS = frozenset({b"x-amz-cf-id", b"x-cache", b"age", b"x-fill-seq", b"expect"})
 
 
 def of_no_hop(request: Request) -> Request:
@@ -301,14 +225,115 @@ def forwarded(request: Request, route: Route, *, cacheable: bool, part: Fields =
     return replace(request, fields=fields + part if cacheable else fields)
 
 
-class ForwardingKey(NamedTuple):
-    """What of a request decides which of its fields are forwarded."""
+def conditional(request: Request, stored: Sequence[Fields]) -> Request:
+    """`request` asking whether one of the stored responses still holds (RFC 9111 §4.3.1).
 
-    method: bytes
-    fields: Fields
-    host: bytes
-    minor: int
-    length: int | None
+    The first is the one that would be used; of the others only the entity tags are offered.
+    """
+    added: Fields = ()
+    etags = [etag for fields in stored if (etag := first_value(fields, b"etag")) is not None]
+    modified = first_value(stored[0], b"last-modified")
+    if etags:
+        added += ((b"if-none-match", b", ".join(dict.fromkeys(etags))),)
+    if modified is not None and (not etags or len(stored) == 1):
+        added += ((b"if-modified-since", modified),)
+    return replace(request, fields=without(request.fields, CONDITIONS | {b"range"}) + added)
+
+
+def forwards_ranges(route: Route) -> bool:
+    """Whether a part that is not stored is asked for alone, rather than with all the rest.
+
+    CloudFront may ask for more than it was asked; here it asks for the whole, once.
+    """
+    return route.semantics.forwards_ranges
+
+
+@cached(1_024, CONFIGURED_BYTES)  # a few for each distribution; a reload leaves old ones behind
+def _start(route: Route) -> tuple[bytes, bool]:
+    """How every key of a route begins, and whether the path says the rest."""
+    return _encode(route.distribution.id.encode()), not route.releases and _path_alone(
+        _policy(route)
+    )
+
+
+def _policy(route: Route) -> CachePolicy:
+    """Under RFC 9111 §2 the key is the target URI, whatever a policy says: all of it goes up."""
+    if route.semantics.whole_target_in_key:
+        return TARGET_URI
+    return route.behavior.cache_policy
+
+
+def _path_alone(policy: CachePolicy) -> bool:
+    encodings = policy.accept_encoding_gzip or policy.accept_encoding_brotli
+    return not (encodings or has_query(policy) or policy.headers.items or has_cookies(policy))
+
+
+def _joined(values: tuple[bytes | None, ...]) -> bytes | None:
+    names = [name or b"" for name in values[::2]]
+    pairs = zip(names, values[1::2], strict=True)
+    query = b"&".join(name if value is None else b"%b=%b" % (name, value) for name, value in pairs)
+    return query if values else None
+
+
+def _read_values(data: bytes, count: int) -> tuple[tuple[bytes | None, ...], bytes]:
+    values: list[bytes | None] = []
+    for _ in range(count):
+        size, _, data = data.partition(b":")
+        values.append(None if size == b"-" else data[: int(size)])
+        data = data if size == b"-" else data[int(size) :]
+    return tuple(values), data
+
+
+def _header(request: Request, name: bytes) -> bytes | None:
+    if name == b"host":
+        return request.host
+    if name == b"accept-encoding" and request.minor == 0:
+        return None  # not forwarded for HTTP/1.0 either
+    if b"connection" in names_in(request.fields) and name in _hidden(request):
+        return None  # taken out before the origin
+    return combined_value(request.fields, name)  # absent (None) is not the same as empty
+
+
+def _hidden(request: Request) -> frozenset[bytes]:
+    return connection_options(request.fields) - PROTECTED
+
+
+def _chosen(pairs: list[Pair], selection: Selection) -> list[Pair]:
+    if selection.wildcards:
+        return [pair for pair in pairs if _matches_any(pair[0], selection.items)]
+    names = {name.encode() for name in selection.items}
+    match selection.behavior:
+        case "all":
+            return pairs
+        case "whitelist":
+            return [pair for pair in pairs if pair[0] in names]
+        case "allExcept":
+            return [pair for pair in pairs if pair[0] not in names]
+        case _:
+            return []
+
+
+def _matches_any(name: bytes, patterns: tuple[str, ...]) -> bool:
+    return any(found.fullmatch(b"/" + name) for found in _name_patterns(patterns))
+
+
+@cached(1_024, CONFIGURED_BYTES)
+def _name_patterns(patterns: tuple[str, ...]) -> tuple[re.Pattern[bytes], ...]:
+    """Names with `*` and `?` (a cookie list of ForwardedValues), matched as paths are."""
+    return tuple(pattern("/" + item) for item in patterns)
+
+
+def _flat(pairs: list[Pair]) -> tuple[bytes | None, ...]:
+    return tuple(item for pair in pairs for item in pair)
+
+
+def _encode(value: bytes | None) -> bytes:
+    return b"-:" if value is None else b"%d:%b" % (len(value), value)
+
+
+def _encode_part(part: Part) -> bytes:
+    name, values = part
+    return b"%b%d;" % (name.encode(), len(values)) + b"".join(_encode(value) for value in values)
 
 
 @cached(256, BLOCK_BYTES)  # blocks come again
@@ -420,26 +445,3 @@ def _query(request: Request, route: Route) -> bytes | None:
 def _joined_members(pair: Pair) -> bytes:
     name, value = pair
     return name if value is None else name + b"=" + value
-
-
-def conditional(request: Request, stored: Sequence[Fields]) -> Request:
-    """`request` asking whether one of the stored responses still holds (RFC 9111 §4.3.1).
-
-    The first is the one that would be used; of the others only the entity tags are offered.
-    """
-    added: Fields = ()
-    etags = [etag for fields in stored if (etag := first_value(fields, b"etag")) is not None]
-    modified = first_value(stored[0], b"last-modified")
-    if etags:
-        added += ((b"if-none-match", b", ".join(dict.fromkeys(etags))),)
-    if modified is not None and (not etags or len(stored) == 1):
-        added += ((b"if-modified-since", modified),)
-    return replace(request, fields=without(request.fields, CONDITIONS | {b"range"}) + added)
-
-
-def forwards_ranges(route: Route) -> bool:
-    """Whether a part that is not stored is asked for alone, rather than with all the rest.
-
-    CloudFront may ask for more than it was asked; here it asks for the whole, once.
-    """
-    return route.semantics.forwards_ranges

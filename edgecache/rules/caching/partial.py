@@ -1,6 +1,7 @@
-"""Parts of representations. Law: parts are combined only under one strong validator (9111 §3.4).
+"""Parts of representations: 206 responses stored, served and combined.
 
-A part is a run of bytes with its place; what is not held is never made up.
+Law: parts are combined only under one strong validator (RFC 9111 §3.4). A part is a run of bytes
+with its place; what is not held is never made up.
 """
 
 from __future__ import annotations

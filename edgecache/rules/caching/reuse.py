@@ -1,7 +1,13 @@
-"""Reuse. Law: nothing outside this file decides that a stored response answers a request.
+"""Reuse of stored and arriving responses: which request they answer, fresh, stale or not at all.
 
-RFC 9111 §4 and §5.2.1, RFC 5861; under CloudFront's rules the request's own directives count for
-nothing.
+Law: nothing outside this file decides that a stored response answers a request, that another
+request gets what one has fetched, or that a request never meets the store or a flight (bypass).
+Where the answer lies makes no difference: in a store, on its way, or just begun for who has waited.
+So who comes while a body arrives gets what who comes afterwards would.
+
+RFC 9111 §3.5, §4 (collapsed requests), §4.1, §5.2.1, RFC 5861; under CloudFront's rules the
+request's own directives count for nothing: CloudFront Developer Guide, "Simultaneous requests for
+the same object (request collapsing)", and "Minimum TTL" of a cache policy.
 """
 
 from __future__ import annotations
@@ -109,70 +115,12 @@ def request_directives(fields: Fields) -> Directives | None:
     return pragma if pragma.has(b"no-cache") else None
 
 
-def _judge_plain(head: Response, assessment: Assessment, until: float, now: float) -> Verdict:
-    if assessment.validate_always:
-        return _ask_again(head, MissReason.VALIDATE)
-    if now < until:
-        return Serve(until)
-    if not assessment.never_stale and now < until + assessment.stale_while_revalidate_s:
-        return ServeStale()
-    reason = MissReason.EXPIRED if assessment.lifetime_s > 0 else MissReason.VALIDATE
-    return _ask_again(head, reason)
-
-
-def _ask_again(head: Response, why: MissReason) -> Verdict:
-    return Revalidate(why) if has_validator(head.fields) else Fetch(why)
-
-
 def has_validator(fields: Fields) -> bool:
     """Whether the response can be validated: an ETag or a Last-Modified."""
     return (
         first_value(fields, b"etag") is not None
         or first_value(fields, b"last-modified") is not None
     )
-
-
-def _judge_with_wishes(
-    wishes: Directives, head: Response, assessment: Assessment, now: float
-) -> Verdict:
-    """RFC 9111 §5.2.1, the request's own directives."""
-    verdict = _judge_wishes(wishes, head, assessment, now)
-    if wishes.has(b"only-if-cached") and not isinstance(verdict, Serve | ServeStale):
-        return Unsatisfiable()
-    return verdict
-
-
-def _judge_wishes(
-    wishes: Directives, head: Response, assessment: Assessment, now: float
-) -> Verdict:
-    until = assessment.fresh_until(head.received_at)
-    if wishes.has(b"no-cache"):
-        return _ask_again(head, MissReason.REQUEST)
-    wanted_until = _wanted_until(wishes, head, assessment)
-    if now > wanted_until:
-        return _ask_again(head, MissReason.REQUEST)
-    accepted = accepted_staleness(wishes)
-    strict = assessment.validate_always or assessment.never_stale
-    if accepted is not None and not strict and until <= now <= until + accepted:
-        return Serve(min(until + accepted, wanted_until))
-    verdict = _judge_plain(head, assessment, until, now)
-    if isinstance(verdict, Serve):
-        return Serve(min(verdict.until, wanted_until))
-    if isinstance(verdict, ServeStale) and wishes.has(b"max-age") and accepted is None:
-        return _ask_again(head, MissReason.REQUEST)  # §5.2.1.1: nothing stale is wanted
-    return verdict
-
-
-def _wanted_until(wishes: Directives, head: Response, assessment: Assessment) -> float:
-    """Until when the response is young and fresh enough for the request (max-age, min-fresh)."""
-    until = float("inf")
-    max_age = wishes.seconds(b"max-age")
-    if max_age is not None:
-        until = head.received_at + max_age - assessment.age_on_arrival_s
-    min_fresh = wishes.seconds(b"min-fresh")
-    if min_fresh:
-        until = min(until, assessment.fresh_until(head.received_at) - min_fresh)
-    return until
 
 
 def accepted_staleness(wishes: Directives) -> float | None:
@@ -282,3 +230,61 @@ def collapses(request: Request, route: Route) -> bool:
     answer has no body to share.
     """
     return request.method != b"HEAD" and not keeps_cookies(route)
+
+
+def _judge_plain(head: Response, assessment: Assessment, until: float, now: float) -> Verdict:
+    if assessment.validate_always:
+        return _ask_again(head, MissReason.VALIDATE)
+    if now < until:
+        return Serve(until)
+    if not assessment.never_stale and now < until + assessment.stale_while_revalidate_s:
+        return ServeStale()
+    reason = MissReason.EXPIRED if assessment.lifetime_s > 0 else MissReason.VALIDATE
+    return _ask_again(head, reason)
+
+
+def _ask_again(head: Response, why: MissReason) -> Verdict:
+    return Revalidate(why) if has_validator(head.fields) else Fetch(why)
+
+
+def _judge_with_wishes(
+    wishes: Directives, head: Response, assessment: Assessment, now: float
+) -> Verdict:
+    """RFC 9111 §5.2.1, the request's own directives."""
+    verdict = _judge_wishes(wishes, head, assessment, now)
+    if wishes.has(b"only-if-cached") and not isinstance(verdict, Serve | ServeStale):
+        return Unsatisfiable()
+    return verdict
+
+
+def _judge_wishes(
+    wishes: Directives, head: Response, assessment: Assessment, now: float
+) -> Verdict:
+    until = assessment.fresh_until(head.received_at)
+    if wishes.has(b"no-cache"):
+        return _ask_again(head, MissReason.REQUEST)
+    wanted_until = _wanted_until(wishes, head, assessment)
+    if now > wanted_until:
+        return _ask_again(head, MissReason.REQUEST)
+    accepted = accepted_staleness(wishes)
+    strict = assessment.validate_always or assessment.never_stale
+    if accepted is not None and not strict and until <= now <= until + accepted:
+        return Serve(min(until + accepted, wanted_until))
+    verdict = _judge_plain(head, assessment, until, now)
+    if isinstance(verdict, Serve):
+        return Serve(min(verdict.until, wanted_until))
+    if isinstance(verdict, ServeStale) and wishes.has(b"max-age") and accepted is None:
+        return _ask_again(head, MissReason.REQUEST)  # §5.2.1.1: nothing stale is wanted
+    return verdict
+
+
+def _wanted_until(wishes: Directives, head: Response, assessment: Assessment) -> float:
+    """Until when the response is young and fresh enough for the request (max-age, min-fresh)."""
+    until = float("inf")
+    max_age = wishes.seconds(b"max-age")
+    if max_age is not None:
+        until = head.received_at + max_age - assessment.age_on_arrival_s
+    min_fresh = wishes.seconds(b"min-fresh")
+    if min_fresh:
+        until = min(until, assessment.fresh_until(head.received_at) - min_fresh)
+    return until

@@ -1,6 +1,6 @@
-"""Revalidation. Law: nothing outside this file says what a 304 changes in a stored response.
+"""Revalidation: which stored response a 304 confirms, and the fields it brings.
 
-RFC 9111 §3.2 and §4.3.4.
+Law: nothing outside this file says what a 304 changes in a stored response. RFC 9111 §3.2, §4.3.4.
 """
 
 from __future__ import annotations

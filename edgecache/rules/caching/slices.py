@@ -1,7 +1,8 @@
-"""Blocks. Law: they make one representation only under one strong validator (RFC 9110 §15.3.7.3).
+"""Slices: large objects fetched and stored in aligned ranges of one size.
 
-What is larger than a block is fetched and stored in blocks, where its origin gives ranges of it and
-an entity tag that says of each whether it is still of the same.
+Law: they make one representation only under one strong validator (RFC 9110 §15.3.7.3). What is
+larger than a slice is fetched and stored in slices, where its origin gives ranges of it and an
+entity tag that says of each whether it is still of the same.
 """
 
 from __future__ import annotations

@@ -1,7 +1,13 @@
-"""Storing. Law: nothing outside this file decides that a response may be kept.
+"""Storability: whether a response may be stored, and with which fields.
 
-RFC 9111 §3 in its order; CloudFront Developer Guide, "Managing how long content stays in the cache"
-and "How CloudFront processes HTTP 3xx / 4xx and 5xx status codes from your origin".
+Law: nothing outside this file decides that a response may be kept. RFC 9111 §3 in its order;
+CloudFront Developer Guide, "Managing how long content stays in the cache" and "How CloudFront
+processes HTTP 3xx / 4xx and 5xx status codes from your origin".
+
+Law of unkeyed input (what of a viewer's request reaches an origin without being in the key): what
+nobody's policy names is well-formed and bounded, and no failure that such input may have caused is
+remembered for others. RFC 8586 (CDN-Loop); CloudFront Developer Guide, "X-Forwarded-For" and
+"Control how long CloudFront caches errors".
 """
 
 from __future__ import annotations
@@ -40,7 +46,6 @@ UNDERSTOOD |= {416, 417, 421, 422, 426, 429, 500, 502, 503, 504, 505, 201, 202}
 OF_ONE_REQUEST = frozenset({408, 413, 416, 417, 421, 425, 428, 429, 431, 511})
 _COOKIES = frozenset({b"set-cookie"})
 CLOUDFRONT_PLAIN = frozenset({200, 203, 204, 206, 300, 301, 302, 303, 410})
-
 # Chosen among the operator's own names, made anew, or ours.
 _OF_FEW_VALUES = frozenset({b"host", b"accept-encoding"})
 _MADE_HERE = b"cloudfront-"
@@ -53,6 +58,60 @@ def refusal_to_store(request: Request, head: Response, route: Route) -> StoreRea
     if route.semantics.policy_ttls_decide:
         return _refusal_cloudfront(request, head, route)
     return _refusal_rfc9111(request, head, route)
+
+
+def storable_fields(head: Response, route: Route) -> Fields:
+    """What of a response's fields is kept: less what its own directives name."""
+    directives, _ = _binding(head, route)
+    named = (directives.field_names(b"private") or frozenset()) | (
+        directives.field_names(b"no-cache") or frozenset()
+    )
+    return without(head.fields, named) if named else head.fields
+
+
+def passable_fields(fields: Fields, route: Route) -> Fields:
+    """What of an origin's fields goes on: CloudFront drops Set-Cookie where no cookie goes up."""
+    if route.semantics.drops_unforwarded_cookies and not forwards_cookies(route):
+        return without(fields, _COOKIES)
+    return fields
+
+
+def post_answers_get(request: Request, head: Response, route: Route) -> bool:
+    """Whether the response to a POST is what a later GET would give (RFC 9110 §9.3.3).
+
+    It must say so, with its own URI in Content-Location, and for how long. To a POST with fields
+    that a GET is not forwarded with, it is another answer.
+    """
+    if request.method != b"POST" or not route.semantics.post_answers_get:
+        return False
+    if not UNKEYED.isdisjoint(names_in(request.fields)):
+        return False
+    location = first_value(head.fields, b"content-location")
+    if head.status != 200 or location is None:
+        return False
+    if same_origin(location, request, effective_scheme(request)) != (request.path, request.query):
+        return False
+    directives, targeted = _binding(head, route)
+    expires = not targeted and first_value(head.fields, b"expires") is not None
+    fresh = directives.has(b"max-age") or directives.has(b"s-maxage") or expires
+    return fresh and _refusal_rfc9111(request, head, route) is None
+
+
+def failure_is_of_object(request: Request, route: Route, status: int) -> bool:
+    """Whether a failure may be remembered for others, who ask for the same without such input.
+
+    X-Forwarded-For and CDN-Loop reach origins though no policy names them: whatever fails of a
+    request that has one counts for itself. Of what an origin request policy names the same holds
+    for 400 and above 499, unless the operator said how long that error is kept.
+    """
+    names = names_in(request.fields)
+    if not EVERYWHERE.isdisjoint(names):
+        return False
+    if route.behavior.origin_request_policy is None or 400 < status < 500:
+        return True
+    if any(one.error_code == status for one in route.distribution.custom_error_responses):
+        return True
+    return not _carries_unkeyed(request, route, names)
 
 
 def _binding(head: Response, route: Route) -> tuple[Directives, bool]:
@@ -130,60 +189,6 @@ def _forbids(directives: Directives, policy: CachePolicy) -> StoreReason | None:
     if directives.has(b"no-cache") and not directives.field_names(b"no-cache"):
         return StoreReason.NO_CACHE
     return None
-
-
-def storable_fields(head: Response, route: Route) -> Fields:
-    """What of a response's fields is kept: less what its own directives name."""
-    directives, _ = _binding(head, route)
-    named = (directives.field_names(b"private") or frozenset()) | (
-        directives.field_names(b"no-cache") or frozenset()
-    )
-    return without(head.fields, named) if named else head.fields
-
-
-def passable_fields(fields: Fields, route: Route) -> Fields:
-    """What of an origin's fields goes on: CloudFront drops Set-Cookie where no cookie goes up."""
-    if route.semantics.drops_unforwarded_cookies and not forwards_cookies(route):
-        return without(fields, _COOKIES)
-    return fields
-
-
-def post_answers_get(request: Request, head: Response, route: Route) -> bool:
-    """Whether the response to a POST is what a later GET would give (RFC 9110 §9.3.3).
-
-    It must say so, with its own URI in Content-Location, and for how long. To a POST with fields
-    that a GET is not forwarded with, it is another answer.
-    """
-    if request.method != b"POST" or not route.semantics.post_answers_get:
-        return False
-    if not UNKEYED.isdisjoint(names_in(request.fields)):
-        return False
-    location = first_value(head.fields, b"content-location")
-    if head.status != 200 or location is None:
-        return False
-    if same_origin(location, request, effective_scheme(request)) != (request.path, request.query):
-        return False
-    directives, targeted = _binding(head, route)
-    expires = not targeted and first_value(head.fields, b"expires") is not None
-    fresh = directives.has(b"max-age") or directives.has(b"s-maxage") or expires
-    return fresh and _refusal_rfc9111(request, head, route) is None
-
-
-def failure_is_of_object(request: Request, route: Route, status: int) -> bool:
-    """Whether a failure may be remembered for others, who ask for the same without such input.
-
-    X-Forwarded-For and CDN-Loop reach origins though no policy names them: whatever fails of a
-    request that has one counts for itself. Of what an origin request policy names the same holds
-    for 400 and above 499, unless the operator said how long that error is kept.
-    """
-    names = names_in(request.fields)
-    if not EVERYWHERE.isdisjoint(names):
-        return False
-    if route.behavior.origin_request_policy is None or 400 < status < 500:
-        return True
-    if any(one.error_code == status for one in route.distribution.custom_error_responses):
-        return True
-    return not _carries_unkeyed(request, route, names)
 
 
 def _carries_unkeyed(request: Request, route: Route, names: frozenset[bytes]) -> bool:

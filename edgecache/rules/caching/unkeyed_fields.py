@@ -1,4 +1,4 @@
-"""Forwarded fields under RFC 9111: what an origin may build answers from without saying so in Vary.
+"""Unkeyed request fields that origins build answers from without naming them in Vary.
 
 Law: of a request whose answer may be kept, none of these passes as a viewer wrote it; what origins
 need to know of the way here, they hear from us. There is no policy that names what is forwarded, so

@@ -1,6 +1,7 @@
-"""Variants. Law: under RFC 9111 one key holds several entries, told apart only by this file (§4.1).
+"""Variants: responses under one key, selected by the request fields Vary names (RFC 9111 §4.1).
 
-CloudFront's rules know no variants: there the key says everything.
+Law: under RFC 9111 one key holds several entries, told apart only by this file. CloudFront's rules
+know no variants: there the key says everything.
 """
 
 from __future__ import annotations

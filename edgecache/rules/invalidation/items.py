@@ -1,8 +1,9 @@
-"""Invalidations. Law: nothing outside this file says which stored responses an item names.
+"""Invalidation items: paths, tags, globs, hosts and prefixes, and the objects they name.
 
-CloudFront Developer Guide, "Invalidate files": a path is exact, or ends in `*`; it is matched
-against the path, and the query string where that is in the key; case counts; `#tag` names every
-object that carries the tag. Globs, hosts and prefixes are beyond CloudFront.
+Law: nothing outside this file says what an item may be and what of a stored response it is compared
+with; `matcher` compares. CloudFront Developer Guide, "Invalidate files": a path is exact, or ends
+in `*`; it is matched against the path, and the query string where that is in the key; case counts;
+`#tag` names every object that carries the tag. Globs, hosts and prefixes are beyond CloudFront.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""The invalidations that may still matter, found by subject. Law: a subject meets few of them.
+"""Invalidation matcher: the newest of thousands of live items that names an object.
 
-An exact path, tag or host costs one look into a map. A prefix costs one for each length that
-prefixes have: a few dozen among ten thousand, each a slice and a hash, against a dictionary for
-every letter in a tree of letters. A glob is found by both its ends, the letters before its first
-and after its last wildcard, in one look for each pair of lengths these have; only what more it says
-between them is tried as an expression.
+Law: nothing outside this file compares items with objects, and an object meets few of them. An
+exact path, tag or host costs one look into a map. A prefix costs one for each length that prefixes
+have: a few dozen among ten thousand, each a slice and a hash, against a dictionary for every letter
+in a tree of letters. A glob is found by both its ends, the letters before its first and after its
+last wildcard, in one look for each pair of lengths these have; only what more it says between them
+is tried as an expression.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Releases: numbers in the key, by which everything misses at once and comes back at once.
+"""Releases: version numbers in the key, by which a path pattern misses and comes back at once.
 
 Law: nothing outside this file says which release a path belongs to. A distribution has a current
 number for each path pattern releases were cut for; the numbers of all patterns that match stand in

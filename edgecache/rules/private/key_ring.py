@@ -1,8 +1,9 @@
-"""Trust. Law: a behavior that names signers opens to their signatures alone, on every request.
+"""Key ring: the keys whose signatures open a behavior.
 
-CloudFront Developer Guide, "Restrict content with signed URLs and signed cookies". Keys are loaded
-once for each generation of the configuration; what they were seen to have signed is forgotten
-with it, so that a key that was taken away is worth nothing at once.
+Law: a behavior that names signers opens to their signatures alone, on every request. CloudFront
+Developer Guide, "Restrict content with signed URLs and signed cookies". Keys are loaded once for
+each generation of the configuration; what they were seen to have signed is forgotten with it, so
+that a key that was taken away is worth nothing at once.
 """
 
 from __future__ import annotations

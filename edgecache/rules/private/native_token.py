@@ -1,4 +1,6 @@
-"""Native tokens: private content without AWS's keys. Law: an accepted token has one spelling.
+"""Native tokens: private content by HMAC, without AWS's keys.
+
+Law: an accepted token has one spelling.
 
 `KEY-ID.PAYLOAD.SIGNATURE`: the payload is a JSON list in base64url, the signature itsdangerous's
 (HMAC-SHA-256 under a key derived for this use alone). It opens one target of one host, or every

@@ -1,7 +1,7 @@
-"""Private content. Law: nothing outside this file decides that a signature opens a URL.
+"""Signature checks: whether a signed URL or cookie opens what is asked for.
 
-CloudFront Developer Guide, "Use signed URLs" and "Use signed cookies": the order of the checks, and
-the code each failure has.
+Law: nothing outside this file decides that a signature opens a URL. CloudFront Developer Guide,
+"Use signed URLs" and "Use signed cookies": the order of the checks, and the code each failure has.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Policies of signed URLs and cookies: what they allow, to whom, from when until when.
+"""Policies of signed URLs and cookies: resource, address range and dates they allow.
 
 CloudFront Developer Guide, "Create a policy statement for a signed URL that uses a custom policy".
 """

@@ -1,4 +1,4 @@
-"""What a request carries of a signature. Law: an accepted token has one spelling.
+"""Signature parameters and cookies of a request, read. Law: an accepted token has one spelling.
 
 CloudFront Developer Guide, "Serve private content with signed URLs and signed cookies". Percent
 encoding inside the parameters, doubled names, other alphabets and loose padding are refused.

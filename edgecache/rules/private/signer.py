@@ -1,4 +1,4 @@
-"""The other half of signing: what a site does to open its private content to somebody.
+"""Signer of URLs and cookies: canned and custom policies under a private key.
 
 CloudFront Developer Guide, "Create a signed URL using a canned policy" and "... a custom policy".
 """

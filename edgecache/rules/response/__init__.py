@@ -1,1 +1,5 @@
-"""What a viewer gets."""
+"""Responses to viewers: status, fields and bytes.
+
+- `plan`: 200, 206, 304 or 416 from a stored response; `headers`: fields of a policy and of our own
+- `cors`: CORS headers of a response headers policy
+"""

@@ -1,4 +1,4 @@
-"""CORS as a response headers policy grants it. Law: only an origin that matches is told anything.
+"""CORS headers of a response headers policy. Law: only an origin that matches is told anything.
 
 CloudFront Developer Guide, "Understand response headers policies", "CORS headers"; Fetch Standard,
 "CORS protocol", for what the fields mean to a browser.

@@ -1,8 +1,9 @@
-"""Response headers. Law: what a viewer gets beside the stored fields is decided here, each time.
+"""Response headers policies, Server, Vary and Server-Timing of responses to viewers.
 
-CloudFront Developer Guide, "Understand response headers policies" and "Request and response
-behavior for custom origins" (Vary, Server). Nothing of this is stored: a changed policy holds at
-once, for hits and misses alike.
+Law: nothing of this is stored: a changed policy holds at once, for hits and misses alike. Age, Via,
+X-Cache, Cache-Status and what else says how a response came about is added behind it, by the
+frontend (`cache/frontend.py`). CloudFront Developer Guide, "Understand response headers policies"
+and "Request and response behavior for custom origins" (Vary, Server).
 """
 
 from __future__ import annotations

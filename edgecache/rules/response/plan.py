@@ -1,5 +1,7 @@
-"""Replying. Law: nothing outside this file decides status, fields and span of what a viewer gets.
+"""Response plans: status, stored fields and span of bytes for a request answered from the store.
 
+Law: nothing outside this file decides which status and which bytes of a stored response a viewer
+gets; fields that are not stored are added later (`response/headers.py`, `cache/frontend.py`).
 RFC 9110 §13 (conditional requests), §14 (range requests), §15.4.5 (304); RFC 9111 §4.3.2;
 CloudFront Developer Guide, "How CloudFront processes partial requests for an object".
 """

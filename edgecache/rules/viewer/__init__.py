@@ -1,1 +1,5 @@
-"""Who asks."""
+"""Viewers: whether they may enter, where they are, and the headers that say so.
+
+- `access`: loops, https, methods, countries, quotas, WebSocket; `geo`: places of addresses
+- `headers`: `CloudFront-` request headers of place, device and connection
+"""

@@ -1,8 +1,15 @@
-"""Access. Law: nothing outside this file decides whether a viewer's request may enter.
+"""Access of viewers: loops, https, methods, bodies, countries; quotas and WebSocket upgrades.
 
-CloudFront Developer Guide, "Viewer protocol policy", "Allowed HTTP methods", "Restrict the
-geographic distribution of your content"; RFC 9110 §15.4.2, §15.4.8. In CloudFront's order; signed
-URLs and cookies are asked for last, after everything here has let the request in.
+Law: nothing outside this file decides whether a viewer's request may enter, what one request or
+object may weigh at most, and how often it may pass us. In CloudFront's order; signed URLs and
+cookies are asked for last, after everything here has let the request in. CloudFront Developer
+Guide, "Viewer protocol policy", "Allowed HTTP methods", "Restrict the geographic distribution of
+your content", "Quotas"; RFC 9110 §15.4.2, §15.4.8; RFC 8586 (CDN-Loop). URLs and heads are bounded
+where they are read, in `http/head.py`.
+
+Law of upgrades: WebSocket is the only protocol a connection is ever upgraded to. RFC 9110 §7.8, RFC
+6455 §4.1. Any other Upgrade (h2c among them) is a field of one hop: ignored, and not forwarded.
+CloudFront Developer Guide, "Use WebSockets with CloudFront distributions".
 """
 
 from __future__ import annotations
@@ -34,43 +41,14 @@ OBJECT_BYTES_MAX = 50 * GB  # CloudFront's quota for a cacheable object since 20
 CDN_LOOP = b"cdn-loop"
 CDNS_MAX = 32  # that one request may have passed
 
-
-def outgrows_quota(length: int, route: Route) -> bool:
-    """Whether CloudFront would give an error rather than an object of so many bytes.
-
-    Asked only where caching is on: what is passed through may be of any size.
-    """
-    return route.semantics.limits_object_size and length > OBJECT_BYTES_MAX
-
-
-def passages(fields: Fields, cdn_id: bytes) -> int:
-    """How often a request says it has passed the CDN of this id (RFC 8586 §2).
-
-    A chain of more than CDNS_MAX counts as too often: no honest one is so long.
-    """
-    own = cdn_id.lower()
-    count = members = 0
-    for value in field_values(fields, CDN_LOOP):
-        for member in list_members(value):
-            members += 1
-            count += member.partition(b";")[0].rstrip(b" \t").lower() == own
-    return count if members <= CDNS_MAX else PASSAGES_MAX
-
-
-def passed(request: Request, cdn_id: bytes) -> Request:
-    """`request` as it leaves the CDN of this id: one passage more, earlier ones kept."""
-    passed_fields = _passed if is_short(request.fields) else _passed.__wrapped__
-    return replace(request, fields=passed_fields(request.fields, cdn_id))
-
-
-@cached(256, BLOCK_BYTES)  # blocks come again
-def _passed(fields: Fields, cdn_id: bytes) -> Fields:
-    before = combined_value(fields, CDN_LOOP)
-    value = cdn_id if before is None else before + b", " + cdn_id
-    return replaced(fields, CDN_LOOP, value)
-
-
 HTTPS_PORT = 443
+
+PROTOCOL = b"websocket"
+UPGRADED: Fields = ((b"connection", b"Upgrade"), (b"upgrade", PROTOCOL))
+"""What both sides of an upgrade say of their connection."""
+_NAMES = frozenset({b"connection", b"upgrade"})
+_NEEDED = frozenset({b"sec-websocket-key", b"sec-websocket-version"})
+_PREFIX = b"sec-websocket-"
 
 
 class RefusalReason(StrEnum):
@@ -87,6 +65,7 @@ class RefusalReason(StrEnum):
 
 PAGE_STANDS_FOR = frozenset({RefusalReason.COUNTRY})
 """Refusals that a distribution's custom error page may replace; the others keep ours."""
+
 
 DETAILS = {
     RefusalReason.PATH: "InvalidRequest",
@@ -132,6 +111,34 @@ class EntryPoint:
     https_port: int = HTTPS_PORT
 
 
+def outgrows_quota(length: int, route: Route) -> bool:
+    """Whether CloudFront would give an error rather than an object of so many bytes.
+
+    Asked only where caching is on: what is passed through may be of any size.
+    """
+    return route.semantics.limits_object_size and length > OBJECT_BYTES_MAX
+
+
+def passages(fields: Fields, cdn_id: bytes) -> int:
+    """How often a request says it has passed the CDN of this id (RFC 8586 §2).
+
+    A chain of more than CDNS_MAX counts as too often: no honest one is so long.
+    """
+    own = cdn_id.lower()
+    count = members = 0
+    for value in field_values(fields, CDN_LOOP):
+        for member in list_members(value):
+            members += 1
+            count += member.partition(b";")[0].rstrip(b" \t").lower() == own
+    return count if members <= CDNS_MAX else PASSAGES_MAX
+
+
+def passed(request: Request, cdn_id: bytes) -> Request:
+    """`request` as it leaves the CDN of this id: one passage more, earlier ones kept."""
+    passed_fields = _passed if is_short(request.fields) else _passed.__wrapped__
+    return replace(request, fields=passed_fields(request.fields, cdn_id))
+
+
 def admit(
     request: Request, route: Route, country: str | None, entrance: EntryPoint
 ) -> AccessRefused | AccessRedirect | None:
@@ -150,25 +157,6 @@ def admit(
             return AccessRefused(403, RefusalReason.HTTPS_ONLY)
         return AccessRedirect(301 if request.method in (b"GET", b"HEAD") else 307, location)
     return _method_refused(request, route) or _country_refused(route.distribution, country)
-
-
-def _method_refused(request: Request, route: Route) -> AccessRefused | None:
-    if request.method == b"TRACE":  # it would send a viewer's own fields back to its scripts
-        return AccessRefused(405, RefusalReason.METHOD)
-    allowed = route.semantics.any_method_passes
-    if not allowed and request.method.decode("ascii") not in route.behavior.allowed_methods:
-        return AccessRefused(403, RefusalReason.METHOD)
-    if request.has_body and request.method in (b"GET", b"HEAD"):
-        return AccessRefused(403, RefusalReason.BODY)
-    if (request.length or 0) > REQUEST_BODY_BYTES_MAX:
-        return AccessRefused(413, RefusalReason.BODY_TOO_LARGE)
-    return None
-
-
-def _country_refused(distribution: Distribution, country: str | None) -> AccessRefused | None:
-    if country is None or not blocks(distribution.geo_restriction, country):
-        return None
-    return AccessRefused(403, RefusalReason.COUNTRY)
 
 
 def blocks(restriction: GeoRestriction, country: str) -> bool:
@@ -190,15 +178,6 @@ def https_location(request: Request, distribution: Distribution, port: int) -> b
         return b""
     authority = host if port == HTTPS_PORT else b"%b:%d" % (host, port)
     return b"https://" + authority + request.target
-
-
-PROTOCOL = b"websocket"
-UPGRADED: Fields = ((b"connection", b"Upgrade"), (b"upgrade", PROTOCOL))
-"""What both sides of an upgrade say of their connection."""
-
-_NAMES = frozenset({b"connection", b"upgrade"})
-_NEEDED = frozenset({b"sec-websocket-key", b"sec-websocket-version"})
-_PREFIX = b"sec-websocket-"
 
 
 def asks_for_websocket(request: Request) -> bool:
@@ -224,6 +203,32 @@ def upgrading(forwarded: Request, received: Request) -> Request:
     kept = without(forwarded.fields, _NAMES | {n for n, _ in received.fields if _opens(n)})
     opening = tuple(field for field in received.fields if _opens(field[0]))
     return replace(forwarded, fields=(*kept, *opening, *UPGRADED))
+
+
+@cached(256, BLOCK_BYTES)  # blocks come again
+def _passed(fields: Fields, cdn_id: bytes) -> Fields:
+    before = combined_value(fields, CDN_LOOP)
+    value = cdn_id if before is None else before + b", " + cdn_id
+    return replaced(fields, CDN_LOOP, value)
+
+
+def _method_refused(request: Request, route: Route) -> AccessRefused | None:
+    if request.method == b"TRACE":  # it would send a viewer's own fields back to its scripts
+        return AccessRefused(405, RefusalReason.METHOD)
+    allowed = route.semantics.any_method_passes
+    if not allowed and request.method.decode("ascii") not in route.behavior.allowed_methods:
+        return AccessRefused(403, RefusalReason.METHOD)
+    if request.has_body and request.method in (b"GET", b"HEAD"):
+        return AccessRefused(403, RefusalReason.BODY)
+    if (request.length or 0) > REQUEST_BODY_BYTES_MAX:
+        return AccessRefused(413, RefusalReason.BODY_TOO_LARGE)
+    return None
+
+
+def _country_refused(distribution: Distribution, country: str | None) -> AccessRefused | None:
+    if country is None or not blocks(distribution.geo_restriction, country):
+        return None
+    return AccessRefused(403, RefusalReason.COUNTRY)
 
 
 def _opens(name: bytes) -> bool:

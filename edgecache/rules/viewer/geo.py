@@ -1,4 +1,4 @@
-"""Places: what a MaxMind-format record says of an address, as CloudFront's headers have it.
+"""Places of addresses: MaxMind records as CloudFront's viewer headers have them.
 
 Developer Guide, "Add CloudFront request headers" (viewer location); MaxMind, "City and Country
 databases" and "ASN databases" for the records. What a record lacks, or has of another kind, is

@@ -1,7 +1,13 @@
-"""Viewer headers. Law: a `CloudFront-` header beyond the front is ours; a viewer's never is.
+"""Viewer headers: `CloudFront-` request headers of device, place and connection.
 
-Developer Guide, "Add CloudFront request headers". They are made only where a policy names them,
-and then are in key and origin request as if the viewer had sent them.
+Law: a `CloudFront-` header beyond the frontend is ours; a viewer's never is. Developer Guide, "Add
+CloudFront request headers". They are made only where a policy names them, and then are in key and
+origin request as if the viewer had sent them.
+
+Devices are told by a short table, not a catalog of models (viewer device type): of mobile, tablet
+and television several may be true; desktop is what is none of them. The words are those of MDN,
+"Browser detection using the user agent", and of the makers of televisions (HbbTV, Tizen, webOS,
+Roku, Fire TV, Chromecast, Bravia, Viera).
 """
 
 from __future__ import annotations
@@ -27,39 +33,6 @@ _TABLET = re.compile(rb"ipad|tablet|playbook|kindle|\bsilk/", re.IGNORECASE)
 _MOBILE = re.compile(rb"mobi|iphone|ipod|windows phone|blackberry|opera mini", re.IGNORECASE)
 _ANDROID = re.compile(rb"android", re.IGNORECASE)
 _IOS = re.compile(rb"iphone|ipad|ipod", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """What holds for a device."""
-
-    desktop: bool
-    mobile: bool
-    tablet: bool
-    smart_tv: bool
-    android: bool
-    ios: bool
-
-
-def device_of(user_agent: bytes) -> Device:
-    """The device a User-Agent tells of; without one (empty) it counts as a desktop."""
-    tv = _TV.search(user_agent) is not None or (
-        # Tizen is on watches and phones, too. Two searches: one for both would not be linear.
-        _TIZEN.search(user_agent) is not None and _TIZEN_TV.search(user_agent) is not None
-    )
-    mobile = _MOBILE.search(user_agent) is not None
-    android = _ANDROID.search(user_agent) is not None and b"Windows Phone" not in user_agent
-    # An Android phone says "Mobile", a tablet does not (Chrome, "User-Agent strings").
-    tablet = not tv and (_TABLET.search(user_agent) is not None or (android and not mobile))
-    return Device(
-        desktop=not (mobile or tablet or tv),
-        mobile=mobile and not tv,
-        tablet=tablet,
-        smart_tv=tv,
-        android=android,
-        ios=_IOS.search(user_agent) is not None and b"Windows Phone" not in user_agent,
-    )
-
 
 PREFIX = b"cloudfront-"
 HEADER_ORDER_CHARS_MAX = 7_680  # CloudFront's
@@ -96,6 +69,38 @@ _FROM_REQUEST: dict[bytes, Callable[[Request], bytes]] = {
 _OF_CONNECTION = {*_FROM_PLACE, b"cloudfront-viewer-address", b"cloudfront-viewer-tls"}
 
 
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What holds for a device."""
+
+    desktop: bool
+    mobile: bool
+    tablet: bool
+    smart_tv: bool
+    android: bool
+    ios: bool
+
+
+def device_of(user_agent: bytes) -> Device:
+    """The device a User-Agent tells of; without one (empty) it counts as a desktop."""
+    tv = _TV.search(user_agent) is not None or (
+        # Tizen is on watches and phones, too. Two searches: one for both would not be linear.
+        _TIZEN.search(user_agent) is not None and _TIZEN_TV.search(user_agent) is not None
+    )
+    mobile = _MOBILE.search(user_agent) is not None
+    android = _ANDROID.search(user_agent) is not None and b"Windows Phone" not in user_agent
+    # An Android phone says "Mobile", a tablet does not (Chrome, "User-Agent strings").
+    tablet = not tv and (_TABLET.search(user_agent) is not None or (android and not mobile))
+    return Device(
+        desktop=not (mobile or tablet or tv),
+        mobile=mobile and not tv,
+        tablet=tablet,
+        smart_tv=tv,
+        android=android,
+        ios=_IOS.search(user_agent) is not None and b"Windows Phone" not in user_agent,
+    )
+
+
 def named_headers(distribution: Distribution, behavior: Behavior) -> frozenset[bytes] | None:
     """The `CloudFront-` headers a behavior's policies name, lower case.
 
@@ -110,11 +115,6 @@ def named_headers(distribution: Distribution, behavior: Behavior) -> frozenset[b
     if named or extra.headers.behavior not in ("none", "whitelist"):
         return frozenset(named)
     return None
-
-
-def _named(headers: HeaderSelection) -> set[bytes]:
-    names = {name.lower().encode() for name in headers.items}
-    return {name for name in names if name.startswith(PREFIX)}
 
 
 def needs_place(named: frozenset[bytes] | None) -> bool:
@@ -150,6 +150,11 @@ def enriched(request: Request, named: frozenset[bytes] | None, place: GeoPlace |
     for name in named & _FROM_REQUEST.keys():
         made[name] = _FROM_REQUEST[name](request)
     return replace(request, fields=kept + tuple(item for item in sorted(made.items()) if item[1]))
+
+
+def _named(headers: HeaderSelection) -> set[bytes]:
+    names = {name.lower().encode() for name in headers.items}
+    return {name for name in names if name.startswith(PREFIX)}
 
 
 def _address(request: Request) -> bytes:

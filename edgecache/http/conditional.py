@@ -36,7 +36,7 @@ ANY = AnyETag.ANY
 
 
 class PreconditionResult(StrEnum):
-    """What the preconditions of a request come to."""
+    """Result of a request's preconditions."""
 
     PROCEED = "proceed"  # none, or all met
     NOT_MODIFIED = "not-modified"  # 304
@@ -102,7 +102,7 @@ def modified_at(stored: Fields, received_at: float) -> bytes:
 def evaluate(
     request: Fields, method: bytes, etag: bytes | None, last_modified: bytes | None, now: float
 ) -> PreconditionResult:
-    """What a cache answers from a stored 200 whose validators these are (RFC 9111 §4.3.2).
+    """Preconditions held by a cache against a stored 200's validators (RFC 9111 §4.3.2).
 
     If-None-Match, else If-Modified-Since, of GET and HEAD. If-Match and If-Unmodified-Since are
     for the origin, which may know a newer representation; a cache may ignore them (RFC 9110
@@ -119,7 +119,7 @@ def evaluate(
 def evaluate_at_origin(
     request: Fields, method: bytes, etag: bytes | None, last_modified: bytes | None, now: float
 ) -> PreconditionResult:
-    """What the origin of a representation answers: every step of RFC 9110 §13.2.2.
+    """Preconditions as the origin of a representation judges them: RFC 9110 §13.2.2, every step.
 
     The representation exists, and these are its current validators.
     """

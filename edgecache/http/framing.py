@@ -43,14 +43,14 @@ class Truncated(BadMessage):
 
 
 class Reader(Protocol):
-    """What the three readers have in common."""
+    """Common part of the three readers."""
 
     done: bool
     """The end of the body was seen."""
     behind: bool
     """More is here than was taken in: feed nothing, a turn later, to go on."""
     rest: bytes
-    """What came after the end: the next message, when there is one."""
+    """Bytes after the end: the next message, when there is one."""
 
     def feed(self, data: bytes) -> list[bytes]:
         """The pieces of the body in `data`, none of them empty. BadMessage when it is malformed."""

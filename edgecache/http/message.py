@@ -228,7 +228,7 @@ def list_members(value: bytes) -> list[bytes]:
 
 
 def unquoted(value: bytes) -> bytes:
-    """What a quoted-string says; anything else is given back unchanged (RFC 9110 §5.6.4)."""
+    """The content of a quoted-string; any other value unchanged (RFC 9110 §5.6.4)."""
     quoted = _QUOTED_STRING.fullmatch(value)
     if quoted is None:
         return value

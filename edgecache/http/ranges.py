@@ -64,7 +64,7 @@ class ContentRange:
 
 
 def parse_range(value: bytes) -> tuple[RangeSpec, ...] | None:
-    """What a Range field asks for, in its order (RFC 9110 §14.2).
+    """The ranges a Range field asks for, in its order (RFC 9110 §14.2).
 
     None when the field is to be ignored: another unit, or one invalid range-spec (§14.1.1, §14.2).
     Work and result are linear in the field, which the limits on a head bound.

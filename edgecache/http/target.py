@@ -160,7 +160,7 @@ def holds_in_every_reading(
 def _absolute(
     method: bytes, target: bytes, scheme: bytes, host: tuple[bytes, bytes]
 ) -> tuple[bytes, tuple[bytes, bytes]]:
-    """What an absolute-form target names; it must be where the connection and Host already are.
+    """Path and authority of an absolute-form target; Host and connection must agree with it.
 
     RFC 9112 §3.2.2 lets the target win over Host. Who routes by one and keys by the other is
     poisoned, so we want them equal.
@@ -184,7 +184,7 @@ def _split(target: bytes) -> Target:
 
 
 def _read_otherwise(path: bytes) -> Iterator[bytes]:
-    """What readers who repair one thing take `path` for; who repairs nothing, as it is."""
+    """The path as readers take it that repair one thing each, where that differs."""
     if b"%" in path:
         yield unquote_to_bytes(_UNICODE_ESCAPE.sub(_character, path))
     if b"\\" in path:

@@ -53,7 +53,7 @@ class AccessExplanation:
 
 @dataclass(frozen=True, slots=True)
 class KeyPart:
-    """One part of a key. None: the request has no such header or value, which is not empty."""
+    """A part of a key. None: the request has no such header or value, which is not empty."""
 
     name: str
     values: tuple[str | None, ...]
@@ -61,7 +61,7 @@ class KeyPart:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What the configuration alone says of a request. Without `choice` no site answers."""
+    """The conclusions of the configuration alone. Without `choice` no site answers."""
 
     url: str
     method: str
@@ -78,7 +78,7 @@ class Explanation:
 
 
 class LookupExplanation(StrEnum):
-    """What a tier would do with the request now."""
+    """Action a tier would take on the request now."""
 
     HIT = "hit"
     STALE = "stale"  # served as it is, and refreshed in the background
@@ -111,7 +111,7 @@ class StoredExplanation:
 
 @dataclass(frozen=True, slots=True)
 class TierExplanation:
-    """What one process has to say of a request."""
+    """One process's explanation of a request."""
 
     node: str
     role: str
@@ -139,7 +139,7 @@ def placed(request: Request, table: RouteTable) -> RoutedRequest | None:
 
 
 def explain(request: Request, table: RouteTable, entrance: EntryPoint, now: float) -> Explanation:
-    """What the rules say of a viewer's `request` at `now` (wall clock, epoch seconds).
+    """The rules' conclusions on a viewer's `request` at `now` (wall clock, epoch seconds).
 
     The viewer's country is not known, nor the address unless the request has it.
     """
@@ -194,7 +194,7 @@ def text_or_none(data: bytes | None) -> str | None:
 def stored(
     held: EntryFacts, route: Route, found: Assessment, now: float, *, answers: bool
 ) -> StoredExplanation:
-    """What `held` means on `route` at `now` (epoch seconds)."""
+    """The explanation of the stored response `held` on `route` at `now` (epoch seconds)."""
     head = held.head
 
     def value(name: bytes) -> str:

@@ -35,7 +35,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
 
 
 def address_trouble(address: str, reach: Reach) -> str:
-    """What an address is that may not be asked, empty when it may. ValueError if it is none."""
+    """The kind of a forbidden address, empty when it is allowed. ValueError if it is none."""
     if reach == "own":
         return ""
     plain = _plain(address)

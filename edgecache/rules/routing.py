@@ -196,7 +196,7 @@ def locate(
 
 
 def route(site: Site, path: bytes) -> Route:
-    """As matched_route, for a path of the operator's own, which is never refused."""
+    """The route of a path of the operator's own, which is never refused; else see matched_route."""
     return matched_route(site, path) or _first(site, normalized_path(path))
 
 

@@ -15,7 +15,7 @@ from edgecache.config.model import SemanticsName
 
 
 class Switch(NamedTuple):
-    """One difference: the semantics it is on in, where that is written, and what on means.
+    """A difference of semantics: the one it is on in, its source, and what on means.
 
     Sources without an RFC are pages of the CloudFront Developer Guide, or of `docs/`.
     """

@@ -51,7 +51,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class SigningInput:
-    """What a signature covers: the request line's parts, and the fields by lower-case name."""
+    """The signed part of a request: parts of its request line, fields by lower-case name."""
 
     method: bytes
     path: bytes
@@ -61,7 +61,7 @@ class SigningInput:
 
 
 class RejectionReason(StrEnum):
-    """What is wrong with a signature."""
+    """Reason to reject a signature."""
 
     ABSENT = "absent"  # nothing is signed
     MALFORMED = "malformed"  # it cannot be read, or leaves out what must be signed
@@ -161,7 +161,7 @@ def canonical_query(query: bytes | None) -> bytes:
 def verify(
     request: IncomingRequest, secret_of: Callable[[str], str | None], service: str, now: float
 ) -> SignatureVerified | SignatureRejected:
-    """Who signed `request`, for `service`; `now` is wall clock, epoch seconds.
+    """The verified signer of `request`, for `service`; `now` is wall clock, epoch seconds.
 
     Any region will do: an SDK with an endpoint of its own signs for the region it was set up for.
     """
@@ -218,7 +218,7 @@ def _signing_key(secret: str, day: str, region: str, service: str) -> bytes:
 
 
 def _unsigned(request: IncomingRequest, names: list[str]) -> str:
-    """What must be signed and is not, or stands twice where one was meant."""
+    """Why the signed field names do not do; empty when they do."""
     if len(names) > SIGNED_FIELDS_MAX or names != sorted(set(names)):
         return "SignedHeaders are not sorted names, each once"
     missing = [name for name in ("host", "x-amz-date") if name not in names]

@@ -48,7 +48,7 @@ SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})  # RFC 9110 §
 
 
 class StoredResponse(Protocol):
-    """What the rules read of a stored response."""
+    """A stored response as the rules read it."""
 
     @property
     def head(self) -> Response: ...
@@ -73,7 +73,7 @@ class FetchContext(Struct, frozen=True):
 
 
 class UpdatedEntry(Struct, frozen=True):
-    """What is stored of an answer: the fields that may be, and by what it is found."""
+    """The storable part of an answer: its fields, the values Vary selects it by, its tags."""
 
     head: Response
     selected: Selected
@@ -81,7 +81,7 @@ class UpdatedEntry(Struct, frozen=True):
 
 
 class EntryUpdate(Struct, frozen=True):
-    """What an answer comes to.
+    """The effect of an answer on the store.
 
     `head` is for who asked. `kept` None: nothing of it is stored, for the reason `refused`.
     `displaces`: the stored response that the request selects answers nobody any more.
@@ -96,7 +96,7 @@ class EntryUpdate(Struct, frozen=True):
 def update_of(
     exchange: FetchContext, answer: Response, stored: StoredResponse | None
 ) -> EntryUpdate:
-    """What `answer` does to `stored`, the response its request selects (None: there is none).
+    """The effect of `answer` on `stored`, the response its request selects (None: there is none).
 
     For a 304 `stored` is the response it validates.
     """
@@ -128,7 +128,7 @@ def supersedes(answer: Response) -> bool:
 
 
 def completed_by(exchange: FetchContext, answer: Response, held: StoredResponse) -> EntryUpdate:
-    """What is stored of the whole that the part `held` and the rest in a 206 make (RFC 9111 §3.4).
+    """The entry of the whole that the part `held` and the rest in a 206 make (RFC 9111 §3.4).
 
     Each of its bytes can be named by the tags it came with.
     """

@@ -31,7 +31,7 @@ class Replacement:
 
 
 def configured(errors: Iterable[CustomErrorResponse], status: int) -> CustomErrorResponse | None:
-    """What the distribution says of an error status; None when nothing."""
+    """The distribution's custom response for an error status; None when it has none."""
     for error in errors:
         if error.error_code == status:
             return error
@@ -56,7 +56,7 @@ def replacement(distribution: Distribution, status: int) -> Replacement | None:
 
 
 def page_request(request: Request, page: Replacement) -> Request:
-    """What is asked to get the page: a GET by the same viewer, of the whole, unconditionally."""
+    """The request for the page: a GET by the same viewer, of the whole, unconditionally."""
     fields = tuple(
         field for field in without(request.fields, _OF_THE_REQUEST)
         if not field[0].startswith(b"content-")

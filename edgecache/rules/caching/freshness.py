@@ -42,7 +42,7 @@ _SAID_BYTES_KNOWN = 256  # as for Cache-Control alone
 
 @dataclass(frozen=True, slots=True)
 class TtlStep:
-    """One step on the way to a lifetime: the rule that fired, and the seconds it left."""
+    """A step on the way to a lifetime: the rule that fired, and the seconds it left."""
 
     rule: str
     ttl_s: float
@@ -50,7 +50,7 @@ class TtlStep:
 
 
 class Assessment(Struct, frozen=True):
-    """What a stored response's fields mean for its reuse on one route; all in seconds."""
+    """Lifetime, age and staleness allowances of a stored response on one route; all in seconds."""
 
     lifetime_s: float  # fresh while its age is below this
     age_on_arrival_s: float
@@ -71,7 +71,7 @@ class Assessment(Struct, frozen=True):
 
 
 def assess(head: Response, route: Route) -> Assessment:
-    """What `head`, a response we stored or might, means for reuse on `route`."""
+    """The assessment of `head`, a response we stored or might, on `route`."""
     targets = route.distribution.cache_control_targets
     if not route.semantics.policy_ttls_decide:
         return _assess_rfc9111(head, *response_directives(head.fields, targets))
@@ -167,7 +167,7 @@ def _assessed(status: int, said: Fields, route: Route) -> Assessment:
 
 @cached(512, CONFIGURED_BYTES)  # one for each distribution's targets
 def _said_names(targets: tuple[str, ...]) -> frozenset[bytes]:
-    """What has a say in an assessment by CloudFront's rules."""
+    """Names of the fields that bear on an assessment by CloudFront's rules."""
     return frozenset({b"age", b"expires", b"vary"}) | _directive_names(targets)
 
 

@@ -58,7 +58,7 @@ OURS = frozenset({b"x-amz-cf-id", b"x-cache", b"age", b"x-fill-seq", b"expect"})
 
 @dataclass(frozen=True, slots=True)
 class KeyTrace:
-    """What a key says of the object: `query` None and `host` empty where they are not in it."""
+    """A key's parts, read back: `query` None and `host` empty where they are not in it."""
 
     distribution: str
     path: bytes
@@ -68,7 +68,7 @@ class KeyTrace:
 
 
 class ForwardingKey(NamedTuple):
-    """What of a request decides which of its fields are forwarded."""
+    """The parts of a request that decide which of its fields are forwarded."""
 
     method: bytes
     fields: Fields
@@ -92,7 +92,7 @@ def block_key(key: bytes, number: int) -> bytes:
 
 
 def key_parts(request: Request, route: Route) -> list[Part]:
-    """What the key is made of, each part with its name: the trace that `explain` prints."""
+    """The parts of the key, each with its name: the trace that `explain` prints."""
     policy = _policy(route)
     parts: list[Part] = [
         ("distribution", (route.distribution.id.encode(),)),
@@ -350,7 +350,7 @@ def _forwarded_fields(alike: ForwardingKey, route: Route, cacheable: bool) -> Fi
 
 
 def _plain_fields(request: Request) -> Fields:
-    """What a proxy passes on; Host in the form the key has, so that one entry has one Host."""
+    """End-to-end fields for the origin; Host in the form the key has: one entry has one Host."""
     kept = well_formed(without(end_to_end(request.fields), OURS | {b"content-length"}))
     return tuple(
         (name, request.host) if name == b"host" else (name, value)

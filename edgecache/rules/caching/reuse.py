@@ -57,12 +57,12 @@ class StorableResponse(Protocol):
     def part(self) -> StoredPart | None: ...
 
     def assessment(self, route: Route) -> Assessment:
-        """What its fields mean for its reuse on `route`."""
+        """Its freshness on `route`."""
         ...
 
 
 class PendingEntry(Struct):
-    """What a body on its way will be stored with. `part` None: all of it comes."""
+    """The entry a body on its way will be stored as. `part` None: all of it comes."""
 
     head: Response
     selected: Selected = ()
@@ -71,7 +71,7 @@ class PendingEntry(Struct):
     _assessed: Assessment | None = None
 
     def assessment(self, route: Route) -> Assessment:
-        """What its fields mean for its reuse on `route`, worked out once."""
+        """Its freshness on `route`, worked out once."""
         if self._assessed is None or self._route is not route:
             self._assessed, self._route = assess(self.head, route), route
         return self._assessed
@@ -80,7 +80,7 @@ class PendingEntry(Struct):
 def verdict(
     request: Request, held: StorableResponse, route: Route, now: float, *, chosen: bool = False
 ) -> Verdict:
-    """What may be done for `request` at `now` (epoch seconds) with what is held of another's.
+    """The verdict on a response fetched for another request, at `now` (epoch seconds).
 
     `chosen`: a look-up has picked it among the variants under the request's key.
     """
@@ -92,7 +92,7 @@ def verdict(
 def judge(
     request: Request, head: Response, assessment: Assessment, semantics: Semantics, now: float
 ) -> Verdict:
-    """What may be done with the stored `head` for `request` at `now` (epoch seconds)."""
+    """The verdict on the stored `head` for `request` at `now` (epoch seconds)."""
     until = assessment.fresh_until(head.received_at)
     if assessment.validate_always and semantics.refetches_vary_any:
         return Fetch(MissReason.VALIDATE)
@@ -158,7 +158,7 @@ def serves_on_error(head: Response, assessment: Assessment, now: float, *, cut_o
 def joined(
     request: Request, pending: PendingEntry, total: int | None, route: Route, now: float
 ) -> ResponsePlan | None:
-    """What `request` gets of a body on its way; None when it must ask for itself.
+    """The response plan of `request` from a body on its way; None when it must ask for itself.
 
     `total`: bytes of the whole, None while unknown. A stale answer is read along where it might be
     given stale: the refresh that goes with that is the fill itself.

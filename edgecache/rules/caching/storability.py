@@ -61,7 +61,7 @@ def refusal_to_store(request: Request, head: Response, route: Route) -> StoreRea
 
 
 def storable_fields(head: Response, route: Route) -> Fields:
-    """What of a response's fields is kept: less what its own directives name."""
+    """The fields of a response that may be stored: less those its own directives name."""
     directives, _ = _binding(head, route)
     named = (directives.field_names(b"private") or frozenset()) | (
         directives.field_names(b"no-cache") or frozenset()
@@ -70,7 +70,7 @@ def storable_fields(head: Response, route: Route) -> Fields:
 
 
 def passable_fields(fields: Fields, route: Route) -> Fields:
-    """What of an origin's fields goes on: CloudFront drops Set-Cookie where no cookie goes up."""
+    """The origin's fields for viewers: CloudFront drops Set-Cookie where no cookie is forwarded."""
     if route.semantics.drops_unforwarded_cookies and not forwards_cookies(route):
         return without(fields, _COOKIES)
     return fields

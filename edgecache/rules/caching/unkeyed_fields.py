@@ -62,7 +62,7 @@ def without_unkeyed(fields: Fields) -> Fields:
 
 
 def of_the_way(fields: Fields) -> Fields:
-    """Less what a viewer says of the way here in our place, or not as an address.
+    """The fields less a viewer's claims about the way here that are not ours to pass on.
 
     `X-Forwarded-Proto` stays where it is http or https: who ends TLS in front of us says so.
     """
@@ -89,7 +89,7 @@ def effective_scheme(request: Request) -> bytes:
 
 
 def told_of_the_way(request: Request) -> Fields:
-    """What we tell an origin: the scheme, host and port that the viewer used."""
+    """Our X-Forwarded-Host, -Proto and -Port: host, scheme and port that the viewer used."""
     scheme = effective_scheme(request)
     if not request.host:
         return ((PROTO, scheme),)

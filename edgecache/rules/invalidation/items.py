@@ -27,7 +27,7 @@ _BLANK_OR_COMMA = re.compile(rb"[,\s]+")
 
 
 class ItemKind(StrEnum):
-    """What an item is compared with."""
+    """The attribute of an object an item is compared with."""
 
     PATH = "path"  # the whole target, or its beginning when `*` stands last
     TAG = "tag"  # a tag the origin gave the object
@@ -41,7 +41,7 @@ Item = tuple[ItemKind, str]
 
 @dataclass(frozen=True, slots=True)
 class InvalidationSubject:
-    """What items are compared with: a stored response, or one that is on its way.
+    """An object that items are compared with: a stored response, or one that is on its way.
 
     `target` is the path, with `?` and the query where that is in the key. `tags` None: not known
     yet, so that any tag may be its.
@@ -68,7 +68,7 @@ def items_of(paths: Iterable[str]) -> tuple[Item, ...]:
 
 
 def item(kind: ItemKind, text: str) -> Item:
-    """One item, as it is compared. ValueError says what is wrong with it."""
+    """A checked item in the form it is compared in. ValueError says what is wrong with it."""
     value = text.removeprefix("#").lower() if kind is ItemKind.TAG else text
     if kind is ItemKind.TAG:
         if not _TAG.fullmatch(value) or len(value) > TAG_CHARACTERS_MAX:

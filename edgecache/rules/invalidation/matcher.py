@@ -37,7 +37,7 @@ class GlobSet:
         self._lengths: dict[tuple[int, int], dict[tuple[bytes, bytes], dict[bytes, _Glob]]] = {}
 
     def add(self, seq: int, value: bytes) -> None:
-        """One of invalidation `seq`, which is above all that came before."""
+        """Add a glob of invalidation `seq`, which is above all that came before."""
         wildcards = [*_WILDCARDS.finditer(value)]
         head = value[: wildcards[0].start()] if wildcards else value
         tail = value[wildcards[-1].end() :] if wildcards else b""
@@ -100,7 +100,7 @@ class PathPatterns:
         self._globs = GlobSet()
 
     def add(self, seq: int, items: Iterable[Item]) -> None:
-        """Items of invalidation `seq`, which is above all that came before."""
+        """Add items of invalidation `seq`, which is above all that came before."""
         assert seq >= self.newest
         self.newest = seq
         for kind, value in items:

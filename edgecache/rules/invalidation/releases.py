@@ -17,7 +17,7 @@ from edgecache.rules.globs import glob
 
 
 class ReleaseState(StrEnum):
-    """What becomes of a stored object."""
+    """State of a stored object's release."""
 
     CURRENT = "current"
     FORMER = "former"  # may be activated again; leaves first when room is needed
@@ -51,7 +51,7 @@ def compiled(releases: Iterable[Release]) -> Patterns:
 
 
 def release_of(path: bytes, patterns: Patterns) -> bytes:
-    """What the key says of the releases a path belongs to: `*=2 /assets/*=1`, or nothing."""
+    """The releases of a path as its key has them: `*=2 /assets/*=1`, or nothing."""
     return b" ".join(
         b"%b=%d" % (one.text, one.current)
         for one in patterns
@@ -60,7 +60,7 @@ def release_of(path: bytes, patterns: Patterns) -> bytes:
 
 
 def standing(path: bytes, release: bytes, patterns: Patterns) -> ReleaseState:
-    """What becomes of an object stored under `path` in `release`."""
+    """The state of `release`, of an object stored under `path`."""
     if release == release_of(path, patterns):
         return ReleaseState.CURRENT
     named = dict(part.rpartition(b"=")[::2] for part in release.split(b" ") if part)

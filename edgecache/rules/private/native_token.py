@@ -35,7 +35,7 @@ _TOKEN = re.compile(rb"([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+")
 
 @dataclass(frozen=True, slots=True)
 class TokenGrant:
-    """What a token opens, until `until` (wall clock, epoch seconds).
+    """The path or prefix a token opens, until `until` (wall clock, epoch seconds).
 
     `target` is path and query as they will be asked for, or with `prefix` what the path begins
     with. `address`: of one viewer or network; empty: of all.
@@ -68,7 +68,7 @@ def _begins(prefix: bytes, path: bytes) -> bool:
 
 
 def native_signer(secret: str) -> Signer:
-    """What signs and verifies under one secret."""
+    """The signer and verifier of one secret."""
     salt = b"edgecache native token"
     return Signer(secret, salt, key_derivation="hmac", digest_method=hashlib.sha256)
 

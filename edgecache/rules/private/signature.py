@@ -52,7 +52,7 @@ class SignatureAccepted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VerifiedSignatures:
-    """What the keys of one generation were found to have signed, and nothing else.
+    """Signatures verified with the keys of one generation, and nothing else.
 
     Strangers cannot fill it. A URL that was opened needs no more than its place here, the time
     and the address; a signature in cookies is judged for each URL.

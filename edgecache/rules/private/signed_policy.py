@@ -21,7 +21,7 @@ _URL = re.compile(rb"(https?)://([^/?]*)([^?]*)(?:\?(.*))?", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class SignedPolicy:
-    """One statement: a resource pattern, seconds of the epoch, and a network or none.
+    """A policy statement: a resource pattern, seconds of the epoch, and a network or none.
 
     `resource` None: the very URL that was asked for, which the signed text names already.
     """

@@ -100,7 +100,7 @@ def _unsigned_cookies(value: bytes) -> bytes:
 
 
 def signed_url(request: Request) -> bytes:
-    """What a signature speaks of: scheme, Host as sent, raw path, query without signing names."""
+    """The URL a signature covers: scheme, Host as sent, raw path, query without signing names."""
     host = first_value(request.fields, b"host") or request.host
     bare = without_signature(request)
     query = b"" if bare.query is None else b"?" + bare.query

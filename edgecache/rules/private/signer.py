@@ -21,7 +21,7 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 @dataclass(frozen=True, slots=True)
 class SigningTerms:
-    """What is signed: canned when only `before` is said, else custom. Times are epoch seconds."""
+    """Terms of a policy: canned when only `before` is set, else custom. Times are epoch seconds."""
 
     resource: str
     before: int

@@ -115,7 +115,7 @@ def matches_any(patterns: tuple[str, ...], origin: bytes) -> bool:
 
 
 def _matches(pattern: str, origin: bytes) -> bool:
-    """One pattern: `[scheme://]host[:port]`.
+    """Whether `origin` matches a pattern `[scheme://]host[:port]`.
 
     `*` stands for the leftmost labels, or for digits of the port; `:*` matches no port too.
     """

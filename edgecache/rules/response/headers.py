@@ -38,7 +38,7 @@ _DEVICE = b"cloudfront-is-"
 
 @dataclass(frozen=True, slots=True)
 class ServerTiming:
-    """What Server-Timing tells of one answer; durations in seconds."""
+    """Metrics of a Server-Timing field for one response; durations in seconds."""
 
     word: str  # "hit", "refresh" or "miss"
     layer: str  # who had it, or who asked the origin: "EDGE" or "REC"

@@ -105,7 +105,7 @@ class AccessRedirect:
 
 @dataclass(frozen=True, slots=True)
 class EntryPoint:
-    """What admission knows besides the request: who we are, and where https is spoken."""
+    """Our identity in CDN-Loop, and the port where https is spoken."""
 
     cdn_id: bytes = b"cloudfront"  # our name in CDN-Loop
     https_port: int = HTTPS_PORT

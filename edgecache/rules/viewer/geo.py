@@ -65,7 +65,7 @@ def _at(record: object, *path: str | int) -> object:
 
 
 def _text(value: object) -> str:
-    """What is not ASCII is percent-encoded (RFC 3986), as CloudFront does; controls too."""
+    """Text with all but printable ASCII percent-encoded (RFC 3986), as CloudFront does."""
     return quote(value, safe=_PRINTABLE) if isinstance(value, str) else ""
 
 

@@ -71,7 +71,7 @@ _OF_CONNECTION = {*_FROM_PLACE, b"cloudfront-viewer-address", b"cloudfront-viewe
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What holds for a device."""
+    """Kinds of device that hold for a User-Agent."""
 
     desktop: bool
     mobile: bool

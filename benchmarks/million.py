@@ -32,7 +32,7 @@ ROUTE = rfc_site()
 def main() -> int:
     """Measure, tell, keep."""
     options = _options()
-    GcTuning(time.monotonic).settle()  # as nodes do
+    GcTuning(time.monotonic).install()  # as nodes do
     figures = measured(options.objects, options.size)
     for name, figure in figures.items():
         print(f"{name:>28}: {figure:,}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, fail, loaded, refuse
+from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, fail, load_config, refuse
 
 if TYPE_CHECKING:
     from edgecache.config.model import Bucket, Config
@@ -30,7 +30,7 @@ def put(
     """Put a file into the bucket's folder, whole; tell the version it is."""
     from edgecache.origin.folder import put_object
 
-    found = loaded(config)
+    found = load_config(config)
     folder = Path(_bucket(found).folder)
     versions = _versions(found)
     try:
@@ -53,7 +53,7 @@ def list_versions(
     config: ConfigPath = DEFAULT_CONFIG,
 ) -> None:
     """List the versions that are kept, the newest first: id, time, bytes, ETag, name."""
-    versions = _kept(loaded(config))
+    versions = _kept(load_config(config))
     for name in [key] if key else versions.keys():
         for version in versions.of(name):
             at = datetime.fromtimestamp(version.modified_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -72,7 +72,7 @@ def restore(
     """
     from edgecache.origin.folder import put_object
 
-    found = loaded(config)
+    found = load_config(config)
     versions = _kept(found)
     version = versions.named(key, version_id)
     if version is None:
@@ -95,7 +95,7 @@ def policy(
     from edgecache.origin.demo import canonical_ids
     from edgecache.origin.policy import policy_for
 
-    found = loaded(config)
+    found = load_config(config)
     made = policy_for(identity, _bucket(found).name, canonical_ids(found)(identity))
     typer.echo(json.dumps(made, indent=2))
 

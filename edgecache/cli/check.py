@@ -24,7 +24,7 @@ class CheckReport:
     warnings: tuple[str, ...]
 
 
-def findings(config: Config) -> CheckReport:
+def check_report(config: Config) -> CheckReport:
     """All there is to say about a configuration that has passed the checks."""
     from edgecache.control.cloudfront.origin_reach import unreachable_origins
     from edgecache.control.state.catalog import made_in
@@ -66,7 +66,7 @@ def _made(id: str) -> str:
     return f"distribution {id} (made over the API)"
 
 
-def headed(path: Path, problems: Iterable[str]) -> str:
+def with_heading(path: Path, problems: Iterable[str]) -> str:
     """Problems below the file they were found in."""
     lines = [*problems]
     count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}"

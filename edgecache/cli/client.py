@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecache.cli.options import fail, loaded, refuse
+from edgecache.cli.options import fail, load_config, refuse
 from edgecache.config.model import Config
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def operator_secrets(config: Config) -> Secrets:
         refuse([str(error)])
 
 
-def key_of(config: Config) -> AccessKey:
+def access_key(config: Config) -> AccessKey:
     """The key to sign with: of the environment, else the newest operator's of this machine."""
     from edgecache.control.cloudfront.authentication import AccessKey, access_keys
 
@@ -53,7 +53,7 @@ def key_of(config: Config) -> AccessKey:
     return access_keys(operator_secrets(config).operator)[-1]
 
 
-def token_of(config: Config) -> str:
+def operator_token(config: Config) -> str:
     """An operator's token, good for an hour."""
     from edgecache.cluster.tokens import Purpose, Tokens
     from edgecache.runtime.environment import wall_clock
@@ -62,14 +62,14 @@ def token_of(config: Config) -> str:
     return Tokens(keys, wall_clock).issue(Purpose.OPERATOR, "command-line")
 
 
-def called(path: Path, work: Callable[[Any], Any]) -> Any:
+def call_api(path: Path, work: Callable[[Any], Any]) -> Any:
     """What `work` gives with a client of CloudFront's API; refusals are told, with exit code 1."""
     import botocore.session
     from botocore.config import Config as ClientConfig
     from botocore.exceptions import BotoCoreError, ClientError
 
-    config = loaded(path)
-    url, key = endpoint(config), key_of(config)
+    config = load_config(path)
+    url, key = endpoint(config), access_key(config)
     client = botocore.session.Session().create_client(
         "cloudfront",
         region_name=REGION,
@@ -87,16 +87,16 @@ def called(path: Path, work: Callable[[Any], Any]) -> Any:
         fail(f"control at {url}: {error}")
 
 
-def asked(path: Path, method: str, target: str, wish: Mapping[str, Any] | None = None) -> Any:
+def ask_control(path: Path, method: str, target: str, wish: Mapping[str, Any] | None = None) -> Any:
     """The JSON control answers at `target`; refusals are told, with exit code 1."""
     import httpx
 
     from edgecache.cluster.control_access import control_access
 
-    config = loaded(path)
+    config = load_config(path)
     url = endpoint(config)
     local = "" if os.environ.get(URL_ENV) else control_access(config).socket
-    headers = {} if local else {"authorization": f"Bearer {token_of(config)}"}
+    headers = {} if local else {"authorization": f"Bearer {operator_token(config)}"}
     reached = httpx.HTTPTransport(uds=local or None)
     try:
         with httpx.Client(transport=reached, timeout=ANSWER_S_MAX, trust_env=False) as client:

@@ -10,16 +10,16 @@ import typer
 
 from edgecache.cli import distributions, invalidations, policies, releases, tags
 from edgecache.cli import sign as signing
-from edgecache.cli.client import REGION, asked, endpoint, key_of, token_of
+from edgecache.cli.client import REGION, access_key, ask_control, endpoint, operator_token
 from edgecache.cli.options import (
     DEFAULT_CONFIG,
     AsJson,
     ConfigPath,
     fail,
-    loaded,
+    load_config,
+    print_json,
+    print_rows,
     refuse,
-    tell,
-    tell_json,
 )
 from edgecache.config.model import Config
 
@@ -59,9 +59,9 @@ def api(
     acting = actions()
     found = sorted(model().operations.values(), key=lambda one: one.name)
     if as_json:
-        tell_json({one.name: one.name in acting for one in found})
+        print_json({one.name: one.name in acting for one in found})
         return
-    tell(("operation", "supported", "method", "path"), [
+    print_rows(("operation", "supported", "method", "path"), [
         (one.name, one.name in acting, one.method, f"{PREFIX}/{'/'.join(one.path)}")
         for one in found
     ])  # fmt: skip
@@ -76,11 +76,11 @@ def token(
     config: ConfigPath = DEFAULT_CONFIG,
 ) -> None:
     """Print an operator's token for curl, good for an hour, or the access key for SDKs."""
-    found = loaded(config)
+    found = load_config(config)
     if not aws:
-        typer.echo(token_of(found))
+        typer.echo(operator_token(found))
         return
-    key = key_of(found)
+    key = access_key(found)
     lines = {
         "AWS_ACCESS_KEY_ID": key.access_key_id,
         "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
@@ -104,7 +104,7 @@ def adopt(
     From then on the file's table for it counts no more.
     """
     method = "DELETE" if give_back else "POST"
-    told = asked(config, method, f"/distributions/{quote(id, safe='')}/adoption")
+    told = ask_control(config, method, f"/distributions/{quote(id, safe='')}/adoption")
     whose = "the file's again" if told["source"] == "file" else "the API's"
     typer.echo(f"{told['id']} is {whose}")
 
@@ -115,11 +115,11 @@ def reload(config: Config) -> None:
     from edgecache.supervisor import reload as requests
 
     try:
-        told = asyncio.run(requests.ask(config.state_dir, "reload"))
+        told = asyncio.run(requests.ask_supervisor(config.state_dir, "reload"))
     except requests.NoSupervisorError as error:
         if config.control is None:
             refuse([f"{error}, and there is no [control] to ask"])
-        told = asyncio.run(renewal.reloaded(config))
+        told = asyncio.run(renewal.reload_control(config))
     _tell(told)
 
 
@@ -128,7 +128,7 @@ def upgrade(config: Config) -> None:
     from edgecache.supervisor import reload as requests
 
     try:
-        told = asyncio.run(requests.ask(config.state_dir, "upgrade"))
+        told = asyncio.run(requests.ask_supervisor(config.state_dir, "upgrade"))
     except requests.NoSupervisorError as error:
         fail(str(error))
     _tell(told)

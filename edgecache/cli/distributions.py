@@ -8,8 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from edgecache.cli.client import called
-from edgecache.cli.options import DEFAULT_CONFIG, AsJson, ConfigPath, refuse, tell, tell_json, until
+from edgecache.cli.client import call_api
+from edgecache.cli.options import (
+    DEFAULT_CONFIG,
+    AsJson,
+    ConfigPath,
+    print_json,
+    print_rows,
+    refuse,
+    wait_until,
+)
 
 app = typer.Typer(no_args_is_help=True, help="Distributions: what is served, and how.")
 
@@ -29,12 +37,12 @@ def list_all(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> No
         found: list[Any] = pages["DistributionList"].get("Items", [])
         return found
 
-    items = called(config, work)
+    items = call_api(config, work)
     if as_json:
-        tell_json(items)
+        print_json(items)
         return
     columns = ("id", "domain name", "aliases", "enabled", "status", "comment")
-    tell(columns, [
+    print_rows(columns, [
         (one["Id"], one["DomainName"], ", ".join(one["Aliases"].get("Items", [])),
          one["Enabled"], one["Status"], one["Comment"])
         for one in items
@@ -44,7 +52,7 @@ def list_all(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> No
 @app.command(epilog="Example: edgecache distributions get EDEMO > dist.json")
 def get(id: Id, config: ConfigPath = DEFAULT_CONFIG) -> None:
     """One distribution's configuration and its version, as JSON."""
-    tell_json(called(config, lambda client: client.get_distribution_config(Id=id)))
+    print_json(call_api(config, lambda client: client.get_distribution_config(Id=id)))
 
 
 @app.command(epilog="Example: edgecache distributions create dist.json")
@@ -53,7 +61,7 @@ def create(
 ) -> None:
     """Make a distribution of a document."""
     given = _document(file)
-    made = called(config, lambda client: client.create_distribution(DistributionConfig=given))
+    made = call_api(config, lambda client: client.create_distribution(DistributionConfig=given))
     _settled(config, made["Distribution"], wait=wait, as_json=as_json)
 
 
@@ -67,7 +75,7 @@ def update(
 ) -> None:
     """Replace a distribution's configuration whole by a document."""
     given = _document(file)
-    changed = called(config, lambda client: _replaced(client, id, given))
+    changed = call_api(config, lambda client: _replaced(client, id, given))
     _settled(config, changed, wait=wait, as_json=as_json)
 
 
@@ -90,7 +98,7 @@ def delete(id: Id, config: ConfigPath = DEFAULT_CONFIG) -> None:
     def work(client: Any) -> None:
         client.delete_distribution(Id=id, IfMatch=client.get_distribution(Id=id)["ETag"])
 
-    called(config, work)
+    call_api(config, work)
     typer.echo(f"{id} is deleted")
 
 
@@ -99,7 +107,7 @@ def _switch(id: str, config: Path, *, wait: bool, enabled: bool) -> None:
         found = client.get_distribution_config(Id=id)["DistributionConfig"]
         return _replaced(client, id, found | {"Enabled": enabled})
 
-    _settled(config, called(config, work), wait=wait, as_json=False)
+    _settled(config, call_api(config, work), wait=wait, as_json=False)
 
 
 def _replaced(client: Any, id: str, given: dict[str, Any]) -> Any:
@@ -113,14 +121,14 @@ def _settled(config: Path, one: Any, *, wait: bool, as_json: bool) -> None:
 
     def deployed() -> bool:
         if found["one"]["Status"] != "Deployed":
-            answer = called(config, lambda client: client.get_distribution(Id=one["Id"]))
+            answer = call_api(config, lambda client: client.get_distribution(Id=one["Id"]))
             found["one"] = answer["Distribution"]
         return bool(found["one"]["Status"] == "Deployed")
 
     if wait:
-        until(f"{one['Id']} is being deployed", deployed)
+        wait_until(f"{one['Id']} is being deployed", deployed)
     if as_json:
-        tell_json(found["one"])
+        print_json(found["one"])
         return
     typer.echo(f"{one['Id']} {one['DomainName']} {found['one']['Status']}")
 

@@ -30,7 +30,7 @@ def request_for(url: str, cookies: list[str], address: str) -> Request:
     )
 
 
-def told(
+def explain_access(
     config: Config, secrets: Mapping[str, str], request: Request, now: float
 ) -> tuple[bool, list[str]]:
     """Whether `request` is let in at `now` (epoch seconds), and how that was concluded."""

@@ -9,8 +9,16 @@ from urllib.parse import quote
 
 import typer
 
-from edgecache.cli.client import asked
-from edgecache.cli.options import DEFAULT_CONFIG, AsJson, ConfigPath, fail, refuse, tell, tell_json
+from edgecache.cli.client import ask_control
+from edgecache.cli.options import (
+    DEFAULT_CONFIG,
+    AsJson,
+    ConfigPath,
+    fail,
+    print_json,
+    print_rows,
+    refuse,
+)
 
 STEP_S = 0.5  # of waiting at control, between two looks at who is still waited for
 WAIT_S_MAX = 60.0
@@ -46,13 +54,13 @@ def invalidate(
         _tell_trial(config, {**wanted, "distribution": distribution}, as_json=as_json)
         return
     began = time.monotonic()
-    told = asked(config, "POST", "/invalidations", {**wanted,
+    told = ask_control(config, "POST", "/invalidations", {**wanted,
         "distribution": distribution, "soft": soft,
     })  # fmt: skip
     if wait:
         told = _completed(config, told, began + WAIT_S_MAX)
     if as_json:
-        tell_json(told)
+        print_json(told)
     else:
         _say(told)
     if wait and told["status"] != "Completed":
@@ -63,11 +71,11 @@ def invalidations(
     distribution: Site, as_json: AsJson = False, config: ConfigPath = DEFAULT_CONFIG
 ) -> None:
     """List the invalidations of a distribution, the newest first."""
-    told = asked(config, "GET", f"/invalidations/{quote(distribution, safe='')}")
+    told = ask_control(config, "GET", f"/invalidations/{quote(distribution, safe='')}")
     if as_json:
-        tell_json(told)
+        print_json(told)
         return
-    tell(("id", "status", "accepted", "paths"), [
+    print_rows(("id", "status", "accepted", "paths"), [
         (one["id"], one["status"], _clock(one["created_at"]), " ".join(one["paths"])[:80])
         for one in told["invalidations"]
     ])  # fmt: skip
@@ -75,12 +83,12 @@ def invalidations(
 
 def _tell_trial(config: Path, wish: dict[str, Any], *, as_json: bool) -> None:
     """How many entries of each node would go, and a few of them."""
-    found = asked(config, "POST", "/invalidations/dry-run", wish)
+    found = ask_control(config, "POST", "/invalidations/dry-run", wish)
     if as_json:
-        tell_json(found)
+        print_json(found)
         return
     nodes = [node for place in found for node in place["nodes"]]
-    tell(("node", "entries", "bytes", "of", "on disk", "bytes", "of", "examples"), [
+    print_rows(("node", "entries", "bytes", "of", "on disk", "bytes", "of", "examples"), [
         (node["node"], node["entries"], node["size_bytes"], node["held"],
          *_on_disk(node["disk"]), " ".join(node["examples"]))
         for node in nodes
@@ -103,7 +111,7 @@ def _completed(config: Path, told: dict[str, Any], until: float) -> dict[str, An
     with Console(stderr=True).status("") as status:
         while told["status"] != "Completed" and time.monotonic() < until:
             status.update("waiting for " + ", ".join(told["waiting_for"]))
-            found: dict[str, Any] = asked(config, "GET", path)
+            found: dict[str, Any] = ask_control(config, "GET", path)
             told = found
     return told
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, loaded, refuse
+from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, load_config, refuse
 
 if TYPE_CHECKING:
     from edgecache.rules.private.signer import PrivateKey
@@ -87,7 +87,7 @@ def store(
         secret = _read_secret("secret access key")
         pair = KeyPair(access_key_id, secret, _read_secret("session token") if temporary else "")
     try:
-        path = put_key_pair(loaded(config).state_dir, os.environ, name, pair)
+        path = put_key_pair(load_config(config).state_dir, os.environ, name, pair)
     except SecretsError as error:
         refuse([str(error)])
     if remove:

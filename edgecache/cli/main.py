@@ -21,10 +21,10 @@ from edgecache.cli import bucket, stats
 from edgecache.cli import control as controlling
 from edgecache.cli import control as renewing
 from edgecache.cli import sign as signing
-from edgecache.cli.check import findings, headed
+from edgecache.cli.check import check_report, with_heading
 from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath
 from edgecache.cli.options import fail as _fail
-from edgecache.cli.options import loaded as _loaded
+from edgecache.cli.options import load_config as _loaded
 from edgecache.cli.options import refuse as _refuse
 from edgecache.config.listen import TcpAddress, tcp_address
 from edgecache.config.model import Location
@@ -47,9 +47,9 @@ app = typer.Typer(
 
 def _memo(wanted: bool) -> None:
     if not wanted:
-        from edgecache.runtime.inherited import forget_heads
+        from edgecache.runtime.inherited import disable_head_cache
 
-        forget_heads()
+        disable_head_cache()
 
 
 Memo = Annotated[
@@ -198,11 +198,11 @@ def check(
         return
     path = file or DEFAULT_CONFIG
     found = _loaded(path)
-    said = findings(found)
+    said = check_report(found)
     for warning in said.warnings:
         typer.echo(f"warning: {warning}")
     if said.problems:
-        _refuse([headed(path, said.problems)])
+        _refuse([with_heading(path, said.problems)])
     counts = f"distributions: {len(found.distributions)}, locations: {len(found.locations)}"
     typer.echo(f"{path}: no problems ({counts})")
 

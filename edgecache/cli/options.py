@@ -24,7 +24,7 @@ ConfigPath = Annotated[
 ]
 
 
-def loaded(path: Path) -> Config:
+def load_config(path: Path) -> Config:
     """The configuration at `path`, or every problem of it and exit code 2."""
     try:
         return load(path)
@@ -51,7 +51,7 @@ WAIT_S_MAX = 60.0
 AsJson = Annotated[bool, typer.Option("--json", help="Tell it as JSON.")]
 
 
-def tell(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table; nothing is cut where the output is no terminal."""
     from rich.console import Console
     from rich.table import Table
@@ -63,14 +63,14 @@ def tell(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     Console(width=width).print(table, markup=False)
 
 
-def tell_json(value: Any) -> None:
+def print_json(value: Any) -> None:
     """What the API answered, without the parts that are the transport's."""
     if isinstance(value, dict):
         value = {name: one for name, one in value.items() if name != "ResponseMetadata"}
     typer.echo(json.dumps(value, indent=2, default=_plain))
 
 
-def until(what: str, done: Callable[[], bool]) -> None:
+def wait_until(what: str, done: Callable[[], bool]) -> None:
     """Wait for something, with progress on a terminal; exit code 1 when it takes too long."""
     from rich.console import Console
 

@@ -8,8 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from edgecache.cli.client import called
-from edgecache.cli.options import DEFAULT_CONFIG, AsJson, ConfigPath, fail, refuse, tell, tell_json
+from edgecache.cli.client import call_api
+from edgecache.cli.options import (
+    DEFAULT_CONFIG,
+    AsJson,
+    ConfigPath,
+    fail,
+    print_json,
+    print_rows,
+    refuse,
+)
 
 app = typer.Typer(no_args_is_help=True, help="Policies: what is keyed, forwarded and added.")
 
@@ -51,11 +59,11 @@ def list_all(
             for item in getattr(client, listing)(**more)[f"{kind}List"].get("Items", [])
         ]
 
-    found = called(config, work)
+    found = call_api(config, work)
     if as_json:
-        tell_json([item for _, item in found])
+        print_json([item for _, item in found])
         return
-    tell(("kind", "type", "id", "name"), [
+    print_rows(("kind", "type", "id", "name"), [
         (kind.removesuffix("Policy"), item["Type"], item[kind]["Id"],
          item[kind][f"{kind}Config"]["Name"])
         for kind, item in found
@@ -78,10 +86,10 @@ def get(
                     raise
         return None
 
-    found = called(config, work)
+    found = call_api(config, work)
     if found is None:
         fail(f"there is no policy {id}")
-    tell_json(found)
+    print_json(found)
 
 
 def list_keys(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
@@ -92,11 +100,11 @@ def list_keys(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> N
         groups = client.list_key_groups()["KeyGroupList"].get("Items", [])
         return keys, [item["KeyGroup"] for item in groups]
 
-    keys, groups = called(config, work)
+    keys, groups = call_api(config, work)
     if as_json:
-        tell_json({"PublicKeys": keys, "KeyGroups": groups})
+        print_json({"PublicKeys": keys, "KeyGroups": groups})
         return
-    tell(("id", "name", "key groups"), [
+    print_rows(("id", "name", "key groups"), [
         (key["Id"], key["Name"],
          ", ".join(one["Id"] for one in groups if key["Id"] in one["KeyGroupConfig"]["Items"]))
         for key in keys
@@ -114,5 +122,5 @@ def add_key(
     except (OSError, UnicodeDecodeError) as error:
         refuse([f"{file}: {error}"])
     given = {"CallerReference": name, "Name": name, "EncodedKey": pem}
-    made = called(config, lambda client: client.create_public_key(PublicKeyConfig=given))
+    made = call_api(config, lambda client: client.create_public_key(PublicKeyConfig=given))
     typer.echo(made["PublicKey"]["Id"])

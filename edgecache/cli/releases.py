@@ -9,8 +9,15 @@ from urllib.parse import quote
 
 import typer
 
-from edgecache.cli.client import asked
-from edgecache.cli.options import DEFAULT_CONFIG, AsJson, ConfigPath, tell, tell_json, until
+from edgecache.cli.client import ask_control
+from edgecache.cli.options import (
+    DEFAULT_CONFIG,
+    AsJson,
+    ConfigPath,
+    print_json,
+    print_rows,
+    wait_until,
+)
 
 app = typer.Typer(
     no_args_is_help=True, help="Releases: everything misses at once, and can be taken back."
@@ -29,7 +36,7 @@ def cut(
     config: ConfigPath = DEFAULT_CONFIG,
 ) -> None:
     """Make the next release current: everything misses, nothing is deleted."""
-    told = asked(config, "POST", _url(distribution), {"path": path})
+    told = ask_control(config, "POST", _url(distribution), {"path": path})
     _settle(config, distribution, told, as_json=as_json)
 
 
@@ -38,7 +45,7 @@ def list_all(
     distribution: Site, as_json: AsJson = False, config: ConfigPath = DEFAULT_CONFIG
 ) -> None:
     """The releases of a distribution."""
-    _tell(asked(config, "GET", _url(distribution)), as_json=as_json)
+    _tell(ask_control(config, "GET", _url(distribution)), as_json=as_json)
 
 
 @app.command(epilog="Example: edgecache release activate EDEMO00000001 0")
@@ -51,7 +58,7 @@ def activate(
 ) -> None:
     """Make a former release current again, with what is still stored of it."""
     wish = {"path": path, "number": number}
-    told = asked(config, "POST", f"{_url(distribution)}/active", wish)
+    told = ask_control(config, "POST", f"{_url(distribution)}/active", wish)
     _settle(config, distribution, told, as_json=as_json)
 
 
@@ -65,7 +72,7 @@ def delete(
 ) -> None:
     """Let the objects of a former release go; it cannot be activated any more."""
     target = f"{_url(distribution)}/{number}?path={quote(path, safe='')}"
-    _tell(asked(config, "DELETE", target), as_json=as_json)
+    _tell(ask_control(config, "DELETE", target), as_json=as_json)
 
 
 def _url(distribution: str) -> str:
@@ -78,18 +85,18 @@ def _settle(config: Path, distribution: str, told: dict[str, Any], *, as_json: b
 
     def deployed() -> bool:
         if not found[0]["deployed"]:
-            found[0] = asked(config, "GET", _url(distribution))
+            found[0] = ask_control(config, "GET", _url(distribution))
         return bool(found[0]["deployed"])
 
-    until("every node takes it over", deployed)
+    wait_until("every node takes it over", deployed)
     _tell(found[0], as_json=as_json)
 
 
 def _tell(told: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        tell_json(told)
+        print_json(told)
         return
-    tell(("path", "release", "current", "cut"), [
+    print_rows(("path", "release", "current", "cut"), [
         (one["path"], one["number"], one["current"],
          time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one["created_at"])))
         for one in told["releases"]

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 import typer
 
 from edgecache.cli import keys
-from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, fail, loaded, refuse
+from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, fail, load_config, refuse
 
 if TYPE_CHECKING:
     from edgecache.rules.private.signer import Signer, SigningTerms
@@ -123,7 +123,7 @@ def explain_signature(
     config: ConfigPath = DEFAULT_CONFIG,
 ) -> None:
     """Tell whether a signed URL or cookies open, and if not which part failed and why."""
-    from edgecache.cli.explain_signature import request_for, told
+    from edgecache.cli.explain_signature import explain_access, request_for
     from edgecache.config.secrets import SecretsError
     from edgecache.runtime.environment import wall_clock
 
@@ -131,7 +131,7 @@ def explain_signature(
     try:
         secrets = _secrets(config)
         request = request_for(url, cookie or [], address)
-        opens, lines = told(loaded(config), secrets, request, wall_clock())
+        opens, lines = explain_access(load_config(config), secrets, request, wall_clock())
     except SecretsError as error:
         refuse([str(error)])
     for line in lines:
@@ -172,7 +172,7 @@ def _add_secret(key_id: str, config: Path) -> None:
     from edgecache.config.secrets import SecretsError, add_viewer_secret
 
     try:
-        path = add_viewer_secret(loaded(config).state_dir, os.environ, key_id)
+        path = add_viewer_secret(load_config(config).state_dir, os.environ, key_id)
     except SecretsError as error:
         refuse([str(error)])
     typer.echo(f"# {path} has it. For each behavior it opens, beside the ids there are:")
@@ -217,7 +217,7 @@ def _secrets(config: Path) -> dict[str, str]:
 
     from edgecache.config.secrets import load_secrets, secrets_path
 
-    state_dir = loaded(config).state_dir
+    state_dir = load_config(config).state_dir
     if not secrets_path(state_dir, os.environ).exists():
         return {}
     return dict(load_secrets(state_dir, os.environ).viewer)

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import typer
 
-from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, fail, loaded, refuse
+from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, fail, load_config, refuse
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -74,7 +74,7 @@ def _asked(path: Path, target: str) -> bytes:
     from edgecache.cluster.control_access import control_access
     from edgecache.supervisor import readiness as operate
 
-    control = control_access(loaded(path))
+    control = control_access(load_config(path))
     url = control.url
     if not url:
         refuse([f"{path}: there is no [control] to ask"])
@@ -107,13 +107,13 @@ def print_stats(
             table.add_row(
                 node.node,
                 str(gauges.get("store_objects", 0)),
-                size(gauges.get("store_bytes", 0)),
-                size(node.budget_bytes),
+                format_size(gauges.get("store_bytes", 0)),
+                format_size(node.budget_bytes),
                 str(words.get("requests", {}).get("Hit", 0)),
                 _reasons(words.get("misses", {})),
                 _reasons(words.get("removals", {})),
-                "" if node.oldest_s is None else duration(node.oldest_s),
-                f"{disk}, {size(gauges.get('disk_bytes', 0))}" if disk else "",
+                "" if node.oldest_s is None else format_duration(node.oldest_s),
+                f"{disk}, {format_size(gauges.get('disk_bytes', 0))}" if disk else "",
             )
     _print(table, places, console)
 
@@ -127,9 +127,14 @@ def print_objects(
     for place in places:
         for node in place.nodes:
             for one in node.objects:
-                left = "" if one.ttl_left_s is None else duration(one.ttl_left_s)
-                figures = (size(one.size_bytes), str(one.uses), duration(one.age_s), left)
-                table.add_row(node.node, one.distribution, shown(one.target), *figures)
+                left = "" if one.ttl_left_s is None else format_duration(one.ttl_left_s)
+                figures = (
+                    format_size(one.size_bytes),
+                    str(one.uses),
+                    format_duration(one.age_s),
+                    left,
+                )
+                table.add_row(node.node, one.distribution, printable(one.target), *figures)
             if node.looked_at < node.held:
                 notes.append(f"{node.node}: the {node.looked_at} oldest of {node.held} objects")
     _print(table, places, console, notes)
@@ -169,7 +174,7 @@ def _reasons(counts: dict[str, int]) -> str:
     return ", ".join(f"{reason} {count}" for reason, count in ordered if count)
 
 
-def size(octets: int) -> str:
+def format_size(octets: int) -> str:
     """Bytes, to three digits."""
     value, unit = float(octets), 0
     while value >= 999.5 and unit < len(_UNITS) - 1:
@@ -177,7 +182,7 @@ def size(octets: int) -> str:
     return f"{value:.3g} {_UNITS[unit]}"
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Seconds, in the largest unit that leaves a whole number."""
     sign, left = ("-" if seconds < 0 else ""), abs(seconds)
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
@@ -186,7 +191,7 @@ def duration(seconds: float) -> str:
     return f"{sign}{left:.0f} s"
 
 
-def shown(text: str) -> Text:
+def printable(text: str) -> Text:
     """A target without what a terminal would obey."""
     from rich.text import Text
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from edgecache.cli.client import called
-from edgecache.cli.options import DEFAULT_CONFIG, AsJson, ConfigPath, refuse, tell, tell_json
+from edgecache.cli.client import call_api
+from edgecache.cli.options import DEFAULT_CONFIG, AsJson, ConfigPath, print_json, print_rows, refuse
 
 app = typer.Typer(no_args_is_help=True, help="Tags of distributions.")
 
@@ -32,7 +32,7 @@ def set_tags(
     if not all(equals for _, equals, _ in pairs):
         refuse(["TAGS: each is KEY=VALUE"])
     items = [{"Key": key, "Value": value} for key, _, value in pairs]
-    called(config, lambda client: client.tag_resource(Resource=_arn(client, id),
+    call_api(config, lambda client: client.tag_resource(Resource=_arn(client, id),
                                                       Tags={"Items": items}))  # fmt: skip
     _tell(id, config, as_json=False)
 
@@ -44,7 +44,7 @@ def remove(
     config: ConfigPath = DEFAULT_CONFIG,
 ) -> None:
     """Take tags from a distribution."""
-    called(config, lambda client: client.untag_resource(Resource=_arn(client, id),
+    call_api(config, lambda client: client.untag_resource(Resource=_arn(client, id),
                                                         TagKeys={"Items": keys}))  # fmt: skip
     _tell(id, config, as_json=False)
 
@@ -59,8 +59,8 @@ def _tell(id: str, config: Path, *, as_json: bool) -> None:
         items: list[dict[str, str]] = found["Tags"].get("Items", [])
         return items
 
-    items = called(config, work)
+    items = call_api(config, work)
     if as_json:
-        tell_json({item["Key"]: item["Value"] for item in items})
+        print_json({item["Key"]: item["Value"] for item in items})
         return
-    tell(("key", "value"), [(item["Key"], item["Value"]) for item in items])
+    print_rows(("key", "value"), [(item["Key"], item["Value"]) for item in items])

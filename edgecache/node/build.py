@@ -22,7 +22,7 @@ from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_addr
 from edgecache.config.model import Config, Disk, Location
 from edgecache.config.refused_distributions import without_refused
 from edgecache.http.function_cache import cached_bytes
-from edgecache.node.geoip import places
+from edgecache.node.geoip import geo_lookup
 from edgecache.node.inspect import Inspector
 from edgecache.node.log_follower import FollowerEnvironment, LogFollower
 from edgecache.node.node import Node
@@ -77,7 +77,7 @@ class NodeParts:
         self.clock = steady_clock()
         self._memo = memo
         names = NameResolver(LookupThreads(), self.clock, config.resolver)
-        network = Network(names, Listeners(our_addresses(config), is_local))
+        network = Network(names, Listeners(installation_addresses(config), is_local))
         self._own = SecretWatch(config, os.environ, wall_clock, network.renew)
         self.table: RouteTable = compile_routes(config, self._own.secrets.viewer)
         self._counters = Counters()
@@ -98,7 +98,7 @@ class NodeParts:
             disk = replace(disk, bytes_max=disk.bytes_max // location.workers)
         memos = 2 if location.listen_tls else 1
         tier = self._tier(location.name, shares(memory_bytes, memos), upstream, disk)
-        place_of = places(self.config.geo_database, self.config.asn_database)
+        place_of = geo_lookup(self.config.geo_database, self.config.asn_database)
         inner = "EDGE" if self.config.regional is None else "REC"
         world = FrontendEnvironment(place_of, random, https_port(location), inner, wall_clock)
         front = ViewerFrontend(tier, self.table, self.config.brand, world)
@@ -220,7 +220,7 @@ class NodeParts:
         return LogFollower(self.name, client(), token, world, serves=serves)
 
 
-def our_addresses(config: Config) -> list[Address]:
+def installation_addresses(config: Config) -> list[Address]:
     """Where this installation listens, its supervisor and control's socket file included."""
     sockets = (supervisor_socket(config.state_dir), control_socket(config))
     return [*own_addresses(config), *sockets]

@@ -47,11 +47,11 @@ from edgecache.control.state.database_thread import StateThread
 from edgecache.control.state.invalidations import Invalidations
 from edgecache.control.state.log import ControlLog
 from edgecache.control.state.resources import ResourceKind
-from edgecache.runtime.environment import kept, pause, steady_clock, wall_clock
+from edgecache.runtime.environment import pause, restart_on_failure, steady_clock, wall_clock
 from edgecache.runtime.stderr_log import say
 
 
-def control_application(config: Config, path: Path) -> tuple[Starlette, Callable[[], None]]:
+def build_control(config: Config, path: Path) -> tuple[Starlette, Callable[[], None]]:
     """The application, and what to call when the process is about to end.
 
     NotComposedError, SecretsError, StateError.
@@ -140,7 +140,7 @@ def _beside(work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[Any], An
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
-        task = asyncio.get_running_loop().create_task(kept(work))
+        task = asyncio.get_running_loop().create_task(restart_on_failure(work))
         yield
         task.cancel()
 

@@ -24,15 +24,15 @@ PlaceOf = Callable[[str], GeoPlace]
 """The place of an address (text, without port); NOWHERE when nothing is known of it."""
 
 
-def nowhere(_address: str) -> GeoPlace:
+def no_place(_address: str) -> GeoPlace:
     """What is known without a file."""
     return NOWHERE
 
 
-def places(geo_database: str, asn_database: str = "") -> PlaceOf:
+def geo_lookup(geo_database: str, asn_database: str = "") -> PlaceOf:
     """A look-up in the files at these paths, each left out when empty. OSError, ValueError."""
     if not (geo_database or asn_database):
-        return nowhere
+        return no_place
     cities = _open(geo_database) if geo_database else None
     numbers = _open(asn_database) if asn_database else None
 
@@ -44,7 +44,7 @@ def places(geo_database: str, asn_database: str = "") -> PlaceOf:
     return found
 
 
-def unreadable(path: str) -> str:
+def database_problem(path: str) -> str:
     """Why the file at `path` is of no use; empty when it is good."""
     try:
         _open(path).close()

@@ -60,7 +60,7 @@ Who = tuple[str, str, str]
 """Name, role and location of a process."""
 
 
-def stats_of(who: Who, tier: Tier, now: float) -> StoreStats:
+def store_stats(who: Who, tier: Tier, now: float) -> StoreStats:
     """The figures of its store."""
     oldest = tier.store.oldest()
     oldest_s = None if oldest is None else round(now - oldest.head.received_at, 3)
@@ -68,7 +68,7 @@ def stats_of(who: Who, tier: Tier, now: float) -> StoreStats:
     return StoreStats(*who, tier.store.budget_bytes, oldest_s, sample)
 
 
-def objects_of(who: Who, store: MemoryStore, wanted: InventoryQuery, now: float) -> StoreObjects:
+def store_objects(who: Who, store: MemoryStore, wanted: InventoryQuery, now: float) -> StoreObjects:
     """The first of what is wanted in its memory, the oldest looked at."""
     prefix = wanted.prefix.encode()
     looked_at = islice(store, OBJECTS_LOOKED_AT)
@@ -80,7 +80,7 @@ def objects_of(who: Who, store: MemoryStore, wanted: InventoryQuery, now: float)
     return StoreObjects(*who, listed, min(OBJECTS_LOOKED_AT, len(store)), len(store))
 
 
-def named_in(who: Who, tier: Tier, trial: DryRunReport, disk: DiskNamed | None) -> NodeNamed:
+def dry_run_result(who: Who, tier: Tier, trial: DryRunReport, disk: DiskNamed | None) -> NodeNamed:
     """What an invalidation would remove from its memory, the oldest looked at, and its disk."""
     entries = size_bytes = 0
     examples: list[str] = []
@@ -209,13 +209,13 @@ class Inspector:
     ) -> TierExplanation | StoreStats | StoreObjects | NodeNamed:
         who, tier = (self.node, self.role, self.location), self.front.tier
         if asked == STATS:
-            return stats_of(who, tier, now)
+            return store_stats(who, tier, now)
         if asked.startswith(OBJECTS):
             wanted = InventoryQuery.read(request.path.decode("latin-1"), asked)
-            return objects_of(who, tier.store, wanted, now)
+            return store_objects(who, tier.store, wanted, now)
         if asked.startswith(NAMED):
             trial = DryRunReport.read(asked)
-            return named_in(who, tier, trial, self.disk_trials.ask(tier, trial, now))
+            return dry_run_result(who, tier, trial, self.disk_trials.ask(tier, trial, now))
         return self.story(request, now)
 
     def story(self, request: Request, now: float) -> TierExplanation:

@@ -24,8 +24,8 @@ from edgecache.node.log_follower import LogFollower
 from edgecache.node.secret_watch import WATCH_S, SecretWatch
 from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.rules.routing import compile_routes
-from edgecache.runtime.environment import kept
-from edgecache.runtime.memory_tuning import GcTuning, MallocTrimmer, resident_bytes, settle_heap
+from edgecache.runtime.environment import restart_on_failure
+from edgecache.runtime.memory_tuning import GcTuning, MallocTrimmer, resident_bytes, tune_malloc
 from edgecache.server.listener import Listener
 from edgecache.server.tls import Certificate
 from edgecache.store.disk.store import DiskStore
@@ -71,7 +71,7 @@ class Node:
     def __post_init__(self) -> None:
         tier = self.listener.front.tier
         self.collector = GcTuning(self.listener.clock)
-        self.listener.made = self.collector.stays
+        self.listener.made = self.collector.count_retained
         self.disk = tier.disk
         self.sweep = InvalidationSweeper(tier.standing, tier.flights, tier.world.marks, tier.disk)
 
@@ -86,8 +86,8 @@ class Node:
         await send({"type": "lifespan.shutdown.complete"})
 
     def _start(self) -> None:
-        self.collector.settle()
-        settle_heap()
+        self.collector.install()
+        tune_malloc()
         self.work()
 
     def work(self) -> None:
@@ -103,7 +103,7 @@ class Node:
             self._keep(self._report)
 
     def _keep(self, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(kept(work))
+        task = asyncio.get_running_loop().create_task(restart_on_failure(work))
         self._tasks.append(task)
         return task
 
@@ -189,7 +189,7 @@ class Node:
         self.sweep.use(self.listener.front.table)
         clear_caches()
         self.listener.front.tier.store.cool_down()
-        self.collector.replaced()
+        self.collector.config_replaced()
 
     async def _watch(self) -> None:
         while True:

@@ -28,7 +28,7 @@ class OrphanListener:
     handshake_s_max: float | None = None
 
 
-def waiting(door: OrphanListener, most: int = ADOPTED_MAX) -> list[socket.socket]:
+def accept_waiting(door: OrphanListener, most: int = ADOPTED_MAX) -> list[socket.socket]:
     """Connections nobody has taken, at most so many."""
     found: list[socket.socket] = []
     for one in door.sockets:
@@ -39,13 +39,13 @@ def waiting(door: OrphanListener, most: int = ADOPTED_MAX) -> list[socket.socket
     return found
 
 
-async def look_after(doors: Sequence[OrphanListener]) -> None:
+async def adopt_orphans(doors: Sequence[OrphanListener]) -> None:
     """Take in whoever waits at a door of siblings, until cancelled."""
     adopting: set[asyncio.Task[None]] = set()
     while True:
         await asyncio.sleep(PAUSE_S)
         for door in doors:
-            for connection in waiting(door):
+            for connection in accept_waiting(door):
                 task = asyncio.create_task(_adopt(door, connection))
                 adopting.add(task)
                 task.add_done_callback(adopting.discard)

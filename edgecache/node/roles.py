@@ -27,20 +27,20 @@ from edgecache.config.model import Config
 from edgecache.config.secrets import load_secrets
 from edgecache.node.build import NodeParts
 from edgecache.node.node import Node
-from edgecache.node.orphaned_connections import OrphanListener, look_after
+from edgecache.node.orphaned_connections import OrphanListener, adopt_orphans
 from edgecache.node.serve_config import serve_config
 from edgecache.runtime.environment import pause
-from edgecache.runtime.fd_limit import within
+from edgecache.runtime.fd_limit import cap_connections
 from edgecache.runtime.inherited import (
     HAND_OVER,
     ListenSockets,
-    held,
-    remembers_heads,
-    say_serving,
+    head_cache_enabled,
+    listen_sockets,
+    report_serving,
     watch_parent,
 )
-from edgecache.runtime.privileges import drop
-from edgecache.runtime.stderr_log import complaints
+from edgecache.runtime.privileges import drop_privileges
+from edgecache.runtime.stderr_log import install_stderr_log
 from edgecache.server.http1.connection import ViewerConnection
 from edgecache.server.listener import Listener
 
@@ -55,7 +55,7 @@ App = Callable[[MutableMapping[str, Any], Any, Any], Awaitable[None]]
 
 def run_edge(config_path: str, location: str, worker: int) -> int:
     """One worker of an edge location."""
-    config = within(load(config_path))
+    config = cap_connections(load(config_path))
     found = next(place for place in config.locations if place.name == location)
     addresses = [parse_listen(found.listen, config.state_dir)]
     if found.listen_tls:
@@ -67,7 +67,7 @@ def run_edge(config_path: str, location: str, worker: int) -> int:
 
 def run_regional(config_path: str) -> int:
     """The regional cache."""
-    config = within(load(config_path))
+    config = cap_connections(load(config_path))
     assert config.regional is not None
     addresses = [parse_listen(config.regional.listen, config.state_dir)]
     sockets = _held(config, addresses)
@@ -77,7 +77,7 @@ def run_regional(config_path: str) -> int:
 
 def run_serve(origin_url: str, listen: str, worker: int, semantics: str, state_dir: str) -> int:
     """One caching tier in front of any origin."""
-    config = within(serve_config(origin_url, listen, semantics, state_dir))
+    config = cap_connections(serve_config(origin_url, listen, semantics, state_dir))
     addresses = [parse_listen(listen, state_dir)]
     sockets = _held(config, addresses)
     node = _assembly(config, f"serve-{worker}").edge(config.locations[0])
@@ -88,7 +88,7 @@ def run_control(config_path: str) -> int:
     """The control plane."""
     from edgecache.control.state.compose import NotComposedError
     from edgecache.control.state.database import StateBusyError, StateError
-    from edgecache.node.control_app import ControlConnection, control_application
+    from edgecache.node.control_app import ControlConnection, build_control
     from edgecache.runtime.inherited import EXIT_CONFIGURATION
     from edgecache.runtime.stderr_log import say
 
@@ -99,7 +99,7 @@ def run_control(config_path: str) -> int:
     if isinstance(address, TcpAddress) and not address.is_loopback:
         say(f"control.listen: {address} is not on loopback: let nobody but operators and nodes in")
     try:
-        app, closed = control_application(config, Path(config_path))
+        app, closed = build_control(config, Path(config_path))
     except NotComposedError as error:  # the file was changed while control was away
         say("\n  ".join([f"{config_path} does not go with what the API has made:", *error.lines]))
         return EXIT_CONFIGURATION
@@ -122,13 +122,13 @@ def run_origin(config_path: str) -> int:
 
 
 def _assembly(config: Config, name: str) -> NodeParts:
-    return NodeParts(config, name, memo=remembers_heads())
+    return NodeParts(config, name, memo=head_cache_enabled())
 
 
 def _held(config: Config, addresses: Sequence[Address]) -> ListenSockets:
     """Every address is bound; from here on nobody needs to be root."""
-    sockets = held(addresses)
-    drop(config, addresses)
+    sockets = listen_sockets(addresses)
+    drop_privileges(config, addresses)
     return sockets
 
 
@@ -199,7 +199,7 @@ class _Server(uvicorn.Server):
         loop.add_signal_handler(HAND_OVER, self._hand_over)
         await super().startup(sockets)
         await self._open_more()
-        say_serving()
+        report_serving()
 
     async def _open_more(self) -> None: ...
 
@@ -218,7 +218,7 @@ class _Server(uvicorn.Server):
 
     def run_until_told(self, sockets: list[socket.socket]) -> int:
         """Serve; 0 after an orderly end, 1 when it could not start."""
-        complaints()
+        install_stderr_log()
         for number in (signal.SIGTERM, signal.SIGINT):
             # Uvicorn raises the signal again once it has drained; by then it has been obeyed.
             signal.signal(number, lambda *_: None)
@@ -252,7 +252,7 @@ class _NodeServer(_Server):
             for one in port.sockets:
                 await self._listen(door, one)
         if any(door.sockets for door in doors):
-            self._looking = asyncio.create_task(look_after(doors))
+            self._looking = asyncio.create_task(adopt_orphans(doors))
 
     def _entrance(
         self, port: ListenPort

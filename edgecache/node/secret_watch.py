@@ -82,7 +82,7 @@ class SecretWatch:
         found: dict[str, bytes] = {}
         for where, reference in _references(config):
             try:
-                found[reference] = value_of(reference, self._env)
+                found[reference] = secret_value(reference, self._env)
             except (OSError, ValueError) as error:
                 logger.error("%s: %s: %s", where, reference, _reason(error))
                 if reference in self._values:
@@ -90,7 +90,7 @@ class SecretWatch:
         return found
 
 
-def value_of(reference: str, env: Mapping[str, str]) -> bytes:
+def secret_value(reference: str, env: Mapping[str, str]) -> bytes:
     """What `env:NAME` or `file:PATH` holds, without the end of its line. OSError, ValueError."""
     kind, _, name = reference.partition(":")
     if kind == "env":
@@ -120,7 +120,7 @@ def missing_values(config: Config, env: Mapping[str, str]) -> Iterator[str]:
     """A line for each secret header whose value is not there."""
     for where, reference in _references(config):
         try:
-            value_of(reference, env)
+            secret_value(reference, env)
         except (OSError, ValueError) as error:
             yield f"{where}: {reference}: {_reason(error)}"
 

@@ -12,7 +12,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-DISK_LOOKS = 4  # a slow disk serves a few reads at once; more threads only fight for Python's lock
+DISK_READ_THREADS = (
+    4  # a slow disk serves a few reads at once; more threads only fight for Python's lock
+)
 
 _T = TypeVar("_T")
 
@@ -46,7 +48,7 @@ class DiskThreads:
     """Threads for a disk store: one that changes, and a few that look."""
 
     def __init__(self) -> None:
-        self._looks = ThreadPoolExecutor(DISK_LOOKS, "disk-look")
+        self._looks = ThreadPoolExecutor(DISK_READ_THREADS, "disk-look")
         self._changes = ThreadPoolExecutor(1, "disk-change")
 
     def look(self, work: Callable[[], _T]) -> Awaitable[_T]:
@@ -94,16 +96,18 @@ class LoopTurns:
 
 logger = logging.getLogger("edgecache.server")
 
-AGAIN_S_MIN = 0.5  # within what viewers are promised to wait after a fault
-AGAIN_S_MAX = 30.0  # a defect that shows each time is told twice a minute
+RESTART_S_MIN = 0.5  # within what viewers are promised to wait after a fault
+RESTART_S_MAX = 30.0  # a defect that shows each time is told twice a minute
 HEALTHY_S = 60.0  # after so long without a failure the next one is the first again
 
 Pause = Callable[[float], Awaitable[None]]
 
 
-async def kept(work: Callable[[], Coroutine[Any, Any, None]], pause: Pause = asyncio.sleep) -> None:
+async def restart_on_failure(
+    work: Callable[[], Coroutine[Any, Any, None]], pause: Pause = asyncio.sleep
+) -> None:
     """Run `work` until it ends by itself; where it raises, once more, each time later."""
-    now, again_s = asyncio.get_running_loop().time, AGAIN_S_MIN
+    now, again_s = asyncio.get_running_loop().time, RESTART_S_MIN
     while True:
         began = now()
         try:
@@ -114,6 +118,6 @@ async def kept(work: Callable[[], Coroutine[Any, Any, None]], pause: Pause = asy
         else:
             return
         if now() - began >= HEALTHY_S:
-            again_s = AGAIN_S_MIN
+            again_s = RESTART_S_MIN
         await pause(again_s)
-        again_s = min(2 * again_s, AGAIN_S_MAX)
+        again_s = min(2 * again_s, RESTART_S_MAX)

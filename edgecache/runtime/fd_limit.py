@@ -14,21 +14,21 @@ from edgecache.config.model import Config
 RESERVED = 512  # for two full pools to upstreams (`Origin.connections_max`), files and sockets
 
 
-def within(config: Config) -> Config:
+def cap_connections(config: Config) -> Config:
     """`config` with no more connections than this process has descriptors for."""
     limits = config.limits
-    fitting = room(raised())
+    fitting = connections_for(raise_soft_limit())
     if fitting >= limits.connections_max:
         return config
     return replace(config, limits=replace(limits, connections_max=fitting))
 
 
-def room(descriptors: int) -> int:
+def connections_for(descriptors: int) -> int:
     """How many viewers' connections so many descriptors are enough for."""
     return max(descriptors - RESERVED, descriptors // 2, 1)
 
 
-def raised() -> int:
+def raise_soft_limit() -> int:
     """Raise the soft limit of this process to its hard limit; gives what it is then.
 
     As Go's runtime does: the low soft limit is for programs that use select().

@@ -15,37 +15,39 @@ import msgspec
 
 from edgecache.config.listen import Address, UnixAddress
 
-PARENT_FD = "EDGECACHE_PARENT_FD"
+PARENT_FD_ENV = "EDGECACHE_PARENT_FD"
 
 
-SERVING_FD = "EDGECACHE_SERVING_FD"
+SERVING_FD_ENV = "EDGECACHE_SERVING_FD"
 
 
-MEMO = "EDGECACHE_MEMO"  # `off` in the environment of a process and its children: --no-memo
+HEAD_CACHE_ENV = (
+    "EDGECACHE_MEMO"  # `off` in the environment of a process and its children: --no-memo
+)
 
 
-def say_serving() -> None:
+def report_serving() -> None:
     """Tell the supervisor that asked for it; to be called once in a process."""
-    text = os.environ.pop(SERVING_FD, "")
+    text = os.environ.pop(SERVING_FD_ENV, "")
     if text.isdecimal():
         with contextlib.suppress(OSError):  # it may have given us up meanwhile
             os.write(int(text), b"1")
             os.close(int(text))
 
 
-def forget_heads() -> None:
+def disable_head_cache() -> None:
     """Let this process and its children do without the memo (see server.memo)."""
-    os.environ[MEMO] = "off"
+    os.environ[HEAD_CACHE_ENV] = "off"
 
 
-def remembers_heads() -> bool:
+def head_cache_enabled() -> bool:
     """Whether this process is to have a memo."""
-    return os.environ.get(MEMO) != "off"
+    return os.environ.get(HEAD_CACHE_ENV) != "off"
 
 
 def has_parent() -> bool:
     """Whether a supervisor of ours started this process."""
-    return PARENT_FD in os.environ
+    return PARENT_FD_ENV in os.environ
 
 
 def watch_parent(loop: asyncio.AbstractEventLoop, on_gone: Callable[[], None]) -> bool:
@@ -53,7 +55,7 @@ def watch_parent(loop: asyncio.AbstractEventLoop, on_gone: Callable[[], None]) -
 
     False when none did. To be called once in a process: the variable is taken from the environment.
     """
-    text = os.environ.pop(PARENT_FD, "")
+    text = os.environ.pop(PARENT_FD_ENV, "")
     if not text.isdecimal():
         return False
     fd = int(text)
@@ -71,13 +73,13 @@ def _gone(loop: asyncio.AbstractEventLoop, fd: int, on_gone: Callable[[], None])
     on_gone()
 
 
-LISTENING = "EDGECACHE_LISTENING"
+LISTENING_ENV = "EDGECACHE_LISTENING"
 
 
 Descriptors = dict[str, list[int]]  # by address, as written
 
 
-class Share(msgspec.Struct, frozen=True):
+class SocketShare(msgspec.Struct, frozen=True):
     """What one process is handed: its own sockets, and its siblings' (see `siblings.py`)."""
 
     own: Descriptors = {}
@@ -90,7 +92,7 @@ class Share(msgspec.Struct, frozen=True):
         return tuple(fd for fds in both for fd in fds)
 
 
-def bound(address: Address) -> socket.socket:
+def bind(address: Address) -> socket.socket:
     """A new socket on `address`, not listening yet. OSError when it cannot be had."""
     if isinstance(address, UnixAddress):
         Path(address.path).parent.mkdir(parents=True, exist_ok=True)
@@ -111,16 +113,16 @@ def bound(address: Address) -> socket.socket:
     return tcp
 
 
-def handed() -> Share:
+def inherited_share() -> SocketShare:
     """What the supervisor that started this process handed to it; to be called once."""
-    text = os.environ.pop(LISTENING, "")
-    share = msgspec.json.decode(text, type=Share) if text else Share()
+    text = os.environ.pop(LISTENING_ENV, "")
+    share = msgspec.json.decode(text, type=SocketShare) if text else SocketShare()
     for fd in share.fds:
         os.set_inheritable(fd, False)
     return share
 
 
-def taken(descriptors: Descriptors, address: Address | None) -> list[socket.socket]:
+def sockets_at(descriptors: Descriptors, address: Address | None) -> list[socket.socket]:
     """The sockets among `descriptors` that are for `address`."""
     found = [socket.socket(fileno=fd) for fd in descriptors.get(str(address), ())]
     for one in found:
@@ -136,12 +138,12 @@ class ListenSockets:
     siblings: dict[Address, list[socket.socket]]
 
 
-def held(addresses: Sequence[Address]) -> ListenSockets:
+def listen_sockets(addresses: Sequence[Address]) -> ListenSockets:
     """What the supervisor has for us; where there is none, sockets we bind ourselves. OSError."""
-    share = handed()
+    share = inherited_share()
     return ListenSockets(
-        {address: taken(share.own, address) or [bound(address)] for address in addresses},
-        {address: taken(share.siblings, address) for address in addresses},
+        {address: sockets_at(share.own, address) or [bind(address)] for address in addresses},
+        {address: sockets_at(share.siblings, address) for address in addresses},
     )
 
 

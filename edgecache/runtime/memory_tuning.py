@@ -21,7 +21,7 @@ from collections.abc import Callable
 from math import inf
 
 ALLOCATIONS = 2_000  # made and not freed since the last look
-STAYING = 100  # made and to stay between two looks of ours: 1,000 objects; up to 1 µs each
+RETAINED = 100  # made and to stay between two looks of ours: 1,000 objects; up to 1 µs each
 ROUNDS = 1  # looks at new objects between two at those that have outlived one
 NEVER = 1_000_000_000  # looks at everything
 THOROUGH_S = 3_600.0  # between two of our own
@@ -36,27 +36,27 @@ class GcTuning:
         self._clock = clock
         self._looked_at = clock()
         self._replaced = False  # a configuration, since the last look at everything
-        self._stay = 0
+        self._retained = 0
         self._generation = 0  # of our next look
         self._least_bytes = inf  # that nobody accounted for, since the last look at everything
 
-    def settle(self) -> None:
+    def install(self) -> None:
         """Set aside what has been made so far, and from now on what outlives two looks."""
         gc.collect()
         gc.freeze()
         gc.set_threshold(ALLOCATIONS, ROUNDS, NEVER)
-        if _set_aside not in gc.callbacks:
-            gc.callbacks.append(_set_aside)
+        if _freeze_survivors not in gc.callbacks:
+            gc.callbacks.append(_freeze_survivors)
 
-    def stays(self) -> None:
+    def count_retained(self) -> None:
         """An answer was made or remembered, which stays for a while."""
-        self._stay += 1
-        if self._stay >= STAYING:
-            self._stay = 0
+        self._retained += 1
+        if self._retained >= RETAINED:
+            self._retained = 0
             gc.collect(self._generation)
             self._generation = 1 - self._generation
 
-    def replaced(self) -> None:
+    def config_replaced(self) -> None:
         """Another configuration counts: what the former one leaves may be much."""
         self._replaced = True
 
@@ -77,13 +77,13 @@ class GcTuning:
         gc.freeze()
         return True
 
-    def leave(self) -> None:
+    def uninstall(self) -> None:
         """Take back the callback: the process goes on as something else."""
-        if _set_aside in gc.callbacks:
-            gc.callbacks.remove(_set_aside)
+        if _freeze_survivors in gc.callbacks:
+            gc.callbacks.remove(_freeze_survivors)
 
 
-def _set_aside(phase: str, info: dict[str, int]) -> None:
+def _freeze_survivors(phase: str, info: dict[str, int]) -> None:
     if phase == "stop" and info["generation"] > 0:
         gc.freeze()
 
@@ -95,7 +95,7 @@ MAPPED_MAX = 32_768  # half of what Linux gives a process (vm.max_map_count); th
 TRIM_BYTES = 16 * 1024 * 1024  # that went since the most was held: a walk of the heap takes a while
 
 
-def settle_heap() -> bool:
+def tune_malloc() -> bool:
     """Map from now on what is large, whatever is freed. False where there is no glibc."""
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -31,7 +31,7 @@ class Identity:
     groups: tuple[int, ...]
 
 
-def identity(user: str, group: str) -> Identity:
+def account_identity(user: str, group: str) -> Identity:
     """What the system's accounts say. PrivilegesError when there is no such account."""
     try:
         account = pwd.getpwnam(user)
@@ -41,7 +41,7 @@ def identity(user: str, group: str) -> Identity:
     return Identity(account.pw_uid, gid, tuple(os.getgrouplist(user, gid)))
 
 
-def drop(config: Config, bound: Iterable[Address] = ()) -> None:
+def drop_privileges(config: Config, bound: Iterable[Address] = ()) -> None:
     """Become the user of `config`, for good; the socket files in `bound` become its own.
 
     So does the folder of our state at a first start, with the secrets just made in it. Who is not
@@ -49,10 +49,10 @@ def drop(config: Config, bound: Iterable[Address] = ()) -> None:
     """
     if not config.process.user:
         return
-    wanted = identity(config.process.user, config.process.group)
+    wanted = account_identity(config.process.user, config.process.group)
     if os.geteuid() != ROOT:
         if os.geteuid() != wanted.uid:
-            raise PrivilegesError(unable(config)[0])
+            raise PrivilegesError(missing_privileges(config)[0])
         return
     paths = [address.path for address in bound if isinstance(address, UnixAddress)]
     if os.stat(config.state_dir).st_uid == ROOT:  # else others may have put there what they liked
@@ -67,12 +67,12 @@ def drop(config: Config, bound: Iterable[Address] = ()) -> None:
         raise PrivilegesError("process.user: privileges were not given up")
 
 
-def unable(config: Config) -> list[str]:
+def missing_privileges(config: Config) -> list[str]:
     """A line when the user of `config` cannot be become from who we are."""
     if not config.process.user:
         return []
     try:
-        wanted = identity(config.process.user, config.process.group)
+        wanted = account_identity(config.process.user, config.process.group)
     except PrivilegesError as error:
         return [str(error)]
     if os.geteuid() not in (ROOT, wanted.uid):

@@ -46,7 +46,7 @@ class StderrLog(logging.Handler):
         except Full:
             self._dropped += 1
 
-    def finish(self, s_max: float = LAST_S_MAX) -> None:
+    def flush(self, s_max: float = LAST_S_MAX) -> None:
         """Let what was said get out, as long as that takes no longer."""
         try:
             self._queue.put(b"", timeout=s_max)
@@ -66,16 +66,16 @@ class StderrLog(logging.Handler):
 _own: StderrLog | None = None
 
 
-def complaints() -> StderrLog:
+def install_stderr_log() -> StderrLog:
     """Those of this process, made once; whatever is logged goes there from then on."""
     global _own
     if _own is None:
         _own = StderrLog()
         logging.getLogger().addHandler(_own)
-        atexit.register(_own.finish)
+        atexit.register(_own.flush)
     return _own
 
 
 def say(line: str) -> None:
     """One line of ours."""
-    complaints().say(f"edgecache: {line}")
+    install_stderr_log().say(f"edgecache: {line}")

@@ -16,7 +16,7 @@ from types import TracebackType
 
 from edgecache.config.listen import Address
 from edgecache.runtime.inherited import (
-    PARENT_FD,
+    PARENT_FD_ENV,
 )
 
 _STDERR_FD = 2
@@ -62,12 +62,12 @@ async def spawn(
     child: Child,
     pipe: ParentPipe,
     fds: Iterable[int] = (),
-    told: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> asyncio.subprocess.Process:
     """Start `child`; its standard output joins our standard error. OSError when it cannot start.
 
-    It inherits `fds`, and `told` in its environment. A process group of its own keeps a terminal's
-    Ctrl-C for us: we tell the children, in order.
+    It inherits `fds`; its environment is ours and `environment`. A process group of its own keeps
+    a terminal's Ctrl-C for us: we tell the children, in order.
     """
     return await asyncio.create_subprocess_exec(
         *child.command,
@@ -75,7 +75,7 @@ async def spawn(
         stdout=_STDERR_FD,
         pass_fds=(pipe.reading, *fds),
         process_group=0,
-        env={**os.environ, PARENT_FD: str(pipe.reading), **(told or {})},
+        env={**os.environ, PARENT_FD_ENV: str(pipe.reading), **(environment or {})},
     )
 
 
@@ -91,21 +91,21 @@ class ServingPipe:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.started()
+        self.close_writing()
         self._transport.close()
 
-    def started(self) -> None:
+    def close_writing(self) -> None:
         """The process has its end: ours would hide the end of file it leaves behind."""
         if self.writing >= 0:
             os.close(self.writing)
         self.writing = -1
 
-    async def serves(self) -> bool:
+    async def wait_serving(self) -> bool:
         """Wait for the word; False when the process ended without it."""
         return bool(await self._reader.read(1))
 
 
-def ending(code: int) -> str:
+def exit_reason(code: int) -> str:
     """How a process ended, from its return code: `exited with 3`, `was killed by SIGKILL`."""
     if code >= 0:
         return f"exited with {code}"

@@ -14,8 +14,8 @@ from pathlib import Path
 from edgecache.config.listen import Address, UnixAddress
 from edgecache.runtime.inherited import (
     Descriptors,
-    Share,
-    bound,
+    SocketShare,
+    bind,
 )
 from edgecache.supervisor.child import Child
 
@@ -35,9 +35,9 @@ class Sockets:
         for address, names in _sharers(children).items():
             held = self._held.setdefault(address, [])
             while len(held) < len(names):
-                held.append(bound(address))
+                held.append(bind(address))
 
-    def share(self, child: Child, children: Sequence[Child]) -> Share:
+    def share(self, child: Child, children: Sequence[Child]) -> SocketShare:
         """What `child` is handed beside its siblings among `children`."""
         own: Descriptors = {}
         others: Descriptors = {}
@@ -48,9 +48,9 @@ class Sockets:
             for number, one in enumerate(self._held[address]):
                 into = own if number % len(names) == at else others
                 into.setdefault(str(address), []).append(one.fileno())
-        return Share(own, others)
+        return SocketShare(own, others)
 
-    def renew(self, child: Child, living: Iterable[Child]) -> None:
+    def rebind_unserved(self, child: Child, living: Iterable[Child]) -> None:
         """`child` died: where nobody else listens, better refused at once than kept waiting.
 
         An edge whose regional cache is gone must hear so, to ask the origin instead.
@@ -64,7 +64,7 @@ class Sockets:
         """A port below 1024 is not to be had again once root has been given up: there they wait."""
         fresh: list[socket.socket] = []
         try:
-            fresh += [bound(address) for _ in self._held.get(address, ())]
+            fresh += [bind(address) for _ in self._held.get(address, ())]
         except PermissionError:
             return
         except OSError:

@@ -13,12 +13,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from edgecache.runtime.inherited import HAND_OVER
-from edgecache.supervisor.child import Child, ServingPipe, ending
+from edgecache.supervisor.child import Child, ServingPipe, exit_reason
 
 Process = asyncio.subprocess.Process
 
 SERVES_S_MAX = 60.0  # a Python process starts in one or two; a busy machine takes its time
-ALONE = frozenset({"control"})  # roles of which no two may run at once: one log has one writer
+SINGLE_ROLES = frozenset(
+    {"control"}
+)  # roles of which no two may run at once: one log has one writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,40 +53,40 @@ class ManagedProcess:
     """One place: what runs there, who does now, and who did and is not gone yet."""
 
     child: Child
-    works: ProcessHooks
-    holder: Process | None = None
-    tending: asyncio.Task[None] | None = None
-    leaving: dict[Process, asyncio.Task[None]] = field(default_factory=dict)
+    hooks: ProcessHooks
+    process: Process | None = None
+    watcher: asyncio.Task[None] | None = None
+    draining: dict[Process, asyncio.Task[None]] = field(default_factory=dict)
 
-    async def begin(self) -> None:
+    async def start(self) -> None:
         """Start the first holder. OSError when it cannot start."""
-        self._take(await self.works.spawn(self.child, None))
+        self._adopt(await self.hooks.spawn(self.child, None))
 
-    async def relieve(self, child: Child) -> None:
-        """Let a new process, run as `child` says, take over. NotRelievedError."""
-        if child.role in ALONE:
-            await self.leave(HAND_OVER)
-            await self._wait_for_leaving()
+    async def replace(self, child: Child) -> None:
+        """Let a new process, run as `child` says, take over. NotReplacedError."""
+        if child.role in SINGLE_ROLES:
+            await self.retire(HAND_OVER)
+            await self._wait_until_drained()
         try:
-            successor = await self._serving(child)
+            successor = await self._start_successor(child)
         except NotReplacedError:
-            if self.holder is None and self.tending is None:  # it left beforehand
-                self.tending = asyncio.create_task(self._tend(None))
+            if self.process is None and self.watcher is None:  # it left beforehand
+                self.watcher = asyncio.create_task(self._watch(None))
             raise
-        former, self.child = self.holder, child
-        self._untended()
+        former, self.child = self.process, child
+        self._detach()
         if former is not None:
-            self._see_off(former, HAND_OVER)
-        self._take(successor)
+            self._drain(former, HAND_OVER)
+        self._adopt(successor)
 
-    async def leave(self, number: signal.Signals) -> None:
+    async def retire(self, number: signal.Signals) -> None:
         """Let the holder go, with nobody to follow it."""
-        former = self.holder
-        self._untended()
+        former = self.process
+        self._detach()
         if former is not None:
-            self._see_off(former, number)
+            self._drain(former, number)
 
-    def tell(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         """A signal to whoever holds the post, and to those who have not left yet."""
         for process in self.processes:
             _signal(process, number)
@@ -92,60 +94,60 @@ class ManagedProcess:
     @property
     def processes(self) -> list[Process]:
         """All that run here now."""
-        return [*self.leaving, *([self.holder] if self.holder is not None else [])]
+        return [*self.draining, *([self.process] if self.process is not None else [])]
 
     @property
     def tasks(self) -> list[asyncio.Task[None]]:
         """Whose end is the end of all that runs here, once the supervisor is stopping."""
-        return [*self.leaving.values(), *([self.tending] if self.tending is not None else [])]
+        return [*self.draining.values(), *([self.watcher] if self.watcher is not None else [])]
 
     # Following.
 
-    def _take(self, process: Process) -> None:
-        self.holder = process
-        self.tending = asyncio.create_task(self._tend(process))
+    def _adopt(self, process: Process) -> None:
+        self.process = process
+        self.watcher = asyncio.create_task(self._watch(process))
 
-    def _untended(self) -> None:
-        if self.tending is not None:
-            self.tending.cancel()
-        self.tending = self.holder = None
+    def _detach(self) -> None:
+        if self.watcher is not None:
+            self.watcher.cancel()
+        self.watcher = self.process = None
 
-    def _see_off(self, process: Process, number: signal.Signals) -> None:
+    def _drain(self, process: Process, number: signal.Signals) -> None:
         _signal(process, number)
-        task = asyncio.create_task(self._left(process))
-        self.leaving[process] = task
+        task = asyncio.create_task(self._await_exit(process))
+        self.draining[process] = task
 
-    async def _left(self, process: Process) -> None:
+    async def _await_exit(self, process: Process) -> None:
         await process.wait()
-        self.leaving.pop(process, None)
+        self.draining.pop(process, None)
 
-    async def _wait_for_leaving(self) -> None:
-        if self.leaving:
-            timeout = self.works.timing.drain_s_max
-            await asyncio.wait(self.leaving.values(), timeout=timeout)
-        for process in list(self.leaving):
+    async def _wait_until_drained(self) -> None:
+        if self.draining:
+            timeout = self.hooks.timing.drain_s_max
+            await asyncio.wait(self.draining.values(), timeout=timeout)
+        for process in list(self.draining):
             _signal(process, signal.SIGKILL)
 
-    async def _serving(self, child: Child) -> Process:
+    async def _start_successor(self, child: Child) -> Process:
         """A new process that has said that it serves."""
         async with ServingPipe() as pipe:
             try:
-                process = await self.works.spawn(child, pipe)
+                process = await self.hooks.spawn(child, pipe)
             except OSError as error:
                 raise NotReplacedError(f"{child.name}: {error}") from error
-            pipe.started()
-            why = await self._trouble(process, pipe)
+            pipe.close_writing()
+            why = await self._serving_problem(process, pipe)
         if why:
             raise NotReplacedError(f"{child.name} (pid {process.pid}) {why}")
         return process
 
-    async def _trouble(self, process: Process, pipe: ServingPipe) -> str:
+    async def _serving_problem(self, process: Process, pipe: ServingPipe) -> str:
         """What keeps a successor from serving, in which case it is ended; or nothing."""
         try:
             async with asyncio.timeout(SERVES_S_MAX):
-                if await pipe.serves():
+                if await pipe.wait_serving():
                     return ""
-                return ending(await process.wait())
+                return exit_reason(await process.wait())
         except TimeoutError:
             _signal(process, signal.SIGKILL)
             await process.wait()
@@ -154,40 +156,40 @@ class ManagedProcess:
             _signal(process, signal.SIGKILL)
             raise
 
-    async def _tend(self, process: Process | None) -> None:
+    async def _watch(self, process: Process | None) -> None:
         """Wait for a holder's end, again and again."""
-        works, now = self.works, asyncio.get_running_loop().time
-        back_off_s = works.timing.back_off_s_min
+        hooks, now = self.hooks, asyncio.get_running_loop().time
+        back_off_s = hooks.timing.back_off_s_min
         while True:
             started = now()
-            why = await self._ended(process)
-            if works.stopping.is_set():
+            why = await self._exit_reason(process)
+            if hooks.stopping.is_set():
                 return
-            if now() - started >= works.timing.healthy_s:
-                back_off_s = works.timing.back_off_s_min
-            works.say(f"{self.child.name} {why}; starting it again in {back_off_s:g} s")
+            if now() - started >= hooks.timing.healthy_s:
+                back_off_s = hooks.timing.back_off_s_min
+            hooks.say(f"{self.child.name} {why}; starting it again in {back_off_s:g} s")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(works.stopping.wait(), back_off_s)
+                await asyncio.wait_for(hooks.stopping.wait(), back_off_s)
                 return
-            back_off_s = min(back_off_s * 2, works.timing.back_off_s_max)
-            process = await self._started_again()
+            back_off_s = min(back_off_s * 2, hooks.timing.back_off_s_max)
+            process = await self._restart()
 
-    async def _ended(self, process: Process | None) -> str:
+    async def _exit_reason(self, process: Process | None) -> str:
         """Wait for the end of a process, and tell how it went."""
         if process is None:
             return "could not be started"
         code = await process.wait()
-        self.holder = None
-        self.works.died(self.child, code)
-        return f"(pid {process.pid}) {ending(code)}"
+        self.process = None
+        self.hooks.died(self.child, code)
+        return f"(pid {process.pid}) {exit_reason(code)}"
 
-    async def _started_again(self) -> Process | None:
+    async def _restart(self) -> Process | None:
         try:
-            process = await self.works.spawn(self.child, None)
+            process = await self.hooks.spawn(self.child, None)
         except OSError:
             return None  # no processes or memory left: the back-off goes on
-        self.holder = process
-        if self.works.stopping.is_set():
+        self.process = process
+        if self.hooks.stopping.is_set():
             _signal(process, signal.SIGTERM)
         return process
 

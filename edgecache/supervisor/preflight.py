@@ -17,7 +17,7 @@ from edgecache.cluster.control_access import control_socket
 from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
 from edgecache.config.model import Config, Location, Origin, ViewerCertificate
 from edgecache.config.secrets import SecretsError, load_secrets, secrets_path
-from edgecache.node.geoip import unreadable
+from edgecache.node.geoip import database_problem
 from edgecache.node.secret_watch import missing_key_pairs, missing_values
 from edgecache.origin.demo import policy_of
 
@@ -29,7 +29,7 @@ class Binding:
     """An address somebody is going to listen on, and who."""
 
     address: Address
-    who: str
+    owner: str
 
 
 def bindings(config: Config) -> Iterator[Binding]:
@@ -40,22 +40,22 @@ def bindings(config: Config) -> Iterator[Binding]:
         ("bucket", config.bucket),
         *((f"location {location.name}", location) for location in config.locations),
     ]
-    for who, part in named:
+    for owner, part in named:
         if part is not None:
-            yield Binding(parse_listen(part.listen, config.state_dir), who)
+            yield Binding(parse_listen(part.listen, config.state_dir), owner)
     if config.control is not None:
         yield Binding(control_socket(config), "control")
     for location in config.locations:
-        yield from secure_bindings(location)
+        yield from tls_bindings(location)
 
 
-def secure_bindings(location: Location) -> Iterator[Binding]:
+def tls_bindings(location: Location) -> Iterator[Binding]:
     """Where a location speaks TLS, if it does."""
     if location.listen_tls:
         yield Binding(tcp_address(location.listen_tls), f"location {location.name}, TLS")
 
 
-def occupied(wanted: Iterable[Binding]) -> list[str]:
+def occupied_addresses(wanted: Iterable[Binding]) -> list[str]:
     """A line for each address that cannot be listened on; socket files left behind are removed."""
     lines = []
     for binding in wanted:
@@ -65,11 +65,11 @@ def occupied(wanted: Iterable[Binding]) -> list[str]:
             else:
                 _bind_briefly(binding.address.host, binding.address.port)
         except OSError as error:
-            lines.append(f"{binding.address} ({binding.who}): {reason(error)}")
+            lines.append(f"{binding.address} ({binding.owner}): {error_reason(error)}")
     return lines
 
 
-def missing(config: Config) -> list[str]:
+def missing_files(config: Config) -> list[str]:
     """A line for each folder or file that a checked configuration needs and is not there."""
     lines = []
     if config.bucket and not Path(config.bucket.folder).is_dir():
@@ -77,7 +77,7 @@ def missing(config: Config) -> list[str]:
     try:
         policy_of(config)
     except (OSError, ValueError) as error:
-        problem = reason(error) if isinstance(error, OSError) else str(error)
+        problem = error_reason(error) if isinstance(error, OSError) else str(error)
         lines.append(
             f"bucket.policy_file: {problem}: {config.bucket and config.bucket.policy_file}"
         )
@@ -87,16 +87,16 @@ def missing(config: Config) -> list[str]:
         lines += _missing_of(distribution.viewer_certificate, f"distributions[{i}]")
     for name in ("geo_database", "asn_database"):
         path = getattr(config, name)
-        if path and (trouble := unreadable(path)):
+        if path and (trouble := database_problem(path)):
             lines.append(f"{name}: {trouble}: {path}")
-    return lines + unusable(config.state_dir)
+    return lines + unusable_state_dir(config.state_dir)
 
 
 def _unusable_policy(config: Config) -> str:
     try:
         policy_of(config)
     except OSError as error:
-        return reason(error)
+        return error_reason(error)
     except ValueError as error:
         return str(error)
     return ""
@@ -131,18 +131,18 @@ def _missing_of(certificate: ViewerCertificate, where: str) -> list[str]:
     ]
 
 
-def unusable(state_dir: str) -> list[str]:
+def unusable_state_dir(state_dir: str) -> list[str]:
     """Make the folder of our state; a line when that fails or it cannot be written."""
     try:
         Path(state_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        return [f"state_dir: {reason(error)}: {state_dir}"]
+        return [f"state_dir: {error_reason(error)}: {state_dir}"]
     if not os.access(state_dir, os.W_OK | os.X_OK):
         return [f"state_dir: not writable: {state_dir}"]
     return []
 
 
-def reason(error: OSError) -> str:
+def error_reason(error: OSError) -> str:
     """The system's words for an error, in lower case: `address already in use`."""
     words = error.strerror or str(error)
     if error.errno and not isinstance(error, socket.gaierror):

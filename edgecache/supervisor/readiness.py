@@ -97,12 +97,12 @@ async def reload(control: ControlAccess) -> ReloadAccepted | ReloadRefused:
     """Let control read its file anew. OSError when it does not answer."""
     status, body = await ask(control, "/reload", "POST")
     try:
-        told: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
+        reply: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
     except msgspec.DecodeError:
         return ReloadRefused((f"control answered {status}",))
     if status == 200:
-        return ReloadAccepted(int(told["generation"]), bool(told["changed"]))
-    problems = told.get("problems") or [told.get("error") or f"control answered {status}"]
+        return ReloadAccepted(int(reply["generation"]), bool(reply["changed"]))
+    problems = reply.get("problems") or [reply.get("error") or f"control answered {status}"]
     return ReloadRefused(tuple(str(problem) for problem in problems))
 
 
@@ -124,7 +124,7 @@ class Readiness:
         """Nodes report to control as soon as they run, so control must be there before them."""
         if child.role == "control":
             self._failed.discard(child.name)
-            await self._until(lambda: self._silent([child]))
+            await self._until(lambda: self._unresponsive([child]))
 
     def died(self, child: Child, code: int) -> None:
         """A child ended with an exit code of its own (signals are negative), and is begun anew."""
@@ -142,39 +142,47 @@ class Readiness:
                 while names := await missing():
                     await self.pause(_PAUSE_S)
         except TimeoutError:
-            late = ", ".join(names)
-            raise NotReadyError(f"not ready after {self.ready_s_max:g} s: {late}") from None
+            names_missing = ", ".join(names)
+            raise NotReadyError(
+                f"not ready after {self.ready_s_max:g} s: {names_missing}"
+            ) from None
 
     async def _unready(self, pids: Pids) -> list[str]:
-        if self.control and not self._failed and (absent := await self._absent(self.control, pids)):
-            return absent
+        if (
+            self.control
+            and not self._failed
+            and (waiting := await self._not_current(self.control, pids))
+        ):
+            return waiting
         first = {child.address: child for child in reversed(self.children)}
-        return await self._silent(list(first.values()))
+        return await self._unresponsive(list(first.values()))
 
-    async def _silent(self, children: Sequence[Child]) -> list[str]:
-        silent = []
+    async def _unresponsive(self, children: Sequence[Child]) -> list[str]:
+        unresponsive = []
         for child in children:
             if child.name in self._failed:
                 continue
             if child.address and not await answers(child.address, child.role):
-                silent.append(child.name)
-        return silent
+                unresponsive.append(child.name)
+        return unresponsive
 
-    async def _absent(self, control: ControlAccess, pids: Pids) -> list[str]:
+    async def _not_current(self, control: ControlAccess, pids: Pids) -> list[str]:
         """The nodes control does not see alive, as these processes, on its generation; and why."""
         running = pids()
         wanted = [child.name for child in self.children if child.role in _NODE_ROLES]
         try:
             _, body = await ask(control, "/nodes")
-            told = msgspec.json.decode(body, type=NodeStates)
+            reply = msgspec.json.decode(body, type=NodeStates)
         except (OSError, msgspec.DecodeError):
             return ["control"]
-        seen = {node.name: node for node in told.nodes}
-        troubles = [(n, _trouble(seen.get(n), told.generation, running.get(n))) for n in wanted]
-        return [f"{name} ({trouble})" for name, trouble in troubles if trouble]
+        seen = {node.name: node for node in reply.nodes}
+        reasons = [
+            (n, _not_ready_reason(seen.get(n), reply.generation, running.get(n))) for n in wanted
+        ]
+        return [f"{name} ({reason})" for name, reason in reasons if reason]
 
 
-def _trouble(node: NodeState | None, generation: int, pid: int | None) -> str:
+def _not_ready_reason(node: NodeState | None, generation: int, pid: int | None) -> str:
     """What keeps a node from being ready, or nothing."""
     if pid is None:
         return "not running"

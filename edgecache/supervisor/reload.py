@@ -21,8 +21,7 @@ from edgecache.cluster.control_access import control_access, supervisor_socket
 from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.config.problems import ConfigError
-from edgecache.supervisor import preflight
-from edgecache.supervisor import readiness as operate
+from edgecache.supervisor import preflight, readiness
 from edgecache.supervisor.managed_process import NotReplacedError
 from edgecache.supervisor.supervisor import NotReadyError, Supervisor
 from edgecache.supervisor.topology import fleet
@@ -57,12 +56,12 @@ class Reloader:
                 config = load(self.path)
             except ConfigError as error:
                 return _refused("not reloaded:", error)
-            if fixed(config) != fixed(self.config):
+            if startup_settings(config) != startup_settings(self.config):
                 return await self._upgrade(config)
-            told = await reloaded(self.config)
-            if told.code == DONE:
+            result = await reload_control(self.config)
+            if result.code == DONE:
                 self.config = config
-            return told
+            return result
 
     async def upgrade(self) -> ReloadResult:
         """New processes for all that runs."""
@@ -74,7 +73,10 @@ class Reloader:
 
     async def _upgrade(self, config: Config) -> ReloadResult:
         children = fleet(config, self.path)
-        missing = [*preflight.missing(config), *preflight.occupied(self._new(config))]
+        missing = [
+            *preflight.missing_files(config),
+            *preflight.occupied_addresses(self._new_bindings(config)),
+        ]
         if missing or not children:
             return ReloadResult(REFUSED, ("not upgraded:", *(missing or ["nothing to run"])))
         try:
@@ -88,29 +90,29 @@ class Reloader:
         self.config = config
         return ReloadResult(DONE, (f"upgraded: {len(children)} processes",))
 
-    def _new(self, config: Config) -> Iterator[preflight.Binding]:
+    def _new_bindings(self, config: Config) -> Iterator[preflight.Binding]:
         for binding in preflight.bindings(config):
             if not self.supervisor.sockets.holds(binding.address):
                 yield binding
 
 
-def fixed(config: Config) -> Config:
+def startup_settings(config: Config) -> Config:
     """What of a configuration a running process keeps as it was at its start."""
     return replace(config, distributions=(), public_keys=(), key_groups=(), trusted_signers={})
 
 
-async def reloaded(config: Config) -> ReloadResult:
+async def reload_control(config: Config) -> ReloadResult:
     """Let control read its file anew."""
     control = control_access(config)
     if not control.url:
         return ReloadResult(REFUSED, ("not reloaded: there is no [control]; upgrade instead",))
     try:
-        told = await operate.reload(control)
+        result = await readiness.reload(control)
     except OSError as error:
         return ReloadResult(FAILED, (f"control at {control.url}: {error}",))
-    if isinstance(told, operate.ReloadRefused):
-        return ReloadResult(REFUSED, ("not reloaded:", *told.problems))
-    return ReloadResult(DONE, (str(told),))
+    if isinstance(result, readiness.ReloadRefused):
+        return ReloadResult(REFUSED, ("not reloaded:", *result.problems))
+    return ReloadResult(DONE, (str(result),))
 
 
 def _refused(what: str, error: ConfigError) -> ReloadResult:
@@ -128,16 +130,20 @@ class NoSupervisorError(Exception):
 
 
 @contextlib.asynccontextmanager
-async def answering(state_dir: str, words: Mapping[str, ReloadCommand]) -> AsyncIterator[None]:
+async def serve_control_socket(
+    state_dir: str, commands: Mapping[str, ReloadCommand]
+) -> AsyncIterator[None]:
     """Answer requests while the context lasts. OSError when that cannot be."""
     path = supervisor_socket(state_dir).path
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, ValueError):  # it left; or a line without end
             word = (await reader.readline()).decode("ascii", "replace").strip()
-            renew = words.get(word)
-            told = await renew() if renew else ReloadResult(REFUSED, (f"not a request: {word}",))
-            writer.write(msgspec.json.encode(told) + b"\n")
+            command = commands.get(word)
+            result = (
+                await command() if command else ReloadResult(REFUSED, (f"not a request: {word}",))
+            )
+            writer.write(msgspec.json.encode(result) + b"\n")
             await writer.drain()
         writer.close()
 
@@ -151,7 +157,7 @@ async def answering(state_dir: str, words: Mapping[str, ReloadCommand]) -> Async
             os.unlink(path)
 
 
-async def ask(state_dir: str, word: str) -> ReloadResult:
+async def ask_supervisor(state_dir: str, word: str) -> ReloadResult:
     """What the supervisor of an installation answers. NobodyThereError when there is none."""
     path = supervisor_socket(state_dir).path
     try:

@@ -21,14 +21,14 @@ from edgecache.config.listen import TcpAddress, tcp_address
 from edgecache.config.model import Config, Limits
 from edgecache.config.secrets import SecretsError
 from edgecache.runtime.inherited import has_parent
-from edgecache.runtime.privileges import drop, unable
+from edgecache.runtime.privileges import drop_privileges, missing_privileges
 from edgecache.runtime.stderr_log import say
 from edgecache.supervisor import preflight
 from edgecache.supervisor.child import Child
 from edgecache.supervisor.managed_process import NotReplacedError, RestartTiming
 from edgecache.supervisor.preflight import Binding
 from edgecache.supervisor.readiness import Readiness
-from edgecache.supervisor.reload import Reloader, answering
+from edgecache.supervisor.reload import Reloader, serve_control_socket
 from edgecache.supervisor.supervisor import Pids, Supervisor, SupervisorHooks
 from edgecache.supervisor.topology import fleet, serve_workers, workers
 
@@ -60,14 +60,16 @@ def up(
     config: Config, path: Path, tell: Callable[[Sequence[Child], Mapping[str, int]], None]
 ) -> int:
     """Everything in `config`, read from `path`; `tell` is called once all of it answers."""
-    _refuse([*preflight.missing(config), *unable(config)])
+    _refuse([*preflight.missing_files(config), *missing_privileges(config)])
     _refuse(preflight.missing_secrets(config))
     children = fleet(config, path)
     if not children:
         raise StartRefusedError(
             [f"{path}: nothing to run: no control, regional, bucket or locations"]
         )
-    _refuse(preflight.occupied([*preflight.bindings(config), _asked_at(config)]))
+    _refuse(
+        preflight.occupied_addresses([*preflight.bindings(config), _supervisor_binding(config)])
+    )
     return asyncio.run(_up(config, path, tell))
 
 
@@ -83,48 +85,50 @@ async def _up(
         tell(children, pids())
 
     async def on_reload() -> None:
-        say(str(await renewal.reload()))
+        say(str(await reloader.reload()))
 
     async def on_upgrade() -> None:
-        say(str(await renewal.upgrade()))
+        say(str(await reloader.upgrade()))
 
     def bound() -> None:
-        asked_at = supervisor_socket(config.state_dir)
-        drop(config, [asked_at, *(address for child in children for address in child.addresses)])
+        socket_file = supervisor_socket(config.state_dir)
+        drop_privileges(
+            config, [socket_file, *(address for child in children for address in child.addresses)]
+        )
 
     hooks = SupervisorHooks(
         readiness.after_start, when_started, on_reload, on_upgrade, bound, readiness.died
     )
     supervisor = Supervisor(children, hooks, _timing(config.limits))
-    renewal = Reloader(supervisor, path, config)
-    words = {"reload": renewal.reload, "upgrade": renewal.upgrade}
-    async with answering(config.state_dir, words):
+    reloader = Reloader(supervisor, path, config)
+    commands = {"reload": reloader.reload, "upgrade": reloader.upgrade}
+    async with serve_control_socket(config.state_dir, commands):
         return await supervisor.run()
 
 
-def _asked_at(config: Config) -> Binding:
+def _supervisor_binding(config: Config) -> Binding:
     return Binding(supervisor_socket(config.state_dir), "another `up` on this state_dir")
 
 
 def edge(config: Config, path: Path, location: str, worker: int) -> int:
     """One location: as its only worker, as worker `worker`, or (0) as all of several."""
-    found = next((place for place in config.locations if place.name == location), None)
-    if found is None:
-        known = ", ".join(place.name for place in config.locations) or "none"
+    place = next((one for one in config.locations if one.name == location), None)
+    if place is None:
+        known = ", ".join(one.name for one in config.locations) or "none"
         raise StartRefusedError([f"--location: {location} is not in {path} (known: {known})"])
     if worker == 0:
-        _refuse([*preflight.unusable(config.state_dir), *unable(config)])
+        _refuse([*preflight.unusable_state_dir(config.state_dir), *missing_privileges(config)])
         listening = [
-            Binding(tcp_address(found.listen), f"location {location}"),
-            *preflight.secure_bindings(found),
+            Binding(tcp_address(place.listen), f"location {location}"),
+            *preflight.tls_bindings(place),
         ]
-        if found.workers > 1:
-            children = workers(found, path)
-            return _supervised(children, listening, config)
-        _refuse(preflight.occupied(listening))
+        if place.workers > 1:
+            children = workers(place, path)
+            return _supervise_workers(children, listening, config)
+        _refuse(preflight.occupied_addresses(listening))
     from edgecache.node.roles import run_edge
 
-    return _secrets_told(lambda: run_edge(str(path), location, max(worker, 1)))
+    return _run_role(lambda: run_edge(str(path), location, max(worker, 1)))
 
 
 def part(config: Config, path: Path, name: StartedPart) -> int:
@@ -132,10 +136,10 @@ def part(config: Config, path: Path, name: StartedPart) -> int:
     if getattr(config, name) is None:
         raise StartRefusedError([f"{path}: there is no [{name}] to run"])
     if not has_parent():
-        mine = [binding for binding in preflight.bindings(config) if binding.who == name]
-        _refuse(preflight.missing(config) if name == "bucket" else [])
-        _refuse([*preflight.unusable(config.state_dir), *unable(config)])
-        _refuse(preflight.occupied(mine))
+        mine = [binding for binding in preflight.bindings(config) if binding.owner == name]
+        _refuse(preflight.missing_files(config) if name == "bucket" else [])
+        _refuse([*preflight.unusable_state_dir(config.state_dir), *missing_privileges(config)])
+        _refuse(preflight.occupied_addresses(mine))
     from edgecache.node import roles
 
     run = {
@@ -143,18 +147,18 @@ def part(config: Config, path: Path, name: StartedPart) -> int:
         "regional": roles.run_regional,
         "bucket": roles.run_origin,
     }
-    return _secrets_told(lambda: run[name](str(path)))
+    return _run_role(lambda: run[name](str(path)))
 
 
 def serve(wanted: ServeArguments, worker: int) -> int:
     """One tier without configuration: as worker `worker`, or (0) as all of them."""
     if worker == 0:
-        _refuse(preflight.unusable(str(wanted.state_dir)))
+        _refuse(preflight.unusable_state_dir(str(wanted.state_dir)))
         binding = Binding(wanted.listen, "serve")
         if wanted.workers > 1:
             children = serve_workers(wanted.workers, wanted.listen, _arguments(wanted))
-            return _supervised(children, [binding], Config())
-        _refuse(preflight.occupied([binding]))
+            return _supervise_workers(children, [binding], Config())
+        _refuse(preflight.occupied_addresses([binding]))
         say(f"{wanted.origin_url} is served at {wanted.listen.url}")
     from edgecache.node.roles import run_serve
 
@@ -176,7 +180,7 @@ def _arguments(wanted: ServeArguments) -> tuple[str, ...]:
     )
 
 
-def _secrets_told(run: Callable[[], int]) -> int:
+def _run_role(run: Callable[[], int]) -> int:
     """What `run` gives; secrets that cannot be read are a refusal to start."""
     try:
         return run()
@@ -189,13 +193,15 @@ def _refuse(lines: Sequence[str]) -> None:
         raise StartRefusedError(lines)
 
 
-def _supervised(children: Sequence[Child], addresses: Iterable[Binding], config: Config) -> int:
+def _supervise_workers(
+    children: Sequence[Child], addresses: Iterable[Binding], config: Config
+) -> int:
     """Workers that share one address, and have no control beside them."""
-    _refuse(preflight.occupied(addresses))
-    return asyncio.run(_plain(children, config))
+    _refuse(preflight.occupied_addresses(addresses))
+    return asyncio.run(_run_workers(children, config))
 
 
-async def _plain(children: Sequence[Child], config: Config) -> int:
+async def _run_workers(children: Sequence[Child], config: Config) -> int:
     readiness = Readiness(children)
 
     async def when_started(pids: Pids) -> None:
@@ -217,7 +223,7 @@ async def _plain(children: Sequence[Child], config: Config) -> int:
         when_started=when_started,
         reload=on_reload,
         upgrade=on_upgrade,
-        bound=lambda: drop(config),
+        bound=lambda: drop_privileges(config),
     )
     supervisor = Supervisor(children, hooks, _timing(config.limits))
     return await supervisor.run()

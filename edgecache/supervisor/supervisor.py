@@ -18,8 +18,8 @@ import msgspec
 from edgecache.runtime.inherited import (
     EXIT_CONFIGURATION,
     HAND_OVER,
-    LISTENING,
-    SERVING_FD,
+    LISTENING_ENV,
+    SERVING_FD_ENV,
     watch_parent,
 )
 from edgecache.runtime.privileges import PrivilegesError
@@ -37,7 +37,7 @@ from edgecache.supervisor.managed_process import (
 Pids = Callable[[], Mapping[str, int]]  # name to pid of what runs now: deaths change it
 
 
-LEAVING_MAX = 16  # processes that hand over at once; of more, the longest at it are hurried
+DRAINING_MAX = 16  # processes that hand over at once; of more, the longest at it are hurried
 
 
 class NotReadyError(Exception):
@@ -85,10 +85,10 @@ class Supervisor:
         self._hooks = hooks or SupervisorHooks()
         self._say = say
         self._stopping = asyncio.Event()
-        self._works = ProcessHooks(
+        self._process_hooks = ProcessHooks(
             self._spawn, self._died, say, timing or RestartTiming(), self._stopping
         )
-        self._posts: dict[str, ManagedProcess] = {}
+        self._managed: dict[str, ManagedProcess] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._pipe = ParentPipe()
         self.ready = False
@@ -96,7 +96,7 @@ class Supervisor:
 
     def pids(self) -> dict[str, int]:
         """Name and pid of every child that runs now."""
-        held = ((name, post.holder) for name, post in self._posts.items())
+        held = ((name, managed.process) for name, managed in self._managed.items())
         return {name: holder.pid for name, holder in held if holder is not None}
 
     def stop(self, code: int = 0) -> None:
@@ -128,7 +128,7 @@ class Supervisor:
         """Put `children` in the place of those that run, one after another.
 
         Each takes over the sockets of its predecessor, which goes on until what it was doing is
-        done. OSError: an address cannot be had, and nothing was changed. NotRelievedError: those
+        done. OSError: an address cannot be had, and nothing was changed. NotReplacedError: those
         before it were replaced, the others run as they did.
         """
         former = self.children
@@ -141,31 +141,31 @@ class Supervisor:
         kept = {child.name for child in children}
         try:
             for child in children:
-                await self._fill(child)
+                await self._start_or_replace(child)
                 await self._hooks.after_start(child)
-            for name in [name for name in self._posts if name not in kept]:
-                await self._posts[name].leave(HAND_OVER)
+            for name in [name for name in self._managed if name not in kept]:
+                await self._managed[name].retire(HAND_OVER)
             self.sockets.keep_only(children)
         except (NotReplacedError, NotReadyError):
-            self.children = [post.child for post in self._posts.values()]
+            self.children = [managed.child for managed in self._managed.values()]
             raise
-        self._hurry()
+        self._terminate_longest_draining()
 
-    async def _fill(self, child: Child) -> None:
-        post = self._posts.get(child.name)
-        if post is not None:
-            await post.relieve(child)
+    async def _start_or_replace(self, child: Child) -> None:
+        managed = self._managed.get(child.name)
+        if managed is not None:
+            await managed.replace(child)
         else:
-            await self._post(child).begin()
+            await self._manage(child).start()
 
-    def _post(self, child: Child) -> ManagedProcess:
-        post = self._posts[child.name] = ManagedProcess(child, self._works)
-        return post
+    def _manage(self, child: Child) -> ManagedProcess:
+        managed = self._managed[child.name] = ManagedProcess(child, self._process_hooks)
+        return managed
 
-    def _hurry(self) -> None:
+    def _terminate_longest_draining(self) -> None:
         """Those longest at handing over get the time a stop gives, and no more."""
-        leaving = [process for post in self._posts.values() for process in post.leaving]
-        for process in sorted(leaving, key=lambda one: one.pid)[:-LEAVING_MAX]:
+        leaving = [process for managed in self._managed.values() for process in managed.draining]
+        for process in sorted(leaving, key=lambda one: one.pid)[:-DRAINING_MAX]:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
 
@@ -174,15 +174,15 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self.stop)
         loop.add_signal_handler(signal.SIGINT, self.stop)
-        loop.add_signal_handler(signal.SIGHUP, self._soon, self._hooks.reload)
-        loop.add_signal_handler(signal.SIGUSR2, self._soon, self._hooks.upgrade)
+        loop.add_signal_handler(signal.SIGHUP, self._run_hook, self._hooks.reload)
+        loop.add_signal_handler(signal.SIGUSR2, self._run_hook, self._hooks.upgrade)
         try:
             yield
         finally:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):
                 loop.remove_signal_handler(number)
 
-    def _soon(self, hook: Callable[[], Awaitable[None]]) -> None:
+    def _run_hook(self, hook: Callable[[], Awaitable[None]]) -> None:
         async def called() -> None:
             await hook()
 
@@ -195,7 +195,7 @@ class Supervisor:
             self.sockets.open(self.children)
             self._hooks.bound()
             for child in self.children:
-                await self._post(child).begin()
+                await self._manage(child).start()
                 await self._hooks.after_start(child)
             await self._hooks.when_started(self.pids)
             self.ready = True
@@ -210,35 +210,39 @@ class Supervisor:
             children = (*children, child)  # about to be let go, and died before that
         self.sockets.open(children)
         share = self.sockets.share(child, children)
-        told = {LISTENING: msgspec.json.encode(share).decode()}
+        environment = {LISTENING_ENV: msgspec.json.encode(share).decode()}
         fds = share.fds
         if serving is not None:
-            told[SERVING_FD] = str(serving.writing)
+            environment[SERVING_FD_ENV] = str(serving.writing)
             fds = (*fds, serving.writing)
-        return await spawn(child, self._pipe, fds, told)
+        return await spawn(child, self._pipe, fds, environment)
 
     def _died(self, child: Child, code: int) -> None:
         if code == EXIT_CONFIGURATION and not self.ready:
             self.stop(EXIT_CONFIGURATION)
         self._hooks.died(child, code)
-        living = [post.child for post in self._posts.values() if post.processes]
-        self.sockets.renew(child, living)
+        living = [managed.child for managed in self._managed.values() if managed.processes]
+        self.sockets.rebind_unserved(child, living)
 
     async def _stop_children(self) -> None:
         """Role by role from the last one; after the drain's end, all that is left is killed."""
         now = asyncio.get_running_loop().time
-        deadline = now() + self._works.timing.drain_s_max
-        by_role = groupby(reversed(self._posts.values()), key=lambda post: post.child.role)
-        for posts in [list(group) for _, group in by_role]:
-            for post in posts:
-                post.tell(signal.SIGTERM)
-                self.sockets.close(post.child.addresses)  # else viewers would wait, not be refused
-            if tasks := [task for post in posts for task in post.tasks]:
+        deadline = now() + self._process_hooks.timing.drain_s_max
+        by_role = groupby(reversed(self._managed.values()), key=lambda managed: managed.child.role)
+        for group in [list(processes) for _, processes in by_role]:
+            for managed in group:
+                managed.send_signal(signal.SIGTERM)
+                self.sockets.close(
+                    managed.child.addresses
+                )  # else viewers would wait, not be refused
+            if tasks := [task for managed in group for task in managed.tasks]:
                 await asyncio.wait(tasks, timeout=max(0, deadline - now()))
-        for name, post in self._posts.items():
-            for process in post.processes:
+        for name, managed in self._managed.items():
+            for process in managed.processes:
                 self._say(f"{name} (pid {process.pid}) did not stop in time: killed")
                 self._code = self._code or 1
-            post.tell(signal.SIGKILL)
-        await asyncio.gather(*(task for post in self._posts.values() for task in post.tasks))
+            managed.send_signal(signal.SIGKILL)
+        await asyncio.gather(
+            *(task for managed in self._managed.values() for task in managed.tasks)
+        )
         self.sockets.keep_only([])

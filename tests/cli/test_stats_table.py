@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from edgecache.cli.stats import duration, print_objects, print_stats, size
+from edgecache.cli.stats import format_duration, format_size, print_objects, print_stats
 from edgecache.cluster.inspection import ListedObject, StoreObjects, StoreStats
 from edgecache.control.rest.inventory import PlaceInventory
 from edgecache.observe.counters import Counters
@@ -57,11 +57,11 @@ def test_every_figure_of_an_object_and_no_control_byte() -> None:
     [(0, "0 B"), (999, "999 B"), (1_000, "0.977 KiB"), (1_536, "1.5 KiB"), (2**50, "1.02e+03 TiB")],
 )
 def test_sizes(octets: int, told: str) -> None:
-    assert size(octets) == told
+    assert format_size(octets) == told
 
 
 @pytest.mark.parametrize(
     ("seconds", "told"), [(0, "0 s"), (59, "59 s"), (61, "1 min"), (7_200, "2 h"), (90_000, "1 d")]
 )
 def test_durations(seconds: float, told: str) -> None:
-    assert duration(seconds) == told
+    assert format_duration(seconds) == told

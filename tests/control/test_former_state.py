@@ -14,7 +14,7 @@ from unittest.mock import patch
 import pytest
 from botocore.exceptions import ClientError
 
-from edgecache.cli.check import findings
+from edgecache.cli.check import check_report
 from edgecache.config.load import load
 from edgecache.config.refused_distributions import start_lines
 from edgecache.control.rest.call import RestCall
@@ -161,7 +161,7 @@ def test_check_tells_it_and_leaves_the_state_as_it_is(tmp_path: Path) -> None:
     folder = former(tmp_path)
     (folder / "edgecache.toml").write_text(FILE)
     before = (folder / "state" / "control.sqlite").read_bytes()
-    found = findings(load(folder / "edgecache.toml"))
+    found = check_report(load(folder / "edgecache.toml"))
     assert [line.split(":")[0] for line in found.problems] == [
         f"distribution {id} (made over the API)" for id in sorted((FUNCTION, DISABLED, ACL))
     ]

@@ -53,7 +53,7 @@ def comment(installation: Installation, text: str) -> None:
 
 def ask(up: Up, word: str) -> str:
     """What the supervisor says to `word`; AssertionError when it did not do it."""
-    told = asyncio.run(requests.ask(str(up.installation.state), word))
+    told = asyncio.run(requests.ask_supervisor(str(up.installation.state), word))
     assert told.code == 0, told
     return str(told)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgecache.config.model import Config, Control, Location, Regional
-from edgecache.node.build import our_addresses
+from edgecache.node.build import installation_addresses
 from edgecache.rules.origin_addresses import Listeners
 from edgecache.upstream.endpoint import Endpoint, ForbiddenAddressError, Network
 from edgecache.upstream.resolver import NameResolver
@@ -34,7 +34,7 @@ def test_no_origin_is_a_socket_of_our_own(name: str, tmp_path: Path) -> None:
         regional=Regional(listen="unix:regional.sock"),
         locations=(Location(name="LHR50", listen="127.0.0.1:8080"),),
     )
-    network = Network(NameResolver(nowhere, lambda: 0.0), Listeners(our_addresses(config)))
+    network = Network(NameResolver(nowhere, lambda: 0.0), Listeners(installation_addresses(config)))
     endpoint = Endpoint("", 80, str(tmp_path / name), reach="private")
     with pytest.raises(ForbiddenAddressError, match="an address of our own"):
         asyncio.run(network(endpoint, Unasked))

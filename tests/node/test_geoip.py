@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.node.geoip import places, unreadable
+from edgecache.node.geoip import database_problem, geo_lookup
 from edgecache.rules.viewer.geo import NOWHERE, GeoPlace
 from tests.node.mmdb import database
 
@@ -47,13 +47,13 @@ def files(tmp_path: Path) -> tuple[str, str]:
 def test_an_address_has_a_place(
     files: tuple[str, str], address: str, country: str, asn: str
 ) -> None:
-    place_of = places(*files)
+    place_of = geo_lookup(*files)
     assert (place_of(address).country, place_of(address).asn) == (country, asn)
     assert place_of(address).country == country
 
 
 def test_a_record_becomes_a_place(files: tuple[str, str]) -> None:
-    assert places(files[0])("192.0.2.9") == GeoPlace(
+    assert geo_lookup(files[0])("192.0.2.9") == GeoPlace(
         country="CH",
         country_name="Switzerland",
         region="ZH",
@@ -63,27 +63,27 @@ def test_a_record_becomes_a_place(files: tuple[str, str]) -> None:
 
 
 def test_a_file_of_numbers_alone_is_enough(files: tuple[str, str]) -> None:
-    assert places("", files[1])("192.0.2.1") == GeoPlace(asn="64500")
+    assert geo_lookup("", files[1])("192.0.2.1") == GeoPlace(asn="64500")
 
 
 def test_without_a_file_nothing_is_known() -> None:
-    assert places("")("192.0.2.1") == NOWHERE
-    assert not places("")("192.0.2.1").country
+    assert geo_lookup("")("192.0.2.1") == NOWHERE
+    assert not geo_lookup("")("192.0.2.1").country
 
 
 def test_what_cannot_be_read_says_why(tmp_path: Path, files: tuple[str, str]) -> None:
     bad = tmp_path / "bad.mmdb"
     bad.write_bytes(b"no database")
-    assert unreadable(files[0]) == ""
-    assert unreadable(str(tmp_path / "none.mmdb")) == "no such file or directory"
-    assert unreadable(str(bad)) == "not a file in MaxMind's format"
+    assert database_problem(files[0]) == ""
+    assert database_problem(str(tmp_path / "none.mmdb")) == "no such file or directory"
+    assert database_problem(str(bad)) == "not a file in MaxMind's format"
     with pytest.raises(ValueError, match=r"bad\.mmdb"):
-        places(str(bad))
+        geo_lookup(str(bad))
 
 
 def test_a_damaged_file_costs_no_request(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     start, end = CITIES.rindex(bytes(16)) + 16, CITIES.rindex(b"\xab\xcd\xefMaxMind.com")
     damaged = CITIES[:start] + b"\xff" * (end - start) + CITIES[end:]
     (tmp_path / "damaged.mmdb").write_bytes(damaged)
-    assert places(str(tmp_path / "damaged.mmdb"))("192.0.2.1") == NOWHERE
+    assert geo_lookup(str(tmp_path / "damaged.mmdb"))("192.0.2.1") == NOWHERE
     assert "damaged" in caplog.text

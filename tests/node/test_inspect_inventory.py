@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edgecache.cluster.inspection import OBJECTS, STATS, InventoryQuery, ObjectOrder
-from edgecache.node.inspect import Inspector, objects_of, stats_of
+from edgecache.node.inspect import Inspector, store_objects, store_stats
 from tests.world.play import Play, Scene
 
 WHO = ("edge-LHR50-1", "edge", "LHR50")
@@ -32,7 +32,7 @@ def play() -> Any:
 
 
 def listed(play: Play, *wanted: Any) -> list[str]:
-    found = objects_of(WHO, play.edge.store, InventoryQuery(*wanted), play.clock())
+    found = store_objects(WHO, play.edge.store, InventoryQuery(*wanted), play.clock())
     return [one.target for one in found.objects]
 
 
@@ -46,7 +46,7 @@ def test_the_largest_or_the_most_used_under_a_prefix(play: Play) -> None:
 
 def test_each_is_told_with_its_figures(play: Play) -> None:
     play.advance(20)
-    found = objects_of(WHO, play.edge.store, InventoryQuery("/img/a"), play.clock())
+    found = store_objects(WHO, play.edge.store, InventoryQuery("/img/a"), play.clock())
     (one,) = found.objects
     assert (one.distribution, one.target, one.uses) == ("EPLAY", "/img/a", 2)
     assert (one.age_s, one.ttl_left_s) == (20, 40)
@@ -57,7 +57,7 @@ def test_each_is_told_with_its_figures(play: Play) -> None:
 def test_the_figures_of_the_store(play: Play) -> None:
     play.advance(7)
     play.listener.sweep()
-    told = stats_of(WHO, play.edge, play.clock())
+    told = store_stats(WHO, play.edge, play.clock())
     assert (told.node, told.role, told.location) == WHO
     assert told.sample["gauges"]["store_objects"] == 4
     assert told.sample["gauges"]["store_bytes"] == play.edge.store.size_bytes
@@ -66,7 +66,7 @@ def test_the_figures_of_the_store(play: Play) -> None:
     assert told.oldest_s == 7
     for entry in list(play.edge.store):
         play.edge.store.remove(entry.key)
-    assert stats_of(WHO, play.edge, play.clock()).oldest_s is None
+    assert store_stats(WHO, play.edge, play.clock()).oldest_s is None
 
 
 @pytest.mark.parametrize("wanted", [STATS, InventoryQuery().spell()])
@@ -86,7 +86,7 @@ def test_over_the_wire_only_to_our_own(play: Play, wanted: bytes) -> None:
 def test_looking_is_no_use(play: Play) -> None:
     before = [entry.uses for entry in play.edge.store]
     listed(play)
-    stats_of(WHO, play.edge, play.clock())
+    store_stats(WHO, play.edge, play.clock())
     assert [entry.uses for entry in play.edge.store] == before
 
 

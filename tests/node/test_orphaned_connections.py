@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from edgecache.node.orphaned_connections import OrphanListener, look_after, waiting
+from edgecache.node.orphaned_connections import OrphanListener, accept_waiting, adopt_orphans
 
 
 class Greeting(asyncio.Protocol):
@@ -23,7 +23,7 @@ def listening() -> socket.socket:
 
 def test_who_waits_is_let_in() -> None:
     async def scene(server: socket.socket) -> bytes:
-        task = asyncio.create_task(look_after([OrphanListener([server], Greeting)]))
+        task = asyncio.create_task(adopt_orphans([OrphanListener([server], Greeting)]))
         try:
             reader, writer = await asyncio.open_connection(*server.getsockname())
             async with asyncio.timeout(30):
@@ -41,7 +41,7 @@ def test_no_more_than_so_many_at_a_time() -> None:
     with listening() as server:
         viewers = [socket.create_connection(server.getsockname()) for _ in range(5)]
         door = OrphanListener([server], Greeting)
-        first, rest = waiting(door, 3), waiting(door, 3)
+        first, rest = accept_waiting(door, 3), accept_waiting(door, 3)
         assert (len(first), len(rest)) == (3, 2)
         for one in (*viewers, *first, *rest):
             one.close()
@@ -51,4 +51,4 @@ def test_a_socket_nobody_has_listened_on_yet_has_nobody() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         bound.setblocking(False)
-        assert waiting(OrphanListener([bound], Greeting)) == []
+        assert accept_waiting(OrphanListener([bound], Greeting)) == []

@@ -19,7 +19,7 @@ from edgecache.node.secret_watch import (
     SecretWatch,
     missing_key_pairs,
     missing_values,
-    value_of,
+    secret_value,
 )
 from edgecache.upstream.interface import UpstreamError
 from edgecache.upstream.origin_auth import RequestToSign
@@ -74,7 +74,7 @@ def test_a_header_from_the_environment_or_a_file(tmp_path: Path) -> None:
 def test_what_is_no_value_is_refused(tmp_path: Path, content: bytes, problem: str) -> None:
     (tmp_path / "v.txt").write_bytes(content)
     with pytest.raises(ValueError, match=problem):
-        value_of(f"file:{tmp_path}/v.txt", {})
+        secret_value(f"file:{tmp_path}/v.txt", {})
 
 
 def test_what_is_missing_is_told_with_its_place(

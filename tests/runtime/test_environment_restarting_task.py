@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from edgecache.runtime.environment import AGAIN_S_MAX, AGAIN_S_MIN, kept
+from edgecache.runtime.environment import RESTART_S_MAX, RESTART_S_MIN, restart_on_failure
 from tests.world.clock import FakeClock, FakeLoop
 
 
@@ -22,9 +22,9 @@ def test_it_is_told_and_begun_anew_each_time_later(caplog: pytest.LogCaptureFixt
             raise MemoryError
 
     with caplog.at_level(logging.ERROR):
-        asyncio.run(kept(work, pause))
-    assert waited[:3] == [AGAIN_S_MIN, 2 * AGAIN_S_MIN, 4 * AGAIN_S_MIN]
-    assert waited[-1] == AGAIN_S_MAX
+        asyncio.run(restart_on_failure(work, pause))
+    assert waited[:3] == [RESTART_S_MIN, 2 * RESTART_S_MIN, 4 * RESTART_S_MIN]
+    assert waited[-1] == RESTART_S_MAX
     assert len(caplog.records) == len(waited) == 9
     assert all(record.exc_info for record in caplog.records), "told with its cause"
 
@@ -44,9 +44,9 @@ def test_after_a_healthy_while_the_first_pause_is_short_again() -> None:
             clock.now += seconds
             raise RuntimeError
 
-    loop.run_until_complete(kept(work, pause))
+    loop.run_until_complete(restart_on_failure(work, pause))
     loop.close()
-    assert waited == [AGAIN_S_MIN, 2 * AGAIN_S_MIN, AGAIN_S_MIN, 2 * AGAIN_S_MIN]
+    assert waited == [RESTART_S_MIN, 2 * RESTART_S_MIN, RESTART_S_MIN, 2 * RESTART_S_MIN]
 
 
 def test_what_is_cancelled_stays_cancelled() -> None:
@@ -57,7 +57,7 @@ def test_what_is_cancelled_stays_cancelled() -> None:
             begun.set()
             await asyncio.Event().wait()
 
-        task = asyncio.create_task(kept(work))
+        task = asyncio.create_task(restart_on_failure(work))
         await begun.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

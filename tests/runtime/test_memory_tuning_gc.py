@@ -25,7 +25,7 @@ from edgecache.runtime.memory_tuning import (
     ALLOCATIONS,
     GROWN_BYTES,
     GROWN_S,
-    STAYING,
+    RETAINED,
     THOROUGH_S,
     GcTuning,
 )
@@ -63,20 +63,20 @@ def clock() -> Iterator[Clock]:
     """A clock; the collector of this process is afterwards as it was."""
     thresholds = gc.get_threshold()
     yield Clock()
-    GcTuning(Clock()).leave()
+    GcTuning(Clock()).uninstall()
     gc.unfreeze()
     gc.set_threshold(*thresholds)
 
 
 def test_what_lives_when_it_settles_is_set_aside(clock: Clock) -> None:
     mine: list[list[int]] = [[] for _ in range(1_000)]
-    GcTuning(clock).settle()
+    GcTuning(clock).install()
     assert gc.get_freeze_count() > len(mine)
     assert gc.get_threshold()[0] == ALLOCATIONS
 
 
 def test_what_outlives_two_looks_is_set_aside(clock: Clock) -> None:
-    GcTuning(clock).settle()
+    GcTuning(clock).install()
     before = gc.get_freeze_count()
     kept: list[list[int]] = [[] for _ in range(5 * ALLOCATIONS)]
     assert gc.get_freeze_count() - before >= 2 * ALLOCATIONS
@@ -87,13 +87,13 @@ def test_what_outlives_two_looks_is_set_aside(clock: Clock) -> None:
 def test_what_takes_the_place_of_old_is_set_aside_too(clock: Clock) -> None:
     kept: list[list[int]] = [[] for _ in range(100_000)]
     collector = GcTuning(clock)
-    collector.settle()
+    collector.install()
     for number in range(50_000):  # as much is freed as is made: Python never looks
         kept[number] = []
         if not number % 20:
-            collector.stays()
-    assert len(gc.get_objects(0)) < 20 * STAYING + ALLOCATIONS
-    assert len(gc.get_objects(1)) < 20 * STAYING + ALLOCATIONS
+            collector.count_retained()
+    assert len(gc.get_objects(0)) < 20 * RETAINED + ALLOCATIONS
+    assert len(gc.get_objects(1)) < 20 * RETAINED + ALLOCATIONS
     assert len(kept) == 100_000
 
 
@@ -101,7 +101,7 @@ def test_everything_is_looked_through_once_an_hour_and_only_when_nobody_is_there
     clock: Clock,
 ) -> None:
     collector = GcTuning(clock)
-    collector.settle()
+    collector.install()
     assert not collector.tick(0)
     clock.now = THOROUGH_S
     assert not collector.tick(1)
@@ -113,7 +113,7 @@ def test_a_cycle_that_was_set_aside_is_freed_then(clock: Clock) -> None:
     collector = GcTuning(clock)
     cycle: list[object] = []
     cycle.append(cycle)
-    collector.settle()
+    collector.install()
     told: list[str] = []
 
     class Dying:
@@ -131,8 +131,8 @@ def test_a_cycle_that_was_set_aside_is_freed_then(clock: Clock) -> None:
 
 def test_a_new_configuration_is_a_reason_to_look_when_nobody_is_there(clock: Clock) -> None:
     collector = GcTuning(clock)
-    collector.settle()
-    collector.replaced()
+    collector.install()
+    collector.config_replaced()
     assert not collector.tick(1)
     assert collector.tick(0)
     assert not collector.tick(0)
@@ -190,7 +190,7 @@ def test_a_thousand_configurations_leave_nothing_behind(clock: Clock, tmp_path: 
     failures = FailureCache(InvalidationState())
     node = NodeParts(config(0), "edge-LHR50-1").edge(config(0).locations[0])
     before = Counter(type(one) for one in gc.get_objects())
-    node.collector.settle()
+    node.collector.install()
     gc.set_threshold(
         50, 1, 1_000_000
     )  # looks while each page is read: a large one is 2,000 objects
@@ -207,7 +207,7 @@ def test_on_a_busy_edge_it_is_looked_through_when_memory_grows_that_nobody_accou
     clock: Clock,
 ) -> None:
     collector = GcTuning(clock)
-    collector.settle()
+    collector.install()
     assert not collector.tick(1, 200 << 20)
     assert not collector.tick(1, 100 << 20)
     clock.now = GROWN_S

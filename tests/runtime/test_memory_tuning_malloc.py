@@ -11,18 +11,18 @@ from edgecache.runtime.memory_tuning import (
     TRIM_BYTES,
     MallocTrimmer,
     resident_bytes,
-    settle_heap,
     trim_heap,
+    tune_malloc,
 )
 
 
 def test_it_is_settled_with_glibc() -> None:
-    assert settle_heap() is (platform.libc_ver()[0] == "glibc")
+    assert tune_malloc() is (platform.libc_ver()[0] == "glibc")
 
 
 def test_without_glibc_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
-    assert not settle_heap()
+    assert not tune_malloc()
 
 
 def test_it_is_trimmed_with_glibc_and_only_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ def test_what_is_said_gets_out_in_order() -> None:
     own = StderrLog(said.append)
     own.say("one")
     own.emit(logging.LogRecord("edgecache", logging.ERROR, "", 0, "two %d", (2,), None))
-    own.finish(30)
+    own.flush(30)
     assert said == [b"one\n", b"two 2\n"]
 
 
@@ -31,9 +31,9 @@ def test_a_reader_that_is_stuck_holds_up_nobody_and_what_was_dropped_is_told() -
     assert reached.wait(30)
     for number in range(LINES_MAX + 5):
         own.say(str(number))
-    own.finish(0.01)  # does not wait for it
+    own.flush(0.01)  # does not wait for it
     stuck.set()
-    own.finish(30)
+    own.flush(30)
     assert said[1] == b"edgecache: 5 lines were dropped here\n0\n"
     assert len(said) == LINES_MAX + 1
 
@@ -50,5 +50,5 @@ def test_an_error_of_the_pipe_is_no_end() -> None:
     own = StderrLog(write)
     own.say("lost")
     own.say("told")
-    own.finish(30)
+    own.flush(30)
     assert said == [b"failed", b"told\n"]

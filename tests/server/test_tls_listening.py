@@ -18,7 +18,7 @@ from edgecache.config.model import (
 )
 from edgecache.server.dev_certificate import ca_file, development_certificate
 from edgecache.supervisor.banner import as_json, to_try_secure
-from edgecache.supervisor.preflight import bindings, missing
+from edgecache.supervisor.preflight import bindings, missing_files
 
 
 def config(folder: Path, alias: str = "localhost") -> Config:
@@ -33,7 +33,7 @@ def config(folder: Path, alias: str = "localhost") -> Config:
 
 
 def test_both_addresses_are_bound(tmp_path: Path) -> None:
-    found = [(str(binding.address), binding.who) for binding in bindings(config(tmp_path))]
+    found = [(str(binding.address), binding.owner) for binding in bindings(config(tmp_path))]
     assert found == [
         ("127.0.0.1:8080", "location LHR50"),
         ("127.0.0.1:8443", "location LHR50, TLS"),
@@ -45,7 +45,7 @@ def test_a_certificate_that_is_not_there_is_told(tmp_path: Path) -> None:
     gone = ViewerCertificate(certificate_file="/none.pem", key_file="/none.key")
     site = replace(wanted.distributions[0], viewer_certificate=gone)
     where = "distributions[0].viewer_certificate"
-    assert missing(replace(wanted, distributions=(site,))) == [
+    assert missing_files(replace(wanted, distributions=(site,))) == [
         f"{where}.certificate_file: no such file: /none.pem",
         f"{where}.key_file: no such file: /none.key",
     ]

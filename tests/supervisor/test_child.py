@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.runtime.inherited import PARENT_FD, has_parent, watch_parent
-from edgecache.supervisor.child import ending
+from edgecache.runtime.inherited import PARENT_FD_ENV, has_parent, watch_parent
+from edgecache.supervisor.child import exit_reason
 from tests.supervisor.child_tracker import REPORT, RollCall, play
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,7 +51,7 @@ def test_no_child_outlives_a_supervisor_that_was_killed() -> None:
 
 
 def test_a_process_nobody_started_has_no_parent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(PARENT_FD, raising=False)
+    monkeypatch.delenv(PARENT_FD_ENV, raising=False)
 
     async def watch() -> bool:
         return watch_parent(asyncio.get_running_loop(), lambda: None)
@@ -61,7 +61,7 @@ def test_a_process_nobody_started_has_no_parent(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_pipe_that_was_not_passed_on_is_no_parent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(PARENT_FD, "999999")  # beyond what a process may open
+    monkeypatch.setenv(PARENT_FD_ENV, "999999")  # beyond what a process may open
 
     async def watch() -> bool:
         return watch_parent(asyncio.get_running_loop(), lambda: None)
@@ -81,4 +81,4 @@ def test_a_pipe_that_was_not_passed_on_is_no_parent(monkeypatch: pytest.MonkeyPa
     ],
 )
 def test_endings_have_words(code: int, words: str) -> None:
-    assert ending(code) == words
+    assert exit_reason(code) == words

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from edgecache.config.listen import Address, TcpAddress, UnixAddress
-from edgecache.runtime.inherited import LISTENING, Share, handed, taken
+from edgecache.runtime.inherited import LISTENING_ENV, SocketShare, inherited_share, sockets_at
 from edgecache.supervisor.child import Child
 from edgecache.supervisor.listen_sockets import Sockets
 
@@ -54,7 +54,7 @@ def test_where_nobody_is_left_connections_are_refused_at_once(address: TcpAddres
     sockets.open([child])
     sockets._held[address][0].listen()  # as the worker did that died
     socket.create_connection((address.host, address.port)).close()
-    sockets.renew(child, [])
+    sockets.rebind_unserved(child, [])
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((address.host, address.port))
     sockets.keep_only([])
@@ -71,8 +71,8 @@ def test_a_port_that_is_not_to_be_had_again_is_kept(
     held, (child,) = Sockets(), workers(1, address)
     held.open([child])
     held._held[address][0].listen()
-    monkeypatch.setattr("edgecache.supervisor.listen_sockets.bound", refused)
-    held.renew(child, [])
+    monkeypatch.setattr("edgecache.supervisor.listen_sockets.bind", refused)
+    held.rebind_unserved(child, [])
     socket.create_connection((address.host, address.port)).close()
     held.open([child])
     held.keep_only([])
@@ -82,7 +82,7 @@ def test_where_a_sibling_lives_they_are_kept(address: TcpAddress) -> None:
     sockets, (one, other) = Sockets(), workers(2, address)
     sockets.open([one, other])
     before = sockets.share(one, [one, other])
-    sockets.renew(one, [other])
+    sockets.rebind_unserved(one, [other])
     assert sockets.share(one, [one, other]) == before
     sockets.keep_only([])
 
@@ -110,13 +110,13 @@ def test_a_process_gets_what_it_was_handed(
     sockets, children = Sockets(), workers(2, address)
     sockets.open(children)
     share = sockets.share(children[0], children)
-    monkeypatch.setenv(LISTENING, msgspec.json.encode(share).decode())
-    got = handed()
+    monkeypatch.setenv(LISTENING_ENV, msgspec.json.encode(share).decode())
+    got = inherited_share()
     assert got == share
-    assert handed() == Share()
-    (own,) = taken(got.own, address)
+    assert inherited_share() == SocketShare()
+    (own,) = sockets_at(got.own, address)
     assert own.getsockname() == (address.host, address.port)
     assert not own.getblocking()
-    assert taken(got.own, TcpAddress("127.0.0.1", 1)) == []
+    assert sockets_at(got.own, TcpAddress("127.0.0.1", 1)) == []
     own.detach()
     sockets.keep_only([])

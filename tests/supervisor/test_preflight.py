@@ -11,7 +11,13 @@ import pytest
 
 from edgecache.config.listen import TcpAddress, UnixAddress
 from edgecache.config.model import Bucket, Config, Control, Location, Regional
-from edgecache.supervisor.preflight import Binding, bindings, missing, occupied, unusable
+from edgecache.supervisor.preflight import (
+    Binding,
+    bindings,
+    missing_files,
+    occupied_addresses,
+    unusable_state_dir,
+)
 
 
 @pytest.fixture
@@ -26,7 +32,9 @@ def taken() -> Iterator[int]:
 
 def test_a_port_in_use_is_one_line_though_it_could_be_shared(taken: int) -> None:
     wanted = Binding(TcpAddress("127.0.0.1", taken), "location LHR50")
-    assert occupied([wanted]) == [f"127.0.0.1:{taken} (location LHR50): address already in use"]
+    assert occupied_addresses([wanted]) == [
+        f"127.0.0.1:{taken} (location LHR50): address already in use"
+    ]
 
 
 def test_a_free_port_is_left_free() -> None:
@@ -34,12 +42,14 @@ def test_a_free_port_is_left_free() -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     wanted = Binding(TcpAddress("127.0.0.1", port), "control")
-    assert occupied([wanted, wanted]) == []
+    assert occupied_addresses([wanted, wanted]) == []
 
 
 def test_an_address_of_another_machine_is_told() -> None:
     wanted = Binding(TcpAddress("192.0.2.1", 9), "control")  # TEST-NET-1 (RFC 5737)
-    assert occupied([wanted]) == ["192.0.2.1:9 (control): cannot assign requested address"]
+    assert occupied_addresses([wanted]) == [
+        "192.0.2.1:9 (control): cannot assign requested address"
+    ]
 
 
 def test_a_socket_file_left_behind_is_removed(tmp_path: Path) -> None:
@@ -48,7 +58,7 @@ def test_a_socket_file_left_behind_is_removed(tmp_path: Path) -> None:
         listening.bind(str(path))
         listening.listen()
     assert stat.S_ISSOCK(path.lstat().st_mode)
-    assert occupied([Binding(UnixAddress(str(path)), "regional")]) == []
+    assert occupied_addresses([Binding(UnixAddress(str(path)), "regional")]) == []
     assert not path.exists()
 
 
@@ -57,7 +67,7 @@ def test_a_socket_file_that_answers_is_in_use(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
         listening.listen()
-        lines = occupied([Binding(UnixAddress(str(path)), "regional")])
+        lines = occupied_addresses([Binding(UnixAddress(str(path)), "regional")])
     assert lines == [f"unix:{path} (regional): address already in use"]
     assert path.exists()
 
@@ -65,13 +75,13 @@ def test_a_socket_file_that_answers_is_in_use(tmp_path: Path) -> None:
 def test_a_file_that_is_no_socket_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "r.sock"
     path.write_text("precious")
-    lines = occupied([Binding(UnixAddress(str(path)), "regional")])
+    lines = occupied_addresses([Binding(UnixAddress(str(path)), "regional")])
     assert lines == [f"unix:{path} (regional): is there and is not a socket"]
     assert path.read_text() == "precious"
 
 
 def test_a_missing_socket_file_is_fine(tmp_path: Path) -> None:
-    assert occupied([Binding(UnixAddress(str(tmp_path / "none.sock")), "regional")]) == []
+    assert occupied_addresses([Binding(UnixAddress(str(tmp_path / "none.sock")), "regional")]) == []
 
 
 def test_every_listener_is_bound(tmp_path: Path) -> None:
@@ -82,7 +92,7 @@ def test_every_listener_is_bound(tmp_path: Path) -> None:
         bucket=Bucket(listen="127.0.0.1:8070", folder="b"),
         locations=(Location(name="LHR50", listen="[::1]:8080"),),
     )
-    assert [f"{binding.address} ({binding.who})" for binding in bindings(config)] == [
+    assert [f"{binding.address} ({binding.owner})" for binding in bindings(config)] == [
         "127.0.0.1:8090 (control)",
         f"unix:{tmp_path}/regional.sock (regional)",
         "127.0.0.1:8070 (bucket)",
@@ -94,11 +104,11 @@ def test_every_listener_is_bound(tmp_path: Path) -> None:
 def test_folders_that_are_not_there_are_told(tmp_path: Path) -> None:
     bucket = Bucket(listen="127.0.0.1:1", folder=str(tmp_path / "none"))
     config = Config(state_dir=str(tmp_path / "state"), bucket=bucket)
-    assert missing(config) == [f"bucket.folder: no such folder: {tmp_path}/none"]
+    assert missing_files(config) == [f"bucket.folder: no such folder: {tmp_path}/none"]
     assert (tmp_path / "state").is_dir()
 
 
 def test_a_state_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     place = f"{tmp_path}/file/state"
-    assert unusable(place) == [f"state_dir: not a directory: {place}"]
+    assert unusable_state_dir(place) == [f"state_dir: not a directory: {place}"]

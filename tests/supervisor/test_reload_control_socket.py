@@ -15,8 +15,8 @@ from edgecache.supervisor.reload import (
     FAILED,
     NoSupervisorError,
     ReloadResult,
-    answering,
-    ask,
+    ask_supervisor,
+    serve_control_socket,
 )
 
 
@@ -31,10 +31,13 @@ async def failed() -> ReloadResult:
 def test_a_word_is_answered_with_how_it_went(tmp_path: Path) -> None:
     async def scene() -> list[ReloadResult]:
         words = {"upgrade": upgraded, "reload": failed}
-        async with answering(str(tmp_path), words):
+        async with serve_control_socket(str(tmp_path), words):
             mode = Path(supervisor_socket(str(tmp_path)).path).stat().st_mode  # noqa: ASYNC240
             assert stat.S_IMODE(mode) == 0o600
-            return [await ask(str(tmp_path), word) for word in ("upgrade", "reload", "nonsense")]
+            return [
+                await ask_supervisor(str(tmp_path), word)
+                for word in ("upgrade", "reload", "nonsense")
+            ]
 
     done, in_part, unknown = asyncio.run(scene())
     assert str(done) == "upgraded: 6 processes"
@@ -45,7 +48,7 @@ def test_a_word_is_answered_with_how_it_went(tmp_path: Path) -> None:
 
 def test_what_never_ends_is_not_waited_for(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with answering(str(tmp_path), {}):
+        async with serve_control_socket(str(tmp_path), {}):
             place = supervisor_socket(str(tmp_path))
             reader, writer = await asyncio.open_unix_connection(place.path)
             writer.write(b"x" * 100_000)
@@ -60,4 +63,4 @@ def test_what_never_ends_is_not_waited_for(tmp_path: Path) -> None:
 
 def test_nobody_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(NoSupervisorError, match="nothing of this installation runs here"):
-        asyncio.run(ask(str(tmp_path), "upgrade"))
+        asyncio.run(ask_supervisor(str(tmp_path), "upgrade"))

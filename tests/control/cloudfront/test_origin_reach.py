@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edgecache.cli.check import findings
+from edgecache.cli.check import check_report
 from edgecache.config.load import load
 from edgecache.control.cloudfront.origin_reach import unreachable_origins
 from edgecache.control.state.catalog import NotAdoptedError, adopt
@@ -89,9 +89,9 @@ def test_what_was_made_before_is_judged_by_the_nodes(desk: Desk) -> None:
 def test_what_was_made_before_is_told(desk: Desk) -> None:
     id = created(desk.client())["Distribution"]["Id"]
     adopt(desk.catalog, "EFILE")
-    assert findings(load(desk.folder / "edgecache.toml")).problems == ()
+    assert check_report(load(desk.folder / "edgecache.toml")).problems == ()
     _allows(desk, False)
-    told = findings(load(desk.folder / "edgecache.toml")).problems
+    told = check_report(load(desk.folder / "edgecache.toml")).problems
     assert [line.split(":")[0] for line in told] == [
         f"distribution {one} (made over the API)" for one in sorted((id, "EFILE"))
     ]

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from edgecache.cli.check import findings
+from edgecache.cli.check import check_report
 from edgecache.config.load import load
 from edgecache.config.refused_distributions import unavailable_reasons
 from edgecache.control.cloudfront.resource_types import NOUNS, ResourceType
@@ -67,7 +67,7 @@ def test_control_starts_and_serves_all_others(desk: Desk, client: Any, name: str
 
 
 def checked(desk: Desk) -> tuple[str, ...]:
-    return findings(load(desk.folder / "edgecache.toml")).problems
+    return check_report(load(desk.folder / "edgecache.toml")).problems
 
 
 def test_check_tells_of_a_distribution_what_counts_of_it(desk: Desk) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgecache.cluster.inspection import SPELLED_BYTES_MAX, DiskNamed, DryRunReport
-from edgecache.node.inspect import named_in
+from edgecache.node.inspect import dry_run_result
 from edgecache.rules.invalidation.items import items_of
 from tests.world.play import Play
 
@@ -34,10 +34,10 @@ def test_what_would_go_is_counted_and_stays(play: Play) -> None:
         play.origin.hears(path)
         play.origin.answers(200, "x", cache="max-age=60")
         play.viewer().gets(200)
-    found = named_in(WHO, play.edge, DryRunReport("EPLAY", items_of(["/img/*"])), DiskNamed())
+    found = dry_run_result(WHO, play.edge, DryRunReport("EPLAY", items_of(["/img/*"])), DiskNamed())
     assert (found.entries, found.looked_at, found.held) == (2, 3, 3)
     assert found.examples == ("/img/a", "/img/b")
     assert found.size_bytes > 2
     other = DryRunReport("EOTHER", items_of(["/*"]))
-    assert named_in(WHO, play.edge, other, DiskNamed()).entries == 0
+    assert dry_run_result(WHO, play.edge, other, DiskNamed()).entries == 0
     play.viewer().asks("/img/a").gets(200, "x", x_cache="Hit")

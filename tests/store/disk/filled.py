@@ -24,7 +24,7 @@ SIZES: dict[str, Callable[[random.Random], int]] = {
 def main() -> None:
     """Fill, renew some, look at some, and tell."""
     memory_bytes, kind = int(sys.argv[1]), sys.argv[2]
-    GcTuning(time.monotonic).settle()
+    GcTuning(time.monotonic).install()
     draw = random.Random(1)
     for number in range(REMEMBERED):
         entry(number, 10)

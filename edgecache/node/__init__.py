@@ -1,1 +1,13 @@
-"""One process of ours."""
+"""One process of ours: an edge worker, the regional cache, a lone tier, control, or the bucket.
+
+`roles` entry points of each kind of process, on Uvicorn's server; hand-over and drain;
+`build` puts a node together from a configuration;
+`node` a node: serves a listener, follows control's log, reports;
+`log_follower` the node's client of control's log, with back-off;
+`inspect` answers operators about the store: explain, statistics, objects, dry runs;
+`secret_watch` secrets of this process, read from its own files again when they change;
+`geoip` look-up of addresses in MaxMind's files;
+`orphaned_connections` adopts connections in the backlog of a worker that died;
+`serve_config` the configuration of `edgecache serve`;
+`control_app` the control process.
+"""

@@ -1,4 +1,4 @@
-"""Nodes, put together from a configuration: an edge worker, the regional cache, a lone tier."""
+"""Node construction from a configuration: an edge worker, the regional cache, a lone tier."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ LOG_SHARE = 1 / 4  # of memory, for lines of the log that wait: a second's, at m
 
 
 class NodeParts:
-    """What the nodes of one process are made of."""
+    """Builder of a process's node: shares clock, pool, counters and secrets among its parts."""
 
     def __init__(self, config: Config, name: str, *, memo: bool = True) -> None:
         config = without_refused(config)  # control may be away
@@ -78,8 +78,8 @@ class NodeParts:
         self._memo = memo
         names = NameResolver(LookupThreads(), self.clock, config.resolver)
         network = Network(names, Listeners(installation_addresses(config), is_local))
-        self._own = SecretWatch(config, os.environ, wall_clock, network.renew)
-        self.table: RouteTable = compile_routes(config, self._own.secrets.viewer)
+        self._secrets = SecretWatch(config, os.environ, wall_clock, network.renew)
+        self.table: RouteTable = compile_routes(config, self._secrets.secrets.viewer)
         self._counters = Counters()
         self._pool = Pool(network, self.clock)
         self._tasks = Tasks()
@@ -106,7 +106,7 @@ class NodeParts:
         if location.listen_tls:
             port = TlsPort(self._certificates(self.config))
             node.certificates = lambda config: self._certificates(config, port.certificates)
-            node.secure = node.listener.secured(port, self._memory_of_heads(tier))
+            node.tls_listener = node.listener.secured(port, self._head_cache(tier))
         return node
 
     def regional(self) -> Node:
@@ -123,7 +123,7 @@ class NodeParts:
         via = b"%b.%b.net (%b)" % (self.name.lower().encode(), brand.encode(), product_name(brand))
         origins = OriginUpstream(
             self._pool,
-            prove=self._own.proofs.prove,
+            prove=self._secrets.proofs.prove,
             via=via,
             agent=agent_of(brand),
             cdn_id=brand.encode(),
@@ -137,7 +137,7 @@ class NodeParts:
 
     def _credentials(self) -> PeerCredentials:
         return PeerCredentials(
-            Tokens([*self._own.secrets.peer.values()], wall_clock), self.name, wall_clock
+            Tokens([*self._secrets.secrets.peer.values()], wall_clock), self.name, wall_clock
         )
 
     def _tier(
@@ -157,8 +157,8 @@ class NodeParts:
         store = MemoryStore(divided.store_bytes, divided.conclusions, world.account)
         return Tier(name, store, upstream, world, self._disk(disk))
 
-    def _memory_of_heads(self, tier: Tier, kind: type[HeadCache] = HeadCache) -> HeadCache | None:
-        """A memo for the listener of `tier`: what is concluded from warm entries, by line."""
+    def _head_cache(self, tier: Tier, kind: type[HeadCache] = HeadCache) -> HeadCache | None:
+        """A head cache for the listener of `tier`, as large as its warm entries are many."""
         if not self._memo:
             return None
         known = tier.store.warm_max
@@ -168,12 +168,12 @@ class NodeParts:
         if disk is None:
             return None
         folder = Path(disk.folder or Path(self.config.state_dir) / "disk") / self.name
-        shelf = DiskEngine(
+        engine = DiskEngine(
             str(folder), RealFiles(), DiskBudget(disk.bytes_max, disk.free_bytes_min)
         )
         spawn, counters = self._tasks.spawn, self._counters
         return DiskStore(
-            shelf, DiskEnvironment(self.clock, spawn, DiskThreads(), counters, self._marks)
+            engine, DiskEnvironment(self.clock, spawn, DiskThreads(), counters, self._marks)
         )
 
     def _node(self, role: str, tier: Tier, front: Frontend) -> Node:
@@ -188,27 +188,27 @@ class NodeParts:
             RequestIds(random_bytes),
             RequestLog(tier.name, self._counters, log),
             self.config.brand,
-            self._memory_of_heads(tier, PeerHeadCache if role == "regional" else HeadCache),
+            self._head_cache(tier, PeerHeadCache if role == "regional" else HeadCache),
             remembered=cached_bytes,
         )
         location = tier.name if role == "edge" else ""
         admits = self._credentials().admits
         listener.explains = Inspector(self.name, role, location, front, admits).reply
-        node = Node(self.name, role, location, os.getpid(), listener, log, file, self._bus())
-        node.own, node.config = self._own, self.config
+        node = Node(self.name, role, location, os.getpid(), listener, log, file, self._follower())
+        node.secrets, node.config = self._secrets, self.config
         return node
 
     def _certificates(
         self, config: Config, former: tuple[Certificate, ...] = ()
     ) -> tuple[Certificate, ...]:
-        """Those of `config`; what is made is kept in the folder of this installation."""
+        """Certificates of `config`; those made here are kept in the folder of this installation."""
         own = replace(config, state_dir=self.config.state_dir)
         return load_certificates(own, datetime.fromtimestamp(wall_clock(), UTC), former)
 
-    def _bus(self) -> LogFollower | None:
+    def _follower(self) -> LogFollower | None:
         if self.config.control is None:
             return None
-        tokens = Tokens([*self._own.secrets.operator.values()], wall_clock)
+        tokens = Tokens([*self._secrets.secrets.operator.values()], wall_clock)
         url = tcp_address(self.config.control.listen).url
 
         def client() -> httpx.AsyncClient:
@@ -221,18 +221,18 @@ class NodeParts:
 
 
 def installation_addresses(config: Config) -> list[Address]:
-    """Where this installation listens, its supervisor and control's socket file included."""
+    """Every address of this installation, its supervisor's and control's socket file included."""
     sockets = (supervisor_socket(config.state_dir), control_socket(config))
     return [*own_addresses(config), *sockets]
 
 
 def https_port(location: Location) -> int:
-    """Where viewers of a location who are sent to https find it."""
+    """The port that viewers of a location are redirected to for https."""
     return tcp_address(location.listen_tls).port if location.listen_tls else HTTPS_PORT
 
 
 def endpoint_of(address: Address) -> Endpoint:
-    """Where a peer that listens there is reached."""
+    """The endpoint of a peer that listens at `address`."""
     if isinstance(address, UnixAddress):
         return Endpoint("regional", 0, path=address.path, idle_s=60)
     return Endpoint(address.host, address.port, idle_s=60)

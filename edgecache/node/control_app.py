@@ -1,4 +1,8 @@
-"""The control process: the API on its state, with the configuration published before it answers."""
+"""Control process: its application, built on its state; connections that know who is there.
+
+Law: the configuration is published before control answers; nobody but our own user, or root, is an
+operator because of where a connection came in.
+"""
 
 from __future__ import annotations
 
@@ -50,9 +54,33 @@ from edgecache.control.state.resources import ResourceKind
 from edgecache.runtime.environment import pause, restart_on_failure, steady_clock, wall_clock
 from edgecache.runtime.stderr_log import say
 
+_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7), SO_PEERCRED)
+_ROOT = 0
+
+
+class ControlConnection(HttpToolsProtocol):
+    """Uvicorn's connection to control.
+
+    At the socket file its `client` is (LOCAL_PEER, uid), or None for a stranger.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        connection: Any = transport.get_extra_info("socket")
+        if connection is not None and connection.family == socket.AF_UNIX:
+            uid = peer_uid(connection.fileno())
+            self.client = (LOCAL_PEER, uid) if uid in (_ROOT, os.geteuid()) else None
+
+
+def peer_uid(fd: int) -> int:
+    """The user at the other end of a Unix socket."""
+    with socket.socket(fileno=os.dup(fd)) as same:
+        credentials = same.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return int(_CREDENTIALS.unpack(credentials)[1])
+
 
 def build_control(config: Config, path: Path) -> tuple[Starlette, Callable[[], None]]:
-    """The application, and what to call when the process is about to end.
+    """Build control's application, and what to call when the process is about to end.
 
     NotComposedError, SecretsError, StateError.
     """
@@ -72,15 +100,15 @@ def _application(
     log = ControlLog(state, wall_clock, thread.hand)
     catalog = Catalog(state, log, config, wall_clock, os.urandom)
     catalog.publish(config, starting=True)
-    for line in _told(catalog):
+    for line in _start_warnings(catalog):
         say(line)
     tokens = Tokens([*secrets.operator.values()], wall_clock)
     names = [tcp_address(config.control.listen).host]
     clock = steady_clock()
     barrier = Barrier(state, clock)
     invalidations = Invalidations(state, log, barrier, wall_clock, os.urandom)
-    reads = ProbeEnvironment(lambda: catalog.file, exchange, clock, pause, os.urandom, thread.run)
-    canary = StalenessProbe(invalidations, reads) if config.control.canary_s else None
+    world = ProbeEnvironment(lambda: catalog.file, exchange, clock, pause, os.urandom, thread.run)
+    canary = StalenessProbe(invalidations, world) if config.control.canary_s else None
     control = ControlServices(
         log,
         NodeRegistry(clock),
@@ -94,7 +122,7 @@ def _application(
     )
     app = control_app(control, names)
     if canary is not None:
-        app.router.lifespan_context = _beside(partial(canary.run, config.control.canary_s))
+        app.router.lifespan_context = _lifespan_with(partial(canary.run, config.control.canary_s))
 
     def deployed(generation: int) -> bool:
         return generation <= log.live.last_seq and barrier.applied_everywhere(generation)
@@ -126,8 +154,8 @@ def _node_handlers(
     }
 
 
-def _told(catalog: Catalog) -> Iterator[str]:
-    """What is said at the start, a line each: what is not served, or not as it asks."""
+def _start_warnings(catalog: Catalog) -> Iterator[str]:
+    """Lines for the log at the start: what is not served, or not as it asks."""
     yield from start_lines(catalog.published)
     yield from (f"left out: {one}" for one in catalog.refused)
     known = catalog.of(ResourceKind.DISTRIBUTION)
@@ -135,7 +163,7 @@ def _told(catalog: Catalog) -> Iterator[str]:
         yield f"{line} (502)"
 
 
-def _beside(work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[Any], Any]:
+def _lifespan_with(work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[Any], Any]:
     """A lifespan during which `work` runs in a task of its own."""
 
     @contextlib.asynccontextmanager
@@ -145,25 +173,3 @@ def _beside(work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[Any], An
         task.cancel()
 
     return lifespan
-
-
-_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7), SO_PEERCRED)
-_ROOT = 0
-
-
-class ControlConnection(HttpToolsProtocol):
-    """One connection. At the socket file its `client` is (LOCAL_PEER, uid); None: a stranger's."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        connection: Any = transport.get_extra_info("socket")
-        if connection is not None and connection.family == socket.AF_UNIX:
-            uid = peer_uid(connection.fileno())
-            self.client = (LOCAL_PEER, uid) if uid in (_ROOT, os.geteuid()) else None
-
-
-def peer_uid(fd: int) -> int:
-    """The user at the other end of a Unix socket."""
-    with socket.socket(fileno=os.dup(fd)) as same:
-        found = same.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    return int(_CREDENTIALS.unpack(found)[1])

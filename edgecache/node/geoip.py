@@ -1,4 +1,4 @@
-"""Where addresses are: files in MaxMind's format, read through `maxminddb`.
+"""GeoIP look-up of viewers' addresses in MaxMind's files, read through `maxminddb`.
 
 MaxMind, "MaxMind DB File Format Specification". A file is mapped into memory once, at the start of
 a process; a newer one is read by the next process.
@@ -25,7 +25,7 @@ PlaceOf = Callable[[str], GeoPlace]
 
 
 def no_place(_address: str) -> GeoPlace:
-    """What is known without a file."""
+    """The look-up without a file: nothing is known."""
     return NOWHERE
 
 
@@ -37,15 +37,15 @@ def geo_lookup(geo_database: str, asn_database: str = "") -> PlaceOf:
     numbers = _open(asn_database) if asn_database else None
 
     @lru_cache(maxsize=PLACES_MAX)
-    def found(address: str) -> GeoPlace:
+    def lookup(address: str) -> GeoPlace:
         place = place_of(_record(cities, address))
         return replace(place, asn=place_of(_record(numbers, address)).asn) if numbers else place
 
-    return found
+    return lookup
 
 
 def database_problem(path: str) -> str:
-    """Why the file at `path` is of no use; empty when it is good."""
+    """Why the file at `path` cannot be used; empty when it can."""
     try:
         _open(path).close()
     except OSError as error:
@@ -66,10 +66,10 @@ def _record(reader: Any, address: str) -> Record | None:
     if reader is None:
         return None
     try:
-        found: Record | None = reader.get(address.partition("%")[0])  # a zone is the link's name
+        record: Record | None = reader.get(address.partition("%")[0])  # a zone is the link's name
     except ValueError:  # not an address: a Unix socket has none
         return None
     except maxminddb.InvalidDatabaseError as error:  # no viewer is to blame for a damaged file
         logger.warning("the file of places is damaged: %s", error)
         return None
-    return found
+    return record

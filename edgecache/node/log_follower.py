@@ -1,5 +1,8 @@
-"""The node's line to control. Law: control may be away for any time; the node goes on, and catches
-up from the last entry it applied."""
+"""Follower of control's log: long polls, back-off, reports of a node's status.
+
+Law: control may be away for any time; the node goes on, and catches up from the last entry it
+applied.
+"""
 
 from __future__ import annotations
 
@@ -25,29 +28,29 @@ LEAVE_S_MAX = 1.0
 
 
 class LogConsumer(Protocol):
-    """What a node does with the log."""
+    """The node, as the follower of the log needs it."""
 
     def begin(self, page: LogPage) -> bool:
-        """A page has come; False when it is of another log, to be followed from its start."""
+        """Take note of a page; False when it is of another log, to be followed from its start."""
         ...
 
     def apply(self, entry: LogEntry) -> Awaitable[None] | None:
-        """Take over the next entry."""
+        """Apply the next entry."""
         ...
 
     def confirm(self, asked_at: float) -> None:
-        """All that there was when control was asked, at this time, has been applied."""
+        """Note that all entries there were at this time have been applied."""
         ...
 
     @property
     def low(self) -> int:
-        """Nothing stored or under way is older than this number."""
+        """The least log number of anything stored or under way."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FollowerEnvironment:
-    """What a bus needs from outside: the tier's clock, a way to wait, [0, 1), random bytes."""
+    """World of a follower: the tier's clock, a way to wait, a number in [0, 1), random bytes."""
 
     clock: Callable[[], float]
     pause: Callable[[float], Awaitable[None]]
@@ -56,7 +59,7 @@ class FollowerEnvironment:
 
 
 class LogFollower:
-    """What a node asks of control. `client` has control's address as its base and no proxy.
+    """Client of control's log. `client` has control's address as its base and no proxy.
 
     `token` gives a fresh node token.
     """
@@ -80,30 +83,30 @@ class LogFollower:
         self._epoch = ""  # of the log that was told last
         self.failures = 0  # polls failed in a row: above 0, control is away
 
-    async def follow(self, after: int, follower: LogConsumer) -> None:
+    async def follow(self, after: int, consumer: LogConsumer) -> None:
         """Apply every entry after number `after`, in order, until cancelled.
 
         What `apply` raises ends it. Asking for what comes next says that all before is applied.
         """
         while True:
             asked_at = self._world.clock()
-            page = await self._poll(after, follower.low)
+            page = await self._poll(after, consumer.low)
             if page is None:
                 self.failures += 1
                 await self._world.pause(back_off_s(self.failures, self._world.random()))
                 continue
             self.failures = 0
             self._epoch = page.epoch
-            if not follower.begin(page) and after:
+            if not consumer.begin(page) and after:
                 after = 0
                 continue
             for entry in page.entries:
-                applied = follower.apply(entry)
+                applied = consumer.apply(entry)
                 if inspect.isawaitable(applied):
                     await applied
             after = page.upto
             if after == page.last_seq:
-                follower.confirm(asked_at)
+                consumer.confirm(asked_at)
             if not page.entries and self._world.clock() - asked_at < WAIT_S / 2:
                 await self._world.pause(self._world.random() * IDLE_S_MAX)
 
@@ -118,7 +121,7 @@ class LogFollower:
             )
 
     async def report(self, status: NodeStatus) -> bool:
-        """Tell control how this node is; False when control did not take it."""
+        """Send control the status of this node; False when control did not take it."""
         content = msgspec.json.encode(status)
         try:
             answer = await self._client.post(
@@ -129,33 +132,23 @@ class LogFollower:
             )
         except httpx.HTTPError:
             return False
-        return _untied(answer).is_success
+        return _without_stream(answer).is_success
 
     async def _poll(self, after: int, low: int) -> LogPage | None:
-        question: dict[str, Any] = {"after": after, "wait_s": WAIT_S, "low": low}
-        question |= {"instance": self._instance, "serves": int(self.serves)}
-        question |= {"epoch": self._epoch}
+        query: dict[str, Any] = {"after": after, "wait_s": WAIT_S, "low": low}
+        query |= {"instance": self._instance, "serves": int(self.serves)}
+        query |= {"epoch": self._epoch}
         try:
             answer = await self._client.get(
-                "/log", params=question, headers=self._headers(), timeout=WAIT_S + ANSWER_S_MAX
+                "/log", params=query, headers=self._headers(), timeout=WAIT_S + ANSWER_S_MAX
             )
-            content = _untied(answer).content
+            content = _without_stream(answer).content
             return msgspec.json.decode(content, type=LogPage) if answer.is_success else None
         except (httpx.HTTPError, msgspec.DecodeError):
             return None
 
     def _headers(self) -> dict[str, str]:
         return {"authorization": f"Bearer {self._token()}"}
-
-
-def _untied(answer: httpx.Response) -> httpx.Response:
-    """The answer, freed with the last that refers to it: its stream would refer to it in turn.
-
-    It holds a whole configuration, and a cycle that was alive when the collector set aside what it
-    had seen stays there (see server.collector).
-    """
-    answer.stream = httpx.ByteStream(b"")  # what it brought has been read
-    return answer
 
 
 def back_off_s(failures: int, random: float) -> float:
@@ -165,3 +158,13 @@ def back_off_s(failures: int, random: float) -> float:
     """
     longest = BACK_OFF_S_FIRST * (1 << min(failures - 1, DOUBLINGS_MAX))
     return min(longest, BACK_OFF_S_MAX) * (0.5 + random / 2)
+
+
+def _without_stream(answer: httpx.Response) -> httpx.Response:
+    """The answer, freed with the last that refers to it: its stream would refer to it in turn.
+
+    It holds a whole configuration, and a cycle that was alive when the collector set aside what it
+    had seen stays there (see `runtime/memory_tuning.py`).
+    """
+    answer.stream = httpx.ByteStream(b"")  # what it brought has been read
+    return answer

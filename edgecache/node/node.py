@@ -45,7 +45,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """What Uvicorn runs as its application: of ASGI it speaks the lifespan only."""
+    """A node as Uvicorn's application: of ASGI it speaks the lifespan only."""
 
     name: str
     role: str
@@ -54,26 +54,26 @@ class Node:
     listener: Listener
     log: AccessLog
     log_file: LogFile
-    bus: LogFollower | None = None
-    secure: Listener | None = None  # for TLS, beside `listener`
+    follower: LogFollower | None = None
+    tls_listener: Listener | None = None  # for TLS, beside `listener`
     certificates: Callable[[Config], tuple[Certificate, ...]] | None = None  # may block
-    own: SecretWatch | None = None
+    secrets: SecretWatch | None = None
     config: Config | None = None  # as applied last, or as started with
     generation: int = 0
     _applied: int = 0  # the number of the last entry of control's log that was taken over
-    sweep: InvalidationSweeper = field(init=False)
+    sweeper: InvalidationSweeper = field(init=False)
     disk: DiskStore | None = field(init=False)
-    collector: GcTuning = field(init=False)
-    trimming: MallocTrimmer = field(default_factory=MallocTrimmer)
+    gc_tuning: GcTuning = field(init=False)
+    malloc_trimmer: MallocTrimmer = field(default_factory=MallocTrimmer)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _current: asyncio.Event = field(default_factory=asyncio.Event)  # control was heard
 
     def __post_init__(self) -> None:
         tier = self.listener.front.tier
-        self.collector = GcTuning(self.listener.clock)
-        self.listener.made = self.collector.count_retained
+        self.gc_tuning = GcTuning(self.listener.clock)
+        self.listener.made = self.gc_tuning.count_retained
         self.disk = tier.disk
-        self.sweep = InvalidationSweeper(tier.standing, tier.flights, tier.world.marks, tier.disk)
+        self.sweeper = InvalidationSweeper(tier.standing, tier.flights, tier.world.marks, tier.disk)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "lifespan", "requests are the viewer protocol's"
@@ -86,48 +86,48 @@ class Node:
         await send({"type": "lifespan.shutdown.complete"})
 
     def _start(self) -> None:
-        self.collector.install()
+        self.gc_tuning.install()
         tune_malloc()
         self.work()
 
     def work(self) -> None:
         """Start all that runs beside the listener, on the running loop."""
         if self.disk is not None:
-            self._keep(self.disk.open)
-        self._keep(self._tick)
-        self._keep(self._keep_log)
-        self._keep(self._keep_swept)
-        self._keep(self._watch)
-        if self.bus is not None:
-            self._keep(self._follow)
-            self._keep(self._report)
+            self._run(self.disk.open)
+        self._run(self._tick)
+        self._run(self._flush_log)
+        self._run(self._sweep)
+        self._run(self._watch_secrets)
+        if self.follower is not None:
+            self._run(self._follow)
+            self._run(self._report)
 
-    def _keep(self, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
+    def _run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(restart_on_failure(work))
         self._tasks.append(task)
         return task
 
     async def _catch_up(self) -> None:
-        """The file may lag behind what control has published; control may be away."""
-        if self.bus is not None:
+        """Wait for control's newest configuration: the file may lag behind; control may be away."""
+        if self.follower is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CATCH_UP_S_MAX):
                     await self._current.wait()
 
     def hand_over(self) -> None:
-        """A successor of the same name serves now; what control says still counts."""
+        """Stop keeping connections: a successor serves now. The log is followed to the end."""
         if self.disk is not None:
-            self._keep(self.disk.close)
-        for listener in (self.listener, self.secure):
+            self._run(self.disk.close)
+        for listener in (self.listener, self.tls_listener):
             if listener is not None:
                 listener.hand_over()
 
     async def _stop(self) -> None:
-        if self.bus is not None:
+        if self.follower is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LAST_WORDS_S_MAX):
-                    await self.bus.report(self._status())
-            await self.bus.leave()
+                    await self.follower.report(self._status())
+            await self.follower.leave()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -140,7 +140,7 @@ class Node:
                     await self.disk.close()
 
     def begin(self, page: LogPage) -> bool:
-        """See bus.Follower."""
+        """See `LogConsumer`."""
         same = page.epoch == self.listener.marks.epoch
         if not same:
             self._applied = 0
@@ -148,62 +148,64 @@ class Node:
         return same
 
     def confirm(self, asked_at: float) -> None:
-        """Nothing newer was accepted before control was asked: a lease from then on.
+        """Take a lease from `asked_at`: nothing newer was accepted before control was asked.
 
         A node that goes on serving without one (`on_partition = "serve"`) has it for ever: control
         waits for its acknowledgement, however long that takes.
         """
-        serves = self.bus is not None and self.bus.serves
+        serves = self.follower is not None and self.follower.serves
         self.listener.marks.lease_until = math.inf if serves else asked_at + LEASE_S
 
     @property
     def low(self) -> int:
-        """See bus.Follower."""
-        return self.sweep.low
+        """See `LogConsumer`."""
+        return self.sweeper.low
 
     async def _follow(self) -> None:
-        assert self.bus is not None
-        await self.bus.follow(self._applied, self)
+        assert self.follower is not None
+        await self.follower.follow(self._applied, self)
 
     async def apply(self, entry: LogEntry) -> None:
-        """Take over what an entry of the log says; kinds of a newer control are passed over."""
+        """Apply an entry of the log; kinds of a newer control are passed over."""
         if entry.kind == LogEntryKind.CONFIG:
             config = msgspec.convert(entry.body, Config)
-            await self._renew(config)
-            self._use(config)
+            await self._renew_certificates(config)
+            self._apply_config(config)
             self.generation = entry.seq
             self._current.set()
-            if self.bus is not None and not self.listener.handing_over:
-                await self.bus.report(self._status())
+            if self.follower is not None and not self.listener.handing_over:
+                await self.follower.report(self._status())
         elif entry.kind == LogEntryKind.INVALIDATION:
-            one = read_entry(entry)
+            invalidation = read_entry(entry)
             # Control's clock may be ahead of ours, or set: nothing becomes stale later than now.
-            self.listener.marks.apply(replace(one, at=min(one.at, self.listener.clock())))
+            self.listener.marks.apply(
+                replace(invalidation, at=min(invalidation.at, self.listener.clock()))
+            )
         self._applied = entry.seq
 
-    def _use(self, config: Config) -> None:
-        """The routes of `config`, with this process's own secrets as they are now."""
+    def _apply_config(self, config: Config) -> None:
+        """Serve by `config`, with this process's own secrets as they are now."""
         self.config = config
-        native = self.own.use(config) if self.own is not None else {}
+        native = self.secrets.use(config) if self.secrets is not None else {}
         self.listener.front.table = compile_routes(config, native)
-        self.sweep.use(self.listener.front.table)
+        self.sweeper.use(self.listener.front.table)
         clear_caches()
         self.listener.front.tier.store.cool_down()
-        self.collector.config_replaced()
+        self.gc_tuning.config_replaced()
 
-    async def _watch(self) -> None:
+    async def _watch_secrets(self) -> None:
         while True:
             await asyncio.sleep(WATCH_S)
-            if self.own is not None and self.config is not None and self.own.changed():
-                self._use(self.config)
+            if self.secrets is not None and self.config is not None and self.secrets.changed():
+                self._apply_config(self.config)
 
-    async def _renew(self, config: Config) -> None:
-        """The certificates of a new configuration; what cannot be read leaves the former ones."""
-        if self.secure is None or self.secure.tls is None or self.certificates is None:
+    async def _renew_certificates(self, config: Config) -> None:
+        """Load the certificates of a configuration; on an error the former ones stay."""
+        if self.tls_listener is None or self.tls_listener.tls is None or self.certificates is None:
             return
         loop = asyncio.get_running_loop()
         try:
-            self.secure.tls.use(await loop.run_in_executor(None, self.certificates, config))
+            self.tls_listener.tls.use(await loop.run_in_executor(None, self.certificates, config))
         except (OSError, ValueError) as error:
             logger.error("certificates were not renewed: %s", error)
 
@@ -212,34 +214,34 @@ class Node:
             await asyncio.sleep(TICK_S)
             self.listener.sweep()
             account, store = self.listener.account, self.listener.front.tier.store
-            self.trimming.tick(account.total)
+            self.malloc_trimmer.tick(account.total)
             unknown_bytes = resident_bytes() - account.total - store.size_bytes
-            self.collector.tick(len(self.listener.connections), unknown_bytes)
+            self.gc_tuning.tick(len(self.listener.connections), unknown_bytes)
 
-    async def _keep_swept(self) -> None:
+    async def _sweep(self) -> None:
         """Free what invalidations have named, a little at a time."""
         while True:
             await asyncio.sleep(TICK_S)
-            for _ in iter(self.sweep.step, False):
+            for _ in iter(self.sweeper.step, False):
                 await asyncio.sleep(0)  # a turn for everyone else
-            await self.sweep.go_deeper()
+            await self.sweeper.go_deeper()
 
-    async def _keep_log(self) -> None:
+    async def _flush_log(self) -> None:
         while True:
             await asyncio.sleep(LOG_S)
             await self._flush()
 
     async def _flush(self) -> None:
-        """The disk may be slow: another thread waits for it, and nothing else here does."""
+        """Write the queued log lines, in another thread: the disk may be slow."""
         loop = asyncio.get_running_loop()
         while lines := self.log.lines():
             await loop.run_in_executor(None, self.log.write, lines)
         self.listener.teller.counters.log_dropped = self.log.dropped + self.log_file.lost
 
     async def _report(self) -> None:
-        assert self.bus is not None
+        assert self.follower is not None
         while True:
-            await self.bus.report(self._status())
+            await self.follower.report(self._status())
             await asyncio.sleep(TICK_S)
 
     def _status(self) -> NodeStatus:

@@ -1,8 +1,8 @@
-"""Siblings: the other workers of a location. Law: who waits for a worker that is gone is let in.
+"""Orphaned connections: adopts those in the backlog of a sibling worker that is gone.
 
-The kernel deals new connections out to all sockets of a port, also to those of a worker that was
-killed a moment ago or stopped. A few times a second each worker takes what waits there longer than
-a live one leaves it.
+Law: who waits for a worker that is gone is let in. The kernel deals new connections out to all
+sockets of a port, also to those of a worker that was killed a moment ago or stopped. A few times a
+second each worker takes what waits there longer than a live one leaves it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ADOPTED_MAX = 256  # at one time: so many handshakes are some 10 ms of work
 
 @dataclass(frozen=True, slots=True)
 class OrphanListener:
-    """Sockets of siblings, and what serves who comes in there."""
+    """Sockets of sibling workers, and the protocol and TLS for connections adopted there."""
 
     sockets: Sequence[socket.socket]
     protocol: Callable[[], asyncio.Protocol]
@@ -28,37 +28,37 @@ class OrphanListener:
     handshake_s_max: float | None = None
 
 
-def accept_waiting(door: OrphanListener, most: int = ADOPTED_MAX) -> list[socket.socket]:
-    """Connections nobody has taken, at most so many."""
-    found: list[socket.socket] = []
-    for one in door.sockets:
+def accept_waiting(listener: OrphanListener, most: int = ADOPTED_MAX) -> list[socket.socket]:
+    """Accept the connections that wait there, at most so many; not blocking."""
+    accepted: list[socket.socket] = []
+    for waiting in listener.sockets:
         # Nothing waits, or nobody has listened there yet, or descriptors have run out.
         with contextlib.suppress(OSError):
-            while len(found) < most:
-                found.append(one.accept()[0])
-    return found
+            while len(accepted) < most:
+                accepted.append(waiting.accept()[0])
+    return accepted
 
 
-async def adopt_orphans(doors: Sequence[OrphanListener]) -> None:
-    """Take in whoever waits at a door of siblings, until cancelled."""
+async def adopt_orphans(listeners: Sequence[OrphanListener]) -> None:
+    """Adopt the waiting connections of all listeners, a few times a second, until cancelled."""
     adopting: set[asyncio.Task[None]] = set()
     while True:
         await asyncio.sleep(PAUSE_S)
-        for door in doors:
-            for connection in accept_waiting(door):
-                task = asyncio.create_task(_adopt(door, connection))
+        for listener in listeners:
+            for connection in accept_waiting(listener):
+                task = asyncio.create_task(_adopt(listener, connection))
                 adopting.add(task)
                 task.add_done_callback(adopting.discard)
 
 
-async def _adopt(door: OrphanListener, connection: socket.socket) -> None:
+async def _adopt(listener: OrphanListener, connection: socket.socket) -> None:
     connection.setblocking(False)
     try:
         await asyncio.get_running_loop().connect_accepted_socket(
-            door.protocol,
+            listener.protocol,
             connection,
-            ssl=door.context,
-            ssl_handshake_timeout=door.handshake_s_max if door.context else None,
+            ssl=listener.context,
+            ssl_handshake_timeout=listener.handshake_s_max if listener.context else None,
         )
     except OSError:  # ssl.SSLError and timeouts are: it left, or speaks something else
         connection.close()

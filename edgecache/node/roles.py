@@ -1,6 +1,7 @@
-"""Roles: what one process of ours is. Each runs until SIGTERM or SIGINT, drains, and says how.
+"""Entry points of each kind of process, on Uvicorn's server; drain, hand-over, exit codes.
 
-Law: a role needs nothing but its configuration file and, for more than one machine, the secrets.
+Each runs until SIGTERM or SIGINT, drains, and says how. Law: a role needs nothing but its
+configuration file and, for more than one machine, the secrets.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import signal
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -50,18 +51,16 @@ HAND_OVER_LOOK_S = 0.1  # between two looks whether everybody has left
 EXIT_FAILED = 1
 CLOSE_NOTIFY_S_MAX = 5.0  # for a viewer to answer our close_notify; nginx's lingering_timeout
 
-App = Callable[[MutableMapping[str, Any], Any, Any], Awaitable[None]]
-
 
 def run_edge(config_path: str, location: str, worker: int) -> int:
     """One worker of an edge location."""
     config = cap_connections(load(config_path))
-    found = next(place for place in config.locations if place.name == location)
-    addresses = [parse_listen(found.listen, config.state_dir)]
-    if found.listen_tls:
-        addresses.append(tcp_address(found.listen_tls))
-    sockets = _held(config, addresses)
-    node = _assembly(config, f"edge-{location}-{worker}").edge(found)
+    place = next(one for one in config.locations if one.name == location)
+    addresses = [parse_listen(place.listen, config.state_dir)]
+    if place.listen_tls:
+        addresses.append(tcp_address(place.listen_tls))
+    sockets = _open_sockets(config, addresses)
+    node = _parts(config, f"edge-{location}-{worker}").edge(place)
     return _serve_node(node, config, addresses, sockets)
 
 
@@ -70,8 +69,8 @@ def run_regional(config_path: str) -> int:
     config = cap_connections(load(config_path))
     assert config.regional is not None
     addresses = [parse_listen(config.regional.listen, config.state_dir)]
-    sockets = _held(config, addresses)
-    node = _assembly(config, "regional").regional()
+    sockets = _open_sockets(config, addresses)
+    node = _parts(config, "regional").regional()
     return _serve_node(node, config, addresses, sockets)
 
 
@@ -79,8 +78,8 @@ def run_serve(origin_url: str, listen: str, worker: int, semantics: str, state_d
     """One caching tier in front of any origin."""
     config = cap_connections(serve_config(origin_url, listen, semantics, state_dir))
     addresses = [parse_listen(listen, state_dir)]
-    sockets = _held(config, addresses)
-    node = _assembly(config, f"serve-{worker}").edge(config.locations[0])
+    sockets = _open_sockets(config, addresses)
+    node = _parts(config, f"serve-{worker}").edge(config.locations[0])
     return _serve_node(node, config, addresses, sockets)
 
 
@@ -95,7 +94,7 @@ def run_control(config_path: str) -> int:
     config = load(config_path)
     assert config.control is not None
     address, local = parse_listen(config.control.listen, config.state_dir), control_socket(config)
-    sockets = _held(config, [address, local]).own
+    sockets = _open_sockets(config, [address, local]).own
     if isinstance(address, TcpAddress) and not address.is_loopback:
         say(f"control.listen: {address} is not on loopback: let nobody but operators and nodes in")
     try:
@@ -116,17 +115,17 @@ def run_origin(config_path: str) -> int:
     config = load(config_path)
     assert config.bucket is not None
     address = parse_listen(config.bucket.listen, config.state_dir)
-    sockets = _held(config, [address]).own[address]
+    sockets = _open_sockets(config, [address]).own[address]
     secrets = load_secrets(config.state_dir, os.environ)
     return _serve_app(demo_app(config, secrets.identity), config, sockets, _nothing)
 
 
-def _assembly(config: Config, name: str) -> NodeParts:
+def _parts(config: Config, name: str) -> NodeParts:
     return NodeParts(config, name, memo=head_cache_enabled())
 
 
-def _held(config: Config, addresses: Sequence[Address]) -> ListenSockets:
-    """Every address is bound; from here on nobody needs to be root."""
+def _open_sockets(config: Config, addresses: Sequence[Address]) -> ListenSockets:
+    """Bind every address, then give up root: nobody needs to be it from here on."""
     sockets = listen_sockets(addresses)
     drop_privileges(config, addresses)
     return sockets
@@ -156,11 +155,11 @@ def _serve_node(
     server = _NodeServer(settings, node, config.limits.hand_over_s_max)
     first, *others = addresses
     server.ports.append(ListenPort(node.listener, (), sockets.siblings[first]))
-    if node.secure is not None:
+    if node.tls_listener is not None:
         for secure in others:
-            port = ListenPort(node.secure, sockets.own[secure], sockets.siblings[secure])
+            port = ListenPort(node.tls_listener, sockets.own[secure], sockets.siblings[secure])
             server.ports.append(port)
-    return server.run_until_told(sockets.own[first])
+    return server.run_until_signal(sockets.own[first])
 
 
 def _serve_app(
@@ -183,12 +182,12 @@ def _serve_app(
         log_level="warning",
         timeout_graceful_shutdown=int(config.limits.drain_s_max),
     )
-    server = _Server(settings)
+    server = _RoleServer(settings)
     server.on_exit = on_exit
-    return server.run_until_told(sockets)
+    return server.run_until_signal(sockets)
 
 
-class _Server(uvicorn.Server):
+class _RoleServer(uvicorn.Server):
     """Uvicorn's server, which also leaves when the supervisor that started it is gone."""
 
     on_exit: Callable[[], None] = staticmethod(_nothing)
@@ -198,16 +197,16 @@ class _Server(uvicorn.Server):
         watch_parent(loop, self._leave)
         loop.add_signal_handler(HAND_OVER, self._hand_over)
         await super().startup(sockets)
-        await self._open_more()
+        await self._open_ports()
         report_serving()
 
-    async def _open_more(self) -> None: ...
+    async def _open_ports(self) -> None: ...
 
     def _leave(self) -> None:
         self.should_exit = True
 
     def _hand_over(self) -> None:
-        """Take nobody new, and leave once those who had just come have been answered."""
+        """Accept no more, and leave once those who had just come have been answered."""
         for server in self.servers:
             server.close()
         asyncio.get_running_loop().call_later(JUST_COME_S, self._leave)
@@ -216,7 +215,7 @@ class _Server(uvicorn.Server):
         self.on_exit()
         await super().shutdown(sockets)
 
-    def run_until_told(self, sockets: list[socket.socket]) -> int:
+    def run_until_signal(self, sockets: list[socket.socket]) -> int:
         """Serve; 0 after an orderly end, 1 when it could not start."""
         install_stderr_log()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -235,29 +234,29 @@ class ListenPort:
     siblings: Sequence[socket.socket]
 
 
-class _NodeServer(_Server):
-    """A server of viewers or peers: it may speak TLS too, and hands over politely."""
+class _NodeServer(_RoleServer):
+    """Server of viewers or peers: also speaks TLS, adopts orphans, hands over gracefully."""
 
     def __init__(self, settings: uvicorn.Config, node: Node, hand_over_s_max: float) -> None:
         super().__init__(settings)
         self.ports: list[ListenPort] = []
         self._node = node
         self._hand_over_s_max = hand_over_s_max
-        self._looking: asyncio.Task[None] | None = None
-        self._handing: asyncio.Task[None] | None = None
+        self._adopting: asyncio.Task[None] | None = None
+        self._draining: asyncio.Task[None] | None = None
 
-    async def _open_more(self) -> None:
-        doors = [OrphanListener(port.siblings, *self._entrance(port)) for port in self.ports]
-        for port, door in zip(self.ports, doors, strict=True):
+    async def _open_ports(self) -> None:
+        orphans = [OrphanListener(port.siblings, *self._serving(port)) for port in self.ports]
+        for port, orphan in zip(self.ports, orphans, strict=True):
             for one in port.sockets:
-                await self._listen(door, one)
-        if any(door.sockets for door in doors):
-            self._looking = asyncio.create_task(adopt_orphans(doors))
+                await self._listen(orphan, one)
+        if any(orphan.sockets for orphan in orphans):
+            self._adopting = asyncio.create_task(adopt_orphans(orphans))
 
-    def _entrance(
+    def _serving(
         self, port: ListenPort
     ) -> tuple[Callable[[], ViewerConnection], ssl.SSLContext | None, float | None]:
-        """What serves a port's connections, and how they are secured."""
+        """Protocol factory, TLS context and handshake time of a port's connections."""
         settings = SimpleNamespace(loaded_app=SimpleNamespace(listener=port.listener))
         loop, state, tls = asyncio.get_running_loop(), self.server_state, port.listener.tls
 
@@ -267,26 +266,26 @@ class _NodeServer(_Server):
         head_s_max = port.listener.limits.head_s_max
         return protocol, tls.context if tls else None, head_s_max if tls else None
 
-    async def _listen(self, door: OrphanListener, one: socket.socket) -> None:
+    async def _listen(self, serving: OrphanListener, one: socket.socket) -> None:
         """One more of Uvicorn's servers, which it closes and drains like its own."""
         server = await asyncio.get_running_loop().create_server(
-            door.protocol,
+            serving.protocol,
             sock=one,
-            ssl=door.context,
-            ssl_handshake_timeout=door.handshake_s_max,
-            ssl_shutdown_timeout=CLOSE_NOTIFY_S_MAX if door.context else None,
+            ssl=serving.context,
+            ssl_handshake_timeout=serving.handshake_s_max,
+            ssl_shutdown_timeout=CLOSE_NOTIFY_S_MAX if serving.context else None,
             backlog=BACKLOG,
         )
         self.servers.append(server)
 
     def _hand_over(self) -> None:
-        self._handing = asyncio.create_task(self._handed_over())
+        self._draining = asyncio.create_task(self._drain())
 
-    async def _handed_over(self) -> None:
-        """Take nobody new, tell those who stay that this was the last answer, and leave."""
+    async def _drain(self) -> None:
+        """Accept no more, let each connection have its last answer, and leave."""
         for server in self.servers:
             server.close()
-        self._forget_siblings()
+        self._close_siblings()
         self._node.hand_over()
         connections = self.server_state.connections
         with contextlib.suppress(TimeoutError):
@@ -295,15 +294,15 @@ class _NodeServer(_Server):
                     await pause(HAND_OVER_LOOK_S)
         self._leave()
 
-    def _forget_siblings(self) -> None:
-        if self._looking is not None:
-            self._looking.cancel()
+    def _close_siblings(self) -> None:
+        if self._adopting is not None:
+            self._adopting.cancel()
         for port in self.ports:
             for one in port.siblings:
                 one.close()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._forget_siblings()
-        if self._handing is not None:
-            self._handing.cancel()
+        self._close_siblings()
+        if self._draining is not None:
+            self._draining.cancel()
         await super().shutdown(sockets)

@@ -1,7 +1,7 @@
-"""The secrets of this process. Law: it reads them from its own files; none comes from control.
+"""Secrets of this process, read again when a file changes. Law: none comes from control.
 
-A changed file is noticed within `WATCH_S`, so that keys come and go without a restart. What cannot
-be read leaves what was read before, and says so.
+It reads them from its own files. A changed file is noticed within `WATCH_S`, so that keys come and
+go without a restart. What cannot be read leaves what was read before, and says so.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ WATCH_S = 0.5  # half of what a key may take to reach a node
 VALUE_BYTES_MAX = 4_096  # of a header that is a secret; a token of a store's has a thousand
 
 _VALUE = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")  # RFC 9110 §5.5, ASCII
-_Mark = tuple[int, int, int] | None
+_FileStamp = tuple[int, int, int] | None
 
 
 class SecretWatch:
-    """What one process reads of `secrets.json` and the files that origins name.
+    """Secrets of one process: `secrets.json`, and the values and files that origins name.
 
     `state_dir` is this machine's own; `env` its environment; `clock` gives epoch seconds.
     `renew_tls` is called when certificates we show may have changed. SecretsError when there are
@@ -51,16 +51,16 @@ class SecretWatch:
         self._renew_tls = renew_tls
         self._values: dict[str, bytes] = {}
         self._files: tuple[str, ...] = ()
-        self._marks: tuple[_Mark, ...] = ()
+        self._stamps: tuple[_FileStamp, ...] = ()
         self.use(config)
 
     def use(self, config: Config) -> Mapping[str, str]:
-        """Read what `config` needs; the secrets of viewers' tokens, by id. Blocks on the disk."""
+        """Read the secrets of `config`; those of viewers' tokens, by id. Blocks on the disk."""
         self._files = (str(self._path), *dict.fromkeys(_files(config)))
-        marks = tuple(map(_mark, self._files))  # first: what changes meanwhile is read again
-        if marks != self._marks:
+        stamps = tuple(map(_stamp, self._files))  # first: what changes meanwhile is read again
+        if stamps != self._stamps:
             self._renew_tls()
-        self._marks = marks
+        self._stamps = stamps
         try:
             self.secrets = load_secrets(self._state_dir, self._env)
         except SecretsError as error:
@@ -70,28 +70,30 @@ class SecretWatch:
             logger.error("requests are not sent: %s", line)
         signer = IdentitySigner(self.secrets.identity, self._clock)
         controls = {control.id: control for control in config.origin_access_controls}
-        means = OriginCredentials(self._clock, signer, controls, self.secrets.origin, self._values)
-        self.proofs.use(means)
+        credentials = OriginCredentials(
+            self._clock, signer, controls, self.secrets.origin, self._values
+        )
+        self.proofs.use(credentials)
         return self.secrets.viewer
 
     def changed(self) -> bool:
-        """Whether a file is another than the one that was read."""
-        return tuple(map(_mark, self._files)) != self._marks
+        """Whether a file has changed since it was read."""
+        return tuple(map(_stamp, self._files)) != self._stamps
 
     def _read(self, config: Config) -> dict[str, bytes]:
-        found: dict[str, bytes] = {}
+        values: dict[str, bytes] = {}
         for where, reference in _references(config):
             try:
-                found[reference] = secret_value(reference, self._env)
+                values[reference] = secret_value(reference, self._env)
             except (OSError, ValueError) as error:
                 logger.error("%s: %s: %s", where, reference, _reason(error))
                 if reference in self._values:
-                    found[reference] = self._values[reference]
-        return found
+                    values[reference] = self._values[reference]
+        return values
 
 
 def secret_value(reference: str, env: Mapping[str, str]) -> bytes:
-    """What `env:NAME` or `file:PATH` holds, without the end of its line. OSError, ValueError."""
+    """The value of `env:NAME` or `file:PATH`, without the end of its line. OSError, ValueError."""
     kind, _, name = reference.partition(":")
     if kind == "env":
         if name not in env:
@@ -138,7 +140,7 @@ def _references(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def _files(config: Config) -> Iterator[str]:
-    """What is watched beside secrets.json."""
+    """Paths of the files watched beside secrets.json."""
     for _, reference in _references(config):
         if reference.startswith("file:"):
             yield reference.removeprefix("file:")
@@ -146,8 +148,8 @@ def _files(config: Config) -> Iterator[str]:
         yield from filter(None, (origin.client_certificate_file, origin.client_key_file))
 
 
-def _mark(path: str) -> _Mark:
-    """What changes with a file's content, unless somebody hides it; None where there is none."""
+def _stamp(path: str) -> _FileStamp:
+    """Time, size and inode of a file, which change with its content; None without a file."""
     try:
         facts = os.stat(path)
     except OSError:

@@ -1,4 +1,4 @@
-"""`edgecache serve`: one tier in front of one origin; its configuration, made of arguments."""
+"""Configuration of `edgecache serve`, made of its arguments: one tier in front of one origin."""
 
 from __future__ import annotations
 

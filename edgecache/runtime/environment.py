@@ -1,4 +1,11 @@
-"""The real world, as the data path gets it. Law: a role reads clock and random only here."""
+"""Clocks, random bytes, tasks, threads and loop turns: the real world, as a process gets it.
+
+Law: a role reads clock and random only here. What fails in the background is told and begun anew;
+nothing of ours ends by accident. Who has more to do than one turn's share of the event loop comes
+back after others: a peer that sends faster than it is served would else hold the loop as long as
+it likes, as what it sent meanwhile is always there to be read. Envoy bounds the same by
+`max_requests_per_io_cycle`, nginx takes up a pipelined request as a new event.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +19,19 @@ from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-DISK_READ_THREADS = (
-    4  # a slow disk serves a few reads at once; more threads only fight for Python's lock
-)
+DISK_READ_THREADS = 4  # a slow disk serves a few at once; more only fight for Python's lock
+TURN_S = 0.002  # of work for one connection: ten of them at once are felt by no viewer
+REQUESTS_MAX = 32  # for one connection in a turn: 2 ms at 60 µs each
+RESTART_S_MIN = 0.5  # within what viewers are promised to wait after a fault
+RESTART_S_MAX = 30.0  # a defect that shows each time is told twice a minute
+HEALTHY_S = 60.0  # after so long without a failure the next one is the first again
 
+Pause = Callable[[float], Awaitable[None]]
 _T = TypeVar("_T")
+
+logger = logging.getLogger("edgecache.server")
+random_bytes = os.urandom
+wall_clock = time.time  # for signatures and log times, which other machines read
 
 
 def steady_clock() -> Callable[[], float]:
@@ -30,8 +45,36 @@ def steady_clock() -> Callable[[], float]:
     return lambda: offset + monotonic()
 
 
+async def pause(seconds: float) -> None:
+    """Wait."""
+    await asyncio.sleep(seconds)
+
+
+async def restart_on_failure(
+    work: Callable[[], Coroutine[Any, Any, None]], pause: Pause = asyncio.sleep
+) -> None:
+    """Run a background task until it ends by itself; where it raises, again, each time later.
+
+    Memory may have been short, which says nothing of the next time.
+    """
+    now, restart_s = asyncio.get_running_loop().time, RESTART_S_MIN
+    while True:
+        began = now()
+        try:
+            await work()
+        except Exception:
+            with contextlib.suppress(MemoryError):  # for the telling itself
+                logger.exception("a background task failed, and is begun anew")
+        else:
+            return
+        if now() - began >= HEALTHY_S:
+            restart_s = RESTART_S_MIN
+        await pause(restart_s)
+        restart_s = min(2 * restart_s, RESTART_S_MAX)
+
+
 class Tasks:
-    """Tasks of this process, kept from being collected while they run."""
+    """Background tasks of this process: referenced while they run, so that none is collected."""
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()
@@ -45,79 +88,37 @@ class Tasks:
 
 
 class DiskThreads:
-    """Threads for a disk store: one that changes, and a few that look."""
+    """Worker threads of a disk store: one that writes, and a few that read."""
 
     def __init__(self) -> None:
-        self._looks = ThreadPoolExecutor(DISK_READ_THREADS, "disk-look")
-        self._changes = ThreadPoolExecutor(1, "disk-change")
+        self._readers = ThreadPoolExecutor(DISK_READ_THREADS, "disk-look")
+        self._writer = ThreadPoolExecutor(1, "disk-change")
 
     def look(self, work: Callable[[], _T]) -> Awaitable[_T]:
-        """See store.disk.Threads."""
-        return asyncio.get_running_loop().run_in_executor(self._looks, work)
+        """See `DiskThreads` of `store/disk`."""
+        return asyncio.get_running_loop().run_in_executor(self._readers, work)
 
     def change(self, work: Callable[[], _T]) -> Awaitable[_T]:
-        """See store.disk.Threads."""
-        return asyncio.get_running_loop().run_in_executor(self._changes, work)
-
-
-random_bytes = os.urandom
-wall_clock = time.time  # for signatures and log times, which other machines read
-
-
-async def pause(seconds: float) -> None:
-    """Wait."""
-    await asyncio.sleep(seconds)
-
-
-TURN_S = 0.002  # of work for one connection: ten of them at once are felt by no viewer
-REQUESTS_MAX = 32  # for one connection in a turn: 2 ms at 60 µs each
+        """See `DiskThreads` of `store/disk`."""
+        return asyncio.get_running_loop().run_in_executor(self._writer, work)
 
 
 class LoopTurns:
-    """Connections that wait for their next turn: one of them has it in each turn of the loop."""
+    """Queue of connections that have used up their turn: one goes on in each turn of the loop."""
 
     __slots__ = ("_waiting",)
 
     def __init__(self) -> None:
         self._waiting: deque[Callable[[], None]] = deque()
 
-    def wait(self, loop: asyncio.AbstractEventLoop, go_on: Callable[[], None]) -> None:
-        """Call `go_on` in a later turn, after what the loop has for others meanwhile."""
-        self._waiting.append(go_on)
+    def wait(self, loop: asyncio.AbstractEventLoop, resume: Callable[[], None]) -> None:
+        """Call `resume` in a later turn, after what the loop has for others meanwhile."""
+        self._waiting.append(resume)
         if len(self._waiting) == 1:
             loop.call_soon(self._next, loop)
 
     def _next(self, loop: asyncio.AbstractEventLoop) -> None:
-        go_on = self._waiting.popleft()
+        resume = self._waiting.popleft()
         if self._waiting:
             loop.call_soon(self._next, loop)
-        go_on()
-
-
-logger = logging.getLogger("edgecache.server")
-
-RESTART_S_MIN = 0.5  # within what viewers are promised to wait after a fault
-RESTART_S_MAX = 30.0  # a defect that shows each time is told twice a minute
-HEALTHY_S = 60.0  # after so long without a failure the next one is the first again
-
-Pause = Callable[[float], Awaitable[None]]
-
-
-async def restart_on_failure(
-    work: Callable[[], Coroutine[Any, Any, None]], pause: Pause = asyncio.sleep
-) -> None:
-    """Run `work` until it ends by itself; where it raises, once more, each time later."""
-    now, again_s = asyncio.get_running_loop().time, RESTART_S_MIN
-    while True:
-        began = now()
-        try:
-            await work()
-        except Exception:
-            with contextlib.suppress(MemoryError):  # for the telling itself
-                logger.exception("a background task failed, and is begun anew")
-        else:
-            return
-        if now() - began >= HEALTHY_S:
-            again_s = RESTART_S_MIN
-        await pause(again_s)
-        again_s = min(2 * again_s, RESTART_S_MAX)
+        resume()

@@ -1,4 +1,4 @@
-"""File descriptors. Law: connections are refused before descriptors run out.
+"""File descriptor limit (RLIMIT_NOFILE). Law: connections are refused before descriptors run out.
 
 Where they have run out a process can neither refuse politely nor open its log.
 """
@@ -15,21 +15,21 @@ RESERVED = 512  # for two full pools to upstreams (`Origin.connections_max`), fi
 
 
 def cap_connections(config: Config) -> Config:
-    """`config` with no more connections than this process has descriptors for."""
+    """`config`, with `limits.connections_max` no more than this process has descriptors for."""
     limits = config.limits
-    fitting = connections_for(raise_soft_limit())
-    if fitting >= limits.connections_max:
+    connections = connections_for(raise_soft_limit())
+    if connections >= limits.connections_max:
         return config
-    return replace(config, limits=replace(limits, connections_max=fitting))
+    return replace(config, limits=replace(limits, connections_max=connections))
 
 
 def connections_for(descriptors: int) -> int:
-    """How many viewers' connections so many descriptors are enough for."""
+    """The number of viewers' connections that so many descriptors are enough for."""
     return max(descriptors - RESERVED, descriptors // 2, 1)
 
 
 def raise_soft_limit() -> int:
-    """Raise the soft limit of this process to its hard limit; gives what it is then.
+    """Raise the soft limit of this process to its hard limit; returns the limit then in force.
 
     As Go's runtime does: the low soft limit is for programs that use select().
     """

@@ -1,4 +1,9 @@
-"""What a process inherits from its supervisor: sockets, and the two pipes between them."""
+"""What a process inherits from its supervisor: listening sockets, two pipes, variables.
+
+The one pipe is never written to: its end of file says that the supervisor is gone. On the other a
+process that takes over from a predecessor says that it serves. Law: each variable is read once,
+and taken from the environment, so that no grandchild takes it for its own.
+"""
 
 from __future__ import annotations
 
@@ -16,80 +21,60 @@ import msgspec
 from edgecache.config.listen import Address, UnixAddress
 
 PARENT_FD_ENV = "EDGECACHE_PARENT_FD"
-
-
 SERVING_FD_ENV = "EDGECACHE_SERVING_FD"
-
-
-HEAD_CACHE_ENV = (
-    "EDGECACHE_MEMO"  # `off` in the environment of a process and its children: --no-memo
-)
-
-
-def report_serving() -> None:
-    """Tell the supervisor that asked for it; to be called once in a process."""
-    text = os.environ.pop(SERVING_FD_ENV, "")
-    if text.isdecimal():
-        with contextlib.suppress(OSError):  # it may have given us up meanwhile
-            os.write(int(text), b"1")
-            os.close(int(text))
-
-
-def disable_head_cache() -> None:
-    """Let this process and its children do without the memo (see server.memo)."""
-    os.environ[HEAD_CACHE_ENV] = "off"
-
-
-def head_cache_enabled() -> bool:
-    """Whether this process is to have a memo."""
-    return os.environ.get(HEAD_CACHE_ENV) != "off"
-
-
-def has_parent() -> bool:
-    """Whether a supervisor of ours started this process."""
-    return PARENT_FD_ENV in os.environ
-
-
-def watch_parent(loop: asyncio.AbstractEventLoop, on_gone: Callable[[], None]) -> bool:
-    """Call `on_gone` once, on the loop, when the supervisor that started us is gone.
-
-    False when none did. To be called once in a process: the variable is taken from the environment.
-    """
-    text = os.environ.pop(PARENT_FD_ENV, "")
-    if not text.isdecimal():
-        return False
-    fd = int(text)
-    try:
-        os.set_inheritable(fd, False)
-        loop.add_reader(fd, _gone, loop, fd, on_gone)
-    except OSError:
-        return False  # a wrapper between the two closed it
-    return True
-
-
-def _gone(loop: asyncio.AbstractEventLoop, fd: int, on_gone: Callable[[], None]) -> None:
-    loop.remove_reader(fd)
-    os.close(fd)
-    on_gone()
-
-
 LISTENING_ENV = "EDGECACHE_LISTENING"
-
+HEAD_CACHE_ENV = "EDGECACHE_MEMO"  # `off` for a process and its children: --no-memo
+HAND_OVER = signal.SIGQUIT  # nginx's word for a graceful end
+EXIT_CONFIGURATION = 2  # a child's way to say that starting it again is no use
 
 Descriptors = dict[str, list[int]]  # by address, as written
 
 
 class SocketShare(msgspec.Struct, frozen=True):
-    """What one process is handed: its own sockets, and its siblings' (see `siblings.py`)."""
+    """Descriptors a process inherits: its own sockets, and its siblings' to adopt orphans from."""
 
     own: Descriptors = {}
     siblings: Descriptors = {}
 
     @property
     def fds(self) -> tuple[int, ...]:
-        """All of them."""
+        """Every descriptor of both."""
         both = (*self.own.values(), *self.siblings.values())
         return tuple(fd for fds in both for fd in fds)
+
+
+@dataclass(frozen=True, slots=True)
+class ListenSockets:
+    """Listening sockets of one process, by address: its own, and its siblings'."""
+
+    own: dict[Address, list[socket.socket]]
+    siblings: dict[Address, list[socket.socket]]
+
+
+def listen_sockets(addresses: Sequence[Address]) -> ListenSockets:
+    """Sockets inherited from the supervisor; without one, sockets bound here. OSError."""
+    share = inherited_share()
+    return ListenSockets(
+        {address: sockets_at(share.own, address) or [bind(address)] for address in addresses},
+        {address: sockets_at(share.siblings, address) for address in addresses},
+    )
+
+
+def inherited_share() -> SocketShare:
+    """The descriptors that the supervisor handed to this process; to be called once."""
+    text = os.environ.pop(LISTENING_ENV, "")
+    share = msgspec.json.decode(text, type=SocketShare) if text else SocketShare()
+    for fd in share.fds:
+        os.set_inheritable(fd, False)
+    return share
+
+
+def sockets_at(descriptors: Descriptors, address: Address | None) -> list[socket.socket]:
+    """Sockets, not blocking, of the descriptors that are for `address`."""
+    sockets = [socket.socket(fileno=fd) for fd in descriptors.get(str(address), ())]
+    for one in sockets:
+        one.setblocking(False)
+    return sockets
 
 
 def bind(address: Address) -> socket.socket:
@@ -113,39 +98,48 @@ def bind(address: Address) -> socket.socket:
     return tcp
 
 
-def inherited_share() -> SocketShare:
-    """What the supervisor that started this process handed to it; to be called once."""
-    text = os.environ.pop(LISTENING_ENV, "")
-    share = msgspec.json.decode(text, type=SocketShare) if text else SocketShare()
-    for fd in share.fds:
+def has_parent() -> bool:
+    """Whether a supervisor of ours started this process."""
+    return PARENT_FD_ENV in os.environ
+
+
+def watch_parent(loop: asyncio.AbstractEventLoop, on_gone: Callable[[], None]) -> bool:
+    """Call `on_gone` once, on the loop, when the supervisor that started us is gone.
+
+    False when none did. To be called once in a process: the variable is taken from the environment.
+    """
+    text = os.environ.pop(PARENT_FD_ENV, "")
+    if not text.isdecimal():
+        return False
+    fd = int(text)
+    try:
         os.set_inheritable(fd, False)
-    return share
+        loop.add_reader(fd, _on_end_of_file, loop, fd, on_gone)
+    except OSError:
+        return False  # a wrapper between the two closed it
+    return True
 
 
-def sockets_at(descriptors: Descriptors, address: Address | None) -> list[socket.socket]:
-    """The sockets among `descriptors` that are for `address`."""
-    found = [socket.socket(fileno=fd) for fd in descriptors.get(str(address), ())]
-    for one in found:
-        one.setblocking(False)
-    return found
+def report_serving() -> None:
+    """Tell the supervisor, where it waits for it, that this process serves. Called once."""
+    text = os.environ.pop(SERVING_FD_ENV, "")
+    if text.isdecimal():
+        with contextlib.suppress(OSError):  # it may have given us up meanwhile
+            os.write(int(text), b"1")
+            os.close(int(text))
 
 
-@dataclass(frozen=True, slots=True)
-class ListenSockets:
-    """The sockets of one process, by address: its own, and its siblings'."""
-
-    own: dict[Address, list[socket.socket]]
-    siblings: dict[Address, list[socket.socket]]
+def disable_head_cache() -> None:
+    """Turn off the head cache (`server/http1/head_cache.py`) of this process and its children."""
+    os.environ[HEAD_CACHE_ENV] = "off"
 
 
-def listen_sockets(addresses: Sequence[Address]) -> ListenSockets:
-    """What the supervisor has for us; where there is none, sockets we bind ourselves. OSError."""
-    share = inherited_share()
-    return ListenSockets(
-        {address: sockets_at(share.own, address) or [bind(address)] for address in addresses},
-        {address: sockets_at(share.siblings, address) for address in addresses},
-    )
+def head_cache_enabled() -> bool:
+    """Whether this process is to have a head cache."""
+    return os.environ.get(HEAD_CACHE_ENV) != "off"
 
 
-HAND_OVER = signal.SIGQUIT  # nginx's word for a graceful end
-EXIT_CONFIGURATION = 2  # a child's way to say that starting it again is no use
+def _on_end_of_file(loop: asyncio.AbstractEventLoop, fd: int, on_gone: Callable[[], None]) -> None:
+    loop.remove_reader(fd)
+    os.close(fd)
+    on_gone()

@@ -1,15 +1,20 @@
-"""The garbage collector, kept short. Law: what is alive when it has looked is not looked at again.
+"""Memory tuning of a process: the garbage collector kept short, malloc's heap given back.
 
-Nearly all that dies here is freed at once, by counting references; the collector is for cycles.
-Left to itself it walks every stored object now and then, and viewers wait: 100 ms for a million. So
-what has outlived two looks is set aside (`gc.freeze`). A cycle that dies there stays until nobody
-is connected, when all of it is looked through, at most once an hour; sooner when a configuration
-has been replaced. On a busy edge nobody is connected never: all is looked through, too, when the
-process has grown by what nobody accounts for.
+Law of the collector: what is alive when it has looked is not looked at again. Nearly all that dies
+here is freed at once, by counting references; the collector is for cycles. Left to itself it walks
+every stored object now and then, and viewers wait: 100 ms for a million. So what has outlived two
+looks is set aside (`gc.freeze`). A cycle that dies there stays until nobody is connected, when all
+of it is looked through, at most once an hour; sooner when a configuration has been replaced. On a
+busy edge nobody is connected never: all is looked through, too, when the process has grown by what
+nobody accounts for. Python looks when so many objects more were made than freed, those set aside
+among the freed: where new takes the place of old it would wait, and then have much to walk at once.
+So we look, too, when enough was made that stays.
 
-Python looks when so many objects more were made than freed, those set aside among the freed: where
-new takes the place of old it would wait, and then have much to walk at once. So we look, too, when
-enough was made that stays.
+Law of the heap: what a body took is the system's when it has gone. glibc maps what is large apart,
+but what it takes for large grows with each such thing that is freed, up to 32 MiB (mallopt(3),
+M_MMAP_THRESHOLD). Bodies then stand in the heap among small things that outlive them: an edge given
+64 MiB took 88 (tests/end_to_end/test_memory_of_an_edge.py). After a burst of smaller pieces the
+heap keeps their pages: it is trimmed once they have gone.
 """
 
 from __future__ import annotations
@@ -27,10 +32,14 @@ NEVER = 1_000_000_000  # looks at everything
 THOROUGH_S = 3_600.0  # between two of our own
 GROWN_BYTES = 64 * 1024 * 1024  # that nobody accounts for: a pause of 100 ms is the lesser evil
 GROWN_S = 60.0  # between two looks for that
+_M_MMAP_THRESHOLD, _M_MMAP_MAX = -3, -4  # <malloc.h>
+MAPPED_BYTES = 294_912  # more than the 256 KiB uvloop reads from TLS at once, for every request
+MAPPED_MAX = 32_768  # half of what Linux gives a process (vm.max_map_count); the rest in the heap
+TRIM_BYTES = 16 * 1024 * 1024  # that went since the most was held: a walk of the heap takes a while
 
 
 class GcTuning:
-    """Settles the collector of this process. `clock` gives seconds."""
+    """Garbage collector settings of this process. `clock` gives seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -41,7 +50,7 @@ class GcTuning:
         self._least_bytes = inf  # that nobody accounted for, since the last look at everything
 
     def install(self) -> None:
-        """Set aside what has been made so far, and from now on what outlives two looks."""
+        """Freeze what has been made so far, and from now on what outlives two collections."""
         gc.collect()
         gc.freeze()
         gc.set_threshold(ALLOCATIONS, ROUNDS, NEVER)
@@ -49,7 +58,7 @@ class GcTuning:
             gc.callbacks.append(_freeze_survivors)
 
     def count_retained(self) -> None:
-        """An answer was made or remembered, which stays for a while."""
+        """Count an object that stays for a while: a rendered or remembered answer."""
         self._retained += 1
         if self._retained >= RETAINED:
             self._retained = 0
@@ -57,7 +66,7 @@ class GcTuning:
             self._generation = 1 - self._generation
 
     def config_replaced(self) -> None:
-        """Another configuration counts: what the former one leaves may be much."""
+        """Note that another configuration counts: what the former one leaves may be much."""
         self._replaced = True
 
     def tick(self, connections: int, unknown_bytes: int = 0) -> bool:
@@ -78,25 +87,13 @@ class GcTuning:
         return True
 
     def uninstall(self) -> None:
-        """Take back the callback: the process goes on as something else."""
+        """Remove the callback: the process goes on as something else."""
         if _freeze_survivors in gc.callbacks:
             gc.callbacks.remove(_freeze_survivors)
 
 
-def _freeze_survivors(phase: str, info: dict[str, int]) -> None:
-    if phase == "stop" and info["generation"] > 0:
-        gc.freeze()
-
-
-_M_MMAP_THRESHOLD, _M_MMAP_MAX = -3, -4  # <malloc.h>
-MAPPED_BYTES = 294_912  # more than the 256 KiB uvloop reads from TLS at once, for every request
-MAPPED_MAX = 32_768  # half of what Linux gives a process (vm.max_map_count); the rest in the heap
-
-TRIM_BYTES = 16 * 1024 * 1024  # that went since the most was held: a walk of the heap takes a while
-
-
 def tune_malloc() -> bool:
-    """Map from now on what is large, whatever is freed. False where there is no glibc."""
+    """Fix malloc's threshold for mapping, whatever is freed. False where there is no glibc."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
@@ -115,7 +112,7 @@ def trim_heap() -> bool:
 
 
 class MallocTrimmer:
-    """Has the heap trimmed after a burst: `trim` is called when much of what was held is gone."""
+    """Trims the heap after a burst: `trim` is called when much of what was held is gone."""
 
     def __init__(self, trim: Callable[[], object] = trim_heap) -> None:
         self._trim = trim
@@ -132,9 +129,14 @@ class MallocTrimmer:
 
 
 def resident_bytes() -> int:
-    """What this process has in memory (/proc/self/statm, proc(5)); 0 where that is not told."""
+    """Resident memory of this process (/proc/self/statm, proc(5)); 0 where that is not told."""
     try:
         with open("/proc/self/statm", "rb") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
         return 0
+
+
+def _freeze_survivors(phase: str, info: dict[str, int]) -> None:
+    if phase == "stop" and info["generation"] > 0:
+        gc.freeze()

@@ -1,4 +1,6 @@
-"""Privileges. Law: once every address is bound, nothing here runs as root that was told not to.
+"""Privileges: root is given up for the configured user.
+
+Law: once every address is bound, nothing here runs as root that was told not to.
 
 Ports below 1024 are root's to bind; all else a process of ours does needs no privilege.
 """
@@ -19,12 +21,12 @@ ROOT = 0
 
 
 class PrivilegesError(Exception):
-    """The user of the configuration cannot be become; the message says why."""
+    """This process cannot become the user of the configuration; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who to run as; `groups` are all the user is in."""
+    """User and groups to run as; `groups` are all the user is in."""
 
     uid: int
     gid: int
@@ -32,7 +34,7 @@ class Identity:
 
 
 def account_identity(user: str, group: str) -> Identity:
-    """What the system's accounts say. PrivilegesError when there is no such account."""
+    """Ids of a user and group by name. PrivilegesError when there is no such account."""
     try:
         account = pwd.getpwnam(user)
         gid = grp.getgrnam(group).gr_gid if group else account.pw_gid
@@ -68,7 +70,7 @@ def drop_privileges(config: Config, bound: Iterable[Address] = ()) -> None:
 
 
 def missing_privileges(config: Config) -> list[str]:
-    """A line when the user of `config` cannot be become from who we are."""
+    """A line when this process may not become the user of `config`."""
     if not config.process.user:
         return []
     try:

@@ -1,4 +1,4 @@
-"""Lines to standard error. Law: whoever serves never waits for whoever reads them.
+"""Log on standard error, written by a thread. Law: who serves never waits for who reads it.
 
 A pipe whose reader is stuck takes no more than 64 KiB (pipe(7)), and a write to it then waits for
 ever. So a thread of its own writes, from a bounded queue; what finds it full is dropped, and how
@@ -26,7 +26,7 @@ def _to_stderr(line: bytes) -> None:
 
 
 class StderrLog(logging.Handler):
-    """A handler of log records, and of lines said without one."""
+    """Log handler with a bounded queue: log records, and lines said without one."""
 
     def __init__(self, write: Callable[[bytes], None] = _to_stderr) -> None:
         super().__init__(logging.WARNING)
@@ -40,14 +40,14 @@ class StderrLog(logging.Handler):
         self.say(self.format(record))
 
     def say(self, text: str) -> None:
-        """One line or more; returns at once."""
+        """Queue one line or more; returns at once, and drops them when the queue is full."""
         try:
             self._queue.put_nowait(text.encode("utf-8", "backslashreplace") + b"\n")
         except Full:
             self._dropped += 1
 
     def flush(self, s_max: float = LAST_S_MAX) -> None:
-        """Let what was said get out, as long as that takes no longer."""
+        """Wait until the queue is written, at most so long."""
         try:
             self._queue.put(b"", timeout=s_max)
         except Full:
@@ -67,7 +67,7 @@ _own: StderrLog | None = None
 
 
 def install_stderr_log() -> StderrLog:
-    """Those of this process, made once; whatever is logged goes there from then on."""
+    """The handler of this process, made at the first call; all that is logged goes to it."""
     global _own
     if _own is None:
         _own = StderrLog()
@@ -77,5 +77,5 @@ def install_stderr_log() -> StderrLog:
 
 
 def say(line: str) -> None:
-    """One line of ours."""
+    """Write one line of ours, after `edgecache: `."""
     install_stderr_log().say(f"edgecache: {line}")

@@ -1,4 +1,4 @@
-"""What runs where, for people and for programs."""
+"""Banner of `edgecache up`: what runs where as a table or JSON, and commands to try."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def as_json(
     ]
     control = next((_url(child) for child in children if child.role == "control"), "")
     locations = {child.location: _url(child) for child in children if child.location}
-    told = {"nodes": nodes, "control": control, "locations": locations}
+    document = {"nodes": nodes, "control": control, "locations": locations}
     secure = _secure(config) if config else {}
     if config and secure:
-        told |= {"secure_locations": secure, "ca_file": development_ca(config)}
-    return json.dumps(told)
+        document |= {"secure_locations": secure, "ca_file": development_ca(config)}
+    return json.dumps(document)
 
 
 def print_table(
@@ -87,7 +87,7 @@ def to_try_secure(config: Config) -> list[str]:
     """
     urls = [*_secure(config).values()][:1]
     ca = development_ca(config)
-    option = f" --cacert {shlex.quote(_near(ca))}" if ca else ""
+    option = f" --cacert {shlex.quote(_relative(ca))}" if ca else ""
     name = _other_name(config)
     if not name:
         return [f"curl -i{option} {url}/" for url in urls]
@@ -102,7 +102,7 @@ def to_ask(config: Config) -> list[str]:
     """How curl asks control without a token: by the socket file, as its owner."""
     if config.control is None:
         return []
-    path = shlex.quote(_near(control_socket(config).path))
+    path = shlex.quote(_relative(control_socket(config).path))
     return [f"curl -s --unix-socket {path} http://localhost/distributions"]
 
 
@@ -145,14 +145,14 @@ def _secure(config: Config) -> dict[str, str]:
     }
 
 
-def _near(path: str) -> str:
-    """As short as it can be said from here."""
+def _relative(path: str) -> str:
+    """The path relative to the working folder where it lies below that."""
     here = Path.cwd()
     return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
 
 def _host_option(config: Config) -> str:
-    """Nothing when a distribution answers to the address itself, else the Host to send."""
+    """curl's option for the Host to send; empty when the address itself is a name."""
     name = _other_name(config)
     return f" -H 'Host: {name}'" if name else ""
 

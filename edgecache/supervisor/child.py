@@ -1,4 +1,4 @@
-"""Child processes. Law: no child outlives its parent.
+"""Child processes: how one is spawned, and the pipes to it. Law: no child outlives its parent.
 
 Each child inherits the reading end of a pipe nobody ever writes to; end of file there means that
 the parent is gone, however it went. That needs no signal, and works on every Unix. One that takes
@@ -15,16 +15,14 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from edgecache.config.listen import Address
-from edgecache.runtime.inherited import (
-    PARENT_FD_ENV,
-)
+from edgecache.runtime.inherited import PARENT_FD_ENV
 
 _STDERR_FD = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process to run: its node name, what it is, and the command that starts it."""
+    """A process to run: node name, role, command, and the addresses it listens on."""
 
     name: str
     role: str
@@ -37,8 +35,8 @@ class Child:
     @property
     def addresses(self) -> tuple[Address, ...]:
         """Everywhere it listens."""
-        every = (self.address, self.secure, self.local)
-        return tuple(one for one in every if one is not None)
+        addresses = (self.address, self.secure, self.local)
+        return tuple(address for address in addresses if address is not None)
 
 
 class ParentPipe:
@@ -80,7 +78,7 @@ async def spawn(
 
 
 class ServingPipe:
-    """On which a process that takes over says that it serves. Used with `async with`."""
+    """The pipe on which a successor reports that it serves. Used with `async with`."""
 
     async def __aenter__(self) -> ServingPipe:
         reading, self.writing = os.pipe()
@@ -95,13 +93,13 @@ class ServingPipe:
         self._transport.close()
 
     def close_writing(self) -> None:
-        """The process has its end: ours would hide the end of file it leaves behind."""
+        """Close our copy of the writing end: it would hide the end of file the process leaves."""
         if self.writing >= 0:
             os.close(self.writing)
         self.writing = -1
 
     async def wait_serving(self) -> bool:
-        """Wait for the word; False when the process ended without it."""
+        """Wait for the report; False when the process ended without it."""
         return bool(await self._reader.read(1))
 
 

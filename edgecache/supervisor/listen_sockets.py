@@ -1,4 +1,4 @@
-"""Listening sockets under a supervisor. Law: what waits in a backlog outlives who was to take it.
+"""Listening sockets of a supervisor. Law: a backlog outlives the process that was to accept it.
 
 The supervisor binds every socket, keeps it open, and hands it to each successor of a process. The
 workers of a location have one each (SO_REUSEPORT): of several that accept from the same socket
@@ -21,7 +21,7 @@ from edgecache.supervisor.child import Child
 
 
 class Sockets:
-    """All sockets of one supervisor, by address.
+    """Every listening socket of a supervisor, by address.
 
     One is closed only when nothing is to listen there any more, or nobody is left who does; with
     fewer workers than before, those that stay take over the others' sockets.
@@ -38,7 +38,7 @@ class Sockets:
                 held.append(bind(address))
 
     def share(self, child: Child, children: Sequence[Child]) -> SocketShare:
-        """What `child` is handed beside its siblings among `children`."""
+        """The descriptors for `child`: its own, and those of its siblings among `children`."""
         own: Descriptors = {}
         others: Descriptors = {}
         sharers = _sharers(children)
@@ -51,7 +51,7 @@ class Sockets:
         return SocketShare(own, others)
 
     def rebind_unserved(self, child: Child, living: Iterable[Child]) -> None:
-        """`child` died: where nobody else listens, better refused at once than kept waiting.
+        """Bind anew where `child` died and nobody else listens: refused is better than waiting.
 
         An edge whose regional cache is gone must hear so, to ask the origin instead.
         """
@@ -74,7 +74,7 @@ class Sockets:
             self._held[address] = fresh
 
     def keep_only(self, children: Iterable[Child]) -> None:
-        """Close what is for none of `children`."""
+        """Close the sockets of every address that none of `children` has."""
         wanted = _sharers(children)
         for address in [one for one in self._held if one not in wanted]:
             self.close([address])
@@ -82,20 +82,20 @@ class Sockets:
                 Path(address.path).unlink(missing_ok=True)
 
     def holds(self, address: Address) -> bool:
-        """Whether it is ours."""
+        """Whether this supervisor has a socket there."""
         return address in self._held
 
     def close(self, addresses: Iterable[Address]) -> None:
-        """Hold these no longer."""
+        """Close the sockets of these addresses."""
         for address in addresses:
             for one in self._held.pop(address, ()):
                 one.close()
 
 
 def _sharers(children: Iterable[Child]) -> dict[Address, list[str]]:
-    """Who listens where, in order."""
-    found: dict[Address, list[str]] = {}
+    """Names of the processes that listen on each address, in order."""
+    names: dict[Address, list[str]] = {}
     for child in children:
         for address in child.addresses:
-            found.setdefault(address, []).append(child.name)
-    return found
+            names.setdefault(address, []).append(child.name)
+    return names

@@ -1,7 +1,7 @@
-"""Posts: places in the fleet. Law: somebody holds it until told otherwise, and hands over in order.
+"""One supervised child process: restart with back-off, rolling hand-over to a successor.
 
-A holder that dies is followed by another, each time later. One that is relieved goes on beside its
-successor until what it was doing is done.
+Law: it runs until it is retired. One that dies is started again, each time later. One that is
+replaced goes on beside its successor until what it was doing is done.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class RestartTiming:
 
 
 class NotReplacedError(Exception):
-    """A successor did not come to serve, and why; whoever held the post holds it still."""
+    """A successor did not come to serve, and why; the former process runs on."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessHooks:
-    """What posts need of their supervisor."""
+    """What a managed process needs of its supervisor."""
 
     spawn: Callable[[Child, ServingPipe | None], Awaitable[Process]]
     died: Callable[[Child, int], None]  # with the exit code, before the back-off
@@ -50,7 +50,10 @@ class ProcessHooks:
 
 @dataclass(slots=True, eq=False)
 class ManagedProcess:
-    """One place: what runs there, who does now, and who did and is not gone yet."""
+    """A child process that is kept running, and its predecessors that still drain.
+
+    `process` is None while none runs; `watcher` waits for its end.
+    """
 
     child: Child
     hooks: ProcessHooks
@@ -59,11 +62,11 @@ class ManagedProcess:
     draining: dict[Process, asyncio.Task[None]] = field(default_factory=dict)
 
     async def start(self) -> None:
-        """Start the first holder. OSError when it cannot start."""
+        """Start the first process. OSError when it cannot start."""
         self._adopt(await self.hooks.spawn(self.child, None))
 
     async def replace(self, child: Child) -> None:
-        """Let a new process, run as `child` says, take over. NotReplacedError."""
+        """Start a successor as `child` says, and drain the process before it. NotReplacedError."""
         if child.role in SINGLE_ROLES:
             await self.retire(HAND_OVER)
             await self._wait_until_drained()
@@ -80,28 +83,26 @@ class ManagedProcess:
         self._adopt(successor)
 
     async def retire(self, number: signal.Signals) -> None:
-        """Let the holder go, with nobody to follow it."""
+        """Send the process a signal and let it drain, without a successor."""
         former = self.process
         self._detach()
         if former is not None:
             self._drain(former, number)
 
     def send_signal(self, number: signal.Signals) -> None:
-        """A signal to whoever holds the post, and to those who have not left yet."""
+        """Signal the process, and those that still drain."""
         for process in self.processes:
             _signal(process, number)
 
     @property
     def processes(self) -> list[Process]:
-        """All that run here now."""
+        """The process, and those that still drain."""
         return [*self.draining, *([self.process] if self.process is not None else [])]
 
     @property
     def tasks(self) -> list[asyncio.Task[None]]:
-        """Whose end is the end of all that runs here, once the supervisor is stopping."""
+        """Tasks that end when all processes have, once the supervisor is stopping."""
         return [*self.draining.values(), *([self.watcher] if self.watcher is not None else [])]
-
-    # Following.
 
     def _adopt(self, process: Process) -> None:
         self.process = process
@@ -129,7 +130,7 @@ class ManagedProcess:
             _signal(process, signal.SIGKILL)
 
     async def _start_successor(self, child: Child) -> Process:
-        """A new process that has said that it serves."""
+        """Spawn a process and wait until it reports that it serves."""
         async with ServingPipe() as pipe:
             try:
                 process = await self.hooks.spawn(child, pipe)
@@ -142,7 +143,7 @@ class ManagedProcess:
         return process
 
     async def _serving_problem(self, process: Process, pipe: ServingPipe) -> str:
-        """What keeps a successor from serving, in which case it is ended; or nothing."""
+        """Why a successor does not serve, in which case it was ended; empty when it serves."""
         try:
             async with asyncio.timeout(SERVES_S_MAX):
                 if await pipe.wait_serving():
@@ -157,7 +158,7 @@ class ManagedProcess:
             raise
 
     async def _watch(self, process: Process | None) -> None:
-        """Wait for a holder's end, again and again."""
+        """Wait for the end of the process and start it again, until the supervisor is stopping."""
         hooks, now = self.hooks, asyncio.get_running_loop().time
         back_off_s = hooks.timing.back_off_s_min
         while True:
@@ -175,7 +176,7 @@ class ManagedProcess:
             process = await self._restart()
 
     async def _exit_reason(self, process: Process | None) -> str:
-        """Wait for the end of a process, and tell how it went."""
+        """Wait for the end of a process; how it ended, in words."""
         if process is None:
             return "could not be started"
         code = await process.wait()

@@ -1,4 +1,4 @@
-"""Before anything starts: is every address free, every folder there?
+"""Checks before a start: is every address free, every file and secret there?
 
 Workers share a port (SO_REUSEPORT), and so would a stranger's worker without a word; a moment of
 exclusive binding beforehand is what finds out.
@@ -26,7 +26,7 @@ _CONNECT_S_MAX = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """An address somebody is going to listen on, and who."""
+    """An address to listen on, and whose it is: `control`, `location LHR50`."""
 
     address: Address
     owner: str
@@ -50,7 +50,7 @@ def bindings(config: Config) -> Iterator[Binding]:
 
 
 def tls_bindings(location: Location) -> Iterator[Binding]:
-    """Where a location speaks TLS, if it does."""
+    """The address where a location speaks TLS, if it does."""
     if location.listen_tls:
         yield Binding(tcp_address(location.listen_tls), f"location {location.name}, TLS")
 
@@ -83,23 +83,13 @@ def missing_files(config: Config) -> list[str]:
         )
     for i, distribution in enumerate(config.distributions):
         for j, origin in enumerate(distribution.origins):
-            lines += _missing_of_origin(origin, f"distributions[{i}].origins[{j}]")
-        lines += _missing_of(distribution.viewer_certificate, f"distributions[{i}]")
+            lines += _missing_origin_files(origin, f"distributions[{i}].origins[{j}]")
+        lines += _missing_certificate_files(distribution.viewer_certificate, f"distributions[{i}]")
     for name in ("geo_database", "asn_database"):
         path = getattr(config, name)
-        if path and (trouble := database_problem(path)):
-            lines.append(f"{name}: {trouble}: {path}")
+        if path and (problem := database_problem(path)):
+            lines.append(f"{name}: {problem}: {path}")
     return lines + unusable_state_dir(config.state_dir)
-
-
-def _unusable_policy(config: Config) -> str:
-    try:
-        policy_of(config)
-    except OSError as error:
-        return error_reason(error)
-    except ValueError as error:
-        return str(error)
-    return ""
 
 
 def missing_secrets(config: Config) -> list[str]:
@@ -113,26 +103,8 @@ def missing_secrets(config: Config) -> list[str]:
     return lines
 
 
-def _missing_of_origin(origin: Origin, where: str) -> list[str]:
-    names = ("ca_file", "client_certificate_file", "client_key_file")
-    return [
-        f"{where}.{name}: no such file: {getattr(origin, name)}"
-        for name in names
-        if getattr(origin, name) and not Path(getattr(origin, name)).is_file()
-    ]
-
-
-def _missing_of(certificate: ViewerCertificate, where: str) -> list[str]:
-    files = {"certificate_file": certificate.certificate_file, "key_file": certificate.key_file}
-    return [
-        f"{where}.viewer_certificate.{name}: no such file: {path}"
-        for name, path in files.items()
-        if path and not Path(path).is_file()
-    ]
-
-
 def unusable_state_dir(state_dir: str) -> list[str]:
-    """Make the folder of our state; a line when that fails or it cannot be written."""
+    """Make the state folder; a line when that fails or it cannot be written."""
     try:
         Path(state_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -151,8 +123,8 @@ def error_reason(error: OSError) -> str:
 
 
 def _bind_briefly(host: str, port: int) -> None:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    for family, kind, protocol, _, address in found:
+    candidates = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    for family, kind, protocol, _, address in candidates:
         with socket.socket(family, kind, protocol) as bound:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             bound.bind(address)
@@ -174,3 +146,21 @@ def _clear_path(path: str) -> None:
             Path(path).unlink(missing_ok=True)
             return
     raise OSError(None, "address already in use")
+
+
+def _missing_origin_files(origin: Origin, where: str) -> list[str]:
+    names = ("ca_file", "client_certificate_file", "client_key_file")
+    return [
+        f"{where}.{name}: no such file: {getattr(origin, name)}"
+        for name in names
+        if getattr(origin, name) and not Path(getattr(origin, name)).is_file()
+    ]
+
+
+def _missing_certificate_files(certificate: ViewerCertificate, where: str) -> list[str]:
+    files = {"certificate_file": certificate.certificate_file, "key_file": certificate.key_file}
+    return [
+        f"{where}.viewer_certificate.{name}: no such file: {path}"
+        for name, path in files.items()
+        if path and not Path(path).is_file()
+    ]

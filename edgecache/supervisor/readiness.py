@@ -1,4 +1,4 @@
-"""What operators ask of running processes, over HTTP: do you answer, who is alive, read it anew."""
+"""Readiness: waits until every process answers and runs control's generation; asks over HTTP."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def answers(address: Address, role: str = "edge") -> bool:
 
 
 class NodeState(msgspec.Struct, frozen=True):
-    """A process as control sees it."""
+    """A node as control lists it: `GET /nodes`."""
 
     name: str
     pid: int
@@ -53,7 +53,7 @@ class NodeState(msgspec.Struct, frozen=True):
 
 
 class NodeStates(msgspec.Struct, frozen=True):
-    """Every node control has heard of, and the generation they should be on."""
+    """Answer of `GET /nodes`: every node control knows, and the generation they should be on."""
 
     nodes: tuple[NodeState, ...]
     generation: int
@@ -61,7 +61,7 @@ class NodeStates(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ReloadAccepted:
-    """Control has read its file: nothing to do when not `changed`."""
+    """Control has read its file; without `changed` it was the same."""
 
     generation: int
     changed: bool
@@ -72,7 +72,7 @@ class ReloadAccepted:
 
 @dataclass(frozen=True, slots=True)
 class ReloadRefused:
-    """Nothing was changed, and why."""
+    """Control refused its file, and why: nothing was changed."""
 
     problems: tuple[str, ...]
 
@@ -121,18 +121,18 @@ class Readiness:
     _failed: set[str] = field(default_factory=set)  # names of children that ended by themselves
 
     async def after_start(self, child: Child) -> None:
-        """Nodes report to control as soon as they run, so control must be there before them."""
+        """Wait for control, before nodes start: they report to it as soon as they run."""
         if child.role == "control":
             self._failed.discard(child.name)
             await self._until(lambda: self._unresponsive([child]))
 
     def died(self, child: Child, code: int) -> None:
-        """A child ended with an exit code of its own (signals are negative), and is begun anew."""
+        """Note a control that ended with an exit code of its own (signals are negative)."""
         if child.role == "control" and code > 0:
             self._failed.add(child.name)
 
     async def when_started(self, pids: Pids) -> None:
-        """NotReadyError names who is missing when time is up."""
+        """Wait until all answer. NotReadyError names those that do not when time is up."""
         await self._until(lambda: self._unready(pids))
 
     async def _until(self, missing: Callable[[], Any]) -> None:
@@ -183,7 +183,7 @@ class Readiness:
 
 
 def _not_ready_reason(node: NodeState | None, generation: int, pid: int | None) -> str:
-    """What keeps a node from being ready, or nothing."""
+    """Why a node is not ready; empty when it is."""
     if pid is None:
         return "not running"
     if node is None or node.pid != pid:

@@ -1,8 +1,12 @@
-"""Renewal of a running installation: what `reload` and `upgrade` do. Law: one at a time.
+"""Reload and upgrade of a running installation, and the socket file that commands ask them over.
 
-A reload publishes a changed file to the nodes that run; what they cannot take over while running
-(addresses, numbers of workers, limits) makes an upgrade of it. An upgrade starts every process
-anew, from the code and the file as they are now.
+Law: one at a time. A reload publishes a changed file to the nodes that run; what they cannot take
+over while running (addresses, numbers of workers, limits) makes an upgrade of it. An upgrade starts
+every process anew, from the code and the file as they are now.
+
+Law of the socket file, in `state_dir`: its owner alone may ask. A line each way: a word, and the
+answer as JSON. Whoever may write there may also end the processes: mode 0600 is all the admission
+it needs.
 """
 
 from __future__ import annotations
@@ -27,11 +31,13 @@ from edgecache.supervisor.supervisor import NotReadyError, Supervisor
 from edgecache.supervisor.topology import fleet
 
 DONE, FAILED, REFUSED = 0, 1, 2  # as exit codes: see `cli/main.py`
+ANSWER_S_MAX = 600.0  # an upgrade waits for every process in turn
+_LINE_BYTES_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
 class ReloadResult:
-    """How it went: an exit code, and lines for the operator."""
+    """Result of a reload or upgrade: an exit code, and lines for the operator."""
 
     code: int
     lines: tuple[str, ...]
@@ -40,9 +46,16 @@ class ReloadResult:
         return "\n  ".join(self.lines)
 
 
+ReloadCommand = Callable[[], Awaitable[ReloadResult]]
+
+
+class NoSupervisorError(Exception):
+    """No supervisor answers at that place."""
+
+
 @dataclass(slots=True)
 class Reloader:
-    """Renews what `supervisor` runs: `config`, as it was read from `path`."""
+    """Reloads and upgrades what `supervisor` runs: `config`, as it was read from `path`."""
 
     supervisor: Supervisor
     path: Path
@@ -64,7 +77,7 @@ class Reloader:
             return result
 
     async def upgrade(self) -> ReloadResult:
-        """New processes for all that runs."""
+        """Replace every process by a new one."""
         async with self._turn:
             try:
                 return await self._upgrade(load(self.path))
@@ -97,7 +110,7 @@ class Reloader:
 
 
 def startup_settings(config: Config) -> Config:
-    """What of a configuration a running process keeps as it was at its start."""
+    """The part of a configuration that a running process keeps as it was at its start."""
     return replace(config, distributions=(), public_keys=(), key_groups=(), trusted_signers={})
 
 
@@ -115,25 +128,11 @@ async def reload_control(config: Config) -> ReloadResult:
     return ReloadResult(DONE, (str(result),))
 
 
-def _refused(what: str, error: ConfigError) -> ReloadResult:
-    return ReloadResult(REFUSED, (what, *(str(problem) for problem in error.problems)))
-
-
-ANSWER_S_MAX = 600.0  # an upgrade waits for every process in turn
-_LINE_BYTES_MAX = 64
-
-ReloadCommand = Callable[[], Awaitable[ReloadResult]]
-
-
-class NoSupervisorError(Exception):
-    """No supervisor answers at that place."""
-
-
 @contextlib.asynccontextmanager
 async def serve_control_socket(
     state_dir: str, commands: Mapping[str, ReloadCommand]
 ) -> AsyncIterator[None]:
-    """Answer requests while the context lasts. OSError when that cannot be."""
+    """Answer at the socket file while the context lasts. OSError when that cannot be."""
     path = supervisor_socket(state_dir).path
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -158,7 +157,7 @@ async def serve_control_socket(
 
 
 async def ask_supervisor(state_dir: str, word: str) -> ReloadResult:
-    """What the supervisor of an installation answers. NobodyThereError when there is none."""
+    """Send the supervisor of an installation a command; its answer. NoSupervisorError."""
     path = supervisor_socket(state_dir).path
     try:
         async with asyncio.timeout(ANSWER_S_MAX):
@@ -174,3 +173,7 @@ async def ask_supervisor(state_dir: str, word: str) -> ReloadResult:
         return msgspec.json.decode(answer, type=ReloadResult)
     except msgspec.DecodeError as error:
         raise NoSupervisorError(f"{path}: ended before it answered") from error
+
+
+def _refused(what: str, error: ConfigError) -> ReloadResult:
+    return ReloadResult(REFUSED, (what, *(str(problem) for problem in error.problems)))

@@ -1,4 +1,4 @@
-"""From a command to running processes. Law: refuse before anything runs, or run.
+"""Start of a command's processes: all of a file, or one role. Law: refuse before anything runs.
 
 Each function blocks until it is told to stop, and gives the exit code.
 """
@@ -38,7 +38,7 @@ StartedPart = Literal["control", "regional", "bucket"]
 
 
 class StartRefusedError(Exception):
-    """Nothing was started, and why: one line for each reason."""
+    """A start that was refused: nothing runs; one line for each reason."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self.lines = list(lines)
@@ -47,7 +47,7 @@ class StartRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ServeArguments:
-    """What `serve` was asked for."""
+    """Arguments of `edgecache serve`."""
 
     origin_url: str
     listen: TcpAddress
@@ -132,7 +132,7 @@ def edge(config: Config, path: Path, location: str, worker: int) -> int:
 
 
 def part(config: Config, path: Path, name: StartedPart) -> int:
-    """One of the parts there is one of; a supervisor has looked before it started us."""
+    """Run control, the regional cache or the bucket; under a supervisor its checks were enough."""
     if getattr(config, name) is None:
         raise StartRefusedError([f"{path}: there is no [{name}] to run"])
     if not has_parent():
@@ -181,7 +181,7 @@ def _arguments(wanted: ServeArguments) -> tuple[str, ...]:
 
 
 def _run_role(run: Callable[[], int]) -> int:
-    """What `run` gives; secrets that cannot be read are a refusal to start."""
+    """Exit code of a role; secrets that cannot be read are a refusal to start."""
     try:
         return run()
     except SecretsError as error:

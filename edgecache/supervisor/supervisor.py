@@ -1,4 +1,4 @@
-"""The supervisor. Law: what it starts runs until it stops it, and nothing is left afterwards.
+"""Supervisor: starts, watches, replaces and stops child processes. Law: none is left behind.
 
 Children start in order and stop in reverse, so that what viewers meet drains first, while
 everything behind it still answers. One that dies is started again, each time later.
@@ -36,12 +36,11 @@ from edgecache.supervisor.managed_process import (
 
 Pids = Callable[[], Mapping[str, int]]  # name to pid of what runs now: deaths change it
 
-
 DRAINING_MAX = 16  # processes that hand over at once; of more, the longest at it are hurried
 
 
 class NotReadyError(Exception):
-    """Not everything answered in time; the message says what did not."""
+    """Not every process answered in time; the message names those."""
 
 
 async def _after_start(child: Child) -> None: ...
@@ -55,7 +54,7 @@ async def _nothing() -> None: ...
 
 @dataclass(frozen=True, slots=True)
 class SupervisorHooks:
-    """What is done at the turns of a supervisor's life.
+    """Callbacks of a supervisor's start, signals and deaths of children.
 
     `after_start` is awaited before the next child starts; `when_started` returns once all answer,
     or raises NotReadyError; `reload` is for SIGHUP, `upgrade` for SIGUSR2; `bound` is called once
@@ -125,7 +124,7 @@ class Supervisor:
         return self._code
 
     async def replace(self, children: Sequence[Child]) -> None:
-        """Put `children` in the place of those that run, one after another.
+        """Replace what runs by `children`, one after another.
 
         Each takes over the sockets of its predecessor, which goes on until what it was doing is
         done. OSError: an address cannot be had, and nothing was changed. NotReplacedError: those
@@ -163,7 +162,7 @@ class Supervisor:
         return managed
 
     def _terminate_longest_draining(self) -> None:
-        """Those longest at handing over get the time a stop gives, and no more."""
+        """Stop the processes that have drained for longest, of more than DRAINING_MAX."""
         leaving = [process for managed in self._managed.values() for process in managed.draining]
         for process in sorted(leaving, key=lambda one: one.pid)[:-DRAINING_MAX]:
             with contextlib.suppress(ProcessLookupError):

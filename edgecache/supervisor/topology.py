@@ -1,4 +1,4 @@
-"""The processes a configuration asks for: their names, their commands and their order."""
+"""Process topology of a configuration: names, commands and order of its processes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ _PROGRAM = (sys.executable, "-m", "edgecache")
 
 
 def fleet(config: Config, path: Path) -> list[Child]:
-    """All of them: what others depend on comes first. `path` is the file `config` came from."""
-    return [*_inner(config, path), *(c for x in config.locations for c in workers(x, path))]
+    """Every process of a configuration, which came from `path`; what others need comes first."""
+    return [
+        *_inner(config, path),
+        *(worker for place in config.locations for worker in workers(place, path)),
+    ]
 
 
 def _inner(config: Config, path: Path) -> Iterator[Child]:
@@ -29,7 +32,7 @@ def _inner(config: Config, path: Path) -> Iterator[Child]:
 
 
 def workers(location: Location, path: Path) -> list[Child]:
-    """The workers of one location: they share its address."""
+    """The worker processes of a location: they share its address."""
     command = (*_PROGRAM, "edge", "--config", str(path), "--location", location.name)
     return [
         Child(

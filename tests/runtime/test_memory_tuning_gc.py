@@ -180,17 +180,17 @@ def test_a_thousand_configurations_leave_nothing_behind(clock: Clock, tmp_path: 
         return httpx.Response(200, content=msgspec.json.encode(page))
 
     async def follow() -> None:
-        assert node.bus is not None
+        assert node.follower is not None
         transport = httpx.MockTransport(answer)
         async with httpx.AsyncClient(transport=transport, base_url="http://c.test") as client:
-            node.bus._client = client
+            node.follower._client = client
             with pytest.raises(Enough):
-                await node.bus.follow(0, Followed())
+                await node.follower.follow(0, Followed())
 
     failures = FailureCache(InvalidationState())
     node = NodeParts(config(0), "edge-LHR50-1").edge(config(0).locations[0])
     before = Counter(type(one) for one in gc.get_objects())
-    node.collector.install()
+    node.gc_tuning.install()
     gc.set_threshold(
         50, 1, 1_000_000
     )  # looks while each page is read: a large one is 2,000 objects

@@ -1,1 +1,13 @@
-"""Commands, one module each; imports are lazy, since start-up is every command's first cost."""
+"""The command line: `edgecache COMMAND`. Heavy modules are imported by the command that needs them.
+
+`main` the app: up, serve, edge, regional, control, origin, check, reload, upgrade, health, explain;
+`options` options, tables, JSON and exit codes that commands share;
+`client` client of control: botocore for CloudFront's API, httpx with a token for the REST API;
+`control` api, token, adopt, reload, upgrade, and the groups of commands that ask control;
+`distributions`, `policies`, `tags`, `releases`, `invalidations` one group each;
+`bucket` objects of the bucket and their versions;
+`check` the report of `edgecache check`;
+`explain`, `explain_signature` why a request or a signature ends as it does;
+`sign`, `keys` signed URLs and cookies, and the keys they need;
+`stats` what each process stores.
+"""

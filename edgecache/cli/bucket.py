@@ -30,9 +30,9 @@ def put(
     """Put a file into the bucket's folder, whole; tell the version it is."""
     from edgecache.origin.folder import put_object
 
-    found = load_config(config)
-    folder = Path(_bucket(found).folder)
-    versions = _versions(found)
+    settings = load_config(config)
+    folder = Path(_bucket(settings).folder)
+    versions = _versions(settings)
     try:
         if file == "-":
             made = put_object(folder, key, sys.stdin.buffer, versions)
@@ -53,7 +53,7 @@ def list_versions(
     config: ConfigPath = DEFAULT_CONFIG,
 ) -> None:
     """List the versions that are kept, the newest first: id, time, bytes, ETag, name."""
-    versions = _kept(load_config(config))
+    versions = _all_versions(load_config(config))
     for name in [key] if key else versions.keys():
         for version in versions.of(name):
             at = datetime.fromtimestamp(version.modified_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -72,14 +72,14 @@ def restore(
     """
     from edgecache.origin.folder import put_object
 
-    found = load_config(config)
-    versions = _kept(found)
+    settings = load_config(config)
+    versions = _all_versions(settings)
     version = versions.named(key, version_id)
     if version is None:
         fail(f'"{key}" has no version {version_id} (see: edgecache bucket versions {key})')
     try:
         with version.path.open("rb") as content:  # open: keeping the present one may remove it
-            made = put_object(Path(_bucket(found).folder), key, content, versions)
+            made = put_object(Path(_bucket(settings).folder), key, content, versions)
     except (OSError, ValueError) as error:
         fail(str(error))
     if made is not None:
@@ -95,8 +95,8 @@ def policy(
     from edgecache.origin.demo import canonical_ids
     from edgecache.origin.policy import policy_for
 
-    found = load_config(config)
-    made = policy_for(identity, _bucket(found).name, canonical_ids(found)(identity))
+    settings = load_config(config)
+    made = policy_for(identity, _bucket(settings).name, canonical_ids(settings)(identity))
     typer.echo(json.dumps(made, indent=2))
 
 
@@ -113,7 +113,7 @@ def _versions(config: Config) -> Versions | None:
     return versions_of(config)
 
 
-def _kept(config: Config) -> Versions:
+def _all_versions(config: Config) -> Versions:
     versions = _versions(config)
     if versions is None:
         refuse(["bucket.versions_max is 0: no versions are kept"])

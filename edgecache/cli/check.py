@@ -1,4 +1,4 @@
-"""`edgecache check`: a configuration file, together with what the API has made in its state_dir."""
+"""Report of `edgecache check`: a configuration file, with what the API made in its state_dir."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CheckReport:
 
 
 def check_report(config: Config) -> CheckReport:
-    """All there is to say about a configuration that has passed the checks."""
+    """Problems and warnings of a configuration that has passed the checks."""
     from edgecache.control.cloudfront.origin_reach import unreachable_origins
     from edgecache.control.state.catalog import made_in
     from edgecache.control.state.compose import ComposedConfig, NotComposedError, compose
@@ -67,7 +67,7 @@ def _made(id: str) -> str:
 
 
 def with_heading(path: Path, problems: Iterable[str]) -> str:
-    """Problems below the file they were found in."""
+    """Problems, one a line, below their count and the file's name."""
     lines = [*problems]
     count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}"
     return "\n  ".join([f"{path}: {count}", *lines])

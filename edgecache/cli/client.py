@@ -1,4 +1,4 @@
-"""How commands call control: as any SDK does, or with an operator's token for the small side."""
+"""Client of control: botocore for CloudFront's API, httpx with a token for the REST API."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REGION = "us-east-1"  # CloudFront's, for every region
 
 
 def endpoint(config: Config, env: Mapping[str, str] | None = None) -> str:
-    """Where control is: `EDGECACHE_CONTROL`, or where the file says."""
+    """URL of control: `EDGECACHE_CONTROL`, or where the file says."""
     from edgecache.cluster.control_access import control_url
 
     url = (os.environ if env is None else env).get(URL_ENV) or control_url(config)
@@ -31,7 +31,7 @@ def endpoint(config: Config, env: Mapping[str, str] | None = None) -> str:
 
 
 def operator_secrets(config: Config) -> Secrets:
-    """What stands in `secrets.json`, which must be there: only its owner may ask."""
+    """The secrets of `secrets.json`, which must be there: only its owner may ask."""
     from edgecache.config.secrets import SecretsError, load_secrets, secrets_path
 
     path = secrets_path(config.state_dir, os.environ)
@@ -44,12 +44,12 @@ def operator_secrets(config: Config) -> Secrets:
 
 
 def access_key(config: Config) -> AccessKey:
-    """The key to sign with: of the environment, else the newest operator's of this machine."""
+    """Access key to sign with: of the environment, else the newest operator's of this machine."""
     from edgecache.control.cloudfront.authentication import AccessKey, access_keys
 
-    given = [os.environ.get(name, "") for name in KEY_ENV]
-    if all(given):
-        return AccessKey("environment", *given)
+    key_parts = [os.environ.get(name, "") for name in KEY_ENV]
+    if all(key_parts):
+        return AccessKey("environment", *key_parts)
     return access_keys(operator_secrets(config).operator)[-1]
 
 
@@ -63,7 +63,7 @@ def operator_token(config: Config) -> str:
 
 
 def call_api(path: Path, work: Callable[[Any], Any]) -> Any:
-    """What `work` gives with a client of CloudFront's API; refusals are told, with exit code 1."""
+    """Result of `work` with a client of CloudFront's API; refusals are told, with exit code 1."""
     import botocore.session
     from botocore.config import Config as ClientConfig
     from botocore.exceptions import BotoCoreError, ClientError
@@ -81,8 +81,8 @@ def call_api(path: Path, work: Callable[[Any], Any]) -> Any:
     try:
         return work(client)
     except ClientError as error:
-        told: Any = error.response["Error"]
-        fail(f"{told['Code']}: {told['Message']}")
+        refusal: Any = error.response["Error"]
+        fail(f"{refusal['Code']}: {refusal['Message']}")
     except BotoCoreError as error:
         fail(f"control at {url}: {error}")
 
@@ -97,14 +97,14 @@ def ask_control(path: Path, method: str, target: str, wish: Mapping[str, Any] | 
     url = endpoint(config)
     local = "" if os.environ.get(URL_ENV) else control_access(config).socket
     headers = {} if local else {"authorization": f"Bearer {operator_token(config)}"}
-    reached = httpx.HTTPTransport(uds=local or None)
+    transport = httpx.HTTPTransport(uds=local or None)
     try:
-        with httpx.Client(transport=reached, timeout=ANSWER_S_MAX, trust_env=False) as client:
+        with httpx.Client(transport=transport, timeout=ANSWER_S_MAX, trust_env=False) as client:
             answer = client.request(method, url + target, json=wish, headers=headers)
-            told = answer.json()
+            document = answer.json()
     except (httpx.HTTPError, ValueError) as error:
         fail(f"control at {url}: {error or type(error).__name__}")
     if not answer.is_success:
-        problems = map(str, told.get("problems", []))
-        fail("\n  ".join([str(told.get("error", answer.status_code)), *problems]))
-    return told
+        problems = map(str, document.get("problems", []))
+        fail("\n  ".join([str(document.get("error", answer.status_code)), *problems]))
+    return document

@@ -1,4 +1,7 @@
-"""Commands about control: what its API can do, who may call it, what it takes over."""
+"""Commands about control: api, token, adopt, reload, upgrade; the groups that ask it.
+
+`reload` and `upgrade` ask the supervisor of this machine, or control where it is elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -110,36 +113,35 @@ def adopt(
 
 
 def reload(config: Config) -> None:
-    """Ask the supervisor; where none runs on this machine, ask control to publish."""
-    from edgecache.supervisor import reload as renewal
-    from edgecache.supervisor import reload as requests
+    """Ask the supervisor to reload; where none runs on this machine, ask control to publish."""
+    from edgecache.supervisor import reload as reloading
 
     try:
-        told = asyncio.run(requests.ask_supervisor(config.state_dir, "reload"))
-    except requests.NoSupervisorError as error:
+        result = asyncio.run(reloading.ask_supervisor(config.state_dir, "reload"))
+    except reloading.NoSupervisorError as error:
         if config.control is None:
             refuse([f"{error}, and there is no [control] to ask"])
-        told = asyncio.run(renewal.reload_control(config))
-    _tell(told)
+        result = asyncio.run(reloading.reload_control(config))
+    _print_result(result)
 
 
 def upgrade(config: Config) -> None:
-    """Ask the supervisor."""
-    from edgecache.supervisor import reload as requests
+    """Ask the supervisor to replace every process."""
+    from edgecache.supervisor import reload as reloading
 
     try:
-        told = asyncio.run(requests.ask_supervisor(config.state_dir, "upgrade"))
-    except requests.NoSupervisorError as error:
+        result = asyncio.run(reloading.ask_supervisor(config.state_dir, "upgrade"))
+    except reloading.NoSupervisorError as error:
         fail(str(error))
-    _tell(told)
+    _print_result(result)
 
 
-def _tell(told: object) -> None:
+def _print_result(result: object) -> None:
     from edgecache.supervisor.reload import DONE, REFUSED, ReloadResult
 
-    assert isinstance(told, ReloadResult)
-    if told.code == REFUSED:
-        refuse(list(told.lines))
-    if told.code != DONE:
-        fail(str(told))
-    typer.echo(str(told))
+    assert isinstance(result, ReloadResult)
+    if result.code == REFUSED:
+        refuse(list(result.lines))
+    if result.code != DONE:
+        fail(str(result))
+    typer.echo(str(result))

@@ -1,4 +1,4 @@
-"""`edgecache distributions`: what is served, asked for and changed over CloudFront's API."""
+"""Commands of distributions: listed, created and changed over CloudFront's API."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def create(
     """Make a distribution of a document."""
     given = _document(file)
     made = call_api(config, lambda client: client.create_distribution(DistributionConfig=given))
-    _settled(config, made["Distribution"], wait=wait, as_json=as_json)
+    _print_deployed(config, made["Distribution"], wait=wait, as_json=as_json)
 
 
 @app.command(epilog="Example: edgecache distributions update E2EXAMPLE dist.json")
@@ -76,7 +76,7 @@ def update(
     """Replace a distribution's configuration whole by a document."""
     given = _document(file)
     changed = call_api(config, lambda client: _replaced(client, id, given))
-    _settled(config, changed, wait=wait, as_json=as_json)
+    _print_deployed(config, changed, wait=wait, as_json=as_json)
 
 
 @app.command(epilog="Example: edgecache distributions enable E2EXAMPLE")
@@ -107,7 +107,7 @@ def _switch(id: str, config: Path, *, wait: bool, enabled: bool) -> None:
         found = client.get_distribution_config(Id=id)["DistributionConfig"]
         return _replaced(client, id, found | {"Enabled": enabled})
 
-    _settled(config, call_api(config, work), wait=wait, as_json=False)
+    _print_deployed(config, call_api(config, work), wait=wait, as_json=False)
 
 
 def _replaced(client: Any, id: str, given: dict[str, Any]) -> Any:
@@ -115,8 +115,8 @@ def _replaced(client: Any, id: str, given: dict[str, Any]) -> Any:
     return client.update_distribution(Id=id, IfMatch=etag, DistributionConfig=given)["Distribution"]
 
 
-def _settled(config: Path, one: Any, *, wait: bool, as_json: bool) -> None:
-    """Tell a distribution, once it is deployed when that is to be waited for."""
+def _print_deployed(config: Path, one: Any, *, wait: bool, as_json: bool) -> None:
+    """Print a distribution; with `wait`, once it is deployed."""
     found = {"one": one}
 
     def deployed() -> bool:

@@ -1,4 +1,7 @@
-"""`edgecache explain`. Law: control is asked; where it is away, the file alone says what it can."""
+"""Command explain: the report of control on a request, printed as a tree.
+
+Law: control is asked; where it is away, the file alone says what it can.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ class NotExplainedError(Exception):
 def explanation(
     config: Config, url: str, method: str, headers: Sequence[str]
 ) -> tuple[ExplainReport, str]:
-    """What there is to say, and a note on where it comes from, empty when control said it all.
+    """The report on a request, and a note on its source, empty when control said it all.
 
     ValueError when no viewer could make the request; NotExplainedError when control says no.
     """
@@ -69,7 +72,7 @@ async def _asked(control: ControlAccess, wanted: ExplainQuery) -> ExplainReport:
 
 
 def print_tree(told: ExplainReport, note: str) -> None:
-    """Print all of it; `note` says where it comes from."""
+    """Print a report as a tree; `note` says where it comes from."""
     console = Console(soft_wrap=True, highlight=False)
     console.print(tree_of(told))
     if note:
@@ -77,7 +80,7 @@ def print_tree(told: ExplainReport, note: str) -> None:
 
 
 def tree_of(told: ExplainReport) -> Tree:
-    """The whole explanation."""
+    """The tree of a report."""
     rules = told.rules
     tree = Tree(Text(f"{rules.method} {rules.url}", "bold"))
     if rules.unavailable:

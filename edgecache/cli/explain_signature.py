@@ -1,4 +1,4 @@
-"""Why a signature opens or does not, in words. Law: it asks the rules the edges ask."""
+"""Command explain-signature: why a signature opens or does not. Law: the edges' rules decide."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def explain_access(
         return False, [f"no distribution answers to {request.host.decode()}"]
     if routed.ambiguous:
         return False, ["refused       the path: origins may differ in what it names"]
-    found = routed.route
+    route = routed.route
     lines = [
-        f"distribution  {found.distribution.id}",
-        f"behavior      {found.behavior.path_pattern} ({_trusted(found)})",
+        f"distribution  {route.distribution.id}",
+        f"behavior      {route.behavior.path_pattern} ({_trusted(route)})",
     ]
-    if found.trust is None:
+    if route.trust is None:
         return True, [*lines, "opens         to everybody"]
-    lines += _presented(request, found.trust)
-    opened = found.trust.opens(request, now)
+    lines += _presented(request, route.trust)
+    opened = route.trust.opens(request, now)
     if isinstance(opened, SignatureRefused):
         return False, [*lines, f"refused       {opened.fault}: {opened.detail}"]
     end = datetime.fromtimestamp(opened.until, UTC)
@@ -55,8 +55,8 @@ def explain_access(
     return True, [*lines, f"opens         until {end:%Y-%m-%d %H:%M:%S} UTC ({left} s from now)"]
 
 
-def _trusted(found: Route) -> str:
-    behavior = found.behavior
+def _trusted(route: Route) -> str:
+    behavior = route.behavior
     kinds = {
         "key groups": behavior.trusted_key_groups,
         "accounts": behavior.trusted_signers,

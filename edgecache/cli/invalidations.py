@@ -1,4 +1,4 @@
-"""`edgecache invalidate`: remove what is stored, and see it gone from every node."""
+"""Commands invalidate and invalidations: remove stored objects, and wait for every node."""
 
 from __future__ import annotations
 
@@ -51,18 +51,18 @@ def invalidate(
     if not wanted:
         refuse(["nothing is named: give /paths, #tags, --glob, --prefix or --host"])
     if dry_run:
-        _tell_trial(config, {**wanted, "distribution": distribution}, as_json=as_json)
+        _print_dry_run(config, {**wanted, "distribution": distribution}, as_json=as_json)
         return
     began = time.monotonic()
     told = ask_control(config, "POST", "/invalidations", {**wanted,
         "distribution": distribution, "soft": soft,
     })  # fmt: skip
     if wait:
-        told = _completed(config, told, began + WAIT_S_MAX)
+        told = _wait_until_completed(config, told, began + WAIT_S_MAX)
     if as_json:
         print_json(told)
     else:
-        _say(told)
+        _print_outcome(told)
     if wait and told["status"] != "Completed":
         raise typer.Exit(1)
 
@@ -76,13 +76,13 @@ def invalidations(
         print_json(told)
         return
     print_rows(("id", "status", "accepted", "paths"), [
-        (one["id"], one["status"], _clock(one["created_at"]), " ".join(one["paths"])[:80])
+        (one["id"], one["status"], _local_time(one["created_at"]), " ".join(one["paths"])[:80])
         for one in told["invalidations"]
     ])  # fmt: skip
 
 
-def _tell_trial(config: Path, wish: dict[str, Any], *, as_json: bool) -> None:
-    """How many entries of each node would go, and a few of them."""
+def _print_dry_run(config: Path, wish: dict[str, Any], *, as_json: bool) -> None:
+    """Print how many entries of each node would go, and a few of them."""
     found = ask_control(config, "POST", "/invalidations/dry-run", wish)
     if as_json:
         print_json(found)
@@ -103,8 +103,8 @@ def _on_disk(told: dict[str, Any] | None) -> tuple[Any, Any, Any]:
     return ("?", "?", "?") if told is None else (told["entries"], told["size_bytes"], told["held"])
 
 
-def _completed(config: Path, told: dict[str, Any], until: float) -> dict[str, Any]:
-    """As it is once it is Completed, or at `until` (monotonic); says who is waited for."""
+def _wait_until_completed(config: Path, told: dict[str, Any], until: float) -> dict[str, Any]:
+    """The invalidation once Completed, or at `until` (monotonic); shows who is waited for."""
     from rich.console import Console
 
     path = f"/invalidations/{quote(told['distribution'], safe='')}/{told['id']}?wait_s={STEP_S}"
@@ -116,7 +116,7 @@ def _completed(config: Path, told: dict[str, Any], until: float) -> dict[str, An
     return told
 
 
-def _say(told: dict[str, Any]) -> None:
+def _print_outcome(told: dict[str, Any]) -> None:
     if told["status"] == "Completed":
         took_ms = (told["completed_at"] - told["created_at"]) * 1000
         typer.echo(f"{told['id']} Completed in {took_ms:.0f} ms")
@@ -126,5 +126,5 @@ def _say(told: dict[str, Any]) -> None:
         typer.echo(f"{told['id']} InProgress")
 
 
-def _clock(at: float) -> str:
+def _local_time(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

@@ -1,7 +1,7 @@
-"""The command line. Law: it reads, asks and tells; what is done stands in `server`.
+"""Typer app of the command line. Law: it reads, asks and tells; work is done in other groups.
 
 Start-up is every command's first cost, so heavy modules are imported by the command that needs
-them. Exit codes: 0 done; 1 it did not work out; 2 the command, its file or an address is wrong.
+them. Exit codes: 0 done; 1 failed; 2 usage or configuration error.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ import typer
 
 from edgecache import __version__
 from edgecache.cli import bucket, stats
-from edgecache.cli import control as controlling
-from edgecache.cli import control as renewing
+from edgecache.cli import control as control_commands
 from edgecache.cli import sign as signing
 from edgecache.cli.check import check_report, with_heading
 from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath
@@ -57,11 +56,11 @@ Memo = Annotated[
     typer.Option(
         "--memo/--no-memo",
         callback=_memo,
-        help="Know heads that come again. Without, all is the same but slower.",
+        help="Cache rendered hits by raw request head.",
     ),
 ]
 Worker = Annotated[int, typer.Option(hidden=True, help="Run as this worker of several.")]
-app.add_typer(controlling.app)
+app.add_typer(control_commands.app)
 app.add_typer(signing.app)
 app.add_typer(stats.app)
 app.add_typer(bucket.app, name="bucket")
@@ -209,17 +208,17 @@ def check(
 
 @app.command(epilog="Example: edgecache reload --config config/demo.toml")
 def reload(config: ConfigPath = DEFAULT_CONFIG) -> None:
-    """Take over a changed file. A bad file changes nothing.
+    """Apply a changed configuration file without dropping requests. A bad one changes nothing.
 
     Where it asks for other addresses, workers or limits, processes are replaced as by `upgrade`.
     """
-    renewing.reload(_loaded(config))
+    control_commands.reload(_loaded(config))
 
 
 @app.command(epilog="Example: edgecache upgrade --config config/demo.toml")
 def upgrade(config: ConfigPath = DEFAULT_CONFIG) -> None:
-    """Replace every process of a running `up` by a new one, without losing a request."""
-    renewing.upgrade(_loaded(config))
+    """Replace every process of a running `up` by a new one, without dropping requests."""
+    control_commands.upgrade(_loaded(config))
 
 
 @app.command(epilog="Examples: edgecache health; edgecache health 127.0.0.1:8080")

@@ -1,4 +1,7 @@
-"""What every command says in the same way. Exit codes: 1 it did not work out, 2 it is wrong."""
+"""Options, tables, JSON and exit codes that all commands share.
+
+Exit codes: 1 failed, 2 usage or configuration error.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +20,19 @@ from edgecache.config.model import Config
 from edgecache.config.problems import ConfigError
 
 DEFAULT_CONFIG = Path("edgecache.toml")
+WIDTH_MAX = 1_000  # of a line that no terminal cuts
+PAUSE_S = 0.2
+WAIT_S_MAX = 60.0
 
 ConfigPath = Annotated[
     Path,
     typer.Option("--config", "-c", envvar="EDGECACHE_CONFIG", help="The configuration file."),
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Tell it as JSON.")]
 
 
 def load_config(path: Path) -> Config:
-    """The configuration at `path`, or every problem of it and exit code 2."""
+    """Load the configuration at `path`; on a ConfigError tell every problem, with exit code 2."""
     try:
         return load(path)
     except ConfigError as error:
@@ -33,26 +40,19 @@ def load_config(path: Path) -> Config:
 
 
 def refuse(lines: Iterable[str]) -> NoReturn:
-    """The command, its file or an address is wrong."""
+    """End with exit code 2: the command, its file or an address is wrong."""
     typer.echo("edgecache: " + "\n  ".join(lines), err=True)
     raise typer.Exit(2)
 
 
 def fail(line: str) -> NoReturn:
-    """It did not work out."""
+    """End with exit code 1: what was asked failed."""
     typer.echo(f"edgecache: {line}", err=True)
     raise typer.Exit(1)
 
 
-WIDTH_MAX = 1_000  # of a line that no terminal cuts
-PAUSE_S = 0.2
-WAIT_S_MAX = 60.0
-
-AsJson = Annotated[bool, typer.Option("--json", help="Tell it as JSON.")]
-
-
 def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table; nothing is cut where the output is no terminal."""
+    """Print a table; nothing is cut where the output is no terminal."""
     from rich.console import Console
     from rich.table import Table
 
@@ -64,14 +64,14 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 
 
 def print_json(value: Any) -> None:
-    """What the API answered, without the parts that are the transport's."""
+    """Print an answer of the API as JSON, without the parts that are the transport's."""
     if isinstance(value, dict):
         value = {name: one for name, one in value.items() if name != "ResponseMetadata"}
     typer.echo(json.dumps(value, indent=2, default=_plain))
 
 
 def wait_until(what: str, done: Callable[[], bool]) -> None:
-    """Wait for something, with progress on a terminal; exit code 1 when it takes too long."""
+    """Wait until `done`, with progress on a terminal; exit code 1 when it takes too long."""
     from rich.console import Console
 
     ends = time.monotonic() + WAIT_S_MAX

@@ -1,4 +1,4 @@
-"""`edgecache policies` and what is listed beside them: public keys and key groups."""
+"""Commands of policies, and of public keys and key groups over CloudFront's API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`edgecache release`: versions of the key space, cut and taken back."""
+"""Commands of releases: versions of the cache key space, cut and taken back."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def cut(
 ) -> None:
     """Make the next release current: everything misses, nothing is deleted."""
     told = ask_control(config, "POST", _url(distribution), {"path": path})
-    _settle(config, distribution, told, as_json=as_json)
+    _wait_and_print(config, distribution, told, as_json=as_json)
 
 
 @app.command("list", epilog="Example: edgecache release list EDEMO00000001")
@@ -59,7 +59,7 @@ def activate(
     """Make a former release current again, with what is still stored of it."""
     wish = {"path": path, "number": number}
     told = ask_control(config, "POST", f"{_url(distribution)}/active", wish)
-    _settle(config, distribution, told, as_json=as_json)
+    _wait_and_print(config, distribution, told, as_json=as_json)
 
 
 @app.command(epilog="Example: edgecache release delete EDEMO00000001 1")
@@ -79,8 +79,10 @@ def _url(distribution: str) -> str:
     return f"/distributions/{quote(distribution, safe='')}/releases"
 
 
-def _settle(config: Path, distribution: str, told: dict[str, Any], *, as_json: bool) -> None:
-    """Wait until every node goes by it."""
+def _wait_and_print(
+    config: Path, distribution: str, told: dict[str, Any], *, as_json: bool
+) -> None:
+    """Wait until every node goes by the release, then print all."""
     found = [told]
 
     def deployed() -> bool:

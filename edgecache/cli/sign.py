@@ -1,9 +1,11 @@
-"""Commands of private content: keys, signed URLs and cookies, and why one does not open."""
+"""Commands sign-url, sign-cookies, explain-signature and keys: access to private content."""
 
 from __future__ import annotations
 
+import os
 import re
 import string
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
@@ -41,13 +43,61 @@ Sha256 = Annotated[bool, typer.Option("--sha256", help="Sign with SHA256 instead
 
 @dataclass(frozen=True, slots=True)
 class SigningOptions:
-    """What a signature is asked for, read and judged."""
+    """Options of sign-url and sign-cookies; those above `private_key` have been checked.
+
+    `url` is as it goes over the wire; `seconds` is how long from now. Without `private_key` it is
+    a token of our own that is made, and what stands below it must be empty.
+    """
 
     url: str
     seconds: int
     prefix: str
     address: str
     key_id: str
+    private_key: Path | None
+    resource: str
+    after: str
+    sha256: bool
+    config: Path
+
+
+def _with_signing_options(
+    lines: Callable[[SigningOptions], Iterable[str]],
+) -> Callable[..., None]:
+    """A command with the options of both, which prints `lines`."""
+
+    def command(
+        url: Url,
+        duration: For = "1h",
+        prefix: Prefix = "",
+        address: Address = "",
+        key_id: KeyId = "",
+        private_key: Private = None,
+        resource: Resource = "",
+        after: Delay = "",
+        sha256: Sha256 = False,
+        config: ConfigPath = DEFAULT_CONFIG,
+    ) -> None:
+        _check_restrictions(prefix, address)
+        options = SigningOptions(
+            _encoded_url(url),
+            _seconds(duration, "--for"),
+            prefix,
+            address,
+            key_id,
+            private_key,
+            resource,
+            after,
+            sha256,
+            config,
+        )
+        if private_key is None and (resource or after or sha256):
+            refuse(["--resource, --after and --sha256 are CloudFront's: they need --private-key"])
+        for line in lines(options):
+            typer.echo(line)
+
+    command.__doc__ = lines.__doc__
+    return command
 
 
 @app.command(
@@ -55,59 +105,34 @@ class SigningOptions:
     epilog="Examples: edgecache sign-url https://HOST/a.mp4 --for 1h;"
     " edgecache sign-url https://HOST/a.mp4 --for 1h --key K2JCJMDEHXQW5F --private-key key.pem",
 )
-def sign_url(
-    url: Url,
-    duration: For = "1h",
-    prefix: Prefix = "",
-    address: Address = "",
-    key_id: KeyId = "",
-    private_key: Private = None,
-    resource: Resource = "",
-    after: Delay = "",
-    sha256: Sha256 = False,
-    config: ConfigPath = DEFAULT_CONFIG,
-) -> None:
+@_with_signing_options
+def sign_url(options: SigningOptions) -> Iterator[str]:
     """A URL that opens private content: with a token of our own, or as CloudFront's."""
-    wish = _wish(url, duration, prefix, address, key_id)
-    if private_key is None:
-        _only_with_private_key(resource, after, sha256)
+    if options.private_key is None:
         from edgecache.rules.private.native_token import PARAMETER
         from edgecache.rules.private.signer import with_parameters
 
-        pairs = [(PARAMETER.decode(), _token(wish, config))]
-        typer.echo(with_parameters(wish.url, pairs))
+        yield with_parameters(options.url, [(PARAMETER.decode(), _token(options))])
         return
-    signer = _signer(private_key, key_id, sha256=sha256)
-    typer.echo(signer.url(wish.url, _terms(wish, resource, after)))
+    signer = _signer(options, options.private_key)
+    yield signer.url(options.url, _terms(options))
 
 
 @app.command(
     "sign-cookies",
     epilog="Example: edgecache sign-cookies https://HOST/ --prefix /videos/ --for 1d",
 )
-def sign_cookies(
-    url: Url,
-    duration: For = "1h",
-    prefix: Prefix = "",
-    address: Address = "",
-    key_id: KeyId = "",
-    private_key: Private = None,
-    resource: Resource = "",
-    after: Delay = "",
-    sha256: Sha256 = False,
-    config: ConfigPath = DEFAULT_CONFIG,
-) -> None:
+@_with_signing_options
+def sign_cookies(options: SigningOptions) -> Iterator[str]:
     """The cookies that open private content, one NAME=VALUE a line."""
-    wish = _wish(url, duration, prefix, address, key_id)
-    if private_key is None:
-        _only_with_private_key(resource, after, sha256)
+    if options.private_key is None:
         from edgecache.rules.private.native_token import COOKIE
 
-        typer.echo(f"{COOKIE.decode()}={_token(wish, config)}")
+        yield f"{COOKIE.decode()}={_token(options)}"
         return
-    signer = _signer(private_key, key_id, sha256=sha256)
-    for name, value in signer.cookies(_terms(wish, resource, after)):
-        typer.echo(f"{name}={value}")
+    signer = _signer(options, options.private_key)
+    for name, value in signer.cookies(_terms(options)):
+        yield f"{name}={value}"
 
 
 @app.command(
@@ -127,7 +152,7 @@ def explain_signature(
     from edgecache.config.secrets import SecretsError
     from edgecache.runtime.environment import wall_clock
 
-    _judged(url)
+    _checked_url(url)
     try:
         secrets = _secrets(config)
         request = request_for(url, cookie or [], address)
@@ -167,8 +192,6 @@ def generate(
 
 
 def _add_secret(key_id: str, config: Path) -> None:
-    import os
-
     from edgecache.config.secrets import SecretsError, add_viewer_secret
 
     try:
@@ -179,7 +202,7 @@ def _add_secret(key_id: str, config: Path) -> None:
     typer.echo(f'trusted_native_keys = ["{key_id}"]')
 
 
-def _wish(url: str, duration: str, prefix: str, address: str, key_id: str) -> SigningOptions:
+def _check_restrictions(prefix: str, address: str) -> None:
     if prefix and not prefix.startswith("/"):
         refuse([f'--prefix: "{prefix}" does not start with /'])
     if address:
@@ -187,12 +210,14 @@ def _wish(url: str, duration: str, prefix: str, address: str, key_id: str) -> Si
             ip_network(address, strict=False)
         except ValueError:
             refuse([f'--address: "{address}" is not an address or network'])
-    # What is not ASCII goes over the wire percent-encoded, and that is what is signed.
-    spelled = quote(_judged(url).partition("#")[0].rstrip("?&"), safe=string.punctuation)
-    return SigningOptions(spelled, _seconds(duration, "--for"), prefix, address, key_id)
 
 
-def _judged(url: str) -> str:
+def _encoded_url(url: str) -> str:
+    """What is not ASCII goes over the wire percent-encoded, and that is what is signed."""
+    return quote(_checked_url(url).partition("#")[0].rstrip("?&"), safe=string.punctuation)
+
+
+def _checked_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.netloc or not parts.path:
         refuse([f'URL: "{url}" is not http://HOST/PATH or https://HOST/PATH'])
@@ -207,14 +232,7 @@ def _seconds(text: str, option: str) -> int:
     return seconds
 
 
-def _only_with_private_key(*given: object) -> None:
-    if any(given):
-        refuse(["--resource, --after and --sha256 are CloudFront's: they need --private-key"])
-
-
 def _secrets(config: Path) -> dict[str, str]:
-    import os
-
     from edgecache.config.secrets import load_secrets, secrets_path
 
     state_dir = load_config(config).state_dir
@@ -223,53 +241,54 @@ def _secrets(config: Path) -> dict[str, str]:
     return dict(load_secrets(state_dir, os.environ).viewer)
 
 
-def _token(wish: SigningOptions, config: Path) -> str:
+def _token(options: SigningOptions) -> str:
     from edgecache.config.secrets import SecretsError
     from edgecache.rules.private.native_token import TokenGrant, issued, native_signer
     from edgecache.runtime.environment import wall_clock
 
     try:
-        secrets = _secrets(config)
+        secrets = _secrets(options.config)
     except SecretsError as error:
         refuse([str(error)])
-    key_id = wish.key_id or next(reversed(secrets), "")
+    key_id = options.key_id or next(reversed(secrets), "")
     if key_id not in secrets:
         if not secrets:
             fail("no secret for viewers yet; run: edgecache keys generate k1 --type native")
         fail(f'there is no secret "{key_id}" for viewers (known: {", ".join(secrets)})')
-    parts = urlsplit(wish.url)
-    target = wish.prefix or (parts.path + (f"?{parts.query}" if parts.query else ""))
-    until = int(wall_clock()) + wish.seconds
+    parts = urlsplit(options.url)
+    target = options.prefix or (parts.path + (f"?{parts.query}" if parts.query else ""))
+    until = int(wall_clock()) + options.seconds
     host = (parts.hostname or "").lower()
-    grant = TokenGrant(until, host, target, bool(wish.prefix), wish.address)
+    grant = TokenGrant(until, host, target, bool(options.prefix), options.address)
     return issued(grant, key_id, native_signer(secrets[key_id])).decode()
 
 
-def _signer(path: Path, key_id: str, *, sha256: bool) -> Signer:
+def _signer(options: SigningOptions, path: Path) -> Signer:
     from edgecache.rules.private.signer import Signer, load_private_key
 
-    if not key_id:
+    if not options.key_id:
         refuse(["--key: missing: the id the public key has in the configuration"])
     try:
-        return Signer(key_id, load_private_key(path.read_bytes()), sha256)
+        return Signer(options.key_id, load_private_key(path.read_bytes()), options.sha256)
     except OSError as error:
         refuse([f"{path}: {(error.strerror or str(error)).lower()}"])
     except ValueError as error:
         refuse([f"{path}: {error}"])
 
 
-def _terms(wish: SigningOptions, resource: str, after: str) -> SigningTerms:
+def _terms(options: SigningOptions) -> SigningTerms:
     from edgecache.rules.private.signer import SigningTerms
     from edgecache.runtime.environment import wall_clock
 
     now = int(wall_clock())
-    parts = urlsplit(wish.url)
-    if wish.prefix:
-        resource = f"{parts.scheme}://{parts.netloc}{wish.prefix}*"
+    parts = urlsplit(options.url)
+    resource = options.resource
+    if options.prefix:
+        resource = f"{parts.scheme}://{parts.netloc}{options.prefix}*"
     return SigningTerms(
-        resource or wish.url,
-        now + wish.seconds,
-        now + _seconds(after, "--after") if after else None,
-        wish.address,
+        resource or options.url,
+        now + options.seconds,
+        now + _seconds(options.after, "--after") if options.after else None,
+        options.address,
         custom=bool(resource),
     )

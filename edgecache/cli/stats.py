@@ -1,4 +1,8 @@
-"""`edgecache stats` and `edgecache objects`. Law: control is asked, and it asks every process."""
+"""Commands stats and objects: what each process stores, as tables.
+
+Law: control is asked, and it asks every process; what came from viewers and origins is shown, never
+obeyed by a terminal.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,10 @@ if TYPE_CHECKING:
     from edgecache.cluster.inspection import StoreObjects, StoreStats
     from edgecache.control.rest.inventory import PlaceInventory
 
+WIDTH = 200  # where nobody sees it break: a file, another program
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+_LEFT = {"node", "misses", "removals", "object", "distribution"}
+
 app = typer.Typer()
 AsJson = Annotated[bool, typer.Option("--json", help="Tell it as JSON.")]
 T = TypeVar("T")
@@ -28,11 +36,10 @@ T = TypeVar("T")
 @app.command(epilog="Example: edgecache stats")
 def stats(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Tell what each process stores: objects, bytes, hits, misses and removals by reason."""
-    # gone
     from edgecache.cluster.inspection import StoreStats
     from edgecache.control.rest.inventory import PlaceInventory
 
-    body = _asked(config, "/stats")
+    body = _ask_control(config, "/stats")
     if as_json:
         typer.echo(body.decode())
         return
@@ -50,13 +57,12 @@ def objects(
     as_json: AsJson = False,
 ) -> None:
     """List what is in the memory of each process, the largest or the most used first."""
-    # gone
     from edgecache.cluster.inspection import ObjectOrder, StoreObjects
     from edgecache.control.rest.inventory import PlaceInventory
 
     order = ObjectOrder.MOST_USED if most_used else ObjectOrder.LARGEST
     query = urlencode({"prefix": prefix, "order": str(order), "limit": limit})
-    body = _asked(config, f"/objects?{query}")
+    body = _ask_control(config, f"/objects?{query}")
     if as_json:
         typer.echo(body.decode())
         return
@@ -69,8 +75,8 @@ def _read(body: bytes, shape: type[T]) -> T:
     return msgspec.json.decode(body, type=shape)
 
 
-def _asked(path: Path, target: str) -> bytes:
-    """What control answers to a GET."""
+def _ask_control(path: Path, target: str) -> bytes:
+    """The body of control's answer to a GET."""
     from edgecache.cluster.control_access import control_access
     from edgecache.supervisor import readiness as operate
 
@@ -87,11 +93,6 @@ def _asked(path: Path, target: str) -> bytes:
     if status != 200:
         fail(f"control at {url} answered {status}")
     return body
-
-
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
-WIDTH = 200  # where nobody sees it break: a file, another program
-_LEFT = {"node", "misses", "removals", "object", "distribution"}
 
 
 def print_stats(

@@ -1,4 +1,4 @@
-"""`edgecache tags`: what distributions are labelled with."""
+"""Commands of tags: labels of distributions over CloudFront's API."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
+from edgecache.cluster.client import ask_control
 from edgecache.cluster.control_access import ControlAccess, control_access
 from edgecache.config.model import Config
 from edgecache.control.nodes.explain import OriginExplanation, PlaceExplanation
@@ -31,7 +32,6 @@ from edgecache.rules.explanation import (
     TierExplanation,
 )
 from edgecache.runtime.environment import wall_clock
-from edgecache.supervisor import readiness as operate
 
 ALONE = "from the file alone"
 
@@ -65,7 +65,7 @@ def explanation(
 async def _asked(control: ControlAccess, wanted: ExplainQuery) -> ExplainReport:
     query = [("url", wanted.url), ("method", wanted.method)]
     query += [("header", line) for line in wanted.headers]
-    status, body = await operate.ask(control, f"/explain?{urlencode(query)}")
+    status, body = await ask_control(control, f"/explain?{urlencode(query)}")
     if status == 200:
         return msgspec.json.decode(body, type=ExplainReport)
     raise NotExplainedError(f"control at {control.url} answered {status}: {body[:500].decode()}")

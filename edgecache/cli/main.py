@@ -227,11 +227,11 @@ def health(
     config: ConfigPath = DEFAULT_CONFIG,
 ) -> None:
     """Exit with 0 when ADDRESS answers, or without one when control says it is well; else 1."""
-    from edgecache.supervisor import readiness as operate
+    from edgecache.cluster.client import answers, ask_control
 
     if address:
         place = _address(address.removeprefix("http://").rstrip("/"), "ADDRESS")
-        if not asyncio.run(operate.answers(place)):
+        if not asyncio.run(answers(place)):
             _fail(f"{address}: no answer")
         return
     from edgecache.cluster.control_access import control_access
@@ -241,7 +241,7 @@ def health(
     if not url:
         _refuse([f"{config}: there is no [control] to ask"])
     try:
-        status, _ = asyncio.run(operate.ask(control, "/health"))
+        status, _ = asyncio.run(ask_control(control, "/health"))
     except OSError as error:
         _fail(f"control at {url}: {error}")
     if status != 200:

@@ -77,15 +77,15 @@ def _read(body: bytes, shape: type[T]) -> T:
 
 def _ask_control(path: Path, target: str) -> bytes:
     """The body of control's answer to a GET."""
+    from edgecache.cluster.client import ask_control
     from edgecache.cluster.control_access import control_access
-    from edgecache.supervisor import readiness as operate
 
     control = control_access(load_config(path))
     url = control.url
     if not url:
         refuse([f"{path}: there is no [control] to ask"])
     try:
-        status, body = asyncio.run(operate.ask(control, target))
+        status, body = asyncio.run(ask_control(control, target))
     except OSError as error:
         fail(f"control at {url}: {error}")
     if status == 400:

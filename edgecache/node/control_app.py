@@ -21,6 +21,7 @@ import msgspec
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from edgecache.cluster.client import exchange
 from edgecache.cluster.tokens import PeerCredentials, Tokens
 from edgecache.config.listen import tcp_address
 from edgecache.config.load import load
@@ -34,7 +35,6 @@ from edgecache.control.cloudfront.operations import actions
 from edgecache.control.cloudfront.origin_reach import unreachable_origins
 from edgecache.control.nodes import explain as explain_nodes
 from edgecache.control.nodes.barrier import Barrier
-from edgecache.control.nodes.client import exchange
 from edgecache.control.nodes.registry import NodeRegistry
 from edgecache.control.nodes.staleness_probe import ProbeEnvironment, StalenessProbe
 from edgecache.control.rest.app import ControlServices, control_app

@@ -9,38 +9,14 @@ from typing import Any
 
 import msgspec
 
+from edgecache.cluster.client import answers, ask_control
 from edgecache.cluster.control_access import ControlAccess
-from edgecache.config.listen import Address, UnixAddress
 from edgecache.supervisor.child import Child
 from edgecache.supervisor.supervisor import NotReadyError, Pids
 
 READY_S_MAX = 60.0  # a Python process starts in one or two; a busy machine takes its time
-_ANSWER_S_MAX = 5.0
 _PAUSE_S = 0.05
 _NODE_ROLES = ("edge", "regional")
-
-# Nothing here may reach an origin or leave an object in a cache: OPTIONS * is the ping of
-# RFC 9110 §9.3.7; ASGI servers do not know it.
-_PINGS = {"control": "GET /health", "origin": "HEAD /"}
-
-
-async def answers(address: Address, role: str = "edge") -> bool:
-    """Whether somebody at `address` speaks HTTP now; what they say does not matter."""
-    line = _PINGS.get(role, "OPTIONS *")
-    request = f"{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    try:
-        async with asyncio.timeout(_ANSWER_S_MAX):
-            if isinstance(address, UnixAddress):
-                reader, writer = await asyncio.open_unix_connection(address.path)
-            else:
-                reader, writer = await asyncio.open_connection(address.host, address.port)
-            try:
-                writer.write(request.encode())
-                return (await reader.read(7)).startswith(b"HTTP/1.")
-            finally:
-                writer.transport.abort()
-    except (OSError, TimeoutError):
-        return False
 
 
 class NodeState(msgspec.Struct, frozen=True):
@@ -77,25 +53,9 @@ class ReloadRefused:
     problems: tuple[str, ...]
 
 
-async def ask(control: ControlAccess, target: str = "", method: str = "GET") -> tuple[int, bytes]:
-    """Status and body of one request to control. OSError when nobody answers."""
-    import httpx
-
-    headers = {"authorization": f"Bearer {control.token}"} if control.token else {}
-    reached = httpx.AsyncHTTPTransport(uds=control.socket or None)
-    try:
-        async with httpx.AsyncClient(transport=reached, trust_env=False) as client:
-            response = await client.request(
-                method, control.url + target, headers=headers, timeout=_ANSWER_S_MAX
-            )
-    except httpx.HTTPError as error:
-        raise OSError(str(error) or type(error).__name__) from error
-    return response.status_code, response.content
-
-
 async def reload(control: ControlAccess) -> ReloadAccepted | ReloadRefused:
     """Let control read its file anew. OSError when it does not answer."""
-    status, body = await ask(control, "/reload", "POST")
+    status, body = await ask_control(control, "/reload", "POST")
     try:
         reply: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
     except msgspec.DecodeError:
@@ -171,7 +131,7 @@ class Readiness:
         running = pids()
         wanted = [child.name for child in self.children if child.role in _NODE_ROLES]
         try:
-            _, body = await ask(control, "/nodes")
+            _, body = await ask_control(control, "/nodes")
             reply = msgspec.json.decode(body, type=NodeStates)
         except (OSError, msgspec.DecodeError):
             return ["control"]

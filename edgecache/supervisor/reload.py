@@ -21,6 +21,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
+from edgecache.cluster.client import connection
 from edgecache.cluster.control_access import control_access, supervisor_socket
 from edgecache.config.load import load
 from edgecache.config.model import Config
@@ -158,13 +159,12 @@ async def serve_control_socket(
 
 async def ask_supervisor(state_dir: str, word: str) -> ReloadResult:
     """Send the supervisor of an installation a command; its answer. NoSupervisorError."""
-    path = supervisor_socket(state_dir).path
+    address = supervisor_socket(state_dir)
+    path = address.path
     try:
-        async with asyncio.timeout(ANSWER_S_MAX):
-            reader, writer = await asyncio.open_unix_connection(path)
+        async with asyncio.timeout(ANSWER_S_MAX), connection(address) as (reader, writer):
             writer.write(word.encode() + b"\n")
             answer = await reader.readline()
-            writer.close()
     except FileNotFoundError as error:
         raise NoSupervisorError(f"nothing of this installation runs here: no {path}") from error
     except (OSError, TimeoutError) as error:

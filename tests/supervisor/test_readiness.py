@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from edgecache.cluster.client import answers, ask_control
 from edgecache.cluster.control_access import ControlAccess
 from edgecache.config.listen import TcpAddress
 from edgecache.supervisor.child import Child
@@ -16,8 +17,6 @@ from edgecache.supervisor.readiness import (
     Readiness,
     ReloadAccepted,
     ReloadRefused,
-    answers,
-    ask,
     reload,
 )
 from edgecache.supervisor.supervisor import NotReadyError
@@ -90,7 +89,7 @@ def test_any_answer_is_an_answer(role: str, line: str) -> None:
 def test_nobody_does_not_answer() -> None:
     assert not asyncio.run(answers(TcpAddress("127.0.0.1", 1)))
     with pytest.raises(OSError, match=r"."):
-        asyncio.run(ask(ControlAccess("http://127.0.0.1:1"), "/"))
+        asyncio.run(ask_control(ControlAccess("http://127.0.0.1:1"), "/"))
 
 
 @pytest.mark.parametrize(

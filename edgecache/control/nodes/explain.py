@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from msgspec.structs import replace as replace_struct
 
 from edgecache.cache.frontend import product_name
+from edgecache.cluster.client import Exchange
 from edgecache.config.model import Config, Origin
 from edgecache.config.secrets import KeyPair
-from edgecache.control.nodes.client import Exchange, WorkerGroup, ask_workers, places
+from edgecache.control.nodes.workers import WorkerGroup, ask_workers, places
 from edgecache.http.head import request_head
 from edgecache.http.message import Fields, Request, without
 from edgecache.origin.identity import HEADER, IdentitySigner

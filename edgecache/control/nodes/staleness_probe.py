@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
+from edgecache.cluster.client import Exchange
 from edgecache.config.listen import Address, parse_listen, tcp_address
 from edgecache.config.model import Behavior, CachePolicy, Config, Control, Distribution, Origin
-from edgecache.control.nodes.client import Exchange
 from edgecache.control.state.database_thread import StateRun, at_once
 from edgecache.control.state.invalidations import InvalidationRequest, Invalidations
 from edgecache.observe.counters import Histogram

@@ -27,8 +27,8 @@ from edgecache.cluster.inspection import (
 )
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config
-from edgecache.control.nodes.client import WorkerGroup, ask_workers, places
 from edgecache.control.nodes.explain import ConfiguredNodes
+from edgecache.control.nodes.workers import WorkerGroup, ask_workers, places
 from edgecache.control.rest.auth import require_operator
 from edgecache.control.rest.http import RouteHandler, json_response
 from edgecache.control.state.log import LiveLog

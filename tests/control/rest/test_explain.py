@@ -26,8 +26,8 @@ from edgecache.config.model import (
     OriginGroup,
     Regional,
 )
-from edgecache.control.nodes.client import QUESTIONS_PER_WORKER
 from edgecache.control.nodes.explain import ConfiguredNodes
+from edgecache.control.nodes.workers import QUESTIONS_PER_WORKER
 from edgecache.control.rest.auth import LOCAL_PEER
 from edgecache.control.rest.explain import (
     ExplainQuery,

@@ -1,54 +1,22 @@
-"""One question to a process of ours over a connection of its own. Law: it ends, and is bounded.
+"""Workers asked one by one. Law: every worker of a location is asked for itself.
 
-A new connection for each question, because workers that share a port are told apart by it.
+The workers of a location share a port and not their memories; the kernel chooses which of them a
+connection meets, so that questions go on until each has answered, or often enough.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
+from edgecache.cluster.client import Exchange
 from edgecache.cluster.inspection import WorkerReport
 from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
 from edgecache.config.model import Config
-
-ANSWER_S_MAX = 2.0  # a look into memory; what does not answer by then is not well
-ANSWER_BYTES_MAX = 1024 * 1024  # eight variants of an object, a hundred long headers each
-
-Exchange = Callable[[Address, bytes], Awaitable[bytes]]
-"""Sends a request's head, gives all that comes back until the end. OSError when nothing does."""
-
-
-async def exchange(address: Address, head: bytes) -> bytes:
-    """An Exchange over real sockets."""
-    try:
-        async with asyncio.timeout(ANSWER_S_MAX):
-            if isinstance(address, UnixAddress):
-                reader, writer = await asyncio.open_unix_connection(address.path)
-            else:
-                reader, writer = await asyncio.open_connection(address.host, address.port)
-            try:
-                writer.write(head)
-                return await _whole(reader)
-            finally:
-                writer.transport.abort()
-    except TimeoutError as error:
-        raise OSError(f"no answer within {ANSWER_S_MAX:g} s") from error
-
-
-async def _whole(reader: asyncio.StreamReader) -> bytes:
-    received = bytearray()
-    while data := await reader.read(65_536):
-        received += data
-        if len(received) > ANSWER_BYTES_MAX:
-            raise OSError(f"an answer of more than {ANSWER_BYTES_MAX} bytes")
-    return bytes(received)
-
 
 QUESTIONS_PER_WORKER = 12  # with two workers, one stays unseen in 1 of 8 million rounds
 QUESTIONS_MAX = 256  # to one location

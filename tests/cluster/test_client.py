@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from edgecache.cluster import client as module
+from edgecache.cluster.client import exchange
 from edgecache.config.listen import TcpAddress, UnixAddress
-from edgecache.control.nodes import client as module
-from edgecache.control.nodes.client import exchange
 
 HEAD = b"GET / HTTP/1.1\r\n\r\n"
 

@@ -27,16 +27,16 @@ class CheckReport:
 def check_report(config: Config) -> CheckReport:
     """Problems and warnings of a configuration that has passed the checks."""
     from edgecache.control.cloudfront.origin_reach import unreachable_origins
-    from edgecache.control.state.catalog import made_in
-    from edgecache.control.state.compose import ComposedConfig, NotComposedError, compose
+    from edgecache.control.state.catalog import load_api_resources
+    from edgecache.control.state.compose import ApiResources, NotComposedError, compose
     from edgecache.control.state.database import StateError
     from edgecache.control.state.resources import ResourceKind
 
     warnings = [*map(str, lint(config))]
     problems: list[str] = []
-    made = ComposedConfig()
+    made = ApiResources()
     try:
-        made = made_in(Path(config.state_dir))
+        made = load_api_resources(Path(config.state_dir))
         composition = compose(config, made, lambda *_: True)
     except NotComposedError as error:
         problems += error.lines

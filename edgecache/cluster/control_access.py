@@ -1,4 +1,4 @@
-"""How this machine asks control. Law: by the socket file where that is ours, else with a token."""
+"""Access to control from this machine. Law: by the socket file where that is ours, else a token."""
 
 from __future__ import annotations
 

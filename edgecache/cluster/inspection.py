@@ -1,4 +1,4 @@
-"""Questions control asks nodes about their stores, and the answers, as they go over the wire."""
+"""Inspection of stores: the questions control asks nodes, and their answers, as on the wire."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ STATS, OBJECTS = b"stats", b"objects"
 LISTED_MAX = 1_000  # objects of one node in one answer: 300 KiB
 
 
-LISTED = 20
+LISTED_DEFAULT = 20
 
 
 OBJECTS_LOOKED_AT = 100_000  # in a tenth of a second, in which the node does nothing else
@@ -144,7 +144,7 @@ class InventoryQuery:
 
     prefix: str = "/"
     order: ObjectOrder = ObjectOrder.LARGEST
-    limit: int = LISTED
+    limit: int = LISTED_DEFAULT
 
     def spell(self) -> bytes:
         """The order and the limit, as nodes are asked for them; the prefix is the target."""

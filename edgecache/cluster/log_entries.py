@@ -1,4 +1,4 @@
-"""Entries of control's log, as nodes get them. Law: an entry that has a number never changes."""
+"""Entries and pages of control's log. Law: an entry that has a number never changes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class LogEntryKind(StrEnum):
     """What an entry is about. Nodes pass over kinds they do not know."""
 
     CONFIG = "config"  # body: a whole configuration; its number is the generation
-    INVALIDATION = "invalidation"  # body: see control.invalidations
+    INVALIDATION = "invalidation"  # body: see read_entry
 
 
 class LogEntry(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""What a node reports to control, and the lease control grants it."""
+"""Status that a node reports to control, and the lease control grants it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Who may speak to control. Law: a token names its bearer, serves one purpose, and soon ends."""
+"""Signed tokens of processes, operators and tiers. Law: a token names its bearer, and soon ends.
+
+A token serves one purpose. Peer credentials are tokens by which a tier proves to another that both
+are of one installation.
+"""
 
 from __future__ import annotations
 

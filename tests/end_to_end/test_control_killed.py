@@ -22,7 +22,7 @@ from edgecache.config.load import load
 from edgecache.config.secrets import load_secrets
 from edgecache.control.cloudfront.authentication import access_keys
 from edgecache.control.state.catalog import Catalog
-from edgecache.control.state.compose import ComposedConfig, compose
+from edgecache.control.state.compose import ApiResources, compose
 from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.log import ControlLog
 from edgecache.control.state.resources import ResourceKind
@@ -181,7 +181,7 @@ def verify_log(installation: Installation) -> None:
     made = {kind: [one for one in catalog.of(kind) if one.source == "api"] for kind in ResourceKind}
     newest = log.newest(EntryKind.CONFIG)
     assert newest is not None
-    composed = compose(catalog.file, ComposedConfig(made)).config
+    composed = compose(catalog.file, ApiResources(made)).config
     assert newest.body == msgspec.json.decode(msgspec.json.encode(composed))
     assert len(composed.distributions) == len(made[ResourceKind.DISTRIBUTION]) + 3
     state.close()

@@ -27,7 +27,7 @@ from edgecache.control.state.invalidations import (
     InvalidationRequest,
     Invalidations,
 )
-from edgecache.control.state.log import ControlLog, ensure_config
+from edgecache.control.state.log import ControlLog, publish_config
 from tests.simulation.clocks import Clocks
 from tests.simulation.links import Links, Pipe
 from tests.simulation.machine import Machine, Process
@@ -66,7 +66,7 @@ class Plane:
             state = StateDatabase(folder)
             state.connection.execute("PRAGMA synchronous = OFF")  # nothing here cuts the power
             self.log = ControlLog(state, clocks.wall)
-            ensure_config(self.log, config)
+            publish_config(self.log, config)
             clock = clocks.steady()
             self.barrier = Barrier(state, clock)
             self.invalidations = Invalidations(
@@ -131,7 +131,7 @@ class Plane:
             self._answer(record, answer)
 
     def _publish(self, config: Config) -> int:
-        return ensure_config(self.log, config)
+        return publish_config(self.log, config)
 
     def publish(self, config: Any) -> None:
         """A changed configuration."""

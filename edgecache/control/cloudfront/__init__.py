@@ -1,1 +1,22 @@
-"""CloudFront's API."""
+"""CloudFront's API, version 2020-05-31: requests of AWS SDKs, answered in XML.
+
+A request passes `endpoint` (authenticate, find the operation, parse, validate, run, write).
+
+- `authentication` callers by Signature Version 4, token or socket file; their rates
+- `context` one call of an operation; lookups, If-Match and pages that operations share
+- `distributions` operations on distributions
+- `endpoint` the HTTP entry
+- `error_mapping` problems of a configuration as errors of the API
+- `errors` errors of the API and their XML
+- `invalidations` operations on invalidations
+- `model` botocore's service model: operations, shapes, statuses
+- `operations` the table of operations that act
+- `origin_reach` addresses that origins made over the API may lead to
+- `request_parser` request to values, by shape
+- `resource_types` the table of types of policies, keys and access identities
+- `resources` operations on those
+- `response_writer` values to XML, by shape
+- `tags` operations on tags of distributions
+- `validation` bounds and choices of the model
+- `xml` bounded XML trees
+"""

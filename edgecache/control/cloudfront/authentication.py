@@ -1,7 +1,11 @@
-"""Who calls. Law: nothing is read of a request before its caller is known.
+"""Authentication of callers. Law: nothing is read of a request before its caller is known.
 
 SDKs sign (Signature Version 4) with an operator's access key; people with curl show an
 operator's token, or come over the socket file. What a refusal says, its sender knew.
+
+Access keys are what an SDK signs its calls with. Each operator's secret in `secrets.json` gives
+one, by one-way derivation: nothing more is to be kept or rotated, and who holds one can make no
+token of ours; a key that is in a script's environment does not sign for nodes.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from starlette.requests import Request
 
 from edgecache.cluster.tokens import Purpose, Tokens
 from edgecache.control.cloudfront.errors import ApiError
-from edgecache.control.rest.auth import LOCAL_PEER, RateLimiter, bearer, is_local
+from edgecache.control.rest.auth import LOCAL_PEER, RateLimiter, bearer_name, is_local
 from edgecache.rules.sigv4 import (
     IncomingRequest,
     RejectionReason,
@@ -63,7 +67,7 @@ FAILURES_BURST = 20.0  # of one address, before it is told less
 FAILURES_PER_S = 1.0
 NAMES_MAX = 4_096  # of 100 bytes each
 
-_FAULTS = {
+_REJECTIONS = {
     RejectionReason.ABSENT: (
         "MissingAuthenticationToken",
         "sign it with an access key, or show a token",
@@ -100,13 +104,13 @@ class CallerAuthentication:
         self._calls = RateLimiter(CALLS_BURST, CALLS_PER_S, NAMES_MAX, steady)
         self._failures = RateLimiter(FAILURES_BURST, FAILURES_PER_S, NAMES_MAX, steady)
 
-    def caller(self, request: Request, body: bytes) -> str:
-        """Who asks. A Fault when that is not known, or when they ask too often."""
-        name = bearer(request, self._tokens, Purpose.OPERATOR)
+    def authenticate(self, request: Request, body: bytes) -> str:
+        """The caller's name. ApiError when it is not known, or asks too often."""
+        name = bearer_name(request, self._tokens, Purpose.OPERATOR)
         if name is None and is_local(request):
             name = LOCAL_PEER
         if name is None:
-            proof = verify(signed(request, body), self._secret, SERVICE, self._clock())
+            proof = verify(incoming_request(request, body), self._secret, SERVICE, self._clock())
             if isinstance(proof, SignatureRejected):
                 raise self._refused(proof, request)
             assert isinstance(proof, SignatureVerified)
@@ -127,11 +131,11 @@ class CallerAuthentication:
             return ApiError(
                 "InvalidClientTokenId", "The token is not an operator's, or has expired."
             )
-        code, advice = _FAULTS[proof.why]
+        code, advice = _REJECTIONS[proof.why]
         return ApiError(code, f"Not proven: {proof.detail}; {advice}.")
 
 
-def signed(request: Request, body: bytes) -> IncomingRequest:
+def incoming_request(request: Request, body: bytes) -> IncomingRequest:
     """The request as its signer saw it."""
     scope = request.scope
     return IncomingRequest(

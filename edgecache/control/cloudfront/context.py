@@ -1,4 +1,7 @@
-"""One call of an operation, and what every operation does with its resource."""
+"""Context of one operation: its input and services, and what operations share.
+
+Pages are API reference's Marker, NextMarker, MaxItems, IsTruncated, Quantity.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any, TypeVar
 
 from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.state.catalog import Catalog
-from edgecache.control.state.database_thread import StateRun, at_once
+from edgecache.control.state.database_thread import StateRun, run_inline
 from edgecache.control.state.invalidations import Invalidations
 from edgecache.control.state.resources import Resource, ResourceKind, ResourceSource
 
@@ -26,7 +29,7 @@ class ApiServices:
     catalog: Catalog
     invalidations: Invalidations
     deployed: Callable[[int], bool]
-    run: StateRun = at_once
+    run: StateRun = run_inline
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,31 +39,31 @@ class OperationContext:
     `unsupported` are places of members that the resource is served without: the answer names them.
     """
 
-    world: ApiServices
-    given: dict[str, Any]
+    services: ApiServices
+    input: dict[str, Any]
     base: str = ""
     unsupported: list[str] = field(default_factory=list)
 
     @property
     def catalog(self) -> Catalog:
-        return self.world.catalog
+        return self.services.catalog
 
 
 Run = Callable[[OperationContext], dict[str, Any]]
-"""Does one operation and gives its output by member. Fault when it is refused."""
+"""Does one operation and gives its output by member. ApiError when it is refused."""
 
 
-def found(call: OperationContext, kind: ResourceKind, id: str, missing: str) -> Resource:
-    """The resource a call is about; a Fault of the code `missing` when there is none."""
+def require_resource(call: OperationContext, kind: ResourceKind, id: str, missing: str) -> Resource:
+    """The resource a call is about; an ApiError of the code `missing` when there is none."""
     resource = call.catalog.get(kind, id)
     if resource is None:
-        raise ApiError(missing, f"The specified {words(kind)} does not exist: {id}")
+        raise ApiError(missing, f"The specified {kind_words(kind)} does not exist: {id}")
     return resource
 
 
 def require_current(call: OperationContext, resource: Resource) -> None:
     """If-Match must name the version that is there."""
-    given = call.given.get("IfMatch")
+    given = call.input.get("IfMatch")
     if not given or not given.isalnum():
         raise ApiError(
             "InvalidIfMatchVersion",
@@ -74,9 +77,9 @@ def require_current(call: OperationContext, resource: Resource) -> None:
         )
 
 
-def require_ours(resource: Resource, managed: str) -> None:
+def require_changeable(resource: Resource, managed: str) -> None:
     """Only what the API made can be changed; `managed` is the code for CloudFront's own."""
-    name = f"The {words(resource.kind)} {resource.id}"
+    name = f"The {kind_words(resource.kind)} {resource.id}"
     if resource.source is ResourceSource.MANAGED:
         raise ApiError(managed, f"{name} is managed: it is the same for everybody.")
     if resource.source is ResourceSource.FILE:
@@ -90,7 +93,7 @@ def require_ours(resource: Resource, managed: str) -> None:
         )
 
 
-def words(kind: ResourceKind) -> str:
+def kind_words(kind: ResourceKind) -> str:
     """`cache policy`."""
     return kind.replace("-", " ")
 
@@ -115,7 +118,7 @@ def page(
 
     `items` are sorted by `key`. A marker of something deleted since still works.
     """
-    most = most_of(given.get("MaxItems"))
+    most = page_size(given.get("MaxItems"))
     marker = str(given.get("Marker") or "")
     rest = [item for item in items if key(item) > marker]
     chosen = rest[:most]
@@ -132,7 +135,7 @@ def page(
     return listed
 
 
-def most_of(given: Any) -> int:
+def page_size(given: Any) -> int:
     """How many a page may hold: what `MaxItems` asks for, within bounds."""
     if given is None or given == "":
         return ITEMS_MAX

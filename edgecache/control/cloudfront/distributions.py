@@ -1,4 +1,8 @@
-"""Distributions: made, read, replaced, copied, removed, listed. API reference, Distribution."""
+"""Operations on distributions. API reference, Distribution.
+
+Members that only we know (`Edgecache`) outlive an update that cannot say them: a client gives back
+what it was given, and no client was given members CloudFront does not have.
+"""
 
 from __future__ import annotations
 
@@ -16,41 +20,41 @@ from edgecache.control.cloudfront.context import (
     OperationContext,
     Run,
     arn,
-    found,
     page,
+    require_changeable,
     require_current,
-    require_ours,
+    require_resource,
 )
-from edgecache.control.cloudfront.error_mapping import as_faults
+from edgecache.control.cloudfront.error_mapping import as_api_errors
 from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.cloudfront.model import PREFIX
-from edgecache.control.cloudfront.origin_reach import origin_troubles
-from edgecache.control.cloudfront.resources import behaviors, distributions_naming
-from edgecache.control.cloudfront.tags import tags_given
+from edgecache.control.cloudfront.origin_reach import origin_problems
+from edgecache.control.cloudfront.resources import behaviors, distributions_using
+from edgecache.control.cloudfront.tags import merge_tags
 from edgecache.control.state.resources import (
     Resource,
     ResourceKind,
     ResourceSource,
-    domain_name_of,
-    drawn,
+    default_domain_name,
+    random_id,
 )
 
 
-def carried(before: Document, after: Document) -> Document:
+def keep_extensions(before: Document, after: Document) -> Document:
     """`after` with what `before` had of ours, at the origins and behaviors that are still there."""
-    result = _with_ours(before, after)
+    result = _with_extension(before, after)
     for name, key in IDENTITY.items():
         items = after.get(name, {}).get("Items")
         if not items:
             continue
         held = {item[key]: item for item in before.get(name, {}).get("Items", ())}
-        kept = [_with_ours(held.get(item.get(key), {}), item) for item in items]
+        kept = [_with_extension(held.get(item.get(key), {}), item) for item in items]
         result[name] = after[name] | {"Items": kept}
     default = "DefaultCacheBehavior"
-    return result | {default: _with_ours(before[default], after[default])}
+    return result | {default: _with_extension(before[default], after[default])}
 
 
-def _with_ours(before: Document, after: Document) -> Document:
+def _with_extension(before: Document, after: Document) -> Document:
     return after | (
         {EXTENSION: before[EXTENSION]} if EXTENSION in before and EXTENSION not in after else {}
     )
@@ -88,28 +92,32 @@ def operations() -> dict[str, Run]:
 
 def distribution(call: OperationContext, id: str) -> Resource:
     """The distribution with this id; NoSuchDistribution."""
-    return found(call, ResourceKind.DISTRIBUTION, id, MISSING)
+    return require_resource(call, ResourceKind.DISTRIBUTION, id, MISSING)
 
 
 def create(call: OperationContext) -> Document:
-    return _created(call, _filled(_noted(call, call.given["DistributionConfig"])), {})
+    return _create(
+        call, _fill_defaults(_note_unsupported(call, call.input["DistributionConfig"])), {}
+    )
 
 
 def create_with_tags(call: OperationContext) -> Document:
-    given = call.given["DistributionConfigWithTags"]
-    tags = tags_given({}, given["Tags"].get("Items", []))
-    return _created(call, _filled(_noted(call, given["DistributionConfig"])), tags)
+    given = call.input["DistributionConfigWithTags"]
+    tags = merge_tags({}, given["Tags"].get("Items", []))
+    return _create(call, _fill_defaults(_note_unsupported(call, given["DistributionConfig"])), tags)
 
 
-def _noted(call: OperationContext, given: Document, *, as_given: bool = True) -> Document:
+def _note_unsupported(
+    call: OperationContext, given: Document, *, as_given: bool = True
+) -> Document:
     """The configuration, once the answer names what it is served without."""
     geo = bool(call.catalog.file.geo_database)
-    found = unsupported(given, geo=geo, as_given=as_given)
-    call.unsupported.extend(one.member.place for one in found)
+    require_resource = unsupported(given, geo=geo, as_given=as_given)
+    call.unsupported.extend(one.member.place for one in require_resource)
     return given
 
 
-def _filled(given: Document) -> Document:
+def _fill_defaults(given: Document) -> Document:
     """The configuration with CloudFront's defaults. InvalidTTLOrder: see ForwardedValues."""
     config = with_defaults(given)
     config["HttpVersion"] = config["HttpVersion"].lower()  # `HTTP2` is taken, `http2` given back
@@ -125,7 +133,7 @@ def _require_allowed(call: OperationContext, config: Document, id: str = "") -> 
 
     InvalidOrigin, InvalidArgument, CNAMEAlreadyExists.
     """
-    for place, trouble in origin_troubles(config, call.catalog.file):
+    for place, trouble in origin_problems(config, call.catalog.file):
         raise ApiError("InvalidOrigin", f"The parameter {place}: {trouble}.")
     if "*" in config["Aliases"].get("Items", ()):
         raise ApiError(
@@ -143,7 +151,7 @@ def _require_allowed(call: OperationContext, config: Document, id: str = "") -> 
 
 def copy(call: OperationContext) -> Document:
     """A staging copy: another reference, and no aliases, since a name is one distribution's."""
-    given = call.given
+    given = call.input
     primary = distribution(call, given["PrimaryDistributionId"])
     require_current(call, primary)
     config = primary.config | {
@@ -152,10 +160,10 @@ def copy(call: OperationContext) -> Document:
         "Staging": given.get("Staging", False),
         "Enabled": given.get("Enabled", primary.config["Enabled"]),
     }
-    return _created(call, config, {})
+    return _create(call, config, {})
 
 
-def _created(call: OperationContext, config: Document, tags: dict[str, str]) -> Document:
+def _create(call: OperationContext, config: Document, tags: dict[str, str]) -> Document:
     catalog = call.catalog
     _require_allowed(call, config)
     reference = config["CallerReference"]
@@ -172,36 +180,39 @@ def _created(call: OperationContext, config: Document, tags: dict[str, str]) -> 
     now = catalog.clock()
     made = Resource(
         kind=ResourceKind.DISTRIBUTION,
-        id=drawn("E", catalog.random),
-        etag=drawn("E", catalog.random),
+        id=random_id("E", catalog.random),
+        etag=random_id("E", catalog.random),
         created_at=now,
         modified_at=now,
         config=config,
         reference=reference,
         tags=tags,
     )
-    with as_faults(made.kind, made.id), catalog.changing():
+    with as_api_errors(made.kind, made.id), catalog.changing():
         catalog.put(made)
     location = f"{call.base}{PREFIX}/distribution/{made.id}"
-    return _answer(call, made.id) | {"Location": location}
+    return _output(call, made.id) | {"Location": location}
 
 
 def get(call: OperationContext) -> Document:
-    return _answer(call, call.given["Id"])
+    return _output(call, call.input["Id"])
 
 
 def get_config(call: OperationContext) -> Document:
-    one = distribution(call, call.given["Id"])
-    return {"DistributionConfig": _noted(call, one.config, as_given=False), "ETag": one.etag}
+    one = distribution(call, call.input["Id"])
+    return {
+        "DistributionConfig": _note_unsupported(call, one.config, as_given=False),
+        "ETag": one.etag,
+    }
 
 
 def update(call: OperationContext) -> Document:
     """Replace the configuration whole; what only the file could say of it stays."""
     catalog = call.catalog
-    one = distribution(call, call.given["Id"])
-    require_ours(one, "IllegalUpdate")
+    one = distribution(call, call.input["Id"])
+    require_changeable(one, "IllegalUpdate")
     require_current(call, one)
-    config = _filled(_noted(call, call.given["DistributionConfig"]))
+    config = _fill_defaults(_note_unsupported(call, call.input["DistributionConfig"]))
     if config["CallerReference"] != one.config["CallerReference"]:
         raise ApiError(
             "IllegalUpdate", "The parameter DistributionConfig.CallerReference cannot be changed."
@@ -209,33 +220,33 @@ def update(call: OperationContext) -> Document:
     _require_allowed(call, config, one.id)
     changed = replace(
         one,
-        etag=drawn("E", catalog.random),
+        etag=random_id("E", catalog.random),
         modified_at=catalog.clock(),
-        config=carried(one.config, config),
+        config=keep_extensions(one.config, config),
         generation=0,
     )
-    with as_faults(one.kind, one.id), catalog.changing():
+    with as_api_errors(one.kind, one.id), catalog.changing():
         catalog.put(changed)
-    return _answer(call, one.id)
+    return _output(call, one.id)
 
 
 def delete(call: OperationContext) -> Document:
     """Remove one that is disabled, on every node."""
-    one = distribution(call, call.given["Id"])
-    require_ours(one, "AccessDenied")
+    one = distribution(call, call.input["Id"])
+    require_changeable(one, "AccessDenied")
     require_current(call, one)
     if one.config["Enabled"]:
         raise ApiError(
             "DistributionNotDisabled",
             "The distribution you are trying to delete has not been disabled.",
         )
-    if not deployed(call, one):
+    if not runs_everywhere(call, one):
         raise ApiError(
             "DistributionNotDisabled",
             "The distribution you are trying to delete is not disabled everywhere yet: "
             "its status is InProgress.",
         )
-    with as_faults(one.kind, one.id), call.catalog.changing():
+    with as_api_errors(one.kind, one.id), call.catalog.changing():
         call.catalog.remove(one.kind, one.id)
     return {}
 
@@ -246,27 +257,27 @@ def list_all(call: OperationContext) -> Document:
 
 def list_by_web_acl(call: OperationContext) -> Document:
     """Those of a web ACL; `null` asks for those that have none."""
-    wanted = call.given["WebACLId"]
+    wanted = call.input["WebACLId"]
     wanted = "" if wanted == "null" else wanted
     known = call.catalog.of(ResourceKind.DISTRIBUTION)
     return _listed(call, [one for one in known if one.config["WebACLId"] == wanted])
 
 
 def _listed(call: OperationContext, known: list[Resource]) -> Document:
-    return {"DistributionList": page(call.given, known, _id, partial(_summary, call))}
+    return {"DistributionList": page(call.input, known, _id, partial(_summary, call))}
 
 
 def list_naming(kind: ResourceKind, member: str, call: OperationContext) -> Document:
     """The ids of those that name a policy or a key group, which must be there."""
-    id = call.given[member]
-    found(
+    id = call.input[member]
+    require_resource(
         call,
         kind,
         id,
         "NoSuchResource" if kind is ResourceKind.KEY_GROUP else f"NoSuch{member[:-2]}",
     )
-    naming = distributions_naming(call.catalog, kind, id)
-    return {"DistributionIdList": page(call.given, naming, _id, _id)}
+    naming = distributions_using(call.catalog, kind, id)
+    return {"DistributionIdList": page(call.input, naming, _id, _id)}
 
 
 def _id(one: Resource) -> str:
@@ -275,19 +286,19 @@ def _id(one: Resource) -> str:
 
 def is_deployed(call: OperationContext) -> bool:
     """Whether the distribution a call is about runs on every node; true when there is none."""
-    one = call.catalog.get(ResourceKind.DISTRIBUTION, call.given["Id"])
-    return one is None or deployed(call, one)
+    one = call.catalog.get(ResourceKind.DISTRIBUTION, call.input["Id"])
+    return one is None or runs_everywhere(call, one)
 
 
-def deployed(call: OperationContext, one: Resource) -> bool:
+def runs_everywhere(call: OperationContext, one: Resource) -> bool:
     """Whether every node runs what it is now."""
     generation = one.generation if one.source is ResourceSource.API else call.catalog.generation
-    return call.world.deployed(generation)
+    return call.services.deployed(generation)
 
 
-def _answer(call: OperationContext, id: str) -> Document:
+def _output(call: OperationContext, id: str) -> Document:
     one = distribution(call, id)
-    _noted(call, one.config, as_given=False)
+    _note_unsupported(call, one.config, as_given=False)
     return {"Distribution": shown(call, one), "ETag": one.etag}
 
 
@@ -295,9 +306,9 @@ def _facts(call: OperationContext, one: Resource) -> Document:
     return {
         "Id": one.id,
         "ARN": arn(one),
-        "Status": "Deployed" if deployed(call, one) else "InProgress",
+        "Status": "Deployed" if runs_everywhere(call, one) else "InProgress",
         "LastModifiedTime": one.modified_at,
-        "DomainName": one.domain_name or domain_name_of(one.id),
+        "DomainName": one.domain_name or default_domain_name(one.id),
         "AliasICPRecordals": [
             {"CNAME": name, "ICPRecordalStatus": "APPROVED"}
             for name in one.config["Aliases"].get("Items", ())
@@ -308,7 +319,7 @@ def _facts(call: OperationContext, one: Resource) -> Document:
 def shown(call: OperationContext, one: Resource) -> Document:
     """A Distribution, as Get answers it."""
     return _facts(call, one) | {
-        "InProgressInvalidationBatches": len(call.world.invalidations.in_progress(one.id)),
+        "InProgressInvalidationBatches": len(call.services.invalidations.in_progress(one.id)),
         "ActiveTrustedSigners": {"Enabled": False, "Quantity": 0},
         "ActiveTrustedKeyGroups": _active_groups(call, one.config),
         "DistributionConfig": one.config,
@@ -321,7 +332,7 @@ def _summary(call: OperationContext, one: Resource) -> Document:
 
 def _active_groups(call: OperationContext, config: Document) -> Document:
     """The key groups its behaviors trust, with the public keys that count."""
-    ids = sorted(set(_trusted(config)))
+    ids = sorted(set(_trusted_key_groups(config)))
     if not ids:
         return {"Enabled": False, "Quantity": 0}
     groups = [(id, call.catalog.get(ResourceKind.KEY_GROUP, id)) for id in ids]
@@ -332,7 +343,7 @@ def _active_groups(call: OperationContext, config: Document) -> Document:
     return {"Enabled": True} | _listing(items)
 
 
-def _trusted(config: Document) -> Iterator[str]:
+def _trusted_key_groups(config: Document) -> Iterator[str]:
     for behavior in behaviors(config):
         yield from behavior.get("TrustedKeyGroups", {}).get("Items", ())
 

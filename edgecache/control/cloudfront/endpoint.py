@@ -1,4 +1,4 @@
-"""Where SDKs call. Law: every answer is XML of the API's form, whatever goes wrong."""
+"""HTTP entry of CloudFront's API. Law: every answer is XML of its form, whatever goes wrong."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from edgecache.control.cloudfront.authentication import CallerAuthentication
 from edgecache.control.cloudfront.context import ApiServices, OperationContext
-from edgecache.control.cloudfront.errors import ApiError, fault_document
+from edgecache.control.cloudfront.errors import ApiError, error_document
 from edgecache.control.cloudfront.model import PREFIX, VERSION, Operation, api
 from edgecache.control.cloudfront.operations import OperationFunction
 from edgecache.control.cloudfront.request_parser import ParsedCall, read_request, unknown_members
@@ -29,8 +29,8 @@ from edgecache.control.state.database_thread import BUSY, RETRY_AFTER
 
 logger = logging.getLogger("edgecache.control")
 
-SETTLED_S_MAX = 2.0  # nodes take a few milliseconds; one that is away must not hold up a caller
-SETTLED_POLLS = 100
+EVERYWHERE_S_MAX = 2.0  # nodes take a few milliseconds; one that is away must not hold up a caller
+EVERYWHERE_POLLS = 100
 METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 XML = "text/xml"
 UNSUPPORTED = "edgecache-unsupported"  # members a distribution asks for and is served without
@@ -40,7 +40,7 @@ UNSUPPORTED = "edgecache-unsupported"  # members a distribution asks for and is 
 class ApiEndpoint:
     """All of the API at one place. `pause` waits for seconds; `random` gives bytes."""
 
-    world: ApiServices
+    services: ApiServices
     callers: CallerAuthentication
     actions: Mapping[str, OperationFunction]
     pause: Callable[[float], Awaitable[None]]
@@ -53,33 +53,35 @@ class ApiEndpoint:
     async def answer(self, request: Request) -> Response:
         id = str(uuid.UUID(bytes=self.random(16), version=4))
         try:
-            operation, values, unsupported = await self._answered(request)
+            operation, values, unsupported = await self._run_operation(request)
             written = write_answer(operation, values)
             response = Response(written.body, operation.status, written.headers)
             if unsupported:
                 response.headers[UNSUPPORTED] = ", ".join(dict.fromkeys(unsupported))
         except ApiError as fault:
-            response = refusal(fault, id)
+            response = error_response(fault, id)
         except StateBusyError:
-            response = refusal(ApiError("ServiceUnavailable", BUSY), id)
+            response = error_response(ApiError("ServiceUnavailable", BUSY), id)
             response.headers["retry-after"] = RETRY_AFTER
         except ClientDisconnect:
             response = Response()  # nobody reads it
         except Exception:
             logger.exception("request %s failed", id)
-            response = refusal(ApiError("InternalFailure", "An unknown error has occurred."), id)
+            response = error_response(
+                ApiError("InternalFailure", "An unknown error has occurred."), id
+            )
         response.headers["x-amzn-requestid"] = id
         if response.body:
             response.headers.setdefault("content-type", XML)
         return response
 
-    async def _answered(self, request: Request) -> tuple[Operation, dict[str, Any], list[str]]:
+    async def _run_operation(self, request: Request) -> tuple[Operation, dict[str, Any], list[str]]:
         """The operation that was asked for, its output, and what is served without."""
         try:
             body = await bounded_body(request)
         except HTTPException as error:
             raise ApiError("RequestEntityTooLarge", error.detail) from error
-        self.callers.caller(request, body)
+        self.callers.authenticate(request, body)
         operation, path = _operation(request)
         action = self.actions.get(operation.name)
         if action is None:
@@ -87,25 +89,25 @@ class ApiEndpoint:
                 "NotImplemented",
                 f"{operation.name} is not supported here; `edgecache api --list` tells what is.",
             )
-        asked = request.scope["query_string"].decode("latin-1")
-        query = dict(parse_qsl(asked, keep_blank_values=True))
+        query_text = request.scope["query_string"].decode("latin-1")
+        query = dict(parse_qsl(query_text, keep_blank_values=True))
         headers = {name.lower(): value for name, value in request.headers.items()}
         given = read_request(operation, ParsedCall(path, query, headers, body))
         if operation.takes is not None:
             validate(operation.takes, given)
-        call = OperationContext(self.world, given, str(request.base_url).rstrip("/"))
+        call = OperationContext(self.services, given, str(request.base_url).rstrip("/"))
         call.unsupported.extend(unknown_members(operation, body))
-        await self._settle(action, call)
-        output = await self.world.run(partial(action.run, call))
+        await self._wait_until_done(action, call)
+        output = await self.services.run(partial(action.run, call))
         return operation, output, call.unsupported
 
-    async def _settle(self, action: OperationFunction, call: OperationContext) -> None:
-        if action.settled is None:
+    async def _wait_until_done(self, action: OperationFunction, call: OperationContext) -> None:
+        if action.is_done is None:
             return
-        for _ in range(SETTLED_POLLS):
-            if await self.world.run(partial(action.settled, call)):
+        for _ in range(EVERYWHERE_POLLS):
+            if await self.services.run(partial(action.is_done, call)):
                 return
-            await self.pause(SETTLED_S_MAX / SETTLED_POLLS)
+            await self.pause(EVERYWHERE_S_MAX / EVERYWHERE_POLLS)
 
 
 def _operation(request: Request) -> tuple[Operation, dict[str, str]]:
@@ -119,6 +121,6 @@ def _operation(request: Request) -> tuple[Operation, dict[str, str]]:
     return match
 
 
-def refusal(fault: ApiError, id: str) -> Response:
+def error_response(fault: ApiError, id: str) -> Response:
     """A fault as the answer to the request `id`."""
-    return Response(fault_document(fault, id), fault.status, media_type=XML)
+    return Response(error_document(fault, id), fault.status, media_type=XML)

@@ -1,4 +1,7 @@
-"""What keeps a change from being published, as the API says it: a code, and the member by name."""
+"""Error mapping: problems of a configuration as errors of the API: a code, and the member by name.
+
+Law: the code follows the problem's place and sort, never the words of its message.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from edgecache.config.problems import ProblemCode
-from edgecache.control.cloudfront.context import words
+from edgecache.control.cloudfront.context import kind_words
 from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.state.compose import CompositionProblem, NotComposedError
 from edgecache.control.state.resources import ResourceKind
@@ -93,8 +96,8 @@ _KIND_CODES = {(ResourceKind.KEY_GROUP, ProblemCode.TOO_MANY): "TooManyPublicKey
 
 
 @contextlib.contextmanager
-def as_faults(kind: ResourceKind, id: str) -> Iterator[None]:
-    """What cannot be composed is a Fault; troubles of the resource being changed come first."""
+def as_api_errors(kind: ResourceKind, id: str) -> Iterator[None]:
+    """What cannot be composed is an ApiError; troubles of the resource being changed come first."""
     try:
         yield
     except NotComposedError as error:
@@ -102,15 +105,17 @@ def as_faults(kind: ResourceKind, id: str) -> Iterator[None]:
         if not troubles:
             raise ApiError("InvalidArgument", "; ".join(map(str, error.problems))) from error
         first = troubles[0]
-        found = fault(first)
+        found = api_error(first)
         if (first.kind, first.id) != (kind, id):  # a policy may not suit who uses it
-            found = ApiError(found.code, f"The {words(first.kind)} {first.id}: {found.message}")
+            found = ApiError(
+                found.code, f"The {kind_words(first.kind)} {first.id}: {found.message}"
+            )
         raise found from error
 
 
-def fault(trouble: CompositionProblem) -> ApiError:
+def api_error(trouble: CompositionProblem) -> ApiError:
     """A trouble as the API tells it."""
-    place = trouble.where if trouble.in_document else member(trouble.where)
+    place = trouble.where if trouble.in_document else member_path(trouble.where)
     place = place.removeprefix("DistributionConfig.")
     code = trouble.api_code or _api_code(trouble.kind, place, trouble.code)
     return ApiError(code, f"The parameter {place}: {trouble.message}")
@@ -120,13 +125,13 @@ def _api_code(kind: ResourceKind, place: str, problem: ProblemCode) -> str:
     if (kind, problem) in _KIND_CODES:
         return _KIND_CODES[kind, problem]
     if kind is ResourceKind.DISTRIBUTION:
-        for member, sort, code in _CODES:
-            if sort in (None, problem) and re.search(member, place):
+        for member_path, sort, code in _CODES:
+            if sort in (None, problem) and re.search(member_path, place):
                 return code
     return "InvalidArgument"
 
 
-def member(where: str) -> str:
+def member_path(where: str) -> str:
     """A place in our model as the place in CloudFront's document: `origins[0].path` and so on."""
     where = _POLICIES.sub(lambda match: f".{match[1]}_policy_id", where)
     parts: list[str] = []
@@ -138,7 +143,7 @@ def member(where: str) -> str:
         held = name
         spelled = _LISTS.get(name) or _MEMBERS.get(name)
         if spelled is None:  # the model's name, or that of a header
-            words = name.split("_")
-            spelled = "".join(map(str.capitalize, words)) if name.islower() else name
+            kind_words = name.split("_")
+            spelled = "".join(map(str.capitalize, kind_words)) if name.islower() else name
         parts.append(f".{spelled}")
     return "".join(parts).removeprefix(".")

@@ -1,4 +1,4 @@
-"""Refusals in AWS's form. Law: a caller gets a code its SDK knows, and a sentence that says why."""
+"""Errors of the API as XML. Law: a code that SDKs know, and a sentence that says why."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class ApiError(Exception):
         return api().statuses[self.code]
 
 
-def fault_document(fault: ApiError, request_id: str) -> bytes:
+def error_document(fault: ApiError, request_id: str) -> bytes:
     """The body of a refusal ("Error responses", CloudFront API reference)."""
     whose = "Sender" if fault.status < 500 else "Receiver"
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<ErrorResponse xmlns="{NAMESPACE}"><Error><Type>{whose}</Type>'
-        f"<Code>{fault.code}</Code><Message>{printable(fault.message)}</Message></Error>"
-        f"<RequestId>{printable(request_id)}</RequestId></ErrorResponse>"
+        f"<Code>{fault.code}</Code><Message>{xml_text(fault.message)}</Message></Error>"
+        f"<RequestId>{xml_text(request_id)}</RequestId></ErrorResponse>"
     ).encode()
 
 
-def printable(text: str) -> str:
+def xml_text(text: str) -> str:
     """Text as XML 1.0 §2.2 can carry it, escaped; characters it cannot carry become U+FFFD."""
     return escape("".join(char if _is_legal(char) else "\ufffd" for char in text), _KEPT)
 

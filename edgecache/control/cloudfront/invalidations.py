@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgecache.control.cloudfront.context import OperationContext, Run, most_of
+from edgecache.control.cloudfront.context import OperationContext, Run, page_size
 from edgecache.control.cloudfront.distributions import distribution
 from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.cloudfront.model import PREFIX
@@ -35,18 +35,18 @@ def operations() -> dict[str, Run]:
 
 def create(call: OperationContext) -> Document:
     """Accept a batch; the same reference and paths again give the one that was accepted."""
-    one = distribution(call, call.given["DistributionId"])
-    batch = call.given["InvalidationBatch"]
+    one = distribution(call, call.input["DistributionId"])
+    batch = call.input["InvalidationBatch"]
     wanted = InvalidationRequest(
         one.id, items_for(one, batch["Paths"].get("Items", [])), batch["CallerReference"]
     )
     record = accept_invalidation(call, wanted)
     location = f"{call.base}{PREFIX}/distribution/{one.id}/invalidation/{record.id}"
-    return {"Invalidation": shown(one, record), "Location": location}
+    return {"Invalidation": invalidation_document(one, record), "Location": location}
 
 
 def items_for(one: Resource, paths: list[str]) -> tuple[Item, ...]:
-    """What paths mean for a distribution. A Fault names what is wrong with them."""
+    """What paths mean for a distribution. An ApiError names what is wrong with them."""
     where = "InvalidationBatch.Paths.Items"
     if not paths:
         raise ApiError("InvalidArgument", f"The parameter {where} must hold a path.")
@@ -59,11 +59,11 @@ def items_for(one: Resource, paths: list[str]) -> tuple[Item, ...]:
 
 
 def accept_invalidation(call: OperationContext, wanted: InvalidationRequest) -> InvalidationRecord:
-    """The invalidation, on disk. Fault when there are too many, or its reference is taken."""
+    """The invalidation, on disk. ApiError when there are too many, or its reference is taken."""
     try:
         control = call.catalog.file.control
         quotas = control is not None and control.invalidation_quotas
-        record, _ = call.world.invalidations.create(wanted, quotas=quotas)
+        record, _ = call.services.invalidations.create(wanted, quotas=quotas)
     except ReferenceTakenError:
         raise ApiError(
             "InvalidationBatchAlreadyExists",
@@ -75,26 +75,26 @@ def accept_invalidation(call: OperationContext, wanted: InvalidationRequest) -> 
 
 
 def get(call: OperationContext) -> Document:
-    one = distribution(call, call.given["DistributionId"])
-    record = call.world.invalidations.get(one.id, call.given["Id"])
+    one = distribution(call, call.input["DistributionId"])
+    record = call.services.invalidations.get(one.id, call.input["Id"])
     if record is None:
         raise ApiError("NoSuchInvalidation", "The specified invalidation does not exist.")
-    return {"Invalidation": shown(one, record)}
+    return {"Invalidation": invalidation_document(one, record)}
 
 
 def is_completed(call: OperationContext) -> bool:
     """Whether the invalidation a call is about is Completed; true when there is none."""
-    given = call.given
-    record = call.world.invalidations.get(given["DistributionId"], given["Id"])
+    given = call.input
+    record = call.services.invalidations.get(given["DistributionId"], given["Id"])
     return record is None or record.completed_at is not None
 
 
 def list_all(call: OperationContext) -> Document:
     """The newest first."""
-    one = distribution(call, call.given["DistributionId"])
-    marker = str(call.given.get("Marker") or "")
-    most = most_of(call.given.get("MaxItems"))
-    found = call.world.invalidations.page(one.id, marker, most)
+    one = distribution(call, call.input["DistributionId"])
+    marker = str(call.input.get("Marker") or "")
+    most = page_size(call.input.get("MaxItems"))
+    found = call.services.invalidations.page(one.id, marker, most)
     chosen = found[:most]
     listed: Document = {
         "Marker": marker,
@@ -112,7 +112,7 @@ def list_all(call: OperationContext) -> Document:
     return {"InvalidationList": listed}
 
 
-def shown(one: Resource, record: InvalidationRecord) -> Document:
+def invalidation_document(one: Resource, record: InvalidationRecord) -> Document:
     """An Invalidation, as Get answers it."""
     paths = list(record.paths)
     root = one.config["DefaultRootObject"]

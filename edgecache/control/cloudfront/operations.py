@@ -1,4 +1,4 @@
-"""Which operations of the 167 act, and by what. The rest of the model answers NotImplemented."""
+"""Table of the operations that act, of the model's 167. The rest answers NotImplemented."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from edgecache.control.cloudfront.context import OperationContext, Run
 class OperationFunction:
     """What an operation does.
 
-    With `settled`, the answer is held back for a moment until that is true: SDKs' waiters poll
+    With `is_done`, the answer is held back for a moment until that is true: SDKs' waiters poll
     once a minute, and every node has a new configuration within milliseconds.
     """
 
     run: Run
-    settled: Callable[[OperationContext], bool] | None = None
+    is_done: Callable[[OperationContext], bool] | None = None
 
 
 def actions() -> Mapping[str, OperationFunction]:
@@ -29,9 +29,9 @@ def actions() -> Mapping[str, OperationFunction]:
         **resources.operations(),
         **tags.operations(),
     }
-    settled = {
+    checks = {
         "GetDistribution": distributions.is_deployed,
         "DeleteDistribution": distributions.is_deployed,
         "GetInvalidation": invalidations.is_completed,
     }
-    return {name: OperationFunction(run, settled.get(name)) for name, run in sorted(runs.items())}
+    return {name: OperationFunction(run, checks.get(name)) for name, run in sorted(runs.items())}

@@ -1,4 +1,4 @@
-"""What the API's origins may lead to. Law: whoever may call the API does not reach inside with it.
+"""Addresses of the API's origins. Law: whoever may call the API does not reach inside with it.
 
 Loopback and private addresses are for those who write the file, or who say in it that the API may
 have them; a socket of this machine, a link-local address and our own listeners are for nobody who
@@ -21,12 +21,12 @@ _SETTING = "set allow_private_origins = true in [control] of the configuration f
 _UNIX = "unix:"
 
 
-def reach_of(domain_name: str, private: bool) -> Reach:
+def origin_reach(domain_name: str, private: bool) -> Reach:
     """What an origin that the API made may lead to, where it may be private."""
     return "private" if private and not domain_name.startswith(_UNIX) else "public"
 
 
-def origin_troubles(document: dict[str, Any], file: Config) -> Iterator[tuple[str, str]]:
+def origin_problems(document: dict[str, Any], file: Config) -> Iterator[tuple[str, str]]:
     """Each origin of a DistributionConfig that the API may not have: its place, and why not."""
     listeners = Listeners(own_addresses(file))
     private = file.control is not None and file.control.allow_private_origins
@@ -47,7 +47,7 @@ def unreachable_origins(
     served = {one.id for one in config.distributions}
     for one in resources:
         if one.source is ResourceSource.API and one.id in served:
-            for place, trouble in origin_troubles(one.config, file):
+            for place, trouble in origin_problems(one.config, file):
                 yield f"distribution {one.id} (made over the API): {place}: {trouble}"
 
 
@@ -62,7 +62,7 @@ def _trouble(origin: dict[str, Any], private: bool, listeners: Listeners) -> str
         trouble = address_trouble(folded, "private") or _own(folded, origin, listeners)
         if trouble:
             return f"is {trouble}, which no origin may have"
-        trouble = address_trouble(folded, reach_of(domain, private))
+        trouble = address_trouble(folded, origin_reach(domain, private))
     except ValueError:
         return ""  # a name: where it leads is seen when it is connected to
     return f"is {trouble}, which the API may not name: {_SETTING}" if trouble else ""

@@ -1,4 +1,4 @@
-"""A request to values, by its operation's shape. Law: nothing here knows any operation.
+"""Request parser: HTTP to values, by the operation's shape. Law: nothing here knows any operation.
 
 Structures become dicts, lists lists, texts `str`, blobs `bytes`, numbers and flags what they are.
 Elements may come in any order; unknown ones are passed over, as AWS does, and named to the caller.
@@ -36,7 +36,7 @@ class ParsedCall:
 
 
 def read_request(operation: Operation, received: ParsedCall) -> dict[str, Any]:
-    """The operation's input by member. Fault when the body is not what the shape wants."""
+    """The operation's input by member. ApiError when the body is not what the shape wants."""
     shape = operation.takes
     if shape is None:
         return {}

@@ -1,4 +1,4 @@
-"""The kinds of resource, as a table: what their operations are called, and their faults."""
+"""Table of the types of resource: the names of their operations, their members and errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from edgecache.config.aws.defaults import fill_ttls
 from edgecache.config.origins import canonical_user_id
 from edgecache.control.cloudfront.errors import ApiError
-from edgecache.control.state.resources import Random, Resource, ResourceKind, drawn
+from edgecache.control.state.resources import Random, Resource, ResourceKind, random_id
 
 RESOURCES_MAX = 2_500  # of a kind: as many public keys as a configuration may have
 
@@ -18,7 +18,7 @@ Config = dict[str, Any]
 
 
 def _prefixed(prefix: str) -> Callable[[Random], str]:
-    return lambda random: drawn(prefix, random)
+    return lambda random: random_id(prefix, random)
 
 
 def _uuid(random: Random) -> str:
@@ -133,7 +133,7 @@ def _identity_summary(resource: Resource) -> Config:
     return _named_of("Comment")(resource) | _canonical(resource)
 
 
-NOUNS = (
+RESOURCE_TYPES = (
     _policy(ResourceKind.CACHE_POLICY, "CachePolicy", "CachePolicies", _fill_cache_policy),
     _policy(ResourceKind.ORIGIN_REQUEST_POLICY, "OriginRequestPolicy", "OriginRequestPolicies"),
     _policy(
@@ -201,4 +201,4 @@ NOUNS = (
         fixed=("CallerReference",),
     ),
 )
-BY_KIND = {noun.kind: noun for noun in NOUNS}
+BY_KIND = {noun.kind: noun for noun in RESOURCE_TYPES}

@@ -1,6 +1,7 @@
-"""Policies, keys, groups, access controls and identities: six operations on each kind.
+"""Operations on policies, keys, groups, access controls and identities: six on each type.
 
-One implementation for all kinds; `kinds.py` says in what they differ.
+One implementation for all types; `resource_types.py` says in what they differ. What a resource is
+named by decides whether it can be deleted, and which distributions are listed by it.
 """
 
 from __future__ import annotations
@@ -14,18 +15,23 @@ from edgecache.config.aws.origins import OAI_PREFIX
 from edgecache.control.cloudfront.context import (
     OperationContext,
     Run,
-    found,
+    kind_words,
     page,
+    require_changeable,
     require_current,
-    require_ours,
-    words,
+    require_resource,
 )
-from edgecache.control.cloudfront.error_mapping import as_faults
+from edgecache.control.cloudfront.error_mapping import as_api_errors
 from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.cloudfront.model import PREFIX, api
-from edgecache.control.cloudfront.resource_types import NOUNS, RESOURCES_MAX, Config, ResourceType
+from edgecache.control.cloudfront.resource_types import (
+    RESOURCE_TYPES,
+    RESOURCES_MAX,
+    Config,
+    ResourceType,
+)
 from edgecache.control.state.catalog import Catalog
-from edgecache.control.state.resources import Resource, ResourceKind, ResourceSource, drawn
+from edgecache.control.state.resources import Resource, ResourceKind, ResourceSource, random_id
 
 _MEMBERS = {
     ResourceKind.CACHE_POLICY: "CachePolicyId",
@@ -34,23 +40,25 @@ _MEMBERS = {
 }
 
 
-def users(catalog: Catalog, resource: Resource) -> list[str]:
+def resource_users(catalog: Catalog, resource: Resource) -> list[str]:
     """What names it: key groups name public keys, distributions name everything else."""
     if resource.kind is ResourceKind.PUBLIC_KEY:
         groups = catalog.of(ResourceKind.KEY_GROUP)
         return [f"the key group {one.id}" for one in groups if resource.id in one.config["Items"]]
-    found = distributions_naming(catalog, resource.kind, resource.id)
-    return [f"the distribution {one.id}" for one in found]
+    require_resource = distributions_using(catalog, resource.kind, resource.id)
+    return [f"the distribution {one.id}" for one in require_resource]
 
 
-def distributions_naming(catalog: Catalog, kind: ResourceKind, id: str) -> list[Resource]:
+def distributions_using(catalog: Catalog, kind: ResourceKind, id: str) -> list[Resource]:
     """The distributions that name the resource of a kind with this id, by their ids."""
     return [
-        one for one in catalog.of(ResourceKind.DISTRIBUTION) if id in set(_named(one.config, kind))
+        one
+        for one in catalog.of(ResourceKind.DISTRIBUTION)
+        if id in set(_used_ids(one.config, kind))
     ]
 
 
-def _named(config: dict[str, Any], kind: ResourceKind) -> Iterator[str]:
+def _used_ids(config: dict[str, Any], kind: ResourceKind) -> Iterator[str]:
     if kind in _MEMBERS:
         for behavior in behaviors(config):
             yield behavior.get(_MEMBERS[kind], "")
@@ -73,7 +81,7 @@ def behaviors(config: dict[str, Any]) -> list[dict[str, Any]]:
 def operations() -> dict[str, Run]:
     """The operations on every kind of the table, by name."""
     table: dict[str, Run] = {}
-    for noun in NOUNS:
+    for noun in RESOURCE_TYPES:
         table[f"Create{noun.name}"] = partial(create, noun)
         table[f"Get{noun.name}"] = partial(get, noun)
         table[f"Get{noun.name}Config"] = partial(get_config, noun)
@@ -86,14 +94,16 @@ def operations() -> dict[str, Run]:
 def create(noun: ResourceType, call: OperationContext) -> Config:
     """Make one. The same reference and contents again give an identity that is there already."""
     catalog = call.catalog
-    config = noun.fill(call.given[noun.config])
+    config = noun.fill(call.input[noun.config])
     reference = str(config.get("CallerReference", ""))
     known = catalog.of(noun.kind)
     again = next((one for one in known if reference and one.reference == reference), None)
     if again is not None and again.config == config and "Name" not in config:
-        return _answer(noun, again, call)
+        return _output(noun, again, call)
     if again is not None:
-        raise ApiError(noun.exists, f"The caller reference is that of another {words(noun.kind)}.")
+        raise ApiError(
+            noun.exists, f"The caller reference is that of another {kind_words(noun.kind)}."
+        )
     _require_free(noun, config, "", known)
     if sum(one.source is ResourceSource.API for one in known) >= RESOURCES_MAX:
         raise ApiError(noun.too_many, f"There are {RESOURCES_MAX} already.")
@@ -101,34 +111,34 @@ def create(noun: ResourceType, call: OperationContext) -> Config:
     made = Resource(
         kind=noun.kind,
         id=noun.make_id(catalog.random),
-        etag=drawn("E", catalog.random),
+        etag=random_id("E", catalog.random),
         created_at=now,
         modified_at=now,
         config=config,
         reference=reference,
     )
-    with as_faults(noun.kind, made.id), catalog.changing():
+    with as_api_errors(noun.kind, made.id), catalog.changing():
         catalog.put(made)
-    return _answer(noun, made, call)
+    return _output(noun, made, call)
 
 
 def get(noun: ResourceType, call: OperationContext) -> Config:
-    one = found(call, noun.kind, call.given["Id"], noun.missing)
+    one = require_resource(call, noun.kind, call.input["Id"], noun.missing)
     return {noun.name: noun.shown(one), "ETag": one.etag}
 
 
 def get_config(noun: ResourceType, call: OperationContext) -> Config:
-    one = found(call, noun.kind, call.given["Id"], noun.missing)
+    one = require_resource(call, noun.kind, call.input["Id"], noun.missing)
     return {noun.config: one.config, "ETag": one.etag}
 
 
 def update(noun: ResourceType, call: OperationContext) -> Config:
     """Replace the configuration whole."""
     catalog = call.catalog
-    one = found(call, noun.kind, call.given["Id"], noun.missing)
-    require_ours(one, "IllegalUpdate")
+    one = require_resource(call, noun.kind, call.input["Id"], noun.missing)
+    require_changeable(one, "IllegalUpdate")
     require_current(call, one)
-    config = noun.fill(call.given[noun.config])
+    config = noun.fill(call.input[noun.config])
     for name in noun.fixed:
         if config.get(name) != one.config.get(name):
             raise ApiError(
@@ -137,37 +147,39 @@ def update(noun: ResourceType, call: OperationContext) -> Config:
     _require_free(noun, config, one.id, catalog.of(noun.kind))
     changed = replace(
         one,
-        etag=drawn("E", catalog.random),
+        etag=random_id("E", catalog.random),
         modified_at=catalog.clock(),
         config=config,
         generation=0,
     )
-    with as_faults(noun.kind, one.id), catalog.changing():
+    with as_api_errors(noun.kind, one.id), catalog.changing():
         catalog.put(changed)
     return {noun.name: noun.shown(changed), "ETag": changed.etag}
 
 
 def delete(noun: ResourceType, call: OperationContext) -> Config:
     """Remove one that nothing uses."""
-    one = found(call, noun.kind, call.given["Id"], noun.missing)
-    require_ours(one, "IllegalDelete")
+    one = require_resource(call, noun.kind, call.input["Id"], noun.missing)
+    require_changeable(one, "IllegalDelete")
     require_current(call, one)
-    holders = users(call.catalog, one)
+    holders = resource_users(call.catalog, one)
     if holders:
-        raise ApiError(noun.in_use, f"The {words(noun.kind)} {one.id} is used by {holders[0]}.")
-    with as_faults(noun.kind, one.id), call.catalog.changing():
+        raise ApiError(
+            noun.in_use, f"The {kind_words(noun.kind)} {one.id} is used by {holders[0]}."
+        )
+    with as_api_errors(noun.kind, one.id), call.catalog.changing():
         call.catalog.remove(noun.kind, one.id)
     return {}
 
 
 def list_all(noun: ResourceType, call: OperationContext) -> Config:
     known = call.catalog.of(noun.kind)
-    wanted = call.given.get("Type")
+    wanted = call.input.get("Type")
     if wanted is not None:
         known = [
             one for one in known if (one.source is ResourceSource.MANAGED) == (wanted == "managed")
         ]
-    listed = page(call.given, known, lambda one: one.id, noun.listed)
+    listed = page(call.input, known, lambda one: one.id, noun.listed)
     return {_list_member(noun): listed}
 
 
@@ -177,7 +189,7 @@ def _list_member(noun: ResourceType) -> str:
     return str(shape.serialization["payload"])
 
 
-def _answer(noun: ResourceType, one: Resource, call: OperationContext) -> Config:
+def _output(noun: ResourceType, one: Resource, call: OperationContext) -> Config:
     path = "/".join(api().operations[f"Create{noun.name}"].path)
     location = f"{call.base}{PREFIX}/{path}/{one.id}"
     return {noun.name: noun.shown(one), "ETag": one.etag, "Location": location}
@@ -187,4 +199,4 @@ def _require_free(noun: ResourceType, config: Config, id: str, known: list[Resou
     """A name is one resource's alone, of those of a kind."""
     name = config.get("Name")
     if name and any(one.name == name and one.id != id for one in known):
-        raise ApiError(noun.exists, f"There is a {words(noun.kind)} named {name} already.")
+        raise ApiError(noun.exists, f"There is a {kind_words(noun.kind)} named {name} already.")

@@ -1,4 +1,4 @@
-"""Values to an answer, by their operation's shape. Law: nothing here knows any operation.
+"""Response writer: values to XML, by the operation's shape. Law: nothing here knows any operation.
 
 What a shape does not name is left out, so members that only we know never reach a client.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from edgecache.control.cloudfront.errors import printable
+from edgecache.control.cloudfront.errors import xml_text
 from edgecache.control.cloudfront.model import NAMESPACE, Operation, element_name
 
 
@@ -64,7 +64,7 @@ def _write(shape: Any, name: str, value: Any, pieces: list[str], attributes: str
         for one in value:
             _write(shape.member, item, one, pieces)
     else:
-        pieces.append(printable(_text(shape, value)))
+        pieces.append(xml_text(_text(shape, value)))
     pieces.append(f"</{name}>")
 
 

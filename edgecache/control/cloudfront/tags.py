@@ -1,4 +1,4 @@
-"""Tags of distributions, by ARN. API reference, Tags; Developer Guide, "Tag a distribution"."""
+"""Operations on tags of distributions, by ARN. Developer Guide, "Tag a distribution"."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from edgecache.config.checks.site import TAGS_MAX
-from edgecache.control.cloudfront.context import OperationContext, Run, require_ours
+from edgecache.control.cloudfront.context import OperationContext, Run, require_changeable
 from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.state.resources import Resource, ResourceKind
 
@@ -22,32 +22,32 @@ def operations() -> dict[str, Run]:
     """The operations on tags, by name."""
     return {
         "ListTagsForResource": list_tags,
-        "TagResource": tag,
-        "UntagResource": untag,
+        "TagResource": tag_resource,
+        "UntagResource": untag_resource,
     }
 
 
 def list_tags(call: OperationContext) -> Document:
-    return {"Tags": shown(_tagged(call).tags)}
+    return {"Tags": tags_document(_tagged_resource(call).tags)}
 
 
-def shown(tags: Mapping[str, str]) -> Document:
+def tags_document(tags: Mapping[str, str]) -> Document:
     """Tags as the API has them."""
     return {"Items": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
 
-def tag(call: OperationContext) -> Document:
-    one = _tagged(call)
-    return _change(call, one, tags_given(one.tags, call.given["Tags"].get("Items", [])))
+def tag_resource(call: OperationContext) -> Document:
+    one = _tagged_resource(call)
+    return _change(call, one, merge_tags(one.tags, call.input["Tags"].get("Items", [])))
 
 
-def untag(call: OperationContext) -> Document:
-    one = _tagged(call)
-    gone = set(call.given["TagKeys"].get("Items", ()))
+def untag_resource(call: OperationContext) -> Document:
+    one = _tagged_resource(call)
+    gone = set(call.input["TagKeys"].get("Items", ()))
     return _change(call, one, {key: value for key, value in one.tags.items() if key not in gone})
 
 
-def tags_given(before: Mapping[str, str], items: list[Document]) -> dict[str, str]:
+def merge_tags(before: Mapping[str, str], items: list[Document]) -> dict[str, str]:
     """`before` with the tags of a request; InvalidTagging."""
     tags = dict(before)
     for item in items:
@@ -62,8 +62,8 @@ def tags_given(before: Mapping[str, str], items: list[Document]) -> dict[str, st
     return tags
 
 
-def _tagged(call: OperationContext) -> Resource:
-    arn = call.given["Resource"]
+def _tagged_resource(call: OperationContext) -> Resource:
+    arn = call.input["Resource"]
     match = _ARN.fullmatch(arn)
     one = call.catalog.get(ResourceKind.DISTRIBUTION, match[1]) if match else None
     if one is None:
@@ -72,7 +72,7 @@ def _tagged(call: OperationContext) -> Resource:
 
 
 def _change(call: OperationContext, one: Resource, tags: dict[str, str]) -> Document:
-    require_ours(one, "AccessDenied")
+    require_changeable(one, "AccessDenied")
     if tags != one.tags:
         with call.catalog.changing():
             call.catalog.put(replace(one, tags=tags))

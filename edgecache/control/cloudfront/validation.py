@@ -1,4 +1,4 @@
-"""What the model itself asks of a value: members required, choices, lengths, Quantity.
+"""Validation of values by the model: required members, choices, lengths, Quantity.
 
 What no model says (an origin that is not there, a name that is taken) is judged by the operations.
 """
@@ -14,7 +14,7 @@ ANY_CASE = {"HttpVersion"}  # CloudFront takes `HTTP2` and gives back `http2`
 
 
 def validate(shape: Any, value: Any, where: str = "") -> None:
-    """Fault for the first thing that is wrong with `value`, read from a request as `shape`."""
+    """ApiError for the first thing that is wrong with `value`, read from a request as `shape`."""
     if shape.type_name == "structure":
         _validate_structure(shape, value, where)
     elif shape.type_name == "list":

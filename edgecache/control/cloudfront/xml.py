@@ -1,4 +1,4 @@
-"""XML as a tree of elements. Law: no DTD, hence no entities; depth and number are bounded.
+"""Bounded XML trees. Law: no DTD, hence no entities; depth and number of elements are bounded.
 
 What expands (billion laughs) and what fetches (external entities) both need a document type
 declaration, which no client of the API sends.
@@ -36,7 +36,7 @@ class _Refused(Exception):
 
 
 def parse(document: bytes) -> Element:
-    """The root of a document. Fault MalformedInput says what is wrong with it."""
+    """The root of a document. ApiError MalformedInput says what is wrong with it."""
     builder = _Builder()
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True

@@ -1,4 +1,4 @@
-"""The barrier: whether every node that may serve has heard. Law: never a yes that is not true.
+"""Barrier: whether every node that may serve has applied a number. Law: no yes that is not true.
 
 A node asks for the log with the number it has applied: that is its acknowledgement. The answer
 that brings it up to date is a *lease* of LEASE_S, which the node counts from before it asked, and
@@ -68,8 +68,8 @@ class Barrier:
         ):
             self._known[Instance(name, instance, serves=True)] = _Known(-1, leases=[*longest])
 
-    def asked(self, node: Instance, applied: int, low: int) -> None:
-        """A node asks for what follows number `applied`."""
+    def acknowledge(self, node: Instance, applied: int, low: int) -> None:
+        """A node has applied all up to number `applied`, since it asks for what follows."""
         known = self._known.get(node)
         if known is None:
             return
@@ -105,7 +105,7 @@ class Barrier:
             lasting = [lease for lease in known.leases if now < lease[1] and lease[0] != seq]
             known.leases = [*lasting, (seq, end)]
 
-    def left(self, node: Instance) -> None:
+    def remove_instance(self, node: Instance) -> None:
         """A node has ended, or was removed by an operator. To be followed by `forget`."""
         with self._lock:
             if self._known.pop(node, None) is None:
@@ -117,7 +117,7 @@ class Barrier:
         """Wait for no instance of node `name` any more; how many there were."""
         gone = [node for node in self._known if node.name == name]
         for node in gone:
-            self.left(node)
+            self.remove_instance(node)
         return len(gone)
 
     @property

@@ -1,4 +1,9 @@
-"""Nodes asked what they hold for a request. Law: regional is asked what an edge would ask it."""
+"""Questions to nodes about one request, and the request its origin would be sent.
+
+Law: regional is asked what an edge would ask it. The same rules dress the origin's request as on
+the wire, and no secret is told: a signature is made for each request and a custom header is often
+a password, so neither is shown.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ from edgecache.cache.frontend import product_name
 from edgecache.cluster.client import Exchange
 from edgecache.config.model import Config, Origin
 from edgecache.config.secrets import KeyPair
-from edgecache.control.nodes.workers import WorkerGroup, ask_workers, places
+from edgecache.control.nodes.workers import WorkerGroup, ask_workers, worker_groups
 from edgecache.http.head import request_head
 from edgecache.http.message import Fields, Request, without
 from edgecache.origin.identity import HEADER, IdentitySigner
@@ -50,10 +55,10 @@ class OriginExplanation:
     fails_over_on: tuple[int, ...] = ()
 
 
-def origin_story(where: RoutedRequest, config: Config) -> OriginExplanation:
+def explain_origin(where: RoutedRequest, config: Config) -> OriginExplanation:
     """What the first origin of the route would get on a miss."""
     route, origin = where.route, where.route.origin
-    asked = as_forwarded(where)
+    asked = request_to_regional(where)
     asker = f"edge-{config.locations[0].name}-1" if config.locations else "edge"
     if config.regional is not None:
         asker = "regional"
@@ -63,7 +68,9 @@ def origin_story(where: RoutedRequest, config: Config) -> OriginExplanation:
     asked = passed(replace_struct(asked, client=_VIEWER, id=_ANY_ID), config.brand.encode())
     name = b"%b.%b.net (%b)"
     via = name % (asker.lower().encode(), config.brand.encode(), product_name(config.brand))
-    outgoing = dressed(Call(asked, route), via, _stand_in(config).prove, agent_of(config.brand))
+    outgoing = dressed(
+        Call(asked, route), via, _placeholder_auth(config).prove, agent_of(config.brand)
+    )
     line, *lines = outgoing.head.split(b"\r\n")[:-2]
     method, target, _ = line.split(b" ")
     group = route.group
@@ -72,14 +79,14 @@ def origin_story(where: RoutedRequest, config: Config) -> OriginExplanation:
         address=endpoint_of(origin, asked.scheme).where,
         method=text(method),
         target=text(target),
-        fields=tuple(_shown(item, origin) for item in lines),
+        fields=tuple(_shown_field(item, origin) for item in lines),
         group="" if group is None else group.id,
         then=tuple(other.id for other in route.origins[1:]),
         fails_over_on=() if group is None else group.status_codes,
     )
 
 
-def as_forwarded(where: RoutedRequest) -> Request:
+def request_to_regional(where: RoutedRequest) -> Request:
     """The request as an edge passes it on."""
     inner = of_no_hop(where.request)
     found = forwarded(inner, where.route, cacheable=_cacheable(where))
@@ -92,7 +99,7 @@ def _cacheable(where: RoutedRequest) -> bool:
     return bypass(of_no_hop(where.request), where.route) is None
 
 
-def _stand_in(config: Config) -> OriginAuth:
+def _placeholder_auth(config: Config) -> OriginAuth:
     """Proves as a node does, with keys that are nobody's."""
     return OriginAuth(
         OriginCredentials(
@@ -105,7 +112,7 @@ def _stand_in(config: Config) -> OriginAuth:
     )
 
 
-def _shown(line: bytes, origin: Origin) -> tuple[str, str]:
+def _shown_field(line: bytes, origin: Origin) -> tuple[str, str]:
     name, _, value = text(line).partition(": ")
     folded = name.lower()
     if folded in {header.lower() for header in (*origin.custom_headers, *origin.secret_headers)}:
@@ -139,8 +146,8 @@ class ConfiguredNodes:
     async def ask(self, where: RoutedRequest, config: Config) -> tuple[PlaceExplanation, ...]:
         """What each place holds for the request, edges first."""
         heads = {"edge": self._head(where.received, where)}
-        heads["regional"] = self._head(as_forwarded(where), where)
-        asked = [self._place(place, heads[place.role]) for place in places(config)]
+        heads["regional"] = self._head(request_to_regional(where), where)
+        asked = [self._place(place, heads[place.role]) for place in worker_groups(config)]
         return tuple(await asyncio.gather(*asked))
 
     async def _place(self, place: WorkerGroup, head: bytes) -> PlaceExplanation:

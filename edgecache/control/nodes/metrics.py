@@ -1,4 +1,4 @@
-"""What the nodes counted, as Prometheus has it, summed over processes of a location.
+"""Prometheus metrics of all nodes, summed over the processes of a location.
 
 Prometheus, "Exposition formats" and "Metric and label naming".
 """

@@ -1,4 +1,4 @@
-"""What the nodes last told. Law: a total never goes down because a process was replaced."""
+"""Registry of nodes: their newest status and counters. Law: no total goes down with its process."""
 
 from __future__ import annotations
 
@@ -75,10 +75,6 @@ class NodeRegistry:
             for name, node in sorted(self._nodes.items())
             if now - node.seen_at <= FORGET_S
         ]
-
-    def all_on(self, generation: int) -> bool:
-        """Whether every node that is alive runs this configuration, or a later one."""
-        return all(one["generation"] >= generation for one in self.listing() if one["alive"])
 
     def samples(self) -> dict[str, Sample]:
         """The sum of samples under each label; gauges of nodes that are alive only."""

@@ -1,4 +1,4 @@
-"""The canary: an object that changes, is invalidated, and is read from every edge, again and again.
+"""Staleness probe (canary): an object that changes, is invalidated, and is read from every edge.
 
 Law: it reads as a viewer does, and counts what nobody may ever see, an old version after Completed.
 """
@@ -12,7 +12,7 @@ from functools import partial
 from edgecache.cluster.client import Exchange
 from edgecache.config.listen import Address, parse_listen, tcp_address
 from edgecache.config.model import Behavior, CachePolicy, Config, Control, Distribution, Origin
-from edgecache.control.state.database_thread import StateRun, at_once
+from edgecache.control.state.database_thread import StateRun, run_inline
 from edgecache.control.state.invalidations import InvalidationRequest, Invalidations
 from edgecache.observe.counters import Histogram
 from edgecache.rules.invalidation.items import items_of
@@ -27,7 +27,7 @@ COMPLETED_S_MAX = 30.0  # ten leases
 _HEAD = f"GET {PATH} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode()
 
 
-def canary_site(control: Control) -> Distribution:
+def probe_distribution(control: Control) -> Distribution:
     """The hidden distribution: its origin is control itself."""
     address = tcp_address(control.listen)
     origin = Origin(
@@ -47,7 +47,7 @@ class ProbeEnvironment:
     clock: Callable[[], float]
     pause: Callable[[float], Awaitable[None]]
     random: Callable[[int], bytes]
-    run: StateRun = at_once
+    run: StateRun = run_inline
 
 
 class StalenessProbe:

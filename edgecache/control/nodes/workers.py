@@ -35,7 +35,7 @@ class WorkerGroup:
     workers: int
 
 
-def places(config: Config) -> Iterator[WorkerGroup]:
+def worker_groups(config: Config) -> Iterator[WorkerGroup]:
     """Those of an installation that have a cache, edges first."""
     for location in config.locations:
         address = parse_listen(location.listen, config.state_dir)
@@ -53,7 +53,7 @@ async def ask_workers(
     problem = ""
     for _ in range(min(place.workers * QUESTIONS_PER_WORKER, QUESTIONS_MAX)):
         try:
-            said = _said(await exchange(_near(place.address), head), answer)
+            said = _decode_answer(await exchange(_loopback_address(place.address), head), answer)
         except (OSError, ValueError) as error:
             problem = str(error) or type(error).__name__
             break
@@ -65,7 +65,7 @@ async def ask_workers(
     return tuple(said for _, said in sorted(seen.items())), problem
 
 
-def _said(received: bytes, answer: type[A]) -> A:
+def _decode_answer(received: bytes, answer: type[A]) -> A:
     """What a node told. ValueError when it is something else that answered."""
     head, found, body = received.partition(b"\r\n\r\n")
     if not found or not head.startswith(b"HTTP/1.1 200 "):
@@ -73,7 +73,7 @@ def _said(received: bytes, answer: type[A]) -> A:
     return msgspec.json.decode(body, type=answer)  # its errors are ValueErrors
 
 
-def _near(address: Address) -> Address:
+def _loopback_address(address: Address) -> Address:
     """Any-address becomes loopback."""
     if isinstance(address, UnixAddress):
         return address

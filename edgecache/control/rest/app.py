@@ -39,9 +39,9 @@ from edgecache.control.state.database import StateBusyError
 from edgecache.control.state.database_thread import (
     BUSY,
     RETRY_AFTER,
-    LaterWrites,
+    DeferredWrites,
     StateRun,
-    at_once,
+    run_inline,
 )
 from edgecache.control.state.log import ControlLog
 
@@ -69,11 +69,11 @@ class ControlServices:
     publish: Callable[[Config], int]
     unavailable: Callable[[], Collection[UnavailableSite]] = tuple  # see Config
     canary: StalenessProbe | None = None
-    run: StateRun = at_once
-    later: LaterWrites = field(init=False)
+    run: StateRun = run_inline
+    later: DeferredWrites = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "later", LaterWrites(self.run))
+        object.__setattr__(self, "later", DeferredWrites(self.run))
 
     def handlers(self) -> dict[str, RouteHandler]:
         """A handler for each operation of nodes and of control itself, by name."""
@@ -117,7 +117,7 @@ class ControlServices:
         if request.query_params.get("epoch", "") not in ("", self.log.epoch):
             # The numbers are another log's, and say nothing here.
             return json_response(self.log.live.after(0))
-        self.barrier.asked(node, after, int(_query_number(request, "low", int, SEQ_MAX)))
+        self.barrier.acknowledge(node, after, int(_query_number(request, "low", int, SEQ_MAX)))
         self._write_later()
         if not self.barrier.is_recorded(node):
             await self.run(partial(self.barrier.record, node))
@@ -147,7 +147,7 @@ class ControlServices:
         name = require_node(request, self.tokens)
         if name != request.path_params["name"]:
             raise HTTPException(403, "the token names another node")
-        self.barrier.left(_instance(request, name))
+        self.barrier.remove_instance(_instance(request, name))
         self._write_later()
         return JSONResponse({})
 

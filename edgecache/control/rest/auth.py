@@ -1,4 +1,4 @@
-"""Who may ask control, and how much at once. Law: a browser page of another site gets nothing.
+"""Authorization of callers, and their rates. Law: a browser page of another site gets nothing.
 
 Control listens where browsers of the same machine can reach it, so a page may post to it, or have
 its own name resolve to our address (DNS rebinding): unknown names in Host and Origin are refused.
@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edgecache.cluster.tokens import Purpose, Tokens
-from edgecache.control.cloudfront.errors import ApiError, fault_document
+from edgecache.control.cloudfront.errors import ApiError, error_document
 
 LOCAL_PEER = "unix"  # the address of who reached the socket file, and is our user or root
 RELAYED = frozenset({"via", "forwarded", "x-real-ip"})  # and X-Forwarded-*: a proxy's
@@ -31,7 +31,7 @@ class HostGuard:
 
     def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
         self._app = app
-        self._names = frozenset((*LOCAL_NAMES, *(name_of(name) for name in names)))
+        self._names = frozenset((*LOCAL_NAMES, *(host_name(name) for name in names)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -43,7 +43,7 @@ class HostGuard:
 
     def _problem(self, scope: Scope) -> str:
         hosts = _values(scope, b"host")
-        if len(hosts) != 1 or name_of(hosts[0]) not in self._names:
+        if len(hosts) != 1 or host_name(hosts[0]) not in self._names:
             return "unknown Host"
         origins = _values(scope, b"origin")
         # Another port of this machine is another site, so the whole authority is compared.
@@ -56,17 +56,17 @@ def _refusal(path: str, problem: str) -> Response:
     """In the form of what was asked: the API of CloudFront has versions for a path."""
     if not path.startswith("/20"):
         return JSONResponse({"error": problem}, 403)
-    document = fault_document(ApiError("AccessDenied", problem), "-")
+    document = error_document(ApiError("AccessDenied", problem), "-")
     return Response(document, 403, media_type="text/xml")
 
 
-def name_of(authority: str) -> str:
+def host_name(authority: str) -> str:
     """The name in `name`, `name:port` or `[address]:port`, lower case, brackets kept."""
     head, colon, port = authority.lower().rpartition(":")
     return head if colon and port.isdigit() else authority.lower()
 
 
-def bearer(request: Request, tokens: Tokens, purpose: Purpose) -> str | None:
+def bearer_name(request: Request, tokens: Tokens, purpose: Purpose) -> str | None:
     """The name in the request's `Authorization: Bearer` token (RFC 6750 §2.1), if it is good."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return tokens.verify(purpose, token.strip()) if scheme.lower() == "bearer" else None
@@ -74,7 +74,7 @@ def bearer(request: Request, tokens: Tokens, purpose: Purpose) -> str | None:
 
 def require_node(request: Request, tokens: Tokens) -> str:
     """The name of the node that asks; 401 without a good token."""
-    name = bearer(request, tokens, Purpose.NODE)
+    name = bearer_name(request, tokens, Purpose.NODE)
     if name is None:
         raise HTTPException(401, "a node token is required", {"www-authenticate": "Bearer"})
     return name
@@ -82,7 +82,7 @@ def require_node(request: Request, tokens: Tokens) -> str:
 
 def require_operator(request: Request, tokens: Tokens) -> None:
     """Let an operator pass: over the socket file, or with a token. Else 401."""
-    if is_local(request) or bearer(request, tokens, Purpose.OPERATOR) is not None:
+    if is_local(request) or bearer_name(request, tokens, Purpose.OPERATOR) is not None:
         return
     raise HTTPException(401, "an operator token is required", {"www-authenticate": "Bearer"})
 

@@ -10,10 +10,10 @@ import msgspec
 from edgecache.config.aws.unsupported import unsupported
 from edgecache.config.refused_distributions import unavailable_reasons
 from edgecache.control.cloudfront.context import OperationContext, arn, page
-from edgecache.control.cloudfront.distributions import deployed, distribution
+from edgecache.control.cloudfront.distributions import distribution, runs_everywhere
 from edgecache.control.rest.call import RestCall
 from edgecache.control.state.catalog import adopt, give_back
-from edgecache.control.state.resources import Resource, ResourceKind, domain_name_of
+from edgecache.control.state.resources import Resource, ResourceKind, default_domain_name
 
 
 class DistributionSummary(msgspec.Struct, frozen=True):
@@ -72,10 +72,10 @@ def _summary(context: OperationContext, one: Resource) -> DistributionSummary:
     return DistributionSummary(
         id=one.id,
         arn=arn(one),
-        domain_name=one.domain_name or domain_name_of(one.id),
+        domain_name=one.domain_name or default_domain_name(one.id),
         aliases=one.config["Aliases"].get("Items", []),
         enabled=one.config["Enabled"],
-        status="Deployed" if deployed(context, one) else "InProgress",
+        status="Deployed" if runs_everywhere(context, one) else "InProgress",
         source=one.source,
         comment=one.config["Comment"],
         etag=one.etag,

@@ -21,7 +21,7 @@ from edgecache.control.nodes.explain import (
     ConfiguredNodes,
     OriginExplanation,
     PlaceExplanation,
-    origin_story,
+    explain_origin,
 )
 from edgecache.control.rest.auth import require_operator
 from edgecache.control.rest.http import RouteHandler, json_response
@@ -52,7 +52,7 @@ class ExplainServices:
 
     clock: Callable[[], float]
     nodes: ConfiguredNodes | None = None
-    native: Mapping[str, str] = field(default_factory=dict)  # by id; see rules.trust.key_ring
+    native: Mapping[str, str] = field(default_factory=dict)  # by id; see rules.private.key_ring
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ async def explain_everywhere(
         return ExplainReport(rules)
     lacking = map(str, ignored_members(where.site.distribution, config))
     rules = replace(rules, unsupported=tuple(lacking))
-    origin = None if rules.admission.status else origin_story(where, config)
+    origin = None if rules.admission.status else explain_origin(where, config)
     places = () if services.nodes is None else await services.nodes.ask(where, config)
     return ExplainReport(rules, origin, places)
 

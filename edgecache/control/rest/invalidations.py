@@ -1,4 +1,7 @@
-"""Invalidations in JSON: CloudFront's items, and those beyond it. Law: what is told is on disk."""
+"""Invalidations over the REST API: CloudFront's items, and those beyond it.
+
+Law: an invalidation that was accepted, or is called Completed, is so on disk.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.cloudfront.invalidations import accept_invalidation
 from edgecache.control.rest.call import RestCall
 from edgecache.control.state.invalidations import LIST_MAX, InvalidationRecord, InvalidationRequest
-from edgecache.control.state.resources import Resource, drawn
+from edgecache.control.state.resources import Resource, random_id
 from edgecache.rules.invalidation.items import Item, ItemKind, item, items_of, with_root
 
 WAIT_S_MAX = 30.0  # below the 60 s after which common proxies give up on a silent response
@@ -81,7 +84,7 @@ def create_invalidation(call: RestCall) -> tuple[InvalidationReport, int]:
     body = msgspec.json.decode(call.body, type=InvalidationBody)
     context = call.context
     site = distribution(context, body.distribution)
-    reference = body.caller_reference or drawn("R", context.catalog.random)
+    reference = body.caller_reference or random_id("R", context.catalog.random)
     wanted = InvalidationRequest(site.id, requested_items(body, site), reference, body.soft)
     return _report(call, accept_invalidation(context, wanted)), 201
 

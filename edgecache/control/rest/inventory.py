@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edgecache.cluster.inspection import (
-    LISTED,
+    LISTED_DEFAULT,
     OBJECTS,
     STATS,
     InventoryQuery,
@@ -28,7 +28,7 @@ from edgecache.cluster.inspection import (
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config
 from edgecache.control.nodes.explain import ConfiguredNodes
-from edgecache.control.nodes.workers import WorkerGroup, ask_workers, places
+from edgecache.control.nodes.workers import WorkerGroup, ask_workers, worker_groups
 from edgecache.control.rest.auth import require_operator
 from edgecache.control.rest.http import RouteHandler, json_response
 from edgecache.control.state.log import LiveLog
@@ -67,7 +67,7 @@ async def ask_every_place(
 ) -> tuple[PlaceInventory[A], ...]:
     """The answers of every process of every place to one question."""
     head = _head(nodes, question, target)
-    asked = [_ask_place(nodes, place, head, answer) for place in places(config)]
+    asked = [_ask_place(nodes, place, head, answer) for place in worker_groups(config)]
     return tuple(await asyncio.gather(*asked))
 
 
@@ -109,7 +109,7 @@ def inventory_handlers(
         config, query = published_config(log), request.query_params
         prefix, order = query.get("prefix", "/"), query.get("order", ObjectOrder.LARGEST)
         try:
-            spelled = f"{OBJECTS.decode()}:{order}:{query.get('limit', LISTED)}"
+            spelled = f"{OBJECTS.decode()}:{order}:{query.get('limit', LISTED_DEFAULT)}"
             wanted = InventoryQuery.read(prefix, spelled.encode("ascii"))
         except ValueError as error:
             raise HTTPException(400, str(error)) from error

@@ -1,4 +1,4 @@
-"""Releases in JSON: listed, cut, activated, deleted. Law: each change is one generation."""
+"""Releases over the REST API: list, cut, activate, delete. Law: each change is one generation."""
 
 from __future__ import annotations
 

@@ -1,1 +1,12 @@
-"""What control knows."""
+"""State of control: what is kept in its SQLite database, and the configuration made of it.
+
+- `catalog` all resources by name; a change is one transaction and one entry of the log
+- `compose` file and API as one checked configuration
+- `database` the schema, its migrations, transactions
+- `database_thread` the thread that alone uses the database
+- `declared` resources of the configuration file, and CloudFront's managed policies
+- `invalidations` rows of invalidations, quotas, Completed
+- `log` the ordered log on disk, and in memory for nodes
+- `releases` rows of releases
+- `resources` rows of what the API has made
+"""

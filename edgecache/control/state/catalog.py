@@ -1,6 +1,13 @@
-"""Everything that has a name in the API. Law: one change, one transaction, one entry of the log.
+"""Catalog of all resources of the API. Law: one change, one transaction, one entry of the log.
 
 A change is on disk with the configuration it makes before it is answered, or it never was.
+
+Adoption: the API takes over a distribution of the file, and gives it back. Law: on the day it is
+adopted a distribution serves exactly as it did; afterwards the file's table for it counts no more,
+not even when the API deletes it.
+
+`load_api_resources` is for commands beside a control process that may be running: they see a copy
+of its last commit; looking changes nothing, and waits for nobody.
 """
 
 from __future__ import annotations
@@ -18,11 +25,11 @@ import msgspec
 
 from edgecache.config.aws.policies import policies_of
 from edgecache.config.model import Config
-from edgecache.control.cloudfront.origin_reach import origin_troubles
-from edgecache.control.state.compose import ComposedConfig, Composition, Lacking, compose
+from edgecache.control.cloudfront.origin_reach import origin_problems
+from edgecache.control.state.compose import ApiResources, Composition, MayOmit, compose
 from edgecache.control.state.database import FILE_NAME, StateDatabase, StateError, state_error
-from edgecache.control.state.declared import declared
-from edgecache.control.state.log import ControlLog, ensure_config
+from edgecache.control.state.declared import declared_resources
+from edgecache.control.state.log import ControlLog, publish_config
 from edgecache.control.state.releases import Releases
 from edgecache.control.state.resources import (
     Random,
@@ -31,13 +38,13 @@ from edgecache.control.state.resources import (
     ResourceKind,
     Resources,
     ResourceSource,
-    drawn,
+    random_id,
 )
 
 
-def made_of(rows: Resources, releases: Releases) -> ComposedConfig:
+def api_resources(rows: Resources, releases: Releases) -> ApiResources:
     """What the API has made, as a state has it."""
-    return ComposedConfig(
+    return ApiResources(
         {kind: rows.of(kind) for kind in ResourceKind}, rows.adopted(), releases.current()
     )
 
@@ -69,7 +76,7 @@ class Catalog:
 
     def _use(self, file: Config) -> None:
         self.file = file
-        self._declared = declared(file, self.clock())
+        self._declared = declared_resources(file, self.clock())
 
     @property
     def generation(self) -> int:
@@ -105,7 +112,7 @@ class Catalog:
             with self._state.writing():
                 yield
                 composed = self._composed(self.file, self._may_lack)
-                generation = ensure_config(self._log, composed.config)
+                generation = publish_config(self._log, composed.config)
                 for resource in self._changed:
                     if resource.generation == 0:
                         self._rows.put(replace(resource, generation=generation))
@@ -144,7 +151,7 @@ class Catalog:
         """
         with self._state.writing():
             composed = self._composed(file, (lambda *_: True) if starting else self._may_lack)
-            generation = ensure_config(self._log, composed.config)
+            generation = publish_config(self._log, composed.config)
         self._published(composed)
         self._use(file)
         return generation
@@ -160,8 +167,8 @@ class Catalog:
             return any(one.id == id for one in self.published.unavailable)
         return any((one.kind, one.id) == (kind, id) for one in self.refused)
 
-    def _composed(self, file: Config, may_lack: Lacking) -> Composition:
-        return compose(file, made_of(self._rows, self.releases), may_lack)
+    def _composed(self, file: Config, may_lack: MayOmit) -> Composition:
+        return compose(file, api_resources(self._rows, self.releases), may_lack)
 
 
 _POLICY_KINDS = (
@@ -182,14 +189,14 @@ def adopt(catalog: Catalog, id: str) -> Resource:
         raise NotAdoptedError(f"there is no distribution {id}")
     if one.source is not ResourceSource.FILE:
         raise NotAdoptedError(f"the distribution {id} is the API's already")
-    for place, trouble in origin_troubles(one.config, catalog.file):
+    for place, trouble in origin_problems(one.config, catalog.file):
         raise NotAdoptedError(f"{place}: {trouble}")
-    adopted = _ours(one, catalog)
+    adopted = _as_api_resource(one, catalog)
     with catalog.changing():
         catalog.adopt(id)
         catalog.put(adopted)
         for policy in _policies(catalog, id):
-            catalog.put(_ours(policy, catalog))
+            catalog.put(_as_api_resource(policy, catalog))
     return catalog.get(ResourceKind.DISTRIBUTION, id) or adopted
 
 
@@ -217,15 +224,17 @@ def _policies(catalog: Catalog, id: str) -> list[Resource]:
     return found
 
 
-def _ours(one: Resource, catalog: Catalog) -> Resource:
-    return replace(one, etag=drawn("E", catalog.random), generation=0, source=ResourceSource.API)
+def _as_api_resource(one: Resource, catalog: Catalog) -> Resource:
+    return replace(
+        one, etag=random_id("E", catalog.random), generation=0, source=ResourceSource.API
+    )
 
 
-def made_in(folder: Path) -> ComposedConfig:
+def load_api_resources(folder: Path) -> ApiResources:
     """What the state in `folder` holds; nothing where there is none. StateError: it is unusable."""
     path = folder / FILE_NAME
     if not path.is_file():
-        return ComposedConfig()
+        return ApiResources()
     with TemporaryDirectory(prefix="edgecache-") as place:
         copied = Path(place) / FILE_NAME
         try:
@@ -233,7 +242,7 @@ def made_in(folder: Path) -> ComposedConfig:
             with closing(source), closing(sqlite3.connect(copied)) as copy:
                 source.backup(copy)
             with closing(StateDatabase(Path(place))) as state:
-                return made_of(Resources(state), Releases(state))
+                return api_resources(Resources(state), Releases(state))
         except (sqlite3.Error, msgspec.DecodeError) as error:
             raise state_error(path, error) from error
         except StateError as error:  # it names the copy

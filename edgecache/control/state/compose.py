@@ -1,4 +1,4 @@
-"""What the file declares and what the API has made, as one configuration.
+"""Composition of the file's and the API's resources into one checked configuration.
 
 Law: what is published has passed every check, as a whole; what has not changes nothing. What was
 there before may be left out instead: its distributions answer 503, and stop no other.
@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as copied
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from msgspec.structs import replace
 
@@ -33,22 +33,30 @@ from edgecache.config.checks.access import check_access_named
 from edgecache.config.checks.configuration import check, check_bounds
 from edgecache.config.checks.policies import check_cache_policy, check_origin_request_policy
 from edgecache.config.checks.response_headers import check_response_headers_policy
-from edgecache.config.model import Config, Distribution, Release
+from edgecache.config.model import (
+    CachePolicy,
+    Config,
+    Distribution,
+    OriginRequestPolicy,
+    Release,
+    ResponseHeadersPolicy,
+)
 from edgecache.config.problems import Problem, ProblemCode, Problems
 from edgecache.config.refused_distributions import refused_members, unavailable_site
-from edgecache.control.cloudfront.origin_reach import reach_of
-from edgecache.control.nodes.staleness_probe import canary_site
+from edgecache.control.cloudfront.origin_reach import origin_reach
+from edgecache.control.nodes.staleness_probe import probe_distribution
 from edgecache.control.state.resources import (
     RefusedResource,
     Resource,
     ResourceKind,
     ResourceSource,
-    causes,
-    domain_name_of,
-    unread_site,
+    default_domain_name,
+    refused_dependencies,
+    unreadable_site,
 )
 
 T = TypeVar("T")
+P = TypeVar("P", CachePolicy, OriginRequestPolicy, ResponseHeadersPolicy)
 
 PLACES = {
     ResourceKind.DISTRIBUTION: "distributions",
@@ -106,7 +114,7 @@ class NotComposedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class ComposedConfig:
+class ApiResources:
     """What the API has made, by kind, and which distributions of the file it has taken over."""
 
     resources: Mapping[ResourceKind, Sequence[Resource]] = field(default_factory=dict)
@@ -117,11 +125,11 @@ class ComposedConfig:
     def of(self, kind: ResourceKind) -> Sequence[Resource]:
         return self.resources.get(kind, ())
 
-    def without(self, troubles: Sequence[CompositionProblem]) -> ComposedConfig:
+    def without(self, troubles: Sequence[CompositionProblem]) -> ApiResources:
         """What is left without the resources that have troubles."""
         reasons = _reasons(troubles)
         refused = [
-            RefusedResource(kind, one.id, (*why, *causes(one, self.refused)))
+            RefusedResource(kind, one.id, (*why, *refused_dependencies(one, self.refused)))
             for (kind, id), why in reasons.items()
             for one in self.of(kind)
             if one.id == id
@@ -149,61 +157,63 @@ class Composition:
     refused: tuple[RefusedResource, ...] = ()
 
 
-Lacking = Callable[[ResourceKind, str], bool]
+MayOmit = Callable[[ResourceKind, str], bool]
 """Whether what the API made may be left out, with the distributions that use it."""
 
 
-def _none(_kind: ResourceKind, _id: str) -> bool:
+def _omit_none(_kind: ResourceKind, _id: str) -> bool:
     return False
 
 
-def compose(file: Config, made: ComposedConfig, may_lack: Lacking = _none) -> Composition:
+def compose(file: Config, made: ApiResources, may_lack: MayOmit = _omit_none) -> Composition:
     """One configuration. NotComposedError when it would not pass the checks.
 
     What may be left out and has troubles of its own is not in it; a distribution that has, or names
     what is left out, is among the `unavailable`.
     """
     troubles: list[CompositionProblem] = []
-    config = _joined(file, made, troubles)
+    config = _merge(file, made, troubles)
     problems: list[Problem] = []
     if not troubles:
-        troubles, problems = _wrong(config, made)
+        troubles, problems = _check_merged(config, made)
     while troubles or problems:
-        rest = [one for one in troubles if not (_is_of_itself(one) and may_lack(one.kind, one.id))]
+        rest = [one for one in troubles if not (_is_own_fault(one) and may_lack(one.kind, one.id))]
         if rest or problems:
             raise NotComposedError(rest, problems)
         shared = [one for one in troubles if one.kind is not ResourceKind.DISTRIBUTION]
         if shared:
             return compose(file, made.without(shared), may_lack)
-        config = _lacking(config, made, troubles)
-        troubles, problems = _wrong(config, made)
+        config = _without_failed(config, made, troubles)
+        troubles, problems = _check_merged(config, made)
     return Composition(config, made.refused)
 
 
-def _joined(file: Config, made: ComposedConfig, troubles: list[CompositionProblem]) -> Config:
+def _merge(file: Config, made: ApiResources, troubles: list[CompositionProblem]) -> Config:
     """The file's and the API's beside each other; `troubles` gets what cannot be read."""
     policies = _policies(file, made, troubles)
     kept = [one for one in file.distributions if one.id not in made.adopted]
     private = file.control is not None and file.control.allow_private_origins
-    sites = _each(
+    sites = _read_each(
         made.of(ResourceKind.DISTRIBUTION),
         lambda one: _distribution(one, policies, private),
         troubles,
     )
-    hidden = (canary_site(file.control),) if file.control and file.control.canary_s else ()
-    distributions = tuple(_named(one, made.releases) for one in (*kept, *sites, *hidden))
-    keys = _each(
+    hidden = (probe_distribution(file.control),) if file.control and file.control.canary_s else ()
+    distributions = tuple(
+        _with_name_and_releases(one, made.releases) for one in (*kept, *sites, *hidden)
+    )
+    keys = _read_each(
         made.of(ResourceKind.PUBLIC_KEY), lambda one: _read(read_public_key, one), troubles
     )
-    groups = _each(
+    groups = _read_each(
         made.of(ResourceKind.KEY_GROUP), lambda one: _read(read_key_group, one), troubles
     )
-    controls = _each(
+    controls = _read_each(
         made.of(ResourceKind.ACCESS_CONTROL),
         lambda one: replace(read_origin_access_control(one.config), id=one.id),
         troubles,
     )
-    identities = _each(
+    identities = _read_each(
         made.of(ResourceKind.ACCESS_IDENTITY),
         lambda one: replace(read_origin_access_identity(one.config), id=one.id),
         troubles,
@@ -218,13 +228,13 @@ def _joined(file: Config, made: ComposedConfig, troubles: list[CompositionProble
     )
 
 
-def _is_of_itself(trouble: CompositionProblem) -> bool:
+def _is_own_fault(trouble: CompositionProblem) -> bool:
     """Whether it alone is to blame: an id and host names are a matter of others, too."""
     member = re.split(r"[.\[]", trouble.where, maxsplit=1)[0]
     return member not in ("aliases", "domain_name", "id")
 
 
-def _refused(config: Config, made: ComposedConfig) -> list[CompositionProblem]:
+def _unsupported_problems(config: Config, made: ApiResources) -> list[CompositionProblem]:
     """What distributions ask for and is not supported."""
     ours = {one.id for one in made.of(ResourceKind.DISTRIBUTION)}
     return [
@@ -242,17 +252,17 @@ def _refused(config: Config, made: ComposedConfig) -> list[CompositionProblem]:
     ]
 
 
-def _lacking(
-    config: Config, made: ComposedConfig, troubles: Sequence[CompositionProblem]
+def _without_failed(
+    config: Config, made: ApiResources, troubles: Sequence[CompositionProblem]
 ) -> Config:
     """Without the distributions that have troubles, whose names answer 503."""
     reasons = {id: why for (_, id), why in _reasons(troubles).items()}
     served = {one.id: one for one in config.distributions}
     rows = {one.id: one for one in made.of(ResourceKind.DISTRIBUTION)}
     for id, why in reasons.items():
-        why += causes(rows[id], made.refused) if id in rows else ()
+        why += refused_dependencies(rows[id], made.refused) if id in rows else ()
     left_out = [
-        unavailable_site(served[id], why) if id in served else unread_site(rows[id], why)
+        unavailable_site(served[id], why) if id in served else unreadable_site(rows[id], why)
         for id, why in reasons.items()
     ]
     return replace(
@@ -262,7 +272,7 @@ def _lacking(
     )
 
 
-def _each(
+def _read_each(
     resources: Sequence[Resource], read: Callable[[Resource], T], troubles: list[CompositionProblem]
 ) -> list[T]:
     found = []
@@ -285,45 +295,60 @@ def _read(read: Callable[[dict[str, Any]], T], one: Resource) -> T:
     return read({"Id": one.id, f"{noun}Config": one.config})
 
 
-def _policies(file: Config, made: ComposedConfig, troubles: list[CompositionProblem]) -> Policies:
+def _policies(file: Config, made: ApiResources, troubles: list[CompositionProblem]) -> Policies:
     """Those the API made, and those in the behaviors of the file; each is checked by itself."""
-    kinds: tuple[tuple[ResourceKind, Any, Any], ...] = (
-        (ResourceKind.CACHE_POLICY, read_cache_policy, check_cache_policy),
-        (
+    caches, requests, responses = (
+        _ApiPolicies(ResourceKind.CACHE_POLICY, read_cache_policy, check_cache_policy),
+        _ApiPolicies(
             ResourceKind.ORIGIN_REQUEST_POLICY,
             read_origin_request_policy,
             check_origin_request_policy,
         ),
-        (
+        _ApiPolicies(
             ResourceKind.RESPONSE_HEADERS_POLICY,
             read_response_headers_policy,
             check_response_headers_policy,
         ),
     )
-    found: list[dict[str, Any]] = [{}, {}, {}]
-    for distribution in file.distributions:
-        declared = policies_of(distribution)
-        for known, more in zip(
-            found, (declared.caches, declared.requests, declared.responses), strict=True
-        ):
-            known.update(more)
-    for known, (kind, read, check_one) in zip(found, kinds, strict=True):
+    declared = [policies_of(distribution) for distribution in file.distributions]
+    return Policies(
+        _merge_policies([one.caches for one in declared], caches.read(made, troubles)),
+        _merge_policies([one.requests for one in declared], requests.read(made, troubles)),
+        _merge_policies([one.responses for one in declared], responses.read(made, troubles)),
+    )
 
-        def policy(one: Resource, read: Any = read) -> Any:
-            return replace(read(one.config), id=one.id)
 
-        for made_one in _each(made.of(kind), policy, troubles):
-            known[made_one.id] = made_one
+def _merge_policies(declared: Sequence[Mapping[str, P]], made: Sequence[P]) -> dict[str, P]:
+    """By id; the API's come before the file's."""
+    policies = {id: policy for known in declared for id, policy in known.items()}
+    return policies | {policy.id: policy for policy in made}
+
+
+@dataclass(frozen=True, slots=True)
+class _ApiPolicies(Generic[P]):
+    """How the policies of a kind are read from documents of the API, and checked."""
+
+    kind: ResourceKind
+    read_document: Callable[[dict[str, Any]], P]
+    check: Callable[[P, str, Problems], None]
+
+    def read(self, made: ApiResources, troubles: list[CompositionProblem]) -> list[P]:
+        """Those the API made; `troubles` gets what is wrong with them."""
+        policies = _read_each(made.of(self.kind), self._read, troubles)
+        for policy in policies:
             problems = Problems()
-            check_one(made_one, "", problems)
-            check_bounds(made_one, "", problems)
+            self.check(policy, "", problems)
+            check_bounds(policy, "", problems)
             troubles += [
                 CompositionProblem(
-                    kind, made_one.id, problem.where.lstrip("."), problem.message, problem.code
+                    self.kind, policy.id, problem.where.lstrip("."), problem.message, problem.code
                 )
                 for problem in problems.found
             ]
-    return Policies(*found)
+        return policies
+
+    def _read(self, resource: Resource) -> P:
+        return replace(self.read_document(resource.config), id=resource.id)
 
 
 def _distribution(one: Resource, policies: Policies, private: bool) -> Distribution:
@@ -331,18 +356,22 @@ def _distribution(one: Resource, policies: Policies, private: bool) -> Distribut
     nodes look when they connect."""
     found = read_distribution_config(one.config, id=one.id, policies=policies)
     origins = tuple(
-        replace(origin, reach=reach_of(origin.domain_name, private)) for origin in found.origins
+        replace(origin, reach=origin_reach(origin.domain_name, private)) for origin in found.origins
     )
     return replace(found, tags=one.tags, domain_name=one.domain_name, origins=origins)
 
 
-def _named(one: Distribution, releases: Mapping[str, tuple[Release, ...]]) -> Distribution:
+def _with_name_and_releases(
+    one: Distribution, releases: Mapping[str, tuple[Release, ...]]
+) -> Distribution:
     """With a domain name of its own, as every distribution of CloudFront has, and its releases."""
-    name = one.domain_name or domain_name_of(one.id)
+    name = one.domain_name or default_domain_name(one.id)
     return replace(one, domain_name=name, releases=releases.get(one.id, one.releases))
 
 
-def _wrong(config: Config, made: ComposedConfig) -> tuple[list[CompositionProblem], list[Problem]]:
+def _check_merged(
+    config: Config, made: ApiResources
+) -> tuple[list[CompositionProblem], list[Problem]]:
     """What the checks find: of the API's, and of the file's."""
     problems = Problems()
     for index, distribution in enumerate(config.distributions):
@@ -354,15 +383,17 @@ def _wrong(config: Config, made: ComposedConfig) -> tuple[list[CompositionProble
     troubles: list[CompositionProblem] = []
     rest: list[Problem] = []
     for problem in problems.found:
-        trouble = _placed(problem, config, made)
+        trouble = _resource_problem(problem, config, made)
         if trouble is None:
             rest.append(problem)
         else:
             troubles.append(trouble)
-    return [*troubles, *_refused(config, made)], rest
+    return [*troubles, *_unsupported_problems(config, made)], rest
 
 
-def _placed(problem: Problem, config: Config, made: ComposedConfig) -> CompositionProblem | None:
+def _resource_problem(
+    problem: Problem, config: Config, made: ApiResources
+) -> CompositionProblem | None:
     """Whose a problem is; None when it is the file's."""
     match = _PLACE.match(problem.where)
     if match is None:

@@ -1,4 +1,7 @@
-"""What control knows, on disk. Law: what was committed survives a crash and a loss of power."""
+"""SQLite database of control: schema, migrations, transactions.
+
+Law: what was committed survives a crash and a loss of power.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,7 @@ class StateDatabase:
     def __init__(self, folder: Path) -> None:
         """Open `folder/control.sqlite`, made and migrated when needed. StateError when neither."""
         self.path = folder / FILE_NAME
-        self._once_written: list[Callable[[], None]] = []
+        self._on_commit: list[Callable[[], None]] = []
         try:
             folder.mkdir(parents=True, exist_ok=True)
             # Made beforehand, since SQLite would make it readable to all; its side files inherit.
@@ -88,7 +91,7 @@ class StateDatabase:
                 timeout=BUSY_S_MAX,
                 isolation_level=None,
                 cached_statements=32,
-                check_same_thread=False,  # opened by one, used by another: see state_thread
+                check_same_thread=False,  # opened by one, used by another: database_thread
             )
         except (OSError, sqlite3.Error) as error:
             raise state_error(self.path, error) from error
@@ -104,9 +107,9 @@ class StateDatabase:
     def close(self) -> None:
         self.connection.close()
 
-    def once_written(self, told: Callable[[], None]) -> None:
+    def on_commit(self, told: Callable[[], None]) -> None:
         """Inside `writing`: what is to be called when it is on disk; not if it never is."""
-        self._once_written.append(told)
+        self._on_commit.append(told)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -118,7 +121,7 @@ class StateDatabase:
             yield
             return
         self.connection.execute("BEGIN IMMEDIATE")
-        self._once_written.clear()
+        self._on_commit.clear()
         try:
             yield
             self.connection.execute("COMMIT")
@@ -127,7 +130,7 @@ class StateDatabase:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
             raise
-        for told in self._once_written:
+        for told in self._on_commit:
             told()
 
     def _prepare(self) -> None:

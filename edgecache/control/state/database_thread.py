@@ -1,4 +1,4 @@
-"""The thread of the state. Law: the loop never waits for a disk, nor for who else holds the file.
+"""Thread of the state's database. Law: the loop waits for no disk, nor for who else holds the file.
 
 What is to be read or written is done there, one piece of work after another. Each waits for its
 turn, and for another process's lock, a short while only; then it is refused, and nothing of it was
@@ -35,7 +35,7 @@ class StateRun(Protocol):
     async def __call__(self, work: Callable[[], T], /) -> T: ...
 
 
-async def at_once(work: Callable[[], T], /) -> T:
+async def run_inline(work: Callable[[], T], /) -> T:
     """A StateRun on this thread, for a state on a disk that does not wait."""
     return work()
 
@@ -70,7 +70,7 @@ class StateThread:
             raise StateBusyError(f"{self._path}: others wait for it, too")
         await asyncio.wait((result,), timeout=WRITTEN_S_MAX)
         if not result.done():
-            result.add_done_callback(_heard)
+            result.add_done_callback(_consume_exception)
             raise StateBusyError(f"{self._path}: the disk is slow; it may be done yet")
         return result.result()
 
@@ -87,7 +87,7 @@ class StateThread:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
-class LaterWrites:
+class DeferredWrites:
     """Writes that nobody waits for: one of a name at a time, and what fails is asked for again."""
 
     def __init__(self, run: StateRun) -> None:
@@ -111,7 +111,7 @@ class LaterWrites:
             self._under_way.pop(name, None)
 
 
-def _heard(result: asyncio.Future[T]) -> None:
+def _consume_exception(result: asyncio.Future[T]) -> None:
     """Nobody waits for this result any more."""
     if not result.cancelled():
         result.exception()

@@ -1,4 +1,4 @@
-"""What the API shows and does not keep: CloudFront's managed policies, and what the file declares.
+"""Resources the API shows and does not keep: CloudFront's managed policies, and the file's own.
 
 A resource of the file has a version made of its contents, so that clients can tell it changed.
 """
@@ -22,14 +22,14 @@ from edgecache.config.aws.policies import (
 from edgecache.config.aws.response_headers import response_headers_policy_config
 from edgecache.config.aws.write import distribution_config
 from edgecache.config.model import Config, Distribution
-from edgecache.control.state.resources import Resource, ResourceKind, ResourceSource, etag_of
+from edgecache.control.state.resources import Resource, ResourceKind, ResourceSource, content_etag
 
 Declared = Mapping[ResourceKind, Mapping[str, Resource]]
 
 MANAGED_AT = 1_577_836_800.0  # the first of January 2020: policies came that year
 
 
-def declared(file: Config, now: float) -> Declared:
+def declared_resources(file: Config, now: float) -> Declared:
     """Managed policies and the file's own resources, by kind and id; `now` is when it was read."""
     found: dict[ResourceKind, dict[str, Resource]] = {kind: {} for kind in ResourceKind}
     managed = Policies().known()
@@ -57,7 +57,7 @@ def _resources(
         id: Resource(
             kind=kind,
             id=id,
-            etag=etag_of(config),
+            etag=content_etag(config),
             created_at=at,
             modified_at=at,
             config=config,

@@ -1,4 +1,4 @@
-"""Invalidations as operators see them. Law: accepted is on disk, and Completed is true.
+"""Invalidations on disk: accepted, listed, Completed. Law: accepted is on disk; Completed is true.
 
 CloudFront API, CreateInvalidation, GetInvalidation, ListInvalidations. The numbers are the log's,
 one order for all distributions, so that Completed of one implies Completed of all before it.
@@ -130,7 +130,7 @@ class Invalidations:
 
     def get(self, distribution: str, name: str) -> InvalidationRecord | None:
         """The one with this id, its status as of now."""
-        self.settle()
+        self.complete_applied()
         found = self._select("WHERE distribution = ? AND id = ?", (distribution, name))
         return found[0] if found else None
 
@@ -138,14 +138,14 @@ class Invalidations:
         self, distribution: str, before: str = "", most: int = LIST_MAX
     ) -> list[InvalidationRecord]:
         """The newest first, after the one with id `before`; one more than `most` when there is."""
-        self.settle()
+        self.complete_applied()
         bound = "AND seq < (SELECT seq FROM invalidations WHERE id = ?)" if before else ""
         values = (distribution, before) if before else (distribution,)
         return self._select(
             f"WHERE distribution = ? {bound} ORDER BY seq DESC LIMIT ?", (*values, most + 1)
         )
 
-    def settle(self) -> None:
+    def complete_applied(self) -> None:
         """Note what has become Completed, on disk, before anybody is told."""
         rows = self._database.execute(
             "SELECT seq FROM invalidations WHERE completed_at IS NULL ORDER BY seq"
@@ -174,7 +174,7 @@ class Invalidations:
 
     def in_progress(self, distribution: str) -> list[InvalidationRecord]:
         """Those not Completed, the oldest first."""
-        self.settle()
+        self.complete_applied()
         return self._select(
             "WHERE distribution = ? AND completed_at IS NULL ORDER BY seq", (distribution,)
         )

@@ -1,4 +1,4 @@
-"""The ordered log. Law: an entry that was given a number is on disk, and never changes.
+"""Ordered log of control. Law: an entry that was given a number is on disk, and never changes.
 
 `ControlLog` is on disk. `LiveLog` is what nodes are told of it, in memory: telling it, and granting
 the lease that comes with it, wait for no disk. It learns of an entry once that is on disk; until
@@ -25,11 +25,11 @@ PAGE_ENTRIES_MAX = 100  # the default MaxItems of CloudFront's list calls
 PAGE_BYTES_MAX = 4 * 1024 * 1024  # four bodies of the API at their longest; one entry always fits
 CONFIGS_KEPT = 20  # former configurations, for people to look at; nodes read the newest alone
 
-Hand = Callable[[Callable[[], None]], None]
+LoopCall = Callable[[Callable[[], None]], None]
 """Has something done on the loop, after all that was handed over before."""
 
 
-def _at_once(done: Callable[[], None]) -> None:
+def _call_inline(done: Callable[[], None]) -> None:
     done()
 
 
@@ -145,7 +145,7 @@ class ControlLog:
     """
 
     def __init__(
-        self, state: StateDatabase, clock: Callable[[], float], hand: Hand = _at_once
+        self, state: StateDatabase, clock: Callable[[], float], hand: LoopCall = _call_inline
     ) -> None:
         self._state = state
         self._database = state.connection
@@ -175,7 +175,7 @@ class ControlLog:
             if kind == LogEntryKind.CONFIG:
                 self._drop_former_configs()
             told = partial(self.live.append, _entry((seq, *row)), len(row[2]))
-            self._state.once_written(partial(self._hand, told))
+            self._state.on_commit(partial(self._hand, told))
         return seq
 
     def _drop_former_configs(self) -> None:
@@ -209,7 +209,7 @@ class ControlLog:
                 "UPDATE told SET value = ? WHERE name = 'floor' AND CAST(value AS INTEGER) < ?",
                 (str(upto), upto),
             )
-            self._state.once_written(partial(self._hand, partial(self.live.trim, upto)))
+            self._state.on_commit(partial(self._hand, partial(self.live.trim, upto)))
         return gone
 
     def newest(self, kind: str) -> LogEntry | None:
@@ -243,7 +243,7 @@ def _items(entry: LogEntry) -> Iterator[tuple[str, str]]:
             yield distribution, kind
 
 
-def ensure_config(log: ControlLog, config: Config) -> int:
+def publish_config(log: ControlLog, config: Config) -> int:
     """Publish `config` unless it is what was published last; gives the generation it has."""
     body = msgspec.json.decode(msgspec.json.encode(config))
     newest = log.newest(LogEntryKind.CONFIG)

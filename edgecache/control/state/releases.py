@@ -1,4 +1,4 @@
-"""Releases as operators see them: cut, listed, activated, deleted. Law: a number is given once.
+"""Releases on disk: cut, listed, activated, deleted. Law: a number is given once.
 
 Cutting one deletes nothing: the objects of former releases stay stored until room is needed, and
 are served again when theirs is activated.

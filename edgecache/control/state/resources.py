@@ -1,6 +1,10 @@
-"""What the API has made, as rows of the state. Law: a row holds what was asked, not what it means.
+"""Rows of the resources that the API has made. Law: a row holds what was asked, not what it means.
 
 A resource's `config` is its configuration as CloudFront's API has it, its defaults filled in.
+
+A resource that a later check refuses is left out: a policy, key or access control takes with it
+what names it, in the end distributions, which answer 503 and say what the cause is; no other is
+stopped.
 """
 
 from __future__ import annotations
@@ -137,21 +141,21 @@ def _resource(row: tuple[Any, ...]) -> Resource:
     )
 
 
-def drawn(prefix: str, random: Random) -> str:
+def random_id(prefix: str, random: Random) -> str:
     """An id of CloudFront's form: the prefix and 13 letters and digits."""
     return prefix + "".join(ID_CHARS[byte % len(ID_CHARS)] for byte in random(13))
 
 
-def etag_of(config: dict[str, Any]) -> str:
+def content_etag(config: dict[str, Any]) -> str:
     """The version of what nobody counts: made of the contents."""
     digest = hashlib.sha256(msgspec.json.encode(config, order="deterministic")).digest()
-    return drawn("E", lambda count: digest[:count])
+    return random_id("E", lambda count: digest[:count])
 
 
-def domain_name_of(id: str) -> str:
+def default_domain_name(id: str) -> str:
     """The `d….cloudfront.net` of a distribution, always the same for an id."""
     digest = hashlib.sha256(b"edgecache domain name " + id.encode()).digest()
-    return drawn("D", lambda count: digest[:count]).lower() + ".cloudfront.net"
+    return random_id("D", lambda count: digest[:count]).lower() + ".cloudfront.net"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,29 +170,29 @@ class RefusedResource:
         return f"{self.kind} {self.id} (made over the API): {'; '.join(self.reasons)}"
 
 
-def causes(one: Resource, refused: Iterable[RefusedResource]) -> list[str]:
+def refused_dependencies(one: Resource, refused: Iterable[RefusedResource]) -> list[str]:
     """A line for each refused resource that the configuration of `one` names."""
-    return [str(cause) for cause in refused if _names(one.config, cause.id)]
+    return [str(cause) for cause in refused if _mentions(one.config, cause.id)]
 
 
-def unread_site(one: Resource, reasons: Sequence[str]) -> UnavailableSite:
+def unreadable_site(one: Resource, reasons: Sequence[str]) -> UnavailableSite:
     """What remains of a distribution whose document says what cannot be read."""
     aliases = one.config.get("Aliases", {}).get("Items", ())
     return UnavailableSite(
         id=one.id,
-        names=(one.domain_name or domain_name_of(one.id), *aliases),
+        names=(one.domain_name or default_domain_name(one.id), *aliases),
         reasons=tuple(reasons),
         enabled=bool(one.config.get("Enabled", True)),
     )
 
 
-def _names(value: Any, id: str) -> bool:
+def _mentions(value: Any, id: str) -> bool:
     """Whether a document has this id as a value; ids are drawn at random, and as good as unique.
 
     An identity stands in it as `origin-access-identity/cloudfront/ID`.
     """
     if isinstance(value, dict):
-        return any(_names(one, id) for one in value.values())
+        return any(_mentions(one, id) for one in value.values())
     if isinstance(value, list):
-        return any(_names(one, id) for one in value)
+        return any(_mentions(one, id) for one in value)
     return isinstance(value, str) and value.rpartition("/")[2] == id

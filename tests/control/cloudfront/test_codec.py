@@ -14,7 +14,7 @@ from botocore.serialize import create_serializer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgecache.control.cloudfront.errors import ApiError, fault_document
+from edgecache.control.cloudfront.errors import ApiError, error_document
 from edgecache.control.cloudfront.model import PREFIX, Operation, api
 from edgecache.control.cloudfront.request_parser import (
     UNKNOWN_MAX,
@@ -239,7 +239,7 @@ def test_order_namespaces_and_the_unknown_do_not_matter() -> None:
 
 @pytest.mark.parametrize("text", ["<&>\"'", "a\r\nb\tc", "\x00\x1f\ud800\uffff", "ü€🙂"])
 def test_any_text_makes_a_whole_document(text: str) -> None:
-    document = fault_document(ApiError("InvalidArgument", text), "id")
+    document = error_document(ApiError("InvalidArgument", text), "id")
     answer = {"status_code": 400, "headers": {}, "body": document}
     read = create_parser("rest-xml").parse(answer, None)
     legal = "".join("\ufffd" if c in "\x00\x1f\ud800\uffff" else c for c in text)

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from edgecache.config.problems import Problem, ProblemCode
-from edgecache.control.cloudfront.error_mapping import _CODES, _KIND_CODES, as_faults, fault, member
+from edgecache.control.cloudfront.error_mapping import (
+    _CODES,
+    _KIND_CODES,
+    api_error,
+    as_api_errors,
+    member_path,
+)
 from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.cloudfront.model import api
 from edgecache.control.state.compose import CompositionProblem, NotComposedError
@@ -45,7 +51,7 @@ from edgecache.control.state.resources import ResourceKind
     ],
 )  # fmt: skip
 def test_a_place_of_ours_is_one_of_cloudfronts(where: str, named: str) -> None:
-    assert member(where) == named
+    assert member_path(where) == named
 
 
 @pytest.mark.parametrize("code", [*(code for _, _, code in _CODES), *_KIND_CODES.values()])
@@ -110,7 +116,7 @@ _BEHAVIOR = "default_behavior"
 def test_a_problem_of_a_distribution_has_a_code_whatever_its_words(
     where: str, problem: ProblemCode, code: str
 ) -> None:
-    assert fault(CompositionProblem(_SITE, "E1", where, "any words", problem)).code == code
+    assert api_error(CompositionProblem(_SITE, "E1", where, "any words", problem)).code == code
 
 
 @pytest.mark.parametrize(
@@ -128,7 +134,7 @@ def test_a_problem_of_a_document_has_a_code_whatever_its_words(
 ) -> None:
     place = f"DistributionConfig.DefaultCacheBehavior.{where}"
     trouble = CompositionProblem(_SITE, "E1", place, "any words", problem, in_document=True)
-    assert fault(trouble).code == code
+    assert api_error(trouble).code == code
 
 
 @pytest.mark.parametrize(
@@ -140,26 +146,26 @@ def test_a_problem_of_a_document_has_a_code_whatever_its_words(
 )
 def test_a_problem_of_a_certificate_has_a_code(where: str, code: str) -> None:
     trouble = CompositionProblem(_SITE, "E1", where, "any words", in_document=True)
-    assert fault(trouble).code == code
+    assert api_error(trouble).code == code
 
 
 def test_a_problem_of_another_kind_of_resource_has_a_code_of_its_own() -> None:
     group = CompositionProblem(ResourceKind.KEY_GROUP, "G", "keys", "words", ProblemCode.TOO_MANY)
-    assert fault(group).code == "TooManyPublicKeysInKeyGroup"
+    assert api_error(group).code == "TooManyPublicKeysInKeyGroup"
     policy = CompositionProblem(
         ResourceKind.CACHE_POLICY, "P", "items", "words", ProblemCode.TOO_MANY
     )
-    assert fault(policy).code == "InvalidArgument"
+    assert api_error(policy).code == "InvalidArgument"
 
 
 def test_a_code_that_is_known_is_not_looked_up() -> None:
     trouble = CompositionProblem(_SITE, "E1", "aliases", "words", api_code="InvalidTagging")
-    assert fault(trouble).code == "InvalidTagging"
+    assert api_error(trouble).code == "InvalidTagging"
 
 
 def told(error: NotComposedError) -> str:
     """What whoever changes the cache policy P1 is told."""
-    with pytest.raises(ApiError) as refused, as_faults(ResourceKind.CACHE_POLICY, "P1"):
+    with pytest.raises(ApiError) as refused, as_api_errors(ResourceKind.CACHE_POLICY, "P1"):
         raise error
     assert refused.value.code == "InvalidArgument"
     return refused.value.message
@@ -171,7 +177,7 @@ def test_the_resource_that_is_changed_comes_first() -> None:
     )
     second = CompositionProblem(ResourceKind.CACHE_POLICY, "P1", "ttl_s_min", "is wrong")
     assert told(NotComposedError([first, second])) == "The parameter MinTTL: is wrong"
-    assert fault(first).code == "CNAMEAlreadyExists"
+    assert api_error(first).code == "CNAMEAlreadyExists"
 
 
 def test_a_trouble_of_another_resource_says_whose_it_is() -> None:

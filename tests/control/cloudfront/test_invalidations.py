@@ -35,7 +35,7 @@ def test_the_life_of_an_invalidation(desk: Desk, client: Any) -> None:
     read = client.get_invalidation(DistributionId="EFILE", Id=one["Id"])["Invalidation"]
     assert read["Status"] == "InProgress"
     assert sum(desk.pauses) == pytest.approx(2)  # it was given the time to become Completed
-    desk.barrier.asked(NODE, desk.log.last_seq, 0)
+    desk.barrier.acknowledge(NODE, desk.log.last_seq, 0)
     read = client.get_invalidation(DistributionId="EFILE", Id=one["Id"])["Invalidation"]
     assert read["Status"] == "Completed"
     assert read["InvalidationBatch"]["Paths"]["Items"] == ["/a/*", "/b.html", "#tag"]

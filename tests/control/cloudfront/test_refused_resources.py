@@ -10,14 +10,14 @@ import pytest
 from edgecache.cli.check import check_report
 from edgecache.config.load import load
 from edgecache.config.refused_distributions import unavailable_reasons
-from edgecache.control.cloudfront.resource_types import NOUNS, ResourceType
+from edgecache.control.cloudfront.resource_types import RESOURCE_TYPES, ResourceType
 from edgecache.control.state.catalog import adopt
 from edgecache.rules.routing import compile_routes
 from tests.control.api.asking import created, default, refused, served
 from tests.control.cloudfront.desk import Desk, site
 from tests.control.cloudfront.test_resources import CONFIGS, Calls, Document, naming
 
-BY_NAME = {noun.name: noun for noun in NOUNS}
+BY_NAME = {noun.name: noun for noun in RESOURCE_TYPES}
 REFUSED: dict[str, tuple[Document, str]] = {  # what stands in the row, and what is said of it
     "CachePolicy": ({"MinTTL": -1}, "-1"),
     "OriginRequestPolicy": ({"CookiesConfig": {"CookieBehavior": "some"}}, "CookieBehavior"),

@@ -8,7 +8,7 @@ import pytest
 from botocore import xform_name
 
 from edgecache.cluster.log_entries import LogEntryKind as EntryKind
-from edgecache.control.cloudfront.resource_types import NOUNS, ResourceType
+from edgecache.control.cloudfront.resource_types import RESOURCE_TYPES, ResourceType
 from tests.control.api.asking import created, default, refused, s3
 from tests.control.cloudfront.desk import Desk, site
 from tests.rules.private.signers import EC, RSA
@@ -73,7 +73,7 @@ class Calls:
         return next(value for name, value in answer.items() if name.endswith("List"))
 
 
-@pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: noun.name)
+@pytest.mark.parametrize("noun", RESOURCE_TYPES, ids=lambda noun: noun.name)
 def test_the_life_of_one(client: Any, noun: ResourceType) -> None:
     calls = Calls(client, noun)
     before = calls.listed()["Quantity"]
@@ -107,7 +107,7 @@ def test_the_life_of_one(client: Any, noun: ResourceType) -> None:
     assert calls.listed()["Quantity"] == before
 
 
-@pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: noun.name)
+@pytest.mark.parametrize("noun", RESOURCE_TYPES, ids=lambda noun: noun.name)
 def test_what_was_written_is_in_what_is_read(client: Any, noun: ResourceType) -> None:
     made = Calls(client, noun).create(CONFIGS[noun.name])
     config = made[noun.name][noun.config]
@@ -120,7 +120,7 @@ def test_what_was_written_is_in_what_is_read(client: Any, noun: ResourceType) ->
     assert holds(config, CONFIGS[noun.name])
 
 
-@pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: noun.name)
+@pytest.mark.parametrize("noun", RESOURCE_TYPES, ids=lambda noun: noun.name)
 def test_a_name_or_reference_is_taken_once(client: Any, noun: ResourceType) -> None:
     calls = Calls(client, noun)
     first = calls.create(CONFIGS[noun.name])
@@ -133,7 +133,7 @@ def test_a_name_or_reference_is_taken_once(client: Any, noun: ResourceType) -> N
 
 
 def test_managed_policies_are_listed_and_stay_as_they_are(client: Any) -> None:
-    for noun, count in zip(NOUNS[:3], (7, 8, 5), strict=True):
+    for noun, count in zip(RESOURCE_TYPES[:3], (7, 8, 5), strict=True):
         calls = Calls(client, noun)
         managed = calls.listed(Type="managed")
         assert managed["Quantity"] == count
@@ -171,7 +171,7 @@ def naming(noun: ResourceType, id: str) -> Document:
 
 
 @pytest.mark.parametrize(
-    "noun", [one for one in NOUNS if one.name != "PublicKey"], ids=lambda noun: noun.name
+    "noun", [one for one in RESOURCE_TYPES if one.name != "PublicKey"], ids=lambda noun: noun.name
 )
 def test_what_a_distribution_uses_stays(desk: Desk, client: Any, noun: ResourceType) -> None:
     calls = Calls(client, noun)
@@ -194,10 +194,10 @@ def test_what_a_distribution_uses_stays(desk: Desk, client: Any, noun: ResourceT
 
 
 def test_a_changed_policy_changes_what_is_served(desk: Desk, client: Any) -> None:
-    calls = Calls(client, NOUNS[0])
+    calls = Calls(client, RESOURCE_TYPES[0])
     made = calls.create(CONFIGS["CachePolicy"])
     one = made["CachePolicy"]
-    id = created(client, "user", **naming(NOUNS[0], one["Id"]))["Distribution"]["Id"]
+    id = created(client, "user", **naming(RESOURCE_TYPES[0], one["Id"]))["Distribution"]["Id"]
 
     def ttl() -> int:
         entry = desk.log.newest(EntryKind.CONFIG)
@@ -212,7 +212,7 @@ def test_a_changed_policy_changes_what_is_served(desk: Desk, client: Any) -> Non
 
 
 def test_keys_and_groups(client: Any) -> None:
-    keys, groups = Calls(client, NOUNS[3]), Calls(client, NOUNS[4])
+    keys, groups = Calls(client, RESOURCE_TYPES[3]), Calls(client, RESOURCE_TYPES[4])
     key = keys.create(CONFIGS["PublicKey"] | {"EncodedKey": EC.public_pem})
     id = key["PublicKey"]["Id"]
     assert id.startswith("K")
@@ -244,7 +244,7 @@ def test_keys_and_groups(client: Any) -> None:
 
 
 def test_the_files_keys_are_shown_and_not_changed(client: Any) -> None:
-    for noun, id in ((NOUNS[3], "KFILE"), (NOUNS[4], "team")):
+    for noun, id in ((RESOURCE_TYPES[3], "KFILE"), (RESOURCE_TYPES[4], "team")):
         calls = Calls(client, noun)
         read = calls.get(id)
         refused(
@@ -258,14 +258,14 @@ def test_the_files_keys_are_shown_and_not_changed(client: Any) -> None:
 @pytest.mark.parametrize(
     ("noun", "more", "code"),
     [
-        (NOUNS[0], {"MinTTL": 10, "MaxTTL": 5}, "InvalidArgument"),
-        (NOUNS[0], {"MinTTL": -1}, "InvalidArgument"),
-        (NOUNS[1], {"HeadersConfig": {"HeaderBehavior": "whitelist",
+        (RESOURCE_TYPES[0], {"MinTTL": 10, "MaxTTL": 5}, "InvalidArgument"),
+        (RESOURCE_TYPES[0], {"MinTTL": -1}, "InvalidArgument"),
+        (RESOURCE_TYPES[1], {"HeadersConfig": {"HeaderBehavior": "whitelist",
                     "Headers": {"Quantity": 1, "Items": ["Authorization"]}}}, "InvalidArgument"),
-        (NOUNS[2], {"RemoveHeadersConfig": {"Quantity": 1, "Items": [{"Header": "Via"}]}},
+        (RESOURCE_TYPES[2], {"RemoveHeadersConfig": {"Quantity": 1, "Items": [{"Header": "Via"}]}},
          "InvalidArgument"),
-        (NOUNS[5], {"SigningProtocol": "sigv4a"}, "InvalidArgument"),
-        (NOUNS[5], {"Name": "x" * 65}, "InvalidArgument"),
+        (RESOURCE_TYPES[5], {"SigningProtocol": "sigv4a"}, "InvalidArgument"),
+        (RESOURCE_TYPES[5], {"Name": "x" * 65}, "InvalidArgument"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_refused(
@@ -286,7 +286,7 @@ def test_a_canonical_user_is_named(client: Any) -> None:
 
 
 def test_a_site_may_be_created_with_all_of_it(client: Any) -> None:
-    ids = {noun.name: Calls(client, noun).create(CONFIGS[noun.name]) for noun in NOUNS}
+    ids = {noun.name: Calls(client, noun).create(CONFIGS[noun.name]) for noun in RESOURCE_TYPES}
     behavior = default(
         CachePolicyId=ids["CachePolicy"]["CachePolicy"]["Id"],
         OriginRequestPolicyId=ids["OriginRequestPolicy"]["OriginRequestPolicy"]["Id"],

@@ -71,9 +71,9 @@ def test_all_must_acknowledge(barrier: Barrier) -> None:
         barrier.grant(node, 4)
     assert barrier.applied_everywhere(4)
     assert barrier.waiting_for(5) == ["edge-a", "edge-b"]
-    barrier.asked(A, 5, 0)
+    barrier.acknowledge(A, 5, 0)
     assert barrier.waiting_for(5) == ["edge-b"]
-    barrier.asked(B, 6, 0)
+    barrier.acknowledge(B, 6, 0)
     assert barrier.applied_everywhere(5)
     assert barrier.waiting_for(6) == ["edge-a"]
 
@@ -98,7 +98,7 @@ def test_a_lease_given_before_counts_until_it_ends(barrier: Barrier, clock: Cloc
 
 
 def test_who_comes_later_starts_with_all_there_is(barrier: Barrier) -> None:
-    barrier.asked(B, 0, 0)
+    barrier.acknowledge(B, 0, 0)
     barrier.grant(B, 7)
     assert barrier.applied_everywhere(7)
 
@@ -106,7 +106,7 @@ def test_who_comes_later_starts_with_all_there_is(barrier: Barrier) -> None:
 def test_another_run_of_a_node_is_another(barrier: Barrier, clock: Clock) -> None:
     barrier.grant(A, 4)
     heir = Instance("edge-a", "2")
-    barrier.asked(heir, 5, 0)
+    barrier.acknowledge(heir, 5, 0)
     barrier.grant(heir, 5)
     assert barrier.waiting_for(5) == ["edge-a"]  # its former run may still be there
     clock.now += LEASE_S + DRIFT_S
@@ -120,7 +120,7 @@ def test_who_goes_on_serving_is_waited_for(barrier: Barrier, clock: Clock) -> No
     barrier.grant(SERVES, 5)  # back, and told; not yet applied
     clock.now += 1_000
     assert barrier.waiting_for(5) == ["edge-s"]
-    barrier.asked(SERVES, 5, 0)
+    barrier.acknowledge(SERVES, 5, 0)
     assert barrier.applied_everywhere(5)
 
 
@@ -129,7 +129,7 @@ def test_until_it_is_gone(barrier: Barrier, clock: Clock, how: str) -> None:
     serving(barrier, SERVES, 4)
     clock.now += LEASE_S + DRIFT_S
     if how == "left":
-        barrier.left(SERVES)
+        barrier.remove_instance(SERVES)
     elif how == "removed":
         assert barrier.remove("edge-s") == 1
     else:
@@ -161,7 +161,7 @@ def test_who_serves_without_one_is_written_down_before_its_first(
     barrier = Barrier(state, clock)
     clock.now += LEASE_S + DRIFT_S
     assert barrier.waiting_for(4) == ["edge-s"]
-    barrier.asked(SERVES, 4, 0)
+    barrier.acknowledge(SERVES, 4, 0)
     assert barrier.applied_everywhere(4)
 
 
@@ -169,20 +169,20 @@ def test_what_is_gone_is_not_kept_over_a_restart(state: StateDatabase, clock: Cl
     first, again = Barrier(state, clock), Instance("edge-s", "2", serves=True)
     serving(first, SERVES, 4)
     serving(first, again, 4)
-    first.left(SERVES)
+    first.remove_instance(SERVES)
     assert first.forgets
     first.forget()
     assert not first.forgets
-    first.left(again)
+    first.remove_instance(again)
     serving(first, again, 4)  # removed too early: it asked again before that was written
     first.forget()
     clock.now += LEASE_S + DRIFT_S
     barrier = Barrier(state, clock)
     clock.now += LEASE_S + DRIFT_S
     assert barrier.waiting_for(9) == ["edge-s"]
-    barrier.asked(SERVES, 9, 0)
+    barrier.acknowledge(SERVES, 9, 0)
     assert barrier.waiting_for(9) == ["edge-s"]
-    barrier.asked(again, 9, 0)
+    barrier.acknowledge(again, 9, 0)
     assert barrier.applied_everywhere(9)
 
 
@@ -190,9 +190,9 @@ def test_the_lowest_of_those_with_a_lease_counts(barrier: Barrier, clock: Clock)
     barrier.grant(A, 9)
     clock.now += 1
     barrier.grant(B, 9)
-    barrier.asked(A, 9, 3)
+    barrier.acknowledge(A, 9, 3)
     assert barrier.low() == 0
-    barrier.asked(B, 9, 5)
+    barrier.acknowledge(B, 9, 5)
     assert barrier.low() == 3
     clock.now += LEASE_S + DRIFT_S - 0.5
     assert barrier.low() == 5
@@ -203,7 +203,7 @@ def test_who_waits_is_told_at_once(barrier: Barrier) -> None:
         barrier.grant(A, 4)
         waiting = asyncio.create_task(barrier.wait(5, 3_600))
         await asyncio.get_running_loop().run_in_executor(None, bool)
-        barrier.asked(A, 5, 0)
+        barrier.acknowledge(A, 5, 0)
         return await asyncio.wait_for(waiting, 30)
 
     assert asyncio.run(play())

@@ -19,7 +19,7 @@ from edgecache.control.nodes.staleness_probe import (
     READS_PER_WORKER,
     ProbeEnvironment,
     StalenessProbe,
-    canary_site,
+    probe_distribution,
 )
 from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.invalidations import Invalidations
@@ -107,7 +107,7 @@ def test_a_round_that_is_not_completed_is_overdue(
 
 
 def test_the_site_is_controls_own() -> None:
-    site = canary_site(Control(listen="127.0.0.1:8090"))
+    site = probe_distribution(Control(listen="127.0.0.1:8090"))
     origin = site.origins[0]
     assert (origin.domain_name, origin.http_port, origin.path) == ("127.0.0.1", 8090, "/canary")
 

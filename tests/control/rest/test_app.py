@@ -22,8 +22,8 @@ from edgecache.control.nodes.registry import NodeRegistry
 from edgecache.control.rest.app import ControlServices, control_app
 from edgecache.control.rest.auth import LOCAL_PEER
 from edgecache.control.state.database import StateDatabase
-from edgecache.control.state.database_thread import StateRun, StateThread, at_once
-from edgecache.control.state.log import ControlLog, ensure_config
+from edgecache.control.state.database_thread import StateRun, StateThread, run_inline
+from edgecache.control.state.log import ControlLog, publish_config
 from edgecache.observe.counters import Counters
 
 BASE = "http://127.0.0.1:8090"
@@ -40,7 +40,7 @@ class Place:
         self.log = ControlLog(self.state, self.clock)
         self.tokens = Tokens(["k" * 32], self.clock)
         self.barrier = Barrier(self.state, self.clock)
-        self.serve(at_once)
+        self.serve(run_inline)
 
     def serve(self, run: StateRun) -> None:
         control = ControlServices(
@@ -49,7 +49,7 @@ class Place:
             self.barrier,
             self.load,
             self.tokens,
-            partial(ensure_config, self.log),
+            partial(publish_config, self.log),
             run=run,
         )
         self.app = control_app(control, ["control.test:8090"])
@@ -105,7 +105,7 @@ def test_health(place: Place) -> None:
 
 
 def test_a_report_is_listed_and_counted(place: Place) -> None:
-    ensure_config(place.log, Config())
+    publish_config(place.log, Config())
     answer = place.ask("POST", "/nodes/a", place.token(name="a"), told())
     assert (answer.status_code, answer.json()) == (200, {"generation": 1})
     place.now += 2
@@ -247,7 +247,7 @@ def test_a_lock_of_another_process_keeps_nobody_but_who_writes(
     place = Place(tmp_path)
     thread = StateThread(place.state.path)
     place.serve(thread.run)
-    ensure_config(place.log, Config())
+    publish_config(place.log, Config())
     other = sqlite3.connect(place.state.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     assert place.ask("GET", "/log?after=1&instance=i", place.token()).json()["upto"] == 1

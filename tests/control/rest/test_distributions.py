@@ -61,7 +61,7 @@ def test_invalidations(desk: Desk) -> None:
     assert told(desk, "POST", "/invalidations", named) == told(
         desk, "POST", "/invalidations", named
     )
-    desk.barrier.asked(Instance("edge", "1"), desk.log.last_seq, 0)
+    desk.barrier.acknowledge(Instance("edge", "1"), desk.log.last_seq, 0)
     status, read = told(desk, "GET", f"/invalidations/EFILE/{one['id']}")
     assert (status, read["status"]) == (200, "Completed")
     assert told(desk, "GET", "/invalidations/EFILE/I1")[0] == 404

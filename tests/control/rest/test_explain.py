@@ -39,7 +39,7 @@ from edgecache.control.rest.explain import (
 )
 from edgecache.control.rest.routes import starlette_routes
 from edgecache.control.state.database import StateDatabase
-from edgecache.control.state.log import ControlLog, ensure_config
+from edgecache.control.state.log import ControlLog, publish_config
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import HeadLimits, Request, first_value
 from edgecache.rules.explanation import LookupExplanation, TierExplanation
@@ -257,7 +257,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 def test_the_endpoint(place: Place) -> None:
     url = {"url": "http://site.test/a"}
     assert place.get(url).status_code == 503
-    ensure_config(place.log, config())
+    publish_config(place.log, config())
     answer = place.get(url | {"header": ["X-A: 1", "X-B: 2"], "method": "HEAD"})
     assert answer.status_code == 200
     assert msgspec.json.decode(answer.content, type=ExplainReport).rules.method == "HEAD"
@@ -266,7 +266,7 @@ def test_the_endpoint(place: Place) -> None:
 
 
 def test_the_endpoint_is_for_operators(place: Place) -> None:
-    ensure_config(place.log, config())
+    publish_config(place.log, config())
     url = {"url": "http://site.test/a"}
     elsewhere = "192.0.2.7"
     assert place.get(url, elsewhere).status_code == 401

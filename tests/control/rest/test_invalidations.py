@@ -59,7 +59,7 @@ def test_who_is_waited_for_is_told(desk: Desk) -> None:
     assert (one["status"], one["waiting_for"]) == ("InProgress", ["edge-a"])
     path = f"/invalidations/EFILE/{one['id']}"
     assert told(desk, "GET", f"{path}?wait_s=0.001")[1]["status"] == "InProgress"
-    desk.barrier.asked(EDGE, desk.log.last_seq, 0)
+    desk.barrier.acknowledge(EDGE, desk.log.last_seq, 0)
     status, done = told(desk, "GET", f"{path}?wait_s=30")
     assert (status, done["status"], done["completed_at"]) == (200, "Completed", desk.now)
     for odd in ("x", "-1", "31", "nan"):

@@ -21,7 +21,7 @@ from edgecache.control.rest.auth import LOCAL_PEER
 from edgecache.control.rest.inventory import PlaceInventory, inventory_handlers
 from edgecache.control.rest.routes import starlette_routes
 from edgecache.control.state.database import StateDatabase
-from edgecache.control.state.log import ControlLog, ensure_config
+from edgecache.control.state.log import ControlLog, publish_config
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import HeadLimits, Request, first_value
 from edgecache.observe.counters import Counters
@@ -80,7 +80,7 @@ def read(answer: httpx.Response, shape: Any) -> Any:
 
 def test_every_process_is_asked_for_its_figures(place: Place) -> None:
     assert place.get("/stats").status_code == 503
-    ensure_config(place.log, CONFIG)
+    publish_config(place.log, CONFIG)
     edges, regional = read(place.get("/stats"), PlaceInventory[StoreStats])
     assert [node.node for node in edges.nodes] == ["a1", "a2"]
     assert (regional.role, regional.nodes, regional.problem) == ("regional", (), "refused")
@@ -89,7 +89,7 @@ def test_every_process_is_asked_for_its_figures(place: Place) -> None:
 
 
 def test_objects_are_asked_for_by_prefix_and_order(place: Place) -> None:
-    ensure_config(place.log, CONFIG)
+    publish_config(place.log, CONFIG)
     query = "/objects?prefix=/img&order=most-used&limit=7"
     assert read(place.get(query), PlaceInventory[StoreObjects])[0].nodes
     asked = place.heard[0]
@@ -102,6 +102,6 @@ def test_objects_are_asked_for_by_prefix_and_order(place: Place) -> None:
 
 
 def test_both_are_for_operators(place: Place) -> None:
-    ensure_config(place.log, CONFIG)
+    publish_config(place.log, CONFIG)
     for target in ("/stats", "/objects"):
         assert place.get(target, "192.0.2.7").status_code == 401

@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 
 from edgecache.config.load import load
-from edgecache.control.state.catalog import NotAdoptedError, adopt, give_back
+from edgecache.control.state.catalog import (
+    NotAdoptedError,
+    adopt,
+    give_back,
+)
 from edgecache.control.state.compose import NotComposedError
 from tests.control.api.asking import served
 from tests.control.cloudfront.desk import FILE, Desk, open_desk, site

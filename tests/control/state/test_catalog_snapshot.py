@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.control.state.catalog import made_in
+from edgecache.control.state.catalog import load_api_resources
 from edgecache.control.state.database import FILE_NAME, StateDatabase, StateError
 
 ROW = "INSERT INTO resources VALUES ('distribution', 'E1', '', 'E', 0, 0, 1, '', '{', '{}')"
 
 
 def test_there_may_be_no_state(tmp_path: Path) -> None:
-    assert made_in(tmp_path).resources == {}
+    assert load_api_resources(tmp_path).resources == {}
     assert not (tmp_path / FILE_NAME).exists()
 
 
@@ -29,7 +29,7 @@ def test_a_state_that_cannot_be_read_is_named(statement: str, said: str, tmp_pat
         database.execute(statement)
         database.commit()
     with pytest.raises(StateError) as error:
-        made_in(tmp_path)
+        load_api_resources(tmp_path)
     assert str(error.value).startswith(f"{tmp_path / FILE_NAME}: ")
     assert said in str(error.value)
 
@@ -37,5 +37,5 @@ def test_a_state_that_cannot_be_read_is_named(statement: str, said: str, tmp_pat
 def test_what_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"no database" * 1_000)
     with pytest.raises(StateError, match="file is not a database") as error:
-        made_in(tmp_path)
+        load_api_resources(tmp_path)
     assert str(error.value).startswith(f"{tmp_path / FILE_NAME}: ")

@@ -14,7 +14,7 @@ import pytest
 
 from edgecache.control.state import database_thread as state_thread
 from edgecache.control.state.database import StateBusyError, StateDatabase, StateError
-from edgecache.control.state.database_thread import LaterWrites, StateThread
+from edgecache.control.state.database_thread import DeferredWrites, StateThread
 from edgecache.control.state.log import ControlLog
 
 
@@ -148,7 +148,7 @@ def test_errors_come_back_as_they_are(place: Place) -> None:
 
 def test_a_later_write_that_fails_may_be_asked_for_again(place: Place) -> None:
     async def scene() -> None:
-        later, done = LaterWrites(place.thread.run), asyncio.Event()
+        later, done = DeferredWrites(place.thread.run), asyncio.Event()
         loop = asyncio.get_running_loop()
         place.other.execute("BEGIN IMMEDIATE")
         later.start("append", partial(place.log.append, "invalidation", {}))

@@ -98,9 +98,9 @@ def test_it_is_completed_when_every_node_has_heard(place: Place) -> None:
     first, second = place.create("/a"), place.create("/b")
     assert [x.status for x in (first, second)] == ["InProgress"] * 2
     assert [x.id for x in place.all.in_progress("E1")] == [first.id, second.id]
-    place.barrier.asked(EDGE, 1, 0)
+    place.barrier.acknowledge(EDGE, 1, 0)
     assert [place.status(x) for x in (first, second)] == ["Completed", "InProgress"]
-    place.barrier.asked(EDGE, 2, 0)
+    place.barrier.acknowledge(EDGE, 2, 0)
     assert place.status(second) == "Completed"
 
 
@@ -128,7 +128,7 @@ def test_it_is_not_completed_while_leases_are_given_without_it(place: Place) -> 
     place.barrier.grant(EDGE, place.log.live.last_seq)  # and now somebody has, without it
     handed.pop()()
     assert place.status(record) == "InProgress"
-    place.barrier.asked(EDGE, record.seq, 0)
+    place.barrier.acknowledge(EDGE, record.seq, 0)
     assert place.status(record) == "Completed"
 
 

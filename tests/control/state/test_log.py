@@ -16,7 +16,7 @@ from edgecache.control.state.log import (
     PAGE_BYTES_MAX,
     PAGE_ENTRIES_MAX,
     ControlLog,
-    ensure_config,
+    publish_config,
 )
 
 LONG_S = 30.0  # a deadline that is reached only when the test fails
@@ -88,11 +88,11 @@ def test_the_generation_is_that_of_the_newest_configuration(log: ControlLog) -> 
 
 
 def test_a_configuration_is_published_once(log: ControlLog) -> None:
-    assert ensure_config(log, config()) == 1
-    assert ensure_config(log, config()) == 1
+    assert publish_config(log, config()) == 1
+    assert publish_config(log, config()) == 1
     log.append("invalidation", {})
-    assert ensure_config(log, config("other")) == 3
-    assert ensure_config(log, config()) == 4  # going back is a change too
+    assert publish_config(log, config("other")) == 3
+    assert publish_config(log, config()) == 4  # going back is a change too
     assert log.generation == 4
 
 

@@ -23,7 +23,7 @@ class ControlAccess:
 
 
 def control_access(config: Config) -> ControlAccess:
-    """How control of this configuration is asked; an empty URL when it has none."""
+    """The access to control of a configuration; an empty URL when it has none."""
     url = control_url(config)
     path = control_socket(config).path
     if not url:
@@ -34,7 +34,7 @@ def control_access(config: Config) -> ControlAccess:
 
 
 def _token(config: Config) -> str:
-    """An operator's, if this machine and user can make one."""
+    """An operator's token, if this machine and user can make one."""
     if not secrets_path(config.state_dir, os.environ).exists():
         return ""
     try:
@@ -45,7 +45,7 @@ def _token(config: Config) -> str:
 
 
 def control_socket(config: Config) -> UnixAddress:
-    """Where the user control runs as reaches it, without a token."""
+    """The socket by which the user control runs as reaches it, without a token."""
     return UnixAddress(str(Path(config.state_dir) / "control.sock"))
 
 
@@ -55,5 +55,5 @@ def control_url(config: Config) -> str:
 
 
 def supervisor_socket(state_dir: str) -> UnixAddress:
-    """Where the supervisor of an installation is asked."""
+    """The socket of an installation's supervisor."""
     return UnixAddress(str(Path(state_dir) / "up.sock"))

@@ -16,7 +16,7 @@ from edgecache.rules.invalidation.items import Item, ItemKind
 
 
 class WorkerReport(Protocol):
-    """What a process says; it names itself."""
+    """An answer of one process; it names itself."""
 
     @property
     def node(self) -> str: ...
@@ -32,7 +32,7 @@ EXAMPLES = 5  # of one node
 
 
 class DiskNamed(msgspec.Struct, frozen=True):
-    """What a disk has of it, among the entries that were looked at. Most are in memory too."""
+    """Entries on disk that the items name, among those looked at. Most are in memory too."""
 
     entries: int = 0
     size_bytes: int = 0
@@ -41,7 +41,7 @@ class DiskNamed(msgspec.Struct, frozen=True):
 
 
 class NodeNamed(msgspec.Struct, frozen=True):
-    """What one process holds of it, among the entries that were looked at.
+    """Entries of one process that the items name, among those that were looked at.
 
     `disk` None: it is still being looked at.
     """
@@ -59,13 +59,13 @@ class NodeNamed(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class DryRunReport:
-    """A distribution's items, as nodes are asked about them."""
+    """A question to nodes: what they hold of a distribution's items."""
 
     distribution: str
     items: tuple[Item, ...]
 
     def spell(self) -> bytes:
-        """As it stands in a field. ValueError when it is too long for one."""
+        """The question as the value of a field. ValueError when it is too long for one."""
         text = base64.urlsafe_b64encode(msgspec.json.encode((self.distribution, self.items)))
         if len(text) > SPELLED_BYTES_MAX:
             raise ValueError("too many items for a dry run: ask for some of them")
@@ -73,7 +73,7 @@ class DryRunReport:
 
     @classmethod
     def read(cls, spelled: bytes) -> DryRunReport:
-        """What was spelled. ValueError."""
+        """Read a spelled question. ValueError."""
         try:
             data = base64.urlsafe_b64decode(spelled.removeprefix(NAMED + b":"))
         except binascii.Error as error:
@@ -95,7 +95,7 @@ _PREFIX = re.compile(r"/[!-~]*")
 
 
 class ObjectOrder(StrEnum):
-    """Which objects are listed first."""
+    """Order of listed objects."""
 
     LARGEST = "largest"
     MOST_USED = "most-used"
@@ -128,7 +128,7 @@ class ListedObject:
 
 @dataclass(frozen=True, slots=True)
 class StoreObjects:
-    """Some of what one process holds: the first in order, among those that were looked at."""
+    """Objects of one process: the first in order, among those that were looked at."""
 
     node: str
     role: str
@@ -140,7 +140,7 @@ class StoreObjects:
 
 @dataclass(frozen=True, slots=True)
 class InventoryQuery:
-    """Which objects are asked for."""
+    """A question to nodes: their objects by prefix, order and number."""
 
     prefix: str = "/"
     order: ObjectOrder = ObjectOrder.LARGEST
@@ -152,7 +152,7 @@ class InventoryQuery:
 
     @classmethod
     def read(cls, prefix: str, spelled: bytes) -> InventoryQuery:
-        """What was spelled. ValueError."""
+        """Read a spelled question. ValueError."""
         word, order, limit = spelled.decode("ascii").split(":")
         if word.encode() != OBJECTS or not _PREFIX.fullmatch(prefix):
             raise ValueError(f"{prefix!r} is not the start of a path")

@@ -12,14 +12,14 @@ from edgecache.store.invalidation import Invalidation
 
 
 class LogEntryKind(StrEnum):
-    """What an entry is about. Nodes pass over kinds they do not know."""
+    """Kinds of entry. Nodes pass over those they do not know."""
 
     CONFIG = "config"  # body: a whole configuration; its number is the generation
     INVALIDATION = "invalidation"  # body: see read_entry
 
 
 class LogEntry(msgspec.Struct, frozen=True):
-    """One entry: its number, when it was made (epoch seconds), its kind, and what it says."""
+    """One entry: its number, when it was made (epoch seconds), its kind, and its body."""
 
     seq: int
     at: float
@@ -41,7 +41,7 @@ class LogPage(msgspec.Struct, frozen=True):
 
 
 def read_entry(entry: LogEntry) -> Invalidation:
-    """What an entry of the log says, for a node to apply."""
+    """The invalidation of an entry, for a node to apply."""
     body = msgspec.convert(entry.body, _Body)
     return Invalidation(entry.seq, entry.at, body.distribution, body.items, body.soft)
 

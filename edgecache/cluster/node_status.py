@@ -16,7 +16,7 @@ Number = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What a node tells: what it is, the generation it runs on, and its counters."""
+    """A node's report: its role and place, the generation it runs on, and its counters."""
 
     role: Word
     location: Word = ""
@@ -33,7 +33,7 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def label(self) -> str:
-        """What its counters are summed under: its location, or its role where it has none."""
+        """Label its counters are summed under: its location, or its role where it has none."""
         return self.location or self.role
 
 

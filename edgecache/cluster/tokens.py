@@ -18,7 +18,7 @@ SKEW_S_MAX = 30.0  # how far another machine's clock may be ahead; Kerberos allo
 
 
 class Purpose(StrEnum):
-    """What a token is good for; a token of one purpose is refused for another."""
+    """Purpose of a token; a token of one purpose is refused for another."""
 
     NODE = "node"  # to follow the log and report
     OPERATOR = "operator"  # to change what is published

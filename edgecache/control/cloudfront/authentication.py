@@ -34,7 +34,7 @@ ID_PREFIX = "EDGE"  # AWS's own begin with AKIA, which scanners for leaked keys 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class AccessKey:
-    """A pair; `name` is the operator's in `secrets.json`. Its repr holds no secret."""
+    """An access key; `name` is the operator's in `secrets.json`. Its repr holds no secret."""
 
     name: str
     access_key_id: str
@@ -86,7 +86,7 @@ _REJECTIONS = {
 
 
 class CallerAuthentication:
-    """Knows callers by their access keys and tokens.
+    """Authenticates callers by access key, token or socket file, and bounds their rates.
 
     `operators` are secrets by name; `clock` is wall time, `steady` monotonic.
     """

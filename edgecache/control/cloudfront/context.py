@@ -21,7 +21,7 @@ ACCOUNT = "000000000000"  # there is one account here; ARNs want twelve digits
 
 @dataclass(frozen=True, slots=True)
 class ApiServices:
-    """What operations work on. `deployed` says whether every node runs a generation or a later.
+    """Services of operations. `deployed` says whether every node runs a generation or a later.
 
     Operations are run by `run`, in the thread of the state.
     """
@@ -62,7 +62,7 @@ def require_resource(call: OperationContext, kind: ResourceKind, id: str, missin
 
 
 def require_current(call: OperationContext, resource: Resource) -> None:
-    """If-Match must name the version that is there."""
+    """Refuse a call whose If-Match does not name the current version."""
     given = call.input.get("IfMatch")
     if not given or not given.isalnum():
         raise ApiError(
@@ -78,7 +78,7 @@ def require_current(call: OperationContext, resource: Resource) -> None:
 
 
 def require_changeable(resource: Resource, managed: str) -> None:
-    """Only what the API made can be changed; `managed` is the code for CloudFront's own."""
+    """Refuse to change a resource the API did not make; `managed` is the code for CloudFront's."""
     name = f"The {kind_words(resource.kind)} {resource.id}"
     if resource.source is ResourceSource.MANAGED:
         raise ApiError(managed, f"{name} is managed: it is the same for everybody.")
@@ -94,12 +94,12 @@ def require_changeable(resource: Resource, managed: str) -> None:
 
 
 def kind_words(kind: ResourceKind) -> str:
-    """`cache policy`."""
+    """A kind in words, like `cache policy`."""
     return kind.replace("-", " ")
 
 
 def arn(resource: Resource) -> str:
-    """Its Amazon Resource Name."""
+    """The Amazon Resource Name of a resource."""
     return f"arn:aws:cloudfront::{ACCOUNT}:{resource.kind}/{resource.id}"
 
 
@@ -136,7 +136,7 @@ def page(
 
 
 def page_size(given: Any) -> int:
-    """How many a page may hold: what `MaxItems` asks for, within bounds."""
+    """Items of a page: `MaxItems` within bounds."""
     if given is None or given == "":
         return ITEMS_MAX
     if not re.fullmatch(r"[0-9]{1,9}", str(given)) or int(given) == 0:

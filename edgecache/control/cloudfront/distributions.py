@@ -41,7 +41,7 @@ from edgecache.control.state.resources import (
 
 
 def keep_extensions(before: Document, after: Document) -> Document:
-    """`after` with what `before` had of ours, at the origins and behaviors that are still there."""
+    """`after` with the `Edgecache` members that its origins and behaviors have in `before`."""
     result = _with_extension(before, after)
     for name, key in IDENTITY.items():
         items = after.get(name, {}).get("Items")
@@ -102,18 +102,20 @@ def create(call: OperationContext) -> Document:
 
 
 def create_with_tags(call: OperationContext) -> Document:
-    given = call.input["DistributionConfigWithTags"]
-    tags = merge_tags({}, given["Tags"].get("Items", []))
-    return _create(call, _fill_defaults(_note_unsupported(call, given["DistributionConfig"])), tags)
+    with_tags = call.input["DistributionConfigWithTags"]
+    tags = merge_tags({}, with_tags["Tags"].get("Items", []))
+    return _create(
+        call, _fill_defaults(_note_unsupported(call, with_tags["DistributionConfig"])), tags
+    )
 
 
 def _note_unsupported(
     call: OperationContext, given: Document, *, as_given: bool = True
 ) -> Document:
-    """The configuration, once the answer names what it is served without."""
+    """Note the members a configuration is served without, for the answer; gives it back."""
     geo = bool(call.catalog.file.geo_database)
-    require_resource = unsupported(given, geo=geo, as_given=as_given)
-    call.unsupported.extend(one.member.place for one in require_resource)
+    members = unsupported(given, geo=geo, as_given=as_given)
+    call.unsupported.extend(one.member.place for one in members)
     return given
 
 
@@ -129,7 +131,7 @@ def _fill_defaults(given: Document) -> Document:
 
 
 def _require_allowed(call: OperationContext, config: Document, id: str = "") -> None:
-    """What the file may say and the API may not, of the distribution `id` when there is one.
+    """Refuse members that only the file may have; `id` is that of a distribution that is replaced.
 
     InvalidOrigin, InvalidArgument, CNAMEAlreadyExists.
     """
@@ -168,17 +170,17 @@ def _create(call: OperationContext, config: Document, tags: dict[str, str]) -> D
     _require_allowed(call, config)
     reference = config["CallerReference"]
     known = catalog.of(ResourceKind.DISTRIBUTION)
-    again = next((one for one in known if reference and one.reference == reference), None)
-    if again is not None:
+    duplicate = next((one for one in known if reference and one.reference == reference), None)
+    if duplicate is not None:
         raise ApiError(
             "DistributionAlreadyExists",
             f"The caller reference that you are using to create a distribution is associated "
-            f"with another distribution. Already exists: {again.id}",
+            f"with another distribution. Already exists: {duplicate.id}",
         )
     if len(known) >= DISTRIBUTIONS_MAX:
         raise ApiError("TooManyDistributions", f"There are {DISTRIBUTIONS_MAX} already.")
     now = catalog.clock()
-    made = Resource(
+    resource = Resource(
         kind=ResourceKind.DISTRIBUTION,
         id=random_id("E", catalog.random),
         etag=random_id("E", catalog.random),
@@ -188,10 +190,10 @@ def _create(call: OperationContext, config: Document, tags: dict[str, str]) -> D
         reference=reference,
         tags=tags,
     )
-    with as_api_errors(made.kind, made.id), catalog.changing():
-        catalog.put(made)
-    location = f"{call.base}{PREFIX}/distribution/{made.id}"
-    return _output(call, made.id) | {"Location": location}
+    with as_api_errors(resource.kind, resource.id), catalog.changing():
+        catalog.put(resource)
+    location = f"{call.base}{PREFIX}/distribution/{resource.id}"
+    return _output(call, resource.id) | {"Location": location}
 
 
 def get(call: OperationContext) -> Document:
@@ -291,7 +293,7 @@ def is_deployed(call: OperationContext) -> bool:
 
 
 def runs_everywhere(call: OperationContext, one: Resource) -> bool:
-    """Whether every node runs what it is now."""
+    """Whether every node runs the distribution's newest configuration."""
     generation = one.generation if one.source is ResourceSource.API else call.catalog.generation
     return call.services.deployed(generation)
 

@@ -38,7 +38,7 @@ UNSUPPORTED = "edgecache-unsupported"  # members a distribution asks for and is 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ApiEndpoint:
-    """All of the API at one place. `pause` waits for seconds; `random` gives bytes."""
+    """The HTTP endpoint of the whole API. `pause` waits for seconds; `random` gives bytes."""
 
     services: ApiServices
     callers: CallerAuthentication
@@ -76,15 +76,15 @@ class ApiEndpoint:
         return response
 
     async def _run_operation(self, request: Request) -> tuple[Operation, dict[str, Any], list[str]]:
-        """The operation that was asked for, its output, and what is served without."""
+        """The operation that was asked for, its output, and the members that are served without."""
         try:
             body = await bounded_body(request)
         except HTTPException as error:
             raise ApiError("RequestEntityTooLarge", error.detail) from error
         self.callers.authenticate(request, body)
         operation, path = _operation(request)
-        action = self.actions.get(operation.name)
-        if action is None:
+        function = self.actions.get(operation.name)
+        if function is None:
             raise ApiError(
                 "NotImplemented",
                 f"{operation.name} is not supported here; `edgecache api --list` tells what is.",
@@ -92,13 +92,13 @@ class ApiEndpoint:
         query_text = request.scope["query_string"].decode("latin-1")
         query = dict(parse_qsl(query_text, keep_blank_values=True))
         headers = {name.lower(): value for name, value in request.headers.items()}
-        given = read_request(operation, ParsedCall(path, query, headers, body))
+        values = read_request(operation, ParsedCall(path, query, headers, body))
         if operation.takes is not None:
-            validate(operation.takes, given)
-        call = OperationContext(self.services, given, str(request.base_url).rstrip("/"))
+            validate(operation.takes, values)
+        call = OperationContext(self.services, values, str(request.base_url).rstrip("/"))
         call.unsupported.extend(unknown_members(operation, body))
-        await self._wait_until_done(action, call)
-        output = await self.services.run(partial(action.run, call))
+        await self._wait_until_done(function, call)
+        output = await self.services.run(partial(function.run, call))
         return operation, output, call.unsupported
 
     async def _wait_until_done(self, action: OperationFunction, call: OperationContext) -> None:

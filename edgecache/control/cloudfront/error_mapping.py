@@ -97,7 +97,7 @@ _KIND_CODES = {(ResourceKind.KEY_GROUP, ProblemCode.TOO_MANY): "TooManyPublicKey
 
 @contextlib.contextmanager
 def as_api_errors(kind: ResourceKind, id: str) -> Iterator[None]:
-    """What cannot be composed is an ApiError; troubles of the resource being changed come first."""
+    """Raise NotComposedError as ApiError; problems of the resource being changed come first."""
     try:
         yield
     except NotComposedError as error:
@@ -105,16 +105,16 @@ def as_api_errors(kind: ResourceKind, id: str) -> Iterator[None]:
         if not troubles:
             raise ApiError("InvalidArgument", "; ".join(map(str, error.problems))) from error
         first = troubles[0]
-        found = api_error(first)
+        refusal = api_error(first)
         if (first.kind, first.id) != (kind, id):  # a policy may not suit who uses it
-            found = ApiError(
-                found.code, f"The {kind_words(first.kind)} {first.id}: {found.message}"
+            refusal = ApiError(
+                refusal.code, f"The {kind_words(first.kind)} {first.id}: {refusal.message}"
             )
-        raise found from error
+        raise refusal from error
 
 
 def api_error(trouble: CompositionProblem) -> ApiError:
-    """A trouble as the API tells it."""
+    """A problem as an error of the API."""
     place = trouble.where if trouble.in_document else member_path(trouble.where)
     place = place.removeprefix("DistributionConfig.")
     code = trouble.api_code or _api_code(trouble.kind, place, trouble.code)
@@ -125,8 +125,8 @@ def _api_code(kind: ResourceKind, place: str, problem: ProblemCode) -> str:
     if (kind, problem) in _KIND_CODES:
         return _KIND_CODES[kind, problem]
     if kind is ResourceKind.DISTRIBUTION:
-        for member_path, sort, code in _CODES:
-            if sort in (None, problem) and re.search(member_path, place):
+        for pattern, sort, code in _CODES:
+            if sort in (None, problem) and re.search(pattern, place):
                 return code
     return "InvalidArgument"
 
@@ -143,7 +143,7 @@ def member_path(where: str) -> str:
         held = name
         spelled = _LISTS.get(name) or _MEMBERS.get(name)
         if spelled is None:  # the model's name, or that of a header
-            kind_words = name.split("_")
-            spelled = "".join(map(str.capitalize, kind_words)) if name.islower() else name
+            name_words = name.split("_")
+            spelled = "".join(map(str.capitalize, name_words)) if name.islower() else name
         parts.append(f".{spelled}")
     return "".join(parts).removeprefix(".")

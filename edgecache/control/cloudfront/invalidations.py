@@ -46,7 +46,7 @@ def create(call: OperationContext) -> Document:
 
 
 def items_for(one: Resource, paths: list[str]) -> tuple[Item, ...]:
-    """What paths mean for a distribution. An ApiError names what is wrong with them."""
+    """The items that paths name for a distribution. ApiError when one is no path."""
     where = "InvalidationBatch.Paths.Items"
     if not paths:
         raise ApiError("InvalidArgument", f"The parameter {where} must hold a path.")
@@ -94,12 +94,12 @@ def list_all(call: OperationContext) -> Document:
     one = distribution(call, call.input["DistributionId"])
     marker = str(call.input.get("Marker") or "")
     most = page_size(call.input.get("MaxItems"))
-    found = call.services.invalidations.page(one.id, marker, most)
-    chosen = found[:most]
+    records = call.services.invalidations.page(one.id, marker, most)
+    chosen = records[:most]
     listed: Document = {
         "Marker": marker,
         "MaxItems": most,
-        "IsTruncated": len(found) > most,
+        "IsTruncated": len(records) > most,
         "Quantity": len(chosen),
     }
     if chosen:
@@ -107,7 +107,7 @@ def list_all(call: OperationContext) -> Document:
             {"Id": record.id, "CreateTime": record.created_at, "Status": record.status}
             for record in chosen
         ]
-    if len(found) > most:
+    if len(records) > most:
         listed["NextMarker"] = chosen[-1].id
     return {"InvalidationList": listed}
 

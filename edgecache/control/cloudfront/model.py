@@ -54,7 +54,7 @@ class Operation:
 
 
 def root_of(shape: Any) -> str:
-    """What the root element of a request of this shape is called."""
+    """The name of the root element of a request of this shape."""
     payload = shape.serialization.get("payload")
     if payload:
         member = shape.members[payload]
@@ -65,7 +65,7 @@ def root_of(shape: Any) -> str:
 
 
 def element_name(name: str, shape: Any) -> str:
-    """What the element of the member `name` is called."""
+    """The name of the element of the member `name`."""
     return str(shape.serialization.get("name", name))
 
 
@@ -138,7 +138,7 @@ def _operation(model: Any) -> Operation:
 
 
 def _rank(operation: Operation) -> tuple[int, int]:
-    """What is said more exactly is tried first."""
+    """Sort key: operations with more exact paths and queries are tried first."""
     return -len(operation.query), sum(part.startswith("{") for part in operation.path)
 
 

@@ -11,7 +11,7 @@ from edgecache.control.cloudfront.context import OperationContext, Run
 
 @dataclass(frozen=True, slots=True)
 class OperationFunction:
-    """What an operation does.
+    """The function of one operation.
 
     With `is_done`, the answer is held back for a moment until that is true: SDKs' waiters poll
     once a minute, and every node has a new configuration within milliseconds.

@@ -22,7 +22,7 @@ _UNIX = "unix:"
 
 
 def origin_reach(domain_name: str, private: bool) -> Reach:
-    """What an origin that the API made may lead to, where it may be private."""
+    """The addresses an origin of the API's may have, where it may be `private`."""
     return "private" if private and not domain_name.startswith(_UNIX) else "public"
 
 

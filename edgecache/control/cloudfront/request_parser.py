@@ -40,23 +40,23 @@ def read_request(operation: Operation, received: ParsedCall) -> dict[str, Any]:
     shape = operation.takes
     if shape is None:
         return {}
-    found = _located(shape, received)
+    values = _located(shape, received)
     payload = shape.serialization.get("payload")
     if payload and shape.members[payload].type_name == "blob":
-        return found | {payload: received.body}
+        return values | {payload: received.body}
     if not operation.root:
-        return found
+        return values
     if not received.body.strip():
         needed = payload in shape.required_members or not payload
         if needed:
             raise ApiError("MissingBody", "This operation requires a body.")
-        return found
+        return values
     root = parse(received.body)
     if root.name != operation.root:
         raise ApiError("MalformedInput", f"the body is {root.name}, expected {operation.root}")
     if payload:
-        return found | {payload: read_value(shape.members[payload], root, payload)}
-    return found | _structure(shape, root, "")
+        return values | {payload: read_value(shape.members[payload], root, payload)}
+    return values | _structure(shape, root, "")
 
 
 def unknown_members(operation: Operation, body: bytes) -> list[str]:
@@ -98,7 +98,7 @@ def _located(shape: Any, received: ParsedCall) -> dict[str, Any]:
         "querystring": received.query,
         "header": received.headers,
     }
-    found = {}
+    values = {}
     for name, member in shape.members.items():
         place = member.serialization.get("location")
         if place is None:
@@ -106,8 +106,8 @@ def _located(shape: Any, received: ParsedCall) -> dict[str, Any]:
         spelled = element_name(name, member)
         text = places[place].get(spelled.lower() if place == "header" else spelled)
         if text is not None:
-            found[name] = _scalar(member, text, name)
-    return found
+            values[name] = _scalar(member, text, name)
+    return values
 
 
 def read_value(shape: Any, element: Element, where: str) -> Any:
@@ -122,14 +122,14 @@ def read_value(shape: Any, element: Element, where: str) -> Any:
 
 
 def _structure(shape: Any, element: Element, where: str) -> dict[str, Any]:
-    found = {}
+    values = {}
     for name, member in shape.members.items():
         if "location" in member.serialization:
             continue
         child = element.child(element_name(name, member))
         if child is not None:
-            found[name] = read_value(member, child, f"{where}.{name}" if where else name)
-    return found
+            values[name] = read_value(member, child, f"{where}.{name}" if where else name)
+    return values
 
 
 def _flag(text: str) -> bool:

@@ -41,12 +41,12 @@ _MEMBERS = {
 
 
 def resource_users(catalog: Catalog, resource: Resource) -> list[str]:
-    """What names it: key groups name public keys, distributions name everything else."""
+    """The users of a resource: key groups of public keys, distributions of all others."""
     if resource.kind is ResourceKind.PUBLIC_KEY:
         groups = catalog.of(ResourceKind.KEY_GROUP)
         return [f"the key group {one.id}" for one in groups if resource.id in one.config["Items"]]
-    require_resource = distributions_using(catalog, resource.kind, resource.id)
-    return [f"the distribution {one.id}" for one in require_resource]
+    using = distributions_using(catalog, resource.kind, resource.id)
+    return [f"the distribution {one.id}" for one in using]
 
 
 def distributions_using(catalog: Catalog, kind: ResourceKind, id: str) -> list[Resource]:
@@ -97,10 +97,10 @@ def create(noun: ResourceType, call: OperationContext) -> Config:
     config = noun.fill(call.input[noun.config])
     reference = str(config.get("CallerReference", ""))
     known = catalog.of(noun.kind)
-    again = next((one for one in known if reference and one.reference == reference), None)
-    if again is not None and again.config == config and "Name" not in config:
-        return _output(noun, again, call)
-    if again is not None:
+    duplicate = next((one for one in known if reference and one.reference == reference), None)
+    if duplicate is not None and duplicate.config == config and "Name" not in config:
+        return _output(noun, duplicate, call)
+    if duplicate is not None:
         raise ApiError(
             noun.exists, f"The caller reference is that of another {kind_words(noun.kind)}."
         )
@@ -108,7 +108,7 @@ def create(noun: ResourceType, call: OperationContext) -> Config:
     if sum(one.source is ResourceSource.API for one in known) >= RESOURCES_MAX:
         raise ApiError(noun.too_many, f"There are {RESOURCES_MAX} already.")
     now = catalog.clock()
-    made = Resource(
+    resource = Resource(
         kind=noun.kind,
         id=noun.make_id(catalog.random),
         etag=random_id("E", catalog.random),
@@ -117,9 +117,9 @@ def create(noun: ResourceType, call: OperationContext) -> Config:
         config=config,
         reference=reference,
     )
-    with as_api_errors(noun.kind, made.id), catalog.changing():
-        catalog.put(made)
-    return _output(noun, made, call)
+    with as_api_errors(noun.kind, resource.id), catalog.changing():
+        catalog.put(resource)
+    return _output(noun, resource, call)
 
 
 def get(noun: ResourceType, call: OperationContext) -> Config:

@@ -23,7 +23,7 @@ class SerializedResponse:
 
 
 def write_answer(operation: Operation, values: dict[str, Any]) -> SerializedResponse:
-    """What goes back for an operation's output, a value for each member it has."""
+    """The headers and body for an operation's output, which has a value for each member."""
     shape = operation.gives
     if shape is None:
         return SerializedResponse()
@@ -54,11 +54,11 @@ def _write(shape: Any, name: str, value: Any, pieces: list[str], attributes: str
     pieces.append(f"<{name}{attributes}>")
     if shape.type_name == "structure":
         for member_name, member in shape.members.items():
-            found = value.get(member_name)
-            if found is None and member_name == "Items" and "Items" in shape.required_members:
-                found = []  # a client must be able to give back what it got
-            if found is not None and "location" not in member.serialization:
-                _write(member, element_name(member_name, member), found, pieces)
+            content = value.get(member_name)
+            if content is None and member_name == "Items" and "Items" in shape.required_members:
+                content = []  # a client must be able to give back what it got
+            if content is not None and "location" not in member.serialization:
+                _write(member, element_name(member_name, member), content, pieces)
     elif shape.type_name == "list":
         item = element_name("member", shape.member)
         for one in value:

@@ -32,7 +32,7 @@ class Element:
 
 
 class _Refused(Exception):
-    """What no request of the API holds."""
+    """A document with something no request of the API holds."""
 
 
 def parse(document: bytes) -> Element:

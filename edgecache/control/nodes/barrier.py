@@ -89,7 +89,7 @@ class Barrier:
         self._database.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?)", row)
 
     def admit(self, node: Instance, seq: int) -> None:
-        """One that was recorded. What it serves first will be at number `seq` or beyond."""
+        """Admit a node that was recorded. It serves nothing before number `seq`."""
         held = _Known(seq, leases=[(seq, self._clock() + LEASE_S + DRIFT_S)])
         with self._lock:
             self._known.setdefault(node, held)
@@ -174,7 +174,7 @@ class Barrier:
                 await self._changed.wait()
 
     def _forget_expired(self, heir: Instance) -> None:
-        """Those whose last lease has run out; of those that go on serving, the one `heir` replaced.
+        """Drop nodes whose last lease ended; of those that go on serving, the one `heir` replaced.
 
         A supervisor starts a process under the name of one that has ended.
         """

@@ -56,7 +56,7 @@ class OriginExplanation:
 
 
 def explain_origin(where: RoutedRequest, config: Config) -> OriginExplanation:
-    """What the first origin of the route would get on a miss."""
+    """The request the first origin of the route would get on a miss."""
     route, origin = where.route, where.route.origin
     asked = request_to_regional(where)
     asker = f"edge-{config.locations[0].name}-1" if config.locations else "edge"
@@ -100,7 +100,7 @@ def _cacheable(where: RoutedRequest) -> bool:
 
 
 def _placeholder_auth(config: Config) -> OriginAuth:
-    """Proves as a node does, with keys that are nobody's."""
+    """Origin authentication as a node's, with keys that are nobody's."""
     return OriginAuth(
         OriginCredentials(
             clock=lambda: 0.0,
@@ -123,7 +123,7 @@ def _shown_field(line: bytes, origin: Origin) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class PlaceExplanation:
-    """What the processes behind one address said. `problem`: why fewer than `workers` did."""
+    """The answers of the processes at one address. `problem`: why fewer than `workers` answered."""
 
     name: str
     role: str
@@ -144,7 +144,7 @@ class ConfiguredNodes:
     credential: Callable[[], bytes]
 
     async def ask(self, where: RoutedRequest, config: Config) -> tuple[PlaceExplanation, ...]:
-        """What each place holds for the request, edges first."""
+        """The entries each place holds for the request, edges first."""
         heads = {"edge": self._head(where.received, where)}
         heads["regional"] = self._head(request_to_regional(where), where)
         asked = [self._place(place, heads[place.role]) for place in worker_groups(config)]

@@ -26,7 +26,7 @@ class _Node:
 
 
 class NodeRegistry:
-    """The newest status of every node, and what processes that are gone had counted."""
+    """The newest status of every node, and the counters of processes that are gone."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -34,7 +34,7 @@ class NodeRegistry:
         self._retired: dict[str, Sample] = {}
 
     def report(self, name: str, status: NodeStatus) -> None:
-        """Keep what the node `name` tells. TooManyNodes when it is new and there is no room."""
+        """Keep the status of node `name`. TooManyNodesError when it is new and there is no room."""
         now = self._clock()
         node = self._nodes.get(name)
         if node is None:
@@ -48,7 +48,7 @@ class NodeRegistry:
         node.status, node.seen_at = status, now
 
     def _of_former(self, node: _Node, status: NodeStatus, now: float) -> bool:
-        """Whether a process told this that was replaced; its last words count, and count once."""
+        """Whether a replaced process reported this; its last counters count, and count once."""
         for pid, one in [*node.former.items()]:
             if now - one.seen_at >= ALIVE_S:
                 self._retire(node.former.pop(pid).status)

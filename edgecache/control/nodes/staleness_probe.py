@@ -40,7 +40,7 @@ def probe_distribution(control: Control) -> Distribution:
 
 @dataclass(frozen=True, slots=True)
 class ProbeEnvironment:
-    """What it needs from outside: the configuration, a way to read, monotonic seconds, to wait."""
+    """Services of the probe: the configuration, a way to read, monotonic seconds, to wait."""
 
     config: Callable[[], Config]
     exchange: Exchange
@@ -51,7 +51,7 @@ class ProbeEnvironment:
 
 
 class StalenessProbe:
-    """Rounds of change, invalidation and reading, and what came of them."""
+    """Rounds of change, invalidation and reading, and their counts."""
 
     def __init__(self, invalidations: Invalidations, world: ProbeEnvironment) -> None:
         self._invalidations = invalidations

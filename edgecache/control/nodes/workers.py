@@ -48,7 +48,7 @@ def worker_groups(config: Config) -> Iterator[WorkerGroup]:
 async def ask_workers(
     exchange: Exchange, place: WorkerGroup, head: bytes, answer: type[A]
 ) -> tuple[tuple[A, ...], str]:
-    """What each process of `place` says to `head`, by name, and why fewer than its workers did."""
+    """The answers of the processes of `place` to `head`, by name, and why some are missing."""
     seen: dict[str, A] = {}
     problem = ""
     for _ in range(min(place.workers * QUESTIONS_PER_WORKER, QUESTIONS_MAX)):
@@ -66,9 +66,9 @@ async def ask_workers(
 
 
 def _decode_answer(received: bytes, answer: type[A]) -> A:
-    """What a node told. ValueError when it is something else that answered."""
-    head, found, body = received.partition(b"\r\n\r\n")
-    if not found or not head.startswith(b"HTTP/1.1 200 "):
+    """A node's answer, decoded. ValueError when something else answered."""
+    head, blank_line, body = received.partition(b"\r\n\r\n")
+    if not blank_line or not head.startswith(b"HTTP/1.1 200 "):
         raise ValueError("it answered, but does not explain")
     return msgspec.json.decode(body, type=answer)  # its errors are ValueErrors
 

@@ -54,7 +54,7 @@ SEQ_MAX = 2**63 - 1  # SQLite's largest integer
 
 @dataclass(frozen=True, slots=True)
 class ControlServices:
-    """What the endpoints work on.
+    """State and services of the handlers.
 
     `load` reads the configuration file again, and raises ConfigError when it cannot be used;
     `publish` makes it count, with what the API has made, and raises NotComposedError. What is
@@ -127,7 +127,7 @@ class ControlServices:
         return json_response(page)
 
     def _grant_lease(self, node: Instance, after: int, page: LogPage) -> None:
-        """What the page that leaves now gives the node. Nothing is awaited between the two."""
+        """Grant the lease of the page that leaves now. Nothing is awaited between the two."""
         if page.upto != page.last_seq or after > page.last_seq:
             return
         if not self.barrier.is_recorded(node):

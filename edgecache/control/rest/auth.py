@@ -53,7 +53,7 @@ class HostGuard:
 
 
 def _refusal(path: str, problem: str) -> Response:
-    """In the form of what was asked: the API of CloudFront has versions for a path."""
+    """A refusal in the form of the API that was asked: CloudFront's paths begin with a version."""
     if not path.startswith("/20"):
         return JSONResponse({"error": problem}, 403)
     document = error_document(ApiError("AccessDenied", problem), "-")

@@ -10,7 +10,7 @@ from edgecache.control.cloudfront.context import ApiServices, OperationContext
 
 @dataclass(frozen=True, slots=True)
 class RestCall:
-    """What an operation works on: values of the path and the query by name, and the body."""
+    """Input of one operation: values of the path and the query by name, and the body."""
 
     services: ApiServices
     path: Mapping[str, str]

@@ -32,7 +32,7 @@ ASKED_MAX = 50  # five seconds: a disk that needs longer is busy
 async def dry_run(
     nodes: ConfiguredNodes, config: Config, wanted: DryRunReport
 ) -> tuple[PlaceInventory[NodeNamed], ...]:
-    """What every process holds of the items."""
+    """The entries of every process that the items name."""
     for _ in range(ASKED_MAX):
         inventories = await ask_every_place(nodes, config, wanted.spell(), NodeNamed)
         if all(node.disk is not None for place in inventories for node in place.nodes):

@@ -48,7 +48,7 @@ class ExplainQuery:
 
 @dataclass(frozen=True, slots=True)
 class ExplainServices:
-    """What explaining needs from outside: the wall clock, nodes to ask, secrets of our tokens."""
+    """Services that explaining needs: the wall clock, nodes to ask, secrets of our tokens."""
 
     clock: Callable[[], float]
     nodes: ConfiguredNodes | None = None
@@ -57,7 +57,7 @@ class ExplainServices:
 
 @dataclass(frozen=True, slots=True)
 class ExplainReport:
-    """All there is to say; `places` is empty when nobody was or could be asked."""
+    """The whole explanation; `places` is empty when no node was or could be asked."""
 
     rules: Explanation
     origin: OriginExplanation | None = None  # what it would be sent on a miss; None: nothing
@@ -96,7 +96,7 @@ def viewer_request(wanted: ExplainQuery, config: Config) -> Request:
 async def explain_everywhere(
     request: Request, config: Config, services: ExplainServices
 ) -> ExplainReport:
-    """What the rules, the origin and every node say to a viewer's `request` under `config`."""
+    """Answers of the rules, the origin and every node to a viewer's `request` under `config`."""
     config = without_refused(config)
     table = compile_routes(config, services.native)
     entry_point = EntryPoint(config.brand.encode(), _https_port(config))

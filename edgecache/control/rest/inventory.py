@@ -40,7 +40,7 @@ A = TypeVar("A", bound=WorkerReport)
 
 @dataclass(frozen=True, slots=True)
 class PlaceInventory(Generic[A]):
-    """What the processes of one place said. `problem`: why fewer than all did."""
+    """The answers of the processes of one place. `problem`: why fewer than all answered."""
 
     name: str
     role: str

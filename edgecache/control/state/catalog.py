@@ -43,7 +43,7 @@ from edgecache.control.state.resources import (
 
 
 def api_resources(rows: Resources, releases: Releases) -> ApiResources:
-    """What the API has made, as a state has it."""
+    """The resources the API has made, read from a state."""
     return ApiResources(
         {kind: rows.of(kind) for kind in ResourceKind}, rows.adopted(), releases.current()
     )
@@ -96,9 +96,9 @@ class Catalog:
     def of(self, kind: ResourceKind) -> list[Resource]:
         """Every resource of a kind, by id."""
         adopted = self._rows.adopted() if kind is ResourceKind.DISTRIBUTION else frozenset()
-        found = {id: one for id, one in self._declared[kind].items() if id not in adopted}
-        found |= {one.id: one for one in self._rows.of(kind)}
-        return [found[id] for id in sorted(found)]
+        resources = {id: one for id, one in self._declared[kind].items() if id not in adopted}
+        resources |= {one.id: one for one in self._rows.of(kind)}
+        return [resources[id] for id in sorted(resources)]
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
@@ -215,13 +215,15 @@ def _policies(catalog: Catalog, id: str) -> list[Resource]:
     """The file's own policies that its distribution names: they leave with the table."""
     distribution = next(one for one in catalog.file.distributions if one.id == id)
     used = policies_of(distribution)
-    found = []
+    policies_to_keep = []
     for kind, policies in zip(
         _POLICY_KINDS, (used.caches, used.requests, used.responses), strict=True
     ):
         known = [catalog.get(kind, name) for name in policies]
-        found += [one for one in known if one is not None and one.source is ResourceSource.FILE]
-    return found
+        policies_to_keep += [
+            one for one in known if one is not None and one.source is ResourceSource.FILE
+        ]
+    return policies_to_keep
 
 
 def _as_api_resource(one: Resource, catalog: Catalog) -> Resource:
@@ -231,7 +233,7 @@ def _as_api_resource(one: Resource, catalog: Catalog) -> Resource:
 
 
 def load_api_resources(folder: Path) -> ApiResources:
-    """What the state in `folder` holds; nothing where there is none. StateError: it is unusable."""
+    """The API's resources in the state of `folder`, if there is one. StateError: it is unusable."""
     path = folder / FILE_NAME
     if not path.is_file():
         return ApiResources()

@@ -115,7 +115,7 @@ class NotComposedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ApiResources:
-    """What the API has made, by kind, and which distributions of the file it has taken over."""
+    """Resources the API has made, by kind, and the distributions of the file it has adopted."""
 
     resources: Mapping[ResourceKind, Sequence[Resource]] = field(default_factory=dict)
     adopted: frozenset[str] = frozenset()
@@ -126,7 +126,7 @@ class ApiResources:
         return self.resources.get(kind, ())
 
     def without(self, troubles: Sequence[CompositionProblem]) -> ApiResources:
-        """What is left without the resources that have troubles."""
+        """The resources without those that have troubles."""
         reasons = _reasons(troubles)
         refused = [
             RefusedResource(kind, one.id, (*why, *refused_dependencies(one, self.refused)))
@@ -142,16 +142,16 @@ class ApiResources:
 
 
 def _reasons(troubles: Sequence[CompositionProblem]) -> dict[tuple[ResourceKind, str], list[str]]:
-    """Why, by whose troubles they are."""
-    found: dict[tuple[ResourceKind, str], list[str]] = {}
+    """Reasons by resource."""
+    reasons: dict[tuple[ResourceKind, str], list[str]] = {}
     for one in troubles:
-        found.setdefault((one.kind, one.id), []).append(one.reason)
-    return found
+        reasons.setdefault((one.kind, one.id), []).append(one.reason)
+    return reasons
 
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """One configuration, and what the API has made and is not in it."""
+    """A checked configuration, and the API's resources that are left out of it."""
 
     config: Config
     refused: tuple[RefusedResource, ...] = ()
@@ -229,13 +229,13 @@ def _merge(file: Config, made: ApiResources, troubles: list[CompositionProblem])
 
 
 def _is_own_fault(trouble: CompositionProblem) -> bool:
-    """Whether it alone is to blame: an id and host names are a matter of others, too."""
+    """Whether the resource alone is to blame: ids and host names are a matter of others, too."""
     member = re.split(r"[.\[]", trouble.where, maxsplit=1)[0]
     return member not in ("aliases", "domain_name", "id")
 
 
 def _unsupported_problems(config: Config, made: ApiResources) -> list[CompositionProblem]:
-    """What distributions ask for and is not supported."""
+    """Problems of members that distributions ask for and are not supported."""
     ours = {one.id for one in made.of(ResourceKind.DISTRIBUTION)}
     return [
         CompositionProblem(
@@ -275,10 +275,10 @@ def _without_failed(
 def _read_each(
     resources: Sequence[Resource], read: Callable[[Resource], T], troubles: list[CompositionProblem]
 ) -> list[T]:
-    found = []
+    read_resources = []
     for one in resources:
         try:
-            found.append(read(one))
+            read_resources.append(read(one))
         except DocumentError as error:
             troubles += [
                 CompositionProblem(
@@ -286,7 +286,7 @@ def _read_each(
                 )
                 for problem in error.problems
             ]
-    return found
+    return read_resources
 
 
 def _read(read: Callable[[dict[str, Any]], T], one: Resource) -> T:
@@ -354,11 +354,11 @@ class _ApiPolicies(Generic[P]):
 def _distribution(one: Resource, policies: Policies, private: bool) -> Distribution:
     """What its origins may lead to is said here, for what was made or adopted before as well:
     nodes look when they connect."""
-    found = read_distribution_config(one.config, id=one.id, policies=policies)
+    site = read_distribution_config(one.config, id=one.id, policies=policies)
     origins = tuple(
-        replace(origin, reach=origin_reach(origin.domain_name, private)) for origin in found.origins
+        replace(origin, reach=origin_reach(origin.domain_name, private)) for origin in site.origins
     )
-    return replace(found, tags=one.tags, domain_name=one.domain_name, origins=origins)
+    return replace(site, tags=one.tags, domain_name=one.domain_name, origins=origins)
 
 
 def _with_name_and_releases(
@@ -372,7 +372,7 @@ def _with_name_and_releases(
 def _check_merged(
     config: Config, made: ApiResources
 ) -> tuple[list[CompositionProblem], list[Problem]]:
-    """What the checks find: of the API's, and of the file's."""
+    """The problems that checks find: of the API's resources, and of the file's."""
     problems = Problems()
     for index, distribution in enumerate(config.distributions):
         where = f"distributions[{index}]"
@@ -394,7 +394,7 @@ def _check_merged(
 def _resource_problem(
     problem: Problem, config: Config, made: ApiResources
 ) -> CompositionProblem | None:
-    """Whose a problem is; None when it is the file's."""
+    """The problem as one of a resource of the API; None when it is the file's."""
     match = _PLACE.match(problem.where)
     if match is None:
         return None

@@ -69,7 +69,7 @@ class StateBusyError(StateError):
 
 
 def state_error(path: Path, error: Exception) -> StateError:
-    """What an error of the database, or of a row that cannot be read, says of the file."""
+    """An error of the database, or of a row that cannot be read, as a StateError of its file."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # extended codes have more above
     kind = StateBusyError if code in _PASSING else StateError
     return kind(f"{path}: {error}")
@@ -108,7 +108,7 @@ class StateDatabase:
         self.connection.close()
 
     def on_commit(self, told: Callable[[], None]) -> None:
-        """Inside `writing`: what is to be called when it is on disk; not if it never is."""
+        """Inside `writing`: call `told` when the transaction is on disk; never if it fails."""
         self._on_commit.append(told)
 
     @contextlib.contextmanager

@@ -75,7 +75,7 @@ class StateThread:
         return result.result()
 
     def hand(self, done: Callable[[], None]) -> None:
-        """Have the loop do it, before whoever waits for the work that hands it over goes on."""
+        """Call `done` on the loop, before the waiter of the work that calls this goes on."""
         if self._loop is None:
             done()
             return
@@ -88,7 +88,7 @@ class StateThread:
 
 
 class DeferredWrites:
-    """Writes that nobody waits for: one of a name at a time, and what fails is asked for again."""
+    """Writes in the background: one of a name at a time; the next start retries one that failed."""
 
     def __init__(self, run: StateRun) -> None:
         self._run = run
@@ -112,6 +112,6 @@ class DeferredWrites:
 
 
 def _consume_exception(result: asyncio.Future[T]) -> None:
-    """Nobody waits for this result any more."""
+    """Take the exception of a result that nobody waits for any more."""
     if not result.cancelled():
         result.exception()

@@ -41,7 +41,7 @@ class TooManyInvalidationsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class InvalidationRequest:
-    """What an operator asks for."""
+    """Items an operator wants invalidated, and the caller reference."""
 
     distribution: str
     items: tuple[Item, ...]
@@ -131,8 +131,8 @@ class Invalidations:
     def get(self, distribution: str, name: str) -> InvalidationRecord | None:
         """The one with this id, its status as of now."""
         self.complete_applied()
-        found = self._select("WHERE distribution = ? AND id = ?", (distribution, name))
-        return found[0] if found else None
+        records = self._select("WHERE distribution = ? AND id = ?", (distribution, name))
+        return records[0] if records else None
 
     def page(
         self, distribution: str, before: str = "", most: int = LIST_MAX
@@ -146,7 +146,7 @@ class Invalidations:
         )
 
     def complete_applied(self) -> None:
-        """Note what has become Completed, on disk, before anybody is told."""
+        """Mark what every node has applied as Completed, on disk, before anybody is told."""
         rows = self._database.execute(
             "SELECT seq FROM invalidations WHERE completed_at IS NULL ORDER BY seq"
         ).fetchall()
@@ -207,11 +207,11 @@ class Invalidations:
         )
 
     def _by_reference(self, wanted: InvalidationRequest) -> InvalidationRecord | None:
-        found = self._select(
+        records = self._select(
             "WHERE distribution = ? AND caller_reference = ?",
             (wanted.distribution, wanted.caller_reference),
         )
-        return found[0] if found else None
+        return records[0] if records else None
 
     def _select(self, clause: str, values: tuple[Any, ...]) -> list[InvalidationRecord]:
         query = f"SELECT {_COLUMNS} FROM invalidations {clause}"

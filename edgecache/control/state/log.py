@@ -34,8 +34,8 @@ def _call_inline(done: Callable[[], None]) -> None:
 
 
 class LiveLog:
-    """What nodes are told of the log `epoch`: the newest configuration, and what they have yet to
-    sweep. Changed and waited for on the loop; its numbers may be read from any thread."""
+    """The log `epoch` in memory, for nodes: the newest configuration, and invalidations that they
+    have yet to sweep. Changed and waited for on the loop; its numbers may be read from any thread."""
 
     def __init__(self, epoch: str, floor: int, last_seq: int) -> None:
         self.epoch = epoch
@@ -129,7 +129,7 @@ class LiveLog:
         return self.after(after)
 
     def close(self) -> None:
-        """Let everyone go who waits, now and later: control is about to end."""
+        """End every wait, now and later: control is about to end."""
         self._closed = True
         self._wake()
 
@@ -187,7 +187,7 @@ class ControlLog:
 
     @property
     def epoch(self) -> str:
-        """What tells this log from any other: made at random with its database."""
+        """Identity of this log: drawn at random with its database."""
         return self.live.epoch
 
     def _told(self, name: str) -> str:
@@ -230,13 +230,13 @@ class ControlLog:
     @property
     def last_seq(self) -> int:
         """The number of the newest entry; 0 when there is none."""
-        found = self._database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'")
-        row = found.fetchone()  # none before the first entry; trimmed ones count
+        rows = self._database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'")
+        row = rows.fetchone()  # none before the first entry; trimmed ones count
         return 0 if row is None else int(row[0])
 
 
 def _items(entry: LogEntry) -> Iterator[tuple[str, str]]:
-    """Of an invalidation: for each item whose it is, and its kind."""
+    """The distribution and kind of each item of an invalidation."""
     if entry.kind == LogEntryKind.INVALIDATION:
         distribution = entry.body.get("distribution", "")
         for kind, _ in entry.body.get("items", ()):
@@ -244,7 +244,7 @@ def _items(entry: LogEntry) -> Iterator[tuple[str, str]]:
 
 
 def publish_config(log: ControlLog, config: Config) -> int:
-    """Publish `config` unless it is what was published last; gives the generation it has."""
+    """Publish `config` unless it was published last; gives its generation."""
     body = msgspec.json.decode(msgspec.json.encode(config))
     newest = log.newest(LogEntryKind.CONFIG)
     if newest is not None and newest.body == body:

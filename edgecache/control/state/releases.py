@@ -25,7 +25,7 @@ class ReleaseInUseError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ReleaseRecord:
-    """One release; 0 is what there was before the first was cut. Time: epoch seconds."""
+    """One release; 0 stands for all before the first was cut. Time: epoch seconds."""
 
     distribution: str
     pattern: str
@@ -49,7 +49,7 @@ class Releases:
         return [ReleaseRecord(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows]
 
     def current(self) -> dict[str, tuple[Release, ...]]:
-        """What nodes are told: by distribution, of each pattern the current one and those kept."""
+        """Releases for nodes: by distribution, of each pattern the current one and those kept."""
         found: dict[str, dict[str, tuple[int, list[int]]]] = {}
         rows = self._database.execute("SELECT distribution, pattern, number, current FROM releases")
         for distribution, pattern, number, current in rows:
@@ -81,8 +81,8 @@ class Releases:
 
     def activate(self, distribution: str, pattern: str, number: int) -> ReleaseRecord:
         """Make one that is kept the current one. NoSuchReleaseError."""
-        found = self._find(distribution, pattern, number)
-        self._make_current(found)
+        release = self._find(distribution, pattern, number)
+        self._make_current(release)
         return self._find(distribution, pattern, number)
 
     def delete(self, distribution: str, pattern: str, number: int) -> None:

@@ -29,7 +29,7 @@ Random = Callable[[int], bytes]
 
 
 class ResourceKind(StrEnum):
-    """What a resource is; the value is what its row and its ARN say."""
+    """Kinds of resource, as written in rows and ARNs."""
 
     DISTRIBUTION = "distribution"
     CACHE_POLICY = "cache-policy"
@@ -42,7 +42,7 @@ class ResourceKind(StrEnum):
 
 
 class ResourceSource(StrEnum):
-    """Who said that a resource is there."""
+    """Where a resource was declared."""
 
     API = "api"  # it can be changed over the API
     FILE = "file"  # the configuration file
@@ -74,7 +74,7 @@ class Resource:
 
 
 class Resources:
-    """The rows. What is changed is changed inside `StateDatabase.writing`."""
+    """Table of resources. Changed inside `StateDatabase.writing`."""
 
     def __init__(self, state: StateDatabase) -> None:
         self._database = state.connection
@@ -147,7 +147,7 @@ def random_id(prefix: str, random: Random) -> str:
 
 
 def content_etag(config: dict[str, Any]) -> str:
-    """The version of what nobody counts: made of the contents."""
+    """A version made of the contents, for resources that have no other."""
     digest = hashlib.sha256(msgspec.json.encode(config, order="deterministic")).digest()
     return random_id("E", lambda count: digest[:count])
 
@@ -176,7 +176,7 @@ def refused_dependencies(one: Resource, refused: Iterable[RefusedResource]) -> l
 
 
 def unreadable_site(one: Resource, reasons: Sequence[str]) -> UnavailableSite:
-    """What remains of a distribution whose document says what cannot be read."""
+    """A distribution whose document cannot be read, as one that answers 503."""
     aliases = one.config.get("Aliases", {}).get("Items", ())
     return UnavailableSite(
         id=one.id,

@@ -35,7 +35,10 @@ def _call_inline(done: Callable[[], None]) -> None:
 
 class LiveLog:
     """The log `epoch` in memory, for nodes: the newest configuration, and invalidations that they
-    have yet to sweep. Changed and waited for on the loop; its numbers may be read from any thread."""
+    have yet to sweep.
+
+    Changed and waited for on the loop; its numbers may be read from any thread.
+    """
 
     def __init__(self, epoch: str, floor: int, last_seq: int) -> None:
         self.epoch = epoch

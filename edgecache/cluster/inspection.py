@@ -14,21 +14,20 @@ import msgspec
 from edgecache.observe.counters import Sample
 from edgecache.rules.invalidation.items import Item, ItemKind
 
+NAMED, STATS, OBJECTS = b"named", b"stats", b"objects"  # kinds of question
+SPELLED_BYTES_MAX = 16_384  # half of what a head may have
+EXAMPLES = 5  # of one node
+LISTED_MAX = 1_000  # objects of one node in one answer: 300 KiB
+LISTED_DEFAULT = 20
+OBJECTS_LOOKED_AT = 100_000  # in a tenth of a second, in which the node does nothing else
+_PREFIX = re.compile(r"/[!-~]*")
+
 
 class WorkerReport(Protocol):
     """An answer of one process; it names itself."""
 
     @property
     def node(self) -> str: ...
-
-
-NAMED = b"named"
-
-
-SPELLED_BYTES_MAX = 16_384  # half of what a head may have
-
-
-EXAMPLES = 5  # of one node
 
 
 class DiskNamed(msgspec.Struct, frozen=True):
@@ -58,7 +57,7 @@ class NodeNamed(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class DryRunReport:
+class DryRunQuery:
     """A question to nodes: what they hold of a distribution's items."""
 
     distribution: str
@@ -72,26 +71,13 @@ class DryRunReport:
         return NAMED + b":" + text
 
     @classmethod
-    def read(cls, spelled: bytes) -> DryRunReport:
+    def read(cls, spelled: bytes) -> DryRunQuery:
         """Read a spelled question. ValueError."""
         try:
             data = base64.urlsafe_b64decode(spelled.removeprefix(NAMED + b":"))
         except binascii.Error as error:
             raise ValueError(str(error)) from error
         return cls(*msgspec.json.decode(data, type=tuple[str, tuple[tuple[ItemKind, str], ...]]))
-
-
-STATS, OBJECTS = b"stats", b"objects"
-LISTED_MAX = 1_000  # objects of one node in one answer: 300 KiB
-
-
-LISTED_DEFAULT = 20
-
-
-OBJECTS_LOOKED_AT = 100_000  # in a tenth of a second, in which the node does nothing else
-
-
-_PREFIX = re.compile(r"/[!-~]*")
 
 
 class ObjectOrder(StrEnum):

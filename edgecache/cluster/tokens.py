@@ -16,6 +16,10 @@ from itsdangerous import BadSignature, TimestampSigner
 TOKEN_BYTES_MAX = 512  # a name of 256, a time and a signature of 43, with room
 SKEW_S_MAX = 30.0  # how far another machine's clock may be ahead; Kerberos allows 300
 
+RENEW_S = 20.0  # a third of what a token is good for, so that none arrives too old
+KNOWN_MAX = 4_096  # credentials seen good lately: four generations of a thousand nodes
+KNOWN_S = 10.0  # how long a good one is not checked again; it may outlive its end by this
+
 
 class Purpose(StrEnum):
     """Purpose of a token; a token of one purpose is refused for another."""
@@ -72,11 +76,6 @@ class Tokens:
         age_s = self._clock() - made.timestamp()
         in_time = -SKEW_S_MAX <= age_s <= AGE_S_MAX[purpose]
         return name.decode() if in_time else None
-
-
-RENEW_S = 20.0  # a third of what a token is good for, so that none arrives too old
-KNOWN_MAX = 4_096  # credentials seen good lately: four generations of a thousand nodes
-KNOWN_S = 10.0  # how long a good one is not checked again; it may outlive its end by this
 
 
 class PeerCredentials:

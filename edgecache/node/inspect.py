@@ -26,7 +26,7 @@ from edgecache.cluster.inspection import (
     OBJECTS_LOOKED_AT,
     STATS,
     DiskNamed,
-    DryRunReport,
+    DryRunQuery,
     InventoryQuery,
     ListedObject,
     NodeNamed,
@@ -80,7 +80,7 @@ def store_objects(who: Who, store: MemoryStore, wanted: InventoryQuery, now: flo
     return StoreObjects(*who, listed, min(OBJECTS_LOOKED_AT, len(store)), len(store))
 
 
-def dry_run_result(who: Who, tier: Tier, trial: DryRunReport, disk: DiskNamed | None) -> NodeNamed:
+def dry_run_result(who: Who, tier: Tier, trial: DryRunQuery, disk: DiskNamed | None) -> NodeNamed:
     """What an invalidation would remove from its memory, the oldest looked at, and its disk."""
     entries = size_bytes = 0
     examples: list[str] = []
@@ -139,9 +139,9 @@ class DiskDryRun:
     """The looks of one process."""
 
     def __init__(self) -> None:
-        self._looks: dict[DryRunReport, _Look] = {}
+        self._looks: dict[DryRunQuery, _Look] = {}
 
-    def ask(self, tier: Tier, trial: DryRunReport, now: float) -> DiskNamed | None:
+    def ask(self, tier: Tier, trial: DryRunQuery, now: float) -> DiskNamed | None:
         """What its disk has of it; None: come again, it is being looked for."""
         if tier.disk is None:
             return DiskNamed()
@@ -158,7 +158,7 @@ class DiskDryRun:
         return None if look is None else look.found
 
 
-async def _look(look: _Look, disk: DiskStore, tier: Tier, trial: DryRunReport) -> None:
+async def _look(look: _Look, disk: DiskStore, tier: Tier, trial: DryRunQuery) -> None:
     entries = size_bytes = looked_at = after = 0
     while looked_at < ROWS_LOOKED_AT:
         rows = await disk.heads(after, min(ROWS_PER_STEP, ROWS_LOOKED_AT - looked_at))
@@ -214,7 +214,7 @@ class Inspector:
             wanted = InventoryQuery.read(request.path.decode("latin-1"), asked)
             return store_objects(who, tier.store, wanted, now)
         if asked.startswith(NAMED):
-            trial = DryRunReport.read(asked)
+            trial = DryRunQuery.read(asked)
             return dry_run_result(who, tier, trial, self.disk_trials.ask(tier, trial, now))
         return self.story(request, now)
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.cluster.inspection import DiskNamed, DryRunReport
+from edgecache.cluster.inspection import DiskNamed, DryRunQuery
 from edgecache.node.inspect import LOOKS_MAX, TOLD_S_MAX, DiskDryRun
 from edgecache.rules.invalidation.items import items_of
 from tests.world.play import Play, Scene
 
-IMAGES = DryRunReport("EPLAY", items_of(["/img/*"]))
+IMAGES = DryRunQuery("EPLAY", items_of(["/img/*"]))
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def play(tmp_path: Path) -> Iterator[Play]:
     made.close()
 
 
-def ask(play: Play, trials: DiskDryRun, trial: DryRunReport = IMAGES) -> DiskNamed | None:
+def ask(play: Play, trials: DiskDryRun, trial: DryRunQuery = IMAGES) -> DiskNamed | None:
     found = trials.ask(play.edge, trial, play.clock())
     play.advance(0)
     return found
@@ -54,7 +54,7 @@ def test_what_nobody_came_back_for_is_looked_for_anew(play: Play) -> None:
 
 def test_looks_are_bounded(play: Play) -> None:
     trials = DiskDryRun()
-    others = [DryRunReport("EPLAY", items_of([f"/{number}"])) for number in range(LOOKS_MAX)]
+    others = [DryRunQuery("EPLAY", items_of([f"/{number}"])) for number in range(LOOKS_MAX)]
     assert [ask(play, trials, one) for one in others] == [None] * LOOKS_MAX
     assert [ask(play, trials) for _ in range(2)] == [None, None]
     assert ask(play, trials, others[0]) is not None

@@ -31,35 +31,6 @@ from edgecache.rules.sigv4 import (
 
 ID_PREFIX = "EDGE"  # AWS's own begin with AKIA, which scanners for leaked keys look for
 
-
-@dataclass(frozen=True, slots=True, repr=False)
-class AccessKey:
-    """An access key; `name` is the operator's in `secrets.json`. Its repr holds no secret."""
-
-    name: str
-    access_key_id: str
-    secret_access_key: str
-
-    def __repr__(self) -> str:
-        return f"AccessKey({self.name}, {self.access_key_id})"
-
-
-def access_key(name: str, secret: str) -> AccessKey:
-    """The key of one operator: an id of AWS's length and alphabet, a secret of 43 letters."""
-    id = base64.b32encode(_derived(secret, f"access key id of {name}"))[:16].decode()
-    made = base64.urlsafe_b64encode(_derived(secret, f"secret access key of {name}"))
-    return AccessKey(name, ID_PREFIX + id, made.decode().rstrip("="))
-
-
-def access_keys(operators: Mapping[str, str]) -> list[AccessKey]:
-    """One for each operator, the newest last."""
-    return [access_key(name, secret) for name, secret in operators.items()]
-
-
-def _derived(secret: str, purpose: str) -> bytes:
-    return hmac.new(secret.encode(), f"edgecache {purpose}".encode(), hashlib.sha256).digest()
-
-
 SERVICE = "cloudfront"
 CALLS_BURST = 400.0  # of one caller; a deployment of a large site makes a few hundred at once
 CALLS_PER_S = 100.0  # AWS allows some 10; a write is an fsync, and there are no more in a second
@@ -83,6 +54,18 @@ _REJECTIONS = {
     ),
     RejectionReason.EXPIRED: ("RequestExpired", "set the clock right"),
 }
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AccessKey:
+    """An access key; `name` is the operator's in `secrets.json`. Its repr holds no secret."""
+
+    name: str
+    access_key_id: str
+    secret_access_key: str
+
+    def __repr__(self) -> str:
+        return f"AccessKey({self.name}, {self.access_key_id})"
 
 
 class CallerAuthentication:
@@ -135,6 +118,18 @@ class CallerAuthentication:
         return ApiError(code, f"Not proven: {proof.detail}; {advice}.")
 
 
+def access_key(name: str, secret: str) -> AccessKey:
+    """The key of one operator: an id of AWS's length and alphabet, a secret of 43 letters."""
+    id = base64.b32encode(_derived(secret, f"access key id of {name}"))[:16].decode()
+    made = base64.urlsafe_b64encode(_derived(secret, f"secret access key of {name}"))
+    return AccessKey(name, ID_PREFIX + id, made.decode().rstrip("="))
+
+
+def access_keys(operators: Mapping[str, str]) -> list[AccessKey]:
+    """One for each operator, the newest last."""
+    return [access_key(name, secret) for name, secret in operators.items()]
+
+
 def incoming_request(request: Request, body: bytes) -> IncomingRequest:
     """The request as its signer saw it."""
     scope = request.scope
@@ -145,3 +140,7 @@ def incoming_request(request: Request, body: bytes) -> IncomingRequest:
         fields=tuple(scope["headers"]),
         body=body,
     )
+
+
+def _derived(secret: str, purpose: str) -> bytes:
+    return hmac.new(secret.encode(), f"edgecache {purpose}".encode(), hashlib.sha256).digest()

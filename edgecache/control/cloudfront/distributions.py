@@ -39,27 +39,6 @@ from edgecache.control.state.resources import (
     random_id,
 )
 
-
-def keep_extensions(before: Document, after: Document) -> Document:
-    """`after` with the `Edgecache` members that its origins and behaviors have in `before`."""
-    result = _with_extension(before, after)
-    for name, key in IDENTITY.items():
-        items = after.get(name, {}).get("Items")
-        if not items:
-            continue
-        held = {item[key]: item for item in before.get(name, {}).get("Items", ())}
-        kept = [_with_extension(held.get(item.get(key), {}), item) for item in items]
-        result[name] = after[name] | {"Items": kept}
-    default = "DefaultCacheBehavior"
-    return result | {default: _with_extension(before[default], after[default])}
-
-
-def _with_extension(before: Document, after: Document) -> Document:
-    return after | (
-        {EXTENSION: before[EXTENSION]} if EXTENSION in before and EXTENSION not in after else {}
-    )
-
-
 MISSING = "NoSuchDistribution"
 
 Document = dict[str, Any]
@@ -149,6 +128,26 @@ def _require_allowed(call: OperationContext, config: Document, id: str = "") -> 
                 place = f"Aliases.Items[{index}]"
                 trouble = f"{quoted(alias)} is already that of the distribution {site.id}"
                 raise ApiError("CNAMEAlreadyExists", f"The parameter {place}: {trouble}.")
+
+
+def keep_extensions(before: Document, after: Document) -> Document:
+    """`after` with the `Edgecache` members that its origins and behaviors have in `before`."""
+    result = _with_extension(before, after)
+    for name, key in IDENTITY.items():
+        items = after.get(name, {}).get("Items")
+        if not items:
+            continue
+        held = {item[key]: item for item in before.get(name, {}).get("Items", ())}
+        kept = [_with_extension(held.get(item.get(key), {}), item) for item in items]
+        result[name] = after[name] | {"Items": kept}
+    default = "DefaultCacheBehavior"
+    return result | {default: _with_extension(before[default], after[default])}
+
+
+def _with_extension(before: Document, after: Document) -> Document:
+    return after | (
+        {EXTENSION: before[EXTENSION]} if EXTENSION in before and EXTENSION not in after else {}
+    )
 
 
 def copy(call: OperationContext) -> Document:

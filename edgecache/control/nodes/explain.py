@@ -55,6 +55,53 @@ class OriginExplanation:
     fails_over_on: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class PlaceExplanation:
+    """The answers of the processes at one address. `problem`: why fewer than `workers` answered."""
+
+    name: str
+    role: str
+    address: str
+    workers: int
+    nodes: tuple[TierExplanation, ...]
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredNodes:
+    """The nodes of an installation, as its configuration has them.
+
+    `credential` gives one that proves to them that we are of it.
+    """
+
+    exchange: Exchange
+    credential: Callable[[], bytes]
+
+    async def ask(self, where: RoutedRequest, config: Config) -> tuple[PlaceExplanation, ...]:
+        """The entries each place holds for the request, edges first."""
+        heads = {"edge": self._head(where.received, where)}
+        heads["regional"] = self._head(request_to_regional(where), where)
+        asked = [self._place(place, heads[place.role]) for place in worker_groups(config)]
+        return tuple(await asyncio.gather(*asked))
+
+    async def _place(self, place: WorkerGroup, head: bytes) -> PlaceExplanation:
+        nodes, problem = await ask_workers(self.exchange, place, head, TierExplanation)
+        return PlaceExplanation(
+            place.name, place.role, str(place.address), place.workers, nodes, problem
+        )
+
+    def _head(self, request: Request, where: RoutedRequest) -> bytes:
+        fields: Fields = (
+            (b"host", request.host or b"unknown.invalid"),
+            *without(peer_fields.public(request.fields), (b"host",)),
+            (peer_fields.CREDENTIAL, self.credential()),
+            (peer_fields.EXPLAIN, b"1"),
+            (peer_fields.DISTRIBUTION, where.route.distribution.id.encode()),
+            (peer_fields.SCHEME, request.scheme),
+        )
+        return request_head(request.method, request.target, fields)
+
+
 def explain_origin(where: RoutedRequest, config: Config) -> OriginExplanation:
     """The request the first origin of the route would get on a miss."""
     route, origin = where.route, where.route.origin
@@ -119,50 +166,3 @@ def _shown_field(line: bytes, origin: Origin) -> tuple[str, str]:
         return name, CUSTOM
     ours = folded == "authorization" and _NOBODY in value
     return name, SIGNED if ours or folded in _OF_PROOFS else value
-
-
-@dataclass(frozen=True, slots=True)
-class PlaceExplanation:
-    """The answers of the processes at one address. `problem`: why fewer than `workers` answered."""
-
-    name: str
-    role: str
-    address: str
-    workers: int
-    nodes: tuple[TierExplanation, ...]
-    problem: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ConfiguredNodes:
-    """The nodes of an installation, as its configuration has them.
-
-    `credential` gives one that proves to them that we are of it.
-    """
-
-    exchange: Exchange
-    credential: Callable[[], bytes]
-
-    async def ask(self, where: RoutedRequest, config: Config) -> tuple[PlaceExplanation, ...]:
-        """The entries each place holds for the request, edges first."""
-        heads = {"edge": self._head(where.received, where)}
-        heads["regional"] = self._head(request_to_regional(where), where)
-        asked = [self._place(place, heads[place.role]) for place in worker_groups(config)]
-        return tuple(await asyncio.gather(*asked))
-
-    async def _place(self, place: WorkerGroup, head: bytes) -> PlaceExplanation:
-        nodes, problem = await ask_workers(self.exchange, place, head, TierExplanation)
-        return PlaceExplanation(
-            place.name, place.role, str(place.address), place.workers, nodes, problem
-        )
-
-    def _head(self, request: Request, where: RoutedRequest) -> bytes:
-        fields: Fields = (
-            (b"host", request.host or b"unknown.invalid"),
-            *without(peer_fields.public(request.fields), (b"host",)),
-            (peer_fields.CREDENTIAL, self.credential()),
-            (peer_fields.EXPLAIN, b"1"),
-            (peer_fields.DISTRIBUTION, where.route.distribution.id.encode()),
-            (peer_fields.SCHEME, request.scheme),
-        )
-        return request_head(request.method, request.target, fields)

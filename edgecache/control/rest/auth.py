@@ -52,12 +52,31 @@ class HostGuard:
         return ""
 
 
-def _refusal(path: str, problem: str) -> Response:
-    """A refusal in the form of the API that was asked: CloudFront's paths begin with a version."""
-    if not path.startswith("/20"):
-        return JSONResponse({"error": problem}, 403)
-    document = error_document(ApiError("AccessDenied", problem), "-")
-    return Response(document, 403, media_type="text/xml")
+class RateLimiter:
+    """A bucket for each name, `burst` deep, filled with `per_s`.
+
+    At most `names_max` are kept: the one unused the longest goes first, and would be full again.
+    """
+
+    def __init__(
+        self, burst: float, per_s: float, names_max: int, clock: Callable[[], float]
+    ) -> None:
+        self._burst = burst
+        self._per_s = per_s
+        self._names_max = names_max
+        self._clock = clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, name: str) -> bool:
+        """One token of `name`'s bucket; False when it is empty."""
+        now = self._clock()
+        level, at = self._buckets.pop(name, (self._burst, now))
+        level = min(self._burst, level + (now - at) * self._per_s)
+        allowed = level >= 1
+        self._buckets[name] = (level - 1 if allowed else level, now)
+        while len(self._buckets) > self._names_max:
+            self._buckets.popitem(last=False)
+        return allowed
 
 
 def host_name(authority: str) -> str:
@@ -102,6 +121,14 @@ def is_local(request: Request) -> bool:
     return local and not _is_relayed(request)  # nodes and proxies of that user say Via
 
 
+def _refusal(path: str, problem: str) -> Response:
+    """A refusal in the form of the API that was asked: CloudFront's paths begin with a version."""
+    if not path.startswith("/20"):
+        return JSONResponse({"error": problem}, 403)
+    document = error_document(ApiError("AccessDenied", problem), "-")
+    return Response(document, 403, media_type="text/xml")
+
+
 def _values(scope: Scope, name: bytes) -> list[str]:
     return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
 
@@ -115,30 +142,3 @@ def _is_loopback(request: Request) -> bool:
         return request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
     except ValueError:
         return False
-
-
-class RateLimiter:
-    """A bucket for each name, `burst` deep, filled with `per_s`.
-
-    At most `names_max` are kept: the one unused the longest goes first, and would be full again.
-    """
-
-    def __init__(
-        self, burst: float, per_s: float, names_max: int, clock: Callable[[], float]
-    ) -> None:
-        self._burst = burst
-        self._per_s = per_s
-        self._names_max = names_max
-        self._clock = clock
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def take(self, name: str) -> bool:
-        """One token of `name`'s bucket; False when it is empty."""
-        now = self._clock()
-        level, at = self._buckets.pop(name, (self._burst, now))
-        level = min(self._burst, level + (now - at) * self._per_s)
-        allowed = level >= 1
-        self._buckets[name] = (level - 1 if allowed else level, now)
-        while len(self._buckets) > self._names_max:
-            self._buckets.popitem(last=False)
-        return allowed

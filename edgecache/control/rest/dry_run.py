@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from edgecache.cluster.inspection import DryRunReport, NodeNamed
+from edgecache.cluster.inspection import DryRunQuery, NodeNamed
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config
 from edgecache.control.cloudfront.context import ApiServices, OperationContext
@@ -30,7 +30,7 @@ ASKED_MAX = 50  # five seconds: a disk that needs longer is busy
 
 
 async def dry_run(
-    nodes: ConfiguredNodes, config: Config, wanted: DryRunReport
+    nodes: ConfiguredNodes, config: Config, wanted: DryRunQuery
 ) -> tuple[PlaceInventory[NodeNamed], ...]:
     """The entries of every process that the items name."""
     for _ in range(ASKED_MAX):
@@ -53,7 +53,7 @@ def dry_run_handlers(
             body = msgspec.json.decode(content, type=InvalidationBody)
             context = OperationContext(services, {})
             site = await services.run(partial(distribution, context, body.distribution))
-            wanted = DryRunReport(site.id, requested_items(body, site))
+            wanted = DryRunQuery(site.id, requested_items(body, site))
             inventories = await dry_run(nodes, services.catalog.file, wanted)
         except ApiError as error:
             return json_response({"error": error.message, "code": error.code}, error.status)

@@ -41,12 +41,15 @@ from edgecache.control.state.resources import (
     random_id,
 )
 
+_POLICY_KINDS = (
+    ResourceKind.CACHE_POLICY,
+    ResourceKind.ORIGIN_REQUEST_POLICY,
+    ResourceKind.RESPONSE_HEADERS_POLICY,
+)
 
-def api_resources(rows: Resources, releases: Releases) -> ApiResources:
-    """The resources the API has made, read from a state."""
-    return ApiResources(
-        {kind: rows.of(kind) for kind in ResourceKind}, rows.adopted(), releases.current()
-    )
+
+class NotAdoptedError(Exception):
+    """It cannot be taken over, or given back: the message says why."""
 
 
 class Catalog:
@@ -171,15 +174,30 @@ class Catalog:
         return compose(file, api_resources(self._rows, self.releases), may_lack)
 
 
-_POLICY_KINDS = (
-    ResourceKind.CACHE_POLICY,
-    ResourceKind.ORIGIN_REQUEST_POLICY,
-    ResourceKind.RESPONSE_HEADERS_POLICY,
-)
+def api_resources(rows: Resources, releases: Releases) -> ApiResources:
+    """The resources the API has made, read from a state."""
+    return ApiResources(
+        {kind: rows.of(kind) for kind in ResourceKind}, rows.adopted(), releases.current()
+    )
 
 
-class NotAdoptedError(Exception):
-    """It cannot be taken over, or given back: the message says why."""
+def load_api_resources(folder: Path) -> ApiResources:
+    """The API's resources in the state of `folder`, if there is one. StateError: it is unusable."""
+    path = folder / FILE_NAME
+    if not path.is_file():
+        return ApiResources()
+    with TemporaryDirectory(prefix="edgecache-") as place:
+        copied = Path(place) / FILE_NAME
+        try:
+            source = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
+            with closing(source), closing(sqlite3.connect(copied)) as copy:
+                source.backup(copy)
+            with closing(StateDatabase(Path(place))) as state:
+                return api_resources(Resources(state), Releases(state))
+        except (sqlite3.Error, msgspec.DecodeError) as error:
+            raise state_error(path, error) from error
+        except StateError as error:  # it names the copy
+            raise StateError(str(error).replace(str(copied), str(path))) from error
 
 
 def adopt(catalog: Catalog, id: str) -> Resource:
@@ -230,22 +248,3 @@ def _as_api_resource(one: Resource, catalog: Catalog) -> Resource:
     return replace(
         one, etag=random_id("E", catalog.random), generation=0, source=ResourceSource.API
     )
-
-
-def load_api_resources(folder: Path) -> ApiResources:
-    """The API's resources in the state of `folder`, if there is one. StateError: it is unusable."""
-    path = folder / FILE_NAME
-    if not path.is_file():
-        return ApiResources()
-    with TemporaryDirectory(prefix="edgecache-") as place:
-        copied = Path(place) / FILE_NAME
-        try:
-            source = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
-            with closing(source), closing(sqlite3.connect(copied)) as copy:
-                source.backup(copy)
-            with closing(StateDatabase(Path(place))) as state:
-                return api_resources(Resources(state), Releases(state))
-        except (sqlite3.Error, msgspec.DecodeError) as error:
-            raise state_error(path, error) from error
-        except StateError as error:  # it names the copy
-            raise StateError(str(error).replace(str(copied), str(path))) from error

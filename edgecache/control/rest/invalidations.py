@@ -21,7 +21,7 @@ WAIT_S_MAX = 30.0  # below the 60 s after which common proxies give up on a sile
 
 
 class InvalidationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Items to invalidate. `paths` are CloudFront's; tags, globs, hosts and prefixes are beyond it.
+    """What to invalidate. `paths` are CloudFront's; tags, globs, hosts and prefixes are beyond it.
 
     `soft` makes stale instead of removing. With a `caller_reference` the same again is accepted
     once.

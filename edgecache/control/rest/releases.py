@@ -26,7 +26,7 @@ class ReleaseBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReleaseReport(msgspec.Struct, frozen=True):
-    """A release; 0 stands for all before the first. Time in seconds of the epoch."""
+    """A release; 0 is what there was before the first. Time in seconds of the epoch."""
 
     path: str
     number: int

@@ -160,7 +160,7 @@ WALKS = (
     Walk(
         "One invalidation", invalidation,
         (
-            "CallerAuthentication.caller", "create", "Invalidations.create",
+            "CallerAuthentication.authenticate", "create", "Invalidations.create",
             "ControlLog.append", "write_answer", "InvalidationState.apply", "FilteredStore.lookup",
             "InvalidationState.stands", "MemoryStore.expel", "Fetcher.lead",
         ),
@@ -168,7 +168,7 @@ WALKS = (
     Walk(
         "One write of the API", api_write,
         (
-            "CallerAuthentication.caller", "ServiceModel.match", "read_request", "validate",
+            "CallerAuthentication.authenticate", "ServiceModel.match", "read_request", "validate",
             "unsupported", "with_defaults", "Catalog.changing", "compose", "check",
             "ControlLog.append",
         ),

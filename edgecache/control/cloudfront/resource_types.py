@@ -201,4 +201,4 @@ RESOURCE_TYPES = (
         fixed=("CallerReference",),
     ),
 )
-BY_KIND = {noun.kind: noun for noun in RESOURCE_TYPES}
+BY_KIND = {type.kind: type for type in RESOURCE_TYPES}

@@ -81,70 +81,70 @@ def behaviors(config: dict[str, Any]) -> list[dict[str, Any]]:
 def operations() -> dict[str, Run]:
     """The operations on every kind of the table, by name."""
     table: dict[str, Run] = {}
-    for noun in RESOURCE_TYPES:
-        table[f"Create{noun.name}"] = partial(create, noun)
-        table[f"Get{noun.name}"] = partial(get, noun)
-        table[f"Get{noun.name}Config"] = partial(get_config, noun)
-        table[f"Update{noun.name}"] = partial(update, noun)
-        table[f"Delete{noun.name}"] = partial(delete, noun)
-        table[f"List{noun.plural}"] = partial(list_all, noun)
+    for type in RESOURCE_TYPES:
+        table[f"Create{type.name}"] = partial(create, type)
+        table[f"Get{type.name}"] = partial(get, type)
+        table[f"Get{type.name}Config"] = partial(get_config, type)
+        table[f"Update{type.name}"] = partial(update, type)
+        table[f"Delete{type.name}"] = partial(delete, type)
+        table[f"List{type.plural}"] = partial(list_all, type)
     return table
 
 
-def create(noun: ResourceType, call: OperationContext) -> Config:
+def create(type: ResourceType, call: OperationContext) -> Config:
     """Make one. The same reference and contents again give an identity that is there already."""
     catalog = call.catalog
-    config = noun.fill(call.input[noun.config])
+    config = type.fill(call.input[type.config])
     reference = str(config.get("CallerReference", ""))
-    known = catalog.of(noun.kind)
+    known = catalog.of(type.kind)
     duplicate = next((one for one in known if reference and one.reference == reference), None)
     if duplicate is not None and duplicate.config == config and "Name" not in config:
-        return _output(noun, duplicate, call)
+        return _output(type, duplicate, call)
     if duplicate is not None:
         raise ApiError(
-            noun.exists, f"The caller reference is that of another {kind_words(noun.kind)}."
+            type.exists, f"The caller reference is that of another {kind_words(type.kind)}."
         )
-    _require_free(noun, config, "", known)
+    _require_free(type, config, "", known)
     if sum(one.source is ResourceSource.API for one in known) >= RESOURCES_MAX:
-        raise ApiError(noun.too_many, f"There are {RESOURCES_MAX} already.")
+        raise ApiError(type.too_many, f"There are {RESOURCES_MAX} already.")
     now = catalog.clock()
     resource = Resource(
-        kind=noun.kind,
-        id=noun.make_id(catalog.random),
+        kind=type.kind,
+        id=type.make_id(catalog.random),
         etag=random_id("E", catalog.random),
         created_at=now,
         modified_at=now,
         config=config,
         reference=reference,
     )
-    with as_api_errors(noun.kind, resource.id), catalog.changing():
+    with as_api_errors(type.kind, resource.id), catalog.changing():
         catalog.put(resource)
-    return _output(noun, resource, call)
+    return _output(type, resource, call)
 
 
-def get(noun: ResourceType, call: OperationContext) -> Config:
-    one = require_resource(call, noun.kind, call.input["Id"], noun.missing)
-    return {noun.name: noun.shown(one), "ETag": one.etag}
+def get(type: ResourceType, call: OperationContext) -> Config:
+    one = require_resource(call, type.kind, call.input["Id"], type.missing)
+    return {type.name: type.shown(one), "ETag": one.etag}
 
 
-def get_config(noun: ResourceType, call: OperationContext) -> Config:
-    one = require_resource(call, noun.kind, call.input["Id"], noun.missing)
-    return {noun.config: one.config, "ETag": one.etag}
+def get_config(type: ResourceType, call: OperationContext) -> Config:
+    one = require_resource(call, type.kind, call.input["Id"], type.missing)
+    return {type.config: one.config, "ETag": one.etag}
 
 
-def update(noun: ResourceType, call: OperationContext) -> Config:
+def update(type: ResourceType, call: OperationContext) -> Config:
     """Replace the configuration whole."""
     catalog = call.catalog
-    one = require_resource(call, noun.kind, call.input["Id"], noun.missing)
+    one = require_resource(call, type.kind, call.input["Id"], type.missing)
     require_changeable(one, "IllegalUpdate")
     require_current(call, one)
-    config = noun.fill(call.input[noun.config])
-    for name in noun.fixed:
+    config = type.fill(call.input[type.config])
+    for name in type.fixed:
         if config.get(name) != one.config.get(name):
             raise ApiError(
-                noun.fixed_fault, f"The parameter {noun.config}.{name} cannot be changed."
+                type.fixed_fault, f"The parameter {type.config}.{name} cannot be changed."
             )
-    _require_free(noun, config, one.id, catalog.of(noun.kind))
+    _require_free(type, config, one.id, catalog.of(type.kind))
     changed = replace(
         one,
         etag=random_id("E", catalog.random),
@@ -152,51 +152,51 @@ def update(noun: ResourceType, call: OperationContext) -> Config:
         config=config,
         generation=0,
     )
-    with as_api_errors(noun.kind, one.id), catalog.changing():
+    with as_api_errors(type.kind, one.id), catalog.changing():
         catalog.put(changed)
-    return {noun.name: noun.shown(changed), "ETag": changed.etag}
+    return {type.name: type.shown(changed), "ETag": changed.etag}
 
 
-def delete(noun: ResourceType, call: OperationContext) -> Config:
+def delete(type: ResourceType, call: OperationContext) -> Config:
     """Remove one that nothing uses."""
-    one = require_resource(call, noun.kind, call.input["Id"], noun.missing)
+    one = require_resource(call, type.kind, call.input["Id"], type.missing)
     require_changeable(one, "IllegalDelete")
     require_current(call, one)
     holders = resource_users(call.catalog, one)
     if holders:
         raise ApiError(
-            noun.in_use, f"The {kind_words(noun.kind)} {one.id} is used by {holders[0]}."
+            type.in_use, f"The {kind_words(type.kind)} {one.id} is used by {holders[0]}."
         )
-    with as_api_errors(noun.kind, one.id), call.catalog.changing():
-        call.catalog.remove(noun.kind, one.id)
+    with as_api_errors(type.kind, one.id), call.catalog.changing():
+        call.catalog.remove(type.kind, one.id)
     return {}
 
 
-def list_all(noun: ResourceType, call: OperationContext) -> Config:
-    known = call.catalog.of(noun.kind)
+def list_all(type: ResourceType, call: OperationContext) -> Config:
+    known = call.catalog.of(type.kind)
     wanted = call.input.get("Type")
     if wanted is not None:
         known = [
             one for one in known if (one.source is ResourceSource.MANAGED) == (wanted == "managed")
         ]
-    listed = page(call.input, known, lambda one: one.id, noun.listed)
-    return {_list_member(noun): listed}
+    listed = page(call.input, known, lambda one: one.id, type.listed)
+    return {_list_member(type): listed}
 
 
-def _list_member(noun: ResourceType) -> str:
+def _list_member(type: ResourceType) -> str:
     """The payload of the list's answer, `CachePolicyList` for instance."""
-    shape: Any = api().operations[f"List{noun.plural}"].gives
+    shape: Any = api().operations[f"List{type.plural}"].gives
     return str(shape.serialization["payload"])
 
 
-def _output(noun: ResourceType, one: Resource, call: OperationContext) -> Config:
-    path = "/".join(api().operations[f"Create{noun.name}"].path)
+def _output(type: ResourceType, one: Resource, call: OperationContext) -> Config:
+    path = "/".join(api().operations[f"Create{type.name}"].path)
     location = f"{call.base}{PREFIX}/{path}/{one.id}"
-    return {noun.name: noun.shown(one), "ETag": one.etag, "Location": location}
+    return {type.name: type.shown(one), "ETag": one.etag, "Location": location}
 
 
-def _require_free(noun: ResourceType, config: Config, id: str, known: list[Resource]) -> None:
+def _require_free(type: ResourceType, config: Config, id: str, known: list[Resource]) -> None:
     """A name is one resource's alone, of those of a kind."""
     name = config.get("Name")
     if name and any(one.name == name and one.id != id for one in known):
-        raise ApiError(noun.exists, f"There is a {kind_words(noun.kind)} named {name} already.")
+        raise ApiError(type.exists, f"There is a {kind_words(type.kind)} named {name} already.")

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import brotli  # type: ignore[import-untyped]
 from msgspec.structs import replace
 
-from edgecache.cache.outcome import Errand
-from edgecache.http.message import first_value
+from edgecache.http.message import Request, first_value
 from edgecache.rules.caching.compression import coding_for, compressed_fields
+from edgecache.rules.routing import Route
 from edgecache.upstream.interface import Body, Reply
 
 STEP_BYTES_MAX = 65_536  # two milliseconds at these levels: how long everyone else may wait
@@ -97,20 +97,20 @@ class CompressedBody:
         return self._coder.finish()
 
 
-def compressed(reply: Reply, errand: Errand) -> Reply:
-    """`reply` as this errand's viewers and the store get it: compressed where the rules say so."""
-    coding = coding_for(errand.request, reply.head, _length(reply, errand), errand.route)
+def compressed(reply: Reply, request: Request, route: Route) -> Reply:
+    """`reply` as viewers and the store get it: compressed where the rules say so."""
+    coding = coding_for(request, reply.head, _length(reply, request), route)
     if coding is None:
         return reply
     head = replace(reply.head, fields=compressed_fields(reply.head.fields, coding))
-    if errand.request.method == b"HEAD":
+    if request.method == b"HEAD":
         return replace(reply, head=head)
     return replace(reply, head=head, body=CompressedBody(reply.body, coding))
 
 
-def _length(reply: Reply, errand: Errand) -> int | None:
+def _length(reply: Reply, request: Request) -> int | None:
     """A HEAD's answer has no body; it states the length of the one a GET would bring."""
-    if errand.request.method != b"HEAD":
+    if request.method != b"HEAD":
         return reply.body.length
     stated = first_value(reply.head.fields, b"content-length")
     return int(stated) if stated is not None and stated.isdigit() else None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from edgecache.cache.outcome import CacheResult, Errand, Hit, Outcome, Refusal
+from edgecache.cache.outcome import CacheResult, Errand, ErrorPageErrand, Hit, Outcome, Refusal
 from edgecache.cache.tier import Tier
 from edgecache.http.message import Request
 from edgecache.rules.caching.error_pages import Replacement, page_request, replacement
@@ -31,22 +31,19 @@ class ErrorPages:
 
     async def run(self, errand: Errand, body: Body | None, on_interim: OnInterim) -> Outcome:
         """As Tier.run, with the page that stands for the error, if one does."""
-        status = errand.error
-        if not status:
-            try:
-                outcome = await self.tier.run(errand, body, on_interim)
-            except UpstreamError as error:
-                page = self._page(errand, error.status)
-                if page is None or error.fault in _SHEDDING:
-                    raise
-                return await self._fetch(errand, page)
-            page = self._page(errand, outcome.status)
-            if page is None:
-                return outcome
-            self._drop(outcome)
+        if isinstance(errand, ErrorPageErrand):
+            return await self._fetch(errand, errand.page)
+        try:
+            outcome = await self.tier.run(errand, body, on_interim)
+        except UpstreamError as error:
+            page = self._page(errand, error.status)
+            if page is None or error.fault in _SHEDDING:
+                raise
             return await self._fetch(errand, page)
-        page = self._page(errand, status)
-        assert page is not None, "an error is concluded only where a page stands for it"
+        page = self._page(errand, outcome.status)
+        if page is None:
+            return outcome
+        self._drop(outcome)
         return await self._fetch(errand, page)
 
     def _page(self, errand: Errand, status: int) -> Replacement | None:

@@ -12,7 +12,7 @@ from weakref import ref
 
 from cachetools import LRUCache
 
-from edgecache.cache.outcome import Errand
+from edgecache.cache.outcome import FetchErrand
 from edgecache.rules.caching.error_pages import error_caching_s
 from edgecache.rules.caching.storability import failure_is_of_object
 from edgecache.rules.routing import Route
@@ -48,14 +48,14 @@ class FailureCache:
         self._marks = marks
         self._by_hash: LRUCache[int, CachedFailure] = LRUCache(keys_max)
 
-    def known(self, errand: Errand, now: float) -> CachedFailure | None:
+    def known(self, errand: FetchErrand, now: float) -> CachedFailure | None:
         """The failure that still counts for this errand."""
         failure = self._by_hash.get(hash(errand.key)) if self._by_hash else None
         if failure is None or failure.route() is not errand.route or now >= failure.until:
             return None
         return failure if self._marks.passes(errand.key, failure.mark) else None
 
-    def failed(self, errand: Errand, error: UpstreamError, now: float, mark: int) -> None:
+    def failed(self, errand: FetchErrand, error: UpstreamError, now: float, mark: int) -> None:
         """Upstream, asked at `mark`, gave nothing.
 
         Not remembered is trouble of our own, or of one body, and what the request may have caused.
@@ -68,23 +68,23 @@ class FailureCache:
                 errand, CachedFailure(error.fault, error.where, ref(errand.route), until, mark)
             )
 
-    def stood_in(self, errand: Errand, status: int, now: float, mark: int) -> None:
+    def stood_in(self, errand: FetchErrand, status: int, now: float, mark: int) -> None:
         """Upstream answered with a 5xx, and a stale copy was given instead."""
         if not failure_is_of_object(errand.request, errand.route, status):
             return
         until = self._until(errand, status, now)
         self._note(errand, CachedFailure(None, "", ref(errand.route), until, mark))
 
-    def answered(self, errand: Errand) -> None:
+    def answered(self, errand: FetchErrand) -> None:
         """Upstream is well again."""
         if self._by_hash:
             self._by_hash.pop(hash(errand.key), None)
 
-    def _until(self, errand: Errand, status: int, now: float) -> float:
+    def _until(self, errand: FetchErrand, status: int, now: float) -> float:
         return now + error_caching_s(errand.route.distribution.custom_error_responses, status)
 
-    def _note(self, errand: Errand, failure: CachedFailure) -> None:
-        if errand.route.semantics.caches_failures and errand.key:
+    def _note(self, errand: FetchErrand, failure: CachedFailure) -> None:
+        if errand.route.semantics.caches_failures:
             self._by_hash[hash(errand.key)] = failure
 
     def __len__(self) -> int:

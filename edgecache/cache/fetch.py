@@ -11,7 +11,15 @@ from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.failure_cache import PERHAPS_FOR_A_RANGE, FailureCache
 from edgecache.cache.fetch_request import FetchRequest, question
 from edgecache.cache.fill import FillBody
-from edgecache.cache.outcome import CacheResult, CacheStatus, Errand, Hit, Outcome, from_reply
+from edgecache.cache.outcome import (
+    CacheResult,
+    CacheStatus,
+    FetchErrand,
+    Hit,
+    Outcome,
+    PassErrand,
+    from_reply,
+)
 from edgecache.cache.slices.object import SlicedObjects
 from edgecache.cache.store_response import Storer, arriving_of, result_of
 from edgecache.http.dates import format_date
@@ -73,7 +81,7 @@ class Fetcher:
         self._failures = FailureCache(world.marks)
 
     async def pass_through(
-        self, errand: Errand, body: Body | None, on_interim: OnInterim = None
+        self, errand: PassErrand, body: Body | None, on_interim: OnInterim = None
     ) -> Outcome:
         """Ask for this viewer alone, and store nothing."""
         request = forwarded(errand.request, errand.route, cacheable=False)
@@ -87,13 +95,13 @@ class Fetcher:
         if post_answers_get(errand.request, reply.head, errand.route):
             get = replace(errand.request, method=b"GET", length=0)
             key, since = cache_key(get, errand.route), self._store.writes.last
-            kept = replace(errand, request=get, key=key, since=since)
+            kept = FetchErrand(get, errand.route, key, errand.why, since=since)
             update = update_of(FetchContext(get, errand.route), reply.head, None)
             return self._receiving.whole(kept, None, reply, update)[0]
         return from_reply(reply, errand, self._world.clock(), CacheResult.MISS)
 
     async def lead(
-        self, errand: Errand, flight: Flight | None, on_interim: OnInterim = None
+        self, errand: FetchErrand, flight: Flight | None, on_interim: OnInterim = None
     ) -> Outcome:
         """Ask for everyone who waits on `flight` (None: for this viewer alone), and store."""
         landing = FlightResult(FlightEnd.ABANDONED)
@@ -110,17 +118,17 @@ class Fetcher:
             self._land(errand, flight, landing)
         return outcome
 
-    def _wants_part(self, errand: Errand) -> bool:
+    def _wants_part(self, errand: FetchErrand) -> bool:
         return bool(errand.part) or self.large.question(errand) is not None
 
-    def mark_now(self, errand: Errand) -> int:
+    def mark_now(self, errand: FetchErrand) -> int:
         """Which invalidations an answer is newer than whose asking begins now.
 
         Who asks may know newer ones than we: they were accepted before this asking, too.
         """
         return max(self._world.marks.last, errand.request.mark)
 
-    async def refresh(self, errand: Errand, flight: Flight) -> None:
+    async def refresh(self, errand: FetchErrand, flight: Flight) -> None:
         """Lead a flight that no viewer waits for."""
         try:
             outcome = await self.lead(errand, flight)
@@ -134,14 +142,14 @@ class Fetcher:
         except UpstreamError:
             pass  # counted where it was raised; the stale entry stays as it was
 
-    def after_failure(self, errand: Errand, error: UpstreamError) -> Outcome:
+    def after_failure(self, errand: FetchErrand, error: UpstreamError) -> Outcome:
         """A stale entry where that is allowed, else the error."""
         outcome = self._stale_instead(errand, cut_off=True)
         if outcome is None:
             raise error.again()
         return outcome
 
-    def as_before(self, errand: Errand) -> Outcome | None:
+    def as_before(self, errand: FetchErrand) -> Outcome | None:
         """What upstream's failure of a moment ago gives again, without asking; None: ask.
 
         UpstreamError when it is the failure itself.
@@ -154,17 +162,17 @@ class Fetcher:
             raise UpstreamError(failure.fault, failure.where, sent=False)
         return outcome
 
-    def stale_for(self, errand: Errand) -> Outcome | None:
+    def stale_for(self, errand: FetchErrand) -> Outcome | None:
         """What a stale entry gives when upstream has just answered somebody else with an error."""
         return self._stale_instead(errand, cut_off=False)
 
-    def lately_failed(self, errand: Errand) -> bool:
+    def lately_failed(self, errand: FetchErrand) -> bool:
         """Whether upstream is to be left alone for now."""
         return self._failures.known(errand, self._world.clock()) is not None
 
     async def _ask(
         self,
-        errand: Errand,
+        errand: FetchErrand,
         flight: Flight | None,
         on_interim: OnInterim,
         *,
@@ -172,7 +180,8 @@ class Fetcher:
     ) -> tuple[Outcome, FlightResult]:
         if errand.stale is not None and not self._store.stands(errand.stale):
             errand = replace(errand, stale=None, validate=False)
-        asked = self.large.question(errand) if in_blocks else None
+        ranged = in_blocks and first_value(errand.request.fields, b"range") is not None
+        asked = self.large.question(errand) if ranged else None
         if asked is None:
             asked = question(errand, self._store.variants(errand.key))
         self._world.counters.misses[errand.why] += 1
@@ -198,10 +207,12 @@ class Fetcher:
         return await self._receive(errand, flight, FetchResult(asked, reply, on_interim))
 
     async def _receive(
-        self, errand: Errand, flight: Flight | None, answered: FetchResult
+        self, errand: FetchErrand, flight: Flight | None, answered: FetchResult
     ) -> tuple[Outcome, FlightResult]:
         asked, on_interim = answered.asked, answered.on_interim
-        reply = compressed(answered.reply, errand)
+        reply = answered.reply
+        if errand.route.behavior.compress:
+            reply = compressed(reply, errand.request, errand.route)
         if asked.block is not None:
             if reply.head.status == 206:
                 return await self._receive_block(errand, flight, answered)
@@ -220,7 +231,9 @@ class Fetcher:
             return await self._ask(whole, flight, on_interim, in_blocks=False)
         length = reply.body.length
         if update.kept is not None and errand.request.method != b"HEAD":
-            streamed = self.large.stream(errand, reply, update.kept)
+            streamed = None
+            if length is not None and length > self._world.block_bytes:
+                streamed = self.large.stream(errand, reply, update.kept)
             if streamed is not None:
                 return streamed, FlightResult(FlightEnd.STORED)
             if length is not None and length > self._world.object_bytes_max:
@@ -240,7 +253,7 @@ class Fetcher:
         return self._receiving.whole(errand, flight, reply, update)
 
     async def _receive_block(
-        self, errand: Errand, flight: Flight | None, answered: FetchResult
+        self, errand: FetchErrand, flight: Flight | None, answered: FetchResult
     ) -> tuple[Outcome, FlightResult]:
         """A 206 to the Range of a block, of what nobody knew to be large or small."""
         asked, reply = answered.asked, answered.reply
@@ -263,13 +276,13 @@ class Fetcher:
                 return outcome, FlightResult(FlightEnd.STORED)
         return await self._part_alone(errand, reply)
 
-    async def _part_alone(self, errand: Errand, reply: Reply) -> tuple[Outcome, FlightResult]:
+    async def _part_alone(self, errand: FetchErrand, reply: Reply) -> tuple[Outcome, FlightResult]:
         """Ask for the viewer's range, rather than carry more past it."""
         reply.body.close()
-        part = replace(errand, key=b"", why=MissReason.RANGE)
+        part = PassErrand(errand.request, errand.route, MissReason.RANGE)
         return await self.pass_through(part, None), FlightResult(FlightEnd.UNCACHEABLE)
 
-    def _validated(self, errand: Errand, stale: Entry, reply: Reply) -> Outcome:
+    def _validated(self, errand: FetchErrand, stale: Entry, reply: Reply) -> Outcome:
         """A 304: the entry lives on with the new fields (RFC 9111 §4.3.4)."""
         exchange = FetchContext(errand.request, errand.route, by_tier=bool(reply.result))
         update = update_of(exchange, reply.head, stale)
@@ -280,7 +293,7 @@ class Fetcher:
         return self.large.give(found, errand, CacheResult.REFRESH_HIT, trace)
 
     def _change(
-        self, errand: Errand, stored: Entry, update: EntryUpdate, mark: int
+        self, errand: FetchErrand, stored: Entry, update: EntryUpdate, mark: int
     ) -> tuple[Entry, bool]:
         """Do to `stored` what the rules say: what it is then, and whether it is kept."""
         if update.displaces:
@@ -292,7 +305,7 @@ class Fetcher:
         entry.assessment(errand.route)
         return entry, self._store.put(entry, errand.since)
 
-    def _stale_instead(self, errand: Errand, *, cut_off: bool) -> Outcome | None:
+    def _stale_instead(self, errand: FetchErrand, *, cut_off: bool) -> Outcome | None:
         stale, route, now = errand.stale, errand.route, self._world.clock()
         if stale is None or stale.part is not None or errand.why is MissReason.REQUEST:
             return None
@@ -327,7 +340,7 @@ class Fetcher:
         reply.head = replace(reply.head, fields=fields)
         return reply
 
-    def _land(self, errand: Errand, flight: Flight | None, landing: FlightResult) -> None:
+    def _land(self, errand: FetchErrand, flight: Flight | None, landing: FlightResult) -> None:
         if flight is None:
             return
         if landing.fill is not None and not landing.fill.joinable:
@@ -337,6 +350,6 @@ class Fetcher:
         self._flights.land(errand.flight_key, flight, landing)
 
 
-def _exchange(errand: Errand, asked: FetchRequest, reply: Reply) -> FetchContext:
+def _exchange(errand: FetchErrand, asked: FetchRequest, reply: Reply) -> FetchContext:
     length, by_tier = reply.body.length, bool(reply.result)
     return FetchContext(errand.request, errand.route, asked.range, length, by_tier)

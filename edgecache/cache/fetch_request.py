@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from edgecache.cache.outcome import Errand
+from edgecache.cache.outcome import FetchErrand
 from edgecache.http.conditional import parse_etag, same_strong, strong_tag
 from edgecache.http.message import Fields, Request, Response, first_value
 from edgecache.rules.caching.key import conditional, forwarded
@@ -61,7 +61,7 @@ class FetchRequest(Struct, frozen=True):
         return own if confirms(answer, own.head) else None
 
 
-def question(errand: Errand, variants: tuple[Entry, ...]) -> FetchRequest:
+def question(errand: FetchErrand, variants: tuple[Entry, ...]) -> FetchRequest:
     """How to ask; `variants` is all that is stored under the errand's key."""
     request, route = errand.request, errand.route
     if errand.part:
@@ -88,7 +88,9 @@ def question(errand: Errand, variants: tuple[Entry, ...]) -> FetchRequest:
     return FetchRequest(conditional(asked, offered), own, others)
 
 
-def _others(errand: Errand, own: Entry | None, variants: tuple[Entry, ...]) -> tuple[Entry, ...]:
+def _others(
+    errand: FetchErrand, own: Entry | None, variants: tuple[Entry, ...]
+) -> tuple[Entry, ...]:
     """Other variants whose tags are offered beside that of the one the request selects."""
     if not errand.route.semantics.vary_selects:
         return ()

@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from edgecache.cache.error_pages import ErrorPages
-from edgecache.cache.outcome import CacheResult, Errand, Hit, Outcome, Refusal
+from edgecache.cache.outcome import (
+    CacheResult,
+    Errand,
+    ErrorPageErrand,
+    Hit,
+    Outcome,
+    Refusal,
+)
 from edgecache.cache.tier import Tier
 from edgecache.config.model import BRAND, Distribution
 from edgecache.http.dates import format_date
@@ -20,7 +27,6 @@ from edgecache.rules.caching.error_pages import replacement
 from edgecache.rules.private.key_ring import MESSAGES, TrustedKeys
 from edgecache.rules.private.signature import SignatureAccepted
 from edgecache.rules.private.signed_request import SignatureRefused
-from edgecache.rules.reasons import MissReason
 from edgecache.rules.response.headers import (
     ServerTiming,
     for_viewer,
@@ -143,8 +149,9 @@ class ViewerFrontend:
         opened = trust.opens(routed.received, wall)
         request = routed.unsigned(opened)
         if isinstance(opened, SignatureRefused):
-            if replacement(route.distribution, 403) is not None:
-                return Errand(request, route, b"", MissReason.ERROR, error=403)
+            page = replacement(route.distribution, 403)
+            if page is not None:
+                return ErrorPageErrand(request, route, page)
             close, fault = request.has_body, opened.fault
             return Refusal(403, MESSAGES[fault], close=close, code=str(fault))
         concluded = self.tier.decide(request, route, now)
@@ -155,29 +162,32 @@ class ViewerFrontend:
 
     def _turned_away(
         self, refused: AccessRefused | AccessRedirect, request: Request, found: Route
-    ) -> Refusal | Errand:
+    ) -> Refusal | ErrorPageErrand:
         if isinstance(refused, AccessRedirect):
             location = ((b"location", refused.location),)
             return Refusal(
                 refused.status, MOVED, "Redirect", fields=location, result=CacheResult.REDIRECT
             )
-        stands = refused.why in PAGE_STANDS_FOR
-        if stands and replacement(found.distribution, refused.status) is not None:
-            return Errand(request, found, b"", MissReason.ERROR, error=refused.status)
+        if refused.why in PAGE_STANDS_FOR:
+            page = replacement(found.distribution, refused.status)
+            if page is not None:
+                return ErrorPageErrand(request, found, page)
         return refusal(refused, request)
 
-    def _leased(self, found: Hit, request: Request) -> Hit | Errand:
+    def _leased(self, found: Hit, request: Request) -> Hit | ErrorPageErrand:
         """A found entry, or the page that stands for it; repeated only where bytes say it all."""
         site, status = found.route.distribution, found.plan.status
-        if status >= 400 and replacement(site, status) is not None:
-            return Errand(request, found.route, b"", MissReason.ERROR, error=status)
+        page = replacement(site, status) if status >= 400 else None
+        if page is not None:
+            return ErrorPageErrand(request, found.route, page)
         if not repeatable(request, found.route) or found.route.depends_on_viewer:
             return replace(found, until=0.0)
         return found
 
     async def run(self, errand: Errand, body: Body | None, on_interim: OnInterim) -> Outcome:
         """Do what `decide` could not: see Tier.run, and ErrorPages."""
-        if not errand.route.distribution.custom_error_responses:
+        pages = errand.route.distribution.custom_error_responses
+        if not pages and not isinstance(errand, ErrorPageErrand):
             return await self.tier.run(errand, body, on_interim)
         return await ErrorPages(self.tier, self.table, self._prepared).run(errand, body, on_interim)
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from msgspec.structs import replace
 
 from edgecache.cache.bodies import StoredBody
 from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.outcome import (
     CacheResult,
-    Errand,
+    FetchErrand,
     Hit,
     Outcome,
     Refusal,
+    SlicesErrand,
     from_entry,
     hit_trace,
 )
@@ -40,7 +40,7 @@ ONLY_IF_CACHED = Refusal(504, "Nothing stored answers this only-if-cached reques
 
 def decide_entry(
     entry: Entry, request: Request, route: Route, now: float
-) -> Hit | Errand | Refusal:
+) -> Hit | FetchErrand | SlicesErrand | Refusal:
     """What may be done with the stored `entry` for `request`."""
     said = verdict(request, entry, route, now, chosen=True)
     if entry.part is not None and not isinstance(said, Unsatisfiable):
@@ -51,46 +51,46 @@ def decide_entry(
             return _answering(Hit(entry, route, plan, until), request)
         case ServeStale():
             plan = plan_reply(request, entry.head, entry.length, now)
-            again = Errand(request, route, entry.key, MissReason.EXPIRED, entry, True)
+            again = FetchErrand(request, route, entry.key, MissReason.EXPIRED, entry, True)
             return _answering(Hit(entry, route, plan, 0.0, again), request)
         case Revalidate(why):
-            return Errand(request, route, entry.key, why, entry, not keeps_cookies(route))
+            return FetchErrand(request, route, entry.key, why, entry, not keeps_cookies(route))
         case Fetch(why):
-            return Errand(request, route, entry.key, why, entry)
+            return FetchErrand(request, route, entry.key, why, entry)
         case _:
             return ONLY_IF_CACHED
 
 
-def _answering(found: Hit, request: Request) -> Hit | Errand:
-    """An entry that answers; when its bytes come in blocks, they must be waited for."""
-    if found.entry.blocks is None or not found.gives_body(request):
-        return found
-    return Errand(request, found.route, found.entry.key, MissReason.BLOCK, found=found)
+def _answering(hit: Hit, request: Request) -> Hit | SlicesErrand:
+    """A hit; when its body is in slices, they must be waited for."""
+    if hit.entry.blocks is None or not hit.gives_body(request):
+        return hit
+    return SlicesErrand(request, hit.route, hit)
 
 
-def unconfirmed(entry: Entry, request: Request, route: Route) -> Errand:
+def unconfirmed(entry: Entry, request: Request, route: Route) -> FetchErrand:
     """What stands here may be served only once upstream has said that it still holds."""
     why = MissReason.UNCONFIRMED
     if entry.part is not None:
-        return Errand(request, route, entry.key, why, part=part_to_ask(request, route))
+        return FetchErrand(request, route, entry.key, why, part=part_to_ask(request, route))
     validates = has_validator(entry.head.fields) and not keeps_cookies(route)
-    return Errand(request, route, entry.key, why, entry, validates)
+    return FetchErrand(request, route, entry.key, why, entry, validates)
 
 
 def _decide_part(
     entry: Entry, request: Request, route: Route, said: Verdict, now: float
-) -> Hit | Errand:
+) -> Hit | FetchErrand:
     """A part that is fresh answers ranges within it; one that is not is fetched again."""
     assert entry.part is not None
     if not isinstance(said, Serve):
-        return Errand(
+        return FetchErrand(
             request, route, entry.key, MissReason.EXPIRED, part=part_to_ask(request, route)
         )
     plan = plan_from_part(request, entry.head, entry.part, now)
     if plan is not None:
         return Hit(entry, route, plan, said.until)
     wanted = part_to_ask(request, route)
-    return Errand(request, route, entry.key, MissReason.PARTIAL, entry, part=wanted)
+    return FetchErrand(request, route, entry.key, MissReason.PARTIAL, entry, part=wanted)
 
 
 def part_to_ask(request: Request, route: Route) -> bytes:
@@ -100,39 +100,43 @@ def part_to_ask(request: Request, route: Route) -> bytes:
     return single_range(first_value(request.fields, b"range")) or b""
 
 
-@dataclass(frozen=True, slots=True)
-class DiskLookup:
-    """What a look came to: an outcome, or the errand to go upstream with; what is to be renewed."""
+class DiskHit(Struct, frozen=True):
+    """An entry on disk answers, its first bytes at hand."""
 
-    errand: Errand
-    outcome: Outcome | None = None
-    refresh: Errand | None = None
+    outcome: Outcome
+    refresh: FetchErrand | None = None  # to be run in the background
 
 
-async def look_deeper(
-    standing: FilteredStore, world: TierEnvironment, errand: Errand
-) -> DiskLookup:
-    """Look on disk for what answers `errand`."""
+async def look_up_on_disk(
+    store: FilteredStore, world: TierEnvironment, errand: FetchErrand
+) -> DiskHit | SlicesErrand | FetchErrand:
+    """What an entry on disk makes of `errand`; a FetchErrand is to go on upstream."""
     request, route = errand.request, errand.route
-    entry = await standing.find(errand.key, request.fields)
+    entry = await store.find(errand.key, request.fields)
     if isinstance(entry, MissReason):
-        fallen = entry is MissReason.INVALIDATED
-        return DiskLookup(replace(errand, why=entry) if fallen else errand)
+        return replace(errand, why=entry) if entry is MissReason.INVALIDATED else errand
     if entry.part is not None and entry.stored is not None:
-        return DiskLookup(errand)  # parts are joined in memory
+        return errand  # parts are joined in memory
     now = world.clock()
-    found = decide_entry(entry, request, route, now)
-    if isinstance(found, Errand) and found.found is None:
-        return DiskLookup(found)
-    if isinstance(found, Refusal):
-        return DiskLookup(errand)
-    if not world.marks.confirmed(request.mark, now):
-        return DiskLookup(unconfirmed(entry, request, route))
-    if isinstance(found, Errand):
-        return DiskLookup(found)
-    trace = hit_trace(found)
+    concluded = decide_entry(entry, request, route, now)
+    match concluded:
+        case FetchErrand():
+            return concluded
+        case Refusal():
+            return errand
+        case _ if not world.marks.confirmed(request.mark, now):
+            return unconfirmed(entry, request, route)
+        case SlicesErrand():
+            return concluded
+        case Hit():
+            return await _disk_hit(concluded, request, now) or errand
+
+
+async def _disk_hit(hit: Hit, request: Request, now: float) -> DiskHit | None:
+    """None when the body is not to be had."""
+    trace = hit_trace(hit)
     trace.detail = trace.detail or "disk"
-    outcome = from_entry(found, request, now, CacheResult.HIT, trace)
+    outcome = from_entry(hit, request, now, CacheResult.HIT, trace)
     if isinstance(outcome.body, StoredBody) and not await outcome.body.begin():
-        return DiskLookup(errand)
-    return DiskLookup(errand, outcome, found.refresh)
+        return None
+    return DiskHit(outcome, hit.refresh)

@@ -7,6 +7,7 @@ errand ends in.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import ClassVar, Self
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -15,6 +16,7 @@ from edgecache.cache.bodies import SlicedBody, StoredBody
 from edgecache.cache.fill import Fill
 from edgecache.http.message import Fields, Request, Response, first_value, without
 from edgecache.http.ranges import Span
+from edgecache.rules.caching.error_pages import Replacement
 from edgecache.rules.reasons import FORWARDED, MissReason, StoreReason
 from edgecache.rules.response.plan import ResponsePlan, multipart, plan_reply
 from edgecache.rules.routing import Route
@@ -47,33 +49,6 @@ class Refusal(Struct, frozen=True):
     code: str = ""  # of a signature's refusal, whose page is CloudFront's XML
 
 
-class Errand(Struct, frozen=True):
-    """Work that must be awaited to answer `request`."""
-
-    request: Request
-    route: Route
-    key: bytes  # empty when nothing is looked up or stored
-    why: MissReason
-    stale: Entry | None = None  # what may be validated, or served should upstream fail
-    validate: bool = False
-    part: bytes = b""  # the Range to ask with; empty: ask for the whole
-    found: Hit | None = None  # an entry answers, whose blocks must be waited for
-    since: int = 0  # number of the last write when upstream was asked: see store.writes
-    error: int = 0  # a status concluded already, for which only a page is to be fetched
-    received: Request | None = None  # as it came; `request` is prepared for `route` alone
-
-    @property
-    def flight_key(self) -> bytes:
-        """Errands with the same one may share a flight."""
-        return self.key + b"range:" + self.part if self.part else self.key
-
-    def identified(self, request_id: bytes) -> Errand:
-        """The errand under this id, unless an outer tier has given it one."""
-        if self.request.id:
-            return self
-        return replace(self, request=replace(self.request, id=request_id))
-
-
 class Hit(Struct, frozen=True):
     """A stored entry answers, without waiting."""
 
@@ -81,13 +56,75 @@ class Hit(Struct, frozen=True):
     route: Route
     plan: ResponsePlan
     until: float  # epoch seconds; 0: not to be repeated
-    refresh: Errand | None = None  # to be run in the background
+    refresh: FetchErrand | None = None  # to be run in the background
     block: Entry | None = None  # where the entry is in blocks: the one that has all of `piece`
     piece: memoryview | None = None  # the bytes of the span
 
     def gives_body(self, request: Request) -> bool:
         """Whether bytes of the body go out."""
         return self.plan.has_body and request.method != b"HEAD"
+
+
+class _Errand(Struct, frozen=True):
+    """Work that must be awaited to answer `request`, which is prepared for `route` alone."""
+
+    request: Request
+    route: Route
+
+    def identified(self, request_id: bytes) -> Self:
+        """The errand under this id, unless an outer tier has given it one."""
+        if self.request.id:
+            return self
+        return replace(self, request=replace(self.request, id=request_id))
+
+
+class FetchErrand(_Errand, frozen=True):
+    """Fetch what is stored under `key`: from disk, along with another fetch, or from upstream."""
+
+    key: bytes
+    why: MissReason
+    stale: Entry | None = None  # what may be validated, or served should upstream fail
+    validate: bool = False
+    part: bytes = b""  # the Range to ask with; empty: ask for the whole
+    since: int = 0  # number of the last write when upstream was asked: see store.unsafe_writes
+    received: Request | None = None  # the request as it came, of which that for a page is made
+
+    @property
+    def flight_key(self) -> bytes:
+        """Errands with the same one may share a flight."""
+        return self.key + b"range:" + self.part if self.part else self.key
+
+
+class PassErrand(_Errand, frozen=True):
+    """Pass the request on for its viewer alone: nothing is looked up, nothing stored."""
+
+    why: MissReason
+    received: Request | None = None
+
+
+class SlicesErrand(_Errand, frozen=True):
+    """Serve a stored entry whose slices must be waited for."""
+
+    hit: Hit
+    received: Request | None = None
+    why: ClassVar[MissReason] = MissReason.BLOCK
+
+    def anew(self, why: MissReason) -> FetchErrand:
+        """The errand that fetches the object as if nothing of it were stored."""
+        return FetchErrand(self.request, self.route, self.hit.entry.key, why)
+
+
+class ErrorPageErrand(_Errand, frozen=True):
+    """Fetch the page that stands for an error concluded already."""
+
+    page: Replacement
+    received: Request | None = None
+    why: ClassVar[MissReason] = MissReason.ERROR
+
+
+StoredAnswer = Hit | SlicesErrand  # a stored entry answers, at once or slice by slice
+TierErrand = FetchErrand | PassErrand | SlicesErrand
+Errand = TierErrand | ErrorPageErrand
 
 
 class CacheStatus(Struct):
@@ -202,7 +239,7 @@ def hit_trace(found: Hit) -> CacheStatus:
     return CacheStatus(hit=True, detail="stale-while-revalidate" if found.refresh else "")
 
 
-def from_whole(entry: Entry, errand: Errand, now: float, leading: Response) -> Outcome:
+def from_whole(entry: Entry, errand: FetchErrand, now: float, leading: Response) -> Outcome:
     """What a body that came at once gives to who asked for it, who gets the head as it came."""
     plan = plan_reply(errand.request, leading, len(entry.body), now).single
     length = len(entry.body) if plan.span is None else plan.span.length
@@ -219,7 +256,7 @@ def from_whole(entry: Entry, errand: Errand, now: float, leading: Response) -> O
     )
 
 
-def from_fill(fill: Fill, errand: Errand, now: float, leading: Response) -> Outcome:
+def from_fill(fill: Fill, errand: FetchErrand, now: float, leading: Response) -> Outcome:
     """What a fill gives to who began it, who gets the head as it came."""
     plan = plan_reply(errand.request, leading, fill.length, now).single
     trace = CacheStatus(why=errand.why, status=fill.head.status, stored=True)
@@ -228,7 +265,7 @@ def from_fill(fill: Fill, errand: Errand, now: float, leading: Response) -> Outc
     return outcome
 
 
-def from_joined(fill: Fill, errand: Errand, plan: ResponsePlan, now: float) -> Outcome:
+def from_joined(fill: Fill, errand: FetchErrand, plan: ResponsePlan, now: float) -> Outcome:
     """What a fill gives, by `plan`, to who joins it."""
     pending = fill.pending
     assert pending is not None
@@ -240,7 +277,7 @@ def from_joined(fill: Fill, errand: Errand, plan: ResponsePlan, now: float) -> O
     return outcome
 
 
-def _reading(fill: Fill, errand: Errand, plan: ResponsePlan, trace: CacheStatus) -> Outcome:
+def _reading(fill: Fill, errand: FetchErrand, plan: ResponsePlan, trace: CacheStatus) -> Outcome:
     body: Body | bytes | memoryview | None = None
     if plan.has_body and errand.request.method != b"HEAD":
         whole = fill.whole
@@ -258,14 +295,17 @@ def _reading(fill: Fill, errand: Errand, plan: ResponsePlan, trace: CacheStatus)
     )
 
 
-def from_reply(reply: Reply, errand: Errand, now: float, result: CacheResult) -> Outcome:
+def from_reply(
+    reply: Reply, errand: FetchErrand | PassErrand, now: float, result: CacheResult
+) -> Outcome:
     """What an upstream's reply gives when it is not stored: the viewer's conditions still hold."""
     request, head = errand.request, reply.head
     trace = CacheStatus(why=errand.why, status=head.status)
     plan = ResponsePlan(head.status, head.fields)
     # We asked for the whole, without the viewer's conditions. To a tier, a HEAD's answer is told as
     # it is: made a 304, it would renew what only a GET's may.
-    if errand.key and not (request.of_tier and request.method == b"HEAD"):
+    fetched = isinstance(errand, FetchErrand)
+    if fetched and not (request.of_tier and request.method == b"HEAD"):
         plan = plan_reply(request, head, reply.body.length, now).single
     length = reply.body.length if plan.span is None else plan.span.length
     body: Body | bytes | None = reply.body

@@ -14,7 +14,15 @@ from edgecache.cache.frontend import (
     refusal,
     status_list,
 )
-from edgecache.cache.outcome import CacheResult, Errand, Hit, Outcome, Refusal
+from edgecache.cache.outcome import (
+    CacheResult,
+    Errand,
+    ErrorPageErrand,
+    Hit,
+    Outcome,
+    Refusal,
+    TierErrand,
+)
 from edgecache.cache.tier import Tier
 from edgecache.http.message import Fields, Request, is_short, without
 from edgecache.rules.routing import Route, RouteTable, matched_route
@@ -34,7 +42,7 @@ class PeerFrontend:
         self.table = table
         self._admits = admits
 
-    def decide(self, request: Request, now: float) -> Hit | Errand | Refusal:
+    def decide(self, request: Request, now: float) -> Hit | TierErrand | Refusal:
         """What can be said of a peer's request without waiting."""
         routed = self.routed(request)
         return routed if isinstance(routed, Refusal) else self.tier.decide(*routed, now)
@@ -61,6 +69,7 @@ class PeerFrontend:
 
     async def run(self, errand: Errand, body: Body | None, on_interim: OnInterim) -> Outcome:
         """Do what `decide` could not: see Tier.run. A failure is told as one, not as a page."""
+        assert not isinstance(errand, ErrorPageErrand), "a page is for viewers"
         try:
             return await self.tier.run(errand, body, on_interim)
         except UpstreamError as error:

@@ -10,7 +10,7 @@ from edgecache.cache.coalescing import Flight, FlightEnd, FlightResult, Flights
 from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.fetch_request import FetchRequest
 from edgecache.cache.fill import Fill
-from edgecache.cache.outcome import CacheResult, Errand, Outcome, from_fill, from_whole
+from edgecache.cache.outcome import CacheResult, FetchErrand, Outcome, from_fill, from_whole
 from edgecache.http.message import Response, without
 from edgecache.rules.caching.entry_update import (
     EntryUpdate,
@@ -38,7 +38,7 @@ class Storer:
         self._world = world
 
     def whole(
-        self, errand: Errand, flight: Flight | None, reply: Reply, update: EntryUpdate
+        self, errand: FetchErrand, flight: Flight | None, reply: Reply, update: EntryUpdate
     ) -> StoredReply:
         """A response with all of its body to come, or here already; `update` says what is kept."""
         body = reply.body
@@ -48,7 +48,7 @@ class Storer:
         return self._fill(errand, flight, arriving_of(reply, update, None))
 
     def _at_once(
-        self, errand: Errand, flight: Flight | None, reply: Reply, kept: UpdatedEntry
+        self, errand: FetchErrand, flight: Flight | None, reply: Reply, kept: UpdatedEntry
     ) -> StoredReply:
         """A response that came in one piece: what a fill would end in, without one."""
         if flight is not None:
@@ -62,7 +62,7 @@ class Storer:
         return outcome, HERE
 
     def part(
-        self, errand: Errand, flight: Flight | None, asked: FetchRequest, arriving: StoringBody
+        self, errand: FetchErrand, flight: Flight | None, asked: FetchRequest, arriving: StoringBody
     ) -> StoredReply | None:
         """A 206 to the Range we asked with; None when it is only good for passing on."""
         came, held = arriving.part, asked.held
@@ -80,7 +80,9 @@ class Storer:
         whole = StoringBody(update.head, update.kept, body, None, arriving.result, mark)
         return self._fill(errand, flight, whole)
 
-    def _fill(self, errand: Errand, flight: Flight | None, arriving: StoringBody) -> StoredReply:
+    def _fill(
+        self, errand: FetchErrand, flight: Flight | None, arriving: StoringBody
+    ) -> StoredReply:
         kept, part = arriving.kept, arriving.part
 
         def on_end(body: bytes | None) -> None:
@@ -103,7 +105,7 @@ class Storer:
             FlightEnd.FILLING, fill
         )
 
-    def _keep(self, entry: Entry, errand: Errand) -> None:
+    def _keep(self, entry: Entry, errand: FetchErrand) -> None:
         for other in self._store.variants(entry.key):
             if entry.part is not None and other.selected == entry.selected:
                 if other.part is None:

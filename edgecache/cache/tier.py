@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from msgspec.structs import replace
 
 from edgecache.cache.coalescing import Flight, FlightEnd, FlightResult, Flights
@@ -10,18 +12,23 @@ from edgecache.cache.fetch import Fetcher
 from edgecache.cache.fill import Fill
 from edgecache.cache.lookup import (
     ONLY_IF_CACHED,
+    DiskHit,
     decide_entry,
-    look_deeper,
+    look_up_on_disk,
     part_to_ask,
     unconfirmed,
 )
 from edgecache.cache.outcome import (
     CacheResult,
     CacheStatus,
-    Errand,
+    FetchErrand,
     Hit,
     Outcome,
+    PassErrand,
     Refusal,
+    SlicesErrand,
+    StoredAnswer,
+    TierErrand,
     from_entry,
     from_joined,
     hit_trace,
@@ -73,45 +80,57 @@ class Tier:
         self._upstream = upstream
         self._asking = Fetcher(self.standing, self.flights, upstream, world)
 
-    def decide(self, request: Request, route: Route, now: float) -> Hit | Errand | Refusal:
+    def decide(self, request: Request, route: Route, now: float) -> Hit | TierErrand | Refusal:
         """What can be said of `request` without waiting."""
         request = of_no_hop(request)
         passes = bypass(request, route)
         if passes is not None:
-            return Errand(request, route, b"", passes)
+            return PassErrand(request, route, passes)
         key = cache_key(request, route)
-        found = self.standing.lookup(key, request.fields)
-        if isinstance(found, MissReason):
-            return self._decide_absent(request, route, key, found)
-        concluded = decide_entry(found, request, route, now)
-        if isinstance(concluded, Errand) and concluded.found is not None:
-            concluded = self._asking.large.at_hand(concluded, concluded.found)
-        served = isinstance(concluded, Hit) or (
-            isinstance(concluded, Errand) and concluded.found is not None
-        )
+        entry = self.standing.lookup(key, request.fields)
+        if isinstance(entry, MissReason):
+            return self._decide_absent(request, route, key, entry)
+        concluded = decide_entry(entry, request, route, now)
+        if isinstance(concluded, SlicesErrand):
+            concluded = self._asking.large.at_hand(concluded)
+        served = isinstance(concluded, StoredAnswer)
         if served and not self.world.marks.confirmed(request.mark, now):
-            return unconfirmed(found, request, route)
+            return unconfirmed(entry, request, route)
         return concluded
 
     def _decide_absent(
         self, request: Request, route: Route, key: bytes, why: MissReason
-    ) -> Errand | Refusal:
+    ) -> FetchErrand | Refusal:
         if route.semantics.viewer_directives_count:
             wishes = request_directives(request.fields)
             if wishes is not None and wishes.has(b"only-if-cached"):
                 return ONLY_IF_CACHED
-        return Errand(request, route, key, why, part=part_to_ask(request, route))
+        return FetchErrand(request, route, key, why, part=part_to_ask(request, route))
 
     async def run(
-        self, errand: Errand, body: Body | None = None, on_interim: OnInterim = None
+        self, errand: TierErrand, body: Body | None = None, on_interim: OnInterim = None
     ) -> Outcome:
-        """Do an errand: read along with a flight, or lead one. UpstreamError when all failed."""
-        if not errand.key:
-            return await self._asking.pass_through(errand, body, on_interim)
-        if not self.world.marks.confirmed(errand.request.mark, self.world.clock()):
-            return await self._asking.lead(errand, None, on_interim)  # nothing here counts
-        if errand.found is not None:
-            return await self._from_blocks(errand, on_interim)
+        """Do an errand. UpstreamError when all failed."""
+        match errand:
+            case PassErrand():
+                return await self._asking.pass_through(errand, body, on_interim)
+            case SlicesErrand() if self._confirmed(errand.request):
+                return await self._from_slices(errand, on_interim)
+            case SlicesErrand():
+                return await self._asking.lead(errand.anew(errand.why), None, on_interim)
+            case FetchErrand() if self._confirmed(errand.request):
+                return await self._fetched(errand, on_interim)
+            case FetchErrand():
+                return await self._asking.lead(errand, None, on_interim)
+            case _:
+                assert_never(errand)
+
+    def _confirmed(self, request: Request) -> bool:
+        """Whether what is stored, or on its way here, may count for `request`."""
+        return self.world.marks.confirmed(request.mark, self.world.clock())
+
+    async def _fetched(self, errand: FetchErrand, on_interim: OnInterim) -> Outcome:
+        """Read along with a flight, or lead one."""
         as_before = self._asking.as_before(errand)
         if as_before is not None:
             return as_before
@@ -132,44 +151,50 @@ class Tier:
         return await self._lead(errand, None)
 
     async def _lead(
-        self, errand: Errand, flight: Flight | None, on_interim: OnInterim = None
+        self, errand: FetchErrand, flight: Flight | None, on_interim: OnInterim = None
     ) -> Outcome:
         """Look on disk, then ask upstream, for everyone who waits on `flight` (None: for one)."""
         if self.disk is not None and errand.why in SEEN_NOWHERE:
-            found = await self._from_disk(errand, flight)
-            if isinstance(found, Outcome):
-                return found
-            errand = found
-            if errand.found is not None:
-                return await self._from_blocks(errand, on_interim)
+            looked_up = await self._from_disk(errand, flight)
+            match looked_up:
+                case Outcome():
+                    return looked_up
+                case SlicesErrand():
+                    return await self._from_slices(looked_up, on_interim)
+                case FetchErrand():
+                    errand = looked_up
         return await self._asking.lead(errand, flight, on_interim)
 
-    async def _from_blocks(self, errand: Errand, on_interim: OnInterim = None) -> Outcome:
-        """Answer from the blocks of an entry; when it is another by now, ask for that."""
-        assert errand.found is not None
+    async def _from_slices(self, errand: SlicesErrand, on_interim: OnInterim = None) -> Outcome:
+        """Answer from the slices of an entry; when it is another by now, ask for that."""
         try:
             outcome = await self._asking.large.serve(errand)
         except ObjectChanged:
-            again = replace(errand, found=None, why=MissReason.EXPIRED)
+            again = errand.anew(MissReason.EXPIRED)
             return await self._asking.lead(again, None, on_interim)
-        if errand.found.refresh is not None:
-            self.refresh(errand.found.refresh)
+        if errand.hit.refresh is not None:
+            self.refresh(errand.hit.refresh)
         return outcome
 
-    async def _from_disk(self, errand: Errand, flight: Flight | None) -> Outcome | Errand:
-        landing = FlightResult(FlightEnd.ABANDONED)  # should the viewer leave meanwhile
+    async def _from_disk(
+        self, errand: FetchErrand, flight: Flight | None
+    ) -> Outcome | SlicesErrand | FetchErrand:
+        """What the disk gives; a FetchErrand is to go on upstream, and `flight` with it."""
+        landing: FlightResult | None = FlightResult(FlightEnd.ABANDONED)  # the viewer may leave
         try:
-            found = await look_deeper(self.standing, self.world, errand)
-            landing = FlightResult(FlightEnd.STORED)
+            looked_up = await look_up_on_disk(self.standing, self.world, errand)
+            goes_on = isinstance(looked_up, FetchErrand)
+            landing = None if goes_on else FlightResult(FlightEnd.STORED)
         finally:
-            here = landing.ending is FlightEnd.STORED and (found.outcome or found.errand.found)
-            if flight is not None and (here or landing.ending is FlightEnd.ABANDONED):
+            if flight is not None and landing is not None:
                 self.flights.land(errand.flight_key, flight, landing)
-        if found.refresh is not None:
-            self.refresh(found.refresh)
-        return found.outcome or found.errand
+        if not isinstance(looked_up, DiskHit):
+            return looked_up
+        if looked_up.refresh is not None:
+            self.refresh(looked_up.refresh)
+        return looked_up.outcome
 
-    def _flight(self, errand: Errand) -> Flight | None:
+    def _flight(self, errand: FetchErrand) -> Flight | None:
         """The flight this errand may wait for: no invalidation or write since has named it."""
         for key in (errand.key, errand.flight_key):
             flight = self.flights.get(key)
@@ -179,12 +204,12 @@ class Tier:
                 self.flights.close(key, flight)
         return None
 
-    def _begin(self, errand: Errand, attempt: int = 1) -> Flight:
+    def _begin(self, errand: FetchErrand, attempt: int = 1) -> Flight:
         flight = self.flights.open(errand.flight_key, self._asking.mark_now(errand), attempt)
         flight.since = self.standing.writes.last
         return flight
 
-    def _still_counts(self, flight: Flight, errand: Errand) -> bool:
+    def _still_counts(self, flight: Flight, errand: FetchErrand) -> bool:
         if not self.world.marks.passes(errand.key, flight.mark):
             return False
         if not self.standing.writes.passes(errand.key, flight.since):
@@ -194,22 +219,16 @@ class Tier:
             return True
         return not outlived(fill.pending, errand.route, self.world.clock())
 
-    async def _join(self, flight: Flight, errand: Errand) -> Outcome | Errand:
-        """Wait for a flight; an outcome when it served us too, else the errand to go on with."""
+    async def _join(self, flight: Flight, errand: FetchErrand) -> Outcome | FetchErrand:
+        """Wait for a flight: its outcome where it is ours too, or the errand to try again with."""
         if len(flight.waiting) >= self.world.waiters_max:
             raise UpstreamError(Fault.BUSY, "waiters for one object", sent=False)
         landing = await flight.join(FLIGHT_S_MAX)
         match landing.ending:
-            case FlightEnd.FILLING if landing.fill is not None and landing.fill.joinable:
-                along = self._read_along(landing.fill, errand)
-                if along is not None:
-                    return along
             case FlightEnd.FILLING | FlightEnd.STORED:
-                stored = await self._stored_meanwhile(errand)
-                if stored is not None:
-                    return stored
-                if landing.fill is not None and landing.fill.error is not None:
-                    return errand  # it broke off before we could read along
+                shared = await self._shared(landing, errand)
+                if shared is not None:
+                    return shared
             case FlightEnd.FAILED if flight.attempt >= 2 and landing.error is not None:
                 return self._asking.after_failure(errand, landing.error)
             case FlightEnd.STALE if (stale := self._asking.stale_for(errand)) is not None:
@@ -218,7 +237,19 @@ class Tier:
                 return errand
         return self._asking.as_before(errand) or await self._lead(errand, None)
 
-    def _read_along(self, fill: Fill, errand: Errand) -> Outcome | None:
+    async def _shared(
+        self, landing: FlightResult, errand: FetchErrand
+    ) -> Outcome | FetchErrand | None:
+        """What a flight brought for all; None when that does not answer `errand`."""
+        fill = landing.fill
+        if landing.ending is FlightEnd.FILLING and fill is not None and fill.joinable:
+            return self._read_along(fill, errand)
+        stored = await self._stored_meanwhile(errand)
+        if stored is None and fill is not None and fill.error is not None:
+            return errand  # it broke off before we could read along
+        return stored
+
+    def _read_along(self, fill: Fill, errand: FetchErrand) -> Outcome | None:
         """What a body on its way gives this errand too, as if it were stored already."""
         now = self.world.clock()
         assert fill.pending is not None, "a block is joined by who reads its object"
@@ -228,15 +259,15 @@ class Tier:
         self.world.counters.collapsed += 1
         return from_joined(fill, errand, plan, now)
 
-    async def _stored_meanwhile(self, errand: Errand) -> Outcome | None:
+    async def _stored_meanwhile(self, errand: FetchErrand) -> Outcome | None:
         """What a flight stored between `decide` and now, if it answers this errand too."""
         entry = self.standing.get(errand.key, errand.request.fields)
         if entry is None or entry is errand.stale:
             return None
         now = self.world.clock()
         again = decide_entry(entry, errand.request, errand.route, now)
-        if isinstance(again, Errand) and again.found is not None:
-            return await self._from_blocks(again)
+        if isinstance(again, SlicesErrand):
+            return await self._from_slices(again)
         if not isinstance(again, Hit):
             return None
         self.world.counters.collapsed += 1
@@ -275,7 +306,7 @@ class Tier:
         """
         return replace(found, plan=found.plan.single) if self.world.account.waits else found
 
-    def refresh(self, errand: Errand) -> None:
+    def refresh(self, errand: FetchErrand) -> None:
         """Renew an entry in the background, unless that is under way or has just failed."""
         if self._flight(errand) is None and not self._asking.lately_failed(errand):
             self.world.spawn(self._asking.refresh(errand, self._begin(errand)))

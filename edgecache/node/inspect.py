@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from edgecache.cache.frontend import ViewerFrontend
 from edgecache.cache.lookup import decide_entry
-from edgecache.cache.outcome import Errand, Hit, Refusal
+from edgecache.cache.outcome import FetchErrand, Hit, Refusal, SlicesErrand
 from edgecache.cache.peer_frontend import Frontend
 from edgecache.cache.tier import Tier
 from edgecache.cluster.inspection import (
@@ -265,17 +265,17 @@ def _stored(entry: Entry, route: Route, now: float, own: bool) -> StoredExplanat
     return stored(held, route, entry.assessment(route), now, answers=own)
 
 
-def _words(concluded: Hit | Errand | Refusal) -> tuple[LookupExplanation, str]:
+def _words(concluded: Hit | FetchErrand | SlicesErrand | Refusal) -> tuple[LookupExplanation, str]:
     match concluded:
         case Hit(refresh=None):
             return LookupExplanation.HIT, ""
         case Hit():
             return LookupExplanation.STALE, MissReason.EXPIRED
-        case Errand(found=Hit() as found):  # in blocks; those that are missing are fetched
-            return _words(found)
-        case Errand(validate=True, why=why):
+        case SlicesErrand(hit=hit):  # slices that are missing are fetched
+            return _words(hit)
+        case FetchErrand(validate=True, why=why):
             return LookupExplanation.VALIDATE, why
-        case Errand(why=why):
+        case FetchErrand(why=why):
             return LookupExplanation.FETCH, why
         case _:
             return LookupExplanation.REFUSE, "only-if-cached"

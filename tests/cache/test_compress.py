@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecache.cache.compress import FLUSH_BYTES_MIN, STEP_BYTES_MAX, CompressedBody, compressed
-from edgecache.cache.outcome import Errand
 from edgecache.config.model import CachePolicy
-from edgecache.rules.reasons import MissReason
+from edgecache.http.message import Request
+from edgecache.rules.routing import Route
 from edgecache.upstream.interface import Fault, Reply, UpstreamError, WholeBody
 from tests.rules.pieces import answer, asks, site_of
 
@@ -179,13 +179,13 @@ def reply(body: Script | WholeBody, *given: str) -> Reply:
     return Reply(answer(200, "Content-Type: text/html", *given), body, "Miss")
 
 
-def errand(method: str = "GET", *given: str) -> Errand:
+def asked_by(method: str = "GET", *given: str) -> tuple[Request, Route]:
     request = asks("/a", *(given or ("Accept-Encoding: gzip",)), method=method)
-    return Errand(request, site_of(BOTH, compress=True), b"key", MissReason.ABSENT)
+    return request, site_of(BOTH, compress=True)
 
 
 def test_a_reply_is_compressed_head_and_body() -> None:
-    found = compressed(reply(WholeBody(b"x" * 5_000), "Content-Length: 5000"), errand())
+    found = compressed(reply(WholeBody(b"x" * 5_000), "Content-Length: 5000"), *asked_by())
     assert (b"content-encoding", b"gzip") in found.head.fields
     assert found.result == "Miss"
     assert isinstance(found.body, CompressedBody)
@@ -193,11 +193,11 @@ def test_a_reply_is_compressed_head_and_body() -> None:
 
 
 def test_the_length_of_the_body_counts_not_that_it_is_told_in_a_field() -> None:
-    assert compressed(reply(WholeBody(b"x" * 5_000)), errand()).body.length is None
+    assert compressed(reply(WholeBody(b"x" * 5_000)), *asked_by()).body.length is None
     short = reply(WholeBody(b"x" * 999))
-    assert compressed(short, errand()) is short
+    assert compressed(short, *asked_by()) is short
     unknown = reply(Script(b"x" * 5_000))
-    assert compressed(unknown, errand()) is unknown
+    assert compressed(unknown, *asked_by()) is unknown
 
 
 @pytest.mark.parametrize(
@@ -206,11 +206,11 @@ def test_the_length_of_the_body_counts_not_that_it_is_told_in_a_field() -> None:
 def test_the_answer_to_a_head_says_what_a_get_would_have(stated: str, coded: bool) -> None:
     given = (f"Content-Length: {stated}",) if stated else ()
     asked = reply(WholeBody(b""), *given)
-    found = compressed(asked, errand("HEAD"))
+    found = compressed(asked, *asked_by("HEAD"))
     assert ((b"content-encoding", b"gzip") in found.head.fields) is coded
     assert found.body is asked.body
 
 
 def test_who_accepts_nothing_gets_it_as_it_came() -> None:
     asked = reply(WholeBody(b"x" * 5_000))
-    assert compressed(asked, errand("GET", "Accept-Encoding: identity;q=0, *;q=0")) is asked
+    assert compressed(asked, *asked_by("GET", "Accept-Encoding: identity;q=0, *;q=0")) is asked

@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from edgecache.cache.failure_cache import FailureCache
-from edgecache.cache.outcome import Errand
+from edgecache.cache.outcome import FetchErrand
 from edgecache.config.model import CustomErrorResponse
 from edgecache.rules.reasons import MissReason
 from edgecache.rules.routing import Route
@@ -19,8 +19,8 @@ from tests.rules.pieces import NOW, asks, site_of
 ROUTE = site_of()
 
 
-def errand(key: bytes = b"k", route: Route = ROUTE) -> Errand:
-    return Errand(asks(), route, key, MissReason.ABSENT)
+def errand(key: bytes = b"k", route: Route = ROUTE) -> FetchErrand:
+    return FetchErrand(asks(), route, key, MissReason.ABSENT)
 
 
 def test_a_fault_is_known_for_ten_seconds() -> None:
@@ -51,10 +51,9 @@ def test_trouble_of_the_moment_is_not_remembered(fault: Fault) -> None:
     assert len(failures) == 0
 
 
-def test_nothing_is_remembered_without_a_key_nor_under_rfc_9111() -> None:
+def test_nothing_is_remembered_under_rfc_9111() -> None:
     failures = FailureCache(InvalidationState())
     error = UpstreamError(Fault.REFUSED, "origin")
-    failures.failed(errand(b""), error, NOW, mark=0)
     failures.failed(errand(route=site_of(semantics="rfc9111")), error, NOW, mark=0)
     assert len(failures) == 0
 

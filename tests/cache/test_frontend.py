@@ -9,7 +9,7 @@ import pytest
 
 from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.frontend import FrontendEnvironment, ViewerFrontend, product_name
-from edgecache.cache.outcome import CacheResult, Errand, Hit, Outcome, Refusal
+from edgecache.cache.outcome import CacheResult, ErrorPageErrand, Hit, Outcome, Refusal
 from edgecache.cache.tier import Tier
 from edgecache.config.model import (
     Behavior,
@@ -95,8 +95,8 @@ def test_a_stored_error_with_a_page_is_an_errand_for_the_page() -> None:
     stores(ours, "/a", answer(404))
     stores(ours, "/e", answer(200), b"page")
     errand = ours.decide(asks(), NOW)
-    assert isinstance(errand, Errand)
-    assert (errand.error, errand.key) == (404, b"")
+    assert isinstance(errand, ErrorPageErrand)
+    assert (errand.page.path, errand.page.status) == (b"/e", 200)
     outcome = asyncio.run(ours.run(errand, None, None))
     assert (outcome.status, outcome.body, outcome.result) == (200, b"page", CacheResult.ERROR)
 

@@ -137,8 +137,8 @@ GUARDS = (
     Guard(
         "without a lease nobody waits for another",
         "cache/tier.py",
-        "if not self.world.marks.confirmed(errand.request.mark, self.world.clock()):",
-        "if False:",
+        "return self.world.marks.confirmed(request.mark, self.world.clock())",
+        "return True",
         "test_9b_",
         LEASES,
     ),
@@ -167,8 +167,8 @@ GUARDS = (
     Guard(
         "a part that cannot be confirmed is asked for again",
         "cache/lookup.py",
-        "    if entry.part is not None:\n        return Errand(request, route, entry.key, why,",
-        "    if False:\n        return Errand(request, route, entry.key, why,",
+        "    if entry.part is not None:\n        return FetchErrand(",
+        "    if False:\n        return FetchErrand(",
         "test_9c_",
         LEASES,
     ),

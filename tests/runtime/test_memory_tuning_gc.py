@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from edgecache.cache.failure_cache import FailureCache
-from edgecache.cache.outcome import Errand
+from edgecache.cache.outcome import FetchErrand
 from edgecache.cluster.log_entries import LogEntry, LogPage
 from edgecache.config.model import Behavior, Config, Control, Distribution, Location, Origin
 from edgecache.node.build import NodeParts
@@ -158,7 +158,7 @@ def test_a_thousand_configurations_leave_nothing_behind(clock: Clock, tmp_path: 
         async def apply(self, entry: LogEntry) -> None:
             await node.apply(entry)
             (route,) = node.listener.front.table.routes()
-            errand = Errand(asks("/"), route, cache_key(asks("/"), route), MissReason.ABSENT)
+            errand = FetchErrand(asks("/"), route, cache_key(asks("/"), route), MissReason.ABSENT)
             forwarded(errand.request, route, cacheable=True)
             assess(rules_answer(200, "cache-control: max-age=9"), route)
             failures.stood_in(errand, 503, NOW, mark=0)

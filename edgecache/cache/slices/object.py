@@ -18,8 +18,10 @@ from edgecache.cache.outcome import (
     CacheResult,
     CacheStatus,
     Errand,
+    FetchErrand,
     Hit,
     Outcome,
+    SlicesErrand,
     from_entry,
     hit_trace,
 )
@@ -69,8 +71,9 @@ class SlicedObjects:
             outcome.body = SliceBody(self._source, found.entry, errand, found.plan.single.span)
         return outcome
 
-    def at_hand(self, errand: Errand, found: Hit) -> Hit | Errand:
+    def at_hand(self, errand: SlicesErrand) -> Hit | SlicesErrand:
         """The answer to a range that lies in one block in memory: nothing is to be waited for."""
+        found = errand.hit
         span, blocks = found.plan.single.span, found.entry.blocks
         assert blocks is not None
         if span is None or len(numbers := blocks.over(span)) != 1:
@@ -82,10 +85,9 @@ class SlicedObjects:
         piece = memoryview(block.body)[first : first + span.length]
         return replace(found, block=block, piece=piece)
 
-    async def serve(self, errand: Errand) -> Outcome:
+    async def serve(self, errand: SlicesErrand) -> Outcome:
         """Answer from blocks, the first one at hand. UpstreamError; ObjectChanged."""
-        found = errand.found
-        assert found is not None
+        found = errand.hit
         found.entry.uses += 1
         outcome = self.give(found, errand, CacheResult.HIT, hit_trace(found))
         assert isinstance(outcome.body, SliceBody)
@@ -98,7 +100,7 @@ class SlicedObjects:
             outcome.trace = CacheStatus(why=MissReason.BLOCK, status=206, stored=True)
         return outcome
 
-    def question(self, errand: Errand) -> FetchRequest | None:
+    def question(self, errand: FetchErrand) -> FetchRequest | None:
         """The block to ask for first, when a range is wanted of what nobody knows."""
         if errand.stale is not None or errand.part or hash(errand.key) in self._whole:
             return None
@@ -109,7 +111,7 @@ class SlicedObjects:
         asked = forwarded(errand.request, errand.route, cacheable=True, part=((b"range", wanted),))
         return FetchRequest(asked, block=wanted)
 
-    def no_blocks(self, errand: Errand) -> None:
+    def no_blocks(self, errand: FetchErrand) -> None:
         """Ask for all of it the next time."""
         self._whole[hash(errand.key)] = None
 
@@ -127,7 +129,7 @@ class SlicedObjects:
         return None if came is None else FirstSlice(as_whole(reply.head), *came)
 
     def begin(
-        self, errand: Errand, first: FirstSlice, reply: Reply, kept: UpdatedEntry
+        self, errand: FetchErrand, first: FirstSlice, reply: Reply, kept: UpdatedEntry
     ) -> Outcome | None:
         """Store an object of which one block arrives; None when it may not be stored any more."""
         entry = self._kept(errand, kept, first.blocks, reply.mark or 0)
@@ -136,7 +138,7 @@ class SlicedObjects:
         self._source.fill_alone(entry, first.number, reply.body, reply.mark or 0)
         return self._leading(entry, errand, replace(reply, head=first.head))
 
-    def stream(self, errand: Errand, reply: Reply, kept: UpdatedEntry) -> Outcome | None:
+    def stream(self, errand: FetchErrand, reply: Reply, kept: UpdatedEntry) -> Outcome | None:
         """Store an object whose whole arrives, in blocks; None when it is to be stored whole."""
         if errand.request.method != b"GET" or keeps_cookies(errand.route):
             return None
@@ -155,13 +157,13 @@ class SlicedObjects:
         return outcome
 
     def _kept(
-        self, errand: Errand, kept: UpdatedEntry, blocks: SliceLayout, mark: int
+        self, errand: FetchErrand, kept: UpdatedEntry, blocks: SliceLayout, mark: int
     ) -> Entry | None:
         entry = Entry(errand.key, kept.head, b"", mark=mark, tags=kept.tags)
         entry.blocks = blocks
         return entry if self._standing.put(entry, errand.since) else None
 
-    def _leading(self, entry: Entry, errand: Errand, reply: Reply) -> Outcome:
+    def _leading(self, entry: Entry, errand: FetchErrand, reply: Reply) -> Outcome:
         """What who asked first gets: the head as it came."""
         assert entry.blocks is not None
         now = self._world.clock()

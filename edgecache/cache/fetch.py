@@ -1,6 +1,11 @@
-"""Asking upstream. Law: what comes back is stored whole or not at all, and every flight lands."""
+"""Fetching from upstream: pass through, validate, store, or stand in with what is stale.
+
+Law: what comes back is stored whole or not at all, and every flight lands.
+"""
 
 from __future__ import annotations
+
+from typing import assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -9,7 +14,18 @@ from edgecache.cache.coalescing import Flight, FlightEnd, FlightResult, Flights
 from edgecache.cache.compress import compressed
 from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.failure_cache import PERHAPS_FOR_A_RANGE, FailureCache
-from edgecache.cache.fetch_request import FetchRequest, question
+from edgecache.cache.fetch_request import (
+    FetchRequest,
+    InconclusiveReply,
+    LooseSliceReply,
+    PartReply,
+    RestReply,
+    SliceReply,
+    WholeReply,
+    brings_all,
+    classify,
+    upstream_request,
+)
 from edgecache.cache.fill import FillBody
 from edgecache.cache.outcome import (
     CacheResult,
@@ -21,7 +37,7 @@ from edgecache.cache.outcome import (
     from_reply,
 )
 from edgecache.cache.slices.object import SlicedObjects
-from edgecache.cache.store_response import Storer, arriving_of, result_of
+from edgecache.cache.store_response import StoredReply, Storer, result_of
 from edgecache.http.dates import format_date
 from edgecache.http.message import end_to_end, first_value
 from edgecache.rules.caching.entry_update import (
@@ -33,8 +49,8 @@ from edgecache.rules.caching.entry_update import (
     update_of,
 )
 from edgecache.rules.caching.key import cache_key, forwarded
-from edgecache.rules.caching.partial import part_received
 from edgecache.rules.caching.reuse import refuses_stale, serves_on_error
+from edgecache.rules.caching.slices import as_whole
 from edgecache.rules.caching.storability import passable_fields, post_answers_get
 from edgecache.rules.reasons import MissReason, StoreReason
 from edgecache.rules.response.plan import plan_reply
@@ -53,17 +69,11 @@ from edgecache.upstream.interface import (
 
 
 class FetchResult(Struct, frozen=True):
-    """A question, what upstream answered, and who hears of interim responses to the next one."""
+    """A request, upstream's reply to it, and who hears of interim responses to the next one."""
 
-    asked: FetchRequest
+    sent: FetchRequest
     reply: Reply
     on_interim: OnInterim
-
-    @property
-    def mark(self) -> int:
-        """Which invalidations the reply is newer than."""
-        assert self.reply.mark is not None
-        return self.reply.mark
 
 
 class Fetcher:
@@ -76,8 +86,8 @@ class Fetcher:
         self._flights = flights
         self._upstream = upstream
         self._world = world
-        self._receiving = Storer(store, flights, world)
-        self.large = SlicedObjects(store, flights, self._fetch, world)
+        self._storer = Storer(store, flights, world)
+        self.slices = SlicedObjects(store, flights, self._fetch, world)
         self._failures = FailureCache(world.marks)
 
     async def pass_through(
@@ -95,9 +105,9 @@ class Fetcher:
         if post_answers_get(errand.request, reply.head, errand.route):
             get = replace(errand.request, method=b"GET", length=0)
             key, since = cache_key(get, errand.route), self._store.writes.last
-            kept = FetchErrand(get, errand.route, key, errand.why, since=since)
+            get_errand = FetchErrand(get, errand.route, key, errand.why, since=since)
             update = update_of(FetchContext(get, errand.route), reply.head, None)
-            return self._receiving.whole(kept, None, reply, update)[0]
+            return self._storer.whole(get_errand, None, reply, update)[0]
         return from_reply(reply, errand, self._world.clock(), CacheResult.MISS)
 
     async def lead(
@@ -119,7 +129,7 @@ class Fetcher:
         return outcome
 
     def _wants_part(self, errand: FetchErrand) -> bool:
-        return bool(errand.part) or self.large.question(errand) is not None
+        return bool(errand.part) or self.slices.first_request(errand) is not None
 
     def mark_now(self, errand: FetchErrand) -> int:
         """Which invalidations an answer is newer than whose asking begins now.
@@ -176,27 +186,20 @@ class Fetcher:
         flight: Flight | None,
         on_interim: OnInterim,
         *,
-        in_blocks: bool = True,
-    ) -> tuple[Outcome, FlightResult]:
+        in_slices: bool = True,
+    ) -> StoredReply:
         if errand.stale is not None and not self._store.stands(errand.stale):
             errand = replace(errand, stale=None, validate=False)
-        ranged = in_blocks and first_value(errand.request.fields, b"range") is not None
-        asked = self.large.question(errand) if ranged else None
-        if asked is None:
-            asked = question(errand, self._store.variants(errand.key))
+        ranged = in_slices and first_value(errand.request.fields, b"range") is not None
+        sent = self.slices.first_request(errand) if ranged else None
+        if sent is None:
+            sent = upstream_request(errand, self._store.variants(errand.key))
         self._world.counters.misses[errand.why] += 1
-        reply = await self._fetch(Call(asked.request, errand.route, None, on_interim))
+        reply = await self._fetch(Call(sent.request, errand.route, None, on_interim))
         self._failures.answered(errand)
-        if reply.head.status == 304 and asked.is_conditional:
-            reply.body.close()
-            entry = asked.validated(reply.head)
-            if entry is None:  # of none we know: ask for the whole
-                again = replace(errand, validate=False, why=MissReason.EXPIRED)
-                return await self._ask(again, flight, on_interim)
-            return self._validated(errand, entry, reply), FlightResult(FlightEnd.STORED)
-        if reply.head.status == 304:  # to no condition: it says nothing, and is no tier's to tell
-            reply.body.close()
-            raise UpstreamError(Fault.MALFORMED, "origin", heard=True)
+        result = FetchResult(sent, reply, on_interim)
+        if reply.head.status == 304:
+            return await self._receive_not_modified(errand, flight, result)
         if reply.head.status >= 500:
             outcome = self._stale_instead(errand, cut_off=False)
             if outcome is not None:
@@ -204,96 +207,115 @@ class Fetcher:
                 self._failures.stood_in(errand, reply.head.status, now, mark)
                 reply.body.close()
                 return outcome, FlightResult(FlightEnd.STALE)
-        return await self._receive(errand, flight, FetchResult(asked, reply, on_interim))
+        return await self._receive(errand, flight, result)
+
+    async def _receive_not_modified(
+        self, errand: FetchErrand, flight: Flight | None, result: FetchResult
+    ) -> StoredReply:
+        sent, reply = result.sent, result.reply
+        reply.body.close()
+        if not sent.is_conditional:  # it says nothing, and is no tier's to tell
+            raise UpstreamError(Fault.MALFORMED, "origin", heard=True)
+        entry = sent.validated(reply.head)
+        if entry is None:  # of none we know: ask for the whole
+            again = replace(errand, validate=False, why=MissReason.EXPIRED)
+            return await self._ask(again, flight, result.on_interim)
+        return self._revalidated(errand, entry, reply), FlightResult(FlightEnd.STORED)
 
     async def _receive(
-        self, errand: FetchErrand, flight: Flight | None, answered: FetchResult
-    ) -> tuple[Outcome, FlightResult]:
-        asked, on_interim = answered.asked, answered.on_interim
-        reply = answered.reply
+        self, errand: FetchErrand, flight: Flight | None, result: FetchResult
+    ) -> StoredReply:
+        sent, reply = result.sent, result.reply
+        if sent.slice is not None:
+            if brings_all(sent, reply):  # worth a 200 to a request for the whole
+                sent = FetchRequest(sent.request)
+                reply = replace(reply, head=as_whole(reply.head))
+            elif reply.head.status == 200:
+                self.slices.fetch_whole_next(errand)
         if errand.route.behavior.compress:
             reply = compressed(reply, errand.request, errand.route)
-        if asked.block is not None:
-            if reply.head.status == 206:
-                return await self._receive_block(errand, flight, answered)
-            if reply.head.status == 200:
-                self.large.no_blocks(errand)
-        update = update_of(_exchange(errand, asked, reply), reply.head, errand.stale)
-        if reply.head.status == 206 and update.kept is not None:
-            came = part_received(asked.wanted, reply.head.fields, reply.body.length)
-            arriving = arriving_of(reply, update, came)
-            received = self._receiving.part(errand, flight, asked, arriving)
-            if received is not None:
-                return received
-        if asked.leaves_open(reply.head, errand.request):
-            reply.body.close()
-            whole = replace(errand, validate=False, why=MissReason.EXPIRED)
-            return await self._ask(whole, flight, on_interim, in_blocks=False)
+        kind = classify(errand, sent, reply, self._world.block_bytes)
+        match kind:
+            case WholeReply():
+                return await self._receive_whole(errand, flight, reply, kind.update)
+            case PartReply():
+                return self._storer.part(errand, flight, reply, kind)
+            case RestReply():
+                return self._storer.rest(errand, flight, reply, kind)
+            case SliceReply():
+                return await self._receive_slice(errand, reply, kind)
+            case LooseSliceReply():
+                reply.body.close()
+                self.slices.fetch_whole_next(errand)
+                return await self._ask(errand, flight, result.on_interim)
+            case InconclusiveReply():
+                reply.body.close()
+                whole = replace(errand, validate=False, why=MissReason.EXPIRED)
+                return await self._ask(whole, flight, result.on_interim, in_slices=False)
+            case _:
+                assert_never(kind)
+
+    async def _receive_whole(
+        self, errand: FetchErrand, flight: Flight | None, reply: Reply, update: EntryUpdate
+    ) -> StoredReply:
         length = reply.body.length
+        too_large = length is not None and length > self._world.object_bytes_max
         if update.kept is not None and errand.request.method != b"HEAD":
-            streamed = None
+            sliced = None
             if length is not None and length > self._world.block_bytes:
-                streamed = self.large.stream(errand, reply, update.kept)
-            if streamed is not None:
-                return streamed, FlightResult(FlightEnd.STORED)
-            if length is not None and length > self._world.object_bytes_max:
+                sliced = self.slices.store_arriving(errand, reply, update.kept)
+            if sliced is not None:
+                return sliced, FlightResult(FlightEnd.STORED)
+            if too_large:
                 update = unkept(reply.head, StoreReason.TOO_LARGE)
         if errand.stale is not None and (update.displaces or errand.request.method == b"HEAD"):
-            self._change(errand, errand.stale, update, reply.mark or 0)
-        if length is not None and length > self._world.object_bytes_max:
+            self._apply(update, errand, errand.stale, reply.mark or 0)
+        if too_large:
             if first_value(errand.request.fields, b"range") is not None:
-                return await self._part_alone(errand, reply)
-            if outgrows_quota(length, errand.route):
-                reply.body.close()
-                raise UpstreamError(Fault.TOO_BIG, "origin")
+                return await self._pass_range(errand, reply)
+            self._refuse_beyond_quota(errand, reply, length or 0)
         if update.refused is not None:
             outcome = from_reply(reply, errand, self._world.clock(), result_of(reply))
             outcome.not_stored = update.refused
             return outcome, FlightResult(FlightEnd.UNCACHEABLE)
-        return self._receiving.whole(errand, flight, reply, update)
+        return self._storer.whole(errand, flight, reply, update)
 
-    async def _receive_block(
-        self, errand: FetchErrand, flight: Flight | None, answered: FetchResult
-    ) -> tuple[Outcome, FlightResult]:
-        """A 206 to the Range of a block, of what nobody knew to be large or small."""
-        asked, reply = answered.asked, answered.reply
-        whole = self.large.all_of_it(asked, reply)
-        if whole is not None:
-            again = replace(answered, asked=FetchRequest(asked.request), reply=whole)
-            return await self._receive(errand, flight, again)
-        first = self.large.first_block(asked, reply)
-        if first is None:  # not to be put together with others
-            reply.body.close()
-            self.large.no_blocks(errand)
-            return await self._ask(errand, flight, answered.on_interim)
-        if outgrows_quota(first.blocks.total, errand.route):
-            reply.body.close()
-            raise UpstreamError(Fault.TOO_BIG, "origin")
+    async def _receive_slice(
+        self, errand: FetchErrand, reply: Reply, first: SliceReply
+    ) -> StoredReply:
+        """The first slice of what nobody knew to be large or small."""
+        self._refuse_beyond_quota(errand, reply, first.layout.total)
         update = update_of(FetchContext(errand.request, errand.route), first.head, errand.stale)
         if update.kept is not None:
-            outcome = self.large.begin(errand, first, reply, update.kept)
+            outcome = self.slices.store_first(errand, first, reply, update.kept)
             if outcome is not None:
                 return outcome, FlightResult(FlightEnd.STORED)
-        return await self._part_alone(errand, reply)
+        return await self._pass_range(errand, reply)
 
-    async def _part_alone(self, errand: FetchErrand, reply: Reply) -> tuple[Outcome, FlightResult]:
+    def _refuse_beyond_quota(self, errand: FetchErrand, reply: Reply, length: int) -> None:
+        """UpstreamError when CloudFront's quota forbids an object of so many bytes."""
+        if outgrows_quota(length, errand.route):
+            reply.body.close()
+            raise UpstreamError(Fault.TOO_BIG, "origin")
+
+    async def _pass_range(self, errand: FetchErrand, reply: Reply) -> StoredReply:
         """Ask for the viewer's range, rather than carry more past it."""
         reply.body.close()
-        part = PassErrand(errand.request, errand.route, MissReason.RANGE)
-        return await self.pass_through(part, None), FlightResult(FlightEnd.UNCACHEABLE)
+        ranged = PassErrand(errand.request, errand.route, MissReason.RANGE)
+        return await self.pass_through(ranged, None), FlightResult(FlightEnd.UNCACHEABLE)
 
-    def _validated(self, errand: FetchErrand, stale: Entry, reply: Reply) -> Outcome:
+    def _revalidated(self, errand: FetchErrand, stale: Entry, reply: Reply) -> Outcome:
         """A 304: the entry lives on with the new fields (RFC 9111 §4.3.4)."""
-        exchange = FetchContext(errand.request, errand.route, by_tier=bool(reply.result))
-        update = update_of(exchange, reply.head, stale)
-        entry, stored = self._change(errand, stale, update, reply.mark or 0)
+        context = FetchContext(errand.request, errand.route, by_tier=bool(reply.result))
+        update = update_of(context, reply.head, stale)
+        entry, stored = self._apply(update, errand, stale, reply.mark or 0)
         plan = plan_reply(errand.request, update.head, entry.length, self._world.clock())
         trace = CacheStatus(why=errand.why, status=304, stored=stored)
-        found = Hit(entry, errand.route, plan, 0.0)
-        return self.large.give(found, errand, CacheResult.REFRESH_HIT, trace)
+        hit = Hit(entry, errand.route, plan, 0.0)
+        return self.slices.outcome_of(hit, errand, CacheResult.REFRESH_HIT, trace)
 
-    def _change(
-        self, errand: FetchErrand, stored: Entry, update: EntryUpdate, mark: int
+    def _apply(
+        self, update: EntryUpdate, errand: FetchErrand, stored: Entry, mark: int
     ) -> tuple[Entry, bool]:
         """Do to `stored` what the rules say: what it is then, and whether it is kept."""
         if update.displaces:
@@ -319,7 +341,7 @@ class Fetcher:
             return None
         plan = plan_reply(errand.request, stale.head, stale.length, now)
         trace = CacheStatus(hit=True, detail="stale-cut-off" if cut_off else "stale-if-error")
-        return self.large.give(Hit(stale, route, plan, 0.0), errand, CacheResult.HIT, trace)
+        return self.slices.outcome_of(Hit(stale, route, plan, 0.0), errand, CacheResult.HIT, trace)
 
     async def _fetch(self, call: Call) -> Reply:
         """Ask, and take from the answer what must not pass through us."""
@@ -348,8 +370,3 @@ class Fetcher:
                 FlightEnd.UNCACHEABLE if landing.fill.error else FlightEnd.STORED
             )
         self._flights.land(errand.flight_key, flight, landing)
-
-
-def _exchange(errand: FetchErrand, asked: FetchRequest, reply: Reply) -> FetchContext:
-    length, by_tier = reply.body.length, bool(reply.result)
-    return FetchContext(errand.request, errand.route, asked.range, length, by_tier)

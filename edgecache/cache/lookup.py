@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from edgecache.cache.bodies import StoredBody
 from edgecache.cache.environment import TierEnvironment
+from edgecache.cache.fetch_request import range_to_forward
 from edgecache.cache.outcome import (
     CacheResult,
     FetchErrand,
@@ -17,9 +18,8 @@ from edgecache.cache.outcome import (
     from_entry,
     hit_trace,
 )
-from edgecache.http.message import Request, first_value
-from edgecache.rules.caching.key import forwards_ranges
-from edgecache.rules.caching.partial import plan_from_part, single_range
+from edgecache.http.message import Request
+from edgecache.rules.caching.partial import plan_from_part
 from edgecache.rules.caching.reuse import has_validator, keeps_cookies, verdict
 from edgecache.rules.reasons import (
     Fetch,
@@ -72,7 +72,7 @@ def unconfirmed(entry: Entry, request: Request, route: Route) -> FetchErrand:
     """What stands here may be served only once upstream has said that it still holds."""
     why = MissReason.UNCONFIRMED
     if entry.part is not None:
-        return FetchErrand(request, route, entry.key, why, part=part_to_ask(request, route))
+        return FetchErrand(request, route, entry.key, why, part=range_to_forward(request, route))
     validates = has_validator(entry.head.fields) and not keeps_cookies(route)
     return FetchErrand(request, route, entry.key, why, entry, validates)
 
@@ -84,20 +84,13 @@ def _decide_part(
     assert entry.part is not None
     if not isinstance(said, Serve):
         return FetchErrand(
-            request, route, entry.key, MissReason.EXPIRED, part=part_to_ask(request, route)
+            request, route, entry.key, MissReason.EXPIRED, part=range_to_forward(request, route)
         )
     plan = plan_from_part(request, entry.head, entry.part, now)
     if plan is not None:
         return Hit(entry, route, plan, said.until)
-    wanted = part_to_ask(request, route)
+    wanted = range_to_forward(request, route)
     return FetchErrand(request, route, entry.key, MissReason.PARTIAL, entry, part=wanted)
-
-
-def part_to_ask(request: Request, route: Route) -> bytes:
-    """The Range to go upstream with, or nothing to ask for the whole."""
-    if request.method != b"GET" or not forwards_ranges(route):
-        return b""
-    return single_range(first_value(request.fields, b"range")) or b""
 
 
 class DiskHit(Struct, frozen=True):

@@ -1,4 +1,7 @@
-"""Receiving: a response that may be stored, while its viewers already read it."""
+"""Storing a response: at once where all of it is here, else as it arrives and is already read.
+
+Law: a part is kept as the part it is, joined only to what it continues.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,13 @@ from msgspec.structs import replace
 from edgecache.cache.bodies import PrefixedBody
 from edgecache.cache.coalescing import Flight, FlightEnd, FlightResult, Flights
 from edgecache.cache.environment import TierEnvironment
-from edgecache.cache.fetch_request import FetchRequest
+from edgecache.cache.fetch_request import PartReply, RestReply
 from edgecache.cache.fill import Fill
 from edgecache.cache.outcome import CacheResult, FetchErrand, Outcome, from_fill, from_whole
 from edgecache.http.message import Response, without
 from edgecache.rules.caching.entry_update import (
     EntryUpdate,
-    FetchContext,
     UpdatedEntry,
-    completed_by,
     tags_together,
 )
 from edgecache.rules.caching.partial import StoredPart, continues
@@ -45,7 +46,7 @@ class Storer:
         assert update.kept is not None
         if isinstance(body, WholeBody) and len(body) <= self._world.object_bytes_max:
             return self._at_once(errand, flight, reply, update.kept)
-        return self._fill(errand, flight, arriving_of(reply, update, None))
+        return self._fill(errand, flight, _arriving(reply, update.kept, None))
 
     def _at_once(
         self, errand: FetchErrand, flight: Flight | None, reply: Reply, kept: UpdatedEntry
@@ -62,22 +63,18 @@ class Storer:
         return outcome, HERE
 
     def part(
-        self, errand: FetchErrand, flight: Flight | None, asked: FetchRequest, arriving: StoringBody
-    ) -> StoredReply | None:
-        """A 206 to the Range we asked with; None when it is only good for passing on."""
-        came, held = arriving.part, asked.held
-        if came is None:
-            return None
-        if held is None:
-            return self._fill(errand, flight, arriving)
-        assert held.part is not None
-        if not continues(held.head, held.part, arriving.head, came) or came.after != came.total:
-            return None
-        update = completed_by(FetchContext(errand.request, errand.route), arriving.head, held)
-        assert update.kept is not None
-        body = PrefixedBody(held.body, arriving.body)
-        mark = min(held.told_mark, arriving.mark)
-        whole = StoringBody(update.head, update.kept, body, None, arriving.result, mark)
+        self, errand: FetchErrand, flight: Flight | None, reply: Reply, part: PartReply
+    ) -> StoredReply:
+        """A part, of which as much is kept."""
+        return self._fill(errand, flight, _arriving(reply, part.kept, part.part))
+
+    def rest(
+        self, errand: FetchErrand, flight: Flight | None, reply: Reply, rest: RestReply
+    ) -> StoredReply:
+        """The rest of what is held: together they are the whole."""
+        body = PrefixedBody(rest.held.body, reply.body)
+        mark = min(rest.held.told_mark, reply.mark or 0)
+        whole = StoringBody(rest.head, rest.kept, body, None, result_of(reply), mark)
         return self._fill(errand, flight, whole)
 
     def _fill(
@@ -128,11 +125,9 @@ class StoringBody(Struct, frozen=True):
     mark: int  # which invalidations it is newer than
 
 
-def arriving_of(reply: Reply, update: EntryUpdate, part: StoredPart | None) -> StoringBody:
-    """What `reply` brings, as a part or (None) the whole; `update` says what is kept."""
-    assert update.kept is not None
+def _arriving(reply: Reply, kept: UpdatedEntry, part: StoredPart | None) -> StoringBody:
     mark = reply.mark or 0
-    return StoringBody(reply.head, update.kept, reply.body, part, result_of(reply), mark)
+    return StoringBody(reply.head, kept, reply.body, part, result_of(reply), mark)
 
 
 def _entry(key: bytes, arriving: StoringBody, body: bytes) -> Entry:

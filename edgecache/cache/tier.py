@@ -9,13 +9,13 @@ from msgspec.structs import replace
 from edgecache.cache.coalescing import Flight, FlightEnd, FlightResult, Flights
 from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.fetch import Fetcher
+from edgecache.cache.fetch_request import range_to_forward
 from edgecache.cache.fill import Fill
 from edgecache.cache.lookup import (
     ONLY_IF_CACHED,
     DiskHit,
     decide_entry,
     look_up_on_disk,
-    part_to_ask,
     unconfirmed,
 )
 from edgecache.cache.outcome import (
@@ -78,7 +78,7 @@ class Tier:
         self.flights = Flights()
         self.world = world
         self._upstream = upstream
-        self._asking = Fetcher(self.standing, self.flights, upstream, world)
+        self._fetcher = Fetcher(self.standing, self.flights, upstream, world)
 
     def decide(self, request: Request, route: Route, now: float) -> Hit | TierErrand | Refusal:
         """What can be said of `request` without waiting."""
@@ -92,7 +92,7 @@ class Tier:
             return self._decide_absent(request, route, key, entry)
         concluded = decide_entry(entry, request, route, now)
         if isinstance(concluded, SlicesErrand):
-            concluded = self._asking.large.at_hand(concluded)
+            concluded = self._fetcher.slices.hit_in_memory(concluded)
         served = isinstance(concluded, StoredAnswer)
         if served and not self.world.marks.confirmed(request.mark, now):
             return unconfirmed(entry, request, route)
@@ -105,7 +105,7 @@ class Tier:
             wishes = request_directives(request.fields)
             if wishes is not None and wishes.has(b"only-if-cached"):
                 return ONLY_IF_CACHED
-        return FetchErrand(request, route, key, why, part=part_to_ask(request, route))
+        return FetchErrand(request, route, key, why, part=range_to_forward(request, route))
 
     async def run(
         self, errand: TierErrand, body: Body | None = None, on_interim: OnInterim = None
@@ -113,15 +113,15 @@ class Tier:
         """Do an errand. UpstreamError when all failed."""
         match errand:
             case PassErrand():
-                return await self._asking.pass_through(errand, body, on_interim)
+                return await self._fetcher.pass_through(errand, body, on_interim)
             case SlicesErrand() if self._confirmed(errand.request):
                 return await self._from_slices(errand, on_interim)
             case SlicesErrand():
-                return await self._asking.lead(errand.anew(errand.why), None, on_interim)
+                return await self._fetcher.lead(errand.anew(errand.why), None, on_interim)
             case FetchErrand() if self._confirmed(errand.request):
                 return await self._fetched(errand, on_interim)
             case FetchErrand():
-                return await self._asking.lead(errand, None, on_interim)
+                return await self._fetcher.lead(errand, None, on_interim)
             case _:
                 assert_never(errand)
 
@@ -131,7 +131,7 @@ class Tier:
 
     async def _fetched(self, errand: FetchErrand, on_interim: OnInterim) -> Outcome:
         """Read along with a flight, or lead one."""
-        as_before = self._asking.as_before(errand)
+        as_before = self._fetcher.as_before(errand)
         if as_before is not None:
             return as_before
         if not collapses(errand.request, errand.route):
@@ -163,15 +163,15 @@ class Tier:
                     return await self._from_slices(looked_up, on_interim)
                 case FetchErrand():
                     errand = looked_up
-        return await self._asking.lead(errand, flight, on_interim)
+        return await self._fetcher.lead(errand, flight, on_interim)
 
     async def _from_slices(self, errand: SlicesErrand, on_interim: OnInterim = None) -> Outcome:
         """Answer from the slices of an entry; when it is another by now, ask for that."""
         try:
-            outcome = await self._asking.large.serve(errand)
+            outcome = await self._fetcher.slices.serve(errand)
         except ObjectChanged:
             again = errand.anew(MissReason.EXPIRED)
-            return await self._asking.lead(again, None, on_interim)
+            return await self._fetcher.lead(again, None, on_interim)
         if errand.hit.refresh is not None:
             self.refresh(errand.hit.refresh)
         return outcome
@@ -205,7 +205,7 @@ class Tier:
         return None
 
     def _begin(self, errand: FetchErrand, attempt: int = 1) -> Flight:
-        flight = self.flights.open(errand.flight_key, self._asking.mark_now(errand), attempt)
+        flight = self.flights.open(errand.flight_key, self._fetcher.mark_now(errand), attempt)
         flight.since = self.standing.writes.last
         return flight
 
@@ -230,12 +230,12 @@ class Tier:
                 if shared is not None:
                     return shared
             case FlightEnd.FAILED if flight.attempt >= 2 and landing.error is not None:
-                return self._asking.after_failure(errand, landing.error)
-            case FlightEnd.STALE if (stale := self._asking.stale_for(errand)) is not None:
+                return self._fetcher.after_failure(errand, landing.error)
+            case FlightEnd.STALE if (stale := self._fetcher.stale_for(errand)) is not None:
                 return stale
             case FlightEnd.FAILED | FlightEnd.ABANDONED:
                 return errand
-        return self._asking.as_before(errand) or await self._lead(errand, None)
+        return self._fetcher.as_before(errand) or await self._lead(errand, None)
 
     async def _shared(
         self, landing: FlightResult, errand: FetchErrand
@@ -308,5 +308,5 @@ class Tier:
 
     def refresh(self, errand: FetchErrand) -> None:
         """Renew an entry in the background, unless that is under way or has just failed."""
-        if self._flight(errand) is None and not self._asking.lately_failed(errand):
-            self.world.spawn(self._asking.refresh(errand, self._begin(errand)))
+        if self._flight(errand) is None and not self._fetcher.lately_failed(errand):
+            self.world.spawn(self._fetcher.refresh(errand, self._begin(errand)))

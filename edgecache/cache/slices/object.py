@@ -1,19 +1,17 @@
-"""Large objects. Law: what comes in blocks is known by one entry, and answered from its blocks.
+"""Large objects stored in slices. Law: one entry knows such an object, and its slices answer.
 
-A viewer's range of an object nobody knows asks for the block it begins in; a whole body of known
-length, if its origin gives ranges and a strong tag, is cut into blocks as it arrives.
+A viewer's range of an object nobody knows asks for the slice it begins in; a whole body of known
+length, if its origin gives ranges and a strong tag, is cut into slices as it arrives.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from cachetools import LRUCache
 from msgspec.structs import replace
 
 from edgecache.cache.coalescing import Flights
 from edgecache.cache.environment import TierEnvironment
-from edgecache.cache.fetch_request import FetchRequest
+from edgecache.cache.fetch_request import FetchRequest, SliceReply
 from edgecache.cache.outcome import (
     CacheResult,
     CacheStatus,
@@ -29,15 +27,12 @@ from edgecache.cache.slices.body import SliceBody
 from edgecache.cache.slices.fetch import Fetch, SliceSource
 from edgecache.cache.slices.slicer import SliceWriter
 from edgecache.cache.store_response import result_of
-from edgecache.http.message import Response, without
+from edgecache.http.message import without
 from edgecache.rules.caching.entry_update import UpdatedEntry
 from edgecache.rules.caching.key import forwarded
-from edgecache.rules.caching.partial import part_received
 from edgecache.rules.caching.reuse import keeps_cookies
 from edgecache.rules.caching.slices import (
     SliceLayout,
-    as_whole,
-    block_received,
     comes_in_blocks,
     first_asked,
     range_of,
@@ -61,35 +56,37 @@ class SlicedObjects:
         self._standing = standing
         self._world = world
         self._source = SliceSource(standing, flights, fetch, world)
-        self._whole: LRUCache[int, None] = LRUCache(WHOLE_MAX)  # hashes of keys that have no blocks
+        self._whole: LRUCache[int, None] = LRUCache(WHOLE_MAX)  # hashes of keys fetched whole
 
-    def give(self, found: Hit, errand: Errand, result: CacheResult, trace: CacheStatus) -> Outcome:
-        """What a stored entry gives, in blocks or not; what is missing of it is fetched later."""
+    def outcome_of(
+        self, hit: Hit, errand: Errand, result: CacheResult, trace: CacheStatus
+    ) -> Outcome:
+        """What a hit gives, in slices or not; slices that are missing are fetched later."""
         now = self._world.clock()
-        outcome = from_entry(found, errand.request, now, result, trace)
-        if found.entry.blocks is not None and found.gives_body(errand.request):
-            outcome.body = SliceBody(self._source, found.entry, errand, found.plan.single.span)
+        outcome = from_entry(hit, errand.request, now, result, trace)
+        if hit.entry.blocks is not None and hit.gives_body(errand.request):
+            outcome.body = SliceBody(self._source, hit.entry, errand, hit.plan.single.span)
         return outcome
 
-    def at_hand(self, errand: SlicesErrand) -> Hit | SlicesErrand:
-        """The answer to a range that lies in one block in memory: nothing is to be waited for."""
-        found = errand.hit
-        span, blocks = found.plan.single.span, found.entry.blocks
+    def hit_in_memory(self, errand: SlicesErrand) -> Hit | SlicesErrand:
+        """A range that lies in one slice in memory is a hit: nothing is to be waited for."""
+        hit = errand.hit
+        span, blocks = hit.plan.single.span, hit.entry.blocks
         assert blocks is not None
         if span is None or len(numbers := blocks.over(span)) != 1:
             return errand
-        block = self._source.held(found.entry, numbers[0])
+        block = self._source.held(hit.entry, numbers[0])
         if block is None:
             return errand
         first = span.first - blocks.place(numbers[0]).first
         piece = memoryview(block.body)[first : first + span.length]
-        return replace(found, block=block, piece=piece)
+        return replace(hit, block=block, piece=piece)
 
     async def serve(self, errand: SlicesErrand) -> Outcome:
-        """Answer from blocks, the first one at hand. UpstreamError; ObjectChanged."""
-        found = errand.hit
-        found.entry.uses += 1
-        outcome = self.give(found, errand, CacheResult.HIT, hit_trace(found))
+        """Answer from slices, the first one at hand. UpstreamError; ObjectChanged."""
+        hit = errand.hit
+        hit.entry.uses += 1
+        outcome = self.outcome_of(hit, errand, CacheResult.HIT, hit_trace(hit))
         assert isinstance(outcome.body, SliceBody)
         try:
             outcome.result = await outcome.body.begin()
@@ -100,46 +97,35 @@ class SlicedObjects:
             outcome.trace = CacheStatus(why=MissReason.BLOCK, status=206, stored=True)
         return outcome
 
-    def question(self, errand: FetchErrand) -> FetchRequest | None:
-        """The block to ask for first, when a range is wanted of what nobody knows."""
+    def first_request(self, errand: FetchErrand) -> FetchRequest | None:
+        """The request for a first slice, when a range is wanted of what nobody knows."""
         if errand.stale is not None or errand.part or hash(errand.key) in self._whole:
             return None
         number = first_asked(errand.request, errand.route, self._world.block_bytes)
         if number is None:
             return None
         wanted = range_of(number, self._world.block_bytes)
-        asked = forwarded(errand.request, errand.route, cacheable=True, part=((b"range", wanted),))
-        return FetchRequest(asked, block=wanted)
+        ranged = forwarded(errand.request, errand.route, cacheable=True, part=((b"range", wanted),))
+        return FetchRequest(ranged, slice=wanted)
 
-    def no_blocks(self, errand: FetchErrand) -> None:
+    def fetch_whole_next(self, errand: FetchErrand) -> None:
         """Ask for all of it the next time."""
         self._whole[hash(errand.key)] = None
 
-    def all_of_it(self, asked: FetchRequest, reply: Reply) -> Reply | None:
-        """A 206 that brings all of a small object, as the 200 it is worth."""
-        part = part_received(asked.block, reply.head.fields, reply.body.length)
-        if part is None or not part.whole:
-            return None
-        return replace(reply, head=as_whole(reply.head))
-
-    def first_block(self, asked: FetchRequest, reply: Reply) -> FirstSlice | None:
-        """Which block a 206 brings of what; None when it is no good for anybody."""
-        length, size = reply.body.length, self._world.block_bytes
-        came = block_received(reply.head, asked.block or b"", length, size)
-        return None if came is None else FirstSlice(as_whole(reply.head), *came)
-
-    def begin(
-        self, errand: FetchErrand, first: FirstSlice, reply: Reply, kept: UpdatedEntry
+    def store_first(
+        self, errand: FetchErrand, first: SliceReply, reply: Reply, kept: UpdatedEntry
     ) -> Outcome | None:
-        """Store an object of which one block arrives; None when it may not be stored any more."""
-        entry = self._kept(errand, kept, first.blocks, reply.mark or 0)
+        """Store an object of which one slice arrives; None when it may not be stored any more."""
+        entry = self._kept(errand, kept, first.layout, reply.mark or 0)
         if entry is None:
             return None
         self._source.fill_alone(entry, first.number, reply.body, reply.mark or 0)
         return self._leading(entry, errand, replace(reply, head=first.head))
 
-    def stream(self, errand: FetchErrand, reply: Reply, kept: UpdatedEntry) -> Outcome | None:
-        """Store an object whose whole arrives, in blocks; None when it is to be stored whole."""
+    def store_arriving(
+        self, errand: FetchErrand, reply: Reply, kept: UpdatedEntry
+    ) -> Outcome | None:
+        """Store an object whose whole arrives, in slices; None when it is to be stored whole."""
         if errand.request.method != b"GET" or keeps_cookies(errand.route):
             return None
         variants = errand.route.semantics.vary_selects
@@ -169,17 +155,8 @@ class SlicedObjects:
         now = self._world.clock()
         plan = plan_reply(errand.request, reply.head, entry.blocks.total, now)
         trace = CacheStatus(why=errand.why, status=reply.head.status, stored=True)
-        found = Hit(entry, errand.route, plan, 0.0)
-        outcome = self.give(found, errand, result_of(reply), trace)
+        hit = Hit(entry, errand.route, plan, 0.0)
+        outcome = self.outcome_of(hit, errand, result_of(reply), trace)
         outcome.fields = without(plan.single.fields, (b"content-length",))
         outcome.age_s = None
         return outcome
-
-
-@dataclass(frozen=True, slots=True)
-class FirstSlice:
-    """The head of the whole that a 206 is a part of, which block it brings, and of how many."""
-
-    head: Response
-    number: int
-    blocks: SliceLayout

@@ -1,4 +1,4 @@
-"""Bodies made of bodies: a span of one, or one behind bytes that are already here."""
+"""Bodies made of others: a span, a prefix and the rest, pieces read from disk, borrowed bytes."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class StoredBody:
         self._ready = b""
 
     async def begin(self) -> bool:
-        """Have the first bytes here; False when they are not to be had."""
+        """Read the first bytes; False when they cannot be read."""
         try:
             self._ready = await self._next()
         except UpstreamError:
@@ -115,7 +115,7 @@ class StoredBody:
 
 
 class PrefixedBody:
-    """Bytes that are here, then a body that brings the rest."""
+    """Bytes at hand, then a body that brings the rest."""
 
     def __init__(self, prefix: bytes, rest: Body) -> None:
         self.length = None if rest.length is None else len(prefix) + rest.length

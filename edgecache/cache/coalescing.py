@@ -1,4 +1,7 @@
-"""Flights. Law: at most one errand for a key is on its way; everyone else waits for its ending."""
+"""Request coalescing (single flight). Law: one fetch for a key is under way, all others wait.
+
+A flight ends in one of the ways of `FlightEnd`, and each who waits hears which.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ class FlightEnd(StrEnum):
 
 
 class FlightResult(Struct, frozen=True):
-    """A flight's ending, with what came of it."""
+    """A flight's end, with the fill or the error it brought."""
 
     ending: FlightEnd
     fill: Fill | None = None
@@ -32,10 +35,10 @@ class FlightResult(Struct, frozen=True):
 
 
 class Flight:
-    """One errand under way, and who waits for it."""
+    """One fetch under way, and who waits for it."""
 
     def __init__(self, mark: int = 0, attempt: int = 1) -> None:
-        self.since = 0  # number of the last write as it began: see store.writes
+        self.since = 0  # number of the last write as it began: see store.unsafe_writes
         self.mark = mark  # what it may be joined for: see store.invalidation
         self.attempt = attempt  # 2 when it follows one that failed
         self.landing: FlightResult | None = None

@@ -1,4 +1,4 @@
-"""Compression on the way in. Law: at most a step of a body is worked on before others get a turn.
+"""Compression (gzip, Brotli) while storing. Law: after each step of a body others get a turn.
 
 What is stored is the compressed form, so this is paid once for each key and never on a hit.
 """
@@ -35,7 +35,7 @@ class Compressor:
     finish: Callable[[], bytes]
 
 
-def coder(coding: bytes) -> Compressor:
+def new_compressor(coding: bytes) -> Compressor:
     """A new compression in `coding`: `br` or `gzip`."""
     if coding == b"br":
         stream = brotli.Compressor(quality=BROTLI_QUALITY, lgwin=BROTLI_WINDOW)
@@ -54,7 +54,7 @@ class CompressedBody:
     def __init__(self, body: Body, coding: bytes) -> None:
         self.length: int | None = None
         self._body = body
-        self._coder = coder(coding)
+        self._compressor = new_compressor(coding)
         self._piece = b""  # the last one taken from `body`
         self._position = 0  # in it; what stands before is compressed
         self._unflushed = 0  # bytes compressed of which some may not have come out
@@ -63,7 +63,7 @@ class CompressedBody:
     async def read(self) -> bytes:
         while not self._ended:
             await asyncio.sleep(0)  # a turn for everyone else between two steps
-            data = self._step() if self._position < len(self._piece) else await self._go_on()
+            data = self._step() if self._position < len(self._piece) else await self._next_piece()
             if data:
                 return data
         return b""
@@ -81,20 +81,20 @@ class CompressedBody:
         step = self._piece[self._position : self._position + STEP_BYTES_MAX]
         self._position += len(step)
         self._unflushed += len(step)
-        return self._coder.feed(step)
+        return self._compressor.feed(step)
 
-    async def _go_on(self) -> bytes:
+    async def _next_piece(self) -> bytes:
         """Take the next piece, once what was compressed of those before has gone out."""
         piece = self._body.read_nowait()
         if piece is None and self._unflushed >= FLUSH_BYTES_MIN:
             self._unflushed = 0
-            return self._coder.flush()
+            return self._compressor.flush()
         self._piece = await self._body.read() if piece is None else piece
         self._position = 0
         if self._piece:
             return self._step()
         self._ended = True
-        return self._coder.finish()
+        return self._compressor.finish()
 
 
 def compressed(reply: Reply, request: Request, route: Route) -> Reply:

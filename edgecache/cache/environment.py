@@ -1,4 +1,4 @@
-"""What a tier needs from outside: nothing in it reads a clock or starts a task on its own."""
+"""Environment of a tier. Law: nothing in a tier reads a clock or starts a task on its own."""
 
 from __future__ import annotations
 
@@ -14,15 +14,13 @@ from edgecache.store.memory_account import MemoryAccount
 
 @dataclass(frozen=True, slots=True)
 class TierEnvironment:
-    """The time, a way to start tasks, where to count, and two bounds."""
+    """Clock, task spawner, counters, bounds, invalidation state and memory account of a tier."""
 
     clock: Callable[[], float]  # epoch seconds that never step back
     spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
     counters: Counters
     object_bytes_max: int  # a larger response passes through, and is not stored
     waiters_max: int  # of one flight; more are refused with 503
-    marks: InvalidationState = field(
-        default_factory=InvalidationState
-    )  # the invalidations this process knows
-    block_bytes: int = 1024 * 1024  # what is larger comes in blocks, if it can
+    marks: InvalidationState = field(default_factory=InvalidationState)  # known in this process
+    block_bytes: int = 1024 * 1024  # of a slice: what is larger comes in slices, if it can
     account: MemoryAccount = field(default_factory=lambda: MemoryAccount(1 << 30))

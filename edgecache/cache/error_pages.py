@@ -1,4 +1,4 @@
-"""Error pages, fetched. Law: a page is had like any object of its path, and ends no other way.
+"""Custom error pages, fetched through the cache. Law: a page is served like any object of its path.
 
 The rules say which page stands for a status; it comes through the behavior of its own path, out of
 the same tier.
@@ -23,44 +23,48 @@ _SHEDDING = frozenset({Fault.BUSY, Fault.LOOP})  # CloudFront: no page for Capac
 
 @dataclass(frozen=True, slots=True)
 class ErrorPages:
-    """Errands whose errors may be answered with a page of the distribution."""
+    """Runs errands whose errors may be answered with a page of the distribution."""
 
     tier: Tier
-    table: RouteTable
-    prepared: Callable[[Request, Route], Request]  # for a route, what came from a viewer
+    prepared: Callable[[Request, Route], Request]  # a viewer's request as received, for a route
 
-    async def run(self, errand: Errand, body: Body | None, on_interim: OnInterim) -> Outcome:
-        """As Tier.run, with the page that stands for the error, if one does."""
+    async def run(
+        self, errand: Errand, table: RouteTable, body: Body | None, on_interim: OnInterim
+    ) -> Outcome:
+        """As Tier.run, with the page that stands for the error, if one does.
+
+        The page's path is routed by `table`.
+        """
         if isinstance(errand, ErrorPageErrand):
-            return await self._fetch(errand, errand.page)
+            return await self._fetch(errand, table, errand.page)
         try:
             outcome = await self.tier.run(errand, body, on_interim)
         except UpstreamError as error:
             page = self._page(errand, error.status)
             if page is None or error.fault in _SHEDDING:
                 raise
-            return await self._fetch(errand, page)
+            return await self._fetch(errand, table, page)
         page = self._page(errand, outcome.status)
         if page is None:
             return outcome
         self._drop(outcome)
-        return await self._fetch(errand, page)
+        return await self._fetch(errand, table, page)
 
     def _page(self, errand: Errand, status: int) -> Replacement | None:
         return replacement(errand.route.distribution, status)
 
-    async def _fetch(self, errand: Errand, page: Replacement) -> Outcome:
+    async def _fetch(self, errand: Errand, table: RouteTable, page: Replacement) -> Outcome:
         """The page under its status; when it fails itself, that second failure."""
-        site = self.table.by_id.get(errand.route.distribution.id)
-        found = errand.route if site is None else route(site, page.path)
-        asked = self._asked(errand, found, page)
+        site = table.by_id.get(errand.route.distribution.id)
+        page_route = errand.route if site is None else route(site, page.path)
+        request = self._request(errand, page_route, page)
         now = self.tier.world.clock()
-        concluded = self.tier.decide(asked, found, now)
-        if isinstance(concluded, Hit):
-            outcome = self.tier.serve(concluded, asked, now)
+        conclusion = self.tier.decide(request, page_route, now)
+        if isinstance(conclusion, Hit):
+            outcome = self.tier.serve(conclusion, request, now)
         else:
-            assert not isinstance(concluded, Refusal), "a page's request has no wishes"
-            outcome = await self.tier.run(concluded)
+            assert not isinstance(conclusion, Refusal), "a page's request has no directives"
+            outcome = await self.tier.run(conclusion)
         if outcome.status < 300:
             outcome.status, outcome.reason = page.status, b""
         outcome.result = CacheResult.ERROR
@@ -68,13 +72,13 @@ class ErrorPages:
             self._drop(outcome)
         return outcome
 
-    def _asked(self, errand: Errand, found: Route, page: Replacement) -> Request:
+    def _request(self, errand: Errand, page_route: Route, page: Replacement) -> Request:
         """The request for the page: prepared anew, for what one route lets pass or makes is
         another's to take away."""
         received = page_request(errand.received or errand.request, page)
         if errand.route.trust is not None:
             received = errand.route.trust.stripped(received)
-        return self.prepared(replace(received, id=errand.request.id), found)
+        return self.prepared(replace(received, id=errand.request.id), page_route)
 
     def _drop(self, outcome: Outcome) -> None:
         """Send nothing of the body; what is being stored is still received."""

@@ -1,4 +1,4 @@
-"""Failures of late. Law: an upstream that just failed for a key is not asked again at once.
+"""Upstream failures, cached for a moment. Law: what just failed is not asked again at once.
 
 CloudFront Developer Guide, "Control how long CloudFront caches errors": an origin that cannot be
 reached, and one that answers 5xx while a stale copy is at hand, is left alone for
@@ -42,14 +42,14 @@ class CachedFailure:
 
 
 class FailureCache:
-    """What failed a moment ago, by the hash of its key; the least recently met forgotten first."""
+    """Failures by the hash of their key; the least recently met is forgotten first."""
 
     def __init__(self, marks: InvalidationState, keys_max: int = KEYS_MAX) -> None:
         self._marks = marks
         self._by_hash: LRUCache[int, CachedFailure] = LRUCache(keys_max)
 
     def known(self, errand: FetchErrand, now: float) -> CachedFailure | None:
-        """The failure that still counts for this errand."""
+        """The failure that still counts for `errand`."""
         failure = self._by_hash.get(hash(errand.key)) if self._by_hash else None
         if failure is None or failure.route() is not errand.route or now >= failure.until:
             return None
@@ -76,7 +76,7 @@ class FailureCache:
         self._note(errand, CachedFailure(None, "", ref(errand.route), until, mark))
 
     def answered(self, errand: FetchErrand) -> None:
-        """Upstream is well again."""
+        """Forget the failure: upstream has answered."""
         if self._by_hash:
             self._by_hash.pop(hash(errand.key), None)
 

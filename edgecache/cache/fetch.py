@@ -77,7 +77,7 @@ class FetchResult(Struct, frozen=True):
 
 
 class Fetcher:
-    """The upstream side of a tier."""
+    """The upstream side of a tier: one fetch, and what it does to the store."""
 
     def __init__(
         self, store: FilteredStore, flights: Flights, upstream: Upstream, world: TierEnvironment
@@ -93,7 +93,7 @@ class Fetcher:
     async def pass_through(
         self, errand: PassErrand, body: Body | None, on_interim: OnInterim = None
     ) -> Outcome:
-        """Ask for this viewer alone, and store nothing."""
+        """Pass a request on for its viewer alone; of its answer only a POST's may be stored."""
         request = forwarded(errand.request, errand.route, cacheable=False)
         if errand.why is MissReason.UPGRADE:
             request = upgrading(request, errand.request)
@@ -113,7 +113,7 @@ class Fetcher:
     async def lead(
         self, errand: FetchErrand, flight: Flight | None, on_interim: OnInterim = None
     ) -> Outcome:
-        """Ask for everyone who waits on `flight` (None: for this viewer alone), and store."""
+        """Fetch for everyone who waits on `flight` (None: for this viewer alone), and store."""
         landing = FlightResult(FlightEnd.ABANDONED)
         mark = self.mark_now(errand)
         errand = replace(errand, since=self._store.writes.last)
@@ -132,7 +132,7 @@ class Fetcher:
         return bool(errand.part) or self.slices.first_request(errand) is not None
 
     def mark_now(self, errand: FetchErrand) -> int:
-        """Which invalidations an answer is newer than whose asking begins now.
+        """The invalidation mark of an answer whose asking begins now: which ones it is newer than.
 
         Who asks may know newer ones than we: they were accepted before this asking, too.
         """
@@ -159,8 +159,8 @@ class Fetcher:
             raise error.again()
         return outcome
 
-    def as_before(self, errand: FetchErrand) -> Outcome | None:
-        """What upstream's failure of a moment ago gives again, without asking; None: ask.
+    def repeat_failure(self, errand: FetchErrand) -> Outcome | None:
+        """The stale outcome of a failure still remembered, without asking again; None: ask.
 
         UpstreamError when it is the failure itself.
         """
@@ -172,11 +172,11 @@ class Fetcher:
             raise UpstreamError(failure.fault, failure.where, sent=False)
         return outcome
 
-    def stale_for(self, errand: FetchErrand) -> Outcome | None:
-        """What a stale entry gives when upstream has just answered somebody else with an error."""
+    def stale_after_error(self, errand: FetchErrand) -> Outcome | None:
+        """The stale outcome where upstream has just answered somebody else with an error."""
         return self._stale_instead(errand, cut_off=False)
 
-    def lately_failed(self, errand: FetchErrand) -> bool:
+    def failed_lately(self, errand: FetchErrand) -> bool:
         """Whether upstream is to be left alone for now."""
         return self._failures.known(errand, self._world.clock()) is not None
 

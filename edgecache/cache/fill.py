@@ -1,4 +1,4 @@
-"""Fills: a response body as it arrives, read by several at once. Law: only a whole body is stored.
+"""Fill: a response body in arrival, read by several at once. Law: only a whole body is stored.
 
 Readers get bytes as soon as they are here. Up to `keep_bytes_max` everything is kept, so a slow
 reader holds up nobody; beyond it the body can no longer be stored, what all readers have taken is
@@ -24,14 +24,14 @@ from edgecache.rules.caching.reuse import PendingEntry
 from edgecache.store.memory_account import BEHIND_BYTES, MemoryAccount, MemoryHolding
 from edgecache.upstream.interface import Body, Fault, UpstreamError
 
-REST_BYTES_WORTH_FINISHING = 1024 * 1024  # a block: what a fill fetches on with nobody reading
+REST_BYTES_WORTH_FINISHING = 1024 * 1024  # a slice: what a fill fetches on with nobody reading
 PIECE_BYTES = 262_144  # of a whole that is read on: `Limits.buffer_bytes_max`, uvloop's own reads
 PATIENCE_S = 1.0  # that the slowest may hold up others who read a body that is not kept,
 PATIENCE_SHARE = 0.1  # and of the time since: equals get ahead of one another by turns
 
 
 class Fill:
-    """One body arriving.
+    """One body in arrival.
 
     `on_end` is called once, as soon as it can no longer be joined: with the whole body, or with
     None when there will be none to store (it broke off, was abandoned, or outgrew what is kept).
@@ -46,7 +46,7 @@ class Fill:
         account: MemoryAccount,
     ) -> None:
         self.head = head
-        self.pending: PendingEntry | None = None  # what is asked who may join; a block has none
+        self.pending: PendingEntry | None = None  # decides who may join; a slice has none
         self.mark = 0  # which invalidations it is newer than
         self.length = body.length
         self.joinable = True

@@ -1,6 +1,11 @@
-"""Fronts. Law: what a stranger asks is routed and admitted here before any tier hears of it.
+"""Viewers' frontend: routes and admits a request, decorates the response.
 
-`ViewerFrontend` meets viewers; `PeerFrontend` meets other tiers, which prove who they are.
+Law: what a stranger asks is routed and admitted here before any tier hears of it.
+
+Of a response's fields those of the stored or received response, with status and span, are
+`rules.response.plan`'s to decide; those of policies, Server and Server-Timing `rules.response.
+headers`'; here are added Age, Via, X-Cache, X-Amz-Cf-Pop, X-Amz-Cf-Id and Cache-Status, Date where
+a policy took it away, and Accept-Ranges where nothing was said of ranges.
 """
 
 from __future__ import annotations
@@ -90,7 +95,7 @@ def _never() -> float:
 
 @dataclass(frozen=True, slots=True)
 class FrontendEnvironment:
-    """What a viewers' front needs from outside."""
+    """Environment of a viewers' frontend: places, chance, the https port, the wall clock."""
 
     place_of: PlaceOf = nowhere
     chance: Callable[[], float] = _never  # from [0, 1), for the sampling of Server-Timing
@@ -100,7 +105,7 @@ class FrontendEnvironment:
 
 
 class ViewerFrontend:
-    """Host to distribution, path to behavior, then the tier."""
+    """Frontend towards viewers: host to distribution, path to behavior, then the tier."""
 
     def __init__(
         self, tier: Tier, table: RouteTable, brand: str, world: FrontendEnvironment | None = None
@@ -114,6 +119,8 @@ class ViewerFrontend:
         self._own_via = f"1.1 {name} ({self.product.decode()})".encode()
         self._world = world or FrontendEnvironment()
         self._entrance = EntryPoint(brand.encode(), self._world.https_port)
+        self._clock = tier.world.clock
+        self._pages = ErrorPages(tier, self._prepared)
 
     def decide(self, request: Request, now: float) -> Hit | Errand | Refusal:
         """What can be said of a viewer's request without waiting."""
@@ -161,7 +168,7 @@ class ViewerFrontend:
         return self._leased(replace(concluded, until=min(concluded.until, until)), request)
 
     def _turned_away(
-        self, refused: AccessRefused | AccessRedirect, request: Request, found: Route
+        self, refused: AccessRefused | AccessRedirect, request: Request, route: Route
     ) -> Refusal | ErrorPageErrand:
         if isinstance(refused, AccessRedirect):
             location = ((b"location", refused.location),)
@@ -169,33 +176,33 @@ class ViewerFrontend:
                 refused.status, MOVED, "Redirect", fields=location, result=CacheResult.REDIRECT
             )
         if refused.why in PAGE_STANDS_FOR:
-            page = replacement(found.distribution, refused.status)
+            page = replacement(route.distribution, refused.status)
             if page is not None:
-                return ErrorPageErrand(request, found, page)
+                return ErrorPageErrand(request, route, page)
         return refusal(refused, request)
 
-    def _leased(self, found: Hit, request: Request) -> Hit | ErrorPageErrand:
-        """A found entry, or the page that stands for it; repeated only where bytes say it all."""
-        site, status = found.route.distribution, found.plan.status
+    def _leased(self, hit: Hit, request: Request) -> Hit | ErrorPageErrand:
+        """A hit, or the page that stands for it; repeated only where bytes say it all."""
+        site, status = hit.route.distribution, hit.plan.status
         page = replacement(site, status) if status >= 400 else None
         if page is not None:
-            return ErrorPageErrand(request, found.route, page)
-        if not repeatable(request, found.route) or found.route.depends_on_viewer:
-            return replace(found, until=0.0)
-        return found
+            return ErrorPageErrand(request, hit.route, page)
+        if not repeatable(request, hit.route) or hit.route.depends_on_viewer:
+            return replace(hit, until=0.0)
+        return hit
 
     async def run(self, errand: Errand, body: Body | None, on_interim: OnInterim) -> Outcome:
-        """Do what `decide` could not: see Tier.run, and ErrorPages."""
+        """Do an errand: see Tier.run, and ErrorPages where the distribution has pages."""
         pages = errand.route.distribution.custom_error_responses
         if not pages and not isinstance(errand, ErrorPageErrand):
             return await self.tier.run(errand, body, on_interim)
-        return await ErrorPages(self.tier, self.table, self._prepared).run(errand, body, on_interim)
+        return await self._pages.run(errand, self.table, body, on_interim)
 
-    def _prepared(self, request: Request, found: Route) -> Request:
+    def _prepared(self, request: Request, route: Route) -> Request:
         """A request as received, as the tier is to have it on this route."""
-        place = self._world.place_of(request.client[0]) if found.needs_place else NOWHERE
-        request = enriched(request, found.viewer_headers, place)
-        return request if found.trust is None else found.trust.stripped(request)
+        place = self._world.place_of(request.client[0]) if route.needs_place else NOWHERE
+        request = enriched(request, route.viewer_headers, place)
+        return request if route.trust is None else route.trust.stripped(request)
 
     def dressed(
         self, outcome: Outcome, request_id: bytes, asked: tuple[Request, Route] | None,
@@ -224,16 +231,16 @@ class ViewerFrontend:
         )
 
     def _under_policy(
-        self, fields: Fields, outcome: Outcome, request: Request, found: Route
+        self, fields: Fields, outcome: Outcome, request: Request, route: Route
     ) -> Fields:
         dated = first_value(fields, b"date") is not None
-        fields = for_viewer(fields, request, found, self.product)
+        fields = for_viewer(fields, request, route, self.product)
         if dated and first_value(fields, b"date") is None:  # taken away by a policy: then ours
-            fields = (*fields, (b"date", format_date(self.tier.world.clock())))
+            fields = (*fields, (b"date", format_date(self._clock())))
         cached = outcome.age_s is not None and outcome.status in (200, 206)
-        if cached and found.semantics.offers_ranges:
-            said = {name for name, _ in fields}
-            if said.isdisjoint((b"accept-ranges", b"content-encoding")):
+        if cached and route.semantics.offers_ranges:
+            names = {name for name, _ in fields}
+            if names.isdisjoint((b"accept-ranges", b"content-encoding")):
                 fields = (*fields, (b"accept-ranges", b"bytes"))
         return fields
 

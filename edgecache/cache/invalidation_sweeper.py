@@ -1,4 +1,4 @@
-"""The sweep: what invalidations and releases leave behind is freed, and the log may forget.
+"""Background sweep: frees what invalidations and releases leave behind, then trims the log.
 
 Law: a step is short, since hits wait for it; `low` never says more than is true.
 """
@@ -23,16 +23,16 @@ Releases = dict[str, Patterns]
 
 
 class InvalidationSweeper:
-    """Walks over a store whenever there is something newer than the last walk."""
+    """Walks over the store whenever an invalidation is newer than the last walk."""
 
     def __init__(
         self,
-        standing: FilteredStore,
+        store: FilteredStore,
         flights: Flights,
         marks: InvalidationState,
         disk: DiskStore | None = None,
     ) -> None:
-        self._standing = standing
+        self._store = store
         self._flights = flights
         self._marks = marks
         self._keys: deque[bytes] = deque()
@@ -50,20 +50,20 @@ class InvalidationSweeper:
 
     def use(self, table: RouteTable) -> None:
         """Judge what is stored by the releases of this configuration from the next walk on."""
-        of_all = {id: site.behaviors[-1][1].releases for id, site in table.by_id.items()}
-        found = {id: releases for id, releases in of_all.items() if releases}
-        if spelled(found) != spelled(self._releases):
+        every = {id: site.behaviors[-1][1].releases for id, site in table.by_id.items()}
+        of_each = {id: releases for id, releases in every.items() if releases}
+        if spelled(of_each) != spelled(self._releases):
             self._unjudged = self._unjudged_deep = True
-        self._releases = found
+        self._releases = of_each
 
     def step(self) -> bool:
-        """Look at the next keys; False when there is nothing to do for now."""
+        """Check the next keys; False when there is nothing to do for now."""
         if not self._keys:
             target = self._flights.lowest_mark(self._marks.last)
             if target <= self._low and not self._unjudged:
                 return False
             self._began_at, self._unjudged = max(target, self._low), False
-            self._keys.extend(self._standing.keys())
+            self._keys.extend(self._store.keys())
         for _ in range(min(KEYS_PER_STEP, len(self._keys))):
             self._look_at(self._keys.popleft())
         if self._keys:
@@ -72,8 +72,8 @@ class InvalidationSweeper:
             self._finish()
         return False
 
-    async def go_deeper(self) -> None:
-        """Look at what is on disk, once memory has been walked over.
+    async def check_disk(self) -> None:
+        """Check the entries on disk, once memory has been walked over.
 
         While the disk does not help, nothing is forgotten: what is on it would be lost.
         """
@@ -89,21 +89,21 @@ class InvalidationSweeper:
             self._finish()
 
     def _look_at(self, key: bytes) -> None:
-        self._standing.sift(key)
+        self._store.sift(key)
         match self._becomes(key):
             case Becoming.DELETED:
-                self._standing.leave(key)
+                self._store.leave(key)
             case Becoming.FORMER:
-                self._standing.leaves_first(key)
+                self._store.leaves_first(key)
             case Becoming.CURRENT:
-                self._standing.leaves_in_turn(key)
+                self._store.leaves_in_turn(key)
 
     def _becomes(self, key: bytes) -> Becoming:
         if not self._releases:
             return Becoming.CURRENT
-        told = read_key(key)
-        patterns = self._releases.get(told.distribution, ())
-        return standing(told.path, told.release, patterns)
+        parts = read_key(key)
+        patterns = self._releases.get(parts.distribution, ())
+        return standing(parts.path, parts.release, patterns)
 
     def _finish(self) -> None:
         self._low = self._began_at

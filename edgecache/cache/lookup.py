@@ -1,4 +1,7 @@
-"""Deciding on what is stored: served, served and renewed, validated, or fetched again."""
+"""Lookup: a stored entry and a request give a hit, a stale hit, a validation or a fetch.
+
+Law: an entry on disk is judged like one in memory.
+"""
 
 from __future__ import annotations
 
@@ -41,18 +44,18 @@ ONLY_IF_CACHED = Refusal(504, "Nothing stored answers this only-if-cached reques
 def decide_entry(
     entry: Entry, request: Request, route: Route, now: float
 ) -> Hit | FetchErrand | SlicesErrand | Refusal:
-    """What may be done with the stored `entry` for `request`."""
-    said = verdict(request, entry, route, now, chosen=True)
-    if entry.part is not None and not isinstance(said, Unsatisfiable):
-        return _decide_part(entry, request, route, said, now)
-    match said:
+    """How the stored `entry`, which `request` selects, answers it."""
+    judgment = verdict(request, entry, route, now, chosen=True)
+    if entry.part is not None and not isinstance(judgment, Unsatisfiable):
+        return _decide_part(entry, request, route, judgment, now)
+    match judgment:
         case Serve(until):
             plan = plan_reply(request, entry.head, entry.length, now)
-            return _answering(Hit(entry, route, plan, until), request)
+            return _waiting_for_slices(Hit(entry, route, plan, until), request)
         case ServeStale():
             plan = plan_reply(request, entry.head, entry.length, now)
             again = FetchErrand(request, route, entry.key, MissReason.EXPIRED, entry, True)
-            return _answering(Hit(entry, route, plan, 0.0, again), request)
+            return _waiting_for_slices(Hit(entry, route, plan, 0.0, again), request)
         case Revalidate(why):
             return FetchErrand(request, route, entry.key, why, entry, not keeps_cookies(route))
         case Fetch(why):
@@ -61,7 +64,7 @@ def decide_entry(
             return ONLY_IF_CACHED
 
 
-def _answering(hit: Hit, request: Request) -> Hit | SlicesErrand:
+def _waiting_for_slices(hit: Hit, request: Request) -> Hit | SlicesErrand:
     """A hit; when its body is in slices, they must be waited for."""
     if hit.entry.blocks is None or not hit.gives_body(request):
         return hit
@@ -69,7 +72,7 @@ def _answering(hit: Hit, request: Request) -> Hit | SlicesErrand:
 
 
 def unconfirmed(entry: Entry, request: Request, route: Route) -> FetchErrand:
-    """What stands here may be served only once upstream has said that it still holds."""
+    """Validation of an entry that may have been invalidated, as our lease on the log is over."""
     why = MissReason.UNCONFIRMED
     if entry.part is not None:
         return FetchErrand(request, route, entry.key, why, part=range_to_forward(request, route))
@@ -78,17 +81,17 @@ def unconfirmed(entry: Entry, request: Request, route: Route) -> FetchErrand:
 
 
 def _decide_part(
-    entry: Entry, request: Request, route: Route, said: Verdict, now: float
+    entry: Entry, request: Request, route: Route, judgment: Verdict, now: float
 ) -> Hit | FetchErrand:
     """A part that is fresh answers ranges within it; one that is not is fetched again."""
     assert entry.part is not None
-    if not isinstance(said, Serve):
+    if not isinstance(judgment, Serve):
         return FetchErrand(
             request, route, entry.key, MissReason.EXPIRED, part=range_to_forward(request, route)
         )
     plan = plan_from_part(request, entry.head, entry.part, now)
     if plan is not None:
-        return Hit(entry, route, plan, said.until)
+        return Hit(entry, route, plan, judgment.until)
     wanted = range_to_forward(request, route)
     return FetchErrand(request, route, entry.key, MissReason.PARTIAL, entry, part=wanted)
 
@@ -103,7 +106,7 @@ class DiskHit(Struct, frozen=True):
 async def look_up_on_disk(
     store: FilteredStore, world: TierEnvironment, errand: FetchErrand
 ) -> DiskHit | SlicesErrand | FetchErrand:
-    """What an entry on disk makes of `errand`; a FetchErrand is to go on upstream."""
+    """How an entry on disk answers `errand`; a FetchErrand goes on upstream."""
     request, route = errand.request, errand.route
     entry = await store.find(errand.key, request.fields)
     if isinstance(entry, MissReason):
@@ -111,18 +114,18 @@ async def look_up_on_disk(
     if entry.part is not None and entry.stored is not None:
         return errand  # parts are joined in memory
     now = world.clock()
-    concluded = decide_entry(entry, request, route, now)
-    match concluded:
+    conclusion = decide_entry(entry, request, route, now)
+    match conclusion:
         case FetchErrand():
-            return concluded
+            return conclusion
         case Refusal():
             return errand
         case _ if not world.marks.confirmed(request.mark, now):
             return unconfirmed(entry, request, route)
         case SlicesErrand():
-            return concluded
+            return conclusion
         case Hit():
-            return await _disk_hit(concluded, request, now) or errand
+            return await _disk_hit(conclusion, request, now) or errand
 
 
 async def _disk_hit(hit: Hit, request: Request, now: float) -> DiskHit | None:

@@ -1,7 +1,7 @@
-"""What a tier and its front conclude. Law: an answer carries the lease on which it may be repeated.
+"""Results of a request: hit, errand or refusal, and the outcome of entry, fill or reply.
 
-A *found* entry, an *errand*, a *refusal* are conclusions of `decide`; an *outcome* is what an
-errand ends in.
+Law: a hit carries the lease on which its answer may be repeated. Hit, errand and refusal are what
+`decide` concludes; a hit and an errand end in an outcome.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from edgecache.rules.routing import Route
 from edgecache.store.entry import Entry
 from edgecache.upstream.interface import Body, Reply, WholeBody
 
+COMPUTED = frozenset({b"age", b"cache-status", b"content-length"})
+_LENGTH = frozenset({b"content-length"})
+
 
 class CacheResult(StrEnum):
     """How a request was answered: CloudFront's x-edge-result-type, and the word in X-Cache."""
@@ -37,7 +40,7 @@ class CacheResult(StrEnum):
 
 
 class Refusal(Struct, frozen=True):
-    """We answer ourselves: with an error page, a redirect, or (204) nothing."""
+    """An answer of our own: an error page, a redirect, or (204) nothing."""
 
     status: int
     why: str  # for the page and the log: one sentence
@@ -128,7 +131,7 @@ Errand = TierErrand | ErrorPageErrand
 
 
 class CacheStatus(Struct):
-    """One member of Cache-Status (RFC 9211), before it is written."""
+    """One member of Cache-Status (RFC 9211) as values."""
 
     hit: bool = False
     why: MissReason | None = None
@@ -139,7 +142,7 @@ class CacheStatus(Struct):
     detail: str = ""
 
     def write(self, name: str) -> bytes:
-        """The member as it stands in the field."""
+        """The member in the field's syntax."""
         parts = [name]
         if self.hit:
             parts.append("hit")
@@ -160,7 +163,7 @@ class CacheStatus(Struct):
 
 
 class Outcome(Struct):
-    """What a tier gives for a request, before its front adds what only the front knows.
+    """Response of a tier to a request, before its frontend decorates it.
 
     `body` None: no body follows. `length` None: it ends when it ends. `age_s` None: no Age is ours
     to say, and the upstream's, if any, stands in `fields`.
@@ -194,30 +197,26 @@ def part_of(data: bytes, span: Span | None) -> bytes | memoryview:
     return memoryview(data)[span.first : span.last + 1]
 
 
-COMPUTED = frozenset({b"age", b"cache-status", b"content-length"})
-_LENGTH = frozenset({b"content-length"})
-
-
 def from_entry(
-    found: Hit, request: Request, now: float, result: CacheResult, trace: CacheStatus
+    hit: Hit, request: Request, now: float, result: CacheResult, trace: CacheStatus
 ) -> Outcome:
-    """What a stored entry gives."""
-    entry, plan = found.entry, found.plan
-    assessment = entry.assessment(found.route)
+    """The outcome of a hit."""
+    entry, plan = hit.entry, hit.plan
+    assessment = entry.assessment(hit.route)
     trace.ttl_s = int(assessment.fresh_until(entry.head.received_at) - now)
     body: Body | bytes | memoryview
     fields = plan.fields
     if entry.blocks is not None:
         plan = plan.single
-        body = found.piece or b""  # see tier.large
+        body = hit.piece or b""  # see cache.slices.object
         length = entry.length if plan.span is None else plan.span.length
     elif entry.stored is not None:
         plan = plan.single
         body = StoredBody(entry.stored, plan.span)
         length = entry.length if plan.span is None else plan.span.length
     elif plan.spans:
-        several = multipart(fields, plan.spans, entry.body)
-        body, fields, length = several.body, several.fields, len(several.body)
+        parts = multipart(fields, plan.spans, entry.body)
+        body, fields, length = parts.body, parts.fields, len(parts.body)
     else:
         body = part_of(entry.body, plan.span)
         length = len(body)
@@ -234,13 +233,13 @@ def from_entry(
     )
 
 
-def hit_trace(found: Hit) -> CacheStatus:
-    """The member of Cache-Status for an entry given without asking anyone."""
-    return CacheStatus(hit=True, detail="stale-while-revalidate" if found.refresh else "")
+def hit_trace(hit: Hit) -> CacheStatus:
+    """The member of Cache-Status of a hit."""
+    return CacheStatus(hit=True, detail="stale-while-revalidate" if hit.refresh else "")
 
 
 def from_whole(entry: Entry, errand: FetchErrand, now: float, leading: Response) -> Outcome:
-    """What a body that came at once gives to who asked for it, who gets the head as it came."""
+    """The outcome, for whom it was fetched, of a body that came at once: the head as received."""
     plan = plan_reply(errand.request, leading, len(entry.body), now).single
     length = len(entry.body) if plan.span is None else plan.span.length
     gives = plan.has_body and errand.request.method != b"HEAD"
@@ -257,7 +256,7 @@ def from_whole(entry: Entry, errand: FetchErrand, now: float, leading: Response)
 
 
 def from_fill(fill: Fill, errand: FetchErrand, now: float, leading: Response) -> Outcome:
-    """What a fill gives to who began it, who gets the head as it came."""
+    """The outcome of a fill for whom it was begun: the head as received."""
     plan = plan_reply(errand.request, leading, fill.length, now).single
     trace = CacheStatus(why=errand.why, status=fill.head.status, stored=True)
     outcome = _reading(fill, errand, plan, trace)
@@ -266,7 +265,7 @@ def from_fill(fill: Fill, errand: FetchErrand, now: float, leading: Response) ->
 
 
 def from_joined(fill: Fill, errand: FetchErrand, plan: ResponsePlan, now: float) -> Outcome:
-    """What a fill gives, by `plan`, to who joins it."""
+    """The outcome of a fill, by `plan`, for who joins it."""
     pending = fill.pending
     assert pending is not None
     trace = CacheStatus(why=errand.why, status=fill.head.status, stored=True, collapsed=True)
@@ -298,7 +297,7 @@ def _reading(fill: Fill, errand: FetchErrand, plan: ResponsePlan, trace: CacheSt
 def from_reply(
     reply: Reply, errand: FetchErrand | PassErrand, now: float, result: CacheResult
 ) -> Outcome:
-    """What an upstream's reply gives when it is not stored: the viewer's conditions still hold."""
+    """The outcome of a reply that is not stored: the viewer's conditions still hold."""
     request, head = errand.request, reply.head
     trace = CacheStatus(why=errand.why, status=head.status)
     plan = ResponsePlan(head.status, head.fields)

@@ -1,4 +1,7 @@
-"""Frontend of a tier towards other tiers of ours: takes the route from the peer's fields."""
+"""Peers' frontend: admits other tiers of ours, and takes the route from their fields.
+
+Law: nobody is answered who proves no credential of this installation.
+"""
 
 from __future__ import annotations
 
@@ -35,20 +38,21 @@ from edgecache.upstream.peer.heads import said_by
 
 
 class PeerFrontend:
-    """The front of a regional cache: edges only, each with its credential."""
+    """Frontend of a regional cache: edges only, each with its credential."""
 
     def __init__(self, tier: Tier, table: RouteTable, admits: Callable[[bytes], bool]) -> None:
         self.tier = tier
         self.table = table
         self._admits = admits
+        self._marks = tier.world.marks
 
     def decide(self, request: Request, now: float) -> Hit | TierErrand | Refusal:
-        """What can be said of a peer's request without waiting."""
+        """Hit, refusal or errand for a peer's request, concluded without waiting."""
         routed = self.routed(request)
         return routed if isinstance(routed, Refusal) else self.tier.decide(*routed, now)
 
     def routed(self, request: Request) -> tuple[Request, Route] | Refusal:
-        """A peer's request as the viewer's that it stands for, and its route."""
+        """The viewer's request that a peer's stands for, and its route."""
         fields = request.fields
         said = said_by(fields) if is_short(fields) else said_by.__wrapped__(fields)
         if not said.credential or not self._admits(said.credential):
@@ -59,16 +63,16 @@ class PeerFrontend:
         if not request.id:
             client = (said.client.decode("latin-1"), 0)
             request = replace(request, id=said.id, client=client)
-        mark = self.tier.world.marks.read(said.mark)
+        mark = self._marks.read(said.mark)
         inner = replace(
             request, fields=said.fields, scheme=said.scheme, release=said.release, mark=mark,
             of_tier=True,
         )  # fmt: skip
-        found = matched_route(site, inner.path)
-        return refusal(AMBIGUOUS_PATH, request) if found is None else (inner, found)
+        route = matched_route(site, inner.path)
+        return refusal(AMBIGUOUS_PATH, request) if route is None else (inner, route)
 
     async def run(self, errand: Errand, body: Body | None, on_interim: OnInterim) -> Outcome:
-        """Do what `decide` could not: see Tier.run. A failure is told as one, not as a page."""
+        """Do an errand: see Tier.run. A failure is told as one, not as a page."""
         assert not isinstance(errand, ErrorPageErrand), "a page is for viewers"
         try:
             return await self.tier.run(errand, body, on_interim)
@@ -88,7 +92,7 @@ class PeerFrontend:
             (b"cache-status", status_list(outcome, self.tier.name)),
             *fault,
             (peer_fields.RESULT, outcome.result.encode()),
-            (peer_fields.MARK, self.tier.world.marks.spell(outcome.mark)),
+            (peer_fields.MARK, self._marks.spell(outcome.mark)),
         )
 
 

@@ -1,4 +1,4 @@
-"""A cache in front of an upstream, and itself an upstream. Law: `decide` neither waits nor acts."""
+"""Tier: a cache in front of an upstream, and one itself. Law: `decide` neither waits nor acts."""
 
 from __future__ import annotations
 
@@ -37,9 +37,7 @@ from edgecache.cache.slices.fetch import ObjectChanged
 from edgecache.http.message import Request
 from edgecache.rules.caching.key import cache_key, of_no_hop
 from edgecache.rules.caching.reuse import bypass, collapses, joined, outlived, request_directives
-from edgecache.rules.reasons import (
-    MissReason,
-)
+from edgecache.rules.reasons import MissReason
 from edgecache.rules.routing import Route
 from edgecache.store.disk.store import DiskStore
 from edgecache.store.invalidation import FilteredStore
@@ -55,13 +53,13 @@ from edgecache.upstream.interface import (
     WholeBody,
 )
 
-FLIGHT_S_MAX = 60.0  # two of CloudFront's default origin read timeouts
+FLIGHT_S_MAX = 60.0  # a wait for a flight: two of CloudFront's default origin read timeouts
 SEEN_NOWHERE = frozenset({MissReason.ABSENT, MissReason.VARIANT, MissReason.INVALIDATED})
 JOINS_MAX = 3  # flights one request may wait for before it asks alone
 
 
 class Tier:
-    """One cache: a store in front of an upstream."""
+    """A store, its flights and fetches, in front of an upstream."""
 
     def __init__(
         self,
@@ -74,29 +72,29 @@ class Tier:
         self.name = name
         self.store = store
         self.disk = disk
-        self.standing = FilteredStore(store, world.marks, disk)
+        self.filtered = FilteredStore(store, world.marks, disk)
         self.flights = Flights()
         self.world = world
         self._upstream = upstream
-        self._fetcher = Fetcher(self.standing, self.flights, upstream, world)
+        self._fetcher = Fetcher(self.filtered, self.flights, upstream, world)
 
     def decide(self, request: Request, route: Route, now: float) -> Hit | TierErrand | Refusal:
-        """What can be said of `request` without waiting."""
+        """Hit, refusal or errand for `request`, conclusion without waiting."""
         request = of_no_hop(request)
-        passes = bypass(request, route)
-        if passes is not None:
-            return PassErrand(request, route, passes)
+        bypassed = bypass(request, route)
+        if bypassed is not None:
+            return PassErrand(request, route, bypassed)
         key = cache_key(request, route)
-        entry = self.standing.lookup(key, request.fields)
+        entry = self.filtered.lookup(key, request.fields)
         if isinstance(entry, MissReason):
             return self._decide_absent(request, route, key, entry)
-        concluded = decide_entry(entry, request, route, now)
-        if isinstance(concluded, SlicesErrand):
-            concluded = self._fetcher.slices.hit_in_memory(concluded)
-        served = isinstance(concluded, StoredAnswer)
+        conclusion = decide_entry(entry, request, route, now)
+        if isinstance(conclusion, SlicesErrand):
+            conclusion = self._fetcher.slices.hit_in_memory(conclusion)
+        served = isinstance(conclusion, StoredAnswer)
         if served and not self.world.marks.confirmed(request.mark, now):
             return unconfirmed(entry, request, route)
-        return concluded
+        return conclusion
 
     def _decide_absent(
         self, request: Request, route: Route, key: bytes, why: MissReason
@@ -131,9 +129,9 @@ class Tier:
 
     async def _fetched(self, errand: FetchErrand, on_interim: OnInterim) -> Outcome:
         """Read along with a flight, or lead one."""
-        as_before = self._fetcher.as_before(errand)
-        if as_before is not None:
-            return as_before
+        stale = self._fetcher.repeat_failure(errand)
+        if stale is not None:
+            return stale
         if not collapses(errand.request, errand.route):
             return await self._lead(errand, None, on_interim)
         attempt = 1
@@ -144,10 +142,10 @@ class Tier:
                 if stored is not None:
                     return stored
                 return await self._lead(errand, self._begin(errand, attempt), on_interim)
-            concluded = await self._join(flight, errand)
-            if isinstance(concluded, Outcome):
-                return concluded
-            errand, attempt = concluded, flight.attempt + 1
+            conclusion = await self._join(flight, errand)
+            if isinstance(conclusion, Outcome):
+                return conclusion
+            errand, attempt = conclusion, flight.attempt + 1
         return await self._lead(errand, None)
 
     async def _lead(
@@ -166,7 +164,7 @@ class Tier:
         return await self._fetcher.lead(errand, flight, on_interim)
 
     async def _from_slices(self, errand: SlicesErrand, on_interim: OnInterim = None) -> Outcome:
-        """Answer from the slices of an entry; when it is another by now, ask for that."""
+        """Answer from the slices of an entry; when upstream has another by now, fetch that."""
         try:
             outcome = await self._fetcher.slices.serve(errand)
         except ObjectChanged:
@@ -179,10 +177,10 @@ class Tier:
     async def _from_disk(
         self, errand: FetchErrand, flight: Flight | None
     ) -> Outcome | SlicesErrand | FetchErrand:
-        """What the disk gives; a FetchErrand is to go on upstream, and `flight` with it."""
+        """An entry on disk as outcome or errand; a FetchErrand goes on upstream with `flight`."""
         landing: FlightResult | None = FlightResult(FlightEnd.ABANDONED)  # the viewer may leave
         try:
-            looked_up = await look_up_on_disk(self.standing, self.world, errand)
+            looked_up = await look_up_on_disk(self.filtered, self.world, errand)
             goes_on = isinstance(looked_up, FetchErrand)
             landing = None if goes_on else FlightResult(FlightEnd.STORED)
         finally:
@@ -195,7 +193,7 @@ class Tier:
         return looked_up.outcome
 
     def _flight(self, errand: FetchErrand) -> Flight | None:
-        """The flight this errand may wait for: no invalidation or write since has named it."""
+        """The flight `errand` may join: no invalidation or write since its begin names its key."""
         for key in (errand.key, errand.flight_key):
             flight = self.flights.get(key)
             if flight is not None and self._still_counts(flight, errand):
@@ -206,13 +204,13 @@ class Tier:
 
     def _begin(self, errand: FetchErrand, attempt: int = 1) -> Flight:
         flight = self.flights.open(errand.flight_key, self._fetcher.mark_now(errand), attempt)
-        flight.since = self.standing.writes.last
+        flight.since = self.filtered.writes.last
         return flight
 
     def _still_counts(self, flight: Flight, errand: FetchErrand) -> bool:
         if not self.world.marks.passes(errand.key, flight.mark):
             return False
-        if not self.standing.writes.passes(errand.key, flight.since):
+        if not self.filtered.writes.passes(errand.key, flight.since):
             return False
         fill = None if flight.landing is None else flight.landing.fill
         if fill is None or fill.pending is None:
@@ -231,16 +229,16 @@ class Tier:
                     return shared
             case FlightEnd.FAILED if flight.attempt >= 2 and landing.error is not None:
                 return self._fetcher.after_failure(errand, landing.error)
-            case FlightEnd.STALE if (stale := self._fetcher.stale_for(errand)) is not None:
+            case FlightEnd.STALE if (stale := self._fetcher.stale_after_error(errand)) is not None:
                 return stale
             case FlightEnd.FAILED | FlightEnd.ABANDONED:
                 return errand
-        return self._fetcher.as_before(errand) or await self._lead(errand, None)
+        return self._fetcher.repeat_failure(errand) or await self._lead(errand, None)
 
     async def _shared(
         self, landing: FlightResult, errand: FetchErrand
     ) -> Outcome | FetchErrand | None:
-        """What a flight brought for all; None when that does not answer `errand`."""
+        """The outcome that a flight shares; None when it does not answer `errand`."""
         fill = landing.fill
         if landing.ending is FlightEnd.FILLING and fill is not None and fill.joinable:
             return self._read_along(fill, errand)
@@ -250,9 +248,9 @@ class Tier:
         return stored
 
     def _read_along(self, fill: Fill, errand: FetchErrand) -> Outcome | None:
-        """What a body on its way gives this errand too, as if it were stored already."""
+        """A body in arrival answers as if it were stored already; None when it does not."""
         now = self.world.clock()
-        assert fill.pending is not None, "a block is joined by who reads its object"
+        assert fill.pending is not None, "a slice is joined by who reads its object"
         plan = joined(errand.request, fill.pending, fill.length, errand.route, now)
         if plan is None:
             return None
@@ -260,53 +258,53 @@ class Tier:
         return from_joined(fill, errand, plan, now)
 
     async def _stored_meanwhile(self, errand: FetchErrand) -> Outcome | None:
-        """What a flight stored between `decide` and now, if it answers this errand too."""
-        entry = self.standing.get(errand.key, errand.request.fields)
+        """The outcome of an entry stored since `decide`, if it answers `errand` too."""
+        entry = self.filtered.get(errand.key, errand.request.fields)
         if entry is None or entry is errand.stale:
             return None
         now = self.world.clock()
-        again = decide_entry(entry, errand.request, errand.route, now)
-        if isinstance(again, SlicesErrand):
-            return await self._from_slices(again)
-        if not isinstance(again, Hit):
+        hit = decide_entry(entry, errand.request, errand.route, now)
+        if isinstance(hit, SlicesErrand):
+            return await self._from_slices(hit)
+        if not isinstance(hit, Hit):
             return None
         self.world.counters.collapsed += 1
         trace = CacheStatus(why=errand.why, collapsed=True)
-        if again.plan.spans:
-            again = self._without_copy(again)
-        return from_entry(again, errand.request, now, CacheResult.HIT, trace)
+        if hit.plan.spans:
+            hit = self._without_copy(hit)
+        return from_entry(hit, errand.request, now, CacheResult.HIT, trace)
 
     async def fetch(self, call: Call) -> Reply:
-        """What an outer tier in the same process asks."""
+        """Reply to an outer tier in the same process. UpstreamError."""
         now = self.world.clock()
         request = replace(call.request, of_tier=True)
-        concluded = self.decide(request, call.route, now)
-        if isinstance(concluded, Refusal):
+        conclusion = self.decide(request, call.route, now)
+        if isinstance(conclusion, Refusal):
             raise UpstreamError(Fault.CLOSED, self.name, sent=False)
-        if isinstance(concluded, Hit):
-            outcome = self.serve(concluded, request, now)
+        if isinstance(conclusion, Hit):
+            outcome = self.serve(conclusion, request, now)
         else:
-            outcome = await self.run(concluded, call.body, call.on_interim)
+            outcome = await self.run(conclusion, call.body, call.on_interim)
         body = outcome.body
         if body is None or isinstance(body, bytes | memoryview):
             body = WholeBody(bytes(body or b""))
         return Reply(outcome.as_head(self.world.clock()), body, outcome.result, outcome.mark)
 
-    def serve(self, found: Hit, request: Request, now: float) -> Outcome:
-        """The outcome of a found entry; starts its refresh where one is due."""
-        if found.refresh is not None:
-            self.refresh(found.refresh)
-        if found.plan.spans:
-            found = self._without_copy(found)
-        return from_entry(found, request, now, CacheResult.HIT, hit_trace(found))
+    def serve(self, hit: Hit, request: Request, now: float) -> Outcome:
+        """The outcome of a hit; starts its refresh where one is due."""
+        if hit.refresh is not None:
+            self.refresh(hit.refresh)
+        if hit.plan.spans:
+            hit = self._without_copy(hit)
+        return from_entry(hit, request, now, CacheResult.HIT, hit_trace(hit))
 
-    def _without_copy(self, found: Hit) -> Hit:
-        """`found`, with the whole for several ranges while memory is short: those are a copy for
+    def _without_copy(self, hit: Hit) -> Hit:
+        """The hit, with the whole for several ranges while memory is short: those are a copy for
         each who asks, and a server may ignore a Range (RFC 9110 §14.2).
         """
-        return replace(found, plan=found.plan.single) if self.world.account.waits else found
+        return replace(hit, plan=hit.plan.single) if self.world.account.waits else hit
 
     def refresh(self, errand: FetchErrand) -> None:
         """Renew an entry in the background, unless that is under way or has just failed."""
-        if self._flight(errand) is None and not self._fetcher.lately_failed(errand):
+        if self._flight(errand) is None and not self._fetcher.failed_lately(errand):
             self.world.spawn(self._fetcher.refresh(errand, self._begin(errand)))

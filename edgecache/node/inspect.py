@@ -244,7 +244,7 @@ class Inspector:
         return None if where is None else (where.request, where.route)
 
     def _looked_up(self, tier: Tier, request: Request, route: Route, now: float) -> TierExplanation:
-        entries = tier.standing.peek(cache_key(request, route))
+        entries = tier.filtered.peek(cache_key(request, route))
         if not entries:
             return self._told(LookupExplanation.FETCH, MissReason.ABSENT)
         own = next((e for e in entries if answers(e.selected, request.fields)), None)

@@ -73,7 +73,7 @@ class Node:
         self.gc_tuning = GcTuning(self.listener.clock)
         self.listener.made = self.gc_tuning.count_retained
         self.disk = tier.disk
-        self.sweeper = InvalidationSweeper(tier.standing, tier.flights, tier.world.marks, tier.disk)
+        self.sweeper = InvalidationSweeper(tier.filtered, tier.flights, tier.world.marks, tier.disk)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "lifespan", "requests are the viewer protocol's"
@@ -224,7 +224,7 @@ class Node:
             await asyncio.sleep(TICK_S)
             for _ in iter(self.sweeper.step, False):
                 await asyncio.sleep(0)  # a turn for everyone else
-            await self.sweeper.go_deeper()
+            await self.sweeper.check_disk()
 
     async def _flush_log(self) -> None:
         while True:

@@ -231,7 +231,7 @@ GUARDS = (
     Guard(
         "a flight of before a write is not joined",
         "cache/tier.py",
-        "if not self.standing.writes.passes(errand.key, flight.since):",
+        "if not self.filtered.writes.passes(errand.key, flight.since):",
         "if False:",
         "test_what_was_under_way_",
         UNSAFE,

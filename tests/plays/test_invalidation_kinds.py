@@ -88,7 +88,7 @@ def test_what_a_soft_one_made_stale_is_not_repeated_from_memory(play: Play) -> N
     play.viewer("b").asks("/a").gets(200, "one", x_cache="Hit")
     play.operator.invalidates("/a", soft=True)
     for entry in list(play.edge.store):
-        play.edge.standing.sift(entry.key)
+        play.edge.filtered.sift(entry.key)
     play.viewer("b").asks("/a")
     play.origin.hears("/a", if_none_match='"1"')
     play.origin.answers(200, "two", cache="max-age=60")

@@ -1,4 +1,4 @@
-"""A body in blocks, as one. Law: at most two blocks of it are held for a reader, however slow."""
+"""Body out of slices, the next fetched ahead. Law: a reader, however slow, holds at most two."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgecache.upstream.interface import Body, Fault, UpstreamError
 
 
 class SliceBody:
-    """The bytes of a span (None: all) of `entry`, block after block, the next one fetched ahead."""
+    """The bytes of a span (None: all) of `entry`, slice after slice."""
 
     def __init__(
         self, source: SliceSource, entry: Entry, errand: Errand, span: Span | None
@@ -27,7 +27,7 @@ class SliceBody:
         self._numbers = deque(entry.blocks.over(whole))
         self._skip = whole.first - entry.blocks.place(self._numbers[0]).first
         self._left = whole.length
-        self._number = -1  # of the block being read
+        self._number = -1  # of the slice being read
         self._read = 0  # bytes of it
         self._current: Body | None = None
         self._tried = False  # it broke off once
@@ -39,18 +39,18 @@ class SliceBody:
             self._stream.readers += 1
 
     async def begin(self) -> CacheResult:
-        """Have the first block at hand; how it was come by. UpstreamError; ObjectChanged."""
-        return await self._next_block()
+        """Fetch the first slice: hit or miss. UpstreamError; ObjectChanged."""
+        return await self._next_slice()
 
     async def read(self) -> bytes:
         while self._left:
             if self._current is None:
-                await self._next_block()
+                await self._next_slice()
             assert self._current is not None
             try:
                 data = await self._current.read()
             except UpstreamError as error:
-                await self._again(error)
+                await self._retry(error)
                 continue
             if data := self._cut(data):
                 return data
@@ -72,7 +72,7 @@ class SliceBody:
 
     def close(self) -> None:
         self._left = 0
-        self._put_down()
+        self._close_current()
         ahead, self._ahead = self._ahead, None
         if ahead is not None and _has_come(ahead):
             ahead.result().body.close()
@@ -83,9 +83,9 @@ class SliceBody:
             self._stream = None
 
     def _cut(self, data: bytes) -> bytes:
-        """What of the next bytes of a block is asked for; none at its end."""
+        """The bytes of a slice within the span; none at its end."""
         if not data:
-            self._put_down()
+            self._close_current()
             return b""
         self._read += len(data)
         skipped = min(self._skip, len(data))
@@ -94,66 +94,66 @@ class SliceBody:
         self._left -= len(data)
         return data
 
-    def _put_down(self) -> None:
+    def _close_current(self) -> None:
         current, self._current = self._current, None
         if current is not None:
             current.close()
 
-    async def _next_block(self) -> CacheResult:
+    async def _next_slice(self) -> CacheResult:
         if not self._numbers:
             raise UpstreamError(Fault.TRUNCATED, "origin")
         self._number, self._read, self._tried = self._numbers.popleft(), 0, False
-        taken = await self._arrived()
-        self._current, self._goes_on = taken.body, taken.goes_on
+        fetched = await self._fetched()
+        self._current, self._goes_on = fetched.body, fetched.goes_on
         if self._goes_on:
             self._numbers.clear()
         elif self._numbers:
             self._fetch_ahead(self._numbers[0])
-        return taken.result
+        return fetched.result
 
-    async def _block(self, number: int) -> FetchedSlice:
-        return await self._source.block(self._entry, number, self._errand, self._stream)
+    async def _fetch(self, number: int) -> FetchedSlice:
+        return await self._source.fetch(self._entry, number, self._errand, self._stream)
 
-    async def _arrived(self) -> FetchedSlice:
+    async def _fetched(self) -> FetchedSlice:
         if self._ahead is not None:
             try:
-                taken = await self._ahead  # ours only then: who is canceled leaves it to `close`
+                fetched = await self._ahead  # ours only then: who is canceled leaves it to `close`
             except UpstreamError as error:
                 self._ahead, self._tried = None, True
                 if isinstance(error, ObjectChanged):
                     raise
             else:
                 self._ahead = None
-                return taken
-        return await self._block(self._number)
+                return fetched
+        return await self._fetch(self._number)
 
-    async def _again(self, error: UpstreamError) -> None:
-        """A block broke off: once more, and past what was read of it."""
-        self._put_down()
+    async def _retry(self, error: UpstreamError) -> None:
+        """Fetch a slice that broke off once more, and skip what was read of it."""
+        self._close_current()
         if self._tried or self._goes_on:
             raise error.again()
         self._tried = True
         self._skip, self._read = self._skip + self._read, 0
-        taken = await self._block(self._number)
-        self._current, self._goes_on = taken.body, taken.goes_on
+        fetched = await self._fetch(self._number)
+        self._current, self._goes_on = fetched.body, fetched.goes_on
 
     def _fetch_ahead(self, number: int) -> None:
         ahead: asyncio.Future[FetchedSlice] = asyncio.get_running_loop().create_future()
         self._ahead = ahead
-        self._fetching = self._source.world.spawn(self._bring(number, ahead))
+        self._fetching = self._source.world.spawn(self._fetch_into(number, ahead))
 
-    async def _bring(self, number: int, ahead: asyncio.Future[FetchedSlice]) -> None:
+    async def _fetch_into(self, number: int, ahead: asyncio.Future[FetchedSlice]) -> None:
         try:
-            taken = await self._block(number)
+            fetched = await self._fetch(number)
         except UpstreamError as error:
             if not ahead.done():
                 ahead.set_exception(error.again())
                 ahead.exception()  # nobody may be left to whom it matters
             return
         if self._left == 0 or ahead.done():  # its reader has left
-            taken.body.close()
+            fetched.body.close()
         if not ahead.done():
-            ahead.set_result(taken)
+            ahead.set_result(fetched)
 
 
 def _has_come(ahead: asyncio.Future[FetchedSlice]) -> bool:

@@ -48,14 +48,14 @@ WHOLE_MAX = 10_000  # keys are chosen by strangers; 1.5 MB, as a number stands f
 
 
 class SlicedObjects:
-    """The large objects of one tier."""
+    """The objects in slices of one tier."""
 
     def __init__(
-        self, standing: FilteredStore, flights: Flights, fetch: Fetch, world: TierEnvironment
+        self, store: FilteredStore, flights: Flights, fetch: Fetch, world: TierEnvironment
     ) -> None:
-        self._standing = standing
+        self._store = store
         self._world = world
-        self._source = SliceSource(standing, flights, fetch, world)
+        self._source = SliceSource(store, flights, fetch, world)
         self._whole: LRUCache[int, None] = LRUCache(WHOLE_MAX)  # hashes of keys fetched whole
 
     def outcome_of(
@@ -109,7 +109,7 @@ class SlicedObjects:
         return FetchRequest(ranged, slice=wanted)
 
     def fetch_whole_next(self, errand: FetchErrand) -> None:
-        """Ask for all of it the next time."""
+        """Fetch the whole of this key the next time."""
         self._whole[hash(errand.key)] = None
 
     def store_first(
@@ -147,10 +147,10 @@ class SlicedObjects:
     ) -> Entry | None:
         entry = Entry(errand.key, kept.head, b"", mark=mark, tags=kept.tags)
         entry.blocks = blocks
-        return entry if self._standing.put(entry, errand.since) else None
+        return entry if self._store.put(entry, errand.since) else None
 
     def _leading(self, entry: Entry, errand: FetchErrand, reply: Reply) -> Outcome:
-        """What who asked first gets: the head as it came."""
+        """The outcome for whom it was fetched: the head as received."""
         assert entry.blocks is not None
         now = self._world.clock()
         plan = plan_reply(errand.request, reply.head, entry.blocks.total, now)

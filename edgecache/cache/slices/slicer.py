@@ -1,6 +1,7 @@
-"""Streams: the whole of an object as it arrives, cut into blocks that everyone may read.
+"""Slicing of a whole body as it arrives, into slices that everyone may read.
 
-Law: it runs ahead of the foremost reader by a bounded number of blocks, and ends with the last one.
+Law: it runs ahead of the foremost reader by a bounded number of slices, and ends with the last
+reader.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from edgecache.upstream.interface import Body, Fault, UpstreamError
 if TYPE_CHECKING:
     from edgecache.cache.slices.fetch import SliceSource
 
-AHEAD = 2  # blocks: one being read, one to come
+AHEAD = 2  # slices: one being read, one to come
 
 
 class SliceCut:
@@ -45,7 +46,7 @@ class SliceCut:
 
 
 class SliceCutter:
-    """A body that is read in cuts."""
+    """A body that is read cut by cut."""
 
     def __init__(self, body: Body) -> None:
         self._body = body
@@ -71,7 +72,7 @@ class SliceCutter:
 
 
 class SliceWriter:
-    """A 200 arriving for `entry`, whose blocks come in order."""
+    """A 200 in arrival for `entry`, whose slices come in order."""
 
     def __init__(self, source: SliceSource, entry: Entry, body: Body, mark: int) -> None:
         self.entry = entry
@@ -79,8 +80,8 @@ class SliceWriter:
         self._source = source
         self._cutter = SliceCutter(body)
         self._mark = mark
-        self._begun = -1  # the block arriving
-        self._wanted = 0  # the foremost block that anybody reads or is about to
+        self._begun = -1  # the slice in arrival
+        self._wanted = 0  # the foremost slice that anybody reads or is about to
         self._ended = False
         self._recent: dict[int, Fill] = {}  # as many as AHEAD, for who comes a moment late
         self._changed = asyncio.Event()
@@ -94,8 +95,8 @@ class SliceWriter:
             return
         self._task = self._source.world.spawn(self._run())
 
-    async def brings(self, number: int) -> Fill | None:
-        """Wait for that block to arrive; None when it does not, or not soon."""
+    async def fill_of(self, number: int) -> Fill | None:
+        """Wait for the fill of a slice; None when it does not arrive, or not soon."""
         if number > self._begun + AHEAD:
             return None
         self._wanted = max(self._wanted, number)
@@ -122,12 +123,12 @@ class SliceWriter:
                     await self._changed.wait()
                 await self._pass(number, blocks.place(number).length)
         except UpstreamError:
-            pass  # who reads a block that broke off asks for it again
+            pass  # who reads a slice that broke off fetches it again
         finally:
             self._end()
 
     async def _pass(self, number: int, length: int) -> None:
-        """One block: into a fill, or past us when somebody else has fetched it."""
+        """One slice: into a fill, or read away when somebody else has fetched it."""
         cut = SliceCut(self._cutter, length)
         if self._source.has(self.entry, number):
             self._begin(number)

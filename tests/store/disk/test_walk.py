@@ -84,7 +84,7 @@ def test_what_waits_to_be_written_is_checked_too(stage: DiskStage) -> None:
 def swept(sweep: InvalidationSweeper, stage: DiskStage) -> None:
     for _ in iter(sweep.step, False):
         pass
-    stage.run(sweep.go_deeper())
+    stage.run(sweep.check_disk())
     stage.settle()
 
 

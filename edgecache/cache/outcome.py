@@ -60,7 +60,7 @@ class Hit(Struct, frozen=True):
     plan: ResponsePlan
     until: float  # epoch seconds; 0: not to be repeated
     refresh: FetchErrand | None = None  # to be run in the background
-    block: Entry | None = None  # where the entry is in blocks: the one that has all of `piece`
+    block: Entry | None = None  # where the entry is in slices: the one that has all of `piece`
     piece: memoryview | None = None  # the bytes of the span
 
     def gives_body(self, request: Request) -> bool:

@@ -26,8 +26,19 @@ from edgecache.store.entry import Entry
 from edgecache.store.invalidation import FilteredStore
 from edgecache.upstream.interface import Body, Reply, WholeBody
 
-HERE = FlightResult(FlightEnd.STORED)
+STORED = FlightResult(FlightEnd.STORED)
 StoredReply = tuple[Outcome, FlightResult]
+
+
+class StoringBody(Struct, frozen=True):
+    """A response to be stored: head and what is kept of it, body, part (None: the whole), result."""
+
+    head: Response
+    kept: UpdatedEntry
+    body: Body
+    part: StoredPart | None
+    result: CacheResult
+    mark: int  # which invalidations it is newer than
 
 
 class Storer:
@@ -46,7 +57,7 @@ class Storer:
         assert update.kept is not None
         if isinstance(body, WholeBody) and len(body) <= self._world.object_bytes_max:
             return self._at_once(errand, flight, reply, update.kept)
-        return self._fill(errand, flight, _arriving(reply, update.kept, None))
+        return self._fill(errand, flight, _storing_body(reply, update.kept, None))
 
     def _at_once(
         self, errand: FetchErrand, flight: Flight | None, reply: Reply, kept: UpdatedEntry
@@ -57,16 +68,16 @@ class Storer:
         assert isinstance(reply.body, WholeBody)
         body, mark = reply.body.read_nowait(), reply.mark or 0
         entry = Entry(errand.key, kept.head, body, kept.selected, mark=mark, tags=kept.tags)
-        self._keep(entry, errand)
+        self._put(entry, errand)
         outcome = from_whole(entry, errand, self._world.clock(), reply.head)
         outcome.result = result_of(reply)
-        return outcome, HERE
+        return outcome, STORED
 
     def part(
         self, errand: FetchErrand, flight: Flight | None, reply: Reply, part: PartReply
     ) -> StoredReply:
-        """A part, of which as much is kept."""
-        return self._fill(errand, flight, _arriving(reply, part.kept, part.part))
+        """A part, stored as that part."""
+        return self._fill(errand, flight, _storing_body(reply, part.kept, part.part))
 
     def rest(
         self, errand: FetchErrand, flight: Flight | None, reply: Reply, rest: RestReply
@@ -86,11 +97,11 @@ class Storer:
             if flight is not None:
                 self._flights.close(errand.flight_key, flight)
             if body is not None:
-                self._keep(_entry(errand.key, arriving, body), errand)
+                self._put(_entry(errand.key, arriving, body), errand)
 
         bytes_max, account = self._world.object_bytes_max, self._world.account
         fill = Fill(kept.head, arriving.body, bytes_max, on_end, account)
-        whole_head = _kept_head(kept.head, part)
+        whole_head = _head_of_whole(kept.head, part)
         fill.pending = PendingEntry(whole_head, kept.selected, _less_than_all(part))
         fill.mark = arriving.mark
         whole = fill.take_ready()
@@ -98,45 +109,31 @@ class Storer:
         outcome.result = arriving.result
         if fill.whole is None:
             fill.start(self._world.spawn)
-        return outcome, FlightResult(FlightEnd.STORED) if whole else FlightResult(
-            FlightEnd.FILLING, fill
-        )
+        return outcome, STORED if whole else FlightResult(FlightEnd.FILLING, fill)
 
-    def _keep(self, entry: Entry, errand: FetchErrand) -> None:
+    def _put(self, entry: Entry, errand: FetchErrand) -> None:
         for other in self._store.variants(entry.key):
             if entry.part is not None and other.selected == entry.selected:
                 if other.part is None:
                     return  # the whole is worth more than a part
-                entry = _joined(other, entry)
+                entry = _join_parts(other, entry)
         entry.assessment(errand.route)  # so that the store knows when it expires
         if self._store.put(entry, errand.since):
             self._world.counters.stored += 1
 
 
-class StoringBody(Struct, frozen=True):
-    """A response to be received: its head, what is kept of that, its body, which part it is, and
-    how it was come by."""
-
-    head: Response
-    kept: UpdatedEntry
-    body: Body
-    part: StoredPart | None
-    result: CacheResult
-    mark: int  # which invalidations it is newer than
-
-
-def _arriving(reply: Reply, kept: UpdatedEntry, part: StoredPart | None) -> StoringBody:
+def _storing_body(reply: Reply, kept: UpdatedEntry, part: StoredPart | None) -> StoringBody:
     mark = reply.mark or 0
     return StoringBody(reply.head, kept, reply.body, part, result_of(reply), mark)
 
 
 def _entry(key: bytes, arriving: StoringBody, body: bytes) -> Entry:
     part, kept = arriving.part, arriving.kept
-    head, less = _kept_head(kept.head, part), _less_than_all(part)
+    head, less = _head_of_whole(kept.head, part), _less_than_all(part)
     return Entry(key, head, body, kept.selected, less, mark=arriving.mark, tags=kept.tags)
 
 
-def _kept_head(head: Response, part: StoredPart | None) -> Response:
+def _head_of_whole(head: Response, part: StoredPart | None) -> Response:
     """The head that goes with a body: that of the whole, where it is a part of one."""
     if part is None:
         return head
@@ -148,17 +145,17 @@ def _less_than_all(part: StoredPart | None) -> StoredPart | None:
     return None if part is None or part.whole else part
 
 
-def _joined(held: Entry, came: Entry) -> Entry:
+def _join_parts(held: Entry, new: Entry) -> Entry:
     """Two parts as one where they meet; else the new one alone."""
     assert held.part is not None
-    assert came.part is not None
-    if not continues(held.head, held.part, came.head, came.part):
-        return came
-    part = StoredPart(held.part.first, held.part.length + came.part.length, held.part.total)
-    body = held.body + came.body
-    mark, whole = min(held.told_mark, came.mark), None if part.whole else part
-    tags = tags_together(held.tags, came.tags)
-    return Entry(came.key, came.head, body, came.selected, whole, mark=mark, tags=tags)
+    assert new.part is not None
+    if not continues(held.head, held.part, new.head, new.part):
+        return new
+    part = StoredPart(held.part.first, held.part.length + new.part.length, held.part.total)
+    body = held.body + new.body
+    mark, whole = min(held.told_mark, new.mark), None if part.whole else part
+    tags = tags_together(held.tags, new.tags)
+    return Entry(new.key, new.head, body, new.selected, whole, mark=mark, tags=tags)
 
 
 def result_of(reply: Reply) -> CacheResult:

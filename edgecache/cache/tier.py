@@ -117,7 +117,7 @@ class Tier:
             case SlicesErrand():
                 return await self._fetcher.lead(errand.anew(errand.why), None, on_interim)
             case FetchErrand() if self._confirmed(errand.request):
-                return await self._fetched(errand, on_interim)
+                return await self._fetch_shared(errand, on_interim)
             case FetchErrand():
                 return await self._fetcher.lead(errand, None, on_interim)
             case _:
@@ -127,7 +127,7 @@ class Tier:
         """Whether what is stored, or on its way here, may count for `request`."""
         return self.world.marks.confirmed(request.mark, self.world.clock())
 
-    async def _fetched(self, errand: FetchErrand, on_interim: OnInterim) -> Outcome:
+    async def _fetch_shared(self, errand: FetchErrand, on_interim: OnInterim) -> Outcome:
         """Read along with a flight, or lead one."""
         stale = self._fetcher.repeat_failure(errand)
         if stale is not None:
@@ -138,7 +138,7 @@ class Tier:
         for _ in range(JOINS_MAX):
             flight = self._flight(errand)
             if flight is None:
-                stored = await self._stored_meanwhile(errand)
+                stored = await self._look_up_again(errand)
                 if stored is not None:
                     return stored
                 return await self._lead(errand, self._begin(errand, attempt), on_interim)
@@ -224,7 +224,7 @@ class Tier:
         landing = await flight.join(FLIGHT_S_MAX)
         match landing.ending:
             case FlightEnd.FILLING | FlightEnd.STORED:
-                shared = await self._shared(landing, errand)
+                shared = await self._share(landing, errand)
                 if shared is not None:
                     return shared
             case FlightEnd.FAILED if flight.attempt >= 2 and landing.error is not None:
@@ -235,14 +235,14 @@ class Tier:
                 return errand
         return self._fetcher.repeat_failure(errand) or await self._lead(errand, None)
 
-    async def _shared(
+    async def _share(
         self, landing: FlightResult, errand: FetchErrand
     ) -> Outcome | FetchErrand | None:
         """The outcome that a flight shares; None when it does not answer `errand`."""
         fill = landing.fill
         if landing.ending is FlightEnd.FILLING and fill is not None and fill.joinable:
             return self._read_along(fill, errand)
-        stored = await self._stored_meanwhile(errand)
+        stored = await self._look_up_again(errand)
         if stored is None and fill is not None and fill.error is not None:
             return errand  # it broke off before we could read along
         return stored
@@ -257,7 +257,7 @@ class Tier:
         self.world.counters.collapsed += 1
         return from_joined(fill, errand, plan, now)
 
-    async def _stored_meanwhile(self, errand: FetchErrand) -> Outcome | None:
+    async def _look_up_again(self, errand: FetchErrand) -> Outcome | None:
         """The outcome of an entry stored since `decide`, if it answers `errand` too."""
         entry = self.filtered.get(errand.key, errand.request.fields)
         if entry is None or entry is errand.stale:

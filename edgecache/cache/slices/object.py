@@ -116,11 +116,11 @@ class SlicedObjects:
         self, errand: FetchErrand, first: SliceReply, reply: Reply, kept: UpdatedEntry
     ) -> Outcome | None:
         """Store an object of which one slice arrives; None when it may not be stored any more."""
-        entry = self._kept(errand, kept, first.layout, reply.mark or 0)
+        entry = self._put(errand, kept, first.layout, reply.mark or 0)
         if entry is None:
             return None
         self._source.fill_alone(entry, first.number, reply.body, reply.mark or 0)
-        return self._leading(entry, errand, replace(reply, head=first.head))
+        return self._outcome_as_received(entry, errand, replace(reply, head=first.head))
 
     def store_arriving(
         self, errand: FetchErrand, reply: Reply, kept: UpdatedEntry
@@ -134,22 +134,22 @@ class SlicedObjects:
         blocks = comes_in_blocks(reply.head, reply.body.length, self._world.block_bytes)
         if blocks is None:
             return None
-        entry = self._kept(errand, kept, blocks, reply.mark or 0)
+        entry = self._put(errand, kept, blocks, reply.mark or 0)
         if entry is None:
             return None
         stream = SliceWriter(self._source, entry, reply.body, reply.mark or 0)
-        outcome = self._leading(entry, errand, reply)
+        outcome = self._outcome_as_received(entry, errand, reply)
         stream.start()
         return outcome
 
-    def _kept(
+    def _put(
         self, errand: FetchErrand, kept: UpdatedEntry, blocks: SliceLayout, mark: int
     ) -> Entry | None:
         entry = Entry(errand.key, kept.head, b"", mark=mark, tags=kept.tags)
         entry.blocks = blocks
         return entry if self._store.put(entry, errand.since) else None
 
-    def _leading(self, entry: Entry, errand: FetchErrand, reply: Reply) -> Outcome:
+    def _outcome_as_received(self, entry: Entry, errand: FetchErrand, reply: Reply) -> Outcome:
         """The outcome for whom it was fetched: the head as received."""
         assert entry.blocks is not None
         now = self._world.clock()

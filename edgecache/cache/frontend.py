@@ -120,10 +120,10 @@ class ViewerFrontend:
         self._world = world or FrontendEnvironment()
         self._entrance = EntryPoint(brand.encode(), self._world.https_port)
         self._clock = tier.world.clock
-        self._pages = ErrorPages(tier, self._prepared)
+        self._pages = ErrorPages(tier, self._prepare)
 
     def decide(self, request: Request, now: float) -> Hit | Errand | Refusal:
-        """What can be said of a viewer's request without waiting."""
+        """Hit, refusal or errand for a viewer's request, concluded without waiting."""
         routed = locate(request, self.table, self._world.place_of)
         if routed is None:
             unserved = self.table.unavailable_site(request.host)
@@ -134,40 +134,40 @@ class ViewerFrontend:
         if routed.ambiguous:
             return refusal(AMBIGUOUS_PATH, request)
         refused = admit(request, route, routed.place.country or None, self._entrance)
-        concluded: Hit | Errand | Refusal
+        conclusion: Hit | Errand | Refusal
         if refused is not None:
-            concluded = self._turned_away(refused, routed.request, route)
+            conclusion = self._refuse(refused, routed.request, route)
         elif route.trust is not None:
-            concluded = self._private(routed, route.trust, now)
+            conclusion = self._private(routed, route.trust, now)
         else:
-            concluded = self.tier.decide(routed.request, route, now)
-            if isinstance(concluded, Hit):
-                concluded = self._leased(concluded, routed.request)
-        if isinstance(concluded, Errand) and route.distribution.custom_error_responses:
-            return replace(concluded, received=request)  # of which the request for a page is made
-        return concluded
+            conclusion = self.tier.decide(routed.request, route, now)
+            if isinstance(conclusion, Hit):
+                conclusion = self._with_lease(conclusion, routed.request)
+        if isinstance(conclusion, Errand) and route.distribution.custom_error_responses:
+            return replace(conclusion, received=request)  # of which the request for a page is made
+        return conclusion
 
     def _private(
         self, routed: RoutedRequest, trust: TrustedKeys, now: float
     ) -> Hit | Errand | Refusal:
-        """What only a signature by `trust` opens."""
+        """The tier's conclusion behind a signature by `trust`, or the refusal."""
         route = routed.route
         wall = now if self._world.wall_clock is None else self._world.wall_clock()
-        opened = trust.opens(routed.received, wall)
-        request = routed.unsigned(opened)
-        if isinstance(opened, SignatureRefused):
+        signature = trust.opens(routed.received, wall)
+        request = routed.unsigned(signature)
+        if isinstance(signature, SignatureRefused):
             page = replacement(route.distribution, 403)
             if page is not None:
                 return ErrorPageErrand(request, route, page)
-            close, fault = request.has_body, opened.fault
+            close, fault = request.has_body, signature.fault
             return Refusal(403, MESSAGES[fault], close=close, code=str(fault))
-        concluded = self.tier.decide(request, route, now)
-        if not isinstance(concluded, Hit):
-            return concluded
-        until = 0.0 if opened.by_address else now + _lease_s(opened, wall)
-        return self._leased(replace(concluded, until=min(concluded.until, until)), request)
+        conclusion = self.tier.decide(request, route, now)
+        if not isinstance(conclusion, Hit):
+            return conclusion
+        until = 0.0 if signature.by_address else now + _lease_s(signature, wall)
+        return self._with_lease(replace(conclusion, until=min(conclusion.until, until)), request)
 
-    def _turned_away(
+    def _refuse(
         self, refused: AccessRefused | AccessRedirect, request: Request, route: Route
     ) -> Refusal | ErrorPageErrand:
         if isinstance(refused, AccessRedirect):
@@ -181,7 +181,7 @@ class ViewerFrontend:
                 return ErrorPageErrand(request, route, page)
         return refusal(refused, request)
 
-    def _leased(self, hit: Hit, request: Request) -> Hit | ErrorPageErrand:
+    def _with_lease(self, hit: Hit, request: Request) -> Hit | ErrorPageErrand:
         """A hit, or the page that stands for it; repeated only where bytes say it all."""
         site, status = hit.route.distribution, hit.plan.status
         page = replacement(site, status) if status >= 400 else None
@@ -198,8 +198,8 @@ class ViewerFrontend:
             return await self.tier.run(errand, body, on_interim)
         return await self._pages.run(errand, self.table, body, on_interim)
 
-    def _prepared(self, request: Request, route: Route) -> Request:
-        """A request as received, as the tier is to have it on this route."""
+    def _prepare(self, request: Request, route: Route) -> Request:
+        """The request of the tier on this route, for one as received."""
         place = self._world.place_of(request.client[0]) if route.needs_place else NOWHERE
         request = enriched(request, route.viewer_headers, place)
         return request if route.trust is None else route.trust.stripped(request)
@@ -217,20 +217,20 @@ class ViewerFrontend:
             word = f"Error from {self.brand}"
         fields = peer_fields.public(outcome.fields, _ANEW)
         if asked is not None:
-            fields = self._under_policy(fields, outcome, *asked)
+            fields = self._apply_policy(fields, outcome, *asked)
             if wants_timing(*asked, self._world.chance()):
                 fields = with_timing(fields, self._timing(outcome, request_id, took_s))
         return (
             *fields,
-            *aged(outcome),
+            *age_field(outcome),
             (b"via", self._via(outcome.fields)),
             (b"x-cache", word.encode()),
             (b"x-amz-cf-pop", self.pop.encode()),
-            (b"cache-status", status_list(outcome, self.pop)),
+            (b"cache-status", cache_status(outcome, self.pop)),
             (b"x-amz-cf-id", request_id),
         )
 
-    def _under_policy(
+    def _apply_policy(
         self, fields: Fields, outcome: Outcome, request: Request, route: Route
     ) -> Fields:
         dated = first_value(fields, b"date") is not None
@@ -264,8 +264,8 @@ def refusal(refused: AccessRefused, request: Request) -> Refusal:
     return Refusal(refused.status, SENTENCES[refused.why], refused.detail, close=request.has_body)
 
 
-def _lease_s(opened: SignatureAccepted, wall: float) -> float:
-    return min(opened.until - wall, SIGNED_LEASE_S_MAX)
+def _lease_s(signature: SignatureAccepted, wall: float) -> float:
+    return min(signature.until - wall, SIGNED_LEASE_S_MAX)
 
 
 def product_name(brand: str) -> bytes:
@@ -279,11 +279,11 @@ def _options_of_all(distribution: Distribution) -> Refusal:
     return Refusal(204, "", "", fields=((b"allow", allowed),), result=CacheResult.MISS)
 
 
-def aged(outcome: Outcome) -> Fields:
+def age_field(outcome: Outcome) -> Fields:
     return () if outcome.age_s is None else ((b"age", b"%d" % outcome.age_s),)
 
 
-def status_list(outcome: Outcome, name: str) -> bytes:
+def cache_status(outcome: Outcome, name: str) -> bytes:
     """Cache-Status: the origin's side first, ours last (RFC 9211 §2)."""
     own = outcome.trace.write(name)
     before = combined_value(outcome.fields, b"cache-status")

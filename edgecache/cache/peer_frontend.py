@@ -13,9 +13,9 @@ from edgecache.cache.frontend import (
     NO_SUCH_ROUTE,
     NOT_A_PEER,
     ViewerFrontend,
-    aged,
+    age_field,
+    cache_status,
     refusal,
-    status_list,
 )
 from edgecache.cache.outcome import (
     CacheResult,
@@ -88,8 +88,8 @@ class PeerFrontend:
         fault = tuple(field for field in outcome.fields if field[0] == peer_fields.FAULT)
         return (
             *peer_fields.public(without(outcome.fields, (b"cache-status",))),
-            *aged(outcome),
-            (b"cache-status", status_list(outcome, self.tier.name)),
+            *age_field(outcome),
+            (b"cache-status", cache_status(outcome, self.tier.name)),
             *fault,
             (peer_fields.RESULT, outcome.result.encode()),
             (peer_fields.MARK, self._marks.spell(outcome.mark)),

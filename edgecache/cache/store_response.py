@@ -31,7 +31,7 @@ StoredReply = tuple[Outcome, FlightResult]
 
 
 class StoringBody(Struct, frozen=True):
-    """A response to be stored: head and what is kept of it, body, part (None: the whole), result."""
+    """A response to be stored: head, what is kept of it, body, part (None: the whole), result."""
 
     head: Response
     kept: UpdatedEntry

@@ -37,7 +37,8 @@ class FlightResult(Struct, frozen=True):
 class Flight:
     """One fetch under way, and who waits for it."""
 
-    def __init__(self, mark: int = 0, attempt: int = 1) -> None:
+    def __init__(self, key: bytes = b"", mark: int = 0, attempt: int = 1) -> None:
+        self.key = key  # it began under; its errand may go on under another
         self.since = 0  # number of the last write as it began: see store.unsafe_writes
         self.mark = mark  # what it may be joined for: see store.invalidation
         self.attempt = attempt  # 2 when it follows one that failed
@@ -79,19 +80,19 @@ class Flights:
     def open(self, key: bytes, mark: int = 0, attempt: int = 1) -> Flight:
         """Begin a flight at `mark`. There is none for `key`."""
         assert key not in self._by_key
-        flight = self._by_key[key] = Flight(mark, attempt)
+        flight = self._by_key[key] = Flight(key, mark, attempt)
         return flight
 
-    def land(self, key: bytes, flight: Flight, landing: FlightResult) -> None:
+    def land(self, flight: Flight, landing: FlightResult) -> None:
         """End a flight's wait. It stays to be joined only while its body is coming."""
         flight.land(landing)
         if landing.ending is not FlightEnd.FILLING:
-            self.close(key, flight)
+            self.close(flight)
 
-    def close(self, key: bytes, flight: Flight) -> None:
+    def close(self, flight: Flight) -> None:
         """Nobody can join it any more."""
-        if self._by_key.get(key) is flight:
-            del self._by_key[key]
+        if self._by_key.get(flight.key) is flight:
+            del self._by_key[flight.key]
 
     def lowest_mark(self, default: int) -> int:
         """The lowest mark of those under way, and of what begins now at `default`."""

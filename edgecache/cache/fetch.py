@@ -369,4 +369,4 @@ class Fetcher:
             landing = FlightResult(
                 FlightEnd.UNCACHEABLE if landing.fill.error else FlightEnd.STORED
             )
-        self._flights.land(errand.flight_key, flight, landing)
+        self._flights.land(flight, landing)

@@ -64,7 +64,7 @@ class Storer:
     ) -> StoredReply:
         """A response that came in one piece: what a fill would end in, without one."""
         if flight is not None:
-            self._flights.close(errand.flight_key, flight)
+            self._flights.close(flight)
         assert isinstance(reply.body, WholeBody)
         body, mark = reply.body.read_nowait(), reply.mark or 0
         entry = Entry(errand.key, kept.head, body, kept.selected, mark=mark, tags=kept.tags)
@@ -95,7 +95,7 @@ class Storer:
 
         def on_end(body: bytes | None) -> None:
             if flight is not None:
-                self._flights.close(errand.flight_key, flight)
+                self._flights.close(flight)
             if body is not None:
                 self._put(_entry(errand.key, arriving, body), errand)
 

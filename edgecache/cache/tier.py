@@ -185,7 +185,7 @@ class Tier:
             landing = None if goes_on else FlightResult(FlightEnd.STORED)
         finally:
             if flight is not None and landing is not None:
-                self.flights.land(errand.flight_key, flight, landing)
+                self.flights.land(flight, landing)
         if not isinstance(looked_up, DiskHit):
             return looked_up
         if looked_up.refresh is not None:
@@ -199,7 +199,7 @@ class Tier:
             if flight is not None and self._still_counts(flight, errand):
                 return flight
             if flight is not None:
-                self.flights.close(key, flight)
+                self.flights.close(flight)
         return None
 
     def _begin(self, errand: FetchErrand, attempt: int = 1) -> Flight:

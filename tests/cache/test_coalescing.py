@@ -80,9 +80,9 @@ def test_a_flight_stays_to_be_joined_only_while_its_body_is_coming(ending: Fligh
     assert flights.get(b"k") is flight
     assert flights.get(b"other") is None
     fill = Fill(answer(200), HeldBody(None), 10, lambda whole: None, MemoryAccount(100))
-    flights.land(b"k", flight, FlightResult(ending, fill))
+    flights.land(flight, FlightResult(ending, fill))
     assert (flights.get(b"k") is flight) is (ending is FlightEnd.FILLING)
-    flights.close(b"k", flight)
+    flights.close(flight)
     assert flights.get(b"k") is None
     assert len(flights) == 0
 
@@ -90,9 +90,9 @@ def test_a_flight_stays_to_be_joined_only_while_its_body_is_coming(ending: Fligh
 def test_an_old_flight_does_not_close_a_new_one() -> None:
     flights = Flights()
     old = flights.open(b"k")
-    flights.close(b"k", old)
+    flights.close(old)
     new = flights.open(b"k", attempt=2)
-    flights.close(b"k", old)
-    flights.land(b"k", old, FlightResult(FlightEnd.FAILED))
+    flights.close(old)
+    flights.land(old, FlightResult(FlightEnd.FAILED))
     assert flights.get(b"k") is new
     assert new.attempt == 2

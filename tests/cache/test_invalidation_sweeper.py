@@ -64,7 +64,7 @@ def test_a_flight_of_before_holds_it_back() -> None:
     flight = place.flights.open(b"k", place.marks.last)
     place.invalidates(1, "/nothing")
     assert (place.walk(), place.sweep.low) == (0, 0)
-    place.flights.close(b"k", flight)
+    place.flights.close(flight)
     place.walk()
     assert place.sweep.low == 1
 

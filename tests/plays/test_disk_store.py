@@ -107,6 +107,17 @@ def test_what_is_stale_on_disk_is_validated(play: Play, body: str) -> None:
     play.viewer().asks("/a").gets(200, body, x_cache="Hit")
 
 
+def test_a_range_of_what_is_stale_on_disk_leaves_no_flight(stage: Stage, tmp_path: Path) -> None:
+    play = stage(semantics="rfc9111", disk=tmp_path / "disk")
+    fill(play, etag='"1"')
+    restart(play)
+    play.advance(61)
+    play.viewer().asks("/a", range="bytes=0-1")
+    play.origin.hears("/a", if_none_match='"1"')
+    play.origin.answers(304, etag='"1"', cache="max-age=100")
+    play.viewer().gets(206, "on")
+
+
 def test_what_is_stale_on_disk_stands_in_for_an_origin_that_is_gone(play: Play) -> None:
     fill(play, body=LARGE, cache="max-age=60, stale-if-error=600")
     restart(play)

@@ -123,7 +123,7 @@ class SliceSource:
         flight = self._flight(key) or self.flights.open(key, mark)
 
         def on_end(data: bytes | None) -> None:
-            self.flights.close(key, flight)
+            self.flights.close(flight)
             if data is not None and len(data) == place.length:
                 head = block_head(entry.head)
                 block = Entry(key, head, data, (), place, mark=mark, tags=entry.tags)
@@ -145,7 +145,7 @@ class SliceSource:
         key = block_key(entry.key, number)
         flight = self.flights.get(key)
         if flight is not None and fill.joinable:
-            self.flights.land(key, flight, FlightResult(FlightEnd.FILLING, fill))
+            self.flights.land(flight, FlightResult(FlightEnd.FILLING, fill))
 
     def drop(self, entry: Entry) -> None:
         """Forget an object, and little by little its slices."""
@@ -166,7 +166,7 @@ class SliceSource:
         """The flight for a slice, if no invalidation since has named it."""
         flight = self.flights.get(key)
         if flight is not None and not self.world.marks.passes(key, flight.mark):
-            self.flights.close(key, flight)
+            self.flights.close(flight)
             return None
         return flight
 
@@ -196,7 +196,7 @@ class SliceSource:
             raise
         finally:
             if flight is not None:
-                self.flights.land(block_key(entry.key, number), flight, landing)
+                self.flights.land(flight, landing)
 
     async def _from_disk_or_upstream(
         self, entry: Entry, number: int, errand: Errand, flight: Flight | None

@@ -39,7 +39,7 @@ class Flight:
 
     def __init__(self, key: bytes = b"", mark: int = 0, attempt: int = 1) -> None:
         self.key = key  # it began under; its errand may go on under another
-        self.since = 0  # number of the last write as it began: see store.unsafe_writes
+        self.since = 0  # number of the last write as it began: see store.invalidation
         self.mark = mark  # what it may be joined for: see store.invalidation
         self.attempt = attempt  # 2 when it follows one that failed
         self.landing: FlightResult | None = None

@@ -89,7 +89,7 @@ class FetchErrand(_Errand, frozen=True):
     stale: Entry | None = None  # what may be validated, or served should upstream fail
     validate: bool = False
     part: bytes = b""  # the Range to ask with; empty: ask for the whole
-    since: int = 0  # number of the last write when upstream was asked: see store.unsafe_writes
+    since: int = 0  # number of the last write when upstream was asked: see store.invalidation
     received: Request | None = None  # the request as it came, of which that for a page is made
 
     @property

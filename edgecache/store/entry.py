@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from msgspec import msgpack
 from msgspec.structs import replace
@@ -72,6 +73,13 @@ class DiskBody:
     read: Callable[[DiskBody, int], Awaitable[bytes | None]] | None = None
 
 
+class RenderedAnswer(Protocol):
+    """A hit as a server made it for the wire. It is kept with its entry, which it knows."""
+
+    @property
+    def entry(self) -> Entry: ...
+
+
 class Entry(Resident, eq=False, gc=False):
     """A stored response, whole or in part, made of `key`, its head and its body. Its facts never
     change but for `mark` with `stale_from`; `alive`, `older` and what Resident counts belong to
@@ -91,7 +99,7 @@ class Entry(Resident, eq=False, gc=False):
     older: Entry | None = None  # another variant under its key
     expires_at: float = 0.0  # epoch seconds, once assessed; 0: not yet
     due: set[Entry] | None = None  # those it expires with
-    answer: object = None  # what a front made of it for the wire, while it is stored
+    answer: RenderedAnswer | None = None  # the hit as made for the wire, while it is stored
     _packed: bytes = b""
     _before: int = 0  # the mark it had when a soft one made it stale
     _route: Route | None = None

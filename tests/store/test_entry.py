@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 
 from edgecache.config.model import CachePolicy
 from edgecache.store.entry import ENTRY_OVERHEAD_BYTES, Entry
 from tests.rules.pieces import answer, rfc_site, site_of
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A hit as made for the wire."""
+
+    entry: Entry
 
 
 def test_a_changed_policy_is_judged_anew_from_the_same_facts() -> None:
@@ -54,7 +63,7 @@ def test_what_it_has_concluded_can_be_forgotten_and_its_facts_stay() -> None:
     entry = Entry(b"k", head, b"body")
     found = entry.assessment(route)
     assert entry.expires_at == head.received_at + 60
-    entry.answer = "for the wire"
+    entry.answer = Rendered(entry)
     entry.cool()
     assert entry.answer is None
     assert not entry.unpacked

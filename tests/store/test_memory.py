@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 from weakref import ref
 
@@ -21,6 +22,13 @@ BUDGET = 40 * BARE
 KEYS = st.sampled_from([b"%d" % number for number in range(12)])
 LANGUAGES = st.sampled_from([None, "de", "en", *(f"l{number}" for number in range(VARIANTS_MAX))])
 WARM_MAX = 5
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A hit as made for the wire."""
+
+    entry: Entry
 
 
 def entry(key: bytes = b"a", more_bytes: int = 0, language: str | None = None) -> Entry:
@@ -325,8 +333,8 @@ def test_conclusions_are_kept_for_so_many_entries_and_facts_for_all() -> None:
         assert each.unpacked is None, "what nobody has used has no conclusions"
     for each in made:
         hits(store, each.key)
-        each.answer = "for the wire"
-    assert [each.answer for each in made] == [None, "for the wire", "for the wire"]
+        each.answer = Rendered(each)
+    assert [each.answer for each in made] == [None, Rendered(made[1]), Rendered(made[2])]
     assert made[0].head == made[1].head
     assert made[0].unpacked is None
     hits(store, b"1")

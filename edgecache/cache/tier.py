@@ -79,7 +79,7 @@ class Tier:
         self._fetcher = Fetcher(self.filtered, self.flights, upstream, world)
 
     def decide(self, request: Request, route: Route, now: float) -> Hit | TierErrand | Refusal:
-        """Hit, refusal or errand for `request`, conclusion without waiting."""
+        """Hit, refusal or errand for `request`, concluded without waiting."""
         request = of_no_hop(request)
         bypassed = bypass(request, route)
         if bypassed is not None:

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 
 from edgecache.config.model import CachePolicy
 from edgecache.store.entry import ENTRY_OVERHEAD_BYTES, Entry
 from tests.rules.pieces import answer, rfc_site, site_of
-
-
-@dataclass(frozen=True)
-class Rendered:
-    """A hit as made for the wire."""
-
-    entry: Entry
+from tests.store.rendered import Rendered
 
 
 def test_a_changed_policy_is_judged_anew_from_the_same_facts() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from weakref import ref
 
@@ -16,19 +15,13 @@ from edgecache.store.entry import Entry
 from edgecache.store.eviction import LEAVING_FIRST, TRIAL_SHARE, EvictionReason
 from edgecache.store.memory import VARIANTS_MAX, MemoryStore
 from tests.rules.pieces import NOW, answer, lines, rfc_site
+from tests.store.rendered import Rendered
 
 BARE = Entry(b"a", answer(200), b"").size_bytes
 BUDGET = 40 * BARE
 KEYS = st.sampled_from([b"%d" % number for number in range(12)])
 LANGUAGES = st.sampled_from([None, "de", "en", *(f"l{number}" for number in range(VARIANTS_MAX))])
 WARM_MAX = 5
-
-
-@dataclass(frozen=True)
-class Rendered:
-    """A hit as made for the wire."""
-
-    entry: Entry
 
 
 def entry(key: bytes = b"a", more_bytes: int = 0, language: str | None = None) -> Entry:

@@ -74,7 +74,7 @@ def restore(
 
     settings = load_config(config)
     versions = _all_versions(settings)
-    version = versions.named(key, version_id)
+    version = versions.find(key, version_id)
     if version is None:
         fail(f'"{key}" has no version {version_id} (see: edgecache bucket versions {key})')
     try:

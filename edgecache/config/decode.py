@@ -40,8 +40,8 @@ class Decoder:
 
     def read(self, model: type[T], value: object, where: str) -> T:
         """`value` as `model`; a blank one when it is no table."""
-        found = self._read(model, value, where)
-        result: T = _blank(model) if found is _WRONG else found
+        piece = self._read(model, value, where)
+        result: T = _blank(model) if piece is _WRONG else piece
         return result
 
     def _read(self, kind: Any, value: object, where: str) -> Any:
@@ -67,24 +67,26 @@ class Decoder:
             return value
         if not isinstance(value, dict):
             return self._wrong(where, "a table", value)
-        return model(**self._fields(model, value, where))
+        return model(**self._complete_fields(model, value, where))
 
-    def overlaid(self, base: T, table: object, where: str) -> T:
+    def overlay(self, base: T, table: object, where: str) -> T:
         """`base` with the fields that `table` gives; what is wrong stays as it was."""
         if not isinstance(table, dict):
             self._wrong(where, "a table", table)
             return base
-        return msgspec.structs.replace(base, **self._given(type(base), table, where))
+        return msgspec.structs.replace(base, **self._read_fields(type(base), table, where))
 
-    def _fields(self, model: type[Model], table: dict[str, Any], where: str) -> dict[str, Any]:
-        values = self._given(model, table, where)
+    def _complete_fields(
+        self, model: type[Model], table: dict[str, Any], where: str
+    ) -> dict[str, Any]:
+        values = self._read_fields(model, table, where)
         for wanted in msgspec.structs.fields(model):
             if wanted.required and wanted.name not in values:
                 self.problems.add(joined(where, wanted.encode_name), "missing")
                 values[wanted.name] = _blank(wanted.type)
         return values
 
-    def _given(self, model: type[Model], table: dict[str, Any], where: str) -> dict[str, Any]:
+    def _read_fields(self, model: type[Model], table: dict[str, Any], where: str) -> dict[str, Any]:
         fields = {field.encode_name: field for field in msgspec.structs.fields(model)}
         values: dict[str, Any] = {}
         for key, value in table.items():
@@ -92,9 +94,9 @@ class Decoder:
             if key not in fields:
                 self.problems.add(place, "unknown key" + suggestion(key, fields))
                 continue
-            found = self._field(model, fields[key], value, place)
-            if found is not _WRONG:
-                values[fields[key].name] = found
+            field_value = self._field(model, fields[key], value, place)
+            if field_value is not _WRONG:
+                values[fields[key].name] = field_value
         return values
 
     def _field(
@@ -105,8 +107,8 @@ class Decoder:
             return self._read(field.type, value, where)
         if setting.unit == "bytes" and isinstance(value, str):
             value = self._size(value, where)
-        found: Any = value if value is _WRONG else self._read(field.type, value, where)
-        return found if found is _WRONG else self._bounded(setting, found, where)
+        field_value: Any = value if value is _WRONG else self._read(field.type, value, where)
+        return field_value if field_value is _WRONG else self._bounded(setting, field_value, where)
 
     def _size(self, text: str, where: str) -> object:
         try:
@@ -131,14 +133,14 @@ class Decoder:
     def _list(self, kind: Any, value: object, where: str) -> Any:
         if not isinstance(value, list):
             return self._wrong(where, "a list", value)
-        found = [self._read(kind, item, f"{where}[{i}]") for i, item in enumerate(value)]
-        return tuple(_blank(kind) if item is _WRONG else item for item in found)
+        items = [self._read(kind, item, f"{where}[{i}]") for i, item in enumerate(value)]
+        return tuple(_blank(kind) if item is _WRONG else item for item in items)
 
     def _named(self, kind: Any, value: object, where: str) -> Any:
         if not isinstance(value, dict):
             return self._wrong(where, "a table", value)
-        found = {key: self._read(kind, item, joined(where, key)) for key, item in value.items()}
-        return {key: item for key, item in found.items() if item is not _WRONG}
+        values = {key: self._read(kind, item, joined(where, key)) for key, item in value.items()}
+        return {key: item for key, item in values.items() if item is not _WRONG}
 
     def _scalar(self, kind: type[object], value: object, where: str) -> object:
         try:

@@ -14,17 +14,17 @@ from edgecache.config.problems import Problem, quoted
 
 def lint(config: Config) -> list[Problem]:
     """Every warning about a configuration that has passed the checks, in the file's order."""
-    found: list[Problem] = []
+    warnings: list[Problem] = []
     tls = any(location.listen_tls for location in config.locations)
     for index, distribution in enumerate(config.distributions):
         where = f"distributions[{index}]"
-        found += _distribution_warnings(distribution, where, tls=tls)
-        found += _access_warnings(distribution, config, where)
+        warnings += _distribution_warnings(distribution, where, tls=tls)
+        warnings += _access_warnings(distribution, config, where)
         for place, behavior in _behaviors(distribution, where):
-            found += _caching_warnings(behavior, place)
-            found += _forwarding_warnings(behavior, place)
-            found += _cors_warnings(behavior, place)
-    return found
+            warnings += _caching_warnings(behavior, place)
+            warnings += _forwarding_warnings(behavior, place)
+            warnings += _cors_warnings(behavior, place)
+    return warnings
 
 
 def _behaviors(distribution: Distribution, where: str) -> Iterator[tuple[str, Behavior]]:
@@ -126,13 +126,13 @@ def covers(wide: str, narrow: str) -> bool:
 
 
 def _past_stars(wide: str, reached: set[int]) -> set[int]:
-    found = set(reached)
+    places = set(reached)
     for at in reached:
         place = at
         while place < len(wide) and wide[place] == "*":
             place += 1
-            found.add(place)
-    return found
+            places.add(place)
+    return places
 
 
 def _steps(wide: str, at: int, char: str) -> Iterator[int]:

@@ -33,7 +33,7 @@ class TcpAddress:
 
     @property
     def url(self) -> str:
-        """Where a client on this machine reaches it: any-address becomes loopback."""
+        """The URL by which a client on this machine reaches it: any-address becomes loopback."""
         return f"http://{TcpAddress(_ANY.get(self.host, self.host), self.port)}"
 
 
@@ -51,7 +51,7 @@ Address = TcpAddress | UnixAddress
 
 
 def parse_listen(text: str, state_dir: str) -> Address:
-    """What `text` means; `unix:NAME` stands in `state_dir`. ValueError says what is wrong."""
+    """Parse an address; `unix:NAME` stands in `state_dir`. ValueError says what is wrong."""
     if text.startswith("unix:"):
         return _parse_unix(text.removeprefix("unix:"), state_dir)
     match = _TCP.fullmatch(text)

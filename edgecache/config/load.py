@@ -99,14 +99,14 @@ def _with_absolute_paths(config: Config, folder: Path) -> Config:
         )
 
     def distribution_at(distribution: Distribution) -> Distribution:
-        given = distribution.viewer_certificate
+        certificate = distribution.viewer_certificate
         return replace(
             distribution,
             origins=tuple(map(origin_at, distribution.origins)),
             viewer_certificate=replace(
-                given,
-                certificate_file=at(given.certificate_file),
-                key_file=at(given.key_file),
+                certificate,
+                certificate_file=at(certificate.certificate_file),
+                key_file=at(certificate.key_file),
             ),
         )
 

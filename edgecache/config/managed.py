@@ -239,8 +239,8 @@ RESPONSE_HEADERS_POLICIES: tuple[ResponseHeadersPolicy, ...] = (
 
 def by_name(policies: Iterable[Policy]) -> dict[str, Policy]:
     """Every spelling that leads to a managed policy: its id, its name with and without prefix."""
-    found: dict[str, Policy] = {}
+    policies_by_name: dict[str, Policy] = {}
     for policy in policies:
         bare = policy.name.removeprefix(PREFIX)
-        found |= {policy.id: policy, PREFIX + bare: policy, bare: policy}
-    return found
+        policies_by_name |= {policy.id: policy, PREFIX + bare: policy, bare: policy}
+    return policies_by_name

@@ -43,7 +43,7 @@ HeaderBehavior = Literal[
 
 
 class Selection(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which items of one kind (query strings, cookies) are meant."""
+    """Selection of items of one kind: query strings or cookies."""
 
     behavior: ItemBehavior = "none"
     items: tuple[str, ...] = ()
@@ -51,14 +51,14 @@ class Selection(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class HeaderSelection(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which request headers are meant."""
+    """Selection of request headers."""
 
     behavior: HeaderBehavior = "none"
     items: tuple[str, ...] = ()
 
 
 class CachePolicy(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is in the cache key (and so forwarded), and how long an object may live (seconds)."""
+    """Items of the cache key (and so forwarded), and how long an object may live (seconds)."""
 
     id: str = ""
     name: str = ""
@@ -74,7 +74,7 @@ class CachePolicy(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class OriginRequestPolicy(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is sent to the origin beyond the key."""
+    """Items sent to the origin beyond the key."""
 
     id: str = ""
     name: str = ""
@@ -105,7 +105,7 @@ class SetHeader(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ResponseHeadersPolicy(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is added to and removed from responses on their way to viewers.
+    """Headers added to and removed from responses on their way to viewers.
 
     `security` holds the security headers as the headers they become.
     """
@@ -123,7 +123,7 @@ class ResponseHeadersPolicy(Model, frozen=True, kw_only=True, forbid_unknown_fie
 class ForwardedValues(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The way before policies: what is forwarded and keyed, and the TTLs (seconds).
 
-    `config.aws.legacy` says which policies it stands for. `headers` is names or `("*",)`.
+    `config.aws.forwarded_values` says which policies it stands for. `headers` is names or `("*",)`.
     """
 
     query_string: bool = False
@@ -137,7 +137,7 @@ class ForwardedValues(Model, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Behavior(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What holds for the paths of one pattern. `origin` names an origin or an origin group.
+    """Cache behavior: rules for the paths of one pattern. `origin` names an origin or a group.
 
     With `forwarded_values` the cache and origin request policies are those it stands for.
     """
@@ -158,7 +158,7 @@ class Behavior(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class CustomErrorResponse(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What viewers get instead of an error status, and how long that is kept (seconds)."""
+    """Page and status viewers get instead of an error, and how long that is kept (seconds)."""
 
     error_code: int
     response_page_path: str = ""
@@ -167,7 +167,7 @@ class CustomErrorResponse(Model, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class GeoRestriction(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which countries (ISO 3166-1 alpha-2) may or may not be served."""
+    """Countries (ISO 3166-1 alpha-2) that may or may not be served."""
 
     kind: Literal["none", "whitelist", "blacklist"] = "none"
     countries: tuple[str, ...] = ()
@@ -237,7 +237,7 @@ class Distribution(Model, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class PublicKey(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whose signatures count: a PEM (RSA or P-256), written out or read from `pem_file` at load."""
+    """Key of a signer: a PEM (RSA or P-256), written out or read from `pem_file` at load."""
 
     id: str
     name: str = ""
@@ -256,7 +256,7 @@ class KeyGroup(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Disk(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a cache keeps what outlives its process; `folder` "" is `disk` in state_dir.
+    """Disk of a cache, which outlives its process; `folder` "" is `disk` in state_dir.
 
     Each process has a folder of its own in it, and workers of a location share the bytes.
     """
@@ -287,7 +287,7 @@ class Regional(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Control(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where operators and nodes reach the control plane."""
+    """The control plane: its address, and what it permits."""
 
     listen: str = "127.0.0.1:8090"
     canary_s: float = 0  # between two rounds of the canary; 0: there is none
@@ -336,7 +336,7 @@ class Limits(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Process(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who processes run as once every address is bound, when they are started by root."""
+    """User and group of processes started by root, once every address is bound."""
 
     user: str = ""
     group: str = ""  # the user's own when empty

@@ -20,7 +20,7 @@ REGION_DEFAULT = "us-east-1"  # what S3-compatible stores take when nobody has t
 
 
 class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whom to ask. `domain_name` is a host name, an address, or `unix:/path`.
+    """An origin server. `domain_name` is a host name, an address, or `unix:/path`.
 
     `secret_headers` maps a name to where its value stands: `env:NAME` or `file:PATH`.
     `reach` is control's to say for what the API makes.
@@ -59,7 +59,7 @@ class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Resolver(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long the addresses of origins' names are remembered, and used while look-ups fail."""
+    """Seconds that addresses of origins' names are remembered, and used while look-ups fail."""
 
     answer_s_max: float = 30
     last_good_s_max: float = 3_600
@@ -79,7 +79,7 @@ class OriginGroup(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class OriginAccessControl(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How requests to the origins that name it are signed (Signature Version 4).
+    """Signing of requests to the origins that name it (Signature Version 4).
 
     `credential` is the name of a key pair in `secrets.json`; empty: the control's own `name`, or
     its `id` when it has none. `region` and `service` are what the store wants to see signed; an

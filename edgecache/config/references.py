@@ -62,7 +62,7 @@ _NOT_BESIDE_A_FILE = ("behaviors", "default_behavior", "origin_groups", "kept")
 
 @dataclass(frozen=True, slots=True)
 class PolicyKind:
-    """One kind of policy: where a file defines it, what it is called, how it is read and held."""
+    """A kind of policy: where a file defines it, what it is called, how it is read and checked."""
 
     model: type[Model]
     place: str
@@ -104,7 +104,7 @@ def _no_check(_found: Any, _where: str, _problems: Problems) -> None: ...
 
 
 def _kind_with_own_place(model: type[Model], read: Callable[[dict[str, Any]], Model]) -> PolicyKind:
-    """What has its place in the model, and is only read here."""
+    """A kind that has its own place in the model, and is only read here."""
     return PolicyKind(model, "", "", read, _no_check, {})
 
 
@@ -138,7 +138,7 @@ class NamedPolicies:
             problems.add(kind.place, f"expected a list, got {shown(value)}")
             return {}
         decoder = Decoder(problems, self.shorthand(named=False))
-        found: dict[str, Any] = {}
+        policies: dict[str, Any] = {}
         for index, item in enumerate(value):
             where = f"{kind.place}[{index}]"
             policy: Any = decoder.read(kind.model, item, where)
@@ -146,18 +146,18 @@ class NamedPolicies:
             if not policy.name and not policy.id:
                 problems.add(f"{where}.name", "missing")
             for spelling in filter(None, {policy.name, policy.id}):
-                if spelling in found:
+                if spelling in policies:
                     problems.add(f"{where}.name", f"{quoted(spelling)} is defined twice")
-                found[spelling] = policy
-        return found
+                policies[spelling] = policy
+        return policies
 
     def shorthand(self, *, named: bool = True) -> dict[type[Model], Shorthand]:
-        """What rewrites a value before it is decoded, for each class that may be named."""
-        found: dict[type[Model], Shorthand] = {
+        """Rewriters of values before they are decoded, for each class that may be named."""
+        readers: dict[type[Model], Shorthand] = {
             kind.model: self._policy_reader(kind, named=named) for kind in KINDS
         }
-        found |= {kind.model: self._policy_reader(kind, named=False) for kind in PLACED_KINDS}
-        return found | {
+        readers |= {kind.model: self._policy_reader(kind, named=False) for kind in PLACED_KINDS}
+        return readers | {
             Distribution: self._distribution,
             Behavior: self._behavior,
             ForwardedValues: _fill_ttls,
@@ -175,24 +175,24 @@ class NamedPolicies:
 
     def _named(self, kind: PolicyKind, value: str, where: str) -> object:
         known = {**kind.managed, **self.own.get(kind.model, {})}
-        found = known.get(value)
-        if found is None:
+        policy = known.get(value)
+        if policy is None:
             self.problems.add(
                 where, f"{quoted(value)} is not {kind.called}{suggestion(value, known)}"
             )
         self.problems.suppress(where)
-        return found or Decoder(Problems()).read(kind.model, {}, "")
+        return policy or Decoder(Problems()).read(kind.model, {}, "")
 
     def _policy_of_file(self, kind: PolicyKind, table: dict[str, Any], where: str) -> object:
         rest = {key: value for key, value in table.items() if key != "file"}
         blank = Decoder(Problems()).read(kind.model, {}, "")
         document = self._document(table["file"], where)
         try:
-            found = kind.read(document) if document is not None else blank
+            policy = kind.read(document) if document is not None else blank
         except DocumentError as error:
             self._report(error, table["file"], where)
-            found = blank
-        return Decoder(self.problems).overlaid(found, rest, where)
+            policy = blank
+        return Decoder(self.problems).overlay(policy, rest, where)
 
     def _distribution(self, value: object, where: str, problems: Problems) -> object:
         if not isinstance(value, dict) or "file" not in value:
@@ -206,16 +206,18 @@ class NamedPolicies:
             problems.suppress(where)
             return _BLANK
         try:
-            found = read_distribution_config(document, policies=self._policies())
+            distribution = read_distribution_config(document, policies=self._policies())
         except DocumentError as error:
             self._report(error, value["file"], where)
             problems.suppress(where)
             return _BLANK
-        found = Decoder(problems).overlaid(found, rest, where)
-        if not found.id:
+        distribution = Decoder(problems).overlay(distribution, rest, where)
+        if not distribution.id:
             problems.add(f"{where}.id", "missing, and the file has none")
         origins = value.get("origins", [])
-        return replace(found, origins=self._origins(found, origins, f"{where}.origins"))
+        return replace(
+            distribution, origins=self._origins(distribution, origins, f"{where}.origins")
+        )
 
     def _origins(self, distribution: Distribution, tables: object, where: str) -> Any:
         """The document's origins, each with what stands beside the file for its id."""
@@ -230,7 +232,7 @@ class NamedPolicies:
                 known = listed(origins)
                 self.problems.add(f"{place}.id", f"not an origin of the file (known: {known})")
                 continue
-            origins[name] = Decoder(self.problems).overlaid(origins[name], table, place)
+            origins[name] = Decoder(self.problems).overlay(origins[name], table, place)
         return tuple(origins.values())
 
     def _policies(self) -> Policies:
@@ -242,7 +244,7 @@ class NamedPolicies:
         return Policies(*by_id)
 
     def _behavior(self, value: object, where: str, problems: Problems) -> object:
-        """One with forwarded_values gets the policies it stands for, and may name no others."""
+        """A behavior with forwarded_values gets the policies of these, and may name no others."""
         if not isinstance(value, dict) or "forwarded_values" not in value:
             return value
         table = dict(value)

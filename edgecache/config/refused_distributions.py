@@ -19,16 +19,16 @@ WAY_OUT = 'unsupported = "ignore" at the file\'s root serves it without'
 
 
 def refused_members(distribution: Distribution, config: Config) -> tuple[Unsupported, ...]:
-    """What keeps a distribution from being served under `config`."""
+    """Members that keep a distribution from being served under `config`."""
     if config.unsupported == "ignore":
         return ()
     return refused_of(distribution, geo=bool(config.geo_database))
 
 
 def ignored_members(distribution: Distribution, config: Config) -> tuple[Unsupported, ...]:
-    """What a distribution asks for, is served without, and is told about."""
-    found = unsupported_of(distribution, geo=bool(config.geo_database))
-    return tuple(one for one in found if config.unsupported == "ignore" or not one.refused)
+    """Members that a distribution is served without: its operator is told."""
+    members = unsupported_of(distribution, geo=bool(config.geo_database))
+    return tuple(one for one in members if config.unsupported == "ignore" or not one.refused)
 
 
 def names_of(distribution: Distribution) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ def names_of(distribution: Distribution) -> tuple[str, ...]:
 
 
 def unavailable_site(distribution: Distribution, reasons: Iterable[str]) -> UnavailableSite:
-    """What remains of a distribution that is not served."""
+    """The site that answers 503 for a distribution that is not served."""
     return UnavailableSite(
         id=distribution.id,
         names=names_of(distribution),
@@ -55,15 +55,15 @@ def unavailable_reasons(config: Config, id: str) -> list[str]:
 
 def without_refused(config: Config) -> Config:
     """`config` with every distribution that is refused among the unavailable ones."""
-    found = [(one, refused_members(one, config)) for one in config.distributions]
-    if not any(why for _, why in found):
+    judged = [(one, refused_members(one, config)) for one in config.distributions]
+    if not any(why for _, why in judged):
         return config
     return replace(
         config,
-        distributions=tuple(one for one, why in found if not why),
+        distributions=tuple(one for one, why in judged if not why),
         unavailable=(
             *config.unavailable,
-            *(unavailable_site(one, map(str, why)) for one, why in found if why),
+            *(unavailable_site(one, map(str, why)) for one, why in judged if why),
         ),
     )
 
@@ -92,8 +92,10 @@ def ignored_member_problems(config: Config, adopted: Collection[str] = ()) -> li
 
 
 def start_lines(config: Config) -> Iterator[str]:
-    """What is said when an installation starts on a composed configuration: a line for each
-    distribution that is not served, and one for all that others are served without."""
+    """Lines for standard error when an installation starts on a composed configuration.
+
+    One for each distribution that is not served, and one for all that others are served without.
+    """
     for site in config.unavailable:
         way_out = f" ({WAY_OUT})" if any(UNSUPPORTED in why for why in site.reasons) else ""
         yield f"distribution {site.id} answers 503: {'; '.join(site.reasons)}{way_out}"

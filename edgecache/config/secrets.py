@@ -38,7 +38,7 @@ _NOT_A_SECRET = "not 1-4096 printable characters without blanks"
 
 
 class SecretsError(Exception):
-    """One line: the file, what is wrong with it, and what to do where that is known."""
+    """A secrets file that cannot be used, in one line: what is wrong, and what to do if known."""
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
@@ -47,7 +47,7 @@ class SecretsError(Exception):
 
 
 class KeyPair(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What signs requests to a store (Signature Version 4). Its repr names the key's id only."""
+    """Credentials of a store (Signature Version 4). Its repr names the key's id only."""
 
     access_key_id: str
     secret_access_key: str
@@ -133,12 +133,12 @@ def add_viewer_secret(
     random: Callable[[int], bytes] = secrets.token_bytes,
 ) -> Path:
     """A new secret for tokens of viewers, the newest of the file; its path. Raises as above."""
-    known = load_secrets(state_dir, env, random)
+    present = load_secrets(state_dir, env, random)
     path = secrets_path(state_dir, env)
-    if key_id in known.viewer:
+    if key_id in present.viewer:
         raise SecretsError(path, f"viewer.{key_id}: is there already")
     return _replace_file(
-        path, replace(known, viewer={**known.viewer, key_id: _new_secret(random)}), random
+        path, replace(present, viewer={**present.viewer, key_id: _new_secret(random)}), random
     )
 
 
@@ -153,23 +153,23 @@ def put_key_pair(
 
     SecretsError as above, and when there is none to take away.
     """
-    known = load_secrets(state_dir, env, random)
+    present = load_secrets(state_dir, env, random)
     path = secrets_path(state_dir, env)
-    kept = {other: held for other, held in known.origin.items() if other != name}
-    if pair is None and len(kept) == len(known.origin):
+    others = {other: held for other, held in present.origin.items() if other != name}
+    if pair is None and len(others) == len(present.origin):
         raise SecretsError(path, f"origin.{name}: is not there")
     return _replace_file(
-        path, replace(known, origin=kept if pair is None else {**kept, name: pair}), random
+        path, replace(present, origin=others if pair is None else {**others, name: pair}), random
     )
 
 
 def _replace_file(path: Path, by: Secrets, random: Callable[[int], bytes]) -> Path:
     """The file holds `by`, for whoever reads it from now on."""
-    made = _file(by)
-    _check_all(path, made)
+    content = _file(by)
+    _check_all(path, content)
     temporary = path.with_name(f".{path.name}.{random(8).hex()}")
     try:
-        _write(temporary, made)
+        _write(temporary, content)
         owner = path.stat()
         if os.geteuid() == ROOT:  # whoever runs the processes must still be able to read it
             os.chown(temporary, owner.st_uid, owner.st_gid)
@@ -190,10 +190,10 @@ def _write(path: Path, file_: _File) -> None:
 
 def _create(path: Path, random: Callable[[int], bytes]) -> None:
     """Makes the file appear whole or not at all; leaves one that is already there."""
-    made = _file(Secrets(*({"k1": _new_secret(random)} for _ in KINDS)))
+    content = _file(Secrets(*({"k1": _new_secret(random)} for _ in KINDS)))
     temporary = path.with_name(f".{path.name}.{random(8).hex()}")
     try:
-        _write(temporary, made)
+        _write(temporary, content)
         os.link(temporary, path)  # unlike a rename it does not replace another process's file
     except FileExistsError:
         pass

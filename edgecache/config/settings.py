@@ -63,7 +63,7 @@ class Setting:
 
     @property
     def place(self) -> str:
-        """Where a file writes it."""
+        """Its path in a file."""
         return f"{_PLACES[self.model]}.{self.name}"
 
     def shown(self, value: float) -> str:

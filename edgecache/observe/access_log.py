@@ -204,7 +204,7 @@ class AccessLog:
             self.dropped += 1
 
     def append_line(self, line: bytes) -> None:
-        """As `append`, for who has the line already, with its end."""
+        """Keep a line that is formatted already, with its end, or count it as dropped."""
         waiting = self._bytes_in - self._bytes_out
         if waiting < self._bytes_max and len(self._queue) < self._records_max:
             self._queue.append(line)
@@ -228,11 +228,11 @@ class AccessLog:
     def lines(self, records_max: int = BATCH_RECORDS) -> bytes:
         """The lines of at most so many records, which leave the queue; empty when there is none."""
         take, stamp = self._queue.popleft, self._stamp.at
-        taken = [take() for _ in range(min(records_max, len(self._queue)))]
-        sizes = [len(one) if isinstance(one, bytes) else _record_bytes(one) for one in taken]
+        records = [take() for _ in range(min(records_max, len(self._queue)))]
+        sizes = [len(one) if isinstance(one, bytes) else _record_bytes(one) for one in records]
         self._bytes_out += sum(sizes)
         return b"".join(
-            [one if isinstance(one, bytes) else format_record(one, stamp) for one in taken]
+            [one if isinstance(one, bytes) else format_record(one, stamp) for one in records]
         )
 
     def write(self, lines: bytes) -> None:
@@ -247,7 +247,7 @@ def _record_bytes(record: Record) -> int:
 
 
 class LogFile:
-    """Where batches go: `<folder>/<name>.YYYY-MM-DD-HH.<unique>.log`, a new one each hour (UTC).
+    """Log file of an hour (UTC): `<folder>/<name>.YYYY-MM-DD-HH.<unique>.log`.
 
     A failed write loses its batch: `errors` counts those, `lost` their records. Whatever part of
     it reached the file is cut off again, so a file holds whole lines. The next write tries anew.

@@ -99,7 +99,7 @@ HISTOGRAMS = (
 
 
 class Counters:
-    """What one process has done (totals) and holds (gauges). `statuses` is indexed by class."""
+    """Counters (totals) and gauges of one process. `statuses` is indexed by class."""
 
     __slots__ = (*TOTALS, *WORDS, *GAUGES, *HISTOGRAMS, "memory", "statuses")
 

@@ -126,14 +126,14 @@ class _Bucket:
         if scope["method"] not in ("GET", "HEAD"):
             await _method_not_allowed(scope["method"], ids)(scope, receive, send)
             return
-        found = await self._found(scope)
-        if isinstance(found, S3ErrorCode):
-            await refusal(found, ids)(scope, receive, send)
+        opened = await self._find(scope)
+        if isinstance(opened, S3ErrorCode):
+            await refusal(opened, ids)(scope, receive, send)
             return
-        with found.file:
-            await self._answer(scope, found, ids)(scope, receive, send)
+        with opened.file:
+            await self._answer(scope, opened, ids)(scope, receive, send)
 
-    async def _found(self, scope: Scope) -> OpenObject | S3ErrorCode:
+    async def _find(self, scope: Scope) -> OpenObject | S3ErrorCode:
         """The object asked for, as far as the policy lets this identity know of it."""
         version_id = _version_id(scope["query_string"])
         if isinstance(version_id, S3ErrorCode):
@@ -142,39 +142,39 @@ class _Bucket:
         action = BucketAction.GET_OBJECT if version_id is None else BucketAction.GET_OBJECT_VERSION
         if not self._allows(scope, action, key):
             return S3ErrorCode.ACCESS_DENIED
-        found = await to_thread.run_sync(self._folder.open, scope["raw_path"], version_id)
-        if found in _ABSENT and not self._allows(scope, BucketAction.LIST_BUCKET):
+        opened = await to_thread.run_sync(self._folder.open, scope["raw_path"], version_id)
+        if opened in _ABSENT and not self._allows(scope, BucketAction.LIST_BUCKET):
             return (
                 S3ErrorCode.ACCESS_DENIED
             )  # S3: who may not list does not learn what is not there
-        return found
+        return opened
 
     def _allows(self, scope: Scope, action: BucketAction, key: str = "") -> bool:
         return self._policy is None or self._policy.allows(scope.get(IDENTITY, ""), action, key)
 
-    def _answer(self, scope: Scope, found: OpenObject, ids: Ids) -> Response:
+    def _answer(self, scope: Scope, opened: OpenObject, ids: Ids) -> Response:
         """The reply by preconditions, then by range (RFC 9110 §13.2.2)."""
         now = self._clock()
         fields = tuple((name, value) for name, value in scope["headers"])
-        modified = format_date(min(found.modified_at, now))  # §8.8.2.1: never after Date
-        headers = self._headers(found, modified, ids)
-        etag = found.etag.encode()
+        modified = format_date(min(opened.modified_at, now))  # §8.8.2.1: never after Date
+        headers = self._headers(opened, modified, ids)
+        etag = opened.etag.encode()
         match evaluate_at_origin(fields, scope["method"].encode(), etag, modified, now):
             case PreconditionResult.NOT_MODIFIED:
                 return Response(status_code=304, headers=headers)
             case PreconditionResult.PRECONDITION_FAILED:
                 return refusal(S3ErrorCode.PRECONDITION_FAILED, ids)
-        part = _part(fields, found, modified, now)
+        part = _part(fields, opened, modified, now)
         if isinstance(part, S3ErrorCode):
-            return _unsatisfiable(fields, found, ids)
-        return _content(scope["method"], found, part, headers)
+            return _unsatisfiable(fields, opened, ids)
+        return _content(scope["method"], opened, part, headers)
 
-    def _headers(self, found: OpenObject, modified: bytes, ids: Ids) -> dict[str, str]:
-        headers = ids.fields | {"etag": found.etag, "last-modified": modified.decode()}
-        if found.version_id:
-            headers["x-amz-version-id"] = found.version_id
+    def _headers(self, opened: OpenObject, modified: bytes, ids: Ids) -> dict[str, str]:
+        headers = ids.fields | {"etag": opened.etag, "last-modified": modified.decode()}
+        if opened.version_id:
+            headers["x-amz-version-id"] = opened.version_id
         for matches, value in self._rules:
-            if matches.match(found.key):
+            if matches.match(opened.key):
                 return headers | {"cache-control": value}
         return headers
 
@@ -182,57 +182,57 @@ class _Bucket:
 def _version_id(query: bytes) -> str | S3ErrorCode | None:
     """The `versionId` of a query; one that is empty or named twice is none of S3's."""
     pairs = [part.partition(b"=") for part in query.split(b"&")]
-    found = [unquote_to_bytes(value) for name, _, value in pairs if name == b"versionId"]
-    if not found:
+    ids = [unquote_to_bytes(value) for name, _, value in pairs if name == b"versionId"]
+    if not ids:
         return None
-    if len(found) > 1 or not found[0]:
+    if len(ids) > 1 or not ids[0]:
         return S3ErrorCode.INVALID_ARGUMENT
-    return found[0].decode("latin-1")
+    return ids[0].decode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What goes out: 200 and every byte, or 206 and those of a range."""
+    """Status and bytes of a reply: 200 and every one, or 206 and those of a range."""
 
     status: int
     span: Span
 
 
-def _part(fields: Fields, found: OpenObject, modified: bytes, now: float) -> _Part | S3ErrorCode:
-    """As S3, one range only: a request for several gets everything (RFC 9110 §14.2 allows it)."""
-    whole = _Part(200, Span(0, found.size - 1))
-    asked, condition = first_value(fields, b"range"), first_value(fields, b"if-range")
-    specs = parse_range(asked) if asked is not None else None
+def _part(fields: Fields, opened: OpenObject, modified: bytes, now: float) -> _Part | S3ErrorCode:
+    """The part asked for; as in S3 several ranges get everything (RFC 9110 §14.2 allows it)."""
+    whole = _Part(200, Span(0, opened.size - 1))
+    range_value, condition = first_value(fields, b"range"), first_value(fields, b"if-range")
+    specs = parse_range(range_value) if range_value is not None else None
     if specs is None or len(specs) > 1:
         return whole
     if condition is not None:
         date = format_date(now)
-        if not if_range_matches(condition, found.etag.encode(), modified, date):
+        if not if_range_matches(condition, opened.etag.encode(), modified, date):
             return whole
-    spans = resolve(specs, found.size)
+    spans = resolve(specs, opened.size)
     return _Part(206, spans[0]) if spans else S3ErrorCode.INVALID_RANGE
 
 
-def _content(method: str, found: OpenObject, part: _Part, headers: dict[str, str]) -> Response:
+def _content(method: str, opened: OpenObject, part: _Part, headers: dict[str, str]) -> Response:
     headers |= {
         "accept-ranges": "bytes",
         "content-length": str(part.span.length),
-        "content-type": content_type(found.key),
+        "content-type": content_type(opened.key),
     }
     if part.status == 206:
-        headers["content-range"] = content_range(part.span, found.size).decode()
+        headers["content-range"] = content_range(part.span, opened.size).decode()
     if method == "HEAD" or not part.span.length:
         return Response(status_code=part.status, headers=headers)
-    return StreamingResponse(_chunks(found, part.span), part.status, headers)
+    return StreamingResponse(_chunks(opened, part.span), part.status, headers)
 
 
-async def _chunks(found: OpenObject, span: Span) -> AsyncIterator[bytes]:
+async def _chunks(opened: OpenObject, span: Span) -> AsyncIterator[bytes]:
     at = span.first
     while at <= span.last:
         count = min(CHUNK_BYTES, span.last + 1 - at)
-        chunk = await to_thread.run_sync(found.read, at, count)
+        chunk = await to_thread.run_sync(opened.read, at, count)
         if not chunk:
-            raise FileTruncated(f"{found.key}: {found.size} bytes became {at}")
+            raise FileTruncated(f"{opened.key}: {opened.size} bytes became {at}")
         yield chunk
         at += len(chunk)
 
@@ -246,13 +246,13 @@ def _method_not_allowed(method: str, ids: Ids) -> Response:
     )
 
 
-def _unsatisfiable(fields: Fields, found: OpenObject, ids: Ids) -> Response:
-    asked = first_value(fields, b"range") or b""
+def _unsatisfiable(fields: Fields, opened: OpenObject, ids: Ids) -> Response:
+    range_value = first_value(fields, b"range") or b""
     details = [
-        ("RangeRequested", asked.decode("latin-1")),
-        ("ActualObjectSize", str(found.size)),
+        ("RangeRequested", range_value.decode("latin-1")),
+        ("ActualObjectSize", str(opened.size)),
     ]
-    total = unsatisfied(found.size).decode()
+    total = unsatisfied(opened.size).decode()
     return refusal(
         S3ErrorCode.INVALID_RANGE, ids, details=details, fields=[("content-range", total)]
     )

@@ -48,7 +48,7 @@ def demo_app(config: Config, keys: Mapping[str, str]) -> Gate:
 
 
 def versions_of(config: Config) -> Versions | None:
-    """Where the versions of the bucket's objects are kept, if they are."""
+    """The store of the bucket's versions, if they are kept."""
     if config.bucket is None or not config.bucket.versions_max:
         return None
     return Versions(Path(config.state_dir) / "versions", config.bucket.versions_max)
@@ -66,8 +66,8 @@ def policy_of(config: Config) -> BucketPolicy | None:
 
 def canonical_ids(config: Config) -> Callable[[str], str]:
     """The canonical id of an identity: the one the configuration gives, else that of its id."""
-    given = {one.id: one.s3_canonical_user_id for one in config.origin_access_identities}
-    return lambda identity: given.get(identity) or canonical_user_id(identity)
+    ids = {one.id: one.s3_canonical_user_id for one in config.origin_access_identities}
+    return lambda identity: ids.get(identity) or canonical_user_id(identity)
 
 
 def ensure_video(folder: Path) -> Path:

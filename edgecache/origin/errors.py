@@ -55,7 +55,7 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """What names one answer: S3's x-amz-request-id and x-amz-id-2."""
+    """Ids of one response: S3's x-amz-request-id and x-amz-id-2."""
 
     request: str  # 16 upper-case hexadecimal digits
     host: str  # base64 of 48 bytes

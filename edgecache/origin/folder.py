@@ -90,7 +90,7 @@ class Folder:
         self._root = os.path.realpath(root)
         self._versions = versions
         self._etags: LRUCache[_Mark, str] = LRUCache(ETAGS_MAX)
-        self._met: LRUCache[_Mark, Version] = LRUCache(ETAGS_MAX)
+        self._versions_by_mark: LRUCache[_Mark, Version] = LRUCache(ETAGS_MAX)
         self._remembering = threading.Lock()
         self._hashing = threading.Lock()  # a hundred asking for one new object read it once
 
@@ -106,12 +106,12 @@ class Folder:
         if not key:
             return S3ErrorCode.ACCESS_DENIED  # asking for the bucket would list it
         if version_id is not None and version_id != NO_VERSION:
-            return self._opened_version(key, version_id)
+            return self._open_version(key, version_id)
         path = os.path.realpath(os.path.join(self._root, key))
         if not path.startswith(self._root.rstrip("/") + "/"):
             return S3ErrorCode.ACCESS_DENIED
         try:
-            return self._opened(key, path)
+            return self._open_file(key, path)
         except OSError as error:
             if error.errno in _ABSENT:
                 return S3ErrorCode.NO_SUCH_KEY
@@ -119,14 +119,14 @@ class Folder:
                 return S3ErrorCode.ACCESS_DENIED
             raise
 
-    def _opened_version(self, key: str, version_id: str) -> OpenObject | S3ErrorCode:
+    def _open_version(self, key: str, version_id: str) -> OpenObject | S3ErrorCode:
         if not is_version_id(version_id):
             return S3ErrorCode.INVALID_ARGUMENT
-        version = self._versions.named(key, version_id) if self._versions else None
-        found = _opened_copy(key, version) if version else None
-        return found or S3ErrorCode.NO_SUCH_VERSION
+        version = self._versions.find(key, version_id) if self._versions else None
+        copy = _open_copy(key, version) if version else None
+        return copy or S3ErrorCode.NO_SUCH_VERSION
 
-    def _opened(self, key: str, path: str) -> OpenObject | S3ErrorCode:
+    def _open_file(self, key: str, path: str) -> OpenObject | S3ErrorCode:
         # O_NONBLOCK: opening a pipe would wait for its writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with _closed_on_error(FileIO(descriptor, "rb")) as file:
@@ -135,14 +135,14 @@ class Folder:
                 file.close()
                 return S3ErrorCode.NO_SUCH_KEY
             mark = (path, facts.st_size, facts.st_mtime_ns)
-            kept = self._opened_kept(key, descriptor, mark)
-            if kept is not None:
+            copy = self._open_kept_version(key, descriptor, mark)
+            if copy is not None:
                 file.close()
-                return kept
+                return copy
             etag = self._etag(descriptor, mark)
             return OpenObject(key, file, facts.st_size, facts.st_mtime_ns // 1_000_000_000, etag)
 
-    def _opened_kept(self, key: str, descriptor: int, mark: _Mark) -> OpenObject | None:
+    def _open_kept_version(self, key: str, descriptor: int, mark: _Mark) -> OpenObject | None:
         """The version that the file is; None where versions are not kept, or this one cannot be.
 
         An object is served all the same when there is no room for a copy of it.
@@ -150,41 +150,41 @@ class Folder:
         if self._versions is None:
             return None
         try:
-            version = self._met_version(key, descriptor, mark)
-            found = _opened_copy(key, version)
-            if found is None:  # taken away behind our back
+            version = self._version_of_file(key, descriptor, mark)
+            copy = _open_copy(key, version)
+            if copy is None:  # taken away behind our back
                 with self._remembering:
-                    self._met.pop(mark, None)
-                found = _opened_copy(key, self._met_version(key, descriptor, mark))
+                    self._versions_by_mark.pop(mark, None)
+                copy = _open_copy(key, self._version_of_file(key, descriptor, mark))
         except BeingWrittenError:
             return None
         except OSError as error:
             logger.error("%s: no version is kept: %s", key, error)
             return None
-        return found
+        return copy
 
-    def _met_version(self, key: str, descriptor: int, mark: _Mark) -> Version:
+    def _version_of_file(self, key: str, descriptor: int, mark: _Mark) -> Version:
         assert self._versions is not None
         with self._remembering:
-            version = self._met.get(mark)
+            version = self._versions_by_mark.get(mark)
         if version is not None:
             return version
         with self._hashing:
-            version = self._versions.met(key, descriptor)
+            version = self._versions.keep(key, descriptor)
             facts = os.fstat(descriptor)
             if (facts.st_size, facts.st_mtime_ns) == mark[1:]:
                 with self._remembering:
-                    self._met[mark] = version
+                    self._versions_by_mark[mark] = version
             return version
 
     def _etag(self, descriptor: int, mark: _Mark) -> str:
-        found = self._remembered(mark)
-        if found is not None:
-            return found
+        known = self._known_etag(mark)
+        if known is not None:
+            return known
         with self._hashing:
-            found = self._remembered(mark)
-            if found is not None:
-                return found
+            known = self._known_etag(mark)
+            if known is not None:
+                return known
             etag = f'"{_md5(descriptor, mark[1])}"'
             facts = os.fstat(descriptor)
             if (facts.st_size, facts.st_mtime_ns) == mark[1:]:
@@ -192,7 +192,7 @@ class Folder:
                     self._etags[mark] = etag
             return etag
 
-    def _remembered(self, mark: _Mark) -> str | None:
+    def _known_etag(self, mark: _Mark) -> str | None:
         with self._remembering:
             return self._etags.get(mark)
 
@@ -226,7 +226,7 @@ def put_object(
     return None if versions is None else _keep_version(path, key, versions)
 
 
-def _opened_copy(key: str, version: Version) -> OpenObject | None:
+def _open_copy(key: str, version: Version) -> OpenObject | None:
     """A kept version, open for reading; None when it is not there any more."""
     try:
         file = FileIO(version.path, "rb")
@@ -257,7 +257,7 @@ def _md5(descriptor: int, size: int) -> str:
 
 def _keep_version(path: Path, key: str, versions: Versions) -> Version:
     with path.open("rb") as file:
-        return versions.met(key, file.fileno())
+        return versions.keep(key, file.fileno())
 
 
 def _object_path(root: str | Path, key: str) -> Path:

@@ -57,7 +57,7 @@ class Gate:
             await refusal(S3ErrorCode.ACCESS_DENIED, new_ids())(scope, receive, send)
 
     def verdict(self, scope: Scope) -> IdentityVerdict:
-        """What the identity of an `http` scope is worth."""
+        """The verdict on the identity of an `http` scope."""
         values = _values(scope, self._header)
         if not values:
             return IdentityVerdict.MISSING
@@ -72,9 +72,9 @@ class Gate:
 
     def _without_identity(self, scope: Scope) -> Scope:
         """The scope as the application may see it: who asks, and not what proves it."""
-        kept = [field for field in scope["headers"] if field[0].lower() != self._header]
+        fields = [field for field in scope["headers"] if field[0].lower() != self._header]
         (value,) = _values(scope, self._header)
-        return {**scope, "headers": kept, IDENTITY: identity_named(value)}
+        return {**scope, "headers": fields, IDENTITY: identity_named(value)}
 
 
 def _values(scope: Scope, name: bytes) -> list[bytes]:

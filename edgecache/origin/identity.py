@@ -29,7 +29,7 @@ _VALUE = re.compile(
 
 
 class IdentityVerdict(StrEnum):
-    """What the verifier says of a field, and so why a gate stays shut."""
+    """Verdict on a request's identity, and so why a gate stays shut."""
 
     OK = "ok"
     MISSING = "missing"
@@ -119,7 +119,7 @@ def identity_named(value: bytes) -> str:
 
 
 def _bound(claim: bytes, method: bytes, host: bytes, target: bytes) -> bytes:
-    """What is signed. Lengths make it injective: no two requests have the same bytes."""
+    """The bytes that are signed. Lengths make it injective: no two requests have the same."""
     if target.find(b"?") == len(target) - 1:  # ASGI cannot tell an empty query from none
         target = target[:-1]
     lengths = b"%d.%d.%d" % (len(claim), len(method), len(host))

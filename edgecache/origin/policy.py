@@ -24,7 +24,7 @@ _ACTION = re.compile(r"\*|s3:[A-Za-z*?]{1,64}", re.IGNORECASE)
 
 
 class BucketAction(StrEnum):
-    """What is done here to a bucket and its objects."""
+    """Action on a bucket and its objects, as policies name it."""
 
     GET_OBJECT = "s3:GetObject"
     GET_OBJECT_VERSION = "s3:GetObjectVersion"
@@ -84,8 +84,8 @@ def read_policy(document: bytes, bucket: str, canonical_of: Callable[[str], str]
         policy = json.loads(document)
     except (ValueError, RecursionError) as error:
         raise PolicyError("", f"not JSON: {error}") from None
-    found = tuple(_statement(item, where) for where, item in _statements(policy))
-    return BucketPolicy(bucket, found, canonical_of)
+    statements = tuple(_statement(item, where) for where, item in _statements(policy))
+    return BucketPolicy(bucket, statements, canonical_of)
 
 
 def _statements(policy: Any) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -123,10 +123,10 @@ def _principals(value: Any, where: str) -> frozenset[str]:
     if value == ANYBODY:
         return frozenset({ANYBODY})
     _only(value, where, set(_PRINCIPALS))
-    found = [name for kind in value for name in _texts(value[kind], f"{where}.{kind}")]
-    if not found:
+    principals = [name for kind in value for name in _texts(value[kind], f"{where}.{kind}")]
+    if not principals:
         raise PolicyError(where, "empty: it would be nobody's")
-    return frozenset(found)
+    return frozenset(principals)
 
 
 def _only(value: Any, where: str, known: set[str]) -> None:
@@ -140,10 +140,10 @@ def _only(value: Any, where: str, known: set[str]) -> None:
 
 
 def _texts(value: Any, where: str) -> list[str]:
-    found = [value] if isinstance(value, str) else value
-    if not isinstance(found, list) or not found or not all(isinstance(t, str) for t in found):
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not texts or not all(isinstance(t, str) for t in texts):
         raise PolicyError(where, "expected text, or a list of texts")
-    return found
+    return texts
 
 
 def _pattern(text: str, flags: int = 0) -> re.Pattern[str]:

@@ -33,7 +33,7 @@ class BeingWrittenError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One content of an object. `number` counts from 1; `md5` is in hexadecimal."""
+    """A version: one content of an object. `number` counts from 1; `md5` is in hexadecimal."""
 
     id: str
     number: int
@@ -44,7 +44,7 @@ class Version:
 
     @property
     def etag(self) -> str:
-        """With its quotes."""
+        """The entity tag, with its quotes."""
         return f'"{self.md5}"'
 
 
@@ -63,7 +63,7 @@ class Versions:
 
     def of(self, key: str) -> list[Version]:
         """All versions of an object, the newest first."""
-        found = []
+        versions = []
         try:
             names = os.listdir(self._place(key))
         except FileNotFoundError:
@@ -73,21 +73,21 @@ class Versions:
             if form:
                 version = self._version(key, int(form[1]), form[2])
                 if version is not None:
-                    found.append(version)
-        return sorted(found, key=lambda version: -version.number)
+                    versions.append(version)
+        return sorted(versions, key=lambda version: -version.number)
 
-    def named(self, key: str, version_id: str) -> Version | None:
+    def find(self, key: str, version_id: str) -> Version | None:
         """The version of that id, if it is kept."""
-        return next((found for found in self.of(key) if found.id == version_id), None)
+        return next((version for version in self.of(key) if version.id == version_id), None)
 
     def keys(self) -> list[str]:
         """Every object that has versions, in order."""
-        found = []
+        object_keys = []
         for place in self._folder.glob("*/*/" + NAME):
-            found.append(place.read_text())
-        return sorted(found)
+            object_keys.append(place.read_text())
+        return sorted(object_keys)
 
-    def met(self, key: str, descriptor: int) -> Version:
+    def keep(self, key: str, descriptor: int) -> Version:
         """The version whose content the open file has; it is kept from now on.
 
         A content other than the newest version's makes a version of its own. OSError when there
@@ -97,26 +97,26 @@ class Versions:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _locked(place):
             if not (place / NAME).exists():
-                self._written(place / NAME, key.encode())
+                self._write(place / NAME, key.encode())
             temporary = place / f".{self._random(8).hex()}"
             try:
-                md5 = _copied(descriptor, temporary)
-                return self._kept(key, temporary, md5)
+                md5 = _copy(descriptor, temporary)
+                return self._newest_or_new(key, temporary, md5)
             finally:
                 temporary.unlink(missing_ok=True)
 
-    def _kept(self, key: str, temporary: Path, md5: str) -> Version:
+    def _newest_or_new(self, key: str, temporary: Path, md5: str) -> Version:
         """The newest version when it has this content, else a new one."""
-        known = self.of(key)
-        if known and known[0].md5 == md5:
-            return known[0]
-        number = known[0].number + 1 if known else 1
+        versions = self.of(key)
+        if versions and versions[0].md5 == md5:
+            return versions[0]
+        number = versions[0].number + 1 if versions else 1
         os.replace(temporary, self._place(key) / f"{number:010d}.{md5}")
-        for old in known[max(self._kept_max, 1) - 1 :]:
+        for old in versions[max(self._kept_max, 1) - 1 :]:
             old.path.unlink(missing_ok=True)
-        made = self._version(key, number, md5)
-        assert made is not None
-        return made
+        version = self._version(key, number, md5)
+        assert version is not None
+        return version
 
     def _version(self, key: str, number: int, md5: str) -> Version | None:
         path = self._place(key) / f"{number:010d}.{md5}"
@@ -131,7 +131,7 @@ class Versions:
         name = hashlib.sha256(key.encode()).hexdigest()
         return self._folder / name[:2] / name[2:]
 
-    def _written(self, path: Path, content: bytes) -> None:
+    def _write(self, path: Path, content: bytes) -> None:
         temporary = path.with_name(f".{self._random(8).hex()}")
         temporary.write_bytes(content)
         os.replace(temporary, path)
@@ -148,7 +148,7 @@ def _id_of(key: str, number: int, md5: str) -> str:
     return base64.urlsafe_b64encode(digest).decode()[:ID_CHARS]
 
 
-def _copied(descriptor: int, to: Path) -> str:
+def _copy(descriptor: int, to: Path) -> str:
     """A copy of a file that held still meanwhile; its MD5."""
     for _ in range(TRIES_MAX):
         before = os.fstat(descriptor)

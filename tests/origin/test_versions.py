@@ -164,7 +164,7 @@ def test_without_room_an_object_is_served_all_the_same(
     def full(_descriptor: int, _to: Path) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(versions_module, "_copied", full)
+    monkeypatch.setattr(versions_module, "_copy", full)
     shelf.write(b"first")
     with caplog.at_level(logging.ERROR):
         assert shelf.opened() == (b"first", "")
@@ -182,7 +182,7 @@ def test_a_file_that_is_being_written_is_no_version(
     monkeypatch.setattr(versions_module, "_mark", lambda _facts: (next(marks), 0))
     shelf.write(b"half")
     with (shelf.root / KEY).open("rb") as file, pytest.raises(BeingWrittenError):
-        shelf.versions.met(KEY, file.fileno())
+        shelf.versions.keep(KEY, file.fileno())
     assert shelf.opened() == (b"half", "")
     assert shelf.versions.of(KEY) == []
 
@@ -196,7 +196,7 @@ def test_who_meets_it_together_keeps_it_once(shelf: Shelf) -> None:
         own = Versions(shelf.top / "versions", 10)
         with (shelf.root / KEY).open("rb") as file:
             together.wait(10)
-            found.append(own.met(KEY, file.fileno()))
+            found.append(own.keep(KEY, file.fileno()))
 
     threads = [threading.Thread(target=meet) for _ in range(8)]
     for thread in threads:

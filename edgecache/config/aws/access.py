@@ -21,16 +21,16 @@ _IDENTITY = "CloudFrontOriginAccessIdentity"
 
 
 def read_origin_access_control(document: dict[str, Any]) -> OriginAccessControl:
-    """What `aws cloudfront get-origin-access-control` prints, or what stands inside.
+    """Read what `aws cloudfront get-origin-access-control` prints, or what stands inside.
 
     DocumentError for any other protocol than sigv4 and origins that are not of S3's kind.
     """
     problems = Problems()
     node = _inner(DocumentNode(document, "", problems), _CONTROL)
     id = node.text("Id") if node.has("Id") else ""
-    found = _read_control(_inner(node, f"{_CONTROL}Config"), id)
+    control = _read_control(_inner(node, f"{_CONTROL}Config"), id)
     raise_problems(problems)
-    return found
+    return control
 
 
 def origin_access_control_config(control: OriginAccessControl) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def origin_access_control_config(control: OriginAccessControl) -> dict[str, Any]
 
 
 def read_origin_access_identity(document: dict[str, Any]) -> OriginAccessIdentity:
-    """What `aws cloudfront get-cloud-front-origin-access-identity` prints, or what stands inside.
+    """Read what `get-cloud-front-origin-access-identity` prints, or what stands inside.
 
     The canonical id of a document is kept. DocumentError for what is missing or no text.
     """
@@ -55,14 +55,14 @@ def read_origin_access_identity(document: dict[str, Any]) -> OriginAccessIdentit
     node = _inner(DocumentNode(document, "", problems), _IDENTITY)
     config = _inner(node, f"{_IDENTITY}Config")
     canonical = "S3CanonicalUserId"
-    found = OriginAccessIdentity(
+    identity = OriginAccessIdentity(
         id=node.text("Id") if node.has("Id") else "",
         s3_canonical_user_id=node.text(canonical) if node.has(canonical) else "",
         caller_reference=config.text("CallerReference"),
         comment=config.text("Comment"),
     )
     raise_problems(problems)
-    return found
+    return identity
 
 
 def origin_access_identity_document(identity: OriginAccessIdentity) -> dict[str, Any]:
@@ -78,34 +78,34 @@ def origin_access_identity_document(identity: OriginAccessIdentity) -> dict[str,
 
 
 def read_public_key(document: dict[str, Any]) -> PublicKey:
-    """What `aws cloudfront get-public-key` prints, or the PublicKey alone. DocumentError."""
-    node, config = _opened(document, "PublicKey")
-    found = PublicKey(
+    """Read what `aws cloudfront get-public-key` prints, or the PublicKey alone. DocumentError."""
+    node, config = _open_config(document, "PublicKey")
+    key = PublicKey(
         id=node.text("Id"),
         name=config.text("Name"),
         pem=config.text("EncodedKey"),
         comment=_comment(config),
     )
     raise_problems(config.problems)
-    return found
+    return key
 
 
 def read_key_group(document: dict[str, Any]) -> KeyGroup:
-    """What `aws cloudfront get-key-group` prints, or the KeyGroup alone. DocumentError."""
-    node, config = _opened(document, "KeyGroup")
+    """Read what `aws cloudfront get-key-group` prints, or the KeyGroup alone. DocumentError."""
+    node, config = _open_config(document, "KeyGroup")
     items = config.value.get("Items")
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
         config.wrong("Items", "expected a list of ids of public keys")
         items = []
-    found = KeyGroup(
+    group = KeyGroup(
         id=node.text("Id"), name=config.text("Name"), keys=tuple(items), comment=_comment(config)
     )
     raise_problems(config.problems)
-    return found
+    return group
 
 
 def _read_control(config: DocumentNode, id: str) -> OriginAccessControl:
-    found = OriginAccessControl(
+    control = OriginAccessControl(
         id=id,
         name=config.text("Name"),
         description=config.text("Description") if config.has("Description") else "",
@@ -113,14 +113,14 @@ def _read_control(config: DocumentNode, id: str) -> OriginAccessControl:
         signing_behavior=choice(config, "SigningBehavior", SIGNING_BEHAVIORS),
         origin_type=choice(config, "OriginAccessControlOriginType", ("s3",)),
     )
-    return with_extension(found, config)
+    return with_extension(control, config)
 
 
 def _inner(node: DocumentNode, name: str) -> DocumentNode:
     return node.child(name) if node.has(name) else node
 
 
-def _opened(document: dict[str, Any], name: str) -> tuple[DocumentNode, DocumentNode]:
+def _open_config(document: dict[str, Any], name: str) -> tuple[DocumentNode, DocumentNode]:
     whole = DocumentNode(document, "", Problems())
     node = whole.child(name) if whole.has(name) else whole
     return node, node.child(f"{name}Config")

@@ -21,7 +21,7 @@ DEFAULT_PATTERN = "*"
 
 
 def read_behavior(node: DocumentNode, policies: Policies) -> Behavior:
-    """One behavior; the default one has no PathPattern. `policies` knows the managed ones too."""
+    """Read a behavior; the default one has no PathPattern. `policies` has the managed ones too."""
     legacy = _read_forwarded_values(node) if node.has("ForwardedValues") else None
     cache, sent = _read_policies(node, policies, legacy)
     response = _named(node, "ResponseHeadersPolicyId", policies.responses)
@@ -62,13 +62,12 @@ def _read_policies(
 def _named(node: DocumentNode, name: str, known: Mapping[str, P]) -> P | None:
     if not node.value.get(name):
         return None
-    wanted = node.text(name)
-    found = known.get(wanted)
-    if found is None and wanted:
-        node.wrong(
-            name, f"{quoted(wanted)} is not a policy that is known here", ProblemCode.UNKNOWN
-        )
-    return found
+    wanted_id = node.text(name)
+    policy = known.get(wanted_id)
+    if policy is None and wanted_id:
+        message = f"{quoted(wanted_id)} is not a policy that is known here"
+        node.wrong(name, message, ProblemCode.UNKNOWN)
+    return policy
 
 
 def _read_trusted(node: DocumentNode, name: str) -> tuple[str, ...]:
@@ -101,8 +100,8 @@ def behavior_member(behavior: Behavior, *, default: bool) -> dict[str, Any]:
     """The behavior as CloudFront has it; policies by their ids."""
     methods = listing(behavior.allowed_methods)
     methods["CachedMethods"] = listing(behavior.cached_methods)
-    found: dict[str, Any] = {} if default else {"PathPattern": behavior.path_pattern}
-    found |= {
+    member: dict[str, Any] = {} if default else {"PathPattern": behavior.path_pattern}
+    member |= {
         "TargetOriginId": behavior.origin,
         "TrustedSigners": _trusted(behavior.trusted_signers),
         "TrustedKeyGroups": _trusted(behavior.trusted_key_groups),
@@ -116,14 +115,14 @@ def behavior_member(behavior: Behavior, *, default: bool) -> dict[str, Any]:
         "GrpcConfig": {"Enabled": False},
     }
     if behavior.forwarded_values is not None:
-        found |= _forwarded_values_members(behavior.forwarded_values)
+        member |= _forwarded_values_members(behavior.forwarded_values)
     else:
-        found["CachePolicyId"] = policy_id(behavior.cache_policy)
+        member["CachePolicyId"] = policy_id(behavior.cache_policy)
         if behavior.origin_request_policy is not None:
-            found["OriginRequestPolicyId"] = policy_id(behavior.origin_request_policy)
+            member["OriginRequestPolicyId"] = policy_id(behavior.origin_request_policy)
     if behavior.response_headers_policy is not None:
-        found["ResponseHeadersPolicyId"] = policy_id(behavior.response_headers_policy)
-    return found
+        member["ResponseHeadersPolicyId"] = policy_id(behavior.response_headers_policy)
+    return member
 
 
 def _trusted(names: tuple[str, ...]) -> dict[str, Any]:

@@ -96,11 +96,11 @@ def with_defaults(document: dict[str, Any]) -> dict[str, Any]:
 def _filled(value: dict[str, Any], template: dict[str, Any]) -> dict[str, Any]:
     result = dict(value)
     for name, default in template.items():
-        found = result.get(name)
-        if found is None:
+        present = result.get(name)
+        if present is None:
             result[name] = deepcopy(default)
-        elif isinstance(found, dict) and isinstance(default, dict) and default.keys() - _LIST:
-            result[name] = _filled(found, {k: v for k, v in default.items() if k not in _LIST})
+        elif isinstance(present, dict) and isinstance(default, dict) and default.keys() - _LIST:
+            result[name] = _filled(present, {k: v for k, v in default.items() if k not in _LIST})
     return result
 
 

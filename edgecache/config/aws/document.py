@@ -71,14 +71,14 @@ class DocumentNode:
     def nodes(self, name: str) -> list[DocumentNode]:
         """The objects listed at `name`."""
         parent = self.child(name)
-        found = []
+        children = []
         for index, item in enumerate(parent.items()):
             place = f"Items[{index}]"
             if isinstance(item, dict):
-                found.append(DocumentNode(item, parent.at(place), self.problems))
+                children.append(DocumentNode(item, parent.at(place), self.problems))
             else:
                 parent.wrong(place, f"expected an object, got {shown(item)}")
-        return found
+        return children
 
     def names(self, name: str) -> tuple[str, ...]:
         """The texts listed at `name`."""
@@ -90,13 +90,13 @@ class DocumentNode:
 
     def _scalars(self, name: str, kind: type, wanted: str) -> list[Any]:
         parent = self.child(name)
-        found = []
+        scalars = []
         for index, item in enumerate(parent.items()):
             if isinstance(item, kind) and not isinstance(item, bool):
-                found.append(item)
+                scalars.append(item)
             else:
                 parent.wrong(f"Items[{index}]", f"expected {wanted}, got {shown(item)}")
-        return found
+        return scalars
 
 
 def listing(items: tuple[Any, ...] | list[Any]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ REMOVED = (
 
 
 def legacy_policies(values: ForwardedValues) -> tuple[CachePolicy, OriginRequestPolicy]:
-    """What is keyed, and what is sent beyond the key: most headers, and with keys every query."""
+    """Policies of the key, and of what is sent beyond it: most headers, and with keys the query."""
     everything = values.headers == EVERY_HEADER
     ttl_s = (values.ttl_s_min, values.ttl_s_default, values.ttl_s_max)
     ttl_s_min, ttl_s_default, ttl_s_max = (0, 0, 0) if everything else ttl_s

@@ -33,7 +33,7 @@ def choice(node: DocumentNode, name: str, legal: tuple[str, ...]) -> Any:
 
 
 def read_origin(node: DocumentNode) -> Origin:
-    """One origin; exactly one of S3OriginConfig, CustomOriginConfig, VpcOriginConfig says how."""
+    """Read an origin of exactly one of S3OriginConfig, CustomOriginConfig, VpcOriginConfig."""
     completion = "ResponseCompletionTimeout"
     return Origin(
         id=node.text("Id"),
@@ -49,13 +49,13 @@ def read_origin(node: DocumentNode) -> Origin:
 
 
 def _read_headers(node: DocumentNode) -> dict[str, str]:
-    found: dict[str, str] = {}
+    headers: dict[str, str] = {}
     for header in node.nodes("CustomHeaders"):
         name = header.text("HeaderName")
-        if name in found:
+        if name in headers:
             header.wrong("HeaderName", f"{quoted(name)} is named twice")
-        found[name] = header.text("HeaderValue")
-    return found
+        headers[name] = header.text("HeaderValue")
+    return headers
 
 
 def _read_kind(node: DocumentNode) -> dict[str, Any]:
@@ -64,20 +64,20 @@ def _read_kind(node: DocumentNode) -> dict[str, Any]:
         node.wrong("", f"has {len(present)} of {listed(_KINDS)}, not one")
         return {}
     config = node.child(present[0])
-    found: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "kind": _KINDS[present[0]],
         "read_timeout_s": config.number("OriginReadTimeout"),
     }
-    if found["kind"] == "s3":
+    if fields["kind"] == "s3":
         identity = config.text("OriginAccessIdentity")
         if identity and not identity.startswith(OAI_PREFIX):
             config.wrong("OriginAccessIdentity", f"{quoted(identity)} is not {OAI_PREFIX}ID")
-        found["access_identity"] = identity.removeprefix(OAI_PREFIX)
-        return found | {"protocol_policy": "match-viewer"}  # S3 is asked as the viewer asked
-    found["keepalive_timeout_s"] = config.number("OriginKeepaliveTimeout")
-    if found["kind"] == "vpc":
-        return found
-    return found | {
+        fields["access_identity"] = identity.removeprefix(OAI_PREFIX)
+        return fields | {"protocol_policy": "match-viewer"}  # S3 is asked as the viewer asked
+    fields["keepalive_timeout_s"] = config.number("OriginKeepaliveTimeout")
+    if fields["kind"] == "vpc":
+        return fields
+    return fields | {
         "http_port": config.number("HTTPPort"),
         "https_port": config.number("HTTPSPort"),
         "protocol_policy": choice(
@@ -90,7 +90,7 @@ def _read_kind(node: DocumentNode) -> dict[str, Any]:
 def origin_member(origin: Origin) -> dict[str, Any]:
     """The origin as CloudFront has it; what only we know is left out."""
     headers = [{"HeaderName": k, "HeaderValue": v} for k, v in origin.custom_headers.items()]
-    found: dict[str, Any] = {
+    member: dict[str, Any] = {
         "Id": origin.id,
         "DomainName": origin.domain_name,
         "OriginPath": origin.path,
@@ -101,20 +101,20 @@ def origin_member(origin: Origin) -> dict[str, Any]:
         "OriginAccessControlId": origin.access_control_id,
     }
     if origin.completion_timeout_s is not None:
-        found["ResponseCompletionTimeout"] = int(origin.completion_timeout_s)
+        member["ResponseCompletionTimeout"] = int(origin.completion_timeout_s)
     name = next(name for name, kind in _KINDS.items() if kind == origin.kind)
-    return found | {name: _kind_member(origin)}
+    return member | {name: _kind_member(origin)}
 
 
 def _kind_member(origin: Origin) -> dict[str, Any]:
-    found: dict[str, Any] = {"OriginReadTimeout": int(origin.read_timeout_s)}
+    member: dict[str, Any] = {"OriginReadTimeout": int(origin.read_timeout_s)}
     if origin.kind == "s3":
         identity = origin.access_identity
-        return found | {"OriginAccessIdentity": OAI_PREFIX + identity if identity else ""}
-    found["OriginKeepaliveTimeout"] = int(origin.keepalive_timeout_s)
+        return member | {"OriginAccessIdentity": OAI_PREFIX + identity if identity else ""}
+    member["OriginKeepaliveTimeout"] = int(origin.keepalive_timeout_s)
     if origin.kind == "vpc":
-        return found
-    return found | {
+        return member
+    return member | {
         "HTTPPort": origin.http_port,
         "HTTPSPort": origin.https_port,
         "OriginProtocolPolicy": origin.protocol_policy,
@@ -123,7 +123,7 @@ def _kind_member(origin: Origin) -> dict[str, Any]:
 
 
 def read_group(node: DocumentNode) -> OriginGroup:
-    """One origin group, its first member first."""
+    """Read an origin group, its first member first."""
     return OriginGroup(
         id=node.text("Id"),
         members=tuple(member.text("OriginId") for member in node.nodes("Members")),
@@ -141,7 +141,7 @@ def group_member(group: OriginGroup) -> dict[str, Any]:
 
 
 def read_error_response(node: DocumentNode) -> CustomErrorResponse:
-    """One custom error response; its ResponseCode is text, empty when there is no page."""
+    """Read a custom error response; its ResponseCode is text, empty when there is no page."""
     code = node.text("ResponseCode")
     if code and not (code.isascii() and code.isdecimal()):
         node.wrong("ResponseCode", f"{quoted(code)} is not a status code")
@@ -183,9 +183,9 @@ def read_certificate(node: DocumentNode) -> ViewerCertificate:
         "iam_certificate_id": "IAMCertificateId",
         "ssl_support_method": "SSLSupportMethod",
     }
-    found = {ours: node.text(name) for ours, name in names.items() if node.has(name)}
+    fields = {ours: node.text(name) for ours, name in names.items() if node.has(name)}
     minimum = node.text("MinimumProtocolVersion")
-    return ViewerCertificate(minimum_protocol_version=minimum, **found)
+    return ViewerCertificate(minimum_protocol_version=minimum, **fields)
 
 
 def certificate_member(certificate: ViewerCertificate) -> dict[str, Any]:

@@ -39,7 +39,7 @@ _fields = cache(msgspec.structs.fields)  # finding them reads the annotations an
 
 
 def kept_members(document: dict[str, Any], written: dict[str, Any]) -> dict[str, Any]:
-    """What must be put over `written` to have `document` again."""
+    """Members to be put over `written` to have `document` again."""
     kept = {}
     for name, value in document.items():
         other = written.get(name)
@@ -70,11 +70,11 @@ def restore(written: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def with_extension(found: M, node: DocumentNode) -> M:
+def with_extension(piece: M, node: DocumentNode) -> M:
     """`found`, which CloudFront's members gave, with what ours add."""
     if not node.has(EXTENSION):
-        return found
-    return Decoder(node.problems).overlaid(found, node.value[EXTENSION], node.at(EXTENSION))
+        return piece
+    return Decoder(node.problems).overlay(piece, node.value[EXTENSION], node.at(EXTENSION))
 
 
 def extension_member(piece: Model, read_back: Model, elsewhere: frozenset[str]) -> dict[str, Any]:
@@ -89,8 +89,11 @@ def extension_member(piece: Model, read_back: Model, elsewhere: frozenset[str]) 
 
 
 def _kept_items(key: str, document: dict[str, Any], written: dict[str, Any]) -> dict[str, Any]:
-    held = {item[key]: item for item in written.get("Items", [])}
-    pairs = [(item[key], kept_members(item, held[item[key]])) for item in document.get("Items", [])]
+    written_items = {item[key]: item for item in written.get("Items", [])}
+    pairs = [
+        (item[key], kept_members(item, written_items[item[key]]))
+        for item in document.get("Items", [])
+    ]
     return {str(name): rest for name, rest in pairs if rest}
 
 

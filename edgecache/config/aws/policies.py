@@ -57,7 +57,7 @@ class Policies:
     responses: Mapping[str, ResponseHeadersPolicy] = field(default_factory=dict)
 
     def known(self) -> Policies:
-        """With the managed ones, which nobody can define anew."""
+        """These policies and the managed ones, which nobody can define anew."""
         return Policies(
             dict(self.caches) | _ids(CACHE_POLICIES),
             dict(self.requests) | _ids(ORIGIN_REQUEST_POLICIES),
@@ -95,7 +95,7 @@ def unwrap(document: dict[str, Any], kind: str, problems: Problems) -> tuple[Doc
 
 
 def read_cache_policy(document: dict[str, Any]) -> CachePolicy:
-    """What `get-cache-policy` or `get-cache-policy-config` prints. DocumentError."""
+    """Read what `get-cache-policy` or `get-cache-policy-config` prints. DocumentError."""
     problems = Problems()
     node, policy_id = unwrap(document, "CachePolicy", problems)
     node = DocumentNode(fill_ttls(node.value), node.where, problems)
@@ -135,7 +135,7 @@ def cache_policy_config(policy: CachePolicy) -> dict[str, Any]:
 
 
 def read_origin_request_policy(document: dict[str, Any]) -> OriginRequestPolicy:
-    """What `get-origin-request-policy` or its `-config` prints. DocumentError."""
+    """Read what `get-origin-request-policy` or its `-config` prints. DocumentError."""
     problems = Problems()
     node, policy_id = unwrap(document, "OriginRequestPolicy", problems)
     policy = OriginRequestPolicy(
@@ -156,7 +156,7 @@ def origin_request_policy_config(policy: OriginRequestPolicy) -> dict[str, Any]:
 
 
 def _selections(policy: CachePolicy | OriginRequestPolicy) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    members: dict[str, Any] = {}
     for word, selection in (
         ("Header", policy.headers),
         ("Cookie", policy.cookies),
@@ -165,8 +165,8 @@ def _selections(policy: CachePolicy | OriginRequestPolicy) -> dict[str, Any]:
         config: dict[str, Any] = {f"{word}Behavior": selection.behavior}
         if selection.items:
             config[f"{word}s"] = listing(selection.items)
-        found[f"{word}sConfig"] = config
-    return found
+        members[f"{word}sConfig"] = config
+    return members
 
 
 def _read_headers(node: DocumentNode) -> HeaderSelection:

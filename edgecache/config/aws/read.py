@@ -41,12 +41,12 @@ def read_distribution_config(
     """
     problems = Problems()
     config, facts = _unwrapped(document, problems)
-    found = _read(config, policies.known())
+    distribution = _read(config, policies.known())
     raise_problems(problems)
-    written = distribution_config(found)
+    written = distribution_config(distribution)
     kept = kept_members(config.value, written)
     facts["id"] = id or facts["id"]
-    return replace(found, kept=kept, **facts)
+    return replace(distribution, kept=kept, **facts)
 
 
 def _unwrapped(document: dict[str, Any], problems: Problems) -> tuple[DocumentNode, dict[str, Any]]:
@@ -70,7 +70,7 @@ def _read(node: DocumentNode, policies: Policies) -> Distribution:
         _check_identity(node, name, key)
     default = node.child("DefaultCacheBehavior")
     cache_tag = "CacheTagConfig"
-    found = Distribution(
+    distribution = Distribution(
         id="",
         caller_reference=node.text("CallerReference"),
         aliases=node.names("Aliases"),
@@ -92,7 +92,7 @@ def _read(node: DocumentNode, policies: Policies) -> Distribution:
         ipv6_enabled=node.flag("IsIPV6Enabled"),
         cache_tag_header=node.child(cache_tag).text("HeaderName") if node.has(cache_tag) else "",
     )
-    return with_extension(found, node)
+    return with_extension(distribution, node)
 
 
 def _behavior(node: DocumentNode, policies: Policies) -> Behavior:
@@ -102,7 +102,7 @@ def _behavior(node: DocumentNode, policies: Policies) -> Behavior:
 
 
 def _check_identity(node: DocumentNode, name: str, key: str) -> None:
-    """What a listed object is known by is its own: nothing could be kept for two of one name."""
+    """Listed objects have names of their own: nothing could be kept for two of one name."""
     seen: set[object] = set()
     for item in node.nodes(name):
         value = item.value.get(key)

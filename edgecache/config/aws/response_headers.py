@@ -18,7 +18,7 @@ _XSS = re.compile(r"([01])(; mode=block)?(?:; report=(\S+))?", re.IGNORECASE)
 
 
 def read_response_headers_policy(document: dict[str, Any]) -> ResponseHeadersPolicy:
-    """What `get-response-headers-policy` or its `-config` prints. DocumentError."""
+    """Read what `get-response-headers-policy` or its `-config` prints. DocumentError."""
     problems = Problems()
     node, policy_id = unwrap(document, "ResponseHeadersPolicy", problems)
     policy = ResponseHeadersPolicy(
@@ -57,14 +57,14 @@ def _read_security(parent: DocumentNode) -> tuple[SetHeader, ...]:
     if not parent.has("SecurityHeadersConfig"):
         return ()
     node = parent.child("SecurityHeadersConfig")
-    found = []
+    headers = []
     for member, name in MEMBERS.items():
         if node.has(member):
             part = node.child(member)
-            found.append(
+            headers.append(
                 SetHeader(name=name, value=_value(member, part), override=part.flag("Override"))
             )
-    return tuple(found)
+    return tuple(headers)
 
 
 MEMBERS = {
@@ -100,8 +100,8 @@ def _value(member: str, part: DocumentNode) -> str:
 
 def security_member(header: SetHeader) -> tuple[str, dict[str, Any]] | None:
     """The member of SecurityHeadersConfig that becomes `header`; None when none does."""
-    named = {name.lower(): member for member, name in MEMBERS.items()}
-    member = named.get(header.name.lower())
+    members = {name.lower(): member for member, name in MEMBERS.items()}
+    member = members.get(header.name.lower())
     parts = _parts(member, header.value) if member else None
     return (
         None if member is None or parts is None else (member, parts | {"Override": header.override})
@@ -111,18 +111,18 @@ def security_member(header: SetHeader) -> tuple[str, dict[str, Any]] | None:
 def _parts(member: str, value: str) -> dict[str, Any] | None:
     match member:
         case "StrictTransportSecurity":
-            found = _STS.fullmatch(value)
-            return found and {
-                "AccessControlMaxAgeSec": int(found[1]),
-                "IncludeSubdomains": bool(found[2]),
-                "Preload": bool(found[3]),
+            parsed = _STS.fullmatch(value)
+            return parsed and {
+                "AccessControlMaxAgeSec": int(parsed[1]),
+                "IncludeSubdomains": bool(parsed[2]),
+                "Preload": bool(parsed[3]),
             }
         case "XSSProtection":
-            found = _XSS.fullmatch(value)
-            if found is None:
+            parsed = _XSS.fullmatch(value)
+            if parsed is None:
                 return None
-            report = {"ReportUri": found[3]} if found[3] else {}
-            return {"Protection": found[1] == "1", "ModeBlock": bool(found[2])} | report
+            report = {"ReportUri": parsed[3]} if parsed[3] else {}
+            return {"Protection": parsed[1] == "1", "ModeBlock": bool(parsed[2])} | report
         case "ContentTypeOptions":
             return {} if value.lower() == "nosniff" else None
         case "FrameOptions":
@@ -163,27 +163,27 @@ def _read_timing(parent: DocumentNode) -> float | None:
 
 def response_headers_policy_config(policy: ResponseHeadersPolicy) -> dict[str, Any]:
     """The ResponseHeadersPolicyConfig of a policy that has passed the checks."""
-    found: dict[str, Any] = {"Comment": policy.comment, "Name": policy.name}
+    written: dict[str, Any] = {"Comment": policy.comment, "Name": policy.name}
     if policy.cors is not None:
-        found["CorsConfig"] = _cors_config(policy.cors)
+        written["CorsConfig"] = _cors_config(policy.cors)
     members = [pair for header in policy.security if (pair := security_member(header)) is not None]
     if members:
-        found["SecurityHeadersConfig"] = dict(members)
+        written["SecurityHeadersConfig"] = dict(members)
     if policy.server_timing_percent is not None:
         rate = policy.server_timing_percent
-        found["ServerTimingHeadersConfig"] = {"Enabled": True, "SamplingRate": rate}
+        written["ServerTimingHeadersConfig"] = {"Enabled": True, "SamplingRate": rate}
     if policy.custom:
         headers = [
             {"Header": h.name, "Value": h.value, "Override": h.override} for h in policy.custom
         ]
-        found["CustomHeadersConfig"] = listing(headers)
+        written["CustomHeadersConfig"] = listing(headers)
     if policy.remove:
-        found["RemoveHeadersConfig"] = listing([{"Header": name} for name in policy.remove])
-    return found
+        written["RemoveHeadersConfig"] = listing([{"Header": name} for name in policy.remove])
+    return written
 
 
 def _cors_config(cors: CorsHeaders) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    written: dict[str, Any] = {
         "AccessControlAllowOrigins": listing(cors.allow_origins),
         "AccessControlAllowHeaders": listing(cors.allow_headers),
         "AccessControlAllowMethods": listing(cors.allow_methods),
@@ -191,7 +191,7 @@ def _cors_config(cors: CorsHeaders) -> dict[str, Any]:
         "OriginOverride": cors.origin_override,
     }
     if cors.expose_headers:
-        found["AccessControlExposeHeaders"] = listing(cors.expose_headers)
+        written["AccessControlExposeHeaders"] = listing(cors.expose_headers)
     if cors.max_age_s is not None:
-        found["AccessControlMaxAgeSec"] = cors.max_age_s
-    return found
+        written["AccessControlMaxAgeSec"] = cors.max_age_s
+    return written

@@ -146,7 +146,7 @@ class Unsupported:
 
     @property
     def message(self) -> str:
-        """What a person is told."""
+        """The text for people."""
         return f"{UNSUPPORTED}: {self.member.why}"
 
     def __str__(self) -> str:
@@ -156,7 +156,7 @@ class Unsupported:
 def unsupported(
     config: dict[str, Any], *, geo: bool, as_given: bool = False
 ) -> tuple[Unsupported, ...]:
-    """What a DistributionConfig asks for and is not done.
+    """Members of a DistributionConfig that ask for something unsupported.
 
     `geo`: there is a geo_database. `as_given`: nobody has filled in its defaults.
     """
@@ -170,15 +170,15 @@ def unsupported(
 
 
 def unsupported_of(distribution: Distribution, *, geo: bool) -> tuple[Unsupported, ...]:
-    """As `unsupported`, of a distribution of the model; and members that are not known at all."""
-    found = unsupported(distribution_config(distribution), geo=geo)
+    """Unsupported members of a distribution of the model, and those that are not known at all."""
+    members = unsupported(distribution_config(distribution), geo=geo)
     if distribution.viewer_certificate.certificate_file:
-        found = tuple(one for one in found if one.member.place not in CERTIFICATES)
-    return (*found, *_unknown(distribution.kept))
+        members = tuple(one for one in members if one.member.place not in CERTIFICATES)
+    return (*members, *_unknown(distribution.kept))
 
 
 def refused_of(distribution: Distribution, *, geo: bool) -> tuple[Unsupported, ...]:
-    """Those that are refused; quick, where a distribution has none of all this."""
+    """Unsupported members that are refused; quick, where a distribution has nothing of the kind."""
     if not distribution.kept and (geo or distribution.geo_restriction.kind == "none"):
         return ()  # all others that are refused are what the model cannot say
     return tuple(one for one in unsupported_of(distribution, geo=geo) if one.refused)

@@ -86,7 +86,7 @@ def distribution_config(distribution: Distribution) -> dict[str, Any]:
 
 
 def distribution_document(distribution: Distribution) -> dict[str, Any]:
-    """What `get-distribution` prints, as far as a distribution holds it, and its tags."""
+    """The document `get-distribution` prints, as far as a distribution holds it, and its tags."""
     tags = [{"Key": key, "Value": value} for key, value in distribution.tags.items()]
     return {
         "Distribution": {

@@ -82,12 +82,12 @@ def _check_canonical_ids(identities: tuple[OriginAccessIdentity, ...], problems:
     seen: set[str] = set()
     for index, identity in enumerate(identities):
         where = f"origin_access_identities[{index}].s3_canonical_user_id"
-        given = identity.s3_canonical_user_id or canonical_user_id(identity.id)
-        if not _CANONICAL.fullmatch(given):
-            problems.add(where, f"{quoted(given)} is not 64 to 96 hexadecimal digits")
-        elif given in seen:
-            problems.add(where, f"{quoted(given)} is another identity's too")
-        seen.add(given)
+        canonical_id = identity.s3_canonical_user_id or canonical_user_id(identity.id)
+        if not _CANONICAL.fullmatch(canonical_id):
+            problems.add(where, f"{quoted(canonical_id)} is not 64 to 96 hexadecimal digits")
+        elif canonical_id in seen:
+            problems.add(where, f"{quoted(canonical_id)} is another identity's too")
+        seen.add(canonical_id)
 
 
 def check_access_named(one: Distribution, config: Config, where: str, problems: Problems) -> None:

@@ -92,7 +92,7 @@ def listeners(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def own_addresses(config: Config) -> list[Address]:
-    """Where we listen as what no origin is: all of a checked configuration but the bucket's."""
+    """Addresses no origin may have: all listeners of a checked configuration but the bucket's."""
     texts = [text for where, text in listeners(config) if where != "bucket.listen"]
     return [parse_listen(text, config.state_dir) for text in texts]
 

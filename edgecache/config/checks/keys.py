@@ -98,8 +98,8 @@ def behaviors_of(config: Config) -> Iterator[tuple[str, Behavior]]:
 
 def _check_trust(behavior: Behavior, config: Config, where: str, problems: Problems) -> None:
     groups = {group.id for group in config.key_groups}
-    named = behavior.trusted_key_groups
-    _check_known(named, groups, f"{where}.trusted_key_groups", "a key group", problems)
+    group_names = behavior.trusted_key_groups
+    _check_known(group_names, groups, f"{where}.trusted_key_groups", "a key group", problems)
     accounts = config.trusted_signers.keys()
     place = f"{where}.trusted_signers"
     _check_known(behavior.trusted_signers, accounts, place, "an account of trusted_signers",

@@ -348,7 +348,7 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     state_dir: str = "var"
     brand: str = BRAND
     on_partition: Literal["revalidate", "serve"] = "revalidate"  # a node that control cannot reach
-    unsupported: Literal["refuse", "ignore"] = "refuse"  # members of CloudFront's: see refusals
+    unsupported: Literal["refuse", "ignore"] = "refuse"  # members: aws/unsupported.py
     geo_database: str = ""
     asn_database: str = ""
     control: Control | None = None

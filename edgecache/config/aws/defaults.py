@@ -74,6 +74,7 @@ _ERROR_RESPONSE: dict[str, Any] = {
     "ResponseCode": "",
     "ErrorCachingMinTTL": 10,
 }
+_LIST = {"Quantity", "Items"}  # members of every list
 TTL_S_DEFAULT = 86_400
 TTL_S_MAX = 31_536_000
 
@@ -93,6 +94,21 @@ def with_defaults(document: dict[str, Any]) -> dict[str, Any]:
     return filled
 
 
+def fill_ttls(value: dict[str, Any]) -> dict[str, Any]:
+    """MinTTL, DefaultTTL and MaxTTL; one left out gives way to those that are there."""
+    low = value.get("MinTTL", 0)
+    if not isinstance(low, int):
+        return value
+    high = value.get("MaxTTL", TTL_S_MAX)
+    default = max(low, TTL_S_DEFAULT)
+    if "MaxTTL" in value and isinstance(high, int):
+        default = min(default, max(low, high))
+    default = value.get("DefaultTTL", default)
+    if "MaxTTL" not in value and isinstance(default, int):
+        high = max(high, default)
+    return value | {"MinTTL": low, "DefaultTTL": default, "MaxTTL": high}
+
+
 def _filled(value: dict[str, Any], template: dict[str, Any]) -> dict[str, Any]:
     result = dict(value)
     for name, default in template.items():
@@ -102,9 +118,6 @@ def _filled(value: dict[str, Any], template: dict[str, Any]) -> dict[str, Any]:
         elif isinstance(present, dict) and isinstance(default, dict) and default.keys() - _LIST:
             result[name] = _filled(present, {k: v for k, v in default.items() if k not in _LIST})
     return result
-
-
-_LIST = {"Quantity", "Items"}
 
 
 def _listed(value: Any) -> Any:
@@ -144,18 +157,3 @@ def _filled_behavior(behavior: dict[str, Any]) -> dict[str, Any]:
         result["ForwardedValues"] = _filled(result["ForwardedValues"], _FORWARDED_VALUES)
         result = fill_ttls(result)
     return result
-
-
-def fill_ttls(value: dict[str, Any]) -> dict[str, Any]:
-    """MinTTL, DefaultTTL and MaxTTL; one left out gives way to those that are there."""
-    low = value.get("MinTTL", 0)
-    if not isinstance(low, int):
-        return value
-    high = value.get("MaxTTL", TTL_S_MAX)
-    default = max(low, TTL_S_DEFAULT)
-    if "MaxTTL" in value and isinstance(high, int):
-        default = min(default, max(low, high))
-    default = value.get("DefaultTTL", default)
-    if "MaxTTL" not in value and isinstance(default, int):
-        high = max(high, default)
-    return value | {"MinTTL": low, "DefaultTTL": default, "MaxTTL": high}

@@ -13,6 +13,14 @@ from edgecache.config.aws.policies import unwrap
 from edgecache.config.model import CorsHeaders, ResponseHeadersPolicy, SetHeader
 from edgecache.config.problems import Problems
 
+MEMBERS = {
+    "ReferrerPolicy": "Referrer-Policy",
+    "StrictTransportSecurity": "Strict-Transport-Security",
+    "ContentTypeOptions": "X-Content-Type-Options",
+    "FrameOptions": "X-Frame-Options",
+    "XSSProtection": "X-XSS-Protection",
+    "ContentSecurityPolicy": "Content-Security-Policy",
+}
 _STS = re.compile(r"max-age=(\d+)(; includeSubDomains)?(; preload)?", re.IGNORECASE)
 _XSS = re.compile(r"([01])(; mode=block)?(?:; report=(\S+))?", re.IGNORECASE)
 
@@ -33,6 +41,37 @@ def read_response_headers_policy(document: dict[str, Any]) -> ResponseHeadersPol
     )
     raise_problems(problems)
     return policy
+
+
+def response_headers_policy_config(policy: ResponseHeadersPolicy) -> dict[str, Any]:
+    """The ResponseHeadersPolicyConfig of a policy that has passed the checks."""
+    written: dict[str, Any] = {"Comment": policy.comment, "Name": policy.name}
+    if policy.cors is not None:
+        written["CorsConfig"] = _cors_config(policy.cors)
+    members = [pair for header in policy.security if (pair := security_member(header)) is not None]
+    if members:
+        written["SecurityHeadersConfig"] = dict(members)
+    if policy.server_timing_percent is not None:
+        rate = policy.server_timing_percent
+        written["ServerTimingHeadersConfig"] = {"Enabled": True, "SamplingRate": rate}
+    if policy.custom:
+        headers = [
+            {"Header": h.name, "Value": h.value, "Override": h.override} for h in policy.custom
+        ]
+        written["CustomHeadersConfig"] = listing(headers)
+    if policy.remove:
+        written["RemoveHeadersConfig"] = listing([{"Header": name} for name in policy.remove])
+    return written
+
+
+def security_member(header: SetHeader) -> tuple[str, dict[str, Any]] | None:
+    """The member of SecurityHeadersConfig that becomes `header`; None when none does."""
+    members = {name.lower(): member for member, name in MEMBERS.items()}
+    member = members.get(header.name.lower())
+    parts = _parts(member, header.value) if member else None
+    return (
+        None if member is None or parts is None else (member, parts | {"Override": header.override})
+    )
 
 
 def _read_cors(node: DocumentNode) -> CorsHeaders:
@@ -67,16 +106,6 @@ def _read_security(parent: DocumentNode) -> tuple[SetHeader, ...]:
     return tuple(headers)
 
 
-MEMBERS = {
-    "ReferrerPolicy": "Referrer-Policy",
-    "StrictTransportSecurity": "Strict-Transport-Security",
-    "ContentTypeOptions": "X-Content-Type-Options",
-    "FrameOptions": "X-Frame-Options",
-    "XSSProtection": "X-XSS-Protection",
-    "ContentSecurityPolicy": "Content-Security-Policy",
-}
-
-
 def _value(member: str, part: DocumentNode) -> str:
     def on(name: str) -> bool:
         return part.has(name) and part.flag(name)
@@ -96,16 +125,6 @@ def _value(member: str, part: DocumentNode) -> str:
             return part.text("FrameOption")
         case _:
             return part.text(member)
-
-
-def security_member(header: SetHeader) -> tuple[str, dict[str, Any]] | None:
-    """The member of SecurityHeadersConfig that becomes `header`; None when none does."""
-    members = {name.lower(): member for member, name in MEMBERS.items()}
-    member = members.get(header.name.lower())
-    parts = _parts(member, header.value) if member else None
-    return (
-        None if member is None or parts is None else (member, parts | {"Override": header.override})
-    )
 
 
 def _parts(member: str, value: str) -> dict[str, Any] | None:
@@ -159,27 +178,6 @@ def _read_timing(parent: DocumentNode) -> float | None:
         node.wrong("SamplingRate", "expected a number")
         return None
     return float(rate)
-
-
-def response_headers_policy_config(policy: ResponseHeadersPolicy) -> dict[str, Any]:
-    """The ResponseHeadersPolicyConfig of a policy that has passed the checks."""
-    written: dict[str, Any] = {"Comment": policy.comment, "Name": policy.name}
-    if policy.cors is not None:
-        written["CorsConfig"] = _cors_config(policy.cors)
-    members = [pair for header in policy.security if (pair := security_member(header)) is not None]
-    if members:
-        written["SecurityHeadersConfig"] = dict(members)
-    if policy.server_timing_percent is not None:
-        rate = policy.server_timing_percent
-        written["ServerTimingHeadersConfig"] = {"Enabled": True, "SamplingRate": rate}
-    if policy.custom:
-        headers = [
-            {"Header": h.name, "Value": h.value, "Override": h.override} for h in policy.custom
-        ]
-        written["CustomHeadersConfig"] = listing(headers)
-    if policy.remove:
-        written["RemoveHeadersConfig"] = listing([{"Header": name} for name in policy.remove])
-    return written
 
 
 def _cors_config(cors: CorsHeaders) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from edgecache.config.model import Distribution
 UNSUPPORTED = "not supported"
 GEO = "Restrictions.GeoRestriction.RestrictionType"
 CERTIFICATES = ("ViewerCertificate.ACMCertificateArn", "ViewerCertificate.IAMCertificateId")
+_LISTED = ("Origins", "OriginGroups", "CacheBehaviors", "CustomErrorResponses")
 _BEHAVIORS = ("DefaultCacheBehavior", "CacheBehaviors[]")
 
 
@@ -184,6 +185,17 @@ def refused_of(distribution: Distribution, *, geo: bool) -> tuple[Unsupported, .
     return tuple(one for one in unsupported_of(distribution, geo=geo) if one.refused)
 
 
+def as_markdown() -> str:
+    """The table for people; `docs/api.md` has it word for word."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for member in MEMBERS:
+        rows.setdefault((member.code, member.why), []).append(f"`{member.place}`")
+    lines = ["| member | what happens | refused with |", "|---|---|---|"]
+    for (code, why), places in rows.items():
+        lines.append(f"| {', '.join(places)} | {why} | {f'`{code}`' if code else 'told'} |")
+    return "\n".join(lines) + "\n"
+
+
 def _values(value: object, steps: list[str], place: str) -> Iterator[tuple[str, object]]:
     """Every value at a member's place, with its own place; of malformed documents what is there."""
     if not steps:
@@ -217,9 +229,6 @@ def _unknown(kept: dict[str, Any]) -> Iterator[Unsupported]:
             yield Unsupported(UnsupportedMember(place[1], "there is no such member"), place[0])
 
 
-_LISTED = ("Origins", "OriginGroups", "CacheBehaviors", "CustomErrorResponses")
-
-
 def _leaves(kept: dict[str, Any], place: str, general: str) -> Iterator[tuple[str, str]]:
     """The kept values' places, as they stand in `kept` and as the table has them."""
     for name, value in kept.items():
@@ -232,14 +241,3 @@ def _leaves(kept: dict[str, Any], place: str, general: str) -> Iterator[tuple[st
                 yield from _leaves(item if isinstance(item, dict) else {}, f"{at}.{key}", of + "[]")
         else:
             yield from _leaves(value, at, of)
-
-
-def as_markdown() -> str:
-    """The table for people; `docs/api.md` has it word for word."""
-    rows: dict[tuple[str, str], list[str]] = {}
-    for member in MEMBERS:
-        rows.setdefault((member.code, member.why), []).append(f"`{member.place}`")
-    lines = ["| member | what happens | refused with |", "|---|---|---|"]
-    for (code, why), places in rows.items():
-        lines.append(f"| {', '.join(places)} | {why} | {f'`{code}`' if code else 'told'} |")
-    return "\n".join(lines) + "\n"

@@ -52,6 +52,40 @@ def check(config: Config, problems: Problems) -> None:
         check_distribution(distribution, f"distributions[{index}]", problems)
 
 
+def check_bounds(piece: Model, where: str, problems: Problems) -> None:
+    """Every setting in `piece` and in what it holds."""
+    for name in piece.__struct_fields__:
+        value = getattr(piece, name)
+        place = joined(where, name)
+        setting = BY_FIELD.get((type(piece), name))
+        if setting is not None and value is not None:
+            if not setting.low <= value <= setting.high:
+                low, high = setting.shown(setting.low), setting.shown(setting.high)
+                problems.add(place, f"{value} is outside {low} to {high}")
+        else:
+            _check_held(value, place, problems)
+
+
+def listeners(config: Config) -> Iterator[tuple[str, str]]:
+    """Every address of a configuration as written, with its place in the file."""
+    if config.control:
+        yield "control.listen", config.control.listen
+    if config.regional:
+        yield "regional.listen", config.regional.listen
+    if config.bucket:
+        yield "bucket.listen", config.bucket.listen
+    for index, location in enumerate(config.locations):
+        yield f"locations[{index}].listen", location.listen
+        if location.listen_tls:
+            yield f"locations[{index}].listen_tls", location.listen_tls
+
+
+def own_addresses(config: Config) -> list[Address]:
+    """Addresses no origin may have: all listeners of a checked configuration but the bucket's."""
+    texts = [text for where, text in listeners(config) if where != "bucket.listen"]
+    return [parse_listen(text, config.state_dir) for text in texts]
+
+
 def _check_disks(config: Config, problems: Problems) -> None:
     disks = [("regional", config.regional.disk if config.regional else None)]
     disks += [(f"locations[{index}]", place.disk) for index, place in enumerate(config.locations)]
@@ -75,26 +109,6 @@ def _check_locations(config: Config, problems: Problems) -> None:
         elif location.name in seen:
             problems.add(f"{where}.name", f"{quoted(location.name)} names another location too")
         seen.add(location.name)
-
-
-def listeners(config: Config) -> Iterator[tuple[str, str]]:
-    """Every address of a configuration as written, with its place in the file."""
-    if config.control:
-        yield "control.listen", config.control.listen
-    if config.regional:
-        yield "regional.listen", config.regional.listen
-    if config.bucket:
-        yield "bucket.listen", config.bucket.listen
-    for index, location in enumerate(config.locations):
-        yield f"locations[{index}].listen", location.listen
-        if location.listen_tls:
-            yield f"locations[{index}].listen_tls", location.listen_tls
-
-
-def own_addresses(config: Config) -> list[Address]:
-    """Addresses no origin may have: all listeners of a checked configuration but the bucket's."""
-    texts = [text for where, text in listeners(config) if where != "bucket.listen"]
-    return [parse_listen(text, config.state_dir) for text in texts]
 
 
 def _check_addresses(config: Config, problems: Problems) -> None:
@@ -155,20 +169,6 @@ def _check_host_name(name: str, where: str, holders: dict[str, str], problems: P
     elif folded in holders:
         problems.add(where, f"{quoted(name)} is already {holders[folded]}", ProblemCode.TAKEN)
     holders.setdefault(folded, where)
-
-
-def check_bounds(piece: Model, where: str, problems: Problems) -> None:
-    """Every setting in `piece` and in what it holds."""
-    for name in piece.__struct_fields__:
-        value = getattr(piece, name)
-        place = joined(where, name)
-        setting = BY_FIELD.get((type(piece), name))
-        if setting is not None and value is not None:
-            if not setting.low <= value <= setting.high:
-                low, high = setting.shown(setting.low), setting.shown(setting.high)
-                problems.add(place, f"{value} is outside {low} to {high}")
-        else:
-            _check_held(value, place, problems)
 
 
 def _check_held(value: Any, where: str, problems: Problems) -> None:

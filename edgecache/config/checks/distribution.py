@@ -74,9 +74,10 @@ def _check_targets(targets: tuple[str, ...], where: str, problems: Problems) -> 
     for index, name in enumerate(targets):
         if not TOKEN.fullmatch(name) or not name.lower().endswith("-cache-control"):
             problems.add(
-                f"{where}[{index}]", f"{quoted(name)} is not the name of a field for targeted "
-                "cache control (they end in -Cache-Control)"
-            )  # fmt: skip
+                f"{where}[{index}]",
+                f"{quoted(name)} is not the name of a field for targeted "
+                "cache control (they end in -Cache-Control)",
+            )
 
 
 def _check_origins(distribution: Distribution, where: str, problems: Problems) -> None:

@@ -102,8 +102,9 @@ def _check_trust(behavior: Behavior, config: Config, where: str, problems: Probl
     _check_known(group_names, groups, f"{where}.trusted_key_groups", "a key group", problems)
     accounts = config.trusted_signers.keys()
     place = f"{where}.trusted_signers"
-    _check_known(behavior.trusted_signers, accounts, place, "an account of trusted_signers",
-                 problems)  # fmt: skip
+    _check_known(
+        behavior.trusted_signers, accounts, place, "an account of trusted_signers", problems
+    )
     native = behavior.trusted_native_keys
     place = f"{where}.trusted_native_keys"
     if len(native) > NATIVE_KEYS_MAX:

@@ -62,15 +62,15 @@ def key(number: int) -> bytes:
 
 
 def _write(folder: Path, objects: int) -> None:
-    shelf = DiskEngine(str(folder), RealFiles(), BUDGET)
-    shelf.open()
+    engine = DiskEngine(str(folder), RealFiles(), BUDGET)
+    engine.open()
     body, began = os.urandom(200), time.perf_counter()
     head = Response(200, b"OK", FIELDS, 1.0, 1.0)
     for start in range(0, objects, BATCH):
         numbers = range(start, min(objects, start + BATCH))
-        shelf.change([KeepEntry(Entry(key(number), head, body), b":0") for number in numbers])
+        engine.change([KeepEntry(Entry(key(number), head, body), b":0") for number in numbers])
     took = time.perf_counter() - began
-    shelf.close()
+    engine.close()
     size = sum(file.stat().st_blocks * 512 for file in folder.iterdir())
     print(f"write: {1e6 * took / objects:.1f} us each; {size / objects:.0f} bytes each on disk")
 
@@ -86,9 +86,9 @@ def _out_of_cache(file: Path) -> None:
 async def _opened(folder: Path, objects: int, began: float) -> None:
     before = _resident_bytes()
     spawn, counters, marks = Tasks().spawn, Counters(), InvalidationState()
-    shelf = DiskEngine(str(folder), RealFiles(), BUDGET)
+    engine = DiskEngine(str(folder), RealFiles(), BUDGET)
     world = DiskEnvironment(steady_clock(), spawn, DiskThreads(), counters, marks)
-    store = DiskStore(shelf, world)
+    store = DiskStore(engine, world)
     assert await store.find(key(objects // 2), ()) is not None
     print(f"open: first hit after {1e3 * (time.perf_counter() - began):.1f} ms")
     random, began = Random(1), time.perf_counter()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from edgecache.runtime.caches import CACHES, UNCOUNTED
 from tests.mutations.guards import GUARDS, Guard
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -67,6 +69,7 @@ TESTS_OF_SEVERAL = {
     "store/disk/test_filled.py", "upstream/test_network.py", "upstream/test_passages.py",
 }  # fmt: skip
 LINE_COLUMNS_MAX = 100
+CACHE_MAKERS = {"cache", "lru_cache", "cached"}
 ERRORS = ("Error", "Exception", "BadMessage", "Truncated", "ObjectChanged")
 CHARACTER_CLASS = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]")
 NO_GOING_BACK = re.compile(r"(?<!\\)[+*?}]\+|\(\?>")
@@ -219,6 +222,22 @@ def cached_functions(tree: ast.Module) -> list[ast.FunctionDef]:
             names = [ast.unparse(argument) for argument in node.args]
             found += [functions[name] for name in names if name in functions]
     return found
+
+
+def test_every_cache_of_a_process_is_in_the_table() -> None:
+    """runtime/caches.py, module by module: as many rows as the source makes caches."""
+    made: Counter[str] = Counter()
+    for path in SOURCES:
+        module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        for node in ast.walk(TREES[path]):
+            marks = node.decorator_list if isinstance(node, ast.FunctionDef) else []
+            bare = [mark for mark in marks if isinstance(mark, ast.Name)]
+            called = [node.func] if isinstance(node, ast.Call) else []
+            names = {ast.unparse(one) for one in (*bare, *called)}
+            made[module] += bool(names & CACHE_MAKERS)
+    del made["http.function_cache"]
+    listed = Counter(row.name.rpartition(".")[0] for row in (*CACHES, *UNCOUNTED))
+    assert +made == listed
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)

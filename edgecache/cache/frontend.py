@@ -35,6 +35,7 @@ from edgecache.rules.private.signed_request import SignatureRefused
 from edgecache.rules.response.headers import (
     ServerTiming,
     for_viewer,
+    public_fields,
     repeatable,
     wants_timing,
     with_timing,
@@ -215,7 +216,7 @@ class ViewerFrontend:
         word = f"{outcome.result} from {self.brand}"
         if outcome.status >= 400:
             word = f"Error from {self.brand}"
-        fields = peer_fields.public(outcome.fields, _ANEW)
+        fields = public_fields(outcome.fields, _ANEW)
         if asked is not None:
             fields = self._apply_policy(fields, outcome, *asked)
             if wants_timing(*asked, self._world.chance()):

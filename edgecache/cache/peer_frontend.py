@@ -28,13 +28,14 @@ from edgecache.cache.outcome import (
 )
 from edgecache.cache.tier import Tier
 from edgecache.http.message import Fields, Request, is_short, without
+from edgecache.rules.response.headers import public_fields
 from edgecache.rules.routing import Route, RouteTable, matched_route
 from edgecache.rules.viewer.access import (
     AMBIGUOUS_PATH,
 )
 from edgecache.upstream.interface import Body, OnInterim, UpstreamError
 from edgecache.upstream.peer import heads as peer_fields
-from edgecache.upstream.peer.heads import said_by
+from edgecache.upstream.peer.heads import read_peer_fields
 
 
 class PeerFrontend:
@@ -54,7 +55,9 @@ class PeerFrontend:
     def routed(self, request: Request) -> tuple[Request, Route] | Refusal:
         """The viewer's request that a peer's stands for, and its route."""
         fields = request.fields
-        said = said_by(fields) if is_short(fields) else said_by.__wrapped__(fields)
+        said = (
+            read_peer_fields(fields) if is_short(fields) else read_peer_fields.__wrapped__(fields)
+        )
         if not said.credential or not self._admits(said.credential):
             return NOT_A_PEER
         site = self.table.by_id.get(said.distribution)
@@ -87,7 +90,7 @@ class PeerFrontend:
         """The outcome's fields as a peer gets them."""
         fault = tuple(field for field in outcome.fields if field[0] == peer_fields.FAULT)
         return (
-            *peer_fields.public(without(outcome.fields, (b"cache-status",))),
+            *public_fields(without(outcome.fields, (b"cache-status",))),
             *age_field(outcome),
             (b"cache-status", cache_status(outcome, self.tier.name)),
             *fault,

@@ -33,7 +33,11 @@ def cached(entries: int, entry_bytes: int) -> Callable[[Callable[..., R]], _lru_
 
 
 def register(cache: _lru_cache_wrapper[R], entry_bytes: int) -> None:
-    """Count a cache that was made elsewhere, too."""
+    """Count a cache that was made elsewhere, too; one of the same name is counted no more."""
+    name = (cache.__module__, cache.__qualname__)
+    former = [row for row in REGISTERED if (row[0].__module__, row[0].__qualname__) == name]
+    for row in former:
+        REGISTERED.remove(row)
     REGISTERED.append((cache, entry_bytes))
 
 

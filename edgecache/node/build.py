@@ -52,7 +52,7 @@ from edgecache.store.disk.files import RealFiles
 from edgecache.store.disk.store import DiskStore
 from edgecache.store.invalidation import InvalidationState
 from edgecache.store.memory import MemoryStore
-from edgecache.store.memory_account import MemoryAccount, MemoryBudget, shares
+from edgecache.store.memory_account import MemoryAccount, MemoryBudget, divide_memory
 from edgecache.upstream.endpoint import Endpoint, Network, is_local
 from edgecache.upstream.failover import GroupUpstream
 from edgecache.upstream.interface import Upstream
@@ -97,7 +97,7 @@ class NodeParts:
         if disk is not None:
             disk = replace(disk, bytes_max=disk.bytes_max // location.workers)
         memos = 2 if location.listen_tls else 1
-        tier = self._tier(location.name, shares(memory_bytes, memos), upstream, disk)
+        tier = self._tier(location.name, divide_memory(memory_bytes, memos), upstream, disk)
         place_of = geo_lookup(self.config.geo_database, self.config.asn_database)
         inner = "EDGE" if self.config.regional is None else "REC"
         world = FrontendEnvironment(place_of, random, https_port(location), inner, wall_clock)
@@ -113,7 +113,7 @@ class NodeParts:
         """The regional cache."""
         assert self.config.regional is not None
         regional = self.config.regional
-        divided = shares(regional.memory_bytes)
+        divided = divide_memory(regional.memory_bytes)
         tier = self._tier("regional", divided, self._origins(), regional.disk)
         front = PeerFrontend(tier, self.table, self._credentials().admits)
         return self._node("regional", tier, front)

@@ -9,17 +9,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 import maxminddb
 from maxminddb.types import Record
 
+from edgecache.http.function_cache import cached
 from edgecache.rules.viewer.geo import NOWHERE, GeoPlace, place_of
 
 logger = logging.getLogger("edgecache.server")
 
-PLACES_MAX = 16_384  # remembered addresses: the viewers of a minute, about 10 MB
+PLACES_MAX = 16_384  # addresses: the viewers of a minute
+PLACE_BYTES = 640  # of one with its place
 PlaceOf = Callable[[str], GeoPlace]
 """The place of an address (text, without port); NOWHERE when nothing is known of it."""
 
@@ -36,7 +37,7 @@ def geo_lookup(geo_database: str, asn_database: str = "") -> PlaceOf:
     cities = _open(geo_database) if geo_database else None
     numbers = _open(asn_database) if asn_database else None
 
-    @lru_cache(maxsize=PLACES_MAX)
+    @cached(PLACES_MAX, PLACE_BYTES)
     def lookup(address: str) -> GeoPlace:
         place = place_of(_record(cities, address))
         return replace(place, asn=place_of(_record(numbers, address)).asn) if numbers else place

@@ -49,6 +49,7 @@ from edgecache.rules.explanation import (
 )
 from edgecache.rules.invalidation.items import subject_of
 from edgecache.rules.reasons import MissReason
+from edgecache.rules.response.headers import public_fields
 from edgecache.rules.routing import Route
 from edgecache.store.disk.store import DiskStore
 from edgecache.store.disk.walk import ROWS_PER_STEP
@@ -169,7 +170,7 @@ async def _look(look: _Look, disk: DiskStore, tier: Tier, trial: DryRunQuery) ->
             entries += 1
             size_bytes += _size(entry)
         looked_at, after = looked_at + len(rows), rows[-1].id
-    look.found = DiskNamed(entries, size_bytes, looked_at, disk.shelf.totals.objects)
+    look.found = DiskNamed(entries, size_bytes, looked_at, disk.engine.totals.objects)
 
 
 def _size(entry: Entry) -> int:
@@ -236,7 +237,7 @@ class Inspector:
             return None if isinstance(routed, Refusal) else routed
         viewer = replace(
             request,
-            fields=peer_fields.public(request.fields),
+            fields=public_fields(request.fields),
             scheme=first_value(request.fields, peer_fields.SCHEME) or request.scheme,
             client=("", 0),
         )

@@ -1,12 +1,15 @@
-"""What we remember: entries, and the bounded places they are kept in.
+"""Stored responses: in memory and on disk, what leaves first, and what invalidations leave of them.
 
-Words: *entry* (a stored response: facts only, never verdicts), *variant* (one of several entries
-under one key), *budget* (bytes a store may hold), *levels* (memory over disk), *mark* (the newest
-invalidation an entry is known to be newer than), *standing* (what no invalidation has named),
-*shelf* (the blocking half of a disk store), *record* (an entry as bytes), *block* (a run of a
-large object's bytes, an entry of its own), *resident* (an entry as eviction sees it), *trial* and
-*main* (where residents wait to leave), *ghost* (what is remembered of one that left its trial),
-*warm* (with its head and what was concluded from it at hand).
+- `entry`: a stored response as received, its head packed; never verdicts
+- `memory`: `MemoryStore` within a budget of bytes, `TieredStore` over a disk
+- `invalidation`: marks of a process, and `FilteredStore`, through which tiers read and write
+- `eviction`: S3-FIFO told apart by size, and the wheel of expiry times
+- `s3fifo_queues`: queues of residents by size, and ghosts
+- `memory_account`: what a process holds beside its store, and how `memory_bytes` is divided
+- `disk/`: the disk store
 
-May import `rules`, `config`, `http` and `observe`.
+Words: *variant* (one of several entries under one key), *mark* (the newest invalidation an entry is
+known to be newer than), *resident* (an entry as eviction sees it), *trial* and *main* (where
+residents wait to leave), *ghost* (the hash of one that left its trial), *warm* (with its head and
+what was concluded from it at hand). May import `rules`, `config`, `http` and `observe`.
 """

@@ -1,4 +1,9 @@
-"""Entries. Law: an entry holds facts as received; what they mean is judged anew by `rules`."""
+"""Stored responses. Law: an entry holds facts as received; `rules` judges anew what they mean.
+
+Its head is packed: nine fields as tuples take 1,300 bytes in thirty objects that the garbage
+collector walks, packed 250 in one, and are there again in a microsecond. What is unpacked equals
+what was packed.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +41,7 @@ _encode = msgpack.Encoder().encode
 _decode = msgpack.Decoder(tuple[int, bytes, float, float, tuple[int | bytes, ...]]).decode
 
 
-def pack(head: Response) -> bytes:
+def pack_head(head: Response) -> bytes:
     """`head` in one piece."""
     parts: list[int | bytes] = []
     for name, value in head.fields:
@@ -44,7 +49,7 @@ def pack(head: Response) -> bytes:
     return _encode((head.status, head.reason, head.requested_at, head.received_at, parts))
 
 
-def unpack(packed: bytes) -> Response:
+def unpack_head(packed: bytes) -> Response:
     """The head that was packed."""
     status, reason, requested_at, received_at, parts = _decode(packed)
     names = [NAMES[name] if isinstance(name, int) else name for name in parts[::2]]
@@ -107,7 +112,7 @@ class Entry(Resident, eq=False, gc=False):
 
     def __post_init__(self) -> None:
         assert self.unpacked is not None, "made of a head"
-        self._packed = pack(self.unpacked)
+        self._packed = pack_head(self.unpacked)
         size = len(self.key) + len(self._packed) + len(self.body) + ENTRY_OVERHEAD_BYTES
         for name, value in self.selected:
             size += len(name) + len(value or b"") + SELECTED_OVERHEAD_BYTES
@@ -119,7 +124,7 @@ class Entry(Resident, eq=False, gc=False):
     @property
     def head(self) -> Response:
         """Status, fields and times as received."""
-        return self.unpacked or unpack(self._packed)
+        return self.unpacked or unpack_head(self._packed)
 
     def assessment(self, route: Route) -> Assessment:
         """What the facts mean under `route`'s policy, worked out once for each."""
@@ -173,7 +178,7 @@ class Entry(Resident, eq=False, gc=False):
 
     def warm_up(self) -> None:
         """Have its head at hand."""
-        self.unpacked = unpack(self._packed)
+        self.unpacked = unpack_head(self._packed)
 
     def cool(self) -> None:
         """Forget what can be worked out again from the facts."""

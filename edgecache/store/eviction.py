@@ -1,4 +1,6 @@
-"""Who leaves. Law: pure bookkeeping; it hears what comes and goes, names victims, deletes nothing.
+"""Eviction order: S3-FIFO told apart by size, and the wheel of expiry times.
+
+Law: pure bookkeeping; it hears what comes and goes, names victims, deletes nothing.
 
 S3-FIFO (Yang et al., "FIFO Queues are All You Need for Cache Eviction", SOSP 2023), told apart by
 size. What is new is on *trial* in a small queue; what was used there moves to the *main* one when
@@ -218,7 +220,12 @@ STEPS = 16  # at least, to the time an entry expires
 
 
 class ExpiryWheel:
-    """Entries by the time they expire."""
+    """Entries by the time they expire, in steps.
+
+    An entry is told of once, not before its time, nor when gone. Nothing waits for it: what has
+    expired only makes room before the rest. So a step is as long as a sixteenth of the time there
+    is, and few steps hold whatever comes.
+    """
 
     def __init__(self) -> None:
         self._entries: dict[int, set[Entry]] = {}

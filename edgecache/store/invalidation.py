@@ -34,7 +34,7 @@ KEYS_MAX = 10_000  # keys are chosen by strangers; 1.5 MB, as a number stands fo
 
 @dataclass(frozen=True, slots=True)
 class Invalidation:
-    """What control's log says of one: its number, when it was accepted (epoch s), what it names."""
+    """An entry of control's log: its number, when it was accepted (epoch s), what it names."""
 
     seq: int
     at: float
@@ -157,9 +157,11 @@ class InvalidationState:
 
 
 class UnsafeWrites:
-    """The writes of one tier; of the oldest it is known only that there were some.
+    """Keys that unsafe requests of one tier may have changed (RFC 9111 §4.4).
 
-    `last` is the number of the newest one.
+    A write is numbered as its response comes; `last` is the newest number. What was asked of the
+    origin at number n may be stored, joined or put back while no later write has named its key;
+    where that is not known any more, it may not. Each process knows those that passed through it.
     """
 
     __slots__ = ("_floor", "_keys_max", "_numbers", "last")
@@ -190,7 +192,7 @@ class UnsafeWrites:
 
 
 class FilteredStore:
-    """A store, seen through the marks of its process."""
+    """The store as tiers see it: entries that an applied invalidation names do not exist."""
 
     def __init__(
         self, store: MemoryStore, marks: InvalidationState, disk: DiskStore | None = None

@@ -1,4 +1,10 @@
-"""The memory store. Law: entries, their overhead included, never hold more than the budget."""
+"""Memory store: entries by key and variant within a budget of bytes, alone or over a disk.
+
+Law: entries, their overhead included, never hold more than the budget. With a disk, everything that
+may be stored goes there as it comes, and is found again; what is small stands in memory too, from
+when it is put or found. What is large is read from disk each time, in pieces: the operating
+system's cache of files serves as its memory.
+"""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""The account of a process's memory: what is held beside the store. Law: all within the budget.
+"""Memory account of a process: bytes held beside the store, by kind. Law: all within the budget.
 
 Bodies on their way, bytes that wait for slow viewers and request bodies are added when they come
 and taken off when they go; the store has what they leave of `memory_bytes`. As they grow, arrival
 first waits for readers, then bodies pass through without being kept, then newcomers are refused.
 What viewers send has shares of its own, so that no flood of it is at the cost of who only reads.
-Pure bookkeeping: it stops nobody, others ask it.
+Pure bookkeeping: it stops nobody, others ask it. `divide_memory` shares out `memory_bytes`: the
+parts add up to what the operator gave.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ READS_WAIT_SHARE = 1 / 4  # of the budget: beyond it a body runs no further ahea
 KEEPS_SHARE = 1 / 2  # beyond it bodies pass through, and nothing more of them is kept
 ADMITS_SHARE = 3 / 4  # beyond it who asks for what is not in memory is refused
 TOLD_BYTES = 262_144  # of growth, before the store is asked to give way once more
-BEHIND_BYTES = 262_144  # upstream.arriving's bound for a body that is not read on
+BEHIND_BYTES = 262_144  # upstream.response's bound for a body that is not read on
 LARGE_BYTES = 65_536  # a body that is told apart; smaller ones count as what waits for a viewer
 
 
@@ -189,7 +190,7 @@ def conclusion_bytes(memos: int) -> int:
     return CONCLUSION_BYTES + LINE_BYTES * (memos - 1)
 
 
-def shares(memory_bytes: int, memos: int = 1) -> MemoryBudget:
+def divide_memory(memory_bytes: int, memos: int = 1) -> MemoryBudget:
     """How `memory_bytes` of one process with so many memos are divided."""
     each = conclusion_bytes(memos)
     conclusions = min(CONCLUSIONS_MAX, int(memory_bytes * CONCLUSIONS_SHARE) // each)

@@ -1,4 +1,4 @@
-"""Queues of residents by size, and ghosts: what `eviction` keeps its order in. Pure bookkeeping."""
+"""Queues of S3-FIFO by size of entry, and its ghosts. Pure bookkeeping of `eviction`."""
 
 from __future__ import annotations
 

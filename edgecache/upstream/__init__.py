@@ -1,8 +1,17 @@
-"""Whom we ask: origins, and other tiers in other processes.
+"""Upstreams: origins and other tiers, how they are reached and asked.
 
-Words: *upstream* (whoever answers `fetch`), *pool* (connections kept for reuse), *body* (bytes that
-arrive), *peer* (another tier of ours), *identity* (how an origin knows us), *names* (what is known
-of where names lead), *reach* (where an origin may lead), *circuit* (when one is left alone).
+- `interface`: what an upstream is, its replies, bodies and failures
+- `origin`: an origin as an upstream: attempts, guard, completion timeout
+- `failover`: origin groups as an upstream
+- `origin_request`: the request to an origin: Host, Via, X-Forwarded-For, custom headers
+- `origin_auth`: identity, Signature Version 4 and secret headers towards origins
+- `origin_guard`, `circuit_breaker`: a circuit and a retry budget for each origin
+- `pool`: connections kept for reuse; `slow_share` bounds what slow ones may hold of it
+- `connection`, `exchange`: one HTTP/1.1 connection, one request on it
+- `request_body`, `response`, `tunnel`: bytes out, bytes in, both ways after 101
+- `endpoint`, `happy_eyeballs`, `resolver`: opening connections to addresses of names
+- `peer/`: another tier of ours in another process
 
-May import `origin`, `rules`, `config`, `http` and `observe`.
+Words: *reach* (where an origin may lead), *guard* (when one is left alone). May import `origin`,
+`rules`, `runtime`, `config`, `http` and `observe`.
 """

@@ -1,4 +1,4 @@
-"""Circuit of an origin: when it is left alone. Law: only what says "unreachable" opens it.
+"""Circuit breaker of an origin. Law: only what says that it is unreachable opens it.
 
 Answers say nothing of an origin but that it is there, whatever their status: it is opened by
 attempts that failed to reach it, one after the other, with no answer between them (Envoy's
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 
 class CircuitDecision(StrEnum):
-    """What one who wants to ask is told."""
+    """Whether the origin may be asked now."""
 
     ASK = "ask"
     LEAVE = "leave"  # do not ask
@@ -31,7 +31,7 @@ class CircuitLimits(NamedTuple):
 
 
 class CircuitBreaker:
-    """The state of one origin."""
+    """Closed, or open until a time; failures since the last answer."""
 
     __slots__ = ("_answered_at", "_failed_at", "_limits", "_open_until", "_trickles_at")
 

@@ -1,4 +1,6 @@
-"""One connection to an upstream. Law: one exchange at a time, and reuse only after a clean end.
+"""One HTTP/1.1 connection to an upstream.
+
+Law: one exchange at a time, and reuse only after a clean end.
 
 RFC 9112 §9. The protocol class reads heads and bodies as bytes arrive; nothing runs beside it. A
 response that comes in one segment is whole when `ask` returns.
@@ -27,9 +29,9 @@ from edgecache.http.head import keeps_alive, parse_response_head
 from edgecache.http.message import BadMessage, BadReason, HeadLimits, Response, without
 from edgecache.rules.viewer.access import upgrades
 from edgecache.upstream.endpoint import Endpoint, WireRequest
-from edgecache.upstream.exchange import ConnectionOwner, Deadline, Exchange, kept_s
+from edgecache.upstream.exchange import ConnectionOwner, Deadline, Exchange, keep_alive_s
 from edgecache.upstream.interface import Fault, Reply, UpstreamError, WholeBody
-from edgecache.upstream.request_body import until_answered, upload
+from edgecache.upstream.request_body import send_until_answered, upload
 from edgecache.upstream.response import ResponseBody, ResponseHeads
 from edgecache.upstream.tunnel import OpenTunnel
 
@@ -83,7 +85,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._transport.write(outgoing.head)
         try:
             if outgoing.body is not None:
-                await until_answered(self._send_body(exchange), exchange.arrived)
+                await send_until_answered(self._send_body(exchange), exchange.arrived)
             else:
                 exchange.uploaded = True
             return await exchange.arrived
@@ -271,7 +273,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _begin_body(self, exchange: Exchange, response: Response, minor: int, data: bytes) -> None:
         fields = response.fields
         if self.asked == 1:  # it says the same of each exchange
-            self._idle_s = kept_s(fields, self._idle_s)
+            self._idle_s = keep_alive_s(fields, self._idle_s)
         framing = response_framing(response.status, exchange.outgoing.method, fields, minor)
         if isinstance(framing, Length) and framing.length == len(data):
             exchange.reusable = keeps_alive(minor, fields)

@@ -1,4 +1,6 @@
-"""Where upstreams are reached, and how one is asked. Law: only `Network` here opens a connection.
+"""Endpoints, requests for the wire, and the connector of the real network.
+
+Law: only `Network` here opens a connection.
 
 An *endpoint* is an address with what makes connections to it interchangeable.
 """
@@ -150,7 +152,7 @@ class Network:
         try:
             return await race(
                 addresses,
-                lambda address: _connected(address, endpoint.port),
+                lambda address: _open_socket(address, endpoint.port),
                 lambda address: self._names.failed(endpoint.host, address),
             )
         except (OSError, asyncio.CancelledError):
@@ -194,11 +196,11 @@ class Network:
         wanted = replace(tls, server_name="")
         context = self._contexts.get(wanted)
         if context is None:
-            context = self._contexts[wanted] = _made(wanted)
+            context = self._contexts[wanted] = _tls_context(wanted)
         return context
 
 
-async def _connected(address: str, port: int) -> socket.socket:
+async def _open_socket(address: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -222,7 +224,7 @@ def is_local(address: str) -> bool:
         return bool(way.getsockname()[0] == address)
 
 
-def _made(wanted: TlsName) -> ssl.SSLContext:
+def _tls_context(wanted: TlsName) -> ssl.SSLContext:
     """A context that verifies servers and shows our certificate. ssl.SSLError for bad files."""
     try:
         context = ssl.create_default_context(cafile=wanted.ca_file or None)

@@ -1,4 +1,7 @@
-"""An exchange: a request on a connection, and what has come of it so far."""
+"""Exchange: one request on a connection, its response so far, and the deadline of both.
+
+Law: putting a deadline off costs an assignment, not a timer.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,11 @@ from edgecache.upstream.response import ResponseBody
 if TYPE_CHECKING:
     from edgecache.upstream.connection import UpstreamConnection
 
-_KEPT = re.compile(rb"(?:^|[,;\s])timeout=([0-9]{1,9})(?:$|[,;\s])", re.IGNORECASE)
-KEPT_MARGIN_S = 1.0  # a request on its way must not meet the close
+_TIMEOUT = re.compile(rb"(?:^|[,;\s])timeout=([0-9]{1,9})(?:$|[,;\s])", re.IGNORECASE)
+KEEP_ALIVE_MARGIN_S = 1.0  # a request on its way must not meet the close
 
 
-def kept_s(fields: Fields, idle_s: float) -> float:
+def keep_alive_s(fields: Fields, idle_s: float) -> float:
     """How long to keep a connection idle: at most what `Keep-Alive` says, with a margin.
 
     The field is HTTP/1.0's (RFC 2068 §19.7.1.1); Node and Apache say in it when they will close.
@@ -30,12 +33,12 @@ def kept_s(fields: Fields, idle_s: float) -> float:
     said = first_value(fields, b"keep-alive")
     if said is None:
         return idle_s
-    match = _KEPT.search(said)
-    return idle_s if match is None else min(idle_s, max(int(match[1]) - KEPT_MARGIN_S, 0.0))
+    match = _TIMEOUT.search(said)
+    return idle_s if match is None else min(idle_s, max(int(match[1]) - KEEP_ALIVE_MARGIN_S, 0.0))
 
 
 class Exchange:
-    """A request and what has come of it so far."""
+    """A request, and its response so far."""
 
     __slots__ = ("arrived", "body", "interims", "outgoing", "read_s", "reader",
                  "requested_at", "reusable", "uploaded")  # fmt: skip
@@ -79,7 +82,7 @@ class Exchange:
 
 
 class ConnectionOwner(Protocol):
-    """Who keeps the connection between exchanges."""
+    """Keeper of a connection between its exchanges: the pool, or a test."""
 
     turns: LoopTurns
     """Where a connection waits that has more to do than fits in a turn of the loop."""
@@ -94,7 +97,11 @@ class ConnectionOwner(Protocol):
 
 
 class Deadline:
-    """Calls `reached` once the time last set has come."""
+    """One deadline that is moved often: calls `reached` once the time last set has come.
+
+    The loop's timer is replaced only when it would fire too late; one that fires too early starts
+    the next. A busy connection thus has a timer every few seconds, not every request.
+    """
 
     __slots__ = ("_at", "_loop", "_reached", "_timer", "_timer_at")
 

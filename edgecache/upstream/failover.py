@@ -1,4 +1,6 @@
-"""Origin groups as an upstream. Law: a member is asked as if it were alone; the group only chooses.
+"""Origin groups as an upstream: failover to the second member.
+
+Law: a member is asked as if it were alone; the group only chooses.
 
 CloudFront Developer Guide, "Optimize high availability with CloudFront origin failover". CloudFront
 remembers nothing: the first member is asked on every miss. With `remember_s` a member that failed
@@ -34,7 +36,7 @@ def fails_over(group: OriginGroup, status: int) -> bool:
     return status in group.status_codes
 
 
-def in_order(route: Route, preferred: str) -> tuple[Origin, ...]:
+def ordered_members(route: Route, preferred: str) -> tuple[Origin, ...]:
     """The members as they are to be asked: the one with the id `preferred` first, if any."""
     return tuple(sorted(route.origins, key=lambda origin: origin.id != preferred))
 
@@ -60,7 +62,7 @@ _COUNTS_AS = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
+class _Preference:
     """Who answered in a failed one's place, and until when (epoch seconds) it is asked first."""
 
     preferred: str
@@ -77,7 +79,7 @@ class GroupUpstream:
         self._origins = origins
         self._clock = clock
         self._counters = counters
-        self._standings: dict[tuple[str, str], _Standing] = {}
+        self._preferences: dict[tuple[str, str], _Preference] = {}
 
     def fetch(self, call: Call) -> Awaitable[Reply]:
         """The first member's response unless the group fails over, else the second's as it is."""
@@ -87,10 +89,10 @@ class GroupUpstream:
         return self._in_turn(call, group)
 
     async def _in_turn(self, call: Call, group: OriginGroup) -> Reply:
-        first, *others = in_order(call.route, self._preferred(call.route, group))
+        first, *others = ordered_members(call.route, self._preferred(call.route, group))
         reply: Reply | None = None
         try:
-            reply = await self._origins.fetch(_to(call, first.id))
+            reply = await self._origins.fetch(_call_of_member(call, first.id))
         except UpstreamError as error:
             if not fails_over(group, _COUNTS_AS.get(error.fault, error.status)):
                 raise
@@ -100,7 +102,7 @@ class GroupUpstream:
             reply.body.close()
         self._counters.failovers += 1
         second = others[0].id
-        answered = await self._origins.fetch(_to(call, second))
+        answered = await self._origins.fetch(_call_of_member(call, second))
         if not fails_over(group, answered.head.status):
             self._remember(call.route, group, second)
         return answered
@@ -108,27 +110,27 @@ class GroupUpstream:
     def _preferred(self, route: Route, group: OriginGroup) -> str:
         """The id of the member to ask first, empty for the group's own order."""
         key = (route.distribution.id, group.id)
-        standing = self._standings.get(key)
-        if standing is None:
+        preference = self._preferences.get(key)
+        if preference is None:
             return ""
-        if self._clock() >= standing.until:
-            del self._standings[key]
+        if self._clock() >= preference.until:
+            del self._preferences[key]
             return ""
-        return standing.preferred
+        return preference.preferred
 
     def _remember(self, route: Route, group: OriginGroup, preferred: str) -> None:
         if not group.remember_s:
             return
         key = (route.distribution.id, group.id)
-        self._standings.pop(key, None)
+        self._preferences.pop(key, None)
         if preferred == group.members[0]:
             return  # the group's own order again
-        if len(self._standings) >= GROUPS_MAX:
-            del self._standings[next(iter(self._standings))]
-        self._standings[key] = _Standing(preferred, self._clock() + group.remember_s)
+        if len(self._preferences) >= GROUPS_MAX:
+            del self._preferences[next(iter(self._preferences))]
+        self._preferences[key] = _Preference(preferred, self._clock() + group.remember_s)
 
 
-def _to(call: Call, member: str) -> Call:
+def _call_of_member(call: Call, member: str) -> Call:
     """The same question for one member: it is dressed, signed and sent as that origin says."""
     if call.route.origin.id == member:
         return call

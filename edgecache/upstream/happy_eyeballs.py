@@ -1,4 +1,4 @@
-"""Connecting to a name that has several addresses: RFC 8305, "Happy Eyeballs".
+"""Happy Eyeballs (RFC 8305): a connection to the first of several addresses that answers.
 
 Law: an address that does not answer costs a quarter of a second, not the others.
 """
@@ -36,7 +36,7 @@ async def race(
         while left or running:
             if left:
                 address = left.pop(0)
-                running[asyncio.ensure_future(_connected(connect, address))] = address
+                running[asyncio.ensure_future(_connect(connect, address))] = address
             delay = ATTEMPT_DELAY_S if left else None
             done, _ = await asyncio.wait(
                 running, timeout=delay, return_when=asyncio.FIRST_COMPLETED
@@ -56,16 +56,16 @@ async def race(
                 errors.append(error)
     finally:
         for task in running:
-            task.add_done_callback(_discard)
+            task.add_done_callback(_close_late)
             task.cancel()
     raise errors[0]
 
 
-async def _connected(connect: Callable[[str], Awaitable[T]], address: str) -> T:
+async def _connect(connect: Callable[[str], Awaitable[T]], address: str) -> T:
     return await connect(address)
 
 
-def _discard(task: asyncio.Task[T]) -> None:
+def _close_late(task: asyncio.Task[T]) -> None:
     """Close what came second."""
     if not task.cancelled() and task.exception() is None:
         task.result().close()

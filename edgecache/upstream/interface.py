@@ -1,4 +1,7 @@
-"""What an upstream is. Law: a tier is an upstream; so is an origin, a group of them, and a peer."""
+"""Upstream interface: `fetch`, replies, bodies, failures.
+
+Law: a tier is an upstream; so is an origin, a group of them, and a peer.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +108,7 @@ class Reply(Struct):
 
 
 OnInterim = Callable[[Response], None] | None
-"""Who wants to hear of 1xx responses, if anybody."""
+"""Called with each 1xx response, if anybody wants them."""
 
 
 class Call(Struct):

@@ -1,4 +1,6 @@
-"""Origins as an upstream. Law: an origin is asked as its configuration says, and no other way.
+"""Origins as an upstream: attempts, guard, completion timeout.
+
+Law: an origin is asked as its configuration says, and no other way.
 
 CloudFront Developer Guide, "Origin settings": connection attempts and timeouts.
 """
@@ -17,13 +19,13 @@ from edgecache.upstream.failover import ATTEMPTED_AGAIN
 from edgecache.upstream.interface import Body, Call, Fault, Reply, UpstreamError
 from edgecache.upstream.origin_auth import Prove
 from edgecache.upstream.origin_guard import OriginGuard, OriginGuards
-from edgecache.upstream.origin_request import USER_AGENT, dressed, endpoint_of
+from edgecache.upstream.origin_request import USER_AGENT, endpoint_of, wire_request
 from edgecache.upstream.pool import Pool
-from edgecache.upstream.request_body import begun
+from edgecache.upstream.request_body import read_start
 from edgecache.upstream.tunnel import TUNNELS_MAX
 
 ATTEMPTS_MAX = 3  # CloudFront's
-_TRIED_AGAIN = frozenset({Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.NAME, Fault.CLOSED})
+_RETRIED = frozenset({Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.NAME, Fault.CLOSED})
 _CONDITIONS = frozenset({b"if-none-match", b"if-modified-since"})
 
 
@@ -45,9 +47,7 @@ class OriginUpstream:
     ) -> None:
         self._pool = pool
         self._prove = prove
-        self._guards: OriginGuards | None = (
-            None  # made with the first question: a loop runs by then
-        )
+        self._guards: OriginGuards | None = None  # made with the first call: a loop runs by then
         self._via = via
         self._agent = agent
         self._cdn_id = cdn_id
@@ -56,13 +56,13 @@ class OriginUpstream:
         """The origin's final response. UpstreamError after the last attempt."""
         call = replace(call, request=passed(call.request, self._cdn_id))
         if call.body is not None:
-            call = replace(call, body=await begun(call.body))
+            call = replace(call, body=await read_start(call.body))
         endpoint = endpoint_of(call.route.origin, call.request.scheme)
-        outgoing = dressed(call, self._via, self._prove, self._agent)
+        outgoing = wire_request(call, self._via, self._prove, self._agent)
         if outgoing.upgrade:
             endpoint = replace(endpoint, tunnels=True, connections_max=TUNNELS_MAX)
         reply = await self._attempted(call, endpoint, outgoing)
-        if _misplaced(reply, call.request):
+        if _is_misplaced(reply, call.request):
             reply.body.close()  # nothing here could be what it means
             raise UpstreamError(Fault.MALFORMED, endpoint.where)
         return reply
@@ -159,18 +159,18 @@ def _attempts_max(call: Call, error: UpstreamError) -> int:
         return ATTEMPTS_MAX if call.route.semantics.retries_late_responses else 1
     if error.fault is Fault.CLOSED and error.sent:
         return 1 if error.heard else 2
-    return ATTEMPTS_MAX if not error.sent and error.fault in _TRIED_AGAIN else 1
+    return ATTEMPTS_MAX if not error.sent and error.fault in _RETRIED else 1
 
 
-def _misplaced(reply: Reply, request: Request) -> bool:
+def _is_misplaced(reply: Reply, request: Request) -> bool:
     """A 304 to no condition, or a part that is not the one asked for."""
     if reply.head.status == 304:
-        return not _conditional(request)
+        return not _is_conditional(request)
     asked = first_value(request.fields, b"range")
     if reply.head.status != 206 or asked is None:
         return False
     return not is_part_asked_for(asked, reply.head.fields, reply.body.length)
 
 
-def _conditional(request: Request) -> bool:
+def _is_conditional(request: Request) -> bool:
     return any(name in _CONDITIONS for name, _ in request.fields)

@@ -1,4 +1,6 @@
-"""Proofs: how an origin knows that a request is ours. Law: without its proof nothing is sent.
+"""Authentication towards origins: access identity, Signature Version 4, secret headers.
+
+Law: an origin that wants a proof is sent nothing without it.
 
 Our identity (`origin.identity`), Signature Version 4 with the operator's own keys, and headers
 whose values are secrets. CloudFront Developer Guide, "Restrict access to an Amazon S3 origin".
@@ -42,8 +44,8 @@ class RequestToSign:
     has_body: bool = False
 
 
-Listed = list[tuple[bytes, bytes]]
-Prove = Callable[[Origin, RequestToSign], Listed]
+FieldList = list[tuple[bytes, bytes]]
+Prove = Callable[[Origin, RequestToSign], FieldList]
 """All fields of a request to an origin, its proofs among them. UpstreamError without a secret."""
 
 
@@ -58,14 +60,14 @@ class OriginCredentials:
     values: Mapping[str, bytes] = field(default_factory=dict)  # of headers, by reference
 
 
-def is_proven(origin: Origin) -> bool:
+def wants_proof(origin: Origin) -> bool:
     """Whether the origin wants a proof, which is new for each request."""
     identity = origin.access == "identity" or bool(origin.access_identity)
     return identity or bool(origin.secret_headers or origin.access_control_id)
 
 
 class OriginAuth:
-    """Proves with the means of now; they are replaced whole."""
+    """Adds proofs made with the present credentials, which are replaced whole."""
 
     def __init__(self, means: OriginCredentials) -> None:
         self._means = means
@@ -74,28 +76,28 @@ class OriginAuth:
         """From the next request on."""
         self._means = means
 
-    def prove(self, origin: Origin, asked: RequestToSign) -> Listed:
+    def prove(self, origin: Origin, asked: RequestToSign) -> FieldList:
         """As `Prove`."""
-        return proven(self._means, origin, asked)
+        return with_proofs(self._means, origin, asked)
 
 
-def proven(means: OriginCredentials, origin: Origin, asked: RequestToSign) -> Listed:
+def with_proofs(means: OriginCredentials, origin: Origin, asked: RequestToSign) -> FieldList:
     """All fields of the request: what a viewer sent in a proof's place is gone."""
     fields = [*asked.fields]
     if origin.secret_headers:
-        fields = over(fields, _secret_fields(means, origin))
+        fields = override_fields(fields, _secret_fields(means, origin))
     if means.identity is not None and (origin.access == "identity" or origin.access_identity):
         signed = means.identity.sign(asked.method, asked.host, asked.target, origin.access_identity)
-        fields = over(fields, signed)
+        fields = override_fields(fields, signed)
     control = means.controls.get(origin.access_control_id)
     if control is None or control.signing_behavior == "never":
         return fields
-    if control.signing_behavior == "no-override" and _value(fields, b"authorization"):
+    if control.signing_behavior == "no-override" and _first_value(fields, b"authorization"):
         return fields
-    return _signed(means, origin, control, asked, fields)
+    return _with_signature(means, origin, control, asked, fields)
 
 
-def over(fields: Listed, by: Fields) -> Listed:
+def override_fields(fields: FieldList, by: Fields) -> FieldList:
     """`fields` with `by` in place of those of the same names."""
     names = {name for name, _ in by}
     return [*(held for held in fields if held[0] not in names), *by]
@@ -108,21 +110,21 @@ def _secret_fields(means: OriginCredentials, origin: Origin) -> Fields:
             for name, reference in origin.secret_headers.items()
         )
     except KeyError:
-        raise _without_secret(origin) from None
+        raise _secret_missing(origin) from None
 
 
-def _signed(
+def _with_signature(
     means: OriginCredentials,
     origin: Origin,
     control: OriginAccessControl,
     asked: RequestToSign,
-    fields: Listed,
-) -> Listed:
+    fields: FieldList,
+) -> FieldList:
     """Signature Version 4 over the request line, Host and what S3 wants to see signed."""
     try:
         pair = means.key_pairs[credential_of(control)]
     except KeyError:
-        raise _without_secret(origin) from None
+        raise _secret_missing(origin) from None
     credential = Credential(
         pair.access_key_id,
         pair.secret_access_key,
@@ -130,16 +132,18 @@ def _signed(
         control.service,
         pair.session_token,
     )
-    payload = _value(fields, _PAYLOAD)  # a viewer who knows the body's digest may say it
+    payload = _first_value(fields, _PAYLOAD)  # a viewer who knows the body's digest may say it
     if payload is None:
         payload = UNSIGNED_PAYLOAD if asked.has_body else EMPTY_SHA256
     kept = [held for held in fields if held[0] not in _OF_A_SIGNATURE]
     path, mark, query = asked.target.partition(b"?")
-    to_sign = SigningInput(asked.method, path, query if mark else None, _to_sign(kept), payload)
+    to_sign = SigningInput(
+        asked.method, path, query if mark else None, _signed_fields(kept), payload
+    )
     return [*kept, *signing_fields(to_sign, credential, means.clock())]
 
 
-def _to_sign(fields: Listed) -> Fields:
+def _signed_fields(fields: FieldList) -> Fields:
     """Each name once; several values of one are joined as they would be read (RFC 9110 §5.3)."""
     found: dict[bytes, bytes] = {}
     for name, value in fields:
@@ -148,7 +152,7 @@ def _to_sign(fields: Listed) -> Fields:
     return tuple(found.items())
 
 
-def _value(fields: Listed, name: bytes) -> bytes | None:
+def _first_value(fields: FieldList, name: bytes) -> bytes | None:
     return next((value for held, value in fields if held == name), None)
 
 
@@ -158,5 +162,5 @@ def region_of(domain_name: str) -> str:
     return found[1] if found else REGION_DEFAULT
 
 
-def _without_secret(origin: Origin) -> UpstreamError:
+def _secret_missing(origin: Origin) -> UpstreamError:
     return UpstreamError(Fault.NO_SECRET, origin.domain_name, sent=False)

@@ -25,7 +25,13 @@ RESERVE_PER_S = 1.0
 
 
 class RetryBudget:
-    """The account of one origin, in retries."""
+    """Retries one origin may be sent: at most a fifth is added to what it is asked.
+
+    Each request earns a fifth of a retry (Envoy's retry_budget and Finagle's RetryBudget: 20 %). A
+    small reserve, filled up a little each second, lets an origin that is asked rarely be tried as
+    often as its `connection_attempts` say. Pure: `now` is any clock in seconds that does not step
+    back.
+    """
 
     __slots__ = ("_balance", "_counted_at")
 
@@ -65,7 +71,7 @@ def circuit_limits(origin: Origin, semantics: Semantics) -> CircuitLimits | None
 
 
 class OriginGuard:
-    """What stands before one origin; without `limits` it has no circuit."""
+    """Circuit and retry budget of one origin; without `limits` it has no circuit."""
 
     __slots__ = ("_budget", "_circuit", "_clock", "_where")
 
@@ -99,7 +105,7 @@ class OriginGuard:
             self._circuit.answered(self._clock())
 
     def failed(self, error: UpstreamError) -> None:
-        """It did not, or it was not asked."""
+        """The origin did not answer, or was not asked."""
         circuit = self._circuit
         if circuit is None:
             return

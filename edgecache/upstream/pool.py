@@ -1,4 +1,6 @@
-"""Connections kept for reuse. Law: each is in one place: opening, at work, at rest, or handed over.
+"""Connection pool of upstreams.
+
+Law: each connection is in one place: opening, at work, at rest, or handed over.
 
 Last in, first out, so that those not needed grow idle and expire. Above an endpoint's maximum
 requests wait in a bounded line; a connection or its free place goes to the first of them.
@@ -19,7 +21,7 @@ from edgecache.upstream.connection import UpstreamConnection
 from edgecache.upstream.endpoint import Connector, Endpoint, WireRequest, connect_fault
 from edgecache.upstream.interface import Body, Fault, Reply, UpstreamError
 from edgecache.upstream.request_body import WatchedBody, is_under_way
-from edgecache.upstream.slow_share import SLOW_S, UploadShare, too_many
+from edgecache.upstream.slow_share import SLOW_S, UploadShare, excess_unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class PoolLimits:
 
 @dataclass(slots=True)
 class EndpointPool:
-    """What one endpoint has."""
+    """Connections of one endpoint, and the requests that wait for one."""
 
     endpoint: Endpoint
     places: int = 0  # taken by connections open or opening
@@ -42,7 +44,7 @@ class EndpointPool:
 
 
 class Pool:
-    """Asks endpoints over connections it keeps. `clock` gives epoch seconds."""
+    """Connections by endpoint, kept for reuse. `clock` gives epoch seconds."""
 
     def __init__(
         self, connect: Connector, clock: Callable[[], float], limits: PoolLimits | None = None
@@ -50,7 +52,7 @@ class Pool:
         self._connect = connect
         self._clock = clock
         self._limits = limits or PoolLimits()
-        self._shelves: dict[Endpoint, EndpointPool] = {}
+        self._pools: dict[Endpoint, EndpointPool] = {}
         self._open: dict[UpstreamConnection, EndpointPool] = {}
         self._uploads: dict[Endpoint, UploadShare] = {}
         self.turns = LoopTurns()
@@ -65,7 +67,7 @@ class Pool:
         """
         if outgoing.body is not None and is_under_way(outgoing.body):
             return await self._upload(endpoint, outgoing, outgoing.body)
-        connection = self._rested(endpoint)
+        connection = self._idle_connection(endpoint)
         if connection is None:
             connection = await self._obtain(endpoint, outgoing.timeouts.connect_s)
         kept = connection.asked > 0
@@ -99,140 +101,140 @@ class Pool:
     def close(self) -> None:
         """Break off everything; whoever waits gets an UpstreamError. For the end of a process."""
         self._closed = True
-        for shelf in self._shelves.values():
-            for waiter in shelf.waiters:
+        for pool in self._pools.values():
+            for waiter in pool.waiters:
                 if not waiter.done():
-                    waiter.set_exception(self._error(shelf.endpoint, Fault.CLOSED))
+                    waiter.set_exception(self._error(pool.endpoint, Fault.CLOSED))
         for connection in list(self._open):
             connection.close()
 
     # For connections.
 
     def released(self, connection: UpstreamConnection) -> None:
-        """It goes to the first who waits, else on top of the idle ones."""
-        shelf = self._open[connection]
-        endpoint = shelf.endpoint
+        """Give a connection back: to the first request that waits, else on top of the idle ones."""
+        pool = self._open[connection]
+        endpoint = pool.endpoint
         left_s = connection.opened_at + endpoint.connection_s_max - self._clock()
         if self._closed or left_s <= 0:
             connection.close()
-        elif not _give(shelf, connection):
-            shelf.idle.append(connection)
+        elif not _hand_over(pool, connection):
+            pool.idle.append(connection)
             if left_s < endpoint.idle_s:
                 connection.rest(left_s)
 
     def gone(self, connection: UpstreamConnection) -> None:
-        """Its place is free. Unknown ones were lost before they were opened whole."""
-        shelf = self._open.pop(connection, None)
-        if shelf is None:
+        """Forget a closed connection. Unknown ones were lost before they were opened whole."""
+        pool = self._open.pop(connection, None)
+        if pool is None:
             return
-        if connection in shelf.idle:
-            shelf.idle.remove(connection)
-        self._free_place(shelf)
+        if connection in pool.idle:
+            pool.idle.remove(connection)
+        self._free_place(pool)
 
     # Obtaining.
 
-    def _rested(self, endpoint: Endpoint) -> UpstreamConnection | None:
-        """One that is idle."""
-        shelf = None if self._closed else self._shelves.get(endpoint)
-        while shelf is not None and shelf.idle:
-            connection = shelf.idle.pop()
+    def _idle_connection(self, endpoint: Endpoint) -> UpstreamConnection | None:
+        """An idle connection that is usable, or None."""
+        pool = None if self._closed else self._pools.get(endpoint)
+        while pool is not None and pool.idle:
+            connection = pool.idle.pop()
             if connection.usable:
                 return connection
         return None
 
     async def _obtain(self, endpoint: Endpoint, connect_s: float) -> UpstreamConnection:
-        """A new one, or one handed over."""
+        """Open a connection, or wait for one to be released."""
         if self._closed:
             raise self._error(endpoint, Fault.CLOSED)
-        shelf = self._shelves.get(endpoint)
-        if shelf is None:
-            shelf = self._shelves[endpoint] = EndpointPool(endpoint)
-        if shelf.places < endpoint.connections_max:
-            shelf.places += 1
-            return await self._open_one(shelf, connect_s)
-        handed = await self._wait(shelf, connect_s)
-        return handed or await self._open_one(shelf, connect_s)
+        pool = self._pools.get(endpoint)
+        if pool is None:
+            pool = self._pools[endpoint] = EndpointPool(endpoint)
+        if pool.places < endpoint.connections_max:
+            pool.places += 1
+            return await self._open_connection(pool, connect_s)
+        handed = await self._wait(pool, connect_s)
+        return handed or await self._open_connection(pool, connect_s)
 
-    async def _open_one(self, shelf: EndpointPool, connect_s: float) -> UpstreamConnection:
+    async def _open_connection(self, pool: EndpointPool, connect_s: float) -> UpstreamConnection:
         """A new connection in a place already taken, which is freed when there is none."""
-        connection = UpstreamConnection(shelf.endpoint, self, self._limits.head, self._clock)
+        connection = UpstreamConnection(pool.endpoint, self, self._limits.head, self._clock)
         try:
             async with asyncio.timeout(connect_s):
-                await self._connect(shelf.endpoint, lambda: connection)
+                await self._connect(pool.endpoint, lambda: connection)
         except BaseException as error:
-            self._free_place(shelf)
+            self._free_place(pool)
             if isinstance(error, OSError | UnicodeError):  # ssl.SSLError and timeouts are OSError
-                raise self._error(shelf.endpoint, connect_fault(error)) from error
+                raise self._error(pool.endpoint, connect_fault(error)) from error
             raise
         if connection.closed:
-            self._free_place(shelf)
-            raise self._error(shelf.endpoint, Fault.REFUSED)
-        self._open[connection] = shelf
+            self._free_place(pool)
+            raise self._error(pool.endpoint, Fault.REFUSED)
+        self._open[connection] = pool
         connection.opened_at = self._clock()
         if self._closed:
             connection.close()
-            raise self._error(shelf.endpoint, Fault.CLOSED)
+            raise self._error(pool.endpoint, Fault.CLOSED)
         return connection
 
-    async def _wait(self, shelf: EndpointPool, wait_s: float) -> UpstreamConnection | None:
+    async def _wait(self, pool: EndpointPool, wait_s: float) -> UpstreamConnection | None:
         """A connection handed over, or None with its place when one closed instead."""
-        if len(shelf.waiters) >= self._limits.waiting_max:
-            raise self._error(shelf.endpoint, Fault.BUSY)
+        if len(pool.waiters) >= self._limits.waiting_max:
+            raise self._error(pool.endpoint, Fault.BUSY)
         waiter: asyncio.Future[UpstreamConnection | None] = (
             asyncio.get_running_loop().create_future()
         )
-        shelf.waiters.append(waiter)
-        if shelf.relief is None and not shelf.endpoint.tunnels:
-            self._relieve_later(shelf)
+        pool.waiters.append(waiter)
+        if pool.relief is None and not pool.endpoint.tunnels:
+            self._relieve_later(pool)
         try:
             async with asyncio.timeout(wait_s):
                 return await waiter
         except (TimeoutError, asyncio.CancelledError) as error:
-            if waiter in shelf.waiters:
-                shelf.waiters.remove(waiter)
+            if waiter in pool.waiters:
+                pool.waiters.remove(waiter)
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                self._give_back(shelf, waiter.result())
+                self._give_back(pool, waiter.result())
             if isinstance(error, TimeoutError):
-                raise self._error(shelf.endpoint, Fault.BUSY) from None
+                raise self._error(pool.endpoint, Fault.BUSY) from None
             raise
 
-    def _relieve_later(self, shelf: EndpointPool) -> None:
+    def _relieve_later(self, pool: EndpointPool) -> None:
         loop = asyncio.get_running_loop()
-        shelf.relief = loop.call_later(SLOW_S, self._relieve, shelf, loop)
+        pool.relief = loop.call_later(SLOW_S, self._relieve, pool, loop)
 
-    def _relieve(self, shelf: EndpointPool, loop: asyncio.AbstractEventLoop) -> None:
+    def _relieve(self, pool: EndpointPool, loop: asyncio.AbstractEventLoop) -> None:
         """Others have waited a while: break off what hardly anybody reads, beyond its share."""
-        shelf.relief = None
-        if not shelf.waiters:
+        pool.relief = None
+        if not pool.waiters:
             return
-        own = (one for one, of in self._open.items() if of is shelf)
-        slow = too_many(own, shelf.endpoint.slow_max, loop.time())
-        for connection in slow[: len(shelf.waiters)]:
+        own = (one for one, of in self._open.items() if of is pool)
+        slow = excess_unread(own, pool.endpoint.slow_max, loop.time())
+        for connection in slow[: len(pool.waiters)]:
             connection.break_off()
-        self._relieve_later(shelf)
+        self._relieve_later(pool)
 
-    def _give_back(self, shelf: EndpointPool, handed: UpstreamConnection | None) -> None:
+    def _give_back(self, pool: EndpointPool, handed: UpstreamConnection | None) -> None:
         """What came to a waiter that had just left goes on to the next."""
         if handed is None:
-            self._free_place(shelf)
+            self._free_place(pool)
         elif handed.usable:
             self.released(handed)
 
-    def _free_place(self, shelf: EndpointPool) -> None:
-        if _give(shelf, None):
+    def _free_place(self, pool: EndpointPool) -> None:
+        if _hand_over(pool, None):
             return
-        shelf.places -= 1
-        if not shelf.places:
-            self._shelves.pop(shelf.endpoint, None)
+        pool.places -= 1
+        if not pool.places:
+            self._pools.pop(pool.endpoint, None)
 
     @staticmethod
     def _error(endpoint: Endpoint, fault: Fault) -> UpstreamError:
         return UpstreamError(fault, endpoint.where, sent=False)
 
 
-def _give(shelf: EndpointPool, handed: UpstreamConnection | None) -> bool:
-    while shelf.waiters:
-        waiter = shelf.waiters.popleft()
+def _hand_over(pool: EndpointPool, handed: UpstreamConnection | None) -> bool:
+    while pool.waiters:
+        waiter = pool.waiters.popleft()
         if not waiter.done():
             waiter.set_result(handed)
             return True

@@ -1,4 +1,9 @@
-"""A body on its way out. Law: it is read no faster than the upstream takes it.
+"""Request bodies towards upstreams: their start awaited, then sent piece by piece.
+
+Law: a body is read no faster than the upstream takes it, and no connection is taken for what has
+hardly begun. A sender may take as long as its deadlines allow, and a connection to an origin is one
+of few: the first bytes of a body, or the whole of a small one, are awaited before there is one
+(nginx's `proxy_request_buffering` waits for all of it).
 
 RFC 9112 §7: as many bytes as Content-Length said, or in chunks of our own.
 """
@@ -14,7 +19,7 @@ from edgecache.upstream.interface import Body
 
 
 class RequestSink(Protocol):
-    """The connection a body goes to."""
+    """Sink of a request body: the connection."""
 
     def write(self, data: bytes) -> None:
         """Send these bytes."""
@@ -33,7 +38,9 @@ class WrongLengthError(Exception):
     """The body did not have the length it had announced; the request cannot be completed."""
 
 
-async def until_answered(sending: Coroutine[Any, Any, None], answered: asyncio.Future[Any]) -> None:
+async def send_until_answered(
+    sending: Coroutine[Any, Any, None], answered: asyncio.Future[Any]
+) -> None:
     """Send a body until it ends or the response is there (RFC 9112 §9.5). What sending raises."""
     task = asyncio.get_running_loop().create_task(sending)
     try:
@@ -73,7 +80,7 @@ async def upload(body: Body, sink: RequestSink) -> None:
         sink.write(LAST_CHUNK)
 
 
-BEGUN_BYTES = 65_536  # most forms and API calls are smaller; asyncio's mark for writing
+START_BYTES = 65_536  # most forms and API calls are smaller; asyncio's mark for writing
 
 
 @runtime_checkable
@@ -116,12 +123,12 @@ class BegunBody:
         self._rest.close()
 
 
-async def begun(body: Body) -> BegunBody:
+async def read_start(body: Body) -> BegunBody:
     """`body` once BEGUN_BYTES of it are here, or all. Whatever reading it raises."""
     if isinstance(body, BegunBody):
         return body
     data = bytearray()
-    while len(data) < BEGUN_BYTES and len(data) != body.length:
+    while len(data) < START_BYTES and len(data) != body.length:
         piece = await body.read()
         if not piece:
             return BegunBody(body, bytes(data), whole=True)

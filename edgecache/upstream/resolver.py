@@ -1,4 +1,6 @@
-"""Names of origins and their addresses. Law: who asks for a name waits for no other's look-up.
+"""Name resolver of origins: cached addresses, look-ups in threads of their own.
+
+Law: who asks for a name waits for no other's look-up.
 
 An answer is remembered for a time of our own, since `getaddrinfo` tells none (nginx's
 `resolver valid=`, Envoy's `dns_refresh_rate`), and while a resolver fails or hangs the last good
@@ -32,7 +34,11 @@ def system_addresses(host: str) -> tuple[str, ...]:
 
 
 class LookupThreads:
-    """A `LookUp` that has a thread for each look-up, and a bound on how many there are."""
+    """A `LookUp` with a thread for each look-up, and a bound on how many there are.
+
+    `getaddrinfo` cannot be given up, and the pool of threads that loops share is soon full of it:
+    one that hangs holds its thread, and no other's.
+    """
 
     def __init__(
         self,
@@ -67,10 +73,10 @@ class LookupThreads:
             found = error
         self._free.release()
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
-            loop.call_soon_threadsafe(_settle, future, found)
+            loop.call_soon_threadsafe(_deliver, future, found)
 
 
-def _settle(future: asyncio.Future[tuple[str, ...]], found: tuple[str, ...] | Exception) -> None:
+def _deliver(future: asyncio.Future[tuple[str, ...]], found: tuple[str, ...] | Exception) -> None:
     if future.done():
         return
     if isinstance(found, Exception):
@@ -130,8 +136,8 @@ class NameResolver:
             await self._renewed(host, answer, now)
         if not self._usable(answer):
             error = answer.error or socket.gaierror(socket.EAI_AGAIN, "no answer in time")
-            raise _again(error)
-        return in_order(answer.addresses, _lost(answer, self._clock()))
+            raise _error_anew(error)
+        return interleave(answer.addresses, _recently_failed(answer, self._clock()))
 
     def failed(self, host: str, address: str) -> None:
         """An address was slower than another, or nobody answered there: it comes last now."""
@@ -182,7 +188,7 @@ class NameResolver:
         return bool(answer.addresses) and age < age_max
 
 
-def in_order(addresses: Iterable[str], lost: frozenset[str] = frozenset()) -> tuple[str, ...]:
+def interleave(addresses: Iterable[str], lost: frozenset[str] = frozenset()) -> tuple[str, ...]:
     """Addresses as they are tried: families by turns (RFC 8305 §4), those that lost at the end."""
     first: list[str] = []
     other: list[str] = []
@@ -195,14 +201,14 @@ def in_order(addresses: Iterable[str], lost: frozenset[str] = frozenset()) -> tu
     return tuple(sorted(mixed, key=lambda address: address in lost))
 
 
-def _lost(answer: _Answer, now: float) -> frozenset[str]:
+def _recently_failed(answer: _Answer, now: float) -> frozenset[str]:
     if answer.lost_until:
         kept = {a: until for a, until in answer.lost_until.items() if now < until}
         answer.lost_until = kept
     return frozenset(answer.lost_until)
 
 
-def _again(error: Exception) -> Exception:
+def _error_anew(error: Exception) -> Exception:
     """An error for one who asks: raised twice, one would gather both their tracebacks."""
     return type(error)(*error.args)
 

@@ -1,4 +1,8 @@
-"""A body on its way in. Law: at most a bounded number of its bytes wait here for their reader.
+"""Responses of upstreams as they arrive: heads out of bytes, bodies in a bounded buffer.
+
+Law: at most a bounded number of a body's bytes wait here for their reader; what can become no head
+is refused at once: a banner of another protocol, or lines that end in a bare LF, would else cost
+the whole timeout.
 
 Above the bound the connection is told to stop reading, and below half of it to go on.
 """
@@ -17,18 +21,18 @@ BUFFER_BYTES_MAX = 262_144  # `Limits.buffer_bytes_max`: enough for 20 ms at 100
 
 
 class BodySource(Protocol):
-    """The connection a body comes from."""
+    """Source of a response body: the connection."""
 
     def pause(self) -> None:
         """Take no more bytes from the network."""
         ...
 
     def resume(self) -> None:
-        """Take bytes again."""
+        """Resume reading from the network."""
         ...
 
     def abandon(self) -> None:
-        """Nobody reads the rest: close."""
+        """Close: nobody reads the rest."""
         ...
 
 
@@ -92,7 +96,7 @@ class ResponseBody:
     # For the connection.
 
     def push(self, pieces: list[bytes]) -> None:
-        """More bytes of the body."""
+        """Append bytes of the body."""
         if not pieces or not self._open:
             return
         piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)

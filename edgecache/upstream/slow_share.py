@@ -1,4 +1,4 @@
-"""The share of an endpoint's connections that slow senders and slow readers may hold.
+"""Slow share: how many of an endpoint's connections slow senders and slow readers may hold.
 
 Law: beyond it uploads wait for each other, and nobody else for them; and where others wait for a
 connection the longest unread answer is broken off, until those unread hold no more than the share.
@@ -68,7 +68,7 @@ class UnreadShare(Protocol):
         ...
 
 
-def too_many(connections: Iterable[UnreadShare], most: int, now: float) -> list[UnreadShare]:
+def excess_unread(connections: Iterable[UnreadShare], most: int, now: float) -> list[UnreadShare]:
     """Those unread beyond the share, the longest unread first."""
     unread = [
         (one.paused_at, one)

@@ -1,4 +1,4 @@
-"""A tunnel: what a connection becomes after 101. Law: bytes both ways, each end when it ends.
+"""Tunnels: connections after a 101. Law: bytes both ways, each end when it ends.
 
 RFC 9110 §7.8. A connection that has been a tunnel is never used for another request.
 """

@@ -14,7 +14,7 @@ import pytest
 import edgecache
 from edgecache.http.cache_control import parse_directives
 from edgecache.http.content_coding import accepted
-from edgecache.http.function_cache import CONFIGURED_BYTES, REGISTERED
+from edgecache.http.function_cache import CONFIGURED_BYTES, REGISTERED, cached
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import (
     REMEMBERED_BYTES_MAX,
@@ -25,8 +25,10 @@ from edgecache.http.message import (
     title_case,
 )
 from edgecache.http.structured_fields import parse_targeted
+from edgecache.node.geoip import PLACE_BYTES, PLACES_MAX
 from edgecache.rules.caching.freshness import response_directives
 from edgecache.rules.viewer.access import passed
+from edgecache.runtime.caches import CACHES
 from edgecache.server.request_log import RequestSummary
 from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 
@@ -62,6 +64,34 @@ def test_each_has_a_bound_and_all_together_have_one() -> None:
         configured += maxsize * place_bytes * (place_bytes == CONFIGURED_BYTES)
     assert worst <= WORST_BYTES_MAX, f"{worst / MIB:.1f} MiB"
     assert worst - configured <= STRANGERS_BYTES_MAX, f"{(worst - configured) / MIB:.1f} MiB"
+
+
+def test_the_table_of_caches_says_what_they_say() -> None:
+    known = {id(cache): entry_bytes for cache, entry_bytes in REGISTERED}
+    declared = {
+        name: (cache.cache_parameters()["maxsize"], known[id(cache)])
+        for name, cache in caches().items()
+    }
+    table = {row.name: (row.entries, row.entry_bytes) for row in CACHES}
+    assert table.pop("node.geoip.lookup") == (PLACES_MAX, PLACE_BYTES)
+    assert table == declared
+    configured = [row for row in CACHES if row.entry_bytes == CONFIGURED_BYTES]
+    worst = sum(row.bytes_max for row in CACHES) - PLACES_MAX * PLACE_BYTES
+    assert worst <= WORST_BYTES_MAX, f"{worst / MIB:.1f} MiB"
+    strangers = worst - sum(row.bytes_max for row in configured)
+    assert strangers <= STRANGERS_BYTES_MAX, f"{strangers / MIB:.1f} MiB"
+
+
+def test_a_cache_that_takes_the_place_of_another_is_counted_alone() -> None:
+    before = len(REGISTERED)
+    for _ in range(2):
+
+        @cached(2, 10)
+        def double(number: int) -> int:
+            return 2 * number
+
+    assert len(REGISTERED) == before + 1
+    REGISTERED.pop()
 
 
 SPELLED = "abcdefghijklmnopqrstuvwxyz0123456789"

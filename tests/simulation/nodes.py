@@ -149,11 +149,11 @@ class Running:
         folder = self._around.disk_folder
         if folder is None:
             return None
-        shelf = DiskEngine(str(folder), RealFiles(), DiskBudget(DISK_BYTES_MAX))
-        self.process.at_end.append(shelf.close)  # a change is whole or not begun: see SlowThreads
+        engine = DiskEngine(str(folder), RealFiles(), DiskBudget(DISK_BYTES_MAX))
+        self.process.at_end.append(engine.close)  # a change is whole or not begun: see SlowThreads
         threads = SlowThreads(self._around.random)
         world = DiskEnvironment(self._clock, self._spawn, threads, self.counters, self.marks)
-        return DiskStore(shelf, world)
+        return DiskStore(engine, world)
 
     def _spawn(self, work: Any) -> asyncio.Task[None]:
         return self.process.create_task(work)

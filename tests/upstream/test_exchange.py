@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgecache.http.message import Fields
-from edgecache.upstream.exchange import kept_s
+from edgecache.upstream.exchange import keep_alive_s
 from tests.upstream.wire import World, play
 
 
@@ -26,7 +26,7 @@ from tests.upstream.wire import World, play
 )
 def test_how_long_an_origin_keeps_it(said: bytes | None, kept: float) -> None:
     fields: Fields = () if said is None else ((b"keep-alive", said),)
-    assert kept_s(fields, 60) == kept
+    assert keep_alive_s(fields, 60) == kept
 
 
 @pytest.mark.parametrize(("said", "released"), [(b"timeout=5", 1), (b"timeout=1", 0)])

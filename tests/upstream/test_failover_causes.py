@@ -6,7 +6,7 @@ import pytest
 
 from edgecache.config.model import Behavior, Config, Distribution, Origin, OriginGroup
 from edgecache.rules.routing import Route, compile_routes, route
-from edgecache.upstream.failover import fails_over, has_second, in_order, patience_s
+from edgecache.upstream.failover import fails_over, has_second, ordered_members, patience_s
 from tests.rules.pieces import asks
 
 GROUP = OriginGroup(id="g", members=("b", "a"), status_codes=(404, 503))
@@ -74,7 +74,7 @@ def test_only_what_is_listed_fails_over(status: int, fails: bool) -> None:
     ("preferred", "order"), [("", "ba"), ("b", "ba"), ("a", "ab"), ("gone", "ba")]
 )
 def test_the_order_is_the_groups_but_for_who_is_preferred(preferred: str, order: str) -> None:
-    assert "".join(origin.id for origin in in_order(on(), preferred)) == order
+    assert "".join(origin.id for origin in ordered_members(on(), preferred)) == order
 
 
 def test_patience_covers_every_attempt_of_every_member() -> None:

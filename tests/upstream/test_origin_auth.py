@@ -20,8 +20,8 @@ from edgecache.upstream.origin_auth import (
     OriginAuth,
     OriginCredentials,
     RequestToSign,
-    proven,
     region_of,
+    with_proofs,
 )
 
 NOW = 1_800_000_000.0
@@ -68,7 +68,7 @@ def authorization(fields: list[tuple[bytes, bytes]]) -> str:
 
 def test_an_origin_that_wants_nothing_gets_nothing() -> None:
     given = asked(((b"authorization", b"viewer's"), (HEADER, b"viewer's")))
-    assert proven(means(oac()), origin(), given) == [*given.fields]
+    assert with_proofs(means(oac()), origin(), given) == [*given.fields]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_an_origin_that_wants_nothing_gets_nothing() -> None:
     ],
 )
 def test_our_identity_takes_a_viewers_place(settings: dict[str, Any], identity: str) -> None:
-    found = proven(means(), origin(**settings), asked(((HEADER, b"forged"),)))
+    found = with_proofs(means(), origin(**settings), asked(((HEADER, b"forged"),)))
     (value,) = values(found, HEADER)
     assert value.count(b".") == (3 if identity else 2)
     assert (f".{identity}." in value.decode()) is bool(identity)
@@ -90,7 +90,7 @@ def test_our_identity_takes_a_viewers_place(settings: dict[str, Any], identity: 
 
 def test_a_secret_header_takes_a_viewers_place() -> None:
     wants = origin(secret_headers={"X-Verify": "env:V"})
-    found = proven(means(), wants, asked(((b"x-verify", b"forged"),)))
+    found = with_proofs(means(), wants, asked(((b"x-verify", b"forged"),)))
     assert values(found, b"x-verify") == [b"hush"]
 
 
@@ -99,7 +99,7 @@ def test_a_secret_header_takes_a_viewers_place() -> None:
 )
 def test_without_its_secret_nothing_is_sent(settings: dict[str, Any]) -> None:
     with pytest.raises(UpstreamError) as caught:
-        proven(means(oac(), pair=None), origin(**settings), asked())
+        with_proofs(means(oac(), pair=None), origin(**settings), asked())
     assert (caught.value.fault, caught.value.sent) == (Fault.NO_SECRET, False)
     assert caught.value.status == 502
 
@@ -118,7 +118,7 @@ def test_without_its_secret_nothing_is_sent(settings: dict[str, Any]) -> None:
 def test_the_signing_behavior(behavior: Any, viewers: bool, signed: bool) -> None:
     sent: Fields = ((b"authorization", b"viewer's"),) if viewers else ()
     found = values(
-        proven(means(oac(signing_behavior=behavior)), SIGNED, asked(sent)), b"authorization"
+        with_proofs(means(oac(signing_behavior=behavior)), SIGNED, asked(sent)), b"authorization"
     )
     if signed:
         assert len(found) == 1
@@ -129,7 +129,7 @@ def test_the_signing_behavior(behavior: Any, viewers: bool, signed: bool) -> Non
 
 def test_what_a_viewer_says_of_a_signature_is_gone() -> None:
     forged: Fields = ((b"x-amz-date", b"20000101T000000Z"), (b"x-amz-security-token", b"x"))
-    found = proven(means(oac()), SIGNED, asked(forged))
+    found = with_proofs(means(oac()), SIGNED, asked(forged))
     assert values(found, b"x-amz-date") == [b"20270115T080000Z"]
     assert values(found, b"x-amz-security-token") == []
 
@@ -143,21 +143,21 @@ def test_what_a_viewer_says_of_a_signature_is_gone() -> None:
     ],
 )
 def test_the_payload(body: bool, fields: Fields, digest: bytes) -> None:
-    found = proven(means(oac()), SIGNED, asked(fields, body=body))
+    found = with_proofs(means(oac()), SIGNED, asked(fields, body=body))
     assert values(found, b"x-amz-content-sha256") == [digest]
 
 
 def test_what_is_signed() -> None:
     """S3 refuses requests with fields of its own that are not signed."""
     sent: Fields = ((b"x-amz-cf-id", b"i"), (b"content-type", b"text/plain"), (b"via", b"1.1 e"))
-    found = authorization(proven(means(oac()), SIGNED, asked(sent)))
+    found = authorization(with_proofs(means(oac()), SIGNED, asked(sent)))
     names = "content-type;host;x-amz-cf-id;x-amz-content-sha256;x-amz-date"
     assert f"SignedHeaders={names}," in found
 
 
 def test_a_session_token_is_sent_and_signed() -> None:
     pair = KeyPair("AKID", "secret", "token")
-    found = proven(means(oac(), pair), SIGNED, asked())
+    found = with_proofs(means(oac(), pair), SIGNED, asked())
     assert values(found, b"x-amz-security-token") == [b"token"]
     assert "x-amz-security-token" in authorization(found)
 
@@ -171,7 +171,7 @@ def test_a_session_token_is_sent_and_signed() -> None:
     ],
 )
 def test_the_scope(settings: dict[str, Any], scope: str) -> None:
-    found = authorization(proven(means(oac(**settings)), SIGNED, asked()))
+    found = authorization(with_proofs(means(oac(**settings)), SIGNED, asked()))
     assert f"Credential=AKIDEXAMPLE/{scope}/aws4_request," in found
 
 
@@ -205,7 +205,7 @@ def test_the_region_in_a_name(domain_name: str, region: str) -> None:
 def test_signatures_are_amazons(target: str, body: bool) -> None:
     fields: Fields = ((b"x-amz-meta-a", b"one  two"), (b"content-type", b"text/plain"))
     ours = asked(fields, body=body, target=target.encode())
-    found = proven(means(oac(region="eu-west-2")), SIGNED, ours)
+    found = with_proofs(means(oac(region="eu-west-2")), SIGNED, ours)
     url = f"http://{HOST.decode()}{target}"
     theirs: Any = AWSRequest(ours.method.decode(), url, data=b"streamed" if body else b"")
     theirs.headers["X-Amz-Meta-A"] = "one  two"

@@ -14,8 +14,8 @@ from edgecache.rules.routing import Route
 from edgecache.rules.semantics import SEMANTICS
 from edgecache.upstream.endpoint import TlsName
 from edgecache.upstream.interface import Body, Call, WholeBody
-from edgecache.upstream.origin_auth import Listed, RequestToSign
-from edgecache.upstream.origin_request import agent_of, dressed, endpoint_of
+from edgecache.upstream.origin_auth import FieldList, RequestToSign
+from edgecache.upstream.origin_request import agent_of, endpoint_of, wire_request
 from edgecache.upstream.response import ResponseBody
 from tests.upstream.wire import World, play
 
@@ -42,11 +42,11 @@ def call(
 
 def sent(asked: Call, prove: Any = None) -> Request:
     """The head as a strict origin reads it."""
-    return parse_request_head(dressed(asked, b"edge.test", prove).head, HeadLimits())
+    return parse_request_head(wire_request(asked, b"edge.test", prove).head, HeadLimits())
 
 
 def test_a_plain_request() -> None:
-    assert dressed(call(((b"x-b", b"c"),)), b"edge.test", None).head == (
+    assert wire_request(call(((b"x-b", b"c"),)), b"edge.test", None).head == (
         b"GET /a?b HTTP/1.1\r\nHost: origin.test\r\nX-B: c\r\nUser-Agent: Amazon CloudFront\r\n"
         b"X-Forwarded-For: 192.0.2.1\r\nVia: 1.1 edge.test\r\nConnection: keep-alive\r\n\r\n"
     )
@@ -118,7 +118,7 @@ def test_fields(fields: Fields, settings: dict[str, Any], name: bytes, values: l
 
 
 def test_another_brand_is_its_own_agent() -> None:
-    head = dressed(call(), b"edge.test", None, agent_of("mycdn")).head
+    head = wire_request(call(), b"edge.test", None, agent_of("mycdn")).head
     assert b"\r\nUser-Agent: mycdn\r\n" in head
     assert agent_of("cloudfront") == b"Amazon CloudFront"
 
@@ -151,7 +151,7 @@ def test_c18_an_unknown_length_goes_in_chunks() -> None:
 def test_proofs_are_made_of_what_is_sent_and_come_last() -> None:
     heard: list[RequestToSign] = []
 
-    def prove(_origin: Origin, asked: RequestToSign) -> Listed:
+    def prove(_origin: Origin, asked: RequestToSign) -> FieldList:
         heard.append(asked)
         return [*asked.fields, (b"x-proof", b"p")]
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from edgecache.upstream.interface import Fault, UpstreamError
-from edgecache.upstream.request_body import BEGUN_BYTES, BegunBody, WatchedBody, begun
+from edgecache.upstream.request_body import START_BYTES, BegunBody, WatchedBody, read_start
 from edgecache.upstream.response import ResponseBody
 from tests.upstream.loopback import Run, turn
 
@@ -32,7 +32,7 @@ class Source:
 def test_a_small_body_is_waited_for_whole(length: int | None, run: Run) -> None:
     async def main() -> None:
         body = ResponseBody(length, Source())
-        task = asyncio.ensure_future(begun(body))
+        task = asyncio.ensure_future(read_start(body))
         for piece in (b"a", b"b"):
             body.push([piece])
             await turn()
@@ -46,19 +46,19 @@ def test_a_small_body_is_waited_for_whole(length: int | None, run: Run) -> None:
     run(main())
 
 
-@pytest.mark.parametrize("length", [None, 10 * BEGUN_BYTES])
+@pytest.mark.parametrize("length", [None, 10 * START_BYTES])
 def test_of_a_large_one_the_first_bytes_are_enough(length: int | None, run: Run) -> None:
     async def main() -> None:
         body = ResponseBody(length, Source())
-        task = asyncio.ensure_future(begun(body))
-        body.push([b"x" * (BEGUN_BYTES - 1)])
+        task = asyncio.ensure_future(read_start(body))
+        body.push([b"x" * (START_BYTES - 1)])
         await turn()
         assert not task.done()
         body.push([b"y"])
         found = await task
         assert not found.whole
-        assert await begun(found) is found
-        assert await found.read() == b"x" * (BEGUN_BYTES - 1) + b"y"
+        assert await read_start(found) is found
+        assert await found.read() == b"x" * (START_BYTES - 1) + b"y"
         assert found.read_nowait() is None
         body.push([b"z"])
         assert await found.read() == b"z"
@@ -72,7 +72,7 @@ def test_one_that_breaks_is_told_of(run: Run) -> None:
         body.push([b"x"])
         body.end(UpstreamError(Fault.TRUNCATED, "viewer"))
         with pytest.raises(UpstreamError, match="truncated"):
-            await begun(body)
+            await read_start(body)
 
     run(main())
 

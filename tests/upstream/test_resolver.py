@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from edgecache.config.model import Resolver
-from edgecache.upstream.resolver import LookupThreads, NameResolver, in_order, system_addresses
+from edgecache.upstream.resolver import LookupThreads, NameResolver, interleave, system_addresses
 from tests.world.clock import FakeClock, FakeLoop
 
 UNKNOWN = socket.gaierror(socket.EAI_NONAME, "unknown")
@@ -195,7 +195,7 @@ def test_families_take_turns(
     given: tuple[str, ...], lost: tuple[str, ...], order: tuple[str, ...]
 ) -> None:
     """RFC 8305 §4."""
-    assert in_order(given, frozenset(lost)) == order
+    assert interleave(given, frozenset(lost)) == order
 
 
 def test_threads_of_look_ups_are_bounded_and_nobody_waits_for_them() -> None:

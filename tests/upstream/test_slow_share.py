@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from edgecache.upstream.slow_share import UploadShare, too_many
+from edgecache.upstream.slow_share import UploadShare, excess_unread
 from tests.upstream.loopback import Run, turn
 
 
@@ -88,5 +88,5 @@ def test_the_longest_unread_are_one_too_many(
     paused_at: list[float | None], most: int, cut: list[float]
 ) -> None:
     held = [Held(at) for at in paused_at]
-    found = too_many(held, most, 10.0)
+    found = excess_unread(held, most, 10.0)
     assert [one.paused_at for one in found if isinstance(one, Held)] == cut

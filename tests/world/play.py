@@ -190,21 +190,21 @@ class Play:
         return Tier(name, store, upstream, world, disk)
 
     def _disk(self, folder: Path, world: TierEnvironment) -> DiskStore:
-        shelf = DiskEngine(str(folder), RealFiles(), DiskBudget(64 * MIB))
+        engine = DiskEngine(str(folder), RealFiles(), DiskBudget(64 * MIB))
         threads, counters = HeldThreads(), self._counters
         return DiskStore(
-            shelf, DiskEnvironment(self.clock, self._spawn, threads, counters, world.marks)
+            engine, DiskEnvironment(self.clock, self._spawn, threads, counters, world.marks)
         )
 
     def _close_disk(self) -> None:
-        """What an orderly end does; the shelf proves itself."""
+        """What an orderly end does; the engine proves itself."""
         for tier in (self.edge, self.regional):
             if tier is not None and tier.disk is not None:
                 self.loop.run_until_complete(tier.disk.close())
-                shelf = tier.disk.shelf
-                shelf.open()
-                check(shelf)
-                shelf.close()
+                engine = tier.disk.engine
+                engine.open()
+                check(engine)
+                engine.close()
 
     def _listener(self) -> Listener:
         table = compile_routes(config_of(self.scene))

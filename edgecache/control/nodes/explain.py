@@ -26,11 +26,12 @@ from edgecache.rules.caching.key import forwarded, of_no_hop
 from edgecache.rules.caching.reuse import bypass
 from edgecache.rules.explanation import TierExplanation, text
 from edgecache.rules.reasons import MissReason
+from edgecache.rules.response.headers import public_fields
 from edgecache.rules.routing import RoutedRequest
 from edgecache.rules.viewer.access import passed, upgrading
 from edgecache.upstream.interface import Call
 from edgecache.upstream.origin_auth import OriginAuth, OriginCredentials
-from edgecache.upstream.origin_request import agent_of, dressed, endpoint_of
+from edgecache.upstream.origin_request import agent_of, endpoint_of, wire_request
 from edgecache.upstream.peer import heads as peer_fields
 
 SIGNED = "(signed)"
@@ -93,7 +94,7 @@ class ConfiguredNodes:
     def _head(self, request: Request, where: RoutedRequest) -> bytes:
         fields: Fields = (
             (b"host", request.host or b"unknown.invalid"),
-            *without(peer_fields.public(request.fields), (b"host",)),
+            *without(public_fields(request.fields), (b"host",)),
             (peer_fields.CREDENTIAL, self.credential()),
             (peer_fields.EXPLAIN, b"1"),
             (peer_fields.DISTRIBUTION, where.route.distribution.id.encode()),
@@ -115,7 +116,7 @@ def explain_origin(where: RoutedRequest, config: Config) -> OriginExplanation:
     asked = passed(replace_struct(asked, client=_VIEWER, id=_ANY_ID), config.brand.encode())
     name = b"%b.%b.net (%b)"
     via = name % (asker.lower().encode(), config.brand.encode(), product_name(config.brand))
-    outgoing = dressed(
+    outgoing = wire_request(
         Call(asked, route), via, _placeholder_auth(config).prove, agent_of(config.brand)
     )
     line, *lines = outgoing.head.split(b"\r\n")[:-2]

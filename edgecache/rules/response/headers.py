@@ -34,6 +34,9 @@ _KEPT = HOP_BY_HOP | frozenset(
 )
 _KEPT_PREFIXES = (b"x-amz-cf-", b"x-edge-")
 _DEVICE = b"cloudfront-is-"
+PEER_PREFIX = b"edgecache-"  # of the fields tiers tell each other: see upstream.peer.heads
+_PEER_PREFIX_BYTES = len(PEER_PREFIX)
+TARGETED = b"edgecache-cache-control"  # an origin's word to every tier of ours (RFC 9213)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,18 @@ class ServerTiming:
         else:
             own += f',cdn-hit-layer;desc="{self.layer}"'
         return f"{own},cdn-downstream-fbl;dur={taken}".encode()
+
+
+def public_fields(fields: Fields, less: frozenset[bytes] = frozenset()) -> Fields:
+    """The fields but those tiers tell each other, and those named in `less`."""
+    return tuple(
+        [
+            item
+            for item in fields
+            if item[0] not in less
+            and (item[0][:_PEER_PREFIX_BYTES] != PEER_PREFIX or item[0] == TARGETED)
+        ]
+    )
 
 
 def for_viewer(fields: Fields, request: Request, route: Route, product: bytes) -> Fields:

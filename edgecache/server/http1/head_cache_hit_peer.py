@@ -26,7 +26,7 @@ from edgecache.server.request_log import RequestOutcome, RequestSummary
 from edgecache.server.tls import Session
 from edgecache.store.entry import Entry
 from edgecache.upstream.peer import heads as peer_fields
-from edgecache.upstream.peer.heads import call_of
+from edgecache.upstream.peer.heads import read_peer_call
 
 if TYPE_CHECKING:
     from edgecache.server.http1.connection import ViewerConnection
@@ -66,7 +66,7 @@ class PeerHeadCache(HeadCache):
 
 def repeated_call(connection: ViewerConnection, memo: HeadCache, data: bytes, now: float) -> bool:
     """Answer `data`, if it is one head whose answer is remembered and whose lease stands."""
-    call = call_of(data)
+    call = read_peer_call(data)
     if call is None or len(data) >= len(NUMBERS):
         return False
     block = memo.blocks.get(data[call.end :])
@@ -105,7 +105,7 @@ def remember_call(
     leased: RenderedHitLease,
 ) -> None:
     """Let an answer that may be repeated be known by the bytes that asked for it."""
-    listener, call = connection.listener, call_of(head)
+    listener, call = connection.listener, read_peer_call(head)
     memo, answer = listener.memo, leased.answer
     if memo is None or call is None or answer.has_id or answer.mark is None:
         return

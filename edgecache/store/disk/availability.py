@@ -1,6 +1,8 @@
-"""Access to a disk. Law: for a disk that fails or hangs nobody waits long; they go without.
+"""Availability of a disk: opening, time limits on look-ups, retries, health.
 
-A shelf is opened when it is first needed, put away when it fails, and tried again now and then.
+Law: for a disk that fails or hangs nobody waits long; they go without. Trouble is logged when it
+begins and when it ends, and counted always. An engine is opened when it is first needed, closed
+when it fails, and tried again now and then.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ TRY_SOON_S = 0.25
 
 
 class DiskHealth:
-    """Whether a disk did what it was asked last."""
+    """Whether the last operation on a disk succeeded; told to log and counters."""
 
     def __init__(self, folder: str, counters: Counters) -> None:
         self._folder = folder
@@ -32,18 +34,18 @@ class DiskHealth:
         self._well = True
 
     def failed(self, error: BaseException) -> float:
-        """It did not do what it was asked; in how many seconds to try again."""
+        """Note a failed operation; in how many seconds to try again."""
         self._counters.disk_failures += 1
         if self._well:
             self._well = False
             self._counters.disk_failing = 1
-            said = "%s: %s; what it would hold is fetched anew until it is well again"
-            logger.error(said, self._folder, error)
+            line = "%s: %s; what it would hold is fetched anew until it is well again"
+            logger.error(line, self._folder, error)
         shared = isinstance(error, BlockingIOError)  # a predecessor is about to hand it over
         return TRY_SOON_S if shared else TRY_AGAIN_S
 
     def recovered(self) -> None:
-        """It has taken a change."""
+        """Note a change that succeeded."""
         if not self._well:
             self._well = True
             self._counters.disk_failing = 0
@@ -51,7 +53,7 @@ class DiskHealth:
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether there was no room, and nothing else amiss."""
+    """Whether an error says that the disk is full, and no more."""
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
@@ -86,19 +88,19 @@ class DiskEnvironment:
 
 
 class DiskAvailability:
-    """A shelf, from one event loop. `on_ready` is called when it was opened, or may be tried."""
+    """An engine, from one event loop. `on_ready` is called when it was opened, or may be tried."""
 
     def __init__(
-        self, shelf: DiskEngine, world: DiskEnvironment, on_ready: Callable[[], None]
+        self, engine: DiskEngine, world: DiskEnvironment, on_ready: Callable[[], None]
     ) -> None:
-        self.shelf = shelf
+        self.engine = engine
         self.is_open = False
         self.closed = False
         self.spoiled = False  # it holds what should have been taken away: begin anew
         self._suspect = False  # its index was called corrupt once before
         self._world = world
         self._on_ready = on_ready
-        self._health = DiskHealth(shelf.folder, world.counters)
+        self._health = DiskHealth(engine.folder, world.counters)
         self._looking = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -112,7 +114,7 @@ class DiskAvailability:
         return not self.closed and self._retry is None
 
     async def ready(self) -> bool:
-        """Whether the shelf is open; opens it when it is time to."""
+        """Whether the engine is open; opens it when it is time to."""
         if not self.is_open and self.may_try:
             if self._opening is None:
                 self._opening = self._world.spawn(self._open())
@@ -153,7 +155,7 @@ class DiskAvailability:
         self._health.recovered()
 
     def failed(self, error: BaseException) -> None:
-        """It did not do what it was asked."""
+        """Note a failed operation: try again later, and close meanwhile unless it is only full."""
         wait_s = self._health.failed(error)
         if self._retry is not None:
             self._retry.cancel()
@@ -181,10 +183,10 @@ class DiskAvailability:
         self._closing = self._world.spawn(self._close(drop=drop))
 
     async def _close(self, *, drop: bool) -> None:
-        """Close the shelf once nobody looks; with `drop` the next opening finds nothing."""
+        """Close the engine once nobody looks; with `drop` the next opening finds nothing."""
         try:
             await self._idle.wait()
-            await self.change(self.shelf.drop if drop else self.shelf.close)
+            await self.change(self.engine.drop if drop else self.engine.close)
             self.spoiled = self.spoiled and not drop
         except TROUBLE as error:
             self.failed(error)
@@ -196,9 +198,9 @@ class DiskAvailability:
             if not self.may_try:
                 return
             if self.spoiled:
-                await self.change(self.shelf.drop)
+                await self.change(self.engine.drop)
                 self.spoiled = False
-            await self.change(self.shelf.open)
+            await self.change(self.engine.open)
             self.is_open = True
             self._on_ready()
         except TROUBLE as error:
@@ -213,4 +215,4 @@ class DiskAvailability:
             self._retry.cancel()
         if self.is_open:
             self.is_open = False
-            await self.change(self.shelf.close)
+            await self.change(self.engine.close)

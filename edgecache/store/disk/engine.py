@@ -1,4 +1,6 @@
-"""The disk store's blocking half. Law: a row in the index is a body that was written whole before.
+"""Blocking disk engine: SQLite index and body files, eviction by SIEVE, sweep after a crash.
+
+Law: a row in the index is a body that was written whole before. Called from threads only.
 
 Bodies up to INLINE_BYTES_MAX stand in the index, larger ones in a file each, named after the row.
 Order of a change: room is made, files are written, rows committed, files of former rows removed.
@@ -23,7 +25,7 @@ from edgecache.http.message import Fields
 from edgecache.rules.caching.vary import answers
 from edgecache.store.disk.files import Files, FolderLock, read_at, write_whole
 from edgecache.store.disk.index import DiskIndex, Row, Size, StrangeIndex, Totals, digest_of
-from edgecache.store.disk.record import PIECE_BYTES, EntryRecord, entry_of, holds, unsealed
+from edgecache.store.disk.record import PIECE_BYTES, EntryRecord, entry_of, is_intact, unseal
 from edgecache.store.disk.write_buffer import Change, ForgetEntry, WritePlan, bytes_of
 from edgecache.store.entry import DiskBody, Entry
 
@@ -43,7 +45,7 @@ class DiskBudget:
 
 @dataclass(frozen=True, slots=True)
 class DiskRead:
-    """What a look found: an entry and its mark, and rows that are no good."""
+    """Result of a look-up: an entry and its mark, and rows that are no good."""
 
     entry: Entry | None = None
     mark: bytes = b""
@@ -138,7 +140,7 @@ class DiskEngine:
 
     @property
     def index(self) -> DiskIndex:
-        assert self._index is not None, "the shelf is closed"
+        assert self._index is not None, "the engine is closed"
         return self._index
 
     # Looking, in any thread.
@@ -150,10 +152,10 @@ class DiskEngine:
         """
         bad: list[int] = []
         for row in self.index.find(digest_of(key)):
-            record = unsealed(row.record)
+            record = unseal(row.record)
             if record is None:
                 bad.append(row.id)
-            elif record.key == key and _answers(record, request_fields):
+            elif record.key == key and _matches(record, request_fields):
                 entry = self._taken(row, record)
                 if entry is not None:
                     return DiskRead(entry, record.mark, tuple(bad))
@@ -169,7 +171,7 @@ class DiskEngine:
         body = row.body
         if body is None:
             body = self.piece(stored, 0)
-        elif record.length and not holds(stored, 0, body):
+        elif record.length and not is_intact(stored, 0, body):
             body = None
         return None if body is None else entry_of(record, body)
 
@@ -177,7 +179,7 @@ class DiskEngine:
         """The next rows by id."""
         found = []
         for row_id, data, former in self.index.records(after, count):
-            record = unsealed(data)
+            record = unseal(data)
             if record is None:
                 found.append(DiskHead(row_id))
             else:
@@ -192,7 +194,7 @@ class DiskEngine:
             data = read_at(self.files, self._path(stored.id), length, offset)
         except OSError:
             return None
-        return data if holds(stored, number, data) else None
+        return data if is_intact(stored, number, data) else None
 
     # Changing, in the one thread that does.
 
@@ -336,52 +338,52 @@ def _bodiless(row_id: int, record: EntryRecord) -> Entry:
     return entry
 
 
-def _answers(record: EntryRecord, request_fields: Fields) -> bool:
+def _matches(record: EntryRecord, request_fields: Fields) -> bool:
     return not record.selected or answers(record.selected, request_fields)
 
 
-def sweep(shelf: DiskEngine) -> Iterator[None]:
+def sweep(engine: DiskEngine) -> Iterator[None]:
     """Once after opening, a folder a step: files without rows go, rows without files too."""
-    listed = sorted(int(name) for name in shelf.files.names(shelf.bodies) if name.isdecimal())
+    listed = sorted(int(name) for name in engine.files.names(engine.bodies) if name.isdecimal())
     number = -1
     while True:
-        following = shelf.index.sizes((number + 1 << FOLDER_BITS) - 1, 1)
+        following = engine.index.sizes((number + 1 << FOLDER_BITS) - 1, 1)
         candidates = [item for item in listed if item > number][:1]
         candidates += [size.id >> FOLDER_BITS for size in following]
         if not candidates:
             return
         number = min(candidates)
-        _sweep_folder(shelf, number)
+        _sweep_folder(engine, number)
         yield
 
 
-def _sweep_folder(shelf: DiskEngine, number: int) -> None:
+def _sweep_folder(engine: DiskEngine, number: int) -> None:
     first, after = number << FOLDER_BITS, number + 1 << FOLDER_BITS
-    rows = shelf.index.sizes(first - 1, 1 << FOLDER_BITS)
+    rows = engine.index.sizes(first - 1, 1 << FOLDER_BITS)
     filed = {size.id for size in rows if size.filed and size.id < after}
     try:
-        names = shelf.files.names(os.path.join(shelf.bodies, str(number)))
+        names = engine.files.names(os.path.join(engine.bodies, str(number)))
     except FileNotFoundError:
         names = []
     there = {int(name) for name in names if name.isdecimal()}
     for row_id in there - filed:
-        shelf.remove_body(row_id)
+        engine.remove_body(row_id)
     if filed - there:
-        shelf.change([ForgetEntry(row_id) for row_id in filed - there])
+        engine.change([ForgetEntry(row_id) for row_id in filed - there])
 
 
-def check(shelf: DiskEngine) -> None:
+def check(engine: DiskEngine) -> None:
     """Rows add up to the totals, and there is a file for each row and no other."""
-    assert shelf.index.counted() == (shelf.totals.objects, shelf.totals.size)
-    assert shelf.totals.size <= shelf.budget.bytes_max
+    assert engine.index.counted() == (engine.totals.objects, engine.totals.size)
+    assert engine.totals.size <= engine.budget.bytes_max
     files = {
         int(name)
-        for folder in shelf.files.names(shelf.bodies)
-        for name in shelf.files.names(os.path.join(shelf.bodies, folder))
+        for folder in engine.files.names(engine.bodies)
+        for name in engine.files.names(os.path.join(engine.bodies, folder))
     }
     filed, after = set(), 0
-    while some := shelf.index.sizes(after, 1_000):
+    while some := engine.index.sizes(after, 1_000):
         filed |= {size.id for size in some if size.filed}
         after = some[-1].id
     assert files == filed, (files - filed, filed - files)
-    assert after < shelf.totals.next_id
+    assert after < engine.totals.next_id

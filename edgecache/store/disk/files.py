@@ -1,4 +1,6 @@
-"""File operations. Law: the disk store touches files of bodies only through these.
+"""File operations of the disk store, and the lock of its folder.
+
+Law: the disk store touches files of bodies only through these.
 
 They are few and small so that a test can fail each of them, or stop the world before it.
 """
@@ -49,7 +51,7 @@ class Files(Protocol):
 
 
 class RealFiles:
-    """The operating system's."""
+    """Files of the operating system."""
 
     def make_folder(self, path: str) -> None:
         os.makedirs(path, 0o700, exist_ok=True)
@@ -82,8 +84,8 @@ class RealFiles:
         return os.stat(path).st_ino
 
     def free_bytes(self, path: str) -> int:
-        told = os.statvfs(path)
-        return told.f_bavail * told.f_frsize
+        status = os.statvfs(path)
+        return status.f_bavail * status.f_frsize
 
 
 class FolderLock:

@@ -1,4 +1,6 @@
-"""The index of a disk store, in SQLite. Law: a change is there whole or not at all.
+"""SQLite index of the disk store: rows by digest, by id, by due time.
+
+Law: a change is there whole or not at all.
 
 WAL with synchronous=NORMAL: a commit survives the end of the process, a power cut may take the last
 ones, never half of one. Pages are read, not mapped: a failing disk raises here, and kills nobody.

@@ -1,4 +1,6 @@
-"""Records: an entry as bytes. Law: what does not agree with its checksum is not there.
+"""Disk records: an entry as bytes with its checksum.
+
+Law: what does not agree with its checksum is not there.
 
 XXH3, 64 bits: 20 µs a MiB where zlib's crc32 takes 370 (docs/decisions/010). It guards against
 torn writes and decay, not against who can write to the folder.
@@ -34,7 +36,7 @@ class EntryRecord(msgspec.Struct, array_like=True, frozen=True):
     part: tuple[int, int, int | None] | None
     length: int
     sums: tuple[int, ...]
-    mark: bytes  # as Marks.spell has it: the lowest truth, raised for all rows at once by a walk
+    mark: bytes  # by InvalidationState.spell: the lowest truth; a walk raises all rows' at once
     tags: tuple[bytes, ...]
     stale_from: float | None
     blocks: tuple[int, int] | None
@@ -65,7 +67,7 @@ def record_of(entry: Entry, mark: bytes) -> EntryRecord:
     )
 
 
-def renewed(record: EntryRecord, entry: Entry, mark: bytes) -> EntryRecord:
+def record_on_body(record: EntryRecord, entry: Entry, mark: bytes) -> EntryRecord:
     """The record of `entry`, which comes without its body, with the body of another."""
     new = record_of(entry, mark)
     return msgspec.structs.replace(new, length=record.length, sums=record.sums)
@@ -83,13 +85,13 @@ def entry_of(record: EntryRecord, body: bytes) -> Entry:
     return entry
 
 
-def sealed(record: EntryRecord) -> bytes:
+def seal(record: EntryRecord) -> bytes:
     """A record as bytes, its own checksum in front."""
     data = _encode(record)
     return checksum(data).to_bytes(SUM_BYTES, "big") + data
 
 
-def unsealed(data: bytes) -> EntryRecord | None:
+def unseal(data: bytes) -> EntryRecord | None:
     """The record these bytes are; None when they are not as they were written."""
     told, rest = data[:SUM_BYTES], data[SUM_BYTES:]
     if checksum(rest).to_bytes(SUM_BYTES, "big") != told:
@@ -112,7 +114,7 @@ def checksum(data: bytes | memoryview) -> int:
     return xxhash.xxh3_64_intdigest(data)
 
 
-def holds(stored: DiskBody, number: int, piece: bytes) -> bool:
+def is_intact(stored: DiskBody, number: int, piece: bytes) -> bool:
     """Whether `piece` is that piece of a body, whole and unchanged."""
     length = min(PIECE_BYTES, stored.length - number * PIECE_BYTES)
     return len(piece) == length and checksum(piece) == stored.sums[number]

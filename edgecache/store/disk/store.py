@@ -1,4 +1,6 @@
-"""The disk store. Law: the event loop decides and never waits for the disk; threads decide nothing.
+"""Disk store for one event loop: look-ups in threads, writes in batches by one thread.
+
+Law: the event loop decides and never waits for the disk; threads decide nothing.
 
 What is put is kept in memory until it is written, in batches, by one thread; others look. A disk
 that fails or hangs makes misses: it is said once, counted each time, and tried again now and then.
@@ -37,15 +39,15 @@ class _Look:
 
 
 class DiskStore:
-    """Entries on a shelf, for one event loop."""
+    """Entries on a disk, for one event loop."""
 
-    def __init__(self, shelf: DiskEngine, world: DiskEnvironment) -> None:
-        self.shelf = shelf
+    def __init__(self, engine: DiskEngine, world: DiskEnvironment) -> None:
+        self.engine = engine
         self._world = world
         self._waiting = WriteBuffer()
         self._writing = WriteBuffer()
         self._looks: dict[bytes, list[_Look]] = {}
-        self._access = DiskAvailability(shelf, world, self._on_ready)
+        self._access = DiskAvailability(engine, world, self._on_ready)
         self._swept = False
         self._written = asyncio.Event()  # the batch of now
         self._writer: asyncio.Task[None] | None = None
@@ -69,7 +71,7 @@ class DiskStore:
             looks.append(look)
             checked = self.checked  # a walk may end, having removed what we are about to be given
             try:
-                found = await self._access.look(lambda: self.shelf.find(key, request_fields))
+                found = await self._access.look(lambda: self.engine.find(key, request_fields))
             finally:
                 looks.remove(look)
                 if not looks:
@@ -96,17 +98,17 @@ class DiskStore:
 
     async def piece(self, stored: DiskBody, number: int) -> bytes | None:
         """A piece of a large body; None when it is not there any more."""
-        data = await self._access.look(lambda: self.shelf.piece(stored, number))
+        data = await self._access.look(lambda: self.engine.piece(stored, number))
         if data is None and self._access.is_open:
             self._drop_row(stored.id)
         return data
 
-    # What a walk asks: see store.disk_walk.
+    # What a walk asks: see `walk`.
 
     @property
     def checked(self) -> int:
         """The mark that everything on disk has at least; UNKNOWN when that cannot be said."""
-        return self._world.marks.read(self.shelf.totals.checked)
+        return self._world.marks.read(self.engine.totals.checked)
 
     def mark(self, entry: Entry, spelled: bytes) -> None:
         """Give an entry from disk the mark it has."""
@@ -125,7 +127,7 @@ class DiskStore:
         """The next rows by id, without bodies; None when the disk does not answer."""
         if not await self._access.ready():
             return None
-        return await self._access.look(lambda: self.shelf.heads(after, count))
+        return await self._access.look(lambda: self.engine.heads(after, count))
 
     def amend(self, changes: Sequence[Change]) -> None:
         """Take away, renew or note what a walk has found; only what is still there is changed."""
@@ -166,7 +168,7 @@ class DiskStore:
             await self._writer
 
     async def open(self) -> None:
-        """Be ready early. Without it the first look or change opens the shelf."""
+        """Be ready early. Without it the first look or change opens the engine."""
         await self._access.ready()
 
     async def close(self) -> None:
@@ -199,7 +201,7 @@ class DiskStore:
 
     @property
     def _object_max(self) -> int:
-        return self.shelf.budget.bytes_max // 4  # one object, and one batch of them
+        return self.engine.budget.bytes_max // 4  # one object, and one batch of them
 
     def _write(self) -> None:
         if self._writer is None and self._access.may_try:
@@ -212,7 +214,7 @@ class DiskStore:
                 changes = [change for listed in self._writing.by_key.values() for change in listed]
                 try:
                     now = self._world.clock()
-                    await self._access.change(partial(self.shelf.change, changes, now))
+                    await self._access.change(partial(self.engine.change, changes, now))
                 finally:
                     self._batch_ended()
                 self._access.changed()
@@ -238,9 +240,9 @@ class DiskStore:
             self._waiting.by_key[key] = [*(forgets if forgets == changes else [ForgetEntry(key)])]
 
     def _count(self) -> None:
-        counters, shelf = self._world.counters, self.shelf
-        counters.disk_objects, counters.disk_bytes = shelf.totals.objects, shelf.totals.size
-        counters.disk_evicted = shelf.evicted
+        counters, engine = self._world.counters, self.engine
+        counters.disk_objects, counters.disk_bytes = engine.totals.objects, engine.totals.size
+        counters.disk_evicted = engine.evicted
 
     def _on_ready(self) -> None:
         if self._access.is_open and not self._swept:
@@ -251,13 +253,13 @@ class DiskStore:
 
     async def _sweep(self) -> None:
         """What a crash left behind is cleared away, step by step, between changes."""
-        steps = sweep(self.shelf)
+        steps = sweep(self.engine)
         try:
-            while self._access.is_open and not await self._access.change(lambda: _ended(steps)):
+            while self._access.is_open and not await self._access.change(lambda: _step(steps)):
                 self._count()
         except TROUBLE as error:
             self._access.failed(error)
 
 
-def _ended(steps: Iterator[None]) -> bool:
+def _step(steps: Iterator[None]) -> bool:
     return next(steps, True) is not None

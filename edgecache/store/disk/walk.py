@@ -1,4 +1,6 @@
-"""A walk over a disk. Law: what an invalidation names goes; what is left was checked against it.
+"""Check of a whole disk against invalidations and releases.
+
+Law: what an invalidation names goes; what is left was checked against it.
 
 Marks on disk are never raised one by one: once every row was looked at, one number says for all of
 them how far they were checked, and the log may forget what stands below it.

@@ -1,4 +1,8 @@
-"""Changes on their way to a disk store. Law: what waits is found like what is written."""
+"""Write buffer of the disk store, and the plan of a batch.
+
+Law: what waits is found like what is written; who writes decides nothing any more. Changes in their
+order become rows that go and rows that come, with the bodies that get a file.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from dataclasses import dataclass, field
 from edgecache.http.message import Fields
 from edgecache.rules.caching.vary import answers
 from edgecache.store.disk.index import NEVER, DiskIndex, Row, digest_of
-from edgecache.store.disk.record import EntryRecord, record_of, renewed, sealed, unsealed
+from edgecache.store.disk.record import EntryRecord, record_of, record_on_body, seal, unseal
 from edgecache.store.entry import Entry
 from edgecache.store.memory import VARIANTS_MAX
 
@@ -55,7 +59,7 @@ Change = KeepEntry | ForgetEntry | RecheckedEntry | FormerRow
 
 
 class WritePlan:
-    """What a batch of changes comes to."""
+    """Rows to delete, insert and file for a batch of changes."""
 
     def __init__(self, index: DiskIndex, next_id: int) -> None:
         self.next_id = next_id
@@ -83,7 +87,7 @@ class WritePlan:
             case KeepEntry(entry, mark, row_id, due):
                 for row, record in self._under(entry.key):
                     if row.id == row_id:
-                        self._replace(row, renewed(record, entry, mark), due)
+                        self._replace(row, record_on_body(record, entry, mark), due)
 
     def _under(self, key: bytes) -> list[tuple[Row, EntryRecord]]:
         """Rows under a key, the newest first; what cannot be read is dropped."""
@@ -93,7 +97,7 @@ class WritePlan:
         rows += [row for row in self._index.find(digest) if row.id not in seen]
         found = []
         for row in rows:
-            record = unsealed(row.record)
+            record = unseal(row.record)
             if record is None:
                 self._drop(row.id)
             elif record.key == key:
@@ -118,7 +122,7 @@ class WritePlan:
         if same is not None:  # a new head on the same body
             self._replace(same, new, change.due)
         else:
-            self._append(entry, sealed(new), change.due)
+            self._append(entry, seal(new), change.due)
 
     def _append(self, entry: Entry, record: bytes, due: int) -> None:
         row_id, self.next_id = self.next_id, self.next_id + 1
@@ -130,7 +134,7 @@ class WritePlan:
             self.filed[row_id] = entry.body
 
     def _replace(self, row: Row, record: EntryRecord, due: int) -> None:
-        data = sealed(record)
+        data = seal(record)
         size = row_bytes(len(data), record.length)
         self.gone.add(row.id)
         self.come[row.id] = Row(row.id, row.digest, size, data, row.body, due)

@@ -1,7 +1,8 @@
-"""Heads of what tiers ask each other. Law: what differs from call to call stands first.
+"""Heads and `Edgecache-*` fields between tiers. Law: what differs from call to call stands first.
 
 So all that follows comes again with every call for the like, and its products need no making: on
-the asking side it is one piece of bytes, on the asked side it is read once.
+the asking side it is one piece of bytes (0.5 µs instead of 41 for twelve fields), on the asked side
+it is read once. None of the `Edgecache-*` fields ever comes from a viewer or reaches one.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from msgspec.structs import replace
 from edgecache.http.function_cache import BLOCK_BYTES, cached
 from edgecache.http.head import field_lines, parse_request_head
 from edgecache.http.message import Fields, HeadLimits, Request
+from edgecache.rules.response.headers import PEER_PREFIX, TARGETED, public_fields
 
 _CALL = re.compile(
     rb"[^\r\n]*(\r\nEdgecache-Id: ([\x21-\x7e]*)\r\nEdgecache-Client: ([\x21-\x7e]*))\r\n"
@@ -33,7 +35,7 @@ class PeerCall(NamedTuple):
         return head[: self.start] + head[self.end :]
 
 
-def call_of(head: bytes) -> PeerCall | None:
+def read_peer_call(head: bytes) -> PeerCall | None:
     """What stands first in a head that one of ours wrote; None for any other head."""
     found = _CALL.match(head)
     return None if found is None else PeerCall(found[2], found[3], found.start(1), found.end(1))
@@ -43,17 +45,17 @@ def read_peer_head(
     head: bytes, limits: HeadLimits, scheme: bytes = b"http", client: tuple[str, int] = ("", 0)
 ) -> Request:
     """As `parse_request_head`; a call's own id and client are the request's. BadMessage."""
-    call = call_of(head)
+    call = read_peer_call(head)
     if call is None:
         return parse_request_head(head, limits, scheme, client)
     request = parse_request_head(call.without(head), limits, scheme, client)
     return replace(request, id=call.id, client=(call.client.decode("ascii"), 0))
 
 
-def peer_head(request: Request, standing: bytes) -> bytes:
-    """The head of a call: `standing` is what `standing_lines` gave for its like."""
+def peer_head(request: Request, shared: bytes) -> bytes:
+    """The head of a call: `shared` is what `shared_lines` gave for its like."""
     return b"%b %b HTTP/1.1\r\nEdgecache-Id: %b\r\nEdgecache-Client: %b\r\n%b\r\n" % (
-        request.method, request.target, request.id, request.client[0].encode(), standing,
+        request.method, request.target, request.id, request.client[0].encode(), shared,
     )  # fmt: skip
 
 
@@ -70,7 +72,7 @@ class PeerTemplateKey(NamedTuple):
 
 
 @cached(256, BLOCK_BYTES)  # blocks come again
-def standing_lines(alike: PeerTemplateKey) -> bytes:
+def shared_lines(alike: PeerTemplateKey) -> bytes:
     """The lines of fields that all calls `alike` have, without the empty one."""
     fields = tuple([item for item in alike.fields if item[0] != b"host"])
     return field_lines(
@@ -87,7 +89,7 @@ def standing_lines(alike: PeerTemplateKey) -> bytes:
 
 
 class PeerFields(NamedTuple):
-    """What the standing lines of a call say, and the viewer's own fields."""
+    """What the shared lines of a call say, and the viewer's own fields."""
 
     credential: bytes
     distribution: str
@@ -100,7 +102,7 @@ class PeerFields(NamedTuple):
 
 
 @cached(512, BLOCK_BYTES)  # as many blocks of fields as the reader of heads remembers
-def said_by(fields: Fields) -> PeerFields:
+def read_peer_fields(fields: Fields) -> PeerFields:
     """What a peer's fields say; what is not said is empty."""
     named = dict(reversed(fields))
     return PeerFields(
@@ -111,13 +113,10 @@ def said_by(fields: Fields) -> PeerFields:
         named.get(MARK, b""),
         named.get(ID, b""),
         named.get(CLIENT, b""),
-        public(fields),
+        public_fields(fields),
     )
 
 
-PREFIX = b"edgecache-"
-_PREFIX = len(PREFIX)
-TARGETED = b"edgecache-cache-control"  # an origin's word to every tier of ours (RFC 9213)
 CREDENTIAL = b"edgecache-peer"  # proves that a request comes from a tier of this installation
 DISTRIBUTION = b"edgecache-distribution"  # the id of the distribution the edge routed to
 SCHEME = b"edgecache-scheme"  # the viewer's: http or https
@@ -130,23 +129,12 @@ RELEASE = b"edgecache-release"  # the release the edge's key names; see rules.re
 FAULT = b"edgecache-fault"  # the inner tier's upstream failed so; the status is its advice
 
 
-def public(fields: Fields, less: frozenset[bytes] = frozenset()) -> Fields:
-    """The fields but those tiers tell each other, and those named in `less`."""
-    return tuple(
-        [
-            item
-            for item in fields
-            if item[0] not in less and (item[0][:_PREFIX] != PREFIX or item[0] == TARGETED)
-        ]
-    )
-
-
-def told(fields: Fields) -> tuple[dict[bytes, bytes], Fields]:
+def split_peer_fields(fields: Fields) -> tuple[dict[bytes, bytes], Fields]:
     """What another tier told with a response, by name, and the fields that are not its own."""
     own: dict[bytes, bytes] = {}
     others = []
     for item in fields:
-        if item[0].startswith(PREFIX) and item[0] != TARGETED:
+        if item[0].startswith(PEER_PREFIX) and item[0] != TARGETED:
             own.setdefault(*item)
         else:
             others.append(item)

@@ -1,4 +1,4 @@
-"""Whether another process of ours still answers. Law: who is hung is found out, not waited for.
+"""Liveness of a peer: a ping when it is late. Law: who is hung is found out, not waited for.
 
 A tier may take as long as its origins do, so that a late answer says nothing of the tier itself.
 When one is late, the tier is asked for what costs it nothing (OPTIONS *, the ping of RFC 9110
@@ -27,7 +27,7 @@ _PING = b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
 class PeerLiveness:
-    """The pulse of the process at `endpoint`."""
+    """Whether the process at `endpoint` still answers."""
 
     def __init__(self, pool: Pool, endpoint: Endpoint) -> None:
         self._pool = pool

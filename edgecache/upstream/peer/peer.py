@@ -1,6 +1,8 @@
-"""Another tier in another process, as an upstream. Law: it is asked like an origin, by one of us.
+"""Another tier in another process, as an upstream.
 
-When it cannot be reached or does not answer (see `pulse.py`), and the policy says so, the origin is
+Law: it is asked like an origin, by one of us.
+
+When it cannot be reached or does not answer (see `liveness`), and the policy says so, the origin is
 asked directly.
 """
 
@@ -18,10 +20,10 @@ from edgecache.upstream.endpoint import Endpoint, Timeouts, WireRequest
 from edgecache.upstream.failover import patience_s
 from edgecache.upstream.interface import Body, Call, Fault, Reply, Upstream, UpstreamError
 from edgecache.upstream.peer import heads as peer_fields
-from edgecache.upstream.peer.heads import PeerTemplateKey, peer_head, standing_lines
+from edgecache.upstream.peer.heads import PeerTemplateKey, peer_head, shared_lines
 from edgecache.upstream.peer.liveness import PeerLiveness
 from edgecache.upstream.pool import Pool
-from edgecache.upstream.request_body import begun
+from edgecache.upstream.request_body import read_start
 
 logger = logging.getLogger("edgecache.upstream")
 
@@ -58,27 +60,27 @@ class PeerUpstream:
         self._credential = credential
         self._fallback = fallback
         self._marks = marks
-        self._pulse = PeerLiveness(pool, endpoint)
+        self._liveness = PeerLiveness(pool, endpoint)
         self._refused = False  # as was told already
 
     async def fetch(self, call: Call) -> Reply:
         """The peer's response; its own upstream's failure is raised as if it were ours."""
         if call.body is not None:
-            call = replace(call, body=await begun(call.body))
+            call = replace(call, body=await read_start(call.body))
         outgoing = self._outgoing(call)
         try:
-            reply = await self._pulse.watch(lambda: self._pool.send(self._endpoint, outgoing))
+            reply = await self._liveness.watch(lambda: self._pool.send(self._endpoint, outgoing))
         except UpstreamError as error:
             if self._fallback is None or error.fault not in GONE:
                 raise
             if call.body is not None and error.sent:
                 raise  # what was read of the body cannot be sent again
             return await self._fallback.fetch(call)
-        told, fields = peer_fields.told(reply.head.fields)
+        told, fields = peer_fields.split_peer_fields(reply.head.fields)
         fault = told.get(peer_fields.FAULT)
         if fault is not None:
             reply.body.close()
-            raise self._failed(_known(fault))
+            raise self._failed(_fault_named(fault))
         self._refused = False
         reply.result = told.get(peer_fields.RESULT, b"").decode()
         reply.mark = self._marks.read(told.get(peer_fields.MARK))
@@ -98,14 +100,14 @@ class PeerUpstream:
             request.fields, request.host, request.scheme, call.route.distribution.id,
             release_asked(request, call.route), self._marks.spell(request.mark), self._credential(),
         )  # fmt: skip
-        lines_of = standing_lines if is_short(request.fields) else standing_lines.__wrapped__
-        head = peer_head(request, lines_of(alike) + _framing(call.body))
+        lines_of = shared_lines if is_short(request.fields) else shared_lines.__wrapped__
+        head = peer_head(request, lines_of(alike) + _framing_line(call.body))
         # A tier of ours answers at once or waits for its origins as long as that may take.
         timeouts = Timeouts(CONNECT_S, patience_s(call.route) + MARGIN_S, READ_S)
         return WireRequest(request.method, head, call.body, timeouts, call.on_interim)
 
 
-def _framing(body: Body | None) -> bytes:
+def _framing_line(body: Body | None) -> bytes:
     """The line that says where the body ends."""
     if body is None:
         return b""
@@ -114,7 +116,7 @@ def _framing(body: Body | None) -> bytes:
     return b"Content-Length: %d\r\n" % body.length
 
 
-def _known(word: bytes) -> Fault:
+def _fault_named(word: bytes) -> Fault:
     try:
         return Fault(word.decode("latin-1"))
     except ValueError:

@@ -14,7 +14,7 @@ from edgecache.server.http1 import head_cache_hit_peer as repeating_calls
 from edgecache.server.http1.head_cache_hit_peer import BLOCK_S_MAX, USES_LEAST, PeerHeadCache
 from edgecache.server.listener import Listener
 from edgecache.server.request_log import RequestIds, RequestLog
-from edgecache.upstream.peer.heads import PeerTemplateKey, peer_head, standing_lines
+from edgecache.upstream.peer.heads import PeerTemplateKey, peer_head, shared_lines
 from tests.world.play import Play, Scene
 
 
@@ -41,7 +41,7 @@ class Peers(Play):
             b"GET", ask.path, None, ask.fields, client=("192.0.2.7", 0), id=request_id
         )
         peer = self.viewer(ask.credential.decode())
-        peer.sends(peer_head(request, standing_lines(alike)))
+        peer.sends(peer_head(request, shared_lines(alike)))
         while any(not future.done() for _, future in self.origin._open):
             self.origin.answers(200, "body", cache="max-age=9", etag='"e"')
         written = bytes(peer.transport.written)

@@ -10,7 +10,7 @@ from edgecache.http.message import BadMessage, HeadLimits
 from edgecache.server.http1.request_body import RequestBody
 from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 from edgecache.upstream.interface import Fault, UpstreamError
-from edgecache.upstream.request_body import begun
+from edgecache.upstream.request_body import read_start
 from tests.world.clock import FakeClock, FakeLoop
 
 LIMITS = HeadLimits()
@@ -125,7 +125,7 @@ def test_what_is_kept_before_it_goes_out_is_counted_until_it_does() -> None:
     loop = FakeLoop(FakeClock())
     told = Told(None)
     told.body.feed(b"3\r\nabc\r\n3\r\ndef\r\n")
-    beginning = loop.create_task(begun(told.body))
+    beginning = loop.create_task(read_start(told.body))
     loop.settle(5)
     assert (told.body.waiting_bytes, told.account.total) == (0, 6)
     told.body.feed(b"0\r\n\r\n")
@@ -141,7 +141,7 @@ def test_a_body_that_is_closed_is_kept_by_nobody() -> None:
     loop = FakeLoop(FakeClock())
     told = Told(9)
     told.body.feed(b"abc")
-    beginning = loop.create_task(begun(told.body))
+    beginning = loop.create_task(read_start(told.body))
     loop.settle(5)
     assert told.account.total == 3
     told.body.close()
@@ -162,7 +162,7 @@ def test_beyond_the_share_of_uploads_what_has_not_gone_out_is_refused() -> None:
     under_way.body.hold(-3)  # some of it has gone out
     told.body.feed(b"abc")
     told.account.add(MemoryHolding.UPLOADS, 1 << 28)
-    beginning = loop.create_task(begun(told.body))
+    beginning = loop.create_task(read_start(told.body))
     loop.settle(5)
     told.body.feed(b"def")
     loop.settle(5)

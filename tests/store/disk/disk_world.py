@@ -80,10 +80,10 @@ class DiskStage:
         self.store = self._store()
 
     def _store(self) -> DiskStore:
-        shelf = DiskEngine(str(self.folder), self.files, self.budget, self.index)
+        engine = DiskEngine(str(self.folder), self.files, self.budget, self.index)
         spawn, counters = self.spawn, self.counters
         world = DiskEnvironment(self.clock, spawn, self.threads, counters, self.marks)
-        return DiskStore(shelf, world)
+        return DiskStore(engine, world)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self.loop.create_task(work)
@@ -124,12 +124,12 @@ class DiskStage:
         self.loop.close()
         asyncio.set_event_loop(None)
         assert not left, left
-        shelf = DiskEngine(str(self.folder), RealFiles(), self.budget)
-        shelf.open()
-        for _ in sweep(shelf):
+        engine = DiskEngine(str(self.folder), RealFiles(), self.budget)
+        engine.open()
+        for _ in sweep(engine):
             pass
-        check(shelf)
-        shelf.close()
+        check(engine)
+        engine.close()
 
 
 def found(stage: DiskStage, key: bytes = KEY, **fields: str) -> Entry | None:

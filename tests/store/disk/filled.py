@@ -11,7 +11,7 @@ from collections.abc import Callable
 from benchmarks.million import entry, rss_bytes
 from edgecache.runtime.memory_tuning import GcTuning
 from edgecache.store.memory import MemoryStore
-from edgecache.store.memory_account import shares
+from edgecache.store.memory_account import divide_memory
 
 REMEMBERED = 5_000  # more than any cache of conclusions keeps: the base of a process
 SIZES: dict[str, Callable[[random.Random], int]] = {
@@ -29,7 +29,7 @@ def main() -> None:
     for number in range(REMEMBERED):
         entry(number, 10)
     before = rss_bytes()
-    divided = shares(memory_bytes)
+    divided = divide_memory(memory_bytes)
     store = MemoryStore(divided.store_bytes, divided.conclusions)
     arrived = number = 0
     while arrived < 3 * memory_bytes:

@@ -1,8 +1,8 @@
 """`python -m tests.store.disk.killed FOLDER KILLS`: a writer is killed again and again, mid-write.
 
-Each round forks a process that changes a shelf without pause and says what it begins and what is
-done; it gets SIGKILL at a random moment. Then the shelf is opened: what was done is found, what had
-begun is found whole or not at all, and nothing else.
+Each round forks a process that changes an engine without pause and says what it begins and what
+is done; it gets SIGKILL at a random moment. Then the engine is opened: what was done is found, what
+had begun is found whole or not at all, and nothing else.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ def keep(key: bytes, version: int, size: int) -> KeepEntry:
 
 
 def write_forever(folder: str, seed: int, version: int, told: int) -> None:
-    """Change the shelf, saying `+ KEY VERSION` before and `=` after each batch."""
+    """Change the engine, saying `+ KEY VERSION` before and `=` after each batch."""
     random = Random(seed)
-    shelf = DiskEngine(folder, RealFiles(), BUDGET)
-    shelf.open()
+    engine = DiskEngine(folder, RealFiles(), BUDGET)
+    engine.open()
     while True:
         changes: list[Change] = []
         lines = b""
@@ -53,7 +53,7 @@ def write_forever(folder: str, seed: int, version: int, told: int) -> None:
             changes.append(ForgetEntry(key) if gone else keep(key, version, random.choice(SIZES)))
             lines += b"+ %b %d\n" % (key, 0 if gone else version)
         os.write(told, lines)
-        shelf.change(changes)
+        engine.change(changes)
         os.write(told, b"=\n")
 
 
@@ -80,9 +80,9 @@ class Witness:
         for key, version in begun.items():
             self.may[key].add(version)
 
-    def look(self, shelf: DiskEngine) -> None:
+    def look(self, engine: DiskEngine) -> None:
         for key in KEYS:
-            found = shelf.find(key, ())
+            found = engine.find(key, ())
             assert not found.bad, f"{key!r}: rows that are not whole"
             version = 0
             if found.entry is not None:
@@ -128,16 +128,16 @@ def main() -> int:
     cleared = 0
     for number in range(1, kills + 1):
         witness.hear(iter(killed_once(folder, random, witness.last)))
-        shelf = DiskEngine(folder, RealFiles(), BUDGET)
-        shelf.open()
-        witness.look(shelf)
+        engine = DiskEngine(folder, RealFiles(), BUDGET)
+        engine.open()
+        witness.look(engine)
         before = len([*Path(folder).glob("bodies/*/*")])
-        for _ in sweep(shelf):
+        for _ in sweep(engine):
             pass
         cleared += before - len([*Path(folder).glob("bodies/*/*")])
         if number % CHECK_EVERY == 0:
-            check(shelf)
-        shelf.close()
+            check(engine)
+        engine.close()
     print(f"{kills} kills, {witness.torn} within a batch, {cleared} files without rows cleared")
     return 0
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.store.memory_account import CONCLUSIONS_MAX, conclusion_bytes, shares
+from edgecache.store.memory_account import CONCLUSIONS_MAX, conclusion_bytes, divide_memory
 from edgecache.store.s3fifo_queues import GHOST_BYTES, Ghosts
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -28,7 +28,7 @@ def test_a_store_filled_three_times_over_takes_what_it_was_given(kind: str) -> N
 @pytest.mark.parametrize("memos", [1, 2])
 @pytest.mark.parametrize("memory_bytes", [2**20, 2**26, 2**28, 2**33])
 def test_the_shares_are_the_whole(memory_bytes: int, memos: int) -> None:
-    found = shares(memory_bytes, memos)
+    found = divide_memory(memory_bytes, memos)
     ghosts = len(Ghosts(found.store_bytes)) * GHOST_BYTES
     spare = memory_bytes - found.store_bytes - found.conclusions * conclusion_bytes(memos) - ghosts
     assert 0 <= spare <= memory_bytes / 100

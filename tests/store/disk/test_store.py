@@ -134,7 +134,7 @@ def test_a_look_under_way_finds_what_was_put_meanwhile(stage: DiskStage) -> None
 
 
 def test_a_large_body_is_read_in_pieces(stage: DiskStage) -> None:
-    stage.store.shelf.budget = DiskBudget(10**8)
+    stage.store.engine.budget = DiskBudget(10**8)
     large = entry(size=2 * PIECE_BYTES + 5)
     put(stage, large)
     stage.restart()
@@ -147,7 +147,7 @@ def test_a_large_body_is_read_in_pieces(stage: DiskStage) -> None:
 
 
 def test_a_piece_that_decayed_is_not_given(stage: DiskStage) -> None:
-    stage.store.shelf.budget = DiskBudget(10**8)
+    stage.store.engine.budget = DiskBudget(10**8)
     put(stage, entry(size=2 * PIECE_BYTES))
     back = found(stage)
     assert back is not None
@@ -249,7 +249,7 @@ def test_what_is_of_a_former_release_leaves_first_until_it_is_activated(tmp_path
 def test_an_index_from_before_there_was_an_order_is_opened_as_it_is(tmp_path: Path) -> None:
     stage = DiskStage(tmp_path / "disk", FOUR)
     filled_but_for_one(stage, {})
-    stage.store.shelf.index._writer.execute("DROP TABLE due")
+    stage.store.engine.index._writer.execute("DROP TABLE due")
     stage.restart()
     assert leaving(stage, 0, 1, 2, 3) == [True] * 4
     stage.store.amend([FormerRow(3, former=True)])
@@ -270,7 +270,7 @@ def test_an_index_of_another_version_is_begun_anew(tmp_path: Path) -> None:
     index = DiskIndex(str(tmp_path / "index.db"))
     index._writer.execute("PRAGMA user_version=99")
     index.close()
-    shelf = DiskEngine(str(tmp_path), RealFiles(), DiskBudget(10**6))
-    shelf.open()
-    check(shelf)
-    shelf.close()
+    engine = DiskEngine(str(tmp_path), RealFiles(), DiskBudget(10**6))
+    engine.open()
+    check(engine)
+    engine.close()

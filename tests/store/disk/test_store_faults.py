@@ -53,7 +53,7 @@ class Story:
         self.budget = budget
         self.may: dict[bytes, set[int]] = {key: {0} for key in KEYS}  # 0: nothing
 
-    def shelf(self, faults: Faults | None = None) -> DiskEngine:
+    def engine(self, faults: Faults | None = None) -> DiskEngine:
         if faults is None:
             return DiskEngine(str(self.folder), RealFiles(), self.budget)
 
@@ -62,17 +62,17 @@ class Story:
 
         return DiskEngine(str(self.folder), FaultyFiles(faults), self.budget, index)
 
-    def live(self, shelf: DiskEngine) -> None:
+    def live(self, engine: DiskEngine) -> None:
         """The whole script, sweeping and looking in between."""
-        shelf.open()
-        for _ in sweep(shelf):
+        engine.open()
+        for _ in sweep(engine):
             pass
         for changes in SCRIPT:
             self.expect(changes)
-            shelf.change(changes)
+            engine.change(changes)
             self.settle(changes)
             for key in KEYS:
-                self.look(shelf, key)
+                self.look(engine, key)
 
     def expect(self, changes: list[Change]) -> None:
         for key, version in last_versions(changes).items():
@@ -82,9 +82,9 @@ class Story:
         for key, version in last_versions(changes).items():
             self.may[key] = {version}
 
-    def look(self, shelf: DiskEngine, key: bytes) -> int:
+    def look(self, engine: DiskEngine, key: bytes) -> int:
         """Which version is found: whole, and one that may be there."""
-        found = shelf.find(key, ()).entry
+        found = engine.find(key, ()).entry
         if found is None:
             return 0
         version = int(found.head.fields[0][1])
@@ -126,40 +126,40 @@ def test_an_operation_that_fails(folder: Path, error: int, budget: DiskBudget) -
     for number in numbers():
         story = Story(folder / f"{number}", budget)
         faults = Faults(number, error)
-        shelf = story.shelf(faults)
+        engine = story.engine(faults)
         try:
-            story.live(shelf)
+            story.live(engine)
         except (OSError, sqlite3.Error):
-            after_an_error(story, shelf)
-        shelf.close()
+            after_an_error(story, engine)
+        engine.close()
         reopened(story, whole=budget is ROOM)
         shutil.rmtree(story.folder)
         if faults.done < number:
             return
 
 
-def after_an_error(story: Story, shelf: DiskEngine) -> None:
+def after_an_error(story: Story, engine: DiskEngine) -> None:
     """The process lives on: what it finds is whole, and it can go on storing."""
-    if not shelf.is_open:
+    if not engine.is_open:
         return
     for key in KEYS:
-        story.look(shelf, key)
+        story.look(engine, key)
     story.expect([keep(KEYS[0], 9)])
-    shelf.change([keep(KEYS[0], 9)])
+    engine.change([keep(KEYS[0], 9)])
     story.settle([keep(KEYS[0], 9)])
 
 
 def reopened(story: Story, *, whole: bool) -> None:
     """A new process finds what was complete, and nothing that was not."""
-    shelf = story.shelf()
-    shelf.open()
+    engine = story.engine()
+    engine.open()
     for key in KEYS:
-        if story.look(shelf, key) == 0 and whole:
+        if story.look(engine, key) == 0 and whole:
             assert 0 in story.may[key], f"{key!r} is lost: {story.may[key]}"
-    for _ in sweep(shelf):
+    for _ in sweep(engine):
         pass
-    check(shelf)
-    shelf.close()
+    check(engine)
+    engine.close()
 
 
 @pytest.mark.parametrize("budget", [ROOM, TIGHT], ids=["room", "tight"])
@@ -190,15 +190,15 @@ def test_the_power_goes_before_an_operation(folder: Path, luck: int) -> None:
 
 def crashed(story: Story, faults: Faults) -> bool:
     """Live until the crash; the story goes on with the folder as it was at that moment."""
-    shelf, ended = story.shelf(faults), False
+    engine, ended = story.engine(faults), False
     story.folder.mkdir()
     try:
-        story.live(shelf)
+        story.live(engine)
     except Crash:
         ended = True
     left = story.folder.with_suffix(".left")
     shutil.copytree(story.folder, left)
-    shelf.close()
+    engine.close()
     shutil.rmtree(story.folder)
     left.rename(story.folder)
     return ended

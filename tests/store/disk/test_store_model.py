@@ -117,12 +117,12 @@ class DiskModel(RuleBasedStateMachine):
 
     @invariant()
     def proves_itself(self) -> None:
-        shelf = self.stage.store.shelf
-        if not self.failing and self.stage.store._writer is None and shelf.is_open:
-            for _ in sweep(shelf):
+        engine = self.stage.store.engine
+        if not self.failing and self.stage.store._writer is None and engine.is_open:
+            for _ in sweep(engine):
                 pass
-            check(shelf)
-            assert shelf.totals.objects == len(self.held)
+            check(engine)
+            assert engine.totals.objects == len(self.held)
 
     def teardown(self) -> None:
         self.faults.at = 0

@@ -7,14 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecache.http.message import BadMessage, HeadLimits, Request
+from edgecache.rules.response.headers import TARGETED
 from edgecache.upstream.peer import heads as peer_fields
 from edgecache.upstream.peer.heads import (
     PeerTemplateKey,
-    call_of,
     peer_head,
+    read_peer_call,
+    read_peer_fields,
     read_peer_head,
-    said_by,
-    standing_lines,
+    shared_lines,
 )
 
 LIMITS = HeadLimits()
@@ -23,7 +24,7 @@ NAMES = st.sampled_from([b"accept-encoding", b"cookie", b"x-forwarded-for", b"ra
 ALIKE = PeerTemplateKey(
     ((b"accept-encoding", b"br"),), b"site.test", b"https", "E1", b"*=2", b"log:7", b"c"
 )
-STANDING = standing_lines(ALIKE)
+STANDING = shared_lines(ALIKE)
 
 
 @given(
@@ -37,18 +38,18 @@ def test_what_is_written_is_read(
 ) -> None:
     asked = Request(b"GET", target, b"q=1", fields, client=(client, 0), id=request_id)
     alike = ALIKE._replace(fields=fields)
-    head = peer_head(asked, standing_lines(alike))
+    head = peer_head(asked, shared_lines(alike))
     read = read_peer_head(head, LIMITS, b"http", ("198.51.100.1", 1))
     assert (read.method, read.path, read.query) == (b"GET", target, b"q=1")
     assert (read.id, read.client) == (request_id, (client, 0))
-    said = said_by(read.fields)
+    said = read_peer_fields(read.fields)
     assert said.fields == ((b"host", b"site.test"), *fields)
     assert said.credential == b"c"
     assert (said.distribution, said.scheme, said.release) == ("E1", b"https", b"*=2")
     assert said.mark == b"log:7"
-    call = call_of(head)
+    call = read_peer_call(head)
     assert call is not None
-    assert call.without(head) == b"GET %b?q=1 HTTP/1.1\r\n%b\r\n" % (target, standing_lines(alike))
+    assert call.without(head) == b"GET %b?q=1 HTTP/1.1\r\n%b\r\n" % (target, shared_lines(alike))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_what_is_written_is_read(
 )
 def test_only_what_one_of_ours_wrote_is_a_call(lines: bytes) -> None:
     head = b"GET / HTTP/1.1\r\n" + lines + STANDING + b"\r\n"
-    assert call_of(head) is None
+    assert read_peer_call(head) is None
     if b"\nX: y\r\nEdgecache-Client" in lines and b"a\r\n" not in lines:
         with pytest.raises(BadMessage):
             read_peer_head(head, LIMITS)
@@ -75,20 +76,20 @@ def test_only_what_one_of_ours_wrote_is_a_call(lines: bytes) -> None:
 
 def test_the_first_of_a_field_counts_and_no_line_is_smuggled() -> None:
     fields = ((peer_fields.SCHEME, b"https"), (peer_fields.SCHEME, b"http"))
-    assert said_by(fields).scheme == b"https"
-    assert said_by(()).credential == b""
+    assert read_peer_fields(fields).scheme == b"https"
+    assert read_peer_fields(()).credential == b""
     with pytest.raises(ValueError, match="line end"):
-        standing_lines(ALIKE._replace(fields=((b"cookie", b"a\r\nedgecache-scheme: https"),)))
+        shared_lines(ALIKE._replace(fields=((b"cookie", b"a\r\nedgecache-scheme: https"),)))
 
 
 def test_what_is_told_with_a_response_goes_no_further() -> None:
-    own, others = peer_fields.told(
+    own, others = peer_fields.split_peer_fields(
         (
             (peer_fields.MARK, b"log:1"),
             (b"etag", b'"e"'),
-            (peer_fields.TARGETED, b"max-age=9"),
+            (TARGETED, b"max-age=9"),
             (peer_fields.MARK, b"log:2"),
         )
     )
     assert own == {peer_fields.MARK: b"log:1"}
-    assert others == ((b"etag", b'"e"'), (peer_fields.TARGETED, b"max-age=9"))
+    assert others == ((b"etag", b'"e"'), (TARGETED, b"max-age=9"))

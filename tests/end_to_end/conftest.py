@@ -9,7 +9,6 @@ import pytest
 
 from tests.end_to_end.installation import Up, make_installation, start_up
 from tests.end_to_end.nginx import Nginx, start_nginx
-from tests.end_to_end.played import PlayedOrigin
 from tests.end_to_end.processes import (
     EDGECACHE,
     Running,
@@ -19,6 +18,7 @@ from tests.end_to_end.processes import (
     start,
     stop_all,
 )
+from tests.end_to_end.scripted_origin import PlayedOrigin
 from tests.end_to_end.tree import File, make_tree
 
 HERE = Path(__file__).resolve().parent

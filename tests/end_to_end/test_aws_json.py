@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.installation import ROOT
-from tests.end_to_end.played import Exchange, PlayedOrigin
 from tests.end_to_end.processes import EDGECACHE, free_ports, start
+from tests.end_to_end.scripted_origin import Exchange, PlayedOrigin
 from tests.end_to_end.viewers import Answer, curl
 
 HOST = "www.example.test"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.installation import Up, make_installation, start_up
-from tests.end_to_end.played import Exchange, PlayedOrigin
 from tests.end_to_end.processes import EDGECACHE
+from tests.end_to_end.scripted_origin import Exchange, PlayedOrigin
 from tests.end_to_end.viewers import Answer, curl
 
 IDENTITY = "x-edgecache-identity"

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import pytest
 
 from tests.end_to_end.installation import Installation, Ports, Up, start_up
-from tests.end_to_end.played import Exchange, PlayedOrigin
 from tests.end_to_end.processes import free_ports
+from tests.end_to_end.scripted_origin import Exchange, PlayedOrigin
 from tests.end_to_end.viewers import Answer, curl
 from tests.node.mmdb import database
 

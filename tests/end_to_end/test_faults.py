@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.installation import Up, make_installation, start_up
-from tests.end_to_end.probing import BACK_S_MAX, Probes, with_a_start
+from tests.end_to_end.probe import BACK_S_MAX, Probes, with_a_start
 from tests.end_to_end.processes import EDGECACHE, Running, cpu_s, wait_for
 from tests.end_to_end.renewals import plan
 from tests.end_to_end.traffic import Traffic

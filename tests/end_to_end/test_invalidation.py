@@ -12,7 +12,7 @@ import pytest
 
 from edgecache.cluster.node_status import LEASE_S
 from tests.end_to_end.installation import Installation, Up, start_up
-from tests.end_to_end.invalidating import History, Readers, installed, invalidate, read
+from tests.end_to_end.invalidation_history import History, Readers, installed, invalidate, read
 from tests.end_to_end.processes import Running, free_ports, wait_for
 from tests.end_to_end.versioned import Relay, VersionedOrigin
 

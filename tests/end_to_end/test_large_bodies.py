@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.installation import PLAYED, Up
-from tests.end_to_end.played import Exchange, PlayedOrigin
 from tests.end_to_end.processes import resident_bytes
+from tests.end_to_end.scripted_origin import Exchange, PlayedOrigin
 from tests.end_to_end.viewers import RawViewer, curl
 
 MIB = 1024 * 1024

@@ -14,10 +14,10 @@ import pytest
 
 from tests.end_to_end.installation import PLAYED, Up, make_installation, start_up
 from tests.end_to_end.nginx import installed
-from tests.end_to_end.played import Exchange, PlayedOrigin
-from tests.end_to_end.probing import BACK_S_MAX, Probes
+from tests.end_to_end.probe import BACK_S_MAX, Probes
 from tests.end_to_end.processes import DEADLINE_S, wait_for
 from tests.end_to_end.renewals import plan
+from tests.end_to_end.scripted_origin import Exchange, PlayedOrigin
 from tests.end_to_end.traffic import Plan, Traffic
 from tests.end_to_end.viewers import curl
 from tests.measurements import tell

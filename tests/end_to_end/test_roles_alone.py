@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.installation import PLAYED, Installation, make_installation
-from tests.end_to_end.played import Exchange, PlayedOrigin
 from tests.end_to_end.processes import Running, listens, wait_for
+from tests.end_to_end.scripted_origin import Exchange, PlayedOrigin
 from tests.end_to_end.viewers import Answer, curl
 
 BODY = b"short-lived"

@@ -8,8 +8,8 @@ from collections import Counter
 import pytest
 
 from tests.end_to_end.installation import PLAYED, Up
-from tests.end_to_end.played import Exchange, PlayedOrigin
 from tests.end_to_end.processes import Running, wait_for
+from tests.end_to_end.scripted_origin import Exchange, PlayedOrigin
 from tests.end_to_end.viewers import RawViewer, curl, curling
 
 KIB = 1024

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from tests.end_to_end.installation import PLAYED, Up, make_installation, start_up
 from tests.end_to_end.nginx import installed
-from tests.end_to_end.played import Exchange, PlayedOrigin
 from tests.end_to_end.processes import DEADLINE_S, free_ports, running_with, wait_for
+from tests.end_to_end.scripted_origin import Exchange, PlayedOrigin
 from tests.end_to_end.viewers import curl
 
 BODY_BYTES = 20_000  # more than stands in the index of a disk: a file

@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 from tests.end_to_end.processes import raise_file_limit
+from tests.hostile.exclusions import NOT_COVERED
 from tests.hostile.faulty_site import Clock, Site
 from tests.hostile.message import Message, attempt, cuts, stage, victims
-from tests.hostile.not_covered import NOT_COVERED
 from tests.hostile.rows_cache import DECEPTION, HOPS, KEYS, POISON
 from tests.hostile.rows_faults import CLOCKS, FAULTS
 from tests.hostile.rows_framing import CHUNKS, FRAMING, PIPELINED

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from edgecache.upstream.origin_guard import RESERVE_PER_S, SAVED_MAX, SHARE
 from tests.end_to_end.installation import PLAYED
-from tests.end_to_end.played import Exchange
 from tests.end_to_end.processes import DEADLINE_S, wait_for
+from tests.end_to_end.scripted_origin import Exchange
 from tests.hostile.faulty_site import FaultRow, Site, body_of
 from tests.hostile.usage import Usage
 

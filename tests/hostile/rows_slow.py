@@ -3,9 +3,30 @@
 from __future__ import annotations
 
 from edgecache.config.model import Limits
-from tests.hostile.stage import HOST
+from tests.hostile.stage import HOST, Client, HostilePlay
 from tests.hostile.story import asks
 from tests.hostile.trial import MANY, Trial, answered, stage_of
+from tests.world.transport import FakeTransport
+
+
+def _unread(play: HostilePlay, bytes_unsent: int) -> tuple[Client, FakeTransport]:
+    """A viewer whose connection has so many bytes it does not take, and its transport."""
+    client = play.client("a")
+    viewer = play.viewers["a"]
+    viewer.transport.unsent_bytes = bytes_unsent
+    viewer.connection.pause_writing()
+    return client, viewer.transport
+
+
+def _aborted_after(play: HostilePlay, client: Client, s_max: int, each_s: int = 0) -> str:
+    """How long its connection stays, while the viewer takes `each_s` bytes a second."""
+    began = play.clock.now
+    while not client.aborted and play.clock.now < began + s_max:
+        play.viewers["a"].transport.unsent_bytes -= each_s
+        play.passes(1)
+    assert client.aborted
+    play.close()
+    return f"aborted after {play.clock.now - began:g} s"
 
 
 def slow_heads(memo: bool) -> str:
@@ -81,32 +102,20 @@ def trickling_upload(memo: bool) -> str:
 def trickling_reader(memo: bool) -> str:
     """As slowhttptest -X: it takes a little, again and again."""
     play = stage_of(memo)
-    client = play.client("a")
-    viewer = play.viewers["a"]
-    viewer.transport.unsent_bytes = 100_000
-    viewer.connection.pause_writing()
-    began = play.clock.now
-    while not client.aborted and play.clock.now < began + 60:
-        viewer.transport.unsent_bytes -= 100
-        play.passes(1)
-    assert client.aborted
-    play.close()
-    return f"aborted after {play.clock.now - began:g} s"
+    client, _ = _unread(play, 100_000)
+    return _aborted_after(play, client, 60, each_s=100)
 
 
 def steady_reader(memo: bool) -> str:
     """Slow as a modem of 1998 is slow: it is let be."""
     play = stage_of(memo)
-    client = play.client("a")
-    viewer = play.viewers["a"]
-    viewer.transport.unsent_bytes = 1_000_000
-    viewer.connection.pause_writing()
+    client, transport = _unread(play, 1_000_000)
     for _ in range(120):
-        viewer.transport.unsent_bytes -= 1_000
+        transport.unsent_bytes -= 1_000
         play.passes(1)
     assert not client.aborted
-    viewer.transport.unsent_bytes = 0
-    viewer.connection.resume_writing()
+    transport.unsent_bytes = 0
+    play.viewers["a"].connection.resume_writing()
     play.close()
     return "served"
 
@@ -118,20 +127,12 @@ def last_bytes_not_taken(memo: bool) -> str:
     client.sends([asks(b"/p", b"Connection: close")])
     assert client.closed
     play.viewers["a"].transport.unsent_bytes = 10_000
-    began = play.clock.now
-    while not client.aborted and play.clock.now < began + 200:
-        play.passes(1)
-    assert client.aborted
-    play.close()
-    return f"aborted after {play.clock.now - began:g} s"
+    return _aborted_after(play, client, 200)
 
 
 def slow_reader(memo: bool) -> str:
     play = stage_of(memo)
-    client = play.client("a")
-    viewer = play.viewers["a"]
-    viewer.transport.unsent_bytes = 100_000
-    viewer.connection.pause_writing()
+    client, _ = _unread(play, 100_000)
     client.sends([asks(b"/p") * 3])
     assert not client.output
     play.passes(31)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.conftest import start_serve
-from tests.end_to_end.probing import Probes
+from tests.end_to_end.probe import Probes
 from tests.end_to_end.processes import Running, wait_for
 from tests.hostile.message import Message
 from tests.hostile.rows_framing import CHUNKS, FRAMING, PIPELINED

@@ -35,4 +35,5 @@ def test_details_stand_between_message_and_ids() -> None:
 
 @given(st.text(alphabet=st.characters(codec=None, categories=None), max_size=40))
 def test_any_key_makes_well_formed_xml(key: str) -> None:
-    ET.fromstring(refusal(S3ErrorCode.NO_SUCH_KEY, IDS, details=[("Key", key)]).body)
+    body = refusal(S3ErrorCode.NO_SUCH_KEY, IDS, details=[("Key", key)]).body
+    assert ET.fromstring(body).tag == "Error"

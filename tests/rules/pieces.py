@@ -19,10 +19,25 @@ from edgecache.config.model import (
 from edgecache.http.dates import format_date
 from edgecache.http.message import Fields, Request, Response
 from edgecache.rules.routing import Route, compile_routes, route
+from edgecache.rules.viewer.geo import GeoPlace
 
 NOW = 1_800_000_000.0  # 2027-01-15, a whole second
 DAY = 86_400
 YEAR = 365 * DAY
+
+ZURICH = GeoPlace(
+    country="CH",
+    country_name="Switzerland",
+    region="ZH",
+    region_name="Zurich",
+    city="Z%C3%BCrich",
+    latitude="47.36820",
+    longitude="8.56710",
+    metro_code="",
+    postal_code="8000",
+    time_zone="Europe/Zurich",
+    asn="559",
+)
 
 
 def lines(*given: str) -> Fields:

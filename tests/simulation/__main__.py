@@ -24,7 +24,7 @@ BATCH = 10  # stories told by a worker between two words of how far it is
 def main() -> int:
     options = _options().parse_args()
     if options.guards:
-        from tests.simulation.unguarded import report
+        from tests.simulation.guard_removal import report
 
         return report(options.seed, options.gets, options.guard)
     seeds = range(options.seed, options.seed + stories_of(options))

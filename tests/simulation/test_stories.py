@@ -14,9 +14,9 @@ import pytest
 
 from tests.mutations.guards import GUARDS
 from tests.simulation.__main__ import total_of
+from tests.simulation.guard_removal import told_without
 from tests.simulation.register import Tally
 from tests.simulation.scenario import GETS, play
-from tests.simulation.unguarded import told_without
 
 ROOT = Path(__file__).resolve().parents[2]
 STORIES = 50

@@ -19,8 +19,8 @@ from tests.end_to_end.installation import (
     Up,
     start_up,
 )
-from tests.end_to_end.played import Exchange, PlayedOrigin
 from tests.end_to_end.processes import free_ports
+from tests.end_to_end.scripted_origin import Exchange, PlayedOrigin
 
 MIB = 1024 * 1024
 BUDGETS = {"LHR50": 256 * MIB, "NRT57": 128 * MIB, "regional": 256 * MIB}

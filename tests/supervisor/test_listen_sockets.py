@@ -70,11 +70,13 @@ def test_a_port_that_is_not_to_be_had_again_is_kept(
 
     held, (child,) = Sockets(), workers(1, address)
     held.open([child])
-    held._held[address][0].listen()
+    before = held._held[address][0]
+    before.listen()
     monkeypatch.setattr("edgecache.supervisor.listen_sockets.bind", refused)
     held.rebind_unserved(child, [])
     socket.create_connection((address.host, address.port)).close()
     held.open([child])
+    assert held._held[address][0] is before
     held.keep_only([])
 
 

@@ -19,6 +19,7 @@ from edgecache.config.aws.read import read_distribution_config
 from edgecache.config.aws.write import distribution_config, distribution_document
 from edgecache.config.load import load
 from edgecache.config.managed import CACHE_POLICIES
+from edgecache.config.model import Distribution
 from tests.config.aws.documents import anything, documents
 
 SHIPPED = Path(__file__).resolve().parents[3] / "config"
@@ -237,7 +238,8 @@ def test_a_malformed_document_is_refused_and_breaks_nothing(place: str, value: A
     else:
         at[name] = value
     with contextlib.suppress(DocumentError):
-        read_distribution_config(document, id="E1")
+        read = read_distribution_config(document, id="E1")
+        assert isinstance(read, Distribution)
 
 
 def test_every_wrapper_is_opened() -> None:

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from edgecache.rules.viewer.geo import NOWHERE, GeoPlace, place_of
+from tests.rules.pieces import ZURICH
 
 CITY: dict[str, Any] = {
     "city": {"names": {"en": "Zürich", "de": "Zürich"}},
     "country": {"iso_code": "ch", "names": {"en": "Switzerland"}},
     "location": {
         "latitude": 47.3682,
-        "longitude": -8.5671,
+        "longitude": 8.5671,
         "metro_code": 819,
         "time_zone": "Europe/Zurich",
     },
@@ -24,19 +25,7 @@ CITY: dict[str, Any] = {
 
 
 def test_a_whole_record() -> None:
-    assert place_of(CITY) == GeoPlace(
-        country="CH",
-        country_name="Switzerland",
-        region="ZH",
-        region_name="Zurich",
-        city="Z%C3%BCrich",
-        latitude="47.36820",
-        longitude="-8.56710",
-        metro_code="",  # of the United States alone
-        postal_code="8000",
-        time_zone="Europe/Zurich",
-        asn="559",
-    )
+    assert place_of(CITY) == ZURICH  # a metro code is of the United States alone
 
 
 def test_the_united_states_have_metro_codes() -> None:
@@ -65,6 +54,10 @@ def test_an_asn_database_has_its_number_on_top() -> None:
 )
 def test_what_is_of_another_kind_is_unknown(record: object) -> None:
     assert place_of(record) == NOWHERE
+
+
+def test_degrees_have_a_sign() -> None:
+    assert place_of({"location": {"longitude": -8.5671}}).longitude == "-8.56710"
 
 
 def test_no_text_of_a_record_can_break_a_field() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,21 +22,9 @@ from edgecache.rules.caching.key import cache_key, forwarded
 from edgecache.rules.routing import Route, compile_routes, route
 from edgecache.rules.viewer.geo import GeoPlace
 from edgecache.rules.viewer.headers import enriched
-from tests.rules.pieces import asks
+from tests.rules.pieces import ZURICH, asks
 
-PLACE = GeoPlace(
-    country="CH",
-    country_name="Switzerland",
-    region="ZH",
-    region_name="Zurich",
-    city="Z%C3%BCrich",
-    latitude="47.36820",
-    longitude="8.56710",
-    metro_code="819",
-    postal_code="8000",
-    time_zone="Europe/Zurich",
-    asn="559",
-)
+PLACE = replace(ZURICH, metro_code="819")
 PHONE = "User-Agent: Mozilla/5.0 (Linux; Android 14; Pixel 8) Chrome/120.0 Mobile Safari/537.36"
 
 

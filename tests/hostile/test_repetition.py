@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.hostile.repeated import REPEATED, Repeated, repeat
+from tests.hostile.repetition import REPEATED, Repeated, repeat
 from tests.hostile.rows_cache import DECEPTION, HOPS, KEYS, POISON
 from tests.hostile.rows_framing import CHUNKS, FRAMING, PIPELINED
 from tests.hostile.rows_target import TARGETS

@@ -198,7 +198,7 @@ GUARDS = (
     ),
     Guard(
         "what is not fresh is not read along",
-        "rules/caching/sharing.py",
+        "rules/caching/reuse.py",
         "if not isinstance(said, Serve | ServeStale):",
         "if False:",
         "test_what_must_be_asked_for_each_time",
@@ -206,7 +206,7 @@ GUARDS = (
     ),
     Guard(
         "what was chosen by another request is not read along",
-        "rules/caching/sharing.py",
+        "rules/caching/reuse.py",
         "if held.selected and not chosen and not answers(held.selected, request.fields):",
         "if False:",
         "test_what_was_chosen_by_another_request",
@@ -319,7 +319,7 @@ GUARDS = (
     ),
     Guard(
         "a property sees what is read along and is not fresh",
-        "rules/caching/sharing.py",
+        "rules/caching/reuse.py",
         "if not isinstance(said, Serve | ServeStale):",
         "if False:",
         "test_whatever_is_asked_",

@@ -274,6 +274,23 @@ def test_every_guard_is_where_its_mutation_looks_for_it(guard: Guard) -> None:
     assert any(guard.play in name for name in names), guard.plays
 
 
+@pytest.mark.parametrize(
+    "path",
+    [p for p in SOURCES if p.is_relative_to(PACKAGE / "server") and p.parent.name != "http1"],
+    ids=name_of,
+)
+def test_only_http1_knows_how_http1_is_written(path: Path) -> None:
+    """What is above the seam (`server/stream.py`) makes no heads, chunks or status lines."""
+    writers = {"response_head", "chunk", "LAST_CHUNK", "CONTINUE", "STATUS_LINES", "field_lines"}
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.Constant) and isinstance(node.value, bytes):
+            assert b"HTTP/1." not in node.value, f"line {node.lineno}"
+        elif isinstance(node, ast.ImportFrom) and node.module == "edgecache.http.head":
+            assert not writers & {alias.name for alias in node.names}, f"line {node.lineno}"
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert ".http1" not in node.module, f"line {node.lineno}: {node.module}"
+
+
 def test_no_test_sleeps() -> None:
     for path in sorted((ROOT / "tests").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):

@@ -147,7 +147,7 @@ WALKS = (
         "One hit", hit,
         (
             "ViewerConnection._begin", "ViewerFrontend.decide", "admit", "Tier.decide", "cache_key",
-            "decide_entry", "Listener.answer", "from_entry", "write_answer", "RequestLog.tell",
+            "decide_entry", "rendered", "from_entry", "write_hit", "RequestLog.tell",
         ),
     ),
     Walk(

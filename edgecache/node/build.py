@@ -42,7 +42,7 @@ from edgecache.runtime.environment import (
     wall_clock,
 )
 from edgecache.server.http1.head_cache import ANSWERS_MAX, BLOCKS_MAX, HeadCache
-from edgecache.server.http1.head_cache_hit_peer import PeerHeadCache
+from edgecache.server.http1.head_cache_peer import PeerHeadCache
 from edgecache.server.listener import Listener
 from edgecache.server.request_log import RequestIds, RequestLog
 from edgecache.server.tls import Certificate, TlsPort, load_certificates

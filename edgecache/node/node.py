@@ -69,7 +69,7 @@ class Node:
     _current: asyncio.Event = field(default_factory=asyncio.Event)  # control was heard
 
     def __post_init__(self) -> None:
-        tier = self.listener.front.tier
+        tier = self.listener.frontend.tier
         self.gc_tuning = GcTuning(self.listener.clock)
         self.listener.made = self.gc_tuning.count_retained
         self.disk = tier.disk
@@ -187,10 +187,10 @@ class Node:
         """Serve by `config`, with this process's own secrets as they are now."""
         self.config = config
         native = self.secrets.use(config) if self.secrets is not None else {}
-        self.listener.front.table = compile_routes(config, native)
-        self.sweeper.use(self.listener.front.table)
+        self.listener.frontend.table = compile_routes(config, native)
+        self.sweeper.use(self.listener.frontend.table)
         clear_caches()
-        self.listener.front.tier.store.cool_down()
+        self.listener.frontend.tier.store.cool_down()
         self.gc_tuning.config_replaced()
 
     async def _watch_secrets(self) -> None:
@@ -213,7 +213,7 @@ class Node:
         while True:
             await asyncio.sleep(TICK_S)
             self.listener.sweep()
-            account, store = self.listener.account, self.listener.front.tier.store
+            account, store = self.listener.account, self.listener.frontend.tier.store
             self.malloc_trimmer.tick(account.total)
             unknown_bytes = resident_bytes() - account.total - store.size_bytes
             self.gc_tuning.tick(len(self.listener.connections), unknown_bytes)
@@ -236,7 +236,7 @@ class Node:
         loop = asyncio.get_running_loop()
         while lines := self.log.lines():
             await loop.run_in_executor(None, self.log.write, lines)
-        self.listener.teller.counters.log_dropped = self.log.dropped + self.log_file.lost
+        self.listener.request_log.counters.log_dropped = self.log.dropped + self.log_file.lost
 
     async def _report(self) -> None:
         assert self.follower is not None
@@ -246,12 +246,12 @@ class Node:
 
     def _status(self) -> NodeStatus:
         self.listener.settle()
-        self.listener.teller.counters.tasks = len(asyncio.all_tasks())
+        self.listener.request_log.counters.tasks = len(asyncio.all_tasks())
         return NodeStatus(
             role=self.role,
             location=self.location,
             pid=self.pid,
             generation=self.generation,
-            sample=self.listener.teller.counters.snapshot(),
+            sample=self.listener.request_log.counters.snapshot(),
             leaving=bool(self.listener.handing_over),
         )

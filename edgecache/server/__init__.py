@@ -1,7 +1,14 @@
-"""Viewers reach us here: the HTTP protocol under Uvicorn, and the processes that run it.
+"""Viewers: listeners, TLS, and the way of a response to whoever asked; the HTTP versions below it.
 
-Words: *listener* (one address and the front behind it), *connection* (one viewer socket), *memo*
-(conclusions remembered by the bytes that led to them), *role* (what one process is).
+- `listener`: one address, the frontend behind it, and what its connections share
+- `tls`, `dev_certificate`: certificates by name, what a handshake settled; a CA for development
+- `connection_table`: open connections, bounded in all and per client address
+- `stream`: the seam: what each version of HTTP offers a response
+- `response_writer`: one request's outcome to a stream, logged once
+- `error_response`: the pages we make ourselves
+- `output_buffer`: bytes on their way to one viewer, no more than it takes
+- `request_log`: counters, the line of the access log, request ids
+- `http1`: HTTP/1.1; another version goes beside it
 
-May import everything below it.
+May import everything below it, and never `control`.
 """

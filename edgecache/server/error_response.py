@@ -1,4 +1,4 @@
-"""The pages we make ourselves. Law: nothing a viewer sent is repeated in them.
+"""Error pages and redirects of our own, as outcomes. Law: nothing a viewer sent is in them.
 
 CloudFront Developer Guide, "HTTP 4xx/5xx status codes from CloudFront": HTML, never cached by us;
 XML where a signature was refused. A redirect carries one too, a 204 nothing.

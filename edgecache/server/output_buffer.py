@@ -1,8 +1,9 @@
-"""What goes out to one viewer. Law: no more is encrypted or copied for a viewer than it takes.
+"""Output buffer: bytes on their way to one viewer, with back-pressure.
 
-A plain transport keeps a body that waits by reference. TLS encrypts all it is given, at once, into
-buffers of the connection's own: a body goes to it in steps, and none while the transport has more
-waiting than its high-water mark. Who writes waits in `drained` until all of it is taken.
+Law: no more is encrypted or copied for a viewer than it takes. A plain transport keeps a body that
+waits by reference. TLS encrypts all it is given, at once, into buffers of the connection's own: a
+body goes to it in steps, and none while the transport has more waiting than its high-water mark.
+Who writes waits in `drained` until all of it is taken.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ STEP_BYTES = 65_536  # four records of TLS (RFC 8446 §5.1), and the plain trans
 
 
 class OutputBuffer:
-    """The bytes on their way to the viewer of a transport; `encrypts` when that is TLS.
+    """Bytes on their way to the viewer of a transport; `encrypts` when that is TLS.
 
     While some wait, `account` has them: a large body that the transport keeps by reference as sent,
     the rest as unsent.
@@ -63,7 +64,7 @@ class OutputBuffer:
             self._writing = None
 
     def pause(self) -> int:
-        """The transport has enough; how many bytes wait in it."""
+        """Stop writing: the transport has enough. Gives how many bytes wait in it."""
         self.paused = True
         waiting = self._transport.get_write_buffer_size()
         if self._writing is not None and self._lent is None and len(self._writing) >= LARGE_BYTES:
@@ -74,7 +75,7 @@ class OutputBuffer:
         return waiting
 
     def resumed(self) -> bool:
-        """The transport takes more; whether it has taken all there is."""
+        """Go on writing: the transport takes more. Gives whether all was handed over."""
         self.paused = False
         self._go_on()
         if self.paused:
@@ -148,7 +149,7 @@ class OutputBuffer:
 
 
 def whole_of(body: bytes | memoryview) -> bytes:
-    """The body that a view is part of, and keeps alive."""
+    """The bytes object that a view is part of, and keeps alive."""
     if isinstance(body, bytes):
         return body
     whole = body.obj

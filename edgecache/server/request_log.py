@@ -1,11 +1,15 @@
-"""What a request adds to counters and access log. Law: telling never waits and never fails."""
+"""Request log: what each request adds to counters and access log, and the ids it has there.
+
+Law: logging never waits and never fails. Request ids: X-Amz-Cf-Id, 40 random bytes in base64url,
+unlike any other request's.
+"""
 
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from struct import iter_unpack
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -24,13 +28,27 @@ from edgecache.observe.access_log import (
 from edgecache.observe.counters import Counters
 from edgecache.server.tls import Session
 
-if TYPE_CHECKING:
-    from edgecache.server.http1.head_cache import CachedHit
-    from edgecache.server.rendered_hit import RenderedHit
+SHED_RESULTS = frozenset({CacheResult.LIMIT, CacheResult.CAPACITY})
+ID_BYTES = 40  # CloudFront's: 56 characters, the last two `==`
+ID_CHARS = 56
+BATCH = 256  # ids from one call to the random source
+_LONG = ID_BYTES - 1  # a whole number of groups of three: a batch is encoded in one go
+_LONG_CHARS = _LONG // 3 * 4
+_ENDS = [urlsafe_b64encode(bytes((byte,))) for byte in range(256)]
+
+register(remembered_runs, REMEMBERED_PLACE_BYTES)
+
+
+class RepeatedHit(Protocol):
+    """A hit that a head cache has given, to be counted later."""
+
+    def settle(self, counters: Counters) -> None:
+        """Add what was not counted yet."""
+        ...
 
 
 class RequestSummary(Struct, frozen=True):
-    """What the log says of a request, whatever becomes of it; made once for remembered heads."""
+    """A request as the log has it, whatever becomes of it."""
 
     method: bytes
     site: str
@@ -43,15 +61,15 @@ class RequestSummary(Struct, frozen=True):
     bytes_in: int
     forwarded_for: bytes | None
     version: str
-    session: Session | None = None  # of TLS; what it settled is in the log
+    session: Session | None = None  # of TLS; its version and cipher are in the log
 
     @classmethod
     def by(
         cls, request: Request, site: str, bytes_in: int, session: Session | None = None
     ) -> RequestSummary:
-        """What `request`, whose head has so many bytes, asked of the distribution `site`."""
-        said = _said if is_short(request.fields) else _said.__wrapped__
-        referer, agent, host, forwarded_for = said(request.fields)
+        """That of `request`, whose head has `bytes_in` bytes, to the distribution `site`."""
+        values = _logged_values if is_short(request.fields) else _logged_values.__wrapped__
+        referer, agent, host, forwarded_for = values(request.fields)
         return cls(
             request.method,
             site,
@@ -68,17 +86,6 @@ class RequestSummary(Struct, frozen=True):
         )
 
 
-_TOLD = (b"referer", b"user-agent", b"host", b"x-forwarded-for")
-
-
-@cached(512, BLOCK_BYTES)  # as many blocks of fields as the reader of heads remembers
-def _said(fields: Fields) -> tuple[bytes | None, ...]:
-    named = dict(reversed(fields))
-    return tuple(named.get(name) for name in _TOLD)
-
-
-register(remembered_runs, REMEMBERED_PLACE_BYTES)
-SHED_RESULTS = frozenset({CacheResult.LIMIT, CacheResult.CAPACITY})
 NOTHING_ASKED = RequestSummary(b"", "", b"", None, None, None, None, b"http", 0, None, "HTTP/1.1")
 
 
@@ -91,117 +98,6 @@ class RequestOutcome(Struct):
     fields: Fields = ()
     detail: str = ""
     first_byte_s: float = 0.0
-
-
-class RequestLog:
-    """Counts and records requests of one process."""
-
-    def __init__(self, location: str, counters: Counters, log: AccessLog | None) -> None:
-        self.counters = counters
-        self.repeated: list[CachedHit] = []  # with something to be counted
-        self.keep: Callable[[bytes], None] = _unheard if log is None else log.append_line
-        self._location = location
-        self._place = escaped(location)
-        self._log = log
-        self._stamp = LogTimestamp()
-
-    def tell(
-        self,
-        asked: RequestSummary,
-        told: RequestOutcome,
-        client: tuple[str, int],
-        request_id: bytes,
-        now: float,
-        taken_s: float,
-    ) -> None:
-        """A request ended at `now` (epoch seconds), `taken_s` after its first byte."""
-        counters = self.counters
-        result = told.result = _word(told)
-        counters.requests[result] += 1
-        counters.statuses[told.status // 100] += 1
-        counters.bytes_out += told.bytes_out
-        counters.bytes_in += asked.bytes_in
-        counters.time_taken.observe(taken_s)
-        if result is CacheResult.MISS:
-            counters.miss_first_byte.observe(told.first_byte_s)
-        if self._log is not None:
-            self._log.append(self._recorded(asked, told, client, request_id, now, taken_s))
-
-    @property
-    def queued_bytes(self) -> int:
-        """What waits to be written to the log."""
-        return 0 if self._log is None else self._log.queued_bytes
-
-    def parts(self, asked: RequestSummary, told: RequestOutcome) -> LineTemplate:
-        """A line of a hit in parts: those that differ each time are left out."""
-        told.result = _word(told)
-        fields = format_record(self._recorded(asked, told, ("", 0), b"", 0.0, 0.0), _no_stamp)
-        return LineTemplate.of(fields.split(b"\t"))
-
-    def line_start(self, now: float, bytes_out: int) -> bytes:
-        """The start of a line, through sc-bytes."""
-        return b"%b\t%b\t%d\t" % (self._stamp.at(now), self._place, bytes_out)
-
-    def settle(self) -> None:
-        """Count what was repeated since the last time, and tell the store of its use."""
-        counters, settled = self.counters, self.repeated
-        self.repeated = []
-        for known in settled:
-            times, known.times, known.used = known.times, 0, True
-            known.answer.entry.uses += times
-            if known.answer.block is not None:
-                known.answer.block.uses += times
-            counters.requests[_word(known.answer)] += times
-            counters.statuses[known.answer.status // 100] += times
-            counters.bytes_in += known.bytes_in
-            counters.bytes_out += known.bytes_out
-            counters.time_taken.counts[0] += times
-            known.bytes_in = known.bytes_out = 0
-
-    def _recorded(
-        self,
-        asked: RequestSummary,
-        told: RequestOutcome,
-        client: tuple[str, int],
-        request_id: bytes,
-        now: float,
-        taken_s: float,
-    ) -> Record:
-        first, last = _range_of(told)
-        return (
-            now,
-            self._location,
-            told.bytes_out,
-            client[0],
-            asked.method,
-            asked.site,
-            asked.stem,
-            told.status,
-            asked.referer,
-            asked.agent,
-            asked.query,
-            None,  # cs(Cookie): only with IncludeCookies
-            told.result,
-            request_id,
-            asked.host,
-            asked.protocol,
-            asked.bytes_in,
-            taken_s,
-            asked.forwarded_for,
-            asked.session.protocol if asked.session else None,
-            asked.session.cipher if asked.session else None,
-            told.result,
-            asked.version,
-            None,
-            None,
-            client[1],
-            told.first_byte_s,
-            told.detail or told.result,
-            first_value(told.fields, b"content-type"),
-            _length_of(told.fields),
-            first,
-            last,
-        )
 
 
 class LineTemplate(Struct, frozen=True):
@@ -233,40 +129,105 @@ class LineTemplate(Struct, frozen=True):
         )
 
 
-def _word(told: RequestOutcome | RenderedHit) -> CacheResult:
-    """CloudFront's word for any response of an error's status is Error."""
-    if told.status >= 400 and told.result not in SHED_RESULTS:
-        return CacheResult.ERROR
-    return told.result
+class RequestLog:
+    """Counts and logs the requests of one process."""
 
+    def __init__(self, location: str, counters: Counters, log: AccessLog | None) -> None:
+        self.counters = counters
+        self.repeated: list[RepeatedHit] = []  # with something to be counted
+        self.keep: Callable[[bytes], None] = _nowhere if log is None else log.append_line
+        self._location = location
+        self._place = escaped(location)
+        self._log = log
+        self._stamp = LogTimestamp()
 
-def _unheard(_line: bytes) -> None: ...
+    def tell(
+        self,
+        summary: RequestSummary,
+        outcome: RequestOutcome,
+        client: tuple[str, int],
+        request_id: bytes,
+        now: float,
+        taken_s: float,
+    ) -> None:
+        """A request ended at `now` (epoch seconds), `taken_s` after its first byte."""
+        counters = self.counters
+        result = outcome.result = logged_result(outcome.status, outcome.result)
+        counters.requests[result] += 1
+        counters.statuses[outcome.status // 100] += 1
+        counters.bytes_out += outcome.bytes_out
+        counters.bytes_in += summary.bytes_in
+        counters.time_taken.observe(taken_s)
+        if result is CacheResult.MISS:
+            counters.miss_first_byte.observe(outcome.first_byte_s)
+        if self._log is not None:
+            self._log.append(self._record(summary, outcome, client, request_id, now, taken_s))
 
+    @property
+    def queued_bytes(self) -> int:
+        """What waits to be written to the log."""
+        return 0 if self._log is None else self._log.queued_bytes
 
-def _no_stamp(_instant: float) -> bytes:
-    return b"-\t-"
+    def parts(self, summary: RequestSummary, outcome: RequestOutcome) -> LineTemplate:
+        """A line of a hit in parts: those that differ each time are left out."""
+        outcome.result = logged_result(outcome.status, outcome.result)
+        record = self._record(summary, outcome, ("", 0), b"", 0.0, 0.0)
+        return LineTemplate.of(format_record(record, _no_stamp).split(b"\t"))
 
+    def line_start(self, now: float, bytes_out: int) -> bytes:
+        """The start of a line, through sc-bytes."""
+        return b"%b\t%b\t%d\t" % (self._stamp.at(now), self._place, bytes_out)
 
-def _length_of(fields: Fields) -> int | None:
-    value = first_value(fields, b"content-length")
-    return int(value) if value is not None and value.isdigit() else None
+    def settle(self) -> None:
+        """Count what was repeated since the last time."""
+        hits, self.repeated = self.repeated, []
+        for hit in hits:
+            hit.settle(self.counters)
 
-
-def _range_of(told: RequestOutcome) -> tuple[int | None, int | None]:
-    if told.status != 206:
-        return None, None
-    value = first_value(told.fields, b"content-range") or b""
-    span = value.removeprefix(b"bytes ").partition(b"/")[0]
-    first, _, last = span.partition(b"-")
-    return (int(first), int(last)) if first.isdigit() and last.isdigit() else (None, None)
-
-
-ID_BYTES = 40  # CloudFront's: 56 characters, the last two `==`
-ID_CHARS = 56
-BATCH = 256  # ids from one call to the random source
-_LONG = ID_BYTES - 1  # a whole number of groups of three: a batch is encoded in one go
-_LONG_CHARS = _LONG // 3 * 4
-_ENDS = [urlsafe_b64encode(bytes((byte,))) for byte in range(256)]
+    def _record(
+        self,
+        summary: RequestSummary,
+        outcome: RequestOutcome,
+        client: tuple[str, int],
+        request_id: bytes,
+        now: float,
+        taken_s: float,
+    ) -> Record:
+        first, last = _range_of(outcome)
+        return (
+            now,
+            self._location,
+            outcome.bytes_out,
+            client[0],
+            summary.method,
+            summary.site,
+            summary.stem,
+            outcome.status,
+            summary.referer,
+            summary.agent,
+            summary.query,
+            None,  # cs(Cookie): only with IncludeCookies
+            outcome.result,
+            request_id,
+            summary.host,
+            summary.protocol,
+            summary.bytes_in,
+            taken_s,
+            summary.forwarded_for,
+            summary.session.protocol if summary.session else None,
+            summary.session.cipher if summary.session else None,
+            outcome.result,
+            summary.version,
+            None,
+            None,
+            client[1],
+            outcome.first_byte_s,
+            outcome.detail or outcome.result,
+            first_value(outcome.fields, b"content-type"),
+            _length_of(outcome.fields),
+            first,
+            last,
+        )
 
 
 class RequestIds:
@@ -286,3 +247,40 @@ class RequestIds:
             cut = iter_unpack(f"{_LONG_CHARS}s", starts)
             ready.extend([start + end for (start,), end in zip(cut, ends, strict=True)])
         return ready.pop()
+
+
+def logged_result(status: int, result: CacheResult) -> CacheResult:
+    """CloudFront's word for any response of an error's status is Error."""
+    if status >= 400 and result not in SHED_RESULTS:
+        return CacheResult.ERROR
+    return result
+
+
+_LOGGED_FIELDS = (b"referer", b"user-agent", b"host", b"x-forwarded-for")
+
+
+@cached(512, BLOCK_BYTES)  # as many blocks of fields as the reader of heads remembers
+def _logged_values(fields: Fields) -> tuple[bytes | None, ...]:
+    named = dict(reversed(fields))
+    return tuple(named.get(name) for name in _LOGGED_FIELDS)
+
+
+def _nowhere(_line: bytes) -> None: ...
+
+
+def _no_stamp(_instant: float) -> bytes:
+    return b"-\t-"
+
+
+def _length_of(fields: Fields) -> int | None:
+    value = first_value(fields, b"content-length")
+    return int(value) if value is not None and value.isdigit() else None
+
+
+def _range_of(outcome: RequestOutcome) -> tuple[int | None, int | None]:
+    if outcome.status != 206:
+        return None, None
+    value = first_value(outcome.fields, b"content-range") or b""
+    span = value.removeprefix(b"bytes ").partition(b"/")[0]
+    first, _, last = span.partition(b"-")
+    return (int(first), int(last)) if first.isdigit() and last.isdigit() else (None, None)

@@ -29,7 +29,7 @@ from edgecache.server.dev_certificate import (
     development,
 )
 
-SESSIONS_MAX = 4_096  # certificates times suites; a refused one only costs its memo
+SESSIONS_MAX = 4_096  # certificates times suites; a refused one only costs its entry
 MISDIRECTED = Refusal(
     421, "The certificate of this connection is not for the host name.", "InvalidRequest"
 )
@@ -71,7 +71,7 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Session:
-    """What the handshake settled. Made once for each combination, so compared by identity."""
+    """TLS session parameters of a connection; one object per combination, compared by identity."""
 
     certificate: Certificate
     protocol: str  # as CloudFront logs it: TLSv1.3
@@ -81,7 +81,7 @@ class Session:
 
     @property
     def told(self) -> bytes:
-        """As CloudFront-Viewer-TLS has it."""
+        """The value of CloudFront-Viewer-TLS."""
         handshake = "sessionResumed" if self.resumed else "fullHandshake"
         return f"{self.protocol}:{self.cipher}:{handshake}".encode()
 
@@ -109,7 +109,7 @@ class TlsPort:
         self.use(self.certificates)
 
     def use(self, certificates: tuple[Certificate, ...]) -> None:
-        """From the next handshake on. Connections that stand keep what they were given."""
+        """Replace them from the next handshake on; open connections keep theirs."""
         self.certificates = certificates
         self._by_name = {name: one for one in reversed(certificates) for name in one.names}
         self._by_context = {one.context: one for one in certificates}
@@ -123,18 +123,18 @@ class TlsPort:
         return next(named, self.certificates[0])
 
     def session(self, ssl_object: ssl.SSLObject) -> Session:
-        """What a finished handshake settled."""
+        """The parameters of a finished handshake."""
         certificate = self._by_context.get(ssl_object.context) or self.certificates[0]
         protocol, suite = ssl_object.version() or "", ssl_object.cipher()
         resumed = bool(ssl_object.session_reused)
         key = (certificate, protocol, suite[0] if suite else "", resumed)
-        found = self._sessions.get(key)
-        if found is None:
+        session = self._sessions.get(key)
+        if session is None:
             refused = certificate.minimum is _V3 and protocol != "TLSv1.3"
-            found = Session(*key, refused)
+            session = Session(*key, refused)
             if len(self._sessions) < SESSIONS_MAX:
-                self._sessions[key] = found
-        return found
+                self._sessions[key] = session
+        return session
 
     def _choose(
         self, ssl_object: ssl.SSLObject, name: str | None, _context: ssl.SSLContext

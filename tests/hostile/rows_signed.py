@@ -127,7 +127,7 @@ def _key_taken_away(play: HostilePlay) -> None:
     config = config_of(play.scene)
     group = KeyGroup(id="team", keys=(EC.key_id,))
     config = replace(config, key_groups=(group,))
-    play.listener.front.table = compile_routes(config)
+    play.listener.frontend.table = compile_routes(config)
     client = play.client("afterwards")
     client.sends([asks(target(GOOD))])
     (answered,) = client.answers([b"GET"])

@@ -116,7 +116,7 @@ def _members(number: int, bytes_max: int, end: str = "") -> bytes:
 
 
 DEAREST: dict[str, Callable[[int], object]] = {
-    "server.request_log._said": lambda n: RequestSummary.by(_asked(_fields(n)), "site", 1),
+    "server.request_log._logged_values": lambda n: RequestSummary.by(_asked(_fields(n)), "site", 1),
     "http.head._plain_block": lambda n: parse_request_head(_head(n), HeadLimits()),
     "rules.viewer.access._passed": lambda n: passed(_asked(_fields(n)), b"cdn"),
     "http.cache_control._parse": lambda n: parse_directives([_members(n, 256)]),

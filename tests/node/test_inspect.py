@@ -34,7 +34,7 @@ def play() -> Any:
 
 
 def explaining(play: Play) -> Inspector:
-    return Inspector("edge-LHR50-1", "edge", "LHR50", play.listener.front, admits)
+    return Inspector("edge-LHR50-1", "edge", "LHR50", play.listener.frontend, admits)
 
 
 def told(play: Play, request: Request, at: float = 0.0) -> Any:
@@ -105,8 +105,8 @@ def test_a_look_makes_nothing_more_recent() -> None:
 
 
 def test_the_front_of_peers_explains_what_an_edge_would_ask(play: Play) -> None:
-    assert isinstance(play.listener.front, ViewerFrontend)
-    front = PeerFrontend(play.edge, play.listener.front.table, admits)
+    assert isinstance(play.listener.frontend, ViewerFrontend)
+    front = PeerFrontend(play.edge, play.listener.frontend.table, admits)
     ours = Inspector("regional", "regional", "", front, admits)
     known = asks("/a", *OURS, "edgecache-distribution: EPLAY")
     assert ours.story(known, NOW).now is LookupExplanation.FETCH

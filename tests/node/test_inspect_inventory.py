@@ -19,7 +19,7 @@ BODIES = {"/img/a": 10, "/img/b": 3_000, "/img/c": 200, "/page": 900}
 def play() -> Any:
     made = Play(Scene())
     admits = b"good".__eq__
-    made.listener.explains = Inspector(*WHO, made.listener.front, admits).reply
+    made.listener.explains = Inspector(*WHO, made.listener.frontend, admits).reply
     for path, size in BODIES.items():
         made.viewer().asks(path)
         made.origin.hears(path)

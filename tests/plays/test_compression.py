@@ -272,7 +272,7 @@ def test_a_304_does_not_compress_what_was_stored_plain(stage: Callable[..., Play
     play.viewer().asks("/a", accept_encoding="gzip")
     page(play, etag='"v1"')
     play.viewer().gets(200, PAGE)
-    play.listener.front.table = compile_routes(config_of(replace(play.scene, compress=True)))
+    play.listener.frontend.table = compile_routes(config_of(replace(play.scene, compress=True)))
     play.viewer().asks("/a", accept_encoding="gzip").gets(200, PAGE, x_cache="Hit")
     play.advance(61)
     play.viewer().asks("/a", accept_encoding="gzip")
@@ -311,12 +311,12 @@ def test_the_regional_cache_compresses_and_the_edge_keeps_what_it_gets(two: Play
 def test_an_edge_compresses_what_its_regional_cache_holds_plain(two: Play) -> None:
     """As after Compress was turned on: the regional cache goes on serving what it stored."""
     plainly = compile_routes(config_of(replace(two.scene, compress=False)))
-    compressing, two.listener.front.table = two.listener.front.table, plainly
+    compressing, two.listener.frontend.table = two.listener.frontend.table, plainly
     two.viewer().asks("/a", accept_encoding="gzip")
     page(two)
     two.viewer().gets(200, PAGE)
     two.edge.store.remove(only(two.edge)[0])
-    two.listener.front.table = compressing
+    two.listener.frontend.table = compressing
     got = two.viewer("b").asks("/a", accept_encoding="gzip").gets(200, x_cache="Hit")
     assert got.field("content-encoding") == "gzip"
     assert plain(got) == PAGE

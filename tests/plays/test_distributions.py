@@ -40,7 +40,7 @@ def site(name: str, *aliases: str, **more: Any) -> Distribution:
 
 
 def serves(play: Play, *sites: Distribution) -> None:
-    play.listener.front.table = compile_routes(Config(distributions=sites))
+    play.listener.frontend.table = compile_routes(Config(distributions=sites))
 
 
 def answered(play: Play, target: str, body: str) -> str:
@@ -161,7 +161,7 @@ def test_the_same_bytes_from_another_country(stage: Stage, regional: bool) -> No
         Config(distributions=(site("one", "one.test", default_behavior=behavior),))
     )
     world = FrontendEnvironment(place_of=places)
-    play.listener.front = ViewerFrontend(play.edge, table, "cloudfront", world)
+    play.listener.frontend = ViewerFrontend(play.edge, table, "cloudfront", world)
     play.viewer("far").connection.client = ("198.51.100.1", 5)
     for name, country in (("near", "CH"), ("far", "JP")):
         play.viewer(name).asks("/a", host="one.test", cloudfront_viewer_country="XX")

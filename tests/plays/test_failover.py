@@ -37,7 +37,7 @@ def staged(stage: Stage, *, regional: bool = False, remember_s: float = 0) -> Pl
             CustomErrorResponse(error_code=503, response_page_path="/sorry", response_code=503),
         ),
     )
-    play.listener.front.table = compile_routes(Config(distributions=(site,)))
+    play.listener.frontend.table = compile_routes(Config(distributions=(site,)))
     return play
 
 

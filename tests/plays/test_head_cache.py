@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from edgecache.cache.lookup import decide_entry
 from edgecache.cache.outcome import Hit
 from edgecache.config.model import CachePolicy, Selection
+from edgecache.server.http1.rendered_hit import rendered
 from tests.rules.pieces import asks
 from tests.world.play import Play, Scene
 
@@ -72,7 +73,7 @@ def test_viewers_share_what_was_concluded_for_one_of_them() -> None:
     play.origin.answers(200, "body", cache="max-age=60")
     play.viewer("a").asks("/a", user_agent="one", cookie="session=1")
     play.viewer("b").asks("/a", user_agent="two", cookie="session=2")
-    memo = play.listener.memo
+    memo = play.head_cache
     assert memo is not None
     assert (len(memo), len(memo.blocks)) == (1, 2)
     play.viewer("b").asks("/a", user_agent="one", cookie="session=1")
@@ -86,7 +87,7 @@ def test_what_an_invalidated_or_evicted_entry_held_is_let_go() -> None:
         play.viewer("a").asks("/a")
         if play.origin.heard[-1:] and play.origin._open:
             play.origin.answers(200, "body", cache="max-age=60")
-    memo = play.listener.memo
+    memo = play.head_cache
     assert memo is not None
     assert len(memo) == 1
     entry = next(iter(memo)).answer.entry
@@ -98,7 +99,7 @@ def test_what_an_invalidated_or_evicted_entry_held_is_let_go() -> None:
 
 def test_a_full_memo_takes_in_what_is_asked_for_a_second_time() -> None:
     play = Play(Scene())
-    memo = play.listener.memo
+    memo = play.head_cache
     assert memo is not None
     memo._answers_max = 1
     for path in ("/a", "/b"):
@@ -117,10 +118,10 @@ def test_an_answer_is_not_tied_to_an_entry_that_has_left() -> None:
     play.viewer().asks("/a")
     play.origin.answers(200, "body", cache="max-age=60")
     (entry,) = play.edge.store
-    (route,) = play.listener.front.table.routes()
+    (route,) = play.listener.frontend.table.routes()
     found = decide_entry(entry, asks("/a"), route, play.clock())
     assert isinstance(found, Hit)
     play.edge.store.remove(entry.key)
-    play.listener.answer(found, asks("/a"), play.clock())
+    rendered(play.listener, found, asks("/a"), play.clock())
     assert entry.answer is None
     play.close()

@@ -48,7 +48,7 @@ def test_a_range_in_one_block_is_repeated_while_object_and_block_are_there(
     for _ in range(3):
         got = asks().gets(206, BODY[21:23], x_cache="Hit")
         assert got.field("content-range") == "bytes 21-22/45"
-    memo = play.listener.memo
+    memo = play.head_cache
     assert memo is None or sum(known.times for known in memo) == 2
     store = play.edge.store
     if gone == "both, as an invalidation has it":
@@ -61,7 +61,7 @@ def test_a_range_in_one_block_is_repeated_while_object_and_block_are_there(
     gives(play, 2)
     play.viewer().gets(206, BODY[21:23], x_cache="Miss")
     play.advance(1)
-    assert all(known.answer.alive for known in play.listener.memo or ())
+    assert all(known.answer.alive for known in play.head_cache or ())
 
 
 def test_what_is_missing_of_a_range_is_fetched_and_nothing_else(play: Play) -> None:

@@ -43,7 +43,7 @@ def shut(stage: Stage) -> Stage:
     def make(**more: Any) -> Play:
         play = stage(behavior=PRIVATE, **more)
         config = trusting(play.scene, RSA, EC)
-        play.listener.front.table = compile_routes(config, {"n1": SECRET})
+        play.listener.frontend.table = compile_routes(config, {"n1": SECRET})
         return play
 
     return make
@@ -118,7 +118,7 @@ def test_signatures_share_an_answer_and_each_ends_in_its_time(shut: Stage) -> No
     for _ in range(2):
         for url in urls:
             play.viewer().asks(url).gets(200, x_cache="Hit")
-    memo = play.listener.memo
+    memo = play.head_cache
     if memo is not None:
         assert len({id(known.answer) for known in memo}) == 1
         assert len({known.until for known in memo}) == len(memo) == 3
@@ -150,7 +150,7 @@ def test_what_one_address_may_have_is_not_remembered(shut: Stage) -> None:
     url = in_url(RSA, f"{HOST}/a", policy=policy).removeprefix(HOST)
     play.viewer().asks(url).gets(200, x_cache="Hit")
     play.viewer().asks(url).gets(200, x_cache="Hit")
-    assert not play.listener.memo
+    assert not play.head_cache
 
 
 def test_a_key_taken_away_opens_nothing_at_once(shut: Stage) -> None:
@@ -158,7 +158,7 @@ def test_a_key_taken_away_opens_nothing_at_once(shut: Stage) -> None:
     filled(play)
     url = canned(play, "/a")
     play.viewer().asks(url).gets(200, x_cache="Hit")
-    play.listener.front.table = compile_routes(trusting(play.scene, EC))
+    play.listener.frontend.table = compile_routes(trusting(play.scene, EC))
     play.viewer().asks(url)
     refused(play, "InvalidKey")
     play.viewer().asks(canned(play, "/a", signer=EC)).gets(200, x_cache="Hit")
@@ -170,7 +170,7 @@ def test_a_download_goes_on_after_its_key_is_gone(shut: Stage) -> None:
     play.origin.answers(200, None)
     play.origin.sends("four")
     play.advance(10)
-    play.listener.front.table = compile_routes(trusting(play.scene, EC))
+    play.listener.frontend.table = compile_routes(trusting(play.scene, EC))
     play.origin.sends("more")
     play.origin.ends()
     play.viewer().gets(200, "fourmore")
@@ -245,7 +245,7 @@ def test_a_private_root_object_has_no_other_name(
     play = stage(
         site={"behaviors": (root,), "default_root_object": "index.html"}, regional=regional
     )
-    play.listener.front.table = compile_routes(config_of(play.scene), {"n1": SECRET})
+    play.listener.frontend.table = compile_routes(config_of(play.scene), {"n1": SECRET})
     play.viewer().asks(path)
     if status == 200:
         play.origin.hears(path)

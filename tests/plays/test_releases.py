@@ -14,7 +14,7 @@ def runs(play: Play, *releases: Release) -> None:
     """The configuration with these releases is the current one from here on."""
     config = config_of(play.scene)
     site = replace(config.distributions[0], releases=releases)
-    play.listener.front.table = compile_routes(replace(config, distributions=(site,)))
+    play.listener.frontend.table = compile_routes(replace(config, distributions=(site,)))
 
 
 def test_a_cut_misses_and_an_activation_brings_back(play: Play) -> None:

@@ -79,7 +79,7 @@ def site(stage: Stage, first: str, page: str, **more: Any) -> Play:
             CustomErrorResponse(error_code=502, response_page_path="/e/502"),
         ),
     )
-    play.listener.front.table = compile_routes(Config(distributions=(distribution,)))
+    play.listener.frontend.table = compile_routes(Config(distributions=(distribution,)))
     return play
 
 

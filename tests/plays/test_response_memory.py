@@ -61,7 +61,7 @@ def test_no_copy_of_several_ranges_is_remembered(stage: Stage) -> None:
     for _ in range(4):
         assert len(play.viewer().asks("/v", range=SEVERAL).gets(206).body) > 600_000
         play.viewer().asks("/v", range="bytes=1-2").gets(206, "12")
-    bodies = [whole_of(known.answer.body) for known in play.listener.memo or ()]
+    bodies = [whole_of(known.answer.body) for known in play.head_cache or ()]
     assert all(body is entry.body for body in bodies)
 
 

@@ -188,7 +188,7 @@ def test_a_fault_of_our_own_is_never_taken_for_the_end(
         monkeypatch.setattr(play.origin.body, "read_nowait", fails)
         play.origin.sends("def")
     else:
-        monkeypatch.setattr(play.listener.front, "dressed", fails)
+        monkeypatch.setattr(play.listener.frontend, "dressed", fails)
         play.origin.answers(200, "abcdef", cache="max-age=60")
     viewer.sends(b"GET /next HTTP/1.1\r\nHost: site.test\r\n\r\n")
     play.loop.settle()

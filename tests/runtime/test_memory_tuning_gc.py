@@ -157,12 +157,12 @@ def test_a_thousand_configurations_leave_nothing_behind(clock: Clock, tmp_path: 
     class Followed(Stage):
         async def apply(self, entry: LogEntry) -> None:
             await node.apply(entry)
-            (route,) = node.listener.front.table.routes()
+            (route,) = node.listener.frontend.table.routes()
             errand = FetchErrand(asks("/"), route, cache_key(asks("/"), route), MissReason.ABSENT)
             forwarded(errand.request, route, cacheable=True)
             assess(rules_answer(200, "cache-control: max-age=9"), route)
             failures.stood_in(errand, 503, NOW, mark=0)
-            store, key = node.listener.front.tier.store, b"%d" % entry.seq
+            store, key = node.listener.frontend.tier.store, b"%d" % entry.seq
             store.put(StoredEntry(key, rules_answer(200), b""))
             met = store.get(key, ())
             assert met is not None

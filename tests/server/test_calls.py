@@ -84,8 +84,8 @@ TABLE: list[tuple[Callable[[Play, Counted], None], bool, int]] = [
     (hit_of_the_first_time, False, 195 + HEADS + OUTGOING + SHARING + NAMES + ROUTED),
     (hit_of_the_first_time, True, 195 + HEADS + OUTGOING + SHARING + NAMES + ROUTED),
     # each of them as above, but for what is remembered of the first
-    (hits_of_one_read, False, 1_244 + 150 + 10 * (NAMES + ROUTED)),
-    (hits_of_one_read, True, 1_244 + 150 + 10 * (NAMES + ROUTED)),
+    (hits_of_one_read, False, 1_244 + 140 + 10 * (NAMES + ROUTED)),
+    (hits_of_one_read, True, 1_244 + 140 + 10 * (NAMES + ROUTED)),
     (miss, False, 249 + HEADS + OUTGOING + ACCOUNT + JUDGED + NAMES - 3),
     # the nearer tier has no origin's answer to judge
     (miss, True, 399 + 79 + 2 * NAMES - 2),

@@ -18,18 +18,18 @@ REQUEST = asks("/a b?c=1", "host: site.test", "referer: r", "user-agent: u u", "
 
 
 class Listening:
-    """A teller, and what it told."""
+    """A request log, and what it wrote."""
 
     def __init__(self) -> None:
         self.counters = Counters()
         self.written = bytearray()
         self.log = AccessLog(self.written.extend)
-        self.teller = RequestLog("LHR50-P1", self.counters, self.log)
+        self.requests = RequestLog("LHR50-P1", self.counters, self.log)
 
     def tell(self, told: RequestOutcome) -> dict[str, str]:
         """The record, by the names of its fields."""
         asked = RequestSummary.by(REQUEST, "d1.cloudfront.net", 123)
-        self.teller.tell(asked, told, ("192.0.2.1", 4711), b"id==", NOW, 0.25)
+        self.requests.tell(asked, told, ("192.0.2.1", 4711), b"id==", NOW, 0.25)
         self.log.flush()
         record = self.written.decode().splitlines()[-1]
         return dict(zip(FIELDS.split(" "), record.split("\t"), strict=True))
@@ -108,7 +108,7 @@ def test_counters_add_up() -> None:
 
 def test_without_a_log_it_only_counts() -> None:
     counters = Counters()
-    teller = RequestLog("LHR50", counters, None)
+    requests = RequestLog("LHR50", counters, None)
     asked = RequestSummary.by(REQUEST, "d", 5)
-    teller.tell(asked, RequestOutcome(200, CacheResult.HIT, 7), ("192.0.2.1", 1), b"id", NOW, 0.0)
+    requests.tell(asked, RequestOutcome(200, CacheResult.HIT, 7), ("192.0.2.1", 1), b"id", NOW, 0.0)
     assert counters.bytes_out == 7

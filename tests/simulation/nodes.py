@@ -171,7 +171,7 @@ class Running:
 
     @property
     def tier(self) -> Tier:
-        return self.node.listener.front.tier
+        return self.node.listener.frontend.tier
 
 
 def _discard(batch: bytes) -> None:

@@ -12,7 +12,7 @@ from edgecache.http.head import parse_response_head
 from edgecache.http.message import HeadLimits, Response
 from edgecache.rules.routing import compile_routes
 from edgecache.server.http1.connection import ViewerConnection
-from edgecache.server.http1.head_cache_hit_peer import PeerHeadCache
+from edgecache.server.http1.head_cache_peer import PeerHeadCache
 from edgecache.server.listener import Listener
 from edgecache.server.request_log import RequestIds, RequestLog
 from edgecache.upstream.endpoint import Endpoint, WireRequest
@@ -85,10 +85,10 @@ class PeeredPlay(Play):
         assert self.regional is not None, "a scene with two tiers"
         front = PeerFrontend(self.regional, compile_routes(config_of(self.scene)), _good)
         memo = PeerHeadCache() if self.scene.memo else None
-        teller = RequestLog("regional", self._counters, self.access_log)
+        requests = RequestLog("regional", self._counters, self.access_log)
         ids = RequestIds(lambda count: bytes(count))
         limits = self.scene.limits
-        inner = Listener(front, limits, self.clock, ids, teller, "cloudfront", memo)
+        inner = Listener(front, limits, self.clock, ids, requests, "cloudfront", memo)
         pool: Any = PeerPool(inner, self)
         marks = self.edge.world.marks
         endpoint = Endpoint("regional.test", 80)

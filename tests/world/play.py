@@ -101,8 +101,15 @@ class Play:
         self.operator = Operator(self)
 
     @property
+    def head_cache(self) -> HeadCache | None:
+        """The listener's, if it has one."""
+        cache = self.listener.head_cache
+        assert cache is None or isinstance(cache, HeadCache)
+        return cache
+
+    @property
     def counters(self) -> Counters:
-        """What was counted, the memo's answers too."""
+        """What was counted, the head cache's hits too."""
         self.listener.settle()
         return self._counters
 

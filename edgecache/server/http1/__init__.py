@@ -1,1 +1,10 @@
-"""HTTP/1.1 towards viewers."""
+"""HTTP/1.1 towards viewers: nothing outside this package writes its bytes (RFC 9112).
+
+- `connection`: Uvicorn's protocol class: reads requests, decides, answers
+- `interface`: that connection, as the other modules see it
+- `head_reader`, `request_body`: heads and bodies out of arriving bytes
+- `stream`: a response's framing, and whether the connection stays
+- `rendered_hit`: a stored entry as bytes for the wire
+- `head_cache`, `head_cache_peer`: hits by the raw head that asks for them, for viewers and tiers
+- `websocket`: bytes both ways after 101
+"""

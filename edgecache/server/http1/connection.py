@@ -1,9 +1,10 @@
-"""The viewer protocol under Uvicorn. Law: one request at a time, answered in the order it came.
+"""HTTP/1.1 connection of a viewer, as Uvicorn's protocol class: reads requests, decides, answers.
 
-Bytes are recalled from the memo or read strictly, decided, and written; what must be awaited runs
-as one task while reading of the next request is held. Of requests that come together a few are
-served in a turn of the loop; others come between. Deadlines are absolute and checked by one sweep a
-second for all connections, so that the path of a hit arms no timer.
+Law: one request at a time, answered in the order it came. Heads are known to the head cache or read
+strictly; what must be awaited runs as one task while reading of the next request is held. Of
+requests that come together a few are served in a turn of the loop; others come between. Deadlines
+are absolute and checked by the listener's sweep, so that the path of a hit arms no timer: a viewer
+that takes or sends at a rate is let be; one that does not holds nothing for longer than its bound.
 """
 
 from __future__ import annotations
@@ -14,21 +15,35 @@ from typing import Any, cast
 from msgspec.structs import replace
 
 from edgecache.cache.outcome import Errand, Hit, Refusal
+from edgecache.http.framing import BODY_BYTES_PER_S_MIN
+from edgecache.http.head import keeps_alive, parse_request_head
 from edgecache.http.message import BadMessage, Request
 from edgecache.observe.access_log import escaped
 from edgecache.runtime.environment import REQUESTS_MAX, TURN_S
 from edgecache.server.http1.head_reader import HeadReader
-from edgecache.server.http1.request_body import RequestBody, invitation
-from edgecache.server.http1.response_writer import ResponseWriter, stays
-from edgecache.server.http1.websocket import ENDING_S_MAX, IDLE_S_MAX, SentBytes
+from edgecache.server.http1.rendered_hit import (
+    RenderedHitLease,
+    rendered,
+    write_hit,
+    write_last_hit,
+)
+from edgecache.server.http1.request_body import (
+    RequestBody,
+    SentBytes,
+    invitation,
+)
+from edgecache.server.http1.stream import Http1Stream
+from edgecache.server.http1.websocket import ENDING_S_MAX, IDLE_S_MAX
 from edgecache.server.listener import SHED, Listener
 from edgecache.server.output_buffer import OutputBuffer
-from edgecache.server.rendered_hit import RenderedHitLease, write_answer
 from edgecache.server.request_log import NOTHING_ASKED, RequestSummary
+from edgecache.server.response_writer import ResponseWriter
 from edgecache.server.tls import MISDIRECTED, Session
+from edgecache.upstream.peer.heads import read_peer_head
 from edgecache.upstream.tunnel import TUNNEL_BYTES_MAX
 
 HELD_BYTES_MAX = 65_536  # of pipelined requests read ahead, as Uvicorn's HIGH_WATER_LIMIT
+OVERDUE = Refusal(408, "The request did not arrive in time.", "ClientCommError", close=True)
 
 
 class ViewerConnection(asyncio.Protocol):
@@ -53,12 +68,13 @@ class ViewerConnection(asyncio.Protocol):
         self.began = 0.0  # when the first byte of the current request came
         self._state = server_state
         self.heads = HeadReader(self.listener.head_limits)
+        self._parse = read_peer_head if self.listener.from_peers else parse_request_head
         self._waits_turn = False  # what is held is served in a later turn of the loop
         self.body: RequestBody | None = None  # arriving
         self._task: asyncio.Task[None] | None = None
         self._reading = True
         self.unsent_bytes = -1  # at the last look; -1: there was none
-        self.delivery: ResponseWriter | None = None  # of the errand under way
+        self.stream: Http1Stream | None = None  # of the errand under way
         self.tunnel_idle_s = 0.0  # above 0: this is no HTTP any more
         self.ended = False  # the viewer sends no more
 
@@ -112,7 +128,7 @@ class ViewerConnection(asyncio.Protocol):
             grace_s = self.listener.limits.half_closed_s_max
             self.deadline = min(self.deadline, self.listener.clock() + grace_s)
         if self.session is not None:  # TLS has no half-close
-            self.outgoing.finish(broken=self.delivery is not None and self.delivery.streams)
+            self.outgoing.finish(broken=self.stream is not None and self.stream.streams)
         return owed and self.session is None
 
     def data_received(self, data: bytes) -> None:
@@ -130,8 +146,8 @@ class ViewerConnection(asyncio.Protocol):
             heads.add(data)
             self._serve(now, begun=True)
             return
-        memo = self.listener.memo
-        if memo is not None and self.listener.repeated(self, memo, data, now):
+        head_cache = self.listener.head_cache
+        if head_cache is not None and head_cache.hit(self, data, now):
             return
         self.began = now
         heads.add(data)
@@ -207,41 +223,49 @@ class ViewerConnection(asyncio.Protocol):
     def _begin(self, head: bytes, now: float) -> None:
         """One request: decide, and answer or set off."""
         listener = self.listener
-        request = listener.read(head, listener.head_limits, listener.scheme, self.client)
-        if b"Edgecache-Explain" in head and (told := listener.explained(request, now)):
+        request = self._parse(head, listener.head_limits, listener.scheme, self.client)
+        if b"Edgecache-Explain" in head and (reply := listener.explained(request, now)):
             self.closing = True
-            self.outgoing.write(told, b"")
+            self.outgoing.write(reply, b"")
             self.transport.close()
             return
-        asked = RequestSummary.by(
-            request, listener.site_name(request.host), len(head), self.session
-        )
-        concluded = self._decide(request, now)
-        if isinstance(concluded, Errand):
+        site = listener.site_name(request.host)
+        summary = RequestSummary.by(request, site, len(head), self.session)
+        decision = self._decide(request, now)
+        if isinstance(decision, Hit):
+            self._send_hit(decision, head, request, summary, now)
+        elif isinstance(decision, Errand):
             self.deadline = now + listener.limits.body_idle_s_max
-            self._set_off(concluded, request, asked)
+            self._set_off(decision, request, summary)
+        else:
+            stays = not request.has_body and keeps_alive(request.minor, request.fields)
+            self.refuse(decision, summary, now, close=not stays)
+
+    def _send_hit(
+        self, hit: Hit, head: bytes, request: Request, summary: RequestSummary, now: float
+    ) -> None:
+        listener = self.listener
+        answer = rendered(listener, hit, request, now)
+        lasts = request.minor == 1 and keeps_alive(1, request.fields)
+        if listener.handing_over or not lasts:
+            write_last_hit(self, answer, summary, request, now)
             return
-        if isinstance(concluded, Refusal):
-            self.refuse(concluded, asked, now, close=request.has_body or not stays(request))
-            return
-        answer = listener.answer(concluded, request, now)
-        if listener.handing_over or not stays(request) or request.minor == 0:
-            ResponseWriter(self, request, asked).send_answer(answer, now)
-            return
-        if concluded.until and not request.has_body and not concluded.route.depends_on_viewer:
-            listener.remember(self, head, request, asked, RenderedHitLease(answer, concluded.until))
-        write_answer(self, answer, asked, request.id, now)
+        head_cache = listener.head_cache
+        worth = hit.until and not request.has_body and not hit.route.depends_on_viewer
+        if worth and head_cache is not None:
+            head_cache.learn(self, head, request, summary, RenderedHitLease(answer, hit.until))
+        write_hit(self, answer, summary, request.id, now)
 
     def _decide(self, request: Request, now: float) -> Hit | Errand | Refusal:
-        """What the front concludes, if the certificate of the connection is for the site."""
+        """What the frontend concludes, if the certificate of the connection is for the site."""
         session = self.session
         if session is None:
-            return self.listener.front.decide(request, now)
+            return self.listener.frontend.decide(request, now)
         if request.host and not session.covers(request.host):
             return MISDIRECTED
-        return self.listener.front.decide(replace(request, tls=session.told), now)
+        return self.listener.frontend.decide(replace(request, tls=session.told), now)
 
-    def _set_off(self, errand: Errand, request: Request, asked: RequestSummary) -> None:
+    def _set_off(self, errand: Errand, request: Request, summary: RequestSummary) -> None:
         """Run an errand; the next request is not read before this one is answered."""
         body = None
         if request.has_body:
@@ -249,8 +273,9 @@ class ViewerConnection(asyncio.Protocol):
             body = self.body = RequestBody(
                 request.length, limits, invite, self._resume_reading, self.listener.account
             )
-        self.delivery = ResponseWriter(self, request, asked)
-        self._task = self.loop.create_task(self.delivery.run(errand, body))
+        self.stream = Http1Stream(self, request)
+        writer = ResponseWriter(self.listener, self.stream, summary)
+        self._task = self.loop.create_task(writer.run(errand, body))
         self._state.tasks.add(self._task)
         self._task.add_done_callback(self._task_done)
         if body is not None:
@@ -298,7 +323,7 @@ class ViewerConnection(asyncio.Protocol):
 
     def _task_done(self, task: asyncio.Task[None]) -> None:
         self._state.tasks.discard(task)
-        self._task = self.delivery = None
+        self._task = self.stream = None
         if self.body is not None:  # answered before it was read: RFC 9112 §9.3
             self.body.close()
             self.body = None
@@ -336,19 +361,58 @@ class ViewerConnection(asyncio.Protocol):
 
     @property
     def at_rest(self) -> bool:
-        """Nothing is asked and nothing is owed."""
+        """Whether nothing is asked and nothing is owed."""
         return not (
             self._task or self.body or self.heads.held or self.outgoing.paused or self.closing
         )
 
     @property
-    def unread_body(self) -> bool:
-        """A request body is still arriving: what follows it cannot be told from it."""
-        return self.body is not None
+    def held_bytes(self) -> int:
+        """Bytes of requests that were read and not yet served."""
+        return len(self.heads)
 
     def refuse(
-        self, refusal: Refusal, asked: RequestSummary, now: float, *, close: bool = False
+        self, refusal: Refusal, summary: RequestSummary, now: float, *, close: bool = False
     ) -> None:
         """Answer with our own page."""
         self.closing = self.closing or close or refusal.close
-        ResponseWriter(self, None, asked).send_refusal(refusal, now)
+        ResponseWriter(self.listener, Http1Stream(self, None), summary).send_refusal(refusal, now)
+        if self.closing:
+            self.outgoing.close()
+
+    def close(self) -> None:
+        """Close it once what was written is sent."""
+        self.transport.close()
+
+    # What takes too long.
+
+    def end_overdue(self, now: float) -> None:
+        """Close this connection, whose deadline has come, or give it another one."""
+        limits, body = self.listener.limits, self.body
+        if self.outgoing.paused or self.transport.is_closing():
+            self._check_unsent(now)
+        elif self.tunnel_idle_s:
+            self.transport.abort()
+        elif self.ended and self.stream is not None:
+            self._check_ended(now, self.stream)
+        elif body is not None and not body.done:
+            self.deadline = body.overdue(now, limits.body_idle_s_max)
+        elif self.stream is None:
+            if self.heads.held:
+                self.refuse(OVERDUE, NOTHING_ASKED, now)
+            self.transport.close()
+
+    def _check_unsent(self, now: float) -> None:
+        """A viewer that takes its response at less than a rate has left."""
+        before, unsent = self.unsent_bytes, self.transport.get_write_buffer_size()
+        idle_s = self.listener.limits.write_idle_s_max
+        if unsent and 0 <= before < unsent + idle_s * BODY_BYTES_PER_S_MIN:
+            self.transport.abort()
+        self.unsent_bytes, self.deadline = unsent, now + idle_s
+
+    def _check_ended(self, now: float, stream: Http1Stream) -> None:
+        """A viewer that has ended its side waits for a response, or is gone (nginx: 499)."""
+        if stream.sent_bytes == stream.seen_bytes:
+            self.transport.abort()
+        stream.seen_bytes = stream.sent_bytes
+        self.deadline = now + self.listener.limits.half_closed_s_max

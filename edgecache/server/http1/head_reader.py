@@ -1,7 +1,8 @@
-"""Request heads out of arriving bytes. Law: linear in the bytes, however they are cut.
+"""Reader of request heads: whole heads out of arriving bytes, pipelined ones too.
 
-What was looked at is not looked at again: a head that comes byte by byte costs what it costs whole,
-and of many heads in one read each is copied once. What can become no head is refused at once.
+Law: linear in the bytes, however they are cut. What was looked at is not looked at again: a head
+that comes byte by byte costs what it costs whole, and of many heads in one read each is copied
+once. What can become no head is refused at once.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class HeadReader:
         self._looked = 0  # up to where no end of its head is
 
     def add(self, data: bytes) -> None:
-        """More came."""
+        """Append bytes that came."""
         held = self.held
         if not held:
             self.held = data
@@ -41,7 +42,7 @@ class HeadReader:
         held += data
 
     def hold(self, data: bytes, account: MemoryAccount) -> bool:
-        """More came, for later; False when what viewers send ahead has its share of memory."""
+        """Append bytes for later; False when what viewers send ahead has its share of memory."""
         if not account.has_room(MemoryHolding.HEADS):
             return False
         account.add(MemoryHolding.HEADS, len(data))  # until all is measured again

@@ -1,4 +1,4 @@
-"""A request's body on its way upstream. Law: at most `buffer_bytes_max` of it wait here.
+"""Request body on its way upstream. Law: at most `buffer_bytes_max` of it wait here.
 
 When uploads have half their share of the process's memory, a body is read only as what came of it
 is taken; beyond the share those of which nothing has gone out yet are refused (RFC 9110 §15.6.4).
@@ -11,7 +11,13 @@ from collections import deque
 from collections.abc import Callable
 from math import inf
 
-from edgecache.http.framing import BODY_BYTES_PER_S_MIN, ChunkedReader, LengthReader, Reader
+from edgecache.http.framing import (
+    BODY_BYTES_PER_S_MIN,
+    ChunkedReader,
+    LengthReader,
+    Reader,
+    UntilCloseReader,
+)
 from edgecache.http.head import CONTINUE
 from edgecache.http.message import BadMessage, HeadLimits, Request, first_value
 from edgecache.store.memory_account import MemoryAccount, MemoryHolding
@@ -19,7 +25,7 @@ from edgecache.upstream.interface import Fault, UpstreamError
 
 
 def invitation(request: Request, transport: asyncio.Transport) -> Callable[[], None]:
-    """What to do when the body is first wanted: say that it is welcome (RFC 9110 §10.1.1)."""
+    """Callback of the body's first read: sends 100 (Continue) if expected (RFC 9110 §10.1.1)."""
     expected = request.minor == 1 and first_value(request.fields, b"expect") is not None
 
     def invite() -> None:
@@ -30,7 +36,7 @@ def invitation(request: Request, transport: asyncio.Transport) -> Callable[[], N
 
 
 class RequestBody:
-    """The Body of a request, fed by its connection. What waits here stands in `account`."""
+    """A ViewerBody, fed by its connection. What waits here stands in `account`."""
 
     holding = MemoryHolding.UPLOADS
 
@@ -167,3 +173,34 @@ class RequestBody:
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+class SentBytes(RequestBody):
+    """Bytes that a viewer sends through a tunnel, as a body; it ends when the viewer does."""
+
+    holding = MemoryHolding.TUNNELS
+
+    def __init__(
+        self, limits: HeadLimits, on_drained: Callable[[], None], account: MemoryAccount
+    ) -> None:
+        super().__init__(0, limits, _no_invitation, on_drained, account)
+        self.length = None
+        self.total_bytes = 0
+        self._reader = UntilCloseReader()
+        self._goes_out = True
+
+    def feed(self, data: bytes) -> bytes:
+        self.total_bytes += len(data)
+        return super().feed(data)
+
+    def due(self, now: float, count: float, idle_s: float) -> float:
+        """Silence is bounded; how much is said is not."""
+        return now + idle_s
+
+    def abort(self) -> None:
+        """The viewer sends no more; what it has sent is read all the same."""
+        self._reader.eof()
+        self._wake()
+
+
+def _no_invitation() -> None: ...

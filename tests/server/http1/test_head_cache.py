@@ -17,12 +17,12 @@ from edgecache.server.http1.head_cache import (
     HeadCache,
     worth_remembering,
 )
-from edgecache.server.rendered_hit import RenderedHitLease
+from edgecache.server.http1.rendered_hit import RenderedHitLease
 from edgecache.server.request_log import LineTemplate
 from edgecache.store.entry import Entry
 from edgecache.store.eviction import REPRIEVES_MAX
 from tests.rules.pieces import NOW, lines
-from tests.server.test_rendered_hit import answered
+from tests.server.http1.test_rendered_hit import answered
 
 ORIGINS = (Origin(id="o", domain_name="origin.test"),)
 PUBLIC = Behavior(origin="o")
@@ -47,9 +47,9 @@ def head(target: str = "/a", *fields: str) -> bytes:
 
 def learn(memo: HeadCache, data: bytes, table: RouteTable = TABLE, place: int = 0) -> CachedHit:
     found = memo.lines(parse_request_head(data, HeadLimits()), None, table)
-    known = CachedHit(RenderedHitLease(answered(), NOW + 55), NO_PARTS)
-    memo.learn(data, found[place], known)
-    memo.learn_block(data, FieldBlock(found, None, b"", b"", b""))
+    known = CachedHit.of(RenderedHitLease(answered(), NOW + 55), NO_PARTS)
+    memo.add_line(data, found[place], known)
+    memo.add_block(data, FieldBlock(found, None, b"", b"", b""))
     return known
 
 

@@ -23,7 +23,7 @@ from edgecache.rules.caching.key import cache_key
 from edgecache.rules.caching.reuse import judge
 from edgecache.rules.response.plan import plan_reply
 from edgecache.rules.routing import RouteTable, compile_routes, route
-from edgecache.server.http1.head_cache import bearing, bearing_names
+from edgecache.server.http1.head_cache import key_fields, key_names
 from edgecache.store.entry import Entry
 from tests.rules.pieces import NOW, answer, lines
 
@@ -58,14 +58,14 @@ BROWSER = lines("host: a", "user-agent: u", "cookie: c=1", "accept-language: fr"
     ids=["plain", "rfc9111", "cookies", "a header", "signed", "made of the agent"],
 )
 def test_what_bears_by_policy(table: RouteTable, names: set[str]) -> None:
-    found = bearing(BROWSER, bearing_names(next(table.routes())))
+    found = key_fields(BROWSER, key_names(next(table.routes())))
     assert {name.decode() for name, _ in found} == names
     assert [field for field in BROWSER if field in found] == list(found)
 
 
 def test_what_tiers_tell_each_other_always_bears() -> None:
     told = lines("edgecache-peer: x", "sec-websocket-key: y")
-    assert bearing(told, bearing_names(next(table_of(CachePolicy()).routes()))) == told
+    assert key_fields(told, key_names(next(table_of(CachePolicy()).routes()))) == told
 
 
 FIELD = st.sampled_from(
@@ -95,7 +95,7 @@ def test_less_what_does_not_bear_a_request_gets_the_same(
     """Law: key, verdict and reply are the same for the fields that bear alone."""
     table = table_of(policy, semantics)
     given_fields = (*lines("host: site.test"), *fields)
-    kept = bearing(given_fields, bearing_names(next(table.routes())))
+    kept = key_fields(given_fields, key_names(next(table.routes())))
     assert concluded(table, given_fields) == concluded(table, kept)
 
 

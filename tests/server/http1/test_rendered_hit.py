@@ -11,7 +11,7 @@ from edgecache.config.model import Config
 from edgecache.http.message import Fields
 from edgecache.rules.response.plan import plan_reply
 from edgecache.rules.routing import compile_routes
-from edgecache.server.rendered_hit import RenderedHit
+from edgecache.server.http1.rendered_hit import RenderedHit
 from edgecache.store.entry import Entry
 from tests.rules.pieces import NOW, answer, asks, rfc_site
 

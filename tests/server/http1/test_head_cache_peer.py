@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from edgecache.cache.peer_frontend import PeerFrontend
 from edgecache.http.message import Fields, Request
-from edgecache.server.http1 import head_cache_hit_peer as repeating_calls
-from edgecache.server.http1.head_cache_hit_peer import BLOCK_S_MAX, USES_LEAST, PeerHeadCache
+from edgecache.server.http1 import head_cache_peer
+from edgecache.server.http1.head_cache_peer import BLOCK_S_MAX, USES_LEAST, PeerHeadCache
 from edgecache.server.listener import Listener
 from edgecache.server.request_log import RequestIds, RequestLog
 from edgecache.upstream.peer.heads import PeerTemplateKey, peer_head, shared_lines
@@ -25,12 +25,12 @@ class Peers(Play):
         seen = super()._listener()
         self.good = {b"good"}
         front = PeerFrontend(
-            self.edge, seen.front.table, lambda credential: credential in self.good
+            self.edge, seen.frontend.table, lambda credential: credential in self.good
         )
         memo = PeerHeadCache() if self.scene.memo else None
-        teller = RequestLog("regional", self._counters, self.access_log)
+        requests = RequestLog("regional", self._counters, self.access_log)
         ids = RequestIds(lambda count: bytes(count))
-        return Listener(front, self.scene.limits, self.clock, ids, teller, "cloudfront", memo)
+        return Listener(front, self.scene.limits, self.clock, ids, requests, "cloudfront", memo)
 
     def called(self, ask: Ask, request_id: bytes = b"id") -> bytes:
         """What a peer is sent for a call; the origin answers, if it is asked."""
@@ -54,7 +54,7 @@ class Peers(Play):
     @property
     def repeated(self) -> int:
         """How many answers the memo has given since it was last asked."""
-        return sum(known.times for known in self.listener.memo or ())
+        return sum(known.times for known in self.head_cache or ())
 
 
 class Ask(NamedTuple):
@@ -128,7 +128,7 @@ STEPS = st.lists(st.tuples(ASKS, EVENTS, st.sampled_from([0, 0, 0, 1, 4])), max_
 @given(STEPS)
 def test_a_transcript_is_the_same_with_and_without(steps: list[tuple[Ask, str, int]]) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(repeating_calls, "USES_LEAST", 0)
+        patched.setattr(head_cache_peer, "USES_LEAST", 0)
         assert transcript(steps, memo=True) == transcript(steps, memo=False)
 
 

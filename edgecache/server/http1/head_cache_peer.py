@@ -1,0 +1,96 @@
+"""Head cache of a tier that other tiers ask. Law: as for viewers; a call's own lines are read anew.
+
+What a tier of ours may have is what it proved, and what it knows of invalidations: both stand in
+the block of fields, which is good for a while only, and under one log of invalidations only.
+"""
+
+from __future__ import annotations
+
+from edgecache.http.message import Request
+from edgecache.rules.routing import Route, RouteTable
+from edgecache.server.http1.head_cache import (
+    BLOCK_BYTES_MAX,
+    LINE_BYTES_MAX,
+    NUMBERS,
+    CachedHit,
+    FieldBlock,
+    HeadCache,
+    Lines,
+)
+from edgecache.server.http1.interface import Http1Connection
+from edgecache.server.http1.rendered_hit import RenderedHitLease
+from edgecache.server.request_log import RequestOutcome, RequestSummary
+from edgecache.server.tls import Session
+from edgecache.store.entry import Entry
+from edgecache.upstream.peer import heads as peer_fields
+from edgecache.upstream.peer.heads import read_peer_call
+
+BLOCK_S_MAX = 5.0  # a credential may outlive its end by this, beside what PeerCredentials grants
+USES_LEAST = 3  # each edge asks once for what it keeps: most of it is not asked for again
+_RENEWED = frozenset({peer_fields.CREDENTIAL, peer_fields.MARK})
+
+
+class PeerFieldBlock(FieldBlock, eq=False):
+    """A block of fields that a peer sends, admitted and up to date when it was learned."""
+
+    epoch: str = ""  # of the log of invalidations
+    until: float = 0.0  # epoch seconds
+
+
+class PeerHeadCache(HeadCache):
+    """Hits for peers. All they say is part of the key, but for what only opens the door."""
+
+    def hit(self, connection: Http1Connection, data: bytes, now: float) -> bool:
+        call = read_peer_call(data)
+        if call is None or len(data) >= len(NUMBERS):
+            return False
+        block = self.blocks.get(data[call.end :])
+        if not isinstance(block, PeerFieldBlock):
+            return False
+        if now >= block.until or block.epoch != connection.listener.marks.epoch:
+            return False
+        cached = block.lines[0].get(data[: call.start])
+        if cached is None:
+            return False
+        return self._repeat(connection, cached, block, call.id, len(data), now)
+
+    def learn(
+        self,
+        connection: Http1Connection,
+        head: bytes,
+        request: Request,
+        summary: RequestSummary,
+        lease: RenderedHitLease,
+    ) -> None:
+        listener, call, answer = connection.listener, read_peer_call(head), lease.answer
+        if call is None or answer.has_id or answer.mark is None:
+            return
+        if answer.own_body or answer.entry.uses < USES_LEAST:
+            return
+        bare = call.without(head)
+        if call.start > LINE_BYTES_MAX or len(bare) - call.start > BLOCK_BYTES_MAX:
+            return
+        lines = self.lines(request, None, listener.frontend.table)
+        outcome = RequestOutcome(answer.status, answer.result, 0, answer.fields)
+        parts = listener.request_log.parts(summary, outcome)
+        self.add_line(bare, lines[0], CachedHit.of(lease, parts))
+        listener.made()
+        block = PeerFieldBlock(lines, None, parts.agent, parts.host, parts.rest)
+        block.epoch = listener.marks.epoch
+        block.until = listener.clock() + BLOCK_S_MAX
+        self.add_block(bare, block)
+
+    def lines(
+        self, request: Request, session: Session | None, table: RouteTable
+    ) -> tuple[Lines, ...]:
+        if table is not self._table:
+            self.clear()
+            self._table, self._names = table, (None,)
+        lasting = tuple([field for field in request.fields if field[0] not in _RENEWED])
+        return (self._lines((None, None, lasting)),)
+
+    def place(self, route: Route) -> int:
+        return 0
+
+    def covers(self, place: int, entries: tuple[Entry, ...]) -> bool:
+        return True

@@ -1,0 +1,46 @@
+"""HTTP/1.1 connection as its parts see it: stream, head cache, rendered hits, WebSocket relay.
+
+Law: the parts know this interface, and the connection knows the parts: no import goes in a circle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from edgecache.server.http1.request_body import RequestBody, SentBytes
+from edgecache.server.listener import Listener
+from edgecache.server.output_buffer import OutputBuffer
+from edgecache.server.tls import Session
+
+
+class Http1Connection(Protocol):
+    """One viewer's socket: one request at a time, answered in the order they came."""
+
+    listener: Listener
+    transport: asyncio.Transport
+    outgoing: OutputBuffer
+    client: tuple[str, int]
+    address: bytes
+    """The client's address as the log has it; so `port`."""
+    port: bytes
+    session: Session | None
+    """Of TLS."""
+    began: float
+    """When the first byte of the current request came (epoch seconds)."""
+    deadline: float
+    """When it is overdue (epoch seconds)."""
+    body: RequestBody | None
+    """A request's body that is still arriving: what follows cannot be told from it."""
+    closing: bool
+    """No request is taken after the one under way."""
+    tunnel_idle_s: float
+    """Above 0: what passes is no HTTP any more; silence is bounded by this."""
+
+    def become_tunnel(self) -> SentBytes:
+        """What the viewer sends is never a request again; gives it as a body."""
+        ...
+
+    def end_tunnel(self) -> None:
+        """One side has ended: the other has a few seconds of silence left."""
+        ...

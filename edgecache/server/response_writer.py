@@ -1,0 +1,230 @@
+"""Response writer: sends one outcome, or the page that says why there is none, to a viewer stream.
+
+Law: a body that breaks off is an aborted stream; a response is logged once, however it ends. What
+is sent here is of no version of HTTP: see `stream`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import cast
+
+from msgspec.structs import replace
+
+from edgecache.cache.fill import FillBody
+from edgecache.cache.outcome import CacheResult, Errand, Hit, Outcome, Refusal
+from edgecache.http.message import Fields, Request, Response, end_to_end
+from edgecache.rules.reasons import MissReason
+from edgecache.server.error_response import CLOSING
+from edgecache.server.listener import FAILED, Listener
+from edgecache.server.request_log import RequestOutcome, RequestSummary
+from edgecache.server.stream import ViewerBody, ViewerStream
+from edgecache.store.memory_account import BEHIND_BYTES, MemoryHolding
+from edgecache.upstream.interface import Body, Fault, UpstreamError
+from edgecache.upstream.tunnel import Tunnel
+
+logger = logging.getLogger("edgecache.server")
+
+# CloudFront's x-edge-detailed-result-type, by what failed upstream; "OriginCommError" for the rest.
+FAULT_DETAILS = {
+    Fault.REFUSED: "OriginConnectError",
+    Fault.CONNECT_TIMEOUT: "OriginConnectError",
+    Fault.NAME: "OriginDnsError",
+    Fault.FORBIDDEN: "OriginAddressForbidden",
+    Fault.TLS: "OriginConnectError",
+    Fault.MALFORMED: "OriginInvalidResponseError",
+    Fault.HEAD_TOO_BIG: "OriginHeaderTooBigError",
+    Fault.TOO_BIG: "OriginError",
+    Fault.BUSY: "CapacityExceeded",
+    Fault.OPEN: "OriginCircuitOpen",
+}
+
+
+class ResponseWriter:
+    """The response to one request, from what is to be fetched for it to its line in the log."""
+
+    __slots__ = ("_first_byte_s", "_id", "_listener", "_stream", "_summary")
+
+    def __init__(self, listener: Listener, stream: ViewerStream, summary: RequestSummary) -> None:
+        self._listener = listener
+        self._stream = stream
+        self._summary = summary
+        self._id = listener.ids.next()
+        self._first_byte_s = 0.0
+
+    async def run(self, errand: Errand, body: ViewerBody | None) -> None:
+        """Run the errand and send its outcome, or the page that says why there is none."""
+        listener = self._listener
+        try:
+            errand = errand.identified(self._id)
+            if body is not None:
+                body.require_sound()
+            outcome = await self._fetch(errand, body)
+        except UpstreamError as error:
+            if body is not None and body.broken:
+                self._refuse_body(body.refusal_status)
+                return
+            detail = FAULT_DETAILS.get(error.fault, "OriginCommError")
+            why = "The origin gave no usable response."
+            refusal = Refusal(error.status, why, detail, tried=errand.why)
+            self.send_refusal(refusal, listener.clock(), errand)
+            return
+        except asyncio.CancelledError:
+            self._record(RequestOutcome(0, CacheResult.ERROR, 0, detail="ClientHungUpRequest"))
+            raise
+        except Exception:
+            logger.exception("a request failed inside the cache: id %s", self._id.decode())
+            self._stream.close_after()
+            self.send_refusal(FAILED, listener.clock())
+            return
+        finally:
+            if body is not None:
+                body.close()
+        try:
+            await self._send(outcome, errand)
+        except Exception:
+            logger.exception("an answer failed on its way out: id %s", self._id.decode())
+            self._stream.abort()
+
+    def send_hit(self, hit: Hit, request: Request, now: float) -> None:
+        """Send what a stored entry gives, where hits are not kept as rendered for the wire."""
+        outcome, fields = self._listener.hit_response(hit, request, self._id, now)
+        body = outcome.body
+        self._send_whole(outcome, fields, body if isinstance(body, bytes | memoryview) else b"")
+        self._record(self._recorded(outcome, fields))
+
+    def send_refusal(self, refusal: Refusal, now: float, errand: Errand | None = None) -> None:
+        """Send a page of our own; `errand` is what failed, if that is why."""
+        if refusal.status in CLOSING and not self._listener.from_peers:
+            self._stream.close_after()
+        outcome = self._listener.refuse(refusal, self._id, now)
+        fields = self._dressed(outcome, errand)
+        of_head = self._summary.method == b"HEAD"
+        body = b"" if of_head or not isinstance(outcome.body, bytes) else outcome.body
+        self._send_whole(outcome, fields, body)
+        self._record(self._recorded(outcome, fields, refusal.detail))
+
+    async def _fetch(self, errand: Errand, body: ViewerBody | None) -> Outcome:
+        """What comes of the errand, unless as many as may are under way."""
+        connections = self._listener.connections
+        if connections.errands >= self._listener.limits.errands_max:
+            raise UpstreamError(Fault.BUSY, "requests under way", sent=False)
+        account = self._listener.account
+        if not account.admits or (body is not None and not account.has_room(MemoryHolding.UPLOADS)):
+            raise UpstreamError(Fault.BUSY, "memory", sent=False)
+        if errand.why is MissReason.UPGRADE and not account.has_room(MemoryHolding.TUNNELS):
+            raise UpstreamError(Fault.BUSY, "memory", sent=False)
+        connections.errands += 1
+        try:
+            return await self._listener.frontend.run(errand, body, self._send_interim)
+        finally:
+            connections.errands -= 1
+
+    def _refuse_body(self, status: int) -> None:
+        """The viewer's body is at fault, or what uploads may hold; not the origin."""
+        self._stream.close_after()
+        refusal = Refusal(status, "Bad request.", "ClientCommError", close=True)
+        if status == 503:
+            refusal = Refusal(503, "Too many uploads at once.", "CapacityExceeded", close=True)
+        self.send_refusal(refusal, self._listener.clock())
+
+    def _send_interim(self, interim: Response) -> None:
+        """An interim response goes on to the viewer (RFC 9110 §15.2)."""
+        fields = end_to_end(interim.fields)
+        self._stream.send_interim(interim.status, fields, reason=interim.reason)
+
+    def _dressed(self, outcome: Outcome, errand: Errand | None) -> Fields:
+        if errand is None:
+            return self._listener.frontend.dressed(outcome, self._id, None, 0.0)
+        took_s = 0.0
+        if errand.route.behavior.response_headers_policy is not None:  # it may want Server-Timing
+            took_s = self._listener.clock() - self._stream.began
+        return self._listener.frontend.dressed(
+            outcome, self._id, (errand.request, errand.route), took_s
+        )
+
+    async def _send(self, outcome: Outcome, errand: Errand) -> None:
+        body, stream = outcome.body, self._stream
+        ended = RequestOutcome(outcome.status, outcome.result, 0, (), outcome.trace.detail)
+        try:
+            fields = ended.fields = self._dressed(outcome, errand)
+            if outcome.status == 101:
+                await self._tunnel(fields, cast(Tunnel, body))
+            elif isinstance(body, bytes | memoryview) or body is None:
+                self._send_whole(outcome, fields, body or b"")
+                if stream.paused:
+                    await stream.drained()
+            else:
+                await self._send_body(outcome, fields, body)
+        except UpstreamError:
+            ended.result, ended.detail = CacheResult.ERROR, "AbortedOrigin"
+            stream.abort()
+        except asyncio.CancelledError:
+            if outcome.status != 101:  # leaving is how a tunnel ends
+                ended.result, ended.detail = CacheResult.ERROR, "ClientCommError"
+            raise
+        finally:
+            ended.bytes_out = stream.sent_bytes
+            ended.first_byte_s = self._first_byte_s if stream.sent_bytes else 0.0
+            if body is not None and not isinstance(body, bytes | memoryview):
+                body.close()
+            self._record(ended)
+
+    async def _tunnel(self, fields: Fields, tunnel: Tunnel) -> None:
+        """From here on the viewer has the near end of a WebSocket (RFC 6455 §4.2.2)."""
+        stream, summary = self._stream, self._summary
+        self._first_byte_s = self._listener.clock() - stream.began
+        try:
+            await stream.run_tunnel(fields, tunnel)
+        finally:
+            protocol = b"ws" if summary.session is None else b"wss"
+            bytes_in = summary.bytes_in + stream.tunnel_bytes_in
+            self._summary = replace(summary, protocol=protocol, bytes_in=bytes_in)
+
+    def _send_whole(self, outcome: Outcome, fields: Fields, body: bytes | memoryview) -> None:
+        stream = self._stream
+        self._first_byte_s = self._listener.clock() - stream.began
+        stream.send_head(
+            outcome.status, fields, outcome.length, reason=outcome.reason, ends=not body
+        )
+        if body:
+            stream.send(body)
+        stream.end()
+
+    async def _send_body(self, outcome: Outcome, fields: Fields, body: Body) -> None:
+        """Send pieces as they come, no faster than the viewer takes them."""
+        stream = self._stream
+        self._first_byte_s = self._listener.clock() - stream.began
+        stream.send_head(outcome.status, fields, outcome.length, reason=outcome.reason)
+        while True:
+            data = body.read_nowait()
+            if data is None:
+                stream.flush()
+                data = await body.read()
+            if not data:
+                break
+            stream.send(data)
+            data = b""
+            if stream.paused:
+                await self._read_on(body)
+        stream.end()
+
+    async def _read_on(self, body: Body) -> None:
+        """Wait until the viewer takes more; what has arrived meanwhile waits behind it."""
+        account = self._listener.account
+        behind = 0 if isinstance(body, FillBody) else BEHIND_BYTES  # a fill counts its own
+        account.add(MemoryHolding.ARRIVING, behind)
+        try:
+            await self._stream.drained()
+        finally:
+            account.add(MemoryHolding.ARRIVING, -behind)
+
+    def _recorded(self, outcome: Outcome, fields: Fields, detail: str = "") -> RequestOutcome:
+        sent = self._stream.sent_bytes
+        return RequestOutcome(outcome.status, outcome.result, sent, fields, detail)
+
+    def _record(self, ended: RequestOutcome) -> None:
+        now, stream = self._listener.clock(), self._stream
+        taken_s = now - stream.began
+        self._listener.request_log.tell(self._summary, ended, stream.client, self._id, now, taken_s)

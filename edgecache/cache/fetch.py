@@ -45,16 +45,16 @@ from edgecache.rules.caching.entry_update import (
     FetchContext,
     UpdatedEntry,
     invalidated_targets,
-    unkept,
+    refused_update,
     update_of,
 )
 from edgecache.rules.caching.key import cache_key, forwarded
 from edgecache.rules.caching.reuse import refuses_stale, serves_on_error
-from edgecache.rules.caching.slices import as_whole
+from edgecache.rules.caching.slices import head_of_whole
 from edgecache.rules.caching.storability import passable_fields, post_answers_get
 from edgecache.rules.reasons import MissReason, StoreReason
 from edgecache.rules.response.plan import plan_reply
-from edgecache.rules.viewer.access import outgrows_quota, upgrading
+from edgecache.rules.viewer.access import outgrows_quota, with_upgrade
 from edgecache.store.entry import Entry
 from edgecache.store.invalidation import FilteredStore
 from edgecache.upstream.interface import (
@@ -96,7 +96,7 @@ class Fetcher:
         """Pass a request on for its viewer alone; of its answer only a POST's may be stored."""
         request = forwarded(errand.request, errand.route, cacheable=False)
         if errand.why is MissReason.UPGRADE:
-            request = upgrading(request, errand.request)
+            request = with_upgrade(request, errand.request)
         self._world.counters.misses[errand.why] += 1
         reply = await self._fetch(Call(request, errand.route, body, on_interim))
         for path, query in invalidated_targets(errand.request, reply.head, errand.route):
@@ -229,7 +229,7 @@ class Fetcher:
         if sent.slice is not None:
             if brings_all(sent, reply):  # worth a 200 to a request for the whole
                 sent = FetchRequest(sent.request)
-                reply = replace(reply, head=as_whole(reply.head))
+                reply = replace(reply, head=head_of_whole(reply.head))
             elif reply.head.status == 200:
                 self.slices.fetch_whole_next(errand)
         if errand.route.behavior.compress:
@@ -267,7 +267,7 @@ class Fetcher:
             if sliced is not None:
                 return sliced, FlightResult(FlightEnd.STORED)
             if too_large:
-                update = unkept(reply.head, StoreReason.TOO_LARGE)
+                update = refused_update(reply.head, StoreReason.TOO_LARGE)
         if errand.stale is not None and (update.displaces or errand.request.method == b"HEAD"):
             self._apply(update, errand, errand.stale, reply.mark or 0)
         if too_large:

@@ -14,19 +14,19 @@ from edgecache.rules.caching.entry_update import (
     EntryUpdate,
     FetchContext,
     UpdatedEntry,
-    completed_by,
+    completed_update,
     update_of,
 )
 from edgecache.rules.caching.key import conditional, forwarded, forwards_ranges
 from edgecache.rules.caching.partial import (
     StoredPart,
     continues,
-    part_received,
-    rest_after,
+    range_of_rest,
+    received_part,
     single_range,
 )
 from edgecache.rules.caching.revalidation import confirms, is_offered_to_others
-from edgecache.rules.caching.slices import SliceLayout, as_whole, block_received
+from edgecache.rules.caching.slices import SliceLayout, head_of_whole, received_slice
 from edgecache.rules.reasons import MissReason
 from edgecache.rules.routing import Route
 from edgecache.store.entry import Entry
@@ -120,7 +120,7 @@ def upstream_request(errand: FetchErrand, variants: tuple[Entry, ...]) -> FetchR
         return FetchRequest(ranged, wanted=errand.part)
     held = errand.stale if errand.why is MissReason.PARTIAL else None
     if held is not None and held.part is not None and request.method == b"GET":
-        rest = rest_after(held.head, held.part)
+        rest = range_of_rest(held.head, held.part)
         if rest is not None:
             etag = first_value(held.head.fields, b"etag") or b""
             fields = ((b"range", rest), (b"if-range", etag))
@@ -146,7 +146,7 @@ def brings_all(sent: FetchRequest, reply: Reply) -> bool:
     """Whether a 206 to the Range of a slice brings all of a small object."""
     if sent.slice is None or reply.head.status != 206:
         return False
-    part = part_received(sent.slice, reply.head.fields, reply.body.length)
+    part = received_part(sent.slice, reply.head.fields, reply.body.length)
     return part is not None and part.whole
 
 
@@ -154,12 +154,12 @@ def classify(errand: FetchErrand, sent: FetchRequest, reply: Reply, slice_bytes:
     """What `reply`, which is no 304, is to the errand that had `sent` asked."""
     head, length = reply.head, reply.body.length
     if sent.slice is not None and head.status == 206:
-        received = block_received(head, sent.slice, length, slice_bytes)
-        return LooseSliceReply() if received is None else SliceReply(as_whole(head), *received)
+        received = received_slice(head, sent.slice, length, slice_bytes)
+        return LooseSliceReply() if received is None else SliceReply(head_of_whole(head), *received)
     context = FetchContext(errand.request, errand.route, sent.range, length, bool(reply.result))
     update = update_of(context, head, errand.stale)
     if head.status == 206 and update.kept is not None:
-        part = part_received(sent.wanted, head.fields, length)
+        part = received_part(sent.wanted, head.fields, length)
         if part is not None and sent.held is None:
             return PartReply(update.kept, part)
         if part is not None and sent.held is not None and _completes(sent.held, head, part):
@@ -187,7 +187,7 @@ def _completes(held: Entry, head: Response, rest: StoredPart) -> bool:
 
 
 def _rest(errand: FetchErrand, held: Entry, head: Response) -> RestReply:
-    update = completed_by(FetchContext(errand.request, errand.route), head, held)
+    update = completed_update(FetchContext(errand.request, errand.route), head, held)
     assert update.kept is not None
     return RestReply(held, update.head, update.kept)
 

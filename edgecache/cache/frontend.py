@@ -34,9 +34,9 @@ from edgecache.rules.private.signature import SignatureAccepted
 from edgecache.rules.private.signed_request import SignatureRefused
 from edgecache.rules.response.headers import (
     ServerTiming,
-    for_viewer,
     public_fields,
     repeatable,
+    viewer_fields,
     wants_timing,
     with_timing,
 )
@@ -59,7 +59,7 @@ from edgecache.rules.viewer.access import (
     admit,
 )
 from edgecache.rules.viewer.geo import NOWHERE
-from edgecache.rules.viewer.headers import enriched
+from edgecache.rules.viewer.headers import with_viewer_headers
 from edgecache.upstream.interface import Body, Fault, OnInterim
 from edgecache.upstream.peer import heads as peer_fields
 
@@ -202,7 +202,7 @@ class ViewerFrontend:
     def _prepare(self, request: Request, route: Route) -> Request:
         """The request of the tier on this route, for one as received."""
         place = self._world.place_of(request.client[0]) if route.needs_place else NOWHERE
-        request = enriched(request, route.viewer_headers, place)
+        request = with_viewer_headers(request, route.viewer_headers, place)
         return request if route.trust is None else route.trust.stripped(request)
 
     def dressed(
@@ -235,7 +235,7 @@ class ViewerFrontend:
         self, fields: Fields, outcome: Outcome, request: Request, route: Route
     ) -> Fields:
         dated = first_value(fields, b"date") is not None
-        fields = for_viewer(fields, request, route, self.product)
+        fields = viewer_fields(fields, request, route, self.product)
         if dated and first_value(fields, b"date") is None:  # taken away by a policy: then ours
             fields = (*fields, (b"date", format_date(self._clock())))
         cached = outcome.age_s is not None and outcome.status in (200, 206)

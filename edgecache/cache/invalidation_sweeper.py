@@ -9,7 +9,7 @@ from collections import deque
 
 from edgecache.cache.coalescing import Flights
 from edgecache.rules.caching.key import read_key
-from edgecache.rules.invalidation.releases import Patterns, standing
+from edgecache.rules.invalidation.releases import Patterns, release_state
 from edgecache.rules.invalidation.releases import ReleaseState as Becoming
 from edgecache.rules.routing import RouteTable
 from edgecache.store.disk.store import DiskStore
@@ -103,7 +103,7 @@ class InvalidationSweeper:
             return Becoming.CURRENT
         parts = read_key(key)
         patterns = self._releases.get(parts.distribution, ())
-        return standing(parts.path, parts.release, patterns)
+        return release_state(parts.path, parts.release, patterns)
 
     def _finish(self) -> None:
         self._low = self._began_at

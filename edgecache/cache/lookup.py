@@ -23,7 +23,7 @@ from edgecache.cache.outcome import (
 )
 from edgecache.http.message import Request
 from edgecache.rules.caching.partial import plan_from_part
-from edgecache.rules.caching.reuse import has_validator, keeps_cookies, verdict
+from edgecache.rules.caching.reuse import cookies_are_personal, has_validator, verdict
 from edgecache.rules.reasons import (
     Fetch,
     MissReason,
@@ -57,7 +57,8 @@ def decide_entry(
             again = FetchErrand(request, route, entry.key, MissReason.EXPIRED, entry, True)
             return _waiting_for_slices(Hit(entry, route, plan, 0.0, again), request)
         case Revalidate(why):
-            return FetchErrand(request, route, entry.key, why, entry, not keeps_cookies(route))
+            validate = not cookies_are_personal(route)
+            return FetchErrand(request, route, entry.key, why, entry, validate)
         case Fetch(why):
             return FetchErrand(request, route, entry.key, why, entry)
         case _:
@@ -76,7 +77,7 @@ def unconfirmed(entry: Entry, request: Request, route: Route) -> FetchErrand:
     why = MissReason.UNCONFIRMED
     if entry.part is not None:
         return FetchErrand(request, route, entry.key, why, part=range_to_forward(request, route))
-    validates = has_validator(entry.head.fields) and not keeps_cookies(route)
+    validates = has_validator(entry.head.fields) and not cookies_are_personal(route)
     return FetchErrand(request, route, entry.key, why, entry, validates)
 
 

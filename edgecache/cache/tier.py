@@ -35,8 +35,14 @@ from edgecache.cache.outcome import (
 )
 from edgecache.cache.slices.fetch import ObjectChanged
 from edgecache.http.message import Request
-from edgecache.rules.caching.key import cache_key, of_no_hop
-from edgecache.rules.caching.reuse import bypass, collapses, joined, outlived, request_directives
+from edgecache.rules.caching.key import cache_key, without_connection_options
+from edgecache.rules.caching.reuse import (
+    bypass,
+    collapses,
+    is_outlived,
+    plan_from_arriving,
+    request_directives,
+)
 from edgecache.rules.reasons import MissReason
 from edgecache.rules.routing import Route
 from edgecache.store.disk.store import DiskStore
@@ -80,7 +86,7 @@ class Tier:
 
     def decide(self, request: Request, route: Route, now: float) -> Hit | TierErrand | Refusal:
         """Hit, refusal or errand for `request`, concluded without waiting."""
-        request = of_no_hop(request)
+        request = without_connection_options(request)
         bypassed = bypass(request, route)
         if bypassed is not None:
             return PassErrand(request, route, bypassed)
@@ -215,7 +221,7 @@ class Tier:
         fill = None if flight.landing is None else flight.landing.fill
         if fill is None or fill.pending is None:
             return True
-        return not outlived(fill.pending, errand.route, self.world.clock())
+        return not is_outlived(fill.pending, errand.route, self.world.clock())
 
     async def _join(self, flight: Flight, errand: FetchErrand) -> Outcome | FetchErrand:
         """Wait for a flight: its outcome where it is ours too, or the errand to try again with."""
@@ -251,7 +257,7 @@ class Tier:
         """A body in arrival answers as if it were stored already; None when it does not."""
         now = self.world.clock()
         assert fill.pending is not None, "a slice is joined by who reads its object"
-        plan = joined(errand.request, fill.pending, fill.length, errand.route, now)
+        plan = plan_from_arriving(errand.request, fill.pending, fill.length, errand.route, now)
         if plan is None:
             return None
         self.world.counters.collapsed += 1

@@ -36,7 +36,7 @@ from edgecache.cluster.inspection import (
 )
 from edgecache.http.head import response_head
 from edgecache.http.message import Request, first_value, names_in
-from edgecache.rules.caching.key import cache_key, of_no_hop, read_key
+from edgecache.rules.caching.key import cache_key, read_key, without_connection_options
 from edgecache.rules.caching.reuse import bypass
 from edgecache.rules.caching.vary import answers
 from edgecache.rules.explanation import (
@@ -44,7 +44,7 @@ from edgecache.rules.explanation import (
     LookupExplanation,
     StoredExplanation,
     TierExplanation,
-    placed,
+    locate_unsigned,
     stored,
 )
 from edgecache.rules.invalidation.items import subject_of
@@ -225,7 +225,7 @@ class Inspector:
         if found is None:
             return self._told(LookupExplanation.REFUSE, "no site answers to this host")
         inner, route = found
-        inner = of_no_hop(inner)
+        inner = without_connection_options(inner)
         passes = bypass(inner, route)
         if passes is not None:
             return self._told(LookupExplanation.BYPASS, passes)
@@ -241,7 +241,7 @@ class Inspector:
             scheme=first_value(request.fields, peer_fields.SCHEME) or request.scheme,
             client=("", 0),
         )
-        where = placed(viewer, self.front.table)
+        where = locate_unsigned(viewer, self.front.table)
         return None if where is None else (where.request, where.route)
 
     def _looked_up(self, tier: Tier, request: Request, route: Route, now: float) -> TierExplanation:

@@ -16,7 +16,7 @@ from edgecache.http.message import Request, Response, first_value
 from edgecache.http.target import normalized_path
 from edgecache.rules.caching.compression import BODY_BYTES_MIN, coding_for
 from edgecache.rules.caching.freshness import Assessment, TtlStep, ttl_steps
-from edgecache.rules.caching.key import cache_key, has_query, key_parts, of_no_hop
+from edgecache.rules.caching.key import cache_key, has_query, key_parts, without_connection_options
 from edgecache.rules.caching.partial import StoredPart
 from edgecache.rules.caching.reuse import bypass, collapses
 from edgecache.rules.caching.vary import Selected
@@ -132,7 +132,7 @@ class EntryFacts:
     part: StoredPart | None
 
 
-def placed(request: Request, table: RouteTable) -> RoutedRequest | None:
+def locate_unsigned(request: Request, table: RouteTable) -> RoutedRequest | None:
     """Where a viewer's `request` goes, as the tiers have it; None: no site has its host."""
     routed = locate(request, table)
     return None if routed is None else structs.replace(routed, request=routed.unsigned())
@@ -144,7 +144,7 @@ def explain(request: Request, table: RouteTable, entrance: EntryPoint, now: floa
     The viewer's country is not known, nor the address unless the request has it.
     """
     url = text(b"%b://%b%b" % (request.scheme, request.host, request.target))
-    where = placed(request, table)
+    where = locate_unsigned(request, table)
     if where is None:
         unserved = table.unavailable_site(request.host)
         why = () if unserved is None else unserved.reasons
@@ -152,7 +152,7 @@ def explain(request: Request, table: RouteTable, entrance: EntryPoint, now: floa
     told = Explanation(
         url, text(request.method), _choice(where, table), _admission(where, entrance, now)
     )
-    inner = of_no_hop(where.request)
+    inner = without_connection_options(where.request)
     passes = bypass(inner, where.route)
     if passes is not None:
         return replace(told, bypass=str(passes))

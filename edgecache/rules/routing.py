@@ -25,7 +25,7 @@ from edgecache.config.model import (
 from edgecache.http.message import Request
 from edgecache.http.target import normalized_path, readings
 from edgecache.rules.globs import glob
-from edgecache.rules.invalidation.releases import Patterns, compiled
+from edgecache.rules.invalidation.releases import Patterns, compile_releases
 from edgecache.rules.private.key_ring import KeyRing, TrustedKeys, key_ring
 from edgecache.rules.private.signature import SignatureAccepted
 from edgecache.rules.private.signed_request import SignatureRefused
@@ -33,9 +33,9 @@ from edgecache.rules.semantics import SEMANTICS, Semantics
 from edgecache.rules.viewer.geo import NOWHERE, GeoPlace
 from edgecache.rules.viewer.headers import (
     depends_on_viewer,
-    enriched,
     named_headers,
     needs_place,
+    with_viewer_headers,
 )
 
 NO_SECRETS: Mapping[str, str] = {}
@@ -191,7 +191,7 @@ def locate(
     found = route(site, inner.path) if matched is None else matched
     place = place_of(request.client[0]) if found.needs_place else NOWHERE
     if found.viewer_headers is not None:
-        inner = enriched(inner, found.viewer_headers, place)
+        inner = with_viewer_headers(inner, found.viewer_headers, place)
     return RoutedRequest(request, inner, site, found, place, ambiguous=matched is None)
 
 
@@ -259,7 +259,7 @@ def _route_of(distribution: Distribution, behavior: Behavior, ring: KeyRing) -> 
         needs_place=distribution.geo_restriction.kind != "none" or needs_place(named),
         depends_on_viewer=depends_on_viewer(distribution, behavior),
         trust=ring.trust(behavior),
-        releases=compiled(distribution.releases),
+        releases=compile_releases(distribution.releases),
     )
 
 

@@ -12,8 +12,8 @@ import asyncio
 from msgspec.structs import replace
 
 from edgecache.http.message import Request, first_value
-from edgecache.rules.caching.partial import is_part_asked_for
-from edgecache.rules.viewer.access import passed
+from edgecache.rules.caching.partial import answers_range
+from edgecache.rules.viewer.access import with_passage
 from edgecache.upstream.endpoint import Endpoint, WireRequest
 from edgecache.upstream.failover import ATTEMPTED_AGAIN
 from edgecache.upstream.interface import Body, Call, Fault, Reply, UpstreamError
@@ -54,7 +54,7 @@ class OriginUpstream:
 
     async def fetch(self, call: Call) -> Reply:
         """The origin's final response. UpstreamError after the last attempt."""
-        call = replace(call, request=passed(call.request, self._cdn_id))
+        call = replace(call, request=with_passage(call.request, self._cdn_id))
         if call.body is not None:
             call = replace(call, body=await read_start(call.body))
         endpoint = endpoint_of(call.route.origin, call.request.scheme)
@@ -169,7 +169,7 @@ def _is_misplaced(reply: Reply, request: Request) -> bool:
     asked = first_value(request.fields, b"range")
     if reply.head.status != 206 or asked is None:
         return False
-    return not is_part_asked_for(asked, reply.head.fields, reply.body.length)
+    return not answers_range(asked, reply.head.fields, reply.body.length)
 
 
 def _is_conditional(request: Request) -> bool:

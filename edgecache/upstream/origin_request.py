@@ -21,7 +21,7 @@ from edgecache.config.origins import Reach
 from edgecache.http.function_cache import BLOCK_BYTES, CONFIGURED_BYTES, cached
 from edgecache.http.head import request_head
 from edgecache.http.message import Fields, Request, combined_value, first_value, is_short
-from edgecache.rules.caching.unkeyed_fields import told_of_the_way
+from edgecache.rules.caching.unkeyed_fields import forwarding_fields
 from edgecache.rules.routing import Route
 from edgecache.rules.viewer.access import UPGRADED, asks_for_websocket
 from edgecache.upstream.endpoint import Endpoint, Timeouts, TlsName, WireRequest
@@ -169,7 +169,7 @@ def _wire_request(call: Call, via: bytes, prove: Prove | None, agent: bytes) -> 
     if call.route.semantics.fills_user_agent:
         fields = _with_cloudfront_fields(fields, request, agent)
     if call.route.semantics.tells_forwarded_host:
-        fields = override_fields(fields, told_of_the_way(request))
+        fields = override_fields(fields, forwarding_fields(request))
     fields += _hop_fields(request, via)
     upgrade = asks_for_websocket(request)
     fields += UPGRADED if upgrade else ((b"connection", b"keep-alive"),)

@@ -27,7 +27,7 @@ from edgecache.http.message import (
 from edgecache.http.structured_fields import parse_targeted
 from edgecache.node.geoip import PLACE_BYTES, PLACES_MAX
 from edgecache.rules.caching.freshness import response_directives
-from edgecache.rules.viewer.access import passed
+from edgecache.rules.viewer.access import with_passage
 from edgecache.runtime.caches import CACHES
 from edgecache.server.request_log import RequestSummary
 from edgecache.store.memory_account import MemoryAccount, MemoryHolding
@@ -118,7 +118,7 @@ def _members(number: int, bytes_max: int, end: str = "") -> bytes:
 DEAREST: dict[str, Callable[[int], object]] = {
     "server.request_log._logged_values": lambda n: RequestSummary.by(_asked(_fields(n)), "site", 1),
     "http.head._plain_block": lambda n: parse_request_head(_head(n), HeadLimits()),
-    "rules.viewer.access._passed": lambda n: passed(_asked(_fields(n)), b"cdn"),
+    "rules.viewer.access._passed": lambda n: with_passage(_asked(_fields(n)), b"cdn"),
     "http.cache_control._parse": lambda n: parse_directives([_members(n, 256)]),
     "http.structured_fields._targeted": lambda n: parse_targeted([_members(n, 256, "=1")]),
     "http.content_coding._parse": lambda n: accepted(_members(n, 128)),
@@ -164,7 +164,7 @@ def _asked(fields: Fields) -> Request:
 CHOSEN_BY_FEW = {"rules.caching.freshness._directive_names", "rules.caching.freshness._said_names"}
 LOOKS: dict[str, Callable[[Fields], object]] = {
     "name": lambda fields: title_case(fields[1][1]),
-    "passages": lambda fields: passed(_asked(fields), b"cdn"),
+    "passages": lambda fields: with_passage(_asked(fields), b"cdn"),
     "directives": lambda fields: response_directives(((b"cache-control", fields[1][1]),), ()),
     "log": lambda fields: RequestSummary.by(_asked(fields), "site", 1),
 }

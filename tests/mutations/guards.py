@@ -215,7 +215,7 @@ GUARDS = (
     Guard(
         "what became stale as it arrived holds up nobody",
         "cache/tier.py",
-        "return not outlived(fill.pending, errand.route, self.world.clock())",
+        "return not is_outlived(fill.pending, errand.route, self.world.clock())",
         "return True",
         "test_what_became_stale_as_it_arrived_",
         SHARED,

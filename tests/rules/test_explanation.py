@@ -25,7 +25,7 @@ from edgecache.rules.explanation import (
     Explanation,
     KeyPart,
     explain,
-    placed,
+    locate_unsigned,
     stored,
 )
 from edgecache.rules.routing import RouteTable, compile_routes
@@ -98,7 +98,7 @@ def test_which_name_matched(aliases: tuple[str, ...], host: str, name: str) -> N
 def test_a_host_nobody_answers_to() -> None:
     found = told(asks(host=b"elsewhere.test"), table())
     assert (found.choice, found.key, found.invalidated_by) == (None, "", ())
-    assert placed(asks(host=b"elsewhere.test"), table()) is None
+    assert locate_unsigned(asks(host=b"elsewhere.test"), table()) is None
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_the_key_and_how_it_was_made() -> None:
         KeyPart("cookies", ("id", "7")),
         KeyPart("accept-encoding", ("gzip",)),
     )
-    where = placed(request, table(policy))
+    where = locate_unsigned(request, table(policy))
     assert where is not None
     assert found.key.encode("latin-1") == cache_key(where.request, where.route)
 

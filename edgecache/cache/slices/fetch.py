@@ -24,8 +24,8 @@ from edgecache.http.conditional import same_strong
 from edgecache.http.message import Response, first_value
 from edgecache.http.ranges import Span
 from edgecache.rules.caching.entry_update import supersedes
-from edgecache.rules.caching.key import block_key, forwarded
-from edgecache.rules.caching.slices import is_block, range_of
+from edgecache.rules.caching.key import forwarded, slice_key
+from edgecache.rules.caching.slices import is_slice, range_of
 from edgecache.rules.reasons import MissReason
 from edgecache.store.entry import Entry
 from edgecache.store.invalidation import FilteredStore
@@ -77,7 +77,7 @@ class SliceSource:
 
         UpstreamError; ObjectChanged.
         """
-        key = block_key(entry.key, number)
+        key = slice_key(entry.key, number)
         attempt = 1
         for _ in range(TRIES_MAX):
             held = self.held(entry, number)
@@ -108,18 +108,18 @@ class SliceSource:
 
     def has(self, entry: Entry, number: int) -> bool:
         """Whether a slice is in memory, or on its way."""
-        key = block_key(entry.key, number)
+        key = slice_key(entry.key, number)
         return self.held(entry, number) is not None or bool(self._flight(key))
 
     def held(self, entry: Entry, number: int) -> Entry | None:
         """A slice of this version, if it is in memory."""
-        held = self.store.get(block_key(entry.key, number), ())
+        held = self.store.get(slice_key(entry.key, number), ())
         return held if held is not None and belongs(held, entry, number) else None
 
     def begin_fill(self, entry: Entry, number: int, body: Body, mark: int) -> Fill:
         """A fill of one slice, to be joined by everyone who wants it; not started."""
         assert entry.blocks is not None
-        key, place = block_key(entry.key, number), entry.blocks.place(number)
+        key, place = slice_key(entry.key, number), entry.blocks.place(number)
         flight = self._flight(key) or self.flights.open(key, mark)
 
         def on_end(data: bytes | None) -> None:
@@ -142,7 +142,7 @@ class SliceSource:
 
     def land(self, entry: Entry, number: int, fill: Fill) -> None:
         """Tell who waits for the slice that it is in arrival."""
-        key = block_key(entry.key, number)
+        key = slice_key(entry.key, number)
         flight = self.flights.get(key)
         if flight is not None and fill.joinable:
             self.flights.land(flight, FlightResult(FlightEnd.FILLING, fill))
@@ -155,7 +155,7 @@ class SliceSource:
     async def _drop_blocks(self, entry: Entry) -> None:
         assert entry.blocks is not None
         for number in range(entry.blocks.count):
-            self.store.remove(block_key(entry.key, number))
+            self.store.remove(slice_key(entry.key, number))
             if number % DROPPED_AT_ONCE == DROPPED_AT_ONCE - 1:
                 await asyncio.sleep(0)  # a turn for everyone else
 
@@ -203,14 +203,14 @@ class SliceSource:
     ) -> tuple[FetchedSlice, FlightResult]:
         stored = FlightResult(FlightEnd.STORED)
         if self.store.has_disk:
-            stored_slice = await self.store.find(block_key(entry.key, number), ())
+            stored_slice = await self.store.find(slice_key(entry.key, number), ())
             if isinstance(stored_slice, Entry) and belongs(stored_slice, entry, number):
                 body = BorrowedBody(stored_slice.body, self.world.account)
                 return FetchedSlice(body, CacheResult.HIT), stored
         reply = await self._ask(entry, number, errand)
         blocks = entry.blocks
         assert blocks is not None
-        if is_block(reply.head, reply.body.length, number, entry.head, blocks):
+        if is_slice(reply.head, reply.body.length, number, entry.head, blocks):
             if flight is None:
                 return FetchedSlice(reply.body, result_of(reply)), stored
             fill = self.begin_fill(entry, number, reply.body, reply.mark or 0)

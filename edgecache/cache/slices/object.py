@@ -30,12 +30,12 @@ from edgecache.cache.store_response import result_of
 from edgecache.http.message import without
 from edgecache.rules.caching.entry_update import UpdatedEntry
 from edgecache.rules.caching.key import forwarded
-from edgecache.rules.caching.reuse import keeps_cookies
+from edgecache.rules.caching.reuse import cookies_are_personal
 from edgecache.rules.caching.slices import (
     SliceLayout,
-    comes_in_blocks,
-    first_asked,
+    first_slice,
     range_of,
+    slice_layout,
 )
 from edgecache.rules.caching.vary import vary_names
 from edgecache.rules.reasons import MissReason
@@ -101,7 +101,7 @@ class SlicedObjects:
         """The request for a first slice, when a range is wanted of what nobody knows."""
         if errand.stale is not None or errand.part or hash(errand.key) in self._whole:
             return None
-        number = first_asked(errand.request, errand.route, self._world.block_bytes)
+        number = first_slice(errand.request, errand.route, self._world.block_bytes)
         if number is None:
             return None
         wanted = range_of(number, self._world.block_bytes)
@@ -126,12 +126,12 @@ class SlicedObjects:
         self, errand: FetchErrand, reply: Reply, kept: UpdatedEntry
     ) -> Outcome | None:
         """Store an object whose whole arrives, in slices; None when it is to be stored whole."""
-        if errand.request.method != b"GET" or keeps_cookies(errand.route):
+        if errand.request.method != b"GET" or cookies_are_personal(errand.route):
             return None
         variants = errand.route.semantics.vary_selects
         if hash(errand.key) in self._whole or (variants and vary_names(reply.head.fields)):
             return None
-        blocks = comes_in_blocks(reply.head, reply.body.length, self._world.block_bytes)
+        blocks = slice_layout(reply.head, reply.body.length, self._world.block_bytes)
         if blocks is None:
             return None
         entry = self._put(errand, kept, blocks, reply.mark or 0)

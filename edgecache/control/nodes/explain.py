@@ -22,13 +22,13 @@ from edgecache.control.nodes.workers import WorkerGroup, ask_workers, worker_gro
 from edgecache.http.head import request_head
 from edgecache.http.message import Fields, Request, without
 from edgecache.origin.identity import HEADER, IdentitySigner
-from edgecache.rules.caching.key import forwarded, of_no_hop
+from edgecache.rules.caching.key import forwarded, without_connection_options
 from edgecache.rules.caching.reuse import bypass
 from edgecache.rules.explanation import TierExplanation, text
 from edgecache.rules.reasons import MissReason
 from edgecache.rules.response.headers import public_fields
 from edgecache.rules.routing import RoutedRequest
-from edgecache.rules.viewer.access import passed, upgrading
+from edgecache.rules.viewer.access import with_passage, with_upgrade
 from edgecache.upstream.interface import Call
 from edgecache.upstream.origin_auth import OriginAuth, OriginCredentials
 from edgecache.upstream.origin_request import agent_of, endpoint_of, wire_request
@@ -111,9 +111,9 @@ def explain_origin(where: RoutedRequest, config: Config) -> OriginExplanation:
     if config.regional is not None:
         asker = "regional"
         asked = forwarded(asked, route, cacheable=_cacheable(where))
-        if bypass(of_no_hop(where.request), route) is MissReason.UPGRADE:
-            asked = upgrading(asked, where.request)
-    asked = passed(replace_struct(asked, client=_VIEWER, id=_ANY_ID), config.brand.encode())
+        if bypass(without_connection_options(where.request), route) is MissReason.UPGRADE:
+            asked = with_upgrade(asked, where.request)
+    asked = with_passage(replace_struct(asked, client=_VIEWER, id=_ANY_ID), config.brand.encode())
     name = b"%b.%b.net (%b)"
     via = name % (asker.lower().encode(), config.brand.encode(), product_name(config.brand))
     outgoing = wire_request(
@@ -136,15 +136,15 @@ def explain_origin(where: RoutedRequest, config: Config) -> OriginExplanation:
 
 def request_to_regional(where: RoutedRequest) -> Request:
     """The request as an edge passes it on."""
-    inner = of_no_hop(where.request)
+    inner = without_connection_options(where.request)
     found = forwarded(inner, where.route, cacheable=_cacheable(where))
     if bypass(inner, where.route) is MissReason.UPGRADE:
-        found = upgrading(found, inner)
+        found = with_upgrade(found, inner)
     return found
 
 
 def _cacheable(where: RoutedRequest) -> bool:
-    return bypass(of_no_hop(where.request), where.route) is None
+    return bypass(without_connection_options(where.request), where.route) is None
 
 
 def _placeholder_auth(config: Config) -> OriginAuth:

@@ -29,7 +29,7 @@ from edgecache.control.rest.inventory import published_config
 from edgecache.control.state.log import LiveLog
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import BadMessage, HeadLimits, Request
-from edgecache.rules.explanation import Explanation, explain, placed
+from edgecache.rules.explanation import Explanation, explain, locate_unsigned
 from edgecache.rules.routing import compile_routes
 from edgecache.rules.viewer.access import HTTPS_PORT, EntryPoint
 
@@ -101,7 +101,7 @@ async def explain_everywhere(
     table = compile_routes(config, services.native)
     entry_point = EntryPoint(config.brand.encode(), _https_port(config))
     rules = explain(request, table, entry_point, services.clock())
-    where = placed(request, table)
+    where = locate_unsigned(request, table)
     if where is None:
         return ExplainReport(rules)
     lacking = map(str, ignored_members(where.site.distribution, config))

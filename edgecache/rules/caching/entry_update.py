@@ -27,7 +27,7 @@ from edgecache.http.message import (
     title_case,
 )
 from edgecache.http.target import Target, same_origin
-from edgecache.rules.caching.partial import StoredPart, part_received
+from edgecache.rules.caching.partial import StoredPart, received_part
 from edgecache.rules.caching.revalidation import head_agrees, refreshed
 from edgecache.rules.caching.storability import refusal_to_store, storable_fields
 from edgecache.rules.caching.unkeyed_fields import effective_scheme
@@ -106,11 +106,11 @@ def update_of(
         return _described(exchange, answer, stored)
     refused = _refusal(exchange, answer)
     if refused is not None:
-        return unkept(answer, refused)
+        return refused_update(answer, refused)
     return EntryUpdate(answer, _kept(exchange, answer))
 
 
-def unkept(answer: Response, refused: StoreReason) -> EntryUpdate:
+def refused_update(answer: Response, refused: StoreReason) -> EntryUpdate:
     """A whole answer of which nothing is stored: what it answers instead is over.
 
     What was stored would be given on where it may be stale, or come back should upstream fail
@@ -127,7 +127,7 @@ def supersedes(answer: Response) -> bool:
     return 200 <= answer.status < 500 and answer.status not in _OF_THE_MOMENT
 
 
-def completed_by(exchange: FetchContext, answer: Response, held: StoredResponse) -> EntryUpdate:
+def completed_update(exchange: FetchContext, answer: Response, held: StoredResponse) -> EntryUpdate:
     """The entry of the whole that the part `held` and the rest in a 206 make (RFC 9111 §3.4).
 
     Each of its bytes can be named by the tags it came with.
@@ -164,7 +164,7 @@ def _refusal(exchange: FetchContext, answer: Response) -> StoreReason | None:
     another's error (RFC 9111 §3.3 lets a 206 be stored for a Range, and nothing else).
     """
     if exchange.wanted and answer.status != 200:
-        came = part_received(exchange.wanted, answer.fields, exchange.body_bytes)
+        came = received_part(exchange.wanted, answer.fields, exchange.body_bytes)
         if answer.status != 206 or came is None:
             return StoreReason.RANGE
         answer = replace(answer, status=200)

@@ -35,7 +35,11 @@ from edgecache.http.message import (
     query_pairs,
     without,
 )
-from edgecache.rules.caching.unkeyed_fields import effective_scheme, of_the_way, without_unkeyed
+from edgecache.rules.caching.unkeyed_fields import (
+    effective_scheme,
+    without_false_forwarding,
+    without_unkeyed,
+)
 from edgecache.rules.invalidation.releases import release_of
 from edgecache.rules.routing import Route, pattern
 
@@ -86,7 +90,7 @@ def cache_key(request: Request, route: Route) -> bytes:
     return start + b"".join(_encode_part(part) for part in key_parts(request, route)[2:])
 
 
-def block_key(key: bytes, number: int) -> bytes:
+def slice_key(key: bytes, number: int) -> bytes:
     """The key of one block of the object under `key`; an invalidation names both alike."""
     return key + _encode_part(("block", (b"%d" % number,)))
 
@@ -98,7 +102,7 @@ def key_parts(request: Request, route: Route) -> list[Part]:
         ("distribution", (route.distribution.id.encode(),)),
         ("path", (request.path,)),
     ]
-    release = release_asked(request, route)
+    release = requested_release(request, route)
     if release:
         parts.append(("release", (release,)))
     if route.semantics.scheme_in_key and effective_scheme(request) == b"https":
@@ -137,7 +141,7 @@ def has_cookies(policy: CachePolicy) -> bool:
     return policy.cookies.behavior != "none"
 
 
-def release_asked(request: Request, route: Route) -> bytes:
+def requested_release(request: Request, route: Route) -> bytes:
     """The release a request belongs to: what the tier that asks says, else what the route says."""
     if request.release is not None:
         return request.release
@@ -195,7 +199,7 @@ def keyed_encoding(fields: Fields, policy: CachePolicy, minor: int) -> bytes:
     return b",".join(codings)
 
 
-def of_no_hop(request: Request) -> Request:
+def without_connection_options(request: Request) -> Request:
     """`request` without what its Connection field takes out: no key and no variant sees that.
 
     What is keyed but not forwarded would let one viewer choose what the others get.
@@ -341,7 +345,7 @@ def _forwarded_fields(alike: ForwardingKey, route: Route, cacheable: bool) -> Fi
     method, fields, host, minor, length = alike
     request = Request(method, b"/", None, fields, host, minor=minor, length=length)
     if not route.semantics.policies_forward:
-        fields = of_the_way(_plain_fields(request))
+        fields = without_false_forwarding(_plain_fields(request))
         return without_unkeyed(without(fields, _OF_THE_VIEWER)) if cacheable else fields
     chosen = _chosen_fields(request, route)
     if cacheable:

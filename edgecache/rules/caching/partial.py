@@ -40,7 +40,7 @@ class StoredPart:
         return self.first == 0 and self.length == self.total
 
 
-def part_received(wanted: bytes | None, fields: Fields, length: int | None) -> StoredPart | None:
+def received_part(wanted: bytes | None, fields: Fields, length: int | None) -> StoredPart | None:
     """The part a 206 with a body of `length` bytes carries; None when it cannot be trusted."""
     named = parse_content_range(first_value(fields, b"content-range") or b"")
     specs = parse_range(wanted or b"")
@@ -81,7 +81,7 @@ def plan_from_part(
     return ResponsePlan(206, fields, Span(span.first - part.first, span.last - part.first))
 
 
-def rest_after(head: Response, part: StoredPart) -> bytes | None:
+def range_of_rest(head: Response, part: StoredPart) -> bytes | None:
     """The Range that would complete a part from the start; None when it could not be combined."""
     etag = parse_etag(first_value(head.fields, b"etag") or b"")
     if etag is None or etag.weak or part.first != 0 or part.total is None:
@@ -106,7 +106,7 @@ def single_range(value: bytes | None) -> bytes | None:
     return None if isinstance(spec, Interval) and spec == Interval(0, None) else value
 
 
-def is_part_asked_for(asked: bytes, fields: Fields, length: int | None) -> bool:
+def answers_range(asked: bytes, fields: Fields, length: int | None) -> bool:
     """Whether a 206 answers the Range `asked` (RFC 9110 §15.3.7); its body has `length` bytes.
 
     It says which bytes it holds, as many as it has, and begins where it was asked to; it may end
@@ -123,6 +123,6 @@ def is_part_asked_for(asked: bytes, fields: Fields, length: int | None) -> bool:
     if named is None:
         return False
     if length is not None and length != named.length:
-        return part_received(asked, fields, length) is not None
+        return received_part(asked, fields, length) is not None
     starts = {spec.first for spec in specs if isinstance(spec, Interval)}
     return len(specs) > 1 or not starts or named.first in starts

@@ -155,7 +155,7 @@ def serves_on_error(head: Response, assessment: Assessment, now: float, *, cut_o
     return now < assessment.fresh_until(head.received_at) + allowed
 
 
-def joined(
+def plan_from_arriving(
     request: Request, pending: PendingEntry, total: int | None, route: Route, now: float
 ) -> ResponsePlan | None:
     """The response plan of `request` from a body on its way; None when it must ask for itself.
@@ -172,10 +172,10 @@ def joined(
     return plan_reply(request, pending.head, total, now).single
 
 
-def outlived(pending: PendingEntry, route: Route, now: float) -> bool:
+def is_outlived(pending: PendingEntry, route: Route, now: float) -> bool:
     """Whether a body on its way was fresh and is not any more: who comes now begins anew.
 
-    What was fresh at no time is not outlived: nobody need wait for the like of it.
+    What was fresh at no time outlives nothing: nobody need wait for the like of it.
     """
     assessment = pending.assessment(route)
     grace_s = 0.0 if assessment.never_stale else assessment.stale_while_revalidate_s
@@ -218,7 +218,7 @@ def forwards_cookies(route: Route) -> bool:
     )
 
 
-def keeps_cookies(route: Route) -> bool:
+def cookies_are_personal(route: Route) -> bool:
     """CloudFront sends no conditional requests where cookies are forwarded."""
     return route.semantics.forwarded_cookies_are_personal and forwards_cookies(route)
 
@@ -229,7 +229,7 @@ def collapses(request: Request, route: Route) -> bool:
     CloudFront never collapses where cookies are forwarded: answers are likely personal. A HEAD's
     answer has no body to share.
     """
-    return request.method != b"HEAD" and not keeps_cookies(route)
+    return request.method != b"HEAD" and not cookies_are_personal(route)
 
 
 def _judge_plain(head: Response, assessment: Assessment, until: float, now: float) -> Verdict:

@@ -22,8 +22,8 @@ from edgecache.http.message import (
 )
 from edgecache.http.ranges import Span, Suffix, parse_range
 from edgecache.rules.caching.compression import may_compress
-from edgecache.rules.caching.partial import StoredPart, part_received, single_range
-from edgecache.rules.caching.reuse import keeps_cookies
+from edgecache.rules.caching.partial import StoredPart, received_part, single_range
+from edgecache.rules.caching.reuse import cookies_are_personal
 from edgecache.rules.routing import Route
 
 
@@ -53,7 +53,7 @@ def range_of(number: int, size: int) -> bytes:
     return b"bytes=%d-%d" % (number * size, (number + 1) * size - 1)
 
 
-def first_asked(request: Request, route: Route, size: int) -> int | None:
+def first_slice(request: Request, route: Route, size: int) -> int | None:
     """Which block to ask for while nothing is known of an object; None: ask for all of it.
 
     The one where the viewer's range begins; for the last bytes the first block, which tells how
@@ -63,7 +63,7 @@ def first_asked(request: Request, route: Route, size: int) -> int | None:
     wanted = first_value(request.fields, b"range")
     if wanted is None or request.method != b"GET" or route.semantics.forwards_ranges:
         return None
-    if keeps_cookies(route) or may_compress(request, route):
+    if cookies_are_personal(route) or may_compress(request, route):
         return None
     specs = parse_range(single_range(wanted) or b"")
     if not specs:
@@ -71,7 +71,7 @@ def first_asked(request: Request, route: Route, size: int) -> int | None:
     return 0 if isinstance(specs[0], Suffix) else specs[0].first // size
 
 
-def comes_in_blocks(head: Response, length: int | None, size: int) -> SliceLayout | None:
+def slice_layout(head: Response, length: int | None, size: int) -> SliceLayout | None:
     """How a 200 with a body of `length` bytes is stored in blocks; None when it is not."""
     if head.status != 200 or length is None or length <= size or strong_tag(head.fields) is None:
         return None
@@ -83,28 +83,28 @@ def comes_in_blocks(head: Response, length: int | None, size: int) -> SliceLayou
     return SliceLayout(length, size) if b"bytes" in units else None
 
 
-def block_received(
+def received_slice(
     head: Response, asked: bytes, length: int | None, size: int
 ) -> tuple[int, SliceLayout] | None:
     """Which block of what a 206 to the Range `asked` brings; None when it is not a block."""
-    part = part_received(asked, head.fields, length)
+    part = received_part(asked, head.fields, length)
     if part is None or part.total is None or strong_tag(head.fields) is None:
         return None
     number, blocks = part.first // size, SliceLayout(part.total, size)
     return (number, blocks) if part == blocks.place(number) else None
 
 
-def is_block(
+def is_slice(
     head: Response, length: int | None, number: int, of: Response, blocks: SliceLayout
 ) -> bool:
     """Whether a 206 brings that block of the representation whose head is `of`."""
     if head.status != 206 or strong_tag(head.fields) != strong_tag(of.fields):
         return False
-    came = block_received(head, range_of(number, blocks.size), length, blocks.size)
+    came = received_slice(head, range_of(number, blocks.size), length, blocks.size)
     return came == (number, blocks)
 
 
-def as_whole(head: Response) -> Response:
+def head_of_whole(head: Response) -> Response:
     """The head of the whole that a 206 is a part of, as a 200 would have it."""
     fields = without(head.fields, (b"content-range", b"content-length"))
     if first_value(fields, b"accept-ranges") is None:

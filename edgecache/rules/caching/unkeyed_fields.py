@@ -61,7 +61,7 @@ def without_unkeyed(fields: Fields) -> Fields:
     return without(fields, gone) if gone else fields
 
 
-def of_the_way(fields: Fields) -> Fields:
+def without_false_forwarding(fields: Fields) -> Fields:
     """The fields less a viewer's claims about the way here that are not ours to pass on.
 
     `X-Forwarded-Proto` stays where it is http or https: who ends TLS in front of us says so.
@@ -88,7 +88,7 @@ def effective_scheme(request: Request) -> bytes:
     return request.scheme
 
 
-def told_of_the_way(request: Request) -> Fields:
+def forwarding_fields(request: Request) -> Fields:
     """Our X-Forwarded-Host, -Proto and -Port: host, scheme and port that the viewer used."""
     scheme = effective_scheme(request)
     if not request.host:

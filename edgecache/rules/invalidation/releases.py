@@ -37,7 +37,7 @@ class ReleasePattern:
 Patterns = tuple[ReleasePattern, ...]
 
 
-def compiled(releases: Iterable[Release]) -> Patterns:
+def compile_releases(releases: Iterable[Release]) -> Patterns:
     """The patterns of a distribution, in an order of their own."""
     return tuple(
         ReleasePattern(
@@ -59,7 +59,7 @@ def release_of(path: bytes, patterns: Patterns) -> bytes:
     )
 
 
-def standing(path: bytes, release: bytes, patterns: Patterns) -> ReleaseState:
+def release_state(path: bytes, release: bytes, patterns: Patterns) -> ReleaseState:
     """The state of `release`, of an object stored under `path`."""
     if release == release_of(path, patterns):
         return ReleaseState.CURRENT

@@ -73,7 +73,7 @@ def public_fields(fields: Fields, less: frozenset[bytes] = frozenset()) -> Field
     )
 
 
-def for_viewer(fields: Fields, request: Request, route: Route, product: bytes) -> Fields:
+def viewer_fields(fields: Fields, request: Request, route: Route, product: bytes) -> Fields:
     """An outcome's fields as a viewer of `route` gets them; `product` is our name in Server."""
     if route.semantics.edits_vary_and_server:
         names = {name for name, _ in fields}

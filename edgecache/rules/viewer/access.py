@@ -133,7 +133,7 @@ def passages(fields: Fields, cdn_id: bytes) -> int:
     return count if members <= CDNS_MAX else PASSAGES_MAX
 
 
-def passed(request: Request, cdn_id: bytes) -> Request:
+def with_passage(request: Request, cdn_id: bytes) -> Request:
     """`request` as it leaves the CDN of this id: one passage more, earlier ones kept."""
     passed_fields = _passed if is_short(request.fields) else _passed.__wrapped__
     return replace(request, fields=passed_fields(request.fields, cdn_id))
@@ -195,7 +195,7 @@ def upgrades(fields: Fields) -> bool:
     return b"upgrade" in options and _members(fields, b"upgrade") == [PROTOCOL]
 
 
-def upgrading(forwarded: Request, received: Request) -> Request:
+def with_upgrade(forwarded: Request, received: Request) -> Request:
     """`forwarded`, with what opens the WebSocket that `received` asks for, whatever policies say.
 
     CloudFront leaves it to the operator's policy to name these fields; no origin could do without.

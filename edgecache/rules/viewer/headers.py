@@ -132,7 +132,9 @@ def depends_on_viewer(distribution: Distribution, behavior: Behavior) -> bool:
     return not _named(behavior.cache_policy.headers).isdisjoint(_OF_CONNECTION)
 
 
-def enriched(request: Request, named: frozenset[bytes] | None, place: GeoPlace | None) -> Request:
+def with_viewer_headers(
+    request: Request, named: frozenset[bytes] | None, place: GeoPlace | None
+) -> Request:
     """`request` as the tiers see it: without a viewer's `CloudFront-` headers, with those `named`.
 
     What is not known (a place, TLS where there is none) has no header.

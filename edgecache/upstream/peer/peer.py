@@ -15,7 +15,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from edgecache.http.message import is_short
-from edgecache.rules.caching.key import release_asked
+from edgecache.rules.caching.key import requested_release
 from edgecache.upstream.endpoint import Endpoint, Timeouts, WireRequest
 from edgecache.upstream.failover import patience_s
 from edgecache.upstream.interface import Body, Call, Fault, Reply, Upstream, UpstreamError
@@ -98,7 +98,8 @@ class PeerUpstream:
         request = call.request
         alike = PeerTemplateKey(
             request.fields, request.host, request.scheme, call.route.distribution.id,
-            release_asked(request, call.route), self._marks.spell(request.mark), self._credential(),
+            requested_release(request, call.route), self._marks.spell(request.mark),
+            self._credential(),
         )  # fmt: skip
         lines_of = shared_lines if is_short(request.fields) else shared_lines.__wrapped__
         head = peer_head(request, lines_of(alike) + _framing_line(call.body))

@@ -12,7 +12,7 @@ from edgecache.config.model import CachePolicy, SemanticsName
 from edgecache.http.conditional import same_strong
 from edgecache.http.ranges import Span
 from edgecache.rules.caching.partial import StoredPart
-from edgecache.rules.caching.reuse import PendingEntry, joined, outlived
+from edgecache.rules.caching.reuse import PendingEntry, is_outlived, plan_from_arriving
 from edgecache.rules.caching.vary import selected_by
 from edgecache.store.entry import Entry
 from edgecache.store.memory import MemoryStore
@@ -63,7 +63,7 @@ def test_who_comes_meanwhile_gets_what_who_comes_afterwards_does(
     head = answer(200, f"cache-control: {cache}", 'etag: "v"', *varies)
     selected = selected_by(lines(*first), head.fields) if semantics == "rfc9111" else ()
     request = asks("/a", *chosen, *asked, *([f"cache-control: {wishes}"] if wishes else []))
-    plan = joined(request, PendingEntry(head, selected, part), len(BODY), route, now)
+    plan = plan_from_arriving(request, PendingEntry(head, selected, part), len(BODY), route, now)
 
     store = MemoryStore(1 << 20)
     body = BODY if part is None else BODY[part.first : part.after]
@@ -97,7 +97,7 @@ def test_a_part_on_its_way(asked: tuple[str, ...], status: int | None, span: Spa
     """RFC 9110 §13.1.2, §13.1.5, §13.2.2."""
     head = answer(200, "cache-control: max-age=9", 'etag: "v"')
     pending = PendingEntry(head, (), StoredPart(2, 3, 10))
-    plan = joined(asks("/a", *asked), pending, 3, site_of(semantics="rfc9111"), NOW)
+    plan = plan_from_arriving(asks("/a", *asked), pending, 3, site_of(semantics="rfc9111"), NOW)
     assert (plan and plan.status, plan and plan.span) == (status, span)
 
 
@@ -115,7 +115,7 @@ def test_a_part_on_its_way(asked: tuple[str, ...], status: int | None, span: Spa
 )
 def test_what_was_fresh_is_outlived(cache: str, later_s: float, expected: bool) -> None:
     pending = PendingEntry(answer(200, f"cache-control: {cache}"))
-    assert outlived(pending, site_of(semantics="rfc9111"), NOW + later_s) is expected
+    assert is_outlived(pending, site_of(semantics="rfc9111"), NOW + later_s) is expected
 
 
 @pytest.mark.parametrize(

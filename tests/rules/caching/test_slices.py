@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from edgecache.config.model import CachePolicy, Selection
 from edgecache.http.message import first_value
 from edgecache.http.ranges import Span
-from edgecache.rules.caching.key import block_key, cache_key
+from edgecache.rules.caching.key import cache_key, slice_key
 from edgecache.rules.caching.partial import StoredPart
 from edgecache.rules.caching.slices import (
     SliceLayout,
-    as_whole,
-    block_received,
-    comes_in_blocks,
-    first_asked,
-    is_block,
+    first_slice,
+    head_of_whole,
+    is_slice,
     range_of,
+    received_slice,
+    slice_layout,
 )
 from edgecache.rules.invalidation.items import subject_of
 from tests.rules.pieces import answer, asks, rfc_site, site_of
@@ -63,7 +63,7 @@ ASKED = [
 
 @pytest.mark.parametrize(("wanted", "number"), ASKED)
 def test_which_block_is_asked_for_first(wanted: str, number: int | None) -> None:
-    assert first_asked(asks("/a", f"Range: {wanted}"), SITE, 10) == number
+    assert first_slice(asks("/a", f"Range: {wanted}"), SITE, 10) == number
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_which_block_is_asked_for_first(wanted: str, number: int | None) -> None
 )
 def test_when_the_whole_is_asked_for(request_and_route: tuple[object, object]) -> None:
     request, route = request_and_route
-    assert first_asked(request, route, 10) is None  # type: ignore[arg-type]
+    assert first_slice(request, route, 10) is None  # type: ignore[arg-type]
 
 
 TAG, RANGES = 'ETag: "1"', "Accept-Ranges: bytes"
@@ -102,7 +102,7 @@ TAG, RANGES = 'ETag: "1"', "Accept-Ranges: bytes"
 def test_what_comes_in_blocks(
     status: int, lines: tuple[str, ...], length: int | None, told: SliceLayout | None
 ) -> None:
-    assert comes_in_blocks(answer(status, *lines), length, 10) == told
+    assert slice_layout(answer(status, *lines), length, 10) == told
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_which_block_a_206_brings(
     place: str, length: int | None, tag: str, came: tuple[int, SliceLayout] | None
 ) -> None:
     head = answer(206, tag, f"Content-Range: bytes {place}")
-    assert block_received(head, b"bytes=20-29", length, 10) == came
+    assert received_slice(head, b"bytes=20-29", length, 10) == came
 
 
 @pytest.mark.parametrize(
@@ -142,12 +142,12 @@ def test_only_a_block_of_the_same_version_is_one(
     status: int, tag: str, place: str, same: bool
 ) -> None:
     head = answer(status, f"ETag: {tag}", f"Content-Range: bytes {place}")
-    assert is_block(head, 10, 2, answer(200, TAG), SliceLayout(45, 10)) == same
+    assert is_slice(head, 10, 2, answer(200, TAG), SliceLayout(45, 10)) == same
 
 
 def test_the_head_of_the_whole() -> None:
     part = answer(206, TAG, "Content-Range: bytes 0-9/45", "Content-Length: 10")
-    whole = as_whole(part)
+    whole = head_of_whole(part)
     assert whole.status == 200
     assert first_value(whole.fields, b"content-range") is None
     assert first_value(whole.fields, b"content-length") is None
@@ -161,6 +161,6 @@ def test_a_range_of_a_block() -> None:
 
 def test_the_keys_of_blocks_are_named_like_their_object() -> None:
     key = cache_key(asks("/a"), SITE)
-    keys = {key, *(block_key(key, number) for number in range(20))}
+    keys = {key, *(slice_key(key, number) for number in range(20))}
     assert len(keys) == 21
     assert {subject_of(each, ()) for each in keys} == {subject_of(key, ())}

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from edgecache.http.message import field_values
 from edgecache.rules.caching.key import cache_key, forwarded, key_parts
-from edgecache.rules.caching.unkeyed_fields import UNKEYED, effective_scheme, told_of_the_way
+from edgecache.rules.caching.unkeyed_fields import UNKEYED, effective_scheme, forwarding_fields
 from edgecache.rules.routing import Route
 from tests.rules.pieces import asks, lines, rfc_site
 
@@ -60,7 +60,7 @@ def test_what_origins_hear_of_the_way(
     fields: tuple[str, ...], scheme: bytes, told: tuple[str, str, str]
 ) -> None:
     request = replace(asks("/a", *fields), scheme=scheme)
-    found = told_of_the_way(request)
+    found = forwarding_fields(request)
     names = (b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-port")
     assert tuple(field_values(found, name)[0].decode() for name in names) == told
     assert effective_scheme(request) == told[1].encode()

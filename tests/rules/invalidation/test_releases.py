@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from edgecache.config.model import Release
-from edgecache.rules.invalidation.releases import ReleaseState, compiled, release_of, standing
+from edgecache.rules.invalidation.releases import (
+    ReleaseState,
+    compile_releases,
+    release_of,
+    release_state,
+)
 
 ALL = Release(pattern="*", current=3, kept=(0, 1, 3))
 ASSETS = Release(pattern="/assets/*", current=1, kept=(0, 1))
@@ -25,7 +30,7 @@ AT_FIRST = Release(pattern="*.html", current=0, kept=(0, 2))
     ],
 )
 def test_what_stands_in_the_key(releases: tuple[Release, ...], path: bytes, release: bytes) -> None:
-    assert release_of(path, compiled(releases)) == release
+    assert release_of(path, compile_releases(releases)) == release
 
 
 @pytest.mark.parametrize(
@@ -41,8 +46,8 @@ def test_what_stands_in_the_key(releases: tuple[Release, ...], path: bytes, rele
     ],
 )
 def test_what_becomes_of_what_is_stored(release: bytes, becomes: ReleaseState) -> None:
-    assert standing(b"/assets/a", release, compiled((ALL, ASSETS))) is becomes
+    assert release_state(b"/assets/a", release, compile_releases((ALL, ASSETS))) is becomes
 
 
 def test_without_releases_all_is_current() -> None:
-    assert standing(b"/a", b"", ()) is ReleaseState.CURRENT
+    assert release_state(b"/a", b"", ()) is ReleaseState.CURRENT

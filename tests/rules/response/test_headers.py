@@ -17,10 +17,10 @@ from edgecache.config.model import (
 from edgecache.rules.response.headers import (
     ServerTiming,
     applied,
-    for_viewer,
     removable,
     repeatable,
     vary_for_viewer,
+    viewer_fields,
     wants_timing,
     with_timing,
 )
@@ -113,10 +113,10 @@ def test_vary_names_what_is_forwarded(
 
 
 def test_server_is_the_origins_or_ours() -> None:
-    assert for_viewer(lines("server: nginx"), asks(), site_of(), US) == lines("server: nginx")
-    assert for_viewer((), asks(), site_of(), US) == lines("server: CloudFront")
+    assert viewer_fields(lines("server: nginx"), asks(), site_of(), US) == lines("server: nginx")
+    assert viewer_fields((), asks(), site_of(), US) == lines("server: CloudFront")
     plain = site_of(semantics="rfc9111")
-    assert for_viewer(lines("vary: X-A"), asks(), plain, US) == lines("vary: X-A")
+    assert viewer_fields(lines("vary: X-A"), asks(), plain, US) == lines("vary: X-A")
 
 
 def timed(percent: float | None, *remove: str) -> Any:

@@ -19,7 +19,7 @@ from edgecache.rules.viewer.access import (
     https_location,
     outgrows_quota,
     passages,
-    passed,
+    with_passage,
 )
 from tests.rules.pieces import asks, lines, site_of
 
@@ -156,7 +156,7 @@ def test_geo_restriction(
 def test_passages(fields: tuple[str, ...], count: int) -> None:
     request = asks("/a", *fields)
     assert passages(request.fields, b"cloudfront") == count
-    assert passages(passed(request, b"cloudfront").fields, b"cloudfront") == count + 1
+    assert passages(with_passage(request, b"cloudfront").fields, b"cloudfront") == count + 1
     got = admit(request, site_of(), None, US)
     assert got == (AccessRefused(403, RefusalReason.LOOP) if count >= 2 else None)
     plain = admit(request, site_of(semantics="rfc9111"), None, US)
@@ -164,7 +164,7 @@ def test_passages(fields: tuple[str, ...], count: int) -> None:
 
 
 def test_who_passed_before_stays_named() -> None:
-    request = passed(asks("/a", "cdn-loop: other; v=1", "cdn-loop: b"), b"us")
+    request = with_passage(asks("/a", "cdn-loop: other; v=1", "cdn-loop: b"), b"us")
     assert request.fields == lines("cdn-loop: other; v=1, b, us")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgecache.http.message import Fields, Request, first_value
-from edgecache.rules.viewer.access import asks_for_websocket, upgrades, upgrading
+from edgecache.rules.viewer.access import asks_for_websocket, upgrades, with_upgrade
 
 KEY: Fields = ((b"sec-websocket-key", b"x"), (b"sec-websocket-version", b"13"))
 BOTH: Fields = ((b"connection", b"keep-alive, Upgrade"), (b"upgrade", b"WebSocket"))
@@ -44,7 +44,7 @@ def test_what_an_origin_must_say() -> None:
 def test_what_a_policy_left_out_is_put_back_once() -> None:
     received = request((*BOTH, *KEY, (b"cookie", b"a=1")))
     forwarded = request((KEY[0], (b"x", b"y")))
-    asked = upgrading(forwarded, received)
+    asked = with_upgrade(forwarded, received)
     assert asks_for_websocket(asked)
     assert sorted(name for name, _ in asked.fields) == sorted(
         [b"x", b"connection", b"upgrade", b"sec-websocket-key", b"sec-websocket-version"]

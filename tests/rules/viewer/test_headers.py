@@ -21,7 +21,7 @@ from edgecache.http.message import Request, field_values
 from edgecache.rules.caching.key import cache_key, forwarded
 from edgecache.rules.routing import Route, compile_routes, route
 from edgecache.rules.viewer.geo import GeoPlace
-from edgecache.rules.viewer.headers import enriched
+from edgecache.rules.viewer.headers import with_viewer_headers
 from tests.rules.pieces import ZURICH, asks
 
 PLACE = replace(ZURICH, metro_code="819")
@@ -56,7 +56,7 @@ def listing(*names: str, behavior: Any = "whitelist") -> HeaderSelection:
 
 def made(name: str, request: Request, place: GeoPlace | None = PLACE) -> str | None:
     """The value of the header of this name, forwarded by an origin request policy."""
-    found = enriched(request, on(extra=listing(name)).viewer_headers, place)
+    found = with_viewer_headers(request, on(extra=listing(name)).viewer_headers, place)
     values = field_values(found.fields, name.lower().encode())
     assert len(values) <= 1
     return values[0].decode() if values else None
@@ -155,7 +155,8 @@ def test_a_viewers_own_never_reach_the_origin(
     keyed: tuple[str, ...], extra: HeaderSelection | None, sent: set[bytes]
 ) -> None:
     found = on(*keyed, extra=extra)
-    request = forwarded(enriched(FORGED, found.viewer_headers, PLACE), found, cacheable=True)
+    ours = with_viewer_headers(FORGED, found.viewer_headers, PLACE)
+    request = forwarded(ours, found, cacheable=True)
     assert {name for name, _ in request.fields} == sent
     assert field_values(request.fields, b"cloudfront-viewer-country") in ([], [b"CH"])
     assert field_values(request.fields, b"cloudfront-is-mobile-viewer") in ([], [b"false"])
@@ -164,17 +165,17 @@ def test_a_viewers_own_never_reach_the_origin(
 def test_a_viewers_own_never_enter_the_key() -> None:
     found = on("CloudFront-Viewer-Country")
     keys = {
-        cache_key(enriched(asks("/a", *lines), found.viewer_headers, PLACE), found)
+        cache_key(with_viewer_headers(asks("/a", *lines), found.viewer_headers, PLACE), found)
         for lines in ((), ("CloudFront-Viewer-Country: XX",), ("cloudfront-viewer-country: CH",))
     }
     assert len(keys) == 1
-    german = enriched(asks("/a"), found.viewer_headers, GeoPlace(country="DE"))
+    german = with_viewer_headers(asks("/a"), found.viewer_headers, GeoPlace(country="DE"))
     assert cache_key(german, found) not in keys
 
 
 def test_where_no_policy_lets_one_through_nothing_is_done() -> None:
     for found in (on(), on("X-A"), on(extra=listing("X-A")), on(semantics="rfc9111")):
-        assert enriched(FORGED, found.viewer_headers, PLACE) is FORGED
+        assert with_viewer_headers(FORGED, found.viewer_headers, PLACE) is FORGED
 
 
 @pytest.mark.parametrize(

@@ -58,23 +58,23 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 # Plays of freshness and of sharing: each runs with one tier and with two, on four wires.
 OF_SHARING = frozenset({
+    "test_fill_sharing",
     "test_freshness_and_validation",
-    "test_head_speaks_of_the_stored_get",
-    "test_nothing_is_served_beyond_its_permission",
-    "test_one_key_holds_several_variants",
-    "test_parts_join_under_one_strong_validator",
-    "test_ranges_are_cut_from_what_is_here",
-    "test_requests_narrow_what_answers_them",
-    "test_second_viewer_waits_for_the_first",
-    "test_stale_is_served_only_where_permitted",
-    "test_unsafe_methods_invalidate",
-    "test_validators_choose_what_a_304_confirms",
-    "test_what_a_shared_cache_may_keep",
-    "test_what_arrives_is_shared_as_what_is_stored",
+    "test_head_requests",
+    "test_partial_entries",
+    "test_ranges",
+    "test_request_collapsing",
+    "test_request_directives",
+    "test_stale_permission",
+    "test_stale_responses",
+    "test_storability",
+    "test_unsafe_methods",
+    "test_validation",
+    "test_variants",
 })  # fmt: skip
 
 # There a body that stays away until somebody looks would change what is played.
-NEVER_LATE = frozenset({"test_large_objects", "test_one_connection"})
+NEVER_LATE = frozenset({"test_large_objects", "test_viewer_connection"})
 
 
 def pytest_report_header() -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgecache.runtime.caches import CACHES, UNCOUNTED
+from tests.conftest import NEVER_LATE, OF_SHARING
 from tests.mutations.guards import GUARDS, Guard
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -289,6 +290,11 @@ def test_only_http1_knows_how_http1_is_written(path: Path) -> None:
             assert not writers & {alias.name for alias in node.names}, f"line {node.lineno}"
         elif isinstance(node, ast.ImportFrom) and node.module:
             assert ".http1" not in node.module, f"line {node.lineno}: {node.module}"
+
+
+def test_plays_with_wires_of_their_own_exist() -> None:
+    named = {f"{name}.py" for name in OF_SHARING | NEVER_LATE}
+    assert named <= {path.name for path in TESTS}, "a play renamed is played on fewer stages"
 
 
 def test_no_test_sleeps() -> None:

@@ -1,7 +1,9 @@
-"""What a node tells of a request instead of serving it. Law: a look leaves no trace.
+"""Inspection of a node's store: explain, statistics, objects and dry runs, for operators.
 
-Who asks proves to be of this installation, as peers do. Nothing is counted or logged, no origin is
-asked, and no entry grows more recent by it.
+Law: a look leaves no trace, and nobody waits here. Who asks proves to be of this installation, as
+peers do. Nothing is counted or logged, no origin is asked, and no entry grows more recent by it. A
+dry run over the disk is begun by who asks first, and told to who asks again: it reads a few rows at
+a time in threads that read, so that viewers go before it.
 """
 
 from __future__ import annotations
@@ -57,129 +59,46 @@ from edgecache.store.entry import Entry
 from edgecache.store.memory import MemoryStore
 from edgecache.upstream.peer import heads as peer_fields
 
+SCANS_MAX = 4  # at once: people ask, one or two of them
+ROWS_LOOKED_AT = 100_000  # as of memory; in a second or two, viewers in between
+TOLD_S_MAX = 60.0  # what nobody came back for by then is looked for anew
+
 Who = tuple[str, str, str]
 """Name, role and location of a process."""
 
 
-def store_stats(who: Who, tier: Tier, now: float) -> StoreStats:
-    """The figures of its store."""
-    oldest = tier.store.oldest()
-    oldest_s = None if oldest is None else round(now - oldest.head.received_at, 3)
-    sample = tier.world.counters.snapshot()
-    return StoreStats(*who, tier.store.budget_bytes, oldest_s, sample)
-
-
-def store_objects(who: Who, store: MemoryStore, wanted: InventoryQuery, now: float) -> StoreObjects:
-    """The first of what is wanted in its memory, the oldest looked at."""
-    prefix = wanted.prefix.encode()
-    looked_at = islice(store, OBJECTS_LOOKED_AT)
-    if wanted.order is ObjectOrder.LARGEST:
-        found = nlargest(wanted.limit, _under(prefix, looked_at), key=lambda one: one.size_bytes)
-    else:
-        found = nlargest(wanted.limit, _under(prefix, looked_at), key=lambda one: one.uses)
-    listed = tuple(_listed(entry, now) for entry in found)
-    return StoreObjects(*who, listed, min(OBJECTS_LOOKED_AT, len(store)), len(store))
-
-
-def dry_run_result(who: Who, tier: Tier, trial: DryRunQuery, disk: DiskNamed | None) -> NodeNamed:
-    """What an invalidation would remove from its memory, the oldest looked at, and its disk."""
-    entries = size_bytes = 0
-    examples: list[str] = []
-    looked_at = islice(tier.store, OBJECTS_LOOKED_AT)
-    for entry in tier.world.marks.named(looked_at, trial.distribution, trial.items):
-        entries += 1
-        size_bytes += entry.size_bytes
-        if len(examples) < EXAMPLES:
-            examples.append(_target(entry))
-    held = len(tier.store)
-    looked = min(OBJECTS_LOOKED_AT, held)
-    return NodeNamed(*who, entries, size_bytes, tuple(examples), looked, held, disk)
-
-
-def _target(entry: Entry) -> str:
-    return subject_of(entry.key, ()).target.decode("latin-1")
-
-
-def _under(prefix: bytes, entries: Iterator[Entry]) -> Iterator[Entry]:
-    for entry in entries:
-        # To look for the bytes anywhere first spares most keys being read.
-        if prefix == b"/" or (prefix in entry.key and _path(entry).startswith(prefix)):
-            yield entry
-
-
-def _path(entry: Entry) -> bytes:
-    return read_key(entry.key).path
-
-
-def _listed(entry: Entry, now: float) -> ListedObject:
-    told = read_key(entry.key)
-    target = told.path if told.query is None else told.path + b"?" + told.query
-    return ListedObject(
-        told.distribution,
-        target.decode("latin-1"),
-        told.host.decode("latin-1"),
-        entry.size_bytes,
-        entry.uses,
-        round(now - entry.head.received_at, 3),
-        round(entry.expires_at - now, 3) if entry.expires_at else None,
-    )
-
-
-LOOKS_MAX = 4  # at once: people ask, one or two of them
-ROWS_LOOKED_AT = 100_000  # as of memory; in a second or two, viewers in between
-TOLD_S_MAX = 60.0  # what nobody came back for by then is looked for anew
-
-
 @dataclass(slots=True)
-class _Look:
+class _DiskScan:
     began_at: float
     found: DiskNamed | None = None
 
 
 class DiskDryRun:
-    """The looks of one process."""
+    """Dry runs over the disk that are under way in this process."""
 
     def __init__(self) -> None:
-        self._looks: dict[DryRunQuery, _Look] = {}
+        self._scans: dict[DryRunQuery, _DiskScan] = {}
 
     def ask(self, tier: Tier, trial: DryRunQuery, now: float) -> DiskNamed | None:
-        """What its disk has of it; None: come again, it is being looked for."""
+        """The result for the disk; None while it is under way: ask again."""
         if tier.disk is None:
             return DiskNamed()
-        late = [one for one, look in self._looks.items() if now - look.began_at > TOLD_S_MAX]
+        late = [one for one, scan in self._scans.items() if now - scan.began_at > TOLD_S_MAX]
         for one in late:
-            del self._looks[one]
-        look = self._looks.get(trial)
-        if look is None:
-            if len(self._looks) < LOOKS_MAX:
-                look = self._looks[trial] = _Look(now)
-                tier.world.spawn(_look(look, tier.disk, tier, trial))
-        elif look.found is not None:
-            del self._looks[trial]
-        return None if look is None else look.found
-
-
-async def _look(look: _Look, disk: DiskStore, tier: Tier, trial: DryRunQuery) -> None:
-    entries = size_bytes = looked_at = after = 0
-    while looked_at < ROWS_LOOKED_AT:
-        rows = await disk.heads(after, min(ROWS_PER_STEP, ROWS_LOOKED_AT - looked_at))
-        if not rows:
-            break
-        heads = [row.entry for row in rows if row.entry is not None]
-        for entry in tier.world.marks.named(heads, trial.distribution, trial.items):
-            entries += 1
-            size_bytes += _size(entry)
-        looked_at, after = looked_at + len(rows), rows[-1].id
-    look.found = DiskNamed(entries, size_bytes, looked_at, disk.engine.totals.objects)
-
-
-def _size(entry: Entry) -> int:
-    return entry.size_bytes + (0 if entry.stored is None else entry.stored.length)
+            del self._scans[one]
+        scan = self._scans.get(trial)
+        if scan is None:
+            if len(self._scans) < SCANS_MAX:
+                scan = self._scans[trial] = _DiskScan(now)
+                tier.world.spawn(_scan(scan, tier.disk, tier, trial))
+        elif scan.found is not None:
+            del self._scans[trial]
+        return None if scan is None else scan.found
 
 
 @dataclass(frozen=True, slots=True)
 class Inspector:
-    """What a listener's front and tier would do, told to those who may know."""
+    """Answers inspection requests at a listener, of those with a credential of peers."""
 
     node: str
     role: str
@@ -195,8 +114,10 @@ class Inspector:
         credential = first_value(request.fields, peer_fields.CREDENTIAL)
         if credential is None or not self.admits(credential):
             return b""
-        told = self._what(first_value(request.fields, peer_fields.EXPLAIN) or b"", request, now)
-        body = msgspec.json.encode(told)
+        answer = self._inspect(
+            first_value(request.fields, peer_fields.EXPLAIN) or b"", request, now
+        )
+        body = msgspec.json.encode(answer)
         fields = (
             (b"content-type", b"application/json"),
             (b"cache-control", b"no-store"),
@@ -205,7 +126,7 @@ class Inspector:
         )
         return response_head(200, b"", fields) + body
 
-    def _what(
+    def _inspect(
         self, asked: bytes, request: Request, now: float
     ) -> TierExplanation | StoreStats | StoreObjects | NodeNamed:
         who, tier = (self.node, self.role, self.location), self.front.tier
@@ -220,15 +141,15 @@ class Inspector:
         return self.story(request, now)
 
     def story(self, request: Request, now: float) -> TierExplanation:
-        """What stands in the reply, as a value."""
+        """The explanation of a request."""
         found = self._routed(request)
         if found is None:
-            return self._told(LookupExplanation.REFUSE, "no site answers to this host")
+            return self._explanation(LookupExplanation.REFUSE, "no site answers to this host")
         inner, route = found
         inner = without_connection_options(inner)
         passes = bypass(inner, route)
         if passes is not None:
-            return self._told(LookupExplanation.BYPASS, passes)
+            return self._explanation(LookupExplanation.BYPASS, passes)
         return self._looked_up(self.front.tier, inner, route, now)
 
     def _routed(self, request: Request) -> tuple[Request, Route] | None:
@@ -247,18 +168,53 @@ class Inspector:
     def _looked_up(self, tier: Tier, request: Request, route: Route, now: float) -> TierExplanation:
         entries = tier.filtered.peek(cache_key(request, route))
         if not entries:
-            return self._told(LookupExplanation.FETCH, MissReason.ABSENT)
+            return self._explanation(LookupExplanation.FETCH, MissReason.ABSENT)
         own = next((e for e in entries if answers(e.selected, request.fields)), None)
         held = tuple(_stored(entry, route, now, entry is own) for entry in entries)
         if own is None:
-            return self._told(LookupExplanation.FETCH, MissReason.VARIANT, held)
+            return self._explanation(LookupExplanation.FETCH, MissReason.VARIANT, held)
         concluded = decide_entry(own, request, route, now)
-        return self._told(*_words(concluded), held)
+        return self._explanation(*_words(concluded), held)
 
-    def _told(
+    def _explanation(
         self, what: LookupExplanation, why: str = "", held: tuple[StoredExplanation, ...] = ()
     ) -> TierExplanation:
         return TierExplanation(self.node, self.role, self.location, what, str(why), held)
+
+
+def store_stats(who: Who, tier: Tier, now: float) -> StoreStats:
+    """Figures of a node's store."""
+    oldest = tier.store.oldest()
+    oldest_s = None if oldest is None else round(now - oldest.head.received_at, 3)
+    sample = tier.world.counters.snapshot()
+    return StoreStats(*who, tier.store.budget_bytes, oldest_s, sample)
+
+
+def store_objects(who: Who, store: MemoryStore, wanted: InventoryQuery, now: float) -> StoreObjects:
+    """The objects in memory that a query lists first, among the oldest OBJECTS_LOOKED_AT."""
+    prefix = wanted.prefix.encode()
+    looked_at = islice(store, OBJECTS_LOOKED_AT)
+    if wanted.order is ObjectOrder.LARGEST:
+        listed = nlargest(wanted.limit, _under(prefix, looked_at), key=lambda one: one.size_bytes)
+    else:
+        listed = nlargest(wanted.limit, _under(prefix, looked_at), key=lambda one: one.uses)
+    objects = tuple(_listed(entry, now) for entry in listed)
+    return StoreObjects(*who, objects, min(OBJECTS_LOOKED_AT, len(store)), len(store))
+
+
+def dry_run_result(who: Who, tier: Tier, trial: DryRunQuery, disk: DiskNamed | None) -> NodeNamed:
+    """What an invalidation would remove from memory, the oldest looked at, and from disk."""
+    entries = size_bytes = 0
+    examples: list[str] = []
+    looked_at = islice(tier.store, OBJECTS_LOOKED_AT)
+    for entry in tier.world.marks.named(looked_at, trial.distribution, trial.items):
+        entries += 1
+        size_bytes += entry.size_bytes
+        if len(examples) < EXAMPLES:
+            examples.append(_target(entry))
+    held = len(tier.store)
+    looked = min(OBJECTS_LOOKED_AT, held)
+    return NodeNamed(*who, entries, size_bytes, tuple(examples), looked, held, disk)
 
 
 def _stored(entry: Entry, route: Route, now: float, own: bool) -> StoredExplanation:
@@ -280,3 +236,50 @@ def _words(concluded: Hit | FetchErrand | SlicesErrand | Refusal) -> tuple[Looku
             return LookupExplanation.FETCH, why
         case _:
             return LookupExplanation.REFUSE, "only-if-cached"
+
+
+def _target(entry: Entry) -> str:
+    return subject_of(entry.key, ()).target.decode("latin-1")
+
+
+def _under(prefix: bytes, entries: Iterator[Entry]) -> Iterator[Entry]:
+    for entry in entries:
+        # To look for the bytes anywhere first spares most keys being read.
+        if prefix == b"/" or (prefix in entry.key and _path(entry).startswith(prefix)):
+            yield entry
+
+
+def _path(entry: Entry) -> bytes:
+    return read_key(entry.key).path
+
+
+def _listed(entry: Entry, now: float) -> ListedObject:
+    key = read_key(entry.key)
+    target = key.path if key.query is None else key.path + b"?" + key.query
+    return ListedObject(
+        key.distribution,
+        target.decode("latin-1"),
+        key.host.decode("latin-1"),
+        entry.size_bytes,
+        entry.uses,
+        round(now - entry.head.received_at, 3),
+        round(entry.expires_at - now, 3) if entry.expires_at else None,
+    )
+
+
+async def _scan(scan: _DiskScan, disk: DiskStore, tier: Tier, trial: DryRunQuery) -> None:
+    entries = size_bytes = looked_at = after = 0
+    while looked_at < ROWS_LOOKED_AT:
+        rows = await disk.heads(after, min(ROWS_PER_STEP, ROWS_LOOKED_AT - looked_at))
+        if not rows:
+            break
+        heads = [row.entry for row in rows if row.entry is not None]
+        for entry in tier.world.marks.named(heads, trial.distribution, trial.items):
+            entries += 1
+            size_bytes += _size(entry)
+        looked_at, after = looked_at + len(rows), rows[-1].id
+    scan.found = DiskNamed(entries, size_bytes, looked_at, disk.engine.totals.objects)
+
+
+def _size(entry: Entry) -> int:
+    return entry.size_bytes + (0 if entry.stored is None else entry.stored.length)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgecache.cluster.inspection import DiskNamed, DryRunQuery
-from edgecache.node.inspect import LOOKS_MAX, TOLD_S_MAX, DiskDryRun
+from edgecache.node.inspect import SCANS_MAX, TOLD_S_MAX, DiskDryRun
 from edgecache.rules.invalidation.items import items_of
 from tests.world.play import Play, Scene
 
@@ -54,8 +54,8 @@ def test_what_nobody_came_back_for_is_looked_for_anew(play: Play) -> None:
 
 def test_looks_are_bounded(play: Play) -> None:
     trials = DiskDryRun()
-    others = [DryRunQuery("EPLAY", items_of([f"/{number}"])) for number in range(LOOKS_MAX)]
-    assert [ask(play, trials, one) for one in others] == [None] * LOOKS_MAX
+    others = [DryRunQuery("EPLAY", items_of([f"/{number}"])) for number in range(SCANS_MAX)]
+    assert [ask(play, trials, one) for one in others] == [None] * SCANS_MAX
     assert [ask(play, trials) for _ in range(2)] == [None, None]
     assert ask(play, trials, others[0]) is not None
     assert [ask(play, trials) is None for _ in range(2)] == [True, False]

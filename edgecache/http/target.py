@@ -36,6 +36,7 @@ _OVERLONG = re.compile(
 # A dot segment, as Windows reads it too: with blanks behind; or a control byte, at which a reader
 # in C ends, and which one of the WHATWG's URLs leaves out.
 _STEPS_OUT = re.compile(rb"/\.{1,2} *(?:/|$)|[\0-\x1f\x7f]")
+NOT_NORMAL = re.compile(rb"//|/\.")  # what `normalized_path` may change
 
 
 # Hosts in use; who sends more of them pays for the reading alone. What is refused is not
@@ -73,7 +74,7 @@ def target_parts(
 
 def normalized_path(path: bytes) -> bytes:
     """For matching only: doubled slashes folded, dot segments removed (RFC 3986 §5.2.4)."""
-    if b"//" not in path and b"/." not in path:
+    if NOT_NORMAL.search(path) is None:
         return path
     return without_dot_segments(re.sub(rb"/+", b"/", path))
 

@@ -23,7 +23,7 @@ from edgecache.config.model import (
     UnavailableSite,
 )
 from edgecache.http.message import Request
-from edgecache.http.target import normalized_path, readings
+from edgecache.http.target import NOT_NORMAL, normalized_path, readings
 from edgecache.rules.globs import glob
 from edgecache.rules.invalidation.releases import Patterns, compile_releases
 from edgecache.rules.private.key_ring import KeyRing, TrustedKeys, key_ring
@@ -156,7 +156,7 @@ def matched_route(site: Site, path: bytes) -> Route | None:
     that trust different signers.
     """
     if not site.private:
-        return _first(site, normalized_path(path))
+        return _first(site, path if NOT_NORMAL.search(path) is None else normalized_path(path))
     every = readings(path)
     if every is None:
         return None

@@ -22,8 +22,8 @@ from edgecache.runtime.environment import DiskThreads, Tasks, steady_clock
 from edgecache.store.disk.availability import DiskEnvironment
 from edgecache.store.disk.engine import DiskBudget, DiskEngine
 from edgecache.store.disk.files import RealFiles
+from edgecache.store.disk.pending_changes import KeepEntry
 from edgecache.store.disk.store import DiskStore
-from edgecache.store.disk.write_buffer import KeepEntry
 from edgecache.store.entry import Entry
 from edgecache.store.invalidation import InvalidationState
 

@@ -6,7 +6,8 @@ from edgecache.http.ranges import Span
 from edgecache.store.disk.record import PIECE_BYTES
 from edgecache.store.entry import DiskBody
 from edgecache.store.memory_account import MemoryAccount
-from edgecache.upstream.interface import Body, Fault, UpstreamError, WholeBody
+from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.interface import Body, WholeBody
 
 
 class SlicedBody:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from edgecache.cache.fill import Fill
-from edgecache.upstream.interface import UpstreamError
+from edgecache.upstream.faults import UpstreamError
 
 
 class FlightEnd(StrEnum):

@@ -14,9 +14,10 @@ from msgspec.structs import replace
 from edgecache.cache.outcome import CacheResult, Errand, ErrorPageErrand, Hit, Outcome, Refusal
 from edgecache.cache.tier import Tier
 from edgecache.http.message import Request
-from edgecache.rules.caching.error_pages import Replacement, page_request, replacement
+from edgecache.rules.caching.error_caching import Replacement, page_request, replacement
 from edgecache.rules.routing import Route, RouteTable, route
-from edgecache.upstream.interface import Body, Fault, OnInterim, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.interface import Body, OnInterim
 
 _SHEDDING = frozenset({Fault.BUSY, Fault.LOOP})  # CloudFront: no page for CapacityExceeded
 

@@ -13,11 +13,11 @@ from weakref import ref
 from cachetools import LRUCache
 
 from edgecache.cache.outcome import FetchErrand
-from edgecache.rules.caching.error_pages import error_caching_s
+from edgecache.rules.caching.error_caching import error_caching_s
 from edgecache.rules.caching.storability import failure_is_of_object
 from edgecache.rules.routing import Route
 from edgecache.store.invalidation import InvalidationState
-from edgecache.upstream.interface import Fault, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
 
 KEYS_MAX = 10_000  # keys are chosen by strangers; 2 MB, as a number stands for each
 _OF_THE_MOMENT = frozenset(

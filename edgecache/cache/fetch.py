@@ -53,19 +53,12 @@ from edgecache.rules.caching.reuse import refuses_stale, serves_on_error
 from edgecache.rules.caching.slices import head_of_whole
 from edgecache.rules.caching.storability import passable_fields, post_answers_get
 from edgecache.rules.reasons import MissReason, StoreReason
-from edgecache.rules.response.plan import plan_reply
+from edgecache.rules.response.status_and_ranges import plan_reply
 from edgecache.rules.viewer.access import outgrows_quota, with_upgrade
 from edgecache.store.entry import Entry
 from edgecache.store.invalidation import FilteredStore
-from edgecache.upstream.interface import (
-    Body,
-    Call,
-    Fault,
-    OnInterim,
-    Reply,
-    Upstream,
-    UpstreamError,
-)
+from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.interface import Body, Call, OnInterim, Reply, Upstream
 
 
 class FetchResult(Struct, frozen=True):

@@ -18,15 +18,15 @@ from edgecache.rules.caching.entry_update import (
     update_of,
 )
 from edgecache.rules.caching.key import conditional, forwarded, forwards_ranges
-from edgecache.rules.caching.partial import (
+from edgecache.rules.caching.revalidation import confirms, is_offered_to_others
+from edgecache.rules.caching.slices import SliceLayout, head_of_whole, received_slice
+from edgecache.rules.caching.stored_parts import (
     StoredPart,
     continues,
     range_of_rest,
     received_part,
     single_range,
 )
-from edgecache.rules.caching.revalidation import confirms, is_offered_to_others
-from edgecache.rules.caching.slices import SliceLayout, head_of_whole, received_slice
 from edgecache.rules.reasons import MissReason
 from edgecache.rules.routing import Route
 from edgecache.store.entry import Entry

@@ -22,7 +22,8 @@ from edgecache.http.message import Response
 from edgecache.http.ranges import Span
 from edgecache.rules.caching.reuse import PendingEntry
 from edgecache.store.memory_account import BEHIND_BYTES, MemoryAccount, MemoryHolding
-from edgecache.upstream.interface import Body, Fault, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.interface import Body
 
 REST_BYTES_WORTH_FINISHING = 1024 * 1024  # a slice: what a fill fetches on with nobody reading
 PIECE_BYTES = 262_144  # of a whole that is read on: `Limits.buffer_bytes_max`, uvloop's own reads

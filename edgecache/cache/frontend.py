@@ -3,9 +3,9 @@
 Law: what a stranger asks is routed and admitted here before any tier hears of it.
 
 Of a response's fields those of the stored or received response, with status and span, are
-`rules.response.plan`'s to decide; those of policies, Server and Server-Timing `rules.response.
-headers`'; here are added Age, Via, X-Cache, X-Amz-Cf-Pop, X-Amz-Cf-Id and Cache-Status, Date where
-a policy took it away, and Accept-Ranges where nothing was said of ranges.
+`rules.response.status_and_ranges`'s to decide; those of policies, Server and Server-Timing
+`rules.response.headers`'; here are added Age, Via, X-Cache, X-Amz-Cf-Pop, X-Amz-Cf-Id and
+Cache-Status, Date where a policy took it away, and Accept-Ranges where nothing was said of ranges.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from edgecache.cache.tier import Tier
 from edgecache.config.model import BRAND, Distribution
 from edgecache.http.dates import format_date
 from edgecache.http.message import Fields, Request, combined_value, first_value
-from edgecache.rules.caching.error_pages import replacement
+from edgecache.rules.caching.error_caching import replacement
 from edgecache.rules.private.key_ring import MESSAGES, TrustedKeys
-from edgecache.rules.private.signature import SignatureAccepted
-from edgecache.rules.private.signed_request import SignatureRefused
+from edgecache.rules.private.signature_check import SignatureAccepted
+from edgecache.rules.private.signature_fields import SignatureRefused
 from edgecache.rules.response.headers import (
     ServerTiming,
     public_fields,
@@ -60,7 +60,8 @@ from edgecache.rules.viewer.access import (
 )
 from edgecache.rules.viewer.geo import NOWHERE
 from edgecache.rules.viewer.headers import with_viewer_headers
-from edgecache.upstream.interface import Body, Fault, OnInterim
+from edgecache.upstream.faults import Fault
+from edgecache.upstream.interface import Body, OnInterim
 from edgecache.upstream.peer import heads as peer_fields
 
 UNKNOWN_HOST = Refusal(403, "Bad request. No distribution answers to this host name.")

@@ -22,8 +22,8 @@ from edgecache.cache.outcome import (
     hit_trace,
 )
 from edgecache.http.message import Request
-from edgecache.rules.caching.partial import plan_from_part
 from edgecache.rules.caching.reuse import cookies_are_personal, has_validator, verdict
+from edgecache.rules.caching.stored_parts import plan_from_part
 from edgecache.rules.reasons import (
     Fetch,
     MissReason,
@@ -33,7 +33,7 @@ from edgecache.rules.reasons import (
     Unsatisfiable,
     Verdict,
 )
-from edgecache.rules.response.plan import plan_reply
+from edgecache.rules.response.status_and_ranges import plan_reply
 from edgecache.rules.routing import Route
 from edgecache.store.entry import Entry
 from edgecache.store.invalidation import FilteredStore

@@ -16,9 +16,9 @@ from edgecache.cache.bodies import SlicedBody, StoredBody
 from edgecache.cache.fill import Fill
 from edgecache.http.message import Fields, Request, Response, first_value, without
 from edgecache.http.ranges import Span
-from edgecache.rules.caching.error_pages import Replacement
+from edgecache.rules.caching.error_caching import Replacement
 from edgecache.rules.reasons import FORWARDED, MissReason, StoreReason
-from edgecache.rules.response.plan import ResponsePlan, multipart, plan_reply
+from edgecache.rules.response.status_and_ranges import ResponsePlan, multipart, plan_reply
 from edgecache.rules.routing import Route
 from edgecache.store.entry import Entry
 from edgecache.upstream.interface import Body, Reply, WholeBody

@@ -33,7 +33,8 @@ from edgecache.rules.routing import Route, RouteTable, matched_route
 from edgecache.rules.viewer.access import (
     AMBIGUOUS_PATH,
 )
-from edgecache.upstream.interface import Body, OnInterim, UpstreamError
+from edgecache.upstream.faults import UpstreamError
+from edgecache.upstream.interface import Body, OnInterim
 from edgecache.upstream.peer import heads as peer_fields
 from edgecache.upstream.peer.heads import read_peer_fields
 

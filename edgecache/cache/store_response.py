@@ -20,8 +20,8 @@ from edgecache.rules.caching.entry_update import (
     UpdatedEntry,
     tags_together,
 )
-from edgecache.rules.caching.partial import StoredPart, continues
 from edgecache.rules.caching.reuse import PendingEntry
+from edgecache.rules.caching.stored_parts import StoredPart, continues
 from edgecache.store.entry import Entry
 from edgecache.store.invalidation import FilteredStore
 from edgecache.upstream.interface import Body, Reply, WholeBody

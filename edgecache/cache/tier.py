@@ -48,16 +48,8 @@ from edgecache.rules.routing import Route
 from edgecache.store.disk.store import DiskStore
 from edgecache.store.invalidation import FilteredStore
 from edgecache.store.memory import MemoryStore
-from edgecache.upstream.interface import (
-    Body,
-    Call,
-    Fault,
-    OnInterim,
-    Reply,
-    Upstream,
-    UpstreamError,
-    WholeBody,
-)
+from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.interface import Body, Call, OnInterim, Reply, Upstream, WholeBody
 
 FLIGHT_S_MAX = 60.0  # a wait for a flight: two of CloudFront's default origin read timeouts
 SEEN_NOWHERE = frozenset({MissReason.ABSENT, MissReason.VARIANT, MissReason.INVALIDATED})

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from edgecache.config.model import Config
 from edgecache.http.message import Fields, Request
 from edgecache.rules.private.key_ring import TrustedKeys
-from edgecache.rules.private.signed_request import SignatureRefused, presented, signed_url
+from edgecache.rules.private.signature_fields import SignatureRefused, presented, signed_url
 from edgecache.rules.routing import Route, compile_routes, locate
 
 

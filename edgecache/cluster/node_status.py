@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
 
 from edgecache.observe.counters import Sample
-
-LEASE_S = 3.0  # Chubby's is 12 s, ZooKeeper's default session 4-40 s; ours is renewed every second
 
 Word = Annotated[str, msgspec.Meta(max_length=64)]
 Number = Annotated[int, msgspec.Meta(ge=0)]
@@ -35,12 +32,3 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     def label(self) -> str:
         """Label its counters are summed under: its location, or its role where it has none."""
         return self.location or self.role
-
-
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """One run of one node: `instance` is made anew by each process."""
-
-    name: str
-    instance: str
-    serves: bool = False  # without a lease, too

@@ -15,8 +15,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from edgecache.http.head import content_length, require_chunked
-from edgecache.http.message import BadMessage, BadReason, Fields, HeadLimits
+from edgecache.http.message import (
+    BadMessage,
+    BadReason,
+    Fields,
+    HeadLimits,
+    content_length,
+    require_chunked,
+)
 
 EXTENSION_BYTES_MAX = 4_096  # a chunk's line; a quarter of what Go's net/http admits in all
 OVERHEAD_RATIO_MAX = 8  # framing bytes for each body byte; one-byte chunks need 5
@@ -324,3 +330,18 @@ def reader_for(framing: Framing, limits: HeadLimits) -> Reader:
     if isinstance(framing, Chunked):
         return ChunkedReader(limits)
     return UntilCloseReader() if isinstance(framing, UntilClose) else LengthReader(0)
+
+
+def request_body_length(grouped: dict[bytes, list[bytes]], old: bool) -> int | None:
+    """Length of a request's body, None when it is chunked (RFC 9112 §6.3). BadMessage.
+
+    `grouped`: field values by lower-case name; `old`: HTTP/1.0, which knows no codings.
+    """
+    codings = grouped.get(b"transfer-encoding")
+    lengths = grouped.get(b"content-length")
+    if codings is None:
+        return 0 if lengths is None else content_length(lengths)
+    if old or lengths is not None:  # RFC 9112 §6.1: both at once ought to be handled as an error
+        raise BadMessage(BadReason.CODING)
+    require_chunked(codings)
+    return None

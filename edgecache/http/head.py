@@ -18,6 +18,7 @@ import re
 from collections.abc import Iterable
 from http import HTTPStatus
 
+from edgecache.http.framing import request_body_length
 from edgecache.http.function_cache import BLOCK_BYTES, cached
 from edgecache.http.message import (
     REMEMBERED_BYTES_MAX,
@@ -43,8 +44,6 @@ _BLOCK = re.compile(_LINES)
 _STATUS_HEAD = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: (" + _VALUE + rb"*))?\r\n" + _LINES)
 _FIELD = re.compile(rb"([^:\r]+):[ \t]*([^\r]*)\r\n")
 _REQUEST_LINE = re.compile(_TOKEN + rb"+ [\x21-\x7e]+ HTTP/([0-9])\.([0-9])\r\n")
-_LENGTH = re.compile(rb"[0-9]{1,18}")  # 18 digits fit a signed 64-bit count, as nginx's off_t
-_MEMBER = re.compile(_TOKEN + rb"+")
 _COMMON_NAMES = (
     b"Accept Accept-Encoding Accept-Language Accept-Ranges Age Authorization Cache-Control "
     b"Connection Content-Encoding Content-Length Content-Type Cookie Date ETag Expect Expires Host "
@@ -153,30 +152,6 @@ def keeps_alive(minor: int, fields: Iterable[tuple[bytes, bytes]]) -> bool:
     return b"close" not in options and (minor == 1 or b"keep-alive" in options)
 
 
-def content_length(values: list[bytes]) -> int:
-    """The one Content-Length among `values`. BadMessage unless it is one decimal number.
-
-    RFC 9112 §6.3 would let a list of equal numbers pass; we refuse it, as it lets us.
-    """
-    if len(values) != 1 or _LENGTH.fullmatch(values[0]) is None:
-        raise BadMessage(BadReason.LENGTH)
-    return int(values[0])
-
-
-def require_chunked(values: list[bytes]) -> None:
-    """Refuse any Transfer-Encoding but a single `chunked` (RFC 9112 §6.1).
-
-    501 for well-formed codings we do not know before or instead of `chunked`, 400 for the rest.
-    """
-    if len(values) == 1 and values[0].lower() == b"chunked":
-        return
-    codings = [coding.strip(b" \t").lower() for coding in b",".join(values).split(b",")]
-    well_formed = len(values) == 1 and all(map(_MEMBER.fullmatch, codings))
-    if not well_formed or b"identity" in codings or b"chunked" in codings[:-1]:
-        raise BadMessage(BadReason.CODING)
-    raise BadMessage(BadReason.CODING_UNKNOWN, 501)
-
-
 def request_head(method: bytes, target: bytes, fields: Iterable[tuple[bytes, bytes]]) -> bytes:
     """A request's head, with its empty line. `target` is the raw request target."""
     return _head(b"%b %b HTTP/1.1\r\n" % (method, target), fields)
@@ -267,18 +242,9 @@ def _host_and_length(
     expectations = grouped.get(b"expect")
     if expectations and not old and [e.lower() for e in expectations] != [b"100-continue"]:
         raise BadMessage(BadReason.EXPECT, 417)  # RFC 9110 §10.1.1
-    return host, _body_length(grouped, old)
-
-
-def _body_length(grouped: dict[bytes, list[bytes]], old: bool) -> int | None:
-    codings = grouped.get(b"transfer-encoding")
-    lengths = grouped.get(b"content-length")
-    if codings is None:
-        return 0 if lengths is None else content_length(lengths)
-    if old or lengths is not None:  # RFC 9112 §6.1: both at once ought to be handled as an error
-        raise BadMessage(BadReason.CODING)
-    require_chunked(codings)
-    return None
+    if b"content-length" not in grouped and b"transfer-encoding" not in grouped:
+        return host, 0
+    return host, request_body_length(grouped, old)
 
 
 def _options(values: list[bytes]) -> set[bytes]:

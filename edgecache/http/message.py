@@ -84,6 +84,8 @@ _UNUSUAL_WORDS = {
 }
 
 _NAME_BYTES_KNOWN = 64  # names are chosen by strangers
+_LENGTH = re.compile(rb"[0-9]{1,18}")  # 18 digits fit a signed 64-bit count, as nginx's off_t
+_CODING = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 class Request(Struct, frozen=True):
@@ -292,3 +294,27 @@ def _pair(part: bytes) -> tuple[bytes, bytes | None]:
 def _title_case(name: bytes) -> bytes:
     words = name.lower().split(b"-")
     return b"-".join(_UNUSUAL_WORDS.get(word) or word.capitalize() for word in words)
+
+
+def content_length(values: list[bytes]) -> int:
+    """The one Content-Length among `values`. BadMessage unless it is one decimal number.
+
+    RFC 9112 §6.3 would let a list of equal numbers pass; we refuse it, as it lets us.
+    """
+    if len(values) != 1 or _LENGTH.fullmatch(values[0]) is None:
+        raise BadMessage(BadReason.LENGTH)
+    return int(values[0])
+
+
+def require_chunked(values: list[bytes]) -> None:
+    """Refuse any Transfer-Encoding but a single `chunked` (RFC 9112 §6.1).
+
+    501 for well-formed codings we do not know before or instead of `chunked`, 400 for the rest.
+    """
+    if len(values) == 1 and values[0].lower() == b"chunked":
+        return
+    codings = [coding.strip(b" \t").lower() for coding in b",".join(values).split(b",")]
+    well_formed = len(values) == 1 and all(map(_CODING.fullmatch, codings))
+    if not well_formed or b"identity" in codings or b"chunked" in codings[:-1]:
+        raise BadMessage(BadReason.CODING)
+    raise BadMessage(BadReason.CODING_UNKNOWN, 501)

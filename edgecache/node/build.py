@@ -54,9 +54,9 @@ from edgecache.store.invalidation import InvalidationState
 from edgecache.store.memory import MemoryStore
 from edgecache.store.memory_account import MemoryAccount, MemoryBudget, divide_memory
 from edgecache.upstream.endpoint import Endpoint, Network, is_local
-from edgecache.upstream.failover import GroupUpstream
 from edgecache.upstream.interface import Upstream
 from edgecache.upstream.origin import OriginUpstream
+from edgecache.upstream.origin_group import GroupUpstream
 from edgecache.upstream.origin_request import agent_of
 from edgecache.upstream.peer.peer import PeerUpstream
 from edgecache.upstream.pool import Pool

@@ -16,8 +16,9 @@ from typing import Any
 import msgspec
 
 from edgecache.cache.invalidation_sweeper import InvalidationSweeper
+from edgecache.cluster.lease import LEASE_S
 from edgecache.cluster.log_entries import LogEntry, LogEntryKind, LogPage, read_entry
-from edgecache.cluster.node_status import LEASE_S, NodeStatus
+from edgecache.cluster.node_status import NodeStatus
 from edgecache.config.model import Config
 from edgecache.http.function_cache import clear_caches
 from edgecache.node.log_follower import LogFollower

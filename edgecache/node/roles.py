@@ -7,15 +7,10 @@ configuration file and, for more than one machine, the secrets.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import signal
 import socket
-import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import uvicorn
@@ -27,29 +22,19 @@ from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.config.secrets import load_secrets
 from edgecache.node.build import NodeParts
+from edgecache.node.graceful_server import BACKLOG, ListenPort, NodeServer, RoleServer, do_nothing
 from edgecache.node.node import Node
-from edgecache.node.orphaned_connections import OrphanListener, adopt_orphans
 from edgecache.node.serve_config import serve_config
-from edgecache.runtime.environment import pause
 from edgecache.runtime.fd_limit import cap_connections
 from edgecache.runtime.inherited import (
-    HAND_OVER,
     ListenSockets,
     head_cache_enabled,
     listen_sockets,
-    report_serving,
-    watch_parent,
 )
 from edgecache.runtime.privileges import drop_privileges
-from edgecache.runtime.stderr_log import install_stderr_log
 from edgecache.server.http1.connection import ViewerConnection
-from edgecache.server.listener import Listener
 
-BACKLOG = 4_096  # Linux's own default for net.core.somaxconn
-JUST_COME_S = 0.5  # from a connection to its first request, on a busy machine
-HAND_OVER_LOOK_S = 0.1  # between two looks whether everybody has left
 EXIT_FAILED = 1
-CLOSE_NOTIFY_S_MAX = 5.0  # for a viewer to answer our close_notify; nginx's lingering_timeout
 
 
 def run_edge(config_path: str, location: str, worker: int) -> int:
@@ -117,7 +102,7 @@ def run_origin(config_path: str) -> int:
     address = parse_listen(config.bucket.listen, config.state_dir)
     sockets = _open_sockets(config, [address]).own[address]
     secrets = load_secrets(config.state_dir, os.environ)
-    return _serve_app(demo_app(config, secrets.identity), config, sockets, _nothing)
+    return _serve_app(demo_app(config, secrets.identity), config, sockets, do_nothing)
 
 
 def _parts(config: Config, name: str) -> NodeParts:
@@ -129,9 +114,6 @@ def _open_sockets(config: Config, addresses: Sequence[Address]) -> ListenSockets
     sockets = listen_sockets(addresses)
     drop_privileges(config, addresses)
     return sockets
-
-
-def _nothing() -> None: ...
 
 
 def _serve_node(
@@ -152,7 +134,7 @@ def _serve_node(
         backlog=BACKLOG,
         timeout_graceful_shutdown=int(config.limits.drain_s_max),
     )
-    server = _NodeServer(settings, node, config.limits.hand_over_s_max)
+    server = NodeServer(settings, node, config.limits.hand_over_s_max)
     first, *others = addresses
     server.ports.append(ListenPort(node.listener, (), sockets.siblings[first]))
     if node.tls_listener is not None:
@@ -182,127 +164,6 @@ def _serve_app(
         log_level="warning",
         timeout_graceful_shutdown=int(config.limits.drain_s_max),
     )
-    server = _RoleServer(settings)
+    server = RoleServer(settings)
     server.on_exit = on_exit
     return server.run_until_signal(sockets)
-
-
-class _RoleServer(uvicorn.Server):
-    """Uvicorn's server, which also leaves when the supervisor that started it is gone."""
-
-    on_exit: Callable[[], None] = staticmethod(_nothing)
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        loop = asyncio.get_running_loop()
-        watch_parent(loop, self._leave)
-        loop.add_signal_handler(HAND_OVER, self._hand_over)
-        await super().startup(sockets)
-        await self._open_ports()
-        report_serving()
-
-    async def _open_ports(self) -> None: ...
-
-    def _leave(self) -> None:
-        self.should_exit = True
-
-    def _hand_over(self) -> None:
-        """Accept no more, and leave once those who had just come have been answered."""
-        for server in self.servers:
-            server.close()
-        asyncio.get_running_loop().call_later(JUST_COME_S, self._leave)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self.on_exit()
-        await super().shutdown(sockets)
-
-    def run_until_signal(self, sockets: list[socket.socket]) -> int:
-        """Serve; 0 after an orderly end, 1 when it could not start."""
-        install_stderr_log()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            # Uvicorn raises the signal again once it has drained; by then it has been obeyed.
-            signal.signal(number, lambda *_: None)
-        self.run(sockets)
-        return 0 if self.started else 1
-
-
-@dataclass(frozen=True, slots=True)
-class ListenPort:
-    """A listener, the sockets of its own that Uvicorn does not know, and its siblings' sockets."""
-
-    listener: Listener
-    sockets: Sequence[socket.socket]
-    siblings: Sequence[socket.socket]
-
-
-class _NodeServer(_RoleServer):
-    """Server of viewers or peers: also speaks TLS, adopts orphans, hands over gracefully."""
-
-    def __init__(self, settings: uvicorn.Config, node: Node, hand_over_s_max: float) -> None:
-        super().__init__(settings)
-        self.ports: list[ListenPort] = []
-        self._node = node
-        self._hand_over_s_max = hand_over_s_max
-        self._adopting: asyncio.Task[None] | None = None
-        self._draining: asyncio.Task[None] | None = None
-
-    async def _open_ports(self) -> None:
-        orphans = [OrphanListener(port.siblings, *self._serving(port)) for port in self.ports]
-        for port, orphan in zip(self.ports, orphans, strict=True):
-            for one in port.sockets:
-                await self._listen(orphan, one)
-        if any(orphan.sockets for orphan in orphans):
-            self._adopting = asyncio.create_task(adopt_orphans(orphans))
-
-    def _serving(
-        self, port: ListenPort
-    ) -> tuple[Callable[[], ViewerConnection], ssl.SSLContext | None, float | None]:
-        """Protocol factory, TLS context and handshake time of a port's connections."""
-        settings = SimpleNamespace(loaded_app=SimpleNamespace(listener=port.listener))
-        loop, state, tls = asyncio.get_running_loop(), self.server_state, port.listener.tls
-
-        def protocol() -> ViewerConnection:
-            return ViewerConnection(settings, state, {}, loop)
-
-        head_s_max = port.listener.limits.head_s_max
-        return protocol, tls.context if tls else None, head_s_max if tls else None
-
-    async def _listen(self, serving: OrphanListener, one: socket.socket) -> None:
-        """One more of Uvicorn's servers, which it closes and drains like its own."""
-        server = await asyncio.get_running_loop().create_server(
-            serving.protocol,
-            sock=one,
-            ssl=serving.context,
-            ssl_handshake_timeout=serving.handshake_s_max,
-            ssl_shutdown_timeout=CLOSE_NOTIFY_S_MAX if serving.context else None,
-            backlog=BACKLOG,
-        )
-        self.servers.append(server)
-
-    def _hand_over(self) -> None:
-        self._draining = asyncio.create_task(self._drain())
-
-    async def _drain(self) -> None:
-        """Accept no more, let each connection have its last answer, and leave."""
-        for server in self.servers:
-            server.close()
-        self._close_siblings()
-        self._node.hand_over()
-        connections = self.server_state.connections
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._hand_over_s_max):
-                while connections:
-                    await pause(HAND_OVER_LOOK_S)
-        self._leave()
-
-    def _close_siblings(self) -> None:
-        if self._adopting is not None:
-            self._adopting.cancel()
-        for port in self.ports:
-            for one in port.siblings:
-                one.close()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._close_siblings()
-        if self._draining is not None:
-            self._draining.cancel()
-        await super().shutdown(sockets)

@@ -17,10 +17,10 @@ from edgecache.http.target import normalized_path
 from edgecache.rules.caching.compression import BODY_BYTES_MIN, coding_for
 from edgecache.rules.caching.freshness import Assessment, TtlStep, ttl_steps
 from edgecache.rules.caching.key import cache_key, has_query, key_parts, without_connection_options
-from edgecache.rules.caching.partial import StoredPart
 from edgecache.rules.caching.reuse import bypass, collapses
+from edgecache.rules.caching.stored_parts import StoredPart
 from edgecache.rules.caching.vary import Selected
-from edgecache.rules.private.signed_request import SignatureRefused
+from edgecache.rules.private.signature_fields import SignatureRefused
 from edgecache.rules.routing import Route, RoutedRequest, RouteTable, locate
 from edgecache.rules.viewer.access import AMBIGUOUS_PATH, AccessRedirect, EntryPoint, admit
 

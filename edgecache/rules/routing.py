@@ -27,8 +27,8 @@ from edgecache.http.target import NOT_NORMAL, normalized_path, readings
 from edgecache.rules.globs import glob
 from edgecache.rules.invalidation.releases import Patterns, compile_releases
 from edgecache.rules.private.key_ring import KeyRing, TrustedKeys, key_ring
-from edgecache.rules.private.signature import SignatureAccepted
-from edgecache.rules.private.signed_request import SignatureRefused
+from edgecache.rules.private.signature_check import SignatureAccepted
+from edgecache.rules.private.signature_fields import SignatureRefused
 from edgecache.rules.semantics import SEMANTICS, Semantics
 from edgecache.rules.viewer.geo import NOWHERE, GeoPlace
 from edgecache.rules.viewer.headers import (

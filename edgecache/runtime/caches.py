@@ -40,7 +40,9 @@ CACHES = (
     ProcessCache(
         "rules.caching.key._forwarded_fields", 256, 13_312, "a request's fields", "54 -> 0.4 µs"
     ),
-    ProcessCache("server.request_log._said", 512, 13_312, "a request's fields", "7.3 -> 0.4 µs"),
+    ProcessCache(
+        "server.request_log._logged_values", 512, 13_312, "a head's fields", "7.3 -> 0.4 µs"
+    ),
     ProcessCache(
         "observe.access_log._joined", 1_024, 8_704, "neighboring columns of a line", "26 -> 0.2 µs"
     ),

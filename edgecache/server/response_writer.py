@@ -21,7 +21,8 @@ from edgecache.server.listener import FAILED, Listener
 from edgecache.server.request_log import RequestOutcome, RequestSummary
 from edgecache.server.stream import ViewerBody, ViewerStream
 from edgecache.store.memory_account import BEHIND_BYTES, MemoryHolding
-from edgecache.upstream.interface import Body, Fault, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.interface import Body
 from edgecache.upstream.tunnel import Tunnel
 
 logger = logging.getLogger("edgecache.server")

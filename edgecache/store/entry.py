@@ -16,8 +16,8 @@ from msgspec.structs import replace
 
 from edgecache.http.message import Response
 from edgecache.rules.caching.freshness import Assessment, assess
-from edgecache.rules.caching.partial import StoredPart
 from edgecache.rules.caching.slices import SliceLayout
+from edgecache.rules.caching.stored_parts import StoredPart
 from edgecache.rules.caching.vary import Selected
 from edgecache.rules.routing import Route
 from edgecache.store.s3fifo_queues import Resident

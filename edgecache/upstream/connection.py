@@ -30,7 +30,8 @@ from edgecache.http.message import BadMessage, BadReason, HeadLimits, Response, 
 from edgecache.rules.viewer.access import upgrades
 from edgecache.upstream.endpoint import Endpoint, WireRequest
 from edgecache.upstream.exchange import ConnectionOwner, Deadline, Exchange, keep_alive_s
-from edgecache.upstream.interface import Fault, Reply, UpstreamError, WholeBody
+from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.interface import Reply, WholeBody
 from edgecache.upstream.request_body import send_until_answered, upload
 from edgecache.upstream.response import ResponseBody, ResponseHeads
 from edgecache.upstream.tunnel import OpenTunnel

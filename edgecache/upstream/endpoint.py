@@ -24,8 +24,9 @@ from msgspec.structs import replace
 from edgecache.config.origins import Reach
 from edgecache.http.message import Response
 from edgecache.rules.origin_addresses import Listeners, address_trouble
+from edgecache.upstream.faults import Fault
 from edgecache.upstream.happy_eyeballs import race
-from edgecache.upstream.interface import Body, Fault
+from edgecache.upstream.interface import Body
 from edgecache.upstream.resolver import NameResolver
 
 logger = logging.getLogger("edgecache.upstream")

@@ -6,73 +6,12 @@ Law: a tier is an upstream; so is an origin, a group of them, and a peer.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from enum import StrEnum
-from typing import Protocol, Self
+from typing import Protocol
 
 from msgspec import Struct
 
 from edgecache.http.message import Request, Response
 from edgecache.rules.routing import Route
-
-
-class Fault(StrEnum):
-    """Why an upstream gave no usable response. The word goes to log, counter and Cache-Status."""
-
-    REFUSED = "connect-refused"  # TCP connect refused, reset or unreachable
-    TLS = "tls-failed"  # handshake or verification failed
-    NAME = "name-failed"  # the name does not resolve
-    FORBIDDEN = "address-forbidden"  # it leads to where no origin may be
-    CONNECT_TIMEOUT = "connect-timeout"
-    RESPONSE_TIMEOUT = "response-timeout"  # no head, or no body byte, for the read timeout
-    CLOSED = "closed-early"  # the connection ended before a whole head
-    MALFORMED = "malformed"  # what came is not HTTP as we accept it
-    HEAD_TOO_BIG = "head-too-big"
-    TRUNCATED = "truncated"  # the body ended before its end
-    CHANGED = "changed"  # the rest of the body is of another version
-    TOO_BIG = "object-too-big"  # more than CloudFront's quota for an object
-    BUSY = "pool-exhausted"  # no connection came free in time
-    LOOP = "loop"  # we would ask ourselves
-    NO_SECRET = "secret-missing"  # the origin wants a proof that this node has no secret for
-    PEER = "peer-refused"  # a tier of ours does not take us for one of its own
-    OPEN = "circuit-open"  # it could not be reached of late, and is left alone for now
-
-
-_STATUS = {
-    Fault.CONNECT_TIMEOUT: 504,
-    Fault.RESPONSE_TIMEOUT: 504,
-    Fault.BUSY: 503,
-    Fault.OPEN: 503,
-    Fault.LOOP: 508,
-}
-
-
-class UpstreamError(Exception):
-    """An upstream failed: `fault` says how, `sent` whether the request may have reached it.
-
-    `heard`: a byte of its answer came.
-    """
-
-    def __init__(self, fault: Fault, where: str, *, sent: bool = True, heard: bool = False) -> None:
-        super().__init__(f"{where}: {fault}")
-        self.fault = fault
-        self.where = where
-        self.sent = sent
-        self.heard = heard
-
-    def again(self) -> Self:
-        """The same failure, to be raised for somebody else.
-
-        An instance holds the frames it was raised through, and their requests and connections; one
-        that is kept and raised to many would hold those of all.
-        """
-        other = type(self).__new__(type(self), *self.args)
-        other.__dict__.update(self.__dict__)
-        return other
-
-    @property
-    def status(self) -> int:
-        """What a viewer gets when nothing better is at hand (CloudFront: 502, 504, 503)."""
-        return _STATUS.get(self.fault, 502)
 
 
 class Body(Protocol):

@@ -12,12 +12,13 @@ import asyncio
 from msgspec.structs import replace
 
 from edgecache.http.message import Request, first_value
-from edgecache.rules.caching.partial import answers_range
+from edgecache.rules.caching.stored_parts import answers_range
 from edgecache.rules.viewer.access import with_passage
 from edgecache.upstream.endpoint import Endpoint, WireRequest
-from edgecache.upstream.failover import ATTEMPTED_AGAIN
-from edgecache.upstream.interface import Body, Call, Fault, Reply, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.interface import Body, Call, Reply
 from edgecache.upstream.origin_auth import Prove
+from edgecache.upstream.origin_group import ATTEMPTED_AGAIN
 from edgecache.upstream.origin_guard import OriginGuard, OriginGuards
 from edgecache.upstream.origin_request import USER_AGENT, endpoint_of, wire_request
 from edgecache.upstream.pool import Pool

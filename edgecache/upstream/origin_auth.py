@@ -23,7 +23,7 @@ from edgecache.rules.sigv4 import (
     SigningInput,
     signing_fields,
 )
-from edgecache.upstream.interface import Fault, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
 
 _AMAZON = re.compile(
     r"(?:.+\.)?s3[.-](?:dualstack\.)?([a-z]{2}-[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?"

@@ -16,7 +16,7 @@ from edgecache.rules.routing import Route
 from edgecache.rules.semantics import Semantics
 from edgecache.upstream.circuit_breaker import CircuitBreaker, CircuitDecision, CircuitLimits
 from edgecache.upstream.endpoint import Endpoint
-from edgecache.upstream.interface import Fault, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
 
 SHARE = 0.2
 RESERVE = 10.0  # Finagle's minRetriesPerSec

@@ -19,7 +19,8 @@ from edgecache.http.message import HeadLimits
 from edgecache.runtime.environment import LoopTurns
 from edgecache.upstream.connection import UpstreamConnection
 from edgecache.upstream.endpoint import Connector, Endpoint, WireRequest, connect_fault
-from edgecache.upstream.interface import Body, Fault, Reply, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.interface import Body, Reply
 from edgecache.upstream.request_body import WatchedBody, is_under_way
 from edgecache.upstream.slow_share import SLOW_S, UploadShare, excess_unread
 

@@ -15,7 +15,7 @@ from collections import deque
 from typing import Protocol
 
 from edgecache.http.message import BadMessage, BadReason, HeadLimits
-from edgecache.upstream.interface import Fault, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
 
 BUFFER_BYTES_MAX = 262_144  # `Limits.buffer_bytes_max`: enough for 20 ms at 100 Mbit/s
 

@@ -17,7 +17,8 @@ from edgecache.cache.compress import FLUSH_BYTES_MIN, STEP_BYTES_MAX, Compressed
 from edgecache.config.model import CachePolicy
 from edgecache.http.message import Request
 from edgecache.rules.routing import Route
-from edgecache.upstream.interface import Fault, Reply, UpstreamError, WholeBody
+from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.interface import Reply, WholeBody
 from tests.rules.pieces import answer, asks, site_of
 
 CODINGS = ("br", "gzip")

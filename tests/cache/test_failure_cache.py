@@ -13,7 +13,7 @@ from edgecache.config.model import CustomErrorResponse
 from edgecache.rules.reasons import MissReason
 from edgecache.rules.routing import Route
 from edgecache.store.invalidation import InvalidationState
-from edgecache.upstream.interface import Fault, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
 from tests.rules.pieces import NOW, asks, site_of
 
 ROUTE = site_of()

@@ -20,8 +20,8 @@ from edgecache.cache.fetch_request import (
     upstream_request,
 )
 from edgecache.cache.outcome import FetchErrand
-from edgecache.rules.caching.partial import StoredPart
 from edgecache.rules.caching.slices import range_of
+from edgecache.rules.caching.stored_parts import StoredPart
 from edgecache.rules.reasons import MissReason, StoreReason
 from edgecache.store.entry import Entry
 from edgecache.upstream.interface import Reply, WholeBody

@@ -21,7 +21,8 @@ from edgecache.cache.bodies import PrefixedBody, SlicedBody
 from edgecache.cache.fill import REST_BYTES_WORTH_FINISHING, Fill, FillBody
 from edgecache.http.ranges import Span
 from edgecache.store.memory_account import MemoryAccount
-from edgecache.upstream.interface import Body, Fault, UpstreamError, WholeBody
+from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.interface import Body, WholeBody
 from tests.rules.pieces import answer
 from tests.world.clock import FakeClock, FakeLoop
 from tests.world.origin import HeldBody

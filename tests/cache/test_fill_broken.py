@@ -9,7 +9,7 @@ import pytest
 from edgecache.cache.fill import Fill
 from edgecache.cache.slices.fetch import ObjectChanged
 from edgecache.store.memory_account import MemoryAccount
-from edgecache.upstream.interface import Fault, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
 from tests.rules.pieces import answer
 from tests.world.clock import FakeClock, FakeLoop
 from tests.world.origin import HeldBody

@@ -10,7 +10,8 @@ import pytest
 from edgecache.cache.fill import Fill
 from edgecache.http.ranges import Span
 from edgecache.store.memory_account import MemoryAccount, MemoryHolding
-from edgecache.upstream.interface import UpstreamError, WholeBody
+from edgecache.upstream.faults import UpstreamError
+from edgecache.upstream.interface import WholeBody
 from tests.cache.test_fill import Stage
 from tests.rules.pieces import answer
 from tests.world.clock import START

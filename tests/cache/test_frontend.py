@@ -28,7 +28,8 @@ from edgecache.rules.routing import compile_routes
 from edgecache.rules.viewer.geo import GeoPlace
 from edgecache.store.entry import Entry
 from edgecache.store.memory import MemoryStore
-from edgecache.upstream.interface import Call, Fault, Reply, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.interface import Call, Reply
 from tests.rules.pieces import NOW, answer, asks
 
 

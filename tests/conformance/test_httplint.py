@@ -13,7 +13,7 @@ import pytest
 from httplint import HttpRequestLinter, HttpResponseLinter
 from httplint.note import Note, levels
 
-from edgecache.upstream.interface import Fault
+from edgecache.upstream.faults import Fault
 from tests.world.play import Play
 from tests.world.viewer import Got
 

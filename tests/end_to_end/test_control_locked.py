@@ -7,7 +7,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-from edgecache.cluster.node_status import LEASE_S
+from edgecache.cluster.lease import LEASE_S
 from edgecache.control.nodes.barrier import DRIFT_S
 from tests.end_to_end.installation import make_installation, start_up
 from tests.end_to_end.viewers import curl

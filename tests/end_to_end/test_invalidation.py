@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.cluster.node_status import LEASE_S
+from edgecache.cluster.lease import LEASE_S
 from tests.end_to_end.installation import Installation, Up, start_up
 from tests.end_to_end.invalidation_history import History, Readers, installed, invalidate, read
 from tests.end_to_end.processes import Running, free_ports, wait_for

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from edgecache.config.model import Behavior, CachePolicy, KeyGroup, PublicKey, Selection
-from edgecache.rules.private.signed_request import encoded_token
+from edgecache.rules.private.signature_fields import encoded_token
 from edgecache.rules.routing import compile_routes
 from tests.hostile.stage import HostilePlay
 from tests.hostile.story import Step, Story, asks

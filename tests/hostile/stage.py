@@ -10,8 +10,8 @@ from typing import Any
 
 from edgecache.cache.tier import Tier
 from edgecache.config.model import MIB, SemanticsName
-from edgecache.upstream.failover import GroupUpstream
 from edgecache.upstream.origin import OriginUpstream
+from edgecache.upstream.origin_group import GroupUpstream
 from edgecache.upstream.pool import Pool
 from tests.hostile.recorder import RecordingOrigin, Responder, echo
 from tests.hostile.strict import Answered, read_responses

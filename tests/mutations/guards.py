@@ -286,7 +286,7 @@ GUARDS = (
     ),
     Guard(
         "a 304 between tiers leaves out nothing",
-        "rules/response/plan.py",
+        "rules/response/status_and_ranges.py",
         "told = head.fields if request.of_tier else _not_modified(head.fields)",
         "told = _not_modified(head.fields)",
         "test_what_a_200_under_",
@@ -311,7 +311,7 @@ GUARDS = (
     ),
     Guard(
         "a part answers only who may be given that version",
-        "rules/caching/partial.py",
+        "rules/caching/stored_parts.py",
         'if wanted is None or request.method != b"GET" or not honors_range(request, head):',
         "if wanted is None:",
         "test_whatever_is_asked_",

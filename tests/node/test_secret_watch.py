@@ -21,7 +21,7 @@ from edgecache.node.secret_watch import (
     missing_values,
     secret_value,
 )
-from edgecache.upstream.interface import UpstreamError
+from edgecache.upstream.faults import UpstreamError
 from edgecache.upstream.origin_auth import RequestToSign
 
 NOW = 1_800_000_000.0

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edgecache.config.model import HeaderSelection, OriginRequestPolicy
-from edgecache.upstream.interface import Fault
+from edgecache.upstream.faults import Fault
 from tests.world.play import Play
 
 Stage = Callable[..., Play]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgecache.upstream.interface import Fault
+from edgecache.upstream.faults import Fault
 from tests.world.play import Play
 from tests.world.viewer import Got
 

@@ -15,7 +15,7 @@ from edgecache.config.model import (
     OriginGroup,
 )
 from edgecache.rules.routing import compile_routes
-from edgecache.upstream.interface import Fault
+from edgecache.upstream.faults import Fault
 from tests.world.play import EVERY_METHOD, Play
 
 Stage = Callable[..., Play]

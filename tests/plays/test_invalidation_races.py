@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgecache.upstream.interface import Fault
+from edgecache.upstream.faults import Fault
 from tests.plays.versions import has_stored, is_asked_anew
 from tests.world.play import Play
 

@@ -8,7 +8,7 @@ import pytest
 
 from edgecache.config.model import CachePolicy, Limits
 from edgecache.http.message import first_value
-from edgecache.upstream.interface import Fault
+from edgecache.upstream.faults import Fault
 from tests.world.large import BODY, CACHE, SIZE, block, gives, starts
 from tests.world.play import Play
 from tests.world.viewer import Viewer

@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from edgecache.upstream.interface import Fault
+from edgecache.upstream.faults import Fault
 from tests.world.play import Play
 
 DAY = 86_400

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from edgecache.config.model import SemanticsName
-from edgecache.upstream.interface import Fault
+from edgecache.upstream.faults import Fault
 from tests.world.play import Play
 
 Stage = Callable[..., Play]

@@ -17,7 +17,7 @@ from edgecache.config.model import (
 from edgecache.http.message import Request
 from edgecache.rules.caching.freshness import TtlStep, assess, ttl_steps
 from edgecache.rules.caching.key import cache_key
-from edgecache.rules.caching.partial import StoredPart
+from edgecache.rules.caching.stored_parts import StoredPart
 from edgecache.rules.explanation import (
     AccessExplanation,
     BehaviorMatch,

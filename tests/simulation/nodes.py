@@ -34,8 +34,8 @@ from edgecache.store.disk.store import DiskStore
 from edgecache.store.invalidation import InvalidationState
 from edgecache.store.memory import MemoryStore
 from edgecache.upstream.endpoint import Endpoint
-from edgecache.upstream.failover import GroupUpstream
 from edgecache.upstream.interface import Upstream
+from edgecache.upstream.origin_group import GroupUpstream
 from edgecache.upstream.peer.peer import PeerUpstream
 from edgecache.upstream.pool import Pool
 from tests.simulation.clocks import Clocks

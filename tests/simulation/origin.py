@@ -8,7 +8,8 @@ from random import Random
 
 from edgecache.http.dates import format_date
 from edgecache.http.message import Fields, Request, Response, first_value
-from edgecache.upstream.interface import Call, Fault, Reply, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.interface import Call, Reply
 from tests.simulation.clocks import Clock
 from tests.simulation.links import Links, Pipe
 from tests.simulation.machine import START, Process

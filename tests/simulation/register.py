@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 from zlib import crc32
 
-from edgecache.cluster.node_status import LEASE_S
+from edgecache.cluster.lease import LEASE_S
 from edgecache.control.state.invalidations import InvalidationRecord
 from tests.simulation.machine import Machine
 from tests.simulation.objects import OBJECTS, Object

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from edgecache.cluster.node_status import LEASE_S
+from edgecache.cluster.lease import LEASE_S
 from tests.simulation.faults import DEEDS, get_something
 from tests.simulation.links import Weather
 from tests.simulation.origin import Mood

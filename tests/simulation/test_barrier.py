@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.cluster.node_status import LEASE_S
+from edgecache.cluster.lease import LEASE_S
 from edgecache.control.nodes.barrier import DRIFT_S
 from edgecache.rules.invalidation.items import ItemKind
 from tests.simulation.control import PLACE

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from edgecache.cluster.node_status import LEASE_S
+from edgecache.cluster.lease import LEASE_S
 from edgecache.rules.invalidation.items import Item, ItemKind
 from tests.simulation.control import PLACE
 from tests.simulation.nodes import REGIONAL

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from edgecache.cluster.node_status import LEASE_S
+from edgecache.cluster.lease import LEASE_S
 from tests.end_to_end.installation import Up
 from tests.end_to_end.renewals import ask, comment
 from tests.end_to_end.test_faults import limited, pid_of, stopped

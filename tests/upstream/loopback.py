@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from edgecache.upstream.endpoint import Endpoint, Network, WireRequest
-from edgecache.upstream.interface import Reply, UpstreamError
+from edgecache.upstream.faults import UpstreamError
+from edgecache.upstream.interface import Reply
 from edgecache.upstream.pool import Pool, PoolLimits
 from edgecache.upstream.resolver import LookupThreads, NameResolver
 

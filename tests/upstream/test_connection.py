@@ -10,7 +10,7 @@ import pytest
 from edgecache.http.message import Response
 from edgecache.upstream.connection import INTERIMS_MAX
 from edgecache.upstream.endpoint import Timeouts, WireRequest
-from edgecache.upstream.interface import Fault, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
 from edgecache.upstream.response import BUFFER_BYTES_MAX
 from tests.upstream.wire import CHUNKED, HEAD, OK5, World, everything, play, turn
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgecache.http.framing import CHUNKS_AT_ONCE
-from edgecache.upstream.interface import Fault, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
 from tests.upstream.wire import CHUNKED, World, everything, play, turn
 
 TINY = b"2\r\nab\r\n"

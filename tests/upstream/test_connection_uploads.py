@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from edgecache.upstream.endpoint import Timeouts, WireRequest
-from edgecache.upstream.interface import Fault, UpstreamError, WholeBody
+from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.interface import WholeBody
 from edgecache.upstream.response import ResponseBody
 from tests.upstream.wire import OK5, World, everything, play, turn
 

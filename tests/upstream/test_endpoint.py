@@ -25,7 +25,7 @@ from edgecache.upstream.endpoint import (
     WireRequest,
     connect_fault,
 )
-from edgecache.upstream.interface import Fault
+from edgecache.upstream.faults import Fault
 from edgecache.upstream.pool import Pool
 from edgecache.upstream.resolver import NameResolver
 from tests.upstream.loopback import GET, Origin, Run, answers, everything, failure, network, shut

@@ -13,7 +13,7 @@ from edgecache.config.listen import TcpAddress, UnixAddress
 from edgecache.config.origins import Reach
 from edgecache.rules.origin_addresses import Listeners
 from edgecache.upstream.endpoint import Endpoint, Network, is_local
-from edgecache.upstream.interface import Fault
+from edgecache.upstream.faults import Fault
 from edgecache.upstream.pool import Pool
 from edgecache.upstream.resolver import NameResolver
 from tests.upstream.loopback import GET, Run, answers, everything, failure, world

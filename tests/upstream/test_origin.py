@@ -13,7 +13,8 @@ from edgecache.http.message import Fields, Request
 from edgecache.rules.routing import Route
 from edgecache.rules.semantics import CLOUDFRONT
 from edgecache.upstream.endpoint import Endpoint
-from edgecache.upstream.interface import Call, Fault
+from edgecache.upstream.faults import Fault
+from edgecache.upstream.interface import Call
 from edgecache.upstream.origin import OriginUpstream
 from edgecache.upstream.pool import Pool
 from tests.upstream.loopback import Origin as Server

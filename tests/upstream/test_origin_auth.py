@@ -15,7 +15,7 @@ from edgecache.config.origins import Origin, OriginAccessControl
 from edgecache.config.secrets import KeyPair
 from edgecache.http.message import Fields
 from edgecache.origin.identity import HEADER, IdentitySigner, IdentityVerdict, IdentityVerifier
-from edgecache.upstream.interface import Fault, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
 from edgecache.upstream.origin_auth import (
     OriginAuth,
     OriginCredentials,

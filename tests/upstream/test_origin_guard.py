@@ -11,7 +11,7 @@ from edgecache.rules.routing import Route
 from edgecache.rules.semantics import SEMANTICS
 from edgecache.upstream.circuit_breaker import CircuitLimits
 from edgecache.upstream.endpoint import Endpoint, TlsName
-from edgecache.upstream.interface import Fault, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
 from edgecache.upstream.origin_guard import OriginGuard, OriginGuards, circuit_limits
 
 

@@ -13,7 +13,8 @@ from edgecache.http.message import Request, Response
 from edgecache.rules.routing import Route
 from edgecache.rules.semantics import SEMANTICS
 from edgecache.upstream.endpoint import Endpoint, WireRequest
-from edgecache.upstream.interface import Body, Call, Fault, Reply, UpstreamError, WholeBody
+from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.interface import Body, Call, Reply, WholeBody
 from edgecache.upstream.origin import OriginUpstream
 from edgecache.upstream.pool import Pool
 from tests.world.clock import FakeClock, FakeLoop

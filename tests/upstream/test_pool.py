@@ -9,7 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from edgecache.upstream.endpoint import Endpoint, Timeouts, WireRequest
-from edgecache.upstream.interface import Fault, UpstreamError, WholeBody
+from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.interface import WholeBody
 from edgecache.upstream.pool import Pool, PoolLimits
 from tests.upstream.loopback import (
     GET,

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from edgecache.upstream.interface import Fault, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
 from edgecache.upstream.request_body import START_BYTES, BegunBody, WatchedBody, read_start
 from edgecache.upstream.response import ResponseBody
 from tests.upstream.loopback import Run, turn

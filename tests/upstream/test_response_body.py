@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from edgecache.upstream.interface import Fault, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
 from edgecache.upstream.response import BUFFER_BYTES_MAX, ResponseBody
 
 

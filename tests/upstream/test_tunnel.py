@@ -10,7 +10,8 @@ from typing import cast
 import pytest
 
 from edgecache.upstream.endpoint import Endpoint, Timeouts, WireRequest
-from edgecache.upstream.interface import Fault, Reply, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.interface import Reply
 from edgecache.upstream.pool import Pool
 from edgecache.upstream.tunnel import TUNNEL_BYTES_MAX, Tunnel
 from tests.upstream.loopback import Run, network, open_connections

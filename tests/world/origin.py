@@ -7,7 +7,8 @@ from collections import deque
 
 from edgecache.http.dates import format_date
 from edgecache.http.message import Fields, Response, first_value
-from edgecache.upstream.interface import Call, Fault, Reply, UpstreamError, WholeBody
+from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.interface import Call, Reply, WholeBody
 from tests.world.clock import FakeClock, FakeLoop
 from tests.world.wire import Wire, cut
 

@@ -37,7 +37,7 @@ from edgecache.store.disk.files import RealFiles
 from edgecache.store.disk.store import DiskStore
 from edgecache.store.memory import MemoryStore
 from edgecache.store.memory_account import MemoryAccount
-from edgecache.upstream.failover import GroupUpstream
+from edgecache.upstream.origin_group import GroupUpstream
 from tests.store.disk.disk_world import HeldThreads
 from tests.world.clock import FakeClock, FakeLoop
 from tests.world.operator import Operator

@@ -9,7 +9,8 @@ from edgecache.cache.outcome import CacheResult, Errand
 from edgecache.cache.slices.fetch import FetchedSlice, ObjectChanged, SliceSource
 from edgecache.http.ranges import Span
 from edgecache.store.entry import Entry
-from edgecache.upstream.interface import Body, Fault, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.interface import Body
 
 
 class SliceBody:

@@ -29,7 +29,8 @@ from edgecache.rules.caching.slices import is_slice, range_of
 from edgecache.rules.reasons import MissReason
 from edgecache.store.entry import Entry
 from edgecache.store.invalidation import FilteredStore
-from edgecache.upstream.interface import Body, Call, Fault, Reply, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.interface import Body, Call, Reply
 
 WAIT_S_MAX = 60.0  # for a slice that is on its way to somebody else, as for an object
 DROPPED_AT_ONCE = 500  # slices: a millisecond

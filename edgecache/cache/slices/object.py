@@ -39,7 +39,7 @@ from edgecache.rules.caching.slices import (
 )
 from edgecache.rules.caching.vary import vary_names
 from edgecache.rules.reasons import MissReason
-from edgecache.rules.response.plan import plan_reply
+from edgecache.rules.response.status_and_ranges import plan_reply
 from edgecache.store.entry import Entry
 from edgecache.store.invalidation import FilteredStore
 from edgecache.upstream.interface import Reply

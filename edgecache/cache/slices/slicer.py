@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from edgecache.cache.fill import Fill
 from edgecache.store.entry import Entry
-from edgecache.upstream.interface import Body, Fault, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.interface import Body
 
 if TYPE_CHECKING:
     from edgecache.cache.slices.fetch import SliceSource

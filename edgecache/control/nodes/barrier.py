@@ -21,7 +21,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from edgecache.cluster.node_status import LEASE_S, Instance
+from edgecache.cluster.lease import LEASE_S, Instance
 from edgecache.control.state.database import BEFORE, StateDatabase
 
 DRIFT_S = 0.1  # two clocks of one machine that differ by 3 %, far beyond what NTP slews

@@ -17,13 +17,14 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from edgecache.cluster.lease import Instance
 from edgecache.cluster.log_entries import LogPage
-from edgecache.cluster.node_status import Instance, NodeStatus
+from edgecache.cluster.node_status import NodeStatus
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config, UnavailableSite
 from edgecache.config.problems import ConfigError
 from edgecache.control.nodes.barrier import Barrier
-from edgecache.control.nodes.metrics import CONTENT_TYPE, exposition
+from edgecache.control.nodes.prometheus import CONTENT_TYPE, exposition
 from edgecache.control.nodes.registry import NodeRegistry, TooManyNodesError
 from edgecache.control.nodes.staleness_probe import StalenessProbe
 from edgecache.control.rest.auth import (

@@ -27,9 +27,9 @@ from edgecache.http.message import (
     title_case,
 )
 from edgecache.http.target import Target, same_origin
-from edgecache.rules.caching.partial import StoredPart, received_part
 from edgecache.rules.caching.revalidation import head_agrees, refreshed
 from edgecache.rules.caching.storability import refusal_to_store, storable_fields
+from edgecache.rules.caching.stored_parts import StoredPart, received_part
 from edgecache.rules.caching.unkeyed_fields import effective_scheme
 from edgecache.rules.caching.vary import Selected, answers, selected_by, vary_names
 from edgecache.rules.invalidation.items import tags_of

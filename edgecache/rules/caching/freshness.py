@@ -26,7 +26,7 @@ from edgecache.http.message import (
     list_members,
 )
 from edgecache.http.structured_fields import parse_targeted
-from edgecache.rules.caching.error_pages import error_caching_s
+from edgecache.rules.caching.error_caching import error_caching_s
 from edgecache.rules.routing import Route
 
 HEURISTIC_FRACTION = 0.1  # RFC 9111 §4.2.2: "a typical setting of this fraction might be 10%"

@@ -27,7 +27,7 @@ from edgecache.http.message import (
     names_in,
 )
 from edgecache.rules.caching.freshness import Assessment, assess, directives_of
-from edgecache.rules.caching.partial import StoredPart, plan_from_part
+from edgecache.rules.caching.stored_parts import StoredPart, plan_from_part
 from edgecache.rules.caching.vary import Selected, answers
 from edgecache.rules.reasons import (
     Fetch,
@@ -38,7 +38,7 @@ from edgecache.rules.reasons import (
     Unsatisfiable,
     Verdict,
 )
-from edgecache.rules.response.plan import ResponsePlan, plan_reply
+from edgecache.rules.response.status_and_ranges import ResponsePlan, plan_reply
 from edgecache.rules.routing import Route
 from edgecache.rules.semantics import Semantics
 from edgecache.rules.viewer.access import asks_for_websocket

@@ -22,8 +22,8 @@ from edgecache.http.message import (
 )
 from edgecache.http.ranges import Span, Suffix, parse_range
 from edgecache.rules.caching.compression import may_compress
-from edgecache.rules.caching.partial import StoredPart, received_part, single_range
 from edgecache.rules.caching.reuse import cookies_are_personal
+from edgecache.rules.caching.stored_parts import StoredPart, received_part, single_range
 from edgecache.rules.routing import Route
 
 

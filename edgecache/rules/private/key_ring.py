@@ -24,8 +24,12 @@ from edgecache.rules.private.native_token import (
     open_native,
     without_token,
 )
-from edgecache.rules.private.signature import SignatureAccepted, VerifiedSignatures, open_signed
-from edgecache.rules.private.signed_request import (
+from edgecache.rules.private.signature_check import (
+    SignatureAccepted,
+    VerifiedSignatures,
+    open_signed,
+)
+from edgecache.rules.private.signature_fields import (
     COOKIE_PREFIX,
     NAMES,
     SignatureFault,

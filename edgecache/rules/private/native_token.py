@@ -23,9 +23,9 @@ from msgspec.structs import replace
 
 from edgecache.http.message import Request, cookie_pairs, field_values, query_pairs
 from edgecache.http.target import holds_in_every_reading
-from edgecache.rules.private.signature import SignatureAccepted
+from edgecache.rules.private.signature_check import SignatureAccepted
+from edgecache.rules.private.signature_fields import SignatureFault, SignatureRefused
 from edgecache.rules.private.signed_policy import within
-from edgecache.rules.private.signed_request import SignatureFault, SignatureRefused
 
 PARAMETER = b"edgecache-token"
 COOKIE = b"Edgecache-Token"

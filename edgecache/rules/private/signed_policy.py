@@ -13,7 +13,7 @@ from typing import Any
 
 from edgecache.http.target import holds_in_every_reading, readings
 from edgecache.rules.globs import glob
-from edgecache.rules.private.signed_request import EPOCH_S_MAX, PresentedSignature
+from edgecache.rules.private.signature_fields import EPOCH_S_MAX, PresentedSignature
 
 _WILDCARD = re.compile(rb"[*?]")
 _URL = re.compile(rb"(https?)://([^/?]*)([^?]*)(?:\?(.*))?", re.DOTALL)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from edgecache.rules.private.signed_request import COOKIE_PREFIX, canned_policy, encoded_token
+from edgecache.rules.private.signature_fields import COOKIE_PREFIX, canned_policy, encoded_token
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 

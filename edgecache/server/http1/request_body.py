@@ -21,7 +21,7 @@ from edgecache.http.framing import (
 from edgecache.http.head import CONTINUE
 from edgecache.http.message import BadMessage, HeadLimits, Request, first_value
 from edgecache.store.memory_account import MemoryAccount, MemoryHolding
-from edgecache.upstream.interface import Fault, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
 
 
 def invitation(request: Request, transport: asyncio.Transport) -> Callable[[], None]:

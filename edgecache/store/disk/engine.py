@@ -25,8 +25,8 @@ from edgecache.http.message import Fields
 from edgecache.rules.caching.vary import answers
 from edgecache.store.disk.files import Files, FolderLock, read_at, write_whole
 from edgecache.store.disk.index import DiskIndex, Row, Size, StrangeIndex, Totals, digest_of
+from edgecache.store.disk.pending_changes import Change, ForgetEntry, WritePlan, bytes_of
 from edgecache.store.disk.record import PIECE_BYTES, EntryRecord, entry_of, is_intact, unseal
-from edgecache.store.disk.write_buffer import Change, ForgetEntry, WritePlan, bytes_of
 from edgecache.store.entry import DiskBody, Entry
 
 FOLDER_BITS = 12  # of an id: 4,096 files to a folder

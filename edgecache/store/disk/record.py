@@ -14,8 +14,8 @@ import msgspec
 import xxhash
 
 from edgecache.http.message import Response
-from edgecache.rules.caching.partial import StoredPart
 from edgecache.rules.caching.slices import SliceLayout
+from edgecache.rules.caching.stored_parts import StoredPart
 from edgecache.rules.caching.vary import Selected
 from edgecache.store.entry import DiskBody, Entry
 

@@ -17,7 +17,7 @@ from edgecache.http.message import Fields
 from edgecache.store.disk.availability import TROUBLE, DiskAvailability, DiskEnvironment
 from edgecache.store.disk.engine import DiskEngine, DiskHead, DiskRead, sweep
 from edgecache.store.disk.index import NEVER
-from edgecache.store.disk.write_buffer import (
+from edgecache.store.disk.pending_changes import (
     BATCH_BYTES_MAX,
     Change,
     ForgetEntry,

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterable
 
 from edgecache.rules.invalidation.releases import ReleaseState as Becoming
 from edgecache.store.disk.engine import DiskHead
-from edgecache.store.disk.store import DiskStore
-from edgecache.store.disk.write_buffer import (
+from edgecache.store.disk.pending_changes import (
     Change,
     ForgetEntry,
     FormerRow,
     KeepEntry,
     RecheckedEntry,
 )
+from edgecache.store.disk.store import DiskStore
 from edgecache.store.invalidation import InvalidationState
 
 ROWS_PER_STEP = 200  # two milliseconds of the event loop

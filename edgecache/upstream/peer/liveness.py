@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from edgecache.upstream.endpoint import Endpoint, Timeouts, WireRequest
-from edgecache.upstream.interface import Fault, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
 from edgecache.upstream.pool import Pool
 
 T = TypeVar("T")

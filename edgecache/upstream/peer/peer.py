@@ -17,8 +17,9 @@ from msgspec.structs import replace
 from edgecache.http.message import is_short
 from edgecache.rules.caching.key import requested_release
 from edgecache.upstream.endpoint import Endpoint, Timeouts, WireRequest
-from edgecache.upstream.failover import patience_s
-from edgecache.upstream.interface import Body, Call, Fault, Reply, Upstream, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.interface import Body, Call, Reply, Upstream
+from edgecache.upstream.origin_group import patience_s
 from edgecache.upstream.peer import heads as peer_fields
 from edgecache.upstream.peer.heads import PeerTemplateKey, peer_head, shared_lines
 from edgecache.upstream.peer.liveness import PeerLiveness

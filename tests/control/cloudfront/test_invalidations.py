@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from edgecache.cluster.node_status import LEASE_S, Instance
+from edgecache.cluster.lease import LEASE_S, Instance
 from tests.control.api.asking import refused
 from tests.control.cloudfront.desk import Desk, site
 

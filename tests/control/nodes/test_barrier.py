@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.cluster.node_status import LEASE_S, Instance
+from edgecache.cluster.lease import LEASE_S, Instance
 from edgecache.control.nodes.barrier import DRIFT_S, Barrier
 from edgecache.control.state.database import BEFORE, StateDatabase
 

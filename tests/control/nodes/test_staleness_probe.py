@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.cluster.node_status import LEASE_S, Instance
+from edgecache.cluster.lease import LEASE_S, Instance
 from edgecache.config.listen import Address
 from edgecache.config.model import Config, Control, Location
 from edgecache.control.nodes.barrier import DRIFT_S, Barrier
-from edgecache.control.nodes.metrics import exposition
+from edgecache.control.nodes.prometheus import exposition
 from edgecache.control.nodes.registry import NodeRegistry
 from edgecache.control.nodes.staleness_probe import (
     HOST,

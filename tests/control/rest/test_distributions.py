@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
-from edgecache.cluster.node_status import Instance
+from edgecache.cluster.lease import Instance
 from edgecache.control.rest.handlers import RestApi
 from edgecache.control.rest.openapi import openapi_document
 from edgecache.control.rest.routes import DESCRIBED, starlette_routes

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
-from edgecache.cluster.node_status import Instance
+from edgecache.cluster.lease import Instance
 from edgecache.control.rest.handlers import RestApi
 from edgecache.control.rest.routes import starlette_routes
 from tests.control.cloudfront.desk import Desk, open_desk

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from edgecache.cluster.lease import LEASE_S, Instance
 from edgecache.cluster.log_entries import read_entry
-from edgecache.cluster.node_status import LEASE_S, Instance
 from edgecache.control.nodes.barrier import DRIFT_S, Barrier
 from edgecache.control.state import invalidations
 from edgecache.control.state.database import BEFORE, StateDatabase

@@ -8,7 +8,7 @@ import pytest
 
 from edgecache.http.message import Response, first_value
 from edgecache.rules.caching.entry_update import FetchContext, update_of
-from edgecache.rules.caching.partial import StoredPart
+from edgecache.rules.caching.stored_parts import StoredPart
 from edgecache.rules.caching.vary import Selected, vary_names
 from edgecache.rules.reasons import StoreReason
 from edgecache.rules.routing import Route

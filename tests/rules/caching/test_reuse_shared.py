@@ -11,8 +11,8 @@ from edgecache.cache.outcome import Errand, Hit
 from edgecache.config.model import CachePolicy, SemanticsName
 from edgecache.http.conditional import same_strong
 from edgecache.http.ranges import Span
-from edgecache.rules.caching.partial import StoredPart
 from edgecache.rules.caching.reuse import PendingEntry, is_outlived, plan_from_arriving
+from edgecache.rules.caching.stored_parts import StoredPart
 from edgecache.rules.caching.vary import selected_by
 from edgecache.store.entry import Entry
 from edgecache.store.memory import MemoryStore

@@ -12,7 +12,6 @@ from edgecache.config.model import CachePolicy, Selection
 from edgecache.http.message import first_value
 from edgecache.http.ranges import Span
 from edgecache.rules.caching.key import cache_key, slice_key
-from edgecache.rules.caching.partial import StoredPart
 from edgecache.rules.caching.slices import (
     SliceLayout,
     first_slice,
@@ -22,6 +21,7 @@ from edgecache.rules.caching.slices import (
     received_slice,
     slice_layout,
 )
+from edgecache.rules.caching.stored_parts import StoredPart
 from edgecache.rules.invalidation.items import subject_of
 from tests.rules.pieces import answer, asks, rfc_site, site_of
 

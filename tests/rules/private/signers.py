@@ -10,7 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from edgecache.rules.private.signed_request import canned_policy, encoded_token
+from edgecache.rules.private.signature_fields import canned_policy, encoded_token
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from edgecache.config.model import Behavior, Config, KeyGroup, PublicKey
 from edgecache.http.message import Request, first_value
 from edgecache.rules.private.key_ring import TrustedKeys, key_ring
 from edgecache.rules.private.native_token import TokenGrant, issued, native_signer
-from edgecache.rules.private.signature import SignatureAccepted
+from edgecache.rules.private.signature_check import SignatureAccepted
 from tests.rules.pieces import NOW, asks
 from tests.rules.private.signers import EC, RSA, in_cookies, in_url
 
@@ -120,7 +120,7 @@ def test_a_url_that_was_opened_is_a_look_up_for_whom_it_is(monkeypatch: pytest.M
     request = replace(asked(url), client=("192.0.2.9", 1))
     opened = rsa.opens(request, NOW)
     assert isinstance(opened, SignatureAccepted)
-    monkeypatch.setattr("edgecache.rules.private.signature.presented", lambda _request: 1 / 0)
+    monkeypatch.setattr("edgecache.rules.private.signature_check.presented", lambda _request: 1 / 0)
     assert rsa.opens(request, NOW) is opened
     for now, client in ((END, "192.0.2.9"), (NOW - 9, "192.0.2.9"), (NOW, "198.51.100.1")):
         refused = rsa.opens(replace(request, client=(client, 1)), now)

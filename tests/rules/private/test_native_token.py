@@ -12,8 +12,8 @@ from edgecache.rules.private.native_token import (
     open_native,
     without_token,
 )
-from edgecache.rules.private.signature import SignatureAccepted
-from edgecache.rules.private.signed_request import SignatureRefused
+from edgecache.rules.private.signature_check import SignatureAccepted
+from edgecache.rules.private.signature_fields import SignatureRefused
 from tests.rules.pieces import NOW, asks
 
 SIGNERS = {"k1": native_signer("1" * 32), "k2": native_signer("2" * 32)}

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from edgecache.cache.outcome import CacheResult, Hit, from_entry, hit_trace
 from edgecache.config.model import Config
 from edgecache.http.message import Fields
-from edgecache.rules.response.plan import plan_reply
+from edgecache.rules.response.status_and_ranges import plan_reply
 from edgecache.rules.routing import compile_routes
 from edgecache.server.http1.rendered_hit import RenderedHit
 from edgecache.store.entry import Entry

@@ -18,7 +18,7 @@ from random import Random
 from edgecache.http.message import Response
 from edgecache.store.disk.engine import DiskBudget, DiskEngine, check, sweep
 from edgecache.store.disk.files import RealFiles
-from edgecache.store.disk.write_buffer import Change, ForgetEntry, KeepEntry
+from edgecache.store.disk.pending_changes import Change, ForgetEntry, KeepEntry
 from edgecache.store.entry import Entry
 
 KEYS = [b"key-%d" % number for number in range(40)]

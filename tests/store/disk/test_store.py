@@ -10,8 +10,8 @@ from edgecache.http.message import Response
 from edgecache.store.disk.engine import DiskBudget, DiskEngine, check
 from edgecache.store.disk.files import RealFiles
 from edgecache.store.disk.index import DiskIndex
+from edgecache.store.disk.pending_changes import FormerRow, RecheckedEntry
 from edgecache.store.disk.record import PIECE_BYTES
-from edgecache.store.disk.write_buffer import FormerRow, RecheckedEntry
 from edgecache.store.entry import Entry
 from tests.store.disk.disk_world import FILED, KEY, SMALL, DiskStage, entry, found, put
 from tests.store.disk.faults import Faults, FaultyFiles

@@ -14,7 +14,7 @@ from edgecache.http.message import Response
 from edgecache.store.disk.engine import DiskBudget, DiskEngine, check, sweep
 from edgecache.store.disk.files import RealFiles
 from edgecache.store.disk.index import DiskIndex
-from edgecache.store.disk.write_buffer import Change, ForgetEntry, KeepEntry
+from edgecache.store.disk.pending_changes import Change, ForgetEntry, KeepEntry
 from edgecache.store.entry import Entry
 from tests.store.disk.faults import Crash, Faults, FaultyFiles, FaultyIndex, cut_power, quick_folder
 

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from edgecache.http.message import Response
 from edgecache.store.disk.availability import TRY_AGAIN_S
 from edgecache.store.disk.engine import check, sweep
-from edgecache.store.disk.write_buffer import FormerRow
+from edgecache.store.disk.pending_changes import FormerRow
 from edgecache.store.entry import Entry
 from tests.store.disk.disk_world import DiskStage
 from tests.store.disk.faults import Faults, FaultyFiles, FaultyIndex, quick_folder

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edgecache.upstream.endpoint import Endpoint
-from edgecache.upstream.interface import Fault, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
 from edgecache.upstream.peer import liveness as pulse
 from edgecache.upstream.peer.liveness import PeerLiveness
 from edgecache.upstream.pool import Pool

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from edgecache.config.public_keys import load_public_key
 from edgecache.http.message import Fields, Request
-from edgecache.rules.private.signature import SignatureAccepted, VerifiedSignatures, open_signed
-from edgecache.rules.private.signed_policy import parse_policy, resource_matches
-from edgecache.rules.private.signed_request import (
+from edgecache.rules.private.signature_check import (
+    SignatureAccepted,
+    VerifiedSignatures,
+    open_signed,
+)
+from edgecache.rules.private.signature_fields import (
     PresentedSignature,
     SignatureFault,
     SignatureRefused,
@@ -22,6 +25,7 @@ from edgecache.rules.private.signed_request import (
     signed_url,
     without_signature,
 )
+from edgecache.rules.private.signed_policy import parse_policy, resource_matches
 from tests.rules.private.signature_vectors import (
     CANNED_SHA1,
     CANNED_SHA256,

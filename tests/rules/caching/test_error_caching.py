@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from edgecache.config.model import CachePolicy, CustomErrorResponse, Distribution
-from edgecache.rules.caching.error_pages import (
+from edgecache.rules.caching.error_caching import (
     Replacement,
     error_caching_s,
     page_request,

@@ -18,7 +18,8 @@ from edgecache.config.model import Origin, OriginGroup
 from edgecache.http.message import Request
 from edgecache.observe.counters import Counters
 from edgecache.rules.routing import Route
-from edgecache.upstream.interface import Call, Fault, Reply, Upstream, UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.interface import Call, Reply, Upstream
 
 CONNECTION_FAILED = 503  # the status a failed connection counts as, after its last attempt
 RESPONSE_LATE = 504  # and a response that did not come in time

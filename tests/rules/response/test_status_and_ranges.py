@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edgecache.http.message import first_value
 from edgecache.http.ranges import Span
-from edgecache.rules.response.plan import ResponsePlan, multipart, plan_reply
+from edgecache.rules.response.status_and_ranges import ResponsePlan, multipart, plan_reply
 from tests.rules.pieces import NOW, answer, asks, date, lines
 
 HEAD = answer(

@@ -6,7 +6,7 @@ import pytest
 
 from edgecache.config.model import Behavior, Config, Distribution, Origin, OriginGroup
 from edgecache.rules.routing import Route, compile_routes, route
-from edgecache.upstream.failover import fails_over, has_second, ordered_members, patience_s
+from edgecache.upstream.origin_group import fails_over, has_second, ordered_members, patience_s
 from tests.rules.pieces import asks
 
 GROUP = OriginGroup(id="g", members=("b", "a"), status_codes=(404, 503))

@@ -20,8 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 
 from edgecache.config.public_keys import PublicKeyObject
 from edgecache.http.message import Request, first_value
-from edgecache.rules.private.signed_policy import SignedPolicy, parse_policy
-from edgecache.rules.private.signed_request import (
+from edgecache.rules.private.signature_fields import (
     PresentedSignature,
     SignatureFault,
     SignatureRefused,
@@ -30,6 +29,7 @@ from edgecache.rules.private.signed_request import (
     signed_url,
     without_signature,
 )
+from edgecache.rules.private.signed_policy import SignedPolicy, parse_policy
 
 PROVEN_MAX = 16_384  # signatures remembered; about a kilobyte each, and only genuine ones
 URLS_MAX = 16_384  # URLs that one of them opened; the same

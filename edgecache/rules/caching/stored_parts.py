@@ -19,7 +19,7 @@ from edgecache.http.ranges import (
     parse_range,
     resolve,
 )
-from edgecache.rules.response.plan import ResponsePlan, honors_range, plan_unchanged
+from edgecache.rules.response.status_and_ranges import ResponsePlan, honors_range, plan_unchanged
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from edgecache.config.model import Behavior, Config, Distribution, Origin, Origi
 from edgecache.http.message import Request, Response
 from edgecache.observe.counters import Counters
 from edgecache.rules.routing import Route, compile_routes, route
-from edgecache.upstream.failover import GroupUpstream
-from edgecache.upstream.interface import Call, Fault, Reply, UpstreamError, WholeBody
+from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.interface import Call, Reply, WholeBody
+from edgecache.upstream.origin_group import GroupUpstream
 
 Answer = int | Fault
 EVERY = (400, 403, 404, 416, 429, 500, 502, 503, 504)
@@ -191,7 +192,7 @@ def test_two_failures_are_no_reason_to_prefer_either() -> None:
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgecache.upstream.failover.GROUPS_MAX", 1)
+    monkeypatch.setattr("edgecache.upstream.origin_group.GROUPS_MAX", 1)
     world = World(Members(first=503, second=200), remember_s=10)
     mine = world.route
     world.ask()

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from edgecache.http.message import Fields, Request
 from edgecache.rules.private.key_ring import TrustedKeys
 from edgecache.rules.private.native_token import COOKIE, TokenGrant, issued, native_signer
-from edgecache.rules.private.signature import SignatureAccepted, VerifiedSignatures
-from edgecache.rules.private.signed_request import COOKIE_PREFIX, NAMES, SignatureFault
+from edgecache.rules.private.signature_check import SignatureAccepted, VerifiedSignatures
+from edgecache.rules.private.signature_fields import COOKIE_PREFIX, NAMES, SignatureFault
 from tests.rules.private.signers import EC, RSA, in_cookies, in_url
 
 NOW = 1_800_000_000.0

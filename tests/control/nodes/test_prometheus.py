@@ -8,7 +8,7 @@ from typing import get_type_hints
 from prometheus_client.parser import text_string_to_metric_families
 
 from edgecache.cluster.node_status import NodeStatus
-from edgecache.control.nodes import metrics
+from edgecache.control.nodes import prometheus as metrics
 from edgecache.control.nodes.registry import NodeRegistry
 from edgecache.observe import counters as told
 from edgecache.observe.counters import Counters

@@ -8,7 +8,8 @@ hearing from control), *token* (what a process or an operator proves itself with
 - `control_access` where control and the supervisor are reached, and with what credential
 - `inspection` questions about stores, and their answers
 - `log_entries` entries and pages of control's log
-- `node_status` what a node reports, and the lease it gets
+- `lease` for how long a node may serve without control
+- `node_status` what a node reports
 - `tokens` signed tokens between processes, and credentials between tiers
 
 May import `store`, `rules`, `runtime`, `config`, `http`, `observe`. `server` and `control` meet

@@ -1,6 +1,7 @@
 """One process of ours: an edge worker, the regional cache, a lone tier, control, or the bucket.
 
-`roles` entry points of each kind of process, on Uvicorn's server; hand-over and drain;
+`roles` entry points of each kind of process;
+`graceful_server` Uvicorn's server with TLS listeners, hand-over to a successor, graceful drain;
 `build` puts a node together from a configuration;
 `node` a node: serves a listener, follows control's log, reports;
 `log_follower` the node's client of control's log, with back-off;

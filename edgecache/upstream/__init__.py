@@ -1,8 +1,8 @@
 """Upstreams: origins and other tiers, how they are reached and asked.
 
-- `interface`: what an upstream is, its replies, bodies and failures
+- `interface`: what an upstream is, its replies and bodies; `faults`: why there is none
 - `origin`: an origin as an upstream: attempts, guard, completion timeout
-- `failover`: origin groups as an upstream
+- `origin_group`: origin groups as an upstream
 - `origin_request`: the request to an origin: Host, Via, X-Forwarded-For, custom headers
 - `origin_auth`: identity, Signature Version 4 and secret headers towards origins
 - `origin_guard`, `circuit_breaker`: a circuit and a retry budget for each origin

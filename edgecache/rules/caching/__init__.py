@@ -3,7 +3,7 @@
 - `key`: cache keys and the requests forwarded under them; `vary`: variants under one key
 - `storability`: may a response be stored; `freshness`: for how long; `reuse`: whom does it answer
 - `revalidation`: what a 304 changes; `entry_update`: what any answer does to what is stored
-- `partial`: parts of representations; `slices`: large objects in slices
-- `compression`: what is coded here; `error_pages`: custom error responses
+- `stored_parts`: parts of representations; `slices`: large objects in slices
+- `compression`: what is coded here; `error_caching`: custom error responses
 - `unkeyed_fields`: request fields that must not poison entries they are no key of
 """

@@ -5,7 +5,7 @@
 - `engine`: `DiskEngine`, the blocking half: look-ups, changes, eviction by SIEVE, sweep
 - `index`: rows in SQLite
 - `record`: an entry as bytes with its checksum
-- `write_buffer`: changes that wait to be written, and the plan of a batch
+- `pending_changes`: changes that wait to be written, and the plan of a batch
 - `walk`: check of all that is stored against the invalidations
 - `files`: operations on files, few enough to fail each of them in a test
 """

@@ -1,7 +1,8 @@
 """The stages of the test run: `python -m tests.stages` runs them and prints each one's seconds.
 
 What they are, and how long each may take, stands in `stages.toml`. A stage that takes twice its
-seconds is ended: one that hangs must not take the time of all.
+seconds is ended: one that hangs must not take the time of all. On a slower machine than the table
+is for, it has as many times more.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "tests" / "stages.toml"
 SECONDS_MAX = 1_800  # of all that CI runs; a third of what a run may take there
 ENDED_AFTER = 2.0  # times its seconds
+ADDITIONS = 5_000_000
+ADDITIONS_S = 0.4  # for that many, on a machine the table is for
+SLOWNESS_MAX = 3.0  # beyond it, a machine is too busy to prove anything
 NEWEST = ("3.14", "3.13", "3.12")
 
 Interpreter = Literal["oldest", "newest"]
@@ -92,7 +96,15 @@ def environment_of(stage: Stage) -> Path | None:
     return folder / "bin"
 
 
-def run(stage: Stage, programs: Path, environment: Mapping[str, str]) -> int:
+def slowness(clock: Callable[[], float] = time.perf_counter) -> float:
+    """How many times the table's seconds this machine takes: at least 1, at most SLOWNESS_MAX."""
+    began, total = clock(), 0
+    for number in range(ADDITIONS):
+        total += number
+    return min(max((clock() - began) / ADDITIONS_S, 1.0), SLOWNESS_MAX)
+
+
+def run(stage: Stage, programs: Path, environment: Mapping[str, str], slower: float = 1.0) -> int:
     """Run a stage in a process group of its own; its exit code, 124 when it had to be ended."""
     path = f"{programs}{os.pathsep}{environment.get('PATH', os.defpath)}"
     process = subprocess.Popen(
@@ -102,7 +114,7 @@ def run(stage: Stage, programs: Path, environment: Mapping[str, str]) -> int:
         start_new_session=True,
     )
     try:
-        return process.wait(stage.seconds * ENDED_AFTER)
+        return process.wait(stage.seconds * ENDED_AFTER * slower)
     except subprocess.TimeoutExpired:
         return 124
     finally:
@@ -114,6 +126,8 @@ def run(stage: Stage, programs: Path, environment: Mapping[str, str]) -> int:
 def run_all(some: Sequence[Stage], clock: Callable[[], float] = time.monotonic) -> int:
     """Run stages until one fails; the table of their seconds is printed in any case."""
     lines, code = [], 0
+    slower = slowness()
+    print(f"this machine takes {slower:.1f} times the seconds of the table", flush=True)
     for stage in some:
         print(f"\n== {stage.name}: {stage.command}", flush=True)
         began = clock()
@@ -121,7 +135,7 @@ def run_all(some: Sequence[Stage], clock: Callable[[], float] = time.monotonic) 
         if programs is None:
             lines.append(f"  {stage.name:<16}    not run: no such interpreter here")
             continue
-        code = run(stage, programs, os.environ)
+        code = run(stage, programs, os.environ, slower)
         lines.append(_line(stage, clock() - began, code))
         if code:
             break

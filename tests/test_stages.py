@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stages import ROOT, SECONDS_MAX, Stage, chosen, main, run, run_all, stages
+from tests.stages import ROOT, SECONDS_MAX, Stage, chosen, main, run, run_all, slowness, stages
 
 OPTIONS = {"only": None, "quick": False, "long": False, "interpreters": False}
 NEVER = Stage("never", "sleep 60", seconds=0)
@@ -63,6 +63,12 @@ def test_a_stage_that_fails_ends_the_run_and_says_so(capfd: pytest.CaptureFixtur
 
 def test_a_stage_that_hangs_is_ended() -> None:
     assert run(NEVER, Path(sys.executable).parent, {}) == 124
+
+
+def test_a_slower_machine_has_more_time_and_no_machine_has_less() -> None:
+    assert slowness(iter([0.0, 0.1]).__next__) == 1.0
+    assert slowness(iter([0.0, 0.8]).__next__) == 2.0
+    assert slowness(iter([0.0, 60.0]).__next__) == 3.0
 
 
 def test_a_stage_beyond_its_seconds_is_told(capfd: pytest.CaptureFixture[str]) -> None:

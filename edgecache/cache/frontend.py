@@ -4,7 +4,7 @@ Law: what a stranger asks is routed and admitted here before any tier hears of i
 
 Of a response's fields those of the stored or received response, with status and span, are
 `rules.response.status_and_ranges`'s to decide; those of policies, Server and Server-Timing
-`rules.response.headers`'; here are added Age, Via, X-Cache, X-Amz-Cf-Pop, X-Amz-Cf-Id and
+`rules.response.headers_policy`'; here are added Age, Via, X-Cache, X-Amz-Cf-Pop, X-Amz-Cf-Id and
 Cache-Status, Date where a policy took it away, and Accept-Ranges where nothing was said of ranges.
 """
 
@@ -32,7 +32,7 @@ from edgecache.rules.caching.error_caching import replacement
 from edgecache.rules.private.key_ring import MESSAGES, TrustedKeys
 from edgecache.rules.private.signature_check import SignatureAccepted
 from edgecache.rules.private.signature_fields import SignatureRefused
-from edgecache.rules.response.headers import (
+from edgecache.rules.response.headers_policy import (
     ServerTiming,
     public_fields,
     repeatable,

@@ -28,7 +28,7 @@ from edgecache.cache.outcome import (
 )
 from edgecache.cache.tier import Tier
 from edgecache.http.message import Fields, Request, is_short, without
-from edgecache.rules.response.headers import public_fields
+from edgecache.rules.response.headers_policy import public_fields
 from edgecache.rules.routing import Route, RouteTable, matched_route
 from edgecache.rules.viewer.access import (
     AMBIGUOUS_PATH,

@@ -6,7 +6,6 @@ that reading and the checks go on; the result is good only where no problem was 
 
 from __future__ import annotations
 
-import difflib
 import json
 import types
 from collections.abc import Callable, Mapping
@@ -16,7 +15,7 @@ from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin
 import msgspec
 
 from edgecache.config.model import Model
-from edgecache.config.problems import Problems, listed, quoted
+from edgecache.config.problems import Problems, listed, quoted, suggestion
 from edgecache.config.settings import BY_FIELD, Setting, parse_size
 
 T = TypeVar("T", bound=Model)
@@ -157,12 +156,6 @@ def joined(where: str, key: str) -> str:
     """The place of `key` in the table at `where`; a key TOML would quote is quoted."""
     spelled = key if key and _BARE_KEY.issuperset(key) else quoted(key)
     return f"{where}.{spelled}" if where else spelled
-
-
-def suggestion(name: str, known: Mapping[str, object]) -> str:
-    """` (did you mean "x"?)` when a known name is close, else nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
-    return f" (did you mean {quoted(close[0])}?)" if close else ""
 
 
 def shown(value: object) -> str:

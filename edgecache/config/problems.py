@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import difflib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -83,3 +84,9 @@ def quoted(text: str) -> str:
 def listed(names: Iterable[str]) -> str:
     """`"a", "b"`, in order."""
     return ", ".join(quoted(name) for name in names)
+
+
+def suggestion(name: str, known: Mapping[str, object]) -> str:
+    """` (did you mean "x"?)` when a known name is close, else nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
+    return f" (did you mean {quoted(close[0])}?)" if close else ""

@@ -33,7 +33,7 @@ from edgecache.config.aws.read import read_distribution_config
 from edgecache.config.aws.response_headers import read_response_headers_policy
 from edgecache.config.checks.policies import check_cache_policy, check_origin_request_policy
 from edgecache.config.checks.response_headers import check_response_headers_policy
-from edgecache.config.decode import Decoder, Shorthand, shown, suggestion
+from edgecache.config.decode import Decoder, Shorthand, shown
 from edgecache.config.managed import (
     CACHE_POLICIES,
     ORIGIN_REQUEST_POLICIES,
@@ -54,7 +54,7 @@ from edgecache.config.model import (
     PublicKey,
     ResponseHeadersPolicy,
 )
-from edgecache.config.problems import Problems, listed, quoted
+from edgecache.config.problems import Problems, listed, quoted, suggestion
 
 DOCUMENT_BYTES_MAX = 16 * 1024 * 1024  # as the file that names it
 _NOT_BESIDE_A_FILE = ("behaviors", "default_behavior", "origin_groups", "kept")

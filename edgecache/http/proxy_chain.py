@@ -1,4 +1,4 @@
-"""X-Forwarded-For and CDN-Loop fields: their grammar, and how many members they may have.
+"""X-Forwarded-For, Via and CDN-Loop: how they are written, their grammar, and their bounds.
 
 RFC 8586 §2 (CDN-Loop); for X-Forwarded-For, which no RFC describes, a list of addresses, IPv4 with
 a port or IPv6 in brackets among them, as proxies write it.
@@ -9,7 +9,15 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address
 
-from edgecache.http.message import Fields, field_values, list_members, names_in, without
+from edgecache.http.message import (
+    Fields,
+    Request,
+    combined_value,
+    field_values,
+    list_members,
+    names_in,
+    without,
+)
 
 ADDRESSES_MAX = 32  # of X-Forwarded-For: more proxies than any request has passed
 FORWARDED_FOR = b"x-forwarded-for"
@@ -70,3 +78,16 @@ def _passage(member: bytes) -> bytes:
     if _CDN_ID.fullmatch(cdn_id) is None:
         return b""
     return member if all(map(_PARAMETER.fullmatch, parameters)) else cdn_id
+
+
+def hop_fields(request: Request, via: bytes) -> list[tuple[bytes, bytes]]:
+    """What every hop adds to: whom it stands for, and that it was there."""
+    added = []
+    peer = request.client[0].encode()
+    behind = combined_value(request.fields, b"x-forwarded-for")
+    if peer or behind:
+        added.append((b"x-forwarded-for", b", ".join(filter(None, (behind, peer)))))
+    before = combined_value(request.fields, b"via")
+    ours = b"1.%d %b" % (request.minor, via)
+    added.append((b"via", before + b", " + ours if before else ours))
+    return added

@@ -39,10 +39,10 @@ from edgecache.control.nodes.registry import NodeRegistry
 from edgecache.control.nodes.staleness_probe import ProbeEnvironment, StalenessProbe
 from edgecache.control.rest.app import ControlServices, control_app
 from edgecache.control.rest.auth import LOCAL_PEER
+from edgecache.control.rest.call import RouteHandler
 from edgecache.control.rest.dry_run import dry_run_handlers
 from edgecache.control.rest.explain import ExplainServices, explain_handlers
 from edgecache.control.rest.handlers import RestApi
-from edgecache.control.rest.http import RouteHandler
 from edgecache.control.rest.inventory import inventory_handlers
 from edgecache.control.rest.routes import starlette_routes
 from edgecache.control.state.catalog import Catalog

@@ -51,7 +51,7 @@ from edgecache.rules.explanation import (
 )
 from edgecache.rules.invalidation.items import subject_of
 from edgecache.rules.reasons import MissReason
-from edgecache.rules.response.headers import public_fields
+from edgecache.rules.response.headers_policy import public_fields
 from edgecache.rules.routing import Route
 from edgecache.store.disk.store import DiskStore
 from edgecache.store.disk.walk import ROWS_PER_STEP

@@ -20,7 +20,8 @@ from edgecache.config.model import BRAND, Origin
 from edgecache.config.origins import Reach
 from edgecache.http.function_cache import BLOCK_BYTES, CONFIGURED_BYTES, cached
 from edgecache.http.head import request_head
-from edgecache.http.message import Fields, Request, combined_value, first_value, is_short
+from edgecache.http.message import Fields, Request, first_value, is_short
+from edgecache.http.proxy_chain import hop_fields
 from edgecache.rules.caching.unkeyed_fields import forwarding_fields
 from edgecache.rules.routing import Route
 from edgecache.rules.viewer.access import UPGRADED, asks_for_websocket
@@ -170,7 +171,7 @@ def _wire_request(call: Call, via: bytes, prove: Prove | None, agent: bytes) -> 
         fields = _with_cloudfront_fields(fields, request, agent)
     if call.route.semantics.tells_forwarded_host:
         fields = override_fields(fields, forwarding_fields(request))
-    fields += _hop_fields(request, via)
+    fields += hop_fields(request, via)
     upgrade = asks_for_websocket(request)
     fields += UPGRADED if upgrade else ((b"connection", b"keep-alive"),)
     custom = tuple(
@@ -201,19 +202,6 @@ def _with_cloudfront_fields(
     if not _has_field(fields, b"user-agent"):
         fields = [*fields, (b"user-agent", agent)]
     return override_fields(fields, ((b"x-amz-cf-id", request.id),)) if request.id else fields
-
-
-def _hop_fields(request: Request, via: bytes) -> list[tuple[bytes, bytes]]:
-    """What every hop adds to: whom it stands for, and that it was there."""
-    added = []
-    peer = request.client[0].encode()
-    behind = combined_value(request.fields, b"x-forwarded-for")
-    if peer or behind:
-        added.append((b"x-forwarded-for", b", ".join(filter(None, (behind, peer)))))
-    before = combined_value(request.fields, b"via")
-    ours = b"1.%d %b" % (request.minor, via)
-    added.append((b"via", before + b", " + ours if before else ours))
-    return added
 
 
 def _framing_fields(method: bytes, body: Body | None) -> list[tuple[bytes, bytes]]:

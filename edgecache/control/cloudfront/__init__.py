@@ -2,8 +2,8 @@
 
 A request passes `endpoint` (authenticate, find the operation, parse, validate, run, write).
 
-- `authentication` callers by Signature Version 4, token or socket file; their rates
-- `context` one call of an operation; lookups, If-Match and pages that operations share
+- `authentication` callers by Signature Version 4, token or socket file
+- `context` one call of an operation; pages of lists
 - `distributions` operations on distributions
 - `endpoint` the HTTP entry
 - `error_mapping` problems of a configuration as errors of the API
@@ -12,6 +12,8 @@ A request passes `endpoint` (authenticate, find the operation, parse, validate, 
 - `model` botocore's service model: operations, shapes, statuses
 - `operations` the table of operations that act
 - `origin_reach` addresses that origins made over the API may lead to
+- `preconditions` the resource exists, If-Match is its ETag
+- `rate_limit` calls and failures of a caller, bounded
 - `request_parser` request to values, by shape
 - `resource_types` the table of types of policies, keys and access identities
 - `resources` operations on those

@@ -20,7 +20,15 @@ from starlette.requests import Request
 
 from edgecache.cluster.tokens import Purpose, Tokens
 from edgecache.control.cloudfront.errors import ApiError
-from edgecache.control.rest.auth import LOCAL_PEER, RateLimiter, bearer_name, is_local
+from edgecache.control.cloudfront.rate_limit import (
+    CALLS_BURST,
+    CALLS_PER_S,
+    FAILURES_BURST,
+    FAILURES_PER_S,
+    NAMES_MAX,
+    RateLimiter,
+)
+from edgecache.control.rest.auth import LOCAL_PEER, bearer_name, is_local
 from edgecache.rules.sigv4 import (
     IncomingRequest,
     RejectionReason,
@@ -32,11 +40,6 @@ from edgecache.rules.sigv4 import (
 ID_PREFIX = "EDGE"  # AWS's own begin with AKIA, which scanners for leaked keys look for
 
 SERVICE = "cloudfront"
-CALLS_BURST = 400.0  # of one caller; a deployment of a large site makes a few hundred at once
-CALLS_PER_S = 100.0  # AWS allows some 10; a write is an fsync, and there are no more in a second
-FAILURES_BURST = 20.0  # of one address, before it is told less
-FAILURES_PER_S = 1.0
-NAMES_MAX = 4_096  # of 100 bytes each
 
 _REJECTIONS = {
     RejectionReason.ABSENT: (

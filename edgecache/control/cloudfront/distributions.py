@@ -16,19 +16,16 @@ from edgecache.config.aws.passthrough import EXTENSION, IDENTITY
 from edgecache.config.aws.unsupported import unsupported
 from edgecache.config.checks.configuration import DISTRIBUTIONS_MAX
 from edgecache.config.problems import quoted
-from edgecache.control.cloudfront.context import (
-    OperationContext,
-    Run,
-    arn,
-    page,
-    require_changeable,
-    require_current,
-    require_resource,
-)
+from edgecache.control.cloudfront.context import OperationContext, Run, arn, page
 from edgecache.control.cloudfront.error_mapping import as_api_errors
 from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.cloudfront.model import PREFIX
 from edgecache.control.cloudfront.origin_reach import origin_problems
+from edgecache.control.cloudfront.preconditions import (
+    require_changeable,
+    require_current,
+    require_resource,
+)
 from edgecache.control.cloudfront.resources import behaviors, distributions_using
 from edgecache.control.cloudfront.tags import merge_tags
 from edgecache.control.state.resources import (

@@ -23,7 +23,7 @@ from edgecache.control.cloudfront.operations import OperationFunction
 from edgecache.control.cloudfront.request_parser import ParsedCall, read_request, unknown_members
 from edgecache.control.cloudfront.response_writer import write_answer
 from edgecache.control.cloudfront.validation import validate
-from edgecache.control.rest.http import bounded_body
+from edgecache.control.rest.call import bounded_body
 from edgecache.control.state.database import StateBusyError
 from edgecache.control.state.database_thread import BUSY, RETRY_AFTER
 

@@ -12,18 +12,15 @@ from functools import partial
 from typing import Any
 
 from edgecache.config.aws.origins import OAI_PREFIX
-from edgecache.control.cloudfront.context import (
-    OperationContext,
-    Run,
-    kind_words,
-    page,
+from edgecache.control.cloudfront.context import OperationContext, Run, kind_words, page
+from edgecache.control.cloudfront.error_mapping import as_api_errors
+from edgecache.control.cloudfront.errors import ApiError
+from edgecache.control.cloudfront.model import PREFIX, api
+from edgecache.control.cloudfront.preconditions import (
     require_changeable,
     require_current,
     require_resource,
 )
-from edgecache.control.cloudfront.error_mapping import as_api_errors
-from edgecache.control.cloudfront.errors import ApiError
-from edgecache.control.cloudfront.model import PREFIX, api
 from edgecache.control.cloudfront.resource_types import (
     RESOURCE_TYPES,
     RESOURCES_MAX,

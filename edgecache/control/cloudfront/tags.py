@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from edgecache.config.checks.site import TAGS_MAX
-from edgecache.control.cloudfront.context import OperationContext, Run, require_changeable
+from edgecache.control.cloudfront.context import OperationContext, Run
 from edgecache.control.cloudfront.errors import ApiError
+from edgecache.control.cloudfront.preconditions import require_changeable
 from edgecache.control.state.resources import Resource, ResourceKind
 
 _ARN = re.compile(r"arn:aws:cloudfront::[0-9]{12}:distribution/([A-Za-z0-9_.-]+)")

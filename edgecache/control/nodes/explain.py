@@ -26,7 +26,7 @@ from edgecache.rules.caching.key import forwarded, without_connection_options
 from edgecache.rules.caching.reuse import bypass
 from edgecache.rules.explanation import TierExplanation, text
 from edgecache.rules.reasons import MissReason
-from edgecache.rules.response.headers import public_fields
+from edgecache.rules.response.headers_policy import public_fields
 from edgecache.rules.routing import RoutedRequest
 from edgecache.rules.viewer.access import with_passage, with_upgrade
 from edgecache.upstream.interface import Call

@@ -1,13 +1,12 @@
 """REST API of control: JSON for people, commands and nodes; `/docs` and `/openapi.json` tell of it.
 
 - `app` the ASGI application; handlers of nodes and of control itself
-- `auth` tokens, the guard against foreign pages, token buckets
-- `call` one call, as operations get it
+- `auth` tokens, the guard against foreign pages
+- `call` one call, as operations get it; bounded bodies, JSON responses
 - `distributions` operations on distributions: list, show, adopt, give back
 - `dry_run` what an invalidation would remove, by node
 - `explain` what would happen to a request, and why
 - `handlers` HTTP around the operations on the state
-- `http` bounded bodies, JSON responses
 - `inventory` figures and objects of every store
 - `invalidations` operations on invalidations
 - `openapi` the description of the routes

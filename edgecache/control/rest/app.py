@@ -33,7 +33,7 @@ from edgecache.control.rest.auth import (
     require_operator,
     require_reader,
 )
-from edgecache.control.rest.http import RouteHandler, bounded_body, json_response
+from edgecache.control.rest.call import RouteHandler, bounded_body, json_response
 from edgecache.control.rest.routes import starlette_routes
 from edgecache.control.state.compose import NotComposedError
 from edgecache.control.state.database import StateBusyError

@@ -1,4 +1,4 @@
-"""Authorization of callers, and their rates. Law: a browser page of another site gets nothing.
+"""Authorization of callers of the REST API. Law: a browser page of another site gets nothing.
 
 Control listens where browsers of the same machine can reach it, so a page may post to it, or have
 its own name resolve to our address (DNS rebinding): unknown names in Host and Origin are refused.
@@ -10,8 +10,7 @@ operator; over TCP an operator has a token, and a program of this machine may re
 from __future__ import annotations
 
 import ipaddress
-from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -50,33 +49,6 @@ class HostGuard:
         if origins and origins != [f"{scope['scheme']}://{hosts[0]}"]:
             return "unknown Origin"
         return ""
-
-
-class RateLimiter:
-    """A bucket for each name, `burst` deep, filled with `per_s`.
-
-    At most `names_max` are kept: the one unused the longest goes first, and would be full again.
-    """
-
-    def __init__(
-        self, burst: float, per_s: float, names_max: int, clock: Callable[[], float]
-    ) -> None:
-        self._burst = burst
-        self._per_s = per_s
-        self._names_max = names_max
-        self._clock = clock
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def take(self, name: str) -> bool:
-        """One token of `name`'s bucket; False when it is empty."""
-        now = self._clock()
-        level, at = self._buckets.pop(name, (self._burst, now))
-        level = min(self._burst, level + (now - at) * self._per_s)
-        allowed = level >= 1
-        self._buckets[name] = (level - 1 if allowed else level, now)
-        while len(self._buckets) > self._names_max:
-            self._buckets.popitem(last=False)
-        return allowed
 
 
 def host_name(authority: str) -> str:

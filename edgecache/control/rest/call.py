@@ -1,9 +1,15 @@
-"""One call of the REST API, as its operations get it."""
+"""One call of the REST API as its operations get it; bounded bodies, and JSON responses."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 
 from edgecache.control.cloudfront.context import ApiServices, OperationContext
 
@@ -21,3 +27,23 @@ class RestCall:
     def context(self) -> OperationContext:
         """The call as functions of CloudFront's API take it, without input of theirs."""
         return OperationContext(self.services, {})
+
+
+BODY_BYTES_MAX = 1024 * 1024  # nginx's client_max_body_size
+
+RouteHandler = Callable[[Request], Awaitable[Response]]
+
+
+async def bounded_body(request: Request) -> bytes:
+    """The whole body; 413 when it is longer than BODY_BYTES_MAX."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > BODY_BYTES_MAX:
+            raise HTTPException(413, f"the body is longer than {BODY_BYTES_MAX} bytes")
+    return bytes(body)
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    """A value as JSON."""
+    return Response(msgspec.json.encode(value), status, media_type="application/json")

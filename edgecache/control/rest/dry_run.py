@@ -21,7 +21,7 @@ from edgecache.control.cloudfront.distributions import distribution
 from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.nodes.explain import ConfiguredNodes
 from edgecache.control.rest.auth import require_operator
-from edgecache.control.rest.http import RouteHandler, bounded_body, json_response
+from edgecache.control.rest.call import RouteHandler, bounded_body, json_response
 from edgecache.control.rest.invalidations import InvalidationBody, requested_items
 from edgecache.control.rest.inventory import PlaceInventory, ask_every_place
 

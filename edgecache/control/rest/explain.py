@@ -24,7 +24,7 @@ from edgecache.control.nodes.explain import (
     explain_origin,
 )
 from edgecache.control.rest.auth import require_operator
-from edgecache.control.rest.http import RouteHandler, json_response
+from edgecache.control.rest.call import RouteHandler, json_response
 from edgecache.control.rest.inventory import published_config
 from edgecache.control.state.log import LiveLog
 from edgecache.http.head import parse_request_head

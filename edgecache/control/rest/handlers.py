@@ -21,8 +21,7 @@ from edgecache.control.cloudfront.context import ApiServices
 from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.rest import distributions, invalidations, releases
 from edgecache.control.rest.auth import require_operator, require_reader
-from edgecache.control.rest.call import RestCall
-from edgecache.control.rest.http import RouteHandler, bounded_body, json_response
+from edgecache.control.rest.call import RestCall, RouteHandler, bounded_body, json_response
 from edgecache.control.rest.openapi import docs_page, openapi_document
 from edgecache.control.state.catalog import NotAdoptedError
 from edgecache.control.state.compose import NotComposedError

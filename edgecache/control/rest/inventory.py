@@ -30,7 +30,7 @@ from edgecache.config.model import Config
 from edgecache.control.nodes.explain import ConfiguredNodes
 from edgecache.control.nodes.workers import WorkerGroup, ask_workers, worker_groups
 from edgecache.control.rest.auth import require_operator
-from edgecache.control.rest.http import RouteHandler, json_response
+from edgecache.control.rest.call import RouteHandler, json_response
 from edgecache.control.state.log import LiveLog
 from edgecache.http.head import request_head
 from edgecache.upstream.peer import heads as peer_fields

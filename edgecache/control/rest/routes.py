@@ -13,8 +13,8 @@ import msgspec
 from starlette.routing import Route
 
 from edgecache.control.nodes.staleness_probe import FOLDER, PATH
+from edgecache.control.rest.call import RouteHandler
 from edgecache.control.rest.distributions import DistributionSummaries, DistributionSummary
-from edgecache.control.rest.http import RouteHandler
 from edgecache.control.rest.invalidations import (
     InvalidationBody,
     InvalidationReport,

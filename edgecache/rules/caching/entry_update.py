@@ -32,7 +32,7 @@ from edgecache.rules.caching.storability import refusal_to_store, storable_field
 from edgecache.rules.caching.stored_parts import StoredPart, received_part
 from edgecache.rules.caching.unkeyed_fields import effective_scheme
 from edgecache.rules.caching.vary import Selected, answers, selected_by, vary_names
-from edgecache.rules.invalidation.items import tags_of
+from edgecache.rules.invalidation.tags import tags_of
 from edgecache.rules.reasons import StoreReason
 from edgecache.rules.routing import Route
 

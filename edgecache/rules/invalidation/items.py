@@ -13,17 +13,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from edgecache.config.model import Distribution
-from edgecache.http.message import Fields, combined_value
 from edgecache.rules.caching.key import read_key
 
 ITEM_CHARACTERS_MAX = 4_000  # CloudFront: "The maximum length of a path is 4,000 characters"
 TAG_CHARACTERS_MAX = 256
-TAGS_MAX = 50  # of one object; CloudFront ignores those beyond
-ALIASES = ("surrogate-key", "cache-tag", "xkey")  # Fastly's, Cloudflare's, Varnish's name for it
-_TAG = re.compile(r"[\x21-\x2b\x2d-\x7e]+")  # ASCII 33-126 without the comma
+TAG = re.compile(r"[\x21-\x2b\x2d-\x7e]+")  # ASCII 33-126 without the comma
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
-_BLANK_OR_COMMA = re.compile(rb"[,\s]+")
 
 
 class ItemKind(StrEnum):
@@ -71,7 +66,7 @@ def item(kind: ItemKind, text: str) -> Item:
     """A checked item in the form it is compared in. ValueError says what is wrong with it."""
     value = text.removeprefix("#").lower() if kind is ItemKind.TAG else text
     if kind is ItemKind.TAG:
-        if not _TAG.fullmatch(value) or len(value) > TAG_CHARACTERS_MAX:
+        if not TAG.fullmatch(value) or len(value) > TAG_CHARACTERS_MAX:
             raise ValueError(f"{text!r} is not # and a tag of at most {TAG_CHARACTERS_MAX} letters")
         return kind, value
     if len(value) > ITEM_CHARACTERS_MAX:
@@ -90,24 +85,3 @@ def with_root(items: tuple[Item, ...], root_object: str) -> tuple[Item, ...]:
     if not root_object or (ItemKind.PATH, "/") not in items:
         return items
     return (*items, (ItemKind.PATH, f"/{root_object}"))
-
-
-def tags_of(fields: Fields, distribution: Distribution) -> tuple[bytes, ...]:
-    """The tags an origin's response carries: lower case, each once, at most TAGS_MAX."""
-    found: dict[bytes, None] = {}
-    if distribution.cache_tag_header:
-        listed = combined_value(fields, distribution.cache_tag_header.lower().encode())
-        found.update(dict.fromkeys(_tags((listed or b"").split(b","))))
-    if distribution.cache_tag_aliases:
-        for name in ALIASES:
-            value = combined_value(fields, name.encode())
-            if value is not None:
-                found.update(dict.fromkeys(_tags(_BLANK_OR_COMMA.split(value))))
-    return tuple(found)[:TAGS_MAX]
-
-
-def _tags(members: Iterable[bytes]) -> Iterable[bytes]:
-    for member in members:
-        tag = member.strip().lower()
-        if len(tag) <= TAG_CHARACTERS_MAX and _TAG.fullmatch(tag.decode("latin-1")):
-            yield tag

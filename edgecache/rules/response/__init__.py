@@ -1,6 +1,6 @@
 """Responses to viewers: status, fields and bytes.
 
 - `status_and_ranges`: 200, 206, 304 or 416 from a stored response
-- `headers`: fields of a policy and of our own
+- `headers_policy`: fields of a policy and of our own
 - `cors`: CORS headers of a response headers policy
 """

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from edgecache.http.function_cache import BLOCK_BYTES, cached
 from edgecache.http.head import field_lines, parse_request_head
 from edgecache.http.message import Fields, HeadLimits, Request
-from edgecache.rules.response.headers import PEER_PREFIX, TARGETED, public_fields
+from edgecache.rules.response.headers_policy import PEER_PREFIX, TARGETED, public_fields
 
 _CALL = re.compile(
     rb"[^\r\n]*(\r\nEdgecache-Id: ([\x21-\x7e]*)\r\nEdgecache-Client: ([\x21-\x7e]*))\r\n"

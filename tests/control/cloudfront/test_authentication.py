@@ -10,12 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from edgecache.cluster.tokens import Purpose
-from edgecache.control.cloudfront.authentication import (
-    CALLS_BURST,
-    FAILURES_BURST,
-    AccessKey,
-    access_keys,
-)
+from edgecache.control.cloudfront.authentication import AccessKey, access_keys
+from edgecache.control.cloudfront.rate_limit import CALLS_BURST, FAILURES_BURST
 from edgecache.control.rest.auth import LOCAL_PEER
 from tests.control.cloudfront.desk import ENDPOINT, OPERATORS, Desk, code_of
 

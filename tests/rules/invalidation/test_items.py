@@ -7,16 +7,15 @@ import pytest
 from edgecache.config.model import Behavior, Distribution, Origin
 from edgecache.rules.caching.key import cache_key
 from edgecache.rules.invalidation.items import (
-    TAGS_MAX,
     InvalidationSubject,
     Item,
     ItemKind,
     item,
     items_of,
     subject_of,
-    tags_of,
     with_root,
 )
+from edgecache.rules.invalidation.tags import TAGS_MAX, tags_of
 from tests.rules.caching.test_key import ALL_QUERY, BY_COLOR, EVERYTHING, QUERY_A
 from tests.rules.pieces import asks
 

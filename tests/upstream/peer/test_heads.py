@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecache.http.message import BadMessage, HeadLimits, Request
-from edgecache.rules.response.headers import TARGETED
+from edgecache.rules.response.headers_policy import TARGETED
 from edgecache.upstream.peer import heads as peer_fields
 from edgecache.upstream.peer.heads import (
     PeerTemplateKey,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgecache.control.rest.auth import RateLimiter
+from edgecache.control.cloudfront.rate_limit import RateLimiter
 
 
 class Clock:

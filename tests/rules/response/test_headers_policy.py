@@ -14,7 +14,7 @@ from edgecache.config.model import (
     ResponseHeadersPolicy,
     SetHeader,
 )
-from edgecache.rules.response.headers import (
+from edgecache.rules.response.headers_policy import (
     ServerTiming,
     applied,
     removable,

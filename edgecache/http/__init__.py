@@ -8,6 +8,6 @@ white space around them. Imports nothing of ours.
 - `head`: heads of requests and responses, read and written; `target`: request targets and paths
 - `framing`: where a body ends; `ranges`: byte ranges, a *span* being the first and last byte
 - `cache_control`, `structured_fields`: directives; `conditional`: entity tags and preconditions
-- `content_coding`, `dates`, `proxy_chain`: Accept-Encoding, HTTP-dates, X-Forwarded-For, CDN-Loop
+- `content_coding`, `dates`, `forwarded_for`: Accept-Encoding, HTTP-dates, X-Forwarded-For, CDN-Loop
 - `function_cache`: results remembered by their arguments, and the bytes they may take
 """

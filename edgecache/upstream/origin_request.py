@@ -18,10 +18,10 @@ from msgspec import structs
 
 from edgecache.config.model import BRAND, Origin
 from edgecache.config.origins import Reach
+from edgecache.http.forwarded_for import hop_fields
 from edgecache.http.function_cache import BLOCK_BYTES, CONFIGURED_BYTES, cached
 from edgecache.http.head import request_head
 from edgecache.http.message import Fields, Request, first_value, is_short
-from edgecache.http.proxy_chain import hop_fields
 from edgecache.rules.caching.unkeyed_fields import forwarding_fields
 from edgecache.rules.routing import Route
 from edgecache.rules.viewer.access import UPGRADED, asks_for_websocket

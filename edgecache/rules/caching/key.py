@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from edgecache.config.model import CachePolicy, HeaderSelection, Selection
 from edgecache.http.content_coding import accepts
+from edgecache.http.forwarded_for import well_formed
 from edgecache.http.function_cache import BLOCK_BYTES, CONFIGURED_BYTES, cached
 from edgecache.http.message import (
     PROTECTED,
@@ -34,7 +35,6 @@ from edgecache.http.message import (
     query_pairs,
     without,
 )
-from edgecache.http.proxy_chain import well_formed
 from edgecache.rules.caching.unkeyed_fields import (
     effective_scheme,
     without_false_forwarding,

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from edgecache.config.model import CachePolicy, HeaderSelection
 from edgecache.http.cache_control import Directives
+from edgecache.http.forwarded_for import EVERYWHERE
 from edgecache.http.message import (
     Fields,
     Request,
@@ -23,7 +24,6 @@ from edgecache.http.message import (
     names_in,
     without,
 )
-from edgecache.http.proxy_chain import EVERYWHERE
 from edgecache.http.target import same_origin
 from edgecache.rules.caching.freshness import (
     ERRORS_ALWAYS,

@@ -8,8 +8,8 @@ Cache Poisoning" (2018), "Web Cache Entanglement" (2020), and the list of Param 
 
 from __future__ import annotations
 
+from edgecache.http.forwarded_for import is_address
 from edgecache.http.message import Fields, Request, field_values, first_value, names_in, without
-from edgecache.http.proxy_chain import is_address
 
 PROTO = b"x-forwarded-proto"
 HOST = b"x-forwarded-host"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgecache.http.forwarded_for import well_formed
 from edgecache.http.message import Fields
-from edgecache.http.proxy_chain import well_formed
 from tests.rules.pieces import lines
 
 

@@ -183,8 +183,8 @@ GUARDS = (
     Guard(
         "what a soft one made stale is not repeated from the memo",
         "server/http1/head_cache.py",
-        "and (entry.stale_from is None or answer.mark is not None)",
-        "",
+        "entry.stale_from is None if answer.mark is None",
+        "True if answer.mark is None",
         "test_what_a_soft_one_made_stale_",
         KINDS,
     ),

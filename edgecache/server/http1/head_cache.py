@@ -157,8 +157,8 @@ class HeadCache:
             and answer.table is listener.frontend.table
             and now < marks.lease_until
             and (entry.mark == marks.last or marks.stands(entry))
-            and (entry.stale_from is None or answer.mark is not None)
-            and (answer.mark is None or answer.mark == entry.mark)  # it is told; a soft one raises
+            # a peer is told of the mark, which a soft invalidation raises
+            and (entry.stale_from is None if answer.mark is None else answer.mark == entry.mark)
             and (answer.block is None or answer.block.alive)
         ):
             return False

@@ -1,4 +1,4 @@
-"""Status that a node reports to control, and the lease control grants it."""
+"""Status that a node reports to control: what it is, what it runs on, and its counters."""
 
 from __future__ import annotations
 

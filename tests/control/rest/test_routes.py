@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def test_every_route_has_a_handler_and_every_handler_a_route(tmp_path: Path) -> 
     place: Any = Place(tmp_path / "control")
     folder = tmp_path / "desk"
     folder.mkdir()
-    with open_desk(folder) as desk:
+    with closing(place.state), open_desk(folder) as desk:
         nodes = ConfiguredNodes(_nobody, lambda: b"credential")
         handlers = {
             **RestApi(desk.world, desk.tokens).handlers(),

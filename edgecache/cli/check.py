@@ -15,6 +15,8 @@ from edgecache.config.refused_distributions import (
     refusal_problems,
 )
 
+_NOTHING_SERVED = "distributions: none yet: locations answer 403 until the API makes one"
+
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
@@ -43,6 +45,8 @@ def check_report(config: Config) -> CheckReport:
     except StateError as error:
         warnings.append(str(error))
     else:
+        if config.locations and not (config.distributions or made.of(ResourceKind.DISTRIBUTION)):
+            warnings.append(_NOTHING_SERVED)
         problems += map(str, composition.refused)
         api = {one.id for one in made.of(ResourceKind.DISTRIBUTION)}
         composed = composition.config

@@ -156,7 +156,7 @@ def test_without_a_policy_the_default_one_holds(file: Path) -> None:
             "locations = [3]",
             [
                 "locations[0]: expected a table, got 3",
-                "distributions: empty, but there is a location to serve them",
+                "distributions: empty, and there is no [control] to add any by its API",
             ],
         ),
         (

@@ -95,8 +95,8 @@ def _check_disks(config: Config, problems: Problems) -> None:
 
 
 def _check_locations(config: Config, problems: Problems) -> None:
-    if config.locations and not (config.distributions or config.unavailable):
-        problems.add("distributions", "empty, but there is a location to serve them")
+    if config.locations and not (config.distributions or config.unavailable or config.control):
+        problems.add("distributions", "empty, and there is no [control] to add any by its API")
     if len(config.locations) > LOCATIONS_MAX:
         problems.add("locations", f"{len(config.locations)} are more than {LOCATIONS_MAX}")
     seen: set[str] = set()

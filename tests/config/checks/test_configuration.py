@@ -50,7 +50,14 @@ P = "distributions[0].origins[0]"
         ({"state_dir": ""}, ['state_dir: "" is not a path']),
         (
             {"locations": [{"name": "A", "listen": "127.0.0.1:1"}]},
-            ["distributions: empty, but there is a location to serve them"],
+            ["distributions: empty, and there is no [control] to add any by its API"],
+        ),
+        (
+            {
+                "locations": [{"name": "A", "listen": "127.0.0.1:1"}],
+                "control": {"listen": "127.0.0.1:2"},
+            },
+            [],  # the API makes some
         ),
         (
             locations() | {"locations": [{"name": "A B", "listen": "127.0.0.1:1"}]},

@@ -38,7 +38,7 @@ from tests.rules.private.signers import RSA
 ENDPOINT = "http://127.0.0.1:8090"
 OPERATORS = {"k1": "an operator's secret of thirty-two letters"}
 OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
-FILE = """
+LOCATION_ALONE = """
 state_dir = "state"
 
 [control]
@@ -49,7 +49,10 @@ listen = "127.0.0.1:8090"
 [[locations]]
 name = "LHR50"
 listen = "127.0.0.1:8080"
-
+"""
+FILE = (
+    LOCATION_ALONE
+    + """
 [[cache_policies]]
 name = "short"
 ttl_s_default = 5
@@ -69,6 +72,7 @@ origins = [{{ id = "o", domain_name = "127.0.0.1", access = "identity" }}]
 default_behavior = {{ origin = "o", cache_policy = "short", trusted_key_groups = ["team"] }}
 tags = {{ from = "file" }}
 """
+)
 
 
 @cache
@@ -209,9 +213,9 @@ def site(reference: str, **more: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def open_desk(folder: Path) -> Iterator[Desk]:
+def open_desk(folder: Path, file: str = FILE) -> Iterator[Desk]:
     """A desk whose clock is botocore's too, so that what is signed is never too old."""
-    made = Desk(folder, FILE.format(pem=RSA.public_pem))
+    made = Desk(folder, file.format(pem=RSA.public_pem))
     moment = datetime.fromtimestamp(made.now, UTC)
     with patch("botocore.auth.get_current_datetime", return_value=moment, create=True):
         yield made

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edgecache.cli.check import check_report
+from edgecache.config.load import load
 from tests.control.api.asking import created, names, refused, served
-from tests.control.cloudfront.desk import Desk, site
+from tests.control.cloudfront.desk import LOCATION_ALONE, Desk, open_desk, site
 
 
 def test_the_life_of_a_distribution(desk: Desk, client: Any) -> None:
@@ -37,6 +40,25 @@ def test_the_life_of_a_distribution(desk: Desk, client: Any) -> None:
     assert gone["ResponseMetadata"]["HTTPStatusCode"] == 204
     assert one["Id"] not in served(desk)
     refused(lambda: client.get_distribution(Id=one["Id"]), code="NoSuchDistribution", status=404)
+
+
+def test_the_first_one_may_be_made_and_the_last_deleted_by_the_api(tmp_path: Path) -> None:
+    with open_desk(tmp_path, LOCATION_ALONE) as desk:
+        assert served(desk) == {}
+        assert nothing_served(desk)
+        client = desk.client()
+        made = created(client, Enabled=False)
+        id = made["Distribution"]["Id"]
+        assert list(served(desk)) == [id]
+        assert not nothing_served(desk)
+        client.delete_distribution(Id=id, IfMatch=made["ETag"])
+        assert served(desk) == {}
+
+
+def nothing_served(desk: Desk) -> bool:
+    """Whether `edgecache check` warns that there is no distribution."""
+    warnings = check_report(load(desk.folder / "edgecache.toml")).warnings
+    return any("none yet" in warning for warning in warnings)
 
 
 def test_what_is_read_is_what_was_written_with_the_defaults(client: Any) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
@@ -112,25 +113,28 @@ def adopt(
     typer.echo(f"{told['id']} is {whose}")
 
 
-def reload(config: Config) -> None:
-    """Ask the supervisor to reload; where none runs on this machine, ask control to publish."""
+def reload(config: Config, path: Path) -> None:
+    """Ask the supervisor to reload; where none runs on this machine, ask control to publish.
+
+    `path` is the file `config` was read from.
+    """
     from edgecache.supervisor import reload as reloading
 
     try:
-        result = asyncio.run(reloading.ask_supervisor(config.state_dir, "reload"))
+        result = asyncio.run(reloading.ask_supervisor(config.state_dir, "reload", path.resolve()))
     except reloading.NoSupervisorError as error:
         if config.control is None:
             refuse([f"{error}, and there is no [control] to ask"])
-        result = asyncio.run(reloading.reload_control(config))
+        result = asyncio.run(reloading.reload_control(config, path.resolve()))
     _print_result(result)
 
 
-def upgrade(config: Config) -> None:
+def upgrade(config: Config, path: Path) -> None:
     """Ask the supervisor to replace every process."""
     from edgecache.supervisor import reload as reloading
 
     try:
-        result = asyncio.run(reloading.ask_supervisor(config.state_dir, "upgrade"))
+        result = asyncio.run(reloading.ask_supervisor(config.state_dir, "upgrade", path.resolve()))
     except reloading.NoSupervisorError as error:
         fail(str(error))
     _print_result(result)

@@ -212,13 +212,13 @@ def reload(config: ConfigPath = DEFAULT_CONFIG) -> None:
 
     Where it asks for other addresses, workers or limits, processes are replaced as by `upgrade`.
     """
-    control_commands.reload(_loaded(config))
+    control_commands.reload(_loaded(config), config)
 
 
 @app.command(epilog="Example: edgecache upgrade --config config/demo.toml")
 def upgrade(config: ConfigPath = DEFAULT_CONFIG) -> None:
     """Replace every process of a running `up` by a new one, without dropping requests."""
-    control_commands.upgrade(_loaded(config))
+    control_commands.upgrade(_loaded(config), config)
 
 
 @app.command(epilog="Examples: edgecache health; edgecache health 127.0.0.1:8080")

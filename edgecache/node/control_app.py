@@ -119,6 +119,7 @@ def _application(
         lambda: catalog.published.unavailable,
         canary,
         thread.run,
+        str(path.resolve()),
     )
     app = control_app(control, names)
     if canary is not None:

@@ -37,10 +37,11 @@ class NodeStates(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ReloadAccepted:
-    """Control has read its file; without `changed` it was the same."""
+    """Control has read its file, `file`; without `changed` it was the same."""
 
     generation: int
     changed: bool
+    file: str = ""  # as control's machine knows it
 
     def __str__(self) -> str:
         return f"generation {self.generation}" + ("" if self.changed else " (unchanged)")
@@ -61,7 +62,9 @@ async def reload(control: ControlAccess) -> ReloadAccepted | ReloadRefused:
     except msgspec.DecodeError:
         return ReloadRefused((f"control answered {status}",))
     if status == 200:
-        return ReloadAccepted(int(reply["generation"]), bool(reply["changed"]))
+        return ReloadAccepted(
+            int(reply["generation"]), bool(reply["changed"]), str(reply.get("file", ""))
+        )
     problems = reply.get("problems") or [reply.get("error") or f"control answered {status}"]
     return ReloadRefused(tuple(str(problem) for problem in problems))
 

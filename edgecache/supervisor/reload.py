@@ -4,9 +4,9 @@ Law: one at a time. A reload publishes a changed file to the nodes that run; wha
 over while running (addresses, numbers of workers, limits) makes an upgrade of it. An upgrade starts
 every process anew, from the code and the file as they are now.
 
-Law of the socket file, in `state_dir`: its owner alone may ask. A line each way: a word, and the
-answer as JSON. Whoever may write there may also end the processes: mode 0600 is all the admission
-it needs.
+Law of the socket file, in `state_dir`: its owner alone may ask. A line each way: a word and the
+file that is meant, and the answer as JSON. Whoever may write there may also end the processes:
+mode 0600 is all the admission it needs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from edgecache.supervisor.topology import fleet
 
 DONE, FAILED, REFUSED = 0, 1, 2  # as exit codes: see `cli/main.py`
 ANSWER_S_MAX = 600.0  # an upgrade waits for every process in turn
-_LINE_BYTES_MAX = 64
+LAST_ANSWERS_S_MAX = 0.2  # for those who asked, once everything has stopped
+_LINE_BYTES_MAX = 4_352  # a word and a path (PATH_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class ReloadResult:
     def __str__(self) -> str:
         return "\n  ".join(self.lines)
 
+
+_STOPPING = ReloadResult(FAILED, ("not finished: everything is being stopped",))
 
 ReloadCommand = Callable[[], Awaitable[ReloadResult]]
 
@@ -65,6 +68,13 @@ class Reloader:
 
     async def reload(self) -> ReloadResult:
         """Publish the file, or upgrade where it asks for other processes."""
+        return await self.supervisor.run_command(self._reload_in_turn) or _STOPPING
+
+    async def upgrade(self) -> ReloadResult:
+        """Replace every process by a new one."""
+        return await self.supervisor.run_command(self._upgrade_in_turn) or _STOPPING
+
+    async def _reload_in_turn(self) -> ReloadResult:
         async with self._turn:
             try:
                 config = load(self.path)
@@ -72,13 +82,12 @@ class Reloader:
                 return _refused("not reloaded:", error)
             if startup_settings(config) != startup_settings(self.config):
                 return await self._upgrade(config)
-            result = await reload_control(self.config)
+            result = await reload_control(self.config, self.path)
             if result.code == DONE:
                 self.config = config
             return result
 
-    async def upgrade(self) -> ReloadResult:
-        """Replace every process by a new one."""
+    async def _upgrade_in_turn(self) -> ReloadResult:
         async with self._turn:
             try:
                 return await self._upgrade(load(self.path))
@@ -115,8 +124,8 @@ def startup_settings(config: Config) -> Config:
     return replace(config, distributions=(), public_keys=(), key_groups=(), trusted_signers={})
 
 
-async def reload_control(config: Config) -> ReloadResult:
-    """Let control read its file anew."""
+async def reload_control(config: Config, path: Path) -> ReloadResult:
+    """Let control read its file anew; told which where it is not `path` (an absolute one)."""
     control = control_access(config)
     if not control.url:
         return ReloadResult(REFUSED, ("not reloaded: there is no [control]; upgrade instead",))
@@ -126,44 +135,71 @@ async def reload_control(config: Config) -> ReloadResult:
         return ReloadResult(FAILED, (f"control at {control.url}: {error}",))
     if isinstance(result, readiness.ReloadRefused):
         return ReloadResult(REFUSED, ("not reloaded:", *result.problems))
-    return ReloadResult(DONE, (str(result),))
+    other = f" of {result.file}" if result.file not in ("", str(path)) else ""
+    return ReloadResult(DONE, (f"{result}{other}",))
 
 
 @contextlib.asynccontextmanager
 async def serve_control_socket(
-    state_dir: str, commands: Mapping[str, ReloadCommand]
+    state_dir: str, commands: Mapping[str, ReloadCommand], file: Path
 ) -> AsyncIterator[None]:
-    """Answer at the socket file while the context lasts. OSError when that cannot be."""
+    """Answer at the socket file while the context lasts. OSError when that cannot be.
+
+    `file` is the absolute path of the configuration that the commands read.
+    """
     path = supervisor_socket(state_dir).path
+    callers: set[asyncio.Task[None]] = set()
+
+    def admit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(serve(reader, writer))
+        callers.add(task)
+        task.add_done_callback(callers.discard)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, ValueError):  # it left; or a line without end
-            word = (await reader.readline()).decode("ascii", "replace").strip()
-            command = commands.get(word)
-            result = (
-                await command() if command else ReloadResult(REFUSED, (f"not a request: {word}",))
-            )
+        # It left; or a line without end.
+        with contextlib.closing(writer), contextlib.suppress(OSError, ValueError):
+            line = os.fsdecode(await reader.readline()).strip()
+            word, _, meant = line.partition(" ")
+            if word not in commands:
+                result = ReloadResult(REFUSED, (f"not a request: {word}",))
+            elif meant != str(file):
+                lines = (f"what runs here was started with {file}", f"not with {meant}")
+                result = ReloadResult(REFUSED, lines)
+            else:
+                result = await commands[word]()
             writer.write(msgspec.json.encode(result) + b"\n")
             await writer.drain()
-        writer.close()
 
-    server = await asyncio.start_unix_server(serve, path, limit=_LINE_BYTES_MAX)
+    server = await asyncio.start_unix_server(admit, path, limit=_LINE_BYTES_MAX)
     os.chmod(path, 0o600)
     try:
         yield
     finally:
         server.close()
+        await _let_go(callers)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
 
 
-async def ask_supervisor(state_dir: str, word: str) -> ReloadResult:
-    """Send the supervisor of an installation a command; its answer. NoSupervisorError."""
+async def _let_go(callers: set[asyncio.Task[None]]) -> None:
+    """A moment for answers on their way; who has asked nothing yet gets none."""
+    if callers:
+        _, silent = await asyncio.wait(callers, timeout=LAST_ANSWERS_S_MAX)
+        for task in silent:
+            task.cancel()
+        await asyncio.gather(*silent, return_exceptions=True)
+
+
+async def ask_supervisor(state_dir: str, word: str, file: Path) -> ReloadResult:
+    """Send the supervisor of an installation a command; its answer. NoSupervisorError.
+
+    Refused where `file` (an absolute path) is not the one it was started with.
+    """
     address = supervisor_socket(state_dir)
     path = address.path
     try:
         async with asyncio.timeout(ANSWER_S_MAX), connection(address) as (reader, writer):
-            writer.write(word.encode() + b"\n")
+            writer.write(os.fsencode(f"{word} {file}\n"))
             answer = await reader.readline()
     except FileNotFoundError as error:
         raise NoSupervisorError(f"nothing of this installation runs here: no {path}") from error

@@ -70,13 +70,15 @@ def up(
     _refuse(
         preflight.occupied_addresses([*preflight.bindings(config), _supervisor_binding(config)])
     )
-    return asyncio.run(_up(config, path, tell))
+    return asyncio.run(_up(children, config, path.resolve(), tell))
 
 
 async def _up(
-    config: Config, path: Path, tell: Callable[[Sequence[Child], Mapping[str, int]], None]
+    children: Sequence[Child],
+    config: Config,
+    path: Path,
+    tell: Callable[[Sequence[Child], Mapping[str, int]], None],
 ) -> int:
-    children = fleet(config, path)
     local = ControlAccess(control_url(config), socket=control_socket(config).path)
     readiness = Readiness(children, local if local.url else None)
 
@@ -102,7 +104,7 @@ async def _up(
     supervisor = Supervisor(children, hooks, _timing(config.limits))
     reloader = Reloader(supervisor, path, config)
     commands = {"reload": reloader.reload, "upgrade": reloader.upgrade}
-    async with serve_control_socket(config.state_dir, commands):
+    async with serve_control_socket(config.state_dir, commands, path):
         return await supervisor.run()
 
 

@@ -12,6 +12,7 @@ import signal
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -34,6 +35,7 @@ from edgecache.supervisor.managed_process import (
     RestartTiming,
 )
 
+T = TypeVar("T")
 Pids = Callable[[], Mapping[str, int]]  # name to pid of what runs now: deaths change it
 
 DRAINING_MAX = 16  # processes that hand over at once; of more, the longest at it are hurried
@@ -88,7 +90,7 @@ class Supervisor:
             self._spawn, self._died, say, timing or RestartTiming(), self._stopping
         )
         self._managed: dict[str, ManagedProcess] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Future[Any]] = set()
         self._pipe = ParentPipe()
         self.ready = False
         self._code = 0
@@ -122,6 +124,16 @@ class Supervisor:
                 await asyncio.gather(starting, stopping, *self._tasks, return_exceptions=True)
                 await self._stop_children()
         return self._code
+
+    async def run_command(self, command: Callable[[], Awaitable[T]]) -> T | None:
+        """The result of a command; None when the supervisor stops, which ends the command first."""
+        if self._stopping.is_set():
+            return None
+        task = asyncio.ensure_future(command())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await asyncio.wait({task})
+        return None if task.cancelled() else task.result()
 
     async def replace(self, children: Sequence[Child]) -> None:
         """Replace what runs by `children`, one after another.
@@ -182,10 +194,7 @@ class Supervisor:
                 loop.remove_signal_handler(number)
 
     def _run_hook(self, hook: Callable[[], Awaitable[None]]) -> None:
-        async def called() -> None:
-            await hook()
-
-        task = asyncio.create_task(called())
+        task = asyncio.ensure_future(hook())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

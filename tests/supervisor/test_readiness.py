@@ -97,6 +97,7 @@ def test_nobody_does_not_answer() -> None:
     [
         (200, {"generation": 7, "changed": True}, ReloadAccepted(7, True)),
         (200, {"generation": 7, "changed": False}, ReloadAccepted(7, False)),
+        (200, {"generation": 7, "changed": True, "file": "/f"}, ReloadAccepted(7, True, "/f")),
         (400, {"problems": ["a: wrong", "b: bad"]}, ReloadRefused(("a: wrong", "b: bad"))),
         (403, {"error": "no"}, ReloadRefused(("no",))),
         (403, {}, ReloadRefused(("control answered 403",))),

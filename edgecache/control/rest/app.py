@@ -71,6 +71,7 @@ class ControlServices:
     unavailable: Callable[[], Collection[UnavailableSite]] = tuple  # see Config
     canary: StalenessProbe | None = None
     run: StateRun = run_inline
+    file: str = ""  # what `load` reads
     later: DeferredWrites = field(init=False)
 
     def __post_init__(self) -> None:
@@ -184,7 +185,8 @@ class ControlServices:
             return JSONResponse({"problems": [str(problem) for problem in error.problems]}, 400)
         except NotComposedError as error:
             return JSONResponse({"problems": error.lines}, 400)
-        return JSONResponse({"generation": generation, "changed": generation != before})
+        changed = generation != before
+        return JSONResponse({"generation": generation, "changed": changed, "file": self.file})
 
     def _reload(self) -> tuple[int, int]:
         before = self.log.generation

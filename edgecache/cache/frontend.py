@@ -25,6 +25,7 @@ from edgecache.cache.outcome import (
     Refusal,
 )
 from edgecache.cache.tier import Tier
+from edgecache.config.listen import ViewerPorts
 from edgecache.config.model import BRAND, Distribution
 from edgecache.http.dates import format_date
 from edgecache.http.message import Fields, Request, combined_value, first_value
@@ -50,7 +51,6 @@ from edgecache.rules.routing import (
 )
 from edgecache.rules.viewer.access import (
     AMBIGUOUS_PATH,
-    HTTPS_PORT,
     PAGE_STANDS_FOR,
     AccessRedirect,
     AccessRefused,
@@ -97,11 +97,11 @@ def _never() -> float:
 
 @dataclass(frozen=True, slots=True)
 class FrontendEnvironment:
-    """Environment of a viewers' frontend: places, chance, the https port, the wall clock."""
+    """Environment of a viewers' frontend: places, chance, its ports, the wall clock."""
 
     place_of: PlaceOf = nowhere
     chance: Callable[[], float] = _never  # from [0, 1), for the sampling of Server-Timing
-    https_port: int = HTTPS_PORT  # where viewers are sent by redirect-to-https
+    ports: ViewerPorts = ViewerPorts()  # noqa: RUF009 - a tuple never changes
     inner_layer: str = "EDGE"  # who asks the origins: "REC" behind a regional cache
     wall_clock: Callable[[], float] | None = None  # for signatures; None: the tier's own clock
 
@@ -120,7 +120,7 @@ class ViewerFrontend:
         name = self.brand if self.pop == self.brand else f"{self.pop.lower()}.{self.brand}.net"
         self._own_via = f"1.1 {name} ({self.product.decode()})".encode()
         self._world = world or FrontendEnvironment()
-        self._entrance = EntryPoint(brand.encode(), self._world.https_port)
+        self._entrance = EntryPoint(brand.encode(), self._world.ports)
         self._clock = tier.world.clock
         self._pages = ErrorPages(tier, self._prepare)
 

@@ -6,6 +6,9 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from edgecache.config.model import Location
 
 PATH_BYTES_MAX = 107  # sun_path holds 108 with its final NUL (unix(7))
 _TCP = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
@@ -50,6 +53,17 @@ class UnixAddress:
 Address = TcpAddress | UnixAddress
 
 
+class ViewerPorts(NamedTuple):
+    """The ports of a location: where it listens, and where redirect-to-https sends viewers.
+
+    `redirect` 0: what can be told from the port that a viewer named.
+    """
+
+    http: int = 80
+    https: int = 443
+    redirect: int = 0
+
+
 def parse_listen(text: str, state_dir: str) -> Address:
     """Parse an address; `unix:NAME` stands in `state_dir`. ValueError says what is wrong."""
     if text.startswith("unix:"):
@@ -78,6 +92,14 @@ def tcp_address(text: str) -> TcpAddress:
     if isinstance(address, UnixAddress):
         raise ValueError("is not HOST:PORT")
     return address
+
+
+def viewer_ports(location: Location) -> ViewerPorts:
+    """The ports of a location that has passed the checks."""
+    plain = parse_listen(location.listen, "")
+    secure = tcp_address(location.listen_tls).port if location.listen_tls else 443
+    port = plain.port if isinstance(plain, TcpAddress) else 80
+    return ViewerPorts(port, secure, location.redirect_port)
 
 
 def overlaps(one: Address, other: Address) -> bool:

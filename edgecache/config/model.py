@@ -267,11 +267,16 @@ class Disk(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Location(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An edge location: one address, and the worker processes that share it."""
+    """An edge location: one address, and the worker processes that share it.
+
+    `redirect_port` is where redirect-to-https sends viewers; 0: to the port of `listen_tls` if they
+    named that of `listen`, else to 443.
+    """
 
     name: str
     listen: str
     listen_tls: str = ""
+    redirect_port: int = 0
     workers: int = 1
     memory_bytes: int = 256 * MIB
     disk: Disk | None = None

@@ -209,6 +209,14 @@ SETTINGS: tuple[Setting, ...] = (
         1_000_000,
         "to one worker, a quarter of all; thousands share an address behind a carrier's NAT",
     ),
+    Setting(
+        Location,
+        "redirect_port",
+        "port",
+        0,
+        65_535,
+        "that redirect-to-https names in its Location; 0: told from the port that viewers name",
+    ),
     Setting(Location, "workers", "processes", 1, 64, "one for each core is enough"),
     Setting(
         Location,

@@ -90,7 +90,7 @@ def parse_request_head(
     ):
         line, block = _plain_line(head[:cut]), _plain_block(head[cut:], limits.fields_max)
         if line is not None and block is not None and cut <= limits.url_bytes_max:
-            return Request(*line, block[0], block[1], scheme, 1, block[2], client)
+            return Request(*line, *block[:2], scheme, 1, block[2], client, port=block[3])
     match = _REQUEST_HEAD.fullmatch(head)
     if match is None:
         raise _refused_request(head, limits)
@@ -102,7 +102,9 @@ def parse_request_head(
     old = minor == b"0"
     host, length = _host_and_length(special, old)
     path, query, host = target_parts(method, target, scheme, host)
-    return Request(method, path, query, fields, host[0], scheme, 0 if old else 1, length, client)
+    return Request(
+        method, path, query, fields, host[0], scheme, 0 if old else 1, length, client, port=host[1]
+    )
 
 
 def oversize(start: bytes, limits: HeadLimits) -> BadMessage:
@@ -188,8 +190,8 @@ def _plain_line(line: bytes) -> tuple[bytes, bytes, bytes | None] | None:
 
 
 @cached(512, BLOCK_BYTES)
-def _plain_block(block: bytes, fields_max: int) -> tuple[Fields, bytes, int | None] | None:
-    """Fields, host and length of what follows the line; None when the head is to be refused."""
+def _plain_block(block: bytes, fields_max: int) -> tuple[Fields, bytes, int | None, bytes] | None:
+    """Fields, host, length and port of what follows the line; None: the head is to be refused."""
     match = _BLOCK.fullmatch(block)
     if match is None:
         return None
@@ -199,7 +201,7 @@ def _plain_block(block: bytes, fields_max: int) -> tuple[Fields, bytes, int | No
         host, length = _host_and_length(special, False)
     except BadMessage:
         return None
-    return fields, host[0], length
+    return fields, host[0], length, host[1]
 
 
 def _fields(lines: bytes, limits: HeadLimits) -> Fields:

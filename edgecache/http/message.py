@@ -109,11 +109,17 @@ class Request(Struct, frozen=True):
     mark: int = 0  # of the tier that asks: the newest invalidation it knew; see store.invalidation
     release: bytes | None = None  # the release it asks for; None: what our own table says
     of_tier: bool = False  # a tier of ours asks, to keep what it is told; no viewer
+    port: bytes = b""  # that Host or the target names beside the host; empty when it names none
 
     @property
     def target(self) -> bytes:
         """Path and query as received (RFC 9112 §3.2.1, origin-form)."""
         return self.path if self.query is None else self.path + b"?" + self.query
+
+    @property
+    def authority(self) -> bytes:
+        """Host and port as they were named."""
+        return self.host + b":" + self.port if self.port else self.host
 
     @property
     def has_body(self) -> bool:

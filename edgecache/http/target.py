@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from ipaddress import IPv6Address
 from urllib.parse import unquote_to_bytes
 
 from edgecache.http.function_cache import cached
@@ -19,8 +20,13 @@ Target = tuple[bytes, bytes | None]  # path and query
 _ABSOLUTE = re.compile(rb"(https?)://([^/?]*)([/?].*)?", re.IGNORECASE)
 _ABSOLUTE_REFERENCE = re.compile(rb"(https?)://([^/?#]*)([^#]*)", re.IGNORECASE)
 _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]*:")
-_AUTHORITY = re.compile(rb"([A-Za-z0-9._~\-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{0,5}))?")
-_DEFAULT_PORTS = {b"http": b"80", b"https": b"443"}
+_LABEL = rb"[A-Za-z0-9_~\-]{1,63}"
+_AUTHORITY = re.compile(
+    rb"(" + _LABEL + rb"(?:\." + _LABEL + rb")*\.?|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{0,5}))?"
+)
+HOST_BYTES_MAX = 255  # of a name in the DNS (RFC 1035 §3.1)
+PORT_MAX = 65_535
+DEFAULT_PORTS = {b"http": b"80", b"https": b"443"}
 READINGS_MAX = 16  # of one path; three encodings of each kind within another make fewer
 READINGS_BYTES_MAX = 32_768  # of all of them: reading is work that strangers ask for
 # Where none of these stands, everybody reads a path alike.
@@ -43,15 +49,28 @@ NOT_NORMAL = re.compile(rb"//|/\.")  # what `normalized_path` may change
 # remembered: no key is longer than a host and its port.
 @cached(1_024, 700)
 def authority(value: bytes, why: BadReason) -> tuple[bytes, bytes]:
-    """Host in lower case without its final dot, and port (empty when none is named)."""
+    """Host in lower case without its final dot, and port (empty when none is named).
+
+    Refused is what has an empty or overlong label, an IPv6 address that is none, and a port that
+    nobody can listen on: readers differ in which host and port they take out of it.
+    """
     match = _AUTHORITY.fullmatch(value)
     if match is None:
         raise BadMessage(why)
     host, port = match.groups()
     host = host.lower().removesuffix(b".")
-    if not host:
+    if len(host) > HOST_BYTES_MAX or (host.startswith(b"[") and not _is_ipv6(host[1:-1])):
         raise BadMessage(why)
-    return host, port or b""
+    if not port:
+        return host, b""
+    if not 0 < int(port) <= PORT_MAX:
+        raise BadMessage(why)
+    return host, b"%d" % int(port)
+
+
+def with_port(host: bytes, port: bytes, scheme: bytes) -> bytes:
+    """An authority of a URI: the port only where it is not the scheme's (RFC 9110 §4.2.3)."""
+    return host if port in (b"", DEFAULT_PORTS[scheme]) else host + b":" + port
 
 
 def target_parts(
@@ -100,9 +119,10 @@ def same_origin(reference: bytes, request: Request, scheme: bytes) -> Target | N
     """
     absolute = _ABSOLUTE_REFERENCE.fullmatch(reference)
     if absolute is not None:
-        authority = absolute[2].lower().rpartition(b"@")[2]
-        host = authority if authority.endswith(b"]") else authority.partition(b":")[0]
-        if absolute[1].lower() != scheme or host != request.host:
+        named = absolute[2].lower().rpartition(b"@")[2]
+        named = named.removesuffix(b":" + DEFAULT_PORTS[scheme])
+        own = with_port(request.host, request.port, scheme)
+        if absolute[1].lower() != scheme or named != own:
             return None
         return _split(absolute[3] or b"/")
     if reference.startswith(b"//") or _SCHEME.match(reference):
@@ -170,13 +190,21 @@ def _absolute(
     if match is None or match[1].lower() != scheme:
         raise BadMessage(BadReason.TARGET)
     named = authority(match[2], BadReason.TARGET)
-    port = _DEFAULT_PORTS[scheme]
+    port = DEFAULT_PORTS[scheme]
     if host[0] and (named[0], named[1] or port) != (host[0], host[1] or port):
         raise BadMessage(BadReason.HOST)
     rest = match[3] or b""
     if not rest and method == b"OPTIONS":
         return b"*", named  # §3.2.4
     return rest if rest.startswith(b"/") else b"/" + rest, named
+
+
+def _is_ipv6(text: bytes) -> bool:
+    try:
+        IPv6Address(text.decode("ascii"))
+    except ValueError:
+        return False
+    return True
 
 
 def _split(target: bytes) -> Target:

@@ -18,7 +18,7 @@ from edgecache.cache.tier import Tier
 from edgecache.cluster.control_access import control_socket, supervisor_socket
 from edgecache.cluster.tokens import PeerCredentials, Purpose, Tokens
 from edgecache.config.checks.configuration import own_addresses
-from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
+from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address, viewer_ports
 from edgecache.config.model import Config, Disk, Location
 from edgecache.config.refused_distributions import without_refused
 from edgecache.http.function_cache import cached_bytes
@@ -32,7 +32,6 @@ from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.observe.counters import Counters
 from edgecache.rules.origin_addresses import Listeners
 from edgecache.rules.routing import RouteTable, compile_routes
-from edgecache.rules.viewer.access import HTTPS_PORT
 from edgecache.runtime.environment import (
     DiskThreads,
     Tasks,
@@ -100,7 +99,7 @@ class NodeParts:
         tier = self._tier(location.name, divide_memory(memory_bytes, memos), upstream, disk)
         place_of = geo_lookup(self.config.geo_database, self.config.asn_database)
         inner = "EDGE" if self.config.regional is None else "REC"
-        world = FrontendEnvironment(place_of, random, https_port(location), inner, wall_clock)
+        world = FrontendEnvironment(place_of, random, viewer_ports(location), inner, wall_clock)
         front = ViewerFrontend(tier, self.table, self.config.brand, world)
         node = self._node("edge", tier, front)
         if location.listen_tls:
@@ -224,11 +223,6 @@ def installation_addresses(config: Config) -> list[Address]:
     """Every address of this installation, its supervisor's and control's socket file included."""
     sockets = (supervisor_socket(config.state_dir), control_socket(config))
     return [*own_addresses(config), *sockets]
-
-
-def https_port(location: Location) -> int:
-    """The port that viewers of a location are redirected to for https."""
-    return tcp_address(location.listen_tls).port if location.listen_tls else HTTPS_PORT
 
 
 def endpoint_of(address: Address) -> Endpoint:

@@ -143,7 +143,7 @@ def explain(request: Request, table: RouteTable, entrance: EntryPoint, now: floa
 
     The viewer's country is not known, nor the address unless the request has it.
     """
-    url = text(b"%b://%b%b" % (request.scheme, request.host, request.target))
+    url = text(b"%b://%b%b" % (request.scheme, request.authority, request.target))
     where = locate_unsigned(request, table)
     if where is None:
         unserved = table.unavailable_site(request.host)

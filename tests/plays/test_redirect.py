@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from edgecache.cache.frontend import FrontendEnvironment
+from edgecache.config.listen import ViewerPorts
 from tests.world.play import Play
 
 Stage = Callable[..., Play]
@@ -49,10 +50,23 @@ def test_the_root_is_redirected_as_it_was_asked_for(stage: Stage) -> None:
     assert got.field("location") == "https://site.test/"
 
 
-def test_the_port_of_https_is_named_when_it_is_another(stage: Stage) -> None:
-    play = stage(behavior=REDIRECTS, world=FrontendEnvironment(https_port=8443))
-    got = play.viewer().asks("/a", host="site.test:8080").gets(301)
-    assert got.field("location") == "https://site.test:8443/a"
+@pytest.mark.parametrize(
+    ("host", "redirect_port", "authority"),
+    [
+        ("site.test:8080", 0, "site.test:8443"),  # our own plain port: reached without a proxy
+        ("site.test", 0, "site.test"),  # 80 is somebody's that leads here; 443 is then, too
+        ("site.test:81", 0, "site.test"),
+        ("site.test", 8444, "site.test:8444"),
+        ("site.test:8080", 443, "site.test"),
+    ],
+)
+def test_the_port_of_https_is_named_to_who_named_the_one_of_http(
+    stage: Stage, host: str, redirect_port: int, authority: str
+) -> None:
+    world = FrontendEnvironment(ports=ViewerPorts(8080, 8443, redirect_port))
+    play = stage(behavior=REDIRECTS, world=world)
+    got = play.viewer().asks("/a", host=host).gets(301)
+    assert got.field("location") == f"https://{authority}/a"
 
 
 def test_an_unknown_host_is_not_redirected(stage: Stage) -> None:

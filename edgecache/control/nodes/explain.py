@@ -93,7 +93,7 @@ class ConfiguredNodes:
 
     def _head(self, request: Request, where: RoutedRequest) -> bytes:
         fields: Fields = (
-            (b"host", request.host or b"unknown.invalid"),
+            (b"host", request.authority or b"unknown.invalid"),
             *without(public_fields(request.fields), (b"host",)),
             (peer_fields.CREDENTIAL, self.credential()),
             (peer_fields.EXPLAIN, b"1"),

@@ -15,6 +15,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from edgecache.cluster.tokens import Tokens
+from edgecache.config.listen import ViewerPorts, viewer_ports
 from edgecache.config.model import Config
 from edgecache.config.refused_distributions import ignored_members, without_refused
 from edgecache.control.nodes.explain import (
@@ -31,7 +32,7 @@ from edgecache.http.head import parse_request_head
 from edgecache.http.message import BadMessage, HeadLimits, Request
 from edgecache.rules.explanation import Explanation, explain, locate_unsigned
 from edgecache.rules.routing import compile_routes
-from edgecache.rules.viewer.access import HTTPS_PORT, EntryPoint
+from edgecache.rules.viewer.access import EntryPoint
 
 _HEADER = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
 _METHOD = re.compile(r"[A-Z][A-Z0-9_\-]{0,31}")
@@ -99,7 +100,7 @@ async def explain_everywhere(
     """Answers of the rules, the origin and every node to a viewer's `request` under `config`."""
     config = without_refused(config)
     table = compile_routes(config, services.native)
-    entry_point = EntryPoint(config.brand.encode(), _https_port(config))
+    entry_point = EntryPoint(config.brand.encode(), _ports(config))
     rules = explain(request, table, entry_point, services.clock())
     where = locate_unsigned(request, table)
     if where is None:
@@ -111,10 +112,10 @@ async def explain_everywhere(
     return ExplainReport(rules, origin, places)
 
 
-def _https_port(config: Config) -> int:
-    """Where viewers are redirected to: the first location that speaks TLS says it for all."""
-    listening = [place.listen_tls for place in config.locations if place.listen_tls]
-    return int(listening[0].rpartition(":")[2]) if listening else HTTPS_PORT
+def _ports(config: Config) -> ViewerPorts:
+    """Of the location that speaks for all: the first one with TLS, else the first."""
+    ordered = sorted(config.locations, key=lambda place: not place.listen_tls)
+    return viewer_ports(ordered[0]) if ordered else ViewerPorts()
 
 
 def explain_handlers(

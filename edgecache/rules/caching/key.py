@@ -36,6 +36,7 @@ from edgecache.http.message import (
     without,
 )
 from edgecache.rules.caching.unkeyed_fields import (
+    effective_authority,
     effective_scheme,
     without_false_forwarding,
     without_unkeyed,
@@ -77,6 +78,8 @@ class ForwardingKey(NamedTuple):
     method: bytes
     fields: Fields
     host: bytes
+    port: bytes
+    scheme: bytes
     minor: int
     length: int | None
 
@@ -220,8 +223,9 @@ def forwarded(request: Request, route: Route, *, cacheable: bool, part: Fields =
     whole, or for `part`, and answers them itself.
     """
     alike = ForwardingKey(
-        request.method, request.fields, request.host, request.minor, request.length
-    )
+        request.method, request.fields, request.host, request.port, request.scheme,
+        request.minor, request.length,
+    )  # fmt: skip
     of = _forwarded_fields if is_short(request.fields) else _forwarded_fields.__wrapped__
     fields = of(alike, route, cacheable)
     if route.semantics.policies_forward:
@@ -290,7 +294,7 @@ def _read_values(data: bytes, count: int) -> tuple[tuple[bytes | None, ...], byt
 
 def _header(request: Request, name: bytes) -> bytes | None:
     if name == b"host":
-        return request.host
+        return effective_authority(request) if request.port else request.host
     if name == b"accept-encoding" and request.minor == 0:
         return None  # not forwarded for HTTP/1.0 either
     if b"connection" in names_in(request.fields) and name in _hidden(request):
@@ -342,11 +346,13 @@ def _encode_part(part: Part) -> bytes:
 
 @cached(256, BLOCK_BYTES)  # blocks come again
 def _forwarded_fields(alike: ForwardingKey, route: Route, cacheable: bool) -> Fields:
-    method, fields, host, minor, length = alike
-    request = Request(method, b"/", None, fields, host, minor=minor, length=length)
+    method, fields, host, port, scheme, minor, length = alike
+    request = Request(method, b"/", None, fields, host, scheme, minor, length, port=port)
     if not route.semantics.policies_forward:
         fields = without_false_forwarding(_plain_fields(request))
         return without_unkeyed(without(fields, _OF_THE_VIEWER)) if cacheable else fields
+    if cacheable and b"host" not in lower_names(route.behavior.cache_policy.headers.items):
+        request = replace(request, port=b"")  # one viewer's port would be in everybody's redirects
     chosen = _chosen_fields(request, route)
     if cacheable:
         return chosen
@@ -356,8 +362,9 @@ def _forwarded_fields(alike: ForwardingKey, route: Route, cacheable: bool) -> Fi
 def _plain_fields(request: Request) -> Fields:
     """End-to-end fields for the origin; Host in the form the key has: one entry has one Host."""
     kept = well_formed(without(end_to_end(request.fields), OURS | {b"content-length"}))
+    authority = effective_authority(request) if request.port else request.host
     return tuple(
-        (name, request.host) if name == b"host" else (name, value)
+        (name, authority) if name == b"host" else (name, value)
         for name, value in kept
         if not name.startswith(_OUR_PREFIXES)
     )

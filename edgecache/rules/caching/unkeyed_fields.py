@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from edgecache.http.forwarded_for import is_address
 from edgecache.http.message import Fields, Request, field_values, first_value, names_in, without
+from edgecache.http.target import DEFAULT_PORTS, with_port
 
 PROTO = b"x-forwarded-proto"
 HOST = b"x-forwarded-host"
 PORT = b"x-forwarded-port"
-_DEFAULT_PORTS = {b"http": b"80", b"https": b"443"}
 _OURS = frozenset({PROTO, HOST, PORT})
 _ADDRESSES = frozenset(
     # Of whom a proxy stands for; they pass where they are addresses.
@@ -74,7 +74,7 @@ def without_false_forwarding(fields: Fields) -> Fields:
 def _passes(fields: Fields, name: bytes) -> bool:
     values = field_values(fields, name)
     if name == PROTO:
-        return len(values) == 1 and values[0] in _DEFAULT_PORTS
+        return len(values) == 1 and values[0] in DEFAULT_PORTS
     return name in _ADDRESSES and len(values) == 1 and is_address(values[0])
 
 
@@ -88,11 +88,16 @@ def effective_scheme(request: Request) -> bytes:
     return request.scheme
 
 
+def effective_authority(request: Request) -> bytes:
+    """Host and port of the target URI, in its normal form (RFC 9110 §4.2.3)."""
+    return with_port(request.host, request.port, effective_scheme(request))
+
+
 def forwarding_fields(request: Request) -> Fields:
     """Our X-Forwarded-Host, -Proto and -Port: host, scheme and port that the viewer used."""
     scheme = effective_scheme(request)
     if not request.host:
         return ((PROTO, scheme),)
     forwarded = first_value(request.fields, b"host") or request.host
-    port = forwarded.rpartition(b"]")[2].partition(b":")[2] or _DEFAULT_PORTS[scheme]
+    port = forwarded.rpartition(b"]")[2].partition(b":")[2] or DEFAULT_PORTS[scheme]
     return ((HOST, forwarded), (PROTO, scheme), (PORT, port))

@@ -27,7 +27,7 @@ class ItemKind(StrEnum):
     PATH = "path"  # the whole target, or its beginning when `*` stands last
     TAG = "tag"  # a tag the origin gave the object
     GLOB = "glob"  # the whole target; `*` and `?` anywhere
-    HOST = "host"  # the host the object was asked from, where that is in the key
+    HOST = "host"  # the host the object was asked from, where that is in the key; any port or one
     PREFIX = "prefix"  # the beginning of the target, no character special
 
 

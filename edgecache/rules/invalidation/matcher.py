@@ -21,6 +21,7 @@ from edgecache.rules.invalidation.items import InvalidationSubject, Item, ItemKi
 Numbers = dict[bytes, int]
 GLOBS_MAX = 1_000  # of one distribution, as control sees to: each may have to be tried
 _WILDCARDS = re.compile(rb"[*?]")
+_PORT = re.compile(rb":[0-9]+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,10 @@ class PathPatterns:
         if self.newest <= after:
             return 0
         target = subject.target
-        best = max(after, self._exact.get(target, 0), self._hosts.get(subject.host, 0))
+        best = max(after, self._exact.get(target, 0))
+        if self._hosts:
+            name = _PORT.sub(b"", subject.host)
+            best = max(best, self._hosts.get(subject.host, 0), self._hosts.get(name, 0))
         if subject.tags is None:
             best = max(best, self.newest_tag)
         else:

@@ -19,6 +19,7 @@ from enum import StrEnum
 
 from msgspec.structs import replace
 
+from edgecache.config.listen import ViewerPorts
 from edgecache.config.model import Distribution, GeoRestriction
 from edgecache.http.function_cache import BLOCK_BYTES, cached
 from edgecache.http.message import (
@@ -32,6 +33,7 @@ from edgecache.http.message import (
     replaced,
     without,
 )
+from edgecache.http.target import with_port
 from edgecache.rules.routing import Route
 
 PASSAGES_MAX = 2  # CloudFront's quota: a chain of distributions is at most two deep
@@ -40,8 +42,6 @@ REQUEST_BODY_BYTES_MAX = 64 * GB  # CloudFront's quota for the body of a request
 OBJECT_BYTES_MAX = 50 * GB  # CloudFront's quota for a cacheable object since 2025
 CDN_LOOP = b"cdn-loop"
 CDNS_MAX = 32  # that one request may have passed
-
-HTTPS_PORT = 443
 
 PROTOCOL = b"websocket"
 UPGRADED: Fields = ((b"connection", b"Upgrade"), (b"upgrade", PROTOCOL))
@@ -105,10 +105,10 @@ class AccessRedirect:
 
 @dataclass(frozen=True, slots=True)
 class EntryPoint:
-    """Our identity in CDN-Loop, and the port where https is spoken."""
+    """Our identity in CDN-Loop, and the ports where viewers are served."""
 
     cdn_id: bytes = b"cloudfront"  # our name in CDN-Loop
-    https_port: int = HTTPS_PORT
+    ports: ViewerPorts = ViewerPorts()  # noqa: RUF009 - a tuple never changes
 
 
 def outgrows_quota(length: int, route: Route) -> bool:
@@ -152,7 +152,7 @@ def admit(
     if request.scheme == b"http" and policy != "allow-all":
         location = b""
         if policy == "redirect-to-https":
-            location = https_location(request, route.distribution, entrance.https_port)
+            location = https_location(request, route.distribution, entrance.ports)
         if not location or request.method == b"TRACE":
             return AccessRefused(403, RefusalReason.HTTPS_ONLY)
         return AccessRedirect(301 if request.method in (b"GET", b"HEAD") else 307, location)
@@ -167,17 +167,20 @@ def blocks(restriction: GeoRestriction, country: str) -> bool:
     return listed is (restriction.kind == "blacklist")
 
 
-def https_location(request: Request, distribution: Distribution, port: int) -> bytes:
+def https_location(request: Request, distribution: Distribution, ports: ViewerPorts) -> bytes:
     """Where the same thing is had over https; empty when no name is known.
 
     The name is the one that routed the request here, never another field's: who sends a stranger's
-    name is not routed (docs/hostile-inputs.md N05). Path and query are as received.
+    name is not routed (docs/hostile-inputs.md N05). Path and query are as received. The port is
+    ours only if the viewer named our own plain one: any other, or none, was mapped to ours by
+    something in between, which has the port 443 to itself.
     """
     host = request.host or distribution.domain_name.lower().encode("ascii")
     if not host or not request.path.startswith(b"/"):
         return b""
-    authority = host if port == HTTPS_PORT else b"%b:%d" % (host, port)
-    return b"https://" + authority + request.target
+    direct = request.port == b"%d" % ports.http
+    port = ports.redirect or (ports.https if direct else 443)
+    return b"https://" + with_port(host, b"%d" % port, b"https") + request.target
 
 
 def asks_for_websocket(request: Request) -> bool:

@@ -63,7 +63,7 @@ class PeerTemplateKey(NamedTuple):
     """Calls that differ in nothing else have the same lines but the first."""
 
     fields: Fields
-    host: bytes
+    host: bytes  # with the port that was named
     scheme: bytes
     distribution: str
     release: bytes

@@ -98,7 +98,7 @@ class PeerUpstream:
     def _outgoing(self, call: Call) -> WireRequest:
         request = call.request
         alike = PeerTemplateKey(
-            request.fields, request.host, request.scheme, call.route.distribution.id,
+            request.fields, request.authority, request.scheme, call.route.distribution.id,
             requested_release(request, call.route), self._marks.spell(request.mark),
             self._credential(),
         )  # fmt: skip

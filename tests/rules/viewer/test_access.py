@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from edgecache.config.listen import ViewerPorts
 from edgecache.config.model import GeoRestriction
 from edgecache.rules.viewer.access import (
     GB,
@@ -57,23 +58,28 @@ def test_viewer_protocol_policy(
 
 
 @pytest.mark.parametrize(
-    ("target", "more", "port", "location"),
+    ("target", "more", "ports", "location"),
     [
-        ("/a?b=c&d", {}, 443, b"https://site.test/a?b=c&d"),
-        ("/a?", {}, 443, b"https://site.test/a?"),
-        ("/a", {}, 8443, b"https://site.test:8443/a"),
-        ("//evil.test/%2f..", {}, 443, b"https://site.test//evil.test/%2f.."),  # N05
-        ("/\\evil.test", {}, 443, b"https://site.test/\\evil.test"),
-        ("/a", {"host": b""}, 443, b"https://done.cloudfront.net/a"),  # HTTP/1.0 sent none
-        ("*", {}, 443, b""),
+        ("/a?b=c&d", {}, (), b"https://site.test/a?b=c&d"),
+        ("/a?", {}, (), b"https://site.test/a?"),
+        ("/a", {}, (8080, 8443), b"https://site.test/a"),  # mapped: -p 80:8080 -p 443:8443
+        ("/a", {"port": b"8080"}, (8080, 8443), b"https://site.test:8443/a"),
+        ("/a", {"port": b"8080"}, (8080, 443), b"https://site.test/a"),
+        ("/a", {"port": b"8081"}, (8080, 8443), b"https://site.test/a"),
+        ("/a", {"port": b"8080"}, (8080, 8443, 443), b"https://site.test/a"),
+        ("/a", {}, (8080, 8443, 9443), b"https://site.test:9443/a"),
+        ("//evil.test/%2f..", {}, (), b"https://site.test//evil.test/%2f.."),  # N05
+        ("/\\evil.test", {}, (), b"https://site.test/\\evil.test"),
+        ("/a", {"host": b""}, (), b"https://done.cloudfront.net/a"),  # HTTP/1.0 sent none
+        ("*", {}, (), b""),
     ],
 )
 def test_where_a_redirect_leads(
-    target: str, more: dict[str, Any], port: int, location: bytes
+    target: str, more: dict[str, Any], ports: tuple[int, ...], location: bytes
 ) -> None:
     fields = ("x-forwarded-host: evil.test", "forwarded: host=evil.test")
     request = asks(target, *fields, **more)
-    assert https_location(request, site_of().distribution, port) == location
+    assert https_location(request, site_of().distribution, ViewerPorts(*ports)) == location
 
 
 def test_the_redirect_comes_before_the_method() -> None:

@@ -15,13 +15,12 @@ from edgecache.config.aws.defaults import with_defaults
 from edgecache.config.aws.passthrough import EXTENSION, IDENTITY
 from edgecache.config.aws.unsupported import unsupported
 from edgecache.config.checks.configuration import DISTRIBUTIONS_MAX
-from edgecache.config.problems import quoted
 from edgecache.control.cloudfront.context import OperationContext, Run, arn, page
 from edgecache.control.cloudfront.error_mapping import as_api_errors
 from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.cloudfront.model import PREFIX
-from edgecache.control.cloudfront.origin_reach import origin_problems
 from edgecache.control.cloudfront.preconditions import (
+    require_allowed,
     require_changeable,
     require_current,
     require_resource,
@@ -106,27 +105,6 @@ def _fill_defaults(given: Document) -> Document:
     return config
 
 
-def _require_allowed(call: OperationContext, config: Document, id: str = "") -> None:
-    """Refuse members that only the file may have; `id` is that of a distribution that is replaced.
-
-    InvalidOrigin, InvalidArgument, CNAMEAlreadyExists.
-    """
-    for place, trouble in origin_problems(config, call.catalog.file):
-        raise ApiError("InvalidOrigin", f"The parameter {place}: {trouble}.")
-    if "*" in config["Aliases"].get("Items", ()):
-        raise ApiError(
-            "InvalidArgument", 'The parameter Aliases: "*" is every name there is, and nobody\'s.'
-        )
-    # The checks see the names of those that are served; the others are to be served again.
-    for site in call.catalog.published.unavailable:
-        held = {name.lower() for name in site.names} if site.id != id else set()
-        for index, alias in enumerate(config["Aliases"].get("Items", ())):
-            if alias.lower() in held:
-                place = f"Aliases.Items[{index}]"
-                trouble = f"{quoted(alias)} is already that of the distribution {site.id}"
-                raise ApiError("CNAMEAlreadyExists", f"The parameter {place}: {trouble}.")
-
-
 def keep_extensions(before: Document, after: Document) -> Document:
     """`after` with the `Edgecache` members that its origins and behaviors have in `before`."""
     result = _with_extension(before, after)
@@ -163,7 +141,7 @@ def copy(call: OperationContext) -> Document:
 
 def _create(call: OperationContext, config: Document, tags: dict[str, str]) -> Document:
     catalog = call.catalog
-    _require_allowed(call, config)
+    require_allowed(call, config)
     reference = config["CallerReference"]
     known = catalog.of(ResourceKind.DISTRIBUTION)
     duplicate = next((one for one in known if reference and one.reference == reference), None)
@@ -215,7 +193,7 @@ def update(call: OperationContext) -> Document:
         raise ApiError(
             "IllegalUpdate", "The parameter DistributionConfig.CallerReference cannot be changed."
         )
-    _require_allowed(call, config, one.id)
+    require_allowed(call, config, one)
     changed = replace(
         one,
         etag=random_id("E", catalog.random),

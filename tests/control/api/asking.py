@@ -48,10 +48,11 @@ def custom(**more: Any) -> Document:
     return origin(CustomOriginConfig=held | more)
 
 
-def s3(identity: str = "", control: str = "") -> Document:
+def s3(identity: str = "", control: str = "", read_timeout_s: int = 30) -> Document:
+    bucket = {"OriginAccessIdentity": identity, "OriginReadTimeout": read_timeout_s}
     one = {
         "Id": "web", "DomainName": "b.s3.amazonaws.com",
-        "S3OriginConfig": {"OriginAccessIdentity": identity}, "OriginAccessControlId": control,
+        "S3OriginConfig": bucket, "OriginAccessControlId": control,
     }  # fmt: skip
     return {"Origins": {"Quantity": 1, "Items": [one]}}
 

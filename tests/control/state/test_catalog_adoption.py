@@ -15,7 +15,7 @@ from edgecache.control.state.catalog import (
     give_back,
 )
 from edgecache.control.state.compose import NotComposedError
-from tests.control.api.asking import served
+from tests.control.api.asking import refused, served
 from tests.control.cloudfront.desk import FILE, Desk, open_desk, site
 from tests.rules.private.signers import RSA
 
@@ -39,6 +39,30 @@ def reload(desk: Desk, file: str) -> None:
     path = desk.folder / "edgecache.toml"
     path.write_text(file)
     desk.catalog.publish(load(path))
+
+
+def test_adopted_it_keeps_timeouts_that_only_a_file_can_say(desk: Desk) -> None:
+    """The API takes no such timeout, and gives back what was there."""
+    client = desk.client()
+    given = 'access = "identity" }'
+    wider = 'access = "identity", read_timeout_s = 600, keepalive_timeout_s = 0.5 }'
+    reload(desk, text().replace(given, wider))
+    adopt(desk.catalog, "EFILE")
+    read = client.get_distribution_config(Id="EFILE")
+    config = read["DistributionConfig"] | {"Comment": "changed"}
+    changed = client.update_distribution(
+        Id="EFILE", IfMatch=read["ETag"], DistributionConfig=config
+    )
+    origin = served(desk)["EFILE"]["origins"][0]
+    assert (origin["read_timeout_s"], origin["keepalive_timeout_s"]) == (600, 0.5)
+    config["Origins"]["Items"][0]["CustomOriginConfig"]["OriginReadTimeout"] = 601
+    refused(
+        lambda: client.update_distribution(
+            Id="EFILE", IfMatch=changed["ETag"], DistributionConfig=config
+        ),
+        code="InvalidOriginReadTimeout",
+        status=400,
+    )
 
 
 def test_adopted_it_serves_as_it_did_and_the_api_changes_it(desk: Desk) -> None:

@@ -108,14 +108,38 @@ def test_settings_are_printed_with_bounds_and_reason() -> None:
         "http://",
         "http://h:0",
         "http://h:x",
-        "http://h/p",
         "http://u@h",
+        "http://h/p?",
         "http://h?q",
     ],
 )
 def test_serve_wants_an_origin(url: str) -> None:
-    line = f"edgecache: ORIGIN: {url} is not http://HOST[:PORT] or https://HOST[:PORT]\n"
+    line = (
+        f"edgecache: ORIGIN: {url} is not http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]\n"
+    )
     assert run("serve", url) == (2, "", line)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ("https://h", "--ca-file", "/nowhere/ca.pem"),
+            "ORIGIN.ca_file: no such file: /nowhere/ca.pem",
+        ),
+        (("https://h", "--server-name", "a..b"), 'ORIGIN.server_name: "a..b" is not a host name'),
+        (
+            ("http://h", "--server-name", "a.test"),
+            'ORIGIN.server_name: not used with protocol_policy "http-only"',
+        ),
+        (("http://h/a b",), 'ORIGIN.path: "/a b" has characters no path has'),
+    ],
+)
+def test_serve_says_what_of_its_origin_cannot_be(
+    arguments: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    told = run("serve", *arguments, "--state-dir", str(tmp_path))
+    assert told == (2, "", f"edgecache: {said}\n")
 
 
 def test_serve_wants_an_address() -> None:

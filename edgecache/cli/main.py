@@ -59,6 +59,7 @@ Memo = Annotated[
         help="Cache rendered hits by raw request head.",
     ),
 ]
+ORIGIN_FORM = "http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]"
 Worker = Annotated[int, typer.Option(hidden=True, help="Run as this worker of several.")]
 app.add_typer(control_commands.app)
 app.add_typer(signing.app)
@@ -121,13 +122,17 @@ def up(
 
 @app.command(epilog="Example: edgecache serve http://127.0.0.1:8000 --listen 127.0.0.1:8080")
 def serve(
-    origin: Annotated[str, typer.Argument(help="http://HOST[:PORT] or https://HOST[:PORT]")],
+    origin: Annotated[str, typer.Argument(help=ORIGIN_FORM)],
     listen: Annotated[str, typer.Option(help="HOST:PORT for viewers.")] = "127.0.0.1:8080",
     workers: Annotated[int, typer.Option(min=1, max=WORKERS_MAX, help="Processes.")] = 1,
     semantics: Annotated[
         SemanticsChoice, typer.Option(help="Whose rules.")
     ] = SemanticsChoice.RFC9111,
     state_dir: Annotated[Path, typer.Option(help="Folder for logs and keys.")] = Path("var"),
+    ca_file: Annotated[str, typer.Option(help="Authorities of an https origin.")] = "",
+    server_name: Annotated[
+        str, typer.Option(help="Name an https origin is asked for and has to prove.")
+    ] = "",
     memo: Memo = True,
     worker: Worker = 0,
 ) -> None:
@@ -135,9 +140,11 @@ def serve(
     from edgecache.supervisor import start
 
     if not _is_origin(origin):
-        _refuse([f"ORIGIN: {origin} is not http://HOST[:PORT] or https://HOST[:PORT]"])
+        _refuse([f"ORIGIN: {origin} is not {ORIGIN_FORM}"])
     address = _address(listen, "--listen")
-    wanted = start.ServeArguments(origin, address, workers, str(semantics), state_dir)
+    wanted = start.ServeArguments(
+        origin, address, workers, str(semantics), state_dir, ca_file, server_name
+    )
     with _refusals():
         raise typer.Exit(start.serve(wanted, worker))
 
@@ -298,7 +305,7 @@ def _is_origin(url: str) -> bool:
         named = bool(parts.hostname) and parts.port != 0 and parts.username is None
     except ValueError:
         return False
-    bare = parts.path in ("", "/") and not parts.query and not parts.fragment
+    bare = not (parts.query or parts.fragment or "?" in url or "#" in url)
     return parts.scheme in ("http", "https") and named and bare
 
 

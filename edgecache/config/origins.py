@@ -23,7 +23,8 @@ class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An origin server. `domain_name` is a host name, an address, or `unix:/path`.
 
     `secret_headers` maps a name to where its value stands: `env:NAME` or `file:PATH`.
-    `reach` is control's to say for what the API makes.
+    `reach` is control's to say for what the API makes. `server_name` is what TLS asks for (SNI) and
+    the certificate must name; empty: the Host where it is forwarded, else `domain_name`.
     `circuit_breaker` None: an origin that cannot be reached is left alone under "rfc9111" only.
     """
 
@@ -53,6 +54,7 @@ class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     access_identity: str = ""
     access_control_id: str = ""
     kind: Literal["custom", "s3", "vpc"] = "custom"
+    server_name: str = ""
     ca_file: str = ""
     client_certificate_file: str = ""
     client_key_file: str = ""

@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from edgecache.cluster.control_access import control_socket
 from edgecache.config.listen import Address, TcpAddress, parse_listen, tcp_address
 from edgecache.config.load import load
-from edgecache.config.model import Config
+from edgecache.config.model import Config, Origin
 from edgecache.config.secrets import load_secrets
 from edgecache.node.build import NodeParts
 from edgecache.node.graceful_server import BACKLOG, ListenPort, NodeServer, RoleServer, do_nothing
@@ -59,9 +59,9 @@ def run_regional(config_path: str) -> int:
     return _serve_node(node, config, addresses, sockets)
 
 
-def run_serve(origin_url: str, listen: str, worker: int, semantics: str, state_dir: str) -> int:
+def run_serve(origin: Origin, listen: str, worker: int, semantics: str, state_dir: str) -> int:
     """One caching tier in front of any origin."""
-    config = cap_connections(serve_config(origin_url, listen, semantics, state_dir))
+    config = cap_connections(serve_config(origin, listen, semantics, state_dir))
     addresses = [parse_listen(listen, state_dir)]
     sockets = _open_sockets(config, addresses)
     node = _parts(config, f"serve-{worker}").edge(config.locations[0])

@@ -33,7 +33,7 @@ BY_HOST_AND_QUERY = CachePolicy(
 METHODS = ("GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE")
 
 
-def serve_config(origin_url: str, listen: str, semantics: str, state_dir: str) -> Config:
+def serve_config(origin: Origin, listen: str, semantics: str, state_dir: str) -> Config:
     """One distribution for any host, one location, no control and no regional cache."""
     name: SemanticsName = convert(semantics, SemanticsName)
     behavior = Behavior(
@@ -45,7 +45,7 @@ def serve_config(origin_url: str, listen: str, semantics: str, state_dir: str) -
     distribution = Distribution(
         id="serve",
         aliases=("*",),
-        origins=(origin_at(origin_url),),
+        origins=(origin,),
         default_behavior=behavior,
         semantics=name,
     )
@@ -57,8 +57,8 @@ def serve_config(origin_url: str, listen: str, semantics: str, state_dir: str) -
     )
 
 
-def origin_at(url: str) -> Origin:
-    """The origin of `http://HOST[:PORT]` or `https://HOST[:PORT]`, already checked."""
+def origin_at(url: str, ca_file: str = "", server_name: str = "") -> Origin:
+    """The origin of `http://HOST[:PORT][/PATH]` or `https://...`, whose form is checked already."""
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     return Origin(
@@ -67,4 +67,7 @@ def origin_at(url: str) -> Origin:
         http_port=80 if secure else parts.port or 80,
         https_port=parts.port or 443 if secure else 443,
         protocol_policy="https-only" if secure else "http-only",
+        path=parts.path.rstrip("/"),
+        ca_file=str(Path(ca_file).absolute()) if ca_file else "",
+        server_name=server_name,
     )

@@ -83,7 +83,7 @@ def missing_files(config: Config) -> list[str]:
         )
     for i, distribution in enumerate(config.distributions):
         for j, origin in enumerate(distribution.origins):
-            lines += _missing_origin_files(origin, f"distributions[{i}].origins[{j}]")
+            lines += missing_origin_files(origin, f"distributions[{i}].origins[{j}]")
         lines += _missing_certificate_files(distribution.viewer_certificate, f"distributions[{i}]")
     for name in ("geo_database", "asn_database"):
         path = getattr(config, name)
@@ -148,7 +148,8 @@ def _clear_path(path: str) -> None:
     raise OSError(None, "address already in use")
 
 
-def _missing_origin_files(origin: Origin, where: str) -> list[str]:
+def missing_origin_files(origin: Origin, where: str) -> list[str]:
+    """Files an origin names that are not there."""
     names = ("ca_file", "client_certificate_file", "client_key_file")
     return [
         f"{where}.{name}: no such file: {getattr(origin, name)}"

@@ -17,8 +17,10 @@ from edgecache.cluster.control_access import (
     control_url,
     supervisor_socket,
 )
+from edgecache.config.checks.distribution import check_origin
 from edgecache.config.listen import TcpAddress, tcp_address
 from edgecache.config.model import Config, Limits
+from edgecache.config.problems import Problems
 from edgecache.config.secrets import SecretsError
 from edgecache.runtime.inherited import has_parent
 from edgecache.runtime.privileges import drop_privileges, missing_privileges
@@ -54,6 +56,8 @@ class ServeArguments:
     workers: int
     semantics: str
     state_dir: Path
+    ca_file: str = ""
+    server_name: str = ""
 
 
 def up(
@@ -154,7 +158,14 @@ def part(config: Config, path: Path, name: StartedPart) -> int:
 
 def serve(wanted: ServeArguments, worker: int) -> int:
     """One tier without configuration: as worker `worker`, or (0) as all of them."""
+    from edgecache.node.serve_config import origin_at
+
+    origin = origin_at(wanted.origin_url, wanted.ca_file, wanted.server_name)
     if worker == 0:
+        problems = Problems()
+        check_origin(origin, "ORIGIN", problems)
+        _refuse([str(problem) for problem in problems.found])
+        _refuse(preflight.missing_origin_files(origin, "ORIGIN"))
         _refuse(preflight.unusable_state_dir(str(wanted.state_dir)))
         binding = Binding(wanted.listen, "serve")
         if wanted.workers > 1:
@@ -165,7 +176,7 @@ def serve(wanted: ServeArguments, worker: int) -> int:
     from edgecache.node.roles import run_serve
 
     return run_serve(
-        wanted.origin_url,
+        origin,
         str(wanted.listen),
         max(worker, 1),
         wanted.semantics,
@@ -179,6 +190,8 @@ def _arguments(wanted: ServeArguments) -> tuple[str, ...]:
         f"--listen={wanted.listen}",
         f"--semantics={wanted.semantics}",
         f"--state-dir={wanted.state_dir}",
+        f"--ca-file={wanted.ca_file}",
+        f"--server-name={wanted.server_name}",
     )
 
 

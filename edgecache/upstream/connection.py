@@ -54,6 +54,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.heard = False  # a byte of the present exchange's response came
         self.closed = False
         self.opened_at = 0.0  # epoch seconds, for the pool
+        self.server_name = ""  # that it was asked for by TLS, the endpoint's own when empty
         self._owner = owner
         self._idle_s = endpoint.idle_s
         self._limits = limits

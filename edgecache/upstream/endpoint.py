@@ -14,8 +14,9 @@ import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
 from math import inf
-from typing import NoReturn
+from typing import Any, Literal, NoReturn
 
 from cachetools import LRUCache
 from msgspec import Struct
@@ -31,19 +32,24 @@ from edgecache.upstream.resolver import NameResolver
 
 logger = logging.getLogger("edgecache.upstream")
 
+TlsMinimum = Literal["TLSv1.2", "TLSv1.3"]
+
 FORBIDDEN_MAX = 1_000  # origins whose refusal was told, and is not told again
 
 
 class TlsName(Struct, frozen=True):
-    """Whom the certificate must name, and the file of authorities (the system's when empty).
+    """The name a TLS connection asks for (SNI), which the certificate must have, and who vouches.
 
-    Where both client files are named, they say who we are.
+    `ca_file` is the file of authorities, the system's when empty. Where both client files are
+    named, they say who we are. `minimum` is the oldest version spoken; TLS 1.3 always is.
     """
 
     server_name: str
     ca_file: str = ""
     client_certificate_file: str = ""
     client_key_file: str = ""
+    minimum: TlsMinimum = "TLSv1.2"
+    other_name: str = ""  # which the certificate may have instead
 
 
 class Endpoint(Struct, frozen=True):
@@ -65,6 +71,13 @@ class Endpoint(Struct, frozen=True):
         """How many connections uploads may hold, and how many slow readers when others wait."""
         return max(1, int(self.connections_max * self.slow_share))
 
+    def named(self, name: str) -> Endpoint:
+        """The endpoint for who asks by TLS for `name`, which the certificate may have, too."""
+        tls = self.tls
+        if tls is None or not name:
+            return self
+        return replace(self, tls=replace(tls, server_name=name, other_name=tls.server_name))
+
     @property
     def where(self) -> str:
         """For the log: the path, or `host:port`."""
@@ -82,7 +95,8 @@ class Timeouts(Struct, frozen=True):
 class WireRequest(Struct, frozen=True):
     """A request ready for the wire. `head` says how `body` is framed.
 
-    Content-Length when `body.length` is known, else chunked, which the pool does.
+    Content-Length when `body.length` is known, else chunked, which the pool does. `server_name` is
+    what TLS asks for in place of the endpoint's own name: the Host, where that is a viewer's.
     """
 
     method: bytes
@@ -91,6 +105,7 @@ class WireRequest(Struct, frozen=True):
     timeouts: Timeouts = Timeouts()
     on_interim: Callable[[Response], None] | None = None
     upgrade: bool = False  # the connection may become a tunnel
+    server_name: str = ""
 
     @property
     def replayable(self) -> bool:
@@ -123,6 +138,19 @@ class Network:
     async def __call__(
         self, endpoint: Endpoint, protocol: Callable[[], asyncio.Protocol]
     ) -> asyncio.BaseTransport:
+        transport = await self._connected(endpoint, protocol)
+        tls = endpoint.tls
+        if tls is not None and tls.other_name:
+            certificate = transport.get_extra_info("peercert") or {}
+            if not has_name(certificate, tls.server_name, tls.other_name):
+                transport.abort()
+                raise ssl.CertificateError(f"names neither {tls.server_name} nor {tls.other_name}")
+        return transport
+
+    async def _connected(
+        self, endpoint: Endpoint, protocol: Callable[[], asyncio.Protocol]
+    ) -> asyncio.Transport:
+        """A connection; of two names that its certificate may have, neither is looked for yet."""
         loop = asyncio.get_running_loop()
         context = self._context(endpoint.tls)
         name = endpoint.tls.server_name if endpoint.tls else None
@@ -194,7 +222,7 @@ class Network:
     def _context(self, tls: TlsName | None) -> ssl.SSLContext | None:
         if tls is None:
             return None
-        wanted = replace(tls, server_name="")
+        wanted = replace(tls, server_name="", other_name="*" if tls.other_name else "")
         context = self._contexts.get(wanted)
         if context is None:
             context = self._contexts[wanted] = _tls_context(wanted)
@@ -235,8 +263,33 @@ def _tls_context(wanted: TlsName) -> ssl.SSLContext:
             )
     except OSError as error:
         raise ssl.SSLError(*error.args) from error
+    context.minimum_version = _MINIMUM[wanted.minimum]
+    context.check_hostname = not wanted.other_name  # OpenSSL's own check knows one name
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+_MINIMUM = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
+
+
+def has_name(certificate: dict[str, Any], *names: str) -> bool:
+    """Whether a certificate, as `ssl` decodes it, is for one of these names or addresses.
+
+    RFC 9525 §6.3: alternative names alone, and `*` stands for one whole leftmost label.
+    """
+    listed = certificate.get("subjectAltName", ())
+    domains = {name.lower() for kind, name in listed if kind == "DNS"}
+    addresses = [ip_address(name) for kind, name in listed if kind == "IP Address"]
+    for name in names:
+        try:
+            if ip_address(name) in addresses:
+                return True
+        except ValueError:
+            domain = name.lower().rstrip(".")
+            parent = domain.partition(".")[2]
+            if domain in domains or ("." in parent and f"*.{parent}" in domains):
+                return True
+    return False
 
 
 def _no_password() -> str:

@@ -36,6 +36,16 @@ _OWN_NAMES = _FRAMING | frozenset(
     {b"expect", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade"}
     | {b"via", b"x-forwarded-for"}
 )
+# A name of at most 253 characters, whose last label is no number, and a port.
+_LABEL = rb"[a-z0-9_-]{1,63}"
+_DNS_NAME = re.compile(
+    rb"(?=[^:]{1,254}(?::|\Z))((?:"
+    + _LABEL
+    + rb"\.)*(?=[0-9]*[a-z_-])"
+    + _LABEL
+    + rb")\.?(?::.*)?",
+    re.IGNORECASE,
+)
 _MEANS_A_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
 
 
@@ -68,11 +78,27 @@ def endpoint_of(origin: Origin, scheme: bytes) -> Endpoint:
 
 def _tls_name(origin: Origin) -> TlsName:
     return TlsName(
-        origin.domain_name.strip("[]"),
+        origin.server_name or origin.domain_name.strip("[]"),
         origin.ca_file,
         origin.client_certificate_file,
         origin.client_key_file,
+        # CloudFront's list goes to TLSv1.2, and TLS 1.3 is spoken beside it.
+        "TLSv1.2" if "TLSv1.2" in origin.ssl_protocols else "TLSv1.3",
     )
+
+
+def server_name_of(origin: Origin, request: Request) -> str:
+    """What TLS is to ask for in place of the origin's own name: the Host, where it is forwarded.
+
+    CloudFront Developer Guide, "Require HTTPS for communication between CloudFront and your custom
+    origin". Empty: the endpoint's name. RFC 6066 §3 lets neither an address nor a port be named.
+    """
+    forwarded = first_value(request.fields, b"host")
+    if forwarded is None or origin.server_name or not _is_secure(origin, request.scheme):
+        return ""
+    match = _DNS_NAME.fullmatch(forwarded)
+    name = "" if match is None else match[1].decode().lower()
+    return "" if name == origin.domain_name.lower() else name
 
 
 def host_of(origin: Origin, request: Request) -> bytes:
@@ -114,8 +140,9 @@ def wire_request(
     said = {_TARGET: template.prefix + request.target, _ID: request.id, _PEER: peer}
     head = template.text % tuple([said[blank] for blank in template.blanks])
     return WireRequest(
-        request.method, head, None, template.timeouts, call.on_interim, template.upgrade
-    )
+        request.method, head, None, template.timeouts, call.on_interim, template.upgrade,
+        template.server_name,
+    )  # fmt: skip
 
 
 class HeadTemplateKey(NamedTuple):
@@ -138,6 +165,7 @@ class HeadTemplate(NamedTuple):
     prefix: bytes  # of the target
     timeouts: Timeouts
     upgrade: bool
+    server_name: str
 
 
 # The blanks of a template: what differs from request to request. No reader lets a NUL pass.
@@ -157,7 +185,9 @@ def _template(alike: HeadTemplateKey, route: Route, via: bytes, agent: bytes) ->
     parts = _BLANK.split(outgoing.head)
     text = b"%b".join([part.replace(b"%", b"%%") for part in parts[::2]])
     prefix = route.origin.path.encode()
-    return HeadTemplate(text, tuple(parts[1::2]), prefix, outgoing.timeouts, outgoing.upgrade)
+    return HeadTemplate(
+        text, tuple(parts[1::2]), prefix, outgoing.timeouts, outgoing.upgrade, outgoing.server_name
+    )
 
 
 def _wire_request(call: Call, via: bytes, prove: Prove | None, agent: bytes) -> WireRequest:
@@ -184,7 +214,8 @@ def _wire_request(call: Call, via: bytes, prove: Prove | None, agent: bytes) -> 
     fields += _framing_fields(request.method, call.body)
     timeouts = Timeouts(origin.connection_timeout_s, origin.read_timeout_s, origin.read_timeout_s)
     head = request_head(request.method, target, fields)
-    return WireRequest(request.method, head, call.body, timeouts, call.on_interim, upgrade)
+    name = server_name_of(origin, request)
+    return WireRequest(request.method, head, call.body, timeouts, call.on_interim, upgrade, name)
 
 
 def _is_secure(origin: Origin, scheme: bytes) -> bool:

@@ -3,7 +3,9 @@
 Law: each connection is in one place: opening, at work, at rest, or handed over.
 
 Last in, first out, so that those not needed grow idle and expire. Above an endpoint's maximum
-requests wait in a bounded line; a connection or its free place goes to the first of them.
+requests wait in a bounded line; a connection or its free place goes to the first of them. What
+asked TLS for another name (`WireRequest.server_name`) is not used: names are chosen by viewers, so
+that all of an endpoint count together, and one at rest makes room for another name's.
 """
 
 from __future__ import annotations
@@ -40,8 +42,16 @@ class EndpointPool:
     endpoint: Endpoint
     places: int = 0  # taken by connections open or opening
     idle: list[UpstreamConnection] = field(default_factory=list)
-    waiters: deque[asyncio.Future[UpstreamConnection | None]] = field(default_factory=deque)
+    waiters: deque[Waiter] = field(default_factory=deque)
     relief: asyncio.TimerHandle | None = None  # while somebody waits
+
+
+@dataclass(slots=True, eq=False)
+class Waiter:
+    """A request that waits for a connection that asked TLS for `name`, or for a place."""
+
+    name: str
+    arrived: asyncio.Future[UpstreamConnection | None]
 
 
 class Pool:
@@ -68,9 +78,9 @@ class Pool:
         """
         if outgoing.body is not None and is_under_way(outgoing.body):
             return await self._upload(endpoint, outgoing, outgoing.body)
-        connection = self._idle_connection(endpoint)
+        connection = self._idle_connection(endpoint, outgoing.server_name)
         if connection is None:
-            connection = await self._obtain(endpoint, outgoing.timeouts.connect_s)
+            connection = await self._obtain(endpoint, outgoing)
         kept = connection.asked > 0
         try:
             return await connection.ask(outgoing)
@@ -78,7 +88,7 @@ class Pool:
             again = not error.sent or (outgoing.replayable and not connection.heard)
             if not (kept and error.fault is Fault.CLOSED and again):
                 raise
-        connection = await self._obtain(endpoint, outgoing.timeouts.connect_s)
+        connection = await self._obtain(endpoint, outgoing)
         return await connection.ask(outgoing)
 
     async def _upload(self, endpoint: Endpoint, outgoing: WireRequest, body: Body) -> Reply:
@@ -88,14 +98,16 @@ class Pool:
             uploads = UploadShare(endpoint.slow_max, self._limits.waiting_max)
             self._uploads[endpoint] = uploads
         try:
-            await uploads.enter(outgoing.timeouts.connect_s)
-        except TimeoutError:
-            raise self._error(endpoint, Fault.BUSY) from None
-        watched = WatchedBody(body, uploads.leave)
-        try:
-            return await self.send(endpoint, replace(outgoing, body=watched))
+            try:
+                await uploads.enter(outgoing.timeouts.connect_s)
+            except TimeoutError:
+                raise self._error(endpoint, Fault.BUSY) from None
+            watched = WatchedBody(body, uploads.leave)
+            try:
+                return await self.send(endpoint, replace(outgoing, body=watched))
+            finally:
+                watched.over()
         finally:
-            watched.over()
             if uploads.idle:
                 self._uploads.pop(endpoint, None)
 
@@ -104,8 +116,8 @@ class Pool:
         self._closed = True
         for pool in self._pools.values():
             for waiter in pool.waiters:
-                if not waiter.done():
-                    waiter.set_exception(self._error(pool.endpoint, Fault.CLOSED))
+                if not waiter.arrived.done():
+                    waiter.arrived.set_exception(self._error(pool.endpoint, Fault.CLOSED))
         for connection in list(self._open):
             connection.close()
 
@@ -134,16 +146,19 @@ class Pool:
 
     # Obtaining.
 
-    def _idle_connection(self, endpoint: Endpoint) -> UpstreamConnection | None:
-        """An idle connection that is usable, or None."""
+    def _idle_connection(self, endpoint: Endpoint, name: str) -> UpstreamConnection | None:
+        """An idle connection that is usable and asked for this name, or None."""
         pool = None if self._closed else self._pools.get(endpoint)
-        while pool is not None and pool.idle:
-            connection = pool.idle.pop()
-            if connection.usable:
-                return connection
+        if pool is None:
+            return None
+        for index in range(len(pool.idle) - 1, -1, -1):
+            if pool.idle[index].server_name == name:
+                connection = pool.idle.pop(index)
+                if connection.usable:
+                    return connection
         return None
 
-    async def _obtain(self, endpoint: Endpoint, connect_s: float) -> UpstreamConnection:
+    async def _obtain(self, endpoint: Endpoint, outgoing: WireRequest) -> UpstreamConnection:
         """Open a connection, or wait for one to be released."""
         if self._closed:
             raise self._error(endpoint, Fault.CLOSED)
@@ -152,16 +167,24 @@ class Pool:
             pool = self._pools[endpoint] = EndpointPool(endpoint)
         if pool.places < endpoint.connections_max:
             pool.places += 1
-            return await self._open_connection(pool, connect_s)
-        handed = await self._wait(pool, connect_s)
-        return handed or await self._open_connection(pool, connect_s)
+            return await self._open_connection(pool, outgoing)
+        if pool.idle:  # of other names
+            pool.idle.pop(0).abandon()
+        handed = await self._wait(pool, outgoing)
+        return handed or await self._open_connection(pool, outgoing)
 
-    async def _open_connection(self, pool: EndpointPool, connect_s: float) -> UpstreamConnection:
+    async def _open_connection(
+        self, pool: EndpointPool, outgoing: WireRequest
+    ) -> UpstreamConnection:
         """A new connection in a place already taken, which is freed when there is none."""
         connection = UpstreamConnection(pool.endpoint, self, self._limits.head, self._clock)
+        connection.server_name = outgoing.server_name
+        dialed = (
+            pool.endpoint.named(outgoing.server_name) if outgoing.server_name else pool.endpoint
+        )
         try:
-            async with asyncio.timeout(connect_s):
-                await self._connect(pool.endpoint, lambda: connection)
+            async with asyncio.timeout(outgoing.timeouts.connect_s):
+                await self._connect(dialed, lambda: connection)
         except BaseException as error:
             self._free_place(pool)
             if isinstance(error, OSError | UnicodeError):  # ssl.SSLError and timeouts are OSError
@@ -177,24 +200,23 @@ class Pool:
             raise self._error(pool.endpoint, Fault.CLOSED)
         return connection
 
-    async def _wait(self, pool: EndpointPool, wait_s: float) -> UpstreamConnection | None:
+    async def _wait(self, pool: EndpointPool, outgoing: WireRequest) -> UpstreamConnection | None:
         """A connection handed over, or None with its place when one closed instead."""
         if len(pool.waiters) >= self._limits.waiting_max:
             raise self._error(pool.endpoint, Fault.BUSY)
-        waiter: asyncio.Future[UpstreamConnection | None] = (
-            asyncio.get_running_loop().create_future()
-        )
+        waiter = Waiter(outgoing.server_name, asyncio.get_running_loop().create_future())
         pool.waiters.append(waiter)
         if pool.relief is None and not pool.endpoint.tunnels:
             self._relieve_later(pool)
         try:
-            async with asyncio.timeout(wait_s):
-                return await waiter
+            async with asyncio.timeout(outgoing.timeouts.connect_s):
+                return await waiter.arrived
         except (TimeoutError, asyncio.CancelledError) as error:
             if waiter in pool.waiters:
                 pool.waiters.remove(waiter)
-            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                self._give_back(pool, waiter.result())
+            arrived = waiter.arrived
+            if arrived.done() and not arrived.cancelled() and arrived.exception() is None:
+                self._give_back(pool, arrived.result())
             if isinstance(error, TimeoutError):
                 raise self._error(pool.endpoint, Fault.BUSY) from None
             raise
@@ -234,9 +256,18 @@ class Pool:
 
 
 def _hand_over(pool: EndpointPool, handed: UpstreamConnection | None) -> bool:
+    """Give a connection, or its place, to the first who waits; False when nobody does.
+
+    One that asked for another name is closed instead: its place is handed over when it is gone.
+    """
     while pool.waiters:
-        waiter = pool.waiters.popleft()
-        if not waiter.done():
-            waiter.set_result(handed)
+        waiter = pool.waiters[0]
+        if waiter.arrived.done():
+            pool.waiters.popleft()
+        elif handed is not None and handed.server_name != waiter.name:
+            handed.abandon()
+            return True
+        else:
+            pool.waiters.popleft().arrived.set_result(handed)
             return True
     return False

@@ -44,6 +44,27 @@ O = "distributions[0].origins[0]"  # noqa: E741
             f"{O}.slow_connections_share: 1.5 is outside 0.01 of connections_max to "
             "1 of connections_max",
         ),
+        (
+            'ssl_protocols = ["TLSv1.4"]',
+            f'{O}.ssl_protocols[0]: "TLSv1.4" is not one of "SSLv3", "TLSv1", "TLSv1.1", '
+            '"TLSv1.2", "TLSv1.3"',
+        ),
+        (
+            'protocol_policy = "match-viewer", ssl_protocols = ["SSLv3", "TLSv1.1"]',
+            f'{O}.ssl_protocols: "SSLv3", "TLSv1.1": nothing older than TLSv1.2 is spoken',
+        ),
+        (
+            'protocol_policy = "https-only", ssl_protocols = []',
+            f"{O}.ssl_protocols: empty: nothing older than TLSv1.2 is spoken",
+        ),
+        (
+            'protocol_policy = "https-only", server_name = "a..test"',
+            f'{O}.server_name: "a..test" is not a host name',
+        ),
+        (
+            'server_name = "a.test"',
+            f'{O}.server_name: not used with protocol_policy "http-only"',
+        ),
         ('reach = "own"', f'{O}.reach: "own" is not for origins ("private" or "public")'),
         ('reach = "all"', f'{O}.reach: "all" is not one of "own", "private", "public"'),
     ],

@@ -10,12 +10,14 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from msgspec.structs import replace
 
 from edgecache.upstream.endpoint import (
     Endpoint,
@@ -24,11 +26,22 @@ from edgecache.upstream.endpoint import (
     TlsName,
     WireRequest,
     connect_fault,
+    has_name,
 )
 from edgecache.upstream.faults import Fault
 from edgecache.upstream.pool import Pool
 from edgecache.upstream.resolver import NameResolver
-from tests.upstream.loopback import GET, Origin, Run, answers, everything, failure, network, shut
+from tests.upstream.loopback import (
+    GET,
+    Origin,
+    Run,
+    answers,
+    everything,
+    failure,
+    network,
+    open_connections,
+    shut,
+)
 
 EPOCH = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 
@@ -65,9 +78,16 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @asynccontextmanager
-async def secure_origin(certificate: Path) -> AsyncIterator[int]:
+async def secure_origin(
+    certificate: Path,
+    asked: list[str | None] | None = None,
+    newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
+) -> AsyncIterator[int]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
+    context.maximum_version = newest
+    if asked is not None:
+        context.sni_callback = lambda _, name, __: asked.append(name)
     async with listening(Origin(answers).serve, context) as port:
         yield port
 
@@ -107,6 +127,146 @@ def test_a_certificate_that_names_the_origin_is_accepted(certificate: Path, run:
             asked.close()
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "accepted"),
+    [
+        ("www.test", "origin.test", True),  # the certificate has the origin's own name
+        ("origin.test", "elsewhere.test", True),  # the certificate has the Host's
+        ("www.test", "elsewhere.test", False),
+        ("www.test", "127.0.0.1", True),  # an address among its names
+    ],
+)
+def test_a_certificate_for_either_name_is_accepted_where_the_host_is_forwarded(
+    host: str, name: str, accepted: bool, certificate: Path, run: Run
+) -> None:
+    """Developer Guide, "Require HTTPS for communication between CloudFront and your custom origin":
+    it must include the domain name of the origin or that in the Host header.
+    """
+
+    async def main() -> None:
+        asked: list[str | None] = []
+        async with secure_origin(certificate, asked) as port:
+            endpoint = Endpoint("127.0.0.1", port, tls=TlsName(name, str(certificate)))
+            sending = pool().send(endpoint, replace(GET, server_name=host))
+            if accepted:
+                assert await everything(await sending) == b"1.1"
+            else:
+                error = await failure(sending)
+                assert (error.fault, error.sent, error.status) == (Fault.TLS, False, 502)
+            assert asked == [host]
+
+    run(main())
+
+
+def test_either_name_needs_an_authority_all_the_same(certificate: Path, run: Run) -> None:
+    async def main() -> None:
+        async with secure_origin(certificate) as port:
+            endpoint = Endpoint("127.0.0.1", port, tls=TlsName("origin.test"))
+            sending = pool().send(endpoint, replace(GET, server_name="www.test"))
+            assert (await failure(sending)).fault is Fault.TLS
+
+    run(main())
+
+
+def test_a_connection_is_used_again_for_the_same_name_alone(certificate: Path, run: Run) -> None:
+    """Apache answers 421 to a Host that is not what TLS asked for."""
+
+    async def main() -> None:
+        asked: list[str | None] = []
+        async with secure_origin(certificate, asked) as port:
+            endpoint = Endpoint(
+                "127.0.0.1", port, tls=TlsName("origin.test", str(certificate)), connections_max=2
+            )
+            told, pooled = [], pool()
+            for name in ("a.test", "", "a.test", "", "b.test", "a.test"):
+                reply = await pooled.send(endpoint, replace(GET, server_name=name))
+                told.append(await everything(reply))
+            assert told == [b"1.1", b"2.2", b"1.3", b"2.4", b"3.5", b"4.6"]
+            assert asked == ["a.test", "origin.test", "b.test", "a.test"]
+            assert open_connections(pooled) == 2, "all names count together"
+            pooled.close()
+
+    run(main())
+
+
+def test_who_waits_with_another_name_gets_the_place_of_what_comes_free(
+    certificate: Path, run: Run
+) -> None:
+    async def main() -> None:
+        asked: list[str | None] = []
+        async with secure_origin(certificate, asked) as port:
+            endpoint = Endpoint(
+                "127.0.0.1", port, tls=TlsName("origin.test", str(certificate)), connections_max=1
+            )
+            pooled = pool()
+            names = ("a.test", "b.test", "b.test", "a.test")
+            replies = await asyncio.gather(
+                *[pooled.send(endpoint, replace(GET, server_name=name)) for name in names]
+            )
+            told = [await everything(reply) for reply in replies]
+            assert told == [b"1.1", b"2.2", b"2.3", b"3.4"]
+            pooled.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize(("minimum", "accepted"), [("TLSv1.2", True), ("TLSv1.3", False)])
+def test_nothing_older_than_the_minimum_is_spoken(
+    minimum: Any, accepted: bool, certificate: Path, run: Run
+) -> None:
+    async def main() -> None:
+        async with secure_origin(certificate, newest=ssl.TLSVersion.TLSv1_2) as port:
+            tls = TlsName("origin.test", str(certificate), minimum=minimum)
+            sending = pool().send(Endpoint("127.0.0.1", port, tls=tls), GET)
+            if accepted:
+                assert await everything(await sending) == b"1.1"
+            else:
+                error = await failure(
+                    sending
+                )  # asyncio's server breaks off before its alert is out
+                assert (error.fault in (Fault.TLS, Fault.REFUSED), error.sent) == (True, False)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("listed", "name", "found"),
+    [
+        ("a.test", "A.test.", True),
+        ("A.Test", "a.test", True),
+        ("*.a.test", "b.a.test", True),
+        ("*.a.test", "c.b.a.test", False),
+        ("*.a.test", "a.test", False),
+        ("*.test", "a.test", False),  # of a whole top level there is none
+        ("b*.a.test", "bc.a.test", False),
+        ("*", "a", False),
+        ("a.test", "b.test", False),
+        ("127.0.0.1", "127.0.0.1", False),  # an address is no DNS name
+    ],
+)
+def test_names_of_a_certificate(listed: str, name: str, found: bool) -> None:
+    """RFC 9525 §6.3."""
+    assert has_name({"subjectAltName": (("DNS", listed),)}, name) is found
+
+
+@pytest.mark.parametrize(
+    ("listed", "name", "found"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:DB8:0:0:0:0:0:1", "2001:db8::1", True),
+    ],
+)
+def test_addresses_of_a_certificate(listed: str, name: str, found: bool) -> None:
+    assert has_name({"subjectAltName": (("IP Address", listed),)}, "x.test", name) is found
+
+
+def test_a_certificate_without_alternative_names_is_for_nobody() -> None:
+    subject = ((("commonName", "a.test"),),)
+    assert not has_name({"subject": subject}, "a.test")
+    assert not has_name({}, "a.test", "b.test")
 
 
 @pytest.mark.parametrize("case", ["other-name", "unknown-authority", "not-tls"])

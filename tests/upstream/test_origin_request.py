@@ -199,6 +199,55 @@ def test_who_shows_a_certificate_shares_no_connections_with_others() -> None:
     assert shown != endpoint_of(origin, b"http")
 
 
+@pytest.mark.parametrize(
+    ("origin", "fields", "name"),
+    [
+        ({}, (), ""),
+        ({}, ((b"host", b"www.test"),), "www.test"),
+        ({}, ((b"host", b"WWW.Test.:8443"),), "www.test"),
+        ({}, ((b"host", b"a_b.test"),), "a_b.test"),
+        ({}, ((b"host", b"origin.test"),), ""),  # its own name
+        ({}, ((b"host", b"192.0.2.1:80"),), ""),  # RFC 6066 §3: no addresses
+        ({}, ((b"host", b"[::1]"),), ""),
+        ({}, ((b"host", b"a..test"),), ""),
+        ({}, ((b"host", b"." + b"a" * 64 + b".test"),), ""),
+        ({}, ((b"host", b"aa." * 90 + b"test"),), ""),  # longer than any name
+        ({"server_name": "cert.test"}, ((b"host", b"www.test"),), ""),
+        ({"protocol_policy": "http-only"}, ((b"host", b"www.test"),), ""),
+    ],
+)
+def test_tls_asks_for_the_host_that_is_forwarded(
+    origin: dict[str, Any], fields: Fields, name: str
+) -> None:
+    asked = call(fields, origin={"protocol_policy": "https-only", **origin})
+    assert wire_request(asked, b"edge.test", None).server_name == name
+    proving = wire_request(asked, b"edge.test", lambda _, request: [*request.fields])
+    assert proving.server_name == name
+
+
+def test_server_name_is_what_tls_asks_for() -> None:
+    origin = Origin(
+        id="o", domain_name="192.0.2.1", protocol_policy="https-only", server_name="cert.test"
+    )
+    assert endpoint_of(origin, b"http").tls == TlsName("cert.test")
+
+
+@pytest.mark.parametrize(
+    ("protocols", "minimum"),
+    [
+        (("TLSv1.2",), "TLSv1.2"),
+        (("TLSv1", "TLSv1.1", "TLSv1.2"), "TLSv1.2"),
+        (("TLSv1.2", "TLSv1.3"), "TLSv1.2"),
+        (("TLSv1.3",), "TLSv1.3"),
+    ],
+)
+def test_ssl_protocols_say_the_oldest_version(protocols: tuple[str, ...], minimum: str) -> None:
+    origin = Origin(
+        id="o", domain_name="o.test", protocol_policy="https-only", ssl_protocols=protocols
+    )
+    assert endpoint_of(origin, b"http").tls == TlsName("o.test", minimum=minimum)  # type: ignore[arg-type]
+
+
 def test_a_unix_origin() -> None:
     endpoint = endpoint_of(Origin(id="o", domain_name="unix:/run/o.sock"), b"http")
     assert (endpoint.path, endpoint.where) == ("/run/o.sock", "unix:/run/o.sock")

@@ -119,7 +119,7 @@ MEMBERS: tuple[UnsupportedMember, ...] = (
     ),
     UnsupportedMember(
         "Origins[].CustomOriginConfig.OriginSslProtocols",
-        "TLS 1.2 and 1.3 are spoken, nothing older",
+        "TLS 1.2 and 1.3 are spoken, nothing older (only older ones: refused unless http-only)",
         off=({"Quantity": 1, "Items": ["TLSv1.2"]},),
     ),
 )

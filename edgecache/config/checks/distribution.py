@@ -29,6 +29,7 @@ ROOT_OBJECT_CHARS_MAX = 255
 KEY_GROUPS_MAX = 4
 CUSTOM_HEADERS_CHARS_MAX = 10_240  # all names and values of one origin
 SSL_PROTOCOLS = ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+SPOKEN = frozenset({"TLSv1.2", "TLSv1.3"})  # with origins
 TARGETS_MAX = 8  # each is looked for in every response; RFC 9213 §2.2 has two in its example
 GROUPS_MAX = 10  # CloudFront's quota for one distribution
 GROUP_MEMBERS = 2
@@ -41,6 +42,7 @@ _READ_OPTIONS = (*_READ, "OPTIONS")
 _EVERY = (*_READ_OPTIONS, "PUT", "POST", "PATCH", "DELETE")
 _PATTERN = re.compile(r"[A-Za-z0-9_\-.*?$/~\"'@:+&]+")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
+_SERVER_NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?")
 _UNIX = re.compile(r"unix:/[\x21-\x7e]{1,106}")
 _VALUE = re.compile(r"[\x20-\x7e\x80-\xff\t]*")
 _RESERVED = re.compile(
@@ -94,10 +96,11 @@ def _check_origins(distribution: Distribution, where: str, problems: Problems) -
         if origin.id in seen:
             problems.add(f"{place}.id", f"{quoted(origin.id)} is already the id of another origin")
         seen.add(origin.id)
-        _check_origin(origin, place, problems)
+        check_origin(origin, place, problems)
 
 
-def _check_origin(origin: Origin, where: str, problems: Problems) -> None:
+def check_origin(origin: Origin, where: str, problems: Problems) -> None:
+    """Everything about an origin that needs nothing else."""
     if not ORIGIN_ID.fullmatch(origin.id):
         problems.add(f"{where}.id", f"{quoted(origin.id)} is not an id (1 to 128 characters)")
     name = origin.domain_name
@@ -111,15 +114,27 @@ def _check_origin(origin: Origin, where: str, problems: Problems) -> None:
         problems.add(f"{where}.path", f"{quoted(origin.path)} has characters no path has")
     _check_custom_headers(origin, f"{where}.custom_headers", problems)
     check_proofs(origin, where, problems)
-    for index, protocol in enumerate(origin.ssl_protocols):
-        if protocol not in SSL_PROTOCOLS:
-            known = listed(SSL_PROTOCOLS)
-            trouble = f"{quoted(protocol)} is not one of {known}"
-            problems.add(f"{where}.ssl_protocols[{index}]", trouble)
+    _check_tls(origin, where, problems)
     if origin.access_identity and origin.access_control_id:
         problems.add(
             f"{where}.access_identity", "not used with access_control_id", ProblemCode.CONFLICT
         )
+
+
+def _check_tls(origin: Origin, where: str, problems: Problems) -> None:
+    protocols = origin.ssl_protocols
+    for index, protocol in enumerate(protocols):
+        if protocol not in SSL_PROTOCOLS:
+            trouble = f"{quoted(protocol)} is not one of {listed(SSL_PROTOCOLS)}"
+            problems.add(f"{where}.ssl_protocols[{index}]", trouble)
+    if origin.protocol_policy != "http-only" and not SPOKEN & set(protocols):
+        trouble = f"{listed(protocols) or 'empty'}: nothing older than TLSv1.2 is spoken"
+        problems.add(f"{where}.ssl_protocols", trouble)
+    name = origin.server_name
+    if name and not _SERVER_NAME.fullmatch(name):
+        problems.add(f"{where}.server_name", f"{quoted(name)} is not a host name")
+    if name and origin.protocol_policy == "http-only":
+        problems.add(f"{where}.server_name", 'not used with protocol_policy "http-only"')
 
 
 def _host_trouble(name: str) -> str:

@@ -220,7 +220,7 @@ def test_every_member_of_the_others_is_acted_on(
 )
 def test_what_the_model_has_is_read_by_somebody(model: Any) -> None:
     """Outside the configuration's own readers and writers; the rest is data, or in the table."""
-    told = {"price_class", "http_version", "ipv6_enabled", "logging", "ssl_protocols"}
+    told = {"price_class", "http_version", "ipv6_enabled", "logging"}
     told |= {"acm_certificate_arn", "iam_certificate_id", "ssl_support_method"}
     data = {"comment", "caller_reference", "kept", "tags"}
     folders = ("rules", "cache", "upstream", "server", "store")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgecache.config.model import Limits
-from tests.world.large import BODY, CACHE, SIZE, block, gives, starts
+from tests.world.large import BODY, CACHE, SIZE, answers_everything, block, gives, starts
 from tests.world.play import Play
 
 Stage = Callable[..., Play]
@@ -84,6 +84,41 @@ def test_an_edge_asks_regional_for_blocks_and_regional_the_origin(tiers: Play) -
     tiers.viewer().gets(200, BODY)
     tiers.viewer().asks("/v", range="bytes=1-44").gets(206, BODY[1:], x_cache="Hit")
     tiers.origin.hears_nothing()
+
+
+@pytest.mark.parametrize("regional", [False, True], ids=["one-tier", "two-tiers"])
+@pytest.mark.parametrize("stored", ["0-0", "0-19", "0-0,12-12,31-31"])
+@pytest.mark.parametrize("wanted", [None, "bytes=5-40"], ids=["all", "range"])
+def test_a_download_does_not_break_off_behind_a_stored_part_of_a_former_version(
+    stored: str, wanted: str | None, regional: bool, stage: Stage
+) -> None:
+    """Nothing was sent yet that would force it."""
+    play = stage(limits=Limits(block_bytes=SIZE, object_bytes_max=30), regional=regional)
+    for part in stored.split(","):
+        play.viewer().asks("/v", range=f"bytes={part}")
+        answers_everything(play, BODY, '"1"')
+        play.viewer().gets(206)
+    new = BODY.upper()
+    play.viewer().asks("/v", **({} if wanted is None else {"range": wanted}))
+    answers_everything(play, new, '"2"')
+    if wanted is None:
+        play.viewer().gets(200, new)
+    else:
+        play.viewer().gets(206, new[5:41])
+
+
+def test_regional_may_have_more_of_the_former_version_than_the_edge(tiers: Play) -> None:
+    """What regional has says nothing of the origin: the edge goes on until that is asked."""
+    tiers.viewer().asks("/v", range="bytes=0-29")
+    answers_everything(tiers, BODY, '"1"')
+    tiers.viewer().gets(206)
+    stored = tiers.edge.store.keys()
+    for key in stored:
+        if b"block" in key and not key.endswith(b"0"):
+            tiers.edge.store.remove(key)
+    tiers.viewer().asks("/v")
+    answers_everything(tiers, BODY.upper(), '"2"')
+    tiers.viewer().gets(200, BODY.upper())
 
 
 def test_all_of_it_streams_through_both_tiers_once(tiers: Play) -> None:

@@ -85,6 +85,11 @@ class HeldOrigin:
             assert found == (None if value is None else value.encode()), f"{name}: {found!r}"
         return call
 
+    @property
+    def waits(self) -> bool:
+        """Whether a request was not looked at yet."""
+        return self._unread < len(self.heard)
+
     def hears_nothing(self) -> None:
         """No request has come that was not looked at."""
         self._loop.settle()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from itertools import islice
 
 from edgecache.cache.outcome import CacheResult, Errand
 from edgecache.cache.slices.fetch import FetchedSlice, ObjectChanged, SliceSource
@@ -11,6 +12,9 @@ from edgecache.http.ranges import Span
 from edgecache.store.entry import Entry
 from edgecache.upstream.faults import Fault, UpstreamError
 from edgecache.upstream.interface import Body
+
+LOOKED_AT_MAX = 1_000  # slices in memory, from the first on: a millisecond or two
+CONFIRMED_BY_MAX = 16  # slices fetched before the first byte goes out
 
 
 class SliceBody:
@@ -40,8 +44,45 @@ class SliceBody:
             self._stream.readers += 1
 
     async def begin(self) -> CacheResult:
-        """Fetch the first slice: hit or miss. UpstreamError; ObjectChanged."""
-        return await self._next_slice()
+        """Fetch the first slice: hit or miss. UpstreamError; ObjectChanged.
+
+        When this returns upstream has given something of this version just now, or all that is
+        looked at is here: a download of which a part was stored does not break off behind it.
+        """
+        result = await self._next_slice()
+        if result is CacheResult.HIT and self._stream is None:
+            await self._confirm()
+        return result
+
+    async def _confirm(self) -> None:
+        """Fetch slices that are not in memory until upstream has one of this version.
+
+        All of them are to be sent in any case. ObjectChanged; another failure may be over by the
+        time the slice is sent.
+        """
+        looked_at = list(islice(self._numbers, LOOKED_AT_MAX))
+        asked = 0
+        for number in looked_at:
+            if asked == CONFIRMED_BY_MAX or self._source.held(self._entry, number) is not None:
+                continue
+            asked += 1
+            try:
+                if await self._result_of(number) is not CacheResult.HIT:
+                    return
+            except ObjectChanged:
+                raise
+            except UpstreamError:
+                return
+
+    async def _result_of(self, number: int) -> CacheResult:
+        """Whether a slice that is to be sent is a hit, without taking it."""
+        ahead = self._ahead
+        if ahead is not None and number == self._numbers[0]:
+            await asyncio.wait((ahead,))  # who is canceled leaves it to `close`
+            return ahead.result().result
+        fetched = await self._fetch(number)
+        fetched.body.close()
+        return fetched.result
 
     async def read(self) -> bytes:
         while self._left:

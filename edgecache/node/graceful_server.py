@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import signal
 import socket
-import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any, cast
 
 import uvicorn
 
@@ -24,11 +24,11 @@ from edgecache.runtime.inherited import (
 from edgecache.runtime.stderr_log import install_stderr_log
 from edgecache.server.http1.connection import ViewerConnection
 from edgecache.server.listener import Listener
+from edgecache.server.tls_handshake import TlsAcceptor, TlsServer
 
 BACKLOG = 4_096  # Linux's own default for net.core.somaxconn
 JUST_COME_S = 0.5  # from a connection to its first request, on a busy machine
 HAND_OVER_LOOK_S = 0.1  # between two looks whether everybody has left
-CLOSE_NOTIFY_S_MAX = 5.0  # for a viewer to answer our close_notify; nginx's lingering_timeout
 
 
 def do_nothing() -> None: ...
@@ -74,7 +74,7 @@ class RoleServer(uvicorn.Server):
 
 @dataclass(frozen=True, slots=True)
 class ListenPort:
-    """A listener, the sockets of its own that Uvicorn does not know, and its siblings' sockets."""
+    """A listener, the sockets of its own that Uvicorn does not know (TLS), and its siblings'."""
 
     listener: Listener
     sockets: Sequence[socket.socket]
@@ -93,37 +93,25 @@ class NodeServer(RoleServer):
         self._draining: asyncio.Task[None] | None = None
 
     async def _open_ports(self) -> None:
-        orphans = [OrphanListener(port.siblings, *self._serving(port)) for port in self.ports]
-        for port, orphan in zip(self.ports, orphans, strict=True):
-            for one in port.sockets:
-                await self._listen(orphan, one)
+        orphans = [self._serving(port) for port in self.ports]
         if any(orphan.sockets for orphan in orphans):
             self._adopting = asyncio.create_task(adopt_orphans(orphans))
 
-    def _serving(
-        self, port: ListenPort
-    ) -> tuple[Callable[[], ViewerConnection], ssl.SSLContext | None, float | None]:
-        """Protocol factory, TLS context and handshake time of a port's connections."""
+    def _serving(self, port: ListenPort) -> OrphanListener:
+        """Listen on the port's own sockets; how to serve who waits at its siblings'."""
         settings = SimpleNamespace(loaded_app=SimpleNamespace(listener=port.listener))
-        loop, state, tls = asyncio.get_running_loop(), self.server_state, port.listener.tls
+        loop, state = asyncio.get_running_loop(), self.server_state
 
         def protocol() -> ViewerConnection:
             return ViewerConnection(settings, state, {}, loop)
 
-        head_s_max = port.listener.limits.head_s_max
-        return protocol, tls.context if tls else None, head_s_max if tls else None
-
-    async def _listen(self, serving: OrphanListener, one: socket.socket) -> None:
-        """One more of Uvicorn's servers, which it closes and drains like its own."""
-        server = await asyncio.get_running_loop().create_server(
-            serving.protocol,
-            sock=one,
-            ssl=serving.context,
-            ssl_handshake_timeout=serving.handshake_s_max,
-            ssl_shutdown_timeout=CLOSE_NOTIFY_S_MAX if serving.context else None,
-            backlog=BACKLOG,
-        )
-        self.servers.append(server)
+        if port.listener.tls is None:
+            return OrphanListener(port.siblings, protocol)
+        connections = cast(set[Any], state.connections)  # Uvicorn calls `shutdown` of each
+        acceptor = TlsAcceptor(port.listener, connections, protocol)
+        servers = cast(list[Any], self.servers)  # and `close` and `wait_closed` of these
+        servers += [TlsServer(acceptor, one, BACKLOG) for one in port.sockets]
+        return OrphanListener(port.siblings, protocol, acceptor.take)
 
     def _hand_over(self) -> None:
         self._draining = asyncio.create_task(self._drain())

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -20,12 +19,14 @@ ADOPTED_MAX = 256  # at one time: so many handshakes are some 10 ms of work
 
 @dataclass(frozen=True, slots=True)
 class OrphanListener:
-    """Sockets of sibling workers, and the protocol and TLS for connections adopted there."""
+    """Sockets of sibling workers, and who serves a connection accepted there.
+
+    `shakes_hands` takes it instead where the port speaks TLS.
+    """
 
     sockets: Sequence[socket.socket]
     protocol: Callable[[], asyncio.Protocol]
-    context: ssl.SSLContext | None = None
-    handshake_s_max: float | None = None
+    shakes_hands: Callable[[socket.socket], None] | None = None
 
 
 def accept_waiting(listener: OrphanListener, most: int = ADOPTED_MAX) -> list[socket.socket]:
@@ -46,6 +47,9 @@ async def adopt_orphans(listeners: Sequence[OrphanListener]) -> None:
         await asyncio.sleep(PAUSE_S)
         for listener in listeners:
             for connection in accept_waiting(listener):
+                if listener.shakes_hands is not None:
+                    listener.shakes_hands(connection)
+                    continue
                 task = asyncio.create_task(_adopt(listener, connection))
                 adopting.add(task)
                 task.add_done_callback(adopting.discard)
@@ -54,11 +58,6 @@ async def adopt_orphans(listeners: Sequence[OrphanListener]) -> None:
 async def _adopt(listener: OrphanListener, connection: socket.socket) -> None:
     connection.setblocking(False)
     try:
-        await asyncio.get_running_loop().connect_accepted_socket(
-            listener.protocol,
-            connection,
-            ssl=listener.context,
-            ssl_handshake_timeout=listener.handshake_s_max if listener.context else None,
-        )
-    except OSError:  # ssl.SSLError and timeouts are: it left, or speaks something else
+        await asyncio.get_running_loop().connect_accepted_socket(listener.protocol, connection)
+    except OSError:  # it left
         connection.close()

@@ -15,12 +15,17 @@ RESERVED = 512  # for two full pools to upstreams (`Origin.connections_max`), fi
 
 
 def cap_connections(config: Config) -> Config:
-    """`config`, with `limits.connections_max` no more than this process has descriptors for."""
+    """`config`, with `limits.connections_max` no more than this process has descriptors for.
+
+    What one client may have of them is less in the same proportion: else it may have them all.
+    """
     limits = config.limits
     connections = connections_for(raise_soft_limit())
     if connections >= limits.connections_max:
         return config
-    return replace(config, limits=replace(limits, connections_max=connections))
+    each = limits.connections_per_address_max * connections // limits.connections_max
+    capped = replace(limits, connections_max=connections, connections_per_address_max=max(each, 1))
+    return replace(config, limits=capped)
 
 
 def connections_for(descriptors: int) -> int:

@@ -2,7 +2,8 @@
 
 - `listener`: one address, the frontend behind it, and what its connections share
 - `tls`, `dev_certificate`: certificates by name, what a handshake settled; a CA for development
-- `connection_table`: open connections, bounded in all and per client address
+- `tls_handshake`: a connection of a TLS port from its accept until it is a viewer's
+- `connection_table`: open connections, bounded in all and per client
 - `stream`: the seam: what each version of HTTP offers a response
 - `response_writer`: one request's outcome to a stream, logged once
 - `error_response`: the pages we make ourselves

@@ -1,7 +1,8 @@
-"""Connection table: viewers' open connections, bounded in all and per client address.
+"""Connection table: open connections of one process, bounded in all and per client.
 
-Law: no viewer, and no address, takes all of them. When there is no room, one that is at rest makes
-way for the newcomer; when none is found, the newcomer is told 503 at once.
+Law: no client takes all of them. One is counted from its accept on, before any handshake. When
+there is no room, the oldest that gives way makes way for the newcomer; when none is found, the
+newcomer is told 503 at once. What counts as one client is `client_network`'s to say.
 """
 
 from __future__ import annotations
@@ -12,40 +13,40 @@ from itertools import islice
 from edgecache.config.model import Limits
 from edgecache.server.stream import TableConnection
 
-LOOKED_AT_MAX = 64  # for one at rest: a flood of newcomers must not cost a walk of all each
+LOOKED_AT_MAX = 64  # for one that gives way: a flood of newcomers must not cost a walk of all each
+LATE_S = 2.0  # a head or a handshake that takes longer gives way: more than four round trips
 
 
 class ConnectionTable:
-    """All that are open, also by the address they come from."""
+    """All that are open, also by the client they come from; the oldest first."""
 
-    __slots__ = ("_all", "_by_address", "errands")
+    __slots__ = ("_all", "_by_network", "errands")
 
     def __init__(self) -> None:
-        self._all: set[TableConnection] = set()
-        self._by_address: dict[str, set[TableConnection]] = {}
+        self._all: dict[TableConnection, None] = {}
+        self._by_network: dict[str, dict[TableConnection, None]] = {}
         self.errands = 0  # requests that wait for what is not in memory
 
     def add(self, connection: TableConnection) -> None:
         """Register a connection."""
-        self._all.add(connection)
-        self._by_address.setdefault(connection.client[0], set()).add(connection)
+        self._all[connection] = None
+        self._by_network.setdefault(connection.network, {})[connection] = None
 
     def discard(self, connection: TableConnection) -> None:
         """Forget it."""
-        self._all.discard(connection)
-        neighbors = self._by_address.get(connection.client[0], set())
-        neighbors.discard(connection)
+        self._all.pop(connection, None)
+        neighbors = self._by_network.get(connection.network, {})
+        neighbors.pop(connection, None)
         if not neighbors:
-            self._by_address.pop(connection.client[0], None)
+            self._by_network.pop(connection.network, None)
 
     def make_room(self, newcomer: TableConnection, limits: Limits) -> bool:
         """Whether `newcomer`, which is counted already, may stay."""
-        address = newcomer.client[0]
-        neighbors = self._by_address.get(address, set())
+        neighbors = self._by_network.get(newcomer.network, {})
         # Who comes over a socket file has no address: it is a process of this machine.
-        if address and len(neighbors) > limits.connections_per_address_max:
-            return _close_resting(neighbors, newcomer)
-        return len(self._all) <= limits.connections_max or _close_resting(self._all, newcomer)
+        if newcomer.network and len(neighbors) > limits.connections_per_address_max:
+            return _close_oldest(neighbors, newcomer)
+        return len(self._all) <= limits.connections_max or _close_oldest(self._all, newcomer)
 
     def __len__(self) -> int:
         return len(self._all)
@@ -54,10 +55,10 @@ class ConnectionTable:
         return iter(self._all)
 
 
-def _close_resting(among: Iterable[TableConnection], newcomer: TableConnection) -> bool:
-    """Close one that is at rest; whether there was one."""
+def _close_oldest(among: Iterable[TableConnection], newcomer: TableConnection) -> bool:
+    """Close one that gives way; whether there was one."""
     for other in islice(among, LOOKED_AT_MAX):
-        if other.at_rest and other is not newcomer:
-            other.close()
+        if other.gives_way and other is not newcomer:
+            other.make_way()
             return True
     return False

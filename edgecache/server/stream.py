@@ -116,9 +116,10 @@ class ViewerBody(Body, Protocol):
 
 
 class TableConnection(Protocol):
-    """A viewer's connection, as the table of connections and the sweep of a listener see it."""
+    """A connection, as the table of connections and the sweep of a listener see it."""
 
-    client: tuple[str, int]
+    network: str
+    """Whose it is: `client_network` of its address."""
     deadline: float
     """When `end_overdue` is to be called (epoch seconds)."""
 
@@ -128,12 +129,21 @@ class TableConnection(Protocol):
         ...
 
     @property
+    def gives_way(self) -> bool:
+        """Whether a newcomer is preferred: at rest, or its client is late with what it began."""
+        ...
+
+    @property
     def held_bytes(self) -> int:
         """Bytes of requests that were read and not yet served."""
         ...
 
     def close(self) -> None:
         """Close it once what was written is sent."""
+        ...
+
+    def make_way(self) -> None:
+        """Close it for a newcomer, at once where nothing waits to be sent; no more at rest."""
         ...
 
     def end_overdue(self, now: float) -> None:

@@ -167,6 +167,41 @@ def one_address(memo: bool) -> str:
     return "503, closed; a neighbor is served"
 
 
+def one_network(memo: bool) -> str:
+    """Each from another address of its own 2^64."""
+    play = stage_of(memo, limits=Limits(connections_per_address_max=20))
+    for n in range(20):
+        play.address = f"2001:db8:0:1:{n:x}::{n:x}"
+        play.client(f"busy{n}").sends([b"GET / HTTP/1.1\r\n"])
+    play.address = "2001:db8:0:1::ffff"
+    late = play.client("late")
+    assert late.answers([b"GET"])[0].status == 503
+    assert late.closed
+    play.address = "2001:db8:0:2::1"
+    answered(play, "neighbor")
+    play.close()
+    return "503, closed; a neighbor is served"
+
+
+def half_heads_everywhere(memo: bool) -> str:
+    """Every place is held by half a head, a byte a second, each from an address of its own."""
+    play = stage_of(memo, limits=Limits(connections_max=20))
+    clients = []
+    for n in range(20):
+        play.address = f"198.51.100.{n}"
+        clients.append(play.client(f"half{n}"))
+        clients[n].sends([b"GET / HTTP/1.1\r\nX-"])
+    for _ in range(3):
+        play.passes(1)
+        for client in clients:
+            client.sends([b"a"])
+    play.address = "192.0.2.2"
+    answered(play, "late")
+    assert sum(client.closed for client in clients) == 1
+    play.close()
+    return "after 2 s the oldest is closed for it"
+
+
 def shed_when_full(memo: bool) -> str:
     """None is idle: each has begun a request."""
     play = stage_of(memo, limits=Limits(connections_max=20))
@@ -215,5 +250,7 @@ SLOW = [
     Trial("X06", "a newcomer when all others are idle", idle_go_first),
     Trial("X06", "a newcomer when all others are busy", shed_when_full),
     Trial("X06", "one address takes all it may", one_address),
+    Trial("X06", "one /64 of IPv6 takes all it may", one_network),
+    Trial("X06", "a newcomer when all others are in the middle of a head", half_heads_everywhere),
     Trial("X07", f"{100 * MANY} pipelined requests, answers unread", unread_pipeline),
 ]  # fmt: skip

@@ -242,6 +242,16 @@ def test_a_connection_at_rest_makes_way_for_a_new_one(stage: Callable[..., Play]
     assert not play.viewer("new").transport.closed
 
 
+def test_each_newcomer_closes_another(stage: Callable[..., Play]) -> None:
+    """All come in one turn of the loop, before the first that was closed is gone."""
+    play = stage(limits=Limits(connections_max=2))
+    idle = [play.viewer(name) for name in "ab"]
+    for name in "cd":
+        play.viewer(name).asks(f"/{name}")
+    assert all(viewer.transport.closed for viewer in idle)
+    assert play.viewer("e").gets(503).field("retry-after")
+
+
 def test_an_unknown_host_is_refused_and_the_origin_left_alone(play: Play) -> None:
     play.viewer().asks("/a", host="other.test").gets(403, x_cache="Error")
     play.origin.hears_nothing()

@@ -36,6 +36,7 @@ from edgecache.rules.sigv4 import (
     SignatureVerified,
     verify,
 )
+from edgecache.rules.viewer.client_shares import client_network
 
 ID_PREFIX = "EDGE"  # AWS's own begin with AKIA, which scanners for leaked keys look for
 
@@ -111,7 +112,7 @@ class CallerAuthentication:
 
     def _refused(self, proof: SignatureRejected, request: Request) -> ApiError:
         address = request.client.host if request.client else ""
-        if not self._failures.take(address):
+        if not self._failures.take(client_network(address)):
             return ApiError("Throttling", "Rate exceeded: too many requests that prove nothing")
         if request.headers.get("authorization", "").lower().startswith("bearer "):
             return ApiError(

@@ -19,7 +19,9 @@ from edgecache.http.framing import BODY_BYTES_PER_S_MIN
 from edgecache.http.head import keeps_alive, parse_request_head
 from edgecache.http.message import BadMessage, Request
 from edgecache.observe.access_log import escaped
+from edgecache.rules.viewer.client_shares import client_network
 from edgecache.runtime.environment import REQUESTS_MAX, TURN_S
+from edgecache.server.connection_table import LATE_S
 from edgecache.server.http1.head_reader import HeadReader
 from edgecache.server.http1.rendered_hit import (
     RenderedHitLease,
@@ -62,6 +64,7 @@ class ViewerConnection(asyncio.Protocol):
         self.outgoing: OutputBuffer = cast(OutputBuffer, None)
         self.client: tuple[str, int] = ("", 0)
         self.address = self.port = b""  # the same, as the log has them
+        self.network = ""
         self.session: Session | None = None
         self.deadline = 0.0
         self.closing = False
@@ -89,6 +92,7 @@ class ViewerConnection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self.client = (peer[0], peer[1]) if isinstance(peer, tuple) and peer else ("", 0)
         self.address, self.port = escaped(self.client[0]), b"%d" % self.client[1]
+        self.network = client_network(self.client[0])
         listener = self.listener
         self._state.connections.add(self)
         listener.connections.add(self)
@@ -367,6 +371,13 @@ class ViewerConnection(asyncio.Protocol):
         )
 
     @property
+    def gives_way(self) -> bool:
+        """See `TableConnection`. Half heads are how a listener is filled at no cost."""
+        if self.heads.held and not (self._task or self._waits_turn or self.closing):
+            return not self.outgoing.paused and self.listener.clock() - self.began >= LATE_S
+        return self.at_rest
+
+    @property
     def held_bytes(self) -> int:
         """Bytes of requests that were read and not yet served."""
         return len(self.heads)
@@ -383,6 +394,14 @@ class ViewerConnection(asyncio.Protocol):
     def close(self) -> None:
         """Close it once what was written is sent."""
         self.transport.close()
+
+    def make_way(self) -> None:
+        """See `TableConnection`. The answer to a close_notify would be awaited for seconds."""
+        self.closing = True
+        if self.transport.get_write_buffer_size():
+            self.transport.close()
+        else:
+            self.transport.abort()
 
     # What takes too long.
 

@@ -1,0 +1,24 @@
+"""What counts as one client."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgecache.rules.viewer.client_shares import client_network
+
+NETWORKS = [
+    ("192.0.2.1", "192.0.2.1"),
+    ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+    ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+    ("2001:db8:1:3::", "2001:db8:1:3::/64"),  # another customer's
+    ("::ffff:192.0.2.1", "192.0.2.1"),  # RFC 4291 §2.5.5.2, as a socket of both families has it
+    ("::1", "::/64"),
+    ("fe80::1%eth0", "fe80::/64"),
+    ("", ""),  # over a socket file
+    ("not:an:address", "not:an:address"),
+]
+
+
+@pytest.mark.parametrize(("address", "network"), NETWORKS)
+def test_a_client_is_an_address_or_its_64(address: str, network: str) -> None:
+    assert client_network(address) == network

@@ -191,7 +191,7 @@ def test_without_descriptors_it_looks_again_later(
             while not listening.tries:
                 await pause(0)
         for _ in range(10):
-            await asyncio.sleep(0)
+            await pause(0)
         assert listening.tries == 1
         await port.ends()
 

@@ -26,7 +26,7 @@ from edgecache.cache.outcome import (
 )
 from edgecache.cache.tier import Tier
 from edgecache.config.listen import ViewerPorts
-from edgecache.config.model import BRAND, Distribution
+from edgecache.config.model import BRAND, Behavior
 from edgecache.http.dates import format_date
 from edgecache.http.message import Fields, Request, combined_value, first_value
 from edgecache.rules.caching.error_caching import replacement
@@ -57,6 +57,7 @@ from edgecache.rules.viewer.access import (
     EntryPoint,
     RefusalReason,
     admit,
+    counted_down,
 )
 from edgecache.rules.viewer.geo import NOWHERE
 from edgecache.rules.viewer.headers import with_viewer_headers
@@ -132,10 +133,15 @@ class ViewerFrontend:
             return UNKNOWN_HOST if unserved is None else UNAVAILABLE
         route = routed.route
         if request.path == b"*":
-            return _options_of_all(route.distribution)
+            return _options_of(route.distribution.default_behavior)
         if routed.ambiguous:
             return refusal(AMBIGUOUS_PATH, request)
         refused = admit(request, route, routed.place.country or None, self._entrance)
+        if request.method == b"OPTIONS" and refused is None:
+            counted = counted_down(routed.request)
+            if counted is None:
+                return _options_of(route.behavior)
+            routed = replace(routed, request=counted)
         conclusion: Hit | Errand | Refusal
         if refused is not None:
             conclusion = self._refuse(refused, routed.request, route)
@@ -275,9 +281,9 @@ def product_name(brand: str) -> bytes:
     return b"CloudFront" if brand == BRAND else brand.encode()
 
 
-def _options_of_all(distribution: Distribution) -> Refusal:
-    """`OPTIONS *` asks about us, not about an origin (RFC 9110 §9.3.7)."""
-    allowed = ", ".join(distribution.default_behavior.allowed_methods).encode()
+def _options_of(behavior: Behavior) -> Refusal:
+    """What asks about us, not about an origin: `OPTIONS *`, Max-Forwards 0 (RFC 9110 §9.3.7)."""
+    allowed = ", ".join(behavior.allowed_methods).encode()
     return Refusal(204, "", "", fields=((b"allow", allowed),), result=CacheResult.MISS)
 
 

@@ -92,7 +92,7 @@ SETTINGS: tuple[Setting, ...] = (
         "bytes",
         KIB,
         MIB,
-        "CloudFront's quota for a request's headers and query; more is answered 494",
+        "CloudFront's quota for a request's headers and query; more is 494, or 431",
     ),
     Setting(
         Limits,

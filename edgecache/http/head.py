@@ -36,14 +36,17 @@ from edgecache.http.target import authority, target_parts
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 _VALUE = rb"[\t\x20-\x7e\x80-\xff]"  # no control byte but TAB (RFC 9110 §5.5)
 _LINES = rb"((?:" + _TOKEN + rb"+:" + _VALUE + rb"*\r\n)*)\r\n"
-_REQUEST_HEAD = re.compile(rb"([A-Z][A-Z0-9_\-]{0,31}) ([\x21-\x7e]+) HTTP/1\.([01])\r\n" + _LINES)
+_REQUEST_HEAD = re.compile(rb"([A-Z][A-Z0-9_\-]{0,31}) ([\x21-\x7e]+) HTTP/1\.([0-9])\r\n" + _LINES)
 _PLAIN_LINE = re.compile(
     rb"((?!CONNECT )[A-Z][A-Z0-9_\-]{0,31}) (/[\x21\x22\x24-\x7e]*) HTTP/1\.1\r\n"
 )
 _BLOCK = re.compile(_LINES)
-_STATUS_HEAD = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: (" + _VALUE + rb"*))?\r\n" + _LINES)
+_STATUS_HEAD = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: (" + _VALUE + rb"*))?\r\n" + _LINES)
 _FIELD = re.compile(rb"([^:\r]+):[ \t]*([^\r]*)\r\n")
-_REQUEST_LINE = re.compile(_TOKEN + rb"+ [\x21-\x7e]+ HTTP/([0-9])\.([0-9])\r\n")
+_REQUEST_LINE = re.compile(_TOKEN + rb"+ [\x21-\x7e]+ HTTP/([0-9])\.[0-9]\r\n")
+_METHOD = re.compile(_TOKEN + rb"+")
+_METHOD_BYTES_MAX = 32  # as `_REQUEST_HEAD` has it
+_HOST_LINE = re.compile(rb"\r\nHost:[ \t]*([^\r\n]+)\r\n", re.IGNORECASE)
 _COMMON_NAMES = (
     b"Accept Accept-Encoding Accept-Language Accept-Ranges Age Authorization Cache-Control "
     b"Connection Content-Encoding Content-Length Content-Type Cookie Date ETag Expect Expires Host "
@@ -110,13 +113,19 @@ def parse_request_head(
 def oversize(start: bytes, limits: HeadLimits) -> BadMessage:
     """The refusal of a head that outgrows `head_bytes_max`, judged by what came so far.
 
-    414 when the URL alone is too long, else 494.
+    501 when the method alone is too long and 414 when the URL is (RFC 9112 §3), else 431.
     """
+    method = _METHOD.match(start)
+    if method is None:
+        return BadMessage(BadReason.REQUEST_LINE)
+    if method.end() > _METHOD_BYTES_MAX:
+        return BadMessage(BadReason.METHOD, 501)
     line = start[: limits.url_bytes_max + 64].split(b"\r\n", 1)[0]
     target = line.partition(b" ")[2].partition(b" ")[0]
     if len(target) > limits.url_bytes_max:
         return BadMessage(BadReason.URL_TOO_LONG, 414)
-    return BadMessage(BadReason.HEAD_TOO_BIG, 494)
+    host = _HOST_LINE.search(start)
+    return BadMessage(BadReason.HEAD_TOO_BIG, 431, host[1] if host else b"")
 
 
 def parse_response_head(
@@ -260,8 +269,7 @@ def _refused_request(head: bytes, limits: HeadLimits) -> BadMessage:
     line = _REQUEST_LINE.match(head)
     if line is None:
         return BadMessage(BadReason.REQUEST_LINE)
-    major, minor = line.groups()
-    if major != b"1" or minor not in b"01":
+    if line[1] != b"1":  # a minor version above 1 is read as 1 (RFC 9110 §2.5)
         return BadMessage(BadReason.VERSION, 505)
     if _REQUEST_HEAD.fullmatch(head[: line.end()] + b"\r\n") is None:
         return BadMessage(BadReason.METHOD, 501)

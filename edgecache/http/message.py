@@ -163,13 +163,15 @@ class BadReason(StrEnum):
 class BadMessage(Exception):
     """A message that is refused: `why`, and the `status` a viewer who sent it should get.
 
-    400, 414, 417, 431, 501, 505, or CloudFront's 494 for a head too big; for a response, 502.
+    400, 414, 417, 431, 501, 505; for a response, 502. `host` is what Host says of a head that is
+    too big, if that came: whose rules say what it is answered.
     """
 
-    def __init__(self, why: BadReason, status: int = 400) -> None:
+    def __init__(self, why: BadReason, status: int = 400, host: bytes = b"") -> None:
         super().__init__(why)
         self.why = why
         self.status = status
+        self.host = host
 
 
 @dataclass(frozen=True, slots=True)

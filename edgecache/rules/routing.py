@@ -97,6 +97,15 @@ class RouteTable:
         wild = next((suffix for suffix, _ in self.wildcard if host.endswith(suffix)), None)
         return self.unavailable.get(b"*" if wild is None else b"*" + wild)
 
+    def gives_494(self, host: bytes) -> bool:
+        """Whether an oversized head is answered as CloudFront does, by the rules of who `host` is.
+
+        Where that is nobody, any site that goes by them decides.
+        """
+        named = self.site(host.lower().partition(b":")[0])
+        sites = self.by_id.values() if named is None else (named,)
+        return any(site.behaviors[0][1].semantics.oversized_heads_are_494 for site in sites)
+
     def routes(self) -> Iterator[Route]:
         """Every route there is."""
         for site in self.by_id.values():

@@ -197,6 +197,14 @@ class Semantics(Struct, frozen=True, kw_only=True):
             "A request that has passed here too often gets 508; else 403, as CloudFront's does.",
         ),
     ]
+    oversized_heads_are_494: Annotated[
+        bool,
+        Switch(
+            "cloudfront",
+            "Quotas",
+            "A request's head beyond `head_bytes_max` is answered 494; else 431 (RFC 6585 §5).",
+        ),
+    ]
     limits_object_size: Annotated[
         bool,
         Switch(

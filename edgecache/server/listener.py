@@ -16,7 +16,7 @@ from edgecache.cache.outcome import Hit, Outcome, Refusal
 from edgecache.cache.peer_frontend import Frontend, PeerFrontend
 from edgecache.config.model import Limits
 from edgecache.http.dates import format_date
-from edgecache.http.message import Fields, HeadLimits, Request
+from edgecache.http.message import BadMessage, BadReason, Fields, HeadLimits, Request
 from edgecache.runtime.environment import LoopTurns
 from edgecache.server.connection_table import ConnectionTable
 from edgecache.server.error_response import page
@@ -122,6 +122,13 @@ class Listener:
         if site is None:
             return ""
         return site.distribution.domain_name or site.distribution.id
+
+    def refused(self, bad: BadMessage) -> Refusal:
+        """The refusal of a request that could not be read."""
+        status = bad.status
+        if bad.why is BadReason.HEAD_TOO_BIG and self.frontend.table.gives_494(bad.host):
+            status = 494
+        return Refusal(status, "Bad request.", "InvalidRequest", True)
 
     def has_room(self, newcomer: TableConnection) -> bool:
         """Whether one more connection may stay; one that is at rest makes way for it."""

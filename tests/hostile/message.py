@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from edgecache.config.model import SemanticsName
 from tests.hostile.recorder import Script, echo, response, told_of
 from tests.hostile.stage import HOST, Client, HostilePlay, scene_of
 from tests.hostile.strict import Seen
@@ -31,6 +32,7 @@ class Message:
     methods: tuple[bytes, ...] = ()
     begun: bool = False  # a request whose body turns bad may have begun upstream, and is cut
     wrong: str = ""  # why this is known to fail
+    only: SemanticsName | None = None  # the rules it is about, if it is about one of them
 
     def label(self) -> str:
         """The input as the list of rows writes it: `\u23ce` is CR LF, `H` the Host field."""
@@ -40,10 +42,15 @@ class Message:
 
 
 def refused(
-    id: str, *inputs: bytes, status: tuple[int, ...] = (400,), begun: bool = False, wrong: str = ""
+    id: str,
+    *inputs: bytes,
+    status: tuple[int, ...] = (400,),
+    begun: bool = False,
+    wrong: str = "",
+    only: SemanticsName | None = None,
 ) -> list[Message]:
     """`400c`: one answer, the connection closed, nothing at the origin."""
-    return [Message(id, data, (status,), begun=begun, wrong=wrong) for data in inputs]
+    return [Message(id, data, (status,), begun=begun, wrong=wrong, only=only) for data in inputs]
 
 
 def cuts(data: bytes, step: int = 1) -> Iterator[list[bytes]]:

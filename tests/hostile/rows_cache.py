@@ -147,9 +147,9 @@ POISON = [
           (Step(asks(b"/p", b"Content-Length: 7", body=b"cb=evil"), (403,), reaches=0),
            Step(asks(b"/p"), lacks=(b"evil",)))),
     *(Story("P12", f"Host: site.test:1337 ({rules})",
-            (Step(asks(b"/p").replace(b"site.test", b"site.test:1337"), never=(b"1337",)),
+            (Step(asks(b"/p").replace(b"site.test", b"site.test:1337"), never=never),
              Step(asks(b"/p"), lacks=(b"1337",))), scene={"semantics": rules})
-      for rules in ("cloudfront", "rfc9111")),
+      for rules, never in (("cloudfront", (b"1337",)), ("rfc9111", ()))),  # there it is in the key
     *(Story("P13", f"{method.decode()} does not fill for GET",
             (Step(asks(b"/p", method=method), (200, 403)),
              Step(asks(b"/p"), has=b"GET /p\n", reaches=1)))

@@ -127,9 +127,11 @@ PIPELINED = [
         ]
     ),
     *(
+        # RFC 9110 §7.6.2: an OPTIONS whose Max-Forwards is 0 ends here.
         Message(
-            "F33", b"%b /f HTTP/1.1\r\n%b%b\r\n%b" % (method, HOST, lines, sent), status,
-            closed=None, origin=((method, b"/f", inner),) if status == OK else (),
+            "F33", b"%b /f HTTP/1.1\r\n%b%b\r\n%b" % (method, HOST, lines, sent),
+            ((204,),) if (ends := method == b"OPTIONS" and b"Max" in lines) else status,
+            closed=None, origin=((method, b"/f", inner),) if status == OK and not ends else (),
             methods=(method,),
         )
         for inner in [b"GET /admin HTTP/1.1\r\n\r\n"]

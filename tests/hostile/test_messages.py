@@ -23,7 +23,7 @@ def _parameters() -> list[object]:
         marks = [pytest.mark.xfail(strict=True, reason=row.wrong)] if row.wrong else []
         found += [
             pytest.param(row, setting, id=f"{name}-{setting}", marks=marks)
-            for setting in settings_of(name)
+            for setting in settings_of(name, own=row.only)
         ]
     return found
 

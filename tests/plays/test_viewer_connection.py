@@ -152,6 +152,8 @@ def test_a_viewer_who_leaves_amid_an_upload_breaks_it_off(play: Play) -> None:
         (b"GET /" + b"a" * 8_193 + b" HTTP/1.1\r\n" + HEAD, 414),
         (b"GET /" + b"a" * 70_000, 414),
         (b"GET / HTTP/1.1\r\nX: " + b"a" * 40_000, 494),
+        (b"GET / HTTP/1.1\r\nHost: other.test\r\nX: " + b"a" * 40_000, 494),
+        (b"A" * 40_000, 501),
         (b"GET / HTTP/1.1\r\n" + b"X: a\r\n" * 101 + HEAD, 431),
         (b"GET / HTTP/1.1\nHost: site.test\n\n", 400),
         (b"\r\n\r\n\r\n\r\nGET", 400),
@@ -165,6 +167,12 @@ def test_what_is_refused_is_refused_once_and_closed(play: Play, data: bytes, sta
     assert viewer.transport.closed
     assert not viewer.transport.written
     play.origin.hears_nothing()
+
+
+@pytest.mark.parametrize("host", [b"", b"HOST: Site.Test:8080\r\n"])
+def test_a_head_that_is_too_big_is_refused_by_the_rules_of_its_host(rfc: Play, host: bytes) -> None:
+    """RFC 6585 §5; 494 is CloudFront's own."""
+    rfc.viewer().sends(b"GET / HTTP/1.1\r\n" + host + b"X: " + b"a" * 40_000).gets(431)
 
 
 def test_a_head_may_come_byte_by_byte_but_not_for_ever(play: Play) -> None:

@@ -14,6 +14,7 @@ CloudFront Developer Guide, "Use WebSockets with CloudFront distributions".
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -41,6 +42,8 @@ GB = 10**9
 REQUEST_BODY_BYTES_MAX = 64 * GB  # CloudFront's quota for the body of a request
 OBJECT_BYTES_MAX = 50 * GB  # CloudFront's quota for a cacheable object since 2025
 CDN_LOOP = b"cdn-loop"
+MAX_FORWARDS = b"max-forwards"
+_STEPS = re.compile(rb"[0-9]{1,9}")
 CDNS_MAX = 32  # that one request may have passed
 
 PROTOCOL = b"websocket"
@@ -137,6 +140,21 @@ def with_passage(request: Request, cdn_id: bytes) -> Request:
     """`request` as it leaves the CDN of this id: one passage more, earlier ones kept."""
     passed_fields = _passed if is_short(request.fields) else _passed.__wrapped__
     return replace(request, fields=passed_fields(request.fields, cdn_id))
+
+
+def counted_down(request: Request) -> Request | None:
+    """An OPTIONS as it goes on, with one step less to go; None: it ends here (RFC 9110 §7.6.2).
+
+    What is no number says nothing and goes no further.
+    """
+    value = combined_value(request.fields, MAX_FORWARDS)
+    if value is None:
+        return request
+    if not _STEPS.fullmatch(value):
+        return replace(request, fields=without(request.fields, (MAX_FORWARDS,)))
+    if int(value) == 0:
+        return None
+    return replace(request, fields=replaced(request.fields, MAX_FORWARDS, b"%d" % (int(value) - 1)))
 
 
 def admit(

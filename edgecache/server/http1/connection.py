@@ -199,8 +199,7 @@ class ViewerConnection(asyncio.Protocol):
                     break
                 self._begin(head, now)
             except BadMessage as bad:
-                refusal = Refusal(bad.status, "Bad request.", "InvalidRequest", True)
-                self.refuse(refusal, NOTHING_ASKED, now)
+                self.refuse(self.listener.refused(bad), NOTHING_ASKED, now)
             served += 1
             if heads.held and (served == REQUESTS_MAX or self.listener.clock() - now > TURN_S):
                 break

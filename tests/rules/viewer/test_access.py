@@ -17,6 +17,7 @@ from edgecache.rules.viewer.access import (
     RefusalReason,
     admit,
     blocks,
+    counted_down,
     https_location,
     outgrows_quota,
     passages,
@@ -80,6 +81,25 @@ def test_where_a_redirect_leads(
     fields = ("x-forwarded-host: evil.test", "forwarded: host=evil.test")
     request = asks(target, *fields, **more)
     assert https_location(request, site_of().distribution, ViewerPorts(*ports)) == location
+
+
+@pytest.mark.parametrize(
+    ("lines", "left"),
+    [
+        ((), ()),
+        (("max-forwards: 2",), ("max-forwards: 1",)),
+        (("max-forwards: 0010",), ("max-forwards: 9",)),
+        (("max-forwards: 0",), None),
+        (("max-forwards: x",), ()),
+        (("max-forwards: 0", "max-forwards: 1"), ()),
+    ],
+)
+def test_max_forwards_is_counted_down(lines: tuple[str, ...], left: tuple[str, ...] | None) -> None:
+    """RFC 9110 §7.6.2."""
+    counted = counted_down(asks("/a", *lines, method="OPTIONS"))
+    assert (None if counted is None else counted.fields) == (
+        None if left is None else asks("/a", *left).fields
+    )
 
 
 def test_the_redirect_comes_before_the_method() -> None:

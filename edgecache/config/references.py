@@ -256,7 +256,6 @@ class NamedPolicies:
         )
         if behavior.forwarded_values is None:
             return behavior
-        problems.suppress(f"{where}.cache_policy")  # judged as forwarded_values
         cache, sent = legacy_policies(behavior.forwarded_values)
         return replace(behavior, cache_policy=cache, origin_request_policy=sent)
 

@@ -262,6 +262,12 @@ def test_policies_of_the_file_are_checked_where_they_stand(file: Path) -> None:
     ]
 
 
+def test_forwarded_values_of_the_file_are_checked(file: Path) -> None:
+    text = SITE + 'forwarded_values = { headers = ["a b"] }'
+    where = "distributions[0].default_behavior.forwarded_values"
+    assert problems(file, text) == [f'{where}.headers[0]: "a b" is not a name']
+
+
 @pytest.mark.parametrize(
     ("data", "line"),
     [

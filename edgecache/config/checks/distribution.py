@@ -12,13 +12,13 @@ from edgecache.config.checks.access import check_proofs
 from edgecache.config.checks.policies import (
     TOKEN,
     check_cache_policy,
+    check_forwarded_values,
     check_origin_request_policy,
 )
 from edgecache.config.checks.response_headers import check_response_headers_policy
 from edgecache.config.checks.site import check_site
-from edgecache.config.model import Behavior, Distribution, ForwardedValues, Origin, OriginGroup
+from edgecache.config.model import Behavior, Distribution, Origin, OriginGroup
 from edgecache.config.problems import ProblemCode, Problems, listed, quoted
-from edgecache.config.settings import TTL_S_MAX
 
 BEHAVIORS_MAX = 75  # CloudFront's quotas for one distribution, as the next
 ORIGINS_MAX = 100
@@ -265,7 +265,10 @@ def _check_behavior(
             f"{quoted(behavior.origin)} is not an origin (known: {listed(known)})",
         )
     _check_methods(behavior, where, problems)
-    check_cache_policy(behavior.cache_policy, f"{where}.cache_policy", problems)
+    if behavior.forwarded_values is not None:
+        check_forwarded_values(behavior.forwarded_values, f"{where}.forwarded_values", problems)
+    else:
+        check_cache_policy(behavior.cache_policy, f"{where}.cache_policy", problems)
     if behavior.origin_request_policy is not None:
         check_origin_request_policy(
             behavior.origin_request_policy, f"{where}.origin_request_policy", problems
@@ -274,9 +277,7 @@ def _check_behavior(
         check_response_headers_policy(
             behavior.response_headers_policy, f"{where}.response_headers_policy", problems
         )
-    if behavior.forwarded_values is not None:
-        _check_forwarded_values(behavior.forwarded_values, f"{where}.forwarded_values", problems)
-    elif _has_wildcards(behavior):
+    if behavior.forwarded_values is None and _has_wildcards(behavior):
         problems.add(where, "wildcards stand in the cookie_names of forwarded_values only")
     if len(behavior.trusted_key_groups) > KEY_GROUPS_MAX:
         count = len(behavior.trusted_key_groups)
@@ -290,24 +291,6 @@ def _check_behavior(
 def _has_wildcards(behavior: Behavior) -> bool:
     policies = (behavior.cache_policy, behavior.origin_request_policy)
     return any(p.cookies.wildcards or p.query_strings.wildcards for p in policies if p)
-
-
-def _check_forwarded_values(values: ForwardedValues, where: str, problems: Problems) -> None:
-    if values.cookies == "whitelist" and not values.cookie_names:
-        problems.add(f"{where}.cookie_names", 'empty, but cookies is "whitelist"')
-    if values.cookies != "whitelist" and values.cookie_names:
-        problems.add(f"{where}.cookie_names", f"not used with cookies {quoted(values.cookies)}")
-    if values.query_string_cache_keys and not values.query_string:
-        problems.add(f"{where}.query_string_cache_keys", "not used with query_string false")
-    if "*" in values.headers and len(values.headers) > 1:
-        problems.add(f"{where}.headers", '"*" stands alone: it is every header')
-    low, default, high = values.ttl_s_min, values.ttl_s_default, values.ttl_s_max
-    if not 0 <= low <= default <= high <= TTL_S_MAX:  # InvalidTTLOrder
-        problems.add(
-            where,
-            f"ttl_s_min {low}, ttl_s_default {default} and ttl_s_max {high} are not in order",
-            ProblemCode.ORDER,
-        )
 
 
 def _check_methods(behavior: Behavior, where: str, problems: Problems) -> None:

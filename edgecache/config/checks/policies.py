@@ -1,14 +1,22 @@
-"""Checks of cache policies and origin request policies, wherever they were written.
+"""Checks of cache policies, origin request policies and forwarded values, wherever they stand.
 
-API reference: CachePolicyConfig and OriginRequestPolicyConfig.
+API reference: CachePolicyConfig, OriginRequestPolicyConfig and ForwardedValues.
 """
 
 from __future__ import annotations
 
 import re
 
-from edgecache.config.model import CachePolicy, HeaderSelection, OriginRequestPolicy, Selection
-from edgecache.config.problems import Problems, listed, quoted
+from edgecache.config.aws.forwarded_values import legacy_policies
+from edgecache.config.model import (
+    CachePolicy,
+    ForwardedValues,
+    HeaderSelection,
+    OriginRequestPolicy,
+    Selection,
+)
+from edgecache.config.problems import ProblemCode, Problems, listed, quoted
+from edgecache.config.settings import TTL_S_MAX
 
 ITEMS_MAX = 100  # names in one selection; CloudFront's quota is 10, raised on request
 TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")  # RFC 9110 §5.6.2
@@ -16,6 +24,11 @@ _NOT_KEYED = frozenset(  # "Add CloudFront request headers": only an origin requ
     f"cloudfront-viewer-{name}"
     for name in ("address", "asn", "tls", "header-order", "header-count")
 )
+_LEGACY_NAMES = {  # selections of the cache policy that ForwardedValues stand for
+    ".headers": "headers",
+    ".cookies": "cookie_names",
+    ".query_strings": "query_string_cache_keys",
+}
 _NOT_FORWARDED_SINGLY = ("authorization", "accept-encoding")  # only a cache policy may
 
 
@@ -57,6 +70,32 @@ def check_origin_request_policy(
     _check_selections(policy, where, problems)
 
 
+def check_forwarded_values(values: ForwardedValues, where: str, problems: Problems) -> None:
+    """Members that suit each other, and names that a cache policy may have as well."""
+    if values.cookies == "whitelist" and not values.cookie_names:
+        problems.add(f"{where}.cookie_names", 'empty, but cookies is "whitelist"')
+    if values.cookies != "whitelist" and values.cookie_names:
+        problems.add(f"{where}.cookie_names", f"not used with cookies {quoted(values.cookies)}")
+    if values.query_string_cache_keys and not values.query_string:
+        problems.add(f"{where}.query_string_cache_keys", "not used with query_string false")
+    if "*" in values.headers and len(values.headers) > 1:
+        problems.add(f"{where}.headers", '"*" stands alone: it is every header')
+    low, default, high = values.ttl_s_min, values.ttl_s_default, values.ttl_s_max
+    if not 0 <= low <= default <= high <= TTL_S_MAX:  # InvalidTTLOrder
+        problems.add(
+            where,
+            f"ttl_s_min {low}, ttl_s_default {default} and ttl_s_max {high} are not in order",
+            ProblemCode.ORDER,
+        )
+    as_policy = Problems()
+    check_cache_policy(legacy_policies(values)[0], "", as_policy)
+    for problem in as_policy.found:
+        member, _, index = problem.where.partition(".items")
+        if member in _LEGACY_NAMES:
+            place = f"{where}.{_LEGACY_NAMES[member]}{index}"
+            problems.add(place, problem.message, problem.code)
+
+
 def _check_selections(
     policy: CachePolicy | OriginRequestPolicy, where: str, problems: Problems
 ) -> None:
@@ -79,7 +118,8 @@ def _check_selection(
     if not items and behavior not in ("none", "all", "allViewer"):
         problems.add(f"{where}.items", f"empty, but behavior is {quoted(behavior)}")
     if len(items) > ITEMS_MAX:
-        problems.add(f"{where}.items", f"{len(items)} names are more than {ITEMS_MAX}")
+        trouble = f"{len(items)} names are more than {ITEMS_MAX}"
+        problems.add(f"{where}.items", trouble, ProblemCode.TOO_MANY)
     fold = str.lower if isinstance(selection, HeaderSelection) else str
     twice = sorted({item for item in items if list(map(fold, items)).count(fold(item)) > 1})
     if twice:

@@ -9,7 +9,7 @@ import re
 
 from edgecache.config.aws.response_headers import MEMBERS, security_member
 from edgecache.config.model import CorsHeaders, ResponseHeadersPolicy, SetHeader
-from edgecache.config.problems import Problems, listed, quoted
+from edgecache.config.problems import ProblemCode, Problems, listed, quoted
 
 CUSTOM_HEADERS_MAX = 10  # CloudFront's quota
 REMOVED_HEADERS_MAX = 10  # CloudFront's quota
@@ -59,9 +59,8 @@ def check_response_headers_policy(
 
 def _check_custom(policy: ResponseHeadersPolicy, where: str, problems: Problems) -> None:
     if len(policy.custom) > CUSTOM_HEADERS_MAX:
-        problems.add(
-            f"{where}.custom", f"{len(policy.custom)} headers are more than {CUSTOM_HEADERS_MAX}"
-        )
+        trouble = f"{len(policy.custom)} headers are more than {CUSTOM_HEADERS_MAX}"
+        problems.add(f"{where}.custom", trouble, ProblemCode.TOO_MANY)
     security = {name.lower() for name in MEMBERS.values()}
     for index, header in enumerate(policy.custom):
         place = f"{where}.custom[{index}].name"
@@ -77,7 +76,8 @@ def _check_custom(policy: ResponseHeadersPolicy, where: str, problems: Problems)
 
 def _check_removed(names: tuple[str, ...], where: str, problems: Problems) -> None:
     if len(names) > REMOVED_HEADERS_MAX:
-        problems.add(where, f"{len(names)} headers are more than {REMOVED_HEADERS_MAX}")
+        trouble = f"{len(names)} headers are more than {REMOVED_HEADERS_MAX}"
+        problems.add(where, trouble, ProblemCode.TOO_MANY)
     for index, name in enumerate(names):
         if not _TOKEN.fullmatch(name):
             problems.add(f"{where}[{index}]", f"{quoted(name)} is not a header's name")
@@ -95,9 +95,11 @@ def _check_values(policy: ResponseHeadersPolicy, where: str, problems: Problems)
         for index, header in enumerate(headers):
             place = f"{where}.{group}[{index}]"
             if len(header.value) > VALUE_CHARS_MAX or not _VALUE.fullmatch(header.value):
+                long = group == "security" and len(header.value) > VALUE_CHARS_MAX
                 problems.add(
                     f"{place}.value",
                     f"not a header's value of at most {VALUE_CHARS_MAX} characters",
+                    ProblemCode.TOO_MANY if long else ProblemCode.INVALID,
                 )
             if header.name.lower() in seen:
                 problems.add(f"{place}.name", f"{quoted(header.name)} is named twice")

@@ -59,8 +59,10 @@ _UNWRAPPED = {"countries", "keys"}  # lists that have their Items beside their o
 _POLICIES = re.compile(r"\.?\b(cache|origin_request|response_headers)_policy\b.*")
 _SEGMENT = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
-_CODES: tuple[tuple[str, ProblemCode | None, str], ...] = (
-    # member, problem (None: any), the API's code: the first that fits
+CodeRow = tuple[str, ProblemCode | None, str]
+"""A member, the sort of problem (None: any), the API's code: the first that fits counts."""
+
+_DISTRIBUTION_CODES: tuple[CodeRow, ...] = (
     (r"Quantity$", None, "InconsistentQuantities"),
     (r"CachePolicyId", ProblemCode.UNKNOWN, "NoSuchCachePolicy"),
     (r"OriginRequestPolicyId", ProblemCode.UNKNOWN, "NoSuchOriginRequestPolicy"),
@@ -89,10 +91,34 @@ _CODES: tuple[tuple[str, ProblemCode | None, str], ...] = (
     (r"ViewerCertificate\.MinimumProtocolVersion", None, "InvalidMinimumProtocolVersion"),
     (r"^ViewerCertificate", None, "InvalidViewerCertificate"),
     (r"ForwardedValues", ProblemCode.ORDER, "InvalidTTLOrder"),
+    (r"ForwardedValues.*Cookies", ProblemCode.TOO_MANY, "TooManyCookieNamesInWhiteList"),
+    (r"ForwardedValues\.Headers", ProblemCode.TOO_MANY, "TooManyHeadersInForwardedValues"),
+    (r"ForwardedValues.*QueryString", ProblemCode.TOO_MANY, "TooManyQueryStringParameters"),
     (r"ForwardedValues.*Cookies", None, "InvalidForwardCookies"),
     (r"ForwardedValues.*QueryString", None, "InvalidQueryStringParameters"),
 )
-_KIND_CODES = {(ResourceKind.KEY_GROUP, ProblemCode.TOO_MANY): "TooManyPublicKeysInKeyGroup"}
+
+
+def _selection_codes(policy: str) -> tuple[CodeRow, ...]:
+    """Of the names a policy selects; `policy` as the codes spell it."""
+    return (
+        (r"^Headers", ProblemCode.TOO_MANY, f"TooManyHeadersIn{policy}"),
+        (r"^Cookies", ProblemCode.TOO_MANY, f"TooManyCookiesIn{policy}"),
+        (r"^QueryStrings", ProblemCode.TOO_MANY, f"TooManyQueryStringsIn{policy}"),
+    )
+
+
+CODES: dict[ResourceKind, tuple[CodeRow, ...]] = {
+    ResourceKind.DISTRIBUTION: _DISTRIBUTION_CODES,
+    ResourceKind.CACHE_POLICY: _selection_codes("CachePolicy"),
+    ResourceKind.ORIGIN_REQUEST_POLICY: _selection_codes("OriginRequestPolicy"),
+    ResourceKind.RESPONSE_HEADERS_POLICY: (
+        (r"^Custom$", ProblemCode.TOO_MANY, "TooManyCustomHeadersInResponseHeadersPolicy"),
+        (r"^Remove$", ProblemCode.TOO_MANY, "TooManyRemoveHeadersInResponseHeadersPolicy"),
+        (r"^Security", ProblemCode.TOO_MANY, "TooLongCSPInResponseHeadersPolicy"),
+    ),
+    ResourceKind.KEY_GROUP: ((r"", ProblemCode.TOO_MANY, "TooManyPublicKeysInKeyGroup"),),
+}
 
 
 @contextlib.contextmanager
@@ -122,12 +148,9 @@ def api_error(trouble: CompositionProblem) -> ApiError:
 
 
 def _api_code(kind: ResourceKind, place: str, problem: ProblemCode) -> str:
-    if (kind, problem) in _KIND_CODES:
-        return _KIND_CODES[kind, problem]
-    if kind is ResourceKind.DISTRIBUTION:
-        for pattern, sort, code in _CODES:
-            if sort in (None, problem) and re.search(pattern, place):
-                return code
+    for pattern, sort, code in CODES.get(kind, ()):
+        if sort in (None, problem) and re.search(pattern, place):
+            return code
     return "InvalidArgument"
 
 

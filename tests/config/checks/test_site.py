@@ -181,6 +181,20 @@ F = f"{D}.default_behavior.forwarded_values"
     ("values", "expected"),
     [
         ({"headers": ["*", "A"]}, [f'{F}.headers: "*" stands alone: it is every header']),
+        ({"headers": ["a b"]}, [f'{F}.headers[0]: "a b" is not a name']),
+        ({"headers": ["Via", "via"]}, [f'{F}.headers: named twice: "Via", "via"']),
+        (
+            {"headers": [f"x{number}" for number in range(101)]},
+            [f"{F}.headers: 101 names are more than 100"],
+        ),
+        (
+            {"cookies": "whitelist", "cookie_names": ["a", "a"]},
+            [f'{F}.cookie_names: named twice: "a"'],
+        ),
+        (
+            {"query_string": True, "query_string_cache_keys": [""]},
+            [f'{F}.query_string_cache_keys[0]: "" is not a name'],
+        ),
         ({"cookies": "whitelist"}, [f'{F}.cookie_names: empty, but cookies is "whitelist"']),
         (
             {"query_string_cache_keys": ["a"]},

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import pytest
+import re
+from pathlib import Path
 
+import pytest
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
+
+from edgecache.config.aws.unsupported import MEMBERS
 from edgecache.config.problems import Problem, ProblemCode
+from edgecache.control import cloudfront
 from edgecache.control.cloudfront.error_mapping import (
-    _CODES,
-    _KIND_CODES,
+    CODES,
     api_error,
     as_api_errors,
     member_path,
 )
 from edgecache.control.cloudfront.errors import ApiError
-from edgecache.control.cloudfront.model import api
+from edgecache.control.cloudfront.model import VERSION, api
+from edgecache.control.cloudfront.operations import actions
+from edgecache.control.cloudfront.resource_types import RESOURCE_TYPES
 from edgecache.control.state.compose import CompositionProblem, NotComposedError
 from edgecache.control.state.resources import ResourceKind
 
@@ -54,9 +62,62 @@ def test_a_place_of_ours_is_one_of_cloudfronts(where: str, named: str) -> None:
     assert member_path(where) == named
 
 
-@pytest.mark.parametrize("code", [*(code for _, _, code in _CODES), *_KIND_CODES.values()])
+@pytest.mark.parametrize("code", [code for rows in CODES.values() for _, _, code in rows])
 def test_every_code_is_the_models(code: str) -> None:
     assert code in api().statuses
+
+
+NEVER = {  # codes of the model for supported operations that are never given, and why
+    "ContinuousDeploymentPolicyInUse": "continuous deployment is not supported",
+    "EntityLimitExceeded": "connection functions and trust stores are not supported",
+    "IllegalFieldLevelEncryptionConfigAssociationWithCacheBehavior": "refused whole",
+    "InvalidDomainNameForOriginAccessControl": "any store that speaks S3 may be signed for",
+    "InvalidHeadersForS3Origin": "a store that speaks S3 may take any header",
+    "InvalidLocationCode": "InvalidGeoRestrictionParameter names the country's place",
+    "InvalidProtocolSettings": "SSLv3 is spoken nowhere",
+    "InvalidRelativePath": "InvalidArgument names the member",
+    "InvalidRequiredProtocol": "the model's choices are judged before",
+    "RealtimeLogConfigOwnerMismatch": "there is one account",
+    "StagingDistributionInUse": "continuous deployment is not supported",
+    "TooManyCertificates": "certificates are named, not held",
+    "TooManyDistributionsAssociatedToFieldLevelEncryptionConfig": "refused whole",
+    "TooManyDistributionsWithFunctionAssociations": "functions are refused whole",
+    "TooManyDistributionsWithLambdaAssociations": "functions are refused whole",
+    "TooManyDistributionsWithSingleFunctionARN": "functions are refused whole",
+    "TooManyFunctionAssociations": "functions are refused whole",
+    "TooManyLambdaFunctionAssociations": "functions are refused whole",
+    "TooManyTrustedSigners": "each must be one of the file's",
+    **{
+        f"TooManyDistributionsAssociatedTo{name}": "any number may share one"
+        for name in (
+            "CachePolicy",
+            "KeyGroup",
+            "OriginAccessControl",
+            "OriginRequestPolicy",
+            "ResponseHeadersPolicy",
+        )
+    },
+}
+
+
+def test_every_code_of_the_model_is_given_or_told_why_not() -> None:
+    service = ServiceModel(Loader().load_service_model("cloudfront", "service-2", VERSION))
+    supported = [service.operation_model(name) for name in actions()]
+    declared = {fault.name for operation in supported for fault in operation.error_shapes}
+    literals = {
+        match
+        for path in Path(cloudfront.__path__[0]).glob("*.py")
+        for match in re.findall(r'"([A-Z]\w+)"', path.read_text())
+    }
+    by_type = {
+        code
+        for one in RESOURCE_TYPES
+        for code in (one.missing, one.exists, one.in_use, one.too_many, one.fixed_fault)
+    }
+    by_place = {code for rows in CODES.values() for _, _, code in rows}
+    by_member = {one.code for one in MEMBERS}
+    given = literals | by_type | by_place | by_member
+    assert declared - given == NEVER.keys()
 
 
 _SITE = ResourceKind.DISTRIBUTION
@@ -153,7 +214,7 @@ def test_a_problem_of_another_kind_of_resource_has_a_code_of_its_own() -> None:
     group = CompositionProblem(ResourceKind.KEY_GROUP, "G", "keys", "words", ProblemCode.TOO_MANY)
     assert api_error(group).code == "TooManyPublicKeysInKeyGroup"
     policy = CompositionProblem(
-        ResourceKind.CACHE_POLICY, "P", "items", "words", ProblemCode.TOO_MANY
+        ResourceKind.CACHE_POLICY, "P", "comment", "words", ProblemCode.TOO_MANY
     )
     assert api_error(policy).code == "InvalidArgument"
 

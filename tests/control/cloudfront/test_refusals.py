@@ -32,6 +32,37 @@ REFUSALS: list[tuple[str, Document, str]] = [
         "ForwardedValues.Cookies",
     ),
     (
+        "TooManyHeadersInForwardedValues",
+        default(**forwarded(Headers=names(*(f"h{i}" for i in range(101))))),
+        "DefaultCacheBehavior.ForwardedValues.Headers",
+    ),
+    (
+        "TooManyCookieNamesInWhiteList",
+        default(
+            **forwarded(
+                Cookies={
+                    "Forward": "whitelist",
+                    "WhitelistedNames": names(*(f"c{i}" for i in range(101))),
+                }
+            )
+        ),
+        "DefaultCacheBehavior.ForwardedValues.Cookies.WhitelistedNames",
+    ),
+    (
+        "TooManyQueryStringParameters",
+        default(
+            **forwarded(
+                QueryString=True, QueryStringCacheKeys=names(*(f"q{i}" for i in range(101)))
+            )
+        ),
+        "DefaultCacheBehavior.ForwardedValues.QueryStringCacheKeys",
+    ),
+    (
+        "InvalidArgument",
+        default(**forwarded(Headers=names("no name"))),
+        "DefaultCacheBehavior.ForwardedValues.Headers.Items[0]",
+    ),
+    (
         "TrustedKeyGroupDoesNotExist",
         default(TrustedKeyGroups={"Enabled": True} | names("nobody")),
         "TrustedKeyGroups.Items[0]",

@@ -255,26 +255,6 @@ def test_the_files_keys_are_shown_and_not_changed(client: Any) -> None:
         )
 
 
-@pytest.mark.parametrize(
-    ("noun", "more", "code"),
-    [
-        (RESOURCE_TYPES[0], {"MinTTL": 10, "MaxTTL": 5}, "InvalidArgument"),
-        (RESOURCE_TYPES[0], {"MinTTL": -1}, "InvalidArgument"),
-        (RESOURCE_TYPES[1], {"HeadersConfig": {"HeaderBehavior": "whitelist",
-                    "Headers": {"Quantity": 1, "Items": ["Authorization"]}}}, "InvalidArgument"),
-        (RESOURCE_TYPES[2], {"RemoveHeadersConfig": {"Quantity": 1, "Items": [{"Header": "Via"}]}},
-         "InvalidArgument"),
-        (RESOURCE_TYPES[5], {"SigningProtocol": "sigv4a"}, "InvalidArgument"),
-        (RESOURCE_TYPES[5], {"Name": "x" * 65}, "InvalidArgument"),
-    ],
-)  # fmt: skip
-def test_what_is_wrong_is_refused(
-    desk: Desk, noun: ResourceType, more: Document, code: str
-) -> None:
-    calls = Calls(desk.client(validated=False), noun)
-    refused(lambda: calls.create(CONFIGS[noun.name] | more), code=code, status=400)
-
-
 def test_a_canonical_user_is_named(client: Any) -> None:
     made = client.create_cloud_front_origin_access_identity(
         CloudFrontOriginAccessIdentityConfig=CONFIGS["CloudFrontOriginAccessIdentity"]

@@ -34,6 +34,7 @@ KEY_BYTES_MAX = 1024  # S3: "Creating object key names"
 ETAGS_MAX = 10_000  # about 3 MB; the objects of a large site
 HASH_CHUNK_BYTES = 1_048_576
 OBJECT_MODE = 0o644  # as a copy makes it: the server may be another user
+WELL_KNOWN = ".well-known/"  # RFC 8615 §3: at the top of a site alone
 NO_VERSION = "null"  # S3: the id of what has none
 
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EISDIR}
@@ -62,7 +63,8 @@ def key_of(raw_path: bytes) -> str | None:
     """The key a path names, percent-decoded once; None when no object can have that name.
 
     Empty for the bucket itself. Dot segments, empty segments, backslashes and control characters
-    are refused rather than cleaned: what one reader cleans away, another reads otherwise.
+    are refused rather than cleaned: what one reader cleans away, another reads otherwise. Hidden
+    names are no objects: a folder has `.git` and `.env` in it, which nobody put there to be served.
     """
     decoded = urllib.parse.unquote_to_bytes(raw_path)
     if decoded == b"/":
@@ -75,7 +77,8 @@ def key_of(raw_path: bytes) -> str | None:
         return None
     if "\\" in key or any(c < " " or c == "\x7f" for c in key):
         return None
-    if any(segment in ("", ".", "..") for segment in key.split("/")):
+    named = key.removeprefix(WELL_KNOWN)
+    if any(not segment or segment.startswith(".") for segment in named.split("/")):
         return None
     return key
 

@@ -228,7 +228,9 @@ def test_an_object_is_put_into_a_new_folder_without_versions(tmp_path: Path) -> 
     assert (tmp_path / "new" / "deep" / "ü.txt").read_bytes() == b"x"
 
 
-@pytest.mark.parametrize("key", ["", "/a", "a//b", "../a", "a/../../b", "a\\b", "a\nb", "up/a"])
+@pytest.mark.parametrize(
+    "key", ["", "/a", "a//b", "../a", "a/../../b", "a\\b", "a\nb", "up/a", ".env"]
+)
 def test_what_is_no_name_is_not_written(tmp_path: Path, key: str) -> None:
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "up").symlink_to(tmp_path)

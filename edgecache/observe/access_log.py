@@ -20,6 +20,7 @@ RECORDS_MAX = 32_768  # a second of the fastest worker
 BYTES_MAX = 16 * 1024 * 1024  # of all that wait; nginx bounds its log buffer so
 RECORD_BYTES = 1_024  # of a record beside what its viewer sent: 33 values in a tuple
 HEAD_BYTES_MAX = 65_536  # what a viewer sent beyond it was no head, and is in no record
+FIELD_BYTES_MAX = 8_192  # escaped; CloudFront logs no request whose URL is longer
 BATCH_RECORDS = 256  # about 64 KiB, the buffer nginx's documentation shows for access_log
 REMEMBERED_MAX = 1_024
 REMEMBERED_BYTES_MAX = 2_048  # a browser's head
@@ -72,6 +73,8 @@ Record = tuple[
 ]
 """One request, in the documented order; one instant stands for date and time. None: no value."""
 
+_CUT = b"..."
+_CUT_AT = FIELD_BYTES_MAX - len(_CUT)
 _UNSAFE = bytes((*range(33), *range(127, 256), *b'<>"#%{}|\\^~[]`'))
 _SAFE = bytes(set(range(256)) - set(_UNSAFE))
 _UNSAFE_BYTE = re.compile(b"[" + re.escape(_UNSAFE) + b"]")
@@ -79,14 +82,23 @@ _ESCAPED = {bytes((byte,)): b"%%%02X" % byte for byte in _UNSAFE}
 
 
 def escaped(value: Text) -> bytes:
-    """`value` percent-encoded as CloudFront does it (blanks and percent signs too), or `-`."""
+    """`value` percent-encoded as CloudFront does it (blanks and percent signs too), or `-`.
+
+    At most FIELD_BYTES_MAX bytes: what is longer is cut, between two escapes, and ends in `...`.
+    """
     if not value:
         return b"-"
     if isinstance(value, str):
         value = value.encode("utf-8", "replace")
     if not value.translate(None, _SAFE):
-        return value
-    return _UNSAFE_BYTE.sub(lambda found: _ESCAPED[found[0]], value)
+        return value if len(value) <= FIELD_BYTES_MAX else value[:_CUT_AT] + _CUT
+    whole = len(value) <= FIELD_BYTES_MAX
+    text = _UNSAFE_BYTE.sub(lambda found: _ESCAPED[found[0]], value[:FIELD_BYTES_MAX])
+    if whole and len(text) <= FIELD_BYTES_MAX:
+        return text
+    kept = text[:_CUT_AT]
+    half = kept.rfind(b"%", len(kept) - 2)  # of an escape: each has three bytes
+    return (kept if half < 0 else kept[:half]) + _CUT
 
 
 class LogTimestamp:

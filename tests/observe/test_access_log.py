@@ -7,12 +7,14 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
+from urllib.parse import unquote_to_bytes
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecache.observe.access_log import (
+    FIELD_BYTES_MAX,
     FIELDS,
     HEADER,
     RECORD_BYTES,
@@ -103,8 +105,25 @@ def test_any_bytes_make_one_record_that_parses_back(agent: bytes) -> None:
 
 def test_a_long_user_agent_is_one_record() -> None:
     agent = b'\n\x1b[2J"\t\xff' * 20_000
-    line = format_record(record(agent), lambda _: b"d\tt").decode("ascii")
-    assert parse_line(line)[10].encode("latin-1") == agent
+    line = format_record(record(agent), lambda _: b"d\tt")
+    assert len(line) < FIELD_BYTES_MAX + 500
+    logged = parse_line(line.decode("ascii"))[10].encode("latin-1")
+    assert logged.endswith(b"...")
+    assert agent.startswith(logged[:-3])
+
+
+@pytest.mark.parametrize("start", [b"", b"a", b"ab"])
+@pytest.mark.parametrize("piece", [b"a", b"\xff", b"a\xff"])
+def test_a_field_is_cut_between_two_escapes(start: bytes, piece: bytes) -> None:
+    for count in (2_000, 2_730, 2_731, 4_000, 8_191, 8_192, 8_193, 90_000):
+        value = start + piece * count
+        logged = escaped(value)
+        assert len(logged) <= FIELD_BYTES_MAX
+        read = unquote_to_bytes(logged)
+        if read != value:
+            assert len(logged) > FIELD_BYTES_MAX - 6
+            assert read.endswith(b"...")
+            assert value.startswith(read[:-3])
 
 
 def test_a_full_queue_drops_and_counts() -> None:

@@ -1,8 +1,8 @@
 """HTTP-dates, read and written (RFC 9110 §5.6.7).
 
 Law: an HTTP-date is read from its three forms and written in one, always in GMT. Read as RFC 9111
-§4.2 asks of a cache: case makes no difference, `UTC` is as good as `GMT`, any other zone makes the
-date invalid. The name of the day must be one, but need not be the right one.
+§4.2 asks of a cache: case makes no difference, any zone but `GMT` makes it invalid (`UTC` too,
+which RFC 7234 let pass). The name of the day must be one, but need not be the right one.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def _form(pattern: str) -> re.Pattern[bytes]:
     return re.compile(pattern.encode("ascii"), re.IGNORECASE)
 
 
-_IMF_FIXDATE = _form(rf"{_DAY}, (?P<day>\d\d) {_MONTH} (?P<year>\d{{4}}) {_TIME} (?:GMT|UTC)")
-_RFC850 = _form(rf"{_LONG_DAY}, (?P<day>\d\d)-{_MONTH}-(?P<year>\d\d) {_TIME} (?:GMT|UTC)")
+_IMF_FIXDATE = _form(rf"{_DAY}, (?P<day>\d\d) {_MONTH} (?P<year>\d{{4}}) {_TIME} GMT")
+_RFC850 = _form(rf"{_LONG_DAY}, (?P<day>\d\d)-{_MONTH}-(?P<year>\d\d) {_TIME} GMT")
 _ASCTIME = _form(rf"{_DAY} {_MONTH} (?P<day>\d\d| \d) {_TIME} (?P<year>\d{{4}})")
 
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()

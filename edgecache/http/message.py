@@ -59,21 +59,18 @@ PROTECTED = frozenset(
         b"forwarded",
         b"host",
         b"last-modified",
-        b"location",
         b"max-forwards",
         b"pragma",
         b"range",
-        b"set-cookie",
         b"vary",
         b"via",
-        b"www-authenticate",
         b"x-forwarded-for",
         b"x-forwarded-host",
         b"x-forwarded-proto",
     )
 )
-"""Fields meant for every recipient: naming one in Connection is an error of the sender
-(RFC 9110 §7.6.1) or an attempt to strip it, and does not remove it."""
+"""Fields that say what a message is, for whom, and who may keep it: naming one in Connection is an
+error of the sender (RFC 9110 §7.6.1) or an attempt to strip it, and does not remove it."""
 _PLAIN = (b"keep-alive", b"close")  # options that are no fields of ours
 _UNUSUAL_WORDS = {
     word.lower(): word

@@ -24,6 +24,7 @@ from edgecache.http.message import (
     first_value,
     is_short,
     list_members,
+    without,
 )
 from edgecache.http.structured_fields import parse_targeted
 from edgecache.rules.caching.error_caching import error_caching_s
@@ -117,11 +118,14 @@ def response_directives(fields: Fields, targets: tuple[str, ...]) -> tuple[Direc
 
 def age_value(fields: Fields) -> float:
     """The Age field in seconds; the first member where there are several; 0 when malformed."""
-    value = first_value(fields, b"age")
-    if value is None:
-        return 0.0
-    first = value.split(b",")[0].strip()
-    return float(min(int(first[:20]), 2**31)) if first.isdigit() else 0.0
+    return float(_first_age(fields) or 0)
+
+
+def with_one_age(fields: Fields) -> Fields:
+    """The fields with the Age that counts alone, in seconds; without Age when it is malformed."""
+    age = _first_age(fields)
+    others = without(fields, (b"age",))
+    return others if age is None else (*others, (b"age", b"%d" % age))
 
 
 def cloudfront_ttl(
@@ -206,6 +210,15 @@ def _assess_rfc9111(head: Response, directives: Directives, targeted: bool) -> A
         validate_always=directives.has(b"no-cache") and not directives.field_names(b"no-cache"),
         never_stale=shared_strict,
     )
+
+
+def _first_age(fields: Fields) -> int | None:
+    """RFC 9111 §5.1: of several members the first is used; one that is no number is ignored."""
+    value = first_value(fields, b"age")
+    if value is None:
+        return None
+    first = value.split(b",")[0].strip()
+    return min(int(first[:20]), 2**31) if first.isdigit() else None
 
 
 def _corrected_initial_age(head: Response) -> float:

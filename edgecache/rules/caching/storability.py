@@ -31,6 +31,7 @@ from edgecache.rules.caching.freshness import (
     HEURISTIC_STATUSES,
     directives_of,
     response_directives,
+    with_one_age,
 )
 from edgecache.rules.caching.key import lower_names
 from edgecache.rules.caching.reuse import caches_options, forwards_cookies
@@ -70,7 +71,14 @@ def storable_fields(head: Response, route: Route) -> Fields:
 
 
 def passable_fields(fields: Fields, route: Route) -> Fields:
-    """The origin's fields for viewers: CloudFront drops Set-Cookie where no cookie is forwarded."""
+    """The origin's fields for viewers: at most one Age, and that a number (RFC 9111 §5.1).
+
+    CloudFront drops Set-Cookie where no cookie is forwarded.
+    """
+    for name, _ in fields:
+        if name == b"age":
+            fields = with_one_age(fields)
+            break
     if route.semantics.drops_unforwarded_cookies and not forwards_cookies(route):
         return without(fields, _COOKIES)
     return fields

@@ -319,7 +319,7 @@ class Bucket(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Limits(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Bounds on what viewers may do. Each default's precedent stands in `settings.py`."""
+    """Bounds on what viewers, and callers of our other listeners, may do. Why: `settings.py`."""
 
     head_bytes_max: int = 32_768
     url_bytes_max: int = 8_192

@@ -2,6 +2,7 @@
 
 `roles` entry points of each kind of process;
 `graceful_server` Uvicorn's server with TLS listeners, hand-over to a successor, graceful drain;
+`service_connection` connections to control and the bucket: deadlines, and places kept for nodes;
 `build` puts a node together from a configuration;
 `node` a node: serves a listener, follows control's log, reports;
 `log_follower` the node's client of control's log, with back-off;

@@ -12,17 +12,17 @@ import os
 import socket
 import sqlite3
 import struct
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, MutableMapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.requests import Request
 
 from edgecache.cluster.client import exchange
-from edgecache.cluster.tokens import PeerCredentials, Tokens
+from edgecache.cluster.tokens import PeerCredentials, Purpose, Tokens
 from edgecache.config.listen import tcp_address
 from edgecache.config.load import load
 from edgecache.config.model import Config
@@ -38,7 +38,7 @@ from edgecache.control.nodes.barrier import Barrier
 from edgecache.control.nodes.registry import NodeRegistry
 from edgecache.control.nodes.staleness_probe import ProbeEnvironment, StalenessProbe
 from edgecache.control.rest.app import ControlServices, control_app
-from edgecache.control.rest.auth import LOCAL_PEER
+from edgecache.control.rest.auth import LOCAL_PEER, bearer_name
 from edgecache.control.rest.call import RouteHandler
 from edgecache.control.rest.dry_run import dry_run_handlers
 from edgecache.control.rest.explain import ExplainServices, explain_handlers
@@ -51,6 +51,7 @@ from edgecache.control.state.database_thread import StateThread
 from edgecache.control.state.invalidations import Invalidations
 from edgecache.control.state.log import ControlLog
 from edgecache.control.state.resources import ResourceKind
+from edgecache.node.service_connection import Proof, ServiceConnection
 from edgecache.runtime.environment import pause, restart_on_failure, steady_clock, wall_clock
 from edgecache.runtime.stderr_log import say
 
@@ -58,18 +59,32 @@ _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7), SO_P
 _ROOT = 0
 
 
-class ControlConnection(HttpToolsProtocol):
+class ControlConnection(ServiceConnection):
     """Uvicorn's connection to control.
 
     At the socket file its `client` is (LOCAL_PEER, uid), or None for a stranger.
     """
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        connection: Any = transport.get_extra_info("socket")
-        if connection is not None and connection.family == socket.AF_UNIX:
-            uid = peer_uid(connection.fileno())
-            self.client = (LOCAL_PEER, uid) if uid in (_ROOT, os.geteuid()) else None
+    def comes_proven(self, connection: socket.socket | None) -> bool:
+        """Whether it came by the socket file, from our own user or root."""
+        if connection is None or connection.family != socket.AF_UNIX:
+            return False
+        uid = peer_uid(connection.fileno())
+        self.client = (LOCAL_PEER, uid) if uid in (_ROOT, os.geteuid()) else None
+        return self.client is not None
+
+
+def caller_proof(config: Config) -> Proof:
+    """What tells nodes and operators, by their tokens, from everybody else. SecretsError."""
+    secrets = load_secrets(config.state_dir, os.environ)
+    tokens = Tokens([*secrets.operator.values()], wall_clock)
+
+    def proves(scope: MutableMapping[str, Any]) -> bool:
+        request = Request(scope)
+        names = (bearer_name(request, tokens, one) for one in (Purpose.NODE, Purpose.OPERATOR))
+        return any(name is not None for name in names)
+
+    return proves
 
 
 def peer_uid(fd: int) -> int:

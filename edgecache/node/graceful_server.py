@@ -15,6 +15,7 @@ import uvicorn
 
 from edgecache.node.node import Node
 from edgecache.node.orphaned_connections import OrphanListener, adopt_orphans
+from edgecache.node.service_connection import ServiceConnections
 from edgecache.runtime.environment import pause
 from edgecache.runtime.inherited import (
     HAND_OVER,
@@ -27,6 +28,7 @@ from edgecache.server.listener import Listener
 from edgecache.server.tls_handshake import TlsAcceptor, TlsServer
 
 BACKLOG = 4_096  # Linux's own default for net.core.somaxconn
+TICKS_PER_S = 10  # Uvicorn's
 JUST_COME_S = 0.5  # from a connection to its first request, on a busy machine
 HAND_OVER_LOOK_S = 0.1  # between two looks whether everybody has left
 
@@ -70,6 +72,19 @@ class RoleServer(uvicorn.Server):
             signal.signal(number, lambda *_: None)
         self.run(sockets)
         return 0 if self.started else 1
+
+
+class ServiceServer(RoleServer):
+    """Server of control or the bucket, which looks at its connections' deadlines."""
+
+    def __init__(self, settings: uvicorn.Config, places: ServiceConnections) -> None:
+        super().__init__(settings)
+        self._places = places
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS_PER_S == 0:
+            self._places.sweep()
+        return await super().on_tick(counter)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,13 @@ configuration file and, for more than one machine, the secrets.
 
 from __future__ import annotations
 
-import asyncio
 import os
-import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from edgecache.cluster.control_access import control_socket
 from edgecache.config.listen import Address, TcpAddress, parse_listen, tcp_address
@@ -22,9 +20,16 @@ from edgecache.config.load import load
 from edgecache.config.model import Config, Origin
 from edgecache.config.secrets import load_secrets
 from edgecache.node.build import NodeParts
-from edgecache.node.graceful_server import BACKLOG, ListenPort, NodeServer, RoleServer, do_nothing
+from edgecache.node.graceful_server import (
+    BACKLOG,
+    ListenPort,
+    NodeServer,
+    ServiceServer,
+)
 from edgecache.node.node import Node
 from edgecache.node.serve_config import serve_config
+from edgecache.node.service_connection import Proof, ServiceConnection, ServiceConnections
+from edgecache.runtime.environment import steady_clock
 from edgecache.runtime.fd_limit import cap_connections
 from edgecache.runtime.inherited import (
     ListenSockets,
@@ -72,7 +77,7 @@ def run_control(config_path: str) -> int:
     """The control plane."""
     from edgecache.control.state.compose import NotComposedError
     from edgecache.control.state.database import StateBusyError, StateError
-    from edgecache.node.control_app import ControlConnection, build_control
+    from edgecache.node.control_app import ControlConnection, build_control, caller_proof
     from edgecache.runtime.inherited import EXIT_CONFIGURATION
     from edgecache.runtime.stderr_log import say
 
@@ -90,19 +95,26 @@ def run_control(config_path: str) -> int:
     except StateError as error:
         say(str(error))  # a supervisor tries again where that may help
         return EXIT_FAILED if isinstance(error, StateBusyError) else EXIT_CONFIGURATION
-    return _serve_app(app, config, [*sockets[address], *sockets[local]], closed, ControlConnection)
+    places = _places(config, caller_proof(config))
+    server = _service(app, config, partial(ControlConnection, places=places), places)
+    server.on_exit = closed
+    return server.run_until_signal([*sockets[address], *sockets[local]])
 
 
 def run_origin(config_path: str) -> int:
     """The bucket behind its gate."""
     from edgecache.origin.demo import demo_app
+    from edgecache.origin.identity import IdentityVerdict
 
     config = load(config_path)
     assert config.bucket is not None
     address = parse_listen(config.bucket.listen, config.state_dir)
     sockets = _open_sockets(config, [address]).own[address]
     secrets = load_secrets(config.state_dir, os.environ)
-    return _serve_app(demo_app(config, secrets.identity), config, sockets, do_nothing)
+    gate = demo_app(config, secrets.identity)
+    places = _places(config, lambda scope: gate.verdict(scope) is IdentityVerdict.OK)
+    server = _service(gate, config, partial(ServiceConnection, places=places), places)
+    return server.run_until_signal(sockets)
 
 
 def _parts(config: Config, name: str) -> NodeParts:
@@ -144,16 +156,20 @@ def _serve_node(
     return server.run_until_signal(sockets.own[first])
 
 
-def _serve_app(
+def _places(config: Config, proof: Proof) -> ServiceConnections:
+    """Those of control or the bucket: as many as there are descriptors for."""
+    return ServiceConnections(cap_connections(config).limits, steady_clock(), proof)
+
+
+def _service(
     app: Any,
     config: Config,
-    sockets: list[socket.socket],
-    on_exit: Callable[[], None],
-    protocol: type[asyncio.Protocol] = HttpToolsProtocol,
-) -> int:
+    protocol: Callable[..., ServiceConnection],
+    places: ServiceConnections,
+) -> ServiceServer:
     settings = uvicorn.Config(
         app,
-        http=protocol,
+        http=cast(Any, protocol),
         lifespan="on",
         ws="none",
         loop="uvloop",
@@ -164,6 +180,4 @@ def _serve_app(
         log_level="warning",
         timeout_graceful_shutdown=int(config.limits.drain_s_max),
     )
-    server = RoleServer(settings)
-    server.on_exit = on_exit
-    return server.run_until_signal(sockets)
+    return ServiceServer(settings, places)

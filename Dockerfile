@@ -5,13 +5,21 @@
 #
 # A role alone: `docker run ... edgecache edge --config /etc/edgecache/my.toml --location LHR50`,
 # with `--health-cmd "edgecache health 127.0.0.1:8080"` where there is no control to ask.
+#
+# The same image twice: `--build-arg BASE=python:3.11-slim@sha256:...`, with the digest that was tested.
 
-FROM python:3.11-slim AS builder
-RUN python -m venv /opt/edgecache
+ARG BASE=python:3.11-slim
+FROM ${BASE} AS builder
+RUN python -m venv /opt/build && python -m venv /opt/edgecache
 WORKDIR /src
-COPY pyproject.toml requirements.lock README.md ./
+COPY pyproject.toml requirements-image.lock README.md ./
+# Wheels alone, each by its hash; whatever is installed below comes from them, nothing from a network.
+RUN /opt/build/bin/pip download --no-cache-dir --require-hashes --no-deps --only-binary :all: \
+    --dest /wheels --requirement requirements-image.lock
+RUN /opt/build/bin/pip install --no-index --find-links /wheels hatchling
 COPY edgecache edgecache
-RUN /opt/edgecache/bin/pip install --no-cache-dir --constraint requirements.lock .
+RUN /opt/build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /package . \
+    && /opt/edgecache/bin/pip install --no-cache-dir --no-index --find-links /wheels /package/*.whl
 COPY config /etc/edgecache
 # In a container the loopback is nobody else's, and what is to stay goes on the volume.
 RUN sed -i \
@@ -19,7 +27,7 @@ RUN sed -i \
     -e '/^\[\[locations\]\]/,/^$/s|"127\.0\.0\.1:|"0.0.0.0:|' \
     /etc/edgecache/demo.toml
 
-FROM python:3.11-slim
+FROM ${BASE}
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin edgecache
 COPY --from=builder /opt/edgecache /opt/edgecache
 COPY --from=builder /etc/edgecache /etc/edgecache

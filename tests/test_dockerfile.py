@@ -39,7 +39,44 @@ def last(name: str) -> str:
 
 def test_every_instruction_is_one() -> None:
     known = {"FROM", "RUN", "COPY", "WORKDIR", "ENV", "USER", "VOLUME", "EXPOSE"}
-    assert {name for name, _ in FILE} <= known | {"HEALTHCHECK", "ENTRYPOINT", "CMD"}
+    assert {name for name, _ in FILE} <= known | {"ARG", "HEALTHCHECK", "ENTRYPOINT", "CMD"}
+
+
+def test_both_stages_have_one_base_that_may_be_named_by_its_digest() -> None:
+    assert [rest.split()[0] for name, rest in FILE if name == "FROM"] == ["${BASE}"] * 2
+    assert FILE[0][0] == "ARG"
+
+
+def pins(name: str) -> dict[str, str]:
+    """Name and version of what a lock file pins, its markers left out."""
+    text = (ROOT / name).read_text()
+    return dict(re.findall(r"^([a-z0-9-]+)==([^\s;]+)", text, re.MULTILINE))
+
+
+def test_what_the_image_installs_and_is_built_by_is_pinned_by_hashes() -> None:
+    image, everything = pins("requirements-image.lock"), pins("requirements.lock")
+    assert image.items() <= everything.items()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
+    assert {re.split(r"[<>=]", one)[0] for one in wanted} <= image.keys()
+    entries = re.split(r"\n(?=[a-z])", (ROOT / "requirements-image.lock").read_text())
+    assert all("--hash=sha256:" in entry for entry in entries if not entry.startswith("#"))
+
+
+def test_the_image_installs_nothing_but_wheels_of_known_hashes() -> None:
+    """From the network they come by their hashes, and all else is installed from those."""
+    calls = [call for run in RUNS for call in run.split("&&") if "/pip " in call]
+    fetching = [call for call in calls if "--no-index" not in call]
+    assert len(fetching) == 1
+    assert "--require-hashes" in fetching[0]
+    assert "--only-binary :all:" in fetching[0]
+    assert all("--no-build-isolation" in call for call in calls if "pip wheel" in call)
+
+
+def test_the_unit_bounds_memory_and_tasks() -> None:
+    unit = (ROOT / "config" / "edgecache.service").read_text()
+    for line in ("MemoryMax=", "TasksMax=", "OOMPolicy=continue"):
+        assert re.search(f"^{line}", unit, re.MULTILINE)
 
 
 @pytest.mark.parametrize("source", SOURCES)

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from edgecache.cache.coalescing import Flight, FlightEnd, FlightResult, Flights
-from edgecache.cache.compress import compressed
+from edgecache.cache.compress import Compressions, compressed
 from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.failure_cache import PERHAPS_FOR_A_RANGE, FailureCache
 from edgecache.cache.fetch_request import (
@@ -82,6 +82,7 @@ class Fetcher:
         self._storer = Storer(store, flights, world)
         self.slices = SlicedObjects(store, flights, self._fetch, world)
         self._failures = FailureCache(world.marks)
+        self._compressions = Compressions(world.account)
 
     async def pass_through(
         self, errand: PassErrand, body: Body | None, on_interim: OnInterim = None
@@ -226,7 +227,7 @@ class Fetcher:
             elif reply.head.status == 200:
                 self.slices.fetch_whole_next(errand)
         if errand.route.behavior.compress:
-            reply = compressed(reply, errand.request, errand.route)
+            reply = await compressed(reply, errand.request, errand.route, self._compressions)
         kind = classify(errand, sent, reply, self._world.block_bytes)
         match kind:
             case WholeReply():

@@ -218,7 +218,7 @@ class Semantics(Struct, frozen=True, kw_only=True):
         bool,
         Switch(
             "cloudfront",
-            "Serve compressed files; decision 004",
+            "Serve compressed files; decisions 004, 019",
             "What the behavior's `compress` and CloudFront's list admit is compressed.",
         ),
     ]

@@ -32,6 +32,7 @@ class MemoryHolding(StrEnum):
     FILLS = "fills"  # bodies arriving, once each however many read them
     ARRIVING = "arriving"  # read from origins, behind a body that waits for its readers: at most
     SENT = "sent"  # bodies being sent that are not in the store, or not any more
+    COMPRESSION = "compression"  # tables of compressions under way, as estimated
     UNSENT = "unsent"  # in the buffers of viewers' connections
     UPLOADS = "uploads"  # request bodies read and not yet sent on
     TUNNELS = "tunnels"  # the same of WebSockets

@@ -159,14 +159,6 @@ def test_what_is_not_to_be_compressed_passes_untouched(site: Play, fields: dict[
         assert got.field("content-length") == str(len(PAGE))
 
 
-def test_an_answer_of_unknown_length_is_not_compressed(site: Play) -> None:
-    site.viewer().asks("/a", accept_encoding="gzip, br")
-    page(site, None)
-    site.origin.sends(PAGE)
-    site.origin.ends()
-    assert site.viewer().gets(200, PAGE).field("content-encoding") is None
-
-
 def test_what_is_not_stored_is_compressed_all_the_same(site: Play) -> None:
     for _ in range(2):
         site.viewer().asks("/me", accept_encoding="gzip, br")
@@ -321,7 +313,7 @@ def test_what_regional_stored_plain_stays_so(two: Play) -> None:
     assert got.field("content-encoding") is None
 
 
-def test_two_tiers_do_not_compress_what_came_without_a_length(two: Play) -> None:
+def test_an_answer_of_unknown_length_is_compressed_by_no_tier(two: Play) -> None:
     """However its segments come, and whoever has it by now: the first tier states a length."""
     two.viewer().asks("/a", accept_encoding="gzip, br")
     page(two, None)

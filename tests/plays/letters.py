@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edgecache.http.message import first_value
@@ -26,8 +27,30 @@ class Ask:
     id: str = ""
 
 
+class Said:
+    """What an origin's answer says of who may have it, whoever recorded it."""
+
+    cache: str
+    vary: str
+    status: int
+
+    def credential(self, name: str) -> str | None:
+        """What was presented with the request it answers."""
+        raise NotImplementedError
+
+    def seconds(self, name: str) -> int | None:
+        for one in self.cache.split(", "):
+            said, _, value = one.partition("=")
+            if said == name and value:
+                return int(value)
+        return None
+
+    def says(self, name: str) -> bool:
+        return name in self.cache.split(", ")
+
+
 @dataclass
-class Answer:
+class Answer(Said):
     """What the origin gave for one request."""
 
     letter: str
@@ -52,16 +75,6 @@ class Answer:
             for name in (b"cookie", b"authorization")
         )
 
-    def seconds(self, name: str) -> int | None:
-        for one in self.cache.split(", "):
-            said, _, value = one.partition("=")
-            if said == name and value:
-                return int(value)
-        return None
-
-    def says(self, name: str) -> bool:
-        return name in self.cache.split(", ")
-
 
 def may_have(
     ask: Ask, answer: Answer, answers: list[Answer], writes: list[int], semantics: str
@@ -69,7 +82,7 @@ def may_have(
     """Whether something of `answer` may be in what `ask` got."""
     if answer.call.request.id.decode() == ask.id:
         return True
-    if not _for_others(answer, ask, semantics):
+    if not for_others(answer, ask.credentials, semantics):
         return False
     if any(answer.begun <= write < ask.step for write in writes) and not _confirmed(
         ask, answer, answers
@@ -83,7 +96,9 @@ def may_have(
         one.at for one in answers if one.status >= 500 and ask.at - ERROR_S <= one.at <= ask.got_at
     ]
     sources = [answer] + [
-        one for one in answers if one.confirms == answer.letter and _for_others(one, ask, semantics)
+        one
+        for one in answers
+        if one.confirms == answer.letter and for_others(one, ask.credentials, semantics)
     ]
     return any(_usable(one, ask, bool(errors), semantics) for one in sources)
 
@@ -95,11 +110,11 @@ def _confirmed(ask: Ask, answer: Answer, answers: list[Answer]) -> bool:
     )
 
 
-def _for_others(answer: Answer, ask: Ask, semantics: str) -> bool:
-    """Whether anybody but who asked may have it, and this viewer (§3, §3.5, §4.1)."""
+def for_others(answer: Said, credentials: Mapping[str, str], semantics: str) -> bool:
+    """Whether anybody but who asked may have it, and who has these (§3, §3.5, §4.1)."""
     if answer.says("no-store"):
         return False
-    asked = {name: ask.credentials.get(name) for name in ("authorization", "cookie")}
+    asked = {name: credentials.get(name) for name in ("authorization", "cookie")}
     if semantics == "cloudfront":
         if answer.credential("authorization") != asked["authorization"]:
             return False  # it is in the key
@@ -115,18 +130,23 @@ def _for_others(answer: Answer, ask: Ask, semantics: str) -> bool:
 
 def _usable(source: Answer, ask: Ask, failed: bool, semantics: str) -> bool:
     """Whether it was fresh at the earliest moment it could be given, or might be given stale."""
-    if source.says("no-cache") and semantics == "rfc9111":
+    wish = ask.wishes.get("cache_control", "").partition("max-age=")[2]
+    age = max(ask.at, source.at) - source.at
+    if semantics == "rfc9111" and wish and age > int(wish):
         return False
+    return age < usable_s(source, semantics, failed=failed)
+
+
+def usable_s(source: Said, semantics: str, *, failed: bool) -> float:
+    """The age until which it may be given unasked. `failed`: the origin did, a moment ago."""
+    if source.says("no-cache") and semantics == "rfc9111":
+        return 0.0
     named = source.seconds("s-maxage")
     lifetime = source.seconds("max-age") if named is None else named
     if semantics == "cloudfront":
         lifetime = 5 if lifetime is None else lifetime
         if source.status >= 400:
             lifetime = max(lifetime, ERROR_S)
-    age = max(ask.at, source.at) - source.at
-    wish = ask.wishes.get("cache_control", "").partition("max-age=")[2]
-    if semantics == "rfc9111" and wish and age > int(wish):
-        return False
     strict = source.says("must-revalidate") or source.seconds("s-maxage") is not None
     stale = 0.0
     if not strict or semantics == "cloudfront":
@@ -134,4 +154,4 @@ def _usable(source: Answer, ask: Ask, failed: bool, semantics: str) -> bool:
         if failed:
             stale = max(stale, source.seconds("stale-if-error") or 0)
             stale = 1e9 if semantics == "cloudfront" else stale
-    return age < (lifetime or 0) + stale
+    return (lifetime or 0) + stale

@@ -71,7 +71,8 @@ def _asks(word: str) -> Disturbance:
             config = target.up.installation.config
             text = config.read_text().partition("\n# ")[0]
             config.write_text(f"{text}\n# {os.urandom(4).hex()}\n")
-        told = await requests.ask_supervisor(str(target.up.installation.state), word)
+        place = target.up.installation
+        told = await requests.ask_supervisor(str(place.state), word, place.config.resolve())
         found = [f"{word}: {told}"] if told.code else []
         return found + await _well(target, f"after {word}")
 

@@ -50,12 +50,15 @@ async def _fewer(episode: Episode, still: Callable[[Episode], Awaitable[bool]]) 
 
 
 async def _plainer(episode: Episode, still: Callable[[Episode], Awaitable[bool]]) -> Episode:
-    for place in range(len(episode)):
+    place = 0
+    while place < len(episode):
         for plain in plainer(episode[place]):
             other = (*episode[:place], plain, *episode[place + 1 :])
             if await still(other):
                 episode = other
                 break
+        else:
+            place += 1
     return episode
 
 

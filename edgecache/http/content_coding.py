@@ -17,6 +17,9 @@ _CODING = re.compile(
     rb"(" + TOKEN.pattern + rb")"
     rb"(?:[ \t]*;[ \t]*[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?"
 )
+# What servers code in: RFC 9110 §8.4.1, RFC 7932, RFC 8878, RFC 9842. None chooses deflate where it
+# may choose gzip: clients differ in what they take it for (RFC 9110 §8.4.1.2).
+SERVED = (b"br", b"dcb", b"dcz", b"deflate", b"gzip", b"zstd")
 _ALIASES = {b"x-gzip": b"gzip", b"x-compress": b"compress"}  # RFC 9110 §8.4.1
 
 
@@ -43,6 +46,20 @@ def preference(value: bytes | None, codings: Sequence[bytes]) -> bytes | None:
 def accepted(value: bytes) -> Mapping[bytes, int]:
     """Each coding an Accept-Encoding names, lower case, and its weight in thousandths."""
     return _cached_parse(value) if len(value) <= _REMEMBERED_BYTES_MAX else _parse(value)
+
+
+def one_spelling(value: bytes) -> bytes:
+    """An Accept-Encoding that admits the same of SERVED, written in one way for all that do.
+
+    Weights are left out: any coding that is admitted may be sent (RFC 9110 §12.5.3).
+    """
+    weights = accepted(value)
+    members = [coding for coding in SERVED if _weight(weights, coding) > 0]
+    if b"gzip" in members and b"deflate" in members:
+        members.remove(b"deflate")
+    if _weight(weights, b"identity") == 0:
+        members.append(b"identity;q=0")
+    return b", ".join(members) or b"identity"
 
 
 def _parse(value: bytes) -> dict[bytes, int]:

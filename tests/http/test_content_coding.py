@@ -6,7 +6,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgecache.http.content_coding import accepted, accepts, preference
+from edgecache.http.content_coding import (
+    SERVED,
+    accepted,
+    accepts,
+    one_spelling,
+    preference,
+)
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -66,6 +72,32 @@ def test_accepts(value: bytes | None, taken: set[bytes]) -> None:
 )
 def test_preference(value: bytes | None, best: bytes | None) -> None:
     assert preference(value, OFFERED) == best
+
+
+@pytest.mark.parametrize(
+    ("value", "spelling"),
+    [
+        (b"gzip, deflate, br, zstd", b"br, gzip, zstd"),  # Chromium, Firefox
+        (b"gzip, deflate, br", b"br, gzip"),  # Safari
+        (b"gzip,deflate", b"gzip"),
+        (b"X-GZIP;q=0.3", b"gzip"),
+        (b"deflate", b"deflate"),
+        (b"br;q=1.0, gzip;q=0.8, *;q=0.1", b"br, dcb, dcz, gzip, zstd"),
+        (b"*", b"br, dcb, dcz, gzip, zstd"),
+        (b"gzip, *;q=0", b"gzip, identity;q=0"),
+        (b"compress, pack200-gzip, sdch", b"identity"),
+        (b"gzip;q=0", b"identity"),
+        (b"", b"identity"),
+        (b"identity;q=0", b"identity;q=0"),
+    ],
+)
+def test_one_spelling(value: bytes, spelling: bytes) -> None:
+    assert one_spelling(value) == spelling
+    assert one_spelling(spelling) == spelling
+    for coding in SERVED:  # nobody gets what was not admitted
+        if coding != b"deflate":
+            assert accepts(spelling, coding) is accepts(value, coding)
+    assert accepts(spelling, b"identity") is accepts(value, b"identity")
 
 
 def test_preference_among_few() -> None:

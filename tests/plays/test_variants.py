@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from edgecache.http.message import first_value
 from tests.world.play import Play
 
 
@@ -38,7 +41,10 @@ def test_each_variant_answers_its_own_requests(rfc: Play) -> None:
         ("Foo", "a, b", "b, a", False),
         # RFC 9110 §12.5.3, §12.5.4: case-insensitive, and weights order them, not their place
         ("Accept-Encoding", "gzip, br", "br, GZIP", True),
-        ("Accept-Encoding", "gzip;q=1", "gzip;q=0.5", False),
+        ("Accept-Encoding", "gzip;q=1", "gzip;q=0.5", True),
+        ("Accept-Encoding", "gzip", "gzip;q=0", False),
+        ("Accept-Encoding", "gzip", "gzip, identity;q=0", False),
+        ("Accept-Encoding", "gzip, deflate, br", "br;q=1.0, x-gzip;q=0.8", True),
         ("Accept-Language", "en, de", "DE,en", True),
         ("Accept-Language", "en", "de", False),
     ],
@@ -55,6 +61,40 @@ def test_values_that_mean_the_same_are_the_same(
     rfc.origin.hears("/v")
     rfc.origin.answers(200, "second", cache="max-age=60", vary=vary)
     rfc.viewer().gets(200, "second", cache_status="fwd=vary-miss")
+
+
+BROWSERS = [
+    "gzip, deflate, br, zstd", "gzip, deflate, br", "gzip, deflate", "gzip,deflate",
+    "gzip", "GZIP", "br, gzip", "br;q=1.0, gzip;q=0.8, *;q=0.1", "gzip;q=1.0, *;q=0.5", "*", "",
+    "identity", "gzip, deflate, br;q=0.9", "gzip, x-gzip", "compress, gzip", "gzip, sdch, br",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("regional", [False, True])
+def test_spellings_of_accept_encoding_are_few_variants(
+    stage: Callable[..., Play], regional: bool
+) -> None:
+    """A key has eight variants; what origins choose among are six."""
+    play = stage(semantics="rfc9111", regional=regional)
+    sent: set[bytes | None] = set()
+    for spelling in BROWSERS * 2:
+        play.viewer().asks("/v", accept_encoding=spelling)
+        if len(play.origin.heard) > len(sent):
+            call = play.origin.hears("/v")
+            sent.add(first_value(call.request.fields, b"accept-encoding"))
+            play.origin.answers(200, "v", cache="max-age=60", vary="Accept-Encoding")
+        play.viewer().gets(200, "v")
+    assert sent == {
+        b"br, gzip, zstd", b"br, gzip", b"gzip", b"br, dcb, dcz, gzip, zstd", b"identity",
+    }  # fmt: skip
+    play.origin.hears_nothing()
+
+
+def test_what_is_not_kept_for_others_is_asked_for_as_it_was_sent(rfc: Play) -> None:
+    rfc.viewer().asks("/v", "POST", "x", accept_encoding="gzip, deflate;q=0.1")
+    rfc.origin.hears("/v", accept_encoding="gzip, deflate;q=0.1")
+    rfc.origin.answers(200, "v")
+    rfc.viewer().gets(200)
 
 
 def test_a_field_that_is_absent_matches_only_its_absence(rfc: Play) -> None:

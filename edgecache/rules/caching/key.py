@@ -17,7 +17,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from edgecache.config.model import CachePolicy, HeaderSelection, Selection
-from edgecache.http.content_coding import accepts
+from edgecache.http.content_coding import accepts, one_spelling
 from edgecache.http.forwarded_for import well_formed
 from edgecache.http.function_cache import BLOCK_BYTES, CONFIGURED_BYTES, cached
 from edgecache.http.message import (
@@ -33,6 +33,7 @@ from edgecache.http.message import (
     is_short,
     names_in,
     query_pairs,
+    replaced,
     without,
 )
 from edgecache.rules.caching.unkeyed_fields import (
@@ -350,13 +351,21 @@ def _forwarded_fields(alike: ForwardingKey, route: Route, cacheable: bool) -> Fi
     request = Request(method, b"/", None, fields, host, scheme, minor, length, port=port)
     if not route.semantics.policies_forward:
         fields = without_false_forwarding(_plain_fields(request))
-        return without_unkeyed(without(fields, _OF_THE_VIEWER)) if cacheable else fields
+        if not cacheable:
+            return fields
+        return _with_one_spelling(without_unkeyed(without(fields, _OF_THE_VIEWER)))
     if cacheable and b"host" not in lower_names(route.behavior.cache_policy.headers.items):
         request = replace(request, port=b"")  # one viewer's port would be in everybody's redirects
     chosen = _chosen_fields(request, route)
     if cacheable:
         return chosen
     return chosen + tuple([field for field in fields if field[0] in _OF_THE_VIEWER])
+
+
+def _with_one_spelling(fields: Fields) -> Fields:
+    """Browsers spell Accept-Encoding in many ways, which would be as many variants of a page."""
+    value = combined_value(fields, b"accept-encoding")
+    return fields if value is None else replaced(fields, b"accept-encoding", one_spelling(value))
 
 
 def _plain_fields(request: Request) -> Fields:

@@ -6,7 +6,7 @@ know no variants: there the key says everything.
 
 from __future__ import annotations
 
-from edgecache.http.content_coding import accepted
+from edgecache.http.content_coding import accepted, one_spelling
 from edgecache.http.message import Fields, combined_value, field_values, first_value, list_members
 
 VARY_NAMES_MAX = 64  # more names than any sane origin lists; beyond it nothing is reused
@@ -84,8 +84,10 @@ def normalized(name: bytes, value: bytes | None) -> bytes | None:
     """White space and line breaks between members do not count (RFC 9111 §4.1)."""
     if value is None or name in VERBATIM:
         return value
+    if name == b"accept-encoding":
+        return one_spelling(value)  # as it is forwarded, too
     members = list_members(value)
-    if name in (b"accept-encoding", b"accept-language"):
-        # Case means nothing in them, and neither does the order of members: weights say it.
+    if name == b"accept-language":
+        # Case means nothing in it, and neither does the order of members: weights say it.
         members = sorted(member.lower().replace(b" ", b"") for member in members)
     return b",".join(members)

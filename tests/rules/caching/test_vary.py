@@ -51,6 +51,8 @@ AGENT = "user-agent: "
         ("a", ("a: x",), ("a: X",), False),
         ("accept-encoding", ("accept-encoding: gzip, br",), ("accept-encoding: BR , GZIP",), True),
         ("accept-encoding", ("accept-encoding: gzip",), ("accept-encoding: gzip;q=0",), False),
+        ("accept-encoding", ("accept-encoding: gzip",), ("accept-encoding: gzip, a",), True),
+        ("accept-encoding", ("accept-encoding: identity",), (), False),
         ("accept-language", (f"{LANGUAGE}: de;q=0.5, en",), (f"{LANGUAGE}: en, DE; q=0.5",), True),
         ("accept-language", ("accept-language: de",), ("accept-language: en",), False),
         pytest.param("cookie", ("cookie: a=1,,b",), ("cookie: a=1,b",), False),

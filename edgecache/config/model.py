@@ -324,6 +324,8 @@ class Limits(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     head_bytes_max: int = 32_768
     url_bytes_max: int = 8_192
     fields_max: int = 100
+    response_head_bytes_max: int = 64 * KIB
+    response_fields_max: int = 1_000
     head_s_max: float = 10
     body_idle_s_max: float = 30
     write_idle_s_max: float = 30

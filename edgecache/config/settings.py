@@ -105,6 +105,23 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(Limits, "fields_max", "fields", 8, 1_000, "Apache's LimitRequestFields is 100"),
     Setting(
         Limits,
+        "response_head_bytes_max",
+        "bytes",
+        KIB,
+        MIB,
+        "of an origin's response; Envoy's max_response_headers_kb is 60; more is answered 502",
+    ),
+    Setting(
+        Limits,
+        "response_fields_max",
+        "fields",
+        8,
+        10_000,
+        "of an origin's response, which its bytes bound in any case; Node admits 2,000; "
+        "more is answered 502",
+    ),
+    Setting(
+        Limits,
         "head_s_max",
         "seconds",
         0.05,

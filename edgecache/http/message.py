@@ -179,6 +179,15 @@ class HeadLimits:
     url_bytes_max: int = 8_192  # CloudFront's quota for a URL
     fields_max: int = 100  # Apache httpd's LimitRequestFields
 
+    def between_tiers(self) -> HeadLimits:
+        """The same for who is told by another tier of ours, which adds fields of its own."""
+        more = (self.head_bytes_max + TIER_BYTES_MAX, self.fields_max + TIER_FIELDS_MAX)
+        return HeadLimits(more[0], self.url_bytes_max, more[1])
+
+
+TIER_FIELDS_MAX = 16  # `Edgecache-*`, Age, Cache-Status, Host: ten at most
+TIER_BYTES_MAX = 4_096
+
 
 def is_short(fields: Fields, bytes_max: int = REMEMBERED_BYTES_MAX) -> bool:
     """Whether what is concluded from these may be remembered: strangers choose them."""

@@ -19,9 +19,10 @@ from edgecache.cluster.control_access import control_socket, supervisor_socket
 from edgecache.cluster.tokens import PeerCredentials, Purpose, Tokens
 from edgecache.config.checks.configuration import own_addresses
 from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address, viewer_ports
-from edgecache.config.model import Config, Disk, Location
+from edgecache.config.model import Config, Disk, Limits, Location
 from edgecache.config.refused_distributions import without_refused
 from edgecache.http.function_cache import cached_bytes
+from edgecache.http.message import HeadLimits
 from edgecache.node.geoip import geo_lookup
 from edgecache.node.inspect import Inspector
 from edgecache.node.log_follower import FollowerEnvironment, LogFollower
@@ -58,7 +59,7 @@ from edgecache.upstream.origin import OriginUpstream
 from edgecache.upstream.origin_group import GroupUpstream
 from edgecache.upstream.origin_request import agent_of
 from edgecache.upstream.peer.peer import PeerUpstream
-from edgecache.upstream.pool import Pool
+from edgecache.upstream.pool import Pool, PoolLimits
 from edgecache.upstream.resolver import LookupThreads, NameResolver
 from edgecache.upstream.tunnel import TunnelsDirect
 
@@ -80,7 +81,7 @@ class NodeParts:
         self._secrets = SecretWatch(config, os.environ, wall_clock, network.renew)
         self.table: RouteTable = compile_routes(config, self._secrets.secrets.viewer)
         self._counters = Counters()
-        self._pool = Pool(network, self.clock)
+        self._pool = Pool(network, self.clock, PoolLimits(response_limits(config.limits)))
         self._tasks = Tasks()
         # A node waits for control's word before it trusts what it has.
         self._marks = InvalidationState(float("inf") if config.control is None else 0.0)
@@ -223,6 +224,13 @@ def installation_addresses(config: Config) -> list[Address]:
     """Every address of this installation, its supervisor's and control's socket file included."""
     sockets = (supervisor_socket(config.state_dir), control_socket(config))
     return [*own_addresses(config), *sockets]
+
+
+def response_limits(limits: Limits) -> HeadLimits:
+    """Bounds on the head of an origin's response."""
+    return HeadLimits(
+        limits.response_head_bytes_max, limits.url_bytes_max, limits.response_fields_max
+    )
 
 
 def endpoint_of(address: Address) -> Endpoint:

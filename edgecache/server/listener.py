@@ -90,6 +90,8 @@ class Listener:
         self.head_limits = HeadLimits(
             self.limits.head_bytes_max, self.limits.url_bytes_max, self.limits.fields_max
         )
+        if self.from_peers:
+            self.head_limits = self.head_limits.between_tiers()
 
     def secured(self, port: TlsPort, head_cache: ListenerHeadCache | None) -> Listener:
         """The listener beside this one that speaks TLS: the same connections, one sweep."""

@@ -177,7 +177,10 @@ class Pool:
         self, pool: EndpointPool, outgoing: WireRequest
     ) -> UpstreamConnection:
         """A new connection in a place already taken, which is freed when there is none."""
-        connection = UpstreamConnection(pool.endpoint, self, self._limits.head, self._clock)
+        limits = self._limits.head
+        if pool.endpoint.reach == "own":
+            limits = limits.between_tiers()
+        connection = UpstreamConnection(pool.endpoint, self, limits, self._clock)
         connection.server_name = outgoing.server_name
         dialed = (
             pool.endpoint.named(outgoing.server_name) if outgoing.server_name else pool.endpoint

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.config.model import Config, Control, Location, Regional
-from edgecache.node.build import installation_addresses
+from edgecache.config.model import Config, Control, Limits, Location, Regional
+from edgecache.node.build import installation_addresses, response_limits
 from edgecache.rules.origin_addresses import Listeners
 from edgecache.upstream.endpoint import Endpoint, ForbiddenAddressError, Network
 from edgecache.upstream.resolver import NameResolver
@@ -38,3 +38,8 @@ def test_no_origin_is_a_socket_of_our_own(name: str, tmp_path: Path) -> None:
     endpoint = Endpoint("", 80, str(tmp_path / name), reach="private")
     with pytest.raises(ForbiddenAddressError, match="an address of our own"):
         asyncio.run(network(endpoint, Unasked))
+
+
+def test_how_much_an_origin_may_say_before_its_body_is_configured() -> None:
+    limits = response_limits(Limits(response_head_bytes_max=9_000, response_fields_max=700))
+    assert (limits.head_bytes_max, limits.fields_max) == (9_000, 700)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from edgecache.config.model import SemanticsName
+from edgecache.config.model import HeaderSelection, Limits, OriginRequestPolicy, SemanticsName
 from tests.world.peers import PeeredPlay
 from tests.world.play import Play, Scene
 
@@ -133,3 +133,15 @@ def test_a_304_to_no_condition_is_no_answer(tiers: Tiers, semantics: SemanticsNa
     play.origin.hears("/a", if_none_match=None)
     play.origin.answers(304, "", etag='"1"')
     play.viewer("b").gets(502)
+
+
+def test_as_many_fields_as_a_viewer_may_send_pass_both_tiers() -> None:
+    """A tier adds fields of its own to them."""
+    every = OriginRequestPolicy(headers=HeaderSelection(behavior="allViewer"))
+    play = PeeredPlay(Scene(regional=True, request_policy=every))
+    sent = {f"x_{number}": "a" for number in range(Limits().fields_max - 1)}
+    play.viewer().asks("/a", **sent)  # and Host
+    play.origin.hears("/a", **sent)
+    play.origin.answers(200, "one")
+    play.viewer().gets(200, "one")
+    play.close()

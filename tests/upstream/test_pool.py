@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from edgecache.http.message import HeadLimits
 from edgecache.upstream.endpoint import Endpoint, Timeouts, WireRequest
 from edgecache.upstream.faults import Fault, UpstreamError
 from edgecache.upstream.interface import WholeBody
@@ -44,6 +46,29 @@ def test_a_small_response_is_whole_at_once(run: Run) -> None:
             reply = await pool.send(endpoint, GET)
             assert reply.body.read_nowait() == b"1.1"
             assert reply.body.read_nowait() == b""
+
+    run(main())
+
+
+@pytest.mark.parametrize(("reach", "taken"), [("private", False), ("own", True)])
+def test_a_tier_of_ours_may_say_a_few_fields_more_than_an_origin(
+    reach: Any, taken: bool, run: Run
+) -> None:
+    """It passes on as many as an origin may send, and adds its own."""
+
+    async def with_fields(_: Origin, __: int, writer: asyncio.StreamWriter) -> bool:
+        lines = b"".join(b"X-%d: a\r\n" % number for number in range(29))
+        writer.write(b"HTTP/1.1 200 OK\r\n" + lines + b"Content-Length: 2\r\n\r\nok")
+        return True
+
+    async def main() -> None:
+        limits = PoolLimits(HeadLimits(fields_max=20))
+        async with world(with_fields, limits) as (pool, _, endpoint):
+            sending = pool.send(replace(endpoint, reach=reach), GET)
+            if taken:
+                assert await everything(await sending) == b"ok"
+            else:
+                assert (await failure(sending)).fault is Fault.HEAD_TOO_BIG
 
     run(main())
 

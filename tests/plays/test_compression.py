@@ -228,20 +228,21 @@ def test_no_part_is_combined_across_forms(site: Play) -> None:
 
 
 @pytest.mark.parametrize("etag", ['"v1"', 'W/"v1"'])
-def test_a_stale_form_is_validated_with_the_weakened_tag(site: Play, etag: str) -> None:
-    """If-None-Match compares weakly (RFC 9110 §13.1.2), so the origin knows its own tag in ours."""
+def test_a_stale_form_is_validated_with_the_origins_own_tag(site: Play, etag: str) -> None:
+    """Weakly compared (RFC 9110 §13.1.2) ours would do, but some origins compare by the letter."""
     site.viewer().asks("/a", accept_encoding="gzip")
     site.origin.hears("/a")
     page(site, etag=etag, vary="Origin")
     stored = site.viewer().gets(200).body
     site.advance(61)
     site.viewer().asks("/a", accept_encoding="gzip")
-    site.origin.hears("/a", if_none_match='W/"v1"', accept_encoding="gzip")
+    site.origin.hears("/a", if_none_match=etag, accept_encoding="gzip")
     site.origin.answers(304, etag=etag, cache="max-age=100", vary="Origin", accept_ranges="bytes")
     for x_cache in ("RefreshHit", "Hit"):
         got = site.viewer().gets(200, x_cache=x_cache)
         assert got.body == stored
         assert got.field("etag") == 'W/"v1"'
+        assert not [name for name, _ in got.head.fields if name.startswith(b"edgecache-")]
         assert got.field("content-encoding") == "gzip"
         assert got.field("vary") == "Origin, Accept-Encoding"
         assert got.field("accept-ranges") is None
@@ -332,7 +333,7 @@ def test_both_tiers_validate_what_they_hold(two: Play) -> None:
     stored = two.viewer().gets(200).body
     two.advance(61)
     two.viewer().asks("/a", accept_encoding="gzip")
-    two.origin.hears("/a", if_none_match='W/"v1"')
+    two.origin.hears("/a", if_none_match='"v1"')
     two.origin.answers(304, etag='"v1"', cache="max-age=60")
     for x_cache in ("RefreshHit", "Hit"):
         got = two.viewer().gets(200, x_cache=x_cache)

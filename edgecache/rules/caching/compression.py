@@ -17,7 +17,7 @@ from edgecache.http.message import (
     replaced,
     without,
 )
-from edgecache.rules.caching.key import keyed_encoding
+from edgecache.rules.caching.key import ORIGIN_ETAG, keyed_encoding
 from edgecache.rules.caching.reuse import caching_disabled
 from edgecache.rules.routing import Route
 
@@ -90,6 +90,8 @@ def compressed_fields(fields: Fields, coding: bytes) -> Fields:
         weak = weakened(value) if name == b"etag" else value
         if weak is not None:
             kept.append((name, weak))
+            if weak != value:
+                kept.append((ORIGIN_ETAG, value))
     return (*_varying(tuple(kept)), (b"content-encoding", coding))
 
 

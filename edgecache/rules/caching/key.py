@@ -56,6 +56,9 @@ _PART = re.compile(rb"([a-z-]+)([0-9]+);")
 CONDITIONS = frozenset(
     {b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since", b"if-range"}
 )
+# The origin's own tag of what we compressed, stored beside the weakened one; no viewer and no other
+# tier is told it (headers_policy.public_fields).
+ORIGIN_ETAG = b"edgecache-origin-etag"
 _OF_THE_VIEWER = CONDITIONS | {b"range"}
 # Ours to say, never a viewer's (docs/hostile-inputs.md B06).
 _OUR_PREFIXES = (b"edgecache-", b"x-edgecache-")  # between tiers, and of the gate's proof
@@ -240,13 +243,19 @@ def conditional(request: Request, stored: Sequence[Fields]) -> Request:
     The first is the one that would be used; of the others only the entity tags are offered.
     """
     added: Fields = ()
-    etags = [etag for fields in stored if (etag := first_value(fields, b"etag")) is not None]
+    etags = [etag for fields in stored if (etag := validating_tag(fields)) is not None]
     modified = first_value(stored[0], b"last-modified")
     if etags:
         added += ((b"if-none-match", b", ".join(dict.fromkeys(etags))),)
     if modified is not None and (not etags or len(stored) == 1):
         added += ((b"if-modified-since", modified),)
     return replace(request, fields=without(request.fields, CONDITIONS | {b"range"}) + added)
+
+
+def validating_tag(fields: Fields) -> bytes | None:
+    """The entity tag by which its sender knows a stored response."""
+    own = first_value(fields, ORIGIN_ETAG)
+    return first_value(fields, b"etag") if own is None else own
 
 
 def forwards_ranges(route: Route) -> bool:

@@ -49,8 +49,9 @@ FILE_LINES_MAX = 350
 ONE_SUBJECT_LINES_MAX = 500  # where at most one class is more than data
 DATA = ("Struct", "Enum", "StrEnum", "IntEnum", "NamedTuple", "Protocol", "Exception", "Model")
 # Without the packages' maps. What counts as one client is asked by viewers' listeners, origins and
-# control; a TLS connection has a life before it is a viewer's; control's callers have bounds.
-MODULES_MAX = 263
+# control; a TLS connection has a life before it is a viewer's; control's callers have bounds. A
+# credential, the numbers used of it, and the command for secrets are three subjects.
+MODULES_MAX = 266
 SMALL_LINES = 60
 SMALL_MODULES_MAX = 25  # fewer files is a goal: what is this small mostly belongs to a neighbor
 NOT_A_SUBJECT = {

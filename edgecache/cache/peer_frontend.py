@@ -1,11 +1,9 @@
 """Peers' frontend: admits other tiers of ours, and takes the route from their fields.
 
-Law: nobody is answered who proves no credential of this installation.
+Law: nobody is answered but an edge of this installation whose credential is for this very head.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 from msgspec.structs import replace
 
@@ -27,7 +25,8 @@ from edgecache.cache.outcome import (
     TierErrand,
 )
 from edgecache.cache.tier import Tier
-from edgecache.http.message import Fields, Request, is_short, without
+from edgecache.cluster.credentials import is_edge
+from edgecache.http.message import Fields, HeadLimits, Request, is_short, without
 from edgecache.rules.response.headers_policy import public_fields
 from edgecache.rules.routing import Route, RouteTable, matched_route
 from edgecache.rules.viewer.access import (
@@ -36,20 +35,41 @@ from edgecache.rules.viewer.access import (
 from edgecache.upstream.faults import UpstreamError
 from edgecache.upstream.interface import Body, OnInterim
 from edgecache.upstream.peer import heads as peer_fields
-from edgecache.upstream.peer.heads import read_peer_fields
+from edgecache.upstream.peer.heads import (
+    CredentialSender,
+    PeerCall,
+    head_sender,
+    read_peer_fields,
+    read_peer_head,
+)
 
 
 class PeerFrontend:
-    """Frontend of a regional cache: edges only, each with its credential."""
+    """Frontend of a regional cache: edges only.
 
-    def __init__(self, tier: Tier, table: RouteTable, admits: Callable[[bytes], bool]) -> None:
+    `sender` tells who signed a message, by a credential, which is used up.
+    """
+
+    def __init__(self, tier: Tier, table: RouteTable, sender: CredentialSender) -> None:
         self.tier = tier
         self.table = table
-        self._admits = admits
+        self.sender = sender
         self._marks = tier.world.marks
+
+    def read_head(
+        self, head: bytes, limits: HeadLimits, scheme: bytes, client: tuple[str, int]
+    ) -> Request:
+        """The request of a head, with who signed it. BadMessage."""
+        return read_peer_head(head, limits, scheme, client, head_sender(head, self.sender))
+
+    def admits_repeated(self, call: PeerCall, head: bytes) -> bool:
+        """Whether an edge signed this head, of which all but the credential was admitted before."""
+        return is_edge(self.sender(call.credential, call.message(head)))
 
     def decide(self, request: Request, now: float) -> Hit | TierErrand | Refusal:
         """Hit, refusal or errand for a peer's request, concluded without waiting."""
+        if not is_edge(request.peer):
+            return NOT_A_PEER
         routed = self.routed(request)
         return routed if isinstance(routed, Refusal) else self.tier.decide(*routed, now)
 
@@ -59,8 +79,6 @@ class PeerFrontend:
         said = (
             read_peer_fields(fields) if is_short(fields) else read_peer_fields.__wrapped__(fields)
         )
-        if not said.credential or not self._admits(said.credential):
-            return NOT_A_PEER
         site = self.table.by_id.get(said.distribution)
         if site is None:
             return NO_SUCH_ROUTE

@@ -11,7 +11,6 @@ from edgecache.cli.options import fail, load_config, refuse
 from edgecache.config.model import Config
 
 if TYPE_CHECKING:
-    from edgecache.config.secrets import Secrets
     from edgecache.control.cloudfront.authentication import AccessKey
 
 KEY_ENV = ("EDGECACHE_ACCESS_KEY_ID", "EDGECACHE_SECRET_ACCESS_KEY")
@@ -30,15 +29,20 @@ def endpoint(config: Config, env: Mapping[str, str] | None = None) -> str:
     return url
 
 
-def operator_secrets(config: Config) -> Secrets:
-    """The secrets of `secrets.json`, which must be there: only its owner may ask."""
-    from edgecache.config.secrets import SecretsError, load_secrets, secrets_path
+def operator_secrets(config: Config) -> Mapping[str, str]:
+    """Operators' secrets by id, which must be there: only the owner of their file may ask."""
+    from edgecache.config.secrets import (
+        SecretsError,
+        has_former_operators,
+        load_operators,
+        operators_path,
+    )
 
-    path = secrets_path(config.state_dir, os.environ)
+    path = operators_path(config.state_dir, os.environ)
     try:
-        if not path.exists():
+        if not path.exists() and not has_former_operators(config.state_dir, os.environ):
             fail(f"{path}: is not there yet; it is made when control starts")
-        return load_secrets(config.state_dir, os.environ)
+        return load_operators(config.state_dir, os.environ)
     except SecretsError as error:
         refuse([str(error)])
 
@@ -50,16 +54,16 @@ def access_key(config: Config) -> AccessKey:
     key_parts = [os.environ.get(name, "") for name in KEY_ENV]
     if all(key_parts):
         return AccessKey("environment", *key_parts)
-    return access_keys(operator_secrets(config).operator)[-1]
+    return access_keys(operator_secrets(config))[-1]
 
 
 def operator_token(config: Config) -> str:
     """An operator's token, good for an hour."""
-    from edgecache.cluster.tokens import Purpose, Tokens
+    from edgecache.cluster.tokens import Tokens
     from edgecache.runtime.environment import wall_clock
 
-    keys = [*operator_secrets(config).operator.values()]
-    return Tokens(keys, wall_clock).issue(Purpose.OPERATOR, "command-line")
+    keys = [*operator_secrets(config).values()]
+    return Tokens(keys, wall_clock).issue("command-line")
 
 
 def call_api(path: Path, work: Callable[[Any], Any]) -> Any:

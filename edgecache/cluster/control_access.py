@@ -6,10 +6,15 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgecache.cluster.tokens import Purpose, Tokens
+from edgecache.cluster.tokens import Tokens
 from edgecache.config.listen import UnixAddress, tcp_address
 from edgecache.config.model import Config
-from edgecache.config.secrets import SecretsError, load_secrets, secrets_path
+from edgecache.config.secrets import (
+    SecretsError,
+    has_former_operators,
+    load_operators,
+    operators_path,
+)
 from edgecache.runtime.environment import wall_clock
 
 
@@ -35,13 +40,15 @@ def control_access(config: Config) -> ControlAccess:
 
 def _token(config: Config) -> str:
     """An operator's token, if this machine and user can make one."""
-    if not secrets_path(config.state_dir, os.environ).exists():
-        return ""
     try:
-        keys = [*load_secrets(config.state_dir, os.environ).operator.values()]
+        if not operators_path(config.state_dir, os.environ).exists() and not has_former_operators(
+            config.state_dir, os.environ
+        ):
+            return ""
+        keys = [*load_operators(config.state_dir, os.environ).values()]
     except SecretsError:
         return ""
-    return Tokens(keys, wall_clock).issue(Purpose.OPERATOR, "command-line")
+    return Tokens(keys, wall_clock).issue("command-line")
 
 
 def control_socket(config: Config) -> UnixAddress:

@@ -1,9 +1,13 @@
-"""Secrets of an installation (`secrets.json`). Law: one file, which its owner alone can read.
+"""Secrets of an installation (`secrets.json`). Law: files which their owner alone can read.
 
-The file is JSON: `{"peer": {"k1": "..."}, "identity": {...}, "operator": {...}, "viewer": {...}}`,
-each an object of key id to secret, the newest last; a file without `viewer` has none of these. The
-newest is used; all are accepted, so that keys can change one machine at a time. `origin` holds the
-key pairs of stores by name: `{"minio": {"access_key_id": "...", "secret_access_key": "..."}}`.
+The file is JSON: `{"peer": {"k1": "..."}, "identity": {...}, "viewer": {...}}`, each an object of
+key id to secret, the newest last; a file without `viewer` has none of these. The newest is used;
+all are accepted, so that keys can change one machine at a time. `origin` holds the key pairs of
+stores by name: `{"minio": {"access_key_id": "...", "secret_access_key": "..."}}`.
+
+Operators' secrets stand in a file of their own beside it, `operators.json`, which the machine of
+control alone has: `{"operator": {"k1": "..."}}`. A `secrets.json` of a former release has that
+part, too; only control and the command line take it from there, until `split_operators`.
 """
 
 from __future__ import annotations
@@ -17,16 +21,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 import msgspec
 
 ENV = "EDGECACHE_SECRETS"
 FILE_NAME = "secrets.json"
+OPERATORS_NAME = "operators.json"
 FILE_BYTES_MAX = 65_536  # four times 16 keys need a tenth of it
 SECRET_BYTES = 32  # of randomness: the output of HMAC-SHA-256 (RFC 2104 §3)
 SECRET_CHARS_MIN = 32  # what a hand-written secret must have
 ROOT = 0
-KINDS = ("peer", "identity", "operator", "viewer")
+KINDS = ("peer", "identity", "viewer")
 KEYS_MAX = 16  # as many as a rotation ever overlaps
 KEY_PAIRS_MAX = 100  # CloudFront's quota of origin access controls, which name them
 
@@ -63,7 +69,6 @@ class Secrets:
 
     peer: Mapping[str, str]  # a tier to the next one
     identity: Mapping[str, str]  # us to origins
-    operator: Mapping[str, str]  # people and nodes to control
     viewer: Mapping[str, str] = field(default_factory=dict)  # tokens that open private content
     origin: Mapping[str, KeyPair] = field(default_factory=dict, kw_only=True)  # us to stores
 
@@ -72,28 +77,28 @@ class Secrets:
         return f"Secrets({kinds}, origin={[*self.origin]})"
 
 
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     peer: dict[str, str]
     identity: dict[str, str]
-    operator: dict[str, str]
     viewer: dict[str, str] = {}
     origin: dict[str, KeyPair] = {}
+    operator: dict[str, str] = {}  # of a former release
 
     def __repr__(self) -> str:
         return "_File(...)"
 
 
-def _file(of: Secrets) -> _File:
-    return _File(
-        dict(of.peer), dict(of.identity), dict(of.operator), dict(of.viewer), dict(of.origin)
-    )
+class _OperatorsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    operator: dict[str, str]
+
+    def __repr__(self) -> str:
+        return "_OperatorsFile(...)"
 
 
 def _kinds(secrets_: Secrets | _File) -> tuple[tuple[str, Mapping[str, str]], ...]:
     return (
         ("peer", secrets_.peer),
         ("identity", secrets_.identity),
-        ("operator", secrets_.operator),
         ("viewer", secrets_.viewer),
     )
 
@@ -102,6 +107,11 @@ def secrets_path(state_dir: str | Path, env: Mapping[str, str]) -> Path:
     """The file that counts: the one `EDGECACHE_SECRETS` names, else `secrets.json` in state_dir."""
     named = env.get(ENV, "")
     return Path(named) if named else Path(state_dir) / FILE_NAME
+
+
+def operators_path(state_dir: str | Path, env: Mapping[str, str]) -> Path:
+    """The file of operators' secrets: beside the one above."""
+    return secrets_path(state_dir, env).with_name(OPERATORS_NAME)
 
 
 def load_secrets(
@@ -116,12 +126,80 @@ def load_secrets(
     read, that others can read, or that is not of the form above.
     """
     path = secrets_path(state_dir, env)
+    _make_if_missing(path, env, lambda: _new_file(random), random)
+    return _secrets(_read(path))
+
+
+def load_operators(
+    state_dir: str | Path,
+    env: Mapping[str, str],
+    random: Callable[[int], bytes] = secrets.token_bytes,
+) -> Mapping[str, str]:
+    """Operators' secrets by id, the newest last; made first when there are none. As above.
+
+    No node asks for them. Those in a `secrets.json` of a former release count while there is no
+    `operators.json`.
+    """
+    path, former = operators_path(state_dir, env), secrets_path(state_dir, env)
+    if not path.exists() and former.exists() and (found := _read(former).operator):
+        return MappingProxyType(found)
+    _make_if_missing(path, env, lambda: _OperatorsFile({"k1": _new_secret(random)}), random)
+    return MappingProxyType(_read_operators(path).operator)
+
+
+def change_keys(
+    state_dir: str | Path,
+    env: Mapping[str, str],
+    kind: str,
+    change: Callable[[Mapping[str, str]], Mapping[str, str]],
+    random: Callable[[int], bytes] = secrets.token_bytes,
+) -> Path:
+    """Replace the secrets of `kind` (a part of the file, or `operator`); the file they are in."""
+    if kind != "operator":
+        path = secrets_path(state_dir, env)
+        load_secrets(state_dir, env, random)
+        file = _read(path)
+        by = {kind: dict(change(getattr(file, kind)))}
+        return _replace_file(path, msgspec.structs.replace(file, **by), random)
+    split_operators(state_dir, env, random)
+    keys = change(load_operators(state_dir, env, random))
+    return _replace_file(operators_path(state_dir, env), _OperatorsFile(dict(keys)), random)
+
+
+def split_operators(
+    state_dir: str | Path,
+    env: Mapping[str, str],
+    random: Callable[[int], bytes] = secrets.token_bytes,
+) -> bool:
+    """Move operators' secrets of a former release to a file of their own; False if there are none.
+
+    They are in both files for a moment, and never in none.
+    """
+    former, path = secrets_path(state_dir, env), operators_path(state_dir, env)
+    if not former.exists() or not (file := _read(former)).operator:
+        return False
+    _make_if_missing(path, env, lambda: _OperatorsFile(file.operator), random)
+    _replace_file(former, msgspec.structs.replace(file, operator={}), random)
+    return True
+
+
+def has_former_operators(state_dir: str | Path, env: Mapping[str, str]) -> bool:
+    """Whether `secrets.json` is of a former release and holds what its nodes need not know."""
+    path = secrets_path(state_dir, env)
+    return path.exists() and bool(_read(path).operator)
+
+
+def _make_if_missing(
+    path: Path,
+    env: Mapping[str, str],
+    content: Callable[[], _File | _OperatorsFile],
+    random: Callable[[int], bytes],
+) -> None:
     try:
         if not path.exists():
             if not env.get(ENV):
                 path.parent.mkdir(parents=True, exist_ok=True)
-            _create(path, random)
-        return _parse(path, _private_bytes(path))
+            _create(path, content(), random)
     except OSError as error:
         raise SecretsError(path, error.strerror or str(error)) from error
 
@@ -134,12 +212,11 @@ def add_viewer_secret(
 ) -> Path:
     """A new secret for tokens of viewers, the newest of the file; its path. Raises as above."""
     present = load_secrets(state_dir, env, random)
-    path = secrets_path(state_dir, env)
     if key_id in present.viewer:
+        path = secrets_path(state_dir, env)
         raise SecretsError(path, f"viewer.{key_id}: is there already")
-    return _replace_file(
-        path, replace(present, viewer={**present.viewer, key_id: _new_secret(random)}), random
-    )
+    added = {**present.viewer, key_id: _new_secret(random)}
+    return change_keys(state_dir, env, "viewer", lambda _: added, random)
 
 
 def put_key_pair(
@@ -158,14 +235,14 @@ def put_key_pair(
     others = {other: held for other, held in present.origin.items() if other != name}
     if pair is None and len(others) == len(present.origin):
         raise SecretsError(path, f"origin.{name}: is not there")
-    return _replace_file(
-        path, replace(present, origin=others if pair is None else {**others, name: pair}), random
-    )
+    by = others if pair is None else {**others, name: pair}
+    return _replace_file(path, msgspec.structs.replace(_read(path), origin=by), random)
 
 
-def _replace_file(path: Path, by: Secrets, random: Callable[[int], bytes]) -> Path:
-    """The file holds `by`, for whoever reads it from now on."""
-    content = _file(by)
+def _replace_file(
+    path: Path, content: _File | _OperatorsFile, random: Callable[[int], bytes]
+) -> Path:
+    """The file holds `content`, for whoever reads it from now on."""
     _check_all(path, content)
     temporary = path.with_name(f".{path.name}.{random(8).hex()}")
     try:
@@ -179,7 +256,7 @@ def _replace_file(path: Path, by: Secrets, random: Callable[[int], bytes]) -> Pa
     return path
 
 
-def _write(path: Path, file_: _File) -> None:
+def _write(path: Path, file_: _File | _OperatorsFile) -> None:
     """A new file of its owner's alone, on the disk when this returns."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
@@ -188,9 +265,8 @@ def _write(path: Path, file_: _File) -> None:
         os.fsync(file.fileno())
 
 
-def _create(path: Path, random: Callable[[int], bytes]) -> None:
+def _create(path: Path, content: _File | _OperatorsFile, random: Callable[[int], bytes]) -> None:
     """Makes the file appear whole or not at all; leaves one that is already there."""
-    content = _file(Secrets(*({"k1": _new_secret(random)} for _ in KINDS)))
     temporary = path.with_name(f".{path.name}.{random(8).hex()}")
     try:
         _write(temporary, content)
@@ -199,6 +275,11 @@ def _create(path: Path, random: Callable[[int], bytes]) -> None:
         pass
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _new_file(random: Callable[[int], bytes]) -> _File:
+    peer, identity, viewer = ({"k1": _new_secret(random)} for _ in KINDS)
+    return _File(peer, identity, viewer)
 
 
 def _new_secret(random: Callable[[int], bytes]) -> str:
@@ -221,17 +302,38 @@ def _private_bytes(path: Path) -> bytes:
     return content
 
 
-def _parse(path: Path, content: bytes) -> Secrets:
+F = TypeVar("F", "_File", "_OperatorsFile")
+
+
+def _read(path: Path) -> _File:
+    return _parse(path, _File)
+
+
+def _read_operators(path: Path) -> _OperatorsFile:
+    return _parse(path, _OperatorsFile)
+
+
+def _parse(path: Path, shape: type[F]) -> F:
     try:
-        file = msgspec.json.decode(content, type=_File)
+        file = msgspec.json.decode(_private_bytes(path), type=shape)
     except msgspec.DecodeError as error:  # its words name places and types, never values
         raise SecretsError(path, str(error)) from None
+    except OSError as error:
+        raise SecretsError(path, error.strerror or str(error)) from error
     _check_all(path, file)
+    return file
+
+
+def _secrets(file: _File) -> Secrets:
     kinds = Secrets(*(MappingProxyType(keys) for _, keys in _kinds(file)))
     return replace(kinds, origin=MappingProxyType(file.origin))
 
 
-def _check_all(path: Path, file: _File) -> None:
+def _check_all(path: Path, file: _File | _OperatorsFile) -> None:
+    if file.operator or isinstance(file, _OperatorsFile):
+        _check(path, "operator", file.operator)
+    if isinstance(file, _OperatorsFile):
+        return
     for kind, keys in _kinds(file):
         _check(path, kind, keys)
     if len(file.origin) > KEY_PAIRS_MAX:

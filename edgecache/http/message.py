@@ -107,6 +107,7 @@ class Request(Struct, frozen=True):
     release: bytes | None = None  # the release it asks for; None: what our own table says
     of_tier: bool = False  # a tier of ours asks, to keep what it is told; no viewer
     port: bytes = b""  # that Host or the target names beside the host; empty when it names none
+    peer: str = ""  # the process of ours whose credential the head bore; empty for anybody else
 
     @property
     def target(self) -> bytes:

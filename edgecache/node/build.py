@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from random import random
 
@@ -16,7 +16,13 @@ from edgecache.cache.frontend import FrontendEnvironment, ViewerFrontend, produc
 from edgecache.cache.peer_frontend import Frontend, PeerFrontend
 from edgecache.cache.tier import Tier
 from edgecache.cluster.control_access import control_socket, supervisor_socket
-from edgecache.cluster.tokens import PeerCredentials, Purpose, Tokens
+from edgecache.cluster.credentials import (
+    CONTROL,
+    REGIONAL,
+    CredentialSigner,
+    CredentialVerifier,
+    place_of,
+)
 from edgecache.config.checks.configuration import own_addresses
 from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address, viewer_ports
 from edgecache.config.model import Config, Disk, Limits, Location
@@ -80,6 +86,8 @@ class NodeParts:
         network = Network(names, Listeners(installation_addresses(config), is_local))
         self._secrets = SecretWatch(config, os.environ, wall_clock, network.renew)
         self.table: RouteTable = compile_routes(config, self._secrets.secrets.viewer)
+        self._verifier = CredentialVerifier(place_of(name), wall_clock)
+        self._secrets.tell_peers(self._verifier.use)
         self._counters = Counters()
         self._pool = Pool(network, self.clock, PoolLimits(response_limits(config.limits)))
         self._tasks = Tasks()
@@ -115,7 +123,7 @@ class NodeParts:
         regional = self.config.regional
         divided = divide_memory(regional.memory_bytes)
         tier = self._tier("regional", divided, self._origins(), regional.disk)
-        front = PeerFrontend(tier, self.table, self._credentials().admits)
+        front = PeerFrontend(tier, self.table, self._verifier.sender)
         return self._node("regional", tier, front)
 
     def _origins(self) -> GroupUpstream:
@@ -132,13 +140,13 @@ class NodeParts:
 
     def _peer(self, listen: str, fallback: Upstream | None) -> PeerUpstream:
         address = parse_listen(listen, self.config.state_dir)
-        endpoint, credential = endpoint_of(address), self._credentials().issue
-        return PeerUpstream(self._pool, endpoint, credential, fallback, self._marks)
+        sign = self._signer(REGIONAL)
+        return PeerUpstream(self._pool, endpoint_of(address), sign, fallback, self._marks)
 
-    def _credentials(self) -> PeerCredentials:
-        return PeerCredentials(
-            Tokens([*self._secrets.secrets.peer.values()], wall_clock), self.name, wall_clock
-        )
+    def _signer(self, to: str) -> Callable[[bytes], bytes]:
+        signer = CredentialSigner(self.name, to, wall_clock, random_bytes)
+        self._secrets.tell_peers(signer.use)
+        return signer.sign
 
     def _tier(
         self, name: str, divided: MemoryBudget, upstream: Upstream, disk: Disk | None = None
@@ -189,14 +197,17 @@ class NodeParts:
             RequestLog(tier.name, self._counters, log),
             self.config.brand,
             self._head_cache(tier, PeerHeadCache if role == "regional" else HeadCache),
-            remembered=cached_bytes,
+            remembered=self._remembered_bytes,
         )
         location = tier.name if role == "edge" else ""
-        admits = self._credentials().admits
-        listener.explains = Inspector(self.name, role, location, front, admits).reply
+        sender = self._verifier.sender
+        listener.explains = Inspector(self.name, role, location, front, sender).reply
         node = Node(self.name, role, location, os.getpid(), listener, log, file, self._follower())
         node.secrets, node.config = self._secrets, self.config
         return node
+
+    def _remembered_bytes(self) -> int:
+        return cached_bytes() + self._verifier.size_bytes
 
     def _certificates(
         self, config: Config, former: tuple[Certificate, ...] = ()
@@ -208,7 +219,6 @@ class NodeParts:
     def _follower(self) -> LogFollower | None:
         if self.config.control is None:
             return None
-        tokens = Tokens([*self._secrets.secrets.operator.values()], wall_clock)
         url = tcp_address(self.config.control.listen).url
 
         def client() -> httpx.AsyncClient:
@@ -216,8 +226,7 @@ class NodeParts:
 
         world = FollowerEnvironment(self.clock, pause, random, random_bytes)
         serves = self.config.on_partition == "serve"
-        token = partial(tokens.issue, Purpose.NODE, self.name)
-        return LogFollower(self.name, client(), token, world, serves=serves)
+        return LogFollower(self.name, client(), self._signer(CONTROL), world, serves=serves)
 
 
 def installation_addresses(config: Config) -> list[Address]:

@@ -12,7 +12,15 @@ import os
 import socket
 import sqlite3
 import struct
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, MutableMapping
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,12 +30,21 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 
 from edgecache.cluster.client import exchange
-from edgecache.cluster.tokens import PeerCredentials, Purpose, Tokens
+from edgecache.cluster.credentials import CONTROL, CredentialSigner, CredentialVerifier
+from edgecache.cluster.tokens import Tokens
 from edgecache.config.listen import tcp_address
 from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.config.refused_distributions import start_lines
-from edgecache.config.secrets import Secrets, load_secrets
+from edgecache.config.secrets import (
+    Secrets,
+    SecretsError,
+    has_former_operators,
+    load_operators,
+    load_secrets,
+    operators_path,
+    secrets_path,
+)
 from edgecache.control.cloudfront.authentication import CallerAuthentication
 from edgecache.control.cloudfront.context import ApiServices as ApiWorld
 from edgecache.control.cloudfront.endpoint import ApiEndpoint
@@ -38,7 +55,7 @@ from edgecache.control.nodes.barrier import Barrier
 from edgecache.control.nodes.registry import NodeRegistry
 from edgecache.control.nodes.staleness_probe import ProbeEnvironment, StalenessProbe
 from edgecache.control.rest.app import ControlServices, control_app
-from edgecache.control.rest.auth import LOCAL_PEER, bearer_name
+from edgecache.control.rest.auth import LOCAL_PEER, bearer_name, sending_node
 from edgecache.control.rest.call import RouteHandler
 from edgecache.control.rest.dry_run import dry_run_handlers
 from edgecache.control.rest.explain import ExplainServices, explain_handlers
@@ -51,7 +68,8 @@ from edgecache.control.state.database_thread import StateThread
 from edgecache.control.state.invalidations import Invalidations
 from edgecache.control.state.log import ControlLog
 from edgecache.control.state.resources import ResourceKind
-from edgecache.node.service_connection import Proof, ServiceConnection
+from edgecache.node.secret_watch import WATCH_S, FileStamp, file_stamp
+from edgecache.node.service_connection import ServiceConnection
 from edgecache.runtime.environment import pause, restart_on_failure, steady_clock, wall_clock
 from edgecache.runtime.stderr_log import say
 
@@ -74,19 +92,6 @@ class ControlConnection(ServiceConnection):
         return self.client is not None
 
 
-def caller_proof(config: Config) -> Proof:
-    """What tells nodes and operators, by their tokens, from everybody else. SecretsError."""
-    secrets = load_secrets(config.state_dir, os.environ)
-    tokens = Tokens([*secrets.operator.values()], wall_clock)
-
-    def proves(scope: MutableMapping[str, Any]) -> bool:
-        request = Request(scope)
-        names = (bearer_name(request, tokens, one) for one in (Purpose.NODE, Purpose.OPERATOR))
-        return any(name is not None for name in names)
-
-    return proves
-
-
 def peer_uid(fd: int) -> int:
     """The user at the other end of a Unix socket."""
     with socket.socket(fileno=os.dup(fd)) as same:
@@ -94,32 +99,99 @@ def peer_uid(fd: int) -> int:
     return int(_CREDENTIALS.unpack(credentials)[1])
 
 
-def build_control(config: Config, path: Path) -> tuple[Starlette, Callable[[], None]]:
+class ControlSecrets:
+    """Secrets of control and what is made of them: operators' tokens and keys, credentials.
+
+    Read again within `WATCH_S` when a file changes; what cannot be read leaves what there was.
+    SecretsError when there are none to begin with.
+    """
+
+    def __init__(self, state_dir: str, env: Mapping[str, str], steady: Callable[[], float]) -> None:
+        self._state_dir, self._env = state_dir, env
+        self._paths = (secrets_path(state_dir, env), operators_path(state_dir, env))
+        secrets, operators = load_secrets(state_dir, env), load_operators(state_dir, env)
+        if has_former_operators(state_dir, env):
+            say(f"{self._paths[0]} holds operators' secrets; run: edgecache secrets split")
+        self.viewer = secrets.viewer
+        self.tokens = Tokens([*operators.values()], wall_clock)
+        self.callers = CallerAuthentication(operators, self.tokens, wall_clock, steady)
+        self.nodes = CredentialVerifier(CONTROL, wall_clock)
+        self._signers: dict[str, CredentialSigner] = {}
+        self._peer: Mapping[str, str] = {}
+        self._stamps = self._stamped()
+        self._take_over(secrets, operators)
+
+    def signer(self, place: str) -> CredentialSigner:
+        """What signs control's questions to a place of nodes."""
+        signer = self._signers.get(place)
+        if signer is None:
+            signer = CredentialSigner(CONTROL, place, wall_clock, os.urandom)
+            signer.use(self._peer)
+            self._signers[place] = signer
+        return signer
+
+    async def watch(self) -> None:
+        """Take over what changes, for good."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            stamps = self._stamped()
+            if stamps != self._stamps:
+                self._stamps = stamps
+                self._read_anew()
+
+    def proves(self, scope: MutableMapping[str, Any]) -> bool:
+        """Whether the head of a request is a node's or has an operator's token (a Proof)."""
+        if bearer_name(Request(scope), self.tokens) is not None:
+            return True
+        return bool(sending_node(scope, self.nodes.sender))
+
+    def _read_anew(self) -> None:
+        try:
+            secrets = load_secrets(self._state_dir, self._env)
+            self._take_over(secrets, load_operators(self._state_dir, self._env))
+        except SecretsError as error:
+            say(f"secrets were not read anew: {error}")
+
+    def _take_over(self, secrets: Secrets, operators: Mapping[str, str]) -> None:
+        try:
+            self.nodes.use(secrets.peer)
+        except ValueError as error:
+            raise SecretsError(self._paths[0], f"peer: {error}") from None
+        self._peer = secrets.peer
+        for signer in self._signers.values():
+            signer.use(secrets.peer)
+        self.tokens.use([*operators.values()])
+        self.callers.use(operators)
+
+    def _stamped(self) -> tuple[FileStamp, ...]:
+        return tuple(file_stamp(str(path)) for path in self._paths)
+
+
+def build_control(
+    config: Config, path: Path, secrets: ControlSecrets
+) -> tuple[Starlette, Callable[[], None]]:
     """Build control's application, and what to call when the process is about to end.
 
-    NotComposedError, SecretsError, StateError.
+    NotComposedError, StateError.
     """
     state = StateDatabase(Path(config.state_dir))
     try:
-        return _application(config, path, state)
+        return _application(config, path, state, secrets)
     except (sqlite3.Error, msgspec.DecodeError) as error:
         raise state_error(state.path, error) from error
 
 
 def _application(
-    config: Config, path: Path, state: StateDatabase
+    config: Config, path: Path, state: StateDatabase, secrets: ControlSecrets
 ) -> tuple[Starlette, Callable[[], None]]:
     assert config.control is not None
-    secrets = load_secrets(config.state_dir, os.environ)
+    clock = steady_clock()
     thread = StateThread(state.path)
     log = ControlLog(state, wall_clock, thread.hand)
     catalog = Catalog(state, log, config, wall_clock, os.urandom)
     catalog.publish(config, starting=True)
     for line in _start_warnings(catalog):
         say(line)
-    tokens = Tokens([*secrets.operator.values()], wall_clock)
-    names = [tcp_address(config.control.listen).host]
-    clock = steady_clock()
     barrier = Barrier(state, clock)
     invalidations = Invalidations(state, log, barrier, wall_clock, os.urandom)
     world = ProbeEnvironment(lambda: catalog.file, exchange, clock, pause, os.urandom, thread.run)
@@ -129,25 +201,30 @@ def _application(
         NodeRegistry(clock),
         barrier,
         lambda: load(path),
-        tokens,
+        secrets.tokens,
+        secrets.nodes.sender,
         catalog.publish,
         lambda: catalog.published.unavailable,
         canary,
         thread.run,
         str(path.resolve()),
     )
-    app = control_app(control, names)
+    app = control_app(control, [tcp_address(config.control.listen).host])
+    works = [secrets.watch]
     if canary is not None:
-        app.router.lifespan_context = _lifespan_with(partial(canary.run, config.control.canary_s))
+        works.append(partial(canary.run, config.control.canary_s))
+    app.router.lifespan_context = _lifespan_with(works)
 
     def deployed(generation: int) -> bool:
         return generation <= log.live.last_seq and barrier.applied_everywhere(generation)
 
-    callers = CallerAuthentication(secrets.operator, tokens, wall_clock, clock)
     shared = ApiWorld(catalog, invalidations, deployed, thread.run)
-    api = ApiEndpoint(shared, callers, actions(), asyncio.sleep, os.urandom)
-    app.router.routes += [api.route(), *starlette_routes(RestApi(shared, tokens).handlers())]
-    app.router.routes += starlette_routes(_node_handlers(shared, log, tokens, secrets))
+    api = ApiEndpoint(shared, secrets.callers, actions(), asyncio.sleep, os.urandom)
+    app.router.routes += [
+        api.route(),
+        *starlette_routes(RestApi(shared, secrets.tokens).handlers()),
+    ]
+    app.router.routes += starlette_routes(_node_handlers(shared, log, secrets))
 
     def ends() -> None:
         log.live.close()
@@ -157,11 +234,10 @@ def _application(
 
 
 def _node_handlers(
-    shared: ApiWorld, log: ControlLog, tokens: Tokens, secrets: Secrets
+    shared: ApiWorld, log: ControlLog, secrets: ControlSecrets
 ) -> dict[str, RouteHandler]:
     """Handlers that ask nodes before they answer."""
-    peers = PeerCredentials(Tokens([*secrets.peer.values()], wall_clock), "control", wall_clock)
-    nodes = explain_nodes.ConfiguredNodes(exchange, peers.issue)
+    tokens, nodes = secrets.tokens, explain_nodes.ConfiguredNodes(exchange, secrets.signer)
     world = ExplainServices(wall_clock, nodes, secrets.viewer)
     return {
         **explain_handlers(log.live, tokens, world),
@@ -179,13 +255,15 @@ def _start_warnings(catalog: Catalog) -> Iterator[str]:
         yield f"{line} (502)"
 
 
-def _lifespan_with(work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[Any], Any]:
-    """A lifespan during which `work` runs in a task of its own."""
+def _lifespan_with(works: Sequence[Callable[[], Coroutine[Any, Any, None]]]) -> Any:
+    """A lifespan during which each of `works` runs in a task of its own."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
-        task = asyncio.get_running_loop().create_task(restart_on_failure(work))
+        loop = asyncio.get_running_loop()
+        tasks = [loop.create_task(restart_on_failure(work)) for work in works]
         yield
-        task.cancel()
+        for task in tasks:
+            task.cancel()
 
     return lifespan

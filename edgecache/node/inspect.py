@@ -8,7 +8,7 @@ a time in threads that read, so that viewers go before it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import nlargest
 from itertools import islice
@@ -21,6 +21,7 @@ from edgecache.cache.lookup import decide_entry
 from edgecache.cache.outcome import FetchErrand, Hit, Refusal, SlicesErrand
 from edgecache.cache.peer_frontend import Frontend
 from edgecache.cache.tier import Tier
+from edgecache.cluster.credentials import CONTROL
 from edgecache.cluster.inspection import (
     EXAMPLES,
     NAMED,
@@ -58,6 +59,7 @@ from edgecache.store.disk.walk import ROWS_PER_STEP
 from edgecache.store.entry import Entry
 from edgecache.store.memory import MemoryStore
 from edgecache.upstream.peer import heads as peer_fields
+from edgecache.upstream.peer.heads import CredentialSender, head_sender
 
 SCANS_MAX = 4  # at once: people ask, one or two of them
 ROWS_LOOKED_AT = 100_000  # as of memory; in a second or two, viewers in between
@@ -98,21 +100,23 @@ class DiskDryRun:
 
 @dataclass(frozen=True, slots=True)
 class Inspector:
-    """Answers inspection requests at a listener, of those with a credential of peers."""
+    """Answers inspection requests at a listener: those that control signed.
+
+    `sender` tells who signed a message, by a credential, which is used up.
+    """
 
     node: str
     role: str
     location: str
     front: Frontend
-    admits: Callable[[bytes], bool]
+    sender: CredentialSender
     disk_trials: DiskDryRun = field(default_factory=DiskDryRun)
 
-    def reply(self, request: Request, now: float) -> bytes:
-        """The whole response; empty when `request` is to be served like any other."""
+    def reply(self, head: bytes, request: Request, now: float) -> bytes:
+        """The whole response; empty when `request`, read from `head`, is to be served as usual."""
         if peer_fields.EXPLAIN not in names_in(request.fields):
             return b""
-        credential = first_value(request.fields, peer_fields.CREDENTIAL)
-        if credential is None or not self.admits(credential):
+        if (request.peer or head_sender(head, self.sender)) != CONTROL:
             return b""
         answer = self._inspect(
             first_value(request.fields, peer_fields.EXPLAIN) or b"", request, now

@@ -11,10 +11,12 @@ import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
 import httpx
 import msgspec
 
+from edgecache.cluster.credentials import AUTH_SCHEME, content_digest, control_message
 from edgecache.cluster.log_entries import LogEntry, LogPage
 from edgecache.cluster.node_status import NodeStatus
 
@@ -61,14 +63,14 @@ class FollowerEnvironment:
 class LogFollower:
     """Client of control's log. `client` has control's address as its base and no proxy.
 
-    `token` gives a fresh node token.
+    `sign` gives a credential for a message (`cluster.credentials`), for one request.
     """
 
     def __init__(
         self,
         name: str,
         client: httpx.AsyncClient,
-        token: Callable[[], str],
+        sign: Callable[[bytes], bytes],
         world: FollowerEnvironment,
         *,
         serves: bool = False,
@@ -76,7 +78,7 @@ class LogFollower:
         """`serves`: the node goes on serving without a lease."""
         self._name = name
         self._client = client
-        self._token = token
+        self._sign = sign
         self._world = world
         self.serves = serves
         self._instance = world.random_bytes(8).hex()
@@ -113,23 +115,14 @@ class LogFollower:
     async def leave(self) -> None:
         """Tell control that this node serves no more; if it cannot be told, its lease runs out."""
         with contextlib.suppress(httpx.HTTPError):
-            await self._client.post(
-                f"/nodes/{self._name}/leave",
-                params={"instance": self._instance, "serves": int(self.serves)},
-                headers=self._headers(),
-                timeout=LEAVE_S_MAX,
-            )
+            query = urlencode({"instance": self._instance, "serves": int(self.serves)})
+            await self._post(f"/nodes/{self._name}/leave?{query}", b"", LEAVE_S_MAX)
 
     async def report(self, status: NodeStatus) -> bool:
         """Send control the status of this node; False when control did not take it."""
         content = msgspec.json.encode(status)
         try:
-            answer = await self._client.post(
-                f"/nodes/{self._name}",
-                content=content,
-                headers=self._headers(),
-                timeout=ANSWER_S_MAX,
-            )
+            answer = await self._post(f"/nodes/{self._name}", content, ANSWER_S_MAX)
         except httpx.HTTPError:
             return False
         return _without_stream(answer).is_success
@@ -138,17 +131,26 @@ class LogFollower:
         query: dict[str, Any] = {"after": after, "wait_s": WAIT_S, "low": low}
         query |= {"instance": self._instance, "serves": int(self.serves)}
         query |= {"epoch": self._epoch}
+        target = f"/log?{urlencode(query)}"
+        headers = self._headers("GET", target, b"")
         try:
-            answer = await self._client.get(
-                "/log", params=query, headers=self._headers(), timeout=WAIT_S + ANSWER_S_MAX
-            )
+            answer = await self._client.get(target, headers=headers, timeout=WAIT_S + ANSWER_S_MAX)
             content = _without_stream(answer).content
             return msgspec.json.decode(content, type=LogPage) if answer.is_success else None
         except (httpx.HTTPError, msgspec.DecodeError):
             return None
 
-    def _headers(self) -> dict[str, str]:
-        return {"authorization": f"Bearer {self._token()}"}
+    async def _post(self, target: str, content: bytes, answer_s_max: float) -> httpx.Response:
+        headers = self._headers("POST", target, content)
+        return await self._client.post(
+            target, content=content, headers=headers, timeout=answer_s_max
+        )
+
+    def _headers(self, method: str, target: str, content: bytes) -> dict[str, str]:
+        digest = content_digest(content)
+        credential = self._sign(control_message(method, target.encode(), digest))
+        headers = {"authorization": f"{AUTH_SCHEME} {credential.decode()}"}
+        return headers | {"content-digest": digest} if digest else headers
 
 
 def back_off_s(failures: int, random: float) -> float:

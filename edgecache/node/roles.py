@@ -77,7 +77,7 @@ def run_control(config_path: str) -> int:
     """The control plane."""
     from edgecache.control.state.compose import NotComposedError
     from edgecache.control.state.database import StateBusyError, StateError
-    from edgecache.node.control_app import ControlConnection, build_control, caller_proof
+    from edgecache.node.control_app import ControlConnection, ControlSecrets, build_control
     from edgecache.runtime.inherited import EXIT_CONFIGURATION
     from edgecache.runtime.stderr_log import say
 
@@ -88,14 +88,15 @@ def run_control(config_path: str) -> int:
     if isinstance(address, TcpAddress) and not address.is_loopback:
         say(f"control.listen: {address} is not on loopback: let nobody but operators and nodes in")
     try:
-        app, closed = build_control(config, Path(config_path))
+        secrets = ControlSecrets(config.state_dir, os.environ, steady_clock())
+        app, closed = build_control(config, Path(config_path), secrets)
     except NotComposedError as error:  # the file was changed while control was away
         say("\n  ".join([f"{config_path} does not go with what the API has made:", *error.lines]))
         return EXIT_CONFIGURATION
     except StateError as error:
         say(str(error))  # a supervisor tries again where that may help
         return EXIT_FAILED if isinstance(error, StateBusyError) else EXIT_CONFIGURATION
-    places = _places(config, caller_proof(config))
+    places = _places(config, secrets.proves)
     server = _service(app, config, partial(ControlConnection, places=places), places)
     server.on_exit = closed
     return server.run_until_signal([*sockets[address], *sockets[local]])

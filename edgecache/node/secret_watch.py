@@ -24,7 +24,9 @@ WATCH_S = 0.5  # half of what a key may take to reach a node
 VALUE_BYTES_MAX = 4_096  # of a header that is a secret; a token of a store's has a thousand
 
 _VALUE = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")  # RFC 9110 §5.5, ASCII
-_FileStamp = tuple[int, int, int] | None
+FileStamp = tuple[int, int, int] | None
+PeerUser = Callable[[Mapping[str, str]], None]
+"""Takes over secrets of peers, by id. ValueError when they are of no use to it."""
 
 
 class SecretWatch:
@@ -50,14 +52,15 @@ class SecretWatch:
         self._clock = clock
         self._renew_tls = renew_tls
         self._values: dict[str, bytes] = {}
+        self._peer_users: list[PeerUser] = []
         self._files: tuple[str, ...] = ()
-        self._stamps: tuple[_FileStamp, ...] = ()
+        self._stamps: tuple[FileStamp, ...] = ()
         self.use(config)
 
     def use(self, config: Config) -> Mapping[str, str]:
         """Read the secrets of `config`; those of viewers' tokens, by id. Blocks on the disk."""
         self._files = (str(self._path), *dict.fromkeys(_files(config)))
-        stamps = tuple(map(_stamp, self._files))  # first: what changes meanwhile is read again
+        stamps = tuple(map(file_stamp, self._files))  # first: what changes meanwhile is read again
         if stamps != self._stamps:
             self._renew_tls()
         self._stamps = stamps
@@ -66,6 +69,11 @@ class SecretWatch:
         except SecretsError as error:
             logger.error("secrets were not read anew: %s", error)
         self._values = self._read(config)
+        for user in self._peer_users:
+            try:
+                user(self.secrets.peer)
+            except ValueError as error:
+                logger.error("secrets were not read anew: %s: peer: %s", self._path, error)
         for line in missing_key_pairs(config, self.secrets, self._path):
             logger.error("requests are not sent: %s", line)
         signer = IdentitySigner(self.secrets.identity, self._clock)
@@ -76,9 +84,17 @@ class SecretWatch:
         self.proofs.use(credentials)
         return self.secrets.viewer
 
+    def tell_peers(self, user: PeerUser) -> None:
+        """Tell `user` the secrets of peers, now and whenever they change. SecretsError."""
+        try:
+            user(self.secrets.peer)
+        except ValueError as error:
+            raise SecretsError(self._path, f"peer: {error}") from None
+        self._peer_users.append(user)
+
     def changed(self) -> bool:
         """Whether a file has changed since it was read."""
-        return tuple(map(_stamp, self._files)) != self._stamps
+        return tuple(map(file_stamp, self._files)) != self._stamps
 
     def _read(self, config: Config) -> dict[str, bytes]:
         values: dict[str, bytes] = {}
@@ -148,7 +164,7 @@ def _files(config: Config) -> Iterator[str]:
         yield from filter(None, (origin.client_certificate_file, origin.client_key_file))
 
 
-def _stamp(path: str) -> _FileStamp:
+def file_stamp(path: str) -> FileStamp:
     """Time, size and inode of a file, which change with its content; None without a file."""
     try:
         facts = os.stat(path)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from edgecache.config.listen import Address, UnixAddress
 from edgecache.config.model import Config
-from edgecache.config.secrets import FILE_NAME
+from edgecache.config.secrets import FILE_NAME, OPERATORS_NAME
 
 ROOT = 0
 
@@ -58,7 +58,8 @@ def drop_privileges(config: Config, bound: Iterable[Address] = ()) -> None:
         return
     paths = [address.path for address in bound if isinstance(address, UnixAddress)]
     if os.stat(config.state_dir).st_uid == ROOT:  # else others may have put there what they liked
-        paths += [config.state_dir, os.path.join(config.state_dir, FILE_NAME)]
+        names = ("", FILE_NAME, OPERATORS_NAME)
+        paths += [os.path.join(config.state_dir, name) for name in names]
     for path in paths:
         if os.path.lexists(path) and os.lstat(path).st_uid == ROOT:
             os.chown(path, wanted.uid, wanted.gid, follow_symlinks=False)

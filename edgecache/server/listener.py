@@ -16,6 +16,7 @@ from edgecache.cache.outcome import Hit, Outcome, Refusal
 from edgecache.cache.peer_frontend import Frontend, PeerFrontend
 from edgecache.config.model import Limits
 from edgecache.http.dates import format_date
+from edgecache.http.head import parse_request_head
 from edgecache.http.message import BadMessage, BadReason, Fields, HeadLimits, Request
 from edgecache.runtime.environment import LoopTurns
 from edgecache.server.connection_table import ConnectionTable
@@ -25,10 +26,15 @@ from edgecache.server.stream import TableConnection
 from edgecache.server.tls import TlsPort
 from edgecache.store.invalidation import InvalidationState
 from edgecache.store.memory_account import MemoryAccount, MemoryHolding
+from edgecache.upstream.peer.heads import PeerCall
 
 LAST_REQUEST_S = 2.0  # a request already on its way to us must not meet a closed connection
 SHED = Refusal(503, "Too many connections at once.", "CapacityExceeded", close=True)
 FAILED = Refusal(500, "An error inside the cache.", "Error", close=True)
+
+
+HeadParser = Callable[[bytes, HeadLimits, bytes, tuple[str, int]], Request]
+"""The request of a head, by limits, scheme and the client's address. BadMessage."""
 
 
 class ListenerHeadCache(Protocol):
@@ -68,12 +74,14 @@ class Listener:
     scheme: bytes = b"http"
     tls: TlsPort | None = None
     made: Callable[[], None] = lambda: None  # called for each hit that is rendered or learned
-    explains: Callable[[Request, float], bytes] | None = None  # see `explained`
+    explains: Callable[[bytes, Request, float], bytes] | None = None  # see `explained`
     remembered: Callable[[], int] = lambda: 0  # bytes of conclusions from messages
     marks: InvalidationState = field(init=False)  # of the tier behind it
     account: MemoryAccount = field(init=False)  # of this process
     head_limits: HeadLimits = field(init=False)
     from_peers: bool = field(init=False)  # whether other tiers of ours ask here, not viewers
+    parse: HeadParser = field(init=False)  # of heads of viewers, or of other tiers of ours
+    admits_repeated: Callable[[PeerCall, bytes], bool] = field(init=False)  # see PeerFrontend
     connections: ConnectionTable = field(default_factory=ConnectionTable)
     turns: LoopTurns = field(default_factory=LoopTurns)
     handing_over: float = 0.0  # since when (epoch seconds), if at all
@@ -82,7 +90,12 @@ class Listener:
     )  # ours and those of listeners beside us
 
     def __post_init__(self) -> None:
-        self.from_peers = isinstance(self.frontend, PeerFrontend)
+        self.parse, self.admits_repeated = parse_request_head, _admits_nobody
+        self.from_peers = False
+        if isinstance(self.frontend, PeerFrontend):
+            self.from_peers = True
+            self.parse = self.frontend.read_head
+            self.admits_repeated = self.frontend.admits_repeated
         self.marks = self.frontend.tier.world.marks
         self.account = self.frontend.tier.world.account
         if self.head_cache is not None:
@@ -110,9 +123,9 @@ class Listener:
         """Count what the head caches have answered."""
         self.request_log.settle()
 
-    def explained(self, request: Request, now: float) -> bytes:
+    def explained(self, head: bytes, request: Request, now: float) -> bytes:
         """The reply to one of our own that asks what is here; nothing for anybody else."""
-        return b"" if self.explains is None else self.explains(request, now)
+        return b"" if self.explains is None else self.explains(head, request, now)
 
     def refuse(self, refusal: Refusal, request_id: bytes, now: float) -> Outcome:
         """The outcome of a refusal."""
@@ -169,3 +182,7 @@ class Listener:
         counters.fills = len(self.frontend.tier.flights)
         held = self.account.held
         counters.memory = {"store": store.size_bytes} | {str(kind): held[kind] for kind in held}
+
+
+def _admits_nobody(_call: PeerCall, _head: bytes) -> bool:
+    return False

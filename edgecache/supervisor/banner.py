@@ -12,7 +12,7 @@ from pathlib import Path
 from edgecache.cluster.control_access import control_socket, control_url
 from edgecache.config.listen import TcpAddress, tcp_address
 from edgecache.config.model import Config
-from edgecache.config.secrets import load_secrets
+from edgecache.config.secrets import load_operators
 from edgecache.control.cloudfront.authentication import access_keys
 from edgecache.server.dev_certificate import ca_file
 from edgecache.supervisor.child import Child
@@ -120,7 +120,7 @@ def to_call(
     if not (sys.stdout.isatty() if shown is None else shown):
         file = shlex.quote(str(path))
         return [f'eval "$(edgecache token --aws --config {file})"; {example}']
-    key = access_keys(load_secrets(config.state_dir, env).operator)[-1]
+    key = access_keys(load_operators(config.state_dir, env))[-1]
     return [
         f"AWS_ACCESS_KEY_ID={key.access_key_id} "
         f"AWS_SECRET_ACCESS_KEY={key.secret_access_key} AWS_DEFAULT_REGION=us-east-1 {example}"

@@ -16,7 +16,7 @@ from pathlib import Path
 from edgecache.cluster.control_access import control_socket
 from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
 from edgecache.config.model import Config, Location, Origin, ViewerCertificate
-from edgecache.config.secrets import SecretsError, load_secrets, secrets_path
+from edgecache.config.secrets import SecretsError, load_operators, load_secrets, secrets_path
 from edgecache.node.geoip import database_problem
 from edgecache.node.secret_watch import missing_key_pairs, missing_values
 from edgecache.origin.demo import policy_of
@@ -98,6 +98,8 @@ def missing_secrets(config: Config) -> list[str]:
     path = secrets_path(config.state_dir, os.environ)
     try:
         lines += missing_key_pairs(config, load_secrets(config.state_dir, os.environ), path)
+        if config.control is not None:
+            load_operators(config.state_dir, os.environ)
     except SecretsError as error:
         lines.append(str(error))
     return lines

@@ -84,7 +84,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.asked += 1
         self.heard = False
         self._deadline.put(outgoing.timeouts.response_s)
-        self._transport.write(outgoing.head)
+        self._transport.write(outgoing.sent_head())
         try:
             if outgoing.body is not None:
                 await send_until_answered(self._send_body(exchange), exchange.arrived)

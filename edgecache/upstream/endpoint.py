@@ -106,6 +106,11 @@ class WireRequest(Struct, frozen=True):
     on_interim: Callable[[Response], None] | None = None
     upgrade: bool = False  # the connection may become a tunnel
     server_name: str = ""
+    sign: Callable[[bytes], bytes] | None = None  # gives `head` with what is good for one sending
+
+    def sent_head(self) -> bytes:
+        """The head as it is sent now."""
+        return self.head if self.sign is None else self.sign(self.head)
 
     @property
     def replayable(self) -> bool:

@@ -19,13 +19,19 @@ from edgecache.config.secrets import (
     Secrets,
     SecretsError,
     add_viewer_secret,
+    change_keys,
+    has_former_operators,
+    load_operators,
     load_secrets,
+    operators_path,
     put_key_pair,
     secrets_path,
+    split_operators,
 )
 
 LONG = "0123456789abcdef0123456789abcdef"
-GOOD = {kind: {"k1": LONG} for kind in ("peer", "identity", "operator")}
+GOOD = {kind: {"k1": LONG} for kind in ("peer", "identity")}
+FORMER = {**GOOD, "operator": {"k1": LONG}}
 
 
 def written(path: Path, content: Any, mode: int = 0o600) -> Path:
@@ -47,8 +53,8 @@ def test_a_missing_file_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     assert [entry.name for entry in state_dir.iterdir()] == ["secrets.json"]
     assert load_secrets(state_dir, {}) == made
-    drawn = {made.peer["k1"], made.identity["k1"], made.operator["k1"], made.viewer["k1"]}
-    assert len(drawn) == 4
+    drawn = {made.peer["k1"], made.identity["k1"], made.viewer["k1"]}
+    assert len(drawn) == 3
     assert made.peer["k1"] == "A" * 43
 
 
@@ -120,7 +126,7 @@ def test_a_file_that_others_can_use_is_refused(tmp_path: Path, mode: int) -> Non
         ("", "Input data was truncated"),
         ("{", "Input data was truncated"),
         ("[]", "Expected `object`, got `array`"),
-        ({"peer": {}, "identity": {}}, "Object missing required field `operator`"),
+        ({"peer": {}}, "Object missing required field `identity`"),
         ({**GOOD, "extra": {}}, "Object contains unknown field `extra`"),
         ({**GOOD, "peer": {"k1": 7}}, "Expected `str`, got `int` - at `$.peer[...]`"),
         ({**GOOD, "peer": {}}, "peer: 0 keys, expected 1 to 16"),
@@ -156,7 +162,7 @@ def test_secrets_are_not_shown_and_not_changed(tmp_path: Path) -> None:
     written(tmp_path / "secrets.json", GOOD)
     loaded = load_secrets(tmp_path, {})
     assert repr(loaded) == str(loaded)
-    kinds = "peer=['k1'], identity=['k1'], operator=['k1'], viewer=[]"
+    kinds = "peer=['k1'], identity=['k1'], viewer=[]"
     assert repr(loaded) == f"Secrets({kinds}, origin=[])"
     with pytest.raises(FrozenInstanceError):
         loaded.peer = {}  # type: ignore[misc]
@@ -229,3 +235,63 @@ def test_what_is_no_key_pair_is_refused(
     with pytest.raises(SecretsError) as caught:
         load_secrets(tmp_path, {})
     assert caught.value.problem == problem
+
+
+def test_operators_have_a_file_of_their_own_that_no_node_asks_for(tmp_path: Path) -> None:
+    load_secrets(tmp_path, {})
+    assert not operators_path(tmp_path, {}).exists()
+    made = load_operators(tmp_path, {}, counting())
+    path = tmp_path / "operators.json"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert load_operators(tmp_path, {}) == made == {"k1": "A" * 43}
+    assert "operator" not in json.loads((tmp_path / "secrets.json").read_text())
+
+
+def test_a_file_of_a_former_release_is_read_and_split_when_asked(tmp_path: Path) -> None:
+    former = written(tmp_path / "secrets.json", {**FORMER, "viewer": {"v": LONG}})
+    assert load_secrets(tmp_path, {}).viewer == {"v": LONG}
+    assert load_operators(tmp_path, {}) == {"k1": LONG}
+    assert has_former_operators(tmp_path, {})
+    assert [entry.name for entry in tmp_path.iterdir()] == ["secrets.json"]
+    assert split_operators(tmp_path, {})
+    assert json.loads(former.read_text()) == {**GOOD, "viewer": {"v": LONG}}
+    assert json.loads((tmp_path / "operators.json").read_text()) == {"operator": {"k1": LONG}}
+    assert load_operators(tmp_path, {}) == {"k1": LONG}
+    assert not has_former_operators(tmp_path, {})
+    assert not split_operators(tmp_path, {})
+
+
+def test_what_a_node_reads_has_no_operators_in_it(tmp_path: Path) -> None:
+    written(tmp_path / "secrets.json", {**FORMER, "operator": {"k1": LONG[::-1]}})
+    loaded = load_secrets(tmp_path, {})
+    assert not hasattr(loaded, "operator")
+    assert LONG[::-1] not in str([loaded.peer, loaded.identity, loaded.viewer, loaded.origin])
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ({}, "Object missing required field `operator`"),
+        ({"operator": {}}, "operator: 0 keys, expected 1 to 16"),
+        ({"operator": {"k1": "short"}}, "operator.k1: shorter than 32 characters"),
+        (GOOD, "Object contains unknown field `peer`"),
+    ],
+)
+def test_bad_files_of_operators_are_refused_in_one_line(
+    tmp_path: Path, content: Any, problem: str
+) -> None:
+    path = written(tmp_path / "operators.json", content)
+    with pytest.raises(SecretsError) as caught:
+        load_operators(tmp_path, {})
+    assert str(caught.value) == f"{path}: {problem}"
+
+
+def test_keys_of_a_kind_are_changed_and_the_others_stay(tmp_path: Path) -> None:
+    path = written(tmp_path / "secrets.json", FORMER)
+    assert change_keys(tmp_path, {}, "peer", lambda keys: {"k0": LONG, **keys}) == path
+    assert [*load_secrets(tmp_path, {}).peer] == ["k0", "k1"]
+    assert load_operators(tmp_path, {}) == {"k1": LONG}
+    changed = change_keys(tmp_path, {}, "operator", lambda keys: {**keys, "k2": LONG})
+    assert changed == tmp_path / "operators.json"
+    assert [*load_operators(tmp_path, {})] == ["k1", "k2"]
+    assert not has_former_operators(tmp_path, {})

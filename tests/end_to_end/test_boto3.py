@@ -21,7 +21,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.signers import CloudFrontSigner
 
-from edgecache.config.secrets import load_secrets
+from edgecache.config.secrets import load_operators
 from edgecache.control.cloudfront.authentication import AccessKey, access_keys
 from tests.end_to_end.foreign import UnavailableError
 from tests.end_to_end.foreign_clients import aws, javascript
@@ -50,8 +50,7 @@ class Place:
 
     @property
     def key(self) -> AccessKey:
-        secrets = load_secrets(self.up.installation.state, {})
-        return access_keys(secrets.operator)[-1]
+        return access_keys(load_operators(self.up.installation.state, {}))[-1]
 
     def site(self, reference: str, **more: Any) -> dict[str, Any]:
         """A distribution in front of nginx."""

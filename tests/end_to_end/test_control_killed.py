@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from edgecache.cluster.log_entries import LogEntryKind as EntryKind
 from edgecache.config.load import load
-from edgecache.config.secrets import load_secrets
+from edgecache.config.secrets import load_operators
 from edgecache.control.cloudfront.authentication import access_keys
 from edgecache.control.state.catalog import Catalog
 from edgecache.control.state.compose import ApiResources, compose
@@ -74,7 +74,7 @@ class Control:
         return thread
 
     def client(self) -> Any:
-        key = access_keys(load_secrets(self.installation.state, {}).operator)[-1]
+        key = access_keys(load_operators(self.installation.state, {}))[-1]
         return botocore.session.Session().create_client(
             "cloudfront",
             endpoint_url=self.installation.control,

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from edgecache.cache.frontend import ViewerFrontend
 from edgecache.cache.peer_frontend import PeerFrontend
@@ -15,14 +16,15 @@ from edgecache.rules.explanation import LookupExplanation
 from edgecache.store.entry import Entry
 from edgecache.store.memory import MemoryStore
 from tests.rules.pieces import NOW, answer, asks
+from tests.world.credentials import sent_by
 from tests.world.play import Play, Scene
 
-GOOD = b"good"
 OURS = ("edgecache-peer: good", "edgecache-explain: 1")
+SENDER = sent_by(good="control", edge="edge-a-1")
 
 
-def admits(credential: bytes) -> bool:
-    return credential == GOOD
+def question(*lines: str) -> bytes:
+    return "\r\n".join(["GET /a HTTP/1.1", *lines, "Host: site.test", "", ""]).encode()
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def play() -> Any:
 
 
 def explaining(play: Play) -> Inspector:
-    return Inspector("edge-LHR50-1", "edge", "LHR50", play.listener.frontend, admits)
+    return Inspector("edge-LHR50-1", "edge", "LHR50", play.listener.frontend, SENDER)
 
 
 def told(play: Play, request: Request, at: float = 0.0) -> Any:
@@ -61,8 +63,7 @@ def test_before_and_after_it_is_stored(play: Play) -> None:
 
 
 def test_over_the_wire_it_is_json_and_the_end_of_the_connection(play: Play) -> None:
-    fields = {"Edgecache_Peer": "good", "Edgecache_Explain": "1"}
-    viewer = play.viewer().asks("/a", **fields)
+    viewer = play.viewer().sends(question("Edgecache-Peer: good", "Edgecache-Explain: 1"))
     head, _, body = bytes(viewer.transport.written).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 ")
     assert b"Connection: close" in head
@@ -75,17 +76,21 @@ def test_over_the_wire_it_is_json_and_the_end_of_the_connection(play: Play) -> N
 
 
 @pytest.mark.parametrize(
-    "fields",
+    "lines",
     [
-        {"Edgecache_Explain": "1"},
-        {"Edgecache_Explain": "1", "edgecache_peer": "bad"},
-        {"edgecache_peer": "good"},
+        ("Edgecache-Explain: 1",),
+        ("Edgecache-Peer: bad", "Edgecache-Explain: 1"),
+        ("Edgecache-Peer: edge", "Edgecache-Explain: 1"),
+        ("Edgecache-Explain: 1", "Edgecache-Peer: good"),
+        ("Edgecache-Peer: good",),
     ],
 )
 def test_a_stranger_is_served_and_the_origin_never_sees_it(
-    play: Play, fields: dict[str, str]
+    play: Play, lines: tuple[str, ...]
 ) -> None:
-    play.viewer().asks("/a", **fields)
+    viewer = play.viewer()
+    viewer._methods.append(b"GET")
+    viewer.sends(question(*lines))
     asked = play.origin.hears("/a")
     assert not any(name.startswith(b"edgecache-") for name, _ in asked.request.fields)
     play.origin.answers(200, "body")
@@ -106,10 +111,15 @@ def test_a_look_makes_nothing_more_recent() -> None:
 
 def test_the_front_of_peers_explains_what_an_edge_would_ask(play: Play) -> None:
     assert isinstance(play.listener.frontend, ViewerFrontend)
-    front = PeerFrontend(play.edge, play.listener.frontend.table, admits)
-    ours = Inspector("regional", "regional", "", front, admits)
+    front = PeerFrontend(play.edge, play.listener.frontend.table, SENDER)
+    ours = Inspector("regional", "regional", "", front, SENDER)
     known = asks("/a", *OURS, "edgecache-distribution: EPLAY")
     assert ours.story(known, NOW).now is LookupExplanation.FETCH
     assert ours.story(asks("/a", *OURS), NOW).now is LookupExplanation.REFUSE
-    assert ours.reply(asks("/a", "edgecache-explain: 1"), NOW) == b""
-    assert ours.reply(known, NOW).startswith(b"HTTP/1.1 200 ")
+    strange = asks("/a", "edgecache-explain: 1")
+    assert ours.reply(question("Edgecache-Explain: 1"), strange, NOW) == b""
+    signed = question("Edgecache-Peer: good", "Edgecache-Explain: 1")
+    assert ours.reply(signed, known, NOW).startswith(b"HTTP/1.1 200 ")
+    known = replace(known, peer="control")  # as the frontend of peers has found it out
+    assert ours.reply(b"", known, NOW).startswith(b"HTTP/1.1 200 ")
+    assert ours.reply(b"", replace(known, peer="edge-a-1"), NOW) == b""

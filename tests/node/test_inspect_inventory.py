@@ -9,6 +9,7 @@ import pytest
 
 from edgecache.cluster.inspection import OBJECTS, STATS, InventoryQuery, ObjectOrder
 from edgecache.node.inspect import Inspector, store_objects, store_stats
+from tests.world.credentials import sent_by
 from tests.world.play import Play, Scene
 
 WHO = ("edge-LHR50-1", "edge", "LHR50")
@@ -18,8 +19,7 @@ BODIES = {"/img/a": 10, "/img/b": 3_000, "/img/c": 200, "/page": 900}
 @pytest.fixture
 def play() -> Any:
     made = Play(Scene())
-    admits = b"good".__eq__
-    made.listener.explains = Inspector(*WHO, made.listener.frontend, admits).reply
+    made.listener.explains = Inspector(*WHO, made.listener.frontend, sent_by(good="control")).reply
     for path, size in BODIES.items():
         made.viewer().asks(path)
         made.origin.hears(path)
@@ -71,12 +71,13 @@ def test_the_figures_of_the_store(play: Play) -> None:
 
 @pytest.mark.parametrize("wanted", [STATS, InventoryQuery().spell()])
 def test_over_the_wire_only_to_our_own(play: Play, wanted: bytes) -> None:
-    fields = {"Edgecache_Peer": "good", "Edgecache_Explain": wanted.decode()}
-    viewer = play.viewer().asks("/", **fields)
-    head, _, body = bytes(viewer.transport.written).partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 200 ")
+    head = b"GET / HTTP/1.1\r\nEdgecache-Peer: %b\r\nHost: site.test\r\n%b: %b\r\n\r\n"
+    viewer = play.viewer().sends(head % (b"good", b"Edgecache-Explain", wanted))
+    answer, _, body = bytes(viewer.transport.written).partition(b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
     assert json.loads(body)["node"] == WHO[0]
-    stranger = play.viewer("stranger").asks("/", **{**fields, "Edgecache_Peer": "bad"})
+    stranger = play.viewer("stranger")
+    stranger.sends(head % (b"bad", b"Edgecache-Explain", wanted))
     assert b"edge-LHR50-1" not in stranger.transport.written
     play.origin.hears("/")
     play.origin.answers(200, "")

@@ -49,9 +49,9 @@ class Control:
         self.paused.append(seconds)
 
     def bus(self, client: httpx.AsyncClient) -> LogFollower:
-        tokens = iter(range(100))
+        numbers = iter(range(100))
         world = FollowerEnvironment(lambda: 7.0, self.pause, lambda: 0.5, bytes)
-        return LogFollower("edge-1", client, lambda: f"t{next(tokens)}", world)
+        return LogFollower("edge-1", client, lambda _message: b"t%d" % next(numbers), world)
 
     def client(self) -> httpx.AsyncClient:
         transport = httpx.MockTransport(self.answer)
@@ -108,7 +108,7 @@ def test_entries_are_applied_once_and_in_order() -> None:
     control = Control(page(1, 2, last=3), page(3))
     assert control.followed() == [1, 2, 3]
     assert control.asked == ["0", "2", "3"]
-    assert control.tokens == ["Bearer t0", "Bearer t1", "Bearer t2"]
+    assert control.tokens == ["Edgecache t0", "Edgecache t1", "Edgecache t2"]
     assert control.paused == []
 
 
@@ -194,7 +194,7 @@ def test_a_follower_can_be_cancelled_wherever_it_waits(where: str) -> None:
         transport = httpx.MockTransport(answer)
         async with httpx.AsyncClient(transport=transport, base_url="http://c.test") as client:
             world = FollowerEnvironment(lambda: 0.0, pause, lambda: 0.0, bytes)
-            bus = LogFollower("n", client, lambda: "t", world)
+            bus = LogFollower("n", client, lambda _message: b"t", world)
             task = asyncio.create_task(bus.follow(0, Node()))
             await asyncio.wait_for(reached.wait(), 20)
             task.cancel()

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any, Protocol
-from urllib.parse import urlencode
 
 import httpx
 
@@ -31,9 +30,9 @@ from edgecache.control.state.log import ControlLog, publish_config
 from tests.simulation.clocks import Clocks
 from tests.simulation.links import Links, Pipe
 from tests.simulation.machine import Machine, Process
+from tests.world.credentials import SECRETS, verifier
 
 PLACE = "control"
-KEYS = ["k" * 32]
 
 
 class Witness(Protocol):
@@ -72,9 +71,15 @@ class Plane:
             self.invalidations = Invalidations(
                 state, self.log, self.barrier, clocks.wall, self._random.randbytes
             )
-            tokens = Tokens(KEYS, clocks.wall)
+            tokens = Tokens([*SECRETS.values()], clocks.wall)
             control = ControlServices(
-                self.log, NodeRegistry(clock), self.barrier, lambda: config, tokens, self._publish
+                self.log,
+                NodeRegistry(clock),
+                self.barrier,
+                lambda: config,
+                tokens,
+                verifier(PLACE, clocks.wall).sender,
+                self._publish,
             )
             self.app = control_app(control, ())
         self.process.at_end.append(state.close)
@@ -187,26 +192,24 @@ class ControlLine:
 
     async def get(
         self,
-        path: str,
+        target: str,
         *,
-        params: dict[str, Any],
         headers: dict[str, str],
         timeout: float,  # noqa: ASYNC109
     ) -> httpx.Response:
-        query = urlencode(params).encode()
-        return await self._ask(Question("GET", path, query, headers, b""), timeout)
+        path, _, query = target.partition("?")
+        return await self._ask(Question("GET", path, query.encode(), headers, b""), timeout)
 
     async def post(
         self,
-        path: str,
+        target: str,
         *,
         headers: dict[str, str],
         timeout: float,  # noqa: ASYNC109
         content: bytes = b"",
-        params: dict[str, Any] | None = None,
     ) -> httpx.Response:
-        query = urlencode(params or {}).encode()
-        return await self._ask(Question("POST", path, query, headers, content), timeout)
+        path, _, query = target.partition("?")
+        return await self._ask(Question("POST", path, query.encode(), headers, content), timeout)
 
     async def _ask(self, question: Question, timeout_s: float) -> httpx.Response:
         future: asyncio.Future[httpx.Response] = self._process.create_future()

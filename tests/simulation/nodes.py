@@ -16,7 +16,7 @@ from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.frontend import ViewerFrontend
 from edgecache.cache.peer_frontend import Frontend, PeerFrontend
 from edgecache.cache.tier import Tier
-from edgecache.cluster.tokens import PeerCredentials, Purpose, Tokens
+from edgecache.cluster.credentials import CONTROL, CredentialSigner
 from edgecache.config.model import Config
 from edgecache.node.log_follower import FollowerEnvironment, LogFollower
 from edgecache.node.node import Node
@@ -39,10 +39,11 @@ from edgecache.upstream.origin_group import GroupUpstream
 from edgecache.upstream.peer.peer import PeerUpstream
 from edgecache.upstream.pool import Pool
 from tests.simulation.clocks import Clocks
-from tests.simulation.control import KEYS, ControlLine
+from tests.simulation.control import ControlLine
 from tests.simulation.links import Dialer, End
 from tests.simulation.machine import Process, pause
 from tests.simulation.origin import OriginLine
+from tests.world.credentials import signer, verifier
 
 REGIONAL = "regional"
 DISK_S_MAX = 0.02  # for each half of what a disk is asked
@@ -90,7 +91,6 @@ class Running:
         self.marks = InvalidationState(0.0)
         self._around = around
         self._clock = around.clocks.steady()
-        self._tokens = Tokens(KEYS, around.clocks.wall)
         self._state = SimpleNamespace(connections=set(), tasks=set())
         with process.running():
             self.node = self._node(config)
@@ -109,19 +109,18 @@ class Running:
         around, process = self._around, self.process
         inner = process.name == REGIONAL
         origins = GroupUpstream(around.origin, self._clock, self.counters)
-        credentials = PeerCredentials(self._tokens, process.name, around.clocks.wall)
         assert config.regional is not None
         upstream: Upstream = origins
         if not inner:
             direct = origins if config.regional.when_down == "origin" else None
             pool = Pool(around.dialer, self._clock)
             endpoint = Endpoint(REGIONAL, 0, idle_s=60)
-            upstream = PeerUpstream(pool, endpoint, credentials.issue, direct, self.marks)
+            upstream = PeerUpstream(pool, endpoint, self._signer(REGIONAL).sign, direct, self.marks)
         tier = self._tier(upstream, 64 * 1024 * 1024 if inner else config.locations[0].memory_bytes)
         table = compile_routes(config)
         front: Frontend
         if inner:
-            front = PeerFrontend(tier, table, credentials.admits)
+            front = PeerFrontend(tier, table, verifier(REGIONAL, around.clocks.wall).sender)
         else:
             front = ViewerFrontend(tier, table, config.brand)
         log = AccessLog(_discard)
@@ -165,9 +164,12 @@ class Running:
             self._clock, pause, around.random.random, around.random.randbytes
         )
         serves = config.on_partition == "serve"
-        return LogFollower(
-            name, client, lambda: self._tokens.issue(Purpose.NODE, name), world, serves=serves
-        )
+        return LogFollower(name, client, self._signer(CONTROL).sign, world, serves=serves)
+
+    def _signer(self, to: str) -> CredentialSigner:
+        around = self._around
+        wall, random = around.clocks.wall, around.random.randbytes
+        return signer(self.process.name, to, wall, random_bytes=random)
 
     @property
     def tier(self) -> Tier:

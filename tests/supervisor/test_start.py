@@ -15,7 +15,7 @@ import pytest
 from edgecache.cluster.control_access import control_url
 from edgecache.config.listen import TcpAddress, UnixAddress
 from edgecache.config.model import Behavior, Config, Control, Distribution, Location, Origin
-from edgecache.config.secrets import load_secrets
+from edgecache.config.secrets import load_operators
 from edgecache.control.cloudfront.authentication import access_keys
 from edgecache.supervisor import start
 from edgecache.supervisor.banner import as_json, print_table, to_call, to_try
@@ -211,7 +211,7 @@ def test_up_tells_once_all_answer_and_stops_cleanly(
 def test_how_to_call_the_api_holds_the_key_on_a_terminal_alone(tmp_path: Path) -> None:
     config = Config(state_dir=str(tmp_path), control=Control(listen="127.0.0.1:8090"))
     (hidden,) = to_call(config, Path("my.toml"), {}, shown=False)
-    key = access_keys(load_secrets(tmp_path, {}).operator)[-1]
+    key = access_keys(load_operators(tmp_path, {}))[-1]
     assert key.secret_access_key not in hidden
     assert hidden.startswith('eval "$(edgecache token --aws --config my.toml)"; aws ')
     (shown,) = to_call(config, Path("my.toml"), {}, shown=True)

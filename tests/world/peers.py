@@ -19,6 +19,7 @@ from edgecache.upstream.endpoint import Endpoint, WireRequest
 from edgecache.upstream.interface import Reply, WholeBody
 from edgecache.upstream.peer.peer import PeerUpstream
 from edgecache.upstream.pool import Pool
+from tests.world.credentials import signer, verifier
 from tests.world.play import Play, config_of
 from tests.world.transport import FakeTransport
 
@@ -40,7 +41,7 @@ class ToldTransport(FakeTransport):
 class PeerPool:
     """Sends calls to a peers' front in this process, each on a connection of its own."""
 
-    def __init__(self, listener: Listener, play: Play) -> None:
+    def __init__(self, listener: Listener, play: PeeredPlay) -> None:
         self._listener = listener
         self._play = play
 
@@ -53,7 +54,8 @@ class PeerPool:
         connection.connection_made(transport)
         try:
             asked_at = self._play.clock()
-            connection.data_received(outgoing.head)
+            self._play.heads.append(outgoing.sent_head())
+            connection.data_received(self._play.heads[-1])
             while (answer := _response(outgoing.method, bytes(transport.written))) is None:
                 transport.told.clear()
                 await transport.told.wait()
@@ -78,25 +80,28 @@ def _response(method: bytes, data: bytes) -> tuple[Response, bytes] | None:
 
 
 class PeeredPlay(Play):
-    """A play with two tiers, each as in a process of its own."""
+    """A play with two tiers, each as in a process of its own; `heads` went from one to the other.
+
+    The listener of the inner one is `inner`.
+    """
 
     def _begin(self) -> None:
         super()._begin()
         assert self.regional is not None, "a scene with two tiers"
-        front = PeerFrontend(self.regional, compile_routes(config_of(self.scene)), _good)
+        self.heads: list[bytes] = []
+        self.signer = signer("edge-LHR50-1", "regional", self.clock)
+        self.admitted = verifier("regional", self.clock)
+        table = compile_routes(config_of(self.scene))
+        front = PeerFrontend(self.regional, table, self.admitted.sender)
         memo = PeerHeadCache() if self.scene.memo else None
         requests = RequestLog("regional", self._counters, self.access_log)
         ids = RequestIds(lambda count: bytes(count))
         limits = self.scene.limits
-        inner = Listener(front, limits, self.clock, ids, requests, "cloudfront", memo)
+        self.inner = inner = Listener(front, limits, self.clock, ids, requests, "cloudfront", memo)
         pool: Any = PeerPool(inner, self)
         marks = self.edge.world.marks
         endpoint = Endpoint("regional.test", 80)
-        peer = PeerUpstream(cast(Pool, pool), endpoint, lambda: b"good", None, marks)
+        peer = PeerUpstream(cast(Pool, pool), endpoint, self.signer.sign, None, marks)
         self.edge = self._tier("LHR50", peer)
         self.listener = self._listener()
         self.operator = type(self.operator)(self)
-
-
-def _good(credential: bytes) -> bool:
-    return credential == b"good"

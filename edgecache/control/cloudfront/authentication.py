@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from edgecache.cluster.tokens import Purpose, Tokens
+from edgecache.cluster.tokens import Tokens
 from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.cloudfront.rate_limit import (
     CALLS_BURST,
@@ -85,15 +85,19 @@ class CallerAuthentication:
         clock: Callable[[], float],
         steady: Callable[[], float],
     ) -> None:
-        self._keys = {key.access_key_id: key for key in access_keys(operators)}
+        self.use(operators)
         self._tokens = tokens
         self._clock = clock
         self._calls = RateLimiter(CALLS_BURST, CALLS_PER_S, NAMES_MAX, steady)
         self._failures = RateLimiter(FAILURES_BURST, FAILURES_PER_S, NAMES_MAX, steady)
 
+    def use(self, operators: Mapping[str, str]) -> None:
+        """The access keys of these operators count from now on, and no others."""
+        self._keys = {key.access_key_id: key for key in access_keys(operators)}
+
     def authenticate(self, request: Request, body: bytes) -> str:
         """The caller's name. ApiError when it is not known, or asks too often."""
-        name = bearer_name(request, self._tokens, Purpose.OPERATOR)
+        name = bearer_name(request, self._tokens)
         if name is None and is_local(request):
             name = LOCAL_PEER
         if name is None:

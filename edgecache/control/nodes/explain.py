@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from msgspec.structs import replace as replace_struct
 
 from edgecache.cache.frontend import product_name
-from edgecache.cluster.client import Exchange
 from edgecache.config.model import Config, Origin
 from edgecache.config.secrets import KeyPair
-from edgecache.control.nodes.workers import WorkerGroup, ask_workers, worker_groups
+from edgecache.control.nodes.workers import NodeAccess, WorkerGroup, ask_workers, worker_groups
 from edgecache.http.head import request_head
 from edgecache.http.message import Fields, Request, without
 from edgecache.origin.identity import HEADER, IdentitySigner
@@ -69,14 +67,8 @@ class PlaceExplanation:
 
 
 @dataclass(frozen=True, slots=True)
-class ConfiguredNodes:
-    """The nodes of an installation, as its configuration has them.
-
-    `credential` gives one that proves to them that we are of it.
-    """
-
-    exchange: Exchange
-    credential: Callable[[], bytes]
+class ConfiguredNodes(NodeAccess):
+    """The nodes of an installation, as its configuration has them."""
 
     async def ask(self, where: RoutedRequest, config: Config) -> tuple[PlaceExplanation, ...]:
         """The entries each place holds for the request, edges first."""
@@ -86,7 +78,7 @@ class ConfiguredNodes:
         return tuple(await asyncio.gather(*asked))
 
     async def _place(self, place: WorkerGroup, head: bytes) -> PlaceExplanation:
-        nodes, problem = await ask_workers(self.exchange, place, head, TierExplanation)
+        nodes, problem = await ask_workers(self, place, head, TierExplanation)
         return PlaceExplanation(
             place.name, place.role, str(place.address), place.workers, nodes, problem
         )
@@ -95,7 +87,6 @@ class ConfiguredNodes:
         fields: Fields = (
             (b"host", request.authority or b"unknown.invalid"),
             *without(public_fields(request.fields), (b"host",)),
-            (peer_fields.CREDENTIAL, self.credential()),
             (peer_fields.EXPLAIN, b"1"),
             (peer_fields.DISTRIBUTION, where.route.distribution.id.encode()),
             (peer_fields.SCHEME, request.scheme),

@@ -6,7 +6,7 @@ connection meets, so that questions go on until each has answered, or often enou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -14,9 +14,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from edgecache.cluster.client import Exchange
+from edgecache.cluster.credentials import CredentialSigner, edge_place
 from edgecache.cluster.inspection import WorkerReport
 from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
 from edgecache.config.model import Config
+from edgecache.upstream.peer.heads import signed_head
 
 QUESTIONS_PER_WORKER = 12  # with two workers, one stays unseen in 1 of 8 million rounds
 QUESTIONS_MAX = 256  # to one location
@@ -34,6 +36,11 @@ class WorkerGroup:
     address: Address
     workers: int
 
+    @property
+    def signed_as(self) -> str:
+        """The place that a credential for one of them names."""
+        return edge_place(self.name) if self.role == "edge" else self.role
+
 
 def worker_groups(config: Config) -> Iterator[WorkerGroup]:
     """Those of an installation that have a cache, edges first."""
@@ -45,15 +52,27 @@ def worker_groups(config: Config) -> Iterator[WorkerGroup]:
         yield WorkerGroup("regional", "regional", address, 1)
 
 
+@dataclass(frozen=True, slots=True)
+class NodeAccess:
+    """How nodes are asked: by `exchange`, with heads that are signed for each question anew.
+
+    `signers` gives what signs for a place (`cluster.credentials`).
+    """
+
+    exchange: Exchange
+    signers: Callable[[str], CredentialSigner]
+
+
 async def ask_workers(
-    exchange: Exchange, place: WorkerGroup, head: bytes, answer: type[A]
+    nodes: NodeAccess, place: WorkerGroup, head: bytes, answer: type[A]
 ) -> tuple[tuple[A, ...], str]:
     """The answers of the processes of `place` to `head`, by name, and why some are missing."""
+    sign, address = nodes.signers(place.signed_as).sign, _loopback_address(place.address)
     seen: dict[str, A] = {}
     problem = ""
     for _ in range(min(place.workers * QUESTIONS_PER_WORKER, QUESTIONS_MAX)):
         try:
-            said = _decode_answer(await exchange(_loopback_address(place.address), head), answer)
+            said = _decode_answer(await nodes.exchange(address, signed_head(head, sign)), answer)
         except (OSError, ValueError) as error:
             problem = str(error) or type(error).__name__
             break

@@ -45,6 +45,7 @@ from edgecache.control.state.database_thread import (
     run_inline,
 )
 from edgecache.control.state.log import ControlLog
+from edgecache.upstream.peer.heads import CredentialSender
 
 TRIMMED_AT_ONCE = 100  # invalidations: one write of the disk for so many
 WAIT_S_MAX = 30.0  # below the 60 s after which common proxies give up on a silent response
@@ -58,8 +59,9 @@ class ControlServices:
     """State and services of the handlers.
 
     `load` reads the configuration file again, and raises ConfigError when it cannot be used;
-    `publish` makes it count, with what the API has made, and raises NotComposedError. What is
-    written is written by `run`; what nodes ask for every second waits for none of it.
+    `sender` tells which node signed a request. `publish` makes it count, with what the API has
+    made, and raises NotComposedError. What is written is written by `run`; what nodes ask for every
+    second waits for none of it.
     """
 
     log: ControlLog
@@ -67,6 +69,7 @@ class ControlServices:
     barrier: Barrier
     load: Callable[[], Config]
     tokens: Tokens
+    sender: CredentialSender
     publish: Callable[[Config], int]
     unavailable: Callable[[], Collection[UnavailableSite]] = tuple  # see Config
     canary: StalenessProbe | None = None
@@ -113,7 +116,7 @@ class ControlServices:
         That a node asks says that it has applied all up to `after`; that it is answered with all
         there is gives it a lease: see barrier.
         """
-        node = _instance(request, require_node(request, self.tokens))
+        node = _instance(request, require_node(request, self.sender))
         after = int(_query_number(request, "after", int, SEQ_MAX))
         wait_s = _query_number(request, "wait_s", float, math.inf)
         if request.query_params.get("epoch", "") not in ("", self.log.epoch):
@@ -146,9 +149,9 @@ class ControlServices:
 
     async def leave_node(self, request: Request) -> Response:
         """A node serves no more: nobody needs to wait for it."""
-        name = require_node(request, self.tokens)
+        name = require_node(request, self.sender)
         if name != request.path_params["name"]:
-            raise HTTPException(403, "the token names another node")
+            raise HTTPException(403, "the credential names another node")
         self.barrier.remove_instance(_instance(request, name))
         self._write_later()
         return JSONResponse({})
@@ -162,10 +165,11 @@ class ControlServices:
 
     async def report_status(self, request: Request) -> Response:
         """Keep a node's status; a node may report under its own name only."""
-        if require_node(request, self.tokens) != request.path_params["name"]:
-            raise HTTPException(403, "the token names another node")
+        body = await bounded_body(request)
+        if require_node(request, self.sender, body) != request.path_params["name"]:
+            raise HTTPException(403, "the credential names another node")
         try:
-            status = msgspec.json.decode(await bounded_body(request), type=NodeStatus)
+            status = msgspec.json.decode(body, type=NodeStatus)
             self.nodes.report(request.path_params["name"], status)
         except msgspec.DecodeError as error:
             raise HTTPException(400, str(error)) from error

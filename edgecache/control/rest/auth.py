@@ -10,18 +10,29 @@ operator; over TCP an operator has a token, and a program of this machine may re
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection
+from collections.abc import Collection, MutableMapping
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from edgecache.cluster.tokens import Purpose, Tokens
+from edgecache.cluster.credentials import (
+    AUTH_SCHEME,
+    REGIONAL,
+    content_digest,
+    control_message,
+    is_edge,
+)
+from edgecache.cluster.tokens import Tokens
 from edgecache.control.cloudfront.errors import ApiError, error_document
+from edgecache.upstream.peer.heads import CredentialSender
 
 LOCAL_PEER = "unix"  # the address of who reached the socket file, and is our user or root
 RELAYED = frozenset({"via", "forwarded", "x-real-ip"})  # and X-Forwarded-*: a proxy's
+_NODE = "edgecache.node"  # of a scope: who signed its head
+CHALLENGE = {"www-authenticate": AUTH_SCHEME}
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -57,23 +68,41 @@ def host_name(authority: str) -> str:
     return head if colon and port.isdigit() else authority.lower()
 
 
-def bearer_name(request: Request, tokens: Tokens, purpose: Purpose) -> str | None:
+def bearer_name(request: Request, tokens: Tokens) -> str | None:
     """The name in the request's `Authorization: Bearer` token (RFC 6750 §2.1), if it is good."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return tokens.verify(purpose, token.strip()) if scheme.lower() == "bearer" else None
+    return tokens.verify(token.strip()) if scheme.lower() == "bearer" else None
 
 
-def require_node(request: Request, tokens: Tokens) -> str:
-    """The name of the node that asks; 401 without a good token."""
-    name = bearer_name(request, tokens, Purpose.NODE)
-    if name is None:
-        raise HTTPException(401, "a node token is required", {"www-authenticate": "Bearer"})
+def sending_node(scope: MutableMapping[str, Any], sender: CredentialSender) -> str:
+    """The node that signed the head of a request, an ASGI scope; empty when none did.
+
+    Found out once and kept in the scope: the credential is used up.
+    """
+    if _NODE not in scope:
+        fields = dict(reversed(scope["headers"]))
+        scheme, _, credential = fields.get(b"authorization", b"").partition(b" ")
+        name = ""
+        if scheme == AUTH_SCHEME.encode():
+            path, query = scope.get("raw_path") or scope["path"].encode(), scope["query_string"]
+            target = path + b"?" + query if query else path
+            digest = fields.get(b"content-digest", b"").decode("latin-1")
+            name = sender(credential, control_message(scope["method"], target, digest))
+        scope[_NODE] = name if is_edge(name) or name == REGIONAL else ""
+    return str(scope[_NODE])
+
+
+def require_node(request: Request, sender: CredentialSender, body: bytes = b"") -> str:
+    """The name of the node that signed this request and its body; 401 when none did, or before."""
+    name = sending_node(request.scope, sender)
+    if not name or request.headers.get("content-digest", "") != content_digest(body):
+        raise HTTPException(401, "a node's credential is required", CHALLENGE)
     return name
 
 
 def require_operator(request: Request, tokens: Tokens) -> None:
     """Let an operator pass: over the socket file, or with a token. Else 401."""
-    if is_local(request) or bearer_name(request, tokens, Purpose.OPERATOR) is not None:
+    if is_local(request) or bearer_name(request, tokens) is not None:
         return
     raise HTTPException(401, "an operator token is required", {"www-authenticate": "Bearer"})
 

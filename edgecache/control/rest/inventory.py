@@ -66,7 +66,7 @@ async def ask_every_place(
     nodes: ConfiguredNodes, config: Config, question: bytes, answer: type[A], target: str = "/"
 ) -> tuple[PlaceInventory[A], ...]:
     """The answers of every process of every place to one question."""
-    head = _head(nodes, question, target)
+    head = _head(question, target)
     asked = [_ask_place(nodes, place, head, answer) for place in worker_groups(config)]
     return tuple(await asyncio.gather(*asked))
 
@@ -74,14 +74,13 @@ async def ask_every_place(
 async def _ask_place(
     nodes: ConfiguredNodes, place: WorkerGroup, head: bytes, answer: type[A]
 ) -> PlaceInventory[A]:
-    answers, problem = await ask_workers(nodes.exchange, place, head, answer)
+    answers, problem = await ask_workers(nodes, place, head, answer)
     return PlaceInventory(place.name, place.role, answers, problem)
 
 
-def _head(nodes: ConfiguredNodes, question: bytes, target: str) -> bytes:
+def _head(question: bytes, target: str) -> bytes:
     fields = (
         (b"host", b"unknown.invalid"),
-        (peer_fields.CREDENTIAL, nodes.credential()),
         (peer_fields.EXPLAIN, question),
     )
     return request_head(b"GET", target.encode(), fields)

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from edgecache.cache.outcome import Errand, Hit, Refusal
 from edgecache.http.framing import BODY_BYTES_PER_S_MIN
-from edgecache.http.head import keeps_alive, parse_request_head
+from edgecache.http.head import keeps_alive
 from edgecache.http.message import BadMessage, Request
 from edgecache.observe.access_log import escaped
 from edgecache.rules.viewer.client_shares import client_network
@@ -41,7 +41,6 @@ from edgecache.server.output_buffer import OutputBuffer
 from edgecache.server.request_log import NOTHING_ASKED, RequestSummary
 from edgecache.server.response_writer import ResponseWriter
 from edgecache.server.tls import MISDIRECTED, Session
-from edgecache.upstream.peer.heads import read_peer_head
 from edgecache.upstream.tunnel import TUNNEL_BYTES_MAX
 
 HELD_BYTES_MAX = 65_536  # of pipelined requests read ahead, as Uvicorn's HIGH_WATER_LIMIT
@@ -71,7 +70,7 @@ class ViewerConnection(asyncio.Protocol):
         self.began = 0.0  # when the first byte of the current request came
         self._state = server_state
         self.heads = HeadReader(self.listener.head_limits)
-        self._parse = read_peer_head if self.listener.from_peers else parse_request_head
+        self._parse = self.listener.parse
         self._waits_turn = False  # what is held is served in a later turn of the loop
         self.body: RequestBody | None = None  # arriving
         self._task: asyncio.Task[None] | None = None
@@ -227,7 +226,7 @@ class ViewerConnection(asyncio.Protocol):
         """One request: decide, and answer or set off."""
         listener = self.listener
         request = self._parse(head, listener.head_limits, listener.scheme, self.client)
-        if b"Edgecache-Explain" in head and (reply := listener.explained(request, now)):
+        if b"Edgecache-Explain" in head and (reply := listener.explained(head, request, now)):
             self.closing = True
             self.outgoing.write(reply, b"")
             self.transport.close()

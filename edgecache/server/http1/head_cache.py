@@ -40,6 +40,7 @@ from edgecache.server.tls import Certificate, Session
 from edgecache.store.entry import Entry
 from edgecache.store.eviction import REPRIEVES_MAX
 from edgecache.store.memory_account import CONCLUSIONS_MAX
+from edgecache.upstream.peer.heads import PeerCall
 
 ALWAYS = frozenset(
     # The message and its way: RFC 9110 §7.6, §8.6, §10.1.1, §14.2; RFC 8586.
@@ -137,17 +138,17 @@ class HeadCache:
         for lines in block.lines:
             cached = lines.get(line)
             if cached is not None:
-                return self._repeat(connection, cached, block, None, len(data), now)
+                return self._repeat(connection, cached, block, None, data, now)
         return False
 
     def _repeat(
         self, connection: Http1Connection, cached: CachedHit, block: FieldBlock,
-        request_id: bytes | None, received: int, now: float,
+        call: PeerCall | None, data: bytes, now: float,
     ) -> bool:  # fmt: skip
-        """Answer a head of `received` bytes, if the lease of its hit stands.
+        """Answer the head `data`, if the lease of its hit stands.
 
-        `request_id` is the one that a peer's head says. This is the one place where it is judged
-        whether a hit may be given again.
+        `call`: what a peer's head says for itself; its credential is judged last, and used up. This
+        is the one place where it is judged whether a hit may be given again.
         """
         answer, listener = cached.answer, connection.listener
         marks, entry = listener.marks, answer.entry
@@ -165,7 +166,10 @@ class HeadCache:
         if now >= answer.same_until:
             answer.renew(now, listener.request_log)
         body = answer.body
-        if request_id is not None:
+        if call is not None:
+            if not listener.admits_repeated(call, data):
+                return False
+            request_id = call.id
             connection.outgoing.write(answer.start, body)
         else:
             request_id = listener.ids.next()
@@ -173,6 +177,7 @@ class HeadCache:
                 connection.transport.write(b"".join((answer.start, request_id, HEAD_END, body)))
             else:
                 connection.outgoing.write(b"".join((answer.start, request_id, HEAD_END)), body)
+        received = len(data)
         line = (
             answer.line_start, connection.address, cached.start, block.agent, cached.word,
             request_id, block.host, NUMBERS[received], block.rest, cached.end,

@@ -21,7 +21,7 @@ from edgecache.upstream.faults import Fault, UpstreamError
 from edgecache.upstream.interface import Body, Call, Reply, Upstream
 from edgecache.upstream.origin_group import patience_s
 from edgecache.upstream.peer import heads as peer_fields
-from edgecache.upstream.peer.heads import PeerTemplateKey, peer_head, shared_lines
+from edgecache.upstream.peer.heads import PeerTemplateKey, peer_head, shared_lines, signed_head
 from edgecache.upstream.peer.liveness import PeerLiveness
 from edgecache.upstream.pool import Pool
 from edgecache.upstream.request_body import read_start
@@ -46,19 +46,19 @@ class PeerSpelling(Protocol):
 
 
 class PeerUpstream:
-    """The regional cache, seen from an edge."""
+    """The regional cache, seen from an edge. `sign` gives a credential for a message."""
 
     def __init__(
         self,
         pool: Pool,
         endpoint: Endpoint,
-        credential: Callable[[], bytes],
+        sign: Callable[[bytes], bytes],
         fallback: Upstream | None,
         marks: PeerSpelling,
     ) -> None:
         self._pool = pool
         self._endpoint = endpoint
-        self._credential = credential
+        self._sign = sign
         self._fallback = fallback
         self._marks = marks
         self._liveness = PeerLiveness(pool, endpoint)
@@ -100,13 +100,18 @@ class PeerUpstream:
         alike = PeerTemplateKey(
             request.fields, request.authority, request.scheme, call.route.distribution.id,
             requested_release(request, call.route), self._marks.spell(request.mark),
-            self._credential(),
         )  # fmt: skip
         lines_of = shared_lines if is_short(request.fields) else shared_lines.__wrapped__
         head = peer_head(request, lines_of(alike) + _framing_line(call.body))
         # A tier of ours answers at once or waits for its origins as long as that may take.
         timeouts = Timeouts(CONNECT_S, patience_s(call.route) + MARGIN_S, READ_S)
-        return WireRequest(request.method, head, call.body, timeouts, call.on_interim)
+        return WireRequest(
+            request.method, head, call.body, timeouts, call.on_interim, sign=self._signed
+        )
+
+    def _signed(self, head: bytes) -> bytes:
+        """The head with a credential for one sending: another connection gets another."""
+        return signed_head(head, self._sign)
 
 
 def _framing_line(body: Body | None) -> bytes:

@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 from msgspec.structs import replace
 from starlette.applications import Starlette
 
-from edgecache.cluster.tokens import Purpose, Tokens
+from edgecache.cluster.tokens import Tokens
 from edgecache.config.load import load
 from edgecache.control.cloudfront.authentication import AccessKey, CallerAuthentication, access_keys
 from edgecache.control.cloudfront.context import ApiServices
@@ -149,7 +149,7 @@ class Desk:
 
     def token(self) -> dict[str, str]:
         """The header of an operator with a token."""
-        return {"authorization": f"Bearer {self.tokens.issue(Purpose.OPERATOR, 'me')}"}
+        return {"authorization": f"Bearer {self.tokens.issue('me')}"}
 
     def client(self, key: AccessKey | None = None, *, validated: bool = True) -> Any:
         """botocore's client. Its requests are dated by the real clock, which is then ours too."""

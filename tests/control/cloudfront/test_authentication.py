@@ -9,11 +9,12 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from edgecache.cluster.tokens import Purpose
+from edgecache.cluster.tokens import Tokens
 from edgecache.control.cloudfront.authentication import AccessKey, access_keys
 from edgecache.control.cloudfront.rate_limit import CALLS_BURST, FAILURES_BURST
 from edgecache.control.rest.auth import LOCAL_PEER
 from tests.control.cloudfront.desk import ENDPOINT, OPERATORS, Desk, code_of
+from tests.world.credentials import SECRETS
 
 KEY = access_keys(OPERATORS)[0]
 PATH = "/2020-05-31/distribution"
@@ -46,8 +47,8 @@ def test_a_clock_that_is_wrong_is_named(desk: Desk, client: Any) -> None:
 
 def test_an_operators_token_opens_and_no_other_does(desk: Desk) -> None:
     assert desk.asks("GET", PATH, headers=desk.token()).status_code == 200
-    for purpose in (Purpose.NODE, Purpose.PEER):
-        token = desk.tokens.issue(purpose, "regional")
+    for secrets in (["x" * 32], [*SECRETS.values()]):
+        token = Tokens(secrets, lambda: desk.now).issue("regional")
         answer = desk.asks("GET", PATH, headers={"authorization": f"Bearer {token}"})
         assert (answer.status_code, b"InvalidClientTokenId" in answer.content) == (403, True)
 

@@ -13,8 +13,9 @@ import httpx
 import msgspec
 import pytest
 
+from edgecache.cluster.credentials import AUTH_SCHEME, content_digest, control_message
 from edgecache.cluster.node_status import NodeStatus
-from edgecache.cluster.tokens import Purpose, Tokens
+from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config
 from edgecache.config.problems import ConfigError, Problem
 from edgecache.control.nodes.barrier import Barrier
@@ -25,6 +26,7 @@ from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.database_thread import StateRun, StateThread, run_inline
 from edgecache.control.state.log import ControlLog, publish_config
 from edgecache.observe.counters import Counters
+from tests.world.credentials import signer, verifier
 
 BASE = "http://127.0.0.1:8090"
 LOOPBACK, ELSEWHERE = "127.0.0.1", "192.0.2.7"
@@ -40,6 +42,7 @@ class Place:
         self.log = ControlLog(self.state, self.clock)
         self.tokens = Tokens(["k" * 32], self.clock)
         self.barrier = Barrier(self.state, self.clock)
+        self._runs = iter(range(256))
         self.serve(run_inline)
 
     def serve(self, run: StateRun) -> None:
@@ -49,6 +52,7 @@ class Place:
             self.barrier,
             self.load,
             self.tokens,
+            verifier("control", self.clock).sender,
             partial(publish_config, self.log),
             run=run,
             file="/etc/edgecache.toml",
@@ -63,8 +67,26 @@ class Place:
             raise self.file
         return self.file
 
-    def token(self, purpose: Purpose = Purpose.NODE, name: str = "regional") -> dict[str, str]:
-        return {"authorization": f"Bearer {self.tokens.issue(purpose, name)}"}
+    def token(self) -> dict[str, str]:
+        """An operator's."""
+        return {"authorization": f"Bearer {self.tokens.issue('me')}"}
+
+    def signed(
+        self, method: str, target: str, content: bytes = b"", node: str = "regional"
+    ) -> dict[str, str]:
+        """What a node says who asks so; each time as a process that has just started."""
+        run = bytes([next(self._runs)])
+        made = signer(node, "control", self.clock, random_bytes=lambda count: run * count)
+        digest = content_digest(content)
+        credential = made.sign(control_message(method, target.encode(), digest)).decode()
+        headers = {"authorization": f"{AUTH_SCHEME} {credential}"}
+        return headers | {"content-digest": digest} if digest else headers
+
+    def hear(
+        self, method: str, target: str, content: bytes = b"", node: str = "regional"
+    ) -> httpx.Response:
+        """The answer to a node."""
+        return self.ask(method, target, self.signed(method, target, content, node), content)
 
     def ask(
         self,
@@ -107,11 +129,11 @@ def test_health(place: Place) -> None:
 
 def test_a_report_is_listed_and_counted(place: Place) -> None:
     publish_config(place.log, Config())
-    answer = place.ask("POST", "/nodes/a", place.token(name="a"), told())
+    answer = place.hear("POST", "/nodes/edge-a-1", told(), "edge-a-1")
     assert (answer.status_code, answer.json()) == (200, {"generation": 1})
     place.now += 2
     (node,) = place.ask("GET", "/nodes").json()["nodes"]
-    assert node == {"name": "a", "role": "edge", "location": "LHR50", "pid": 5} | {
+    assert node == {"name": "edge-a-1", "role": "edge", "location": "LHR50", "pid": 5} | {
         "generation": 1,
         "alive": True,
         "seen_s_ago": 2.0,
@@ -135,45 +157,65 @@ def test_a_report_is_listed_and_counted(place: Place) -> None:
     ],
 )
 def test_a_bad_report_is_refused(place: Place, content: bytes, status: int) -> None:
-    answer = place.ask("POST", "/nodes/a", place.token(name="a"), content)
+    answer = place.hear("POST", "/nodes/edge-a-1", content, "edge-a-1")
     assert answer.status_code == status
     assert answer.json()["error"]
     assert place.ask("GET", "/nodes").json()["nodes"] == []
 
 
 def test_a_node_speaks_for_itself_only(place: Place) -> None:
-    assert place.ask("POST", "/nodes/b", place.token(name="a"), told()).status_code == 403
+    assert place.hear("POST", "/nodes/edge-b-1", told(), "edge-a-1").status_code == 403
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/log?after=0"), ("POST", "/nodes/a")])
-def test_nodes_need_a_token_in_time(place: Place, method: str, path: str) -> None:
-    late = place.token(name="a")
+@pytest.mark.parametrize(("method", "path"), [("GET", "/log?after=0"), ("POST", "/nodes/edge-a-1")])
+def test_nodes_need_a_credential_in_time(place: Place, method: str, path: str) -> None:
+    late = place.signed(method, path, told(), "edge-a-1")
     place.now += 61
-    operator = place.token(Purpose.OPERATOR, "a")
-    basic = {"authorization": "Basic " + place.token(name="a")["authorization"][7:]}
-    for headers in ({}, late, operator, basic, {"authorization": "Bearer"}):
+    now = place.signed(method, path, told(), "edge-a-1")["authorization"].split()[1]
+    others = [{"authorization": f"{scheme} {now}"} for scheme in ("Basic", "Bearer")]
+    control = place.signed(method, path, told(), "control")
+    for headers in ({}, late, place.token(), control, *others, {"authorization": AUTH_SCHEME}):
         answer = place.ask(method, path, headers, told())
         assert answer.status_code == 401
-        assert answer.headers["www-authenticate"] == "Bearer"
+        assert answer.headers["www-authenticate"] == AUTH_SCHEME
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content"),
+    [
+        ("POST", "/nodes/edge-a-1", b"{}"),  # another body
+        ("POST", "/nodes/edge-a-1?x", told()),
+        ("POST", "/nodes/edge-a-1/leave", told()),
+        ("GET", "/log?after=0", told()),
+    ],
+)
+def test_a_nodes_credential_is_for_one_request_and_once(
+    place: Place, method: str, path: str, content: bytes
+) -> None:
+    good = place.signed("POST", "/nodes/edge-a-1", told(), "edge-a-1")
+    assert place.ask(method, path, good, content).status_code == 401
+    good = place.signed("POST", "/nodes/edge-a-1", told(), "edge-a-1")
+    assert place.ask("POST", "/nodes/edge-a-1", good, told()).status_code == 200
+    assert place.ask("POST", "/nodes/edge-a-1", good, told()).status_code == 401
 
 
 def test_the_log_is_followed(place: Place) -> None:
     place.log.append("config", {"n": 1})
     place.log.append("config", {"n": 2})
-    answer = place.ask("GET", "/log?after=1", place.token()).json()
+    answer = place.hear("GET", "/log?after=1").json()
     entry = {"seq": 2, "at": place.now, "kind": "config", "body": {"n": 2}}
     log = {"last_seq": 2, "upto": 2, "epoch": place.log.epoch, "floor": 0}
     assert answer == {"entries": [entry], **log}
-    assert place.ask("GET", "/log?after=2", place.token()).json()["entries"] == []
+    assert place.hear("GET", "/log?after=2").json()["entries"] == []
 
 
 def test_numbers_of_another_log_acknowledge_nothing(place: Place) -> None:
     place.log.append("config", {"n": 1})
-    place.ask("GET", "/log?after=0&instance=i", place.token())
+    place.hear("GET", "/log?after=0&instance=i")
     place.log.append("config", {"n": 2})
-    place.ask("GET", "/log?after=9&instance=i&epoch=lost", place.token())
+    place.hear("GET", "/log?after=9&instance=i&epoch=lost")
     assert "regional" in place.barrier.waiting_for(2)
-    place.ask("GET", f"/log?after=2&instance=i&epoch={place.log.epoch}", place.token())
+    place.hear("GET", f"/log?after=2&instance=i&epoch={place.log.epoch}")
     assert "regional" not in place.barrier.waiting_for(2)
 
 
@@ -181,7 +223,8 @@ def test_a_poll_is_answered_when_an_entry_comes(place: Place) -> None:
     async def play() -> httpx.Response:
         transport = httpx.ASGITransport(place.app)
         async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
-            poll = client.get("/log?after=0&wait_s=9999", headers=place.token())
+            target = "/log?after=0&wait_s=9999"
+            poll = client.get(target, headers=place.signed("GET", target))
             waiting = asyncio.create_task(poll)
             await client.get("/health")
             place.log.append("config", {})
@@ -195,7 +238,7 @@ def test_a_poll_is_answered_when_an_entry_comes(place: Place) -> None:
     ["after=x", "after=-1", "after=1.5", f"after={2**63}", "wait_s=nan", "wait_s=-1", "wait_s="],
 )
 def test_a_bad_question_is_refused(place: Place, query: str) -> None:
-    answer = place.ask("GET", f"/log?{query}", place.token())
+    answer = place.hear("GET", f"/log?{query}")
     assert answer.status_code == 400
     assert answer.json()["error"].startswith(query.split("=")[0])
 
@@ -251,19 +294,20 @@ def test_a_lock_of_another_process_keeps_nobody_but_who_writes(
     publish_config(place.log, Config())
     other = sqlite3.connect(place.state.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    assert place.ask("GET", "/log?after=1&instance=i", place.token()).json()["upto"] == 1
+    assert place.hear("GET", "/log?after=1&instance=i").json()["upto"] == 1
     assert "regional" in place.barrier.waiting_for(9)  # it has its lease
     for path in ("/health", "/nodes", "/metrics"):
         assert place.ask("GET", path).status_code == 200
     place.file = Config(brand="other")
+    serving = "/log?after=1&instance=i&serves=1"
     for method, path, headers in (
         ("POST", "/reload", None),
-        ("GET", "/log?after=1&instance=i&serves=1", place.token(name="serving")),
+        ("GET", serving, place.signed("GET", serving, node="edge-serving-1")),
     ):
         answer = place.ask(method, path, headers)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         assert "another process" in answer.json()["error"]
-    assert "serving" not in place.barrier.waiting_for(9)  # no lease that a restart would not know
+    assert "edge-serving-1" not in place.barrier.waiting_for(9)  # a restart would not know it
     other.close()
     assert place.ask("POST", "/reload").json()["generation"] == 2
     thread.close()

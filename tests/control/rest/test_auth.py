@@ -9,7 +9,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from edgecache.cluster.tokens import Purpose
 from edgecache.control.rest.auth import LOCAL_PEER
 from tests.control.rest.test_app import BASE, ELSEWHERE, LOOPBACK, Place
 
@@ -40,7 +39,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 def test_who_may_reload(
     place: Place, peer: str, headers: dict[str, str], with_token: bool, status: int
 ) -> None:
-    token = place.token(Purpose.OPERATOR, "me") if with_token else {}
+    token = place.token() if with_token else {}
     assert place.ask("POST", "/reload", headers | token, peer=peer).status_code == status
 
 
@@ -63,7 +62,7 @@ def test_figures_are_for_programs_of_this_machine(
 ) -> None:
     """A proxy before control comes from loopback, too, with requests of anybody."""
     assert place.ask("GET", path, headers, peer=peer).status_code == status
-    token = place.token(Purpose.OPERATOR, "me")
+    token = place.token()
     assert place.ask("GET", path, headers | token, peer=peer).status_code == 200
 
 
@@ -77,7 +76,8 @@ def test_what_changes_something_or_tells_the_log_needs_a_token(
 
 
 def test_a_node_may_not_reload(place: Place) -> None:
-    assert place.ask("POST", "/reload", place.token(), peer=ELSEWHERE).status_code == 401
+    node = place.signed("POST", "/reload")
+    assert place.ask("POST", "/reload", node, peer=ELSEWHERE).status_code == 401
 
 
 @pytest.mark.parametrize(

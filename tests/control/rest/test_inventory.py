@@ -25,6 +25,7 @@ from edgecache.control.state.log import ControlLog, publish_config
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import HeadLimits, Request, first_value
 from edgecache.observe.counters import Counters
+from tests.world.credentials import signs
 
 BASE = "http://127.0.0.1:8300"
 CONFIG = Config(
@@ -41,7 +42,7 @@ class Place:
         self.log = ControlLog(self.state, lambda: 1_000.0)
         self.heard: list[Request] = []
         tokens = Tokens(["a secret of operators, long enough"], lambda: 1_000.0)
-        nodes = ConfiguredNodes(self.exchange, lambda: b"credential")
+        nodes = ConfiguredNodes(self.exchange, signs)
         self.app = Starlette(
             routes=starlette_routes(inventory_handlers(self.log.live, tokens, nodes))
         )
@@ -85,7 +86,7 @@ def test_every_process_is_asked_for_its_figures(place: Place) -> None:
     assert [node.node for node in edges.nodes] == ["a1", "a2"]
     assert (regional.role, regional.nodes, regional.problem) == ("regional", (), "refused")
     for request in place.heard:
-        assert first_value(request.fields, b"edgecache-peer") == b"credential"
+        assert (first_value(request.fields, b"edgecache-peer") or b"").startswith(b"1.k1.control.")
 
 
 def test_objects_are_asked_for_by_prefix_and_order(place: Place) -> None:

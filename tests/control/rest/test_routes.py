@@ -17,6 +17,7 @@ from edgecache.control.rest.openapi import openapi_document
 from edgecache.control.rest.routes import DESCRIBED, ROUTES, starlette_routes
 from tests.control.cloudfront.desk import open_desk
 from tests.control.rest.test_app import Place
+from tests.world.credentials import signs
 
 
 def test_every_route_has_a_handler_and_every_handler_a_route(tmp_path: Path) -> None:
@@ -24,7 +25,7 @@ def test_every_route_has_a_handler_and_every_handler_a_route(tmp_path: Path) -> 
     folder = tmp_path / "desk"
     folder.mkdir()
     with closing(place.state), open_desk(folder) as desk:
-        nodes = ConfiguredNodes(_nobody, lambda: b"credential")
+        nodes = ConfiguredNodes(_nobody, signs)
         handlers = {
             **RestApi(desk.world, desk.tokens).handlers(),
             **explain_handlers(desk.log.live, desk.tokens, ExplainServices(place.clock, nodes)),

@@ -11,44 +11,54 @@ from hypothesis import strategies as st
 from edgecache.cache.peer_frontend import PeerFrontend
 from edgecache.http.message import Fields, Request
 from edgecache.server.http1 import head_cache_peer
-from edgecache.server.http1.head_cache_peer import BLOCK_S_MAX, USES_LEAST, PeerHeadCache
+from edgecache.server.http1.head_cache_peer import USES_LEAST, PeerHeadCache
 from edgecache.server.listener import Listener
 from edgecache.server.request_log import RequestIds, RequestLog
-from edgecache.upstream.peer.heads import PeerTemplateKey, peer_head, shared_lines
+from edgecache.upstream.peer.heads import PeerTemplateKey, peer_head, shared_lines, signed_head
+from tests.world.credentials import signer, verifier
 from tests.world.play import Play, Scene
 
 
 class Peers(Play):
-    """A play whose edge is asked by other tiers, of which those called `good` are admitted."""
+    """A play whose edge is asked by another tier, which signs what it sends."""
 
     def _listener(self) -> Listener:
         seen = super()._listener()
-        self.good = {b"good"}
-        front = PeerFrontend(
-            self.edge, seen.frontend.table, lambda credential: credential in self.good
-        )
+        self.admitted = verifier("regional", self.clock)
+        self.signers = {
+            "good": signer("edge-a-1", "regional", self.clock),
+            "bad": signer("edge-a-1", "regional", self.clock, {"k1": "b" * 32}),
+        }
+        front = PeerFrontend(self.edge, seen.frontend.table, self.admitted.sender)
         memo = PeerHeadCache() if self.scene.memo else None
         requests = RequestLog("regional", self._counters, self.access_log)
         ids = RequestIds(lambda count: bytes(count))
         return Listener(front, self.scene.limits, self.clock, ids, requests, "cloudfront", memo)
 
-    def called(self, ask: Ask, request_id: bytes = b"id") -> bytes:
-        """What a peer is sent for a call; the origin answers, if it is asked."""
-        alike = PeerTemplateKey(
-            ask.fields, b"site.test", b"http", "EPLAY", b"", ask.mark, ask.credential
-        )  # fmt: skip
+    def head(self, ask: Ask, request_id: bytes = b"id") -> bytes:
+        """A call as it is sent."""
+        alike = PeerTemplateKey(ask.fields, b"site.test", b"http", "EPLAY", b"", ask.mark)
         request = Request(
             b"GET", ask.path, None, ask.fields, client=("192.0.2.7", 0), id=request_id
         )
-        peer = self.viewer(ask.credential.decode())
-        peer.sends(peer_head(request, shared_lines(alike)))
+        bare = peer_head(request, shared_lines(alike))
+        return signed_head(bare, self.signers[ask.credential].sign)
+
+    def called(self, ask: Ask, request_id: bytes = b"id") -> bytes:
+        """What a peer is sent for a call; the origin answers, if it is asked."""
+        return self.sent(self.head(ask, request_id), ask.credential)
+
+    def sent(self, head: bytes, name: str = "good") -> bytes:
+        """What `head` is answered with."""
+        peer = self.viewer(name)
+        peer.sends(head)
         while any(not future.done() for _, future in self.origin._open):
             self.origin.answers(200, "body", cache="max-age=9", etag='"e"')
         written = bytes(peer.transport.written)
         peer.transport.written.clear()
         if peer.transport.closed:
             peer.leaves()
-            del self.viewers[ask.credential.decode()]
+            del self.viewers[name]
         return written
 
     @property
@@ -63,7 +73,7 @@ class Ask(NamedTuple):
     path: bytes = b"/a"
     fields: Fields = ()
     mark: bytes = b":0"
-    credential: bytes = b"good"
+    credential: str = "good"
 
 
 def warmed() -> Peers:
@@ -86,13 +96,24 @@ def test_what_is_asked_for_again_and_again_is_repeated_with_the_id_of_each_call(
     play.close()
 
 
-def test_a_credential_counts_for_a_while_only() -> None:
+def test_a_credential_is_for_one_head_and_once_though_its_answer_is_remembered() -> None:
     play = warmed()
-    play.good.clear()
-    play.called(Ask())
+    head = play.head(Ask())
+    assert play.sent(head).startswith(b"HTTP/1.1 200 OK")
     assert play.repeated == 2
-    play.advance(BLOCK_S_MAX)
-    assert play.called(Ask()).startswith(b"HTTP/1.1 403 ")
+    assert play.sent(head).startswith(b"HTTP/1.1 403 ")
+    assert play.called(Ask(b"/b")).startswith(b"HTTP/1.1 200 OK")
+    other = play.head(Ask(b"/b")).replace(b"GET /b ", b"GET /a ")
+    assert play.sent(other).startswith(b"HTTP/1.1 403 ")
+    assert play.called(Ask(credential="bad")).startswith(b"HTTP/1.1 403 ")
+    assert play.repeated == 2
+    play.close()
+
+
+def test_a_credential_that_a_lapsed_hit_was_asked_with_is_not_used_up() -> None:
+    play = warmed()
+    play.operator.leases(0.0)
+    assert not play.called(Ask()).startswith(b"HTTP/1.1 403 ")
     play.close()
 
 
@@ -118,7 +139,7 @@ ASKS = st.builds(
     st.just(b"/a"),
     st.sampled_from(CONDITIONS),
     st.sampled_from([b":0", b":0", b":0", b":1", b":2", b"x:0", b""]),
-    st.sampled_from([b"good", b"good", b"good", b"good", b"bad"]),
+    st.sampled_from(["good", "good", "good", "good", "bad"]),
 )
 EVENTS = st.sampled_from(["", "", "", "", "/b", "/a", "soft /a", "log", "lease", "evicted"])
 STEPS = st.lists(st.tuples(ASKS, EVENTS, st.sampled_from([0, 0, 0, 1, 4])), max_size=25)

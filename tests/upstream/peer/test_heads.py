@@ -11,19 +11,23 @@ from edgecache.rules.response.headers_policy import TARGETED
 from edgecache.upstream.peer import heads as peer_fields
 from edgecache.upstream.peer.heads import (
     PeerTemplateKey,
+    head_sender,
     peer_head,
     read_peer_call,
     read_peer_fields,
     read_peer_head,
     shared_lines,
+    signed_head,
 )
 
 LIMITS = HeadLimits()
 VISIBLE = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=20)
 NAMES = st.sampled_from([b"accept-encoding", b"cookie", b"x-forwarded-for", b"range"])
 ALIKE = PeerTemplateKey(
-    ((b"accept-encoding", b"br"),), b"site.test", b"https", "E1", b"*=2", b"log:7", b"c"
+    ((b"accept-encoding", b"br"),), b"site.test", b"https", "E1", b"*=2", b"log:7"
 )
+NOBODY = (b"http", ("", 0), "")
+PEER = b"Edgecache-Peer: p\r\n"
 STANDING = shared_lines(ALIKE)
 
 
@@ -38,17 +42,22 @@ def test_what_is_written_is_read(
 ) -> None:
     asked = Request(b"GET", target, b"q=1", fields, client=(client, 0), id=request_id)
     alike = ALIKE._replace(fields=fields)
-    head = peer_head(asked, shared_lines(alike))
-    read = read_peer_head(head, LIMITS, b"http", ("198.51.100.1", 1))
+    bare = peer_head(asked, shared_lines(alike))
+    head = signed_head(bare, lambda message: b"%d" % len(message))
+    read = read_peer_head(head, LIMITS, b"http", ("198.51.100.1", 1), "edge-a-1")
+    assert read.peer == "edge-a-1"
     assert (read.method, read.path, read.query) == (b"GET", target, b"q=1")
     assert (read.id, read.client) == (request_id, (client, 0))
     said = read_peer_fields(read.fields)
     assert said.fields == ((b"host", b"site.test"), *fields)
-    assert said.credential == b"c"
     assert (said.distribution, said.scheme, said.release) == ("E1", b"https", b"*=2")
     assert said.mark == b"log:7"
     call = read_peer_call(head)
     assert call is not None
+    assert (call.credential, call.message(head)) == (b"%d" % len(bare), bare)
+    assert head_sender(head, lambda credential, message: f"{credential!r} {message == bare}") == (
+        f"{call.credential!r} True"
+    )
     assert call.without(head) == b"GET %b?q=1 HTTP/1.1\r\n%b\r\n" % (target, shared_lines(alike))
 
 
@@ -56,12 +65,15 @@ def test_what_is_written_is_read(
     "lines",
     [
         b"",
-        b"Edgecache-Id: a\r\n",
-        b"Edgecache-Client: b\r\nEdgecache-Id: a\r\n",
-        b"Edgecache-Id: a b\r\nEdgecache-Client: c\r\n",
-        b"Edgecache-Id: a\nX: y\r\nEdgecache-Client: c\r\n",
-        b"Edgecache-Id: a\r\nX: y\r\nEdgecache-Client: c\r\n",
-        b"edgecache-id: a\r\nedgecache-client: c\r\n",
+        PEER,
+        b"Edgecache-Id: a\r\nEdgecache-Client: c\r\n",
+        b"Edgecache-Id: a\r\nEdgecache-Client: c\r\n" + PEER,
+        PEER + b"Edgecache-Id: a\r\n",
+        PEER + b"Edgecache-Client: b\r\nEdgecache-Id: a\r\n",
+        PEER + b"Edgecache-Id: a b\r\nEdgecache-Client: c\r\n",
+        PEER + b"Edgecache-Id: a\nX: y\r\nEdgecache-Client: c\r\n",
+        PEER + b"Edgecache-Id: a\r\nX: y\r\nEdgecache-Client: c\r\n",
+        PEER + b"edgecache-id: a\r\nedgecache-client: c\r\n",
     ],
 )
 def test_only_what_one_of_ours_wrote_is_a_call(lines: bytes) -> None:
@@ -69,15 +81,14 @@ def test_only_what_one_of_ours_wrote_is_a_call(lines: bytes) -> None:
     assert read_peer_call(head) is None
     if b"\nX: y\r\nEdgecache-Client" in lines and b"a\r\n" not in lines:
         with pytest.raises(BadMessage):
-            read_peer_head(head, LIMITS)
+            read_peer_head(head, LIMITS, *NOBODY)
     else:
-        assert read_peer_head(head, LIMITS).id == b""
+        assert read_peer_head(head, LIMITS, *NOBODY).id == b""
 
 
 def test_the_first_of_a_field_counts_and_no_line_is_smuggled() -> None:
     fields = ((peer_fields.SCHEME, b"https"), (peer_fields.SCHEME, b"http"))
     assert read_peer_fields(fields).scheme == b"https"
-    assert read_peer_fields(()).credential == b""
     with pytest.raises(ValueError, match="line end"):
         shared_lines(ALIKE._replace(fields=((b"cookie", b"a\r\nedgecache-scheme: https"),)))
 

@@ -23,4 +23,5 @@ class TierEnvironment:
     waiters_max: int  # of one flight; more are refused with 503
     marks: InvalidationState = field(default_factory=InvalidationState)  # known in this process
     block_bytes: int = 1024 * 1024  # of a slice: what is larger comes in slices, if it can
+    cdn_id: bytes = b"cloudfront"  # our name in CDN-Loop
     account: MemoryAccount = field(default_factory=lambda: MemoryAccount(1 << 30))

@@ -45,6 +45,7 @@ from edgecache.rules.caching.reuse import (
 )
 from edgecache.rules.reasons import MissReason
 from edgecache.rules.routing import Route
+from edgecache.rules.viewer.access import has_passed
 from edgecache.store.disk.store import DiskStore
 from edgecache.store.invalidation import FilteredStore
 from edgecache.store.memory import MemoryStore
@@ -130,7 +131,8 @@ class Tier:
         stale = self._fetcher.repeat_failure(errand)
         if stale is not None:
             return stale
-        if not collapses(errand.request, errand.route):
+        alone = has_passed(errand.request.fields, self.world.cdn_id)  # else it waits for itself
+        if alone or not collapses(errand.request, errand.route):
             return await self._lead(errand, None, on_interim)
         attempt = 1
         for _ in range(JOINS_MAX):

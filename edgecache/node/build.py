@@ -160,6 +160,7 @@ class NodeParts:
             limits.waiters_max,
             self._marks,
             limits.block_bytes,
+            self.config.brand.encode(),
             MemoryAccount(divided.memory_bytes, limits.buffer_bytes_max),
         )
         store = MemoryStore(divided.store_bytes, divided.conclusions, world.account)

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from edgecache.config.model import Limits
+from tests.world.large import BODY, SIZE, gives, starts
 from tests.world.play import Play
 
 
@@ -28,3 +35,33 @@ def test_a_thousand_viewers_make_one_origin_request(play: Play) -> None:
     results = [play.viewer(name).gets(200, "x").field("x-cache") for name in names]
     assert results.count("Miss from cloudfront") == 1
     assert results.count("Hit from cloudfront") == 999
+
+
+@pytest.mark.parametrize("regional", [False, True], ids=["one-tier", "two-tiers"])
+@pytest.mark.parametrize("semantics", ["cloudfront", "rfc9111"])
+def test_what_has_passed_us_before_waits_for_nobody(
+    semantics: Any, regional: bool, stage: Callable[..., Play]
+) -> None:
+    """An origin behind which we are again: the request would wait for itself until it times out."""
+    play = stage(semantics=semantics, regional=regional)
+    play.viewer().asks("/a")
+    play.origin.hears("/a")
+    play.viewer("ourselves").asks("/a", cdn_loop="cloudfront")
+    play.origin.hears("/a", cdn_loop="cloudfront")
+    play.viewer("another network").asks("/a", cdn_loop="other")
+    play.origin.hears_nothing()
+    play.origin.answers(200, "one", cache="max-age=60")
+    play.viewer().gets(200, "one")
+    play.viewer("another network").gets(200, "one", x_cache="Hit")
+    play.origin.answers(200, "two", cache="max-age=60")
+    play.viewer("ourselves").gets(200, "two", x_cache="Miss")
+
+
+def test_nor_does_it_wait_for_a_block_that_it_may_be_the_fetch_of(
+    stage: Callable[..., Play],
+) -> None:
+    play = stage(limits=Limits(block_bytes=SIZE, object_bytes_max=30))
+    starts(play)
+    play.viewer("ourselves").asks("/v", range="bytes=12-13", cdn_loop="cloudfront")
+    gives(play, 1)
+    play.viewer("ourselves").gets(206, BODY[12:14])

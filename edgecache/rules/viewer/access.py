@@ -28,6 +28,7 @@ from edgecache.http.message import (
     Request,
     combined_value,
     field_values,
+    first_value,
     is_short,
     list_members,
     names_in,
@@ -134,6 +135,11 @@ def passages(fields: Fields, cdn_id: bytes) -> int:
             members += 1
             count += member.partition(b";")[0].rstrip(b" \t").lower() == own
     return count if members <= CDNS_MAX else PASSAGES_MAX
+
+
+def has_passed(fields: Fields, cdn_id: bytes) -> bool:
+    """Whether a request has passed the CDN of this id before: it may be one of its own flights."""
+    return first_value(fields, CDN_LOOP) is not None and passages(fields, cdn_id) > 0
 
 
 def with_passage(request: Request, cdn_id: bytes) -> Request:

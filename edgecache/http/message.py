@@ -186,6 +186,7 @@ class HeadLimits:
         return HeadLimits(more[0], self.url_bytes_max, more[1])
 
 
+EARLY_HINTS = 103  # RFC 8297: of interim responses the one that goes on to viewers
 TIER_FIELDS_MAX = 16  # `Edgecache-*`, Age, Cache-Status, Host: ten at most
 TIER_BYTES_MAX = 4_096
 

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from edgecache.cache.fill import FillBody
 from edgecache.cache.outcome import CacheResult, Errand, Hit, Outcome, Refusal
-from edgecache.http.message import Fields, Request, Response, end_to_end
+from edgecache.http.message import EARLY_HINTS, Fields, Request, Response, end_to_end
+from edgecache.rules.caching.storability import less_ours
 from edgecache.rules.reasons import MissReason
 from edgecache.server.error_response import CLOSING
 from edgecache.server.listener import FAILED, Listener
@@ -131,8 +132,10 @@ class ResponseWriter:
         self.send_refusal(refusal, self._listener.clock())
 
     def _send_interim(self, interim: Response) -> None:
-        """An interim response goes on to the viewer (RFC 9110 §15.2)."""
-        fields = end_to_end(interim.fields)
+        """An interim response goes on to the viewer, if it is one that viewers are to have."""
+        if interim.status != EARLY_HINTS:
+            return
+        fields = less_ours(end_to_end(interim.fields))
         self._stream.send_interim(interim.status, fields, reason=interim.reason)
 
     def _dressed(self, outcome: Outcome, errand: Errand | None) -> Fields:

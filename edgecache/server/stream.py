@@ -14,7 +14,7 @@ of `send` it waits in `drained` whenever `paused` says so: flow control (a socke
 §5.2, RFC 9000 §4) is the implementation's, and bounded. Framing (Content-Length or chunks,
 END_STREAM), the fields of the connection (RFC 9110 §7.6.1) and the decision whether the connection
 stays are the implementation's, too; so is 100 (Continue), sent when the request's body is first
-read. Trailers do not pass: what upstream sends of them is dropped (RFC 9110 §6.5.1).
+read. Trailers do not pass: what upstream sends of them is dropped (decision 020).
 
 When the viewer is gone the connection cancels the writer's task.
 """

@@ -26,7 +26,7 @@ from edgecache.http.framing import (
     response_framing,
 )
 from edgecache.http.head import keeps_alive, parse_response_head
-from edgecache.http.message import BadMessage, BadReason, HeadLimits, Response, without
+from edgecache.http.message import EARLY_HINTS, BadMessage, BadReason, HeadLimits, Response, without
 from edgecache.rules.viewer.access import upgrades
 from edgecache.upstream.endpoint import Endpoint, WireRequest
 from edgecache.upstream.exchange import ConnectionOwner, Deadline, Exchange, keep_alive_s
@@ -258,7 +258,7 @@ class UpstreamConnection(asyncio.Protocol):
         if response.status == 101 or exchange.interims > INTERIMS_MAX:
             raise BadMessage(BadReason.STATUS_LINE, 502)  # nobody asked for an upgrade
         on_interim = exchange.outgoing.on_interim
-        if response.status != 100 and on_interim is not None:
+        if response.status == EARLY_HINTS and on_interim is not None:
             on_interim(response)
 
     def _begin_tunnel(self, exchange: Exchange, response: Response, data: bytes) -> None:

@@ -23,7 +23,8 @@ from edgecache.config.model import (
 )
 from edgecache.rules.routing import compile_routes
 from edgecache.rules.viewer.geo import GeoPlace
-from tests.world.play import EVERY_METHOD, Play
+from tests.world.peers import PeeredPlay
+from tests.world.play import EVERY_METHOD, Play, Scene
 
 Stage = Callable[..., Play]
 FORGED = {
@@ -202,3 +203,32 @@ def test_by_websockets(stage: Stage) -> None:
     play.viewer().asks("/a", **opening, **FORGED)
     heard(play, 1)
     play.viewer().leaves()
+
+
+SAID = {
+    "edgecache_fault": "connect-refused",
+    "edgecache_result": "Hit",
+    "edgecache_mark": "9.9",
+    "edgecache_origin_etag": '"x"',
+    "x_edgecache_identity": "forged",
+    "x_edgecache_something": "new",
+}
+
+
+@pytest.mark.parametrize("semantics", ["cloudfront", "rfc9111"])
+@pytest.mark.parametrize("kind", [Play, PeeredPlay], ids=["in-process", "wire"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_nor_do_they_come_from_an_origin(semantics: Any, kind: type[Play], method: str) -> None:
+    """A fault that an origin tells is no fault of a tier, and no mark is an origin's."""
+    play = kind(Scene(regional=True, semantics=semantics))
+    play.viewer().asks("/a", method)
+    play.origin.answers(200, "one", cache="max-age=60", x_other="1", **SAID)
+    for x_cache in ("Miss", "Hit") if method == "GET" else ("Miss",):
+        got = play.viewer().gets(200, "one", x_cache=x_cache)
+        assert got.field("x-other") == "1"
+        assert [name for name, _ in got.head.fields if b"edgecache-" in name] == []
+        if method == "GET":
+            play.viewer().asks("/a", method)
+    if method == "GET":
+        play.viewer().gets(200)
+    play.close()

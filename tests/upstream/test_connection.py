@@ -84,7 +84,7 @@ def test_interim_responses_are_told_but_for_100() -> None:
         )
 
     play(main)
-    assert [response.status for response in told] == [103, 102]
+    assert [response.status for response in told] == [103]
 
 
 FAILED = [

@@ -61,7 +61,7 @@ CONDITIONS = frozenset(
 ORIGIN_ETAG = b"edgecache-origin-etag"
 _OF_THE_VIEWER = CONDITIONS | {b"range"}
 # Ours to say, never a viewer's (docs/hostile-inputs.md B06).
-_OUR_PREFIXES = (b"edgecache-", b"x-edgecache-")  # between tiers, and of the gate's proof
+OUR_PREFIXES = (b"edgecache-", b"x-edgecache-")  # between tiers, and of the gate's proof
 OURS = frozenset({b"x-amz-cf-id", b"x-cache", b"age", b"x-fill-seq", b"expect"})
 
 
@@ -384,7 +384,7 @@ def _plain_fields(request: Request) -> Fields:
     return tuple(
         (name, authority) if name == b"host" else (name, value)
         for name, value in kept
-        if not name.startswith(_OUR_PREFIXES)
+        if not name.startswith(OUR_PREFIXES)
     )
 
 

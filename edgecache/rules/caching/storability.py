@@ -33,10 +33,11 @@ from edgecache.rules.caching.freshness import (
     response_directives,
     with_one_age,
 )
-from edgecache.rules.caching.key import lower_names
+from edgecache.rules.caching.key import OUR_PREFIXES, lower_names
 from edgecache.rules.caching.reuse import caches_options, forwards_cookies
 from edgecache.rules.caching.unkeyed_fields import UNKEYED, effective_scheme
 from edgecache.rules.reasons import StoreReason
+from edgecache.rules.response.headers_policy import TARGETED
 from edgecache.rules.routing import Route
 
 # Final statuses whose meaning for a cache we know (RFC 9111 §3, "understood"); 206 and 304 apart.
@@ -70,11 +71,20 @@ def storable_fields(head: Response, route: Route) -> Fields:
     return without(head.fields, named) if named else head.fields
 
 
+def less_ours(fields: Fields) -> Fields:
+    """An origin's fields, less those that are ours to say: what tiers tell each other, proofs."""
+    return tuple(
+        [item for item in fields if not item[0].startswith(OUR_PREFIXES) or item[0] == TARGETED]
+    )
+
+
 def passable_fields(fields: Fields, route: Route) -> Fields:
     """The origin's fields for viewers: at most one Age, and that a number (RFC 9111 §5.1).
 
-    CloudFront drops Set-Cookie where no cookie is forwarded.
+    What is ours to say is taken from nobody. CloudFront drops Set-Cookie where no cookie is
+    forwarded.
     """
+    fields = less_ours(fields)
     for name, _ in fields:
         if name == b"age":
             fields = with_one_age(fields)

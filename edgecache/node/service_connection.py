@@ -21,6 +21,7 @@ from edgecache.config.model import Limits
 from edgecache.http.framing import BODY_BYTES_PER_S_MIN
 from edgecache.rules.viewer.client_shares import client_network
 from edgecache.server.connection_table import ConnectionTable
+from edgecache.server.output_buffer import untaken_bytes
 
 _FULL = b"Too many connections at once.\n"
 _TOO_LARGE = b"The head of the request is too large.\n"
@@ -126,7 +127,7 @@ class ServiceConnection(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._unsent_bytes = self.transport.get_write_buffer_size()
+        self._unsent_bytes = untaken_bytes(self.transport)
         self.deadline = self.places.clock() + self.places.limits.write_idle_s_max
 
     def resume_writing(self) -> None:
@@ -219,7 +220,7 @@ class ServiceConnection(HttpToolsProtocol):
 
     def _check_unsent(self, now: float) -> None:
         """A client that takes its response at less than a rate has left."""
-        before, unsent = self._unsent_bytes, self.transport.get_write_buffer_size()
+        before, unsent = self._unsent_bytes, untaken_bytes(self.transport)
         idle_s = self.places.limits.write_idle_s_max
         if unsent and 0 <= before < unsent + idle_s * BODY_BYTES_PER_S_MIN:
             self.transport.abort()

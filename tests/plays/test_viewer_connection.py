@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -216,6 +218,31 @@ def test_a_viewer_who_reads_nothing_is_cut_and_a_slow_one_is_not(play: Play) -> 
         play.advance(30)
     assert play.viewer("dead").transport.aborted
     assert not play.viewer("slow").transport.closed
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="SIOCOUTQ is Linux's")
+def test_what_a_slow_viewer_takes_of_the_kernel_s_queue_counts(play: Play) -> None:
+    """The kernel tells a transport that it has room only when a third of its queue is free."""
+    play.viewer("w").asks("/a")
+    play.origin.answers(200, "a" * 100_000, cache="max-age=600")
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        for _ in range(20):
+            ours.send(bytes(4_096))
+        for name in ("dead", "slow"):
+            viewer = play.viewer(name)
+            viewer.transport.unsent_bytes = 90_000
+            viewer.asks("/a")
+            viewer.transport.socket = ours if name == "slow" else None
+            viewer.connection.pause_writing()
+        for _ in range(4):
+            for _ in range(3):
+                assert len(theirs.recv(4_096)) == 4_096
+            play.advance(30)
+        assert play.viewer("dead").transport.aborted
+        assert not play.viewer("slow").transport.closed
+        play.advance(31)
+        assert play.viewer("slow").transport.aborted
 
 
 def test_requests_read_ahead_are_bounded(play: Play) -> None:

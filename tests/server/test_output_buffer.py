@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import sys
 
 import pytest
 
-from edgecache.server.output_buffer import SMALL_BODY_BYTES, STEP_BYTES, OutputBuffer
+from edgecache.server.output_buffer import (
+    SMALL_BODY_BYTES,
+    STEP_BYTES,
+    OutputBuffer,
+    untaken_bytes,
+)
 from edgecache.store.memory_account import LARGE_BYTES, MemoryAccount, MemoryHolding
 from tests.world.transport import FakeTransport
 
@@ -43,3 +50,36 @@ def test_a_large_body_that_waits_is_counted_whatever_was_written_before(
         viewer.transport.takes(STEP_BYTES)
     assert viewer.transport.written.endswith(body)
     viewer.account.check()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="SIOCOUTQ is Linux's")
+def test_what_the_kernel_has_not_sent_is_untaken() -> None:
+    """A transport sees none of what its peer takes until a third of the kernel's queue is free."""
+
+    async def scene() -> None:
+        arrived: asyncio.Future[asyncio.WriteTransport] = asyncio.get_running_loop().create_future()
+
+        class Server(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                assert isinstance(transport, asyncio.WriteTransport)
+                arrived.set_result(transport)
+
+        server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", 0)
+        address = server.sockets[0].getsockname()
+        with socket.create_connection(address) as viewer:
+            transport = await arrived
+            transport.write(bytes(16 * 1024 * 1024))
+            waiting, untaken = transport.get_write_buffer_size(), untaken_bytes(transport)
+            assert untaken > waiting > 0
+            taken = 0
+            while taken < 300_000:
+                taken += len(viewer.recv(65_536))
+            assert transport.get_write_buffer_size() == waiting
+            assert untaken - untaken_bytes(transport) > 100_000
+            transport.abort()
+        server.close()
+        await server.wait_closed()
+        transport.get_extra_info("socket")._sock.close()
+        assert untaken_bytes(transport) == 0
+
+    asyncio.run(scene())

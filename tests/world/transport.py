@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 
@@ -22,9 +23,10 @@ class FakeTransport(asyncio.Transport):
         self._full = False
         self._high_bytes = 65_536
         self._peer = peer
+        self.socket: socket.socket | None = None  # whose queue holds what was sent
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self._peer if name == "peername" else default
+        return {"peername": self._peer, "socket": self.socket}.get(name, default)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if self.closed:

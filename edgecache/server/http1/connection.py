@@ -37,7 +37,7 @@ from edgecache.server.http1.request_body import (
 from edgecache.server.http1.stream import Http1Stream
 from edgecache.server.http1.websocket import ENDING_S_MAX, IDLE_S_MAX
 from edgecache.server.listener import SHED, Listener
-from edgecache.server.output_buffer import OutputBuffer
+from edgecache.server.output_buffer import OutputBuffer, untaken_bytes
 from edgecache.server.request_log import NOTHING_ASKED, RequestSummary
 from edgecache.server.response_writer import ResponseWriter
 from edgecache.server.tls import MISDIRECTED, Session
@@ -421,7 +421,7 @@ class ViewerConnection(asyncio.Protocol):
 
     def _check_unsent(self, now: float) -> None:
         """A viewer that takes its response at less than a rate has left."""
-        before, unsent = self.unsent_bytes, self.transport.get_write_buffer_size()
+        before, unsent = self.unsent_bytes, untaken_bytes(self.transport)
         idle_s = self.listener.limits.write_idle_s_max
         if unsent and 0 <= before < unsent + idle_s * BODY_BYTES_PER_S_MIN:
             self.transport.abort()

@@ -98,6 +98,7 @@ class RequestOutcome(Struct):
     fields: Fields = ()
     detail: str = ""
     first_byte_s: float = 0.0
+    length: int | None = None  # of its body, where `fields` do not say it
 
 
 class LineTemplate(Struct, frozen=True):
@@ -224,7 +225,7 @@ class RequestLog:
             outcome.first_byte_s,
             outcome.detail or outcome.result,
             first_value(outcome.fields, b"content-type"),
-            _length_of(outcome.fields),
+            _length_of(outcome.fields) if outcome.length is None else outcome.length,
             first,
             last,
         )

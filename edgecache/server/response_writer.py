@@ -150,7 +150,8 @@ class ResponseWriter:
 
     async def _send(self, outcome: Outcome, errand: Errand) -> None:
         body, stream = outcome.body, self._stream
-        ended = RequestOutcome(outcome.status, outcome.result, 0, (), outcome.trace.detail)
+        detail, length = outcome.trace.detail, outcome.length
+        ended = RequestOutcome(outcome.status, outcome.result, 0, (), detail, length=length)
         try:
             fields = ended.fields = self._dressed(outcome, errand)
             if outcome.status == 101:
@@ -226,7 +227,8 @@ class ResponseWriter:
 
     def _recorded(self, outcome: Outcome, fields: Fields, detail: str = "") -> RequestOutcome:
         sent = self._stream.sent_bytes
-        return RequestOutcome(outcome.status, outcome.result, sent, fields, detail)
+        length = outcome.length
+        return RequestOutcome(outcome.status, outcome.result, sent, fields, detail, length=length)
 
     def _record(self, ended: RequestOutcome) -> None:
         now, stream = self._listener.clock(), self._stream

@@ -5,6 +5,8 @@ CloudFront Developer Guide, "Standard log file fields".
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from edgecache.cache.outcome import CacheResult
@@ -13,6 +15,7 @@ from edgecache.observe.access_log import FIELDS, AccessLog
 from edgecache.observe.counters import Counters
 from edgecache.server.request_log import RequestLog, RequestOutcome, RequestSummary
 from tests.rules.pieces import NOW, asks, lines
+from tests.world.play import Play
 
 REQUEST = asks("/a b?c=1", "host: site.test", "referer: r", "user-agent: u u", "user-agent: second")
 
@@ -112,3 +115,37 @@ def test_without_a_log_it_only_counts() -> None:
     asked = RequestSummary.by(REQUEST, "d", 5)
     requests.tell(asked, RequestOutcome(200, CacheResult.HIT, 7), ("192.0.2.1", 1), b"id", NOW, 0.0)
     assert counters.bytes_out == 7
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "body", "length"),
+    [
+        ("GET", 200, "hello", "5"),
+        ("GET", 204, "", "-"),
+        ("GET", 404, "gone", "4"),
+        ("HEAD", 200, "", "-"),
+        ("POST", 200, "", "0"),
+    ],
+)
+def test_the_length_is_logged_for_a_miss_as_for_a_hit(
+    stage: Callable[..., Play], method: str, status: int, body: str, length: str
+) -> None:
+    play = stage(semantics="rfc9111")
+    for turn in range(2):
+        play.viewer().asks("/a", method)
+        if method != "GET" or not turn:
+            play.origin.answers(status, body, cache="max-age=60")
+        play.viewer().gets(status, body)
+    assert lengths(play) == [length] * 2
+
+
+def test_the_length_of_a_page_of_our_own_is_logged(play: Play) -> None:
+    got = play.viewer().asks("/a", host="nobody.test").gets(403)
+    assert lengths(play) == [str(len(got.body))]
+
+
+def lengths(play: Play) -> list[str]:
+    """Every record's sc-content-len."""
+    play.access_log.flush()
+    records = [line.split("\t") for line in play.log.decode().splitlines()]
+    return [record[FIELDS.split(" ").index("sc-content-len")] for record in records]

@@ -10,6 +10,7 @@ Cache-Status, Date where a policy took it away, and Accept-Ranges where nothing 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -79,6 +80,7 @@ SIGNED_LEASE_S_MAX = 60.0  # an answer's lease runs on the steady clock, a signa
 # so long goes unnoticed that an administrator has set the clock past a signature's end
 NO_SUCH_ROUTE = Refusal(421, "This distribution is not served here.")
 MOVED = "The same is to be had over https."
+PSEUDONYM_CHARS = 32
 _ANEW = frozenset({b"via", b"cache-status", b"x-cache"})
 SENTENCES = {
     RefusalReason.PATH: "Bad request. What this path names is not certain.",
@@ -118,8 +120,7 @@ class ViewerFrontend:
         self.brand = brand
         self.product = product_name(brand)
         self.pop = tier.name
-        name = self.brand if self.pop == self.brand else f"{self.pop.lower()}.{self.brand}.net"
-        self._own_via = f"1.1 {name} ({self.product.decode()})".encode()
+        self._own_via = b"1.1 " + via_pseudonym(self.pop, brand)
         self._world = world or FrontendEnvironment()
         self._entrance = EntryPoint(brand.encode(), self._world.ports)
         self._clock = tier.world.clock
@@ -279,6 +280,19 @@ def _lease_s(signature: SignatureAccepted, wall: float) -> float:
 def product_name(brand: str) -> bytes:
     """What a brand calls itself in Server, Via and on pages."""
     return b"CloudFront" if brand == BRAND else brand.encode()
+
+
+def via_pseudonym(node: str, brand: str) -> bytes:
+    """What Via calls one of ours (RFC 9110 §7.6.3), by its location or its own name.
+
+    CloudFront's are 32 letters and digits, whatever the location is called; so are ours then.
+    """
+    name = f"{node.lower()}.{brand}.net"
+    if brand == BRAND:
+        name = f"{hashlib.sha256(node.encode()).hexdigest()[:PSEUDONYM_CHARS]}.{brand}.net"
+    elif node == brand:
+        name = brand
+    return b"%b (%b)" % (name.encode(), product_name(brand))
 
 
 def _options_of(behavior: Behavior) -> Refusal:

@@ -12,7 +12,7 @@ import httpx
 from msgspec.structs import replace
 
 from edgecache.cache.environment import TierEnvironment
-from edgecache.cache.frontend import FrontendEnvironment, ViewerFrontend, product_name
+from edgecache.cache.frontend import FrontendEnvironment, ViewerFrontend, via_pseudonym
 from edgecache.cache.peer_frontend import Frontend, PeerFrontend
 from edgecache.cache.tier import Tier
 from edgecache.cluster.control_access import control_socket, supervisor_socket
@@ -128,11 +128,10 @@ class NodeParts:
 
     def _origins(self) -> GroupUpstream:
         brand = self.config.brand
-        via = b"%b.%b.net (%b)" % (self.name.lower().encode(), brand.encode(), product_name(brand))
         origins = OriginUpstream(
             self._pool,
             prove=self._secrets.proofs.prove,
-            via=via,
+            via=via_pseudonym(self.name, brand),
             agent=agent_of(brand),
             cdn_id=brand.encode(),
         )

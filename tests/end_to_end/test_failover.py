@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
+from edgecache.cache.frontend import via_pseudonym
 from tests.end_to_end.installation import Installation, Ports, Up, start_up
 from tests.end_to_end.processes import free_ports
 from tests.end_to_end.scripted_origin import Exchange, PlayedOrigin
@@ -162,7 +163,7 @@ def test_what_an_origin_is_sent_through_two_tiers(scene: Scene) -> None:
         "cloudfront-is-mobile-viewer": "true",
         "user-agent": "Amazon CloudFront",
         "x-forwarded-for": "192.0.2.9, 127.0.0.1",
-        "via": "1.1 regional.cloudfront.net (CloudFront)",
+        "via": f"1.1 {via_pseudonym('regional', 'cloudfront').decode()}",
         "connection": "keep-alive",
         "x-member": "first",
     }

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace as replace_struct
 
-from edgecache.cache.frontend import product_name
+from edgecache.cache.frontend import via_pseudonym
 from edgecache.config.model import Config, Origin
 from edgecache.config.secrets import KeyPair
 from edgecache.control.nodes.workers import NodeAccess, WorkerGroup, ask_workers, worker_groups
@@ -105,8 +105,7 @@ def explain_origin(where: RoutedRequest, config: Config) -> OriginExplanation:
         if bypass(without_connection_options(where.request), route) is MissReason.UPGRADE:
             asked = with_upgrade(asked, where.request)
     asked = with_passage(replace_struct(asked, client=_VIEWER, id=_ANY_ID), config.brand.encode())
-    name = b"%b.%b.net (%b)"
-    via = name % (asker.lower().encode(), config.brand.encode(), product_name(config.brand))
+    via = via_pseudonym(asker, config.brand)
     outgoing = wire_request(
         Call(asked, route), via, _placeholder_auth(config).prove, agent_of(config.brand)
     )

@@ -14,6 +14,7 @@ import pytest
 from msgspec import structs
 from starlette.applications import Starlette
 
+from edgecache.cache.frontend import via_pseudonym
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.listen import Address, TcpAddress, UnixAddress
 from edgecache.config.model import (
@@ -155,7 +156,7 @@ def test_what_the_origin_would_be_sent_without_its_secrets() -> None:
     fields = dict(origin.fields)
     assert fields["Host"] == "origin.test:8000"
     assert fields["User-Agent"] == "Amazon CloudFront"
-    assert fields["Via"] == "1.1 regional.cloudfront.net (CloudFront)"
+    assert fields["Via"] == f"1.1 {via_pseudonym('regional', 'cloudfront').decode()}"
     assert fields["X-Edgecache-Identity"] == "(signed)"
     assert fields["X-Verify"] == "(from the configuration)"
     assert (origin.group, origin.then, origin.fails_over_on) == ("g", ("p",), (500, 502))

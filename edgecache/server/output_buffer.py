@@ -173,7 +173,7 @@ def _queued_bytes(transport: asyncio.BaseTransport) -> int:
         return 0
     try:
         answer = fcntl.ioctl(socket.fileno(), termios.TIOCOUTQ, _NO_BYTES)
-    except OSError:  # closed meanwhile
+    except (OSError, ValueError):  # closed meanwhile
         return 0
     return int(_INT.unpack(answer)[0])
 

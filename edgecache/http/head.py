@@ -56,6 +56,11 @@ _COMMON_NAMES = (
 ).split()
 _LOWER = {spelling: name.lower() for name in _COMMON_NAMES for spelling in (name, name.lower())}
 _LOWER_GET = _LOWER.get
+_LISTS = frozenset(
+    {b"accept-encoding", b"cache-control", b"cdn-loop", b"connection", b"if-match"}
+    | {b"if-none-match", b"pragma", b"vary"}
+)  # which are taken apart here; for Range see http.ranges
+LIST_MEMBERS_MAX = 500  # of all of these together: below a millisecond
 _SPECIAL = frozenset({b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"})
 _NOT_HOP_BY_HOP = frozenset(
     {b"host", b"content-length", b"transfer-encoding", b"content-encoding", b"content-type"}
@@ -219,7 +224,21 @@ def _fields(lines: bytes, limits: HeadLimits) -> Fields:
     pairs = _FIELD.findall(lines)
     if b" \r" in lines or b"\t\r" in lines:
         pairs = [(name, value.rstrip(b" \t")) for name, value in pairs]
-    return tuple([(_LOWER_GET(name) or name.lower(), value) for name, value in pairs])
+    fields = tuple([(_LOWER_GET(name) or name.lower(), value) for name, value in pairs])
+    if len(lines) > LIST_MEMBERS_MAX:
+        _bound_lists(fields)
+    return fields
+
+
+def _bound_lists(fields: Fields) -> None:
+    """BadMessage (431) for lists so long that reading them would keep others waiting.
+
+    Counted as bytes are, before any is read: members end with a comma, and in a quoted-string each
+    backslash is a step. RFC 9110 §5.4: refused, since what is ignored others may read.
+    """
+    values = [v for n, v in fields if n in _LISTS or n.endswith(b"-cache-control")]
+    if sum([value.count(b",") + value.count(b"\\") for value in values]) > LIST_MEMBERS_MAX:
+        raise BadMessage(BadReason.FIELDS_TOO_MANY, 431)
 
 
 def _safe_fields(lines: bytes, limits: HeadLimits) -> Fields:

@@ -45,6 +45,8 @@ unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]
         pytest.param(b"items=0-1", None, id="14.2-other-unit"),
         pytest.param(b"bytes=5-4", None, id="14.1.1-last-before-first"),
         pytest.param(b"bytes=0-1,5-4", None, id="14.2-one-invalid"),
+        pytest.param(b"bytes=0-1" + b"," * 1_023, (Interval(0, 1),), id="1024-members"),
+        pytest.param(b"bytes=0-1" + b"," * 1_024, None, id="more-than-anybody-means"),
         pytest.param(b"bytes=", None, id="no-range"),
         pytest.param(b"bytes=,", None, id="no-range-but-a-comma"),
         pytest.param(b"bytes", None, id="no-equals"),

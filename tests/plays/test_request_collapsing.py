@@ -65,3 +65,36 @@ def test_nor_does_it_wait_for_a_block_that_it_may_be_the_fetch_of(
     play.viewer("ourselves").asks("/v", range="bytes=12-13", cdn_loop="cloudfront")
     gives(play, 1)
     play.viewer("ourselves").gets(206, BODY[12:14])
+
+
+@pytest.mark.parametrize(
+    ("semantics", "status", "cache", "shared"),
+    [
+        ("rfc9111", 503, "no-store", False),
+        ("rfc9111", 404, None, False),
+        ("rfc9111", 500, None, False),
+        ("rfc9111", 404, "max-age=1", True),
+        ("rfc9111", 503, "max-age=1", True),
+        ("cloudfront", 503, "no-store", False),
+        ("cloudfront", 404, None, True),  # ErrorCachingMinTTL
+        ("cloudfront", 503, None, True),
+    ],
+)
+def test_an_error_that_may_not_be_shared_is_asked_for_by_each_who_waited(
+    semantics: Any, status: int, cache: str | None, shared: bool, stage: Callable[..., Play]
+) -> None:
+    """Decision 017; RFC 9111 §4: "it will need to forward the requests"."""
+    play = stage(semantics=semantics)
+    names = [f"v{number}" for number in range(6)]
+    for name in names:
+        play.viewer(name).asks("/a")
+    asked = 0
+    play.loop.look()
+    while play.origin.waits:
+        play.origin.hears("/a")
+        play.origin.answers(status, "error", cache=cache)
+        asked += 1
+        play.loop.look()
+    for name in names:
+        play.viewer(name).gets(status, "error")
+    assert asked == (1 if shared else len(names))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from edgecache.http.message import Response, first_value
-from edgecache.server.http1.websocket import IDLE_S_MAX
+from edgecache.server.http1.websocket import ENDING_S_MAX, IDLE_S_MAX
 from edgecache.upstream.interface import Reply
 from tests.world.origin import HeldBody
 from tests.world.play import Play
@@ -186,6 +186,30 @@ def test_the_origins_end_leaves_the_viewers_direction_open(play: Play) -> None:
     assert bytes(tunnel.received) == b"still"
     viewer.connection.eof_received()
     play.loop.settle()
+    assert tunnel.hung_up
+
+
+@pytest.mark.parametrize("side", ["origin", "viewer"])
+def test_seconds_of_silence_end_it_once_one_side_has_ended(side: str, play: Play) -> None:
+    """RFC 6455 §7.1.1: the other ends at once; ten minutes would be held by who does not."""
+    tunnel = opened(play)
+    viewer = play.viewer()
+    if side == "origin":
+        tunnel.put(b"")
+    else:
+        viewer.connection.eof_received()
+    play.loop.settle()
+    play.advance(ENDING_S_MAX - 1)
+    if side == "origin":
+        viewer.sends(b"still")  # the silence begins anew
+    else:
+        tunnel.put(b"still")
+    play.loop.settle()
+    play.advance(ENDING_S_MAX - 1)
+    assert not viewer.transport.closed
+    play.advance(2)
+    assert viewer.transport.closed
+    viewer.leaves()
     assert tunnel.hung_up
 
 

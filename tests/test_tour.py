@@ -13,7 +13,7 @@ from tests.tour import Trace, hit, miss, traced
 
 ROOT = Path(__file__).resolve().parent.parent
 HIT_FILES_MAX = 25
-MISS_FILES_MAX = 40
+MISS_FILES_MAX = 41  # one of them counts what a client holds
 
 
 def test_the_page_is_what_the_script_prints() -> None:

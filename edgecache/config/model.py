@@ -338,6 +338,10 @@ class Limits(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     buffer_bytes_max: int = 256 * KIB
     waiters_max: int = 10_000
     errands_max: int = 10_000
+    errands_per_address_max: int = 5_000
+    uploads_per_address_max: int = 64
+    websockets_per_address_max: int = 512
+    streams_per_address_max: int = 128
     connections_max: int = 20_000
     connections_per_address_max: int = 5_000
 

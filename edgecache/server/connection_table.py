@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from edgecache.config.model import Limits
+from edgecache.rules.viewer.client_shares import ClientShares
 from edgecache.server.stream import TableConnection
 
 LOOKED_AT_MAX = 64  # for one that gives way: a flood of newcomers must not cost a walk of all each
@@ -18,14 +19,21 @@ LATE_S = 2.0  # a head or a handshake that takes longer gives way: more than fou
 
 
 class ConnectionTable:
-    """All that are open, also by the client they come from; the oldest first."""
+    """All that are open, also by the client they come from; the oldest first.
 
-    __slots__ = ("_all", "_by_network", "errands")
+    Beside them what their requests hold: `errands` wait for what is not in memory, `uploads` are
+    bodies that arrive, `websockets` tunnels, `streams` responses that may go on for ever.
+    """
+
+    __slots__ = ("_all", "_by_network", "errands", "streams", "uploads", "websockets")
 
     def __init__(self) -> None:
         self._all: dict[TableConnection, None] = {}
         self._by_network: dict[str, dict[TableConnection, None]] = {}
-        self.errands = 0  # requests that wait for what is not in memory
+        self.errands = ClientShares()
+        self.uploads = ClientShares()
+        self.websockets = ClientShares()
+        self.streams = ClientShares()
 
     def add(self, connection: TableConnection) -> None:
         """Register a connection."""

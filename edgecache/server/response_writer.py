@@ -12,18 +12,21 @@ from typing import cast
 
 from msgspec.structs import replace
 
+from edgecache.cache.bodies import StoredBody
 from edgecache.cache.fill import FillBody
 from edgecache.cache.outcome import CacheResult, Errand, Hit, Outcome, Refusal
+from edgecache.cache.slices.body import SliceBody
 from edgecache.http.message import EARLY_HINTS, Fields, Request, Response, end_to_end
 from edgecache.rules.caching.storability import less_ours
 from edgecache.rules.reasons import MissReason
+from edgecache.rules.viewer.client_shares import ClientShares
 from edgecache.server.error_response import CLOSING
 from edgecache.server.listener import FAILED, Listener
 from edgecache.server.request_log import RequestOutcome, RequestSummary
 from edgecache.server.stream import ViewerBody, ViewerStream
 from edgecache.store.memory_account import BEHIND_BYTES, MemoryHolding
 from edgecache.upstream.faults import Fault, UpstreamError
-from edgecache.upstream.interface import Body
+from edgecache.upstream.interface import Body, WholeBody
 from edgecache.upstream.tunnel import Tunnel
 
 logger = logging.getLogger("edgecache.server")
@@ -43,16 +46,21 @@ FAULT_DETAILS = {
 }
 
 
+CROWDED = Refusal(503, "Too many of this kind at once from one address.", "CapacityExceeded")
+
+
 class ResponseWriter:
     """The response to one request, from what is to be fetched for it to its line in the log."""
 
-    __slots__ = ("_first_byte_s", "_id", "_listener", "_stream", "_summary")
+    __slots__ = ("_first_byte_s", "_id", "_listener", "_network", "_stream", "_summary")
 
     def __init__(self, listener: Listener, stream: ViewerStream, summary: RequestSummary) -> None:
         self._listener = listener
         self._stream = stream
         self._summary = summary
         self._id = listener.ids.next()
+        # Who asks for many viewers has no share of its own.
+        self._network = "" if listener.from_peers else stream.network
         self._first_byte_s = 0.0
 
     async def run(self, errand: Errand, body: ViewerBody | None) -> None:
@@ -83,11 +91,19 @@ class ResponseWriter:
         finally:
             if body is not None:
                 body.close()
+        long_lived = self._long_lived(outcome)
+        if long_lived is not None and not long_lived.take(self._network, self._each_max(outcome)):
+            cast(Body, outcome.body).close()
+            self.send_refusal(CROWDED, listener.clock())
+            return
         try:
             await self._send(outcome, errand)
         except Exception:
             logger.exception("an answer failed on its way out: id %s", self._id.decode())
             self._stream.abort()
+        finally:
+            if long_lived is not None:
+                long_lived.give_back(self._network)
 
     def send_hit(self, hit: Hit, request: Request, now: float) -> None:
         """Send what a stored entry gives, where hits are not kept as rendered for the wire."""
@@ -109,19 +125,43 @@ class ResponseWriter:
 
     async def _fetch(self, errand: Errand, body: ViewerBody | None) -> Outcome:
         """What comes of the errand, unless as many as may are under way."""
-        connections = self._listener.connections
-        if connections.errands >= self._listener.limits.errands_max:
+        connections, limits = self._listener.connections, self._listener.limits
+        if connections.errands.total >= limits.errands_max:
             raise UpstreamError(Fault.BUSY, "requests under way", sent=False)
         account = self._listener.account
         if not account.admits or (body is not None and not account.has_room(MemoryHolding.UPLOADS)):
             raise UpstreamError(Fault.BUSY, "memory", sent=False)
-        if errand.why is MissReason.UPGRADE and not account.has_room(MemoryHolding.TUNNELS):
-            raise UpstreamError(Fault.BUSY, "memory", sent=False)
-        connections.errands += 1
+        if errand.why is MissReason.UPGRADE:
+            each_max = limits.websockets_per_address_max
+            if not connections.websockets.has_room(self._network, each_max):
+                raise UpstreamError(Fault.BUSY, "WebSockets of one client", sent=False)
+            if not account.has_room(MemoryHolding.TUNNELS):
+                raise UpstreamError(Fault.BUSY, "memory", sent=False)
+        if not connections.errands.take(self._network, limits.errands_per_address_max):
+            raise UpstreamError(Fault.BUSY, "requests of one client", sent=False)
         try:
             return await self._listener.frontend.run(errand, body, self._send_interim)
         finally:
-            connections.errands -= 1
+            connections.errands.give_back(self._network)
+
+    def _long_lived(self, outcome: Outcome) -> ClientShares | None:
+        """Where a response counts that holds a connection to the origin for as long as it likes."""
+        body, length, limits = outcome.body, outcome.length, self._listener.limits
+        if outcome.status == 101:
+            return self._listener.connections.websockets
+        if body is None or isinstance(
+            body, bytes | memoryview | WholeBody | StoredBody | SliceBody
+        ):
+            return None
+        if length is not None and (length <= limits.buffer_bytes_max or isinstance(body, FillBody)):
+            return None  # it is here soon, or arrives no slower than the origin sends
+        return None if outcome.trace.collapsed else self._listener.connections.streams
+
+    def _each_max(self, outcome: Outcome) -> int:
+        limits = self._listener.limits
+        if outcome.status == 101:
+            return limits.websockets_per_address_max
+        return limits.streams_per_address_max
 
     def _refuse_body(self, status: int) -> None:
         """The viewer's body is at fault, or what uploads may hold; not the origin."""

@@ -33,6 +33,8 @@ class ViewerStream(Protocol):
 
     client: tuple[str, int]
     """Address and port of the viewer."""
+    network: str
+    """Which client that is: `client_network` of the address; empty: nobody's share counts."""
     began: float
     """When the first byte of the request came (epoch seconds)."""
     sent_bytes: int

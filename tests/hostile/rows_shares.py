@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from edgecache.config.model import MIB
+from edgecache.config.model import MIB, Limits
 from tests.hostile.recorder import Script, response, told_of
 from tests.hostile.stage import Client, HostilePlay, scene_of
 from tests.hostile.story import asks
@@ -18,11 +18,12 @@ SECONDS = 20
 LARGE = 1_048_576
 
 
-def _scenes(memo: bool) -> Iterator[Scene]:
+def _scenes(memo: bool, **limits: int) -> Iterator[Scene]:
     """Both semantics, one tier and two; with memory for 64 KiB of each upload."""
     more: dict[str, Any] = {
         "memory_bytes": 64 * MIB,
         "origin": {"connections_max": CONNECTIONS},
+        "limits": Limits(**{"uploads_per_address_max": MANY, **limits}),
     }
     for semantics in ("cloudfront", "rfc9111"):
         yield scene_of(memo, semantics=semantics, **more)
@@ -127,9 +128,52 @@ def unread_answers(memo: bool) -> str:
     return "others are answered after 2 s; at most half of the slow ones are cut off"
 
 
+def _endless(seen: Seen) -> Script:
+    """Events, one a second, for as long as somebody listens."""
+    if seen.target.startswith(b"/events"):
+        head = b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nTransfer-Encoding: chunked\r\n\r\n"
+        return Script((head, *(b"8\r\ndata: 1\n\r\n",) * (4 * SECONDS)), every_s=1)
+    return response(told_of(seen))
+
+
+def _one_clients(memo: bool, request: bytes, **limits: int) -> str:
+    """Many from one address, and a bystander at another; then all leave."""
+    for scene in _scenes(memo, **limits):
+        play = HostilePlay(scene, _endless)
+        clients = [play.client(f"one{n}") for n in range(MANY)]
+        for n, client in enumerate(clients):
+            client.sends([request % n])
+        play.passes(1)
+        refused = [client for client in clients if b" 503 " in client.output[:13]]
+        assert len(refused) == MANY - CONNECTIONS // 2, len(refused)
+        assert all(b"\r\nRetry-After: 1\r\n" in client.output for client in refused)
+        play.address = "192.0.2.2"
+        for second in range(SECONDS):
+            assert _bystander(play, second) == 200, second
+        for n in range(MANY):
+            play.viewers[f"one{n}"].leaves()
+        play.rests()
+        play.address = "192.0.2.1"
+        assert _bystander(play, SECONDS) == 200
+        play.close()
+    share = CONNECTIONS // 2
+    return f"{share} go on, {MANY - share} are told 503 at once; others' misses are answered"
+
+
+def endless_events(memo: bool) -> str:
+    return _one_clients(memo, asks(b"/events%d"), streams_per_address_max=CONNECTIONS // 2)
+
+
+def one_clients_uploads(memo: bool) -> str:
+    upload = asks(b"/up%d", b"Content-Length: 10", method=b"POST") + b"begin"
+    return _one_clients(memo, upload, uploads_per_address_max=CONNECTIONS // 2)
+
+
 SHARES = [
     Trial("X04", f"{MANY} POSTs, a byte a second each", slow_posts),
     Trial("X04", f"{MANY} POSTs that stop after 64 KiB", slow_large_posts),
     Trial("X04", "more uploads than may be under way at once", posts_in_the_line),
+    Trial("X04", f"{MANY} uploads from one address", one_clients_uploads),
     Trial("X05", "large answers that nobody reads", unread_answers),
+    Trial("X05", f"{MANY} answers without an end, from one address", endless_events),
 ]  # fmt: skip

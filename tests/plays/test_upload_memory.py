@@ -27,7 +27,7 @@ def reads(viewer: Viewer, data: bytes) -> Viewer:
 def test_a_flood_of_large_uploads_has_its_share_and_a_miss_is_served(
     stage: Callable[..., Play], together: bool
 ) -> None:
-    play = stage(limits=Limits(connections_per_address_max=1_000))
+    play = stage(limits=Limits(uploads_per_address_max=1_000))
     data = bytes(READ_BYTES)
     viewers = [play.viewer(f"v{n}") for n in range(MANY)]
     for viewer in viewers:

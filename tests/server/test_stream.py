@@ -28,6 +28,7 @@ class MemoryStream:
 
     began: float
     client: tuple[str, int] = ("192.0.2.9", 443)
+    network: str = "192.0.2.9"
     sent_bytes: int = 0
     tunnel_bytes_in: int = 0
     paused: bool = False

@@ -168,6 +168,9 @@ class Play:
                 assert not len(tier.flights), f"a flight of {tier.name} is left open"
         self.listener.sweep()
         self.account.check()
+        table = self.listener.connections
+        for shares in (table.errands, table.uploads, table.websockets, table.streams):
+            assert (shares.total, len(shares)) == (0, 0), "a client's share is left"
         left = [task for task in self.tasks if not task.done()]
         self.loop.close()
         asyncio.set_event_loop(None)

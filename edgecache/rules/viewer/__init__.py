@@ -2,5 +2,5 @@
 
 - `access`: loops, https, methods, countries, quotas, WebSocket; `geo`: places of addresses
 - `headers`: `CloudFront-` request headers of place, device and connection
-- `client_shares`: which addresses count as one client
+- `client_shares`: which addresses count as one client, and what it holds of each kind
 """

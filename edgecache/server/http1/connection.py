@@ -73,6 +73,7 @@ class ViewerConnection(asyncio.Protocol):
         self._parse = self.listener.parse
         self._waits_turn = False  # what is held is served in a later turn of the loop
         self.body: RequestBody | None = None  # arriving
+        self._uploads = False  # `body` counts among the uploads of its client
         self._task: asyncio.Task[None] | None = None
         self._reading = True
         self.unsent_bytes = -1  # at the last look; -1: there was none
@@ -111,6 +112,7 @@ class ViewerConnection(asyncio.Protocol):
         self.closing = True
         if self.body is not None:
             self.body.abort()
+            self._end_upload()
         if self._task is not None:
             self._task.cancel()
         self.outgoing.lost()
@@ -282,6 +284,24 @@ class ViewerConnection(asyncio.Protocol):
         self._task.add_done_callback(self._task_done)
         if body is not None:
             self._feed_body(self.heads.take())
+            if self.body is not None:
+                self._begin_upload(body)
+
+    def _begin_upload(self, body: RequestBody) -> None:
+        """Count a body that is not all here, or refuse it."""
+        listener = self.listener
+        network = "" if listener.from_peers else self.network
+        each_max = listener.limits.uploads_per_address_max
+        self._uploads = listener.connections.uploads.take(network, each_max)
+        if not self._uploads:
+            body.refuse(503)
+
+    def _end_upload(self) -> None:
+        """The body is all here, or never will be."""
+        if self._uploads:
+            self._uploads = False
+            network = "" if self.listener.from_peers else self.network
+            self.listener.connections.uploads.give_back(network)
 
     def _feed_body(self, data: bytes) -> None:
         body = self.body
@@ -291,6 +311,7 @@ class ViewerConnection(asyncio.Protocol):
         except BadMessage:
             self.closing = True  # the errand is told by the body, and answers
             self.body = None
+            self._end_upload()
             return
         limits = self.listener.limits
         idle_s = self.tunnel_idle_s or limits.body_idle_s_max
@@ -298,6 +319,7 @@ class ViewerConnection(asyncio.Protocol):
         bytes_max = TUNNEL_BYTES_MAX if self.tunnel_idle_s else limits.buffer_bytes_max
         if body.done:
             self.body = None
+            self._end_upload()
             self._hold(rest)
         elif body.behind:
             self._wait_turn()
@@ -329,6 +351,7 @@ class ViewerConnection(asyncio.Protocol):
         if self.body is not None:  # answered before it was read: RFC 9112 §9.3
             self.body.close()
             self.body = None
+            self._end_upload()
             self.closing = True
         if self.closing:
             self.outgoing.close()

@@ -21,6 +21,8 @@ class Http1Connection(Protocol):
     transport: asyncio.Transport
     outgoing: OutputBuffer
     client: tuple[str, int]
+    network: str
+    """Which client that is; see `ViewerStream`."""
     address: bytes
     """The client's address as the log has it; so `port`."""
     port: bytes

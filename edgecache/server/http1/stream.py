@@ -27,6 +27,7 @@ class Http1Stream:
         "_stays",
         "began",
         "client",
+        "network",
         "seen_bytes",
         "sent_bytes",
         "streams",
@@ -35,6 +36,7 @@ class Http1Stream:
 
     def __init__(self, connection: Http1Connection, request: Request | None) -> None:
         self.client = connection.client
+        self.network = connection.network
         self.began = connection.began
         self.sent_bytes = 0
         self.seen_bytes = 0  # of these, when an overdue connection was looked at

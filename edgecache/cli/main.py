@@ -133,6 +133,9 @@ def serve(
     server_name: Annotated[
         str, typer.Option(help="Name an https origin is asked for and has to prove.")
     ] = "",
+    underscores: Annotated[
+        bool, typer.Option(help="Let request fields with `_` in their names pass.")
+    ] = False,
     memo: Memo = True,
     worker: Worker = 0,
 ) -> None:
@@ -143,7 +146,7 @@ def serve(
         _refuse([f"ORIGIN: {origin} is not {ORIGIN_FORM}"])
     address = _address(listen, "--listen")
     wanted = start.ServeArguments(
-        origin, address, workers, str(semantics), state_dir, ca_file, server_name
+        origin, address, workers, str(semantics), state_dir, ca_file, server_name, underscores
     )
     with _refusals():
         raise typer.Exit(start.serve(wanted, worker))

@@ -324,6 +324,7 @@ class Limits(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     head_bytes_max: int = 32_768
     url_bytes_max: int = 8_192
     fields_max: int = 100
+    underscores_in_headers: bool = False  # whether request fields with `_` in their names pass
     response_head_bytes_max: int = 64 * KIB
     response_fields_max: int = 1_000
     head_s_max: float = 10

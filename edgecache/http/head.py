@@ -21,6 +21,8 @@ from http import HTTPStatus
 from edgecache.http.framing import request_body_length
 from edgecache.http.function_cache import BLOCK_BYTES, cached
 from edgecache.http.message import (
+    HOP_BY_HOP,
+    PROTECTED,
     REMEMBERED_BYTES_MAX,
     REMEMBERED_FIELDS_MAX,
     BadMessage,
@@ -67,6 +69,10 @@ _NOT_HOP_BY_HOP = frozenset(
     | {b"cookie", b"authorization", b"cache-control", b"range", b"expect", b"x-forwarded-for"}
 )
 
+# What a field with `_` for `-` is never taken for: what frames, routes, keys or vouches.
+_OURS = PROTECTED | HOP_BY_HOP | {b"expect", b"origin", b"x-real-ip", b"x-http-method-override"}
+_OUR_PREFIXES = (b"x-forwarded-", b"cloudfront-", b"edgecache-", b"x-edgecache-", b"x-amz-")
+
 # A browser repeats its fields with every request, and many browsers repeat a site's URLs: lines and
 # blocks of fields are read once each, so that their products need no reading. Both hold what
 # strangers chose, hence the bounds: 4 MiB of lines and 8 MiB of blocks at worst.
@@ -96,7 +102,10 @@ def parse_request_head(
         and len(head) <= REMEMBERED_BYTES_MAX
         and head.count(b"\r\n") <= REMEMBERED_FIELDS_MAX + 2
     ):
-        line, block = _plain_line(head[:cut]), _plain_block(head[cut:], limits.fields_max)
+        line, block = (
+            _plain_line(head[:cut]),
+            _plain_block(head[cut:], limits.fields_max, limits.underscores),
+        )
         if line is not None and block is not None and cut <= limits.url_bytes_max:
             return Request(*line, *block[:2], scheme, 1, block[2], client, port=block[3])
     match = _REQUEST_HEAD.fullmatch(head)
@@ -204,13 +213,16 @@ def _plain_line(line: bytes) -> tuple[bytes, bytes, bytes | None] | None:
 
 
 @cached(512, BLOCK_BYTES)
-def _plain_block(block: bytes, fields_max: int) -> tuple[Fields, bytes, int | None, bytes] | None:
+def _plain_block(
+    block: bytes, fields_max: int, underscores: bool
+) -> tuple[Fields, bytes, int | None, bytes] | None:
     """Fields, host, length and port of what follows the line; None: the head is to be refused."""
     match = _BLOCK.fullmatch(block)
     if match is None:
         return None
     try:
-        fields = _safe_fields(match[1], HeadLimits(fields_max=fields_max))
+        limits = HeadLimits(fields_max=fields_max, underscores=underscores)
+        fields = _safe_fields(match[1], limits)
         special = [field for field in fields if field[0] in _SPECIAL]
         host, length = _host_and_length(special, False)
     except BadMessage:
@@ -244,12 +256,20 @@ def _bound_lists(fields: Fields) -> None:
 def _safe_fields(lines: bytes, limits: HeadLimits) -> Fields:
     """A request's fields, less those with `_` in their names.
 
-    Gateways fold it into `-`: Transfer_Encoding would become a field we never checked.
+    Gateways fold it into `-`: Transfer_Encoding would become a field we never checked. Where the
+    operator has it so, only those are left out that would become one that we read or write.
     """
     fields = _fields(lines, limits)
-    if b"_" in lines:
-        fields = tuple([field for field in fields if b"_" not in field[0]])
-    return fields
+    if b"_" not in lines:
+        return fields
+    if not limits.underscores:
+        return tuple([field for field in fields if b"_" not in field[0]])
+    return tuple([field for field in fields if b"_" not in field[0] or _folds_freely(field[0])])
+
+
+def _folds_freely(name: bytes) -> bool:
+    folded = name.replace(b"_", b"-")
+    return folded not in _OURS and not folded.startswith(_OUR_PREFIXES)
 
 
 def _host_and_length(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from msgspec import Struct
@@ -179,11 +179,12 @@ class HeadLimits:
     head_bytes_max: int = 32_768  # CloudFront's quota for a request's headers and query
     url_bytes_max: int = 8_192  # CloudFront's quota for a URL
     fields_max: int = 100  # Apache httpd's LimitRequestFields
+    underscores: bool = False  # whether names with `_` pass (nginx: underscores_in_headers)
 
     def between_tiers(self) -> HeadLimits:
         """The same for who is told by another tier of ours, which adds fields of its own."""
         more = (self.head_bytes_max + TIER_BYTES_MAX, self.fields_max + TIER_FIELDS_MAX)
-        return HeadLimits(more[0], self.url_bytes_max, more[1])
+        return replace(self, head_bytes_max=more[0], fields_max=more[1])
 
 
 EARLY_HINTS = 103  # RFC 8297: of interim responses the one that goes on to viewers

@@ -17,7 +17,7 @@ import uvicorn
 from edgecache.cluster.control_access import control_socket
 from edgecache.config.listen import Address, TcpAddress, parse_listen, tcp_address
 from edgecache.config.load import load
-from edgecache.config.model import Config, Origin
+from edgecache.config.model import Config
 from edgecache.config.secrets import load_secrets
 from edgecache.node.build import NodeParts
 from edgecache.node.graceful_server import (
@@ -27,7 +27,6 @@ from edgecache.node.graceful_server import (
     ServiceServer,
 )
 from edgecache.node.node import Node
-from edgecache.node.serve_config import serve_config
 from edgecache.node.service_connection import Proof, ServiceConnection, ServiceConnections
 from edgecache.runtime.environment import steady_clock
 from edgecache.runtime.fd_limit import cap_connections
@@ -64,10 +63,10 @@ def run_regional(config_path: str) -> int:
     return _serve_node(node, config, addresses, sockets)
 
 
-def run_serve(origin: Origin, listen: str, worker: int, semantics: str, state_dir: str) -> int:
-    """One caching tier in front of any origin."""
-    config = cap_connections(serve_config(origin, listen, semantics, state_dir))
-    addresses = [parse_listen(listen, state_dir)]
+def run_serve(config: Config, worker: int) -> int:
+    """The one caching tier of `serve_config`."""
+    config = cap_connections(config)
+    addresses = [parse_listen(config.locations[0].listen, config.state_dir)]
     sockets = _open_sockets(config, addresses)
     node = _parts(config, f"serve-{worker}").edge(config.locations[0])
     return _serve_node(node, config, addresses, sockets)

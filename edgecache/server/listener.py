@@ -101,8 +101,9 @@ class Listener:
         if self.head_cache is not None:
             self.head_caches.append(self.head_cache)
         self.head_limits = HeadLimits(
-            self.limits.head_bytes_max, self.limits.url_bytes_max, self.limits.fields_max
-        )
+            self.limits.head_bytes_max, self.limits.url_bytes_max, self.limits.fields_max,
+            self.limits.underscores_in_headers,
+        )  # fmt: skip
         if self.from_peers:
             self.head_limits = self.head_limits.between_tiers()
 

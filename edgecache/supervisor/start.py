@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from msgspec import structs
+
 from edgecache.cluster.control_access import (
     ControlAccess,
     control_socket,
@@ -58,6 +60,7 @@ class ServeArguments:
     state_dir: Path
     ca_file: str = ""
     server_name: str = ""
+    underscores: bool = False
 
 
 def up(
@@ -158,7 +161,7 @@ def part(config: Config, path: Path, name: StartedPart) -> int:
 
 def serve(wanted: ServeArguments, worker: int) -> int:
     """One tier without configuration: as worker `worker`, or (0) as all of them."""
-    from edgecache.node.serve_config import origin_at
+    from edgecache.node.serve_config import origin_at, serve_config
 
     origin = origin_at(wanted.origin_url, wanted.ca_file, wanted.server_name)
     if worker == 0:
@@ -175,13 +178,9 @@ def serve(wanted: ServeArguments, worker: int) -> int:
         say(f"{wanted.origin_url} is served at {wanted.listen.url}")
     from edgecache.node.roles import run_serve
 
-    return run_serve(
-        origin,
-        str(wanted.listen),
-        max(worker, 1),
-        wanted.semantics,
-        str(wanted.state_dir),
-    )
+    config = serve_config(origin, str(wanted.listen), wanted.semantics, str(wanted.state_dir))
+    limits = structs.replace(config.limits, underscores_in_headers=wanted.underscores)
+    return run_serve(structs.replace(config, limits=limits), max(worker, 1))
 
 
 def _arguments(wanted: ServeArguments) -> tuple[str, ...]:
@@ -192,6 +191,7 @@ def _arguments(wanted: ServeArguments) -> tuple[str, ...]:
         f"--state-dir={wanted.state_dir}",
         f"--ca-file={wanted.ca_file}",
         f"--server-name={wanted.server_name}",
+        "--underscores" if wanted.underscores else "--no-underscores",
     )
 
 

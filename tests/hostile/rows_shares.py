@@ -18,12 +18,12 @@ SECONDS = 20
 LARGE = 1_048_576
 
 
-def _scenes(memo: bool, **limits: int) -> Iterator[Scene]:
+def _scenes(memo: bool, **limits: Any) -> Iterator[Scene]:
     """Both semantics, one tier and two; with memory for 64 KiB of each upload."""
     more: dict[str, Any] = {
         "memory_bytes": 64 * MIB,
         "origin": {"connections_max": CONNECTIONS},
-        "limits": Limits(**{"uploads_per_address_max": MANY, **limits}),
+        "limits": Limits(**({"uploads_per_address_max": MANY} | limits)),
     }
     for semantics in ("cloudfront", "rfc9111"):
         yield scene_of(memo, semantics=semantics, **more)

@@ -221,11 +221,6 @@ def test_fields_keep_their_order_lower_their_names_and_lose_their_blanks() -> No
     )
 
 
-def test_f15_a_name_with_an_underscore_is_dropped() -> None:
-    request = parse_request_head(post(b"Content_Length: 0", b"Cookie: a_b=1", CL + b"1"), LIMITS)
-    assert [name for name, _ in request.fields] == [b"host", b"cookie", b"content-length"]
-
-
 def test_the_absolute_form_of_a_secure_connection() -> None:
     request = parse_request_head(get(b"https://a.test:443/x"), LIMITS, b"https")
     assert (request.scheme, request.host, request.path) == (b"https", b"a.test", b"/x")

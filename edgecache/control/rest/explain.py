@@ -87,7 +87,12 @@ def viewer_request(wanted: ExplainQuery, config: Config) -> Request:
     target = target if target.startswith("/") else "/" + target
     head = "\r\n".join([f"{wanted.method} {target} HTTP/1.1", *lines, "", ""])
     bounds = config.limits
-    limits = HeadLimits(bounds.head_bytes_max, bounds.url_bytes_max, bounds.fields_max)
+    limits = HeadLimits(
+        bounds.head_bytes_max,
+        bounds.url_bytes_max,
+        bounds.fields_max,
+        bounds.underscores_in_headers,
+    )
     try:
         return parse_request_head(head.encode(), limits, parts.scheme.encode())
     except BadMessage as bad:

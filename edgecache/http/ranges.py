@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from msgspec import Struct
 
 SPANS_MAX = 16  # more is an attack: CVE-2011-3192 needed hundreds, players ask for one or two
+SEVERAL_BYTES_MAX = 1_048_576  # of a copy made at once for who asks: below two milliseconds
 MEMBERS_MAX = 1_024  # counted before they are read, empty ones too: half a millisecond
 POSITION_MAX = 10**18  # what a greater number is taken for; beyond every length a file can have
 
@@ -124,11 +125,11 @@ def _resolved(spec: RangeSpec, total: int) -> Span | None:
 
 
 def acceptable(spans: Sequence[Span]) -> bool:
-    """Whether to answer with these: ascending, not overlapping, at most SPANS_MAX.
+    """Whether to answer with these: ascending, not overlapping, at most SPANS_MAX, and few bytes.
 
     RFC 9110 §14.2 lets a server ignore other requests for ranges; CloudFront does.
     """
-    if len(spans) > SPANS_MAX:
+    if len(spans) > SPANS_MAX or sum([span.length for span in spans]) > SEVERAL_BYTES_MAX:
         return False
     return all(spans[i].last < spans[i + 1].first for i in range(len(spans) - 1))
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from edgecache.http.ranges import (
     POSITION_MAX,
+    SEVERAL_BYTES_MAX,
     ContentRange,
     Interval,
     RangeSpec,
@@ -125,6 +126,8 @@ def test_a_span_holds_exactly_the_bytes_asked_for(specs: list[RangeSpec], total:
         ([Span(0, 9), Span(0, 9)], False),
         ([Span(i * 2, i * 2) for i in range(16)], True),
         ([Span(i * 2, i * 2) for i in range(17)], False),
+        ([Span(0, 0), Span(2, SEVERAL_BYTES_MAX)], True),
+        ([Span(0, 0), Span(2, SEVERAL_BYTES_MAX + 1)], False),
     ],
 )
 def test_acceptable(spans: list[Span], expected: bool) -> None:

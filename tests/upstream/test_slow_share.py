@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
+from edgecache.upstream.endpoint import Endpoint, WireRequest
+from edgecache.upstream.pool import Pool
+from edgecache.upstream.response import ResponseBody
 from edgecache.upstream.slow_share import UploadShare, excess_unread
 from tests.upstream.loopback import Run, turn
 
@@ -90,3 +94,38 @@ def test_the_longest_unread_are_one_too_many(
     held = [Held(at) for at in paused_at]
     found = excess_unread(held, most, 10.0)
     assert [one.paused_at for one in found if isinstance(one, Held)] == cut
+
+
+def test_a_pool_forgets_an_endpoint_whose_last_upload_left_as_its_turn_came(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Endpoints are as many as operators and time make."""
+
+    async def main() -> None:
+        async def connects(*_: Any) -> asyncio.BaseTransport:
+            await asyncio.get_running_loop().create_future()
+            raise AssertionError
+
+        leave, sent = UploadShare.leave, list[asyncio.Future[Any]]()
+
+        def leave_and_cancel(uploads: UploadShare) -> None:
+            leave(uploads)
+            sent[1].cancel()  # it was just given the place
+
+        monkeypatch.setattr(UploadShare, "leave", leave_and_cancel)
+        pool, endpoint = Pool(connects, lambda: 0.0), Endpoint("a.test", 80, connections_max=2)
+        for _ in range(2):
+            outgoing = WireRequest(b"POST", b"", ResponseBody(9, Source()))
+            sent.append(asyncio.ensure_future(pool.send(endpoint, outgoing)))
+        await turn()
+        sent[0].cancel()
+        await asyncio.gather(*sent, return_exceptions=True)
+        assert pool._uploads == {}
+
+    run(main())
+
+
+class Source:
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def abandon(self) -> None: ...

@@ -33,6 +33,7 @@ SECRET_BYTES = 32  # of randomness: the output of HMAC-SHA-256 (RFC 2104 §3)
 SECRET_CHARS_MIN = 32  # what a hand-written secret must have
 ROOT = 0
 KINDS = ("peer", "identity", "viewer")
+MAY_BE_NONE = ("viewer", "identity")  # an edge that asks no origins has no identity
 KEYS_MAX = 16  # as many as a rotation ever overlaps
 KEY_PAIRS_MAX = 100  # CloudFront's quota of origin access controls, which name them
 
@@ -143,7 +144,7 @@ def load_operators(
     path, former = operators_path(state_dir, env), secrets_path(state_dir, env)
     if not path.exists() and former.exists() and (found := _read(former).operator):
         return MappingProxyType(found)
-    _make_if_missing(path, env, lambda: _OperatorsFile({"k1": _new_secret(random)}), random)
+    _make_if_missing(path, env, lambda: _OperatorsFile({"k1": new_secret(random)}), random)
     return MappingProxyType(_read_operators(path).operator)
 
 
@@ -189,6 +190,13 @@ def has_former_operators(state_dir: str | Path, env: Mapping[str, str]) -> bool:
     return path.exists() and bool(_read(path).operator)
 
 
+def spelled(of: Secrets, peer: Mapping[str, str], *, with_origins: bool) -> str:
+    """The text of a file with these secrets of peers; with what opens origins, or without."""
+    identity, origin = (dict(of.identity), dict(of.origin)) if with_origins else ({}, {})
+    file = _File(dict(peer), identity, dict(of.viewer), origin)
+    return msgspec.json.format(msgspec.json.encode(file)).decode() + "\n"
+
+
 def _make_if_missing(
     path: Path,
     env: Mapping[str, str],
@@ -215,7 +223,7 @@ def add_viewer_secret(
     if key_id in present.viewer:
         path = secrets_path(state_dir, env)
         raise SecretsError(path, f"viewer.{key_id}: is there already")
-    added = {**present.viewer, key_id: _new_secret(random)}
+    added = {**present.viewer, key_id: new_secret(random)}
     return change_keys(state_dir, env, "viewer", lambda _: added, random)
 
 
@@ -278,11 +286,12 @@ def _create(path: Path, content: _File | _OperatorsFile, random: Callable[[int],
 
 
 def _new_file(random: Callable[[int], bytes]) -> _File:
-    peer, identity, viewer = ({"k1": _new_secret(random)} for _ in KINDS)
+    peer, identity, viewer = ({"k1": new_secret(random)} for _ in KINDS)
     return _File(peer, identity, viewer)
 
 
-def _new_secret(random: Callable[[int], bytes]) -> str:
+def new_secret(random: Callable[[int], bytes]) -> str:
+    """A secret of as many random bytes as a key of HMAC-SHA-256 has, in base64url."""
     return base64.urlsafe_b64encode(random(SECRET_BYTES)).rstrip(b"=").decode()
 
 
@@ -350,7 +359,7 @@ def _check_all(path: Path, file: _File | _OperatorsFile) -> None:
 
 
 def _check(path: Path, kind: str, keys: Mapping[str, str]) -> None:
-    if not (kind == "viewer" or keys) or len(keys) > KEYS_MAX:
+    if not (keys or kind in MAY_BE_NONE) or len(keys) > KEYS_MAX:
         raise SecretsError(path, f"{kind}: {len(keys)} keys, expected 1 to {KEYS_MAX}")
     for number, (key_id, secret) in enumerate(keys.items()):
         if not _KEY_ID.fullmatch(key_id):

@@ -18,7 +18,6 @@ from edgecache.cluster.control_access import control_socket
 from edgecache.config.listen import Address, TcpAddress, parse_listen, tcp_address
 from edgecache.config.load import load
 from edgecache.config.model import Config
-from edgecache.config.secrets import load_secrets
 from edgecache.node.build import NodeParts
 from edgecache.node.graceful_server import (
     BACKLOG,
@@ -103,6 +102,7 @@ def run_control(config_path: str) -> int:
 
 def run_origin(config_path: str) -> int:
     """The bucket behind its gate."""
+    from edgecache.node.secret_watch import WatchedIdentity
     from edgecache.origin.demo import demo_app
     from edgecache.origin.identity import IdentityVerdict
 
@@ -110,8 +110,7 @@ def run_origin(config_path: str) -> int:
     assert config.bucket is not None
     address = parse_listen(config.bucket.listen, config.state_dir)
     sockets = _open_sockets(config, [address]).own[address]
-    secrets = load_secrets(config.state_dir, os.environ)
-    gate = demo_app(config, secrets.identity)
+    gate = demo_app(config, WatchedIdentity(config.state_dir, os.environ, steady_clock()).keys)
     places = _places(config, lambda scope: gate.verdict(scope) is IdentityVerdict.OK)
     server = _service(gate, config, partial(ServiceConnection, places=places), places)
     return server.run_until_signal(sockets)

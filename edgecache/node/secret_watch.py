@@ -76,7 +76,8 @@ class SecretWatch:
                 logger.error("secrets were not read anew: %s: peer: %s", self._path, error)
         for line in missing_key_pairs(config, self.secrets, self._path):
             logger.error("requests are not sent: %s", line)
-        signer = IdentitySigner(self.secrets.identity, self._clock)
+        keys = self.secrets.identity
+        signer = IdentitySigner(keys, self._clock) if keys else None
         controls = {control.id: control for control in config.origin_access_controls}
         credentials = OriginCredentials(
             self._clock, signer, controls, self.secrets.origin, self._values
@@ -106,6 +107,30 @@ class SecretWatch:
                 if reference in self._values:
                     values[reference] = self._values[reference]
         return values
+
+
+class WatchedIdentity:
+    """Keys of our identity, for a gate in this process; a changed file counts within `WATCH_S`."""
+
+    def __init__(self, state_dir: str, env: Mapping[str, str], clock: Callable[[], float]) -> None:
+        self._state_dir, self._env = state_dir, env
+        self._path = str(secrets_path(state_dir, env))
+        self._clock = clock
+        self._keys = load_secrets(self._state_dir, self._env).identity
+        self._stamp, self._looked_at = file_stamp(self._path), clock()
+
+    def keys(self) -> Mapping[str, str]:
+        """The keys as they are now: the same object until they change."""
+        if self._clock() - self._looked_at >= WATCH_S:
+            self._looked_at = self._clock()
+            stamp = file_stamp(self._path)
+            if stamp != self._stamp:
+                self._stamp = stamp
+                try:
+                    self._keys = load_secrets(self._state_dir, self._env).identity
+                except SecretsError as error:
+                    logger.error("secrets were not read anew: %s", error)
+        return self._keys
 
 
 def secret_value(reference: str, env: Mapping[str, str]) -> bytes:

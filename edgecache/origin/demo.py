@@ -24,8 +24,8 @@ VIDEO_BYTES = 20 * MIB  # more than any buffer on its way, little enough to make
 MARK = "media/.demo"  # a folder that has it wants the video
 
 
-def demo_app(config: Config, keys: Mapping[str, str]) -> Gate:
-    """The ASGI application of the configuration's `bucket`; `keys` are the identity's.
+def demo_app(config: Config, keys: Callable[[], Mapping[str, str]]) -> Gate:
+    """The ASGI application of the configuration's `bucket`; `keys` gives the identity's.
 
     Makes the video first in a folder that wants it. ValueError for a configuration without a
     bucket, for keys no gate takes, or for a policy nobody understands; OSError when that cannot be

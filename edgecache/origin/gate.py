@@ -1,14 +1,14 @@
 """Gate: ASGI middleware that admits only requests signed with our origin access identity.
 
 Law: a request without a valid identity never reaches the application. It goes outermost, imports
-nothing of ours but its two neighbors, and trusts only what the server read from the wire: the
-method, the Host field, `raw_path` and `query_string` (ASGI, "HTTP Connection Scope").
+nothing of ours but its neighbors and replay windows, and trusts only what the server read from the
+wire: the method, the Host field, `raw_path` and `query_string` (ASGI, "HTTP Connection Scope").
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -23,27 +23,37 @@ from edgecache.origin.identity import (
 
 IDENTITY = "edgecache.identity"  # of the scope: the origin access identity, empty for none
 
+_VERDICT = "edgecache.identity.verdict"
 _WEBSOCKET_POLICY_VIOLATION = 1008  # RFC 6455 §7.4.1; before the handshake it becomes a 403
 
 
 class Gate:
-    """`Gate(app, keys={"2025-01": "secret"})`, or `app.add_middleware(Gate, keys=...)`.
+    """`Gate(app, keys={"2025-01": "hosts:..."}, hosts=["app.internal"])`; also as middleware.
 
-    `keys`: id to secret, newest last; all are accepted. `clock`: epoch seconds. `window_s`: how
-    far the time of signing may be from now. `header`: the field's name, lower case. ValueError
-    for keys that no signer could have.
+    `keys`: id to key, newest last; all are accepted. Or a callable that gives them, asked for each
+    request, by which they change without a restart. `hosts`: the names in Host that are admitted;
+    none: all for which there are keys. `clock`: epoch seconds. `window_s`: how far the time of
+    signing may be from now; a signature is used once in it. `header`: the field's name, lower case.
+    `accepts_former`: see IdentityVerifier. ValueError for keys that no signer could have.
     """
 
     def __init__(
         self,
         app: ASGIApp,
-        keys: Mapping[str, str],
+        keys: Mapping[str, str] | Callable[[], Mapping[str, str]],
         clock: Callable[[], float] = time.time,
         window_s: float = WINDOW_S,
         header: bytes = HEADER,
+        hosts: Iterable[str] = (),
+        *,
+        accepts_former: bool = False,
     ) -> None:
         self._app = app
-        self._verifier = IdentityVerifier(keys, clock, window_s)
+        self._asked_for = keys if callable(keys) else None
+        self._keys = keys() if callable(keys) else keys
+        self._verifier = IdentityVerifier(
+            self._keys, clock, window_s, hosts, accepts_former=accepts_former
+        )
         self._header = header.lower()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,7 +67,14 @@ class Gate:
             await refusal(S3ErrorCode.ACCESS_DENIED, new_ids())(scope, receive, send)
 
     def verdict(self, scope: Scope) -> IdentityVerdict:
-        """The verdict on the identity of an `http` scope."""
+        """The verdict on the identity of an `http` scope, which keeps it: a good one is used up."""
+        judge, found = scope.get(_VERDICT, (None, None))
+        verdict: IdentityVerdict = found if judge is self else self._verdict(scope)
+        scope[_VERDICT] = self, verdict
+        return verdict
+
+    def _verdict(self, scope: Scope) -> IdentityVerdict:
+        self._renew_keys()
         values = _values(scope, self._header)
         if not values:
             return IdentityVerdict.MISSING
@@ -69,6 +86,12 @@ class Gate:
         target = path + b"?" + query if query else path
         method = scope["method"].encode("latin-1")
         return self._verifier.verify(method, hosts[0], target, values[0])
+
+    def _renew_keys(self) -> None:
+        keys = self._keys if self._asked_for is None else self._asked_for()
+        if keys is not self._keys:
+            self._verifier.use(keys)
+            self._keys = keys
 
     def _without_identity(self, scope: Scope) -> Scope:
         """The scope as the application may see it: who asks, and not what proves it."""

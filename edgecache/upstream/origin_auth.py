@@ -86,9 +86,8 @@ def with_proofs(means: OriginCredentials, origin: Origin, asked: RequestToSign) 
     fields = [*asked.fields]
     if origin.secret_headers:
         fields = override_fields(fields, _secret_fields(means, origin))
-    if means.identity is not None and (origin.access == "identity" or origin.access_identity):
-        signed = means.identity.sign(asked.method, asked.host, asked.target, origin.access_identity)
-        fields = override_fields(fields, signed)
+    if origin.access == "identity" or origin.access_identity:
+        fields = override_fields(fields, _identity_fields(means, origin, asked))
     control = means.controls.get(origin.access_control_id)
     if control is None or control.signing_behavior == "never":
         return fields
@@ -101,6 +100,15 @@ def override_fields(fields: FieldList, by: Fields) -> FieldList:
     """`fields` with `by` in place of those of the same names."""
     names = {name for name, _ in by}
     return [*(held for held in fields if held[0] not in names), *by]
+
+
+def _identity_fields(means: OriginCredentials, origin: Origin, asked: RequestToSign) -> Fields:
+    if means.identity is None:
+        raise _secret_missing(origin)
+    try:
+        return means.identity.sign(asked.method, asked.host, asked.target, origin.access_identity)
+    except ValueError:
+        raise _secret_missing(origin) from None
 
 
 def _secret_fields(means: OriginCredentials, origin: Origin) -> Fields:

@@ -12,6 +12,7 @@ that path a dictionary and a tuple for each call.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from msgspec import structs
@@ -208,14 +209,34 @@ def _wire_request(call: Call, via: bytes, prove: Prove | None, agent: bytes) -> 
         (name.lower().encode(), value.encode()) for name, value in origin.custom_headers.items()
     )
     fields = override_fields(fields, tuple(field for field in custom if field[0] not in _FRAMING))
-    if prove is not None:
-        asked = RequestToSign(request.method, host, target, tuple(fields), call.body is not None)
-        fields = [*prove(origin, asked)]
-    fields += _framing_fields(request.method, call.body)
+    asked = RequestToSign(request.method, host, target, tuple(fields), call.body is not None)
+    framing = _framing_fields(request.method, call.body)
+
+    def render() -> bytes:
+        proven = fields if prove is None else prove(origin, asked)
+        return request_head(request.method, target, [*proven, *framing])
+
     timeouts = Timeouts(origin.connection_timeout_s, origin.read_timeout_s, origin.read_timeout_s)
-    head = request_head(request.method, target, fields)
-    name = server_name_of(origin, request)
-    return WireRequest(request.method, head, call.body, timeouts, call.on_interim, upgrade, name)
+    head, name = render(), server_name_of(origin, request)
+    sign = None if prove is None else ProvenHead(head, render)
+    return WireRequest(
+        request.method, head, call.body, timeouts, call.on_interim, upgrade, name, sign
+    )
+
+
+class ProvenHead:
+    """A head whose proofs are good for one sending: the first as it is, the others rendered anew.
+
+    The origin's gate may have had the first before the connection broke, and admits nothing twice.
+    """
+
+    def __init__(self, first: bytes, render: Callable[[], bytes]) -> None:
+        self._first = first
+        self._render = render
+
+    def __call__(self, _head: bytes) -> bytes:
+        first, self._first = self._first, b""
+        return first or self._render()
 
 
 def _is_secure(origin: Origin, scheme: bytes) -> bool:

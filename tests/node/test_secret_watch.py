@@ -13,16 +13,25 @@ import pytest
 
 from edgecache.config.model import Behavior, Config, Distribution
 from edgecache.config.origins import Origin, OriginAccessControl
-from edgecache.config.secrets import KeyPair, load_secrets, put_key_pair
+from edgecache.config.secrets import (
+    KeyPair,
+    SecretsError,
+    change_keys,
+    load_secrets,
+    put_key_pair,
+)
 from edgecache.node.secret_watch import (
     VALUE_BYTES_MAX,
+    WATCH_S,
     SecretWatch,
+    WatchedIdentity,
     missing_key_pairs,
     missing_values,
     secret_value,
 )
 from edgecache.upstream.faults import UpstreamError
 from edgecache.upstream.origin_auth import RequestToSign
+from tests.world.clock import FakeClock
 
 NOW = 1_800_000_000.0
 ASKED = RequestToSign(b"GET", b"o.test", b"/", ((b"host", b"o.test"),))
@@ -171,3 +180,49 @@ def test_viewers_secrets_are_read_with_the_rest(tmp_path: Path) -> None:
     content["viewer"] = {"k9": "v" * 32}
     path.write_text(json.dumps(content))
     assert found.own.use(wanted) == {"k9": "v" * 32}
+
+
+def test_peers_are_told_of_changes_and_what_is_no_use_leaves_what_there_was(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = config(tmp_path)
+    watch = Secretive(found).own
+    told: list[list[str]] = []
+
+    def user(keys: Mapping[str, str]) -> None:
+        if "bad" in keys:
+            raise ValueError("a part of another place")
+        told.append([*keys])
+
+    watch.tell_peers(user)
+    change_keys(tmp_path, {}, "peer", lambda keys: {"k2": "s" * 32, **keys})
+    assert watch.changed()
+    watch.use(found)
+    assert told == [["k1"], ["k2", "k1"]]
+    change_keys(tmp_path, {}, "peer", lambda keys: {"bad": "s" * 32, **keys})
+    watch.use(found)
+    assert "secrets.json: peer: a part of another place" in caplog.text
+    with pytest.raises(SecretsError, match="peer: a part of another place"):
+        Secretive(found).own.tell_peers(user)
+
+
+def test_without_an_identity_an_origin_that_wants_it_is_sent_nothing(tmp_path: Path) -> None:
+    load_secrets(tmp_path, {})
+    change_keys(tmp_path, {}, "identity", lambda _: {})
+    with pytest.raises(UpstreamError):
+        Secretive(config(tmp_path, access="identity")).proof(b"x-edgecache-identity")
+    assert Secretive(config(tmp_path)).proof(b"x-edgecache-identity") == b""
+
+
+def test_a_gate_here_learns_keys_without_a_restart(tmp_path: Path) -> None:
+    clock = FakeClock()
+    watched = WatchedIdentity(str(tmp_path), {}, clock)
+    before = watched.keys()
+    assert watched.keys() is before
+    change_keys(tmp_path, {}, "identity", lambda keys: {"k2": "s" * 32, **keys})
+    assert watched.keys() is before, "it was looked at a moment ago"
+    clock.now += WATCH_S
+    assert [*watched.keys()] == ["k2", "k1"]
+    (tmp_path / "secrets.json").write_text("{")
+    clock.now += WATCH_S
+    assert [*watched.keys()] == ["k2", "k1"]

@@ -60,11 +60,11 @@ def config(folder: Path, **more: Any) -> Config:
 
 
 def test_the_video_is_made_only_where_it_is_wanted(tmp_path: Path) -> None:
-    demo_app(config(tmp_path), KEYS)
+    demo_app(config(tmp_path), lambda: KEYS)
     assert [*tmp_path.iterdir()] == []
     (tmp_path / MARK).parent.mkdir()
     (tmp_path / MARK).touch()
-    demo_app(config(tmp_path), KEYS)
+    demo_app(config(tmp_path), lambda: KEYS)
     assert (tmp_path / VIDEO).exists()
 
 
@@ -74,20 +74,22 @@ def test_where_it_cannot_be_made_the_rest_is_served(
     (tmp_path / MARK).parent.mkdir()
     (tmp_path / MARK).touch()
     (tmp_path / VIDEO).mkdir()  # no file takes its place
-    demo_app(config(tmp_path), KEYS)
+    demo_app(config(tmp_path), lambda: KEYS)
     assert "no video was made" in caplog.text
 
 
 def test_a_configuration_without_a_bucket() -> None:
     with pytest.raises(ValueError, match="no bucket"):
-        demo_app(Config(), KEYS)
+        demo_app(Config(), lambda: KEYS)
 
 
 def test_rules_come_before_the_rest(ask: Ask, tmp_path: Path) -> None:
     for name in ("a.css", "b.txt"):
         (tmp_path / name).write_text(name)
     rules = {"*.css": "max-age=9"}
-    app = demo_app(config(tmp_path, cache_control="max-age=1", cache_control_rules=rules), KEYS)
+    app = demo_app(
+        config(tmp_path, cache_control="max-age=1", cache_control_rules=rules), lambda: KEYS
+    )
     signer = IdentitySigner(KEYS, time.time)
     for target, expected in ((b"/a.css", b"max-age=9"), (b"/b.txt", b"max-age=1")):
         answer = ask(app, target, *signer.sign(b"GET", b"bucket.test", target))
@@ -126,4 +128,4 @@ def test_a_real_server_tells_the_gate_the_same_bytes(tmp_path: Path) -> None:
         assert (await client.get("/about.html", headers=[*stolen])).status_code == 403
 
     folder = shutil.copytree(SITE, tmp_path / "site", ignore=shutil.ignore_patterns("media"))
-    asyncio.run(visit(demo_app(config(folder), KEYS), visitor))
+    asyncio.run(visit(demo_app(config(folder), lambda: KEYS), visitor))

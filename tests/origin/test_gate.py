@@ -144,3 +144,47 @@ def test_lifespan_passes() -> None:
 def test_a_gate_without_keys_cannot_be_made() -> None:
     with pytest.raises(ValueError, match="identity keys"):
         app({})
+
+
+def test_what_got_in_does_not_get_in_again(ask: Ask) -> None:
+    gate, field = app(), signed()
+    assert ask(gate, b"/a?b=1", field).status == 200
+    assert ask(gate, b"/a?b=1", field).status == 403
+    assert ask(gate, b"/a?b=1", signed()).status == 200
+
+
+def test_the_verdict_of_one_request_is_found_once() -> None:
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "raw_path": b"/"}
+    scope["headers"] = [(b"host", HOST), signed(target=b"/")]
+    gate = app()
+    assert [gate.verdict(scope) for _ in range(2)] == [IdentityVerdict.OK] * 2
+    del scope["edgecache.identity.verdict"]
+    assert gate.verdict(scope) is IdentityVerdict.REPLAYED
+
+
+def test_hosts_are_pinned(ask: Ask) -> None:
+    gate = Gate(whoever, KEYS, lambda: NOW, hosts=["other.test"])
+    assert ask(gate, b"/", signed(target=b"/")).status == 403
+    assert gate.verdict(
+        {"method": "GET", "query_string": b"", "raw_path": b"/",
+         "headers": [(b"host", HOST), signed(target=b"/")]}
+    ) is IdentityVerdict.UNKNOWN_HOST  # fmt: skip
+    assert (
+        ask(
+            Gate(whoever, KEYS, lambda: NOW, hosts=["bucket.test"]), b"/", signed(target=b"/")
+        ).status
+        == 200
+    )
+
+
+def test_keys_may_change_while_it_runs(ask: Ask) -> None:
+    keys = {"k0": "another secret"}
+    gate = Gate(whoever, lambda: keys, lambda: NOW)
+    assert ask(gate, b"/", signed(target=b"/")).status == 403
+    keys = KEYS
+    assert ask(gate, b"/", signed(target=b"/")).status == 200
+
+
+def test_a_gate_behind_a_gate_judges_for_itself(ask: Ask) -> None:
+    inner = Gate(whoever, {"k1": "another secret"}, lambda: NOW)
+    assert ask(Gate(inner, KEYS, lambda: NOW), b"/", signed(target=b"/")).status == 403

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from itsdangerous import Signer
 
 from edgecache.origin.identity import (
     HEADER,
     IdentitySigner,
     IdentityVerdict,
     IdentityVerifier,
+    host_key,
+    host_keys,
     identity_named,
 )
 
@@ -20,7 +25,7 @@ SIGNED = (b"GET", b"bucket.test:8070", b"/a%20b/c.js?v=1&w=")
 
 
 def signer(keys: dict[str, str] = KEYS, now: float = NOW) -> IdentitySigner:
-    return IdentitySigner(keys, lambda: now)
+    return IdentitySigner(keys, lambda: now, lambda count: b"\x07" * count)
 
 
 def verifier(keys: dict[str, str] = KEYS, now: float = NOW) -> IdentityVerifier:
@@ -39,9 +44,13 @@ def test_what_was_signed_opens() -> None:
     assert verifier().verify(*SIGNED, value()) is IdentityVerdict.OK
 
 
-def test_the_value_names_key_and_time() -> None:
-    key_id, signed_at, signature = value().split(b".")
-    assert (key_id, signed_at, len(signature)) == (b"new", b"1700000000", 43)
+def test_the_value_names_key_time_run_and_number() -> None:
+    made = signer()
+    for number in (b"1", b"2"):
+        ((_, signed),) = made.sign(*SIGNED)
+        *said, signature = signed.split(b".")
+        assert said == [b"new", b"1700000000", b"07" * 8, number]
+        assert len(signature) == 43
 
 
 GOOD = value()
@@ -66,7 +75,10 @@ MALFORMED = IdentityVerdict.MALFORMED
         (b"x" * 10_000, MALFORMED),
         (b"none.1700000000." + b"A" * 43, IdentityVerdict.UNKNOWN_KEY),
         (b"old" + GOOD[3:], IdentityVerdict.BAD_SIGNATURE),
-        (b"new.1700000000." + b"A" * 43, IdentityVerdict.BAD_SIGNATURE),
+        (b"new.1700000000." + b"A" * 43, IdentityVerdict.FORMER),
+        (GOOD[:-43] + b"A" * 43, IdentityVerdict.BAD_SIGNATURE),
+        (GOOD.replace(b".1.", b".2."), IdentityVerdict.BAD_SIGNATURE),
+        (GOOD.replace(b".0707", b".0708"), IdentityVerdict.BAD_SIGNATURE),
         (GOOD.replace(b".1700000000.", b".01700000000."), IdentityVerdict.BAD_SIGNATURE),
         (GOOD, IdentityVerdict.OK),
     ],
@@ -179,11 +191,87 @@ def test_an_identity_is_named_and_bound() -> None:
     assert identity_named(named) == "E2QWRUHAPOMQZL"
     for other in (named.replace(b"E2Q", b"E3Q"), named.replace(b".E2QWRUHAPOMQZL", b"")):
         assert verifier().verify(*SIGNED, other) is IdentityVerdict.BAD_SIGNATURE
-    key_id, signed_at, signature = GOOD.split(b".")
-    claimed = b".".join((key_id, signed_at, b"E2QWRUHAPOMQZL", signature))
+    *said, signature = GOOD.split(b".")
+    claimed = b".".join((*said, b"E2QWRUHAPOMQZL", signature))
     assert verifier().verify(*SIGNED, claimed) is IdentityVerdict.BAD_SIGNATURE
 
 
 @pytest.mark.parametrize("value_", [GOOD, b"", b"k.1.E1", b"a.b.c.d.e"])
 def test_no_identity_is_named(value_: bytes) -> None:
     assert identity_named(value_) == ""
+
+
+def test_a_signature_is_used_once() -> None:
+    made, ours = signer(), verifier()
+    first, second = (made.sign(*SIGNED)[0][1] for _ in range(2))
+    assert ours.verify(*SIGNED, second) is IdentityVerdict.OK
+    assert ours.verify(*SIGNED, first) is IdentityVerdict.OK
+    for again in (first, second):
+        assert ours.verify(*SIGNED, again) is IdentityVerdict.REPLAYED
+
+
+def test_a_forged_use_does_not_use_it_up() -> None:
+    ours = verifier()
+    assert ours.verify(b"HEAD", *SIGNED[1:], GOOD) is IdentityVerdict.BAD_SIGNATURE
+    assert ours.verify(*SIGNED, GOOD) is IdentityVerdict.OK
+
+
+@pytest.mark.parametrize(
+    ("hosts", "host", "verdict"),
+    [
+        ((), b"any.test", IdentityVerdict.OK),
+        (("app.test",), b"app.test", IdentityVerdict.OK),
+        (("app.test",), b"APP.test:8000", IdentityVerdict.OK),
+        (("other.test", "app.test"), b"app.test", IdentityVerdict.OK),
+        (("other.test",), b"app.test", IdentityVerdict.UNKNOWN_HOST),
+        (("app.test",), b"app.test.other.test", IdentityVerdict.UNKNOWN_HOST),
+        (("b\u00fccher.test",), b"xn--bcher-kva.test", IdentityVerdict.OK),
+        (("[::1]",), b"[::1]:8000", IdentityVerdict.OK),
+    ],
+)
+def test_hosts_are_pinned(hosts: tuple[str, ...], host: bytes, verdict: IdentityVerdict) -> None:
+    ours = IdentityVerifier(KEYS, lambda: NOW, 60, hosts)
+    assert ours.verify(b"GET", host, b"/", value(b"GET", host, b"/")) is verdict
+
+
+def test_who_has_the_keys_of_its_hosts_admits_and_signs_for_no_other() -> None:
+    own = {name: host_keys(secret, ["app.test", "[::1]"]) for name, secret in KEYS.items()}
+    assert not any(KEYS[name] in spelled for name, spelled in own.items())
+    for host, verdict in (
+        (b"app.test", IdentityVerdict.OK),
+        (b"[::1]:81", IdentityVerdict.OK),
+        (b"other.test", IdentityVerdict.UNKNOWN_HOST),
+    ):
+        ours = IdentityVerifier(own, lambda: NOW)
+        assert ours.verify(b"GET", host, b"/", value(b"GET", host, b"/")) is verdict
+    ((_, signed),) = signer(own).sign(b"GET", b"app.test", b"/")
+    assert verifier().verify(b"GET", b"app.test", b"/", signed) is IdentityVerdict.OK
+    with pytest.raises(ValueError, match="no key for this host"):
+        signer(own).sign(b"GET", b"other.test", b"/")
+
+
+def test_the_key_of_one_host_opens_no_other() -> None:
+    assert host_key("s", b"A.test:80") == host_key("s", b"a.test") != host_key("s", b"b.test")
+
+
+def former(secret: str, claim: bytes, method: bytes, host: bytes, target: bytes) -> bytes:
+    """A signature as version 0 made it."""
+    bound = b"\n".join(
+        (b"%d.%d.%d" % (len(claim), len(method), len(host)), claim, method, host, target)
+    )
+    salt, digest = b"edgecache.origin.identity", hashlib.sha256
+    key = Signer(secret, salt=salt, key_derivation="hmac", digest_method=digest).derive_key()
+    made = Signer(key, salt=salt, key_derivation="none", digest_method=digest)
+    return claim + b"." + made.get_signature(bound)
+
+
+def test_signatures_of_a_former_release_count_where_it_is_said() -> None:
+    old = former(KEYS["new"], b"new.1700000000", *SIGNED)
+    assert verifier().verify(*SIGNED, old) is IdentityVerdict.FORMER
+    ours = IdentityVerifier(KEYS, lambda: NOW, accepts_former=True)
+    assert ours.verify(*SIGNED, old) is IdentityVerdict.OK
+    assert ours.verify(b"HEAD", *SIGNED[1:], old) is IdentityVerdict.BAD_SIGNATURE
+    assert ours.verify(*SIGNED, value()) is IdentityVerdict.OK
+    ((_, named),) = (("", former(KEYS["new"], b"new.1700000000.E2", *SIGNED)),)
+    assert ours.verify(*SIGNED, named) is IdentityVerdict.OK
+    assert identity_named(named) == "E2"

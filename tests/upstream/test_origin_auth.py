@@ -82,7 +82,7 @@ def test_an_origin_that_wants_nothing_gets_nothing() -> None:
 def test_our_identity_takes_a_viewers_place(settings: dict[str, Any], identity: str) -> None:
     found = with_proofs(means(), origin(**settings), asked(((HEADER, b"forged"),)))
     (value,) = values(found, HEADER)
-    assert value.count(b".") == (3 if identity else 2)
+    assert value.count(b".") == (5 if identity else 4)
     assert (f".{identity}." in value.decode()) is bool(identity)
     verifier = IdentityVerifier(KEYS, lambda: NOW)
     assert verifier.verify(b"GET", HOST, b"/a?b=1", value) is IdentityVerdict.OK

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from edgecache.config.model import Behavior, Distribution, Origin
 from edgecache.http.head import parse_request_head
-from edgecache.http.message import Fields, HeadLimits, Request, field_values
+from edgecache.http.message import Fields, HeadLimits, Request, field_values, without
 from edgecache.rules.routing import Route
 from edgecache.rules.semantics import SEMANTICS
 from edgecache.upstream.endpoint import TlsName
@@ -251,3 +251,15 @@ def test_ssl_protocols_say_the_oldest_version(protocols: tuple[str, ...], minimu
 def test_a_unix_origin() -> None:
     endpoint = endpoint_of(Origin(id="o", domain_name="unix:/run/o.sock"), b"http")
     assert (endpoint.path, endpoint.where) == ("/run/o.sock", "unix:/run/o.sock")
+
+
+def test_proofs_are_made_anew_for_each_sending_but_the_first() -> None:
+    numbers = iter(range(9))
+
+    def prove(_origin: Origin, asked: RequestToSign) -> FieldList:
+        return [*asked.fields, (b"x-proof", b"%d" % next(numbers))]
+
+    outgoing = wire_request(call(origin={"access": "identity"}), b"edge.test", prove)
+    sent = [parse_request_head(outgoing.sent_head(), HeadLimits()).fields for _ in range(3)]
+    assert [field_values(fields, b"x-proof") for fields in sent] == [[b"0"], [b"1"], [b"2"]]
+    assert {without(fields, (b"x-proof",)) for fields in sent} == {without(sent[0], (b"x-proof",))}

@@ -171,6 +171,22 @@ def test_o22_a_get_is_sent_again_when_the_kept_connection_closes(run: Run) -> No
     run(main())
 
 
+def test_o22_what_is_sent_again_is_signed_again(run: Run) -> None:
+    signed: list[bytes] = []
+
+    def sign(head: bytes) -> bytes:
+        signed.append(head)
+        return head.replace(b"\r\n", b"\r\nX-Number: %d\r\n" % len(signed), 1)
+
+    async def main() -> None:
+        async with world(closes_on_reuse) as (pool, _, endpoint):
+            for _ in range(2):
+                await everything(await pool.send(endpoint, replace(GET, sign=sign)))
+        assert signed == [GET.head] * 3  # the second one twice: its connection was closed
+
+    run(main())
+
+
 @pytest.mark.parametrize("method", [b"POST", b"PUT"])
 def test_o22_what_cannot_be_replayed_is_not_sent_again(method: bytes, run: Run) -> None:
     body = None if method == b"POST" else WholeBody(b"")

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import typer
 
 from edgecache import __version__
-from edgecache.cli import bucket, stats
+from edgecache.cli import bucket, secrets, stats
 from edgecache.cli import control as control_commands
 from edgecache.cli import sign as signing
 from edgecache.cli.check import check_report, with_heading
@@ -65,6 +65,7 @@ app.add_typer(control_commands.app)
 app.add_typer(signing.app)
 app.add_typer(stats.app)
 app.add_typer(bucket.app, name="bucket")
+app.add_typer(secrets.app, name="secrets")
 
 
 class SemanticsChoice(StrEnum):

@@ -1,0 +1,102 @@
+"""Control's secrets: what is made of them, and that it changes with the files."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgecache.cluster.credentials import AUTH_SCHEME, control_message
+from edgecache.cluster.tokens import Tokens
+from edgecache.config.secrets import change_keys, load_operators, load_secrets
+from edgecache.node import control_app
+from edgecache.node.control_app import ControlSecrets
+from edgecache.runtime.environment import wall_clock
+from tests.world.credentials import signer
+
+TARGET = b"/log?after=0"
+FORMER = ("peer", "identity", "operator")
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> ControlSecrets:
+    return ControlSecrets(str(tmp_path), {}, lambda: 0.0)
+
+
+def scope(authorization: str) -> dict[str, Any]:
+    """The head of a request for the log."""
+    path, query = TARGET.split(b"?")
+    return {
+        "type": "http", "method": "GET", "path": path.decode(), "raw_path": path,
+        "query_string": query, "headers": [(b"authorization", authorization.encode())],
+    }  # fmt: skip
+
+
+def signed(folder: Path, name: str = "edge-A-1") -> str:
+    keys = dict(load_secrets(folder, {}).peer)
+    made = signer(name, "control", wall_clock, keys).sign(control_message("GET", TARGET, ""))
+    return f"{AUTH_SCHEME} {made.decode()}"
+
+
+def test_nodes_and_operators_prove_themselves_each_by_its_own(
+    tmp_path: Path, secrets: ControlSecrets
+) -> None:
+    token = Tokens([*load_operators(tmp_path, {}).values()], wall_clock).issue("me")
+    assert secrets.proves(scope(f"Bearer {token}"))
+    head = scope(signed(tmp_path))
+    assert secrets.proves(head)
+    assert secrets.proves(head), "it is found out once"
+    assert not secrets.proves(scope(signed(tmp_path))), "the same run and number again"
+    assert not secrets.proves(scope(signed(tmp_path, "control")))
+    forged = Tokens([*load_secrets(tmp_path, {}).peer.values()], wall_clock).issue("me")
+    for nothing in (f"Bearer {forged}", f"{AUTH_SCHEME} {token}", "", "Basic eDp5"):
+        assert not secrets.proves(scope(nothing))
+
+
+def test_what_changes_counts_and_what_cannot_be_read_does_not(
+    tmp_path: Path, secrets: ControlSecrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = [*load_operators(tmp_path, {}).values()]
+
+    class Over(Exception):
+        """The look after the last."""
+
+    changes: Iterator[Callable[[], object]] = iter([
+        lambda: change_keys(tmp_path, {}, "operator", lambda _: {"k2": "o" * 32}),
+        lambda: change_keys(tmp_path, {}, "peer", lambda _: {"k2": "p" * 32}),
+        lambda: (tmp_path / "secrets.json").write_text("{"),
+    ])  # fmt: skip
+
+    async def pause(_seconds: float) -> None:
+        change = next(changes, None)
+        if change is None:
+            raise Over
+        change()
+
+    before = secrets.signer("edge-A").sign(b"")
+    monkeypatch.setattr(asyncio, "sleep", pause)
+    with pytest.raises(Over):
+        asyncio.run(secrets.watch())
+    assert before.startswith(b"1.k1.control.")
+    assert secrets.signer("edge-A").sign(b"").startswith(b"1.k2.control.")
+    assert secrets.signer("edge-B").sign(b"").startswith(b"1.k2.control.")
+    assert not secrets.proves(scope(f"Bearer {Tokens(old, wall_clock).issue('me')}"))
+    assert secrets.proves(scope(f"Bearer {Tokens(['o' * 32], wall_clock).issue('me')}"))
+
+
+def test_a_file_of_a_former_release_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(control_app, "say", said.append)
+    path = tmp_path / "secrets.json"
+    path.write_text(json.dumps({kind: {"k1": "s" * 32} for kind in FORMER}))
+    path.chmod(0o600)
+    made = ControlSecrets(str(tmp_path), {}, lambda: 0.0)
+    assert said == [f"{path} holds operators' secrets; run: edgecache secrets split"]
+    assert made.proves(scope(f"Bearer {Tokens(['s' * 32], wall_clock).issue('me')}"))
+    assert not (tmp_path / "operators.json").exists()

@@ -10,7 +10,7 @@
 - `tier`: a cache in front of an upstream: `decide` and `run`
 - `lookup`: entry and request give a hit, a validation or a fetch; the same for an entry on disk
 - `outcome`: hits, errands, refusals, outcomes; X-Cache and Cache-Status as values
-- `coalescing`: request coalescing (single flight)
+- `coalescing`: request coalescing (single flight), and keys whose answers nobody shares
 - `fetch`: ask upstream: pass through, validate, store, stale-if-error
 - `fetch_request`: the request that goes upstream, and what a reply to it is
 - `store_response`: a response becomes an entry while viewers read it

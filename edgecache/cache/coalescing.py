@@ -8,10 +8,14 @@ from __future__ import annotations
 import asyncio
 from enum import StrEnum
 
+from cachetools import LRUCache
 from msgspec import Struct
 
 from edgecache.cache.fill import Fill
 from edgecache.upstream.faults import UpstreamError
+
+UNCACHEABLE_S = 120.0  # Varnish's hit-for-miss: its default for what is not cacheable
+UNCACHEABLE_KEYS_MAX = 10_000  # keys are chosen by strangers; 1.5 MB, as a number stands for each
 
 
 class FlightEnd(StrEnum):
@@ -100,3 +104,25 @@ class Flights:
 
     def __len__(self) -> int:
         return len(self._by_key)
+
+
+class UncacheableKeys:
+    """Keys whose last answer could be neither stored nor shared, for a while; by their hashes.
+
+    What of a key is asked with a viewer's own conditions then: nobody else could use the whole.
+    Whoever is taken for such a key, by chance, gets a right answer all the same.
+    """
+
+    def __init__(self, keys_max: int = UNCACHEABLE_KEYS_MAX) -> None:
+        self._until: LRUCache[int, float] = LRUCache(keys_max)
+
+    def add(self, key: bytes, now: float) -> None:
+        """The answer that came at `now` (epoch seconds) was for one alone."""
+        self._until[hash(key)] = now + UNCACHEABLE_S
+
+    def has(self, key: bytes, now: float) -> bool:
+        """Whether the next answer is likely to be for one alone, too."""
+        return now < self._until.get(hash(key), 0.0)
+
+    def __len__(self) -> int:
+        return len(self._until)

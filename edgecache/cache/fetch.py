@@ -10,11 +10,18 @@ from typing import assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from edgecache.cache.coalescing import Flight, FlightEnd, FlightResult, Flights
+from edgecache.cache.coalescing import (
+    Flight,
+    FlightEnd,
+    FlightResult,
+    Flights,
+    UncacheableKeys,
+)
 from edgecache.cache.compress import Compressions, compressed
 from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.failure_cache import PERHAPS_FOR_A_RANGE, FailureCache
 from edgecache.cache.fetch_request import (
+    MAY_BE_NOT_MODIFIED,
     FetchRequest,
     InconclusiveReply,
     LooseSliceReply,
@@ -25,6 +32,7 @@ from edgecache.cache.fetch_request import (
     brings_all,
     classify,
     upstream_request,
+    with_own_conditions,
 )
 from edgecache.cache.fill import FillBody
 from edgecache.cache.outcome import (
@@ -82,6 +90,7 @@ class Fetcher:
         self._storer = Storer(store, flights, world)
         self.slices = SlicedObjects(store, flights, self._fetch, world)
         self._failures = FailureCache(world.marks)
+        self._uncacheable = UncacheableKeys()
         self._compressions = Compressions(world.account)
 
     async def pass_through(
@@ -188,6 +197,10 @@ class Fetcher:
         sent = self.slices.first_request(errand) if ranged else None
         if sent is None:
             sent = upstream_request(errand, self._store.variants(errand.key))
+            for name, _ in errand.request.fields:
+                if name in MAY_BE_NOT_MODIFIED:
+                    sent = self._for_one(errand, sent)
+                    break
         self._world.counters.misses[errand.why] += 1
         reply = await self._fetch(Call(sent.request, errand.route, None, on_interim))
         self._failures.answered(errand)
@@ -203,11 +216,19 @@ class Fetcher:
                 return outcome, FlightResult(FlightEnd.STALE)
         return await self._receive(errand, flight, result)
 
+    def _for_one(self, errand: FetchErrand, sent: FetchRequest) -> FetchRequest:
+        """`sent`, or the viewer's own question where the answer is likely to be for it alone."""
+        likely = self._uncacheable.has(errand.key, self._world.clock())
+        return with_own_conditions(errand, sent) if likely else sent
+
     async def _receive_not_modified(
         self, errand: FetchErrand, flight: Flight | None, result: FetchResult
     ) -> StoredReply:
         sent, reply = result.sent, result.reply
         reply.body.close()
+        if sent.for_one:
+            outcome = from_reply(reply, errand, self._world.clock(), result_of(reply))
+            return outcome, FlightResult(FlightEnd.UNCACHEABLE)
         if not sent.is_conditional:  # it says nothing, and is no tier's to tell
             raise UpstreamError(Fault.MALFORMED, "origin", heard=True)
         entry = sent.validated(reply.head)
@@ -269,6 +290,7 @@ class Fetcher:
                 return await self._pass_range(errand, reply)
             self._refuse_beyond_quota(errand, reply, length or 0)
         if update.refused is not None:
+            self._uncacheable.add(errand.key, self._world.clock())
             outcome = from_reply(reply, errand, self._world.clock(), result_of(reply))
             outcome.not_stored = update.refused
             return outcome, FlightResult(FlightEnd.UNCACHEABLE)

@@ -32,6 +32,7 @@ from edgecache.rules.routing import Route
 from edgecache.store.entry import Entry
 from edgecache.upstream.interface import Reply
 
+MAY_BE_NOT_MODIFIED = frozenset({b"if-none-match", b"if-modified-since"})
 OFFERED_MAX = 8  # entity tags in one If-None-Match: as many as a key has variants
 
 
@@ -44,6 +45,7 @@ class FetchRequest(Struct, frozen=True):
     held: Entry | None = None  # a part that a 206 may complete
     wanted: bytes | None = None  # the Range asked for
     slice: bytes | None = None  # the Range of a slice, asked for of what may be large
+    for_one: bool = False  # with the viewer's own conditions: a 304 is its alone
 
     @property
     def range(self) -> bytes:
@@ -133,6 +135,19 @@ def upstream_request(errand: FetchErrand, variants: tuple[Entry, ...]) -> FetchR
     if not offered:
         return FetchRequest(whole)
     return FetchRequest(conditional(whole, offered), own, others)
+
+
+def with_own_conditions(errand: FetchErrand, sent: FetchRequest) -> FetchRequest:
+    """`sent` with the conditions of the errand's viewer, where it has none of ours and no Range.
+
+    Those alone that a 304 answers: what fails another (412) would say nothing to anybody else.
+    """
+    fields = errand.request.fields
+    if sent.is_conditional or sent.range or errand.request.method == b"HEAD":
+        return sent
+    own = tuple(field for field in fields if field[0] in MAY_BE_NOT_MODIFIED)
+    request = forwarded(errand.request, errand.route, cacheable=True, part=own)
+    return FetchRequest(request, for_one=True)
 
 
 def range_to_forward(request: Request, route: Route) -> bytes:

@@ -43,7 +43,6 @@ def _options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--first", action="store_true", help="end with the first finding")
     parser.add_argument("--no-shrink", action="store_true", help="print findings as they came")
     parser.add_argument("--replay", type=Path, help="play a file's actions, and nothing else")
-    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
 
@@ -56,6 +55,7 @@ async def _campaign(where: Target, options: argparse.Namespace) -> Campaign:
         shrinks=not options.no_shrink, findings_max=1 if options.first else 5, folder=REPLAYS,
     )  # fmt: skip
     await player.starts()
+    campaign.watch.starts()
     try:
         if options.replay:
             replay = read_replay(options.replay)
@@ -67,6 +67,7 @@ async def _campaign(where: Target, options: argparse.Namespace) -> Campaign:
         else:
             await campaign.runs()
     finally:
+        campaign.watch.stops()
         await player.origin.stops()
     return campaign
 
@@ -99,7 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     raise_file_limit()
     began = time.monotonic()
-    with TemporaryDirectory() as folder, target(Path(folder), alone=options.alone) as where:
+    with TemporaryDirectory() as folder, target(Path(folder)) as where:
         campaign = asyncio.run(_campaign(where, options))
     _told(campaign, time.monotonic() - began)
     return 1 if campaign.found else 0

@@ -15,7 +15,10 @@ SiteName = Literal["serve", "cf", "rfc"]
 Place = Literal["lhr", "nrt", "tls"]
 Framing = Literal["length", "chunked", "close"]
 Fault = Literal["", "silent", "short", "reset", "stall", "rubbish"]
-Signed = Literal["", "url", "cookies", "native", "expired", "stranger", "tampered", "another"]
+Signed = Literal[
+    "", "url", "cookies", "native", "short", "expired", "stranger", "tampered", "another",
+    "address", "early", "prefix", "host", "native expired", "native another", "native stranger",
+]  # fmt: skip
 Pace = Literal["at once", "bytes", "halves"]
 
 
@@ -60,6 +63,7 @@ class Ask(Action, frozen=True, kw_only=True):
     leaves_after: int = -1  # bytes of the answer; -1: it stays
     later: bool = False
     times: int = 1
+    every_s: float = 0.0  # between them
 
 
 class Wait(Action, frozen=True, kw_only=True):
@@ -97,7 +101,8 @@ class Attack(Action, frozen=True, kw_only=True):
     """Many connections at once: a row of `attacks`."""
 
     what: str
-    site: SiteName = "serve"
+    site: SiteName = "cf"
+    at: Place = "lhr"
     count: int = 100
     seconds: float = 1.0
     size: int = 1_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -89,18 +90,17 @@ class Campaign:
                     if quiet:  # alone it is tried again
                         await asyncio.wait(quiet)
                     await self._confirms(name, episode, task.result())
-        self.watch.quiet()
 
     async def _played(self, episode: Episode) -> list[str]:
         try:
             async with asyncio.timeout(EPISODE_S_MAX):
-                return await self.player.plays(episode)
+                return await self.player.plays(episode) + self.watch.trouble()
         except TimeoutError:
             return [f"not over within {EPISODE_S_MAX:g} s"]
 
     async def _alone(self, episode: Episode) -> list[str]:
         """Play one that is loud, and look at the processes and the bystander."""
-        self.watch.begins()
+        await self.watch.begins()
         lines = await self._played(episode)
         return lines + await self.watch.ends(episode)
 
@@ -114,7 +114,8 @@ class Campaign:
 
     async def _confirms(self, name: str, episode: Episode, lines: list[str]) -> None:
         """A finding is one that its replay shows."""
-        if not lines or len(self.found) >= self.findings_max:
+        known = {_plain(line) for one in self.found for line in one.lines}
+        if {_plain(line) for line in lines} <= known or len(self.found) >= self.findings_max:
             return
         again = await self.again(episode)
         if not again:
@@ -129,3 +130,8 @@ class Campaign:
             file = self.folder / f"{name.replace(':', '-')}.json"
             write_replay(file, Replay(finding=again[0], seed=name, actions=episode))
         self.found.append(Finding(name, tuple(again), episode, second, file))
+
+
+def _plain(line: str) -> str:
+    """The line without what differs each time."""
+    return re.sub(r"\d+", "0", line)

@@ -21,7 +21,6 @@ _stopped: set[int] = set()
 
 def _kills(name: str) -> Disturbance:
     async def killed(target: Target, _: float) -> list[str]:
-        assert target.up is not None
         os.kill(pid_of(target.up, name), signal.SIGKILL)
         return await _well(target, f"after {name} was killed")
 
@@ -30,7 +29,6 @@ def _kills(name: str) -> Disturbance:
 
 def _stops(name: str) -> Disturbance:
     async def stopped(target: Target, seconds: float) -> list[str]:
-        assert target.up is not None
         pid = pid_of(target.up, name)
         _stopped.add(pid)
         os.kill(pid, signal.SIGSTOP)
@@ -56,7 +54,6 @@ async def _continues(target: Target, _: float) -> list[str]:
 
 
 async def _emptied(target: Target, _: float) -> list[str]:
-    assert target.up is not None
     pid = pid_of(target.up, "regional")
     os.kill(pid, signal.SIGSTOP)
     shutil.rmtree(target.up.installation.state / "disk" / "regional", ignore_errors=True)
@@ -66,7 +63,6 @@ async def _emptied(target: Target, _: float) -> list[str]:
 
 def _asks(word: str) -> Disturbance:
     async def asked(target: Target, _: float) -> list[str]:
-        assert target.up is not None
         if word == "reload":
             config = target.up.installation.config
             text = config.read_text().partition("\n# ")[0]
@@ -81,7 +77,6 @@ def _asks(word: str) -> Disturbance:
 
 async def _well(target: Target, when: str) -> list[str]:
     """Wait until every node lives and both locations answer."""
-    assert target.up is not None
     ports = (target.up.installation.ports.lhr, target.up.installation.ports.nrt)
     for _ in range(int(WELL_S_MAX / 0.2)):
         await pause(0.2)

@@ -15,7 +15,6 @@ TRIES = 3
 
 async def _asked(target: Target, method: str, path: str, body: object = None) -> Any:
     """The JSON of its answer. OSError, TimeoutError or ValueError when there is none."""
-    assert target.up is not None
     data = b"" if body is None else msgspec.json.encode(body)
     async with asyncio.timeout(ANSWER_S_MAX):
         socket = str(target.up.installation.socket)
@@ -61,7 +60,6 @@ async def cuts(target: Target, site: str, pattern: str) -> bool:
 
 async def metrics(target: Target) -> str:
     """Control's, as text; empty when it does not answer."""
-    assert target.up is not None
     port = target.up.installation.ports.control
     try:
         async with asyncio.timeout(5):

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from socket import SO_LINGER, SOL_SOCKET
+from socket import SO_LINGER, SOL_SOCKET, socket
 
 from msgspec.structs import replace
 
@@ -35,6 +35,10 @@ NOT_FOR_ORIGINS = {
     "edgecache-token", "x-amz-cf-id", "x-forwarded-for", "connection", "keep-alive", "te",
     "proxy-connection", "upgrade", "x-of-one-hop", "x-forwarded-proto", "x-invoke-path",
 }  # fmt: skip
+SLOW_S = 2.0
+_OF_ATTACKS = re.compile(r"/e\d+e/(big|fails|slow|upload)(?:/\d+)?(?:\?(\d+))?$")
+PERSONAL = ("authorization", "cookie")
+OF_VIEWERS = (*PERSONAL, "x-lang")  # what answers may vary by
 _NAMED_COOKIES = re.compile(r"CloudFront-|Edgecache-Token")
 
 
@@ -72,10 +76,10 @@ class ScriptedOrigin:
     _servers: list[asyncio.Server] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
-    async def listens(self, site: SiteName, port: int) -> None:
+    async def listens(self, site: SiteName, taken: socket) -> None:
         """Answer for `site` there."""
         server = await asyncio.start_server(
-            partial(self._serves, site), "127.0.0.1", port, backlog=1024, limit=RECEIVED_MAX
+            partial(self._serves, site), sock=taken, backlog=1024, limit=RECEIVED_MAX
         )
         self._servers.append(server)
 
@@ -115,8 +119,11 @@ class ScriptedOrigin:
 
     async def _answers(self, site: SiteName, heard: Heard, writer: asyncio.StreamWriter) -> bool:
         """Answer; whether the connection goes on."""
-        if heard.target.startswith("/by/"):
+        if heard.target.startswith("/by"):
             return await _bystanders(heard, writer)
+        form = _OF_ATTACKS.match(heard.target)
+        if form is not None:
+            return await _attacked(form[1], int(form[2] or 100), writer)
         page, began = self.page_of(heard.target), self.clock()
         self._looks(heard)
         answer = self._recorded(site, heard, page, began)
@@ -145,7 +152,7 @@ class ScriptedOrigin:
             nonce=self.register.next_nonce(),
             site=site,
             target=heard.target,
-            credentials={name: heard.value(name) for name in ("authorization", "cookie")},
+            credentials={name: heard.value(name) for name in OF_VIEWERS},
             asked_by=_id(site, heard),
             cache=page.cache,
             vary=page.vary,
@@ -169,7 +176,7 @@ class ScriptedOrigin:
                 known is not None
                 and known.site == site
                 and plainest(known.target) == plainest(heard.target)
-                and all(heard.value(name) == known.credential(name) for name in known.credentials)
+                and all(heard.value(name) == known.credential(name) for name in PERSONAL)
             ):
                 return known.nonce
         return ""
@@ -213,6 +220,11 @@ class ScriptedOrigin:
                 self.told(heard.target, f"the origin heard {name}: {value[:60]}")
             if name == "cookie" and _NAMED_COOKIES.search(value):
                 self.told(heard.target, "the origin heard a signature in Cookie")
+        for tag in (heard.value("if-none-match") or "").split(","):
+            known = self.register.answers.get(tag.strip().strip('"'))
+            named = [] if known is None else [x for x in PERSONAL if x in known.vary.split(", ")]
+            if known and any(known.credential(name) != heard.value(name) for name in named):
+                self.told(heard.target, f"one viewer's {tag} was offered for another")
         names = {one.partition("=")[0] for one in heard.target.partition("?")[2].split("&")}
         if is_private(heard.target) and names & SIGNING:
             self.told(heard.target, f"the origin heard {names & SIGNING} in the query")
@@ -230,6 +242,9 @@ async def _heard(reader: asyncio.StreamReader) -> Heard | None:
     method, target, _ = line.split(" ")
     fields = [(name.lower(), value.strip()) for name, _, value in (x.partition(":") for x in lines)]
     heard = Heard(method, target, [(name, value) for name, value in fields if name])
+    if target.endswith("/deaf"):
+        await pause(STALL_S)
+        return None
     length = heard.value("content-length")
     if length is not None:
         await _drop(reader, int(length))
@@ -276,6 +291,20 @@ async def _sends(page: Page, body: bytes, writer: asyncio.StreamWriter, *, has_b
         writer.write(b"0\r\n\r\n")
     await writer.drain()
     return page.framing != "close"
+
+
+async def _attacked(what: str, size: int, writer: asyncio.StreamWriter) -> bool:
+    """What the attacks ask for."""
+    if what == "fails":
+        return False
+    if what == "slow":
+        await pause(SLOW_S)
+    head = f"HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nContent-Length: {size}\r\n\r\n"
+    writer.write(head.encode())
+    for at in range(0, size, 65_536):
+        writer.write(b"x" * min(65_536, size - at))
+        await writer.drain()
+    return True
 
 
 async def _bystanders(heard: Heard, writer: asyncio.StreamWriter) -> bool:

@@ -17,29 +17,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.mutations.guards import GUARDS
+from tests.adversary.planted_rows import PLANTED, Planted
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("edgecache", "tests", "config", "benchmarks")
 STARTED_S_MAX = 120.0  # beyond the minutes: start, end, and playing it again
-
-
-@dataclass(frozen=True, slots=True)
-class Planted:
-    """A guard taken away: `code` of `file` (in edgecache/) becomes `without`."""
-
-    name: str
-    profile: str
-    file: str = ""
-    code: str = ""
-    without: str = ""
-
-    def mutation(self) -> tuple[str, str, str]:
-        """File, code and what stands there instead; those of tests/mutations by their name."""
-        if self.file:
-            return self.file, self.code, self.without
-        guard = next(guard for guard in GUARDS if guard.name == self.name)
-        return guard.file, guard.code, guard.without or "# gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +69,7 @@ def sought(planted: Planted, seed: int, minutes: float) -> Result:
 def row(result: Result) -> str:
     """A row of the table in docs/adversary.md."""
     second = "not found" if result.second is None else f"{result.second:.1f}"
-    said = re.sub(r"/e\d+e/", "/…/", result.line)[:110].replace("|", "/")
+    said = re.sub(r"\?\S+", "?…", re.sub(r"/e\d+e/", "/…/", result.line))[:110].replace("|", "/")
     return f"| {result.planted.profile} | {result.planted.name} | {second} | {said} |"
 
 
@@ -105,28 +87,6 @@ def main(arguments: list[str] | None = None) -> int:
         print(row(result), flush=True)
     print(f"{len(chosen) - missed} of {len(chosen)} found")
     return 1 if missed else 0
-
-
-PLANTED = (
-    Planted("what was chosen by another request is not read along", "sharing"),
-    Planted("what credentials opened is stored for nobody else", "sharing"),
-    Planted("a field named private is for who asked", "sharing"),
-    Planted("what is not fresh is not read along", "sharing"),
-    Planted("what was asked for before a write is not kept", "sharing"),
-    Planted("a flight of before a write is not joined", "sharing"),
-    Planted("an answer to a Range is stored as that part alone", "sharing"),
-    Planted("what was chosen for one viewer is not offered to others", "sharing"),
-    Planted("a 304 renews what it names", "sharing"),
-    Planted("a hit compares its entry's mark", "marks"),
-    Planted("the memo compares the entry's mark", "marks"),
-    Planted("what fell while it was fetched is not stored", "marks"),
-    Planted("a mark is taken before upstream is asked", "marks"),
-    Planted("a reply is no newer than the inner tier says", "marks"),
-    Planted("a flight of before is not joined", "marks"),
-    Planted("what fell is not offered for validation", "marks"),
-    Planted("what fell is not served when upstream fails", "marks"),
-    Planted("a failure of before is not remembered", "marks"),
-)
 
 
 if __name__ == "__main__":

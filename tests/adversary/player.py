@@ -48,8 +48,8 @@ class Player:
 
     async def starts(self) -> None:
         """The origin listens."""
-        for site, port in self.target.origins.items():
-            await self.origin.listens(site, port)
+        for site, taken in self.target.origins.items():
+            await self.origin.listens(site, taken)
 
     def _told(self, target: str, what: str) -> None:
         form = NAME.search(plainest(target))
@@ -105,7 +105,9 @@ class Playing:
             case Disturb(what=what, seconds=seconds):
                 self._finds(await disturbances.DISTURBANCES[what](self.player.target, seconds))
             case Attack():
-                self._finds(await attacks.ATTACKS[action.what](self.player.target, action))
+                self._finds(
+                    await attacks.ATTACKS[action.what](self.player.target, action, self.name)
+                )
 
     def _finds(self, lines: list[str]) -> None:
         self.player.findings[self.name] += lines
@@ -129,7 +131,9 @@ class Playing:
     async def _asks(self, ask: Ask) -> None:
         self._asked += 1
         number = self._asked
-        for _ in range(ask.times):
+        for turn in range(ask.times):
+            if turn and ask.every_s:
+                await pause(ask.every_s)
             await self._asks_once(ask, number)
 
     async def _asks_once(self, ask: Ask, number: int) -> None:

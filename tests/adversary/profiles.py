@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from tests.adversary.actions import Any, Ask, Episode, Fault, Invalidate, Page, SiteName, Wait
+from tests.adversary.actions import (
+    Any,
+    Ask,
+    Attack,
+    Disturb,
+    Episode,
+    Fault,
+    Invalidate,
+    Page,
+    Place,
+    Release,
+    Signed,
+    SiteName,
+    Wait,
+)
 
 STEPS = (4, 12)
 CACHE = (
@@ -16,6 +30,7 @@ CACHE = (
     "max-age=0, stale-if-error=600", "",
 )  # fmt: skip
 VARY = (*[""] * 4, "cookie", "authorization", "cookie, authorization")
+PLACES: tuple[Place, ...] = ("lhr", "nrt", "tls")
 FAULTS: tuple[Fault, ...] = ("silent", "short")
 CREDENTIALS: tuple[tuple[str, ...], ...] = ((), (), ("authorization",), ("cookie",))
 WISHES: tuple[tuple[tuple[str, str], ...], ...] = (
@@ -59,7 +74,9 @@ def _page(random: Random, path: str) -> Page:
 def sharing(random: Random) -> Episode:
     """Viewers with and without credentials ask the same page at once and one after the other."""
     site: SiteName = random.choice(("serve", "serve", "rfc", "cf"))
-    path = "/{e}/a" if site != "cf" or random.random() < 0.7 else "/cookie/{e}/a"
+    path = "/{e}/a" if site != "cf" or random.random() < 0.6 else "/cookie/{e}/a"
+    if site != "cf" and random.random() < 0.3:
+        return random.choice((_written, _languages))(random, site)
     steps: list[Any] = [_page(random, path)]
     for _ in range(random.randint(*STEPS)):
         draw = random.random()
@@ -74,11 +91,46 @@ def sharing(random: Random) -> Episode:
     return tuple(steps)
 
 
+def _written(random: Random, site: SiteName) -> Episode:
+    """A write while a slow answer of before is on its way."""
+    at: Place = random.choice(("lhr", "nrt"))
+    method = random.choice(("POST", "PUT", "DELETE"))
+    return (
+        Page(head_s=0.4, cache=random.choice(("max-age=600", "public, max-age=600"))),
+        Ask(site=site, at=at, later=True),
+        Page(),
+        Ask(site=site, at=at, method=method, body="x"),
+        Ask(site=site, at=at, later=random.random() < 0.5),
+        Wait(),
+        Ask(site=site, at=at),
+    )
+
+
+def _languages(random: Random, site: SiteName) -> Episode:
+    """Variants that are validated together: a 304 says which of them holds."""
+    cache = random.choice(("no-cache", "max-age=0", "max-age=600"))
+    steps: list[Any] = [Page(vary=random.choice(("x-lang", "x-lang, cookie")), cache=cache)]
+    for _ in range(random.randint(4, 9)):
+        lang, at = random.choice("abc"), random.choice(PLACES)
+        who, named = random.choice(("alice", "bob")), random.choice(CREDENTIALS)
+        fields = (("X-Lang", lang),)
+        steps.append(Ask(site=site, at=at, fields=fields, who=who, credentials=named))
+        if random.random() < 0.2:
+            steps.append(Page(vary="x-lang", cache=cache, honors=random.random() < 0.5))
+    return tuple(steps)
+
+
 def marks(random: Random) -> Episode:
     """Invalidations while things are asked for, stored, on their way and stale."""
     site: SiteName = random.choice(("cf", "cf", "rfc"))
+    draw = random.random()
+    if draw < 0.02:
+        return _released(site)
+    if draw < 0.07:
+        return _stopped(random, site)
+    if draw < 0.6:
+        return random.choice((_repeated, _on_its_way, _stale, _failed))(random, site)
     path = "/{e}/a"
-    tags = (("Cache-Tag", "{e}"),) if random.random() < 0.3 else ()
     steps: list[Any] = [_page(random, path)]
     for _ in range(random.randint(*STEPS)):
         draw = random.random()
@@ -90,7 +142,77 @@ def marks(random: Random) -> Episode:
             steps.append(_invalidate(random, site, path))
         else:
             steps.append(_ask(random, site, path))
-    del tags
+    return tuple(steps)
+
+
+def _all(site: SiteName) -> Invalidate:
+    return Invalidate(site=site, paths=("/{e}/*",))
+
+
+def _repeated(random: Random, site: SiteName) -> Episode:
+    """The same bytes before and after."""
+    at: Place = random.choice(PLACES)
+    ask = Ask(site=site, at=at, named=False, times=3)
+    return (Page(), ask, _all(site), ask, _all(site), ask)
+
+
+def _on_its_way(random: Random, site: SiteName) -> Episode:
+    """Asked for before, answered after."""
+    at: Place = random.choice(PLACES)
+    slow = Page(head_s=random.choice((0.0, 0.4)), body_s=random.choice((0.3, 0.6)), pieces=2)
+    first = Ask(site=site, at=at, later=True, named=False)
+    again = Ask(site=site, at=random.choice((at, *PLACES)), later=True, named=False)
+    after = Ask(site=site, at=random.choice((at, *PLACES)), named=False)
+    return (slow, first, _all(site), Page(), again, Wait(), after)
+
+
+def _stale(random: Random, site: SiteName) -> Episode:
+    """What is stale by then is neither validated nor given when the origin fails."""
+    at: Place = random.choice(PLACES)
+    caches = ("max-age=0, stale-if-error=600", "max-age=1, stale-while-revalidate=600", "no-cache",
+              "max-age=1", "max-age=0")  # fmt: skip
+    ask = Ask(site=site, at=at, named=False, later=random.random() < 0.3)
+    cache = random.choice(caches)
+    later = Page(cache=cache) if random.random() < 0.5 else Page(status=503, cache="no-store")
+    if random.random() < 0.3:
+        later = Page(fault="silent")
+    steps: tuple[Any, ...] = (Page(cache=cache), ask, Wait(seconds=1.2), _all(site), later, ask)
+    return (*steps, Wait(), ask)
+
+
+def _failed(random: Random, site: SiteName) -> Episode:
+    """A failure of before is not remembered."""
+    at: Place = random.choice(PLACES)
+    ask = Ask(site="cf", at=at, named=False)
+    return (Page(fault=random.choice(("silent", "rubbish"))), ask, _all("cf"), Page(), ask)
+
+
+def _stopped(random: Random, site: SiteName) -> Episode:
+    """A process that stands still while others are told; who waits there gets nothing old."""
+    ask = Ask(site=site, at="nrt", named=False, times=3)
+    late = Ask(site=site, at="nrt", named=False, later=True)
+    stop, go = Disturb(what="stop nrt"), Disturb(what="continue")
+    return (Page(), ask, stop, _all(site), late, late, go, Wait())
+
+
+def _released(site: SiteName) -> Episode:
+    """A release makes all before it another object."""
+    ask = Ask(site=site, named=False, times=2)
+    there = Ask(site=site, at="nrt", named=False)
+    return (Page(), ask, there, Release(site=site), ask, there)
+
+
+def processes(random: Random) -> Episode:
+    """Processes are killed, emptied, reloaded and upgraded between asking and invalidating."""
+    site: SiteName = random.choice(("cf", "rfc"))
+    what = random.choice(
+        ("kill lhr", "kill nrt", "kill regional", "kill control", "empty regional", "reload",
+         "upgrade")
+    )  # fmt: skip
+    ask = Ask(site=site, at=random.choice(PLACES), named=False, times=2)
+    steps: list[Any] = [Page(), ask, Disturb(what=what), ask, _all(site), ask]
+    if random.random() < 0.5:
+        steps[2:3] = [_all(site), Disturb(what=what)]
     return tuple(steps)
 
 
@@ -100,4 +222,115 @@ def _invalidate(random: Random, site: SiteName, path: str) -> Invalidate:
     return Invalidate(site=site, paths=paths, soft=soft, later=later)
 
 
-PROFILES: dict[str, Callable[[Random], Episode]] = {"sharing": sharing, "marks": marks}
+POISON = (
+    "Forwarded", "X-Host", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Scheme",
+    "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-Accel-Redirect",
+    "X-Middleware-Subrequest", "X-Real-IP", "True-Client-IP", "CF-Connecting-IP", "Keep-Alive",
+    "Edgecache-Credential", "X-Edgecache-X", "X-Amz-Cf-Id", "X-Forwarded-For", "Proxy-Connection",
+    "X-Forwarded-Proto", "X-Invoke-Path", "X-Method-Override", "Edgecache-Token",
+)  # fmt: skip
+DISGUISES = (
+    "/private/{e}/a", "/private/./{e}/a", "/public/../private/{e}/a", "//private/{e}/a",
+    "/public/%2e%2e/private/{e}/a", "/%70rivate/{e}/a", "/private;x=y/{e}/a", "/private%2f{e}/a",
+    "/private%252f{e}/a", "/%2570rivate/{e}/a", "/public\\..\\private/{e}/a", "/private%5c{e}/a",
+    "/public/..;/private/{e}/a", "/public/%252e%252e/private/{e}/a", "/private/{e}//a",
+    "/.//private/{e}/a", "/x/..%2fprivate/{e}/a", "/private/{e}/a;y", "/Private/../private/{e}/a",
+    "/private/{e}/a?x=1", "/private/{e}/%61", "/%2e/private/{e}/a", "/private%c0%af{e}/a",
+)  # fmt: skip
+SIGNED: tuple[Signed, ...] = (
+    "url", "cookies", "native", "short", "expired", "stranger", "tampered", "another", "address",
+    "early", "prefix", "host", "native expired", "native another", "native stranger", "",
+)  # fmt: skip
+UNSIGNED: tuple[Signed, ...] = ("", "", "another", "prefix")
+
+
+def paths(random: Random) -> Episode:
+    """Odd paths to what is private, and fields that must reach no origin."""
+    site: SiteName = random.choice(("cf", "rfc"))
+    at: Place = random.choice(("lhr", "nrt", "tls"))
+    steps: list[Any] = [Page(path="/private/{e}/a"), Page(path="/{e}/a", vary="")]
+    steps.append(Ask(path="/private/{e}/a", site=site, at=at, signed=random.choice(("url", ""))))
+    for path in random.sample(DISGUISES, 6):
+        signed: Signed = random.choice(UNSIGNED)
+        steps.append(Ask(path=path, site=site, at=at, signed=signed, named=False))
+    site = random.choice(("cf", "rfc", "serve"))
+    for name in random.sample(POISON, 5):
+        fields: tuple[tuple[str, str], ...] = ((name, "{evil}"),)
+        path = f"/{{e}}/a?{name}"
+        method = random.choice(("GET", "GET", "HEAD"))
+        steps += [Page(path="/{e}/a", cache=random.choice(("max-age=600", "no-store")))]
+        steps += [Ask(path=path, site=site, at=at, fields=fields, method=method)]
+    hop = (("Connection", "close, X-Of-One-Hop"), ("X-Of-One-Hop", "{evil}"))
+    steps.append(Ask(path="/{e}/a?hop", site=site, at=at, fields=hop))
+    return tuple(steps)
+
+
+def credentials(random: Random) -> Episode:
+    """Signatures of every kind, before and after what they open is stored."""
+    if random.random() < 0.02:
+        return (Attack(what="control asked by strangers"),)
+    site: SiteName = random.choice(("cf", "rfc"))
+    at: Place = random.choice(("lhr", "nrt", "tls"))
+    path = random.choice(("/private/{e}/a", "/private/{e}/a?x=1"))
+    steps: list[Any] = [Page(path="/private/{e}/a", cache=random.choice(CACHE[:5]))]
+    if random.random() < 0.8:
+        steps.append(Ask(path=path, site=site, at=at, signed="url", named=False, times=2))
+    if random.random() < 0.3:
+        steps.append(
+            Ask(path=path, site=site, at=at, signed="short", named=False, times=5, every_s=0.7)
+        )
+    for signed in random.sample(SIGNED, 5):
+        method = random.choice(("GET", "GET", "HEAD"))
+        times, fields = random.choice((1, 2)), random.choice(WISHES)
+        steps.append(
+            Ask(path=path, site=site, at=at, signed=signed, named=False, method=method,
+                fields=fields, times=times)
+        )  # fmt: skip
+    return tuple(steps)
+
+
+def memory(random: Random) -> Episode:
+    """Floods of what takes memory, at processes that may have little."""
+    what, count, size, seconds = random.choice(
+        (
+            ("slow readers", 60, 3_500_000, 2.0),
+            ("aborted downloads", 120, 3_500_000, 1.0),
+            ("unread uploads", 60, 4_000_000, 2.0),
+            ("long heads", 3_000, 30_000, 1.5),
+            ("many pages", 400, 400_000, 1.0),
+            ("many heads", 1_200, 6_000, 1.0),
+            ("bad heads", 1_500, 30_000, 1.0),
+        )
+    )
+    site: SiteName = random.choice(("cf", "rfc"))
+    at: Place = random.choice(("lhr", "nrt"))
+    return (Attack(what=what, site=site, at=at, count=count, size=size, seconds=seconds),)
+
+
+def circuit(random: Random) -> Episode:
+    """Pages that fail, uploads that trickle, viewers that leave: others ask the same origin."""
+    what, count, seconds = random.choice(
+        (
+            ("failing pages", 120, 1.0),
+            ("failing pages", 120, 1.0),
+            ("trickled uploads", 60, 5.0),
+            ("impatient viewers", 200, 1.0),
+            ("slow readers", 60, 5.0),
+            ("pipelined hits", 1, 1.0),
+            ("heads byte by byte", 1, 1.0),
+            ("tiny upload", 1, 1.0),
+        )
+    )
+    site: SiteName = random.choice(("cf", "rfc", "serve"))
+    return (Attack(what=what, site=site, count=count, size=2_000_000, seconds=seconds),)
+
+
+PROFILES: dict[str, Callable[[Random], Episode]] = {
+    "sharing": sharing,
+    "marks": marks,
+    "paths": paths,
+    "credentials": credentials,
+    "memory": memory,
+    "circuit": circuit,
+    "processes": processes,
+}

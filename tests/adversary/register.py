@@ -175,6 +175,17 @@ class Register:
             if why is not None:
                 yield f"{nonce} of {answer.target} ({answer.cache!r}, {answer.status}): {why}"
         yield from self._cookies(question, reply)
+        yield from self._failure(question, reply)
+
+    def _failure(self, question: Question, reply: Reply) -> Iterator[str]:
+        """A failure after an invalidation is one of the origin's, not one remembered."""
+        if question.ask.site != "cf" or reply.status not in (502, 504):
+            return
+        known = self.of_path("cf", question.target)
+        for floor in question.floor:
+            named = any(floor.covers(one) for one in known)
+            if named and not any(one.began >= floor.since for one in known):
+                yield f"{reply.status}, and the origin was not asked since {floor.why}"
 
     def _markers(self, question: Question, reply: Reply) -> Iterator[str]:
         seen = b"\n".join([value for _, value in reply.fields] + [reply.body])

@@ -6,16 +6,16 @@ seconds. Each site has a port of the origin to itself.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from socket import SO_REUSEADDR, SOL_SOCKET, socket
 
 from edgecache.config.secrets import load_secrets
 from tests.adversary.actions import Ask, SiteName
 from tests.adversary.signatures import NATIVE_KEY, Keys
-from tests.end_to_end.installation import ROOT, Installation, Ports, Up, start_up
+from tests.end_to_end.installation import Installation, Ports, Up, start_up
 from tests.end_to_end.processes import EDGECACHE, Running, free_ports, listens, start, stop_all
 
 MIB = 1024 * 1024
@@ -69,7 +69,9 @@ id = "o"
 domain_name = "127.0.0.1"
 http_port = {port}
 read_timeout_s = 2
-connection_timeout_s = 1
+connection_timeout_s = 3
+connections_max = 32
+keepalive_timeout_s = 1
 {circuit}
 
 [distributions.default_behavior]
@@ -124,53 +126,62 @@ class Target:
     """What is attacked: it runs."""
 
     folder: Path
-    up: Up | None
+    up: Up
     serve: Running
     serve_port: int
-    origins: dict[SiteName, int]
+    origins: dict[SiteName, socket]
     keys: Keys
 
     def port(self, ask: Ask) -> int:
         """Where a viewer of that action connects."""
-        if ask.site == "serve" or self.up is None:
+        if ask.site == "serve":
             return self.serve_port
         ports = self.up.installation.ports
         return {"lhr": ports.lhr, "nrt": ports.nrt, "tls": ports.nrt_tls}[ask.at]
 
     def processes(self) -> dict[int, str]:
         """Pids and command lines of every process that runs now."""
-        pids = [] if self.up is None else self.up.installation.left_running()
-        pids += _family(self.serve.pid)
+        pids = self.up.installation.left_running() + _family(self.serve.pid)
         return {pid: line for pid in pids if (line := _command(pid))}
 
     def said(self) -> str:
         """All that the processes wrote to standard error."""
-        return self.serve.stderr + ("" if self.up is None else self.up.process.stderr)
+        return self.serve.stderr + self.up.process.stderr
 
 
 @contextmanager
-def target(folder: Path, *, alone: bool = False) -> Iterator[Target]:
-    """It runs while the context lasts; `alone`: `serve` and nothing else."""
+def target(folder: Path) -> Iterator[Target]:
+    """It runs while the context lasts."""
     control, lhr, nrt, tls, serve_port, *own = free_ports(8)
-    origins: dict[SiteName, int] = dict(zip(("serve", "cf", "rfc"), own, strict=True))
+    names: tuple[SiteName, ...] = ("serve", "cf", "rfc")
+    origins = dict(zip(names, own, strict=True))
+    listening = {site: _listening(port) for site, port in origins.items()}
     keys = Keys()
     try:
-        up = None
-        if not alone:
-            (folder / "key.pem").write_text(keys.ours.public_pem)
-            shutil.copytree(ROOT / "config" / "bucket", folder / "bucket")
-            ports = Ports(control, 1, lhr, nrt, nrt_tls=tls)
-            made = replace(Installation(folder, ports), template=template(origins))
-            made.write()
-            up = start_up(made)
-            keys.native = load_secrets(str(made.state), {}).viewer.get(NATIVE_KEY, "")
+        (folder / "key.pem").write_text(keys.ours.public_pem)
+        ports = Ports(control, 1, lhr, nrt, nrt_tls=tls)
+        made = replace(Installation(folder, ports), template=template(origins))
+        made.write()
+        up = start_up(made)
+        keys.native = load_secrets(str(made.state), {}).viewer.get(NATIVE_KEY, "")
         url = f"http://127.0.0.1:{origins['serve']}"
         command = (*EDGECACHE, "serve", url, f"--listen=127.0.0.1:{serve_port}")
         serve = start((*command, f"--state-dir={folder / 'serve-state'}"), folder, "serve")
         serve.until("serve listens", lambda: listens(serve_port))
-        yield Target(folder, up, serve, serve_port, origins, keys)
+        yield Target(folder, up, serve, serve_port, listening, keys)
     finally:
         stop_all()
+        for one in listening.values():
+            one.close()
+
+
+def _listening(port: int) -> socket:
+    """The origin's port, taken at once: others look for free ports, too."""
+    taken = socket()
+    taken.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+    taken.bind(("127.0.0.1", port))
+    taken.listen(1024)
+    return taken
 
 
 def _family(pid: int) -> list[int]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.adversary.planted import PLANTED, ROOT, Planted
+from tests.adversary.planted import ROOT
+from tests.adversary.planted_rows import PLANTED, Planted
 from tests.adversary.profiles import PROFILES
 
 

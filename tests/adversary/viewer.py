@@ -38,9 +38,11 @@ def question(
         fields.append(("Cookie", cookie))
     if ask.body:
         fields.append(("Content-Length", str(len(ask.body))))
-    fields.append(("Connection", "close"))
+    if ask.named:  # else the bytes are those of a browser, whose answers are remembered
+        fields.append(("Connection", "close"))
     lines = [f"{ask.method} {target} HTTP/1.1", *(f"{one}: {value}" for one, value in fields)]
     data = "\r\n".join([*lines, "", ask.body]).encode("latin-1")
+    credentials |= {one.lower(): value for one, value in ask.fields if one == "X-Lang"}
     asked = Question(ask, number, target, credentials, now, opens, marker=marker)
     asked.id = f"{name}-{number}" if ask.named and ask.site != "cf" else ""
     return asked, data

@@ -2,33 +2,143 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from tests.adversary.actions import Episode
-from tests.adversary.site import Target
+from tests.adversary.actions import Attack, Disturb, Episode
+from tests.adversary.operators import metrics
+from tests.adversary.origin import HIT, pause
+from tests.adversary.site import BUDGETS, MIB, Target
+from tests.end_to_end.installation import ROOT
+from tests.hostile.usage import Usage
+from tests.soak.history import History, bound, role_of
 
 TROUBLE = ("Traceback", "never retrieved", "Task was destroyed", "was never awaited")
+HIT_S_MAX = 2.5  # two cores are shared with others at work; a finding must show itself again
+MISS_S_MAX = 5.0
+FAILED_MAX = 3  # of the bystander's questions in one episode
+BEYOND_BYTES = 24 * MIB  # of what the allocator does not give back at once
+CONNECTION_BYTES = 12 * 1024  # of a viewer's connection, which no budget has
+DESCRIPTORS_GROWN_MAX = 100
+TASKS_GROWN_MAX = 100
+SETTLED_S_MAX = 25.0  # idle connections end after 20 s
+LOOK_S = 0.5
 
 
 @dataclass(slots=True)
 class Watch:
-    """Looks at one target."""
+    """Looks at one target; a process asks beside."""
 
     target: Target
     _said: int = 0
+    _told: int = 0
+    _bases: dict[str, int] = field(default_factory=dict)
+    _descriptors: dict[int, int] = field(default_factory=dict)
+    _tasks: dict[str, int] = field(default_factory=dict)
+    _asks: subprocess.Popen[bytes] | None = None
 
-    def quiet(self) -> None:
-        """Nothing is under way."""
+    @property
+    def _file(self) -> Path:
+        return self.target.folder / "bystander"
 
-    def begins(self) -> None:
+    def starts(self) -> None:
+        """The bystander asks; what the processes have now they may have."""
+        ports = self.target.up.installation.ports
+        places = [f"{self.target.serve_port}=serve.test", f"{ports.lhr}=cf.test"]
+        places += [f"{ports.lhr}=rfc.test", f"{ports.nrt}=cf.test"]
+        command = [sys.executable, "-m", "tests.adversary.bystander", str(self._file), *places]
+        self._file.touch()
+        self._asks = subprocess.Popen(command, cwd=ROOT)
+        for role, one in self._histories():
+            self._bases[role] = max(self._bases.get(role, 0), one.peak)
+
+    def stops(self) -> None:
+        if self._asks is not None:
+            self._asks.kill()
+            self._asks.wait()
+
+    async def begins(self) -> None:
         """A loud episode is about to begin."""
+        self._told = self._file.stat().st_size
+        self._descriptors = {pid: one.last for pid, one in self._by_pid()}
+        self._tasks = await self._counted()
+        for pid in self._descriptors:
+            with suppress(OSError):
+                Usage(pid)  # the most it ever had is counted from now on
 
     async def ends(self, episode: Episode) -> list[str]:
         """What was wrong with it."""
-        return self.trouble()
+        disturbed = any(isinstance(action, Disturb) for action in episode)
+        found = [] if disturbed else [*self._latency()]
+        connections = sum(one.count for one in episode if isinstance(one, Attack))
+        found += [*self._memory(BEYOND_BYTES + connections * CONNECTION_BYTES)]
+        found += await self._settles()
+        return found + self.trouble()
 
     def trouble(self) -> list[str]:
         """What the processes have said of trouble since the last time."""
         said = self.target.said()
         new, self._said = said[self._said :], len(said)
         return [line for line in new.splitlines() if any(word in line for word in TROUBLE)]
+
+    def _latency(self) -> Iterator[str]:
+        text = self._file.read_text()[self._told :]
+        rows = [json.loads(line) for line in text.splitlines()]
+        failed = Counter(f"{status} to {host}{path}" for _, host, path, status, _ in rows
+                         if status != 200)  # fmt: skip
+        if failed.total() > FAILED_MAX:
+            yield f"a bystander was answered {dict(failed)} of {len(rows)}"
+        for _, host, path, _, took_s in rows:
+            if took_s > (HIT_S_MAX if path == HIT else MISS_S_MAX):
+                yield f"a bystander waited {took_s:.1f} s for {host}{path}"
+
+    def _memory(self, beyond: int) -> Iterator[str]:
+        for role, one in self._histories():
+            most = bound(BUDGETS[role], self._bases.get(role, 0)) + beyond
+            if role in self._bases and one.peak > most:
+                yield f"{role} had {one.peak // MIB} MiB and may have {most // MIB}"
+
+    async def _settles(self) -> list[str]:
+        """What was opened and begun for it is given back."""
+        found: list[str] = []
+        for _ in range(int(SETTLED_S_MAX / LOOK_S)):
+            found = [
+                f"{one.last - self._descriptors[pid]} descriptors more in {pid}"
+                for pid, one in self._by_pid()
+                if one.last - self._descriptors.get(pid, one.last) > DESCRIPTORS_GROWN_MAX
+            ]
+            found += [
+                f"{count - self._tasks.get(place, 0)} tasks more of {place}"
+                for place, count in (await self._counted()).items()
+                if count - self._tasks.get(place, count) > TASKS_GROWN_MAX
+            ]
+            if not found:
+                break
+            await pause(LOOK_S)
+        return found
+
+    def _by_pid(self) -> Iterator[tuple[int, History]]:
+        for pid in self.target.processes():
+            one = History()
+            one.take(pid, 0.0)
+            yield pid, one
+
+    def _histories(self) -> Iterator[tuple[str, History]]:
+        for pid, command in self.target.processes().items():
+            role = role_of(command, tuple(BUDGETS))
+            if role is not None:
+                one = History()
+                one.take(pid, 0.0)
+                yield role, one
+
+    async def _counted(self) -> dict[str, int]:
+        """How many tasks there are, by place."""
+        lines = (await metrics(self.target)).splitlines()
+        some = [line for line in lines if line.startswith("edgecache_tasks{")]
+        return {line.split('"')[1]: int(float(line.rpartition(" ")[2])) for line in some}

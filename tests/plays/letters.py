@@ -114,9 +114,8 @@ def for_others(answer: Said, credentials: Mapping[str, str], semantics: str) -> 
     """Whether anybody but who asked may have it, and who has these (§3, §3.5, §4.1)."""
     if answer.says("no-store"):
         return False
-    asked = {name: credentials.get(name) for name in ("authorization", "cookie")}
     if semantics == "cloudfront":
-        if answer.credential("authorization") != asked["authorization"]:
+        if answer.credential("authorization") != credentials.get("authorization"):
             return False  # it is in the key
         return answer.status >= 400 or not (answer.says("private") or answer.says("no-cache"))
     if answer.says("private"):
@@ -125,7 +124,8 @@ def for_others(answer: Said, credentials: Mapping[str, str], semantics: str) -> 
         answer.says("public") or answer.says("must-revalidate") or answer.seconds("s-maxage")
     ):
         return False
-    return all(answer.credential(name) == asked[name] for name in answer.vary.split(", ") if name)
+    named = [name for name in answer.vary.split(", ") if name]
+    return all(answer.credential(name) == credentials.get(name) for name in named)
 
 
 def _usable(source: Answer, ask: Ask, failed: bool, semantics: str) -> bool:

@@ -8,6 +8,7 @@
 `bucket` objects of the bucket and their versions;
 `check` the report of `edgecache check`;
 `explain`, `explain_signature` why a request or a signature ends as it does;
+`secrets` what secrets there are, how keys change, what other machines need of them;
 `sign`, `keys` signed URLs and cookies, and the keys they need;
 `stats` what each process stores.
 """

@@ -2,15 +2,17 @@
 
 Words: *node* (one process of ours with a cache), *control* (the process with the API), *log*
 (numbered entries that every node applies in order), *lease* (for how long a node may serve without
-hearing from control), *token* (what a process or an operator proves itself with).
+hearing from control), *credential* (what a process proves itself with, for one request), *token*
+(what an operator bears).
 
 - `client` asks a process of ours: a node, control, the supervisor
 - `control_access` where control and the supervisor are reached, and with what credential
+- `credentials` made for one message and one receiver, and used once
 - `inspection` questions about stores, and their answers
 - `log_entries` entries and pages of control's log
 - `lease` for how long a node may serve without control
 - `node_status` what a node reports
-- `tokens` signed tokens between processes, and credentials between tiers
+- `tokens` operators' tokens
 
 May import `store`, `rules`, `runtime`, `config`, `http`, `observe`. `server` and `control` meet
 here alone.

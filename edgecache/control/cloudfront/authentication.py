@@ -3,7 +3,7 @@
 SDKs sign (Signature Version 4) with an operator's access key; people with curl show an
 operator's token, or come over the socket file. What a refusal says, its sender knew.
 
-Access keys are what an SDK signs its calls with. Each operator's secret in `secrets.json` gives
+Access keys are what an SDK signs its calls with. Each operator's secret in `operators.json` gives
 one, by one-way derivation: nothing more is to be kept or rotated, and who holds one can make no
 token of ours; a key that is in a script's environment does not sign for nodes.
 """
@@ -62,7 +62,7 @@ _REJECTIONS = {
 
 @dataclass(frozen=True, slots=True, repr=False)
 class AccessKey:
-    """An access key; `name` is the operator's in `secrets.json`. Its repr holds no secret."""
+    """An access key; `name` is the operator's in `operators.json`. Its repr holds no secret."""
 
     name: str
     access_key_id: str

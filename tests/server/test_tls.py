@@ -72,6 +72,18 @@ def handshake(
     trusts: Path | None = None,
 ) -> Session:
     """What a viewer that asks for `name` settles with the port, in memory."""
+    return port.session(shake_hands(port, name, version, trusts=trusts)[1])
+
+
+def shake_hands(
+    port: TlsPort,
+    name: str | None,
+    version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
+    *,
+    trusts: Path | None = None,
+    offers: list[str] | None = None,
+) -> tuple[ssl.SSLObject, ssl.SSLObject]:
+    """Both sides, the viewer's first, once it is done; it `offers` protocols by ALPN."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if trusts is None:
         context.check_hostname = False
@@ -79,6 +91,8 @@ def handshake(
     else:
         context.load_verify_locations(trusts)
     context.maximum_version = version
+    if offers:
+        context.set_alpn_protocols(offers)
     up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
     viewer = context.wrap_bio(down, up, server_hostname=name)
     server = port.context.wrap_bio(up, down, server_side=True)
@@ -91,7 +105,24 @@ def handshake(
             except ssl.SSLWantReadError:
                 continue
     assert not waiting
-    return port.session(server)
+    return viewer, server
+
+
+@pytest.mark.parametrize(
+    ("offers", "chosen"),
+    [
+        (None, None),
+        (["http/1.1"], "http/1.1"),
+        (["h2", "http/1.1"], "http/1.1"),
+        (["h2"], None),  # no alert: docs/decisions/021
+        (["ftp", "imap"], None),
+    ],
+)
+def test_a_protocol_is_chosen_among_those_offered(
+    port: TlsPort, offers: list[str] | None, chosen: str | None
+) -> None:
+    for side in shake_hands(port, "own.test", offers=offers):
+        assert side.selected_alpn_protocol() == chosen
 
 
 CHOSEN = [

@@ -50,8 +50,9 @@ ONE_SUBJECT_LINES_MAX = 500  # where at most one class is more than data
 DATA = ("Struct", "Enum", "StrEnum", "IntEnum", "NamedTuple", "Protocol", "Exception", "Model")
 # Without the packages' maps. What counts as one client is asked by viewers' listeners, origins and
 # control; a TLS connection has a life before it is a viewer's; control's callers have bounds. A
-# credential, the numbers used of it, and the command for secrets are three subjects.
-MODULES_MAX = 266
+# credential, the numbers used of it, and the command for secrets are three subjects. What is kept
+# from one composition to the next has a law of its own.
+MODULES_MAX = 267
 SMALL_LINES = 60
 SMALL_MODULES_MAX = 25  # fewer files is a goal: what is this small mostly belongs to a neighbor
 NOT_A_SUBJECT = {

@@ -161,8 +161,8 @@ WALKS = (
         "One invalidation", invalidation,
         (
             "CallerAuthentication.authenticate", "create", "Invalidations.create",
-            "ControlLog.append", "write_answer", "InvalidationState.apply", "FilteredStore.lookup",
-            "InvalidationState.stands", "MemoryStore.expel", "Fetcher.lead",
+            "ControlLog.append_text", "write_answer", "InvalidationState.apply",
+            "FilteredStore.lookup", "InvalidationState.stands", "MemoryStore.expel", "Fetcher.lead",
         ),
     ),
     Walk(
@@ -170,7 +170,7 @@ WALKS = (
         (
             "CallerAuthentication.authenticate", "ServiceModel.match", "read_request", "validate",
             "unsupported", "with_defaults", "Catalog.changing", "compose", "check",
-            "ControlLog.append",
+            "ControlLog.append_text",
         ),
     ),
 )  # fmt: skip

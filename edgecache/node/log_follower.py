@@ -17,7 +17,7 @@ import httpx
 import msgspec
 
 from edgecache.cluster.credentials import AUTH_SCHEME, content_digest, control_message
-from edgecache.cluster.log_entries import LogEntry, LogPage
+from edgecache.cluster.log_entries import LogEntry, LogPage, read_page
 from edgecache.cluster.node_status import NodeStatus
 
 WAIT_S = 1.0  # a third of the lease that each answer gives
@@ -136,7 +136,7 @@ class LogFollower:
         try:
             answer = await self._client.get(target, headers=headers, timeout=WAIT_S + ANSWER_S_MAX)
             content = _without_stream(answer).content
-            return msgspec.json.decode(content, type=LogPage) if answer.is_success else None
+            return read_page(content) if answer.is_success else None
         except (httpx.HTTPError, msgspec.DecodeError):
             return None
 

@@ -13,11 +13,15 @@ from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import msgspec
-
 from edgecache.cache.invalidation_sweeper import InvalidationSweeper
 from edgecache.cluster.lease import LEASE_S
-from edgecache.cluster.log_entries import LogEntry, LogEntryKind, LogPage, read_entry
+from edgecache.cluster.log_entries import (
+    LogEntry,
+    LogEntryKind,
+    LogPage,
+    read_body,
+    read_entry,
+)
 from edgecache.cluster.node_status import NodeStatus
 from edgecache.config.model import Config
 from edgecache.http.function_cache import clear_caches
@@ -169,7 +173,7 @@ class Node:
     async def apply(self, entry: LogEntry) -> None:
         """Apply an entry of the log; kinds of a newer control are passed over."""
         if entry.kind == LogEntryKind.CONFIG:
-            config = msgspec.convert(entry.body, Config)
+            config = read_body(entry, Config)
             await self._renew_certificates(config)
             self._apply_config(config)
             self.generation = entry.seq
@@ -188,7 +192,8 @@ class Node:
         """Serve by `config`, with this process's own secrets as they are now."""
         self.config = config
         native = self.secrets.use(config) if self.secrets is not None else {}
-        self.listener.frontend.table = compile_routes(config, native)
+        frontend = self.listener.frontend
+        frontend.table = compile_routes(config, native, frontend.table)
         self.sweeper.use(self.listener.frontend.table)
         clear_caches()
         self.listener.frontend.tier.store.cool_down()

@@ -132,15 +132,24 @@ class RoutedRequest(Struct, frozen=True, eq=False):
         return self.request if trust is None else trust.stripped(self.request, opened)
 
 
-def compile_routes(config: Config, native: Mapping[str, str] = NO_SECRETS) -> RouteTable:
-    """The table of a configuration that has passed `check`; `native`: see trust.key_ring."""
+def compile_routes(
+    config: Config, native: Mapping[str, str] = NO_SECRETS, former: RouteTable | None = None
+) -> RouteTable:
+    """The table of a configuration that has passed `check`; `native`: see trust.key_ring.
+
+    Of a `former` table's sites those are kept whose distributions say the same.
+    """
+    sites = former.by_id if former is not None else {}
     ring = key_ring(config, native)
     exact: dict[bytes, Site | None] = {}
     wildcard: dict[bytes, Site | None] = {}
     by_id: dict[str, Site] = {}
     any_host = None
     for distribution in config.distributions:
-        site = _compile_site(distribution, ring) if distribution.enabled else None
+        site = None
+        if distribution.enabled:
+            site = _kept(sites.get(distribution.id), distribution)
+            site = site or _compile_site(distribution, ring)
         if site is not None:
             by_id[distribution.id] = site
         for name in (distribution.domain_name, *distribution.aliases):
@@ -235,6 +244,13 @@ def _names_held(
             if site.enabled:
                 found[folded] = site
     return found
+
+
+def _kept(former: Site | None, distribution: Distribution) -> Site | None:
+    """The former site, where the distribution is the same; keys may be others."""
+    if former is None or former.private or former.distribution != distribution:
+        return None
+    return former
 
 
 def _compile_site(distribution: Distribution, ring: KeyRing) -> Site:

@@ -7,7 +7,7 @@ was decoded for, those of CloudFront's JSON; a file's own are judged as it is de
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -32,8 +32,17 @@ _ALIAS = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9])?|\*|\[[0-9a-f
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def check(config: Config, problems: Problems) -> None:
-    """Everything that no single value can be blamed for by its type or bounds."""
+def _is_unknown(_distribution: Distribution) -> bool:
+    return False
+
+
+def check(
+    config: Config, problems: Problems, is_good: Callable[[Distribution], bool] = _is_unknown
+) -> None:
+    """Everything that no single value can be blamed for by its type or bounds.
+
+    `is_good`: whether a distribution has passed before what needs no other one.
+    """
     if not _BRAND.fullmatch(config.brand):
         problems.add("brand", f"{quoted(config.brand)} is not one word (a token of RFC 9110)")
     if not config.state_dir or _CONTROL_CHARACTER.search(config.state_dir):
@@ -49,7 +58,8 @@ def check(config: Config, problems: Problems) -> None:
     check_keys(config, problems)
     check_access(config, problems)
     for index, distribution in enumerate(config.distributions):
-        check_distribution(distribution, f"distributions[{index}]", problems)
+        if not is_good(distribution):
+            check_distribution(distribution, f"distributions[{index}]", problems)
 
 
 def check_bounds(piece: Model, where: str, problems: Problems) -> None:

@@ -5,6 +5,7 @@
 - `database` the schema, its migrations, transactions
 - `database_thread` the thread that alone uses the database
 - `declared` resources of the configuration file, and CloudFront's managed policies
+- `distribution_cache` distributions as they were read and checked before
 - `invalidations` rows of invalidations, quotas, Completed
 - `log` the ordered log on disk, and in memory for nodes
 - `releases` rows of releases

@@ -29,6 +29,7 @@ from edgecache.control.cloudfront.origin_reach import origin_problems
 from edgecache.control.state.compose import ApiResources, Composition, MayOmit, compose
 from edgecache.control.state.database import FILE_NAME, StateDatabase, StateError, state_error
 from edgecache.control.state.declared import declared_resources
+from edgecache.control.state.distribution_cache import DistributionCache
 from edgecache.control.state.log import ControlLog, publish_config
 from edgecache.control.state.releases import Releases
 from edgecache.control.state.resources import (
@@ -70,6 +71,7 @@ class Catalog:
         self._log = log
         self._rows = Resources(state)
         self.releases = Releases(state)  # to be changed inside `changing`
+        self._known = DistributionCache()
         self._changed: list[Resource] | None = None
         self.published = Config()  # what the nodes run on, once `publish` has begun
         self.refused: tuple[RefusedResource, ...] = ()  # what the API made and is not in it
@@ -171,7 +173,8 @@ class Catalog:
         return any((one.kind, one.id) == (kind, id) for one in self.refused)
 
     def _composed(self, file: Config, may_lack: MayOmit) -> Composition:
-        return compose(file, api_resources(self._rows, self.releases), may_lack)
+        made = api_resources(self._rows, self.releases)
+        return compose(file, made, may_lack, self._known)
 
 
 def api_resources(rows: Resources, releases: Releases) -> ApiResources:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as copied
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from msgspec.structs import replace
@@ -45,6 +46,7 @@ from edgecache.config.problems import Problem, ProblemCode, Problems
 from edgecache.config.refused_distributions import refused_members, unavailable_site
 from edgecache.control.cloudfront.origin_reach import origin_reach
 from edgecache.control.nodes.staleness_probe import probe_distribution
+from edgecache.control.state.distribution_cache import DistributionCache
 from edgecache.control.state.resources import (
     RefusedResource,
     Resource,
@@ -165,42 +167,58 @@ def _omit_none(_kind: ResourceKind, _id: str) -> bool:
     return False
 
 
-def compose(file: Config, made: ApiResources, may_lack: MayOmit = _omit_none) -> Composition:
+def compose(
+    file: Config,
+    made: ApiResources,
+    may_lack: MayOmit = _omit_none,
+    known: DistributionCache | None = None,
+) -> Composition:
     """One configuration. NotComposedError when it would not pass the checks.
+
+    `known` spares reading and checking anew what has not changed since the last one.
 
     What may be left out and has troubles of its own is not in it; a distribution that has, or names
     what is left out, is among the `unavailable`.
     """
+    known = known or DistributionCache()
     troubles: list[CompositionProblem] = []
-    config = _merge(file, made, troubles)
+    config = _merge(file, made, troubles, known)
     problems: list[Problem] = []
     if not troubles:
-        troubles, problems = _check_merged(config, made)
+        troubles, problems = _check_merged(config, made, known)
     while troubles or problems:
         rest = [one for one in troubles if not (_is_own_fault(one) and may_lack(one.kind, one.id))]
         if rest or problems:
             raise NotComposedError(rest, problems)
         shared = [one for one in troubles if one.kind is not ResourceKind.DISTRIBUTION]
         if shared:
-            return compose(file, made.without(shared), may_lack)
+            return compose(file, made.without(shared), may_lack, known)
         config = _without_failed(config, made, troubles)
-        troubles, problems = _check_merged(config, made)
+        troubles, problems = _check_merged(config, made, known)
+    known.passed(config.distributions)
     return Composition(config, made.refused)
 
 
-def _merge(file: Config, made: ApiResources, troubles: list[CompositionProblem]) -> Config:
+def _merge(
+    file: Config,
+    made: ApiResources,
+    troubles: list[CompositionProblem],
+    known: DistributionCache,
+) -> Config:
     """The file's and the API's beside each other; `troubles` gets what cannot be read."""
     policies = _policies(file, made, troubles)
     kept = [one for one in file.distributions if one.id not in made.adopted]
     private = file.control is not None and file.control.allow_private_origins
+    known.begin(policies, private=private)
     sites = _read_each(
         made.of(ResourceKind.DISTRIBUTION),
-        lambda one: _distribution(one, policies, private),
+        lambda one: known.read(one, partial(_distribution, policies, private)),
         troubles,
     )
     hidden = (probe_distribution(file.control),) if file.control and file.control.canary_s else ()
     distributions = tuple(
-        _with_name_and_releases(one, made.releases) for one in (*kept, *sites, *hidden)
+        known.finished(one, made.releases.get(one.id, one.releases), _with_name_and_releases)
+        for one in (*kept, *sites, *hidden)
     )
     keys = _read_each(
         made.of(ResourceKind.PUBLIC_KEY), lambda one: _read(read_public_key, one), troubles
@@ -351,7 +369,7 @@ class _ApiPolicies(Generic[P]):
         return replace(self.read_document(resource.config), id=resource.id)
 
 
-def _distribution(one: Resource, policies: Policies, private: bool) -> Distribution:
+def _distribution(policies: Policies, private: bool, one: Resource) -> Distribution:
     """What its origins may lead to is said here, for what was made or adopted before as well:
     nodes look when they connect."""
     site = read_distribution_config(one.config, id=one.id, policies=policies)
@@ -361,25 +379,25 @@ def _distribution(one: Resource, policies: Policies, private: bool) -> Distribut
     return replace(site, tags=one.tags, domain_name=one.domain_name, origins=origins)
 
 
-def _with_name_and_releases(
-    one: Distribution, releases: Mapping[str, tuple[Release, ...]]
-) -> Distribution:
+def _with_name_and_releases(one: Distribution, releases: tuple[Release, ...]) -> Distribution:
     """With a domain name of its own, as every distribution of CloudFront has, and its releases."""
     name = one.domain_name or default_domain_name(one.id)
-    return replace(one, domain_name=name, releases=releases.get(one.id, one.releases))
+    return replace(one, domain_name=name, releases=releases)
 
 
 def _check_merged(
-    config: Config, made: ApiResources
+    config: Config, made: ApiResources, known: DistributionCache
 ) -> tuple[list[CompositionProblem], list[Problem]]:
     """The problems that checks find: of the API's resources, and of the file's."""
     problems = Problems()
+    ours = {one.id for one in made.of(ResourceKind.DISTRIBUTION)}
     for index, distribution in enumerate(config.distributions):
         where = f"distributions[{index}]"
-        check_bounds(distribution, where, problems)
-        if any(distribution.id == one.id for one in made.of(ResourceKind.DISTRIBUTION)):
+        if not known.is_good(distribution):
+            check_bounds(distribution, where, problems)
+        if distribution.id in ours:
             check_access_named(distribution, config, where, problems)
-    check(config, problems)
+    check(config, problems, known.is_good)
     troubles: list[CompositionProblem] = []
     rest: list[Problem] = []
     for problem in problems.found:

@@ -168,7 +168,11 @@ class ControlLog:
 
         `beside` gets the number, and writes what is to be kept with the entry or not at all.
         """
-        row = (self._clock(), kind, msgspec.json.encode(body).decode())
+        return self.append_text(kind, msgspec.json.encode(body).decode(), beside)
+
+    def append_text(self, kind: str, text: str, beside: Callable[[int], None] | None = None) -> int:
+        """Write an entry, whose body is JSON already, durably; gives its number. See `append`."""
+        row = (self._clock(), kind, text)
         insert = "INSERT INTO log (at, kind, body) VALUES (?, ?, ?)"
         with self._state.writing():
             seq = self._database.execute(insert, row).lastrowid
@@ -217,10 +221,19 @@ class ControlLog:
 
     def newest(self, kind: str) -> LogEntry | None:
         """The last entry of a kind."""
-        row = self._database.execute(
+        row = self._newest_row(kind)
+        return None if row is None else _entry(row)
+
+    def newest_text(self, kind: str) -> tuple[int, str] | None:
+        """The number and the JSON of the last entry of a kind."""
+        row = self._newest_row(kind)
+        return None if row is None else (row[0], row[3])
+
+    def _newest_row(self, kind: str) -> tuple[int, float, str, str] | None:
+        row: tuple[int, float, str, str] | None = self._database.execute(
             "SELECT seq, at, kind, body FROM log WHERE kind = ? ORDER BY seq DESC LIMIT 1", (kind,)
         ).fetchone()
-        return None if row is None else _entry(row)
+        return row
 
     @property
     def generation(self) -> int:
@@ -248,11 +261,11 @@ def _items(entry: LogEntry) -> Iterator[tuple[str, str]]:
 
 def publish_config(log: ControlLog, config: Config) -> int:
     """Publish `config` unless it was published last; gives its generation."""
-    body = msgspec.json.decode(msgspec.json.encode(config))
-    newest = log.newest(LogEntryKind.CONFIG)
-    if newest is not None and newest.body == body:
-        return newest.seq
-    return log.append(LogEntryKind.CONFIG, body)
+    text = msgspec.json.encode(config).decode()
+    newest = log.newest_text(LogEntryKind.CONFIG)
+    if newest is not None and newest[1] == text:
+        return newest[0]
+    return log.append_text(LogEntryKind.CONFIG, text)
 
 
 def _entry(row: tuple[int, float, str, str]) -> LogEntry:

@@ -74,17 +74,26 @@ class Resource:
 
 
 class Resources:
-    """Table of resources. Changed inside `StateDatabase.writing`."""
+    """Table of resources. Changed inside `StateDatabase.writing`.
+
+    While a row is what it was, its resource is the same object.
+    """
 
     def __init__(self, state: StateDatabase) -> None:
         self._database = state.connection
+        self._known: dict[ResourceKind, dict[str, tuple[tuple[Any, ...], Resource]]] = {}
 
     def of(self, kind: ResourceKind) -> list[Resource]:
         """All of a kind, by id."""
         rows = self._database.execute(
             f"SELECT {_COLUMNS} FROM resources WHERE kind = ? ORDER BY id", (kind,)
         )
-        return [_resource(row) for row in rows]
+        before, now = self._known.get(kind, {}), {}
+        for row in rows:
+            known = before.get(row[1])
+            now[row[1]] = known if known and known[0] == row else (row, _resource(row))
+        self._known[kind] = now
+        return [one for _, one in now.values()]
 
     def get(self, kind: ResourceKind, id: str) -> Resource | None:
         row = self._database.execute(

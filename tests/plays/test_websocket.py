@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from edgecache.http.framing import BODY_BYTES_PER_S_MIN
 from edgecache.http.message import Response, first_value
 from edgecache.server.http1.websocket import ENDING_S_MAX, IDLE_S_MAX
 from edgecache.upstream.interface import Reply
@@ -190,6 +191,33 @@ def test_the_origins_end_leaves_the_viewers_direction_open(play: Play) -> None:
 
 
 @pytest.mark.parametrize("side", ["origin", "viewer"])
+@pytest.mark.parametrize(("size", "lasts"), [(1, False), (300, True)])
+def test_once_one_side_has_ended_the_other_goes_on_at_a_rate(
+    side: str, size: int, lasts: bool, play: Play
+) -> None:
+    """Or it is held open by a byte now and then, with nobody at the other end."""
+    tunnel = opened(play)
+    viewer = play.viewer()
+    if side == "origin":
+        tunnel.put(b"")
+    else:
+        viewer.connection.eof_received()
+    play.loop.settle()
+    for _ in range(int(3 * ENDING_S_MAX)):
+        if viewer.transport.closed:
+            break
+        if side == "origin":
+            viewer.sends(b"x" * size)
+        else:
+            tunnel.put(b"x" * size)
+        play.loop.settle()
+        play.advance(1)
+    assert viewer.transport.closed is not lasts
+    viewer.leaves()
+    assert tunnel.hung_up
+
+
+@pytest.mark.parametrize("side", ["origin", "viewer"])
 def test_seconds_of_silence_end_it_once_one_side_has_ended(side: str, play: Play) -> None:
     """RFC 6455 §7.1.1: the other ends at once; ten minutes would be held by who does not."""
     tunnel = opened(play)
@@ -200,10 +228,11 @@ def test_seconds_of_silence_end_it_once_one_side_has_ended(side: str, play: Play
         viewer.connection.eof_received()
     play.loop.settle()
     play.advance(ENDING_S_MAX - 1)
+    said = bytes(int(ENDING_S_MAX * BODY_BYTES_PER_S_MIN))
     if side == "origin":
-        viewer.sends(b"still")  # the silence begins anew
+        viewer.sends(said)  # the silence begins anew
     else:
-        tunnel.put(b"still")
+        tunnel.put(said)
     play.loop.settle()
     play.advance(ENDING_S_MAX - 1)
     assert not viewer.transport.closed

@@ -314,8 +314,11 @@ class ViewerConnection(asyncio.Protocol):
             self._end_upload()
             return
         limits = self.listener.limits
-        idle_s = self.tunnel_idle_s or limits.body_idle_s_max
-        self.deadline = body.due(self.listener.clock(), len(data), idle_s)
+        if self.tunnel_idle_s:
+            self.keep_tunnel(len(data))
+        else:
+            now = self.listener.clock()
+            self.deadline = body.due(now, len(data), limits.body_idle_s_max)
         bytes_max = TUNNEL_BYTES_MAX if self.tunnel_idle_s else limits.buffer_bytes_max
         if body.done:
             self.body = None
@@ -379,8 +382,16 @@ class ViewerConnection(asyncio.Protocol):
         self._feed_body(self.heads.take())
         return sent
 
+    def keep_tunnel(self, count: int) -> None:
+        """So many bytes have passed, either way: a sign of life until one side has ended."""
+        now = self.listener.clock()
+        latest = now + self.tunnel_idle_s
+        if self.tunnel_idle_s == ENDING_S_MAX:
+            latest = min(latest, max(self.deadline, now) + count / BODY_BYTES_PER_S_MIN)
+        self.deadline = latest
+
     def end_tunnel(self) -> None:
-        """One side has ended: the other has a few seconds of silence left."""
+        """One side has ended: the other has seconds left, more for what comes at a rate."""
         self.tunnel_idle_s = ENDING_S_MAX
         self.deadline = self.listener.clock() + ENDING_S_MAX
 

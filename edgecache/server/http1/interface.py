@@ -43,6 +43,10 @@ class Http1Connection(Protocol):
         """What the viewer sends is never a request again; gives it as a body."""
         ...
 
+    def keep_tunnel(self, count: int) -> None:
+        """So many bytes have passed through the tunnel, either way."""
+        ...
+
     def end_tunnel(self) -> None:
-        """One side has ended: the other has a few seconds of silence left."""
+        """One side has ended: the other has seconds left, more for what comes at a rate."""
         ...

@@ -193,10 +193,6 @@ class SentBytes(RequestBody):
         self.total_bytes += len(data)
         return super().feed(data)
 
-    def due(self, now: float, count: float, idle_s: float) -> float:
-        """Silence is bounded; how much is said is not."""
-        return now + idle_s
-
     def abort(self) -> None:
         """The viewer sends no more; what it has sent is read all the same."""
         self._reader.eof()

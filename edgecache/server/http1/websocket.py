@@ -30,7 +30,7 @@ async def relay(
         while data := await tunnel.read():
             write(data)
             await connection.outgoing.drained()
-            connection.deadline = connection.listener.clock() + connection.tunnel_idle_s
+            connection.keep_tunnel(len(data))
         transport = connection.transport
         if transport.can_write_eof() and not transport.is_closing():  # TLS has no half-close
             transport.write_eof()

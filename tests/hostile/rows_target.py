@@ -141,6 +141,20 @@ TARGETS = [
         )
         for steps in (b"0", b"000", b"1", b"10", b"-1", b"x", b"1, 2", b"9999999999")
     ),
+    # Decision 022: what browsers send as it is goes on as it is.
+    Message("T17", get(target=b"/a[b]^{c}|`d\"<e>?f=[g]^{h}|`i\"<j>'"), OK, closed=False,
+            origin=((b"GET", b"/a[b]^{c}|`d\"<e>?f=[g]^{h}|`i\"<j>'", b""),)),
+    *refused("T03", *(line(b"GET %b HTTP/1.1" % t) for t in (
+        b"ftp://site.test/", b"http:///", b"http://site.test@evil.test/",
+    ))),
+    # RFC 9110 §8.6: digits are a length, however many; they go on as fewest say it.
+    Message("F25", post(b"Content-Length: 0005\r\n", b"hello"), OK, closed=False,
+            origin=((b"POST", b"/f", b"hello"),), never=b"0005", methods=(b"POST",)),
+    # RFC 9112 §6.1, RFC 9110 §5.6.2: the names of codings are case-insensitive.
+    Message("F05", post(b"Transfer-Encoding: cHuNkEd\r\n", b"5\r\nhello\r\n0\r\n\r\n"), OK,
+            closed=False, origin=((b"POST", b"/f", b"hello"),), methods=(b"POST",)),
+    *refused("F05", post(b"Transfer-Encoding: chunked;a=b\r\n", b"0\r\n\r\n"),
+             post(b"Transfer-Encoding: , chunked\r\n", b"0\r\n\r\n")),
     *refused("F32", get(b"Expect: 100-continue, a\r\n"), status=(417,)),  # RFC 9110 §10.1.1
     Message("T28", b"\r\n" + get(target=b"/hit.css"), OK, closed=False),
     *refused("T28", b"\r\n" * 10_000),

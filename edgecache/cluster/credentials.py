@@ -18,7 +18,8 @@ import hmac
 import re
 from base64 import b64decode, b64encode
 from binascii import b2a_base64
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, MutableMapping
 from enum import StrEnum
 
 from edgecache.rules.replay_window import ReplayMemory, ReplayVerdict
@@ -94,9 +95,18 @@ class CredentialSigner:
 
 
 class CredentialVerifier:
-    """Admits credentials made for one receiver, the place `at`, each once; none until `use`."""
+    """Admits credentials made for one receiver, the place `at`, each once; none until `use`.
 
-    def __init__(self, at: str, clock: Callable[[], float]) -> None:
+    `refused` counts those that are not, by verdict.
+    """
+
+    def __init__(
+        self,
+        at: str,
+        clock: Callable[[], float],
+        refused: MutableMapping[str, int] | None = None,
+    ) -> None:
+        self._refused = Counter[str]() if refused is None else refused
         self._at = at
         self._clock = clock
         self._replays = ReplayMemory(AGE_S_MAX + SKEW_S_MAX)
@@ -112,7 +122,10 @@ class CredentialVerifier:
     def sender(self, credential: bytes, message: bytes) -> str:
         """The name of the process that signed `message`; empty when nobody of ours did, now."""
         verdict, name = self.verify(credential, message)
-        return name if verdict is CredentialVerdict.OK else ""
+        if verdict is CredentialVerdict.OK:
+            return name
+        self._refused[verdict] += 1
+        return ""
 
     def verify(self, credential: bytes, message: bytes) -> tuple[CredentialVerdict, str]:
         """The verdict on a credential that came with `message`, and whom it names.

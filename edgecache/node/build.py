@@ -86,9 +86,10 @@ class NodeParts:
         network = Network(names, Listeners(installation_addresses(config), is_local))
         self._secrets = SecretWatch(config, os.environ, wall_clock, network.renew)
         self.table: RouteTable = compile_routes(config, self._secrets.secrets.viewer)
-        self._verifier = CredentialVerifier(place_of(name), wall_clock)
-        self._secrets.tell_peers(self._verifier.use)
         self._counters = Counters()
+        refused = self._counters.refused_credentials
+        self._verifier = CredentialVerifier(place_of(name), wall_clock, refused)
+        self._secrets.tell_peers(self._verifier.use)
         self._pool = Pool(network, self.clock, PoolLimits(response_limits(config.limits)))
         self._tasks = Tasks()
         # A node waits for control's word before it trusts what it has.

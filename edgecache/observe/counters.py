@@ -80,6 +80,7 @@ WORDS = (
     "misses",  # by MissReason
     "upstream_errors",  # by Fault
     "removals",  # from the store, by Leaving
+    "refused_credentials",  # of other processes, by CredentialVerdict
 )
 GAUGES = (
     "connections",
@@ -128,6 +129,7 @@ class Counters:
     misses: defaultdict[str, int]
     upstream_errors: defaultdict[str, int]
     removals: defaultdict[str, int]
+    refused_credentials: defaultdict[str, int]
     time_taken: Histogram
     miss_first_byte: Histogram
 

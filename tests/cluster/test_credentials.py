@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -131,6 +133,17 @@ def test_without_room_for_a_sender_it_is_refused() -> None:
     assert verdict(ours, other) is CredentialVerdict.FULL
     assert ours.sender(other, MESSAGE) == ""
     assert SENDER_BYTES <= ours.size_bytes < 4 * SENDER_BYTES
+
+
+def test_what_is_refused_is_counted_by_its_reason() -> None:
+    clock, counted = FakeClock(), Counter[str]()
+    ours = CredentialVerifier("regional", clock, counted)
+    ours.use(SECRETS)
+    credential = signer(EDGE, "regional", clock).sign(MESSAGE)
+    for message in (b"", MESSAGE, MESSAGE, MESSAGE):
+        ours.sender(credential, message)
+    ours.sender(b"x", MESSAGE)
+    assert counted == {"bad-signature": 1, "replayed": 2, "malformed": 1}
 
 
 @given(st.binary(max_size=700))

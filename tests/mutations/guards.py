@@ -15,6 +15,7 @@ HEADS = "tests/plays/test_head_updates.py"
 RANGES = "tests/plays/test_range_responses.py"
 VARIANTS = "tests/plays/test_304_variants.py"
 WITHDRAWN = "tests/plays/test_withdrawn_responses.py"
+CAPTURED = "tests/hostile/test_peer_credentials.py"
 BETWEEN = "tests/plays/test_304_between_tiers.py"
 
 
@@ -324,5 +325,21 @@ GUARDS = (
         "if False:",
         "test_whatever_is_asked_",
         ANOTHERS,
+    ),
+    Guard(
+        "who asks as a tier has signed it",
+        "cache/peer_frontend.py",
+        "if not is_edge(request.peer):",
+        "if False:",
+        "test_a_captured_head_is_answered_once",
+        CAPTURED,
+    ),
+    Guard(
+        "what is remembered for tiers checks each credential",
+        "server/http1/head_cache.py",
+        "if not listener.admits_repeated(call, data):",
+        "if False:",
+        "test_a_credential_is_for_one_head_",
+        "tests/server/http1/test_head_cache_peer.py",
     ),
 )

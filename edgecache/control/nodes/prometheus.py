@@ -35,6 +35,9 @@ WORDS = {
     "misses": _Words("misses", "reason", "Requests not answered from the store, by reason."),
     "statuses": _Words("responses", "status_class", "Responses to viewers, by status class."),
     "removals": _Words("removals", "reason", "Entries that left the store, by reason."),
+    "refused_credentials": _Words(
+        "refused_credentials", "reason", "Requests in the name of a process of ours, refused."
+    ),
     "upstream_errors": _Words("upstream_errors", "fault", "Upstream failures, by fault."),
 }
 TOTALS = {

@@ -125,3 +125,60 @@ def test_the_fields_a_304_updates(rfc: Play, name: str, old: str, new: str, give
     rfc.origin.answers(304, etag='"1"', cache=WEEK, **{name: new})
     assert rfc.viewer().gets(200, "old").field(name) == given
     assert rfc.viewer().asks("/a").gets(200, "old").field(name) == given
+
+
+def test_stale_while_revalidate_is_given_within_its_window(rfc: Play) -> None:
+    """RFC 5861 §3: stale-while-revalidate of newer suites."""
+    rfc.viewer().asks("/a")
+    rfc.origin.hears("/a")
+    rfc.origin.answers(200, "one", cache="max-age=1, stale-while-revalidate=60", etag='"1"')
+    rfc.viewer().gets(200, "one")
+    rfc.advance(3)
+    rfc.viewer().asks("/a").gets(200, "one", x_cache="Hit")
+    rfc.origin.hears("/a", if_none_match='"1"')
+    rfc.origin.answers(200, "two", cache=WEEK, etag='"2"')
+    rfc.advance(1)
+    rfc.viewer().asks("/a").gets(200, "two", x_cache="Hit")
+
+
+def test_stale_while_revalidate_ends_with_its_window(rfc: Play) -> None:
+    """RFC 5861 §3: stale-while-revalidate-window of newer suites."""
+    rfc.viewer().asks("/a")
+    rfc.origin.hears("/a")
+    rfc.origin.answers(200, "one", cache="max-age=1, stale-while-revalidate=4", etag='"1"')
+    rfc.viewer().gets(200, "one")
+    rfc.advance(6)
+    rfc.viewer().asks("/a")
+    rfc.origin.hears("/a", if_none_match='"1"')
+    rfc.origin.answers(200, "two", cache="no-cache", etag='"2"')
+    rfc.viewer().gets(200, "two")
+
+
+@pytest.mark.parametrize("newer", ["no-store", "no-store, max-age=0"])
+def test_an_older_response_does_not_come_back_after_a_newer_one(rfc: Play, newer: str) -> None:
+    """RFC 9111 §4: of those that are stored the newest; cc-resp-no-store-old-new asks which."""
+    rfc.viewer().asks("/a")
+    rfc.origin.hears("/a")
+    rfc.origin.answers(200, "old", cache="max-age=60")
+    rfc.viewer().gets(200, "old")
+    rfc.viewer().asks("/a", cache_control="no-cache")
+    rfc.origin.hears("/a")
+    rfc.origin.answers(200, "new", cache=newer)
+    rfc.viewer().gets(200, "new")
+    rfc.viewer().asks("/a")
+    rfc.origin.hears("/a")
+    rfc.origin.answers(200, "newest", cache="max-age=60")
+    rfc.viewer().gets(200, "newest")
+
+
+def test_an_age_is_told_where_the_origin_was_asked_before(rfc: Play) -> None:
+    """RFC 9111 §4, §5.1: other-age-update-max-age and other-date-update of newer suites."""
+    rfc.viewer().asks("/a")
+    rfc.origin.hears("/a")
+    rfc.origin.answers(200, "one", cache=WEEK, age="30", expires=f"{ONE_DAY_AHEAD} GMT")
+    date = rfc.viewer().gets(200).field("date")
+    rfc.advance(5)
+    got = rfc.viewer().asks("/a").gets(200, "one")
+    assert int(got.field("age") or 0) >= 35
+    assert got.field("date") == date
+    assert got.field("expires") == f"{ONE_DAY_AHEAD} GMT"

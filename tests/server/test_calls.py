@@ -11,6 +11,7 @@ import pytest
 
 import edgecache
 from tests.measurements import tell
+from tests.server.http1.test_head_cache_peer import Ask, warmed
 from tests.world.play import Play, Scene
 
 PACKAGE = str(Path(edgecache.__file__).parent)
@@ -108,3 +109,19 @@ def test_a_request_costs_no_more_calls(
     tiers = "two tiers" if regional else "one tier"
     tell(f"{scenario.__name__}, {tiers}: {counted.calls} calls")
     assert 0 < counted.calls <= calls_max
+
+
+PROOF = 7  # a peer's credential is for this head and this once: its key, its time, its number
+
+
+def test_a_hit_that_is_remembered_for_peers_costs_no_more_calls() -> None:
+    counted, play = Counted(), warmed()
+    try:
+        head = play.head(Ask())
+        with counted:
+            assert play.sent(head).startswith(b"HTTP/1.1 200 OK")
+        assert play.repeated == 2
+    finally:
+        play.close()
+    tell(f"hit_remembered, for a peer: {counted.calls} calls")
+    assert counted.calls <= 7 + PROOF

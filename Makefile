@@ -20,7 +20,8 @@ check: $(BIN)/.installed
 test: $(BIN)/.installed
 	$(BIN)/python -m tests.stages $(STAGES)
 
-# Full products, a million requests, twenty minutes of soak: about two hours.
+# Full products, a million requests, twenty minutes of soak, an hour of the adversary with the
+# day's seed: about three hours.
 test-long: $(BIN)/.installed
 	$(BIN)/python -m tests.stages --long
 

@@ -13,13 +13,14 @@ import argparse
 import asyncio
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
 
 from tests.adversary.actions import read_replay
-from tests.adversary.campaign import Campaign, Finding
+from tests.adversary.campaign import FINDINGS_MAX, Campaign, Finding, runs_of
 from tests.adversary.player import Player
 from tests.adversary.profiles import PROFILES
 from tests.adversary.site import Target, target
@@ -27,6 +28,11 @@ from tests.adversary.watch import Watch
 from tests.end_to_end.processes import raise_file_limit
 
 REPLAYS = Path("var") / "adversary"
+AS_A_PLAY = (
+    "as a play (tests/plays): a page is what `play.origin.answers(status, body, cache=, vary=)` "
+    "gives, an ask is `play.viewer(name).asks(path, method, ...)`, an invalidation is "
+    "`play.invalidates(path)`; what was found is the assertion that fails"
+)
 
 
 def _options(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -40,41 +46,52 @@ def _options(arguments: list[str] | None = None) -> argparse.Namespace:
                         help="of the episodes; without one, the day's")  # fmt: skip
     parser.add_argument("--profile", choices=(*PROFILES, "all"), action="append",
                         help="what episodes turn on (repeatable); without one, all")  # fmt: skip
+    parser.add_argument("--seeds", type=Path, help="play the rows of a file instead")
     parser.add_argument("--first", action="store_true", help="end with the first finding")
     parser.add_argument("--no-shrink", action="store_true", help="print findings as they came")
     parser.add_argument("--replay", type=Path, help="play a file's actions, and nothing else")
     return parser.parse_args(arguments)
 
 
-async def _campaign(where: Target, options: argparse.Namespace) -> Campaign:
-    player = Player(where, time.monotonic)
+async def _campaigns(where: Target, options: argparse.Namespace) -> list[Campaign]:
+    """All that was asked for, one after the other on one installation."""
+    player, watch = Player(where, time.monotonic), Watch(where)
     named = options.profile or ["all"]
     profiles = tuple(PROFILES) if "all" in named else tuple(named)
-    campaign = Campaign(
-        player, Watch(where), options.seed, profiles, 60 * options.minutes,
-        shrinks=not options.no_shrink, findings_max=1 if options.first else 5, folder=REPLAYS,
-    )  # fmt: skip
+    runs = [(options.seed, profiles, 60 * options.minutes)]
+    if options.seeds:
+        runs = [(run.seed, (run.profile,), run.seconds) for run in runs_of(options.seeds)]
+    done = []
     await player.starts()
-    campaign.watch.starts()
+    watch.starts()
     try:
-        if options.replay:
-            replay = read_replay(options.replay)
-            lines = await campaign.again(replay.actions)
-            if lines:
-                second = time.monotonic() - campaign.began
-                found = Finding(replay.seed, tuple(lines), replay.actions, second, options.replay)
-                campaign.found.append(found)
-        else:
-            await campaign.runs()
+        for seed, some, seconds in runs:
+            campaign = Campaign(
+                player, watch, seed, some, seconds,
+                shrinks=not options.no_shrink, findings_max=1 if options.first else FINDINGS_MAX,
+                folder=REPLAYS,
+            )  # fmt: skip
+            done.append(campaign)
+            await (_replayed(campaign, options.replay) if options.replay else campaign.runs())
     finally:
-        campaign.watch.stops()
+        watch.stops()
         await player.origin.stops()
-    return campaign
+    return done
 
 
-def _told(campaign: Campaign, took_s: float) -> None:
+async def _replayed(campaign: Campaign, file: Path) -> None:
+    """Play a file's actions until they show something, a few times at most."""
+    replay = read_replay(file)
+    lines = await campaign.again(replay.actions)
+    if lines:
+        second = time.monotonic() - campaign.began
+        found = Finding(replay.seed, tuple(lines), replay.actions, second, file)
+        campaign.found.append(found)
+
+
+def _told(campaigns: list[Campaign], took_s: float) -> None:
     """Findings and figures."""
-    for one in campaign.found:
+    for one in (found for campaign in campaigns for found in campaign.found):
         print(f"\nFINDING in second {one.second:.1f}, episode {one.seed}:")
         for line in dict.fromkeys(one.lines):
             print(f"  {line}")
@@ -83,17 +100,23 @@ def _told(campaign: Campaign, took_s: float) -> None:
             print(f"  {msgspec.json.encode(action).decode()}")
         if one.file is not None:
             print(f"again: python -m tests.adversary --replay {one.file}")
-            print("as a play: tests/plays, one line of a scene for each action above")
-    for name, line in campaign.unconfirmed:
+            print(AS_A_PLAY)
+    unconfirmed = [line for campaign in campaigns for line in campaign.unconfirmed]
+    for name, line in unconfirmed:
         print(f"not shown again (no finding): {name}: {line}")
-    player = campaign.player
+    player = campaigns[0].player
     requests = player.counts.pop("requests", 0)
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(player.counts.items()))
-    played = ", ".join(f"{count} {name}" for name, count in sorted(campaign.episodes.items()))
+    played = Counter[str]()
+    for campaign in campaigns:
+        played.update(campaign.episodes)
+    episodes = ", ".join(f"{count} {name}" for name, count in sorted(played.items()))
     statuses = ", ".join(f"{count} of {code}" for code, count in sorted(player.statuses.items()))
-    print(f"\n{took_s / 3600:.3f} hours, seed {campaign.seed}; episodes: {played}")
+    seeds = ", ".join(dict.fromkeys(str(campaign.seed) for campaign in campaigns))
+    print(f"\n{took_s / 3600:.3f} hours, seeds {seeds}; episodes: {episodes}")
     print(f"{requests} requests ({statuses}); actions: {kinds}")
-    print(f"{len(campaign.found)} findings, {len(campaign.unconfirmed)} not shown again")
+    findings = sum(len(campaign.found) for campaign in campaigns)
+    print(f"{findings} findings, {len(unconfirmed)} not shown again")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -101,9 +124,9 @@ def main(arguments: list[str] | None = None) -> int:
     raise_file_limit()
     began = time.monotonic()
     with TemporaryDirectory() as folder, target(Path(folder)) as where:
-        campaign = asyncio.run(_campaign(where, options))
-    _told(campaign, time.monotonic() - began)
-    return 1 if campaign.found else 0
+        campaigns = asyncio.run(_campaigns(where, options))
+    _told(campaigns, time.monotonic() - began)
+    return 1 if any(campaign.found for campaign in campaigns) else 0
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ SMALL_BUFFER = 16_384
 CONNECT_S_MAX = 10.0
 ANSWER_S_MAX = 20.0
 AT_ONCE = 40
+STRANGER = "127.0.0.9"  # an address has a share of its own, and the bystander has another
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Row = Callable[[Target, Attack, str], Awaitable[list[str]]]
 
@@ -44,6 +45,7 @@ async def _opened(port: int) -> Streams:
     plain = socket()
     plain.setsockopt(SOL_SOCKET, SO_RCVBUF, SMALL_BUFFER)
     plain.setblocking(False)
+    plain.bind((STRANGER, 0))
     try:
         async with asyncio.timeout(CONNECT_S_MAX):
             await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", port))

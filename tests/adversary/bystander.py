@@ -16,6 +16,7 @@ from tests.adversary.origin import HIT, WELL
 EVERY_S = 0.05
 MISS_EACH = 5  # so every 250 ms
 GIVEN_UP_S = 20.0
+OWN = "127.0.0.5"  # its address
 
 
 def asked(connection: socket, host: str, path: str) -> int:
@@ -44,7 +45,9 @@ def main() -> None:
             began, status = time.monotonic(), 0
             try:
                 if int(port) not in kept:
-                    kept[int(port)] = create_connection(("127.0.0.1", int(port)), GIVEN_UP_S)
+                    kept[int(port)] = create_connection(
+                        ("127.0.0.1", int(port)), GIVEN_UP_S, (OWN, 0)
+                    )
                 status = asked(kept[int(port)], host, path)
             except OSError:
                 pass

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+
+import msgspec
 
 from tests.adversary.actions import Episode, Replay, is_loud, write_replay
 from tests.adversary.player import Player
@@ -21,6 +24,19 @@ AT_ONCE = 6
 REPRODUCE_TRIES = 5
 EPISODE_S_MAX = 180.0
 FINDINGS_MAX = 5
+
+
+class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One row of seeds.toml."""
+
+    profile: str
+    seed: int
+    seconds: float
+
+
+def runs_of(file: Path) -> list[Run]:
+    """The rows of a file of seeds. msgspec.ValidationError names what is wrong in it."""
+    return msgspec.convert(tomllib.loads(file.read_text()), dict[str, list[Run]])["runs"]
 
 
 @dataclass(frozen=True, slots=True)

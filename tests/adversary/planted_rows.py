@@ -78,8 +78,8 @@ PLANTED = (
     ),
     Planted(
         "unkeyed fields reach no origin", "paths", _KEY,
-        "return without_unkeyed(without(fields, _OF_THE_VIEWER)) if cacheable else fields",
-        "return without(fields, _OF_THE_VIEWER) if cacheable else fields",
+        "return _with_one_spelling(without_unkeyed(without(fields, _OF_THE_VIEWER)))",
+        "return _with_one_spelling(without(fields, _OF_THE_VIEWER))",
     ),
     Planted(
         "a viewer's claims about the way here reach no origin", "paths", _KEY,
@@ -88,7 +88,7 @@ PLANTED = (
     ),
     Planted(
         "a viewer says nothing under our prefixes", "paths", _KEY,
-        "if not name.startswith(_OUR_PREFIXES)", "if True",
+        "if not name.startswith(OUR_PREFIXES)", "if True",
     ),
     Planted(
         "fields of one hop go no further", "paths", _KEY,

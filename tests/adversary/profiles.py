@@ -311,8 +311,8 @@ def circuit(random: Random) -> Episode:
     """Pages that fail, uploads that trickle, viewers that leave: others ask the same origin."""
     what, count, seconds = random.choice(
         (
-            ("failing pages", 120, 1.0),
-            ("failing pages", 120, 1.0),
+            ("failing pages", 600, 1.0),
+            ("failing pages", 600, 1.0),
             ("trickled uploads", 60, 5.0),
             ("impatient viewers", 200, 1.0),
             ("slow readers", 60, 5.0),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.adversary.actions import Attack, Disturb, Episode
 from tests.adversary.operators import metrics
-from tests.adversary.origin import HIT, pause
+from tests.adversary.origin import HIT, WELL, pause
 from tests.adversary.site import BUDGETS, MIB, Target
 from tests.end_to_end.installation import ROOT
 from tests.hostile.usage import Usage
@@ -22,7 +22,11 @@ from tests.soak.history import History, bound, role_of
 TROUBLE = ("Traceback", "never retrieved", "Task was destroyed", "was never awaited")
 HIT_S_MAX = 2.5  # two cores are shared with others at work; a finding must show itself again
 MISS_S_MAX = 5.0
-FAILED_MAX = 3  # of the bystander's questions in one episode
+FAILED_MAX = 2  # of the bystander's questions in one episode
+# Who asks for what is not in memory is refused while that is full (store/memory_account.py).
+TAKE_MEMORY = {
+    "slow readers", "aborted downloads", "unread uploads", "long heads", "many pages", "many heads",
+}  # fmt: skip
 BEYOND_BYTES = 24 * MIB  # of what the allocator does not give back at once
 CONNECTION_BYTES = 12 * 1024  # of a viewer's connection, which no budget has
 DESCRIPTORS_GROWN_MAX = 100
@@ -75,7 +79,8 @@ class Watch:
     async def ends(self, episode: Episode) -> list[str]:
         """What was wrong with it."""
         disturbed = any(isinstance(action, Disturb) for action in episode)
-        found = [] if disturbed else [*self._latency()]
+        full = any(isinstance(one, Attack) and one.what in TAKE_MEMORY for one in episode)
+        found = [] if disturbed else [*self._latency(full=full)]
         connections = sum(one.count for one in episode if isinstance(one, Attack))
         found += [*self._memory(BEYOND_BYTES + connections * CONNECTION_BYTES)]
         found += await self._settles()
@@ -87,11 +92,14 @@ class Watch:
         new, self._said = said[self._said :], len(said)
         return [line for line in new.splitlines() if any(word in line for word in TROUBLE)]
 
-    def _latency(self) -> Iterator[str]:
+    def _latency(self, *, full: bool) -> Iterator[str]:
         text = self._file.read_text()[self._told :]
         rows = [json.loads(line) for line in text.splitlines()]
-        failed = Counter(f"{status} to {host}{path}" for _, host, path, status, _ in rows
-                         if status != 200)  # fmt: skip
+        failed = Counter(
+            f"{status} to {host}{path}"
+            for _, host, path, status, _ in rows
+            if status != 200 and not (full and path == WELL and status == 503)
+        )
         if failed.total() > FAILED_MAX:
             yield f"a bystander was answered {dict(failed)} of {len(rows)}"
         for _, host, path, _, took_s in rows:

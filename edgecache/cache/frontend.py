@@ -188,6 +188,8 @@ class ViewerFrontend:
             page = replacement(route.distribution, refused.status)
             if page is not None:
                 return ErrorPageErrand(request, route, page)
+        if refused.status == 405:  # RFC 9110 §15.5.6 wants to hear what is allowed
+            return replace(refusal(refused, request), fields=_allow(route.behavior))
         return refusal(refused, request)
 
     def _with_lease(self, hit: Hit, request: Request) -> Hit | ErrorPageErrand:
@@ -297,8 +299,11 @@ def via_pseudonym(node: str, brand: str) -> bytes:
 
 def _options_of(behavior: Behavior) -> Refusal:
     """What asks about us, not about an origin: `OPTIONS *`, Max-Forwards 0 (RFC 9110 §9.3.7)."""
-    allowed = ", ".join(behavior.allowed_methods).encode()
-    return Refusal(204, "", "", fields=((b"allow", allowed),), result=CacheResult.MISS)
+    return Refusal(204, "", "", fields=_allow(behavior), result=CacheResult.MISS)
+
+
+def _allow(behavior: Behavior) -> Fields:
+    return ((b"allow", ", ".join(behavior.allowed_methods).encode()),)
 
 
 def age_field(outcome: Outcome) -> Fields:

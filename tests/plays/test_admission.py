@@ -46,6 +46,27 @@ def test_a_get_with_a_body_is_refused_and_its_body_not_taken_for_a_request(play:
     play.origin.hears_nothing()
 
 
+@pytest.mark.parametrize("semantics", ["cloudfront", "rfc9111"])
+def test_who_may_not_trace_hears_what_is_allowed(stage: Stage, semantics: str) -> None:
+    """RFC 9110 §15.5.6: a 405 MUST have Allow."""
+    got = stage(semantics=semantics).viewer().asks("/a", "TRACE").gets(405)
+    assert got.field("allow") == "GET, HEAD, OPTIONS, PUT, POST, PATCH, DELETE"
+
+
+def test_an_options_that_may_go_no_further_is_answered_here(rfc: Play) -> None:
+    """RFC 9110 §7.6.2."""
+    rfc.viewer().asks("/a", "OPTIONS", max_forwards="1")
+    rfc.origin.hears("/a", max_forwards="0")
+    rfc.origin.answers(200, "")
+    rfc.viewer().gets(200)
+    got = rfc.viewer().asks("/a", "OPTIONS", max_forwards="0").gets(204, "")
+    assert got.field("allow") == "GET, HEAD, OPTIONS, PUT, POST, PATCH, DELETE"
+    rfc.viewer().asks("/a", max_forwards="0")  # of other methods it may be ignored
+    rfc.origin.hears("/a", max_forwards="0")
+    rfc.origin.answers(200, "one")
+    rfc.viewer().gets(200, "one")
+
+
 def test_options_of_all_is_answered_here(play: Play) -> None:
     for _ in range(2):
         got = play.viewer().asks("*", "OPTIONS").gets(204, "", x_cache="Miss")

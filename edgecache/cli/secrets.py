@@ -28,6 +28,7 @@ TAKEN_OVER_S = 3.0  # each process looks at its files twice a second
 KEY_ID = "k%Y%m%dT%H%M%SZ"
 _MADE = re.compile(r"k\d{8}T\d{6}Z")
 _DAY_S = 86_400
+DERIVED = ("part:", "hosts:")
 
 app = typer.Typer(no_args_is_help=True, help="Secrets of an installation.")
 
@@ -221,6 +222,10 @@ def _take(state_dir: str, kind: SecretKind, step: RotationStep) -> str:
     kept: list[str] = []
 
     def change(keys: Keys) -> Keys:
+        if any(value.startswith(DERIVED) for value in keys.values()):
+            raise ValueError(
+                "this machine has keys derived for it; change them where those are from"
+            )
         changed = changes[step](keys)
         kept.extend(changed)
         return changed

@@ -119,6 +119,8 @@ class IdentityVerifier:
     ) -> None:
         self._clock = clock
         self._window_s = window_s
+        if isinstance(hosts, str):  # each of its letters would be a host, and nothing admitted
+            raise ValueError(f"identity hosts: {hosts!r} is one name, expected a list")
         self._hosts = frozenset(host_name(host.encode("idna")) for host in hosts)
         self._accepts_former = accepts_former
         self._replays = ReplayMemory(window_s)

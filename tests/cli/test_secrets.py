@@ -162,7 +162,9 @@ def test_an_application_gets_the_keys_of_its_hosts(place: Path) -> None:
     assert json.loads(said) == {"k1": host_keys(f"identity-{LONG}", ["app.internal"])}
 
 
-def test_a_machine_of_one_location_gets_its_part(place: Path) -> None:
+def test_a_machine_of_one_location_gets_its_part(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code, said = run(place, "edge", "LHR50")
     assert code == 0
     own = json.loads(said)
@@ -173,3 +175,6 @@ def test_a_machine_of_one_location_gets_its_part(place: Path) -> None:
     path.write_text(said)
     path.chmod(0o600)
     assert load_secrets("", {"EDGECACHE_SECRETS": str(path)}).peer == own["peer"]
+    monkeypatch.setenv("EDGECACHE_SECRETS", str(path))
+    code, said = run(place, "rotate", "peers", "--step", "add")
+    assert (code, "change them where those are from" in said) == (2, True)

@@ -234,6 +234,11 @@ def test_hosts_are_pinned(hosts: tuple[str, ...], host: bytes, verdict: Identity
     assert ours.verify(b"GET", host, b"/", value(b"GET", host, b"/")) is verdict
 
 
+def test_one_name_in_place_of_a_list_is_refused() -> None:
+    with pytest.raises(ValueError, match="is one name, expected a list"):
+        IdentityVerifier(KEYS, lambda: NOW, 60, "app.test")
+
+
 def test_who_has_the_keys_of_its_hosts_admits_and_signs_for_no_other() -> None:
     own = {name: host_keys(secret, ["app.test", "[::1]"]) for name, secret in KEYS.items()}
     assert not any(KEYS[name] in spelled for name, spelled in own.items())

@@ -120,7 +120,11 @@ MEMBERS: tuple[UnsupportedMember, ...] = (
     UnsupportedMember(
         "Origins[].CustomOriginConfig.OriginSslProtocols",
         "TLS 1.2 and 1.3 are spoken, nothing older (only older ones: refused unless http-only)",
-        off=({"Quantity": 1, "Items": ["TLSv1.2"]},),
+        off=(
+            {"Quantity": 1, "Items": ["TLSv1.2"]},
+            {"Quantity": 1, "Items": ["TLSv1.3"]},
+            {"Quantity": 2, "Items": ["TLSv1.2", "TLSv1.3"]},
+        ),
     ),
 )
 """All of them, those that are refused first."""

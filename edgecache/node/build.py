@@ -47,6 +47,7 @@ from edgecache.runtime.environment import (
     steady_clock,
     wall_clock,
 )
+from edgecache.runtime.fd_limit import DescriptorBudget, soft_limit
 from edgecache.server.http1.head_cache import ANSWERS_MAX, BLOCKS_MAX, HeadCache
 from edgecache.server.http1.head_cache_peer import PeerHeadCache
 from edgecache.server.listener import Listener
@@ -200,12 +201,18 @@ class NodeParts:
             self._head_cache(tier, PeerHeadCache if role == "regional" else HeadCache),
             remembered=self._remembered_bytes,
         )
+        self._share_descriptors(listener)
         location = tier.name if role == "edge" else ""
         sender = self._verifier.sender
         listener.explains = Inspector(self.name, role, location, front, sender).reply
         node = Node(self.name, role, location, os.getpid(), listener, log, file, self._follower())
         node.secrets, node.config = self._secrets, self.config
         return node
+
+    def _share_descriptors(self, listener: Listener) -> None:
+        budget, connections, pool = DescriptorBudget(soft_limit()), listener.connections, self._pool
+        budget.viewers, budget.upstreams = connections.__len__, lambda: pool.places
+        connections.room, pool.may_open = budget.viewers_max, budget.admits_upstream
 
     def _remembered_bytes(self) -> int:
         return cached_bytes() + self._verifier.size_bytes

@@ -1,17 +1,20 @@
 """File descriptor limit (RLIMIT_NOFILE). Law: connections are refused before descriptors run out.
 
-Where they have run out a process can neither refuse politely nor open its log.
+Where they have run out a process can neither refuse politely nor open its log, nor reach control.
 """
 
 from __future__ import annotations
 
 import resource
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
 from edgecache.config.model import Config
 
 RESERVED = 512  # for two full pools to upstreams (`Origin.connections_max`), files and sockets
+KEPT = 128  # of these, for files, the disk, control, and the sockets a process listens on
+AHEAD = 128  # which viewers may take and upstreams may not: hits go on when misses are refused
 
 
 def cap_connections(config: Config) -> Config:
@@ -31,6 +34,33 @@ def cap_connections(config: Config) -> Config:
 def connections_for(descriptors: int) -> int:
     """The number of viewers' connections that so many descriptors are enough for."""
     return max(descriptors - RESERVED, descriptors // 2, 1)
+
+
+class DescriptorBudget:
+    """What the descriptors of a process are enough for, as its connections come and go.
+
+    A WebSocket takes two, so that no number of viewers alone keeps them from running out.
+    `viewers` and `upstreams` tell how many connections there are of each.
+    """
+
+    def __init__(self, descriptors: int) -> None:
+        self._shared = descriptors - min(KEPT, descriptors // 4)
+        self._ahead = min(AHEAD, descriptors // 8)
+        self.viewers: Callable[[], int] = int
+        self.upstreams: Callable[[], int] = int
+
+    def viewers_max(self) -> int:
+        """How many connections viewers may have now."""
+        return self._shared - self.upstreams()
+
+    def admits_upstream(self) -> bool:
+        """Whether one more connection to an upstream may be opened."""
+        return self.viewers() + self.upstreams() < self._shared - self._ahead
+
+
+def soft_limit() -> int:
+    """How many descriptors this process may have."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def raise_soft_limit() -> int:

@@ -7,14 +7,15 @@ newcomer is told 503 at once. What counts as one client is `client_network`'s to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 from edgecache.config.model import Limits
 from edgecache.rules.viewer.client_shares import ClientShares
 from edgecache.server.stream import TableConnection
 
-LOOKED_AT_MAX = 64  # for one that gives way: a flood of newcomers must not cost a walk of all each
+LOOKED_AT_MAX = 256  # for one that gives way: a flood of newcomers must not cost a walk of all each
 LATE_S = 2.0  # a head or a handshake that takes longer gives way: more than four round trips
 
 
@@ -25,11 +26,12 @@ class ConnectionTable:
     bodies that arrive, `websockets` tunnels, `streams` responses that may go on for ever.
     """
 
-    __slots__ = ("_all", "_by_network", "errands", "streams", "uploads", "websockets")
+    __slots__ = ("_all", "_by_network", "errands", "room", "streams", "uploads", "websockets")
 
     def __init__(self) -> None:
         self._all: dict[TableConnection, None] = {}
         self._by_network: dict[str, dict[TableConnection, None]] = {}
+        self.room: Callable[[], int] = _boundless  # for how many there are descriptors now
         self.errands = ClientShares()
         self.uploads = ClientShares()
         self.websockets = ClientShares()
@@ -54,7 +56,8 @@ class ConnectionTable:
         # Who comes over a socket file has no address: it is a process of this machine.
         if newcomer.network and len(neighbors) > limits.connections_per_address_max:
             return _close_oldest(neighbors, newcomer)
-        return len(self._all) <= limits.connections_max or _close_oldest(self._all, newcomer)
+        most = min(limits.connections_max, self.room())
+        return len(self._all) <= most or _close_oldest(self._all, newcomer)
 
     def __len__(self) -> int:
         return len(self._all)
@@ -63,10 +66,16 @@ class ConnectionTable:
         return iter(self._all)
 
 
-def _close_oldest(among: Iterable[TableConnection], newcomer: TableConnection) -> bool:
-    """Close one that gives way; whether there was one."""
-    for other in islice(among, LOOKED_AT_MAX):
+def _boundless() -> int:
+    return sys.maxsize
+
+
+def _close_oldest(among: dict[TableConnection, None], newcomer: TableConnection) -> bool:
+    """Close one that gives way; whether there was one. Who does not is looked at again last."""
+    for other in list(islice(among, LOOKED_AT_MAX)):
         if other.gives_way and other is not newcomer:
             other.make_way()
             return True
+        del among[other]
+        among[other] = None
     return False

@@ -67,6 +67,8 @@ class Pool:
         self._open: dict[UpstreamConnection, EndpointPool] = {}
         self._uploads: dict[Endpoint, UploadShare] = {}
         self.turns = LoopTurns()
+        self.places = 0  # taken at all endpoints
+        self.may_open: Callable[[], bool] = lambda: True  # whether there are descriptors
         self._closed = False
 
     async def send(self, endpoint: Endpoint, outgoing: WireRequest) -> Reply:
@@ -166,12 +168,24 @@ class Pool:
         if pool is None:
             pool = self._pools[endpoint] = EndpointPool(endpoint)
         if pool.places < endpoint.connections_max:
-            pool.places += 1
+            self._take_place(pool)
             return await self._open_connection(pool, outgoing)
         if pool.idle:  # of other names
             pool.idle.pop(0).abandon()
         handed = await self._wait(pool, outgoing)
         return handed or await self._open_connection(pool, outgoing)
+
+    def _take_place(self, pool: EndpointPool) -> None:
+        """For a connection to be opened; UpstreamError where descriptors run out."""
+        if not self.may_open():
+            idle = next((other.idle for other in self._pools.values() if other.idle), None)
+            if idle is None:
+                if not pool.places:
+                    self._pools.pop(pool.endpoint, None)
+                raise self._error(pool.endpoint, Fault.BUSY)
+            idle.pop(0).abandon()
+        pool.places += 1
+        self.places += 1
 
     async def _open_connection(
         self, pool: EndpointPool, outgoing: WireRequest
@@ -250,6 +264,7 @@ class Pool:
         if _hand_over(pool, None):
             return
         pool.places -= 1
+        self.places -= 1
         if not pool.places:
             self._pools.pop(pool.endpoint, None)
 

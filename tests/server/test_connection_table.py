@@ -78,7 +78,16 @@ def test_a_socket_file_has_no_client_to_bound() -> None:
 def test_a_flood_is_not_a_walk_of_all_each() -> None:
     table, inside = full(LOOKED_AT_MAX + 1, gives_way=False)
     inside[-1].gives_way = True
-    assert not comes(table, Limits(connections_max=LOOKED_AT_MAX), Connection())
+    limits = Limits(connections_max=LOOKED_AT_MAX)
+    assert not comes(table, limits, Connection())
+    assert comes(table, limits, Connection())  # which looks on where the last one ended
+
+
+def test_descriptors_bound_it_too() -> None:
+    table, inside = full(2)
+    table.room = lambda: 2
+    assert comes(table, Limits(), Connection())
+    assert inside[0].closed
 
 
 def test_who_has_left_is_forgotten() -> None:

@@ -232,7 +232,7 @@ SETTINGS: tuple[Setting, ...] = (
         "connections",
         1,
         1_000_000,
-        "through one worker: half of the 1,024 it opens to one origin",
+        "to one origin through one worker: half of the 1,024 it opens",
     ),
     Setting(
         Limits,
@@ -240,8 +240,8 @@ SETTINGS: tuple[Setting, ...] = (
         "responses",
         1,
         1_000_000,
-        "through one worker, that each hold a connection to an origin (events, bodies above "
-        "buffer_bytes_max that are not stored): half of connections_max of an origin",
+        "through one worker that each hold a connection to one origin (events, bodies above "
+        "buffer_bytes_max that are not stored): half of its connections_max, and never more",
     ),
     Setting(
         Limits,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from typing import cast
 
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from edgecache.cache.fill import FillBody
 from edgecache.cache.outcome import CacheResult, Errand, Hit, Outcome, Refusal
 from edgecache.cache.slices.body import SliceBody
 from edgecache.http.message import EARLY_HINTS, Fields, Request, Response, end_to_end
+from edgecache.rules.caching.entry_update import SAFE_METHODS
 from edgecache.rules.caching.storability import less_ours
 from edgecache.rules.reasons import MissReason
 from edgecache.rules.viewer.client_shares import ClientShares
@@ -92,7 +94,8 @@ class ResponseWriter:
             if body is not None:
                 body.close()
         long_lived = self._long_lived(outcome)
-        if long_lived is not None and not long_lived.take(self._network, self._each_max(outcome)):
+        client = "" if long_lived is None else self._at_origin(errand)
+        if long_lived is not None and not long_lived.take(client, self._each_max(outcome, errand)):
             cast(Body, outcome.body).close()
             self.send_refusal(CROWDED, listener.clock())
             return
@@ -103,7 +106,7 @@ class ResponseWriter:
             self._stream.abort()
         finally:
             if long_lived is not None:
-                long_lived.give_back(self._network)
+                long_lived.give_back(client)
 
     def send_hit(self, hit: Hit, request: Request, now: float) -> None:
         """Send what a stored entry gives, where hits are not kept as rendered for the wire."""
@@ -133,10 +136,14 @@ class ResponseWriter:
             raise UpstreamError(Fault.BUSY, "memory", sent=False)
         if errand.why is MissReason.UPGRADE:
             each_max = limits.websockets_per_address_max
-            if not connections.websockets.has_room(self._network, each_max):
+            if not connections.websockets.has_room(self._at_origin(errand), each_max):
                 raise UpstreamError(Fault.BUSY, "WebSockets of one client", sent=False)
             if not account.has_room(MemoryHolding.TUNNELS):
                 raise UpstreamError(Fault.BUSY, "memory", sent=False)
+        elif errand.request.method not in SAFE_METHODS and not connections.streams.has_room(
+            self._at_origin(errand), self._streams_max(errand)
+        ):
+            raise UpstreamError(Fault.BUSY, "streams of one client", sent=False)
         if not connections.errands.take(self._network, limits.errands_per_address_max):
             raise UpstreamError(Fault.BUSY, "requests of one client", sent=False)
         try:
@@ -157,11 +164,22 @@ class ResponseWriter:
             return None  # it is here soon, or arrives no slower than the origin sends
         return None if outcome.trace.collapsed else self._listener.connections.streams
 
-    def _each_max(self, outcome: Outcome) -> int:
-        limits = self._listener.limits
+    def _each_max(self, outcome: Outcome, errand: Errand) -> int:
+        """How many of its kind the client may have by now."""
         if outcome.status == 101:
-            return limits.websockets_per_address_max
-        return limits.streams_per_address_max
+            return self._listener.limits.websockets_per_address_max
+        # What has been done must not be told to be tried again: there was room before it was asked.
+        safe = errand.request.method in SAFE_METHODS
+        return self._streams_max(errand) if safe else sys.maxsize
+
+    def _streams_max(self, errand: Errand) -> int:
+        """Half of the connections of an origin that has fewer than most."""
+        least = max(errand.route.origin.connections_max // 2, 1)
+        return min(self._listener.limits.streams_per_address_max, least)
+
+    def _at_origin(self, errand: Errand) -> str:
+        """The client, as what it holds of an origin's connections is counted."""
+        return self._network and f"{self._network} {errand.route.origin.domain_name}"
 
     def _refuse_body(self, status: int) -> None:
         """The viewer's body is at fault, or what uploads may hold; not the origin."""

@@ -161,7 +161,7 @@ def _one_clients(memo: bool, request: bytes, **limits: int) -> str:
 
 
 def endless_events(memo: bool) -> str:
-    return _one_clients(memo, asks(b"/events%d"), streams_per_address_max=CONNECTIONS // 2)
+    return _one_clients(memo, asks(b"/events%d"))
 
 
 def one_clients_uploads(memo: bool) -> str:

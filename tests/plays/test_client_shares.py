@@ -56,6 +56,15 @@ def listens_to_what_may_be_stored(play: Play, name: str) -> Viewer:
     return viewer
 
 
+def posts_and_listens(play: Play, name: str) -> Viewer:
+    """What it asks for is done, and must not be refused afterwards."""
+    viewer = play.viewer(name).asks(f"/answers-{name}", "POST", "question")
+    if viewer.got() is None:
+        play.origin.answers(200, None, cache="no-store")
+        play.origin.sends("data: 1\n\n")
+    return viewer
+
+
 def downloads(play: Play, name: str) -> Viewer:
     """A large body that is not stored."""
     viewer = play.viewer(name).asks(f"/large-{name}")
@@ -64,7 +73,15 @@ def downloads(play: Play, name: str) -> Viewer:
     return viewer
 
 
-KINDS = [misses, uploads, opens, listens, listens_to_what_may_be_stored, downloads]
+KINDS = [
+    misses,
+    uploads,
+    opens,
+    listens,
+    listens_to_what_may_be_stored,
+    posts_and_listens,
+    downloads,
+]
 
 
 def refused(viewer: Viewer) -> bool:
@@ -114,6 +131,18 @@ def test_an_upload_that_is_all_here_is_none(stage: Callable[..., Play]) -> None:
         viewer = uploads(play, f"a{n}").sends(b"ended")
         play.origin.answers(200, "taken")
         viewer.gets(200, "taken")
+
+
+def test_what_was_done_is_not_refused_afterwards(stage: Callable[..., Play]) -> None:
+    """They were asked for at once, when there was room."""
+    play = stage(limits=replace(LIMITS, errands_per_address_max=10))
+    viewers = [play.viewer(f"a{n}").asks(f"/{n}", "POST", "question") for n in range(SHARE + 1)]
+    for viewer in viewers:
+        play.origin.answers(200, None, cache="no-store")
+        play.origin.sends("data: 1\n\n")
+        got = viewer.got()
+        assert got is not None
+        assert got.head.status == 200
 
 
 def test_readers_of_one_fill_hold_one_stream(stage: Callable[..., Play]) -> None:

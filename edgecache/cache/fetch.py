@@ -218,8 +218,9 @@ class Fetcher:
 
     def _for_one(self, errand: FetchErrand, sent: FetchRequest) -> FetchRequest:
         """`sent`, or the viewer's own question where the answer is likely to be for it alone."""
-        likely = self._uncacheable.has(errand.key, self._world.clock())
-        return with_own_conditions(errand, sent) if likely else sent
+        if errand.stale is not None or not self._uncacheable.has(errand.key, self._world.clock()):
+            return sent
+        return with_own_conditions(errand, sent)
 
     async def _receive_not_modified(
         self, errand: FetchErrand, flight: Flight | None, result: FetchResult

@@ -19,8 +19,8 @@ GIVEN_UP_S = 20.0
 OWN = "127.0.0.5"  # its address
 
 
-def asked(connection: socket, host: str, path: str) -> int:
-    """The status of the answer; OSError when there is none."""
+def asked(connection: socket, host: str, path: str) -> tuple[int, str]:
+    """The status of the answer, and why it is what it is; OSError when there is none."""
     connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
     answer = b""
     while b"\r\n\r\n" not in answer or (answer[9:12] == b"200" and not answer.endswith(b"by")):
@@ -28,7 +28,9 @@ def asked(connection: socket, host: str, path: str) -> int:
         if not part:
             raise ConnectionError("closed")
         answer += part
-    return int(answer[9:12])
+    lines = answer.split(b"\r\n")
+    why = next((line for line in lines if line.lower().startswith(b"cache-status:")), lines[-1])
+    return int(answer[9:12]), why.decode("latin-1")[-120:]
 
 
 def main() -> None:
@@ -42,18 +44,18 @@ def main() -> None:
             select([], [], [], max(0.0, due - time.monotonic()))
             port, _, host = places[number // MISS_EACH % len(places)]
             path = WELL if number % MISS_EACH == 0 else HIT
-            began, status = time.monotonic(), 0
+            began, status, why = time.monotonic(), 0, "no answer"
             try:
                 if int(port) not in kept:
                     kept[int(port)] = create_connection(
                         ("127.0.0.1", int(port)), GIVEN_UP_S, (OWN, 0)
                     )
-                status = asked(kept[int(port)], host, path)
+                status, why = asked(kept[int(port)], host, path)
             except OSError:
                 pass
             if status != 200 and int(port) in kept:
                 kept.pop(int(port)).close()
-            row = [began, host, path, status, time.monotonic() - began]
+            row = [began, host, path, status, time.monotonic() - began, why]
             told.write(json.dumps(row) + "\n")
             told.flush()
             number, due = number + 1, max(due + EVERY_S, time.monotonic())

@@ -238,17 +238,15 @@ class Register:
             said_so = own and reply.status == 304
             if floor.covers(answer) and answer.began < floor.since and not said_so:
                 return f"older than {floor.why} by {floor.since - answer.began:.3f} s"
-        if own:
-            return None
+        known = self.of_path(answer.site, answer.target)
+        if own or any(one.confirms == answer.nonce and own_of(question, one) for one in known):
+            return None  # the origin said so to this very request, and knew whose it is
         if not for_others(answer, question.credentials, SEMANTICS[site]):
             return f"for others alone: {dict(answer.credentials)}, Vary {answer.vary!r}"
         return self._not_fresh(question, answer, reply)
 
     def _not_fresh(self, question: Question, answer: OriginAnswer, reply: Reply) -> str | None:
         semantics, known = SEMANTICS[question.ask.site], self.of_path(answer.site, answer.target)
-        mine = [one for one in known if own_of(question, one)]
-        if any(one.confirms == answer.nonce for one in mine):
-            return None
         if semantics == "rfc9111":
             for write in self._writes[answer.site, plainest(answer.target)]:
                 here = write.place == place_of(question.ask)

@@ -33,6 +33,8 @@ DESCRIPTORS_GROWN_MAX = 100
 TASKS_GROWN_MAX = 100
 SETTLED_S_MAX = 25.0  # idle connections end after 20 s
 LOOK_S = 0.5
+ROUND = 20  # of the bystander's questions, through all its places
+WELL_S_MAX = 20.0  # a circuit of before is closed by then
 
 
 @dataclass(slots=True)
@@ -68,7 +70,12 @@ class Watch:
             self._asks.wait()
 
     async def begins(self) -> None:
-        """A loud episode is about to begin."""
+        """A loud episode is about to begin, once the bystander has had what it asked for."""
+        for _ in range(int(WELL_S_MAX / LOOK_S)):
+            rows = [json.loads(line) for line in self._file.read_text().splitlines()[-ROUND:]]
+            if len(rows) == ROUND and all(row[3] == 200 for row in rows):
+                break
+            await pause(LOOK_S)
         self._told = self._file.stat().st_size
         self._descriptors = {pid: one.last for pid, one in self._by_pid()}
         self._tasks = await self._counted()
@@ -96,13 +103,13 @@ class Watch:
         text = self._file.read_text()[self._told :]
         rows = [json.loads(line) for line in text.splitlines()]
         failed = Counter(
-            f"{status} to {host}{path}"
-            for _, host, path, status, _ in rows
+            f"{status} to {host}{path} ({why})"
+            for _, host, path, status, _, why in rows
             if status != 200 and not (full and path == WELL and status == 503)
         )
         if failed.total() > FAILED_MAX:
             yield f"a bystander was answered {dict(failed)} of {len(rows)}"
-        for _, host, path, _, took_s in rows:
+        for _, host, path, _, took_s, _ in rows:
             if took_s > (HIT_S_MAX if path == HIT else MISS_S_MAX):
                 yield f"a bystander waited {took_s:.1f} s for {host}{path}"
 

@@ -304,3 +304,20 @@ def test_codes_are_the_operations_own() -> None:
 
 def test_the_documentation_has_the_table() -> None:
     assert as_markdown() in (ROOT / "docs" / "api.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("protocols", "told"),
+    [
+        (["TLSv1.2"], False),
+        (["TLSv1.3"], False),
+        (["TLSv1.2", "TLSv1.3"], False),
+        (["TLSv1.1", "TLSv1.2"], True),
+        (["SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2"], True),
+    ],
+)
+def test_older_protocols_with_origins_are_told(protocols: list[str], told: bool) -> None:
+    listed = {"Quantity": len(protocols), "Items": protocols}
+    origin = {"CustomOriginConfig": {"OriginSslProtocols": listed}}
+    config = {"Origins": {"Quantity": 1, "Items": [origin]}}
+    assert [one.refused for one in unsupported(config, geo=True)] == [False] * told

@@ -30,8 +30,15 @@ def test_what_is_taken_is_bounded(trial: Trial, setting: Setting) -> None:
         assert trial.play(setting.how == "memo")
 
 
-@pytest.mark.parametrize("memo", [True, False], ids=["memo", "no-memo"])
-@pytest.mark.parametrize("trial", SLOW, ids=lambda trial: trial.what.replace(" ", "-"))
-def test_over_tls_slow_viewers_are_bounded_as_well(trial: Trial, memo: bool) -> None:
-    with over_tls():
-        assert trial.play(memo)
+def _slow_parameters() -> list[object]:
+    return [
+        pytest.param(trial, setting, id=f"{trial.what.replace(' ', '-')}-{setting}")
+        for trial in SLOW
+        for setting in settings_of(f"TLS {trial.what}")
+    ]
+
+
+@pytest.mark.parametrize(("trial", "setting"), _slow_parameters())
+def test_over_tls_slow_viewers_are_bounded_as_well(trial: Trial, setting: Setting) -> None:
+    with under(setting.semantics), over_tls():
+        assert trial.play(setting.how == "memo")

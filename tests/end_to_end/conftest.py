@@ -99,10 +99,11 @@ def served_play(
     assert process.stop() == 0, process.stderr
 
 
-def start_serve(folder: Path, origin: int) -> tuple[Running, int]:
+def start_serve(folder: Path, origin: int, semantics: str = "rfc9111") -> tuple[Running, int]:
     """One caching tier, and its port."""
     (port,) = free_ports(1)
     command = (*EDGECACHE, "serve", f"http://127.0.0.1:{origin}", f"--listen=127.0.0.1:{port}")
-    process = start((*command, f"--state-dir={folder / 'state'}"), folder, "serve")
+    options = (f"--state-dir={folder / 'state'}", f"--semantics={semantics}")
+    process = start((*command, *options), folder, "serve")
     process.until("serve listens", lambda: listens(port))
     return process, port

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from edgecache.config.model import SemanticsName
 from tests.end_to_end.conftest import start_serve
 from tests.end_to_end.probe import Probes
 from tests.end_to_end.processes import Running, wait_for
 from tests.hostile.message import Message
 from tests.hostile.rows_framing import CHUNKS, FRAMING, PIPELINED
 from tests.hostile.rows_target import TARGETS
+from tests.hostile.settings import BOTH
 from tests.hostile.socket_origin import SocketOrigin
 from tests.hostile.strict import Violation, read_responses
 from tests.hostile.usage import Usage
@@ -35,10 +37,13 @@ ROWS = [
 class Served:
     """The process, its port, and the origin behind it."""
 
-    def __init__(self, process: Running, port: int, origin: SocketOrigin) -> None:
+    def __init__(
+        self, process: Running, port: int, origin: SocketOrigin, semantics: SemanticsName
+    ) -> None:
         self.process = process
         self.port = port
         self.origin = origin
+        self.rows = [row for row in ROWS if row.only in (None, semantics)]
 
     def exchange(self, data: bytes, done: int) -> tuple[bytes, bool]:
         """What comes for `data`: until the end, or until `done` answers are there."""
@@ -65,14 +70,16 @@ def _count(output: bytes) -> int:
     return sum(answer.whole for answer in answered)
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+@pytest.fixture(scope="module", params=BOTH)
+def served(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
     """One caching tier in front of the recording origin."""
     origin = SocketOrigin()
     thread = threading.Thread(target=origin.run, daemon=True)
     thread.start()
-    process, port = start_serve(tmp_path_factory.mktemp("hostile"), origin.port)
-    yield Served(process, port, origin)
+    process, port = start_serve(tmp_path_factory.mktemp("hostile"), origin.port, request.param)
+    yield Served(process, port, origin, request.param)
     assert process.stop() == 0
     origin.stop()
     thread.join(WAIT_S)
@@ -87,7 +94,7 @@ def test_every_message_over_sockets(served: Served) -> None:
     page, grown = output.partition(b"\r\n\r\n")[2], [0]
     with Probes((served.port,), {"/probe": page}, "site.test") as probes:
         quiet = len(probes.done)
-        for number, row in enumerate(ROWS):
+        for number, row in enumerate(served.rows):
             usage = Usage(served.process.pid)
             _attempt(served, row)
             grown.append(usage.grown())
@@ -100,7 +107,7 @@ def test_every_message_over_sockets(served: Served) -> None:
                       for some in (probes.done[:quiet], probes.done[quiet:]))  # fmt: skip
     words = f"a probe's p99 was {before[len(before) * 99 // 100]:.1f} ms quiet and "
     words += f"{during[len(during) * 99 // 100]:.1f} ms meanwhile; memory grew by at most"
-    tell(f"{len(ROWS)} hostile messages: {words} {max(grown) >> 10} KiB for one")
+    tell(f"{len(served.rows)} hostile messages: {words} {max(grown) >> 10} KiB for one")
     assert served.process.alive()
     assert not [target for target in served.origin.targets if target.startswith(b"/admin")]
 

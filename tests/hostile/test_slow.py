@@ -16,11 +16,12 @@ from tests.end_to_end.conftest import start_serve
 from tests.end_to_end.nginx import Nginx, installed, start_nginx
 from tests.end_to_end.processes import Running, raise_file_limit, resident_bytes, wait_for
 from tests.end_to_end.traffic import Plan, Traffic
+from tests.hostile.settings import BOTH
 
 pytestmark = pytest.mark.end_to_end
 MIB = 1024 * 1024
 CONNECTIONS = 1_000
-ATTACK_S = 7
+ATTACK_S = 4
 PAGES = {f"/page{n}": bytes([65 + n]) * 2_000 for n in range(10)}
 BIG_BYTES = 4 * MIB
 RSS_GROWTH_MAX = 64 * MIB  # of a process whose store may take 256 MiB
@@ -56,10 +57,12 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
     started.process.stop()
 
 
-@pytest.fixture(scope="module")
-def target(tmp_path_factory: pytest.TempPathFactory, origin: Nginx) -> Iterator[Target]:
+@pytest.fixture(scope="module", params=BOTH)
+def target(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, origin: Nginx
+) -> Iterator[Target]:
     raise_file_limit()
-    process, port = start_serve(tmp_path_factory.mktemp("slow"), origin.port)
+    process, port = start_serve(tmp_path_factory.mktemp("slow"), origin.port, request.param)
     yield Target(process, port)
     assert process.stop() == 0
     assert "Traceback" not in process.stderr, process.stderr

@@ -127,13 +127,13 @@ def parse_request_head(
 def oversize(start: bytes, limits: HeadLimits) -> BadMessage:
     """The refusal of a head that outgrows `head_bytes_max`, judged by what came so far.
 
-    501 when the method alone is too long and 414 when the URL is (RFC 9112 §3), else 431.
+    400 when the method alone is too long and 414 when the URL is (RFC 9112 §3), else 431.
     """
     method = _METHOD.match(start)
     if method is None:
         return BadMessage(BadReason.REQUEST_LINE)
     if method.end() > _METHOD_BYTES_MAX:
-        return BadMessage(BadReason.METHOD, 501)
+        return BadMessage(BadReason.METHOD)
     line = start[: limits.url_bytes_max + 64].split(b"\r\n", 1)[0]
     target = line.partition(b" ")[2].partition(b" ")[0]
     if len(target) > limits.url_bytes_max:
@@ -311,7 +311,8 @@ def _refused_request(head: bytes, limits: HeadLimits) -> BadMessage:
     if line[1] != b"1":  # a minor version above 1 is read as 1 (RFC 9110 §2.5)
         return BadMessage(BadReason.VERSION, 505)
     if _REQUEST_HEAD.fullmatch(head[: line.end()] + b"\r\n") is None:
-        return BadMessage(BadReason.METHOD, 501)
+        too_long = head.find(b" ") > _METHOD_BYTES_MAX
+        return BadMessage(BadReason.METHOD, 400 if too_long else 501)
     return BadMessage(BadReason.FIELD)
 
 

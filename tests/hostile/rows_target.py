@@ -87,7 +87,7 @@ TARGETS = [
         status=(400, 501),
     ),
     *refused("T12", *(line(b"A" * n + b" / HTTP/1.1") for n in (33, 20_000, 102_400)),
-             status=(501,)),  # RFC 9112 §3
+             status=(400,)),  # decision 022
     *refused("T13", *(line(b"GET /%b HTTP/1.1" % (b"a" * n)) for n in (8_192, 65_536, 2**20)),
              status=(414,)),
     *refused("T14", get(b"A: b\r\n" * 101), status=(431,)),

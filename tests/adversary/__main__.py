@@ -23,7 +23,7 @@ from tests.adversary.actions import read_replay
 from tests.adversary.campaign import FINDINGS_MAX, Campaign, Finding, runs_of
 from tests.adversary.player import Player
 from tests.adversary.profiles import PROFILES
-from tests.adversary.site import Target, target
+from tests.adversary.site import MIB, Target, target
 from tests.adversary.watch import Watch
 from tests.end_to_end.processes import raise_file_limit
 
@@ -115,6 +115,9 @@ def _told(campaigns: list[Campaign], took_s: float) -> None:
     seeds = ", ".join(dict.fromkeys(str(campaign.seed) for campaign in campaigns))
     print(f"\n{took_s / 3600:.3f} hours, seeds {seeds}; episodes: {episodes}")
     print(f"{requests} requests ({statuses}); actions: {kinds}")
+    peaks = campaigns[0].watch.peaks
+    told = ", ".join(f"{role} {size // MIB} MiB" for role, size in sorted(peaks.items()))
+    print(f"the most memory while flooded: {told or 'not looked at'}")
     findings = sum(len(campaign.found) for campaign in campaigns)
     print(f"{findings} findings, {len(unconfirmed)} not shown again")
 

@@ -44,10 +44,10 @@ _NAMED_COOKIES = re.compile(r"CloudFront-|Edgecache-Token")
 
 async def pause(seconds: float) -> None:
     """So many seconds pass."""
-    done = asyncio.get_running_loop().create_future()
-    timer = asyncio.get_running_loop().call_later(seconds, done.set_result, None)
+    over = asyncio.Event()
+    timer = asyncio.get_running_loop().call_later(seconds, over.set)
     try:
-        await done
+        await over.wait()
     finally:
         timer.cancel()
 

@@ -28,6 +28,7 @@ TAKE_MEMORY = {
     "slow readers", "aborted downloads", "unread uploads", "long heads", "many pages", "many heads",
 }  # fmt: skip
 BEYOND_BYTES = 24 * MIB  # of what the allocator does not give back at once
+GROWN_BYTES = 16 * MIB  # in one episode: what those before have left is not of this one
 CONNECTION_BYTES = 12 * 1024  # of a viewer's connection, which no budget has
 DESCRIPTORS_GROWN_MAX = 100
 TASKS_GROWN_MAX = 100
@@ -42,10 +43,12 @@ class Watch:
     """Looks at one target; a process asks beside."""
 
     target: Target
+    peaks: dict[str, int] = field(default_factory=dict)  # bytes, by role
     _said: int = 0
     _told: int = 0
     _bases: dict[str, int] = field(default_factory=dict)
     _descriptors: dict[int, int] = field(default_factory=dict)
+    _resident: dict[str, int] = field(default_factory=dict)
     _tasks: dict[str, int] = field(default_factory=dict)
     _asks: subprocess.Popen[bytes] | None = None
 
@@ -82,6 +85,7 @@ class Watch:
         for pid in self._descriptors:
             with suppress(OSError):
                 Usage(pid)  # the most it ever had is counted from now on
+        self._resident = {role: one.samples[-1][1] for role, one in self._histories()}
 
     async def ends(self, episode: Episode) -> list[str]:
         """What was wrong with it."""
@@ -116,7 +120,9 @@ class Watch:
     def _memory(self, beyond: int) -> Iterator[str]:
         for role, one in self._histories():
             most = bound(BUDGETS[role], self._bases.get(role, 0)) + beyond
-            if role in self._bases and one.peak > most:
+            self.peaks[role] = max(self.peaks.get(role, 0), one.peak)
+            grown = one.peak - self._resident.get(role, one.peak)
+            if role in self._bases and one.peak > most and grown > GROWN_BYTES:
                 yield f"{role} had {one.peak // MIB} MiB and may have {most // MIB}"
 
     async def _settles(self) -> list[str]:
@@ -150,7 +156,8 @@ class Watch:
             if role is not None:
                 one = History()
                 one.take(pid, 0.0)
-                yield role, one
+                if one.samples:
+                    yield role, one
 
     async def _counted(self) -> dict[str, int]:
         """How many tasks there are, by place."""

@@ -233,14 +233,15 @@ class Register:
             return "it is another page"
         if answer.private and not question.opens:
             return f"private, and asked for with {question.ask.signed or 'no signature'}"
-        own = own_of(question, answer)
+        own, known = own_of(question, answer), self.of_path(answer.site, answer.target)
+        # The origin said so to this very request, and knew whose it is.
+        confirmed = any(x.confirms == answer.nonce and own_of(question, x) for x in known)
         for floor in question.floor:
-            said_so = own and reply.status == 304
-            if floor.covers(answer) and answer.began < floor.since and not said_so:
+            told = confirmed and reply.status == 304  # a condition of the viewer's own
+            if floor.covers(answer) and answer.began < floor.since and not told:
                 return f"older than {floor.why} by {floor.since - answer.began:.3f} s"
-        known = self.of_path(answer.site, answer.target)
-        if own or any(one.confirms == answer.nonce and own_of(question, one) for one in known):
-            return None  # the origin said so to this very request, and knew whose it is
+        if own or confirmed:
+            return None
         if not for_others(answer, question.credentials, SEMANTICS[site]):
             return f"for others alone: {dict(answer.credentials)}, Vary {answer.vary!r}"
         return self._not_fresh(question, answer, reply)

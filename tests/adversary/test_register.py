@@ -96,3 +96,15 @@ def test_the_most_careless_reading_of_a_path() -> None:
         assert is_private(path), path
     assert not is_private("/public/private/a")
     assert plainest("/a?x=1&Signature=s&Key-Pair-Id=k") == "/a?x=1"
+
+
+def test_a_304_to_a_viewers_own_condition_is_the_origins_word() -> None:
+    register = Register()
+    old, floor = known(register), Floor(10.5, "serve", re.compile("/e1e/.*"), frozenset(), "one")
+    said = known(register, asked_by="second")
+    said.began, said.confirms = 12.0, old.nonce
+    asked = Question(Ask(), 1, PAGE, {}, 11.0, id="second", floor=[floor])
+    reply = Reply(304, [("etag", f'"{old.nonce}"'.encode())], whole=True, ended=13.0)
+    assert not list(register.judge(asked, reply))
+    reply.status, reply.body = 200, body_of(old.nonce, 40)
+    assert "older than one" in next(register.judge(asked, reply))

@@ -42,21 +42,26 @@ B = "distributions[0].behaviors[0]"
 P = "distributions[0].origins[0]"
 
 
+def many(count: int) -> dict[str, Any]:
+    """So many distributions, and control's own probe."""
+    ours = [SITE | {"origins": [ORIGIN | {"reach": "own"}]}]
+    return {"distributions": [*(SITE | {"id": f"X{n}"} for n in range(count)), *ours]}
+
+
 @pytest.mark.parametrize(
     ("table", "expected"),
     [
         (site(), []),
         ({"brand": "two words"}, ['brand: "two words" is not one word (a token of RFC 9110)']),
+        (many(500), []),
+        (many(501), ["distributions: 501 are more than 500"]),
         ({"state_dir": ""}, ['state_dir: "" is not a path']),
         (
             {"locations": [{"name": "A", "listen": "127.0.0.1:1"}]},
             ["distributions: empty, and there is no [control] to add any by its API"],
         ),
         (
-            {
-                "locations": [{"name": "A", "listen": "127.0.0.1:1"}],
-                "control": {"listen": "127.0.0.1:2"},
-            },
+            {"locations": [{"name": "A", "listen": "h:1"}], "control": {"listen": "h:2"}},
             [],  # the API makes some
         ),
         (

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from socket import SO_RCVBUF, SOL_SOCKET, socket
 
 from tests.adversary.actions import Ask, Attack
-from tests.adversary.origin import pause
+from tests.adversary.origin import WELL, pause
 from tests.adversary.site import Target
 from tests.adversary.viewer import HOSTS
 from tests.hostile import greedy
@@ -21,6 +21,10 @@ CONNECT_S_MAX = 10.0
 ANSWER_S_MAX = 20.0
 AT_ONCE = 40
 STRANGER = "127.0.0.9"  # an address has a share of its own, and the bystander has another
+OWN = "127.0.0.6"  # the address of who asks beside an attack
+BESIDE_S = 0.1
+BESIDE_FAILED_MAX = 2
+WELL_S_MAX = 6.0  # a place among an origin's connections comes free within 3 s, or never
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Row = Callable[[Target, Attack, str], Awaitable[list[str]]]
 
@@ -211,6 +215,40 @@ def _greedy(which: str) -> Row:
     return attacked
 
 
+def _beside(attacked: Row) -> Row:
+    """The attack, while somebody else asks the same process and origin for a page that is well."""
+
+    async def watched(target: Target, attack: Attack, name: str) -> list[str]:
+        statuses = [await _well(target, attack)]  # so it has answered, a moment ago
+        over = asyncio.ensure_future(attacked(target, attack, name))
+        while not over.done():
+            statuses.append(await _well(target, attack))
+            await asyncio.wait((over,), timeout=BESIDE_S)
+        failed = [one for one in statuses if one != b"200"]
+        found = await over
+        if len(failed) > BESIDE_FAILED_MAX and len(failed) * 5 > len(statuses):
+            found.append(
+                f"{len(failed)} of {len(statuses)} who asked for a page that is well failed"
+            )
+        return found
+
+    return watched
+
+
+async def _well(target: Target, attack: Attack) -> bytes:
+    """The status of a page that is well; empty when it took seconds."""
+    port = target.port(Ask(site=attack.site, at=attack.at))
+    with suppress(OSError, TimeoutError):
+        async with asyncio.timeout(WELL_S_MAX):
+            streams = await asyncio.open_connection("127.0.0.1", port, local_addr=(OWN, 0))
+            try:
+                streams[1].write(_head(attack, WELL))
+                return await _status(streams)
+            finally:
+                streams[1].close()
+    return b""
+
+
 def _few(found: list[bytes], right: set[bytes], what: str) -> list[str]:
     """Wrong when a tenth was answered otherwise: who floods may be refused now and then."""
     other = [one for one in found if one not in right]
@@ -223,13 +261,14 @@ ATTACKS: dict[str, Row] = {
     "slow readers": slow_readers,
     "aborted downloads": aborted_downloads,
     "unread uploads": unread_uploads,
-    "trickled uploads": trickled_uploads,
+    "trickled uploads": _beside(trickled_uploads),
     "long heads": long_heads,
     "many pages": many_pages,
     "many heads": many_heads,
-    "failing pages": failing_pages,
+    "failing pages": _beside(failing_pages),
+    "unread answers": _beside(slow_readers),
     "bad heads": bad_heads,
-    "impatient viewers": impatient,
+    "impatient viewers": _beside(impatient),
     "control asked by strangers": control_asked,
     "pipelined hits": _greedy("pipelined hits"),
     "heads byte by byte": _greedy("heads byte by byte"),

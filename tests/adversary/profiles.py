@@ -315,7 +315,7 @@ def circuit(random: Random) -> Episode:
             ("failing pages", 600, 1.0),
             ("trickled uploads", 60, 5.0),
             ("impatient viewers", 200, 1.0),
-            ("slow readers", 60, 5.0),
+            ("unread answers", 60, 6.0),
             ("pipelined hits", 1, 1.0),
             ("heads byte by byte", 1, 1.0),
             ("tiny upload", 1, 1.0),

@@ -244,6 +244,9 @@ class Register:
             return None
         if not for_others(answer, question.credentials, SEMANTICS[site]):
             return f"for others alone: {dict(answer.credentials)}, Vary {answer.vary!r}"
+        keyed = site == "cf" and plainest(answer.target).startswith("/cookie/")
+        if keyed and answer.credential("cookie") != question.credentials.get("cookie"):
+            return f"for {answer.credential('cookie')}, which is in the key there"
         return self._not_fresh(question, answer, reply)
 
     def _not_fresh(self, question: Question, answer: OriginAnswer, reply: Reply) -> str | None:

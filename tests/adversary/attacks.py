@@ -23,7 +23,7 @@ AT_ONCE = 40
 STRANGER = "127.0.0.9"  # an address has a share of its own, and the bystander has another
 OWN = "127.0.0.6"  # the address of who asks beside an attack
 BESIDE_S = 0.1
-BESIDE_FAILED_MAX = 2
+BESIDE_FAILED_MAX = 1
 WELL_S_MAX = 6.0  # a place among an origin's connections comes free within 3 s, or never
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Row = Callable[[Target, Attack, str], Awaitable[list[str]]]
@@ -128,7 +128,8 @@ async def trickled_uploads(target: Target, attack: Attack, name: str) -> list[st
             writer.write(_head(attack, f"/{name}/upload", "POST", more) + b"x" * 1_000)
         for _ in range(int(attack.seconds / 0.25)):
             for _, writer in viewers:
-                writer.write(b"x")
+                if not writer.is_closing():
+                    writer.write(b"x")
             await pause(0.25)
     return []
 

@@ -313,7 +313,7 @@ def circuit(random: Random) -> Episode:
         (
             ("failing pages", 600, 1.0),
             ("failing pages", 600, 1.0),
-            ("trickled uploads", 60, 5.0),
+            ("trickled uploads", 60, 8.0),
             ("impatient viewers", 200, 1.0),
             ("unread answers", 60, 6.0),
             ("pipelined hits", 1, 1.0),

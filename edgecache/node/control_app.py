@@ -93,9 +93,15 @@ class ControlConnection(ServiceConnection):
 
 
 def peer_uid(fd: int) -> int:
-    """The user at the other end of a Unix socket."""
-    with socket.socket(fileno=os.dup(fd)) as same:
+    """The user at the other end of a Unix socket, which stays its owner's.
+
+    No copy of `fd` is made: with none left, whoever asks would be counted nowhere.
+    """
+    same = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=fd)
+    try:
         credentials = same.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    finally:
+        same.detach()
     return int(_CREDENTIALS.unpack(credentials)[1])
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ from edgecache.cluster.credentials import AUTH_SCHEME, control_message
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.secrets import change_keys, load_operators, load_secrets
 from edgecache.node import control_app
-from edgecache.node.control_app import ControlSecrets
+from edgecache.node.control_app import ControlSecrets, peer_uid
 from edgecache.runtime.environment import wall_clock
 from tests.world.credentials import signer
 
@@ -100,3 +103,18 @@ def test_a_file_of_a_former_release_is_said(
     assert said == [f"{path} holds operators' secrets; run: edgecache secrets split"]
     assert made.proves(scope(f"Bearer {Tokens(['s' * 32], wall_clock).issue('me')}"))
     assert not (tmp_path / "operators.json").exists()
+
+
+def test_the_user_of_a_socket_is_known_with_no_descriptor_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        monkeypatch.setattr(os, "dup", _no_descriptor)
+        assert peer_uid(one.fileno()) == os.geteuid()
+        one.send(b"x")
+        assert other.recv(1) == b"x"  # it was not closed
+
+
+def _no_descriptor(*_: object) -> int:
+    raise OSError(errno.EMFILE, "Too many open files")

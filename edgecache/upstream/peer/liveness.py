@@ -89,11 +89,11 @@ class PeerLiveness:
                 return
 
     async def _beats(self) -> bool:
-        """Whether it answers, whatever it says."""
+        """Whether it answers, whatever it says; or cannot be asked, for want of descriptors."""
         ping = WireRequest(b"OPTIONS", _PING, timeouts=Timeouts(PING_S_MAX, PING_S_MAX, PING_S_MAX))
         try:
             reply = await self._pool.send(self._endpoint, ping)
-        except UpstreamError:
-            return False
+        except UpstreamError as error:
+            return error.fault is Fault.BUSY  # a shortage of ours says nothing of the peer
         reply.body.close()
         return True

@@ -79,6 +79,28 @@ def test_a_slow_one_that_lives_is_waited_for(monkeypatch: pytest.MonkeyPatch) ->
     scene(monkeypatch, play)
 
 
+def test_without_a_descriptor_for_the_ping_nobody_is_hung(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play(peer: Peer, of: PeerLiveness) -> None:
+        asked = 0
+
+        def none_left() -> bool:
+            nonlocal asked
+            asked += 1
+            return False
+
+        of._pool.may_open = none_left
+
+        async def answer() -> int:
+            await until(lambda: asked >= 3)
+            return 5
+
+        assert await of.watch(answer) == 5
+        assert not of.silent
+        assert not peer.pings
+
+    scene(monkeypatch, play)
+
+
 def test_one_that_hangs_lets_everyone_go_until_it_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
     async def play(peer: Peer, of: PeerLiveness) -> None:
         async def never() -> int:

@@ -35,6 +35,11 @@ class TcpAddress:
             return self.host == "localhost"
 
     @property
+    def is_any(self) -> bool:
+        """Whether it is every address of the machine, and so the name of none."""
+        return self.host in _ANY
+
+    @property
     def url(self) -> str:
         """The URL by which a client on this machine reaches it: any-address becomes loopback."""
         return f"http://{TcpAddress(_ANY.get(self.host, self.host), self.port)}"

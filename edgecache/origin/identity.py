@@ -203,9 +203,14 @@ def host_name(host: bytes) -> bytes:
 def host_key(secret: str, host: bytes) -> bytes | None:
     """The key for a value of Host, whatever its port; None where keys of hosts have none for it."""
     name = host_name(host)
-    if secret.startswith(HOSTS):
+    if is_of_hosts(secret):
         return _host_keys(secret).get(name)
     return hmac.digest(secret.encode(), SALT + b".host\n" + name, "sha256")
+
+
+def is_of_hosts(secret: str) -> bool:
+    """Whether it is keys of some hosts, and not an installation's secret, which has any host's."""
+    return secret.startswith(HOSTS)
 
 
 def host_keys(secret: str, hosts: Iterable[str]) -> str:
@@ -240,7 +245,7 @@ def _check_keys(keys: Mapping[str, str]) -> None:
             raise ValueError(f"identity key id {key_id!r}: expected 1-64 of A-Z a-z 0-9 _ -")
         if not secret:
             raise ValueError(f"identity key {key_id!r}: the secret is empty")
-        if secret.startswith(HOSTS) and not _host_keys(secret):
+        if is_of_hosts(secret) and not _host_keys(secret):
             raise ValueError(f"identity key {key_id!r}: no keys of hosts")
 
 

@@ -51,6 +51,7 @@ class SecretWatch:
         self._env = env
         self._clock = clock
         self._renew_tls = renew_tls
+        self._signer: IdentitySigner | None = None
         self._values: dict[str, bytes] = {}
         self._peer_users: list[PeerUser] = []
         self._files: tuple[str, ...] = ()
@@ -76,14 +77,23 @@ class SecretWatch:
                 logger.error("secrets were not read anew: %s: peer: %s", self._path, error)
         for line in missing_key_pairs(config, self.secrets, self._path):
             logger.error("requests are not sent: %s", line)
-        keys = self.secrets.identity
-        signer = IdentitySigner(keys, self._clock) if keys else None
+        signer = self._identity_signer()
         controls = {control.id: control for control in config.origin_access_controls}
         credentials = OriginCredentials(
             self._clock, signer, controls, self.secrets.origin, self._values
         )
         self.proofs.use(credentials)
         return self.secrets.viewer
+
+    def _identity_signer(self) -> IdentitySigner | None:
+        """The one signer of this process: another would be a newcomer to every gate."""
+        keys = self.secrets.identity
+        if not keys:
+            return None
+        if self._signer is None:
+            self._signer = IdentitySigner(keys, self._clock)
+        self._signer.use(keys)
+        return self._signer
 
     def tell_peers(self, user: PeerUser) -> None:
         """Tell `user` the secrets of peers, now and whenever they change. SecretsError."""

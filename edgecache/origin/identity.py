@@ -73,12 +73,16 @@ class IdentitySigner:
         clock: Callable[[], float],
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        _check_keys(keys)
-        key_id = [*keys][-1]
-        self._key_id, self._secret = key_id.encode(), keys[key_id]
         self._clock = clock
         self._run = random_bytes(RUN_BYTES).hex().encode()
         self._number = 0
+        self.use(keys)
+
+    def use(self, keys: Mapping[str, str]) -> None:
+        """Sign with the newest of these from now on, in the same run. ValueError as above."""
+        _check_keys(keys)
+        key_id = [*keys][-1]
+        self._key_id, self._secret = key_id.encode(), keys[key_id]
 
     def sign(
         self, method: bytes, host: bytes, target: bytes, identity: str = ""

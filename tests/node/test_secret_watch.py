@@ -214,6 +214,26 @@ def test_without_an_identity_an_origin_that_wants_it_is_sent_nothing(tmp_path: P
     assert Secretive(config(tmp_path)).proof(b"x-edgecache-identity") == b""
 
 
+def test_a_process_is_one_signer_to_gates_whatever_is_published(tmp_path: Path) -> None:
+    wanted = config(tmp_path, access="identity")
+    found = Secretive(wanted)
+    keys = {"k1": "s" * 32}
+    made = []
+
+    def replace_keys(held: Mapping[str, str]) -> None:
+        change_keys(tmp_path, {}, "identity", lambda _: held)
+
+    for held in (keys, keys, {}, {**keys, "k2": "t" * 32}):
+        replace_keys(held)
+        found.own.use(wanted)
+        if held:
+            made.append(found.proof(b"x-edgecache-identity").split(b"."))
+    runs, numbers, ids = ([parts[n] for parts in made] for n in (2, 3, 0))
+    assert len({*runs}) == 1
+    assert numbers == [b"1", b"2", b"3"]
+    assert ids == [b"k1", b"k1", b"k2"]
+
+
 def test_a_gate_here_learns_keys_without_a_restart(tmp_path: Path) -> None:
     clock = FakeClock()
     watched = WatchedIdentity(str(tmp_path), {}, clock)

@@ -12,6 +12,7 @@ from cachetools import LRUCache
 from msgspec import Struct
 
 from edgecache.cache.fill import Fill
+from edgecache.http.message import Request
 from edgecache.upstream.faults import UpstreamError
 
 UNCACHEABLE_S = 120.0  # Varnish's hit-for-miss: its default for what is not cacheable
@@ -46,6 +47,7 @@ class Flight:
         self.since = 0  # number of the last write as it began: see store.invalidation
         self.mark = mark  # what it may be joined for: see store.invalidation
         self.attempt = attempt  # 2 when it follows one that failed
+        self.request: Request | None = None  # of a slice: it began for
         self.landing: FlightResult | None = None
         self.waiting: dict[asyncio.Future[FlightResult], None] = {}  # in the order they came
 

@@ -131,8 +131,7 @@ class Tier:
         stale = self._fetcher.repeat_failure(errand)
         if stale is not None:
             return stale
-        alone = has_passed(errand.request.fields, self.world.cdn_id)  # else it waits for itself
-        if alone or not collapses(errand.request, errand.route):
+        if not collapses(errand.request, errand.route):
             return await self._lead(errand, None, on_interim)
         attempt = 1
         for _ in range(JOINS_MAX):
@@ -142,6 +141,8 @@ class Tier:
                 if stored is not None:
                     return stored
                 return await self._lead(errand, self._begin(errand, attempt), on_interim)
+            if has_passed(errand.request.fields, self.world.cdn_id):
+                return await self._lead(errand, None, on_interim)  # else it may wait for itself
             conclusion = await self._join(flight, errand)
             if isinstance(conclusion, Outcome):
                 return conclusion

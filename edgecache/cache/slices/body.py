@@ -39,7 +39,7 @@ class SliceBody:
         self._goes_on = False  # into all that follows
         self._ahead: asyncio.Future[FetchedSlice] | None = None
         self._fetching: asyncio.Task[None] | None = None
-        self._stream = source.stream_of(entry)
+        self._stream = source.stream_of(entry, errand.request)
         if self._stream is not None:
             self._stream.readers += 1
 

@@ -128,7 +128,12 @@ def load_secrets(
     """
     path = secrets_path(state_dir, env)
     _make_if_missing(path, env, lambda: _new_file(random), random)
-    return _secrets(_read(path))
+    return read_secrets(state_dir, env)
+
+
+def read_secrets(state_dir: str | Path, env: Mapping[str, str]) -> Secrets:
+    """The same, by a process that runs: a file that is missing is a SecretsError, and not made."""
+    return _secrets(_read(secrets_path(state_dir, env)))
 
 
 def load_operators(
@@ -141,10 +146,17 @@ def load_operators(
     No node asks for them. Those in a `secrets.json` of a former release count while there is no
     `operators.json`.
     """
+    path = operators_path(state_dir, env)
+    if not path.exists() and not has_former_operators(state_dir, env):
+        _make_if_missing(path, env, lambda: _OperatorsFile({"k1": new_secret(random)}), random)
+    return read_operators(state_dir, env)
+
+
+def read_operators(state_dir: str | Path, env: Mapping[str, str]) -> Mapping[str, str]:
+    """The same, by a process that runs: where there are none, SecretsError."""
     path, former = operators_path(state_dir, env), secrets_path(state_dir, env)
     if not path.exists() and former.exists() and (found := _read(former).operator):
         return MappingProxyType(found)
-    _make_if_missing(path, env, lambda: _OperatorsFile({"k1": new_secret(random)}), random)
     return MappingProxyType(_read_operators(path).operator)
 
 

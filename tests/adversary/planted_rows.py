@@ -43,7 +43,7 @@ PLANTED = (
     Planted("a 304 renews what it names", "sharing"),
     Planted(
         "the key has the Authorization that the policy names", "sharing", _KEY,
-        'parts.append(("header", (name, _header(request, name))))', "pass",
+        'parts.append(("header", (name, _header(request, name, route))))', "pass",
     ),
     Planted(
         "the key has the cookies that are forwarded", "sharing", _KEY,
@@ -83,8 +83,8 @@ PLANTED = (
     ),
     Planted(
         "a viewer's claims about the way here reach no origin", "paths", _KEY,
-        "fields = without_false_forwarding(_plain_fields(request))",
-        "fields = _plain_fields(request)",
+        "fields = without_false_forwarding(_plain_fields(request, route))",
+        "fields = _plain_fields(request, route)",
     ),
     Planted(
         "a viewer says nothing under our prefixes", "paths", _KEY,

@@ -154,12 +154,12 @@ PLANTED = (
         "if not account.has_room(MemoryHolding.HEADS):", "if False:",
     ),
     Planted(
-        "a page that fails does not open the circuit", "circuit", "upstream/circuit_breaker.py",
-        "if now - self._answered_at >= self._limits.window_s:", "if True:",
+        "a page that fails does not open the circuit", "circuit", "upstream/origin_guard.py",
+        "_UNREACHABLE = frozenset({", "_UNREACHABLE = frozenset({Fault.CLOSED, ",
     ),
     Planted(
         "only what cannot be reached opens the circuit", "circuit", "upstream/origin_guard.py",
-        "if error.fault in _UNREACHABLE:", "if True:",
+        " and error.fault in _UNREACHABLE", "",
     ),
     Planted(
         "uploads have a share of an origin's connections", "circuit", "upstream/pool.py",

@@ -36,28 +36,32 @@ def is_open(guard: OriginGuard) -> bool:
 
 @pytest.mark.parametrize("fault", list(Fault))
 def test_which_faults_open_it(fault: Fault) -> None:
-    unreachable = {Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.NAME, Fault.TLS, Fault.CLOSED}
+    unreachable = {Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.NAME, Fault.TLS}
     one = guard()
     for _ in range(20):
         one.failed(UpstreamError(fault, "o"))
     assert is_open(one) is (fault in unreachable)
 
 
-@pytest.mark.parametrize(("sent", "heard"), [(True, True), (False, False)])
-def test_an_answer_that_began_does_not_open_it(sent: bool, heard: bool) -> None:
+@pytest.mark.parametrize("heard", [False, True])
+def test_a_url_that_breaks_the_origin_leaves_the_others_their_answers(heard: bool) -> None:
+    """Even where nobody had an answer of it before."""
     one = guard()
+    for _ in range(100):
+        one.failed(UpstreamError(Fault.CLOSED, "o", heard=heard))
+        assert not is_open(one)
+
+
+def test_what_closes_early_does_not_keep_it_open() -> None:
+    now = Now()
+    one = guard(now)
     for _ in range(20):
-        one.failed(UpstreamError(Fault.CLOSED, "o", sent=sent, heard=heard))
+        one.failed(UpstreamError(Fault.REFUSED, "o"))
+    for _ in range(20):
+        assert not one.may_retry()
+        one.failed(UpstreamError(Fault.CLOSED, "o"))
+        now.at += 0.5
     assert not is_open(one)
-
-
-def test_a_url_that_breaks_the_origin_leaves_the_others_their_answers() -> None:
-    one = guard()
-    for _ in range(10):
-        one.answered()
-        for _ in range(50):
-            one.failed(UpstreamError(Fault.CLOSED, "o"))
-            assert not is_open(one)
 
 
 def test_nothing_is_retried_while_it_is_open() -> None:

@@ -7,6 +7,7 @@ wire: the method, the Host field, `raw_path` and `query_string` (ASGI, "HTTP Con
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 
@@ -21,6 +22,8 @@ from edgecache.origin.identity import (
     identity_named,
     is_of_hosts,
 )
+
+logger = logging.getLogger("edgecache.origin")
 
 IDENTITY = "edgecache.identity"  # of the scope: the origin access identity, empty for none
 
@@ -54,6 +57,7 @@ class Gate:
         self._asked_for = keys if callable(keys) else None
         self._keys = keys() if callable(keys) else keys
         self._hosts = hosts if isinstance(hosts, str) else tuple(hosts)
+        self._useless: Mapping[str, str] | None = None  # what was given last, if no gate takes it
         self._check_pinned(self._keys)
         self._verifier = IdentityVerifier(
             self._keys, clock, window_s, self._hosts, accepts_former=accepts_former
@@ -93,10 +97,15 @@ class Gate:
 
     def _renew_keys(self) -> None:
         keys = self._keys if self._asked_for is None else self._asked_for()
-        if keys is not self._keys:
+        if keys is self._keys or keys is self._useless:
+            return
+        try:
             self._check_pinned(keys)
             self._verifier.use(keys)
             self._keys = keys
+        except ValueError as error:
+            self._useless = keys
+            logger.error("the former keys stay: %s", error)
 
     def _check_pinned(self, keys: Mapping[str, str]) -> None:
         """A whole secret has a key for any host, so that whoever has one host's would get in."""

@@ -225,7 +225,10 @@ def host_keys(secret: str, hosts: Iterable[str]) -> str:
 
 
 def _host_keys(secret: str) -> dict[bytes, bytes]:
+    """Keys by host; none at all where a part of the secret is of another form."""
     found = [_HOST_KEY.fullmatch(part) for part in secret.removeprefix(HOSTS).split(",")]
+    if not all(found):
+        return {}
     return {part[1].encode(): b64decode(part[2]) for part in found if part}
 
 

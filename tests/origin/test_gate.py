@@ -195,6 +195,20 @@ def test_keys_may_change_while_it_runs(ask: Ask) -> None:
     assert ask(gate, b"/", signed(target=b"/")).status == 200
 
 
+@pytest.mark.parametrize("useless", [{}, {"k1": "hosts:x"}, {"k1": ""}])
+def test_keys_of_no_use_leave_the_former_ones(
+    ask: Ask, caplog: pytest.LogCaptureFixture, useless: dict[str, str]
+) -> None:
+    keys = KEYS
+    gate = Gate(whoever, lambda: keys, lambda: NOW, hosts=NAMES)
+    keys = useless
+    assert [ask(gate, b"/", signed(target=b"/")).status for _ in range(2)] == [200, 200]
+    assert ask(gate, b"/").status == 403
+    assert [line.partition(":")[0] for line in caplog.messages] == ["the former keys stay"]
+    keys = {"k2": "another secret"}
+    assert ask(gate, b"/", signed(target=b"/")).status == 403
+
+
 def test_a_gate_behind_a_gate_judges_for_itself(ask: Ask) -> None:
     inner = Gate(whoever, {"k1": "another secret"}, lambda: NOW, hosts=NAMES)
     assert ask(Gate(inner, KEYS, lambda: NOW, hosts=NAMES), b"/", signed(target=b"/")).status == 403

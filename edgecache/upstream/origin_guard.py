@@ -104,10 +104,26 @@ class OriginGuard:
         if self._circuit is not None:
             self._circuit.answered()
 
-    def failed(self, error: UpstreamError) -> None:
-        """The origin did not answer, or was not asked."""
+    def failed(self, error: UpstreamError, *, viewers_name: bool = False) -> None:
+        """The origin did not answer, or was not asked.
+
+        `viewers_name`: TLS asked for a viewer's Host. That an origin is not called so says nothing
+        of what it is to others.
+        """
+        if viewers_name and _is_of_handshake(error):
+            return
         if self._circuit is not None and error.fault in _UNREACHABLE:
             self._circuit.failed(self._clock())
+
+
+def _is_of_handshake(error: UpstreamError) -> bool:
+    """Whether a connection was made, and ended before it was one of TLS.
+
+    Refusals of a name come as alerts, and, without one, as a close or a reset; on Linux what no
+    connection is made to is refused, never reset.
+    """
+    broken = isinstance(error.__cause__, ConnectionResetError | ConnectionAbortedError)
+    return error.fault is Fault.TLS or (error.fault is Fault.REFUSED and broken)
 
 
 class _Known(NamedTuple):

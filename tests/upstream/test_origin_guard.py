@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ssl import SSLError
 from typing import Any
 
 import pytest
@@ -61,7 +62,29 @@ def test_what_closes_early_does_not_keep_it_open() -> None:
         assert not one.may_retry()
         one.failed(UpstreamError(Fault.CLOSED, "o"))
         now.at += 0.5
-    assert not is_open(one)
+    assert one.may_retry()
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause", "opens"),
+    [
+        (Fault.TLS, SSLError("unrecognized name"), False),
+        (Fault.REFUSED, ConnectionResetError(), False),  # as some refuse a name
+        (Fault.REFUSED, ConnectionAbortedError(), False),
+        (Fault.REFUSED, ConnectionRefusedError(), True),
+        (Fault.CONNECT_TIMEOUT, TimeoutError(), True),
+    ],
+)
+def test_what_is_called_by_a_name_it_does_not_have_is_no_less_there(
+    fault: Fault, cause: OSError, opens: bool
+) -> None:
+    for viewers_name in (False, True):
+        one = guard()
+        for _ in range(20):
+            error = UpstreamError(fault, "o")
+            error.__cause__ = cause
+            one.failed(error, viewers_name=viewers_name)
+        assert is_open(one) is (opens or not viewers_name)
 
 
 def test_nothing_is_retried_while_it_is_open() -> None:

@@ -27,7 +27,7 @@ from enum import StrEnum
 
 from itsdangerous import Signer
 
-from edgecache.rules.replay_window import ReplayMemory, ReplayVerdict
+from edgecache.rules.replay_window import RUNS_MAX, ReplayMemory, ReplayVerdict
 
 HEADER = b"x-edgecache-identity"
 SALT = b"edgecache.origin.identity"
@@ -127,7 +127,7 @@ class IdentityVerifier:
             raise ValueError(f"identity hosts: {hosts!r} is one name, expected a list")
         self._hosts = frozenset(host_name(host.encode("idna")) for host in hosts)
         self._accepts_former = accepts_former
-        self._replays = ReplayMemory(window_s)
+        self._replays = ReplayMemory(window_s, per_sender_max=RUNS_MAX)
         self.use(keys)
 
     def use(self, keys: Mapping[str, str]) -> None:
@@ -162,7 +162,7 @@ class IdentityVerifier:
             return IdentityVerdict.BAD_SIGNATURE
         verdict = self._in_window(int(signed_at))
         if verdict is IdentityVerdict.OK and run is not None:
-            taken = self._replays.take(run, int(number), int(signed_at), self._clock())
+            taken = self._replays.take(b"", run, int(number), int(signed_at), self._clock())
             return _VERDICTS[taken]
         return verdict
 

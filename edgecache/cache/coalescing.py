@@ -17,6 +17,7 @@ from edgecache.upstream.faults import UpstreamError
 
 UNCACHEABLE_S = 120.0  # Varnish's hit-for-miss: its default for what is not cacheable
 UNCACHEABLE_KEYS_MAX = 10_000  # keys are chosen by strangers; 1.5 MB, as a number stands for each
+UNCACHEABLE_BYTES = 150  # of one, with its place in the table
 
 
 class FlightEnd(StrEnum):
@@ -122,9 +123,18 @@ class UncacheableKeys:
         """The answer that came at `now` (epoch seconds) was for one alone."""
         self._until[hash(key)] = now + UNCACHEABLE_S
 
+    def discard(self, key: bytes) -> None:
+        """The newest answer is for all, or would have been."""
+        self._until.pop(hash(key), None)
+
     def has(self, key: bytes, now: float) -> bool:
         """Whether the next answer is likely to be for one alone, too."""
         return now < self._until.get(hash(key), 0.0)
+
+    @property
+    def size_bytes(self) -> int:
+        """About what they take, in bytes."""
+        return len(self._until) * UNCACHEABLE_BYTES
 
     def __len__(self) -> int:
         return len(self._until)

@@ -77,6 +77,11 @@ class Tier:
         self._upstream = upstream
         self._fetcher = Fetcher(self.filtered, self.flights, upstream, world)
 
+    @property
+    def remembered_bytes(self) -> int:
+        """About what is remembered of answers that are not stored, in bytes."""
+        return self._fetcher.remembered_bytes
+
     def decide(self, request: Request, route: Route, now: float) -> Hit | TierErrand | Refusal:
         """Hit, refusal or errand for `request`, concluded without waiting."""
         request = without_connection_options(request)

@@ -48,6 +48,7 @@ from edgecache.cache.slices.object import SlicedObjects
 from edgecache.cache.store_response import StoredReply, Storer, result_of
 from edgecache.http.dates import format_date
 from edgecache.http.message import end_to_end, first_value
+from edgecache.rules.caching.compression import not_modified_fields
 from edgecache.rules.caching.entry_update import (
     EntryUpdate,
     FetchContext,
@@ -237,6 +238,8 @@ class Fetcher:
         if sent.for_one:
             if would_be_kept(errand.request, reply.head, errand.route):
                 self._uncacheable.discard(errand.key)  # the next one asks for the whole
+            told = not_modified_fields(errand.request, reply.head.fields, errand.route)
+            reply.head = replace(reply.head, fields=told)
             outcome = from_reply(reply, errand, self._world.clock(), result_of(reply))
             return outcome, FlightResult(FlightEnd.UNCACHEABLE)
         if not sent.is_conditional:  # it says nothing, and is no tier's to tell

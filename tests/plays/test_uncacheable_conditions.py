@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from edgecache.config.model import SemanticsName
+from edgecache.config.model import CachePolicy, SemanticsName
 from tests.world.play import Play
 
 Stage = Callable[..., Play]
@@ -180,3 +180,42 @@ def test_what_was_stored_since_is_for_all(rfc: Play) -> None:
     rfc.viewer().gets(200)
     rfc.operator.invalidates("/a")
     hears_one_for_all(rfc)
+
+
+@pytest.mark.parametrize("regional", [False, True])
+@pytest.mark.parametrize(
+    ("condition", "etag", "vary"),
+    [
+        ({"if_none_match": 'W/"1"'}, 'W/"1"', "Accept-Encoding"),
+        ({"if_none_match": "*"}, 'W/"1"', "Accept-Encoding"),
+        ({"if_modified_since": "Mon, 11 Jan 2027 00:00:00 GMT"}, 'W/"1"', "Accept-Encoding"),
+        ({"if_none_match": '"1"'}, '"1"', None),  # it has it as the origin does
+    ],
+)
+def test_a_304_of_what_was_compressed_here_has_the_tag_of_that(
+    stage: Stage, regional: bool, condition: dict[str, str], etag: str, vary: str | None
+) -> None:
+    """RFC 9110 §15.4.5: ETag and Vary as in the 200."""
+    coded = CachePolicy(accept_encoding_gzip=True)
+    play = stage(policy=coded, compress=True, regional=regional)
+    page = "<p>The quick brown fox jumps over the lazy dog.</p>" * 100
+    play.viewer().asks("/a", accept_encoding="gzip")
+    play.origin.hears("/a")
+    play.origin.answers(200, page, cache=NEVER, etag='"1"', content_type="text/html")
+    got = play.viewer().gets(200)
+    assert (got.field("etag"), got.field("vary")) == ('W/"1"', "Accept-Encoding")
+    play.viewer().asks("/a", accept_encoding="gzip", **condition)
+    play.origin.hears("/a", **condition)
+    play.origin.answers(304, "", cache=NEVER, etag='"1"')
+    got = play.viewer().gets(304)
+    assert (got.field("etag"), got.field("vary")) == (etag, vary)
+    assert got.field("edgecache-origin-etag") is None
+
+
+def test_a_304_of_what_is_not_compressed_here_passes_as_it_came(rfc: Play) -> None:
+    asked_first(rfc)
+    date = "Mon, 11 Jan 2027 00:00:00 GMT"
+    rfc.viewer().asks("/a", accept_encoding="gzip", if_modified_since=date)
+    rfc.origin.answers(304, "", cache=NEVER, etag='"1"')
+    got = rfc.viewer().gets(304)
+    assert (got.field("etag"), got.field("vary")) == ('"1"', None)

@@ -153,6 +153,7 @@ class SliceSource:
 
         fill = Fill(entry.head, reply.body, place.length, on_end, self.world.account)
         fill.mark = mark
+        fill.rest_worth_finishing = place.length
         return fill
 
     def fill_alone(self, entry: Entry, number: int, reply: Reply, request: Request) -> None:

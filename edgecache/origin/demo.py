@@ -10,8 +10,8 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from edgecache.config.listen import tcp_address
-from edgecache.config.model import MIB, Bucket, Config
+from edgecache.config.listen import bucket_hosts
+from edgecache.config.model import MIB, Config
 from edgecache.config.origins import canonical_user_id
 from edgecache.origin.bucket import bucket_app
 from edgecache.origin.gate import Gate
@@ -46,16 +46,6 @@ def demo_app(config: Config, keys: Callable[[], Mapping[str, str]]) -> Gate:
         rules.append(("*", bucket.cache_control))
     app = bucket_app(folder, rules, versions=versions_of(config), policy=policy_of(config))
     return Gate(app, keys, hosts=bucket_hosts(bucket))
-
-
-def bucket_hosts(bucket: Bucket) -> tuple[str, ...]:
-    """The names the bucket may be asked by: where it listens, and those of the setting.
-
-    What was signed for any other origin opens nothing here.
-    """
-    address = tcp_address(bucket.listen)
-    own = () if address.is_any else (str(address),)
-    return (*own, *(("localhost",) if address.is_loopback else ()), *bucket.hosts)
 
 
 def versions_of(config: Config) -> Versions | None:

@@ -37,7 +37,9 @@ from edgecache.rules.reasons import StoreReason
 from edgecache.rules.routing import Route
 
 # What refuses an answer for its request's sake says nothing of what others may be given.
-_OF_THE_REQUEST = frozenset({StoreReason.METHOD, StoreReason.REQUEST, StoreReason.AUTHORIZATION})
+_OF_THE_REQUEST = frozenset(
+    {StoreReason.METHOD, StoreReason.REQUEST, StoreReason.AUTHORIZATION, StoreReason.UNKEYED}
+)
 # Of those, what its sender's credentials refuse; with `no-store` in a request others' is asked for.
 _OF_ITS_SENDER = frozenset({StoreReason.METHOD, StoreReason.AUTHORIZATION})
 # Late, misdirected, too early, too many: the object may be as it was.

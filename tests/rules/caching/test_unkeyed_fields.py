@@ -27,6 +27,13 @@ def test_none_of_the_table_passes_where_the_answer_may_be_kept(name: bytes) -> N
     assert passes(PLAIN, field, cacheable=False) == lines(field)
 
 
+@pytest.mark.parametrize("name", sorted(name for name in UNKEYED if b"-" in name))
+def test_nor_what_a_gateway_takes_for_one_of_it(name: bytes) -> None:
+    field = f"{name.decode().replace('-', '_', 1)}: evil"
+    assert passes(PLAIN, field, "api_key: a") == lines("api_key: a")
+    assert passes(PLAIN, field, cacheable=False) == lines(field)
+
+
 @pytest.mark.parametrize(
     ("field", "stays"),
     [
@@ -40,6 +47,9 @@ def test_none_of_the_table_passes_where_the_answer_may_be_kept(name: bytes) -> N
         ("x-real-ip: 192.0.2.1, 192.0.2.2", False),
         ("true-client-ip: '", False),
         ("x-forwarded-for: 192.0.2.1", True),
+        ("client_ip: 192.0.2.1", False),
+        ("true_client-ip: 192.0.2.1", False),
+        ("x_own: a", True),
         ("x-own: a", True),
     ],
 )

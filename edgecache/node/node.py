@@ -219,10 +219,14 @@ class Node:
         while True:
             await asyncio.sleep(TICK_S)
             self.listener.sweep()
-            account, store = self.listener.account, self.listener.frontend.tier.store
-            self.malloc_trimmer.tick(account.total)
-            unknown_bytes = resident_bytes() - account.total - store.size_bytes
-            self.gc_tuning.tick(len(self.listener.connections), unknown_bytes)
+            if self.malloc_trimmer.tick(self.listener.account.total, self._unknown_bytes()):
+                continue  # what it gave back is not to be looked for
+            self.gc_tuning.tick(len(self.listener.connections), self._unknown_bytes())
+
+    def _unknown_bytes(self) -> int:
+        """What this process has and nobody accounts for."""
+        account, store = self.listener.account, self.listener.frontend.tier.store
+        return resident_bytes() - account.total - store.size_bytes
 
     async def _sweep(self) -> None:
         """Free what invalidations have named, a little at a time."""

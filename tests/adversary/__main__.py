@@ -1,4 +1,4 @@
-"""The adversary's command: `python -m tests.adversary --minutes N --seed S [--profile NAME]`.
+"""The adversary's command: `python -m tests.adversary --minutes N --seed S [--profile quick]`.
 
 It starts a whole installation on loopback (control, a regional cache, two locations, TLS, disks,
 private and public sites under both semantics, and `edgecache serve`), plays viewers, origins and
@@ -22,7 +22,7 @@ import msgspec
 from tests.adversary.actions import read_replay
 from tests.adversary.campaign import FINDINGS_MAX, Campaign, Finding, runs_of
 from tests.adversary.player import Player
-from tests.adversary.profiles import PROFILES
+from tests.adversary.profiles import PROFILES, SUBJECTS
 from tests.adversary.site import MIB, Target, target
 from tests.adversary.watch import Watch
 from tests.end_to_end.processes import raise_file_limit
@@ -45,7 +45,8 @@ def _options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=int(time.strftime("%Y%m%d")),
                         help="of the episodes; without one, the day's")  # fmt: skip
     parser.add_argument("--profile", choices=(*PROFILES, "all"), action="append",
-                        help="what episodes turn on (repeatable); without one, all")  # fmt: skip
+                        help="what episodes turn on (repeatable); without one, every subject in "
+                        "turn; quick: some of each, short, for a look in a minute")  # fmt: skip
     parser.add_argument("--seeds", type=Path, help="play the rows of a file instead")
     parser.add_argument("--first", action="store_true", help="end with the first finding")
     parser.add_argument("--no-shrink", action="store_true", help="print findings as they came")
@@ -57,7 +58,7 @@ async def _campaigns(where: Target, options: argparse.Namespace) -> list[Campaig
     """All that was asked for, one after the other on one installation."""
     player, watch = Player(where, time.monotonic), Watch(where)
     named = options.profile or ["all"]
-    profiles = tuple(PROFILES) if "all" in named else tuple(named)
+    profiles = tuple(SUBJECTS) if "all" in named else tuple(named)
     runs = [(options.seed, profiles, 60 * options.minutes)]
     if options.seeds:
         runs = [(run.seed, (run.profile,), run.seconds) for run in runs_of(options.seeds)]

@@ -37,6 +37,8 @@ class Page(Action, frozen=True, kw_only=True):
     tagged: bool = True  # it has an ETag
     cookie: bool = True  # it has a Set-Cookie
     honors: bool = True  # ranges and conditions count
+    mistaken: bool = False  # its 304 names another answer than was asked about
+    for_ranges: int = 0  # the status of what it answers to a Range; 0: as it is
     size: int = 40
     framing: Framing = "length"
     fault: Fault = ""
@@ -106,6 +108,7 @@ class Attack(Action, frozen=True, kw_only=True):
     count: int = 100
     seconds: float = 1.0
     size: int = 1_000
+    addresses: int = 1  # that they come from
 
 
 Any = Page | Ask | Wait | Invalidate | Release | Disturb | Attack

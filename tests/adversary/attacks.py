@@ -20,9 +20,12 @@ SMALL_BUFFER = 16_384
 CONNECT_S_MAX = 10.0
 ANSWER_S_MAX = 20.0
 AT_ONCE = 40
-STRANGER = "127.0.0.9"  # an address has a share of its own, and the bystander has another
-OWN = "127.0.0.6"  # the address of who asks beside an attack
+STRANGERS = [f"127.0.0.{last}" for last in range(9, 25)]  # each address has a share of its own
+OWN = "127.0.0.6"  # the address of who asks beside an attack; the bystander has another
+BEGUN_BYTES = 70_000  # of an upload: before 64 KiB it takes no connection to the origin
+TRICKLED_BYTES = 512  # each 250 ms: a sender slower than BODY_BYTES_PER_S_MIN is given up
 BESIDE_S = 0.1
+BESIDE_AT_ONCE = 8
 BESIDE_FAILED_MAX = 1
 WELL_S_MAX = 6.0  # a place among an origin's connections comes free within 3 s, or never
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -35,9 +38,9 @@ async def _viewers(target: Target, attack: Attack, count: int) -> AsyncIterator[
     port = target.port(Ask(site=attack.site, at=attack.at))
     opened: list[Streams] = []
     try:
-        for _ in range(count):
+        for number in range(count):
             with suppress(OSError, TimeoutError):
-                opened.append(await _opened(port))
+                opened.append(await _opened(port, STRANGERS[number % attack.addresses]))
         yield opened
     finally:
         for _, writer in opened:
@@ -45,11 +48,11 @@ async def _viewers(target: Target, attack: Attack, count: int) -> AsyncIterator[
         await pause(0)
 
 
-async def _opened(port: int) -> Streams:
+async def _opened(port: int, stranger: str) -> Streams:
     plain = socket()
     plain.setsockopt(SOL_SOCKET, SO_RCVBUF, SMALL_BUFFER)
     plain.setblocking(False)
-    plain.bind((STRANGER, 0))
+    plain.bind((stranger, 0))
     try:
         async with asyncio.timeout(CONNECT_S_MAX):
             await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", port))
@@ -121,15 +124,15 @@ async def unread_uploads(target: Target, attack: Attack, name: str) -> list[str]
 
 
 async def trickled_uploads(target: Target, attack: Attack, name: str) -> list[str]:
-    """Uploads that send a byte now and then."""
+    """Uploads that send as little as they may."""
     more = "Content-Length: 1000000\r\n"
     async with _viewers(target, attack, attack.count) as viewers:
         for _, writer in viewers:
-            writer.write(_head(attack, f"/{name}/upload", "POST", more) + b"x" * 1_000)
+            writer.write(_head(attack, f"/{name}/upload", "POST", more) + b"x" * BEGUN_BYTES)
         for _ in range(int(attack.seconds / 0.25)):
             for _, writer in viewers:
                 if not writer.is_closing():
-                    writer.write(b"x")
+                    writer.write(b"x" * TRICKLED_BYTES)
             await pause(0.25)
     return []
 
@@ -141,6 +144,40 @@ async def long_heads(target: Target, attack: Attack, name: str) -> list[str]:
             writer.write(_head(attack, f"/{name}/a")[:-2] + b"X: " + b"x" * attack.size)
         await pause(attack.seconds)
     return []
+
+
+async def heads_ahead(target: Target, attack: Attack, name: str) -> list[str]:
+    """Requests sent ahead, behind one whose answer takes its time."""
+    data = _head(attack, f"/{name}/slow/0") + b"GET /" + b"x" * attack.size
+    async with _viewers(target, attack, attack.count) as viewers:
+        for _, writer in viewers:
+            writer.write(data)
+        await pause(attack.seconds)
+    return []
+
+
+async def left_bodies(target: Target, attack: Attack, name: str) -> list[str]:
+    """Bodies that all who read them leave in the middle; whoever asks next gets them whole."""
+    heads = [_head(attack, f"/{name}/drip/{n}?{attack.size}") for n in range(attack.count)]
+    found: list[bool] = []
+    for stays in (False, True):
+        async with _viewers(target, attack, attack.count) as viewers:
+            for (_, writer), data in zip(viewers, heads, strict=False):
+                writer.write(data)
+            await asyncio.gather(*(_status(one) for one in viewers))
+            if stays:
+                found = await asyncio.gather(*(_is_whole(one[0], attack.size) for one in viewers))
+    if all(found):
+        return []
+    return [f"{found.count(False)} of {len(found)} bodies that others had left did not end"]
+
+
+async def _is_whole(reader: asyncio.StreamReader, size: int) -> bool:
+    with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+        async with asyncio.timeout(WELL_S_MAX):
+            await reader.readexactly(size)
+            return True
+    return False
 
 
 async def many_pages(target: Target, attack: Attack, name: str) -> list[str]:
@@ -222,9 +259,12 @@ def _beside(attacked: Row) -> Row:
     async def watched(target: Target, attack: Attack, name: str) -> list[str]:
         statuses = [await _well(target, attack)]  # so it has answered, a moment ago
         over = asyncio.ensure_future(attacked(target, attack, name))
+        asked: list[asyncio.Task[bytes]] = []
         while not over.done():
-            statuses.append(await _well(target, attack))
+            if sum(not one.done() for one in asked) < BESIDE_AT_ONCE:
+                asked.append(asyncio.ensure_future(_well(target, attack)))
             await asyncio.wait((over,), timeout=BESIDE_S)
+        statuses += await asyncio.gather(*asked)
         failed = [one for one in statuses if one != b"200"]
         found = await over
         if len(failed) > BESIDE_FAILED_MAX and len(failed) * 5 > len(statuses):
@@ -264,6 +304,8 @@ ATTACKS: dict[str, Row] = {
     "unread uploads": unread_uploads,
     "trickled uploads": _beside(trickled_uploads),
     "long heads": long_heads,
+    "heads ahead": heads_ahead,
+    "left bodies": left_bodies,
     "many pages": many_pages,
     "many heads": many_heads,
     "failing pages": _beside(failing_pages),

@@ -36,7 +36,8 @@ NOT_FOR_ORIGINS = {
     "proxy-connection", "upgrade", "x-of-one-hop", "x-forwarded-proto", "x-invoke-path",
 }  # fmt: skip
 SLOW_S = 2.0
-_OF_ATTACKS = re.compile(r"/e\d+e/(big|fails|slow|upload)(?:/\d+)?(?:\?(\d+))?$")
+DRIP_S = 1.0
+_OF_ATTACKS = re.compile(r"/e\d+e/(big|drip|fails|slow|upload)(?:/\d+)?(?:\?(\d+))?$")
 PERSONAL = ("authorization", "cookie")
 OF_VIEWERS = (*PERSONAL, "x-lang")  # what answers may vary by
 _NAMED_COOKIES = re.compile(r"CloudFront-|Edgecache-Token")
@@ -144,7 +145,10 @@ class ScriptedOrigin:
 
     def _recorded(self, site: SiteName, heard: Heard, page: Page, began: float) -> OriginAnswer:
         status, confirms = page.status, ""
-        if page.honors and status == 200 and heard.method in ("GET", "HEAD"):
+        ranged = heard.value("range") is not None
+        if ranged and page.for_ranges:
+            status = page.for_ranges
+        elif page.honors and status == 200 and heard.method in ("GET", "HEAD"):
             confirms = self._confirmed(site, heard)
             status = 304 if confirms else status
         tags = next((value for name, value in page.fields if name.lower() == "cache-tag"), "")
@@ -161,7 +165,8 @@ class ScriptedOrigin:
             began=began,
             at=began,
             tags=tuple(tags.split(",")) if tags else (),
-            confirms=confirms,
+            confirms="" if page.mistaken else confirms,
+            ranged=ranged,
             private=site != "serve" and is_private(heard.target),
             faulty=bool(page.fault),
         )
@@ -302,6 +307,8 @@ async def _attacked(what: str, size: int, writer: asyncio.StreamWriter) -> bool:
     head = f"HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nContent-Length: {size}\r\n\r\n"
     writer.write(head.encode())
     for at in range(0, size, 65_536):
+        if what == "drip" and at <= size // 2 < at + 65_536:
+            await pause(DRIP_S)
         writer.write(b"x" * min(65_536, size - at))
         await writer.drain()
     return True

@@ -14,7 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.adversary.planted_rows import PLANTED, Planted
@@ -78,13 +80,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="those whose name or profile has this in it")
     parser.add_argument("--minutes", type=float, default=10.0, help="for each")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--at-once", type=int, default=1, help="so many of them")
     options = parser.parse_args(arguments)
     chosen = [one for one in PLANTED if options.only in one.name or options.only == one.profile]
     missed = 0
-    for planted in chosen:
-        result = sought(planted, options.seed, options.minutes)
-        missed += result.second is None
-        print(row(result), flush=True)
+    with ThreadPoolExecutor(options.at_once) as pool:
+        seeking = partial(sought, seed=options.seed, minutes=options.minutes)
+        for result in pool.map(seeking, chosen):
+            missed += result.second is None
+            print(row(result), flush=True)
     print(f"{len(chosen) - missed} of {len(chosen)} found")
     return 1 if missed else 0
 

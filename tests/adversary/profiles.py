@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
+from msgspec.structs import replace
+
 from tests.adversary.actions import (
     Any,
     Ask,
@@ -19,9 +21,13 @@ from tests.adversary.actions import (
     Signed,
     SiteName,
     Wait,
+    is_loud,
 )
+from tests.adversary.floods import circuit, memory
 
 STEPS = (4, 12)
+QUICK_FLOODS = 0.02  # of its episodes: a flood is played alone, and for seconds
+QUICK_COUNT, QUICK_S = 100, 2.0
 CACHE = (
     *["max-age=600"] * 4, "public, max-age=600", "max-age=0", "no-cache, max-age=600",
     "private, max-age=600", "no-store", "s-maxage=600", "must-revalidate, max-age=0",
@@ -76,7 +82,7 @@ def sharing(random: Random) -> Episode:
     site: SiteName = random.choice(("serve", "serve", "rfc", "cf"))
     path = "/{e}/a" if site != "cf" or random.random() < 0.6 else "/cookie/{e}/a"
     if site != "cf" and random.random() < 0.3:
-        return random.choice((_written, _languages))(random, site)
+        return random.choice((_written, _languages, _ranged))(random, site)
     steps: list[Any] = [_page(random, path)]
     for _ in range(random.randint(*STEPS)):
         draw = random.random()
@@ -109,7 +115,9 @@ def _written(random: Random, site: SiteName) -> Episode:
 def _languages(random: Random, site: SiteName) -> Episode:
     """Variants that are validated together: a 304 says which of them holds."""
     cache = random.choice(("no-cache", "max-age=0", "max-age=600"))
-    steps: list[Any] = [Page(vary=random.choice(("x-lang", "x-lang, cookie")), cache=cache)]
+    vary, cookie = random.choice(("x-lang", "x-lang, cookie")), random.random() < 0.5
+    mistaken = random.random() < 0.3
+    steps: list[Any] = [Page(vary=vary, cache=cache, cookie=cookie, mistaken=mistaken)]
     for _ in range(random.randint(4, 9)):
         lang, at = random.choice("abc"), random.choice(PLACES)
         who, named = random.choice(("alice", "bob")), random.choice(CREDENTIALS)
@@ -120,6 +128,14 @@ def _languages(random: Random, site: SiteName) -> Episode:
     return tuple(steps)
 
 
+def _ranged(random: Random, site: SiteName) -> Episode:
+    """An error to a Range is for who asks for that Range."""
+    at: Place = random.choice(PLACES)
+    part = Ask(site=site, at=at, fields=(("Range", random.choice(("bytes=99-", "bytes=2-4"))),))
+    page = Page(for_ranges=random.choice((416, 404, 403)), tagged=random.random() < 0.5)
+    return (page, part, Ask(site=site, at=at), part, Ask(site=site, at=at))
+
+
 def marks(random: Random) -> Episode:
     """Invalidations while things are asked for, stored, on their way and stale."""
     site: SiteName = random.choice(("cf", "cf", "rfc"))
@@ -127,9 +143,9 @@ def marks(random: Random) -> Episode:
     if draw < 0.02:
         return _released(site)
     if draw < 0.07:
-        return _stopped(random, site)
+        return random.choice((_stopped, _behind))(random, site)
     if draw < 0.6:
-        return random.choice((_repeated, _on_its_way, _stale, _failed))(random, site)
+        return random.choice((_repeated, _on_its_way, _stale, _waited, _failed))(random, site)
     path = "/{e}/a"
     steps: list[Any] = [_page(random, path)]
     for _ in range(random.randint(*STEPS)):
@@ -180,6 +196,15 @@ def _stale(random: Random, site: SiteName) -> Episode:
     return (*steps, Wait(), ask)
 
 
+def _waited(random: Random, site: SiteName) -> Episode:
+    """Who waits for another's answer, which is for that one, asks after what it knew has fallen."""
+    ask = Ask(site=site, at=random.choice(PLACES), named=False)
+    own = Page(head_s=0.5, cache=random.choice(("no-store", "private")), honors=False)
+    late = replace(ask, later=True)
+    stale = (Page(cache="max-age=1, stale-if-error=600"), ask, Wait(seconds=1.2))
+    return (*stale, own, late, late, late, _all(site), Page(), Wait(), ask)
+
+
 def _failed(random: Random, site: SiteName) -> Episode:
     """A failure of before is not remembered."""
     at: Place = random.choice(PLACES)
@@ -193,6 +218,18 @@ def _stopped(random: Random, site: SiteName) -> Episode:
     late = Ask(site=site, at="nrt", named=False, later=True)
     stop, go = Disturb(what="stop nrt"), Disturb(what="continue")
     return (Page(), ask, stop, _all(site), late, late, go, Wait())
+
+
+def _behind(random: Random, site: SiteName) -> Episode:
+    """The regional cache hears of an invalidation later than a location that asks it."""
+    names = [f"/{{e}}/{number}" for number in range(random.choice((1, 4, 12)))]
+    kept = [Ask(path=path, site=site, at="nrt", named=False) for path in names]
+    asked = [replace(ask, at="lhr", later=True) for ask in kept]
+    after = [replace(ask, at="lhr") for ask in kept]
+    steps: list[Any] = [*[Page(path=path) for path in names], *kept, Disturb(what="stop regional")]
+    steps += [replace(_all(site), later=True), Wait(seconds=random.choice((0.05, 0.2)))]
+    steps += [*asked, Wait(seconds=0.05), Disturb(what="continue"), Wait(), *after]
+    return tuple(steps)
 
 
 def _released(site: SiteName) -> Episode:
@@ -289,43 +326,19 @@ def credentials(random: Random) -> Episode:
     return tuple(steps)
 
 
-def memory(random: Random) -> Episode:
-    """Floods of what takes memory, at processes that may have little."""
-    what, count, size, seconds = random.choice(
-        (
-            ("slow readers", 60, 3_500_000, 2.0),
-            ("aborted downloads", 120, 3_500_000, 1.0),
-            ("unread uploads", 60, 4_000_000, 2.0),
-            ("long heads", 3_000, 30_000, 1.5),
-            ("many pages", 400, 400_000, 1.0),
-            ("many heads", 1_200, 6_000, 1.0),
-            ("bad heads", 1_500, 30_000, 1.0),
-        )
-    )
-    site: SiteName = random.choice(("cf", "rfc"))
-    at: Place = random.choice(("lhr", "nrt"))
-    return (Attack(what=what, site=site, at=at, count=count, size=size, seconds=seconds),)
+def quick(random: Random) -> Episode:
+    """A first look: something of every subject, each of it short."""
+    if random.random() < QUICK_FLOODS:
+        (flood,) = random.choice((memory, circuit))(random)
+        few = max(1, flood.count // 4) if flood.count > QUICK_COUNT else flood.count
+        return (replace(flood, count=few, seconds=min(flood.seconds, QUICK_S)),)
+    make = random.choice((sharing, marks, paths, credentials))
+    while is_loud(episode := make(random)):
+        pass
+    return episode
 
 
-def circuit(random: Random) -> Episode:
-    """Pages that fail, uploads that trickle, viewers that leave: others ask the same origin."""
-    what, count, seconds = random.choice(
-        (
-            ("failing pages", 600, 1.0),
-            ("failing pages", 600, 1.0),
-            ("trickled uploads", 60, 8.0),
-            ("impatient viewers", 200, 1.0),
-            ("unread answers", 60, 6.0),
-            ("pipelined hits", 1, 1.0),
-            ("heads byte by byte", 1, 1.0),
-            ("tiny upload", 1, 1.0),
-        )
-    )
-    site: SiteName = random.choice(("cf", "rfc", "serve"))
-    return (Attack(what=what, site=site, count=count, size=2_000_000, seconds=seconds),)
-
-
-PROFILES: dict[str, Callable[[Random], Episode]] = {
+SUBJECTS: dict[str, Callable[[Random], Episode]] = {
     "sharing": sharing,
     "marks": marks,
     "paths": paths,
@@ -334,3 +347,4 @@ PROFILES: dict[str, Callable[[Random], Episode]] = {
     "circuit": circuit,
     "processes": processes,
 }
+PROFILES = {**SUBJECTS, "quick": quick}

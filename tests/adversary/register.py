@@ -42,6 +42,7 @@ class OriginAnswer(Said):
     began: float
     at: float = 0.0  # when its head was sent
     tags: tuple[str, ...] = ()
+    ranged: bool = False  # asked for with a Range
     confirms: str = ""  # the nonce a 304 speaks of
     private: bool = False
     faulty: bool = False
@@ -202,6 +203,8 @@ class Register:
             return
         first, total = 0, answer.size
         if reply.status == 206:
+            if not _is_ranged(question):
+                yield "a part, to who asked for all of it"
             form = re.fullmatch(rb"bytes (\d+)-(\d+)/(\d+)", reply.value("content-range"))
             if form is None:
                 yield f"a 206 with Content-Range {reply.value('content-range')!r}"
@@ -242,6 +245,8 @@ class Register:
                 return f"older than {floor.why} by {floor.since - answer.began:.3f} s"
         if own or confirmed:
             return None
+        if answer.ranged and answer.status >= 400 and not _is_ranged(question):
+            return f"the {answer.status} is to the Range of another"
         if not for_others(answer, question.credentials, SEMANTICS[site]):
             return f"for others alone: {dict(answer.credentials)}, Vary {answer.vary!r}"
         keyed = site == "cf" and plainest(answer.target).startswith("/cookie/")
@@ -275,6 +280,10 @@ class Register:
 def place_of(ask: Ask) -> str:
     """The process a viewer meets and the scheme it asks with, which is of the URI."""
     return "serve" if ask.site == "serve" else ask.at
+
+
+def _is_ranged(question: Question) -> bool:
+    return any(name == "Range" for name, _ in question.ask.fields)
 
 
 def own_of(question: Question, answer: OriginAnswer) -> bool:

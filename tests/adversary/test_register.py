@@ -52,6 +52,24 @@ def test_what_was_fetched_for_oneself_may_be_had_whatever_it_says() -> None:
     assert not seen(register, answer, began=9.0)
 
 
+def test_an_error_to_a_range_is_for_who_asks_for_one() -> None:
+    register = Register()
+    error = known(register)
+    error.ranged, error.status = True, 416
+    assert "the Range of another" in seen(register, error)[0]
+    error.status = 200
+    assert not seen(register, error)
+
+
+def test_who_asks_for_all_of_it_gets_no_part() -> None:
+    register = Register()
+    answer = known(register)
+    asked = Question(Ask(site="serve"), 1, PAGE, {}, 11.0, id="second")
+    fields = [("x-nonce", answer.nonce.encode()), ("content-range", b"bytes 0-9/40")]
+    reply = Reply(206, fields, body_of(answer.nonce, 40)[:10], whole=True, ended=11.1)
+    assert "a part" in "".join(register.judge(asked, reply))
+
+
 def test_what_a_credential_opened_is_for_nobody_else() -> None:
     register = Register()
     secret = known(register, credentials={"authorization": "a", "cookie": None})

@@ -26,6 +26,7 @@ FAILED_MAX = 2  # of the bystander's questions in one episode
 # Who asks for what is not in memory is refused while that is full (store/memory_account.py).
 TAKE_MEMORY = {
     "slow readers", "aborted downloads", "unread uploads", "long heads", "many pages", "many heads",
+    "heads ahead", "unread answers",
 }  # fmt: skip
 BEYOND_BYTES = 24 * MIB  # of what the allocator does not give back at once
 GROWN_BYTES = 16 * MIB  # in one episode: what those before have left is not of this one

@@ -11,7 +11,6 @@ from tests.adversary.actions import (
     Any,
     Ask,
     Attack,
-    Disturb,
     Episode,
     Fault,
     Invalidate,
@@ -24,6 +23,7 @@ from tests.adversary.actions import (
     is_loud,
 )
 from tests.adversary.floods import circuit, memory
+from tests.adversary.outages import PLACES, all_invalidated, behind, processes, stopped
 
 STEPS = (4, 12)
 QUICK_FLOODS = 0.02  # of its episodes: a flood is played alone, and for seconds
@@ -36,7 +36,6 @@ CACHE = (
     "max-age=0, stale-if-error=600", "",
 )  # fmt: skip
 VARY = (*[""] * 4, "cookie", "authorization", "cookie, authorization")
-PLACES: tuple[Place, ...] = ("lhr", "nrt", "tls")
 FAULTS: tuple[Fault, ...] = ("silent", "short")
 CREDENTIALS: tuple[tuple[str, ...], ...] = ((), (), ("authorization",), ("cookie",))
 WISHES: tuple[tuple[tuple[str, str], ...], ...] = (
@@ -82,7 +81,7 @@ def sharing(random: Random) -> Episode:
     site: SiteName = random.choice(("serve", "serve", "rfc", "cf"))
     path = "/{e}/a" if site != "cf" or random.random() < 0.6 else "/cookie/{e}/a"
     if site != "cf" and random.random() < 0.3:
-        return random.choice((_written, _languages, _ranged))(random, site)
+        return random.choice((_written, _languages, _ranged, _mistaken))(random, site)
     steps: list[Any] = [_page(random, path)]
     for _ in range(random.randint(*STEPS)):
         draw = random.random()
@@ -116,8 +115,7 @@ def _languages(random: Random, site: SiteName) -> Episode:
     """Variants that are validated together: a 304 says which of them holds."""
     cache = random.choice(("no-cache", "max-age=0", "max-age=600"))
     vary, cookie = random.choice(("x-lang", "x-lang, cookie")), random.random() < 0.5
-    mistaken = random.random() < 0.3
-    steps: list[Any] = [Page(vary=vary, cache=cache, cookie=cookie, mistaken=mistaken)]
+    steps: list[Any] = [Page(vary=vary, cache=cache, cookie=cookie)]
     for _ in range(random.randint(4, 9)):
         lang, at = random.choice("abc"), random.choice(PLACES)
         who, named = random.choice(("alice", "bob")), random.choice(CREDENTIALS)
@@ -136,6 +134,13 @@ def _ranged(random: Random, site: SiteName) -> Episode:
     return (page, part, Ask(site=site, at=at), part, Ask(site=site, at=at))
 
 
+def _mistaken(random: Random, site: SiteName) -> Episode:
+    """A 304 that names another answer than was asked about renews none."""
+    ask = Ask(site=site, at=random.choice(PLACES), named=random.random() < 0.5)
+    cache = random.choice(("max-age=0", "max-age=1"))
+    return (Page(cache=cache), ask, Wait(seconds=1.2), Page(cache=cache, mistaken=True), ask, ask)
+
+
 def marks(random: Random) -> Episode:
     """Invalidations while things are asked for, stored, on their way and stale."""
     site: SiteName = random.choice(("cf", "cf", "rfc"))
@@ -143,7 +148,7 @@ def marks(random: Random) -> Episode:
     if draw < 0.02:
         return _released(site)
     if draw < 0.07:
-        return random.choice((_stopped, _behind))(random, site)
+        return random.choice((stopped, behind))(random, site)
     if draw < 0.6:
         return random.choice((_repeated, _on_its_way, _stale, _waited, _failed))(random, site)
     path = "/{e}/a"
@@ -161,15 +166,11 @@ def marks(random: Random) -> Episode:
     return tuple(steps)
 
 
-def _all(site: SiteName) -> Invalidate:
-    return Invalidate(site=site, paths=("/{e}/*",))
-
-
 def _repeated(random: Random, site: SiteName) -> Episode:
     """The same bytes before and after."""
     at: Place = random.choice(PLACES)
     ask = Ask(site=site, at=at, named=False, times=3)
-    return (Page(), ask, _all(site), ask, _all(site), ask)
+    return (Page(), ask, all_invalidated(site), ask, all_invalidated(site), ask)
 
 
 def _on_its_way(random: Random, site: SiteName) -> Episode:
@@ -179,7 +180,7 @@ def _on_its_way(random: Random, site: SiteName) -> Episode:
     first = Ask(site=site, at=at, later=True, named=False)
     again = Ask(site=site, at=random.choice((at, *PLACES)), later=True, named=False)
     after = Ask(site=site, at=random.choice((at, *PLACES)), named=False)
-    return (slow, first, _all(site), Page(), again, Wait(), after)
+    return (slow, first, all_invalidated(site), Page(), again, Wait(), after)
 
 
 def _stale(random: Random, site: SiteName) -> Episode:
@@ -192,7 +193,14 @@ def _stale(random: Random, site: SiteName) -> Episode:
     later = Page(cache=cache) if random.random() < 0.5 else Page(status=503, cache="no-store")
     if random.random() < 0.3:
         later = Page(fault="silent")
-    steps: tuple[Any, ...] = (Page(cache=cache), ask, Wait(seconds=1.2), _all(site), later, ask)
+    steps: tuple[Any, ...] = (
+        Page(cache=cache),
+        ask,
+        Wait(seconds=1.2),
+        all_invalidated(site),
+        later,
+        ask,
+    )
     return (*steps, Wait(), ask)
 
 
@@ -202,34 +210,20 @@ def _waited(random: Random, site: SiteName) -> Episode:
     own = Page(head_s=0.5, cache=random.choice(("no-store", "private")), honors=False)
     late = replace(ask, later=True)
     stale = (Page(cache="max-age=1, stale-if-error=600"), ask, Wait(seconds=1.2))
-    return (*stale, own, late, late, late, _all(site), Page(), Wait(), ask)
+    return (*stale, own, late, late, late, all_invalidated(site), Page(), Wait(), ask)
 
 
 def _failed(random: Random, site: SiteName) -> Episode:
     """A failure of before is not remembered."""
     at: Place = random.choice(PLACES)
     ask = Ask(site="cf", at=at, named=False)
-    return (Page(fault=random.choice(("silent", "rubbish"))), ask, _all("cf"), Page(), ask)
-
-
-def _stopped(random: Random, site: SiteName) -> Episode:
-    """A process that stands still while others are told; who waits there gets nothing old."""
-    ask = Ask(site=site, at="nrt", named=False, times=3)
-    late = Ask(site=site, at="nrt", named=False, later=True)
-    stop, go = Disturb(what="stop nrt"), Disturb(what="continue")
-    return (Page(), ask, stop, _all(site), late, late, go, Wait())
-
-
-def _behind(random: Random, site: SiteName) -> Episode:
-    """The regional cache hears of an invalidation later than a location that asks it."""
-    names = [f"/{{e}}/{number}" for number in range(random.choice((1, 4, 12)))]
-    kept = [Ask(path=path, site=site, at="nrt", named=False) for path in names]
-    asked = [replace(ask, at="lhr", later=True) for ask in kept]
-    after = [replace(ask, at="lhr") for ask in kept]
-    steps: list[Any] = [*[Page(path=path) for path in names], *kept, Disturb(what="stop regional")]
-    steps += [replace(_all(site), later=True), Wait(seconds=random.choice((0.05, 0.2)))]
-    steps += [*asked, Wait(seconds=0.05), Disturb(what="continue"), Wait(), *after]
-    return tuple(steps)
+    return (
+        Page(fault=random.choice(("silent", "rubbish"))),
+        ask,
+        all_invalidated("cf"),
+        Page(),
+        ask,
+    )
 
 
 def _released(site: SiteName) -> Episode:
@@ -237,20 +231,6 @@ def _released(site: SiteName) -> Episode:
     ask = Ask(site=site, named=False, times=2)
     there = Ask(site=site, at="nrt", named=False)
     return (Page(), ask, there, Release(site=site), ask, there)
-
-
-def processes(random: Random) -> Episode:
-    """Processes are killed, emptied, reloaded and upgraded between asking and invalidating."""
-    site: SiteName = random.choice(("cf", "rfc"))
-    what = random.choice(
-        ("kill lhr", "kill nrt", "kill regional", "kill control", "empty regional", "reload",
-         "upgrade")
-    )  # fmt: skip
-    ask = Ask(site=site, at=random.choice(PLACES), named=False, times=2)
-    steps: list[Any] = [Page(), ask, Disturb(what=what), ask, _all(site), ask]
-    if random.random() < 0.5:
-        steps[2:3] = [_all(site), Disturb(what=what)]
-    return tuple(steps)
 
 
 def _invalidate(random: Random, site: SiteName, path: str) -> Invalidate:

@@ -107,3 +107,15 @@ def test_a_flood_of_pipelined_requests_has_its_share_and_a_miss_is_served(
     assert viewers[49].transport.closed
     play.origin.answers(200, "page")
     play.viewer("reader").gets(200, "page")
+
+
+def test_requests_that_come_with_the_first_have_the_same_share(stage: Callable[..., Play]) -> None:
+    play = stage(limits=Limits(connections_per_address_max=1_000))
+    share_bytes = int(LEAST_BYTES * SHARES[MemoryHolding.HEADS])
+    ahead = b"GET /next HTTP/1.1\r\nHost: site.test\r\n\r\n" * 1_600
+    viewers = [play.viewer(f"v{n}") for n in range(50)]
+    for number, viewer in enumerate(viewers):
+        viewer.sends(b"GET /%d HTTP/1.1\r\nHost: site.test\r\n\r\n" % number + ahead)
+    assert share_bytes < play.account.held[MemoryHolding.HEADS] <= share_bytes + len(ahead)
+    assert sum(one.connection.held_bytes for one in viewers) <= share_bytes + len(ahead)
+    assert [one.connection.closing for one in viewers] == [n > 33 for n in range(50)]

@@ -204,6 +204,10 @@ class ViewerConnection(asyncio.Protocol):
             served += 1
             if heads.held and (served == REQUESTS_MAX or self.listener.clock() - now > TURN_S):
                 break
+        if self._task is not None and heads.held:  # it came with the head of what is under way
+            self.closing = self.closing or not heads.is_counted(len(heads), self.listener.account)
+            if self.closing:
+                heads.take()
         if served and not self.closing and (served > 1 or (heads.held and self._task is None)):
             self._wait_turn()
         elif len(heads) > HELD_BYTES_MAX:

@@ -43,10 +43,16 @@ class HeadReader:
 
     def hold(self, data: bytes, account: MemoryAccount) -> bool:
         """Append bytes for later; False when what viewers send ahead has its share of memory."""
+        if not self.is_counted(len(data), account):
+            return False
+        self.add(data)
+        return True
+
+    def is_counted(self, size: int, account: MemoryAccount) -> bool:
+        """Count bytes that are held for later; False when what viewers send ahead has its share."""
         if not account.has_room(MemoryHolding.HEADS):
             return False
-        account.add(MemoryHolding.HEADS, len(data))  # until all is measured again
-        self.add(data)
+        account.add(MemoryHolding.HEADS, size)  # until all is measured again
         return True
 
     def next(self) -> bytes | None:

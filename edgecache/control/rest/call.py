@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from edgecache.control.cloudfront.context import ApiServices, OperationContext
@@ -35,12 +35,15 @@ RouteHandler = Callable[[Request], Awaitable[Response]]
 
 
 async def bounded_body(request: Request) -> bytes:
-    """The whole body; 413 when it is longer than BODY_BYTES_MAX."""
+    """The whole body; 413 when it is longer than BODY_BYTES_MAX, 400 when its sender left."""
     body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > BODY_BYTES_MAX:
-            raise HTTPException(413, f"the body is longer than {BODY_BYTES_MAX} bytes")
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > BODY_BYTES_MAX:
+                raise HTTPException(413, f"the body is longer than {BODY_BYTES_MAX} bytes")
+    except ClientDisconnect:
+        raise HTTPException(400, "the body broke off") from None
     return bytes(body)
 
 

@@ -12,10 +12,12 @@ from cachetools import LRUCache
 from msgspec import Struct
 
 from edgecache.cache.fill import Fill
+from edgecache.http.message import Request
 from edgecache.upstream.faults import UpstreamError
 
 UNCACHEABLE_S = 120.0  # Varnish's hit-for-miss: its default for what is not cacheable
 UNCACHEABLE_KEYS_MAX = 10_000  # keys are chosen by strangers; 1.5 MB, as a number stands for each
+UNCACHEABLE_BYTES = 150  # of one, with its place in the table
 
 
 class FlightEnd(StrEnum):
@@ -46,6 +48,7 @@ class Flight:
         self.since = 0  # number of the last write as it began: see store.invalidation
         self.mark = mark  # what it may be joined for: see store.invalidation
         self.attempt = attempt  # 2 when it follows one that failed
+        self.request: Request | None = None  # of a slice: it began for
         self.landing: FlightResult | None = None
         self.waiting: dict[asyncio.Future[FlightResult], None] = {}  # in the order they came
 
@@ -120,9 +123,18 @@ class UncacheableKeys:
         """The answer that came at `now` (epoch seconds) was for one alone."""
         self._until[hash(key)] = now + UNCACHEABLE_S
 
+    def discard(self, key: bytes) -> None:
+        """The newest answer is for all, or would have been."""
+        self._until.pop(hash(key), None)
+
     def has(self, key: bytes, now: float) -> bool:
         """Whether the next answer is likely to be for one alone, too."""
         return now < self._until.get(hash(key), 0.0)
+
+    @property
+    def size_bytes(self) -> int:
+        """About what they take, in bytes."""
+        return len(self._until) * UNCACHEABLE_BYTES
 
     def __len__(self) -> int:
         return len(self._until)

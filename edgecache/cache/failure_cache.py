@@ -20,6 +20,7 @@ from edgecache.store.invalidation import InvalidationState
 from edgecache.upstream.faults import Fault, UpstreamError
 
 KEYS_MAX = 10_000  # keys are chosen by strangers; 2 MB, as a number stands for each
+FAILURE_BYTES = 200  # of one, with its place in the table
 _OF_THE_MOMENT = frozenset(
     {Fault.BUSY, Fault.LOOP, Fault.TRUNCATED, Fault.CHANGED, Fault.OPEN, Fault.PEER}
 )
@@ -86,6 +87,11 @@ class FailureCache:
     def _note(self, errand: FetchErrand, failure: CachedFailure) -> None:
         if errand.route.semantics.caches_failures:
             self._by_hash[hash(errand.key)] = failure
+
+    @property
+    def size_bytes(self) -> int:
+        """About what they take, in bytes."""
+        return len(self._by_hash) * FAILURE_BYTES
 
     def __len__(self) -> int:
         return len(self._by_hash)

@@ -48,13 +48,16 @@ from edgecache.cache.slices.object import SlicedObjects
 from edgecache.cache.store_response import StoredReply, Storer, result_of
 from edgecache.http.dates import format_date
 from edgecache.http.message import end_to_end, first_value
+from edgecache.rules.caching.compression import not_modified_fields
 from edgecache.rules.caching.entry_update import (
     EntryUpdate,
     FetchContext,
     UpdatedEntry,
     invalidated_targets,
+    is_for_one,
     refused_update,
     update_of,
+    would_be_kept,
 )
 from edgecache.rules.caching.key import cache_key, forwarded
 from edgecache.rules.caching.reuse import refuses_stale, serves_on_error
@@ -130,6 +133,11 @@ class Fetcher:
         finally:
             self._land(errand, flight, landing)
         return outcome
+
+    @property
+    def remembered_bytes(self) -> int:
+        """About what is remembered of answers that are not stored, in bytes."""
+        return self._failures.size_bytes + self._uncacheable.size_bytes
 
     def _wants_part(self, errand: FetchErrand) -> bool:
         return bool(errand.part) or self.slices.first_request(errand) is not None
@@ -228,6 +236,10 @@ class Fetcher:
         sent, reply = result.sent, result.reply
         reply.body.close()
         if sent.for_one:
+            if would_be_kept(errand.request, reply.head, errand.route):
+                self._uncacheable.discard(errand.key)  # the next one asks for the whole
+            told = not_modified_fields(errand.request, reply.head.fields, errand.route)
+            reply.head = replace(reply.head, fields=told)
             outcome = from_reply(reply, errand, self._world.clock(), result_of(reply))
             return outcome, FlightResult(FlightEnd.UNCACHEABLE)
         if not sent.is_conditional:  # it says nothing, and is no tier's to tell
@@ -277,6 +289,7 @@ class Fetcher:
         length = reply.body.length
         too_large = length is not None and length > self._world.object_bytes_max
         if update.kept is not None and errand.request.method != b"HEAD":
+            self._uncacheable.discard(errand.key)
             sliced = None
             if length is not None and length > self._world.block_bytes:
                 sliced = self.slices.store_arriving(errand, reply, update.kept)
@@ -291,7 +304,8 @@ class Fetcher:
                 return await self._pass_range(errand, reply)
             self._refuse_beyond_quota(errand, reply, length or 0)
         if update.refused is not None:
-            self._uncacheable.add(errand.key, self._world.clock())
+            if is_for_one(errand.request, reply.head, update.refused):
+                self._uncacheable.add(errand.key, self._world.clock())
             outcome = from_reply(reply, errand, self._world.clock(), result_of(reply))
             outcome.not_stored = update.refused
             return outcome, FlightResult(FlightEnd.UNCACHEABLE)

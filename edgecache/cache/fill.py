@@ -25,7 +25,7 @@ from edgecache.store.memory_account import BEHIND_BYTES, MemoryAccount, MemoryHo
 from edgecache.upstream.faults import Fault, UpstreamError
 from edgecache.upstream.interface import Body
 
-REST_BYTES_WORTH_FINISHING = 1024 * 1024  # a slice: what a fill fetches on with nobody reading
+REST_BYTES_WORTH_FINISHING = 1024 * 1024  # what a fill fetches on with nobody reading
 PIECE_BYTES = 262_144  # of a whole that is read on: `Limits.buffer_bytes_max`, uvloop's own reads
 PATIENCE_S = 1.0  # that the slowest may hold up others who read a body that is not kept,
 PATIENCE_SHARE = 0.1  # and of the time since: equals get ahead of one another by turns
@@ -49,6 +49,7 @@ class Fill:
         self.head = head
         self.pending: PendingEntry | None = None  # decides who may join; a slice has none
         self.mark = 0  # which invalidations it is newer than
+        self.rest_worth_finishing = REST_BYTES_WORTH_FINISHING  # a slice is finished in any case
         self.length = body.length
         self.joinable = True
         self.error: UpstreamError | None = None
@@ -291,7 +292,7 @@ class Fill:
         if self._readers or self.ended or task is None:
             return
         rest = None if self.length is None else self.length - self._arrived_bytes
-        if not self.joinable or rest is None or rest > REST_BYTES_WORTH_FINISHING:
+        if not self.joinable or rest is None or rest > self.rest_worth_finishing:
             self._abandon()  # here, since a task cancelled before it began runs nothing
             self._task = None
             task.cancel()
@@ -342,9 +343,8 @@ class FillBody:
 
     def _cut(self, piece: bytes) -> bytes:
         """What of the piece that begins at `position` is asked for."""
-        skipped = max(0, self._first - self.position)
         end = None if self._end is None else self._end - self.position
-        return piece[skipped:end]
+        return piece[max(0, self._first - self.position) : end]
 
     def close(self) -> None:
         self._fill.leave(self)

@@ -77,6 +77,11 @@ class Tier:
         self._upstream = upstream
         self._fetcher = Fetcher(self.filtered, self.flights, upstream, world)
 
+    @property
+    def remembered_bytes(self) -> int:
+        """About what is remembered of answers that are not stored, in bytes."""
+        return self._fetcher.remembered_bytes
+
     def decide(self, request: Request, route: Route, now: float) -> Hit | TierErrand | Refusal:
         """Hit, refusal or errand for `request`, concluded without waiting."""
         request = without_connection_options(request)
@@ -131,8 +136,7 @@ class Tier:
         stale = self._fetcher.repeat_failure(errand)
         if stale is not None:
             return stale
-        alone = has_passed(errand.request.fields, self.world.cdn_id)  # else it waits for itself
-        if alone or not collapses(errand.request, errand.route):
+        if not collapses(errand.request, errand.route):
             return await self._lead(errand, None, on_interim)
         attempt = 1
         for _ in range(JOINS_MAX):
@@ -142,6 +146,8 @@ class Tier:
                 if stored is not None:
                     return stored
                 return await self._lead(errand, self._begin(errand, attempt), on_interim)
+            if has_passed(errand.request.fields, self.world.cdn_id):
+                return await self._lead(errand, None, on_interim)  # else it may wait for itself
             conclusion = await self._join(flight, errand)
             if isinstance(conclusion, Outcome):
                 return conclusion

@@ -71,10 +71,12 @@ def with_new_key(keys: Keys, key_id: str, secret: str) -> Keys:
 
 
 def signing_with_new_key(keys: Keys) -> Keys:
-    """The first key signs from now on. ValueError when there is but one."""
+    """The first key signs from now on. ValueError when there is but one, or it is the older one."""
     if len(keys) < 2:
         raise ValueError("no key was added")
     first, *others = keys
+    if _made_at(others[-1]) > _made_at(first):
+        raise ValueError(f"{others[-1]}, the newer one, signs already; next is --step drop")
     return {name: keys[name] for name in (*others, first)}
 
 
@@ -86,14 +88,21 @@ def without_old_keys(keys: Keys) -> Keys:
 
 def age_of(key_id: str, now: float) -> str:
     """How old a key is, by its id; those that a start made say nothing of it."""
-    if not _MADE.fullmatch(key_id):
-        return "unknown"
-    try:
-        made = datetime.strptime(key_id, KEY_ID).replace(tzinfo=UTC).timestamp()
-    except ValueError:  # nobody made it
+    made = _made_at(key_id)
+    if not made:
         return "unknown"
     days, rest = divmod(max(0, int(now - made)), _DAY_S)
     return f"{days} d" if days else f"{rest // 3600} h {rest % 3600 // 60} min"
+
+
+def _made_at(key_id: str) -> float:
+    """When a key was made, by its id, in epoch seconds; 0 where that says nothing."""
+    if not _MADE.fullmatch(key_id):
+        return 0.0
+    try:
+        return datetime.strptime(key_id, KEY_ID).replace(tzinfo=UTC).timestamp()
+    except ValueError:  # nobody made it
+        return 0.0
 
 
 @app.command(epilog="Example: edgecache secrets show")
@@ -243,8 +252,10 @@ def _refuse_early(state_dir: str, kind: SecretKind) -> None:
     """What was signed by the old key may be under way for as long as it is good."""
     from edgecache.config.secrets import operators_path, secrets_path
 
-    of = operators_path if kind is SecretKind.OPERATORS else secrets_path
-    path: Path = of(state_dir, os.environ)
+    path: Path = secrets_path(state_dir, os.environ)
+    operators = operators_path(state_dir, os.environ)
+    if kind is SecretKind.OPERATORS and operators.exists():  # else a former release has them there
+        path = operators
     left_s = path.stat().st_mtime + LASTS_S[kind] - time.time() if path.exists() else 0.0
     if left_s > 0:
         refuse([f"{path} was changed lately: wait {left_s:.0f} s, or say --now"])

@@ -53,7 +53,7 @@ class CredentialVerdict(StrEnum):
     EXPIRED = "expired"
     FROM_THE_FUTURE = "from-the-future"
     REPLAYED = "replayed"
-    FULL = "full"  # more senders than there is room to remember
+    FULL = "full"  # more runs, of its place or of all, than there is room to remember
 
 
 class CredentialSigner:
@@ -111,7 +111,7 @@ class CredentialVerifier:
         self._clock = clock
         self._replays = ReplayMemory(AGE_S_MAX + SKEW_S_MAX)
         self._keys: dict[bytes, bytes] = {}
-        self._sending: dict[tuple[bytes, bytes], bytes] = {}
+        self._sending: dict[tuple[bytes, bytes], tuple[bytes, bytes]] = {}
 
     def use(self, secrets: Mapping[str, str]) -> None:
         """Accept what `secrets` have signed from now on, and nothing else. ValueError as above."""
@@ -138,29 +138,34 @@ class CredentialVerifier:
         if parts is None:
             return CredentialVerdict.MALFORMED, ""
         claim, key_id, run, name, number, at, mac = parts.groups()
-        key = self._sending.get((key_id, name)) or self._sending_key(key_id, name)
-        if key is None:
+        known = self._sending.get((key_id, name)) or self._sending_key(key_id, name)
+        if known is None:
             return CredentialVerdict.UNKNOWN_KEY, ""
+        key, place = known
         expected = hmac.digest(key, claim + b"\n" + message, "sha256")
         if not hmac.compare_digest(b2a_base64(expected, newline=False), mac):
             return CredentialVerdict.BAD_SIGNATURE, ""
         if len(self._sending) < SENDING_KEYS_MAX:
-            self._sending[key_id, name] = key
-        return self._in_time_and_once(run, int(number), int(at)), name.decode()
+            self._sending[key_id, name] = known
+        return self._in_time_and_once(place, run, int(number), int(at)), name.decode()
 
-    def _in_time_and_once(self, run: bytes, number: int, at: int) -> CredentialVerdict:
+    def _in_time_and_once(
+        self, place: bytes, run: bytes, number: int, at: int
+    ) -> CredentialVerdict:
         now = self._clock()
         if now - at > AGE_S_MAX:
             return CredentialVerdict.EXPIRED
         if at - now > SKEW_S_MAX:
             return CredentialVerdict.FROM_THE_FUTURE
-        taken = self._replays.take(run, number, at, now)
+        taken = self._replays.take(place, run, number, at, now)
         return _VERDICTS[taken]
 
-    def _sending_key(self, key_id: bytes, name: bytes) -> bytes | None:
-        """The key of the sender that says it is `name`."""
-        receiving = self._keys.get(key_id)
-        return receiving and _derived(receiving, f"from {place_of(name.decode())}")
+    def _sending_key(self, key_id: bytes, name: bytes) -> tuple[bytes, bytes] | None:
+        """The key of the sender that says it is `name`, and its place."""
+        receiving, place = self._keys.get(key_id), place_of(name.decode())
+        if receiving is None:
+            return None
+        return _derived(receiving, f"from {place}"), place.encode("ascii")
 
     @property
     def size_bytes(self) -> int:

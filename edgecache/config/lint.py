@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edgecache.config.listen import bucket_hosts, tcp_address
 from edgecache.config.model import Behavior, Config, Distribution, OriginRequestPolicy, Selection
 from edgecache.config.problems import Problem, quoted
 
@@ -20,6 +21,7 @@ def lint(config: Config) -> list[Problem]:
         where = f"distributions[{index}]"
         warnings += _distribution_warnings(distribution, where, tls=tls)
         warnings += _access_warnings(distribution, config, where)
+        warnings += _bucket_warnings(distribution, config, where)
         for place, behavior in _behaviors(distribution, where):
             warnings += _caching_warnings(behavior, place)
             warnings += _forwarding_warnings(behavior, place)
@@ -72,6 +74,31 @@ def _access_warnings(distribution: Distribution, config: Config, where: str) -> 
             )
         if plain and origin.secret_headers:
             yield Problem(f"{place}.secret_headers", "are sent where others can read them: by HTTP")
+
+
+def _bucket_warnings(distribution: Distribution, config: Config, where: str) -> Iterator[Problem]:
+    """Behaviors by which the bucket is asked under a viewer's name that it does not admit."""
+    if config.bucket is None:
+        return
+    hosts = [name.lower() for name in bucket_hosts(config.bucket)]
+    port = tcp_address(config.bucket.listen).port
+    asked = {
+        origin.id
+        for origin in distribution.origins
+        if origin.http_port == port and origin.domain_name.lower() in hosts
+    }
+    asked |= {group.id for group in distribution.origin_groups if asked & {*group.members}}
+    other = next((one for one in distribution.aliases if one.lower() not in hosts), None)
+    for place, behavior in _behaviors(distribution, where):
+        policy = behavior.origin_request_policy
+        keyed = "host" in map(str.lower, behavior.cache_policy.headers.items)
+        sent = keyed or (policy is not None and _sends(policy, "host"))
+        if sent and other is not None and behavior.origin in asked:
+            yield Problem(
+                f"{place}.origin",
+                f"the bucket is sent the viewer's Host, and {quoted(other)} is not in bucket.hosts:"
+                " it answers 403",
+            )
 
 
 def _local(host: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from edgecache.config.model import Location
+from edgecache.config.model import Bucket, Location
 
 PATH_BYTES_MAX = 107  # sun_path holds 108 with its final NUL (unix(7))
 _TCP = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
@@ -24,7 +24,12 @@ class TcpAddress:
     port: int
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return f"{self.name}:{self.port}"
+
+    @property
+    def name(self) -> str:
+        """The host as it stands in a URL or in Host: IPv6 in brackets."""
+        return f"[{self.host}]" if ":" in self.host else self.host
 
     @property
     def is_loopback(self) -> bool:
@@ -33,6 +38,11 @@ class TcpAddress:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
+
+    @property
+    def is_any(self) -> bool:
+        """Whether it is every address of the machine, and so the name of none."""
+        return self.host in _ANY
 
     @property
     def url(self) -> str:
@@ -108,3 +118,13 @@ def overlaps(one: Address, other: Address) -> bool:
         same_host = one.host == other.host or one.host in _ANY or other.host in _ANY
         return one.port == other.port and same_host
     return one == other
+
+
+def bucket_hosts(bucket: Bucket) -> tuple[str, ...]:
+    """The names the bucket may be asked by: where it listens, and those of the setting.
+
+    What was signed for any other origin opens nothing here.
+    """
+    address = tcp_address(bucket.listen)
+    own = () if address.is_any else (address.name,)
+    return (*own, *(("localhost",) if address.is_loopback else ()), *bucket.hosts)

@@ -303,7 +303,8 @@ class Control(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Bucket(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The demo origin: a folder served as a bucket, behind the gate.
 
-    `name` is what resources of the policy in `policy_file` call it (`arn:aws:s3:::NAME/*`).
+    `hosts` are names it is asked by beside the one in `listen`: it admits what was signed for these
+    alone. `name` is what resources of the policy in `policy_file` call it (`arn:aws:s3:::NAME/*`).
     `versions_max` versions of each object are kept in state_dir, 0 for none. `cache_control_rules`
     maps a glob over the object's name to its Cache-Control; the first that matches wins, and
     `cache_control` is for the rest.
@@ -311,6 +312,7 @@ class Bucket(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     listen: str
     folder: str
+    hosts: tuple[str, ...] = ()
     cache_control: str = ""
     cache_control_rules: dict[str, str] = {}
     name: str = "demo"

@@ -40,6 +40,8 @@ KEY_PAIRS_MAX = 100  # CloudFront's quota of origin access controls, which name 
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _KEY_PAIR_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _ACCESS_KEY_ID = re.compile(r"[\x21-\x2b\x2d\x2e\x30-\x7e]{1,128}")  # no "/" or ",": they end it
+_HOST_KEY = r"[!-+\-.0-<>-~:]{1,255}=[A-Za-z0-9+/]{43}="  # as origin/identity.py reads them
+_HOST_KEYS = re.compile(rf"hosts:{_HOST_KEY}(,{_HOST_KEY})*")
 _SECRET = re.compile(r"[\x21-\x7e]{1,4096}")  # tokens of temporary credentials have a thousand
 _NOT_A_SECRET = "not 1-4096 printable characters without blanks"
 
@@ -128,7 +130,12 @@ def load_secrets(
     """
     path = secrets_path(state_dir, env)
     _make_if_missing(path, env, lambda: _new_file(random), random)
-    return _secrets(_read(path))
+    return read_secrets(state_dir, env)
+
+
+def read_secrets(state_dir: str | Path, env: Mapping[str, str]) -> Secrets:
+    """The same, by a process that runs: a file that is missing is a SecretsError, and not made."""
+    return _secrets(_read(secrets_path(state_dir, env)))
 
 
 def load_operators(
@@ -141,10 +148,17 @@ def load_operators(
     No node asks for them. Those in a `secrets.json` of a former release count while there is no
     `operators.json`.
     """
+    path = operators_path(state_dir, env)
+    if not path.exists() and not has_former_operators(state_dir, env):
+        _make_if_missing(path, env, lambda: _OperatorsFile({"k1": new_secret(random)}), random)
+    return read_operators(state_dir, env)
+
+
+def read_operators(state_dir: str | Path, env: Mapping[str, str]) -> Mapping[str, str]:
+    """The same, by a process that runs: where there are none, SecretsError."""
     path, former = operators_path(state_dir, env), secrets_path(state_dir, env)
     if not path.exists() and former.exists() and (found := _read(former).operator):
         return MappingProxyType(found)
-    _make_if_missing(path, env, lambda: _OperatorsFile({"k1": new_secret(random)}), random)
     return MappingProxyType(_read_operators(path).operator)
 
 
@@ -261,6 +275,8 @@ def _replace_file(
         os.replace(temporary, path)
     except OSError as error:
         raise SecretsError(path, error.strerror or str(error)) from error
+    finally:
+        temporary.unlink(missing_ok=True)  # one that was not moved has all secrets in it
     return path
 
 
@@ -366,3 +382,5 @@ def _check(path: Path, kind: str, keys: Mapping[str, str]) -> None:
             raise SecretsError(path, f"{kind}: id {number}: expected 1-64 of A-Z a-z 0-9 _ -")
         if len(secret) < SECRET_CHARS_MIN:
             raise SecretsError(path, f"{kind}.{key_id}: shorter than {SECRET_CHARS_MIN} characters")
+        if kind == "identity" and secret.startswith("hosts:") and not _HOST_KEYS.fullmatch(secret):
+            raise SecretsError(path, f"{kind}.{key_id}: not keys of hosts (hosts:NAME=KEY,...)")

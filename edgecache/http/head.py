@@ -71,6 +71,8 @@ _NOT_HOP_BY_HOP = frozenset(
 
 # What a field with `_` for `-` is never taken for: what frames, routes, keys or vouches.
 _OURS = PROTECTED | HOP_BY_HOP | {b"expect", b"origin", b"x-real-ip", b"x-http-method-override"}
+_OURS |= {b"accept-encoding", b"cdn-loop", b"if-match", b"if-modified-since", b"if-none-match"}
+_OURS |= {b"if-range", b"if-unmodified-since"}
 _OUR_PREFIXES = (b"x-forwarded-", b"cloudfront-", b"edgecache-", b"x-edgecache-", b"x-amz-")
 
 # A browser repeats its fields with every request, and many browsers repeat a site's URLs: lines and

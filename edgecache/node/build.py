@@ -199,7 +199,7 @@ class NodeParts:
             RequestLog(tier.name, self._counters, log),
             self.config.brand,
             self._head_cache(tier, PeerHeadCache if role == "regional" else HeadCache),
-            remembered=self._remembered_bytes,
+            remembered=lambda: self._remembered_bytes() + tier.remembered_bytes,
         )
         self._share_descriptors(listener)
         location = tier.name if role == "edge" else ""

@@ -43,6 +43,8 @@ from edgecache.config.secrets import (
     load_operators,
     load_secrets,
     operators_path,
+    read_operators,
+    read_secrets,
     secrets_path,
 )
 from edgecache.control.cloudfront.authentication import CallerAuthentication
@@ -124,7 +126,7 @@ class ControlSecrets:
         self.nodes = CredentialVerifier(CONTROL, wall_clock)
         self._signers: dict[str, CredentialSigner] = {}
         self._peer: Mapping[str, str] = {}
-        self._stamps = self._stamped()
+        self._stamps = self._unread = self._stamped()  # the latter: of those that were tried last
         self._take_over(secrets, operators)
 
     def signer(self, place: str) -> CredentialSigner:
@@ -142,8 +144,7 @@ class ControlSecrets:
             await asyncio.sleep(WATCH_S)
             stamps = self._stamped()
             if stamps != self._stamps:
-                self._stamps = stamps
-                self._read_anew()
+                self._read_anew(stamps)
 
     def proves(self, scope: MutableMapping[str, Any]) -> bool:
         """Whether the head of a request is a node's or has an operator's token (a Proof)."""
@@ -151,12 +152,16 @@ class ControlSecrets:
             return True
         return bool(sending_node(scope, self.nodes.sender))
 
-    def _read_anew(self) -> None:
+    def _read_anew(self, stamps: tuple[FileStamp, ...]) -> None:
+        """Take over what files of these stamps have; those that cannot be read are tried again."""
         try:
-            secrets = load_secrets(self._state_dir, self._env)
-            self._take_over(secrets, load_operators(self._state_dir, self._env))
+            secrets = read_secrets(self._state_dir, self._env)
+            self._take_over(secrets, read_operators(self._state_dir, self._env))
+            self._stamps = stamps
         except SecretsError as error:
-            say(f"secrets were not read anew: {error}")
+            if stamps != self._unread:
+                say(f"secrets were not read anew: {error}")
+        self._unread = stamps
 
     def _take_over(self, secrets: Secrets, operators: Mapping[str, str]) -> None:
         try:

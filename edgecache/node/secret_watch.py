@@ -1,7 +1,8 @@
 """Secrets of this process, read again when a file changes. Law: none comes from control.
 
 It reads them from its own files. A changed file is noticed within `WATCH_S`, so that keys come and
-go without a restart. What cannot be read leaves what was read before, and says so.
+go without a restart. What cannot be read leaves what was read before, says so once, and is tried
+again until it can. A file is made at a start alone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from edgecache.config.model import Config, Origin
 from edgecache.config.origins import credential_of
-from edgecache.config.secrets import Secrets, SecretsError, load_secrets, secrets_path
+from edgecache.config.secrets import Secrets, SecretsError, load_secrets, read_secrets, secrets_path
 from edgecache.origin.identity import IdentitySigner
 from edgecache.upstream.origin_auth import OriginAuth, OriginCredentials
 
@@ -24,7 +25,7 @@ WATCH_S = 0.5  # half of what a key may take to reach a node
 VALUE_BYTES_MAX = 4_096  # of a header that is a secret; a token of a store's has a thousand
 
 _VALUE = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")  # RFC 9110 §5.5, ASCII
-FileStamp = tuple[int, int, int] | None
+FileStamp = tuple[int, ...] | None
 PeerUser = Callable[[Mapping[str, str]], None]
 """Takes over secrets of peers, by id. ValueError when they are of no use to it."""
 
@@ -51,10 +52,12 @@ class SecretWatch:
         self._env = env
         self._clock = clock
         self._renew_tls = renew_tls
+        self._signer: IdentitySigner | None = None
         self._values: dict[str, bytes] = {}
         self._peer_users: list[PeerUser] = []
         self._files: tuple[str, ...] = ()
         self._stamps: tuple[FileStamp, ...] = ()
+        self._unread: dict[str, FileStamp] = {}  # files that could not be read, as they were then
         self.use(config)
 
     def use(self, config: Config) -> Mapping[str, str]:
@@ -64,10 +67,9 @@ class SecretWatch:
         if stamps != self._stamps:
             self._renew_tls()
         self._stamps = stamps
-        try:
-            self.secrets = load_secrets(self._state_dir, self._env)
-        except SecretsError as error:
-            logger.error("secrets were not read anew: %s", error)
+        self._unread = {path: at for path, at in self._unread.items() if path in self._files}
+        found = self._read_secrets()
+        self.secrets = self.secrets if found is None else found
         self._values = self._read(config)
         for user in self._peer_users:
             try:
@@ -76,14 +78,23 @@ class SecretWatch:
                 logger.error("secrets were not read anew: %s: peer: %s", self._path, error)
         for line in missing_key_pairs(config, self.secrets, self._path):
             logger.error("requests are not sent: %s", line)
-        keys = self.secrets.identity
-        signer = IdentitySigner(keys, self._clock) if keys else None
+        signer = self._identity_signer()
         controls = {control.id: control for control in config.origin_access_controls}
         credentials = OriginCredentials(
             self._clock, signer, controls, self.secrets.origin, self._values
         )
         self.proofs.use(credentials)
         return self.secrets.viewer
+
+    def _identity_signer(self) -> IdentitySigner | None:
+        """The one signer of this process: another would be a newcomer to every gate."""
+        keys = self.secrets.identity
+        if not keys:
+            return None
+        if self._signer is None:
+            self._signer = IdentitySigner(keys, self._clock)
+        self._signer.use(keys)
+        return self._signer
 
     def tell_peers(self, user: PeerUser) -> None:
         """Tell `user` the secrets of peers, now and whenever they change. SecretsError."""
@@ -94,18 +105,48 @@ class SecretWatch:
         self._peer_users.append(user)
 
     def changed(self) -> bool:
-        """Whether a file has changed since it was read."""
-        return tuple(map(file_stamp, self._files)) != self._stamps
+        """Whether a file has changed since it was read, or can be read as it could not before."""
+        if tuple(map(file_stamp, self._files)) != self._stamps:
+            return True
+        return any(self._can_read(path) for path in tuple(self._unread))
+
+    def _can_read(self, path: str) -> bool:
+        if path == str(self._path):
+            return self._read_secrets() is not None
+        try:
+            secret_value(f"file:{path}", self._env)
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def _read_secrets(self) -> Secrets | None:
+        """What the file holds; None when it cannot be read, which is said once of a file."""
+        path = str(self._path)
+        stamp = file_stamp(path)
+        try:
+            found = read_secrets(self._state_dir, self._env)
+        except SecretsError as error:
+            if path not in self._unread or self._unread[path] != stamp:
+                logger.error("secrets were not read anew: %s", error)
+            self._unread[path] = stamp
+            return None
+        self._unread.pop(path, None)
+        return found
 
     def _read(self, config: Config) -> dict[str, bytes]:
         values: dict[str, bytes] = {}
         for where, reference in _references(config):
+            path = reference.removeprefix("file:") if reference.startswith("file:") else ""
             try:
                 values[reference] = secret_value(reference, self._env)
             except (OSError, ValueError) as error:
                 logger.error("%s: %s: %s", where, reference, _reason(error))
                 if reference in self._values:
                     values[reference] = self._values[reference]
+                if path:
+                    self._unread[path] = file_stamp(path)
+            else:
+                self._unread.pop(path, None)
         return values
 
 
@@ -118,19 +159,26 @@ class WatchedIdentity:
         self._clock = clock
         self._keys = load_secrets(self._state_dir, self._env).identity
         self._stamp, self._looked_at = file_stamp(self._path), clock()
+        self._unread: FileStamp = self._stamp  # of the last file that was tried
 
     def keys(self) -> Mapping[str, str]:
         """The keys as they are now: the same object until they change."""
         if self._clock() - self._looked_at >= WATCH_S:
             self._looked_at = self._clock()
-            stamp = file_stamp(self._path)
-            if stamp != self._stamp:
-                self._stamp = stamp
-                try:
-                    self._keys = load_secrets(self._state_dir, self._env).identity
-                except SecretsError as error:
-                    logger.error("secrets were not read anew: %s", error)
+            if file_stamp(self._path) != self._stamp:
+                self._read_anew()
         return self._keys
+
+    def _read_anew(self) -> None:
+        """Take over what the file has; one that cannot be read is tried again at the next look."""
+        stamp = file_stamp(self._path)
+        try:
+            self._keys = read_secrets(self._state_dir, self._env).identity
+            self._stamp = stamp
+        except SecretsError as error:
+            if stamp != self._unread:
+                logger.error("secrets were not read anew: %s", error)
+        self._unread = stamp
 
 
 def secret_value(reference: str, env: Mapping[str, str]) -> bytes:
@@ -190,12 +238,13 @@ def _files(config: Config) -> Iterator[str]:
 
 
 def file_stamp(path: str) -> FileStamp:
-    """Time, size and inode of a file, which change with its content; None without a file."""
+    """What changes with a file's content, or with who may read it; None without a file."""
     try:
         facts = os.stat(path)
     except OSError:
         return None
-    return facts.st_mtime_ns, facts.st_size, facts.st_ino
+    times = facts.st_mtime_ns, facts.st_ctime_ns  # the latter for rights, which change no content
+    return *times, facts.st_size, facts.st_ino, facts.st_mode
 
 
 def _reason(error: Exception) -> str:

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from edgecache.config.listen import bucket_hosts
 from edgecache.config.model import MIB, Config
 from edgecache.config.origins import canonical_user_id
 from edgecache.origin.bucket import bucket_app
@@ -44,7 +45,7 @@ def demo_app(config: Config, keys: Callable[[], Mapping[str, str]]) -> Gate:
     if bucket.cache_control:
         rules.append(("*", bucket.cache_control))
     app = bucket_app(folder, rules, versions=versions_of(config), policy=policy_of(config))
-    return Gate(app, keys)
+    return Gate(app, keys, hosts=bucket_hosts(bucket))
 
 
 def versions_of(config: Config) -> Versions | None:

@@ -7,6 +7,7 @@ wire: the method, the Host field, `raw_path` and `query_string` (ASGI, "HTTP Con
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 
@@ -19,7 +20,10 @@ from edgecache.origin.identity import (
     IdentityVerdict,
     IdentityVerifier,
     identity_named,
+    is_of_hosts,
 )
+
+logger = logging.getLogger("edgecache.origin")
 
 IDENTITY = "edgecache.identity"  # of the scope: the origin access identity, empty for none
 
@@ -32,9 +36,10 @@ class Gate:
 
     `keys`: id to key, newest last; all are accepted. Or a callable that gives them, asked for each
     request, by which they change without a restart. `hosts`: the names in Host that are admitted;
-    none: all for which there are keys. `clock`: epoch seconds. `window_s`: how far the time of
-    signing may be from now; a signature is used once in it. `header`: the field's name, lower case.
-    `accepts_former`: see IdentityVerifier. ValueError for keys that no signer could have.
+    none: all for which there are keys, if these are keys of hosts. `clock`: epoch seconds.
+    `window_s`: how far the time of signing may be from now; a signature is used once in it.
+    `header`: the field's name, lower case. `accepts_former`: see IdentityVerifier. ValueError for
+    keys that no signer could have, and for those that have any host's without `hosts`.
     """
 
     def __init__(
@@ -51,8 +56,11 @@ class Gate:
         self._app = app
         self._asked_for = keys if callable(keys) else None
         self._keys = keys() if callable(keys) else keys
+        self._hosts = hosts if isinstance(hosts, str) else tuple(hosts)
+        self._useless: Mapping[str, str] | None = None  # what was given last, if no gate takes it
+        self._check_pinned(self._keys)
         self._verifier = IdentityVerifier(
-            self._keys, clock, window_s, hosts, accepts_former=accepts_former
+            self._keys, clock, window_s, self._hosts, accepts_former=accepts_former
         )
         self._header = header.lower()
 
@@ -89,9 +97,24 @@ class Gate:
 
     def _renew_keys(self) -> None:
         keys = self._keys if self._asked_for is None else self._asked_for()
-        if keys is not self._keys:
+        if keys is self._keys or keys is self._useless:
+            return
+        try:
+            self._check_pinned(keys)
             self._verifier.use(keys)
             self._keys = keys
+        except ValueError as error:
+            self._useless = keys
+            logger.error("the former keys stay: %s", error)
+
+    def _check_pinned(self, keys: Mapping[str, str]) -> None:
+        """A whole secret has a key for any host, so that whoever has one host's would get in."""
+        whole = next((name for name, key in keys.items() if not is_of_hosts(key)), None)
+        if whole is not None and not self._hosts:
+            raise ValueError(
+                f"identity key {whole!r} opens any host: say hosts=[...], its names in Host, "
+                "or give it the keys that `edgecache secrets origin NAME` prints"
+            )
 
     def _without_identity(self, scope: Scope) -> Scope:
         """The scope as the application may see it: who asks, and not what proves it."""

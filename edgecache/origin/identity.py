@@ -27,7 +27,7 @@ from enum import StrEnum
 
 from itsdangerous import Signer
 
-from edgecache.rules.replay_window import ReplayMemory, ReplayVerdict
+from edgecache.rules.replay_window import RUNS_MAX, ReplayMemory, ReplayVerdict
 
 HEADER = b"x-edgecache-identity"
 SALT = b"edgecache.origin.identity"
@@ -73,12 +73,16 @@ class IdentitySigner:
         clock: Callable[[], float],
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        _check_keys(keys)
-        key_id = [*keys][-1]
-        self._key_id, self._secret = key_id.encode(), keys[key_id]
         self._clock = clock
         self._run = random_bytes(RUN_BYTES).hex().encode()
         self._number = 0
+        self.use(keys)
+
+    def use(self, keys: Mapping[str, str]) -> None:
+        """Sign with the newest of these from now on, in the same run. ValueError as above."""
+        _check_keys(keys)
+        key_id = [*keys][-1]
+        self._key_id, self._secret = key_id.encode(), keys[key_id]
 
     def sign(
         self, method: bytes, host: bytes, target: bytes, identity: str = ""
@@ -123,7 +127,7 @@ class IdentityVerifier:
             raise ValueError(f"identity hosts: {hosts!r} is one name, expected a list")
         self._hosts = frozenset(host_name(host.encode("idna")) for host in hosts)
         self._accepts_former = accepts_former
-        self._replays = ReplayMemory(window_s)
+        self._replays = ReplayMemory(window_s, per_sender_max=RUNS_MAX)
         self.use(keys)
 
     def use(self, keys: Mapping[str, str]) -> None:
@@ -158,7 +162,7 @@ class IdentityVerifier:
             return IdentityVerdict.BAD_SIGNATURE
         verdict = self._in_window(int(signed_at))
         if verdict is IdentityVerdict.OK and run is not None:
-            taken = self._replays.take(run, int(number), int(signed_at), self._clock())
+            taken = self._replays.take(b"", run, int(number), int(signed_at), self._clock())
             return _VERDICTS[taken]
         return verdict
 
@@ -203,9 +207,14 @@ def host_name(host: bytes) -> bytes:
 def host_key(secret: str, host: bytes) -> bytes | None:
     """The key for a value of Host, whatever its port; None where keys of hosts have none for it."""
     name = host_name(host)
-    if secret.startswith(HOSTS):
+    if is_of_hosts(secret):
         return _host_keys(secret).get(name)
     return hmac.digest(secret.encode(), SALT + b".host\n" + name, "sha256")
+
+
+def is_of_hosts(secret: str) -> bool:
+    """Whether it is keys of some hosts, and not an installation's secret, which has any host's."""
+    return secret.startswith(HOSTS)
 
 
 def host_keys(secret: str, hosts: Iterable[str]) -> str:
@@ -216,7 +225,10 @@ def host_keys(secret: str, hosts: Iterable[str]) -> str:
 
 
 def _host_keys(secret: str) -> dict[bytes, bytes]:
+    """Keys by host; none at all where a part of the secret is of another form."""
     found = [_HOST_KEY.fullmatch(part) for part in secret.removeprefix(HOSTS).split(",")]
+    if not all(found):
+        return {}
     return {part[1].encode(): b64decode(part[2]) for part in found if part}
 
 
@@ -240,7 +252,7 @@ def _check_keys(keys: Mapping[str, str]) -> None:
             raise ValueError(f"identity key id {key_id!r}: expected 1-64 of A-Z a-z 0-9 _ -")
         if not secret:
             raise ValueError(f"identity key {key_id!r}: the secret is empty")
-        if secret.startswith(HOSTS) and not _host_keys(secret):
+        if is_of_hosts(secret) and not _host_keys(secret):
             raise ValueError(f"identity key {key_id!r}: no keys of hosts")
 
 

@@ -66,7 +66,7 @@ class StoreReason(StrEnum):
     TRUNCATED = "truncated"
     REQUEST = "request"  # the request carried no-store
     INVALIDATED = "invalidated"  # an invalidation came while it was fetched
-    UNKEYED = "unkeyed-input"  # an error, maybe of what this request said beside its key
+    UNKEYED = "unkeyed-input"  # maybe of what this request said beside key and Vary
 
 
 class Serve(Struct, frozen=True):

@@ -2,9 +2,11 @@
 
 Answers say nothing of an origin but that it is there, whatever their status: it is opened by
 attempts that failed to reach it, one after the other, with no answer between them (Envoy's
-consecutive_local_origin_failure). While it is open a trickle of attempts goes on, each for itself:
-nobody waits for what comes of another's. It closes with the first answer, and of itself once
-nothing has failed for a window. Pure: `now` is any clock in seconds that does not step back.
+consecutive_local_origin_failure). Who closes a connection without a byte can be reached: a good
+origin does so for a URL that breaks it, and one URL takes no origin away from the others. While it
+is open a trickle of attempts goes on, each for itself: nobody waits for what comes of another's. It
+closes with the first answer, and of itself once nothing has failed for a window. Pure: `now` is any
+clock in seconds that does not step back.
 """
 
 from __future__ import annotations
@@ -33,12 +35,11 @@ class CircuitLimits(NamedTuple):
 class CircuitBreaker:
     """Closed, or open until a time; failures since the last answer."""
 
-    __slots__ = ("_answered_at", "_failed_at", "_limits", "_open_until", "_trickles_at")
+    __slots__ = ("_failed_at", "_limits", "_open_until", "_trickles_at")
 
     def __init__(self, limits: CircuitLimits) -> None:
         self._limits = limits
         self._failed_at: deque[float] = deque(maxlen=limits.failures)  # since the last answer
-        self._answered_at = -inf
         self._open_until = -inf
         self._trickles_at = -inf  # when the next one may ask while it is open
 
@@ -55,9 +56,8 @@ class CircuitBreaker:
         self._trickles_at = now + 1 / self._limits.trickle_per_s
         return CircuitDecision.ASK
 
-    def answered(self, now: float) -> None:
+    def answered(self) -> None:
         """The origin said something: it can be reached."""
-        self._answered_at = now
         if self._failed_at:
             self._failed_at.clear()
             self._open_until = -inf
@@ -71,12 +71,3 @@ class CircuitBreaker:
             self._open_until = now + limits.window_s
             if not was_open:
                 self._trickles_at = now + 1 / limits.trickle_per_s
-
-    def closed_early(self, now: float) -> None:
-        """It took a connection and closed it without a byte.
-
-        As one does that is being restarted behind a balancer, and as a good one does for a URL
-        that breaks it: while others get answers this says nothing of the origin.
-        """
-        if now - self._answered_at >= self._limits.window_s:
-            self.failed(now)

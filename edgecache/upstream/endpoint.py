@@ -14,7 +14,7 @@ import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from math import inf
 from typing import Any, Literal, NoReturn
 
@@ -146,10 +146,11 @@ class Network:
         transport = await self._connected(endpoint, protocol)
         tls = endpoint.tls
         if tls is not None and tls.other_name:
-            certificate = transport.get_extra_info("peercert") or {}
-            if not has_name(certificate, tls.server_name, tls.other_name):
+            try:
+                _check_names(transport, tls)
+            except BaseException:
                 transport.abort()
-                raise ssl.CertificateError(f"names neither {tls.server_name} nor {tls.other_name}")
+                raise
         return transport
 
     async def _connected(
@@ -277,24 +278,39 @@ def _tls_context(wanted: TlsName) -> ssl.SSLContext:
 _MINIMUM = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
 
 
+def _check_names(transport: asyncio.BaseTransport, tls: TlsName) -> None:
+    """ssl.CertificateError where a connection's certificate is for neither name."""
+    certificate = transport.get_extra_info("peercert") or {}
+    if not has_name(certificate, tls.server_name, tls.other_name):
+        raise ssl.CertificateError(f"names neither {tls.server_name} nor {tls.other_name}")
+
+
 def has_name(certificate: dict[str, Any], *names: str) -> bool:
     """Whether a certificate, as `ssl` decodes it, is for one of these names or addresses.
 
-    RFC 9525 §6.3: alternative names alone, and `*` stands for one whole leftmost label.
+    RFC 9525 §6.3: alternative names alone, and `*` stands for one whole leftmost label. What it
+    lists as an address and is none (`ssl` says `<invalid>`) is passed over.
     """
     listed = certificate.get("subjectAltName", ())
     domains = {name.lower() for kind, name in listed if kind == "DNS"}
-    addresses = [ip_address(name) for kind, name in listed if kind == "IP Address"]
+    addresses = {_address(name) for kind, name in listed if kind == "IP Address"} - {None}
     for name in names:
-        try:
-            if ip_address(name) in addresses:
+        if (address := _address(name)) is not None:
+            if address in addresses:
                 return True
-        except ValueError:
-            domain = name.lower().rstrip(".")
-            parent = domain.partition(".")[2]
-            if domain in domains or ("." in parent and f"*.{parent}" in domains):
-                return True
+            continue
+        domain = name.lower().rstrip(".")
+        parent = domain.partition(".")[2]
+        if domain in domains or ("." in parent and f"*.{parent}" in domains):
+            return True
     return False
+
+
+def _address(name: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(name)
+    except ValueError:
+        return None
 
 
 def _no_password() -> str:

@@ -101,7 +101,7 @@ class OriginUpstream:
             else:
                 reply = await self._sent(endpoint, outgoing, completion_s)
         except UpstreamError as error:
-            guard.failed(error)
+            guard.failed(error, viewers_name=bool(outgoing.server_name))
             raise
         guard.answered()
         return reply

@@ -55,8 +55,8 @@ class RetryBudget:
 
 
 ORIGINS_MAX = 10_000  # 500 distributions of 25 origins (CloudFront's quotas), less what is idle
-# What says that an origin cannot be reached. A late or malformed answer is about what was asked
-# for, a broken upload about the viewer's body, a full pool about us.
+# What says that an origin cannot be reached. A late or malformed answer, or none before it closes,
+# is about what was asked for, a broken upload about the viewer's body, a full pool about us.
 _UNREACHABLE = frozenset({Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.TLS, Fault.NAME})
 
 
@@ -102,17 +102,28 @@ class OriginGuard:
     def answered(self) -> None:
         """The origin answered, whatever it said."""
         if self._circuit is not None:
-            self._circuit.answered(self._clock())
+            self._circuit.answered()
 
-    def failed(self, error: UpstreamError) -> None:
-        """The origin did not answer, or was not asked."""
-        circuit = self._circuit
-        if circuit is None:
+    def failed(self, error: UpstreamError, *, viewers_name: bool = False) -> None:
+        """The origin did not answer, or was not asked.
+
+        `viewers_name`: TLS asked for a viewer's Host. That an origin is not called so says nothing
+        of what it is to others.
+        """
+        if viewers_name and _is_of_handshake(error):
             return
-        if error.fault in _UNREACHABLE:
-            circuit.failed(self._clock())
-        elif error.fault is Fault.CLOSED and error.sent and not error.heard:
-            circuit.closed_early(self._clock())
+        if self._circuit is not None and error.fault in _UNREACHABLE:
+            self._circuit.failed(self._clock())
+
+
+def _is_of_handshake(error: UpstreamError) -> bool:
+    """Whether a connection was made, and ended before it was one of TLS.
+
+    Refusals of a name come as alerts, and, without one, as a close or a reset; on Linux what no
+    connection is made to is refused, never reset.
+    """
+    broken = isinstance(error.__cause__, ConnectionResetError | ConnectionAbortedError)
+    return error.fault is Fault.TLS or (error.fault is Fault.REFUSED and broken)
 
 
 class _Known(NamedTuple):

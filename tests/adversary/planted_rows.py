@@ -43,7 +43,7 @@ PLANTED = (
     Planted("a 304 renews what it names", "sharing"),
     Planted(
         "the key has the Authorization that the policy names", "sharing", _KEY,
-        'parts.append(("header", (name, _header(request, name))))', "pass",
+        'parts.append(("header", (name, _header(request, name, route))))', "pass",
     ),
     Planted(
         "the key has the cookies that are forwarded", "sharing", _KEY,
@@ -83,8 +83,8 @@ PLANTED = (
     ),
     Planted(
         "a viewer's claims about the way here reach no origin", "paths", _KEY,
-        "fields = without_false_forwarding(_plain_fields(request))",
-        "fields = _plain_fields(request)",
+        "fields = without_false_forwarding(_plain_fields(request, route))",
+        "fields = _plain_fields(request, route)",
     ),
     Planted(
         "a viewer says nothing under our prefixes", "paths", _KEY,
@@ -154,12 +154,12 @@ PLANTED = (
         "if not account.has_room(MemoryHolding.HEADS):", "if False:",
     ),
     Planted(
-        "a page that fails does not open the circuit", "circuit", "upstream/circuit_breaker.py",
-        "if now - self._answered_at >= self._limits.window_s:", "if True:",
+        "a page that fails does not open the circuit", "circuit", "upstream/origin_guard.py",
+        "_UNREACHABLE = frozenset({", "_UNREACHABLE = frozenset({Fault.CLOSED, ",
     ),
     Planted(
         "only what cannot be reached opens the circuit", "circuit", "upstream/origin_guard.py",
-        "if error.fault in _UNREACHABLE:", "if True:",
+        " and error.fault in _UNREACHABLE", "",
     ),
     Planted(
         "uploads have a share of an origin's connections", "circuit", "upstream/pool.py",

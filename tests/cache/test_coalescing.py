@@ -6,7 +6,14 @@ import asyncio
 
 import pytest
 
-from edgecache.cache.coalescing import Flight, FlightEnd, FlightResult, Flights
+from edgecache.cache.coalescing import (
+    UNCACHEABLE_BYTES,
+    Flight,
+    FlightEnd,
+    FlightResult,
+    Flights,
+    UncacheableKeys,
+)
 from edgecache.cache.fill import Fill
 from edgecache.store.memory_account import MemoryAccount
 from edgecache.upstream.faults import Fault, UpstreamError
@@ -96,3 +103,14 @@ def test_an_old_flight_does_not_close_a_new_one() -> None:
     flights.land(old, FlightResult(FlightEnd.FAILED))
     assert flights.get(b"k") is new
     assert new.attempt == 2
+
+
+def test_keys_that_are_for_one_alone_are_bounded_and_counted() -> None:
+    keys = UncacheableKeys(keys_max=2)
+    for key in (b"a", b"b", b"c"):
+        keys.add(key, 0.0)
+    assert [keys.has(key, 1.0) for key in (b"a", b"b", b"c")] == [False, True, True]
+    assert keys.size_bytes == 2 * UNCACHEABLE_BYTES
+    keys.discard(b"b")
+    keys.discard(b"b")
+    assert (len(keys), keys.has(b"b", 1.0), keys.has(b"c", 120.0)) == (1, False, False)

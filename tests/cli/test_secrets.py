@@ -75,6 +75,17 @@ def test_the_steps_of_a_change() -> None:
         with_new_key({"a": "1"}, "a", "2")
 
 
+def test_the_step_that_signs_is_not_taken_back_by_taking_it_twice() -> None:
+    first, second = "k20261130T000000Z", "k20261130T000001Z"
+    signing = signing_with_new_key(with_new_key({"k1": "1"}, first, "2"))
+    with pytest.raises(ValueError, match=f"{first}, the newer one, signs already"):
+        signing_with_new_key(signing)
+    signing = signing_with_new_key(with_new_key(without_old_keys(signing), second, "3"))
+    assert [*signing] == [first, second]
+    with pytest.raises(ValueError, match=f"{second}, the newer one, signs already"):
+        signing_with_new_key(signing)
+
+
 def test_what_was_signed_has_ended_when_its_key_goes() -> None:
     assert LASTS_S[SecretKind.PEERS] >= AGE_S_MAX + SKEW_S_MAX
     assert LASTS_S[SecretKind.IDENTITY] >= 2 * WINDOW_S
@@ -98,6 +109,18 @@ def test_each_kind_changes_by_steps(place: Path, kind: SecretKind) -> None:
     assert (code, "was changed lately: wait " in said) == (2, True)
     assert run(place, "rotate", kind, "--step", "drop", "--now")[0] == 0
     assert keys() == [new]
+
+
+def test_operators_of_a_former_release_are_not_dropped_early_either(place: Path) -> None:
+    path = state(place) / "secrets.json"
+    former = json.loads(path.read_text())
+    former["operator"] = {"k0": f"older-{LONG}", **former["operator"]}
+    path.write_text(json.dumps(former))
+    code, said = run(place, "rotate", "operators", "--step", "drop")
+    assert (code, f"{path} was changed lately: wait " in said) == (2, True), said
+    os.utime(path, (1, 1))
+    assert run(place, "rotate", "operators", "--step", "drop")[0] == 0
+    assert [*load_operators(state(place), {})] == ["k1"]
 
 
 def test_what_was_signed_long_ago_needs_no_word_to_be_dropped(place: Path) -> None:

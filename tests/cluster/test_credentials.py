@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,7 @@ from edgecache.cluster.credentials import (
     receiving_key,
     sending_key,
 )
-from edgecache.rules.replay_window import SENDER_BYTES, ReplayMemory
+from edgecache.rules.replay_window import RUN_BYTES, RUNS_MAX, ReplayMemory
 from tests.world.clock import FakeClock
 from tests.world.credentials import SECRETS, signer, verifier
 
@@ -127,12 +128,30 @@ def test_a_sender_that_starts_again_is_known_by_another_run() -> None:
 
 def test_without_room_for_a_sender_it_is_refused() -> None:
     clock, ours = FakeClock(), verifier("regional", FakeClock())
-    ours._replays = ReplayMemory(AGE_S_MAX + SKEW_S_MAX, senders_max=1)
+    ours._replays = ReplayMemory(AGE_S_MAX + SKEW_S_MAX, runs_max=1)
     assert verdict(ours, signer(EDGE, "regional", clock).sign(MESSAGE)) is OK
     other = signer("edge-AMS1-1", "regional", clock, random_bytes=bytes).sign(MESSAGE)
     assert verdict(ours, other) is CredentialVerdict.FULL
     assert ours.sender(other, MESSAGE) == ""
-    assert SENDER_BYTES <= ours.size_bytes < 4 * SENDER_BYTES
+    assert RUN_BYTES <= ours.size_bytes < 4 * RUN_BYTES
+
+
+def test_a_location_that_is_somebody_elses_shuts_out_no_other() -> None:
+    clock, ours = FakeClock(), verifier("regional", FakeClock())
+    part = {"k1": part_of(SECRETS["k1"], "edge-LHR50")}
+    verdicts = Counter(
+        verdict(
+            ours,
+            signer(name, "regional", clock, part, partial(run.to_bytes, byteorder="big")).sign(
+                MESSAGE
+            ),
+        )
+        for run in range(RUNS_MAX)
+        for name in (f"edge-LHR50-{run}", "edge-LHR50-0")
+    )
+    assert verdicts[CredentialVerdict.FULL] > RUNS_MAX
+    for name in ("edge-NRT57-0", "control", "edge-LHR5-0"):
+        assert verdict(ours, signer(name, "regional", clock).sign(MESSAGE)) is OK
 
 
 def test_what_is_refused_is_counted_by_its_reason() -> None:

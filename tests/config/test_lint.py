@@ -17,6 +17,7 @@ D = "distributions[0].default_behavior"
 
 def places(default: dict[str, Any] | None = None, **more: Any) -> list[str]:
     whole = {name: more.pop(name, []) for name in ("locations", "origin_access_controls")}
+    whole |= {"bucket": more.pop("bucket", None)}
     site = {
         "id": "E1",
         "origins": [ORIGIN],
@@ -29,6 +30,15 @@ def places(default: dict[str, Any] | None = None, **more: Any) -> list[str]:
 ALL = {"behavior": "all"}
 CORS = {"cors": {"allow_origins": ["*"], "allow_methods": ["GET"]}}
 TLS = [{"name": "L", "listen": "127.0.0.1:1", "listen_tls": "127.0.0.1:2"}]
+BUCKET = {"listen": "127.0.0.1:8070", "folder": "f"}
+SENT_HOST = {
+    "aliases": ["localhost", "a.test"],
+    "origins": [{"id": "web", "domain_name": "127.0.0.1", "http_port": 8070}],
+    "default_behavior": {
+        "origin": "web",
+        "cache_policy": {"headers": {"behavior": "whitelist", "items": ["Host"]}},
+    },
+}
 WITH_OPTIONS = ["GET", "HEAD", "OPTIONS"]
 
 
@@ -120,6 +130,10 @@ def test_behaviors(default: dict[str, Any], expected: list[str]) -> None:
             ["distributions[0].behaviors[1].path_pattern"],
         ),
         ({"behaviors": [{"path_pattern": "*", "origin": "web"}]}, [D]),
+        (SENT_HOST | {"bucket": BUCKET}, [f"{D}.origin"]),
+        (SENT_HOST | {"bucket": BUCKET | {"hosts": ["A.test"]}}, []),
+        (SENT_HOST | {"bucket": BUCKET | {"listen": "127.0.0.1:8071"}}, []),
+        (SENT_HOST | {"bucket": BUCKET, "default_behavior": {"origin": "web"}}, []),
     ],
 )
 def test_distributions(changes: dict[str, Any], expected: list[str]) -> None:

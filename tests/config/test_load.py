@@ -194,6 +194,14 @@ def test_without_a_policy_the_default_one_holds(file: Path) -> None:
             '[bucket]\nlisten = "h:1"\nfolder = "f"\ncache_control_rules = { "a*" = 3 }',
             ['bucket.cache_control_rules."a*": expected text, got 3'],
         ),
+        (
+            '[bucket]\nlisten = "10.0.0.7:1"\nfolder = "f"\nhosts = ["a.b", "[::1]", "a.b:80"]',
+            ['bucket.hosts[2]: "a.b:80" is not a host name (no port)'],
+        ),
+        (
+            '[bucket]\nlisten = "0.0.0.0:1"\nfolder = "f"',
+            ["bucket.hosts: missing: bucket.listen is 0.0.0.0:1: say what names it is asked by"],
+        ),
     ],
 )
 def test_values_are_judged_one_by_one(file: Path, text: str, expected: list[str]) -> None:

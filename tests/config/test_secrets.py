@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -28,6 +29,7 @@ from edgecache.config.secrets import (
     secrets_path,
     split_operators,
 )
+from edgecache.origin.identity import IdentitySigner, host_keys
 
 LONG = "0123456789abcdef0123456789abcdef"
 GOOD = {kind: {"k1": LONG} for kind in ("peer", "identity")}
@@ -132,6 +134,14 @@ def test_a_file_that_others_can_use_is_refused(tmp_path: Path, mode: int) -> Non
         ({**GOOD, "peer": {}}, "peer: 0 keys, expected 1 to 16"),
         ({**GOOD, "peer": {f"k{i}": LONG for i in range(17)}}, "peer: 17 keys, expected 1 to 16"),
         ({**GOOD, "identity": {"a.b": LONG}}, "identity: id 0: expected 1-64 of A-Z a-z 0-9 _ -"),
+        (
+            {**GOOD, "identity": {"k1": f"hosts:{LONG}"}},
+            "identity.k1: not keys of hosts (hosts:NAME=KEY,...)",
+        ),
+        (
+            {**GOOD, "identity": {"k1": host_keys(LONG, ["a.test", "b.test"]) + ","}},
+            "identity.k1: not keys of hosts (hosts:NAME=KEY,...)",
+        ),
         ({**GOOD, "operator": {"k1": LONG[1:]}}, "operator.k1: shorter than 32 characters"),
         ("x" * 70_000, "more than 65536 bytes"),
     ],
@@ -150,6 +160,29 @@ def test_only_a_regular_file_is_read(tmp_path: Path, make: Callable[[Path], None
     make(path)
     with pytest.raises(SecretsError, match=r"regular file|Is a directory"):
         load_secrets(tmp_path, {})
+
+
+def test_keys_of_hosts_are_an_identity_too(tmp_path: Path) -> None:
+    keys = {"k1": host_keys(LONG, ["a.test", "[::1]", "127.0.0.1"])}
+    written(tmp_path / "secrets.json", {**GOOD, "identity": keys})
+    assert load_secrets(tmp_path, {}).identity == keys
+    assert IdentitySigner(keys, lambda: 0.0).sign(b"GET", b"[::1]:80", b"/")
+
+
+@pytest.mark.parametrize("fails", ["fsync", "replace"])
+def test_a_change_that_fails_leaves_no_secrets_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    path = written(tmp_path / "secrets.json", GOOD)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, fails, full)
+    with pytest.raises(SecretsError, match="No space left"):
+        change_keys(tmp_path, {}, "peer", lambda keys: {"k0": LONG, **keys})
+    assert [*tmp_path.iterdir()] == [path]
+    assert json.loads(path.read_text()) == GOOD
 
 
 def test_the_order_of_the_file_is_kept(tmp_path: Path) -> None:

@@ -109,6 +109,8 @@ def breaking_page(memo: bool) -> str:
         return Script((), "fin") if broken else _broken_page(seen)
 
     play = HostilePlay(scene_of(memo, semantics="rfc9111"), answer)
+    for n in range(MANY):  # of an origin that nobody has heard of yet
+        assert _answered_status(play, f"a{n}", b"/broken-%d" % n) == 502
     for second in range(MANY // 10):
         for n in range(3):
             target = b"/broken%d-%d" % (second, n)
@@ -191,18 +193,14 @@ _TRIED_MAX = 5 * MANY * 1.2 + 10 + 5 * MANY / 20
 
 def retry_storm(memo: bool) -> str:
     """Everything fails before an answer; each would be tried three times."""
-    scene = scene_of(memo, semantics="rfc9111")
-    play = HostilePlay(scene, lambda seen: Script((), "rst"))
-    _asked_often(play)
-    asked = len(play.recorder.seen)
-    assert asked <= 5 * MANY * 1.2, asked
-    play.close()
-    play = HostilePlay(scene_of(memo, semantics="cloudfront"), lambda seen: Script((), "rst"))
-    _asked_often(play)
-    unbroken = len(play.recorder.seen)
-    assert unbroken <= _TRIED_MAX, unbroken
-    play.close()
-    return f"{asked} origin requests for {5 * MANY}; without a circuit {unbroken}"
+    asked = 0
+    for semantics in ("rfc9111", "cloudfront"):  # a URL may do it: no circuit opens
+        play = HostilePlay(scene_of(memo, semantics=semantics), lambda seen: Script((), "rst"))
+        _asked_often(play)
+        asked = max(asked, len(play.recorder.seen))
+        assert asked <= _TRIED_MAX, asked
+        play.close()
+    return f"{asked} origin requests for {5 * MANY}"
 
 
 def refused_storm(memo: bool) -> str:

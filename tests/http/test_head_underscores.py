@@ -21,6 +21,7 @@ def test_f15_a_name_with_an_underscore_is_dropped() -> None:
 def test_f15_where_they_pass_none_is_taken_for_a_field_we_read() -> None:
     head = head_of(
         b"Content_Length: 0", b"Transfer_Encoding: chunked", b"X_Forwarded_For: 1", b"Api_Key: k",
+        b"If_None_Match: *", b"Accept_Encoding: br", b"CDN_Loop: a",
         b"cookie_: a", b"CloudFront_Viewer_Country: X", b"Host_: b", b"Host_x: c", CL + b"1",
     )  # fmt: skip
     request = parse_request_head(head, HeadLimits(underscores=True))

@@ -71,6 +71,7 @@ def test_what_changes_counts_and_what_cannot_be_read_does_not(
     changes: Iterator[Callable[[], object]] = iter([
         lambda: change_keys(tmp_path, {}, "operator", lambda _: {"k2": "o" * 32}),
         lambda: change_keys(tmp_path, {}, "peer", lambda _: {"k2": "p" * 32}),
+        lambda: (tmp_path / "operators.json").unlink(),
         lambda: (tmp_path / "secrets.json").write_text("{"),
     ])  # fmt: skip
 
@@ -87,8 +88,50 @@ def test_what_changes_counts_and_what_cannot_be_read_does_not(
     assert before.startswith(b"1.k1.control.")
     assert secrets.signer("edge-A").sign(b"").startswith(b"1.k2.control.")
     assert secrets.signer("edge-B").sign(b"").startswith(b"1.k2.control.")
+    assert not (tmp_path / "operators.json").exists(), "it is made at a start alone"
     assert not secrets.proves(scope(f"Bearer {Tokens(old, wall_clock).issue('me')}"))
     assert secrets.proves(scope(f"Bearer {Tokens(['o' * 32], wall_clock).issue('me')}"))
+
+
+def test_a_file_that_could_not_be_read_is_tried_until_it_can_and_told_of_once(
+    tmp_path: Path, secrets: ControlSecrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(control_app, "say", said.append)
+    path = tmp_path / "secrets.json"
+    change_keys(tmp_path, {}, "peer", lambda _: {"k2": "p" * 32})
+    content, ours = path.read_text(), secrets.signer("edge-A")
+
+    class Over(Exception):
+        """The look after the last."""
+
+    def readable_by_others() -> None:
+        path.write_text(content)
+        path.chmod(0o644)
+
+    changes: Iterator[Callable[[], object]] = iter([
+        path.unlink,
+        lambda: None,
+        readable_by_others,
+        lambda: None,
+        lambda: path.chmod(0o600),
+    ])  # fmt: skip
+
+    async def pause(_seconds: float) -> None:
+        change = next(changes, None)
+        if change is None:
+            raise Over
+        assert ours.sign(b"").startswith(b"1.k1.control.")
+        change()
+
+    monkeypatch.setattr(asyncio, "sleep", pause)
+    with pytest.raises(Over):
+        asyncio.run(secrets.watch())
+    assert ours.sign(b"").startswith(b"1.k2.control.")
+    assert [line.partition(": ")[2] for line in said] == [
+        f"{path}: No such file or directory",
+        f"{path}: others can use it (mode 0644); run: chmod 600 {path}",
+    ]
 
 
 def test_a_file_of_a_former_release_is_said(

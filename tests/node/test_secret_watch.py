@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -212,6 +213,110 @@ def test_without_an_identity_an_origin_that_wants_it_is_sent_nothing(tmp_path: P
     with pytest.raises(UpstreamError):
         Secretive(config(tmp_path, access="identity")).proof(b"x-edgecache-identity")
     assert Secretive(config(tmp_path)).proof(b"x-edgecache-identity") == b""
+
+
+def replaced(folder: Path, kind: str, mode: int = 0o600) -> Path:
+    """`secrets.json` anew, whole at once, with a key k9 of `kind`."""
+    path = folder / "secrets.json"
+    content = json.loads(path.read_text())
+    content[kind] = {"k9": "n" * 32}
+    new = path.with_name("new")
+    new.write_text(json.dumps(content))
+    new.chmod(mode)
+    new.replace(path)
+    return path
+
+
+def test_a_file_counts_once_its_rights_are_as_the_log_asks(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wanted, clock = config(tmp_path), FakeClock()
+    found, watched = Secretive(wanted).own, WatchedIdentity(str(tmp_path), {}, clock)
+    path = replaced(tmp_path, "identity", 0o644)
+    for _ in range(3):
+        clock.now += WATCH_S
+        assert [*watched.keys()] == ["k1"]
+        found.use(wanted)
+    assert not found.changed()
+    said = [line for line in caplog.messages if "run: chmod 600" in line]
+    assert len(said) == 2, "once by each"
+    path.chmod(0o600)
+    clock.now += WATCH_S
+    assert [*watched.keys()] == ["k9"]
+    assert found.changed()
+    found.use(wanted)
+    assert [*found.secrets.identity] == ["k9"]
+    assert not found.changed()
+
+
+def test_what_could_not_be_opened_once_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    value = tmp_path / "v.txt"
+    value.write_text("first")
+    wanted, clock = config(tmp_path, secret_headers={"x-a": f"file:{value}"}), FakeClock()
+    made, watched = Secretive(wanted), WatchedIdentity(str(tmp_path), {}, clock)
+    found = made.own
+    replaced(tmp_path, "identity")
+    value.write_text("second")
+
+    def no_descriptor(*_: object, **__: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    clock.now += WATCH_S
+    with monkeypatch.context() as short:
+        short.setattr(os, "open", no_descriptor)
+        short.setattr("builtins.open", no_descriptor)
+        for _ in range(2):
+            found.use(wanted)
+            assert not found.changed()
+            assert [*watched.keys()] == [*found.secrets.identity] == ["k1"]
+            assert made.proof(b"x-a") == b"first"
+            clock.now += WATCH_S
+    assert sum("secrets were not read anew" in line for line in caplog.messages) == 2
+    assert [*watched.keys()] == ["k9"]
+    assert found.changed()
+    found.use(wanted)
+    assert [*found.secrets.identity] == ["k9"]
+    assert made.proof(b"x-a") == b"second"
+    assert not found.changed()
+
+
+def test_a_file_that_is_away_is_not_made_anew(tmp_path: Path) -> None:
+    wanted, clock = config(tmp_path), FakeClock()
+    found, watched = Secretive(wanted).own, WatchedIdentity(str(tmp_path), {}, clock)
+    path, known = tmp_path / "secrets.json", found.secrets
+    path.rename(tmp_path / "away")
+    clock.now += WATCH_S
+    assert found.changed()
+    found.use(wanted)
+    assert watched.keys() == known.identity
+    assert found.secrets == known
+    assert not path.exists()
+    (tmp_path / "away").rename(path)
+    replaced(tmp_path, "identity")
+    clock.now += WATCH_S
+    assert [*watched.keys()] == ["k9"]
+
+
+def test_a_process_is_one_signer_to_gates_whatever_is_published(tmp_path: Path) -> None:
+    wanted = config(tmp_path, access="identity")
+    found = Secretive(wanted)
+    keys = {"k1": "s" * 32}
+    made = []
+
+    def replace_keys(held: Mapping[str, str]) -> None:
+        change_keys(tmp_path, {}, "identity", lambda _: held)
+
+    for held in (keys, keys, {}, {**keys, "k2": "t" * 32}):
+        replace_keys(held)
+        found.own.use(wanted)
+        if held:
+            made.append(found.proof(b"x-edgecache-identity").split(b"."))
+    runs, numbers, ids = ([parts[n] for parts in made] for n in (2, 3, 0))
+    assert len({*runs}) == 1
+    assert numbers == [b"1", b"2", b"3"]
+    assert ids == [b"k1", b"k1", b"k2"]
 
 
 def test_a_gate_here_learns_keys_without_a_restart(tmp_path: Path) -> None:

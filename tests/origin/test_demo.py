@@ -18,10 +18,11 @@ import uvicorn
 
 from edgecache.config.model import Bucket, Config
 from edgecache.origin.demo import MARK, VIDEO, VIDEO_BYTES, demo_app, ensure_video
-from edgecache.origin.identity import IdentitySigner
+from edgecache.origin.identity import IdentitySigner, host_keys
 
 SITE = Path(__file__).resolve().parents[2] / "config" / "bucket"
 KEYS = {"k1": "a secret of the tests"}
+HOST = b"127.0.0.1:8070"
 VIDEO_SHA256 = "776a7c8f8fa9512972039aa444654c8ac004f1dfe815c61bd3b69d307ac41da8"
 Ask = Callable[..., Any]
 
@@ -56,7 +57,7 @@ def test_who_starts_together_makes_one(tmp_path: Path) -> None:
 
 
 def config(folder: Path, **more: Any) -> Config:
-    return Config(bucket=Bucket(listen="127.0.0.1:0", folder=str(folder), **more))
+    return Config(bucket=Bucket(listen="127.0.0.1:8070", folder=str(folder), **more))
 
 
 def test_the_video_is_made_only_where_it_is_wanted(tmp_path: Path) -> None:
@@ -92,9 +93,35 @@ def test_rules_come_before_the_rest(ask: Ask, tmp_path: Path) -> None:
     )
     signer = IdentitySigner(KEYS, time.time)
     for target, expected in ((b"/a.css", b"max-age=9"), (b"/b.txt", b"max-age=1")):
-        answer = ask(app, target, *signer.sign(b"GET", b"bucket.test", target))
+        answer = ask(app, target, *signer.sign(b"GET", HOST, target), host=HOST)
         assert answer.headers[b"cache-control"] == expected
         assert ask(app, target).status == 403
+
+
+@pytest.mark.parametrize(
+    ("listen", "hosts", "admitted"),
+    [
+        ("127.0.0.1:8070", (), [b"127.0.0.1:8070", b"127.0.0.1", b"localhost:8070"]),
+        ("[::1]:8070", (), [b"[::1]:8070", b"LOCALHOST"]),
+        ("10.0.0.7:8070", ("bucket.test",), [b"10.0.0.7:8070", b"bucket.test", b"Bucket.test:80"]),
+        ("0.0.0.0:8070", ("bucket.test",), [b"bucket.test"]),
+    ],
+)
+def test_a_key_of_another_origin_does_not_open_the_bucket(
+    ask: Ask, tmp_path: Path, listen: str, hosts: tuple[str, ...], admitted: list[bytes]
+) -> None:
+    (tmp_path / "a").write_text("a")
+    app = demo_app(
+        Config(bucket=Bucket(listen=listen, folder=str(tmp_path), hosts=hosts)), lambda: KEYS
+    )
+    others = [b"app.internal", b"app.internal:8070", b"0.0.0.0:8070"]
+    keys = {"k1": host_keys(KEYS["k1"], ["app.internal", "0.0.0.0"])}
+    ours, theirs = IdentitySigner(KEYS, time.time), IdentitySigner(keys, time.time)
+    for host in admitted:
+        assert ask(app, b"/a", *ours.sign(b"GET", host, b"/a"), host=host).status == 200, host
+    for host in others:
+        for signer in (ours, theirs):  # one that was sent to the application, and one of its own
+            assert ask(app, b"/a", *signer.sign(b"GET", host, b"/a"), host=host).status == 403
 
 
 async def visit(app: Any, visitor: Callable[[httpx.AsyncClient], Any]) -> None:

@@ -14,11 +14,12 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from edgecache.origin.gate import IDENTITY, Gate
-from edgecache.origin.identity import HEADER, IdentitySigner, IdentityVerdict
+from edgecache.origin.identity import HEADER, IdentitySigner, IdentityVerdict, host_keys
 
 NOW = 1_700_000_000.0
 KEYS = {"k1": "a secret of the tests"}
 HOST = b"bucket.test"
+NAMES = ["bucket.test"]
 Ask = Callable[..., Any]
 
 
@@ -28,7 +29,7 @@ async def echo(request: Request) -> JSONResponse:
 
 def app(keys: dict[str, str] = KEYS) -> Gate:
     routes = [Route("/{key:path}", echo, methods=["GET", "POST"])]
-    return Gate(Starlette(routes=routes), keys=keys, clock=lambda: NOW)
+    return Gate(Starlette(routes=routes), keys=keys, clock=lambda: NOW, hosts=NAMES)
 
 
 def signed(
@@ -55,7 +56,7 @@ async def whoever(scope: Any, receive: Any, send: Any) -> None:
 @pytest.mark.parametrize("identity", ["", "E2QWRUHAPOMQZL"])
 def test_the_application_hears_who_asks(ask: Ask, identity: str) -> None:
     (field,) = IdentitySigner(KEYS, lambda: NOW).sign(b"GET", HOST, b"/", identity)
-    gate = Gate(whoever, keys=KEYS, clock=lambda: NOW)
+    gate = Gate(whoever, keys=KEYS, clock=lambda: NOW, hosts=NAMES)
     assert ask(gate, b"/", field).body == f'"{identity}"'.encode()
 
 
@@ -101,13 +102,13 @@ def test_a_server_that_keeps_the_raw_path_to_itself_is_denied() -> None:
 
 
 def test_the_field_may_have_another_name(ask: Ask) -> None:
-    gate = Gate(Starlette(routes=[Route("/", echo)]), KEYS, lambda: NOW, 60, b"X-Who")
+    gate = Gate(Starlette(routes=[Route("/", echo)]), KEYS, lambda: NOW, 60, b"X-Who", NAMES)
     assert ask(gate, b"/", (b"x-who", signed(target=b"/")[1])).body == b'["host"]'
 
 
 def test_it_is_a_starlette_middleware(ask: Ask) -> None:
     starlette = Starlette(routes=[Route("/", echo)])
-    starlette.add_middleware(Gate, keys=KEYS, clock=lambda: NOW)
+    starlette.add_middleware(Gate, keys=KEYS, clock=lambda: NOW, hosts=NAMES)
     assert ask(starlette, b"/").status == 403
     assert ask(starlette, b"/", signed(target=b"/")).status == 200
 
@@ -126,7 +127,7 @@ def messages_of(scope: dict[str, Any]) -> tuple[list[Any], list[Any]]:
     async def receive() -> Any:
         raise AssertionError("nothing to receive")
 
-    asyncio.run(Gate(inner, KEYS, lambda: NOW)(scope, receive, send))
+    asyncio.run(Gate(inner, KEYS, lambda: NOW, hosts=NAMES)(scope, receive, send))
     return sent, called
 
 
@@ -177,14 +178,37 @@ def test_hosts_are_pinned(ask: Ask) -> None:
     )
 
 
+def test_a_whole_secret_wants_the_names_it_may_open() -> None:
+    own = {"k1": host_keys(KEYS["k1"], NAMES)}
+    with pytest.raises(ValueError, match=r"'k1' opens any host: say hosts=\[...\]"):
+        Gate(whoever, KEYS)
+    with pytest.raises(ValueError, match="'k0' opens any host"):
+        Gate(whoever, lambda: {"k0": "another secret", **own})
+    Gate(whoever, own)
+
+
 def test_keys_may_change_while_it_runs(ask: Ask) -> None:
     keys = {"k0": "another secret"}
-    gate = Gate(whoever, lambda: keys, lambda: NOW)
+    gate = Gate(whoever, lambda: keys, lambda: NOW, hosts=NAMES)
     assert ask(gate, b"/", signed(target=b"/")).status == 403
     keys = KEYS
     assert ask(gate, b"/", signed(target=b"/")).status == 200
 
 
+@pytest.mark.parametrize("useless", [{}, {"k1": "hosts:x"}, {"k1": ""}])
+def test_keys_of_no_use_leave_the_former_ones(
+    ask: Ask, caplog: pytest.LogCaptureFixture, useless: dict[str, str]
+) -> None:
+    keys = KEYS
+    gate = Gate(whoever, lambda: keys, lambda: NOW, hosts=NAMES)
+    keys = useless
+    assert [ask(gate, b"/", signed(target=b"/")).status for _ in range(2)] == [200, 200]
+    assert ask(gate, b"/").status == 403
+    assert [line.partition(":")[0] for line in caplog.messages] == ["the former keys stay"]
+    keys = {"k2": "another secret"}
+    assert ask(gate, b"/", signed(target=b"/")).status == 403
+
+
 def test_a_gate_behind_a_gate_judges_for_itself(ask: Ask) -> None:
-    inner = Gate(whoever, {"k1": "another secret"}, lambda: NOW)
-    assert ask(Gate(inner, KEYS, lambda: NOW), b"/", signed(target=b"/")).status == 403
+    inner = Gate(whoever, {"k1": "another secret"}, lambda: NOW, hosts=NAMES)
+    assert ask(Gate(inner, KEYS, lambda: NOW, hosts=NAMES), b"/", signed(target=b"/")).status == 403

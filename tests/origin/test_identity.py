@@ -136,7 +136,18 @@ def test_targets(signed: bytes, received: bytes, opens: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "keys", [{}, {"": "s"}, {"a.b": "s"}, {"a" * 65: "s"}, {"a\n": "s"}, {"é": "s"}, {"a": ""}]
+    "keys",
+    [
+        {},
+        {"": "s"},
+        {"a.b": "s"},
+        {"a" * 65: "s"},
+        {"a\n": "s"},
+        {"é": "s"},
+        {"a": ""},
+        {"a": "hosts:a=b"},
+        {"a": host_keys("s", ["a"]) + ",b"},
+    ],
 )
 def test_odd_keys_are_refused(keys: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="identity key"):

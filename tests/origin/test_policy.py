@@ -177,7 +177,7 @@ def test_a_policy_has_s3s_size() -> None:
 def bucket(folder: Path, *statements: Any) -> Gate:
     (folder / "a.txt").write_text("a")
     app = bucket_app(folder, versions=Versions(folder / "v", 9), policy=policy(*statements))
-    return Gate(app, KEYS, lambda: NOW)
+    return Gate(app, KEYS, lambda: NOW, hosts=["bucket.test"])
 
 
 def field(identity: str, target: bytes = b"/a.txt") -> tuple[bytes, bytes]:

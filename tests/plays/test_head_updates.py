@@ -6,11 +6,13 @@ Under both sets of rules, with one tier and with two.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from edgecache.config.model import CachePolicy, Selection, SemanticsName
-from tests.world.play import Play
+from edgecache.rules.routing import compile_routes
+from tests.world.play import Play, config_of
 
 Stage = Callable[..., Play]
 PERSONAL = CachePolicy(cookies=Selection(behavior="all"))
@@ -137,3 +139,25 @@ def test_a_tag_it_brings_can_be_purged_by(
     assert play.viewer("bob").asks("/a").gets(200, "hello", x_cache="Hit").field("cache-tag")
     play.operator.invalidates("#news")
     is_asked_anew(play)
+
+
+@pytest.mark.parametrize("regional", [False, True])
+def test_a_head_of_the_compressed_form_outdates_no_plain_one(stage: Stage, regional: bool) -> None:
+    """A GET that found no place to be compressed is stored plain, with the origin's own tag."""
+    coded = CachePolicy(accept_encoding_gzip=True)
+    play = stage(semantics="cloudfront", policy=coded, regional=regional)
+    page = "<p>The quick brown fox jumps over the lazy dog.</p>" * 100
+    told = {"cache": "max-age=60", "etag": '"1"', "content_type": "text/html"}
+    play.viewer().asks("/a", accept_encoding="gzip")
+    play.origin.answers(200, page, **told)
+    play.viewer().gets(200, page)
+    play.listener.frontend.table = compile_routes(config_of(replace(play.scene, compress=True)))
+    play.advance(61)
+    play.viewer().asks("/a", "HEAD", accept_encoding="gzip")
+    play.origin.hears("/a")
+    play.origin.answers(200, "", content_length=str(len(page)), **told)
+    assert play.viewer().gets(200).field("etag") == 'W/"1"'
+    play.viewer().asks("/a", accept_encoding="gzip")
+    play.origin.hears("/a", if_none_match='"1"')
+    play.origin.answers(304, "", **told)
+    play.viewer().gets(200, page, x_cache="RefreshHit")

@@ -58,6 +58,37 @@ def test_the_default_port_is_that_of_the_scheme_the_viewer_used(
     rfc.viewer().gets(200)
 
 
+@pytest.mark.parametrize("regional", [False, True])
+@pytest.mark.parametrize(
+    ("named", "keyed", "forwarded"),
+    [
+        ("site.test:443", False, "site.test:443"),
+        ("site.test:80", False, "site.test"),
+        ("site.test:443", True, "site.test"),
+        ("site.test:80", True, "site.test:80"),
+    ],
+)
+def test_all_tiers_read_one_authority_whatever_scheme_a_viewer_claims(
+    stage: Stage, regional: bool, named: str, keyed: bool, forwarded: str
+) -> None:
+    """What is not forwarded bears on no port: else one viewer's port is in another's redirect."""
+    names = ("Host", "X-Forwarded-Proto") if keyed else ("Host",)
+    policy = CachePolicy(headers=HeaderSelection(behavior="whitelist", items=names))
+    play = stage(semantics="cloudfront", regional=regional, policy=policy)
+    proto = {"x_forwarded_proto": "https"}
+    play.viewer("a").asks("/a", host=named, **proto)
+    play.origin.hears("/a", host=forwarded)
+    play.origin.answers(301, "", cache=CACHE, location=f"http://{forwarded}/b")
+    play.viewer("a").gets(301)
+    play.viewer("b").asks("/a", host=forwarded, **proto)
+    assert play.viewer("b").gets(301, x_cache="Hit").field("location") == f"http://{forwarded}/b"
+    other = "site.test:8080" if forwarded == "site.test" else "site.test"
+    play.viewer("c").asks("/a", host=other, **proto)
+    play.origin.hears("/a", host=other)
+    play.origin.answers(301, "", cache=CACHE, location=f"http://{other}/b")
+    assert play.viewer("c").gets(301, x_cache="Miss").field("location") == f"http://{other}/b"
+
+
 @pytest.mark.parametrize(("cached", "forwarded"), [(True, "site.test"), (False, "site.test:81")])
 def test_a_port_that_is_not_in_the_key_reaches_no_origin_for_others(
     stage: Stage, cached: bool, forwarded: str

@@ -59,6 +59,27 @@ def test_a_stale_object_is_validated_once_and_its_blocks_live_on(play: Play) -> 
     play.origin.hears_nothing()
 
 
+def test_a_block_that_shows_the_version_still_stands_is_fetched_once(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However large blocks are: nobody reads it until those before it are sent."""
+    monkeypatch.setattr("edgecache.cache.fill.REST_BYTES_WORTH_FINISHING", 0)
+    play.viewer().asks("/v", range="bytes=0-19")
+    gives(play, 0, 1)
+    play.viewer().gets(206)
+    play.viewer("b").asks("/v")
+    play.origin.hears("/v", range=block(2))
+    place = f"bytes 20-29/{len(BODY)}"
+    play.origin.answers(
+        206, None, cache=CACHE, etag='"1"', content_range=place, content_length="10"
+    )
+    play.origin.sends(BODY[20:30])
+    play.origin.ends()
+    gives(play, 3, 4)
+    play.viewer("b").gets(200, BODY, x_cache="Hit")
+    play.origin.hears_nothing()
+
+
 def test_a_refresh_in_the_background_fetches_no_blocks(stage: Stage) -> None:
     play = stage(limits=Limits(block_bytes=SIZE))
     play.viewer().asks("/v", range="bytes=0-0")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edgecache.config.model import Limits
-from tests.world.large import BODY, SIZE, gives, starts
+from tests.world.large import BODY, CACHE, SIZE, gives, starts
 from tests.world.play import Play
 
 
@@ -55,6 +55,61 @@ def test_what_has_passed_us_before_waits_for_nobody(
     play.viewer("another network").gets(200, "one", x_cache="Hit")
     play.origin.answers(200, "two", cache="max-age=60")
     play.viewer("ourselves").gets(200, "two", x_cache="Miss")
+
+
+@pytest.mark.parametrize("semantics", ["cloudfront", "rfc9111"])
+def test_what_has_passed_us_before_is_waited_for_and_stored(
+    semantics: Any, stage: Callable[..., Play]
+) -> None:
+    """As all is that comes by way of another distribution of ours."""
+    play = stage(semantics=semantics)
+    play.viewer("by another").asks("/a", cdn_loop="cloudfront")
+    play.origin.hears("/a")
+    play.viewer().asks("/a")
+    play.origin.hears_nothing()
+    play.origin.answers(200, "one", cache="max-age=60")
+    play.viewer("by another").gets(200, "one", x_cache="Miss")
+    play.viewer().gets(200, "one", x_cache="Hit")
+    play.viewer("by another").asks("/a", cdn_loop="cloudfront").gets(200, "one", x_cache="Hit")
+
+
+def test_a_large_object_is_stored_for_what_has_passed_us_before(
+    stage: Callable[..., Play],
+) -> None:
+    play = stage(limits=Limits(block_bytes=SIZE, object_bytes_max=30))
+
+    def asks(part: str) -> None:
+        play.viewer().asks("/v", range=part, cdn_loop="cloudfront")
+
+    for part, missing in (("0-9", (0,)), ("10-29", (1, 2)), ("10-29", ())):
+        asks(f"bytes={part}")
+        gives(play, *missing)
+        play.viewer().gets(206)
+        play.origin.hears_nothing()
+
+
+def test_what_has_passed_us_before_reads_the_whole_that_came_for_it(
+    stage: Callable[..., Play],
+) -> None:
+    play = stage(limits=Limits(block_bytes=SIZE, object_bytes_max=30))
+    play.viewer("by another").asks("/v", cdn_loop="cloudfront")
+    play.origin.hears("/v", range=None)
+    play.origin.answers(200, BODY, cache=CACHE, etag='"1"', accept_ranges="bytes")
+    play.viewer("by another").gets(200, BODY)
+    play.origin.hears_nothing()
+    play.viewer().asks("/v").gets(200, BODY, x_cache="Hit")
+
+
+def test_but_not_the_whole_that_may_wait_for_it(stage: Callable[..., Play]) -> None:
+    """An origin that gives a whole out of parts it has from us."""
+    play = stage(limits=Limits(block_bytes=SIZE, object_bytes_max=30))
+    starts(play)
+    play.viewer("ourselves").asks("/v", range="bytes=12-13", cdn_loop="cloudfront")
+    gives(play, 1)
+    play.viewer("ourselves").gets(206, BODY[12:14])
+    play.viewer("ourselves").asks("/v", range="bytes=15-16", cdn_loop="cloudfront")
+    play.viewer("ourselves").gets(206, BODY[15:17], x_cache="Hit")  # it was stored
+    play.origin.hears_nothing()
 
 
 def test_nor_does_it_wait_for_a_block_that_it_may_be_the_fetch_of(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from edgecache.config.model import Limits
 from edgecache.http.message import first_value
 from tests.world.play import Play
 
@@ -173,3 +174,27 @@ def test_waiting_viewers_get_only_what_answers_them(rfc: Play) -> None:
     rfc.viewer("a").gets(200, "one", x_cache="Miss")
     rfc.viewer("b").gets(200, "two", x_cache="Miss")
     rfc.viewer("c").gets(200, "one", x_cache="Hit", cache_status="collapsed")
+
+
+@pytest.mark.parametrize("regional", [False, True])
+def test_what_a_gateway_takes_for_a_field_in_vary_chooses_nobody_elses_variant(
+    stage: Callable[..., Play], regional: bool
+) -> None:
+    """WSGI and CGI read `Accept_Language` as Accept-Language, which nobody has said."""
+    limits = Limits(underscores_in_headers=True)
+    play = stage(semantics="rfc9111", regional=regional, limits=limits)
+    lines = "Accept_Language: fr\r\nX_Original_URL: /b\r\nClient_IP: 192.0.2.1\r\nApi_Key: k"
+    play.viewer("m").sends(f"GET /v HTTP/1.1\r\nHost: site.test\r\n{lines}\r\n\r\n".encode())
+    asked = play.origin.hears("/v").request
+    assert [name for name, _ in asked.fields if b"_" in name] == [b"accept_language", b"api_key"]
+    play.origin.answers(200, "Bonjour", cache="max-age=60", vary="Accept-Language")
+    play.viewer("m").gets(200, "Bonjour")
+    play.viewer("v").asks("/v")
+    play.origin.hears("/v")
+    play.origin.answers(200, "Hello", cache="max-age=60", vary="Accept-Language")
+    play.viewer("v").gets(200, "Hello", x_cache="Miss")
+    play.viewer("m").sends(f"GET /w HTTP/1.1\r\nHost: site.test\r\n{lines}\r\n\r\n".encode())
+    play.origin.hears("/w")
+    play.origin.answers(200, "w", cache="max-age=60", vary="Accept")
+    play.viewer("m").gets(200, "w")
+    play.viewer("v").asks("/w").gets(200, "w", x_cache="Hit")

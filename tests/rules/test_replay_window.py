@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from edgecache.rules.replay_window import (
-    SENDER_BYTES,
+    RUN_BYTES,
     WINDOW,
     ReplayMemory,
     ReplayVerdict,
@@ -56,21 +56,34 @@ def test_what_is_older_than_the_window_is_refused_though_it_was_never_used() -> 
     assert window.take(WINDOW + 100 - (WINDOW - 8))
 
 
-def test_each_sender_has_numbers_of_its_own() -> None:
+def test_each_run_of_each_sender_has_numbers_of_its_own() -> None:
     memory = ReplayMemory(LASTS_S)
-    assert memory.take(b"a", 1, 0, 0) is ReplayVerdict.FIRST
-    assert memory.take(b"b", 1, 0, 0) is ReplayVerdict.FIRST
-    assert memory.take(b"a", 1, 0, 0) is ReplayVerdict.REPLAYED
-    assert memory.size_bytes == 2 * SENDER_BYTES
+    for sender, run in ((b"a", b"1"), (b"a", b"2"), (b"b", b"1")):
+        assert memory.take(sender, run, 1, 0, 0) is ReplayVerdict.FIRST
+    assert memory.take(b"a", b"1", 1, 0, 0) is ReplayVerdict.REPLAYED
+    assert len(memory) == 3
+    assert memory.size_bytes == 3 * RUN_BYTES
 
 
-def test_without_room_a_new_sender_is_refused_until_an_old_one_has_ended() -> None:
-    memory = ReplayMemory(LASTS_S, senders_max=2)
+def test_without_room_a_new_run_is_refused_until_an_old_one_has_ended() -> None:
+    memory = ReplayMemory(LASTS_S, runs_max=2)
     for sender in (b"a", b"b"):
-        assert memory.take(sender, 1, 0, 0) is ReplayVerdict.FIRST
-    assert memory.take(b"c", 1, 1, 1) is ReplayVerdict.FULL
-    assert memory.take(b"a", 2, 80, 80) is ReplayVerdict.FIRST
-    assert memory.take(b"c", 1, 90, 90) is ReplayVerdict.FULL
-    assert memory.take(b"c", 1, 91, 91) is ReplayVerdict.FIRST  # b has said nothing since 0
-    assert memory.take(b"a", 2, 91, 91) is ReplayVerdict.REPLAYED
+        assert memory.take(sender, b"1", 1, 0, 0) is ReplayVerdict.FIRST
+    assert memory.take(b"c", b"1", 1, 1, 1) is ReplayVerdict.FULL
+    assert memory.take(b"a", b"1", 2, 80, 80) is ReplayVerdict.FIRST
+    assert memory.take(b"c", b"1", 1, 90, 90) is ReplayVerdict.FULL
+    assert memory.take(b"c", b"1", 1, 91, 91) is ReplayVerdict.FIRST  # b is silent since 0
+    assert memory.take(b"a", b"1", 2, 91, 91) is ReplayVerdict.REPLAYED
     assert len(memory) == 2
+
+
+def test_a_sender_with_too_many_runs_is_refused_alone() -> None:
+    memory = ReplayMemory(LASTS_S, runs_max=8, per_sender_max=3)
+    taken = [memory.take(b"a", b"%d" % run, 1, run, run) for run in range(5)]
+    assert taken == [ReplayVerdict.FIRST] * 3 + [ReplayVerdict.FULL] * 2
+    assert memory.take(b"b", b"0", 1, 5, 5) is ReplayVerdict.FIRST
+    assert memory.take(b"a", b"0", 1, 5, 5) is ReplayVerdict.REPLAYED, "none of its own is dropped"
+    assert memory.take(b"a", b"9", 1, 90, 90) is ReplayVerdict.FULL
+    assert memory.take(b"a", b"9", 1, 91, 91) is ReplayVerdict.FIRST  # of run 0 nothing counts now
+    assert memory.take(b"a", b"2", 1, 91, 91) is ReplayVerdict.REPLAYED
+    assert len(memory) == 4

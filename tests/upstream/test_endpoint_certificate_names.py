@@ -2,9 +2,64 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
-from edgecache.upstream.endpoint import has_name
+from edgecache.upstream.endpoint import Endpoint, Network, TlsName, has_name
+from edgecache.upstream.resolver import NameResolver
+
+
+class Connection(asyncio.Transport):
+    """A connection whose other side has shown `listed`."""
+
+    def __init__(self, *listed: tuple[str, ...]) -> None:
+        super().__init__({"peercert": {"subjectAltName": listed}})
+        self.aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+class Connected(Network):
+    """A network where one connection is at hand."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(NameResolver(self._nowhere, lambda: 0.0))
+        self._connection = connection
+
+    async def _nowhere(self, host: str) -> tuple[str, ...]:
+        raise AssertionError(host)
+
+    async def _connected(
+        self, endpoint: Endpoint, protocol: Callable[[], asyncio.Protocol]
+    ) -> asyncio.Transport:
+        return self._connection
+
+
+@pytest.mark.parametrize(
+    ("listed", "error"),
+    [
+        ((("IP Address", "<invalid>"), ("DNS", "origin.test")), None),
+        ((("IP Address", "<invalid>"),), ssl.CertificateError),
+        ((("DNS",),), ValueError),
+    ],
+)
+def test_a_connection_that_is_not_used_is_aborted(
+    listed: tuple[tuple[str, ...], ...], error: type[Exception] | None
+) -> None:
+    connection = Connection(*listed)
+    endpoint = Endpoint("o.test", 443, tls=TlsName("a.test", other_name="origin.test"))
+    asking: Any = Connected(connection)(endpoint, asyncio.Protocol)
+    if error is None:
+        assert asyncio.run(asking) is connection
+    else:
+        with pytest.raises(error):
+            asyncio.run(asking)
+    assert connection.aborted is (error is not None)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +92,15 @@ def test_names_of_a_certificate(listed: str, name: str, found: bool) -> None:
 )
 def test_addresses_of_a_certificate(listed: str, name: str, found: bool) -> None:
     assert has_name({"subjectAltName": (("IP Address", listed),)}, "x.test", name) is found
+
+
+def test_what_is_no_address_is_passed_over() -> None:
+    listed = (("IP Address", "<invalid>"), ("IP Address", "192.0.2.1"), ("DNS", "a.test"))
+    certificate = {"subjectAltName": listed}
+    assert has_name(certificate, "a.test")
+    assert has_name(certificate, "192.0.2.1")
+    assert not has_name(certificate, "<invalid>")
+    assert not has_name(certificate, "192.0.2.2")
 
 
 def test_a_certificate_without_alternative_names_is_for_nobody() -> None:

@@ -66,6 +66,32 @@ def test_connecting_is_tried_again(method: bytes, error: Exception, tries: int, 
 
 
 @pytest.mark.parametrize(
+    "refusal",
+    [ssl.SSLError(1, "unrecognized name"), ConnectionResetError()],
+    ids=["alert", "reset"],
+)
+def test_names_that_viewers_made_up_leave_the_origin_to_others(
+    refusal: Exception, run: Run
+) -> None:
+    tried: list[str] = []
+
+    async def refuses(endpoint: Endpoint, _: object) -> asyncio.BaseTransport:
+        assert endpoint.tls is not None
+        tried.append(endpoint.tls.server_name)
+        raise refusal
+
+    async def main() -> None:
+        upstream = OriginUpstream(Pool(refuses, lambda: 0.0))
+        for name in (*(b"n%d.a.test" % number for number in range(30)), b"good.a.test"):
+            fields = ((b"host", name),)
+            asked = call(fields=fields, protocol_policy="https-only", circuit_breaker=True)
+            await failure(upstream.fetch(asked))
+        assert tried[-1] == "good.a.test"
+
+    run(main())
+
+
+@pytest.mark.parametrize(
     ("method", "said", "requests"),
     [
         (b"GET", b"", 2),  # as from one that is being restarted

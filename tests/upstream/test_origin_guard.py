@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ssl import SSLError
 from typing import Any
 
 import pytest
@@ -36,28 +37,54 @@ def is_open(guard: OriginGuard) -> bool:
 
 @pytest.mark.parametrize("fault", list(Fault))
 def test_which_faults_open_it(fault: Fault) -> None:
-    unreachable = {Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.NAME, Fault.TLS, Fault.CLOSED}
+    unreachable = {Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.NAME, Fault.TLS}
     one = guard()
     for _ in range(20):
         one.failed(UpstreamError(fault, "o"))
     assert is_open(one) is (fault in unreachable)
 
 
-@pytest.mark.parametrize(("sent", "heard"), [(True, True), (False, False)])
-def test_an_answer_that_began_does_not_open_it(sent: bool, heard: bool) -> None:
+@pytest.mark.parametrize("heard", [False, True])
+def test_a_url_that_breaks_the_origin_leaves_the_others_their_answers(heard: bool) -> None:
+    """Even where nobody had an answer of it before."""
     one = guard()
+    for _ in range(100):
+        one.failed(UpstreamError(Fault.CLOSED, "o", heard=heard))
+        assert not is_open(one)
+
+
+def test_what_closes_early_does_not_keep_it_open() -> None:
+    now = Now()
+    one = guard(now)
     for _ in range(20):
-        one.failed(UpstreamError(Fault.CLOSED, "o", sent=sent, heard=heard))
-    assert not is_open(one)
+        one.failed(UpstreamError(Fault.REFUSED, "o"))
+    for _ in range(20):
+        assert not one.may_retry()
+        one.failed(UpstreamError(Fault.CLOSED, "o"))
+        now.at += 0.5
+    assert one.may_retry()
 
 
-def test_a_url_that_breaks_the_origin_leaves_the_others_their_answers() -> None:
-    one = guard()
-    for _ in range(10):
-        one.answered()
-        for _ in range(50):
-            one.failed(UpstreamError(Fault.CLOSED, "o"))
-            assert not is_open(one)
+@pytest.mark.parametrize(
+    ("fault", "cause", "opens"),
+    [
+        (Fault.TLS, SSLError("unrecognized name"), False),
+        (Fault.REFUSED, ConnectionResetError(), False),  # as some refuse a name
+        (Fault.REFUSED, ConnectionAbortedError(), False),
+        (Fault.REFUSED, ConnectionRefusedError(), True),
+        (Fault.CONNECT_TIMEOUT, TimeoutError(), True),
+    ],
+)
+def test_what_is_called_by_a_name_it_does_not_have_is_no_less_there(
+    fault: Fault, cause: OSError, opens: bool
+) -> None:
+    for viewers_name in (False, True):
+        one = guard()
+        for _ in range(20):
+            error = UpstreamError(fault, "o")
+            error.__cause__ = cause
+            one.failed(error, viewers_name=viewers_name)
+        assert is_open(one) is (opens or not viewers_name)
 
 
 def test_nothing_is_retried_while_it_is_open() -> None:

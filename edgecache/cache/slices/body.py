@@ -39,7 +39,7 @@ class SliceBody:
         self._goes_on = False  # into all that follows
         self._ahead: asyncio.Future[FetchedSlice] | None = None
         self._fetching: asyncio.Task[None] | None = None
-        self._stream = source.stream_of(entry)
+        self._stream = source.stream_of(entry, errand.request)
         if self._stream is not None:
             self._stream.readers += 1
 
@@ -75,7 +75,9 @@ class SliceBody:
                 return
 
     async def _result_of(self, number: int) -> CacheResult:
-        """Whether a slice that is to be sent is a hit, without taking it."""
+        """Whether a slice that is to be sent is a hit, without taking it: it is stored by then, or
+        on its way.
+        """
         ahead = self._ahead
         if ahead is not None and number == self._numbers[0]:
             await asyncio.wait((ahead,))  # who is canceled leaves it to `close`

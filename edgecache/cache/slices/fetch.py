@@ -21,7 +21,7 @@ from edgecache.cache.outcome import CacheResult, Errand
 from edgecache.cache.slices.slicer import SliceWriter
 from edgecache.cache.store_response import result_of
 from edgecache.http.conditional import same_strong
-from edgecache.http.message import Response, first_value
+from edgecache.http.message import Request, Response, first_value
 from edgecache.http.ranges import Span
 from edgecache.rules.caching.entry_update import supersedes
 from edgecache.rules.caching.key import forwarded, slice_key
@@ -80,35 +80,39 @@ class SliceSource:
         UpstreamError; ObjectChanged.
         """
         key = slice_key(entry.key, number)
-        attempt = 1
+        request, attempt = errand.request, 1
+        passed = has_passed(request.fields, self.world.cdn_id)  # else it may wait for itself
         for _ in range(TRIES_MAX):
             held = self.held(entry, number)
             if held is not None:
                 return FetchedSlice(BorrowedBody(held.body, self.world.account), CacheResult.HIT)
-            if has_passed(errand.request.fields, self.world.cdn_id):
-                break  # else it waits for itself
             flight = self._flight(key)
-            if flight is not None:
+            if flight is not None and (flight.request is request or not passed):
                 fetched = await self._join(flight, entry)
                 if fetched is not None:
                     return fetched
                 attempt = flight.attempt + 1
                 continue
-            if stream is not None:
-                fill = await stream.fill_of(number)
-                if fill is not None:
-                    self.world.counters.collapsed += 1
-                    return FetchedSlice(fill.reader(None), CacheResult.HIT)
-                if self.has(entry, number):
-                    continue
-            flight = self.flights.open(key, self._mark(errand), attempt)
-            return await self._lead(entry, number, errand, flight)
+            fill = None if stream is None else await stream.fill_of(number)
+            if fill is not None:
+                self.world.counters.collapsed += 1
+                return FetchedSlice(fill.reader(None), CacheResult.HIT)
+            if self.held(entry, number) is not None:
+                continue
+            if self._flight(key) is None:
+                flight = self._open(key, self._mark(errand), request, attempt)
+                return await self._lead(entry, number, errand, flight)
+            if passed:
+                break
         return await self._lead(entry, number, errand, None)
 
-    def stream_of(self, entry: Entry) -> SliceWriter | None:
-        """The whole of this version, if it is in arrival."""
+    def stream_of(self, entry: Entry, request: Request) -> SliceWriter | None:
+        """The whole of this version, if it is in arrival, and does not wait for `request`."""
         stream = self.streams.get(entry.key)
-        return stream if stream is not None and same_strong(stream.entry.head, entry.head) else None
+        if stream is None or not same_strong(stream.entry.head, entry.head):
+            return None
+        own = stream.request is request
+        return stream if own or not has_passed(request.fields, self.world.cdn_id) else None
 
     def has(self, entry: Entry, number: int) -> bool:
         """Whether a slice is in memory, or on its way."""
@@ -120,26 +124,41 @@ class SliceSource:
         held = self.store.get(slice_key(entry.key, number), ())
         return held if held is not None and belongs(held, entry, number) else None
 
-    def begin_fill(self, entry: Entry, number: int, body: Body, mark: int) -> Fill:
-        """A fill of one slice, to be joined by everyone who wants it; not started."""
+    def begin_fill(self, entry: Entry, number: int, reply: Reply, request: Request) -> Fill:
+        """A fill of one slice, whose bytes `reply` brings, to be joined by everyone who wants it;
+        not started.
+        """
+        key, mark = slice_key(entry.key, number), reply.mark or 0
+        flight = self._flight(key) or self._open(key, mark, request)
+        return self._fill(entry, number, reply, flight)
+
+    def _open(self, key: bytes, mark: int, request: Request, attempt: int = 1) -> Flight:
+        flight = self.flights.open(key, mark, attempt)
+        flight.request = request
+        return flight
+
+    def _fill(self, entry: Entry, number: int, reply: Reply, flight: Flight | None) -> Fill:
+        """A fill of one slice, which ends `flight`; None: nobody can join it, yet it is stored."""
         assert entry.blocks is not None
         key, place = slice_key(entry.key, number), entry.blocks.place(number)
-        flight = self._flight(key) or self.flights.open(key, mark)
+        mark = reply.mark or 0
 
         def on_end(data: bytes | None) -> None:
-            self.flights.close(flight)
+            if flight is not None:
+                self.flights.close(flight)
             if data is not None and len(data) == place.length:
                 head = block_head(entry.head)
                 block = Entry(key, head, data, (), place, mark=mark, tags=entry.tags)
                 self.store.put(block, self.store.writes.last)  # no write names a slice
 
-        fill = Fill(entry.head, body, place.length, on_end, self.world.account)
+        fill = Fill(entry.head, reply.body, place.length, on_end, self.world.account)
         fill.mark = mark
+        fill.rest_worth_finishing = place.length
         return fill
 
-    def fill_alone(self, entry: Entry, number: int, body: Body, mark: int) -> None:
+    def fill_alone(self, entry: Entry, number: int, reply: Reply, request: Request) -> None:
         """Fill one slice that arrives already, and has no reader yet."""
-        fill = self.begin_fill(entry, number, body, mark)
+        fill = self.begin_fill(entry, number, reply, request)
         if not fill.take_ready():
             self.land(entry, number, fill)
         fill.start(self.world.spawn)
@@ -215,9 +234,7 @@ class SliceSource:
         blocks = entry.blocks
         assert blocks is not None
         if is_slice(reply.head, reply.body.length, number, entry.head, blocks):
-            if flight is None:
-                return FetchedSlice(reply.body, result_of(reply)), stored
-            fill = self.begin_fill(entry, number, reply.body, reply.mark or 0)
+            fill = self._fill(entry, number, reply, flight)
             whole = fill.take_ready()
             fetched = FetchedSlice(fill.reader(None), result_of(reply))
             fill.start(self.world.spawn)

@@ -119,7 +119,7 @@ class SlicedObjects:
         entry = self._put(errand, kept, first.layout, reply.mark or 0)
         if entry is None:
             return None
-        self._source.fill_alone(entry, first.number, reply.body, reply.mark or 0)
+        self._source.fill_alone(entry, first.number, reply, errand.request)
         return self._outcome_as_received(entry, errand, replace(reply, head=first.head))
 
     def store_arriving(
@@ -137,7 +137,7 @@ class SlicedObjects:
         entry = self._put(errand, kept, blocks, reply.mark or 0)
         if entry is None:
             return None
-        stream = SliceWriter(self._source, entry, reply.body, reply.mark or 0)
+        stream = SliceWriter(self._source, entry, reply, errand.request)
         outcome = self._outcome_as_received(entry, errand, reply)
         stream.start()
         return outcome

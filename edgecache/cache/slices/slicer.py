@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from edgecache.cache.fill import Fill
+from edgecache.http.message import Request
 from edgecache.store.entry import Entry
 from edgecache.upstream.faults import Fault, UpstreamError
-from edgecache.upstream.interface import Body
+from edgecache.upstream.interface import Body, Reply
 
 if TYPE_CHECKING:
     from edgecache.cache.slices.fetch import SliceSource
@@ -75,12 +78,13 @@ class SliceCutter:
 class SliceWriter:
     """A 200 in arrival for `entry`, whose slices come in order."""
 
-    def __init__(self, source: SliceSource, entry: Entry, body: Body, mark: int) -> None:
+    def __init__(self, source: SliceSource, entry: Entry, reply: Reply, request: Request) -> None:
         self.entry = entry
+        self.request = request  # it came for
         self.readers = 0
         self._source = source
-        self._cutter = SliceCutter(body)
-        self._mark = mark
+        self._cutter = SliceCutter(reply.body)
+        self._reply = reply
         self._begun = -1  # the slice in arrival
         self._wanted = 0  # the foremost slice that anybody reads or is about to
         self._ended = False
@@ -136,7 +140,8 @@ class SliceWriter:
             while await cut.read():
                 pass
             return
-        fill = self._source.begin_fill(self.entry, number, cut, self._mark)
+        part = replace(self._reply, body=cut)
+        fill = self._source.begin_fill(self.entry, number, part, self.request)
         self._source.land(self.entry, number, fill)
         self._recent[number] = fill
         self._recent.pop(number - AHEAD, None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -16,8 +17,8 @@ from edgecache.config.checks.access import check_access
 from edgecache.config.checks.distribution import ID, check_distribution
 from edgecache.config.checks.keys import check_keys
 from edgecache.config.decode import joined
-from edgecache.config.listen import Address, UnixAddress, overlaps, parse_listen
-from edgecache.config.model import Config, Distribution, Model
+from edgecache.config.listen import Address, TcpAddress, UnixAddress, overlaps, parse_listen
+from edgecache.config.model import Bucket, Config, Distribution, Model
 from edgecache.config.problems import ProblemCode, Problems, quoted
 from edgecache.config.settings import BY_FIELD
 
@@ -29,6 +30,7 @@ _LOCATION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}")  # stands in X-Amz
 _BRAND = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")  # a token: it stands in Via
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")  # S3: "Bucket naming rules"
 _ALIAS = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9])?|\*|\[[0-9a-f:.]+\]")
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]+\]")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -47,10 +49,8 @@ def check(
         problems.add("brand", f"{quoted(config.brand)} is not one word (a token of RFC 9110)")
     if not config.state_dir or _CONTROL_CHARACTER.search(config.state_dir):
         problems.add("state_dir", f"{quoted(config.state_dir)} is not a path")
-    if config.bucket and (not config.bucket.folder or "\0" in config.bucket.folder):
-        problems.add("bucket.folder", f"{quoted(config.bucket.folder)} is not a path")
-    if config.bucket and not _BUCKET_NAME.fullmatch(config.bucket.name):
-        problems.add("bucket.name", f"{quoted(config.bucket.name)} is not the name of a bucket")
+    if config.bucket:
+        _check_bucket(config.bucket, config.state_dir, problems)
     _check_disks(config, problems)
     _check_locations(config, problems)
     _check_addresses(config, problems)
@@ -94,6 +94,23 @@ def own_addresses(config: Config) -> list[Address]:
     """Addresses no origin may have: all listeners of a checked configuration but the bucket's."""
     texts = [text for where, text in listeners(config) if where != "bucket.listen"]
     return [parse_listen(text, config.state_dir) for text in texts]
+
+
+def _check_bucket(bucket: Bucket, state_dir: str, problems: Problems) -> None:
+    if not bucket.folder or "\0" in bucket.folder:
+        problems.add("bucket.folder", f"{quoted(bucket.folder)} is not a path")
+    if not _BUCKET_NAME.fullmatch(bucket.name):
+        problems.add("bucket.name", f"{quoted(bucket.name)} is not the name of a bucket")
+    for index, host in enumerate(bucket.hosts):
+        if not _HOST.fullmatch(host.lower()):
+            problems.add(f"bucket.hosts[{index}]", f"{quoted(host)} is not a host name (no port)")
+    with suppress(ValueError):  # told with the other addresses
+        address = parse_listen(bucket.listen, state_dir)
+        if isinstance(address, TcpAddress) and address.is_any and not bucket.hosts:
+            problems.add(
+                "bucket.hosts",
+                f"missing: bucket.listen is {address}: say what names it is asked by",
+            )
 
 
 def _check_disks(config: Config, problems: Problems) -> None:

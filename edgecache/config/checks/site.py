@@ -46,6 +46,12 @@ COUNTRIES = frozenset(
     TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW
     """.split()  # noqa: SIM905
 )
+# Ours to say, or of one connection (RFC 9110 §7.6.1): no answer has them when its tags are read.
+_TAKEN_AWAY = re.compile(
+    r"(x-)?edgecache-.*|connection|keep-alive|te|trailer|transfer-encoding|upgrade"
+    r"|proxy-(authenticate|authentication-info|authorization|connection)",
+    re.IGNORECASE,
+)
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")  # RFC 9110 §5.6.2
 
 
@@ -61,9 +67,15 @@ def check_site(distribution: Distribution, where: str, problems: Problems) -> No
     if len(distribution.comment) > COMMENT_CHARS_MAX:
         count = len(distribution.comment)
         problems.add(f"{where}.comment", f"{count} characters are more than {COMMENT_CHARS_MAX}")
-    name = distribution.cache_tag_header
+    _check_tag_header(distribution.cache_tag_header, f"{where}.cache_tag_header", problems)
+
+
+def _check_tag_header(name: str, where: str, problems: Problems) -> None:
     if name and not _TOKEN.fullmatch(name):
-        problems.add(f"{where}.cache_tag_header", f"{quoted(name)} is not a header's name")
+        problems.add(where, f"{quoted(name)} is not a header's name")
+    elif _TAKEN_AWAY.fullmatch(name):
+        why = "is taken from an origin's answers before they are read: name another"
+        problems.add(where, f"{quoted(name)} {why}")
 
 
 def _one_of(value: str, legal: tuple[str, ...], where: str, problems: Problems) -> None:

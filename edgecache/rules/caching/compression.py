@@ -7,6 +7,7 @@ Developer Guide, "Serve compressed files" (its list of conditions and of content
 from __future__ import annotations
 
 from edgecache.config.model import CachePolicy
+from edgecache.http.conditional import parse_etag, parse_etag_list, weak_match
 from edgecache.http.message import (
     Fields,
     Request,
@@ -93,6 +94,28 @@ def compressed_fields(fields: Fields, coding: bytes) -> Fields:
             if weak != value:
                 kept.append((ORIGIN_ETAG, value))
     return (*_varying(tuple(kept)), (b"content-encoding", coding))
+
+
+def not_modified_fields(request: Request, fields: Fields, route: Route) -> Fields:
+    """An origin's fields of a 304 to the viewer's own condition, as its 200 would have them here.
+
+    RFC 9110 §15.4.5: ETag and Vary among them. Who names the tag as the origin has it holds what we
+    did not compress.
+    """
+    held = parse_etag(first_value(fields, b"etag") or b"")
+    named = parse_etag_list(combined_value(request.fields, b"if-none-match") or b"")
+    listed = named if isinstance(named, tuple) else ()
+    alike = [tag for tag in listed if held is not None and weak_match(tag, held)]
+    if alike and not any(tag.weak for tag in alike):
+        return fields
+    coded = route.semantics.compresses and may_compress(request, route)
+    if not coded and not alike:
+        return fields
+    told = tuple(
+        (name, weakened(value) or value) if name == b"etag" else (name, value)
+        for name, value in fields
+    )
+    return _varying(told) if coded else told
 
 
 def weakened(etag: bytes) -> bytes | None:

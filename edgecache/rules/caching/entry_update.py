@@ -37,12 +37,19 @@ from edgecache.rules.reasons import StoreReason
 from edgecache.rules.routing import Route
 
 # What refuses an answer for its request's sake says nothing of what others may be given.
-_OF_THE_REQUEST = frozenset({StoreReason.METHOD, StoreReason.REQUEST, StoreReason.AUTHORIZATION})
+_OF_THE_REQUEST = frozenset(
+    {StoreReason.METHOD, StoreReason.REQUEST, StoreReason.AUTHORIZATION, StoreReason.UNKEYED}
+)
 # Of those, what its sender's credentials refuse; with `no-store` in a request others' is asked for.
 _OF_ITS_SENDER = frozenset({StoreReason.METHOD, StoreReason.AUTHORIZATION})
 # Late, misdirected, too early, too many: the object may be as it was.
 _OF_THE_MOMENT = frozenset({408, 421, 425, 429})
 _OF_A_RANGE = frozenset({206, 416})
+# What an answer's own fields forbid, whoever asked.
+_OF_THE_ANSWER = frozenset(
+    {StoreReason.NO_STORE, StoreReason.PRIVATE, StoreReason.NO_CACHE}
+    | {StoreReason.SET_COOKIE, StoreReason.VARY_ANY}
+)
 
 SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})  # RFC 9110 §9.2.1
 
@@ -125,6 +132,25 @@ def supersedes(answer: Response) -> bool:
     """Whether an answer is the origin's last word on an object: a final one below 500, and not
     one of those that speak of this request or moment alone."""
     return 200 <= answer.status < 500 and answer.status not in _OF_THE_MOMENT
+
+
+def is_for_one(request: Request, answer: Response, refused: StoreReason) -> bool:
+    """Whether an answer that was not stored shows that the next ones will be for one alone, too.
+
+    By its own fields: what its request or the moment forbids says nothing of what others get.
+    """
+    final = supersedes(answer) and answer.status not in _OF_A_RANGE
+    return request.method == b"GET" and final and refused in _OF_THE_ANSWER
+
+
+def would_be_kept(request: Request, answer: Response, route: Route) -> bool:
+    """Whether a 304 shows that the 200 in its place might have been stored.
+
+    It has the Cache-Control of that 200 (RFC 9110 §15.4.5); where it has none it shows nothing.
+    """
+    if first_value(answer.fields, b"cache-control") is None:
+        return False
+    return refusal_to_store(_as_get(request), replace(answer, status=200), route) is None
 
 
 def completed_update(exchange: FetchContext, answer: Response, held: StoredResponse) -> EntryUpdate:

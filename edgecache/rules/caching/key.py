@@ -36,7 +36,9 @@ from edgecache.http.message import (
     replaced,
     without,
 )
+from edgecache.http.target import with_port
 from edgecache.rules.caching.unkeyed_fields import (
+    PROTO,
     effective_authority,
     effective_scheme,
     without_false_forwarding,
@@ -122,7 +124,7 @@ def key_parts(request: Request, route: Route) -> list[Part]:
         else:
             parts.append(("query", _flat(chosen_query(request, policy.query_strings))))
     for name in lower_names(policy.headers.items):
-        parts.append(("header", (name, _header(request, name))))
+        parts.append(("header", (name, _header(request, name, route))))
     if has_cookies(policy):
         pairs = sorted(chosen_cookies(request, policy.cookies), key=lambda pair: pair[0])
         parts.append(("cookies", _flat(pairs)))
@@ -302,14 +304,24 @@ def _read_values(data: bytes, count: int) -> tuple[tuple[bytes | None, ...], byt
     return tuple(values), data
 
 
-def _header(request: Request, name: bytes) -> bytes | None:
+def _header(request: Request, name: bytes, route: Route) -> bytes | None:
     if name == b"host":
-        return effective_authority(request) if request.port else request.host
+        return _authority(request, route) if request.port else request.host
     if name == b"accept-encoding" and request.minor == 0:
         return None  # not forwarded for HTTP/1.0 either
     if b"connection" in names_in(request.fields) and name in _hidden(request):
         return None  # taken out before the origin
     return combined_value(request.fields, name)  # absent (None) is not the same as empty
+
+
+def _authority(request: Request, route: Route) -> bytes:
+    """Host and port of the target URI. A scheme that is said but not in the key does not count.
+
+    It stays at this tier: the next one would read another authority out of the same request.
+    """
+    if route.semantics.scheme_in_key or PROTO in lower_names(_policy(route).headers.items):
+        return effective_authority(request)
+    return with_port(request.host, request.port, request.scheme)
 
 
 def _hidden(request: Request) -> frozenset[bytes]:
@@ -359,7 +371,7 @@ def _forwarded_fields(alike: ForwardingKey, route: Route, cacheable: bool) -> Fi
     method, fields, host, port, scheme, minor, length = alike
     request = Request(method, b"/", None, fields, host, scheme, minor, length, port=port)
     if not route.semantics.policies_forward:
-        fields = without_false_forwarding(_plain_fields(request))
+        fields = without_false_forwarding(_plain_fields(request, route))
         if not cacheable:
             return fields
         return _with_one_spelling(without_unkeyed(without(fields, _OF_THE_VIEWER)))
@@ -377,10 +389,10 @@ def _with_one_spelling(fields: Fields) -> Fields:
     return fields if value is None else replaced(fields, b"accept-encoding", one_spelling(value))
 
 
-def _plain_fields(request: Request) -> Fields:
+def _plain_fields(request: Request, route: Route) -> Fields:
     """End-to-end fields for the origin; Host in the form the key has: one entry has one Host."""
     kept = well_formed(without(end_to_end(request.fields), OURS | {b"content-length"}))
-    authority = effective_authority(request) if request.port else request.host
+    authority = _authority(request, route) if request.port else request.host
     return tuple(
         (name, authority) if name == b"host" else (name, value)
         for name, value in kept
@@ -392,7 +404,7 @@ def _chosen_fields(request: Request, route: Route) -> Fields:
     """The headers that the key and the origin request policy name, each as received."""
     policy = route.behavior.cache_policy
     extra = route.behavior.origin_request_policy
-    viewer = _plain_fields(request)
+    viewer = _plain_fields(request, route)
     names = {name.lower().encode() for name in policy.headers.items}
     if extra is not None:
         names |= _extra_names(viewer, extra.headers)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from edgecache.http.conditional import parse_etag
+from edgecache.http.conditional import parse_etag, weak_match
 from edgecache.http.message import Response, first_value, names_in, without
 from edgecache.rules.caching.compression import still_compressed
 from edgecache.rules.caching.vary import Selected
@@ -87,11 +87,21 @@ def refreshed(stored: Response, validated: Response, *, complete: bool = False) 
 def head_agrees(stored: Response, body_bytes: int, answer: Response) -> bool:
     """Whether a HEAD's 200 describes the stored response still (RFC 9111 §4.3.5).
 
-    Validators it carries must be the stored ones, and its length that of the stored body.
+    Validators it carries must be the stored ones, and its length that of the stored body. The tag
+    may have been made weak with the one and not with the other: of two forms of the same thing.
     """
-    for name in (b"etag", b"last-modified"):
-        told = first_value(answer.fields, name)
-        if told is not None and told != first_value(stored.fields, name):
-            return False
+    if first_value(answer.fields, b"etag") is not None and not _same_tag(stored, answer):
+        return False
+    date = first_value(answer.fields, b"last-modified")
+    if date is not None and date != first_value(stored.fields, b"last-modified"):
+        return False
     length = first_value(answer.fields, b"content-length")
     return length is None or length == b"%d" % body_bytes
+
+
+def _same_tag(one: Response, other: Response) -> bool:
+    tags = [first_value(head.fields, b"etag") or b"" for head in (one, other)]
+    read = [parse_etag(tag) for tag in tags]
+    if read[0] is None or read[1] is None:
+        return tags[0] == tags[1]
+    return weak_match(read[0], read[1])

@@ -35,7 +35,8 @@ from edgecache.rules.caching.freshness import (
 )
 from edgecache.rules.caching.key import OUR_PREFIXES, lower_names
 from edgecache.rules.caching.reuse import caches_options, forwards_cookies
-from edgecache.rules.caching.unkeyed_fields import UNKEYED, effective_scheme
+from edgecache.rules.caching.unkeyed_fields import effective_scheme, unkeyed_names
+from edgecache.rules.caching.vary import chosen_by_folded
 from edgecache.rules.reasons import StoreReason
 from edgecache.rules.response.headers_policy import TARGETED
 from edgecache.rules.routing import Route
@@ -102,7 +103,7 @@ def post_answers_get(request: Request, head: Response, route: Route) -> bool:
     """
     if request.method != b"POST" or not route.semantics.post_answers_get:
         return False
-    if not UNKEYED.isdisjoint(names_in(request.fields)):
+    if unkeyed_names(request.fields):
         return False
     location = first_value(head.fields, b"content-location")
     if head.status != 200 or location is None:
@@ -152,6 +153,8 @@ def _refusal_rfc9111(request: Request, head: Response, route: Route) -> StoreRea
         return StoreReason.PRIVATE
     if any(b"*" in value.split(b",") for value in _vary(head.fields)):
         return StoreReason.VARY_ANY
+    if chosen_by_folded(request.fields, head.fields):
+        return StoreReason.UNKEYED
     if first_value(request.fields, b"authorization") is not None and not _shareable(directives):
         return StoreReason.AUTHORIZATION
     if _is_meant_to_be_kept(head, directives, targeted):

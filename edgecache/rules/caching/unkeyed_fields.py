@@ -57,8 +57,21 @@ UNKEYED = frozenset(
 
 def without_unkeyed(fields: Fields) -> Fields:
     """The fields that may go upstream with a request whose answer may be kept."""
-    gone = UNKEYED & names_in(fields)
+    gone = unkeyed_names(fields)
     return without(fields, gone) if gone else fields
+
+
+def unkeyed_names(fields: Fields) -> frozenset[bytes]:
+    """Names of `fields` that an origin may take for one of UNKEYED, `_` for `-` (CGI, WSGI)."""
+    names = names_in(fields)
+    if b"_" not in b"\n".join(names):
+        return UNKEYED & names
+    return frozenset(name for name in names if folded(name) in UNKEYED)
+
+
+def folded(name: bytes) -> bytes:
+    """A field's name as gateways read it."""
+    return name.replace(b"_", b"-")
 
 
 def without_false_forwarding(fields: Fields) -> Fields:
@@ -68,6 +81,8 @@ def without_false_forwarding(fields: Fields) -> Fields:
     """
     names = names_in(fields)
     gone = {name for name in names & (_ADDRESSES | _OURS) if not _passes(fields, name)}
+    if b"_" in b"\n".join(names):
+        gone |= {name for name in names if b"_" in name and folded(name) in _ADDRESSES}
     return without(fields, gone) if gone else fields
 
 

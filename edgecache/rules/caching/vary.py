@@ -7,7 +7,14 @@ know no variants: there the key says everything.
 from __future__ import annotations
 
 from edgecache.http.content_coding import accepted, one_spelling
-from edgecache.http.message import Fields, combined_value, field_values, first_value, list_members
+from edgecache.http.message import (
+    Fields,
+    combined_value,
+    field_values,
+    first_value,
+    list_members,
+    names_in,
+)
 
 VARY_NAMES_MAX = 64  # more names than any sane origin lists; beyond it nothing is reused
 # No lists: blanks and commas in them may mean something.
@@ -41,6 +48,18 @@ def selected_by(request_fields: Fields, response_fields: Fields) -> Selected:
     if language is not None and any(name == b"accept-language" for name, _ in selected):
         selected.append((GIVEN_LANGUAGE, language.strip().lower()))
     return tuple(selected)
+
+
+def chosen_by_folded(request_fields: Fields, response_fields: Fields) -> bool:
+    """Whether Vary names a field that a gateway took another one for, `_` for `-` (CGI, WSGI).
+
+    By what value the response was chosen is not known then: nobody else may be given it.
+    """
+    names = names_in(request_fields)
+    if b"_" not in b"\n".join(names):
+        return False
+    folded = {name.replace(b"_", b"-") for name in names if b"_" in name}
+    return not folded.isdisjoint(vary_names(response_fields))
 
 
 def answers(selected: Selected, request_fields: Fields) -> bool:

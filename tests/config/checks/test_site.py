@@ -109,6 +109,17 @@ E0 = f"{D}.custom_error_responses[0]"
             [f"{D}.tags: 51 tags are more than 50"],
         ),
         ({"cache_tag_header": "a b"}, [f'{D}.cache_tag_header: "a b" is not a header\'s name']),
+        ({"cache_tag_header": "Cache-Tag"}, []),
+        *[
+            (
+                {"cache_tag_header": name},
+                [
+                    f'{D}.cache_tag_header: "{name}" is taken from an origin\'s answers before they'
+                    " are read: name another"
+                ],
+            )
+            for name in ("X-Edgecache-Tag", "edgecache-tags", "Transfer-Encoding")
+        ],
     ],
 )  # fmt: skip
 def test_the_rest_of_a_distribution(changes: dict[str, Any], expected: list[str]) -> None:

@@ -40,7 +40,9 @@ FRESH = "cache-control: max-age=60"
         (200, ('etag: "1"', "cache-control: private, max-age=60"), "removed"),
         (200, ('etag: "2"', FRESH), "removed"),
         (200, ('etag: "1"', FRESH, "content-length: 4"), "removed"),
-        (200, ('etag: W/"1"', FRESH), "removed"),
+        (200, ('etag: W/"1"', FRESH), "as it was"),  # of another form of the same thing
+        (200, ('etag: W/"1"', "cache-control: no-store"), "removed"),
+        (200, ('etag: W/"2"', FRESH), "removed"),
         (200, (FRESH,), "as it was"),
         (404, ('etag: "1"', FRESH), "as it was"),
         (405, (FRESH,), "as it was"),

@@ -74,7 +74,9 @@ def test_a_304_makes_it_fresh_from_its_own_time_on() -> None:
         ((), True),
         (('etag: "v"',), True),
         (('etag: "w"',), False),
-        (('etag: W/"v"',), False),
+        (('etag: W/"v"',), True),  # of another form of it
+        (('etag: W/"w"',), False),
+        (("etag: x",), False),
         (("content-length: 3",), True),
         (("content-length: 4",), False),
         (('etag: "v"', "content-length: 4"), False),

@@ -151,7 +151,8 @@ PLANTED = (
     ),
     Planted(
         "heads that viewers send ahead have a share", "memory", "server/http1/head_reader.py",
-        "if not account.has_room(MemoryHolding.HEADS):", "if False:",
+        "if len(self) > HEAD_BYTES_FREE and not self._account.has_room(MemoryHolding.HEADS):",
+        "if False:",
     ),
     Planted(
         "a page that fails does not open the circuit", "circuit", "upstream/origin_guard.py",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import event, given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from edgecache.config.model import Limits
@@ -166,6 +166,7 @@ def test_while_the_object_arrives(body: str, here: int, asked: list[str], told: 
     st.integers(3, 12),
     st.booleans(),
 )
+@example("a" * 19, ["bytes=15-18,19-19"], (True, TAG), 3, True)  # who has all it asked for leaves
 def test_in_blocks(
     body: str, asked: list[str], kind: tuple[bool, str], size: int, regional: bool
 ) -> None:

@@ -109,6 +109,37 @@ def test_a_flood_of_pipelined_requests_has_its_share_and_a_miss_is_served(
     play.viewer("reader").gets(200, "page")
 
 
+def test_who_asks_for_one_thing_after_the_other_is_never_told_to_leave(
+    stage: Callable[..., Play],
+) -> None:
+    """The next request may be here before the task of the last answer has ended: it takes memory
+    while it waits, not until the listener has looked at everyone.
+    """
+    play = stage(limits=Limits(connections_per_address_max=1_000))
+    share_bytes = int(LEAST_BYTES * SHARES[MemoryHolding.HEADS])
+    cookie = b"c" * 8_000
+    viewer = play.viewer("v").asks("/0")
+    for number in range(share_bytes // len(cookie) + 20):
+        ask = b"GET /%d HTTP/1.1\r\nHost: site.test\r\nCookie: %b\r\n\r\n"
+        viewer.sends(ask % (number + 1, cookie))
+        play.origin.answers(200, "page")
+        viewer.gets(200, "page")
+    assert not viewer.connection.closing
+    assert play.account.held[MemoryHolding.HEADS] == 0
+
+
+def test_a_head_is_let_be_though_others_have_the_share(stage: Callable[..., Play]) -> None:
+    play = stage()
+    viewer = play.viewer("v").asks("/0")
+    play.account.add(MemoryHolding.HEADS, int(LEAST_BYTES * SHARES[MemoryHolding.HEADS]) + 1)
+    viewer.asks("/1")
+    play.origin.answers(200, "zero")
+    viewer.gets(200, "zero")
+    play.origin.answers(200, "one")
+    viewer.gets(200, "one")
+    play.listener.sweep()
+
+
 def test_requests_that_come_with_the_first_have_the_same_share(stage: Callable[..., Play]) -> None:
     play = stage(limits=Limits(connections_per_address_max=1_000))
     share_bytes = int(LEAST_BYTES * SHARES[MemoryHolding.HEADS])

@@ -122,9 +122,13 @@ class SliceBody:
             ahead.result().body.close()
         elif self._fetching is not None:
             self._fetching.cancel()
-        if self._stream is not None:
-            self._stream.leave()
-            self._stream = None
+        self._leave_stream()
+
+    def _leave_stream(self) -> None:
+        """Nothing more of it is wanted: at the end of the span, or before."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.leave()
 
     def _cut(self, data: bytes) -> bytes:
         """The bytes of a slice within the span; none at its end."""
@@ -136,6 +140,8 @@ class SliceBody:
         self._skip -= skipped
         data = data[skipped : skipped + self._left]
         self._left -= len(data)
+        if not self._left:  # who reads it may take long to send it on, or to close it
+            self._leave_stream()
         return data
 
     def _close_current(self) -> None:

@@ -69,7 +69,7 @@ class ViewerConnection(asyncio.Protocol):
         self.closing = False
         self.began = 0.0  # when the first byte of the current request came
         self._state = server_state
-        self.heads = HeadReader(self.listener.head_limits)
+        self.heads = HeadReader(self.listener.head_limits, self.listener.account)
         self._parse = self.listener.parse
         self._waits_turn = False  # what is held is served in a later turn of the loop
         self.body: RequestBody | None = None  # arriving
@@ -115,6 +115,7 @@ class ViewerConnection(asyncio.Protocol):
             self._end_upload()
         if self._task is not None:
             self._task.cancel()
+        self.heads.take()
         self.outgoing.lost()
 
     def eof_received(self) -> bool:
@@ -205,9 +206,7 @@ class ViewerConnection(asyncio.Protocol):
             if heads.held and (served == REQUESTS_MAX or self.listener.clock() - now > TURN_S):
                 break
         if self._task is not None and heads.held:  # it came with the head of what is under way
-            self.closing = self.closing or not heads.is_counted(len(heads), self.listener.account)
-            if self.closing:
-                heads.take()
+            self.closing = self.closing or not heads.count()
         if served and not self.closing and (served > 1 or (heads.held and self._task is None)):
             self._wait_turn()
         elif len(heads) > HELD_BYTES_MAX:
@@ -347,7 +346,7 @@ class ViewerConnection(asyncio.Protocol):
             self.transport.resume_reading()
 
     def _hold(self, data: bytes) -> None:
-        if data and not self.heads.hold(data, self.listener.account):
+        if data and not self.heads.hold(data):
             self.closing = True  # its viewer asks again elsewhere (RFC 9112 §9.3.2)
         if len(self.heads) > HELD_BYTES_MAX:
             self._pause_reading()

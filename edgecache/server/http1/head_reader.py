@@ -13,17 +13,20 @@ from edgecache.http.head import oversize
 from edgecache.http.message import BadMessage, BadReason, HeadLimits
 from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 
+HEAD_BYTES_FREE = 4_096  # a browser's next request may come before the last answer is done with
 _BARE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 
 
 class HeadReader:
     """Bytes read from a viewer and not yet served: whole requests, and the start of one."""
 
-    __slots__ = ("_at", "_limits", "_looked", "held")
+    __slots__ = ("_account", "_at", "_counted", "_limits", "_looked", "held")
 
-    def __init__(self, limits: HeadLimits) -> None:
+    def __init__(self, limits: HeadLimits, account: MemoryAccount) -> None:
         self.held: bytes | bytearray = b""  # empty when all was taken
         self._limits = limits
+        self._account = account
+        self._counted = 0  # bytes of `held` that the account has heard of
         self._at = 0  # where in `held` the next request begins
         self._looked = 0  # up to where no end of its head is
 
@@ -41,18 +44,20 @@ class HeadReader:
         self._at = 0
         held += data
 
-    def hold(self, data: bytes, account: MemoryAccount) -> bool:
+    def hold(self, data: bytes) -> bool:
         """Append bytes for later; False when what viewers send ahead has its share of memory."""
-        if not self.is_counted(len(data), account):
-            return False
         self.add(data)
-        return True
+        return self.count()
 
-    def is_counted(self, size: int, account: MemoryAccount) -> bool:
-        """Count bytes that are held for later; False when what viewers send ahead has its share."""
-        if not account.has_room(MemoryHolding.HEADS):
+    def count(self) -> bool:
+        """Count what is held until it is taken; False, and nothing is held any more, when what
+        viewers send ahead has its share of memory. One head is let be, as half of one is.
+        """
+        if len(self) > HEAD_BYTES_FREE and not self._account.has_room(MemoryHolding.HEADS):
+            self.take()
             return False
-        account.add(MemoryHolding.HEADS, size)  # until all is measured again
+        self._account.add(MemoryHolding.HEADS, len(self) - self._counted)
+        self._counted = len(self)
         return True
 
     def next(self) -> bytes | None:
@@ -70,13 +75,24 @@ class HeadReader:
             self.take()
         else:
             self._at = self._looked = end
+            if self._counted:
+                self._settle()
         return head
 
     def take(self) -> bytes:
         """All that is here, which is no head: a body's beginning, or bytes of a tunnel."""
         taken = self.held[self._at :] if self._at else self.held
         self.held, self._at, self._looked = b"", 0, 0
+        if self._counted:
+            self._settle()
         return bytes(taken)
+
+    def _settle(self) -> None:
+        """What was counted and is here no more is given back at once, not at the next look."""
+        gone = self._counted - len(self)
+        if gone > 0:
+            self._counted -= gone
+            self._account.add(MemoryHolding.HEADS, -gone)
 
     def __len__(self) -> int:
         """Bytes held."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from edgecache.http.message import BadMessage, BadReason, HeadLimits
 from edgecache.server.http1.head_reader import HeadReader
+from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 
 LIMITS = HeadLimits(head_bytes_max=100, url_bytes_max=60)
 A = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -18,7 +19,7 @@ B = b"GET /b HTTP/1.1\r\n\r\n"
 
 def cut_into(segments: list[bytes]) -> tuple[list[bytes], bytes, BadReason | None]:
     """The heads, what is left, and why what is left is refused."""
-    reader, found = HeadReader(LIMITS), []
+    reader, found = HeadReader(LIMITS, MemoryAccount(0)), []
     for segment in segments:
         reader.add(segment)
         try:
@@ -81,9 +82,24 @@ class Counted(bytearray):
 
 
 def test_what_was_looked_at_is_not_looked_at_again() -> None:
-    reader = HeadReader(HeadLimits())
+    reader = HeadReader(HeadLimits(), MemoryAccount(0))
     reader.held = Counted(b"G")
     for _ in range(20_000):
         reader.add(b"x")
         assert reader.next() is None
     assert Counted.searched < 20_000 * 6
+
+
+def test_what_is_held_counts_until_it_is_served_or_taken() -> None:
+    account = MemoryAccount(0)
+    reader = HeadReader(LIMITS, account)
+    assert reader.hold(A)
+    assert reader.hold(B + A)
+    held = [account.held[MemoryHolding.HEADS]]
+    while reader.held:
+        reader.next()
+        held.append(account.held[MemoryHolding.HEADS])
+    assert held == [2 * len(A) + len(B), len(B) + len(A), len(A), 0]
+    reader.hold(A)
+    reader.take()
+    assert account.held[MemoryHolding.HEADS] == 0

@@ -1,4 +1,7 @@
-"""Secrets of an installation (`secrets.json`). Law: files which their owner alone can read.
+"""Secrets of an installation (`secrets.json`). Law: files which their owner alone can change.
+
+No one else reads them, but for a group that root or this process's own user lets in: a Secret that
+Kubernetes mounts for a user who is not root has mode 0440.
 
 The file is JSON: `{"peer": {"k1": "..."}, "identity": {...}, "viewer": {...}}`, each an object of
 key id to secret, the newest last; a file without `viewer` has none of these. The newest is used;
@@ -272,6 +275,7 @@ def _replace_file(
         owner = path.stat()
         if os.geteuid() == ROOT:  # whoever runs the processes must still be able to read it
             os.chown(temporary, owner.st_uid, owner.st_gid)
+            os.chmod(temporary, stat.S_IMODE(owner.st_mode) & 0o640)
         os.replace(temporary, path)
     except OSError as error:
         raise SecretsError(path, error.strerror or str(error)) from error
@@ -315,16 +319,24 @@ def _private_bytes(path: Path) -> bytes:
     """The file's content; the rights are asked of the open file, so that both are one file's."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe must not hold us up
     with os.fdopen(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             raise SecretsError(path, "not a regular file")
-        if mode & 0o077:
-            rights = f"others can use it (mode {stat.S_IMODE(mode):04o})"
+        if status.st_mode & _rights_refused(status.st_uid):
+            rights = f"others can use it (mode {stat.S_IMODE(status.st_mode):04o})"
             raise SecretsError(path, f"{rights}; run: chmod 600 {path}")
         content = file.read(FILE_BYTES_MAX + 1)
     if len(content) > FILE_BYTES_MAX:
         raise SecretsError(path, f"more than {FILE_BYTES_MAX} bytes")
     return content
+
+
+def _rights_refused(owner: int) -> int:
+    """The bits of a mode that no secrets file of this owner may have: PostgreSQL's rule for keys.
+
+    A group may read what is root's or ours; of anybody else's file nobody knows who is let in.
+    """
+    return 0o037 if owner in (ROOT, os.geteuid()) else 0o077
 
 
 F = TypeVar("F", "_File", "_OperatorsFile")

@@ -6,7 +6,7 @@ Law: control is asked; where it is away, the file alone says what it can.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import urlencode
 
 import msgspec
@@ -72,11 +72,22 @@ async def _asked(control: ControlAccess, wanted: ExplainQuery) -> ExplainReport:
 
 
 def print_tree(told: ExplainReport, note: str) -> None:
-    """Print a report as a tree; `note` says where it comes from."""
+    """Print a report as a tree, in a pipe by indents; `note` says where it comes from."""
     console = Console(soft_wrap=True, highlight=False)
-    console.print(tree_of(told))
+    if console.is_terminal:
+        console.print(tree_of(told))
+    else:
+        for line in plain_lines(tree_of(told)):
+            console.file.write(f"{line}\n")
     if note:
         console.print(Text(note))
+
+
+def plain_lines(tree: Tree, depth: int = 0) -> Iterator[str]:
+    """A tree for where no terminal is: whole lines, each indented below what it belongs to."""
+    yield f"{'  ' * depth}{tree.label}"
+    for branch in tree.children:
+        yield from plain_lines(branch, depth + 1)
 
 
 def tree_of(told: ExplainReport) -> Tree:

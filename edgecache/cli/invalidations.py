@@ -76,7 +76,7 @@ def invalidations(
         print_json(told)
         return
     print_rows(("id", "status", "accepted", "paths"), [
-        (one["id"], one["status"], _local_time(one["created_at"]), " ".join(one["paths"])[:80])
+        (one["id"], one["status"], _local_time(one["created_at"]), " ".join(one["paths"]))
         for one in told["invalidations"]
     ])  # fmt: skip
 

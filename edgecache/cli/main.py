@@ -21,6 +21,7 @@ from edgecache.cli import bucket, secrets, stats
 from edgecache.cli import control as control_commands
 from edgecache.cli import sign as signing
 from edgecache.cli.check import check_report, with_heading
+from edgecache.cli.help import SubjectGroup, list_whole, print_help
 from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath
 from edgecache.cli.options import fail as _fail
 from edgecache.cli.options import load_config as _loaded
@@ -35,12 +36,13 @@ if TYPE_CHECKING:
 WORKERS_MAX = int(BY_FIELD[Location, "workers"].high)
 
 app = typer.Typer(
-    add_completion=False,
+    cls=SubjectGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="A content delivery network one person can run.",
-    epilog="Try: edgecache up --config config/demo.toml",
+    epilog="Try: edgecache serve http://127.0.0.1:8000",
 )
 
 
@@ -61,11 +63,13 @@ Memo = Annotated[
 ]
 ORIGIN_FORM = "http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]"
 Worker = Annotated[int, typer.Option(hidden=True, help="Run as this worker of several.")]
+app.command("help", hidden=True, epilog="Example: edgecache help keys generate")(print_help)
 app.add_typer(control_commands.app)
 app.add_typer(signing.app)
 app.add_typer(stats.app)
 app.add_typer(bucket.app, name="bucket")
 app.add_typer(secrets.app, name="secrets")
+list_whole(app)
 
 
 class SemanticsChoice(StrEnum):

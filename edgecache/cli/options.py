@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -19,8 +19,10 @@ from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.config.problems import ConfigError
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 DEFAULT_CONFIG = Path("edgecache.toml")
-WIDTH_MAX = 1_000  # of a line that no terminal cuts
 PAUSE_S = 0.2
 WAIT_S_MAX = 60.0
 
@@ -51,16 +53,52 @@ def fail(line: str) -> NoReturn:
     raise typer.Exit(1)
 
 
-def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; nothing is cut where the output is no terminal."""
+def print_rows(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    console: Console | None = None,
+    right: Collection[str] = (),
+) -> None:
+    """Print a table, by default on standard output; the columns of `right` end in line.
+
+    Where that is no terminal, rows are plain lines: nothing is cut, broken or drawn.
+    """
+    cells = [[printable(_cell(value)) for value in row] for row in rows]
+    if not (sys.stdout.isatty() if console is None else console.is_terminal):
+        file = sys.stdout if console is None else console.file
+        for line in plain_lines(columns, cells, right):
+            typer.echo(line, file=file)
+        return
+    from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row))
-    width = None if sys.stdout.isatty() else WIDTH_MAX
-    Console(width=width).print(table, markup=False)
+    table = Table(box=box.SIMPLE)
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for line_cells in cells:
+        table.add_row(*map(Text, line_cells))
+    (console or Console()).print(table)
+
+
+def plain_lines(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], right: Collection[str] = ()
+) -> Iterator[str]:
+    """Head and rows in columns two spaces apart; an empty cell is `-`, so that fields count."""
+    lines = [columns, *([cell or "-" for cell in row] for row in rows)]
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    for line in lines:
+        padded = (
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, cell, width in zip(columns, line, widths, strict=True)
+        )
+        yield "  ".join(padded).rstrip()
+
+
+def printable(text: str) -> str:
+    """Text without what a terminal would obey: it may come from viewers and origins."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
 def print_json(value: Any) -> None:

@@ -7,29 +7,34 @@ obeyed by a terminal.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 from urllib.parse import urlencode
 
 import typer
 
-from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, fail, load_config, refuse
+from edgecache.cli.options import (
+    DEFAULT_CONFIG,
+    AsJson,
+    ConfigPath,
+    fail,
+    load_config,
+    print_rows,
+    printable,
+    refuse,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     from edgecache.cluster.inspection import StoreObjects, StoreStats
     from edgecache.control.rest.inventory import PlaceInventory
 
-WIDTH = 200  # where nobody sees it break: a file, another program
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _LEFT = {"node", "misses", "removals", "object", "distribution"}
 
 app = typer.Typer()
-AsJson = Annotated[bool, typer.Option("--json", help="Tell it as JSON.")]
 T = TypeVar("T")
 
 
@@ -100,73 +105,63 @@ def print_stats(
 ) -> None:
     """A row for each process, then what is wrong."""
     columns = ("node", "objects", "bytes", "of", "hits", "misses", "removals", "oldest", "disk")
-    table = _table(columns)
-    for place in places:
-        for node in place.nodes:
-            gauges, words = node.sample["gauges"], node.sample["words"]
-            disk = gauges.get("disk_objects", 0)
-            table.add_row(
-                node.node,
-                str(gauges.get("store_objects", 0)),
-                format_size(gauges.get("store_bytes", 0)),
-                format_size(node.budget_bytes),
-                str(words.get("requests", {}).get("Hit", 0)),
-                _reasons(words.get("misses", {})),
-                _reasons(words.get("removals", {})),
-                "" if node.oldest_s is None else format_duration(node.oldest_s),
-                f"{disk}, {format_size(gauges.get('disk_bytes', 0))}" if disk else "",
-            )
-    _print(table, places, console)
+    _print(columns, (_row(node) for place in places for node in place.nodes), console)
+    _print_problems(places, console)
+
+
+def _row(node: StoreStats) -> tuple[str, ...]:
+    gauges, words = node.sample["gauges"], node.sample["words"]
+    disk = gauges.get("disk_objects", 0)
+    return (
+        node.node,
+        str(gauges.get("store_objects", 0)),
+        format_size(gauges.get("store_bytes", 0)),
+        format_size(node.budget_bytes),
+        str(words.get("requests", {}).get("Hit", 0)),
+        _reasons(words.get("misses", {})),
+        _reasons(words.get("removals", {})),
+        "" if node.oldest_s is None else format_duration(node.oldest_s),
+        f"{disk}, {format_size(gauges.get('disk_bytes', 0))}" if disk else "",
+    )
 
 
 def print_objects(
     places: Sequence[PlaceInventory[StoreObjects]], console: Console | None = None
 ) -> None:
     """A row for each object of each process, then what is wrong."""
-    table = _table(("node", "distribution", "object", "bytes", "uses", "age", "ttl left"))
-    notes = []
-    for place in places:
-        for node in place.nodes:
-            for one in node.objects:
-                left = "" if one.ttl_left_s is None else format_duration(one.ttl_left_s)
-                figures = (
-                    format_size(one.size_bytes),
-                    str(one.uses),
-                    format_duration(one.age_s),
-                    left,
-                )
-                table.add_row(node.node, one.distribution, printable(one.target), *figures)
-            if node.looked_at < node.held:
-                notes.append(f"{node.node}: the {node.looked_at} oldest of {node.held} objects")
-    _print(table, places, console, notes)
+    nodes = [node for place in places for node in place.nodes]
+    rows = [
+        (
+            *(node.node, one.distribution, one.target, format_size(one.size_bytes)),
+            *(str(one.uses), format_duration(one.age_s)),
+            "" if one.ttl_left_s is None else format_duration(one.ttl_left_s),
+        )
+        for node in nodes
+        for one in node.objects
+    ]
+    columns = ("node", "distribution", "object", "bytes", "uses", "age", "ttl left")
+    _print(columns, rows, console)
+    for node in nodes:
+        if node.looked_at < node.held:
+            _note(f"{node.node}: the {node.looked_at} oldest of {node.held} objects", console)
+    _print_problems(places, console)
 
 
-def _table(columns: Sequence[str]) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE)
-    for column in columns:
-        table.add_column(column, justify="left" if column in _LEFT else "right", overflow="fold")
-    return table
+def _print(columns: Sequence[str], rows: Iterable[Sequence[str]], console: Console | None) -> None:
+    print_rows(columns, rows, console, [column for column in columns if column not in _LEFT])
 
 
-def _print(
-    table: Table,
+def _print_problems(
     places: Sequence[PlaceInventory[StoreStats]] | Sequence[PlaceInventory[StoreObjects]],
-    console: Console | None,
-    notes: Sequence[str] = (),
+    console: Console | None = None,
 ) -> None:
-    from rich.console import Console
-    from rich.text import Text
+    for place in places:
+        if place.problem:
+            _note(f"{place.name}: {place.problem}", console)
 
-    out = console or Console()
-    if not out.is_terminal:
-        out.width = max(out.width, WIDTH)
-    out.print(table)
-    problems = [f"{place.name}: {place.problem}" for place in places if place.problem]
-    for line in (*notes, *problems):
-        out.print(Text(line))
+
+def _note(line: str, console: Console | None) -> None:
+    typer.echo(printable(line), file=None if console is None else console.file)
 
 
 def _reasons(counts: dict[str, int]) -> str:
@@ -190,10 +185,3 @@ def format_duration(seconds: float) -> str:
         if left >= length:
             return f"{sign}{left / length:.0f} {unit}"
     return f"{sign}{left:.0f} s"
-
-
-def printable(text: str) -> Text:
-    """A target without what a terminal would obey."""
-    from rich.text import Text
-
-    return Text("".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text))

@@ -17,6 +17,8 @@ from edgecache.control.cloudfront.authentication import access_keys
 from edgecache.server.dev_certificate import ca_file
 from edgecache.supervisor.child import Child
 
+WIDTH = 1_000  # of lines where no terminal breaks them
+
 
 def as_json(
     children: Sequence[Child], pids: Mapping[str, int], config: Config | None = None
@@ -53,12 +55,15 @@ def print_table(
     from rich.console import Console
     from rich.table import Table
 
+    console = Console(soft_wrap=True)
     table = Table("role", "name", "address", "pid", title="edgecache", title_justify="left")
+    if not console.is_terminal:  # plain rows, whole
+        table.box, table.pad_edge, table.title = None, False, None
+        console.width = WIDTH
     for child in children:
         table.add_row(
             child.role, child.name, str(child.address or ""), str(pids.get(child.name, ""))
         )
-    console = Console(soft_wrap=True)
     console.print(table)
     lines = (
         *to_try(config, children),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from rich.console import Console
 
-from edgecache.cli.explain import tree_of
+from edgecache.cli.explain import print_tree, tree_of
 from edgecache.control.nodes.explain import OriginExplanation, PlaceExplanation
 from edgecache.control.rest.explain import ExplainReport
 from edgecache.rules.caching.freshness import TtlStep
@@ -75,6 +76,17 @@ def test_everything_is_shown() -> None:
         "invalidation paths that remove it",
     ):
         assert words in text
+
+
+def test_a_pipe_gets_whole_lines_by_indents(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "n" * 200
+    longer = OriginExplanation("o", name, "GET", "/a", (), "", (), ())
+    print_tree(ExplainReport(RULES, longer, (PLACE,)), "from the file alone")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "GET http://x.site.test/a"
+    assert f"  origin o at {name} would be sent on a miss" in lines
+    assert lines[-1] == "from the file alone"
+    assert "\n".join(lines).isascii()
 
 
 def test_what_is_refused_and_what_has_no_key() -> None:

@@ -58,7 +58,9 @@ def control_socket(config: Config) -> UnixAddress:
 
 def control_url(config: Config) -> str:
     """Where this machine reaches control, or empty when there is none."""
-    return tcp_address(config.control.listen).url if config.control else ""
+    if config.control is None:
+        return ""
+    return tcp_address(config.control.advertise or config.control.listen).url
 
 
 def supervisor_socket(state_dir: str) -> UnixAddress:

@@ -1,4 +1,7 @@
-"""Addresses to listen on, parsed and compared. Law: `HOST:PORT` or `unix:NAME`, nothing else."""
+"""Addresses to listen on, parsed and compared. Law: `HOST:PORT` or `unix:NAME`, nothing else.
+
+`listen` is what a process binds, `advertise` what others connect to.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from edgecache.config.model import Bucket, Location
+from edgecache.config.model import Bucket, Config, Control, Location, Regional
 
 PATH_BYTES_MAX = 107  # sun_path holds 108 with its final NUL (unix(7))
 _TCP = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
@@ -47,7 +50,12 @@ class TcpAddress:
     @property
     def url(self) -> str:
         """The URL by which a client on this machine reaches it: any-address becomes loopback."""
-        return f"http://{TcpAddress(_ANY.get(self.host, self.host), self.port)}"
+        return f"http://{self.reached}"
+
+    @property
+    def reached(self) -> TcpAddress:
+        """The address by which a client on this machine reaches it."""
+        return TcpAddress(_ANY.get(self.host, self.host), self.port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +110,32 @@ def tcp_address(text: str) -> TcpAddress:
     if isinstance(address, UnixAddress):
         raise ValueError("is not HOST:PORT")
     return address
+
+
+def advertised(part: Control | Regional | Location, state_dir: str) -> Address:
+    """Where other processes reach a part: `advertise`, else where it listens.
+
+    Every address becomes loopback, which is right on its own machine alone.
+    """
+    address = parse_listen(part.advertise or part.listen, state_dir)
+    return address.reached if isinstance(address, TcpAddress) else address
+
+
+def names_no_machine(part: Control | Regional | Location | None) -> bool:
+    """Whether others cannot know where to reach a part: it listens everywhere, and says no more."""
+    if part is None or part.advertise or part.listen.startswith("unix:"):
+        return False
+    return tcp_address(part.listen).is_any
+
+
+def control_names(config: Config, machine: str) -> tuple[str, ...]:
+    """The Hosts control is asked by without a proof, beside loopback; `machine`: its host name."""
+    control = config.control
+    if control is None:
+        return ()
+    addresses = [tcp_address(text) for text in (control.listen, control.advertise) if text]
+    own = [address.name for address in addresses if not address.is_any]
+    return (*own, *([machine] if machine else []), *control.names)
 
 
 def viewer_ports(location: Location) -> ViewerPorts:

@@ -267,14 +267,17 @@ class Disk(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Location(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An edge location: one address, and the worker processes that share it.
+    """An edge location: one address, and the worker processes that share it; on any machine.
 
-    `redirect_port` is where redirect-to-https sends viewers; 0: to the port of `listen_tls` if they
-    named that of `listen`, else to 443.
+    `advertise` is where control asks the workers of this machine; "": where they listen, and if
+    that is every address, at the one by which they reach control. `redirect_port` is where
+    redirect-to-https sends viewers; 0: to the port of `listen_tls` if they named that of `listen`,
+    else to 443.
     """
 
     name: str
     listen: str
+    advertise: str = ""
     listen_tls: str = ""
     redirect_port: int = 0
     workers: int = 1
@@ -283,18 +286,29 @@ class Location(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Regional(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The cache between the edges and the origins. `listen`: `unix:NAME` (in state_dir) or TCP."""
+    """The cache between the edges and the origins. `listen`: `unix:NAME` (in state_dir) or TCP.
+
+    `advertise` is the HOST:PORT by which others reach it; "": where it listens.
+    """
 
     listen: str = "unix:regional.sock"
+    advertise: str = ""
     memory_bytes: int = 512 * MIB
     disk: Disk | None = None
     when_down: Literal["origin", "stale"] = "origin"
 
 
 class Control(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The control plane: its address, and what it permits."""
+    """The control plane: its address, and what it permits.
+
+    `advertise` is the HOST:PORT by which others reach it; "": where it listens. `names` are Hosts
+    it is asked by beside these, loopback and the name of its machine; who has a credential, a token
+    or an access key may ask by any.
+    """
 
     listen: str = "127.0.0.1:8090"
+    advertise: str = ""
+    names: tuple[str, ...] = ()
     canary_s: float = 0  # between two rounds of the canary; 0: there is none
     allow_private_origins: bool = False  # loopback and private addresses in what the API makes
     invalidation_quotas: bool = False  # CloudFront's: 3,000 paths and 15 wildcards in progress

@@ -15,7 +15,7 @@ from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.frontend import FrontendEnvironment, ViewerFrontend, via_pseudonym
 from edgecache.cache.peer_frontend import Frontend, PeerFrontend
 from edgecache.cache.tier import Tier
-from edgecache.cluster.control_access import control_socket, supervisor_socket
+from edgecache.cluster.control_access import control_socket, control_url, supervisor_socket
 from edgecache.cluster.credentials import (
     CONTROL,
     REGIONAL,
@@ -24,8 +24,8 @@ from edgecache.cluster.credentials import (
     place_of,
 )
 from edgecache.config.checks.configuration import own_addresses
-from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address, viewer_ports
-from edgecache.config.model import Config, Disk, Limits, Location
+from edgecache.config.listen import Address, UnixAddress, advertised, viewer_ports
+from edgecache.config.model import Config, Disk, Limits, Location, Regional
 from edgecache.config.refused_distributions import without_refused
 from edgecache.http.function_cache import cached_bytes
 from edgecache.http.message import HeadLimits
@@ -101,7 +101,7 @@ class NodeParts:
         upstream: Upstream = self._origins()
         if self.config.regional is not None:
             direct = upstream if self.config.regional.when_down == "origin" else None
-            regional = self._peer(self.config.regional.listen, direct)
+            regional = self._peer(self.config.regional, direct)
             upstream = TunnelsDirect(regional, upstream)
         disk, memory_bytes = location.disk, location.memory_bytes // location.workers
         if disk is not None:
@@ -139,8 +139,8 @@ class NodeParts:
         )
         return GroupUpstream(origins, self.clock, self._counters)
 
-    def _peer(self, listen: str, fallback: Upstream | None) -> PeerUpstream:
-        address = parse_listen(listen, self.config.state_dir)
+    def _peer(self, regional: Regional, fallback: Upstream | None) -> PeerUpstream:
+        address = advertised(regional, self.config.state_dir)
         sign = self._signer(REGIONAL)
         return PeerUpstream(self._pool, endpoint_of(address), sign, fallback, self._marks)
 
@@ -227,7 +227,7 @@ class NodeParts:
     def _follower(self) -> LogFollower | None:
         if self.config.control is None:
             return None
-        url = tcp_address(self.config.control.listen).url
+        url = control_url(self.config)
 
         def client() -> httpx.AsyncClient:
             return httpx.AsyncClient(base_url=url, trust_env=False)

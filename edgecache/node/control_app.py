@@ -32,7 +32,7 @@ from starlette.requests import Request
 from edgecache.cluster.client import exchange
 from edgecache.cluster.credentials import CONTROL, CredentialSigner, CredentialVerifier
 from edgecache.cluster.tokens import Tokens
-from edgecache.config.listen import tcp_address
+from edgecache.config.listen import control_names
 from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.config.refused_distributions import start_lines
@@ -220,7 +220,7 @@ def _application(
         thread.run,
         str(path.resolve()),
     )
-    app = control_app(control, [tcp_address(config.control.listen).host])
+    app = control_app(control, control_names(config, socket.gethostname()))
     works = [secrets.watch]
     if canary is not None:
         works.append(partial(canary.run, config.control.canary_s))

@@ -12,9 +12,16 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from edgecache.cluster.control_access import control_socket
-from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
+from edgecache.config.listen import (
+    Address,
+    UnixAddress,
+    names_no_machine,
+    parse_listen,
+    tcp_address,
+)
 from edgecache.config.model import Config, Location, Origin, ViewerCertificate
 from edgecache.config.secrets import SecretsError, load_operators, load_secrets, secrets_path
 from edgecache.node.geoip import database_problem
@@ -22,6 +29,8 @@ from edgecache.node.secret_watch import missing_key_pairs, missing_values
 from edgecache.origin.demo import policy_of
 
 _CONNECT_S_MAX = 1.0
+
+NamedPart = Literal["control", "regional"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,19 @@ def bindings(config: Config) -> Iterator[Binding]:
         yield Binding(control_socket(config), "control")
     for location in config.locations:
         yield from tls_bindings(location)
+
+
+def unknown_addresses(config: Config, asked: Iterable[NamedPart]) -> list[str]:
+    """A line for each part that a role alone has to ask and whose address no file tells.
+
+    `up` has everything on its own machine; a role by itself may be on any.
+    """
+    return [
+        f"{name}.advertise: missing: {name}.listen is {part.listen}, which names no machine; say"
+        f' where others reach it, like "{name}.example:{tcp_address(part.listen).port}"'
+        for name in asked
+        if (part := getattr(config, name)) is not None and names_no_machine(part)
+    ]
 
 
 def tls_bindings(location: Location) -> Iterator[Binding]:

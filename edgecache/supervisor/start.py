@@ -39,6 +39,7 @@ from edgecache.supervisor.topology import fleet, serve_workers, workers
 KILL_AFTER_DRAIN_S = 5  # for a child to end once its own drain is over
 
 StartedPart = Literal["control", "regional", "bucket"]
+_ASKED_BY: Mapping[str, tuple[preflight.NamedPart, ...]] = {"regional": ("control",)}
 
 
 class StartRefusedError(Exception):
@@ -126,6 +127,7 @@ def edge(config: Config, path: Path, location: str, worker: int) -> int:
         known = ", ".join(one.name for one in config.locations) or "none"
         raise StartRefusedError([f"--location: {location} is not in {path} (known: {known})"])
     if worker == 0:
+        _refuse(preflight.unknown_addresses(config, ("control", "regional")))
         _refuse([*preflight.unusable_state_dir(config.state_dir), *missing_privileges(config)])
         listening = [
             Binding(tcp_address(place.listen), f"location {location}"),
@@ -147,6 +149,7 @@ def part(config: Config, path: Path, name: StartedPart) -> int:
     if not has_parent():
         mine = [binding for binding in preflight.bindings(config) if binding.owner == name]
         _refuse(preflight.missing_files(config) if name == "bucket" else [])
+        _refuse(preflight.unknown_addresses(config, _ASKED_BY.get(name, ())))
         _refuse([*preflight.unusable_state_dir(config.state_dir), *missing_privileges(config)])
         _refuse(preflight.occupied_addresses(mine))
     from edgecache.node import roles

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from edgecache.config.listen import ViewerPorts, viewer_ports
-from edgecache.config.model import Location
+from edgecache.config.checks.configuration import check
+from edgecache.config.listen import (
+    ViewerPorts,
+    advertised,
+    control_names,
+    names_no_machine,
+    viewer_ports,
+)
+from edgecache.config.model import Config, Control, Location, Regional
+from edgecache.config.problems import Problems
 
 
 @pytest.mark.parametrize(
@@ -22,3 +31,65 @@ def test_the_ports_of_a_location(
 ) -> None:
     location = Location(name="a", listen=listen, listen_tls=listen_tls, redirect_port=redirect_port)
     assert viewer_ports(location) == ports
+
+
+@pytest.mark.parametrize(
+    ("part", "reached", "nowhere"),
+    [
+        (Control(listen="10.0.0.5:8090"), "10.0.0.5:8090", False),
+        (Control(listen="0.0.0.0:8090"), "127.0.0.1:8090", True),
+        (Control(listen="[::]:8090"), "[::1]:8090", True),
+        (Control(listen="0.0.0.0:8090", advertise="control:80"), "control:80", False),
+        (Regional(), "unix:state/regional.sock", False),
+        (Regional(advertise="[fd00::5]:7000"), "[fd00::5]:7000", False),
+        (
+            Location(name="A", listen="0.0.0.0:80", advertise="10.0.0.6:8080"),
+            "10.0.0.6:8080",
+            False,
+        ),
+    ],
+)
+def test_where_others_reach_a_part(
+    part: Control | Regional | Location, reached: str, nowhere: bool
+) -> None:
+    assert str(advertised(part, "state")) == reached
+    assert names_no_machine(part) == nowhere
+
+
+@pytest.mark.parametrize(
+    ("control", "names"),
+    [
+        (Control(), ("127.0.0.1", "vm")),
+        (Control(listen="0.0.0.0:1", advertise="edgecache:1"), ("edgecache", "vm")),
+        (Control(listen="h:1", names=("control.internal",)), ("h", "vm", "control.internal")),
+    ],
+)
+def test_the_names_control_is_asked_by(control: Control, names: tuple[str, ...]) -> None:
+    assert control_names(Config(control=control), "vm") == names
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        (
+            {"control": {"listen": "0.0.0.0:1", "advertise": "0.0.0.0:1"}},
+            'control.advertise: "0.0.0.0:1" is every address: say one, or a name, of this machine',
+        ),
+        (
+            {"regional": {"advertise": "unix:r.sock"}},
+            'regional.advertise: "unix:r.sock" is not HOST:PORT',
+        ),
+        (
+            {"control": {"advertise": "control"}},
+            'control.advertise: "control" is not HOST:PORT',
+        ),
+        (
+            {"control": {"names": ["control", "edge:80"]}},
+            'control.names[1]: "edge:80" is not a host name (no port)',
+        ),
+    ],
+)
+def test_what_nobody_could_be_reached_by_is_refused(table: dict[str, object], problem: str) -> None:
+    problems = Problems()
+    check(msgspec.convert(table, Config), problems)
+    assert [str(one) for one in problems.found] == [problem]

@@ -17,7 +17,14 @@ from edgecache.config.checks.access import check_access
 from edgecache.config.checks.distribution import ID, check_distribution
 from edgecache.config.checks.keys import check_keys
 from edgecache.config.decode import joined
-from edgecache.config.listen import Address, TcpAddress, UnixAddress, overlaps, parse_listen
+from edgecache.config.listen import (
+    Address,
+    TcpAddress,
+    UnixAddress,
+    overlaps,
+    parse_listen,
+    tcp_address,
+)
 from edgecache.config.model import Bucket, Config, Distribution, Model
 from edgecache.config.problems import ProblemCode, Problems, quoted
 from edgecache.config.settings import BY_FIELD
@@ -90,9 +97,21 @@ def listeners(config: Config) -> Iterator[tuple[str, str]]:
             yield f"locations[{index}].listen_tls", location.listen_tls
 
 
+def advertisements(config: Config) -> Iterator[tuple[str, str]]:
+    """Every `advertise` that is given, with its place in the file."""
+    named = [("control", config.control), ("regional", config.regional)]
+    for where, part in named:
+        if part is not None and part.advertise:
+            yield f"{where}.advertise", part.advertise
+    for index, location in enumerate(config.locations):
+        if location.advertise:
+            yield f"locations[{index}].advertise", location.advertise
+
+
 def own_addresses(config: Config) -> list[Address]:
-    """Addresses no origin may have: all listeners of a checked configuration but the bucket's."""
+    """Addresses no origin may have: where a checked configuration listens, but for the bucket."""
     texts = [text for where, text in listeners(config) if where != "bucket.listen"]
+    texts += [text for _, text in advertisements(config)]
     return [parse_listen(text, config.state_dir) for text in texts]
 
 
@@ -153,6 +172,23 @@ def _check_addresses(config: Config, problems: Problems) -> None:
             if overlaps(address, held):
                 problems.add(where, f"{quoted(text)} is already taken by {other}")
         taken.append((where, address))
+    for where, text in advertisements(config):
+        _check_advertised(where, text, problems)
+    for index, name in enumerate(config.control.names if config.control else ()):
+        if not _HOST.fullmatch(name.lower()):
+            problems.add(f"control.names[{index}]", f"{quoted(name)} is not a host name (no port)")
+
+
+def _check_advertised(where: str, text: str, problems: Problems) -> None:
+    """It is what others connect to: one address or name, and a port."""
+    try:
+        address = tcp_address(text)
+    except ValueError as error:
+        reason = str(error).replace(" or unix:NAME", "")
+        problems.add(where, f"{quoted(text)} {reason}")
+        return
+    if address.is_any:
+        problems.add(where, f"{quoted(text)} is every address: say one, or a name, of this machine")
 
 
 def _check_names(config: Config, problems: Problems) -> None:

@@ -29,7 +29,7 @@ _HEAD = f"GET {PATH} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".enco
 
 def probe_distribution(control: Control) -> Distribution:
     """The hidden distribution: its origin is control itself."""
-    address = tcp_address(control.listen)
+    address = tcp_address(control.advertise or control.listen)
     origin = Origin(
         id="control", domain_name=address.host, http_port=address.port, path=FOLDER, reach="own"
     )

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 
 from edgecache.cluster.client import Exchange
 from edgecache.cluster.credentials import CredentialSigner, edge_place
 from edgecache.cluster.inspection import WorkerReport
-from edgecache.config.listen import Address, UnixAddress, parse_listen, tcp_address
+from edgecache.config.listen import Address, advertised
 from edgecache.config.model import Config
 from edgecache.upstream.peer.heads import signed_head
 
@@ -45,10 +44,10 @@ class WorkerGroup:
 def worker_groups(config: Config) -> Iterator[WorkerGroup]:
     """Those of an installation that have a cache, edges first."""
     for location in config.locations:
-        address = parse_listen(location.listen, config.state_dir)
+        address = advertised(location, config.state_dir)
         yield WorkerGroup(location.name, "edge", address, location.workers)
     if config.regional is not None:
-        address = parse_listen(config.regional.listen, config.state_dir)
+        address = advertised(config.regional, config.state_dir)
         yield WorkerGroup("regional", "regional", address, 1)
 
 
@@ -67,7 +66,7 @@ async def ask_workers(
     nodes: NodeAccess, place: WorkerGroup, head: bytes, answer: type[A]
 ) -> tuple[tuple[A, ...], str]:
     """The answers of the processes of `place` to `head`, by name, and why some are missing."""
-    sign, address = nodes.signers(place.signed_as).sign, _loopback_address(place.address)
+    sign, address = nodes.signers(place.signed_as).sign, place.address
     seen: dict[str, A] = {}
     problem = ""
     for _ in range(min(place.workers * QUESTIONS_PER_WORKER, QUESTIONS_MAX)):
@@ -90,10 +89,3 @@ def _decode_answer(received: bytes, answer: type[A]) -> A:
     if not blank_line or not head.startswith(b"HTTP/1.1 200 "):
         raise ValueError("it answered, but does not explain")
     return msgspec.json.decode(body, type=answer)  # its errors are ValueErrors
-
-
-def _loopback_address(address: Address) -> Address:
-    """Any-address becomes loopback."""
-    if isinstance(address, UnixAddress):
-        return address
-    return tcp_address(urlsplit(address.url).netloc)

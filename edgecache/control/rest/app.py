@@ -6,9 +6,10 @@ Law: every answer is JSON but the metrics, errors too; nothing a viewer needs wa
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, MutableMapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
@@ -29,9 +30,11 @@ from edgecache.control.nodes.registry import NodeRegistry, TooManyNodesError
 from edgecache.control.nodes.staleness_probe import StalenessProbe
 from edgecache.control.rest.auth import (
     HostGuard,
+    bearer_name,
     require_node,
     require_operator,
     require_reader,
+    sending_node,
 )
 from edgecache.control.rest.call import RouteHandler, bounded_body, json_response
 from edgecache.control.rest.routes import starlette_routes
@@ -211,13 +214,18 @@ class ControlServices:
 def control_app(control: ControlServices, names: Collection[str]) -> Starlette:
     """The ASGI application.
 
-    `names` are those control is reached by, with or without port (its listen address, a container's
-    name); `localhost` and the loopback addresses always are. Whoever ends the process calls
-    `log.live.close()` first, so that nodes in a long poll do not hold it up.
+    `names` are those anybody may reach control by, with or without port; `localhost` and the
+    loopback addresses always are, and any is for who has a token or a credential. Whoever ends the
+    process calls `log.live.close()` first, so that nodes in a long poll do not hold it up.
     """
+
+    def proves(scope: MutableMapping[str, Any]) -> bool:
+        by_token = bearer_name(Request(scope), control.tokens) is not None
+        return by_token or bool(sending_node(scope, control.sender))
+
     app = Starlette(
         routes=starlette_routes(control.handlers()),
-        middleware=[Middleware(HostGuard, names=names)],
+        middleware=[Middleware(HostGuard, names=names, proves=proves)],
         exception_handlers={
             HTTPException: _error_response,
             StateBusyError: _busy_response,

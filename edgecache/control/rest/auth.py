@@ -2,6 +2,8 @@
 
 Control listens where browsers of the same machine can reach it, so a page may post to it, or have
 its own name resolve to our address (DNS rebinding): unknown names in Host and Origin are refused.
+Who proves that it may ask is no such page, and may come by any Host: a container's name, a
+service's, another address. An access key is proof where the API checks it, which it does each time.
 So may a proxy on it, which brings requests of anybody from loopback: that a program runs on this
 machine proves nothing. Who reaches the socket file in `state_dir`, which its owner alone may, is an
 operator; over TCP an operator has a token, and a program of this machine may read figures.
@@ -10,7 +12,7 @@ operator; over TCP an operator has a token, and a program of this machine may re
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, MutableMapping
+from collections.abc import Callable, Collection, MutableMapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -34,14 +36,22 @@ RELAYED = frozenset({"via", "forwarded", "x-real-ip"})  # and X-Forwarded-*: a p
 _NODE = "edgecache.node"  # of a scope: who signed its head
 CHALLENGE = {"www-authenticate": AUTH_SCHEME}
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
+_API = "/20"  # what CloudFront's paths begin with: a version
+_SIGNED = "AWS4-"  # of Authorization: the API checks it before anything else
+
+HeadProof = Callable[[MutableMapping[str, Any]], bool]
 
 
 class HostGuard:
-    """ASGI middleware that refuses, as JSON, requests whose Host or Origin is not ours (403)."""
+    """ASGI middleware that refuses, as JSON, requests whose Host or Origin is not ours (403).
 
-    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
+    `proves` says of a scope whether its head has a token or a node's credential that is good.
+    """
+
+    def __init__(self, app: ASGIApp, names: Collection[str], proves: HeadProof) -> None:
         self._app = app
         self._names = frozenset((*LOCAL_NAMES, *(host_name(name) for name in names)))
+        self._proves = proves
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -53,13 +63,19 @@ class HostGuard:
 
     def _problem(self, scope: Scope) -> str:
         hosts = _values(scope, b"host")
-        if len(hosts) != 1 or host_name(hosts[0]) not in self._names:
+        if len(hosts) != 1 or not hosts[0]:
             return "unknown Host"
+        if host_name(hosts[0]) not in self._names and not self._may_come_by_any(scope):
+            return "unknown Host: list it in control.names, or come with a token or access key"
         origins = _values(scope, b"origin")
         # Another port of this machine is another site, so the whole authority is compared.
         if origins and origins != [f"{scope['scheme']}://{hosts[0]}"]:
             return "unknown Origin"
         return ""
+
+    def _may_come_by_any(self, scope: Scope) -> bool:
+        signed = any(value.startswith(_SIGNED) for value in _values(scope, b"authorization"))
+        return (signed and scope["path"].startswith(_API)) or self._proves(scope)
 
 
 def host_name(authority: str) -> str:
@@ -123,8 +139,8 @@ def is_local(request: Request) -> bool:
 
 
 def _refusal(path: str, problem: str) -> Response:
-    """A refusal in the form of the API that was asked: CloudFront's paths begin with a version."""
-    if not path.startswith("/20"):
+    """A refusal in the form of the API that was asked."""
+    if not path.startswith(_API):
         return JSONResponse({"error": problem}, 403)
     document = error_document(ApiError("AccessDenied", problem), "-")
     return Response(document, 403, media_type="text/xml")

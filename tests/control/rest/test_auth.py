@@ -111,3 +111,34 @@ def test_two_hosts_are_refused(place: Place) -> None:
             return (await client.get("/health", headers=hosts)).status_code
 
     assert asyncio.run(once()) == 403
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "peer", "status"),
+    [
+        ("/nodes", {}, LOOPBACK, 403),
+        ("/nodes", {"authorization": "Bearer no"}, LOOPBACK, 403),
+        ("/nodes", {"authorization": "Edgecache 1.k.edge-a-1.0.1.1.x"}, LOOPBACK, 403),
+        ("/nodes", {"authorization": "AWS4-HMAC-SHA256 x"}, LOOPBACK, 403),
+        ("/nodes", "token", ELSEWHERE, 200),
+        ("/nodes", "token", LOOPBACK, 200),
+        ("/log", "node", ELSEWHERE, 200),
+        ("/log", {}, ELSEWHERE, 403),
+    ],
+)
+def test_who_proves_who_it_is_may_come_by_any_host(
+    place: Place, path: str, headers: dict[str, str] | str, peer: str, status: int
+) -> None:
+    """A name that leads here says nothing; a page of a browser can prove nothing."""
+    if headers == "token":
+        headers = place.token()
+    elif headers == "node":
+        headers = place.signed("GET", path)
+    assert isinstance(headers, dict)
+    named = {"host": "edgecache:8090"} | headers
+    assert place.ask("GET", path, named, peer=peer).status_code == status
+
+
+def test_a_token_does_not_excuse_the_page_of_another_site(place: Place) -> None:
+    named = {"host": "edgecache:8090", "origin": "http://evil.test"} | place.token()
+    assert place.ask("GET", "/nodes", named).status_code == 403

@@ -6,6 +6,7 @@
 `build` puts a node together from a configuration;
 `node` a node: serves a listener, follows control's log, reports;
 `log_follower` the node's client of control's log, with back-off;
+`last_configuration` what control published last, on a node's disk;
 `inspect` answers operators about the store: explain, statistics, objects, dry runs;
 `secret_watch` secrets of this process, read from its own files again when they change;
 `geoip` look-up of addresses in MaxMind's files;

@@ -31,6 +31,14 @@ from edgecache.http.function_cache import cached_bytes
 from edgecache.http.message import HeadLimits
 from edgecache.node.geoip import geo_lookup
 from edgecache.node.inspect import Inspector
+from edgecache.node.last_configuration import (
+    LastConfiguration,
+    LastConfigurationError,
+    LastConfigurationFile,
+    closed,
+    last_configuration_path,
+    read_last_configuration,
+)
 from edgecache.node.log_follower import FollowerEnvironment, LogFollower
 from edgecache.node.node import Node
 from edgecache.node.secret_watch import SecretWatch
@@ -48,6 +56,7 @@ from edgecache.runtime.environment import (
     wall_clock,
 )
 from edgecache.runtime.fd_limit import DescriptorBudget, soft_limit
+from edgecache.runtime.stderr_log import say
 from edgecache.server.http1.head_cache import ANSWERS_MAX, BLOCKS_MAX, HeadCache
 from edgecache.server.http1.head_cache_peer import PeerHeadCache
 from edgecache.server.listener import Listener
@@ -78,15 +87,15 @@ class NodeParts:
     """Builder of a process's node: shares clock, pool, counters and secrets among its parts."""
 
     def __init__(self, config: Config, name: str, *, memo: bool = True) -> None:
-        config = without_refused(config)  # control may be away
-        self.config = config
+        self.config = config = without_refused(config)  # control may be away
+        self.last, self.served = _last_served(config, name)
         self.name = name
         self.clock = steady_clock()
         self._memo = memo
         names = NameResolver(LookupThreads(), self.clock, config.resolver)
         network = Network(names, Listeners(installation_addresses(config), is_local))
-        self._secrets = SecretWatch(config, os.environ, wall_clock, network.renew)
-        self.table: RouteTable = compile_routes(config, self._secrets.secrets.viewer)
+        self._secrets = SecretWatch(self.served, os.environ, wall_clock, network.renew)
+        self.table: RouteTable = compile_routes(self.served, self._secrets.secrets.viewer)
         self._counters = Counters()
         refused = self._counters.refused_credentials
         self._verifier = CredentialVerifier(place_of(name), wall_clock, refused)
@@ -114,7 +123,7 @@ class NodeParts:
         front = ViewerFrontend(tier, self.table, self.config.brand, world)
         node = self._node("edge", tier, front)
         if location.listen_tls:
-            port = TlsPort(self._certificates(self.config))
+            port = TlsPort(self._certificates(self.served))
             node.certificates = lambda config: self._certificates(config, port.certificates)
             node.tls_listener = node.listener.secured(port, self._head_cache(tier))
         return node
@@ -206,7 +215,10 @@ class NodeParts:
         sender = self._verifier.sender
         listener.explains = Inspector(self.name, role, location, front, sender).reply
         node = Node(self.name, role, location, os.getpid(), listener, log, file, self._follower())
-        node.secrets, node.config = self._secrets, self.config
+        node.secrets, node.config = self._secrets, self.served
+        if self.config.control is not None:
+            path = last_configuration_path(self.config.state_dir, self.name)
+            node.last_configuration = LastConfigurationFile(path, self.last, random_bytes(4).hex())
         return node
 
     def _share_descriptors(self, listener: Listener) -> None:
@@ -235,6 +247,23 @@ class NodeParts:
         world = FollowerEnvironment(self.clock, pause, random, random_bytes)
         serves = self.config.on_partition == "serve"
         return LogFollower(self.name, client(), self._signer(CONTROL), world, serves=serves)
+
+
+def _last_served(config: Config, name: str) -> tuple[LastConfiguration | None, Config]:
+    """What control told the node `name` last, and what it is to serve by until control is heard.
+
+    That is the file, `config`, for a node without control, or one which has never heard of it.
+    """
+    if config.control is None:
+        return None, config
+    try:
+        kept = read_last_configuration(last_configuration_path(config.state_dir, name))
+    except LastConfigurationError as error:
+        say(f"{error}; until then its distributions answer 503")
+        return None, closed(config, error)
+    if kept is None:
+        return None, config
+    return kept[0], replace(kept[1], state_dir=config.state_dir)
 
 
 def installation_addresses(config: Config) -> list[Address]:

@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
+
 from edgecache.cache.invalidation_sweeper import InvalidationSweeper
 from edgecache.cluster.lease import LEASE_S
 from edgecache.cluster.log_entries import (
@@ -25,6 +27,7 @@ from edgecache.cluster.log_entries import (
 from edgecache.cluster.node_status import NodeStatus
 from edgecache.config.model import Config
 from edgecache.http.function_cache import clear_caches
+from edgecache.node.last_configuration import LastConfiguration, LastConfigurationFile
 from edgecache.node.log_follower import LogFollower
 from edgecache.node.secret_watch import WATCH_S, SecretWatch
 from edgecache.observe.access_log import AccessLog, LogFile
@@ -63,6 +66,7 @@ class Node:
     tls_listener: Listener | None = None  # for TLS, beside `listener`
     certificates: Callable[[Config], tuple[Certificate, ...]] | None = None  # may block
     secrets: SecretWatch | None = None
+    last_configuration: LastConfigurationFile | None = None  # of a node that follows control
     config: Config | None = None  # as applied last, or as started with
     generation: int = 0
     _applied: int = 0  # the number of the last entry of control's log that was taken over
@@ -103,6 +107,8 @@ class Node:
         self._run(self._flush_log)
         self._run(self._sweep)
         self._run(self._watch_secrets)
+        if self.last_configuration is not None:
+            self._run(self.last_configuration.run)
         if self.follower is not None:
             self._run(self._follow)
             self._run(self._report)
@@ -114,10 +120,15 @@ class Node:
 
     async def _catch_up(self) -> None:
         """Wait for control's newest configuration: the file may lag behind; control may be away."""
-        if self.follower is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CATCH_UP_S_MAX):
-                    await self._current.wait()
+        if self.follower is None:
+            return
+        try:
+            async with asyncio.timeout(CATCH_UP_S_MAX):
+                await self._current.wait()
+        except TimeoutError:
+            if self.last_configuration is not None and self.last_configuration.last is not None:
+                words = self.last_configuration.last.words
+                logger.warning("control is not heard: serving %s; each hit is validated", words)
 
     def hand_over(self) -> None:
         """Stop keeping connections: a successor serves now. The log is followed to the end."""
@@ -133,6 +144,10 @@ class Node:
                 async with asyncio.timeout(LAST_WORDS_S_MAX):
                     await self.follower.report(self._status())
             await self.follower.leave()
+        if self.last_configuration is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_FLUSH_S_MAX):
+                    await self.last_configuration.flush()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -177,6 +192,7 @@ class Node:
             await self._renew_certificates(config)
             self._apply_config(config)
             self.generation = entry.seq
+            self._keep(entry)
             self._current.set()
             if self.follower is not None and not self.listener.handing_over:
                 await self.follower.report(self._status())
@@ -187,6 +203,13 @@ class Node:
                 replace(invalidation, at=min(invalidation.at, self.listener.clock()))
             )
         self._applied = entry.seq
+
+    def _keep(self, entry: LogEntry) -> None:
+        """Have the configuration of an entry on disk, for a start without control."""
+        if self.last_configuration is not None and isinstance(entry.body, msgspec.Raw):
+            epoch = self.listener.marks.epoch
+            last = LastConfiguration(epoch, entry.seq, entry.at, bytes(entry.body))
+            self.last_configuration.tell(last)
 
     def _apply_config(self, config: Config) -> None:
         """Serve by `config`, with this process's own secrets as they are now."""

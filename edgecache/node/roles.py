@@ -31,6 +31,7 @@ from edgecache.runtime.environment import steady_clock
 from edgecache.runtime.fd_limit import cap_connections
 from edgecache.runtime.inherited import (
     ListenSockets,
+    has_parent,
     head_cache_enabled,
     listen_sockets,
 )
@@ -76,7 +77,7 @@ def run_control(config_path: str) -> int:
     from edgecache.control.state.compose import NotComposedError
     from edgecache.control.state.database import StateBusyError, StateError
     from edgecache.node.control_app import ControlConnection, ControlSecrets, build_control
-    from edgecache.runtime.inherited import EXIT_CONFIGURATION
+    from edgecache.runtime.inherited import EXIT_CONFIGURATION, EXIT_STATE
     from edgecache.runtime.stderr_log import say
 
     config = load(config_path)
@@ -93,7 +94,9 @@ def run_control(config_path: str) -> int:
         return EXIT_CONFIGURATION
     except StateError as error:
         say(str(error))  # a supervisor tries again where that may help
-        return EXIT_FAILED if isinstance(error, StateBusyError) else EXIT_CONFIGURATION
+        if isinstance(error, StateBusyError):
+            return EXIT_FAILED
+        return EXIT_STATE if has_parent() else EXIT_CONFIGURATION
     places = _places(config, secrets.proves)
     server = _service(app, config, partial(ControlConnection, places=places), places)
     server.on_exit = closed

@@ -26,6 +26,7 @@ LISTENING_ENV = "EDGECACHE_LISTENING"
 HEAD_CACHE_ENV = "EDGECACHE_MEMO"  # `off` for a process and its children: --no-memo
 HAND_OVER = signal.SIGQUIT  # nginx's word for a graceful end
 EXIT_CONFIGURATION = 2  # a child's way to say that starting it again is no use
+EXIT_STATE = 3  # of control under a supervisor: nor here, but nodes may start without it
 
 Descriptors = dict[str, list[int]]  # by address, as written
 

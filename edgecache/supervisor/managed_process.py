@@ -46,6 +46,7 @@ class ProcessHooks:
     say: Callable[[str], None]
     timing: RestartTiming
     stopping: asyncio.Event
+    gives_up: Callable[[Child, int], bool] = lambda child, code: False
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +61,7 @@ class ManagedProcess:
     process: Process | None = None
     watcher: asyncio.Task[None] | None = None
     draining: dict[Process, asyncio.Task[None]] = field(default_factory=dict)
+    _given_up: bool = False  # it said that starting it again is no use
 
     async def start(self) -> None:
         """Start the first process. OSError when it cannot start."""
@@ -166,6 +168,8 @@ class ManagedProcess:
             why = await self._exit_reason(process)
             if hooks.stopping.is_set():
                 return
+            if self._given_up:
+                return
             if now() - started >= hooks.timing.healthy_s:
                 back_off_s = hooks.timing.back_off_s_min
             hooks.say(f"{self.child.name} {why}; starting it again in {back_off_s:g} s")
@@ -181,6 +185,7 @@ class ManagedProcess:
             return "could not be started"
         code = await process.wait()
         self.process = None
+        self._given_up = self.hooks.gives_up(self.child, code)
         self.hooks.died(self.child, code)
         return f"(pid {process.pid}) {exit_reason(code)}"
 

@@ -24,6 +24,7 @@ from edgecache.config.listen import TcpAddress, tcp_address
 from edgecache.config.model import Config, Limits
 from edgecache.config.problems import Problems
 from edgecache.config.secrets import SecretsError
+from edgecache.node.last_configuration import last_configuration_path
 from edgecache.runtime.inherited import has_parent
 from edgecache.runtime.privileges import drop_privileges, missing_privileges
 from edgecache.runtime.stderr_log import say
@@ -106,8 +107,18 @@ async def _up(
             config, [socket_file, *(address for child in children for address in child.addresses)]
         )
 
+    def knows_configuration() -> bool:
+        names = [child.name for child in children]
+        return any(last_configuration_path(config.state_dir, name).exists() for name in names)
+
     hooks = SupervisorHooks(
-        readiness.after_start, when_started, on_reload, on_upgrade, bound, readiness.died
+        readiness.after_start,
+        when_started,
+        on_reload,
+        on_upgrade,
+        bound,
+        readiness.died,
+        knows_configuration,
     )
     supervisor = Supervisor(children, hooks, _timing(config.limits))
     reloader = Reloader(supervisor, path, config)

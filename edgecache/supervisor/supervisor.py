@@ -18,6 +18,7 @@ import msgspec
 
 from edgecache.runtime.inherited import (
     EXIT_CONFIGURATION,
+    EXIT_STATE,
     HAND_OVER,
     LISTENING_ENV,
     SERVING_FD_ENV,
@@ -61,6 +62,7 @@ class SupervisorHooks:
     `after_start` is awaited before the next child starts; `when_started` returns once all answer,
     or raises NotReadyError; `reload` is for SIGHUP, `upgrade` for SIGUSR2; `bound` is called once
     every address is, `died` with the exit code of a child that is started again.
+    `knows_configuration`: whether nodes have on disk what control published last.
     """
 
     after_start: Callable[[Child], Awaitable[None]] = _after_start
@@ -69,6 +71,7 @@ class SupervisorHooks:
     upgrade: Callable[[], Awaitable[None]] = _nothing
     bound: Callable[[], None] = lambda: None
     died: Callable[[Child, int], None] = lambda child, code: None
+    knows_configuration: Callable[[], bool] = lambda: False
 
 
 class Supervisor:
@@ -87,7 +90,12 @@ class Supervisor:
         self._say = say
         self._stopping = asyncio.Event()
         self._process_hooks = ProcessHooks(
-            self._spawn, self._died, say, timing or RestartTiming(), self._stopping
+            self._spawn,
+            self._died,
+            say,
+            timing or RestartTiming(),
+            self._stopping,
+            _lacks_state,
         )
         self._managed: dict[str, ManagedProcess] = {}
         self._tasks: set[asyncio.Future[Any]] = set()
@@ -228,9 +236,21 @@ class Supervisor:
     def _died(self, child: Child, code: int) -> None:
         if code == EXIT_CONFIGURATION and not self.ready:
             self.stop(EXIT_CONFIGURATION)
+        if _lacks_state(child, code):
+            self._go_on_without(child)
         self._hooks.died(child, code)
         living = [managed.child for managed in self._managed.values() if managed.processes]
         self.sockets.rebind_unserved(child, living)
+
+    def _go_on_without(self, child: Child) -> None:
+        """Control's database cannot be used: nodes go on, if they know what they are to serve."""
+        if not self.ready and not self._hooks.knows_configuration():
+            self.stop(EXIT_CONFIGURATION)
+        elif not self._stopping.is_set():
+            self._say(
+                f"{child.name} is not started again, and nodes serve what they knew last;"
+                " once it can: edgecache upgrade"
+            )
 
     async def _stop_children(self) -> None:
         """Role by role from the last one; after the drain's end, all that is left is killed."""
@@ -254,3 +274,8 @@ class Supervisor:
             *(task for managed in self._managed.values() for task in managed.tasks)
         )
         self.sockets.keep_only([])
+
+
+def _lacks_state(child: Child, code: int) -> bool:
+    """Whether a child ended because the database of control cannot be used."""
+    return child.role == "control" and code == EXIT_STATE

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 
+from edgecache.runtime.inherited import EXIT_CONFIGURATION, EXIT_STATE
 from edgecache.supervisor.child import Child
 from edgecache.supervisor.managed_process import RestartTiming
 from edgecache.supervisor.supervisor import NotReadyError, Pids, Supervisor, SupervisorHooks
@@ -28,6 +30,7 @@ signal.signal(signal.SIGTERM, lambda *_: report.sendall(b"leaving"))
     + "report.recv(1)"
 )
 DEFIANT = "import sys; sys.exit(2)"
+STATELESS = f"import sys; sys.exit({EXIT_STATE})"
 FRAIL = "import sys; sys.exit(3)"
 
 
@@ -179,6 +182,34 @@ def test_a_child_that_refuses_before_all_are_ready_stops_everything() -> None:
         hooks = SupervisorHooks(when_started=when_started)
         assert await Supervisor(children, hooks, QUICK, said.append).run() == 2
         assert said == []
+
+    play(scene)
+
+
+@pytest.mark.parametrize(("known", "code"), [(True, 0), (False, EXIT_CONFIGURATION)])
+def test_nodes_start_without_a_control_that_cannot_use_its_state(known: bool, code: int) -> None:
+    """Once, and no more: starting it again is no use. Where they know what they are to serve."""
+
+    async def scene(roll_call: RollCall) -> None:
+        async def when_started(pids: Pids) -> None:
+            await roll_call.next()
+            await told.wait()
+            supervisor.stop()
+
+        told = asyncio.Event()
+        said: list[str] = []
+
+        def say(line: str) -> None:
+            said.append(line)
+            told.set()
+
+        hooks = SupervisorHooks(when_started=when_started, knows_configuration=lambda: known)
+        control = replace(roll_call.child("control", STATELESS), role="control")
+        supervisor = Supervisor([control, roll_call.child("a", OBEDIENT)], hooks, QUICK, say)
+        assert await supervisor.run() == code
+        assert [line.partition(",")[0] for line in said] == (
+            ["control is not started again"] if known else []
+        )
 
     play(scene)
 

@@ -6,6 +6,7 @@ Law: what was committed survives a crash and a loss of power.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -60,6 +61,20 @@ _PASSING = frozenset(
 )  # what another process or a disk may be over with; "Result and Error Codes", sqlite.org
 
 
+_PASSING_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE})
+
+RESTORE = "; bring back a backup (edgecache restore), or move it away to begin without what it held"
+DENIED = "; it has to be the user's who runs control"
+_WAYS_OUT = {
+    sqlite3.SQLITE_NOTADB: RESTORE,
+    sqlite3.SQLITE_CORRUPT: RESTORE,
+    sqlite3.SQLITE_CANTOPEN: DENIED,
+    sqlite3.SQLITE_READONLY: DENIED,
+    sqlite3.SQLITE_PERM: DENIED,
+    sqlite3.SQLITE_FULL: "; make room on its disk",
+}
+
+
 class StateError(Exception):
     """The state cannot be used: the message names the file and says why."""
 
@@ -69,10 +84,17 @@ class StateBusyError(StateError):
 
 
 def state_error(path: Path, error: Exception) -> StateError:
-    """An error of the database, or of a row that cannot be read, as a StateError of its file."""
+    """An error of the database, or of a row that cannot be read, as a StateError of its file.
+
+    Its line has the way out, where there is one.
+    """
+    if isinstance(error, OSError):
+        kind = StateBusyError if error.errno in _PASSING_ERRORS else StateError
+        way_out = DENIED if isinstance(error, PermissionError) else ""
+        return kind(f"{path}: {(error.strerror or str(error)).lower()}{way_out}")
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # extended codes have more above
     kind = StateBusyError if code in _PASSING else StateError
-    return kind(f"{path}: {error}")
+    return kind(f"{path}: {error}{_WAYS_OUT.get(code, '')}")
 
 
 class StateDatabase:
@@ -97,7 +119,7 @@ class StateDatabase:
             raise state_error(self.path, error) from error
         try:
             self._prepare()
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             self.close()
             raise state_error(self.path, error) from error
         except StateError:
@@ -136,16 +158,58 @@ class StateDatabase:
     def _prepare(self) -> None:
         (fault,) = self.connection.execute("PRAGMA quick_check(1)").fetchone()
         if fault != "ok":
-            raise StateError(f"{self.path}: damaged: {' '.join(fault.split())}")
+            raise StateError(f"{self.path}: damaged: {' '.join(fault.split())}{RESTORE}")
         self.connection.execute("PRAGMA journal_mode = WAL")
         # In WAL mode NORMAL may lose the last commits when power fails; an accepted entry must not.
         self.connection.execute("PRAGMA synchronous = FULL")
+        keep_before_migration(self.connection, self.path)
         with self.connection:
             self.connection.execute("BEGIN IMMEDIATE")
-            (version,) = self.connection.execute("PRAGMA user_version").fetchone()
-            if version > len(MIGRATIONS):
-                raise StateError(f"{self.path}: written by a later version (schema {version})")
-            for statements in MIGRATIONS[version:]:
+            for statements in MIGRATIONS[known_schema(self.connection, self.path) :]:
                 for statement in statements:
                     self.connection.execute(statement)
             self.connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def known_schema(database: sqlite3.Connection, path: Path) -> int:
+    """The version of a database's schema. StateError for a later release's, with the way back."""
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    if version <= len(MIGRATIONS):
+        return int(version)
+    former = [at for at in range(len(MIGRATIONS), 0, -1) if former_path(path, at).exists()]
+    way_out = f"or go back: edgecache restore {former_path(path, former[0])}" if former else ""
+    raise StateError(
+        f"{path}: written by a later version (schema {version}, this release knows"
+        f" {len(MIGRATIONS)}); run that release{', ' if former else RESTORE}{way_out}"
+    )
+
+
+def former_path(path: Path, schema: int) -> Path:
+    """Where a database is kept as it was before a migration from the version `schema`."""
+    return path.with_name(f"{path.name}.schema-{schema}")
+
+
+def keep_before_migration(database: sqlite3.Connection, path: Path) -> None:
+    """Copy a database that is about to be migrated; the one kept of its version is replaced."""
+    version = known_schema(database, path)
+    if 0 < version < len(MIGRATIONS):
+        copy_database(database, former_path(path, version))
+
+
+def copy_database(database: sqlite3.Connection, to: Path) -> None:
+    """A copy of the last commit as a file of its owner's, whole or not at all. OSError too.
+
+    Whoever writes meanwhile is not held up; it has one file, no log beside it.
+    """
+    temporary = to.with_name(f".{to.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    try:
+        with contextlib.closing(sqlite3.connect(temporary)) as copy:
+            database.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, to)
+    finally:
+        temporary.unlink(missing_ok=True)

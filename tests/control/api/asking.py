@@ -28,7 +28,7 @@ def served(desk: Desk) -> dict[str, Any]:
     """What nodes are told, by id."""
     entry = desk.log.newest(EntryKind.CONFIG)
     assert entry is not None
-    return {one["id"]: one for one in entry.body["distributions"]}
+    return {one["id"]: one for one in entry.body.get("distributions", ())}
 
 
 def default(**more: Any) -> Document:

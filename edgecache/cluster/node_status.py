@@ -9,6 +9,7 @@ import msgspec
 from edgecache.observe.counters import Sample
 
 Word = Annotated[str, msgspec.Meta(max_length=64)]
+Name = Annotated[str, msgspec.Meta(max_length=255)]
 Number = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -20,6 +21,7 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     pid: Number
     generation: Number
     sample: Sample
+    certificates: dict[Name, float] = {}  # when those read from files end (epoch seconds)
     leaving: bool = False  # another process of this name serves now, and it finishes what it has
 
     def __post_init__(self) -> None:

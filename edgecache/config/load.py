@@ -7,6 +7,7 @@ in it are relative to the file itself.
 from __future__ import annotations
 
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +15,15 @@ from msgspec.structs import replace
 
 from edgecache.config.checks.configuration import check
 from edgecache.config.decode import Decoder
-from edgecache.config.model import Bucket, Config, Distribution, Location, Origin, Regional
+from edgecache.config.model import (
+    Bucket,
+    Config,
+    Control,
+    Distribution,
+    Location,
+    Origin,
+    Regional,
+)
 from edgecache.config.problems import ConfigError, Problem, Problems
 from edgecache.config.public_keys import read_pem_files
 from edgecache.config.references import NamedPolicies
@@ -79,11 +88,19 @@ def _decode(table: dict[str, Any], folder: Path, problems: Problems) -> Config:
     return Decoder(problems, names.shorthand()).read(Config, rest, "")
 
 
+def _absolute(folder: Path, path: str) -> str:
+    return str((folder / path).resolve()) if path and "\0" not in path else path
+
+
+def _control_at(control: Control, folder: Path) -> Control:
+    acme = replace(control.acme, ca_file=_absolute(folder, control.acme.ca_file))
+    return replace(control, acme_challenges=_absolute(folder, control.acme_challenges), acme=acme)
+
+
 def _with_absolute_paths(config: Config, folder: Path) -> Config:
     """Paths relative to the file made absolute."""
 
-    def at(path: str) -> str:
-        return str((folder / path).resolve()) if path and "\0" not in path else path
+    at = partial(_absolute, folder)
 
     def refer(reference: str) -> str:
         path = reference.removeprefix("file:")
@@ -120,6 +137,7 @@ def _with_absolute_paths(config: Config, folder: Path) -> Config:
     bucket = config.bucket
     return replace(
         config,
+        control=_control_at(config.control, folder) if config.control else None,
         regional=cache_at(config.regional) if config.regional else None,
         locations=tuple(map(cache_at, config.locations)),
         state_dir=at(config.state_dir),

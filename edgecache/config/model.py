@@ -298,17 +298,32 @@ class Regional(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     when_down: Literal["origin", "stale"] = "origin"
 
 
+class Acme(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The account at an authority that issues certificates (RFC 8555), and where that is.
+
+    `email` is told what goes wrong; `ca_file` vouches for the authority's own server, and "" is
+    what this machine trusts.
+    """
+
+    email: str = ""
+    directory_url: str = "https://acme-v02.api.letsencrypt.org/directory"
+    ca_file: str = ""
+
+
 class Control(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The control plane: its address, and what it permits.
 
     `advertise` is the HOST:PORT by which others reach it; "": where it listens. `names` are Hosts
     it is asked by beside these, loopback and the name of its machine; who has a credential, a token
-    or an access key may ask by any.
+    or an access key may ask by any. `acme_challenges` is the folder a client of ACME writes its
+    tokens to (certbot's `--webroot-path`); every edge answers them.
     """
 
     listen: str = "127.0.0.1:8090"
     advertise: str = ""
     names: tuple[str, ...] = ()
+    acme_challenges: str = ""
+    acme: Acme = Acme()
     canary_s: float = 0  # between two rounds of the canary; 0: there is none
     allow_private_origins: bool = False  # loopback and private addresses in what the API makes
     invalidation_quotas: bool = False  # CloudFront's: 3,000 paths and 15 wildcards in progress
@@ -377,6 +392,7 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     brand: str = BRAND
     on_partition: Literal["revalidate", "serve"] = "revalidate"  # a node that control cannot reach
     unsupported: Literal["refuse", "ignore"] = "refuse"  # members: aws/unsupported.py
+    certificates: Literal["files", "acme"] = "files"  # of who names none: made here, or issued
     geo_database: str = ""
     asn_database: str = ""
     control: Control | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from random import random
 
@@ -29,6 +28,7 @@ from edgecache.config.model import Config, Disk, Limits, Location, Regional
 from edgecache.config.refused_distributions import without_refused
 from edgecache.http.function_cache import cached_bytes
 from edgecache.http.message import HeadLimits
+from edgecache.node.certificate_watch import CertificateWatch
 from edgecache.node.geoip import geo_lookup
 from edgecache.node.inspect import Inspector
 from edgecache.node.last_configuration import (
@@ -61,7 +61,6 @@ from edgecache.server.http1.head_cache import ANSWERS_MAX, BLOCKS_MAX, HeadCache
 from edgecache.server.http1.head_cache_peer import PeerHeadCache
 from edgecache.server.listener import Listener
 from edgecache.server.request_log import RequestIds, RequestLog
-from edgecache.server.tls import Certificate, TlsPort, load_certificates
 from edgecache.store.disk.availability import DiskEnvironment
 from edgecache.store.disk.engine import DiskBudget, DiskEngine
 from edgecache.store.disk.files import RealFiles
@@ -123,9 +122,10 @@ class NodeParts:
         front = ViewerFrontend(tier, self.table, self.config.brand, world)
         node = self._node("edge", tier, front)
         if location.listen_tls:
-            port = TlsPort(self._certificates(self.served))
-            node.certificates = lambda config: self._certificates(config, port.certificates)
-            node.tls_listener = node.listener.secured(port, self._head_cache(tier))
+            shown = replace(self.served, state_dir=self.config.state_dir)
+            watch = CertificateWatch(shown, wall_clock, speaks=self.name.endswith("-1"))
+            node.certificates = watch
+            node.tls_listener = node.listener.secured(watch.port, self._head_cache(tier))
         return node
 
     def regional(self) -> Node:
@@ -228,13 +228,6 @@ class NodeParts:
 
     def _remembered_bytes(self) -> int:
         return cached_bytes() + self._verifier.size_bytes
-
-    def _certificates(
-        self, config: Config, former: tuple[Certificate, ...] = ()
-    ) -> tuple[Certificate, ...]:
-        """Certificates of `config`; those made here are kept in the folder of this installation."""
-        own = replace(config, state_dir=self.config.state_dir)
-        return load_certificates(own, datetime.fromtimestamp(wall_clock(), UTC), former)
 
     def _follower(self) -> LogFollower | None:
         if self.config.control is None:

@@ -27,6 +27,7 @@ from edgecache.cluster.log_entries import (
 from edgecache.cluster.node_status import NodeStatus
 from edgecache.config.model import Config
 from edgecache.http.function_cache import clear_caches
+from edgecache.node.certificate_watch import CertificateWatch
 from edgecache.node.last_configuration import LastConfiguration, LastConfigurationFile
 from edgecache.node.log_follower import LogFollower
 from edgecache.node.secret_watch import WATCH_S, SecretWatch
@@ -35,7 +36,6 @@ from edgecache.rules.routing import compile_routes
 from edgecache.runtime.environment import restart_on_failure
 from edgecache.runtime.memory_tuning import GcTuning, MallocTrimmer, resident_bytes, tune_malloc
 from edgecache.server.listener import Listener
-from edgecache.server.tls import Certificate
 from edgecache.store.disk.store import DiskStore
 
 logger = logging.getLogger("edgecache.server")
@@ -64,7 +64,7 @@ class Node:
     log_file: LogFile
     follower: LogFollower | None = None
     tls_listener: Listener | None = None  # for TLS, beside `listener`
-    certificates: Callable[[Config], tuple[Certificate, ...]] | None = None  # may block
+    certificates: CertificateWatch | None = None  # of `tls_listener`
     secrets: SecretWatch | None = None
     last_configuration: LastConfigurationFile | None = None  # of a node that follows control
     config: Config | None = None  # as applied last, or as started with
@@ -109,6 +109,8 @@ class Node:
         self._run(self._watch_secrets)
         if self.last_configuration is not None:
             self._run(self.last_configuration.run)
+        if self.certificates is not None:
+            self._run(self.certificates.run)
         if self.follower is not None:
             self._run(self._follow)
             self._run(self._report)
@@ -189,7 +191,8 @@ class Node:
         """Apply an entry of the log; kinds of a newer control are passed over."""
         if entry.kind == LogEntryKind.CONFIG:
             config = read_body(entry, Config)
-            await self._renew_certificates(config)
+            if self.certificates is not None:
+                await self.certificates.use(config)
             self._apply_config(config)
             self.generation = entry.seq
             self._keep(entry)
@@ -227,16 +230,6 @@ class Node:
             await asyncio.sleep(WATCH_S)
             if self.secrets is not None and self.config is not None and self.secrets.changed():
                 self._apply_config(self.config)
-
-    async def _renew_certificates(self, config: Config) -> None:
-        """Load the certificates of a configuration; on an error the former ones stay."""
-        if self.tls_listener is None or self.tls_listener.tls is None or self.certificates is None:
-            return
-        loop = asyncio.get_running_loop()
-        try:
-            self.tls_listener.tls.use(await loop.run_in_executor(None, self.certificates, config))
-        except (OSError, ValueError) as error:
-            logger.error("certificates were not renewed: %s", error)
 
     async def _tick(self) -> None:
         while True:
@@ -287,4 +280,5 @@ class Node:
             generation=self.generation,
             sample=self.listener.request_log.counters.snapshot(),
             leaving=bool(self.listener.handing_over),
+            certificates={} if self.certificates is None else dict(self.certificates.ends),
         )

@@ -1,7 +1,8 @@
 """Viewers: listeners, TLS, and the way of a response to whoever asked; the HTTP versions below it.
 
 - `listener`: one address, the frontend behind it, and what its connections share
-- `tls`, `dev_certificate`: certificates by name, what a handshake settled; a CA for development
+- `tls`: certificates by name, what a handshake settled
+- `certificates`, `dev_certificate`: read from files, or made by a CA for development
 - `tls_handshake`: a connection of a TLS port from its accept until it is a viewer's
 - `connection_table`: open connections, bounded in all and per client
 - `stream`: the seam: what each version of HTTP offers a response

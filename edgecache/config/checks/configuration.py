@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from edgecache.config.acme import check_acme
 from edgecache.config.checks.access import check_access
 from edgecache.config.checks.distribution import ID, check_distribution
 from edgecache.config.checks.keys import check_keys
@@ -64,6 +65,7 @@ def check(
     _check_names(config, problems)
     check_keys(config, problems)
     check_access(config, problems)
+    check_acme(config, problems)
     for index, distribution in enumerate(config.distributions):
         if not is_good(distribution):
             check_distribution(distribution, f"distributions[{index}]", problems)

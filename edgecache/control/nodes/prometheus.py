@@ -5,7 +5,8 @@ Prometheus, "Exposition formats" and "Metric and label naming".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -74,9 +75,12 @@ HISTOGRAMS = {
 class NodeCollector(Collector):
     """Every metric of the nodes, made anew at each scrape."""
 
-    def __init__(self, nodes: NodeRegistry, canary: StalenessProbe | None) -> None:
+    def __init__(
+        self, nodes: NodeRegistry, canary: StalenessProbe | None, now: Callable[[], float]
+    ) -> None:
         self._nodes = nodes
         self._canary = canary
+        self._now = now
 
     def collect(self) -> Iterable[Metric]:
         samples = self._nodes.samples()
@@ -86,13 +90,18 @@ class NodeCollector(Collector):
         yield _memory(samples)
         yield from _histograms(samples)
         yield from _states(self._nodes)
+        yield _certificates(self._nodes, self._now())
         if self._canary is not None:
             yield from _canary(self._canary)
 
 
-def exposition(nodes: NodeRegistry, canary: StalenessProbe | None = None) -> bytes:
-    """The text of a scrape; its type is CONTENT_TYPE."""
-    return generate_latest(NodeCollector(nodes, canary))
+def exposition(
+    nodes: NodeRegistry,
+    canary: StalenessProbe | None = None,
+    now: Callable[[], float] = time.time,
+) -> bytes:
+    """The text of a scrape; its type is CONTENT_TYPE. `now` gives epoch seconds."""
+    return generate_latest(NodeCollector(nodes, canary, now))
 
 
 def _words(samples: dict[str, Sample]) -> Iterator[Metric]:
@@ -170,6 +179,14 @@ def _canary(canary: StalenessProbe) -> Iterator[Metric]:
     )
     told.add_metric([], _buckets(sample), sample["sum"])
     yield told
+
+
+def _certificates(nodes: NodeRegistry, now: float) -> Metric:
+    text = "Until a certificate that viewers are shown ends; negative once it has."
+    family = GaugeMetricFamily("edgecache_certificate_expiry_seconds", text, labels=["name"])
+    for name, at in nodes.certificate_ends().items():
+        family.add_metric([name], round(at - now))
+    return family
 
 
 def _states(nodes: NodeRegistry) -> Iterator[Metric]:

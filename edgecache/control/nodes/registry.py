@@ -89,6 +89,16 @@ class NodeRegistry:
                 parts.setdefault(former.status.label, []).append(last)
         return {label: merge(samples) for label, samples in sorted(parts.items())}
 
+    def certificate_ends(self) -> dict[str, float]:
+        """When certificates of nodes that are alive end (epoch seconds), the first of each name."""
+        now = self._clock()
+        ends: dict[str, float] = {}
+        for node in self._nodes.values():
+            if now - node.seen_at < ALIVE_S:
+                for name, at in node.status.certificates.items():
+                    ends[name] = min(at, ends.get(name, at))
+        return dict(sorted(ends.items()))
+
     def _retire(self, status: NodeStatus) -> None:
         before = self._retired.get(status.label)
         last = _without_gauges(status.sample)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import get_type_hints
 
+from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from edgecache.cluster.node_status import NodeStatus
 from edgecache.control.nodes import prometheus as metrics
-from edgecache.control.nodes.registry import NodeRegistry
+from edgecache.control.nodes.registry import ALIVE_S, NodeRegistry
 from edgecache.observe import counters as told
 from edgecache.observe.counters import Counters
 
@@ -99,3 +100,21 @@ def test_everything_counted_is_shown() -> None:
     assert set(metrics.HISTOGRAMS) == set(told.HISTOGRAMS)
     annotated = set(get_type_hints(Counters))
     assert annotated == {*told.TOTALS, *told.WORDS, *told.GAUGES, *told.HISTOGRAMS}
+
+
+def test_a_certificate_is_told_by_the_node_whose_ends_first() -> None:
+    clock = [1_000.0]
+    nodes = NodeRegistry(lambda: clock[0])
+    nodes.report("a", replace(status("LHR50", 1), certificates={"own.test": 5e9 + 60}))
+    nodes.report("b", replace(status("LHR50", 2), certificates={"own.test": 5e9 + 30.4}))
+
+    def left() -> dict[str, float]:
+        values = dict(_samples(metrics.exposition(nodes, None, lambda: 5e9 + 50).decode()))
+        name = "edgecache_certificate_expiry_seconds"
+        return {dict(key[1])["name"]: value for key, value in values.items() if key[0] == name}
+
+    assert left() == {"own.test": -20}
+    clock[0] += ALIVE_S / 2
+    nodes.report("a", replace(status("LHR50", 1), certificates={"own.test": 5e9 + 60}))
+    clock[0] += ALIVE_S / 2  # the other one is gone
+    assert left() == {"own.test": 10}

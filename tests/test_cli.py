@@ -15,7 +15,7 @@ from edgecache.cli.main import app
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("httpx", "rich", "starlette", "uvicorn", "uvloop", "cryptography", "prometheus_client")
 COMMANDS = (
-    *("up", "serve", "edge", "regional", "control", "origin", "check", "reload", "health"),
+    *("up", "serve", "init", "edge", "regional", "control", "origin", "check", "reload", "health"),
     *("explain", "sign-url", "sign-cookies", "explain-signature"),
 )
 
@@ -125,12 +125,12 @@ def test_serve_wants_an_origin(url: str) -> None:
     [
         (
             ("https://h", "--ca-file", "/nowhere/ca.pem"),
-            "ORIGIN.ca_file: no such file: /nowhere/ca.pem",
+            "--ca-file: no such file: /nowhere/ca.pem",
         ),
-        (("https://h", "--server-name", "a..b"), 'ORIGIN.server_name: "a..b" is not a host name'),
+        (("https://h", "--server-name", "a..b"), '--server-name: "a..b" is not a host name'),
         (
             ("http://h", "--server-name", "a.test"),
-            'ORIGIN.server_name: not used with protocol_policy "http-only"',
+            '--server-name: not used with protocol_policy "http-only"',
         ),
         (("http://h/a b",), 'ORIGIN.path: "/a b" has characters no path has'),
     ],

@@ -9,31 +9,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
 
 import typer
 
 from edgecache import __version__
 from edgecache.cli import bucket, secrets, stats
 from edgecache.cli import control as control_commands
+from edgecache.cli import serve as site
 from edgecache.cli import sign as signing
 from edgecache.cli.check import check_report, with_heading
 from edgecache.cli.help import SubjectGroup, list_whole, print_help
-from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath
+from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, Memo
 from edgecache.cli.options import fail as _fail
 from edgecache.cli.options import load_config as _loaded
 from edgecache.cli.options import refuse as _refuse
 from edgecache.config.listen import TcpAddress, tcp_address
-from edgecache.config.model import Location
-from edgecache.config.settings import BY_FIELD, SETTINGS
+from edgecache.config.settings import SETTINGS
 
 if TYPE_CHECKING:
     from edgecache.supervisor.child import Child
-
-WORKERS_MAX = int(BY_FIELD[Location, "workers"].high)
 
 app = typer.Typer(
     cls=SubjectGroup,
@@ -46,37 +42,20 @@ app = typer.Typer(
 )
 
 
-def _memo(wanted: bool) -> None:
-    if not wanted:
-        from edgecache.runtime.inherited import disable_head_cache
-
-        disable_head_cache()
-
-
-Memo = Annotated[
-    bool,
-    typer.Option(
-        "--memo/--no-memo",
-        callback=_memo,
-        help="Cache rendered hits by raw request head.",
-    ),
-]
-ORIGIN_FORM = "http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]"
 Worker = Annotated[int, typer.Option(hidden=True, help="Run as this worker of several.")]
 app.command("help", hidden=True, epilog="Example: edgecache help keys generate")(print_help)
+app.command(epilog="Example: edgecache serve http://127.0.0.1:8000 --listen 127.0.0.1:8080")(
+    site.serve
+)
+app.command(epilog="Example: edgecache init --origin http://127.0.0.1:8000 --name example.org")(
+    site.init
+)
 app.add_typer(control_commands.app)
 app.add_typer(signing.app)
 app.add_typer(stats.app)
 app.add_typer(bucket.app, name="bucket")
 app.add_typer(secrets.app, name="secrets")
 list_whole(app)
-
-
-class SemanticsChoice(StrEnum):
-    """Whose rules a tier without configuration follows."""
-
-    RFC9111 = "rfc9111"
-    CLOUDFRONT = "cloudfront"
 
 
 def main() -> None:
@@ -123,38 +102,6 @@ def up(
 
     with _refusals():
         raise typer.Exit(start.up(wanted, config, tell))
-
-
-@app.command(epilog="Example: edgecache serve http://127.0.0.1:8000 --listen 127.0.0.1:8080")
-def serve(
-    origin: Annotated[str, typer.Argument(help=ORIGIN_FORM)],
-    listen: Annotated[str, typer.Option(help="HOST:PORT for viewers.")] = "127.0.0.1:8080",
-    workers: Annotated[int, typer.Option(min=1, max=WORKERS_MAX, help="Processes.")] = 1,
-    semantics: Annotated[
-        SemanticsChoice, typer.Option(help="Whose rules.")
-    ] = SemanticsChoice.RFC9111,
-    state_dir: Annotated[Path, typer.Option(help="Folder for logs and keys.")] = Path("var"),
-    ca_file: Annotated[str, typer.Option(help="Authorities of an https origin.")] = "",
-    server_name: Annotated[
-        str, typer.Option(help="Name an https origin is asked for and has to prove.")
-    ] = "",
-    underscores: Annotated[
-        bool, typer.Option(help="Let request fields with `_` in their names pass.")
-    ] = False,
-    memo: Memo = True,
-    worker: Worker = 0,
-) -> None:
-    """One caching tier in front of any origin, without a configuration file."""
-    from edgecache.supervisor import start
-
-    if not _is_origin(origin):
-        _refuse([f"ORIGIN: {origin} is not {ORIGIN_FORM}"])
-    address = _address(listen, "--listen")
-    wanted = start.ServeArguments(
-        origin, address, workers, str(semantics), state_dir, ca_file, server_name, underscores
-    )
-    with _refusals():
-        raise typer.Exit(start.serve(wanted, worker))
 
 
 @app.command(epilog="Example: edgecache edge --config config/demo.toml --location LHR50")
@@ -305,16 +252,6 @@ def _address(text: str, option: str) -> TcpAddress:
         return tcp_address(text)
     except ValueError as error:
         _refuse([f"{option}: {text} {error}"])
-
-
-def _is_origin(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        named = bool(parts.hostname) and parts.port != 0 and parts.username is None
-    except ValueError:
-        return False
-    bare = not (parts.query or parts.fragment or "?" in url or "#" in url)
-    return parts.scheme in ("http", "https") and named and bare
 
 
 @contextlib.contextmanager

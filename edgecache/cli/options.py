@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 DEFAULT_CONFIG = Path("edgecache.toml")
+FIRST_FILE = (
+    "name one with --config or EDGECACHE_CONFIG, or make one:",
+    "edgecache init --origin http://127.0.0.1:8000 --name www.example.org",
+)
 PAUSE_S = 0.2
 WAIT_S_MAX = 60.0
 
@@ -33,12 +37,28 @@ ConfigPath = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Tell it as JSON.")]
 
 
+def _memo(wanted: bool) -> None:
+    if not wanted:
+        from edgecache.runtime.inherited import disable_head_cache
+
+        disable_head_cache()
+
+
+Memo = Annotated[
+    bool,
+    typer.Option(
+        "--memo/--no-memo", callback=_memo, help="Cache rendered hits by raw request head."
+    ),
+]
+
+
 def load_config(path: Path) -> Config:
     """Load the configuration at `path`; on a ConfigError tell every problem, with exit code 2."""
     try:
         return load(path)
     except ConfigError as error:
-        refuse([str(error)])
+        missing = path == DEFAULT_CONFIG and not path.exists()
+        refuse([str(error), *(FIRST_FILE if missing else ())])
 
 
 def refuse(lines: Iterable[str]) -> NoReturn:

@@ -14,6 +14,7 @@ a configuration as control published it.
     problems               what is wrong, and where
     checks/                what a configuration must hold
     lint                   warnings
+    site_file              the file of one site, as `init` and `serve` write it
     managed                CloudFront's managed policies
     listen                 addresses to listen on
     public_keys            PEM files, and which keys can be used

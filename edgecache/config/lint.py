@@ -23,8 +23,9 @@ def lint(config: Config) -> list[Problem]:
         warnings += _access_warnings(distribution, config, where)
         warnings += _bucket_warnings(distribution, config, where)
         for place, behavior in _behaviors(distribution, where):
-            warnings += _caching_warnings(behavior, place)
-            warnings += _forwarding_warnings(behavior, place)
+            if distribution.semantics == "cloudfront":  # else Vary and private say who may share
+                warnings += _caching_warnings(behavior, place)
+                warnings += _forwarding_warnings(behavior, place)
             warnings += _cors_warnings(behavior, place)
     return warnings
 
@@ -51,7 +52,8 @@ def _distribution_warnings(
         )
     yield from _unreachable_behaviors(distribution, where)
     yield from _unused_origins(distribution, where)
-    if len(distribution.aliases) > 1 and not _keys_host(distribution):
+    keyed = distribution.semantics == "rfc9111" or _keys_host(distribution)
+    if len(distribution.aliases) > 1 and not keyed:
         yield from _alias_warnings(distribution, where)
 
 
@@ -102,8 +104,8 @@ def _bucket_warnings(distribution: Distribution, config: Config, where: str) -> 
 
 
 def _local(host: str) -> bool:
-    """A name of this machine: nobody issues a certificate for it, and nothing listens in."""
-    return host.startswith(("127.", "unix:", "[::1]")) or host.split(".")[-1] == "localhost"
+    """A name of this machine, or any: nobody issues a certificate for it, nothing listens in."""
+    return host.startswith(("127.", "unix:", "[::1]")) or host.split(".")[-1] in ("localhost", "*")
 
 
 def _keys_host(distribution: Distribution) -> bool:

@@ -1,4 +1,4 @@
-"""One process of ours: an edge worker, the regional cache, a lone tier, control, or the bucket.
+"""One process of ours: an edge worker, the regional cache, control, or the bucket.
 
 `roles` entry points of each kind of process;
 `graceful_server` Uvicorn's server with TLS listeners, hand-over to a successor, graceful drain;
@@ -12,6 +12,5 @@
 `certificate_watch` certificates of a worker, read again when their files change;
 `geoip` look-up of addresses in MaxMind's files;
 `orphaned_connections` adopts connections in the backlog of a worker that died;
-`serve_config` the configuration of `edgecache serve`;
 `control_app` the control process.
 """

@@ -63,15 +63,6 @@ def run_regional(config_path: str) -> int:
     return _serve_node(node, config, addresses, sockets)
 
 
-def run_serve(config: Config, worker: int) -> int:
-    """The one caching tier of `serve_config`."""
-    config = cap_connections(config)
-    addresses = [parse_listen(config.locations[0].listen, config.state_dir)]
-    sockets = _open_sockets(config, addresses)
-    node = _parts(config, f"serve-{worker}").edge(config.locations[0])
-    return _serve_node(node, config, addresses, sockets)
-
-
 def run_control(config_path: str) -> int:
     """The control plane."""
     from edgecache.control.state.compose import NotComposedError

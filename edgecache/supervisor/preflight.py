@@ -92,7 +92,12 @@ def occupied_addresses(wanted: Iterable[Binding]) -> list[str]:
 
 
 def missing_files(config: Config) -> list[str]:
-    """A line for each folder or file that a checked configuration needs and is not there."""
+    """A line for each folder or file that a start needs and is not there; makes the state's."""
+    return unopened_files(config) + unusable_state_dir(config.state_dir)
+
+
+def unopened_files(config: Config) -> list[str]:
+    """A line for each folder or file that a checked configuration names and cannot be used."""
     lines = []
     if config.bucket and not Path(config.bucket.folder).is_dir():
         lines.append(f"bucket.folder: no such folder: {config.bucket.folder}")
@@ -111,7 +116,7 @@ def missing_files(config: Config) -> list[str]:
         path = getattr(config, name)
         if path and (problem := database_problem(path)):
             lines.append(f"{name}: {problem}: {path}")
-    return lines + unusable_state_dir(config.state_dir)
+    return lines
 
 
 def missing_secrets(config: Config) -> list[str]:

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-
-from msgspec import structs
 
 from edgecache.cluster.control_access import (
     ControlAccess,
@@ -19,10 +16,8 @@ from edgecache.cluster.control_access import (
     control_url,
     supervisor_socket,
 )
-from edgecache.config.checks.distribution import check_origin
-from edgecache.config.listen import TcpAddress, tcp_address
+from edgecache.config.listen import tcp_address
 from edgecache.config.model import Config, Limits
-from edgecache.config.problems import Problems
 from edgecache.config.secrets import SecretsError
 from edgecache.node.last_configuration import last_configuration_path
 from edgecache.runtime.inherited import has_parent
@@ -35,7 +30,7 @@ from edgecache.supervisor.preflight import Binding
 from edgecache.supervisor.readiness import Readiness
 from edgecache.supervisor.reload import Reloader, serve_control_socket
 from edgecache.supervisor.supervisor import Pids, Supervisor, SupervisorHooks
-from edgecache.supervisor.topology import fleet, serve_workers, workers
+from edgecache.supervisor.topology import fleet, workers
 
 KILL_AFTER_DRAIN_S = 5  # for a child to end once its own drain is over
 
@@ -49,20 +44,6 @@ class StartRefusedError(Exception):
     def __init__(self, lines: Iterable[str]) -> None:
         self.lines = list(lines)
         super().__init__("\n".join(self.lines))
-
-
-@dataclass(frozen=True, slots=True)
-class ServeArguments:
-    """Arguments of `edgecache serve`."""
-
-    origin_url: str
-    listen: TcpAddress
-    workers: int
-    semantics: str
-    state_dir: Path
-    ca_file: str = ""
-    server_name: str = ""
-    underscores: bool = False
 
 
 def up(
@@ -171,42 +152,6 @@ def part(config: Config, path: Path, name: StartedPart) -> int:
         "bucket": roles.run_origin,
     }
     return _run_role(lambda: run[name](str(path)))
-
-
-def serve(wanted: ServeArguments, worker: int) -> int:
-    """One tier without configuration: as worker `worker`, or (0) as all of them."""
-    from edgecache.node.serve_config import origin_at, serve_config
-
-    origin = origin_at(wanted.origin_url, wanted.ca_file, wanted.server_name)
-    if worker == 0:
-        problems = Problems()
-        check_origin(origin, "ORIGIN", problems)
-        _refuse([str(problem) for problem in problems.found])
-        _refuse(preflight.missing_origin_files(origin, "ORIGIN"))
-        _refuse(preflight.unusable_state_dir(str(wanted.state_dir)))
-        binding = Binding(wanted.listen, "serve")
-        if wanted.workers > 1:
-            children = serve_workers(wanted.workers, wanted.listen, _arguments(wanted))
-            return _supervise_workers(children, [binding], Config())
-        _refuse(preflight.occupied_addresses([binding]))
-        say(f"{wanted.origin_url} is served at {wanted.listen.url}")
-    from edgecache.node.roles import run_serve
-
-    config = serve_config(origin, str(wanted.listen), wanted.semantics, str(wanted.state_dir))
-    limits = structs.replace(config.limits, underscores_in_headers=wanted.underscores)
-    return run_serve(structs.replace(config, limits=limits), max(worker, 1))
-
-
-def _arguments(wanted: ServeArguments) -> tuple[str, ...]:
-    return (
-        wanted.origin_url,
-        f"--listen={wanted.listen}",
-        f"--semantics={wanted.semantics}",
-        f"--state-dir={wanted.state_dir}",
-        f"--ca-file={wanted.ca_file}",
-        f"--server-name={wanted.server_name}",
-        "--underscores" if wanted.underscores else "--no-underscores",
-    )
 
 
 def _run_role(run: Callable[[], int]) -> int:

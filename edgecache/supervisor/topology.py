@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgecache.cluster.control_access import control_socket
-from edgecache.config.listen import TcpAddress, parse_listen, tcp_address
+from edgecache.config.listen import parse_listen, tcp_address
 from edgecache.config.model import Config, Location
 from edgecache.supervisor.child import Child
 
@@ -44,17 +44,4 @@ def workers(location: Location, path: Path) -> list[Child]:
             tcp_address(location.listen_tls) if location.listen_tls else None,
         )
         for number in range(1, location.workers + 1)
-    ]
-
-
-def serve_workers(count: int, listen: TcpAddress, arguments: tuple[str, ...]) -> list[Child]:
-    """The workers of `serve`, each given the same arguments."""
-    return [
-        Child(
-            f"serve-{number}",
-            "serve",
-            (*_PROGRAM, "serve", *arguments, "--worker", str(number)),
-            listen,
-        )
-        for number in range(1, count + 1)
     ]

@@ -50,6 +50,7 @@ def stage(suite: Path, folder: Path, log: IO[str] | None) -> Iterator[str]:
         def cache(port: int) -> list[str]:
             words = ["serve", f"http://127.0.0.1:{origin_port}", "--listen", f"127.0.0.1:{port}"]
             words += ["--semantics", "rfc9111", "--state-dir", str(folder)]
+            words += ["--control", "127.0.0.1:0"]
             return [sys.executable, "-c", "from edgecache.cli.main import main; main()", *words]
 
         with _running(cache, folder / "cache.log", log) as port:

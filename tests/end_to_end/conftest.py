@@ -13,7 +13,6 @@ from tests.end_to_end.processes import (
     EDGECACHE,
     Running,
     free_ports,
-    listens,
     raise_file_limit,
     start,
     stop_all,
@@ -101,9 +100,10 @@ def served_play(
 
 def start_serve(folder: Path, origin: int, semantics: str = "rfc9111") -> tuple[Running, int]:
     """One caching tier, and its port."""
-    (port,) = free_ports(1)
+    port, control = free_ports(2)
     command = (*EDGECACHE, "serve", f"http://127.0.0.1:{origin}", f"--listen=127.0.0.1:{port}")
     options = (f"--state-dir={folder / 'state'}", f"--semantics={semantics}")
-    process = start((*command, *options), folder, "serve")
-    process.until("serve listens", lambda: listens(port))
+    more = (f"--control=127.0.0.1:{control}",)
+    process = start((*command, *options, *more), folder, "serve")
+    process.until("all of it answers", lambda: "is served at" in process.stdout)
     return process, port

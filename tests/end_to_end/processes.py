@@ -169,6 +169,13 @@ def running_with(word: str) -> list[int]:
     return found
 
 
+def edge_of(parent: int) -> int:
+    """The pid of the one edge worker that a supervisor runs."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    (worker,) = [c for c in children if b"\0edge\0" in Path(f"/proc/{c}/cmdline").read_bytes()]
+    return int(worker)
+
+
 def resident_bytes(pid: int) -> int:
     """What a process holds in memory now (VmRSS, proc(5))."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():

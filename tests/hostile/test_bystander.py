@@ -12,7 +12,7 @@ import pytest
 
 from edgecache.config.model import SemanticsName
 from tests.end_to_end.conftest import start_serve
-from tests.end_to_end.processes import Running, wait_for
+from tests.end_to_end.processes import Running, edge_of, wait_for
 from tests.hostile.bystander import REQUEST, Bystander
 from tests.hostile.greedy import ATTACKS, GreedyOrigin, run_for
 from tests.hostile.settings import BOTH
@@ -49,7 +49,7 @@ class Stage:
 
     @property
     def descriptors(self) -> int:
-        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+        return len(list(Path(f"/proc/{edge_of(self.process.pid)}/fd").iterdir()))
 
     def close(self) -> None:
         assert self.process.stop() == 0

@@ -13,7 +13,7 @@ import pytest
 from edgecache.config.model import SemanticsName
 from tests.end_to_end.conftest import start_serve
 from tests.end_to_end.probe import Probes
-from tests.end_to_end.processes import Running, wait_for
+from tests.end_to_end.processes import Running, edge_of, wait_for
 from tests.hostile.message import Message
 from tests.hostile.rows_framing import CHUNKS, FRAMING, PIPELINED
 from tests.hostile.rows_target import TARGETS
@@ -41,6 +41,7 @@ class Served:
         self, process: Running, port: int, origin: SocketOrigin, semantics: SemanticsName
     ) -> None:
         self.process = process
+        self.pid = edge_of(process.pid)
         self.port = port
         self.origin = origin
         self.rows = [row for row in ROWS if row.only in (None, semantics)]
@@ -79,7 +80,9 @@ def served(
     thread = threading.Thread(target=origin.run, daemon=True)
     thread.start()
     process, port = start_serve(tmp_path_factory.mktemp("hostile"), origin.port, request.param)
-    yield Served(process, port, origin, request.param)
+    made = Served(process, port, origin, request.param)
+    yield made
+    assert edge_of(process.pid) == made.pid
     assert process.stop() == 0
     origin.stop()
     thread.join(WAIT_S)
@@ -95,7 +98,7 @@ def test_every_message_over_sockets(served: Served) -> None:
     with Probes((served.port,), {"/probe": page}, "site.test") as probes:
         quiet = len(probes.done)
         for number, row in enumerate(served.rows):
-            usage = Usage(served.process.pid)
+            usage = Usage(served.pid)
             _attempt(served, row)
             grown.append(usage.grown())
             assert grown[-1] <= GROWN_BYTES_MAX, (row.id, row.label(), grown[-1])
@@ -108,7 +111,7 @@ def test_every_message_over_sockets(served: Served) -> None:
     words = f"a probe's p99 was {before[len(before) * 99 // 100]:.1f} ms quiet and "
     words += f"{during[len(during) * 99 // 100]:.1f} ms meanwhile; memory grew by at most"
     tell(f"{len(served.rows)} hostile messages: {words} {max(grown) >> 10} KiB for one")
-    assert served.process.alive()
+    assert edge_of(served.process.pid) == served.pid
     assert not [target for target in served.origin.targets if target.startswith(b"/admin")]
 
 
@@ -128,7 +131,7 @@ def _attempt(served: Served, row: Message) -> None:
 
 def test_descriptors_are_given_back(served: Served) -> None:
     """O5: what the attackers held is free again."""
-    folder = Path(f"/proc/{served.process.pid}/fd")
+    folder = Path(f"/proc/{served.pid}/fd")
     before = len(list(folder.iterdir()))  # with what the tests before may have left to be closed
     viewers = [socket.create_connection(("127.0.0.1", served.port), WAIT_S) for _ in range(50)]
     for viewer in viewers:
@@ -141,7 +144,7 @@ def test_descriptors_are_given_back(served: Served) -> None:
 
 def test_viewers_that_come_and_reset_leave_nothing(served: Served) -> None:
     """X13: a connection and its reset, two thousand times, some with half a request."""
-    folder = Path(f"/proc/{served.process.pid}/fd")
+    folder = Path(f"/proc/{served.pid}/fd")
     before = len(list(folder.iterdir()))
     for number in range(2_000):
         viewer = socket.create_connection(("127.0.0.1", served.port), WAIT_S)

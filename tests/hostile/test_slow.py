@@ -14,7 +14,13 @@ import pytest
 
 from tests.end_to_end.conftest import start_serve
 from tests.end_to_end.nginx import Nginx, installed, start_nginx
-from tests.end_to_end.processes import Running, raise_file_limit, resident_bytes, wait_for
+from tests.end_to_end.processes import (
+    Running,
+    edge_of,
+    raise_file_limit,
+    resident_bytes,
+    wait_for,
+)
 from tests.end_to_end.traffic import Plan, Traffic
 from tests.hostile.settings import BOTH
 
@@ -43,7 +49,7 @@ class Target:
 
     @property
     def descriptors(self) -> int:
-        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+        return len(list(Path(f"/proc/{edge_of(self.process.pid)}/fd").iterdir()))
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +101,7 @@ def test_no_probe_fails(mode: str, target: Target, capsys: pytest.CaptureFixture
 
 
 def _resident(target: Target) -> int:
-    return resident_bytes(target.process.pid)
+    return resident_bytes(edge_of(target.process.pid))
 
 
 def _p99(values: list[float]) -> float:

@@ -20,7 +20,7 @@ from edgecache.control.cloudfront.authentication import access_keys
 from edgecache.supervisor import start
 from edgecache.supervisor.banner import as_json, print_table, to_call, to_try
 from edgecache.supervisor.child import Child
-from edgecache.supervisor.topology import fleet, serve_workers
+from edgecache.supervisor.topology import fleet
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config"
 STAND_IN = """
@@ -81,16 +81,6 @@ def test_the_demo_is_six_processes_in_order() -> None:
     assert children[4].command == (
         *(*program, "edge", "--config", str(path)),
         *("--location", "LHR50", "--worker", "2"),
-    )
-
-
-def test_workers_of_serve_get_the_same_arguments() -> None:
-    address = TcpAddress("127.0.0.1", 8080)
-    children = serve_workers(2, address, ("http://h", "--listen=127.0.0.1:8080"))
-    assert [child.name for child in children] == ["serve-1", "serve-2"]
-    assert children[1].command[3:] == (
-        *("serve", "http://h", "--listen=127.0.0.1:8080"),
-        *("--worker", "2"),
     )
 
 

@@ -121,7 +121,7 @@ def reload(config: Config, path: Path) -> None:
     from edgecache.supervisor import reload as reloading
 
     try:
-        result = asyncio.run(reloading.ask_supervisor(config.state_dir, "reload", path.resolve()))
+        result = asyncio.run(reloading.ask_supervisors(config.state_dir, "reload", path.resolve()))
     except reloading.NoSupervisorError as error:
         if config.control is None:
             refuse([f"{error}, and there is no [control] to ask"])
@@ -134,7 +134,7 @@ def upgrade(config: Config, path: Path) -> None:
     from edgecache.supervisor import reload as reloading
 
     try:
-        result = asyncio.run(reloading.ask_supervisor(config.state_dir, "upgrade", path.resolve()))
+        result = asyncio.run(reloading.ask_supervisors(config.state_dir, "upgrade", path.resolve()))
     except reloading.NoSupervisorError as error:
         fail(str(error))
     _print_result(result)

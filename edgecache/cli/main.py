@@ -179,7 +179,7 @@ def reload(config: ConfigPath = DEFAULT_CONFIG) -> None:
 
 @app.command(epilog="Example: edgecache upgrade --config config/demo.toml")
 def upgrade(config: ConfigPath = DEFAULT_CONFIG) -> None:
-    """Replace every process of a running `up` by a new one, without dropping requests."""
+    """Replace every process of `up`, or of roles that run alone, without dropping requests."""
     control_commands.upgrade(_loaded(config), config)
 
 

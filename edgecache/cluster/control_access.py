@@ -63,6 +63,17 @@ def control_url(config: Config) -> str:
     return tcp_address(config.control.advertise or config.control.listen).url
 
 
-def supervisor_socket(state_dir: str) -> UnixAddress:
-    """The socket of an installation's supervisor."""
-    return UnixAddress(str(Path(state_dir) / "up.sock"))
+def supervisor_socket(state_dir: str, part: str = "") -> UnixAddress:
+    """The socket of the supervisor of an installation, or of one part that runs alone."""
+    name = f"{part}.up.sock" if part else "up.sock"
+    return UnixAddress(str(Path(state_dir) / name))
+
+
+def supervisor_sockets(state_dir: str) -> list[UnixAddress]:
+    """Those of all supervisors that run here; edges last, which need the others."""
+    whole = Path(supervisor_socket(state_dir).path)
+    if whole.exists():
+        return [UnixAddress(str(whole))]
+    found = sorted(Path(state_dir).glob("*.up.sock"))
+    found.sort(key=lambda path: path.name.startswith("edge-"))
+    return [UnixAddress(str(path)) for path in found]

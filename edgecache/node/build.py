@@ -260,9 +260,11 @@ def _last_served(config: Config, name: str) -> tuple[LastConfiguration | None, C
 
 
 def installation_addresses(config: Config) -> list[Address]:
-    """Every address of this installation, its supervisor's and control's socket file included."""
-    sockets = (supervisor_socket(config.state_dir), control_socket(config))
-    return [*own_addresses(config), *sockets]
+    """Every address of this installation, its supervisors' and control's socket files included."""
+    parts = ["", "control", "regional", "bucket"]
+    parts += [f"edge-{location.name}" for location in config.locations]
+    sockets = (supervisor_socket(config.state_dir, part) for part in parts)
+    return [*own_addresses(config), *sockets, control_socket(config)]
 
 
 def response_limits(limits: Limits) -> HeadLimits:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,14 +22,20 @@ import msgspec
 from msgspec.structs import replace
 
 from edgecache.cluster.client import connection
-from edgecache.cluster.control_access import control_access, supervisor_socket
+from edgecache.cluster.control_access import (
+    control_access,
+    supervisor_socket,
+    supervisor_sockets,
+)
+from edgecache.config.listen import UnixAddress
 from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.config.problems import ConfigError
 from edgecache.supervisor import preflight, readiness
+from edgecache.supervisor.child import Child
 from edgecache.supervisor.managed_process import NotReplacedError
 from edgecache.supervisor.supervisor import NotReadyError, Supervisor
-from edgecache.supervisor.topology import fleet
+from edgecache.supervisor.topology import Part
 
 DONE, FAILED, REFUSED = 0, 1, 2  # as exit codes: see `cli/main.py`
 ANSWER_S_MAX = 600.0  # an upgrade waits for every process in turn
@@ -59,11 +65,12 @@ class NoSupervisorError(Exception):
 
 @dataclass(slots=True)
 class Reloader:
-    """Reloads and upgrades what `supervisor` runs: `config`, as it was read from `path`."""
+    """Reloads and upgrades what `supervisor` runs: `part` of `config`, as read from `path`."""
 
     supervisor: Supervisor
     path: Path
     config: Config
+    part: Part
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def reload(self) -> ReloadResult:
@@ -82,10 +89,18 @@ class Reloader:
                 return _refused("not reloaded:", error)
             if startup_settings(config) != startup_settings(self.config):
                 return await self._upgrade(config)
-            result = await reload_control(self.config, self.path)
+            result = await self._publish(config)
             if result.code == DONE:
                 self.config = config
             return result
+
+    async def _publish(self, config: Config) -> ReloadResult:
+        """Let those who serve hear of the distributions, which are what a file may change."""
+        if self.part.name in ("", "control"):
+            return await reload_control(self.config, self.path)
+        if config.control is None:
+            return await self._upgrade(config)
+        return ReloadResult(DONE, ("nothing to reload here: distributions come from control",))
 
     async def _upgrade_in_turn(self) -> ReloadResult:
         async with self._turn:
@@ -95,10 +110,10 @@ class Reloader:
                 return _refused("not upgraded:", error)
 
     async def _upgrade(self, config: Config) -> ReloadResult:
-        children = fleet(config, self.path)
+        children = self.part.processes(config)
         missing = [
-            *preflight.missing_files(config),
-            *preflight.occupied_addresses(self._new_bindings(config)),
+            *self.part.missing(config),
+            *preflight.occupied_addresses(self._new_bindings(config, children)),
         ]
         if missing or not children:
             return ReloadResult(REFUSED, ("not upgraded:", *(missing or ["nothing to run"])))
@@ -111,11 +126,14 @@ class Reloader:
                 FAILED, ("upgraded in part:", str(error), "the rest goes on as it was")
             )
         self.config = config
-        return ReloadResult(DONE, (f"upgraded: {len(children)} processes",))
+        return ReloadResult(DONE, (f"{self.part.said}upgraded: {len(children)} processes",))
 
-    def _new_bindings(self, config: Config) -> Iterator[preflight.Binding]:
+    def _new_bindings(
+        self, config: Config, children: Sequence[Child]
+    ) -> Iterator[preflight.Binding]:
+        wanted = {address for child in children for address in child.addresses}
         for binding in preflight.bindings(config):
-            if not self.supervisor.sockets.holds(binding.address):
+            if binding.address in wanted and not self.supervisor.sockets.holds(binding.address):
                 yield binding
 
 
@@ -141,13 +159,12 @@ async def reload_control(config: Config, path: Path) -> ReloadResult:
 
 @contextlib.asynccontextmanager
 async def serve_control_socket(
-    state_dir: str, commands: Mapping[str, ReloadCommand], file: Path
+    path: str, commands: Mapping[str, ReloadCommand], file: Path
 ) -> AsyncIterator[None]:
-    """Answer at the socket file while the context lasts. OSError when that cannot be.
+    """Answer at the socket file `path` while the context lasts. OSError when that cannot be.
 
     `file` is the absolute path of the configuration that the commands read.
     """
-    path = supervisor_socket(state_dir).path
     callers: set[asyncio.Task[None]] = set()
 
     def admit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -190,12 +207,19 @@ async def _let_go(callers: set[asyncio.Task[None]]) -> None:
         await asyncio.gather(*silent, return_exceptions=True)
 
 
-async def ask_supervisor(state_dir: str, word: str, file: Path) -> ReloadResult:
-    """Send the supervisor of an installation a command; its answer. NoSupervisorError.
+async def ask_supervisors(state_dir: str, word: str, file: Path) -> ReloadResult:
+    """Send all that run here a command, one after another; their answers. NoSupervisorError."""
+    addresses = supervisor_sockets(state_dir) or [supervisor_socket(state_dir)]
+    results = [await ask_supervisor(address, word, file) for address in addresses]
+    lines = [line for result in results for line in result.lines]
+    return ReloadResult(max(result.code for result in results), tuple(lines))
+
+
+async def ask_supervisor(address: UnixAddress, word: str, file: Path) -> ReloadResult:
+    """Send a supervisor a command; its answer. NoSupervisorError.
 
     Refused where `file` (an absolute path) is not the one it was started with.
     """
-    address = supervisor_socket(state_dir)
     path = address.path
     try:
         async with asyncio.timeout(ANSWER_S_MAX), connection(address) as (reader, writer):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +17,6 @@ from edgecache.cluster.control_access import (
     control_url,
     supervisor_socket,
 )
-from edgecache.config.listen import tcp_address
 from edgecache.config.model import Config, Limits
 from edgecache.config.secrets import SecretsError
 from edgecache.node.last_configuration import last_configuration_path
@@ -25,12 +25,12 @@ from edgecache.runtime.privileges import drop_privileges, missing_privileges
 from edgecache.runtime.stderr_log import say
 from edgecache.supervisor import preflight
 from edgecache.supervisor.child import Child
-from edgecache.supervisor.managed_process import NotReplacedError, RestartTiming
+from edgecache.supervisor.managed_process import RestartTiming
 from edgecache.supervisor.preflight import Binding
 from edgecache.supervisor.readiness import Readiness
 from edgecache.supervisor.reload import Reloader, serve_control_socket
 from edgecache.supervisor.supervisor import Pids, Supervisor, SupervisorHooks
-from edgecache.supervisor.topology import fleet, workers
+from edgecache.supervisor.topology import Part, fleet, inner, workers
 
 KILL_AFTER_DRAIN_S = 5  # for a child to end once its own drain is over
 
@@ -50,27 +50,112 @@ def up(
     config: Config, path: Path, tell: Callable[[Sequence[Child], Mapping[str, int]], None]
 ) -> int:
     """Everything in `config`, read from `path`; `tell` is called once all of it answers."""
+    whole = Part("", lambda config: fleet(config, path), preflight.missing_files)
     _refuse([*preflight.missing_files(config), *missing_privileges(config)])
     _refuse(preflight.missing_secrets(config))
-    children = fleet(config, path)
-    if not children:
+    if not whole.processes(config):
         raise StartRefusedError(
             [f"{path}: nothing to run: no control, regional, bucket or locations"]
         )
-    _refuse(
-        preflight.occupied_addresses([*preflight.bindings(config), _supervisor_binding(config)])
+    return _supervise(whole, config, path, tell)
+
+
+def edge(config: Config, path: Path, location: str, worker: int) -> int:
+    """One location: as worker `worker`, or (0) as the supervisor of them all."""
+    if all(one.name != location for one in config.locations):
+        known = ", ".join(one.name for one in config.locations) or "none"
+        raise StartRefusedError([f"--location: {location} is not in {path} (known: {known})"])
+    if worker == 0:
+        return _supervise_alone(_edge_part(path, location), config, path)
+    from edgecache.node.roles import run_edge
+
+    return _run_role(lambda: run_edge(str(path), location, worker))
+
+
+def part(config: Config, path: Path, name: StartedPart) -> int:
+    """Control, the regional cache or the bucket: the process of a supervisor, or the latter."""
+    if getattr(config, name) is None:
+        raise StartRefusedError([f"{path}: there is no [{name}] to run"])
+    if not has_parent():
+        return _supervise_alone(_inner_part(path, name), config, path)
+    from edgecache.node import roles
+
+    run = {
+        "control": roles.run_control,
+        "regional": roles.run_regional,
+        "bucket": roles.run_origin,
+    }
+    return _run_role(lambda: run[name](str(path)))
+
+
+def _edge_part(path: Path, location: str) -> Part:
+    def processes(config: Config) -> list[Child]:
+        places = (one for one in config.locations if one.name == location)
+        return [worker for place in places for worker in workers(place, path)]
+
+    return Part(
+        f"edge-{location}", processes, partial(_missing_alone, asked=("control", "regional"))
     )
-    return asyncio.run(_up(children, config, path.resolve(), tell))
 
 
-async def _up(
+def _inner_part(path: Path, name: StartedPart) -> Part:
+    role = "origin" if name == "bucket" else name
+
+    def processes(config: Config) -> list[Child]:
+        return [child for child in inner(config, path) if child.role == role]
+
+    return Part(name, processes, partial(_missing_alone, asked=_ASKED_BY.get(name, ()), part=name))
+
+
+def _missing_alone(config: Config, asked: Sequence[str], part: str = "") -> list[str]:
+    """Files of origins, certificates and databases may be on other machines alone.
+
+    `asked`: the parts that this one asks, whose addresses it must know.
+    """
+    files = preflight.missing_files if part == "bucket" else _unusable
+    return [*files(config), *preflight.unknown_addresses(config, asked)]
+
+
+def _unusable(config: Config) -> list[str]:
+    return preflight.unusable_state_dir(config.state_dir)
+
+
+def _supervise_alone(part: Part, config: Config, path: Path) -> int:
+    """A part whose others, if there are any, run elsewhere."""
+    _refuse([*part.missing(config), *missing_privileges(config)])
+
+    def tell(children: Sequence[Child], _pids: Mapping[str, int]) -> None:
+        several = f": {len(children)} workers answer" if len(children) > 1 else " answers"
+        say(f"{part.name}{several} at {children[0].address}")
+
+    return _supervise(part, config, path, tell)
+
+
+def _supervise(
+    part: Part,
+    config: Config,
+    path: Path,
+    tell: Callable[[Sequence[Child], Mapping[str, int]], None],
+) -> int:
+    children = part.processes(config)
+    addresses = {address for child in children for address in child.addresses}
+    needed = [one for one in preflight.bindings(config) if one.address in addresses]
+    socket_file = supervisor_socket(config.state_dir, part.name)
+    another = f"another `{part.name or 'up'}` on this state_dir"
+    _refuse(preflight.occupied_addresses([*needed, Binding(socket_file, another)]))
+    return asyncio.run(_run(part, children, config, path.resolve(), tell))
+
+
+async def _run(
+    part: Part,
     children: Sequence[Child],
     config: Config,
     path: Path,
     tell: Callable[[Sequence[Child], Mapping[str, int]], None],
 ) -> int:
     local = ControlAccess(control_url(config), socket=control_socket(config).path)
-    readiness = Readiness(children, local if local.url else None)
+    readiness = Readiness(children, local if local.url and not part.name else None)
+    socket_file = supervisor_socket(config.state_dir, part.name)
 
     async def when_started(pids: Pids) -> None:
         await readiness.when_started(pids)
@@ -83,10 +168,8 @@ async def _up(
         say(str(await reloader.upgrade()))
 
     def bound() -> None:
-        socket_file = supervisor_socket(config.state_dir)
-        drop_privileges(
-            config, [socket_file, *(address for child in children for address in child.addresses)]
-        )
+        addresses = (address for child in children for address in child.addresses)
+        drop_privileges(config, [socket_file, *addresses])
 
     def knows_configuration() -> bool:
         names = [child.name for child in children]
@@ -102,56 +185,10 @@ async def _up(
         knows_configuration,
     )
     supervisor = Supervisor(children, hooks, _timing(config.limits))
-    reloader = Reloader(supervisor, path, config)
+    reloader = Reloader(supervisor, path, config, part)
     commands = {"reload": reloader.reload, "upgrade": reloader.upgrade}
-    async with serve_control_socket(config.state_dir, commands, path):
+    async with serve_control_socket(socket_file.path, commands, path):
         return await supervisor.run()
-
-
-def _supervisor_binding(config: Config) -> Binding:
-    return Binding(supervisor_socket(config.state_dir), "another `up` on this state_dir")
-
-
-def edge(config: Config, path: Path, location: str, worker: int) -> int:
-    """One location: as its only worker, as worker `worker`, or (0) as all of several."""
-    place = next((one for one in config.locations if one.name == location), None)
-    if place is None:
-        known = ", ".join(one.name for one in config.locations) or "none"
-        raise StartRefusedError([f"--location: {location} is not in {path} (known: {known})"])
-    if worker == 0:
-        _refuse(preflight.unknown_addresses(config, ("control", "regional")))
-        _refuse([*preflight.unusable_state_dir(config.state_dir), *missing_privileges(config)])
-        listening = [
-            Binding(tcp_address(place.listen), f"location {location}"),
-            *preflight.tls_bindings(place),
-        ]
-        if place.workers > 1:
-            children = workers(place, path)
-            return _supervise_workers(children, listening, config)
-        _refuse(preflight.occupied_addresses(listening))
-    from edgecache.node.roles import run_edge
-
-    return _run_role(lambda: run_edge(str(path), location, max(worker, 1)))
-
-
-def part(config: Config, path: Path, name: StartedPart) -> int:
-    """Run control, the regional cache or the bucket; under a supervisor its checks were enough."""
-    if getattr(config, name) is None:
-        raise StartRefusedError([f"{path}: there is no [{name}] to run"])
-    if not has_parent():
-        mine = [binding for binding in preflight.bindings(config) if binding.owner == name]
-        _refuse(preflight.missing_files(config) if name == "bucket" else [])
-        _refuse(preflight.unknown_addresses(config, _ASKED_BY.get(name, ())))
-        _refuse([*preflight.unusable_state_dir(config.state_dir), *missing_privileges(config)])
-        _refuse(preflight.occupied_addresses(mine))
-    from edgecache.node import roles
-
-    run = {
-        "control": roles.run_control,
-        "regional": roles.run_regional,
-        "bucket": roles.run_origin,
-    }
-    return _run_role(lambda: run[name](str(path)))
 
 
 def _run_role(run: Callable[[], int]) -> int:
@@ -165,42 +202,6 @@ def _run_role(run: Callable[[], int]) -> int:
 def _refuse(lines: Sequence[str]) -> None:
     if lines:
         raise StartRefusedError(lines)
-
-
-def _supervise_workers(
-    children: Sequence[Child], addresses: Iterable[Binding], config: Config
-) -> int:
-    """Workers that share one address, and have no control beside them."""
-    _refuse(preflight.occupied_addresses(addresses))
-    return asyncio.run(_run_workers(children, config))
-
-
-async def _run_workers(children: Sequence[Child], config: Config) -> int:
-    readiness = Readiness(children)
-
-    async def when_started(pids: Pids) -> None:
-        await readiness.when_started(pids)
-        say(f"{len(children)} workers answer at {children[0].address}")
-
-    async def on_reload() -> None:
-        say("not reloaded: ask control, with `edgecache reload`")
-
-    async def on_upgrade() -> None:
-        try:
-            await supervisor.replace(children)
-        except (OSError, NotReplacedError) as error:
-            say(f"upgraded in part: {error}")
-        else:
-            say(f"upgraded: {len(children)} processes")
-
-    hooks = SupervisorHooks(
-        when_started=when_started,
-        reload=on_reload,
-        upgrade=on_upgrade,
-        bound=lambda: drop_privileges(config),
-    )
-    supervisor = Supervisor(children, hooks, _timing(config.limits))
-    return await supervisor.run()
 
 
 def _timing(limits: Limits) -> RestartTiming:

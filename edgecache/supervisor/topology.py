@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from edgecache.cluster.control_access import control_socket
@@ -14,15 +15,33 @@ from edgecache.supervisor.child import Child
 _PROGRAM = (sys.executable, "-m", "edgecache")
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one supervisor runs of a configuration: all of it (`name` is empty), or one role.
+
+    Each function is of a configuration: `processes` to run, a line for each thing `missing`.
+    """
+
+    name: str
+    processes: Callable[[Config], Sequence[Child]]
+    missing: Callable[[Config], Sequence[str]]
+
+    @property
+    def said(self) -> str:
+        """What a line about it begins with."""
+        return f"{self.name}: " if self.name else ""
+
+
 def fleet(config: Config, path: Path) -> list[Child]:
     """Every process of a configuration, which came from `path`; what others need comes first."""
     return [
-        *_inner(config, path),
+        *inner(config, path),
         *(worker for place in config.locations for worker in workers(place, path)),
     ]
 
 
-def _inner(config: Config, path: Path) -> Iterator[Child]:
+def inner(config: Config, path: Path) -> Iterator[Child]:
+    """The processes behind the edges: one of each role."""
     parts = [("control", config.control), ("origin", config.bucket), ("regional", config.regional)]
     for role, part in parts:
         if part is not None:

@@ -68,7 +68,7 @@ def _asks(word: str) -> Disturbance:
             text = config.read_text().partition("\n# ")[0]
             config.write_text(f"{text}\n# {os.urandom(4).hex()}\n")
         place = target.up.installation
-        told = await requests.ask_supervisor(str(place.state), word, place.config.resolve())
+        told = await requests.ask_supervisors(str(place.state), word, place.config.resolve())
         found = [f"{word}: {told}"] if told.code else []
         return found + await _well(target, f"after {word}")
 

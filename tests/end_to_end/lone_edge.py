@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.end_to_end.processes import EDGECACHE, Running, free_ports, listens, start, wait_for
+from tests.end_to_end.processes import EDGECACHE, Running, children, free_ports, listens, start
 
 HOST = "edge.test"
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,9 +39,7 @@ class LoneEdge:
     @property
     def worker(self) -> int:
         """The process that serves."""
-        pid = self.process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return int(children[0]) if children else pid
+        return children(self.process.pid)[0]
 
 
 def start_origin(folder: Path) -> tuple[Running, int]:
@@ -71,22 +66,3 @@ def started_again(folder: Path, plain: int, tls: int) -> LoneEdge:
     edge = LoneEdge(start(command, folder, "edge"), plain, tls)
     edge.process.until("viewers are let in", lambda: listens(plain) and listens(tls))
     return edge
-
-
-def kill(edge: LoneEdge) -> None:
-    """At once, supervisor and worker; returns when both are gone."""
-    worker = edge.worker
-    edge.process.signal(signal.SIGKILL)
-    edge.process.ended()
-    if worker != edge.process.pid:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(worker, signal.SIGKILL)
-        wait_for("the worker is gone", lambda: not _lives(worker))
-
-
-def _lives(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
-    except FileNotFoundError:
-        return False
-    return state not in "ZX"  # ended, and nobody has asked for its exit code

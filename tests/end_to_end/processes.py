@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -139,6 +140,33 @@ def start(command: Sequence[str], folder: Path, name: str = "process") -> Runnin
     running = Running(popen, out, err)
     _started.append(running)
     return running
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and that live (proc(5))."""
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def kill(running: Running) -> None:
+    """SIGKILL to a role that runs alone: its supervisor and its processes; all are gone then."""
+    below = children(running.pid)
+    running.signal(signal.SIGKILL)
+    for pid in below:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    running.ended()
+    for pid in below:
+        wait_for(f"{pid} is gone", lambda pid=pid: not _lives(pid))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+        threads = len(os.listdir(f"/proc/{pid}/task"))
+    except FileNotFoundError:
+        return False
+    # Z: it has ended, and nobody has asked for its exit code; its files are open while a thread is.
+    return state not in "ZX" or threads > 1
 
 
 def stop_all() -> None:

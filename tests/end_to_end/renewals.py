@@ -54,7 +54,7 @@ def comment(installation: Installation, text: str) -> None:
 def ask(up: Up, word: str) -> str:
     """What the supervisor says to `word`; AssertionError when it did not do it."""
     place = up.installation
-    told = asyncio.run(requests.ask_supervisor(str(place.state), word, place.config.resolve()))
+    told = asyncio.run(requests.ask_supervisors(str(place.state), word, place.config.resolve()))
     assert told.code == 0, told
     return str(told)
 

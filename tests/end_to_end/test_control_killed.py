@@ -28,7 +28,7 @@ from edgecache.control.state.log import ControlLog
 from edgecache.control.state.resources import ResourceKind
 from tests.control.cloudfront.desk import site
 from tests.end_to_end.installation import Installation, make_installation
-from tests.end_to_end.processes import Running, listens
+from tests.end_to_end.processes import Running, kill, listens
 
 WRITES = 200
 KILLS = 10
@@ -64,11 +64,11 @@ class Control:
         process = self.process
         assert process is not None
 
-        def kill() -> None:
+        def kill_late() -> None:
             threading.Event().wait(after_s)
-            process.signal(signal.SIGKILL)
+            kill(process)
 
-        thread = threading.Thread(target=kill)
+        thread = threading.Thread(target=kill_late)
         thread.start()
         self.kills += 1
         return thread

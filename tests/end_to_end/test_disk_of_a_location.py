@@ -12,12 +12,11 @@ import pytest
 from tests.end_to_end.lone_edge import (
     HOST,
     LoneEdge,
-    kill,
     start_lone_edge,
     start_origin,
     started_again,
 )
-from tests.end_to_end.processes import Running, wait_for
+from tests.end_to_end.processes import Running, kill, wait_for
 from tests.end_to_end.viewers import Answer, curl
 
 DISK = '{ bytes_max = "64 MiB", free_bytes_min = 0 }'
@@ -45,7 +44,7 @@ def test_a_restart_is_warm(tmp_path: Path, origin: tuple[Running, int], ends: st
         assert edge.process.stop() == 0
     else:
         wait_for("all is written", lambda: rows(tmp_path) == ROWS)
-        kill(edge)
+        kill(edge.process)
     assert origin[0].stop() != 0  # it ends by the signal: from here on nobody else has it
     edge = started_again(tmp_path, edge.plain, edge.tls)
     for target, body in bodies.items():

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.installation import PLAYED, Installation, make_installation
-from tests.end_to_end.processes import Running, listens, wait_for
+from tests.end_to_end.processes import Running, kill, listens, wait_for
 from tests.end_to_end.scripted_origin import Exchange, PlayedOrigin
 from tests.end_to_end.viewers import Answer, curl
 
@@ -93,8 +93,7 @@ def test_when_regional_is_down(alone: Alone, played: PlayedOrigin) -> None:
     assert alone.ask(ports.nrt, "/short-lived", PLAYED).body == BODY
     asked = played.asked["/short-lived"]
 
-    alone.roles["regional"].signal(signal.SIGKILL)
-    alone.roles["regional"].ended()
+    kill(alone.roles["regional"])
     direct = alone.ask(ports.lhr, "/robots.txt")
     assert (direct.status, direct.x_cache) == (200, "Miss")
     assert "regional" not in direct.fields["cache-status"]

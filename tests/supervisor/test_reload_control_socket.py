@@ -36,11 +36,11 @@ async def failed() -> ReloadResult:
 def test_a_word_is_answered_with_how_it_went(tmp_path: Path) -> None:
     async def scene() -> list[ReloadResult]:
         words = {"upgrade": upgraded, "reload": failed}
-        async with serve_control_socket(str(tmp_path), words, FILE):
+        async with serve_control_socket(supervisor_socket(str(tmp_path)).path, words, FILE):
             mode = Path(supervisor_socket(str(tmp_path)).path).stat().st_mode  # noqa: ASYNC240
             assert stat.S_IMODE(mode) == 0o600
             return [
-                await ask_supervisor(str(tmp_path), word, FILE)
+                await ask_supervisor(supervisor_socket(str(tmp_path)), word, FILE)
                 for word in ("upgrade", "reload", "nonsense")
             ]
 
@@ -53,8 +53,12 @@ def test_a_word_is_answered_with_how_it_went(tmp_path: Path) -> None:
 
 def test_a_file_that_nothing_was_started_with_is_refused(tmp_path: Path) -> None:
     async def scene() -> ReloadResult:
-        async with serve_control_socket(str(tmp_path), {"reload": upgraded}, FILE):
-            return await ask_supervisor(str(tmp_path), "reload", tmp_path / "other.toml")
+        async with serve_control_socket(
+            supervisor_socket(str(tmp_path)).path, {"reload": upgraded}, FILE
+        ):
+            return await ask_supervisor(
+                supervisor_socket(str(tmp_path)), "reload", tmp_path / "other.toml"
+            )
 
     refused = asyncio.run(scene())
     assert refused.code == REFUSED
@@ -78,11 +82,15 @@ def test_a_stop_ends_what_runs_and_says_so(tmp_path: Path) -> None:
         async def command() -> ReloadResult:
             return await supervisor.run_command(never_ends) or ReloadResult(FAILED, ("stopped",))
 
-        async with serve_control_socket(str(tmp_path), {"upgrade": command}, FILE):
+        async with serve_control_socket(
+            supervisor_socket(str(tmp_path)).path, {"upgrade": command}, FILE
+        ):
             place = supervisor_socket(str(tmp_path))
             _, silent = await asyncio.open_unix_connection(place.path)
             running = asyncio.create_task(supervisor.run())
-            asking = asyncio.create_task(ask_supervisor(str(tmp_path), "upgrade", FILE))
+            asking = asyncio.create_task(
+                ask_supervisor(supervisor_socket(str(tmp_path)), "upgrade", FILE)
+            )
             await begun.wait()
             supervisor.stop()
             assert await running == 0
@@ -97,7 +105,7 @@ def test_a_stop_ends_what_runs_and_says_so(tmp_path: Path) -> None:
 
 def test_what_never_ends_is_not_waited_for(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with serve_control_socket(str(tmp_path), {}, FILE):
+        async with serve_control_socket(supervisor_socket(str(tmp_path)).path, {}, FILE):
             place = supervisor_socket(str(tmp_path))
             reader, writer = await asyncio.open_unix_connection(place.path)
             writer.write(b"x" * 100_000)
@@ -112,4 +120,4 @@ def test_what_never_ends_is_not_waited_for(tmp_path: Path) -> None:
 
 def test_nobody_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(NoSupervisorError, match="nothing of this installation runs here"):
-        asyncio.run(ask_supervisor(str(tmp_path), "upgrade", FILE))
+        asyncio.run(ask_supervisor(supervisor_socket(str(tmp_path)), "upgrade", FILE))

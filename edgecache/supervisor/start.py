@@ -107,7 +107,9 @@ def _inner_part(path: Path, name: StartedPart) -> Part:
     return Part(name, processes, partial(_missing_alone, asked=_ASKED_BY.get(name, ()), part=name))
 
 
-def _missing_alone(config: Config, asked: Sequence[str], part: str = "") -> list[str]:
+def _missing_alone(
+    config: Config, asked: Sequence[preflight.NamedPart], part: str = ""
+) -> list[str]:
     """Files of origins, certificates and databases may be on other machines alone.
 
     `asked`: the parts that this one asks, whose addresses it must know.

@@ -155,8 +155,7 @@ def kill(running: Running) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     running.ended()
-    for pid in below:
-        wait_for(f"{pid} is gone", lambda pid=pid: not _lives(pid))
+    wait_for("its processes are gone", lambda: not any(_lives(pid) for pid in below))
 
 
 def _lives(pid: int) -> bool:

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, fail, load_config, refuse
+from edgecache.cli.options import (
+    DEFAULT_CONFIG,
+    AsJson,
+    ConfigPath,
+    fail,
+    load_config,
+    print_json,
+    print_result,
+    refuse,
+)
 
 if TYPE_CHECKING:
     from edgecache.config.model import Bucket, Config
@@ -18,6 +27,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="The bucket: objects, their versions, its policy.")
 
+TIME = "%Y-%m-%dT%H:%M:%SZ"
 Key = Annotated[str, typer.Argument(help="The object's name, as in its path without the first /.")]
 
 
@@ -26,6 +36,7 @@ def put(
     file: Annotated[str, typer.Argument(help="A file, or - for standard input.")],
     key: Key,
     config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
 ) -> None:
     """Put a file into the bucket's folder, whole; tell the version it is."""
     from edgecache.origin.folder import put_object
@@ -41,8 +52,8 @@ def put(
                 made = put_object(folder, key, content, versions)
     except (OSError, ValueError) as error:
         fail(str(error))
-    if made is not None:
-        typer.echo(made.id)
+    version = "" if made is None else made.id
+    print_result({"key": key, "version": version}, version, as_json=as_json)
 
 
 @app.command("versions", epilog="Example: edgecache bucket versions pages/index.html")
@@ -51,13 +62,27 @@ def list_versions(
         str, typer.Argument(help="An object's name; without it all that are kept.")
     ] = "",
     config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
 ) -> None:
     """List the versions that are kept, the newest first: id, time, bytes, ETag, name."""
     versions = _all_versions(load_config(config))
-    for name in [key] if key else versions.keys():
-        for version in versions.of(name):
-            at = datetime.fromtimestamp(version.modified_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            typer.echo(f"{version.id}  {at}  {version.size:>12}  {version.etag}  {name}")
+    found = [
+        {
+            "version": one.id,
+            "modified_at": datetime.fromtimestamp(one.modified_at, UTC).strftime(TIME),
+            "bytes": one.size,
+            "etag": one.etag,
+            "key": name,
+        }
+        for name in ([key] if key else versions.keys())
+        for one in versions.of(name)
+    ]
+    if as_json:
+        print_json(found)
+        return
+    for row in found:
+        version, at, size, etag, name = row.values()
+        typer.echo(f"{version}  {at}  {size:>12}  {etag}  {name}")
 
 
 @app.command(epilog="Example: edgecache bucket restore pages/index.html VERSION")
@@ -65,6 +90,7 @@ def restore(
     key: Key,
     version_id: Annotated[str, typer.Argument(help="As `bucket versions` lists it.")],
     config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
 ) -> None:
     """Give an object the content of an earlier version; tell the new version's id.
 
@@ -74,16 +100,16 @@ def restore(
 
     settings = load_config(config)
     versions = _all_versions(settings)
-    version = versions.find(key, version_id)
-    if version is None:
+    former = versions.find(key, version_id)
+    if former is None:
         fail(f'"{key}" has no version {version_id} (see: edgecache bucket versions {key})')
     try:
-        with version.path.open("rb") as content:  # open: keeping the present one may remove it
+        with former.path.open("rb") as content:  # open: keeping the present one may remove it
             made = put_object(Path(_bucket(settings).folder), key, content, versions)
     except (OSError, ValueError) as error:
         fail(str(error))
-    if made is not None:
-        typer.echo(made.id)
+    version = "" if made is None else made.id
+    print_result({"key": key, "version": version}, version, as_json=as_json)
 
 
 @app.command(epilog="Example: edgecache bucket policy E2QWRUHAPOMQZL > policy.json")

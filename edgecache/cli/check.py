@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import typer
+
+from edgecache.cli.options import load_config, print_json, refuse
 from edgecache.config.lint import lint
+from edgecache.config.load import load
 from edgecache.config.model import Config
+from edgecache.config.problems import ConfigError
 from edgecache.config.refused_distributions import (
     WAY_OUT,
     ignored_member_problems,
     ignored_members,
     refusal_problems,
 )
+from edgecache.config.settings import SETTINGS
 
 _NOTHING_SERVED = "distributions: none yet: locations answer 403 until the API makes one"
 
@@ -26,8 +34,50 @@ class CheckReport:
     warnings: tuple[str, ...]
 
 
-def check_report(config: Config) -> CheckReport:
-    """Problems and warnings of a configuration that has passed the checks."""
+def check_file(path: Path, *, files: bool, as_json: bool) -> None:
+    """Tell the report of the file at `path`; exit code 2 when there are problems."""
+    if as_json:
+        document = _as_json(path, files=files)
+        print_json(document)
+        raise typer.Exit(2 if document["problems"] else 0)
+    found = load_config(path)
+    said = check_report(found, files=files)
+    for warning in said.warnings:
+        typer.echo(f"warning: {warning}")
+    if said.problems:
+        refuse([with_heading(path, said.problems)])
+    counts = f"distributions: {len(found.distributions)}, locations: {len(found.locations)}"
+    typer.echo(f"{path}: no problems ({counts})")
+
+
+def _as_json(path: Path, *, files: bool) -> dict[str, Any]:
+    told = {"file": str(path), "problems": [], "warnings": []}
+    try:
+        found = load(path)
+    except ConfigError as error:
+        return {**told, "problems": [*map(str, error.problems)]}
+    said = check_report(found, files=files)
+    counts = {"distributions": len(found.distributions), "locations": len(found.locations)}
+    return {**told, **counts, "problems": said.problems, "warnings": said.warnings}
+
+
+def print_settings(*, as_json: bool) -> None:
+    """Print every number of a configuration: its place, default, bounds, and why."""
+    if as_json:
+        names = ("place", "default", "low", "high", "unit", "why")
+        print_json([{name: getattr(one, name) for name in names} for one in SETTINGS])
+        return
+    for setting in SETTINGS:
+        default = "required" if setting.default is None else setting.shown(setting.default)
+        bounds = f"{setting.shown(setting.low)} to {setting.shown(setting.high)}"
+        typer.echo(f"{setting.place} = {default} ({bounds})\n    {setting.why}")
+
+
+def check_report(config: Config, *, files: bool = True) -> CheckReport:
+    """Problems and warnings of a configuration that has passed the checks.
+
+    With `files` the files and folders that it names are opened.
+    """
     from edgecache.control.cloudfront.origin_reach import unreachable_origins
     from edgecache.control.state.catalog import load_api_resources
     from edgecache.control.state.compose import ApiResources, NotComposedError, compose
@@ -35,7 +85,7 @@ def check_report(config: Config) -> CheckReport:
     from edgecache.control.state.resources import ResourceKind
 
     warnings = [*map(str, lint(config))]
-    problems: list[str] = []
+    problems = _unopened_files(config) if files else []
     made = ApiResources()
     try:
         made = load_api_resources(Path(config.state_dir))
@@ -64,6 +114,17 @@ def check_report(config: Config) -> CheckReport:
     if problems and config.unsupported == "refuse":
         warnings.append(f"what is not supported answers 503: {WAY_OUT}")
     return CheckReport(tuple(problems), tuple(warnings))
+
+
+def _unopened_files(config: Config) -> list[str]:
+    from edgecache.node.secret_watch import missing_values
+    from edgecache.supervisor.preflight import unopened_files
+
+    # What an origin is to be sent may stand in a file, too; variables are those of the start.
+    return [
+        *unopened_files(config),
+        *(line for line in missing_values(config, os.environ) if ": file:" in line),
+    ]
 
 
 def _made(id: str) -> str:

@@ -22,6 +22,7 @@ from edgecache.cli.options import (
     fail,
     load_config,
     print_json,
+    print_result,
     print_rows,
     refuse,
 )
@@ -78,11 +79,13 @@ def token(
         bool, typer.Option("--aws", help="Lines for a shell: what AWS's SDKs read.")
     ] = False,
     config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
 ) -> None:
     """Print an operator's token for curl, good for an hour, or the access key for SDKs."""
     found = load_config(config)
     if not aws:
-        typer.echo(operator_token(found))
+        made = operator_token(found)
+        print_result({"token": made}, made, as_json=as_json)
         return
     key = access_key(found)
     lines = {
@@ -91,8 +94,8 @@ def token(
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ENDPOINT_URL_CLOUDFRONT": endpoint(found),
     }
-    for name, value in lines.items():
-        typer.echo(f"export {name}={value}")
+    exports = "\n".join(f"export {name}={value}" for name, value in lines.items())
+    print_result(lines, exports, as_json=as_json)
 
 
 @app.command(epilog="Examples: edgecache adopt EDEMO; edgecache adopt EDEMO --give-back")
@@ -102,6 +105,7 @@ def adopt(
         bool, typer.Option("--give-back", help="Let the file say again what it is.")
     ] = False,
     config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
 ) -> None:
     """Let the API take over a distribution that the configuration file declares.
 
@@ -110,10 +114,10 @@ def adopt(
     method = "DELETE" if give_back else "POST"
     told = ask_control(config, method, f"/distributions/{quote(id, safe='')}/adoption")
     whose = "the file's again" if told["source"] == "file" else "the API's"
-    typer.echo(f"{told['id']} is {whose}")
+    print_result(told, f"{told['id']} is {whose}", as_json=as_json)
 
 
-def reload(config: Config, path: Path) -> None:
+def reload(config: Config, path: Path, *, as_json: bool) -> None:
     """Ask the supervisor to reload; where none runs on this machine, ask control to publish.
 
     `path` is the file `config` was read from.
@@ -126,10 +130,10 @@ def reload(config: Config, path: Path) -> None:
         if config.control is None:
             refuse([f"{error}, and there is no [control] to ask"])
         result = asyncio.run(reloading.reload_control(config, path.resolve()))
-    _print_result(result)
+    _tell_result(result, as_json=as_json)
 
 
-def upgrade(config: Config, path: Path) -> None:
+def upgrade(config: Config, path: Path, *, as_json: bool) -> None:
     """Ask the supervisor to replace every process."""
     from edgecache.supervisor import reload as reloading
 
@@ -137,13 +141,16 @@ def upgrade(config: Config, path: Path) -> None:
         result = asyncio.run(reloading.ask_supervisors(config.state_dir, "upgrade", path.resolve()))
     except reloading.NoSupervisorError as error:
         fail(str(error))
-    _print_result(result)
+    _tell_result(result, as_json=as_json)
 
 
-def _print_result(result: object) -> None:
+def _tell_result(result: object, *, as_json: bool) -> None:
     from edgecache.supervisor.reload import DONE, REFUSED, ReloadResult
 
     assert isinstance(result, ReloadResult)
+    if as_json:
+        print_json({"code": result.code, "lines": result.lines})
+        raise typer.Exit(result.code)
     if result.code == REFUSED:
         refuse(list(result.lines))
     if result.code != DONE:

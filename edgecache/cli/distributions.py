@@ -14,6 +14,7 @@ from edgecache.cli.options import (
     AsJson,
     ConfigPath,
     print_json,
+    print_result,
     print_rows,
     refuse,
     wait_until,
@@ -80,34 +81,37 @@ def update(
 
 
 @app.command(epilog="Example: edgecache distributions enable E2EXAMPLE")
-def enable(id: Id, config: ConfigPath = DEFAULT_CONFIG, wait: Wait = True) -> None:
+def enable(
+    id: Id, config: ConfigPath = DEFAULT_CONFIG, wait: Wait = True, as_json: AsJson = False
+) -> None:
     """Serve a distribution."""
-    _switch(id, config, wait=wait, enabled=True)
+    changed = call_api(config, lambda client: _switched(client, id, enabled=True))
+    _print_deployed(config, changed, wait=wait, as_json=as_json)
 
 
 @app.command(epilog="Example: edgecache distributions disable E2EXAMPLE")
-def disable(id: Id, config: ConfigPath = DEFAULT_CONFIG, wait: Wait = True) -> None:
+def disable(
+    id: Id, config: ConfigPath = DEFAULT_CONFIG, wait: Wait = True, as_json: AsJson = False
+) -> None:
     """Serve a distribution no more; only then it can be deleted."""
-    _switch(id, config, wait=wait, enabled=False)
+    changed = call_api(config, lambda client: _switched(client, id, enabled=False))
+    _print_deployed(config, changed, wait=wait, as_json=as_json)
 
 
 @app.command(epilog="Example: edgecache distributions delete E2EXAMPLE")
-def delete(id: Id, config: ConfigPath = DEFAULT_CONFIG) -> None:
+def delete(id: Id, config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Delete a distribution that is disabled."""
 
     def work(client: Any) -> None:
         client.delete_distribution(Id=id, IfMatch=client.get_distribution(Id=id)["ETag"])
 
     call_api(config, work)
-    typer.echo(f"{id} is deleted")
+    print_result({"id": id, "deleted": True}, f"{id} is deleted", as_json=as_json)
 
 
-def _switch(id: str, config: Path, *, wait: bool, enabled: bool) -> None:
-    def work(client: Any) -> Any:
-        found = client.get_distribution_config(Id=id)["DistributionConfig"]
-        return _replaced(client, id, found | {"Enabled": enabled})
-
-    _print_deployed(config, call_api(config, work), wait=wait, as_json=False)
+def _switched(client: Any, id: str, *, enabled: bool) -> Any:
+    found = client.get_distribution_config(Id=id)["DistributionConfig"]
+    return _replaced(client, id, found | {"Enabled": enabled})
 
 
 def _replaced(client: Any, id: str, given: dict[str, Any]) -> Any:
@@ -127,10 +131,8 @@ def _print_deployed(config: Path, one: Any, *, wait: bool, as_json: bool) -> Non
 
     if wait:
         wait_until(f"{one['Id']} is being deployed", deployed)
-    if as_json:
-        print_json(found["one"])
-        return
-    typer.echo(f"{one['Id']} {one['DomainName']} {found['one']['Status']}")
+    line = f"{one['Id']} {one['DomainName']} {found['one']['Status']}"
+    print_result(found["one"], line, as_json=as_json)
 
 
 def _document(file: Path) -> dict[str, Any]:

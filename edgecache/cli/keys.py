@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, load_config, refuse
+from edgecache.cli.options import (
+    DEFAULT_CONFIG,
+    AsJson,
+    ConfigPath,
+    load_config,
+    print_result,
+    refuse,
+)
 
 if TYPE_CHECKING:
     from edgecache.rules.private.signer import PrivateKey
@@ -36,8 +43,8 @@ def generate_private_key(kind: str) -> PrivateKey:
     return rsa.generate_private_key(65_537, RSA_BITS)
 
 
-def write_key_pair(name: str, key: PrivateKey) -> list[str]:
-    """Write both halves as PEM files; the lines that say what to configure. FileExistsError."""
+def write_key_pair(name: str, key: PrivateKey) -> tuple[str, list[str]]:
+    """Write both halves as PEM files; an id, and what to configure. FileExistsError."""
     from cryptography.hazmat.primitives import serialization
 
     private = key.private_bytes(
@@ -52,7 +59,7 @@ def write_key_pair(name: str, key: PrivateKey) -> list[str]:
     _create(Path(f"{name}.public.pem"), public, 0o644)
     letters = string.ascii_uppercase + string.digits
     key_id = "K" + "".join(secrets.choice(letters) for _ in range(ID_CHARS))
-    return [
+    return key_id, [
         f"# {name}.private.pem signs: keep it where URLs are made. For the configuration:",
         "[[public_keys]]",
         f'id = "{key_id}"',
@@ -72,6 +79,7 @@ def store(
     ] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Take the key pair away.")] = False,
     config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
 ) -> None:
     """Keep a store's key pair for origin access controls, in place of one of the same name.
 
@@ -91,10 +99,11 @@ def store(
     except SecretsError as error:
         refuse([str(error)])
     if remove:
-        typer.echo(f"# {path} does not have it any more.")
-        return
-    typer.echo(f"# {path} has it. For the configuration, beside the origin's access_control_id:")
-    typer.echo(f'[[origin_access_controls]]\nid = "{name}"\nregion = "us-east-1"')
+        text = f"# {path} does not have it any more."
+    else:
+        text = f"# {path} has it. For the configuration, beside the origin's access_control_id:\n"
+        text += f'[[origin_access_controls]]\nid = "{name}"\nregion = "us-east-1"'
+    print_result({"name": name, "file": str(path), "removed": remove}, text, as_json=as_json)
 
 
 def _create(path: Path, content: bytes, mode: int) -> None:

@@ -19,14 +19,13 @@ from edgecache.cli import bucket, secrets, stats
 from edgecache.cli import control as control_commands
 from edgecache.cli import serve as site
 from edgecache.cli import sign as signing
-from edgecache.cli.check import check_report, with_heading
+from edgecache.cli.check import check_file, print_settings
 from edgecache.cli.help import SubjectGroup, list_whole, print_help
-from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, Memo
+from edgecache.cli.options import DEFAULT_CONFIG, AsJson, ConfigPath, Memo, print_json
 from edgecache.cli.options import fail as _fail
 from edgecache.cli.options import load_config as _loaded
 from edgecache.cli.options import refuse as _refuse
 from edgecache.config.listen import TcpAddress, tcp_address
-from edgecache.config.settings import SETTINGS
 
 if TYPE_CHECKING:
     from edgecache.supervisor.child import Child
@@ -147,54 +146,51 @@ def origin(config: ConfigPath = DEFAULT_CONFIG) -> None:
 
 @app.command(epilog="Examples: edgecache check config/demo.toml; edgecache check --settings")
 def check(
-    file: Annotated[Path | None, typer.Argument(help="The configuration file.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="As --config.")] = None,
+    config: ConfigPath = DEFAULT_CONFIG,
     settings: Annotated[
         bool, typer.Option("--settings", help="Tell every number, its bounds and why.")
     ] = False,
+    files: Annotated[
+        bool, typer.Option("--files/--no-files", help="Open the files that it names.")
+    ] = True,
+    as_json: AsJson = False,
 ) -> None:
     """Tell every problem of a configuration file at once, each with its place."""
     if settings:
-        _print_settings()
-    if file is None and settings:
-        return
-    path = file or DEFAULT_CONFIG
-    found = _loaded(path)
-    said = check_report(found)
-    for warning in said.warnings:
-        typer.echo(f"warning: {warning}")
-    if said.problems:
-        _refuse([with_heading(path, said.problems)])
-    counts = f"distributions: {len(found.distributions)}, locations: {len(found.locations)}"
-    typer.echo(f"{path}: no problems ({counts})")
+        print_settings(as_json=as_json)
+    if file is not None or not settings:
+        check_file(file or config, files=files, as_json=as_json)
 
 
 @app.command(epilog="Example: edgecache reload --config config/demo.toml")
-def reload(config: ConfigPath = DEFAULT_CONFIG) -> None:
+def reload(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Apply a changed configuration file without dropping requests. A bad one changes nothing.
 
     Where it asks for other addresses, workers or limits, processes are replaced as by `upgrade`.
     """
-    control_commands.reload(_loaded(config), config)
+    control_commands.reload(_loaded(config), config, as_json=as_json)
 
 
 @app.command(epilog="Example: edgecache upgrade --config config/demo.toml")
-def upgrade(config: ConfigPath = DEFAULT_CONFIG) -> None:
+def upgrade(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Replace every process of `up`, or of roles that run alone, without dropping requests."""
-    control_commands.upgrade(_loaded(config), config)
+    control_commands.upgrade(_loaded(config), config, as_json=as_json)
 
 
 @app.command(epilog="Examples: edgecache health; edgecache health 127.0.0.1:8080")
 def health(
     address: Annotated[str, typer.Argument(help="HOST:PORT of anything that speaks HTTP.")] = "",
     config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
 ) -> None:
     """Exit with 0 when ADDRESS answers, or without one when control says it is well; else 1."""
     from edgecache.cluster.client import answers, ask_control
 
     if address:
         place = _address(address.removeprefix("http://").rstrip("/"), "ADDRESS")
-        if not asyncio.run(answers(place)):
-            _fail(f"{address}: no answer")
+        well = asyncio.run(answers(place))
+        _tell_health("" if well else f"{address}: no answer", as_json=as_json)
         return
     from edgecache.cluster.control_access import control_access
 
@@ -204,10 +200,18 @@ def health(
         _refuse([f"{config}: there is no [control] to ask"])
     try:
         status, _ = asyncio.run(ask_control(control, "/health"))
+        problem = "" if status == 200 else f"control at {url}: answered {status}"
     except OSError as error:
-        _fail(f"control at {url}: {error}")
-    if status != 200:
-        _fail(f"control at {url}: answered {status}")
+        problem = f"control at {url}: {error}"
+    _tell_health(problem, as_json=as_json)
+
+
+def _tell_health(problem: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"healthy": not problem, "problem": problem})
+        raise typer.Exit(1 if problem else 0)
+    if problem:
+        _fail(problem)
 
 
 @app.command(epilog="Example: edgecache explain http://localhost:8080/ -H 'Accept-Encoding: br'")
@@ -238,13 +242,6 @@ def explain(
     from edgecache.cli.explain import print_tree
 
     print_tree(told, note)
-
-
-def _print_settings() -> None:
-    for setting in SETTINGS:
-        default = "required" if setting.default is None else setting.shown(setting.default)
-        bounds = f"{setting.shown(setting.low)} to {setting.shown(setting.high)}"
-        typer.echo(f"{setting.place} = {default} ({bounds})\n    {setting.why}")
 
 
 def _address(text: str, option: str) -> TcpAddress:

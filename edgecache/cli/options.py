@@ -128,6 +128,14 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, default=_plain))
 
 
+def print_result(value: Any, text: str, *, as_json: bool) -> None:
+    """Print what a command has done: `value` as JSON, or `text` for people, if there is any."""
+    if as_json:
+        print_json(value)
+    elif text:
+        typer.echo(text)
+
+
 def wait_until(what: str, done: Callable[[], bool]) -> None:
     """Wait until `done`, with progress on a terminal; exit code 1 when it takes too long."""
     from rich.console import Console

@@ -15,6 +15,7 @@ from edgecache.cli.options import (
     ConfigPath,
     fail,
     print_json,
+    print_result,
     print_rows,
     refuse,
 )
@@ -115,6 +116,7 @@ def add_key(
     file: Annotated[Path, typer.Argument(help="PEM of a public key.")],
     name: Annotated[str, typer.Option(help="What to call it.")],
     config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
 ) -> None:
     """Let control know a public key; its id is told, for a key group."""
     try:
@@ -123,4 +125,4 @@ def add_key(
         refuse([f"{file}: {error}"])
     given = {"CallerReference": name, "Name": name, "EncodedKey": pem}
     made = call_api(config, lambda client: client.create_public_key(PublicKeyConfig=given))
-    typer.echo(made["PublicKey"]["Id"])
+    print_result(made["PublicKey"], made["PublicKey"]["Id"], as_json=as_json)

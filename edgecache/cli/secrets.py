@@ -22,7 +22,16 @@ from typing import Annotated
 
 import typer
 
-from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, load_config, print_rows, refuse
+from edgecache.cli.options import (
+    DEFAULT_CONFIG,
+    AsJson,
+    ConfigPath,
+    load_config,
+    print_json,
+    print_result,
+    print_rows,
+    refuse,
+)
 
 TAKEN_OVER_S = 3.0  # each process looks at its files twice a second
 KEY_ID = "k%Y%m%dT%H%M%SZ"
@@ -106,7 +115,7 @@ def _made_at(key_id: str) -> float:
 
 
 @app.command(epilog="Example: edgecache secrets show")
-def show(config: ConfigPath = DEFAULT_CONFIG) -> None:
+def show(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """The ids and ages of all keys, never their values."""
     from edgecache.config.secrets import (
         SecretsError,
@@ -135,7 +144,11 @@ def show(config: ConfigPath = DEFAULT_CONFIG) -> None:
         for key_id in keys
     ]
     rows += [("stores", name, "unknown", pair.access_key_id) for name, pair in found.origin.items()]
-    print_rows(("kind", "id", "age", "use"), rows)
+    columns = ("kind", "id", "age", "use")
+    if as_json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        print_rows(columns, rows)
 
 
 @app.command(
@@ -148,6 +161,7 @@ def rotate(
     ] = None,
     now: Annotated[bool, typer.Option("--now", help="Drop what may still be in use.")] = False,
     config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
 ) -> None:
     """Change the key that signs, without a lost request.
 
@@ -158,16 +172,21 @@ def rotate(
     if step is None and kind is SecretKind.OPERATORS:
         refuse(["operators' tokens last an hour: --step add, --step sign, and then --step drop"])
     state_dir = load_config(config).state_dir
+    done = []
     for number, one in enumerate(steps):
         if number:
             time.sleep(LASTS_S[kind] if one is RotationStep.DROP else TAKEN_OVER_S)
         elif one is RotationStep.DROP and not now:
             _refuse_early(state_dir, kind)
-        typer.echo(_take(state_dir, kind, one))
+        done.append(_take(state_dir, kind, one))
+        if not as_json:
+            typer.echo(done[-1])
+    if as_json:
+        print_json({"kind": kind, "steps": steps, "done": done})
 
 
 @app.command(epilog="Example: edgecache secrets split")
-def split(config: ConfigPath = DEFAULT_CONFIG) -> None:
+def split(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Move operators' secrets out of the file that nodes read."""
     from edgecache.config.secrets import SecretsError, operators_path, split_operators
 
@@ -177,7 +196,8 @@ def split(config: ConfigPath = DEFAULT_CONFIG) -> None:
     except SecretsError as error:
         refuse([str(error)])
     path = operators_path(state_dir, os.environ)
-    typer.echo(f"operators' secrets {'are in ' if moved else 'were already in '}{path}")
+    text = f"operators' secrets {'are in ' if moved else 'were already in '}{path}"
+    print_result({"file": str(path), "moved": moved}, text, as_json=as_json)
 
 
 @app.command(epilog="Example: edgecache secrets origin app.internal > identity.json")

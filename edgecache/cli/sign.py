@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import string
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
@@ -15,11 +15,20 @@ from urllib.parse import quote, urlsplit
 import typer
 
 from edgecache.cli import keys
-from edgecache.cli.options import DEFAULT_CONFIG, ConfigPath, fail, load_config, refuse
+from edgecache.cli.options import (
+    DEFAULT_CONFIG,
+    AsJson,
+    ConfigPath,
+    fail,
+    load_config,
+    print_result,
+    refuse,
+)
 
 if TYPE_CHECKING:
     from edgecache.rules.private.signer import Signer, SigningTerms
 
+Signed = str | dict[str, str]  # a URL, or cookies by name
 FOR_S_MAX = 10 * 366 * 86_400  # what is signed for longer is meant to be public
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -62,9 +71,9 @@ class SigningOptions:
 
 
 def _with_signing_options(
-    lines: Callable[[SigningOptions], Iterable[str]],
+    signed: Callable[[SigningOptions], Signed],
 ) -> Callable[..., None]:
-    """A command with the options of both, which prints `lines`."""
+    """A command with the options of both, which prints what is `signed`, a line for each."""
 
     def command(
         url: Url,
@@ -77,6 +86,7 @@ def _with_signing_options(
         after: Delay = "",
         sha256: Sha256 = False,
         config: ConfigPath = DEFAULT_CONFIG,
+        as_json: AsJson = False,
     ) -> None:
         _check_restrictions(prefix, address)
         options = SigningOptions(
@@ -93,10 +103,14 @@ def _with_signing_options(
         )
         if private_key is None and (resource or after or sha256):
             refuse(["--resource, --after and --sha256 are CloudFront's: they need --private-key"])
-        for line in lines(options):
-            typer.echo(line)
+        made = signed(options)
+        if isinstance(made, str):
+            print_result({"url": made}, made, as_json=as_json)
+        else:
+            lines = "\n".join(f"{name}={value}" for name, value in made.items())
+            print_result({"cookies": made}, lines, as_json=as_json)
 
-    command.__doc__ = lines.__doc__
+    command.__doc__ = signed.__doc__
     return command
 
 
@@ -106,16 +120,15 @@ def _with_signing_options(
     " edgecache sign-url https://HOST/a.mp4 --for 1h --key K2JCJMDEHXQW5F --private-key key.pem",
 )
 @_with_signing_options
-def sign_url(options: SigningOptions) -> Iterator[str]:
+def sign_url(options: SigningOptions) -> Signed:
     """A URL that opens private content: with a token of our own, or as CloudFront's."""
     if options.private_key is None:
         from edgecache.rules.private.native_token import PARAMETER
         from edgecache.rules.private.signer import with_parameters
 
-        yield with_parameters(options.url, [(PARAMETER.decode(), _token(options))])
-        return
+        return with_parameters(options.url, [(PARAMETER.decode(), _token(options))])
     signer = _signer(options, options.private_key)
-    yield signer.url(options.url, _terms(options))
+    return signer.url(options.url, _terms(options))
 
 
 @app.command(
@@ -123,16 +136,14 @@ def sign_url(options: SigningOptions) -> Iterator[str]:
     epilog="Example: edgecache sign-cookies https://HOST/ --prefix /videos/ --for 1d",
 )
 @_with_signing_options
-def sign_cookies(options: SigningOptions) -> Iterator[str]:
+def sign_cookies(options: SigningOptions) -> Signed:
     """The cookies that open private content, one NAME=VALUE a line."""
     if options.private_key is None:
         from edgecache.rules.private.native_token import COOKIE
 
-        yield f"{COOKIE.decode()}={_token(options)}"
-        return
+        return {COOKIE.decode(): _token(options)}
     signer = _signer(options, options.private_key)
-    for name, value in signer.cookies(_terms(options)):
-        yield f"{name}={value}"
+    return dict(signer.cookies(_terms(options)))
 
 
 @app.command(
@@ -146,6 +157,7 @@ def explain_signature(
     ] = None,
     address: Annotated[str, typer.Option(help="The viewer's address.")] = "127.0.0.1",
     config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
 ) -> None:
     """Tell whether a signed URL or cookies open, and if not which part failed and why."""
     from edgecache.cli.explain_signature import explain_access, request_for
@@ -159,8 +171,7 @@ def explain_signature(
         opens, lines = explain_access(load_config(config), secrets, request, wall_clock())
     except SecretsError as error:
         refuse([str(error)])
-    for line in lines:
-        typer.echo(line)
+    print_result({"opens": opens, "lines": lines}, "\n".join(lines), as_json=as_json)
     raise typer.Exit(0 if opens else 1)
 
 
@@ -175,31 +186,34 @@ def generate(
         str, typer.Option("--type", help="rsa (2048 bits), ecdsa (P-256), or native: a secret.")
     ] = "rsa",
     config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
 ) -> None:
     """Make a key pair, or a secret for our own tokens, and tell what to configure."""
     if kind not in ("rsa", "ecdsa", "native"):
         refuse([f'--type: "{kind}" is not rsa, ecdsa or native'])
     if kind == "native":
-        _add_secret(name, config)
+        _add_secret(name, config, as_json=as_json)
         return
     from edgecache.cli.keys import generate_private_key, write_key_pair
 
     try:
-        for line in write_key_pair(name, generate_private_key(kind)):
-            typer.echo(line)
+        key_id, lines = write_key_pair(name, generate_private_key(kind))
     except OSError as error:
         refuse([f"{error.filename}: {(error.strerror or str(error)).lower()}"])
+    made = {"id": key_id, "private": f"{name}.private.pem", "public": f"{name}.public.pem"}
+    print_result(made, "\n".join(lines), as_json=as_json)
 
 
-def _add_secret(key_id: str, config: Path) -> None:
+def _add_secret(key_id: str, config: Path, *, as_json: bool) -> None:
     from edgecache.config.secrets import SecretsError, add_viewer_secret
 
     try:
         path = add_viewer_secret(load_config(config).state_dir, os.environ, key_id)
     except SecretsError as error:
         refuse([str(error)])
-    typer.echo(f"# {path} has it. For each behavior it opens, beside the ids there are:")
-    typer.echo(f'trusted_native_keys = ["{key_id}"]')
+    text = f"# {path} has it. For each behavior it opens, beside the ids there are:\n"
+    text += f'trusted_native_keys = ["{key_id}"]'
+    print_result({"id": key_id, "file": str(path)}, text, as_json=as_json)
 
 
 def _check_restrictions(prefix: str, address: str) -> None:

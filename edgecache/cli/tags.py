@@ -26,6 +26,7 @@ def set_tags(
     id: Id,
     tags: Annotated[list[str], typer.Argument(help="KEY=VALUE, several times.")],
     config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
 ) -> None:
     """Add tags to a distribution, or give them other values."""
     pairs = [tag.partition("=") for tag in tags]
@@ -34,7 +35,7 @@ def set_tags(
     items = [{"Key": key, "Value": value} for key, _, value in pairs]
     call_api(config, lambda client: client.tag_resource(Resource=_arn(client, id),
                                                       Tags={"Items": items}))  # fmt: skip
-    _tell(id, config, as_json=False)
+    _tell(id, config, as_json=as_json)
 
 
 @app.command(epilog="Example: edgecache tags remove E2EXAMPLE owner")
@@ -42,11 +43,12 @@ def remove(
     id: Id,
     keys: Annotated[list[str], typer.Argument(help="KEY, several times.")],
     config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
 ) -> None:
     """Take tags from a distribution."""
     call_api(config, lambda client: client.untag_resource(Resource=_arn(client, id),
                                                         TagKeys={"Items": keys}))  # fmt: skip
-    _tell(id, config, as_json=False)
+    _tell(id, config, as_json=as_json)
 
 
 def _arn(client: Any, id: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -110,8 +110,8 @@ def unopened_files(config: Config) -> list[str]:
         )
     for i, distribution in enumerate(config.distributions):
         for j, origin in enumerate(distribution.origins):
-            lines += missing_origin_files(origin, f"distributions[{i}].origins[{j}]")
-        lines += _missing_certificate_files(distribution.viewer_certificate, f"distributions[{i}]")
+            lines += _unopened_origin_files(origin, f"distributions[{i}].origins[{j}]")
+        lines += _unopened_certificate_files(distribution.viewer_certificate, f"distributions[{i}]")
     for name in ("geo_database", "asn_database"):
         path = getattr(config, name)
         if path and (problem := database_problem(path)):
@@ -177,20 +177,31 @@ def _clear_path(path: str) -> None:
     raise OSError(None, "address already in use")
 
 
-def missing_origin_files(origin: Origin, where: str) -> list[str]:
-    """Files an origin names that are not there."""
+def _unopened_origin_files(origin: Origin, where: str) -> list[str]:
+    """A line for each file an origin names that cannot be opened."""
     names = ("ca_file", "client_certificate_file", "client_key_file")
-    return [
-        f"{where}.{name}: no such file: {getattr(origin, name)}"
-        for name in names
-        if getattr(origin, name) and not Path(getattr(origin, name)).is_file()
-    ]
+    return _unreadable({f"{where}.{name}": getattr(origin, name) for name in names})
 
 
-def _missing_certificate_files(certificate: ViewerCertificate, where: str) -> list[str]:
-    files = {"certificate_file": certificate.certificate_file, "key_file": certificate.key_file}
-    return [
-        f"{where}.viewer_certificate.{name}: no such file: {path}"
-        for name, path in files.items()
-        if path and not Path(path).is_file()
-    ]
+def _unopened_certificate_files(certificate: ViewerCertificate, where: str) -> list[str]:
+    place = f"{where}.viewer_certificate"
+    return _unreadable({
+        f"{place}.certificate_file": certificate.certificate_file,
+        f"{place}.key_file": certificate.key_file,
+    })  # fmt: skip
+
+
+def _unreadable(files: Mapping[str, str]) -> list[str]:
+    """A line for each file, by its place in the configuration, that cannot be opened."""
+    lines = []
+    for where, path in files.items():
+        try:
+            if path:
+                os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+                if not Path(path).is_file():
+                    lines.append(f"{where}: not a file: {path}")
+        except FileNotFoundError:
+            lines.append(f"{where}: no such file: {path}")
+        except OSError as error:
+            lines.append(f"{where}: {error_reason(error)}: {path}")
+    return lines

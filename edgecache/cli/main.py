@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -199,11 +200,22 @@ def health(
     if not url:
         _refuse([f"{config}: there is no [control] to ask"])
     try:
-        status, _ = asyncio.run(ask_control(control, "/health"))
-        problem = "" if status == 200 else f"control at {url}: answered {status}"
+        problem = _health_problem(*asyncio.run(ask_control(control, "/health")), url)
     except OSError as error:
         problem = f"control at {url}: {error}"
     _tell_health(problem, as_json=as_json)
+
+
+def _health_problem(status: int, body: bytes, url: str) -> str:
+    """What is wrong by control's answer; empty when nothing is."""
+    if status != 200:
+        return f"control at {url}: answered {status}"
+    refused = json.loads(body).get("refused", [])
+    return "\n  ".join(
+        f"control refuses {one['name']} at {one['address']}: {one['reason']}; its own log says the"
+        " way out"
+        for one in refused
+    )
 
 
 def _tell_health(problem: str, *, as_json: bool) -> None:

@@ -7,9 +7,11 @@ obeyed by a terminal.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
 import typer
@@ -104,6 +106,7 @@ def print_stats(
     places: Sequence[PlaceInventory[StoreStats]], console: Console | None = None
 ) -> None:
     """A row for each process, then what is wrong."""
+    places = _named_by_machine(places)
     columns = ("node", "objects", "bytes", "of", "hits", "misses", "removals", "oldest", "disk")
     _print(columns, (_row(node) for place in places for node in place.nodes), console)
     _print_problems(places, console)
@@ -129,6 +132,7 @@ def print_objects(
     places: Sequence[PlaceInventory[StoreObjects]], console: Console | None = None
 ) -> None:
     """A row for each object of each process, then what is wrong."""
+    places = _named_by_machine(places)
     nodes = [node for place in places for node in place.nodes]
     rows = [
         (
@@ -162,6 +166,19 @@ def _print_problems(
 
 def _note(line: str, console: Console | None) -> None:
     typer.echo(printable(line), file=None if console is None else console.file)
+
+
+def _named_by_machine(places: Sequence[PlaceInventory[Any]]) -> list[PlaceInventory[Any]]:
+    """The same, with its machine in a process's name where several serve one location."""
+    counts = Counter((place.role, place.name) for place in places)
+
+    def named(place: PlaceInventory[Any]) -> PlaceInventory[Any]:
+        if not place.machine or counts[place.role, place.name] == 1:
+            return place
+        nodes = tuple(replace(x, node=f"{x.node} on {place.machine}") for x in place.nodes)
+        return replace(place, name=f"{place.name} on {place.machine}", nodes=nodes)
+
+    return [named(place) for place in places]
 
 
 def _reasons(counts: dict[str, int]) -> str:

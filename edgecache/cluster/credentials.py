@@ -180,6 +180,12 @@ _VERDICTS = {
 }
 
 
+def claimed_sender(credential: bytes) -> str:
+    """Whom a credential names, be it good or not; empty when it is none."""
+    parts = _CREDENTIAL.fullmatch(credential) if len(credential) < CREDENTIAL_BYTES_MAX else None
+    return "" if parts is None else parts[4].decode("ascii")
+
+
 def control_message(method: str, target: bytes, digest: str) -> bytes:
     """What a node signs of a request to control: all of it but fields that control does not read.
 

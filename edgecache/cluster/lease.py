@@ -9,8 +9,16 @@ LEASE_S = 3.0  # Chubby's is 12 s, ZooKeeper's default session 4-40 s; ours is r
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One run of one node: `instance` is made anew by each process."""
+    """One run of one node: `instance` is made anew by each process, as `MACHINE.RANDOM`.
+
+    Several machines may have nodes of one name; what replaces a node runs on its machine.
+    """
 
     name: str
     instance: str
     serves: bool = False  # without a lease, too
+
+    @property
+    def machine(self) -> str:
+        """The machine it runs on; empty where a former version does not tell."""
+        return self.instance.rpartition(".")[0]

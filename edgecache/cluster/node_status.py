@@ -10,14 +10,20 @@ from edgecache.observe.counters import Sample
 
 Word = Annotated[str, msgspec.Meta(max_length=64)]
 Name = Annotated[str, msgspec.Meta(max_length=255)]
+Line = Annotated[str, msgspec.Meta(max_length=300)]
 Number = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A node's report: its role and place, the generation it runs on, and its counters."""
+    """A node's report: its role and place, the generation it runs on, and its counters.
+
+    `instance` as in `lease.Instance`; `address` as written in its file, where control may ask it.
+    """
 
     role: Word
     location: Word = ""
+    instance: Word = ""
+    address: Line = ""
     pid: Number
     generation: Number
     sample: Sample

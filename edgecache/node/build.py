@@ -23,12 +23,14 @@ from edgecache.cluster.credentials import (
     place_of,
 )
 from edgecache.config.checks.configuration import own_addresses
-from edgecache.config.listen import Address, UnixAddress, advertised, viewer_ports
+from edgecache.config.listen import Address, UnixAddress, advertised, parse_listen, viewer_ports
 from edgecache.config.model import Config, Disk, Limits, Location, Regional
 from edgecache.config.refused_distributions import without_refused
+from edgecache.config.secrets import secrets_path
 from edgecache.http.function_cache import cached_bytes
 from edgecache.http.message import HeadLimits
 from edgecache.node.certificate_watch import CertificateWatch
+from edgecache.node.control_contact import ControlContact
 from edgecache.node.geoip import geo_lookup
 from edgecache.node.inspect import Inspector
 from edgecache.node.last_configuration import (
@@ -50,6 +52,7 @@ from edgecache.rules.routing import RouteTable, compile_routes
 from edgecache.runtime.environment import (
     DiskThreads,
     Tasks,
+    machine_name,
     pause,
     random_bytes,
     steady_clock,
@@ -121,6 +124,7 @@ class NodeParts:
         world = FrontendEnvironment(place_of, random, viewer_ports(location), inner, wall_clock)
         front = ViewerFrontend(tier, self.table, self.config.brand, world)
         node = self._node("edge", tier, front)
+        node.address = self._told_address(location)
         if location.listen_tls:
             shown = replace(self.served, state_dir=self.config.state_dir)
             watch = CertificateWatch(shown, wall_clock, speaks=self.name.endswith("-1"))
@@ -135,7 +139,13 @@ class NodeParts:
         divided = divide_memory(regional.memory_bytes)
         tier = self._tier("regional", divided, self._origins(), regional.disk)
         front = PeerFrontend(tier, self.table, self._verifier.sender)
-        return self._node("regional", tier, front)
+        node = self._node("regional", tier, front)
+        node.address = self._told_address(regional)
+        return node
+
+    def _told_address(self, part: Regional | Location) -> str:
+        """Where control may ask it: control makes of every address the one it comes from."""
+        return str(parse_listen(part.advertise or part.listen, self.config.state_dir))
 
     def _origins(self) -> GroupUpstream:
         brand = self.config.brand
@@ -239,7 +249,16 @@ class NodeParts:
 
         world = FollowerEnvironment(self.clock, pause, random, random_bytes)
         serves = self.config.on_partition == "serve"
-        return LogFollower(self.name, client(), self._signer(CONTROL), world, serves=serves)
+        secrets = str(secrets_path(self.config.state_dir, os.environ))
+        return LogFollower(
+            self.name,
+            client(),
+            self._signer(CONTROL),
+            world,
+            serves=serves,
+            machine=machine_name(self.config.state_dir),
+            contact=ControlContact(self.name, url, secrets, self.clock),
+        )
 
 
 def _last_served(config: Config, name: str) -> tuple[LastConfiguration | None, Config]:

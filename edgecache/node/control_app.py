@@ -54,10 +54,12 @@ from edgecache.control.cloudfront.operations import actions
 from edgecache.control.cloudfront.origin_reach import unreachable_origins
 from edgecache.control.nodes import explain as explain_nodes
 from edgecache.control.nodes.barrier import Barrier
+from edgecache.control.nodes.refusals import NodeAdmission
 from edgecache.control.nodes.registry import NodeRegistry
 from edgecache.control.nodes.staleness_probe import ProbeEnvironment, StalenessProbe
+from edgecache.control.nodes.workers import WorkerGroup, worker_groups
 from edgecache.control.rest.app import ControlServices, control_app
-from edgecache.control.rest.auth import LOCAL_PEER, bearer_name, sending_node
+from edgecache.control.rest.auth import LOCAL_PEER, bearer_name
 from edgecache.control.rest.call import RouteHandler
 from edgecache.control.rest.dry_run import dry_run_handlers
 from edgecache.control.rest.explain import ExplainServices, explain_handlers
@@ -124,6 +126,7 @@ class ControlSecrets:
         self.tokens = Tokens([*operators.values()], wall_clock)
         self.callers = CallerAuthentication(operators, self.tokens, wall_clock, steady)
         self.nodes = CredentialVerifier(CONTROL, wall_clock)
+        self.admission = NodeAdmission(self.nodes.verify, steady)
         self._signers: dict[str, CredentialSigner] = {}
         self._peer: Mapping[str, str] = {}
         self._stamps = self._unread = self._stamped()  # the latter: of those that were tried last
@@ -150,7 +153,7 @@ class ControlSecrets:
         """Whether the head of a request is a node's or has an operator's token (a Proof)."""
         if bearer_name(Request(scope), self.tokens) is not None:
             return True
-        return bool(sending_node(scope, self.nodes.sender))
+        return bool(self.admission.sender(scope))
 
     def _read_anew(self, stamps: tuple[FileStamp, ...]) -> None:
         """Take over what files of these stamps have; those that cannot be read are tried again."""
@@ -205,15 +208,17 @@ def _application(
         say(line)
     barrier = Barrier(state, clock)
     invalidations = Invalidations(state, log, barrier, wall_clock, os.urandom)
-    world = ProbeEnvironment(lambda: catalog.file, exchange, clock, pause, os.urandom, thread.run)
+    nodes = NodeRegistry(clock)
+    asked = partial(_groups, catalog, nodes)
+    world = ProbeEnvironment(asked, exchange, clock, pause, os.urandom, thread.run)
     canary = StalenessProbe(invalidations, world) if config.control.canary_s else None
     control = ControlServices(
         log,
-        NodeRegistry(clock),
+        nodes,
         barrier,
         lambda: load(path),
         secrets.tokens,
-        secrets.nodes.sender,
+        secrets.admission,
         catalog.publish,
         lambda: catalog.published.unavailable,
         canary,
@@ -235,7 +240,7 @@ def _application(
         api.route(),
         *starlette_routes(RestApi(shared, secrets.tokens).handlers()),
     ]
-    app.router.routes += starlette_routes(_node_handlers(shared, log, secrets))
+    app.router.routes += starlette_routes(_node_handlers(shared, control, secrets))
 
     def ends() -> None:
         log.live.close()
@@ -244,11 +249,17 @@ def _application(
     return app, ends
 
 
+def _groups(catalog: Catalog, nodes: NodeRegistry) -> list[WorkerGroup]:
+    """Where the processes are now."""
+    return worker_groups(catalog.file, nodes.reporting())
+
+
 def _node_handlers(
-    shared: ApiWorld, log: ControlLog, secrets: ControlSecrets
+    shared: ApiWorld, control: ControlServices, secrets: ControlSecrets
 ) -> dict[str, RouteHandler]:
     """Handlers that ask nodes before they answer."""
-    tokens, nodes = secrets.tokens, explain_nodes.ConfiguredNodes(exchange, secrets.signer)
+    tokens, log, reporting = secrets.tokens, control.log, control.nodes.reporting
+    nodes = explain_nodes.ConfiguredNodes(exchange, secrets.signer, reporting)
     world = ExplainServices(wall_clock, nodes, secrets.viewer)
     return {
         **explain_handlers(log.live, tokens, world),

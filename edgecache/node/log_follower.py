@@ -19,6 +19,7 @@ import msgspec
 from edgecache.cluster.credentials import AUTH_SCHEME, content_digest, control_message
 from edgecache.cluster.log_entries import LogEntry, LogPage, read_page
 from edgecache.cluster.node_status import NodeStatus
+from edgecache.node.control_contact import ControlContact
 
 WAIT_S = 1.0  # a third of the lease that each answer gives
 ANSWER_S_MAX = 10.0  # beyond the wait, for the answer itself
@@ -74,14 +75,18 @@ class LogFollower:
         world: FollowerEnvironment,
         *,
         serves: bool = False,
+        machine: str = "",
+        contact: ControlContact | None = None,
     ) -> None:
-        """`serves`: the node goes on serving without a lease."""
+        """`serves`: the node goes on serving without a lease. `contact` says when there is none."""
         self._name = name
         self._client = client
         self._sign = sign
         self._world = world
         self.serves = serves
-        self._instance = world.random_bytes(8).hex()
+        run = world.random_bytes(8).hex()
+        self.instance = f"{machine}.{run}" if machine else run  # see lease.Instance
+        self._contact = contact
         self._epoch = ""  # of the log that was told last
         self.failures = 0  # polls failed in a row: above 0, control is away
 
@@ -115,7 +120,7 @@ class LogFollower:
     async def leave(self) -> None:
         """Tell control that this node serves no more; if it cannot be told, its lease runs out."""
         with contextlib.suppress(httpx.HTTPError):
-            query = urlencode({"instance": self._instance, "serves": int(self.serves)})
+            query = urlencode({"instance": self.instance, "serves": int(self.serves)})
             await self._post(f"/nodes/{self._name}/leave?{query}", b"", LEAVE_S_MAX)
 
     async def report(self, status: NodeStatus) -> bool:
@@ -129,15 +134,21 @@ class LogFollower:
 
     async def _poll(self, after: int, low: int) -> LogPage | None:
         query: dict[str, Any] = {"after": after, "wait_s": WAIT_S, "low": low}
-        query |= {"instance": self._instance, "serves": int(self.serves)}
+        query |= {"instance": self.instance, "serves": int(self.serves)}
         query |= {"epoch": self._epoch}
         target = f"/log?{urlencode(query)}"
         headers = self._headers("GET", target, b"")
         try:
             answer = await self._client.get(target, headers=headers, timeout=WAIT_S + ANSWER_S_MAX)
             content = _without_stream(answer).content
+            if self._contact is not None:
+                self._contact.answered(
+                    answer.status_code, "" if answer.is_success else _error(content)
+                )
             return read_page(content) if answer.is_success else None
-        except (httpx.HTTPError, msgspec.DecodeError):
+        except (httpx.HTTPError, msgspec.DecodeError) as error:
+            if self._contact is not None:
+                self._contact.silent(str(error) or type(error).__name__)
             return None
 
     async def _post(self, target: str, content: bytes, answer_s_max: float) -> httpx.Response:
@@ -160,6 +171,14 @@ def back_off_s(failures: int, random: float) -> float:
     """
     longest = BACK_OFF_S_FIRST * (1 << min(failures - 1, DOUBLINGS_MAX))
     return min(longest, BACK_OFF_S_MAX) * (0.5 + random / 2)
+
+
+def _error(content: bytes) -> str:
+    """What control says of a request that it refuses."""
+    try:
+        return str(msgspec.json.decode(content, type=dict[str, Any]).get("error", ""))
+    except msgspec.DecodeError:
+        return ""
 
 
 def _without_stream(answer: httpx.Response) -> httpx.Response:

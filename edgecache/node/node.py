@@ -68,6 +68,7 @@ class Node:
     secrets: SecretWatch | None = None
     last_configuration: LastConfigurationFile | None = None  # of a node that follows control
     config: Config | None = None  # as applied last, or as started with
+    address: str = ""  # where control may ask it; see NodeStatus
     generation: int = 0
     _applied: int = 0  # the number of the last entry of control's log that was taken over
     sweeper: InvalidationSweeper = field(init=False)
@@ -276,6 +277,8 @@ class Node:
         return NodeStatus(
             role=self.role,
             location=self.location,
+            instance=self.follower.instance if self.follower is not None else "",
+            address=self.address,
             pid=self.pid,
             generation=self.generation,
             sample=self.listener.request_log.counters.snapshot(),

@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import os
+import re
+import socket
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
 DISK_READ_THREADS = 4  # a slow disk serves a few at once; more only fight for Python's lock
@@ -24,6 +28,7 @@ TURN_S = 0.002  # of work for one connection: ten of them at once are felt by no
 REQUESTS_MAX = 32  # for one connection in a turn: 2 ms at 60 µs each
 RESTART_S_MIN = 0.5  # within what viewers are promised to wait after a fault
 RESTART_S_MAX = 30.0  # a defect that shows each time is told twice a minute
+MACHINE_LETTERS_MAX = 24  # of a host name
 HEALTHY_S = 60.0  # after so long without a failure the next one is the first again
 
 Pause = Callable[[float], Awaitable[None]]
@@ -43,6 +48,23 @@ def steady_clock() -> Callable[[], float]:
     offset = time.time() - time.monotonic()
     monotonic = time.monotonic
     return lambda: offset + monotonic()
+
+
+def machine_name(state_dir: str) -> str:
+    """A name for this machine and installation: the same after a restart, another's anywhere else.
+
+    The host name, so that people know it, and a digest of what tells apart machines that share it:
+    `/etc/machine-id` (containers may have none) and the folder of the state.
+    """
+    host = socket.gethostname()
+    try:
+        machine_id = Path("/etc/machine-id").read_text("ascii")
+    except (OSError, ValueError):
+        machine_id = ""
+    told_apart = "\n".join((host, machine_id, os.path.abspath(state_dir)))
+    digest = hashlib.sha256(told_apart.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    short = re.sub(r"[^A-Za-z0-9-]", "-", host.partition(".")[0])[:MACHINE_LETTERS_MAX]
+    return f"{short}-{digest}"
 
 
 async def pause(seconds: float) -> None:

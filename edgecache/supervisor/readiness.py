@@ -26,6 +26,7 @@ class NodeState(msgspec.Struct, frozen=True):
     pid: int
     generation: int
     alive: bool
+    machine: str = ""
 
 
 class NodeStates(msgspec.Struct, frozen=True):
@@ -79,6 +80,7 @@ class Readiness:
 
     children: Sequence[Child]
     control: ControlAccess | None = None
+    machine: str = ""  # whose nodes they are
     ready_s_max: float = READY_S_MAX
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     _failed: set[str] = field(default_factory=set)  # names of children that ended by themselves
@@ -138,7 +140,8 @@ class Readiness:
             reply = msgspec.json.decode(body, type=NodeStates)
         except (OSError, msgspec.DecodeError):
             return ["control"]
-        seen = {node.name: node for node in reply.nodes}
+        # Other machines may have nodes of the same names.
+        seen = {node.name: node for node in reply.nodes if node.machine in ("", self.machine)}
         reasons = [
             (n, _not_ready_reason(seen.get(n), reply.generation, running.get(n))) for n in wanted
         ]

@@ -20,6 +20,7 @@ from edgecache.cluster.control_access import (
 from edgecache.config.model import Config, Limits
 from edgecache.config.secrets import SecretsError
 from edgecache.node.last_configuration import last_configuration_path
+from edgecache.runtime.environment import machine_name
 from edgecache.runtime.inherited import has_parent
 from edgecache.runtime.privileges import drop_privileges, missing_privileges
 from edgecache.runtime.stderr_log import say
@@ -156,7 +157,8 @@ async def _run(
     tell: Callable[[Sequence[Child], Mapping[str, int]], None],
 ) -> int:
     local = ControlAccess(control_url(config), socket=control_socket(config).path)
-    readiness = Readiness(children, local if local.url and not part.name else None)
+    machine = machine_name(config.state_dir)
+    readiness = Readiness(children, local if local.url and not part.name else None, machine)
     socket_file = supervisor_socket(config.state_dir, part.name)
 
     async def when_started(pids: Pids) -> None:

@@ -18,6 +18,7 @@ from edgecache.cluster.log_entries import LogEntryKind
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config
 from edgecache.control.nodes.barrier import Barrier
+from edgecache.control.nodes.refusals import NodeAdmission
 from edgecache.control.nodes.registry import NodeRegistry
 from edgecache.control.rest.app import ControlServices, control_app
 from edgecache.control.state.database import StateDatabase
@@ -78,7 +79,7 @@ class Plane:
                 self.barrier,
                 lambda: config,
                 tokens,
-                verifier(PLACE, clocks.wall).sender,
+                NodeAdmission(verifier(PLACE, clocks.wall).verify, clock),
                 self._publish,
             )
             self.app = control_app(control, ())

@@ -113,9 +113,11 @@ class Barrier:
             self._drop((node,))
         self._wake()
 
-    def remove(self, name: str) -> int:
-        """Wait for no instance of node `name` any more; how many there were."""
-        gone = [node for node in self._known if node.name == name]
+    def remove(self, name: str, instance: str = "") -> int:
+        """Wait for node `name` no more, on no machine or for one instance; how many there were."""
+        gone = [
+            node for node in self._known if node.name == name and instance in ("", node.instance)
+        ]
         for node in gone:
             self.remove_instance(node)
         return len(gone)
@@ -176,13 +178,14 @@ class Barrier:
     def _forget_expired(self, heir: Instance) -> None:
         """Drop nodes whose last lease ended; of those that go on serving, the one `heir` replaced.
 
-        A supervisor starts a process under the name of one that has ended.
+        A supervisor starts a process under the name of one that has ended, on the same machine; on
+        another one the same name is another node's.
         """
         now = self._clock()
         silent = [
             node
             for node, held in self._known.items()
-            if held.expired(now) and node != heir and (not node.serves or node.name == heir.name)
+            if held.expired(now) and node != heir and (not node.serves or _replaces(heir, node))
         ]
         for node in silent:
             del self._known[node]
@@ -194,3 +197,7 @@ class Barrier:
     def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+def _replaces(heir: Instance, node: Instance) -> bool:
+    return (heir.name, heir.machine) == (node.name, node.machine)

@@ -16,7 +16,7 @@ from msgspec.structs import replace as replace_struct
 from edgecache.cache.frontend import via_pseudonym
 from edgecache.config.model import Config, Origin
 from edgecache.config.secrets import KeyPair
-from edgecache.control.nodes.workers import NodeAccess, WorkerGroup, ask_workers, worker_groups
+from edgecache.control.nodes.workers import NodeAccess, WorkerGroup, ask_workers
 from edgecache.http.head import request_head
 from edgecache.http.message import Fields, Request, without
 from edgecache.origin.identity import HEADER, IdentitySigner
@@ -64,6 +64,7 @@ class PlaceExplanation:
     workers: int
     nodes: tuple[TierExplanation, ...]
     problem: str = ""
+    machine: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +75,19 @@ class ConfiguredNodes(NodeAccess):
         """The entries each place holds for the request, edges first."""
         heads = {"edge": self._head(where.received, where)}
         heads["regional"] = self._head(request_to_regional(where), where)
-        asked = [self._place(place, heads[place.role]) for place in worker_groups(config)]
+        asked = [self._place(place, heads[place.role]) for place in self.groups(config)]
         return tuple(await asyncio.gather(*asked))
 
     async def _place(self, place: WorkerGroup, head: bytes) -> PlaceExplanation:
         nodes, problem = await ask_workers(self, place, head, TierExplanation)
         return PlaceExplanation(
-            place.name, place.role, str(place.address), place.workers, nodes, problem
+            place.name,
+            place.role,
+            str(place.address or ""),
+            place.workers,
+            nodes,
+            problem,
+            place.machine,
         )
 
     def _head(self, request: Request, where: RoutedRequest) -> bytes:

@@ -190,13 +190,14 @@ def _certificates(nodes: NodeRegistry, now: float) -> Metric:
 
 
 def _states(nodes: NodeRegistry) -> Iterator[Metric]:
-    labels = ["node", "location"]
+    labels = ["node", "location", "machine"]
     alive = GaugeMetricFamily("edgecache_node_alive", "1 for a node heard of lately.", None, labels)
     generation = GaugeMetricFamily(
         "edgecache_node_generation", "The configuration a node runs on.", None, labels
     )
     for node in nodes.listing():
-        alive.add_metric([node["name"], node["location"]], int(node["alive"]))
-        generation.add_metric([node["name"], node["location"]], node["generation"])
+        whose = [node["name"], node["location"], node["machine"]]
+        alive.add_metric(whose, int(node["alive"]))
+        generation.add_metric(whose, node["generation"])
     yield alive
     yield generation

@@ -1,28 +1,56 @@
-"""Registry of nodes: their newest status and counters. Law: no total goes down with its process."""
+"""Registry of nodes: their newest status and counters. Law: no total goes down with its process.
+
+A node is one run of one process, its *instance*: any number of machines may serve a location under
+the same names, and the counters of each run count once, also when it is gone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
+from edgecache.cluster.credentials import place_of
+from edgecache.cluster.lease import Instance
 from edgecache.cluster.node_status import NodeStatus
 from edgecache.observe.counters import Sample, merge
+from edgecache.rules.replay_window import RUNS_PER_SENDER_MAX
 
 ALIVE_S = 10.0  # several reports; Consul's agents call a node failed after about as long
+LEFT_S = 60.0  # until what a node sent before it left has come
 FORGET_S = 3600.0  # a node silent for this long is no longer listed
 NODES_MAX = 1024  # more than CloudFront has points of presence
+PLACE_NODES_MAX = RUNS_PER_SENDER_MAX  # of one location: more have no credentials either
 
 
 class TooManyNodesError(Exception):
-    """A new name beyond NODES_MAX."""
+    """A new node beyond NODES_MAX, or beyond PLACE_NODES_MAX of its location."""
+
+
+class ReportingNode(NamedTuple):
+    """A process that is alive, and where it can be asked; `address` "": it did not tell."""
+
+    name: str
+    role: str
+    location: str
+    machine: str
+    address: str
 
 
 @dataclass(slots=True)
 class _Node:
+    name: str
     status: NodeStatus
+    address: str
     seen_at: float
-    former: dict[int, _Node] = field(default_factory=dict)  # by pid: some may still tell more
+    first_report: int  # numbers of reports, of all nodes
+    last_report: int
+    left: bool = False  # it said that it ends, or an operator did
+
+    @property
+    def machine(self) -> str:
+        return Instance(self.name, self.status.instance).machine
 
 
 class NodeRegistry:
@@ -30,95 +58,141 @@ class NodeRegistry:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._nodes: dict[str, _Node] = {}
+        self._nodes: dict[tuple[str, str], _Node] = {}
         self._retired: dict[str, Sample] = {}
+        self._reports = itertools.count()
 
-    def report(self, name: str, status: NodeStatus) -> None:
+    def report(self, name: str, status: NodeStatus, address: str = "") -> None:
         """Keep the status of node `name`. TooManyNodesError when it is new and there is no room."""
-        now = self._clock()
-        node = self._nodes.get(name)
+        now, number = self._clock(), next(self._reports)
+        # A node of a former version tells its pid alone, which in a container is always 1: a total
+        # that went down gives a new process away.
+        key = (name, status.instance or f"pid {status.pid}")
+        node = self._nodes.get(key)
+        if node is not None and not status.instance and _is_another_process(node.status, status):
+            self._retire(self._nodes.pop(key).status)
+            node = None
         if node is None:
-            self._make_room(now)
-            self._nodes[name] = _Node(status, now)
-            return
-        if status.pid != node.status.pid and self._of_former(node, status, now):
-            return
-        if _is_another_process(node.status, status):
-            node.former[node.status.pid] = _Node(node.status, now)
-        node.status, node.seen_at = status, now
+            self._make_room(place_of(name), now)
+            self._nodes[key] = _Node(name, status, address, now, number, number)
+        elif not _is_another_process(node.status, status):  # else it was overtaken on its way
+            node.status, node.address = status, address
+        self._nodes[key].seen_at, self._nodes[key].last_report = now, number
 
-    def _of_former(self, node: _Node, status: NodeStatus, now: float) -> bool:
-        """Whether a replaced process reported this; its last counters count, and count once."""
-        for pid, one in [*node.former.items()]:
-            if now - one.seen_at >= ALIVE_S:
-                self._retire(node.former.pop(pid).status)
-        former = node.former.get(status.pid)
-        if former is None:
-            return status.leaving
-        if not _is_another_process(former.status, status):
-            former.status, former.seen_at = status, now if status.leaving else former.seen_at
-        return True
+    def leave(self, name: str, instance: str) -> None:
+        """A node ends: it is listed no more, and what it has counted stays."""
+        node = self._nodes.get((name, instance))
+        if node is not None:
+            node.left = True
+
+    def remove(self, name: str, instance: str = "") -> None:
+        """Forget the nodes of a name, or one of them, as if they had left."""
+        for node in self._nodes.values():
+            if node.name == name and instance in ("", node.status.instance):
+                node.left = True
 
     def listing(self) -> list[dict[str, Any]]:
         """The nodes heard of in the last FORGET_S, by name, with `alive` and `seen_s_ago`."""
         now = self._clock()
         return [
             {
-                "name": name,
+                "name": node.name,
                 "role": node.status.role,
                 "location": node.status.location,
+                "instance": node.status.instance,
+                "machine": node.machine,
+                "address": node.address,
                 "pid": node.status.pid,
                 "generation": node.status.generation,
                 "alive": now - node.seen_at < ALIVE_S,
                 "seen_s_ago": round(now - node.seen_at, 3),
             }
-            for name, node in sorted(self._nodes.items())
+            for node in self._current()
             if now - node.seen_at <= FORGET_S
+        ]
+
+    def reporting(self) -> list[ReportingNode]:
+        """The nodes that are alive, by name."""
+        now = self._clock()
+        return [
+            ReportingNode(
+                node.name, node.status.role, node.status.location, node.machine, node.address
+            )
+            for node in self._current()
+            if now - node.seen_at < ALIVE_S
         ]
 
     def samples(self) -> dict[str, Sample]:
         """The sum of samples under each label; gauges of nodes that are alive only."""
         now = self._clock()
+        current = {id(node) for node in self._current() if now - node.seen_at < ALIVE_S}
         parts = {label: [sample] for label, sample in self._retired.items()}
         for node in self._nodes.values():
-            alive = now - node.seen_at < ALIVE_S
-            sample = node.status.sample if alive else _without_gauges(node.status.sample)
+            sample = node.status.sample if id(node) in current else _last_sample(node.status)
             parts.setdefault(node.status.label, []).append(sample)
-            for former in node.former.values():
-                last = _without_gauges(former.status.sample)
-                parts.setdefault(former.status.label, []).append(last)
         return {label: merge(samples) for label, samples in sorted(parts.items())}
 
     def certificate_ends(self) -> dict[str, float]:
         """When certificates of nodes that are alive end (epoch seconds), the first of each name."""
         now = self._clock()
         ends: dict[str, float] = {}
-        for node in self._nodes.values():
+        for node in self._current():
             if now - node.seen_at < ALIVE_S:
                 for name, at in node.status.certificates.items():
                     ends[name] = min(at, ends.get(name, at))
         return dict(sorted(ends.items()))
 
+    def _current(self) -> list[_Node]:
+        """Those that have not left and were not replaced, by name and machine."""
+        staying = [node for node in self._nodes.values() if not node.left]
+        newest: dict[tuple[str, str], int] = {}
+        heirs: set[tuple[str, str]] = set()
+        for node in staying:
+            process = (node.name, node.machine)
+            newest[process] = max(newest.get(process, 0), node.first_report)
+            if not node.status.leaving:
+                heirs.add(process)
+        current = [
+            node
+            for node in staying
+            if node.last_report >= newest[node.name, node.machine]
+            and not (node.status.leaving and (node.name, node.machine) in heirs)
+        ]
+        return sorted(current, key=lambda node: (node.name, node.machine, node.first_report))
+
     def _retire(self, status: NodeStatus) -> None:
         before = self._retired.get(status.label)
-        last = _without_gauges(status.sample)
+        last = _last_sample(status)
         self._retired[status.label] = merge([before, last] if before else [last])
 
-    def _make_room(self, now: float) -> None:
-        # Not before it is needed: the totals of a node that comes back would count twice.
-        if len(self._nodes) < NODES_MAX:
+    def _make_room(self, place: str, now: float) -> None:
+        """Give up nodes that are gone, where a new one of `place` has no room; else it has none."""
+        # Not before it is needed, unless it said that it ends: the totals of a node that comes back
+        # would count twice.
+        self._give_up(
+            k for k, one in self._nodes.items() if one.left and now - one.seen_at > LEFT_S
+        )
+        neighbors = [key for key, node in self._nodes.items() if place_of(node.name) == place]
+        full = len(self._nodes) >= NODES_MAX
+        if not full and len(neighbors) < PLACE_NODES_MAX:
             return
-        silent = [name for name, node in self._nodes.items() if now - node.seen_at > FORGET_S]
-        if not silent:
+        current = {id(node) for node in self._current()}
+        gone = [
+            key
+            for key in (self._nodes if full else neighbors)
+            if now - self._nodes[key].seen_at > (FORGET_S if full else ALIVE_S)
+            or (id(self._nodes[key]) not in current and not self._nodes[key].status.leaving)
+        ]
+        if not gone:
             raise TooManyNodesError
-        for name in silent:
-            gone = self._nodes.pop(name)
-            for one in (*gone.former.values(), gone):
-                self._retire(one.status)
+        self._give_up(gone)
+
+    def _give_up(self, keys: Iterable[tuple[str, str]]) -> None:
+        for key in [*keys]:
+            self._retire(self._nodes.pop(key).status)
 
 
 def _is_another_process(before: NodeStatus, after: NodeStatus) -> bool:
-    # In a container every process has pid 1: a total that went down gives a new one away.
     if before.pid != after.pid or before.label != after.label:
         return True
     new = dict(_counted(after.sample))
@@ -133,5 +207,6 @@ def _counted(sample: Sample) -> Iterator[tuple[tuple[str, str], int]]:
             yield (name, word), count
 
 
-def _without_gauges(sample: Sample) -> Sample:
-    return {**sample, "gauges": {}}
+def _last_sample(status: NodeStatus) -> Sample:
+    """What a process that is gone has counted."""
+    return {**status.sample, "gauges": {}}

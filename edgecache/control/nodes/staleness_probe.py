@@ -5,13 +5,14 @@ Law: it reads as a viewer does, and counts what nobody may ever see, an old vers
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
 from edgecache.cluster.client import Exchange
-from edgecache.config.listen import Address, parse_listen, tcp_address
-from edgecache.config.model import Behavior, CachePolicy, Config, Control, Distribution, Origin
+from edgecache.config.listen import Address, tcp_address
+from edgecache.config.model import Behavior, CachePolicy, Control, Distribution, Origin
+from edgecache.control.nodes.workers import WorkerGroup
 from edgecache.control.state.database_thread import StateRun, run_inline
 from edgecache.control.state.invalidations import InvalidationRequest, Invalidations
 from edgecache.observe.counters import Histogram
@@ -40,9 +41,9 @@ def probe_distribution(control: Control) -> Distribution:
 
 @dataclass(frozen=True, slots=True)
 class ProbeEnvironment:
-    """Services of the probe: the configuration, a way to read, monotonic seconds, to wait."""
+    """Services of the probe: where nodes are, a way to read, monotonic seconds, to wait."""
 
-    config: Callable[[], Config]
+    groups: Callable[[], Iterable[WorkerGroup]]
     exchange: Exchange
     clock: Callable[[], float]
     pause: Callable[[float], Awaitable[None]]
@@ -84,11 +85,10 @@ class StalenessProbe:
         await self._read_everywhere(version)
 
     async def _read_everywhere(self, least: int) -> None:
-        config = self._world.config()
-        for location in config.locations:
-            address = parse_listen(location.listen, config.state_dir)
-            for _ in range(min(location.workers * READS_PER_WORKER, READS_MAX)):
-                await self._read(address, least)
+        for group in self._world.groups():
+            if group.role == "edge" and group.address is not None:
+                for _ in range(min(group.workers * READS_PER_WORKER, READS_MAX)):
+                    await self._read(group.address, least)
 
     async def _read(self, address: Address, least: int) -> None:
         try:

@@ -6,8 +6,11 @@ connection meets, so that questions go on until each has answered, or often enou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TypeVar
 
 import msgspec
@@ -15,12 +18,22 @@ import msgspec
 from edgecache.cluster.client import Exchange
 from edgecache.cluster.credentials import CredentialSigner, edge_place
 from edgecache.cluster.inspection import WorkerReport
-from edgecache.config.listen import Address, advertised
+from edgecache.config.listen import (
+    Address,
+    TcpAddress,
+    UnixAddress,
+    advertised,
+    parse_listen,
+)
 from edgecache.config.model import Config
+from edgecache.control.nodes.registry import ReportingNode
+from edgecache.rules.origin_addresses import address_trouble
 from edgecache.upstream.peer.heads import signed_head
 
 QUESTIONS_PER_WORKER = 12  # with two workers, one stays unseen in 1 of 8 million rounds
-QUESTIONS_MAX = 256  # to one location
+QUESTIONS_MAX = 256  # to one location on one machine
+_ROLES = ("edge", "regional")
+_NOWHERE = "it listens on loopback of its machine alone: say where control reaches it (advertise)"
 
 
 A = TypeVar("A", bound=WorkerReport)
@@ -28,12 +41,13 @@ A = TypeVar("A", bound=WorkerReport)
 
 @dataclass(frozen=True, slots=True)
 class WorkerGroup:
-    """Where `workers` processes of a role listen."""
+    """Where `workers` processes of a role listen; None: control cannot know."""
 
     name: str
     role: str
-    address: Address
+    address: Address | None
     workers: int
+    machine: str = ""  # empty: any, nobody has reported from there
 
     @property
     def signed_as(self) -> str:
@@ -41,25 +55,72 @@ class WorkerGroup:
         return edge_place(self.name) if self.role == "edge" else self.role
 
 
-def worker_groups(config: Config) -> Iterator[WorkerGroup]:
-    """Those of an installation that have a cache, edges first."""
-    for location in config.locations:
-        address = advertised(location, config.state_dir)
-        yield WorkerGroup(location.name, "edge", address, location.workers)
+def worker_groups(config: Config, reporting: Iterable[ReportingNode] = ()) -> list[WorkerGroup]:
+    """Those of an installation that have a cache, edges first: a location's, machine by machine.
+
+    Where nobody reports, or a former version does, they are looked for where the file says.
+    """
+    wanted: dict[tuple[str, str], tuple[Address, int]] = {
+        ("edge", one.name): (advertised(one, config.state_dir), one.workers)
+        for one in config.locations
+    }
     if config.regional is not None:
-        address = advertised(config.regional, config.state_dir)
-        yield WorkerGroup("regional", "regional", address, 1)
+        wanted["regional", "regional"] = (advertised(config.regional, config.state_dir), 1)
+    met: dict[tuple[str, str], Counter[tuple[str, str]]] = {place: Counter() for place in wanted}
+    for node in reporting:
+        if node.machine and node.role in _ROLES:
+            place = (node.role, node.location or node.role)
+            met.setdefault(place, Counter())[node.machine, node.address] += 1
+    groups = []
+    for (role, name), machines in met.items():
+        address, workers = wanted.get((role, name), (None, 1))
+        if not machines:
+            groups.append(WorkerGroup(name, role, address, workers))
+        for (machine, told), count in sorted(machines.items()):
+            own = parse_listen(told, "") if told else None
+            if isinstance(address, UnixAddress):  # a path is the file's to say
+                own = address
+            count = max(count, workers) if len(machines) == 1 else count
+            groups.append(WorkerGroup(name, role, own, count, machine))
+    return sorted(groups, key=lambda group: _ROLES.index(group.role))
+
+
+def reported_address(text: str, peer: str) -> str:
+    """Where control may ask a node that told this and came from `peer`; empty when nowhere.
+
+    On every address means at the one it came from; loopback is the same machine's alone.
+    """
+    try:
+        address = parse_listen(text, "")
+        comes_from = ip_address(peer)
+    except ValueError:
+        return ""
+    if isinstance(address, UnixAddress):
+        return ""
+    if address.is_any:
+        return str(TcpAddress(peer, address.port))
+    if address.is_loopback and not comes_from.is_loopback:
+        return ""
+    with suppress(ValueError):  # a name
+        if address_trouble(address.host, "private"):
+            return ""
+    return str(address)
 
 
 @dataclass(frozen=True, slots=True)
 class NodeAccess:
     """How nodes are asked: by `exchange`, with heads that are signed for each question anew.
 
-    `signers` gives what signs for a place (`cluster.credentials`).
+    `signers` gives what signs for a place (`cluster.credentials`), `reporting` who is alive.
     """
 
     exchange: Exchange
     signers: Callable[[str], CredentialSigner]
+    reporting: Callable[[], Iterable[ReportingNode]] = tuple
+
+    def groups(self, config: Config) -> list[WorkerGroup]:
+        """Those to ask."""
+        return worker_groups(config, self.reporting())
 
 
 async def ask_workers(
@@ -67,6 +128,8 @@ async def ask_workers(
 ) -> tuple[tuple[A, ...], str]:
     """The answers of the processes of `place` to `head`, by name, and why some are missing."""
     sign, address = nodes.signers(place.signed_as).sign, place.address
+    if address is None:
+        return (), _NOWHERE
     seen: dict[str, A] = {}
     problem = ""
     for _ in range(min(place.workers * QUESTIONS_PER_WORKER, QUESTIONS_MAX)):

@@ -26,15 +26,16 @@ from edgecache.config.model import Config, UnavailableSite
 from edgecache.config.problems import ConfigError
 from edgecache.control.nodes.barrier import Barrier
 from edgecache.control.nodes.prometheus import CONTENT_TYPE, exposition
+from edgecache.control.nodes.refusals import NodeAdmission
 from edgecache.control.nodes.registry import NodeRegistry, TooManyNodesError
 from edgecache.control.nodes.staleness_probe import StalenessProbe
+from edgecache.control.nodes.workers import reported_address
 from edgecache.control.rest.auth import (
     HostGuard,
     bearer_name,
     require_node,
     require_operator,
     require_reader,
-    sending_node,
 )
 from edgecache.control.rest.call import RouteHandler, bounded_body, json_response
 from edgecache.control.rest.routes import starlette_routes
@@ -48,7 +49,6 @@ from edgecache.control.state.database_thread import (
     run_inline,
 )
 from edgecache.control.state.log import ControlLog
-from edgecache.upstream.peer.heads import CredentialSender
 
 TRIMMED_AT_ONCE = 100  # invalidations: one write of the disk for so many
 WAIT_S_MAX = 30.0  # below the 60 s after which common proxies give up on a silent response
@@ -62,7 +62,7 @@ class ControlServices:
     """State and services of the handlers.
 
     `load` reads the configuration file again, and raises ConfigError when it cannot be used;
-    `sender` tells which node signed a request. `publish` makes it count, with what the API has
+    `admission` tells which node signed a request. `publish` makes it count, with what the API has
     made, and raises NotComposedError. What is written is written by `run`; what nodes ask for every
     second waits for none of it.
     """
@@ -72,7 +72,7 @@ class ControlServices:
     barrier: Barrier
     load: Callable[[], Config]
     tokens: Tokens
-    sender: CredentialSender
+    admission: NodeAdmission
     publish: Callable[[Config], int]
     unavailable: Callable[[], Collection[UnavailableSite]] = tuple  # see Config
     canary: StalenessProbe | None = None
@@ -99,12 +99,15 @@ class ControlServices:
 
     async def health(self, request: Request) -> Response:
         require_reader(request, self.tokens)
-        return JSONResponse({"status": "ok"})
+        refused = self.admission.listing()
+        problem = {"status": "degraded", "refused": refused}
+        return JSONResponse(problem if refused else {"status": "ok"})
 
     async def list_nodes(self, request: Request) -> Response:
         require_reader(request, self.tokens)
         listing = {
             "nodes": self.nodes.listing(),
+            "refused": self.admission.listing(),
             "generation": self.log.live.generation,
             "unavailable": [
                 {"distribution": one.id, "names": one.names, "reasons": one.reasons}
@@ -119,7 +122,7 @@ class ControlServices:
         That a node asks says that it has applied all up to `after`; that it is answered with all
         there is gives it a lease: see barrier.
         """
-        node = _instance(request, require_node(request, self.sender))
+        node = _instance(request, require_node(request, self.admission))
         after = int(_query_number(request, "after", int, SEQ_MAX))
         wait_s = _query_number(request, "wait_s", float, math.inf)
         if request.query_params.get("epoch", "") not in ("", self.log.epoch):
@@ -152,28 +155,34 @@ class ControlServices:
 
     async def leave_node(self, request: Request) -> Response:
         """A node serves no more: nobody needs to wait for it."""
-        name = require_node(request, self.sender)
+        name = require_node(request, self.admission)
         if name != request.path_params["name"]:
             raise HTTPException(403, "the credential names another node")
-        self.barrier.remove_instance(_instance(request, name))
+        node = _instance(request, name)
+        self.barrier.remove_instance(node)
+        self.nodes.leave(name, node.instance)
         self._write_later()
         return JSONResponse({})
 
     async def remove_node(self, request: Request) -> Response:
-        """An operator says that a node will not come back."""
+        """An operator says that a node will not come back: of all machines, or one `instance`."""
         require_operator(request, self.tokens)
-        removed = self.barrier.remove(request.path_params["name"])
+        node = _instance(request, request.path_params["name"])
+        removed = self.barrier.remove(node.name, node.instance)
+        self.nodes.remove(node.name, node.instance)
         await self.run(self.barrier.forget)
         return JSONResponse({"removed": removed})
 
     async def report_status(self, request: Request) -> Response:
         """Keep a node's status; a node may report under its own name only."""
         body = await bounded_body(request)
-        if require_node(request, self.sender, body) != request.path_params["name"]:
+        if require_node(request, self.admission, body) != request.path_params["name"]:
             raise HTTPException(403, "the credential names another node")
         try:
             status = msgspec.json.decode(body, type=NodeStatus)
-            self.nodes.report(request.path_params["name"], status)
+            peer = request.client.host if request.client else ""
+            address = reported_address(status.address, peer)
+            self.nodes.report(request.path_params["name"], status, address)
         except msgspec.DecodeError as error:
             raise HTTPException(400, str(error)) from error
         except TooManyNodesError as error:
@@ -221,7 +230,7 @@ def control_app(control: ControlServices, names: Collection[str]) -> Starlette:
 
     def proves(scope: MutableMapping[str, Any]) -> bool:
         by_token = bearer_name(Request(scope), control.tokens) is not None
-        return by_token or bool(sending_node(scope, control.sender))
+        return by_token or bool(control.admission.sender(scope))
 
     app = Starlette(
         routes=starlette_routes(control.handlers()),

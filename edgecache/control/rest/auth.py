@@ -20,20 +20,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from edgecache.cluster.credentials import (
-    AUTH_SCHEME,
-    REGIONAL,
-    content_digest,
-    control_message,
-    is_edge,
-)
+from edgecache.cluster.credentials import AUTH_SCHEME, content_digest
 from edgecache.cluster.tokens import Tokens
 from edgecache.control.cloudfront.errors import ApiError, error_document
-from edgecache.upstream.peer.heads import CredentialSender
+from edgecache.control.nodes.refusals import NodeAdmission, refusal_reason
 
 LOCAL_PEER = "unix"  # the address of who reached the socket file, and is our user or root
 RELAYED = frozenset({"via", "forwarded", "x-real-ip"})  # and X-Forwarded-*: a proxy's
-_NODE = "edgecache.node"  # of a scope: who signed its head
+_NODE_REQUIRED = "a node's credential is required"
 CHALLENGE = {"www-authenticate": AUTH_SCHEME}
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _API = "/20"  # what CloudFront's paths begin with: a version
@@ -66,6 +60,9 @@ class HostGuard:
         if len(hosts) != 1 or not hosts[0]:
             return "unknown Host"
         if host_name(hosts[0]) not in self._names and not self._may_come_by_any(scope):
+            reason = refusal_reason(scope)
+            if reason:
+                return f"{_NODE_REQUIRED}: {reason}"
             return "unknown Host: list it in control.names, or come with a token or access key"
         origins = _values(scope, b"origin")
         # Another port of this machine is another site, so the whole authority is compared.
@@ -90,29 +87,12 @@ def bearer_name(request: Request, tokens: Tokens) -> str | None:
     return tokens.verify(token.strip()) if scheme.lower() == "bearer" else None
 
 
-def sending_node(scope: MutableMapping[str, Any], sender: CredentialSender) -> str:
-    """The node that signed the head of a request, an ASGI scope; empty when none did.
-
-    Found out once and kept in the scope: the credential is used up.
-    """
-    if _NODE not in scope:
-        fields = dict(reversed(scope["headers"]))
-        scheme, _, credential = fields.get(b"authorization", b"").partition(b" ")
-        name = ""
-        if scheme == AUTH_SCHEME.encode():
-            path, query = scope.get("raw_path") or scope["path"].encode(), scope["query_string"]
-            target = path + b"?" + query if query else path
-            digest = fields.get(b"content-digest", b"").decode("latin-1")
-            name = sender(credential, control_message(scope["method"], target, digest))
-        scope[_NODE] = name if is_edge(name) or name == REGIONAL else ""
-    return str(scope[_NODE])
-
-
-def require_node(request: Request, sender: CredentialSender, body: bytes = b"") -> str:
+def require_node(request: Request, admission: NodeAdmission, body: bytes = b"") -> str:
     """The name of the node that signed this request and its body; 401 when none did, or before."""
-    name = sending_node(request.scope, sender)
+    name = admission.sender(request.scope)
     if not name or request.headers.get("content-digest", "") != content_digest(body):
-        raise HTTPException(401, "a node's credential is required", CHALLENGE)
+        reason = refusal_reason(request.scope)
+        raise HTTPException(401, _NODE_REQUIRED + (f": {reason}" if reason else ""), CHALLENGE)
     return name
 
 

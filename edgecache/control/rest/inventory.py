@@ -28,7 +28,7 @@ from edgecache.cluster.inspection import (
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config
 from edgecache.control.nodes.explain import ConfiguredNodes
-from edgecache.control.nodes.workers import WorkerGroup, ask_workers, worker_groups
+from edgecache.control.nodes.workers import WorkerGroup, ask_workers
 from edgecache.control.rest.auth import require_operator
 from edgecache.control.rest.call import RouteHandler, json_response
 from edgecache.control.state.log import LiveLog
@@ -40,12 +40,16 @@ A = TypeVar("A", bound=WorkerReport)
 
 @dataclass(frozen=True, slots=True)
 class PlaceInventory(Generic[A]):
-    """The answers of the processes of one place. `problem`: why fewer than all answered."""
+    """The answers of the processes of one place on one machine.
+
+    `problem`: why fewer than all answered.
+    """
 
     name: str
     role: str
     nodes: tuple[A, ...]
     problem: str = ""
+    machine: str = ""
 
 
 async def store_stats(
@@ -67,7 +71,7 @@ async def ask_every_place(
 ) -> tuple[PlaceInventory[A], ...]:
     """The answers of every process of every place to one question."""
     head = _head(question, target)
-    asked = [_ask_place(nodes, place, head, answer) for place in worker_groups(config)]
+    asked = [_ask_place(nodes, place, head, answer) for place in nodes.groups(config)]
     return tuple(await asyncio.gather(*asked))
 
 
@@ -75,7 +79,7 @@ async def _ask_place(
     nodes: ConfiguredNodes, place: WorkerGroup, head: bytes, answer: type[A]
 ) -> PlaceInventory[A]:
     answers, problem = await ask_workers(nodes, place, head, answer)
-    return PlaceInventory(place.name, place.role, answers, problem)
+    return PlaceInventory(place.name, place.role, answers, problem, place.machine)
 
 
 def _head(question: bytes, target: str) -> bytes:

@@ -137,6 +137,17 @@ def test_until_it_is_gone(barrier: Barrier, clock: Clock, how: str) -> None:
     assert barrier.applied_everywhere(5)
 
 
+def test_a_twin_on_another_machine_replaces_nobody(barrier: Barrier, clock: Clock) -> None:
+    """It serves under the same name, and the other goes on serving what it has."""
+    one = Instance("edge-s", "vm1.aa", serves=True)
+    serving(barrier, one, 4)
+    clock.now += LEASE_S + DRIFT_S
+    serving(barrier, Instance("edge-s", "vm2.bb", serves=True), 5)
+    assert barrier.waiting_for(5) == ["edge-s"]
+    assert barrier.remove("edge-s", "vm1.aa") == 1
+    assert barrier.applied_everywhere(5)
+
+
 def test_leases_outlive_control(state: StateDatabase, clock: Clock) -> None:
     """By time: whoever has one is not written down, so that none waits for a disk."""
     first = Barrier(state, clock)

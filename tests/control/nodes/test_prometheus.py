@@ -63,8 +63,11 @@ def test_a_scrape_sums_the_processes_of_a_location() -> None:
     assert values["edgecache_memory_bytes", (("kind", "store"), here)] == 1400
     assert values["edgecache_memory_bytes", (("kind", "fills"), here)] == 60
     assert values["edgecache_bytes_out_total", (("location", "NRT57"),)] == 1000
-    assert values["edgecache_node_alive", (here, ("node", "a"))] == 1
-    assert values["edgecache_node_generation", (("location", "NRT57"), ("node", "c"))] == 4
+    assert values["edgecache_node_alive", (here, ("machine", ""), ("node", "a"))] == 1
+    assert (
+        values["edgecache_node_generation", (("location", "NRT57"), ("machine", ""), ("node", "c"))]
+        == 4
+    )
 
 
 def test_a_histogram_is_cumulative() -> None:

@@ -9,7 +9,9 @@ from edgecache.cluster.node_status import NodeStatus
 from edgecache.control.nodes.registry import (
     ALIVE_S,
     FORGET_S,
+    LEFT_S,
     NODES_MAX,
+    PLACE_NODES_MAX,
     NodeRegistry,
     TooManyNodesError,
 )
@@ -31,6 +33,7 @@ def status(
     connections: int = 1,
     *,
     leaving: bool = False,
+    instance: str = "",
 ) -> NodeStatus:
     counters = Counters()
     counters.requests["Hit"] = hits
@@ -38,7 +41,13 @@ def status(
     role = "edge" if location else "regional"
     sample = counters.snapshot()
     return NodeStatus(
-        role=role, location=location, pid=pid, generation=3, sample=sample, leaving=leaving
+        role=role,
+        location=location,
+        instance=instance,
+        pid=pid,
+        generation=3,
+        sample=sample,
+        leaving=leaving,
     )
 
 
@@ -52,7 +61,7 @@ def test_a_listing_names_every_node() -> None:
     nodes.report("regional", status(pid=7, location=""))
     clock.now += 0.25
     nodes.report("edge-LHR50-1", status(pid=8))
-    same = {"generation": 3, "alive": True}
+    same = {"generation": 3, "alive": True, "instance": "", "machine": "", "address": ""}
     assert nodes.listing() == [
         {"name": "edge-LHR50-1", "role": "edge", "location": "LHR50", "pid": 8}
         | {**same, "seen_s_ago": 0.0},
@@ -120,8 +129,8 @@ def test_a_process_that_hands_over_counts_to_its_end() -> None:
     clock.now += ALIVE_S
     nodes.report("a", status(pid=3, hits=0))
     assert hits(nodes) == 65 + 61
-    nodes.report("a", status(pid=1, hits=99, leaving=True))  # it was given up: never twice
-    assert hits(nodes) == 65 + 61
+    nodes.report("a", status(pid=1, hits=99, leaving=True))  # it was silent, and still counts
+    assert hits(nodes) == 99 + 61
 
 
 def test_one_that_hands_over_to_nobody_counts_on() -> None:
@@ -155,6 +164,69 @@ def test_the_number_of_nodes_is_bounded() -> None:
     nodes.report("n0", small)
     clock.now += FORGET_S + 1
     nodes.report("one more", small)
+
+
+def test_twins_of_two_machines_count_once_each() -> None:
+    """The same name and pid, and reports by turns: each its own node, and none the other's heir."""
+    nodes = NodeRegistry(Clock())
+    for count in range(1, 40):
+        nodes.report("a", status(pid=1, hits=count, instance="vm1.aa"))
+        nodes.report("a", status(pid=1, hits=2 * count, instance="vm2.bb"))
+        assert hits(nodes) == 3 * count
+    assert [(node["machine"], node["alive"]) for node in nodes.listing()] == [
+        ("vm1", True),
+        ("vm2", True),
+    ]
+    assert nodes.samples()["LHR50"]["gauges"]["connections"] == 2
+
+
+def test_what_replaces_a_process_runs_on_its_machine() -> None:
+    nodes = NodeRegistry(Clock())
+    nodes.report("a", status(hits=5, instance="vm1.aa"))
+    nodes.report("a", status(hits=7, instance="vm2.bb"))
+    nodes.report("a", status(hits=1, instance="vm1.cc"))
+    assert [node["instance"] for node in nodes.listing()] == ["vm1.cc", "vm2.bb"]
+    assert hits(nodes) == 13
+    nodes.report("a", status(hits=6, instance="vm1.aa"))  # it is there after all
+    assert [node["instance"] for node in nodes.listing()] == ["vm1.aa", "vm1.cc", "vm2.bb"]
+    assert hits(nodes) == 14
+
+
+def test_a_report_that_was_overtaken_changes_nothing() -> None:
+    nodes = NodeRegistry(Clock())
+    nodes.report("a", status(hits=5, instance="vm1.aa"))
+    nodes.report("a", status(hits=4, instance="vm1.aa"))
+    assert hits(nodes) == 5
+
+
+def test_who_has_left_is_listed_no_more_and_counts_on() -> None:
+    clock = Clock()
+    nodes = NodeRegistry(clock)
+    nodes.report("a", status(hits=5, instance="vm1.aa"))
+    nodes.leave("a", "vm1.aa")
+    nodes.report("a", status(hits=6, instance="vm1.aa"))  # its last word was on its way
+    assert not nodes.listing()
+    assert not nodes.reporting()
+    clock.now += LEFT_S + 1
+    nodes.report("a", status(hits=1, instance="vm3.dd"))
+    assert hits(nodes) == 7
+    assert len(nodes._nodes) == 1
+
+
+def test_one_location_takes_no_other_its_room() -> None:
+    clock = Clock()
+    nodes = NodeRegistry(clock)
+    for number in range(PLACE_NODES_MAX):
+        nodes.report("edge-A-1", status(hits=1, instance=f"vm.{number}"))
+        clock.now += 0.01
+    assert hits(nodes) == PLACE_NODES_MAX
+    nodes.report("edge-A-1", status(hits=1, instance="vm.new"))  # on that machine all were replaced
+    for number in range(PLACE_NODES_MAX):
+        nodes.report("edge-B-1", status(hits=1, instance=f"vm{number}.x"))
+    with pytest.raises(TooManyNodesError):
+        nodes.report("edge-B-1", status(instance="more.x"))
+    nodes.report("edge-C-1", status(instance="vm.x"))
+    assert hits(nodes) == 2 * PLACE_NODES_MAX + 1
 
 
 @pytest.mark.parametrize(

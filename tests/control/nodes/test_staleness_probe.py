@@ -21,6 +21,7 @@ from edgecache.control.nodes.staleness_probe import (
     StalenessProbe,
     probe_distribution,
 )
+from edgecache.control.nodes.workers import worker_groups
 from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.invalidations import Invalidations
 from edgecache.control.state.log import ControlLog
@@ -54,7 +55,9 @@ class Place:
         async def pause(_: float) -> None:
             raise Stop
 
-        world = ProbeEnvironment(lambda: CONFIG, exchange, lambda: self.now, pause, bytes)
+        world = ProbeEnvironment(
+            lambda: worker_groups(CONFIG), exchange, lambda: self.now, pause, bytes
+        )
         canary = StalenessProbe(self.invalidations, world)
         with pytest.raises(Stop):
             asyncio.run(canary.run(60))

@@ -19,6 +19,7 @@ from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config
 from edgecache.config.problems import ConfigError, Problem
 from edgecache.control.nodes.barrier import Barrier
+from edgecache.control.nodes.refusals import NodeAdmission
 from edgecache.control.nodes.registry import NodeRegistry
 from edgecache.control.rest.app import ControlServices, control_app
 from edgecache.control.rest.auth import LOCAL_PEER
@@ -52,7 +53,7 @@ class Place:
             self.barrier,
             self.load,
             self.tokens,
-            verifier("control", self.clock).sender,
+            NodeAdmission(verifier("control", self.clock).verify, self.clock),
             partial(publish_config, self.log),
             run=run,
             file="/etc/edgecache.toml",
@@ -134,6 +135,9 @@ def test_a_report_is_listed_and_counted(place: Place) -> None:
     place.now += 2
     (node,) = place.ask("GET", "/nodes").json()["nodes"]
     assert node == {"name": "edge-a-1", "role": "edge", "location": "LHR50", "pid": 5} | {
+        "instance": "",
+        "machine": "",
+        "address": "",
         "generation": 1,
         "alive": True,
         "seen_s_ago": 2.0,

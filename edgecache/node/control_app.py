@@ -236,10 +236,8 @@ def _application(
 
     shared = ApiWorld(catalog, invalidations, deployed, thread.run)
     api = ApiEndpoint(shared, secrets.callers, actions(), asyncio.sleep, os.urandom)
-    app.router.routes += [
-        api.route(),
-        *starlette_routes(RestApi(shared, secrets.tokens).handlers()),
-    ]
+    handlers = RestApi(shared, secrets.tokens).handlers()
+    app.router.routes += [api.route(), *starlette_routes(handlers)]
     app.router.routes += starlette_routes(_node_handlers(shared, control, secrets))
 
     def ends() -> None:

@@ -11,7 +11,15 @@ from edgecache.observe.counters import Sample
 Word = Annotated[str, msgspec.Meta(max_length=64)]
 Name = Annotated[str, msgspec.Meta(max_length=255)]
 Line = Annotated[str, msgspec.Meta(max_length=300)]
+Reason = Annotated[str, msgspec.Meta(max_length=1_024)]
 Number = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class ReportAnswer(msgspec.Struct, frozen=True):
+    """Control's answer to a report: the generation there is, and whether viewers go elsewhere."""
+
+    generation: int = 0
+    drain: bool = False
 
 
 class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +36,8 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     generation: Number
     sample: Sample
     certificates: dict[Name, float] = {}  # when those read from files end (epoch seconds)
+    unready: dict[Word, Reason] = {}  # why it is not ready, by word (`runtime/heartbeat.py`)
+    clock: float = 0.0  # its wall clock when it reports, epoch seconds; 0: it does not say
     leaving: bool = False  # another process of this name serves now, and it finishes what it has
 
     def __post_init__(self) -> None:

@@ -272,13 +272,14 @@ class Location(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `advertise` is where control asks the workers of this machine; "": where they listen, and if
     that is every address, at the one by which they reach control. `redirect_port` is where
     redirect-to-https sends viewers; 0: to the port of `listen_tls` if they named that of `listen`,
-    else to 443.
+    else to 443. `health_listen` is where balancers ask `/live` and `/ready`; "": nowhere.
     """
 
     name: str
     listen: str
     advertise: str = ""
     listen_tls: str = ""
+    health_listen: str = ""
     redirect_port: int = 0
     workers: int = 1
     memory_bytes: int = 256 * MIB
@@ -288,11 +289,13 @@ class Location(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Regional(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The cache between the edges and the origins. `listen`: `unix:NAME` (in state_dir) or TCP.
 
-    `advertise` is the HOST:PORT by which others reach it; "": where it listens.
+    `advertise` is the HOST:PORT by which others reach it; "": where it listens. `health_listen` is
+    where `/live` and `/ready` are asked; "": nowhere.
     """
 
     listen: str = "unix:regional.sock"
     advertise: str = ""
+    health_listen: str = ""
     memory_bytes: int = 512 * MIB
     disk: Disk | None = None
     when_down: Literal["origin", "stale"] = "origin"
@@ -316,11 +319,13 @@ class Control(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `advertise` is the HOST:PORT by which others reach it; "": where it listens. `names` are Hosts
     it is asked by beside these, loopback and the name of its machine; who has a credential, a token
     or an access key may ask by any. `acme_challenges` is the folder a client of ACME writes its
-    tokens to (certbot's `--webroot-path`); every edge answers them.
+    tokens to (certbot's `--webroot-path`); every edge answers them. `health_listen` is where
+    `/live` and `/ready` of this process are asked; "": nowhere.
     """
 
     listen: str = "127.0.0.1:8090"
     advertise: str = ""
+    health_listen: str = ""
     names: tuple[str, ...] = ()
     acme_challenges: str = ""
     acme: Acme = Acme()

@@ -5,6 +5,7 @@
 `service_connection` connections to control and the bucket: deadlines, and places kept for nodes;
 `build` puts a node together from a configuration;
 `node` a node: serves a listener, follows control's log, reports;
+`readiness` whether viewers should be sent here, and why not;
 `log_follower` the node's client of control's log, with back-off;
 `last_configuration` what control published last, on a node's disk;
 `inspect` answers operators about the store: explain, statistics, objects, dry runs;

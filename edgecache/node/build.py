@@ -43,6 +43,7 @@ from edgecache.node.last_configuration import (
 )
 from edgecache.node.log_follower import FollowerEnvironment, LogFollower
 from edgecache.node.node import Node
+from edgecache.node.readiness import regional_probe
 from edgecache.node.secret_watch import SecretWatch
 from edgecache.observe.access_log import BYTES_MAX as LOG_BYTES_MAX
 from edgecache.observe.access_log import AccessLog, LogFile
@@ -110,9 +111,12 @@ class NodeParts:
     def edge(self, location: Location) -> Node:
         """A worker of an edge location."""
         upstream: Upstream = self._origins()
+        probe = None
         if self.config.regional is not None:
             direct = upstream if self.config.regional.when_down == "origin" else None
             regional = self._peer(self.config.regional, direct)
+            address = advertised(self.config.regional, self.config.state_dir)
+            probe = regional_probe(address, regional.is_silent)
             upstream = TunnelsDirect(regional, upstream)
         disk, memory_bytes = location.disk, location.memory_bytes // location.workers
         if disk is not None:
@@ -125,6 +129,7 @@ class NodeParts:
         front = ViewerFrontend(tier, self.table, self.config.brand, world)
         node = self._node("edge", tier, front)
         node.address = self._told_address(location)
+        node.readiness.probe = probe
         if location.listen_tls:
             shown = replace(self.served, state_dir=self.config.state_dir)
             watch = CertificateWatch(shown, wall_clock, speaks=self.name.endswith("-1"))

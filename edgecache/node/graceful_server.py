@@ -17,6 +17,7 @@ from edgecache.node.node import Node
 from edgecache.node.orphaned_connections import OrphanListener, adopt_orphans
 from edgecache.node.service_connection import ServiceConnections
 from edgecache.runtime.environment import pause
+from edgecache.runtime.heartbeat import BEAT_S, Beat, Heartbeat, Orders, inherited_heartbeat
 from edgecache.runtime.inherited import (
     HAND_OVER,
     report_serving,
@@ -37,17 +38,33 @@ def do_nothing() -> None: ...
 
 
 class RoleServer(uvicorn.Server):
-    """Uvicorn's server, which also leaves when the supervisor that started it is gone."""
+    """Uvicorn's server, which tells its supervisor how it is, and leaves when that is gone."""
 
     on_exit: Callable[[], None] = staticmethod(do_nothing)
+    _heartbeat: Heartbeat
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         loop = asyncio.get_running_loop()
         watch_parent(loop, self._leave)
         loop.add_signal_handler(HAND_OVER, self._hand_over)
+        self._heartbeat = inherited_heartbeat()
+        self._heartbeat.obey(self.obey)
         await super().startup(sockets)
         await self._open_ports()
+        self._heartbeat.send(self.beat())
         report_serving()
+
+    def beat(self) -> Beat:
+        """What this process is fit for now; told to the supervisor once a second."""
+        return Beat()
+
+    def obey(self, orders: Orders) -> None:
+        """Take orders of the supervisor."""
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % int(TICKS_PER_S * BEAT_S) == 0:
+            self._heartbeat.send(self.beat())
+        return await super().on_tick(counter)
 
     async def _open_ports(self) -> None: ...
 
@@ -106,6 +123,12 @@ class NodeServer(RoleServer):
         self._hand_over_s_max = hand_over_s_max
         self._adopting: asyncio.Task[None] | None = None
         self._draining: asyncio.Task[None] | None = None
+
+    def beat(self) -> Beat:
+        return self._node.beat()
+
+    def obey(self, orders: Orders) -> None:
+        self._node.obey(orders)
 
     async def _open_ports(self) -> None:
         orphans = [self._serving(port) for port in self.ports]

@@ -18,7 +18,7 @@ import msgspec
 
 from edgecache.cluster.credentials import AUTH_SCHEME, content_digest, control_message
 from edgecache.cluster.log_entries import LogEntry, LogPage, read_page
-from edgecache.cluster.node_status import NodeStatus
+from edgecache.cluster.node_status import NodeStatus, ReportAnswer
 from edgecache.node.control_contact import ControlContact
 
 WAIT_S = 1.0  # a third of the lease that each answer gives
@@ -89,6 +89,7 @@ class LogFollower:
         self._contact = contact
         self._epoch = ""  # of the log that was told last
         self.failures = 0  # polls failed in a row: above 0, control is away
+        self.drained = False  # whether an operator drains this node, as control said last
 
     async def follow(self, after: int, consumer: LogConsumer) -> None:
         """Apply every entry after number `after`, in order, until cancelled.
@@ -130,7 +131,10 @@ class LogFollower:
             answer = await self._post(f"/nodes/{self._name}", content, ANSWER_S_MAX)
         except httpx.HTTPError:
             return False
-        return _without_stream(answer).is_success
+        if _without_stream(answer).is_success:
+            with contextlib.suppress(msgspec.DecodeError):
+                self.drained = msgspec.json.decode(answer.content, type=ReportAnswer).drain
+        return answer.is_success
 
     async def _poll(self, after: int, low: int) -> LogPage | None:
         query: dict[str, Any] = {"after": after, "wait_s": WAIT_S, "low": low}

@@ -30,10 +30,12 @@ from edgecache.http.function_cache import clear_caches
 from edgecache.node.certificate_watch import CertificateWatch
 from edgecache.node.last_configuration import LastConfiguration, LastConfigurationFile
 from edgecache.node.log_follower import LogFollower
+from edgecache.node.readiness import NodeReadiness
 from edgecache.node.secret_watch import WATCH_S, SecretWatch
 from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.rules.routing import compile_routes
-from edgecache.runtime.environment import restart_on_failure
+from edgecache.runtime.environment import restart_on_failure, wall_clock
+from edgecache.runtime.heartbeat import Beat, Orders
 from edgecache.runtime.memory_tuning import GcTuning, MallocTrimmer, resident_bytes, tune_malloc
 from edgecache.server.listener import Listener
 from edgecache.store.disk.store import DiskStore
@@ -69,6 +71,8 @@ class Node:
     last_configuration: LastConfigurationFile | None = None  # of a node that follows control
     config: Config | None = None  # as applied last, or as started with
     address: str = ""  # where control may ask it; see NodeStatus
+    readiness: NodeReadiness = field(init=False)
+    leaving: bool = False  # a successor serves
     generation: int = 0
     _applied: int = 0  # the number of the last entry of control's log that was taken over
     sweeper: InvalidationSweeper = field(init=False)
@@ -80,6 +84,7 @@ class Node:
 
     def __post_init__(self) -> None:
         tier = self.listener.frontend.tier
+        self.readiness = NodeReadiness(self.follower is not None)
         self.gc_tuning = GcTuning(self.listener.clock)
         self.listener.made = self.gc_tuning.count_retained
         self.disk = tier.disk
@@ -112,6 +117,8 @@ class Node:
             self._run(self.last_configuration.run)
         if self.certificates is not None:
             self._run(self.certificates.run)
+        if self.readiness.probe is not None:
+            self._run(self.readiness.watch)
         if self.follower is not None:
             self._run(self._follow)
             self._run(self._report)
@@ -135,11 +142,36 @@ class Node:
 
     def hand_over(self) -> None:
         """Stop keeping connections: a successor serves now. The log is followed to the end."""
+        self.leaving = True
         if self.disk is not None:
             self._run(self.disk.close)
-        for listener in (self.listener, self.tls_listener):
-            if listener is not None:
+        for listener in self._listeners():
+            listener.hand_over()
+
+    def obey(self, orders: Orders) -> None:
+        """Take orders of the supervisor."""
+        self.readiness.drained_here = orders.drain
+        self._drain_or_keep()
+
+    def beat(self) -> Beat:
+        """What this process is fit for, and how many viewers are connected."""
+        return Beat(self._unready(), len(self.listener.connections))
+
+    def _unready(self) -> dict[str, str]:
+        kept = self.last_configuration is not None and self.last_configuration.last is not None
+        lease_s = self.listener.marks.lease_until - self.listener.clock()
+        return self.readiness.unready(configured=kept or self._current.is_set(), lease_s=lease_s)
+
+    def _drain_or_keep(self) -> None:
+        """Let connections go after their next answer, or keep them, as operators want it."""
+        for listener in self._listeners():
+            if self.readiness.draining:
                 listener.hand_over()
+            elif not self.leaving:
+                listener.take_back()
+
+    def _listeners(self) -> list[Listener]:
+        return [one for one in (self.listener, self.tls_listener) if one is not None]
 
     async def _stop(self) -> None:
         if self.follower is not None:
@@ -198,7 +230,7 @@ class Node:
             self.generation = entry.seq
             self._keep(entry)
             self._current.set()
-            if self.follower is not None and not self.listener.handing_over:
+            if self.follower is not None and not self.leaving:
                 await self.follower.report(self._status())
         elif entry.kind == LogEntryKind.INVALIDATION:
             invalidation = read_entry(entry)
@@ -269,6 +301,9 @@ class Node:
         assert self.follower is not None
         while True:
             await self.follower.report(self._status())
+            self.readiness.reported = True
+            self.readiness.drained_by_control = self.follower.drained
+            self._drain_or_keep()
             await asyncio.sleep(TICK_S)
 
     def _status(self) -> NodeStatus:
@@ -282,6 +317,8 @@ class Node:
             pid=self.pid,
             generation=self.generation,
             sample=self.listener.request_log.counters.snapshot(),
-            leaving=bool(self.listener.handing_over),
+            unready=self._unready(),
+            clock=wall_clock(),
+            leaving=self.leaving,
             certificates={} if self.certificates is None else dict(self.certificates.ends),
         )

@@ -85,6 +85,7 @@ class Listener:
     connections: ConnectionTable = field(default_factory=ConnectionTable)
     turns: LoopTurns = field(default_factory=LoopTurns)
     handing_over: float = 0.0  # since when (epoch seconds), if at all
+    _kept_head_cache: ListenerHeadCache | None = None  # while it hands over
     head_caches: list[ListenerHeadCache] = field(
         default_factory=list
     )  # ours and those of listeners beside us
@@ -151,9 +152,16 @@ class Listener:
         return self.connections.make_room(newcomer, self.limits)
 
     def hand_over(self) -> None:
-        """Somebody else listens now: the next answer on each connection is its last."""
-        self.handing_over = self.clock()
-        self.head_cache = None  # its answers do not say so
+        """Somebody else listens now, or is to be asked: the next answer on each is its last."""
+        if not self.handing_over:
+            self.handing_over = self.clock()
+            self._kept_head_cache, self.head_cache = self.head_cache, None  # it does not say so
+
+    def take_back(self) -> None:
+        """Undo `hand_over`: connections are kept again."""
+        if self.handing_over:
+            self.handing_over = 0.0
+            self.head_cache = self._kept_head_cache
 
     def sweep(self) -> None:
         """Once a second: close what is overdue, and what the store puts off until then."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 
-from edgecache.config.listen import Address
+from edgecache.config.listen import Address, TcpAddress
 from edgecache.runtime.inherited import PARENT_FD_ENV
 
 _STDERR_FD = 2
@@ -31,6 +31,12 @@ class Child:
     location: str = ""
     secure: Address | None = None  # where it speaks TLS
     local: Address | None = None  # where its own user reaches it
+    health: TcpAddress | None = None  # where its supervisor says how its node is
+
+    @property
+    def node(self) -> str:
+        """The node it is of: a location has several workers."""
+        return self.location or self.role
 
     @property
     def addresses(self) -> tuple[Address, ...]:

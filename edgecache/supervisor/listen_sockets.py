@@ -8,7 +8,7 @@ the first awake takes nearly all (docs/decisions/008-sockets-belong-to-the-super
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from edgecache.config.listen import Address, UnixAddress
@@ -24,18 +24,21 @@ class Sockets:
     """Every listening socket of a supervisor, by address.
 
     One is closed only when nothing is to listen there any more, or nobody is left who does; with
-    fewer workers than before, those that stay take over the others' sockets.
+    fewer workers than before, those that stay take over the others' sockets. Those that systemd has
+    bound (`activated`) are never bound anew; where they are fewer than workers, these share them.
     """
 
-    def __init__(self) -> None:
-        self._held: dict[Address, list[socket.socket]] = {}
+    def __init__(self, activated: Mapping[Address, Sequence[socket.socket]] | None = None) -> None:
+        self._held = {address: [*held] for address, held in (activated or {}).items()}
+        self._activated = frozenset(self._held)
 
     def open(self, children: Iterable[Child]) -> None:
         """Bind what `children` lack. OSError: some of it is bound, and `keep_only` undoes that."""
         for address, names in _sharers(children).items():
             held = self._held.setdefault(address, [])
             while len(held) < len(names):
-                held.append(bind(address))
+                shared = address in self._activated and held
+                held.append(held[0].dup() if shared else bind(address))
 
     def share(self, child: Child, children: Sequence[Child]) -> SocketShare:
         """The descriptors for `child`: its own, and those of its siblings among `children`."""
@@ -57,7 +60,7 @@ class Sockets:
         """
         served = {address for other in living for address in other.addresses}
         for address in child.addresses:
-            if address not in served:
+            if address not in served and address not in self._activated:
                 self._bind_anew(address)
 
     def _bind_anew(self, address: Address) -> None:
@@ -78,7 +81,7 @@ class Sockets:
         wanted = _sharers(children)
         for address in [one for one in self._held if one not in wanted]:
             self.close([address])
-            if isinstance(address, UnixAddress):
+            if isinstance(address, UnixAddress) and address not in self._activated:
                 Path(address.path).unlink(missing_ok=True)
 
     def holds(self, address: Address) -> bool:

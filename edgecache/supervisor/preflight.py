@@ -22,11 +22,12 @@ from edgecache.config.listen import (
     parse_listen,
     tcp_address,
 )
-from edgecache.config.model import Config, Location, Origin, ViewerCertificate
+from edgecache.config.model import Bucket, Config, Location, Origin, ViewerCertificate
 from edgecache.config.secrets import SecretsError, load_operators, load_secrets, secrets_path
 from edgecache.node.geoip import database_problem
 from edgecache.node.secret_watch import missing_key_pairs, missing_values
 from edgecache.origin.demo import policy_of
+from edgecache.supervisor.child import Child
 
 _CONNECT_S_MAX = 1.0
 
@@ -52,10 +53,20 @@ def bindings(config: Config) -> Iterator[Binding]:
     for owner, part in named:
         if part is not None:
             yield Binding(parse_listen(part.listen, config.state_dir), owner)
+            health = "" if isinstance(part, Bucket) else part.health_listen
+            if health:
+                yield Binding(tcp_address(health), f"{owner}, health")
     if config.control is not None:
         yield Binding(control_socket(config), "control")
     for location in config.locations:
         yield from tls_bindings(location)
+
+
+def bindings_of(config: Config, children: Iterable[Child]) -> list[Binding]:
+    """Those of `children`, with where their supervisor tells how they are."""
+    children = [*children]
+    wanted = {address for child in children for address in (*child.addresses, child.health)}
+    return [binding for binding in bindings(config) if binding.address in wanted]
 
 
 def unknown_addresses(config: Config, asked: Iterable[NamedPart]) -> list[str]:

@@ -33,6 +33,7 @@ from edgecache.config.model import Config
 from edgecache.config.problems import ConfigError
 from edgecache.supervisor import preflight, readiness
 from edgecache.supervisor.child import Child
+from edgecache.supervisor.health import HealthListeners
 from edgecache.supervisor.managed_process import NotReplacedError
 from edgecache.supervisor.supervisor import NotReadyError, Supervisor
 from edgecache.supervisor.topology import Part
@@ -45,10 +46,14 @@ _LINE_BYTES_MAX = 4_352  # a word and a path (PATH_MAX)
 
 @dataclass(frozen=True, slots=True)
 class ReloadResult:
-    """Result of a reload or upgrade: an exit code, and lines for the operator."""
+    """Result of a command: an exit code, and lines for the operator.
+
+    `connections`: of a node that drains, those still open.
+    """
 
     code: int
     lines: tuple[str, ...]
+    connections: int = 0
 
     def __str__(self) -> str:
         return "\n  ".join(self.lines)
@@ -56,7 +61,8 @@ class ReloadResult:
 
 _STOPPING = ReloadResult(FAILED, ("not finished: everything is being stopped",))
 
-ReloadCommand = Callable[[], Awaitable[ReloadResult]]
+ReloadCommand = Callable[[str], Awaitable[ReloadResult]]
+"""A command of the socket file, of a word; what follows a colon there is its argument."""
 
 
 class NoSupervisorError(Exception):
@@ -71,13 +77,14 @@ class Reloader:
     path: Path
     config: Config
     part: Part
+    health: HealthListeners
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def reload(self) -> ReloadResult:
+    async def reload(self, _argument: str = "") -> ReloadResult:
         """Publish the file, or upgrade where it asks for other processes."""
         return await self.supervisor.run_command(self._reload_in_turn) or _STOPPING
 
-    async def upgrade(self) -> ReloadResult:
+    async def upgrade(self, _argument: str = "") -> ReloadResult:
         """Replace every process by a new one."""
         return await self.supervisor.run_command(self._upgrade_in_turn) or _STOPPING
 
@@ -126,14 +133,18 @@ class Reloader:
                 FAILED, ("upgraded in part:", str(error), "the rest goes on as it was")
             )
         self.config = config
+        try:
+            self.health.use(children)
+        except OSError as error:
+            return ReloadResult(FAILED, ("upgraded, but for health_listen:", str(error)))
         return ReloadResult(DONE, (f"{self.part.said}upgraded: {len(children)} processes",))
 
     def _new_bindings(
         self, config: Config, children: Sequence[Child]
     ) -> Iterator[preflight.Binding]:
-        wanted = {address for child in children for address in child.addresses}
-        for binding in preflight.bindings(config):
-            if binding.address in wanted and not self.supervisor.sockets.holds(binding.address):
+        for binding in preflight.bindings_of(config, children):
+            held = self.supervisor.sockets.holds(binding.address)
+            if not held and not self.health.holds(binding.address):
                 yield binding
 
 
@@ -176,14 +187,15 @@ async def serve_control_socket(
         # It left; or a line without end.
         with contextlib.closing(writer), contextlib.suppress(OSError, ValueError):
             line = os.fsdecode(await reader.readline()).strip()
-            word, _, meant = line.partition(" ")
+            asked, _, meant = line.partition(" ")
+            word, _, argument = asked.partition(":")
             if word not in commands:
                 result = ReloadResult(REFUSED, (f"not a request: {word}",))
             elif meant != str(file):
                 lines = (f"what runs here was started with {file}", f"not with {meant}")
                 result = ReloadResult(REFUSED, lines)
             else:
-                result = await commands[word]()
+                result = await commands[word](argument)
             writer.write(msgspec.json.encode(result) + b"\n")
             await writer.drain()
 
@@ -212,7 +224,8 @@ async def ask_supervisors(state_dir: str, word: str, file: Path) -> ReloadResult
     addresses = supervisor_sockets(state_dir) or [supervisor_socket(state_dir)]
     results = [await ask_supervisor(address, word, file) for address in addresses]
     lines = [line for result in results for line in result.lines]
-    return ReloadResult(max(result.code for result in results), tuple(lines))
+    connections = sum(result.connections for result in results)
+    return ReloadResult(max(result.code for result in results), tuple(lines), connections)
 
 
 async def ask_supervisor(address: UnixAddress, word: str, file: Path) -> ReloadResult:

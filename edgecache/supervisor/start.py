@@ -6,34 +6,27 @@ Each function blocks until it is told to stop, and gives the exit code.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from edgecache.cluster.control_access import (
-    ControlAccess,
-    control_socket,
-    control_url,
     supervisor_socket,
 )
-from edgecache.config.model import Config, Limits
+from edgecache.config.listen import Address
+from edgecache.config.model import Config
 from edgecache.config.secrets import SecretsError
-from edgecache.node.last_configuration import last_configuration_path
-from edgecache.runtime.environment import machine_name
 from edgecache.runtime.inherited import has_parent
-from edgecache.runtime.privileges import drop_privileges, missing_privileges
+from edgecache.runtime.privileges import missing_privileges
 from edgecache.runtime.stderr_log import say
+from edgecache.runtime.systemd import ActivationError, service_manager
 from edgecache.supervisor import preflight
 from edgecache.supervisor.child import Child
-from edgecache.supervisor.managed_process import RestartTiming
 from edgecache.supervisor.preflight import Binding
-from edgecache.supervisor.readiness import Readiness
-from edgecache.supervisor.reload import Reloader, serve_control_socket
-from edgecache.supervisor.supervisor import Pids, Supervisor, SupervisorHooks
+from edgecache.supervisor.service import SupervisedService, Tell
 from edgecache.supervisor.topology import Part, fleet, inner, workers
-
-KILL_AFTER_DRAIN_S = 5  # for a child to end once its own drain is over
 
 StartedPart = Literal["control", "regional", "bucket"]
 _ASKED_BY: Mapping[str, tuple[preflight.NamedPart, ...]] = {"regional": ("control",)}
@@ -47,9 +40,7 @@ class StartRefusedError(Exception):
         super().__init__("\n".join(self.lines))
 
 
-def up(
-    config: Config, path: Path, tell: Callable[[Sequence[Child], Mapping[str, int]], None]
-) -> int:
+def up(config: Config, path: Path, tell: Tell) -> int:
     """Everything in `config`, read from `path`; `tell` is called once all of it answers."""
     whole = Part("", lambda config: fleet(config, path), preflight.missing_files)
     _refuse([*preflight.missing_files(config), *missing_privileges(config)])
@@ -134,65 +125,29 @@ def _supervise_alone(part: Part, config: Config, path: Path) -> int:
     return _supervise(part, config, path, tell)
 
 
-def _supervise(
-    part: Part,
-    config: Config,
-    path: Path,
-    tell: Callable[[Sequence[Child], Mapping[str, int]], None],
-) -> int:
+def _supervise(part: Part, config: Config, path: Path, tell: Tell) -> int:
     children = part.processes(config)
-    addresses = {address for child in children for address in child.addresses}
-    needed = [one for one in preflight.bindings(config) if one.address in addresses]
-    socket_file = supervisor_socket(config.state_dir, part.name)
+    try:
+        manager = service_manager(os.environ)
+        activated = manager.assigned(_activated_names(children))
+    except ActivationError as error:
+        raise StartRefusedError([str(error)]) from None
     another = f"another `{part.name or 'up'}` on this state_dir"
-    _refuse(preflight.occupied_addresses([*needed, Binding(socket_file, another)]))
-    return asyncio.run(_run(part, children, config, path.resolve(), tell))
-
-
-async def _run(
-    part: Part,
-    children: Sequence[Child],
-    config: Config,
-    path: Path,
-    tell: Callable[[Sequence[Child], Mapping[str, int]], None],
-) -> int:
-    local = ControlAccess(control_url(config), socket=control_socket(config).path)
-    machine = machine_name(config.state_dir)
-    readiness = Readiness(children, local if local.url and not part.name else None, machine)
     socket_file = supervisor_socket(config.state_dir, part.name)
+    needed = [*preflight.bindings_of(config, children), Binding(socket_file, another)]
+    _refuse(preflight.occupied_addresses(one for one in needed if one.address not in activated))
+    service = SupervisedService(part, config, path.resolve(), tell, manager, activated)
+    return asyncio.run(service.run())
 
-    async def when_started(pids: Pids) -> None:
-        await readiness.when_started(pids)
-        tell(children, pids())
 
-    async def on_reload() -> None:
-        say(str(await reloader.reload()))
-
-    async def on_upgrade() -> None:
-        say(str(await reloader.upgrade()))
-
-    def bound() -> None:
-        addresses = (address for child in children for address in child.addresses)
-        drop_privileges(config, [socket_file, *addresses])
-
-    def knows_configuration() -> bool:
-        names = [child.name for child in children]
-        return any(last_configuration_path(config.state_dir, name).exists() for name in names)
-
-    hooks = SupervisorHooks(
-        readiness.after_start,
-        when_started,
-        on_reload,
-        on_upgrade,
-        bound,
-        readiness.died,
-        knows_configuration,
-    )
-    supervisor = Supervisor(children, hooks, _timing(config.limits))
-    reloader = Reloader(supervisor, path, config, part)
-    commands = {"reload": reloader.reload, "upgrade": reloader.upgrade}
-    async with serve_control_socket(socket_file.path, commands, path):
-        return await supervisor.run()
+def _activated_names(children: Sequence[Child]) -> dict[str, Address]:
+    """The addresses of these processes by what a unit may call their sockets."""
+    names: dict[str, Address] = {}
+    for child in children:
+        for ending, address in (("", child.address), ("-tls", child.secure)):
+            if address is not None:
+                names[f"{child.node}{ending}"] = address
+    return names
 
 
 def _run_role(run: Callable[[], int]) -> int:
@@ -206,7 +161,3 @@ def _run_role(run: Callable[[], int]) -> int:
 def _refuse(lines: Sequence[str]) -> None:
     if lines:
         raise StartRefusedError(lines)
-
-
-def _timing(limits: Limits) -> RestartTiming:
-    return RestartTiming(drain_s_max=limits.drain_s_max + KILL_AFTER_DRAIN_S)

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from edgecache.runtime.heartbeat import HEARTBEAT_FD_ENV
 from edgecache.runtime.inherited import (
     EXIT_CONFIGURATION,
     EXIT_STATE,
@@ -27,6 +28,7 @@ from edgecache.runtime.inherited import (
 from edgecache.runtime.privileges import PrivilegesError
 from edgecache.runtime.stderr_log import say
 from edgecache.supervisor.child import Child, ParentPipe, ServingPipe, spawn
+from edgecache.supervisor.heartbeats import Heartbeats
 from edgecache.supervisor.listen_sockets import Sockets
 from edgecache.supervisor.managed_process import (
     ManagedProcess,
@@ -61,7 +63,8 @@ class SupervisorHooks:
 
     `after_start` is awaited before the next child starts; `when_started` returns once all answer,
     or raises NotReadyError; `reload` is for SIGHUP, `upgrade` for SIGUSR2; `bound` is called once
-    every address is, `died` with the exit code of a child that is started again.
+    every address is, `stopping` once children are to stop, `died` with the exit code of a child
+    that is started again.
     `knows_configuration`: whether nodes have on disk what control published last.
     """
 
@@ -70,6 +73,7 @@ class SupervisorHooks:
     reload: Callable[[], Awaitable[None]] = _nothing
     upgrade: Callable[[], Awaitable[None]] = _nothing
     bound: Callable[[], None] = lambda: None
+    stopping: Callable[[], None] = lambda: None
     died: Callable[[Child, int], None] = lambda child, code: None
     knows_configuration: Callable[[], bool] = lambda: False
 
@@ -83,9 +87,10 @@ class Supervisor:
         hooks: SupervisorHooks | None = None,
         timing: RestartTiming | None = None,
         say: Callable[[str], None] = say,
+        sockets: Sockets | None = None,
     ) -> None:
         self.children = children
-        self.sockets = Sockets()
+        self.sockets = sockets or Sockets()
         self._hooks = hooks or SupervisorHooks()
         self._say = say
         self._stopping = asyncio.Event()
@@ -100,6 +105,7 @@ class Supervisor:
         self._managed: dict[str, ManagedProcess] = {}
         self._tasks: set[asyncio.Future[Any]] = set()
         self._pipe = ParentPipe()
+        self.heartbeats = Heartbeats()
         self.ready = False
         self._code = 0
 
@@ -107,6 +113,11 @@ class Supervisor:
         """Name and pid of every child that runs now."""
         held = ((name, managed.process) for name, managed in self._managed.items())
         return {name: holder.pid for name, holder in held if holder is not None}
+
+    @property
+    def stopping(self) -> bool:
+        """Whether everything is being stopped."""
+        return self._stopping.is_set()
 
     def stop(self, code: int = 0) -> None:
         """Stop everything and let `run` return `code`. The first call decides."""
@@ -127,10 +138,12 @@ class Supervisor:
                 await stopping
             finally:
                 self._stopping.set()
+                self._hooks.stopping()
                 for task in (starting, *self._tasks):
                     task.cancel()
                 await asyncio.gather(starting, stopping, *self._tasks, return_exceptions=True)
                 await self._stop_children()
+                self.heartbeats.close()
         return self._code
 
     async def run_command(self, command: Callable[[], Awaitable[T]]) -> T | None:
@@ -231,7 +244,11 @@ class Supervisor:
         if serving is not None:
             environment[SERVING_FD_ENV] = str(serving.writing)
             fds = (*fds, serving.writing)
-        return await spawn(child, self._pipe, fds, environment)
+        with self.heartbeats.pair() as (ours, theirs):
+            environment[HEARTBEAT_FD_ENV] = str(theirs.fileno())
+            process = await spawn(child, self._pipe, (*fds, theirs.fileno()), environment)
+            self.heartbeats.add(child, process.pid, ours)
+        return process
 
     def _died(self, child: Child, code: int) -> None:
         if code == EXIT_CONFIGURATION and not self.ready:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgecache.cluster.control_access import control_socket
-from edgecache.config.listen import parse_listen, tcp_address
-from edgecache.config.model import Config, Location
+from edgecache.config.listen import TcpAddress, parse_listen, tcp_address
+from edgecache.config.model import Bucket, Config, Control, Location, Regional
 from edgecache.supervisor.child import Child
 
 _PROGRAM = (sys.executable, "-m", "edgecache")
@@ -47,7 +47,14 @@ def inner(config: Config, path: Path) -> Iterator[Child]:
         if part is not None:
             address = parse_listen(part.listen, config.state_dir)
             local = control_socket(config) if role == "control" else None
-            yield Child(role, role, (*_PROGRAM, role, "--config", str(path)), address, local=local)
+            health = _health_address(part)
+            command = (*_PROGRAM, role, "--config", str(path))
+            yield Child(role, role, command, address, local=local, health=health)
+
+
+def _health_address(part: Control | Regional | Bucket | Location) -> TcpAddress | None:
+    text = "" if isinstance(part, Bucket) else part.health_listen
+    return tcp_address(text) if text else None
 
 
 def workers(location: Location, path: Path) -> list[Child]:
@@ -61,6 +68,7 @@ def workers(location: Location, path: Path) -> list[Child]:
             tcp_address(location.listen),
             location.name,
             tcp_address(location.listen_tls) if location.listen_tls else None,
+            health=_health_address(location),
         )
         for number in range(1, location.workers + 1)
     ]

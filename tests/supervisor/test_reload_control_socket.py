@@ -25,11 +25,11 @@ from edgecache.supervisor.supervisor import Supervisor
 FILE = Path("/etc/edgecache.toml")
 
 
-async def upgraded() -> ReloadResult:
+async def upgraded(_: str) -> ReloadResult:
     return ReloadResult(DONE, ("upgraded: 6 processes",))
 
 
-async def failed() -> ReloadResult:
+async def failed(_: str) -> ReloadResult:
     return ReloadResult(FAILED, ("upgraded in part:", "edge-1 exited with 3"))
 
 
@@ -79,7 +79,7 @@ def test_a_stop_ends_what_runs_and_says_so(tmp_path: Path) -> None:
             begun.set()
             return await asyncio.Future()
 
-        async def command() -> ReloadResult:
+        async def command(_: str) -> ReloadResult:
             return await supervisor.run_command(never_ends) or ReloadResult(FAILED, ("stopped",))
 
         async with serve_control_socket(

@@ -26,7 +26,15 @@ from edgecache.config.listen import (
     parse_listen,
     tcp_address,
 )
-from edgecache.config.model import Bucket, Config, Distribution, Model
+from edgecache.config.model import (
+    Bucket,
+    Config,
+    Control,
+    Distribution,
+    Location,
+    Model,
+    Regional,
+)
 from edgecache.config.problems import ProblemCode, Problems, quoted
 from edgecache.config.settings import BY_FIELD
 
@@ -97,6 +105,18 @@ def listeners(config: Config) -> Iterator[tuple[str, str]]:
         yield f"locations[{index}].listen", location.listen
         if location.listen_tls:
             yield f"locations[{index}].listen_tls", location.listen_tls
+    yield from _health_listeners(config)
+
+
+def _health_listeners(config: Config) -> Iterator[tuple[str, str]]:
+    parts: list[tuple[str, Control | Regional | Location | None]] = [
+        ("control", config.control),
+        ("regional", config.regional),
+    ]
+    parts += [(f"locations[{index}]", place) for index, place in enumerate(config.locations)]
+    for where, part in parts:
+        if part is not None and part.health_listen:
+            yield f"{where}.health_listen", part.health_listen
 
 
 def advertisements(config: Config) -> Iterator[tuple[str, str]]:

@@ -64,6 +64,10 @@ class PeerUpstream:
         self._liveness = PeerLiveness(pool, endpoint)
         self._refused = False  # as was told already
 
+    def is_silent(self) -> bool:
+        """Whether it was asked, and found to answer nobody."""
+        return self._liveness.silent
+
     async def fetch(self, call: Call) -> Reply:
         """The peer's response; its own upstream's failure is raised as if it were ours."""
         if call.body is not None:

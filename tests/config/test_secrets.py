@@ -16,7 +16,6 @@ from msgspec import structs
 
 from edgecache.config.secrets import (
     ENV,
-    ROOT,
     KeyPair,
     Secrets,
     SecretsError,
@@ -111,32 +110,6 @@ def test_a_file_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
 
     assert load_secrets(tmp_path, {}, random).peer == {"k1": LONG}
     assert [entry.name for entry in tmp_path.iterdir()] == ["secrets.json"]
-
-
-@pytest.mark.parametrize("mode", [0o400, 0o440, 0o600, 0o640])
-@pytest.mark.parametrize("load", [load_secrets, load_operators])
-def test_a_group_may_read_what_is_our_own(tmp_path: Path, mode: int, load: Any) -> None:
-    """A Secret that Kubernetes mounts for a user who is not root has mode 0440."""
-    written(tmp_path / "secrets.json", GOOD, mode)
-    written(tmp_path / "operators.json", {"operator": GOOD["peer"]}, mode)
-    assert load(tmp_path, {})
-
-
-@pytest.mark.parametrize("owner", [ROOT, 4711])
-def test_whose_file_a_group_may_read(
-    tmp_path: Path, owner: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Root's, or this process's own; not somebody else's."""
-    path = written(tmp_path / "secrets.json", GOOD, 0o640)
-    real = path.stat()
-    belongs = os.stat_result((*real[:4], owner, *real[5:]))
-    monkeypatch.setattr(os, "geteuid", lambda: 1_000)
-    monkeypatch.setattr("edgecache.config.secrets.os.fstat", lambda _: belongs)
-    if owner == ROOT:
-        assert load_secrets(tmp_path, {})
-    else:
-        with pytest.raises(SecretsError, match="others can use it"):
-            load_secrets(tmp_path, {})
 
 
 @pytest.mark.parametrize("mode", [0o604, 0o644, 0o620, 0o610, 0o660, 0o441, 0o666])

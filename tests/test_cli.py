@@ -83,7 +83,6 @@ def test_every_problem_of_a_bad_file_is_told(tmp_path: Path) -> None:
         ["check"],
         ["edge", "--location", "A", "-c"],
         ["reload", "-c"],
-        ["health", "-c"],
     ],
     ids=lambda command: str(command[0]),
 )

@@ -4,9 +4,10 @@
 `serve` serve and init: one site in front of one origin;
 `help` commands by subject, with their whole sentences;
 `options` options, tables, JSON and exit codes that commands share;
-`client` client of control: botocore for CloudFront's API, httpx with a token for the REST API;
+`client` client of control: by the environment or the file, for both of its APIs;
 `control` api, token, adopt, reload, upgrade, and the groups of commands that ask control;
 `distributions`, `policies`, `tags`, `releases`, `invalidations` one group each;
+`access_keys` access keys: made, listed, deleted;
 `bucket` objects of the bucket and their versions;
 `check` the report of `edgecache check`;
 `explain`, `explain_signature` why a request or a signature ends as it does;

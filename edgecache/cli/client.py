@@ -1,32 +1,74 @@
-"""Client of control: botocore for CloudFront's API, httpx with a token for the REST API."""
+"""Client of control for commands: its REST API, and CloudFront's by botocore.
+
+Law: both go the same way, which is `control_of`'s: by the environment, for which no file is needed,
+else by the configuration file. What control refuses is told in one line, with exit code 1.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecache.cli.options import fail, load_config, refuse
+from edgecache.cluster.control_access import (
+    CA_ENV,
+    KEY_ENV,
+    REGION,
+    TOKEN_ENV,
+    URL_ENV,
+    AccessError,
+    ControlAccess,
+    control_access,
+    environment_access,
+    environment_credentials,
+)
 from edgecache.config.model import Config
+from edgecache.rules.sigv4 import Credential
 
 if TYPE_CHECKING:
-    from edgecache.control.cloudfront.authentication import AccessKey
+    from edgecache.cluster.client import ControlAnswer, ControlQuestion
 
-KEY_ENV = ("EDGECACHE_ACCESS_KEY_ID", "EDGECACHE_SECRET_ACCESS_KEY")
-URL_ENV = "EDGECACHE_CONTROL"
 ANSWER_S_MAX = 60.0  # botocore's own bound on an answer
-REGION = "us-east-1"  # CloudFront's, for every region
+_CREDENTIALS = f"{KEY_ENV[0]} with {KEY_ENV[1]}, or {TOKEN_ENV}"
 
 
-def endpoint(config: Config, env: Mapping[str, str] | None = None) -> str:
-    """URL of control: `EDGECACHE_CONTROL`, or where the file says."""
-    from edgecache.cluster.control_access import control_url
+def control_of(path: Path) -> ControlAccess:
+    """The way to control: as the environment says, else as the file at `path` does.
 
-    url = (os.environ if env is None else env).get(URL_ENV) or control_url(config)
-    if not url:
-        refuse(["there is no [control] to ask"])
-    return url
+    Where the environment names control and nothing that admits us, the file's state_dir may.
+    """
+    try:
+        found = environment_access(os.environ)
+        key, token = environment_credentials(os.environ)
+    except AccessError as error:
+        refuse([str(error)])
+    if found is not None:
+        return _with_secrets_of(path, found) if found.is_open and path.exists() else found
+    if not path.exists():
+        without = f"without a file, set {URL_ENV}, and {_CREDENTIALS}"
+        refuse([f"{path}: no such file or directory; {without}"])
+    config = load_config(path)
+    here = control_access(config)
+    if not here.url:
+        refuse([f"{path}: there is no [control] to ask"])
+    if key or token:
+        return ControlAccess(here.url, "", token, key, os.environ.get(CA_ENV, ""))
+    if here.is_open:
+        operator_secrets(config)
+    return here
+
+
+def _with_secrets_of(path: Path, control: ControlAccess) -> ControlAccess:
+    token = operator_token(load_config(path))
+    return ControlAccess(control.url, "", token, None, control.ca_file)
+
+
+def names_control() -> bool:
+    """Whether the environment says where control is."""
+    return bool(os.environ.get(URL_ENV))
 
 
 def operator_secrets(config: Config) -> Mapping[str, str]:
@@ -47,14 +89,19 @@ def operator_secrets(config: Config) -> Mapping[str, str]:
         refuse([str(error)])
 
 
-def access_key(config: Config) -> AccessKey:
-    """Access key to sign with: of the environment, else the newest operator's of this machine."""
-    from edgecache.control.cloudfront.authentication import AccessKey, access_keys
+def signing_access(path: Path) -> tuple[str, Credential, str]:
+    """Control's URL, an access key and a file of authorities, as AWS's tools want them.
 
-    key_parts = [os.environ.get(name, "") for name in KEY_ENV]
-    if all(key_parts):
-        return AccessKey("environment", *key_parts)
-    return access_keys(operator_secrets(config))[-1]
+    Of the environment, else the key that the newest operator's secret of this machine gives.
+    """
+    control = control_of(path)
+    key = control.key
+    if key is None:
+        from edgecache.control.cloudfront.authentication import access_keys
+
+        made = access_keys(operator_secrets(load_config(path)))[-1]
+        key = Credential(made.access_key_id, made.secret_access_key, REGION)
+    return control.url, key, control.ca_file
 
 
 def operator_token(config: Config) -> str:
@@ -69,46 +116,135 @@ def operator_token(config: Config) -> str:
 def call_api(path: Path, work: Callable[[Any], Any]) -> Any:
     """Result of `work` with a client of CloudFront's API; refusals are told, with exit code 1."""
     import botocore.session
+    from botocore import UNSIGNED
     from botocore.config import Config as ClientConfig
     from botocore.exceptions import BotoCoreError, ClientError
 
-    config = load_config(path)
-    url, key = endpoint(config), access_key(config)
+    control = control_of(path)
     client = botocore.session.Session().create_client(
         "cloudfront",
         region_name=REGION,
-        endpoint_url=url,
-        aws_access_key_id=key.access_key_id,
-        aws_secret_access_key=key.secret_access_key,
-        config=ClientConfig(retries={"total_max_attempts": 2}, proxies={}),
+        endpoint_url=control.url,
+        config=ClientConfig(retries={"total_max_attempts": 1}, signature_version=UNSIGNED),
     )
+    client.meta.events.register("before-send.cloudfront", _sender(control))
     try:
         return work(client)
     except ClientError as error:
         refusal: Any = error.response["Error"]
-        fail(f"{refusal['Code']}: {refusal['Message']}")
-    except BotoCoreError as error:
-        fail(f"control at {url}: {error}")
+        fail(_refusal(control, f"{refusal['Code']}: {refusal['Message']}", _status(error.response)))
+    except (BotoCoreError, OSError) as error:
+        fail(f"control at {control.url}: {error}")
+
+
+def _status(response: Any) -> int:
+    return int(response["ResponseMetadata"]["HTTPStatusCode"])
+
+
+def _sender(control: ControlAccess) -> Callable[..., Any]:
+    """Sends what botocore has prepared the way everything goes to control, and signs it so."""
+
+    def send(request: Any, **_: object) -> Any:
+        from urllib.parse import urlsplit
+
+        from botocore.awsrequest import AWSResponse
+
+        from edgecache.cluster.client import ControlQuestion, put_question
+
+        parts = urlsplit(request.url)
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        body = request.body or b""
+        question = ControlQuestion(
+            target,
+            request.method,
+            body.encode() if isinstance(body, str) else bytes(body),
+            tuple((name, _text(value)) for name, value in request.headers.items() if _kept(name)),
+            ANSWER_S_MAX,
+        )
+        answer = asyncio.run(put_question(control, question))
+        return AWSResponse(request.url, answer.status, answer.fields, _Raw(answer.body))
+
+    return send
+
+
+class _Raw:
+    """A body that is all here, as botocore reads one from the network."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def stream(self, *_: object, **__: object) -> Iterator[bytes]:
+        yield self._body
+
+
+def _kept(name: str) -> bool:
+    """Whether a field of botocore's is sent: length and host are whoever sends them."""
+    return name.lower() not in ("content-length", "host", "expect")
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
 def ask_control(path: Path, method: str, target: str, wish: Mapping[str, Any] | None = None) -> Any:
     """The JSON control answers at `target`; refusals are told, with exit code 1."""
-    import httpx
+    import json
 
-    from edgecache.cluster.control_access import control_access
+    from edgecache.cluster.client import ControlQuestion
 
-    config = load_config(path)
-    url = endpoint(config)
-    local = "" if os.environ.get(URL_ENV) else control_access(config).socket
-    headers = {} if local else {"authorization": f"Bearer {operator_token(config)}"}
-    transport = httpx.HTTPTransport(uds=local or None)
+    control = control_of(path)
+    body = b"" if wish is None else json.dumps(wish).encode()
+    fields = (("content-type", "application/json"),) if body else ()
+    answer = question_control(control, ControlQuestion(target, method, body, fields, ANSWER_S_MAX))
+    return json.loads(answer.body)
+
+
+def question_control(control: ControlAccess, question: ControlQuestion) -> ControlAnswer:
+    """Control's answer, which is JSON and no refusal; those are told, with exit code 1."""
     try:
-        with httpx.Client(transport=transport, timeout=ANSWER_S_MAX, trust_env=False) as client:
-            answer = client.request(method, url + target, json=wish, headers=headers)
-            document = answer.json()
-    except (httpx.HTTPError, ValueError) as error:
-        fail(f"control at {url}: {error or type(error).__name__}")
-    if not answer.is_success:
-        problems = map(str, document.get("problems", []))
-        fail("\n  ".join([str(document.get("error", answer.status_code)), *problems]))
-    return document
+        return asyncio.run(answer_of(control, question))
+    except NotAnsweredError as error:
+        fail(str(error))
+
+
+def answer_or_problem(
+    control: ControlAccess, question: ControlQuestion
+) -> tuple[ControlAnswer | None, str]:
+    """Control's answer to a question; or None, and why there is none."""
+    try:
+        return asyncio.run(answer_of(control, question)), ""
+    except NotAnsweredError as error:
+        return None, str(error)
+
+
+class NotAnsweredError(Exception):
+    """Control is not there, is somebody else, or refuses: what is told of it."""
+
+
+async def answer_of(control: ControlAccess, question: ControlQuestion) -> ControlAnswer:
+    """Control's answer, which is JSON and no refusal. NotAnsweredError."""
+    import json
+
+    from edgecache.cluster.client import put_question
+
+    try:
+        answer = await put_question(control, question)
+    except OSError as error:
+        raise NotAnsweredError(f"control at {control.url}: {error}") from error
+    try:
+        document = json.loads(answer.body)
+    except ValueError:
+        odd = f"answered {answer.status}, and no JSON: is it control?"
+        raise NotAnsweredError(f"control at {control.url} {odd}") from None
+    if answer.status < 300:
+        return answer
+    problems = map(str, document.get("problems", []))
+    words = str(document.get("error", f"answered {answer.status}"))
+    raise NotAnsweredError(_refusal(control, "\n  ".join([words, *problems]), answer.status))
+
+
+def _refusal(control: ControlAccess, words: str, status: int) -> str:
+    """A refusal as it is told; whom control does not know is told what would admit it."""
+    if status == 401 and control.is_open:
+        return f"control at {control.url}: {words}; set {_CREDENTIALS}"
+    return f"control at {control.url}: {words}" if status in (401, 403) else words

@@ -6,15 +6,22 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
 import typer
 
-from edgecache.cli import distributions, invalidations, policies, releases, tags
+from edgecache.cli import access_keys, distributions, invalidations, policies, releases, tags
 from edgecache.cli import sign as signing
-from edgecache.cli.client import REGION, access_key, ask_control, endpoint, operator_token
+from edgecache.cli.client import (
+    ask_control,
+    control_of,
+    names_control,
+    operator_token,
+    signing_access,
+)
 from edgecache.cli.options import (
     DEFAULT_CONFIG,
     AsJson,
@@ -26,6 +33,7 @@ from edgecache.cli.options import (
     print_rows,
     refuse,
 )
+from edgecache.cluster.control_access import REGION
 from edgecache.config.model import Config
 
 app = typer.Typer()
@@ -33,6 +41,7 @@ app.add_typer(distributions.app, name="distributions")
 app.add_typer(policies.app, name="policies")
 app.add_typer(tags.app, name="tags")
 app.add_typer(releases.app, name="release")
+app.add_typer(access_keys.app, name="access-keys")
 app.command(epilog="Examples: edgecache invalidate EDEMO '/img/*' '#sale'")(
     invalidations.invalidate
 )
@@ -82,20 +91,21 @@ def token(
     as_json: AsJson = False,
 ) -> None:
     """Print an operator's token for curl, good for an hour, or the access key for SDKs."""
-    found = load_config(config)
     if not aws:
-        made = operator_token(found)
+        made = operator_token(load_config(config))
         print_result({"token": made}, made, as_json=as_json)
         return
-    key = access_key(found)
+    url, key, ca_file = signing_access(config)
     lines = {
         "AWS_ACCESS_KEY_ID": key.access_key_id,
         "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
         "AWS_DEFAULT_REGION": REGION,
-        "AWS_ENDPOINT_URL_CLOUDFRONT": endpoint(found),
+        "AWS_ENDPOINT_URL_CLOUDFRONT": url,
+        "AWS_CA_BUNDLE": ca_file,
     }
-    exports = "\n".join(f"export {name}={value}" for name, value in lines.items())
-    print_result(lines, exports, as_json=as_json)
+    given = {name: value for name, value in lines.items() if value}
+    exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in given.items())
+    print_result(given, exports, as_json=as_json)
 
 
 @app.command(epilog="Examples: edgecache adopt EDEMO; edgecache adopt EDEMO --give-back")
@@ -117,13 +127,17 @@ def adopt(
     print_result(told, f"{told['id']} is {whose}", as_json=as_json)
 
 
-def reload(config: Config, path: Path, *, as_json: bool) -> None:
+def reload(path: Path, *, as_json: bool) -> None:
     """Ask the supervisor to reload; where none runs on this machine, ask control to publish.
 
-    `path` is the file `config` was read from.
+    `path` is the file of this machine. Where the environment names control, that reads its own.
     """
     from edgecache.supervisor import reload as reloading
 
+    if names_control():
+        _tell_result(asyncio.run(reloading.reload_at(control_of(path))), as_json=as_json)
+        return
+    config = load_config(path)
     try:
         result = asyncio.run(reloading.ask_supervisors(config.state_dir, "reload", path.resolve()))
     except reloading.NoSupervisorError as error:

@@ -15,7 +15,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from edgecache.cluster.client import ask_control
-from edgecache.cluster.control_access import ControlAccess, control_access
+from edgecache.cluster.control_access import ControlAccess
 from edgecache.config.model import Config
 from edgecache.control.nodes.explain import OriginExplanation, PlaceExplanation
 from edgecache.control.rest.explain import (
@@ -41,25 +41,25 @@ class NotExplainedError(Exception):
 
 
 def explanation(
-    config: Config, url: str, method: str, headers: Sequence[str]
+    config: Config | None, control: ControlAccess, url: str, method: str, headers: Sequence[str]
 ) -> tuple[ExplainReport, str]:
     """The report on a request, and a note on its source, empty when control said it all.
 
-    ValueError when no viewer could make the request; NotExplainedError when control says no.
+    Without a `config` control alone can tell. ValueError when no viewer could make the request;
+    NotExplainedError when control says no, or is away and there is nothing else to ask.
     """
     wanted = ExplainQuery(url, method, tuple(headers))
-    request = viewer_request(wanted, config)
-    control = control_access(config)
+    request = viewer_request(wanted, config or Config())
+    why = "no [control] to ask"
+    if control.url:
+        try:
+            return asyncio.run(_asked(control, wanted)), ""
+        except OSError as error:
+            why = f"control at {control.url}: {error}"
+    if config is None:
+        raise NotExplainedError(why)
     here = ExplainServices(wall_clock)
-    if not control.url:
-        return asyncio.run(
-            explain_everywhere(request, config, here)
-        ), f"no [control] to ask: {ALONE}"
-    try:
-        return asyncio.run(_asked(control, wanted)), ""
-    except OSError as error:
-        alone = asyncio.run(explain_everywhere(request, config, here))
-        return alone, f"control at {control.url}: {error}: {ALONE}"
+    return asyncio.run(explain_everywhere(request, config, here)), f"{why}: {ALONE}"
 
 
 async def _asked(control: ControlAccess, wanted: ExplainQuery) -> ExplainReport:

@@ -21,6 +21,7 @@ from edgecache.cli import control as control_commands
 from edgecache.cli import serve as site
 from edgecache.cli import sign as signing
 from edgecache.cli.check import check_file, print_settings
+from edgecache.cli.client import answer_or_problem, control_of, names_control
 from edgecache.cli.help import SubjectGroup, list_whole, print_help
 from edgecache.cli.options import DEFAULT_CONFIG, AsJson, ConfigPath, Memo, print_json
 from edgecache.cli.options import fail as _fail
@@ -170,7 +171,7 @@ def reload(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None
 
     Where it asks for other addresses, workers or limits, processes are replaced as by `upgrade`.
     """
-    control_commands.reload(_loaded(config), config, as_json=as_json)
+    control_commands.reload(config, as_json=as_json)
 
 
 @app.command(epilog="Example: edgecache upgrade --config config/demo.toml")
@@ -186,30 +187,21 @@ def health(
     as_json: AsJson = False,
 ) -> None:
     """Exit with 0 when ADDRESS answers, or without one when control says it is well; else 1."""
-    from edgecache.cluster.client import answers, ask_control
+    from edgecache.cluster.client import ControlQuestion, answers
 
     if address:
         place = _address(address.removeprefix("http://").rstrip("/"), "ADDRESS")
         well = asyncio.run(answers(place))
         _tell_health("" if well else f"{address}: no answer", as_json=as_json)
         return
-    from edgecache.cluster.control_access import control_access
-
-    control = control_access(_loaded(config))
-    url = control.url
-    if not url:
-        _refuse([f"{config}: there is no [control] to ask"])
-    try:
-        problem = _health_problem(*asyncio.run(ask_control(control, "/health")), url)
-    except OSError as error:
-        problem = f"control at {url}: {error}"
+    answer, problem = answer_or_problem(control_of(config), ControlQuestion("/health"))
+    if answer is not None:
+        problem = _health_problem(answer.body)
     _tell_health(problem, as_json=as_json)
 
 
-def _health_problem(status: int, body: bytes, url: str) -> str:
+def _health_problem(body: bytes) -> str:
     """What is wrong by control's answer; empty when nothing is."""
-    if status != 200:
-        return f"control at {url}: answered {status}"
     refused = json.loads(body).get("refused", [])
     return "\n  ".join(
         f"control refuses {one['name']} at {one['address']}: {one['reason']}; its own log says the"
@@ -240,10 +232,12 @@ def explain(
     import msgspec
 
     from edgecache.cli.explain import NotExplainedError, explanation
+    from edgecache.cluster.control_access import control_access
 
-    loaded = _loaded(config)
+    loaded = None if names_control() else _loaded(config)
+    control = control_access(loaded) if loaded else control_of(config)
     try:
-        told, note = explanation(loaded, url, method, header or [])
+        told, note = explanation(loaded, control, url, method, header or [])
     except ValueError as error:
         _refuse([str(error)])
     except NotExplainedError as error:

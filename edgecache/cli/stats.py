@@ -6,7 +6,6 @@ obeyed by a terminal.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -16,16 +15,8 @@ from urllib.parse import urlencode
 
 import typer
 
-from edgecache.cli.options import (
-    DEFAULT_CONFIG,
-    AsJson,
-    ConfigPath,
-    fail,
-    load_config,
-    print_rows,
-    printable,
-    refuse,
-)
+from edgecache.cli.client import control_of, question_control
+from edgecache.cli.options import DEFAULT_CONFIG, AsJson, ConfigPath, print_rows, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -84,22 +75,9 @@ def _read(body: bytes, shape: type[T]) -> T:
 
 def _ask_control(path: Path, target: str) -> bytes:
     """The body of control's answer to a GET."""
-    from edgecache.cluster.client import ask_control
-    from edgecache.cluster.control_access import control_access
+    from edgecache.cluster.client import ControlQuestion
 
-    control = control_access(load_config(path))
-    url = control.url
-    if not url:
-        refuse([f"{path}: there is no [control] to ask"])
-    try:
-        status, body = asyncio.run(ask_control(control, target))
-    except OSError as error:
-        fail(f"control at {url}: {error}")
-    if status == 400:
-        refuse([body.decode(errors="replace")])
-    if status != 200:
-        fail(f"control at {url} answered {status}")
-    return body
+    return question_control(control_of(path), ControlQuestion(target)).body
 
 
 def print_stats(

@@ -7,7 +7,7 @@ hearing from control), *credential* (what a process proves itself with, for one 
 
 - `acme` challenges and certificates that control hands to edges
 - `client` asks a process of ours: a node, control, the supervisor
-- `control_access` where control and the supervisor are reached, and with what credential
+- `control_access` where control and the supervisor are reached, and what admits us there
 - `credentials` made for one message and one receiver, and used once
 - `inspection` questions about stores, and their answers
 - `log_entries` entries and pages of control's log

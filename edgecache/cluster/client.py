@@ -9,11 +9,20 @@ sooner.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import hashlib
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
-from edgecache.cluster.control_access import ControlAccess
+from edgecache.cluster.control_access import CA_ENV, ControlAccess
 from edgecache.config.listen import Address, UnixAddress
+from edgecache.rules.sigv4 import SigningInput, signing_fields
+from edgecache.runtime.environment import wall_clock
+
+if TYPE_CHECKING:
+    import httpx
 
 ANSWER_S_MAX = 2.0  # a look into memory; what does not answer by then is not well
 ANSWER_BYTES_MAX = 1024 * 1024  # eight variants of an object, a hundred long headers each
@@ -73,19 +82,94 @@ async def answers(address: Address, role: str = "edge") -> bool:
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class ControlQuestion:
+    """A request to control: its target, method, body and fields, and how long it may take."""
+
+    target: str = ""
+    method: str = "GET"
+    body: bytes = b""
+    fields: tuple[tuple[str, str], ...] = ()
+    answer_s_max: float = CONTROL_S_MAX
+
+
+class ControlAnswer(NamedTuple):
+    """Status, fields and body of control's answer."""
+
+    status: int
+    fields: Mapping[str, str]
+    body: bytes
+
+
 async def ask_control(
     control: ControlAccess, target: str = "", method: str = "GET"
 ) -> tuple[int, bytes]:
     """Status and body of one request to control. OSError when nobody answers."""
+    answer = await put_question(control, ControlQuestion(target, method))
+    return answer.status, answer.body
+
+
+async def put_question(control: ControlAccess, question: ControlQuestion) -> ControlAnswer:
+    """Control's answer to a question. OSError, in one line, when there is none."""
     import httpx
 
-    headers = {"authorization": f"Bearer {control.token}"} if control.token else {}
-    transport = httpx.AsyncHTTPTransport(uds=control.socket or None)
+    url = httpx.URL(control.url + question.target)
+    secure = url.scheme == "https" and not control.socket
+    trust = trusted_authorities(control.ca_file) if secure else False
+    transport = httpx.AsyncHTTPTransport(verify=trust, uds=control.socket or None)
+    fields = [*question.fields, *_proof(control, question, url)]
     try:
         async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
             response = await client.request(
-                method, control.url + target, headers=headers, timeout=CONTROL_S_MAX
+                question.method,
+                url,
+                content=question.body or None,
+                headers=fields,
+                timeout=question.answer_s_max,
             )
     except httpx.HTTPError as error:
-        raise OSError(str(error) or type(error).__name__) from error
-    return response.status_code, response.content
+        raise OSError(_reason(error, url)) from error
+    return ControlAnswer(response.status_code, response.headers, response.content)
+
+
+def trusted_authorities(ca_file: str) -> ssl.SSLContext:
+    """A client's context that trusts those of a file alone, or the system's. OSError names it."""
+    try:
+        return ssl.create_default_context(cafile=ca_file or None)
+    except ssl.SSLError:
+        raise OSError(f"{CA_ENV}: {ca_file}: holds no certificate (PEM)") from None
+    except OSError as error:
+        words = (error.strerror or str(error)).lower()
+        raise OSError(f"{CA_ENV}: {ca_file}: {words}") from None
+
+
+def _proof(
+    control: ControlAccess, question: ControlQuestion, url: httpx.URL
+) -> list[tuple[str, str]]:
+    """The fields that admit us: a token, or a signature over the whole request (SigV4)."""
+    if control.key is None:
+        return [("authorization", f"Bearer {control.token}")] if control.token else []
+    path, _, query = url.raw_path.partition(b"?")
+    host = url.netloc
+    digest = hashlib.sha256(question.body).hexdigest().encode()
+    method = question.method.encode()
+    wanted = SigningInput(method, path, query or None, ((b"host", host),), digest)
+    signed = signing_fields(wanted, control.key, wall_clock())
+    return [("host", host.decode()), *((n.decode(), v.decode()) for n, v in signed)]
+
+
+def _reason(error: Exception, url: httpx.URL) -> str:
+    """Why there is no answer, in one line, with the way out where it is known."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return (
+                f"its certificate is not trusted: {cause.verify_message.rstrip('.')}; "
+                f"{CA_ENV} names a file of authorities"
+            )
+        if isinstance(cause, ssl.SSLError):
+            return f"it does not speak TLS here ({cause.reason}); if so, say http://"
+        cause = cause.__cause__ or cause.__context__
+    words = " ".join(str(error).split()) or type(error).__name__
+    cut = type(error).__name__ in ("RemoteProtocolError", "ReadError")
+    return f"{words}; if it speaks TLS, say https://" if cut and url.scheme == "http" else words

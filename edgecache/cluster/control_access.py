@@ -1,13 +1,22 @@
-"""Access to control from this machine. Law: by the socket file where that is ours, else a token."""
+"""Access to control: where it is, and what admits us there.
+
+Law: on its own machine by the socket file where that is ours, else by a token; from anywhere by
+what the environment says, without a file. `EDGECACHE_CONTROL` is `HOST[:PORT]` or a URL;
+`EDGECACHE_ACCESS_KEY_ID` and `EDGECACHE_SECRET_ACCESS_KEY`, or `EDGECACHE_TOKEN`, admit;
+`EDGECACHE_CA_FILE` names the authorities that are trusted instead of the system's.
+"""
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from edgecache.cluster.tokens import Tokens
-from edgecache.config.listen import UnixAddress, tcp_address
+from edgecache.config.listen import TcpAddress, UnixAddress, tcp_address
 from edgecache.config.model import Config
 from edgecache.config.secrets import (
     SecretsError,
@@ -15,16 +24,92 @@ from edgecache.config.secrets import (
     load_operators,
     operators_path,
 )
+from edgecache.rules.sigv4 import Credential
 from edgecache.runtime.environment import wall_clock
+
+URL_ENV = "EDGECACHE_CONTROL"
+KEY_ENV = ("EDGECACHE_ACCESS_KEY_ID", "EDGECACHE_SECRET_ACCESS_KEY")
+TOKEN_ENV = "EDGECACHE_TOKEN"
+CA_ENV = "EDGECACHE_CA_FILE"
+REGION = "us-east-1"  # CloudFront's, for every region
+SERVICE = "cloudfront"  # as Signature Version 4 calls it
+PORT = 8090  # of `control.listen` by default
+URL_FORM = "HOST[:PORT], http://HOST[:PORT] or https://HOST[:PORT]"
+
+_HEADER = re.compile(r"[\x21-\x7e]{1,512}")  # a value of a credential: one word of a header's
+
+
+class AccessError(Exception):
+    """What the environment says of control cannot be used: one line."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ControlAccess:
-    """Control's URL, and what admits us: `socket`, a path, or `token`, or (both empty) nothing."""
+    """Control's URL, and what admits us: a socket's path, a token, an access key, or nothing.
+
+    `ca_file` holds the authorities that are trusted over TLS; empty: the system's.
+    """
 
     url: str
     socket: str = ""
     token: str = ""
+    key: Credential | None = None
+    ca_file: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing admits us but that a program of the same machine asks."""
+        return not (self.socket or self.token or self.key)
+
+
+def environment_access(env: Mapping[str, str]) -> ControlAccess | None:
+    """Access as the environment says, None where it names no control. AccessError."""
+    named = env.get(URL_ENV, "")
+    if not named:
+        return None
+    key, token = environment_credentials(env)
+    return ControlAccess(read_url(named), "", token, key, env.get(CA_ENV, ""))
+
+
+def environment_credentials(env: Mapping[str, str]) -> tuple[Credential | None, str]:
+    """The access key and the token of the environment; the key comes before the token."""
+    id, secret = (env.get(name, "") for name in KEY_ENV)
+    token = env.get(TOKEN_ENV, "")
+    if bool(id) is not bool(secret):
+        here, lacking = KEY_ENV if id else reversed(KEY_ENV)
+        raise AccessError(f"{here} is set and {lacking} is not")
+    for name, value in zip((*KEY_ENV, TOKEN_ENV), (id, secret, token), strict=True):
+        if value and not _HEADER.fullmatch(value):
+            raise AccessError(f"{name}: not 1-512 printable characters without blanks")
+    if id:
+        return Credential(id, secret, REGION, SERVICE), ""
+    return None, token
+
+
+def read_url(text: str) -> str:
+    """The URL of control that `EDGECACHE_CONTROL` names. AccessError.
+
+    Without a scheme loopback is asked by HTTP, and everybody else by HTTPS: a token that goes over
+    a network in clear is everybody's.
+    """
+    if not _HEADER.fullmatch(text):
+        raise AccessError(f"{URL_ENV}: {text[:80]!r} is not {URL_FORM}")
+    try:
+        parts = urlsplit(text if "://" in text else f"//{text}")
+        host, port = parts.hostname or "", PORT if parts.port is None else parts.port
+    except ValueError as error:
+        raise AccessError(f"{URL_ENV}: {text!r}: {error}") from None
+    rest = (
+        parts.path.strip("/") or parts.query or parts.fragment or parts.username or parts.password
+    )
+    good = re.fullmatch(r"[A-Za-z0-9._:-]+", host) and port and not rest
+    if not good or parts.scheme not in ("", "http", "https"):
+        raise AccessError(f"{URL_ENV}: {text!r} is not {URL_FORM}")
+    if parts.scheme and parts.port is None:
+        port = 443 if parts.scheme == "https" else 80
+    address = TcpAddress(host, port)
+    scheme = parts.scheme or ("http" if address.is_loopback else "https")
+    return f"{scheme}://{address}"
 
 
 def control_access(config: Config) -> ControlAccess:

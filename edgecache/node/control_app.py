@@ -28,6 +28,7 @@ from typing import Any
 import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
+from starlette.routing import Route
 
 from edgecache.cluster.client import exchange
 from edgecache.cluster.credentials import CONTROL, CredentialSigner, CredentialVerifier
@@ -58,6 +59,8 @@ from edgecache.control.nodes.refusals import NodeAdmission
 from edgecache.control.nodes.registry import NodeRegistry
 from edgecache.control.nodes.staleness_probe import ProbeEnvironment, StalenessProbe
 from edgecache.control.nodes.workers import WorkerGroup, worker_groups
+from edgecache.control.rest.access_keys import AccessKeyHandlers
+from edgecache.control.rest.admission import KeyAdmission
 from edgecache.control.rest.app import ControlServices, control_app
 from edgecache.control.rest.auth import LOCAL_PEER, bearer_name
 from edgecache.control.rest.call import RouteHandler
@@ -66,9 +69,10 @@ from edgecache.control.rest.explain import ExplainServices, explain_handlers
 from edgecache.control.rest.handlers import RestApi
 from edgecache.control.rest.inventory import inventory_handlers
 from edgecache.control.rest.routes import starlette_routes
+from edgecache.control.state.access_keys import AccessKeys
 from edgecache.control.state.catalog import Catalog
 from edgecache.control.state.database import StateDatabase, state_error
-from edgecache.control.state.database_thread import StateThread
+from edgecache.control.state.database_thread import DeferredWrites, StateThread
 from edgecache.control.state.invalidations import Invalidations
 from edgecache.control.state.log import ControlLog
 from edgecache.control.state.resources import ResourceKind
@@ -123,11 +127,13 @@ class ControlSecrets:
         if has_former_operators(state_dir, env):
             say(f"{self._paths[0]} holds operators' secrets; run: edgecache secrets split")
         self.viewer = secrets.viewer
+        self.operators: Mapping[str, str] = {}
         self.tokens = Tokens([*operators.values()], wall_clock)
         self.callers = CallerAuthentication(operators, self.tokens, wall_clock, steady)
         self.nodes = CredentialVerifier(CONTROL, wall_clock)
         self.admission = NodeAdmission(self.nodes.verify, steady)
         self._signers: dict[str, CredentialSigner] = {}
+        self._operator_users: list[Callable[[Mapping[str, str]], None]] = []
         self._peer: Mapping[str, str] = {}
         self._stamps = self._unread = self._stamped()  # the latter: of those that were tried last
         self._take_over(secrets, operators)
@@ -140,6 +146,10 @@ class ControlSecrets:
             signer.use(self._peer)
             self._signers[place] = signer
         return signer
+
+    def tell_operators(self, user: Callable[[Mapping[str, str]], None]) -> None:
+        """Tell `user` operators' secrets whenever they change."""
+        self._operator_users.append(user)
 
     async def watch(self) -> None:
         """Take over what changes, for good."""
@@ -176,6 +186,10 @@ class ControlSecrets:
             signer.use(secrets.peer)
         self.tokens.use([*operators.values()])
         self.callers.use(operators)
+        changed, self.operators = operators != self.operators, operators
+        if changed:
+            for user in self._operator_users:
+                user(operators)
 
     def _stamped(self) -> tuple[FileStamp, ...]:
         return tuple(file_stamp(str(path)) for path in self._paths)
@@ -225,7 +239,8 @@ def _application(
         thread.run,
         str(path.resolve()),
     )
-    app = control_app(control, control_names(config, socket.gethostname()))
+    names = control_names(config, socket.gethostname())
+    app = control_app(control, names, KeyAdmission(secrets.callers))
     works = [secrets.watch]
     if canary is not None:
         works.append(partial(canary.run, config.control.canary_s))
@@ -235,10 +250,8 @@ def _application(
         return generation <= log.live.last_seq and barrier.applied_everywhere(generation)
 
     shared = ApiWorld(catalog, invalidations, deployed, thread.run)
-    api = ApiEndpoint(shared, secrets.callers, actions(), asyncio.sleep, os.urandom)
-    handlers = RestApi(shared, secrets.tokens).handlers()
-    app.router.routes += [api.route(), *starlette_routes(handlers)]
-    app.router.routes += starlette_routes(_node_handlers(shared, control, secrets))
+    keys = _access_keys(state, thread, secrets)
+    app.router.routes += _operator_routes(shared, control, secrets, keys)
 
     def ends() -> None:
         log.live.close()
@@ -250,6 +263,37 @@ def _application(
 def _groups(catalog: Catalog, nodes: NodeRegistry) -> list[WorkerGroup]:
     """Where the processes are now."""
     return worker_groups(catalog.file, nodes.reporting())
+
+
+def _operator_routes(
+    shared: ApiWorld, control: ControlServices, secrets: ControlSecrets, keys: AccessKeys
+) -> list[Route]:
+    """The routes of both APIs for operators."""
+    callers = secrets.callers
+    api = ApiEndpoint(shared, callers, actions(), asyncio.sleep, os.urandom)
+    handlers = {
+        **RestApi(shared, secrets.tokens).handlers(),
+        **AccessKeyHandlers(keys, callers, shared.catalog, shared.run).handlers(),
+        **_node_handlers(shared, control, secrets),
+    }
+    return [api.route(), *starlette_routes(handlers, KeyAdmission(callers))]
+
+
+def _access_keys(state: StateDatabase, thread: StateThread, secrets: ControlSecrets) -> AccessKeys:
+    """The access keys of the state, which callers are known by from now on."""
+    keys = AccessKeys(state, secrets.operators, wall_clock, os.urandom, thread.hand)
+    keys.on_change(secrets.callers.use_made)
+    for one in keys.all().made:
+        if not one.secret:
+            say(
+                f"access key {one.name} admits nobody: the operator's secret it was kept by is gone"
+            )
+    later = DeferredWrites(thread.run)
+    secrets.tell_operators(
+        lambda operators: later.start("access keys", partial(keys.seal_anew, operators))
+    )
+    secrets.callers.on_use = lambda id, at: later.start(id, partial(keys.note_use, id, at))
+    return keys
 
 
 def _node_handlers(

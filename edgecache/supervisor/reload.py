@@ -23,6 +23,7 @@ from msgspec.structs import replace
 
 from edgecache.cluster.client import connection
 from edgecache.cluster.control_access import (
+    ControlAccess,
     control_access,
     supervisor_socket,
     supervisor_sockets,
@@ -158,13 +159,18 @@ async def reload_control(config: Config, path: Path) -> ReloadResult:
     control = control_access(config)
     if not control.url:
         return ReloadResult(REFUSED, ("not reloaded: there is no [control]; upgrade instead",))
+    return await reload_at(control, path)
+
+
+async def reload_at(control: ControlAccess, path: Path | None = None) -> ReloadResult:
+    """The same at a control that may be elsewhere, whose file is its own."""
     try:
         result = await readiness.reload(control)
     except OSError as error:
         return ReloadResult(FAILED, (f"control at {control.url}: {error}",))
     if isinstance(result, readiness.ReloadRefused):
         return ReloadResult(REFUSED, ("not reloaded:", *result.problems))
-    other = f" of {result.file}" if result.file not in ("", str(path)) else ""
+    other = f" of {result.file}" if result.file not in ("", str(path or "")) else ""
     return ReloadResult(DONE, (f"{result}{other}",))
 
 

@@ -5,7 +5,8 @@ operator's token, or come over the socket file. What a refusal says, its sender 
 
 Access keys are what an SDK signs its calls with. Each operator's secret in `operators.json` gives
 one, by one-way derivation: nothing more is to be kept or rotated, and who holds one can make no
-token of ours; a key that is in a script's environment does not sign for nodes.
+token of ours; a key that is in a script's environment does not sign for nodes. Others are made by
+operators, with limits or without (`state/access_keys.py`). One that is deleted admits nobody.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from starlette.requests import Request
 
@@ -29,6 +31,8 @@ from edgecache.control.cloudfront.rate_limit import (
     RateLimiter,
 )
 from edgecache.control.rest.auth import LOCAL_PEER, bearer_name, is_local
+from edgecache.control.state.access_keys import ID_PREFIX, AccessKeyList
+from edgecache.rules.permissions import KeyLimits
 from edgecache.rules.sigv4 import (
     IncomingRequest,
     RejectionReason,
@@ -38,9 +42,9 @@ from edgecache.rules.sigv4 import (
 )
 from edgecache.rules.viewer.client_shares import client_network
 
-ID_PREFIX = "EDGE"  # AWS's own begin with AKIA, which scanners for leaked keys look for
-
 SERVICE = "cloudfront"
+NO_LIMITS = KeyLimits()
+USE_NOTED_S = 60.0  # a key's last use is known to the minute: a write of the disk for each
 
 _REJECTIONS = {
     RejectionReason.ABSENT: (
@@ -62,20 +66,32 @@ _REJECTIONS = {
 
 @dataclass(frozen=True, slots=True, repr=False)
 class AccessKey:
-    """An access key; `name` is the operator's in `operators.json`. Its repr holds no secret."""
+    """An access key; of an operator's own, `name` is that in `operators.json`.
+
+    Its repr holds no secret.
+    """
 
     name: str
     access_key_id: str
     secret_access_key: str
+    limits: KeyLimits = field(default=NO_LIMITS)
 
     def __repr__(self) -> str:
         return f"AccessKey({self.name}, {self.access_key_id})"
 
 
+class Caller(NamedTuple):
+    """Who calls, and within which limits."""
+
+    name: str
+    limits: KeyLimits = NO_LIMITS
+
+
 class CallerAuthentication:
     """Authenticates callers by access key, token or socket file, and bounds their rates.
 
-    `operators` are secrets by name; `clock` is wall time, `steady` monotonic.
+    `operators` are secrets by name; `clock` is wall time, `steady` monotonic. `used_at` tells, to
+    the minute, when each access key admitted somebody last, which `on_use` is told.
     """
 
     def __init__(
@@ -85,30 +101,56 @@ class CallerAuthentication:
         clock: Callable[[], float],
         steady: Callable[[], float],
     ) -> None:
+        self._listed = AccessKeyList()
+        self.used_at: dict[str, float] = {}
+        self.on_use: Callable[[str, float], None] = lambda id, at: None
         self.use(operators)
-        self._tokens = tokens
+        self.tokens = tokens
         self._clock = clock
         self._calls = RateLimiter(CALLS_BURST, CALLS_PER_S, NAMES_MAX, steady)
         self._failures = RateLimiter(FAILURES_BURST, FAILURES_PER_S, NAMES_MAX, steady)
 
     def use(self, operators: Mapping[str, str]) -> None:
-        """The access keys of these operators count from now on, and no others."""
-        self._keys = {key.access_key_id: key for key in access_keys(operators)}
+        """The access keys of these operators count from now on, and no others of operators."""
+        self.derived = access_keys(operators)
+        self._take_over()
 
-    def authenticate(self, request: Request, body: bytes) -> str:
-        """The caller's name. ApiError when it is not known, or asks too often."""
-        name = bearer_name(request, self._tokens)
+    def use_made(self, listed: AccessKeyList) -> None:
+        """These keys that operators have made count from now on, and those deleted do not."""
+        self._listed = listed
+        self._take_over()
+
+    def _take_over(self) -> None:
+        keys = [one for one in self.derived if one.access_key_id not in self._listed.deleted]
+        for one in self._listed.made:
+            if one.secret:
+                limits = KeyLimits(frozenset(one.actions), frozenset(one.distributions))
+                keys.append(AccessKey(one.name, one.id, one.secret, limits))
+        self._keys = {key.access_key_id: key for key in keys}
+        self.used_at = {id: at for id, at in self.used_at.items() if id in self._keys}
+
+    def authenticate(self, request: Request, body: bytes) -> Caller:
+        """The caller. ApiError when it is not known, or asks too often."""
+        name = bearer_name(request, self.tokens)
         if name is None and is_local(request):
             name = LOCAL_PEER
-        if name is None:
-            proof = verify(incoming_request(request, body), self._secret, SERVICE, self._clock())
-            if isinstance(proof, SignatureRejected):
-                raise self._refused(proof, request)
-            assert isinstance(proof, SignatureVerified)
-            name = self._keys[proof.access_key_id].name
-        if not self._calls.take(name):
+        caller = Caller(name) if name is not None else self._signer(request, body)
+        if not self._calls.take(caller.name):
             raise ApiError("Throttling", "Rate exceeded")
-        return name
+        return caller
+
+    def _signer(self, request: Request, body: bytes) -> Caller:
+        """The caller whose access key has signed the request."""
+        now = self._clock()
+        proof = verify(incoming_request(request, body), self._secret, SERVICE, now)
+        if isinstance(proof, SignatureRejected):
+            raise self._refused(proof, request)
+        assert isinstance(proof, SignatureVerified)
+        key = self._keys[proof.access_key_id]
+        if now - self.used_at.get(key.access_key_id, -USE_NOTED_S) >= USE_NOTED_S:
+            self.used_at[key.access_key_id] = now
+            self.on_use(key.access_key_id, now)
+        return Caller(key.name, key.limits)
 
     def _secret(self, access_key_id: str) -> str | None:
         key = self._keys.get(access_key_id)

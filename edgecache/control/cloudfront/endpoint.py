@@ -15,17 +15,19 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from edgecache.control.cloudfront.authentication import CallerAuthentication
+from edgecache.control.cloudfront.authentication import Caller, CallerAuthentication
 from edgecache.control.cloudfront.context import ApiServices, OperationContext
 from edgecache.control.cloudfront.errors import ApiError, error_document
 from edgecache.control.cloudfront.model import PREFIX, VERSION, Operation, api
 from edgecache.control.cloudfront.operations import OperationFunction
 from edgecache.control.cloudfront.request_parser import ParsedCall, read_request, unknown_members
 from edgecache.control.cloudfront.response_writer import write_answer
+from edgecache.control.cloudfront.tags import distribution_of
 from edgecache.control.cloudfront.validation import validate
 from edgecache.control.rest.call import bounded_body
 from edgecache.control.state.database import StateBusyError
 from edgecache.control.state.database_thread import BUSY, RETRY_AFTER
+from edgecache.rules.permissions import ARN, CLOUDFRONT, refusal
 
 logger = logging.getLogger("edgecache.control")
 
@@ -81,7 +83,7 @@ class ApiEndpoint:
             body = await bounded_body(request)
         except HTTPException as error:
             raise ApiError("RequestEntityTooLarge", error.detail) from error
-        self.callers.authenticate(request, body)
+        caller = self.callers.authenticate(request, body)
         operation, path = _operation(request)
         function = self.actions.get(operation.name)
         if function is None:
@@ -93,6 +95,7 @@ class ApiEndpoint:
         query = dict(parse_qsl(query_text, keep_blank_values=True))
         headers = {name.lower(): value for name, value in request.headers.items()}
         values = read_request(operation, ParsedCall(path, query, headers, body))
+        require_permitted(caller, operation.name, values)
         if operation.takes is not None:
             validate(operation.takes, values)
         call = OperationContext(self.services, values, str(request.base_url).rstrip("/"))
@@ -119,6 +122,18 @@ def _operation(request: Request) -> tuple[Operation, dict[str, str]]:
     if match is None:
         raise ApiError("UnknownOperation", f"{request.method} {path} is no operation of the API.")
     return match
+
+
+def require_permitted(caller: Caller, operation: str, values: Mapping[str, Any]) -> None:
+    """AccessDenied where the caller's limits do not permit an operation on this input."""
+    permission = CLOUDFRONT.get(operation)
+    distribution = ""
+    if permission is not None:
+        distribution = str(values.get(permission.distribution, ""))
+        if permission.distribution == ARN:
+            distribution = distribution_of(distribution)
+    if why := refusal(caller.limits, operation, permission, distribution):
+        raise ApiError("AccessDenied", f"{caller.name}: {why}")
 
 
 def error_response(fault: ApiError, id: str) -> Response:

@@ -63,10 +63,16 @@ def merge_tags(before: Mapping[str, str], items: list[Document]) -> dict[str, st
     return tags
 
 
+def distribution_of(arn: str) -> str:
+    """The id in the ARN of a distribution; empty for anything else."""
+    match = _ARN.fullmatch(arn)
+    return match[1] if match else ""
+
+
 def _tagged_resource(call: OperationContext) -> Resource:
     arn = call.input["Resource"]
-    match = _ARN.fullmatch(arn)
-    one = call.catalog.get(ResourceKind.DISTRIBUTION, match[1]) if match else None
+    id = distribution_of(arn)
+    one = call.catalog.get(ResourceKind.DISTRIBUTION, id) if id else None
     if one is None:
         raise ApiError("NoSuchResource", f"There is no resource {arn}.")
     return one

@@ -30,6 +30,7 @@ from edgecache.control.nodes.refusals import NodeAdmission
 from edgecache.control.nodes.registry import NodeRegistry, TooManyNodesError
 from edgecache.control.nodes.staleness_probe import StalenessProbe
 from edgecache.control.nodes.workers import reported_address
+from edgecache.control.rest.admission import Admission
 from edgecache.control.rest.auth import (
     HostGuard,
     bearer_name,
@@ -220,7 +221,9 @@ class ControlServices:
         return Response(exposition(self.nodes, self.canary), media_type=CONTENT_TYPE)
 
 
-def control_app(control: ControlServices, names: Collection[str]) -> Starlette:
+def control_app(
+    control: ControlServices, names: Collection[str], admission: Admission | None = None
+) -> Starlette:
     """The ASGI application.
 
     `names` are those anybody may reach control by, with or without port; `localhost` and the
@@ -233,7 +236,7 @@ def control_app(control: ControlServices, names: Collection[str]) -> Starlette:
         return by_token or bool(control.admission.sender(scope))
 
     app = Starlette(
-        routes=starlette_routes(control.handlers()),
+        routes=starlette_routes(control.handlers(), admission),
         middleware=[Middleware(HostGuard, names=names, proves=proves)],
         exception_handlers={
             HTTPException: _error_response,

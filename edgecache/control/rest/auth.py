@@ -6,7 +6,8 @@ Who proves that it may ask is no such page, and may come by any Host: a containe
 service's, another address. An access key is proof where the API checks it, which it does each time.
 So may a proxy on it, which brings requests of anybody from loopback: that a program runs on this
 machine proves nothing. Who reaches the socket file in `state_dir`, which its owner alone may, is an
-operator; over TCP an operator has a token, and a program of this machine may read figures.
+operator; over TCP an operator has a token or an access key (`admission`), and a program of this
+machine may read figures.
 """
 
 from __future__ import annotations
@@ -24,14 +25,15 @@ from edgecache.cluster.credentials import AUTH_SCHEME, content_digest
 from edgecache.cluster.tokens import Tokens
 from edgecache.control.cloudfront.errors import ApiError, error_document
 from edgecache.control.nodes.refusals import NodeAdmission, refusal_reason
+from edgecache.rules.sigv4 import ALGORITHM
 
 LOCAL_PEER = "unix"  # the address of who reached the socket file, and is our user or root
 RELAYED = frozenset({"via", "forwarded", "x-real-ip"})  # and X-Forwarded-*: a proxy's
 _NODE_REQUIRED = "a node's credential is required"
+OPERATOR = "edgecache.operator"  # of a scope: whose access key admitted it
 CHALLENGE = {"www-authenticate": AUTH_SCHEME}
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _API = "/20"  # what CloudFront's paths begin with: a version
-_SIGNED = "AWS4-"  # of Authorization: the API checks it before anything else
 
 HeadProof = Callable[[MutableMapping[str, Any]], bool]
 
@@ -71,8 +73,7 @@ class HostGuard:
         return ""
 
     def _may_come_by_any(self, scope: Scope) -> bool:
-        signed = any(value.startswith(_SIGNED) for value in _values(scope, b"authorization"))
-        return (signed and scope["path"].startswith(_API)) or self._proves(scope)
+        return is_signed(Request(scope)) or self._proves(scope)
 
 
 def host_name(authority: str) -> str:
@@ -87,6 +88,14 @@ def bearer_name(request: Request, tokens: Tokens) -> str | None:
     return tokens.verify(token.strip()) if scheme.lower() == "bearer" else None
 
 
+def is_signed(request: Request) -> bool:
+    """Whether the request comes with an access key's signature, good or not.
+
+    One that does is judged by it before anything else, by `admission` and CloudFront's API.
+    """
+    return request.headers.get("authorization", "").startswith(ALGORITHM)
+
+
 def require_node(request: Request, admission: NodeAdmission, body: bytes = b"") -> str:
     """The name of the node that signed this request and its body; 401 when none did, or before."""
     name = admission.sender(request.scope)
@@ -97,10 +106,12 @@ def require_node(request: Request, admission: NodeAdmission, body: bytes = b"") 
 
 
 def require_operator(request: Request, tokens: Tokens) -> None:
-    """Let an operator pass: over the socket file, or with a token. Else 401."""
-    if is_local(request) or bearer_name(request, tokens) is not None:
+    """Let an operator pass: over the socket file, with a token, or by an access key. Else 401."""
+    if is_local(request) or OPERATOR in request.scope or bearer_name(request, tokens) is not None:
         return
-    raise HTTPException(401, "an operator token is required", {"www-authenticate": "Bearer"})
+    shown = request.headers.get("authorization", "")
+    problem = "the token is not good, or its hour is over" if shown else "a token is required"
+    raise HTTPException(401, f"{problem}, or an access key", {"www-authenticate": "Bearer"})
 
 
 def require_reader(request: Request, tokens: Tokens) -> None:

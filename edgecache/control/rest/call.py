@@ -31,11 +31,16 @@ class RestCall:
 
 BODY_BYTES_MAX = 1024 * 1024  # nginx's client_max_body_size
 
+_BODY = "edgecache.body"  # of a scope: the body, once it was read
 RouteHandler = Callable[[Request], Awaitable[Response]]
 
 
 async def bounded_body(request: Request) -> bytes:
-    """The whole body; 413 when it is longer than BODY_BYTES_MAX, 400 when its sender left."""
+    """The whole body, read once; 413 when it is longer than BODY_BYTES_MAX, 400 when its sender
+    left.
+    """
+    if _BODY in request.scope:
+        return bytes(request.scope[_BODY])
     body = bytearray()
     try:
         async for piece in request.stream():
@@ -44,6 +49,7 @@ async def bounded_body(request: Request) -> bytes:
                 raise HTTPException(413, f"the body is longer than {BODY_BYTES_MAX} bytes")
     except ClientDisconnect:
         raise HTTPException(400, "the body broke off") from None
+    request.scope[_BODY] = bytes(body)
     return bytes(body)
 
 

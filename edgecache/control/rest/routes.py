@@ -10,9 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 from edgecache.control.nodes.staleness_probe import FOLDER, PATH
+from edgecache.control.rest.access_keys import AccessKeyBody, AccessKeyReport, AccessKeyReports
+from edgecache.control.rest.admission import Admission
 from edgecache.control.rest.call import RouteHandler
 from edgecache.control.rest.distributions import DistributionSummaries, DistributionSummary
 from edgecache.control.rest.invalidations import (
@@ -189,6 +193,27 @@ ROUTES = (
     ),
     RestRoute("store_stats", "GET", "/stats", "Figures of every store.", described=False),
     RestRoute("list_objects", "GET", "/objects", "What every store holds.", described=False),
+    RestRoute(
+        "list_access_keys", "GET", "/access-keys", "Access keys, without secrets.", AccessKeyReports
+    ),
+    RestRoute(
+        "create_access_key",
+        "POST",
+        "/access-keys",
+        "Make an access key; its secret is told once.",
+        AccessKeyReport,
+        AccessKeyBody,
+        201,
+        faults=(400, 413),
+    ),
+    RestRoute(
+        "delete_access_key",
+        "DELETE",
+        "/access-keys/{key}",
+        "Delete an access key, by name or id: it admits nobody from now on.",
+        AccessKeyReport,
+        faults=(404,),
+    ),
     RestRoute("reload_file", "POST", "/reload", "Read the configuration file anew.", faults=(400,)),
     RestRoute(
         "serve_probe",
@@ -206,12 +231,29 @@ ROUTES = (
 DESCRIBED = tuple(route for route in ROUTES if route.described)
 
 
-def starlette_routes(handlers: Mapping[str, RouteHandler]) -> list[Route]:
-    """The routes of these operations, in the order of the table."""
+def starlette_routes(
+    handlers: Mapping[str, RouteHandler], admission: Admission | None = None
+) -> list[Route]:
+    """The routes of these operations, in the order of the table; `admission` is asked first."""
     unknown = handlers.keys() - {route.operation for route in ROUTES}
     assert not unknown, f"no routes: {unknown}"
     return [
-        Route(route.path, handlers[route.operation], methods=[route.method])
+        Route(
+            route.path,
+            _admitted(route.operation, handlers[route.operation], admission),
+            methods=[route.method],
+        )
         for route in ROUTES
         if route.operation in handlers
     ]
+
+
+def _admitted(operation: str, handler: RouteHandler, admission: Admission | None) -> RouteHandler:
+    if admission is None:
+        return handler
+
+    async def handle(request: Request) -> Response:
+        await admission(request, operation)
+        return await handler(request)
+
+    return handle

@@ -1,5 +1,6 @@
 """State of control: what is kept in its SQLite database, and the configuration made of it.
 
+- `access_keys` rows of access keys, their secrets sealed
 - `catalog` all resources by name; a change is one transaction and one entry of the log
 - `compose` file and API as one checked configuration
 - `database` the schema, its migrations, transactions

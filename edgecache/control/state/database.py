@@ -52,6 +52,13 @@ MIGRATIONS = (
         " created_at REAL NOT NULL, current INTEGER NOT NULL,"
         " PRIMARY KEY (distribution, pattern, number)) WITHOUT ROWID",
     ),
+    (
+        "CREATE TABLE access_keys ("
+        " id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, sealed BLOB NOT NULL,"
+        " created_at REAL NOT NULL, used_at REAL, actions TEXT NOT NULL,"
+        " distributions TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE deleted_access_keys (id TEXT PRIMARY KEY) WITHOUT ROWID",
+    ),
 )
 """Statements from each version of the schema to the next; `user_version` counts those done."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +30,12 @@ from edgecache.control.cloudfront.context import ApiServices
 from edgecache.control.cloudfront.endpoint import ApiEndpoint
 from edgecache.control.cloudfront.operations import actions
 from edgecache.control.nodes.barrier import Barrier
+from edgecache.control.rest.access_keys import AccessKeyHandlers
+from edgecache.control.rest.admission import KeyAdmission
+from edgecache.control.rest.call import RouteHandler
+from edgecache.control.rest.handlers import RestApi
+from edgecache.control.rest.routes import starlette_routes
+from edgecache.control.state.access_keys import AccessKeys
 from edgecache.control.state.catalog import Catalog
 from edgecache.control.state.database import BEFORE, StateDatabase
 from edgecache.control.state.invalidations import Invalidations
@@ -119,6 +126,11 @@ class Desk:
         tokens = Tokens([*OPERATORS.values()], lambda: self.now)
         self.tokens = tokens
         callers = CallerAuthentication(OPERATORS, tokens, lambda: self.now, lambda: self.now)
+        self.callers = callers
+        self.keys = AccessKeys(
+            self.state, OPERATORS, lambda: self.now, os.urandom, lambda done: done()
+        )
+        self.keys.on_change(callers.use_made)
         self.barrier = Barrier(self.state, lambda: self.now)
         self.barrier.remove(BEFORE)  # no other control was here
         self.invalidations = Invalidations(
@@ -126,7 +138,18 @@ class Desk:
         )
         self.world = ApiServices(self.catalog, self.invalidations, lambda generation: self.deployed)
         endpoint = ApiEndpoint(self.world, callers, actions(), self._pause, random)
-        self.app = Starlette(routes=[endpoint.route()])
+        handlers = {**RestApi(self.world, tokens).handlers(), **self.key_handlers()}
+        routes = [endpoint.route(), *starlette_routes(handlers, KeyAdmission(callers))]
+        self.app = Starlette(routes=routes)
+
+    def key_handlers(self) -> dict[str, RouteHandler]:
+        """Handlers of the operations on access keys."""
+        return AccessKeyHandlers(self.keys, self.callers, self.catalog, self.world.run).handlers()
+
+    def made_key(self, name: str, actions: Sequence[str] = (), of: Sequence[str] = ()) -> AccessKey:
+        """An access key with limits, as its maker has it."""
+        made = self.keys.create(name, actions, of)
+        return AccessKey(name, made.id, made.secret)
 
     def ignores_unsupported(self) -> None:
         """From now on the file says so at its root."""

@@ -31,6 +31,7 @@ def test_every_route_has_a_handler_and_every_handler_a_route(tmp_path: Path) -> 
             **explain_handlers(desk.log.live, desk.tokens, ExplainServices(place.clock, nodes)),
             **inventory_handlers(desk.log.live, desk.tokens, nodes),
             **dry_run_handlers(desk.world, desk.tokens, nodes),
+            **desk.key_handlers(),
         }
         served = {(route.path, name) for route in place.app.routes for name in route.methods}
         served |= {

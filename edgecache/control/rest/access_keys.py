@@ -1,0 +1,152 @@
+"""Access keys over the REST API: made, listed, deleted. Law: a secret is told once, to its maker.
+
+None of it is for keys with limits: see `permissions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from edgecache.control.cloudfront.authentication import CallerAuthentication
+from edgecache.control.rest.auth import require_operator
+from edgecache.control.rest.call import RouteHandler, bounded_body, json_response
+from edgecache.control.state.access_keys import (
+    AccessKeyRecord,
+    AccessKeys,
+    KeyNotMadeError,
+    NoSuchKeyError,
+)
+from edgecache.control.state.catalog import Catalog
+from edgecache.control.state.database_thread import StateRun
+from edgecache.control.state.resources import ResourceKind
+from edgecache.rules.permissions import Action
+
+LIMITED_MAX = 500  # distributions of one key: as many as there may be
+
+
+class AccessKeyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The key to make. Without `actions` it may do everything, without `distributions` to all."""
+
+    name: str
+    actions: list[Action] = []
+    distributions: list[str] = []
+
+
+class AccessKeyReport(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An access key; times in seconds of the epoch.
+
+    `source` is `operator` for the key that an operator's secret gives by itself. `usable` is false
+    when the operator's secret that sealed it is gone.
+    """
+
+    id: str
+    name: str
+    source: str
+    usable: bool
+    actions: tuple[str, ...]
+    distributions: tuple[str, ...]
+    created_at: float | None
+    last_used_at: float | None
+    secret_access_key: str = ""  # told when it is made, and never again
+
+
+class AccessKeyReports(msgspec.Struct, frozen=True):
+    """All access keys: operators' own, then those that were made, the newest last."""
+
+    access_keys: list[AccessKeyReport]
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKeyHandlers:
+    """The operations on access keys; what is kept is read and written by `run`."""
+
+    keys: AccessKeys
+    callers: CallerAuthentication
+    catalog: Catalog
+    run: StateRun
+
+    def handlers(self) -> dict[str, RouteHandler]:
+        """A handler for each operation, by name."""
+        return {
+            "list_access_keys": self.list_all,
+            "create_access_key": self.create,
+            "delete_access_key": self.delete,
+        }
+
+    async def list_all(self, request: Request) -> Response:
+        require_operator(request, self.callers.tokens)
+        return json_response(AccessKeyReports(await self._reports()))
+
+    async def create(self, request: Request) -> Response:
+        require_operator(request, self.callers.tokens)
+        try:
+            body = msgspec.json.decode(await bounded_body(request), type=AccessKeyBody)
+            record = await self.run(lambda: self._made(body))
+        except (msgspec.DecodeError, KeyNotMadeError) as error:
+            return json_response({"error": str(error)}, 400)
+        report = msgspec.structs.replace(_report(record), secret_access_key=record.secret)
+        return json_response(report, 201)
+
+    async def delete(self, request: Request) -> Response:
+        require_operator(request, self.callers.tokens)
+        wanted = request.path_params["key"]
+        try:
+            one = _find(await self._reports(), wanted)
+        except NoSuchKeyError as error:
+            return json_response({"error": str(error)}, 404)
+        await self.run(lambda: self.keys.delete(one.id))
+        return json_response(one)
+
+    def _made(self, body: AccessKeyBody) -> AccessKeyRecord:
+        if len(body.distributions) > LIMITED_MAX:
+            raise KeyNotMadeError(f"distributions: more than {LIMITED_MAX}")
+        for id in body.distributions:
+            if self.catalog.get(ResourceKind.DISTRIBUTION, id) is None:
+                raise KeyNotMadeError(f"distributions: there is no distribution {id}")
+        return self.keys.create(body.name, [str(one) for one in body.actions], body.distributions)
+
+    async def _reports(self) -> list[AccessKeyReport]:
+        known = await self.run(self.keys.all)
+        derived = [
+            AccessKeyReport(
+                id=key.access_key_id,
+                name=key.name,
+                source="operator",
+                usable=True,
+                actions=(),
+                distributions=(),
+                created_at=None,
+                last_used_at=self.callers.used_at.get(key.access_key_id),
+            )
+            for key in self.callers.derived
+            if key.access_key_id not in known.deleted
+        ]
+        used = self.callers.used_at  # known before it is on disk
+        made = (replace(one, used_at=used.get(one.id, one.used_at)) for one in known.made)
+        return [*derived, *map(_report, made)]
+
+
+def _report(one: AccessKeyRecord) -> AccessKeyReport:
+    return AccessKeyReport(
+        id=one.id,
+        name=one.name,
+        source="control",
+        usable=bool(one.secret),
+        actions=one.actions,
+        distributions=one.distributions,
+        created_at=one.created_at,
+        last_used_at=one.used_at,
+    )
+
+
+def _find(known: Sequence[AccessKeyReport], wanted: str) -> AccessKeyReport:
+    found = next((one for one in known if wanted in (one.id, one.name)), None)
+    if found is None:
+        names = ", ".join(one.name for one in known) or "none"
+        raise NoSuchKeyError(f"there is no access key {wanted[:64]} (known: {names})")
+    return found

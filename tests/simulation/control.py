@@ -17,9 +17,11 @@ import httpx
 from edgecache.cluster.log_entries import LogEntryKind
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config
+from edgecache.control.cloudfront.authentication import CallerAuthentication
 from edgecache.control.nodes.barrier import Barrier
 from edgecache.control.nodes.refusals import NodeAdmission
 from edgecache.control.nodes.registry import NodeRegistry
+from edgecache.control.rest.admission import KeyAdmission
 from edgecache.control.rest.app import ControlServices, control_app
 from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.invalidations import (
@@ -82,7 +84,8 @@ class Plane:
                 NodeAdmission(verifier(PLACE, clocks.wall).verify, clock),
                 self._publish,
             )
-            self.app = control_app(control, ())
+            callers = CallerAuthentication(SECRETS, tokens, clocks.wall, clock)
+            self.app = control_app(control, (), KeyAdmission(callers))
         self.process.at_end.append(state.close)
         return self.log.epoch
 

@@ -222,7 +222,7 @@ class ControlServices:
 
 
 def control_app(
-    control: ControlServices, names: Collection[str], admission: Admission | None = None
+    control: ControlServices, names: Collection[str], admission: Admission
 ) -> Starlette:
     """The ASGI application.
 

@@ -18,9 +18,11 @@ from edgecache.cluster.node_status import NodeStatus
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config
 from edgecache.config.problems import ConfigError, Problem
+from edgecache.control.cloudfront.authentication import CallerAuthentication
 from edgecache.control.nodes.barrier import Barrier
 from edgecache.control.nodes.refusals import NodeAdmission
 from edgecache.control.nodes.registry import NodeRegistry
+from edgecache.control.rest.admission import KeyAdmission
 from edgecache.control.rest.app import ControlServices, control_app
 from edgecache.control.rest.auth import LOCAL_PEER
 from edgecache.control.state.database import StateDatabase
@@ -58,7 +60,8 @@ class Place:
             run=run,
             file="/etc/edgecache.toml",
         )
-        self.app = control_app(control, ["control.test:8090"])
+        callers = CallerAuthentication({"k1": "k" * 32}, self.tokens, self.clock, self.clock)
+        self.app = control_app(control, ["control.test:8090"], KeyAdmission(callers))
 
     def clock(self) -> float:
         return self.now

@@ -119,7 +119,7 @@ def test_two_hosts_are_refused(place: Place) -> None:
         ("/nodes", {}, LOOPBACK, 403),
         ("/nodes", {"authorization": "Bearer no"}, LOOPBACK, 403),
         ("/nodes", {"authorization": "Edgecache 1.k.edge-a-1.0.1.1.x"}, LOOPBACK, 403),
-        ("/nodes", {"authorization": "AWS4-HMAC-SHA256 x"}, LOOPBACK, 403),
+        ("/nodes", {"authorization": "AWS4-HMAC-SHA256 x"}, LOOPBACK, 400),
         ("/nodes", "token", ELSEWHERE, 200),
         ("/nodes", "token", LOOPBACK, 200),
         ("/log", "node", ELSEWHERE, 200),

@@ -12,7 +12,14 @@ from urllib.parse import quote
 import typer
 
 from edgecache.cli.client import ask_control
-from edgecache.cli.options import DEFAULT_CONFIG, AsJson, ConfigPath, print_json, print_rows
+from edgecache.cli.options import (
+    DEFAULT_CONFIG,
+    AsJson,
+    ConfigPath,
+    print_json,
+    print_result,
+    print_rows,
+)
 from edgecache.cluster.control_access import KEY_ENV
 from edgecache.rules.permissions import Action
 
@@ -49,12 +56,10 @@ def create(
     """
     wish = {"name": name, "actions": only or [], "distributions": distributions or []}
     made = ask_control(config, "POST", "/access-keys", wish)
-    if as_json:
-        print_json(made)
-        return
     typer.echo(f"# {name} may {_limits(made)}; the secret is not told again", err=True)
-    for variable, member in zip(KEY_ENV, ("id", "secret_access_key"), strict=True):
-        typer.echo(f"{variable}={made[member]}")
+    variables = zip(KEY_ENV, ("id", "secret_access_key"), strict=True)
+    lines = "\n".join(f"{variable}={made[member]}" for variable, member in variables)
+    print_result(made, lines, as_json=as_json)
 
 
 @app.command("list", epilog="Example: edgecache access-keys list")
@@ -76,13 +81,14 @@ def list_all(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> No
 def delete(
     key: Annotated[str, typer.Argument(help="Its name or id.")],
     config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
 ) -> None:
     """Delete an access key: it admits nobody from now on.
 
     That of an operator's secret goes, too; the secret's tokens go on, until it is rotated.
     """
     gone = ask_control(config, "DELETE", f"/access-keys/{quote(key, safe='')}")
-    typer.echo(f"{gone['name']} ({gone['id']}) is deleted")
+    print_result(gone, f"{gone['name']} ({gone['id']}) is deleted", as_json=as_json)
 
 
 def _limits(one: dict[str, Any]) -> str:

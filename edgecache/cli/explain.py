@@ -138,7 +138,8 @@ def _add_key(tree: Tree, rules: Explanation) -> None:
         values = ["(absent)" if value is None else repr(value) for value in part.values]
         _add(branch, f"{part.name}: {' '.join(values) or '(nothing)'}")
     _add(tree, "collapses with others of this key" if rules.collapses else "does not collapse")
-    _add(tree, f"compresses: {rules.compresses or 'no'}")
+    never = f" ({rules.never_compressed})" if rules.never_compressed else ""
+    _add(tree, f"compresses: {rules.compresses or 'no'}{never}")
 
 
 def _add_origin(tree: Tree, origin: OriginExplanation | None) -> None:

@@ -26,6 +26,7 @@ def lint(config: Config) -> list[Problem]:
             if distribution.semantics == "cloudfront":  # else Vary and private say who may share
                 warnings += _caching_warnings(behavior, place)
                 warnings += _forwarding_warnings(behavior, place)
+            warnings += _compression_warnings(behavior, place, distribution.semantics)
             warnings += _cors_warnings(behavior, place)
     return warnings
 
@@ -203,6 +204,23 @@ def _caching_warnings(behavior: Behavior, where: str) -> Iterator[Problem]:
         yield Problem(
             f"{where}.origin_request_policy.cookies",
             "are sent and not in the key: one viewer's answer is served to others",
+        )
+
+
+def _compression_warnings(behavior: Behavior, where: str, semantics: str) -> Iterator[Problem]:
+    """CloudFront Developer Guide, "Serve compressed files": the behavior and the policy say so."""
+    policy = behavior.cache_policy
+    if not behavior.compress:
+        return
+    if semantics == "rfc9111":
+        yield Problem(f"{where}.compress", 'does nothing under "rfc9111": the origin compresses')
+    elif policy.ttl_s_max == 0:
+        yield Problem(f"{where}.compress", "does nothing: the cache policy keeps nothing")
+    elif not (policy.accept_encoding_gzip or policy.accept_encoding_brotli):
+        yield Problem(
+            f"{where}.compress",
+            "does nothing: the cache policy has neither accept_encoding_gzip nor"
+            " accept_encoding_brotli = true",
         )
 
 

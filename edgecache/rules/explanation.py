@@ -14,7 +14,7 @@ from msgspec import structs
 
 from edgecache.http.message import Request, Response, first_value
 from edgecache.http.target import normalized_path
-from edgecache.rules.caching.compression import BODY_BYTES_MIN, coding_for
+from edgecache.rules.caching.compression import BODY_BYTES_MIN, coding_for, why_never_compressed
 from edgecache.rules.caching.freshness import Assessment, TtlStep, ttl_steps
 from edgecache.rules.caching.key import cache_key, has_query, key_parts, without_connection_options
 from edgecache.rules.caching.reuse import bypass, collapses
@@ -75,6 +75,7 @@ class Explanation:
     invalidated_by: tuple[str, ...] = ()
     unavailable: tuple[str, ...] = ()  # why the distribution of this name answers 503
     unsupported: tuple[str, ...] = ()  # what the distribution asks for and is served without
+    never_compressed: str = ""  # why not, though the behavior has `compress`
 
 
 class LookupExplanation(StrEnum):
@@ -163,6 +164,7 @@ def explain(request: Request, table: RouteTable, entrance: EntryPoint, now: floa
         key_parts=tuple(KeyPart(name, tuple(map(text_or_none, items))) for name, items in parts),
         collapses=collapses(inner, where.route),
         compresses=_compresses(inner, where.route),
+        never_compressed=why_never_compressed(where.route),
         invalidated_by=invalidated_by(where),
     )
 

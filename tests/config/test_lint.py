@@ -55,6 +55,16 @@ WITH_OPTIONS = ["GET", "HEAD", "OPTIONS"]
             },
             [f"{D}.cache_policy.ttl_s_min"],
         ),
+        ({"compress": True}, [f"{D}.compress"]),
+        ({"compress": True, "cache_policy": {"accept_encoding_gzip": True}}, []),
+        ({"compress": True, "cache_policy": {"accept_encoding_brotli": True}}, []),
+        (
+            {
+                "compress": True,
+                "cache_policy": {"ttl_s_max": 0, "ttl_s_default": 0, "accept_encoding_gzip": True},
+            },
+            [f"{D}.compress"],
+        ),
         ({"cache_policy": {"cookies": ALL}}, [f"{D}.cache_policy.cookies"]),
         (
             {"cache_policy": {"cookies": ALL, "ttl_s_max": 0, "ttl_s_default": 0}},
@@ -158,3 +168,16 @@ def test_distributions(changes: dict[str, Any], expected: list[str]) -> None:
 )
 def test_what_a_pattern_covers(wide: str, narrow: str, expected: bool) -> None:
     assert covers(wide, narrow) is expected
+
+
+@pytest.mark.parametrize(
+    ("default", "expected"),
+    [
+        ({"origin_request_policy": {"headers": {"behavior": "allViewer"}, "cookies": ALL}}, []),
+        ({"compress": True, "cache_policy": {"accept_encoding_gzip": True}}, [f"{D}.compress"]),
+    ],
+)
+def test_under_rfc9111_other_things_are_hardly_meant(
+    default: dict[str, Any], expected: list[str]
+) -> None:
+    assert places(default, semantics="rfc9111", aliases=["a.test", "b.test"]) == expected

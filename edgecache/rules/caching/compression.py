@@ -70,6 +70,20 @@ def may_compress(request: Request, route: Route) -> bool:
     return route.behavior.compress and _accepted_coding(request, policy) is not None
 
 
+def why_never_compressed(route: Route) -> str:
+    """Why a behavior with `compress` compresses nothing, whoever asks; empty where it does."""
+    behavior, policy = route.behavior, route.behavior.cache_policy
+    if not behavior.compress:
+        return ""
+    if not route.semantics.compresses:
+        return "compress does nothing under these semantics"
+    if caching_disabled(policy):
+        return "compress does nothing: the cache policy keeps nothing"
+    if policy.accept_encoding_gzip or policy.accept_encoding_brotli:
+        return ""
+    return "compress does nothing: the cache policy has no accept_encoding_gzip or _brotli"
+
+
 def compressible(head: Response) -> bool:
     """Whether status, content coding and content type admit it, whoever asks."""
     if head.status not in STATUSES or first_value(head.fields, b"content-encoding") is not None:

@@ -2,7 +2,8 @@
 
 Law: for a disk that fails or hangs nobody waits long; they go without. Trouble is logged when it
 begins and when it ends, and counted always. An engine is opened when it is first needed, closed
-when it fails, and tried again now and then.
+when it fails, and tried again now and then. That a predecessor still has the folder is no trouble
+before it lasts: each hand-over begins so.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ logger = logging.getLogger("edgecache.store")
 
 TRY_AGAIN_S = 5.0  # not long for who has made room, and a try costs next to nothing
 TRY_SOON_S = 0.25
+SHARED_TRIES_MAX = 40  # ten seconds: a predecessor closes its disk as soon as its successor serves
 
 
 class DiskHealth:
@@ -32,20 +34,25 @@ class DiskHealth:
         self._folder = folder
         self._counters = counters
         self._well = True
+        self._shared = 0  # tries in a row that found the folder another's
 
     def failed(self, error: BaseException) -> float:
         """Note a failed operation; in how many seconds to try again."""
+        shared = isinstance(error, BlockingIOError)  # a predecessor is about to hand it over
+        self._shared = self._shared + 1 if shared else 0
+        if shared and self._shared <= SHARED_TRIES_MAX:
+            return TRY_SOON_S
         self._counters.disk_failures += 1
         if self._well:
             self._well = False
             self._counters.disk_failing = 1
             line = "%s: %s; what it would hold is fetched anew until it is well again"
             logger.error(line, self._folder, error)
-        shared = isinstance(error, BlockingIOError)  # a predecessor is about to hand it over
         return TRY_SOON_S if shared else TRY_AGAIN_S
 
     def recovered(self) -> None:
         """Note a change that succeeded."""
+        self._shared = 0
         if not self._well:
             self._well = True
             self._counters.disk_failing = 0

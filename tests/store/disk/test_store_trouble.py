@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from edgecache.store.disk import store as disk
-from edgecache.store.disk.availability import LOOK_S_MAX, TRY_AGAIN_S
+from edgecache.store.disk.availability import LOOK_S_MAX, SHARED_TRIES_MAX, TRY_AGAIN_S, TRY_SOON_S
 from edgecache.store.disk.engine import DiskBudget
-from edgecache.store.disk.files import RealFiles
+from edgecache.store.disk.files import FolderLock, RealFiles
 from edgecache.store.disk.index import DiskIndex, Row
 from tests.store.disk.disk_world import FILED, KEY, DiskStage, entry, found, put
 from tests.store.disk.faults import Faults, FaultyFiles
@@ -69,6 +69,48 @@ def test_a_disk_that_fails_is_said_once_and_tried_again(
     assert found(stage, b"after") is not None
     assert found(stage, b"before") is not None
     assert not stage.counters.disk_failing
+    stage.close()
+
+
+def locked(folder: Path) -> FolderLock:
+    """As another process has it."""
+    folder.mkdir()
+    return FolderLock(str(folder / "lock"))
+
+
+def test_a_folder_about_to_be_handed_over_is_no_trouble(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    predecessor = locked(tmp_path / "disk")
+    stage = DiskStage(tmp_path / "disk")
+    with caplog.at_level(logging.WARNING):
+        for number in range(10):
+            stage.store.put(entry(b"%d" % number, size=FILED))
+            stage.settle()
+            stage.advance(TRY_SOON_S + 1)
+        predecessor.release()
+        stage.advance(TRY_SOON_S + 1)
+        put(stage, entry(b"after", size=FILED))
+    assert found(stage, b"after") is not None
+    assert not caplog.records
+    assert stage.counters.disk_failures == 0
+    stage.close()
+
+
+def test_a_folder_that_another_process_keeps_is_told_in_the_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = locked(tmp_path / "disk")
+    stage = DiskStage(tmp_path / "disk")
+    with caplog.at_level(logging.WARNING):
+        for _ in range(SHARED_TRIES_MAX + 5):
+            stage.store.put(entry(size=FILED))
+            stage.settle()
+            stage.advance(TRY_SOON_S + 1)
+    (record,) = caplog.records
+    assert "another process keeps its objects here" in record.getMessage()
+    assert stage.counters.disk_failing
+    other.release()
     stage.close()
 
 

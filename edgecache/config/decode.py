@@ -14,9 +14,10 @@ from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
-from edgecache.config.model import Model
-from edgecache.config.problems import Problems, listed, quoted, suggestion
+from edgecache.config.model import Config, Model
+from edgecache.config.problems import Problems, listed, quoted
 from edgecache.config.settings import BY_FIELD, Setting, parse_size
+from edgecache.config.unknown_key import unknown_key
 
 T = TypeVar("T", bound=Model)
 Shorthand = Callable[[object, str, Problems], object]
@@ -91,7 +92,7 @@ class Decoder:
         for key, value in table.items():
             place = joined(where, key)
             if key not in fields:
-                self.problems.add(place, "unknown key" + suggestion(key, fields))
+                self.problems.add(place, unknown_key(key, fields, Config))
                 continue
             field_value = self._field(model, fields[key], value, place)
             if field_value is not _WRONG:

@@ -1,0 +1,92 @@
+"""What to say of a key that no table of a configuration has at that place.
+
+Law: where it is known somewhere else, that is said; else what is spelled like it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import types
+from collections.abc import Iterable, Iterator
+from typing import Any, Union, get_args, get_origin
+
+import msgspec
+
+from edgecache.config.base import Model
+from edgecache.config.problems import quoted
+
+PLACES_MAX = 2  # told of one key
+LIKENESS_MIN = 0.75
+NOT_OF_FILES = ("unavailable", "releases", "kept")  # control's to say
+# Words of CloudFront's JSON whose names here are not the same in snake case, and others' words.
+OTHER_WORDS = {
+    "DefaultTTL": "ttl_s_default",
+    "MinTTL": "ttl_s_min",
+    "MaxTTL": "ttl_s_max",
+    "TargetOriginId": "origin",
+    "Id": "id",
+    "certificate": "certificate_file",
+    "cert": "certificate_file",
+    "key": "key_file",
+    "tls": "listen_tls",
+    "ssl": "listen_tls",
+    "bind": "listen",
+    "memory": "memory_bytes",
+    "upstream": "origins",
+    "backend": "origins",
+    "host": "aliases",
+    "hosts": "aliases",
+    "server_names": "aliases",
+}
+
+
+def unknown_key(key: str, known: Iterable[str], whole: type[Model]) -> str:
+    """The message for `key` in a table that has `known` ones, of a file that is a `whole`."""
+    here = [*known]
+    word = OTHER_WORDS.get(key) or _snake(key)
+    if word in here:
+        return f"unknown key (did you mean {quoted(word)}?)"
+    places = dict.fromkeys(place for name, place in _keys(whole, "") if name == word)
+    if places:
+        return f"unknown key: {word} belongs to {_listed([*places])}"
+    close = difflib.get_close_matches(key, here, n=1, cutoff=0.7)
+    if close:
+        return f"unknown key (did you mean {quoted(close[0])}?)"
+    every = dict(reversed([*_keys(whole, "")]))
+    close = difflib.get_close_matches(word, every, n=1, cutoff=LIKENESS_MIN)
+    if close:
+        return f"unknown key (did you mean {close[0]} of {every[close[0]]}?)"
+    return f"unknown key (known: {', '.join(sorted(here))})" if len(here) <= 12 else "unknown key"
+
+
+def _snake(word: str) -> str:
+    """`ViewerProtocolPolicy` as it is spelled here."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word).lower()
+
+
+def _listed(places: list[str]) -> str:
+    more = " and others" if len(places) > PLACES_MAX else ""
+    return " or ".join(places[:PLACES_MAX]) + more
+
+
+def _keys(model: type[Model], path: str, *, many: bool = False) -> Iterator[tuple[str, str]]:
+    """Every key below `model`, with the table it stands in as a file spells it."""
+    place = f"[[{path}]]" if many else f"[{path}]" if path else "the top of the file"
+    fields = [one for one in msgspec.structs.fields(model) if one.name not in NOT_OF_FILES]
+    for field in fields:
+        yield field.encode_name, place
+    for field in fields:
+        for inner, of_many in _models(field.type):
+            yield from _keys(inner, f"{path}.{field.encode_name}".lstrip("."), many=of_many)
+
+
+def _models(kind: Any, *, many: bool = False) -> Iterator[tuple[type[Model], bool]]:
+    origin = get_origin(kind)
+    if origin in (Union, types.UnionType):
+        for one in get_args(kind):
+            yield from _models(one)
+    elif origin is tuple:
+        yield from _models(get_args(kind)[0], many=True)
+    elif isinstance(kind, type) and issubclass(kind, Model):
+        yield kind, many

@@ -1,0 +1,56 @@
+"""A key in the wrong table: where it belongs, or what was meant."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from edgecache.config.model import Behavior, Config, Location, Model, Origin
+from edgecache.config.unknown_key import unknown_key
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "said"),
+    [
+        (
+            Location,
+            "certificate_file",
+            "unknown key: certificate_file belongs to [distributions.viewer_certificate]",
+        ),
+        (Location, "aliases", "unknown key: aliases belongs to [[distributions]]"),
+        (Location, "lisen", 'unknown key (did you mean "listen"?)'),
+        (Location, "tls", 'unknown key (did you mean "listen_tls"?)'),
+        (
+            Location,
+            "certificate",
+            "unknown key: certificate_file belongs to [distributions.viewer_certificate]",
+        ),
+        (
+            Location,
+            "certificate_fil",
+            "unknown key (did you mean certificate_file of [distributions.viewer_certificate]?)",
+        ),
+        (
+            Config,
+            "workers",
+            "unknown key: workers belongs to [[locations]]",
+        ),
+        (Config, "zzz", "unknown key"),
+        (Behavior, "ViewerProtocolPolicy", 'unknown key (did you mean "viewer_protocol_policy"?)'),
+        (
+            Behavior,
+            "DefaultTTL",
+            "unknown key: ttl_s_default belongs to [distributions.default_behavior.cache_policy]"
+            " or [distributions.default_behavior.forwarded_values] and others",
+        ),
+        (Behavior, "state_dir", "unknown key: state_dir belongs to the top of the file"),
+        (Origin, "DomainName", 'unknown key (did you mean "domain_name"?)'),
+    ],
+)
+def test_what_is_said(model: type[Model], key: str, said: str) -> None:
+    known = [field.encode_name for field in msgspec.structs.fields(model)]
+    assert unknown_key(key, known, Config) == said
+
+
+def test_a_small_table_says_all_it_knows() -> None:
+    assert unknown_key("zzz", ["b", "a"], Config) == "unknown key (known: a, b)"

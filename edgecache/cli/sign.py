@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import string
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 Signed = str | dict[str, str]  # a URL, or cookies by name
 FOR_S_MAX = 10 * 366 * 86_400  # what is signed for longer is meant to be public
-_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 app = typer.Typer()
 keys_app = typer.Typer(no_args_is_help=True, help="Keys of viewers' signatures, and of stores.")
@@ -239,8 +237,12 @@ def _checked_url(url: str) -> str:
 
 
 def _seconds(text: str, option: str) -> int:
-    form = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
-    seconds = int(form[1]) * _UNITS[form[2]] if form else 0
+    from edgecache.config.units import parse_duration
+
+    try:
+        seconds = int(parse_duration(text))
+    except ValueError:
+        seconds = 0
     if not 0 < seconds <= FOR_S_MAX:
         refuse([f'{option}: "{text}" is not a time like 90s, 15m, 1h, 7d'])
     return seconds

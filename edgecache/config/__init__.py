@@ -7,7 +7,8 @@ a configuration as control published it.
     model                  the frozen model: distributions, policies, locations, limits
     base                   the base class of the model's pieces
     origins                origins, origin groups, access controls and identities of the model
-    settings               every number: unit, bounds, precedent; sizes as people write them
+    settings               every number: unit, bounds, precedent
+    units                  sizes and durations as people write them
     load                   a TOML file to a `Config`, or every problem in it
     decode                 tables of TOML or JSON to pieces of the model
     references             policies by name or id, CloudFront's JSON by file

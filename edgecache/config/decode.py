@@ -16,7 +16,8 @@ import msgspec
 
 from edgecache.config.model import Config, Model
 from edgecache.config.problems import Problems, listed, quoted
-from edgecache.config.settings import BY_FIELD, Setting, parse_size
+from edgecache.config.settings import BY_FIELD, Setting
+from edgecache.config.units import is_duration, parse_duration, parse_size
 from edgecache.config.unknown_key import unknown_key
 
 T = TypeVar("T", bound=Model)
@@ -103,6 +104,10 @@ class Decoder:
         self, model: type[Model], field: msgspec.structs.FieldInfo, value: object, where: str
     ) -> Any:
         setting = BY_FIELD.get((model, field.name))
+        if isinstance(value, str) and is_duration(field.name):
+            value = self._seconds(value, where)
+            if value is _WRONG:
+                return _WRONG
         if setting is None:
             return self._read(field.type, value, where)
         if setting.unit == "bytes" and isinstance(value, str):
@@ -115,6 +120,13 @@ class Decoder:
             return parse_size(text)
         except ValueError:
             self.problems.add(where, f'{quoted(text)} is not a size (like "256 MiB")')
+            return _WRONG
+
+    def _seconds(self, text: str, where: str) -> object:
+        try:
+            return parse_duration(text)
+        except ValueError:
+            self.problems.add(where, f'{quoted(text)} is not a time (like "90s", "5m", "1h30m")')
             return _WRONG
 
     def _bounded(self, setting: Setting, value: float, where: str) -> object:

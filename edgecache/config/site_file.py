@@ -96,7 +96,7 @@ class SiteFile:
         yield f"#   edgecache invalidate{option} {self.id} '/*'    # what is stored is gone"
         yield f"#   edgecache reload{option}    # after a change here: no request is lost"
         yield "#"
-        yield "# Paths are relative to this file. Every number, its bounds and why:"
+        yield '# Paths are relative to this file; sizes may be "256 MiB", times "5m". Every number:'
         yield "# edgecache check --settings"
         yield ""
         yield f"state_dir = {toml(self.state_dir)} # keys, what control knows, access logs"

@@ -176,10 +176,10 @@ def test_without_a_policy_the_default_one_holds(file: Path) -> None:
             ],
         ),
         (
-            '[limits]\nhead_bytes_max = "9 apples"\nhead_s_max = "1 s"',
+            '[limits]\nhead_bytes_max = "9 apples"\nhead_s_max = "1 apple"',
             [
                 'limits.head_bytes_max: "9 apples" is not a size (like "256 MiB")',
-                'limits.head_s_max: expected a number, got "1 s"',
+                'limits.head_s_max: "1 apple" is not a time (like "90s", "5m", "1h30m")',
             ],
         ),
         (

@@ -19,7 +19,11 @@ from typing import TypeVar
 DEADLINE_S = 60.0  # far beyond what anything here takes, on a machine that does other things too
 PAUSE_S = 0.02
 EDGECACHE = (sys.executable, "-m", "edgecache")
-PORTS = range(20_000, 32_000)  # below Linux's ephemeral range: no outgoing connection takes one
+# Below Linux's ephemeral range, so that no outgoing connection takes one. Each process of a run of
+# tests has its own: what it gave out is not listened on yet.
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORTS = range(20_000 + WORKER, 32_000, WORKERS)
 FILES_MAX = 16_384  # a thousand viewers here and in the processes that inherit it
 
 _taken: set[int] = set()

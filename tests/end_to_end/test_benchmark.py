@@ -16,7 +16,9 @@ import pytest
 from tests.end_to_end.installation import ROOT
 from tests.end_to_end.nginx import installed
 
-SCENARIOS = ("S1", "S2", "S5", "S6", "S7", "S7b", "S8", "S10")
+pytestmark = pytest.mark.alone
+
+SCENARIOS = ("S1", "S7", "S10")  # a hit, a miss, TLS; `make bench` has the others
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="it wants two cores")

@@ -23,6 +23,8 @@ from tests.end_to_end.traffic import Traffic
 from tests.end_to_end.viewers import curl
 from tests.measurements import tell
 
+pytestmark = pytest.mark.alone
+
 WELL = 100  # answers in a row without a failure
 STARVED_S = 2.0
 BUSY_MAX = 0.6  # of a core while descriptors are short; a loop that spins takes all of one

@@ -12,6 +12,8 @@ from tests.end_to_end.processes import resident_bytes
 from tests.end_to_end.scripted_origin import Exchange, PlayedOrigin
 from tests.end_to_end.viewers import RawViewer, curl
 
+pytestmark = pytest.mark.alone
+
 MIB = 1024 * 1024
 BODY_BYTES = 1024 * MIB
 UPLOAD_BYTES = 200 * MIB

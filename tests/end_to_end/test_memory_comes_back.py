@@ -9,8 +9,12 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import pytest
+
 from tests.end_to_end.lone_edge import HOST, start_lone_edge
 from tests.end_to_end.processes import resident_bytes, wait_for
+
+pytestmark = pytest.mark.alone
 
 MIB = 1024 * 1024
 BUDGET_MIB = 64

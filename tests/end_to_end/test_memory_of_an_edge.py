@@ -13,6 +13,8 @@ from tests.end_to_end.crowd import Crowd
 from tests.end_to_end.lone_edge import HOST, LoneEdge, start_lone_edge, start_origin
 from tests.end_to_end.processes import resident_bytes, wait_for
 
+pytestmark = pytest.mark.alone
+
 MIB = 1024 * 1024
 BUDGET_MIB, LEAST_MIB = 64, 1
 TRAFFIC_BYTES = 4 * BUDGET_MIB * MIB

@@ -22,6 +22,8 @@ from tests.end_to_end.traffic import Plan, Traffic
 from tests.end_to_end.viewers import curl
 from tests.measurements import tell
 
+pytestmark = pytest.mark.alone
+
 ERRANDS_MAX = 50
 TIMES = 10  # what is offered, of what is let in
 FLOOD_S = 4

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecache import __version__
-from edgecache.cli import bucket, secrets, stats
+from edgecache.cli import bucket, nodes, secrets, stats
 from edgecache.cli import control as control_commands
 from edgecache.cli import serve as site
 from edgecache.cli import sign as signing
@@ -56,6 +56,7 @@ app.add_typer(signing.app)
 app.add_typer(stats.app)
 app.add_typer(bucket.app, name="bucket")
 app.add_typer(secrets.app, name="secrets")
+app.add_typer(nodes.app, name="nodes")
 list_whole(app)
 
 

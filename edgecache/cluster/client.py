@@ -32,29 +32,35 @@ CONTROL_S_MAX = 5.0  # control may ask nodes before it answers; a process that s
 # RFC 9110 §9.3.7; ASGI servers do not know it.
 _PINGS = {"control": "GET /health", "origin": "HEAD /"}
 
+TlsAccess = tuple[ssl.SSLContext, str]
+"""A client's context, and the name that the other end has to prove."""
+
 Exchange = Callable[[Address, bytes], Awaitable[bytes]]
 """Sends a request's head, gives all that comes back until the end. OSError when nothing does."""
 
 
 @asynccontextmanager
 async def connection(
-    address: Address,
+    address: Address, tls: TlsAccess | None = None
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """A connection to a process, cut when the context ends. OSError when nobody listens."""
     if isinstance(address, UnixAddress):
         reader, writer = await asyncio.open_unix_connection(address.path)
     else:
-        reader, writer = await asyncio.open_connection(address.host, address.port)
+        context, name = (None, None) if tls is None else tls
+        reader, writer = await asyncio.open_connection(
+            address.host, address.port, ssl=context, server_hostname=name
+        )
     try:
         yield reader, writer
     finally:
         writer.transport.abort()
 
 
-async def exchange(address: Address, head: bytes) -> bytes:
+async def exchange(address: Address, head: bytes, tls: TlsAccess | None = None) -> bytes:
     """An Exchange over real sockets."""
     try:
-        async with asyncio.timeout(ANSWER_S_MAX), connection(address) as (reader, writer):
+        async with asyncio.timeout(ANSWER_S_MAX), connection(address, tls) as (reader, writer):
             writer.write(head)
             return await _read_all(reader)
     except TimeoutError as error:
@@ -70,14 +76,29 @@ async def _read_all(reader: asyncio.StreamReader) -> bytes:
     return bytes(received)
 
 
-async def answers(address: Address, role: str = "edge") -> bool:
-    """Whether somebody at `address` speaks HTTP now; what they say does not matter."""
+async def answers(address: Address, role: str = "edge", *, secured: bool = False) -> bool:
+    """Whether somebody at `address` speaks HTTP now; what they say does not matter.
+
+    `secured`: it speaks TLS. Then its hello is answer enough, whoever it is.
+    """
+    if secured:
+        return await _shakes_hands(address)
     line = _PINGS.get(role, "OPTIONS *")
     request = f"{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     try:
         async with asyncio.timeout(CONTROL_S_MAX), connection(address) as (reader, writer):
             writer.write(request.encode())
             return (await reader.read(7)).startswith(b"HTTP/1.")
+    except (OSError, TimeoutError):
+        return False
+
+
+async def _shakes_hands(address: Address) -> bool:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        async with asyncio.timeout(CONTROL_S_MAX), connection(address, (context, "localhost")):
+            return True
     except (OSError, TimeoutError):
         return False
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from edgecache.cluster.tokens import Tokens
-from edgecache.config.listen import TcpAddress, UnixAddress, tcp_address
+from edgecache.config.listen import TcpAddress, UnixAddress, speaks_tls, tcp_address
 from edgecache.config.model import Config
 from edgecache.config.secrets import (
     SecretsError,
@@ -119,8 +119,13 @@ def control_access(config: Config) -> ControlAccess:
     if not url:
         return ControlAccess("")
     if os.access(path, os.W_OK):
-        return ControlAccess(url, socket=path)
+        return ControlAccess(local_url(url), socket=path)
     return ControlAccess(url, token=_token(config))
+
+
+def local_url(url: str) -> str:
+    """Control's URL for who asks at its socket file, where nobody speaks TLS."""
+    return url.replace("https:", "http:", 1)
 
 
 def _token(config: Config) -> str:
@@ -145,7 +150,8 @@ def control_url(config: Config) -> str:
     """Where this machine reaches control, or empty when there is none."""
     if config.control is None:
         return ""
-    return tcp_address(config.control.advertise or config.control.listen).url
+    url = tcp_address(config.control.advertise or config.control.listen).url
+    return url.replace("http:", "https:", 1) if speaks_tls(config.control, config) else url
 
 
 def supervisor_socket(state_dir: str, part: str = "") -> UnixAddress:

@@ -138,6 +138,18 @@ def control_names(config: Config, machine: str) -> tuple[str, ...]:
     return (*own, *([machine] if machine else []), *control.names)
 
 
+def speaks_tls(part: Control | Regional | None, config: Config) -> bool:
+    """Whether control or the regional cache speaks TLS where it listens: see `Cluster`."""
+    if part is None or not config.cluster.mutual_tls:
+        return False
+    return reaches_out(parse_listen(part.listen, config.state_dir))
+
+
+def reaches_out(address: Address) -> bool:
+    """Whether other machines may reach who listens at `address`."""
+    return isinstance(address, TcpAddress) and not address.is_loopback
+
+
 def viewer_ports(location: Location) -> ViewerPorts:
     """The ports of a location that has passed the checks."""
     plain = parse_listen(location.listen, "")

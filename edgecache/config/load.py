@@ -43,6 +43,8 @@ def load(path: Path | str) -> Config:
     config = read_pem_files(config, folder, problems)
     if config.unavailable:
         problems.add("unavailable", "is control's to say: a file has `enabled = false`")
+    if config.revoked_certificates:
+        problems.add("revoked_certificates", "is control's to say: `edgecache nodes revoke NODE`")
     check(config, problems)
     _check_reach(config, problems)
     if problems.found:

@@ -334,6 +334,18 @@ class Control(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     invalidation_quotas: bool = False  # CloudFront's: 3,000 paths and 15 wildcards in progress
 
 
+class Cluster(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How machines of one installation trust each other.
+
+    With `mutual_tls` control and the regional cache speak TLS wherever other machines reach them,
+    and take nodes by their certificates alone, which last `certificate_lifetime_s`. `false` says
+    that the network between the machines is one's own. Neither: see `cluster/certificates.py`.
+    """
+
+    mutual_tls: bool | None = None
+    certificate_lifetime_s: float = 2_592_000
+
+
 class Bucket(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The demo origin: a folder served as a bucket, behind the gate.
 
@@ -400,12 +412,14 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     certificates: Literal["files", "acme"] = "files"  # of who names none: made here, or issued
     geo_database: str = ""
     asn_database: str = ""
+    cluster: Cluster = Cluster()
     control: Control | None = None
     regional: Regional | None = None
     locations: tuple[Location, ...] = ()
     bucket: Bucket | None = None
     distributions: tuple[Distribution, ...] = ()
     unavailable: tuple[UnavailableSite, ...] = ()  # control's: what cannot be served as it asks
+    revoked_certificates: tuple[str, ...] = ()  # control's: serial numbers of nodes'
     public_keys: tuple[PublicKey, ...] = ()
     key_groups: tuple[KeyGroup, ...] = ()
     origin_access_controls: tuple[OriginAccessControl, ...] = ()

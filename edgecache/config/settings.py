@@ -16,6 +16,7 @@ from edgecache.config.model import (
     MIB,
     Bucket,
     CachePolicy,
+    Cluster,
     Disk,
     Limits,
     Location,
@@ -61,6 +62,7 @@ class Setting:
 
 
 _PLACES: dict[type[Model], str] = {
+    Cluster: "cluster",
     Limits: "limits",
     Location: "locations[]",
     Regional: "regional",
@@ -245,6 +247,15 @@ SETTINGS: tuple[Setting, ...] = (
         1,
         1_000_000,
         "to one worker, a quarter of all; thousands share an address behind a carrier's NAT",
+    ),
+    Setting(
+        Cluster,
+        "certificate_lifetime_s",
+        "seconds",
+        5,
+        34_300_800,
+        "of a node's certificate, renewed at two thirds of it; 30 days by default, step-ca and "
+        "Consul give 1 and 3, and 397 are the most that browsers admit",
     ),
     Setting(
         Location,

@@ -14,6 +14,7 @@ from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.frontend import FrontendEnvironment, ViewerFrontend, via_pseudonym
 from edgecache.cache.peer_frontend import Frontend, PeerFrontend
 from edgecache.cache.tier import Tier
+from edgecache.cluster.certificates import CertificateFile, server_name
 from edgecache.cluster.control_access import control_socket, control_url, supervisor_socket
 from edgecache.cluster.credentials import (
     CONTROL,
@@ -22,13 +23,22 @@ from edgecache.cluster.credentials import (
     CredentialVerifier,
     place_of,
 )
+from edgecache.cluster.enrollment import HOST, NAMED
 from edgecache.config.checks.configuration import own_addresses
-from edgecache.config.listen import Address, UnixAddress, advertised, parse_listen, viewer_ports
+from edgecache.config.listen import (
+    Address,
+    UnixAddress,
+    advertised,
+    parse_listen,
+    speaks_tls,
+    viewer_ports,
+)
 from edgecache.config.model import Config, Disk, Limits, Location, Regional
 from edgecache.config.refused_distributions import without_refused
 from edgecache.config.secrets import secrets_path
 from edgecache.http.function_cache import cached_bytes
 from edgecache.http.message import HeadLimits
+from edgecache.node.certificate_renewal import CertificateRenewal
 from edgecache.node.certificate_watch import CertificateWatch
 from edgecache.node.control_contact import ControlContact
 from edgecache.node.geoip import geo_lookup
@@ -64,6 +74,7 @@ from edgecache.runtime.stderr_log import say
 from edgecache.server.http1.head_cache import ANSWERS_MAX, BLOCKS_MAX, HeadCache
 from edgecache.server.http1.head_cache_peer import PeerHeadCache
 from edgecache.server.listener import Listener
+from edgecache.server.peer_tls import PeerTlsPort
 from edgecache.server.request_log import RequestIds, RequestLog
 from edgecache.store.disk.availability import DiskEnvironment
 from edgecache.store.disk.engine import DiskBudget, DiskEngine
@@ -72,7 +83,7 @@ from edgecache.store.disk.store import DiskStore
 from edgecache.store.invalidation import InvalidationState
 from edgecache.store.memory import MemoryStore
 from edgecache.store.memory_account import MemoryAccount, MemoryBudget, divide_memory
-from edgecache.upstream.endpoint import Endpoint, Network, is_local
+from edgecache.upstream.endpoint import Endpoint, Network, TlsName, is_local
 from edgecache.upstream.interface import Upstream
 from edgecache.upstream.origin import OriginUpstream
 from edgecache.upstream.origin_group import GroupUpstream
@@ -97,6 +108,7 @@ class NodeParts:
         self._memo = memo
         names = NameResolver(LookupThreads(), self.clock, config.resolver)
         network = Network(names, Listeners(installation_addresses(config), is_local))
+        self._renewal = self._own_certificate(network)
         self._secrets = SecretWatch(self.served, os.environ, wall_clock, network.renew)
         self.table: RouteTable = compile_routes(self.served, self._secrets.secrets.viewer)
         self._counters = Counters()
@@ -146,6 +158,8 @@ class NodeParts:
         front = PeerFrontend(tier, self.table, self._verifier.sender)
         node = self._node("regional", tier, front)
         node.address = self._told_address(regional)
+        if self._renewal is not None and speaks_tls(regional, self.config):
+            node.listener.tls = PeerTlsPort(self._renewal.held, wall_clock)
         return node
 
     def _told_address(self, part: Regional | Location) -> str:
@@ -166,7 +180,10 @@ class NodeParts:
     def _peer(self, regional: Regional, fallback: Upstream | None) -> PeerUpstream:
         address = advertised(regional, self.config.state_dir)
         sign = self._signer(REGIONAL)
-        return PeerUpstream(self._pool, endpoint_of(address), sign, fallback, self._marks)
+        endpoint = endpoint_of(address)
+        if self._renewal is not None and speaks_tls(regional, self.config):
+            endpoint = replace(endpoint, tls=peer_tls_name(self._renewal.held))
+        return PeerUpstream(self._pool, endpoint, sign, fallback, self._marks)
 
     def _signer(self, to: str) -> Callable[[bytes], bytes]:
         signer = CredentialSigner(self.name, to, wall_clock, random_bytes)
@@ -234,6 +251,7 @@ class NodeParts:
         if self.config.control is not None:
             path = last_configuration_path(self.config.state_dir, self.name)
             node.last_configuration = LastConfigurationFile(path, self.last, random_bytes(4).hex())
+        node.renewal = self._renewal
         return node
 
     def _share_descriptors(self, listener: Listener) -> None:
@@ -250,7 +268,9 @@ class NodeParts:
         url = control_url(self.config)
 
         def client() -> httpx.AsyncClient:
-            return httpx.AsyncClient(base_url=url, trust_env=False)
+            if self._renewal is None or not url.startswith("https:"):
+                return httpx.AsyncClient(base_url=url, trust_env=False)
+            return control_client(url, self._renewal.held)
 
         world = FollowerEnvironment(self.clock, pause, random, random_bytes)
         serves = self.config.on_partition == "serve"
@@ -264,6 +284,37 @@ class NodeParts:
             machine=machine_name(self.config.state_dir),
             contact=ControlContact(self.name, url, secrets, self.clock),
         )
+
+    def _own_certificate(self, network: Network) -> CertificateRenewal | None:
+        """This machine's certificate, where anything here needs one. SecretsError: it has none."""
+        config, url = self.config, control_url(self.config)
+        if not (speaks_tls(config.control, config) or speaks_tls(config.regional, config)):
+            return None
+        held = CertificateFile(config.state_dir, place_of(self.name))
+        renewal = CertificateRenewal(held, lambda: control_client(url, held), wall_clock)
+        renewal.renewed.append(network.renew)
+        return renewal
+
+
+def control_client(url: str, held: CertificateFile) -> httpx.AsyncClient:
+    """A client of control that shows this machine's certificate, and knows control by its own."""
+
+    async def name(request: httpx.Request) -> None:
+        request.extensions = {**request.extensions, **NAMED}
+
+    return httpx.AsyncClient(
+        base_url=url,
+        trust_env=False,
+        verify=held.client,
+        headers={"host": HOST},
+        event_hooks={"request": [name]},
+    )
+
+
+def peer_tls_name(held: CertificateFile) -> TlsName:
+    """How the regional cache is known, and we to it."""
+    path = str(held.path)
+    return TlsName(server_name(REGIONAL), str(held.authority), path, path, "TLSv1.3")
 
 
 def _last_served(config: Config, name: str) -> tuple[LastConfiguration | None, Config]:

@@ -1,7 +1,6 @@
-"""Control process: its application, built on its state; connections that know who is there.
+"""Control process: its application, built on its state, and the secrets it knows callers by.
 
-Law: the configuration is published before control answers; nobody but our own user, or root, is an
-operator because of where a connection came in.
+Law: the configuration is published before control answers.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import contextlib
 import os
 import socket
 import sqlite3
-import struct
 from collections.abc import (
     AsyncIterator,
     Callable,
@@ -30,8 +28,15 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Route
 
+from edgecache.cluster.certificates import server_name
 from edgecache.cluster.client import exchange
-from edgecache.cluster.credentials import CONTROL, CredentialSigner, CredentialVerifier
+from edgecache.cluster.credentials import (
+    CONTROL,
+    REGIONAL,
+    CredentialSigner,
+    CredentialVerifier,
+    part_of,
+)
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.listen import control_names
 from edgecache.config.load import load
@@ -47,6 +52,7 @@ from edgecache.config.secrets import (
     read_operators,
     read_secrets,
     secrets_path,
+    spelled,
 )
 from edgecache.control.cloudfront.authentication import CallerAuthentication
 from edgecache.control.cloudfront.context import ApiServices as ApiWorld
@@ -62,7 +68,7 @@ from edgecache.control.nodes.workers import WorkerGroup, worker_groups
 from edgecache.control.rest.access_keys import AccessKeyHandlers
 from edgecache.control.rest.admission import KeyAdmission
 from edgecache.control.rest.app import ControlServices, control_app
-from edgecache.control.rest.auth import LOCAL_PEER, bearer_name
+from edgecache.control.rest.auth import bearer_name
 from edgecache.control.rest.call import RouteHandler
 from edgecache.control.rest.dry_run import dry_run_handlers
 from edgecache.control.rest.explain import ExplainServices, explain_handlers
@@ -71,46 +77,18 @@ from edgecache.control.rest.inventory import inventory_handlers
 from edgecache.control.rest.routes import starlette_routes
 from edgecache.control.state.access_keys import AccessKeys
 from edgecache.control.state.catalog import Catalog
+from edgecache.control.state.certificates import IssuedCertificates
 from edgecache.control.state.database import StateDatabase, state_error
 from edgecache.control.state.database_thread import DeferredWrites, StateThread
 from edgecache.control.state.invalidations import Invalidations
 from edgecache.control.state.log import ControlLog
 from edgecache.control.state.resources import ResourceKind
+from edgecache.node.machines import Machines
 from edgecache.node.secret_watch import WATCH_S, FileStamp, file_stamp
-from edgecache.node.service_connection import ServiceConnection
 from edgecache.runtime.environment import pause, restart_on_failure, steady_clock, wall_clock
 from edgecache.runtime.stderr_log import say
 
-_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7), SO_PEERCRED)
-_ROOT = 0
-
-
-class ControlConnection(ServiceConnection):
-    """Uvicorn's connection to control.
-
-    At the socket file its `client` is (LOCAL_PEER, uid), or None for a stranger.
-    """
-
-    def comes_proven(self, connection: socket.socket | None) -> bool:
-        """Whether it came by the socket file, from our own user or root."""
-        if connection is None or connection.family != socket.AF_UNIX:
-            return False
-        uid = peer_uid(connection.fileno())
-        self.client = (LOCAL_PEER, uid) if uid in (_ROOT, os.geteuid()) else None
-        return self.client is not None
-
-
-def peer_uid(fd: int) -> int:
-    """The user at the other end of a Unix socket, which stays its owner's.
-
-    No copy of `fd` is made: with none left, whoever asks would be counted nowhere.
-    """
-    same = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=fd)
-    try:
-        credentials = same.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    finally:
-        same.detach()
-    return int(_CREDENTIALS.unpack(credentials)[1])
+Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class ControlSecrets:
@@ -165,6 +143,15 @@ class ControlSecrets:
             return True
         return bool(self.admission.sender(scope))
 
+    def part(self, place: str, config: Config) -> str:
+        """The text of `secrets.json` for a machine that is `place` and nothing else."""
+        secrets = read_secrets(self._state_dir, self._env)
+        if place == REGIONAL:
+            return spelled(secrets, secrets.peer, with_origins=True)
+        peer = {name: part_of(secret, place) for name, secret in secrets.peer.items()}
+        asks_origins = config.regional is None or config.regional.when_down == "origin"
+        return spelled(secrets, peer, with_origins=asks_origins)
+
     def _read_anew(self, stamps: tuple[FileStamp, ...]) -> None:
         """Take over what files of these stamps have; those that cannot be read are tried again."""
         try:
@@ -196,7 +183,7 @@ class ControlSecrets:
 
 
 def build_control(
-    config: Config, path: Path, secrets: ControlSecrets
+    config: Config, path: Path, secrets: ControlSecrets, machines: Machines
 ) -> tuple[Starlette, Callable[[], None]]:
     """Build control's application, and what to call when the process is about to end.
 
@@ -204,17 +191,23 @@ def build_control(
     """
     state = StateDatabase(Path(config.state_dir))
     try:
-        return _application(config, path, state, secrets)
+        return _application(config, path, state, secrets, machines)
     except (sqlite3.Error, msgspec.DecodeError) as error:
         raise state_error(state.path, error) from error
 
 
 def _application(
-    config: Config, path: Path, state: StateDatabase, secrets: ControlSecrets
+    config: Config,
+    path: Path,
+    state: StateDatabase,
+    secrets: ControlSecrets,
+    machines: Machines,
 ) -> tuple[Starlette, Callable[[], None]]:
     assert config.control is not None
     clock = steady_clock()
     thread = StateThread(state.path)
+    machines.begin(IssuedCertificates(state, wall_clock))
+    secrets.admission.trouble = machines.admission.trouble
     log = ControlLog(state, wall_clock, thread.hand)
     catalog = Catalog(state, log, config, wall_clock, os.urandom)
     catalog.publish(config, starting=True)
@@ -227,21 +220,12 @@ def _application(
     world = ProbeEnvironment(asked, exchange, clock, pause, os.urandom, thread.run)
     canary = StalenessProbe(invalidations, world) if config.control.canary_s else None
     control = ControlServices(
-        log,
-        nodes,
-        barrier,
-        lambda: load(path),
-        secrets.tokens,
-        secrets.admission,
-        catalog.publish,
-        lambda: catalog.published.unavailable,
-        canary,
-        thread.run,
+        log, nodes, barrier, lambda: load(path), secrets.tokens, secrets.admission,
+        catalog.publish, lambda: catalog.published.unavailable, canary, thread.run,
         str(path.resolve()),
-    )
-    names = control_names(config, socket.gethostname())
-    app = control_app(control, names, KeyAdmission(secrets.callers))
-    works = [secrets.watch]
+    )  # fmt: skip
+    app = control_app(control, _names(config), KeyAdmission(secrets.callers))
+    works: list[Work] = [secrets.watch, partial(machines.watch, thread.run)]
     if canary is not None:
         works.append(partial(canary.run, config.control.canary_s))
     app.router.lifespan_context = _lifespan_with(works)
@@ -250,8 +234,12 @@ def _application(
         return generation <= log.live.last_seq and barrier.applied_everywhere(generation)
 
     shared = ApiWorld(catalog, invalidations, deployed, thread.run)
-    keys = _access_keys(state, thread, secrets)
-    app.router.routes += _operator_routes(shared, control, secrets, keys)
+    made = _access_keys(state, thread, secrets)
+    keys = AccessKeyHandlers(made, secrets.callers, catalog, thread.run)
+    enrollment = machines.enrollment(catalog, secrets.tokens, secrets.part, thread.run)
+    asking = _node_handlers(shared, control, secrets, machines)
+    handlers = {**keys.handlers(), **enrollment.handlers(), **asking}
+    app.router.routes += _operator_routes(shared, secrets, handlers)
 
     def ends() -> None:
         log.live.close()
@@ -266,17 +254,13 @@ def _groups(catalog: Catalog, nodes: NodeRegistry) -> list[WorkerGroup]:
 
 
 def _operator_routes(
-    shared: ApiWorld, control: ControlServices, secrets: ControlSecrets, keys: AccessKeys
+    shared: ApiWorld, secrets: ControlSecrets, handlers: Mapping[str, RouteHandler]
 ) -> list[Route]:
     """The routes of both APIs for operators."""
     callers = secrets.callers
     api = ApiEndpoint(shared, callers, actions(), asyncio.sleep, os.urandom)
-    handlers = {
-        **RestApi(shared, secrets.tokens).handlers(),
-        **AccessKeyHandlers(keys, callers, shared.catalog, shared.run).handlers(),
-        **_node_handlers(shared, control, secrets),
-    }
-    return [api.route(), *starlette_routes(handlers, KeyAdmission(callers))]
+    own = RestApi(shared, secrets.tokens).handlers()
+    return [api.route(), *starlette_routes({**own, **handlers}, KeyAdmission(callers))]
 
 
 def _access_keys(state: StateDatabase, thread: StateThread, secrets: ControlSecrets) -> AccessKeys:
@@ -297,17 +281,24 @@ def _access_keys(state: StateDatabase, thread: StateThread, secrets: ControlSecr
 
 
 def _node_handlers(
-    shared: ApiWorld, control: ControlServices, secrets: ControlSecrets
+    shared: ApiWorld, control: ControlServices, secrets: ControlSecrets, machines: Machines
 ) -> dict[str, RouteHandler]:
     """Handlers that ask nodes before they answer."""
     tokens, log, reporting = secrets.tokens, control.log, control.nodes.reporting
-    nodes = explain_nodes.ConfiguredNodes(exchange, secrets.signer, reporting)
+    nodes = explain_nodes.ConfiguredNodes(
+        exchange, secrets.signer, reporting, machines.ask_regional
+    )
     world = ExplainServices(wall_clock, nodes, secrets.viewer)
     return {
         **explain_handlers(log.live, tokens, world),
         **inventory_handlers(log.live, tokens, nodes),
         **dry_run_handlers(shared, tokens, nodes),
     }
+
+
+def _names(config: Config) -> tuple[str, ...]:
+    """The Hosts control is asked by: as the file says, and nodes by its name in certificates."""
+    return (*control_names(config, socket.gethostname()), server_name(CONTROL))
 
 
 def _start_warnings(catalog: Catalog) -> Iterator[str]:
@@ -319,7 +310,7 @@ def _start_warnings(catalog: Catalog) -> Iterator[str]:
         yield f"{line} (502)"
 
 
-def _lifespan_with(works: Sequence[Callable[[], Coroutine[Any, Any, None]]]) -> Any:
+def _lifespan_with(works: Sequence[Work]) -> Any:
     """A lifespan during which each of `works` runs in a task of its own."""
 
     @contextlib.asynccontextmanager

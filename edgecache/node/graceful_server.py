@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -97,6 +98,41 @@ class ServiceServer(RoleServer):
     def __init__(self, settings: uvicorn.Config, places: ServiceConnections) -> None:
         super().__init__(settings)
         self._places = places
+        self._secured: list[socket.socket] = []  # sockets of its own, for TLS
+        self._tls: ssl.SSLContext | None = None
+        self._handshake_s_max = 0.0
+
+    def secure(
+        self, context: ssl.SSLContext, sockets: Sequence[socket.socket], handshake_s_max: float
+    ) -> None:
+        """Speak TLS on `sockets`, beside those that Uvicorn is given."""
+        self._tls, self._secured = context, [*sockets]
+        self._handshake_s_max = handshake_s_max
+
+    async def _open_ports(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def protocol() -> asyncio.Protocol:
+            made: Any = self.config.http_protocol_class
+            return cast(
+                asyncio.Protocol,
+                made(
+                    config=self.config,
+                    server_state=self.server_state,
+                    app_state=self.lifespan.state,
+                    _loop=loop,
+                ),
+            )
+
+        for one in self._secured:
+            server = await loop.create_server(
+                protocol,
+                sock=one,
+                ssl=self._tls,
+                backlog=self.config.backlog,
+                ssl_handshake_timeout=self._handshake_s_max,
+            )
+            self.servers.append(server)
 
     async def on_tick(self, counter: int) -> bool:
         if counter % TICKS_PER_S == 0:

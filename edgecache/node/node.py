@@ -27,6 +27,7 @@ from edgecache.cluster.log_entries import (
 from edgecache.cluster.node_status import NodeStatus
 from edgecache.config.model import Config
 from edgecache.http.function_cache import clear_caches
+from edgecache.node.certificate_renewal import CertificateRenewal
 from edgecache.node.certificate_watch import CertificateWatch
 from edgecache.node.last_configuration import LastConfiguration, LastConfigurationFile
 from edgecache.node.log_follower import LogFollower
@@ -38,6 +39,7 @@ from edgecache.runtime.environment import restart_on_failure, wall_clock
 from edgecache.runtime.heartbeat import Beat, Orders
 from edgecache.runtime.memory_tuning import GcTuning, MallocTrimmer, resident_bytes, tune_malloc
 from edgecache.server.listener import Listener
+from edgecache.server.peer_tls import PeerSession, PeerTlsPort
 from edgecache.store.disk.store import DiskStore
 
 logger = logging.getLogger("edgecache.server")
@@ -69,6 +71,7 @@ class Node:
     certificates: CertificateWatch | None = None  # of `tls_listener`
     secrets: SecretWatch | None = None
     last_configuration: LastConfigurationFile | None = None  # of a node that follows control
+    renewal: CertificateRenewal | None = None  # of this machine's own
     config: Config | None = None  # as applied last, or as started with
     address: str = ""  # where control may ask it; see NodeStatus
     readiness: NodeReadiness = field(init=False)
@@ -117,6 +120,8 @@ class Node:
             self._run(self.last_configuration.run)
         if self.certificates is not None:
             self._run(self.certificates.run)
+        if self.renewal is not None:
+            self._run(self.renewal.run)
         if self.readiness.probe is not None:
             self._run(self.readiness.watch)
         if self.follower is not None:
@@ -250,6 +255,9 @@ class Node:
     def _apply_config(self, config: Config) -> None:
         """Serve by `config`, with this process's own secrets as they are now."""
         self.config = config
+        if isinstance(self.listener.tls, PeerTlsPort):
+            self.listener.tls.revoked = frozenset(config.revoked_certificates)
+            self._close_refused(self.listener.tls)
         native = self.secrets.use(config) if self.secrets is not None else {}
         frontend = self.listener.frontend
         frontend.table = compile_routes(config, native, frontend.table)
@@ -257,6 +265,15 @@ class Node:
         clear_caches()
         self.listener.frontend.tier.store.cool_down()
         self.gc_tuning.config_replaced()
+
+    def _close_refused(self, port: PeerTlsPort) -> None:
+        """Close the connections of tiers whose certificates have ended or are taken no more."""
+        for connection in list(self.listener.connections):
+            session = getattr(connection, "session", None)
+            if isinstance(session, PeerSession) and not (
+                session.shown is not None and port.is_good(session.shown)
+            ):
+                connection.close()
 
     async def _watch_secrets(self) -> None:
         while True:
@@ -268,6 +285,8 @@ class Node:
         while True:
             await asyncio.sleep(TICK_S)
             self.listener.sweep()
+            if isinstance(self.listener.tls, PeerTlsPort):
+                self._close_refused(self.listener.tls)
             if self.malloc_trimmer.tick(self.listener.account.total, self._unknown_bytes()):
                 continue  # what it gave back is not to be looked for
             self.gc_tuning.tick(len(self.listener.connections), self._unknown_bytes())

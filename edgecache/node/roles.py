@@ -27,7 +27,7 @@ from edgecache.node.graceful_server import (
 )
 from edgecache.node.node import Node
 from edgecache.node.service_connection import Proof, ServiceConnection, ServiceConnections
-from edgecache.runtime.environment import steady_clock
+from edgecache.runtime.environment import steady_clock, wall_clock
 from edgecache.runtime.fd_limit import cap_connections
 from edgecache.runtime.inherited import (
     ListenSockets,
@@ -67,7 +67,9 @@ def run_control(config_path: str) -> int:
     """The control plane."""
     from edgecache.control.state.compose import NotComposedError
     from edgecache.control.state.database import StateBusyError, StateError
-    from edgecache.node.control_app import ControlConnection, ControlSecrets, build_control
+    from edgecache.node.control_app import ControlSecrets, build_control
+    from edgecache.node.control_connection import ControlConnection
+    from edgecache.node.machines import Machines
     from edgecache.runtime.inherited import EXIT_CONFIGURATION, EXIT_STATE
     from edgecache.runtime.stderr_log import say
 
@@ -79,7 +81,8 @@ def run_control(config_path: str) -> int:
         say(f"control.listen: {address} is not on loopback: let nobody but operators and nodes in")
     try:
         secrets = ControlSecrets(config.state_dir, os.environ, steady_clock())
-        app, closed = build_control(config, Path(config_path), secrets)
+        machines = Machines(config, wall_clock)
+        app, closed = build_control(config, Path(config_path), secrets, machines)
     except NotComposedError as error:  # the file was changed while control was away
         say("\n  ".join([f"{config_path} does not go with what the API has made:", *error.lines]))
         return EXIT_CONFIGURATION
@@ -89,9 +92,13 @@ def run_control(config_path: str) -> int:
             return EXIT_FAILED
         return EXIT_STATE if has_parent() else EXIT_CONFIGURATION
     places = _places(config, secrets.proves)
-    server = _service(app, config, partial(ControlConnection, places=places), places)
+    protocol = partial(ControlConnection, places=places, admission=machines.admission)
+    server = _service(app, config, protocol, places)
     server.on_exit = closed
-    return server.run_until_signal([*sockets[address], *sockets[local]])
+    if machines.server is None:
+        return server.run_until_signal([*sockets[address], *sockets[local]])
+    server.secure(machines.server, sockets[address], config.limits.head_s_max)
+    return server.run_until_signal(sockets[local])
 
 
 def run_origin(config_path: str) -> int:
@@ -141,12 +148,13 @@ def _serve_node(
     )
     server = NodeServer(settings, node, config.limits.hand_over_s_max)
     first, *others = addresses
-    server.ports.append(ListenPort(node.listener, (), sockets.siblings[first]))
+    secured = sockets.own[first] if node.listener.tls is not None else []
+    server.ports.append(ListenPort(node.listener, secured, sockets.siblings[first]))
     if node.tls_listener is not None:
         for secure in others:
             port = ListenPort(node.tls_listener, sockets.own[secure], sockets.siblings[secure])
             server.ports.append(port)
-    return server.run_until_signal(sockets.own[first])
+    return server.run_until_signal([] if secured else sockets.own[first])
 
 
 def _places(config: Config, proof: Proof) -> ServiceConnections:

@@ -74,6 +74,10 @@ class Session:
         handshake = "sessionResumed" if self.resumed else "fullHandshake"
         return f"{self.protocol}:{self.cipher}:{handshake}".encode()
 
+    def admits(self, sender: str) -> bool:
+        """Whether a process that signed a message may be at the other end of it."""
+        return True
+
     def covers(self, host: bytes) -> bool:
         """Whether the certificate is for `host` (lower case, no port)."""
         covers = self.certificate.covers

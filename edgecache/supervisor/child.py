@@ -32,6 +32,7 @@ class Child:
     secure: Address | None = None  # where it speaks TLS
     local: Address | None = None  # where its own user reaches it
     health: TcpAddress | None = None  # where its supervisor says how its node is
+    secured: bool = False  # `address` speaks TLS, to machines of the installation
 
     @property
     def node(self) -> str:

@@ -127,7 +127,7 @@ class Readiness:
         for child in children:
             if child.name in self._failed:
                 continue
-            if child.address and not await answers(child.address, child.role):
+            if child.address and not await _is_there(child):
                 unresponsive.append(child.name)
         return unresponsive
 
@@ -146,6 +146,11 @@ class Readiness:
             (n, _not_ready_reason(seen.get(n), reply.generation, running.get(n))) for n in wanted
         ]
         return [f"{name} ({reason})" for name, reason in reasons if reason]
+
+
+async def _is_there(child: Child) -> bool:
+    assert child.address is not None
+    return await answers(child.address, child.role, secured=child.secured)
 
 
 def _not_ready_reason(node: NodeState | None, generation: int, pid: int | None) -> str:

@@ -19,6 +19,7 @@ from edgecache.cluster.control_access import (
     ControlAccess,
     control_socket,
     control_url,
+    local_url,
     supervisor_socket,
 )
 from edgecache.config.listen import Address
@@ -96,7 +97,7 @@ class SupervisedService:
 
     def _hooks(self) -> SupervisorHooks:
         config, children = self.config, self._children
-        local = ControlAccess(control_url(config), socket=control_socket(config).path)
+        local = ControlAccess(local_url(control_url(config)), socket=control_socket(config).path)
         whole = local.url and not self.part.name
         readiness = Readiness(children, local if whole else None, machine_name(config.state_dir))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgecache.cluster.control_access import control_socket
-from edgecache.config.listen import TcpAddress, parse_listen, tcp_address
+from edgecache.config.listen import TcpAddress, parse_listen, speaks_tls, tcp_address
 from edgecache.config.model import Bucket, Config, Control, Location, Regional
 from edgecache.supervisor.child import Child
 
@@ -48,8 +48,9 @@ def inner(config: Config, path: Path) -> Iterator[Child]:
             address = parse_listen(part.listen, config.state_dir)
             local = control_socket(config) if role == "control" else None
             health = _health_address(part)
+            secured = not isinstance(part, Bucket) and speaks_tls(part, config)
             command = (*_PROGRAM, role, "--config", str(path))
-            yield Child(role, role, command, address, local=local, health=health)
+            yield Child(role, role, command, address, local=local, health=health, secured=secured)
 
 
 def _health_address(part: Control | Regional | Bucket | Location) -> TcpAddress | None:

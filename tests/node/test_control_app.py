@@ -17,7 +17,8 @@ from edgecache.cluster.credentials import AUTH_SCHEME, control_message
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.secrets import change_keys, load_operators, load_secrets
 from edgecache.node import control_app
-from edgecache.node.control_app import ControlSecrets, peer_uid
+from edgecache.node.control_app import ControlSecrets
+from edgecache.node.control_connection import peer_uid
 from edgecache.runtime.environment import wall_clock
 from tests.world.credentials import signer
 

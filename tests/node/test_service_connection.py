@@ -12,7 +12,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from edgecache.config.model import Limits
-from edgecache.node.control_app import ControlConnection
+from edgecache.node.control_connection import ControlConnection
 from edgecache.node.service_connection import ServiceConnection, ServiceConnections
 from edgecache.runtime.environment import pause
 from tests.world.transport import FakeTransport

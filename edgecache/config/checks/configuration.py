@@ -24,6 +24,7 @@ from edgecache.config.listen import (
     UnixAddress,
     overlaps,
     parse_listen,
+    reaches_out,
     tcp_address,
 )
 from edgecache.config.model import (
@@ -194,6 +195,8 @@ def _check_addresses(config: Config, problems: Problems) -> None:
             if overlaps(address, held):
                 problems.add(where, f"{quoted(text)} is already taken by {other}")
         taken.append((where, address))
+        if where == "regional.listen" and config.cluster.mutual_tls is None:
+            _check_between_machines(address, problems)
     for where, text in advertisements(config):
         _check_advertised(where, text, problems)
     for index, name in enumerate(config.control.names if config.control else ()):
@@ -211,6 +214,15 @@ def _check_advertised(where: str, text: str, problems: Problems) -> None:
         return
     if address.is_any:
         problems.add(where, f"{quoted(text)} is every address: say one, or a name, of this machine")
+
+
+def _check_between_machines(address: Address, problems: Problems) -> None:
+    if reaches_out(address):
+        problems.add(
+            "cluster.mutual_tls",
+            f"missing: regional.listen is {address}, for other machines: true (see `edgecache "
+            "nodes token`), or false where the network between them is your own",
+        )
 
 
 def _check_names(config: Config, problems: Problems) -> None:

@@ -29,20 +29,31 @@ _WHY = "edgecache.refused"  # of a scope: why nobody of ours did
 CredentialVerify = Callable[[bytes, bytes], tuple[CredentialVerdict, str]]
 """The verdict on a credential for a message, and whom it names; one that is good is used up."""
 
+NodeTrouble = Callable[[MutableMapping[str, Any], str], str]
+"""Why the node that signed a scope's head is refused, or nothing."""
+
 
 @dataclass(slots=True)
 class _Refusal:
-    verdict: CredentialVerdict
+    reason: str
     seen_at: float
     times: int = 1
 
 
+def _no_trouble(_scope: MutableMapping[str, Any], _name: str) -> str:
+    return ""
+
+
 class NodeAdmission:
-    """Which node signed a request, and those refused lately. `clock` gives steady seconds."""
+    """Which node signed a request, and those refused lately. `clock` gives steady seconds.
+
+    `trouble` says why one whose credential is good is refused all the same; or nothing.
+    """
 
     def __init__(self, verify: CredentialVerify, clock: Callable[[], float]) -> None:
         self._verify = verify
         self._clock = clock
+        self.trouble: NodeTrouble = _no_trouble
         self._refused: dict[tuple[str, str], _Refusal] = {}  # by address and name, newest last
 
     def sender(self, scope: MutableMapping[str, Any]) -> str:
@@ -60,12 +71,14 @@ class NodeAdmission:
                 digest = fields.get(b"content-digest", b"").decode("latin-1")
                 message = control_message(scope["method"], target, digest)
                 verdict, name = self._verify(credential, message)
-                if verdict is CredentialVerdict.OK:
+                good = verdict is CredentialVerdict.OK
+                why = self.trouble(scope, name) if good else str(verdict)
+                if not why:
                     self._refused.pop((_address(scope), name), None)
                 else:
                     name = ""
-                    scope[_WHY] = str(verdict)
-                    self._note(scope, claimed_sender(credential), verdict)
+                    scope[_WHY] = why
+                    self._note(scope, claimed_sender(credential), why)
             scope[_NODE] = name if is_edge(name) or name == REGIONAL else ""
         return str(scope[_NODE])
 
@@ -77,7 +90,7 @@ class NodeAdmission:
             {
                 "name": name,
                 "address": address,
-                "reason": str(refusal.verdict),
+                "reason": refusal.reason,
                 "times": refusal.times,
                 "seen_s_ago": round(now - refusal.seen_at, 3),
             }
@@ -86,7 +99,7 @@ class NodeAdmission:
             )
         ]
 
-    def _note(self, scope: MutableMapping[str, Any], name: str, verdict: CredentialVerdict) -> None:
+    def _note(self, scope: MutableMapping[str, Any], name: str, why: str) -> None:
         if not (is_edge(name) or name == REGIONAL):
             return
         now, address = self._clock(), _address(scope)
@@ -99,7 +112,7 @@ class NodeAdmission:
             elif len(self._refused) >= REFUSED_MAX:
                 del self._refused[next(iter(self._refused))]
         times = former.times + 1 if former else 1
-        self._refused[address, name] = _Refusal(verdict, now, times)
+        self._refused[address, name] = _Refusal(why, now, times)
 
     def _forget(self, now: float) -> None:
         for key in [k for k, one in self._refused.items() if now - one.seen_at > REFUSED_S]:

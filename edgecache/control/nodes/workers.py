@@ -117,6 +117,7 @@ class NodeAccess:
     exchange: Exchange
     signers: Callable[[str], CredentialSigner]
     reporting: Callable[[], Iterable[ReportingNode]] = tuple
+    regional_exchange: Exchange | None = None  # where it is asked in another way
 
     def groups(self, config: Config) -> list[WorkerGroup]:
         """Those to ask."""
@@ -130,11 +131,12 @@ async def ask_workers(
     sign, address = nodes.signers(place.signed_as).sign, place.address
     if address is None:
         return (), _NOWHERE
+    exchange = (nodes.regional_exchange if place.role == "regional" else None) or nodes.exchange
     seen: dict[str, A] = {}
     problem = ""
     for _ in range(min(place.workers * QUESTIONS_PER_WORKER, QUESTIONS_MAX)):
         try:
-            said = _decode_answer(await nodes.exchange(address, signed_head(head, sign)), answer)
+            said = _decode_answer(await exchange(address, signed_head(head, sign)), answer)
         except (OSError, ValueError) as error:
             problem = str(error) or type(error).__name__
             break

@@ -214,6 +214,24 @@ ROUTES = (
         AccessKeyReport,
         faults=(404,),
     ),
+    RestRoute("get_authority", "GET", "/authority", "Who certifies machines.", described=False),
+    RestRoute(
+        "create_join_token", "POST", "/join-tokens", "A token for a machine.", described=False
+    ),
+    RestRoute("enroll_node", "POST", "/enroll", "A machine's first certificate.", described=False),
+    RestRoute(
+        "renew_certificate", "POST", "/certificate", "A machine's next one.", described=False
+    ),
+    RestRoute(
+        "list_certificates", "GET", "/certificates", "Those of all machines.", described=False
+    ),
+    RestRoute(
+        "revoke_certificates",
+        "DELETE",
+        "/certificates/{node:path}",
+        "Take a machine's no more.",
+        described=False,
+    ),
     RestRoute("reload_file", "POST", "/reload", "Read the configuration file anew.", faults=(400,)),
     RestRoute(
         "serve_probe",

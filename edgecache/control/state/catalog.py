@@ -22,10 +22,12 @@ from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 import msgspec
+from msgspec.structs import replace as replace_struct
 
 from edgecache.config.aws.policies import policies_of
 from edgecache.config.model import Config
 from edgecache.control.cloudfront.origin_reach import origin_problems
+from edgecache.control.state.certificates import IssuedCertificates
 from edgecache.control.state.compose import ApiResources, Composition, MayOmit, compose
 from edgecache.control.state.database import FILE_NAME, StateDatabase, StateError, state_error
 from edgecache.control.state.declared import declared_resources
@@ -174,7 +176,10 @@ class Catalog:
 
     def _composed(self, file: Config, may_lack: MayOmit) -> Composition:
         made = api_resources(self._rows, self.releases)
-        return compose(file, made, may_lack, self._known)
+        composed = compose(file, made, may_lack, self._known)
+        revoked = IssuedCertificates(self._state, self.clock).revoked()
+        config = replace_struct(composed.config, revoked_certificates=revoked)
+        return replace(composed, config=config)
 
 
 def api_resources(rows: Resources, releases: Releases) -> ApiResources:

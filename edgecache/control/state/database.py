@@ -59,6 +59,15 @@ MIGRATIONS = (
         " distributions TEXT NOT NULL) WITHOUT ROWID",
         "CREATE TABLE deleted_access_keys (id TEXT PRIMARY KEY) WITHOUT ROWID",
     ),
+    (
+        "CREATE TABLE join_tokens ("
+        " digest TEXT PRIMARY KEY, place TEXT NOT NULL, ends REAL NOT NULL, used_at REAL"
+        ") WITHOUT ROWID",
+        "CREATE TABLE certificates ("
+        " serial TEXT PRIMARY KEY, place TEXT NOT NULL, instance TEXT NOT NULL,"
+        " names TEXT NOT NULL, issued_at REAL NOT NULL, ends REAL NOT NULL, revoked_at REAL"
+        ") WITHOUT ROWID",
+    ),
 )
 """Statements from each version of the schema to the next; `user_version` counts those done."""
 

@@ -270,6 +270,8 @@ class ViewerConnection(asyncio.Protocol):
             return self.listener.frontend.decide(request, now)
         if request.host and not session.covers(request.host):
             return MISDIRECTED
+        if request.peer and not session.admits(request.peer):
+            request = replace(request, peer="")
         return self.listener.frontend.decide(replace(request, tls=session.told), now)
 
     def _set_off(self, errand: Errand, request: Request, summary: RequestSummary) -> None:

@@ -6,6 +6,7 @@ log of invalidations only. Its credential is for one head and checked for each: 
 
 from __future__ import annotations
 
+from edgecache.cluster.credentials import claimed_sender
 from edgecache.http.message import Request
 from edgecache.rules.routing import Route, RouteTable
 from edgecache.server.http1.head_cache import (
@@ -49,6 +50,9 @@ class PeerHeadCache(HeadCache):
             return False
         cached = block.lines[0].get(data[: call.start])
         if cached is None:
+            return False
+        session = connection.session
+        if session is not None and not session.admits(claimed_sender(call.credential)):
             return False
         return self._repeat(connection, cached, block, call, data, now)
 

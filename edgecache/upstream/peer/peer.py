@@ -35,7 +35,9 @@ REFUSED = (
 CONNECT_S = 2.0  # to a process of ours
 READ_S = 60.0
 MARGIN_S = 10.0  # of the peer's own, beyond what its origins may take
-GONE = frozenset({Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.CLOSED, Fault.RESPONSE_TIMEOUT})
+GONE = frozenset(
+    {Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.CLOSED, Fault.RESPONSE_TIMEOUT, Fault.TLS}
+)  # of TLS: it has not proven to be the regional cache, or that one does not take us
 
 
 class PeerSpelling(Protocol):

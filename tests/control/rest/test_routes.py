@@ -10,6 +10,7 @@ import pytest
 
 from edgecache.control.nodes.explain import ConfiguredNodes
 from edgecache.control.rest.dry_run import dry_run_handlers
+from edgecache.control.rest.enrollment import Enrollment
 from edgecache.control.rest.explain import ExplainServices, explain_handlers
 from edgecache.control.rest.handlers import RestApi
 from edgecache.control.rest.inventory import inventory_handlers
@@ -32,6 +33,7 @@ def test_every_route_has_a_handler_and_every_handler_a_route(tmp_path: Path) -> 
             **inventory_handlers(desk.log.live, desk.tokens, nodes),
             **dry_run_handlers(desk.world, desk.tokens, nodes),
             **desk.key_handlers(),
+            **_enrollment(desk).handlers(),
         }
         served = {(route.path, name) for route in place.app.routes for name in route.methods}
         served |= {
@@ -59,6 +61,10 @@ def test_operations_and_places_are_named_once() -> None:
 def test_a_handler_without_a_route_is_a_mistake() -> None:
     with pytest.raises(AssertionError, match="no routes"):
         starlette_routes({"fly": lambda request: _nobody(request, b"")})
+
+
+def _enrollment(desk: Any) -> Enrollment:
+    return Enrollment(None, *[desk] * 7)
 
 
 async def _nobody(*_: object) -> Any:

@@ -1,0 +1,149 @@
+"""Commands of machines: a token for a new one, its enrollment, what is certified, revocation."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote, urlsplit
+
+import typer
+
+from edgecache.cli.client import ask_control
+from edgecache.cli.options import (
+    DEFAULT_CONFIG,
+    AsJson,
+    ConfigPath,
+    fail,
+    load_config,
+    print_json,
+    print_result,
+    print_rows,
+    refuse,
+)
+from edgecache.config.listen import tcp_address
+
+_DAY_S = 86_400
+
+app = typer.Typer(no_args_is_help=True, help="Machines of an installation, and their certificates.")
+
+
+@app.command(epilog="Examples: edgecache nodes token --location LHR50; edgecache nodes list")
+def token(
+    location: Annotated[str, typer.Option(help="The location it will serve.")] = "",
+    regional: Annotated[
+        bool, typer.Option("--regional", help="For the machine of the regional cache.")
+    ] = False,
+    control: Annotated[
+        str, typer.Option(help="HOST:PORT where it reaches control; the file's unless named.")
+    ] = "",
+    minutes: Annotated[float, typer.Option(min=1, max=10_080, help="How long it is good.")] = 60,
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Print a one-time token by which another machine is enrolled as one location.
+
+    It is a secret until it is used. It names control's address and its authority's fingerprint.
+    """
+    if bool(location) is regional:
+        refuse(["say --location NAME or --regional, one of them"])
+    wish = {
+        "place": "regional" if regional else f"edge-{location}",
+        "control": control or _control_address(config),
+        "lifetime_s": minutes * 60,
+    }
+    try:
+        tcp_address(wish["control"])  # type: ignore[arg-type]  # a text
+    except ValueError as error:
+        refuse([f"--control: {wish['control']} {error}"])
+    made = ask_control(config, "POST", "/join-tokens", wish)
+    print_result(made, made["token"], as_json=as_json)
+
+
+@app.command(epilog="Example: edgecache nodes enroll join1.WyIxMC4wLjAuNTo4MDkw...")
+def enroll(
+    token: Annotated[
+        str,
+        typer.Argument(help="As `nodes token` printed it, or - to read it from standard input."),
+    ],
+    name: Annotated[
+        list[str] | None,
+        typer.Option("--name", help="A host name or address for the certificate, several times."),
+    ] = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Make this machine's key here, have it certified by control, and fetch what it needs.
+
+    Control proves by the token's fingerprint that it is the one meant before anything is sent.
+    """
+    from edgecache.cluster.certificates import general_names
+    from edgecache.cluster.enrollment import NotEnrolledError, read_join_token
+    from edgecache.cluster.enrollment import enroll as enroll_machine
+
+    text = typer.get_text_stream("stdin").readline() if token == "-" else token
+    try:
+        read, names = read_join_token(text), tuple(name or ())
+        general_names(names)
+    except ValueError as error:
+        refuse([str(error)])
+    state_dir = load_config(config).state_dir
+    try:
+        written = enroll_machine(read, state_dir, names, os.environ)
+    except NotEnrolledError as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename or state_dir}: {error.strerror or error}")
+    files = [str(path) for path in written]
+    text = f"enrolled as {read.place}: {', '.join(files)}"
+    print_result({"place": read.place, "files": files}, text, as_json=as_json)
+
+
+@app.command("list", epilog="Example: edgecache nodes list")
+def list_nodes(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Tell every machine that has a certificate, when that ends, and whether it is taken."""
+    listed = ask_control(config, "GET", "/certificates")["certificates"]
+    if as_json:
+        print_json(listed)
+        return
+    rows = [
+        (one["node"], one["state"], _ends(one["ends_in_s"]), ", ".join(one["names"]), one["serial"])
+        for one in listed
+    ]
+    print_rows(("node", "certificate", "ends", "names", "serial"), rows)
+
+
+@app.command(epilog="Examples: edgecache nodes revoke edge-LHR50; ... edge-LHR50/5f3a9c01")
+def revoke(
+    node: Annotated[
+        str, typer.Argument(help="As `nodes list` names it; all of a place without /.")
+    ],
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Take a machine's certificates no more, anywhere: its connections are closed."""
+    gone = ask_control(config, "DELETE", f"/certificates/{quote(node)}")
+    print_result(gone, f"revoked: {', '.join(gone['revoked'])}", as_json=as_json)
+
+
+def _control_address(path: Path) -> str:
+    """Where others reach control, as the file says."""
+    from edgecache.cluster.control_access import control_url
+
+    found = load_config(path)
+    url = control_url(found)
+    if not url:
+        refuse([f"{path}: there is no [control] to name: say --control HOST:PORT"])
+    address = urlsplit(url).netloc
+    if tcp_address(address).is_loopback:
+        refuse(
+            [f"control.listen names no address others reach ({address}): say --control HOST:PORT"]
+        )
+    return address
+
+
+def _ends(seconds: int) -> str:
+    if seconds < 0:
+        return "ended"
+    days, rest = divmod(seconds, _DAY_S)
+    return f"in {days} d" if days else f"in {rest // 3600} h {rest % 3600 // 60} min"

@@ -72,7 +72,7 @@ def test_every_problem_of_a_bad_file_is_told(tmp_path: Path) -> None:
             "",
             f"edgecache: {file}: 2 problems\n"
             "  zzz: unknown key\n"
-            "  limits.fields_max: 0 is outside 8 fields to 1000 fields\n",
+            "  limits.fields_max: 0 is outside 8 to 1000 fields\n",
         )
 
 

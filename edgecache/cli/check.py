@@ -69,8 +69,7 @@ def print_settings(*, as_json: bool) -> None:
         return
     for setting in SETTINGS:
         default = "required" if setting.default is None else setting.shown(setting.default)
-        bounds = f"{setting.shown(setting.low)} to {setting.shown(setting.high)}"
-        typer.echo(f"{setting.place} = {default} ({bounds})\n    {setting.why}")
+        typer.echo(f"{setting.place} = {default} ({setting.bounds})\n    {setting.why}")
 
 
 def check_report(config: Config, *, files: bool = True) -> CheckReport:
@@ -85,6 +84,8 @@ def check_report(config: Config, *, files: bool = True) -> CheckReport:
     from edgecache.control.state.resources import ResourceKind
 
     warnings = [*map(str, lint(config))]
+    if not any((config.control, config.regional, config.bucket, config.locations)):
+        warnings.append("nothing to run: no control, regional, bucket or locations")
     problems = _unopened_files(config) if files else []
     made = ApiResources()
     try:

@@ -132,8 +132,7 @@ class Decoder:
     def _bounded(self, setting: Setting, value: float, where: str) -> object:
         if setting.low <= value <= setting.high:
             return value
-        low, high = setting.shown(setting.low), setting.shown(setting.high)
-        self.problems.add(where, f"{value} is outside {low} to {high}")
+        self.problems.add(where, f"{value} is outside {setting.bounds}")
         return _WRONG
 
     def _choice(self, choices: tuple[str, ...], value: object, where: str) -> object:

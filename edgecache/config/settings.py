@@ -54,6 +54,12 @@ class Setting:
         """Its path in a file."""
         return f"{_PLACES[self.model]}.{self.name}"
 
+    @property
+    def bounds(self) -> str:
+        """Both, with the unit once: `1 KiB to 1 MiB`, `1 to 64 processes`."""
+        low, high = self.shown(self.low), self.shown(self.high)
+        return f"{low if self.unit == 'bytes' else low.partition(' ')[0]} to {high}"
+
     def shown(self, value: float) -> str:
         """A value with its unit: `32 KiB`, `10 seconds`, `100 fields`."""
         if self.unit == "bytes":

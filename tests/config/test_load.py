@@ -171,8 +171,8 @@ def test_without_a_policy_the_default_one_holds(file: Path) -> None:
             "[limits]\nhead_bytes_max = 12\nidle_s_max = nan\nwaiters_max = 0",
             [
                 "limits.head_bytes_max: 12 is outside 1 KiB to 1 MiB",
-                "limits.idle_s_max: nan is outside 0.05 seconds to 3600 seconds",
-                "limits.waiters_max: 0 is outside 1 requests to 1000000 requests",
+                "limits.idle_s_max: nan is outside 0.05 to 3600 seconds",
+                "limits.waiters_max: 0 is outside 1 to 1000000 requests",
             ],
         ),
         (

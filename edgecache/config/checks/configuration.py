@@ -88,8 +88,7 @@ def check_bounds(piece: Model, where: str, problems: Problems) -> None:
         setting = BY_FIELD.get((type(piece), name))
         if setting is not None and value is not None:
             if not setting.low <= value <= setting.high:
-                low, high = setting.shown(setting.low), setting.shown(setting.high)
-                problems.add(place, f"{value} is outside {low} to {high}")
+                problems.add(place, f"{value} is outside {setting.bounds}")
         else:
             _check_held(value, place, problems)
 

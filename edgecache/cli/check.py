@@ -10,9 +10,9 @@ from typing import Any
 
 import typer
 
-from edgecache.cli.options import load_config, print_json, refuse
+from edgecache.cli.options import load_config_with_sources, print_json, refuse
 from edgecache.config.lint import lint
-from edgecache.config.load import load
+from edgecache.config.load import load_with_sources
 from edgecache.config.model import Config
 from edgecache.config.problems import ConfigError
 from edgecache.config.refused_distributions import (
@@ -22,6 +22,7 @@ from edgecache.config.refused_distributions import (
     refusal_problems,
 )
 from edgecache.config.settings import SETTINGS
+from edgecache.config.sources import Sources
 
 _NOTHING_SERVED = "distributions: none yet: locations answer 403 until the API makes one"
 
@@ -40,8 +41,8 @@ def check_file(path: Path, *, files: bool, as_json: bool) -> None:
         document = _as_json(path, files=files)
         print_json(document)
         raise typer.Exit(2 if document["problems"] else 0)
-    found = load_config(path)
-    said = check_report(found, files=files)
+    found, sources = load_config_with_sources(path)
+    said = _located(check_report(found, files=files), sources)
     for warning in said.warnings:
         typer.echo(f"warning: {warning}")
     if said.problems:
@@ -53,10 +54,10 @@ def check_file(path: Path, *, files: bool, as_json: bool) -> None:
 def _as_json(path: Path, *, files: bool) -> dict[str, Any]:
     told = {"file": str(path), "problems": [], "warnings": []}
     try:
-        found = load(path)
+        found, sources = load_with_sources(path)
     except ConfigError as error:
         return {**told, "problems": [*map(str, error.problems)]}
-    said = check_report(found, files=files)
+    said = _located(check_report(found, files=files), sources)
     counts = {"distributions": len(found.distributions), "locations": len(found.locations)}
     return {**told, **counts, "problems": said.problems, "warnings": said.warnings}
 
@@ -115,6 +116,14 @@ def check_report(config: Config, *, files: bool = True) -> CheckReport:
     if problems and config.unsupported == "refuse":
         warnings.append(f"what is not supported answers 503: {WAY_OUT}")
     return CheckReport(tuple(problems), tuple(warnings))
+
+
+def _located(report: CheckReport, sources: Sources) -> CheckReport:
+    """The same, each line with its file where there are several."""
+    return CheckReport(
+        tuple(map(sources.located_line, report.problems)),
+        tuple(map(sources.located_line, report.warnings)),
+    )
 
 
 def _unopened_files(config: Config) -> list[str]:

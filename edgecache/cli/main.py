@@ -27,6 +27,7 @@ from edgecache.cli.options import DEFAULT_CONFIG, AsJson, ConfigPath, Memo, prin
 from edgecache.cli.options import fail as _fail
 from edgecache.cli.options import load_config as _loaded
 from edgecache.cli.options import refuse as _refuse
+from edgecache.cli.set_option import add_set_option
 from edgecache.config.listen import TcpAddress, tcp_address
 
 if TYPE_CHECKING:
@@ -267,3 +268,6 @@ def _refusals() -> Iterator[None]:
         yield
     except StartRefusedError as error:
         _refuse(error.lines)
+
+
+add_set_option(app)

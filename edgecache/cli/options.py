@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from edgecache.config.load import load
+from edgecache.config.load import load_with_sources
 from edgecache.config.model import Config
 from edgecache.config.problems import ConfigError
+from edgecache.config.sources import Sources
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,8 +55,13 @@ Memo = Annotated[
 
 def load_config(path: Path) -> Config:
     """Load the configuration at `path`; on a ConfigError tell every problem, with exit code 2."""
+    return load_config_with_sources(path)[0]
+
+
+def load_config_with_sources(path: Path) -> tuple[Config, Sources]:
+    """As `load_config`; and from which file each value is."""
     try:
-        return load(path)
+        return load_with_sources(path)
     except ConfigError as error:
         missing = path == DEFAULT_CONFIG and not path.exists()
         refuse([str(error), *(FIRST_FILE if missing else ())])

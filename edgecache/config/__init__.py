@@ -9,6 +9,7 @@ a configuration as control published it.
     origins                origins, origin groups, access controls and identities of the model
     settings               every number: unit, bounds, precedent
     units                  sizes and durations as people write them
+    sources                its file, `conf.d` beside it, `--set`, and what the environment has
     load                   a TOML file to a `Config`, or every problem in it
     decode                 tables of TOML or JSON to pieces of the model
     references             policies by name or id, CloudFront's JSON by file

@@ -15,8 +15,9 @@ from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin
 import msgspec
 
 from edgecache.config.model import Config, Model
-from edgecache.config.problems import Problems, listed, quoted
+from edgecache.config.problems import Problems, joined, listed, quoted
 from edgecache.config.settings import BY_FIELD, Setting
+from edgecache.config.sources import EnvironmentText
 from edgecache.config.units import is_duration, parse_duration, parse_size
 from edgecache.config.unknown_key import unknown_key
 
@@ -25,7 +26,6 @@ Shorthand = Callable[[object, str, Problems], object]
 
 _WRONG: Final = object()  # stands for a value that was reported
 _KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-_BARE_KEY = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Decoder:
 
     def _read(self, kind: Any, value: object, where: str) -> Any:
         if kind is Any:
-            return value
+            return _plain(value)
         origin = get_origin(kind)
         if origin in (Union, types.UnionType):
             return self._read(next(k for k in get_args(kind) if k is not type(None)), value, where)
@@ -116,6 +116,8 @@ class Decoder:
         return field_value if field_value is _WRONG else self._bounded(setting, field_value, where)
 
     def _size(self, text: str, where: str) -> object:
+        if isinstance(text, EnvironmentText) and not isinstance(text.scalar(), str):
+            return text.scalar()
         try:
             return parse_size(text)
         except ValueError:
@@ -123,6 +125,8 @@ class Decoder:
             return _WRONG
 
     def _seconds(self, text: str, where: str) -> object:
+        if isinstance(text, EnvironmentText) and not isinstance(text.scalar(), str):
+            return text.scalar()
         try:
             return parse_duration(text)
         except ValueError:
@@ -137,7 +141,7 @@ class Decoder:
 
     def _choice(self, choices: tuple[str, ...], value: object, where: str) -> object:
         if value in choices:
-            return value
+            return choices[choices.index(str(value))]
         self.problems.add(where, f"{shown(value)} is not one of {listed(choices)}")
         return _WRONG
 
@@ -154,6 +158,8 @@ class Decoder:
         return {key: item for key, item in values.items() if item is not _WRONG}
 
     def _scalar(self, kind: type[object], value: object, where: str) -> object:
+        if isinstance(value, EnvironmentText):
+            value = str(value) if kind is str else value.scalar()
         try:
             return msgspec.convert(value, kind, strict=True)
         except msgspec.ValidationError:
@@ -162,12 +168,6 @@ class Decoder:
     def _wrong(self, where: str, wanted: str, value: object) -> object:
         self.problems.add(where, f"expected {wanted}, got {shown(value)}")
         return _WRONG
-
-
-def joined(where: str, key: str) -> str:
-    """The place of `key` in the table at `where`; a key TOML would quote is quoted."""
-    spelled = key if key and _BARE_KEY.issuperset(key) else quoted(key)
-    return f"{where}.{spelled}" if where else spelled
 
 
 def shown(value: object) -> str:
@@ -179,6 +179,15 @@ def shown(value: object) -> str:
     if isinstance(value, str):
         return quoted(value)
     return json.dumps(value, default=str)
+
+
+def _plain(value: Any) -> Any:
+    """A value that is kept as it is, without what only this reading knows of it."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return str(value) if isinstance(value, EnvironmentText) else value
 
 
 def _blank(kind: Any) -> Any:

@@ -1,12 +1,12 @@
 """Loader of a configuration file (TOML). Law: a file is used whole and right, or not at all.
 
 Every problem is found in one reading, each with its path in the file; paths of files and folders
-in it are relative to the file itself.
+in it are relative to the file itself, those in `conf.d` too.
 """
 
 from __future__ import annotations
 
-import tomllib
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,22 +24,29 @@ from edgecache.config.model import (
     Origin,
     Regional,
 )
-from edgecache.config.problems import ConfigError, Problem, Problems
+from edgecache.config.problems import ConfigError, Problems
 from edgecache.config.public_keys import read_pem_files
 from edgecache.config.references import NamedPolicies
+from edgecache.config.sources import Sources, read_sources
 
 _Cache = TypeVar("_Cache", Location, Regional)
 
-FILE_BYTES_MAX = 16 * 1024 * 1024  # 500 distributions of 75 behaviors (CloudFront's quotas) fit
-
 
 def load(path: Path | str) -> Config:
-    """The configuration in the TOML file at `path`. ConfigError holds every problem."""
+    """The configuration in the TOML file at `path`, and in what goes with it (`sources`).
+
+    ConfigError holds every problem.
+    """
+    return load_with_sources(path)[0]
+
+
+def load_with_sources(path: Path | str) -> tuple[Config, Sources]:
+    """As `load`; and from which file each value is."""
     file = Path(path)
-    table = _parse(file)
+    sources = read_sources(file, os.environ)
     problems = Problems()
     folder = file.absolute().parent
-    config = _with_absolute_paths(_decode(table, folder, problems), folder)
+    config = _with_absolute_paths(_decode(sources.table, folder, problems), folder)
     config = read_pem_files(config, folder, problems)
     if config.unavailable:
         problems.add("unavailable", "is control's to say: a file has `enabled = false`")
@@ -48,8 +55,8 @@ def load(path: Path | str) -> Config:
     check(config, problems)
     _check_reach(config, problems)
     if problems.found:
-        raise ConfigError(file, problems.found)
-    return config
+        raise ConfigError(file, map(sources.located, problems.found))
+    return config, sources
 
 
 def _check_reach(config: Config, problems: Problems) -> None:
@@ -59,28 +66,6 @@ def _check_reach(config: Config, problems: Problems) -> None:
             if origin.reach == "own":
                 where = f"distributions[{index}].origins[{number}].reach"
                 problems.add(where, '"own" is not for origins ("private" or "public")')
-
-
-def _parse(file: Path) -> dict[str, Any]:
-    try:
-        with file.open("rb") as opened:
-            data = opened.read(FILE_BYTES_MAX + 1)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ConfigError(file, [Problem("", reason)]) from error
-    if len(data) > FILE_BYTES_MAX:
-        raise ConfigError(file, [Problem("", f"larger than {FILE_BYTES_MAX} bytes")])
-    try:
-        return tomllib.loads(data.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ConfigError(file, [Problem("", f"not UTF-8 (at line {line})")]) from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(file, [Problem("", f"not TOML: {_lowered(str(error))}")]) from error
-
-
-def _lowered(message: str) -> str:
-    return message[:1].lower() + message[1:]
 
 
 def _decode(table: dict[str, Any], folder: Path, problems: Problems) -> Config:

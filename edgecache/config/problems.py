@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class ProblemCode(StrEnum):
@@ -22,14 +25,18 @@ class ProblemCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong: `where` is its path in the file (`locations[0].listen`), or empty."""
+    """One thing wrong: `where` is its path in the file (`locations[0].listen`), or empty.
+
+    `file` is named where a configuration has several.
+    """
 
     where: str
     message: str
     code: ProblemCode = ProblemCode.INVALID
+    file: str = ""
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.message}" if self.where else self.message
+        return ": ".join(filter(None, (self.file, self.where, self.message)))
 
 
 class ConfigError(Exception):
@@ -42,7 +49,7 @@ class ConfigError(Exception):
 
     def __str__(self) -> str:
         """One line that names the file when the file itself is the problem, else one for each."""
-        if len(self.problems) == 1 and not self.problems[0].where:
+        if len(self.problems) == 1 and not (self.problems[0].where or self.problems[0].file):
             return f"{self.path}: {self.problems[0].message}"
         count = len(self.problems)
         head = f"{self.path}: {count} problem{'s' if count > 1 else ''}"
@@ -67,11 +74,11 @@ class Problems:
         self._suppressed.add(where)
 
     def is_suppressed(self, where: str) -> bool:
-        return any(place in self._suppressed for place in _enclosing(where))
+        return any(place in self._suppressed for place in enclosing(where))
 
 
-def _enclosing(where: str) -> list[str]:
-    """`a.b[0]` → `a`, `a.b`, `a.b[0]`."""
+def enclosing(where: str) -> list[str]:
+    """The places a place stands in, and itself: `a.b[0]` → `a`, `a.b`, `a.b[0]`."""
     ends = [i for i, char in enumerate(where) if char in ".["]
     return [where[:end] for end in (*ends, len(where))]
 
@@ -90,3 +97,9 @@ def suggestion(name: str, known: Mapping[str, object]) -> str:
     """` (did you mean "x"?)` when a known name is close, else nothing."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
     return f" (did you mean {quoted(close[0])}?)" if close else ""
+
+
+def joined(where: str, key: str) -> str:
+    """The place of `key` in the table at `where`; a key TOML would quote is quoted."""
+    spelled = key if _BARE_KEY.fullmatch(key) else quoted(key)
+    return f"{where}.{spelled}" if where else spelled

@@ -20,7 +20,7 @@ from tests.end_to_end.viewers import Answer, curl
 
 PORT = 8080  # of every edge: each has its machine to itself
 REQUESTS = 40
-COUNTER = 'edgecache_requests_total{location="M2"'
+COUNTER = 'edgecache_requests_total{location="M2",result="Hit"}'  # no ping of ours is a hit
 FILE = """
 state_dir = "state"
 
@@ -68,8 +68,8 @@ class Fleet:
         assert answer.status == 200, answer
         return answer.body
 
-    def requests(self) -> float:
-        """What is counted of the location, all results together."""
+    def hits(self) -> float:
+        """What is counted of the location."""
         lines = self.told("/metrics").decode().splitlines()
         counted = [line for line in lines if line.startswith(COUNTER)]
         return sum(float(line.rsplit(" ", 1)[1]) for line in counted)
@@ -103,7 +103,8 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
             stack.callback(remove_machine, machines[-1])
         folder = tmp_path_factory.mktemp("fleet") / "control"
         (folder / "bucket").mkdir(parents=True)
-        (folder / "bucket" / "a.txt").write_text("one")
+        for name in ("a.txt", "b.txt"):
+            (folder / "bucket" / name).write_text("one")
         control, bucket = free_ports(2)
         text = FILE.format(control=control, bucket=bucket, control_address=machines[0].gateway)
         (folder / "edgecache.toml").write_text(text)
@@ -145,21 +146,22 @@ def test_each_machine_is_listed_and_met(fleet: Fleet) -> None:
 
 def test_the_sum_of_the_counters_is_what_was_asked(fleet: Fleet) -> None:
     one, two = fleet.machines
-    before = fleet.requests()
+    before = fleet.hits()
+    assert [fleet.get(machine, "/b.txt").x_cache for machine in (one, two)] == ["Miss"] * 2
     for number in range(REQUESTS):
-        fleet.get(one if number % 3 else two)
+        assert fleet.get(one if number % 3 else two, "/b.txt").x_cache == "Hit"
     counted = before + REQUESTS
-    wait_for("all are counted", lambda: fleet.requests() >= counted)
+    wait_for("all are counted", lambda: fleet.hits() >= counted)
     seen = {node["machine"]: node["seen_s_ago"] for node in fleet.alive()}
-    assert fleet.requests() == counted, seen
+    assert fleet.hits() == counted, seen
     assert fleet.stop_edge(two) == 0  # it says how it ends, and is listed no more
     assert [node["address"] for node in fleet.alive()] == [f"{one.address}:{PORT}"]
-    assert fleet.requests() == counted
+    assert fleet.hits() == counted
     fleet.start_edge(two)
     fleet.edges[two.name].until("it reports", lambda: len(fleet.alive()) == 2)
-    fleet.get(two)
-    wait_for("one more is counted", lambda: fleet.requests() > counted)
-    assert fleet.requests() == counted + 1
+    assert [fleet.get(two, "/b.txt").x_cache for _ in range(2)] == ["Miss", "Hit"]
+    wait_for("one more is counted", lambda: fleet.hits() > counted)
+    assert fleet.hits() == counted + 1
 
 
 def test_what_is_completed_is_so_on_both(fleet: Fleet) -> None:

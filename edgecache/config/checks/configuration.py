@@ -17,7 +17,6 @@ from edgecache.config.acme import check_acme
 from edgecache.config.checks.access import check_access
 from edgecache.config.checks.distribution import ID, check_distribution
 from edgecache.config.checks.keys import check_keys
-from edgecache.config.decode import joined
 from edgecache.config.listen import (
     Address,
     TcpAddress,
@@ -36,7 +35,7 @@ from edgecache.config.model import (
     Model,
     Regional,
 )
-from edgecache.config.problems import ProblemCode, Problems, quoted
+from edgecache.config.problems import ProblemCode, Problems, joined, quoted
 from edgecache.config.settings import BY_FIELD
 
 DISTRIBUTIONS_MAX = 500  # CloudFront's quota for an account

@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
-from edgecache.config.decode import joined
 from edgecache.config.model import Behavior, Config, PublicKey
-from edgecache.config.problems import ProblemCode, Problems, listed, quoted
+from edgecache.config.problems import ProblemCode, Problems, joined, listed, quoted
 
 GROUP_KEYS_MAX = 5  # CloudFront's quota
 NATIVE_KEYS_MAX = 16  # as many as secrets.json holds of one kind

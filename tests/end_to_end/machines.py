@@ -28,9 +28,9 @@ class Machine:
 
 
 def make_machine(number: int) -> Machine:
-    """The machine `number` (1 to 60) of this process. The test is skipped where there are none."""
+    """The machine `number` (0 to 7) of this process. The test is skipped where there are none."""
     name = f"ec{os.getpid()}-{number}"
-    subnet = os.getpid() % 4 * 64 + number
+    subnet = (os.getpid() * 8 + number) % 256
     address, gateway = (_NETWORK.format(number=subnet, host=host) for host in (2, 1))
     if shutil.which("ip") is None or not _done("netns", "add", name):
         pytest.skip(NO_NAMESPACES)

@@ -4,7 +4,6 @@
 `serve` serve and init: one site in front of one origin;
 `help` commands by subject, with their whole sentences;
 `options` options, tables, JSON and exit codes that commands share;
-`set_option` `--set PATH=VALUE` of each of them;
 `client` client of control: by the environment or the file, for both of its APIs;
 `control` api, token, adopt, reload, upgrade, and the groups of commands that ask control;
 `distributions`, `policies`, `tags`, `releases`, `invalidations` one group each;

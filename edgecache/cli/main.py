@@ -23,11 +23,17 @@ from edgecache.cli import sign as signing
 from edgecache.cli.check import check_file, print_settings
 from edgecache.cli.client import answer_or_problem, control_of, names_control
 from edgecache.cli.help import SubjectGroup, list_whole, print_help
-from edgecache.cli.options import DEFAULT_CONFIG, AsJson, ConfigPath, Memo, print_json
+from edgecache.cli.options import (
+    DEFAULT_CONFIG,
+    AsJson,
+    ConfigPath,
+    Memo,
+    add_set_option,
+    print_json,
+)
 from edgecache.cli.options import fail as _fail
 from edgecache.cli.options import load_config as _loaded
 from edgecache.cli.options import refuse as _refuse
-from edgecache.cli.set_option import add_set_option
 from edgecache.config.listen import TcpAddress, tcp_address
 
 if TYPE_CHECKING:

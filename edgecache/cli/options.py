@@ -5,10 +5,14 @@ Exit codes: 1 failed, 2 usage or configuration error.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -18,7 +22,7 @@ import typer
 from edgecache.config.load import load_with_sources
 from edgecache.config.model import Config
 from edgecache.config.problems import ConfigError
-from edgecache.config.sources import Sources
+from edgecache.config.sources import SET_ENV, Sources
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,6 +53,17 @@ Memo = Annotated[
     bool,
     typer.Option(
         "--memo/--no-memo", callback=_memo, help="Cache rendered hits by raw request head."
+    ),
+]
+
+
+_PARAMETER = "assignments"
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="A value in place of the file's, several times: control.listen=0.0.0.0:8090.",
     ),
 ]
 
@@ -164,3 +179,51 @@ def _cell(value: object) -> str:
 
 def _plain(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def add_set_option(app: typer.Typer) -> None:
+    """Give `--set` to every command of `app`, and of its groups, that takes `--config`.
+
+    It counts for that command and the processes it starts, and nothing is written. Processes hear
+    of it by their environment, so that a reload in them means the same.
+    """
+    for command in app.registered_commands:
+        if command.callback is not None:
+            command.callback = _with_option(command.callback)
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            add_set_option(group.typer_instance)
+
+
+def _with_option(callback: Callable[..., Any]) -> Callable[..., Any]:
+    signature = inspect.signature(callback, eval_str=True)
+    if "config" not in signature.parameters or _PARAMETER in signature.parameters:
+        return callback
+
+    @functools.wraps(callback)
+    def command(*args: Any, **named: Any) -> Any:
+        with _assigned(named.pop(_PARAMETER) or []):
+            return callback(*args, **named)
+
+    option = inspect.Parameter(
+        _PARAMETER, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=SetOption
+    )
+    parameters = [*signature.parameters.values(), option]
+    command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {**callback.__annotations__, _PARAMETER: SetOption}
+    return command
+
+
+@contextmanager
+def _assigned(assignments: list[str]) -> Iterator[None]:
+    if not assignments:
+        yield
+        return
+    former = os.environ.get(SET_ENV)
+    os.environ[SET_ENV] = json.dumps(assignments)
+    try:
+        yield
+    finally:
+        os.environ.pop(SET_ENV)
+        if former is not None:
+            os.environ[SET_ENV] = former

@@ -80,6 +80,7 @@ def enroll(
     from edgecache.cluster.certificates import general_names
     from edgecache.cluster.enrollment import NotEnrolledError, read_join_token
     from edgecache.cluster.enrollment import enroll as enroll_machine
+    from edgecache.config.secrets import SecretsError
 
     text = typer.get_text_stream("stdin").readline() if token == "-" else token
     try:
@@ -90,7 +91,7 @@ def enroll(
     state_dir = load_config(config).state_dir
     try:
         written = enroll_machine(read, state_dir, names, os.environ)
-    except NotEnrolledError as error:
+    except (NotEnrolledError, SecretsError) as error:
         fail(str(error))
     except OSError as error:
         fail(f"{error.filename or state_dir}: {error.strerror or error}")

@@ -59,6 +59,11 @@ class NodeIdentity:
         return f"edgecache://{self.cluster}/{way}/{self.instance}"
 
     @property
+    def node(self) -> str:
+        """As it is listed, and revoked."""
+        return f"{self.place}/{self.instance}"
+
+    @property
     def serves(self) -> bool:
         """Whether others of ours connect to it."""
         return self.place in (CONTROL, REGIONAL)

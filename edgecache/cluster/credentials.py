@@ -249,6 +249,12 @@ def part_of(secret: str, place: str) -> str:
     return f"part:{place}{spelled}"
 
 
+def part_place(secret: str) -> str:
+    """The place that a part of a secret is for; empty for an installation's own."""
+    part = _part(secret)
+    return "" if part is None else part[0]
+
+
 def _part(secret: str) -> tuple[str, dict[str, bytes]] | None:
     """The place and the keys of a part; None when `secret` is an installation's own."""
     part = _PART.fullmatch(secret)

@@ -28,9 +28,9 @@ from edgecache.cluster.certificates import (
     server_name,
     write_private,
 )
-from edgecache.cluster.credentials import CONTROL
+from edgecache.cluster.credentials import CONTROL, part_of, part_place
 from edgecache.config.listen import tcp_address
-from edgecache.config.secrets import secrets_path
+from edgecache.config.secrets import peer_secrets, read_secrets, secrets_path
 
 if TYPE_CHECKING:
     import httpx
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 PREFIX = "join1."  # so that a token is known for what it is wherever it turns up
 TOKEN_CHARS_MAX = 1_024
 ANSWER_S_MAX = 10.0
+FORMER = ".before-enrollment"  # appended to the name of a file that is replaced
 HOST = server_name(CONTROL)
 NAMED = {"sni_hostname": HOST}  # httpcore's extension: asked for by SNI, and verified
 
@@ -90,10 +91,18 @@ def enroll(
 ) -> list[Path]:
     """Get this machine's certificate and secrets by a token; the files written.
 
-    NotEnrolledError, OSError.
+    Secrets of another installation, as a start before it has made them, are kept beside the new
+    ones. NotEnrolledError, OSError, SecretsError.
     """
     import httpx
 
+    secrets = secrets_path(state_dir, env)
+    held = read_secrets(state_dir, env).peer if secrets.exists() else {}
+    for secret in held.values():
+        if (place := part_place(secret)) not in ("", token.place):
+            raise NotEnrolledError(
+                f"{secrets} is for {place}: {token.place} needs another state_dir"
+            )
     base = f"https://{token.control}"
     authority = _trusted_authority(token, base)
     key, request = certificate_request(names)
@@ -107,13 +116,23 @@ def enroll(
             given = _document(answer)
     except httpx.HTTPError as error:
         raise NotEnrolledError(f"control at {token.control}: {error}") from error
-    path, secrets = certificate_path(state_dir, token.place), secrets_path(state_dir, env)
+    path, text = certificate_path(state_dir, token.place), str(given["secrets"])
     write_private(authority_path(state_dir), authority.encode())
     write_private(path, key + str(given["certificate"]).encode())
-    if secrets.exists():
+    if _covers(held, peer_secrets(text), token.place):
         return [path]
-    write_private(secrets, str(given["secrets"]).encode())
+    if secrets.exists():
+        secrets.rename(secrets.with_name(f"{secrets.name}{FORMER}"))
+    write_private(secrets, text.encode())
     return [path, secrets]
+
+
+def _covers(held: Mapping[str, str], given: Mapping[str, str], place: str) -> bool:
+    """Whether secrets of peers that are here already are at least what control gives."""
+    return all(
+        name in held and (held[name] == one or part_of(held[name], place) == one)
+        for name, one in given.items()
+    )
 
 
 def _trusted_authority(token: JoinToken, base: str) -> str:

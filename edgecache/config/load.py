@@ -50,8 +50,8 @@ def load_with_sources(path: Path | str) -> tuple[Config, Sources]:
     config = read_pem_files(config, folder, problems)
     if config.unavailable:
         problems.add("unavailable", "is control's to say: a file has `enabled = false`")
-    if config.revoked_certificates:
-        problems.add("revoked_certificates", "is control's to say: `edgecache nodes revoke NODE`")
+    if config.revoked_nodes:
+        problems.add("revoked_nodes", "is control's to say: `edgecache nodes revoke NODE`")
     check(config, problems)
     _check_reach(config, problems)
     if problems.found:

@@ -419,7 +419,7 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bucket: Bucket | None = None
     distributions: tuple[Distribution, ...] = ()
     unavailable: tuple[UnavailableSite, ...] = ()  # control's: what cannot be served as it asks
-    revoked_certificates: tuple[str, ...] = ()  # control's: serial numbers of nodes'
+    revoked_nodes: tuple[str, ...] = ()  # control's: PLACE/INSTANCE of machines it takes no more
     public_keys: tuple[PublicKey, ...] = ()
     key_groups: tuple[KeyGroup, ...] = ()
     origin_access_controls: tuple[OriginAccessControl, ...] = ()

@@ -214,6 +214,11 @@ def spelled(of: Secrets, peer: Mapping[str, str], *, with_origins: bool) -> str:
     return msgspec.json.format(msgspec.json.encode(file)).decode() + "\n"
 
 
+def peer_secrets(text: str) -> Mapping[str, str]:
+    """The secrets of peers in the text of a file, as `spelled` gives it. ValueError."""
+    return msgspec.json.decode(text, type=_File).peer
+
+
 def _make_if_missing(
     path: Path,
     env: Mapping[str, str],

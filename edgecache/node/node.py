@@ -256,7 +256,7 @@ class Node:
         """Serve by `config`, with this process's own secrets as they are now."""
         self.config = config
         if isinstance(self.listener.tls, PeerTlsPort):
-            self.listener.tls.revoked = frozenset(config.revoked_certificates)
+            self.listener.tls.revoked = frozenset(config.revoked_nodes)
             self._close_refused(self.listener.tls)
         native = self.secrets.use(config) if self.secrets is not None else {}
         frontend = self.listener.frontend

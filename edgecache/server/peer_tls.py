@@ -61,6 +61,6 @@ class PeerTlsPort(TlsPort):
     def is_good(self, shown: PeerCertificate) -> bool:
         """Whether a certificate is an edge's or control's, and is still taken."""
         place = shown.identity.place
-        if not (is_edge(place) or place == CONTROL) or shown.serial in self.revoked:
+        if not (is_edge(place) or place == CONTROL) or shown.identity.node in self.revoked:
             return False
         return self._clock() < shown.ends

@@ -67,7 +67,7 @@ class CertifiedConnection(Protocol):
 class CertificateAdmission:
     """Which nodes control takes, beside what their credentials say.
 
-    `secured`: control speaks TLS to other machines. `revoked`: serial numbers.
+    `secured`: control speaks TLS to other machines. `revoked`: PLACE/INSTANCE.
     """
 
     cluster: Cluster
@@ -100,7 +100,7 @@ class CertificateAdmission:
 
     def is_good(self, shown: PeerCertificate) -> bool:
         """Whether a certificate is still taken."""
-        return shown.serial not in self.revoked and self.clock() < shown.ends
+        return shown.identity.node not in self.revoked and self.clock() < shown.ends
 
     def close_refused(self) -> None:
         """Close the connections of who was let in and would not be now."""
@@ -198,7 +198,7 @@ class Enrollment:
 
     def _add(self, shown: PeerCertificate, issued: IssuedCertificate) -> bool:
         """Keep what renews a certificate, unless that was revoked while it was made."""
-        if shown.serial in self.certificates.revoked():
+        if shown.identity.node in self.certificates.revoked():
             return False
         self.certificates.add(issued)
         return True
@@ -232,10 +232,10 @@ class Enrollment:
         self.admission.close_refused()
         return json_response({"revoked": gone})
 
-    def _revoke(self, node: str) -> list[str]:
+    def _revoke(self, node: str) -> tuple[str, ...]:
         with self.catalog.changing():
             gone = self.certificates.revoke(node)
-        self.admission.revoked = frozenset(self.catalog.published.revoked_certificates)
+        self.admission.revoked = frozenset(self.catalog.published.revoked_nodes)
         return gone
 
     def _certify(self, request: str, place: str, instance: str) -> IssuedCertificate:

@@ -178,7 +178,7 @@ class Catalog:
         made = api_resources(self._rows, self.releases)
         composed = compose(file, made, may_lack, self._known)
         revoked = IssuedCertificates(self._state, self.clock).revoked()
-        config = replace_struct(composed.config, revoked_certificates=revoked)
+        config = replace_struct(composed.config, revoked_nodes=revoked)
         return replace(composed, config=config)
 
 

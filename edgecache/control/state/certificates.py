@@ -1,6 +1,6 @@
 """Certificates that control has issued, and join tokens. Law: a token opens once, or never.
 
-Of a token its digest is kept. What is revoked stays so until its certificate ends.
+Of a token its digest is kept. A machine that is revoked stays so until its certificates have ended.
 """
 
 from __future__ import annotations
@@ -114,26 +114,26 @@ class IssuedCertificates:
             found.setdefault(one.node, one)
         return [*found.values()]
 
-    def revoke(self, node: str) -> list[str]:
-        """Take no certificate of `node`, a place or PLACE/INSTANCE, any more: the serial numbers.
+    def revoke(self, node: str) -> tuple[str, ...]:
+        """Take no certificate of `node`, a place or PLACE/INSTANCE, any more: whose they were.
 
-        All that the machine has, so that none it got before opens anything. Control's own machine
-        has the authority, and is never among them.
+        It is the machine that is taken no more, with all it got, and what a backup does not know
+        of. Control's own has the authority, and is never among them.
         """
         place, _, instance = node.partition("/")
         with self._state.writing():
             rows = self._database.execute(
-                "UPDATE certificates SET revoked_at = ? WHERE revoked_at IS NULL AND ends >= ?"
-                " AND place = ? AND ? IN ('', instance) AND instance != ? RETURNING serial",
-                (self._clock(), self._clock(), place, instance, LOCAL_INSTANCE),
+                "UPDATE certificates SET revoked_at = ? WHERE revoked_at IS NULL"
+                " AND place = ? AND ? IN ('', instance) AND instance != ?"
+                " RETURNING place, instance",
+                (self._clock(), place, instance, LOCAL_INSTANCE),
             )
-            return [serial for (serial,) in rows.fetchall()]
+            return tuple(sorted({f"{place}/{instance}" for place, instance in rows.fetchall()}))
 
     def revoked(self) -> tuple[str, ...]:
-        """The serial numbers of certificates that would be good and are taken no more."""
+        """The machines that are taken no more, as long as a certificate of theirs may be good."""
         rows = self._database.execute(
-            "SELECT serial FROM certificates WHERE revoked_at IS NOT NULL AND ends >= ?"
-            " ORDER BY serial",
-            (self._clock(),),
+            "SELECT DISTINCT place, instance FROM certificates WHERE revoked_at IS NOT NULL"
+            " ORDER BY place, instance"
         )
-        return tuple(serial for (serial,) in rows)
+        return tuple(f"{place}/{instance}" for place, instance in rows)

@@ -29,7 +29,7 @@ File = Annotated[
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Until every node runs it.")]
 
 
-@app.command("list", epilog="Example: edgecache distributions list --config config/demo.toml")
+@app.command("list", epilog="Example: edgecache distributions list")
 def list_all(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """All distributions: the file's and the API's."""
 

@@ -86,7 +86,7 @@ def _options(
 ) -> None: ...
 
 
-@app.command(epilog="Example: edgecache up --config config/demo.toml")
+@app.command(epilog="Examples: edgecache up; edgecache up --config config/demo.toml")
 def up(
     config: ConfigPath = DEFAULT_CONFIG,
     as_json: Annotated[
@@ -113,7 +113,7 @@ def up(
         raise typer.Exit(start.up(wanted, config, tell))
 
 
-@app.command(epilog="Example: edgecache edge --config config/demo.toml --location LHR50")
+@app.command(epilog="Example: edgecache edge --config edgecache.toml --location LHR50")
 def edge(
     location: Annotated[str, typer.Option(help="Which of the file's locations.")],
     config: ConfigPath = DEFAULT_CONFIG,
@@ -127,7 +127,7 @@ def edge(
         raise typer.Exit(start.edge(_loaded(config), config, location, worker))
 
 
-@app.command(epilog="Example: edgecache regional --config config/demo.toml")
+@app.command(epilog="Example: edgecache regional --config edgecache.toml")
 def regional(config: ConfigPath = DEFAULT_CONFIG) -> None:
     """The regional cache, between the edges and the origins."""
     from edgecache.supervisor import start
@@ -136,7 +136,7 @@ def regional(config: ConfigPath = DEFAULT_CONFIG) -> None:
         raise typer.Exit(start.part(_loaded(config), config, "regional"))
 
 
-@app.command(epilog="Example: edgecache control --config config/demo.toml")
+@app.command(epilog="Example: edgecache control --config edgecache.toml")
 def control(config: ConfigPath = DEFAULT_CONFIG) -> None:
     """The control plane: configuration, status of every node, metrics."""
     from edgecache.supervisor import start
@@ -145,7 +145,7 @@ def control(config: ConfigPath = DEFAULT_CONFIG) -> None:
         raise typer.Exit(start.part(_loaded(config), config, "control"))
 
 
-@app.command(epilog="Example: edgecache origin --config config/demo.toml")
+@app.command(epilog="Example: edgecache origin --config edgecache.toml")
 def origin(config: ConfigPath = DEFAULT_CONFIG) -> None:
     """The bucket of the configuration, behind its gate."""
     from edgecache.supervisor import start
@@ -154,7 +154,7 @@ def origin(config: ConfigPath = DEFAULT_CONFIG) -> None:
         raise typer.Exit(start.part(_loaded(config), config, "bucket"))
 
 
-@app.command(epilog="Examples: edgecache check config/demo.toml; edgecache check --settings")
+@app.command(epilog="Examples: edgecache check edgecache.toml; edgecache check --settings")
 def check(
     file: Annotated[Path | None, typer.Argument(help="As --config.")] = None,
     config: ConfigPath = DEFAULT_CONFIG,
@@ -173,7 +173,7 @@ def check(
         check_file(file or config, files=files, as_json=as_json)
 
 
-@app.command(epilog="Example: edgecache reload --config config/demo.toml")
+@app.command(epilog="Example: edgecache reload --config edgecache.toml")
 def reload(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Apply a changed configuration file without dropping requests. A bad one changes nothing.
 
@@ -182,7 +182,7 @@ def reload(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None
     control_commands.reload(config, as_json=as_json)
 
 
-@app.command(epilog="Example: edgecache upgrade --config config/demo.toml")
+@app.command(epilog="Example: edgecache upgrade --config edgecache.toml")
 def upgrade(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Replace every process of `up`, or of roles that run alone, without dropping requests."""
     control_commands.upgrade(_loaded(config), config, as_json=as_json)

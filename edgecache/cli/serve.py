@@ -242,7 +242,8 @@ def _to_know(given: SiteFile, path: Path, config: Config) -> Iterator[str]:
     from edgecache.supervisor import banner
 
     option = f"-c {shlex.quote(str(path))}"
-    yield f"{given.origin} is served at {tcp_address(given.listen).url}"
+    named = "" if "*" in given.names else f" as {', '.join(given.names)}"
+    yield f"{given.origin} is served at {tcp_address(given.listen).url}{named}"
     yield from banner.to_try_secure(config)
     yield f"edgecache invalidate {given.id} '/*' {option}    # what is stored is gone"
     yield f"curl -s http://{given.control}/metrics    # for Prometheus"

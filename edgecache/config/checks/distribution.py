@@ -299,7 +299,8 @@ def _check_methods(behavior: Behavior, where: str, problems: Problems) -> None:
     legal = [sorted(methods) for methods in (_READ, _READ_OPTIONS, _EVERY)]
     if sorted(allowed) not in legal:
         choices = " or ".join(f"[{listed(methods)}]" for methods in (_READ, _READ_OPTIONS, _EVERY))
-        problems.add(f"{where}.allowed_methods", f"[{listed(allowed)}] is not {choices}")
+        capitals = "" if all(map(str.isupper, allowed)) else ", in capitals"
+        problems.add(f"{where}.allowed_methods", f"[{listed(allowed)}] is not {choices}{capitals}")
     if sorted(cached) not in legal[:2]:
         choices = " or ".join(f"[{listed(methods)}]" for methods in (_READ, _READ_OPTIONS))
         problems.add(f"{where}.cached_methods", f"[{listed(cached)}] is not {choices}")

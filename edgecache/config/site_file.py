@@ -172,8 +172,11 @@ class SiteFile:
 
 
 def toml(text: str) -> str:
-    """Text as a basic string of TOML (v1.0.0, "String"): JSON's, but for one character."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """Text as a basic string of TOML (v1.0.0, "String"): JSON's, but for one character.
+
+    It names no variable of the environment (`sources`).
+    """
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f").replace("${", "$${")
 
 
 def _other(semantics: str) -> str:

@@ -75,6 +75,11 @@ def test_a_distribution_is_called_by_its_name(names: tuple[str, ...], id: str) -
     assert replace(PLAIN, names=names).id == id
 
 
+def test_no_variable_of_the_environment_is_meant(tmp_path: Path) -> None:
+    folder = tmp_path / "${HOME}"
+    assert written(replace(PLAIN, state_dir=str(folder)), tmp_path).state_dir == str(folder)
+
+
 @pytest.mark.parametrize("text", ['a"b', "a\\b", "a\nb\t", "é\x7f", "# x", "'''"])
 def test_text_stays_text(text: str, tmp_path: Path) -> None:
     import tomllib

@@ -107,6 +107,8 @@ def _missing_alone(
     `asked`: the parts that this one asks, whose addresses it must know.
     """
     files = preflight.missing_files if part == "bucket" else _unusable
+    if part == "control" and config.control is not None and config.control.canary_s:
+        asked = ("control",)  # by every edge, for the canary's object
     return [*files(config), *preflight.unknown_addresses(config, asked)]
 
 

@@ -2,12 +2,11 @@
 
 Control listens where browsers of the same machine can reach it, so a page may post to it, or have
 its own name resolve to our address (DNS rebinding): unknown names in Host and Origin are refused.
-Who proves that it may ask is no such page, and may come by any Host: a container's name, a
-service's, another address. An access key is proof where the API checks it, which it does each time.
 So may a proxy on it, which brings requests of anybody from loopback: that a program runs on this
-machine proves nothing. Who reaches the socket file in `state_dir`, which its owner alone may, is an
-operator; over TCP an operator has a token or an access key (`admission`), and a program of this
-machine may read figures.
+machine proves nothing. Who proves that it may ask is neither, and may come by any Host: a
+container's name, a service's, another address. Who reaches the socket file in `state_dir`, which
+its owner alone may, is an operator; over TCP an operator has a token or an access key
+(`admission`), and a program of this machine may read figures.
 """
 
 from __future__ import annotations

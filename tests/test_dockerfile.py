@@ -118,7 +118,7 @@ def test_the_command_is_ours() -> None:
     health = json.loads(last("HEALTHCHECK").partition("CMD ")[2])
     assert program in scripts
     assert health[0] == program
-    source = (ROOT / "edgecache" / "cli/main.py").read_text()
+    source = "".join(p.read_text() for p in (ROOT / "edgecache" / "cli").glob("*.py"))
     for command in (json.loads(last("CMD"))[0], health[1]):
         assert re.search(rf"^def {command}\(", source, re.MULTILINE), command
 

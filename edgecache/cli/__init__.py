@@ -1,6 +1,7 @@
 """The command line: `edgecache COMMAND`. Heavy modules are imported by the command that needs them.
 
-`main` the app: up, edge, regional, control, origin, check, reload, upgrade, health, explain;
+`main` the app: up, edge, regional, control, origin, check, reload, upgrade, explain;
+`health` health, drain and undrain;
 `serve` serve and init: one site in front of one origin;
 `help` commands by subject, with their whole sentences;
 `options` options, tables, JSON and exit codes that commands share;

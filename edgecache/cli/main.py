@@ -6,9 +6,7 @@ them. Exit codes: 0 done; 1 failed; 2 usage or configuration error.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,21 +14,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecache import __version__
-from edgecache.cli import bucket, nodes, secrets, stats
+from edgecache.cli import bucket, health, nodes, secrets, stats
 from edgecache.cli import control as control_commands
 from edgecache.cli import serve as site
 from edgecache.cli import sign as signing
 from edgecache.cli.check import check_file, print_settings
-from edgecache.cli.client import answer_or_problem, control_of, names_control
+from edgecache.cli.client import control_of, names_control
 from edgecache.cli.help import SubjectGroup, list_whole, print_help
-from edgecache.cli.options import (
-    DEFAULT_CONFIG,
-    AsJson,
-    ConfigPath,
-    Memo,
-    add_set_option,
-    print_json,
-)
+from edgecache.cli.options import DEFAULT_CONFIG, AsJson, ConfigPath, Memo, add_set_option
 from edgecache.cli.options import fail as _fail
 from edgecache.cli.options import load_config as _loaded
 from edgecache.cli.options import refuse as _refuse
@@ -61,6 +52,7 @@ app.command(epilog="Example: edgecache init --origin http://127.0.0.1:8000 --nam
 app.add_typer(control_commands.app)
 app.add_typer(signing.app)
 app.add_typer(stats.app)
+app.add_typer(health.app)
 app.add_typer(bucket.app, name="bucket")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(nodes.app, name="nodes")
@@ -186,44 +178,6 @@ def reload(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None
 def upgrade(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Replace every process of `up`, or of roles that run alone, without dropping requests."""
     control_commands.upgrade(_loaded(config), config, as_json=as_json)
-
-
-@app.command(epilog="Examples: edgecache health; edgecache health 127.0.0.1:8080")
-def health(
-    address: Annotated[str, typer.Argument(help="HOST:PORT of anything that speaks HTTP.")] = "",
-    config: ConfigPath = DEFAULT_CONFIG,
-    as_json: AsJson = False,
-) -> None:
-    """Exit with 0 when ADDRESS answers, or without one when control says it is well; else 1."""
-    from edgecache.cluster.client import ControlQuestion, answers
-
-    if address:
-        place = _address(address.removeprefix("http://").rstrip("/"), "ADDRESS")
-        well = asyncio.run(answers(place))
-        _tell_health("" if well else f"{address}: no answer", as_json=as_json)
-        return
-    answer, problem = answer_or_problem(control_of(config), ControlQuestion("/health"))
-    if answer is not None:
-        problem = _health_problem(answer.body)
-    _tell_health(problem, as_json=as_json)
-
-
-def _health_problem(body: bytes) -> str:
-    """What is wrong by control's answer; empty when nothing is."""
-    refused = json.loads(body).get("refused", [])
-    return "\n  ".join(
-        f"control refuses {one['name']} at {one['address']}: {one['reason']}; its own log says the"
-        " way out"
-        for one in refused
-    )
-
-
-def _tell_health(problem: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json({"healthy": not problem, "problem": problem})
-        raise typer.Exit(1 if problem else 0)
-    if problem:
-        _fail(problem)
 
 
 @app.command(epilog="Example: edgecache explain http://localhost:8080/ -H 'Accept-Encoding: br'")

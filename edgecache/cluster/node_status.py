@@ -36,7 +36,7 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     generation: Number
     sample: Sample
     certificates: dict[Name, float] = {}  # when those read from files end (epoch seconds)
-    unready: dict[Word, Reason] = {}  # why it is not ready, by word (`runtime/heartbeat.py`)
+    unready: dict[Word, Reason] = {}  # why it is not ready, by word (`runtime/inherited.py`)
     clock: float = 0.0  # its wall clock when it reports, epoch seconds; 0: it does not say
     leaving: bool = False  # another process of this name serves now, and it finishes what it has
 

@@ -70,6 +70,7 @@ from edgecache.control.rest.admission import KeyAdmission
 from edgecache.control.rest.app import ControlServices, control_app
 from edgecache.control.rest.auth import bearer_name
 from edgecache.control.rest.call import RouteHandler
+from edgecache.control.rest.drain import DrainedNodes, drain_handlers
 from edgecache.control.rest.dry_run import dry_run_handlers
 from edgecache.control.rest.explain import ExplainServices, explain_handlers
 from edgecache.control.rest.handlers import RestApi
@@ -222,7 +223,7 @@ def _application(
     control = ControlServices(
         log, nodes, barrier, lambda: load(path), secrets.tokens, secrets.admission,
         catalog.publish, lambda: catalog.published.unavailable, canary, thread.run,
-        str(path.resolve()),
+        str(path.resolve()), lambda: catalog.file, DrainedNodes(state),
     )  # fmt: skip
     app = control_app(control, _names(config), KeyAdmission(secrets.callers))
     works: list[Work] = [secrets.watch, partial(machines.watch, thread.run)]
@@ -241,11 +242,12 @@ def _application(
     handlers = {**keys.handlers(), **enrollment.handlers(), **asking}
     app.router.routes += _operator_routes(shared, secrets, handlers)
 
-    def ends() -> None:
-        log.live.close()
-        thread.close()
+    return app, partial(_end, log, thread)
 
-    return app, ends
+
+def _end(log: ControlLog, thread: StateThread) -> None:
+    log.live.close()
+    thread.close()
 
 
 def _groups(catalog: Catalog, nodes: NodeRegistry) -> list[WorkerGroup]:
@@ -293,6 +295,7 @@ def _node_handlers(
         **explain_handlers(log.live, tokens, world),
         **inventory_handlers(log.live, tokens, nodes),
         **dry_run_handlers(shared, tokens, nodes),
+        **drain_handlers(control),
     }
 
 

@@ -18,9 +18,14 @@ from edgecache.node.node import Node
 from edgecache.node.orphaned_connections import OrphanListener, adopt_orphans
 from edgecache.node.service_connection import ServiceConnections
 from edgecache.runtime.environment import pause
-from edgecache.runtime.heartbeat import BEAT_S, Beat, Heartbeat, Orders, inherited_heartbeat
 from edgecache.runtime.inherited import (
+    BEAT_S,
     HAND_OVER,
+    Beat,
+    Heartbeat,
+    Orders,
+    Unready,
+    inherited_heartbeat,
     report_serving,
     watch_parent,
 )
@@ -43,6 +48,7 @@ class RoleServer(uvicorn.Server):
 
     on_exit: Callable[[], None] = staticmethod(do_nothing)
     _heartbeat: Heartbeat
+    _drained = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         loop = asyncio.get_running_loop()
@@ -57,10 +63,11 @@ class RoleServer(uvicorn.Server):
 
     def beat(self) -> Beat:
         """What this process is fit for now; told to the supervisor once a second."""
-        return Beat()
+        return Beat({Unready.DRAINING: "an operator drains it"} if self._drained else {})
 
     def obey(self, orders: Orders) -> None:
         """Take orders of the supervisor."""
+        self._drained = orders.drain
 
     async def on_tick(self, counter: int) -> bool:
         if counter % int(TICKS_PER_S * BEAT_S) == 0:

@@ -36,7 +36,7 @@ from edgecache.node.secret_watch import WATCH_S, SecretWatch
 from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.rules.routing import compile_routes
 from edgecache.runtime.environment import restart_on_failure, wall_clock
-from edgecache.runtime.heartbeat import Beat, Orders
+from edgecache.runtime.inherited import Beat, Orders
 from edgecache.runtime.memory_tuning import GcTuning, MallocTrimmer, resident_bytes, tune_malloc
 from edgecache.server.listener import Listener
 from edgecache.server.peer_tls import PeerSession, PeerTlsPort

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from edgecache.cluster.client import connection
 from edgecache.config.listen import Address
-from edgecache.runtime.heartbeat import Unready
+from edgecache.runtime.inherited import Unready
 
 CONNECT_S_MAX = 1.0  # to a tier of ours: one network
 LOOK_S = 1.0
+LOOK_AGAIN_S = 0.25
 
 Probe = Callable[[], Awaitable[str]]
 """What is wrong with an upstream; empty when nothing is."""
@@ -46,10 +47,10 @@ class NodeReadiness:
         reasons: dict[str, str] = {}
         if self.draining:
             reasons[Unready.DRAINING] = "an operator drains it"
+        if self.follows and not self.reported:
+            return reasons | {Unready.STARTING: "it has not reported to control yet"}
         if self.follows and not configured:
             reasons[Unready.CONFIGURATION] = "control has published none that was heard"
-        elif self.follows and not self.reported:
-            reasons[Unready.STARTING] = "it has not reported to control yet"
         if self.follows and configured and lease_s <= 0:
             reasons[Unready.LEASE] = "control has not confirmed what is served; hits are validated"
         if self.upstream_problem:
@@ -57,11 +58,11 @@ class NodeReadiness:
         return reasons
 
     async def watch(self) -> None:
-        """Look at the upstream once a second, for good."""
+        """Look at the upstream once a second, more often while it is away, for good."""
         assert self.probe is not None
         while True:
             self.upstream_problem = await self.probe()
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(LOOK_AGAIN_S if self.upstream_problem else LOOK_S)
 
 
 def regional_probe(address: Address, is_silent: Callable[[], bool]) -> Probe:

@@ -1,8 +1,10 @@
-"""What a process inherits from its supervisor: listening sockets, two pipes, variables.
+"""What a process inherits from its supervisor: sockets, two pipes, a heartbeat, variables.
 
 The one pipe is never written to: its end of file says that the supervisor is gone. On the other a
-process that takes over from a predecessor says that it serves. Law: each variable is read once,
-and taken from the environment, so that no grandchild takes it for its own.
+process that takes over from a predecessor says that it serves. By its heartbeat a process says once
+a second what it is fit for, and is given orders: one end of a pair of sockets, whose datagrams are
+JSON. Law: each variable is read once, and taken from the environment, so that no grandchild takes
+it for its own; and who is not heard of is not well, since who spins or is stopped cannot say so.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import msgspec
@@ -23,6 +26,9 @@ from edgecache.config.listen import Address, UnixAddress
 PARENT_FD_ENV = "EDGECACHE_PARENT_FD"
 SERVING_FD_ENV = "EDGECACHE_SERVING_FD"
 LISTENING_ENV = "EDGECACHE_LISTENING"
+HEARTBEAT_FD_ENV = "EDGECACHE_HEARTBEAT_FD"
+BEAT_S = 1.0
+BEAT_BYTES_MAX = 4_096
 HEAD_CACHE_ENV = "EDGECACHE_MEMO"  # `off` for a process and its children: --no-memo
 HAND_OVER = signal.SIGQUIT  # nginx's word for a graceful end
 EXIT_CONFIGURATION = 2  # a child's way to say that starting it again is no use
@@ -144,3 +150,84 @@ def _on_end_of_file(loop: asyncio.AbstractEventLoop, fd: int, on_gone: Callable[
     loop.remove_reader(fd)
     os.close(fd)
     on_gone()
+
+
+class Unready(StrEnum):
+    """Why a node is not ready; `?exclude=` of `/ready` takes these words."""
+
+    STARTING = "starting"  # it has not said anything yet
+    CONFIGURATION = "configuration"  # control has published none that it has heard
+    LEASE = "lease"  # control has not confirmed what it serves by
+    UPSTREAM = "upstream"  # the regional cache does not answer
+    SILENT = "silent"  # a process that runs, and does not say so
+    DRAINING = "draining"
+    STOPPING = "stopping"
+
+
+class Beat(msgspec.Struct, frozen=True):
+    """What a process says of itself: why it is not ready, by word; open connections of viewers."""
+
+    unready: dict[str, str] = {}
+    connections: int = 0
+
+
+class Orders(msgspec.Struct, frozen=True):
+    """What a supervisor tells a process."""
+
+    drain: bool = False
+
+
+class Heartbeat:
+    """The end of the pair of sockets that a process has; without a supervisor there is none."""
+
+    def __init__(self, end: socket.socket | None) -> None:
+        self._end = end
+
+    def send(self, beat: Beat) -> None:
+        """Say it; a supervisor that does not read is not waited for."""
+        if self._end is not None:
+            with contextlib.suppress(OSError):
+                self._end.send(msgspec.json.encode(beat))
+
+    def obey(self, orders: Callable[[Orders], None]) -> None:
+        """Call `orders` for each order, on the running loop."""
+        if self._end is not None:
+            loop = asyncio.get_running_loop()
+            loop.add_reader(self._end.fileno(), self._take, loop, self._end, orders)
+
+    def close(self) -> None:
+        """Say and hear nothing any more."""
+        if self._end is not None:
+            self._end.close()
+            self._end = None
+
+    def _take(
+        self, loop: asyncio.AbstractEventLoop, end: socket.socket, orders: Callable[[Orders], None]
+    ) -> None:
+        try:
+            received = end.recv(BEAT_BYTES_MAX)
+        except BlockingIOError:
+            return
+        except OSError:
+            received = b""
+        if not received:  # the supervisor has gone, and so do we
+            loop.remove_reader(end.fileno())
+            self.close()
+            return
+        with contextlib.suppress(msgspec.DecodeError):
+            orders(msgspec.json.decode(received, type=Orders))
+
+
+def inherited_heartbeat() -> Heartbeat:
+    """The one that the supervisor gave this process; to be called once."""
+    text = os.environ.pop(HEARTBEAT_FD_ENV, "")
+    if not text.isdecimal():
+        return Heartbeat(None)
+    fd = int(text)
+    try:
+        os.set_inheritable(fd, False)
+        end = socket.socket(fileno=fd)
+    except OSError:
+        return Heartbeat(None)  # a wrapper between the two closed it
+    end.setblocking(False)
+    return Heartbeat(end)

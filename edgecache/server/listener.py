@@ -86,6 +86,7 @@ class Listener:
     turns: LoopTurns = field(default_factory=LoopTurns)
     handing_over: float = 0.0  # since when (epoch seconds), if at all
     _kept_head_cache: ListenerHeadCache | None = None  # while it hands over
+    _rested: dict[TableConnection, float] | None = None  # since when, at the last sweep of a drain
     head_caches: list[ListenerHeadCache] = field(
         default_factory=list
     )  # ours and those of listeners beside us
@@ -160,20 +161,32 @@ class Listener:
     def take_back(self) -> None:
         """Undo `hand_over`: connections are kept again."""
         if self.handing_over:
-            self.handing_over = 0.0
+            self.handing_over, self._rested = 0.0, None
             self.head_cache = self._kept_head_cache
+
+    def _let_rested_go(self, now: float) -> None:
+        """Close who has asked nothing for LAST_REQUEST_S; an answer is the last one anyway.
+
+        Who has just come, to a listener that drains, is about to ask.
+        """
+        began = self.handing_over if self._rested is None else now
+        former, self._rested = self._rested or {}, {}
+        for connection in list(self.connections):
+            if connection.at_rest:
+                since = self._rested[connection] = former.get(connection, began)
+                if now - since >= LAST_REQUEST_S:
+                    connection.close()
 
     def sweep(self) -> None:
         """Once a second: close what is overdue, and what the store puts off until then."""
         now = self.clock()
-        leave = self.handing_over and now - self.handing_over >= LAST_REQUEST_S
         heads_bytes = 0
         for connection in list(self.connections):
             if now >= connection.deadline:
                 connection.end_overdue(now)
             heads_bytes += connection.held_bytes
-            if leave and connection.at_rest:
-                connection.close()
+        if self.handing_over:
+            self._let_rested_go(now)
         self.account.measure(MemoryHolding.HEADS, heads_bytes)
         self.account.measure(MemoryHolding.LOGS, self.request_log.queued_bytes)
         self.account.measure(MemoryHolding.REMEMBERED, self.remembered())

@@ -6,9 +6,8 @@
 `topology` the processes a configuration asks for, in the order they start;
 `supervisor` starts them, watches them, stops them;
 `managed_process` one of them: restart with back-off, rolling hand-over to a successor;
-`child` spawning, and the two pipes between parent and child;
+`child` spawning, the two pipes between parent and child, what it says of itself;
 `listen_sockets` the listening sockets, bound here and handed to each successor;
-`heartbeats` what child processes say of themselves once a second, and orders to drain;
 `health` what is made of that for each node, and the listeners that tell it;
 `readiness` waits until every process answers;
 `reload` reload and upgrade, and the socket file over which commands ask for them;

@@ -22,8 +22,7 @@ from edgecache.config.listen import TcpAddress
 from edgecache.config.model import Limits
 from edgecache.node.service_connection import ServiceConnection, ServiceConnections
 from edgecache.runtime.environment import steady_clock
-from edgecache.runtime.heartbeat import Unready
-from edgecache.runtime.inherited import bind
+from edgecache.runtime.inherited import Unready, bind
 from edgecache.supervisor.child import Child
 from edgecache.supervisor.supervisor import Supervisor
 

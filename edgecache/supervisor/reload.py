@@ -49,12 +49,13 @@ _LINE_BYTES_MAX = 4_352  # a word and a path (PATH_MAX)
 class ReloadResult:
     """Result of a command: an exit code, and lines for the operator.
 
-    `connections`: of a node that drains, those still open.
+    `connections`: of a node that drains, those still open; `done`: no viewer can be left.
     """
 
     code: int
     lines: tuple[str, ...]
     connections: int = 0
+    done: bool = True
 
     def __str__(self) -> str:
         return "\n  ".join(self.lines)
@@ -226,12 +227,18 @@ async def _let_go(callers: set[asyncio.Task[None]]) -> None:
 
 
 async def ask_supervisors(state_dir: str, word: str, file: Path) -> ReloadResult:
-    """Send all that run here a command, one after another; their answers. NoSupervisorError."""
+    """Send all that run here a command, one after another; their answers. NoSupervisorError.
+
+    One of a node (`drain:LHR50`) is for whom the node is; the others refuse it.
+    """
     addresses = supervisor_sockets(state_dir) or [supervisor_socket(state_dir)]
     results = [await ask_supervisor(address, word, file) for address in addresses]
+    if ":" in word:
+        results = [result for result in results if result.code == DONE] or results
     lines = [line for result in results for line in result.lines]
+    done = all(result.done for result in results)
     connections = sum(result.connections for result in results)
-    return ReloadResult(max(result.code for result in results), tuple(lines), connections)
+    return ReloadResult(max(one.code for one in results), tuple(lines), connections, done)
 
 
 async def ask_supervisor(address: UnixAddress, word: str, file: Path) -> ReloadResult:

@@ -187,7 +187,8 @@ class SupervisedService:
             self._is_ready()
         left = known[node].connections
         words = f"drains: {left} connections" if drain else "takes viewers again"
-        return ReloadResult(DONE, (f"{node}: {words}",), left)
+        heard = self.supervisor.heartbeats.say_that_they_drain(node) == drain
+        return ReloadResult(DONE, (f"{node}: {words}",), left, done=heard and not (drain and left))
 
 
 def _timing(limits: Limits) -> RestartTiming:

@@ -16,19 +16,18 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from edgecache.runtime.heartbeat import HEARTBEAT_FD_ENV
 from edgecache.runtime.inherited import (
     EXIT_CONFIGURATION,
     EXIT_STATE,
     HAND_OVER,
+    HEARTBEAT_FD_ENV,
     LISTENING_ENV,
     SERVING_FD_ENV,
     watch_parent,
 )
 from edgecache.runtime.privileges import PrivilegesError
 from edgecache.runtime.stderr_log import say
-from edgecache.supervisor.child import Child, ParentPipe, ServingPipe, spawn
-from edgecache.supervisor.heartbeats import Heartbeats
+from edgecache.supervisor.child import Child, Heartbeats, ParentPipe, ServingPipe, spawn
 from edgecache.supervisor.listen_sockets import Sockets
 from edgecache.supervisor.managed_process import (
     ManagedProcess,

@@ -10,6 +10,7 @@ from tests.end_to_end.processes import EDGECACHE, Running, children, free_ports,
 
 HOST = "edge.test"
 ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [*EDGECACHE, "edge", "--config", "edge.toml", "--location", "LHR50"]
 _CONFIG = """
 state_dir = "state"
 
@@ -17,6 +18,8 @@ state_dir = "state"
 name = "LHR50"
 listen = "127.0.0.1:{plain}"
 listen_tls = "127.0.0.1:{tls}"
+health_listen = "127.0.0.1:{health}"
+workers = {workers}
 memory_bytes = "{memory_mib} MiB"
 {disk}
 
@@ -35,6 +38,7 @@ class LoneEdge:
     process: Running
     plain: int
     tls: int
+    health: int
 
     @property
     def worker(self) -> int:
@@ -53,16 +57,24 @@ def start_origin(folder: Path) -> tuple[Running, int]:
 
 def start_lone_edge(folder: Path, origin: int, memory_mib: int, disk: str = "") -> LoneEdge:
     """With so much memory; `disk` as it stands in a configuration."""
-    plain, tls = free_ports(2)
-    file = folder / "edge.toml"
-    told = {"plain": plain, "tls": tls, "memory_mib": memory_mib, "origin": origin}
-    file.write_text(_CONFIG.format(**told, disk=disk and f"disk = {disk}"))
-    return started_again(folder, plain, tls)
+    plain, tls, health = write_lone_edge(folder, origin, memory_mib, disk)
+    return started_again(folder, plain, tls, health)
 
 
-def started_again(folder: Path, plain: int, tls: int) -> LoneEdge:
+def write_lone_edge(
+    folder: Path, origin: int, memory_mib: int, disk: str = "", workers: int = 1
+) -> tuple[int, int, int]:
+    """Its file; the ports for viewers, for viewers with TLS, and where it says how it is."""
+    plain, tls, health = free_ports(3)
+    told = {"plain": plain, "tls": tls, "health": health, "memory_mib": memory_mib}
+    disk = disk and f"disk = {disk}"
+    text = _CONFIG.format(**told, origin=origin, disk=disk, workers=workers)
+    (folder / "edge.toml").write_text(text)
+    return plain, tls, health
+
+
+def started_again(folder: Path, plain: int, tls: int, health: int) -> LoneEdge:
     """The edge of `folder`, which has ended or was never started."""
-    command = [*EDGECACHE, "edge", "--config", "edge.toml", "--location", "LHR50"]
-    edge = LoneEdge(start(command, folder, "edge"), plain, tls)
+    edge = LoneEdge(start(COMMAND, folder, "edge"), plain, tls, health)
     edge.process.until("viewers are let in", lambda: listens(plain) and listens(tls))
     return edge

@@ -46,7 +46,7 @@ def test_a_restart_is_warm(tmp_path: Path, origin: tuple[Running, int], ends: st
         wait_for("all is written", lambda: rows(tmp_path) == ROWS)
         kill(edge.process)
     assert origin[0].stop() != 0  # it ends by the signal: from here on nobody else has it
-    edge = started_again(tmp_path, edge.plain, edge.tls)
+    edge = started_again(tmp_path, edge.plain, edge.tls, edge.health)
     for target, body in bodies.items():
         again = ask(edge, target)
         assert (again.status, again.body) == (200, body)

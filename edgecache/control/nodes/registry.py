@@ -47,6 +47,8 @@ class _Node:
     first_report: int  # numbers of reports, of all nodes
     last_report: int
     left: bool = False  # it said that it ends, or an operator did
+    clock_off_s: float = 0.0  # how far its clock was behind ours by its last report
+    clock_shown_s: float = 0.0
 
     @property
     def machine(self) -> str:
@@ -61,8 +63,11 @@ class NodeRegistry:
         self._nodes: dict[tuple[str, str], _Node] = {}
         self._retired: dict[str, Sample] = {}
         self._reports = itertools.count()
+        self._began_at = clock()
 
-    def report(self, name: str, status: NodeStatus, address: str = "") -> None:
+    def report(
+        self, name: str, status: NodeStatus, address: str = "", clock_off_s: float = 0.0
+    ) -> None:
         """Keep the status of node `name`. TooManyNodesError when it is new and there is no room."""
         now, number = self._clock(), next(self._reports)
         # A node of a former version tells its pid alone, which in a container is always 1: a total
@@ -78,6 +83,15 @@ class NodeRegistry:
         elif not _is_another_process(node.status, status):  # else it was overtaken on its way
             node.status, node.address = status, address
         self._nodes[key].seen_at, self._nodes[key].last_report = now, number
+        # A report may be late on its way: of two, what differs less is nearer to the truth.
+        before = self._nodes[key].clock_off_s
+        self._nodes[key].clock_off_s = clock_off_s
+        self._nodes[key].clock_shown_s = min(before, clock_off_s, key=abs)
+
+    @property
+    def running_s(self) -> float:
+        """How long nodes may have reported here."""
+        return self._clock() - self._began_at
 
     def leave(self, name: str, instance: str) -> None:
         """A node ends: it is listed no more, and what it has counted stays."""
@@ -106,6 +120,11 @@ class NodeRegistry:
                 "generation": node.status.generation,
                 "alive": now - node.seen_at < ALIVE_S,
                 "seen_s_ago": round(now - node.seen_at, 3),
+                "ready": not node.status.unready,
+                "unready": dict(node.status.unready),
+                "connections": node.status.sample["gauges"].get("connections", 0),
+                "disk_failing": bool(node.status.sample["gauges"].get("disk_failing", 0)),
+                "clock_off_s": round(node.clock_shown_s, 3),
             }
             for node in self._current()
             if now - node.seen_at <= FORGET_S

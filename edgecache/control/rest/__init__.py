@@ -6,6 +6,7 @@
 - `auth` tokens, the guard against foreign pages
 - `call` one call, as operations get it; bounded bodies, JSON responses
 - `distributions` operations on distributions: list, show, adopt, give back
+- `drain` a node's viewers go elsewhere, or come again
 - `dry_run` what an invalidation would remove, by node
 - `explain` what would happen to a request, and why
 - `handlers` HTTP around the operations on the state

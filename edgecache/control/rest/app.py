@@ -25,6 +25,7 @@ from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config, UnavailableSite
 from edgecache.config.problems import ConfigError
 from edgecache.control.nodes.barrier import Barrier
+from edgecache.control.nodes.health import installation_problems
 from edgecache.control.nodes.prometheus import CONTENT_TYPE, exposition
 from edgecache.control.nodes.refusals import NodeAdmission
 from edgecache.control.nodes.registry import NodeRegistry, TooManyNodesError
@@ -39,6 +40,7 @@ from edgecache.control.rest.auth import (
     require_reader,
 )
 from edgecache.control.rest.call import RouteHandler, bounded_body, json_response
+from edgecache.control.rest.drain import DrainedNodes
 from edgecache.control.rest.routes import starlette_routes
 from edgecache.control.state.compose import NotComposedError
 from edgecache.control.state.database import StateBusyError
@@ -50,6 +52,7 @@ from edgecache.control.state.database_thread import (
     run_inline,
 )
 from edgecache.control.state.log import ControlLog
+from edgecache.runtime.environment import wall_clock
 
 TRIMMED_AT_ONCE = 100  # invalidations: one write of the disk for so many
 WAIT_S_MAX = 30.0  # below the 60 s after which common proxies give up on a silent response
@@ -79,6 +82,9 @@ class ControlServices:
     canary: StalenessProbe | None = None
     run: StateRun = run_inline
     file: str = ""  # what `load` reads
+    configured: Callable[[], Config] = Config  # the file as it counts
+    drained: DrainedNodes | None = None
+    wall: Callable[[], float] = wall_clock
     later: DeferredWrites = field(init=False)
 
     def __post_init__(self) -> None:
@@ -101,8 +107,12 @@ class ControlServices:
     async def health(self, request: Request) -> Response:
         require_reader(request, self.tokens)
         refused = self.admission.listing()
-        problem = {"status": "degraded", "refused": refused}
-        return JSONResponse(problem if refused else {"status": "ok"})
+        problems = installation_problems(
+            self.configured(), self.nodes.listing(), self.nodes.running_s
+        )
+        if not refused and not problems:
+            return JSONResponse({"status": "ok"})
+        return JSONResponse({"status": "degraded", "problems": problems, "refused": refused})
 
     async def list_nodes(self, request: Request) -> Response:
         require_reader(request, self.tokens)
@@ -179,16 +189,20 @@ class ControlServices:
         body = await bounded_body(request)
         if require_node(request, self.admission, body) != request.path_params["name"]:
             raise HTTPException(403, "the credential names another node")
+        name = request.path_params["name"]
         try:
             status = msgspec.json.decode(body, type=NodeStatus)
             peer = request.client.host if request.client else ""
             address = reported_address(status.address, peer)
-            self.nodes.report(request.path_params["name"], status, address)
+            off_s = self.wall() - status.clock if status.clock else 0.0
+            self.nodes.report(name, status, address, off_s)
         except msgspec.DecodeError as error:
             raise HTTPException(400, str(error)) from error
         except TooManyNodesError as error:
             raise HTTPException(503, "too many nodes") from error
-        return JSONResponse({"generation": self.log.live.generation})
+        machine = Instance(name, status.instance).machine
+        drain = self.drained is not None and self.drained.holds(name, status.label, machine)
+        return JSONResponse({"generation": self.log.live.generation, "drain": drain})
 
     async def reload_file(self, request: Request) -> Response:
         """Read the configuration again and publish it if it changed; all problems when it is bad.

@@ -19,6 +19,7 @@ from edgecache.control.rest.access_keys import AccessKeyBody, AccessKeyReport, A
 from edgecache.control.rest.admission import Admission
 from edgecache.control.rest.call import RouteHandler
 from edgecache.control.rest.distributions import DistributionSummaries, DistributionSummary
+from edgecache.control.rest.drain import DrainReport
 from edgecache.control.rest.invalidations import (
     InvalidationBody,
     InvalidationReport,
@@ -54,10 +55,26 @@ class RestRoute:
 _PAGE = (("marker", "the `next` of the page before"), ("max_items", "1 to 100"))
 
 ROUTES = (
-    RestRoute("health", "GET", "/health", "Whether control answers."),
+    RestRoute("health", "GET", "/health", "Whether all is well, and what is not."),
     RestRoute("list_nodes", "GET", "/nodes", "Every process, and the configuration it runs on."),
     RestRoute(
         "report_status", "POST", "/nodes/{name}", "A node's status and counters.", described=False
+    ),
+    RestRoute(
+        "drain_node",
+        "POST",
+        "/nodes/{name}/drain",
+        "Send viewers of a node elsewhere.",
+        DrainReport,
+        faults=(404,),
+    ),
+    RestRoute(
+        "undrain_node",
+        "DELETE",
+        "/nodes/{name}/drain",
+        "Let a node take viewers again.",
+        DrainReport,
+        faults=(404,),
     ),
     RestRoute(
         "remove_node", "DELETE", "/nodes/{name}", "Wait for a node no more.", described=False

@@ -25,6 +25,7 @@ from edgecache.control.nodes.registry import NodeRegistry
 from edgecache.control.rest.admission import KeyAdmission
 from edgecache.control.rest.app import ControlServices, control_app
 from edgecache.control.rest.auth import LOCAL_PEER
+from edgecache.control.rest.drain import DrainedNodes
 from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.database_thread import StateRun, StateThread, run_inline
 from edgecache.control.state.log import ControlLog, publish_config
@@ -49,7 +50,7 @@ class Place:
         self.serve(run_inline)
 
     def serve(self, run: StateRun) -> None:
-        control = ControlServices(
+        self.control = control = ControlServices(
             self.log,
             NodeRegistry(self.clock),
             self.barrier,
@@ -59,6 +60,8 @@ class Place:
             partial(publish_config, self.log),
             run=run,
             file="/etc/edgecache.toml",
+            drained=DrainedNodes(self.state),
+            wall=self.clock,
         )
         callers = CallerAuthentication({"k1": "k" * 32}, self.tokens, self.clock, self.clock)
         self.app = control_app(control, ["control.test:8090"], KeyAdmission(callers))
@@ -134,7 +137,7 @@ def test_health(place: Place) -> None:
 def test_a_report_is_listed_and_counted(place: Place) -> None:
     publish_config(place.log, Config())
     answer = place.hear("POST", "/nodes/edge-a-1", told(), "edge-a-1")
-    assert (answer.status_code, answer.json()) == (200, {"generation": 1})
+    assert (answer.status_code, answer.json()) == (200, {"generation": 1, "drain": False})
     place.now += 2
     (node,) = place.ask("GET", "/nodes").json()["nodes"]
     assert node == {"name": "edge-a-1", "role": "edge", "location": "LHR50", "pid": 5} | {
@@ -144,6 +147,11 @@ def test_a_report_is_listed_and_counted(place: Place) -> None:
         "generation": 1,
         "alive": True,
         "seen_s_ago": 2.0,
+        "ready": True,
+        "unready": {},
+        "connections": 0,
+        "disk_failing": False,
+        "clock_off_s": 0.0,
     }
     text = place.ask("GET", "/metrics")
     assert text.headers["content-type"].startswith("text/plain")

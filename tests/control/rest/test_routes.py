@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from edgecache.control.nodes.explain import ConfiguredNodes
+from edgecache.control.rest.drain import drain_handlers
 from edgecache.control.rest.dry_run import dry_run_handlers
 from edgecache.control.rest.enrollment import Enrollment
 from edgecache.control.rest.explain import ExplainServices, explain_handlers
@@ -34,6 +35,7 @@ def test_every_route_has_a_handler_and_every_handler_a_route(tmp_path: Path) -> 
             **dry_run_handlers(desk.world, desk.tokens, nodes),
             **desk.key_handlers(),
             **_enrollment(desk).handlers(),
+            **drain_handlers(place.control),
         }
         served = {(route.path, name) for route in place.app.routes for name in route.methods}
         served |= {

@@ -1,0 +1,78 @@
+"""Drain over the REST API: operators alone, whom it means, and what nodes are answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from edgecache.control.rest.drain import drain_handlers
+from edgecache.control.rest.routes import starlette_routes
+from tests.control.rest.test_app import ELSEWHERE, Place, told
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    made = Place(tmp_path)
+    made.app.router.routes += starlette_routes(drain_handlers(made.control))
+    yield made
+    made.state.close()
+
+
+def report(place: Place, **changed: Any) -> dict[str, Any]:
+    """What `edge-a-1` is answered to its report."""
+    answer = place.hear("POST", "/nodes/edge-a-1", told(**changed), "edge-a-1")
+    assert answer.status_code == 200
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+def test_a_node_hears_of_it_with_its_next_report(place: Place) -> None:
+    assert report(place)["drain"] is False
+    answer = place.ask("POST", "/nodes/LHR50/drain")
+    assert answer.status_code == 200, answer.text
+    said = answer.json()
+    assert (said["node"], said["drain"], said["done"]) == ("LHR50", True, False)
+    assert [one["name"] for one in said["processes"]] == ["edge-a-1"]
+    assert report(place, unready={"draining": "an operator drains it"})["drain"] is True
+    assert place.ask("POST", "/nodes/LHR50/drain").json()["done"] is True
+    assert place.ask("DELETE", "/nodes/LHR50/drain").json()["drain"] is False
+    assert report(place)["drain"] is False
+
+
+def test_what_is_no_node_is_told(place: Place) -> None:
+    report(place)
+    answer = place.ask("POST", "/nodes/LHR51/drain")
+    assert answer.status_code == 404
+    assert "no node LHR51 (known: LHR50, edge-a-1)" in answer.json()["error"]
+
+
+def test_operators_alone_may(place: Place) -> None:
+    report(place)
+    for method in ("POST", "DELETE"):
+        assert place.ask(method, "/nodes/LHR50/drain", peer=ELSEWHERE).status_code == 401
+        signed = place.signed(method, "/nodes/LHR50/drain", b"", "edge-a-1")
+        assert place.ask(method, "/nodes/LHR50/drain", signed, peer=ELSEWHERE).status_code == 401
+    assert report(place)["drain"] is False
+
+
+def test_a_clock_that_is_off_is_listed(place: Place) -> None:
+    for _ in range(2):
+        place.now += 1
+        report(place, clock=place.now - 5)
+    (node,) = place.ask("GET", "/nodes").json()["nodes"]
+    assert node["clock_off_s"] == 5.0
+    (problem,) = place.ask("GET", "/health").json()["problems"]
+    assert "its clock is 5.0 s behind control's" in problem
+    report(place, clock=place.now - 0.1)  # one that was late on its way says nothing
+    report(place, clock=place.now - 5)
+    assert place.ask("GET", "/health").json() == {"status": "ok"}
+
+
+def test_reasons_are_bounded(place: Place) -> None:
+    bad = told(unready={"lease": "x" * 1_025})
+    assert place.hear("POST", "/nodes/edge-a-1", bad, "edge-a-1").status_code == 400
+    assert msgspec.json.decode(told(unready={"lease": "x"}))["unready"]

@@ -25,10 +25,9 @@ from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config, UnavailableSite
 from edgecache.config.problems import ConfigError
 from edgecache.control.nodes.barrier import Barrier
-from edgecache.control.nodes.health import installation_problems
 from edgecache.control.nodes.prometheus import CONTENT_TYPE, exposition
 from edgecache.control.nodes.refusals import NodeAdmission
-from edgecache.control.nodes.registry import NodeRegistry, TooManyNodesError
+from edgecache.control.nodes.registry import NodeRegistry, TooManyNodesError, installation_problems
 from edgecache.control.nodes.staleness_probe import StalenessProbe
 from edgecache.control.nodes.workers import reported_address
 from edgecache.control.rest.admission import Admission

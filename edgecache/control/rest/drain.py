@@ -20,8 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edgecache.config.model import Config
-from edgecache.control.nodes.health import expected
-from edgecache.control.nodes.registry import NodeRegistry
+from edgecache.control.nodes.registry import NodeRegistry, expected
 from edgecache.control.rest.auth import require_operator
 from edgecache.control.rest.call import RouteHandler, json_response
 from edgecache.control.state.database import StateDatabase

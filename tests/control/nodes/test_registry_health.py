@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from edgecache.config.model import Config, Control, Location, Regional
-from edgecache.control.nodes.health import installation_problems
-from edgecache.control.nodes.registry import ALIVE_S
+from edgecache.control.nodes.registry import ALIVE_S, installation_problems
 
 CONFIG = Config(
     control=Control(),

@@ -91,6 +91,13 @@ def test_a_missing_file_is_one_line(command: list[str]) -> None:
     assert run(*command, "/nonexistent.toml") == (2, "", line)
 
 
+def test_without_a_file_who_asks_control_is_told_of_the_environment() -> None:
+    code, _, err = run("health", "-c", "/nonexistent.toml")
+    line = "edgecache: /nonexistent.toml: no such file or directory; without a file, set "
+    assert (code, err.count("\n"), err.startswith(line)) == (2, 1, True)
+    assert "EDGECACHE_CONTROL" in err
+
+
 def test_settings_are_printed_with_bounds_and_reason() -> None:
     code, out, _ = run("check", "--settings")
     assert code == 0

@@ -22,6 +22,7 @@ from edgecache.cluster.control_access import (
     AccessError,
     ControlAccess,
     control_access,
+    control_url,
     environment_access,
     environment_credentials,
 )
@@ -55,7 +56,8 @@ def control_of(path: Path) -> ControlAccess:
     if not here.url:
         refuse([f"{path}: there is no [control] to ask"])
     if key or token:
-        return ControlAccess(here.url, "", token, key, os.environ.get(CA_ENV, ""))
+        url = control_url(config)
+        return ControlAccess(url, "", token, key, os.environ.get(CA_ENV, ""))
     if here.is_open:
         operator_secrets(config)
     return here
@@ -95,13 +97,15 @@ def signing_access(path: Path) -> tuple[str, Credential, str]:
     Of the environment, else the key that the newest operator's secret of this machine gives.
     """
     control = control_of(path)
-    key = control.key
+    url, key, ca_file = control.url, control.key, os.environ.get(CA_ENV, "")
+    if control.socket:
+        url = control_url(load_config(path))
     if key is None:
         from edgecache.control.cloudfront.authentication import access_keys
 
         made = access_keys(operator_secrets(load_config(path)))[-1]
         key = Credential(made.access_key_id, made.secret_access_key, REGION)
-    return control.url, key, control.ca_file
+    return url, key, ca_file
 
 
 def operator_token(config: Config) -> str:
@@ -247,4 +251,5 @@ def _refusal(control: ControlAccess, words: str, status: int) -> str:
     """A refusal as it is told; whom control does not know is told what would admit it."""
     if status == 401 and control.is_open:
         return f"control at {control.url}: {words}; set {_CREDENTIALS}"
-    return f"control at {control.url}: {words}" if status in (401, 403) else words
+    ours = status in (401, 403) or status >= 500  # else it is what was asked for that is wrong
+    return f"control at {control.url}: {words}" if ours else words

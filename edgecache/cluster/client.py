@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -135,8 +136,7 @@ async def put_question(control: ControlAccess, question: ControlQuestion) -> Con
     import httpx
 
     url = httpx.URL(control.url + question.target)
-    secure = url.scheme == "https" and not control.socket
-    trust = trusted_authorities(control.ca_file) if secure else False
+    trust = trusted_authorities(control.ca_file) if url.scheme == "https" else False
     transport = httpx.AsyncHTTPTransport(verify=trust, uds=control.socket or None)
     fields = [*question.fields, *_proof(control, question, url)]
     try:
@@ -184,13 +184,17 @@ def _reason(error: Exception, url: httpx.URL) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return (
-                f"its certificate is not trusted: {cause.verify_message.rstrip('.')}; "
-                f"{CA_ENV} names a file of authorities"
-            )
+            why = cause.verify_message.rstrip(".")
+            way_out = f"{CA_ENV} names authorities to trust"
+            if "mismatch" in why:
+                way_out = "ask for one of its names"
+            return f"its certificate is not trusted: {why}; {way_out}"
         if isinstance(cause, ssl.SSLError):
             return f"it does not speak TLS here ({cause.reason}); if so, say http://"
+        if isinstance(cause, OSError) and cause.errno:
+            named = cause.errno > 0  # else it is a look-up's
+            return (os.strerror(cause.errno) if named else str(cause.strerror)).lower()
         cause = cause.__cause__ or cause.__context__
-    words = " ".join(str(error).split()) or type(error).__name__
+    words = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     cut = type(error).__name__ in ("RemoteProtocolError", "ReadError")
     return f"{words}; if it speaks TLS, say https://" if cut and url.scheme == "http" else words

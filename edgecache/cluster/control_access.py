@@ -120,7 +120,7 @@ def control_access(config: Config) -> ControlAccess:
         return ControlAccess("")
     if os.access(path, os.W_OK):
         return ControlAccess(local_url(url), socket=path)
-    return ControlAccess(url, token=_token(config))
+    return ControlAccess(url, token=_token(config), ca_file=os.environ.get(CA_ENV, ""))
 
 
 def local_url(url: str) -> str:
@@ -151,7 +151,8 @@ def control_url(config: Config) -> str:
     if config.control is None:
         return ""
     url = tcp_address(config.control.advertise or config.control.listen).url
-    return url.replace("http:", "https:", 1) if speaks_tls(config.control, config) else url
+    secured = config.control.certificate_file or speaks_tls(config.control, config)
+    return url.replace("http:", "https:", 1) if secured else url
 
 
 def supervisor_socket(state_dir: str, part: str = "") -> UnixAddress:

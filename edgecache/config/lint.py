@@ -6,16 +6,17 @@ is made of what CloudFront's users trip over.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 
-from edgecache.config.listen import bucket_hosts, tcp_address
+from edgecache.config.listen import TcpAddress, bucket_hosts, tcp_address
 from edgecache.config.model import Behavior, Config, Distribution, OriginRequestPolicy, Selection
 from edgecache.config.problems import Problem, quoted
 
 
 def lint(config: Config) -> list[Problem]:
     """Every warning about a configuration that has passed the checks, in the file's order."""
-    warnings: list[Problem] = []
+    warnings: list[Problem] = [*_control_warnings(config)]
     tls = any(location.listen_tls for location in config.locations)
     for index, distribution in enumerate(config.distributions):
         where = f"distributions[{index}]"
@@ -35,6 +36,28 @@ def _behaviors(distribution: Distribution, where: str) -> Iterator[tuple[str, Be
     for index, behavior in enumerate(distribution.behaviors):
         yield f"{where}.behaviors[{index}]", behavior
     yield f"{where}.default_behavior", distribution.default_behavior
+
+
+def _control_warnings(config: Config) -> Iterator[Problem]:
+    """A control that strangers may reach, and whose tokens and answers they may read."""
+    if config.control is None or config.control.certificate_file or config.cluster.mutual_tls:
+        return
+    address = tcp_address(config.control.listen)
+    if _is_public(address):
+        yield Problem(
+            "control.listen",
+            f"{address} may be reached from everywhere, without TLS: tokens and what is answered go"
+            " in clear; name control.certificate_file and key_file, or a private address",
+        )
+
+
+def _is_public(address: TcpAddress) -> bool:
+    """Whether it may be reached from outside, as far as it says so itself."""
+    try:
+        given = ipaddress.ip_address(address.host)
+    except ValueError:
+        return "." in address.host  # a name alone is one of a private network
+    return address.is_any or given.is_global
 
 
 def _distribution_warnings(

@@ -81,7 +81,13 @@ def _absolute(folder: Path, path: str) -> str:
 
 def _control_at(control: Control, folder: Path) -> Control:
     acme = replace(control.acme, ca_file=_absolute(folder, control.acme.ca_file))
-    return replace(control, acme_challenges=_absolute(folder, control.acme_challenges), acme=acme)
+    return replace(
+        control,
+        acme_challenges=_absolute(folder, control.acme_challenges),
+        certificate_file=_absolute(folder, control.certificate_file),
+        key_file=_absolute(folder, control.key_file),
+        acme=acme,
+    )
 
 
 def _with_absolute_paths(config: Config, folder: Path) -> Config:

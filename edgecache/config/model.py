@@ -320,10 +320,13 @@ class Control(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     it is asked by beside these, loopback and the name of its machine; who has a credential, a token
     or an access key may ask by any. `acme_challenges` is the folder a client of ACME writes its
     tokens to (certbot's `--webroot-path`); every edge answers them. `health_listen` is where
-    `/live` and `/ready` of this process are asked; "": nowhere.
+    `/live` and `/ready` of this process are asked; "": nowhere. With `certificate_file` (PEM, its
+    chain after it) and `key_file` control speaks TLS where it listens; its socket file does not.
     """
 
     listen: str = "127.0.0.1:8090"
+    certificate_file: str = ""
+    key_file: str = ""
     advertise: str = ""
     health_listen: str = ""
     names: tuple[str, ...] = ()

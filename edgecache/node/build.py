@@ -51,7 +51,7 @@ from edgecache.node.last_configuration import (
     last_configuration_path,
     read_last_configuration,
 )
-from edgecache.node.log_follower import FollowerEnvironment, LogFollower
+from edgecache.node.log_follower import FollowerEnvironment, LogFollower, nearest_transport
 from edgecache.node.node import Node
 from edgecache.node.readiness import regional_probe
 from edgecache.node.secret_watch import SecretWatch
@@ -268,9 +268,11 @@ class NodeParts:
         url = control_url(self.config)
 
         def client() -> httpx.AsyncClient:
-            if self._renewal is None or not url.startswith("https:"):
-                return httpx.AsyncClient(base_url=url, trust_env=False)
-            return control_client(url, self._renewal.held)
+            if self._renewal is not None and speaks_tls(self.config.control, self.config):
+                return control_client(url, self._renewal.held)
+            path = control_socket(self.config).path
+            by_tls = nearest_transport(path) if url.startswith("https:") else None
+            return httpx.AsyncClient(base_url=url, trust_env=False, transport=by_tls)
 
         world = FollowerEnvironment(self.clock, pause, random, random_bytes)
         serves = self.config.on_partition == "serve"

@@ -1,4 +1,6 @@
-"""Certificates of one worker, read again when a file changes. Law: no handshake waits for a disk.
+"""Certificates of one worker, and control's, read again when a file changes.
+
+Law: no handshake waits for a disk.
 
 A changed file counts for the next handshake, within `WATCH_S` and the time it takes to read it. A
 pair that does not go together leaves the one before, and is told once it has stood for a while: a
@@ -9,24 +11,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
+from edgecache.cluster.certificates import DOMAIN
 from edgecache.config.model import Config
 from edgecache.node.secret_watch import FileStamp, file_stamp
+from edgecache.runtime.stderr_log import say
 from edgecache.server.certificates import (
     CertificateFileError,
     CertificateFiles,
+    FilePair,
     file_pairs,
     load_certificates,
+    pair_context,
 )
-from edgecache.server.tls import Certificate, TlsPort
+from edgecache.server.tls import POLICIES, Certificate, TlsPort, context_of
 
 logger = logging.getLogger("edgecache.server")
 
 WATCH_S = 0.25  # a quarter of what a renewed certificate may take to count
+STOOD_LOOKS = 4  # the same of control's: so many looks later a pair that is replaced is whole
 STOOD_S = 3.0  # a pair that is being replaced is whole again by then
 WARNING_DAYS = (14, 3)  # before the end: certbot renews 30 days before
 DAY_S = 86_400.0
@@ -118,6 +126,57 @@ class CertificateWatch:
         new = what not in self._told
         self._told.add(what)
         return new
+
+
+class ControlTls:
+    """The context of control's listener, which shows the certificate in a pair of files.
+
+    A pair that does not go together leaves the one before, and is told once. CertificateFileError
+    when it does not at the start.
+    """
+
+    def __init__(self, pair: FilePair) -> None:
+        self._pair = pair
+        self._stamps = self._stamped()
+        self._shown = pair_context(pair)
+        self._kept = ""  # the end of names that are not ours to show
+        self._looks = 0  # since a pair was read that does not go together; 0: none was
+
+    def beside(self, nodes: ssl.SSLContext | None) -> ssl.SSLContext:
+        """The context of the listener, which chooses at each handshake.
+
+        Who asks for a name of the installation's own is served by `nodes`, where there is one; that
+        one says who is asked for a certificate.
+        """
+        self._kept = f".{DOMAIN}" if nodes else ""
+        context = nodes or context_of(*POLICIES["TLSv1.2_2021"])
+        context.sni_callback = self._choose
+        return context
+
+    def look(self) -> None:
+        """Take over files that have changed since the last look."""
+        stamps = self._stamped()
+        if stamps == self._stamps and not self._looks:
+            return
+        self._looks = self._looks + 1 if stamps == self._stamps else 1
+        self._stamps = stamps
+        if self._looks > STOOD_LOOKS:
+            return
+        try:
+            self._shown = pair_context(self._pair)
+            self._looks = 0
+        except CertificateFileError as error:
+            if self._looks == STOOD_LOOKS:
+                say(f"control's certificate stays as it was: {error}")
+
+    def _choose(
+        self, connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext
+    ) -> None:
+        if not (self._kept and (name or "").endswith(self._kept)):
+            connection.context = self._shown
+
+    def _stamped(self) -> tuple[FileStamp, ...]:
+        return tuple(map(file_stamp, self._pair))
 
 
 def days_passed(days_left: float) -> int:

@@ -65,8 +65,7 @@ from edgecache.control.nodes.refusals import NodeAdmission
 from edgecache.control.nodes.registry import NodeRegistry
 from edgecache.control.nodes.staleness_probe import ProbeEnvironment, StalenessProbe
 from edgecache.control.nodes.workers import WorkerGroup, worker_groups
-from edgecache.control.rest.access_keys import AccessKeyHandlers
-from edgecache.control.rest.admission import KeyAdmission
+from edgecache.control.rest.access_keys import AccessKeyHandlers, KeyAdmission
 from edgecache.control.rest.app import ControlServices, control_app
 from edgecache.control.rest.auth import bearer_name
 from edgecache.control.rest.call import RouteHandler

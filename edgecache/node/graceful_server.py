@@ -36,6 +36,7 @@ from edgecache.server.tls_handshake import TlsAcceptor, TlsServer
 
 BACKLOG = 4_096  # Linux's own default for net.core.somaxconn
 TICKS_PER_S = 10  # Uvicorn's
+LOOK_TICKS = 3  # between two looks at the files of control's certificate
 JUST_COME_S = 0.5  # from a connection to its first request, on a busy machine
 HAND_OVER_LOOK_S = 0.1  # between two looks whether everybody has left
 
@@ -100,7 +101,12 @@ class RoleServer(uvicorn.Server):
 
 
 class ServiceServer(RoleServer):
-    """Server of control or the bucket, which looks at its connections' deadlines."""
+    """Server of control or the bucket, which looks at its connections' deadlines.
+
+    `on_look` is called three times a second, for what else is looked at.
+    """
+
+    on_look: Callable[[], None] = staticmethod(do_nothing)
 
     def __init__(self, settings: uvicorn.Config, places: ServiceConnections) -> None:
         super().__init__(settings)
@@ -144,6 +150,8 @@ class ServiceServer(RoleServer):
     async def on_tick(self, counter: int) -> bool:
         if counter % TICKS_PER_S == 0:
             self._places.sweep()
+        if counter % LOOK_TICKS == 0:
+            self.on_look()
         return await super().on_tick(counter)
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import os
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,6 +18,8 @@ from urllib.parse import urlencode
 import httpx
 import msgspec
 
+from edgecache.cluster.client import trusted_authorities
+from edgecache.cluster.control_access import CA_ENV
 from edgecache.cluster.credentials import AUTH_SCHEME, content_digest, control_message
 from edgecache.cluster.log_entries import LogEntry, LogPage, read_page
 from edgecache.cluster.node_status import NodeStatus, ReportAnswer
@@ -193,3 +197,31 @@ def _without_stream(answer: httpx.Response) -> httpx.Response:
     """
     answer.stream = httpx.ByteStream(b"")  # what it brought has been read
     return answer
+
+
+def nearest_transport(path: str) -> httpx.AsyncBaseTransport:
+    """A node's way to a control that speaks TLS: its socket file at `path` where that is ours.
+
+    Its certificate is for a name that others use. Elsewhere by TLS and the authorities that
+    `EDGECACHE_CA_FILE` names, or the system's. OSError.
+    """
+    return _NearestTransport(path, trusted_authorities(os.environ.get(CA_ENV, "")))
+
+
+class _NearestTransport(httpx.AsyncBaseTransport):
+    """Chooses at each request: control may start after its nodes."""
+
+    def __init__(self, path: str, trust: ssl.SSLContext) -> None:
+        self._path = path
+        self._near = httpx.AsyncHTTPTransport(uds=path, verify=False)
+        self._far = httpx.AsyncHTTPTransport(verify=trust)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if not os.access(self._path, os.W_OK):
+            return await self._far.handle_async_request(request)
+        request.url = request.url.copy_with(scheme="http")
+        return await self._near.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._near.aclose()
+        await self._far.aclose()

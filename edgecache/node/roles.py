@@ -67,11 +67,13 @@ def run_control(config_path: str) -> int:
     """The control plane."""
     from edgecache.control.state.compose import NotComposedError
     from edgecache.control.state.database import StateBusyError, StateError
+    from edgecache.node.certificate_watch import ControlTls
     from edgecache.node.control_app import ControlSecrets, build_control
     from edgecache.node.control_connection import ControlConnection
     from edgecache.node.machines import Machines
     from edgecache.runtime.inherited import EXIT_CONFIGURATION, EXIT_STATE
     from edgecache.runtime.stderr_log import say
+    from edgecache.server.certificates import CertificateFileError
 
     config = load(config_path)
     assert config.control is not None
@@ -79,10 +81,16 @@ def run_control(config_path: str) -> int:
     sockets = _open_sockets(config, [address, local]).own
     if isinstance(address, TcpAddress) and not address.is_loopback:
         say(f"control.listen: {address} is not on loopback: let nobody but operators and nodes in")
+    tls = None
     try:
+        if config.control.certificate_file:
+            tls = ControlTls((config.control.certificate_file, config.control.key_file))
         secrets = ControlSecrets(config.state_dir, os.environ, steady_clock())
         machines = Machines(config, wall_clock)
         app, closed = build_control(config, Path(config_path), secrets, machines)
+    except CertificateFileError as error:
+        say(f"control.certificate_file: {error}")
+        return EXIT_CONFIGURATION
     except NotComposedError as error:  # the file was changed while control was away
         say("\n  ".join([f"{config_path} does not go with what the API has made:", *error.lines]))
         return EXIT_CONFIGURATION
@@ -95,9 +103,12 @@ def run_control(config_path: str) -> int:
     protocol = partial(ControlConnection, places=places, admission=machines.admission)
     server = _service(app, config, protocol, places)
     server.on_exit = closed
-    if machines.server is None:
+    context = machines.server
+    if tls is not None:
+        context, server.on_look = tls.beside(machines.server), tls.look
+    if context is None:
         return server.run_until_signal([*sockets[address], *sockets[local]])
-    server.secure(machines.server, sockets[address], config.limits.head_s_max)
+    server.secure(context, sockets[address], config.limits.head_s_max)
     return server.run_until_signal(sockets[local])
 
 

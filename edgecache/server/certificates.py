@@ -92,6 +92,15 @@ def read_pair(pair: FilePair) -> tuple[bytes, bytes]:
     return certificate, key
 
 
+def pair_context(pair: FilePair) -> ssl.SSLContext:
+    """A server's context with a certificate, as of now. CertificateFileError."""
+    certificate, key = read_pair(pair)
+    context = context_of(*POLICIES["TLSv1.2_2021"])
+    with _file_of(certificate) as path, _file_of(key) as key_path:
+        context.load_cert_chain(path, key_path)
+    return context
+
+
 def file_pairs(config: Config) -> list[FilePair]:
     """Every pair of files that enabled distributions of `config` are served with, once each."""
     wanted = [one for one in _wanted(config) if one.pair is not None]

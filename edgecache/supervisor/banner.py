@@ -36,7 +36,7 @@ def as_json(
         }
         for child in children
     ]
-    control = next((_url(child) for child in children if child.role == "control"), "")
+    control = _control_url(children, config)
     locations = {child.location: _url(child) for child in children if child.location}
     document = {"nodes": nodes, "control": control, "locations": locations}
     secure = _secure(config) if config else {}
@@ -79,7 +79,8 @@ def print_table(
 def to_try(config: Config, children: Sequence[Child]) -> list[str]:
     """curl lines that show something in this installation: a miss, a hit, another location."""
     edges = list(dict.fromkeys(_url(child) for child in children if child.role == "edge"))
-    control = [f"curl -s {_url(child)}/nodes" for child in children if child.role == "control"]
+    url = _control_url(children, config)
+    control = [f"curl -s {url}/nodes"] if url.startswith("http:") else []
     host = _host_option(config)
     first = [f"curl -i{host} {url}/" for url in edges[:1] * 2 + edges[1:2]]
     return [*first, *control][:3]
@@ -168,6 +169,12 @@ def _other_name(config: Config) -> str:
     if not names or any(name in ("*", "127.0.0.1", "localhost") for name in names):
         return ""
     return names[0].replace("*", "www")
+
+
+def _control_url(children: Sequence[Child], config: Config | None) -> str:
+    url = next((_url(child) for child in children if child.role == "control"), "")
+    secured = config is not None and control_url(config).startswith("https:")
+    return url.replace("http:", "https:", 1) if secured else url
 
 
 def _url(child: Child) -> str:

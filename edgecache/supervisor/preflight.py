@@ -22,11 +22,12 @@ from edgecache.config.listen import (
     parse_listen,
     tcp_address,
 )
-from edgecache.config.model import Bucket, Config, Location, Origin, ViewerCertificate
+from edgecache.config.model import Bucket, Config, Control, Location, Origin, ViewerCertificate
 from edgecache.config.secrets import SecretsError, load_operators, load_secrets, secrets_path
 from edgecache.node.geoip import database_problem
 from edgecache.node.secret_watch import missing_key_pairs, missing_values
 from edgecache.origin.demo import policy_of
+from edgecache.server.certificates import CertificateFileError, read_pair
 from edgecache.supervisor.child import Child
 
 _CONNECT_S_MAX = 1.0
@@ -122,7 +123,10 @@ def unopened_files(config: Config) -> list[str]:
     for i, distribution in enumerate(config.distributions):
         for j, origin in enumerate(distribution.origins):
             lines += _unopened_origin_files(origin, f"distributions[{i}].origins[{j}]")
-        lines += _unopened_certificate_files(distribution.viewer_certificate, f"distributions[{i}]")
+        place = f"distributions[{i}].viewer_certificate"
+        lines += _unopened_pair(distribution.viewer_certificate, place)
+    if config.control is not None:
+        lines += _unopened_pair(config.control, "control")
     for name in ("geo_database", "asn_database"):
         path = getattr(config, name)
         if path and (problem := database_problem(path)):
@@ -194,12 +198,17 @@ def _unopened_origin_files(origin: Origin, where: str) -> list[str]:
     return _unreadable({f"{where}.{name}": getattr(origin, name) for name in names})
 
 
-def _unopened_certificate_files(certificate: ViewerCertificate, where: str) -> list[str]:
-    place = f"{where}.viewer_certificate"
-    return _unreadable({
-        f"{place}.certificate_file": certificate.certificate_file,
-        f"{place}.key_file": certificate.key_file,
-    })  # fmt: skip
+def _unopened_pair(part: ViewerCertificate | Control, place: str) -> list[str]:
+    pair = part.certificate_file, part.key_file
+    places = f"{place}.certificate_file", f"{place}.key_file"
+    lines = _unreadable(dict(zip(places, pair, strict=True)))
+    if lines or not all(pair):
+        return lines
+    try:
+        read_pair(pair)
+    except CertificateFileError as error:
+        return [f"{place}: {error}"]
+    return []
 
 
 def _unreadable(files: Mapping[str, str]) -> list[str]:

@@ -49,6 +49,7 @@ def inner(config: Config, path: Path) -> Iterator[Child]:
             local = control_socket(config) if role == "control" else None
             health = _health_address(part)
             secured = not isinstance(part, Bucket) and speaks_tls(part, config)
+            secured |= isinstance(part, Control) and bool(part.certificate_file)
             command = (*_PROGRAM, role, "--config", str(path))
             yield Child(role, role, command, address, local=local, health=health, secured=secured)
 

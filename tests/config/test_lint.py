@@ -181,3 +181,24 @@ def test_under_rfc9111_other_things_are_hardly_meant(
     default: dict[str, Any], expected: list[str]
 ) -> None:
     assert places(default, semantics="rfc9111", aliases=["a.test", "b.test"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("control", "warned"),
+    [
+        ({}, False),
+        ({"listen": "127.0.0.1:8090"}, False),
+        ({"listen": "[::1]:8090"}, False),
+        ({"listen": "localhost:8090"}, False),
+        ({"listen": "10.1.2.3:8090"}, False),
+        ({"listen": "edgecache:8090"}, False),
+        ({"listen": "0.0.0.0:8090"}, True),
+        ({"listen": "[::]:8090"}, True),
+        ({"listen": "8.8.8.8:8090"}, True),
+        ({"listen": "cdn.example.com:8090"}, True),
+        ({"listen": "0.0.0.0:8090", "certificate_file": "c", "key_file": "k"}, False),
+    ],
+)
+def test_control_where_strangers_reach_it(control: dict[str, str], warned: bool) -> None:
+    found = [problem.where for problem in lint(msgspec.convert({"control": control}, Config))]
+    assert found == (["control.listen"] if warned else [])

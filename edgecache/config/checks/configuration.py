@@ -17,6 +17,7 @@ from edgecache.config.acme import check_acme
 from edgecache.config.checks.access import check_access
 from edgecache.config.checks.distribution import ID, check_distribution
 from edgecache.config.checks.keys import check_keys
+from edgecache.config.checks.site import check_pair
 from edgecache.config.listen import (
     Address,
     TcpAddress,
@@ -197,6 +198,8 @@ def _check_addresses(config: Config, problems: Problems) -> None:
             _check_between_machines(address, problems)
     for where, text in advertisements(config):
         _check_advertised(where, text, problems)
+    if config.control is not None:
+        check_pair(config.control, "control", problems)
     for index, name in enumerate(config.control.names if config.control else ()):
         if not _HOST.fullmatch(name.lower()):
             problems.add(f"control.names[{index}]", f"{quoted(name)} is not a host name (no port)")

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 import re
 
-from edgecache.config.model import CustomErrorResponse, Distribution, Logging, ViewerCertificate
+from edgecache.config.model import (
+    Control,
+    CustomErrorResponse,
+    Distribution,
+    Logging,
+    ViewerCertificate,
+)
 from edgecache.config.problems import Problems, listed, quoted
 from edgecache.config.settings import TTL_S_MAX
 
@@ -136,6 +142,13 @@ def _check_geo(distribution: Distribution, where: str, problems: Problems) -> No
             problems.add(place, f"{quoted(country)} is named twice")
 
 
+def check_pair(part: ViewerCertificate | Control, where: str, problems: Problems) -> None:
+    """A certificate goes with its key."""
+    for name, other in (("certificate_file", "key_file"), ("key_file", "certificate_file")):
+        if getattr(part, name) and not getattr(part, other):
+            problems.add(f"{where}.{other}", f"missing: a {name} needs one")
+
+
 def _check_certificate(certificate: ViewerCertificate, where: str, problems: Problems) -> None:
     version, method = certificate.minimum_protocol_version, certificate.ssl_support_method
     place = f"{where}.minimum_protocol_version"
@@ -143,9 +156,7 @@ def _check_certificate(certificate: ViewerCertificate, where: str, problems: Pro
     if method not in SSL_SUPPORT_METHODS:
         legal = listed(SSL_SUPPORT_METHODS[1:])
         problems.add(f"{where}.ssl_support_method", f"{quoted(method)} is not one of {legal}")
-    for name, other in (("certificate_file", "key_file"), ("key_file", "certificate_file")):
-        if getattr(certificate, name) and not getattr(certificate, other):
-            problems.add(f"{where}.{other}", f"missing: a {name} needs one")
+    check_pair(certificate, where, problems)
     if certificate.acm_certificate_arn and certificate.iam_certificate_id:
         problems.add(f"{where}.iam_certificate_id", "not used with acm_certificate_arn")
 

@@ -1,7 +1,6 @@
 """REST API of control: JSON for people, commands and nodes; `/docs` and `/openapi.json` tell of it.
 
-- `access_keys` operations on access keys
-- `admission` callers with an access key, within its limits
+- `access_keys` operations on access keys; callers with one, within its limits
 - `app` the ASGI application; handlers of nodes and of control itself
 - `auth` tokens, the guard against foreign pages
 - `call` one call, as operations get it; bounded bodies, JSON responses

@@ -1,19 +1,22 @@
-"""Access keys over the REST API: made, listed, deleted. Law: a secret is told once, to its maker.
+"""Access keys over the REST API: made, listed, deleted; and admission of who signs with one.
 
-None of it is for keys with limits: see `permissions`.
+Law: a secret is told once, to its maker. Who comes with a signature is judged by it alone, within
+the key's limits, before anything else is read of the request: see `rules/permissions.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from edgecache.control.cloudfront.authentication import CallerAuthentication
-from edgecache.control.rest.auth import require_operator
+from edgecache.control.cloudfront.errors import ApiError
+from edgecache.control.rest.auth import OPERATOR, is_signed, require_operator
 from edgecache.control.rest.call import RouteHandler, bounded_body, json_response
 from edgecache.control.state.access_keys import (
     AccessKeyRecord,
@@ -24,7 +27,7 @@ from edgecache.control.state.access_keys import (
 from edgecache.control.state.catalog import Catalog
 from edgecache.control.state.database_thread import StateRun
 from edgecache.control.state.resources import ResourceKind
-from edgecache.rules.permissions import Action
+from edgecache.rules.permissions import BODY, REST, Action, refusal
 
 LIMITED_MAX = 500  # distributions of one key: as many as there may be
 
@@ -150,3 +153,45 @@ def _find(known: Sequence[AccessKeyReport], wanted: str) -> AccessKeyReport:
         names = ", ".join(one.name for one in known) or "none"
         raise NoSuchKeyError(f"there is no access key {wanted[:64]} (known: {names})")
     return found
+
+
+Admission = Callable[[Request, str], Awaitable[None]]
+"""Judges a request for an operation, by name. HTTPException when it is refused."""
+
+
+class _Named(msgspec.Struct, frozen=True):
+    """The distribution that a body names, read as the operation reads it."""
+
+    distribution: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAdmission:
+    """An Admission: by access key where the request is signed; others are not judged here."""
+
+    callers: CallerAuthentication
+
+    async def __call__(self, request: Request, operation: str) -> None:
+        if not is_signed(request):
+            return
+        body = await bounded_body(request)
+        try:
+            caller = self.callers.authenticate(request, body)
+        except ApiError as error:
+            raise HTTPException(error.status, f"{error.code}: {error.message}") from None
+        permission = REST.get(operation)
+        named = ""
+        if permission is not None and permission.distribution == BODY:
+            named = _named_in(body)
+        elif permission is not None:
+            named = request.path_params.get(permission.distribution, "")
+        if why := refusal(caller.limits, operation, permission, named):
+            raise HTTPException(403, f"AccessDenied: {caller.name}: {why}")
+        request.scope[OPERATOR] = caller.name
+
+
+def _named_in(body: bytes) -> str:
+    try:
+        return msgspec.json.decode(body, type=_Named).distribution
+    except msgspec.DecodeError:
+        return ""  # the operation says what is wrong with it, to whom it may

@@ -30,7 +30,7 @@ from edgecache.control.nodes.refusals import NodeAdmission
 from edgecache.control.nodes.registry import NodeRegistry, TooManyNodesError, installation_problems
 from edgecache.control.nodes.staleness_probe import StalenessProbe
 from edgecache.control.nodes.workers import reported_address
-from edgecache.control.rest.admission import Admission
+from edgecache.control.rest.access_keys import Admission
 from edgecache.control.rest.auth import (
     HostGuard,
     bearer_name,

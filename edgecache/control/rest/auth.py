@@ -6,7 +6,7 @@ So may a proxy on it, which brings requests of anybody from loopback: that a pro
 machine proves nothing. Who proves that it may ask is neither, and may come by any Host: a
 container's name, a service's, another address. Who reaches the socket file in `state_dir`, which
 its owner alone may, is an operator; over TCP an operator has a token or an access key
-(`admission`), and a program of this machine may read figures.
+(`access_keys`), and a program of this machine may read figures.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def bearer_name(request: Request, tokens: Tokens) -> str | None:
 def is_signed(request: Request) -> bool:
     """Whether the request comes with an access key's signature, good or not.
 
-    One that does is judged by it before anything else, by `admission` and CloudFront's API.
+    One that does is judged by it before anything else, by `access_keys` and CloudFront's API.
     """
     return request.headers.get("authorization", "").startswith(ALGORITHM)
 

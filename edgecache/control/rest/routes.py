@@ -15,8 +15,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from edgecache.control.nodes.staleness_probe import FOLDER, PATH
-from edgecache.control.rest.access_keys import AccessKeyBody, AccessKeyReport, AccessKeyReports
-from edgecache.control.rest.admission import Admission
+from edgecache.control.rest.access_keys import (
+    AccessKeyBody,
+    AccessKeyReport,
+    AccessKeyReports,
+    Admission,
+)
 from edgecache.control.rest.call import RouteHandler
 from edgecache.control.rest.distributions import DistributionSummaries, DistributionSummary
 from edgecache.control.rest.drain import DrainReport

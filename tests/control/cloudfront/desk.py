@@ -30,8 +30,7 @@ from edgecache.control.cloudfront.context import ApiServices
 from edgecache.control.cloudfront.endpoint import ApiEndpoint
 from edgecache.control.cloudfront.operations import actions
 from edgecache.control.nodes.barrier import Barrier
-from edgecache.control.rest.access_keys import AccessKeyHandlers
-from edgecache.control.rest.admission import KeyAdmission
+from edgecache.control.rest.access_keys import AccessKeyHandlers, KeyAdmission
 from edgecache.control.rest.call import RouteHandler
 from edgecache.control.rest.handlers import RestApi
 from edgecache.control.rest.routes import starlette_routes

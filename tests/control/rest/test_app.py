@@ -22,7 +22,7 @@ from edgecache.control.cloudfront.authentication import CallerAuthentication
 from edgecache.control.nodes.barrier import Barrier
 from edgecache.control.nodes.refusals import NodeAdmission
 from edgecache.control.nodes.registry import NodeRegistry
-from edgecache.control.rest.admission import KeyAdmission
+from edgecache.control.rest.access_keys import KeyAdmission
 from edgecache.control.rest.app import ControlServices, control_app
 from edgecache.control.rest.auth import LOCAL_PEER
 from edgecache.control.rest.drain import DrainedNodes

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from edgecache.cluster.credentials import place_of
+from edgecache.cluster.credentials import is_edge, place_of
 from edgecache.cluster.lease import Instance
 from edgecache.cluster.node_status import NodeStatus
 from edgecache.config.model import Config
@@ -35,13 +35,20 @@ class TooManyNodesError(Exception):
 
 
 class ReportingNode(NamedTuple):
-    """A process that is alive, and where it can be asked; `address` "": it did not tell."""
+    """A process that is alive, and where it can be asked; `address` "": it did not tell.
+
+    Its role and place are its name's, which it has proven; what it says of them it may make up.
+    """
 
     name: str
-    role: str
-    location: str
     machine: str
     address: str
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Its role, and its location or the role again."""
+        place = place_of(self.name)
+        return ("edge", place.removeprefix("edge-")) if is_edge(place) else (place, place)
 
 
 @dataclass(slots=True)
@@ -140,9 +147,7 @@ class NodeRegistry:
         """The nodes that are alive, by name."""
         now = self._clock()
         return [
-            ReportingNode(
-                node.name, node.status.role, node.status.location, node.machine, node.address
-            )
+            ReportingNode(node.name, node.machine, node.address)
             for node in self._current()
             if now - node.seen_at < ALIVE_S
         ]

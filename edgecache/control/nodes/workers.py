@@ -68,9 +68,8 @@ def worker_groups(config: Config, reporting: Iterable[ReportingNode] = ()) -> li
         wanted["regional", "regional"] = (advertised(config.regional, config.state_dir), 1)
     met: dict[tuple[str, str], Counter[tuple[str, str]]] = {place: Counter() for place in wanted}
     for node in reporting:
-        if node.machine and node.role in _ROLES:
-            place = (node.role, node.location or node.role)
-            met.setdefault(place, Counter())[node.machine, node.address] += 1
+        if node.machine and node.place[0] in _ROLES:
+            met.setdefault(node.place, Counter())[node.machine, node.address] += 1
     groups = []
     for (role, name), machines in met.items():
         address, workers = wanted.get((role, name), (None, 1))

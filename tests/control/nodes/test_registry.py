@@ -194,6 +194,17 @@ def test_what_replaces_a_process_runs_on_its_machine() -> None:
     assert hits(nodes) == 14
 
 
+def test_where_a_node_belongs_is_what_it_has_proven() -> None:
+    """One that could choose would be sent what is signed for another location."""
+    nodes = NodeRegistry(Clock())
+    nodes.report("edge-M-2-1", status(location="LHR50", instance="vm1.aa"), "10.0.0.1:80")
+    nodes.report("regional", status(location="LHR50", instance="vm1.bb"))
+    assert [(node.place, node.address) for node in nodes.reporting()] == [
+        (("edge", "M-2"), "10.0.0.1:80"),
+        (("regional", "regional"), ""),
+    ]
+
+
 def test_a_report_that_was_overtaken_changes_nothing() -> None:
     nodes = NodeRegistry(Clock())
     nodes.report("a", status(hits=5, instance="vm1.aa"))

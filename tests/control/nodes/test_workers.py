@@ -18,7 +18,7 @@ SOCKET = UnixAddress("/state/regional.sock")
 
 
 def node(number: int, machine: str, address: str, location: str = "A") -> ReportingNode:
-    return ReportingNode(f"edge-{location}-{number}", "edge", location, machine, address)
+    return ReportingNode(f"edge-{location}-{number}", machine, address)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_each_machine_of_a_location_is_asked(
 
 def test_a_socket_file_is_where_the_file_says() -> None:
     """A node that could name a path could have control ask whatever listens there."""
-    told = ReportingNode("regional", "regional", "", "vm1", "")
+    told = ReportingNode("regional", "vm1", "")
     assert worker_groups(CONFIG, [told])[-1].address == SOCKET
 
 

@@ -16,7 +16,14 @@ from urllib.parse import urlencode
 import typer
 
 from edgecache.cli.client import control_of, question_control
-from edgecache.cli.options import DEFAULT_CONFIG, AsJson, ConfigPath, print_rows, printable
+from edgecache.cli.options import (
+    DEFAULT_CONFIG,
+    AsJson,
+    ConfigPath,
+    print_rows,
+    printable,
+    refuse,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,6 +65,8 @@ def objects(
     from edgecache.cluster.inspection import ObjectOrder, StoreObjects
     from edgecache.control.rest.inventory import PlaceInventory
 
+    if not prefix.startswith("/"):
+        refuse([f'--prefix: "{prefix}" is not the start of a path (it begins with /)'])
     order = ObjectOrder.MOST_USED if most_used else ObjectOrder.LARGEST
     query = urlencode({"prefix": prefix, "order": str(order), "limit": limit})
     body = _ask_control(config, f"/objects?{query}")

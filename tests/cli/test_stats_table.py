@@ -6,7 +6,9 @@ import io
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from edgecache.cli.main import app
 from edgecache.cli.stats import format_duration, format_size, print_objects, print_stats
 from edgecache.cluster.inspection import ListedObject, StoreObjects, StoreStats
 from edgecache.control.rest.inventory import PlaceInventory
@@ -65,3 +67,9 @@ def test_sizes(octets: int, told: str) -> None:
 )
 def test_durations(seconds: float, told: str) -> None:
     assert format_duration(seconds) == told
+
+
+def test_a_prefix_is_the_beginning_of_a_path() -> None:
+    told = CliRunner().invoke(app, ["objects", "--prefix", "assets"])
+    assert told.exit_code == 2
+    assert '"assets" is not the start of a path' in told.stderr

@@ -22,6 +22,7 @@ from edgecache.cli.options import (
     refuse,
 )
 from edgecache.config.listen import tcp_address
+from edgecache.config.model import Config
 
 _DAY_S = 86_400
 
@@ -68,7 +69,7 @@ def enroll(
     ],
     name: Annotated[
         list[str] | None,
-        typer.Option("--name", help="A host name or address for the certificate, several times."),
+        typer.Option("--name", help="For the certificate, several times; else of `advertise`."),
     ] = None,
     config: ConfigPath = DEFAULT_CONFIG,
     as_json: AsJson = False,
@@ -84,11 +85,13 @@ def enroll(
 
     text = typer.get_text_stream("stdin").readline() if token == "-" else token
     try:
-        read, names = read_join_token(text), tuple(name or ())
+        read = read_join_token(text)
+        found = load_config(config)
+        names = tuple(name or _advertised_names(found, read.place))
         general_names(names)
     except ValueError as error:
         refuse([str(error)])
-    state_dir = load_config(config).state_dir
+    state_dir = found.state_dir
     try:
         written = enroll_machine(read, state_dir, names, os.environ)
     except (NotEnrolledError, SecretsError) as error:
@@ -125,6 +128,15 @@ def revoke(
     """Take a machine's certificates no more, anywhere: its connections are closed."""
     gone = ask_control(config, "DELETE", f"/certificates/{quote(node)}")
     print_result(gone, f"revoked: {', '.join(gone['revoked'])}", as_json=as_json)
+
+
+def _advertised_names(config: Config, place: str) -> list[str]:
+    """The name or address by which others reach this place, as the file says."""
+    parts = [one for one in config.locations if place == f"edge-{one.name}"]
+    part = config.regional if place == "regional" else next(iter(parts), None)
+    if part is None or not part.advertise:
+        return []
+    return [tcp_address(part.advertise).host]
 
 
 def _control_address(path: Path) -> str:

@@ -165,7 +165,7 @@ async def renew(client: httpx.AsyncClient, held: CertificateFile) -> None:
     """
     import httpx
 
-    key, request = certificate_request(_own_names(held.certificate))
+    key, request = certificate_request(requested_names(held.certificate))
     try:
         answer = await client.post(
             "/certificate",
@@ -179,7 +179,7 @@ async def renew(client: httpx.AsyncClient, held: CertificateFile) -> None:
     write_private(held.path, key + str(_document(answer)["certificate"]).encode())
 
 
-def _own_names(certificate: x509.Certificate) -> tuple[str, ...]:
+def requested_names(certificate: x509.Certificate) -> tuple[str, ...]:
     """The names a machine asked for: all of its certificate but that of its place."""
     named = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     hosts = [name for name in named.get_values_for_type(x509.DNSName) if not _is_place(name)]

@@ -93,6 +93,7 @@ from edgecache.upstream.pool import Pool, PoolLimits
 from edgecache.upstream.resolver import LookupThreads, NameResolver
 from edgecache.upstream.tunnel import TunnelsDirect
 
+PEER_CONNECTION_S_MAX = 60.0  # by TLS: a certificate that was revoked or renewed is noticed
 BLOCKS_SHARE = 4  # lines that are known for each block of fields
 LOG_SHARE = 1 / 4  # of memory, for lines of the log that wait: a second's, at most
 
@@ -182,7 +183,8 @@ class NodeParts:
         sign = self._signer(REGIONAL)
         endpoint = endpoint_of(address)
         if self._renewal is not None and speaks_tls(regional, self.config):
-            endpoint = replace(endpoint, tls=peer_tls_name(self._renewal.held))
+            tls = peer_tls_name(self._renewal.held)
+            endpoint = replace(endpoint, tls=tls, connection_s_max=PEER_CONNECTION_S_MAX)
         return PeerUpstream(self._pool, endpoint, sign, fallback, self._marks)
 
     def _signer(self, to: str) -> Callable[[bytes], bytes]:
@@ -295,6 +297,7 @@ class NodeParts:
         held = CertificateFile(config.state_dir, place_of(self.name))
         renewal = CertificateRenewal(held, lambda: control_client(url, held), wall_clock)
         renewal.renewed.append(network.renew)
+        network.refuses = renewal.refuses
         return renewal
 
 

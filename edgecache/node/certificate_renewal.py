@@ -12,10 +12,11 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 
-from edgecache.cluster.certificates import CertificateFile
+from edgecache.cluster.certificates import CertificateFile, shown_certificate
 from edgecache.cluster.enrollment import NotEnrolledError, renew
 from edgecache.config.secrets import SecretsError
 
@@ -40,10 +41,16 @@ class CertificateRenewal:
     ) -> None:
         self.held = held
         self.renewed: list[Callable[[], None]] = []
+        self.revoked: frozenset[str] = frozenset()  # as control has told
         self._client = client
         self._clock = clock
         self._next_try = 0.0
         self._trouble = ""  # as was told last
+
+    def refuses(self, tls: Any) -> bool:
+        """Whether who is at the other end of a connection of ours (`ssl`) was revoked."""
+        shown = shown_certificate(tls)
+        return shown is not None and shown.identity.node in self.revoked
 
     async def run(self) -> None:
         """Look once a second, for good."""

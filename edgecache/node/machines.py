@@ -7,12 +7,14 @@ the start, since who reads this `state_dir` has the authority in any case.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable
 
 from cryptography.exceptions import InvalidSignature
 
 from edgecache.cluster.certificates import (
+    NAMES_MAX,
     CertificateFile,
     certificate_path,
     certificate_request,
@@ -21,8 +23,9 @@ from edgecache.cluster.certificates import (
 )
 from edgecache.cluster.client import exchange
 from edgecache.cluster.credentials import CONTROL, REGIONAL, edge_place
+from edgecache.cluster.enrollment import requested_names
 from edgecache.cluster.tokens import Tokens
-from edgecache.config.listen import Address, speaks_tls
+from edgecache.config.listen import Address, control_names, speaks_tls, tcp_address
 from edgecache.config.model import Config
 from edgecache.config.secrets import SecretsError
 from edgecache.control.nodes.authority import Authority, open_authority
@@ -31,6 +34,7 @@ from edgecache.control.state.catalog import Catalog
 from edgecache.control.state.certificates import LOCAL_INSTANCE, IssuedCertificates
 from edgecache.control.state.database_thread import StateRun
 
+LOCAL = ("localhost", "127.0.0.1", "::1")
 LOOK_S = 1.0  # a third of a lease: what ended or was revoked is let go within it
 
 
@@ -109,15 +113,16 @@ class Machines:
     def _certify(self, place: str, authority: Authority) -> float:
         """Make the certificate of a place if it is due; when the next one is."""
         path, now = certificate_path(self._config.state_dir, place), self._clock()
-        due_at = _due_at(self._config.state_dir, place, authority)
+        names = _names(self._config, place)
+        due_at = _due_at(self._config.state_dir, place, authority, names)
         if now < due_at:
             return due_at
-        key, request = certificate_request(())
+        key, request = certificate_request(names)
         lifetime_s = self._config.cluster.certificate_lifetime_s
         issued = authority.certify(request, place, LOCAL_INSTANCE, now, lifetime_s)
         self._certificates.add(issued)
         write_private(path, key + issued.pem.encode())
-        return _due_at(self._config.state_dir, place, authority)
+        return _due_at(self._config.state_dir, place, authority, names)
 
     def _places(self) -> list[str]:
         config = self._config
@@ -125,11 +130,27 @@ class Machines:
         return [CONTROL, *regional, *(edge_place(one.name) for one in config.locations)]
 
 
-def _due_at(state_dir: str, place: str, authority: Authority) -> float:
+def _names(config: Config, place: str) -> tuple[str, ...]:
+    """The names of a place here, beside its own: what it advertises; of control all it is asked by.
+
+    Operators who ask control from elsewhere verify it by these.
+    """
+    parts = {edge_place(one.name): one.advertise for one in config.locations}
+    parts[REGIONAL] = config.regional.advertise if config.regional else ""
+    if place != CONTROL:
+        return (tcp_address(parts[place]).host,) if parts[place] else ()
+    found = (*control_names(config, socket.gethostname()), *LOCAL)
+    bare = dict.fromkeys(name.strip("[]").lower() for name in found)
+    return tuple(bare)[:NAMES_MAX]
+
+
+def _due_at(state_dir: str, place: str, authority: Authority, names: tuple[str, ...]) -> float:
     """When the certificate in a place's file is to be made anew; 0 where it is good for nothing."""
     try:
         held = CertificateFile(state_dir, place)
         held.certificate.verify_directly_issued_by(authority.certificate)
     except (SecretsError, ValueError, TypeError, InvalidSignature):
+        return 0.0
+    if not {*names} <= {*requested_names(held.certificate)}:
         return 0.0
     return held.renew_at if place == CONTROL else held.certificate.not_valid_after_utc.timestamp()

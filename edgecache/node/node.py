@@ -255,6 +255,8 @@ class Node:
     def _apply_config(self, config: Config) -> None:
         """Serve by `config`, with this process's own secrets as they are now."""
         self.config = config
+        if self.renewal is not None:
+            self.renewal.revoked = frozenset(config.revoked_nodes)
         if isinstance(self.listener.tls, PeerTlsPort):
             self.listener.tls.revoked = frozenset(config.revoked_nodes)
             self._close_refused(self.listener.tls)

@@ -135,6 +135,7 @@ class Network:
         self._listeners = listeners or Listeners()
         self._contexts: dict[TlsName, ssl.SSLContext] = {}
         self._told: LRUCache[str, str] = LRUCache(FORBIDDEN_MAX)
+        self.refuses: Callable[[Any], bool] | None = None  # a peer, by the `ssl` object to it
 
     def renew(self) -> None:
         """Read certificates and authorities anew for the connections to come."""
@@ -145,6 +146,10 @@ class Network:
     ) -> asyncio.BaseTransport:
         transport = await self._connected(endpoint, protocol)
         tls = endpoint.tls
+        refuses = self.refuses if tls is not None and tls.client_certificate_file else None
+        if refuses is not None and refuses(transport.get_extra_info("ssl_object")):
+            transport.abort()
+            raise ssl.CertificateError("its certificate is taken no more")
         if tls is not None and tls.other_name:
             try:
                 _check_names(transport, tls)

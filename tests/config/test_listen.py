@@ -11,9 +11,10 @@ from edgecache.config.listen import (
     advertised,
     control_names,
     names_no_machine,
+    speaks_tls,
     viewer_ports,
 )
-from edgecache.config.model import Config, Control, Location, Regional
+from edgecache.config.model import Cluster, Config, Control, Location, Regional
 from edgecache.config.problems import Problems
 
 
@@ -93,3 +94,45 @@ def test_what_nobody_could_be_reached_by_is_refused(table: dict[str, object], pr
     problems = Problems()
     check(msgspec.convert(table, Config), problems)
     assert [str(one) for one in problems.found] == [problem]
+
+
+@pytest.mark.parametrize(
+    ("mutual_tls", "listen", "secured"),
+    [
+        (True, "0.0.0.0:1", True),
+        (True, "10.0.0.5:1", True),
+        (True, "control.test:1", True),
+        (True, "127.0.0.1:1", False),
+        (True, "[::1]:1", False),
+        (True, "unix:regional.sock", False),
+        (False, "0.0.0.0:1", False),
+        (None, "0.0.0.0:1", False),
+    ],
+)
+def test_who_speaks_tls_to_other_machines(
+    mutual_tls: bool | None, listen: str, secured: bool
+) -> None:
+    regional = Regional(listen=listen)
+    config = Config(cluster=Cluster(mutual_tls=mutual_tls), regional=regional)
+    assert speaks_tls(regional, config) is secured
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        (Config(regional=Regional(listen="10.0.0.5:1")), "cluster.mutual_tls: missing"),
+        (Config(regional=Regional(listen="127.0.0.1:1")), ""),
+        (Config(regional=Regional(listen="10.0.0.5:1"), cluster=Cluster(mutual_tls=False)), ""),
+        (Config(control=Control(listen="10.0.0.5:1")), ""),
+        (
+            Config(
+                control=Control(listen="10.0.0.5:1", canary_s=1), cluster=Cluster(mutual_tls=True)
+            ),
+            "control.canary_s",
+        ),
+    ],
+)
+def test_what_is_between_machines_has_to_be_decided(config: Config, told: str) -> None:
+    problems = Problems()
+    check(config, problems)
+    assert [str(one)[: len(told)] for one in problems.found] == ([told] if told else [])

@@ -25,6 +25,7 @@ from edgecache.config.listen import (
     overlaps,
     parse_listen,
     reaches_out,
+    speaks_tls,
     tcp_address,
 )
 from edgecache.config.model import (
@@ -196,6 +197,8 @@ def _check_addresses(config: Config, problems: Problems) -> None:
         taken.append((where, address))
         if where == "regional.listen" and config.cluster.mutual_tls is None:
             _check_between_machines(address, problems)
+    if not problems.found:
+        _check_canary(config, problems)
     for where, text in advertisements(config):
         _check_advertised(where, text, problems)
     if config.control is not None:
@@ -215,6 +218,15 @@ def _check_advertised(where: str, text: str, problems: Problems) -> None:
         return
     if address.is_any:
         problems.add(where, f"{quoted(text)} is every address: say one, or a name, of this machine")
+
+
+def _check_canary(config: Config, problems: Problems) -> None:
+    """Its object's origin is control itself, asked as any origin is."""
+    if config.control and config.control.canary_s and speaks_tls(config.control, config):
+        problems.add(
+            "control.canary_s",
+            "the canary asks control in plain HTTP, which cluster.mutual_tls refuses: leave it out",
+        )
 
 
 def _check_between_machines(address: Address, problems: Problems) -> None:

@@ -11,9 +11,12 @@ Cache-Status, Date where a policy took it away, and Accept-Ranges where nothing 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from edgecache.cache.error_pages import ErrorPages
@@ -26,6 +29,7 @@ from edgecache.cache.outcome import (
     Refusal,
 )
 from edgecache.cache.tier import Tier
+from edgecache.cluster.certificates import CHALLENGE_PATH, challenge_token
 from edgecache.config.listen import ViewerPorts
 from edgecache.config.model import BRAND, Behavior
 from edgecache.http.dates import format_date
@@ -98,6 +102,31 @@ def _never() -> float:
     return 1 - 2**-53  # the largest there is: only what is always done is done
 
 
+class ChallengeAnswers(Protocol):
+    """What there is to answer challenges with."""
+
+    answers: bool  # whether there are any to be asked for
+
+    def known(self, token: str) -> str:
+        """The answer to a challenge, as far as it is known; empty when it is not."""
+        ...
+
+    async def wait(self) -> None:
+        """Wait until all that there were before now are known."""
+        ...
+
+
+class ChallengeErrand(Struct, frozen=True):
+    """Wait whether a challenge is ours to answer, and then decide, with or without it."""
+
+    request: Request
+    wait: Callable[[], Awaitable[None]]
+    decide: Callable[[float], Hit | ViewerErrand | Refusal]
+
+
+ViewerErrand = Errand | ChallengeErrand
+
+
 @dataclass(frozen=True, slots=True)
 class FrontendEnvironment:
     """Environment of a viewers' frontend: places, chance, its ports, the wall clock."""
@@ -107,6 +136,7 @@ class FrontendEnvironment:
     ports: ViewerPorts = ViewerPorts()  # noqa: RUF009 - a tuple never changes
     inner_layer: str = "EDGE"  # who asks the origins: "REC" behind a regional cache
     wall_clock: Callable[[], float] | None = None  # for signatures; None: the tier's own clock
+    challenges: ChallengeAnswers | None = None  # of ACME; None: they go their ordinary way
 
 
 class ViewerFrontend:
@@ -126,13 +156,23 @@ class ViewerFrontend:
         self._clock = tier.world.clock
         self._pages = ErrorPages(tier, self._prepare)
 
-    def decide(self, request: Request, now: float) -> Hit | Errand | Refusal:
-        """Hit, refusal or errand for a viewer's request, concluded without waiting."""
+    def decide(
+        self, request: Request, now: float, *, waited: bool = False
+    ) -> Hit | ViewerErrand | Refusal:
+        """Hit, refusal or errand for a viewer's request, concluded without waiting.
+
+        `waited`: whether a challenge of ACME that is not known now is nobody's.
+        """
         routed = locate(request, self.table, self._world.place_of)
         if routed is None:
             unserved = self.table.unavailable_site(request.host)
             return UNKNOWN_HOST if unserved is None else UNAVAILABLE
         route = routed.route
+        if request.path.startswith(CHALLENGE_PATH):
+            again = None if waited else partial(self.decide, request, waited=True)
+            answered = _challenge(request, self._world.challenges, again)
+            if answered is not None:
+                return answered
         if request.path == b"*":
             return _options_of(route.distribution.default_behavior)
         if routed.ambiguous:
@@ -315,3 +355,22 @@ def cache_status(outcome: Outcome, name: str) -> bytes:
     own = outcome.trace.write(name)
     before = combined_value(outcome.fields, b"cache-status")
     return own if before is None or outcome.trace.hit else before + b", " + own
+
+
+def _challenge(
+    request: Request,
+    answers: ChallengeAnswers | None,
+    again: Callable[[float], Hit | ViewerErrand | Refusal] | None,
+) -> Refusal | ChallengeErrand | None:
+    """The answer to a challenge; None where the request goes its ordinary way.
+
+    `again` decides anew once all challenges are known; None when they are.
+    """
+    token = challenge_token(request.path)
+    if answers is None or not (answers.answers and token) or request.has_body:
+        return None
+    if request.scheme != b"http" or request.method not in (b"GET", b"HEAD"):
+        return None
+    if text := answers.known(token):
+        return Refusal(200, "", "", result=CacheResult.MISS, text=text)
+    return None if again is None else ChallengeErrand(request, answers.wait, again)

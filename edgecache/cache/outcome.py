@@ -50,6 +50,7 @@ class Refusal(Struct, frozen=True):
     result: CacheResult = CacheResult.ERROR
     tried: MissReason | None = None  # why upstream was asked first, in vain
     code: str = ""  # of a signature's refusal, whose page is CloudFront's XML
+    text: str = ""  # the whole body, where it is no page
 
 
 class Hit(Struct, frozen=True):

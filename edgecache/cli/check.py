@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ from typing import Any
 import typer
 
 from edgecache.cli.options import load_config_with_sources, print_json, refuse
+from edgecache.config.aws.unsupported import UNSUPPORTED
 from edgecache.config.lint import lint
 from edgecache.config.load import load_with_sources
-from edgecache.config.model import Config
-from edgecache.config.problems import ConfigError
+from edgecache.config.model import Config, Distribution
+from edgecache.config.problems import ConfigError, Problem, listed
 from edgecache.config.refused_distributions import (
     WAY_OUT,
     ignored_member_problems,
@@ -84,7 +86,7 @@ def check_report(config: Config, *, files: bool = True) -> CheckReport:
     from edgecache.control.state.database import StateError
     from edgecache.control.state.resources import ResourceKind
 
-    warnings = [*map(str, lint(config))]
+    warnings = [*map(str, lint(config)), *(_certificate_warnings(config) if files else ())]
     if not any((config.control, config.regional, config.bucket, config.locations)):
         warnings.append("nothing to run: no control, regional, bucket or locations")
     problems = _unopened_files(config) if files else []
@@ -113,7 +115,7 @@ def check_report(config: Config, *, files: bool = True) -> CheckReport:
                 )
     problems = [*map(str, refusal_problems(config, made.adopted)), *problems]
     warnings += map(str, ignored_member_problems(config, made.adopted))
-    if problems and config.unsupported == "refuse":
+    if config.unsupported == "refuse" and any(UNSUPPORTED in line for line in problems):
         warnings.append(f"what is not supported answers 503: {WAY_OUT}")
     return CheckReport(tuple(problems), tuple(warnings))
 
@@ -137,6 +139,12 @@ def _unopened_files(config: Config) -> list[str]:
     ]
 
 
+def _certificate_warnings(config: Config) -> list[str]:
+    from edgecache.supervisor.preflight import missing_extras
+
+    return [*missing_extras(config), *map(str, certificate_warnings(config, time.time()))]
+
+
 def _made(id: str) -> str:
     return f"distribution {id} (made over the API)"
 
@@ -146,3 +154,43 @@ def with_heading(path: Path, problems: Iterable[str]) -> str:
     lines = [*problems]
     count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}"
     return "\n  ".join([f"{path}: {count}", *lines])
+
+
+def certificate_warnings(config: Config, now: float) -> Iterator[Problem]:
+    """Of certificates in files that are sound; `now` in epoch seconds."""
+    for index, distribution in enumerate(config.distributions):
+        yield from _of_distribution(distribution, f"distributions[{index}]", now)
+    folder = "" if config.control is None else config.control.acme_challenges
+    if folder and not Path(folder).is_dir():
+        why = f"no such folder: {folder}: make it, and name it to your client of ACME"
+        yield Problem("control.acme_challenges", why)
+
+
+def _of_distribution(distribution: Distribution, where: str, now: float) -> Iterator[Problem]:
+    from edgecache.node.certificate_watch import WARNING_DAYS, ending_line
+    from edgecache.server.certificates import CertificateFileError, leaf_of, read_pair
+    from edgecache.server.dev_certificate import alternative_names
+
+    given = distribution.viewer_certificate
+    if not (given.certificate_file and given.key_file):
+        return
+    try:
+        leaf = leaf_of(read_pair((given.certificate_file, given.key_file))[0])
+    except CertificateFileError:
+        return  # that is a problem, and told as one
+    place = f"{where}.viewer_certificate"
+    names = {name.lower() for name in alternative_names(leaf)}
+    if missing := uncovered(distribution.aliases, names):
+        for_whom = ", ".join(sorted(names)) or "nobody"
+        why = f"not for {listed(missing)}, whose viewers refuse it; it is for {for_whom}"
+        yield Problem(place, f"{given.certificate_file}: {why}")
+    ends = leaf.not_valid_after_utc
+    if ends.timestamp() - now <= max(WARNING_DAYS) * 86_400:
+        name = distribution.aliases[0] if distribution.aliases else distribution.id
+        yield Problem(place, ending_line(name, given.certificate_file, ends, now))
+
+
+def uncovered(aliases: Iterable[str], names: set[str]) -> list[str]:
+    """The aliases that a certificate for `names` is not for (RFC 9525 §6.3)."""
+    wanted = [alias for alias in map(str.lower, aliases) if alias != "*"]
+    return [one for one in wanted if not {one, f"*.{one.partition('.')[2]}"} & names]

@@ -5,7 +5,6 @@ Words: *node* (one process of ours with a cache), *control* (the process with th
 hearing from control), *credential* (what a process proves itself with, for one request), *token*
 (what an operator bears).
 
-- `acme` challenges and certificates that control hands to edges
 - `client` asks a process of ours: a node, control, the supervisor
 - `control_access` where control and the supervisor are reached, and what admits us there
 - `credentials` made for one message and one receiver, and used once

@@ -9,6 +9,9 @@ machine:
 Servers are known by the name of their place, never by an address: no edge can pose as control. The
 key and its certificate are one file, `cluster/PLACE.pem` in `state_dir`, mode 0600; beside it the
 authority's certificate. A file that has changed counts for the connections to come.
+
+Sites have certificates, too: those that control gets by ACME (RFC 8555) are sealed for each edge's
+place, kept in `certificates/ID.pem`, and proved by challenges that edges answer.
 """
 
 from __future__ import annotations
@@ -17,19 +20,23 @@ import contextlib
 import os
 import re
 import ssl
-from collections.abc import Iterator
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from cryptography import x509
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.x509.oid import NameOID
 
-from edgecache.cluster.credentials import CONTROL, REGIONAL
+from edgecache.cluster.credentials import CONTROL, REGIONAL, sealing_key
 from edgecache.config.secrets import SecretsError
 
 FOLDER = "cluster"
@@ -39,8 +46,16 @@ BACKDATED = timedelta(minutes=5)  # for machines whose clocks are behind control
 NAMES_MAX = 16  # host names and addresses in one certificate
 RENEW_AT = 2 / 3  # of its life, as certbot and step-ca do
 
+CHALLENGES_MAX = 100  # under way at once: as many as a certificate has names
+ANSWER_CHARS_MAX = 512  # a token, a dot and a SHA-256 have two hundred
+NONCE_BYTES = 12  # of AES-GCM (NIST SP 800-38D §5.2.1.1), drawn at random for each
+CHALLENGE_PATH = b"/.well-known/acme-challenge/"  # RFC 8555 §8.3
+SITES_FOLDER = "certificates"
+
 _URI = re.compile(r"edgecache://([0-9a-f]{16})/(control|regional|edge/([A-Za-z0-9-]{1,64}))/(\w+)")
 _NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
+_TOKEN = re.compile(rb"[A-Za-z0-9_-]{1,128}")  # base64url of 128 bits or more (§8.3), with room
+_ANSWER = re.compile(r"[A-Za-z0-9_-]{1,128}\.[A-Za-z0-9_-]{1,128}")  # a key authorization (§8.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,3 +270,64 @@ def _server_context(authority: Path, *, open_to_others: bool) -> ssl.SSLContext:
     context.load_verify_locations(str(authority))
     context.verify_mode = ssl.CERT_OPTIONAL if open_to_others else ssl.CERT_REQUIRED
     return context
+
+
+class SealedCertificate(msgspec.Struct, frozen=True):
+    """A certificate for distribution `id`, sealed for one place: see `seal`."""
+
+    id: str
+    sealed: str
+
+
+class AcmeState(msgspec.Struct, frozen=True):
+    """What control tells an edge: key authorizations by token, and certificates."""
+
+    challenges: dict[str, str]
+    certificates: tuple[SealedCertificate, ...] = ()
+
+
+def is_challenge(token: str, answer: str) -> bool:
+    """Whether `answer` is a key authorization of `token` (RFC 8555 §8.1)."""
+    return bool(_ANSWER.fullmatch(answer)) and answer.startswith(f"{token}.")
+
+
+def seal(pem: bytes, id: str, place: str, secrets: Mapping[str, str]) -> str:
+    """`pem`, of distribution `id`, for who has the key of `place` in the newest of `secrets`."""
+    key_id = [*secrets][-1]
+    nonce = os.urandom(NONCE_BYTES)
+    cipher = AESGCM(sealing_key(secrets[key_id], place))
+    sealed = cipher.encrypt(nonce, pem, id.encode())
+    return f"{key_id}.{b64encode(nonce + sealed).decode()}"
+
+
+def unseal(sealed: str, id: str, place: str, secrets: Mapping[str, str]) -> bytes:
+    """What was sealed. ValueError when it was for another place, or by another secret."""
+    key_id, _, text = sealed.partition(".")
+    if key_id not in secrets:
+        raise ValueError(f"sealed with a secret that is not here: {key_id[:64]}")
+    data = b64decode(text, validate=True)
+    cipher = AESGCM(sealing_key(secrets[key_id], place))
+    try:
+        return cipher.decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], id.encode())
+    except InvalidTag:
+        raise ValueError("sealed for another place, or damaged") from None
+
+
+def challenge_token(path: bytes) -> str:
+    """The token of a challenge that `path`, as received, asks for; empty when it is none."""
+    token = path[len(CHALLENGE_PATH) :]
+    return token.decode() if path.startswith(CHALLENGE_PATH) and _TOKEN.fullmatch(token) else ""
+
+
+def site_certificate_path(state_dir: str | Path, id: str) -> Path:
+    """Where the certificate issued for distribution `id` is, with its key and chain."""
+    return Path(state_dir) / SITES_FOLDER / f"{id}.pem"
+
+
+def keep_site_certificate(state_dir: str | Path, id: str, pem: bytes) -> bool:
+    """Have the file of distribution `id` be `pem`; False when it was. OSError."""
+    path = site_certificate_path(state_dir, id)
+    if path.exists() and path.read_bytes() == pem:
+        return False
+    write_private(path, pem)
+    return True

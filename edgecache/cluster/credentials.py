@@ -230,6 +230,11 @@ def receiving_key(secret: str, at: str) -> bytes:
     return keys["own"]
 
 
+def sealing_key(secret: str, place: str) -> bytes:
+    """The key by which control seals what is for `place` alone. ValueError as above."""
+    return _derived(receiving_key(secret, place), "seal")
+
+
 def sending_key(secret: str, sender: str, to: str) -> bytes:
     """The key by which the place `sender` signs for the place `to`. ValueError as above."""
     part = _part(secret)

@@ -21,7 +21,6 @@ a configuration as control published it.
     managed                CloudFront's managed policies
     listen                 addresses to listen on
     public_keys            PEM files, and which keys can be used
-    acme                   names that certificates are issued for
     secrets                `secrets.json`: credentials of peers, tokens and stores; `operators.json`
     refused_distributions  distributions that answer 503 for what they ask
     aws/                   CloudFront's JSON, read and written

@@ -9,9 +9,10 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
+from edgecache.config.checks.site import provable
 from edgecache.config.listen import TcpAddress, bucket_hosts, tcp_address
 from edgecache.config.model import Behavior, Config, Distribution, OriginRequestPolicy, Selection
-from edgecache.config.problems import Problem, quoted
+from edgecache.config.problems import Problem, listed, quoted
 
 
 def lint(config: Config) -> list[Problem]:
@@ -20,7 +21,8 @@ def lint(config: Config) -> list[Problem]:
     tls = any(location.listen_tls for location in config.locations)
     for index, distribution in enumerate(config.distributions):
         where = f"distributions[{index}]"
-        warnings += _distribution_warnings(distribution, where, tls=tls)
+        warnings += _name_warnings(distribution, config, where, tls=tls)
+        warnings += _distribution_warnings(distribution, where)
         warnings += _access_warnings(distribution, config, where)
         warnings += _bucket_warnings(distribution, config, where)
         for place, behavior in _behaviors(distribution, where):
@@ -60,20 +62,31 @@ def _is_public(address: TcpAddress) -> bool:
     return address.is_any or given.is_global
 
 
-def _distribution_warnings(
-    distribution: Distribution, where: str, *, tls: bool
+def _name_warnings(
+    distribution: Distribution, config: Config, where: str, *, tls: bool
 ) -> Iterator[Problem]:
+    """Names that no certificate is for."""
     certificate = distribution.viewer_certificate
     named = (
         certificate.certificate_file
         or certificate.acm_certificate_arn
         or certificate.iam_certificate_id
     )
-    if tls and not named and not all(map(_local, distribution.aliases)):
+    if config.certificates == "acme" and not certificate.certificate_file:
+        if unproven := [one for one in distribution.aliases if not (provable(one) or _local(one))]:
+            yield Problem(
+                f"{where}.aliases",
+                f"no certificate is issued for {listed(unproven)}: HTTP-01 proves no wildcards and "
+                "no addresses; name a viewer_certificate",
+            )
+    elif tls and not named and not all(map(_local, distribution.aliases)):
         yield Problem(
             f"{where}.aliases",
             "no viewer_certificate covers them; CloudFront refuses that (InvalidViewerCertificate)",
         )
+
+
+def _distribution_warnings(distribution: Distribution, where: str) -> Iterator[Problem]:
     yield from _unreachable_behaviors(distribution, where)
     yield from _unused_origins(distribution, where)
     keyed = distribution.semantics == "rfc9111" or _keys_host(distribution)

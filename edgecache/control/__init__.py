@@ -6,6 +6,7 @@ so long it may serve), *barrier* (whether every node that may serve has applied 
 (a version of the key space), *staleness probe* or *canary* (an object that changes, and is read
 everywhere), *adoption* (the API takes over a distribution of the configuration file).
 
+- `acme` certificates issued for sites
 - `cloudfront` CloudFront's API: XML, by the operations of its service model
 - `rest` the REST API of our own: JSON, for people and nodes
 - `state` what is kept on disk: resources, the log, invalidations, releases

@@ -39,7 +39,7 @@ from edgecache.config.secrets import secrets_path
 from edgecache.http.function_cache import cached_bytes
 from edgecache.http.message import HeadLimits
 from edgecache.node.certificate_renewal import CertificateRenewal
-from edgecache.node.certificate_watch import CertificateWatch
+from edgecache.node.certificate_watch import AcmeFollower, CertificateWatch
 from edgecache.node.control_contact import ControlContact
 from edgecache.node.geoip import geo_lookup
 from edgecache.node.inspect import Inspector
@@ -118,6 +118,7 @@ class NodeParts:
         self._secrets.tell_peers(self._verifier.use)
         self._pool = Pool(network, self.clock, PoolLimits(response_limits(config.limits)))
         self._tasks = Tasks()
+        self._follower = self._log_follower()
         # A node waits for control's word before it trusts what it has.
         self._marks = InvalidationState(float("inf") if config.control is None else 0.0)
 
@@ -138,11 +139,13 @@ class NodeParts:
         tier = self._tier(location.name, divide_memory(memory_bytes, memos), upstream, disk)
         place_of = geo_lookup(self.config.geo_database, self.config.asn_database)
         inner = "EDGE" if self.config.regional is None else "REC"
-        world = FrontendEnvironment(place_of, random, viewer_ports(location), inner, wall_clock)
+        acme, ports = self._acme(), viewer_ports(location)
+        world = FrontendEnvironment(place_of, random, ports, inner, wall_clock, acme)
         front = ViewerFrontend(tier, self.table, self.config.brand, world)
         node = self._node("edge", tier, front)
         node.address = self._told_address(location)
         node.readiness.probe = probe
+        node.acme = acme
         if location.listen_tls:
             shown = replace(self.served, state_dir=self.config.state_dir)
             watch = CertificateWatch(shown, wall_clock, speaks=self.name.endswith("-1"))
@@ -248,7 +251,7 @@ class NodeParts:
         location = tier.name if role == "edge" else ""
         sender = self._verifier.sender
         listener.explains = Inspector(self.name, role, location, front, sender).reply
-        node = Node(self.name, role, location, os.getpid(), listener, log, file, self._follower())
+        node = Node(self.name, role, location, os.getpid(), listener, log, file, self._follower)
         node.secrets, node.config = self._secrets, self.served
         if self.config.control is not None:
             path = last_configuration_path(self.config.state_dir, self.name)
@@ -264,7 +267,16 @@ class NodeParts:
     def _remembered_bytes(self) -> int:
         return cached_bytes() + self._verifier.size_bytes
 
-    def _follower(self) -> LogFollower | None:
+    def _acme(self) -> AcmeFollower | None:
+        if self._follower is None:
+            return None
+        place, folder = place_of(self.name), self.config.state_dir
+        acme = AcmeFollower(self._follower.ask, place, folder, pause)
+        self._secrets.tell_peers(acme.use_secrets)
+        acme.use(self.served)
+        return acme
+
+    def _log_follower(self) -> LogFollower | None:
         if self.config.control is None:
             return None
         url = control_url(self.config)

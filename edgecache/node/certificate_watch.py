@@ -1,10 +1,13 @@
-"""Certificates of one worker, and control's, read again when a file changes.
+"""Certificates of one worker, and control's: read again when a file changes, followed at control.
 
-Law: no handshake waits for a disk.
+Law: no handshake waits for a disk. A changed file counts for the next handshake, within `WATCH_S`
+and the time it takes to read it. A pair that does not go together leaves the one before, and is
+told once it has stood for a while: a certificate is replaced before its key, or after. Of a
+location's workers the first one speaks.
 
-A changed file counts for the next handshake, within `WATCH_S` and the time it takes to read it. A
-pair that does not go together leaves the one before, and is told once it has stood for a while: a
-certificate is replaced before its key, or after. Of a location's workers the first one speaks.
+A token of ACME that is not known is asked for before it is denied, since an authority may ask for
+it in the moment after it was made; all who ask meanwhile wait for one answer, so that strangers who
+invent tokens cost control no more than one question at a time.
 """
 
 from __future__ import annotations
@@ -12,12 +15,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
+import httpx
+import msgspec
 from msgspec.structs import replace
 
-from edgecache.cluster.certificates import DOMAIN
+from edgecache.cluster.certificates import DOMAIN, AcmeState, keep_site_certificate, unseal
 from edgecache.config.model import Config
 from edgecache.node.secret_watch import FileStamp, file_stamp
 from edgecache.runtime.stderr_log import say
@@ -38,6 +43,12 @@ STOOD_LOOKS = 4  # the same of control's: so many looks later a pair that is rep
 STOOD_S = 3.0  # a pair that is being replaced is whole again by then
 WARNING_DAYS = (14, 3)  # before the end: certbot renews 30 days before
 DAY_S = 86_400.0
+PATH = "/acme"
+POLL_S = 1.0  # certificates that control has got are here by then
+SPACING_S = 0.05  # between two questions about tokens
+
+Ask = Callable[[str, Mapping[str, str]], Awaitable[httpx.Response | None]]
+"""Control's answer to a GET of a target, with these fields; None when it cannot be had."""
 
 
 class CertificateWatch:
@@ -196,3 +207,86 @@ def ending_line(name: str, file: str, ends: datetime, now: float) -> str:
 def _stamps(config: Config) -> tuple[tuple[str, FileStamp], ...]:
     paths = dict.fromkeys(path for pair in file_pairs(config) for path in pair)
     return tuple((path, file_stamp(path)) for path in paths)
+
+
+class AcmeFollower:
+    """Of one edge worker. `place` is its place, `state_dir` its machine's own folder."""
+
+    def __init__(
+        self, ask: Ask, place: str, state_dir: str, pause: Callable[[float], Awaitable[None]]
+    ) -> None:
+        self._ask = ask
+        self._place = place
+        self._state_dir = state_dir
+        self._pause = pause
+        self._secrets: Mapping[str, str] = {}
+        self._challenges: Mapping[str, str] = {}
+        self._tag = ""  # of what was answered last
+        self._refused = ""  # a reason that was told
+        self._lock = asyncio.Lock()
+        self._next: asyncio.Task[None] | None = None  # a question that is yet to be asked
+        self.answers = False  # whether challenges are answered at all
+        self._keeps = False  # whether certificates are issued
+
+    def use_secrets(self, secrets: Mapping[str, str]) -> None:
+        """Open what is sealed with `secrets` of peers from now on."""
+        self._secrets, self._tag = secrets, ""
+
+    def use(self, config: Config) -> None:
+        """Follow what `config` asks for."""
+        self._keeps = config.certificates == "acme"
+        folder = config.control is not None and bool(config.control.acme_challenges)
+        self.answers = self._keeps or folder
+
+    def known(self, token: str) -> str:
+        """The answer to a challenge, as far as it is known; empty when it is not."""
+        return self._challenges.get(token, "")
+
+    async def wait(self) -> None:
+        """Wait until control was asked once more, after now."""
+        if self._next is None:
+            self._next = asyncio.get_running_loop().create_task(self._ask_once())
+        await asyncio.shield(self._next)
+
+    async def run(self) -> None:
+        """Keep what control has got, for good."""
+        while True:
+            if self._keeps:
+                async with self._lock:
+                    await self._read()
+            await self._pause(POLL_S)
+
+    async def _ask_once(self) -> None:
+        async with self._lock:
+            await self._pause(SPACING_S)
+            self._next = None  # who comes from here on may be too late for this one
+            await self._read()
+
+    async def _read(self) -> None:
+        """Ask, and take over what is new."""
+        tag = self._tag
+        answer = await self._ask(PATH, {"if-none-match": tag} if tag else {})
+        if answer is None or answer.status_code != 200:
+            return
+        try:
+            state = msgspec.json.decode(answer.content, type=AcmeState)
+        except msgspec.DecodeError:
+            return
+        self._challenges = state.challenges
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(None, self._keep, state, self._secrets)
+        except (OSError, ValueError) as error:
+            self._say_once(f"{type(error).__name__}: {error}")
+            return
+        self._tag, self._refused = answer.headers.get("etag", ""), ""
+
+    def _keep(self, state: AcmeState, secrets: Mapping[str, str]) -> None:
+        for one in state.certificates:
+            pem = unseal(one.sealed, one.id, self._place, secrets)
+            keep_site_certificate(self._state_dir, one.id, pem)
+
+    def _say_once(self, reason: str) -> None:
+        if reason != self._refused:
+            logger.error("certificates that control has got are not kept here: %s", reason)
+        self._refused = reason

@@ -54,6 +54,7 @@ from edgecache.config.secrets import (
     secrets_path,
     spelled,
 )
+from edgecache.control.acme.issuance import certificate_services
 from edgecache.control.cloudfront.authentication import CallerAuthentication
 from edgecache.control.cloudfront.context import ApiServices as ApiWorld
 from edgecache.control.cloudfront.endpoint import ApiEndpoint
@@ -112,7 +113,7 @@ class ControlSecrets:
         self.admission = NodeAdmission(self.nodes.verify, steady)
         self._signers: dict[str, CredentialSigner] = {}
         self._operator_users: list[Callable[[Mapping[str, str]], None]] = []
-        self._peer: Mapping[str, str] = {}
+        self.peer: Mapping[str, str] = {}  # secrets of processes of ours, by id
         self._stamps = self._unread = self._stamped()  # the latter: of those that were tried last
         self._take_over(secrets, operators)
 
@@ -121,7 +122,7 @@ class ControlSecrets:
         signer = self._signers.get(place)
         if signer is None:
             signer = CredentialSigner(CONTROL, place, wall_clock, os.urandom)
-            signer.use(self._peer)
+            signer.use(self.peer)
             self._signers[place] = signer
         return signer
 
@@ -168,7 +169,7 @@ class ControlSecrets:
             self.nodes.use(secrets.peer)
         except ValueError as error:
             raise SecretsError(self._paths[0], f"peer: {error}") from None
-        self._peer = secrets.peer
+        self.peer = secrets.peer
         for signer in self._signers.values():
             signer.use(secrets.peer)
         self.tokens.use([*operators.values()])
@@ -204,8 +205,7 @@ def _application(
     machines: Machines,
 ) -> tuple[Starlette, Callable[[], None]]:
     assert config.control is not None
-    clock = steady_clock()
-    thread = StateThread(state.path)
+    clock, thread = steady_clock(), StateThread(state.path)
     machines.begin(IssuedCertificates(state, wall_clock))
     secrets.admission.trouble = machines.admission.trouble
     log = ControlLog(state, wall_clock, thread.hand)
@@ -225,7 +225,8 @@ def _application(
         str(path.resolve()), lambda: catalog.file, DrainedNodes(state),
     )  # fmt: skip
     app = control_app(control, _names(config), KeyAdmission(secrets.callers))
-    works: list[Work] = [secrets.watch, partial(machines.watch, thread.run)]
+    issuance, certificates = certificate_services(catalog, nodes, secrets)
+    works: list[Work] = [secrets.watch, partial(machines.watch, thread.run), issuance.run]
     if canary is not None:
         works.append(partial(canary.run, config.control.canary_s))
     app.router.lifespan_context = _lifespan_with(works)
@@ -238,7 +239,7 @@ def _application(
     keys = AccessKeyHandlers(made, secrets.callers, catalog, thread.run)
     enrollment = machines.enrollment(catalog, secrets.tokens, secrets.part, thread.run)
     asking = _node_handlers(shared, control, secrets, machines)
-    handlers = {**keys.handlers(), **enrollment.handlers(), **asking}
+    handlers = {**keys.handlers(), **enrollment.handlers(), **asking, **certificates}
     app.router.routes += _operator_routes(shared, secrets, handlers)
 
     return app, partial(_end, log, thread)

@@ -10,7 +10,7 @@ import contextlib
 import inspect
 import os
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -139,6 +139,15 @@ class LogFollower:
             with contextlib.suppress(msgspec.DecodeError):
                 self.drained = msgspec.json.decode(answer.content, type=ReportAnswer).drain
         return answer.is_success
+
+    async def ask(self, target: str, fields: Mapping[str, str]) -> httpx.Response | None:
+        """Control's answer to another question of this node's; None when it cannot be had."""
+        try:
+            headers = {**fields, **self._headers("GET", target, b"")}
+            answer = await self._client.get(target, headers=headers, timeout=ANSWER_S_MAX)
+        except httpx.HTTPError:
+            return None
+        return _without_stream(answer)
 
     async def _poll(self, after: int, low: int) -> LogPage | None:
         query: dict[str, Any] = {"after": after, "wait_s": WAIT_S, "low": low}

@@ -28,7 +28,7 @@ from edgecache.cluster.node_status import NodeStatus
 from edgecache.config.model import Config
 from edgecache.http.function_cache import clear_caches
 from edgecache.node.certificate_renewal import CertificateRenewal
-from edgecache.node.certificate_watch import CertificateWatch
+from edgecache.node.certificate_watch import AcmeFollower, CertificateWatch
 from edgecache.node.last_configuration import LastConfiguration, LastConfigurationFile
 from edgecache.node.log_follower import LogFollower
 from edgecache.node.readiness import NodeReadiness
@@ -69,6 +69,7 @@ class Node:
     follower: LogFollower | None = None
     tls_listener: Listener | None = None  # for TLS, beside `listener`
     certificates: CertificateWatch | None = None  # of `tls_listener`
+    acme: AcmeFollower | None = None  # of an edge that follows control
     secrets: SecretWatch | None = None
     last_configuration: LastConfigurationFile | None = None  # of a node that follows control
     renewal: CertificateRenewal | None = None  # of this machine's own
@@ -124,6 +125,8 @@ class Node:
             self._run(self.renewal.run)
         if self.readiness.probe is not None:
             self._run(self.readiness.watch)
+        if self.acme is not None:
+            self._run(self.acme.run)
         if self.follower is not None:
             self._run(self._follow)
             self._run(self._report)
@@ -229,6 +232,8 @@ class Node:
         """Apply an entry of the log; kinds of a newer control are passed over."""
         if entry.kind == LogEntryKind.CONFIG:
             config = read_body(entry, Config)
+            if self.acme is not None:
+                self.acme.use(config)
             if self.certificates is not None:
                 await self.certificates.use(config)
             self._apply_config(config)

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from edgecache.cluster.acme import certificate_path
+from edgecache.cluster.certificates import site_certificate_path
 from edgecache.config.model import Config, Distribution, UnavailableSite
 from edgecache.config.refused_distributions import names_of
 from edgecache.server.dev_certificate import (
@@ -188,7 +188,7 @@ def _wanted(config: Config) -> list[_Wanted]:
 
     def issued(id: str) -> FilePair | None:
         """What control has got for it, if it has."""
-        path = str(certificate_path(config.state_dir, id))
+        path = str(site_certificate_path(config.state_dir, id))
         return (path, path) if config.certificates == "acme" and os.path.exists(path) else None
 
     wanted = [_Wanted.of(one, issued(one.id)) for one in config.distributions if one.enabled]

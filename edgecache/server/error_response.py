@@ -43,12 +43,13 @@ def page(refusal: Refusal, brand: str, request_id: bytes, date: bytes) -> Outcom
         product=escape(product.decode()),
         request_id=request_id.decode("ascii"),
     )
-    body = b"" if refusal.status == 204 else text.encode()
+    body = b"" if refusal.status == 204 else (refusal.text or text).encode()
     fields: Fields = ((b"server", product), (b"date", date))
     if body:
         kind = b"text/xml" if refusal.code else b"text/html"
+        kind = b"application/octet-stream" if refusal.text else kind  # RFC 8555 §8.3
         fields += ((b"content-type", kind), (b"x-content-type-options", b"nosniff"))
-    if refusal.status >= 400:  # a redirect may be remembered, as CloudFront's may
+    if refusal.status >= 400 or refusal.text:  # a redirect may be remembered, as CloudFront's may
         fields += ((b"cache-control", b"no-store"),)
     if refusal.status == 503:
         fields += ((b"retry-after", RETRY_AFTER_S),)

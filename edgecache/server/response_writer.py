@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from edgecache.cache.bodies import StoredBody
 from edgecache.cache.fill import FillBody
+from edgecache.cache.frontend import ChallengeErrand, ViewerErrand
 from edgecache.cache.outcome import CacheResult, Errand, Hit, Outcome, Refusal
 from edgecache.cache.slices.body import SliceBody
 from edgecache.http.message import EARLY_HINTS, Fields, Request, Response, end_to_end
@@ -65,8 +66,32 @@ class ResponseWriter:
         self._network = "" if listener.from_peers else stream.network
         self._first_byte_s = 0.0
 
-    async def run(self, errand: Errand, body: ViewerBody | None) -> None:
+    async def run(self, errand: ViewerErrand, body: ViewerBody | None) -> None:
         """Run the errand and send its outcome, or the page that says why there is none."""
+        if isinstance(errand, ChallengeErrand):
+            decision = await self._settled(errand)
+            if isinstance(decision, Refusal):
+                self.send_refusal(decision, self._listener.clock())
+                return
+            if isinstance(decision, Hit):
+                self.send_hit(decision, errand.request, self._listener.clock())
+                return
+            assert not isinstance(decision, ChallengeErrand), "it has waited"
+            errand = decision
+        await self._run(errand, body)
+
+    async def _settled(self, errand: ChallengeErrand) -> Hit | ViewerErrand | Refusal:
+        """What is decided once it is known whether a challenge is ours to answer."""
+        errands, limits = self._listener.connections.errands, self._listener.limits
+        room = errands.total < limits.errands_max
+        if room and errands.take(self._network, limits.errands_per_address_max):
+            try:
+                await errand.wait()
+            finally:
+                errands.give_back(self._network)
+        return errand.decide(self._listener.clock())
+
+    async def _run(self, errand: Errand, body: ViewerBody | None) -> None:
         listener = self._listener
         try:
             errand = errand.identified(self._id)

@@ -6,6 +6,7 @@ exclusive binding beforehand is what finds out.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import socket
 import stat
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from edgecache.cluster.control_access import control_socket
+from edgecache.config.checks.site import INSTALL
 from edgecache.config.listen import (
     Address,
     UnixAddress,
@@ -105,7 +107,15 @@ def occupied_addresses(wanted: Iterable[Binding]) -> list[str]:
 
 def missing_files(config: Config) -> list[str]:
     """A line for each folder or file that a start needs and is not there; makes the state's."""
-    return unopened_files(config) + unusable_state_dir(config.state_dir)
+    lines = [*missing_extras(config), *unopened_files(config)]
+    return lines + unusable_state_dir(config.state_dir)
+
+
+def missing_extras(config: Config) -> list[str]:
+    """A line for each setting that needs a library which is not installed."""
+    if config.certificates == "acme" and importlib.util.find_spec("acme") is None:
+        return [f'certificates: "acme" needs an extra that is not installed; run: {INSTALL}']
+    return []
 
 
 def unopened_files(config: Config) -> list[str]:
@@ -127,6 +137,7 @@ def unopened_files(config: Config) -> list[str]:
         lines += _unopened_pair(distribution.viewer_certificate, place)
     if config.control is not None:
         lines += _unopened_pair(config.control, "control")
+        lines += _unreadable({"control.acme.ca_file": config.control.acme.ca_file})
     for name in ("geo_database", "asn_database"):
         path = getattr(config, name)
         if path and (problem := database_problem(path)):

@@ -13,7 +13,8 @@ from tests.end_to_end.installation import ROOT
 
 def wanted() -> list[str]:
     told = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    tests = told["project"]["optional-dependencies"]["dev"]  # the chart's library is not locked
+    extras = told["project"]["optional-dependencies"]
+    tests = extras["dev"] + extras["acme"]  # the chart's library is not locked
     lists = [told["build-system"]["requires"], told["project"]["dependencies"], tests]
     return [requirement for each in lists for requirement in each]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from edgecache.cluster.acme import certificate_path, keep_certificate
+from edgecache.cluster.certificates import keep_site_certificate, site_certificate_path
 from edgecache.config.model import ViewerCertificate
 from edgecache.server.certificates import FILE_BYTES_MAX, CertificateFiles, load_certificates
 from edgecache.server.dev_certificate import ca_file, development_certificate
@@ -88,8 +88,8 @@ def test_one_that_was_issued_is_shown_from_the_next_load_on(tmp_path: Path) -> N
     wanted = replace(config(tmp_path, site("E", "own.test")), certificates="acme")
     before = load_certificates(wanted, NOW)[1]
     issued = development_certificate(tmp_path / "issuer", ["own.test"], NOW)
-    assert keep_certificate(tmp_path, "E", issued.read_bytes())
-    assert not keep_certificate(tmp_path, "E", issued.read_bytes())
+    assert keep_site_certificate(tmp_path, "E", issued.read_bytes())
+    assert not keep_site_certificate(tmp_path, "E", issued.read_bytes())
     (shown,) = load_certificates(wanted, NOW)
-    assert (before.file, shown.file) == ("", str(certificate_path(tmp_path, "E")))
-    assert stat.S_IMODE(certificate_path(tmp_path, "E").stat().st_mode) == 0o600
+    assert (before.file, shown.file) == ("", str(site_certificate_path(tmp_path, "E")))
+    assert stat.S_IMODE(site_certificate_path(tmp_path, "E").stat().st_mode) == 0o600

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from edgecache.cache.outcome import Errand, Hit, Refusal
+from edgecache.cache.frontend import ViewerErrand
+from edgecache.cache.outcome import Hit, Refusal
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import Fields, HeadLimits, first_value
 from edgecache.server.request_log import NOTHING_ASKED, RequestSummary
@@ -114,7 +115,7 @@ class Other:
         decision = listener.frontend.decide(request, now)
         if isinstance(decision, Hit):
             writer.send_hit(decision, request, now)
-        elif isinstance(decision, Errand):
+        elif isinstance(decision, ViewerErrand):
             self.task = play.loop.create_task(writer.run(decision, None))
             play.tasks.add(self.task)
             play.loop.settle()

@@ -13,11 +13,10 @@ from typing import Any
 
 import msgspec
 
-from edgecache.config.acme import check_acme
 from edgecache.config.checks.access import check_access
 from edgecache.config.checks.distribution import ID, check_distribution
 from edgecache.config.checks.keys import check_keys
-from edgecache.config.checks.site import check_pair
+from edgecache.config.checks.site import check_acme, check_pair
 from edgecache.config.listen import (
     Address,
     TcpAddress,

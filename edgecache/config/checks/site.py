@@ -6,8 +6,10 @@ API reference, DistributionConfig and what it is made of; Developer Guide, "Quot
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 from edgecache.config.model import (
+    Config,
     Control,
     CustomErrorResponse,
     Distribution,
@@ -59,6 +61,10 @@ _TAKEN_AWAY = re.compile(
     re.IGNORECASE,
 )
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")  # RFC 9110 §5.6.2
+INSTALL = "pip install 'edgecache[acme]'"
+
+_EMAIL = re.compile(r"[^@\s:/?,;]{1,64}@[A-Za-z0-9.-]{1,255}")  # one mailbox (RFC 8555 §7.3)
+_PROVABLE_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]*(\.[a-z0-9_-]+)*\.[a-z][a-z0-9-]*[a-z0-9]")
 
 
 def check_site(distribution: Distribution, where: str, problems: Problems) -> None:
@@ -180,3 +186,36 @@ def _check_tags(tags: dict[str, str], where: str, problems: Problems) -> None:
             problems.add(
                 f"{where}.{key}", f"{len(value)} characters are more than {TAG_VALUE_CHARS_MAX}"
             )
+
+
+def issued_names(config: Config, distribution: Distribution) -> tuple[str, ...]:
+    """The names of the certificate issued for a distribution; none where it has its own."""
+    if config.certificates != "acme" or not distribution.enabled:
+        return ()
+    if distribution.viewer_certificate.certificate_file:
+        return ()
+    return tuple(dict.fromkeys(map(str.lower, filter(provable, distribution.aliases))))
+
+
+def provable(name: str) -> bool:
+    """Whether HTTP-01 can prove a name."""
+    folded = name.lower()
+    return bool(_PROVABLE_NAME.fullmatch(folded)) and not folded.endswith(".localhost")
+
+
+def check_acme(config: Config, problems: Problems) -> None:
+    """Settings of ACME."""
+    control = config.control
+    if control is None:
+        if config.certificates == "acme":
+            problems.add("certificates", '"acme" needs a [control], which asks for them')
+        return
+    if "\0" in control.acme_challenges:
+        problems.add("control.acme_challenges", f"{quoted(control.acme_challenges)} is not a path")
+    acme = control.acme
+    if acme.email and not _EMAIL.fullmatch(acme.email):
+        problems.add("control.acme.email", f"{quoted(acme.email)} is not an address (name@host)")
+    url = urlsplit(acme.directory_url)
+    if url.scheme != "https" or not url.hostname:
+        why = "is not the https URL of a directory (RFC 8555 §7.1.1)"
+        problems.add("control.acme.directory_url", f"{quoted(acme.directory_url)} {why}")

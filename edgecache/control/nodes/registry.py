@@ -162,6 +162,12 @@ class NodeRegistry:
             parts.setdefault(node.status.label, []).append(sample)
         return {label: merge(samples) for label, samples in sorted(parts.items())}
 
+    def has_edge(self) -> bool:
+        """Whether an edge is alive."""
+        now = self._clock()
+        known = self._nodes.values()
+        return any(one.status.role == "edge" and now - one.seen_at < ALIVE_S for one in known)
+
     def certificate_ends(self) -> dict[str, float]:
         """When certificates of nodes that are alive end (epoch seconds), the first of each name."""
         now = self._clock()

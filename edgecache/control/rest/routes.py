@@ -88,6 +88,13 @@ ROUTES = (
     ),
     RestRoute("follow_log", "GET", "/log", "What is new in the log, and a lease.", described=False),
     RestRoute(
+        "follow_acme",
+        "GET",
+        "/acme",
+        "Challenges of ACME and certificates, for edges.",
+        described=False,
+    ),
+    RestRoute(
         "metrics",
         "GET",
         "/metrics",

@@ -14,7 +14,8 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
-from edgecache.cache.outcome import Errand, Hit, Refusal
+from edgecache.cache.frontend import ViewerErrand
+from edgecache.cache.outcome import Hit, Refusal
 from edgecache.http.framing import BODY_BYTES_PER_S_MIN
 from edgecache.http.head import keeps_alive
 from edgecache.http.message import BadMessage, Request
@@ -241,7 +242,7 @@ class ViewerConnection(asyncio.Protocol):
         decision = self._decide(request, now)
         if isinstance(decision, Hit):
             self._send_hit(decision, head, request, summary, now)
-        elif isinstance(decision, Errand):
+        elif isinstance(decision, ViewerErrand):
             self.deadline = now + listener.limits.body_idle_s_max
             self._set_off(decision, request, summary)
         else:
@@ -263,7 +264,7 @@ class ViewerConnection(asyncio.Protocol):
             head_cache.learn(self, head, request, summary, RenderedHitLease(answer, hit.until))
         write_hit(self, answer, summary, request.id, now)
 
-    def _decide(self, request: Request, now: float) -> Hit | Errand | Refusal:
+    def _decide(self, request: Request, now: float) -> Hit | ViewerErrand | Refusal:
         """What the frontend concludes, if the certificate of the connection is for the site."""
         session = self.session
         if session is None:
@@ -274,7 +275,7 @@ class ViewerConnection(asyncio.Protocol):
             request = replace(request, peer="")
         return self.listener.frontend.decide(replace(request, tls=session.told), now)
 
-    def _set_off(self, errand: Errand, request: Request, summary: RequestSummary) -> None:
+    def _set_off(self, errand: ViewerErrand, request: Request, summary: RequestSummary) -> None:
         """Run an errand; the next request is not read before this one is answered."""
         body = None
         if request.has_body:

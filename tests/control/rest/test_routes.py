@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
+from edgecache.cluster.credentials import CredentialVerdict
+from edgecache.config.model import Config
+from edgecache.control.acme.issuance import CertificateServices
+from edgecache.control.acme.orders import Challenges
 from edgecache.control.nodes.explain import ConfiguredNodes
+from edgecache.control.nodes.refusals import NodeAdmission
 from edgecache.control.rest.drain import drain_handlers
 from edgecache.control.rest.dry_run import dry_run_handlers
 from edgecache.control.rest.enrollment import Enrollment
@@ -27,6 +32,7 @@ def test_every_route_has_a_handler_and_every_handler_a_route(tmp_path: Path) -> 
     folder = tmp_path / "desk"
     folder.mkdir()
     with closing(place.state), open_desk(folder) as desk:
+        admission = NodeAdmission(lambda *_: (CredentialVerdict.MALFORMED, ""), place.clock)
         nodes = ConfiguredNodes(_nobody, signs)
         handlers = {
             **RestApi(desk.world, desk.tokens).handlers(),
@@ -36,6 +42,7 @@ def test_every_route_has_a_handler_and_every_handler_a_route(tmp_path: Path) -> 
             **desk.key_handlers(),
             **_enrollment(desk).handlers(),
             **drain_handlers(place.control),
+            **CertificateServices(Config, Challenges(), dict, admission, dict).handlers(),
         }
         served = {(route.path, name) for route in place.app.routes for name in route.methods}
         served |= {

@@ -122,6 +122,11 @@ class LogFollower:
             if not page.entries and self._world.clock() - asked_at < WAIT_S / 2:
                 await self._world.pause(self._world.random() * IDLE_S_MAX)
 
+    @property
+    def problem(self) -> str:
+        """What control says or is, where that is what is wrong: it refuses this node, is away."""
+        return "" if self._contact is None else self._contact.problem
+
     async def leave(self) -> None:
         """Tell control that this node serves no more; if it cannot be told, its lease runs out."""
         with contextlib.suppress(httpx.HTTPError):

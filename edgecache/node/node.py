@@ -168,7 +168,9 @@ class Node:
     def _unready(self) -> dict[str, str]:
         kept = self.last_configuration is not None and self.last_configuration.last is not None
         lease_s = self.listener.marks.lease_until - self.listener.clock()
-        return self.readiness.unready(configured=kept or self._current.is_set(), lease_s=lease_s)
+        configured = kept or self._current.is_set()
+        problem = self.follower.problem if self.follower is not None else ""
+        return self.readiness.unready(configured=configured, lease_s=lease_s, problem=problem)
 
     def _drain_or_keep(self) -> None:
         """Let connections go after their next answer, or keep them, as operators want it."""

@@ -15,6 +15,7 @@ from edgecache.config.listen import Address
 from edgecache.runtime.inherited import Unready
 
 CONNECT_S_MAX = 1.0  # to a tier of ours: one network
+DETAIL_MAX = 500  # letters: a report has room for a thousand
 LOOK_S = 1.0
 LOOK_AGAIN_S = 0.25
 
@@ -42,8 +43,11 @@ class NodeReadiness:
         """Whether viewers are to go elsewhere."""
         return self.drained_by_control or self.drained_here
 
-    def unready(self, *, configured: bool, lease_s: float) -> dict[str, str]:
-        """The reasons why not, by word; `lease_s` is how long the lease still lasts."""
+    def unready(self, *, configured: bool, lease_s: float, problem: str = "") -> dict[str, str]:
+        """The reasons why not, by word.
+
+        `lease_s` is how long the lease still lasts, `problem` what is wrong with control.
+        """
         reasons: dict[str, str] = {}
         if self.draining:
             reasons[Unready.DRAINING] = "an operator drains it"
@@ -52,7 +56,8 @@ class NodeReadiness:
         if self.follows and not configured:
             reasons[Unready.CONFIGURATION] = "control has published none that was heard"
         if self.follows and configured and lease_s <= 0:
-            reasons[Unready.LEASE] = "control has not confirmed what is served; hits are validated"
+            why = problem or "has not confirmed what is served"
+            reasons[Unready.LEASE] = f"control {why}; each hit is validated"[:DETAIL_MAX]
         if self.upstream_problem:
             reasons[Unready.UPSTREAM] = self.upstream_problem
         return reasons

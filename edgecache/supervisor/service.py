@@ -161,9 +161,13 @@ class SupervisedService:
         if not self.manager.watchdog_s:
             return
         while True:
-            if all(one.live for one in self._nodes()):
-                self.manager.notify(WATCHDOG=1)
+            self.give_sign_of_life()
             await asyncio.sleep(self.manager.watchdog_s / WATCHDOG_SHARE)
+
+    def give_sign_of_life(self) -> None:
+        """Tell the service manager that all is alive, if it is."""
+        if all(one.live for one in self._nodes()):
+            self.manager.notify(WATCHDOG=1)
 
     def _nodes(self) -> list[NodeHealth]:
         now = asyncio.get_running_loop().time()

@@ -43,6 +43,12 @@ def test_each_reason_has_a_word(
     assert all(reasons.values())
 
 
+def test_what_is_wrong_with_control_is_told() -> None:
+    reasons = readiness().unready(configured=True, lease_s=0.0, problem="refuses this node: x" * 99)
+    assert reasons["lease"].startswith("control refuses this node: x")
+    assert len(reasons["lease"]) <= 500
+
+
 def test_a_regional_cache_that_listens_is_well_and_is_asked_nothing(tmp_path: Path) -> None:
     path = tmp_path / "regional.sock"
     with socket.socket(socket.AF_UNIX) as server:

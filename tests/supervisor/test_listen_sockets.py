@@ -122,3 +122,37 @@ def test_a_process_gets_what_it_was_handed(
     assert sockets_at(got.own, TcpAddress("127.0.0.1", 1)) == []
     own.detach()
     sockets.keep_only([])
+
+
+def test_workers_share_a_socket_that_was_handed_over(address: TcpAddress) -> None:
+    """systemd has bound one; what it holds cannot be bound again without its consent."""
+    with socket.create_server((address.host, address.port)) as activated:
+        sockets, three = Sockets({address: [activated]}), workers(3, address)
+        sockets.open(three)
+        shares = [sockets.share(child, three) for child in three]
+        assert len({fd for share in shares for fd in share.own[str(address)]}) == 3
+        for share in shares:
+            with socket.socket(fileno=socket.dup(share.own[str(address)][0])) as one:
+                assert one.getsockname() == (address.host, address.port)
+        sockets.keep_only([])
+
+
+def test_what_was_handed_over_is_not_bound_anew(address: TcpAddress) -> None:
+    with socket.create_server((address.host, address.port)) as activated:
+        sockets, (child,) = Sockets({address: [activated]}), workers(1, address)
+        sockets.open([child])
+        sockets.rebind_unserved(child, [])
+        with socket.create_connection((address.host, address.port)):
+            pass  # it waits for the successor
+        assert sockets.holds(address)
+        sockets.keep_only([])
+
+
+def test_a_socket_file_that_was_handed_over_stays(tmp_path: Path) -> None:
+    path = tmp_path / "regional.sock"
+    with socket.socket(socket.AF_UNIX) as activated:
+        activated.bind(str(path))
+        activated.listen()
+        sockets = Sockets({UnixAddress(str(path)): [activated]})
+        sockets.keep_only([])
+        assert path.exists()

@@ -140,11 +140,14 @@ def _advertised_names(config: Config, place: str) -> list[str]:
 
 
 def _control_address(path: Path) -> str:
-    """Where others reach control, as the file says."""
-    from edgecache.cluster.control_access import control_url
+    """Where others reach control, as the environment or the file says."""
+    from edgecache.cluster.control_access import AccessError, control_url, environment_access
 
-    found = load_config(path)
-    url = control_url(found)
+    try:
+        access = environment_access(os.environ)
+    except AccessError as error:
+        refuse([str(error)])
+    url = access.url if access is not None else control_url(load_config(path))
     if not url:
         refuse([f"{path}: there is no [control] to name: say --control HOST:PORT"])
     address = urlsplit(url).netloc

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+import time
 from pathlib import Path
 
 import pytest
@@ -10,11 +12,16 @@ from edgecache.cluster.certificates import (
     NAMES_MAX,
     CertificateFile,
     NodeIdentity,
+    certificate_path,
+    certificate_request,
     general_names,
     identity_of,
     server_name,
+    shown_certificate,
+    write_private,
 )
 from edgecache.config.secrets import SecretsError
+from edgecache.control.nodes.authority import open_authority
 
 CLUSTER = "0123456789abcdef"
 
@@ -79,3 +86,56 @@ def test_a_file_that_is_no_certificate_is_named(tmp_path: Path) -> None:
         (tmp_path / "cluster" / name).write_text("nothing")
     with pytest.raises(SecretsError, match=r"regional\.pem: "):
         CertificateFile(tmp_path, "regional")
+
+
+def enrolled(folder: Path, place: str, instance: str = "a1") -> CertificateFile:
+    """A machine of the installation in `folder`; its contexts verify as strictly as 3.13's do."""
+    key, request = certificate_request(())
+    issued = open_authority(folder, time.time()).certify(
+        request, place, instance, time.time(), 3_600
+    )
+    write_private(certificate_path(folder, place), key + issued.pem.encode())
+    held = CertificateFile(folder, place)
+    for context in (held.client, held.server):
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+    return held
+
+
+def shake_hands(client: ssl.SSLContext, server: ssl.SSLContext, name: str) -> ssl.SSLObject:
+    """The server's end of a handshake in memory. ssl.SSLError."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    asking = client.wrap_bio(to_client, to_server, server_hostname=name)
+    answering = server.wrap_bio(to_server, to_client, server_side=True)
+    for _ in range(4):
+        for side in (asking, answering):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+    return answering
+
+
+def test_both_ends_say_who_they_are(tmp_path: Path) -> None:
+    regional, edge = enrolled(tmp_path, "regional"), enrolled(tmp_path, "edge-LHR50")
+    shaken = shake_hands(edge.client, regional.server, server_name("regional"))
+    shown = shown_certificate(shaken)
+    assert shown is not None
+    assert (shown.identity.node, shaken.version()) == ("edge-LHR50/a1", "TLSv1.3")
+
+
+@pytest.mark.parametrize("name", ["control", "regional", "edge-LHR50"])
+def test_an_edge_poses_as_nobody(tmp_path: Path, name: str) -> None:
+    regional, edge = enrolled(tmp_path, "regional"), enrolled(tmp_path, "edge-LHR50")
+    with pytest.raises(ssl.SSLError, match=r"(?i)purpose|hostname|certificate"):
+        shake_hands(regional.client, edge.server, server_name(name))
+
+
+def test_a_file_that_was_replaced_counts_for_the_next_handshake(tmp_path: Path) -> None:
+    regional, edge = enrolled(tmp_path, "regional"), enrolled(tmp_path, "edge-LHR50")
+    assert not edge.renewed()
+    enrolled(tmp_path, "edge-LHR50", "a2")
+    assert edge.renewed()
+    shown = shown_certificate(shake_hands(edge.client, regional.server, server_name("regional")))
+    assert shown is not None
+    assert shown.identity.instance == "a2"
+    assert edge.renew_at < edge.certificate.not_valid_after_utc.timestamp()

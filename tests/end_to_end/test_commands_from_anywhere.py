@@ -72,6 +72,8 @@ SEQUENCES: tuple[tuple[tuple[str, ...], ...], ...] = (
         ("release", "activate", "ESITE", "0"),
         ("release", "delete", "ESITE", "1"),
         ("reload",),
+        ("drain", "LHR50"),
+        ("undrain", "LHR50"),
     ),
     (
         ("distributions", "list"),

@@ -112,3 +112,15 @@ def test_a_state_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     place = f"{tmp_path}/file/state"
     assert unusable_state_dir(place) == [f"state_dir: not a directory: {place}"]
+
+
+def test_a_certificate_of_control_that_is_none_is_told(tmp_path: Path) -> None:
+    pem = tmp_path / "control.pem"
+    pem.write_text("-")
+    named = Control(certificate_file=str(pem), key_file=str(tmp_path / "none.pem"))
+    assert missing_files(Config(state_dir=str(tmp_path), control=named)) == [
+        f"control.key_file: no such file: {tmp_path / 'none.pem'}"
+    ]
+    alone = Control(certificate_file=str(pem), key_file=str(pem))
+    (line,) = missing_files(Config(state_dir=str(tmp_path), control=alone))
+    assert line.startswith(f"control: {pem}: no certificate in PEM; ")

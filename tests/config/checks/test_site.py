@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from edgecache.config.checks.configuration import check
-from edgecache.config.model import Config
+from edgecache.config.checks.site import check_pair
+from edgecache.config.model import Config, Control
 from edgecache.config.problems import Problems
 
 D = "distributions[0]"
@@ -219,3 +220,23 @@ F = f"{D}.default_behavior.forwarded_values"
 )
 def test_forwarded_values(values: dict[str, Any], expected: list[str]) -> None:
     assert problems({"forwarded_values": values}) == expected
+
+
+@pytest.mark.parametrize(
+    ("control", "expected"),
+    [
+        ({"certificate_file": "c.pem", "key_file": "k.pem"}, []),
+        (
+            {"certificate_file": "c.pem"},
+            ["control.key_file: missing: a certificate_file needs one"],
+        ),
+        (
+            {"key_file": "k.pem"},
+            ["control.certificate_file: missing: a key_file needs one"],
+        ),
+    ],
+)
+def test_the_certificate_of_control(control: dict[str, str], expected: list[str]) -> None:
+    found = Problems()
+    check_pair(msgspec.convert(control, Control), "control", found)
+    assert [str(problem) for problem in found.found] == expected

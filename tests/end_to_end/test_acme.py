@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import stat
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -48,34 +49,18 @@ def start_issued(folder: Path) -> tuple[Up, Pebble, int]:
     return start_up(installation), pebble, tls
 
 
-@pytest.fixture
-def issued(tmp_path: Path) -> tuple[Up, Pebble, int]:
-    return start_issued(tmp_path)
+@pytest.fixture(scope="module")
+def issued(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Up, Pebble, int]]:
+    """The tests of this file are its life: the last one ends it."""
+    running = start_issued(tmp_path_factory.mktemp("issued"))
+    yield running
+    running[1].stop()
+    running[0].process.stop()
 
 
 def kept(state: Path) -> x509.Certificate | None:
     path = state / "certificates" / "ESHOP.pem"
     return x509.load_pem_x509_certificate(path.read_bytes()) if path.exists() else None
-
-
-def test_control_gets_a_certificate_and_keeps_it_over_a_restart(
-    issued: tuple[Up, Pebble, int],
-) -> None:
-    up, pebble, tls = issued
-    state = up.installation.state
-    found = up.process.until("a certificate is issued", lambda: kept(state))
-    assert found is not None
-    names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert set(names.get_values_for_type(x509.DNSName)) == {*NAMES}
-    serial = found.serial_number
-    wait_for("it is shown", lambda: {serial_shown(tls, NAMES[1]) for _ in range(8)} == {serial})
-    for file in (*(state / "certificates").iterdir(), *(state / "acme").iterdir()):
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
-    assert up.process.stop() == 0, up.process.stderr
-    pebble.stop()  # nobody is asked again
-    again = start_up(up.installation)
-    assert serial_shown(tls, NAMES[0]) == serial
-    assert again.process.stop() == 0, again.process.stderr
 
 
 def test_certbot_proves_a_name_by_its_webroot(issued: tuple[Up, Pebble, int]) -> None:
@@ -106,5 +91,23 @@ def test_certbot_proves_a_name_by_its_webroot(issued: tuple[Up, Pebble, int]) ->
         "--resolve", f"{NAMES[0]}:{up.installation.ports.lhr}:127.0.0.1",
     )  # fmt: skip
     assert missing.status == 301  # its ordinary way: to https
+
+
+def test_control_gets_a_certificate_and_keeps_it_over_a_restart(
+    issued: tuple[Up, Pebble, int],
+) -> None:
+    up, pebble, tls = issued
+    state = up.installation.state
+    found = up.process.until("a certificate is issued", lambda: kept(state))
+    assert found is not None
+    names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert set(names.get_values_for_type(x509.DNSName)) == {*NAMES}
+    serial = found.serial_number
+    wait_for("it is shown", lambda: {serial_shown(tls, NAMES[1]) for _ in range(8)} == {serial})
+    for file in (*(state / "certificates").iterdir(), *(state / "acme").iterdir()):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
     assert up.process.stop() == 0, up.process.stderr
-    pebble.stop()
+    pebble.stop()  # nobody is asked again
+    again = start_up(up.installation)
+    assert serial_shown(tls, NAMES[0]) == serial
+    assert again.process.stop() == 0, again.process.stderr

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -44,6 +45,7 @@ from edgecache.runtime.stderr_log import say
 
 LOOK_S = 1.0  # a site that was added waits so long
 LIFE_SHARE = 2 / 3  # of a certificate's life, after which a new one is asked for
+STRAGGLER_S = 60.0  # a location that is not there by then is waited for no longer
 BACK_OFF_S_FIRST = 120.0  # doubled: five failures within an hour are what Let's Encrypt admits
 BACK_OFF_S_MAX = 86_400.0
 DOUBLINGS_MAX = 16  # past the longest; keeps the power small
@@ -287,7 +289,13 @@ def certificate_services(
     def published() -> Config:
         return catalog.published
 
-    issuance = Issuance(published, state_dir, issue, nodes.has_edge, wall_clock, say)
+    def ready() -> bool:
+        alive = nodes.edge_locations()
+        whole = alive >= {location.name for location in catalog.file.locations}
+        return bool(alive) and (whole or time.monotonic() - began >= STRAGGLER_S)
+
+    began = time.monotonic()
+    issuance = Issuance(published, state_dir, issue, ready, wall_clock, say)
     held, admission = issuance.certificates, secrets.admission
     services = CertificateServices(published, challenges, held, admission, lambda: secrets.peer)
     return issuance, services.handlers()

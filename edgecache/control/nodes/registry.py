@@ -162,11 +162,11 @@ class NodeRegistry:
             parts.setdefault(node.status.label, []).append(sample)
         return {label: merge(samples) for label, samples in sorted(parts.items())}
 
-    def has_edge(self) -> bool:
-        """Whether an edge is alive."""
+    def edge_locations(self) -> set[str]:
+        """The locations of which an edge is alive."""
         now = self._clock()
-        known = self._nodes.values()
-        return any(one.status.role == "edge" and now - one.seen_at < ALIVE_S for one in known)
+        known = (one for one in self._nodes.values() if now - one.seen_at < ALIVE_S)
+        return {one.status.location for one in known if one.status.role == "edge"}
 
     def certificate_ends(self) -> dict[str, float]:
         """When certificates of nodes that are alive end (epoch seconds), the first of each name."""

@@ -255,3 +255,13 @@ def test_a_sample_that_contradicts_itself_is_refused(histogram: object, problem:
     told = {"role": "edge", "pid": 1, "generation": 1, "sample": sample}
     with pytest.raises(msgspec.ValidationError, match=problem):
         msgspec.convert(told, NodeStatus)
+
+
+def test_locations_of_edges_that_are_alive() -> None:
+    clock = Clock()
+    nodes = NodeRegistry(clock)
+    nodes.report("edge-LHR50-1", status(pid=1))
+    nodes.report("regional", status(pid=2, location=""))
+    clock.now += ALIVE_S
+    nodes.report("edge-NRT57-1", status(pid=3, location="NRT57"))
+    assert nodes.edge_locations() == {"NRT57"}

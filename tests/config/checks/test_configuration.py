@@ -107,18 +107,6 @@ def test_the_whole(table: dict[str, Any], expected: list[str]) -> None:
             locations("0.0.0.0:1") | {"control": {"listen": "127.0.0.1:1"}},
             ['locations[0].listen: "0.0.0.0:1" is already taken by control.listen'],
         ),
-        (
-            {"regional": {"health_listen": "unix:h.sock"}},
-            [
-                'regional.health_listen: "unix:h.sock": only the regional cache listens'
-                " on a socket file"
-            ],
-        ),
-        (
-            locations("h:1") | {"control": {"health_listen": "h:1"}},
-            ['control.health_listen: "h:1" is already taken by locations[0].listen'],
-        ),
-        ({"control": {"health_listen": "0.0.0.0:8099"}}, []),
         ({"regional": {"listen": "unix:run/r.sock"}}, []),
         ({"regional": {"listen": "127.0.0.1:7000"}}, []),
         (

@@ -6,7 +6,7 @@
 `help` commands by subject, with their whole sentences;
 `options` options, tables, JSON and exit codes that commands share;
 `client` client of control: by the environment or the file, for both of its APIs;
-`control` api, token, adopt, reload, upgrade, and the groups of commands that ask control;
+`control` api, token, adopt, reload, upgrade, backup, restore, and the groups that ask control;
 `distributions`, `policies`, `tags`, `releases`, `invalidations` one group each;
 `access_keys` access keys: made, listed, deleted;
 `bucket` objects of the bucket and their versions;

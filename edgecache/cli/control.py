@@ -1,4 +1,4 @@
-"""Commands about control: api, token, adopt, reload, upgrade; the groups that ask it.
+"""Commands about control: api, token, adopt, reload, upgrade, backup, restore; groups that ask it.
 
 `reload` and `upgrade` ask the supervisor of this machine, or control where it is elsewhere.
 """
@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
+import time
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
 import typer
@@ -35,6 +38,14 @@ from edgecache.cli.options import (
 )
 from edgecache.cluster.control_access import REGION
 from edgecache.config.model import Config
+
+if TYPE_CHECKING:
+    from edgecache.control.state.backup import Restored
+
+STAMP = "%Y%m%dT%H%M%SZ"
+NOT_IN_IT = (
+    "not in it: the configuration file and files that it names, what caches hold, logs, the bucket"
+)
 
 app = typer.Typer()
 app.add_typer(distributions.app, name="distributions")
@@ -170,3 +181,93 @@ def _tell_result(result: object, *, as_json: bool) -> None:
     if result.code != DONE:
         fail(str(result))
     typer.echo(str(result))
+
+
+@app.command(epilog="Examples: edgecache backup /var/backups/; edgecache backup state.tar")
+def backup(
+    target: Annotated[Path, typer.Argument(help="A new file, or a folder for one.")],
+    secrets: Annotated[
+        bool, typer.Option("--secrets/--without-secrets", help="With secrets and keys made here.")
+    ] = True,
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Write control's state and the secrets to one file, while everything runs."""
+    import msgspec
+
+    from edgecache.control.state.backup import BackupError, StatePlace, write_backup
+    from edgecache.control.state.database import StateError
+
+    now = time.time()
+    if target.is_dir():
+        target /= time.strftime(f"edgecache-{STAMP}.tar", time.gmtime(now))
+    place = StatePlace(Path(load_config(config).state_dir), os.environ)
+    try:
+        manifest = write_backup(place, target, now, secrets=secrets)
+    except (BackupError, StateError) as error:
+        fail(str(error))
+    if as_json:
+        print_json({"file": str(target), **msgspec.to_builtins(manifest)})
+        return
+    typer.echo(f"{target}: {target.stat().st_size} bytes, log at {manifest.last_seq}")
+    for name in manifest.files:
+        typer.echo(f"  {name}")
+    typer.echo(NOT_IN_IT if secrets else f"{NOT_IN_IT}, secrets")
+
+
+@app.command(epilog="Example: edgecache restore /var/backups/edgecache-20261130T120000Z.tar")
+def restore(
+    file: Annotated[Path, typer.Argument(help="A backup, or a control.sqlite.schema-N.")],
+    secrets: Annotated[
+        bool, typer.Option("--secrets", help="Replace secrets that are there, too.")
+    ] = False,
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup in the place of control's state. Control has to be stopped.
+
+    What it replaces is kept beside it. Nothing that any node stored before is served afterwards.
+    """
+    import msgspec
+
+    from edgecache.control.state.backup import BackupError, StatePlace, restore_backup
+    from edgecache.control.state.database import StateError
+
+    found = load_config(config)
+    _refuse_while_control_runs(found)
+    place = StatePlace(Path(found.state_dir), os.environ)
+    now = time.strftime(STAMP, time.gmtime())
+    try:
+        restored = restore_backup(place, file, now, secrets=secrets)
+    except (BackupError, StateError) as error:
+        fail(str(error))
+    if as_json:
+        print_json(msgspec.to_builtins(restored, enc_hook=str))
+        return
+    _tell(restored, file)
+
+
+def _refuse_while_control_runs(config: Config) -> None:
+    """One of a former release holds no lock."""
+    from edgecache.cluster.client import answers
+    from edgecache.cluster.control_access import control_socket
+
+    address = control_socket(config)
+    if asyncio.run(answers(address, "control")):
+        refuse([f"{address}: control runs: stop it first"])
+
+
+def _tell(restored: Restored, file: Path) -> None:
+    manifest = restored.manifest
+    made = ""
+    if manifest is not None:
+        at = datetime.fromtimestamp(manifest.made_at, UTC)
+        made = f" of {at:%Y-%m-%d %H:%M:%S} UTC, by edgecache {manifest.release}"
+    typer.echo(f"restored from {file}{made}: {', '.join(restored.files)}")
+    if restored.kept:
+        typer.echo(f"left as it is: {', '.join(restored.kept)} (--secrets takes the backup's)")
+    if restored.replaced is not None:
+        typer.echo(f"what was there is in {restored.replaced}")
+    if not restored.carried:
+        typer.echo("keys and nodes that were revoked since count again: look at access-keys, nodes")
+    typer.echo("next: start control; what the API changed since the backup is to be done again")

@@ -9,7 +9,7 @@ hearing from control), *credential* (what a process proves itself with, for one 
 - `control_access` where control and the supervisor are reached, and what admits us there
 - `credentials` made for one message and one receiver, and used once
 - `inspection` questions about stores, and their answers
-- `log_entries` entries and pages of control's log
+- `log_entries` entries and pages of control's log; which releases work with which
 - `lease` for how long a node may serve without control
 - `node_status` what a node reports
 - `tokens` operators' tokens

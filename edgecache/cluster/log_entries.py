@@ -1,12 +1,29 @@
-"""Entries and pages of control's log. Law: an entry that has a number never changes."""
+"""Entries and pages of control's log. Law: an entry that has a number never changes.
+
+The protocol of who tells and who asks for it, since releases differ. Law: the newer side decides,
+and says no in one line that names both releases and what to upgrade; a number changes when a
+message means something else to who is a number older, and never for what that may pass over.
+
+A node says its number and its release each time it asks for the log; control says its own with
+each page. What tiers and control prove themselves with has a number of its own, the first part of
+each credential (`cluster/credentials.py`): who speaks another is refused as a stranger.
+
+| number | releases |
+|---|---|
+| 1 | those that say none: credentials for one message, since 30 November 2026 |
+| 2 | numbers are told; what is at its default is not published |
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
 import msgspec
 
+from edgecache import __version__
 from edgecache.rules.invalidation.items import ItemKind
 from edgecache.store.invalidation import Invalidation
 
@@ -43,6 +60,8 @@ class LogPage(msgspec.Struct, frozen=True):
     upto: int
     epoch: str
     floor: int
+    protocol: int = 1  # that control speaks, and its release
+    release: str = ""
 
 
 class _TextEntry(LogEntry, frozen=True):
@@ -80,3 +99,44 @@ class _Body(msgspec.Struct, frozen=True):
     distribution: str
     items: tuple[tuple[ItemKind, str], ...]
     soft: bool = False
+
+
+PROTOCOL = 2
+OLDEST = 1  # that this release works with: the former one's
+RELEASE_CHARS_MAX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """A process as it says itself what it speaks; one that says nothing speaks the first."""
+
+    protocol: int = 1
+    release: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.release or 'a former release'} (protocol {self.protocol})"
+
+
+OURS = Speaker(PROTOCOL, __version__)
+
+
+def as_query(speaker: Speaker) -> dict[str, str | int]:
+    """What a node adds to its question for the log."""
+    return {"protocol": speaker.protocol, "release": speaker.release}
+
+
+def from_query(query: Mapping[str, str]) -> Speaker:
+    """Who asks for the log."""
+    number = query.get("protocol", "1")
+    spoken = int(number) if number.isdecimal() and len(number) < 6 else 1
+    return Speaker(spoken, query.get("release", "")[:RELEASE_CHARS_MAX])
+
+
+def refusal(name: str, other: Speaker, ours: Speaker = OURS, oldest: int = OLDEST) -> str:
+    """Why we do not work with the process `name`, in one line; empty when we do.
+
+    Of one that is newer it is for itself to say so.
+    """
+    if other.protocol >= oldest:
+        return ""
+    return f"{name} runs {other}, and {ours} takes {oldest} and later: upgrade {name} first"

@@ -14,7 +14,7 @@ from edgecache.cluster.lease import LEASE_S
 
 logger = logging.getLogger("edgecache.server")
 
-_REFUSED = (401, 403)
+_REFUSED = (401, 403, 409)  # the last: of a release that control does not work with
 _DIFFERENT = (
     "its secrets are not control's: copy secrets.json of control's machine to {secrets}, or what"
     " `edgecache secrets edge LOCATION` prints there; it counts within a second"
@@ -50,6 +50,10 @@ class ControlContact:
             self._tell(f"refuses this node ({self._name}): {_way_out(error, self._secrets)}")
         else:
             self.silent(f"answered {status}")
+
+    def differs(self, why: str) -> None:
+        """Control answered what this node does not take: it is of another release."""
+        self._tell(f"is not followed: {why}")
 
     def silent(self, reason: str) -> None:
         """Control gave no answer, or none that helps. Told once a lease would have run out."""

@@ -12,6 +12,7 @@ import os
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -21,7 +22,15 @@ import msgspec
 from edgecache.cluster.client import trusted_authorities
 from edgecache.cluster.control_access import CA_ENV
 from edgecache.cluster.credentials import AUTH_SCHEME, content_digest, control_message
-from edgecache.cluster.log_entries import LogEntry, LogPage, read_page
+from edgecache.cluster.log_entries import (
+    OURS,
+    LogEntry,
+    LogPage,
+    Speaker,
+    as_query,
+    read_page,
+    refusal,
+)
 from edgecache.cluster.node_status import NodeStatus, ReportAnswer
 from edgecache.node.control_contact import ControlContact
 
@@ -34,6 +43,10 @@ IDLE_S_MAX = 0.2  # between polls that brought nothing, in case control does not
 LEAVE_S_MAX = 1.0
 
 
+class UnknownSettingsError(Exception):
+    """A configuration asks for what this release does not know, which may keep somebody out."""
+
+
 class LogConsumer(Protocol):
     """The node, as the follower of the log needs it."""
 
@@ -42,7 +55,7 @@ class LogConsumer(Protocol):
         ...
 
     def apply(self, entry: LogEntry) -> Awaitable[None] | None:
-        """Apply the next entry."""
+        """Apply the next entry. UnknownSettingsError: it stands, and no lease is taken."""
         ...
 
     def confirm(self, asked_at: float) -> None:
@@ -98,7 +111,8 @@ class LogFollower:
     async def follow(self, after: int, consumer: LogConsumer) -> None:
         """Apply every entry after number `after`, in order, until cancelled.
 
-        What `apply` raises ends it. Asking for what comes next says that all before is applied.
+        What else `apply` raises ends it. Asking for what comes next says that all before it is
+        applied.
         """
         while True:
             asked_at = self._world.clock()
@@ -107,15 +121,20 @@ class LogFollower:
                 self.failures += 1
                 await self._world.pause(back_off_s(self.failures, self._world.random()))
                 continue
-            self.failures = 0
             self._epoch = page.epoch
             if not consumer.begin(page) and after:
                 after = 0
                 continue
-            for entry in page.entries:
-                applied = consumer.apply(entry)
-                if inspect.isawaitable(applied):
-                    await applied
+            try:
+                await _applied(page, consumer)
+            except UnknownSettingsError as error:
+                control = Speaker(page.protocol, page.release)
+                self._differs(f"{error}; control runs {control}, this node {OURS}")
+                self.failures += 1
+                await self._world.pause(BACK_OFF_S_MAX)
+                continue
+            self.failures = 0
+            self._answered(HTTPStatus.OK)
             after = page.upto
             if after == page.last_seq:
                 consumer.confirm(asked_at)
@@ -157,21 +176,31 @@ class LogFollower:
     async def _poll(self, after: int, low: int) -> LogPage | None:
         query: dict[str, Any] = {"after": after, "wait_s": WAIT_S, "low": low}
         query |= {"instance": self.instance, "serves": int(self.serves)}
-        query |= {"epoch": self._epoch}
+        query |= {"epoch": self._epoch, **as_query(OURS)}
         target = f"/log?{urlencode(query)}"
         headers = self._headers("GET", target, b"")
         try:
             answer = await self._client.get(target, headers=headers, timeout=WAIT_S + ANSWER_S_MAX)
             content = _without_stream(answer).content
-            if self._contact is not None:
-                self._contact.answered(
-                    answer.status_code, "" if answer.is_success else _error(content)
-                )
-            return read_page(content) if answer.is_success else None
+            page = read_page(content) if answer.is_success else None
         except (httpx.HTTPError, msgspec.DecodeError) as error:
             if self._contact is not None:
                 self._contact.silent(str(error) or type(error).__name__)
             return None
+        if page is None:
+            self._answered(answer.status_code, _error(content))
+        elif why := refusal("control", Speaker(page.protocol, page.release)):
+            self._differs(why)
+            return None
+        return page
+
+    def _answered(self, status: int, error: str = "") -> None:
+        if self._contact is not None:
+            self._contact.answered(status, error)
+
+    def _differs(self, why: str) -> None:
+        if self._contact is not None:
+            self._contact.differs(why)
 
     async def _post(self, target: str, content: bytes, answer_s_max: float) -> httpx.Response:
         headers = self._headers("POST", target, content)
@@ -184,6 +213,13 @@ class LogFollower:
         credential = self._sign(control_message(method, target.encode(), digest))
         headers = {"authorization": f"{AUTH_SCHEME} {credential.decode()}"}
         return headers | {"content-digest": digest} if digest else headers
+
+
+async def _applied(page: LogPage, consumer: LogConsumer) -> None:
+    for entry in page.entries:
+        applied = consumer.apply(entry)
+        if inspect.isawaitable(applied):
+            await applied
 
 
 def back_off_s(failures: int, random: float) -> float:

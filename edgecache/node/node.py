@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from edgecache import __version__
 from edgecache.cache.invalidation_sweeper import InvalidationSweeper
 from edgecache.cluster.lease import LEASE_S
 from edgecache.cluster.log_entries import (
@@ -30,7 +31,7 @@ from edgecache.http.function_cache import clear_caches
 from edgecache.node.certificate_renewal import CertificateRenewal
 from edgecache.node.certificate_watch import AcmeFollower, CertificateWatch
 from edgecache.node.last_configuration import LastConfiguration, LastConfigurationFile
-from edgecache.node.log_follower import LogFollower
+from edgecache.node.log_follower import LogFollower, UnknownSettingsError
 from edgecache.node.readiness import NodeReadiness
 from edgecache.node.secret_watch import WATCH_S, SecretWatch
 from edgecache.observe.access_log import AccessLog, LogFile
@@ -233,7 +234,7 @@ class Node:
     async def apply(self, entry: LogEntry) -> None:
         """Apply an entry of the log; kinds of a newer control are passed over."""
         if entry.kind == LogEntryKind.CONFIG:
-            config = read_body(entry, Config)
+            config = _configuration(entry)
             if self.acme is not None:
                 self.acme.use(config)
             if self.certificates is not None:
@@ -347,6 +348,15 @@ class Node:
             sample=self.listener.request_log.counters.snapshot(),
             unready=self._unready(),
             clock=wall_clock(),
+            release=__version__,
             leaving=self.leaving,
             certificates={} if self.certificates is None else dict(self.certificates.ends),
         )
+
+
+def _configuration(entry: LogEntry) -> Config:
+    """What control published. UnknownSettingsError where that is not known to this release."""
+    try:
+        return read_body(entry, Config)
+    except msgspec.DecodeError as error:
+        raise UnknownSettingsError(f"generation {entry.seq} cannot be read: {error}") from None

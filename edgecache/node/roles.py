@@ -7,6 +7,7 @@ configuration file and, for more than one machine, the secrets.
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -66,11 +67,7 @@ def run_regional(config_path: str) -> int:
 def run_control(config_path: str) -> int:
     """The control plane."""
     from edgecache.control.state.compose import NotComposedError
-    from edgecache.control.state.database import StateBusyError, StateError
-    from edgecache.node.certificate_watch import ControlTls
-    from edgecache.node.control_app import ControlSecrets, build_control
-    from edgecache.node.control_connection import ControlConnection
-    from edgecache.node.machines import Machines
+    from edgecache.control.state.database import StateBusyError, StateError, state_lock
     from edgecache.runtime.inherited import EXIT_CONFIGURATION, EXIT_STATE
     from edgecache.runtime.stderr_log import say
     from edgecache.server.certificates import CertificateFileError
@@ -81,13 +78,9 @@ def run_control(config_path: str) -> int:
     sockets = _open_sockets(config, [address, local]).own
     if isinstance(address, TcpAddress) and not address.is_loopback:
         say(f"control.listen: {address} is not on loopback: let nobody but operators and nodes in")
-    tls = None
     try:
-        if config.control.certificate_file:
-            tls = ControlTls((config.control.certificate_file, config.control.key_file))
-        secrets = ControlSecrets(config.state_dir, os.environ, steady_clock())
-        machines = Machines(config, wall_clock)
-        app, closed = build_control(config, Path(config_path), secrets, machines)
+        with state_lock(Path(config.state_dir)):
+            return _run_control(config, Path(config_path), sockets[address], sockets[local])
     except CertificateFileError as error:
         say(f"control.certificate_file: {error}")
         return EXIT_CONFIGURATION
@@ -99,6 +92,23 @@ def run_control(config_path: str) -> int:
         if isinstance(error, StateBusyError):
             return EXIT_FAILED
         return EXIT_STATE if has_parent() else EXIT_CONFIGURATION
+
+
+def _run_control(
+    config: Config, path: Path, listening: list[socket.socket], local: list[socket.socket]
+) -> int:
+    from edgecache.node.certificate_watch import ControlTls
+    from edgecache.node.control_app import ControlSecrets, build_control
+    from edgecache.node.control_connection import ControlConnection
+    from edgecache.node.machines import Machines
+
+    tls, control = None, config.control
+    assert control is not None
+    if control.certificate_file:
+        tls = ControlTls((control.certificate_file, control.key_file))
+    secrets = ControlSecrets(config.state_dir, os.environ, steady_clock())
+    machines = Machines(config, wall_clock)
+    app, closed = build_control(config, path, secrets, machines)
     places = _places(config, secrets.proves)
     protocol = partial(ControlConnection, places=places, admission=machines.admission)
     server = _service(app, config, protocol, places)
@@ -107,9 +117,9 @@ def run_control(config_path: str) -> int:
     if tls is not None:
         context, server.on_look = tls.beside(machines.server), tls.look
     if context is None:
-        return server.run_until_signal([*sockets[address], *sockets[local]])
-    server.secure(context, sockets[address], config.limits.head_s_max)
-    return server.run_until_signal(sockets[local])
+        return server.run_until_signal([*listening, *local])
+    server.secure(context, listening, config.limits.head_s_max)
+    return server.run_until_signal(local)
 
 
 def run_origin(config_path: str) -> int:

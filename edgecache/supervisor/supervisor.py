@@ -260,7 +260,8 @@ class Supervisor:
 
     def _go_on_without(self, child: Child) -> None:
         """Control's database cannot be used: nodes go on, if they know what they are to serve."""
-        if not self.ready and not self._hooks.knows_configuration():
+        alone = len(self.children) == 1
+        if alone or (not self.ready and not self._hooks.knows_configuration()):
             self.stop(EXIT_CONFIGURATION)
         elif not self._stopping.is_set():
             self._say(

@@ -10,6 +10,7 @@ import pytest
 
 from edgecache.cluster.log_entries import LogEntry, LogPage
 from edgecache.cluster.node_status import NodeStatus
+from edgecache.node.control_contact import ControlContact
 from edgecache.node.log_follower import (
     BACK_OFF_S_MAX,
     IDLE_S_MAX,
@@ -51,7 +52,10 @@ class Control:
     def bus(self, client: httpx.AsyncClient) -> LogFollower:
         numbers = iter(range(100))
         world = FollowerEnvironment(lambda: 7.0, self.pause, lambda: 0.5, bytes)
-        return LogFollower("edge-1", client, lambda _message: b"t%d" % next(numbers), world)
+        contact = ControlContact("edge-1", "http://control.test", "secrets.json", lambda: 7.0)
+        return LogFollower(
+            "edge-1", client, lambda _message: b"t%d" % next(numbers), world, contact=contact
+        )
 
     def client(self) -> httpx.AsyncClient:
         transport = httpx.MockTransport(self.answer)
@@ -64,6 +68,11 @@ class Control:
     def node(self, after: int = 0) -> Node:
         """A node that has followed until the script ended."""
         node = Node()
+        self.play(node, after)
+        return node
+
+    def play(self, node: Node, after: int = 0) -> None:
+        """Let a node follow until the script ends."""
 
         async def play() -> None:
             async with self.client() as client:
@@ -71,7 +80,6 @@ class Control:
                     await self.bus(client).follow(after, node)
 
         asyncio.run(play())
-        return node
 
 
 class Node:

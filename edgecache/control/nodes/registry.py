@@ -131,6 +131,7 @@ class NodeRegistry:
                 "address": node.address,
                 "pid": node.status.pid,
                 "generation": node.status.generation,
+                "release": node.status.release,
                 "alive": now - node.seen_at < ALIVE_S,
                 "seen_s_ago": round(now - node.seen_at, 3),
                 "ready": not node.status.unready,

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from edgecache.cluster.lease import Instance
-from edgecache.cluster.log_entries import LogPage
+from edgecache.cluster.log_entries import LogPage, from_query, refusal
 from edgecache.cluster.node_status import NodeStatus
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config, UnavailableSite
@@ -133,6 +133,8 @@ class ControlServices:
         there is gives it a lease: see barrier.
         """
         node = _instance(request, require_node(request, self.admission))
+        if why := refusal(node.name, from_query(request.query_params)):
+            raise HTTPException(409, why)
         after = int(_query_number(request, "after", int, SEQ_MAX))
         wait_s = _query_number(request, "wait_s", float, math.inf)
         if request.query_params.get("epoch", "") not in ("", self.log.epoch):

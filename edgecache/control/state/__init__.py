@@ -1,6 +1,7 @@
 """State of control: what is kept in its SQLite database, and the configuration made of it.
 
 - `access_keys` rows of access keys, their secrets sealed
+- `backup` the state in one file, made while control runs; and its restore
 - `catalog` all resources by name; a change is one transaction and one entry of the log
 - `compose` file and API as one checked configuration
 - `database` the schema, its migrations, transactions

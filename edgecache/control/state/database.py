@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 FILE_NAME = "control.sqlite"
+LOCK_NAME = "control.lock"
+ROOT = 0
 BEFORE = "nodes of a control before this one"  # who a new database may have forgotten
 BUSY_S_MAX = 1.0  # for another process's lock; who asks is told to come again
 
@@ -111,6 +114,37 @@ def state_error(path: Path, error: Exception) -> StateError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # extended codes have more above
     kind = StateBusyError if code in _PASSING else StateError
     return kind(f"{path}: {error}{_WAYS_OUT.get(code, '')}")
+
+
+@contextlib.contextmanager
+def state_lock(folder: Path, *, exclusive: bool = False) -> Iterator[None]:
+    """Held by each control while it runs, and exclusively by who replaces the database.
+
+    StateBusyError: the other holds it. Beside SQLite's locks, which nobody holds between writes.
+    """
+    path = folder / LOCK_NAME
+    kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise state_error(path, error) from error
+    try:
+        if os.geteuid() == ROOT:  # whoever runs control must be able to hold it
+            os.fchown(descriptor, folder.stat().st_uid, folder.stat().st_gid)
+        _lock(descriptor, kind, path)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, kind: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = (
+            "control runs: stop it first" if kind == fcntl.LOCK_EX else "a restore is under way"
+        )
+        raise StateBusyError(f"{path}: {holder}") from error
 
 
 class StateDatabase:

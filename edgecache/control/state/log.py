@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from edgecache.cluster.log_entries import LogEntry, LogEntryKind, LogPage
+from edgecache.cluster.log_entries import OURS, LogEntry, LogEntryKind, LogPage
 from edgecache.config.model import Config
 from edgecache.control.state.database import StateDatabase
 
@@ -116,7 +116,9 @@ class LiveLog:
             entries.append(entry)
         whole = first + len(entries) == len(self._seqs)
         upto = self.last_seq if whole else entries[-1].seq
-        return LogPage(entries, self.last_seq, upto, self.epoch, self.floor)
+        return LogPage(
+            entries, self.last_seq, upto, self.epoch, self.floor, OURS.protocol, OURS.release
+        )
 
     async def wait(self, after: int, timeout_s: float) -> LogPage:
         """As `after`, but when there is nothing yet, wait for it at most `timeout_s` seconds.

@@ -63,7 +63,7 @@ def test_a_listing_names_every_node() -> None:
     nodes.report("edge-LHR50-1", status(pid=8))
     same = {"generation": 3, "alive": True, "instance": "", "machine": "", "address": ""}
     same |= {"ready": True, "unready": {}, "connections": 1}
-    same |= {"disk_failing": False, "clock_off_s": 0.0}
+    same |= {"disk_failing": False, "clock_off_s": 0.0, "release": ""}
     assert nodes.listing() == [
         {"name": "edge-LHR50-1", "role": "edge", "location": "LHR50", "pid": 8}
         | {**same, "seen_s_ago": 0.0},

@@ -13,7 +13,9 @@ import httpx
 import msgspec
 import pytest
 
+from edgecache import __version__
 from edgecache.cluster.credentials import AUTH_SCHEME, content_digest, control_message
+from edgecache.cluster.log_entries import OURS, PROTOCOL
 from edgecache.cluster.node_status import NodeStatus
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config
@@ -145,6 +147,7 @@ def test_a_report_is_listed_and_counted(place: Place) -> None:
         "machine": "",
         "address": "",
         "generation": 1,
+        "release": "",
         "alive": True,
         "seen_s_ago": 2.0,
         "ready": True,
@@ -214,13 +217,25 @@ def test_a_nodes_credential_is_for_one_request_and_once(
     assert place.ask("POST", "/nodes/edge-a-1", good, told()).status_code == 401
 
 
+def test_a_release_that_control_does_not_work_with_is_told(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgecache.cluster.log_entries.refusal.__defaults__", (OURS, 2))
+    answer = place.hear("GET", "/log?after=0&protocol=1&release=0.0.9")
+    assert answer.status_code == 409
+    assert answer.json()["error"].endswith(
+        f" runs 0.0.9 (protocol 1), and {OURS} takes 2 and later: upgrade regional first"
+    )
+    assert "regional" not in place.barrier.waiting_for(1)
+
+
 def test_the_log_is_followed(place: Place) -> None:
     place.log.append("config", {"n": 1})
     place.log.append("config", {"n": 2})
     answer = place.hear("GET", "/log?after=1").json()
     entry = {"seq": 2, "at": place.now, "kind": "config", "body": {"n": 2}}
     log = {"last_seq": 2, "upto": 2, "epoch": place.log.epoch, "floor": 0}
-    assert answer == {"entries": [entry], **log}
+    assert answer == {"entries": [entry], **log, "protocol": PROTOCOL, "release": __version__}
     assert place.hear("GET", "/log?after=2").json()["entries"] == []
 
 

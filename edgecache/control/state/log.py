@@ -13,17 +13,21 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
+from msgspec import structs
 
 from edgecache.cluster.log_entries import OURS, LogEntry, LogEntryKind, LogPage
+from edgecache.config.base import Model
 from edgecache.config.model import Config
 from edgecache.control.state.database import StateDatabase
 
 PAGE_ENTRIES_MAX = 100  # the default MaxItems of CloudFront's list calls
 PAGE_BYTES_MAX = 4 * 1024 * 1024  # four bodies of the API at their longest; one entry always fits
 CONFIGS_KEPT = 20  # former configurations, for people to look at; nodes read the newest alone
+
+M = TypeVar("M", bound=Model)
 
 LoopCall = Callable[[Callable[[], None]], None]
 """Has something done on the loop, after all that was handed over before."""
@@ -263,7 +267,7 @@ def _items(entry: LogEntry) -> Iterator[tuple[str, str]]:
 
 def publish_config(log: ControlLog, config: Config) -> int:
     """Publish `config` unless it was published last; gives its generation."""
-    text = msgspec.json.encode(config).decode()
+    text = msgspec.json.encode(_with_own_defaults(config)).decode()
     newest = log.newest_text(LogEntryKind.CONFIG)
     if newest is not None and newest[1] == text:
         return newest[0]
@@ -273,3 +277,20 @@ def publish_config(log: ControlLog, config: Config) -> int:
 def _entry(row: tuple[int, float, str, str]) -> LogEntry:
     seq, at, kind, body = row
     return LogEntry(seq, at, kind, msgspec.json.decode(body, type=dict[str, Any]))
+
+
+def _with_own_defaults(piece: M) -> M:
+    """The same, each part that equals its default being that: only such are left out of JSON.
+
+    So that a node of the former release is told of no setting that is not in use.
+    """
+    changes: dict[str, Any] = {}
+    for field in structs.fields(type(piece)):
+        value = getattr(piece, field.name)
+        if field.name == "locations":
+            changes[field.name] = tuple(map(_with_own_defaults, value))
+        elif value == field.default:
+            changes[field.name] = field.default
+        elif isinstance(value, Model):
+            changes[field.name] = _with_own_defaults(value)
+    return structs.replace(piece, **changes)

@@ -6,10 +6,20 @@ import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edgecache.cluster.log_entries import LogEntry, LogEntryKind
-from edgecache.config.model import Behavior, Config, Distribution, Origin
+from edgecache.config.model import (
+    Acme,
+    Behavior,
+    Config,
+    Control,
+    Distribution,
+    Limits,
+    Location,
+    Origin,
+)
 from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.log import (
     CONFIGS_KEPT,
@@ -215,3 +225,17 @@ def test_nodes_are_told_once_it_is_on_disk_and_what_an_opening_finds_is_the_same
     again = ControlLog(state, lambda: 7.5).live
     assert again.after(0) == log.live.after(0)
     assert (again.bytes, again.invalidations, again.config) == (log.live.bytes, 0, log.live.config)
+
+
+def test_what_equals_its_default_is_not_published(state: StateDatabase) -> None:
+    """A node of the former release refuses names that it does not know."""
+    log = ControlLog(state, lambda: 0.0)
+    used = Control(listen="127.0.0.1:9", acme=msgspec.convert({}, Acme))
+    place = Location(name="A", listen="127.0.0.1:1", disk=None, workers=int("1"))
+    publish_config(log, Config(control=used, locations=(place,), limits=Limits()))
+    newest = log.newest_text("config")
+    assert newest is not None
+    assert msgspec.json.decode(newest[1]) == {
+        "control": {"listen": "127.0.0.1:9"},
+        "locations": [{"name": "A", "listen": "127.0.0.1:1"}],
+    }

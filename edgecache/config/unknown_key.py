@@ -47,16 +47,17 @@ def unknown_key(key: str, known: Iterable[str], whole: type[Model]) -> str:
     word = OTHER_WORDS.get(key) or _snake(key)
     if word in here:
         return f"unknown key (did you mean {quoted(word)}?)"
-    places = dict.fromkeys(place for name, place in _keys(whole, "") if name == word)
-    if places:
-        return f"unknown key: {word} belongs to {_listed([*places])}"
+    every: dict[str, dict[str, None]] = {}
+    for name, place in _keys(whole, ""):
+        every.setdefault(name, {})[place] = None
+    if word in every:
+        return f"unknown key: {word} belongs to {_listed([*every[word]])}"
     close = difflib.get_close_matches(key, here, n=1, cutoff=0.7)
     if close:
         return f"unknown key (did you mean {quoted(close[0])}?)"
-    every = dict(reversed([*_keys(whole, "")]))
     close = difflib.get_close_matches(word, every, n=1, cutoff=LIKENESS_MIN)
     if close:
-        return f"unknown key (did you mean {close[0]} of {every[close[0]]}?)"
+        return f"unknown key (did you mean {close[0]} of {_listed([*every[close[0]]])}?)"
     return f"unknown key (known: {', '.join(sorted(here))})" if len(here) <= 12 else "unknown key"
 
 

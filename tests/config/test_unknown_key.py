@@ -15,7 +15,8 @@ from edgecache.config.unknown_key import unknown_key
         (
             Location,
             "certificate_file",
-            "unknown key: certificate_file belongs to [distributions.viewer_certificate]",
+            "unknown key: certificate_file belongs to [control]"
+            " or [distributions.viewer_certificate]",
         ),
         (Location, "aliases", "unknown key: aliases belongs to [[distributions]]"),
         (Location, "lisen", 'unknown key (did you mean "listen"?)'),
@@ -23,12 +24,14 @@ from edgecache.config.unknown_key import unknown_key
         (
             Location,
             "certificate",
-            "unknown key: certificate_file belongs to [distributions.viewer_certificate]",
+            "unknown key: certificate_file belongs to [control]"
+            " or [distributions.viewer_certificate]",
         ),
         (
             Location,
             "certificate_fil",
-            "unknown key (did you mean certificate_file of [distributions.viewer_certificate]?)",
+            "unknown key (did you mean certificate_file of [control]"
+            " or [distributions.viewer_certificate]?)",
         ),
         (
             Config,

@@ -18,6 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from edgecache.cluster.log_entries import LogEntryKind as EntryKind
+from edgecache.config import model
 from edgecache.config.load import load
 from edgecache.config.secrets import load_operators
 from edgecache.control.cloudfront.authentication import access_keys
@@ -182,6 +183,6 @@ def verify_log(installation: Installation) -> None:
     newest = log.newest(EntryKind.CONFIG)
     assert newest is not None
     composed = compose(catalog.file, ApiResources(made)).config
-    assert newest.body == msgspec.json.decode(msgspec.json.encode(composed))
+    assert msgspec.convert(newest.body, model.Config) == composed
     assert len(composed.distributions) == len(made[ResourceKind.DISTRIBUTION]) + 3
     state.close()

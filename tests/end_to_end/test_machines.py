@@ -232,7 +232,7 @@ def test_who_is_refused_says_so_and_is_listed(fleet: Fleet) -> None:
         newer.replace(folder / "state" / "secrets.json")
         stranger.await_said("well again")
         wait_for("three report", lambda: len(fleet.alive()) == 3)
-        assert fleet.command("health") == (0, "", "")
+        wait_for("its next report", lambda: fleet.command("health") == (0, "", ""))
         assert stranger.stderr.count("refuses this node") == 1
     finally:
         stranger.stop()

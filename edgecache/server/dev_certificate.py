@@ -22,7 +22,9 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from edgecache.cluster.certificates import common_name, key_pem
 
 logger = logging.getLogger("edgecache.server")
 
@@ -209,7 +211,7 @@ def _lasts(certificate: x509.Certificate, now: datetime, days: int) -> bool:
 
 def _make_authority(folder: Path, now: datetime, write: Write) -> _Authority:
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _name("edgecache development authority")
+    name = common_name("edgecache development authority")
     usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
     certificate = (
         _unsigned(name, name, key, now, CA_DAYS)
@@ -218,7 +220,7 @@ def _make_authority(folder: Path, now: datetime, write: Write) -> _Authority:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    write(folder / "ca.key", _pem_of(key))
+    write(folder / "ca.key", key_pem(key))
     write(folder / "ca.pem", certificate.public_bytes(serialization.Encoding.PEM))
     return _Authority(certificate, key)
 
@@ -235,7 +237,7 @@ def _made(
     purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
     certificate = (
         _unsigned(
-            _name("edgecache development"), authority.certificate.subject, key, now, SITE_DAYS
+            common_name("edgecache development"), authority.certificate.subject, key, now, SITE_DAYS
         )
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -244,7 +246,7 @@ def _made(
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ours), critical=False)
         .sign(authority.key, hashes.SHA256())
     )
-    return _pem_of(key) + certificate.public_bytes(serialization.Encoding.PEM)
+    return key_pem(key) + certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def _unsigned(
@@ -258,18 +260,6 @@ def _unsigned(
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _BACKDATED)
         .not_valid_after(now + timedelta(days=days))
-    )
-
-
-def _name(words: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, words)])
-
-
-def _pem_of(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
     )
 
 

@@ -23,7 +23,7 @@ test: $(BIN)/.installed
 # Full products, a million requests, twenty minutes of soak, an hour of the adversary with the
 # day's seed: about three hours.
 test-long: $(BIN)/.installed
-	$(BIN)/python -m tests.stages --long
+	$(BIN)/python -m tests.stages --long --interpreters
 
 format: $(BIN)/.installed
 	$(BIN)/ruff format .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import settings
@@ -16,6 +17,22 @@ from tests.world.wire import SEED, Setting, settings_of
 
 settings.register_profile("shared-cores", deadline=None)  # a loaded machine is no failure
 settings.load_profile("shared-cores")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--share", default="1/1", help="of all tests, the K-th of N parts by their names: K/N"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the share that was asked for: tests fall to shares by name, the same each time."""
+    part, _, parts = config.getoption("--share").partition("/")
+    shares: list[list[pytest.Item]] = [[] for _ in range(int(parts))]
+    for item in items:
+        shares[crc32(item.nodeid.encode()) % len(shares)].append(item)
+    items[:] = shares.pop(int(part) - 1)
+    config.hook.pytest_deselected(items=[one for others in shares for one in others])
 
 
 @pytest.hookimpl(tryfirst=True)

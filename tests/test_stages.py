@@ -6,9 +6,12 @@ import argparse
 import shlex
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from tests.conftest import pytest_collection_modifyitems
 from tests.stages import ROOT, SECONDS_MAX, Stage, chosen, main, run, run_all, slowness, stages
 
 OPTIONS = {"only": None, "quick": False, "long": False, "interpreters": False}
@@ -39,9 +42,26 @@ def test_every_folder_of_tests_is_in_a_stage() -> None:
         assert (ROOT / path).is_dir()
 
 
-def test_the_interpreters_run_the_same_as_the_stage_of_unit_tests() -> None:
+def test_the_interpreters_share_the_unit_tests_and_run_all_of_them_in_long_runs() -> None:
     commands = {stage.name: stage.command for stage in stages()}
-    assert commands["unit-oldest"] == commands["unit-newest"] == commands["unit"]
+    assert commands["unit-oldest"] == commands["unit"] + " --share 1/2"
+    assert commands["unit-newest"] == commands["unit"] + " --share 2/2"
+    assert commands["unit-oldest-long"] == commands["unit-newest-long"] == commands["unit"]
+
+
+def test_shares_are_all_of_the_tests_and_each_is_in_one() -> None:
+    names = [f"tests/test_a.py::test_{number}" for number in range(100)]
+    some = [SimpleNamespace(nodeid=name) for name in names]
+    found: list[str] = []
+    for part in (1, 2, 3):
+        items, gone = list(some), []
+        hook = SimpleNamespace(pytest_deselected=lambda items: gone.extend(items))  # noqa: B023
+        asked = SimpleNamespace(getoption=lambda _, part=part: f"{part}/3", hook=hook)
+        pytest_collection_modifyitems(cast(pytest.Config, asked), cast(list[pytest.Item], items))
+        assert len(items) + len(gone) == len(names)
+        assert len(items) > 15
+        found += [one.nodeid for one in items]
+    assert sorted(found) == sorted(names)
 
 
 def test_what_is_run_when() -> None:

@@ -62,7 +62,8 @@ class ViewerConnection(asyncio.Protocol):
         self.loop = _loop or asyncio.get_event_loop()
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
         self.outgoing: OutputBuffer = cast(OutputBuffer, None)
-        self.client: tuple[str, int] = ("", 0)
+        self.peer: tuple[str, int] = ("", 0)  # the other end of the socket
+        self.client: tuple[str, int] = ("", 0)  # the viewer: the peer, or whom it stands for
         self.address = self.port = b""  # the same, as the log has them
         self.network = ""
         self.session: Session | None = None
@@ -91,12 +92,10 @@ class ViewerConnection(asyncio.Protocol):
             self.transport, account, encrypts=self.listener.tls is not None
         )
         peer = transport.get_extra_info("peername")
-        self.client = (peer[0], peer[1]) if isinstance(peer, tuple) and peer else ("", 0)
-        self.address, self.port = escaped(self.client[0]), b"%d" % self.client[1]
-        self.network = client_network(self.client[0])
+        self.peer = (peer[0], peer[1]) if isinstance(peer, tuple) and peer else ("", 0)
         listener = self.listener
         self._state.connections.add(self)
-        listener.connections.add(self)
+        self._identify(self.peer)
         self.deadline = listener.clock() + listener.limits.head_s_max
         if listener.tls is not None:
             self.session = listener.tls.session(transport.get_extra_info("ssl_object"))
@@ -184,6 +183,13 @@ class ViewerConnection(asyncio.Protocol):
             self.transport.close()
 
     # Serving.
+
+    def _identify(self, client: tuple[str, int]) -> None:
+        """The viewer of this connection is known: it is counted among those of its network."""
+        self.client = client
+        self.address, self.port = escaped(client[0]), b"%d" % client[1]
+        self.network = client_network(client[0])
+        self.listener.connections.add(self)
 
     def _serve(self, now: float, *, begun: bool = False) -> None:
         """Serve what is held until a request must wait, or what is left is not a whole head.

@@ -9,5 +9,6 @@ white space around them. Imports nothing of ours.
 - `framing`: where a body ends; `ranges`: byte ranges, a *span* being the first and last byte
 - `cache_control`, `structured_fields`: directives; `conditional`: entity tags and preconditions
 - `content_coding`, `dates`, `forwarded_for`: Accept-Encoding, HTTP-dates, X-Forwarded-For, CDN-Loop
+- `trace_context`: traceparent and tracestate (W3C)
 - `function_cache`: results remembered by their arguments, and the bytes they may take
 """

@@ -93,6 +93,7 @@ class ResponseWriter:
 
     async def _run(self, errand: Errand, body: ViewerBody | None) -> None:
         listener = self._listener
+        self._id = errand.request.id or self._id  # another tier of ours has given it one
         try:
             errand = errand.identified(self._id)
             if body is not None:

@@ -201,7 +201,7 @@ def write_last_hit(
 ) -> None:
     """Send a hit where the Connection field must be said: to HTTP/1.0, or as the last response."""
     listener = connection.listener
-    head, request_id = answer.head(now), listener.ids.next()
+    head, request_id = answer.head(now), request.id or listener.ids.next()
     if answer.has_id:
         request_id = answer.own_id or request_id
         head = b"%b%b\r\n\r\n" % (head, request_id)

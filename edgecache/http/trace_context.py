@@ -1,0 +1,94 @@
+"""Trace context: the fields traceparent and tracestate, read and written.
+
+Law: what is not well-formed is nobody's trace, and no part of it goes further. W3C Recommendation
+"Trace Context" (level 1, 2021-11-23), §3.2 and §3.3: of the flags, `sampled` alone is defined.
+"""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct
+
+from edgecache.http.message import Fields, field_values, names_in, without
+
+TRACEPARENT = b"traceparent"
+TRACESTATE = b"tracestate"
+NAMES = frozenset({TRACEPARENT, TRACESTATE})
+STATE_MEMBERS_MAX = 32  # §3.3.1.1
+STATE_BYTES_MAX = 512  # §3.3.1.5: what must be able to pass at least; more is dropped
+
+_SAMPLED = 1
+_PARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL)
+_NO_TRACE, _NO_SPAN = b"0" * 32, b"0" * 16
+_STATE_MEMBER = re.compile(
+    rb"((?:[a-z][a-z0-9_\-*/]{0,255})|(?:[a-z0-9][a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13}))"
+    rb"=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
+)
+
+
+class TraceContext(Struct, frozen=True):
+    """The trace a request belongs to, and the span of who asks or is about to ask.
+
+    `trace_id` is 32 and `span_id` 16 digits of lower-case hexadecimal; `state` is a sound
+    tracestate, or empty.
+    """
+
+    trace_id: bytes
+    span_id: bytes
+    sampled: bool
+    state: bytes = b""
+
+    @property
+    def parent(self) -> bytes:
+        """The value of traceparent that says this."""
+        return b"00-%b-%b-0%d" % (self.trace_id, self.span_id, self.sampled)
+
+    @property
+    def fields(self) -> Fields:
+        """The fields that say this to who is asked."""
+        if not self.state:
+            return ((TRACEPARENT, self.parent),)
+        return ((TRACEPARENT, self.parent), (TRACESTATE, self.state))
+
+
+def has_trace_fields(fields: Fields) -> bool:
+    """Whether either field is there, sound or not."""
+    return not NAMES.isdisjoint(names_in(fields))
+
+
+def without_trace_fields(fields: Fields) -> Fields:
+    """The fields but these two."""
+    return without(fields, NAMES)
+
+
+def read_trace_context(fields: Fields) -> TraceContext | None:
+    """The trace a request's fields name; None where they name none, or not as they should."""
+    parents = field_values(fields, TRACEPARENT)
+    if len(parents) != 1:
+        return None
+    return trace_of(parents[0], b",".join(field_values(fields, TRACESTATE)))
+
+
+def trace_of(parent: bytes, state: bytes) -> TraceContext | None:
+    """The trace that the values of the two fields name; a `state` that is not sound is dropped."""
+    found = _PARENT.fullmatch(parent)
+    if found is None:
+        return None
+    version, trace_id, span_id, flags, more = found.groups()
+    if version == b"ff" or (version == b"00" and more is not None):
+        return None
+    if trace_id == _NO_TRACE or span_id == _NO_SPAN:
+        return None
+    sampled = bool(int(flags, 16) & _SAMPLED)
+    return TraceContext(trace_id, span_id, sampled, state if is_sound_state(state) else b"")
+
+
+def is_sound_state(state: bytes) -> bool:
+    """Whether a tracestate is well-formed and within its bounds, with something to say (§3.3.1)."""
+    if len(state) > STATE_BYTES_MAX:
+        return False
+    members = [member for part in state.split(b",") if (member := part.strip(b" \t"))]
+    found = [_STATE_MEMBER.fullmatch(member) for member in members]
+    keys = {one[1] for one in found if one is not None}
+    return 0 < len(keys) == len(members) <= STATE_MEMBERS_MAX

@@ -13,6 +13,17 @@ from typing import Annotated, TypedDict
 
 import msgspec
 
+from edgecache.observe.labeled_series import SEPARATOR, LabeledSeries, Series
+from edgecache.observe.metric_families import (
+    GAUGES,
+    HISTOGRAMS,
+    LABELED_COUNTERS,
+    LABELED_GAUGES,
+    LABELED_HISTOGRAMS,
+    TOTALS,
+    WORDS,
+)
+
 # The Prometheus clients' defaults, carried down to a hit and up to CloudFront's read timeout.
 _MILLISECONDS = (0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000)
 SECONDS = tuple(ms / 1000 for ms in _MILLISECONDS)
@@ -60,49 +71,19 @@ class Histogram:
         return {"bounds": list(self.bounds), "counts": list(self.counts), "sum": self.sum}
 
 
-TOTALS = (
-    "bytes_out",  # to viewers, heads and bodies
-    "bytes_in",  # from viewers, heads and bodies
-    "upstream_requests",
-    "failovers",  # requests sent to another member of an origin group after one failed
-    "collapsed",  # requests that waited for another's flight
-    "stored",
-    "evicted",
-    "disk_hits",  # of entries that were not in memory
-    "disk_evicted",
-    "disk_dropped",  # entries not written: too many wait, or the disk fails
-    "disk_bad",  # entries found torn, decayed or without their file
-    "disk_failures",  # of looks and changes
-    "log_dropped",  # access log records that found the queue full or the disk failing
-)
-WORDS = (
-    "requests",  # by x-edge-result-type
-    "misses",  # by MissReason
-    "upstream_errors",  # by Fault
-    "removals",  # from the store, by Leaving
-    "refused_credentials",  # of other processes, by CredentialVerdict
-)
-GAUGES = (
-    "connections",
-    "store_objects",
-    "store_bytes",
-    "disk_objects",
-    "disk_bytes",
-    "disk_failing",  # 1 from a failure until a change succeeds
-    "fills",
-    "tasks",  # of the event loop
-)
 MEMORY = "memory_bytes:"  # before a kind: a gauge for each
-HISTOGRAMS = (
-    "time_taken",  # from the first byte of a request to the last byte of its response
-    "miss_first_byte",  # time to first byte, misses only
-)
 
 
 class Counters:
-    """Counters (totals) and gauges of one process. `statuses` is indexed by class."""
+    """Counters (totals) and gauges of one process. `statuses` is indexed by class.
 
-    __slots__ = (*TOTALS, *WORDS, *GAUGES, *HISTOGRAMS, "memory", "statuses")
+    What they are stands in `metric_families.py`, and how others count by names of operators.
+    """
+
+    __slots__ = (
+        *TOTALS, *WORDS, *GAUGES, *HISTOGRAMS,
+        "labeled", "labeled_gauges", "labeled_histograms", "memory",
+    )  # fmt: skip
 
     bytes_out: int
     bytes_in: int
@@ -132,12 +113,16 @@ class Counters:
     refused_credentials: defaultdict[str, int]
     time_taken: Histogram
     miss_first_byte: Histogram
+    statuses: list[int]
 
     def __init__(self) -> None:
         for name in (*TOTALS, *GAUGES):
             setattr(self, name, 0)
         for name in WORDS:
             setattr(self, name, defaultdict[str, int](int))
+        self.labeled = {name: LabeledSeries(Series) for name in LABELED_COUNTERS}
+        self.labeled_gauges = {name: LabeledSeries(Series) for name in LABELED_GAUGES}
+        self.labeled_histograms = {name: LabeledSeries(Histogram) for name in LABELED_HISTOGRAMS}
         for name in HISTOGRAMS:
             setattr(self, name, Histogram())
         self.statuses = [0] * STATUS_CLASSES
@@ -145,17 +130,32 @@ class Counters:
 
     def snapshot(self) -> Sample:
         """A copy of everything, as lists, dicts and numbers."""
-        words = {name: dict(getattr(self, name)) for name in WORDS}
-        words["statuses"] = {f"{n}xx": count for n, count in enumerate(self.statuses) if count}
         return {
             "totals": {name: getattr(self, name) for name in TOTALS},
-            "words": words,
-            "gauges": {
-                **{name: getattr(self, name) for name in GAUGES},
-                **{MEMORY + kind: size for kind, size in self.memory.items()},
-            },
-            "histograms": {name: getattr(self, name).snapshot() for name in HISTOGRAMS},
+            "words": self._words(),
+            "gauges": self._gauges(),
+            "histograms": self._histograms(),
         }
+
+    def _words(self) -> dict[str, dict[str, int]]:
+        words = {name: dict(getattr(self, name)) for name in WORDS if name != "statuses"}
+        words["statuses"] = {f"{n}xx": count for n, count in enumerate(self.statuses) if count}
+        for name, series in self.labeled.items():
+            words[name] = {key: one.value for key, one in series.items()}
+        return words
+
+    def _gauges(self) -> dict[str, int]:
+        gauges = {name: getattr(self, name) for name in GAUGES}
+        gauges.update({MEMORY + kind: size for kind, size in self.memory.items()})
+        for name, series in self.labeled_gauges.items():
+            gauges.update({name + SEPARATOR + key: one.value for key, one in series.items()})
+        return gauges
+
+    def _histograms(self) -> dict[str, HistogramSample]:
+        histograms = {name: getattr(self, name).snapshot() for name in HISTOGRAMS}
+        for name, series in self.labeled_histograms.items():
+            histograms.update({name + SEPARATOR + k: one.snapshot() for k, one in series.items()})
+        return histograms
 
 
 def merge(samples: Iterable[Sample]) -> Sample:

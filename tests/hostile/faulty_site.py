@@ -128,7 +128,7 @@ class Site:
     def told(self, name: str) -> int:
         """A metric of the regional cache."""
         text = curl(f"{self.up.installation.control}/metrics").body.decode()
-        start = f'edgecache_{name}{{location="regional"}} '
+        start = f'edgecache_{name}{{location="regional",tier="regional"}} '
         lines = [line for line in text.splitlines() if line.startswith(start)]
         return int(float(lines[0][len(start) :])) if lines else 0  # not heard of yet
 

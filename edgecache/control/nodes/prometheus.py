@@ -6,8 +6,7 @@ Prometheus, "Exposition formats" and "Metric and label naming".
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import (
@@ -18,58 +17,25 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from edgecache.control.nodes.registry import NodeRegistry
+from edgecache.control.nodes.registry import NodeRegistry, Place
 from edgecache.control.nodes.staleness_probe import StalenessProbe
 from edgecache.observe.counters import MEMORY, HistogramSample, Sample
+from edgecache.observe.labeled_series import SEPARATOR
+from edgecache.observe.metric_families import (
+    GAUGES,
+    HISTOGRAMS,
+    LABELED_COUNTERS,
+    LABELED_GAUGES,
+    LABELED_HISTOGRAMS,
+    TOTALS,
+    WORDS,
+    Family,
+)
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-
-
-class _Words(NamedTuple):
-    metric: str
-    label: str
-    help: str
-
-
-WORDS = {
-    "requests": _Words("requests", "result", "Requests answered, by x-edge-result-type."),
-    "misses": _Words("misses", "reason", "Requests not answered from the store, by reason."),
-    "statuses": _Words("responses", "status_class", "Responses to viewers, by status class."),
-    "removals": _Words("removals", "reason", "Entries that left the store, by reason."),
-    "refused_credentials": _Words(
-        "refused_credentials", "reason", "Requests in the name of a process of ours, refused."
-    ),
-    "upstream_errors": _Words("upstream_errors", "fault", "Upstream failures, by fault."),
-}
-TOTALS = {
-    "bytes_out": "Bytes sent to viewers, heads included.",
-    "bytes_in": "Bytes received from viewers, heads included.",
-    "upstream_requests": "Requests sent upstream.",
-    "failovers": "Requests sent to another member of an origin group.",
-    "collapsed": "Requests that waited for another's flight.",
-    "stored": "Responses stored.",
-    "evicted": "Entries removed to stay within the budget.",
-    "disk_hits": "Entries found on disk that were not in memory.",
-    "disk_evicted": "Entries removed from disk to stay within its budget.",
-    "disk_dropped": "Entries not written to disk: too many waited, or it was failing.",
-    "disk_bad": "Entries found torn or decayed on disk.",
-    "disk_failures": "Failures of the disk.",
-    "log_dropped": "Access log records dropped.",
-}
-GAUGES = {
-    "connections": "Open viewer connections.",
-    "store_objects": "Entries in the store.",
-    "store_bytes": "Bytes in the store.",
-    "disk_objects": "Entries on disk.",
-    "disk_bytes": "Bytes on disk.",
-    "disk_failing": "Nodes whose disk is failing.",
-    "fills": "Fills in progress.",
-    "tasks": "Tasks of the event loops.",
-}
-HISTOGRAMS = {
-    "time_taken": ("time_taken_seconds", "From a request's first byte to its response's last."),
-    "miss_first_byte": ("miss_first_byte_seconds", "Time to first byte of misses."),
-}
+PLACE_LABELS = ("tier", "location")  # viewers ask the tier "edge", and it asks "regional"
+Samples = Mapping[Place, Sample]
+_Kind = type[CounterMetricFamily] | type[GaugeMetricFamily]
 
 
 class NodeCollector(Collector):
@@ -84,9 +50,9 @@ class NodeCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         samples = self._nodes.samples()
-        yield from _words(samples)
-        yield from _totals(samples)
-        yield from _gauges(samples)
+        yield from _families(CounterMetricFamily, WORDS | LABELED_COUNTERS, _words(samples))
+        yield from _families(CounterMetricFamily, TOTALS, _totals(samples))
+        yield from _families(GaugeMetricFamily, GAUGES | LABELED_GAUGES, _gauges(samples))
         yield _memory(samples)
         yield from _histograms(samples)
         yield from _states(self._nodes)
@@ -104,49 +70,75 @@ def exposition(
     return generate_latest(NodeCollector(nodes, canary, now))
 
 
-def _words(samples: dict[str, Sample]) -> Iterator[Metric]:
-    for name, (metric, label, text) in WORDS.items():
-        family = CounterMetricFamily(f"edgecache_{metric}", text, labels=["location", label])
-        for location, sample in samples.items():
-            for word, count in sorted(sample["words"].get(name, {}).items()):
-                family.add_metric([location, word], count)
-        yield family
+def _families(
+    kind: _Kind, families: Mapping[str, Family], values: Iterable[tuple[Place, str, str, int]]
+) -> Iterator[Metric]:
+    """The metrics of a table; `values` have place, name in the table, key by labels, and value."""
+    made = {
+        name: kind(f"edgecache_{one.metric}", one.help, labels=[*PLACE_LABELS, *one.labels])
+        for name, one in families.items()
+    }
+    for place, name, key, value in values:
+        if (labels := _labels(families.get(name), key)) is not None:
+            made[name].add_metric([*place, *labels], value)
+    yield from made.values()
 
 
-def _totals(samples: dict[str, Sample]) -> Iterator[Metric]:
-    for name, text in TOTALS.items():
-        family = CounterMetricFamily(f"edgecache_{name}", text, labels=["location"])
-        for location, sample in samples.items():
-            family.add_metric([location], sample["totals"].get(name, 0))
-        yield family
+def _labels(family: Family | None, key: str) -> list[str] | None:
+    """The values of the labels that are no place's. None: another release means another metric."""
+    values = key.split(SEPARATOR) if key else []
+    return None if family is None or len(values) != len(family.labels) else values
 
 
-def _gauges(samples: dict[str, Sample]) -> Iterator[Metric]:
-    for name, text in GAUGES.items():
-        family = GaugeMetricFamily(f"edgecache_{name}", text, labels=["location"])
-        for location, sample in samples.items():
-            family.add_metric([location], sample["gauges"].get(name, 0))
-        yield family
+def _words(samples: Samples) -> Iterator[tuple[Place, str, str, int]]:
+    for place, sample in samples.items():
+        for name, counts in sample["words"].items():
+            for key, count in sorted(counts.items()):
+                yield place, name, key, count
 
 
-def _memory(samples: dict[str, Sample]) -> Metric:
+def _totals(samples: Samples) -> Iterator[tuple[Place, str, str, int]]:
+    for place, sample in samples.items():
+        for name in TOTALS:
+            yield place, name, "", sample["totals"].get(name, 0)
+
+
+def _gauges(samples: Samples) -> Iterator[tuple[Place, str, str, int]]:
+    for place, sample in samples.items():
+        for name, value in {**dict.fromkeys(GAUGES, 0), **sample["gauges"]}.items():
+            yield place, *_split(name), value
+
+
+def _split(name: str) -> tuple[str, str]:
+    """A table's name and the labels' key, out of a name in a sample."""
+    family, _, key = name.partition(SEPARATOR)
+    return family, key
+
+
+def _memory(samples: Samples) -> Metric:
     text = "Bytes held of memory_bytes, by who holds them."
-    family = GaugeMetricFamily("edgecache_memory_bytes", text, labels=["location", "kind"])
-    for location, sample in samples.items():
+    family = GaugeMetricFamily("edgecache_memory_bytes", text, labels=[*PLACE_LABELS, "kind"])
+    for place, sample in samples.items():
         for name, size in sorted(sample["gauges"].items()):
             if name.startswith(MEMORY):
-                family.add_metric([location, name.removeprefix(MEMORY)], size)
+                family.add_metric([*place, name.removeprefix(MEMORY)], size)
     return family
 
 
-def _histograms(samples: dict[str, Sample]) -> Iterator[Metric]:
-    for name, (metric, text) in HISTOGRAMS.items():
-        family = HistogramMetricFamily(f"edgecache_{metric}", text, labels=["location"])
-        for location, sample in samples.items():
-            histogram = sample["histograms"].get(name)
-            if histogram is not None:
-                family.add_metric([location], _buckets(histogram), histogram["sum"])
-        yield family
+def _histograms(samples: Samples) -> Iterator[Metric]:
+    families = HISTOGRAMS | LABELED_HISTOGRAMS
+    made = {
+        name: HistogramMetricFamily(
+            f"edgecache_{one.metric}", one.help, labels=[*PLACE_LABELS, *one.labels]
+        )
+        for name, one in families.items()
+    }
+    for place, sample in samples.items():
+        for full, histogram in sample["histograms"].items():
+            name, key = _split(full)
+            if (labels := _labels(families.get(name), key)) is not None:
+                made[name].add_metric([*place, *labels], _buckets(histogram), histogram["sum"])
+    yield from made.values()
 
 
 def _buckets(histogram: HistogramSample) -> list[tuple[str, float]]:

@@ -51,6 +51,18 @@ class ReportingNode(NamedTuple):
         return ("edge", place.removeprefix("edge-")) if is_edge(place) else (place, place)
 
 
+class Place(NamedTuple):
+    """What samples are summed under: the tier is `edge` or `regional`."""
+
+    tier: str
+    location: str
+
+    @classmethod
+    def of(cls, status: NodeStatus) -> Place:
+        """That of a process."""
+        return cls(status.role, status.label)
+
+
 @dataclass(slots=True)
 class _Node:
     name: str
@@ -74,7 +86,7 @@ class NodeRegistry:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._nodes: dict[tuple[str, str], _Node] = {}
-        self._retired: dict[str, Sample] = {}
+        self._retired: dict[Place, Sample] = {}
         self._reports = itertools.count()
         self._began_at = clock()
 
@@ -153,15 +165,15 @@ class NodeRegistry:
             if now - node.seen_at < ALIVE_S
         ]
 
-    def samples(self) -> dict[str, Sample]:
-        """The sum of samples under each label; gauges of nodes that are alive only."""
+    def samples(self) -> dict[Place, Sample]:
+        """The sum of samples of each place; gauges of nodes that are alive only."""
         now = self._clock()
         current = {id(node) for node in self._current() if now - node.seen_at < ALIVE_S}
-        parts = {label: [sample] for label, sample in self._retired.items()}
+        parts = {place: [sample] for place, sample in self._retired.items()}
         for node in self._nodes.values():
             sample = node.status.sample if id(node) in current else _last_sample(node.status)
-            parts.setdefault(node.status.label, []).append(sample)
-        return {label: merge(samples) for label, samples in sorted(parts.items())}
+            parts.setdefault(Place.of(node.status), []).append(sample)
+        return {place: merge(samples) for place, samples in sorted(parts.items())}
 
     def edge_locations(self) -> set[str]:
         """The locations of which an edge is alive."""
@@ -198,9 +210,9 @@ class NodeRegistry:
         return sorted(current, key=lambda node: (node.name, node.machine, node.first_report))
 
     def _retire(self, status: NodeStatus) -> None:
-        before = self._retired.get(status.label)
-        last = _last_sample(status)
-        self._retired[status.label] = merge([before, last] if before else [last])
+        place, last = Place.of(status), _last_sample(status)
+        before = self._retired.get(place)
+        self._retired[place] = merge([before, last] if before else [last])
 
     def _make_room(self, place: str, now: float) -> None:
         """Give up nodes that are gone, where a new one of `place` has no room; else it has none."""

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from edgecache.cluster.node_status import NodeStatus
 from edgecache.control.nodes import prometheus as metrics
 from edgecache.control.nodes.registry import ALIVE_S, NodeRegistry
-from edgecache.observe import counters as told
+from edgecache.observe import metric_families as families
 from edgecache.observe.counters import Counters
 
 Key = tuple[str, tuple[tuple[str, str], ...]]
@@ -20,6 +20,11 @@ Key = tuple[str, tuple[tuple[str, str], ...]]
 def scrape(nodes: NodeRegistry) -> dict[Key, float]:
     text = metrics.exposition(nodes).decode()
     return dict(_samples(text))
+
+
+def key(metric: str, **labels: str) -> Key:
+    """A series of the edges at LHR50, where `labels` do not say otherwise."""
+    return metric, tuple(sorted({"tier": "edge", "location": "LHR50", **labels}.items()))
 
 
 def _samples(text: str) -> Iterator[tuple[Key, float]]:
@@ -36,6 +41,7 @@ def counted() -> Counters:
     counters.upstream_errors["tls-failed"] += 2
     counters.bytes_out += 1000
     counters.connections += 5
+    counters.labeled["rate_limited"].labels("login").value += 2
     counters.memory = {"store": 700, "fills": 30}
     counters.time_taken.observe(0.002)
     counters.time_taken.observe(60)
@@ -53,33 +59,55 @@ def test_a_scrape_sums_the_processes_of_a_location() -> None:
     nodes.report("b", status("LHR50", 2))
     nodes.report("c", status("NRT57", 3))
     values = scrape(nodes)
-    here = ("location", "LHR50")
-    assert values["edgecache_requests_total", (here, ("result", "Hit"))] == 6
-    assert values["edgecache_misses_total", (here, ("reason", "expired"))] == 2
-    assert values["edgecache_responses_total", (here, ("status_class", "2xx"))] == 8
-    assert values["edgecache_upstream_errors_total", (("fault", "tls-failed"), here)] == 4
-    assert values["edgecache_bytes_out_total", (here,)] == 2000
-    assert values["edgecache_connections", (here,)] == 10
-    assert values["edgecache_memory_bytes", (("kind", "store"), here)] == 1400
-    assert values["edgecache_memory_bytes", (("kind", "fills"), here)] == 60
-    assert values["edgecache_bytes_out_total", (("location", "NRT57"),)] == 1000
-    assert values["edgecache_node_alive", (here, ("machine", ""), ("node", "a"))] == 1
-    assert (
-        values["edgecache_node_generation", (("location", "NRT57"), ("machine", ""), ("node", "c"))]
-        == 4
-    )
+    assert values[key("edgecache_requests_total", result="Hit")] == 6
+    assert values[key("edgecache_misses_total", reason="expired")] == 2
+    assert values[key("edgecache_responses_total", status_class="2xx")] == 8
+    assert values[key("edgecache_upstream_errors_total", fault="tls-failed")] == 4
+    assert values[key("edgecache_bytes_out_total")] == 2000
+    assert values[key("edgecache_connections")] == 10
+    assert values[key("edgecache_memory_bytes", kind="store")] == 1400
+    assert values[key("edgecache_memory_bytes", kind="fills")] == 60
+    assert values[key("edgecache_rate_limited_total", limit="login")] == 4
+    assert values[key("edgecache_bytes_out_total", location="NRT57")] == 1000
+    alive = ("edgecache_node_alive", (("location", "LHR50"), ("machine", ""), ("node", "a")))
+    generation = ("location", "NRT57"), ("machine", ""), ("node", "c")
+    assert values[alive] == 1
+    assert values["edgecache_node_generation", generation] == 4
+
+
+def test_tiers_are_told_apart() -> None:
+    nodes = NodeRegistry(lambda: 0.0)
+    nodes.report("edge-regional", status("regional", 1))
+    nodes.report("regional", replace(status("", 2), role="regional"))
+    values = scrape(nodes)
+    for tier in ("edge", "regional"):
+        series = key("edgecache_requests_total", tier=tier, location="regional", result="Hit")
+        assert values[series] == 3
+
+
+def test_labels_of_another_release_are_left_out() -> None:
+    sample = counted().snapshot()
+    sample["words"]["rate_limited"] = {"login": 1, "login\tsoft": 2}
+    sample["words"]["unheard_of"] = {"x": 1}
+    sample["gauges"]["unheard_of\tx"] = 1
+    nodes = NodeRegistry(lambda: 0.0)
+    nodes.report("a", replace(status("LHR50", 1), sample=sample))
+    values = scrape(nodes)
+    limited = {name: value for name, value in values.items() if "limited_total" in name[0]}
+    assert limited == {key("edgecache_rate_limited_total", limit="login"): 1}
+    assert not any("unheard" in name for name, _ in values)
 
 
 def test_a_histogram_is_cumulative() -> None:
     nodes = NodeRegistry(lambda: 0.0)
     nodes.report("a", status("LHR50", 1))
     values = scrape(nodes)
-    name, here = "edgecache_time_taken_seconds", ("location", "LHR50")
+    name = "edgecache_time_taken_seconds"
     bounds = ("0.001", "0.0025", "30.0", "+Inf")
-    counts = [values[f"{name}_bucket", (("le", bound), here)] for bound in bounds]
+    counts = [values[key(f"{name}_bucket", le=bound)] for bound in bounds]
     assert counts == [0, 1, 1, 2]
-    assert values[f"{name}_count", (here,)] == 2
-    assert values[f"{name}_sum", (here,)] == 60.002
+    assert values[key(f"{name}_count")] == 2
+    assert values[key(f"{name}_sum")] == 60.002
 
 
 def test_nothing_told_is_a_scrape_too() -> None:
@@ -92,17 +120,13 @@ def test_hostile_words_stay_inside_their_labels() -> None:
     nodes = NodeRegistry(lambda: 0.0)
     sample = counters.snapshot()
     nodes.report("a", NodeStatus(role="edge", pid=1, generation=1, sample=sample))
-    labels = (("location", "edge"), ("result", 'a"} 9\nevil 1'))
-    assert scrape(nodes)["edgecache_requests_total", labels] == 1
+    evil = key("edgecache_requests_total", location="edge", result='a"} 9\nevil 1')
+    assert scrape(nodes)[evil] == 1
 
 
-def test_everything_counted_is_shown() -> None:
-    assert set(metrics.TOTALS) == set(told.TOTALS)
-    assert set(metrics.WORDS) == {*told.WORDS, "statuses"}
-    assert set(metrics.GAUGES) == set(told.GAUGES)
-    assert set(metrics.HISTOGRAMS) == set(told.HISTOGRAMS)
+def test_everything_counted_is_declared() -> None:
     annotated = set(get_type_hints(Counters))
-    assert annotated == {*told.TOTALS, *told.WORDS, *told.GAUGES, *told.HISTOGRAMS}
+    assert annotated == {*families.TOTALS, *families.WORDS, *families.GAUGES, *families.HISTOGRAMS}
 
 
 def test_a_certificate_is_told_by_the_node_whose_ends_first() -> None:

@@ -13,9 +13,12 @@ from edgecache.control.nodes.registry import (
     NODES_MAX,
     PLACE_NODES_MAX,
     NodeRegistry,
+    Place,
     TooManyNodesError,
 )
 from edgecache.observe.counters import Counters
+
+LHR50 = Place("edge", "LHR50")
 
 
 class Clock:
@@ -51,8 +54,8 @@ def status(
     )
 
 
-def hits(nodes: NodeRegistry, label: str = "LHR50") -> int:
-    return nodes.samples()[label]["words"]["requests"]["Hit"]
+def hits(nodes: NodeRegistry, place: Place = LHR50) -> int:
+    return nodes.samples()[place]["words"]["requests"]["Hit"]
 
 
 def test_a_listing_names_every_node() -> None:
@@ -78,7 +81,7 @@ def test_a_silent_node_is_not_alive_and_later_not_listed() -> None:
     nodes.report("a", status(hits=5))
     clock.now += ALIVE_S
     assert [node["alive"] for node in nodes.listing()] == [False]
-    assert nodes.samples()["LHR50"]["gauges"] == {}
+    assert nodes.samples()[LHR50]["gauges"] == {}
     clock.now += FORGET_S
     assert nodes.listing() == []
     assert hits(nodes) == 5
@@ -91,8 +94,8 @@ def test_processes_of_one_location_are_summed() -> None:
     nodes.report("a", status(pid=1, hits=5))
     nodes.report("b", status(pid=2, hits=7))
     nodes.report("regional", status(pid=3, hits=1, location=""))
-    assert (hits(nodes), hits(nodes, "regional")) == (12, 1)
-    assert nodes.samples()["LHR50"]["gauges"]["connections"] == 2
+    assert (hits(nodes), hits(nodes, Place("regional", "regional"))) == (12, 1)
+    assert nodes.samples()[LHR50]["gauges"]["connections"] == 2
 
 
 @pytest.mark.parametrize("pid", [2, 1])  # pid 1 again: every process of a container has it
@@ -102,7 +105,7 @@ def test_a_process_that_was_replaced_still_counts(pid: int) -> None:
     nodes.report("a", status(pid=1, hits=6))
     nodes.report("a", status(pid=pid, hits=2))
     assert hits(nodes) == 8
-    assert nodes.samples()["LHR50"]["gauges"]["connections"] == 1
+    assert nodes.samples()[LHR50]["gauges"]["connections"] == 1
 
 
 def test_last_words_that_come_late_count_once() -> None:
@@ -126,7 +129,7 @@ def test_a_process_that_hands_over_counts_to_its_end() -> None:
         nodes.report("a", status(pid=1, hits=6 + second, leaving=True))
         nodes.report("a", status(pid=2, hits=2 + second))
         assert hits(nodes) == 8 + 2 * second
-    assert nodes.samples()["LHR50"]["gauges"]["connections"] == 1
+    assert nodes.samples()[LHR50]["gauges"]["connections"] == 1
     assert [node["pid"] for node in nodes.listing()] == [2]
     clock.now += ALIVE_S
     nodes.report("a", status(pid=3, hits=0))
@@ -179,7 +182,7 @@ def test_twins_of_two_machines_count_once_each() -> None:
         ("vm1", True),
         ("vm2", True),
     ]
-    assert nodes.samples()["LHR50"]["gauges"]["connections"] == 2
+    assert nodes.samples()[LHR50]["gauges"]["connections"] == 2
 
 
 def test_what_replaces_a_process_runs_on_its_machine() -> None:

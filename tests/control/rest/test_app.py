@@ -158,7 +158,7 @@ def test_a_report_is_listed_and_counted(place: Place) -> None:
     }
     text = place.ask("GET", "/metrics")
     assert text.headers["content-type"].startswith("text/plain")
-    assert 'edgecache_requests_total{location="LHR50",result="Hit"} 2.0' in text.text
+    assert 'edgecache_requests_total{location="LHR50",result="Hit",tier="edge"} 2.0' in text.text
 
 
 @pytest.mark.parametrize(

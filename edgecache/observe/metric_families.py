@@ -1,0 +1,85 @@
+"""Metric families: name, labels and meaning of what processes count and control shows.
+
+A process has a figure under its key here, in `Counters` and in samples; a scrape has it as
+`edgecache_` and the family's name. All have the labels `tier` and `location` before their own.
+
+To count by a name that operators chose (a limit, an access list, an origin): add a line to
+LABELED_COUNTERS or LABELED_GAUGES, and where it happens
+
+    counters.labeled["rate_limited"].labels(limit.name).value += 1
+
+The first 100 names that a process meets have series of their own, the rest is `other`
+(`labeled_series.py`); what happens often keeps what `labels` gave. Words of ours alone, without
+anybody's name, are WORDS: `counters.misses[why] += 1`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Family(NamedTuple):
+    """A metric of processes: its name in a scrape without prefix and suffix, and its labels."""
+
+    metric: str
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+TOTALS = {
+    "bytes_out": Family("bytes_out", "Bytes sent to viewers, heads included."),
+    "bytes_in": Family("bytes_in", "Bytes received from viewers, heads included."),
+    "upstream_requests": Family("upstream_requests", "Requests sent upstream."),
+    "failovers": Family("failovers", "Requests sent to another member of an origin group."),
+    "collapsed": Family("collapsed", "Requests that waited for another's flight."),
+    "stored": Family("stored", "Responses stored."),
+    "evicted": Family("evicted", "Entries removed to stay within the budget."),
+    "disk_hits": Family("disk_hits", "Entries found on disk that were not in memory."),
+    "disk_evicted": Family("disk_evicted", "Entries removed from disk to stay within its budget."),
+    "disk_dropped": Family(
+        "disk_dropped", "Entries not written to disk: too many waited, or it was failing."
+    ),
+    "disk_bad": Family("disk_bad", "Entries found torn or decayed on disk, or without their file."),
+    "disk_failures": Family("disk_failures", "Failures of the disk."),
+    "log_dropped": Family(
+        "log_dropped", "Access log records that found the queue full or the disk failing."
+    ),
+}
+WORDS = {
+    "requests": Family("requests", "Requests answered, by x-edge-result-type.", ("result",)),
+    "misses": Family("misses", "Requests not answered from the store, by reason.", ("reason",)),
+    "statuses": Family("responses", "Responses to viewers, by status class.", ("status_class",)),
+    "removals": Family("removals", "Entries that left the store, by reason.", ("reason",)),
+    "refused_credentials": Family(
+        "refused_credentials",
+        "Requests in the name of a process of ours, refused.",
+        ("reason",),
+    ),
+    "upstream_errors": Family("upstream_errors", "Upstream failures, by fault.", ("fault",)),
+}
+LABELED_COUNTERS: dict[str, Family] = {
+    "rate_limited": Family("rate_limited", "Requests refused by a rate limit.", ("limit",)),
+    "access_denied": Family(
+        "access_denied",
+        "Peers and viewers that an access list denied, by what it belongs to.",
+        ("list", "at"),
+    ),
+}
+GAUGES = {
+    "connections": Family("connections", "Open viewer connections."),
+    "store_objects": Family("store_objects", "Entries in the store."),
+    "store_bytes": Family("store_bytes", "Bytes in the store."),
+    "disk_objects": Family("disk_objects", "Entries on disk."),
+    "disk_bytes": Family("disk_bytes", "Bytes on disk."),
+    "disk_failing": Family("disk_failing", "Nodes whose disk is failing."),
+    "fills": Family("fills", "Fills in progress."),
+    "tasks": Family("tasks", "Tasks of the event loops."),
+}
+LABELED_GAUGES: dict[str, Family] = {}
+HISTOGRAMS = {
+    "time_taken": Family(
+        "time_taken_seconds", "From a request's first byte to its response's last."
+    ),
+    "miss_first_byte": Family("miss_first_byte_seconds", "Time to first byte of misses."),
+}
+LABELED_HISTOGRAMS: dict[str, Family] = {}

@@ -66,6 +66,8 @@ from edgecache.rules.viewer.access import (
 )
 from edgecache.rules.viewer.geo import NOWHERE
 from edgecache.rules.viewer.headers import with_viewer_headers
+from edgecache.rules.viewer.redirects import redirection
+from edgecache.rules.viewer.request_headers import without_removed
 from edgecache.upstream.faults import Fault
 from edgecache.upstream.interface import Body, OnInterim
 from edgecache.upstream.peer import heads as peer_fields
@@ -84,6 +86,7 @@ SIGNED_LEASE_S_MAX = 60.0  # an answer's lease runs on the steady clock, a signa
 # so long goes unnoticed that an administrator has set the clock past a signature's end
 NO_SUCH_ROUTE = Refusal(421, "This distribution is not served here.")
 MOVED = "The same is to be had over https."
+ELSEWHERE = "This is to be had elsewhere."
 PSEUDONYM_CHARS = 32
 _ANEW = frozenset({b"via", b"cache-status", b"x-cache"})
 SENTENCES = {
@@ -184,6 +187,10 @@ class ViewerFrontend:
                 return _options_of(route.behavior)
             routed = replace(routed, request=counted)
         conclusion: Hit | Errand | Refusal
+        if route.redirects and refused is None:
+            sent = redirection(request, route.redirects, self._world.ports)
+            if sent is not None:
+                return redirect_page(sent.status, sent.location, ELSEWHERE)
         if refused is not None:
             conclusion = self._refuse(refused, routed.request, route)
         elif route.trust is not None:
@@ -220,10 +227,7 @@ class ViewerFrontend:
         self, refused: AccessRefused | AccessRedirect, request: Request, route: Route
     ) -> Refusal | ErrorPageErrand:
         if isinstance(refused, AccessRedirect):
-            location = ((b"location", refused.location),)
-            return Refusal(
-                refused.status, MOVED, "Redirect", fields=location, result=CacheResult.REDIRECT
-            )
+            return redirect_page(refused.status, refused.location, MOVED)
         if refused.why in PAGE_STANDS_FOR:
             page = replacement(route.distribution, refused.status)
             if page is not None:
@@ -253,6 +257,7 @@ class ViewerFrontend:
         """The request of the tier on this route, for one as received."""
         place = self._world.place_of(request.client[0]) if route.needs_place else NOWHERE
         request = with_viewer_headers(request, route.viewer_headers, place)
+        request = without_removed(request, route.viewer_fields_removed)
         return request if route.trust is None else route.trust.stripped(request)
 
     def dressed(
@@ -309,6 +314,12 @@ class ViewerFrontend:
         own = self._own_via
         before = combined_value(fields, b"via")
         return own if before is None else before + b", " + own
+
+
+def redirect_page(status: int, location: bytes, why: str) -> Refusal:
+    """A redirect of our own."""
+    fields = ((b"location", location),)
+    return Refusal(status, why, "Redirect", fields=fields, result=CacheResult.REDIRECT)
 
 
 def refusal(refused: AccessRefused, request: Request) -> Refusal:

@@ -85,8 +85,10 @@ def check_report(config: Config, *, files: bool = True) -> CheckReport:
     from edgecache.control.state.compose import ApiResources, NotComposedError, compose
     from edgecache.control.state.database import StateError
     from edgecache.control.state.resources import ResourceKind
+    from edgecache.rules.redirect_loops import redirect_loops
 
-    warnings = [*map(str, lint(config)), *(_certificate_warnings(config) if files else ())]
+    warnings = [*map(str, (*lint(config), *redirect_loops(config)))]
+    warnings += [*(_certificate_warnings(config) if files else ())]
     if not any((config.control, config.regional, config.bucket, config.locations)):
         warnings.append("nothing to run: no control, regional, bucket or locations")
     problems = _unopened_files(config) if files else []

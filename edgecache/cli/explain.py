@@ -104,6 +104,8 @@ def tree_of(told: ExplainReport) -> Tree:
     if rules.unsupported:
         _list(_add(tree, "asked for and not done"), rules.unsupported)
     _add(tree, _admission(rules))
+    for line in rules.viewer_rules:
+        _add(tree, f"rule {line}")
     _add_key(tree, rules)
     _add_origin(tree, told.origin)
     for place in told.places:

@@ -7,6 +7,7 @@ a configuration as control published it.
     model                  the frozen model: distributions, policies, locations, limits
     base                   the base class of the model's pieces
     origins                origins, origin groups, access controls and identities of the model
+    viewer_rules           rules of behaviors: redirects, request headers
     settings               every number: unit, bounds, precedent
     units                  sizes and durations as people write them
     sources                its file, `conf.d` beside it, `--set`, and what the environment has
@@ -25,6 +26,6 @@ a configuration as control published it.
     refused_distributions  distributions that answer 503 for what they ask
     aws/                   CloudFront's JSON, read and written
 
-May import `http` and `observe`; `model`, `base` and `origins` import nothing else of ours and are
-pure.
+May import `http` and `observe`; `model`, `base`, `origins` and `viewer_rules` import nothing else
+of ours and are pure.
 """

@@ -18,6 +18,8 @@ from edgecache.config.origins import OriginAccessControl as OriginAccessControl
 from edgecache.config.origins import OriginAccessIdentity as OriginAccessIdentity
 from edgecache.config.origins import OriginGroup as OriginGroup
 from edgecache.config.origins import Resolver as Resolver
+from edgecache.config.viewer_rules import Redirect as Redirect
+from edgecache.config.viewer_rules import RequestHeaders as RequestHeaders
 
 
 class UnavailableSite(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -155,6 +157,8 @@ class Behavior(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     trusted_key_groups: tuple[str, ...] = ()
     trusted_signers: tuple[str, ...] = ()
     trusted_native_keys: tuple[str, ...] = ()  # ids of secrets that sign our own tokens
+    redirects: tuple[Redirect, ...] = ()  # the first that leads elsewhere counts
+    request_headers: RequestHeaders = RequestHeaders()
 
 
 class CustomErrorResponse(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):

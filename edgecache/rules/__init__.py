@@ -10,6 +10,7 @@ May import `config` and `http`.
 - `caching/`: key, storability, freshness, reuse; `response/`: what the viewer is sent
 - `invalidation/`: items, their matching, releases; `globs`: wildcards as regular expressions
 - `explanation`: the rules' conclusions as text; `reasons`: verdicts and the words for why
+- `redirect_loops`: redirects that lead back to where they began
 - `permissions`: what an access key with limits may do
 - `replay_window`: which numbers of a sender were used
 - `sigv4`: AWS Signature Version 4; `origin_addresses`: addresses an origin may have

@@ -23,6 +23,7 @@ from edgecache.rules.caching.vary import Selected
 from edgecache.rules.private.signature_fields import SignatureRefused
 from edgecache.rules.routing import Route, RoutedRequest, RouteTable, locate
 from edgecache.rules.viewer.access import AMBIGUOUS_PATH, AccessRedirect, EntryPoint, admit
+from edgecache.rules.viewer.redirects import redirection
 
 PREFIXES_MAX = 32  # of a path; CloudFront's URLs rarely have a tenth of that many segments
 _COMPRESSIBLE = ((b"content-type", b"text/html"),)
@@ -76,6 +77,7 @@ class Explanation:
     unavailable: tuple[str, ...] = ()  # why the distribution of this name answers 503
     unsupported: tuple[str, ...] = ()  # what the distribution asks for and is served without
     never_compressed: str = ""  # why not, though the behavior has `compress`
+    viewer_rules: tuple[str, ...] = ()  # of the behavior, that bear on the request
 
 
 class LookupExplanation(StrEnum):
@@ -151,7 +153,11 @@ def explain(request: Request, table: RouteTable, entrance: EntryPoint, now: floa
         why = () if unserved is None else unserved.reasons
         return Explanation(url, text(request.method), unavailable=why)
     told = Explanation(
-        url, text(request.method), _choice(where, table), _admission(where, entrance, now)
+        url,
+        text(request.method),
+        _choice(where, table),
+        _admission(where, entrance, now),
+        viewer_rules=_viewer_rules(where),
     )
     inner = without_connection_options(where.request)
     passes = bypass(inner, where.route)
@@ -249,10 +255,26 @@ def _admission(where: RoutedRequest, entrance: EntryPoint, now: float) -> Access
     if where.ambiguous:
         refused = AMBIGUOUS_PATH
     if refused is None:
-        return _signature(where, now)
+        sent = redirection(where.received, where.route.redirects, entrance.ports)
+        if sent is None:
+            return _signature(where, now)
+        return AccessExplanation(sent.status, f"redirects[{sent.index}]", text(sent.location))
     if isinstance(refused, AccessRedirect):
         return AccessExplanation(refused.status, "redirect-to-https", text(refused.location))
     return AccessExplanation(refused.status, str(refused.why))
+
+
+def _viewer_rules(where: RoutedRequest) -> tuple[str, ...]:
+    """What the rules of the behavior make of a request that is let in."""
+    route, rules = where.route, []
+    removed = [name for name, _ in where.received.fields if name in route.viewer_fields_removed]
+    if removed:
+        names = ", ".join(text(name) for name in dict.fromkeys(removed))
+        rules.append(f"request_headers: {names} of the viewer not taken")
+    if route.origin_fields:
+        names = ", ".join(text(name) for name, _ in route.origin_fields)
+        rules.append(f"request_headers: {names} set towards the origin")
+    return tuple(rules)
 
 
 def _signature(where: RoutedRequest, now: float) -> AccessExplanation:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 
-def glob(text: bytes) -> bytes:
+def glob(text: bytes, *, captures: bool = False) -> bytes:
     """The source of an expression for a whole match of `text`, with named groups of its own.
+
+    With `captures` groups `s0`, `s1` and so on are what the stars stand for, in their order.
 
     What stands between two stars is taken where it first matches and not looked for again: found
     ahead, where there is no going back, and then met as found. For globs that loses no match, and
@@ -16,9 +18,13 @@ def glob(text: bytes) -> bytes:
     parts = [_literal(first)]
     if rest:
         # By names: from the hundredth on, a number would be read as an octal escape.
-        middles = enumerate(filter(None, rest[:-1]))
-        parts += [b"(?=(?P<g%d>.*?%b))(?P=g%d)" % (n, _literal(one), n) for n, one in middles]
-        parts.append(b".*" + _literal(rest[-1]))
+        middles = enumerate(rest[:-1] if captures else filter(None, rest[:-1]))
+        some, all_left = (b"(?P<s%d>.*?)", b"(?P<s%d>.*)") if captures else (b".*?", b".*")
+        for n, one in middles:
+            run = some % n if captures else some
+            parts.append(b"(?=(?P<g%d>%b%b))(?P=g%d)" % (n, run, _literal(one), n))
+        last = all_left % (len(rest) - 1) if captures else all_left
+        parts.append(last + _literal(rest[-1]))
     return b"".join(parts)
 
 

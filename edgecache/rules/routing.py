@@ -22,7 +22,7 @@ from edgecache.config.model import (
     OriginGroup,
     UnavailableSite,
 )
-from edgecache.http.message import Request
+from edgecache.http.message import Fields, Request
 from edgecache.http.target import NOT_NORMAL, normalized_path, readings
 from edgecache.rules.globs import glob
 from edgecache.rules.invalidation.releases import Patterns, compile_releases
@@ -37,6 +37,8 @@ from edgecache.rules.viewer.headers import (
     needs_place,
     with_viewer_headers,
 )
+from edgecache.rules.viewer.redirects import RedirectRule, compile_redirects
+from edgecache.rules.viewer.request_headers import removed_names, set_fields, without_removed
 
 NO_SECRETS: Mapping[str, str] = {}
 
@@ -57,6 +59,9 @@ class Route(Struct, frozen=True, eq=False, weakref=True):
     depends_on_viewer: bool = False  # see viewer.headers.depends_on_viewer
     trust: TrustedKeys | None = None  # whose signatures open it; None: it is public
     releases: Patterns = ()  # of the distribution
+    redirects: tuple[RedirectRule, ...] = ()  # of the behavior, as the next three
+    viewer_fields_removed: frozenset[bytes] = frozenset()  # before the key is made
+    origin_fields: Fields = ()  # set in what an origin is sent
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -210,6 +215,8 @@ def locate(
     place = place_of(request.client[0]) if found.needs_place else NOWHERE
     if found.viewer_headers is not None:
         inner = with_viewer_headers(inner, found.viewer_headers, place)
+    if found.viewer_fields_removed:
+        inner = without_removed(inner, found.viewer_fields_removed)
     return RoutedRequest(request, inner, site, found, place, ambiguous=matched is None)
 
 
@@ -285,6 +292,9 @@ def _route_of(distribution: Distribution, behavior: Behavior, ring: KeyRing) -> 
         depends_on_viewer=depends_on_viewer(distribution, behavior),
         trust=ring.trust(behavior),
         releases=compile_releases(distribution.releases),
+        redirects=compile_redirects(behavior.redirects),
+        viewer_fields_removed=removed_names(behavior.request_headers),
+        origin_fields=set_fields(behavior.request_headers),
     )
 
 

@@ -205,6 +205,7 @@ def _wire_request(call: Call, via: bytes, prove: Prove | None, agent: bytes) -> 
     fields += hop_fields(request, via)
     upgrade = asks_for_websocket(request)
     fields += UPGRADED if upgrade else ((b"connection", b"keep-alive"),)
+    fields = override_fields(fields, call.route.origin_fields)
     custom = tuple(
         (name.lower().encode(), value.encode()) for name, value in origin.custom_headers.items()
     )

@@ -263,3 +263,13 @@ def test_proofs_are_made_anew_for_each_sending_but_the_first() -> None:
     sent = [parse_request_head(outgoing.sent_head(), HeadLimits()).fields for _ in range(3)]
     assert [field_values(fields, b"x-proof") for fields in sent] == [[b"0"], [b"1"], [b"2"]]
     assert {without(fields, (b"x-proof",)) for fields in sent} == {without(sent[0], (b"x-proof",))}
+
+
+@pytest.mark.parametrize("semantics", ["cloudfront", "rfc9111"])
+def test_what_a_behavior_sets_is_sent_in_place_of_ours(semantics: str) -> None:
+    asked = call(semantics=semantics, origin={"custom_headers": {"X-Own": "1"}})
+    fields = ((b"x-team", b"blue"), (b"x-forwarded-proto", b"https"), (b"user-agent", b"us"))
+    asked.route = structs.replace(asked.route, origin_fields=fields)
+    got = sent(asked).fields
+    for name, value in (*fields, (b"x-own", b"1")):
+        assert field_values(got, name) == [value]

@@ -261,10 +261,9 @@ def config_of(scene: Scene) -> Config:
     distribution = Distribution(
         id="EPLAY",
         domain_name="dplay.cloudfront.net",
-        aliases=("site.test",),
         origins=(Origin(id="o", domain_name="origin.test", **scene.origin),),
         default_behavior=behavior,
         semantics=scene.semantics,
-        **scene.site,
+        **{"aliases": ("site.test",), **scene.site},
     )
     return Config(distributions=(distribution,), limits=scene.limits, **scene.whole)

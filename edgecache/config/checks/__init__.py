@@ -6,6 +6,7 @@
     policies          cache policies and origin request policies
     response_headers  response headers policies
     access            access controls, identities, secret headers, client certificates
+    viewer_rules      redirects and request headers of behaviors
     keys              public keys, key groups, trusted signers
 
 May import the rest of `config`.

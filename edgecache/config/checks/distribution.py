@@ -17,6 +17,7 @@ from edgecache.config.checks.policies import (
 )
 from edgecache.config.checks.response_headers import check_response_headers_policy
 from edgecache.config.checks.site import check_site
+from edgecache.config.checks.viewer_rules import check_viewer_rules
 from edgecache.config.model import Behavior, Distribution, Origin, OriginGroup
 from edgecache.config.problems import ProblemCode, Problems, listed, quoted
 
@@ -265,6 +266,7 @@ def _check_behavior(
             f"{quoted(behavior.origin)} is not an origin (known: {listed(known)})",
         )
     _check_methods(behavior, where, problems)
+    check_viewer_rules(distribution, behavior, where, problems)
     if behavior.forwarded_values is not None:
         check_forwarded_values(behavior.forwarded_values, f"{where}.forwarded_values", problems)
     else:

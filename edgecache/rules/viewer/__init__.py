@@ -2,5 +2,6 @@
 
 - `access`: loops, https, methods, countries, quotas, WebSocket; `geo`: places of addresses
 - `headers`: `CloudFront-` request headers of place, device and connection
+- `redirects`: where a behavior's rules send viewers; `request_headers`: what they remove and set
 - `client_shares`: which addresses count as one client, and what it holds of each kind
 """

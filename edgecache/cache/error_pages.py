@@ -79,7 +79,8 @@ class ErrorPages:
         received = page_request(errand.received or errand.request, page)
         if errand.route.trust is not None:
             received = errand.route.trust.stripped(received)
-        return self.prepared(replace(received, id=errand.request.id), page_route)
+        own = replace(received, id=errand.request.id, trace=errand.request.trace)
+        return self.prepared(own, page_route)
 
     def _drop(self, outcome: Outcome) -> None:
         """Send nothing of the body; what is being stored is still received."""

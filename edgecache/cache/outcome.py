@@ -16,6 +16,7 @@ from edgecache.cache.bodies import SlicedBody, StoredBody
 from edgecache.cache.fill import Fill
 from edgecache.http.message import Fields, Request, Response, first_value, without
 from edgecache.http.ranges import Span
+from edgecache.http.trace_context import TraceContext
 from edgecache.rules.caching.error_caching import Replacement
 from edgecache.rules.reasons import FORWARDED, MissReason, StoreReason
 from edgecache.rules.response.status_and_ranges import ResponsePlan, multipart, plan_reply
@@ -75,11 +76,12 @@ class _Errand(Struct, frozen=True):
     request: Request
     route: Route
 
-    def identified(self, request_id: bytes) -> Self:
-        """The errand under this id, unless an outer tier has given it one."""
-        if self.request.id:
+    def identified(self, request_id: bytes, trace: TraceContext | None = None) -> Self:
+        """The errand under this id, unless an outer tier has given it one, and of this trace."""
+        request = self.request
+        if request.id and trace is request.trace:
             return self
-        return replace(self, request=replace(self.request, id=request_id))
+        return replace(self, request=replace(request, id=request.id or request_id, trace=trace))
 
 
 class FetchErrand(_Errand, frozen=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
+from edgecache.config.checks.policies import traced_keys
 from edgecache.config.checks.site import provable
 from edgecache.config.listen import TcpAddress, bucket_hosts, tcp_address
 from edgecache.config.model import Behavior, Config, Distribution, OriginRequestPolicy, Selection
@@ -90,6 +91,12 @@ def _distribution_warnings(distribution: Distribution, where: str) -> Iterator[P
     yield from _unreachable_behaviors(distribution, where)
     yield from _unused_origins(distribution, where)
     keyed = distribution.semantics == "rfc9111" or _keys_host(distribution)
+    for place, name in traced_keys(distribution):
+        yield Problem(
+            f"{where}.{place}",
+            f"every request has another {name}: nothing is given twice; tracing.context sends it"
+            " to the origin without a place in the key",
+        )
     if len(distribution.aliases) > 1 and not keyed:
         yield from _alias_warnings(distribution, where)
 

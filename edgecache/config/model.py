@@ -38,6 +38,7 @@ class UnavailableSite(Model, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 BRAND = "cloudfront"  # what we call ourselves unless it is configured
 SemanticsName = Literal["cloudfront", "rfc9111"]
+TraceMode = Literal["ignore", "extract", "inject", "propagate"]
 ItemBehavior = Literal["none", "whitelist", "allExcept", "all"]
 HeaderBehavior = Literal[
     "none", "whitelist", "allViewer", "allViewerAndWhitelistCloudFront", "allExcept"
@@ -402,6 +403,19 @@ class Limits(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     connections_per_address_max: int = 5_000
 
 
+class Tracing(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What becomes of `traceparent` and `tracestate` of viewers' requests (W3C Trace Context).
+
+    `ignore`: they are fields like any other. `extract`: a viewer's trace is logged and goes on to
+    the origin, with a span of ours. `inject`: what goes upstream gets a trace of its own, and a
+    viewer's is not believed. `propagate`: a viewer's, else one of its own. Of the traces begun here
+    `sampled_share` say to origins that they are sampled.
+    """
+
+    context: TraceMode = "ignore"
+    sampled_share: float = 1
+
+
 class Process(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """User and group of processes started by root, once every address is bound."""
 
@@ -434,4 +448,5 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     trusted_signers: dict[str, tuple[str, ...]] = {}  # account to ids of its public keys
     limits: Limits = Limits()
     resolver: Resolver = Resolver()
+    tracing: Tracing = Tracing()
     process: Process = Process()

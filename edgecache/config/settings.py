@@ -25,6 +25,7 @@ from edgecache.config.model import (
     OriginGroup,
     Regional,
     Resolver,
+    Tracing,
 )
 from edgecache.config.units import shown_size
 
@@ -78,6 +79,7 @@ _PLACES: dict[type[Model], str] = {
     CachePolicy: "cache_policy",
     Bucket: "bucket",
     Resolver: "resolver",
+    Tracing: "tracing",
 }
 
 SETTINGS: tuple[Setting, ...] = (
@@ -408,6 +410,14 @@ SETTINGS: tuple[Setting, ...] = (
         0,
         604_800,
         "of age, until which the last addresses are used while look-ups fail",
+    ),
+    Setting(
+        Tracing,
+        "sampled_share",
+        "of traces",
+        0,
+        1,
+        "begun here that origins are told to sample; OpenTelemetry's traceidratio is 1",
     ),
     Setting(
         Bucket,

@@ -16,6 +16,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from edgecache.http.function_cache import cached
+from edgecache.http.trace_context import TraceContext
 
 Fields = tuple[tuple[bytes, bytes], ...]
 
@@ -108,6 +109,7 @@ class Request(Struct, frozen=True):
     of_tier: bool = False  # a tier of ours asks, to keep what it is told; no viewer
     port: bytes = b""  # that Host or the target names beside the host; empty when it names none
     peer: str = ""  # the process of ours whose credential the head bore; empty for anybody else
+    trace: TraceContext | None = None  # taken out of `fields`; None: of none, or as any fields
 
     @property
     def target(self) -> bytes:

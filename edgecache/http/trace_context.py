@@ -10,8 +10,6 @@ import re
 
 from msgspec import Struct
 
-from edgecache.http.message import Fields, field_values, names_in, without
-
 TRACEPARENT = b"traceparent"
 TRACESTATE = b"tracestate"
 NAMES = frozenset({TRACEPARENT, TRACESTATE})
@@ -45,32 +43,14 @@ class TraceContext(Struct, frozen=True):
         return b"00-%b-%b-0%d" % (self.trace_id, self.span_id, self.sampled)
 
     @property
-    def fields(self) -> Fields:
+    def fields(self) -> tuple[tuple[bytes, bytes], ...]:
         """The fields that say this to who is asked."""
         if not self.state:
             return ((TRACEPARENT, self.parent),)
         return ((TRACEPARENT, self.parent), (TRACESTATE, self.state))
 
 
-def has_trace_fields(fields: Fields) -> bool:
-    """Whether either field is there, sound or not."""
-    return not NAMES.isdisjoint(names_in(fields))
-
-
-def without_trace_fields(fields: Fields) -> Fields:
-    """The fields but these two."""
-    return without(fields, NAMES)
-
-
-def read_trace_context(fields: Fields) -> TraceContext | None:
-    """The trace a request's fields name; None where they name none, or not as they should."""
-    parents = field_values(fields, TRACEPARENT)
-    if len(parents) != 1:
-        return None
-    return trace_of(parents[0], b",".join(field_values(fields, TRACESTATE)))
-
-
-def trace_of(parent: bytes, state: bytes) -> TraceContext | None:
+def read_trace(parent: bytes, state: bytes) -> TraceContext | None:
     """The trace that the values of the two fields name; a `state` that is not sound is dropped."""
     found = _PARENT.fullmatch(parent)
     if found is None:

@@ -76,6 +76,7 @@ from edgecache.server.http1.head_cache_peer import PeerHeadCache
 from edgecache.server.listener import Listener
 from edgecache.server.peer_tls import PeerTlsPort
 from edgecache.server.request_log import RequestIds, RequestLog
+from edgecache.server.request_tracing import OF_TIERS, RequestTracing
 from edgecache.store.disk.availability import DiskEnvironment
 from edgecache.store.disk.engine import DiskBudget, DiskEngine
 from edgecache.store.disk.files import RealFiles
@@ -246,6 +247,7 @@ class NodeParts:
             self.config.brand,
             self._head_cache(tier, PeerHeadCache if role == "regional" else HeadCache),
             remembered=lambda: self._remembered_bytes() + tier.remembered_bytes,
+            tracing=self._tracing(role),
         )
         self._share_descriptors(listener)
         location = tier.name if role == "edge" else ""
@@ -258,6 +260,10 @@ class NodeParts:
             node.last_configuration = LastConfigurationFile(path, self.last, random_bytes(4).hex())
         node.renewal = self._renewal
         return node
+
+    def _tracing(self, role: str) -> RequestTracing | None:
+        settings = OF_TIERS if role == "regional" else self.config.tracing
+        return None if settings.context == "ignore" else RequestTracing(settings, random_bytes)
 
     def _share_descriptors(self, listener: Listener) -> None:
         budget, connections, pool = DescriptorBudget(soft_limit()), listener.connections, self._pool

@@ -11,6 +11,7 @@ May import `config` and `http`.
 - `invalidation/`: items, their matching, releases; `globs`: wildcards as regular expressions
 - `explanation`: the rules' conclusions as text; `reasons`: verdicts and the words for why
 - `redirect_loops`: redirects that lead back to where they began
+- `trace_propagation`: which trace a request is of, and what upstream is told of it
 - `permissions`: what an access key with limits may do
 - `replay_window`: which numbers of a sender were used
 - `sigv4`: AWS Signature Version 4; `origin_addresses`: addresses an origin may have

@@ -59,7 +59,7 @@ class StoreReason(StrEnum):
     NO_CACHE = "no-cache"
     AUTHORIZATION = "authorization"
     NO_FRESHNESS = "no-freshness"  # nothing says it may be kept, not even heuristics
-    VARY_ANY = "vary-any"  # Vary: *
+    VARY_ANY = "vary-any"  # Vary: *, or a field that differs with every request
     SET_COOKIE = "set-cookie"
     TOO_LARGE = "too-large"
     RANGE = "range"  # asked for with a Range, and neither the whole nor that part

@@ -10,6 +10,7 @@
 - `error_response`: the pages we make ourselves
 - `output_buffer`: bytes on their way to one viewer, no more than it takes
 - `request_log`: counters, the line of the access log, request ids
+- `request_tracing`: traces of requests, with ids from chance
 - `http1`: HTTP/1.1; another version goes beside it
 
 May import everything below it, and never `control`.

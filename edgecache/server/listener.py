@@ -22,6 +22,7 @@ from edgecache.runtime.environment import LoopTurns
 from edgecache.server.connection_table import ConnectionTable
 from edgecache.server.error_response import page
 from edgecache.server.request_log import RequestIds, RequestLog, RequestSummary
+from edgecache.server.request_tracing import RequestTracing
 from edgecache.server.stream import TableConnection
 from edgecache.server.tls import TlsPort
 from edgecache.store.invalidation import InvalidationState
@@ -76,6 +77,7 @@ class Listener:
     made: Callable[[], None] = lambda: None  # called for each hit that is rendered or learned
     explains: Callable[[bytes, Request, float], bytes] | None = None  # see `explained`
     remembered: Callable[[], int] = lambda: 0  # bytes of conclusions from messages
+    tracing: RequestTracing | None = None  # None: a viewer's trace is as any of its fields
     marks: InvalidationState = field(init=False)  # of the tier behind it
     account: MemoryAccount = field(init=False)  # of this process
     head_limits: HeadLimits = field(init=False)
@@ -93,6 +95,8 @@ class Listener:
 
     def __post_init__(self) -> None:
         self.parse, self.admits_repeated = parse_request_head, _admits_nobody
+        if self.tracing is not None:
+            self.parse = self.tracing.reader(self.parse)
         self.from_peers = False
         if isinstance(self.frontend, PeerFrontend):
             self.from_peers = True
@@ -118,7 +122,10 @@ class Listener:
     ) -> tuple[Outcome, Fields]:
         """What `hit` gives for `request`, and its fields, all but the framing."""
         if hit.refresh is not None:
-            hit = structs.replace(hit, refresh=hit.refresh.identified(self.ids.next()))
+            trace = hit.refresh.request.trace
+            trace = trace if self.tracing is None else self.tracing.sent_on(trace)
+            refresh = hit.refresh.identified(self.ids.next(), trace)
+            hit = structs.replace(hit, refresh=refresh)
         outcome = self.frontend.tier.serve(hit, request, now)
         return outcome, self.frontend.dressed(outcome, request_id, (request, hit.route), 0.0)
 

@@ -95,7 +95,10 @@ class ResponseWriter:
         listener = self._listener
         self._id = errand.request.id or self._id  # another tier of ours has given it one
         try:
-            errand = errand.identified(self._id)
+            trace = errand.request.trace
+            if listener.tracing is not None:
+                trace = listener.tracing.sent_on(trace)
+            errand = errand.identified(self._id, trace)
             if body is not None:
                 body.require_sound()
             outcome = await self._fetch(errand, body)

@@ -23,6 +23,7 @@ from edgecache.http.forwarded_for import hop_fields
 from edgecache.http.function_cache import BLOCK_BYTES, CONFIGURED_BYTES, cached
 from edgecache.http.head import request_head
 from edgecache.http.message import Fields, Request, first_value, is_short
+from edgecache.http.trace_context import TRACEPARENT, TRACESTATE
 from edgecache.rules.caching.unkeyed_fields import forwarding_fields
 from edgecache.rules.routing import Route
 from edgecache.rules.viewer.access import UPGRADED, asks_for_websocket
@@ -129,16 +130,19 @@ def wire_request(
     UpstreamError when the origin wants a proof that cannot be given.
     """
     request, origin = call.request, call.route.origin
+    trace = request.trace
     if call.body is not None or request.path == b"*" or (prove and wants_proof(origin)):
-        return _wire_request(call, via, prove, agent)
+        return _wire_request(call, via, prove, agent, () if trace is None else trace.fields)
     peer = request.client[0].encode()
     alike = HeadTemplateKey(
         request.method, request.fields, request.host, request.scheme, request.minor,
-        bool(request.id), bool(peer),
+        bool(request.id), bool(peer), trace is not None, trace is not None and bool(trace.state),
     )  # fmt: skip
     template_of = _template if is_short(request.fields) else _template.__wrapped__
     template = template_of(alike, call.route, via, agent)
     said = {_TARGET: template.prefix + request.target, _ID: request.id, _PEER: peer}
+    if trace is not None:
+        said |= {_TRACE: trace.parent, _STATE: trace.state}
     head = template.text % tuple([said[blank] for blank in template.blanks])
     return WireRequest(
         request.method, head, None, template.timeouts, call.on_interim, template.upgrade,
@@ -156,6 +160,8 @@ class HeadTemplateKey(NamedTuple):
     minor: int
     has_id: bool
     has_peer: bool
+    has_trace: bool
+    has_state: bool
 
 
 class HeadTemplate(NamedTuple):
@@ -171,6 +177,7 @@ class HeadTemplate(NamedTuple):
 
 # The blanks of a template: what differs from request to request. No reader lets a NUL pass.
 _TARGET, _ID, _PEER = b"\0target\0", b"\0id\0", b"\0peer\0"
+_TRACE, _STATE = b"\0trace\0", b"\0state\0"
 _BLANK = re.compile(b"(\0[a-z]+\0)")
 
 
@@ -182,7 +189,10 @@ def _template(alike: HeadTemplateKey, route: Route, via: bytes, agent: bytes) ->
         client, id=_ID if alike.has_id else b"",
     )  # fmt: skip
     without_path = structs.replace(route, origin=structs.replace(route.origin, path=""))
-    outgoing = _wire_request(Call(request, without_path), via, None, agent)
+    trace: Fields = ((TRACEPARENT, _TRACE),) if alike.has_trace else ()
+    if alike.has_state:
+        trace += ((TRACESTATE, _STATE),)
+    outgoing = _wire_request(Call(request, without_path), via, None, agent, trace)
     parts = _BLANK.split(outgoing.head)
     text = b"%b".join([part.replace(b"%", b"%%") for part in parts[::2]])
     prefix = route.origin.path.encode()
@@ -191,7 +201,9 @@ def _template(alike: HeadTemplateKey, route: Route, via: bytes, agent: bytes) ->
     )
 
 
-def _wire_request(call: Call, via: bytes, prove: Prove | None, agent: bytes) -> WireRequest:
+def _wire_request(
+    call: Call, via: bytes, prove: Prove | None, agent: bytes, trace: Fields
+) -> WireRequest:
     request, origin = call.request, call.route.origin
     host = host_of(origin, request)
     prefix = origin.path.encode()
@@ -202,7 +214,7 @@ def _wire_request(call: Call, via: bytes, prove: Prove | None, agent: bytes) -> 
         fields = _with_cloudfront_fields(fields, request, agent)
     if call.route.semantics.tells_forwarded_host:
         fields = override_fields(fields, forwarding_fields(request))
-    fields += hop_fields(request, via)
+    fields += (*hop_fields(request, via), *trace)
     upgrade = asks_for_websocket(request)
     fields += UPGRADED if upgrade else ((b"connection", b"keep-alive"),)
     fields = override_fields(fields, call.route.origin_fields)

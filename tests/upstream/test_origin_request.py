@@ -10,6 +10,7 @@ from msgspec import structs
 from edgecache.config.model import Behavior, Distribution, Origin
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import Fields, HeadLimits, Request, field_values, without
+from edgecache.http.trace_context import TraceContext
 from edgecache.rules.routing import Route
 from edgecache.rules.semantics import SEMANTICS
 from edgecache.upstream.endpoint import TlsName
@@ -115,6 +116,31 @@ def test_target(
 )  # fmt: skip
 def test_fields(fields: Fields, settings: dict[str, Any], name: bytes, values: list[bytes]) -> None:
     assert field_values(sent(call(fields, **settings)).fields, name) == values
+
+
+@pytest.mark.parametrize("body", [None, WholeBody(b"x")])
+@pytest.mark.parametrize("semantics", ["cloudfront", "rfc9111"])
+def test_each_request_is_of_its_own_trace(semantics: str, body: Body | None) -> None:
+    traces = [
+        None,
+        TraceContext(b"1" * 32, b"2" * 16, True),
+        TraceContext(b"3" * 32, b"4" * 16, False, b"a=1"),
+        TraceContext(b"5" * 32, b"6" * 16, False, b"b=100%b"),
+        None,
+    ]
+    for trace in traces:
+        fields = sent(call(semantics=semantics, body=body, trace=trace)).fields
+        parents, states = field_values(fields, b"traceparent"), field_values(fields, b"tracestate")
+        assert parents == ([] if trace is None else [trace.parent])
+        assert states == ([trace.state] if trace is not None and trace.state else [])
+
+
+def test_an_origins_own_field_stands_in_place_of_a_trace() -> None:
+    asked = call(
+        origin={"custom_headers": {"TraceParent": "ours"}},
+        trace=TraceContext(b"1" * 32, b"2" * 16, True),
+    )
+    assert field_values(sent(asked).fields, b"traceparent") == [b"ours"]
 
 
 def test_another_brand_is_its_own_agent() -> None:

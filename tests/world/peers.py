@@ -15,6 +15,7 @@ from edgecache.server.http1.connection import ViewerConnection
 from edgecache.server.http1.head_cache_peer import PeerHeadCache
 from edgecache.server.listener import Listener
 from edgecache.server.request_log import RequestIds, RequestLog
+from edgecache.server.request_tracing import OF_TIERS, RequestTracing
 from edgecache.upstream.endpoint import Endpoint, WireRequest
 from edgecache.upstream.interface import Reply, WholeBody
 from edgecache.upstream.peer.peer import PeerUpstream
@@ -97,7 +98,10 @@ class PeeredPlay(Play):
         requests = RequestLog("regional", self._counters, self.access_log)
         ids = RequestIds(lambda count: bytes(count))
         limits = self.scene.limits
-        self.inner = inner = Listener(front, limits, self.clock, ids, requests, "cloudfront", memo)
+        tracing = RequestTracing(OF_TIERS, lambda count: b"regional" * (count // 8))
+        self.inner = inner = Listener(
+            front, limits, self.clock, ids, requests, "cloudfront", memo, tracing=tracing
+        )
         pool: Any = PeerPool(inner, self)
         marks = self.edge.world.marks
         endpoint = Endpoint("regional.test", 80)

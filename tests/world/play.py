@@ -31,6 +31,7 @@ from edgecache.server.http1.connection import ViewerConnection
 from edgecache.server.http1.head_cache import HeadCache
 from edgecache.server.listener import Listener
 from edgecache.server.request_log import RequestIds, RequestLog
+from edgecache.server.request_tracing import RequestTracing
 from edgecache.store.disk.availability import DiskEnvironment
 from edgecache.store.disk.engine import DiskBudget, DiskEngine, check
 from edgecache.store.disk.files import RealFiles
@@ -217,8 +218,10 @@ class Play:
                 engine.close()
 
     def _listener(self) -> Listener:
-        table = compile_routes(config_of(self.scene))
+        config = config_of(self.scene)
+        table = compile_routes(config)
         front = ViewerFrontend(self.edge, table, "cloudfront", self.scene.world)
+        traced = config.tracing.context != "ignore"
         return Listener(
             front,
             self.scene.limits,
@@ -227,6 +230,7 @@ class Play:
             RequestLog("LHR50", self._counters, self.access_log),
             "cloudfront",
             HeadCache() if self.scene.memo else None,
+            tracing=RequestTracing(config.tracing, _counting_bytes()) if traced else None,
         )
 
 

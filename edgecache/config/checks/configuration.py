@@ -16,6 +16,7 @@ import msgspec
 from edgecache.config.checks.access import check_access
 from edgecache.config.checks.distribution import ID, check_distribution
 from edgecache.config.checks.keys import check_keys
+from edgecache.config.checks.policies import check_traced_keys
 from edgecache.config.checks.site import check_acme, check_pair
 from edgecache.config.listen import (
     Address,
@@ -75,6 +76,7 @@ def check(
     check_keys(config, problems)
     check_access(config, problems)
     check_acme(config, problems)
+    check_traced_keys(config, problems)
     for index, distribution in enumerate(config.distributions):
         if not is_good(distribution):
             check_distribution(distribution, f"distributions[{index}]", problems)

@@ -6,10 +6,13 @@ API reference: CachePolicyConfig, OriginRequestPolicyConfig and ForwardedValues.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from edgecache.config.aws.forwarded_values import legacy_policies
 from edgecache.config.model import (
     CachePolicy,
+    Config,
+    Distribution,
     ForwardedValues,
     HeaderSelection,
     OriginRequestPolicy,
@@ -30,6 +33,35 @@ _LEGACY_NAMES = {  # selections of the cache policy that ForwardedValues stand f
     ".query_strings": "query_string_cache_keys",
 }
 _NOT_FORWARDED_SINGLY = ("authorization", "accept-encoding")  # only a cache policy may
+
+
+TRACE_FIELDS = ("traceparent", "tracestate")  # W3C Trace Context
+
+
+def check_traced_keys(config: Config, problems: Problems) -> None:
+    """No key names a field that tracing takes out of requests before a key is made of them."""
+    if config.tracing.context == "ignore":
+        return
+    for index, distribution in enumerate(config.distributions):
+        for place, name in traced_keys(distribution):
+            problems.add(
+                f"distributions[{index}].{place}",
+                f"{quoted(name)} is in no key while tracing.context is"
+                f" {quoted(config.tracing.context)}: it goes to the origin without being named",
+            )
+
+
+def traced_keys(distribution: Distribution) -> Iterator[tuple[str, str]]:
+    """Where a cache policy of a distribution names a field of traces, and which."""
+    named = [(f"behaviors[{index}]", one) for index, one in enumerate(distribution.behaviors)]
+    for place, behavior in [*named, ("default_behavior", distribution.default_behavior)]:
+        for index, name in enumerate(behavior.cache_policy.headers.items):
+            if name.lower() in TRACE_FIELDS:
+                yield f"{place}.cache_policy.headers.items[{index}]", name
+        legacy = behavior.forwarded_values
+        for index, name in enumerate(() if legacy is None else legacy.headers):
+            if name.lower() in TRACE_FIELDS:
+                yield f"{place}.forwarded_values.headers[{index}]", name
 
 
 def check_cache_policy(policy: CachePolicy, where: str, problems: Problems) -> None:

@@ -25,6 +25,7 @@ from edgecache.http.message import (
     without,
 )
 from edgecache.http.target import same_origin
+from edgecache.http.trace_context import NAMES as TRACE_FIELDS
 from edgecache.rules.caching.freshness import (
     ERRORS_ALWAYS,
     ERRORS_ON_REQUEST,
@@ -36,7 +37,7 @@ from edgecache.rules.caching.freshness import (
 from edgecache.rules.caching.key import OUR_PREFIXES, lower_names
 from edgecache.rules.caching.reuse import caches_options, forwards_cookies
 from edgecache.rules.caching.unkeyed_fields import effective_scheme, unkeyed_names
-from edgecache.rules.caching.vary import chosen_by_folded
+from edgecache.rules.caching.vary import chosen_by_folded, vary_names
 from edgecache.rules.reasons import StoreReason
 from edgecache.rules.response.headers_policy import TARGETED
 from edgecache.rules.routing import Route
@@ -64,11 +65,16 @@ def refusal_to_store(request: Request, head: Response, route: Route) -> StoreRea
 
 
 def storable_fields(head: Response, route: Route) -> Fields:
-    """The fields of a response that may be stored: less those its own directives name."""
+    """The fields of a response that may be stored: less those its own directives name, and those
+    that say of which trace it was, which is that of the one request it answered.
+    """
     directives, _ = _binding(head, route)
     named = (directives.field_names(b"private") or frozenset()) | (
         directives.field_names(b"no-cache") or frozenset()
     )
+    for name, _ in head.fields:
+        if name in TRACE_FIELDS:
+            named |= TRACE_FIELDS
     return without(head.fields, named) if named else head.fields
 
 
@@ -152,6 +158,8 @@ def _refusal_rfc9111(request: Request, head: Response, route: Route) -> StoreRea
     if directives.has(b"private") and not directives.field_names(b"private"):
         return StoreReason.PRIVATE
     if any(b"*" in value.split(b",") for value in _vary(head.fields)):
+        return StoreReason.VARY_ANY
+    if not TRACE_FIELDS.isdisjoint(vary_names(head.fields)):  # each request is of another
         return StoreReason.VARY_ANY
     if chosen_by_folded(request.fields, head.fields):
         return StoreReason.UNKEYED

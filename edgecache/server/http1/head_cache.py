@@ -64,6 +64,7 @@ LINE_BYTES_MAX = 1_024  # a signed URL has half of it; longer ones are read anew
 BLOCK_BYTES_MAX = 4_096  # a browser's fields with its cookies
 NUMBERS = [b"%d" % number for number in range(LINE_BYTES_MAX + BLOCK_BYTES_MAX + 1)]
 PRIVATE = b"edgecache-"  # what our own tiers tell each other is new each time
+TRACED = b"\r\ntraceparent"
 
 Names = frozenset[bytes] | None  # of fields, in lower case; None: all may bear
 Lines = dict[bytes, "CachedHit"]
@@ -315,14 +316,17 @@ class HeadCache:
 
 
 def worth_remembering(head: bytes, limit: int) -> bool:
-    """Whether a head is one that comes again: in origin-form, short, and from no tier of ours."""
-    cut = head.find(b"\r\n")
+    """Whether a head is one that comes again: in origin-form, short, from no tier of ours, and of
+    no trace, which each request has another one of.
+    """
+    cut, folded = head.find(b"\r\n"), head.lower()
     return (
         cut <= LINE_BYTES_MAX
         and len(head) - cut <= BLOCK_BYTES_MAX
         and limit >= LINE_BYTES_MAX + BLOCK_BYTES_MAX
         and head[head.find(b" ") + 1 : cut].startswith(b"/")
-        and PRIVATE not in head.lower()
+        and PRIVATE not in folded
+        and TRACED not in folded
     )
 
 

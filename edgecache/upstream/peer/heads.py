@@ -20,12 +20,14 @@ from msgspec.structs import replace
 from edgecache.http.function_cache import BLOCK_BYTES, cached
 from edgecache.http.head import field_lines, parse_request_head
 from edgecache.http.message import Fields, HeadLimits, Request
+from edgecache.http.trace_context import TraceContext, read_trace
 from edgecache.rules.response.headers_policy import PEER_PREFIX, TARGETED, public_fields
 
 _CREDENTIAL_LINE = re.compile(rb"[^\r\n]*(\r\nEdgecache-Peer: ([\x21-\x7e]*))\r\n")
 _CALL = re.compile(
     rb"[^\r\n]*(\r\nEdgecache-Peer: ([\x21-\x7e]*)"
-    rb"(\r\nEdgecache-Id: ([\x21-\x7e]*)\r\nEdgecache-Client: ([\x21-\x7e]*)))\r\n"
+    rb"(\r\nEdgecache-Id: ([\x21-\x7e]*)\r\nEdgecache-Client: ([\x21-\x7e]*)"
+    rb"(?:\r\nEdgecache-Trace: ([0-9a-f-]*)(?:\r\nEdgecache-Trace-State: ([\x20-\x7e]*))?)?))\r\n"
 )
 
 CredentialSender = Callable[[bytes, bytes], str]
@@ -53,6 +55,8 @@ class PeerCall(NamedTuple):
     start: int  # of its lines, behind the request line
     signed: int  # where what the credential signs goes on
     end: int
+    trace: bytes = b""  # traceparent, with the span of who calls; empty: of no trace
+    state: bytes = b""  # tracestate
 
     def without(self, head: bytes) -> bytes:
         """`head` less these lines."""
@@ -68,7 +72,10 @@ def read_peer_call(head: bytes) -> PeerCall | None:
     found = _CALL.match(head)
     if found is None:
         return None
-    return PeerCall(found[2], found[4], found[5], found.start(1), found.start(3), found.end(1))
+    return PeerCall(
+        found[2], found[4], found[5], found.start(1), found.start(3), found.end(1),
+        found[6] or b"", found[7] or b"",
+    )  # fmt: skip
 
 
 def read_peer_head(
@@ -79,14 +86,22 @@ def read_peer_head(
     if call is None:
         return replace(parse_request_head(head, limits, scheme, client), peer=peer)
     request = parse_request_head(call.without(head), limits, scheme, client)
-    return replace(request, id=call.id, client=(call.client.decode("ascii"), 0), peer=peer)
+    trace = read_trace(call.trace, call.state) if call.trace else None
+    client = (call.client.decode("ascii"), 0)
+    return replace(request, id=call.id, client=client, peer=peer, trace=trace)
 
 
 def peer_head(request: Request, shared: bytes) -> bytes:
     """The head of a call, to be signed: `shared` is what `shared_lines` gave for its like."""
-    return b"%b %b HTTP/1.1\r\nEdgecache-Id: %b\r\nEdgecache-Client: %b\r\n%b\r\n" % (
-        request.method, request.target, request.id, request.client[0].encode(), shared,
+    traced = b"" if request.trace is None else _trace_lines(request.trace)
+    return b"%b %b HTTP/1.1\r\nEdgecache-Id: %b\r\nEdgecache-Client: %b\r\n%b%b\r\n" % (
+        request.method, request.target, request.id, request.client[0].encode(), traced, shared,
     )  # fmt: skip
+
+
+def _trace_lines(trace: TraceContext) -> bytes:
+    state = b"Edgecache-Trace-State: %b\r\n" % trace.state if trace.state else b""
+    return b"Edgecache-Trace: %b\r\n%b" % (trace.parent, state)
 
 
 class PeerTemplateKey(NamedTuple):

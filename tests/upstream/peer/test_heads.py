@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from edgecache.http.message import BadMessage, HeadLimits, Request
+from edgecache.http.trace_context import TraceContext
 from edgecache.rules.response.headers_policy import TARGETED
 from edgecache.upstream.peer import heads as peer_fields
 from edgecache.upstream.peer.heads import (
@@ -28,6 +30,7 @@ ALIKE = PeerTemplateKey(
 )
 NOBODY = (b"http", ("", 0), "")
 PEER = b"Edgecache-Peer: p\r\n"
+TRACE = TraceContext(b"1" * 32, b"2" * 16, True)
 STANDING = shared_lines(ALIKE)
 
 
@@ -36,18 +39,23 @@ STANDING = shared_lines(ALIKE)
     VISIBLE.map(str.encode),
     VISIBLE,
     st.lists(st.tuples(NAMES, VISIBLE.map(str.encode)), max_size=4).map(tuple),
+    st.sampled_from([None, TRACE, replace(TRACE, state=b"a=1 ,b=x y")]),
 )
 def test_what_is_written_is_read(
-    target: bytes, request_id: bytes, client: str, fields: tuple[tuple[bytes, bytes], ...]
+    target: bytes,
+    request_id: bytes,
+    client: str,
+    fields: tuple[tuple[bytes, bytes], ...],
+    trace: TraceContext | None,
 ) -> None:
-    asked = Request(b"GET", target, b"q=1", fields, client=(client, 0), id=request_id)
+    asked = Request(b"GET", target, b"q=1", fields, client=(client, 0), id=request_id, trace=trace)
     alike = ALIKE._replace(fields=fields)
     bare = peer_head(asked, shared_lines(alike))
     head = signed_head(bare, lambda message: b"%d" % len(message))
     read = read_peer_head(head, LIMITS, b"http", ("198.51.100.1", 1), "edge-a-1")
     assert read.peer == "edge-a-1"
     assert (read.method, read.path, read.query) == (b"GET", target, b"q=1")
-    assert (read.id, read.client) == (request_id, (client, 0))
+    assert (read.id, read.client, read.trace) == (request_id, (client, 0), trace)
     said = read_peer_fields(read.fields)
     assert said.fields == ((b"host", b"site.test"), *fields)
     assert (said.distribution, said.scheme, said.release) == ("E1", b"https", b"*=2")

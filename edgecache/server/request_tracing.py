@@ -1,0 +1,61 @@
+"""Request tracing: gives each request that goes upstream its trace and a span id of this tier.
+
+Law: a request without a trace costs nothing where none is begun, and a hit begins none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edgecache.config.model import Tracing
+from edgecache.http.message import HeadLimits, Request
+from edgecache.http.trace_context import TraceContext
+from edgecache.rules.trace_propagation import (
+    BEGINS,
+    SPAN_BYTES,
+    TRACE_BYTES,
+    begun,
+    continued,
+    extracted,
+)
+
+BATCH = 256  # traces from one call to the random source
+_EACH = TRACE_BYTES + SPAN_BYTES
+OF_TIERS = Tracing(context="extract")  # what another tier of ours says of a trace is so
+
+
+class RequestTracing:
+    """Traces of the requests of one process, with ids from an injected source of random bytes."""
+
+    def __init__(self, settings: Tracing, random_bytes: Callable[[int], bytes]) -> None:
+        self._mode = settings.context
+        self._begins = settings.context in BEGINS
+        self._share = settings.sampled_share
+        self._random_bytes = random_bytes
+        self._ready = b""
+        self._used = 0
+
+    def reader(
+        self, parse: Callable[[bytes, HeadLimits, bytes, tuple[str, int]], Request]
+    ) -> Callable[[bytes, HeadLimits, bytes, tuple[str, int]], Request]:
+        """`parse`, a reader of viewers' heads, whose requests have their traces taken out."""
+        mode = self._mode
+
+        def read(
+            head: bytes, limits: HeadLimits, scheme: bytes, client: tuple[str, int]
+        ) -> Request:
+            return extracted(parse(head, limits, scheme, client), mode)
+
+        return parse if mode == "ignore" else read
+
+    def sent_on(self, trace: TraceContext | None) -> TraceContext | None:
+        """What upstream is told for a request of `trace`: our own span in it; None: nothing."""
+        if trace is not None:
+            return continued(trace, self._chance(SPAN_BYTES))
+        return begun(self._chance(_EACH), self._share) if self._begins else None
+
+    def _chance(self, count: int) -> bytes:
+        if self._used + count > len(self._ready):
+            self._ready, self._used = self._random_bytes(_EACH * BATCH), 0
+        start, self._used = self._used, self._used + count
+        return self._ready[start : self._used]

@@ -214,7 +214,9 @@ def _wire_request(
         fields = _with_cloudfront_fields(fields, request, agent)
     if call.route.semantics.tells_forwarded_host:
         fields = override_fields(fields, forwarding_fields(request))
-    fields += (*hop_fields(request, via), *trace)
+    fields += hop_fields(request, via)
+    if trace:
+        fields = override_fields(fields, trace)
     upgrade = asks_for_websocket(request)
     fields += UPGRADED if upgrade else ((b"connection", b"keep-alive"),)
     fields = override_fields(fields, call.route.origin_fields)

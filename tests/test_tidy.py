@@ -39,6 +39,8 @@ PURE = (
     "config/model.py",
     "config/base.py",
     "config/origins.py",
+    "config/access_lists.py",
+    "config/networks.py",
     "store/eviction.py",
     "store/memory_account.py",
     "store/eviction.py",

@@ -56,6 +56,7 @@ from edgecache.rules.routing import (
 )
 from edgecache.rules.viewer.access import (
     AMBIGUOUS_PATH,
+    NOT_LISTED,
     PAGE_STANDS_FOR,
     AccessRedirect,
     AccessRefused,
@@ -63,6 +64,7 @@ from edgecache.rules.viewer.access import (
     RefusalReason,
     admit,
     counted_down,
+    is_listed,
 )
 from edgecache.rules.viewer.geo import NOWHERE
 from edgecache.rules.viewer.headers import with_viewer_headers
@@ -90,6 +92,7 @@ ELSEWHERE = "This is to be had elsewhere."
 PSEUDONYM_CHARS = 32
 _ANEW = frozenset({b"via", b"cache-status", b"x-cache"})
 SENTENCES = {
+    RefusalReason.ACCESS_LIST: "Request blocked.",
     RefusalReason.PATH: "Bad request. What this path names is not certain.",
     RefusalReason.LOOP: "Bad request. This request has passed here too often.",
     RefusalReason.HTTPS_ONLY: "Bad request. This is served over https only.",
@@ -177,7 +180,9 @@ class ViewerFrontend:
             if answered is not None:
                 return answered
         if request.path == b"*":
-            return _options_of(route.distribution.default_behavior)
+            route = routed.site.behaviors[-1][1]
+            listed = is_listed(request, route)
+            return _options_of(route.behavior) if listed else refusal(NOT_LISTED, request)
         if routed.ambiguous:
             return refusal(AMBIGUOUS_PATH, request)
         refused = admit(request, route, routed.place.country or None, self._entrance)

@@ -8,6 +8,8 @@ a configuration as control published it.
     base                   the base class of the model's pieces
     origins                origins, origin groups, access controls and identities of the model
     viewer_rules           rules of behaviors: redirects, request headers
+    access_lists           access lists and IP sets of the model
+    networks               IP networks as people write them, and ranges of addresses
     settings               every number: unit, bounds, precedent
     units                  sizes and durations as people write them
     sources                its file, `conf.d` beside it, `--set`, and what the environment has
@@ -26,6 +28,6 @@ a configuration as control published it.
     refused_distributions  distributions that answer 503 for what they ask
     aws/                   CloudFront's JSON, read and written
 
-May import `http` and `observe`; `model`, `base`, `origins` and `viewer_rules` import nothing else
-of ours and are pure.
+May import `http` and `observe`; `model` and what it is made of (`base`, `origins`, `viewer_rules`,
+`access_lists`) import nothing else of ours and are pure.
 """

@@ -2,8 +2,8 @@
 
 Law: a piece is frozen, and unknown names in it are refused. What is at its default is not written:
 a node of the former release is told only what it knows, while nothing new is asked for. So a
-default never changes its meaning. It stands apart because both `model.py` and `origins.py` are made
-of it.
+default never changes its meaning. It stands apart because `model.py` and what that is made of are
+made of it.
 """
 
 from __future__ import annotations

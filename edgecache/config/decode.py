@@ -194,6 +194,8 @@ def _blank(kind: Any) -> Any:
     """The least value of a kind, for places already reported."""
     if get_origin(kind) is tuple:
         return ()
+    if get_origin(kind) is Literal:
+        return get_args(kind)[0]
     if isinstance(kind, type) and issubclass(kind, Model):
         return Decoder(Problems()).read(kind, {}, "")
     return kind()

@@ -136,6 +136,7 @@ def _with_absolute_paths(config: Config, folder: Path) -> Config:
         state_dir=at(config.state_dir),
         geo_database=at(config.geo_database),
         asn_database=at(config.asn_database),
+        ip_sets=tuple(replace(one, file=at(one.file)) for one in config.ip_sets),
         bucket=bucket_at(bucket) if bucket else None,
         distributions=tuple(map(distribution_at, config.distributions)),
     )

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from edgecache.config.access_lists import AccessList as AccessList
+from edgecache.config.access_lists import AccessRule as AccessRule
+from edgecache.config.access_lists import IpSet as IpSet
 from edgecache.config.base import GIB as GIB
 from edgecache.config.base import KIB as KIB
 from edgecache.config.base import MIB as MIB
@@ -142,7 +145,8 @@ class ForwardedValues(Model, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Behavior(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Cache behavior: rules for the paths of one pattern. `origin` names an origin or a group.
 
-    With `forwarded_values` the cache and origin request policies are those it stands for.
+    With `forwarded_values` the cache and origin request policies are those it stands for. Viewers
+    whom `access_list` does not let in are answered 403.
     """
 
     path_pattern: str = "*"
@@ -160,6 +164,7 @@ class Behavior(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     trusted_native_keys: tuple[str, ...] = ()  # ids of secrets that sign our own tokens
     redirects: tuple[Redirect, ...] = ()  # the first that leads elsewhere counts
     request_headers: RequestHeaders = RequestHeaders()
+    access_list: AccessList | None = None
 
 
 class CustomErrorResponse(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -441,6 +446,7 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     distributions: tuple[Distribution, ...] = ()
     unavailable: tuple[UnavailableSite, ...] = ()  # control's: what cannot be served as it asks
     revoked_nodes: tuple[str, ...] = ()  # control's: PLACE/INSTANCE of machines it takes no more
+    ip_sets: tuple[IpSet, ...] = ()
     public_keys: tuple[PublicKey, ...] = ()
     key_groups: tuple[KeyGroup, ...] = ()
     origin_access_controls: tuple[OriginAccessControl, ...] = ()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+
+BROKEN_LINES_MAX = 8  # told of one file; people mend it and ask again
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -54,6 +56,15 @@ class ConfigError(Exception):
         count = len(self.problems)
         head = f"{self.path}: {count} problem{'s' if count > 1 else ''}"
         return "\n".join([head, *(f"  {problem}" for problem in self.problems)])
+
+
+class BrokenLinesError(ValueError):
+    """Lines of a file that cannot be used: the first few by number, from 1, and what is wrong."""
+
+    def __init__(self, lines: Sequence[tuple[int, str]]) -> None:
+        self.lines = tuple(lines[:BROKEN_LINES_MAX])
+        self.more = len(lines) - len(self.lines)  # how many others are broken
+        super().__init__("; ".join(f"line {number}: {why}" for number, why in self.lines))
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from edgecache.config.model import (
     GIB,
     KIB,
     MIB,
+    AccessRule,
     Bucket,
     CachePolicy,
     Cluster,
@@ -69,6 +70,7 @@ class Setting:
 
 
 _PLACES: dict[type[Model], str] = {
+    AccessRule: "access_list.rules[]",
     Cluster: "cluster",
     Limits: "limits",
     Location: "locations[]",
@@ -264,6 +266,14 @@ SETTINGS: tuple[Setting, ...] = (
         34_300_800,
         "of a node's certificate, renewed at two thirds of it; 30 days by default, step-ca and "
         "Consul give 1 and 3, and 397 are the most that browsers admit",
+    ),
+    Setting(
+        AccessRule,
+        "number",
+        "rule number",
+        1,
+        32_766,
+        "as in a network ACL of a VPC, whose default is 32,767; leave room between two",
     ),
     Setting(
         Location,

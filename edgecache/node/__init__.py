@@ -10,6 +10,7 @@
 `last_configuration` what control published last, on a node's disk;
 `inspect` answers operators about the store: explain, statistics, objects, dry runs;
 `secret_watch` secrets of this process, read from its own files again when they change;
+`rule_files` what rules need of files (IP sets), read again when they change;
 `certificate_watch` certificates of a worker and of control, read again when their files change,
 and what control hands out of them;
 `geoip` look-up of addresses in MaxMind's files;

@@ -54,12 +54,13 @@ from edgecache.node.last_configuration import (
 from edgecache.node.log_follower import FollowerEnvironment, LogFollower, nearest_transport
 from edgecache.node.node import Node
 from edgecache.node.readiness import regional_probe
+from edgecache.node.rule_files import RuleFileWatch
 from edgecache.node.secret_watch import SecretWatch
 from edgecache.observe.access_log import BYTES_MAX as LOG_BYTES_MAX
 from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.observe.counters import Counters
 from edgecache.rules.origin_addresses import Listeners
-from edgecache.rules.routing import RouteTable, compile_routes
+from edgecache.rules.routing import NO_FILES, compile_routes
 from edgecache.runtime.environment import (
     DiskThreads,
     Tasks,
@@ -112,7 +113,10 @@ class NodeParts:
         network = Network(names, Listeners(installation_addresses(config), is_local))
         self._renewal = self._own_certificate(network)
         self._secrets = SecretWatch(self.served, os.environ, wall_clock, network.renew)
-        self.table: RouteTable = compile_routes(self.served, self._secrets.secrets.viewer)
+        asked = name.startswith("edge")  # by viewers, whom rules admit
+        self._rule_files = RuleFileWatch(self.served) if asked else None
+        files = NO_FILES if self._rule_files is None else self._rule_files.contents
+        self.table = compile_routes(self.served, self._secrets.secrets.viewer, files=files)
         self._counters = Counters()
         refused = self._counters.refused_credentials
         self._verifier = CredentialVerifier(place_of(name), wall_clock, refused)
@@ -146,6 +150,7 @@ class NodeParts:
         node = self._node("edge", tier, front)
         node.address = self._told_address(location)
         node.readiness.probe = probe
+        node.rule_files = self._rule_files
         node.acme = acme
         if location.listen_tls:
             shown = replace(self.served, state_dir=self.config.state_dir)

@@ -33,9 +33,10 @@ from edgecache.node.certificate_watch import AcmeFollower, CertificateWatch
 from edgecache.node.last_configuration import LastConfiguration, LastConfigurationFile
 from edgecache.node.log_follower import LogFollower, UnknownSettingsError
 from edgecache.node.readiness import NodeReadiness
+from edgecache.node.rule_files import RuleFileWatch
 from edgecache.node.secret_watch import WATCH_S, SecretWatch
 from edgecache.observe.access_log import AccessLog, LogFile
-from edgecache.rules.routing import compile_routes
+from edgecache.rules.routing import NO_FILES, compile_routes
 from edgecache.runtime.environment import restart_on_failure, wall_clock
 from edgecache.runtime.inherited import Beat, Orders
 from edgecache.runtime.memory_tuning import GcTuning, MallocTrimmer, resident_bytes, tune_malloc
@@ -72,6 +73,7 @@ class Node:
     certificates: CertificateWatch | None = None  # of `tls_listener`
     acme: AcmeFollower | None = None  # of an edge that follows control
     secrets: SecretWatch | None = None
+    rule_files: RuleFileWatch | None = None  # of an edge
     last_configuration: LastConfigurationFile | None = None  # of a node that follows control
     renewal: CertificateRenewal | None = None  # of this machine's own
     config: Config | None = None  # as applied last, or as started with
@@ -118,6 +120,8 @@ class Node:
         self._run(self._flush_log)
         self._run(self._sweep)
         self._run(self._watch_secrets)
+        if self.rule_files is not None:
+            self._run(self._watch_rule_files)
         if self.last_configuration is not None:
             self._run(self.last_configuration.run)
         if self.certificates is not None:
@@ -239,6 +243,9 @@ class Node:
                 self.acme.use(config)
             if self.certificates is not None:
                 await self.certificates.use(config)
+            if self.rule_files is not None:
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(None, self.rule_files.use, config)
             self._apply_config(config)
             self.generation = entry.seq
             self._keep(entry)
@@ -270,7 +277,8 @@ class Node:
             self._close_refused(self.listener.tls)
         native = self.secrets.use(config) if self.secrets is not None else {}
         frontend = self.listener.frontend
-        frontend.table = compile_routes(config, native, frontend.table)
+        files = NO_FILES if self.rule_files is None else self.rule_files.contents
+        frontend.table = compile_routes(config, native, frontend.table, files)
         self.sweeper.use(self.listener.frontend.table)
         clear_caches()
         self.listener.frontend.tier.store.cool_down()
@@ -289,6 +297,14 @@ class Node:
         while True:
             await asyncio.sleep(WATCH_S)
             if self.secrets is not None and self.config is not None and self.secrets.changed():
+                self._apply_config(self.config)
+
+    async def _watch_rule_files(self) -> None:
+        assert self.rule_files is not None
+        while True:
+            await asyncio.sleep(WATCH_S)
+            loop = asyncio.get_running_loop()
+            if await loop.run_in_executor(None, self.rule_files.look) and self.config is not None:
                 self._apply_config(self.config)
 
     async def _tick(self) -> None:

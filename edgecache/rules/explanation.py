@@ -251,7 +251,10 @@ def _matched_name(host: bytes, table: RouteTable) -> str:
 
 
 def _admission(where: RoutedRequest, entrance: EntryPoint, now: float) -> AccessExplanation:
-    refused = admit(where.received, where.route, None, entrance)
+    route = where.route
+    if not where.received.client[0]:
+        route = structs.replace(route, access_list=None)  # whose address is not known
+    refused = admit(where.received, route, None, entrance)
     if where.ambiguous:
         refused = AMBIGUOUS_PATH
     if refused is None:

@@ -22,6 +22,7 @@ from edgecache.config.model import (
     OriginGroup,
     UnavailableSite,
 )
+from edgecache.config.networks import AddressRanges
 from edgecache.http.message import Fields, Request
 from edgecache.http.target import NOT_NORMAL, normalized_path, readings
 from edgecache.rules.globs import glob
@@ -30,6 +31,11 @@ from edgecache.rules.private.key_ring import KeyRing, TrustedKeys, key_ring
 from edgecache.rules.private.signature_check import SignatureAccepted
 from edgecache.rules.private.signature_fields import SignatureRefused
 from edgecache.rules.semantics import SEMANTICS, Semantics
+from edgecache.rules.viewer.access_list import (
+    AccessListMatcher,
+    compile_access_list,
+    compile_ip_sets,
+)
 from edgecache.rules.viewer.geo import NOWHERE, GeoPlace
 from edgecache.rules.viewer.headers import (
     depends_on_viewer,
@@ -43,6 +49,15 @@ from edgecache.rules.viewer.request_headers import removed_names, set_fields, wi
 NO_SECRETS: Mapping[str, str] = {}
 
 PlaceOf = Callable[[str], GeoPlace]  # of an address
+
+
+class RuleFiles(Struct, frozen=True):
+    """What the files that a configuration names hold, by path; of a file not read nothing."""
+
+    ip_sets: Mapping[str, AddressRanges] = {}
+
+
+NO_FILES = RuleFiles()
 
 
 class Route(Struct, frozen=True, eq=False, weakref=True):
@@ -62,6 +77,7 @@ class Route(Struct, frozen=True, eq=False, weakref=True):
     redirects: tuple[RedirectRule, ...] = ()  # of the behavior, as the next three
     viewer_fields_removed: frozenset[bytes] = frozenset()  # before the key is made
     origin_fields: Fields = ()  # set in what an origin is sent
+    access_list: AccessListMatcher | None = None  # whose addresses may ask; None: everybody's
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +87,7 @@ class Site:
     distribution: Distribution
     behaviors: tuple[tuple[re.Pattern[bytes], Route], ...]
     private: bool = False  # some behavior opens to signatures only
+    uses_files: bool = False  # some behavior goes by what files hold
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,6 +135,13 @@ class RouteTable:
                 yield found
 
 
+class RuleWorld(Struct, frozen=True, eq=False):
+    """What routes of one generation are compiled of, beside the distributions."""
+
+    ring: KeyRing
+    ip_sets: Mapping[str, AddressRanges]
+
+
 class RoutedRequest(Struct, frozen=True, eq=False):
     """A viewer's request where it goes, and what that makes of it."""
 
@@ -138,14 +162,17 @@ class RoutedRequest(Struct, frozen=True, eq=False):
 
 
 def compile_routes(
-    config: Config, native: Mapping[str, str] = NO_SECRETS, former: RouteTable | None = None
+    config: Config,
+    native: Mapping[str, str] = NO_SECRETS,
+    former: RouteTable | None = None,
+    files: RuleFiles = NO_FILES,
 ) -> RouteTable:
     """The table of a configuration that has passed `check`; `native`: see trust.key_ring.
 
     Of a `former` table's sites those are kept whose distributions say the same.
     """
     sites = former.by_id if former is not None else {}
-    ring = key_ring(config, native)
+    world = RuleWorld(key_ring(config, native), compile_ip_sets(config.ip_sets, files.ip_sets))
     exact: dict[bytes, Site | None] = {}
     wildcard: dict[bytes, Site | None] = {}
     by_id: dict[str, Site] = {}
@@ -154,7 +181,7 @@ def compile_routes(
         site = None
         if distribution.enabled:
             site = _kept(sites.get(distribution.id), distribution)
-            site = site or _compile_site(distribution, ring)
+            site = site or _compile_site(distribution, world)
         if site is not None:
             by_id[distribution.id] = site
         for name in (distribution.domain_name, *distribution.aliases):
@@ -255,24 +282,27 @@ def _names_held(
 
 def _kept(former: Site | None, distribution: Distribution) -> Site | None:
     """The former site, where the distribution is the same; keys may be others."""
-    if former is None or former.private or former.distribution != distribution:
+    if former is None or former.private or former.uses_files:
+        return None
+    if former.distribution != distribution:
         return None
     return former
 
 
-def _compile_site(distribution: Distribution, ring: KeyRing) -> Site:
+def _compile_site(distribution: Distribution, world: RuleWorld) -> Site:
     ordered = (*distribution.behaviors, distribution.default_behavior)
     routes = [
-        (pattern(behavior.path_pattern), _route_of(distribution, behavior, ring))
+        (pattern(behavior.path_pattern), _route_of(distribution, behavior, world))
         for behavior in ordered
     ]
     last_route = routes[-1][1]
     routes[-1] = (pattern("*"), last_route)
     private = any(found.trust is not None for _, found in routes)
-    return Site(distribution, tuple(routes), private)
+    uses_files = any(found.access_list is not None for _, found in routes)
+    return Site(distribution, tuple(routes), private, uses_files)
 
 
-def _route_of(distribution: Distribution, behavior: Behavior, ring: KeyRing) -> Route:
+def _route_of(distribution: Distribution, behavior: Behavior, world: RuleWorld) -> Route:
     """A behavior names an origin or an origin group; their ids share one space."""
     origins = {origin.id: origin for origin in distribution.origins}
     groups = {group.id: group for group in distribution.origin_groups}
@@ -280,6 +310,7 @@ def _route_of(distribution: Distribution, behavior: Behavior, ring: KeyRing) -> 
     ids = (behavior.origin,) if group is None else group.members
     members = tuple(origins[member] for member in ids)
     named = named_headers(distribution, behavior)
+    listed = behavior.access_list
     return Route(
         distribution,
         behavior,
@@ -290,11 +321,12 @@ def _route_of(distribution: Distribution, behavior: Behavior, ring: KeyRing) -> 
         viewer_headers=named,
         needs_place=distribution.geo_restriction.kind != "none" or needs_place(named),
         depends_on_viewer=depends_on_viewer(distribution, behavior),
-        trust=ring.trust(behavior),
+        trust=world.ring.trust(behavior),
         releases=compile_releases(distribution.releases),
         redirects=compile_redirects(behavior.redirects),
         viewer_fields_removed=removed_names(behavior.request_headers),
         origin_fields=set_fields(behavior.request_headers),
+        access_list=None if listed is None else compile_access_list(listed, world.ip_sets),
     )
 
 

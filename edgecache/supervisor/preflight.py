@@ -27,6 +27,7 @@ from edgecache.config.listen import (
 from edgecache.config.model import Bucket, Config, Control, Location, Origin, ViewerCertificate
 from edgecache.config.secrets import SecretsError, load_operators, load_secrets, secrets_path
 from edgecache.node.geoip import database_problem
+from edgecache.node.rule_files import unread_rule_files
 from edgecache.node.secret_watch import missing_key_pairs, missing_values
 from edgecache.origin.demo import policy_of
 from edgecache.server.certificates import CertificateFileError, read_pair
@@ -138,6 +139,7 @@ def unopened_files(config: Config) -> list[str]:
     if config.control is not None:
         lines += _unopened_pair(config.control, "control")
         lines += _unreadable({"control.acme.ca_file": config.control.acme.ca_file})
+    lines += unread_rule_files(config)
     for name in ("geo_database", "asn_database"):
         path = getattr(config, name)
         if path and (problem := database_problem(path)):

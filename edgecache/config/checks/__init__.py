@@ -7,6 +7,7 @@
     response_headers  response headers policies
     access            access controls, identities, secret headers, client certificates
     viewer_rules      redirects and request headers of behaviors
+    access_lists      access lists and IP sets
     keys              public keys, key groups, trusted signers
 
 May import the rest of `config`.

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from edgecache.config.checks.access import check_access
+from edgecache.config.checks.access_lists import check_access_lists
 from edgecache.config.checks.distribution import ID, check_distribution
 from edgecache.config.checks.keys import check_keys
 from edgecache.config.checks.policies import check_traced_keys
@@ -75,6 +76,7 @@ def check(
     _check_names(config, problems)
     check_keys(config, problems)
     check_access(config, problems)
+    check_access_lists(config, problems)
     check_acme(config, problems)
     check_traced_keys(config, problems)
     for index, distribution in enumerate(config.distributions):

@@ -1,6 +1,7 @@
 """Viewers: whether they may enter, where they are, and the headers that say so.
 
 - `access`: loops, https, methods, countries, quotas, WebSocket; `geo`: places of addresses
+- `access_list`: numbered rules that let addresses in or not
 - `headers`: `CloudFront-` request headers of place, device and connection
 - `redirects`: where a behavior's rules send viewers; `request_headers`: what they remove and set
 - `client_shares`: which addresses count as one client, and what it holds of each kind

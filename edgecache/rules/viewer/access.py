@@ -1,11 +1,11 @@
-"""Access of viewers: loops, https, methods, bodies, countries; quotas and WebSocket upgrades.
+"""Access of viewers: addresses, loops, https, methods, bodies, countries; quotas and upgrades.
 
 Law: nothing outside this file decides whether a viewer's request may enter, what one request or
-object may weigh at most, and how often it may pass us. In CloudFront's order; signed URLs and
-cookies are asked for last, after everything here has let the request in. CloudFront Developer
-Guide, "Viewer protocol policy", "Allowed HTTP methods", "Restrict the geographic distribution of
-your content", "Quotas"; RFC 9110 §15.4.2, §15.4.8; RFC 8586 (CDN-Loop). URLs and heads are bounded
-where they are read, in `http/head.py`.
+object may weigh at most, and how often it may pass us. In CloudFront's order, which asks a web ACL
+before all else, and so access lists are; signed URLs and cookies are asked for last, after all this
+has let the request in. CloudFront Developer Guide, "Viewer protocol policy", "Allowed HTTP
+methods", "Restrict the geographic distribution of your content", "Quotas"; RFC 9110 §15.4.2,
+§15.4.8; RFC 8586 (CDN-Loop). URLs and heads are bounded where they are read, in `http/head.py`.
 
 Law of upgrades: WebSocket is the only protocol a connection is ever upgraded to. RFC 9110 §7.8, RFC
 6455 §4.1. Any other Upgrade (h2c among them) is a field of one hop: ignored, and not forwarded.
@@ -58,6 +58,7 @@ _PREFIX = b"sec-websocket-"
 class RefusalReason(StrEnum):
     """Why a request may not enter."""
 
+    ACCESS_LIST = "access-list"  # the behavior's does not let the viewer's address in
     PATH = "path"  # something is private, and origins differ in what this path names
     LOOP = "loop"  # it has passed this CDN too often already
     HTTPS_ONLY = "https-only"
@@ -67,11 +68,12 @@ class RefusalReason(StrEnum):
     COUNTRY = "country"
 
 
-PAGE_STANDS_FOR = frozenset({RefusalReason.COUNTRY})
+PAGE_STANDS_FOR = frozenset({RefusalReason.COUNTRY, RefusalReason.ACCESS_LIST})
 """Refusals that a distribution's custom error page may replace; the others keep ours."""
 
 
 DETAILS = {
+    RefusalReason.ACCESS_LIST: "InvalidRequestBlocked",
     RefusalReason.PATH: "InvalidRequest",
     RefusalReason.METHOD: "InvalidRequestMethod",
     RefusalReason.BODY: "InvalidRequest",
@@ -94,6 +96,7 @@ class AccessRefused:
         return DETAILS.get(self.why, "Error")
 
 
+NOT_LISTED = AccessRefused(403, RefusalReason.ACCESS_LIST)
 AMBIGUOUS_PATH = AccessRefused(400, RefusalReason.PATH)
 """Of a path without a route (routing.matched_route): "deceptive request routing" is among what
 RFC 9110 §15.5.1 has 400 for."""
@@ -163,6 +166,11 @@ def counted_down(request: Request) -> Request | None:
     return replace(request, fields=replaced(request.fields, MAX_FORWARDS, b"%d" % (int(value) - 1)))
 
 
+def is_listed(request: Request, route: Route) -> bool:
+    """Whether the behavior's access list, if it has one, lets the viewer's address in."""
+    return route.access_list is None or route.access_list.admits(request.client[0])
+
+
 def admit(
     request: Request, route: Route, country: str | None, entrance: EntryPoint
 ) -> AccessRefused | AccessRedirect | None:
@@ -170,6 +178,8 @@ def admit(
 
     `country`: ISO 3166-1 alpha-2, or None while nobody knows or asks.
     """
+    if route.access_list is not None and not is_listed(request, route):
+        return NOT_LISTED
     if passages(request.fields, entrance.cdn_id) >= PASSAGES_MAX:
         return AccessRefused(508 if route.semantics.loops_are_508 else 403, RefusalReason.LOOP)
     policy = route.behavior.viewer_protocol_policy

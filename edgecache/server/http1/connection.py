@@ -266,6 +266,7 @@ class ViewerConnection(asyncio.Protocol):
             return
         head_cache = listener.head_cache
         worth = hit.until and not request.has_body and not hit.route.depends_on_viewer
+        worth = worth and hit.route.access_list is None
         if worth and head_cache is not None:
             head_cache.learn(self, head, request, summary, RenderedHitLease(answer, hit.until))
         write_hit(self, answer, summary, request.id, now)

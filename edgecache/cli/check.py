@@ -95,7 +95,7 @@ def check_report(config: Config, *, files: bool = True) -> CheckReport:
     made = ApiResources()
     try:
         made = load_api_resources(Path(config.state_dir))
-        composition = compose(config, made, lambda *_: True)
+        composition = compose(config, made, lambda *_: True, None, lambda _: True)
     except NotComposedError as error:
         problems += error.lines
     except StateError as error:

@@ -7,6 +7,7 @@ in it are relative to the file itself, those in `conf.d` too.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from edgecache.config.model import (
     Control,
     Distribution,
     Location,
+    LogDelivery,
     Origin,
     Regional,
 )
@@ -90,10 +92,16 @@ def _control_at(control: Control, folder: Path) -> Control:
     )
 
 
-def _with_absolute_paths(config: Config, folder: Path) -> Config:
-    """Paths relative to the file made absolute."""
+def _log_delivery_at(delivery: LogDelivery, folder: Path) -> LogDelivery:
+    buckets = (
+        replace(one, folder=_absolute(folder, one.folder), ca_file=_absolute(folder, one.ca_file))
+        for one in delivery.buckets
+    )
+    return replace(delivery, buckets=tuple(buckets))
 
-    at = partial(_absolute, folder)
+
+def _distribution_at(distribution: Distribution, at: Callable[[str], str]) -> Distribution:
+    """Its files, at their absolute paths."""
 
     def refer(reference: str) -> str:
         path = reference.removeprefix("file:")
@@ -108,17 +116,22 @@ def _with_absolute_paths(config: Config, folder: Path) -> Config:
             secret_headers={name: refer(to) for name, to in origin.secret_headers.items()},
         )
 
-    def distribution_at(distribution: Distribution) -> Distribution:
-        certificate = distribution.viewer_certificate
-        return replace(
-            distribution,
-            origins=tuple(map(origin_at, distribution.origins)),
-            viewer_certificate=replace(
-                certificate,
-                certificate_file=at(certificate.certificate_file),
-                key_file=at(certificate.key_file),
-            ),
-        )
+    certificate = distribution.viewer_certificate
+    return replace(
+        distribution,
+        origins=tuple(map(origin_at, distribution.origins)),
+        viewer_certificate=replace(
+            certificate,
+            certificate_file=at(certificate.certificate_file),
+            key_file=at(certificate.key_file),
+        ),
+    )
+
+
+def _with_absolute_paths(config: Config, folder: Path) -> Config:
+    """Paths relative to the file made absolute."""
+
+    at = partial(_absolute, folder)
 
     def bucket_at(bucket: Bucket) -> Bucket:
         return replace(bucket, folder=at(bucket.folder), policy_file=at(bucket.policy_file))
@@ -137,6 +150,7 @@ def _with_absolute_paths(config: Config, folder: Path) -> Config:
         geo_database=at(config.geo_database),
         asn_database=at(config.asn_database),
         ip_sets=tuple(replace(one, file=at(one.file)) for one in config.ip_sets),
+        log_delivery=_log_delivery_at(config.log_delivery, folder),
         bucket=bucket_at(bucket) if bucket else None,
-        distributions=tuple(map(distribution_at, config.distributions)),
+        distributions=tuple(_distribution_at(one, at) for one in config.distributions),
     )

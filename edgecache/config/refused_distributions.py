@@ -19,16 +19,27 @@ WAY_OUT = 'unsupported = "ignore" at the file\'s root serves it without'
 
 
 def refused_members(distribution: Distribution, config: Config) -> tuple[Unsupported, ...]:
-    """Members that keep a distribution from being served under `config`."""
+    """Members that a distribution may not ask for under `config`.
+
+    Those that stop nothing do not keep one from being served which asks for them already.
+    """
     if config.unsupported == "ignore":
         return ()
-    return refused_of(distribution, geo=bool(config.geo_database))
+    return refused_of(distribution, geo=bool(config.geo_database), log_buckets=log_buckets(config))
+
+
+def log_buckets(config: Config) -> frozenset[str]:
+    """The buckets that logs are delivered to."""
+    return frozenset(one.bucket for one in config.log_delivery.buckets)
 
 
 def ignored_members(distribution: Distribution, config: Config) -> tuple[Unsupported, ...]:
     """Members that a distribution is served without: its operator is told."""
-    members = unsupported_of(distribution, geo=bool(config.geo_database))
-    return tuple(one for one in members if config.unsupported == "ignore" or not one.refused)
+    members = unsupported_of(
+        distribution, geo=bool(config.geo_database), log_buckets=log_buckets(config)
+    )
+    ignored = config.unsupported == "ignore"
+    return tuple(one for one in members if ignored or not (one.refused and one.member.stops))
 
 
 def names_of(distribution: Distribution) -> tuple[str, ...]:
@@ -55,7 +66,10 @@ def unavailable_reasons(config: Config, id: str) -> list[str]:
 
 def without_refused(config: Config) -> Config:
     """`config` with every distribution that is refused among the unavailable ones."""
-    judged = [(one, refused_members(one, config)) for one in config.distributions]
+    judged = [
+        (one, [why for why in refused_members(one, config) if why.member.stops])
+        for one in config.distributions
+    ]
     if not any(why for _, why in judged):
         return config
     return replace(
@@ -88,6 +102,7 @@ def ignored_member_problems(config: Config, adopted: Collection[str] = ()) -> li
         for index, distribution in enumerate(config.distributions)
         if distribution.id not in adopted
         for one in ignored_members(distribution, config)
+        if config.unsupported == "ignore" or not one.refused
     ]
 
 

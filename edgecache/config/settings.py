@@ -21,6 +21,7 @@ from edgecache.config.model import (
     Disk,
     Limits,
     Location,
+    LogDelivery,
     Model,
     Origin,
     OriginGroup,
@@ -82,6 +83,7 @@ _PLACES: dict[type[Model], str] = {
     Bucket: "bucket",
     Resolver: "resolver",
     Tracing: "tracing",
+    LogDelivery: "log_delivery",
 }
 
 SETTINGS: tuple[Setting, ...] = (
@@ -436,6 +438,24 @@ SETTINGS: tuple[Setting, ...] = (
         0,
         1_000,
         "of each object; S3 keeps all, and here each is a copy on this disk",
+    ),
+    Setting(
+        LogDelivery,
+        "interval_s",
+        "seconds",
+        1,
+        3_600,
+        "between two log files of a distribution, the last at the end of each hour; CloudFront "
+        "delivers them up to several times an hour",
+    ),
+    Setting(
+        LogDelivery,
+        "spool_bytes_max",
+        "bytes",
+        MIB,
+        TIB,
+        "of this machine, for log files that wait; the oldest is dropped for the next, and its "
+        "lines are counted as lost",
     ),
     Setting(CachePolicy, "ttl_s_min", "seconds", 0, TTL_S_MAX, "CloudFront: 100 years"),
     Setting(CachePolicy, "ttl_s_default", "seconds", 0, TTL_S_MAX, "CloudFront: 100 years"),

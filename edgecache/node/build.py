@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -33,9 +34,9 @@ from edgecache.config.listen import (
     speaks_tls,
     viewer_ports,
 )
-from edgecache.config.model import Config, Disk, Limits, Location, Regional
+from edgecache.config.model import Config, Disk, Limits, Location, LogBucket, Regional
 from edgecache.config.refused_distributions import without_refused
-from edgecache.config.secrets import secrets_path
+from edgecache.config.secrets import KeyPair, secrets_path
 from edgecache.http.function_cache import cached_bytes
 from edgecache.http.message import HeadLimits
 from edgecache.node.certificate_renewal import CertificateRenewal
@@ -51,18 +52,23 @@ from edgecache.node.last_configuration import (
     last_configuration_path,
     read_last_configuration,
 )
+from edgecache.node.log_delivery import SPOOL_NAME, DeliveryWorld, LogDeliverer
 from edgecache.node.log_follower import FollowerEnvironment, LogFollower, nearest_transport
+from edgecache.node.log_store import LogFolder, LogStore, S3Bucket, environment_key_pair
 from edgecache.node.node import Node
 from edgecache.node.readiness import regional_probe
 from edgecache.node.rule_files import RuleFileWatch
 from edgecache.node.secret_watch import SecretWatch
 from edgecache.observe.access_log import BYTES_MAX as LOG_BYTES_MAX
-from edgecache.observe.access_log import AccessLog, LogFile
+from edgecache.observe.access_log import HEADER, AccessLog, LogFile
 from edgecache.observe.counters import Counters
+from edgecache.observe.log_spool import LogSpool
+from edgecache.observe.spool_folder import SpoolFolder
 from edgecache.rules.origin_addresses import Listeners
 from edgecache.rules.routing import NO_FILES, compile_routes
 from edgecache.runtime.environment import (
     DiskThreads,
+    LoneThread,
     Tasks,
     machine_name,
     pause,
@@ -152,6 +158,7 @@ class NodeParts:
         node.readiness.probe = probe
         node.rule_files = self._rule_files
         node.acme = acme
+        node.delivery = self._log_deliverer()
         if location.listen_tls:
             shown = replace(self.served, state_dir=self.config.state_dir)
             watch = CertificateWatch(shown, wall_clock, speaks=self.name.endswith("-1"))
@@ -265,6 +272,27 @@ class NodeParts:
             node.last_configuration = LastConfigurationFile(path, self.last, random_bytes(4).hex())
         node.renewal = self._renewal
         return node
+
+    def _log_deliverer(self) -> LogDeliverer:
+        folder = Path(self.config.state_dir) / SPOOL_NAME
+        spool = LogSpool(folder, lambda: random_bytes(4).hex(), wall_clock, HEADER)
+        world = DeliveryWorld(
+            wall_clock, random, pause, asyncio.to_thread, self._log_store, self._counters
+        )
+        made = LogDeliverer(spool, SpoolFolder(folder), world)
+        made.use(self.served)
+        return made
+
+    def _log_store(self, bucket: LogBucket) -> LogStore:
+        if bucket.folder:
+            return LogFolder(Path(bucket.folder), LoneThread("log-delivery"))
+
+        def key_pair() -> KeyPair | None:
+            if bucket.credential:
+                return self._secrets.secrets.origin.get(bucket.credential)
+            return environment_key_pair(os.environ)
+
+        return S3Bucket(bucket, key_pair, wall_clock, asyncio.to_thread)
 
     def _tracing(self, role: str) -> RequestTracing | None:
         settings = OF_TIERS if role == "regional" else self.config.tracing

@@ -31,6 +31,7 @@ from edgecache.http.function_cache import clear_caches
 from edgecache.node.certificate_renewal import CertificateRenewal
 from edgecache.node.certificate_watch import AcmeFollower, CertificateWatch
 from edgecache.node.last_configuration import LastConfiguration, LastConfigurationFile
+from edgecache.node.log_delivery import LogDeliverer
 from edgecache.node.log_follower import LogFollower, UnknownSettingsError
 from edgecache.node.readiness import NodeReadiness
 from edgecache.node.rule_files import RuleFileWatch
@@ -76,6 +77,7 @@ class Node:
     rule_files: RuleFileWatch | None = None  # of an edge
     last_configuration: LastConfigurationFile | None = None  # of a node that follows control
     renewal: CertificateRenewal | None = None  # of this machine's own
+    delivery: LogDeliverer | None = None  # of an edge: of the logs that distributions want
     config: Config | None = None  # as applied last, or as started with
     address: str = ""  # where control may ask it; see NodeStatus
     readiness: NodeReadiness = field(init=False)
@@ -132,6 +134,8 @@ class Node:
             self._run(self.readiness.watch)
         if self.acme is not None:
             self._run(self.acme.run)
+        if self.delivery is not None:
+            self._run(self.delivery.run)
         if self.follower is not None:
             self._run(self._follow)
             self._run(self._report)
@@ -156,6 +160,8 @@ class Node:
     def hand_over(self) -> None:
         """Stop keeping connections: a successor serves now. The log is followed to the end."""
         self.leaving = True
+        if self.delivery is not None:
+            self.delivery.hand_over()
         if self.disk is not None:
             self._run(self.disk.close)
         for listener in self._listeners():
@@ -204,6 +210,10 @@ class Node:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_FLUSH_S_MAX):
                 await self._flush()
+        if self.delivery is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_FLUSH_S_MAX):
+                    await self.delivery.close()
         if self.disk is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LAST_FLUSH_S_MAX):
@@ -276,6 +286,8 @@ class Node:
             self.listener.tls.revoked = frozenset(config.revoked_nodes)
             self._close_refused(self.listener.tls)
         native = self.secrets.use(config) if self.secrets is not None else {}
+        if self.delivery is not None:
+            self.delivery.use(config)
         frontend = self.listener.frontend
         files = NO_FILES if self.rule_files is None else self.rule_files.contents
         frontend.table = compile_routes(config, native, frontend.table, files)

@@ -97,6 +97,7 @@ class Counters:
     disk_dropped: int
     disk_bad: int
     disk_failures: int
+    log_lines_lost: int
     log_dropped: int
     connections: int
     store_objects: int

@@ -41,6 +41,10 @@ TOTALS = {
     ),
     "disk_bad": Family("disk_bad", "Entries found torn or decayed on disk, or without their file."),
     "disk_failures": Family("disk_failures", "Failures of the disk."),
+    "log_lines_lost": Family(
+        "log_lines_lost",
+        "Lines for distributions' buckets that found no room in the spool, or a failing disk.",
+    ),
     "log_dropped": Family(
         "log_dropped", "Access log records that found the queue full or the disk failing."
     ),
@@ -64,6 +68,9 @@ LABELED_COUNTERS: dict[str, Family] = {
         "Peers and viewers that an access list denied, by what it belongs to.",
         ("list", "at"),
     ),
+    "log_files_delivered": Family(
+        "log_files_delivered", "Log files that are in the bucket of their Logging.", ("bucket",)
+    ),
 }
 GAUGES = {
     "connections": Family("connections", "Open viewer connections."),
@@ -75,7 +82,16 @@ GAUGES = {
     "fills": Family("fills", "Fills in progress."),
     "tasks": Family("tasks", "Tasks of the event loops."),
 }
-LABELED_GAUGES: dict[str, Family] = {}
+LABELED_GAUGES: dict[str, Family] = {
+    "log_files_waiting": Family(
+        "log_files_waiting", "Log files that are not in their bucket yet.", ("bucket",)
+    ),
+    "log_oldest_waiting": Family(
+        "log_oldest_waiting_seconds",
+        "Since the oldest of them was written; several machines of a location add up.",
+        ("bucket",),
+    ),
+}
 HISTOGRAMS = {
     "time_taken": Family(
         "time_taken_seconds", "From a request's first byte to its response's last."

@@ -125,6 +125,16 @@ class DiskThreads:
         return asyncio.get_running_loop().run_in_executor(self._writer, work)
 
 
+class LoneThread:
+    """A thread for what blocks, one call after the other: where it hangs, nobody else does."""
+
+    def __init__(self, name: str) -> None:
+        self._thread = ThreadPoolExecutor(1, name)
+
+    def __call__(self, work: Callable[[], _T], /) -> Awaitable[_T]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
 class LoopTurns:
     """Queue of connections that have used up their turn: one goes on in each turn of the loop."""
 

@@ -24,7 +24,15 @@ from edgecache.config.listen import (
     parse_listen,
     tcp_address,
 )
-from edgecache.config.model import Bucket, Config, Control, Location, Origin, ViewerCertificate
+from edgecache.config.model import (
+    Bucket,
+    Config,
+    Control,
+    Location,
+    LogBucket,
+    Origin,
+    ViewerCertificate,
+)
 from edgecache.config.secrets import SecretsError, load_operators, load_secrets, secrets_path
 from edgecache.node.geoip import database_problem
 from edgecache.node.rule_files import unread_rule_files
@@ -140,6 +148,8 @@ def unopened_files(config: Config) -> list[str]:
         lines += _unopened_pair(config.control, "control")
         lines += _unreadable({"control.acme.ca_file": config.control.acme.ca_file})
     lines += unread_rule_files(config)
+    for index, log_bucket in enumerate(config.log_delivery.buckets):
+        lines += _unusable_log_bucket(log_bucket, f"log_delivery.buckets[{index}]")
     for name in ("geo_database", "asn_database"):
         path = getattr(config, name)
         if path and (problem := database_problem(path)):
@@ -203,6 +213,13 @@ def _clear_path(path: str) -> None:
             Path(path).unlink(missing_ok=True)
             return
     raise OSError(None, "address already in use")
+
+
+def _unusable_log_bucket(bucket: LogBucket, where: str) -> list[str]:
+    """A folder is not made: what is to be mounted there may not be mounted yet."""
+    if bucket.folder and not Path(bucket.folder).is_dir():
+        return [f"{where}.folder: no such folder: {bucket.folder}"]
+    return _unreadable({f"{where}.ca_file": bucket.ca_file})
 
 
 def _unopened_origin_files(origin: Origin, where: str) -> list[str]:

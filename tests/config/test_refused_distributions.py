@@ -13,7 +13,7 @@ from edgecache.cli.main import app
 from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.config.problems import ConfigError
-from edgecache.config.refused_distributions import without_refused
+from edgecache.config.refused_distributions import start_lines, without_refused
 from edgecache.rules.routing import compile_routes
 from tests.config.aws.test_round_trip import MINIMAL
 
@@ -91,6 +91,24 @@ def test_countries_without_a_database(tmp_path: Path) -> None:
     assert [one.id for one in left.unavailable] == ["EGOOD", "EBAD"]
     known = load(written(tmp_path, f'geo_database = "geo.mmdb"\n{text}'))
     assert [one.id for one in without_refused(known).unavailable] == ["EBAD"]
+
+
+LOGGING = 'logging = { enabled = true, bucket = "logs", prefix = "p" }\n'
+BUCKET = '[[log_delivery.buckets]]\nbucket = "logs"\nfolder = "."\n'
+
+
+def test_who_logs_to_a_bucket_that_lies_nowhere_is_served_without(tmp_path: Path) -> None:
+    file = written(tmp_path, FILE.replace('id = "EGOOD"\n', f'id = "EGOOD"\n{LOGGING}'))
+    config = load(file)
+    assert [one.id for one in without_refused(config).distributions] == ["EGOOD"]
+    assert [line for line in start_lines(config) if "Logging" in line] == [
+        "not supported, and served without (distributions): Logging (1)"
+    ]
+    said = CliRunner().invoke(app, ["check", str(file)]).stderr
+    assert "distributions[0](EGOOD).Logging: not supported: log_delivery.buckets of the" in said
+    file.write_text(f"{file.read_text()}\n{BUCKET}")
+    assert not [line for line in start_lines(load(file)) if "Logging" in line]
+    assert "Logging" not in CliRunner().invoke(app, ["check", str(file)]).stderr
 
 
 def test_check_tells_the_file_and_the_place(tmp_path: Path) -> None:

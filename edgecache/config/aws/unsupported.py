@@ -7,7 +7,7 @@ API reference, DistributionConfig and what it is made of.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from edgecache.config.model import Distribution
 
 UNSUPPORTED = "not supported"
 GEO = "Restrictions.GeoRestriction.RestrictionType"
+LOGGING = "Logging"
 CERTIFICATES = ("ViewerCertificate.ACMCertificateArn", "ViewerCertificate.IAMCertificateId")
 _LISTED = ("Origins", "OriginGroups", "CacheBehaviors", "CustomErrorResponses")
 _BEHAVIORS = ("DefaultCacheBehavior", "CacheBehaviors[]")
@@ -27,7 +28,8 @@ class UnsupportedMember:
 
     `code` is that of the refusal, empty when it is only told; `off` are values that ask for
     nothing, beside what is empty, zero, false or not enabled. `default` is the value CloudFront
-    fills in: told only where somebody asks for it by name.
+    fills in: told only where somebody asks for it by name. What is refused and does not stop a
+    distribution is told of one that has it already, which goes on being served.
     """
 
     place: str
@@ -35,6 +37,7 @@ class UnsupportedMember:
     code: str = ""
     off: tuple[object, ...] = ()
     default: object = None
+    stops: bool = True
 
     def asks(self, value: object, *, as_given: bool) -> bool:
         """Whether a value of it asks for something."""
@@ -84,8 +87,14 @@ MEMBERS: tuple[UnsupportedMember, ...] = (
         "InvalidArgument",
         ("default",),
     ),
+    UnsupportedMember(
+        LOGGING,
+        "log_delivery.buckets of the file has no such Bucket: add it, or log without (Enabled "
+        "false)",
+        "InvalidArgument",
+        stops=False,
+    ),
     UnsupportedMember("HttpVersion", "HTTP/1.1 is spoken", off=("http1.1",), default="http2"),
-    UnsupportedMember("Logging", "logs are files in state_dir, not objects in a bucket"),
     UnsupportedMember("PriceClass", "every location serves", off=("PriceClass_All", "None")),
     UnsupportedMember("IsIPV6Enabled", "`listen` says which addresses are served", off=(True,)),
     UnsupportedMember("Staging", "it is served at its own domain name, as any other"),
@@ -159,11 +168,16 @@ class Unsupported:
 
 
 def unsupported(
-    config: dict[str, Any], *, geo: bool, as_given: bool = False
+    config: dict[str, Any],
+    *,
+    geo: bool,
+    log_buckets: Collection[str] = (),
+    as_given: bool = False,
 ) -> tuple[Unsupported, ...]:
     """Members of a DistributionConfig that ask for something unsupported.
 
-    `geo`: there is a geo_database. `as_given`: nobody has filled in its defaults.
+    `geo`: there is a geo_database. `log_buckets`: those that logs are delivered to. `as_given`:
+    nobody has filled in its defaults.
     """
     return tuple(
         Unsupported(member, place)
@@ -171,22 +185,31 @@ def unsupported(
         if not (geo and member.place == GEO)
         for place, value in _values(config, member.place.split("."), "")
         if member.asks(value, as_given=as_given)
+        and not (member.place == LOGGING and _bucket_of(value) in log_buckets)
     )
 
 
-def unsupported_of(distribution: Distribution, *, geo: bool) -> tuple[Unsupported, ...]:
+def unsupported_of(
+    distribution: Distribution, *, geo: bool, log_buckets: Collection[str] = ()
+) -> tuple[Unsupported, ...]:
     """Unsupported members of a distribution of the model, and those that are not known at all."""
-    members = unsupported(distribution_config(distribution), geo=geo)
+    document = distribution_config(distribution)
+    members = unsupported(document, geo=geo, log_buckets=log_buckets)
     if distribution.viewer_certificate.certificate_file:
         members = tuple(one for one in members if one.member.place not in CERTIFICATES)
     return (*members, *_unknown(distribution.kept))
 
 
-def refused_of(distribution: Distribution, *, geo: bool) -> tuple[Unsupported, ...]:
+def refused_of(
+    distribution: Distribution, *, geo: bool, log_buckets: Collection[str] = ()
+) -> tuple[Unsupported, ...]:
     """Unsupported members that are refused; quick, where a distribution has nothing of the kind."""
-    if not distribution.kept and (geo or distribution.geo_restriction.kind == "none"):
+    logging = distribution.logging
+    logged = not logging.enabled or logging.bucket in log_buckets
+    if logged and not distribution.kept and (geo or distribution.geo_restriction.kind == "none"):
         return ()  # all others that are refused are what the model cannot say
-    return tuple(one for one in unsupported_of(distribution, geo=geo) if one.refused)
+    members = unsupported_of(distribution, geo=geo, log_buckets=log_buckets)
+    return tuple(one for one in members if one.refused)
 
 
 def as_markdown() -> str:
@@ -215,6 +238,12 @@ def _values(value: object, steps: list[str], place: str) -> Iterator[tuple[str, 
     items = inner.get("Items") if isinstance(inner, dict) else None
     for index, item in enumerate(items if isinstance(items, list) else ()):
         yield from _values(item, steps[1:], f"{at}.Items[{index}]")
+
+
+def _bucket_of(value: object) -> object:
+    """The bucket of a Logging; of a malformed one none."""
+    bucket = value.get("Bucket") if isinstance(value, dict) else None
+    return bucket if isinstance(bucket, str) else None
 
 
 def _is_off(value: object) -> bool:

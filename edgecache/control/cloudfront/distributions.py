@@ -15,6 +15,7 @@ from edgecache.config.aws.defaults import with_defaults
 from edgecache.config.aws.passthrough import EXTENSION, IDENTITY
 from edgecache.config.aws.unsupported import unsupported
 from edgecache.config.checks.configuration import DISTRIBUTIONS_MAX
+from edgecache.config.refused_distributions import log_buckets
 from edgecache.control.cloudfront.context import OperationContext, Run, arn, page
 from edgecache.control.cloudfront.error_mapping import as_api_errors
 from edgecache.control.cloudfront.errors import ApiError
@@ -88,8 +89,10 @@ def _note_unsupported(
     call: OperationContext, given: Document, *, as_given: bool = True
 ) -> Document:
     """Note the members a configuration is served without, for the answer; gives it back."""
-    geo = bool(call.catalog.file.geo_database)
-    members = unsupported(given, geo=geo, as_given=as_given)
+    file = call.catalog.file
+    members = unsupported(
+        given, geo=bool(file.geo_database), log_buckets=log_buckets(file), as_given=as_given
+    )
     call.unsupported.extend(one.member.place for one in members)
     return given
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from edgecache.config.aws.unsupported import unsupported
-from edgecache.config.refused_distributions import unavailable_reasons
+from edgecache.config.refused_distributions import log_buckets, unavailable_reasons
 from edgecache.control.cloudfront.context import OperationContext, arn, page
 from edgecache.control.cloudfront.distributions import distribution, runs_everywhere
 from edgecache.control.rest.call import RestCall
@@ -85,5 +85,6 @@ def _summary(context: OperationContext, one: Resource) -> DistributionSummary:
 
 
 def _unsupported_places(context: OperationContext, one: Resource) -> list[str]:
-    members = unsupported(one.config, geo=bool(context.catalog.file.geo_database))
+    file = context.catalog.file
+    members = unsupported(one.config, geo=bool(file.geo_database), log_buckets=log_buckets(file))
     return list(dict.fromkeys(each.member.place for each in members))

@@ -26,10 +26,11 @@ from msgspec.structs import replace as replace_struct
 
 from edgecache.config.aws.policies import policies_of
 from edgecache.config.model import Config
+from edgecache.config.refused_distributions import refused_members
 from edgecache.control.cloudfront.origin_reach import origin_problems
 from edgecache.control.state.certificates import IssuedCertificates
-from edgecache.control.state.compose import ApiResources, Composition, MayOmit, compose
-from edgecache.control.state.database import StateDatabase, StateError
+from edgecache.control.state.compose import ApiResources, Composition, MayIgnore, MayOmit, compose
+from edgecache.control.state.database import FILE_NAME, StateDatabase, StateError, state_error
 from edgecache.control.state.declared import declared_resources
 from edgecache.control.state.distribution_cache import DistributionCache
 from edgecache.control.state.log import ControlLog, publish_config
@@ -43,7 +44,6 @@ from edgecache.control.state.resources import (
     ResourceSource,
     random_id,
 )
-from edgecache.control.state.sqlite import FILE_NAME, SqliteDatabase, state_error
 
 _POLICY_KINDS = (
     ResourceKind.CACHE_POLICY,
@@ -119,7 +119,7 @@ class Catalog:
         try:
             with self._state.writing():
                 yield
-                composed = self._composed(self.file, self._may_lack)
+                composed = self._composed(self.file, self._may_lack, self._may_ignore)
                 generation = publish_config(self._log, composed.config)
                 for resource in self._changed:
                     if resource.generation == 0:
@@ -158,7 +158,10 @@ class Catalog:
         that use it.
         """
         with self._state.writing():
-            composed = self._composed(file, (lambda *_: True) if starting else self._may_lack)
+            if starting:
+                composed = self._composed(file, lambda *_: True, lambda _: True)
+            else:
+                composed = self._composed(file, self._may_lack, self._may_ignore)
             generation = publish_config(self._log, composed.config)
         self._published(composed)
         self._use(file)
@@ -175,9 +178,18 @@ class Catalog:
             return any(one.id == id for one in self.published.unavailable)
         return any((one.kind, one.id) == (kind, id) for one in self.refused)
 
-    def _composed(self, file: Config, may_lack: MayOmit) -> Composition:
+    def _may_ignore(self, id: str) -> bool:
+        """What is served without it already, unless that is what changes."""
+        if any(
+            one.kind is ResourceKind.DISTRIBUTION and one.id == id for one in self._changed or ()
+        ):
+            return False
+        served = (one for one in self.published.distributions if one.id == id)
+        return any(refused_members(one, self.published) for one in served)
+
+    def _composed(self, file: Config, may_lack: MayOmit, may_ignore: MayIgnore) -> Composition:
         made = api_resources(self._rows, self.releases)
-        composed = compose(file, made, may_lack, self._known)
+        composed = compose(file, made, may_lack, self._known, may_ignore)
         revoked = IssuedCertificates(self._state, self.clock).revoked()
         config = replace_struct(composed.config, revoked_nodes=revoked)
         return replace(composed, config=config)
@@ -201,7 +213,7 @@ def load_api_resources(folder: Path) -> ApiResources:
             source = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
             with closing(source), closing(sqlite3.connect(copied)) as copy:
                 source.backup(copy)
-            with closing(SqliteDatabase(Path(place))) as state:
+            with closing(StateDatabase(Path(place))) as state:
                 return api_resources(Resources(state), Releases(state))
         except (sqlite3.Error, msgspec.DecodeError) as error:
             raise state_error(path, error) from error

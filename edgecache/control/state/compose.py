@@ -163,6 +163,14 @@ MayOmit = Callable[[ResourceKind, str], bool]
 """Whether what the API made may be left out, with the distributions that use it."""
 
 
+MayIgnore = Callable[[str], bool]
+"""Whether a distribution may be served without what it asks for and is refused, by its id."""
+
+
+def _ignore_none(_id: str) -> bool:
+    return False
+
+
 def _omit_none(_kind: ResourceKind, _id: str) -> bool:
     return False
 
@@ -172,10 +180,12 @@ def compose(
     made: ApiResources,
     may_lack: MayOmit = _omit_none,
     known: DistributionCache | None = None,
+    may_ignore: MayIgnore = _ignore_none,
 ) -> Composition:
     """One configuration. NotComposedError when it would not pass the checks.
 
     `known` spares reading and checking anew what has not changed since the last one.
+    `may_ignore` says which distributions are served without what is refused and stops nothing.
 
     What may be left out and has troubles of its own is not in it; a distribution that has, or names
     what is left out, is among the `unavailable`.
@@ -185,16 +195,16 @@ def compose(
     config = _merge(file, made, troubles, known)
     problems: list[Problem] = []
     if not troubles:
-        troubles, problems = _check_merged(config, made, known)
+        troubles, problems = _check_merged(config, made, known, may_ignore)
     while troubles or problems:
         rest = [one for one in troubles if not (_is_own_fault(one) and may_lack(one.kind, one.id))]
         if rest or problems:
             raise NotComposedError(rest, problems)
         shared = [one for one in troubles if one.kind is not ResourceKind.DISTRIBUTION]
         if shared:
-            return compose(file, made.without(shared), may_lack, known)
+            return compose(file, made.without(shared), may_lack, known, may_ignore)
         config = _without_failed(config, made, troubles)
-        troubles, problems = _check_merged(config, made, known)
+        troubles, problems = _check_merged(config, made, known, may_ignore)
     known.passed(config.distributions)
     return Composition(config, made.refused)
 
@@ -252,7 +262,9 @@ def _is_own_fault(trouble: CompositionProblem) -> bool:
     return member not in ("aliases", "domain_name", "id")
 
 
-def _unsupported_problems(config: Config, made: ApiResources) -> list[CompositionProblem]:
+def _unsupported_problems(
+    config: Config, made: ApiResources, may_ignore: MayIgnore
+) -> list[CompositionProblem]:
     """Problems of members that distributions ask for and are not supported."""
     ours = {one.id for one in made.of(ResourceKind.DISTRIBUTION)}
     return [
@@ -267,6 +279,7 @@ def _unsupported_problems(config: Config, made: ApiResources) -> list[Compositio
         )
         for distribution in config.distributions
         for one in refused_members(distribution, config)
+        if one.member.stops or not may_ignore(distribution.id)
     ]
 
 
@@ -386,7 +399,7 @@ def _with_name_and_releases(one: Distribution, releases: tuple[Release, ...]) ->
 
 
 def _check_merged(
-    config: Config, made: ApiResources, known: DistributionCache
+    config: Config, made: ApiResources, known: DistributionCache, may_ignore: MayIgnore
 ) -> tuple[list[CompositionProblem], list[Problem]]:
     """The problems that checks find: of the API's resources, and of the file's."""
     problems = Problems()
@@ -406,7 +419,7 @@ def _check_merged(
             rest.append(problem)
         else:
             troubles.append(trouble)
-    return [*troubles, *_unsupported_problems(config, made)], rest
+    return [*troubles, *_unsupported_problems(config, made, may_ignore)], rest
 
 
 def _resource_problem(

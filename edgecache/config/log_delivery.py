@@ -1,0 +1,46 @@
+"""Model of the delivery of distributions' logs: where each bucket that `Logging` names lies.
+
+CloudFront API reference, LoggingConfig. No secret stands here: a node signs with its own.
+"""
+
+from __future__ import annotations
+
+import re
+
+from edgecache.config.base import GIB, Model
+from edgecache.config.origins import REGION_DEFAULT
+
+_S3_DOMAIN = re.compile(r"(.+)\.s3[.-][a-z0-9.-]*amazonaws\.com(?:\.cn)?")
+
+
+class LogBucket(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A bucket for logs, named as distributions name it: a folder, or in an S3-compatible store.
+
+    `folder` is on each machine that has edges. `endpoint` is the store's URL, asked as
+    `ENDPOINT/NAME/KEY`; NAME is `name`, and if that is empty `bucket` up to `.s3.`. Requests are
+    signed for `region` with the key pair `credential` of `secrets.json`; empty:
+    `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` (and `AWS_SESSION_TOKEN`) of the environment.
+    `ca_file` vouches for the store's certificate; empty: what this machine trusts.
+    """
+
+    bucket: str
+    folder: str = ""
+    endpoint: str = ""
+    name: str = ""
+    region: str = REGION_DEFAULT
+    credential: str = ""
+    ca_file: str = ""
+
+    @property
+    def store_name(self) -> str:
+        """What the store calls it."""
+        match = _S3_DOMAIN.fullmatch(self.bucket)
+        return self.name or (match[1] if match else self.bucket)
+
+
+class LogDelivery(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How log files reach their buckets. Why the bounds: `settings.py`."""
+
+    interval_s: float = 3_600
+    spool_bytes_max: int = GIB
+    buckets: tuple[LogBucket, ...] = ()

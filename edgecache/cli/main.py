@@ -21,7 +21,15 @@ from edgecache.cli import sign as signing
 from edgecache.cli.check import check_file, print_settings
 from edgecache.cli.client import control_of, names_control
 from edgecache.cli.help import SubjectGroup, list_whole, print_help
-from edgecache.cli.options import DEFAULT_CONFIG, AsJson, ConfigPath, Memo, add_set_option
+from edgecache.cli.options import (
+    DEFAULT_CONFIG,
+    AsJson,
+    ConfigPath,
+    LogFormatOption,
+    LogLevelOption,
+    Memo,
+    add_set_option,
+)
 from edgecache.cli.options import fail as _fail
 from edgecache.cli.options import load_config as _loaded
 from edgecache.cli.options import refuse as _refuse
@@ -85,6 +93,8 @@ def up(
         bool, typer.Option("--json", help="Tell what runs where as one line of JSON.")
     ] = False,
     memo: Memo = True,
+    log_level: LogLevelOption = None,
+    log_format: LogFormatOption = None,
 ) -> None:
     """Run everything in a configuration on this machine, until Ctrl-C or SIGTERM.
 
@@ -110,6 +120,8 @@ def edge(
     location: Annotated[str, typer.Option(help="Which of the file's locations.")],
     config: ConfigPath = DEFAULT_CONFIG,
     memo: Memo = True,
+    log_level: LogLevelOption = None,
+    log_format: LogFormatOption = None,
     worker: Worker = 0,
 ) -> None:
     """One edge location, with all its workers."""
@@ -120,7 +132,11 @@ def edge(
 
 
 @app.command(epilog="Example: edgecache regional --config edgecache.toml")
-def regional(config: ConfigPath = DEFAULT_CONFIG) -> None:
+def regional(
+    config: ConfigPath = DEFAULT_CONFIG,
+    log_level: LogLevelOption = None,
+    log_format: LogFormatOption = None,
+) -> None:
     """The regional cache, between the edges and the origins."""
     from edgecache.supervisor import start
 
@@ -129,7 +145,11 @@ def regional(config: ConfigPath = DEFAULT_CONFIG) -> None:
 
 
 @app.command(epilog="Example: edgecache control --config edgecache.toml")
-def control(config: ConfigPath = DEFAULT_CONFIG) -> None:
+def control(
+    config: ConfigPath = DEFAULT_CONFIG,
+    log_level: LogLevelOption = None,
+    log_format: LogFormatOption = None,
+) -> None:
     """The control plane: configuration, status of every node, metrics."""
     from edgecache.supervisor import start
 
@@ -138,7 +158,11 @@ def control(config: ConfigPath = DEFAULT_CONFIG) -> None:
 
 
 @app.command(epilog="Example: edgecache origin --config edgecache.toml")
-def origin(config: ConfigPath = DEFAULT_CONFIG) -> None:
+def origin(
+    config: ConfigPath = DEFAULT_CONFIG,
+    log_level: LogLevelOption = None,
+    log_format: LogFormatOption = None,
+) -> None:
     """The bucket of the configuration, behind its gate."""
     from edgecache.supervisor import start
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -23,6 +24,7 @@ from edgecache.config.load import load_with_sources
 from edgecache.config.model import Config
 from edgecache.config.problems import ConfigError
 from edgecache.config.sources import SET_ENV, Sources
+from edgecache.runtime.stderr_log import FORMAT_ENV, LEVEL_ENV
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,6 +59,51 @@ Memo = Annotated[
 ]
 
 
+class LogLevelChoice(StrEnum):
+    """The least of what is said on standard error."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormatChoice(StrEnum):
+    """How it is said."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def _inherited(name: str) -> Callable[[StrEnum | None], StrEnum | None]:
+    """Processes hear of it by their environment."""
+
+    def keep(value: StrEnum | None) -> StrEnum | None:
+        if value is not None:
+            os.environ[name] = value.value
+        return value
+
+    return keep
+
+
+LogLevelOption = Annotated[
+    LogLevelChoice | None,
+    typer.Option(
+        "--log-level",
+        envvar=LEVEL_ENV,
+        callback=_inherited(LEVEL_ENV),
+        help="The least that is said on standard error; else process.log_level of the file.",
+    ),
+]
+LogFormatOption = Annotated[
+    LogFormatChoice | None,
+    typer.Option(
+        "--log-format",
+        envvar=FORMAT_ENV,
+        callback=_inherited(FORMAT_ENV),
+        help="How it is said; else process.log_format of the file.",
+    ),
+]
 _PARAMETER = "assignments"
 SetOption = Annotated[
     list[str] | None,

@@ -21,6 +21,8 @@ import typer
 from edgecache.cli.options import (
     DEFAULT_CONFIG,
     AsJson,
+    LogFormatOption,
+    LogLevelOption,
     Memo,
     load_config,
     print_json,
@@ -101,6 +103,8 @@ def serve(
     force: Force = False,
     as_json: AsJson = False,
     memo: Memo = True,
+    log_level: LogLevelOption = None,
+    log_format: LogFormatOption = None,
 ) -> None:
     """One caching tier in front of any origin, without a configuration file.
 

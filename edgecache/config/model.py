@@ -43,6 +43,8 @@ class UnavailableSite(Model, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 BRAND = "cloudfront"  # what we call ourselves unless it is configured
 SemanticsName = Literal["cloudfront", "rfc9111"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["text", "json"]
 TraceMode = Literal["ignore", "extract", "inject", "propagate"]
 ItemBehavior = Literal["none", "whitelist", "allExcept", "all"]
 HeaderBehavior = Literal[
@@ -424,10 +426,16 @@ class Tracing(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Process(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """User and group of processes started by root, once every address is bound."""
+    """Processes: whose they are, and what they say on standard error.
+
+    `user` and `group` (the user's own when empty) are those of processes started by root, once
+    every address is bound. `--log-level` and `--log-format` count before these.
+    """
 
     user: str = ""
-    group: str = ""  # the user's own when empty
+    group: str = ""
+    log_level: LogLevel = "info"
+    log_format: LogFormat = "text"
 
 
 class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):

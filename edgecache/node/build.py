@@ -77,7 +77,7 @@ from edgecache.runtime.environment import (
     wall_clock,
 )
 from edgecache.runtime.fd_limit import DescriptorBudget, soft_limit
-from edgecache.runtime.stderr_log import say
+from edgecache.runtime.stderr_log import warn
 from edgecache.server.http1.head_cache import ANSWERS_MAX, BLOCKS_MAX, HeadCache
 from edgecache.server.http1.head_cache_peer import PeerHeadCache
 from edgecache.server.listener import Listener
@@ -383,7 +383,7 @@ def _last_served(config: Config, name: str) -> tuple[LastConfiguration | None, C
     try:
         kept = read_last_configuration(last_configuration_path(config.state_dir, name))
     except LastConfigurationError as error:
-        say(f"{error}; until then its distributions answer 503")
+        warn(f"{error}; until then its distributions answer 503")
         return None, closed(config, error)
     if kept is None:
         return None, config

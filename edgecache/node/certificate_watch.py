@@ -25,7 +25,7 @@ from msgspec.structs import replace
 from edgecache.cluster.certificates import DOMAIN, AcmeState, keep_site_certificate, unseal
 from edgecache.config.model import Config
 from edgecache.node.secret_watch import FileStamp, file_stamp
-from edgecache.runtime.stderr_log import say
+from edgecache.runtime.stderr_log import warn
 from edgecache.server.certificates import (
     CertificateFileError,
     CertificateFiles,
@@ -178,7 +178,7 @@ class ControlTls:
             self._looks = 0
         except CertificateFileError as error:
             if self._looks == STOOD_LOOKS:
-                say(f"control's certificate stays as it was: {error}")
+                warn(f"control's certificate stays as it was: {error}")
 
     def _choose(
         self, connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext

@@ -87,7 +87,7 @@ from edgecache.control.state.resources import ResourceKind
 from edgecache.node.machines import Machines
 from edgecache.node.secret_watch import WATCH_S, FileStamp, file_stamp
 from edgecache.runtime.environment import pause, restart_on_failure, steady_clock, wall_clock
-from edgecache.runtime.stderr_log import say
+from edgecache.runtime.stderr_log import warn
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 
@@ -104,7 +104,7 @@ class ControlSecrets:
         self._paths = (secrets_path(state_dir, env), operators_path(state_dir, env))
         secrets, operators = load_secrets(state_dir, env), load_operators(state_dir, env)
         if has_former_operators(state_dir, env):
-            say(f"{self._paths[0]} holds operators' secrets; run: edgecache secrets split")
+            warn(f"{self._paths[0]} holds operators' secrets; run: edgecache secrets split")
         self.viewer = secrets.viewer
         self.operators: Mapping[str, str] = {}
         self.tokens = Tokens([*operators.values()], wall_clock)
@@ -161,7 +161,7 @@ class ControlSecrets:
             self._stamps = stamps
         except SecretsError as error:
             if stamps != self._unread:
-                say(f"secrets were not read anew: {error}")
+                warn(f"secrets were not read anew: {error}")
         self._unread = stamps
 
     def _take_over(self, secrets: Secrets, operators: Mapping[str, str]) -> None:
@@ -212,7 +212,7 @@ def _application(
     catalog = Catalog(state, log, config, wall_clock, os.urandom)
     catalog.publish(config, starting=True)
     for line in _start_warnings(catalog):
-        say(line)
+        warn(line)
     barrier = Barrier(state, clock)
     invalidations = Invalidations(state, log, barrier, wall_clock, os.urandom)
     nodes = NodeRegistry(clock)
@@ -271,7 +271,7 @@ def _access_keys(state: StateDatabase, thread: StateThread, secrets: ControlSecr
     keys.on_change(secrets.callers.use_made)
     for one in keys.all().made:
         if not one.secret:
-            say(
+            warn(
                 f"access key {one.name} admits nobody: the operator's secret it was kept by is gone"
             )
     later = DeferredWrites(thread.run)

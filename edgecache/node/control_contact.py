@@ -67,7 +67,7 @@ class ControlContact:
         self._lost_at = -1.0
         if self.problem:
             self.problem = ""
-            logger.error("control at %s: well again", self._url)
+            logger.info("control at %s: well again", self._url)
 
     def _tell(self, problem: str) -> None:
         # The reason may change from try to try: what it is about is told once.

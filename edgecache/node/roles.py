@@ -69,7 +69,7 @@ def run_control(config_path: str) -> int:
     from edgecache.control.state.compose import NotComposedError
     from edgecache.control.state.database import StateBusyError, StateError, state_lock
     from edgecache.runtime.inherited import EXIT_CONFIGURATION, EXIT_STATE
-    from edgecache.runtime.stderr_log import say
+    from edgecache.runtime.stderr_log import warn
     from edgecache.server.certificates import CertificateFileError
 
     config = load(config_path)
@@ -77,18 +77,18 @@ def run_control(config_path: str) -> int:
     address, local = parse_listen(config.control.listen, config.state_dir), control_socket(config)
     sockets = _open_sockets(config, [address, local]).own
     if isinstance(address, TcpAddress) and not address.is_loopback:
-        say(f"control.listen: {address} is not on loopback: let nobody but operators and nodes in")
+        warn(f"control.listen: {address} is not on loopback: let nobody but operators and nodes in")
     try:
         with state_lock(Path(config.state_dir)):
             return _run_control(config, Path(config_path), sockets[address], sockets[local])
     except CertificateFileError as error:
-        say(f"control.certificate_file: {error}")
+        warn(f"control.certificate_file: {error}")
         return EXIT_CONFIGURATION
     except NotComposedError as error:  # the file was changed while control was away
-        say("\n  ".join([f"{config_path} does not go with what the API has made:", *error.lines]))
+        warn("\n  ".join([f"{config_path} does not go with what the API has made:", *error.lines]))
         return EXIT_CONFIGURATION
     except StateError as error:
-        say(str(error))  # a supervisor tries again where that may help
+        warn(str(error))  # a supervisor tries again where that may help
         if isinstance(error, StateBusyError):
             return EXIT_FAILED
         return EXIT_STATE if has_parent() else EXIT_CONFIGURATION

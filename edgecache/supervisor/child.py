@@ -28,6 +28,7 @@ from edgecache.runtime.inherited import (
     Orders,
     Unready,
 )
+from edgecache.runtime.stderr_log import PROCESS_ENV
 
 _STDERR_FD = 2
 
@@ -92,7 +93,12 @@ async def spawn(
         stdout=_STDERR_FD,
         pass_fds=(pipe.reading, *fds),
         process_group=0,
-        env={**os.environ, PARENT_FD_ENV: str(pipe.reading), **(environment or {})},
+        env={
+            **os.environ,
+            PARENT_FD_ENV: str(pipe.reading),
+            PROCESS_ENV: child.name,
+            **(environment or {}),
+        },
     )
 
 

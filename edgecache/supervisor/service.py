@@ -27,7 +27,7 @@ from edgecache.config.model import Config, Limits
 from edgecache.node.last_configuration import last_configuration_path
 from edgecache.runtime.environment import machine_name
 from edgecache.runtime.privileges import drop_privileges
-from edgecache.runtime.stderr_log import say
+from edgecache.runtime.stderr_log import say, warn
 from edgecache.runtime.systemd import WATCHDOG_SHARE, ServiceManager
 from edgecache.supervisor.child import Child
 from edgecache.supervisor.health import HealthListeners, NodeHealth, node_health
@@ -132,7 +132,8 @@ class SupervisedService:
         """A command that a signal asks for: its result goes to standard error."""
 
         async def run() -> None:
-            say(str(await command()))
+            result = await command()
+            (say if result.code == DONE else warn)(str(result))
 
         return run
 

@@ -20,7 +20,7 @@ from edgecache.config.model import Config
 from edgecache.config.secrets import SecretsError
 from edgecache.runtime.inherited import has_parent
 from edgecache.runtime.privileges import missing_privileges
-from edgecache.runtime.stderr_log import say
+from edgecache.runtime.stderr_log import say, use_log_settings
 from edgecache.runtime.systemd import ActivationError, service_manager
 from edgecache.supervisor import preflight
 from edgecache.supervisor.child import Child
@@ -42,6 +42,7 @@ class StartRefusedError(Exception):
 
 def up(config: Config, path: Path, tell: Tell) -> int:
     """Everything in `config`, read from `path`; `tell` is called once all of it answers."""
+    use_log_settings(config.process)
     whole = Part("", lambda config: fleet(config, path), preflight.missing_files)
     _refuse([*preflight.missing_files(config), *missing_privileges(config)])
     _refuse(preflight.missing_secrets(config))
@@ -54,6 +55,7 @@ def up(config: Config, path: Path, tell: Tell) -> int:
 
 def edge(config: Config, path: Path, location: str, worker: int) -> int:
     """One location: as worker `worker`, or (0) as the supervisor of them all."""
+    use_log_settings(config.process)
     if all(one.name != location for one in config.locations):
         known = ", ".join(one.name for one in config.locations) or "none"
         raise StartRefusedError([f"--location: {location} is not in {path} (known: {known})"])
@@ -66,6 +68,7 @@ def edge(config: Config, path: Path, location: str, worker: int) -> int:
 
 def part(config: Config, path: Path, name: StartedPart) -> int:
     """Control, the regional cache or the bucket: the process of a supervisor, or the latter."""
+    use_log_settings(config.process)
     if getattr(config, name) is None:
         raise StartRefusedError([f"{path}: there is no [{name}] to run"])
     if not has_parent():

@@ -26,7 +26,7 @@ from edgecache.runtime.inherited import (
     watch_parent,
 )
 from edgecache.runtime.privileges import PrivilegesError
-from edgecache.runtime.stderr_log import say
+from edgecache.runtime.stderr_log import warn
 from edgecache.supervisor.child import Child, Heartbeats, ParentPipe, ServingPipe, spawn
 from edgecache.supervisor.listen_sockets import Sockets
 from edgecache.supervisor.managed_process import (
@@ -85,7 +85,7 @@ class Supervisor:
         children: Sequence[Child],
         hooks: SupervisorHooks | None = None,
         timing: RestartTiming | None = None,
-        say: Callable[[str], None] = say,
+        say: Callable[[str], None] = warn,
         sockets: Sockets | None = None,
     ) -> None:
         self.children = children

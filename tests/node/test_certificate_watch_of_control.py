@@ -44,7 +44,7 @@ def test_a_changed_file_counts_at_the_next_look_and_half_of_one_never(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(certificate_watch, "say", said.append)
+    monkeypatch.setattr(certificate_watch, "warn", said.append)
     (old, old_ca), (new, new_ca) = (certificate(tmp_path / name) for name in ("old", "new"))
     pem = tmp_path / "control.pem"
     pem.write_bytes(old)
@@ -68,7 +68,7 @@ def test_a_key_that_comes_after_its_certificate_is_no_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(certificate_watch, "say", said.append)
+    monkeypatch.setattr(certificate_watch, "warn", said.append)
     (old, _), (new, new_ca) = (certificate(tmp_path / name) for name in ("old", "new"))
     pem, key = tmp_path / "control.pem", tmp_path / "control.key"
     for path in (pem, key):

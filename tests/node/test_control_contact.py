@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from edgecache.cluster.lease import LEASE_S
@@ -35,6 +37,7 @@ def contact(clock: Clock) -> ControlContact:
 def test_a_refusal_is_told_at_once_and_once(
     caplog: pytest.LogCaptureFixture, status: int, error: str, told: str
 ) -> None:
+    caplog.set_level(logging.INFO)
     found = contact(Clock())
     for _ in range(3):
         found.answered(status, error)

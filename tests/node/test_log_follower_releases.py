@@ -15,7 +15,7 @@ from tests.node.test_log_follower import Control, Node, page
 def test_control_says_why_once(caplog: pytest.LogCaptureFixture) -> None:
     told = {"error": "edge-1 runs 0.1, and 0.9 takes 5 and later: upgrade edge-1 first"}
     control = Control(*(httpx.Response(409, json=told) for _ in range(3)), page(1))
-    with caplog.at_level(logging.ERROR):
+    with caplog.at_level(logging.INFO, "edgecache"):
         assert control.followed() == [1]
     assert [record.message for record in caplog.records] == [
         f"control at http://control.test refuses this node (edge-1): {told['error']}",

@@ -41,7 +41,7 @@ from edgecache.control.rest.auth import require_node
 from edgecache.control.rest.call import RouteHandler, json_response
 from edgecache.control.state.catalog import Catalog
 from edgecache.runtime.environment import wall_clock
-from edgecache.runtime.stderr_log import say
+from edgecache.runtime.stderr_log import say, warn
 
 LOOK_S = 1.0  # a site that was added waits so long
 LIFE_SHARE = 2 / 3  # of a certificate's life, after which a new one is asked for
@@ -75,7 +75,8 @@ class _Kept:
 class Issuance:
     """Certificates of the sites of one installation.
 
-    `config` gives what is published now, `ready` whether edges answer; `say` takes a line.
+    `config` gives what is published now, `ready` whether edges answer; `say` and `warn` take a
+    line.
     """
 
     config: Callable[[], Config]
@@ -84,6 +85,7 @@ class Issuance:
     ready: Callable[[], bool]
     clock: Callable[[], float]
     say: Callable[[str], None]
+    warn: Callable[[str], None]
     _kept: dict[str, _Kept] = field(default_factory=dict)
     _attempts: _Attempts = field(init=False)
 
@@ -127,7 +129,7 @@ class Issuance:
             keep_site_certificate(self.state_dir, id, pem)
         except (IssuanceError, OSError) as error:
             pause_s = self._note_failure(id, names, error)
-            self.say(f"{title}: not issued: {error}; tried again in {pause_s / 60:.0f} min")
+            self.warn(f"{title}: not issued: {error}; tried again in {pause_s / 60:.0f} min")
         else:
             self._forget(id, names)
             ends = x509.load_pem_x509_certificate(pem).not_valid_after_utc
@@ -295,7 +297,7 @@ def certificate_services(
         return bool(alive) and (whole or time.monotonic() - began >= STRAGGLER_S)
 
     began = time.monotonic()
-    issuance = Issuance(published, state_dir, issue, ready, wall_clock, say)
+    issuance = Issuance(published, state_dir, issue, ready, wall_clock, say, warn)
     held, admission = issuance.certificates, secrets.admission
     services = CertificateServices(published, challenges, held, admission, lambda: secrets.peer)
     return issuance, services.handlers()

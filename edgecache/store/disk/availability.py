@@ -40,6 +40,8 @@ class DiskHealth:
         """Note a failed operation; in how many seconds to try again."""
         shared = isinstance(error, BlockingIOError)  # a predecessor is about to hand it over
         self._shared = self._shared + 1 if shared else 0
+        if self._shared == 1:
+            logger.debug("%s: %s; tried again until it is free", self._folder, error)
         if shared and self._shared <= SHARED_TRIES_MAX:
             return TRY_SOON_S
         self._counters.disk_failures += 1
@@ -56,7 +58,7 @@ class DiskHealth:
         if not self._well:
             self._well = True
             self._counters.disk_failing = 0
-            logger.warning("%s: well again", self._folder)
+            logger.info("%s: well again", self._folder)
 
 
 def is_full(error: BaseException) -> bool:

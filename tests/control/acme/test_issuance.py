@@ -62,7 +62,7 @@ class World:
     def restarted(self) -> Issuance:
         return Issuance(
             lambda: self.config, str(self.folder), self.issue, lambda: True,
-            lambda: self.now, self.said.append,
+            lambda: self.now, self.said.append, self.said.append,
         )  # fmt: skip
 
     def issue(self, _settings: Acme, names: Sequence[str]) -> bytes:

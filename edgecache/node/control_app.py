@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import os
 import socket
-import sqlite3
 from collections.abc import (
     AsyncIterator,
     Callable,
@@ -79,11 +78,12 @@ from edgecache.control.rest.routes import starlette_routes
 from edgecache.control.state.access_keys import AccessKeys
 from edgecache.control.state.catalog import Catalog
 from edgecache.control.state.certificates import IssuedCertificates
-from edgecache.control.state.database import StateDatabase, state_error
+from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.database_thread import DeferredWrites, StateThread
 from edgecache.control.state.invalidations import Invalidations
 from edgecache.control.state.log import ControlLog
 from edgecache.control.state.resources import ResourceKind
+from edgecache.control.state.sqlite import SqliteDatabase
 from edgecache.node.machines import Machines
 from edgecache.node.secret_watch import WATCH_S, FileStamp, file_stamp
 from edgecache.runtime.environment import pause, restart_on_failure, steady_clock, wall_clock
@@ -190,11 +190,11 @@ def build_control(
 
     NotComposedError, StateError.
     """
-    state = StateDatabase(Path(config.state_dir))
+    state = SqliteDatabase(Path(config.state_dir))
     try:
         return _application(config, path, state, secrets, machines)
-    except (sqlite3.Error, msgspec.DecodeError) as error:
-        raise state_error(state.path, error) from error
+    except (*state.failures, msgspec.DecodeError) as error:
+        raise state.failure(error) from error
 
 
 def _application(
@@ -205,7 +205,7 @@ def _application(
     machines: Machines,
 ) -> tuple[Starlette, Callable[[], None]]:
     assert config.control is not None
-    clock, thread = steady_clock(), StateThread(state.path)
+    clock, thread = steady_clock(), StateThread(state)
     machines.begin(IssuedCertificates(state, wall_clock))
     secrets.admission.trouble = machines.admission.trouble
     log = ControlLog(state, wall_clock, thread.hand)

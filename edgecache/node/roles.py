@@ -67,7 +67,8 @@ def run_regional(config_path: str) -> int:
 def run_control(config_path: str) -> int:
     """The control plane."""
     from edgecache.control.state.compose import NotComposedError
-    from edgecache.control.state.database import StateBusyError, StateError, state_lock
+    from edgecache.control.state.database import StateBusyError, StateError
+    from edgecache.control.state.sqlite import state_lock
     from edgecache.runtime.inherited import EXIT_CONFIGURATION, EXIT_STATE
     from edgecache.runtime.stderr_log import warn
     from edgecache.server.certificates import CertificateFileError

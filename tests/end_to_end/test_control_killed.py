@@ -24,9 +24,9 @@ from edgecache.config.secrets import load_operators
 from edgecache.control.cloudfront.authentication import access_keys
 from edgecache.control.state.catalog import Catalog
 from edgecache.control.state.compose import ApiResources, compose
-from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.log import ControlLog
 from edgecache.control.state.resources import ResourceKind
+from edgecache.control.state.sqlite import SqliteDatabase
 from tests.control.cloudfront.desk import site
 from tests.end_to_end.installation import Installation, make_installation
 from tests.end_to_end.processes import Running, kill, listens
@@ -176,7 +176,7 @@ def verify(client: Any, written: Written) -> None:
 
 def verify_log(installation: Installation) -> None:
     """What is published last is what the resources say: no write is there by half."""
-    state = StateDatabase(installation.state)
+    state = SqliteDatabase(installation.state)
     log = ControlLog(state, lambda: 0.0)
     catalog = Catalog(state, log, load(installation.config), lambda: 0.0, random.randbytes)
     made = {kind: [one for one in catalog.of(kind) if one.source == "api"] for kind in ResourceKind}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.control.state.database import StateDatabase
+from edgecache.control.state.sqlite import SqliteDatabase
 from tests.end_to_end.installation import Installation, make_installation
 
 
@@ -81,8 +81,8 @@ def _garbage(state: Path) -> None:
 
 
 def _row_that_cannot_be_read(state: Path) -> None:
-    made = StateDatabase(state)
-    made.connection.execute(
+    made = SqliteDatabase(state)
+    made.execute(
         "INSERT INTO resources VALUES ('distribution', 'E1', '', 'E2', 0, 0, 0, '', '{', '{}')"
     )
     made.close()

@@ -23,13 +23,13 @@ from edgecache.control.nodes.refusals import NodeAdmission
 from edgecache.control.nodes.registry import NodeRegistry
 from edgecache.control.rest.access_keys import KeyAdmission
 from edgecache.control.rest.app import ControlServices, control_app
-from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.invalidations import (
     InvalidationRecord,
     InvalidationRequest,
     Invalidations,
 )
 from edgecache.control.state.log import ControlLog, publish_config
+from edgecache.control.state.sqlite import SqliteDatabase
 from tests.simulation.clocks import Clocks
 from tests.simulation.links import Links, Pipe
 from tests.simulation.machine import Machine, Process
@@ -65,8 +65,8 @@ class Plane:
     def open(self, folder: Path, config: Config, clocks: Clocks) -> str:
         """Begin: what a control process does before it listens. The epoch of its log."""
         with self.process.running():
-            state = StateDatabase(folder)
-            state.connection.execute("PRAGMA synchronous = OFF")  # nothing here cuts the power
+            state = SqliteDatabase(folder)
+            state.execute("PRAGMA synchronous = OFF")  # nothing here cuts the power
             self.log = ControlLog(state, clocks.wall)
             publish_config(self.log, config)
             clock = clocks.steady()

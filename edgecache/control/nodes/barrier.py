@@ -22,7 +22,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from edgecache.cluster.lease import LEASE_S, Instance
-from edgecache.control.state.database import BEFORE, StateDatabase
+from edgecache.control.state.database import StateDatabase
+from edgecache.control.state.migrations import BEFORE
 
 DRIFT_S = 0.1  # two clocks of one machine that differ by 3 %, far beyond what NTP slews
 
@@ -51,7 +52,7 @@ class Barrier:
 
     def __init__(self, state: StateDatabase, clock: Callable[[], float]) -> None:
         self._state = state
-        self._database = state.connection
+        self._database = state
         self._clock = clock
         self._lock = threading.Lock()  # held for as long as a look at every lease takes
         self._known: dict[Instance, _Known] = {}
@@ -61,10 +62,10 @@ class Barrier:
         longest = [(-1, clock() + LEASE_S + DRIFT_S)]
         self._known[Instance(BEFORE, "")] = _Known(-1, leases=longest)
         with state.writing():  # a former version goes by these rows
-            self._database.execute("DELETE FROM leases WHERE NOT serves")
+            self._database.execute("DELETE FROM leases WHERE serves = 0")
             self._database.execute("INSERT INTO leases VALUES (?, '', 0)", (BEFORE,))
         for name, instance in self._database.execute(
-            "SELECT name, instance FROM leases WHERE serves"
+            "SELECT name, instance FROM leases WHERE serves = 1"
         ):
             self._known[Instance(name, instance, serves=True)] = _Known(-1, leases=[*longest])
 
@@ -85,8 +86,12 @@ class Barrier:
         """Write down one that goes on serving without a lease. To be followed by `admit`."""
         with self._lock:
             self._gone = [one for one in self._gone if one != node]
-        row = (node.name, node.instance, node.serves)
-        self._database.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?)", row)
+        row = (node.name, node.instance, int(node.serves))
+        self._database.execute(
+            "INSERT INTO leases VALUES (?, ?, ?)"
+            " ON CONFLICT (name, instance) DO UPDATE SET serves = excluded.serves",
+            row,
+        )
 
     def admit(self, node: Instance, seq: int) -> None:
         """Admit a node that was recorded. It serves nothing before number `seq`."""
@@ -132,7 +137,7 @@ class Barrier:
         gone = [*self._gone]
         rows = [(node.name, node.instance) for node in gone]
         with self._state.writing():
-            self._database.executemany("DELETE FROM leases WHERE name = ? AND instance = ?", rows)
+            self._database.execute_many("DELETE FROM leases WHERE name = ? AND instance = ?", rows)
         with self._lock:
             self._gone = [node for node in self._gone if node not in gone]
 

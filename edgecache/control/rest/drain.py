@@ -50,7 +50,7 @@ class DrainedNodes:
 
     def __init__(self, state: StateDatabase) -> None:
         self._state = state
-        row = state.connection.execute("SELECT value FROM told WHERE name = ?", (TOLD,)).fetchone()
+        row = state.execute("SELECT value FROM told WHERE name = ?", (TOLD,)).fetchone()
         named = msgspec.json.decode(row[0], type=list[str]) if row else []
         self.named: frozenset[str] = frozenset(named)
 
@@ -71,8 +71,10 @@ class DrainedNodes:
             raise UnknownNodeError(f"{len(changed)} are more than {DRAINED_MAX}")
         value = msgspec.json.encode(sorted(changed)).decode()
         with self._state.writing():
-            self._state.connection.execute(
-                "INSERT OR REPLACE INTO told VALUES (?, ?)", (TOLD, value)
+            self._state.execute(
+                "INSERT INTO told VALUES (?, ?)"
+                " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                (TOLD, value),
             )
         self.named = changed
 

@@ -79,7 +79,7 @@ class AccessKeys:
         hand: Callable[[Callable[[], None]], None],
     ) -> None:
         self._state = state
-        self._database = state.connection
+        self._database = state
         self._operators = operators
         self._clock = clock
         self._random = random
@@ -119,7 +119,7 @@ class AccessKeys:
         with self._state.writing():
             if len(made) == len(self._known.made):
                 self._database.execute(
-                    "INSERT OR IGNORE INTO deleted_access_keys VALUES (?)", (id,)
+                    "INSERT INTO deleted_access_keys VALUES (?) ON CONFLICT DO NOTHING", (id,)
                 )
                 self._changed(replace(self._known, deleted=self._known.deleted | {id}))
             else:

@@ -29,10 +29,10 @@ import msgspec
 from edgecache import __version__
 from edgecache.config.secrets import FILE_NAME as SECRETS_NAME
 from edgecache.config.secrets import OPERATORS_NAME, operators_path, secrets_path
-from edgecache.control.state.database import (
+from edgecache.control.state.database import StateError
+from edgecache.control.state.sqlite import (
     FILE_NAME,
-    StateDatabase,
-    StateError,
+    SqliteDatabase,
     copy_database,
     known_schema,
     state_error,
@@ -216,7 +216,7 @@ def restore_backup(place: StatePlace, source: Path, now: str, *, secrets: bool) 
             staged = Path(folder)
             manifest = _unpacked(source, staged)
             if manifest is not None:  # one alone is to be opened by the release before
-                StateDatabase(staged).close()
+                SqliteDatabase(staged).close()
             carried = _begin_anew(staged / FILE_NAME, place.database, source)
             names = [FILE_NAME] if manifest is None else [*manifest.files]
             new = [name for name in names if not place.path(name).is_file()]

@@ -30,7 +30,7 @@ from edgecache.config.refused_distributions import refused_members
 from edgecache.control.cloudfront.origin_reach import origin_problems
 from edgecache.control.state.certificates import IssuedCertificates
 from edgecache.control.state.compose import ApiResources, Composition, MayIgnore, MayOmit, compose
-from edgecache.control.state.database import FILE_NAME, StateDatabase, StateError, state_error
+from edgecache.control.state.database import StateDatabase, StateError
 from edgecache.control.state.declared import declared_resources
 from edgecache.control.state.distribution_cache import DistributionCache
 from edgecache.control.state.log import ControlLog, publish_config
@@ -44,6 +44,7 @@ from edgecache.control.state.resources import (
     ResourceSource,
     random_id,
 )
+from edgecache.control.state.sqlite import FILE_NAME, SqliteDatabase, state_error
 
 _POLICY_KINDS = (
     ResourceKind.CACHE_POLICY,
@@ -213,7 +214,7 @@ def load_api_resources(folder: Path) -> ApiResources:
             source = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
             with closing(source), closing(sqlite3.connect(copied)) as copy:
                 source.backup(copy)
-            with closing(StateDatabase(Path(place))) as state:
+            with closing(SqliteDatabase(Path(place))) as state:
                 return api_resources(Resources(state), Releases(state))
         except (sqlite3.Error, msgspec.DecodeError) as error:
             raise state_error(path, error) from error

@@ -45,7 +45,7 @@ class IssuedCertificates:
 
     def __init__(self, state: StateDatabase, clock: Callable[[], float]) -> None:
         self._state = state
-        self._database = state.connection
+        self._database = state
         self._clock = clock
 
     def add_token(self, digest: str, place: str, lifetime_s: float) -> None:

@@ -10,13 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Protocol, TypeVar
 
-from edgecache.control.state.database import StateBusyError, state_error
+from edgecache.control.state.database import StateBusyError, StateDatabase
 
 TURN_S_MAX = 1.0  # beside BUSY_S_MAX of the state: two seconds until a caller knows
 WRITTEN_S_MAX = 10.0  # an fsync of a disk that is well takes milliseconds
@@ -41,10 +39,10 @@ async def run_inline(work: Callable[[], T], /) -> T:
 
 
 class StateThread:
-    """The only thread that uses the state of `path` once the loop runs."""
+    """The only thread that uses `state` once the loop runs."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, state: StateDatabase) -> None:
+        self._state = state
         self._executor = ThreadPoolExecutor(1, "state")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting = 0
@@ -53,12 +51,12 @@ class StateThread:
         """See StateRun. What `work` raises comes back; of the database, as a StateError."""
         self._loop = asyncio.get_running_loop()
         if self._waiting >= WAITING_MAX:
-            raise StateBusyError(f"{self._path}: too many wait for it")
+            raise StateBusyError(f"{self._state.name}: too many wait for it")
         self._waiting += 1
         try:
             return await self._done(work)
-        except sqlite3.Error as error:
-            raise state_error(self._path, error) from error
+        except self._state.failures as error:
+            raise self._state.failure(error) from error
         finally:
             self._waiting -= 1
 
@@ -67,11 +65,11 @@ class StateThread:
         result = asyncio.wrap_future(submitted)
         await asyncio.wait((result,), timeout=TURN_S_MAX)
         if not result.done() and submitted.cancel():
-            raise StateBusyError(f"{self._path}: others wait for it, too")
+            raise StateBusyError(f"{self._state.name}: others wait for it, too")
         await asyncio.wait((result,), timeout=WRITTEN_S_MAX)
         if not result.done():
             result.add_done_callback(_consume_exception)
-            raise StateBusyError(f"{self._path}: the disk is slow; it may be done yet")
+            raise StateBusyError(f"{self._state.name}: the disk is slow; it may be done yet")
         return result.result()
 
     def hand(self, done: Callable[[], None]) -> None:

@@ -87,7 +87,7 @@ class Invalidations:
         clock: Callable[[], float],
         random: Callable[[int], bytes],
     ) -> None:
-        self._database = state.connection
+        self._database = state
         self._log = log
         self._barrier = barrier
         self._clock = clock
@@ -119,7 +119,15 @@ class Invalidations:
         def keep(seq: int) -> None:
             self._database.execute(
                 f"INSERT INTO invalidations ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
-                (seq, made, wanted.distribution, wanted.caller_reference, now, items, wanted.soft),
+                (
+                    seq,
+                    made,
+                    wanted.distribution,
+                    wanted.caller_reference,
+                    now,
+                    items,
+                    int(wanted.soft),
+                ),
             )
             self._forget(wanted.distribution)
 

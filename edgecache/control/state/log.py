@@ -157,7 +157,7 @@ class ControlLog:
         self, state: StateDatabase, clock: Callable[[], float], hand: LoopCall = _call_inline
     ) -> None:
         self._state = state
-        self._database = state.connection
+        self._database = state
         self._clock = clock
         self._hand = hand
         self.live = LiveLog(str(self._told("epoch")), int(self._told("floor")), self.last_seq)
@@ -179,10 +179,8 @@ class ControlLog:
     def append_text(self, kind: str, text: str, beside: Callable[[int], None] | None = None) -> int:
         """Write an entry, whose body is JSON already, durably; gives its number. See `append`."""
         row = (self._clock(), kind, text)
-        insert = "INSERT INTO log (at, kind, body) VALUES (?, ?, ?)"
         with self._state.writing():
-            seq = self._database.execute(insert, row).lastrowid
-            assert seq is not None
+            seq = self._database.add_entry(*row)
             if beside is not None:
                 beside(seq)
             if kind == LogEntryKind.CONFIG:
@@ -219,7 +217,7 @@ class ControlLog:
                 "DELETE FROM log WHERE kind = ? AND seq <= ?", (LogEntryKind.INVALIDATION, upto)
             ).rowcount
             self._database.execute(
-                "UPDATE told SET value = ? WHERE name = 'floor' AND CAST(value AS INTEGER) < ?",
+                "UPDATE told SET value = ? WHERE name = 'floor' AND CAST(value AS BIGINT) < ?",
                 (str(upto), upto),
             )
             self._state.on_commit(partial(self._hand, partial(self.live.trim, upto)))
@@ -252,9 +250,7 @@ class ControlLog:
     @property
     def last_seq(self) -> int:
         """The number of the newest entry; 0 when there is none."""
-        rows = self._database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'")
-        row = rows.fetchone()  # none before the first entry; trimmed ones count
-        return 0 if row is None else int(row[0])
+        return self._database.last_seq
 
 
 def _items(entry: LogEntry) -> Iterator[tuple[str, str]]:

@@ -38,7 +38,7 @@ class Releases:
     """The releases of an installation. Changes are part of a transaction of the caller's."""
 
     def __init__(self, state: StateDatabase) -> None:
-        self._database = state.connection
+        self._database = state
 
     def of(self, distribution: str) -> list[ReleaseRecord]:
         """All of a distribution, by pattern, the newest first."""
@@ -109,11 +109,12 @@ class Releases:
         raise NoSuchReleaseError(f"release {number} of {pattern} is not kept (kept: {numbers})")
 
     def _insert(self, one: ReleaseRecord) -> None:
-        row = (one.distribution, one.pattern, one.number, one.created_at, one.current)
+        row = (one.distribution, one.pattern, one.number, one.created_at, int(one.current))
         self._database.execute("INSERT INTO releases VALUES (?, ?, ?, ?, ?)", row)
 
     def _make_current(self, one: ReleaseRecord) -> None:
         self._database.execute(
-            "UPDATE releases SET current = (number = ?) WHERE distribution = ? AND pattern = ?",
+            "UPDATE releases SET current = CASE WHEN number = ? THEN 1 ELSE 0 END"
+            " WHERE distribution = ? AND pattern = ?",
             (one.number, one.distribution, one.pattern),
         )

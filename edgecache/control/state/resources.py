@@ -24,6 +24,7 @@ ID_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _COLUMNS = (
     "kind, id, domain_name, etag, created_at, modified_at, generation, reference, config, tags"
 )
+_REPLACED = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", ")[2:])
 
 Random = Callable[[int], bytes]
 
@@ -80,7 +81,7 @@ class Resources:
     """
 
     def __init__(self, state: StateDatabase) -> None:
-        self._database = state.connection
+        self._database = state
         self._known: dict[ResourceKind, dict[str, tuple[tuple[Any, ...], Resource]]] = {}
 
     def of(self, kind: ResourceKind) -> list[Resource]:
@@ -117,7 +118,9 @@ class Resources:
         )
         marks = ", ".join("?" * len(row))
         self._database.execute(
-            f"INSERT OR REPLACE INTO resources ({_COLUMNS}) VALUES ({marks})", row
+            f"INSERT INTO resources ({_COLUMNS}) VALUES ({marks})"
+            f" ON CONFLICT (kind, id) DO UPDATE SET {_REPLACED}",
+            row,
         )
 
     def remove(self, kind: ResourceKind, id: str) -> None:
@@ -128,7 +131,7 @@ class Resources:
         return frozenset(id for (id,) in self._database.execute("SELECT id FROM adopted"))
 
     def adopt(self, id: str) -> None:
-        self._database.execute("INSERT OR IGNORE INTO adopted (id) VALUES (?)", (id,))
+        self._database.execute("INSERT INTO adopted (id) VALUES (?) ON CONFLICT DO NOTHING", (id,))
 
     def give_back(self, id: str) -> None:
         self._database.execute("DELETE FROM adopted WHERE id = ?", (id,))

@@ -36,9 +36,11 @@ from edgecache.control.rest.handlers import RestApi
 from edgecache.control.rest.routes import starlette_routes
 from edgecache.control.state.access_keys import AccessKeys
 from edgecache.control.state.catalog import Catalog
-from edgecache.control.state.database import BEFORE, StateDatabase
+from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.invalidations import Invalidations
 from edgecache.control.state.log import ControlLog
+from edgecache.control.state.migrations import BEFORE
+from edgecache.control.state.sqlite import SqliteDatabase
 from tests.rules.private.signers import RSA
 
 ENDPOINT = "http://127.0.0.1:8090"
@@ -113,7 +115,7 @@ class Desk:
         if hasattr(self, "state"):
             self.state.close()
         numbers = itertools.count(1)
-        self.state = StateDatabase(self.folder / "state")
+        self.state = SqliteDatabase(self.folder / "state")
         self.log = ControlLog(self.state, lambda: self.now)
         config = load(self.folder / "edgecache.toml")
 

@@ -32,11 +32,9 @@ REFUSED: dict[str, tuple[Document, str]] = {  # what stands in the row, and what
 
 def spoil(desk: Desk, id: str, **members: Any) -> None:
     """Put into a row what was taken once, and start control again."""
-    (before,) = desk.state.connection.execute(
-        "SELECT config FROM resources WHERE id = ?", (id,)
-    ).fetchone()
+    (before,) = desk.state.execute("SELECT config FROM resources WHERE id = ?", (id,)).fetchone()
     config = msgspec.json.encode(msgspec.json.decode(before) | members).decode()
-    desk.state.connection.execute("UPDATE resources SET config = ? WHERE id = ?", (config, id))
+    desk.state.execute("UPDATE resources SET config = ? WHERE id = ?", (config, id))
     desk.state.close()
     desk.open()
 

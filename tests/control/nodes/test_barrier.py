@@ -10,7 +10,9 @@ import pytest
 
 from edgecache.cluster.lease import LEASE_S, Instance
 from edgecache.control.nodes.barrier import DRIFT_S, Barrier
-from edgecache.control.state.database import BEFORE, StateDatabase
+from edgecache.control.state.database import StateDatabase
+from edgecache.control.state.migrations import BEFORE
+from edgecache.control.state.sqlite import SqliteDatabase
 
 A, B = Instance("edge-a", "1"), Instance("edge-b", "1")
 SERVES = Instance("edge-s", "1", serves=True)
@@ -30,7 +32,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[StateDatabase]:
-    state = StateDatabase(tmp_path)
+    state = SqliteDatabase(tmp_path)
     yield state
     state.close()
 
@@ -52,7 +54,7 @@ def serving(barrier: Barrier, node: Instance, seq: int) -> None:
 
 def test_a_new_database_waits_for_whoever_it_has_forgotten(tmp_path: Path, clock: Clock) -> None:
     """Nodes that followed a log that was lost may still have its lease."""
-    state = StateDatabase(tmp_path / "new")
+    state = SqliteDatabase(tmp_path / "new")
     barrier = Barrier(state, clock)
     assert barrier.waiting_for(1) == [BEFORE]
     clock.now += LEASE_S + DRIFT_S
@@ -151,9 +153,9 @@ def test_a_twin_on_another_machine_replaces_nobody(barrier: Barrier, clock: Cloc
 def test_leases_outlive_control(state: StateDatabase, clock: Clock) -> None:
     """By time: whoever has one is not written down, so that none waits for a disk."""
     first = Barrier(state, clock)
-    state.connection.execute("PRAGMA query_only = ON")
+    state.execute("PRAGMA query_only = ON")
     first.grant(A, 4)
-    state.connection.execute("PRAGMA query_only = OFF")
+    state.execute("PRAGMA query_only = OFF")
     barrier = Barrier(state, clock)
     assert barrier.waiting_for(1) == [BEFORE]
     clock.now += LEASE_S

@@ -22,9 +22,9 @@ from edgecache.control.nodes.staleness_probe import (
     probe_distribution,
 )
 from edgecache.control.nodes.workers import worker_groups
-from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.invalidations import Invalidations
 from edgecache.control.state.log import ControlLog
+from edgecache.control.state.sqlite import SqliteDatabase
 
 CONFIG = Config(locations=(Location(name="L1", listen="127.0.0.1:1", workers=2),))
 Reply = Callable[[StalenessProbe], bytes]
@@ -37,7 +37,7 @@ class Stop(Exception):
 class Place:
     def __init__(self, folder: Path) -> None:
         self.now = 10.0
-        self.state = StateDatabase(folder)
+        self.state = SqliteDatabase(folder)
         self.log = ControlLog(self.state, lambda: self.now)
         self.barrier = Barrier(self.state, lambda: self.now)
         self.now += LEASE_S + DRIFT_S  # a database that is new waits for whom it cannot know

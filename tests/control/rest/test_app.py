@@ -28,9 +28,9 @@ from edgecache.control.rest.access_keys import KeyAdmission
 from edgecache.control.rest.app import ControlServices, control_app
 from edgecache.control.rest.auth import LOCAL_PEER
 from edgecache.control.rest.drain import DrainedNodes
-from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.database_thread import StateRun, StateThread, run_inline
 from edgecache.control.state.log import ControlLog, publish_config
+from edgecache.control.state.sqlite import SqliteDatabase
 from edgecache.observe.counters import Counters
 from tests.world.credentials import signer, verifier
 
@@ -44,7 +44,7 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.now = 1_700_000_000.0
         self.file: Config | ConfigError = Config()
-        self.state = StateDatabase(folder)
+        self.state = SqliteDatabase(folder)
         self.log = ControlLog(self.state, self.clock)
         self.tokens = Tokens(["k" * 32], self.clock)
         self.barrier = Barrier(self.state, self.clock)
@@ -306,7 +306,7 @@ def test_errors_are_json(place: Place, method: str, path: str, status: int) -> N
 
 
 def test_a_failing_disk_is_an_error_and_publishes_nothing(place: Place) -> None:
-    place.state.connection.execute("PRAGMA query_only = ON")
+    place.state.execute("PRAGMA query_only = ON")
     answer = place.ask("POST", "/reload")
     assert (answer.status_code, answer.json()) == (500, {"error": "internal error"})
     assert place.log.last_seq == 0
@@ -317,9 +317,9 @@ def test_a_failing_disk_is_an_error_and_publishes_nothing(place: Place) -> None:
 def test_a_lock_of_another_process_keeps_nobody_but_who_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgecache.control.state.database.BUSY_S_MAX", 0.02)
+    monkeypatch.setattr("edgecache.control.state.sqlite.BUSY_S_MAX", 0.02)
     place = Place(tmp_path)
-    thread = StateThread(place.state.path)
+    thread = StateThread(place.state)
     place.serve(thread.run)
     publish_config(place.log, Config())
     other = sqlite3.connect(place.state.path, isolation_level=None)

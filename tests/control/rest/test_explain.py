@@ -39,8 +39,8 @@ from edgecache.control.rest.explain import (
     viewer_request,
 )
 from edgecache.control.rest.routes import starlette_routes
-from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.log import ControlLog, publish_config
+from edgecache.control.state.sqlite import SqliteDatabase
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import HeadLimits, Request, first_value
 from edgecache.rules.explanation import LookupExplanation, TierExplanation
@@ -231,7 +231,7 @@ class Place:
     """Control, with nothing but this endpoint."""
 
     def __init__(self, folder: Path) -> None:
-        self.state = StateDatabase(folder)
+        self.state = SqliteDatabase(folder)
         self.log = ControlLog(self.state, clock)
         self.tokens = Tokens(["k" * 32], clock)
         self.app = Starlette(

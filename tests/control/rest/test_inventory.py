@@ -20,8 +20,8 @@ from edgecache.control.nodes.explain import ConfiguredNodes
 from edgecache.control.rest.auth import LOCAL_PEER
 from edgecache.control.rest.inventory import PlaceInventory, inventory_handlers
 from edgecache.control.rest.routes import starlette_routes
-from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.log import ControlLog, publish_config
+from edgecache.control.state.sqlite import SqliteDatabase
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import HeadLimits, Request, first_value
 from edgecache.observe.counters import Counters
@@ -38,7 +38,7 @@ class Place:
     """Control's routes, before two workers and a regional cache that does not answer."""
 
     def __init__(self, folder: Path) -> None:
-        self.state = StateDatabase(folder)
+        self.state = SqliteDatabase(folder)
         self.log = ControlLog(self.state, lambda: 1_000.0)
         self.heard: list[Request] = []
         tokens = Tokens(["a secret of operators, long enough"], lambda: 1_000.0)

@@ -16,6 +16,7 @@ from edgecache.control.state.access_keys import (
     KeyNotMadeError,
 )
 from edgecache.control.state.database import StateDatabase
+from edgecache.control.state.sqlite import SqliteDatabase
 
 OLD, NEW = "o" * 32, "n" * 32
 ACTIONS, SITES = ["invalidate"], ["E2", "E1"]
@@ -30,19 +31,19 @@ def keys_in(state: StateDatabase, operators: Mapping[str, str] | None = None) ->
 
 
 def test_what_was_made_is_there_after_a_start_and_its_secret_in_no_file(tmp_path: Path) -> None:
-    with closing(StateDatabase(tmp_path)) as state:
+    with closing(SqliteDatabase(tmp_path)) as state:
         made = keys_in(state).create("deploy", ACTIONS, SITES)
     assert made.distributions == ("E1", "E2")
     assert made.secret not in repr(made)
     for file in tmp_path.iterdir():
         assert made.secret.encode() not in file.read_bytes()
-    with closing(StateDatabase(tmp_path)) as state:
+    with closing(SqliteDatabase(tmp_path)) as state:
         assert keys_in(state).all() == AccessKeyList((made,))
 
 
 def test_a_change_is_told_with_all_there_is_then(tmp_path: Path) -> None:
     told: list[AccessKeyList] = []
-    with closing(StateDatabase(tmp_path)) as state:
+    with closing(SqliteDatabase(tmp_path)) as state:
         keys = keys_in(state)
         keys.on_change(told.append)
         made = keys.create("deploy", ACTIONS, SITES)
@@ -53,7 +54,7 @@ def test_a_change_is_told_with_all_there_is_then(tmp_path: Path) -> None:
         AccessKeyList(), AccessKeyList((made,)), AccessKeyList((made,), gone),
         AccessKeyList((), gone),
     ]  # fmt: skip
-    with closing(StateDatabase(tmp_path)) as state:
+    with closing(SqliteDatabase(tmp_path)) as state:
         assert keys_in(state).all() == AccessKeyList((), gone)
 
 
@@ -65,7 +66,7 @@ def made_on_a_full_disk(state: StateDatabase, keys: AccessKeys) -> None:
 
 def test_nothing_is_told_that_is_not_on_disk(tmp_path: Path) -> None:
     told: list[AccessKeyList] = []
-    with closing(StateDatabase(tmp_path)) as state:
+    with closing(SqliteDatabase(tmp_path)) as state:
         keys = keys_in(state)
         keys.on_change(told.append)
         with pytest.raises(OSError, match="the disk is full"):
@@ -75,34 +76,32 @@ def test_nothing_is_told_that_is_not_on_disk(tmp_path: Path) -> None:
 
 
 def test_keys_outlive_a_rotation_of_operators(tmp_path: Path) -> None:
-    with closing(StateDatabase(tmp_path)) as state:
+    with closing(SqliteDatabase(tmp_path)) as state:
         keys = keys_in(state)
         secret = keys.create("deploy", ACTIONS, SITES).secret
         keys.seal_anew({"k1": OLD, "k2": NEW})
-    with closing(StateDatabase(tmp_path)) as state:
+    with closing(SqliteDatabase(tmp_path)) as state:
         assert keys_in(state, {"k2": NEW}).all().made[0].secret == secret
 
 
 def test_one_whose_operators_secret_is_gone_has_no_secret(tmp_path: Path) -> None:
-    with closing(StateDatabase(tmp_path)) as state:
+    with closing(SqliteDatabase(tmp_path)) as state:
         keys_in(state).create("deploy", ACTIONS, SITES)
-    with closing(StateDatabase(tmp_path)) as state:
+    with closing(SqliteDatabase(tmp_path)) as state:
         keys = keys_in(state, {"k2": NEW})
         keys.seal_anew({"k2": NEW})
         assert keys.all().made[0].secret == ""
-    with closing(StateDatabase(tmp_path)) as state:  # what cannot be read is left as it is
+    with closing(SqliteDatabase(tmp_path)) as state:  # what cannot be read is left as it is
         assert keys_in(state).all().made[0].secret
 
 
 def test_a_row_that_was_given_another_keys_secret_does_not_open(tmp_path: Path) -> None:
-    with closing(StateDatabase(tmp_path)) as state:
+    with closing(SqliteDatabase(tmp_path)) as state:
         keys = keys_in(state)
         keys.create("wide", [], [])
         keys.create("narrow", ACTIONS, SITES)
-        (sealed,) = state.connection.execute(
-            "SELECT sealed FROM access_keys WHERE name = 'narrow'"
-        ).fetchone()
-        state.connection.execute("UPDATE access_keys SET sealed = ? WHERE name = 'wide'", (sealed,))
+        (sealed,) = state.execute("SELECT sealed FROM access_keys WHERE name = 'narrow'").fetchone()
+        state.execute("UPDATE access_keys SET sealed = ? WHERE name = 'wide'", (sealed,))
         assert {one.name: bool(one.secret) for one in keys_in(state).all().made} == {
             "wide": False, "narrow": True,
         }  # fmt: skip
@@ -120,7 +119,7 @@ def test_a_row_that_was_given_another_keys_secret_does_not_open(tmp_path: Path) 
     ],
 )
 def test_names_that_are_refused(tmp_path: Path, name: str, words: str) -> None:
-    with closing(StateDatabase(tmp_path)) as state:
+    with closing(SqliteDatabase(tmp_path)) as state:
         keys = keys_in(state)
         keys.create("taken", [], [])
         with pytest.raises(KeyNotMadeError, match=words):
@@ -128,7 +127,7 @@ def test_names_that_are_refused(tmp_path: Path, name: str, words: str) -> None:
 
 
 def test_there_is_a_bound(tmp_path: Path) -> None:
-    with closing(StateDatabase(tmp_path)) as state:
+    with closing(SqliteDatabase(tmp_path)) as state:
         keys = keys_in(state)
         for number in range(KEYS_MAX):
             keys.create(f"key{number}", [], [])
@@ -137,7 +136,7 @@ def test_there_is_a_bound(tmp_path: Path) -> None:
 
 
 def test_the_last_use_is_kept(tmp_path: Path) -> None:
-    with closing(StateDatabase(tmp_path)) as state:
+    with closing(SqliteDatabase(tmp_path)) as state:
         keys = keys_in(state)
         made = keys.create("deploy", [], [])
         keys.note_use(made.id, 1_234.0)

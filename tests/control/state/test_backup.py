@@ -21,7 +21,8 @@ from edgecache.control.state.backup import (
     restore_backup,
     write_backup,
 )
-from edgecache.control.state.database import StateBusyError, StateDatabase, StateError, state_lock
+from edgecache.control.state.database import StateBusyError, StateDatabase, StateError
+from edgecache.control.state.sqlite import SqliteDatabase, state_lock
 
 NOW = 1_800_000_000.0
 
@@ -29,7 +30,7 @@ NOW = 1_800_000_000.0
 @pytest.fixture
 def place(tmp_path: Path) -> StatePlace:
     folder = tmp_path / "state"
-    with contextlib.closing(StateDatabase(folder)) as state:
+    with contextlib.closing(SqliteDatabase(folder)) as state:
         fill(state, 3)
     for name, text in (("secrets.json", "s1"), ("operators.json", "o1"), ("tls/ca.key", "k1")):
         (folder / name).parent.mkdir(exist_ok=True)
@@ -39,7 +40,7 @@ def place(tmp_path: Path) -> StatePlace:
 
 def fill(state: StateDatabase, count: int) -> None:
     for _ in range(count):
-        state.connection.execute("INSERT INTO log (at, kind, body) VALUES (0, 'config', '{}')")
+        state.execute("INSERT INTO log (at, kind, body) VALUES (0, 'config', '{}')")
 
 
 def facts(place: StatePlace) -> tuple[str, int]:
@@ -80,9 +81,9 @@ def test_restored_it_is_another_log_and_what_was_there_stays(
     target = tmp_path / "b.tar"
     make(place, target)
     before, _ = facts(place)
-    with contextlib.closing(StateDatabase(place.folder)) as state:
+    with contextlib.closing(SqliteDatabase(place.folder)) as state:
         fill(state, 2)
-        state.connection.execute("INSERT INTO leases VALUES ('edge-LHR50-1', 'x', 1)")
+        state.execute("INSERT INTO leases VALUES ('edge-LHR50-1', 'x', 1)")
     (place.folder / "secrets.json").write_text("s2")
     (place.folder / "operators.json").unlink()
     found = restored(place, target)
@@ -96,8 +97,8 @@ def test_restored_it_is_another_log_and_what_was_there_stays(
     assert found.replaced == aside
     assert aside.stat().st_mode & 0o777 == 0o700
     assert facts(StatePlace(aside, {})) == (before, 5)
-    with contextlib.closing(StateDatabase(place.folder)) as state:  # one that needs no lease
-        serving = state.connection.execute("SELECT name FROM leases WHERE serves").fetchall()
+    with contextlib.closing(SqliteDatabase(place.folder)) as state:  # one that needs no lease
+        serving = state.execute("SELECT name FROM leases WHERE serves").fetchall()
     assert serving == [("edge-LHR50-1",)]
 
 
@@ -125,7 +126,7 @@ def test_a_key_that_was_deleted_since_does_not_come_back(place: StatePlace, tmp_
         (gone,) = database.execute("SELECT id FROM deleted_access_keys").fetchone()
     assert gone == "OPERATORS"
     other = StatePlace(tmp_path / "new", {})  # begun anew before it was restored
-    StateDatabase(other.folder).close()
+    SqliteDatabase(other.folder).close()
     assert not restored(other, tmp_path / "b.tar").carried
     assert key_ids(other) == ["A", "B"]
 
@@ -251,11 +252,11 @@ def test_a_backup_is_one_commit_while_others_are_written(place: StatePlace, tmp_
     )
 
     def write() -> None:
-        with contextlib.closing(StateDatabase(place.folder)) as state:
+        with contextlib.closing(SqliteDatabase(place.folder)) as state:
             while not over.is_set():
                 with state.writing():
                     for statement in pairs:
-                        state.connection.execute(statement)
+                        state.execute(statement)
 
     writer = threading.Thread(target=write)
     writer.start()

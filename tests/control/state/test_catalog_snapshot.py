@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from edgecache.control.state.catalog import load_api_resources
-from edgecache.control.state.database import FILE_NAME, StateDatabase, StateError
+from edgecache.control.state.database import StateError
+from edgecache.control.state.sqlite import FILE_NAME, SqliteDatabase
 
 ROW = "INSERT INTO resources VALUES ('distribution', 'E1', '', 'E', 0, 0, 1, '', '{', '{}')"
 
@@ -24,7 +25,7 @@ def test_there_may_be_no_state(tmp_path: Path) -> None:
     [(ROW, "truncated"), ("PRAGMA user_version = 99", "written by a later version")],
 )
 def test_a_state_that_cannot_be_read_is_named(statement: str, said: str, tmp_path: Path) -> None:
-    StateDatabase(tmp_path).close()
+    SqliteDatabase(tmp_path).close()
     with closing(sqlite3.connect(tmp_path / FILE_NAME)) as database:
         database.execute(statement)
         database.commit()

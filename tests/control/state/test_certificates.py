@@ -12,6 +12,7 @@ from edgecache.cluster.certificates import NodeIdentity
 from edgecache.control.nodes.authority import IssuedCertificate
 from edgecache.control.state.certificates import IssuedCertificates, TokenRefusedError
 from edgecache.control.state.database import StateDatabase
+from edgecache.control.state.sqlite import SqliteDatabase
 
 
 class Rows:
@@ -30,7 +31,7 @@ class Rows:
 
 @pytest.fixture
 def rows(tmp_path: Path) -> Iterator[Rows]:
-    with closing(StateDatabase(tmp_path)) as state:
+    with closing(SqliteDatabase(tmp_path)) as state:
         yield Rows(state)
 
 

@@ -13,17 +13,18 @@ from typing import Any
 import pytest
 
 from edgecache.control.state import database_thread as state_thread
-from edgecache.control.state.database import StateBusyError, StateDatabase, StateError
+from edgecache.control.state.database import StateBusyError, StateError
 from edgecache.control.state.database_thread import DeferredWrites, StateThread
 from edgecache.control.state.log import ControlLog
+from edgecache.control.state.sqlite import SqliteDatabase
 
 
 class Place:
     """A state, its thread, and another process that can hold the file."""
 
     def __init__(self, folder: Path) -> None:
-        self.state = StateDatabase(folder)
-        self.thread = StateThread(self.state.path)
+        self.state = SqliteDatabase(folder)
+        self.thread = StateThread(self.state)
         self.log = ControlLog(self.state, lambda: 1.0, self.thread.hand)
         self.other = sqlite3.connect(self.state.path, isolation_level=None, check_same_thread=False)
 
@@ -33,7 +34,7 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    monkeypatch.setattr("edgecache.control.state.database.BUSY_S_MAX", 0.02)
+    monkeypatch.setattr("edgecache.control.state.sqlite.BUSY_S_MAX", 0.02)
     monkeypatch.setattr(state_thread, "TURN_S_MAX", 30)
     place = Place(tmp_path)
     yield place
@@ -70,7 +71,7 @@ def test_what_another_process_holds_is_refused_soon_and_not_half_done(place: Pla
         place.other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StateBusyError, match="locked"):
             await place.append()
-        assert (place.log.live.last_seq, place.state.connection.in_transaction) == (0, False)
+        assert (place.log.live.last_seq, place.state.in_transaction) == (0, False)
         place.other.execute("ROLLBACK")
         assert await place.append() == 1
 
@@ -140,7 +141,7 @@ def test_errors_come_back_as_they_are(place: Place) -> None:
         with pytest.raises(ZeroDivisionError):
             await place.thread.run(partial(divmod, 1, 0))
         with pytest.raises(StateError, match="syntax") as told:
-            await place.thread.run(partial(place.state.connection.execute, "NO"))
+            await place.thread.run(partial(place.state.execute, "NO"))
         assert not isinstance(told.value, StateBusyError)
 
     play(scene)

@@ -12,7 +12,6 @@ from edgecache.cluster.lease import LEASE_S, Instance
 from edgecache.cluster.log_entries import read_entry
 from edgecache.control.nodes.barrier import DRIFT_S, Barrier
 from edgecache.control.state import invalidations
-from edgecache.control.state.database import BEFORE, StateDatabase
 from edgecache.control.state.invalidations import (
     InvalidationRecord,
     InvalidationRequest,
@@ -21,6 +20,8 @@ from edgecache.control.state.invalidations import (
     TooManyInvalidationsError,
 )
 from edgecache.control.state.log import ControlLog
+from edgecache.control.state.migrations import BEFORE
+from edgecache.control.state.sqlite import SqliteDatabase
 from edgecache.rules.invalidation.items import ItemKind, items_of
 from edgecache.rules.invalidation.matcher import GLOBS_MAX
 from edgecache.store.invalidation import Invalidation
@@ -37,7 +38,7 @@ class Place:
         self.barrier.remove(BEFORE)
 
     def open(self) -> None:
-        self.state = StateDatabase(self.folder)
+        self.state = SqliteDatabase(self.folder)
         self.log = ControlLog(self.state, lambda: self.now)
         self.barrier = Barrier(self.state, lambda: self.now)
         world = (lambda: self.now, lambda size: next(self._random).to_bytes(size, "little"))

@@ -28,13 +28,14 @@ from edgecache.control.state.log import (
     ControlLog,
     publish_config,
 )
+from edgecache.control.state.sqlite import SqliteDatabase
 
 LONG_S = 30.0  # a deadline that is reached only when the test fails
 
 
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[StateDatabase]:
-    state = StateDatabase(tmp_path)
+    state = SqliteDatabase(tmp_path)
     yield state
     state.close()
 
@@ -81,10 +82,10 @@ def test_a_page_is_bounded(log: ControlLog) -> None:
 
 
 def test_entries_survive_another_opening(tmp_path: Path) -> None:
-    first = StateDatabase(tmp_path)
+    first = SqliteDatabase(tmp_path)
     ControlLog(first, lambda: 1.0).append("config", {"a": ["é", 1.5, None]})
     first.close()
-    second = StateDatabase(tmp_path)
+    second = SqliteDatabase(tmp_path)
     assert ControlLog(second, lambda: 2.0).live.after(0).entries == [
         LogEntry(1, 1.0, "config", {"a": ["é", 1.5, None]})
     ]
@@ -184,7 +185,7 @@ def test_what_is_trimmed_is_told_no_more_and_its_numbers_are_not_given_again(
 def test_former_configurations_do_not_pile_up(state: StateDatabase, log: ControlLog) -> None:
     for _ in range(CONFIGS_KEPT + 5):
         log.append("config", {})
-    (count,) = state.connection.execute("SELECT count(*) FROM log").fetchone()
+    (count,) = state.execute("SELECT count(*) FROM log").fetchone()
     assert count == CONFIGS_KEPT
 
 
@@ -200,7 +201,7 @@ def test_what_is_kept_beside_an_entry_is_kept_with_it_or_not_at_all(log: Control
 
 
 def test_every_log_has_a_name_of_its_own(tmp_path: Path, log: ControlLog) -> None:
-    other = StateDatabase(tmp_path / "other")
+    other = SqliteDatabase(tmp_path / "other")
     assert ControlLog(other, lambda: 1.0).epoch != log.epoch == log.live.after(0).epoch
     other.close()
 

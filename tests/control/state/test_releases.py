@@ -9,13 +9,13 @@ import pytest
 
 from edgecache.config.model import Release
 from edgecache.control.state import releases as module
-from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.releases import NoSuchReleaseError, ReleaseInUseError, Releases
+from edgecache.control.state.sqlite import SqliteDatabase
 
 
 @pytest.fixture
 def releases(tmp_path: Path) -> Iterator[Releases]:
-    state = StateDatabase(tmp_path)
+    state = SqliteDatabase(tmp_path)
     yield Releases(state)
     state.close()
 

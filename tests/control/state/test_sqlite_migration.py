@@ -7,13 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.control.state.database import (
-    MIGRATIONS,
-    StateBusyError,
-    StateDatabase,
-    StateError,
-    state_error,
-)
+from edgecache.control.state.database import StateBusyError, StateError
+from edgecache.control.state.migrations import MIGRATIONS
+from edgecache.control.state.sqlite import SqliteDatabase, state_error
 
 
 def test_before_a_migration_the_database_is_copied(
@@ -22,23 +18,23 @@ def test_before_a_migration_the_database_is_copied(
     """One of each version; the release that is too old for the other tells the way back."""
     former = MIGRATIONS[:-1]
     with monkeypatch.context() as patch:
-        patch.setattr("edgecache.control.state.database.MIGRATIONS", former)
-        state = StateDatabase(tmp_path)
-        state.connection.execute("INSERT INTO log (at, kind, body) VALUES (0, 'config', '{}')")
+        patch.setattr("edgecache.control.state.sqlite.MIGRATIONS", former)
+        state = SqliteDatabase(tmp_path)
+        state.execute("INSERT INTO log (at, kind, body) VALUES (0, 'config', '{}')")
         state.close()
     kept = tmp_path / f"control.sqlite.schema-{len(former)}"
     assert not kept.exists()
     for _ in range(2):
-        StateDatabase(tmp_path).close()
+        SqliteDatabase(tmp_path).close()
     assert kept.stat().st_mode & 0o777 == 0o600
     assert {path.name for path in tmp_path.iterdir()} == {"control.sqlite", kept.name}
     with monkeypatch.context() as patch:
-        patch.setattr("edgecache.control.state.database.MIGRATIONS", former)
+        patch.setattr("edgecache.control.state.sqlite.MIGRATIONS", former)
         with pytest.raises(StateError, match=rf"or go back: edgecache restore \S+/{kept.name}$"):
-            StateDatabase(tmp_path)
+            SqliteDatabase(tmp_path)
         kept.replace(tmp_path / "control.sqlite")
-        state = StateDatabase(tmp_path)
-        assert state.connection.execute("SELECT count(*) FROM log").fetchone()[0] == 1
+        state = SqliteDatabase(tmp_path)
+        assert state.execute("SELECT count(*) FROM log").fetchone()[0] == 1
         state.close()
 
 

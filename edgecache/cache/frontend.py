@@ -68,6 +68,7 @@ from edgecache.rules.viewer.access import (
 )
 from edgecache.rules.viewer.geo import NOWHERE
 from edgecache.rules.viewer.headers import with_viewer_headers
+from edgecache.rules.viewer.rate_limits import RateLimited, TokenBuckets, own_buckets
 from edgecache.rules.viewer.redirects import redirection
 from edgecache.rules.viewer.request_headers import without_removed
 from edgecache.upstream.faults import Fault
@@ -87,6 +88,7 @@ NOT_A_PEER = Refusal(
 SIGNED_LEASE_S_MAX = 60.0  # an answer's lease runs on the steady clock, a signature on the wall's:
 # so long goes unnoticed that an administrator has set the clock past a signature's end
 NO_SUCH_ROUTE = Refusal(421, "This distribution is not served here.")
+LIMITED = "Too many requests were made in too short a time. Try again later."
 MOVED = "The same is to be had over https."
 ELSEWHERE = "This is to be had elsewhere."
 PSEUDONYM_CHARS = 32
@@ -143,6 +145,7 @@ class FrontendEnvironment:
     inner_layer: str = "EDGE"  # who asks the origins: "REC" behind a regional cache
     wall_clock: Callable[[], float] | None = None  # for signatures; None: the tier's own clock
     challenges: ChallengeAnswers | None = None  # of ACME; None: they go their ordinary way
+    buckets: TokenBuckets | None = None  # of rate limits; None: of this frontend alone
 
 
 class ViewerFrontend:
@@ -160,7 +163,13 @@ class ViewerFrontend:
         self._world = world or FrontendEnvironment()
         self._entrance = EntryPoint(brand.encode(), self._world.ports)
         self._clock = tier.world.clock
+        self.buckets = self._world.buckets or own_buckets(b"", self._clock())
         self._pages = ErrorPages(tier, self._prepare)
+
+    @property
+    def bucket_bytes(self) -> int:
+        """What the buckets of rate limits take."""
+        return self.buckets.held_bytes
 
     def decide(
         self, request: Request, now: float, *, waited: bool = False
@@ -185,6 +194,10 @@ class ViewerFrontend:
             return _options_of(route.behavior) if listed else refusal(NOT_LISTED, request)
         if routed.ambiguous:
             return refusal(AMBIGUOUS_PATH, request)
+        if route.rate_limits:
+            limited = self.buckets.take_for(route.rate_limits, request, now)
+            if limited is not None:
+                return self._refuse_limited(limited, request)
         refused = admit(request, route, routed.place.country or None, self._entrance)
         if request.method == b"OPTIONS" and refused is None:
             counted = counted_down(routed.request)
@@ -227,6 +240,14 @@ class ViewerFrontend:
             return conclusion
         until = 0.0 if signature.by_address else now + _lease_s(signature, wall)
         return self._with_lease(replace(conclusion, until=min(conclusion.until, until)), request)
+
+    def _refuse_limited(self, limited: RateLimited, request: Request) -> Refusal:
+        """A request too many: no page of the distribution stands for that, nor is it kept."""
+        counted = self.tier.world.counters.labeled["rate_limited"]
+        counted.labels(limited.rule.limit.name).value += 1
+        retry = ((b"retry-after", b"%d" % limited.retry_after_s),)
+        close, result = request.has_body, CacheResult.LIMIT
+        return Refusal(429, LIMITED, result, close=close, fields=retry, result=result)
 
     def _refuse(
         self, refused: AccessRefused | AccessRedirect, request: Request, route: Route

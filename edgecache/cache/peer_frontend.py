@@ -56,6 +56,11 @@ class PeerFrontend:
         self.sender = sender
         self._marks = tier.world.marks
 
+    @property
+    def bucket_bytes(self) -> int:
+        """Of rate limits: edges have asked them."""
+        return 0
+
     def read_head(
         self, head: bytes, limits: HeadLimits, scheme: bytes, client: tuple[str, int]
     ) -> Request:

@@ -10,6 +10,7 @@ a configuration as control published it.
     viewer_rules           rules of behaviors: redirects, request headers
     access_lists           access lists and IP sets of the model
     networks               IP networks as people write them, and ranges of addresses
+    rate_limits            limits of requests and of bodies' rates
     settings               every number: unit, bounds, precedent
     units                  sizes and durations as people write them
     sources                its file, `conf.d` beside it, `--set`, and what the environment has
@@ -29,5 +30,5 @@ a configuration as control published it.
     aws/                   CloudFront's JSON, read and written
 
 May import `http` and `observe`; `model` and what it is made of (`base`, `origins`, `viewer_rules`,
-`access_lists`) import nothing else of ours and are pure.
+`access_lists`, `rate_limits`) import nothing else of ours and are pure.
 """

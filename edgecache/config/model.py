@@ -23,6 +23,8 @@ from edgecache.config.origins import OriginAccessControl as OriginAccessControl
 from edgecache.config.origins import OriginAccessIdentity as OriginAccessIdentity
 from edgecache.config.origins import OriginGroup as OriginGroup
 from edgecache.config.origins import Resolver as Resolver
+from edgecache.config.rate_limits import LimitRate as LimitRate
+from edgecache.config.rate_limits import RateLimit as RateLimit
 from edgecache.config.viewer_rules import Redirect as Redirect
 from edgecache.config.viewer_rules import RequestHeaders as RequestHeaders
 
@@ -169,6 +171,8 @@ class Behavior(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     redirects: tuple[Redirect, ...] = ()  # the first that leads elsewhere counts
     request_headers: RequestHeaders = RequestHeaders()
     access_list: AccessList | None = None
+    rate_limits: tuple[RateLimit, ...] = ()
+    limit_rate: LimitRate | None = None
 
 
 class CustomErrorResponse(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):

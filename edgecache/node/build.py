@@ -66,6 +66,7 @@ from edgecache.observe.log_spool import LogSpool
 from edgecache.observe.spool_folder import SpoolFolder
 from edgecache.rules.origin_addresses import Listeners
 from edgecache.rules.routing import NO_FILES, compile_routes
+from edgecache.rules.viewer.rate_limits import SECRET_BYTES, own_buckets
 from edgecache.runtime.environment import (
     DiskThreads,
     LoneThread,
@@ -151,7 +152,8 @@ class NodeParts:
         place_of = geo_lookup(self.config.geo_database, self.config.asn_database)
         inner = "EDGE" if self.config.regional is None else "REC"
         acme, ports = self._acme(), viewer_ports(location)
-        world = FrontendEnvironment(place_of, random, ports, inner, wall_clock, acme)
+        buckets = own_buckets(random_bytes(SECRET_BYTES), self.clock())
+        world = FrontendEnvironment(place_of, random, ports, inner, wall_clock, acme, buckets)
         front = ViewerFrontend(tier, self.table, self.config.brand, world)
         node = self._node("edge", tier, front)
         node.address = self._told_address(location)

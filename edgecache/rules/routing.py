@@ -43,6 +43,7 @@ from edgecache.rules.viewer.headers import (
     needs_place,
     with_viewer_headers,
 )
+from edgecache.rules.viewer.rate_limits import RateLimitRule, compile_rate_limits
 from edgecache.rules.viewer.redirects import RedirectRule, compile_redirects
 from edgecache.rules.viewer.request_headers import removed_names, set_fields, without_removed
 
@@ -78,6 +79,7 @@ class Route(Struct, frozen=True, eq=False, weakref=True):
     viewer_fields_removed: frozenset[bytes] = frozenset()  # before the key is made
     origin_fields: Fields = ()  # set in what an origin is sent
     access_list: AccessListMatcher | None = None  # whose addresses may ask; None: everybody's
+    rate_limits: tuple[RateLimitRule, ...] = ()  # asked before anything else is
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,6 +101,7 @@ class RouteTable:
     by_id: dict[str, Site]
     any_host: Site | None
     unavailable: Mapping[bytes, UnavailableSite] = field(default_factory=dict)  # by name
+    limits_by_fields: tuple[RateLimitRule, ...] = ()  # whose buckets fields of requests name
 
     def site(self, host: bytes) -> Site | None:
         """The site that answers to `host` (lower case, no port): exact, then wildcard, then any.
@@ -194,7 +197,8 @@ def compile_routes(
                 exact[folded] = site
     unavailable = _names_held(config.unavailable, exact, wildcard, taken=any_host is not None)
     longest_first = sorted(wildcard.items(), key=lambda item: -len(item[0]))
-    return RouteTable(exact, tuple(longest_first), by_id, any_host, unavailable)
+    limits = tuple(dict.fromkeys(one for site in by_id.values() for one in _limits_by_fields(site)))
+    return RouteTable(exact, tuple(longest_first), by_id, any_host, unavailable, limits)
 
 
 def matched_route(site: Site, path: bytes) -> Route | None:
@@ -280,6 +284,11 @@ def _names_held(
     return found
 
 
+def _limits_by_fields(site: Site) -> Iterator[RateLimitRule]:
+    for _, found in site.behaviors:
+        yield from (one for one in found.rate_limits if one.kind in ("header", "cookie"))
+
+
 def _kept(former: Site | None, distribution: Distribution) -> Site | None:
     """The former site, where the distribution is the same; keys may be others."""
     if former is None or former.private or former.uses_files:
@@ -327,6 +336,7 @@ def _route_of(distribution: Distribution, behavior: Behavior, world: RuleWorld) 
         viewer_fields_removed=removed_names(behavior.request_headers),
         origin_fields=set_fields(behavior.request_headers),
         access_list=None if listed is None else compile_access_list(listed, world.ip_sets),
+        rate_limits=compile_rate_limits(distribution, behavior),
     )
 
 

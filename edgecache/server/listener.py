@@ -121,13 +121,17 @@ class Listener:
         self, hit: Hit, request: Request, request_id: bytes, now: float
     ) -> tuple[Outcome, Fields]:
         """What `hit` gives for `request`, and its fields, all but the framing."""
+        outcome = self.hit_outcome(hit, request, now)
+        return outcome, self.frontend.dressed(outcome, request_id, (request, hit.route), 0.0)
+
+    def hit_outcome(self, hit: Hit, request: Request, now: float) -> Outcome:
+        """What `hit` gives for `request`."""
         if hit.refresh is not None:
             trace = hit.refresh.request.trace
             trace = trace if self.tracing is None else self.tracing.sent_on(trace)
             refresh = hit.refresh.identified(self.ids.next(), trace)
             hit = structs.replace(hit, refresh=refresh)
-        outcome = self.frontend.tier.serve(hit, request, now)
-        return outcome, self.frontend.dressed(outcome, request_id, (request, hit.route), 0.0)
+        return self.frontend.tier.serve(hit, request, now)
 
     def settle(self) -> None:
         """Count what the head caches have answered."""
@@ -197,6 +201,7 @@ class Listener:
         self.account.measure(MemoryHolding.HEADS, heads_bytes)
         self.account.measure(MemoryHolding.LOGS, self.request_log.queued_bytes)
         self.account.measure(MemoryHolding.REMEMBERED, self.remembered())
+        self.account.measure(MemoryHolding.RATE_LIMITS, self.frontend.bucket_bytes)
         self.settle()
         for head_cache in self.head_caches:
             head_cache.sweep()

@@ -18,13 +18,18 @@ from edgecache.cache.fill import FillBody
 from edgecache.cache.frontend import ChallengeErrand, ViewerErrand
 from edgecache.cache.outcome import CacheResult, Errand, Hit, Outcome, Refusal
 from edgecache.cache.slices.body import SliceBody
+from edgecache.config.model import LimitRate
 from edgecache.http.message import EARLY_HINTS, Fields, Request, Response, end_to_end
 from edgecache.rules.caching.entry_update import SAFE_METHODS
 from edgecache.rules.caching.storability import less_ours
 from edgecache.rules.reasons import MissReason
+from edgecache.rules.routing import Route
 from edgecache.rules.viewer.client_shares import ClientShares
+from edgecache.rules.viewer.rate_limits import BodyPace
+from edgecache.runtime.environment import pause
 from edgecache.server.error_response import CLOSING
 from edgecache.server.listener import FAILED, Listener
+from edgecache.server.output_buffer import whole_of
 from edgecache.server.request_log import RequestOutcome, RequestSummary
 from edgecache.server.stream import ViewerBody, ViewerStream
 from edgecache.store.memory_account import BEHIND_BYTES, MemoryHolding
@@ -47,6 +52,16 @@ FAULT_DETAILS = {
     Fault.BUSY: "CapacityExceeded",
     Fault.OPEN: "OriginCircuitOpen",
 }
+
+
+def is_paced(hit: Hit, request: Request) -> bool:
+    """Whether sending a hit takes its time: its body is more than its rate is not asked for."""
+    rate = hit.route.behavior.limit_rate
+    if rate is None or not hit.gives_body(request):
+        return False
+    plan = hit.plan
+    size = hit.entry.length if plan.span is None else plan.span.length
+    return bool(plan.spans) or size > rate.after_bytes
 
 
 CROWDED = Refusal(503, "Too many of this kind at once from one address.", "CapacityExceeded")
@@ -74,11 +89,23 @@ class ResponseWriter:
                 self.send_refusal(decision, self._listener.clock())
                 return
             if isinstance(decision, Hit):
-                self.send_hit(decision, errand.request, self._listener.clock())
+                await self.run_hit(decision, errand.request)
                 return
             assert not isinstance(decision, ChallengeErrand), "it has waited"
             errand = decision
         await self._run(errand, body)
+
+    async def run_hit(self, hit: Hit, request: Request) -> None:
+        """Send what a stored entry gives, where that takes its time."""
+        if not is_paced(hit, request):
+            self.send_hit(hit, request, self._listener.clock())
+            return
+        try:
+            outcome = self._listener.hit_outcome(hit, request, self._listener.clock())
+            await self._send(outcome, request, hit.route)
+        except Exception:
+            logger.exception("a hit failed on its way out: id %s", self._id.decode())
+            self._stream.abort()
 
     async def _settled(self, errand: ChallengeErrand) -> Hit | ViewerErrand | Refusal:
         """What is decided once it is known whether a challenge is ours to answer."""
@@ -129,7 +156,7 @@ class ResponseWriter:
             self.send_refusal(CROWDED, listener.clock())
             return
         try:
-            await self._send(outcome, errand)
+            await self._send(outcome, errand.request, errand.route)
         except Exception:
             logger.exception("an answer failed on its way out: id %s", self._id.decode())
             self._stream.abort()
@@ -149,7 +176,8 @@ class ResponseWriter:
         if refusal.status in CLOSING and not self._listener.from_peers:
             self._stream.close_after()
         outcome = self._listener.refuse(refusal, self._id, now)
-        fields = self._dressed(outcome, errand)
+        asked = None if errand is None else (errand.request, errand.route)
+        fields = self._dressed(outcome, asked)
         of_head = self._summary.method == b"HEAD"
         body = b"" if of_head or not isinstance(outcome.body, bytes) else outcome.body
         self._send_whole(outcome, fields, body)
@@ -225,24 +253,22 @@ class ResponseWriter:
         fields = less_ours(end_to_end(interim.fields))
         self._stream.send_interim(interim.status, fields, reason=interim.reason)
 
-    def _dressed(self, outcome: Outcome, errand: Errand | None) -> Fields:
-        if errand is None:
-            return self._listener.frontend.dressed(outcome, self._id, None, 0.0)
+    def _dressed(self, outcome: Outcome, asked: tuple[Request, Route] | None) -> Fields:
         took_s = 0.0
-        if errand.route.behavior.response_headers_policy is not None:  # it may want Server-Timing
-            took_s = self._listener.clock() - self._stream.began
-        return self._listener.frontend.dressed(
-            outcome, self._id, (errand.request, errand.route), took_s
-        )
+        if asked is not None and asked[1].behavior.response_headers_policy is not None:
+            took_s = self._listener.clock() - self._stream.began  # it may want Server-Timing
+        return self._listener.frontend.dressed(outcome, self._id, asked, took_s)
 
-    async def _send(self, outcome: Outcome, errand: Errand) -> None:
+    async def _send(self, outcome: Outcome, request: Request, route: Route) -> None:
         body, stream = outcome.body, self._stream
         detail, length = outcome.trace.detail, outcome.length
         ended = RequestOutcome(outcome.status, outcome.result, 0, (), detail, length=length)
         try:
-            fields = ended.fields = self._dressed(outcome, errand)
+            fields = ended.fields = self._dressed(outcome, (request, route))
             if outcome.status == 101:
                 await self._tunnel(fields, cast(Tunnel, body))
+            elif body and (rate := self._limit_rate(route)) is not None:
+                await self._send_at_rate(outcome, fields, body, BodyPace(rate))
             elif isinstance(body, bytes | memoryview) or body is None:
                 self._send_whole(outcome, fields, body or b"")
                 if stream.paused:
@@ -301,6 +327,54 @@ class ResponseWriter:
             if stream.paused:
                 await self._read_on(body)
         stream.end()
+
+    def _limit_rate(self, route: Route) -> LimitRate | None:
+        """How fast a viewer is sent bodies; tiers of ours as fast as they take them."""
+        return None if self._listener.from_peers else route.behavior.limit_rate
+
+    async def _send_at_rate(
+        self, outcome: Outcome, fields: Fields, body: Body | bytes | memoryview, pace: BodyPace
+    ) -> None:
+        """As `_send_body`, a step at a time."""
+        stream = self._stream
+        self._first_byte_s = self._listener.clock() - stream.began
+        stream.send_head(outcome.status, fields, outcome.length, reason=outcome.reason)
+        if isinstance(body, bytes | memoryview):
+            await self._send_steps(body, pace, 0)
+            stream.end()
+            return
+        behind = 0 if isinstance(body, FillBody) else BEHIND_BYTES
+        while True:
+            data = body.read_nowait()
+            if data is None:
+                stream.flush()
+                data = await body.read()
+            if not data:
+                break
+            await self._send_steps(data, pace, behind)
+        stream.end()
+
+    async def _send_steps(self, data: bytes | memoryview, pace: BodyPace, behind: int) -> None:
+        """Send bytes as `pace` lets them go; they are in the account while they wait.
+
+        `behind`: what arrives meanwhile and waits for them, at most.
+        """
+        stream, account, clock = self._stream, self._listener.account, self._listener.clock
+        whole, rest = whole_of(data), memoryview(data)
+        account.lend(whole)
+        account.add(MemoryHolding.ARRIVING, behind)
+        try:
+            while rest:
+                count = pace.next_step(len(rest))
+                stream.send(rest[:count])
+                rest = rest[count:]
+                if stream.paused:
+                    await stream.drained()
+                if wait_s := pace.wait_s(count, clock()):
+                    await pause(wait_s)
+        finally:
+            account.add(MemoryHolding.ARRIVING, -behind)
+            account.give_back(whole)
 
     async def _read_on(self, body: Body) -> None:
         """Wait until the viewer takes more; what has arrived meanwhile waits behind it."""

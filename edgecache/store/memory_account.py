@@ -39,6 +39,7 @@ class MemoryHolding(StrEnum):
     HEADS = "heads"  # requests read ahead: as measured last, with what has come since
     LOGS = "logs"  # lines of the access log that wait for their writer, as measured last
     REMEMBERED = "remembered"  # what is concluded from messages, as measured last
+    RATE_LIMITS = "rate_limits"  # their buckets: all of the table, once one was asked of
 
 
 SHARES = {  # of the budget, for what viewers send
@@ -47,7 +48,7 @@ SHARES = {  # of the budget, for what viewers send
     MemoryHolding.HEADS: 1 / 8,
 }
 BOUNDED = frozenset(
-    {MemoryHolding.LOGS, MemoryHolding.REMEMBERED}
+    {MemoryHolding.LOGS, MemoryHolding.REMEMBERED, MemoryHolding.RATE_LIMITS}
 )  # each by itself: only the store has less
 SHORT = 1 / 2  # of a share: beyond it each sends no faster than what it sent is taken
 

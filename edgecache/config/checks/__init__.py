@@ -4,6 +4,7 @@
     distribution      one distribution: origins, origin groups, behaviors
     site              its error pages, countries, certificate, logging, tags
     policies          cache policies and origin request policies
+    rate_limits       limits of requests by behavior
     response_headers  response headers policies
     access            access controls, identities, secret headers, client certificates
     viewer_rules      redirects and request headers of behaviors

@@ -15,6 +15,7 @@ from edgecache.config.checks.policies import (
     check_forwarded_values,
     check_origin_request_policy,
 )
+from edgecache.config.checks.rate_limits import check_rate_limits
 from edgecache.config.checks.response_headers import check_response_headers_policy
 from edgecache.config.checks.site import check_site
 from edgecache.config.checks.viewer_rules import check_viewer_rules
@@ -68,6 +69,7 @@ def check_distribution(distribution: Distribution, where: str, problems: Problem
     _check_origins(distribution, f"{where}.origins", problems)
     check_origin_groups(distribution, f"{where}.origin_groups", problems)
     _check_behaviors(distribution, where, problems)
+    check_rate_limits(distribution, where, problems)
     check_site(distribution, where, problems)
 
 

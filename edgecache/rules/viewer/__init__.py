@@ -4,5 +4,6 @@
 - `access_list`: numbered rules that let addresses in or not
 - `headers`: `CloudFront-` request headers of place, device and connection
 - `redirects`: where a behavior's rules send viewers; `request_headers`: what they remove and set
+- `rate_limits`: token buckets of requests by address, header, cookie or path; rates of bodies
 - `client_shares`: which addresses count as one client, and what it holds of each kind
 """

@@ -40,7 +40,7 @@ from edgecache.server.http1.websocket import ENDING_S_MAX, IDLE_S_MAX
 from edgecache.server.listener import SHED, Listener
 from edgecache.server.output_buffer import OutputBuffer, untaken_bytes
 from edgecache.server.request_log import NOTHING_ASKED, RequestSummary
-from edgecache.server.response_writer import ResponseWriter
+from edgecache.server.response_writer import ResponseWriter, is_paced
 from edgecache.server.tls import MISDIRECTED, Session
 from edgecache.upstream.tunnel import TUNNEL_BYTES_MAX
 
@@ -246,14 +246,16 @@ class ViewerConnection(asyncio.Protocol):
         site = listener.site_name(request.host)
         summary = RequestSummary.by(request, site, len(head), self.session)
         decision = self._decide(request, now)
-        if isinstance(decision, Hit):
-            self._send_hit(decision, head, request, summary, now)
-        elif isinstance(decision, ViewerErrand):
+        if isinstance(decision, Refusal):
+            stays = not request.has_body and keeps_alive(request.minor, request.fields)
+            self.refuse(decision, summary, now, close=not stays)
+        elif not isinstance(decision, Hit) or (
+            decision.route.behavior.limit_rate is not None and is_paced(decision, request)
+        ):
             self.deadline = now + listener.limits.body_idle_s_max
             self._set_off(decision, request, summary)
         else:
-            stays = not request.has_body and keeps_alive(request.minor, request.fields)
-            self.refuse(decision, summary, now, close=not stays)
+            self._send_hit(decision, head, request, summary, now)
 
     def _send_hit(
         self, hit: Hit, head: bytes, request: Request, summary: RequestSummary, now: float
@@ -282,8 +284,10 @@ class ViewerConnection(asyncio.Protocol):
             request = replace(request, peer="")
         return self.listener.frontend.decide(replace(request, tls=session.told), now)
 
-    def _set_off(self, errand: ViewerErrand, request: Request, summary: RequestSummary) -> None:
-        """Run an errand; the next request is not read before this one is answered."""
+    def _set_off(
+        self, errand: Hit | ViewerErrand, request: Request, summary: RequestSummary
+    ) -> None:
+        """Run an errand, or send a hit that takes its time; the next request is read after it."""
         body = None
         if request.has_body:
             limits, invite = self.listener.head_limits, invitation(request, self.transport)
@@ -292,7 +296,10 @@ class ViewerConnection(asyncio.Protocol):
             )
         self.stream = Http1Stream(self, request)
         writer = ResponseWriter(self.listener, self.stream, summary)
-        self._task = self.loop.create_task(writer.run(errand, body))
+        work = (
+            writer.run_hit(errand, request) if isinstance(errand, Hit) else writer.run(errand, body)
+        )
+        self._task = self.loop.create_task(work)
         self._state.tasks.add(self._task)
         self._task.add_done_callback(self._task_done)
         if body is not None:

@@ -17,16 +17,18 @@ named too much costs speed only; what is missing would give one viewer another's
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from msgspec import Struct
 
+from edgecache.cache.frontend import ViewerFrontend
 from edgecache.http.message import Fields, Request
 from edgecache.observe.counters import Counters
 from edgecache.rules.caching.key import has_cookies, lower_names
 from edgecache.rules.caching.unkeyed_fields import PROTO
 from edgecache.rules.routing import Route, RouteTable
+from edgecache.rules.viewer.rate_limits import RateLimitRule
 from edgecache.server.http1.interface import Http1Connection
 from edgecache.server.http1.rendered_hit import HEAD_END, RenderedHit, RenderedHitLease
 from edgecache.server.output_buffer import SMALL_BODY_BYTES
@@ -69,6 +71,8 @@ TRACED = b"\r\ntraceparent"
 Names = frozenset[bytes] | None  # of fields, in lower case; None: all may bear
 Lines = dict[bytes, "CachedHit"]
 Kind = tuple[Certificate | None, Names, Fields]
+Buckets = dict[RateLimitRule, int]  # by the limits that draw on them, without the peer's address
+NO_BUCKETS: Buckets = {}
 
 
 class CachedHit(Struct, eq=False):
@@ -80,6 +84,7 @@ class CachedHit(Struct, eq=False):
     word: bytes  # cs-uri-query to x-edge-result-type
     end: bytes  # x-edge-response-result-type to fle-encrypted-fields
     tail: bytes  # time-to-first-byte to sc-range-end
+    buckets: Buckets = NO_BUCKETS  # that its path says
     times: int = 0  # answered since `settle`; so the bytes
     used: bool = False  # repeated since its place was last looked at
     bytes_in: int = 0
@@ -113,6 +118,7 @@ class FieldBlock(Struct, eq=False):
     agent: bytes  # cs(Referer), cs(User-Agent)
     host: bytes  # x-host-header, cs-protocol
     rest: bytes  # time-taken to ssl-cipher
+    buckets: Buckets = NO_BUCKETS  # that its fields say, on any route
 
 
 class HeadCache:
@@ -146,10 +152,9 @@ class HeadCache:
         self, connection: Http1Connection, cached: CachedHit, block: FieldBlock,
         call: PeerCall | None, data: bytes, now: float,
     ) -> bool:  # fmt: skip
-        """Answer the head `data`, if the lease of its hit stands.
+        """Answer the head `data`, if the lease of its hit stands: only here is that judged.
 
-        `call`: what a peer's head says for itself; its credential is judged last, and used up. This
-        is the one place where it is judged whether a hit may be given again.
+        `call`: what a peer's head says for itself; its credential is judged last, and used up.
         """
         answer, listener = cached.answer, connection.listener
         marks, entry = listener.marks, answer.entry
@@ -162,6 +167,7 @@ class HeadCache:
             # a peer is told of the mark, which a soft invalidation raises
             and (entry.stale_from is None if answer.mark is None else answer.mark == entry.mark)
             and (answer.block is None or answer.block.alive)
+            and (not answer.limits or call or takes_tokens(connection, cached, block, now))
         ):
             return False
         if now >= answer.same_until:
@@ -215,9 +221,15 @@ class HeadCache:
             return
         outcome = RequestOutcome(answer.status, answer.result, 0, answer.fields)
         parts = listener.request_log.parts(summary, outcome)
-        self.add_line(head, lines[place], CachedHit.of(lease, parts))
-        listener.made()
+        cached = CachedHit.of(lease, parts)
         block = FieldBlock(lines, connection.session, parts.agent, parts.host, parts.rest)
+        if answer.limits:
+            by_path = [limit for limit in answer.limits if limit.kind == "path"]
+            cached.buckets = named_buckets(connection, by_path, request)
+        if by_fields := listener.frontend.table.limits_by_fields:
+            block.buckets = named_buckets(connection, by_fields, request)
+        self.add_line(head, lines[place], cached)
+        listener.made()
         self.add_block(head, block)
 
     def lines(
@@ -313,6 +325,34 @@ class HeadCache:
     def full(self) -> bool:
         """Whether something must be forgotten for what is learned."""
         return len(self._order) >= self._answers_max
+
+
+def takes_tokens(
+    connection: Http1Connection, cached: CachedHit, block: FieldBlock, now: float
+) -> bool:
+    """Whether every limit of a hit's behavior lets it be given once more; then a token is gone.
+
+    To be asked last. What is one too many is refused by `decide`, which says so.
+    """
+    frontend, limits = connection.listener.frontend, cached.answer.limits
+    assert isinstance(frontend, ViewerFrontend), "peers have no limits"
+    table, drawn_on = frontend.buckets, []
+    for limit in limits:
+        bucket = cached.buckets.get(limit, block.buckets.get(limit))
+        if bucket is None:
+            bucket = table.bucket(limit, None, connection.network)
+        drawn_on.append(bucket)
+    return table.take(limits, drawn_on, now) is None
+
+
+def named_buckets(
+    connection: Http1Connection, limits: Iterable[RateLimitRule], request: Request
+) -> Buckets:
+    """The buckets of `request` that no address says, of those limits that have one."""
+    frontend = connection.listener.frontend
+    assert isinstance(frontend, ViewerFrontend), "peers have no limits"
+    values = ((limit, limit.value(request)) for limit in limits)
+    return {one: frontend.buckets.bucket(one, value) for one, value in values if value is not None}
 
 
 def worth_remembering(head: bytes, limit: int) -> bool:

@@ -52,6 +52,7 @@ class RenderedHit:
         "entry",
         "fields",
         "has_id",
+        "limits",
         "line_start",
         "mark",
         "own_body",
@@ -70,6 +71,7 @@ class RenderedHit:
         self.entry: Entry = hit.entry
         self.block = hit.block  # whose bytes the body is, beside the entry
         self.route = hit.route
+        self.limits = hit.route.rate_limits
         self.table = table
         # Where the response tells it (a peer), it is made anew once the entry was checked again.
         tells_mark = first_value(fields, MARK) is not None

@@ -194,7 +194,7 @@ class ViewerFrontend:
             return _options_of(route.behavior) if listed else refusal(NOT_LISTED, request)
         if routed.ambiguous:
             return refusal(AMBIGUOUS_PATH, request)
-        if route.rate_limits:
+        if route.rate_limits and is_listed(request, route):  # strangers take nobody's tokens
             limited = self.buckets.take_for(route.rate_limits, request, now)
             if limited is not None:
                 return self._refuse_limited(limited, request)

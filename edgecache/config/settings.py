@@ -472,30 +472,9 @@ SETTINGS: tuple[Setting, ...] = (
         10_000,
         "by each key; nginx's `rate=`, whose least is one a minute; ours is one in three hours",
     ),
-    Setting(
-        RateLimit,
-        "burst",
-        "requests",
-        1,
-        1_000_000,
-        "at once, by who has asked nothing for long; nginx's `burst=` counts one less",
-    ),
-    Setting(
-        LimitRate,
-        "bytes_per_s",
-        "bytes",
-        KIB,
-        10 * GIB,
-        "of one response's body each second; nginx's limit_rate",
-    ),
-    Setting(
-        LimitRate,
-        "after_bytes",
-        "bytes",
-        0,
-        1_024 * TIB,
-        "that are sent as fast as they are taken before; nginx's limit_rate_after",
-    ),
+    Setting(RateLimit, "burst", "requests", 1, 1_000_000, "at once; nginx's `burst=` is one less"),
+    Setting(LimitRate, "bytes_per_s", "bytes", KIB, 10 * GIB, "of one body; nginx's limit_rate"),
+    Setting(LimitRate, "after_bytes", "bytes", 0, TIB, "at any speed; nginx's limit_rate_after"),
 )
 
 BY_FIELD = {(setting.model, setting.name): setting for setting in SETTINGS}

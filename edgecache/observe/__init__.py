@@ -3,8 +3,10 @@
 Words: *record* (one line of the access log), *sample* (counters of one process at one moment),
 *histogram* (counts by upper bound, as Prometheus has them).
 
-    counters         counters, gauges, histograms; samples and their sum
-    metric_families  name, labels and meaning of everything counted
-    labeled_series   counting by operators' names, a bounded number of them
-    access_log       records, their lines in CloudFront's format, files by the hour
+    counters               counters, gauges, histograms; samples and their sum
+    metric_families        name, labels and meaning of everything counted
+    distribution_counters  requests, bytes, statuses, durations by distribution and result
+    labeled_series         counting by operators' names, a bounded number of them
+    histogram              durations by upper bound
+    access_log             records, their lines in CloudFront's format, files by the hour
 """

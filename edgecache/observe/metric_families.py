@@ -26,9 +26,30 @@ class Family(NamedTuple):
     labels: tuple[str, ...] = ()
 
 
+DISTRIBUTIONS = {
+    "distribution_requests": Family(
+        "requests",
+        "Requests answered, by the id of their distribution and by result.",
+        ("distribution", "result"),
+    ),
+    "distribution_bytes_out": Family(
+        "bytes_out", "Bytes sent to viewers, heads included.", ("distribution", "result")
+    ),
+    "distribution_bytes_in": Family(
+        "bytes_in", "Bytes received from viewers, heads included.", ("distribution",)
+    ),
+    "distribution_statuses": Family(
+        "responses", "Responses to viewers, by status class.", ("distribution", "status_class")
+    ),
+}
+DISTRIBUTION_HISTOGRAMS = {
+    "distribution_time_taken": Family(
+        "time_taken_seconds",
+        "From a request's first byte to its response's last.",
+        ("distribution", "result"),
+    ),
+}
 TOTALS = {
-    "bytes_out": Family("bytes_out", "Bytes sent to viewers, heads included."),
-    "bytes_in": Family("bytes_in", "Bytes received from viewers, heads included."),
     "upstream_requests": Family("upstream_requests", "Requests sent upstream."),
     "failovers": Family("failovers", "Requests sent to another member of an origin group."),
     "collapsed": Family("collapsed", "Requests that waited for another's flight."),
@@ -50,9 +71,7 @@ TOTALS = {
     ),
 }
 WORDS = {
-    "requests": Family("requests", "Requests answered, by x-edge-result-type.", ("result",)),
     "misses": Family("misses", "Requests not answered from the store, by reason.", ("reason",)),
-    "statuses": Family("responses", "Responses to viewers, by status class.", ("status_class",)),
     "removals": Family("removals", "Entries that left the store, by reason.", ("reason",)),
     "refused_credentials": Family(
         "refused_credentials",
@@ -93,9 +112,6 @@ LABELED_GAUGES: dict[str, Family] = {
     ),
 }
 HISTOGRAMS = {
-    "time_taken": Family(
-        "time_taken_seconds", "From a request's first byte to its response's last."
-    ),
     "miss_first_byte": Family("miss_first_byte_seconds", "Time to first byte of misses."),
 }
 LABELED_HISTOGRAMS: dict[str, Family] = {}

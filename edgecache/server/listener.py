@@ -145,12 +145,12 @@ class Listener:
         """The outcome of a refusal."""
         return page(refusal, self.brand, request_id, format_date(now))
 
-    def site_name(self, host: bytes) -> str:
-        """What the log says of a host: the distribution's own domain name, or its id."""
+    def site_names(self, host: bytes) -> tuple[str, str]:
+        """What the log says of a host: the distribution's own domain name or id, and its id."""
         site = self.frontend.table.site(host)
         if site is None:
-            return ""
-        return site.distribution.domain_name or site.distribution.id
+            return "", ""
+        return site.distribution.domain_name or site.distribution.id, site.distribution.id
 
     def refused(self, bad: BadMessage) -> Refusal:
         """The refusal of a request that could not be read."""

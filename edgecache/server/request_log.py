@@ -62,17 +62,25 @@ class RequestSummary(Struct, frozen=True):
     forwarded_for: bytes | None
     version: str
     session: Session | None = None  # of TLS; its version and cipher are in the log
+    distribution: str = ""  # id
 
     @classmethod
     def by(
-        cls, request: Request, site: str, bytes_in: int, session: Session | None = None
+        cls,
+        request: Request,
+        site: tuple[str, str],
+        bytes_in: int,
+        session: Session | None = None,
     ) -> RequestSummary:
-        """That of `request`, whose head has `bytes_in` bytes, to the distribution `site`."""
+        """That of `request`, whose head has `bytes_in` bytes.
+
+        `site`: the domain name and the id of its distribution.
+        """
         values = _logged_values if is_short(request.fields) else _logged_values.__wrapped__
         referer, agent, host, forwarded_for = values(request.fields)
         return cls(
             request.method,
-            site,
+            site[0],
             request.path,
             referer,
             agent,
@@ -83,6 +91,7 @@ class RequestSummary(Struct, frozen=True):
             forwarded_for,
             "HTTP/1.1" if request.minor else "HTTP/1.0",
             session,
+            site[1],
         )
 
 
@@ -154,11 +163,12 @@ class RequestLog:
         """A request ended at `now` (epoch seconds), `taken_s` after its first byte."""
         counters = self.counters
         result = outcome.result = logged_result(outcome.status, outcome.result)
-        counters.requests[result] += 1
-        counters.statuses[outcome.status // 100] += 1
-        counters.bytes_out += outcome.bytes_out
-        counters.bytes_in += summary.bytes_in
-        counters.time_taken.observe(taken_s)
+        of_site = counters.distributions[summary.distribution]
+        of_site.statuses[outcome.status // 100] += 1
+        of_site.bytes_in += summary.bytes_in
+        of_result = of_site.results[result]
+        of_result.bytes_out += outcome.bytes_out
+        of_result.time_taken.observe(taken_s)
         if result is CacheResult.MISS:
             counters.miss_first_byte.observe(outcome.first_byte_s)
         if self._log is not None:

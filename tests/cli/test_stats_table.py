@@ -13,6 +13,7 @@ from edgecache.cli.stats import format_duration, format_size, print_objects, pri
 from edgecache.cluster.inspection import ListedObject, StoreObjects, StoreStats
 from edgecache.control.rest.inventory import PlaceInventory
 from edgecache.observe.counters import Counters
+from tests.world.counting import Counted, count
 
 
 def console() -> Console:
@@ -28,7 +29,7 @@ def test_every_figure_of_a_store() -> None:
     counters = Counters()
     counters.store_objects, counters.store_bytes = 1_234, 5 * 2**20
     counters.disk_objects, counters.disk_bytes = 77, 3 * 2**30
-    counters.requests["Hit"] = 99
+    count(counters, Counted("Hit", 99))
     counters.misses.update(absent=5, expired=70)
     counters.removals.update(size=3)
     node = StoreStats("a1", "edge", "A", 256 * 2**20, 7_300.0, counters.snapshot())

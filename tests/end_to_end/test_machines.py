@@ -20,9 +20,8 @@ from tests.end_to_end.viewers import Answer, curl
 
 PORT = 8080  # of every edge: each has its machine to itself
 ROUNDS = 15
-COUNTER = (
-    'edgecache_requests_total{location="M2",result="Hit",tier="edge"}'  # no ping of ours is a hit
-)
+# No ping of ours is a hit.
+COUNTER = 'edgecache_requests_total{distribution="ESITE",location="M2",result="hit",'
 FILE = """
 state_dir = "state"
 

@@ -115,8 +115,11 @@ def _members(number: int, bytes_max: int, end: str = "") -> bytes:
     return text[:bytes_max].rpartition(",")[0].encode()
 
 
+_NO_SITE = ("", "")
 DEAREST: dict[str, Callable[[int], object]] = {
-    "server.request_log._logged_values": lambda n: RequestSummary.by(_asked(_fields(n)), "site", 1),
+    "server.request_log._logged_values": lambda n: RequestSummary.by(
+        _asked(_fields(n)), _NO_SITE, 1
+    ),
     "http.head._plain_block": lambda n: parse_request_head(_head(n), HeadLimits()),
     "rules.viewer.access._passed": lambda n: with_passage(_asked(_fields(n)), b"cdn"),
     "http.cache_control._parse": lambda n: parse_directives([_members(n, 256)]),
@@ -166,7 +169,7 @@ LOOKS: dict[str, Callable[[Fields], object]] = {
     "name": lambda fields: title_case(fields[1][1]),
     "passages": lambda fields: with_passage(_asked(fields), b"cdn"),
     "directives": lambda fields: response_directives(((b"cache-control", fields[1][1]),), ()),
-    "log": lambda fields: RequestSummary.by(_asked(fields), "site", 1),
+    "log": lambda fields: RequestSummary.by(_asked(fields), _NO_SITE, 1),
 }
 
 

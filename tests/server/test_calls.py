@@ -54,6 +54,7 @@ def hit_remembered(play: Play, counted: Counted) -> None:
 
 
 def hit_of_the_first_time(play: Play, counted: Counted) -> None:
+    play.counters.distributions["EPLAY"].results["Hit"]  # counters of a result are made once
     with counted:
         sends(play, "/a")
 

@@ -31,7 +31,7 @@ class Listening:
 
     def tell(self, told: RequestOutcome) -> dict[str, str]:
         """The record, by the names of its fields."""
-        asked = RequestSummary.by(REQUEST, "d1.cloudfront.net", 123)
+        asked = RequestSummary.by(REQUEST, ("d1.cloudfront.net", "E1"), 123)
         self.requests.tell(asked, told, ("192.0.2.1", 4711), b"id==", NOW, 0.25)
         self.log.flush()
         record = self.written.decode().splitlines()[-1]
@@ -103,18 +103,21 @@ def test_counters_add_up() -> None:
         (404, CacheResult.MISS),
     ):
         listening.tell(RequestOutcome(status, result, 100))
-    counters = listening.counters
+    assert list(listening.counters.distributions) == ["E1"]
+    counters = listening.counters.distributions["E1"]
     assert (counters.bytes_out, counters.bytes_in) == (300, 369)
-    assert counters.requests == {"Miss": 1, "Hit": 1, "Error": 1}
+    assert counters.requests() == {"Miss": 1, "Hit": 1, "Error": 1}
+    assert counters.results["Miss"].bytes_out == 100
+    assert counters.results["Error"].time_taken.sum == 0.25
     assert counters.statuses[2:5] == [2, 0, 1]
 
 
 def test_without_a_log_it_only_counts() -> None:
     counters = Counters()
     requests = RequestLog("LHR50", counters, None)
-    asked = RequestSummary.by(REQUEST, "d", 5)
+    asked = RequestSummary.by(REQUEST, ("d", "E1"), 5)
     requests.tell(asked, RequestOutcome(200, CacheResult.HIT, 7), ("192.0.2.1", 1), b"id", NOW, 0.0)
-    assert counters.bytes_out == 7
+    assert counters.distributions["E1"].bytes_out == 7
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ class Other:
         now = play.clock()
         stream = MemoryStream(now)
         seam: ViewerStream = stream
-        summary = RequestSummary.by(request, listener.site_name(request.host), len(head))
+        summary = RequestSummary.by(request, listener.site_names(request.host), len(head))
         writer = ResponseWriter(listener, seam, summary)
         decision = listener.frontend.decide(request, now)
         if isinstance(decision, Hit):

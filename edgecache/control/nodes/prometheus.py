@@ -5,6 +5,7 @@ Prometheus, "Exposition formats" and "Metric and label naming".
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -19,9 +20,12 @@ from prometheus_client.registry import Collector
 
 from edgecache.control.nodes.registry import NodeRegistry, Place
 from edgecache.control.nodes.staleness_probe import StalenessProbe
-from edgecache.observe.counters import MEMORY, HistogramSample, Sample
+from edgecache.observe.counters import MEMORY, Sample
+from edgecache.observe.histogram import HistogramSample
 from edgecache.observe.labeled_series import SEPARATOR
 from edgecache.observe.metric_families import (
+    DISTRIBUTION_HISTOGRAMS,
+    DISTRIBUTIONS,
     GAUGES,
     HISTOGRAMS,
     LABELED_COUNTERS,
@@ -35,6 +39,8 @@ from edgecache.observe.metric_families import (
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 PLACE_LABELS = ("tier", "location")  # viewers ask the tier "edge", and it asks "regional"
 Samples = Mapping[Place, Sample]
+FORMER_RESULTS = ("requests",)  # these have CloudFront's words beside ours until release 0.3
+_CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")  # RefreshHit is refresh_hit
 _Kind = type[CounterMetricFamily] | type[GaugeMetricFamily]
 
 
@@ -50,7 +56,8 @@ class NodeCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         samples = self._nodes.samples()
-        yield from _families(CounterMetricFamily, WORDS | LABELED_COUNTERS, _words(samples))
+        worded = DISTRIBUTIONS | WORDS | LABELED_COUNTERS
+        yield from _families(CounterMetricFamily, worded, _words(samples))
         yield from _families(CounterMetricFamily, TOTALS, _totals(samples))
         yield from _families(GaugeMetricFamily, GAUGES | LABELED_GAUGES, _gauges(samples))
         yield _memory(samples)
@@ -70,12 +77,18 @@ def exposition(
     return generate_latest(NodeCollector(nodes, canary, now))
 
 
+def label_names(family: Family) -> list[str]:
+    """The labels of a metric, in order."""
+    beside = ["result_type"] if family.metric in FORMER_RESULTS else []
+    return [*PLACE_LABELS, *family.labels, *beside]
+
+
 def _families(
     kind: _Kind, families: Mapping[str, Family], values: Iterable[tuple[Place, str, str, int]]
 ) -> Iterator[Metric]:
     """The metrics of a table; `values` have place, name in the table, key by labels, and value."""
     made = {
-        name: kind(f"edgecache_{one.metric}", one.help, labels=[*PLACE_LABELS, *one.labels])
+        name: kind(f"edgecache_{one.metric}", one.help, labels=label_names(one))
         for name, one in families.items()
     }
     for place, name, key, value in values:
@@ -87,7 +100,13 @@ def _families(
 def _labels(family: Family | None, key: str) -> list[str] | None:
     """The values of the labels that are no place's. None: another release means another metric."""
     values = key.split(SEPARATOR) if key else []
-    return None if family is None or len(values) != len(family.labels) else values
+    if family is None or len(values) != len(family.labels):
+        return None
+    if "result" not in family.labels:
+        return values
+    as_cloudfront = values[place := family.labels.index("result")]
+    values[place] = _CAPITAL.sub("_", as_cloudfront).lower()
+    return [*values, as_cloudfront] if family.metric in FORMER_RESULTS else values
 
 
 def _words(samples: Samples) -> Iterator[tuple[Place, str, str, int]]:
@@ -126,11 +145,9 @@ def _memory(samples: Samples) -> Metric:
 
 
 def _histograms(samples: Samples) -> Iterator[Metric]:
-    families = HISTOGRAMS | LABELED_HISTOGRAMS
+    families = DISTRIBUTION_HISTOGRAMS | HISTOGRAMS | LABELED_HISTOGRAMS
     made = {
-        name: HistogramMetricFamily(
-            f"edgecache_{one.metric}", one.help, labels=[*PLACE_LABELS, *one.labels]
-        )
+        name: HistogramMetricFamily(f"edgecache_{one.metric}", one.help, labels=label_names(one))
         for name, one in families.items()
     }
     for place, sample in samples.items():

@@ -13,10 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from edgecache.cluster.credentials import is_edge, place_of
 from edgecache.cluster.lease import Instance
 from edgecache.cluster.node_status import NodeStatus
 from edgecache.config.model import Config
+from edgecache.control.nodes.reported_samples import ReportedSamples
 from edgecache.observe.counters import Sample, merge
 from edgecache.rules.replay_window import RUNS_PER_SENDER_MAX
 from edgecache.runtime.inherited import Unready
@@ -87,6 +90,7 @@ class NodeRegistry:
         self._clock = clock
         self._nodes: dict[tuple[str, str], _Node] = {}
         self._retired: dict[Place, Sample] = {}
+        self._reported = ReportedSamples()
         self._reports = itertools.count()
         self._began_at = clock()
 
@@ -95,6 +99,7 @@ class NodeRegistry:
     ) -> None:
         """Keep the status of node `name`. TooManyNodesError when it is new and there is no room."""
         now, number = self._clock(), next(self._reports)
+        status = replace(status, sample=self._reported.bounded(status.sample))
         # A node of a former version tells its pid alone, which in a container is always 1: a total
         # that went down gives a new process away.
         key = (name, status.instance or f"pid {status.pid}")

@@ -15,7 +15,7 @@ from edgecache.config.model import Behavior, CachePolicy, Control, Distribution,
 from edgecache.control.nodes.workers import WorkerGroup
 from edgecache.control.state.database_thread import StateRun, run_inline
 from edgecache.control.state.invalidations import InvalidationRequest, Invalidations
-from edgecache.observe.counters import Histogram
+from edgecache.observe.histogram import Histogram
 from edgecache.rules.invalidation.items import items_of
 
 ID = "ECANARY"

@@ -243,8 +243,8 @@ class ViewerConnection(asyncio.Protocol):
             self.outgoing.write(reply, b"")
             self.transport.close()
             return
-        site = listener.site_name(request.host)
-        summary = RequestSummary.by(request, site, len(head), self.session)
+        names = listener.site_names(request.host)
+        summary = RequestSummary.by(request, names, len(head), self.session)
         decision = self._decide(request, now)
         if isinstance(decision, Refusal):
             stays = not request.has_body and keeps_alive(request.minor, request.fields)

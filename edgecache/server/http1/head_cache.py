@@ -102,11 +102,12 @@ class CachedHit(Struct, eq=False):
         answer.entry.uses += times
         if answer.block is not None:
             answer.block.uses += times
-        counters.requests[logged_result(answer.status, answer.result)] += times
-        counters.statuses[answer.status // 100] += times
-        counters.bytes_in += self.bytes_in
-        counters.bytes_out += self.bytes_out
-        counters.time_taken.counts[0] += times
+        of_site = counters.distributions[answer.route.distribution.id]
+        of_site.statuses[answer.status // 100] += times
+        of_site.bytes_in += self.bytes_in
+        of_result = of_site.results[logged_result(answer.status, answer.result)]
+        of_result.bytes_out += self.bytes_out
+        of_result.time_taken.counts[0] += times
         self.bytes_in = self.bytes_out = 0
 
 

@@ -13,6 +13,7 @@ from edgecache.control.nodes import prometheus as metrics
 from edgecache.control.nodes.registry import ALIVE_S, NodeRegistry
 from edgecache.observe import metric_families as families
 from edgecache.observe.counters import Counters
+from tests.world.counting import Counted, count
 
 Key = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -27,6 +28,13 @@ def key(metric: str, **labels: str) -> Key:
     return metric, tuple(sorted({"tier": "edge", "location": "LHR50", **labels}.items()))
 
 
+def requests(result_type: str, **labels: str) -> Key:
+    """The series of a result, by CloudFront's word for it."""
+    result = {"RefreshHit": "refresh_hit"}.get(result_type, result_type.lower())
+    told = {"distribution": "ESITE", "result": result, "result_type": result_type}
+    return key("edgecache_requests_total", **told, **labels)
+
+
 def _samples(text: str) -> Iterator[tuple[Key, float]]:
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -34,17 +42,16 @@ def _samples(text: str) -> Iterator[tuple[Key, float]]:
 
 
 def counted() -> Counters:
-    counters = Counters()
-    counters.requests["Hit"] += 3
+    counters = count(
+        Counters(),
+        Counted("Hit", 3, bytes_out=300, bytes_in=10),
+        Counted("RefreshHit", bytes_out=100, taken_s=60),
+    )
     counters.misses["expired"] += 1
-    counters.statuses[2] += 4
     counters.upstream_errors["tls-failed"] += 2
-    counters.bytes_out += 1000
     counters.connections += 5
     counters.labeled["rate_limited"].labels("login").value += 2
     counters.memory = {"store": 700, "fills": 30}
-    counters.time_taken.observe(0.002)
-    counters.time_taken.observe(60)
     return counters
 
 
@@ -59,16 +66,18 @@ def test_a_scrape_sums_the_processes_of_a_location() -> None:
     nodes.report("b", status("LHR50", 2))
     nodes.report("c", status("NRT57", 3))
     values = scrape(nodes)
-    assert values[key("edgecache_requests_total", result="Hit")] == 6
+    assert values[requests("Hit")] == 6
+    assert values[requests("RefreshHit")] == 2
     assert values[key("edgecache_misses_total", reason="expired")] == 2
-    assert values[key("edgecache_responses_total", status_class="2xx")] == 8
+    assert values[key("edgecache_responses_total", distribution="ESITE", status_class="2xx")] == 8
     assert values[key("edgecache_upstream_errors_total", fault="tls-failed")] == 4
-    assert values[key("edgecache_bytes_out_total")] == 2000
+    assert values[key("edgecache_bytes_out_total", distribution="ESITE", result="hit")] == 1800
+    assert values[key("edgecache_bytes_in_total", distribution="ESITE")] == 60
     assert values[key("edgecache_connections")] == 10
     assert values[key("edgecache_memory_bytes", kind="store")] == 1400
     assert values[key("edgecache_memory_bytes", kind="fills")] == 60
     assert values[key("edgecache_rate_limited_total", limit="login")] == 4
-    assert values[key("edgecache_bytes_out_total", location="NRT57")] == 1000
+    assert values[requests("Hit", location="NRT57")] == 3
     alive = ("edgecache_node_alive", (("location", "LHR50"), ("machine", ""), ("node", "a")))
     generation = ("location", "NRT57"), ("machine", ""), ("node", "c")
     assert values[alive] == 1
@@ -81,8 +90,7 @@ def test_tiers_are_told_apart() -> None:
     nodes.report("regional", replace(status("", 2), role="regional"))
     values = scrape(nodes)
     for tier in ("edge", "regional"):
-        series = key("edgecache_requests_total", tier=tier, location="regional", result="Hit")
-        assert values[series] == 3
+        assert values[requests("Hit", tier=tier, location="regional")] == 3
 
 
 def test_labels_of_another_release_are_left_out() -> None:
@@ -104,10 +112,14 @@ def test_a_histogram_is_cumulative() -> None:
     values = scrape(nodes)
     name = "edgecache_time_taken_seconds"
     bounds = ("0.001", "0.0025", "30.0", "+Inf")
-    counts = [values[key(f"{name}_bucket", le=bound)] for bound in bounds]
-    assert counts == [0, 1, 1, 2]
-    assert values[key(f"{name}_count")] == 2
-    assert values[key(f"{name}_sum")] == 60.002
+    site = {"distribution": "ESITE", "result": "hit"}
+    counts = [values[key(f"{name}_bucket", le=bound, **site)] for bound in bounds]
+    assert counts == [0, 3, 3, 3]
+    slow = {"distribution": "ESITE", "result": "refresh_hit"}
+    counts = [values[key(f"{name}_bucket", le=bound, **slow)] for bound in bounds]
+    assert counts == [0, 0, 0, 1]
+    assert values[key(f"{name}_count", **slow)] == 1
+    assert values[key(f"{name}_sum", **slow)] == 60
 
 
 def test_nothing_told_is_a_scrape_too() -> None:
@@ -115,13 +127,11 @@ def test_nothing_told_is_a_scrape_too() -> None:
 
 
 def test_hostile_words_stay_inside_their_labels() -> None:
-    counters = Counters()
-    counters.requests['a"} 9\nevil 1'] += 1
+    counters = count(Counters(), Counted('a"} 9\nevil 1'))
     nodes = NodeRegistry(lambda: 0.0)
     sample = counters.snapshot()
     nodes.report("a", NodeStatus(role="edge", pid=1, generation=1, sample=sample))
-    evil = key("edgecache_requests_total", location="edge", result='a"} 9\nevil 1')
-    assert scrape(nodes)[evil] == 1
+    assert scrape(nodes)[requests('a"} 9\nevil 1', location="edge")] == 1
 
 
 def test_everything_counted_is_declared() -> None:

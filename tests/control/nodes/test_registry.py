@@ -17,6 +17,7 @@ from edgecache.control.nodes.registry import (
     TooManyNodesError,
 )
 from edgecache.observe.counters import Counters
+from tests.world import counting
 
 LHR50 = Place("edge", "LHR50")
 
@@ -38,8 +39,7 @@ def status(
     leaving: bool = False,
     instance: str = "",
 ) -> NodeStatus:
-    counters = Counters()
-    counters.requests["Hit"] = hits
+    counters = counting.count(Counters(), counting.Counted("Hit", hits))
     counters.connections = connections
     role = "edge" if location else "regional"
     sample = counters.snapshot()
@@ -55,7 +55,7 @@ def status(
 
 
 def hits(nodes: NodeRegistry, place: Place = LHR50) -> int:
-    return nodes.samples()[place]["words"]["requests"]["Hit"]
+    return nodes.samples()[place]["words"]["distribution_requests"].get("ESITE\tHit", 0)
 
 
 def test_a_listing_names_every_node() -> None:

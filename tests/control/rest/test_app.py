@@ -32,6 +32,7 @@ from edgecache.control.state.database_thread import StateRun, StateThread, run_i
 from edgecache.control.state.log import ControlLog, publish_config
 from edgecache.control.state.sqlite import SqliteDatabase
 from edgecache.observe.counters import Counters
+from tests.world.counting import Counted, count
 from tests.world.credentials import signer, verifier
 
 BASE = "http://127.0.0.1:8090"
@@ -124,9 +125,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 
 def told(**changes: Any) -> bytes:
-    counters = Counters()
-    counters.requests["Hit"] += 2
-    sample = counters.snapshot()
+    sample = count(Counters(), Counted("Hit", 2)).snapshot()
     fields = {"role": "edge", "location": "LHR50", "pid": 5, "generation": 1, "sample": sample}
     return msgspec.json.encode(fields | changes)
 
@@ -158,7 +157,8 @@ def test_a_report_is_listed_and_counted(place: Place) -> None:
     }
     text = place.ask("GET", "/metrics")
     assert text.headers["content-type"].startswith("text/plain")
-    assert 'edgecache_requests_total{location="LHR50",result="Hit",tier="edge"} 2.0' in text.text
+    series = 'edgecache_requests_total{distribution="ESITE",location="LHR50",result="hit",'
+    assert f'{series}result_type="Hit",tier="edge"}} 2.0' in text.text
 
 
 @pytest.mark.parametrize(

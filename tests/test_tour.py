@@ -12,7 +12,7 @@ import pytest
 from tests.tour import Trace, hit, miss, traced
 
 ROOT = Path(__file__).resolve().parent.parent
-HIT_FILES_MAX = 25
+HIT_FILES_MAX = 26  # one of them has the line of a record
 MISS_FILES_MAX = 41  # one of them counts what a client holds
 
 

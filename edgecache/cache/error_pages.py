@@ -79,7 +79,8 @@ class ErrorPages:
         received = page_request(errand.received or errand.request, page)
         if errand.route.trust is not None:
             received = errand.route.trust.stripped(received)
-        own = replace(received, id=errand.request.id, trace=errand.request.trace)
+        asked = errand.request
+        own = replace(received, id=asked.id, trace=asked.trace, record=asked.record)
         return self.prepared(own, page_route)
 
     def _drop(self, outcome: Outcome) -> None:

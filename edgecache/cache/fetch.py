@@ -69,7 +69,7 @@ from edgecache.rules.viewer.access import outgrows_quota, with_upgrade
 from edgecache.store.entry import Entry
 from edgecache.store.invalidation import FilteredStore
 from edgecache.upstream.faults import Fault, UpstreamError
-from edgecache.upstream.interface import Body, Call, OnInterim, Reply, Upstream
+from edgecache.upstream.interface import Body, Call, OnInterim, Reply, Upstream, WholeBody
 
 
 class FetchResult(Struct, frozen=True):
@@ -381,11 +381,16 @@ class Fetcher:
         mark = max(self._world.marks.last, call.request.mark)
         if mark != call.request.mark:
             call.request = replace(call.request, mark=mark)
+        record = call.request.record
+        if record is not None:
+            record.begin(call.route.origin.id, self._world.clock())
         try:
             reply = await self._upstream.fetch(call)
         except UpstreamError as error:
             counters.upstream_errors[error.fault] += 1
             raise
+        if record is not None:
+            record.answered(reply.head, reply.result, whole=isinstance(reply.body, WholeBody))
         reply.mark = mark if reply.mark is None else min(mark, reply.mark)
         fields = passable_fields(end_to_end(reply.head.fields), call.route)
         if first_value(fields, b"date") is None:  # RFC 9110 §6.6.1: a recipient adds it

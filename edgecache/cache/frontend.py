@@ -75,19 +75,24 @@ from edgecache.upstream.faults import Fault
 from edgecache.upstream.interface import Body, OnInterim
 from edgecache.upstream.peer import heads as peer_fields
 
-UNKNOWN_HOST = Refusal(403, "Bad request. No distribution answers to this host name.")
+UNKNOWN_HOST = Refusal(
+    403, "Bad request. No distribution answers to this host name.", reason="unknown-host"
+)
 UNAVAILABLE = Refusal(
-    503, "This distribution asks for what is not supported here, and is not served without."
+    503,
+    "This distribution asks for what is not supported here, and is not served without.",
+    reason="unsupported",
 )
 NOT_A_PEER = Refusal(
     403,
     "Only edges of this installation are answered here.",
     close=True,
     fields=((peer_fields.FAULT, Fault.PEER.encode()),),
+    reason=Fault.PEER,
 )
 SIGNED_LEASE_S_MAX = 60.0  # an answer's lease runs on the steady clock, a signature on the wall's:
 # so long goes unnoticed that an administrator has set the clock past a signature's end
-NO_SUCH_ROUTE = Refusal(421, "This distribution is not served here.")
+NO_SUCH_ROUTE = Refusal(421, "This distribution is not served here.", reason="no-such-route")
 LIMITED = "Too many requests were made in too short a time. Try again later."
 MOVED = "The same is to be had over https."
 ELSEWHERE = "This is to be had elsewhere."
@@ -234,7 +239,7 @@ class ViewerFrontend:
             if page is not None:
                 return ErrorPageErrand(request, route, page)
             close, fault = request.has_body, signature.fault
-            return Refusal(403, MESSAGES[fault], close=close, code=str(fault))
+            return Refusal(403, MESSAGES[fault], close=close, code=str(fault), reason=str(fault))
         conclusion = self.tier.decide(request, route, now)
         if not isinstance(conclusion, Hit):
             return conclusion
@@ -349,7 +354,8 @@ def redirect_page(status: int, location: bytes, why: str) -> Refusal:
 
 
 def refusal(refused: AccessRefused, request: Request) -> Refusal:
-    return Refusal(refused.status, SENTENCES[refused.why], refused.detail, close=request.has_body)
+    sentence, close = SENTENCES[refused.why], request.has_body
+    return Refusal(refused.status, sentence, refused.detail, close=close, reason=refused.why)
 
 
 def _lease_s(signature: SignatureAccepted, wall: float) -> float:

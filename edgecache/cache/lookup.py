@@ -38,7 +38,9 @@ from edgecache.rules.routing import Route
 from edgecache.store.entry import Entry
 from edgecache.store.invalidation import FilteredStore
 
-ONLY_IF_CACHED = Refusal(504, "Nothing stored answers this only-if-cached request.", "Error")
+ONLY_IF_CACHED = Refusal(
+    504, "Nothing stored answers this only-if-cached request.", "Error", reason="only-if-cached"
+)
 
 
 def decide_entry(

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from edgecache.cache.bodies import SlicedBody, StoredBody
 from edgecache.cache.fill import Fill
-from edgecache.http.message import Fields, Request, Response, first_value, without
+from edgecache.http.message import Fields, OriginRecord, Request, Response, first_value, without
 from edgecache.http.ranges import Span
 from edgecache.http.trace_context import TraceContext
 from edgecache.rules.caching.error_caching import Replacement
@@ -52,6 +52,7 @@ class Refusal(Struct, frozen=True):
     tried: MissReason | None = None  # why upstream was asked first, in vain
     code: str = ""  # of a signature's refusal, whose page is CloudFront's XML
     text: str = ""  # the whole body, where it is no page
+    reason: str = ""  # why, in one word: for the log
 
 
 class Hit(Struct, frozen=True):
@@ -76,12 +77,12 @@ class _Errand(Struct, frozen=True):
     request: Request
     route: Route
 
-    def identified(self, request_id: bytes, trace: TraceContext | None = None) -> Self:
-        """The errand under this id, unless an outer tier has given it one, and of this trace."""
-        request = self.request
-        if request.id and trace is request.trace:
-            return self
-        return replace(self, request=replace(request, id=request.id or request_id, trace=trace))
+    def identified(
+        self, request_id: bytes, trace: TraceContext | None, record: OriginRecord | None = None
+    ) -> Self:
+        """The errand under this id, unless an outer tier has given it one, of this trace."""
+        own = replace(self.request, id=self.request.id or request_id, trace=trace, record=record)
+        return replace(self, request=own)
 
 
 class FetchErrand(_Errand, frozen=True):

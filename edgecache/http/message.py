@@ -86,6 +86,39 @@ _LENGTH = re.compile(rb"[0-9]{1,18}")  # 18 digits fit a signed 64-bit count, as
 _CODING = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
+class OriginRecord(Struct, eq=False):
+    """What came of asking an upstream for a request: written by who asks, read by who logs."""
+
+    origin: str = ""  # id of the one that was asked last; `regional`: the cache before it
+    status: int = 0  # 0: there was no answer
+    asked_at: float = 0.0  # epoch seconds, as the others; 0: nobody was asked
+    head_at: float = 0.0  # 0: there was none
+    ended_at: float = 0.0  # 0: the body has not ended
+    result: str = ""  # an inner tier's word for how it came by its answer
+
+    def begin(self, origin: str, now: float) -> None:
+        """An upstream is asked for this origin now: what came of an earlier asking is gone."""
+        self.origin, self.asked_at = origin, now
+        self.status, self.head_at, self.ended_at, self.result = 0, 0.0, 0.0, ""
+
+    def answered(self, head: Response, result: str, *, whole: bool) -> None:
+        """There is a head; `whole`: and all that follows it."""
+        self.status, self.result = head.status, result
+        self.head_at = max(self.asked_at, head.received_at)
+        if whole:
+            self.ended_at = self.head_at
+
+    @property
+    def first_byte_s(self) -> float | None:
+        """CloudFront's origin-fbl."""
+        return max(0.0, self.head_at - self.asked_at) if self.head_at else None
+
+    @property
+    def last_byte_s(self) -> float | None:
+        """CloudFront's origin-lbl."""
+        return max(0.0, self.ended_at - self.asked_at) if self.ended_at else None
+
+
 class Request(Struct, frozen=True):
     """A request's head as a viewer (or another tier) sent it.
 
@@ -108,6 +141,7 @@ class Request(Struct, frozen=True):
     release: bytes | None = None  # the release it asks for; None: what our own table says
     of_tier: bool = False  # a tier of ours asks, to keep what it is told; no viewer
     port: bytes = b""  # that Host or the target names beside the host; empty when it names none
+    record: OriginRecord | None = None  # where what its upstream did is written down
     peer: str = ""  # the process of ours whose credential the head bore; empty for anybody else
     trace: TraceContext | None = None  # taken out of `fields`; None: of none, or as any fields
 

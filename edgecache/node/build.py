@@ -60,8 +60,9 @@ from edgecache.node.readiness import regional_probe
 from edgecache.node.rule_files import RuleFileWatch
 from edgecache.node.secret_watch import SecretWatch
 from edgecache.observe.access_log import BYTES_MAX as LOG_BYTES_MAX
-from edgecache.observe.access_log import HEADER, AccessLog, LogFile
+from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.observe.counters import Counters
+from edgecache.observe.log_record import HEADER
 from edgecache.observe.log_spool import LogSpool
 from edgecache.observe.spool_folder import SpoolFolder
 from edgecache.rules.origin_addresses import Listeners

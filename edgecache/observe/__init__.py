@@ -8,5 +8,6 @@ Words: *record* (one line of the access log), *sample* (counters of one process 
     distribution_counters  requests, bytes, statuses, durations by distribution and result
     labeled_series         counting by operators' names, a bounded number of them
     histogram              durations by upper bound
-    access_log             records, their lines in CloudFront's format, files by the hour
+    access_log             a bounded queue of records, files by the hour
+    log_record             records of requests, and their lines in CloudFront's format
 """

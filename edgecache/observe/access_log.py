@@ -1,179 +1,25 @@
-"""Access log in CloudFront's standard format. Law: a request appends one tuple and never waits.
+"""Access log: a bounded queue of records. Law: a request appends one tuple and never waits.
 
 Formatting and writing happen in `flush`, on another thread; when that is stuck, records are
-dropped and counted. CloudFront Developer Guide, "Standard log file format" (33 fields).
+dropped and counted.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections import deque
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from urllib.parse import unquote_to_bytes
+
+from edgecache.observe.log_record import HEADER, LogTimestamp, Record, format_record
 
 RECORDS_MAX = 32_768  # a second of the fastest worker
 BYTES_MAX = 16 * 1024 * 1024  # of all that wait; nginx bounds its log buffer so
 RECORD_BYTES = 1_024  # of a record beside what its viewer sent: 33 values in a tuple
 HEAD_BYTES_MAX = 65_536  # what a viewer sent beyond it was no head, and is in no record
-FIELD_BYTES_MAX = 8_192  # escaped; CloudFront logs no request whose URL is longer
 BATCH_RECORDS = 256  # about 64 KiB, the buffer nginx's documentation shows for access_log
-REMEMBERED_MAX = 1_024
-REMEMBERED_BYTES_MAX = 2_048  # a browser's head
-REMEMBERED_PLACE_BYTES = 8_704  # escaped, each byte may take three
-
-FIELDS = (
-    "date time x-edge-location sc-bytes c-ip cs-method cs(Host) cs-uri-stem sc-status cs(Referer) "
-    "cs(User-Agent) cs-uri-query cs(Cookie) x-edge-result-type x-edge-request-id x-host-header "
-    "cs-protocol cs-bytes time-taken x-forwarded-for ssl-protocol ssl-cipher "
-    "x-edge-response-result-type cs-protocol-version fle-status fle-encrypted-fields c-port "
-    "time-to-first-byte x-edge-detailed-result-type sc-content-type sc-content-len "
-    "sc-range-start sc-range-end"
-)
-HEADER = f"#Version: 1.0\n#Fields: {FIELDS}\n".encode()
-
-Text = bytes | str | None
-Record = tuple[
-    float,  # when the request ended, epoch seconds: date and time
-    Text,  # x-edge-location
-    int,  # sc-bytes
-    Text,  # c-ip
-    Text,  # cs-method
-    Text,  # cs(Host): the distribution's domain name
-    Text,  # cs-uri-stem
-    int,  # sc-status; 0: the viewer left before an answer
-    Text,  # cs(Referer)
-    Text,  # cs(User-Agent)
-    Text,  # cs-uri-query
-    Text,  # cs(Cookie)
-    Text,  # x-edge-result-type
-    Text,  # x-edge-request-id
-    Text,  # x-host-header
-    Text,  # cs-protocol
-    int,  # cs-bytes
-    float,  # time-taken, seconds
-    Text,  # x-forwarded-for
-    Text,  # ssl-protocol
-    Text,  # ssl-cipher
-    Text,  # x-edge-response-result-type
-    Text,  # cs-protocol-version
-    Text,  # fle-status
-    Text,  # fle-encrypted-fields
-    int,  # c-port
-    float,  # time-to-first-byte, seconds
-    Text,  # x-edge-detailed-result-type
-    Text,  # sc-content-type
-    int | None,  # sc-content-len
-    int | None,  # sc-range-start
-    int | None,  # sc-range-end
-]
-"""One request, in the documented order; one instant stands for date and time. None: no value."""
-
-_CUT = b"..."
-_CUT_AT = FIELD_BYTES_MAX - len(_CUT)
-_UNSAFE = bytes((*range(33), *range(127, 256), *b'<>"#%{}|\\^~[]`'))
-_SAFE = bytes(set(range(256)) - set(_UNSAFE))
-_UNSAFE_BYTE = re.compile(b"[" + re.escape(_UNSAFE) + b"]")
-_ESCAPED = {bytes((byte,)): b"%%%02X" % byte for byte in _UNSAFE}
-
-
-def escaped(value: Text) -> bytes:
-    """`value` percent-encoded as CloudFront does it (blanks and percent signs too), or `-`.
-
-    At most FIELD_BYTES_MAX bytes: what is longer is cut, between two escapes, and ends in `...`.
-    """
-    if not value:
-        return b"-"
-    if isinstance(value, str):
-        value = value.encode("utf-8", "replace")
-    if not value.translate(None, _SAFE):
-        return value if len(value) <= FIELD_BYTES_MAX else value[:_CUT_AT] + _CUT
-    whole = len(value) <= FIELD_BYTES_MAX
-    text = _UNSAFE_BYTE.sub(lambda found: _ESCAPED[found[0]], value[:FIELD_BYTES_MAX])
-    if whole and len(text) <= FIELD_BYTES_MAX:
-        return text
-    kept = text[:_CUT_AT]
-    half = kept.rfind(b"%", len(kept) - 2)  # of an escape: each has three bytes
-    return (kept if half < 0 else kept[:half]) + _CUT
-
-
-class LogTimestamp:
-    """Date and time of an instant in UTC; the last second's is remembered."""
-
-    __slots__ = ("second", "text")
-
-    def __init__(self) -> None:
-        self.second = -1
-        self.text = b""
-
-    def at(self, instant: float) -> bytes:
-        second = int(instant)
-        if second != self.second:
-            self.text = time.strftime("%Y-%m-%d\t%H:%M:%S", time.gmtime(second)).encode()
-            self.second = second
-        return self.text
-
-
-def _number(value: int | None) -> bytes:
-    return b"-" if value is None else b"%d" % value
-
-
-def _joined(*values: Text) -> bytes:
-    return b"\t".join([escaped(value) for value in values])
-
-
-# What belongs to the question comes again with every viewer that asks it, and escaping an agent
-# costs more than all the rest of a line; so runs of neighboring fields are remembered together.
-remembered_runs = lru_cache(REMEMBERED_MAX)(_joined)
-
-
-_LINE = b"\t".join(
-    (
-        *(b"%b", b"%b", b"%d", b"%b", b"%b", b"%03d", b"%b", b"%b", b"%b", b"%b"),
-        *(b"%d", b"%.3f", b"%b", b"%d", b"%.3f", b"%b", b"%b", b"%b", b"%b\n"),
-    )
-)
-
-
-def format_record(record: Record, stamp: Callable[[float], bytes]) -> bytes:
-    """The line of a record, with its line end. `stamp` gives `date TAB time` of an instant."""
-    at, location, sent, ip, method, site, stem, status, referer, agent, query = record[:11]
-    cookie, result, request_id, host, protocol, received, taken, forwarded = record[11:19]
-    tls, cipher, response_result, version, fle, fle_fields, port, first_byte = record[19:27]
-    detailed, content_type, length, start, end = record[27:]
-    # A head bounds what a stranger chose in it; long ones are not worth remembering.
-    run: Callable[..., bytes] = _joined if received > REMEMBERED_BYTES_MAX else remembered_runs
-    return _LINE % (
-        stamp(at),
-        remembered_runs(location),
-        sent,
-        remembered_runs(ip),
-        run(method, site, stem),
-        status,
-        run(referer, agent, query, cookie),
-        remembered_runs(result),
-        escaped(request_id),
-        run(host, protocol),
-        received,
-        taken,
-        run(forwarded, tls, cipher, response_result, version, fle, fle_fields),
-        port,
-        first_byte,
-        run(detailed, content_type),
-        _number(length),
-        _number(start),
-        _number(end),
-    )
-
-
-def parse_line(line: str) -> list[str]:
-    """The 33 values of a line, percent-decoded, each byte one character (Latin-1); `-` stays."""
-    values = line.removesuffix("\n").split("\t")
-    return [unquote_to_bytes(value).decode("latin-1") for value in values]
 
 
 class AccessLog:

@@ -44,7 +44,7 @@ CACHES = (
         "server.request_log._logged_values", 512, 13_312, "a head's fields", "7.3 -> 0.4 µs"
     ),
     ProcessCache(
-        "observe.access_log._joined", 1_024, 8_704, "neighboring columns of a line", "26 -> 0.2 µs"
+        "observe.log_record._joined", 1_024, 8_704, "neighboring columns of a line", "26 -> 0.2 µs"
     ),
     # What origins and peers send, and are sent.
     ProcessCache("http.message._title_case", 1_024, 400, "a field name", "6.5 -> 0.1 µs"),

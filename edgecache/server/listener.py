@@ -30,8 +30,10 @@ from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 from edgecache.upstream.peer.heads import PeerCall
 
 LAST_REQUEST_S = 2.0  # a request already on its way to us must not meet a closed connection
-SHED = Refusal(503, "Too many connections at once.", "CapacityExceeded", close=True)
-FAILED = Refusal(500, "An error inside the cache.", "Error", close=True)
+SHED = Refusal(
+    503, "Too many connections at once.", "CapacityExceeded", close=True, reason="connections"
+)
+FAILED = Refusal(500, "An error inside the cache.", "Error", close=True, reason="failed")
 
 
 HeadParser = Callable[[bytes, HeadLimits, bytes, tuple[str, int]], Request]
@@ -157,7 +159,7 @@ class Listener:
         status = bad.status
         if bad.why is BadReason.HEAD_TOO_BIG and self.frontend.table.gives_494(bad.host):
             status = 494
-        return Refusal(status, "Bad request.", "InvalidRequest", True)
+        return Refusal(status, "Bad request.", "InvalidRequest", True, reason=bad.why)
 
     def has_room(self, newcomer: TableConnection) -> bool:
         """Whether one more connection may stay; one that is at rest makes way for it."""

@@ -15,17 +15,20 @@ from msgspec import Struct
 
 from edgecache.cache.outcome import CacheResult
 from edgecache.http.function_cache import BLOCK_BYTES, cached, register
-from edgecache.http.message import Fields, Request, first_value, is_short
-from edgecache.observe.access_log import (
+from edgecache.http.message import Fields, OriginRecord, Request, first_value, is_short
+from edgecache.observe.access_log import AccessLog
+from edgecache.observe.counters import Counters
+from edgecache.observe.log_record import (
+    HIT_EXTRAS,
     REMEMBERED_PLACE_BYTES,
-    AccessLog,
     LogTimestamp,
     Record,
+    RecordExtras,
     escaped,
     format_record,
     remembered_runs,
 )
-from edgecache.observe.counters import Counters
+from edgecache.rules.routing import Route
 from edgecache.server.tls import Session
 
 SHED_RESULTS = frozenset({CacheResult.LIMIT, CacheResult.CAPACITY})
@@ -63,6 +66,8 @@ class RequestSummary(Struct, frozen=True):
     version: str
     session: Session | None = None  # of TLS; its version and cipher are in the log
     distribution: str = ""  # id
+    cookie: bytes | None = None
+    trace_id: bytes | None = None  # of W3C's traceparent
 
     @classmethod
     def by(
@@ -77,7 +82,7 @@ class RequestSummary(Struct, frozen=True):
         `site`: the domain name and the id of its distribution.
         """
         values = _logged_values if is_short(request.fields) else _logged_values.__wrapped__
-        referer, agent, host, forwarded_for = values(request.fields)
+        referer, agent, host, forwarded_for, cookie = values(request.fields)
         return cls(
             request.method,
             site[0],
@@ -92,6 +97,8 @@ class RequestSummary(Struct, frozen=True):
             "HTTP/1.1" if request.minor else "HTTP/1.0",
             session,
             site[1],
+            cookie,
+            None if request.trace is None else request.trace.trace_id,
         )
 
 
@@ -108,6 +115,9 @@ class RequestOutcome(Struct):
     detail: str = ""
     first_byte_s: float = 0.0
     length: int | None = None  # of its body, where `fields` do not say it
+    route: Route | None = None  # distribution and behavior, where one was found
+    reason: str = ""  # why it was not answered from the store, was refused, or failed: one word
+    origin: OriginRecord | None = None  # what upstream did for it
 
 
 class LineTemplate(Struct, frozen=True):
@@ -120,10 +130,18 @@ class LineTemplate(Struct, frozen=True):
     rest: bytes
     end: bytes
     tail: bytes
+    extras: bytes  # what of the second line belongs to the head; empty: there is none
 
     @classmethod
-    def of(cls, fields: list[bytes]) -> LineTemplate:
-        """From the 33 fields of a line."""
+    def of(cls, record: bytes) -> LineTemplate:
+        """From the line or the two lines of a record."""
+        line, _, second = record.partition(b"\n")
+        fields = line.split(b"\t")
+        of_hit = of_head = b""
+        if second:
+            extras = second.split(b"\t")
+            of_hit = b"\t".join(extras[:HIT_EXTRAS]) + b"\t"
+            of_head = b"\t".join(extras[HIT_EXTRAS:-1]) + b"\t"  # the last is an instant
 
         def run(first: int, last: int) -> bytes:
             return b"\t".join(fields[first : last + 1])
@@ -135,7 +153,8 @@ class LineTemplate(Struct, frozen=True):
             host=b"\t%b\t" % run(15, 16),  # x-host-header, cs-protocol
             rest=b"\t%b\t" % run(18, 21),  # time-taken to ssl-cipher
             end=run(22, 25) + b"\t",  # x-edge-response-result-type to fle-encrypted-fields
-            tail=b"\t" + run(27, 32),  # time-to-first-byte to sc-range-end, and the line end
+            tail=b"\t%b\n%b" % (run(27, 34), of_hit),  # time-to-first-byte to connection-id
+            extras=of_head,
         )
 
 
@@ -145,6 +164,8 @@ class RequestLog:
     def __init__(self, location: str, counters: Counters, log: AccessLog | None) -> None:
         self.counters = counters
         self.repeated: list[RepeatedHit] = []  # with something to be counted
+        self.extended = False  # whether a record has a second line: see `log_record`
+        self.cookies = False  # and in it the cookies
         self.keep: Callable[[bytes], None] = _nowhere if log is None else log.append_line
         self._location = location
         self._place = escaped(location)
@@ -183,7 +204,7 @@ class RequestLog:
         """A line of a hit in parts: those that differ each time are left out."""
         outcome.result = logged_result(outcome.status, outcome.result)
         record = self._record(summary, outcome, ("", 0), b"", 0.0, 0.0)
-        return LineTemplate.of(format_record(record, _no_stamp).split(b"\t"))
+        return LineTemplate.of(format_record(record, _no_stamp))
 
     def line_start(self, now: float, bytes_out: int) -> bytes:
         """The start of a line, through sc-bytes."""
@@ -217,7 +238,7 @@ class RequestLog:
             summary.referer,
             summary.agent,
             summary.query,
-            None,  # cs(Cookie): only with IncludeCookies
+            None,  # cs(Cookie): see `RecordExtras.cookie`
             outcome.result,
             request_id,
             summary.host,
@@ -238,6 +259,21 @@ class RequestLog:
             _length_of(outcome.fields) if outcome.length is None else outcome.length,
             first,
             last,
+            self._extras(summary, outcome) if self.extended else None,
+        )
+
+    def _extras(self, summary: RequestSummary, outcome: RequestOutcome) -> RecordExtras:
+        route, origin = outcome.route, outcome.origin or _NOT_ASKED
+        return RecordExtras(
+            summary.distribution if route is None else route.distribution.id,
+            "" if route is None else route.behavior.path_pattern,
+            outcome.reason,
+            origin.origin,
+            origin.status,
+            origin.first_byte_s,
+            origin.last_byte_s,
+            summary.cookie if self.cookies else None,
+            summary.trace_id,
         )
 
 
@@ -267,7 +303,8 @@ def logged_result(status: int, result: CacheResult) -> CacheResult:
     return result
 
 
-_LOGGED_FIELDS = (b"referer", b"user-agent", b"host", b"x-forwarded-for")
+_NOT_ASKED = OriginRecord()
+_LOGGED_FIELDS = (b"referer", b"user-agent", b"host", b"x-forwarded-for", b"cookie")
 
 
 @cached(512, BLOCK_BYTES)  # as many blocks of fields as the reader of heads remembers

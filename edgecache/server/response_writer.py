@@ -19,7 +19,14 @@ from edgecache.cache.frontend import ChallengeErrand, ViewerErrand
 from edgecache.cache.outcome import CacheResult, Errand, Hit, Outcome, Refusal
 from edgecache.cache.slices.body import SliceBody
 from edgecache.config.model import LimitRate
-from edgecache.http.message import EARLY_HINTS, Fields, Request, Response, end_to_end
+from edgecache.http.message import (
+    EARLY_HINTS,
+    Fields,
+    OriginRecord,
+    Request,
+    Response,
+    end_to_end,
+)
 from edgecache.rules.caching.entry_update import SAFE_METHODS
 from edgecache.rules.caching.storability import less_ours
 from edgecache.rules.reasons import MissReason
@@ -64,13 +71,20 @@ def is_paced(hit: Hit, request: Request) -> bool:
     return bool(plan.spans) or size > rate.after_bytes
 
 
-CROWDED = Refusal(503, "Too many of this kind at once from one address.", "CapacityExceeded")
+CROWDED = Refusal(
+    503, "Too many of this kind at once from one address.", "CapacityExceeded", reason="crowded"
+)
+TOO_MANY_UPLOADS = Refusal(
+    503, "Too many uploads at once.", "CapacityExceeded", close=True, reason="uploads"
+)
 
 
 class ResponseWriter:
     """The response to one request, from what is to be fetched for it to its line in the log."""
 
-    __slots__ = ("_first_byte_s", "_id", "_listener", "_network", "_stream", "_summary")
+    __slots__ = (
+        "_first_byte_s", "_id", "_listener", "_network", "_origin", "_route", "_stream", "_summary",
+    )  # fmt: skip
 
     def __init__(self, listener: Listener, stream: ViewerStream, summary: RequestSummary) -> None:
         self._listener = listener
@@ -80,6 +94,8 @@ class ResponseWriter:
         # Who asks for many viewers has no share of its own.
         self._network = "" if listener.from_peers else stream.network
         self._first_byte_s = 0.0
+        self._route: Route | None = None
+        self._origin = OriginRecord()
 
     async def run(self, errand: ViewerErrand, body: ViewerBody | None) -> None:
         """Run the errand and send its outcome, or the page that says why there is none."""
@@ -119,13 +135,15 @@ class ResponseWriter:
         return errand.decide(self._listener.clock())
 
     async def _run(self, errand: Errand, body: ViewerBody | None) -> None:
-        listener = self._listener
+        listener, self._route = self._listener, errand.route
         self._id = errand.request.id or self._id  # another tier of ours has given it one
         try:
             trace = errand.request.trace
             if listener.tracing is not None:
                 trace = listener.tracing.sent_on(trace)
-            errand = errand.identified(self._id, trace)
+            if trace is not None:
+                self._summary = replace(self._summary, trace_id=trace.trace_id)
+            errand = errand.identified(self._id, trace, self._origin)
             if body is not None:
                 body.require_sound()
             outcome = await self._fetch(errand, body)
@@ -135,11 +153,13 @@ class ResponseWriter:
                 return
             detail = FAULT_DETAILS.get(error.fault, "OriginCommError")
             why = "The origin gave no usable response."
-            refusal = Refusal(error.status, why, detail, tried=errand.why)
+            refusal = Refusal(error.status, why, detail, tried=errand.why, reason=error.fault)
             self.send_refusal(refusal, listener.clock(), errand)
             return
         except asyncio.CancelledError:
-            self._record(RequestOutcome(0, CacheResult.ERROR, 0, detail="ClientHungUpRequest"))
+            left = RequestOutcome(0, CacheResult.ERROR, 0, detail="ClientHungUpRequest")
+            left.reason = errand.why
+            self._record(left)
             raise
         except Exception:
             logger.exception("a request failed inside the cache: id %s", self._id.decode())
@@ -166,6 +186,7 @@ class ResponseWriter:
 
     def send_hit(self, hit: Hit, request: Request, now: float) -> None:
         """Send what a stored entry gives, where hits are not kept as rendered for the wire."""
+        self._route = hit.route
         outcome, fields = self._listener.hit_response(hit, request, self._id, now)
         body = outcome.body
         self._send_whole(outcome, fields, body if isinstance(body, bytes | memoryview) else b"")
@@ -181,7 +202,7 @@ class ResponseWriter:
         of_head = self._summary.method == b"HEAD"
         body = b"" if of_head or not isinstance(outcome.body, bytes) else outcome.body
         self._send_whole(outcome, fields, body)
-        self._record(self._recorded(outcome, fields, refusal.detail))
+        self._record(self._recorded(outcome, fields, refusal.detail, refusal.reason))
 
     async def _fetch(self, errand: Errand, body: ViewerBody | None) -> Outcome:
         """What comes of the errand, unless as many as may are under way."""
@@ -241,9 +262,9 @@ class ResponseWriter:
     def _refuse_body(self, status: int) -> None:
         """The viewer's body is at fault, or what uploads may hold; not the origin."""
         self._stream.close_after()
-        refusal = Refusal(status, "Bad request.", "ClientCommError", close=True)
+        refusal = Refusal(status, "Bad request.", "ClientCommError", close=True, reason="body")
         if status == 503:
-            refusal = Refusal(503, "Too many uploads at once.", "CapacityExceeded", close=True)
+            refusal = TOO_MANY_UPLOADS
         self.send_refusal(refusal, self._listener.clock())
 
     def _send_interim(self, interim: Response) -> None:
@@ -260,9 +281,10 @@ class ResponseWriter:
         return self._listener.frontend.dressed(outcome, self._id, asked, took_s)
 
     async def _send(self, outcome: Outcome, request: Request, route: Route) -> None:
-        body, stream = outcome.body, self._stream
+        body, stream, self._route = outcome.body, self._stream, route
         detail, length = outcome.trace.detail, outcome.length
         ended = RequestOutcome(outcome.status, outcome.result, 0, (), detail, length=length)
+        ended.reason = outcome.trace.why or ""
         try:
             fields = ended.fields = self._dressed(outcome, (request, route))
             if outcome.status == 101:
@@ -386,12 +408,16 @@ class ResponseWriter:
         finally:
             account.add(MemoryHolding.ARRIVING, -behind)
 
-    def _recorded(self, outcome: Outcome, fields: Fields, detail: str = "") -> RequestOutcome:
-        sent = self._stream.sent_bytes
-        length = outcome.length
-        return RequestOutcome(outcome.status, outcome.result, sent, fields, detail, length=length)
+    def _recorded(
+        self, outcome: Outcome, fields: Fields, detail: str = "", reason: str = ""
+    ) -> RequestOutcome:
+        sent, length = self._stream.sent_bytes, outcome.length
+        ended = RequestOutcome(outcome.status, outcome.result, sent, fields, detail, length=length)
+        ended.reason = reason
+        return ended
 
     def _record(self, ended: RequestOutcome) -> None:
         now, stream = self._listener.clock(), self._stream
+        ended.route, ended.origin = self._route, self._origin
         taken_s = now - stream.began
         self._listener.request_log.tell(self._summary, ended, stream.client, self._id, now, taken_s)

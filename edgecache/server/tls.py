@@ -17,7 +17,10 @@ from edgecache.cache.outcome import Refusal
 
 SESSIONS_MAX = 4_096  # certificates times suites; a refused one only costs its entry
 MISDIRECTED = Refusal(
-    421, "The certificate of this connection is not for the host name.", "InvalidRequest"
+    421,
+    "The certificate of this connection is not for the host name.",
+    "InvalidRequest",
+    reason="misdirected",
 )
 
 _SHOWN = "edgecache_certificate"  # of an ssl.SSLObject: the certificate its viewer was shown

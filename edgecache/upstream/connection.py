@@ -323,6 +323,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._exchange = None
         self.resume()
         exchange.body.end()
+        if exchange.outgoing.record is not None:
+            exchange.outgoing.record.ended_at = self._clock()
         exchange.reusable = exchange.reusable and not reader.rest
         self._part(exchange)
 

@@ -23,7 +23,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from edgecache.config.origins import Reach
-from edgecache.http.message import Response
+from edgecache.http.message import OriginRecord, Response
 from edgecache.rules.origin_addresses import Listeners, address_trouble
 from edgecache.upstream.faults import Fault
 from edgecache.upstream.happy_eyeballs import race
@@ -107,6 +107,7 @@ class WireRequest(Struct, frozen=True):
     upgrade: bool = False  # the connection may become a tunnel
     server_name: str = ""
     sign: Callable[[bytes], bytes] | None = None  # gives `head` with what is good for one sending
+    record: OriginRecord | None = None  # of the request, for the log
 
     def sent_head(self) -> bytes:
         """The head as it is sent now."""

@@ -58,6 +58,8 @@ class OriginUpstream:
         call = replace(call, request=with_passage(call.request, self._cdn_id))
         if call.body is not None:
             call = replace(call, body=await read_start(call.body))
+        if call.request.record is not None:
+            call.request.record.origin = call.route.origin.id
         endpoint = endpoint_of(call.route.origin, call.request.scheme)
         outgoing = wire_request(call, self._via, self._prove, self._agent)
         if outgoing.upgrade:

@@ -146,7 +146,7 @@ def wire_request(
     head = template.text % tuple([said[blank] for blank in template.blanks])
     return WireRequest(
         request.method, head, None, template.timeouts, call.on_interim, template.upgrade,
-        template.server_name,
+        template.server_name, record=request.record,
     )  # fmt: skip
 
 
@@ -235,8 +235,9 @@ def _wire_request(
     head, name = render(), server_name_of(origin, request)
     sign = None if prove is None else ProvenHead(head, render)
     return WireRequest(
-        request.method, head, call.body, timeouts, call.on_interim, upgrade, name, sign
-    )
+        request.method, head, call.body, timeouts, call.on_interim, upgrade, name, sign,
+        request.record,
+    )  # fmt: skip
 
 
 class ProvenHead:

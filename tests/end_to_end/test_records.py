@@ -47,7 +47,7 @@ def test_the_log_has_each_request_and_metrics_their_sum(up: Up) -> None:
 
     wait_for("each request in the log", lambda: len(mine()) == made)
     wait_for("as many in /metrics", lambda: requests_told(up) == len(records(up)))
-    assert {len(fields) for fields in records(up)} == {33}
+    assert {len(fields) for fields in records(up)} == {35}
     assert {(fields[4], fields[5], fields[10]) for fields in mine()} == {
         ("127.0.0.1", "GET", "a%20viewer")
     }

@@ -88,7 +88,7 @@ def _log_is_whole(play: HostilePlay) -> None:
     play.access_log.flush()
     lines = [one for one in bytes(play.log).split(b"\n") if one and not one.startswith(b"#")]
     assert len(lines) == 1, lines
-    assert len(lines[0].split(b"\t")) == 33, lines[0]
+    assert len(lines[0].split(b"\t")) == 35, lines[0]
     assert not any((byte < 0x20 and byte != 9) or byte >= 0x7F for byte in lines[0]), lines[0]
 
 

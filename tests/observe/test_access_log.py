@@ -1,4 +1,4 @@
-"""The access log: the documented line, hostile values, a bounded queue, a failing disk."""
+"""The access log: a bounded queue of records, files by the hour, a failing disk."""
 
 from __future__ import annotations
 
@@ -7,35 +7,10 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
-from urllib.parse import unquote_to_bytes
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from edgecache.observe.access_log import (
-    FIELD_BYTES_MAX,
-    FIELDS,
-    HEADER,
-    RECORD_BYTES,
-    AccessLog,
-    LogFile,
-    Record,
-    escaped,
-    format_record,
-    parse_line,
-)
-
-NOON = 1_704_110_400.0  # 2024-01-01 12:00:00 UTC
-
-
-def record(agent: bytes | None = b"curl/8", at: float = NOON, status: int = 200) -> Record:
-    return (
-        *(at, "LHR50", 512, "192.0.2.1", b"GET", b"d1.cloudfront.net", b"/a b", status),
-        *(None, agent, b"q=%20", None, "Hit", "id==", b"www.example.com", "http"),
-        *(90, 0.0015, None, None, None, "Hit", "HTTP/1.1", None, None),
-        *(54321, 0.0004, "Hit", b"text/html", 300, None, None),
-    )
+from edgecache.observe.access_log import RECORD_BYTES, AccessLog, LogFile
+from edgecache.observe.log_record import HEADER
+from tests.observe.test_log_record import NOON, record
 
 
 def lines_of(log: AccessLog, written: list[bytes]) -> list[bytes]:
@@ -50,18 +25,8 @@ def test_a_line_is_as_documented() -> None:
     assert lines_of(log, written)[0].split(b"\t") == (
         b"2024-01-01 12:00:00 LHR50 512 192.0.2.1 GET d1.cloudfront.net /a%20b 200 - curl/8 "
         b"q=%2520 - Hit id== www.example.com http 90 0.002 - - - Hit HTTP/1.1 - - 54321 0.000 "
-        b"Hit text/html 300 - -"
+        b"Hit text/html 300 - - - -"
     ).split(b" ")
-
-
-def test_there_are_33_fields() -> None:
-    assert len(FIELDS.split(" ")) == 33
-    assert HEADER.splitlines() == [b"#Version: 1.0", b"#Fields: " + FIELDS.encode()]
-
-
-def test_a_viewer_who_left_has_status_000() -> None:
-    line = format_record(record(status=0), lambda _: b"d\tt").decode()
-    assert parse_line(line)[8] == "000"
 
 
 def test_the_time_follows_the_record() -> None:
@@ -71,59 +36,6 @@ def test_the_time_follows_the_record() -> None:
         log.append(record(at=at))
     times = [line.split(b"\t")[1] for line in lines_of(log, written)]
     assert times == [b"12:00:00", b"12:00:00", b"12:00:01", b"11:59:59"]
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, b"-"),
-        (b"", b"-"),
-        ("", b"-"),
-        (b"plain/1.0(x;y)", b"plain/1.0(x;y)"),
-        (b"a b", b"a%20b"),
-        (b"%20", b"%2520"),
-        (b"\t\n\x00\x1f", b"%09%0A%00%1F"),
-        (b"\x1b[2J", b"%1B%5B2J"),
-        (b"\x7f\x80\xff", b"%7F%80%FF"),
-        (b'<>"#%{}|\\^~[]`', b"%3C%3E%22%23%25%7B%7D%7C%5C%5E%7E%5B%5D%60"),
-        ("\xe9", b"%C3%A9"),
-        (b"${jndi:ldap://x}", b"$%7Bjndi:ldap://x%7D"),
-    ],
-)
-def test_values_are_escaped(value: bytes | str | None, text: bytes) -> None:
-    assert escaped(value) == text
-
-
-@given(st.binary(min_size=1, max_size=200))
-def test_any_bytes_make_one_record_that_parses_back(agent: bytes) -> None:
-    line = format_record(record(agent), lambda _: b"d\tt")
-    assert line.count(b"\n") == 1
-    values = parse_line(line.decode("ascii"))
-    assert len(values) == 33
-    assert values[10].encode("latin-1") == agent
-
-
-def test_a_long_user_agent_is_one_record() -> None:
-    agent = b'\n\x1b[2J"\t\xff' * 20_000
-    line = format_record(record(agent), lambda _: b"d\tt")
-    assert len(line) < FIELD_BYTES_MAX + 500
-    logged = parse_line(line.decode("ascii"))[10].encode("latin-1")
-    assert logged.endswith(b"...")
-    assert agent.startswith(logged[:-3])
-
-
-@pytest.mark.parametrize("start", [b"", b"a", b"ab"])
-@pytest.mark.parametrize("piece", [b"a", b"\xff", b"a\xff"])
-def test_a_field_is_cut_between_two_escapes(start: bytes, piece: bytes) -> None:
-    for count in (2_000, 2_730, 2_731, 4_000, 8_191, 8_192, 8_193, 90_000):
-        value = start + piece * count
-        logged = escaped(value)
-        assert len(logged) <= FIELD_BYTES_MAX
-        read = unquote_to_bytes(logged)
-        if read != value:
-            assert len(logged) > FIELD_BYTES_MAX - 6
-            assert read.endswith(b"...")
-            assert value.startswith(read[:-3])
 
 
 def test_a_full_queue_drops_and_counts() -> None:

@@ -318,5 +318,5 @@ def test_every_request_is_recorded_once(play: Play) -> None:
         ("/a", "200", "Hit"),
         ("/a", "403", "Error"),
     ]
-    assert all(len(line) == 33 for line in lines)
+    assert all(len(line) == 35 for line in lines)
     assert play.counters.requests == {"Miss": 1, "Hit": 1, "Error": 1}

@@ -80,6 +80,7 @@ ACCOUNT = 7  # bodies in flight stand in the account of memory
 JUDGED = 42  # a miss: who may join it, what its answer writes and ends, what of it has no key
 ROUTED = -10  # what of the viewer bears on a route is known when it is compiled
 NAMES = -3  # names of fields are made anew: to ask whether they may be remembered costs more
+RECORD = 2  # when an origin was asked, and what it answered when
 TABLE: list[tuple[Callable[[Play, Counted], None], bool, int]] = [
     (hit_remembered, False, 5),
     (hit_remembered, True, 5),
@@ -88,9 +89,9 @@ TABLE: list[tuple[Callable[[Play, Counted], None], bool, int]] = [
     # each of them as above, but for what is remembered of the first
     (hits_of_one_read, False, 1_244 + 140 + 10 * (NAMES + ROUTED)),
     (hits_of_one_read, True, 1_244 + 140 + 10 * (NAMES + ROUTED)),
-    (miss, False, 249 + HEADS + OUTGOING + ACCOUNT + JUDGED + NAMES - 3),
+    (miss, False, 249 + HEADS + OUTGOING + ACCOUNT + JUDGED + NAMES - 4 + RECORD),
     # the nearer tier has no origin's answer to judge
-    (miss, True, 399 + 79 + 2 * NAMES - 2),
+    (miss, True, 399 + 79 + 2 * NAMES - 4 + RECORD),
 ]
 
 

@@ -11,9 +11,11 @@ import pytest
 
 from edgecache.cache.outcome import CacheResult
 from edgecache.http.message import Fields
-from edgecache.observe.access_log import FIELDS, AccessLog
+from edgecache.observe.access_log import AccessLog
 from edgecache.observe.counters import Counters
+from edgecache.observe.log_record import EXTRA_FIELDS, FIELDS
 from edgecache.server.request_log import RequestLog, RequestOutcome, RequestSummary
+from edgecache.upstream.faults import Fault
 from tests.rules.pieces import NOW, asks, lines
 from tests.world.play import Play
 
@@ -54,7 +56,8 @@ def test_a_record_has_what_was_asked_and_what_was_told() -> None:
         "cs-protocol-version": "HTTP/1.1", "c-port": "4711", "time-to-first-byte": "0.125",
         "x-edge-detailed-result-type": "Miss", "sc-content-type": "text/plain",
         "sc-content-len": "10", "sc-range-start": "-", "sc-range-end": "-",
-        "fle-status": "-", "fle-encrypted-fields": "-",
+        "fle-status": "-", "fle-encrypted-fields": "-", "distribution-tenant-id": "-",
+        "connection-id": "-",
     }  # fmt: skip
     assert record == expected
 
@@ -152,3 +155,46 @@ def lengths(play: Play) -> list[str]:
     play.access_log.flush()
     records = [line.split("\t") for line in play.log.decode().splitlines()]
     return [record[FIELDS.split(" ").index("sc-content-len")] for record in records]
+
+
+def extended(play: Play) -> list[dict[str, str]]:
+    """Every record's two lines, by the names of their fields."""
+    play.access_log.flush()
+    rows, names = play.log.decode().split("\n"), f"{FIELDS} {EXTRA_FIELDS}".split(" ")
+    pairs = zip(rows[::2], rows[1::2], strict=False)
+    return [
+        dict(zip(names, [*one.split("\t"), *two.split("\t")], strict=True)) for one, two in pairs
+    ]
+
+
+@pytest.mark.parametrize("cookies", [False, True])
+def test_an_extended_record_says_where_it_went_and_why(
+    stage: Callable[..., Play], cookies: bool
+) -> None:
+    play = stage()
+    requests = play.listener.request_log
+    requests.extended, requests.cookies = True, cookies
+    play.viewer().asks("/a", cookie="a=1")
+    play.advance(0.25)
+    play.origin.answers(200, "body", cache="max-age=60")
+    play.viewer().gets(200)
+    for _ in range(3):  # the slow way, learned, repeated
+        play.viewer().asks("/a", cookie="a=1").gets(200)
+    play.viewer().asks("/a", host="nobody.test").gets(403)
+    play.viewer().asks("/b")
+    play.origin.fails()
+    play.viewer().gets(502)
+    miss, *hits, nobody, failed = extended(play)
+    common = {
+        "distribution-id": "EPLAY", "cache-behavior-path-pattern": "*", "trace-id": "-",
+        "cookie": "a=1" if cookies else "-", "cs(Cookie)": "-",
+    }  # fmt: skip
+    asked = {"reason": "absent", "origin-id": "o", "origin-status": "200", "origin-fbl": "0.250"}
+    unasked = {"reason": "-", "origin-id": "-", "origin-status": "-", "origin-fbl": "-"}
+    assert (common | asked).items() <= miss.items()
+    assert [(common | unasked).items() <= hit.items() for hit in hits] == [True] * 3
+    assert {hit["timestamp(ms)"] for hit in hits} == {f"{play.clock.now * 1000:.0f}"}
+    assert (unasked | {"reason": "unknown-host", "distribution-id": "-"}).items() <= nobody.items()
+    assert (asked | {"reason": Fault.REFUSED, "origin-status": "-", "origin-fbl": "-"}).items() <= (
+        failed.items()
+    )

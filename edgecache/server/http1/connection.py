@@ -19,7 +19,7 @@ from edgecache.cache.outcome import Hit, Refusal
 from edgecache.http.framing import BODY_BYTES_PER_S_MIN
 from edgecache.http.head import keeps_alive
 from edgecache.http.message import BadMessage, Request
-from edgecache.observe.access_log import escaped
+from edgecache.observe.log_record import escaped
 from edgecache.rules.viewer.client_shares import client_network
 from edgecache.runtime.environment import REQUESTS_MAX, TURN_S
 from edgecache.server.connection_table import LATE_S
@@ -45,7 +45,9 @@ from edgecache.server.tls import MISDIRECTED, Session
 from edgecache.upstream.tunnel import TUNNEL_BYTES_MAX
 
 HELD_BYTES_MAX = 65_536  # of pipelined requests read ahead, as Uvicorn's HIGH_WATER_LIMIT
-OVERDUE = Refusal(408, "The request did not arrive in time.", "ClientCommError", close=True)
+OVERDUE = Refusal(
+    408, "The request did not arrive in time.", "ClientCommError", close=True, reason="overdue"
+)
 
 
 class ViewerConnection(asyncio.Protocol):

@@ -83,7 +83,7 @@ class CachedHit(Struct, eq=False):
     start: bytes  # cs-method to sc-status
     word: bytes  # cs-uri-query to x-edge-result-type
     end: bytes  # x-edge-response-result-type to fle-encrypted-fields
-    tail: bytes  # time-to-first-byte to sc-range-end
+    tail: bytes  # time-to-first-byte to connection-id, and what of a second line is a hit's
     buckets: Buckets = NO_BUCKETS  # that its path says
     times: int = 0  # answered since `settle`; so the bytes
     used: bool = False  # repeated since its place was last looked at
@@ -119,6 +119,7 @@ class FieldBlock(Struct, eq=False):
     agent: bytes  # cs(Referer), cs(User-Agent)
     host: bytes  # x-host-header, cs-protocol
     rest: bytes  # time-taken to ssl-cipher
+    extras: bytes = b""  # of a second line: see `LineTemplate`
     buckets: Buckets = NO_BUCKETS  # that its fields say, on any route
 
 
@@ -185,15 +186,15 @@ class HeadCache:
                 connection.transport.write(b"".join((answer.start, request_id, HEAD_END, body)))
             else:
                 connection.outgoing.write(b"".join((answer.start, request_id, HEAD_END)), body)
-        received = len(data)
+        log, received = listener.request_log, len(data)
         line = (
             answer.line_start, connection.address, cached.start, block.agent, cached.word,
-            request_id, block.host, NUMBERS[received], block.rest, cached.end,
-            connection.port, cached.tail,
+            request_id, block.host, NUMBERS[received], block.rest, cached.end, connection.port,
+            cached.tail, block.extras and b"%b%d\n" % (block.extras, now * 1_000),
         )  # fmt: skip
-        listener.request_log.keep(b"".join(line))
+        log.keep(b"".join(line))
         if not cached.times:
-            listener.request_log.repeated.append(cached)
+            log.repeated.append(cached)
         cached.times += 1
         cached.bytes_in += received
         cached.bytes_out += answer.sent_bytes
@@ -220,10 +221,12 @@ class HeadCache:
         place = self.place(answer.route)
         if not self.covers(place, listener.frontend.tier.store.peek(answer.entry.key)):
             return
-        outcome = RequestOutcome(answer.status, answer.result, 0, answer.fields)
+        outcome = RequestOutcome(answer.status, answer.result, 0, answer.fields, route=answer.route)
         parts = listener.request_log.parts(summary, outcome)
         cached = CachedHit.of(lease, parts)
-        block = FieldBlock(lines, connection.session, parts.agent, parts.host, parts.rest)
+        block = FieldBlock(
+            lines, connection.session, parts.agent, parts.host, parts.rest, parts.extras
+        )
         if answer.limits:
             by_path = [limit for limit in answer.limits if limit.kind == "path"]
             cached.buckets = named_buckets(connection, by_path, request)

@@ -73,11 +73,11 @@ class PeerHeadCache(HeadCache):
         if call.start > LINE_BYTES_MAX or len(bare) - call.start > BLOCK_BYTES_MAX:
             return
         lines = self.lines(request, None, listener.frontend.table)
-        outcome = RequestOutcome(answer.status, answer.result, 0, answer.fields)
+        outcome = RequestOutcome(answer.status, answer.result, 0, answer.fields, route=answer.route)
         parts = listener.request_log.parts(summary, outcome)
         self.add_line(bare, lines[0], CachedHit.of(lease, parts))
         listener.made()
-        block = PeerFieldBlock(lines, None, parts.agent, parts.host, parts.rest)
+        block = PeerFieldBlock(lines, None, parts.agent, parts.host, parts.rest, parts.extras)
         block.epoch = listener.marks.epoch
         self.add_block(bare, block)
 

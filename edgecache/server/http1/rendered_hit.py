@@ -188,7 +188,8 @@ def write_hit(
         head = b"%b%b\r\n\r\n" % (head, request_id)
     connection.deadline = now + listener.limits.idle_s_max
     connection.outgoing.write(head, body)
-    outcome = RequestOutcome(answer.status, answer.result, len(head) + len(body), answer.fields)
+    sent = len(head) + len(body)
+    outcome = RequestOutcome(answer.status, answer.result, sent, answer.fields, route=answer.route)
     taken_s = now - connection.began
     listener.request_log.tell(summary, outcome, connection.client, request_id, now, taken_s)
     connection.began = now
@@ -213,7 +214,7 @@ def write_last_hit(
         head = b"%bConnection: %b\r\n\r\n" % (head[:-2], option)
     connection.outgoing.write(head, answer.body)
     sent = len(head) + len(answer.body)
-    outcome = RequestOutcome(answer.status, answer.result, sent, answer.fields)
+    outcome = RequestOutcome(answer.status, answer.result, sent, answer.fields, route=answer.route)
     ended = listener.clock()
     taken_s = ended - connection.began
     listener.request_log.tell(summary, outcome, connection.client, request_id, ended, taken_s)

@@ -32,6 +32,7 @@ REFUSED = (
     "the regional cache refuses this edge: secrets.json holds another peer secret here than there, "
     "or the clocks differ; viewers get 502 for what is not in memory"
 )
+REGIONAL = "regional"  # in the place of an origin's id
 CONNECT_S = 2.0  # to a process of ours
 READ_S = 60.0
 MARGIN_S = 10.0  # of the peer's own, beyond what its origins may take
@@ -75,6 +76,8 @@ class PeerUpstream:
         if call.body is not None:
             call = replace(call, body=await read_start(call.body))
         outgoing = self._outgoing(call)
+        if outgoing.record is not None:
+            outgoing.record.origin = REGIONAL
         try:
             reply = await self._liveness.watch(lambda: self._pool.send(self._endpoint, outgoing))
         except UpstreamError as error:
@@ -112,8 +115,9 @@ class PeerUpstream:
         # A tier of ours answers at once or waits for its origins as long as that may take.
         timeouts = Timeouts(CONNECT_S, patience_s(call.route) + MARGIN_S, READ_S)
         return WireRequest(
-            request.method, head, call.body, timeouts, call.on_interim, sign=self._signed
-        )
+            request.method, head, call.body, timeouts, call.on_interim, sign=self._signed,
+            record=request.record,
+        )  # fmt: skip
 
     def _signed(self, head: bytes) -> bytes:
         """The head with a credential for one sending: another connection gets another."""

@@ -37,7 +37,7 @@ def table_of(*behaviors: Behavior) -> RouteTable:
 
 
 TABLE = table_of()
-NO_PARTS = LineTemplate(b"", b"", b"", b"", b"", b"", b"")
+NO_PARTS = LineTemplate(b"", b"", b"", b"", b"", b"", b"", b"")
 LIMIT = HeadLimits().head_bytes_max
 
 

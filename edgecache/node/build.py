@@ -96,6 +96,7 @@ from edgecache.store.memory_account import MemoryAccount, MemoryBudget, divide_m
 from edgecache.upstream.endpoint import Endpoint, Network, TlsName, is_local
 from edgecache.upstream.interface import Upstream
 from edgecache.upstream.origin import OriginUpstream
+from edgecache.upstream.origin_counters import OriginCounters
 from edgecache.upstream.origin_group import GroupUpstream
 from edgecache.upstream.origin_request import agent_of
 from edgecache.upstream.peer.peer import PeerUpstream
@@ -130,6 +131,7 @@ class NodeParts:
         self._verifier = CredentialVerifier(place_of(name), wall_clock, refused)
         self._secrets.tell_peers(self._verifier.use)
         self._pool = Pool(network, self.clock, PoolLimits(response_limits(config.limits)))
+        self._counted_origins = OriginCounters(self._counters, self.clock)
         self._tasks = Tasks()
         self._follower = self._log_follower()
         # A node waits for control's word before it trusts what it has.
@@ -194,6 +196,7 @@ class NodeParts:
             via=via_pseudonym(self.name, brand),
             agent=agent_of(brand),
             cdn_id=brand.encode(),
+            counted=self._counted_origins,
         )
         return GroupUpstream(origins, self.clock, self._counters)
 
@@ -274,7 +277,11 @@ class NodeParts:
             path = last_configuration_path(self.config.state_dir, self.name)
             node.last_configuration = LastConfigurationFile(path, self.last, random_bytes(4).hex())
         node.renewal = self._renewal
+        node.measure = self._measure
         return node
+
+    def _measure(self) -> None:
+        self._counted_origins.measure(self._pool.connections_to_origins())
 
     def _log_deliverer(self) -> LogDeliverer:
         folder = Path(self.config.state_dir) / SPOOL_NAME

@@ -80,6 +80,7 @@ class Node:
     delivery: LogDeliverer | None = None  # of an edge: of the logs that distributions want
     config: Config | None = None  # as applied last, or as started with
     address: str = ""  # where control may ask it; see NodeStatus
+    measure: Callable[[], None] = lambda: None  # gauges that are of the moment of a report
     readiness: NodeReadiness = field(init=False)
     leaving: bool = False  # a successor serves
     generation: int = 0
@@ -366,6 +367,7 @@ class Node:
     def _status(self) -> NodeStatus:
         self.listener.settle()
         self.listener.request_log.counters.tasks = len(asyncio.all_tasks())
+        self.measure()
         return NodeStatus(
             role=self.role,
             location=self.location,

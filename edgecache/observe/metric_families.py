@@ -87,6 +87,16 @@ LABELED_COUNTERS: dict[str, Family] = {
         "Peers and viewers that an access list denied, by what it belongs to.",
         ("list", "at"),
     ),
+    "origin_responses": Family(
+        "origin_responses",
+        "Final responses of origins, by where they were asked and status class.",
+        ("origin", "status_class"),
+    ),
+    "origin_errors": Family(
+        "origin_errors",
+        "Attempts at origins that ended without a response, by fault.",
+        ("origin", "fault"),
+    ),
     "log_files_delivered": Family(
         "log_files_delivered", "Log files that are in the bucket of their Logging.", ("bucket",)
     ),
@@ -102,6 +112,14 @@ GAUGES = {
     "tasks": Family("tasks", "Tasks of the event loops."),
 }
 LABELED_GAUGES: dict[str, Family] = {
+    "origin_connections": Family(
+        "origin_connections", "Open connections to an origin, idle ones too.", ("origin",)
+    ),
+    "origin_circuit_open": Family(
+        "origin_circuit_open",
+        "Circuits of an origin that are open: of each process and distribution its own.",
+        ("origin",),
+    ),
     "log_files_waiting": Family(
         "log_files_waiting", "Log files that are not in their bucket yet.", ("bucket",)
     ),
@@ -114,4 +132,10 @@ LABELED_GAUGES: dict[str, Family] = {
 HISTOGRAMS = {
     "miss_first_byte": Family("miss_first_byte_seconds", "Time to first byte of misses."),
 }
-LABELED_HISTOGRAMS: dict[str, Family] = {}
+LABELED_HISTOGRAMS: dict[str, Family] = {
+    "origin_first_byte": Family(
+        "origin_first_byte_seconds",
+        "From an attempt's start, a connection's too, to the head of the origin's response.",
+        ("origin",),
+    ),
+}

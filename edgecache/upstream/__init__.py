@@ -6,6 +6,7 @@
 - `origin_request`: the request to an origin: Host, Via, X-Forwarded-For, custom headers
 - `origin_auth`: identity, Signature Version 4 and secret headers towards origins
 - `origin_guard`, `circuit_breaker`: a circuit and a retry budget for each origin
+- `origin_counters`: answers, times, faults, connections and circuits by origin
 - `pool`: connections kept for reuse; `slow_share` bounds what slow ones may hold of it
 - `connection`, `exchange`: one HTTP/1.1 connection, one request on it
 - `request_body`, `response`, `tunnel`: bytes out, bytes in, both ways after 101

@@ -12,12 +12,14 @@ import asyncio
 from msgspec.structs import replace
 
 from edgecache.http.message import Request, first_value
+from edgecache.observe.counters import Counters
 from edgecache.rules.caching.stored_parts import answers_range
 from edgecache.rules.viewer.access import with_passage
 from edgecache.upstream.endpoint import Endpoint, WireRequest
 from edgecache.upstream.faults import Fault, UpstreamError
 from edgecache.upstream.interface import Body, Call, Reply
 from edgecache.upstream.origin_auth import Prove
+from edgecache.upstream.origin_counters import OriginCounters
 from edgecache.upstream.origin_group import ATTEMPTED_AGAIN
 from edgecache.upstream.origin_guard import OriginGuard, OriginGuards
 from edgecache.upstream.origin_request import USER_AGENT, endpoint_of, wire_request
@@ -45,6 +47,7 @@ class OriginUpstream:
         via: bytes = b"edgecache",
         agent: bytes = USER_AGENT,
         cdn_id: bytes = b"edgecache",
+        counted: OriginCounters | None = None,
     ) -> None:
         self._pool = pool
         self._prove = prove
@@ -52,6 +55,7 @@ class OriginUpstream:
         self._via = via
         self._agent = agent
         self._cdn_id = cdn_id
+        self._counted = counted or OriginCounters(Counters(), lambda: 0.0)
 
     async def fetch(self, call: Call) -> Reply:
         """The origin's final response. UpstreamError after the last attempt."""
@@ -97,6 +101,8 @@ class OriginUpstream:
     ) -> Reply:
         """One attempt, if the origin is to be asked at all; what came of it is remembered."""
         guard.admit()
+        counted = self._counted
+        asked_at = counted.clock()
         try:
             if completion_s is None:
                 reply = await self._pool.send(endpoint, outgoing)
@@ -104,8 +110,10 @@ class OriginUpstream:
                 reply = await self._sent(endpoint, outgoing, completion_s)
         except UpstreamError as error:
             guard.failed(error, viewers_name=bool(outgoing.server_name))
+            counted.failed(endpoint.where, error.fault, guard)
             raise
         guard.answered()
+        counted.answered(endpoint.where, reply.head.status, asked_at)
         return reply
 
     async def _sent(self, endpoint: Endpoint, outgoing: WireRequest, completion_s: float) -> Reply:

@@ -73,12 +73,12 @@ def circuit_limits(origin: Origin, semantics: Semantics) -> CircuitLimits | None
 class OriginGuard:
     """Circuit and retry budget of one origin; without `limits` it has no circuit."""
 
-    __slots__ = ("_budget", "_circuit", "_clock", "_where")
+    __slots__ = ("_budget", "_circuit", "_clock", "where")
 
     def __init__(
         self, where: str, clock: Callable[[], float], limits: CircuitLimits | None
     ) -> None:
-        self._where = where
+        self.where = where
         self._clock = clock
         self._circuit = None if limits is None else CircuitBreaker(limits)
         self._budget = RetryBudget(clock())
@@ -91,7 +91,12 @@ class OriginGuard:
         """UpstreamError when the origin is to be left alone."""
         circuit = self._circuit
         if circuit is not None and circuit.admit(self._clock()) is CircuitDecision.LEAVE:
-            raise UpstreamError(Fault.OPEN, self._where, sent=False)
+            raise UpstreamError(Fault.OPEN, self.where, sent=False)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its circuit lets nearly nobody ask."""
+        return self._circuit is not None and not self._circuit.is_closed(self._clock())
 
     def may_retry(self) -> bool:
         """Whether the origin may be asked once more for the same."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -122,6 +122,12 @@ class Pool:
                     waiter.arrived.set_exception(self._error(pool.endpoint, Fault.CLOSED))
         for connection in list(self._open):
             connection.close()
+
+    def connections_to_origins(self) -> Iterator[tuple[str, int]]:
+        """How many are open or opening, by where they lead, but for those to our own tiers."""
+        for endpoint, pool in self._pools.items():
+            if endpoint.reach != "own":
+                yield endpoint.where, pool.places
 
     # For connections.
 

@@ -11,10 +11,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from edgecache.config.model import (
+    AccessList,
     Behavior,
     Config,
     Distribution,
@@ -143,6 +145,15 @@ class RuleWorld(Struct, frozen=True, eq=False):
 
     ring: KeyRing
     ip_sets: Mapping[str, AddressRanges]
+    access_lists: dict[AccessList, AccessListMatcher] = msgspec.field(default_factory=dict)
+
+    def access_list(self, listed: AccessList | None) -> AccessListMatcher | None:
+        """The matcher of a list: the same for all that are equal."""
+        if listed is None:
+            return None
+        if listed not in self.access_lists:
+            self.access_lists[listed] = compile_access_list(listed, self.ip_sets)
+        return self.access_lists[listed]
 
 
 class RoutedRequest(Struct, frozen=True, eq=False):
@@ -319,7 +330,6 @@ def _route_of(distribution: Distribution, behavior: Behavior, world: RuleWorld) 
     ids = (behavior.origin,) if group is None else group.members
     members = tuple(origins[member] for member in ids)
     named = named_headers(distribution, behavior)
-    listed = behavior.access_list
     return Route(
         distribution,
         behavior,
@@ -335,7 +345,7 @@ def _route_of(distribution: Distribution, behavior: Behavior, world: RuleWorld) 
         redirects=compile_redirects(behavior.redirects),
         viewer_fields_removed=removed_names(behavior.request_headers),
         origin_fields=set_fields(behavior.request_headers),
-        access_list=None if listed is None else compile_access_list(listed, world.ip_sets),
+        access_list=world.access_list(behavior.access_list),
         rate_limits=compile_rate_limits(distribution, behavior),
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from edgecache.config.model import AccessList, AccessRule, CustomErrorResponse, IpSet
+from edgecache.config.model import AccessList, AccessRule, Behavior, CustomErrorResponse, IpSet
 from edgecache.config.networks import AddressRanges, read_networks
 from edgecache.rules.routing import RuleFiles, compile_routes
 from tests.world.play import Play, config_of
@@ -154,3 +154,19 @@ def test_a_set_of_which_nothing_is_known_lets_nobody_in(stage: Stage) -> None:
     play.address = INSIDE
     put_set(play, None)
     play.viewer().asks("/a").gets(403)
+
+
+def test_two_lists_are_two_answers_on_one_connection(stage: Stage) -> None:
+    """What one list let in is not let in by the other, whatever is remembered of the hit."""
+    open_to_all = Behavior(path_pattern="/open/*", origin="o")
+    play = office(stage, site={"behaviors": (open_to_all,)})
+    stored(play, "/open/a", "open")
+    stored(play, "/a", "closed")
+    for _ in range(3):
+        play.viewer("out").asks("/open/a").gets(200, "open", x_cache="Hit")
+        play.viewer("out").asks("/a").gets(403)
+        play.viewer("in").asks("/open/a").gets(200, "open", x_cache="Hit")
+        play.viewer("in").asks("/a").gets(200, "closed", x_cache="Hit")
+    if play.head_cache is not None:
+        assert len(play.head_cache) == 2  # which both are
+    play.origin.hears_nothing()

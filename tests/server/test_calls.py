@@ -10,6 +10,7 @@ from types import FrameType
 import pytest
 
 import edgecache
+from edgecache.config.model import AccessList, AccessRule
 from tests.measurements import tell
 from tests.server.http1.test_head_cache_peer import Ask, warmed
 from tests.world.play import Play, Scene
@@ -127,3 +128,15 @@ def test_a_hit_that_is_remembered_for_peers_costs_no_more_calls() -> None:
         play.close()
     tell(f"hit_remembered, for a peer: {counted.calls} calls")
     assert counted.calls <= 7 + PROOF
+
+
+def test_a_hit_that_is_remembered_behind_an_access_list_costs_no_more_calls() -> None:
+    """The list was asked when the connection had its first answer by it."""
+    rule = AccessRule(number=1, action="allow", sources=("192.0.2.0/24",))
+    counted, play = Counted(), Play(Scene(behavior={"access_list": AccessList(rules=(rule,))}))
+    try:
+        fetched(play, "/a")
+        hit_remembered(play, counted)
+    finally:
+        play.close()
+    assert counted.calls <= 5

@@ -20,6 +20,7 @@ from edgecache.http.framing import BODY_BYTES_PER_S_MIN
 from edgecache.http.head import keeps_alive
 from edgecache.http.message import BadMessage, Request
 from edgecache.observe.log_record import escaped
+from edgecache.rules.viewer.access_list import AccessListMatcher
 from edgecache.rules.viewer.client_shares import client_network
 from edgecache.runtime.environment import REQUESTS_MAX, TURN_S
 from edgecache.server.connection_table import LATE_S
@@ -44,6 +45,7 @@ from edgecache.server.response_writer import ResponseWriter, is_paced
 from edgecache.server.tls import MISDIRECTED, Session
 from edgecache.upstream.tunnel import TUNNEL_BYTES_MAX
 
+ADMITTED_MAX = 8  # access lists that a connection remembers; most distributions have one or two
 HELD_BYTES_MAX = 65_536  # of pipelined requests read ahead, as Uvicorn's HIGH_WATER_LIMIT
 OVERDUE = Refusal(
     408, "The request did not arrive in time.", "ClientCommError", close=True, reason="overdue"
@@ -68,6 +70,7 @@ class ViewerConnection(asyncio.Protocol):
         self.client: tuple[str, int] = ("", 0)  # the viewer: the peer, or whom it stands for
         self.address = self.port = b""  # the same, as the log has them
         self.network = ""
+        self.admitted: tuple[AccessListMatcher, ...] = ()
         self.session: Session | None = None
         self.deadline = 0.0
         self.closing = False
@@ -270,7 +273,9 @@ class ViewerConnection(asyncio.Protocol):
             return
         head_cache = listener.head_cache
         worth = hit.until and not request.has_body and not hit.route.depends_on_viewer
-        worth = worth and hit.route.access_list is None
+        access_list = hit.route.access_list
+        if access_list is not None and access_list not in self.admitted:
+            self.admitted = (access_list, *self.admitted[: ADMITTED_MAX - 1])
         if worth and head_cache is not None:
             head_cache.learn(self, head, request, summary, RenderedHitLease(answer, hit.until))
         write_hit(self, answer, summary, request.id, now)

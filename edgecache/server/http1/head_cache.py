@@ -172,6 +172,9 @@ class HeadCache:
             and (not answer.limits or call or takes_tokens(connection, cached, block, now))
         ):
             return False
+        access_list = answer.route.access_list
+        if access_list is not None and call is None and access_list not in connection.admitted:
+            return False
         if now >= answer.same_until:
             answer.renew(now, listener.request_log)
         body = answer.body

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
+from edgecache.rules.viewer.access_list import AccessListMatcher
 from edgecache.server.http1.request_body import RequestBody, SentBytes
 from edgecache.server.listener import Listener
 from edgecache.server.output_buffer import OutputBuffer
@@ -26,6 +27,8 @@ class Http1Connection(Protocol):
     address: bytes
     """The client's address as the log has it; so `port`."""
     port: bytes
+    admitted: tuple[AccessListMatcher, ...]
+    """Access lists that have let this client in."""
     session: Session | None
     """Of TLS."""
     began: float

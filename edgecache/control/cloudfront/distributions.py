@@ -36,6 +36,7 @@ from edgecache.control.state.resources import (
     random_id,
 )
 
+PROTECTIONS = ("access_list", "trusted_native_keys")  # who may see what, and no member says
 MISSING = "NoSuchDistribution"
 
 Document = dict[str, Any]
@@ -122,6 +123,23 @@ def keep_extensions(before: Document, after: Document) -> Document:
     return result | {default: _with_extension(before[default], after[default])}
 
 
+def _require_protection(id: str, before: Document, after: Document) -> None:
+    """IllegalUpdate where a behavior's protection would go with it, which nobody could say again.
+
+    A behavior is known by its pattern: one that is renamed is another, and would be open to all.
+    """
+    left = {behavior.get("PathPattern") for behavior in behaviors(after)}
+    for behavior in behaviors(before):
+        lost = [name for name in PROTECTIONS if name in behavior.get(EXTENSION, {})]
+        if lost and behavior.get("PathPattern") not in left:
+            raise ApiError(
+                "IllegalUpdate",
+                f"The cache behavior {behavior['PathPattern']} has {lost[0]}, which would be lost: "
+                "only the configuration file can say it. Keep its PathPattern, or change it in the "
+                f"file after: edgecache adopt {id} --give-back",
+            )
+
+
 def _with_extension(before: Document, after: Document) -> Document:
     return after | (
         {EXTENSION: before[EXTENSION]} if EXTENSION in before and EXTENSION not in after else {}
@@ -197,6 +215,7 @@ def update(call: OperationContext) -> Document:
             "IllegalUpdate", "The parameter DistributionConfig.CallerReference cannot be changed."
         )
     require_allowed(call, config, one)
+    _require_protection(one.id, one.config, config)
     changed = replace(
         one,
         etag=random_id("E", catalog.random),

@@ -87,6 +87,41 @@ def test_adopted_it_serves_as_it_did_and_the_api_changes_it(desk: Desk) -> None:
     assert served_now["tags"] == {"from": "file"}
 
 
+PRIVATE = """
+[[distributions.behaviors]]
+path_pattern = "/private/*"
+origin = "o"
+access_list = { rules = [{ number = 1, action = "allow", sources = ["192.0.2.0/24"] }] }
+"""
+
+
+def test_adopted_it_keeps_access_lists_and_none_is_lost_with_its_behavior(desk: Desk) -> None:
+    client = desk.client()
+    reload(desk, text() + PRIVATE)
+    adopt(desk.catalog, "EFILE")
+    listed = served(desk)["EFILE"]["behaviors"][0]["access_list"]
+    read = client.get_distribution_config(Id="EFILE")
+    config = read["DistributionConfig"] | {"Comment": "changed"}
+    config["CacheBehaviors"]["Items"][0]["Compress"] = True
+    changed = client.update_distribution(
+        Id="EFILE", IfMatch=read["ETag"], DistributionConfig=config
+    )
+    behavior = served(desk)["EFILE"]["behaviors"][0]
+    assert (behavior["access_list"], behavior["compress"]) == (listed, True)
+    renamed = [config["CacheBehaviors"]["Items"][0] | {"PathPattern": "/secret/*"}]
+    for items in ({"Quantity": 1, "Items": renamed}, {"Quantity": 0}):
+        refused(
+            lambda items=items: client.update_distribution(  # type: ignore[misc]
+                Id="EFILE",
+                IfMatch=changed["ETag"],
+                DistributionConfig=config | {"CacheBehaviors": items},
+            ),
+            code="IllegalUpdate",
+            status=400,
+        )
+    assert served(desk)["EFILE"]["behaviors"][0]["access_list"] == listed
+
+
 def test_it_outlives_the_files_table_and_policy(desk: Desk) -> None:
     adopt(desk.catalog, "EFILE")
     whole = text()

@@ -7,18 +7,21 @@ is made of what CloudFront's users trip over.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from edgecache.config.access_lists import SET_PREFIX, AccessList, sets_of
+from edgecache.config.checks.access_lists import access_lists_of
 from edgecache.config.checks.policies import traced_keys
 from edgecache.config.checks.site import provable
 from edgecache.config.listen import TcpAddress, bucket_hosts, tcp_address
 from edgecache.config.model import Behavior, Config, Distribution, OriginRequestPolicy, Selection
+from edgecache.config.networks import Network, parse_network, ranges_of
 from edgecache.config.problems import Problem, listed, quoted
 
 
 def lint(config: Config) -> list[Problem]:
     """Every warning about a configuration that has passed the checks, in the file's order."""
-    warnings: list[Problem] = [*_control_warnings(config)]
+    warnings: list[Problem] = [*_control_warnings(config), *_address_warnings(config)]
     tls = any(location.listen_tls for location in config.locations)
     for index, distribution in enumerate(config.distributions):
         where = f"distributions[{index}]"
@@ -52,6 +55,45 @@ def _control_warnings(config: Config) -> Iterator[Problem]:
             f"{address} may be reached from everywhere, without TLS: tokens and what is answered go"
             " in clear; name control.certificate_file and key_file, or a private address",
         )
+
+
+def _address_warnings(config: Config) -> Iterator[Problem]:
+    """Access lists of which a part decides nothing, and sets that nobody names."""
+    sets = {one.name: one.addresses for one in config.ip_sets if not one.file}
+    used: set[str] = set()
+    for where, access_list in access_lists_of(config):
+        used.update(sets_of(access_list))
+        yield from _rule_warnings(access_list, sets, where)
+    for index, one in enumerate(config.ip_sets):
+        if one.name not in used:
+            yield Problem(f"ip_sets[{index}]", f"{quoted(one.name)} is not used")
+
+
+def _rule_warnings(
+    access_list: AccessList, sets: Mapping[str, tuple[str, ...]], where: str
+) -> Iterator[Problem]:
+    """Rules whose addresses rules before them have; what files hold is not known here."""
+    if all(rule.action == access_list.default for rule in access_list.rules):
+        whom = "everybody" if access_list.default == "allow" else "nobody"
+        yield Problem(where, f"lets {whom} in: no rule is other than the default")
+    earlier: list[Network] = []
+    for rule in sorted(access_list.rules, key=lambda one: one.number):
+        place = f"{where}.rules[{access_list.rules.index(rule)}]"
+        before = ranges_of(earlier)
+        unreached = []
+        for index, source in enumerate(rule.sources):
+            texts = sets.get(source.removeprefix(SET_PREFIX), ())
+            texts = texts if source.startswith(SET_PREFIX) else (source,)
+            networks = [*map(parse_network, texts)]
+            earlier += networks
+            if networks and all(map(before.covers, networks)):
+                unreached.append((index, source))
+        if len(unreached) == len(rule.sources):
+            yield Problem(place, "never decides: rules with lower numbers have all its addresses")
+            continue
+        for index, source in unreached:
+            why = f"{quoted(source)} is never reached: rules with lower numbers have all of it"
+            yield Problem(f"{place}.sources[{index}]", why)
 
 
 def _is_public(address: TcpAddress) -> bool:

@@ -92,7 +92,9 @@ def _check_sources(rule: AccessRule, sets: Collection[str], where: str, problems
     for index, source in enumerate(rule.sources):
         place = f"{where}[{index}]"
         name = source.removeprefix(SET_PREFIX)
-        if name == source:
+        if source in rule.sources[:index]:
+            problems.add(place, f"{quoted(source)} is named twice")
+        elif name == source:
             check_network(source, place, problems)
         elif name not in sets:
             hint = f" (known: {listed(sorted(sets))})" if sets else " (there is none)"

@@ -111,7 +111,7 @@ def test_adopted_it_keeps_access_lists_and_none_is_lost_with_its_behavior(desk: 
     renamed = [config["CacheBehaviors"]["Items"][0] | {"PathPattern": "/secret/*"}]
     for items in ({"Quantity": 1, "Items": renamed}, {"Quantity": 0}):
         refused(
-            lambda items=items: client.update_distribution(  # type: ignore[misc]
+            lambda items=items: client.update_distribution(
                 Id="EFILE",
                 IfMatch=changed["ETag"],
                 DistributionConfig=config | {"CacheBehaviors": items},

@@ -152,12 +152,10 @@ class HeadCache:
 
     def _repeat(
         self, connection: Http1Connection, cached: CachedHit, block: FieldBlock,
-        call: PeerCall | None, data: bytes, now: float,
+        call: PeerCall | None,  # what a peer's head says; its credential is judged last, used up
+        data: bytes, now: float,
     ) -> bool:  # fmt: skip
-        """Answer the head `data`, if the lease of its hit stands: only here is that judged.
-
-        `call`: what a peer's head says for itself; its credential is judged last, and used up.
-        """
+        """Answer the head `data`, if the lease of its hit stands: only here is that judged."""
         answer, listener = cached.answer, connection.listener
         marks, entry = listener.marks, answer.entry
         if not (
@@ -169,11 +167,9 @@ class HeadCache:
             # a peer is told of the mark, which a soft invalidation raises
             and (entry.stale_from is None if answer.mark is None else answer.mark == entry.mark)
             and (answer.block is None or answer.block.alive)
+            and ((by := answer.route.access_list) is None or call or by in connection.admitted)
             and (not answer.limits or call or takes_tokens(connection, cached, block, now))
         ):
-            return False
-        access_list = answer.route.access_list
-        if access_list is not None and call is None and access_list not in connection.admitted:
             return False
         if now >= answer.same_until:
             answer.renew(now, listener.request_log)

@@ -15,7 +15,6 @@ HEADS = "tests/plays/test_head_updates.py"
 RANGES = "tests/plays/test_range_responses.py"
 VARIANTS = "tests/plays/test_304_variants.py"
 WITHDRAWN = "tests/plays/test_withdrawn_responses.py"
-LISTS = "tests/plays/test_access_lists.py"
 CAPTURED = "tests/hostile/test_peer_credentials.py"
 BETWEEN = "tests/plays/test_304_between_tiers.py"
 
@@ -54,22 +53,6 @@ GUARDS = (
         "",
         "test_signatures_share_",
         PRIVATE,
-    ),
-    Guard(
-        "the memo asks whether the list has let this viewer in",
-        "server/http1/head_cache.py",
-        "and ((by := answer.route.access_list) is None or call or by in connection.admitted)",
-        "",
-        "test_a_hit_and_a_range_",
-        LISTS,
-    ),
-    Guard(
-        "a list is asked of every request",
-        "rules/viewer/access.py",
-        "if route.access_list is not None and not is_listed(request, route):",
-        "if False:",
-        "test_who_is_not_listed_",
-        LISTS,
     ),
     Guard(
         "the memo ends with the lease",

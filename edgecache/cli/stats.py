@@ -7,7 +7,7 @@ obeyed by a terminal.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -24,12 +24,14 @@ from edgecache.cli.options import (
     printable,
     refuse,
 )
+from edgecache.observe.labeled_series import SEPARATOR
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from edgecache.cluster.inspection import StoreObjects, StoreStats
     from edgecache.control.rest.inventory import PlaceInventory
+    from edgecache.observe.counters import Sample
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _LEFT = {"node", "misses", "removals", "object", "distribution"}
@@ -95,8 +97,29 @@ def print_stats(
     """A row for each process, then what is wrong."""
     places = _named_by_machine(places)
     columns = ("node", "objects", "bytes", "of", "hits", "misses", "removals", "oldest", "disk")
-    _print(columns, (_row(node) for place in places for node in place.nodes), console)
+    nodes = [node for place in places for node in place.nodes]
+    _print(columns, map(_row, nodes), console)
+    for node in nodes:
+        for line in _delivery_lines(node.sample):
+            _note(f"{node.node}: logs: {line}", console)
     _print_problems(places, console)
+
+
+def _delivery_lines(sample: Sample) -> Iterator[str]:
+    """What became of a process's logs for buckets; nothing where none are wanted."""
+    gauges, delivered = sample["gauges"], sample["words"].get("log_files_delivered", {})
+    waiting = {
+        name.partition(SEPARATOR)[2]: count
+        for name, count in gauges.items()
+        if name.startswith(f"log_files_waiting{SEPARATOR}")
+    }
+    for bucket in sorted({*delivered, *waiting}):
+        oldest_s = gauges.get(f"log_oldest_waiting{SEPARATOR}{bucket}", 0)
+        waits = f", {waiting[bucket]} wait" if waiting.get(bucket) else ""
+        since = f", the oldest for {format_duration(oldest_s)}" if waits else ""
+        yield f"{bucket}: {delivered.get(bucket, 0)} files delivered{waits}{since}"
+    if lost := sample["totals"].get("log_lines_lost", 0):
+        yield f"{lost} lines lost"
 
 
 def _row(node: StoreStats) -> tuple[str, ...]:

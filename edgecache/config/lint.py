@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from edgecache.config.access_lists import SET_PREFIX, AccessList, sets_of
 from edgecache.config.checks.access_lists import access_lists_of
+from edgecache.config.checks.log_delivery import log_delivery_warnings
 from edgecache.config.checks.policies import traced_keys
 from edgecache.config.checks.site import provable
 from edgecache.config.listen import TcpAddress, bucket_hosts, tcp_address
@@ -22,6 +23,7 @@ from edgecache.config.problems import Problem, listed, quoted
 def lint(config: Config) -> list[Problem]:
     """Every warning about a configuration that has passed the checks, in the file's order."""
     warnings: list[Problem] = [*_control_warnings(config), *_address_warnings(config)]
+    warnings += log_delivery_warnings(config)
     tls = any(location.listen_tls for location in config.locations)
     for index, distribution in enumerate(config.distributions):
         where = f"distributions[{index}]"

@@ -13,6 +13,7 @@
 `rule_files` what rules need of files (IP sets), read again when they change;
 `certificate_watch` certificates of a worker and of control, read again when their files change,
 and what control hands out of them;
+`log_delivery`, `log_store` sends the logs of distributions to their buckets;
 `geoip` look-up of addresses in MaxMind's files;
 `orphaned_connections` adopts connections in the backlog of a worker that died;
 `control_app` the control process.

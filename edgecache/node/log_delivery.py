@@ -16,7 +16,7 @@ from edgecache.config.log_delivery import LogBucket, LogDelivery
 from edgecache.config.model import Config
 from edgecache.node.log_store import BlockingCalls, DeliveryError, LogStore
 from edgecache.observe.counters import Counters
-from edgecache.observe.log_spool import LogDestination, LogSpool
+from edgecache.observe.log_spool import LogDestination, LogSpool, split_records, with_cookie
 from edgecache.observe.spool_folder import SpooledFile, SpoolFolder
 
 logger = logging.getLogger("edgecache.server")
@@ -83,6 +83,7 @@ class LogDeliverer:
     def __init__(self, spool: LogSpool, folder: SpoolFolder, world: DeliveryWorld) -> None:
         self.spool = spool
         self.routes: Mapping[str, LogRoute] = {}
+        self.was_wanted = False  # by any distribution: records that wait may have second lines
         self._folder = folder
         self._world = world
         self._settings = LogDelivery()
@@ -95,6 +96,7 @@ class LogDeliverer:
     def use(self, config: Config) -> None:
         """Deliver by `config` from now on."""
         self.routes = log_routes(config)
+        self.was_wanted |= bool(self.routes)
         self._settings = config.log_delivery
         self.spool.interval_s = config.log_delivery.interval_s
         held = self._targets
@@ -107,6 +109,23 @@ class LogDeliverer:
         for target in held.values():
             if target not in self._targets.values() and target.task is not None:
                 target.task.cancel()
+
+    @property
+    def shows_cookies(self) -> bool:
+        """Whether any line is wanted with its cookies."""
+        return any(route.cookies for route in self.routes.values())
+
+    def spool_records(self, records: bytes) -> None:
+        """Spool what distributions want of these records. Blocks on the disk, and never fails."""
+        routes = self.routes
+        wanted: dict[str, list[bytes]] = {}
+        for line, second in split_records(records):
+            id = second.partition(b"\t")[0].decode("latin-1")
+            if (route := routes.get(id)) is not None:
+                shown = with_cookie(line, second) if route.cookies else line
+                wanted.setdefault(id, []).append(shown)
+        for id, lines in wanted.items():
+            self.spool.write(routes[id].destination, id, lines)
 
     def hand_over(self) -> None:
         """A successor serves: it sends as well, after what is on its way."""

@@ -37,6 +37,7 @@ from edgecache.node.readiness import NodeReadiness
 from edgecache.node.rule_files import RuleFileWatch
 from edgecache.node.secret_watch import WATCH_S, SecretWatch
 from edgecache.observe.access_log import AccessLog, LogFile
+from edgecache.observe.log_spool import split_records
 from edgecache.rules.routing import NO_FILES, compile_routes
 from edgecache.runtime.environment import restart_on_failure, wall_clock
 from edgecache.runtime.inherited import Beat, Orders
@@ -136,6 +137,7 @@ class Node:
         if self.acme is not None:
             self._run(self.acme.run)
         if self.delivery is not None:
+            self._record_what_is_wanted(self.delivery)
             self._run(self.delivery.run)
         if self.follower is not None:
             self._run(self._follow)
@@ -289,6 +291,7 @@ class Node:
         native = self.secrets.use(config) if self.secrets is not None else {}
         if self.delivery is not None:
             self.delivery.use(config)
+            self._record_what_is_wanted(self.delivery)
         frontend = self.listener.frontend
         files = NO_FILES if self.rule_files is None else self.rule_files.contents
         frontend.table = compile_routes(config, native, frontend.table, files)
@@ -296,6 +299,11 @@ class Node:
         clear_caches()
         self.listener.frontend.tier.store.cool_down()
         self.gc_tuning.config_replaced()
+
+    def _record_what_is_wanted(self, delivery: LogDeliverer) -> None:
+        """Before the routes: what is remembered under them has it, too."""
+        log = self.listener.request_log
+        log.extended, log.cookies = bool(delivery.routes), delivery.shows_cookies
 
     def _close_refused(self, port: PeerTlsPort) -> None:
         """Close the connections of tiers whose certificates have ended or are taken no more."""
@@ -352,8 +360,15 @@ class Node:
         """Write the queued log lines, in another thread: the disk may be slow."""
         loop = asyncio.get_running_loop()
         while lines := self.log.lines():
-            await loop.run_in_executor(None, self.log.write, lines)
+            await loop.run_in_executor(None, self._write_log, lines)
         self.listener.request_log.counters.log_dropped = self.log.dropped + self.log_file.lost
+
+    def _write_log(self, records: bytes) -> None:
+        """Write records where they are wanted. On a thread of its own."""
+        if self.delivery is not None and self.delivery.was_wanted:
+            self.delivery.spool_records(records)
+            records = b"".join([line for line, _ in split_records(records)])
+        self.log.write(records)
 
     async def _report(self) -> None:
         assert self.follower is not None

@@ -10,4 +10,6 @@ Words: *record* (one line of the access log), *sample* (counters of one process 
     histogram              durations by upper bound
     access_log             a bounded queue of records, files by the hour
     log_record             records of requests, and their lines in CloudFront's format
+    log_spool              lines that distributions want in buckets, in files of this process
+    spool_folder           all such files of a machine: adopted, packed, dropped for room
 """

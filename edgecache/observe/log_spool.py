@@ -12,12 +12,14 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
+
+from edgecache.observe.log_record import EXTRA_FIELDS, FIELDS
 
 FILE_BYTES_MAX = 32 * 1024 * 1024  # of one file before gzip; an hour of a busy site has several
 LATE_S = 2.0  # lines reach a file a quarter of a second after their request, at full load later
@@ -26,6 +28,9 @@ OWNERS = "owners"  # the folder of locks, one for each process that appends
 DESTINATION_FILE = "destination.json"
 OPEN, CLOSED, PACKED = ".open", ".log", ".gz"
 _STAMP = slice(0, 13)  # `YYYY-MM-DD TAB HH` at the start of a line
+_SECOND_TABS = EXTRA_FIELDS.count(" ")  # unlike a standard line's
+_SECOND_COOKIE = EXTRA_FIELDS.split(" ").index("cookie")
+_COOKIE = FIELDS.split(" ").index("cs(Cookie)")
 _MODE = 0o640  # they hold addresses and cookies
 
 
@@ -184,6 +189,28 @@ class LogSpool:
     def _close(self, key: _FileKey) -> None:
         file = self._open.pop(key)
         close_file(file.path)
+
+
+def split_records(records: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The lines of records: each standard one with its end, and the second one or nothing."""
+    line = b""
+    for one in records.split(b"\n"):
+        if one.count(b"\t") == _SECOND_TABS:
+            yield line, one
+            line = b""
+        else:
+            if line:
+                yield line, b""
+            line = one and one + b"\n"
+    if line:
+        yield line, b""
+
+
+def with_cookie(line: bytes, second: bytes) -> bytes:
+    """A standard line that shows what its second line alone has."""
+    values = line.split(b"\t")
+    values[_COOKIE] = second.split(b"\t")[_SECOND_COOKIE]
+    return b"\t".join(values)
 
 
 def write_destination(folder: Path, destination: LogDestination, unique: str) -> None:

@@ -43,6 +43,23 @@ def test_every_figure_of_a_store() -> None:
     assert "A: only 1 of 2 workers were met" in text
 
 
+def test_what_became_of_logs_for_buckets() -> None:
+    counters = Counters()
+    counters.labeled["log_files_delivered"].labels("logs").value = 12
+    counters.labeled_gauges["log_files_waiting"].labels("logs").value = 3
+    counters.labeled_gauges["log_files_waiting"].labels("well").value = 0
+    counters.labeled_gauges["log_oldest_waiting"].labels("logs").value = 7_300
+    counters.log_lines_lost = 5
+    node = StoreStats("a1", "edge", "A", 2**20, None, counters.snapshot())
+    out = console()
+    print_stats([PlaceInventory("A", "edge", (node,))], out)
+    assert text_of(out).splitlines()[-3:] == [
+        "a1: logs: logs: 12 files delivered, 3 wait, the oldest for 2 h",
+        "a1: logs: well: 0 files delivered",
+        "a1: logs: 5 lines lost",
+    ]
+
+
 def test_every_figure_of_an_object_and_no_control_byte() -> None:
     one = ListedObject("EONE", "/a\x1b[31m[bold]", "h", 2_048, 7, 90.0, -61.0)
     node = StoreObjects("a1", "edge", "A", (one,), 100_000, 250_000)

@@ -113,9 +113,9 @@ def site(id: str, logging: Logging) -> Distribution:
     )
 
 
-def config(*buckets: str, **settings: int) -> Config:
+def config(*buckets: str, cookies: bool = False, **settings: int) -> Config:
     placed = tuple(LogBucket(bucket=name, folder="/logs") for name in buckets or (BUCKET,))
-    logged = Logging(enabled=True, bucket=BUCKET, prefix="web")
+    logged = Logging(enabled=True, bucket=BUCKET, prefix="web", include_cookies=cookies)
     return Config(
         distributions=(site("E1", logged),),
         log_delivery=LogDelivery(buckets=placed, **settings),

@@ -13,7 +13,7 @@ from edgecache.config.model import Config, Logging
 from edgecache.node.log_delivery import RETRY_S_MAX, LogRoute, log_routes
 from edgecache.observe.log_spool import LATE_S, LogDestination
 from tests.node.log_machine import BUCKET, WEB, Bucket, Machine, config, site, step
-from tests.observe.test_log_spool import HEADER, line
+from tests.observe.test_log_spool import HEADER, line, record
 
 
 @pytest.fixture
@@ -32,6 +32,30 @@ def test_lines_go_where_their_distribution_says() -> None:
     assert log_routes(Config(distributions=sites, log_delivery=delivery)) == {
         "E1": LogRoute(LogDestination("b", "p"), cookies=True)
     }
+
+
+@pytest.mark.parametrize(("cookies", "shown"), [(True, b"a=1"), (False, b"-")])
+def test_records_are_spooled_for_who_wants_them(
+    machine: Machine, cookies: bool, shown: bytes
+) -> None:
+    async def play() -> None:
+        edge = machine.process(config(cookies=cookies))
+        assert edge.shows_cookies is cookies
+        assert edge.was_wanted
+        records = [record(number, second=True, cookie=b"a=1") for number in range(3)]
+        others = [record(4, second=False), record(5, second=True).replace(b"E1\t", b"E2\t")]
+        edge.spool_records(b"".join([records[0], *others, *records[1:]]))
+        machine.later(3_600 + LATE_S)
+        await step(edge)
+        ((key, body),) = machine.objects.items()
+        assert key == "web/E1.2027-01-15-12"
+        lines = [line.split(b"\t") for line in body.removeprefix(HEADER).splitlines()]
+        assert [(line[7], line[12]) for line in lines] == [
+            (b"/%d" % number, shown) for number in range(3)
+        ]
+        await edge.close()
+
+    asyncio.run(play())
 
 
 def test_a_file_is_delivered_when_its_hour_is_over(machine: Machine) -> None:

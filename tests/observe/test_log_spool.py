@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 
 from edgecache.observe import log_spool
+from edgecache.observe.log_record import LogTimestamp, RecordExtras, format_record
 from edgecache.observe.log_spool import (
     LATE_S,
     LogDestination,
     LogSpool,
     living_owners,
     read_destination,
+    split_records,
+    with_cookie,
 )
 
 NOON = 1_800_014_400.0  # 2027-01-15 12:00:00
@@ -181,3 +184,35 @@ def test_a_lock_that_nobody_holds_is_of_the_dead(tmp_path: Path) -> None:
 def test_a_destination_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "destination.json").write_text(text)
     assert read_destination(tmp_path) is None
+
+
+def record(number: int, *, second: bool, cookie: bytes | None = None) -> bytes:
+    """As the log has it."""
+    extras = RecordExtras("E1", "*", cookie=cookie) if second else None
+    values = (
+        *(NOON, "LHR50", 512, "192.0.2.1", b"GET", b"d1.test", b"/%d" % number, 200),
+        *(None, b"curl/8", None, None, "Hit", "id==", b"www.example.com", "http"),
+        *(90, 0.0015, None, None, None, "Hit", "HTTP/1.1", None, None),
+        *(54321, 0.0004, "Hit", b"text/html", 300, None, None, extras),
+    )
+    return format_record(values, LogTimestamp().at)
+
+
+def test_a_record_has_one_line_or_two() -> None:
+    kinds = (True, False, False, True, True)
+    found = [*split_records(b"".join(record(n, second=two) for n, two in enumerate(kinds)))]
+    assert [line for line, _ in found] == [record(n, second=False) for n in range(5)]
+    assert [second.split(b"\t")[0] for _, second in found] == [b"E1", b"", b"", b"E1", b"E1"]
+    assert [*split_records(b"")] == []
+
+
+@pytest.mark.parametrize(
+    ("cookie", "shown"),
+    [(None, b"-"), (b"a=1; b=\t2", b"a=1;%20b=%092"), (b"x" * 9_000, b"x" * 4_093 + b"...")],
+)
+def test_a_line_shows_the_cookies_of_its_second_line(cookie: bytes | None, shown: bytes) -> None:
+    ((line, second),) = split_records(record(1, second=True, cookie=cookie))
+    values = with_cookie(line, second).split(b"\t")
+    assert len(values) == 35
+    assert values[12] == shown
+    assert values[:12] + values[13:] == line.split(b"\t")[:12] + line.split(b"\t")[13:]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from edgecache.config.model import Config, LogBucket, Logging
-from edgecache.config.problems import Problems, quoted
+from edgecache.config.problems import Problem, Problems, quoted
 
 BUCKETS_MAX = 64  # each may have a delivery on its way
 PREFIX_CHARS_MAX = 256  # CloudFront's
@@ -16,6 +16,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
 _STORE_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")  # S3: "Bucket naming rules"
 _REGION = re.compile(r"[a-z0-9-]{1,64}")
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_.-]{0,64}")
+_OF_THIS_MACHINE = ("127.", "localhost", "::1")
 _OF_A_STORE = ("name", "credential", "ca_file")
 
 
@@ -38,6 +39,17 @@ def check_log_delivery(config: Config, problems: Problems) -> None:
         if logging.enabled and logging.bucket in seen:
             for problem in _prefix_problems(logging):
                 problems.add(f"distributions[{number}].logging.prefix", problem)
+
+
+def log_delivery_warnings(config: Config) -> Iterator[Problem]:
+    """Logs on their way where others can read them."""
+    for index, bucket in enumerate(config.log_delivery.buckets):
+        url = urlsplit(bucket.endpoint)
+        if url.scheme == "http" and not (url.hostname or "").startswith(_OF_THIS_MACHINE):
+            yield Problem(
+                f"log_delivery.buckets[{index}].endpoint",
+                "addresses of viewers and what they asked for go in clear: by HTTP",
+            )
 
 
 def _check_place(bucket: LogBucket, where: str, problems: Problems) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from edgecache.config.lint import lint
 from edgecache.config.load import load
-from edgecache.config.model import LogBucket
+from edgecache.config.model import Config, LogBucket, LogDelivery
 from edgecache.config.problems import ConfigError
 
 LOCATION = """
@@ -117,3 +118,20 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     first, second = load(tmp_path / "edgecache.toml").log_delivery.buckets
     assert first.folder == str(tmp_path / "logs")
     assert (second.folder, second.ca_file) == ("", str(tmp_path / "c"))
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "warned"),
+    [
+        ("http://minio.test:9000", True),
+        ("https://minio.test", False),
+        ("http://127.0.0.1:9000", False),
+        ("http://localhost:9000", False),
+        ("http://[::1]:9000", False),
+    ],
+)
+def test_logs_that_go_in_clear_are_told(endpoint: str, warned: bool) -> None:
+    bucket = LogBucket(bucket="logs", endpoint=endpoint)
+    config = Config(log_delivery=LogDelivery(buckets=(bucket,)))
+    places = [warning.where for warning in lint(config)]
+    assert places == ["log_delivery.buckets[0].endpoint"] * warned

@@ -1,4 +1,4 @@
-"""CloudFront's managed policies as data: the same ids and names in every account.
+"""CloudFront's managed policies as data: the same ids and names in every account; and one of ours.
 
 CloudFront Developer Guide, "Use managed cache policies", "Use managed origin request policies"
 and "Use managed response headers policies".
@@ -119,6 +119,21 @@ def _request(
     )
 
 
+# Ours, for applications (docs/applications.md): Rack, Django, ASP.NET, Symfony and WordPress read
+# these three, and none of CloudFront's.
+FOR_APPLICATIONS = OriginRequestPolicy(
+    id="0b5f3c52-6f0e-4c52-9a0b-6f3d2a7c1e94",
+    name="Managed-AllViewerAndForwardedHeaders",
+    headers=HeaderSelection(
+        behavior="allViewerAndWhitelistCloudFront",
+        items=("X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto"),
+    ),
+    cookies=_ALL,
+    query_strings=_ALL,
+    comment="edgecache's own: all that a viewer sends, and how it came, for an application",
+)
+
+
 _CLOUDFRONT_HEADERS_2022_06 = (
     "CloudFront-Forwarded-Proto",
     "CloudFront-Is-Android-Viewer",
@@ -185,6 +200,7 @@ ORIGIN_REQUEST_POLICIES: tuple[OriginRequestPolicy, ...] = (
         "acba4595-bd28-49b8-b9fe-13317c0390fa",
         _headers("User-Agent", "Referer"),
     ),
+    FOR_APPLICATIONS,
 )
 
 

@@ -1,8 +1,10 @@
-"""Viewer headers: `CloudFront-` request headers of device, place and connection.
+"""Viewer headers: `CloudFront-` request headers of device, place and connection, and the way here.
 
 Law: a `CloudFront-` header beyond the frontend is ours; a viewer's never is. Developer Guide, "Add
 CloudFront request headers". They are made only where a policy names them, and then are in key and
-origin request as if the viewer had sent them.
+origin request as if the viewer had sent them. X-Forwarded-Proto, -Host and -Port are ours likewise
+where an origin request policy lists them beside every header of the viewer's (the behavior
+`allViewerAndWhitelistCloudFront`, ours beyond CloudFront): applications take them for the truth.
 
 Devices are told by a short table, not a catalog of models (viewer device type): of mobile, tablet
 and television several may be true; desktop is what is none of them. The words are those of MDN,
@@ -20,6 +22,7 @@ from msgspec.structs import replace
 
 from edgecache.config.model import Behavior, Distribution, HeaderSelection, OriginRequestPolicy
 from edgecache.http.message import Fields, Request, first_value
+from edgecache.http.target import DEFAULT_PORTS
 from edgecache.rules.semantics import SEMANTICS
 from edgecache.rules.viewer.geo import NOWHERE, GeoPlace
 
@@ -64,7 +67,11 @@ _FROM_REQUEST: dict[bytes, Callable[[Request], bytes]] = {
     b"cloudfront-viewer-header-order": lambda request: _header_order(request.fields),
     b"cloudfront-viewer-http-version": lambda request: b"1.%d" % request.minor,
     b"cloudfront-viewer-tls": lambda request: request.tls,
+    b"x-forwarded-host": lambda request: first_value(request.fields, b"host") or b"",
+    b"x-forwarded-port": lambda request: request.port or DEFAULT_PORTS[request.scheme],
+    b"x-forwarded-proto": lambda request: request.scheme,
 }
+_OF_THE_WAY = frozenset({b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto"})
 # What is known of the connection, not of its bytes.
 _OF_CONNECTION = {*_FROM_PLACE, b"cloudfront-viewer-address", b"cloudfront-viewer-tls"}
 
@@ -102,7 +109,7 @@ def device_of(user_agent: bytes) -> Device:
 
 
 def named_headers(distribution: Distribution, behavior: Behavior) -> frozenset[bytes] | None:
-    """The `CloudFront-` headers a behavior's policies name, lower case.
+    """The headers of ours that a behavior's policies name, lower case.
 
     None: the policies let no such header through, a viewer's neither, so nothing is to be done.
     """
@@ -112,6 +119,8 @@ def named_headers(distribution: Distribution, behavior: Behavior) -> frozenset[b
     named = _named(behavior.cache_policy.headers)
     if extra.headers.behavior in ("whitelist", "allViewerAndWhitelistCloudFront"):
         named |= _named(extra.headers)
+    if extra.headers.behavior == "allViewerAndWhitelistCloudFront":
+        named |= _OF_THE_WAY & {name.lower().encode() for name in extra.headers.items}
     if named or extra.headers.behavior not in ("none", "whitelist"):
         return frozenset(named)
     return None
@@ -135,13 +144,16 @@ def depends_on_viewer(distribution: Distribution, behavior: Behavior) -> bool:
 def with_viewer_headers(
     request: Request, named: frozenset[bytes] | None, place: GeoPlace | None
 ) -> Request:
-    """`request` as the tiers see it: without a viewer's `CloudFront-` headers, with those `named`.
+    """`request` as the tiers see it: with the headers `named`, without a viewer's own of that kind.
 
     What is not known (a place, TLS where there is none) has no header.
     """
     if named is None:
         return request
-    kept = tuple(field for field in request.fields if not field[0].startswith(PREFIX))
+    ours = named & _OF_THE_WAY
+    kept = tuple(
+        [item for item in request.fields if not item[0].startswith(PREFIX) and item[0] not in ours]
+    )
     made: dict[bytes, bytes] = {}
     if not named.isdisjoint(_FROM_DEVICE):
         device = device_of(first_value(request.fields, b"user-agent") or b"")

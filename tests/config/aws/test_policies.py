@@ -40,11 +40,11 @@ def wrapped(kind: str, policy_id: str, config: dict[str, Any]) -> dict[str, Any]
     return {"ETag": "E", kind: {"Id": policy_id, f"{kind}Config": config}}
 
 
-def test_there_are_twenty_managed_policies() -> None:
+def test_there_are_twenty_managed_policies_and_one_of_ours() -> None:
     ids = [policy.id for policy in CACHE_POLICIES]
     ids += [policy.id for policy in ORIGIN_REQUEST_POLICIES]
     ids += [policy.id for policy in RESPONSE_HEADERS_POLICIES]
-    assert len(ids) == len(set(ids)) == 20
+    assert len(ids) == len(set(ids)) == 21
     assert len(by_name(RESPONSE_HEADERS_POLICIES)) == 3 * len(RESPONSE_HEADERS_POLICIES)
 
 

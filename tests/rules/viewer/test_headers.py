@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from edgecache.config.managed import ORIGIN_REQUEST_POLICIES, by_name
 from edgecache.config.model import (
     Behavior,
     CachePolicy,
@@ -17,7 +18,8 @@ from edgecache.config.model import (
     Origin,
     OriginRequestPolicy,
 )
-from edgecache.http.message import Request, field_values
+from edgecache.http.head import parse_request_head
+from edgecache.http.message import HeadLimits, Request, field_values
 from edgecache.rules.caching.key import cache_key, forwarded
 from edgecache.rules.routing import Route, compile_routes, route
 from edgecache.rules.viewer.geo import GeoPlace
@@ -201,3 +203,34 @@ def test_what_depends_on_the_viewer(
 def test_admission_by_country_depends_on_the_viewer() -> None:
     geo = GeoRestriction(kind="blacklist", countries=("XX",))
     assert on(geo=geo).depends_on_viewer
+
+
+FOR_APPLICATIONS = by_name(ORIGIN_REQUEST_POLICIES)["AllViewerAndForwardedHeaders"].headers
+SAID = ("X-Forwarded-Proto: gopher", "X-Forwarded-Host: evil.test", "X-Forwarded-Port: 1", "X-A: b")
+
+
+@pytest.mark.parametrize("scheme", [b"http", b"https"])
+@pytest.mark.parametrize(
+    ("host", "port"), [("shop.test", ""), ("shop.test:8443", "8443"), ("[::1]:80", "80")]
+)
+def test_an_application_hears_from_us_how_the_viewer_came(
+    scheme: bytes, host: str, port: str
+) -> None:
+    found = on(extra=FOR_APPLICATIONS)
+    head = "\r\n".join(["GET /a HTTP/1.1", f"Host: {host}", *SAID, "", ""]).encode()
+    asked = parse_request_head(head, HeadLimits(), scheme, ("192.0.2.1", 5))
+    request = forwarded(
+        with_viewer_headers(asked, found.viewer_headers, None), found, cacheable=False
+    )
+    said = {name: field_values(request.fields, name) for name, _ in request.fields}
+    assert said[b"x-forwarded-proto"] == [scheme]
+    assert said[b"x-forwarded-host"] == [host.encode()]
+    default = "443" if scheme == b"https" else "80"
+    assert said[b"x-forwarded-port"] == [(port or default).encode()]
+    assert said[b"x-a"] == [b"b"]
+
+
+def test_where_a_policy_only_lists_them_they_are_the_viewers() -> None:
+    found = on(extra=listing("X-Forwarded-Proto"))
+    request = forwarded(asks("/a", *SAID), found, cacheable=True)
+    assert field_values(request.fields, b"x-forwarded-proto") == [b"gopher"]

@@ -62,7 +62,7 @@ def health(
     """
     if address:
         url = _health_url(address, config)
-        problems = _url_problems(url) if url else _silent(address)
+        problems = _url_problems(url) if url else _silent(address, config)
     else:
         problems = _control_problems(config)
     if as_json:
@@ -105,7 +105,7 @@ def _reasons(body: bytes) -> list[str]:
         return []  # something else answers there
 
 
-def _silent(address: str) -> list[str]:
+def _silent(address: str, config: Path) -> list[str]:
     from edgecache.cluster.client import answers
 
     place = address.removeprefix("http://").rstrip("/")
@@ -113,7 +113,17 @@ def _silent(address: str) -> list[str]:
         listening = tcp_address(place)
     except ValueError as error:
         refuse([f"ADDRESS: {place} {error}"])
-    return [] if asyncio.run(answers(listening)) else [f"{address}: no answer"]
+    proxied = _wants_proxy_header(place, config)
+    return [] if asyncio.run(answers(listening, proxied=proxied)) else [f"{address}: no answer"]
+
+
+def _wants_proxy_header(place: str, config: Path) -> bool:
+    """Whether `place` is a location of the file that takes balancers only."""
+    try:
+        locations = load(config).locations
+    except ConfigError:
+        return False
+    return any(one.listen == place and one.proxy_protocol == "required" for one in locations)
 
 
 def _control_problems(config: Path) -> list[str]:

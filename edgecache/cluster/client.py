@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from edgecache.cluster.control_access import CA_ENV, ControlAccess
 from edgecache.config.listen import Address, UnixAddress
+from edgecache.http.proxy_protocol import LOCAL_HEADER
 from edgecache.rules.sigv4 import SigningInput, signing_fields
 from edgecache.runtime.environment import wall_clock
 
@@ -77,10 +78,13 @@ async def _read_all(reader: asyncio.StreamReader) -> bytes:
     return bytes(received)
 
 
-async def answers(address: Address, role: str = "edge", *, secured: bool = False) -> bool:
+async def answers(
+    address: Address, role: str = "edge", *, secured: bool = False, proxied: bool = False
+) -> bool:
     """Whether somebody at `address` speaks HTTP now; what they say does not matter.
 
-    `secured`: it speaks TLS. Then its hello is answer enough, whoever it is.
+    `secured`: it speaks TLS. Then its hello is answer enough, whoever it is. `proxied`: it wants a
+    PROXY header first.
     """
     if secured:
         return await _shakes_hands(address)
@@ -88,7 +92,7 @@ async def answers(address: Address, role: str = "edge", *, secured: bool = False
     request = f"{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     try:
         async with asyncio.timeout(CONTROL_S_MAX), connection(address) as (reader, writer):
-            writer.write(request.encode())
+            writer.write((LOCAL_HEADER if proxied else b"") + request.encode())
             return (await reader.read(7)).startswith(b"HTTP/1.")
     except (OSError, TimeoutError):
         return False

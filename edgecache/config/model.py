@@ -291,12 +291,17 @@ class Location(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     that is every address, at the one by which they reach control. `redirect_port` is where
     redirect-to-https sends viewers; 0: to the port of `listen_tls` if they named that of `listen`,
     else to 443. `health_listen` is where balancers ask `/live` and `/ready`; "": nowhere.
+    `trusted_proxies` are addresses and networks of the balancers in front: what these say of their
+    viewers counts. With `proxy_protocol` each connection to `listen` and `listen_tls` begins with a
+    PROXY header, of version 1 or 2, from one of these (from anybody where none is named).
     """
 
     name: str
     listen: str
     advertise: str = ""
     listen_tls: str = ""
+    proxy_protocol: Literal["off", "required"] = "off"
+    trusted_proxies: tuple[str, ...] = ()
     health_listen: str = ""
     redirect_port: int = 0
     workers: int = 1

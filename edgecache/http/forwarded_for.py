@@ -7,7 +7,6 @@ a port or IPv6 in brackets among them, as proxies write it.
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
 
 from edgecache.http.message import (
     Fields,
@@ -18,13 +17,14 @@ from edgecache.http.message import (
     names_in,
     without,
 )
+from edgecache.http.proxy_protocol import canonical_address
 
 ADDRESSES_MAX = 32  # of X-Forwarded-For: more proxies than any request has passed
 FORWARDED_FOR = b"x-forwarded-for"
 CDN_LOOP = b"cdn-loop"
 EVERYWHERE = frozenset({FORWARDED_FOR, CDN_LOOP})  # forwarded whatever policies say
 _ADDRESS = re.compile(
-    rb"(?:([0-9.]{7,15})|\[([0-9A-Fa-f:.]{2,45})\])(?::[0-9]{1,5})?|([0-9A-Fa-f:.]{2,45})"
+    rb"(?:([0-9.]{7,15})|\[([0-9A-Fa-f:.]{2,45})\])(?::([0-9]{1,5}))?|([0-9A-Fa-f:.]{2,45})"
 )
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 _CDN_ID = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|" + _TOKEN + rb"{1,255})(?::[0-9]{1,5})?")
@@ -59,14 +59,23 @@ def _are_addresses(fields: Fields) -> bool:
 
 def is_address(member: bytes) -> bool:
     """An address, IPv4 with a port, or IPv6 in brackets with or without one."""
+    return forwarded_address(member) is not None
+
+
+def forwarded_address(member: bytes) -> tuple[str, int] | None:
+    """Address and port of a member of X-Forwarded-For; port 0 where none is named.
+
+    None for what is no address. One of IPv4 in IPv6 is the IPv4 one: a viewer has one spelling.
+    """
     match = _ADDRESS.fullmatch(member)
     if match is None:
-        return False
+        return None
+    ipv4, bracketed, ipv6, port = match[1], match[2], match[4], match[3]
     try:
-        ip_address((match[1] or match[2] or match[3]).decode())
+        address = canonical_address((ipv4 or bracketed or ipv6).decode())
     except ValueError:
-        return False
-    return True
+        return None
+    return address, min(int(port or 0), 65_535)
 
 
 def _passage(member: bytes) -> bytes:

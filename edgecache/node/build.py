@@ -68,6 +68,7 @@ from edgecache.observe.spool_folder import SpoolFolder
 from edgecache.rules.origin_addresses import Listeners
 from edgecache.rules.routing import NO_FILES, compile_routes
 from edgecache.rules.viewer.rate_limits import SECRET_BYTES, own_buckets
+from edgecache.rules.viewer.trusted_proxies import TrustedProxies
 from edgecache.runtime.environment import (
     DiskThreads,
     LoneThread,
@@ -160,6 +161,9 @@ class NodeParts:
         front = ViewerFrontend(tier, self.table, self.config.brand, world)
         node = self._node("edge", tier, front)
         node.address = self._told_address(location)
+        node.listener.proxied = location.proxy_protocol == "required"
+        if location.trusted_proxies:
+            node.listener.trusted_proxies = TrustedProxies(location.trusted_proxies)
         node.readiness.probe = probe
         node.rule_files = self._rule_files
         node.acme = acme

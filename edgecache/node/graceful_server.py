@@ -30,9 +30,9 @@ from edgecache.runtime.inherited import (
     watch_parent,
 )
 from edgecache.runtime.stderr_log import install_stderr_log
+from edgecache.server.accepted_socket import AcceptingServer, Acceptor
 from edgecache.server.http1.connection import ViewerConnection
 from edgecache.server.listener import Listener
-from edgecache.server.tls_handshake import TlsAcceptor, TlsServer
 
 BACKLOG = 4_096  # Linux's own default for net.core.somaxconn
 TICKS_PER_S = 10  # Uvicorn's
@@ -157,7 +157,7 @@ class ServiceServer(RoleServer):
 
 @dataclass(frozen=True, slots=True)
 class ListenPort:
-    """A listener, the sockets of its own that Uvicorn does not know (TLS), and its siblings'."""
+    """A listener, its own sockets that Uvicorn does not know (`accepts`), and its siblings'."""
 
     listener: Listener
     sockets: Sequence[socket.socket]
@@ -191,15 +191,15 @@ class NodeServer(RoleServer):
         settings = SimpleNamespace(loaded_app=SimpleNamespace(listener=port.listener))
         loop, state = asyncio.get_running_loop(), self.server_state
 
-        def protocol() -> ViewerConnection:
-            return ViewerConnection(settings, state, {}, loop)
+        def protocol(source: tuple[str, int] | None = None) -> ViewerConnection:
+            return ViewerConnection(settings, state, {}, loop, source=source)
 
-        if port.listener.tls is None:
+        if not port.listener.accepts:
             return OrphanListener(port.siblings, protocol)
         connections = cast(set[Any], state.connections)  # Uvicorn calls `shutdown` of each
-        acceptor = TlsAcceptor(port.listener, connections, protocol)
+        acceptor = Acceptor(port.listener, connections, protocol)
         servers = cast(list[Any], self.servers)  # and `close` and `wait_closed` of these
-        servers += [TlsServer(acceptor, one, BACKLOG) for one in port.sockets]
+        servers += [AcceptingServer(acceptor, one, BACKLOG) for one in port.sockets]
         return OrphanListener(port.siblings, protocol, acceptor.take)
 
     def _hand_over(self) -> None:

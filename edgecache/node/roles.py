@@ -170,13 +170,13 @@ def _serve_node(
     )
     server = NodeServer(settings, node, config.limits.hand_over_s_max)
     first, *others = addresses
-    secured = sockets.own[first] if node.listener.tls is not None else []
-    server.ports.append(ListenPort(node.listener, secured, sockets.siblings[first]))
+    accepted = sockets.own[first] if node.listener.accepts else []
+    server.ports.append(ListenPort(node.listener, accepted, sockets.siblings[first]))
     if node.tls_listener is not None:
         for secure in others:
             port = ListenPort(node.tls_listener, sockets.own[secure], sockets.siblings[secure])
             server.ports.append(port)
-    return server.run_until_signal([] if secured else sockets.own[first])
+    return server.run_until_signal([] if accepted else sockets.own[first])
 
 
 def _places(config: Config, proof: Proof) -> ServiceConnections:

@@ -72,6 +72,7 @@ class Counters:
     upstream_errors: defaultdict[str, int]
     removals: defaultdict[str, int]
     refused_credentials: defaultdict[str, int]
+    refused_proxy_headers: defaultdict[str, int]
     miss_first_byte: Histogram
 
     def __init__(self) -> None:

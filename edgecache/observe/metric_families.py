@@ -78,6 +78,11 @@ WORDS = {
         "Requests in the name of a process of ours, refused.",
         ("reason",),
     ),
+    "refused_proxy_headers": Family(
+        "refused_proxy_headers",
+        "Connections that did not begin with a right PROXY header, closed.",
+        ("reason",),
+    ),
     "upstream_errors": Family("upstream_errors", "Upstream failures, by fault.", ("fault",)),
 }
 LABELED_COUNTERS: dict[str, Family] = {

@@ -3,7 +3,7 @@
 - `listener`: one address, the frontend behind it, and what its connections share
 - `tls`: certificates by name, what a handshake settled
 - `certificates`, `dev_certificate`: read from files, or made by a CA for development
-- `tls_handshake`: a connection of a TLS port from its accept until it is a viewer's
+- `accepted_socket`: a connection from its accept until it is a viewer's: PROXY header, TLS
 - `connection_table`: open connections, bounded in all and per client
 - `stream`: the seam: what each version of HTTP offers a response
 - `response_writer`: one request's outcome to a stream, logged once

@@ -12,19 +12,21 @@ from typing import Any, Protocol
 
 from msgspec import structs
 
+from edgecache.cache.frontend import ViewerErrand
 from edgecache.cache.outcome import Hit, Outcome, Refusal
 from edgecache.cache.peer_frontend import Frontend, PeerFrontend
 from edgecache.config.model import Limits
 from edgecache.http.dates import format_date
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import BadMessage, BadReason, Fields, HeadLimits, Request
+from edgecache.rules.viewer.trusted_proxies import TrustedProxies
 from edgecache.runtime.environment import LoopTurns
 from edgecache.server.connection_table import ConnectionTable
 from edgecache.server.error_response import page
 from edgecache.server.request_log import RequestIds, RequestLog, RequestSummary
 from edgecache.server.request_tracing import RequestTracing
 from edgecache.server.stream import TableConnection
-from edgecache.server.tls import TlsPort
+from edgecache.server.tls import MISDIRECTED, Session, TlsPort
 from edgecache.store.invalidation import InvalidationState
 from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 from edgecache.upstream.peer.heads import PeerCall
@@ -76,6 +78,8 @@ class Listener:
     head_cache: ListenerHeadCache | None = None
     scheme: bytes = b"http"
     tls: TlsPort | None = None
+    proxied: bool = False  # connections begin with a PROXY header
+    trusted_proxies: TrustedProxies | None = None  # whose word on viewers counts; None: nobody's
     made: Callable[[], None] = lambda: None  # called for each hit that is rendered or learned
     explains: Callable[[bytes, Request, float], bytes] | None = None  # see `explained`
     remembered: Callable[[], int] = lambda: 0  # bytes of conclusions from messages
@@ -115,9 +119,34 @@ class Listener:
         if self.from_peers:
             self.head_limits = self.head_limits.between_tiers()
 
+    @property
+    def accepts(self) -> bool:
+        """Whether something comes before HTTP, so that its sockets are ours and not Uvicorn's."""
+        return self.proxied or self.tls is not None
+
+    def takes_header_of(self, peer: str) -> bool:
+        """Whether a PROXY header of `peer` may name a viewer; where nobody is named, anybody's."""
+        return self.trusted_proxies is None or self.trusted_proxies.trusts(peer)
+
     def secured(self, port: TlsPort, head_cache: ListenerHeadCache | None) -> Listener:
         """The listener beside this one that speaks TLS: the same connections, one sweep."""
         return replace(self, tls=port, head_cache=head_cache, scheme=b"https")
+
+    def decide(
+        self, request: Request, session: Session | None, now: float, *, direct: bool
+    ) -> Hit | ViewerErrand | Refusal:
+        """What the frontend concludes, if the certificate of the connection is for the site.
+
+        `direct`: the viewer is at the other end of the connection, and its TLS is the viewer's.
+        """
+        if session is not None:
+            if request.host and not session.covers(request.host):
+                return MISDIRECTED
+            if request.peer and not session.admits(request.peer):
+                request = structs.replace(request, peer="")
+            if direct:
+                request = structs.replace(request, tls=session.told)
+        return self.frontend.decide(request, now)
 
     def hit_response(
         self, hit: Hit, request: Request, request_id: bytes, now: float

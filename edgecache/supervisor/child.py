@@ -46,6 +46,7 @@ class Child:
     local: Address | None = None  # where its own user reaches it
     health: TcpAddress | None = None  # where its supervisor says how its node is
     secured: bool = False  # `address` speaks TLS, to machines of the installation
+    proxied: bool = False  # `address` wants a PROXY header first
 
     @property
     def node(self) -> str:

@@ -150,7 +150,7 @@ class Readiness:
 
 async def _is_there(child: Child) -> bool:
     assert child.address is not None
-    return await answers(child.address, child.role, secured=child.secured)
+    return await answers(child.address, child.role, secured=child.secured, proxied=child.proxied)
 
 
 def _not_ready_reason(node: NodeState | None, generation: int, pid: int | None) -> str:

@@ -71,6 +71,7 @@ def workers(location: Location, path: Path) -> list[Child]:
             location.name,
             tcp_address(location.listen_tls) if location.listen_tls else None,
             health=_health_address(location),
+            proxied=location.proxy_protocol == "required",
         )
         for number in range(1, location.workers + 1)
     ]

@@ -27,6 +27,7 @@ from edgecache.config.model import (
 from edgecache.observe.access_log import AccessLog
 from edgecache.observe.counters import Counters
 from edgecache.rules.routing import compile_routes
+from edgecache.rules.viewer.trusted_proxies import TrustedProxies
 from edgecache.server.http1.connection import ViewerConnection
 from edgecache.server.http1.head_cache import HeadCache
 from edgecache.server.listener import Listener
@@ -71,6 +72,7 @@ class Scene:
     wire: Wire = Wire.READY
     memory_bytes: int = 8 * MIB
     limits: Limits = field(default_factory=Limits)
+    trusted_proxies: tuple[str, ...] = ()
     disk: Path | None = None  # a folder: the tier nearest the origin has a disk
 
 
@@ -81,6 +83,7 @@ class Play:
         self.scene = scene
         self.clock = FakeClock()
         self.address = "192.0.2.1"  # of who connects next
+        self.source: tuple[str, int] | None = None  # by a PROXY header, of who connects next
         self.loop = FakeLoop(self.clock)
         asyncio.set_event_loop(self.loop)
         self.origin = HeldOrigin(self.clock, self.loop)
@@ -119,7 +122,8 @@ class Play:
         if name not in self.viewers:
             app = SimpleNamespace(listener=self.listener)
             state = SimpleNamespace(connections=set(), tasks=self.tasks)
-            connection = ViewerConnection(SimpleNamespace(loaded_app=app), state, {}, self.loop)
+            settings = SimpleNamespace(loaded_app=app)
+            connection = ViewerConnection(settings, state, {}, self.loop, source=self.source)
             transport = FakeTransport((self.address, 40_000 + len(self.viewers)))
             connection.connection_made(transport)
             self.viewers[name] = Viewer(self.loop, connection, transport)
@@ -221,6 +225,7 @@ class Play:
         config = config_of(self.scene)
         table = compile_routes(config)
         front = ViewerFrontend(self.edge, table, "cloudfront", self.scene.world)
+        proxies = self.scene.trusted_proxies
         traced = config.tracing.context != "ignore"
         return Listener(
             front,
@@ -230,6 +235,7 @@ class Play:
             RequestLog("LHR50", self._counters, self.access_log),
             "cloudfront",
             HeadCache() if self.scene.memo else None,
+            trusted_proxies=TrustedProxies(proxies) if proxies else None,
             tracing=RequestTracing(config.tracing, _counting_bytes()) if traced else None,
         )
 

@@ -9,6 +9,7 @@
     access            access controls, identities, secret headers, client certificates
     viewer_rules      redirects and request headers of behaviors
     access_lists      access lists and IP sets
+    trusted_proxies   balancers in front of a location, whose word on viewers counts
     keys              public keys, key groups, trusted signers
 
 May import the rest of `config`.

@@ -20,6 +20,7 @@ from edgecache.config.checks.keys import check_keys
 from edgecache.config.checks.log_delivery import check_log_delivery
 from edgecache.config.checks.policies import check_traced_keys
 from edgecache.config.checks.site import check_acme, check_pair
+from edgecache.config.checks.trusted_proxies import check_trusted_proxies
 from edgecache.config.listen import (
     Address,
     TcpAddress,
@@ -171,6 +172,8 @@ def _check_disks(config: Config, problems: Problems) -> None:
 def _check_locations(config: Config, problems: Problems) -> None:
     if config.locations and not (config.distributions or config.unavailable or config.control):
         problems.add("distributions", "empty, and there is no [control] to add any by its API")
+    for index, location in enumerate(config.locations):
+        check_trusted_proxies(location, f"locations[{index}]", problems)
     if len(config.locations) > LOCATIONS_MAX:
         problems.add("locations", f"{len(config.locations)} are more than {LOCATIONS_MAX}")
     seen: set[str] = set()

@@ -88,11 +88,11 @@ class StalenessProbe:
         for group in self._world.groups():
             if group.role == "edge" and group.address is not None:
                 for _ in range(min(group.workers * READS_PER_WORKER, READS_MAX)):
-                    await self._read(group.address, least)
+                    await self._read(group.address, group.opening + _HEAD, least)
 
-    async def _read(self, address: Address, least: int) -> None:
+    async def _read(self, address: Address, asked: bytes, least: int) -> None:
         try:
-            head, _, body = (await self._world.exchange(address, _HEAD)).partition(b"\r\n\r\n")
+            head, _, body = (await self._world.exchange(address, asked)).partition(b"\r\n\r\n")
         except OSError:
             self.unread += 1
             return

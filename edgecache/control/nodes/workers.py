@@ -27,6 +27,7 @@ from edgecache.config.listen import (
 )
 from edgecache.config.model import Config
 from edgecache.control.nodes.registry import ReportingNode
+from edgecache.http.proxy_protocol import LOCAL_HEADER
 from edgecache.rules.origin_addresses import address_trouble
 from edgecache.upstream.peer.heads import signed_head
 
@@ -48,11 +49,17 @@ class WorkerGroup:
     address: Address | None
     workers: int
     machine: str = ""  # empty: any, nobody has reported from there
+    proxied: bool = False  # they want a PROXY header first
 
     @property
     def signed_as(self) -> str:
         """The place that a credential for one of them names."""
         return edge_place(self.name) if self.role == "edge" else self.role
+
+    @property
+    def opening(self) -> bytes:
+        """What a connection to one of them begins with: that we speak for ourselves, or nothing."""
+        return LOCAL_HEADER if self.proxied else b""
 
 
 def worker_groups(config: Config, reporting: Iterable[ReportingNode] = ()) -> list[WorkerGroup]:
@@ -66,6 +73,7 @@ def worker_groups(config: Config, reporting: Iterable[ReportingNode] = ()) -> li
     }
     if config.regional is not None:
         wanted["regional", "regional"] = (advertised(config.regional, config.state_dir), 1)
+    proxied = {one.name for one in config.locations if one.proxy_protocol == "required"}
     met: dict[tuple[str, str], Counter[tuple[str, str]]] = {place: Counter() for place in wanted}
     for node in reporting:
         if node.machine and node.place[0] in _ROLES:
@@ -74,13 +82,13 @@ def worker_groups(config: Config, reporting: Iterable[ReportingNode] = ()) -> li
     for (role, name), machines in met.items():
         address, workers = wanted.get((role, name), (None, 1))
         if not machines:
-            groups.append(WorkerGroup(name, role, address, workers))
+            groups.append(WorkerGroup(name, role, address, workers, proxied=name in proxied))
         for (machine, told), count in sorted(machines.items()):
             own = parse_listen(told, "") if told else None
             if isinstance(address, UnixAddress):  # a path is the file's to say
                 own = address
             count = max(count, workers) if len(machines) == 1 else count
-            groups.append(WorkerGroup(name, role, own, count, machine))
+            groups.append(WorkerGroup(name, role, own, count, machine, name in proxied))
     return sorted(groups, key=lambda group: _ROLES.index(group.role))
 
 
@@ -135,7 +143,8 @@ async def ask_workers(
     problem = ""
     for _ in range(min(place.workers * QUESTIONS_PER_WORKER, QUESTIONS_MAX)):
         try:
-            said = _decode_answer(await exchange(address, signed_head(head, sign)), answer)
+            asked = place.opening + signed_head(head, sign)
+            said = _decode_answer(await exchange(address, asked), answer)
         except (OSError, ValueError) as error:
             problem = str(error) or type(error).__name__
             break

@@ -5,5 +5,6 @@
 - `headers`: `CloudFront-` request headers of place, device and connection
 - `redirects`: where a behavior's rules send viewers; `request_headers`: what they remove and set
 - `rate_limits`: token buckets of requests by address, header, cookie or path; rates of bodies
+- `trusted_proxies`: who the viewer behind a balancer is, by its X-Forwarded-For and -Proto
 - `client_shares`: which addresses count as one client, and what it holds of each kind
 """

@@ -12,8 +12,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
-from msgspec.structs import replace
-
 from edgecache.cache.frontend import ViewerErrand
 from edgecache.cache.outcome import Hit, Refusal
 from edgecache.http.framing import BODY_BYTES_PER_S_MIN
@@ -34,6 +32,7 @@ from edgecache.server.http1.rendered_hit import (
 from edgecache.server.http1.request_body import (
     RequestBody,
     SentBytes,
+    UploadPlace,
     invitation,
 )
 from edgecache.server.http1.stream import Http1Stream
@@ -42,7 +41,7 @@ from edgecache.server.listener import SHED, Listener
 from edgecache.server.output_buffer import OutputBuffer, untaken_bytes
 from edgecache.server.request_log import NOTHING_ASKED, RequestSummary
 from edgecache.server.response_writer import ResponseWriter, is_paced
-from edgecache.server.tls import MISDIRECTED, Session
+from edgecache.server.tls import Session
 from edgecache.upstream.tunnel import TUNNEL_BYTES_MAX
 
 ADMITTED_MAX = 8  # access lists that a connection remembers; most distributions have one or two
@@ -61,6 +60,8 @@ class ViewerConnection(asyncio.Protocol):
         server_state: Any,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        source: tuple[str, int] | None = None,
     ) -> None:
         self.listener = cast(Listener, config.loaded_app.listener)
         self.loop = _loop or asyncio.get_event_loop()
@@ -68,9 +69,11 @@ class ViewerConnection(asyncio.Protocol):
         self.outgoing: OutputBuffer = cast(OutputBuffer, None)
         self.peer: tuple[str, int] = ("", 0)  # the other end of the socket
         self.client: tuple[str, int] = ("", 0)  # the viewer: the peer, or whom it stands for
+        self._source = source  # by a PROXY header
         self.address = self.port = b""  # the same, as the log has them
         self.network = ""
         self.admitted: tuple[AccessListMatcher, ...] = ()
+        self.trusted = False  # the peer is a proxy that stands for many viewers
         self.session: Session | None = None
         self.deadline = 0.0
         self.closing = False
@@ -80,7 +83,7 @@ class ViewerConnection(asyncio.Protocol):
         self._parse = self.listener.parse
         self._waits_turn = False  # what is held is served in a later turn of the loop
         self.body: RequestBody | None = None  # arriving
-        self._uploads = False  # `body` counts among the uploads of its client
+        self._upload = UploadPlace(self.listener.connections.uploads)  # that `body` has
         self._task: asyncio.Task[None] | None = None
         self._reading = True
         self.unsent_bytes = -1  # at the last look; -1: there was none
@@ -100,7 +103,7 @@ class ViewerConnection(asyncio.Protocol):
         self.peer = (peer[0], peer[1]) if isinstance(peer, tuple) and peer else ("", 0)
         listener = self.listener
         self._state.connections.add(self)
-        self._identify(self.peer)
+        self._identify(self._source or self.peer)
         self.deadline = listener.clock() + listener.limits.head_s_max
         if listener.tls is not None:
             self.session = listener.tls.session(transport.get_extra_info("ssl_object"))
@@ -117,7 +120,7 @@ class ViewerConnection(asyncio.Protocol):
         self.closing = True
         if self.body is not None:
             self.body.abort()
-            self._end_upload()
+            self._upload.end()
         if self._task is not None:
             self._task.cancel()
         self.heads.take()
@@ -190,10 +193,15 @@ class ViewerConnection(asyncio.Protocol):
     # Serving.
 
     def _identify(self, client: tuple[str, int]) -> None:
-        """The viewer of this connection is known: it is counted among those of its network."""
+        """The viewer of this connection is known: it is counted among those of its network.
+
+        That of a trusted proxy differs by request, and such a connection is nobody's.
+        """
         self.client = client
         self.address, self.port = escaped(client[0]), b"%d" % client[1]
-        self.network = client_network(client[0])
+        proxies = self.listener.trusted_proxies
+        self.trusted = proxies is not None and proxies.trusts(client[0])
+        self.network = "" if self.trusted else client_network(client[0])
         self.listener.connections.add(self)
 
     def _serve(self, now: float, *, begun: bool = False) -> None:
@@ -243,14 +251,17 @@ class ViewerConnection(asyncio.Protocol):
         """One request: decide, and answer or set off."""
         listener = self.listener
         request = self._parse(head, listener.head_limits, listener.scheme, self.client)
+        if listener.trusted_proxies is not None:
+            request = listener.trusted_proxies.resolved(request, trusted=self.trusted)
         if b"Edgecache-Explain" in head and (reply := listener.explained(head, request, now)):
             self.closing = True
             self.outgoing.write(reply, b"")
             self.transport.close()
             return
         names = listener.site_names(request.host)
-        summary = RequestSummary.by(request, names, len(head), self.session)
-        decision = self._decide(request, now)
+        direct = request.client is self.client or listener.from_peers  # else TLS is a proxy's
+        summary = RequestSummary.by(request, names, len(head), self.session if direct else None)
+        decision = listener.decide(request, self.session, now, direct=direct)
         if isinstance(decision, Refusal):
             stays = not request.has_body and keeps_alive(request.minor, request.fields)
             self.refuse(decision, summary, now, close=not stays)
@@ -274,22 +285,13 @@ class ViewerConnection(asyncio.Protocol):
         head_cache = listener.head_cache
         worth = hit.until and not request.has_body and not hit.route.depends_on_viewer
         access_list = hit.route.access_list
-        if access_list is not None and access_list not in self.admitted:
+        if access_list is None or self.trusted:  # a proxy's viewers are asked one by one
+            worth = worth and access_list is None
+        elif access_list not in self.admitted:
             self.admitted = (access_list, *self.admitted[: ADMITTED_MAX - 1])
         if worth and head_cache is not None:
             head_cache.learn(self, head, request, summary, RenderedHitLease(answer, hit.until))
-        write_hit(self, answer, summary, request.id, now)
-
-    def _decide(self, request: Request, now: float) -> Hit | ViewerErrand | Refusal:
-        """What the frontend concludes, if the certificate of the connection is for the site."""
-        session = self.session
-        if session is None:
-            return self.listener.frontend.decide(request, now)
-        if request.host and not session.covers(request.host):
-            return MISDIRECTED
-        if request.peer and not session.admits(request.peer):
-            request = replace(request, peer="")
-        return self.listener.frontend.decide(replace(request, tls=session.told), now)
+        write_hit(self, answer, summary, request, now)
 
     def _set_off(
         self, errand: Hit | ViewerErrand, request: Request, summary: RequestSummary
@@ -312,23 +314,13 @@ class ViewerConnection(asyncio.Protocol):
         if body is not None:
             self._feed_body(self.heads.take())
             if self.body is not None:
-                self._begin_upload(body)
+                self._begin_upload(body, self.stream)
 
-    def _begin_upload(self, body: RequestBody) -> None:
+    def _begin_upload(self, body: RequestBody, stream: Http1Stream) -> None:
         """Count a body that is not all here, or refuse it."""
-        listener = self.listener
-        network = "" if listener.from_peers else self.network
-        each_max = listener.limits.uploads_per_address_max
-        self._uploads = listener.connections.uploads.take(network, each_max)
-        if not self._uploads:
+        network = "" if self.listener.from_peers else stream.network
+        if not self._upload.begin(network, self.listener.limits.uploads_per_address_max):
             body.refuse(503)
-
-    def _end_upload(self) -> None:
-        """The body is all here, or never will be."""
-        if self._uploads:
-            self._uploads = False
-            network = "" if self.listener.from_peers else self.network
-            self.listener.connections.uploads.give_back(network)
 
     def _feed_body(self, data: bytes) -> None:
         body = self.body
@@ -338,7 +330,7 @@ class ViewerConnection(asyncio.Protocol):
         except BadMessage:
             self.closing = True  # the errand is told by the body, and answers
             self.body = None
-            self._end_upload()
+            self._upload.end()
             return
         limits = self.listener.limits
         if self.tunnel_idle_s:
@@ -349,7 +341,7 @@ class ViewerConnection(asyncio.Protocol):
         bytes_max = TUNNEL_BYTES_MAX if self.tunnel_idle_s else limits.buffer_bytes_max
         if body.done:
             self.body = None
-            self._end_upload()
+            self._upload.end()
             self._hold(rest)
         elif body.behind:
             self._wait_turn()
@@ -381,7 +373,7 @@ class ViewerConnection(asyncio.Protocol):
         if self.body is not None:  # answered before it was read: RFC 9112 §9.3
             self.body.close()
             self.body = None
-            self._end_upload()
+            self._upload.end()
             self.closing = True
         if self.closing:
             self.outgoing.close()

@@ -25,9 +25,11 @@ from msgspec import Struct
 from edgecache.cache.frontend import ViewerFrontend
 from edgecache.http.message import Fields, Request
 from edgecache.observe.counters import Counters
+from edgecache.observe.log_record import escaped
 from edgecache.rules.caching.key import has_cookies, lower_names
 from edgecache.rules.caching.unkeyed_fields import PROTO
 from edgecache.rules.routing import Route, RouteTable
+from edgecache.rules.viewer.client_shares import client_network
 from edgecache.rules.viewer.rate_limits import RateLimitRule
 from edgecache.server.http1.interface import Http1Connection
 from edgecache.server.http1.rendered_hit import HEAD_END, RenderedHit, RenderedHitLease
@@ -70,9 +72,9 @@ TRACED = b"\r\ntraceparent"
 
 Names = frozenset[bytes] | None  # of fields, in lower case; None: all may bear
 Lines = dict[bytes, "CachedHit"]
-Kind = tuple[Certificate | None, Names, Fields]
 Buckets = dict[RateLimitRule, int]  # by the limits that draw on them, without the peer's address
 NO_BUCKETS: Buckets = {}
+Kind = tuple[Certificate | None, bytes, Names, Fields]
 
 
 class CachedHit(Struct, eq=False):
@@ -121,6 +123,10 @@ class FieldBlock(Struct, eq=False):
     rest: bytes  # time-taken to ssl-cipher
     extras: bytes = b""  # of a second line: see `LineTemplate`
     buckets: Buckets = NO_BUCKETS  # that its fields say, on any route
+    trusted: bool = False  # a trusted proxy sent it: what it says of its viewer counts
+    address: bytes = b""  # of that viewer; empty: as the connection has it
+    port: bytes = b""
+    network: str = ""
 
 
 class HeadCache:
@@ -141,7 +147,11 @@ class HeadCache:
         """Answer `data`, if it is one head whose hit is known and whose lease stands."""
         cut = data.find(b"\r\n")
         block = self.blocks.get(data[cut:])
-        if block is None or block.session is not connection.session:
+        if (
+            block is None
+            or block.session is not connection.session
+            or block.trusted is not connection.trusted
+        ):
             return False
         line = data[:cut]
         for lines in block.lines:
@@ -187,9 +197,10 @@ class HeadCache:
                 connection.outgoing.write(b"".join((answer.start, request_id, HEAD_END)), body)
         log, received = listener.request_log, len(data)
         line = (
-            answer.line_start, connection.address, cached.start, block.agent, cached.word,
-            request_id, block.host, NUMBERS[received], block.rest, cached.end, connection.port,
-            cached.tail, block.extras and b"%b%d\n" % (block.extras, now * 1_000),
+            answer.line_start, block.address or connection.address, cached.start, block.agent,
+            cached.word, request_id, block.host, NUMBERS[received], block.rest, cached.end,
+            block.port or connection.port, cached.tail,
+            block.extras and b"%b%d\n" % (block.extras, now * 1_000),
         )  # fmt: skip
         log.keep(b"".join(line))
         if not cached.times:
@@ -233,6 +244,12 @@ class HeadCache:
             block.buckets = named_buckets(connection, by_fields, request)
         self.add_line(head, lines[place], cached)
         listener.made()
+        if connection.trusted:
+            block.trusted = True
+            if request.client != connection.client:
+                address, port = request.client
+                block.address, block.port = escaped(address), b"%d" % port
+                block.network = client_network(address)
         self.add_block(head, block)
 
     def lines(
@@ -243,7 +260,8 @@ class HeadCache:
             self.clear()
             self._table, self._names = table, distinct_key_names(table)
         certificate = None if session is None else session.certificate
-        kinds = [(certificate, names, key_fields(request.fields, names)) for names in self._names]
+        scheme, fields = request.scheme, request.fields
+        kinds = [(certificate, scheme, names, key_fields(fields, names)) for names in self._names]
         return tuple([self._lines(kind) for kind in kinds])
 
     def _lines(self, kind: Kind) -> Lines:
@@ -343,7 +361,8 @@ def takes_tokens(
     for limit in limits:
         bucket = cached.buckets.get(limit, block.buckets.get(limit))
         if bucket is None:
-            bucket = table.bucket(limit, None, connection.network)
+            network = block.network or connection.network
+            bucket = table.bucket(limit, None, network or client_network(connection.client[0]))
         drawn_on.append(bucket)
     return table.take(limits, drawn_on, now) is None
 

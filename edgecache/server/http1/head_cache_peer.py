@@ -88,7 +88,7 @@ class PeerHeadCache(HeadCache):
             self.clear()
             self._table, self._names = table, (None,)
         lasting = tuple([field for field in request.fields if field[0] not in _RENEWED])
-        return (self._lines((None, None, lasting)),)
+        return (self._lines((None, b"", None, lasting)),)
 
     def place(self, route: Route) -> int:
         return 0

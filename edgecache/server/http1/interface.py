@@ -22,6 +22,8 @@ class Http1Connection(Protocol):
     transport: asyncio.Transport
     outgoing: OutputBuffer
     client: tuple[str, int]
+    trusted: bool
+    """Whether that is a trusted proxy: who its viewer is, each request says for itself."""
     network: str
     """Which client that is; see `ViewerStream`."""
     address: bytes

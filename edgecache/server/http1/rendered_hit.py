@@ -177,11 +177,11 @@ def write_hit(
     connection: Http1Connection,
     answer: RenderedHit,
     summary: RequestSummary,
-    request_id: bytes,
+    request: Request,
     now: float,
 ) -> None:
     """Send the whole of a hit on a connection that stays, and log it."""
-    listener = connection.listener
+    listener, request_id = connection.listener, request.id
     head, body = answer.head(now), answer.body
     if answer.has_id:
         request_id = answer.own_id or listener.ids.next()
@@ -191,7 +191,8 @@ def write_hit(
     sent = len(head) + len(body)
     outcome = RequestOutcome(answer.status, answer.result, sent, answer.fields, route=answer.route)
     taken_s = now - connection.began
-    listener.request_log.tell(summary, outcome, connection.client, request_id, now, taken_s)
+    client = request.client if connection.trusted else connection.client
+    listener.request_log.tell(summary, outcome, client, request_id, now, taken_s)
     connection.began = now
 
 
@@ -217,6 +218,7 @@ def write_last_hit(
     outcome = RequestOutcome(answer.status, answer.result, sent, answer.fields, route=answer.route)
     ended = listener.clock()
     taken_s = ended - connection.began
-    listener.request_log.tell(summary, outcome, connection.client, request_id, ended, taken_s)
+    client = request.client if connection.trusted else connection.client
+    listener.request_log.tell(summary, outcome, client, request_id, ended, taken_s)
     if connection.closing:
         connection.outgoing.close()

@@ -20,6 +20,7 @@ from edgecache.http.framing import (
 )
 from edgecache.http.head import CONTINUE
 from edgecache.http.message import BadMessage, HeadLimits, Request, first_value
+from edgecache.rules.viewer.client_shares import ClientShares
 from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 from edgecache.upstream.faults import Fault, UpstreamError
 
@@ -200,3 +201,26 @@ class SentBytes(RequestBody):
 
 
 def _no_invitation() -> None: ...
+
+
+class UploadPlace:
+    """The place of one connection's body among the uploads of its client, while it arrives."""
+
+    __slots__ = ("_network", "_shares")
+
+    def __init__(self, shares: ClientShares) -> None:
+        self._shares = shares
+        self._network: str | None = None
+
+    def begin(self, network: str, each_max: int) -> bool:
+        """Take a place; False where the client has as many as it may."""
+        taken = self._shares.take(network, each_max)
+        if taken:
+            self._network = network
+        return taken
+
+    def end(self) -> None:
+        """The body is all here, or never will be; said again it does nothing."""
+        if self._network is not None:
+            self._shares.give_back(self._network)
+            self._network = None

@@ -11,6 +11,7 @@ import asyncio
 from edgecache.http.head import LAST_CHUNK, chunk, keeps_alive, response_head
 from edgecache.http.message import Fields, Request
 from edgecache.rules.viewer.access import UPGRADED
+from edgecache.rules.viewer.client_shares import client_network
 from edgecache.server.http1.interface import Http1Connection
 from edgecache.server.http1.websocket import relay
 from edgecache.upstream.tunnel import Tunnel
@@ -37,6 +38,9 @@ class Http1Stream:
     def __init__(self, connection: Http1Connection, request: Request | None) -> None:
         self.client = connection.client
         self.network = connection.network
+        if request is not None and connection.trusted and request.client != self.client:
+            self.client = request.client
+            self.network = client_network(self.client[0])
         self.began = connection.began
         self.sent_bytes = 0
         self.seen_bytes = 0  # of these, when an overdue connection was looked at

@@ -1,4 +1,4 @@
-"""TLS connections before their handshake: counted, bounded, and gone without a trace."""
+"""Connections before HTTP, by PROXY header and TLS: counted, bounded, gone without a trace."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from typing import Any, cast
 
 import pytest
 import uvloop
+from msgspec.structs import replace
 
 from edgecache.config.model import Limits
+from edgecache.observe.counters import Counters
 from edgecache.runtime.environment import pause
+from edgecache.server.accepted_socket import AcceptingServer, Acceptor
 from edgecache.server.connection_table import LATE_S, ConnectionTable
 from edgecache.server.dev_certificate import ca_file, development_certificate
 from edgecache.server.listener import Listener
-from edgecache.server.tls_handshake import TlsAcceptor, TlsServer
 
 LIMITS = Limits(connections_per_address_max=3)
 DEADLINE_S = 30
@@ -46,7 +48,15 @@ class Viewer(asyncio.Protocol):
 class Port:
     """A TLS port of our own, its clock and its table."""
 
-    def __init__(self, folder: Path, listening: socket.socket) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        listening: socket.socket,
+        *,
+        proxied: bool = False,
+        tls: bool = True,
+        head_s_max: float = LIMITS.head_s_max,
+    ) -> None:
         pem = development_certificate(folder, ["localhost"], datetime.now(UTC))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pem)
@@ -54,15 +64,36 @@ class Port:
         self.trusts = ssl.create_default_context(cafile=str(ca_file(folder)))
         self.address = listening.getsockname()
         self._streams: list[asyncio.StreamWriter] = []
+        self.counters = Counters()
+        self.proxy = "127.0.0.1"  # whose headers are taken
+        self.sources: list[tuple[str, int] | None] = []
         listener: Any = SimpleNamespace(
             clock=lambda: self.now,
-            limits=LIMITS,
             connections=self.table,
-            tls=SimpleNamespace(context=context),
+            tls=SimpleNamespace(context=context) if tls else None,
+            proxied=proxied,
+            takes_header_of=lambda peer: peer == self.proxy,
+            request_log=SimpleNamespace(counters=self.counters),
+            limits=replace(LIMITS, head_s_max=head_s_max),
             has_room=lambda one: self.table.make_room(one, LIMITS),
         )
-        acceptor = TlsAcceptor(cast(Listener, listener), self.connections, lambda: Viewer(self))
-        self.server = TlsServer(acceptor, listening, 16)
+        acceptor = Acceptor(cast(Listener, listener), self.connections, self._viewer)
+        self.server = AcceptingServer(acceptor, listening, 16)
+
+    def _viewer(self, source: tuple[str, int] | None) -> Viewer:
+        self.sources.append(source)
+        return Viewer(self)
+
+    async def says(self, *pieces: bytes) -> asyncio.StreamReader:
+        """A connection whose first bytes these are, each sent when the last one was taken."""
+        reader, writer = await asyncio.open_connection(*self.address)
+        self._streams.append(writer)
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            for _ in range(3):
+                await pause(0)
+        return reader
 
     async def says_nothing(self) -> asyncio.StreamReader:
         reader, writer = await asyncio.open_connection(*self.address)
@@ -88,11 +119,11 @@ class Port:
         assert not self.connections
 
 
-def plays(folder: Path, scene: Callable[[Port], Awaitable[None]]) -> None:
+def plays(folder: Path, scene: Callable[[Port], Awaitable[None]], **port_is: Any) -> None:
     """`scene` at a port, on the loop of our processes."""
 
     async def run() -> None:
-        port = Port(folder, socket.create_server(("127.0.0.1", 0)))
+        port = Port(folder, socket.create_server(("127.0.0.1", 0)), **port_is)
         async with asyncio.timeout(DEADLINE_S):
             await scene(port)
             await port.ends()
@@ -182,7 +213,7 @@ def test_without_descriptors_it_looks_again_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not at once: the socket stays readable."""
-    monkeypatch.setattr("edgecache.server.tls_handshake.EXHAUSTED_S", 3_600.0)
+    monkeypatch.setattr("edgecache.server.accepted_socket.EXHAUSTED_S", 3_600.0)
 
     async def scene(listening: Exhausted) -> None:
         port = Port(tmp_path, listening)

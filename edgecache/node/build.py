@@ -80,6 +80,7 @@ from edgecache.runtime.environment import (
     wall_clock,
 )
 from edgecache.runtime.fd_limit import DescriptorBudget, soft_limit
+from edgecache.runtime.process_usage import ProcessUsage
 from edgecache.runtime.stderr_log import warn
 from edgecache.server.http1.head_cache import ANSWERS_MAX, BLOCKS_MAX, HeadCache
 from edgecache.server.http1.head_cache_peer import PeerHeadCache
@@ -132,6 +133,7 @@ class NodeParts:
         self._verifier = CredentialVerifier(place_of(name), wall_clock, refused)
         self._secrets.tell_peers(self._verifier.use)
         self._pool = Pool(network, self.clock, PoolLimits(response_limits(config.limits)))
+        self._usage = ProcessUsage(wall_clock)
         self._counted_origins = OriginCounters(self._counters, self.clock)
         self._tasks = Tasks()
         self._follower = self._log_follower()
@@ -285,6 +287,7 @@ class NodeParts:
         return node
 
     def _measure(self) -> None:
+        self._counters.usage = self._usage.figures()
         self._counted_origins.measure(self._pool.connections_to_origins())
 
     def _log_deliverer(self) -> LogDeliverer:

@@ -87,6 +87,7 @@ from edgecache.control.state.sqlite import SqliteDatabase
 from edgecache.node.machines import Machines
 from edgecache.node.secret_watch import WATCH_S, FileStamp, file_stamp
 from edgecache.runtime.environment import pause, restart_on_failure, steady_clock, wall_clock
+from edgecache.runtime.process_usage import ProcessUsage
 from edgecache.runtime.stderr_log import warn
 
 Work = Callable[[], Coroutine[Any, Any, None]]
@@ -223,6 +224,7 @@ def _application(
         log, nodes, barrier, lambda: load(path), secrets.tokens, secrets.admission,
         catalog.publish, lambda: catalog.published.unavailable, canary, thread.run,
         str(path.resolve()), lambda: catalog.file, DrainedNodes(state),
+        usage=ProcessUsage(wall_clock).figures,
     )  # fmt: skip
     app = control_app(control, _names(config), KeyAdmission(secrets.callers))
     issuance, certificates = certificate_services(catalog, nodes, secrets)

@@ -45,7 +45,7 @@ class Counters:
 
     __slots__ = (
         *TOTALS, *WORDS, *GAUGES, *HISTOGRAMS,
-        "distributions", "labeled", "labeled_gauges", "labeled_histograms", "memory",
+        "distributions", "labeled", "labeled_gauges", "labeled_histograms", "memory", "usage",
     )  # fmt: skip
 
     upstream_requests: int
@@ -87,6 +87,7 @@ class Counters:
         self.labeled_gauges = {name: LabeledSeries(Series) for name in LABELED_GAUGES}
         self.labeled_histograms = {name: LabeledSeries(Histogram) for name in LABELED_HISTOGRAMS}
         self.memory: dict[str, int] = {}  # bytes by who holds them
+        self.usage: dict[str, int] = {}  # of the process: see PROCESSES
 
     @property
     def requests(self) -> dict[str, int]:
@@ -113,7 +114,7 @@ class Counters:
         return words | self.distributions.words()
 
     def _gauges(self) -> dict[str, int]:
-        gauges = {name: getattr(self, name) for name in GAUGES}
+        gauges = {name: getattr(self, name) for name in GAUGES} | self.usage
         gauges.update({MEMORY + kind: size for kind, size in self.memory.items()})
         for name, series in self.labeled_gauges.items():
             gauges.update({name + SEPARATOR + key: one.value for key, one in series.items()})

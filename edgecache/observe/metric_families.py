@@ -18,6 +18,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
+class ProcessFamily(NamedTuple):
+    """A metric of each process apart: its whole name, kind, and what its figure is divided by."""
+
+    metric: str
+    help: str
+    is_counter: bool = False
+    per_unit: int = 1
+
+
 class Family(NamedTuple):
     """A metric of processes: its name in a scrape without prefix and suffix, and its labels."""
 
@@ -115,6 +124,22 @@ GAUGES = {
     "disk_failing": Family("disk_failing", "Nodes whose disk is failing."),
     "fills": Family("fills", "Fills in progress."),
     "tasks": Family("tasks", "Tasks of the event loops."),
+}
+PROCESSES = {
+    "process_cpu_ms": ProcessFamily(
+        "process_cpu_seconds", "Processor time, of the user and of the system.", True, 1_000
+    ),
+    "process_resident_bytes": ProcessFamily("process_resident_memory_bytes", "Resident memory."),
+    "process_open_fds": ProcessFamily("process_open_fds", "Open descriptors."),
+    "process_max_fds": ProcessFamily("process_max_fds", "Descriptors that it may have."),
+    "process_started_ms": ProcessFamily(
+        "process_start_time_seconds", "When it was started, in epoch seconds.", False, 1_000
+    ),
+    "process_restarts": ProcessFamily(
+        "edgecache_process_restarts",
+        "How often its supervisor started it again because it had died.",
+        True,
+    ),
 }
 LABELED_GAUGES: dict[str, Family] = {
     "origin_connections": Family(

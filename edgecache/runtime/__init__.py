@@ -5,6 +5,7 @@
 `fd_limit` file descriptors, and how many connections they are enough for;
 `privileges` the user a process becomes once every address is bound;
 `memory_tuning` garbage collector and malloc of a process that keeps bodies;
+`process_usage` processor time, memory and descriptors, and how often it died before;
 `stderr_log` the log on standard error, written by a thread;
 `caches` the process-wide caches of functions and what they take at worst.
 """

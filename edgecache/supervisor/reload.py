@@ -95,6 +95,8 @@ class Reloader:
             try:
                 config = load(self.path)
             except ConfigError as error:
+                if self.part.name in ("", "control"):
+                    await reload_control(self.config, self.path)  # its metrics say so
                 return _refused("not reloaded:", error)
             if startup_settings(config) != startup_settings(self.config):
                 return await self._upgrade(config)

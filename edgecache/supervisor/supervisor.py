@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -26,6 +27,7 @@ from edgecache.runtime.inherited import (
     watch_parent,
 )
 from edgecache.runtime.privileges import PrivilegesError
+from edgecache.runtime.process_usage import RESTARTS_ENV
 from edgecache.runtime.stderr_log import warn
 from edgecache.supervisor.child import Child, Heartbeats, ParentPipe, ServingPipe, spawn
 from edgecache.supervisor.listen_sockets import Sockets
@@ -102,6 +104,7 @@ class Supervisor:
             _lacks_state,
         )
         self._managed: dict[str, ManagedProcess] = {}
+        self._deaths: Counter[str] = Counter()  # by name
         self._tasks: set[asyncio.Future[Any]] = set()
         self._pipe = ParentPipe()
         self.heartbeats = Heartbeats()
@@ -238,7 +241,10 @@ class Supervisor:
             children = (*children, child)  # about to be let go, and died before that
         self.sockets.open(children)
         share = self.sockets.share(child, children)
-        environment = {LISTENING_ENV: msgspec.json.encode(share).decode()}
+        environment = {
+            LISTENING_ENV: msgspec.json.encode(share).decode(),
+            RESTARTS_ENV: str(self._deaths[child.name]),
+        }
         fds = share.fds
         if serving is not None:
             environment[SERVING_FD_ENV] = str(serving.writing)
@@ -250,6 +256,7 @@ class Supervisor:
         return process
 
     def _died(self, child: Child, code: int) -> None:
+        self._deaths[child.name] += 1
         if code == EXIT_CONFIGURATION and not self.ready:
             self.stop(EXIT_CONFIGURATION)
         if _lacks_state(child, code):

@@ -1,8 +1,10 @@
 """Nodes as control knows them.
 
 - `barrier` whether every node that may serve has applied a number of the log
+- `installation_metrics` processes, certificates and control itself, for Prometheus
 - `explain` what nodes hold for a request, and what an origin would be sent
 - `prometheus` Prometheus text of what nodes count
+- `reported_samples` known metrics and a bounded number of series of what nodes report
 - `registry` nodes, their newest status, and what is wrong with them
 - `staleness_probe` an object that changes and is read from every edge
 - `workers` questions to every worker behind a shared port

@@ -1,4 +1,4 @@
-"""Prometheus metrics of all nodes, summed over the processes of a location.
+"""Prometheus metrics: what all nodes count, summed over the processes of a location, and the rest.
 
 Prometheus, "Exposition formats" and "Metric and label naming".
 """
@@ -6,8 +6,7 @@ Prometheus, "Exposition formats" and "Metric and label naming".
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import (
@@ -18,10 +17,17 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
+from edgecache.control.nodes.installation_metrics import (
+    ControlFigures,
+    canary_metrics,
+    control_metrics,
+    cumulative,
+    process_metrics,
+    state_metrics,
+)
 from edgecache.control.nodes.registry import NodeRegistry, Place
 from edgecache.control.nodes.staleness_probe import StalenessProbe
 from edgecache.observe.counters import MEMORY, Sample
-from edgecache.observe.histogram import HistogramSample
 from edgecache.observe.labeled_series import SEPARATOR
 from edgecache.observe.metric_families import (
     DISTRIBUTION_HISTOGRAMS,
@@ -44,37 +50,44 @@ _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")  # RefreshHit is refresh_hit
 _Kind = type[CounterMetricFamily] | type[GaugeMetricFamily]
 
 
-class NodeCollector(Collector):
-    """Every metric of the nodes, made anew at each scrape."""
+class InstallationCollector(Collector):
+    """Every metric of an installation, made anew at each scrape."""
 
     def __init__(
-        self, nodes: NodeRegistry, canary: StalenessProbe | None, now: Callable[[], float]
+        self,
+        nodes: NodeRegistry,
+        canary: StalenessProbe | None,
+        control: ControlFigures,
+        now: float,
     ) -> None:
         self._nodes = nodes
         self._canary = canary
+        self._control = control
         self._now = now
 
     def collect(self) -> Iterable[Metric]:
-        samples = self._nodes.samples()
+        nodes, samples = self._nodes, self._nodes.samples()
         worded = DISTRIBUTIONS | WORDS | LABELED_COUNTERS
         yield from _families(CounterMetricFamily, worded, _words(samples))
         yield from _families(CounterMetricFamily, TOTALS, _totals(samples))
         yield from _families(GaugeMetricFamily, GAUGES | LABELED_GAUGES, _gauges(samples))
         yield _memory(samples)
         yield from _histograms(samples)
-        yield from _states(self._nodes)
-        yield _certificates(self._nodes, self._now())
+        yield from state_metrics(nodes)
+        yield from process_metrics(nodes, self._control)
+        yield from control_metrics(nodes, self._control, self._now)
         if self._canary is not None:
-            yield from _canary(self._canary)
+            yield from canary_metrics(self._canary)
 
 
 def exposition(
     nodes: NodeRegistry,
     canary: StalenessProbe | None = None,
-    now: Callable[[], float] = time.time,
+    control: ControlFigures | None = None,
+    now: float = 0.0,
 ) -> bytes:
-    """The text of a scrape; its type is CONTENT_TYPE. `now` gives epoch seconds."""
-    return generate_latest(NodeCollector(nodes, canary, now))
+    """The text of a scrape; its type is CONTENT_TYPE. `now`: epoch seconds."""
+    return generate_latest(InstallationCollector(nodes, canary, control or ControlFigures(), now))
 
 
 def label_names(family: Family) -> list[str]:
@@ -154,59 +167,5 @@ def _histograms(samples: Samples) -> Iterator[Metric]:
         for full, histogram in sample["histograms"].items():
             name, key = _split(full)
             if (labels := _labels(families.get(name), key)) is not None:
-                made[name].add_metric([*place, *labels], _buckets(histogram), histogram["sum"])
+                made[name].add_metric([*place, *labels], cumulative(histogram), histogram["sum"])
     yield from made.values()
-
-
-def _buckets(histogram: HistogramSample) -> list[tuple[str, float]]:
-    bounds = [*map(str, histogram["bounds"]), "+Inf"]
-    count = 0
-    buckets: list[tuple[str, float]] = []
-    for bound, more in zip(bounds, histogram["counts"], strict=True):
-        count += more
-        buckets.append((bound, count))
-    return buckets
-
-
-def _canary(canary: StalenessProbe) -> Iterator[Metric]:
-    for name, text, count in (
-        (
-            "stale_after_completed",
-            "Old versions read after Completed.",
-            canary.stale_after_completed,
-        ),
-        ("canary_reads", "Versions of the canary read.", canary.reads),
-        ("canary_unread", "Reads of the canary that gave no version.", canary.unread),
-        ("canary_overdue", "Rounds that were not Completed in time.", canary.overdue),
-    ):
-        family = CounterMetricFamily(f"edgecache_{name}", text)
-        family.add_metric([], count)
-        yield family
-    sample = canary.time_to_completed.snapshot()
-    told = HistogramMetricFamily(
-        "edgecache_time_to_completed_seconds", "From an invalidation's start to Completed."
-    )
-    told.add_metric([], _buckets(sample), sample["sum"])
-    yield told
-
-
-def _certificates(nodes: NodeRegistry, now: float) -> Metric:
-    text = "Until a certificate that viewers are shown ends; negative once it has."
-    family = GaugeMetricFamily("edgecache_certificate_expiry_seconds", text, labels=["name"])
-    for name, at in nodes.certificate_ends().items():
-        family.add_metric([name], round(at - now))
-    return family
-
-
-def _states(nodes: NodeRegistry) -> Iterator[Metric]:
-    labels = ["node", "location", "machine"]
-    alive = GaugeMetricFamily("edgecache_node_alive", "1 for a node heard of lately.", None, labels)
-    generation = GaugeMetricFamily(
-        "edgecache_node_generation", "The configuration a node runs on.", None, labels
-    )
-    for node in nodes.listing():
-        whose = [node["name"], node["location"], node["machine"]]
-        alive.add_metric(whose, int(node["alive"]))
-        generation.add_metric(whose, node["generation"])
-    yield alive
-    yield generation

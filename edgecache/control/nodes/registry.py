@@ -54,6 +54,14 @@ class ReportingNode(NamedTuple):
         return ("edge", place.removeprefix("edge-")) if is_edge(place) else (place, place)
 
 
+class ReportedProcess(NamedTuple):
+    """A process that is alive, and its newest report."""
+
+    name: str
+    machine: str
+    status: NodeStatus
+
+
 class Place(NamedTuple):
     """What samples are summed under: the tier is `edge` or `regional`."""
 
@@ -169,6 +177,13 @@ class NodeRegistry:
             for node in self._current()
             if now - node.seen_at < ALIVE_S
         ]
+
+    def processes(self) -> Iterator[ReportedProcess]:
+        """Those that are alive, with what they report, by name."""
+        now = self._clock()
+        for node in self._current():
+            if now - node.seen_at < ALIVE_S:
+                yield ReportedProcess(node.name, node.machine, node.status)
 
     def samples(self) -> dict[Place, Sample]:
         """The sum of samples of each place; gauges of nodes that are alive only."""

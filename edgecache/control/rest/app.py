@@ -25,6 +25,7 @@ from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config, UnavailableSite
 from edgecache.config.problems import ConfigError
 from edgecache.control.nodes.barrier import Barrier
+from edgecache.control.nodes.installation_metrics import ControlFigures, ReloadRecord
 from edgecache.control.nodes.prometheus import CONTENT_TYPE, exposition
 from edgecache.control.nodes.refusals import NodeAdmission
 from edgecache.control.nodes.registry import NodeRegistry, TooManyNodesError, installation_problems
@@ -84,10 +85,13 @@ class ControlServices:
     configured: Callable[[], Config] = Config  # the file as it counts
     drained: DrainedNodes | None = None
     wall: Callable[[], float] = wall_clock
+    usage: Callable[[], dict[str, int]] = dict  # of this process
+    reloads: ReloadRecord = field(init=False)
     later: DeferredWrites = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "later", DeferredWrites(self.run))
+        object.__setattr__(self, "reloads", ReloadRecord(self.wall()))
 
     def handlers(self) -> dict[str, RouteHandler]:
         """A handler for each operation of nodes and of control itself, by name."""
@@ -211,12 +215,14 @@ class ControlServices:
         Reading and publishing are one piece of work, so reloads cannot overtake each other.
         """
         require_operator(request, self.tokens)
+        self.reloads.failed()  # until it is otherwise
         try:
             before, generation = await self.run(self._reload)
         except ConfigError as error:
             return JSONResponse({"problems": [str(problem) for problem in error.problems]}, 400)
         except NotComposedError as error:
             return JSONResponse({"problems": error.lines}, 400)
+        self.reloads.succeeded(self.wall())
         changed = generation != before
         return JSONResponse({"generation": generation, "changed": changed, "file": self.file})
 
@@ -233,7 +239,18 @@ class ControlServices:
 
     async def metrics(self, request: Request) -> Response:
         require_reader(request, self.tokens)
-        return Response(exposition(self.nodes, self.canary), media_type=CONTENT_TYPE)
+        problems = installation_problems(
+            self.configured(), self.nodes.listing(), self.nodes.running_s
+        )
+        figures = ControlFigures(
+            self.usage(),
+            self.log.live.generation,
+            self.reloads,
+            len(problems),
+            len(self.admission.listing()),
+        )
+        text = exposition(self.nodes, self.canary, figures, self.wall())
+        return Response(text, media_type=CONTENT_TYPE)
 
 
 def control_app(

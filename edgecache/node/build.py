@@ -63,7 +63,7 @@ from edgecache.observe.access_log import BYTES_MAX as LOG_BYTES_MAX
 from edgecache.observe.access_log import AccessLog, LogFile
 from edgecache.observe.counters import Counters
 from edgecache.observe.log_record import HEADER
-from edgecache.observe.log_spool import LogSpool
+from edgecache.observe.log_spool import LogSpool, unique_name
 from edgecache.observe.spool_folder import SpoolFolder
 from edgecache.rules.origin_addresses import Listeners
 from edgecache.rules.routing import NO_FILES, compile_routes
@@ -292,7 +292,7 @@ class NodeParts:
 
     def _log_deliverer(self) -> LogDeliverer:
         folder = Path(self.config.state_dir) / SPOOL_NAME
-        spool = LogSpool(folder, lambda: random_bytes(4).hex(), wall_clock, HEADER)
+        spool = LogSpool(folder, lambda: unique_name(random_bytes), wall_clock, HEADER)
         world = DeliveryWorld(
             wall_clock, random, pause, asyncio.to_thread, self._log_store, self._counters
         )

@@ -57,6 +57,7 @@ class _Target:
 
     bucket: LogBucket
     store: LogStore
+    checked: bool = False  # for what is sure to be missing
     task: asyncio.Task[None] | None = None
     sending: Path | None = None
     failed: str = ""  # the key that failed last; the next one is tried first
@@ -90,6 +91,7 @@ class LogDeliverer:
         self._targets: dict[str, _Target] = {}
         self._leaving = False
         self._problem = ""
+        self._was_full = False
         self._homeless: frozenset[str] = frozenset()
         self._counted: set[str] = set()  # buckets that files have waited for
 
@@ -148,11 +150,23 @@ class LogDeliverer:
         for file in files:
             by_bucket.setdefault(file.destination.bucket, []).append(file)
         self._tell_homeless(by_bucket)
+        wanted = {route.destination.bucket for route in self.routes.values()}
         for name, target in self._targets.items():
-            waits = by_bucket.get(name)
-            if waits and not _is_running(target) and self._world.clock() >= target.retry_at:
+            due = self._world.clock() >= target.retry_at
+            waits = by_bucket.get(name, []) if due else []
+            new = name in wanted and not target.checked
+            if (waits or new) and not _is_running(target):
+                # A task of its own: it may hang as long as it likes.
                 work = self._send_all(target, waits)
                 target.task = asyncio.get_running_loop().create_task(work)
+
+    async def _check(self, target: _Target) -> None:
+        """Tell at the start what would be told when the first file is due, an hour later."""
+        try:
+            await target.store.check()
+        except (DeliveryError, OSError) as error:
+            target.problem = str(error)
+            logger.error("logs are not delivered to %s: %s", target.bucket.bucket, error)
 
     async def close(self) -> None:
         """Stop sending, and leave every file to whoever comes next."""
@@ -182,6 +196,10 @@ class LogDeliverer:
 
         await self._world.threads(look)
         self._tell_spool(self.spool.problem or self._folder.problem)
+        if self._folder.is_full and not self._was_full:
+            limit = self._settings.spool_bytes_max
+            logger.error("%s is full (%d bytes): its oldest files are dropped", SPOOL_NAME, limit)
+        self._was_full = self._folder.is_full
         self._world.counters.log_lines_lost = self.spool.lost + self._folder.lost
         self._count_waiting(files)
         return files
@@ -199,6 +217,9 @@ class LogDeliverer:
 
     async def _send_all(self, target: _Target, files: list[SpooledFile]) -> None:
         """Send files to one bucket until one fails; that one comes last the next time."""
+        if not target.checked:
+            target.checked = True
+            await self._check(target)
         for file in _after(files, target.failed):
             if not await self._world.threads(file.path.exists):
                 continue  # dropped for room meanwhile
@@ -209,6 +230,9 @@ class LogDeliverer:
                 await self._world.threads(file.path.unlink)
             except (DeliveryError, OSError) as error:
                 self._fail(target, file, str(error) or "it took too long", len(files))
+                return
+            except Exception as error:  # a defect: told as it is, and not told every second
+                self._fail(target, file, repr(error), len(files))
                 return
             finally:
                 target.sending = None

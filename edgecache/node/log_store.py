@@ -45,6 +45,10 @@ class DeliveryError(Exception):
 class LogStore(Protocol):
     """Where files of one bucket go."""
 
+    async def check(self) -> None:
+        """DeliveryError for what is sure to be missing; nobody is asked for it."""
+        ...
+
     async def put(self, key: str, file: Path) -> None:
         """Have `file` there under `key`, in place of one of the same. DeliveryError."""
         ...
@@ -57,6 +61,10 @@ class LogFolder:
         self._folder = folder
         self._threads = threads
 
+    async def check(self) -> None:
+        """See `LogStore`."""
+        await self._threads(self._find)
+
     async def put(self, key: str, file: Path) -> None:
         """See `LogStore`."""
         try:
@@ -68,9 +76,8 @@ class LogFolder:
         steps = PurePosixPath(key).parts
         if not steps or any(step in ("..", "/") for step in steps):
             raise DeliveryError(f"{self._folder}: the prefix leads out of it")
+        self._find()
         path = self._folder.joinpath(*steps)
-        if not self._folder.is_dir():  # a mount that is missing is not to be made up for
-            raise DeliveryError(f"{self._folder}: no such folder")
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.part")
         with file.open("rb") as source, part.open("wb") as target:
@@ -78,6 +85,10 @@ class LogFolder:
             target.flush()
             os.fsync(target.fileno())
         os.replace(part, path)
+
+    def _find(self) -> None:
+        if not self._folder.is_dir():  # a mount that is missing is not to be made up for
+            raise DeliveryError(f"{self._folder}: no such folder")
 
 
 @dataclass(slots=True)
@@ -95,11 +106,19 @@ class S3Bucket:
     transport: httpx.AsyncBaseTransport | None = None
     _tls: ssl.SSLContext | None = field(default=None, init=False)
 
-    async def put(self, key: str, file: Path) -> None:
+    async def check(self) -> None:
         """See `LogStore`."""
+        self._pair()
+
+    def _pair(self) -> KeyPair:
         pair = self.key_pair()
         if pair is None:
             raise DeliveryError(no_key_pair(self.bucket))
+        return pair
+
+    async def put(self, key: str, file: Path) -> None:
+        """See `LogStore`."""
+        pair = self._pair()
         try:
             digest = await self.threads(lambda: _sha256(file))
             if self._tls is None:

@@ -31,6 +31,8 @@ _STAMP = slice(0, 13)  # `YYYY-MM-DD TAB HH` at the start of a line
 _SECOND_TABS = EXTRA_FIELDS.count(" ")  # unlike a standard line's
 _SECOND_COOKIE = EXTRA_FIELDS.split(" ").index("cookie")
 _COOKIE = FIELDS.split(" ").index("cs(Cookie)")
+UNIQUE_CHARS = 8
+_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 _MODE = 0o640  # they hold addresses and cookies
 
 
@@ -189,6 +191,15 @@ class LogSpool:
     def _close(self, key: _FileKey) -> None:
         file = self._open.pop(key)
         close_file(file.path)
+
+
+def unique_name(random_bytes: Callable[[int], bytes]) -> str:
+    """Eight letters and digits, as CloudFront's files have: 41 random bits.
+
+    Processes of all machines put files of one hour beside each other, and one of the same name
+    would take the place of the other.
+    """
+    return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in random_bytes(UNIQUE_CHARS))
 
 
 def split_records(records: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -61,6 +61,7 @@ class SpoolFolder:
         self._lock = -1
         self.lost = 0  # lines: dropped for room, torn by a kill
         self.problem = ""  # of the last packing; empty when it went well
+        self.is_full = False  # files were dropped for room at the last look
 
     def hold(self) -> bool:
         """Whether this process is the one that works here: it becomes so when nobody else is."""
@@ -150,6 +151,7 @@ class SpoolFolder:
     def _make_room(self, bytes_max: int, busy: Collection[Path]) -> None:
         facts = sorted(self._facts(self._files("")), key=lambda fact: fact[1])
         excess = sum(size for size, _, _ in facts) - bytes_max
+        self.is_full = excess > 0
         for size, _, path in facts:
             if excess <= 0:
                 return

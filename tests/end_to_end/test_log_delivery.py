@@ -52,7 +52,7 @@ bucket = "{bucket}"
 prefix = "of/{name}"
 include_cookies = {cookies}
 """
-NAME = re.compile(r"E[A-Z]+\.\d{4}-\d\d-\d\d-\d\d\.[0-9a-f]{8}\.gz")
+NAME = re.compile(r"E[A-Z]+\.\d{4}-\d\d-\d\d-\d\d\.[0-9a-z]{8}\.gz")
 NAMES = FIELDS.split(" ")
 COUNT = 6
 Line = dict[str, str]

@@ -33,11 +33,22 @@ class Bucket:
     tries: int = 0
     held: asyncio.Event | None = None  # no answer comes until it is set
 
+    missing: str = ""
+    defects: int = 0
+
+    async def check(self) -> None:
+        """See `LogStore`."""
+        if self.missing:
+            raise DeliveryError(self.missing)
+
     async def put(self, key: str, file: Path) -> None:
         """See `LogStore`."""
         self.tries += 1
         if self.held is not None:
             await self.held.wait()
+        if self.defects:
+            self.defects -= 1
+            raise KeyError("a defect")
         if self.failures:
             raise DeliveryError(self.failures.pop(0))
         self.objects[key] = unpacked(file)

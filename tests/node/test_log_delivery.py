@@ -190,7 +190,9 @@ def test_one_process_delivers_what_all_have_spooled(machine: Machine) -> None:
     asyncio.run(play())
 
 
-def test_what_finds_no_room_is_counted_as_lost(machine: Machine) -> None:
+def test_what_finds_no_room_is_counted_as_lost(
+    machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
     async def play() -> None:
         edge = machine.process(config(spool_bytes_max=0))
         edge.spool.write(WEB, "E1", [line(1), line(2)])
@@ -199,7 +201,11 @@ def test_what_finds_no_room_is_counted_as_lost(machine: Machine) -> None:
         assert (machine.counters[0].log_lines_lost, machine.delivered()) == (2, 0)
         await edge.close()
 
-    asyncio.run(play())
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(play())
+    assert [record.getMessage() for record in caplog.records] == [
+        "log-delivery is full (0 bytes): its oldest files are dropped"
+    ]
 
 
 def test_a_bucket_that_is_configured_no_more_is_told_once_and_waits(
@@ -258,3 +264,48 @@ def test_a_spool_that_cannot_be_used_is_told_once(
     with caplog.at_level(logging.WARNING):
         asyncio.run(play())
     assert len(caplog.records) == 1
+
+
+def test_what_is_sure_to_be_missing_is_told_at_the_start(
+    machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def play() -> None:
+        machine.buckets[BUCKET] = Bucket(["no key pair"] * 2, missing="no key pair")
+        machine.buckets["unused"] = Bucket(missing="no such folder")
+        edge = machine.process(config(BUCKET, "unused"))
+        await step(edge)
+        assert [record.getMessage() for record in caplog.records] == [
+            f"logs are not delivered to {BUCKET}: no key pair"
+        ]
+        edge.spool.write(WEB, "E1", [line(1)])
+        machine.later(3_600 + LATE_S)
+        await step(edge)
+        assert machine.buckets[BUCKET].tries == 1
+        await edge.close()
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(play())
+    assert len(caplog.records) == 1
+
+
+def test_a_defect_of_a_store_is_told_once_and_is_no_end(
+    machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def play() -> None:
+        edge = machine.process(config())
+        bucket = machine.buckets[BUCKET]
+        bucket.defects = 2
+        edge.spool.write(WEB, "E1", [line(1)])
+        machine.later(3_600 + LATE_S)
+        for _ in range(3):
+            await step(edge)
+            machine.later(2)
+        assert bucket.objects
+        await edge.close()
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(play())
+    assert [record.getMessage() for record in caplog.records] == [
+        f"logs are not delivered to {BUCKET}: KeyError('a defect') (1 files wait)",
+        f"logs are delivered to {BUCKET} again",
+    ]

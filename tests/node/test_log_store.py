@@ -188,3 +188,43 @@ def test_what_a_disk_says_is_told(file: Path, tmp_path: Path) -> None:
     (tmp_path / "logs" / "web").write_text("in the way")
     with pytest.raises(DeliveryError, match="logs: "):
         asyncio.run(LogFolder(tmp_path / "logs", threads).put("web/E1.gz", file))
+
+
+def test_a_store_on_the_network_fails_is_silent_answers_and_is_gone(file: Path) -> None:
+    """By real connections: what it is sent is whole each time, whatever came of the last."""
+    bodies: list[bytes] = []
+    answers = [b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n", b""]
+    answers.append(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"PUT /logs/web%20site/")
+        bodies.append(await reader.readexactly(len(BODY)))
+        writer.write(answers.pop(0))
+        writer.close()
+
+    async def play() -> list[str]:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        bucket = LogBucket(bucket="logs", endpoint=f"http://127.0.0.1:{port}")
+        store = S3Bucket(bucket, lambda: PAIR, lambda: NOW, threads)
+        told = [await told_by(store, file) for _ in range(3)]
+        server.close()
+        await server.wait_closed()
+        return [*told, await told_by(store, file)]
+
+    assert asyncio.run(play()) == [
+        "500",
+        "Server disconnected without sending a response.",
+        "",
+        "All connection attempts failed",
+    ]
+    assert bodies == [BODY] * 3
+
+
+async def told_by(store: S3Bucket, file: Path) -> str:
+    try:
+        await store.put(KEY, file)
+    except DeliveryError as error:
+        return str(error)
+    return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from edgecache.observe.log_spool import (
     living_owners,
     read_destination,
     split_records,
+    unique_name,
     with_cookie,
 )
 
@@ -55,6 +57,12 @@ def files(folder: Path) -> dict[str, bytes]:
 )
 def test_a_prefix_is_given_its_slash(prefix: str, key: str) -> None:
     assert LogDestination("b", prefix).key("E1.gz") == key
+
+
+def test_a_unique_name_is_eight_letters_and_digits() -> None:
+    assert unique_name(lambda count: bytes(range(count))) == "01234567"
+    assert re.fullmatch("[0-9a-z]{8}", unique_name(os.urandom))
+    assert len({unique_name(os.urandom) for _ in range(1_000)}) == 1_000
 
 
 def test_each_distribution_and_hour_has_a_file(tmp_path: Path) -> None:

@@ -67,8 +67,8 @@ from edgecache.observe.log_spool import LogSpool, unique_name
 from edgecache.observe.spool_folder import SpoolFolder
 from edgecache.rules.origin_addresses import Listeners
 from edgecache.rules.routing import NO_FILES, compile_routes
-from edgecache.rules.viewer.rate_limits import SECRET_BYTES, own_buckets
 from edgecache.rules.viewer.trusted_proxies import TrustedProxies
+from edgecache.rules.viewer.rate_limits import TokenBuckets, own_buckets
 from edgecache.runtime.environment import (
     DiskThreads,
     LoneThread,
@@ -81,6 +81,7 @@ from edgecache.runtime.environment import (
 )
 from edgecache.runtime.fd_limit import DescriptorBudget, soft_limit
 from edgecache.runtime.process_usage import ProcessUsage
+from edgecache.runtime.shared_words import SECRET_BYTES, inherited_shared_words
 from edgecache.runtime.stderr_log import warn
 from edgecache.server.http1.head_cache import ANSWERS_MAX, BLOCKS_MAX, HeadCache
 from edgecache.server.http1.head_cache_peer import PeerHeadCache
@@ -158,7 +159,7 @@ class NodeParts:
         place_of = geo_lookup(self.config.geo_database, self.config.asn_database)
         inner = "EDGE" if self.config.regional is None else "REC"
         acme, ports = self._acme(), viewer_ports(location)
-        buckets = own_buckets(random_bytes(SECRET_BYTES), self.clock())
+        buckets = self._buckets()
         world = FrontendEnvironment(place_of, random, ports, inner, wall_clock, acme, buckets)
         front = ViewerFrontend(tier, self.table, self.config.brand, world)
         node = self._node("edge", tier, front)
@@ -189,6 +190,13 @@ class NodeParts:
         if self._renewal is not None and speaks_tls(regional, self.config):
             node.listener.tls = PeerTlsPort(self._renewal.held, wall_clock)
         return node
+
+    def _buckets(self) -> TokenBuckets:
+        """Of rate limits: those of this location's workers, or this process's alone."""
+        shared = inherited_shared_words()
+        if shared is None:
+            return own_buckets(random_bytes(SECRET_BYTES), self.clock())
+        return TokenBuckets(shared.words, shared.secret, self.clock() - shared.age_s)
 
     def _told_address(self, part: Regional | Location) -> str:
         """Where control may ask it: control makes of every address the one it comes from."""

@@ -2,6 +2,7 @@
 
 `environment` clocks, random bytes, background tasks, threads of a disk, turns of the event loop;
 `inherited` what a supervisor hands to a process: sockets, two pipes, variables;
+`shared_words` memory that the workers of a location share;
 `fd_limit` file descriptors, and how many connections they are enough for;
 `privileges` the user a process becomes once every address is bound;
 `memory_tuning` garbage collector and malloc of a process that keeps bodies;

@@ -28,6 +28,7 @@ from edgecache.runtime.inherited import (
     Orders,
     Unready,
 )
+from edgecache.runtime.shared_words import make_shared_words
 from edgecache.runtime.stderr_log import PROCESS_ENV
 
 _STDERR_FD = 2
@@ -137,6 +138,28 @@ def exit_reason(code: int) -> str:
         return f"was killed by {signal.Signals(-code).name}"
     except ValueError:
         return f"was killed by signal {-code}"
+
+
+@dataclass(slots=True)
+class LocationWords:
+    """The memory that workers of a location share, successors too; by the location's name."""
+
+    count: int  # of words, for each location
+    _fds: dict[str, int] = field(default_factory=dict)
+
+    def of(self, child: Child) -> int | None:
+        """The descriptor for `child`; None: it shares nothing, or there is none to be had."""
+        if child.location and child.location not in self._fds:
+            with contextlib.suppress(OSError):
+                fd = make_shared_words(self.count)
+                if fd is not None:
+                    self._fds[child.location] = fd
+        return self._fds.get(child.location)
+
+    def close(self) -> None:
+        """Let go of all; processes that have one keep it."""
+        while self._fds:
+            os.close(self._fds.popitem()[1])
 
 
 @dataclass(slots=True, eq=False)

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from edgecache.rules.viewer.rate_limits import BUCKETS
 from edgecache.runtime.inherited import (
     EXIT_CONFIGURATION,
     EXIT_STATE,
@@ -28,8 +29,16 @@ from edgecache.runtime.inherited import (
 )
 from edgecache.runtime.privileges import PrivilegesError
 from edgecache.runtime.process_usage import RESTARTS_ENV
+from edgecache.runtime.shared_words import WORDS_FD_ENV
 from edgecache.runtime.stderr_log import warn
-from edgecache.supervisor.child import Child, Heartbeats, ParentPipe, ServingPipe, spawn
+from edgecache.supervisor.child import (
+    Child,
+    Heartbeats,
+    LocationWords,
+    ParentPipe,
+    ServingPipe,
+    spawn,
+)
 from edgecache.supervisor.listen_sockets import Sockets
 from edgecache.supervisor.managed_process import (
     ManagedProcess,
@@ -108,6 +117,7 @@ class Supervisor:
         self._tasks: set[asyncio.Future[Any]] = set()
         self._pipe = ParentPipe()
         self.heartbeats = Heartbeats()
+        self._words = LocationWords(BUCKETS)
         self.ready = False
         self._code = 0
 
@@ -146,6 +156,7 @@ class Supervisor:
                 await asyncio.gather(starting, stopping, *self._tasks, return_exceptions=True)
                 await self._stop_children()
                 self.heartbeats.close()
+                self._words.close()
         return self._code
 
     async def run_command(self, command: Callable[[], Awaitable[T]]) -> T | None:
@@ -246,6 +257,9 @@ class Supervisor:
             RESTARTS_ENV: str(self._deaths[child.name]),
         }
         fds = share.fds
+        if (words := self._words.of(child)) is not None:
+            environment[WORDS_FD_ENV] = str(words)
+            fds = (*fds, words)
         if serving is not None:
             environment[SERVING_FD_ENV] = str(serving.writing)
             fds = (*fds, serving.writing)

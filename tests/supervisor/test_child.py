@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgecache.runtime.inherited import PARENT_FD_ENV, has_parent, watch_parent
-from edgecache.supervisor.child import exit_reason
+from edgecache.supervisor.child import Child, LocationWords, exit_reason
 from tests.supervisor.child_tracker import REPORT, RollCall, play
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,3 +82,20 @@ def test_a_pipe_that_was_not_passed_on_is_no_parent(monkeypatch: pytest.MonkeyPa
 )
 def test_endings_have_words(code: int, words: str) -> None:
     assert exit_reason(code) == words
+
+
+def test_workers_of_a_location_share_words() -> None:
+    words = LocationWords(64)
+    try:
+        first, second = (words.of(child_of("LHR50", number)) for number in (1, 2))
+        assert first is not None
+        assert first == second
+        assert words.of(child_of("FRA50", 1)) not in (None, first)
+        assert words.of(Child("regional", "regional", ("true",))) is None
+    finally:
+        words.close()
+    assert words.of(Child("control", "control", ("true",))) is None
+
+
+def child_of(location: str, worker: int) -> Child:
+    return Child(f"edge-{location}-{worker}", "edge", ("true",), location=location)

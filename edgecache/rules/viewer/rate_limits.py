@@ -29,7 +29,6 @@ from edgecache.rules.viewer.client_shares import client_network
 WORD_BYTES = 8
 BUCKETS = 131_072  # 1 MiB; nginx's `limit_req_zone ... 1m` has 8,000 to 16,000
 WAYS = 8  # places that a bucket may have; CPU caches have as many
-SECRET_BYTES = 32
 _PERSON_BYTES = blake2b.PERSON_SIZE
 _INSTANT_BITS = 44  # microseconds: half a year, and then from the beginning
 _INSTANT = (1 << _INSTANT_BITS) - 1

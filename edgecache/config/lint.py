@@ -13,6 +13,7 @@ from edgecache.config.access_lists import SET_PREFIX, AccessList, sets_of
 from edgecache.config.checks.access_lists import access_lists_of
 from edgecache.config.checks.log_delivery import log_delivery_warnings
 from edgecache.config.checks.policies import traced_keys
+from edgecache.config.checks.rate_limits import rate_limit_warnings
 from edgecache.config.checks.site import provable
 from edgecache.config.checks.trusted_proxies import proxy_warnings
 from edgecache.config.listen import TcpAddress, bucket_hosts, tcp_address
@@ -40,6 +41,7 @@ def lint(config: Config) -> list[Problem]:
                 warnings += _forwarding_warnings(behavior, place)
             warnings += _compression_warnings(behavior, place, distribution.semantics)
             warnings += _cors_warnings(behavior, place)
+            warnings += rate_limit_warnings(behavior, place)
     return warnings
 
 

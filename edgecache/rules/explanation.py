@@ -7,11 +7,13 @@ are decoded as Latin-1.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from msgspec import structs
 
+from edgecache.config.units import shown_size
 from edgecache.http.message import Request, Response, first_value
 from edgecache.http.target import normalized_path
 from edgecache.rules.caching.compression import BODY_BYTES_MIN, coding_for, why_never_compressed
@@ -277,7 +279,24 @@ def _viewer_rules(where: RoutedRequest) -> tuple[str, ...]:
     if route.origin_fields:
         names = ", ".join(text(name) for name, _ in route.origin_fields)
         rules.append(f"request_headers: {names} set towards the origin")
-    return tuple(rules)
+    return (*rules, *_limits(where))
+
+
+def _limits(where: RoutedRequest) -> Iterator[str]:
+    """Which rate limits it draws on, and by which key; none is drawn on by being explained."""
+    for rule in where.route.rate_limits:
+        limit, value = rule.limit, rule.value(where.received)
+        key = limit.key if rule.kind != "path" else f"path {text(value or b'')}"
+        if value is None:
+            key = "the viewer's address"
+            if rule.kind != "address":
+                key += f", as it has no {limit.key.replace(':', ' ')}"
+        said = f"{limit.requests_per_s:g} requests a second, {limit.burst} at once, by {key}"
+        yield f"rate_limits: {limit.name}: {said}"
+    pace = where.route.behavior.limit_rate
+    if pace is not None:
+        after = f" after {shown_size(pace.after_bytes)}" if pace.after_bytes else ""
+        yield f"limit_rate: {shown_size(pace.bytes_per_s)} a second{after}"
 
 
 def _signature(where: RoutedRequest, now: float) -> AccessExplanation:

@@ -11,7 +11,9 @@ from edgecache.config.model import (
     CachePolicy,
     Config,
     Distribution,
+    LimitRate,
     Origin,
+    RateLimit,
     ResponseHeadersPolicy,
 )
 from edgecache.http.message import Request
@@ -118,6 +120,25 @@ def test_private_content_says_what_is_missing() -> None:
     found = told(asks(), routes).admission
     assert found.status == 403
     assert found.why.startswith("MissingKey: ")
+
+
+LIMITS: list[tuple[str, tuple[str, ...], str]] = [
+    ("address", (), "by the viewer's address"),
+    ("header:X-Key", ("X-Key: k",), "by header:X-Key"),
+    ("header:X-Key", (), "by the viewer's address, as it has no header X-Key"),
+    ("path:1", (), "by path /a"),
+]
+
+
+@pytest.mark.parametrize(("key", "fields", "by"), LIMITS)
+def test_which_limits_bear_on_it(key: str, fields: tuple[str, ...], by: str) -> None:
+    limit = RateLimit(name="n", key=key, requests_per_s=0.5, burst=20)
+    rate = LimitRate(bytes_per_s=524_288, after_bytes=1_048_576)
+    routes = table(rate_limits=(limit,), limit_rate=rate)
+    assert told(asks("/a/b", *fields), routes).viewer_rules == (
+        f"rate_limits: n: 0.5 requests a second, 20 at once, {by}",
+        "limit_rate: 512 KiB a second after 1 MiB",
+    )
 
 
 def test_the_key_and_how_it_was_made() -> None:

@@ -6,10 +6,11 @@ Law: a limit that passes here is asked of every request that its behavior meets.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from edgecache.config.checks.policies import TOKEN
 from edgecache.config.model import Behavior, Distribution, RateLimit
-from edgecache.config.problems import Problems, quoted
+from edgecache.config.problems import Problem, Problems, quoted
 
 LIMITS_MAX = 8  # of one behavior: each costs every request two microseconds
 FILL_S_MAX = 86_400  # until an empty bucket is full; AWS WAF looks back ten minutes at most
@@ -26,6 +27,19 @@ def check_rate_limits(distribution: Distribution, where: str, problems: Problems
     for index, behavior in enumerate(distribution.behaviors):
         _check_limits(behavior, f"{where}.behaviors[{index}]", named, problems)
     _check_limits(distribution.default_behavior, f"{where}.default_behavior", named, problems)
+
+
+def rate_limit_warnings(behavior: Behavior, where: str) -> Iterator[Problem]:
+    """Limits that a viewer escapes by sending another value each time."""
+    limits = behavior.rate_limits
+    if any(limit.key_parts[0] in ("address", "path") for limit in limits):
+        return
+    for index, limit in enumerate(limits):
+        yield Problem(
+            f"{where}.rate_limits[{index}].key",
+            f"who sends another {limit.key.replace(':', ' ')} each time is never limited: add a"
+            ' limit by "address"',
+        )
 
 
 def _check_limits(

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from edgecache.config.checks.rate_limits import rate_limit_warnings
 from edgecache.config.load import load
-from edgecache.config.model import Config, LimitRate, RateLimit
+from edgecache.config.model import Behavior, Config, LimitRate, RateLimit
 from edgecache.config.problems import ConfigError
 
 SITE = """
@@ -120,3 +121,23 @@ def test_every_problem_has_its_place(
     with pytest.raises(ConfigError) as caught:
         loaded(tmp_path, default, api)
     assert [str(problem) for problem in caught.value.problems] == problems
+
+
+WARNED = [
+    (["address"], []),
+    (["path:1"], []),
+    (["header:X-Key"], ["header X-Key"]),
+    (["header:X-Key", "address"], []),
+    (["header:X-Key", "cookie:s"], ["header X-Key", "cookie s"]),
+]
+
+
+@pytest.mark.parametrize(("keys", "named"), WARNED)
+def test_a_limit_that_a_viewer_escapes_is_told(keys: list[str], named: list[str]) -> None:
+    limits = [RateLimit(name=key, key=key, requests_per_s=1, burst=1) for key in keys]
+    behavior = Behavior(origin="o", rate_limits=tuple(limits))
+    assert [str(problem) for problem in rate_limit_warnings(behavior, "b")] == [
+        f"b.rate_limits[{at}].key: who sends another {name} each time is never limited: add a "
+        'limit by "address"'
+        for at, name in enumerate(named)
+    ]

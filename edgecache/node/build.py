@@ -159,7 +159,7 @@ class NodeParts:
         place_of = geo_lookup(self.config.geo_database, self.config.asn_database)
         inner = "EDGE" if self.config.regional is None else "REC"
         acme, ports = self._acme(), viewer_ports(location)
-        buckets = self._buckets()
+        buckets = self._buckets(location.workers)
         world = FrontendEnvironment(place_of, random, ports, inner, wall_clock, acme, buckets)
         front = ViewerFrontend(tier, self.table, self.config.brand, world)
         node = self._node("edge", tier, front)
@@ -191,12 +191,13 @@ class NodeParts:
             node.listener.tls = PeerTlsPort(self._renewal.held, wall_clock)
         return node
 
-    def _buckets(self) -> TokenBuckets:
+    def _buckets(self, workers: int) -> TokenBuckets:
         """Of rate limits: those of this location's workers, or this process's alone."""
         shared = inherited_shared_words()
         if shared is None:
             return own_buckets(random_bytes(SECRET_BYTES), self.clock())
-        return TokenBuckets(shared.words, shared.secret, self.clock() - shared.age_s)
+        lock = shared.lock if workers > 1 else None  # a hand-over's moments may give a token twice
+        return TokenBuckets(shared.words, shared.secret, self.clock() - shared.age_s, lock)
 
     def _told_address(self, part: Regional | Location) -> str:
         """Where control may ask it: control makes of every address the one it comes from."""

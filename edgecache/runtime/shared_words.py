@@ -1,13 +1,14 @@
 """Words of memory that the workers of a location share: made by their supervisor, mapped by each.
 
 Law: the memory has no name and no file; it ends with the last process that has it. A word (64 bits)
-is read and written at once, as aligned ones are on all machines of today, and nothing is locked:
-who shares must be right whoever comes between. A secret of 32 bytes and the instant at which the
-memory was made (CLOCK_MONOTONIC, one for all processes of a machine) stand before the words.
+is read at once, as aligned ones are on all machines of today; who writes holds the lock, which the
+system takes from a process that ends (POSIX record locks). A secret of 32 bytes and the instant at
+which the memory was made (CLOCK_MONOTONIC, one for all processes of a machine) stand before them.
 """
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import struct
@@ -22,12 +23,28 @@ _HEADER = struct.Struct(f"={SECRET_BYTES}sd24x")  # 64 bytes: a line of the cach
 _WORD_BYTES = 8
 
 
+class WordsLock:
+    """What one process at a time holds, for a few microseconds. Not for threads of one process."""
+
+    __slots__ = ("_fd",)
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def __enter__(self) -> None:
+        fcntl.lockf(self._fd, fcntl.LOCK_EX, 1)
+
+    def __exit__(self, *_: object) -> None:
+        fcntl.lockf(self._fd, fcntl.LOCK_UN, 1)
+
+
 class SharedWords(NamedTuple):
     """`words` as unsigned numbers of 64 bits; `age_s` of the memory, when it was mapped."""
 
     words: memoryview
     secret: bytes
     age_s: float
+    lock: WordsLock
 
 
 def make_shared_words(count: int) -> int | None:
@@ -46,12 +63,13 @@ def make_shared_words(count: int) -> int | None:
 def map_shared_words(fd: int) -> SharedWords:
     """The memory of a descriptor that `make_shared_words` gave. OSError, ValueError if it is none.
 
-    It stays mapped for the life of the process; the descriptor is not needed any more.
+    It stays mapped for the life of the process, which must not close the descriptor: with it the
+    lock would be gone.
     """
     memory = mmap.mmap(fd, os.fstat(fd).st_size)
     secret, made_at = _HEADER.unpack_from(memory)
     words = memoryview(memory)[_HEADER.size :].cast("Q")
-    return SharedWords(words, secret, time.monotonic() - made_at)
+    return SharedWords(words, secret, time.monotonic() - made_at, WordsLock(fd))
 
 
 def inherited_shared_words() -> SharedWords | None:
@@ -60,8 +78,7 @@ def inherited_shared_words() -> SharedWords | None:
     if not text.isdecimal():
         return None
     try:
-        words = map_shared_words(int(text))
-        os.close(int(text))
+        os.set_inheritable(int(text), False)
+        return map_shared_words(int(text))
     except (OSError, ValueError, struct.error):
         return None  # a wrapper between the two closed it
-    return words

@@ -44,7 +44,6 @@ def test_what_another_process_writes_is_there(fd: int) -> None:
     assert run.stdout.decode().strip() == shared.secret.hex()
     assert shared.words[7] == 2**64 - 1
     os.close(fd)
-    shared.words[8] = 1  # it needs no descriptor
 
 
 def test_its_age_is_the_same_for_all_who_map_it(fd: int) -> None:
@@ -67,3 +66,53 @@ def test_a_descriptor_of_something_else_is_nothing(monkeypatch: pytest.MonkeyPat
     assert inherited_shared_words() is None
     os.close(writing)
     os.close(reading)
+
+
+HOLDS = """
+import sys
+from edgecache.runtime.shared_words import inherited_shared_words
+shared = inherited_shared_words()
+sys.stdin.readline()
+for _ in range(3_000):
+    with shared.lock:
+        shared.words[0] += 1
+"""
+
+
+def test_one_process_at_a_time_writes(fd: int) -> None:
+    """Three that add to one word: nothing is lost."""
+    environment = {**os.environ, WORDS_FD_ENV: str(fd)}
+    command = [sys.executable, "-c", HOLDS]
+    running = [
+        subprocess.Popen(command, env=environment, pass_fds=[fd], stdin=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    for one in running:
+        assert one.stdin is not None
+        one.stdin.write(b"\n")
+        one.stdin.close()
+    assert [one.wait(60) for one in running] == [0, 0, 0]
+    assert map_shared_words(fd).words[0] == 9_000
+    os.close(fd)
+
+
+def test_who_is_killed_lets_go(fd: int) -> None:
+    holds = HOLDS.replace("for _ in range(3_000):\n    with", "if True:\n    with")
+    holds += "        print(flush=True)\n        sys.stdin.readline()\n"
+    environment = {**os.environ, WORDS_FD_ENV: str(fd)}
+    holder = subprocess.Popen(
+        [sys.executable, "-c", holds],
+        env=environment, pass_fds=[fd], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    holder.stdin.write(b"\n")
+    holder.stdin.flush()
+    assert holder.stdout.readline() == b"\n"
+    holder.kill()
+    holder.wait(60)
+    holder.stdin.close()
+    holder.stdout.close()
+    with map_shared_words(fd).lock:
+        pass
+    os.close(fd)

@@ -5,15 +5,16 @@ limit of its behavior or on none, once; one that is refused takes nothing. Time 
 
 A bucket is kept as the instant at which it will be full (the generic cell rate algorithm of ITU-T
 I.371, annex A): a token bucket exactly, in one number. With a part of its key's digest that is one
-word of 64 bits, written at once, so that processes may share a table without a lock: what can go
-wrong is that two take the same token in the same microsecond. Strangers choose keys, so the table
-never grows: a newcomer takes the place of the fullest of eight buckets, whose owner loses nothing
-where it was full already. Digests are keyed, so that nobody can choose whose place that is.
+word of 64 bits. Processes may share a table: what is read may be of a moment ago, so a request is
+refused without a lock, and lets itself in under one, having looked again. Strangers choose keys, so
+the table never grows: a newcomer takes the place of the fullest of eight buckets, whose owner loses
+nothing where it was full already. Digests are keyed, so that nobody can choose whose place that is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from hashlib import blake2b
 from math import ceil
 from urllib.parse import unquote_to_bytes
@@ -32,12 +33,18 @@ WAYS = 8  # places that a bucket may have; CPU caches have as many
 _PERSON_BYTES = blake2b.PERSON_SIZE
 _INSTANT_BITS = 44  # microseconds: half a year, and then from the beginning
 _INSTANT = (1 << _INSTANT_BITS) - 1
+_TAG = 0xFFFF_FFFF_FFFF_FFFF & ~_INSTANT
 _PAST = 1 << (_INSTANT_BITS - 1)  # so far ahead nothing is: it is behind
 _US = 1_000_000
+_APART = 60 * _US  # by more the clocks of processes, and the turns of their loops, never differ
 
 STEP_S = 0.125  # of a body at its rate: eight timers a second are felt by nobody
 STEP_BYTES_MAX = 65_536
 CATCH_UP_S = 0.25
+
+
+Lock = AbstractContextManager[None]
+Writes = list[tuple[int, int]]  # places in the table, and the words that go there
 
 
 class RateLimitRule(Struct, frozen=True, eq=False):
@@ -71,13 +78,16 @@ class RateLimited(Struct, frozen=True):
 
 
 class TokenBuckets:
-    """A table of token buckets, of a fixed number of words; `words` may be shared by processes.
+    """A table of token buckets, of a fixed number of words.
 
     `words`: zeros at first, WAYS times a power of two. `began`: the clock's epoch seconds at the
-    table's instant 0, which processes that share it must agree on.
+    table's instant 0. Processes that share the words agree on that and on the secret, and have a
+    `lock` that one of them holds at a time.
     """
 
-    def __init__(self, words: memoryview, secret: bytes, began: float) -> None:
+    def __init__(
+        self, words: memoryview, secret: bytes, began: float, lock: Lock | None = None
+    ) -> None:
         sets = len(words) // WAYS
         assert sets.bit_count() == 1, "a power of two"
         assert words.format == "Q", "of words"
@@ -85,6 +95,7 @@ class TokenBuckets:
         self._last_set = sets - 1
         self._secret = secret
         self._began = began
+        self._lock = lock
         self._asked = False
 
     @property
@@ -107,18 +118,36 @@ class TokenBuckets:
         """
         self._asked = True
         instant = round((now - self._began) * _US)
-        taken: list[tuple[int, int]] = []
-        for rule, bucket in zip(rules, buckets, strict=True):
-            tag = bucket & ~_INSTANT & 0xFFFF_FFFF_FFFF_FFFF
+        drawn = [*zip(rules, buckets, strict=True)]
+        writes = self._look(drawn, instant)
+        if isinstance(writes, RateLimited):
+            return writes
+        if self._lock is None:
+            self._write(writes)
+            return None
+        with self._lock:
+            writes = self._look(drawn, instant)
+            if isinstance(writes, RateLimited):
+                return writes
+            self._write(writes)
+        return None
+
+    def _look(self, drawn: list[tuple[RateLimitRule, int]], instant: int) -> RateLimited | Writes:
+        """What is to be written for a token of each, or which has none."""
+        writes: Writes = []
+        for rule, bucket in drawn:
+            tag = bucket & _TAG
             at, ahead = self._find(bucket, tag, instant)
             if ahead > rule.slack_us:
-                if ahead <= rule.slack_us + rule.interval_us:
+                if ahead <= rule.slack_us + rule.interval_us + _APART:
                     return RateLimited(rule, max(1, ceil((ahead - rule.slack_us) / _US)))
-                ahead = 0  # farther than a bucket can be: of half a year ago, or another clock
-            taken.append((at, tag | ((instant + ahead + rule.interval_us) & _INSTANT)))
-        for at, word in taken:
+                ahead = 0  # farther than a bucket can be: it is of half a year ago
+            writes.append((at, tag | ((instant + ahead + rule.interval_us) & _INSTANT)))
+        return writes
+
+    def _write(self, writes: Writes) -> None:
+        for at, word in writes:
             self._words[at] = word
-        return None
 
     def take_for(
         self, rules: Sequence[RateLimitRule], request: Request, now: float
@@ -136,7 +165,7 @@ class TokenBuckets:
             ahead = 0 if word == 0 else (word - instant) & _INSTANT
             if ahead >= _PAST:
                 ahead = 0
-            if word & ~_INSTANT == tag:
+            if word & _TAG == tag:
                 return at, ahead
             if ahead < least:
                 fullest, least = at, ahead

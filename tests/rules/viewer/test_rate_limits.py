@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 from hypothesis import given
@@ -265,6 +265,47 @@ def test_two_processes_share_what_they_write_to() -> None:
     assert second.take((one,), bucket, START) is None
     assert first.take((one,), bucket, START) is not None
     assert second.take((one,), bucket, START) is not None
+
+
+@pytest.mark.parametrize("behind_s", [0.000_001, 0.002, 1, 30])
+def test_a_process_that_is_behind_opens_nothing(behind_s: float) -> None:
+    """What it takes for now is of the beginning of its turn; another has written since."""
+    buckets, one = table(), rule("path", 10, 3)
+    bucket = (buckets.bucket(one, b"v"),)
+    for _ in range(3):
+        assert buckets.take((one,), bucket, START + 100) is None
+    for _ in range(3):
+        assert buckets.take((one,), bucket, START + 100 - behind_s) is not None
+
+
+class HeldLock:
+    """A lock whose holder before has taken what there was."""
+
+    def __init__(self) -> None:
+        self.before = list[Callable[[], object]]()
+        self.held = False
+
+    def __enter__(self) -> None:
+        assert not self.held
+        self.held = True
+        for takes in self.before:
+            takes()
+
+    def __exit__(self, *_: object) -> None:
+        self.held = False
+
+
+def test_what_another_took_meanwhile_is_gone() -> None:
+    """It is looked at again under the lock; who is refused does not wait for it."""
+    words, lock = memoryview(bytearray(WAYS * 8)).cast("Q"), HeldLock()
+    one = rule("path", 0.01, 2)
+    mine, yours = TokenBuckets(words, SECRET, START, lock), TokenBuckets(words, SECRET, START)
+    bucket = (mine.bucket(one, b"v"),)
+    lock.before = [lambda: yours.take((one,), bucket, START)] * 2
+    assert mine.take((one,), bucket, START) is not None
+    lock.before = [lambda: pytest.fail("it waited for the lock")]
+    assert mine.take((one,), bucket, START) is not None
+    assert not lock.held
 
 
 @pytest.mark.parametrize("days", [1, 100, 102, 203, 204, 400])

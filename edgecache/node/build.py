@@ -67,8 +67,8 @@ from edgecache.observe.log_spool import LogSpool, unique_name
 from edgecache.observe.spool_folder import SpoolFolder
 from edgecache.rules.origin_addresses import Listeners
 from edgecache.rules.routing import NO_FILES, compile_routes
-from edgecache.rules.viewer.trusted_proxies import TrustedProxies
 from edgecache.rules.viewer.rate_limits import TokenBuckets, own_buckets
+from edgecache.rules.viewer.trusted_proxies import TrustedProxies
 from edgecache.runtime.environment import (
     DiskThreads,
     LoneThread,

@@ -11,13 +11,16 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from edgecache.observe.log_record import FIELDS, HEADER, parse_line
 from tests.end_to_end.foreign import UnavailableError
 from tests.end_to_end.installation import Up, make_installation, start_up
 from tests.end_to_end.processes import wait_for
 from tests.end_to_end.stores import BUCKET, REGION, Moto, start_moto
+from tests.end_to_end.test_boto3 import POLLS, Place
 from tests.end_to_end.test_store import put_key_pair
 from tests.end_to_end.viewers import curl
 
@@ -52,7 +55,7 @@ bucket = "{bucket}"
 prefix = "of/{name}"
 include_cookies = {cookies}
 """
-NAME = re.compile(r"E[A-Z]+\.\d{4}-\d\d-\d\d-\d\d\.[0-9a-z]{8}\.gz")
+NAME = re.compile(r"E[A-Z0-9]+\.\d{4}-\d\d-\d\d-\d\d\.[0-9a-z]{8}\.gz")
 NAMES = FIELDS.split(" ")
 COUNT = 6
 Line = dict[str, str]
@@ -130,12 +133,18 @@ class Logged:
         self.silent.close()
 
 
+def ids_of(files: dict[str, bytes], name: str) -> list[str]:
+    """The ids of requests to a distribution."""
+    return [line["x-edge-request-id"] for line in lines_of(files, name)]
+
+
 def lines_of(files: dict[str, bytes], name: str) -> list[Line]:
-    """The lines of files, which are named and begin as CloudFront's."""
+    """The lines of a distribution's files, which are named and begin as CloudFront's."""
     found = []
     for key, body in files.items():
         folder, _, file = key.rpartition("/")
-        assert folder == f"of/{name}"
+        if folder != f"of/{name}":
+            continue
         assert NAME.fullmatch(file), file
         text = gzip.decompress(body)
         assert text.startswith(HEADER)
@@ -198,15 +207,34 @@ def test_a_store_that_never_answers_holds_up_nobody(logged: Logged) -> None:
         assert logged.in_folder()
 
 
+def test_what_boto3_makes_logs_where_it_says(logged: Logged) -> None:
+    place = Place(logged.up, logged.installation.ports.bucket, "")
+    client = boto3.client(
+        "cloudfront",
+        endpoint_url=place.control,
+        region_name="us-east-1",
+        aws_access_key_id=place.key.access_key_id,
+        aws_secret_access_key=place.key.secret_access_key,
+    )
+    logging = {"Enabled": True, "IncludeCookies": True, "Bucket": "a-folder", "Prefix": "of/MADE"}
+    site = place.site("made", Aliases={"Quantity": 1, "Items": ["made.test"]}, Logging=logging)
+    with pytest.raises(ClientError, match=r"InvalidArgument.*has no such Bucket"):
+        client.create_distribution(DistributionConfig=site | {"Logging": logging | {"Bucket": "b"}})
+    id = client.create_distribution(DistributionConfig=site)["Distribution"]["Id"]
+    config = client.get_distribution_config(Id=id)["DistributionConfig"]
+    assert config["Logging"] == logging
+    client.get_waiter("distribution_deployed").wait(Id=id, WaiterConfig=POLLS)
+    asked = logged.ask("made")
+    wait_for("its line", lambda: asked in ids_of(logged.in_folder(), "MADE"))
+
+
 def test_an_edge_that_is_killed_has_its_lines_delivered_by_another(logged: Logged) -> None:
     asked = logged.ask("FOLDER", "/before-the-kill", edge=logged.up.nrt)
     wait_for("the line in the spool", lambda: any(asked.encode() in x for x in logged.spooled()))
     os.kill(logged.up.pid("edge-NRT57-1"), signal.SIGKILL)
     wait_for(
         "the line in the bucket",
-        lambda: any(
-            line["x-edge-request-id"] == asked for line in lines_of(logged.in_folder(), "FOLDER")
-        ),
+        lambda: asked in ids_of(logged.in_folder(), "FOLDER"),
     )
     metrics = curl(f"{logged.installation.control}/metrics").body.decode()
     assert re.search(r'edgecache_log_files_delivered_total\{.*bucket="a-folder".*\} [1-9]', metrics)

@@ -141,7 +141,7 @@ class LineTemplate(Struct, frozen=True):
         if second:
             extras = second.split(b"\t")
             of_hit = b"\t".join(extras[:HIT_EXTRAS]) + b"\t"
-            of_head = b"\t".join(extras[HIT_EXTRAS:-1]) + b"\t"  # the last is an instant
+            of_head = b"\t".join(extras[HIT_EXTRAS:-2]) + b"\t"  # the last two: trace, instant
 
         def run(first: int, last: int) -> bytes:
             return b"\t".join(fields[first : last + 1])

@@ -16,6 +16,7 @@ from edgecache.config.model import (
     Tracing,
 )
 from edgecache.http.trace_context import TraceContext
+from edgecache.server.http1.head_cache_peer import PeerHeadCache
 from tests.world.peers import PeeredPlay
 from tests.world.play import Play, Scene
 
@@ -47,6 +48,30 @@ def tiers(request: pytest.FixtureRequest) -> Iterator[Tiers]:
     yield make
     for play in plays:
         play.close()
+
+
+def logged(play: Play) -> list[tuple[str, str]]:
+    """Tier and trace id of each request in the log since the last look."""
+    play.access_log.flush()
+    lines = [line.split("\t") for line in play.log.decode().splitlines() if line[0] != "#"]
+    play.log.clear()
+    assert [len(line) for line in lines] == [35, 10] * (len(lines) // 2)
+    pairs = zip(lines[::2], lines[1::2], strict=True)
+    return sorted((standard[2], extra[8]) for standard, extra in pairs)
+
+
+def both(play: Play, trace: str) -> list[tuple[str, str]]:
+    """What is logged of one request that went through all tiers."""
+    tiers = ["LHR50", "regional"] if play.regional is not None else ["LHR50"]
+    return [(tier, trace) for tier in tiers]
+
+
+def extend(play: Play) -> Play:
+    """With second lines of the log."""
+    play.listener.request_log.extended = True
+    if isinstance(play, PeeredPlay):
+        play.inner.request_log.extended = True
+    return play
 
 
 def heard(play: Play) -> TraceContext | None:
@@ -251,3 +276,52 @@ def test_an_error_page_is_asked_for_in_the_same_trace(tiers: Tiers) -> None:
     assert trace.trace_id == TRACE.encode()
     play.origin.answers(200, "page")
     play.viewer().gets(404, "page")
+
+
+def test_every_tier_logs_the_trace_and_each_of_a_flight_its_own(tiers: Tiers) -> None:
+    play = extend(tiers("extract"))
+    play.viewer("a").asks("/a", traceparent=PARENT)
+    play.viewer("b").asks("/a", traceparent=OTHER)
+    play.viewer("c").asks("/a")
+    play.origin.hears("/a")
+    play.origin.answers(200, "one", cache="max-age=60")
+    for name in "abc":
+        play.viewer(name).gets(200, "one")
+    lines = logged(play)
+    assert lines[:3] == [("LHR50", "-"), ("LHR50", "1" * 32), ("LHR50", TRACE)]
+    assert lines[3:] == ([] if play.regional is None else [("regional", TRACE)])
+    play.viewer().asks("/a", traceparent=OTHER)
+    play.viewer().gets(200, "one", x_cache="Hit")
+    assert logged(play) == [("LHR50", "1" * 32)]
+
+
+def test_one_that_was_begun_is_logged(tiers: Tiers) -> None:
+    play = extend(tiers("propagate"))
+    play.viewer().asks("/a")
+    play.origin.hears("/a")
+    play.origin.answers(200, "one", cache="max-age=60")
+    play.viewer().gets(200, "one")
+    trace = heard(play)
+    assert trace is not None
+    assert logged(play) == both(play, trace.trace_id.decode())
+
+
+def test_what_the_regional_cache_repeats_is_logged_by_its_own_trace(tiers: Tiers) -> None:
+    play = extend(tiers("extract"))
+    play.viewer().asks("/a")
+    play.origin.hears("/a")
+    play.origin.answers(200, "one", cache="max-age=60")
+    play.viewer().gets(200, "one")
+    if not isinstance(play, PeeredPlay):
+        return
+    for number in range(8):
+        logged(play)
+        for key in play.edge.store.keys():  # noqa: SIM118 - a list, while they leave
+            play.edge.store.remove(key)
+        trace = f"{number + 1:032x}"
+        asked = {"traceparent": f"00-{trace}-{SPAN}-00"} if number % 3 else {}
+        play.viewer().asks("/a", **asked)
+        play.viewer().gets(200, "one")
+        assert logged(play) == both(play, trace if asked else "-")
+    known = play.inner.head_cache
+    assert known is None or (isinstance(known, PeerHeadCache) and len(known) == 1)

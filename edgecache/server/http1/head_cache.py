@@ -69,6 +69,7 @@ BLOCK_BYTES_MAX = 4_096  # a browser's fields with its cookies
 NUMBERS = [b"%d" % number for number in range(LINE_BYTES_MAX + BLOCK_BYTES_MAX + 1)]
 PRIVATE = b"edgecache-"  # what our own tiers tell each other is new each time
 TRACED = b"\r\ntraceparent"
+TRACE_ID = slice(3, 35)  # of a traceparent that we wrote
 
 Names = frozenset[bytes] | None  # of fields, in lower case; None: all may bear
 Lines = dict[bytes, "CachedHit"]
@@ -187,10 +188,10 @@ class HeadCache:
         if call is not None:
             if not listener.admits_repeated(call, data):
                 return False
-            request_id = call.id
+            request_id, trace = call.id, call.trace[TRACE_ID] or b"-"
             connection.outgoing.write(answer.start, body)
         else:
-            request_id = listener.ids.next()
+            request_id, trace = listener.ids.next(), b"-"  # none is remembered that has one
             if len(body) <= SMALL_BODY_BYTES:
                 connection.transport.write(b"".join((answer.start, request_id, HEAD_END, body)))
             else:
@@ -200,7 +201,7 @@ class HeadCache:
             answer.line_start, block.address or connection.address, cached.start, block.agent,
             cached.word, request_id, block.host, NUMBERS[received], block.rest, cached.end,
             block.port or connection.port, cached.tail,
-            block.extras and b"%b%d\n" % (block.extras, now * 1_000),
+            block.extras and b"%b%b\t%d\n" % (block.extras, trace, now * 1_000),
         )  # fmt: skip
         log.keep(b"".join(line))
         if not cached.times:

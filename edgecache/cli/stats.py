@@ -34,23 +34,67 @@ if TYPE_CHECKING:
     from edgecache.observe.counters import Sample
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
-_LEFT = {"node", "misses", "removals", "object", "distribution"}
+_LEFT = {"node", "misses", "removals", "object", "distribution", "tier"}
 
 app = typer.Typer()
 T = TypeVar("T")
 
 
-@app.command(epilog="Example: edgecache stats")
-def stats(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
-    """Tell what each process stores: objects, bytes, hits, misses and removals by reason."""
+@app.command(epilog="Examples: edgecache stats; edgecache stats --distributions --json")
+def stats(
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+    distributions: Annotated[
+        bool, typer.Option("--distributions", help="Only the sums of each distribution.")
+    ] = False,
+) -> None:
+    """Tell what each process stores, and the hit ratio of each distribution over all of them.
+
+    Counted since each process started. The tier "edge" is what viewers get.
+    """
     from edgecache.cluster.inspection import StoreStats
     from edgecache.control.rest.inventory import PlaceInventory
 
     body = _ask_control(config, "/stats")
-    if as_json:
+    if as_json and not distributions:
         typer.echo(body.decode())
         return
-    print_stats(_read(body, list[PlaceInventory[StoreStats]]))
+    places = _read(body, list[PlaceInventory[StoreStats]])
+    if as_json:
+        typer.echo(_distributions_json(places))
+        return
+    if not distributions:
+        print_stats(places)
+        typer.echo()
+    print_distributions(places)
+
+
+def _distributions_json(places: Sequence[PlaceInventory[StoreStats]]) -> str:
+    import msgspec
+
+    from edgecache.cli.hit_ratio import distribution_figures
+
+    figures = distribution_figures(node for place in places for node in place.nodes)
+    problems = [f"{place.name}: {place.problem}" for place in places if place.problem]
+    return msgspec.json.encode({"distributions": figures, "problems": problems}).decode()
+
+
+def print_distributions(
+    places: Sequence[PlaceInventory[StoreStats]], console: Console | None = None
+) -> None:
+    """A row for each distribution at each tier: requests, bytes, and how many of them were hits."""
+    from edgecache.cli.hit_ratio import distribution_figures, percent
+
+    columns = ("tier", "distribution", "requests", "hit ratio", "bytes out", "byte hit ratio")
+    figures = distribution_figures(node for place in places for node in place.nodes)
+    rows = [
+        (
+            *(one.tier, one.distribution, str(one.requests), percent(one.hit_ratio)),
+            *(format_size(one.bytes_out), percent(one.byte_hit_ratio)),
+        )
+        for one in figures
+    ]
+    _print(columns, rows, console)
 
 
 @app.command(epilog="Examples: edgecache objects --prefix /img; edgecache objects --most-used")

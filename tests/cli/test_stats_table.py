@@ -9,7 +9,13 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from edgecache.cli.main import app
-from edgecache.cli.stats import format_duration, format_size, print_objects, print_stats
+from edgecache.cli.stats import (
+    format_duration,
+    format_size,
+    print_distributions,
+    print_objects,
+    print_stats,
+)
 from edgecache.cluster.inspection import ListedObject, StoreObjects, StoreStats
 from edgecache.control.rest.inventory import PlaceInventory
 from edgecache.observe.counters import Counters
@@ -58,6 +64,17 @@ def test_what_became_of_logs_for_buckets() -> None:
         "a1: logs: well: 0 files delivered",
         "a1: logs: 5 lines lost",
     ]
+
+
+def test_the_ratios_of_a_distribution() -> None:
+    counters = count(
+        Counters(), Counted("Hit", 3, "EONE", bytes_out=2**20), Counted("Miss", 1, "EONE")
+    )
+    node = StoreStats("a1", "edge", "A", 1, None, counters.snapshot())
+    out = console()
+    print_distributions([PlaceInventory("A", "edge", (node,))], out)
+    row = text_of(out).splitlines()[-1].split()
+    assert row == ["edge", "EONE", "4", "75.0%", "3", "MiB", "100.0%"]
 
 
 def test_every_figure_of_an_object_and_no_control_byte() -> None:

@@ -10,7 +10,8 @@ LABELED_COUNTERS or LABELED_GAUGES, and where it happens
 
 The first 100 names that a process meets have series of their own, the rest is `other`
 (`labeled_series.py`); what happens often keeps what `labels` gave. Words of ours alone, without
-anybody's name, are WORDS: `counters.misses[why] += 1`.
+anybody's name, are WORDS: `counters.misses[why] += 1`. Then make the page again:
+`python -m tests.metrics_page > docs/metrics.md`.
 """
 
 from __future__ import annotations

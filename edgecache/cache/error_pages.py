@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from edgecache.cache.outcome import CacheResult, Errand, ErrorPageErrand, Hit, Outcome, Refusal
 from edgecache.cache.tier import Tier
-from edgecache.http.message import Request
+from edgecache.http.message import Fields, Request
 from edgecache.rules.caching.error_caching import Replacement, page_request, replacement
 from edgecache.rules.routing import Route, RouteTable, route
 from edgecache.upstream.faults import Fault, UpstreamError
@@ -44,7 +44,10 @@ class ErrorPages:
             page = self._page(errand, error.status)
             if page is None or error.fault in _SHEDDING:
                 raise
-            return await self._fetch(errand, table, page)
+            outcome = await self._fetch(errand, table, page)
+            if error.fault is Fault.MAINTENANCE:
+                outcome.fields = (*outcome.fields, *retry_after(errand.route))
+            return outcome
         page = self._page(errand, outcome.status)
         if page is None:
             return outcome
@@ -92,6 +95,11 @@ class ErrorPages:
             self.tier.world.spawn(_read_on(body))
         else:
             body.close()
+
+
+def retry_after(route: Route) -> Fields:
+    """When a behavior in maintenance is to be asked again (RFC 9110 §10.2.3)."""
+    return ((b"retry-after", b"%d" % route.behavior.maintenance.retry_after_s),)
 
 
 async def _read_on(body: Body) -> None:

@@ -23,6 +23,7 @@ KEYS_MAX = 10_000  # keys are chosen by strangers; 2 MB, as a number stands for 
 FAILURE_BYTES = 200  # of one, with its place in the table
 _OF_THE_MOMENT = frozenset(
     {Fault.BUSY, Fault.LOOP, Fault.TRUNCATED, Fault.CHANGED, Fault.OPEN, Fault.PEER}
+    | {Fault.MAINTENANCE}
 )
 
 # An origin may give them for what is wrong with a Range; who asks for all of it does not get them.

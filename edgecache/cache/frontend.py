@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import partial
 from typing import Protocol
 
@@ -27,6 +28,14 @@ from edgecache.cache.outcome import (
     Hit,
     Outcome,
     Refusal,
+)
+from edgecache.cache.rule_answers import (
+    MANY_PASSWORDS,
+    PasswordCheck,
+    PasswordChecker,
+    password_answer,
+    redirect_answer,
+    redirect_page,
 )
 from edgecache.cache.tier import Tier
 from edgecache.cluster.certificates import CHALLENGE_PATH, challenge_token
@@ -66,10 +75,10 @@ from edgecache.rules.viewer.access import (
     counted_down,
     is_listed,
 )
+from edgecache.rules.viewer.basic_auth import AUTHORIZATION
 from edgecache.rules.viewer.geo import NOWHERE
 from edgecache.rules.viewer.headers import with_viewer_headers
 from edgecache.rules.viewer.rate_limits import RateLimited, TokenBuckets, own_buckets
-from edgecache.rules.viewer.redirects import redirection
 from edgecache.rules.viewer.request_headers import without_removed
 from edgecache.upstream.faults import Fault
 from edgecache.upstream.interface import Body, OnInterim
@@ -95,7 +104,8 @@ SIGNED_LEASE_S_MAX = 60.0  # an answer's lease runs on the steady clock, a signa
 NO_SUCH_ROUTE = Refusal(421, "This distribution is not served here.", reason="no-such-route")
 LIMITED = "Too many requests were made in too short a time. Try again later."
 MOVED = "The same is to be had over https."
-ELSEWHERE = "This is to be had elsewhere."
+
+
 PSEUDONYM_CHARS = 32
 _ANEW = frozenset({b"via", b"cache-status", b"x-cache"})
 SENTENCES = {
@@ -129,15 +139,23 @@ class ChallengeAnswers(Protocol):
         ...
 
 
-class ChallengeErrand(Struct, frozen=True):
-    """Wait whether a challenge is ours to answer, and then decide, with or without it."""
+class AwaitedFact(Enum):
+    """A fact that a decision may have to wait for."""
+
+    CHALLENGE = auto()  # whether a challenge of ACME is ours to answer
+    PASSWORD = auto()  # whether it is right
+
+
+class DecisionErrand(Struct, frozen=True):
+    """Wait for a fact that a decision needs, and then decide, with or without it."""
 
     request: Request
     wait: Callable[[], Awaitable[None]]
     decide: Callable[[float], Hit | ViewerErrand | Refusal]
 
 
-ViewerErrand = Errand | ChallengeErrand
+ViewerErrand = Errand | DecisionErrand
+Waited = frozenset[AwaitedFact]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +169,7 @@ class FrontendEnvironment:
     wall_clock: Callable[[], float] | None = None  # for signatures; None: the tier's own clock
     challenges: ChallengeAnswers | None = None  # of ACME; None: they go their ordinary way
     buckets: TokenBuckets | None = None  # of rate limits; None: of this frontend alone
+    passwords: PasswordChecker | None = None  # None: nobody is let in by one
 
 
 class ViewerFrontend:
@@ -177,11 +196,11 @@ class ViewerFrontend:
         return self.buckets.held_bytes
 
     def decide(
-        self, request: Request, now: float, *, waited: bool = False
+        self, request: Request, now: float, *, waited: Waited = frozenset()
     ) -> Hit | ViewerErrand | Refusal:
         """Hit, refusal or errand for a viewer's request, concluded without waiting.
 
-        `waited`: whether a challenge of ACME that is not known now is nobody's.
+        `waited`: facts that were waited for: what is not known of them now is not to be known.
         """
         routed = locate(request, self.table, self._world.place_of)
         if routed is None:
@@ -189,20 +208,18 @@ class ViewerFrontend:
             return UNKNOWN_HOST if unserved is None else UNAVAILABLE
         route = routed.route
         if request.path.startswith(CHALLENGE_PATH):
-            again = None if waited else partial(self.decide, request, waited=True)
+            again = self._once_known(AwaitedFact.CHALLENGE, request, waited)
             answered = _challenge(request, self._world.challenges, again)
             if answered is not None:
                 return answered
         if request.path == b"*":
-            route = routed.site.behaviors[-1][1]
-            listed = is_listed(request, route)
-            return _options_of(route.behavior) if listed else refusal(NOT_LISTED, request)
+            return _options_of_site(request, routed.site.behaviors[-1][1])
         if routed.ambiguous:
             return refusal(AMBIGUOUS_PATH, request)
-        if route.rate_limits and is_listed(request, route):  # strangers take nobody's tokens
-            limited = self.buckets.take_for(route.rate_limits, request, now)
+        if route.rate_limits:
+            limited = self._limited(request, route, now, waited)
             if limited is not None:
-                return self._refuse_limited(limited, request)
+                return limited
         refused = admit(request, route, routed.place.country or None, self._entrance)
         if request.method == b"OPTIONS" and refused is None:
             counted = counted_down(routed.request)
@@ -210,10 +227,12 @@ class ViewerFrontend:
                 return _options_of(route.behavior)
             routed = replace(routed, request=counted)
         conclusion: Hit | Errand | Refusal
-        if route.redirects and refused is None:
-            sent = redirection(request, route.redirects, self._world.ports)
-            if sent is not None:
-                return redirect_page(sent.status, sent.location, ELSEWHERE)
+        if refused is None and (route.redirects or route.basic_auth):
+            answered = self._by_rules(request, route, waited)
+            if answered is not None:
+                return answered
+        if route.basic_auth is not None and not route.basic_auth.forwards:
+            routed = routed.without((AUTHORIZATION,))
         if refused is not None:
             conclusion = self._refuse(refused, routed.request, route)
         elif route.trust is not None:
@@ -223,8 +242,43 @@ class ViewerFrontend:
             if isinstance(conclusion, Hit):
                 conclusion = self._with_lease(conclusion, routed.request)
         if isinstance(conclusion, Errand) and route.distribution.custom_error_responses:
-            return replace(conclusion, received=request)  # of which the request for a page is made
+            return replace(conclusion, received=routed.received)  # of which that for a page is made
         return conclusion
+
+    def _limited(
+        self, request: Request, route: Route, now: float, waited: Waited
+    ) -> Refusal | None:
+        """The refusal of who asks too often; each request is counted once, however it is decided.
+
+        Strangers take nobody's tokens.
+        """
+        if AwaitedFact.PASSWORD in waited or not is_listed(request, route):
+            return None
+        limited = self.buckets.take_for(route.rate_limits, request, now)
+        return None if limited is None else self._refuse_limited(limited, request)
+
+    def _by_rules(
+        self, request: Request, route: Route, waited: Waited
+    ) -> Refusal | DecisionErrand | None:
+        """What the rules of the behavior answer by themselves: redirects, then passwords."""
+        sent = redirect_answer(request, route, self._world.ports)
+        if sent is not None or route.basic_auth is None:
+            return sent
+        answer = password_answer(request, route.basic_auth, self._world.passwords)
+        if not isinstance(answer, PasswordCheck):
+            return answer
+        again = self._once_known(AwaitedFact.PASSWORD, request, waited)
+        if again is None:
+            return replace(MANY_PASSWORDS, close=request.has_body)
+        return DecisionErrand(request, answer.wait, again)
+
+    def _once_known(
+        self, fact: AwaitedFact, request: Request, waited: Waited
+    ) -> Callable[[float], Hit | ViewerErrand | Refusal] | None:
+        """The decision once `fact` was waited for; None where it was."""
+        if fact in waited:
+            return None
+        return partial(self.decide, request, waited=waited | {fact})
 
     def _private(
         self, routed: RoutedRequest, trust: TrustedKeys, now: float
@@ -347,12 +401,6 @@ class ViewerFrontend:
         return own if before is None else before + b", " + own
 
 
-def redirect_page(status: int, location: bytes, why: str) -> Refusal:
-    """A redirect of our own."""
-    fields = ((b"location", location),)
-    return Refusal(status, why, "Redirect", fields=fields, result=CacheResult.REDIRECT)
-
-
 def refusal(refused: AccessRefused, request: Request) -> Refusal:
     sentence, close = SENTENCES[refused.why], request.has_body
     return Refusal(refused.status, sentence, refused.detail, close=close, reason=refused.why)
@@ -385,6 +433,12 @@ def _options_of(behavior: Behavior) -> Refusal:
     return Refusal(204, "", "", fields=_allow(behavior), result=CacheResult.MISS)
 
 
+def _options_of_site(request: Request, route: Route) -> Refusal:
+    """What asks about a whole site, whose default behavior says who may."""
+    listed = is_listed(request, route)
+    return _options_of(route.behavior) if listed else refusal(NOT_LISTED, request)
+
+
 def _allow(behavior: Behavior) -> Fields:
     return ((b"allow", ", ".join(behavior.allowed_methods).encode()),)
 
@@ -404,7 +458,7 @@ def _challenge(
     request: Request,
     answers: ChallengeAnswers | None,
     again: Callable[[float], Hit | ViewerErrand | Refusal] | None,
-) -> Refusal | ChallengeErrand | None:
+) -> Refusal | DecisionErrand | None:
     """The answer to a challenge; None where the request goes its ordinary way.
 
     `again` decides anew once all challenges are known; None when they are.
@@ -416,4 +470,4 @@ def _challenge(
         return None
     if text := answers.known(token):
         return Refusal(200, "", "", result=CacheResult.MISS, text=text)
-    return None if again is None else ChallengeErrand(request, answers.wait, again)
+    return None if again is None else DecisionErrand(request, answers.wait, again)

@@ -7,7 +7,8 @@ a configuration as control published it.
     model                  the frozen model: distributions, policies, locations, limits
     base                   the base class of the model's pieces
     origins                origins, origin groups, access controls and identities of the model
-    viewer_rules           rules of behaviors: redirects, request headers
+    viewer_rules           rules of behaviors: redirects, request headers, passwords, maintenance
+    htpasswd               users and the hashes of their passwords
     access_lists           access lists and IP sets of the model
     networks               IP networks as people write them, and ranges of addresses
     rate_limits            limits of requests and of bodies' rates

@@ -42,6 +42,7 @@ def lint(config: Config) -> list[Problem]:
             warnings += _compression_warnings(behavior, place, distribution.semantics)
             warnings += _cors_warnings(behavior, place)
             warnings += rate_limit_warnings(behavior, place)
+            warnings += _password_warnings(behavior, place)
     return warnings
 
 
@@ -359,6 +360,18 @@ def _forwarding_warnings(behavior: Behavior, where: str) -> Iterator[Problem]:
                 "send Authorization, which is not in the key: what one viewer may see is served"
                 " to all",
             )
+
+
+def _password_warnings(behavior: Behavior, where: str) -> Iterator[Problem]:
+    auth = behavior.basic_auth
+    if auth is None:
+        return
+    if behavior.viewer_protocol_policy == "allow-all":
+        yield Problem(
+            f"{where}.basic_auth",
+            "passwords are asked for over http, too, where others can read them: name"
+            ' viewer_protocol_policy = "redirect-to-https"',
+        )
 
 
 def _cors_warnings(behavior: Behavior, where: str) -> Iterator[Problem]:

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from edgecache.config.checks.configuration import check
 from edgecache.config.decode import Decoder
 from edgecache.config.model import (
+    Behavior,
     Bucket,
     Config,
     Control,
@@ -100,6 +101,11 @@ def _log_delivery_at(delivery: LogDelivery, folder: Path) -> LogDelivery:
     return replace(delivery, buckets=tuple(buckets))
 
 
+def _behavior_at(behavior: Behavior, at: Callable[[str], str]) -> Behavior:
+    auth = behavior.basic_auth
+    return replace(behavior, basic_auth=replace(auth, file=at(auth.file))) if auth else behavior
+
+
 def _distribution_at(distribution: Distribution, at: Callable[[str], str]) -> Distribution:
     """Its files, at their absolute paths."""
 
@@ -120,6 +126,8 @@ def _distribution_at(distribution: Distribution, at: Callable[[str], str]) -> Di
     return replace(
         distribution,
         origins=tuple(map(origin_at, distribution.origins)),
+        behaviors=tuple(_behavior_at(one, at) for one in distribution.behaviors),
+        default_behavior=_behavior_at(distribution.default_behavior, at),
         viewer_certificate=replace(
             certificate,
             certificate_file=at(certificate.certificate_file),

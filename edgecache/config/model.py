@@ -25,6 +25,8 @@ from edgecache.config.origins import OriginGroup as OriginGroup
 from edgecache.config.origins import Resolver as Resolver
 from edgecache.config.rate_limits import LimitRate as LimitRate
 from edgecache.config.rate_limits import RateLimit as RateLimit
+from edgecache.config.viewer_rules import BasicAuth as BasicAuth
+from edgecache.config.viewer_rules import Maintenance as Maintenance
 from edgecache.config.viewer_rules import Redirect as Redirect
 from edgecache.config.viewer_rules import RequestHeaders as RequestHeaders
 
@@ -173,6 +175,8 @@ class Behavior(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     access_list: AccessList | None = None
     rate_limits: tuple[RateLimit, ...] = ()
     limit_rate: LimitRate | None = None
+    basic_auth: BasicAuth | None = None
+    maintenance: Maintenance = Maintenance()
 
 
 class CustomErrorResponse(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -23,6 +23,7 @@ from edgecache.config.model import (
     Limits,
     Location,
     LogDelivery,
+    Maintenance,
     Model,
     Origin,
     OriginGroup,
@@ -88,6 +89,7 @@ _PLACES: dict[type[Model], str] = {
     Resolver: "resolver",
     Tracing: "tracing",
     LogDelivery: "log_delivery",
+    Maintenance: "distributions[].default_behavior.maintenance",
 }
 
 SETTINGS: tuple[Setting, ...] = (
@@ -460,6 +462,14 @@ SETTINGS: tuple[Setting, ...] = (
         TIB,
         "of this machine, for log files that wait; the oldest is dropped for the next, and its "
         "lines are counted as lost",
+    ),
+    Setting(
+        Maintenance,
+        "retry_after_s",
+        "seconds",
+        1,
+        2_592_000,
+        "until viewers are to come again; search engines take 503 for a while for no loss",
     ),
     Setting(CachePolicy, "ttl_s_min", "seconds", 0, TTL_S_MAX, "CloudFront: 100 years"),
     Setting(CachePolicy, "ttl_s_default", "seconds", 0, TTL_S_MAX, "CloudFront: 100 years"),

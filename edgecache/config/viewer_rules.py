@@ -72,6 +72,29 @@ def _target(match: re.Match[str], rest: str) -> RedirectTarget:
 _DEFAULTS = {("http", "80"), ("https", "443")}
 
 
+class BasicAuth(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Basic authentication by an htpasswd file of each machine's own; see `config/htpasswd.py`.
+
+    The cache and the origin see no Authorization then, unless `forward_authorization`.
+    """
+
+    file: str
+    realm: str = "restricted"
+    forward_authorization: bool = False
+
+
+class Maintenance(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Maintenance of what is behind a behavior: while `enabled`, its origin is not asked.
+
+    Viewers get what is stored, stale too, else 503 with `retry_after_s` and the distribution's page
+    for that status, or one that says `message`.
+    """
+
+    enabled: bool = False
+    retry_after_s: int = 300
+    message: str = "This is being worked on, and will be back."
+
+
 class RequestHeaders(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Request headers towards the origin: a viewer's that are removed, and ours that are set.
 

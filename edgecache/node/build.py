@@ -56,6 +56,7 @@ from edgecache.node.log_delivery import SPOOL_NAME, DeliveryWorld, LogDeliverer
 from edgecache.node.log_follower import FollowerEnvironment, LogFollower, nearest_transport
 from edgecache.node.log_store import LogFolder, LogStore, S3Bucket, environment_key_pair
 from edgecache.node.node import Node
+from edgecache.node.password_checks import PasswordChecks
 from edgecache.node.readiness import regional_probe
 from edgecache.node.rule_files import RuleFileWatch
 from edgecache.node.secret_watch import SecretWatch
@@ -107,6 +108,7 @@ from edgecache.upstream.pool import Pool, PoolLimits
 from edgecache.upstream.resolver import LookupThreads, NameResolver
 from edgecache.upstream.tunnel import TunnelsDirect
 
+PASSWORD_KEY_BYTES = 32  # of a digest of as many
 PEER_CONNECTION_S_MAX = 60.0  # by TLS: a certificate that was revoked or renewed is noticed
 BLOCKS_SHARE = 4  # lines that are known for each block of fields
 LOG_SHARE = 1 / 4  # of memory, for lines of the log that wait: a second's, at most
@@ -129,6 +131,7 @@ class NodeParts:
         self._rule_files = RuleFileWatch(self.served) if asked else None
         files = NO_FILES if self._rule_files is None else self._rule_files.contents
         self.table = compile_routes(self.served, self._secrets.secrets.viewer, files=files)
+        self._passwords = PasswordChecks(LoneThread("password"), random_bytes(PASSWORD_KEY_BYTES))
         self._counters = Counters()
         refused = self._counters.refused_credentials
         self._verifier = CredentialVerifier(place_of(name), wall_clock, refused)
@@ -160,7 +163,9 @@ class NodeParts:
         inner = "EDGE" if self.config.regional is None else "REC"
         acme, ports = self._acme(), viewer_ports(location)
         buckets = self._buckets(location.workers)
-        world = FrontendEnvironment(place_of, random, ports, inner, wall_clock, acme, buckets)
+        world = FrontendEnvironment(
+            place_of, random, ports, inner, wall_clock, acme, buckets, self._passwords
+        )
         front = ViewerFrontend(tier, self.table, self.config.brand, world)
         node = self._node("edge", tier, front)
         node.address = self._told_address(location)
@@ -330,7 +335,7 @@ class NodeParts:
         connections.room, pool.may_open = budget.viewers_max, budget.admits_upstream
 
     def _remembered_bytes(self) -> int:
-        return cached_bytes() + self._verifier.size_bytes
+        return cached_bytes() + self._verifier.size_bytes + self._passwords.size_bytes
 
     def _acme(self) -> AcmeFollower | None:
         if self._follower is None:

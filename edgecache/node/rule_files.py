@@ -1,9 +1,10 @@
 """Rule files: what rules need of the files that a configuration names, read again when they change.
 
-IP sets of access lists. Each machine reads its own. Law: a file that cannot be used leaves what was
-read before, and says so in one line; where nothing was, who asks by it is refused. A changed file
-is read once it has stood still from one look to the next, so that one that is being written is not
-taken for whole; and in another thread, since it may hold 500,000 lines.
+IP sets of access lists, users and the hashes of their passwords. Each machine reads its own. Law: a
+file that cannot be used leaves what was read before, and says so in one line; where nothing was,
+who asks by it is refused. A changed file is read once it has stood still from one look to the next,
+so that one that is being written is not taken for whole; and in another thread, since it may hold
+500,000 lines.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
+from edgecache.config.htpasswd import read_htpasswd
 from edgecache.config.model import MIB, Config
 from edgecache.config.networks import read_networks
 from edgecache.config.problems import BrokenLinesError
@@ -25,6 +27,7 @@ from edgecache.rules.routing import NO_FILES, RuleFiles
 
 logger = logging.getLogger("edgecache.server")
 
+HTPASSWD_BYTES_MAX = 4 * MIB  # 10,000 users
 IP_SET_BYTES_MAX = 32 * MIB  # 500,000 lines with a word about each
 
 
@@ -43,7 +46,18 @@ def _ip_set_files(config: Config) -> Iterator[tuple[str, str]]:
             yield f"ip_sets[{index}].file", one.file
 
 
-KINDS = (RuleFileKind("ip_sets", _ip_set_files, read_networks, IP_SET_BYTES_MAX),)
+def _htpasswd_files(config: Config) -> Iterator[tuple[str, str]]:
+    for index, site in enumerate(config.distributions):
+        places = [(f"behaviors[{n}]", one) for n, one in enumerate(site.behaviors)]
+        for place, behavior in (*places, ("default_behavior", site.default_behavior)):
+            if behavior.basic_auth is not None:
+                yield f"distributions[{index}].{place}.basic_auth.file", behavior.basic_auth.file
+
+
+KINDS = (
+    RuleFileKind("ip_sets", _ip_set_files, read_networks, IP_SET_BYTES_MAX),
+    RuleFileKind("htpasswd", _htpasswd_files, read_htpasswd, HTPASSWD_BYTES_MAX),
+)
 
 Key = tuple[str, str]  # the kind's content, and the path
 

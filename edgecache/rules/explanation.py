@@ -279,6 +279,11 @@ def _viewer_rules(where: RoutedRequest) -> tuple[str, ...]:
     if route.origin_fields:
         names = ", ".join(text(name) for name, _ in route.origin_fields)
         rules.append(f"request_headers: {names} set towards the origin")
+    auth = route.behavior.basic_auth
+    if auth is not None:
+        rules.append(f"basic_auth: a user of {auth.file} may enter (no password is asked for here)")
+    if route.behavior.maintenance.enabled:
+        rules.append("maintenance: the origin is not asked; what is stored, else 503")
     return (*rules, *_limits(where))
 
 

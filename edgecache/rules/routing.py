@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from edgecache.config.htpasswd import Htpasswd
 from edgecache.config.model import (
     AccessList,
     Behavior,
@@ -25,7 +26,7 @@ from edgecache.config.model import (
     UnavailableSite,
 )
 from edgecache.config.networks import AddressRanges
-from edgecache.http.message import Fields, Request
+from edgecache.http.message import Fields, Request, without
 from edgecache.http.target import NOT_NORMAL, normalized_path, readings
 from edgecache.rules.globs import glob
 from edgecache.rules.invalidation.releases import Patterns, compile_releases
@@ -38,6 +39,7 @@ from edgecache.rules.viewer.access_list import (
     compile_access_list,
     compile_ip_sets,
 )
+from edgecache.rules.viewer.basic_auth import BasicAuthRule, compile_basic_auth
 from edgecache.rules.viewer.geo import NOWHERE, GeoPlace
 from edgecache.rules.viewer.headers import (
     depends_on_viewer,
@@ -58,6 +60,7 @@ class RuleFiles(Struct, frozen=True):
     """What the files that a configuration names hold, by path; of a file not read nothing."""
 
     ip_sets: Mapping[str, AddressRanges] = {}
+    htpasswd: Mapping[str, Htpasswd] = {}
 
 
 NO_FILES = RuleFiles()
@@ -82,6 +85,7 @@ class Route(Struct, frozen=True, eq=False, weakref=True):
     origin_fields: Fields = ()  # set in what an origin is sent
     access_list: AccessListMatcher | None = None  # whose addresses may ask; None: everybody's
     rate_limits: tuple[RateLimitRule, ...] = ()  # asked before anything else is
+    basic_auth: BasicAuthRule | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +94,7 @@ class Site:
 
     distribution: Distribution
     behaviors: tuple[tuple[re.Pattern[bytes], Route], ...]
-    private: bool = False  # some behavior opens to signatures only
+    private: bool = False  # some behavior is not everybody's: see `_guard`
     uses_files: bool = False  # some behavior goes by what files hold
 
 
@@ -145,6 +149,7 @@ class RuleWorld(Struct, frozen=True, eq=False):
 
     ring: KeyRing
     ip_sets: Mapping[str, AddressRanges]
+    htpasswd: Mapping[str, Htpasswd]
     access_lists: dict[AccessList, AccessListMatcher] = msgspec.field(default_factory=dict)
 
     def access_list(self, listed: AccessList | None) -> AccessListMatcher | None:
@@ -166,6 +171,12 @@ class RoutedRequest(Struct, frozen=True, eq=False):
     place: GeoPlace = NOWHERE  # the viewer's, where the route needs it
     ambiguous: bool = False  # to be refused: see matched_route
 
+    def without(self, names: tuple[bytes, ...]) -> RoutedRequest:
+        """The same, of a request that never had fields of these names."""
+        received = replace(self.received, fields=without(self.received.fields, names))
+        request = replace(self.request, fields=without(self.request.fields, names))
+        return replace(self, received=received, request=request)
+
     def unsigned(self, opened: SignatureAccepted | SignatureRefused | None = None) -> Request:
         """The request as the tiers have it: less what a signature was presented in.
 
@@ -186,7 +197,8 @@ def compile_routes(
     Of a `former` table's sites those are kept whose distributions say the same.
     """
     sites = former.by_id if former is not None else {}
-    world = RuleWorld(key_ring(config, native), compile_ip_sets(config.ip_sets, files.ip_sets))
+    ip_sets = compile_ip_sets(config.ip_sets, files.ip_sets)
+    world = RuleWorld(key_ring(config, native), ip_sets, files.htpasswd)
     exact: dict[bytes, Site | None] = {}
     wildcard: dict[bytes, Site | None] = {}
     by_id: dict[str, Site] = {}
@@ -216,9 +228,9 @@ def matched_route(site: Site, path: bytes) -> Route | None:
     """The first behavior whose pattern matches the normalized path; None: it is to be refused.
 
     Where something is private, all an origin may read in the path is matched, and a private
-    behavior wins: else `/private;x/a` would be a way around the signature that `/private/a` needs.
-    Refused is what origins read too differently to be matched at all, and what leads to behaviors
-    that trust different signers.
+    behavior wins: else `/private;x/a` would be a way around the signature, the password or the
+    address that `/private/a` needs. Refused is what origins read too differently to be matched at
+    all, and what leads to behaviors that trust different signers, users or addresses.
     """
     if not site.private:
         return _first(site, path if NOT_NORMAL.search(path) is None else normalized_path(path))
@@ -229,12 +241,12 @@ def matched_route(site: Site, path: bytes) -> Route | None:
     root = site.distribution.default_root_object
     if root and b"/" in every:  # whoever folds `//` finds the root object there
         found.append(_first(site, b"/" + root.encode()))
-    private = [one for one in found if one.trust is not None]
-    if not private or (found[0].trust is not None and len(found) == 1):
+    private = [one for one in found if _guard(one)]
+    if not private or (_guard(found[0]) and len(found) == 1):
         return found[0]
-    if any(_signers(one) != _signers(private[0]) for one in private):
+    if any(_guard(one) != _guard(private[0]) for one in private):
         return None
-    return found[0] if found[0].trust is not None else private[0]
+    return found[0] if _guard(found[0]) else private[0]
 
 
 def nowhere(_address: str) -> GeoPlace:
@@ -317,8 +329,8 @@ def _compile_site(distribution: Distribution, world: RuleWorld) -> Site:
     ]
     last_route = routes[-1][1]
     routes[-1] = (pattern("*"), last_route)
-    private = any(found.trust is not None for _, found in routes)
-    uses_files = any(found.access_list is not None for _, found in routes)
+    private = any(_guard(found) for _, found in routes)
+    uses_files = any(found.access_list or found.basic_auth for _, found in routes)
     return Site(distribution, tuple(routes), private, uses_files)
 
 
@@ -347,12 +359,17 @@ def _route_of(distribution: Distribution, behavior: Behavior, world: RuleWorld) 
         origin_fields=set_fields(behavior.request_headers),
         access_list=world.access_list(behavior.access_list),
         rate_limits=compile_rate_limits(distribution, behavior),
+        basic_auth=compile_basic_auth(behavior.basic_auth, world.htpasswd),
     )
 
 
-def _signers(found: Route) -> tuple[frozenset[str], frozenset[str]]:
-    assert found.trust is not None
-    return frozenset(found.trust.keys), frozenset(found.trust.native)
+def _guard(found: Route) -> tuple[object, ...]:
+    """What lets viewers in on a route: signers, users, addresses; empty: it is everybody's."""
+    trust, auth, listed = found.trust, found.behavior.basic_auth, found.behavior.access_list
+    if trust is None and auth is None and listed is None:
+        return ()
+    signers = (frozenset(trust.keys), frozenset(trust.native)) if trust is not None else None
+    return signers, auth, listed
 
 
 def _first(site: Site, matched: bytes) -> Route:

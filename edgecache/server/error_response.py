@@ -10,7 +10,7 @@ from html import escape
 
 from edgecache.cache.frontend import product_name
 from edgecache.cache.outcome import CacheStatus, Outcome, Refusal
-from edgecache.http.message import Fields
+from edgecache.http.message import Fields, first_value
 
 _PAGE = """<!DOCTYPE html>
 <html><head><meta charset="utf-8"><title>ERROR: The request could not be satisfied</title></head>
@@ -51,7 +51,7 @@ def page(refusal: Refusal, brand: str, request_id: bytes, date: bytes) -> Outcom
         fields += ((b"content-type", kind), (b"x-content-type-options", b"nosniff"))
     if refusal.status >= 400 or refusal.text:  # a redirect may be remembered, as CloudFront's may
         fields += ((b"cache-control", b"no-store"),)
-    if refusal.status == 503:
+    if refusal.status == 503 and first_value(refusal.fields, b"retry-after") is None:
         fields += ((b"retry-after", RETRY_AFTER_S),)
     return Outcome(
         status=refusal.status,

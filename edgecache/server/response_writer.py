@@ -14,8 +14,9 @@ from typing import cast
 from msgspec.structs import replace
 
 from edgecache.cache.bodies import StoredBody
+from edgecache.cache.error_pages import retry_after
 from edgecache.cache.fill import FillBody
-from edgecache.cache.frontend import ChallengeErrand, ViewerErrand
+from edgecache.cache.frontend import DecisionErrand, ViewerErrand
 from edgecache.cache.outcome import CacheResult, Errand, Hit, Outcome, Refusal
 from edgecache.cache.slices.body import SliceBody
 from edgecache.config.model import LimitRate
@@ -71,6 +72,23 @@ def is_paced(hit: Hit, request: Request) -> bool:
     return bool(plan.spans) or size > rate.after_bytes
 
 
+def _failure(error: UpstreamError, errand: Errand) -> Refusal:
+    """The page for an upstream that failed, or is not to be asked."""
+    if error.fault is Fault.MAINTENANCE:
+        rule, fields = errand.route.behavior.maintenance, retry_after(errand.route)
+        return Refusal(
+            503,
+            rule.message,
+            "Maintenance",
+            fields=fields,
+            tried=errand.why,
+            reason=error.fault,
+        )
+    detail = FAULT_DETAILS.get(error.fault, "OriginCommError")
+    why = "The origin gave no usable response."
+    return Refusal(error.status, why, detail, tried=errand.why, reason=error.fault)
+
+
 CROWDED = Refusal(
     503, "Too many of this kind at once from one address.", "CapacityExceeded", reason="crowded"
 )
@@ -99,15 +117,17 @@ class ResponseWriter:
 
     async def run(self, errand: ViewerErrand, body: ViewerBody | None) -> None:
         """Run the errand and send its outcome, or the page that says why there is none."""
-        if isinstance(errand, ChallengeErrand):
+        while isinstance(errand, DecisionErrand):  # each waits for another fact, and there are few
             decision = await self._settled(errand)
-            if isinstance(decision, Refusal):
-                self.send_refusal(decision, self._listener.clock())
+            if isinstance(decision, Refusal | Hit):
+                if body is not None:  # nobody reads it
+                    self._stream.close_after()
+                    body.close()
+                if isinstance(decision, Refusal):
+                    self.send_refusal(decision, self._listener.clock())
+                else:
+                    await self.run_hit(decision, errand.request)
                 return
-            if isinstance(decision, Hit):
-                await self.run_hit(decision, errand.request)
-                return
-            assert not isinstance(decision, ChallengeErrand), "it has waited"
             errand = decision
         await self._run(errand, body)
 
@@ -123,8 +143,8 @@ class ResponseWriter:
             logger.exception("a hit failed on its way out: id %s", self._id.decode())
             self._stream.abort()
 
-    async def _settled(self, errand: ChallengeErrand) -> Hit | ViewerErrand | Refusal:
-        """What is decided once it is known whether a challenge is ours to answer."""
+    async def _settled(self, errand: DecisionErrand) -> Hit | ViewerErrand | Refusal:
+        """What is decided once it is known what the decision waits for."""
         errands, limits = self._listener.connections.errands, self._listener.limits
         room = errands.total < limits.errands_max
         if room and errands.take(self._network, limits.errands_per_address_max):
@@ -151,10 +171,7 @@ class ResponseWriter:
             if body is not None and body.broken:
                 self._refuse_body(body.refusal_status)
                 return
-            detail = FAULT_DETAILS.get(error.fault, "OriginCommError")
-            why = "The origin gave no usable response."
-            refusal = Refusal(error.status, why, detail, tried=errand.why, reason=error.fault)
-            self.send_refusal(refusal, listener.clock(), errand)
+            self.send_refusal(_failure(error, errand), listener.clock(), errand)
             return
         except asyncio.CancelledError:
             left = RequestOutcome(0, CacheResult.ERROR, 0, detail="ClientHungUpRequest")

@@ -25,6 +25,7 @@ class Fault(StrEnum):
     LOOP = "loop"  # we would ask ourselves
     NO_SECRET = "secret-missing"  # the origin wants a proof that this node has no secret for
     PEER = "peer-refused"  # a tier of ours does not take us for one of its own
+    MAINTENANCE = "maintenance"  # its operator says that it is not to be asked
     OPEN = "circuit-open"  # it could not be reached of late, and is left alone for now
 
 
@@ -33,6 +34,7 @@ _STATUS = {
     Fault.RESPONSE_TIMEOUT: 504,
     Fault.BUSY: 503,
     Fault.OPEN: 503,
+    Fault.MAINTENANCE: 503,
     Fault.LOOP: 508,
 }
 

@@ -83,7 +83,12 @@ class GroupUpstream:
         self._preferences: dict[tuple[str, str], _Preference] = {}
 
     def fetch(self, call: Call) -> Awaitable[Reply]:
-        """The first member's response unless the group fails over, else the second's as it is."""
+        """The first member's response unless the group fails over, else the second's as it is.
+
+        UpstreamError at once where the behavior is in maintenance.
+        """
+        if call.route.behavior.maintenance.enabled:
+            raise UpstreamError(Fault.MAINTENANCE, "behavior", sent=False)
         group = call.route.group
         if group is None or call.body is not None or not has_second(call.request, call.route):
             return self._origins.fetch(call)

@@ -70,7 +70,7 @@ PLANTED = (
     ),
     Planted(
         "a private behavior wins over a public reading", "paths", _ROUTING,
-        "return found[0] if found[0].trust is not None else private[0]", "return found[0]",
+        "return found[0] if _guard(found[0]) else private[0]", "return found[0]",
     ),
     Planted(
         "a path that steps out names nothing private", "paths", "http/target.py",

@@ -7,7 +7,7 @@
     rate_limits       limits of requests by behavior
     response_headers  response headers policies
     access            access controls, identities, secret headers, client certificates
-    viewer_rules      redirects and request headers of behaviors
+    viewer_rules      redirects, request headers, passwords, maintenance of behaviors
     access_lists      access lists and IP sets
     trusted_proxies   balancers in front of a location, whose word on viewers counts
     keys              public keys, key groups, trusted signers

@@ -7,13 +7,20 @@ import re
 from edgecache.config.checks.policies import TOKEN
 from edgecache.config.model import Behavior, Distribution
 from edgecache.config.problems import ProblemCode, Problems, quoted
-from edgecache.config.viewer_rules import Redirect, RequestHeaders, host_target, path_target
+from edgecache.config.viewer_rules import (
+    BasicAuth,
+    Redirect,
+    RequestHeaders,
+    host_target,
+    path_target,
+)
 
 REDIRECTS_MAX = 100  # of one behavior: each is tried in turn
 STARS_MAX = 9  # of a pattern with captures: `$1` to `$9`
 TARGET_CHARS_MAX = 2_048
 HEADERS_MAX = 30  # CloudFront's quota for custom headers of an origin
 VALUE_CHARS_MAX = 1_783  # and for the value of one
+MESSAGE_CHARS_MAX = 500
 STATUSES = (301, 302, 303, 307, 308)
 
 _PATTERN = re.compile(r"[\x21-\x7e]{1,255}")
@@ -29,6 +36,7 @@ _OURS = re.compile(
 )
 # What the cache answers itself (RFC 9110 §13, §14), and what a CORS policy does.
 _ANSWERED = re.compile(r"range|if-.+|origin|access-control-request-.+", re.IGNORECASE)
+_REALM = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]{1,64}")
 _NOT_SET = {
     "accept-encoding": "the cache policy says what is asked for (accept_encoding_gzip)",
     "authorization": "a secret stands in secret_headers of the origin, by reference",
@@ -46,6 +54,12 @@ def check_viewer_rules(
     for index, redirect in enumerate(redirects):
         _check_redirect(distribution, redirect, f"{where}.redirects[{index}]", problems)
     _check_headers(distribution, behavior, f"{where}.request_headers", problems)
+    if behavior.basic_auth is not None:
+        _check_basic_auth(behavior.basic_auth, f"{where}.basic_auth", problems)
+    message = behavior.maintenance.message
+    if len(message) > MESSAGE_CHARS_MAX or not message.isprintable():
+        trouble = f"not one line of at most {MESSAGE_CHARS_MAX} characters"
+        problems.add(f"{where}.maintenance.message", trouble)
 
 
 def _check_redirect(
@@ -106,6 +120,14 @@ def _check_target(redirect: Redirect, where: str, problems: Problems) -> None:
             problems.add(where, f"${number} is no star of path, which has {stars}")
         elif numbers.count(number) > 1:
             problems.add(where, f"${number} stands there twice")
+
+
+def _check_basic_auth(auth: BasicAuth, where: str, problems: Problems) -> None:
+    if not auth.file or "\0" in auth.file:
+        problems.add(f"{where}.file", f"{quoted(auth.file)} is not a path")
+    if not _REALM.fullmatch(auth.realm):
+        trouble = f"{quoted(auth.realm)} is not 1 to 64 printable characters without quotes"
+        problems.add(f"{where}.realm", f"{trouble} and backslashes (ASCII)")
 
 
 def _check_headers(

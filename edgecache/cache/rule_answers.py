@@ -1,0 +1,75 @@
+"""Answers that the rules of a behavior give by themselves: redirects, and questions for passwords.
+
+Law: nobody is let in by what is not known. Where a password must be checked first, what is to be
+waited for is the answer; the frontend decides anew afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from edgecache.cache.outcome import CacheResult, Refusal
+from edgecache.config.htpasswd import Htpasswd
+from edgecache.config.listen import ViewerPorts
+from edgecache.http.message import Request
+from edgecache.rules.routing import Route
+from edgecache.rules.viewer.basic_auth import BasicAuthRule, BasicCredentials, credentials
+from edgecache.rules.viewer.redirects import redirection
+
+ELSEWHERE = "This is to be had elsewhere."
+UNAUTHORIZED = Refusal(401, "A user and a password are needed.", "Unauthorized")
+NO_PASSWORDS = Refusal(503, "Passwords cannot be checked now.", "PasswordsUnknown")
+MANY_PASSWORDS = Refusal(503, "Too many passwords are to be checked.", "CapacityExceeded")
+
+
+class PasswordChecker(Protocol):
+    """What knows whether passwords are right."""
+
+    def known(self, users: Htpasswd, given: BasicCredentials) -> bool | None:
+        """Whether the credentials are good, as far as that is known; None when it is not."""
+        ...
+
+    async def check(self, users: Htpasswd, given: BasicCredentials, address: str) -> None:
+        """Come to know it, for who comes from `address`, unless too many want the same."""
+        ...
+
+
+class PasswordCheck(Struct, frozen=True):
+    """A check that is to be waited for."""
+
+    wait: Callable[[], Awaitable[None]]
+
+
+def redirect_answer(request: Request, route: Route, ports: ViewerPorts) -> Refusal | None:
+    """Where the redirects of the behavior send the request; None: nowhere."""
+    if not route.redirects:
+        return None
+    sent = redirection(request, route.redirects, ports)
+    return None if sent is None else redirect_page(sent.status, sent.location, ELSEWHERE)
+
+
+def redirect_page(status: int, location: bytes, why: str) -> Refusal:
+    """A redirect of our own."""
+    fields = ((b"location", location),)
+    return Refusal(status, why, "Redirect", fields=fields, result=CacheResult.REDIRECT)
+
+
+def password_answer(
+    request: Request, rule: BasicAuthRule, passwords: PasswordChecker | None
+) -> Refusal | PasswordCheck | None:
+    """The refusal of who has not shown a good password, or the check of it; None: it is good."""
+    if passwords is None or rule.users is None:
+        return replace(NO_PASSWORDS, close=request.has_body)
+    given = credentials(request.fields)
+    good = False if given is None else passwords.known(rule.users, given)
+    if good:
+        return None
+    if good is None and given is not None:
+        return PasswordCheck(partial(passwords.check, rule.users, given, request.client[0]))
+    asks = ((b"www-authenticate", rule.challenge),)
+    return replace(UNAUTHORIZED, fields=asks, close=request.has_body)

@@ -7,6 +7,7 @@
 - `frontend`: viewers' frontend: route, admit, decorate the response
 - `peer_frontend`: frontend towards other tiers of ours
 - `rule_answers`: what rules of a behavior answer by themselves: redirects, questions for passwords
+- `purge`: PURGE of viewers, asked of control with their own token
 - `error_pages`: custom error pages, fetched through the cache
 - `tier`: a cache in front of an upstream: `decide` and `run`
 - `lookup`: entry and request give a hit, a validation or a fetch; the same for an entry on disk

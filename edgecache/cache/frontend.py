@@ -29,6 +29,7 @@ from edgecache.cache.outcome import (
     Outcome,
     Refusal,
 )
+from edgecache.cache.purge import PURGE, Purger, decide_purge
 from edgecache.cache.rule_answers import (
     MANY_PASSWORDS,
     PasswordCheck,
@@ -170,6 +171,7 @@ class FrontendEnvironment:
     challenges: ChallengeAnswers | None = None  # of ACME; None: they go their ordinary way
     buckets: TokenBuckets | None = None  # of rate limits; None: of this frontend alone
     passwords: PasswordChecker | None = None  # None: nobody is let in by one
+    purger: Purger | None = None  # None: there is no control to ask
 
 
 class ViewerFrontend:
@@ -216,10 +218,10 @@ class ViewerFrontend:
             return _options_of_site(request, routed.site.behaviors[-1][1])
         if routed.ambiguous:
             return refusal(AMBIGUOUS_PATH, request)
-        if route.rate_limits:
-            limited = self._limited(request, route, now, waited)
-            if limited is not None:
-                return limited
+        if route.rate_limits and (limited := self._limited(request, route, now, waited)):
+            return limited
+        if route.purge is not None and request.method == PURGE:
+            return self._purged(routed)
         refused = admit(request, route, routed.place.country or None, self._entrance)
         if request.method == b"OPTIONS" and refused is None:
             counted = counted_down(routed.request)
@@ -271,6 +273,18 @@ class ViewerFrontend:
         if again is None:
             return replace(MANY_PASSWORDS, close=request.has_body)
         return DecisionErrand(request, answer.wait, again)
+
+    def _purged(self, routed: RoutedRequest) -> Refusal | DecisionErrand | ErrorPageErrand:
+        """What becomes of a PURGE; who may not GET there may not do that."""
+        request, route = routed.received, routed.route
+        as_get = replace(request, method=b"GET")
+        refused = admit(as_get, route, routed.place.country or None, self._entrance)
+        if refused is not None:
+            return self._refuse(refused, routed.request, route)
+        decision = decide_purge(request, route, self._world.purger)
+        if isinstance(decision, Refusal):
+            return decision
+        return DecisionErrand(request, decision.wait, decision.decide)
 
     def _once_known(
         self, fact: AwaitedFact, request: Request, waited: Waited

@@ -22,9 +22,11 @@ from edgecache.rules.viewer.basic_auth import BasicAuthRule, BasicCredentials, c
 from edgecache.rules.viewer.redirects import redirection
 
 ELSEWHERE = "This is to be had elsewhere."
-UNAUTHORIZED = Refusal(401, "A user and a password are needed.", "Unauthorized")
-NO_PASSWORDS = Refusal(503, "Passwords cannot be checked now.", "PasswordsUnknown")
-MANY_PASSWORDS = Refusal(503, "Too many passwords are to be checked.", "CapacityExceeded")
+UNAUTHORIZED = Refusal(401, "A user and a password are needed.", "Unauthorized", reason="password")
+NO_PASSWORDS = Refusal(503, "Passwords cannot be checked now.", "Error", reason="passwords-unknown")
+MANY_PASSWORDS = Refusal(
+    503, "Too many passwords are to be checked.", "CapacityExceeded", reason="crowded"
+)
 
 
 class PasswordChecker(Protocol):

@@ -43,6 +43,7 @@ def lint(config: Config) -> list[Problem]:
             warnings += _cors_warnings(behavior, place)
             warnings += rate_limit_warnings(behavior, place)
             warnings += _password_warnings(behavior, place)
+            warnings += _purge_warnings(behavior, place, control=config.control is not None)
     return warnings
 
 
@@ -371,6 +372,24 @@ def _password_warnings(behavior: Behavior, where: str) -> Iterator[Problem]:
             f"{where}.basic_auth",
             "passwords are asked for over http, too, where others can read them: name"
             ' viewer_protocol_policy = "redirect-to-https"',
+        )
+
+
+def _purge_warnings(behavior: Behavior, where: str, *, control: bool) -> Iterator[Problem]:
+    if behavior.purge is None:
+        return
+    if not control:
+        yield Problem(f"{where}.purge", "there is no [control] to ask: each PURGE is answered 503")
+    if behavior.purge.access_list.default == "allow":
+        yield Problem(
+            f"{where}.purge.access_list.default",
+            '"allow" lets strangers put questions to control, ten a second of each process',
+        )
+    if behavior.viewer_protocol_policy == "allow-all":
+        yield Problem(
+            f"{where}.purge",
+            "tokens are taken over http, too, where others can read them: name"
+            ' viewer_protocol_policy = "https-only", or ask from this machine alone',
         )
 
 

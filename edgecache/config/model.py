@@ -27,6 +27,7 @@ from edgecache.config.rate_limits import LimitRate as LimitRate
 from edgecache.config.rate_limits import RateLimit as RateLimit
 from edgecache.config.viewer_rules import BasicAuth as BasicAuth
 from edgecache.config.viewer_rules import Maintenance as Maintenance
+from edgecache.config.viewer_rules import Purge as Purge
 from edgecache.config.viewer_rules import Redirect as Redirect
 from edgecache.config.viewer_rules import RequestHeaders as RequestHeaders
 
@@ -177,6 +178,7 @@ class Behavior(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limit_rate: LimitRate | None = None
     basic_auth: BasicAuth | None = None
     maintenance: Maintenance = Maintenance()
+    purge: Purge | None = None  # None: PURGE is a method as any other
 
 
 class CustomErrorResponse(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):

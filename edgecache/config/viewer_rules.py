@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
+from edgecache.config.access_lists import AccessList
 from edgecache.config.base import Model
 
 _HOST = r"[a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9])?|\[[0-9a-f:.]+\]"
@@ -93,6 +94,16 @@ class Maintenance(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: bool = False
     retry_after_s: int = 300
     message: str = "This is being worked on, and will be back."
+
+
+class Purge(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """PURGE of URLs: from whom it is taken at all, and whether it makes stale instead of removing.
+
+    Who asks also shows an operator's token, which control judges.
+    """
+
+    access_list: AccessList
+    soft: bool = False
 
 
 class RequestHeaders(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):

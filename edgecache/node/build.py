@@ -42,6 +42,7 @@ from edgecache.http.message import HeadLimits
 from edgecache.node.certificate_renewal import CertificateRenewal
 from edgecache.node.certificate_watch import AcmeFollower, CertificateWatch
 from edgecache.node.control_contact import ControlContact
+from edgecache.node.control_purger import ControlPurger
 from edgecache.node.geoip import geo_lookup
 from edgecache.node.inspect import Inspector
 from edgecache.node.last_configuration import (
@@ -164,8 +165,9 @@ class NodeParts:
         acme, ports = self._acme(), viewer_ports(location)
         buckets = self._buckets(location.workers)
         world = FrontendEnvironment(
-            place_of, random, ports, inner, wall_clock, acme, buckets, self._passwords
-        )
+            place_of, random, ports, inner, wall_clock, acme, buckets, self._passwords,
+            self._purger(),
+        )  # fmt: skip
         front = ViewerFrontend(tier, self.table, self.config.brand, world)
         node = self._node("edge", tier, front)
         node.address = self._told_address(location)
@@ -346,24 +348,30 @@ class NodeParts:
         acme.use(self.served)
         return acme
 
+    def _purger(self) -> ControlPurger | None:
+        if self.config.control is None:
+            return None
+        via = via_pseudonym(self.name, self.config.brand).decode("latin-1")
+        return ControlPurger(self._control_client, self.clock, via)
+
+    def _control_client(self) -> httpx.AsyncClient:
+        url = control_url(self.config)
+        if self._renewal is not None and speaks_tls(self.config.control, self.config):
+            return control_client(url, self._renewal.held)
+        path = control_socket(self.config).path
+        by_tls = nearest_transport(path) if url.startswith("https:") else None
+        return httpx.AsyncClient(base_url=url, trust_env=False, transport=by_tls)
+
     def _log_follower(self) -> LogFollower | None:
         if self.config.control is None:
             return None
         url = control_url(self.config)
-
-        def client() -> httpx.AsyncClient:
-            if self._renewal is not None and speaks_tls(self.config.control, self.config):
-                return control_client(url, self._renewal.held)
-            path = control_socket(self.config).path
-            by_tls = nearest_transport(path) if url.startswith("https:") else None
-            return httpx.AsyncClient(base_url=url, trust_env=False, transport=by_tls)
-
         world = FollowerEnvironment(self.clock, pause, random, random_bytes)
         serves = self.config.on_partition == "serve"
         secrets = str(secrets_path(self.config.state_dir, os.environ))
         return LogFollower(
             self.name,
-            client(),
+            self._control_client(),
             self._signer(CONTROL),
             world,
             serves=serves,

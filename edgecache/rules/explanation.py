@@ -282,6 +282,8 @@ def _viewer_rules(where: RoutedRequest) -> tuple[str, ...]:
     auth = route.behavior.basic_auth
     if auth is not None:
         rules.append(f"basic_auth: a user of {auth.file} may enter (no password is asked for here)")
+    if route.purge is not None:
+        rules.append("purge: PURGE is taken, from whom its access list names, with a token")
     if route.behavior.maintenance.enabled:
         rules.append("maintenance: the origin is not asked; what is stored, else 503")
     return (*rules, *_limits(where))

@@ -86,6 +86,7 @@ class Route(Struct, frozen=True, eq=False, weakref=True):
     access_list: AccessListMatcher | None = None  # whose addresses may ask; None: everybody's
     rate_limits: tuple[RateLimitRule, ...] = ()  # asked before anything else is
     basic_auth: BasicAuthRule | None = None
+    purge: PurgeRule | None = None  # None: PURGE is a method as any other
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,6 +143,13 @@ class RouteTable:
         for site in self.by_id.values():
             for _, found in site.behaviors:
                 yield found
+
+
+class PurgeRule(Struct, frozen=True, eq=False):
+    """Whose PURGE is taken on a route, and whether it makes stale instead of removing."""
+
+    access_list: AccessListMatcher
+    soft: bool
 
 
 class RuleWorld(Struct, frozen=True, eq=False):
@@ -330,7 +338,7 @@ def _compile_site(distribution: Distribution, world: RuleWorld) -> Site:
     last_route = routes[-1][1]
     routes[-1] = (pattern("*"), last_route)
     private = any(_guard(found) for _, found in routes)
-    uses_files = any(found.access_list or found.basic_auth for _, found in routes)
+    uses_files = any(one.access_list or one.basic_auth or one.purge for _, one in routes)
     return Site(distribution, tuple(routes), private, uses_files)
 
 
@@ -360,7 +368,16 @@ def _route_of(distribution: Distribution, behavior: Behavior, world: RuleWorld) 
         access_list=world.access_list(behavior.access_list),
         rate_limits=compile_rate_limits(distribution, behavior),
         basic_auth=compile_basic_auth(behavior.basic_auth, world.htpasswd),
+        purge=_purge_rule(behavior, world),
     )
+
+
+def _purge_rule(behavior: Behavior, world: RuleWorld) -> PurgeRule | None:
+    if behavior.purge is None:
+        return None
+    matcher = world.access_list(behavior.purge.access_list)
+    assert matcher is not None, "a purge has a list"
+    return PurgeRule(matcher, behavior.purge.soft)
 
 
 def _guard(found: Route) -> tuple[object, ...]:

@@ -48,7 +48,9 @@ def page(refusal: Refusal, brand: str, request_id: bytes, date: bytes) -> Outcom
     if body:
         kind = b"text/xml" if refusal.code else b"text/html"
         kind = b"application/octet-stream" if refusal.text else kind  # RFC 8555 §8.3
-        fields += ((b"content-type", kind), (b"x-content-type-options", b"nosniff"))
+        if first_value(refusal.fields, b"content-type") is None:
+            fields += ((b"content-type", kind),)
+        fields += ((b"x-content-type-options", b"nosniff"),)
     if refusal.status >= 400 or refusal.text:  # a redirect may be remembered, as CloudFront's may
         fields += ((b"cache-control", b"no-store"),)
     if refusal.status == 503 and first_value(refusal.fields, b"retry-after") is None:

@@ -39,6 +39,7 @@ SENT_HOST = {
         "cache_policy": {"headers": {"behavior": "whitelist", "items": ["Host"]}},
     },
 }
+DENIED = {"number": 1, "action": "deny", "sources": ["192.0.2.0/24"]}
 WITH_OPTIONS = ["GET", "HEAD", "OPTIONS"]
 
 
@@ -105,6 +106,12 @@ WITH_OPTIONS = ["GET", "HEAD", "OPTIONS"]
             [],
         ),
         ({"forwarded_values": {"headers": ["*"]}}, [f"{D}.forwarded_values.headers"]),
+        ({"basic_auth": {"file": "f"}}, [f"{D}.basic_auth"]),
+        ({"basic_auth": {"file": "f"}, "viewer_protocol_policy": "https-only"}, []),
+        (
+            {"purge": {"access_list": {"default": "allow", "rules": [DENIED]}}},
+            [f"{D}.purge", f"{D}.purge.access_list.default", f"{D}.purge"],
+        ),
     ],
 )
 def test_behaviors(default: dict[str, Any], expected: list[str]) -> None:

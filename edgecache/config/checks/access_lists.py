@@ -45,6 +45,8 @@ def access_lists_of(config: Config) -> Iterator[tuple[str, AccessList]]:
     for where, behavior in behaviors_of(config):
         if behavior.access_list is not None:
             yield f"{where}.access_list", behavior.access_list
+        if behavior.purge is not None:
+            yield f"{where}.purge.access_list", behavior.purge.access_list
 
 
 def _check_set(one: IpSet, where: str, problems: Problems) -> None:

@@ -36,7 +36,11 @@ from edgecache.control.state.resources import (
     random_id,
 )
 
-PROTECTIONS = ("access_list", "trusted_native_keys")  # who may see what, and no member says
+PROTECTIONS = (
+    "access_list",
+    "basic_auth",
+    "trusted_native_keys",
+)  # who may see what, and no member says
 MISSING = "NoSuchDistribution"
 
 Document = dict[str, Any]

@@ -112,3 +112,22 @@ def test_what_is_not_a_rules_to_say(name: str) -> None:
 def test_headers_that_cannot_be_meant(headers: dict[str, object], problem: str) -> None:
     (found,) = told({"request_headers": headers})
     assert problem in found
+
+
+@pytest.mark.parametrize(
+    ("rules", "problem"),
+    [
+        ({"basic_auth": {"file": ""}}, 'b.basic_auth.file: "" is not a path'),
+        ({"basic_auth": {"file": "f", "realm": 'a"b'}}, "printable characters without quotes"),
+        ({"basic_auth": {"file": "f", "realm": "a\r\nb"}}, "b.basic_auth.realm: "),
+        ({"basic_auth": {"file": "f", "realm": ""}}, "b.basic_auth.realm: "),
+        ({"basic_auth": {}}, "default_behavior.basic_auth.file: missing"),
+        ({"maintenance": {"retry_after_s": 0}}, "0 is outside 1 to 2592000 seconds"),
+        ({"maintenance": {"message": "a\nb"}}, "b.maintenance.message: not one line of at most"),
+        ({"maintenance": {"message": "a" * 501}}, "not one line of at most 500 characters"),
+        ({"purge": {}}, "default_behavior.purge.access_list: missing"),
+    ],
+)
+def test_other_rules_that_cannot_be_meant(rules: dict[str, object], problem: str) -> None:
+    (found,) = told(rules)
+    assert problem in found

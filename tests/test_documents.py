@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from edgecache.config.load import load
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
     path
@@ -60,3 +62,33 @@ def test_files_and_functions_that_a_page_names_exist(page: Path) -> None:
 def test_links_of_a_page_lead_somewhere(page: Path) -> None:
     for target in LINK.findall(page.read_text()):
         assert (page.parent / target).exists(), f"{target} is not there"
+
+
+RULES = (ROOT / "docs/viewer-rules.md").read_text()
+SITE = """
+[[ip_sets]]
+name = "office"
+addresses = ["198.51.100.0/24"]
+
+[[distributions]]
+id = "E1"
+aliases = ["example.com", "www.example.com"]
+origins = [{ id = "web", domain_name = "origin.example" }]
+"""
+
+
+@pytest.mark.parametrize("block", re.findall(r"```toml\n(.*?)```", RULES, re.DOTALL))
+def test_rules_as_their_page_has_them_can_be_used(block: str, tmp_path: Path) -> None:
+    head = "[distributions.default_behavior]\n"
+    if not block.startswith(head):
+        block = f'{head}origin = "web"\n{block}'
+    (tmp_path / "edgecache.toml").write_text(SITE + block)
+    (site,) = load(tmp_path / "edgecache.toml").distributions
+    behavior = site.default_behavior
+    assert (
+        behavior.redirects
+        or behavior.request_headers.set
+        or behavior.basic_auth
+        or behavior.maintenance.enabled
+        or behavior.purge
+    )

@@ -53,7 +53,7 @@ cache_control = "public, max-age=300"
 id = "ESITE"
 aliases = ["127.0.0.1"]
 default_root_object = "{root_object}"
-default_behavior = {{ origin = "bucket" }}
+default_behavior = {{ origin = "bucket", purge = {{ access_list = {{ default = "allow" }} }} }}
 
 [[distributions.origins]]
 id = "bucket"

@@ -41,6 +41,15 @@ def test_what_is_on_one_machine_needs_no_token(machines: Machines) -> None:
     assert "not answer" not in explained[1]
 
 
+def test_a_purge_opens_control_by_its_token_alone(machines: Machines) -> None:
+    """The edge's certificate is no operator's."""
+    url = f"{machines.up.lhr}/about.html"
+    _, token, _ = machines.up.installation.run("token")
+    for shown, status in (("a.b.c", 401), (token.strip(), 200)):
+        field = f"Authorization: Bearer {shown}"
+        assert curl(url, "--request", "PURGE", "--header", field).status == status
+
+
 def test_a_strange_and_an_ended_certificate_open_nothing(
     machines: Machines, tmp_path: Path
 ) -> None:

@@ -88,11 +88,11 @@ def check_report(config: Config, *, files: bool = True) -> CheckReport:
     from edgecache.rules.redirect_loops import redirect_loops
 
     warnings = [*map(str, (*lint(config), *redirect_loops(config)))]
-    warnings += [*(_certificate_warnings(config) if files else ())]
+    warnings += _warnings_of_files(config) if files else ()
     if not any((config.control, config.regional, config.bucket, config.locations)):
         warnings.append("nothing to run: no control, regional, bucket or locations")
     problems = _unopened_files(config) if files else []
-    made = ApiResources()
+    made, unavailable = ApiResources(), list[str]()
     try:
         made = load_api_resources(Path(config.state_dir))
         composition = compose(config, made, lambda *_: True, None, lambda _: True)
@@ -106,6 +106,7 @@ def check_report(config: Config, *, files: bool = True) -> CheckReport:
         problems += map(str, composition.refused)
         api = {one.id for one in made.of(ResourceKind.DISTRIBUTION)}
         composed = composition.config
+        unavailable += (reason for site in composed.unavailable for reason in site.reasons)
         problems += unreachable_origins(made.of(ResourceKind.DISTRIBUTION), composed, config)
         for site in composed.unavailable:
             if site.id in api:
@@ -117,7 +118,7 @@ def check_report(config: Config, *, files: bool = True) -> CheckReport:
                 )
     problems = [*map(str, refusal_problems(config, made.adopted)), *problems]
     warnings += map(str, ignored_member_problems(config, made.adopted))
-    if config.unsupported == "refuse" and any(UNSUPPORTED in line for line in problems):
+    if any(UNSUPPORTED in reason for reason in unavailable):
         warnings.append(f"what is not supported answers 503: {WAY_OUT}")
     return CheckReport(tuple(problems), tuple(warnings))
 
@@ -141,10 +142,28 @@ def _unopened_files(config: Config) -> list[str]:
     ]
 
 
-def _certificate_warnings(config: Config) -> list[str]:
+def _warnings_of_files(config: Config) -> list[str]:
     from edgecache.supervisor.preflight import missing_extras
 
-    return [*missing_extras(config), *map(str, certificate_warnings(config, time.time()))]
+    certificates = map(str, certificate_warnings(config, time.time()))
+    return [*missing_extras(config), *certificates, *_missing_log_credentials(config)]
+
+
+def _missing_log_credentials(config: Config) -> Iterator[str]:
+    """Key pairs that this machine does not have; those of variables are known at a start alone."""
+    from edgecache.config.secrets import SecretsError, read_secrets
+
+    if not any(bucket.credential for bucket in config.log_delivery.buckets):
+        return
+    try:
+        held = {*read_secrets(config.state_dir, os.environ).origin}
+    except SecretsError:  # the first start makes the file
+        held = set()
+    for index, bucket in enumerate(config.log_delivery.buckets):
+        name = bucket.credential
+        if name and name not in held:
+            where = f"log_delivery.buckets[{index}].credential"
+            yield f'{where}: no key pair "{name}" in secrets.json; run: edgecache keys store {name}'
 
 
 def _made(id: str) -> str:

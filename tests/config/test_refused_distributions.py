@@ -104,8 +104,11 @@ def test_who_logs_to_a_bucket_that_lies_nowhere_is_served_without(tmp_path: Path
     assert [line for line in start_lines(config) if "Logging" in line] == [
         "not supported, and served without (distributions): Logging (1)"
     ]
-    said = CliRunner().invoke(app, ["check", str(file)]).stderr
+    said = CliRunner().invoke(app, ["check", str(file)]).output
     assert "distributions[0](EGOOD).Logging: not supported: log_delivery.buckets of the" in said
+    assert "answers 503" in said  # the other one
+    (tmp_path / "dist.json").write_text(json.dumps(MINIMAL))
+    assert "answers 503" not in CliRunner().invoke(app, ["check", str(file)]).output
     file.write_text(f"{file.read_text()}\n{BUCKET}")
     assert not [line for line in start_lines(load(file)) if "Logging" in line]
     assert "Logging" not in CliRunner().invoke(app, ["check", str(file)]).stderr

@@ -1,0 +1,32 @@
+"""`edgecache check` of where logs go: what this machine has for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgecache.cli.check import check_report
+from edgecache.config.model import Config, LogBucket, LogDelivery
+from edgecache.config.secrets import KeyPair, put_key_pair
+
+
+def test_a_key_pair_that_is_not_here_is_a_warning(tmp_path: Path) -> None:
+    bucket = LogBucket(bucket="logs", endpoint="https://s3.test", credential="minio")
+    delivery = LogDelivery(buckets=(bucket,))
+    config = Config(state_dir=str(tmp_path / "state"), log_delivery=delivery)
+    missing = (
+        'log_delivery.buckets[0].credential: no key pair "minio" in secrets.json; '
+        "run: edgecache keys store minio"
+    )
+    assert missing in check_report(config).warnings
+    assert missing not in check_report(config, files=False).warnings
+    put_key_pair(config.state_dir, {}, "another", KeyPair("A", "S"))
+    assert missing in check_report(config).warnings
+    put_key_pair(config.state_dir, {}, "minio", KeyPair("A", "S"))
+    assert missing not in check_report(config).warnings
+
+
+def test_a_folder_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
+    bucket = LogBucket(bucket="logs", folder=str(tmp_path / "none"))
+    config = Config(state_dir=str(tmp_path), log_delivery=LogDelivery(buckets=(bucket,)))
+    problem = f"log_delivery.buckets[0].folder: no such folder: {tmp_path / 'none'}"
+    assert problem in check_report(config).problems

@@ -150,7 +150,7 @@ class HostilePlay(Play):
         self.access_log.flush()
         lines = [line for line in bytes(self.log).split(b"\n") if line and line[:1] != b"#"]
         for line in lines:
-            assert line.count(b"\t") == 32, line
+            assert line.count(b"\t") == 34, line
             assert not _NOT_PLAIN.search(line), line
         assert len(lines) + self.access_log.dropped == sum(self.counters.requests.values())
 

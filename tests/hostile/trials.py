@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.hostile.rows_addresses import ADDRESSES
 from tests.hostile.rows_cancelled import CANCELLED
 from tests.hostile.rows_exhaustion import EXHAUSTION
 from tests.hostile.rows_floods import FLOODS
@@ -10,4 +11,4 @@ from tests.hostile.rows_slow import SLOW
 from tests.hostile.rows_storms import STORMS
 from tests.hostile.trial import Trial
 
-TRIALS: list[Trial] = [*EXHAUSTION, *SLOW, *SHARES, *STORMS, *FLOODS, *CANCELLED]
+TRIALS: list[Trial] = [*EXHAUSTION, *SLOW, *SHARES, *STORMS, *FLOODS, *CANCELLED, *ADDRESSES]

@@ -114,7 +114,7 @@ def test_only_a_trusted_proxy_makes_http_https(stage: Stage, semantics: str) -> 
         assert got.field("location") == "https://site.test/a"
         play.viewer(PROXY).asks("/a", x_forwarded_for=ONE).gets(301)
         play.viewer(PROXY).asks("/a", x_forwarded_for=ONE, x_forwarded_proto="http").gets(301)
-    assert {("https", ONE), ("http", STRANGER)} <= {*told(play, PROTOCOL, ADDRESS)}
+    assert {*told(play, PROTOCOL, ADDRESS)} == {("https", ONE), ("http", STRANGER), ("http", ONE)}
     play.origin.hears_nothing()
 
 

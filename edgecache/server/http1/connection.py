@@ -264,7 +264,7 @@ class ViewerConnection(asyncio.Protocol):
         decision = listener.decide(request, self.session, now, direct=direct)
         if isinstance(decision, Refusal):
             stays = not request.has_body and keeps_alive(request.minor, request.fields)
-            self.refuse(decision, summary, now, close=not stays)
+            self.refuse(decision, summary, now, close=not stays, client=request.client)
         elif not isinstance(decision, Hit) or (
             decision.route.behavior.limit_rate is not None and is_paced(decision, request)
         ):
@@ -434,11 +434,15 @@ class ViewerConnection(asyncio.Protocol):
         return len(self.heads)
 
     def refuse(
-        self, refusal: Refusal, summary: RequestSummary, now: float, *, close: bool = False
-    ) -> None:
-        """Answer with our own page."""
+        self, refusal: Refusal, summary: RequestSummary, now: float, *, close: bool = False,
+        client: tuple[str, int] | None = None,
+    ) -> None:  # fmt: skip
+        """Answer with our own page, `client`, or else that of the connection."""
         self.closing = self.closing or close or refusal.close
-        ResponseWriter(self.listener, Http1Stream(self, None), summary).send_refusal(refusal, now)
+        stream = Http1Stream(self, None)
+        if client is not None and self.trusted:
+            stream.client = client
+        ResponseWriter(self.listener, stream, summary).send_refusal(refusal, now)
         if self.closing:
             self.outgoing.close()
 

@@ -122,14 +122,15 @@ class TokenBuckets:
         writes = self._look(drawn, instant)
         if isinstance(writes, RateLimited):
             return writes
-        if self._lock is None:
-            self._write(writes)
+        if self._lock is not None:
+            with self._lock:
+                writes = self._look(drawn, instant)
+                if isinstance(writes, RateLimited):
+                    return writes
+                self._write(writes)
             return None
-        with self._lock:
-            writes = self._look(drawn, instant)
-            if isinstance(writes, RateLimited):
-                return writes
-            self._write(writes)
+        for at, word in writes:
+            self._words[at] = word
         return None
 
     def _look(self, drawn: list[tuple[RateLimitRule, int]], instant: int) -> RateLimited | Writes:
@@ -160,16 +161,18 @@ class TokenBuckets:
     def _find(self, bucket: int, tag: int, instant: int) -> tuple[int, int]:
         """Where the bucket is or may be put, and in how many microseconds it will be full."""
         first = (bucket & self._last_set) * WAYS
-        fullest, least = first, _PAST
-        for at, word in enumerate(self._words[first : first + WAYS].tolist(), first):
-            ahead = 0 if word == 0 else (word - instant) & _INSTANT
-            if ahead >= _PAST:
-                ahead = 0
+        words = self._words[first : first + WAYS].tolist()
+        for at, word in enumerate(words, first):
             if word & _TAG == tag:
-                return at, ahead
-            if ahead < least:
-                fullest, least = at, ahead
-        return fullest, 0
+                return at, _ahead(word, instant)
+        fullest = min(words, key=lambda word: _ahead(word, instant))
+        return first + words.index(fullest), 0
+
+
+def _ahead(word: int, instant: int) -> int:
+    """In how many microseconds the bucket will be full; a place that nobody has is."""
+    ahead = (word - instant) & _INSTANT if word else 0
+    return ahead if ahead < _PAST else 0
 
 
 def own_buckets(secret: bytes, began: float, count: int = BUCKETS) -> TokenBuckets:

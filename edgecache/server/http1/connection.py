@@ -20,6 +20,7 @@ from edgecache.http.message import BadMessage, Request
 from edgecache.observe.log_record import escaped
 from edgecache.rules.viewer.access_list import AccessListMatcher
 from edgecache.rules.viewer.client_shares import client_network
+from edgecache.rules.viewer.rate_limits import RateLimitRule
 from edgecache.runtime.environment import REQUESTS_MAX, TURN_S
 from edgecache.server.connection_table import LATE_S
 from edgecache.server.http1.head_reader import HeadReader
@@ -72,6 +73,7 @@ class ViewerConnection(asyncio.Protocol):
         self._source = source  # by a PROXY header
         self.address = self.port = b""  # the same, as the log has them
         self.network = ""
+        self.buckets: dict[RateLimitRule, int] = {}
         self.admitted: tuple[AccessListMatcher, ...] = ()
         self.trusted = False  # the peer is a proxy that stands for many viewers
         self.session: Session | None = None

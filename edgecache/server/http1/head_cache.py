@@ -30,7 +30,7 @@ from edgecache.rules.caching.key import has_cookies, lower_names
 from edgecache.rules.caching.unkeyed_fields import PROTO
 from edgecache.rules.routing import Route, RouteTable
 from edgecache.rules.viewer.client_shares import client_network
-from edgecache.rules.viewer.rate_limits import RateLimitRule
+from edgecache.rules.viewer.rate_limits import RateLimitRule, TokenBuckets
 from edgecache.server.http1.interface import Http1Connection
 from edgecache.server.http1.rendered_hit import HEAD_END, RenderedHit, RenderedHitLease
 from edgecache.server.output_buffer import SMALL_BODY_BYTES
@@ -73,6 +73,7 @@ TRACE_ID = slice(3, 35)  # of a traceparent that we wrote
 
 Names = frozenset[bytes] | None  # of fields, in lower case; None: all may bear
 Lines = dict[bytes, "CachedHit"]
+BUCKETS_KNOWN_MAX = 32  # by one connection
 Buckets = dict[RateLimitRule, int]  # by the limits that draw on them, without the peer's address
 NO_BUCKETS: Buckets = {}
 Kind = tuple[Certificate | None, bytes, Names, Fields]
@@ -358,14 +359,31 @@ def takes_tokens(
     """
     frontend, limits = connection.listener.frontend, cached.answer.limits
     assert isinstance(frontend, ViewerFrontend), "peers have no limits"
-    table, drawn_on = frontend.buckets, []
+    drawn_on = []
     for limit in limits:
         bucket = cached.buckets.get(limit, block.buckets.get(limit))
         if bucket is None:
-            network = block.network or connection.network
-            bucket = table.bucket(limit, None, network or client_network(connection.client[0]))
+            bucket = address_bucket(connection, block, limit, frontend.buckets)
         drawn_on.append(bucket)
-    return table.take(limits, drawn_on, now) is None
+    return frontend.buckets.take(limits, drawn_on, now) is None
+
+
+def address_bucket(
+    connection: Http1Connection, block: FieldBlock, limit: RateLimitRule, table: TokenBuckets
+) -> int:
+    """The bucket of the viewer's address, which the connection, or a proxy's block, keeps."""
+    if block.network:
+        bucket = table.bucket(limit, None, block.network)
+        block.buckets = {**block.buckets, limit: bucket}
+        return bucket
+    known = connection.buckets
+    bucket = known.get(limit, -1)
+    if bucket < 0:
+        network = connection.network or client_network(connection.client[0])
+        bucket = known[limit] = table.bucket(limit, None, network)
+        if len(known) > BUCKETS_KNOWN_MAX:  # of former configurations, too
+            del known[next(iter(known))]
+    return bucket
 
 
 def named_buckets(

@@ -9,6 +9,7 @@ import asyncio
 from typing import Protocol
 
 from edgecache.rules.viewer.access_list import AccessListMatcher
+from edgecache.rules.viewer.rate_limits import RateLimitRule
 from edgecache.server.http1.request_body import RequestBody, SentBytes
 from edgecache.server.listener import Listener
 from edgecache.server.output_buffer import OutputBuffer
@@ -31,6 +32,8 @@ class Http1Connection(Protocol):
     port: bytes
     admitted: tuple[AccessListMatcher, ...]
     """Access lists that have let this client in."""
+    buckets: dict[RateLimitRule, int]
+    """Of rate limits: those of its viewer's address that are known."""
     session: Session | None
     """Of TLS."""
     began: float

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from tests.mutations.guard import Guard as Guard
+from tests.mutations.trace_guards import TRACE_GUARDS
 
-RACES = "tests/plays/test_invalidation_races.py"
 LEASES = "tests/plays/test_invalidation_leases.py"
 PRIVATE = "tests/plays/test_private_content.py"
 KINDS = "tests/plays/test_invalidation_kinds.py"
@@ -17,19 +17,6 @@ VARIANTS = "tests/plays/test_304_variants.py"
 WITHDRAWN = "tests/plays/test_withdrawn_responses.py"
 CAPTURED = "tests/hostile/test_peer_credentials.py"
 BETWEEN = "tests/plays/test_304_between_tiers.py"
-TRACES = "tests/plays/test_trace_context.py"
-
-
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """A piece of code, what is there when it is taken away, and the play that then fails."""
-
-    name: str
-    file: str
-    code: str
-    without: str
-    play: str
-    plays: str = RACES
 
 
 GUARDS = (
@@ -343,44 +330,5 @@ GUARDS = (
         "test_a_credential_is_for_one_head_",
         "tests/server/http1/test_head_cache_peer.py",
     ),
-    Guard(
-        "a viewer's trace is taken out of what is keyed and forwarded",
-        "rules/trace_propagation.py",
-        "return replace(request, fields=without(request.fields, NAMES), trace=trace)",
-        "return replace(request, trace=trace)",
-        "test_a_viewers_trace_",
-        TRACES,
-    ),
-    Guard(
-        "what an origin says of a trace is not stored",
-        "rules/caching/storability.py",
-        "named |= TRACE_FIELDS",
-        "pass",
-        "test_what_an_origin_says_",
-        TRACES,
-    ),
-    Guard(
-        "what varies by its trace is not stored",
-        "rules/caching/storability.py",
-        "if not TRACE_FIELDS.isdisjoint(vary_names(head.fields)):",
-        "if False:",
-        "test_an_answer_that_varies_",
-        TRACES,
-    ),
-    Guard(
-        "a head of a trace is not remembered",
-        "server/http1/head_cache.py",
-        "and TRACED not in folded",
-        "",
-        "test_a_head_with_a_trace_",
-        TRACES,
-    ),
-    Guard(
-        "a trace that the regional cache repeats is the call's own",
-        "server/http1/head_cache.py",
-        'request_id, trace = call.id, call.trace[TRACE_ID] or b"-"',
-        'request_id, trace = call.id, b"-"',
-        "test_what_the_regional_cache_repeats_",
-        TRACES,
-    ),
+    *TRACE_GUARDS,
 )

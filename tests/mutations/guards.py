@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutations.guard import Guard as Guard
 from tests.mutations.trace_guards import TRACE_GUARDS
+from tests.mutations.viewer_rule_guards import VIEWER_RULE_GUARDS
 
 LEASES = "tests/plays/test_invalidation_leases.py"
 PRIVATE = "tests/plays/test_private_content.py"
@@ -330,5 +331,6 @@ GUARDS = (
         "test_a_credential_is_for_one_head_",
         "tests/server/http1/test_head_cache_peer.py",
     ),
+    *VIEWER_RULE_GUARDS,
     *TRACE_GUARDS,
 )

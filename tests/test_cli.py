@@ -39,6 +39,15 @@ def test_every_command_explains_itself_with_an_example(command: str) -> None:
     assert "--worker " not in out
 
 
+@pytest.mark.parametrize("command", ["up", "serve", "edge", "regional", "control", "origin"])
+@pytest.mark.parametrize("option", ["--log-level", "--log-format"])
+def test_what_is_no_level_or_format_is_refused(command: str, option: str) -> None:
+    code, out, err = run(command, option, "loud")
+    assert (code, out) == (2, "")
+    assert f"Invalid value for '{option}'" in err
+    assert "'loud' is not one of" in err
+
+
 def test_help_lists_every_command() -> None:
     code, out, _ = run("--help")
     assert code == 0

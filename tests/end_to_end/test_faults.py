@@ -183,7 +183,7 @@ def test_a_full_disk_under_the_access_log(faulty: Up, traffic: Traffic, probes: 
     wait_for("the log goes on", lambda: _newest_log(faulty, "edge-NRT57-1").stat().st_size > size)
     assert traffic.failures[before:] == []
     whole = _newest_log(faulty, "edge-NRT57-1").read_bytes()
-    assert {line.count(b"\t") for line in whole.splitlines()[2:-1]} == {32}
+    assert {line.count(b"\t") for line in whole.splitlines()[2:-1]} == {34}
 
 
 def _full(up: Up, size: int) -> contextlib.AbstractContextManager[None]:

@@ -31,8 +31,9 @@ ANSWER_BYTES_MAX = 1024 * 1024  # eight variants of an object, a hundred long he
 CONTROL_S_MAX = 5.0  # control may ask nodes before it answers; a process that starts, as well
 
 # Nothing here may reach an origin or leave an object in a cache: OPTIONS * is the ping of
-# RFC 9110 §9.3.7; ASGI servers do not know it.
-_PINGS = {"control": "GET /health", "origin": "HEAD /"}
+# RFC 9110 §9.3.7; ASGI servers do not know it. An edge is not asked at all, for its viewers'
+# requests are counted and logged: one that serves closes a connection that its viewer has ended.
+_PINGS = {"control": "GET /health", "origin": "HEAD /", "edge": ""}
 
 TlsAccess = tuple[ssl.SSLContext, str]
 """A client's context, and the name that the other end has to prove."""
@@ -79,10 +80,11 @@ async def _read_all(reader: asyncio.StreamReader) -> bytes:
 
 
 async def answers(
-    address: Address, role: str = "edge", *, secured: bool = False, proxied: bool = False
+    address: Address, role: str = "", *, secured: bool = False, proxied: bool = False
 ) -> bool:
     """Whether somebody at `address` speaks HTTP now; what they say does not matter.
 
+    `role`: of a process of ours, which knows a way to be asked that nobody counts as a viewer's.
     `secured`: it speaks TLS. Then its hello is answer enough, whoever it is. `proxied`: it wants a
     PROXY header first.
     """
@@ -92,7 +94,12 @@ async def answers(
     request = f"{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     try:
         async with asyncio.timeout(CONTROL_S_MAX), connection(address) as (reader, writer):
-            writer.write((LOCAL_HEADER if proxied else b"") + request.encode())
+            if proxied:
+                writer.write(LOCAL_HEADER)
+            if not line:
+                writer.write_eof()
+                return not await reader.read(1)
+            writer.write(request.encode())
             return (await reader.read(7)).startswith(b"HTTP/1.")
     except (OSError, TimeoutError):
         return False

@@ -1,4 +1,4 @@
-"""Model of the delivery of distributions' logs: where each bucket that `Logging` names lies.
+"""Model of logs: the access log of this machine, and the delivery of distributions' logs.
 
 CloudFront API reference, LoggingConfig. No secret stands here: a node signs with its own.
 """
@@ -6,6 +6,7 @@ CloudFront API reference, LoggingConfig. No secret stands here: a node signs wit
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from edgecache.config.base import GIB, Model
 from edgecache.config.origins import REGION_DEFAULT
@@ -44,3 +45,21 @@ class LogDelivery(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     interval_s: float = 3_600
     spool_bytes_max: int = GIB
     buckets: tuple[LogBucket, ...] = ()
+
+
+LogFormat = Literal["standard", "json"]
+
+
+class AccessLogging(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The access log of each process: which lines, and where they go.
+
+    `fields` are those of JSON lines; none: all but cookies. Files are in `logs` of the state
+    directory, the standard output is that of who started the processes. Why the bounds:
+    `settings.py`.
+    """
+
+    formats: tuple[LogFormat, ...] = ("standard",)
+    target: Literal["files", "stdout"] = "files"
+    fields: tuple[str, ...] = ()
+    days_max: float = 30
+    bytes_max: int = 10 * GIB

@@ -16,6 +16,7 @@ from edgecache.config.base import GIB as GIB
 from edgecache.config.base import KIB as KIB
 from edgecache.config.base import MIB as MIB
 from edgecache.config.base import Model as Model
+from edgecache.config.log_delivery import AccessLogging as AccessLogging
 from edgecache.config.log_delivery import LogBucket as LogBucket
 from edgecache.config.log_delivery import LogDelivery as LogDelivery
 from edgecache.config.origins import Origin as Origin
@@ -463,6 +464,7 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     certificates: Literal["files", "acme"] = "files"  # of who names none: made here, or issued
     geo_database: str = ""
     asn_database: str = ""
+    access_log: AccessLogging = AccessLogging()
     log_delivery: LogDelivery = LogDelivery()
     cluster: Cluster = Cluster()
     control: Control | None = None

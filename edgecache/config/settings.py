@@ -14,6 +14,7 @@ from edgecache.config.model import (
     GIB,
     KIB,
     MIB,
+    AccessLogging,
     AccessRule,
     Bucket,
     CachePolicy,
@@ -88,6 +89,7 @@ _PLACES: dict[type[Model], str] = {
     Bucket: "bucket",
     Resolver: "resolver",
     Tracing: "tracing",
+    AccessLogging: "access_log",
     LogDelivery: "log_delivery",
     Maintenance: "distributions[].default_behavior.maintenance",
 }
@@ -444,6 +446,10 @@ SETTINGS: tuple[Setting, ...] = (
         0,
         1_000,
         "of each object; S3 keeps all, and here each is a copy on this disk",
+    ),
+    Setting(AccessLogging, "days_max", "days", 1 / 24, 36_500, "Debian's logrotate keeps 14"),
+    Setting(
+        AccessLogging, "bytes_max", "bytes", 16 * MIB, 1_024 * TIB, "journald's is up to 4 GiB"
     ),
     Setting(
         LogDelivery,

@@ -15,6 +15,7 @@
 `password_checks` whether passwords are right, in a thread of its own;
 `certificate_watch` certificates of a worker and of control, read again when their files change,
 and what control hands out of them;
+`log_outputs` formats and places of the access log;
 `log_delivery`, `log_store` sends the logs of distributions to their buckets;
 `geoip` look-up of addresses in MaxMind's files;
 `orphaned_connections` adopts connections in the backlog of a worker that died;

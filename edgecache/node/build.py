@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from random import random
 
@@ -43,7 +44,7 @@ from edgecache.node.certificate_renewal import CertificateRenewal
 from edgecache.node.certificate_watch import AcmeFollower, CertificateWatch
 from edgecache.node.control_contact import ControlContact
 from edgecache.node.control_purger import ControlPurger
-from edgecache.node.geoip import geo_lookup
+from edgecache.node.geoip import PlaceOf, geo_lookup, no_place
 from edgecache.node.inspect import Inspector
 from edgecache.node.last_configuration import (
     LastConfiguration,
@@ -55,6 +56,7 @@ from edgecache.node.last_configuration import (
 )
 from edgecache.node.log_delivery import SPOOL_NAME, DeliveryWorld, LogDeliverer
 from edgecache.node.log_follower import FollowerEnvironment, LogFollower, nearest_transport
+from edgecache.node.log_outputs import LogOwner, log_outputs, log_retention
 from edgecache.node.log_store import LogFolder, LogStore, S3Bucket, environment_key_pair
 from edgecache.node.node import Node
 from edgecache.node.password_checks import PasswordChecks
@@ -62,7 +64,7 @@ from edgecache.node.readiness import regional_probe
 from edgecache.node.rule_files import RuleFileWatch
 from edgecache.node.secret_watch import SecretWatch
 from edgecache.observe.access_log import BYTES_MAX as LOG_BYTES_MAX
-from edgecache.observe.access_log import AccessLog, LogFile
+from edgecache.observe.access_log import AccessLog
 from edgecache.observe.counters import Counters
 from edgecache.observe.log_record import HEADER
 from edgecache.observe.log_spool import LogSpool, unique_name
@@ -145,6 +147,11 @@ class NodeParts:
         # A node waits for control's word before it trusts what it has.
         self._marks = InvalidationState(float("inf") if config.control is None else 0.0)
 
+    @cached_property
+    def _place_of(self) -> PlaceOf:
+        """The look-up of viewers' addresses."""
+        return geo_lookup(self.config.geo_database, self.config.asn_database)
+
     def edge(self, location: Location) -> Node:
         """A worker of an edge location."""
         upstream: Upstream = self._origins()
@@ -160,12 +167,11 @@ class NodeParts:
             disk = replace(disk, bytes_max=disk.bytes_max // location.workers)
         memos = 2 if location.listen_tls else 1
         tier = self._tier(location.name, divide_memory(memory_bytes, memos), upstream, disk)
-        place_of = geo_lookup(self.config.geo_database, self.config.asn_database)
         inner = "EDGE" if self.config.regional is None else "REC"
         acme, ports = self._acme(), viewer_ports(location)
         buckets = self._buckets(location.workers)
         world = FrontendEnvironment(
-            place_of, random, ports, inner, wall_clock, acme, buckets, self._passwords,
+            self._place_of, random, ports, inner, wall_clock, acme, buckets, self._passwords,
             self._purger(),
         )  # fmt: skip
         front = ViewerFrontend(tier, self.table, self.config.brand, world)
@@ -274,10 +280,11 @@ class NodeParts:
         )
 
     def _node(self, role: str, tier: Tier, front: Frontend) -> Node:
-        folder = Path(self.config.state_dir) / "logs"
-        file = LogFile(folder, self.name, random_bytes(4).hex(), wall_clock)
+        place_of = self._place_of if role == "edge" else no_place
+        owner = LogOwner(self.name, machine_name(self.config.state_dir), place_of, wall_clock)
+        outputs = log_outputs(self.config, owner)
         part = int(tier.world.account.budget_bytes * LOG_SHARE)
-        log = AccessLog(file.write, bytes_max=min(LOG_BYTES_MAX, part))
+        log = AccessLog(outputs.write, bytes_max=min(LOG_BYTES_MAX, part))
         listener = Listener(
             front,
             self.config.limits,
@@ -293,7 +300,9 @@ class NodeParts:
         location = tier.name if role == "edge" else ""
         sender = self._verifier.sender
         listener.explains = Inspector(self.name, role, location, front, sender).reply
-        node = Node(self.name, role, location, os.getpid(), listener, log, file, self._follower)
+        node = Node(self.name, role, location, os.getpid(), listener, log, outputs, self._follower)
+        node.extend_records()
+        node.log_retention = log_retention(self.config, wall_clock)
         node.secrets, node.config = self._secrets, self.served
         if self.config.control is not None:
             path = last_configuration_path(self.config.state_dir, self.name)

@@ -55,6 +55,7 @@ class RoleServer(uvicorn.Server):
         loop = asyncio.get_running_loop()
         watch_parent(loop, self._leave)
         loop.add_signal_handler(HAND_OVER, self._hand_over)
+        loop.add_signal_handler(signal.SIGUSR1, self.reopen_logs)
         self._heartbeat = inherited_heartbeat()
         self._heartbeat.obey(self.obey)
         await super().startup(sockets)
@@ -69,6 +70,9 @@ class RoleServer(uvicorn.Server):
     def obey(self, orders: Orders) -> None:
         """Take orders of the supervisor."""
         self._drained = orders.drain
+
+    def reopen_logs(self) -> None:
+        """Open log files anew, if there are any."""
 
     async def on_tick(self, counter: int) -> bool:
         if counter % int(TICKS_PER_S * BEAT_S) == 0:
@@ -180,6 +184,9 @@ class NodeServer(RoleServer):
 
     def obey(self, orders: Orders) -> None:
         self._node.obey(orders)
+
+    def reopen_logs(self) -> None:
+        self._node.reopen_logs()
 
     async def _open_ports(self) -> None:
         orphans = [self._serving(port) for port in self.ports]

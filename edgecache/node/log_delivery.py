@@ -14,10 +14,11 @@ from pathlib import Path
 
 from edgecache.config.log_delivery import LogBucket, LogDelivery
 from edgecache.config.model import Config
-from edgecache.node.log_store import BlockingCalls, DeliveryError, LogStore
+from edgecache.node.log_store import DeliveryError, LogStore
 from edgecache.observe.counters import Counters
 from edgecache.observe.log_spool import LogDestination, LogSpool, split_records, with_cookie
 from edgecache.observe.spool_folder import SpooledFile, SpoolFolder
+from edgecache.runtime.environment import BlockingCalls
 
 logger = logging.getLogger("edgecache.server")
 

@@ -11,10 +11,10 @@ import os
 import re
 import shutil
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Protocol, TypeVar
+from typing import Protocol
 from urllib.parse import quote
 
 import httpx
@@ -22,20 +22,13 @@ import httpx
 from edgecache.config.log_delivery import LogBucket
 from edgecache.config.secrets import KeyPair
 from edgecache.rules.sigv4 import Credential, SigningInput, signing_fields
+from edgecache.runtime.environment import BlockingCalls
 
 PIECE_BYTES = 64 * 1024
 ANSWER_BYTES_MAX = 4_096  # of an error's document: its code stands in the first hundred
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)  # of each step
 RawFields = list[tuple[bytes, bytes]]
 _CODE = re.compile(r"<Code>([A-Za-z0-9.]{1,64})</Code>")
-
-_T = TypeVar("_T")
-
-
-class BlockingCalls(Protocol):
-    """Calls of what blocks, on another thread."""
-
-    def __call__(self, work: Callable[[], _T], /) -> Awaitable[_T]: ...
 
 
 class DeliveryError(Exception):

@@ -11,6 +11,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -36,10 +37,16 @@ from edgecache.node.log_follower import LogFollower, UnknownSettingsError
 from edgecache.node.readiness import NodeReadiness
 from edgecache.node.rule_files import RuleFileWatch
 from edgecache.node.secret_watch import WATCH_S, SecretWatch
-from edgecache.observe.access_log import AccessLog, LogFile
-from edgecache.observe.log_spool import split_records
+from edgecache.observe.access_log import AccessLog, LogOutputs
+from edgecache.observe.log_retention import LogRetention
 from edgecache.rules.routing import NO_FILES, compile_routes
-from edgecache.runtime.environment import restart_on_failure, wall_clock
+from edgecache.runtime.environment import (
+    BlockingCalls,
+    DaemonThread,
+    give_way,
+    restart_on_failure,
+    wall_clock,
+)
 from edgecache.runtime.inherited import Beat, Orders
 from edgecache.runtime.memory_tuning import GcTuning, MallocTrimmer, resident_bytes, tune_malloc
 from edgecache.server.listener import Listener
@@ -52,6 +59,7 @@ TICK_S = 1.0  # of sweep and report
 CATCH_UP_S_MAX = 1.0  # for control's newest word before the first viewer is let in
 LAST_FLUSH_S_MAX = 2.0  # a disk that hangs does not keep the process
 LAST_WORDS_S_MAX = 1.0  # to control, which may be away
+RETENTION_S = 60.0
 LOG_S = 0.25  # a quarter of the queue at full speed; nginx flushes its buffered log each second
 
 Scope = MutableMapping[str, Any]
@@ -69,7 +77,7 @@ class Node:
     pid: int
     listener: Listener
     log: AccessLog
-    log_file: LogFile
+    log_outputs: LogOutputs
     follower: LogFollower | None = None
     tls_listener: Listener | None = None  # for TLS, beside `listener`
     certificates: CertificateWatch | None = None  # of `tls_listener`
@@ -85,6 +93,10 @@ class Node:
     readiness: NodeReadiness = field(init=False)
     leaving: bool = False  # a successor serves
     generation: int = 0
+    log_retention: LogRetention | None = None  # of the folder of log files, if there is one
+    log_thread: BlockingCalls = field(default_factory=lambda: DaemonThread("access-log"))
+    _log_problem: str = ""  # as was told
+    _reopened: int = 0  # see `Orders`
     _applied: int = 0  # the number of the last entry of control's log that was taken over
     sweeper: InvalidationSweeper = field(init=False)
     disk: DiskStore | None = field(init=False)
@@ -122,6 +134,8 @@ class Node:
             self._run(self.disk.open)
         self._run(self._tick)
         self._run(self._flush_log)
+        if self.log_retention is not None:
+            self._run(self._keep_logs)
         self._run(self._sweep)
         self._run(self._watch_secrets)
         if self.rule_files is not None:
@@ -137,7 +151,7 @@ class Node:
         if self.acme is not None:
             self._run(self.acme.run)
         if self.delivery is not None:
-            self._record_what_is_wanted(self.delivery)
+            self.extend_records()
             self._run(self.delivery.run)
         if self.follower is not None:
             self._run(self._follow)
@@ -173,7 +187,14 @@ class Node:
     def obey(self, orders: Orders) -> None:
         """Take orders of the supervisor."""
         self.readiness.drained_here = orders.drain
+        if orders.reopen != self._reopened:
+            self._reopened = orders.reopen
+            self.reopen_logs()
         self._drain_or_keep()
+
+    def reopen_logs(self) -> None:
+        """Open the files of the access log anew: somebody has taken them away."""
+        self.log_outputs.reopen()
 
     def beat(self) -> Beat:
         """What this process is fit for, and how many viewers are connected."""
@@ -291,7 +312,7 @@ class Node:
         native = self.secrets.use(config) if self.secrets is not None else {}
         if self.delivery is not None:
             self.delivery.use(config)
-            self._record_what_is_wanted(self.delivery)
+        self.extend_records()
         frontend = self.listener.frontend
         files = NO_FILES if self.rule_files is None else self.rule_files.contents
         frontend.table = compile_routes(config, native, frontend.table, files)
@@ -300,10 +321,17 @@ class Node:
         self.listener.frontend.tier.store.cool_down()
         self.gc_tuning.config_replaced()
 
-    def _record_what_is_wanted(self, delivery: LogDeliverer) -> None:
-        """Before the routes: what is remembered under them has it, too."""
-        log = self.listener.request_log
-        log.extended, log.cookies = bool(delivery.routes), delivery.shows_cookies
+    def extend_records(self) -> None:
+        """Have records say what somebody writes: see `log_record`.
+
+        Before the table is replaced, with which head caches forget the lines they have made.
+        """
+        log, delivery = self.listener.request_log, self.delivery
+        log.cookies = log.extended = False
+        if delivery is not None:
+            log.extended, log.cookies = bool(delivery.routes), delivery.shows_cookies
+        log.extended |= self.log_outputs.extended
+        log.cookies |= self.log_outputs.shows_cookies
 
     def _close_refused(self, port: PeerTlsPort) -> None:
         """Close the connections of tiers whose certificates have ended or are taken no more."""
@@ -332,6 +360,8 @@ class Node:
         while True:
             await asyncio.sleep(TICK_S)
             self.listener.sweep()
+            counters = self.listener.request_log.counters
+            counters.log_dropped = self.log.dropped + self.log_outputs.lost
             if isinstance(self.listener.tls, PeerTlsPort):
                 self._close_refused(self.listener.tls)
             if self.malloc_trimmer.tick(self.listener.account.total, self._unknown_bytes()):
@@ -358,16 +388,32 @@ class Node:
 
     async def _flush(self) -> None:
         """Write the queued log lines, in another thread: the disk may be slow."""
-        loop = asyncio.get_running_loop()
         while lines := self.log.lines():
-            await loop.run_in_executor(None, self._write_log, lines)
-        self.listener.request_log.counters.log_dropped = self.log.dropped + self.log_file.lost
+            await self.log_thread(partial(self._write_log, lines))
+        if (problem := self.log_outputs.problem) != self._log_problem:
+            self._log_problem = problem
+            if problem:
+                logger.warning("access log: %s; its lines are lost, and counted", problem)
+            else:
+                logger.warning("the access log is written again")
 
-    def _write_log(self, records: bytes) -> None:
+    async def _keep_logs(self) -> None:
+        """Compress and delete log files once a minute, in a thread that gives way to others."""
+        retention, thread = self.log_retention, DaemonThread("log-retention")
+        assert retention is not None
+        await thread(give_way)
+        told = ""
+        while True:
+            await thread(retention.step)
+            if retention.problem != told:
+                told = retention.problem
+                logger.warning("log files: %s", told or "are kept in order again")
+            await asyncio.sleep(RETENTION_S)
+
+    def _write_log(self, records: list[bytes]) -> None:
         """Write records where they are wanted. On a thread of its own."""
         if self.delivery is not None and self.delivery.was_wanted:
-            self.delivery.spool_records(records)
-            records = b"".join([line for line, _ in split_records(records)])
+            self.delivery.spool_records(b"".join(records))
         self.log.write(records)
 
     async def _report(self) -> None:

@@ -8,8 +8,9 @@ Words: *record* (one line of the access log), *sample* (counters of one process 
     distribution_counters  requests, bytes, statuses, durations by distribution and result
     labeled_series         counting by operators' names, a bounded number of them
     histogram              durations by upper bound
-    access_log             a bounded queue of records, files by the hour
-    log_record             records of requests, and their lines in CloudFront's format
+    access_log             a bounded queue of records, files by the hour, standard output
+    log_record             records of requests, their lines in CloudFront's format and as JSON
+    log_retention          closed hours as gzip, what is too old or too much
     log_spool              lines that distributions want in buckets, in files of this process
     spool_folder           all such files of a machine: adopted, packed, dropped for room
 """

@@ -2,16 +2,19 @@
 
 The line of a record is CloudFront's standard one (35 fields, in the documented order), and, where
 somebody wants more (`RequestLog.extended`), a second line of EXTRA_FIELDS right behind it. Writers
-cut what they give out of the two: see `log_formats`. CloudFront Developer Guide, "Standard log
-file format" and "Standard logging (v2)".
+cut what they give out of the two, on the thread that writes. JSON is as CloudFront's standard
+logging (v2) has it: one object on a line, every value a string, escaped as in the standard line,
+`-` where there is none. CloudFront Developer Guide, "Standard log file format" and "Standard
+logging (v2)".
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from urllib.parse import unquote_to_bytes
 
 from msgspec import Struct
@@ -216,3 +219,65 @@ def parse_line(line: str) -> list[str]:
     """The 35 values of a line, percent-decoded, each byte one character (Latin-1); `-` stays."""
     values = line.removesuffix("\n").split("\t")
     return [unquote_to_bytes(value).decode("latin-1") for value in values]
+
+
+_COLUMNS = [*FIELDS.split(" "), *EXTRA_FIELDS.split(" ")]
+_COLUMN = {name: index for index, name in enumerate(_COLUMNS)}
+_COLUMN["cs(Cookie)"] = _COLUMN.pop("cookie")
+_ADDRESS, _WIDTH = _COLUMN["c-ip"], len(_COLUMNS)
+COMPUTED = {"c-country": _WIDTH, "asn": _WIDTH + 1, "node": _WIDTH + 2}
+"""Fields that are made when a line is written, of the viewer's address and of the process."""
+JSON_FIELDS = (*_COLUMN, *COMPUTED)
+"""All there are: the standard ones, those of v2 that CloudFront has beyond them, and ours."""
+COOKIE = "cs(Cookie)"  # only where it is named
+DEFAULT_JSON_FIELDS = tuple(name for name in JSON_FIELDS if name != COOKIE)
+
+OfAddress = Callable[[str], tuple[str, str]]
+"""Country code and number of the autonomous system of an address; empty where not known."""
+
+
+def of_no_address(_address: str) -> tuple[str, str]:
+    """Nothing is known of any address."""
+    return "", ""
+
+
+def standard_lines(lines: Sequence[bytes]) -> bytes:
+    """The standard lines of records, each with its end."""
+    joined = b"".join(lines)
+    if joined.count(b"\n") == len(lines):
+        return joined
+    return b"".join([standard_line(line) for line in lines])
+
+
+def standard_line(line: bytes) -> bytes:
+    """The standard line of a record, with its end."""
+    return line[: line.index(b"\n") + 1]
+
+
+class JsonLines:
+    """JSON lines with `fields`, in that order, of records that have a second line."""
+
+    def __init__(
+        self, fields: Sequence[str], node: str, of_address: OfAddress = of_no_address
+    ) -> None:
+        places = [_COLUMN.get(name, COMPUTED.get(name, -1)) for name in fields]
+        assert min(places) >= 0, "checked when the configuration was read"
+        one_more = [*places, 0]  # so that it gives a tuple for a single field, too
+        self._values = itemgetter(*one_more)
+        pairs = b",".join([b'"%b":"%%b"' % name.encode() for name in fields])
+        self._template = b"{" + pairs + b"}\n"
+        self._computes = max(places) >= _WIDTH
+        self._node, self._of_address = escaped(node), of_address
+
+    def __call__(self, lines: Sequence[bytes]) -> bytes:
+        """The lines of records. No value has a quote or a backslash: those are escaped in it."""
+        return b"".join([self._line(line) for line in lines])
+
+    def _line(self, line: bytes) -> bytes:
+        row = line[:-1].replace(b"\n", b"\t").split(b"\t")
+        row += [b"-"] * (_WIDTH - len(row))  # one made before somebody wanted more of it
+        if self._computes:
+            country, number = self._of_address(row[_ADDRESS].decode())
+            row += (escaped(country), escaped(number), self._node)
+        text: bytes = self._template % self._values(row)[:-1]
+        return text

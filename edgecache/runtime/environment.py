@@ -20,8 +20,11 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from queue import SimpleQueue
+from threading import Thread, get_native_id
+from typing import Any, Protocol, TypeVar
 
 DISK_READ_THREADS = 4  # a slow disk serves a few at once; more only fight for Python's lock
 TURN_S = 0.002  # of work for one connection: ten of them at once are felt by no viewer
@@ -29,6 +32,7 @@ REQUESTS_MAX = 32  # for one connection in a turn: 2 ms at 60 µs each
 RESTART_S_MIN = 0.5  # within what viewers are promised to wait after a fault
 RESTART_S_MAX = 30.0  # a defect that shows each time is told twice a minute
 MACHINE_LETTERS_MAX = 24  # of a host name
+NICE = 10  # of 19: it still goes on beside a busy machine
 HEALTHY_S = 60.0  # after so long without a failure the next one is the first again
 
 Pause = Callable[[float], Awaitable[None]]
@@ -133,6 +137,60 @@ class LoneThread:
 
     def __call__(self, work: Callable[[], _T], /) -> Awaitable[_T]:
         return asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+class DaemonThread:
+    """A thread for what may block for ever, one call after the other: no process waits for it to
+    end, as it does for those of an executor.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._thread: Thread | None = None
+
+    def __call__(self, work: Callable[[], _T], /) -> Awaitable[_T]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[_T] = loop.create_future()
+
+        def call() -> None:
+            try:
+                tell = partial(_settle, future, work(), None)
+            except BaseException as error:
+                tell = partial(_settle, future, None, error)
+            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(tell)
+
+        self._work.put(call)
+        if self._thread is None:
+            self._thread = Thread(target=self._run, name=self._name, daemon=True)
+            self._thread.start()
+        return future
+
+    def _run(self) -> None:
+        while True:
+            self._work.get()()
+
+
+class BlockingCalls(Protocol):
+    """Calls of what blocks, on another thread."""
+
+    def __call__(self, work: Callable[[], _T], /) -> Awaitable[_T]: ...
+
+
+def give_way() -> None:
+    """Let the other threads of this machine go before this one (Linux: each has its own rank)."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, get_native_id(), NICE)
+
+
+def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
 
 
 class LoopTurns:

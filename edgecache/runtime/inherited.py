@@ -175,6 +175,7 @@ class Orders(msgspec.Struct, frozen=True):
     """What a supervisor tells a process."""
 
     drain: bool = False
+    reopen: int = 0  # how often it was asked that log files be opened anew
 
 
 class Heartbeat:

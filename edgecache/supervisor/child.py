@@ -48,6 +48,7 @@ class Child:
     health: TcpAddress | None = None  # where its supervisor says how its node is
     secured: bool = False  # `address` speaks TLS, to machines of the installation
     proxied: bool = False  # `address` wants a PROXY header first
+    logs_to_stdout: bool = False  # its access log goes to our standard output
 
     @property
     def node(self) -> str:
@@ -84,15 +85,16 @@ async def spawn(
     fds: Iterable[int] = (),
     environment: Mapping[str, str] | None = None,
 ) -> asyncio.subprocess.Process:
-    """Start `child`; its standard output joins our standard error. OSError when it cannot start.
+    """Start `child`. OSError when it cannot start.
 
-    It inherits `fds`; its environment is ours and `environment`. A process group of its own keeps
-    a terminal's Ctrl-C for us: we tell the children, in order.
+    Its standard output joins our standard error, unless its access log goes to ours. It inherits
+    `fds`; its environment is ours and `environment`. A process group of its own keeps a terminal's
+    Ctrl-C for us: we tell the children, in order.
     """
     return await asyncio.create_subprocess_exec(
         *child.command,
         stdin=asyncio.subprocess.DEVNULL,
-        stdout=_STDERR_FD,
+        stdout=None if child.logs_to_stdout else _STDERR_FD,
         pass_fds=(pipe.reading, *fds),
         process_group=0,
         env={
@@ -183,6 +185,7 @@ class Heartbeats:
 
     drained: set[str] = field(default_factory=set)
     _pulses: dict[int, Pulse] = field(default_factory=dict)
+    _reopen: int = 0
 
     @contextlib.contextmanager
     def pair(self) -> Iterator[tuple[socket.socket, socket.socket]]:
@@ -204,7 +207,7 @@ class Heartbeats:
         pulse = self._pulses[pid] = Pulse(child, end, loop.time())
         loop.add_reader(end.fileno(), self._hear, loop, pid, pulse)
         if child.node in self.drained:
-            pulse.tell(Orders(drain=True))
+            pulse.tell(self._orders(child.node))
 
     def of(self, pid: int | None) -> Pulse | None:
         """That of a process; None when it has ended."""
@@ -215,7 +218,16 @@ class Heartbeats:
         (self.drained.add if drain else self.drained.discard)(node)
         for pulse in self._pulses.values():
             if pulse.child.node == node:
-                pulse.tell(Orders(drain=drain))
+                pulse.tell(self._orders(node))
+
+    def reopen_logs(self) -> None:
+        """Let every process open its log files anew."""
+        self._reopen += 1
+        for pulse in self._pulses.values():
+            pulse.tell(self._orders(pulse.child.node))
+
+    def _orders(self, node: str) -> Orders:
+        return Orders(drain=node in self.drained, reopen=self._reopen)
 
     def say_that_they_drain(self, node: str) -> bool:
         """Whether every process of a node has said so itself, former ones too."""

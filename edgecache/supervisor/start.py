@@ -26,7 +26,7 @@ from edgecache.supervisor import preflight
 from edgecache.supervisor.child import Child
 from edgecache.supervisor.preflight import Binding
 from edgecache.supervisor.service import SupervisedService, Tell
-from edgecache.supervisor.topology import Part, fleet, inner, workers
+from edgecache.supervisor.topology import Part, fleet, inner, with_log_target, workers
 
 StartedPart = Literal["control", "regional", "bucket"]
 _ASKED_BY: Mapping[str, tuple[preflight.NamedPart, ...]] = {"regional": ("control",)}
@@ -86,7 +86,7 @@ def part(config: Config, path: Path, name: StartedPart) -> int:
 def _edge_part(path: Path, location: str) -> Part:
     def processes(config: Config) -> list[Child]:
         places = (one for one in config.locations if one.name == location)
-        return [worker for place in places for worker in workers(place, path)]
+        return with_log_target((one for place in places for one in workers(place, path)), config)
 
     return Part(
         f"edge-{location}", processes, partial(_missing_alone, asked=("control", "regional"))
@@ -97,7 +97,7 @@ def _inner_part(path: Path, name: StartedPart) -> Part:
     role = "origin" if name == "bucket" else name
 
     def processes(config: Config) -> list[Child]:
-        return [child for child in inner(config, path) if child.role == role]
+        return [one for one in with_log_target(inner(config, path), config) if one.role == role]
 
     return Part(name, processes, partial(_missing_alone, asked=_ASKED_BY.get(name, ()), part=name))
 

@@ -51,6 +51,7 @@ from edgecache.supervisor.managed_process import (
 T = TypeVar("T")
 Pids = Callable[[], Mapping[str, int]]  # name to pid of what runs now: deaths change it
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 DRAINING_MAX = 16  # processes that hand over at once; of more, the longest at it are hurried
 
 
@@ -72,9 +73,9 @@ class SupervisorHooks:
     """Callbacks of a supervisor's start, signals and deaths of children.
 
     `after_start` is awaited before the next child starts; `when_started` returns once all answer,
-    or raises NotReadyError; `reload` is for SIGHUP, `upgrade` for SIGUSR2; `bound` is called once
-    every address is, `stopping` once children are to stop, `died` with the exit code of a child
-    that is started again.
+    or raises NotReadyError; `reload` is for SIGHUP, `upgrade` for SIGUSR2, and SIGUSR1 has log
+    files opened anew; `bound` is called once every address is, `stopping` once children are to
+    stop, `died` with the exit code of a child that is started again.
     `knows_configuration`: whether nodes have on disk what control published last.
     """
 
@@ -217,14 +218,15 @@ class Supervisor:
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self.stop)
-        loop.add_signal_handler(signal.SIGINT, self.stop)
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self._run_hook, self._hooks.reload)
         loop.add_signal_handler(signal.SIGUSR2, self._run_hook, self._hooks.upgrade)
+        loop.add_signal_handler(signal.SIGUSR1, self.heartbeats.reopen_logs)
         try:
             yield
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):
+            for number in (*STOP_SIGNALS, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
                 loop.remove_signal_handler(number)
 
     def _run_hook(self, hook: Callable[[], Awaitable[None]]) -> None:

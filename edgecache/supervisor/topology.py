@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgecache.cluster.control_access import control_socket
@@ -34,9 +34,19 @@ class Part:
 
 def fleet(config: Config, path: Path) -> list[Child]:
     """Every process of a configuration, which came from `path`; what others need comes first."""
-    return [
+    children = (
         *inner(config, path),
         *(worker for place in config.locations for worker in workers(place, path)),
+    )
+    return with_log_target(children, config)
+
+
+def with_log_target(children: Iterable[Child], config: Config) -> list[Child]:
+    """The children, those with an access log set to put it where the configuration says."""
+    stdout = config.access_log.target == "stdout"
+    return [
+        replace(child, logs_to_stdout=stdout and child.role in ("edge", "regional"))
+        for child in children
     ]
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Event
 
-from edgecache.observe.access_log import RECORD_BYTES, AccessLog, LogFile
-from edgecache.observe.log_record import HEADER
+from edgecache.observe.access_log import RECORD_BYTES, AccessLog
 from tests.observe.test_log_record import NOON, record
+from tests.world.records import joined
 
 
 def lines_of(log: AccessLog, written: list[bytes]) -> list[bytes]:
@@ -20,7 +17,7 @@ def lines_of(log: AccessLog, written: list[bytes]) -> list[bytes]:
 
 def test_a_line_is_as_documented() -> None:
     written: list[bytes] = []
-    log = AccessLog(written.append)
+    log = AccessLog(joined(written.append))
     log.append(record())
     assert lines_of(log, written)[0].split(b"\t") == (
         b"2024-01-01 12:00:00 LHR50 512 192.0.2.1 GET d1.cloudfront.net /a%20b 200 - curl/8 "
@@ -31,7 +28,7 @@ def test_a_line_is_as_documented() -> None:
 
 def test_the_time_follows_the_record() -> None:
     written: list[bytes] = []
-    log = AccessLog(written.append)
+    log = AccessLog(joined(written.append))
     for at in (NOON, NOON + 0.9, NOON + 1, NOON - 1):
         log.append(record(at=at))
     times = [line.split(b"\t")[1] for line in lines_of(log, written)]
@@ -40,7 +37,7 @@ def test_the_time_follows_the_record() -> None:
 
 def test_a_full_queue_drops_and_counts() -> None:
     written: list[bytes] = []
-    log = AccessLog(written.append, records_max=3)
+    log = AccessLog(joined(written.append), records_max=3)
     for _ in range(5):
         log.append(record())
     assert log.dropped == 2
@@ -52,12 +49,12 @@ def test_a_full_queue_drops_and_counts() -> None:
 
 def test_what_waits_is_bounded_in_bytes_and_counted() -> None:
     written: list[bytes] = []
-    log = AccessLog(written.append, bytes_max=1_000_000)
+    log = AccessLog(joined(written.append), bytes_max=1_000_000)
     line = b"x" * 29_999 + b"\n"
     for _ in range(100):
         log.append_line(line)
     assert (log.queued_bytes, log.dropped) == (34 * 30_000, 66)
-    assert len(log.lines(4)) == 120_000
+    assert len(b"".join(log.lines(4))) == 120_000
     assert log.queued_bytes == 30 * 30_000
     long = (*record()[:16], 60_000, *record()[17:])  # its head has so many bytes
     for _ in range(3):
@@ -69,7 +66,7 @@ def test_what_waits_is_bounded_in_bytes_and_counted() -> None:
 
 def test_a_long_queue_is_written_in_batches_of_whole_lines() -> None:
     written: list[bytes] = []
-    log = AccessLog(written.append)
+    log = AccessLog(joined(written.append))
     for _ in range(600):
         log.append(record())
     assert log.flush() == 600
@@ -84,7 +81,7 @@ def test_a_stuck_reader_holds_up_no_request() -> None:
         stuck.set()
         freed.wait(20)
 
-    log = AccessLog(write, records_max=3)
+    log = AccessLog(joined(write), records_max=3)
     log.append(record())
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(log.flush)
@@ -95,64 +92,3 @@ def test_a_stuck_reader_holds_up_no_request() -> None:
         assert log.dropped == 2
         freed.set()
         assert (first.result(20), second.result(20)) == (1, 3)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_a_file_opens_with_its_header_and_rotates_by_the_hour(tmp_path: Path) -> None:
-    clock = Clock()
-    file = LogFile(tmp_path / "logs", "E1", "ab12cd34", clock)
-    file.write(b"one\n")
-    clock.now += 3599
-    file.write(b"two\n")
-    clock.now += 1
-    file.write(b"three\n")
-    file.close()
-    noon = tmp_path / "logs" / "E1.2024-01-01-12.ab12cd34.log"
-    one = tmp_path / "logs" / "E1.2024-01-01-13.ab12cd34.log"
-    assert noon.read_bytes() == HEADER + b"one\ntwo\n"
-    assert one.read_bytes() == HEADER + b"three\n"
-
-
-def test_a_file_opened_again_has_one_header(tmp_path: Path) -> None:
-    for text in (b"one\n", b"two\n"):
-        file = LogFile(tmp_path, "E1", "u", Clock())
-        file.write(text)
-        file.close()
-    assert next(tmp_path.iterdir()).read_bytes() == HEADER + b"one\ntwo\n"
-
-
-def test_a_disk_that_fails_is_counted_and_tried_again(tmp_path: Path) -> None:
-    folder = tmp_path / "logs"
-    folder.write_text("in the way")
-    file = LogFile(folder, "E1", "u", Clock())
-    file.write(b"one\ntwo\n")
-    assert (file.errors, file.lost) == (1, 2)
-    folder.unlink()
-    file.write(b"three\n")
-    file.close()
-    assert next(folder.iterdir()).read_bytes() == HEADER + b"three\n"
-
-
-def test_half_a_batch_is_cut_off_again(tmp_path: Path) -> None:
-    room = [10_000, 5, 0]
-
-    def put(descriptor: int, data: bytes) -> int:
-        allowed = room.pop(0) if room else len(data)
-        if allowed == 0:
-            raise OSError(errno.ENOSPC, "no space left")
-        return os.write(descriptor, data[:allowed])
-
-    file = LogFile(tmp_path, "E1", "u", Clock(), put)
-    file.write(b"one\n")
-    file.write(b"two is longer than the room\n")
-    file.write(b"three\n")
-    file.close()
-    assert (file.errors, file.lost) == (1, 1)
-    assert next(tmp_path.iterdir()).read_bytes() == HEADER + b"one\nthree\n"

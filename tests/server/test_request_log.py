@@ -18,6 +18,7 @@ from edgecache.server.request_log import RequestLog, RequestOutcome, RequestSumm
 from edgecache.upstream.faults import Fault
 from tests.rules.pieces import NOW, asks, lines
 from tests.world.play import Play
+from tests.world.records import joined
 
 REQUEST = asks("/a b?c=1", "host: site.test", "referer: r", "user-agent: u u", "user-agent: second")
 
@@ -28,7 +29,7 @@ class Listening:
     def __init__(self) -> None:
         self.counters = Counters()
         self.written = bytearray()
-        self.log = AccessLog(self.written.extend)
+        self.log = AccessLog(joined(self.written.extend))
         self.requests = RequestLog("LHR50-P1", self.counters, self.log)
 
     def tell(self, told: RequestOutcome) -> dict[str, str]:

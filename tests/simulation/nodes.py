@@ -20,7 +20,7 @@ from edgecache.cluster.credentials import CONTROL, CredentialSigner
 from edgecache.config.model import Config
 from edgecache.node.log_follower import FollowerEnvironment, LogFollower
 from edgecache.node.node import Node
-from edgecache.observe.access_log import AccessLog, LogFile
+from edgecache.observe.access_log import AccessLog, LogOutputs
 from edgecache.observe.counters import Counters
 from edgecache.rules.routing import compile_routes
 from edgecache.server.http1.connection import ViewerConnection
@@ -133,9 +133,8 @@ class Running:
             config.brand,
             HeadCache(),
         )
-        file = LogFile(Path("/nonexistent"), process.name, "0", around.clocks.wall)
         role = REGIONAL if inner else "edge"
-        return Node(process.name, role, "", 1, listener, log, file, self._bus(config))
+        return Node(process.name, role, "", 1, listener, log, LogOutputs(()), self._bus(config))
 
     def _tier(self, upstream: Upstream, memory_bytes: int) -> Tier:
         world = TierEnvironment(
@@ -176,5 +175,5 @@ class Running:
         return self.node.listener.frontend.tier
 
 
-def _discard(batch: bytes) -> None:
+def _discard(batch: object) -> None:
     pass

@@ -71,7 +71,8 @@ def node(name: str, pid: int, generation: int = 2, alive: bool = True) -> dict[s
 @pytest.mark.parametrize(
     ("role", "line"),
     [
-        ("edge", "OPTIONS * HTTP/1.1"),
+        ("regional", "OPTIONS * HTTP/1.1"),
+        ("", "OPTIONS * HTTP/1.1"),
         ("control", "GET /health HTTP/1.1"),
         ("origin", "HEAD / HTTP/1.1"),
     ],
@@ -84,6 +85,23 @@ def test_any_answer_is_an_answer(role: str, line: str) -> None:
         assert peer.heard == [line]
 
     play(peer, scene)
+
+
+def test_an_edge_is_asked_nothing_and_closes_what_was_ended() -> None:
+    async def scene() -> None:
+        gone: list[bytes] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            gone.append(await reader.read())
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            host, port = server.sockets[0].getsockname()
+            assert await answers(TcpAddress(host, port), "edge")
+        assert gone == [b""]
+
+    asyncio.run(scene())
 
 
 def test_nobody_does_not_answer() -> None:

@@ -44,6 +44,7 @@ from tests.store.disk.disk_world import HeldThreads
 from tests.world.clock import FakeClock, FakeLoop
 from tests.world.operator import Operator
 from tests.world.origin import HeldOrigin
+from tests.world.records import joined
 from tests.world.transport import FakeTransport
 from tests.world.viewer import Viewer
 from tests.world.wire import Wire
@@ -91,7 +92,7 @@ class Play:
         self._counters = Counters()
         self.account = MemoryAccount(scene.memory_bytes, scene.limits.buffer_bytes_max)
         self.log = bytearray()
-        self.access_log = AccessLog(self.log.extend)
+        self.access_log = AccessLog(joined(self.log.extend))
         self.tasks: set[asyncio.Task[Any]] = set()
         self.viewers: dict[str, Viewer] = {}
         self._begin()

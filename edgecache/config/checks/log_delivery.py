@@ -1,13 +1,18 @@
-"""Checks of where logs are delivered: each bucket is one place, and no prefix leads out of it."""
+"""Checks of logs: known fields, one format on the standard output; where logs are delivered.
+
+Each bucket is one place, and no prefix leads out of it.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 from urllib.parse import urlsplit
 
 from edgecache.config.model import Config, LogBucket, Logging
 from edgecache.config.problems import Problem, Problems, quoted
+from edgecache.observe.log_record import JSON_FIELDS
 
 BUCKETS_MAX = 64  # each may have a delivery on its way
 PREFIX_CHARS_MAX = 256  # CloudFront's
@@ -50,6 +55,27 @@ def log_delivery_warnings(config: Config) -> Iterator[Problem]:
                 f"log_delivery.buckets[{index}].endpoint",
                 "addresses of viewers and what they asked for go in clear: by HTTP",
             )
+
+
+def check_access_log(config: Config, problems: Problems) -> None:
+    """Formats and fields of the access log."""
+    log = config.access_log
+    if len({*log.formats}) != len(log.formats):
+        problems.add("access_log.formats", "names a format twice")
+    if log.target == "stdout" and len(log.formats) > 1:
+        problems.add("access_log.formats", "the standard output takes one: who reads it expects it")
+    if log.fields and "json" not in log.formats:
+        problems.add("access_log.fields", 'are of JSON lines: put "json" into formats')
+    seen: set[str] = set()
+    for index, name in enumerate(log.fields):
+        where = f"access_log.fields[{index}]"
+        if name not in JSON_FIELDS:
+            near = get_close_matches(name, JSON_FIELDS, 1)
+            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(JSON_FIELDS)}"
+            problems.add(where, f"{quoted(name)} is not a field; {hint}")
+        elif name in seen:
+            problems.add(where, f"{quoted(name)} is named twice")
+        seen.add(name)
 
 
 def _check_place(bucket: LogBucket, where: str, problems: Problems) -> None:

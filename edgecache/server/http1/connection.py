@@ -47,6 +47,8 @@ from edgecache.upstream.tunnel import TUNNEL_BYTES_MAX
 
 ADMITTED_MAX = 8  # access lists that a connection remembers; most distributions have one or two
 HELD_BYTES_MAX = 65_536  # of pipelined requests read ahead, as Uvicorn's HIGH_WATER_LIMIT
+# At a listener for tiers `OPTIONS *` is their ping (upstream/peer/liveness.py): nobody's request.
+PONG = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
 OVERDUE = Refusal(
     408, "The request did not arrive in time.", "ClientCommError", close=True, reason="overdue"
 )
@@ -255,7 +257,10 @@ class ViewerConnection(asyncio.Protocol):
         request = self._parse(head, listener.head_limits, listener.scheme, self.client)
         if listener.trusted_proxies is not None:
             request = listener.trusted_proxies.resolved(request, trusted=self.trusted)
-        if b"Edgecache-Explain" in head and (reply := listener.explained(head, request, now)):
+        reply = PONG if request.path == b"*" and listener.from_peers else b""
+        if b"Edgecache-Explain" in head:
+            reply = listener.explained(head, request, now)
+        if reply:
             self.closing = True
             self.outgoing.write(reply, b"")
             self.transport.close()

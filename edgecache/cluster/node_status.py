@@ -36,6 +36,7 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     generation: Number
     sample: Sample
     certificates: dict[Name, float] = {}  # when those read from files end (epoch seconds)
+    certificate_begins: dict[Name, float] = {}  # since when they are valid
     unready: dict[Word, Reason] = {}  # why it is not ready, by word (`runtime/inherited.py`)
     clock: float = 0.0  # its wall clock when it reports, epoch seconds; 0: it does not say
     release: Word = ""  # of edgecache; one that says none is of a former one

@@ -80,6 +80,16 @@ class CertificateWatch:
         return found
 
     @property
+    def begins(self) -> Mapping[str, float]:
+        """Since when those of `ends` are valid (epoch seconds), by name: the oldest of each."""
+        found: dict[str, float] = {}
+        for one in self.port.certificates:
+            if one.file and one.begins is not None:
+                at = one.begins.timestamp()
+                found[one.name] = min(found.get(one.name, at), at)
+        return found
+
+    @property
     def faults(self) -> list[CertificateFileError]:
         """What is wrong with the files as they are now."""
         return [*self._files.faults.values()]

@@ -442,6 +442,7 @@ class Node:
             release=__version__,
             leaving=self.leaving,
             certificates={} if self.certificates is None else dict(self.certificates.ends),
+            certificate_begins={} if self.certificates is None else dict(self.certificates.begins),
         )
 
 

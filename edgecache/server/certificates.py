@@ -223,8 +223,8 @@ class _Source:
         listed = alternative_names(found)
         covers = names | frozenset(_bytes(listed))
         name = min(listed, key=lambda one: (one.encode() not in names, len(one), one), default="")
-        ends = found.not_valid_after_utc
-        return Certificate(context, minimum, names, covers, identity, ends, self.file, name)
+        begins, ends = found.not_valid_before_utc, found.not_valid_after_utc
+        return Certificate(context, minimum, names, covers, identity, ends, self.file, name, begins)
 
 
 def _from_files(

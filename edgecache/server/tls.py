@@ -59,6 +59,7 @@ class Certificate:
     ends: datetime
     file: str = ""  # where it was read, if it was
     name: str = ""  # the first it is for
+    begins: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

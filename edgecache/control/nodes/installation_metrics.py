@@ -65,6 +65,12 @@ METRICS = {
             "Until a certificate that viewers are shown ends; negative once it has.",
             ("name",),
         ),
+        InstallationFamily(
+            "certificate_age_seconds",
+            _GAUGE,
+            "Since a certificate that viewers are shown is valid; the oldest of its name.",
+            ("name",),
+        ),
         InstallationFamily("control_generation", _GAUGE, "The configuration that counts."),
         InstallationFamily(
             "config_last_reload_successful",
@@ -163,6 +169,8 @@ def control_metrics(nodes: NodeRegistry, control: ControlFigures, now: float) ->
     """Certificates, the file, and what is wrong. `now`: epoch seconds."""
     ends = nodes.certificate_ends().items()
     yield METRICS["certificate_expiry_seconds"].made(*(((n,), round(at - now)) for n, at in ends))
+    begins = nodes.certificate_begins().items()
+    yield METRICS["certificate_age_seconds"].made(*(((n,), round(now - at)) for n, at in begins))
     for name, value in (
         ("control_generation", control.generation),
         ("config_last_reload_successful", control.reload.successful),

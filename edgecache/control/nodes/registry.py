@@ -203,13 +203,11 @@ class NodeRegistry:
 
     def certificate_ends(self) -> dict[str, float]:
         """When certificates of nodes that are alive end (epoch seconds), the first of each name."""
-        now = self._clock()
-        ends: dict[str, float] = {}
-        for node in self._current():
-            if now - node.seen_at < ALIVE_S:
-                for name, at in node.status.certificates.items():
-                    ends[name] = min(at, ends.get(name, at))
-        return dict(sorted(ends.items()))
+        return _earliest(one.status.certificates for one in self.processes())
+
+    def certificate_begins(self) -> dict[str, float]:
+        """Since when they are valid (epoch seconds), the oldest of each name."""
+        return _earliest(one.status.certificate_begins for one in self.processes())
 
     def _current(self) -> list[_Node]:
         """Those that have not left and were not replaced, by name and machine."""
@@ -259,6 +257,15 @@ class NodeRegistry:
     def _give_up(self, keys: Iterable[tuple[str, str]]) -> None:
         for key in [*keys]:
             self._retire(self._nodes.pop(key).status)
+
+
+def _earliest(moments: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """The first of each name, by name."""
+    found: dict[str, float] = {}
+    for one in moments:
+        for name, at in one.items():
+            found[name] = min(at, found.get(name, at))
+    return dict(sorted(found.items()))
 
 
 def _is_another_process(before: NodeStatus, after: NodeStatus) -> bool:

@@ -68,6 +68,13 @@ def test_a_node_of_the_former_release_has_no_figures() -> None:
     assert list(values["edgecache_build_info"]) == [("control", __version__)]
 
 
+def test_the_age_of_a_certificate_is_that_of_the_oldest() -> None:
+    nodes = NodeRegistry(lambda: 0.0)
+    nodes.report("edge-A-1", status(certificate_begins={"a.test": 4_000.0}))
+    nodes.report("edge-A-2", status(pid=2, certificate_begins={"a.test": 4_900.0}))
+    assert scraped(nodes)["edgecache_certificate_age_seconds"] == {(): 1_000}
+
+
 def test_control_tells_of_its_file_and_of_what_is_wrong() -> None:
     record = ReloadRecord(100.0)
     figures = ControlFigures(generation=7, reload=record, problems=2, refused=1)

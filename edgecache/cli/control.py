@@ -198,10 +198,12 @@ def backup(
     from edgecache.control.state.backup import BackupError, StatePlace, write_backup
     from edgecache.control.state.database import StateError
 
+    found = load_config(config)
+    _refuse_postgresql(found)
     now = time.time()
     if target.is_dir():
         target /= time.strftime(f"edgecache-{STAMP}.tar", time.gmtime(now))
-    place = StatePlace(Path(load_config(config).state_dir), os.environ)
+    place = StatePlace(Path(found.state_dir), os.environ)
     try:
         manifest = write_backup(place, target, now, secrets=secrets)
     except (BackupError, StateError) as error:
@@ -234,6 +236,7 @@ def restore(
     from edgecache.control.state.database import StateError
 
     found = load_config(config)
+    _refuse_postgresql(found)
     _refuse_while_control_runs(found)
     place = StatePlace(Path(found.state_dir), os.environ)
     now = time.strftime(STAMP, time.gmtime())
@@ -245,6 +248,12 @@ def restore(
         print_json(msgspec.to_builtins(restored, enc_hook=str))
         return
     _tell(restored, file)
+
+
+def _refuse_postgresql(config: Config) -> None:
+    if config.control is not None and config.control.database:
+        name = f"control.database = {config.control.database}"
+        refuse([f"{name}: PostgreSQL has tools of its own (pg_dump, pg_basebackup): docs/state.md"])
 
 
 def _refuse_while_control_runs(config: Config) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecache import __version__
-from edgecache.cli import bucket, health, nodes, secrets, stats
+from edgecache.cli import bucket, health, nodes, secrets, state, stats
 from edgecache.cli import control as control_commands
 from edgecache.cli import serve as site
 from edgecache.cli import sign as signing
@@ -64,6 +64,7 @@ app.add_typer(health.app)
 app.add_typer(bucket.app, name="bucket")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(nodes.app, name="nodes")
+app.add_typer(state.app, name="state")
 list_whole(app)
 
 

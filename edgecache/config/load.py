@@ -86,6 +86,7 @@ def _control_at(control: Control, folder: Path) -> Control:
     acme = replace(control.acme, ca_file=_absolute(folder, control.acme.ca_file))
     return replace(
         control,
+        database=_reference_at(partial(_absolute, folder), control.database),
         acme_challenges=_absolute(folder, control.acme_challenges),
         certificate_file=_absolute(folder, control.certificate_file),
         key_file=_absolute(folder, control.key_file),
@@ -106,12 +107,14 @@ def _behavior_at(behavior: Behavior, at: Callable[[str], str]) -> Behavior:
     return replace(behavior, basic_auth=replace(auth, file=at(auth.file))) if auth else behavior
 
 
+def _reference_at(at: Callable[[str], str], reference: str) -> str:
+    path = reference.removeprefix("file:")
+    return reference if path == reference else f"file:{at(path)}"
+
+
 def _distribution_at(distribution: Distribution, at: Callable[[str], str]) -> Distribution:
     """Its files, at their absolute paths."""
-
-    def refer(reference: str) -> str:
-        path = reference.removeprefix("file:")
-        return reference if path == reference else f"file:{at(path)}"
+    refer = partial(_reference_at, at)
 
     def origin_at(origin: Origin) -> Origin:
         return replace(

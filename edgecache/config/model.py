@@ -352,6 +352,8 @@ class Control(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tokens to (certbot's `--webroot-path`); every edge answers them. `health_listen` is where
     `/live` and `/ready` of this process are asked; "": nowhere. With `certificate_file` (PEM, its
     chain after it) and `key_file` control speaks TLS where it listens; its socket file does not.
+    `database` names where the connection string of a PostgreSQL database is kept, `env:NAME` or
+    `file:PATH`; "": SQLite in state_dir.
     """
 
     listen: str = "127.0.0.1:8090"
@@ -362,6 +364,7 @@ class Control(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     names: tuple[str, ...] = ()
     acme_challenges: str = ""
     acme: Acme = Acme()
+    database: str = ""
     canary_s: float = 0  # between two rounds of the canary; 0: there is none
     allow_private_origins: bool = False  # loopback and private addresses in what the API makes
     invalidation_quotas: bool = False  # CloudFront's: 3,000 paths and 15 wildcards in progress

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 from collections.abc import (
     AsyncIterator,
@@ -82,8 +83,9 @@ from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.database_thread import DeferredWrites, StateThread
 from edgecache.control.state.invalidations import Invalidations
 from edgecache.control.state.log import ControlLog
+from edgecache.control.state.postgresql import PostgresDatabase
 from edgecache.control.state.resources import ResourceKind
-from edgecache.control.state.sqlite import SqliteDatabase
+from edgecache.node.control_state import StateBeat, open_state
 from edgecache.node.machines import Machines
 from edgecache.node.secret_watch import WATCH_S, FileStamp, file_stamp
 from edgecache.runtime.environment import pause, restart_on_failure, steady_clock, wall_clock
@@ -191,10 +193,12 @@ def build_control(
 
     NotComposedError, StateError.
     """
-    state = SqliteDatabase(Path(config.state_dir))
+    clock = steady_clock()
+    state = open_state(config, os.environ, clock, secrets.peer.values())
+    unusable: tuple[type[Exception], ...] = (*state.failures, msgspec.DecodeError)
     try:
-        return _application(config, path, state, secrets, machines)
-    except (*state.failures, msgspec.DecodeError) as error:
+        return _application(config, path, state, clock, secrets, machines)
+    except unusable as error:
         raise state.failure(error) from error
 
 
@@ -202,11 +206,12 @@ def _application(
     config: Config,
     path: Path,
     state: StateDatabase,
+    clock: Callable[[], float],
     secrets: ControlSecrets,
     machines: Machines,
 ) -> tuple[Starlette, Callable[[], None]]:
     assert config.control is not None
-    clock, thread = steady_clock(), StateThread(state)
+    thread = StateThread(state)
     machines.begin(IssuedCertificates(state, wall_clock))
     secrets.admission.trouble = machines.admission.trouble
     log = ControlLog(state, wall_clock, thread.hand)
@@ -229,6 +234,9 @@ def _application(
     app = control_app(control, _names(config), KeyAdmission(secrets.callers))
     issuance, certificates = certificate_services(catalog, nodes, secrets)
     works: list[Work] = [secrets.watch, partial(machines.watch, thread.run), issuance.run]
+    if isinstance(state, PostgresDatabase):
+        state.on_lost = _end_process
+        works.append(StateBeat(state, thread.run, say).work)
     if canary is not None:
         works.append(partial(canary.run, config.control.canary_s))
     app.router.lifespan_context = _lifespan_with(works)
@@ -245,6 +253,12 @@ def _application(
     app.router.routes += _operator_routes(shared, secrets, handlers)
 
     return app, partial(_end, log, thread)
+
+
+def _end_process(why: str) -> None:
+    """Make place for a control that reads all anew; a supervisor starts it."""
+    say(why)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _end(log: ControlLog, thread: StateThread) -> None:

@@ -208,8 +208,10 @@ def missing_key_pairs(config: Config, secrets: Secrets, path: Path) -> Iterator[
 
 
 def missing_values(config: Config, env: Mapping[str, str]) -> Iterator[str]:
-    """A line for each secret header whose value is not there."""
-    for where, reference in _references(config):
+    """A line for each secret that is named, and whose value is not there."""
+    database = "" if config.control is None else config.control.database
+    own = [("control.database", database)] if database else []
+    for where, reference in [*own, *_references(config)]:
         try:
             secret_value(reference, env)
         except (OSError, ValueError) as error:

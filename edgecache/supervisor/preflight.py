@@ -34,6 +34,7 @@ from edgecache.config.model import (
     ViewerCertificate,
 )
 from edgecache.config.secrets import SecretsError, load_operators, load_secrets, secrets_path
+from edgecache.control.state.postgresql import EXTRA
 from edgecache.node.geoip import database_problem
 from edgecache.node.rule_files import unread_rule_files
 from edgecache.node.secret_watch import missing_key_pairs, missing_values
@@ -122,9 +123,13 @@ def missing_files(config: Config) -> list[str]:
 
 def missing_extras(config: Config) -> list[str]:
     """A line for each setting that needs a library which is not installed."""
+    lines = []
+    database = config.control is not None and config.control.database
+    if database and importlib.util.find_spec("psycopg") is None:
+        lines.append(f"control.database needs an extra that is not installed; run: {EXTRA}")
     if config.certificates == "acme" and importlib.util.find_spec("acme") is None:
-        return [f'certificates: "acme" needs an extra that is not installed; run: {INSTALL}']
-    return []
+        lines.append(f'certificates: "acme" needs an extra that is not installed; run: {INSTALL}')
+    return lines
 
 
 def unopened_files(config: Config) -> list[str]:

@@ -1,11 +1,48 @@
-"""A fixture: what the tests of control leave open is told beside them."""
+"""Fixtures of control's tests: its state in each database, and what they leave open."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import count
+from pathlib import Path
 
 import pytest
+
+from edgecache.control.state.database import StateDatabase
+from edgecache.control.state.postgresql import PostgresDatabase
+from edgecache.control.state.sqlite import SqliteDatabase
+from tests.world.postgresql import TEMPLATE, PostgresServer, running_postgresql
+
+Opener = Callable[[], StateDatabase]
+_SECONDS = count()  # a second between any two attempts to connect
+
+
+def postgres_state(dsn: str) -> PostgresDatabase:
+    """A state in PostgreSQL, as a control process opens it."""
+    return PostgresDatabase(dsn, lambda: float(next(_SECONDS)))
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresServer]:
+    """A server with one migrated database, `TEMPLATE`."""
+    with running_postgresql() as server:
+        server.run("createdb", "-h", str(server.folder), "-U", "edgecache", TEMPLATE)
+        postgres_state(server.dsn(TEMPLATE)).close()
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
+    """Opens the state of this test, the same each time; for each kind of database."""
+    if request.param == "sqlite":
+        return lambda: SqliteDatabase(tmp_path)
+    server: PostgresServer = request.getfixturevalue("postgresql")
+    dsn = server.new_database(TEMPLATE)
+    with closing(postgres_state(dsn)) as state:  # of a template all copies have the same
+        state.execute("UPDATE told SET value = ? WHERE name = 'epoch'", (dsn,))
+    return lambda: postgres_state(dsn)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -63,6 +63,11 @@ _TAKEN_AWAY = re.compile(
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")  # RFC 9110 §5.6.2
 INSTALL = "pip install 'edgecache[acme]'"
 
+_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]{0,254}|file:[^\0]{1,4096}")
+_NO_REFERENCE = (
+    'a connection string holds a secret and does not belong here: name where it is kept, "env:NAME"'
+    ' (EDGECACHE_DATABASE is usual) or "file:PATH"; what was here is not repeated'
+)
 _EMAIL = re.compile(r"[^@\s:/?,;]{1,64}@[A-Za-z0-9.-]{1,255}")  # one mailbox (RFC 8555 §7.3)
 _PROVABLE_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]*(\.[a-z0-9_-]+)*\.[a-z][a-z0-9-]*[a-z0-9]")
 
@@ -203,13 +208,15 @@ def provable(name: str) -> bool:
     return bool(_PROVABLE_NAME.fullmatch(folded)) and not folded.endswith(".localhost")
 
 
-def check_acme(config: Config, problems: Problems) -> None:
-    """Settings of ACME."""
+def check_control(config: Config, problems: Problems) -> None:
+    """Settings of control that name what is elsewhere: its database, ACME."""
     control = config.control
     if control is None:
         if config.certificates == "acme":
             problems.add("certificates", '"acme" needs a [control], which asks for them')
         return
+    if control.database and not _REFERENCE.fullmatch(control.database):
+        problems.add("control.database", _NO_REFERENCE)
     if "\0" in control.acme_challenges:
         problems.add("control.acme_challenges", f"{quoted(control.acme_challenges)} is not a path")
     acme = control.acme

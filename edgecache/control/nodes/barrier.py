@@ -8,9 +8,11 @@ given before s and has not acknowledged s: it has acknowledged, or its lease has
 SOSP 1989). Nodes that go on serving without a lease (`on_partition = "serve"`) stand in the way
 until they acknowledge or are removed.
 
-A lease is granted without a word to the disk. Whoever had one when control ended is waited for by
-time: each control begins by waiting out the longest lease. Only who goes on serving without one is
-written down, before its first.
+A lease is granted without a word to the disk. Where the database may be replaced by another one
+(PostgreSQL's primary by its standby), none is granted later than `trusted_s` after the last commit:
+to read is no proof that it is the one that others write to, to commit is. Whoever had one when
+control ended is waited for by time: each control begins by waiting out the longest lease. Only who
+goes on serving without one is written down, before its first.
 """
 
 from __future__ import annotations
@@ -59,7 +61,7 @@ class Barrier:
         self._gone: list[Instance] = []  # recorded, and to be forgotten
         self._changed = asyncio.Event()  # replaced at each change
         # Who had a lease when a control before ended may still have it, and is not known by name.
-        longest = [(-1, clock() + LEASE_S + DRIFT_S)]
+        longest = [(-1, clock() + state.trusted_s + LEASE_S + DRIFT_S)]
         self._known[Instance(BEFORE, "")] = _Known(-1, leases=longest)
         with state.writing():  # a former version goes by these rows
             self._database.execute("DELETE FROM leases WHERE serves = 0")
@@ -98,6 +100,11 @@ class Barrier:
         held = _Known(seq, leases=[(seq, self._clock() + LEASE_S + DRIFT_S)])
         with self._lock:
             self._known.setdefault(node, held)
+
+    @property
+    def may_grant(self) -> bool:
+        """Whether the database is known to be the one that everybody writes to."""
+        return self._clock() - self._state.committed_at <= self._state.trusted_s
 
     def grant(self, node: Instance, seq: int) -> None:
         """The answer that leaves now brings the node up to number `seq`, the newest there is."""

@@ -57,6 +57,7 @@ from edgecache.runtime.environment import wall_clock
 TRIMMED_AT_ONCE = 100  # invalidations: one write of the disk for so many
 WAIT_S_MAX = 30.0  # below the 60 s after which common proxies give up on a silent response
 INSTANCE_MAX = 64  # letters of what a node calls its run
+NOT_COMMITTED = "the database accepts nothing now: no lease is granted"
 RETRY = {"retry-after": RETRY_AFTER}
 SEQ_MAX = 2**63 - 1  # SQLite's largest integer
 
@@ -159,6 +160,8 @@ class ControlServices:
             return
         if not self.barrier.is_recorded(node):
             raise HTTPException(503, "removed meanwhile", RETRY)
+        if not self.barrier.may_grant:
+            raise HTTPException(503, NOT_COMMITTED, RETRY)
         self.barrier.grant(node, page.upto)
 
     def _write_later(self) -> None:

@@ -192,7 +192,10 @@ class Catalog:
         made = api_resources(self._rows, self.releases)
         composed = compose(file, made, may_lack, self._known, may_ignore)
         revoked = IssuedCertificates(self._state, self.clock).revoked()
-        config = replace_struct(composed.config, revoked_nodes=revoked)
+        control = composed.config.control
+        if control is not None:  # of no use to nodes; a former one does not know it
+            control = replace_struct(control, database="")
+        config = replace_struct(composed.config, revoked_nodes=revoked, control=control)
         return replace(composed, config=config)
 
 

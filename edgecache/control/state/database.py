@@ -8,6 +8,7 @@ value.
 from __future__ import annotations
 
 import contextlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
@@ -39,6 +40,8 @@ class StateDatabase(ABC):
 
     name: str  # what lines call it: a path, or a host and a database
     failures: tuple[type[Exception], ...]  # what its statements may raise
+    committed_at: float = math.inf  # all before it, by a steady clock, is not lost any more
+    trusted_s: float = 0.0  # for so long after `committed_at` nodes are told that they are current
 
     def __init__(self) -> None:
         self._on_commit: list[Callable[[], None]] = []
@@ -60,6 +63,10 @@ class StateDatabase(ABC):
     @abstractmethod
     def last_seq(self) -> int:
         """The number of the newest entry that was ever appended; 0 when there is none."""
+
+    @abstractmethod
+    def begin_after(self, seq: int) -> None:
+        """Inside `writing`: the next entry's number is the one after `seq`."""
 
     @abstractmethod
     def failure(self, error: Exception) -> StateError:

@@ -134,6 +134,10 @@ class SqliteDatabase(StateDatabase):
     def last_seq(self) -> int:
         return newest_number(self._connection)
 
+    def begin_after(self, seq: int) -> None:
+        self._connection.execute("DELETE FROM sqlite_sequence WHERE name = 'log'")
+        self._connection.execute("INSERT INTO sqlite_sequence VALUES ('log', ?)", (seq,))
+
     def failure(self, error: Exception) -> StateError:
         return state_error(self.path, error)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from edgecache.config.checks.site import check_acme, issued_names, provable
+from edgecache.config.checks.site import check_control, issued_names, provable
 from edgecache.config.lint import lint
 from edgecache.config.model import (
     Acme,
@@ -29,7 +29,7 @@ SITE = Distribution(
 
 def said(config: Config) -> list[str]:
     problems = Problems()
-    check_acme(config, problems)
+    check_control(config, problems)
     return [*map(str, problems.found)]
 
 

@@ -13,6 +13,7 @@ from edgecache.control.nodes.barrier import DRIFT_S, Barrier
 from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.migrations import BEFORE
 from edgecache.control.state.sqlite import SqliteDatabase
+from tests.control.conftest import Opener
 
 A, B = Instance("edge-a", "1"), Instance("edge-b", "1")
 SERVES = Instance("edge-s", "1", serves=True)
@@ -31,8 +32,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[StateDatabase]:
-    state = SqliteDatabase(tmp_path)
+def state(opened: Opener) -> Iterator[StateDatabase]:
+    state = opened()
     yield state
     state.close()
 

@@ -17,6 +17,7 @@ from edgecache.control.state.access_keys import (
 )
 from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.sqlite import SqliteDatabase
+from tests.control.conftest import Opener
 
 OLD, NEW = "o" * 32, "n" * 32
 ACTIONS, SITES = ["invalidate"], ["E2", "E1"]
@@ -41,9 +42,9 @@ def test_what_was_made_is_there_after_a_start_and_its_secret_in_no_file(tmp_path
         assert keys_in(state).all() == AccessKeyList((made,))
 
 
-def test_a_change_is_told_with_all_there_is_then(tmp_path: Path) -> None:
+def test_a_change_is_told_with_all_there_is_then(opened: Opener) -> None:
     told: list[AccessKeyList] = []
-    with closing(SqliteDatabase(tmp_path)) as state:
+    with closing(opened()) as state:
         keys = keys_in(state)
         keys.on_change(told.append)
         made = keys.create("deploy", ACTIONS, SITES)
@@ -54,7 +55,7 @@ def test_a_change_is_told_with_all_there_is_then(tmp_path: Path) -> None:
         AccessKeyList(), AccessKeyList((made,)), AccessKeyList((made,), gone),
         AccessKeyList((), gone),
     ]  # fmt: skip
-    with closing(SqliteDatabase(tmp_path)) as state:
+    with closing(opened()) as state:
         assert keys_in(state).all() == AccessKeyList((), gone)
 
 
@@ -75,28 +76,28 @@ def test_nothing_is_told_that_is_not_on_disk(tmp_path: Path) -> None:
     assert told == [AccessKeyList()]
 
 
-def test_keys_outlive_a_rotation_of_operators(tmp_path: Path) -> None:
-    with closing(SqliteDatabase(tmp_path)) as state:
+def test_keys_outlive_a_rotation_of_operators(opened: Opener) -> None:
+    with closing(opened()) as state:
         keys = keys_in(state)
         secret = keys.create("deploy", ACTIONS, SITES).secret
         keys.seal_anew({"k1": OLD, "k2": NEW})
-    with closing(SqliteDatabase(tmp_path)) as state:
+    with closing(opened()) as state:
         assert keys_in(state, {"k2": NEW}).all().made[0].secret == secret
 
 
-def test_one_whose_operators_secret_is_gone_has_no_secret(tmp_path: Path) -> None:
-    with closing(SqliteDatabase(tmp_path)) as state:
+def test_one_whose_operators_secret_is_gone_has_no_secret(opened: Opener) -> None:
+    with closing(opened()) as state:
         keys_in(state).create("deploy", ACTIONS, SITES)
-    with closing(SqliteDatabase(tmp_path)) as state:
+    with closing(opened()) as state:
         keys = keys_in(state, {"k2": NEW})
         keys.seal_anew({"k2": NEW})
         assert keys.all().made[0].secret == ""
-    with closing(SqliteDatabase(tmp_path)) as state:  # what cannot be read is left as it is
+    with closing(opened()) as state:  # what cannot be read is left as it is
         assert keys_in(state).all().made[0].secret
 
 
-def test_a_row_that_was_given_another_keys_secret_does_not_open(tmp_path: Path) -> None:
-    with closing(SqliteDatabase(tmp_path)) as state:
+def test_a_row_that_was_given_another_keys_secret_does_not_open(opened: Opener) -> None:
+    with closing(opened()) as state:
         keys = keys_in(state)
         keys.create("wide", [], [])
         keys.create("narrow", ACTIONS, SITES)
@@ -118,16 +119,16 @@ def test_a_row_that_was_given_another_keys_secret_does_not_open(tmp_path: Path) 
         ("k1", "already"),
     ],
 )
-def test_names_that_are_refused(tmp_path: Path, name: str, words: str) -> None:
-    with closing(SqliteDatabase(tmp_path)) as state:
+def test_names_that_are_refused(opened: Opener, name: str, words: str) -> None:
+    with closing(opened()) as state:
         keys = keys_in(state)
         keys.create("taken", [], [])
         with pytest.raises(KeyNotMadeError, match=words):
             keys.create(name, [], [])
 
 
-def test_there_is_a_bound(tmp_path: Path) -> None:
-    with closing(SqliteDatabase(tmp_path)) as state:
+def test_there_is_a_bound(opened: Opener) -> None:
+    with closing(opened()) as state:
         keys = keys_in(state)
         for number in range(KEYS_MAX):
             keys.create(f"key{number}", [], [])
@@ -135,8 +136,8 @@ def test_there_is_a_bound(tmp_path: Path) -> None:
             keys.create("more", [], [])
 
 
-def test_the_last_use_is_kept(tmp_path: Path) -> None:
-    with closing(SqliteDatabase(tmp_path)) as state:
+def test_the_last_use_is_kept(opened: Opener) -> None:
+    with closing(opened()) as state:
         keys = keys_in(state)
         made = keys.create("deploy", [], [])
         keys.note_use(made.id, 1_234.0)

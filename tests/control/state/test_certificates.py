@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,7 @@ from edgecache.cluster.certificates import NodeIdentity
 from edgecache.control.nodes.authority import IssuedCertificate
 from edgecache.control.state.certificates import IssuedCertificates, TokenRefusedError
 from edgecache.control.state.database import StateDatabase
-from edgecache.control.state.sqlite import SqliteDatabase
+from tests.control.conftest import Opener
 
 
 class Rows:
@@ -30,8 +29,8 @@ class Rows:
 
 
 @pytest.fixture
-def rows(tmp_path: Path) -> Iterator[Rows]:
-    with closing(SqliteDatabase(tmp_path)) as state:
+def rows(opened: Opener) -> Iterator[Rows]:
+    with closing(opened()) as state:
         yield Rows(state)
 
 

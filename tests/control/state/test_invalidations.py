@@ -25,6 +25,7 @@ from edgecache.control.state.sqlite import SqliteDatabase
 from edgecache.rules.invalidation.items import ItemKind, items_of
 from edgecache.rules.invalidation.matcher import GLOBS_MAX
 from edgecache.store.invalidation import Invalidation
+from tests.control.conftest import Opener
 
 EDGE = Instance("edge-a", "1")
 
@@ -32,13 +33,13 @@ EDGE = Instance("edge-a", "1")
 class Place:
     """Control's state, opened anew by `restart`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.now, self._random = folder, 50.0, count()
+    def __init__(self, opened: Opener) -> None:
+        self.opened, self.now, self._random = opened, 50.0, count()
         self.open()
         self.barrier.remove(BEFORE)
 
     def open(self) -> None:
-        self.state = SqliteDatabase(self.folder)
+        self.state = self.opened()
         self.log = ControlLog(self.state, lambda: self.now)
         self.barrier = Barrier(self.state, lambda: self.now)
         world = (lambda: self.now, lambda size: next(self._random).to_bytes(size, "little"))
@@ -60,8 +61,8 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    place = Place(tmp_path)
+def place(opened: Opener) -> Iterator[Place]:
+    place = Place(opened)
     yield place
     place.state.close()
 
@@ -149,7 +150,7 @@ def test_13_numbers_go_on_after_a_restart_and_after_trimming(place: Place) -> No
 
 
 def test_19_another_database_is_another_log(place: Place, tmp_path: Path) -> None:
-    other = Place(tmp_path / "other")
+    other = Place(lambda: SqliteDatabase(tmp_path / "other"))
     assert other.log.epoch != place.log.epoch
     other.state.close()
 

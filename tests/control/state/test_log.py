@@ -29,13 +29,14 @@ from edgecache.control.state.log import (
     publish_config,
 )
 from edgecache.control.state.sqlite import SqliteDatabase
+from tests.control.conftest import Opener
 
 LONG_S = 30.0  # a deadline that is reached only when the test fails
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[StateDatabase]:
-    state = SqliteDatabase(tmp_path)
+def state(opened: Opener) -> Iterator[StateDatabase]:
+    state = opened()
     yield state
     state.close()
 
@@ -81,11 +82,11 @@ def test_a_page_is_bounded(log: ControlLog) -> None:
     assert [entry.seq for entry in log.live.after(0, limit=2).entries] == [1, 2]
 
 
-def test_entries_survive_another_opening(tmp_path: Path) -> None:
-    first = SqliteDatabase(tmp_path)
+def test_entries_survive_another_opening(opened: Opener) -> None:
+    first = opened()
     ControlLog(first, lambda: 1.0).append("config", {"a": ["é", 1.5, None]})
     first.close()
-    second = SqliteDatabase(tmp_path)
+    second = opened()
     assert ControlLog(second, lambda: 2.0).live.after(0).entries == [
         LogEntry(1, 1.0, "config", {"a": ["é", 1.5, None]})
     ]

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from edgecache.config.model import Release
 from edgecache.control.state import releases as module
 from edgecache.control.state.releases import NoSuchReleaseError, ReleaseInUseError, Releases
-from edgecache.control.state.sqlite import SqliteDatabase
+from tests.control.conftest import Opener
 
 
 @pytest.fixture
-def releases(tmp_path: Path) -> Iterator[Releases]:
-    state = SqliteDatabase(tmp_path)
+def releases(opened: Opener) -> Iterator[Releases]:
+    state = opened()
     yield Releases(state)
     state.close()
 

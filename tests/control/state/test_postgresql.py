@@ -1,0 +1,233 @@
+"""PostgreSQL as control's database: numbers, lost connections, waits cut short, refusals."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+
+from edgecache.control.state.database import StateBusyError, StateError
+from edgecache.control.state.log import ControlLog
+from edgecache.control.state.migrations import MIGRATIONS, for_postgresql
+from edgecache.control.state.postgresql import (
+    EXTRA,
+    RECONNECT_S,
+    PostgresDatabase,
+    owner_digest,
+)
+from tests.control.conftest import postgres_state
+from tests.world.postgresql import TEMPLATE, PostgresServer, running_postgresql
+
+NEVER_S = 30.0  # a deadline that is reached only when the test fails
+ITS_BACKEND = "application_name = 'edgecache control' AND datname = current_database()"
+
+
+class Clock:
+    now = 100.0
+    step = RECONNECT_S
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+@pytest.fixture
+def dsn(postgresql: PostgresServer) -> str:
+    return postgresql.new_database(TEMPLATE)
+
+
+@contextmanager
+def other(dsn: str) -> Iterator[psycopg.Connection[Any]]:
+    """A session beside control's."""
+    with closing(psycopg.connect(dsn, autocommit=True)) as connection:
+        yield connection
+
+
+def end_session(dsn: str) -> None:
+    with other(dsn) as connection:
+        query = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ITS_BACKEND}"
+        assert connection.execute(query.encode()).fetchall() == [(True,)]
+
+
+def add_and_fail(state: PostgresDatabase) -> None:
+    with state.writing():
+        assert state.add_entry(0, "config", "{}") == 2
+        raise LookupError
+
+
+def test_numbers_are_never_given_twice_and_none_is_left_out(dsn: str) -> None:
+    with closing(postgres_state(dsn)) as state:
+        assert state.add_entry(0, "config", "{}") == 1
+        with pytest.raises(LookupError):
+            add_and_fail(state)
+        state.execute("DELETE FROM log")
+        assert (state.add_entry(0, "config", "{}"), state.last_seq) == (2, 2)
+
+
+def test_a_lost_connection_is_made_anew_where_nothing_was_under_way(dsn: str) -> None:
+    clock, lost = Clock(), list[str]()
+    with closing(PostgresDatabase(dsn, clock)) as state:
+        state.on_lost = lost.append
+        log = ControlLog(state, lambda: 1.0)
+        log.append("config", {})
+        end_session(dsn)
+        with pytest.raises(state.failures):
+            log.append("config", {"n": 2})
+        assert log.append("config", {"n": 3}) == 2
+        assert (log.live.last_seq, lost) == (2, [])
+
+
+def test_attempts_to_connect_are_a_second_apart(dsn: str) -> None:
+    clock = Clock()
+    with closing(PostgresDatabase(dsn, clock)) as state:
+        clock.step = 0.0
+        end_session(dsn)
+        with pytest.raises(state.failures):
+            state.beat()
+        clock.now += RECONNECT_S
+        state.beat()
+        end_session(dsn)
+        with pytest.raises(state.failures):
+            state.beat()
+        with pytest.raises(StateBusyError, match="no connection"):
+            state.beat()
+        clock.now += RECONNECT_S
+        state.beat()
+
+
+def test_a_database_that_went_on_without_us_is_not_believed(dsn: str) -> None:
+    """A promoted standby that lacks a commit, a restored dump: what we know is of another one."""
+    lost = list[str]()
+    with closing(PostgresDatabase(dsn, Clock())) as state:
+        state.on_lost = lost.append
+        end_session(dsn)
+        with other(dsn) as connection:
+            connection.execute("UPDATE head SET revision = revision - 1")
+        with pytest.raises(state.failures):
+            state.beat()
+        for _ in range(2):
+            with pytest.raises(StateBusyError, match="it is at revision"):
+                state.beat()
+    assert len(lost) == 1
+    assert "control begins anew" in lost[0]
+
+
+@pytest.fixture(scope="module")
+def alone() -> Iterator[PostgresServer]:
+    """A primary whose synchronous standby is not there: commits wait, where that is asked for."""
+    settings = ["synchronous_standby_names = 'nobody'", "synchronous_commit = local"]
+    with running_postgresql(settings) as server:
+        yield server
+
+
+def asked_to_wait(server: PostgresServer, cut_short: str) -> tuple[list[str], list[int], Exception]:
+    """Append while no standby is there, and have the server do `cut_short` to the wait."""
+    dsn = server.new_database()
+    with other(dsn) as connection:
+        opened = PostgresDatabase(dsn, Clock())
+        log = ControlLog(opened, lambda: 1.0)
+        log.append("config", {})
+        opened.execute("SET synchronous_commit = on")
+        lost, caught = list[str](), list[Exception]()
+        opened.on_lost = lost.append
+
+        def append() -> None:
+            try:
+                log.append("invalidation", {})
+            except Exception as error:
+                caught.append(error)
+
+        thread = threading.Thread(target=append)
+        thread.start()
+        query = f"SELECT {cut_short}(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        while not connection.execute(query.encode()).fetchall():
+            assert thread.is_alive()
+        thread.join(NEVER_S)
+        told = [entry.seq for entry in log.live.after(0).entries]
+        with closing(opened), pytest.raises(StateBusyError):
+            opened.beat()  # nothing is believed from then on
+        return lost, told, caught[0]
+
+
+@pytest.mark.parametrize(
+    ("cut_short", "words"),
+    [
+        ("pg_cancel_backend", "was not waited for: canceling wait for synchronous replication"),
+        ("pg_terminate_backend", "the end of a commit was not heard"),
+    ],
+)
+def test_a_wait_for_the_standby_that_is_cut_short_is_not_accepted(
+    alone: PostgresServer, cut_short: str, words: str
+) -> None:
+    """The statement returns success and the entry is to be seen: a failover may undo it."""
+    lost, told, error = asked_to_wait(alone, cut_short)
+    assert isinstance(error, StateBusyError)
+    assert words in str(error)
+    assert (told, len(lost)) == ([1], 1)
+
+
+def refused(dsn: str, words: str, owners: tuple[str, ...] = ()) -> StateError:
+    with pytest.raises(StateError, match=words) as told:
+        PostgresDatabase(dsn, Clock(), owners).close()
+    assert "\n" not in str(told.value)
+    return told.value
+
+
+def test_there_is_one_control_of_a_database(dsn: str) -> None:
+    with closing(postgres_state(dsn)):
+        assert isinstance(refused(dsn, "another control uses it"), StateBusyError)
+    postgres_state(dsn).close()
+
+
+def test_a_database_is_one_installations(dsn: str) -> None:
+    ours, rotated, theirs = map(owner_digest, ("ours", "rotated", "theirs"))
+    PostgresDatabase(dsn, Clock(), [ours]).close()
+    refused(dsn, "it is another installation's; name a database of its own", (theirs,))
+    PostgresDatabase(dsn, Clock(), [ours, rotated]).close()
+    PostgresDatabase(dsn, Clock(), [rotated]).close()
+    refused(dsn, "another installation's", (ours,))
+
+
+def test_a_later_schema_is_refused(dsn: str) -> None:
+    with other(dsn) as connection:
+        connection.execute("UPDATE head SET schema_version = 99")
+    assert not isinstance(refused(dsn, "written by a later version"), StateBusyError)
+
+
+def test_a_standby_or_a_database_that_is_gone_may_be_well_again(dsn: str) -> None:
+    with other(dsn) as connection:
+        connection.execute("ALTER ROLE edgecache SET default_transaction_read_only = on")
+        assert isinstance(refused(dsn, "read-only"), StateBusyError)
+        connection.execute("ALTER ROLE edgecache RESET default_transaction_read_only")
+    gone = dsn.replace("dbname=", "dbname=not_")
+    assert isinstance(refused(gone, "does not exist"), StateBusyError)
+
+
+def test_a_connection_string_is_told_to_nobody() -> None:
+    error = refused(
+        "postgresql://u:hunter2@[", r"^control\.database: what it names is no connection"
+    )
+    assert "hunter2" not in str(error)
+    error = refused("host=/nowhere user=u password=hunter2 dbname=d", "^postgresql:///nowhere/d: ")
+    assert "hunter2" not in str(error)
+
+
+def test_without_the_library_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "psycopg", None)
+    assert EXTRA in str(refused("dbname=x", "psycopg is not here"))
+
+
+def test_every_migration_is_of_both_databases(dsn: str) -> None:
+    """Same tables, same columns in the same order: rows are copied from one to the other."""
+    translated = [for_postgresql(one) for some in MIGRATIONS for one in some]
+    assert not [one for one in translated if "ROWID" in one or "AUTOINCREMENT" in one]
+    columns: Callable[[str], str] = lambda statement: statement.partition("(")[0]  # noqa: E731
+    with closing(postgres_state(dsn)) as state:
+        for statement in translated:
+            if statement.startswith("CREATE TABLE"):
+                table = columns(statement).split()[-1]
+                assert state.execute(f"SELECT * FROM {table} WHERE 1 = 0").fetchall() == []

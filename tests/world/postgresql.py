@@ -1,0 +1,120 @@
+"""A PostgreSQL server of the tests' own, on a socket file; never the system's."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+USER = "postgres"  # of Debian's package: initdb refuses root
+TEMPLATE = "migrated"
+READY_S_MAX = "60"
+
+
+def programs() -> Path:
+    """The folder of the newest server's programs; skips the test where there is none."""
+    if not PROGRAMS or not (PROGRAMS[-1] / "initdb").exists():
+        pytest.skip("PostgreSQL is not here")
+    return PROGRAMS[-1]
+
+
+class PostgresServer:
+    """One server with its data in a folder of its own."""
+
+    def __init__(self, settings: Sequence[str] = ()) -> None:
+        """`settings` are lines of postgresql.conf beside those that every test's server has."""
+        self._programs = programs()
+        self.folder = Path(tempfile.mkdtemp(prefix="edgecache-pg-"))
+        self.data = self.folder / "data"
+        self._user = USER if os.geteuid() == 0 else None
+        if self._user is not None:
+            account = pwd.getpwnam(self._user)
+            os.chown(self.folder, account.pw_uid, account.pw_gid)
+        self._settings = settings
+        self._databases = 0
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's programs as the server's user; it has to succeed."""
+        done = subprocess.run(
+            [str(self._programs / program), *arguments],
+            user=self._user, group=self._user, extra_groups=None if self._user is None else [],
+            cwd=self.folder, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
+
+    def make(self) -> None:
+        """Make its files, with a user that is let in by the socket file alone."""
+        self.run("initdb", "--auth=trust", "--username=edgecache", "--no-sync", str(self.data))
+        self.configure("fsync = off", *self._settings)
+
+    def configure(self, *lines: str) -> None:
+        """Add lines to its configuration."""
+        fixed = [
+            "listen_addresses = ''",
+            f"unix_socket_directories = '{self.folder}'",
+            "max_connections = 40",
+            "shared_buffers = '16MB'",
+        ]
+        with (self.data / "postgresql.conf").open("a") as file:
+            file.write("\n".join([*fixed, *lines, ""]))
+
+    def start(self) -> None:
+        """Start it; returns when it takes connections."""
+        log = str(self.folder / "log")
+        self.run("pg_ctl", "start", "-D", str(self.data), "-l", log, "-w", "-t", READY_S_MAX)
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop it."""
+        self.run("pg_ctl", "stop", "-D", str(self.data), "-m", mode, "-w", "-t", READY_S_MAX)
+
+    def become_standby_of(self, primary: PostgresServer) -> None:
+        """Copy a running server's files, and follow it from the start on."""
+        self.run("pg_basebackup", "-D", str(self.data), "-R", "-d", primary.dsn(), "-c", "fast")
+        self.configure("synchronous_standby_names = ''")
+
+    def promote(self) -> None:
+        """Become a primary."""
+        self.run("pg_ctl", "promote", "-D", str(self.data), "-w", "-t", READY_S_MAX)
+
+    def kill(self) -> None:
+        """End its first process as a machine that loses power would; the others follow."""
+        os.kill(int((self.data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+
+    def dsn(self, database: str = "postgres") -> str:
+        """The connection string of one of its databases."""
+        return f"host={self.folder} dbname={database} user=edgecache"
+
+    def new_database(self, template: str = "template0") -> str:
+        """The connection string of a new database, a copy of `template`."""
+        self._databases += 1
+        name = f"state_{self._databases}"
+        self.run("psql", "-qX", self.dsn(), "-c", f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self.dsn(name)
+
+    def remove(self) -> None:
+        """Remove its files."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def running_postgresql(settings: Sequence[str] = ()) -> Iterator[PostgresServer]:
+    """A server while the block runs."""
+    server = PostgresServer(settings)
+    try:
+        server.make()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+    finally:
+        server.remove()

@@ -234,9 +234,7 @@ def _application(
     app = control_app(control, _names(config), KeyAdmission(secrets.callers))
     issuance, certificates = certificate_services(catalog, nodes, secrets)
     works: list[Work] = [secrets.watch, partial(machines.watch, thread.run), issuance.run]
-    if isinstance(state, PostgresDatabase):
-        state.on_lost = _end_process
-        works.append(StateBeat(state, thread.run, say).work)
+    works += _beats(state, thread)
     if canary is not None:
         works.append(partial(canary.run, config.control.canary_s))
     app.router.lifespan_context = _lifespan_with(works)
@@ -255,9 +253,16 @@ def _application(
     return app, partial(_end, log, thread)
 
 
+def _beats(state: StateDatabase, thread: StateThread) -> Iterator[Work]:
+    """What keeps a database that others may take over known to be ours."""
+    if isinstance(state, PostgresDatabase):
+        state.on_lost = _end_process
+        yield StateBeat(state, thread.run, warn).work
+
+
 def _end_process(why: str) -> None:
     """Make place for a control that reads all anew; a supervisor starts it."""
-    say(why)
+    warn(why)
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -10,7 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from edgecache.config.model import Config
-from edgecache.control.state.database import StateBusyError, StateDatabase, StateError
+from edgecache.control.state.database import (
+    StateBusyError,
+    StateClosedError,
+    StateDatabase,
+    StateError,
+)
 from edgecache.control.state.database_thread import StateRun
 from edgecache.control.state.postgresql import BEAT_S, PostgresDatabase, owner_digest
 from edgecache.control.state.sqlite import SqliteDatabase
@@ -61,6 +66,8 @@ class StateBeat:
         """One commit, and a line where it is the first to fail, or the first that does not."""
         try:
             await self._run(self._state.beat)
+        except StateClosedError:
+            return
         except StateBusyError as error:
             if not self._silent:
                 self._say(f"{error}; nothing is accepted, and no lease granted, until it is well")

@@ -19,8 +19,8 @@ from edgecache.config.checks.distribution import ID, check_distribution
 from edgecache.config.checks.keys import check_keys
 from edgecache.config.checks.log_delivery import check_access_log, check_log_delivery
 from edgecache.config.checks.policies import check_traced_keys
-from edgecache.config.checks.trusted_proxies import check_trusted_proxies
 from edgecache.config.checks.site import check_control, check_pair
+from edgecache.config.checks.trusted_proxies import check_trusted_proxies
 from edgecache.config.listen import (
     Address,
     TcpAddress,

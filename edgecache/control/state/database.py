@@ -22,6 +22,10 @@ class StateBusyError(StateError):
     """The state cannot be used now: another process holds it, or the disk fails or is full."""
 
 
+class StateClosedError(StateBusyError):
+    """This process ends, and takes no more work for its state."""
+
+
 class Rows(Protocol):
     """What a statement gave: its rows, once, and how many it changed."""
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
-from edgecache.control.state.database import StateBusyError, StateDatabase
+from edgecache.control.state.database import StateBusyError, StateClosedError, StateDatabase
 
 TURN_S_MAX = 1.0  # beside BUSY_S_MAX of the state: two seconds until a caller knows
 WRITTEN_S_MAX = 10.0  # an fsync of a disk that is well takes milliseconds
@@ -61,7 +61,10 @@ class StateThread:
             self._waiting -= 1
 
     async def _done(self, work: Callable[[], T]) -> T:
-        submitted = self._executor.submit(work)
+        try:
+            submitted = self._executor.submit(work)
+        except RuntimeError:
+            raise StateClosedError(f"{self._state.name}: control ends") from None
         result = asyncio.wrap_future(submitted)
         await asyncio.wait((result,), timeout=TURN_S_MAX)
         if not result.done() and submitted.cancel():

@@ -41,6 +41,7 @@ SETTINGS = {
 RECONNECT_S = 1.0  # between two attempts
 BEAT_S = 1.0  # between two commits, also of nothing
 TRUSTED_S = 2.0  # after a commit: a primary that was deposed since accepts none
+LEAVING_MS_MAX = 1_000  # for the session of a control that has ended, or lost its connection
 WHY_CHARS_MAX = 300
 OWNER = "installation"  # in `told`: digests of the secrets of whose it is
 HEAD = (
@@ -198,10 +199,14 @@ class PostgresDatabase(StateDatabase):
 
     def _require_lock(self, connection: psycopg.Connection[Any]) -> None:
         """Be the only control of this database. StateBusyError: another one is."""
-        row = connection.execute("SELECT pg_try_advisory_lock(%s)", (CONTROL_LOCK,)).fetchone()
-        if row is None or row[0] is not True:
+        try:
+            connection.execute(f"SET lock_timeout = {LEAVING_MS_MAX}".encode())
+            connection.execute("SELECT pg_advisory_lock(%s)", (CONTROL_LOCK,))
+            connection.execute("RESET lock_timeout")
+        except self._driver.errors.LockNotAvailable:
             connection.close()
-            raise StateBusyError(f"{self.name}: another control uses it: stop that one first")
+            why = "another control uses it: stop that one first"
+            raise StateBusyError(f"{self.name}: {why}") from None
 
     def _compare(self, connection: psycopg.Connection[Any], revision: int) -> None:
         if revision != self._revision:

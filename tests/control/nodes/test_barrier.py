@@ -151,8 +151,9 @@ def test_a_twin_on_another_machine_replaces_nobody(barrier: Barrier, clock: Cloc
     assert barrier.applied_everywhere(5)
 
 
-def test_leases_outlive_control(state: StateDatabase, clock: Clock) -> None:
+def test_leases_outlive_control(tmp_path: Path, clock: Clock) -> None:
     """By time: whoever has one is not written down, so that none waits for a disk."""
+    state = SqliteDatabase(tmp_path)
     first = Barrier(state, clock)
     state.execute("PRAGMA query_only = ON")
     first.grant(A, 4)
@@ -163,6 +164,7 @@ def test_leases_outlive_control(state: StateDatabase, clock: Clock) -> None:
     assert barrier.waiting_for(1) == [BEFORE]
     clock.now += DRIFT_S
     assert barrier.applied_everywhere(9)
+    state.close()
 
 
 def test_who_serves_without_one_is_written_down_before_its_first(

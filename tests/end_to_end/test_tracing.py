@@ -29,6 +29,9 @@ context = "propagate"
 [process]
 log_level = "error"
 
+[access_log]
+formats = ["json"]
+
 [control]
 listen = "127.0.0.1:{control}"
 
@@ -89,14 +92,14 @@ class Followed:
     origin: Recorder
     folder: Path
 
-    def logged(self, tier: str, stem: str, count: int = 1) -> list[list[str]]:
-        """The fields of the lines that a tier has logged for a path, once there are so many."""
+    def logged(self, tier: str, stem: str, count: int = 1) -> list[dict[str, str]]:
+        """What a tier has logged for a path, once it is so much."""
 
-        def lines() -> list[list[str]] | None:
-            files = (self.folder / "state" / "logs").glob(f"{tier}*")
-            text = "".join(file.read_text() for file in files if file.suffix == ".log")
-            found = [line.split("\t") for line in text.splitlines() if line[0] != "#"]
-            found = [fields for fields in found if fields[7] == stem]
+        def lines() -> list[dict[str, str]] | None:
+            files = (self.folder / "state" / "logs").glob(f"{tier}*.json")
+            text = "".join(file.read_text() for file in files)
+            told = [json.loads(line) for line in text.split("\n")[:-1]]
+            found = [line for line in told if line["cs-uri-stem"] == stem]
             return found if len(found) >= count else None
 
         found = wait_for(f"{tier} logs {stem}", lines)
@@ -136,10 +139,12 @@ def test_one_id_and_one_trace_through_all_tiers(followed: Followed) -> None:
     assert found[1] != SPAN
     assert heard["tracestate"] == state
     for tier in ("edge-LHR50", "regional"):
-        (fields,) = followed.logged(tier, "/traced")
-        assert fields[14] == answer.fields["x-amz-cf-id"]
-    again = curl(f"{followed.url}/traced", "-H", f"traceparent: {parent.replace('4', '5')}")
+        (line,) = followed.logged(tier, "/traced")
+        assert (line["x-edge-request-id"], line["trace-id"]) == (heard["x-amz-cf-id"], TRACE)
+    another = TRACE.replace("4", "5")
+    again = curl(f"{followed.url}/traced", "-H", f"traceparent: 00-{another}-{SPAN}-00")
     assert again.x_cache == "Hit"
+    assert [line["trace-id"] for line in followed.logged("edge", "/traced", 2)] == [TRACE, another]
     assert len(followed.origin.heard["/traced"]) == 1
 
 
@@ -148,6 +153,8 @@ def test_what_brings_no_trace_gets_one_where_it_goes_on(followed: Followed) -> N
         assert curl(f"{followed.url}/begun", "-X", method, *body).status == 200
     traces = [heard["traceparent"].split("-")[1] for heard in followed.origin.heard["/begun"]]
     assert len(set(traces)) == 2
+    for tier in ("edge-LHR50", "regional"):
+        assert [line["trace-id"] for line in followed.logged(tier, "/begun", 2)] == traces
 
 
 def test_standard_error_is_json_and_a_reload_is_no_trouble(followed: Followed) -> None:

@@ -83,7 +83,13 @@ class ErrorPages:
         if errand.route.trust is not None:
             received = errand.route.trust.stripped(received)
         asked = errand.request
-        own = replace(received, id=asked.id, trace=asked.trace, record=asked.record)
+        own = replace(
+            received,
+            id=asked.id,
+            trace=asked.trace,
+            amzn_trace=asked.amzn_trace,
+            record=asked.record,
+        )
         return self.prepared(own, page_route)
 
     def _drop(self, outcome: Outcome) -> None:

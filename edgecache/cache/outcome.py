@@ -16,7 +16,7 @@ from edgecache.cache.bodies import SlicedBody, StoredBody
 from edgecache.cache.fill import Fill
 from edgecache.http.message import Fields, OriginRecord, Request, Response, first_value, without
 from edgecache.http.ranges import Span
-from edgecache.http.trace_context import TraceContext
+from edgecache.http.trace_context import Traces
 from edgecache.rules.caching.error_caching import Replacement
 from edgecache.rules.reasons import FORWARDED, MissReason, StoreReason
 from edgecache.rules.response.status_and_ranges import ResponsePlan, multipart, plan_reply
@@ -78,10 +78,11 @@ class _Errand(Struct, frozen=True):
     route: Route
 
     def identified(
-        self, request_id: bytes, trace: TraceContext | None, record: OriginRecord | None = None
+        self, request_id: bytes, traces: Traces, record: OriginRecord | None = None
     ) -> Self:
-        """The errand under this id, unless an outer tier has given it one, of this trace."""
-        own = replace(self.request, id=self.request.id or request_id, trace=trace, record=record)
+        """The errand under this id, unless an outer tier has given it one, of these traces."""
+        asked, (trace, amzn) = self.request, traces
+        own = replace(asked, id=asked.id or request_id, trace=trace, amzn_trace=amzn, record=record)
         return replace(self, request=own)
 
 
@@ -270,13 +271,12 @@ def from_fill(fill: Fill, errand: FetchErrand, now: float, leading: Response) ->
 
 def from_joined(fill: Fill, errand: FetchErrand, plan: ResponsePlan, now: float) -> Outcome:
     """The outcome of a fill, by `plan`, for who joins it."""
-    pending = fill.pending
-    assert pending is not None
+    assert fill.pending is not None
     trace = CacheStatus(why=errand.why, status=fill.head.status, stored=True, collapsed=True)
     outcome = _reading(fill, errand, plan, trace)
     outcome.fields = without(plan.fields, COMPUTED)
     outcome.result = CacheResult.HIT
-    outcome.age_s = int(pending.assessment(errand.route).age(fill.head.received_at, now))
+    outcome.age_s = int(fill.pending.assessment(errand.route).age(fill.head.received_at, now))
     return outcome
 
 

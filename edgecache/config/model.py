@@ -437,11 +437,13 @@ class Tracing(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `ignore`: they are fields like any other. `extract`: a viewer's trace is logged and goes on to
     the origin, with a span of ours. `inject`: what goes upstream gets a trace of its own, and a
     viewer's is not believed. `propagate`: a viewer's, else one of its own. Of the traces begun here
-    `sampled_share` say to origins that they are sampled.
+    `sampled_share` say to origins that they are sampled. With `amzn_trace_id` requests to origins
+    have X-Amzn-Trace-Id, by the rules of an Application Load Balancer.
     """
 
     context: TraceMode = "ignore"
     sampled_share: float = 1
+    amzn_trace_id: bool = False
 
 
 class Process(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -144,6 +144,7 @@ class Request(Struct, frozen=True):
     record: OriginRecord | None = None  # where what its upstream did is written down
     peer: str = ""  # the process of ours whose credential the head bore; empty for anybody else
     trace: TraceContext | None = None  # taken out of `fields`; None: of none, or as any fields
+    amzn_trace: bytes = b""  # X-Amzn-Trace-Id, taken out of `fields`; empty: none, or as any field
 
     @property
     def target(self) -> bytes:

@@ -1,4 +1,4 @@
-"""Trace context: the fields traceparent and tracestate, read and written.
+"""Trace context: the fields traceparent, tracestate and X-Amzn-Trace-Id, read and written.
 
 Law: what is not well-formed is nobody's trace, and no part of it goes further. W3C Recommendation
 "Trace Context" (level 1, 2021-11-23), §3.2 and §3.3: of the flags, `sampled` alone is defined.
@@ -13,12 +13,15 @@ from msgspec import Struct
 TRACEPARENT = b"traceparent"
 TRACESTATE = b"tracestate"
 NAMES = frozenset({TRACEPARENT, TRACESTATE})
+AMZN = b"x-amzn-trace-id"
+AMZN_BYTES_MAX = 7_168  # an Application Load Balancer writes a longer one anew
 STATE_MEMBERS_MAX = 32  # §3.3.1.1
 STATE_BYTES_MAX = 512  # §3.3.1.5: what must be able to pass at least; more is dropped
 
 _SAMPLED = 1
 _PARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL)
 _NO_TRACE, _NO_SPAN = b"0" * 32, b"0" * 16
+_AMZN_VALUE = re.compile(rb"[\x21-\x7e]+")
 _STATE_MEMBER = re.compile(
     rb"((?:[a-z][a-z0-9_\-*/]{0,255})|(?:[a-z0-9][a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13}))"
     rb"=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
@@ -50,6 +53,10 @@ class TraceContext(Struct, frozen=True):
         return ((TRACEPARENT, self.parent), (TRACESTATE, self.state))
 
 
+Traces = tuple[TraceContext | None, bytes]
+"""The trace of a request, and its X-Amzn-Trace-Id; empty: none."""
+
+
 def read_trace(parent: bytes, state: bytes) -> TraceContext | None:
     """The trace that the values of the two fields name; a `state` that is not sound is dropped."""
     found = _PARENT.fullmatch(parent)
@@ -62,6 +69,20 @@ def read_trace(parent: bytes, state: bytes) -> TraceContext | None:
         return None
     sampled = bool(int(flags, 16) & _SAMPLED)
     return TraceContext(trace_id, span_id, sampled, state if is_sound_state(state) else b"")
+
+
+def amzn_sent_on(value: bytes, own: bytes) -> bytes:
+    """X-Amzn-Trace-Id for who is asked: `value` as it came, `own` an id of ours.
+
+    One with a Root gets our Self before it, in place of another; its other fields are kept. One
+    without, none at all, and one that is longer than 7 KB or not of plain characters begins with a
+    Root of ours. Elastic Load Balancing, "Request tracing for your Application Load Balancer".
+    """
+    if len(value) > AMZN_BYTES_MAX or _AMZN_VALUE.fullmatch(value) is None:
+        return b"Root=" + own
+    kept = [one for one in value.split(b";") if one and not one.startswith(b"Self=")]
+    word = b"Self=" if any(one.startswith(b"Root=") for one in kept) else b"Root="
+    return b";".join([word + own, *kept])
 
 
 def is_sound_state(state: bytes) -> bool:

@@ -338,7 +338,8 @@ class NodeParts:
 
     def _tracing(self, role: str) -> RequestTracing | None:
         settings = OF_TIERS if role == "regional" else self.config.tracing
-        return None if settings.context == "ignore" else RequestTracing(settings, random_bytes)
+        traces = settings.context != "ignore" or settings.amzn_trace_id
+        return RequestTracing(settings, random_bytes) if traces else None
 
     def _share_descriptors(self, listener: Listener) -> None:
         budget, connections, pool = DescriptorBudget(soft_limit()), listener.connections, self._pool

@@ -1,6 +1,6 @@
 """Traces of requests: which one a request belongs to, and which span upstream is told.
 
-Law: the two fields never reach a key, a policy or a store: they are taken out of a request before
+Law: the fields never reach a key, a policy or a store: they are taken out of a request before
 anything is decided about it, and what upstream is told of them is ours to write. A trace is begun
 for what goes upstream alone; what is answered from memory has nobody to tell.
 
@@ -14,7 +14,14 @@ from msgspec.structs import replace
 
 from edgecache.config.model import TraceMode
 from edgecache.http.message import Fields, Request, field_values, names_in, without
-from edgecache.http.trace_context import NAMES, TRACEPARENT, TRACESTATE, TraceContext, read_trace
+from edgecache.http.trace_context import (
+    AMZN,
+    NAMES,
+    TRACEPARENT,
+    TRACESTATE,
+    TraceContext,
+    read_trace,
+)
 
 TRACE_BYTES, SPAN_BYTES = 16, 8
 BEGINS: frozenset[TraceMode] = frozenset({"inject", "propagate"})
@@ -28,6 +35,15 @@ def extracted(request: Request, mode: TraceMode) -> Request:
         return request
     trace = None if mode == "inject" else trace_of(request.fields)
     return replace(request, fields=without(request.fields, NAMES), trace=trace)
+
+
+def amzn_extracted(request: Request) -> Request:
+    """`request` with its X-Amzn-Trace-Id beside its other fields; several are none."""
+    if AMZN not in names_in(request.fields):
+        return request
+    values = field_values(request.fields, AMZN)
+    value = values[0] if len(values) == 1 else b""
+    return replace(request, fields=without(request.fields, (AMZN,)), amzn_trace=value)
 
 
 def trace_of(fields: Fields) -> TraceContext | None:

@@ -19,6 +19,7 @@ from edgecache.config.model import Limits
 from edgecache.http.dates import format_date
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import BadMessage, BadReason, Fields, HeadLimits, Request
+from edgecache.http.trace_context import Traces
 from edgecache.rules.viewer.trusted_proxies import TrustedProxies
 from edgecache.runtime.environment import LoopTurns
 from edgecache.server.connection_table import ConnectionTable
@@ -158,11 +159,18 @@ class Listener:
     def hit_outcome(self, hit: Hit, request: Request, now: float) -> Outcome:
         """What `hit` gives for `request`."""
         if hit.refresh is not None:
-            trace = hit.refresh.request.trace
-            trace = trace if self.tracing is None else self.tracing.sent_on(trace)
-            refresh = hit.refresh.identified(self.ids.next(), trace)
+            traces = self.traces_of(hit.refresh.request, now)
+            refresh = hit.refresh.identified(self.ids.next(), traces)
             hit = structs.replace(hit, refresh=refresh)
         return self.frontend.tier.serve(hit, request, now)
+
+    def traces_of(self, request: Request, now: float) -> Traces:
+        """What upstream is told of the traces of `request`."""
+        if self.tracing is None:
+            return request.trace, request.amzn_trace
+        return self.tracing.sent_on(request.trace), self.tracing.amzn_sent_on(
+            request.amzn_trace, now
+        )
 
     def settle(self) -> None:
         """Count what the head caches have answered."""

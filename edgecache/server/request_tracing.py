@@ -9,17 +9,19 @@ from collections.abc import Callable
 
 from edgecache.config.model import Tracing
 from edgecache.http.message import HeadLimits, Request
-from edgecache.http.trace_context import TraceContext
+from edgecache.http.trace_context import TraceContext, amzn_sent_on
 from edgecache.rules.trace_propagation import (
     BEGINS,
     SPAN_BYTES,
     TRACE_BYTES,
+    amzn_extracted,
     begun,
     continued,
     extracted,
 )
 
 BATCH = 256  # traces from one call to the random source
+AMZN_ID_BYTES = 12
 _EACH = TRACE_BYTES + SPAN_BYTES
 OF_TIERS = Tracing(context="extract")  # what another tier of ours says of a trace is so
 
@@ -31,6 +33,7 @@ class RequestTracing:
         self._mode = settings.context
         self._begins = settings.context in BEGINS
         self._share = settings.sampled_share
+        self._amzn = settings.amzn_trace_id
         self._random_bytes = random_bytes
         self._ready = b""
         self._used = 0
@@ -39,20 +42,28 @@ class RequestTracing:
         self, parse: Callable[[bytes, HeadLimits, bytes, tuple[str, int]], Request]
     ) -> Callable[[bytes, HeadLimits, bytes, tuple[str, int]], Request]:
         """`parse`, a reader of viewers' heads, whose requests have their traces taken out."""
-        mode = self._mode
+        mode, amzn = self._mode, self._amzn
 
         def read(
             head: bytes, limits: HeadLimits, scheme: bytes, client: tuple[str, int]
         ) -> Request:
-            return extracted(parse(head, limits, scheme, client), mode)
+            request = extracted(parse(head, limits, scheme, client), mode)
+            return amzn_extracted(request) if amzn else request
 
-        return parse if mode == "ignore" else read
+        return read if amzn or mode != "ignore" else parse
 
     def sent_on(self, trace: TraceContext | None) -> TraceContext | None:
         """What upstream is told for a request of `trace`: our own span in it; None: nothing."""
         if trace is not None:
             return continued(trace, self._chance(SPAN_BYTES))
         return begun(self._chance(_EACH), self._share) if self._begins else None
+
+    def amzn_sent_on(self, value: bytes, now: float) -> bytes:
+        """X-Amzn-Trace-Id that upstream is told of `value`, which a tier before us has written."""
+        if not self._amzn:
+            return value
+        own = b"1-%08x-%b" % (int(now), self._chance(AMZN_ID_BYTES).hex().encode())
+        return amzn_sent_on(value, own)
 
     def _chance(self, count: int) -> bytes:
         if self._used + count > len(self._ready):

@@ -158,12 +158,10 @@ class ResponseWriter:
         listener, self._route = self._listener, errand.route
         self._id = errand.request.id or self._id  # another tier of ours has given it one
         try:
-            trace = errand.request.trace
-            if listener.tracing is not None:
-                trace = listener.tracing.sent_on(trace)
-            if trace is not None:
-                self._summary = replace(self._summary, trace_id=trace.trace_id)
-            errand = errand.identified(self._id, trace, self._origin)
+            traces = listener.traces_of(errand.request, listener.clock())
+            if traces[0] is not None:
+                self._summary = replace(self._summary, trace_id=traces[0].trace_id)
+            errand = errand.identified(self._id, traces, self._origin)
             if body is not None:
                 body.require_sound()
             outcome = await self._fetch(errand, body)

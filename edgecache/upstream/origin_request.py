@@ -23,7 +23,7 @@ from edgecache.http.forwarded_for import hop_fields
 from edgecache.http.function_cache import BLOCK_BYTES, CONFIGURED_BYTES, cached
 from edgecache.http.head import request_head
 from edgecache.http.message import Fields, Request, first_value, is_short
-from edgecache.http.trace_context import TRACEPARENT, TRACESTATE
+from edgecache.http.trace_context import AMZN, TRACEPARENT, TRACESTATE
 from edgecache.rules.caching.unkeyed_fields import forwarding_fields
 from edgecache.rules.routing import Route
 from edgecache.rules.viewer.access import UPGRADED, asks_for_websocket
@@ -132,15 +132,20 @@ def wire_request(
     request, origin = call.request, call.route.origin
     trace = request.trace
     if call.body is not None or request.path == b"*" or (prove and wants_proof(origin)):
-        return _wire_request(call, via, prove, agent, () if trace is None else trace.fields)
+        traces = () if trace is None else trace.fields
+        if request.amzn_trace:
+            traces += ((AMZN, request.amzn_trace),)
+        return _wire_request(call, via, prove, agent, traces)
     peer = request.client[0].encode()
     alike = HeadTemplateKey(
         request.method, request.fields, request.host, request.scheme, request.minor,
         bool(request.id), bool(peer), trace is not None, trace is not None and bool(trace.state),
+        bool(request.amzn_trace),
     )  # fmt: skip
     template_of = _template if is_short(request.fields) else _template.__wrapped__
     template = template_of(alike, call.route, via, agent)
     said = {_TARGET: template.prefix + request.target, _ID: request.id, _PEER: peer}
+    said[_AMZN] = request.amzn_trace
     if trace is not None:
         said |= {_TRACE: trace.parent, _STATE: trace.state}
     head = template.text % tuple([said[blank] for blank in template.blanks])
@@ -162,6 +167,7 @@ class HeadTemplateKey(NamedTuple):
     has_peer: bool
     has_trace: bool
     has_state: bool
+    has_amzn_trace: bool
 
 
 class HeadTemplate(NamedTuple):
@@ -177,7 +183,7 @@ class HeadTemplate(NamedTuple):
 
 # The blanks of a template: what differs from request to request. No reader lets a NUL pass.
 _TARGET, _ID, _PEER = b"\0target\0", b"\0id\0", b"\0peer\0"
-_TRACE, _STATE = b"\0trace\0", b"\0state\0"
+_TRACE, _STATE, _AMZN = b"\0trace\0", b"\0state\0", b"\0amzn\0"
 _BLANK = re.compile(b"(\0[a-z]+\0)")
 
 
@@ -192,6 +198,8 @@ def _template(alike: HeadTemplateKey, route: Route, via: bytes, agent: bytes) ->
     trace: Fields = ((TRACEPARENT, _TRACE),) if alike.has_trace else ()
     if alike.has_state:
         trace += ((TRACESTATE, _STATE),)
+    if alike.has_amzn_trace:
+        trace += ((AMZN, _AMZN),)
     outgoing = _wire_request(Call(request, without_path), via, None, agent, trace)
     parts = _BLANK.split(outgoing.head)
     text = b"%b".join([part.replace(b"%", b"%%") for part in parts[::2]])

@@ -8,6 +8,7 @@ from edgecache.http.trace_context import (
     STATE_BYTES_MAX,
     STATE_MEMBERS_MAX,
     TraceContext,
+    amzn_sent_on,
     is_sound_state,
     read_trace,
 )
@@ -149,3 +150,26 @@ def test_a_state_of_exactly_its_bound_passes() -> None:
     state = b"a=%b,b=%b,c=1" % (b"x" * 250, b"y" * (STATE_BYTES_MAX - 259))
     assert len(state) == STATE_BYTES_MAX
     assert is_sound_state(state)
+
+
+OWN = b"1-67891233-abcdef012345678912345678"
+ROOT = b"Root=1-58337262-36d228ad5d99923122bbe354"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (b"", b"Root=" + OWN),
+        (ROOT, b"Self=" + OWN + b";" + ROOT),
+        (ROOT + b";CalledFrom=app", b"Self=" + OWN + b";" + ROOT + b";CalledFrom=app"),
+        (b"Self=1-2-3;" + ROOT, b"Self=" + OWN + b";" + ROOT),
+        (ROOT + b";Self=1-2-3;a=b", b"Self=" + OWN + b";" + ROOT + b";a=b"),
+        (b"CalledFrom=app", b"Root=" + OWN + b";CalledFrom=app"),
+        (b"Self=1-2-3", b"Root=" + OWN),
+        (ROOT + b";a=" + b"b" * 7_168, b"Root=" + OWN),  # more than 7 KB
+        (ROOT + b" , a", b"Root=" + OWN),
+        (b"\xff", b"Root=" + OWN),
+    ],
+)
+def test_a_balancers_trace_id_goes_on_by_its_rules(value: bytes, told: bytes) -> None:
+    assert amzn_sent_on(value, OWN) == told

@@ -227,7 +227,7 @@ class Play:
         table = compile_routes(config)
         front = ViewerFrontend(self.edge, table, "cloudfront", self.scene.world)
         proxies = self.scene.trusted_proxies
-        traced = config.tracing.context != "ignore"
+        traced = config.tracing.context != "ignore" or config.tracing.amzn_trace_id
         return Listener(
             front,
             self.scene.limits,

@@ -6,7 +6,7 @@ API reference: CachePolicyConfig, OriginRequestPolicyConfig and ForwardedValues.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from edgecache.config.aws.forwarded_values import legacy_policies
 from edgecache.config.model import (
@@ -36,31 +36,38 @@ _NOT_FORWARDED_SINGLY = ("authorization", "accept-encoding")  # only a cache pol
 
 
 TRACE_FIELDS = ("traceparent", "tracestate")  # W3C Trace Context
+AMZN_FIELDS = ("x-amzn-trace-id",)
 
 
 def check_traced_keys(config: Config, problems: Problems) -> None:
     """No key names a field that tracing takes out of requests before a key is made of them."""
-    if config.tracing.context == "ignore":
-        return
+    taken: list[tuple[tuple[str, ...], str]] = []
+    if config.tracing.context != "ignore":
+        taken.append((TRACE_FIELDS, f"tracing.context is {quoted(config.tracing.context)}"))
+    if config.tracing.amzn_trace_id:
+        taken.append((AMZN_FIELDS, "tracing.amzn_trace_id is true"))
     for index, distribution in enumerate(config.distributions):
-        for place, name in traced_keys(distribution):
-            problems.add(
-                f"distributions[{index}].{place}",
-                f"{quoted(name)} is in no key while tracing.context is"
-                f" {quoted(config.tracing.context)}: it goes to the origin without being named",
-            )
+        for fields, why in taken:
+            for place, name in traced_keys(distribution, fields):
+                problems.add(
+                    f"distributions[{index}].{place}",
+                    f"{quoted(name)} is in no key while {why}: it goes to the origin without being"
+                    " named",
+                )
 
 
-def traced_keys(distribution: Distribution) -> Iterator[tuple[str, str]]:
+def traced_keys(
+    distribution: Distribution, fields: Sequence[str] = TRACE_FIELDS
+) -> Iterator[tuple[str, str]]:
     """Where a cache policy of a distribution names a field of traces, and which."""
     named = [(f"behaviors[{index}]", one) for index, one in enumerate(distribution.behaviors)]
     for place, behavior in [*named, ("default_behavior", distribution.default_behavior)]:
         for index, name in enumerate(behavior.cache_policy.headers.items):
-            if name.lower() in TRACE_FIELDS:
+            if name.lower() in fields:
                 yield f"{place}.cache_policy.headers.items[{index}]", name
         legacy = behavior.forwarded_values
         for index, name in enumerate(() if legacy is None else legacy.headers):
-            if name.lower() in TRACE_FIELDS:
+            if name.lower() in fields:
                 yield f"{place}.forwarded_values.headers[{index}]", name
 
 

@@ -25,7 +25,7 @@ from edgecache.http.message import (
     without,
 )
 from edgecache.http.target import same_origin
-from edgecache.http.trace_context import NAMES as TRACE_FIELDS
+from edgecache.http.trace_context import AMZN, NAMES
 from edgecache.rules.caching.freshness import (
     ERRORS_ALWAYS,
     ERRORS_ON_REQUEST,
@@ -43,6 +43,7 @@ from edgecache.rules.response.headers_policy import TARGETED
 from edgecache.rules.routing import Route
 
 # Final statuses whose meaning for a cache we know (RFC 9111 §3, "understood"); 206 and 304 apart.
+TRACE_FIELDS = NAMES | {AMZN}
 UNDERSTOOD = HEURISTIC_STATUSES | {302, 303, 307, 400, 401, 403, 406, 409, 411, 412, 413, 415}
 UNDERSTOOD |= {416, 417, 421, 422, 426, 429, 500, 502, 503, 504, 505, 201, 202}
 # Not to be kept, whatever they say of it: RFC 6585 §3-§6, RFC 9110 §15.5.20, RFC 8470 §5.2; and

@@ -68,6 +68,7 @@ LINE_BYTES_MAX = 1_024  # a signed URL has half of it; longer ones are read anew
 BLOCK_BYTES_MAX = 4_096  # a browser's fields with its cookies
 NUMBERS = [b"%d" % number for number in range(LINE_BYTES_MAX + BLOCK_BYTES_MAX + 1)]
 PRIVATE = b"edgecache-"  # what our own tiers tell each other is new each time
+AMZN_TRACED = b"\r\nx-amzn-trace-id"
 TRACED = b"\r\ntraceparent"
 TRACE_ID = slice(3, 35)  # of a traceparent that we wrote
 
@@ -408,6 +409,7 @@ def worth_remembering(head: bytes, limit: int) -> bool:
         and head[head.find(b" ") + 1 : cut].startswith(b"/")
         and PRIVATE not in folded
         and TRACED not in folded
+        and AMZN_TRACED not in folded
     )
 
 

@@ -27,7 +27,8 @@ _CREDENTIAL_LINE = re.compile(rb"[^\r\n]*(\r\nEdgecache-Peer: ([\x21-\x7e]*))\r\
 _CALL = re.compile(
     rb"[^\r\n]*(\r\nEdgecache-Peer: ([\x21-\x7e]*)"
     rb"(\r\nEdgecache-Id: ([\x21-\x7e]*)\r\nEdgecache-Client: ([\x21-\x7e]*)"
-    rb"(?:\r\nEdgecache-Trace: ([0-9a-f-]*)(?:\r\nEdgecache-Trace-State: ([\x20-\x7e]*))?)?))\r\n"
+    rb"(?:\r\nEdgecache-Trace: ([0-9a-f-]*)(?:\r\nEdgecache-Trace-State: ([\x20-\x7e]*))?)?"
+    rb"(?:\r\nEdgecache-Amzn-Trace: ([\x21-\x7e]*))?))\r\n"
 )
 
 CredentialSender = Callable[[bytes, bytes], str]
@@ -57,6 +58,7 @@ class PeerCall(NamedTuple):
     end: int
     trace: bytes = b""  # traceparent, with the span of who calls; empty: of no trace
     state: bytes = b""  # tracestate
+    amzn_trace: bytes = b""  # X-Amzn-Trace-Id, as the origin is told
 
     def without(self, head: bytes) -> bytes:
         """`head` less these lines."""
@@ -74,7 +76,7 @@ def read_peer_call(head: bytes) -> PeerCall | None:
         return None
     return PeerCall(
         found[2], found[4], found[5], found.start(1), found.start(3), found.end(1),
-        found[6] or b"", found[7] or b"",
+        found[6] or b"", found[7] or b"", found[8] or b"",
     )  # fmt: skip
 
 
@@ -88,12 +90,16 @@ def read_peer_head(
     request = parse_request_head(call.without(head), limits, scheme, client)
     trace = read_trace(call.trace, call.state) if call.trace else None
     client = (call.client.decode("ascii"), 0)
-    return replace(request, id=call.id, client=client, peer=peer, trace=trace)
+    return replace(
+        request, id=call.id, client=client, peer=peer, trace=trace, amzn_trace=call.amzn_trace
+    )
 
 
 def peer_head(request: Request, shared: bytes) -> bytes:
     """The head of a call, to be signed: `shared` is what `shared_lines` gave for its like."""
     traced = b"" if request.trace is None else _trace_lines(request.trace)
+    if request.amzn_trace:
+        traced += b"Edgecache-Amzn-Trace: %b\r\n" % request.amzn_trace
     return b"%b %b HTTP/1.1\r\nEdgecache-Id: %b\r\nEdgecache-Client: %b\r\n%b%b\r\n" % (
         request.method, request.target, request.id, request.client[0].encode(), traced, shared,
     )  # fmt: skip

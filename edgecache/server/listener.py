@@ -159,18 +159,13 @@ class Listener:
     def hit_outcome(self, hit: Hit, request: Request, now: float) -> Outcome:
         """What `hit` gives for `request`."""
         if hit.refresh is not None:
-            traces = self.traces_of(hit.refresh.request, now)
+            asked = hit.refresh.request
+            traces: Traces = (asked.trace, asked.amzn_trace)
+            if self.tracing is not None:
+                traces = self.tracing.told(traces, now)
             refresh = hit.refresh.identified(self.ids.next(), traces)
             hit = structs.replace(hit, refresh=refresh)
         return self.frontend.tier.serve(hit, request, now)
-
-    def traces_of(self, request: Request, now: float) -> Traces:
-        """What upstream is told of the traces of `request`."""
-        if self.tracing is None:
-            return request.trace, request.amzn_trace
-        return self.tracing.sent_on(request.trace), self.tracing.amzn_sent_on(
-            request.amzn_trace, now
-        )
 
     def settle(self) -> None:
         """Count what the head caches have answered."""

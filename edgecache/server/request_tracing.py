@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from edgecache.config.model import Tracing
 from edgecache.http.message import HeadLimits, Request
-from edgecache.http.trace_context import TraceContext, amzn_sent_on
+from edgecache.http.trace_context import TraceContext, Traces, amzn_sent_on
 from edgecache.rules.trace_propagation import (
     BEGINS,
     SPAN_BYTES,
@@ -51,6 +51,11 @@ class RequestTracing:
             return amzn_extracted(request) if amzn else request
 
         return read if amzn or mode != "ignore" else parse
+
+    def told(self, traces: Traces, now: float) -> Traces:
+        """What upstream is told for a request of these; see `sent_on` and `amzn_sent_on`."""
+        trace, amzn = traces
+        return self.sent_on(trace), self.amzn_sent_on(amzn, now)
 
     def sent_on(self, trace: TraceContext | None) -> TraceContext | None:
         """What upstream is told for a request of `trace`: our own span in it; None: nothing."""

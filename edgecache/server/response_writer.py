@@ -28,6 +28,7 @@ from edgecache.http.message import (
     Response,
     end_to_end,
 )
+from edgecache.http.trace_context import Traces
 from edgecache.rules.caching.entry_update import SAFE_METHODS
 from edgecache.rules.caching.storability import less_ours
 from edgecache.rules.reasons import MissReason
@@ -158,7 +159,9 @@ class ResponseWriter:
         listener, self._route = self._listener, errand.route
         self._id = errand.request.id or self._id  # another tier of ours has given it one
         try:
-            traces = listener.traces_of(errand.request, listener.clock())
+            traces: Traces = (errand.request.trace, errand.request.amzn_trace)
+            if listener.tracing is not None:
+                traces = listener.tracing.told(traces, listener.clock())
             if traces[0] is not None:
                 self._summary = replace(self._summary, trace_id=traces[0].trace_id)
             errand = errand.identified(self._id, traces, self._origin)

@@ -331,6 +331,14 @@ GUARDS = (
         "test_a_credential_is_for_one_head_",
         "tests/server/http1/test_head_cache_peer.py",
     ),
+    Guard(
+        "what a trusted proxy said is not given to who says the same",
+        "server/http1/head_cache.py",
+        "or block.trusted is not connection.trusted",
+        "",
+        "test_only_a_trusted_proxy_",
+        "tests/plays/test_trusted_proxies.py",
+    ),
     *VIEWER_RULE_GUARDS,
     *TRACE_GUARDS,
 )

@@ -9,22 +9,24 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from edgecache.cache.frontend import FrontendEnvironment
 from edgecache.config.model import (
     CachePolicy,
     GeoRestriction,
     HeaderSelection,
+    KeyGroup,
     Limits,
     OriginRequestPolicy,
+    PublicKey,
 )
 from edgecache.http.forwarded_for import hop_fields
 from edgecache.observe.log_record import parse_line
 from edgecache.rules.routing import compile_routes
 from edgecache.rules.viewer.geo import GeoPlace
-from tests.plays.test_private_content import PRIVATE, trusting
-from tests.rules.private.signers import EC, RSA, in_url
-from tests.world.play import Play, Scene
+from tests.rules.private.signers import RSA, in_url
+from tests.world.play import Play, Scene, config_of
 
 Stage = Callable[..., Play]
 PROXY, STRANGER = "10.1.2.3", "198.51.100.66"
@@ -138,8 +140,11 @@ def test_the_scheme_of_a_stranger_is_not_in_the_key(stage: Stage) -> None:
 
 
 def test_what_one_address_may_have_is_for_the_viewer_behind(stage: Stage) -> None:
-    play = stage(behavior=PRIVATE, **TRUSTED)
-    play.listener.frontend.table = compile_routes(trusting(play.scene, RSA, EC))
+    play = stage(behavior={"trusted_key_groups": ("team",)}, **TRUSTED)
+    keys = (PublicKey(id=RSA.key_id, pem=RSA.public_pem),)
+    groups = (KeyGroup(id="team", keys=(RSA.key_id,)),)
+    config = replace(config_of(play.scene), public_keys=keys, key_groups=groups)
+    play.listener.frontend.table = compile_routes(config)
     policy = RSA.policy("http://site.test/*", int(play.clock.now + 100), address=f"{ONE}/32")
     target = in_url(RSA, "http://site.test/a", policy=policy).removeprefix("http://site.test")
     play.address = PROXY

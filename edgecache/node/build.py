@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable
 from functools import cached_property
@@ -74,6 +73,7 @@ from edgecache.rules.routing import NO_FILES, compile_routes
 from edgecache.rules.viewer.rate_limits import TokenBuckets, own_buckets
 from edgecache.rules.viewer.trusted_proxies import TrustedProxies
 from edgecache.runtime.environment import (
+    DaemonThread,
     DiskThreads,
     LoneThread,
     Tasks,
@@ -134,6 +134,7 @@ class NodeParts:
         self._rule_files = RuleFileWatch(self.served) if asked else None
         files = NO_FILES if self._rule_files is None else self._rule_files.contents
         self.table = compile_routes(self.served, self._secrets.secrets.viewer, files=files)
+        self._log_threads: dict[str, DaemonThread] = {}  # by where they may hang
         self._passwords = PasswordChecks(LoneThread("password"), random_bytes(PASSWORD_KEY_BYTES))
         self._counters = Counters()
         refused = self._counters.refused_credentials
@@ -318,23 +319,24 @@ class NodeParts:
     def _log_deliverer(self) -> LogDeliverer:
         folder = Path(self.config.state_dir) / SPOOL_NAME
         spool = LogSpool(folder, lambda: unique_name(random_bytes), wall_clock, HEADER)
-        world = DeliveryWorld(
-            wall_clock, random, pause, asyncio.to_thread, self._log_store, self._counters
-        )
+        threads = self._log_threads.setdefault(str(folder), DaemonThread("log-spool"))
+        world = DeliveryWorld(wall_clock, random, pause, threads, self._log_store, self._counters)
         made = LogDeliverer(spool, SpoolFolder(folder), world)
         made.use(self.served)
         return made
 
     def _log_store(self, bucket: LogBucket) -> LogStore:
         if bucket.folder:
-            return LogFolder(Path(bucket.folder), LoneThread("log-delivery"))
+            thread = self._log_threads.setdefault(bucket.folder, DaemonThread("log-folder"))
+            return LogFolder(Path(bucket.folder), thread)
 
         def key_pair() -> KeyPair | None:
             if bucket.credential:
                 return self._secrets.secrets.origin.get(bucket.credential)
             return environment_key_pair(os.environ)
 
-        return S3Bucket(bucket, key_pair, wall_clock, asyncio.to_thread)
+        thread = self._log_threads.setdefault(bucket.endpoint, DaemonThread("log-store"))
+        return S3Bucket(bucket, key_pair, wall_clock, thread)
 
     def _tracing(self, role: str) -> RequestTracing | None:
         settings = OF_TIERS if role == "regional" else self.config.tracing

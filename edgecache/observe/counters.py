@@ -69,6 +69,7 @@ class Counters:
     fills: int
     tasks: int
     misses: defaultdict[str, int]
+    refusals: defaultdict[str, int]
     upstream_errors: defaultdict[str, int]
     removals: defaultdict[str, int]
     refused_credentials: defaultdict[str, int]

@@ -93,6 +93,11 @@ WORDS = {
         "Connections that did not begin with a right PROXY header, closed.",
         ("reason",),
     ),
+    "refusals": Family(
+        "refusals",
+        "Answers of our own in the place of a cache's or an origin's, by the word the log has too.",
+        ("reason",),
+    ),
     "upstream_errors": Family("upstream_errors", "Upstream failures, by fault.", ("fault",)),
 }
 LABELED_COUNTERS: dict[str, Family] = {

@@ -221,6 +221,7 @@ class ResponseWriter:
         body = b"" if of_head or not isinstance(outcome.body, bytes) else outcome.body
         self._send_whole(outcome, fields, body)
         self._record(self._recorded(outcome, fields, refusal.detail, refusal.reason))
+        self._listener.request_log.counters.refusals[refusal.reason or "other"] += 1
 
     async def _fetch(self, errand: Errand, body: ViewerBody | None) -> Outcome:
         """What comes of the errand, unless as many as may are under way."""

@@ -98,6 +98,7 @@ def test_stats_has_the_hit_ratio(up: Up) -> None:
         ]
         return dict(found)
 
+    assert len({curl(f"{up.lhr}{PATH}").body for _ in range(2)}) == 1
     figures = edge()
     assert figures["hit_ratio"] == round(figures["hits"] / figures["requests"], 4)
     assert 0 < figures["bytes_hit"] < figures["bytes_out"]

@@ -28,6 +28,7 @@ def test_http_is_redirected(stage: Stage, method: str, status: int) -> None:
     assert b"evil" not in got.body
     play.origin.hears_nothing()
     assert play.counters.requests["Redirect"] == 1
+    assert list(play.counters.refusals.values()) == [1]
 
 
 def test_the_connection_goes_on_after_a_redirect(stage: Stage) -> None:

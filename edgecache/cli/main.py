@@ -99,7 +99,8 @@ def up(
 ) -> None:
     """Run everything in a configuration on this machine, until Ctrl-C or SIGTERM.
 
-    What runs where is told once every process answers. SIGHUP is `reload`, SIGUSR2 `upgrade`.
+    What runs where is told once every process answers. SIGHUP is `reload`, SIGUSR2 `upgrade`;
+    SIGUSR1 has log files opened anew.
     """
     from edgecache.supervisor import banner as present
     from edgecache.supervisor import start
@@ -108,7 +109,8 @@ def up(
 
     def tell(children: Sequence[Child], pids: Mapping[str, int]) -> None:
         if as_json:
-            typer.echo(present.as_json(children, pids, wanted))
+            to_log = wanted.access_log.target == "stdout"  # whose lines are all there is
+            typer.echo(present.as_json(children, pids, wanted), err=to_log)
         else:
             present.print_table(wanted, config, children, pids)
 

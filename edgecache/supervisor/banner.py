@@ -55,7 +55,8 @@ def print_table(
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(soft_wrap=True)
+    to_log = config.access_log.target == "stdout"  # whose lines are all there is
+    console = Console(soft_wrap=True, stderr=to_log)
     table = Table("role", "name", "address", "pid", title="edgecache", title_justify="left")
     if not console.is_terminal:  # plain rows, whole
         table.box, table.pad_edge, table.title = None, False, None

@@ -13,6 +13,8 @@ from msgspec.structs import replace
 
 from edgecache.cache.frontend import FrontendEnvironment
 from edgecache.config.model import (
+    AccessList,
+    AccessRule,
     CachePolicy,
     GeoRestriction,
     HeaderSelection,
@@ -20,6 +22,7 @@ from edgecache.config.model import (
     Limits,
     OriginRequestPolicy,
     PublicKey,
+    RateLimit,
 )
 from edgecache.http.forwarded_for import hop_fields
 from edgecache.observe.log_record import parse_line
@@ -312,3 +315,29 @@ def transcript(scene: Scene, steps: list[tuple[str, str, dict[str, str]]]) -> ob
     )  # fmt: skip
     play.close()
     return told
+
+
+def test_an_access_list_is_asked_of_each_viewer_behind(stage: Stage) -> None:
+    """One that has let in a viewer has not let in the others of its connection."""
+    rules = (AccessRule(number=1, action="allow", sources=(ONE, STRANGER)),)
+    play = stage(behavior={"access_list": AccessList(rules=rules)}, **TRUSTED)
+    play.address = STRANGER
+    stored(play, "/a")
+    play.viewer("filler").asks("/a").gets(200, x_cache="Hit")
+    play.address = PROXY
+    for _ in range(3):
+        play.viewer("proxy").asks("/a", x_forwarded_for=ONE).gets(200, x_cache="Hit")
+        play.viewer("proxy").asks("/a", x_forwarded_for=TWO).gets(403)
+        play.viewer("proxy").asks("/a").gets(403)
+        play.viewer("filler").asks("/a").gets(200, x_cache="Hit")
+
+
+def test_a_rate_limit_counts_viewers_and_not_the_proxy(stage: Stage) -> None:
+    limits = (RateLimit(name="each", requests_per_s=0.01, burst=2),)
+    play = stage(behavior={"rate_limits": limits}, **TRUSTED)
+    stored(play, "/a")
+    play.address = PROXY
+    for viewer in (ONE, TWO, PROXY):
+        fields = {} if viewer == PROXY else {"x_forwarded_for": viewer}
+        for status in (200, 200, 429, 429):
+            play.viewer("proxy").asks("/a", **fields).gets(status)

@@ -47,4 +47,12 @@ VIEWER_RULE_GUARDS = (
         "test_strangers_",
         "tests/plays/test_purge.py",
     ),
+    Guard(
+        "what is remembered takes a token",
+        "server/http1/head_cache.py",
+        "and (not answer.limits or call or takes_tokens(connection, cached, block, now))",
+        "",
+        "test_hits_take_a_token_each",
+        "tests/plays/test_rate_limits.py",
+    ),
 )

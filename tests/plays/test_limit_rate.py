@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.config.model import LimitRate, Limits
+from edgecache.config.model import LimitRate, Limits, RateLimit
 from edgecache.store.memory_account import MemoryHolding
 from tests.plays.test_websocket import KEY, OPENING, accepts
 from tests.server.test_tls_connection import over, session
@@ -184,5 +184,19 @@ def test_a_websocket_has_no_rate() -> None:
         viewer.asks("/chat", sec_websocket_key=KEY, **OPENING)
         accepts(play)
         assert b"101 Switching" in bytes(viewer.transport.written)
+    finally:
+        play.close()
+
+
+def test_opening_a_websocket_takes_a_token() -> None:
+    limit = RateLimit(name="n", requests_per_s=0.1, burst=2)
+    play = Play(Scene(behavior={"rate_limits": (limit,)}))
+    try:
+        for name in "ab":
+            play.viewer(name).asks("/chat", sec_websocket_key=KEY, **OPENING)
+            accepts(play)
+        play.viewer("c").asks("/chat", sec_websocket_key=KEY, **OPENING).gets(429)
+        play.viewer("a").sends(b"x" * 50)  # frames take none
+        play.viewer("a").leaves()
     finally:
         play.close()

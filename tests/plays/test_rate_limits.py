@@ -7,10 +7,15 @@ from typing import Any
 
 import pytest
 
-from edgecache.config.model import CustomErrorResponse, RateLimit, SemanticsName
+from edgecache.config.model import (
+    AccessList,
+    AccessRule,
+    CustomErrorResponse,
+    RateLimit,
+    SemanticsName,
+)
 from edgecache.rules.semantics import SEMANTICS
 from edgecache.store.memory_account import MemoryHolding
-from tests.plays.test_websocket import KEY, OPENING, accepts
 from tests.world.play import Play, Scene
 
 HEAD = b"GET %b HTTP/1.1\r\nHost: site.test\r\nX-Key: k\r\n\r\n"
@@ -215,16 +220,6 @@ def test_a_refused_body_closes_the_connection(plays: Any) -> None:
     play.origin.hears_nothing()
 
 
-def test_opening_a_websocket_takes_one(plays: Any) -> None:
-    play = plays(scene("address"))
-    for name in "abc":
-        play.viewer(name).asks("/chat", sec_websocket_key=KEY, **OPENING)
-        accepts(play)
-    play.viewer("d").asks("/chat", sec_websocket_key=KEY, **OPENING).gets(429)
-    for name in "abc":
-        play.viewer(name).leaves()
-
-
 def test_no_page_stands_for_it(plays: Any) -> None:
     pages = tuple(
         CustomErrorResponse(error_code=code, response_page_path="/page", response_code=200)
@@ -242,6 +237,34 @@ def test_it_is_asked_before_a_signature(plays: Any) -> None:
     for _ in range(3):
         play.viewer("a").asks("/a").gets(403)
     play.viewer("a").asks("/a").gets(429)
+
+
+def test_viewers_behind_a_proxy_have_a_bucket_each(plays: Any, memo: bool) -> None:
+    """On one connection: those of its own words are the proxy's."""
+    play = plays(scene("address", memo=memo, trusted_proxies=("10.0.0.0/8",)))
+    store(play)
+    play.address = "10.1.2.3"
+    proxy = play.viewer("proxy")
+    for viewer in ("203.0.113.1", "203.0.113.2", "2001:db8::1"):
+        for status in (200, 200, 200, 429):
+            proxy.asks("/a", x_forwarded_for=viewer).gets(status)
+    proxy.asks("/a", x_forwarded_for="2001:db8::2").gets(429)  # of the same /64
+    assert statuses(play, 4, name="proxy") == [200, 200, 200, 429]
+    play.address = "198.51.100.9"  # whose word counts for nothing
+    stranger = play.viewer("stranger")
+    for status in (200, 200, 200, 429):
+        stranger.asks("/a", x_forwarded_for="203.0.113.9").gets(status)
+
+
+def test_who_is_not_let_in_takes_nobodys_tokens(plays: Any, memo: bool) -> None:
+    rule = AccessRule(number=1, action="deny", sources=("198.51.100.0/24",))
+    lists = {"access_list": AccessList(default="allow", rules=(rule,))}
+    play = plays(Scene(behavior={**limits("path"), **lists}, memo=memo))
+    store(play)
+    play.address = "198.51.100.1"
+    assert statuses(play, 5, name="out") == [403] * 5
+    play.address = "192.0.2.7"
+    assert statuses(play, 3, name="in") == [200, 200, 429]
 
 
 def test_an_origins_own_429_is_its_own(plays: Any) -> None:

@@ -301,6 +301,7 @@ class Location(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `trusted_proxies` are addresses and networks of the balancers in front: what these say of their
     viewers counts. With `proxy_protocol` each connection to `listen` and `listen_tls` begins with a
     PROXY header, of version 1 or 2, from one of these (from anybody where none is named).
+    `rate_limits` are asked of all that is asked here, before those of behaviors.
     """
 
     name: str
@@ -311,6 +312,7 @@ class Location(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     trusted_proxies: tuple[str, ...] = ()
     health_listen: str = ""
     redirect_port: int = 0
+    rate_limits: tuple[RateLimit, ...] = ()
     workers: int = 1
     memory_bytes: int = 256 * MIB
     disk: Disk | None = None

@@ -155,6 +155,10 @@ class NodeParts:
 
     def edge(self, location: Location) -> Node:
         """A worker of an edge location."""
+        if location.rate_limits:
+            native, former, files = self._secrets.secrets.viewer, self.table, NO_FILES
+            files = files if self._rule_files is None else self._rule_files.contents
+            self.table = compile_routes(self.served, native, former, files, location.name)
         upstream: Upstream = self._origins()
         probe = None
         if self.config.regional is not None:

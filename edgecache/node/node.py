@@ -315,7 +315,8 @@ class Node:
         self.extend_records()
         frontend = self.listener.frontend
         files = NO_FILES if self.rule_files is None else self.rule_files.contents
-        frontend.table = compile_routes(config, native, frontend.table, files)
+        location = self.location if self.role == "edge" else ""
+        frontend.table = compile_routes(config, native, frontend.table, files, location)
         self.sweeper.use(self.listener.frontend.table)
         clear_caches()
         self.listener.frontend.tier.store.cool_down()

@@ -23,6 +23,7 @@ from edgecache.config.model import (
     Distribution,
     Origin,
     OriginGroup,
+    RateLimit,
     UnavailableSite,
 )
 from edgecache.config.networks import AddressRanges
@@ -109,6 +110,7 @@ class RouteTable:
     any_host: Site | None
     unavailable: Mapping[bytes, UnavailableSite] = field(default_factory=dict)  # by name
     limits_by_fields: tuple[RateLimitRule, ...] = ()  # whose buckets fields of requests name
+    location_limits: tuple[RateLimit, ...] = ()  # that stand before those of each behavior
 
     def site(self, host: bytes) -> Site | None:
         """The site that answers to `host` (lower case, no port): exact, then wildcard, then any.
@@ -158,6 +160,7 @@ class RuleWorld(Struct, frozen=True, eq=False):
     ring: KeyRing
     ip_sets: Mapping[str, AddressRanges]
     htpasswd: Mapping[str, Htpasswd]
+    rate_limits: tuple[RateLimitRule, ...] = ()  # of the location
     access_lists: dict[AccessList, AccessListMatcher] = msgspec.field(default_factory=dict)
 
     def access_list(self, listed: AccessList | None) -> AccessListMatcher | None:
@@ -199,14 +202,18 @@ def compile_routes(
     native: Mapping[str, str] = NO_SECRETS,
     former: RouteTable | None = None,
     files: RuleFiles = NO_FILES,
+    location: str = "",
 ) -> RouteTable:
-    """The table of a configuration that has passed `check`; `native`: see trust.key_ring.
+    """The table of a configuration that has passed `check`, at a location by its name.
 
-    Of a `former` table's sites those are kept whose distributions say the same.
+    `native`: see trust.key_ring. Of a `former` table's sites those are kept whose distributions
+    say the same.
     """
-    sites = former.by_id if former is not None else {}
+    limits = next((one.rate_limits for one in config.locations if one.name == location), ())
+    sites = former.by_id if former is not None and former.location_limits == limits else {}
     ip_sets = compile_ip_sets(config.ip_sets, files.ip_sets)
-    world = RuleWorld(key_ring(config, native), ip_sets, files.htpasswd)
+    located = compile_rate_limits(f"location {location}", limits)
+    world = RuleWorld(key_ring(config, native), ip_sets, files.htpasswd, located)
     exact: dict[bytes, Site | None] = {}
     wildcard: dict[bytes, Site | None] = {}
     by_id: dict[str, Site] = {}
@@ -228,8 +235,10 @@ def compile_routes(
                 exact[folded] = site
     unavailable = _names_held(config.unavailable, exact, wildcard, taken=any_host is not None)
     longest_first = sorted(wildcard.items(), key=lambda item: -len(item[0]))
-    limits = tuple(dict.fromkeys(one for site in by_id.values() for one in _limits_by_fields(site)))
-    return RouteTable(exact, tuple(longest_first), by_id, any_host, unavailable, limits)
+    by_fields = dict.fromkeys(one for site in by_id.values() for one in _limits_by_fields(site))
+    return RouteTable(
+        exact, tuple(longest_first), by_id, any_host, unavailable, tuple(by_fields), limits
+    )
 
 
 def matched_route(site: Site, path: bytes) -> Route | None:
@@ -366,7 +375,7 @@ def _route_of(distribution: Distribution, behavior: Behavior, world: RuleWorld) 
         viewer_fields_removed=removed_names(behavior.request_headers),
         origin_fields=set_fields(behavior.request_headers),
         access_list=world.access_list(behavior.access_list),
-        rate_limits=compile_rate_limits(distribution, behavior),
+        rate_limits=world.rate_limits + compile_rate_limits(distribution.id, behavior.rate_limits),
         basic_auth=compile_basic_auth(behavior.basic_auth, world.htpasswd),
         purge=_purge_rule(behavior, world),
     )

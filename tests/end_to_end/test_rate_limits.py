@@ -39,6 +39,11 @@ name = "LHR50"
 listen = "127.0.0.1:{lhr}"
 workers = {workers}
 
+[[locations]]
+name = "NRT57"
+listen = "127.0.0.1:{nrt}"
+rate_limits = [{{ name = "location", requests_per_s = 0.01, burst = 2 }}]
+
 [bucket]
 listen = "127.0.0.1:{bucket}"
 folder = "bucket"
@@ -80,8 +85,7 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         file = folder / "bucket" / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"x" * size)
-    control, bucket, lhr = free_ports(3)
-    made = Installation(folder, Ports(control, bucket, lhr, 1), 2, TEMPLATE)
+    made = Installation(folder, Ports(*free_ports(4)), 2, TEMPLATE)
     made.write()
     running = start_up(made)
     yield running
@@ -189,6 +193,12 @@ def test_workers_that_die_forget_nothing(limited: Up) -> None:
         os.kill(limited.pid(f"edge-LHR50-{worker}"), signal.SIGKILL)
     said = wait_for("an answer", lambda: curl(url, "-H", "X-Api-Key: one").status)
     assert said == 429
+
+
+def test_a_limit_of_a_location_is_for_all_that_is_asked_there(limited: Up) -> None:
+    statuses = [curl(f"{limited.nrt}{path}").status for path in ("/page", "/none", "/page")]
+    assert statuses == [200, 404, 429]
+    assert curl(f"{limited.lhr}/none").status == 404
 
 
 def test_a_body_is_sent_at_its_rate(limited: Up) -> None:

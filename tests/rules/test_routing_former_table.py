@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgecache.config.model import Behavior, Config, Distribution, Origin
-from edgecache.rules.routing import compile_routes
+from edgecache.config.model import Behavior, Config, Distribution, Location, Origin, RateLimit
+from edgecache.rules.routing import RouteTable, compile_routes
 
 
 def test_of_a_former_table_sites_are_kept_that_say_the_same() -> None:
@@ -29,3 +29,29 @@ def test_of_a_former_table_sites_are_kept_that_say_the_same() -> None:
     assert after.by_id["E3"] is not before.by_id["E3"]  # its keys may be others
     gone = compile_routes(Config(), native, after)
     assert gone.by_id == {}
+
+
+def test_limits_of_a_location_come_first_on_every_route_and_are_compiled_anew() -> None:
+    def config(*limits: RateLimit) -> Config:
+        own = RateLimit(name="own", requests_per_s=1, burst=1)
+        site = Distribution(
+            id="E1",
+            origins=(Origin(id="o", domain_name="o.test"),),
+            default_behavior=Behavior(origin="o", rate_limits=(own,)),
+            behaviors=(Behavior(origin="o", path_pattern="/a/*"),),
+        )
+        place = Location(name="LHR50", listen="127.0.0.1:1", rate_limits=limits)
+        return Config(locations=(place,), distributions=(site,))
+
+    def names(table: RouteTable) -> list[list[str]]:
+        return [[rule.limit.name for rule in route.rate_limits] for route in table.routes()]
+
+    key = RateLimit(name="all", key="header:X-Key", requests_per_s=1, burst=1)
+    table = compile_routes(config(key), location="LHR50")
+    assert names(table) == [["all"], ["all", "own"]]
+    assert [rule.limit for rule in table.limits_by_fields] == [key]
+    same = compile_routes(config(key), former=table, location="LHR50")
+    assert same.by_id["E1"] is table.by_id["E1"]
+    without = compile_routes(config(), former=table, location="LHR50")
+    assert names(without) == [[], ["own"]]
+    assert names(compile_routes(config(key))) == [[], ["own"]]  # elsewhere

@@ -19,6 +19,7 @@ from edgecache.config.checks.distribution import ID, check_distribution
 from edgecache.config.checks.keys import check_keys
 from edgecache.config.checks.log_delivery import check_access_log, check_log_delivery
 from edgecache.config.checks.policies import check_traced_keys
+from edgecache.config.checks.rate_limits import check_location_limits
 from edgecache.config.checks.site import check_control, check_pair
 from edgecache.config.checks.trusted_proxies import check_trusted_proxies
 from edgecache.config.listen import (
@@ -175,6 +176,7 @@ def _check_locations(config: Config, problems: Problems) -> None:
         problems.add("distributions", "empty, and there is no [control] to add any by its API")
     for index, location in enumerate(config.locations):
         check_trusted_proxies(location, f"locations[{index}]", problems)
+        check_location_limits(location, f"locations[{index}]", problems)
     if len(config.locations) > LOCATIONS_MAX:
         problems.add("locations", f"{len(config.locations)} are more than {LOCATIONS_MAX}")
     seen: set[str] = set()

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from edgecache.config.checks.policies import TOKEN
-from edgecache.config.model import Behavior, Distribution, RateLimit
+from edgecache.config.model import Behavior, Distribution, Location, RateLimit
 from edgecache.config.problems import Problem, Problems, quoted
 
 LIMITS_MAX = 8  # of one behavior: each costs every request two microseconds
@@ -25,8 +25,14 @@ def check_rate_limits(distribution: Distribution, where: str, problems: Problems
     """Every limit of every behavior of a distribution."""
     named: dict[str, tuple[str, RateLimit]] = {}
     for index, behavior in enumerate(distribution.behaviors):
-        _check_limits(behavior, f"{where}.behaviors[{index}]", named, problems)
-    _check_limits(distribution.default_behavior, f"{where}.default_behavior", named, problems)
+        _check_limits(behavior.rate_limits, f"{where}.behaviors[{index}]", named, problems)
+    last = distribution.default_behavior
+    _check_limits(last.rate_limits, f"{where}.default_behavior", named, problems)
+
+
+def check_location_limits(location: Location, where: str, problems: Problems) -> None:
+    """Every limit of a location."""
+    _check_limits(location.rate_limits, where, {}, problems)
 
 
 def rate_limit_warnings(behavior: Behavior, where: str) -> Iterator[Problem]:
@@ -43,9 +49,12 @@ def rate_limit_warnings(behavior: Behavior, where: str) -> Iterator[Problem]:
 
 
 def _check_limits(
-    behavior: Behavior, where: str, named: dict[str, tuple[str, RateLimit]], problems: Problems
+    limits: tuple[RateLimit, ...],
+    where: str,
+    named: dict[str, tuple[str, RateLimit]],
+    problems: Problems,
 ) -> None:
-    limits, place = behavior.rate_limits, f"{where}.rate_limits"
+    place = f"{where}.rate_limits"
     if len(limits) > LIMITS_MAX:
         problems.add(place, f"{len(limits)} limits are more than {LIMITS_MAX}")
     names = [limit.name for limit in limits]

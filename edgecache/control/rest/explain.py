@@ -6,7 +6,7 @@ Law: to explain changes nothing; no origin is asked, nothing is counted, no entr
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
@@ -111,10 +111,19 @@ async def explain_everywhere(
     if where is None:
         return ExplainReport(rules)
     lacking = map(str, ignored_members(where.site.distribution, config))
-    rules = replace(rules, unsupported=tuple(lacking))
+    limits = tuple(location_limit_lines(config))
+    rules = replace(rules, unsupported=tuple(lacking), viewer_rules=limits + rules.viewer_rules)
     origin = None if rules.admission.status else explain_origin(where, config)
     places = () if services.nodes is None else await services.nodes.ask(where, config)
     return ExplainReport(rules, origin, places)
+
+
+def location_limit_lines(config: Config) -> Iterator[str]:
+    """The rate limits of locations, which are asked before those of the behavior."""
+    for location in config.locations:
+        for limit in location.rate_limits:
+            said = f"{limit.requests_per_s:g} requests a second, {limit.burst} at once"
+            yield f"rate_limits of {location.name}: {limit.name}: {said}, by {limit.key}"
 
 
 def _ports(config: Config) -> ViewerPorts:

@@ -21,7 +21,6 @@ from urllib.parse import unquote_to_bytes
 
 from msgspec import Struct
 
-from edgecache.config.model import Behavior, Distribution
 from edgecache.config.rate_limits import LimitRate, RateLimit
 from edgecache.http.message import Request, combined_value, cookie_pairs, field_values
 from edgecache.http.target import normalized_path
@@ -180,11 +179,11 @@ def own_buckets(secret: bytes, began: float, count: int = BUCKETS) -> TokenBucke
     return TokenBuckets(memoryview(bytearray(count * WORD_BYTES)).cast("Q"), secret, began)
 
 
-def compile_rate_limits(
-    distribution: Distribution, behavior: Behavior
-) -> tuple[RateLimitRule, ...]:
-    """The limits of a behavior that has passed the checks, in its order."""
-    return tuple(_rule(distribution.id, limit) for limit in behavior.rate_limits)
+def compile_rate_limits(scope: str, limits: Iterable[RateLimit]) -> tuple[RateLimitRule, ...]:
+    """Limits that have passed the checks, in their order; `scope` says whose: the same names in
+    another one are other limits.
+    """
+    return tuple(_rule(scope, limit) for limit in limits)
 
 
 def first_segments(path: bytes, count: int) -> bytes:

@@ -141,3 +141,20 @@ def test_a_limit_that_a_viewer_escapes_is_told(keys: list[str], named: list[str]
         'limit by "address"'
         for at, name in enumerate(named)
     ]
+
+
+def test_limits_of_a_location(tmp_path: Path) -> None:
+    file = tmp_path / "edgecache.toml"
+    place = '[[locations]]\nname = "LHR50"\nlisten = "127.0.0.1:1"\nrate_limits = [{ %s }]\n'
+    file.write_text(
+        place % GOOD + SITE % ("", limited('name = "n", requests_per_s = 1, burst = 1'))
+    )
+    assert load(file).locations[0].rate_limits == (
+        RateLimit(name="n", requests_per_s=10, burst=20),
+    )
+    file.write_text(place % f'{GOOD}, key = "ip"' + SITE % ("", ""))
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert [problem.where for problem in caught.value.problems] == [
+        "locations[0].rate_limits[0].key"
+    ]

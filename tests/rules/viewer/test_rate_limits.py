@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecache.config.model import Behavior, Distribution, LimitRate, Origin, RateLimit
+from edgecache.config.model import LimitRate, RateLimit
 from edgecache.http.message import Fields, Request
 from edgecache.rules.viewer.rate_limits import (
     CATCH_UP_S,
@@ -38,10 +38,7 @@ def rule(
 
 
 def rules(*limits: RateLimit, site: str = "E1") -> tuple[RateLimitRule, ...]:
-    behavior = Behavior(origin="o", rate_limits=limits)
-    origins = (Origin(id="o", domain_name="o.test"),)
-    distribution = Distribution(id=site, origins=origins, default_behavior=behavior)
-    return compile_rate_limits(distribution, behavior)
+    return compile_rate_limits(site, limits)
 
 
 def request(path: bytes = b"/", fields: Fields = (), address: str = "192.0.2.1") -> Request:

@@ -6,10 +6,11 @@ import asyncio
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from edgecache.runtime.inherited import PARENT_FD_ENV, has_parent, watch_parent
-from edgecache.supervisor.child import Child, LocationWords, exit_reason
+from edgecache.runtime.inherited import PARENT_FD_ENV, Orders, has_parent, watch_parent
+from edgecache.supervisor.child import Child, Heartbeats, LocationWords, exit_reason
 from tests.supervisor.child_tracker import REPORT, RollCall, play
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,3 +100,20 @@ def test_workers_of_a_location_share_words() -> None:
 
 def child_of(location: str, worker: int) -> Child:
     return Child(f"edge-{location}-{worker}", "edge", ("true",), location=location)
+
+
+def test_every_process_is_told_to_open_its_logs_anew_and_drains_on() -> None:
+    async def scene() -> None:
+        heartbeats = Heartbeats()
+        child = Child("edge-LHR50-1", "edge", (), location="LHR50")
+        with heartbeats.pair() as (ours, theirs):
+            heard = theirs.dup()
+            heartbeats.add(child, 1, ours)
+        heartbeats.drain("LHR50", drain=True)
+        heartbeats.reopen_logs()
+        told = [msgspec.json.decode(heard.recv(4096), type=Orders) for _ in range(2)]
+        assert told == [Orders(drain=True), Orders(drain=True, reopen=1)]
+        heartbeats.close()
+        heard.close()
+
+    asyncio.run(scene())

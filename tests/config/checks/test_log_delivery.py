@@ -135,3 +135,40 @@ def test_logs_that_go_in_clear_are_told(endpoint: str, warned: bool) -> None:
     config = Config(log_delivery=LogDelivery(buckets=(bucket,)))
     places = [warning.where for warning in lint(config)]
     assert places == ["log_delivery.buckets[0].endpoint"] * warned
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ('formats = ["standard", "json"]\nfields = ["sc-status", "asn", "cs(Cookie)"]', ""),
+        ("formats = []", ""),
+        ('formats = ["json"]\ntarget = "stdout"', ""),
+        ('formats = ["json", "json"]', "access_log.formats: names a format twice"),
+        (
+            'formats = ["standard", "json"]\ntarget = "stdout"',
+            "access_log.formats: the standard output takes one: who reads it expects it",
+        ),
+        ('fields = ["sc-status"]', 'access_log.fields: are of JSON lines: put "json" into formats'),
+        (
+            'formats = ["json"]\nfields = ["sc-statsu"]',
+            'access_log.fields[0]: "sc-statsu" is not a field; did you mean sc-status?',
+        ),
+        (
+            'formats = ["json"]\nfields = ["asn", "asn"]',
+            'access_log.fields[1]: "asn" is named twice',
+        ),
+        ("days_max = 0", "access_log.days_max"),
+        ('bytes_max = "1 MiB"', "access_log.bytes_max"),
+        ('formats = ["xml"]', "access_log.formats"),
+    ],
+)
+def test_what_an_access_log_may_be(tmp_path: Path, lines: str, said: str) -> None:
+    path = tmp_path / "edgecache.toml"
+    path.write_text(f"[access_log]\n{lines}\n")
+    try:
+        load(path)
+        told = ""
+    except ConfigError as error:
+        told = str(error)
+    assert said in told
+    assert bool(said) == bool(told)

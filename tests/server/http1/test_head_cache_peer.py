@@ -183,3 +183,12 @@ def happens(play: Peers, event: str) -> None:
                 play.edge.store.remove(key)
         case [path]:
             play.operator.invalidates(path)
+
+
+def test_a_ping_is_answered_counted_nowhere_and_logged_nowhere() -> None:
+    play = Peers(Scene())
+    got = play.sent(b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    assert got.startswith(b"HTTP/1.1 204 ")
+    play.access_log.flush()
+    assert (bytes(play.log), play.counters.requests) == (b"", {})
+    play.close()

@@ -327,6 +327,8 @@ class ViewerFrontend:
     ) -> Refusal | ErrorPageErrand:
         if isinstance(refused, AccessRedirect):
             return redirect_page(refused.status, refused.location, MOVED)
+        if refused.why is RefusalReason.ACCESS_LIST:
+            self._count_denied(route)
         if refused.why in PAGE_STANDS_FOR:
             page = replacement(route.distribution, refused.status)
             if page is not None:
@@ -334,6 +336,10 @@ class ViewerFrontend:
         if refused.status == 405:  # RFC 9110 §15.5.6 wants to hear what is allowed
             return replace(refusal(refused, request), fields=_allow(route.behavior))
         return refusal(refused, request)
+
+    def _count_denied(self, route: Route) -> None:
+        listed = f"{route.distribution.id} {route.behavior.path_pattern}"
+        self.tier.world.counters.labeled["access_denied"].labels(listed, "behavior").value += 1
 
     def _with_lease(self, hit: Hit, request: Request) -> Hit | ErrorPageErrand:
         """A hit, or the page that stands for it; repeated only where bytes say it all."""

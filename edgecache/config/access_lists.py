@@ -40,6 +40,16 @@ class IpSet(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     file: str = ""
 
 
+class FlowLogSettings(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The flow log of a location: a line for each connection and interval, as a VPC's.
+
+    `traffic` says of which connections: those that were let in, those that were not, or all.
+    """
+
+    interval_s: float = 60
+    traffic: Literal["accept", "reject", "all"] = "all"
+
+
 def sets_of(access_list: AccessList) -> tuple[str, ...]:
     """The names of the IP sets that a list names, in its order."""
     return tuple(

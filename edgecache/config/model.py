@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from edgecache.config.access_lists import AccessList as AccessList
 from edgecache.config.access_lists import AccessRule as AccessRule
+from edgecache.config.access_lists import FlowLogSettings as FlowLogSettings
 from edgecache.config.access_lists import IpSet as IpSet
 from edgecache.config.base import GIB as GIB
 from edgecache.config.base import KIB as KIB
@@ -302,6 +303,7 @@ class Location(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     viewers counts. With `proxy_protocol` each connection to `listen` and `listen_tls` begins with a
     PROXY header, of version 1 or 2, from one of these (from anybody where none is named).
     `rate_limits` are asked of all that is asked here, before those of behaviors.
+    `access_list` says whose connections are taken: who is not let in is told nothing.
     """
 
     name: str
@@ -316,6 +318,8 @@ class Location(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     workers: int = 1
     memory_bytes: int = 256 * MIB
     disk: Disk | None = None
+    access_list: AccessList | None = None
+    flow_log: FlowLogSettings | None = None
 
 
 class Regional(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -20,6 +20,7 @@ from edgecache.config.model import (
     CachePolicy,
     Cluster,
     Disk,
+    FlowLogSettings,
     LimitRate,
     Limits,
     Location,
@@ -76,6 +77,7 @@ class Setting:
 
 _PLACES: dict[type[Model], str] = {
     AccessRule: "access_list.rules[]",
+    FlowLogSettings: "locations[].flow_log",
     Cluster: "cluster",
     Limits: "limits",
     Location: "locations[]",
@@ -277,14 +279,8 @@ SETTINGS: tuple[Setting, ...] = (
         "of a node's certificate, renewed at two thirds of it; 30 days by default, step-ca and "
         "Consul give 1 and 3, and 397 are the most that browsers admit",
     ),
-    Setting(
-        AccessRule,
-        "number",
-        "rule number",
-        1,
-        32_766,
-        "as in a network ACL of a VPC, whose default is 32,767; leave room between two",
-    ),
+    Setting(AccessRule, "number", "rule number", 1, 32_766, "as in a network ACL of a VPC"),
+    Setting(FlowLogSettings, "interval_s", "seconds", 1, 600, "a VPC's flow logs have 60 or 600"),
     Setting(
         Location,
         "redirect_port",

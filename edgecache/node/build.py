@@ -55,7 +55,7 @@ from edgecache.node.last_configuration import (
 )
 from edgecache.node.log_delivery import SPOOL_NAME, DeliveryWorld, LogDeliverer
 from edgecache.node.log_follower import FollowerEnvironment, LogFollower, nearest_transport
-from edgecache.node.log_outputs import LogOwner, log_outputs, log_retention
+from edgecache.node.log_outputs import LogOwner, flow_log_file, log_outputs, log_retention
 from edgecache.node.log_store import LogFolder, LogStore, S3Bucket, environment_key_pair
 from edgecache.node.node import Node
 from edgecache.node.password_checks import PasswordChecks
@@ -65,6 +65,7 @@ from edgecache.node.secret_watch import SecretWatch
 from edgecache.observe.access_log import BYTES_MAX as LOG_BYTES_MAX
 from edgecache.observe.access_log import AccessLog
 from edgecache.observe.counters import Counters
+from edgecache.observe.flow_log import FlowLog
 from edgecache.observe.log_record import HEADER
 from edgecache.observe.log_spool import LogSpool, unique_name
 from edgecache.observe.spool_folder import SpoolFolder
@@ -87,9 +88,11 @@ from edgecache.runtime.fd_limit import DescriptorBudget, soft_limit
 from edgecache.runtime.process_usage import ProcessUsage
 from edgecache.runtime.shared_words import SECRET_BYTES, inherited_shared_words
 from edgecache.runtime.stderr_log import warn
+from edgecache.server.flow_monitor import FlowMonitor
 from edgecache.server.http1.head_cache import ANSWERS_MAX, BLOCKS_MAX, HeadCache
 from edgecache.server.http1.head_cache_peer import PeerHeadCache
 from edgecache.server.listener import Listener
+from edgecache.server.location_access import LocationAccess
 from edgecache.server.peer_tls import PeerTlsPort
 from edgecache.server.request_log import RequestIds, RequestLog
 from edgecache.server.request_tracing import OF_TIERS, RequestTracing
@@ -185,6 +188,8 @@ class NodeParts:
         node.listener.proxied = location.proxy_protocol == "required"
         if location.trusted_proxies:
             node.listener.trusted_proxies = TrustedProxies(location.trusted_proxies)
+        if location.access_list is not None or location.flow_log is not None:
+            node.listener.access = self._location_access(location, node)
         node.readiness.probe = probe
         node.rule_files = self._rule_files
         node.acme = acme
@@ -195,6 +200,21 @@ class NodeParts:
             node.certificates = watch
             node.tls_listener = node.listener.secured(watch.port, self._head_cache(tier))
         return node
+
+    def _location_access(self, location: Location, node: Node) -> LocationAccess:
+        access = LocationAccess(location.name, self._counters, location.access_list)
+        access.proxied = node.listener.proxied
+        access.proxies = node.listener.trusted_proxies
+        access.use(self.table.ip_sets)
+        if location.flow_log is not None:
+            flows = access.flows = FlowMonitor(self._flow_log(), location.flow_log, wall_clock)
+            connections = node.listener.connections
+            room = connections.room
+            connections.room = lambda: room() - flows.descriptors
+        return access
+
+    def _flow_log(self) -> FlowLog:
+        return FlowLog(flow_log_file(self.config, self._log_owner()), self.name, wall_clock)
 
     def regional(self) -> Node:
         """The regional cache."""
@@ -284,10 +304,12 @@ class NodeParts:
             engine, DiskEnvironment(self.clock, spawn, DiskThreads(), counters, self._marks)
         )
 
+    def _log_owner(self, place_of: PlaceOf = no_place) -> LogOwner:
+        return LogOwner(self.name, machine_name(self.config.state_dir), place_of, wall_clock)
+
     def _node(self, role: str, tier: Tier, front: Frontend) -> Node:
         place_of = self._place_of if role == "edge" else no_place
-        owner = LogOwner(self.name, machine_name(self.config.state_dir), place_of, wall_clock)
-        outputs = log_outputs(self.config, owner)
+        outputs = log_outputs(self.config, self._log_owner(place_of))
         part = int(tier.world.account.budget_bytes * LOG_SHARE)
         log = AccessLog(outputs.write, bytes_max=min(LOG_BYTES_MAX, part))
         listener = Listener(

@@ -22,6 +22,7 @@ from edgecache.observe.access_log import (
     LogSink,
     LogStream,
 )
+from edgecache.observe.flow_log import HEADER as FLOW_HEADER
 from edgecache.observe.log_record import (
     COOKIE,
     DEFAULT_JSON_FIELDS,
@@ -70,10 +71,17 @@ def log_outputs(config: Config, owner: LogOwner) -> LogOutputs:
     return LogOutputs(outputs, extended=bool(fields), shows_cookies=COOKIE in fields)
 
 
+def flow_log_file(config: Config, owner: LogOwner) -> LogFile:
+    """Where lines of the process's flow log go: beside those of the access log."""
+    folder = Path(config.state_dir) / FOLDER_NAME
+    name = LogFileName(folder, f"flow-{owner.name}", owner.unique)
+    return LogFile(name, owner.clock, FLOW_HEADER)
+
+
 def log_retention(config: Config, clock: Callable[[], float]) -> LogRetention | None:
-    """The care for the files of the machine; None where the log is not in files."""
+    """The care for the files of the machine; None where no log is in files."""
     log = config.access_log
-    if log.target != "files":
+    if log.target != "files" and not any(one.flow_log for one in config.locations):
         return None
     folder = Path(config.state_dir) / FOLDER_NAME
     return LogRetention(folder, clock, log.days_max, log.bytes_max)

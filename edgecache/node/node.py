@@ -195,6 +195,8 @@ class Node:
     def reopen_logs(self) -> None:
         """Open the files of the access log anew: somebody has taken them away."""
         self.log_outputs.reopen()
+        if self.listener.flow_log is not None:
+            self.listener.flow_log.reopen()
 
     def beat(self) -> Beat:
         """What this process is fit for, and how many viewers are connected."""
@@ -317,6 +319,8 @@ class Node:
         files = NO_FILES if self.rule_files is None else self.rule_files.contents
         location = self.location if self.role == "edge" else ""
         frontend.table = compile_routes(config, native, frontend.table, files, location)
+        if self.listener.access is not None:
+            self.listener.access.use(frontend.table.ip_sets)
         self.sweeper.use(self.listener.frontend.table)
         clear_caches()
         self.listener.frontend.tier.store.cool_down()
@@ -363,6 +367,8 @@ class Node:
             self.listener.sweep()
             counters = self.listener.request_log.counters
             counters.log_dropped = self.log.dropped + self.log_outputs.lost
+            if self.listener.flow_log is not None:
+                counters.log_dropped += self.listener.flow_log.lost
             if isinstance(self.listener.tls, PeerTlsPort):
                 self._close_refused(self.listener.tls)
             if self.malloc_trimmer.tick(self.listener.account.total, self._unknown_bytes()):
@@ -397,6 +403,9 @@ class Node:
                 logger.warning("access log: %s; its lines are lost, and counted", problem)
             else:
                 logger.warning("the access log is written again")
+        if self.listener.flow_log is not None:
+            while flows := self.listener.flow_log.lines():
+                await self.log_thread(partial(self.listener.flow_log.write, flows))
 
     async def _keep_logs(self) -> None:
         """Compress and delete log files once a minute, in a thread that gives way to others."""

@@ -13,17 +13,21 @@ import logging
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from ipaddress import IPv4Address, IPv6Address
 from threading import Lock
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from edgecache.config.htpasswd import read_htpasswd
-from edgecache.config.model import MIB, Config
+from edgecache.config.listen import tcp_address
+from edgecache.config.model import MIB, Config, Location
 from edgecache.config.networks import read_networks
 from edgecache.config.problems import BrokenLinesError
 from edgecache.node.secret_watch import FileStamp, file_stamp
 from edgecache.rules.routing import NO_FILES, RuleFiles
+from edgecache.rules.viewer.access_list import compile_access_list, compile_ip_sets
+from edgecache.rules.viewer.trusted_proxies import TrustedProxies
 
 logger = logging.getLogger("edgecache.server")
 
@@ -166,6 +170,42 @@ def unread_rule_files(config: Config) -> list[str]:
             except (OSError, ValueError) as error:
                 lines += [f"{where}: {line}" for line in problem_lines(path, error)]
     return lines
+
+
+def unasked_locations(config: Config) -> list[str]:
+    """A line for each location whose access list shuts out its own machine.
+
+    The supervisor asks there whether a worker answers, and control what it has. Of a configuration
+    that is checked, and whose files can be read.
+    """
+    files = {path: read_rule_file(KINDS[0], path) for _, path in _ip_set_files(config)}
+    ip_sets = compile_ip_sets(config.ip_sets, files)
+    lines = []
+    for index, location in enumerate(config.locations):
+        own = asked_from(location)
+        if location.access_list is None or not own:
+            continue
+        if TrustedProxies(location.trusted_proxies).trusts(own):
+            continue
+        if not compile_access_list(location.access_list, ip_sets).admits(own):
+            lines.append(
+                f"locations[{index}].access_list: shuts out {own}, from where this machine asks "
+                "whether workers answer: let it in by a rule with a low number"
+            )
+    return lines
+
+
+def asked_from(location: Location) -> str:
+    """The address this machine has towards a location of its own; "": it is not known here."""
+    listen = tcp_address(location.listen)
+    try:
+        family = IPv6Address if ":" in listen.host else IPv4Address
+        own = family(listen.host)
+    except ValueError:
+        return "127.0.0.1" if listen.host == "localhost" else ""
+    if own.is_unspecified or own.is_loopback:
+        return "::1" if own.version == 6 else "127.0.0.1"
+    return str(own)
 
 
 def problem_lines(path: str, error: Exception) -> Iterator[str]:

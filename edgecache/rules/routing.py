@@ -111,6 +111,7 @@ class RouteTable:
     unavailable: Mapping[bytes, UnavailableSite] = field(default_factory=dict)  # by name
     limits_by_fields: tuple[RateLimitRule, ...] = ()  # whose buckets fields of requests name
     location_limits: tuple[RateLimit, ...] = ()  # that stand before those of each behavior
+    ip_sets: Mapping[str, AddressRanges] = field(default_factory=dict)  # what is known, by name
 
     def site(self, host: bytes) -> Site | None:
         """The site that answers to `host` (lower case, no port): exact, then wildcard, then any.
@@ -236,9 +237,8 @@ def compile_routes(
     unavailable = _names_held(config.unavailable, exact, wildcard, taken=any_host is not None)
     longest_first = sorted(wildcard.items(), key=lambda item: -len(item[0]))
     by_fields = dict.fromkeys(one for site in by_id.values() for one in _limits_by_fields(site))
-    return RouteTable(
-        exact, tuple(longest_first), by_id, any_host, unavailable, tuple(by_fields), limits
-    )
+    names = exact, tuple(longest_first), by_id, any_host, unavailable
+    return RouteTable(*names, tuple(by_fields), limits, world.ip_sets)
 
 
 def matched_route(site: Site, path: bytes) -> Route | None:

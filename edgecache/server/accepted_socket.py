@@ -25,6 +25,7 @@ from edgecache.http.proxy_protocol import (
 )
 from edgecache.rules.viewer.client_shares import client_network
 from edgecache.server.connection_table import LATE_S
+from edgecache.server.flow_monitor import FlowMonitor
 from edgecache.server.listener import Listener
 
 CLOSE_NOTIFY_S_MAX = 5.0  # for a viewer to answer our close_notify; nginx's lingering_timeout
@@ -44,22 +45,41 @@ class AcceptedSocket(asyncio.Protocol):
         self._accepted = accepted
         self._began = port.listener.clock()
         self._over = False
-        self._peer = ""
+        self._peer = ("", 0)
         self._source: tuple[str, int] | None = None  # by the PROXY header
         with contextlib.suppress(OSError):  # it has left already
-            self._peer = accepted.getpeername()[0]
+            self._peer = accepted.getpeername()[:2]
         # Who stands for many viewers has the share of none of them.
-        self.network = "" if port.listener.proxied else client_network(self._peer)
+        self.network = "" if port.listener.proxied else client_network(self._peer[0])
 
     def enter(self) -> bool:
-        """Be counted; whether there is room. Without it the connection is closed."""
+        """Be counted; whether it is let in and there is room. Else the connection is closed."""
+        access = self._port.listener.access
+        if access is not None and not access.admits_peer(self._accepted, self._peer):
+            self._accepted.close()
+            return False
+        if access is not None and access.flows is not None:
+            self._watch(access.flows)
         self._port.connections.add(self)
         self._port.listener.connections.add(self)
         if self._port.listener.has_room(self):
             return True
         self._leave()
-        self._accepted.close()
+        self._close()
         return False
+
+    def _watch(self, flows: FlowMonitor) -> None:
+        """Have the flow log told of it. Of TLS the transport is gone before its viewer is told."""
+        secured = self._port.listener.tls is not None
+        sock = self._accepted.dup() if secured else self._accepted
+        flows.open(self, sock, self._peer, owned=secured)
+
+    def _close(self) -> None:
+        """It is no viewer's connection, and will be none."""
+        access = self._port.listener.access
+        if access is not None and access.flows is not None:
+            access.flows.close(self, broken=True)
+        self._accepted.close()
 
     async def run(self) -> None:
         """Read the header, shake hands and become a viewer's connection, or end."""
@@ -73,12 +93,12 @@ class AcceptedSocket(asyncio.Protocol):
             }
         try:
             if self._over or (listener.proxied and not await self._is_proxied()):
-                accepted.close()
+                self._close()
                 return
             loop = asyncio.get_running_loop()
             await loop.connect_accepted_socket(lambda: self, accepted, **named)
         except OSError:  # ssl.SSLError and timeouts are: it left, or speaks something else
-            accepted.close()
+            self._close()
         finally:
             self._leave()
 
@@ -91,17 +111,18 @@ class AcceptedSocket(asyncio.Protocol):
         try:
             async with asyncio.timeout(listener.limits.head_s_max):
                 self._source = await read_proxy_header(self._accepted)
-            if self._source is not None and not listener.takes_header_of(self._peer):
+            if self._source is not None and not listener.takes_header_of(self._peer[0]):
                 raise ProxyHeaderError(ProxyFault.UNTRUSTED)
         except (ProxyHeaderError, TimeoutError) as error:
             if not self._over:
                 fault = getattr(error, "fault", ProxyFault.LATE)
                 listener.request_log.counters.refused_proxy_headers[fault] += 1
             return False
-        if self._over:
+        viewer = self._source or self._peer
+        if self._over or not (listener.access is None or listener.access.admits(self, viewer)):
             return False
         listener.connections.discard(self)
-        self.network = client_network(self._peer if self._source is None else self._source[0])
+        self.network = client_network(viewer[0])
         listener.connections.add(self)
         return listener.tls is None or listener.has_room(self)
 
@@ -109,10 +130,14 @@ class AcceptedSocket(asyncio.Protocol):
         """All that comes first has been: the viewer's connection takes this one's place."""
         stream = cast(asyncio.Transport, transport)
         if self._over:
+            self._close()
             stream.abort()
             return
         self._leave()
         connection = self._port.viewer(self._source)
+        access = self._port.listener.access
+        if access is not None and access.flows is not None:
+            access.flows.move(self, connection)
         stream.set_protocol(connection)
         connection.connection_made(stream)
 

@@ -6,13 +6,14 @@ has come, so that the path of a hit arms no timer.
 
 from __future__ import annotations
 
+from asyncio import Transport
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from msgspec import structs
 
-from edgecache.cache.frontend import ViewerErrand
+from edgecache.cache.frontend import ViewerErrand, refusal
 from edgecache.cache.outcome import Hit, Outcome, Refusal
 from edgecache.cache.peer_frontend import Frontend, PeerFrontend
 from edgecache.config.model import Limits
@@ -20,10 +21,13 @@ from edgecache.http.dates import format_date
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import BadMessage, BadReason, Fields, HeadLimits, Request
 from edgecache.http.trace_context import Traces
+from edgecache.observe.flow_log import FlowLog
+from edgecache.rules.viewer.access import NOT_LISTED
 from edgecache.rules.viewer.trusted_proxies import TrustedProxies
 from edgecache.runtime.environment import LoopTurns
 from edgecache.server.connection_table import ConnectionTable
 from edgecache.server.error_response import page
+from edgecache.server.location_access import LocationAccess
 from edgecache.server.request_log import RequestIds, RequestLog, RequestSummary
 from edgecache.server.request_tracing import RequestTracing
 from edgecache.server.stream import TableConnection
@@ -81,6 +85,7 @@ class Listener:
     tls: TlsPort | None = None
     proxied: bool = False  # connections begin with a PROXY header
     trusted_proxies: TrustedProxies | None = None  # whose word on viewers counts; None: nobody's
+    access: LocationAccess | None = None  # None: everybody's, and nobody hears of it
     made: Callable[[], None] = lambda: None  # called for each hit that is rendered or learned
     explains: Callable[[bytes, Request, float], bytes] | None = None  # see `explained`
     remembered: Callable[[], int] = lambda: 0  # bytes of conclusions from messages
@@ -125,6 +130,22 @@ class Listener:
         """Whether something comes before HTTP, so that its sockets are ours and not Uvicorn's."""
         return self.proxied or self.tls is not None
 
+    def lets_in(self, connection: object, transport: Transport, peer: tuple[str, int]) -> bool:
+        """Whether a connection that Uvicorn has accepted is let in; its viewer is `peer`."""
+        access = self.access
+        return access is None or access.enters(connection, transport.get_extra_info("socket"), peer)
+
+    @property
+    def flow_log(self) -> FlowLog | None:
+        """Of the location's connections, if it has one."""
+        access = self.access
+        return None if access is None or access.flows is None else access.flows.log
+
+    @property
+    def has_list(self) -> bool:
+        """Whether the location has an access list."""
+        return self.access is not None and self.access.has_list
+
     def takes_header_of(self, peer: str) -> bool:
         """Whether a PROXY header of `peer` may name a viewer; where nobody is named, anybody's."""
         return self.trusted_proxies is None or self.trusted_proxies.trusts(peer)
@@ -140,6 +161,8 @@ class Listener:
 
         `direct`: the viewer is at the other end of the connection, and its TLS is the viewer's.
         """
+        if not (direct or self.access is None or self.access.admits_request(request.client[0])):
+            return refusal(NOT_LISTED, request)
         if session is not None:
             if request.host and not session.covers(request.host):
                 return MISDIRECTED
@@ -233,7 +256,11 @@ class Listener:
         if self.handing_over:
             self._let_rested_go(now)
         self.account.measure(MemoryHolding.HEADS, heads_bytes)
-        self.account.measure(MemoryHolding.LOGS, self.request_log.queued_bytes)
+        flow_bytes = 0
+        if self.access is not None and self.access.flows is not None:
+            self.access.flows.sweep()
+            flow_bytes = self.access.flows.log.queued_bytes
+        self.account.measure(MemoryHolding.LOGS, self.request_log.queued_bytes + flow_bytes)
         self.account.measure(MemoryHolding.REMEMBERED, self.remembered())
         self.account.measure(MemoryHolding.RATE_LIMITS, self.frontend.bucket_bytes)
         self.settle()

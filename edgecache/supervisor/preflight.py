@@ -36,7 +36,7 @@ from edgecache.config.model import (
 from edgecache.config.secrets import SecretsError, load_operators, load_secrets, secrets_path
 from edgecache.control.state.postgresql import EXTRA
 from edgecache.node.geoip import database_problem
-from edgecache.node.rule_files import unread_rule_files
+from edgecache.node.rule_files import unasked_locations, unread_rule_files
 from edgecache.node.secret_watch import missing_key_pairs, missing_values
 from edgecache.origin.demo import policy_of
 from edgecache.server.certificates import CertificateFileError, read_pair
@@ -152,7 +152,7 @@ def unopened_files(config: Config) -> list[str]:
     if config.control is not None:
         lines += _unopened_pair(config.control, "control")
         lines += _unreadable({"control.acme.ca_file": config.control.acme.ca_file})
-    lines += unread_rule_files(config)
+    lines += unread_rule_files(config) or unasked_locations(config)
     for index, log_bucket in enumerate(config.log_delivery.buckets):
         lines += _unusable_log_bucket(log_bucket, f"log_delivery.buckets[{index}]")
     for name in ("geo_database", "asn_database"):

@@ -154,7 +154,9 @@ class Reloader:
 
 def startup_settings(config: Config) -> Config:
     """The part of a configuration that a running process keeps as it was at its start."""
-    return replace(config, distributions=(), public_keys=(), key_groups=(), trusted_signers={})
+    return replace(
+        config, distributions=(), ip_sets=(), public_keys=(), key_groups=(), trusted_signers={}
+    )
 
 
 async def reload_control(config: Config, path: Path) -> ReloadResult:

@@ -46,6 +46,8 @@ def test_who_is_not_listed_gets_403(stage: Stage) -> None:
     play.origin.hears_nothing()
     play.advance(0)
     assert b"\tInvalidRequestBlocked\t" in play.log
+    denied = play.counters.labeled["access_denied"]
+    assert denied.labels("EPLAY *", "behavior").value == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "PURGE"])

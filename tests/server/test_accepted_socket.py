@@ -23,6 +23,7 @@ from edgecache.server.accepted_socket import AcceptingServer, Acceptor
 from edgecache.server.connection_table import LATE_S, ConnectionTable
 from edgecache.server.dev_certificate import ca_file, development_certificate
 from edgecache.server.listener import Listener
+from edgecache.server.location_access import LocationAccess
 
 LIMITS = Limits(connections_per_address_max=3)
 DEADLINE_S = 30
@@ -56,6 +57,7 @@ class Port:
         proxied: bool = False,
         tls: bool = True,
         head_s_max: float = LIMITS.head_s_max,
+        access: LocationAccess | None = None,
     ) -> None:
         pem = development_certificate(folder, ["localhost"], datetime.now(UTC))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -72,6 +74,7 @@ class Port:
             connections=self.table,
             tls=SimpleNamespace(context=context) if tls else None,
             proxied=proxied,
+            access=access,
             takes_header_of=lambda peer: peer == self.proxy,
             request_log=SimpleNamespace(counters=self.counters),
             limits=replace(LIMITS, head_s_max=head_s_max),

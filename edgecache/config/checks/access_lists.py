@@ -1,7 +1,8 @@
-"""Checks of access lists and IP sets. VPC User Guide, "Network ACLs" (numbers, first match).
+"""Checks of access lists of locations and behaviors, and of IP sets.
 
 Law: a list that passes means one thing: each number stands once, each source is a network or a set
-that is declared. What files of sets hold is looked at where files are opened.
+that is declared. VPC User Guide, "Network ACLs" (numbers, first match). What files of sets hold is
+looked at where files are opened.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ def check_access_lists(config: Config, problems: Problems) -> None:
 
 def access_lists_of(config: Config) -> Iterator[tuple[str, AccessList]]:
     """Every access list with its place in the file."""
+    for index, location in enumerate(config.locations):
+        if location.access_list is not None:
+            yield f"locations[{index}].access_list", location.access_list
     for where, behavior in behaviors_of(config):
         if behavior.access_list is not None:
             yield f"{where}.access_list", behavior.access_list

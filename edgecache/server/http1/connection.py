@@ -106,6 +106,10 @@ class ViewerConnection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self.peer = (peer[0], peer[1]) if isinstance(peer, tuple) and peer else ("", 0)
         listener = self.listener
+        if not (listener.accepts or listener.lets_in(self, self.transport, self.peer)):
+            self.closing = True
+            self.transport.abort()
+            return
         self._state.connections.add(self)
         self._identify(self._source or self.peer)
         self.deadline = listener.clock() + listener.limits.head_s_max
@@ -121,6 +125,8 @@ class ViewerConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._state.connections.discard(self)
         self.listener.connections.discard(self)
+        if self.listener.access is not None:
+            self.listener.access.leaves(self, broken=exc is not None, ended=self.ended)
         self.closing = True
         if self.body is not None:
             self.body.abort()
@@ -131,10 +137,7 @@ class ViewerConnection(asyncio.Protocol):
         self.outgoing.lost()
 
     def eof_received(self) -> bool:
-        """A viewer that half-closes still gets the answer it waits for, if that is on its way.
-
-        One that has left says the same: after a grace without a byte of answer it is let go.
-        """
+        """Who half-closes still gets its answer; who has left says the same, and has a grace."""
         if self.body is not None and not self.body.done:
             self.body.abort()
         self.ended = True
@@ -208,11 +211,8 @@ class ViewerConnection(asyncio.Protocol):
         self.network = "" if self.trusted else client_network(client[0])
         self.listener.connections.add(self)
 
-    def _serve(self, now: float, *, begun: bool = False) -> None:
-        """Serve what is held until a request must wait, or what is left is not a whole head.
-
-        `begun`: the first of it is the rest of a head whose time runs already.
-        """
+    def _serve(self, now: float, *, begun: bool = False) -> None:  # `begun`: a head's time runs
+        """Serve what is held until a request must wait, or what is left is not a whole head."""
         heads, served = self.heads, 0
         while heads.held and not (self._task or self.closing or self._waits_turn):
             if self.outgoing.paused:
@@ -292,9 +292,9 @@ class ViewerConnection(asyncio.Protocol):
         head_cache = listener.head_cache
         worth = hit.until and not request.has_body and not hit.route.depends_on_viewer
         access_list = hit.route.access_list
-        if access_list is None or self.trusted:  # a proxy's viewers are asked one by one
-            worth = worth and access_list is None
-        elif access_list not in self.admitted:
+        if self.trusted:  # a proxy's viewers are asked one by one
+            worth = worth and access_list is None and not listener.has_list
+        elif access_list is not None and access_list not in self.admitted:
             self.admitted = (access_list, *self.admitted[: ADMITTED_MAX - 1])
         if worth and head_cache is not None:
             head_cache.learn(self, head, request, summary, RenderedHitLease(answer, hit.until))

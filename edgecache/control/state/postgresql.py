@@ -38,6 +38,11 @@ SETTINGS = {
     "keepalives_count": "3",
 }
 """Parameters of a connection that its string does not give (libpq, "Parameter Key Words")."""
+DURABLE = (
+    "SELECT set_config('synchronous_commit', 'on', false)"
+    " WHERE current_setting('synchronous_commit') = 'off'"
+)
+"""What a role or a database may be set to, and would lose commits with when power fails."""
 RECONNECT_S = 1.0  # between two attempts
 BEAT_S = 1.0  # between two commits, also of nothing
 TRUSTED_S = 2.0  # after a commit: a primary that was deposed since accepts none
@@ -150,11 +155,13 @@ class PostgresDatabase(StateDatabase):
     def _commit(self) -> None:
         self._warned = ""
         try:
-            self._usable().execute("COMMIT")
+            done = self._usable().execute("COMMIT")
         except self._driver.OperationalError as error:
             self._lose(f"the end of a commit was not heard: {error}")
         if self._warned:
             self._lose(f"a commit was not waited for: {self._warned}")
+        if done.statusmessage != "COMMIT":  # ROLLBACK, without an error: a statement had failed
+            raise self._driver.errors.InFailedSqlTransaction("nothing of it was committed")
         self._revision, self.committed_at = self._pending, self._pending_at
 
     def _roll_back(self) -> None:
@@ -188,6 +195,7 @@ class PostgresDatabase(StateDatabase):
             connection: psycopg.Connection[Any]
             connection = self._driver.connect(**self._parameters, autocommit=True)
             connection.add_notice_handler(self._noticed)
+            connection.execute(DURABLE)
             self._require_lock(connection)
             if self._revision >= 0:
                 row = connection.execute("SELECT revision FROM head")
@@ -271,7 +279,8 @@ def _parameters(driver: Any, dsn: str) -> dict[str, str]:
         given = driver.conninfo.conninfo_to_dict(dsn)
     except driver.Error:  # its message may hold a part of the string
         raise StateError("control.database: what it names is no connection string") from None
-    return {**SETTINGS, **{name: str(value) for name, value in given.items()}}
+    theirs = {name: str(value) for name, value in given.items()}
+    return {**SETTINGS, **theirs, "client_encoding": "UTF8"}  # whatever the database's own is
 
 
 def _name(parameters: dict[str, str]) -> str:

@@ -116,6 +116,52 @@ def test_a_database_that_went_on_without_us_is_not_believed(dsn: str) -> None:
     assert "control begins anew" in lost[0]
 
 
+def add_twice_and_go_on(state: PostgresDatabase) -> None:
+    with state.writing():
+        state.execute("INSERT INTO adopted VALUES ('E1')")
+        with pytest.raises(psycopg.IntegrityError):
+            state.execute("INSERT INTO adopted VALUES ('E1')")
+
+
+def test_a_commit_of_what_had_failed_is_not_believed(dsn: str) -> None:
+    """PostgreSQL answers it with success, and ROLLBACK."""
+    with closing(postgres_state(dsn)) as state:
+        state.beat()
+        known = state.committed_at
+        with pytest.raises(state.failures):
+            add_twice_and_go_on(state)
+        assert state.committed_at == known
+        state.beat()  # it is where we left it
+
+
+def of_encoding(postgresql: PostgresServer, encoding: str) -> PostgresDatabase:
+    named = f"template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'"
+    return PostgresDatabase(postgresql.new_database(named), Clock())
+
+
+def test_text_comes_back_whatever_a_database_calls_its_encoding(postgresql: PostgresServer) -> None:
+    """One of a cluster that was made with LC_ALL=C."""
+    with closing(of_encoding(postgresql, "SQL_ASCII")) as state:
+        ControlLog(state, lambda: 1.0).append("config", {"name": "\u03c0"})
+        assert state.execute("SELECT body FROM log").fetchall() == [('{"name":"\u03c0"}',)]
+
+
+def test_text_that_a_database_cannot_hold_is_refused(postgresql: PostgresServer) -> None:
+    with closing(of_encoding(postgresql, "LATIN1")) as state:
+        log = ControlLog(state, lambda: 1.0)
+        with pytest.raises(state.failures, match="has no equivalent"):
+            log.append("config", {"name": "\u03c0"})
+        assert log.append("config", {}) == 1
+
+
+def test_commits_are_on_disk_whatever_a_role_is_set_to(dsn: str) -> None:
+    with other(dsn) as connection:
+        connection.execute("ALTER ROLE edgecache SET synchronous_commit = off")
+        with closing(postgres_state(dsn)) as state:
+            assert state.execute("SHOW synchronous_commit").fetchall() == [("on",)]
+        connection.execute("ALTER ROLE edgecache RESET synchronous_commit")
+
+
 @pytest.fixture(scope="module")
 def alone() -> Iterator[PostgresServer]:
     """A primary whose synchronous standby is not there: commits wait, where that is asked for."""

@@ -8,16 +8,20 @@ done. One whose disk is slow is told so, too: it may be done later, and whoever 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import logging
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from typing import Any, Protocol, TypeVar
 
 from edgecache.control.state.database import StateBusyError, StateClosedError, StateDatabase
 
 TURN_S_MAX = 1.0  # beside BUSY_S_MAX of the state: two seconds until a caller knows
 WRITTEN_S_MAX = 10.0  # an fsync of a disk that is well takes milliseconds
+LAST_S_MAX = 3.0  # a commit that waits for a standby that is not there may wait for ever
 WAITING_MAX = 256  # more than callers are let in for in a second
 RETRY_AFTER = "1"  # seconds
 BUSY = "the state cannot be read or written now: another process holds it, or its disk is slow"
@@ -43,7 +47,7 @@ class StateThread:
 
     def __init__(self, state: StateDatabase) -> None:
         self._state = state
-        self._executor = ThreadPoolExecutor(1, "state")
+        self._worker = _Worker()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting = 0
 
@@ -62,7 +66,7 @@ class StateThread:
 
     async def _done(self, work: Callable[[], T]) -> T:
         try:
-            submitted = self._executor.submit(work)
+            submitted = self._worker.submit(work)
         except RuntimeError:
             raise StateClosedError(f"{self._state.name}: control ends") from None
         result = asyncio.wrap_future(submitted)
@@ -84,8 +88,46 @@ class StateThread:
             self._loop.call_soon_threadsafe(done)
 
     def close(self) -> None:
-        """Take no more work; what has begun is done."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        """Take no more work; what has begun is done, if it is within LAST_S_MAX."""
+        self._worker.close()
+
+
+class _Worker:
+    """A thread for one piece of work after another, which a process that ends waits for a while."""
+
+    def __init__(self) -> None:
+        self._work: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="state", daemon=True)
+
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """Have it done in its turn, unless it is cancelled before. RuntimeError: it is closed."""
+        if self._closed:
+            raise RuntimeError("closed")
+        if self._thread.ident is None:
+            self._thread.start()
+            atexit.register(self._thread.join, LAST_S_MAX)
+        future: Future[T] = Future()
+        self._work.put((future, work))
+        return future
+
+    def close(self) -> None:
+        """Take no more, and do nothing more of what has not begun."""
+        self._closed = True
+        with contextlib.suppress(Empty):
+            while item := self._work.get_nowait():
+                item[0].cancel()
+        self._work.put(None)
+
+    def _run(self) -> None:
+        while item := self._work.get():
+            future, work = item
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(work())
+                except BaseException as error:
+                    future.set_exception(error)
+            del item, future, work  # with what they hold
 
 
 class DeferredWrites:

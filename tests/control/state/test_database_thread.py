@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
@@ -162,3 +164,22 @@ def test_a_later_write_that_fails_may_be_asked_for_again(place: Place) -> None:
         await done.wait()
 
     play(scene)
+
+
+def test_a_process_that_ends_does_not_wait_for_ever_for_what_has_begun() -> None:
+    """A commit whose standby is gone has no end, and a process that is stuck with it neither."""
+    script = """if True:
+        import asyncio, threading
+        from edgecache.control.state import database_thread
+        database_thread.LAST_S_MAX = 0.1
+        thread, begun = database_thread.StateThread(None), threading.Event()
+        def never():
+            begun.set()
+            threading.Event().wait()
+        async def main():
+            asyncio.ensure_future(thread.run(never))
+            await asyncio.to_thread(begun.wait)
+            thread.close()
+        asyncio.run(main())
+    """
+    subprocess.run([sys.executable, "-c", script], timeout=30, check=True, capture_output=True)

@@ -13,6 +13,7 @@ import shutil
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 from urllib.parse import quote
@@ -113,10 +114,10 @@ class S3Bucket:
         """See `LogStore`."""
         pair = self._pair()
         try:
-            digest = await self.threads(lambda: _sha256(file))
+            digest, size = await self.threads(lambda: (_sha256(file), file.stat().st_size))
             if self._tls is None:
                 self._tls = await self.threads(self._context)
-            url, fields = self._request(key, file, pair, digest)
+            url, fields = self._request(key, pair, digest, size)
             status, text = await self._send(url, fields, file)
         except (httpx.HTTPError, OSError) as error:
             raise DeliveryError(str(error) or type(error).__name__) from error
@@ -137,12 +138,14 @@ class S3Bucket:
         )
         async with (
             client,
-            client.stream("PUT", url, headers=fields, content=_pieces(file)) as answer,
+            client.stream(
+                "PUT", url, headers=fields, content=_pieces(file, self.threads)
+            ) as answer,
         ):
             return answer.status_code, await _start_of(answer)
 
     def _request(
-        self, key: str, file: Path, pair: KeyPair, digest: str
+        self, key: str, pair: KeyPair, digest: str, size: int
     ) -> tuple[httpx.URL, RawFields]:
         """The URL of an object, and the fields that prove who puts it there."""
         url = httpx.URL(self.bucket.endpoint)
@@ -162,7 +165,7 @@ class S3Bucket:
         fields = [
             (b"host", host),
             (b"content-type", b"application/x-gzip"),
-            (b"content-length", b"%d" % file.stat().st_size),
+            (b"content-length", b"%d" % size),
             *signed,
         ]
         return target, fields
@@ -185,10 +188,21 @@ def no_key_pair(bucket: LogBucket) -> str:
     )
 
 
-async def _pieces(file: Path) -> AsyncIterator[bytes]:
+async def _pieces(file: Path, threads: BlockingCalls) -> AsyncIterator[bytes]:
+    """A file's bytes, of which each piece is read by itself: who is cancelled leaves nothing open.
+
+    The loop that sends them serves viewers, too.
+    """
+    offset = 0
+    while piece := await threads(partial(_piece, file, offset)):
+        yield piece
+        offset += len(piece)
+
+
+def _piece(file: Path, offset: int) -> bytes:
     with file.open("rb") as source:
-        while piece := source.read(PIECE_BYTES):
-            yield piece
+        source.seek(offset)
+        return source.read(PIECE_BYTES)
 
 
 async def _start_of(answer: httpx.Response) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -93,6 +94,32 @@ def test_an_object_is_put_by_a_signed_request(file: Path, bucket: LogBucket, url
     checked = verify(came, {"AKIDLOGS": PAIR.secret_access_key}.get, "s3", NOW)
     assert checked == SignatureVerified("AKIDLOGS")
     assert request.headers["x-amz-security-token"] == "a-session-token"
+
+
+def test_no_viewer_waits_for_the_disk_that_a_file_is_read_from(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop that sends it is the one that serves."""
+    opened, stated = list[bool](), list[bool]()
+    open_path, stat_path = Path.open, Path.stat
+
+    def on_loop() -> bool:
+        return threading.current_thread() is threading.main_thread()
+
+    def seen_open(path: Path, mode: str) -> Any:
+        opened.append(on_loop())
+        return open_path(path, mode)
+
+    def seen_stat(path: Path, **options: Any) -> Any:
+        stated.append(on_loop())
+        return stat_path(path, **options)
+
+    monkeypatch.setattr(Path, "open", seen_open)
+    monkeypatch.setattr(Path, "stat", seen_stat)
+    put(store := Store(answered(200)), file)
+    assert store.requests[0].content == BODY
+    assert opened
+    assert not any(opened + stated)
 
 
 def answered(status: int, text: bytes = b"") -> httpx.Response:

@@ -151,6 +151,8 @@ class PostgresDatabase(StateDatabase):
         connection.execute("BEGIN")
         row = connection.execute("UPDATE head SET revision = revision + 1 RETURNING revision")
         self._pending = self._first(row)
+        if self._revision >= 0:  # a pooler may have gone over to another database without a word
+            self._compare(connection, self._pending - 1)
 
     def _commit(self) -> None:
         self._warned = ""

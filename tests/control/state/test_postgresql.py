@@ -162,6 +162,19 @@ def test_commits_are_on_disk_whatever_a_role_is_set_to(dsn: str) -> None:
         connection.execute("ALTER ROLE edgecache RESET synchronous_commit")
 
 
+@pytest.mark.parametrize("change", [1, -1])
+def test_a_database_that_others_write_to_is_not_believed(dsn: str, change: int) -> None:
+    """By a pooler, which lets two controls in, or hides that it has gone over to a standby."""
+    lost = list[str]()
+    with closing(PostgresDatabase(dsn, Clock())) as state:
+        state.on_lost = lost.append
+        with other(dsn) as connection:
+            connection.execute("UPDATE head SET revision = revision + %s", (change,))
+        with pytest.raises(StateBusyError, match="it is at revision"):
+            state.beat()
+    assert len(lost) == 1
+
+
 @pytest.fixture(scope="module")
 def alone() -> Iterator[PostgresServer]:
     """A primary whose synchronous standby is not there: commits wait, where that is asked for."""

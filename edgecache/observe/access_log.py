@@ -262,7 +262,7 @@ class LogStream:
             self.problem = ""
         except OSError as error:
             self.errors += 1
-            self.lost += left.count(b"\n")
+            self.lost += min(left.count(b"\n"), batch.count(b"\n"))  # not an end of one before
             self.problem = f"stdout: {(error.strerror or str(error)).lower()}"
 
     def reopen(self) -> None:

@@ -67,13 +67,18 @@ class LogRetention:
 
     def step(self) -> None:
         """Compress, split and delete what is due, unless another process is at it. May block."""
+        self.problem = ""
+        with self._telling(self.folder), self._alone() as alone:
+            if alone:
+                self._step(self.clock())
+
+    @contextlib.contextmanager
+    def _telling(self, path: Path) -> Iterator[None]:
+        """Keep what goes wrong with `path` as the problem, and go on."""
         try:
-            with self._alone() as alone:
-                if alone:
-                    self._step(self.clock())
-            self.problem = ""
+            yield
         except OSError as error:
-            self.problem = f"{self.folder}: {(error.strerror or str(error)).lower()}"
+            self.problem = f"{path}: {(error.strerror or str(error)).lower()}"
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[bool]:
@@ -96,10 +101,12 @@ class LogRetention:
         self._delete(now)
         for one in self._files():
             if not one.is_closed(now) and one.size > self.bytes_max // OPEN_SHARE:
-                _split(one.path)
+                with self._telling(one.path):
+                    _split(one.path)
         for one in self._files():
             if one.is_closed(now) and not one.packed:
-                compress(one.path)
+                with self._telling(one.path):  # one that is another user's holds up no other
+                    compress(one.path)
         self._delete(now)
 
     def _delete(self, now: float) -> None:
@@ -180,7 +187,11 @@ def compress(path: Path) -> None:
         if not _is_packed(same, descriptor):
             target = _free(path, end)
             part = target.with_name(target.name + _PART)
-            _pack(descriptor, part)
+            try:
+                _pack(descriptor, part)
+            except OSError:
+                part.unlink(missing_ok=True)  # where the disk is full, there is no room for it
+                raise
             part.rename(target)
         path.unlink()
 

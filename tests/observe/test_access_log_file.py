@@ -137,3 +137,18 @@ def test_half_a_line_gets_its_end_before_the_next(tmp_path: Path) -> None:
     stream.write(b"third\n")
     assert bytes(written) == b"fir\nthird\n"
     assert stream.lost == 2
+
+
+def test_lines_that_a_reader_does_not_take_are_counted_once(tmp_path: Path) -> None:
+    """The end of a torn line, which every batch begins with from then on, is none of them."""
+    left = [5]
+
+    def put(_descriptor: int, data: bytes) -> int:
+        if not left:
+            raise BlockingIOError
+        return min(left.pop(), len(data))
+
+    stream = LogStream(1, tmp_path / "lock", put)
+    for _ in range(3):
+        stream.write(b"one\ntwo\n")
+    assert stream.lost == 5

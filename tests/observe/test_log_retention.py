@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import gzip
 import os
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from edgecache.observe import log_retention
 from edgecache.observe.access_log import LogFile, LogFileName
 from edgecache.observe.log_record import HEADER
 from edgecache.observe.log_retention import DAY_S, HOUR_S, LATE_S, LOCK_NAME, LogRetention
@@ -167,3 +169,27 @@ def test_a_folder_that_cannot_be_used_is_told_once_and_hurts_nobody(tmp_path: Pa
     folder.unlink()
     retention.step()
     assert retention.problem == ""
+
+
+def test_a_file_that_cannot_be_compressed_holds_up_no_other(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of another user's, from a start as root; or there is no room for it."""
+    machine.file("edge-1").write(b"one\n")
+    machine.file("edge-2").write(b"two\n")
+    pack = log_retention._pack
+
+    def failing(descriptor: int, target: Path) -> None:
+        pack(descriptor, target)
+        if target.name.startswith("edge-1"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(log_retention, "_pack", failing)
+    machine.clock.now += HOUR_S + LATE_S
+    machine.retention.step()
+    hour = "2024-01-01-12.ab12"
+    assert machine.names() == [f"edge-1.{hour}.log", f"edge-2.{hour}.gz"]
+    assert machine.retention.problem.endswith(f"edge-1.{hour}.log: permission denied")
+    monkeypatch.undo()
+    machine.moves(1)
+    assert machine.names() == [f"edge-1.{hour}.gz", f"edge-2.{hour}.gz"]

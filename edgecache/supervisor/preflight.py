@@ -34,7 +34,6 @@ from edgecache.config.model import (
     ViewerCertificate,
 )
 from edgecache.config.secrets import SecretsError, load_operators, load_secrets, secrets_path
-from edgecache.control.state.postgresql import EXTRA
 from edgecache.node.geoip import database_problem
 from edgecache.node.rule_files import unasked_locations, unread_rule_files
 from edgecache.node.secret_watch import missing_key_pairs, missing_values
@@ -126,6 +125,8 @@ def missing_extras(config: Config) -> list[str]:
     lines = []
     database = config.control is not None and config.control.database
     if database and importlib.util.find_spec("psycopg") is None:
+        from edgecache.control.state.postgresql import EXTRA  # edges come by here, too
+
         lines.append(f"control.database needs an extra that is not installed; run: {EXTRA}")
     if config.certificates == "acme" and importlib.util.find_spec("acme") is None:
         lines.append(f'certificates: "acme" needs an extra that is not installed; run: {INSTALL}')

@@ -45,4 +45,4 @@ class OriginCounters:
             self._connections.labels(where).value += count
         self._failing = {guard for guard in self._failing if guard.is_open}
         for where, count in Counter(guard.where for guard in self._failing).items():
-            self._circuits.labels(where).value = count
+            self._circuits.labels(where).value += count  # several may be `other`

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 
 from edgecache.observe.counters import Counters
+from edgecache.observe.labeled_series import NAMES_MAX
+from edgecache.upstream.circuit_breaker import CircuitLimits
 from edgecache.upstream.endpoint import Endpoint
-from edgecache.upstream.faults import Fault
+from edgecache.upstream.faults import Fault, UpstreamError
 from edgecache.upstream.origin import OriginUpstream
 from edgecache.upstream.origin_counters import OriginCounters
+from edgecache.upstream.origin_guard import OriginGuard
 from edgecache.upstream.pool import Pool
 from tests.upstream.loopback import Run, answers, everything, failure, world
 from tests.upstream.test_origin import call
@@ -59,3 +62,14 @@ def test_an_open_circuit_is_told_until_it_closes(run: Run) -> None:
         assert counters.snapshot()["words"]["origin_errors"] == {"127.0.0.1:80\tconnect-refused": 2}
 
     run(main())
+
+
+def test_circuits_of_origins_beyond_the_bound_add_up() -> None:
+    counters = Counters()
+    counted = OriginCounters(counters, lambda: 0.0)
+    for number in range(NAMES_MAX + 2):
+        guard = OriginGuard(f"origin-{number}", lambda: 0.0, CircuitLimits(failures=1))
+        guard.failed(UpstreamError(Fault.REFUSED, guard.where, sent=False))
+        counted.failed(guard.where, Fault.REFUSED, guard)
+    counted.measure(())
+    assert counters.snapshot()["gauges"]["origin_circuit_open\tother"] == 2

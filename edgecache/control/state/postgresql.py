@@ -47,6 +47,16 @@ RECONNECT_S = 1.0  # between two attempts
 BEAT_S = 1.0  # between two commits, also of nothing
 TRUSTED_S = 2.0  # after a commit: a primary that was deposed since accepts none
 LEAVING_MS_MAX = 1_000  # for the session of a control that has ended, or lost its connection
+WAITING_HOLDER = (
+    "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory'"
+    " AND granted AND datname = current_database() AND wait_event = 'SyncRep'"
+)
+"""Whether who has the lock waits for a standby: the server does that for clients that are gone."""
+HELD = "another control uses it: stop that one first"
+WAITS = (
+    "a commit of another control, which may have ended, waits for a synchronous standby: bring one"
+    " back, or take it out of synchronous_standby_names"
+)
 WHY_CHARS_MAX = 300
 OWNER = "installation"  # in `told`: digests of the secrets of whose it is
 HEAD = (
@@ -214,8 +224,8 @@ class PostgresDatabase(StateDatabase):
             connection.execute("SELECT pg_advisory_lock(%s)", (CONTROL_LOCK,))
             connection.execute("RESET lock_timeout")
         except self._driver.errors.LockNotAvailable:
+            why = HELD if connection.execute(WAITING_HOLDER).fetchone() is None else WAITS
             connection.close()
-            why = "another control uses it: stop that one first"
             raise StateBusyError(f"{self.name}: {why}") from None
 
     def _compare(self, connection: psycopg.Connection[Any], revision: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -227,6 +227,31 @@ def test_a_wait_for_the_standby_that_is_cut_short_is_not_accepted(
     assert isinstance(error, StateBusyError)
     assert words in str(error)
     assert (told, len(lost)) == ([1], 1)
+
+
+def test_a_control_that_died_over_a_commit_is_told_from_one_that_runs(
+    alone: PostgresServer,
+) -> None:
+    """The server goes on waiting for the standby, and holds the lock, for a client that is gone."""
+    dsn = alone.new_database()
+    with other(dsn) as connection:
+        opened = postgres_state(dsn)
+        opened.execute("SET synchronous_commit = on")
+        ended = threading.Event()
+
+        def beat() -> None:
+            with suppress(psycopg.Error, StateError):
+                opened.beat()
+            ended.set()
+
+        threading.Thread(target=beat).start()
+        waiting = "FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        while not connection.execute(f"SELECT 1 {waiting}".encode()).fetchall():
+            assert not ended.is_set()
+        assert isinstance(refused(dsn, "waits for a synchronous standby"), StateBusyError)
+        connection.execute(f"SELECT pg_terminate_backend(pid) {waiting}".encode())
+        assert ended.wait(NEVER_S)
+        opened.close()
 
 
 def refused(dsn: str, words: str, owners: tuple[str, ...] = ()) -> StateError:

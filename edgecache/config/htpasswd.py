@@ -21,6 +21,8 @@ ROUNDS_MAX = 100_000  # of SHA-crypt: a quarter of a second here; 5,000 unless t
 USER_BYTES_MAX = 255  # htpasswd's own
 
 _BCRYPT = re.compile(rb"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}")
+_SALT_LAST = 28  # its last character has two bits of the salt, and four that are 0
+_SALT_ENDS = b".Oeu"  # with others bcrypt says that it is no salt, and checks nothing
 _APR1 = re.compile(rb"\$apr1\$[./A-Za-z0-9]{1,8}\$[./A-Za-z0-9]{22}")
 _CRYPT = re.compile(rb"\$([56])\$(?:rounds=([0-9]{1,9})\$)?[^$:\n]{0,16}\$([./A-Za-z0-9]{43,86})")
 _SHA1 = re.compile(rb"\{SHA\}[A-Za-z0-9+/]{27}=")
@@ -76,6 +78,8 @@ def _trouble(user: bytes, hashed: bytes) -> str:
     if not user or len(user) > USER_BYTES_MAX:
         return f"not USER:HASH with a user of 1 to {USER_BYTES_MAX} bytes"
     if match := _BCRYPT.fullmatch(hashed):
+        if hashed[_SALT_LAST] not in _SALT_ENDS:
+            return "a bcrypt hash whose salt nothing makes: htpasswd -B writes another"
         good = 4 <= int(match[1]) <= BCRYPT_COST_MAX
         return "" if good else f"a bcrypt cost outside 4 to {BCRYPT_COST_MAX}"
     if match := _CRYPT.fullmatch(hashed):

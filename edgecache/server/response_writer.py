@@ -118,19 +118,21 @@ class ResponseWriter:
 
     async def run(self, errand: ViewerErrand, body: ViewerBody | None) -> None:
         """Run the errand and send its outcome, or the page that says why there is none."""
-        while isinstance(errand, DecisionErrand):  # each waits for another fact, and there are few
-            decision = await self._settled(errand)
-            if isinstance(decision, Refusal | Hit):
-                if body is not None:  # nobody reads it
-                    self._stream.close_after()
-                    body.close()
-                if isinstance(decision, Refusal):
-                    self.send_refusal(decision, self._listener.clock())
-                else:
-                    await self.run_hit(decision, errand.request)
-                return
-            errand = decision
-        await self._run(errand, body)
+        decision: Hit | Errand | Refusal
+        if isinstance(errand, DecisionErrand):
+            decision = await self._decided(errand)
+        else:
+            decision = errand
+        if not isinstance(decision, Refusal | Hit):
+            await self._run(decision, body)
+            return
+        if body is not None:  # nobody reads it
+            self._stream.close_after()
+            body.close()
+        if isinstance(decision, Refusal):
+            self.send_refusal(decision, self._listener.clock())
+        else:
+            await self.run_hit(decision, errand.request)
 
     async def run_hit(self, hit: Hit, request: Request) -> None:
         """Send what a stored entry gives, where that takes its time."""
@@ -143,6 +145,21 @@ class ResponseWriter:
         except Exception:
             logger.exception("a hit failed on its way out: id %s", self._id.decode())
             self._stream.abort()
+
+    async def _decided(self, errand: DecisionErrand) -> Hit | Errand | Refusal:
+        """What is decided in the end; FAILED where that is not to be known.
+
+        Something is answered in any case: the next response would else be taken for this one's.
+        """
+        decision: Hit | ViewerErrand | Refusal = errand
+        try:
+            while isinstance(decision, DecisionErrand):  # each waits for another fact
+                decision = await self._settled(decision)
+        except Exception:
+            logger.exception("a decision failed inside the cache: id %s", self._id.decode())
+            self._stream.close_after()
+            return FAILED
+        return decision
 
     async def _settled(self, errand: DecisionErrand) -> Hit | ViewerErrand | Refusal:
         """What is decided once it is known what the decision waits for."""

@@ -40,6 +40,7 @@ def test_what_is_dear_is_known() -> None:
         ("a:rqXexS6ZhobKA", "neither bcrypt"),  # crypt(3)
         ("a:" + BCRYPT.replace("$05$", "$15$"), "a bcrypt cost outside 4 to 14"),
         ("a:" + BCRYPT[:-1], "neither bcrypt"),
+        ("a:" + BCRYPT[:28] + "F" + BCRYPT[29:], "a bcrypt hash whose salt nothing makes"),
         ("a:" + SHA256.replace("$5$", "$5$rounds=999999999$"), "rounds outside 1000 to 100000"),
         ("a:" + SHA256.replace("$5$", "$6$"), "a hash of another length"),
         (f"b:{APR1}", "a user twice"),

@@ -176,6 +176,21 @@ def test_a_check_is_waited_for_while_others_are_served(stage: Stage) -> None:
     play.viewer("c").gets(401)
 
 
+def test_a_check_that_fails_is_answered_and_lets_nobody_in(stage: Stage) -> None:
+    """Without an answer the next response on the connection would be taken for this one's."""
+    open_one = Behavior(origin="o", path_pattern="/open")
+    play, checks = staged(stage, site={"behaviors": (open_one,)})
+    checks.held = True
+    play.viewer().asks("/a", **basic("a"))
+    play.viewer().asks("/open")
+    ((_, future),) = checks.waiting
+    future.set_exception(ValueError("Invalid salt"))
+    play.loop.settle()
+    got = play.viewer().gets(500, x_cache="Error")
+    assert got.field("connection") == "close"
+    play.origin.hears_nothing()
+
+
 def test_who_wants_too_much_checked_is_told_to_come_again(stage: Stage) -> None:
     play, checks = staged(stage)
     checks.held = True

@@ -280,7 +280,8 @@ class ViewerFrontend:
         as_get = replace(request, method=b"GET")
         refused = admit(as_get, route, routed.place.country or None, self._entrance)
         if refused is not None:
-            return self._refuse(refused, routed.request, route)
+            no_token = routed.without((AUTHORIZATION,))  # an origin of pages is no operator
+            return self._refuse(refused, no_token.request, route)
         decision = decide_purge(request, route, self._world.purger)
         if isinstance(decision, Refusal):
             return decision

@@ -14,7 +14,11 @@ from edgecache.cache.purge import PurgeAnswer, PurgeQuestion
 from edgecache.config.model import (
     AccessList,
     AccessRule,
+    Behavior,
     CachePolicy,
+    CustomErrorResponse,
+    HeaderSelection,
+    OriginRequestPolicy,
     Purge,
     RateLimit,
     Selection,
@@ -145,6 +149,22 @@ def test_what_keeps_others_out_keeps_it_out_and_it_is_counted(stage: Stage) -> N
 def test_without_control_there_is_nobody_to_ask(stage: Stage) -> None:
     play = stage(behavior={"purge": Purge(access_list=FRIENDS)})
     play.viewer().asks("/a", "PURGE", **TOKEN).gets(503)
+
+
+@pytest.mark.parametrize("semantics", ["cloudfront", "rfc9111"])
+def test_the_page_of_a_refusal_is_fetched_without_the_token(stage: Stage, semantics: str) -> None:
+    pages = (CustomErrorResponse(error_code=403, response_page_path="/p", response_code=403),)
+    every = OriginRequestPolicy(headers=HeaderSelection(behavior="allViewer"))
+    page = Behavior(origin="o", path_pattern="/p", origin_request_policy=every)
+    elsewhere = AccessList(
+        rules=(AccessRule(number=1, action="allow", sources=("198.51.100.0/24",)),)
+    )
+    site = {"custom_error_responses": pages, "behaviors": (page,)}
+    play, _ = staged(stage, semantics=semantics, behavior={"access_list": elsewhere}, site=site)
+    play.viewer().asks("/a", "PURGE", **TOKEN)
+    play.origin.hears("/p", authorization=None)
+    play.origin.answers(200, "blocked")
+    play.viewer().gets(403, "blocked")
 
 
 def test_a_soft_one_says_so(stage: Stage) -> None:

@@ -146,6 +146,16 @@ class Listener:
         """Whether the location has an access list."""
         return self.access is not None and self.access.has_list
 
+    def trusts(self, client: str, *, named: bool) -> bool:
+        """Whether what a connection of `client` says of its viewers counts.
+
+        `named`: by a PROXY header. Where each connection has one, and this one's names nobody, what
+        comes behind it may be a viewer's.
+        """
+        proxies = self.trusted_proxies
+        known = named or not self.proxied
+        return known and proxies is not None and proxies.trusts(client)
+
     def takes_header_of(self, peer: str) -> bool:
         """Whether a PROXY header of `peer` may name a viewer; where nobody is named, anybody's."""
         return self.trusted_proxies is None or self.trusted_proxies.trusts(peer)

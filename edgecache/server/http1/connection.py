@@ -206,8 +206,7 @@ class ViewerConnection(asyncio.Protocol):
         """
         self.client = client
         self.address, self.port = escaped(client[0]), b"%d" % client[1]
-        proxies = self.listener.trusted_proxies
-        self.trusted = proxies is not None and proxies.trusts(client[0])
+        self.trusted = self.listener.trusts(client[0], named=self._source is not None)
         self.network = "" if self.trusted else client_network(client[0])
         self.listener.connections.add(self)
 

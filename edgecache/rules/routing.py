@@ -98,6 +98,7 @@ class Site:
     behaviors: tuple[tuple[re.Pattern[bytes], Route], ...]
     private: bool = False  # some behavior is not everybody's: see `_guard`
     uses_files: bool = False  # some behavior goes by what files hold
+    limits_by_fields: tuple[RateLimitRule, ...] = ()  # whose buckets fields of requests name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,7 +110,6 @@ class RouteTable:
     by_id: dict[str, Site]
     any_host: Site | None
     unavailable: Mapping[bytes, UnavailableSite] = field(default_factory=dict)  # by name
-    limits_by_fields: tuple[RateLimitRule, ...] = ()  # whose buckets fields of requests name
     location_limits: tuple[RateLimit, ...] = ()  # that stand before those of each behavior
     ip_sets: Mapping[str, AddressRanges] = field(default_factory=dict)  # what is known, by name
 
@@ -236,9 +236,8 @@ def compile_routes(
                 exact[folded] = site
     unavailable = _names_held(config.unavailable, exact, wildcard, taken=any_host is not None)
     longest_first = sorted(wildcard.items(), key=lambda item: -len(item[0]))
-    by_fields = dict.fromkeys(one for site in by_id.values() for one in _limits_by_fields(site))
     names = exact, tuple(longest_first), by_id, any_host, unavailable
-    return RouteTable(*names, tuple(by_fields), limits, world.ip_sets)
+    return RouteTable(*names, limits, world.ip_sets)
 
 
 def matched_route(site: Site, path: bytes) -> Route | None:
@@ -324,11 +323,6 @@ def _names_held(
     return found
 
 
-def _limits_by_fields(site: Site) -> Iterator[RateLimitRule]:
-    for _, found in site.behaviors:
-        yield from (one for one in found.rate_limits if one.kind in ("header", "cookie"))
-
-
 def _kept(former: Site | None, distribution: Distribution) -> Site | None:
     """The former site, where the distribution is the same; keys may be others."""
     if former is None or former.private or former.uses_files:
@@ -348,7 +342,9 @@ def _compile_site(distribution: Distribution, world: RuleWorld) -> Site:
     routes[-1] = (pattern("*"), last_route)
     private = any(_guard(found) for _, found in routes)
     uses_files = any(one.access_list or one.basic_auth or one.purge for _, one in routes)
-    return Site(distribution, tuple(routes), private, uses_files)
+    limits = dict.fromkeys(one for _, found in routes for one in found.rate_limits)
+    by_fields = tuple(one for one in limits if one.kind in ("header", "cookie"))
+    return Site(distribution, tuple(routes), private, uses_files, by_fields)
 
 
 def _route_of(distribution: Distribution, behavior: Behavior, world: RuleWorld) -> Route:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from edgecache.config.model import (
     AccessList,
@@ -14,9 +15,10 @@ from edgecache.config.model import (
     RateLimit,
     SemanticsName,
 )
+from edgecache.rules.routing import compile_routes
 from edgecache.rules.semantics import SEMANTICS
 from edgecache.store.memory_account import MemoryHolding
-from tests.world.play import Play, Scene
+from tests.world.play import Play, Scene, config_of
 
 HEAD = b"GET %b HTTP/1.1\r\nHost: site.test\r\nX-Key: k\r\n\r\n"
 SLOW = {"requests_per_s": 0.1, "burst": 3}
@@ -265,6 +267,19 @@ def test_who_is_not_let_in_takes_nobodys_tokens(plays: Any, memo: bool) -> None:
     assert statuses(play, 5, name="out") == [403] * 5
     play.address = "192.0.2.7"
     assert statuses(play, 3, name="in") == [200, 200, 429]
+
+
+def test_what_is_remembered_of_fields_grows_with_no_other_sites_limits(plays: Any) -> None:
+    play = plays(scene("header:X-Key", "cookie:id"))
+    config = config_of(play.scene)
+    (own,) = config.distributions
+    others = [structs.replace(own, id=f"E{n}", domain_name=f"{n}.test", aliases=()) for n in "ab"]
+    sites = structs.replace(config, distributions=(own, *others))
+    play.listener.frontend.table = compile_routes(sites)
+    store(play)
+    for _ in range(3):
+        play.viewer("a").asks("/a", x_key="k", cookie="id=1").gets(200, x_cache="Hit")
+    assert {len(block.buckets) for block in play.head_cache.blocks.values()} == {2}
 
 
 def test_an_origins_own_429_is_its_own(plays: Any) -> None:

@@ -49,7 +49,7 @@ def test_limits_of_a_location_come_first_on_every_route_and_are_compiled_anew() 
     key = RateLimit(name="all", key="header:X-Key", requests_per_s=1, burst=1)
     table = compile_routes(config(key), location="LHR50")
     assert names(table) == [["all"], ["all", "own"]]
-    assert [rule.limit for rule in table.limits_by_fields] == [key]
+    assert [rule.limit for rule in table.by_id["E1"].limits_by_fields] == [key]
     same = compile_routes(config(key), former=table, location="LHR50")
     assert same.by_id["E1"] is table.by_id["E1"]
     without = compile_routes(config(), former=table, location="LHR50")

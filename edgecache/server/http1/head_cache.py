@@ -125,7 +125,7 @@ class FieldBlock(Struct, eq=False):
     host: bytes  # x-host-header, cs-protocol
     rest: bytes  # time-taken to ssl-cipher
     extras: bytes = b""  # of a second line: see `LineTemplate`
-    buckets: Buckets = NO_BUCKETS  # that its fields say, on any route
+    buckets: Buckets = NO_BUCKETS  # that its fields say, on any route of its site
     trusted: bool = False  # a trusted proxy sent it: what it says of its viewer counts
     address: bytes = b""  # of that viewer; empty: as the connection has it
     port: bytes = b""
@@ -243,8 +243,9 @@ class HeadCache:
         if answer.limits:
             by_path = [limit for limit in answer.limits if limit.kind == "path"]
             cached.buckets = named_buckets(connection, by_path, request)
-        if by_fields := listener.frontend.table.limits_by_fields:
-            block.buckets = named_buckets(connection, by_fields, request)
+        site = listener.frontend.table.by_id[answer.route.distribution.id]  # Host is in a block
+        if site.limits_by_fields:
+            block.buckets = named_buckets(connection, site.limits_by_fields, request)
         self.add_line(head, lines[place], cached)
         listener.made()
         if connection.trusted:

@@ -43,7 +43,7 @@ from edgecache.cluster.certificates import CHALLENGE_PATH, challenge_token
 from edgecache.config.listen import ViewerPorts
 from edgecache.config.model import BRAND, Behavior
 from edgecache.http.dates import format_date
-from edgecache.http.message import Fields, Request, combined_value, first_value
+from edgecache.http.message import Fields, Request, combined_value, first_value, without
 from edgecache.rules.caching.error_caching import replacement
 from edgecache.rules.private.key_ring import MESSAGES, TrustedKeys
 from edgecache.rules.private.signature_check import SignatureAccepted
@@ -364,6 +364,8 @@ class ViewerFrontend:
         place = self._world.place_of(request.client[0]) if route.needs_place else NOWHERE
         request = with_viewer_headers(request, route.viewer_headers, place)
         request = without_removed(request, route.viewer_fields_removed)
+        if route.basic_auth is not None and not route.basic_auth.forwards:
+            request = replace(request, fields=without(request.fields, (AUTHORIZATION,)))
         return request if route.trust is None else route.trust.stripped(request)
 
     def dressed(

@@ -256,3 +256,17 @@ def test_the_page_of_an_error_is_fetched_without_what_opened(stage: Stage) -> No
     play.origin.hears("/p", authorization=None)
     play.origin.answers(200, "gone")
     play.viewer().gets(404, "gone")
+
+
+def test_the_page_of_an_error_that_has_users_is_fetched_without_what_opens_it(stage: Stage) -> None:
+    pages = (CustomErrorResponse(error_code=404, response_page_path="/p", response_code=404),)
+    page = Behavior(origin="o", path_pattern="/p", origin_request_policy=EVERY, basic_auth=RULE)
+    open_one = Behavior(origin="o", path_pattern="/open")
+    site = {"custom_error_responses": pages, "behaviors": (page, open_one)}
+    play, _ = staged(stage, site=site)
+    play.viewer().asks("/open", **basic("a"))
+    play.origin.hears("/open")
+    play.origin.answers(404)
+    play.origin.hears("/p", authorization=None)
+    play.origin.answers(200, "gone")
+    play.viewer().gets(404, "gone")

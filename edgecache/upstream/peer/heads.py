@@ -27,7 +27,7 @@ _CREDENTIAL_LINE = re.compile(rb"[^\r\n]*(\r\nEdgecache-Peer: ([\x21-\x7e]*))\r\
 _CALL = re.compile(
     rb"[^\r\n]*(\r\nEdgecache-Peer: ([\x21-\x7e]*)"
     rb"(\r\nEdgecache-Id: ([\x21-\x7e]*)\r\nEdgecache-Client: ([\x21-\x7e]*)"
-    rb"(?:\r\nEdgecache-Trace: ([0-9a-f-]*)(?:\r\nEdgecache-Trace-State: ([\x20-\x7e]*))?)?"
+    rb"(?:\r\nEdgecache-Trace: ([0-9a-f-]*)(?:\r\nEdgecache-Trace-State: ([\t\x20-\x7e]*))?)?"
     rb"(?:\r\nEdgecache-Amzn-Trace: ([\x21-\x7e]*))?))\r\n"
 )
 

@@ -31,6 +31,7 @@ ALIKE = PeerTemplateKey(
 NOBODY = (b"http", ("", 0), "")
 PEER = b"Edgecache-Peer: p\r\n"
 TRACE = TraceContext(b"1" * 32, b"2" * 16, True)
+STATES = (b"a=1 ,b=x y", b"a=1,\tb=2")  # W3C's OWS: blanks and tabs (§3.3.1.1)
 STANDING = shared_lines(ALIKE)
 
 
@@ -39,7 +40,7 @@ STANDING = shared_lines(ALIKE)
     VISIBLE.map(str.encode),
     VISIBLE,
     st.lists(st.tuples(NAMES, VISIBLE.map(str.encode)), max_size=4).map(tuple),
-    st.sampled_from([None, TRACE, replace(TRACE, state=b"a=1 ,b=x y")]),
+    st.sampled_from([None, TRACE, *(replace(TRACE, state=one) for one in STATES)]),
 )
 def test_what_is_written_is_read(
     target: bytes,

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from edgecache.config.model import Config
 from edgecache.control.state.database import (
-    StateBusyError,
     StateClosedError,
     StateDatabase,
     StateError,
@@ -68,7 +67,7 @@ class StateBeat:
             await self._run(self._state.beat)
         except StateClosedError:
             return
-        except StateBusyError as error:
+        except StateError as error:  # also what time alone does not mend: a right taken away
             if not self._silent:
                 self._say(f"{error}; nothing is accepted, and no lease granted, until it is well")
             self._silent = True

@@ -55,13 +55,16 @@ def test_a_connection_string_is_a_line_of_a_file_or_a_variable(tmp_path: Path) -
     assert connection_string("env:D", {"D": "host=h"}) == "host=h"
 
 
-def test_a_database_that_does_not_answer_is_told_once_and_so_is_that_it_does() -> None:
+@pytest.mark.parametrize("kind", [StateBusyError, StateError])
+def test_a_database_that_does_not_answer_is_told_once_and_so_is_that_it_does(
+    kind: type[StateError],
+) -> None:
     said, failures = list[str](), [None, "gone", "gone", None, None, "gone"]
 
     async def run(_: Callable[[], T], /) -> T:
         why = failures.pop(0)
         if why:
-            raise StateBusyError(f"postgresql://h/d: {why}")
+            raise kind(f"postgresql://h/d: {why}")
         return None  # type: ignore[return-value]
 
     beat = StateBeat(Silent(), run, said.append)

@@ -18,6 +18,7 @@ from msgspec import Struct
 from edgecache.config.problems import BrokenLinesError
 
 NETWORKS_MAX = 500_000  # of one set: ipset's maxelem is 65,536, public block lists have 200,000
+SHOWN_CHARS = 16  # of a broken line: it may be of a file of passwords, named by mistake
 _V4_BITS, _V6_BITS = 32, 128
 _V4_BYTES = 4
 _MAPPED = 0xFFFF  # what stands before the address in ::ffff:0:0/96
@@ -103,7 +104,7 @@ def read_networks(text: str) -> AddressRanges:
             if entry := line.strip():
                 networks.append(parse_network(entry))
         except ValueError as error:
-            broken.append((number, f"{entry[:64]!r} {error}"))
+            broken.append((number, f"{entry[:SHOWN_CHARS]!r} {error}"))
     if broken:
         raise BrokenLinesError(broken)
     return ranges_of(networks)

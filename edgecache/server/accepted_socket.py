@@ -118,8 +118,9 @@ class AcceptedSocket(asyncio.Protocol):
                 fault = getattr(error, "fault", ProxyFault.LATE)
                 listener.request_log.counters.refused_proxy_headers[fault] += 1
             return False
-        viewer = self._source or self._peer
-        if self._over or not (listener.access is None or listener.access.admits(self, viewer)):
+        viewer, named = self._source or self._peer, self._source is not None
+        access = listener.access
+        if self._over or not (access is None or access.admits(self, viewer, named=named)):
             return False
         listener.connections.discard(self)
         self.network = client_network(viewer[0])

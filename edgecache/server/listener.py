@@ -165,13 +165,21 @@ class Listener:
         return replace(self, tls=port, head_cache=head_cache, scheme=b"https")
 
     def decide(
-        self, request: Request, session: Session | None, now: float, *, direct: bool
+        self,
+        request: Request,
+        session: Session | None,
+        now: float,
+        *,
+        direct: bool,
+        trusted: bool = False,
     ) -> Hit | ViewerErrand | Refusal:
         """What the frontend concludes, if the certificate of the connection is for the site.
 
         `direct`: the viewer is at the other end of the connection, and its TLS is the viewer's.
+        `trusted`: a proxy is there that stands for many, which was not asked for itself.
         """
-        if not (direct or self.access is None or self.access.admits_request(request.client[0])):
+        asks = self.access is not None and (trusted or not direct)
+        if asks and self.access and not self.access.admits_request(request.client[0]):
             return refusal(NOT_LISTED, request)
         if session is not None:
             if request.host and not session.covers(request.host):

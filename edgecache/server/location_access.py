@@ -72,15 +72,19 @@ class LocationAccess:
         if self.flows is not None:
             self.flows.close(connection, broken=broken, ended=ended)
 
-    def admits(self, connection: object, viewer: Endpoint) -> bool:
-        """Whether the viewer of a connection is let in, now that it is known."""
-        admitted = self._admits(viewer[0], VIEWER)
+    def admits(self, connection: object, viewer: Endpoint, *, named: bool) -> bool:
+        """Whether the viewer of a connection is let in, now that it is known.
+
+        `named`: by its PROXY header. One that names nobody makes the sender the viewer, who is
+        asked for like any other: nobody's request follows by which another could be.
+        """
+        admitted = self._admits(viewer[0], VIEWER) if named else self._decides(viewer[0], VIEWER)
         if self.flows is not None:
             self.flows.identify(connection, viewer, accepted=admitted)
         return admitted
 
     def admits_request(self, address: str) -> bool:
-        """Whether a viewer behind a trusted proxy is let in."""
+        """Whether a trusted proxy's viewer is let in: itself, if it names nobody."""
         return self._decides(address, VIEWER)
 
     def _admits(self, address: str, at: str) -> bool:

@@ -81,10 +81,12 @@ def test_who_connects_is_asked_for_unless_it_stands_for_others(
 
 def test_a_viewer_whom_a_header_names_is_asked_for() -> None:
     access = location_access(proxied=True, proxies=BALANCER)
-    assert access.admits("c", (OFFICE, 1))
-    assert access.admits("c", (BALANCER, 1))  # a check of the balancer itself
-    assert not access.admits("c", (STRANGER, 1))
-    assert denied(access) == {"LHR50 viewer": 1}
+    assert access.admits("c", (OFFICE, 1), named=True)
+    assert access.admits("c", (BALANCER, 1), named=True)  # a proxy behind one: asked by request
+    assert not access.admits("c", (STRANGER, 1), named=True)
+    assert not access.admits("c", (BALANCER, 1), named=False)  # a check of the balancer itself
+    assert access.admits("c", (OFFICE, 1), named=False)
+    assert denied(access) == {"LHR50 viewer": 2}
 
 
 def test_a_set_counts_as_soon_as_it_is_known() -> None:
@@ -180,9 +182,11 @@ def test_viewers_of_a_trusted_proxy_are_asked_for_by_request(stage: Stage) -> No
     for _ in range(3):
         got = viewer.asks("/a", x_forwarded_for=STRANGER).gets(403)
         assert b"Request blocked." in got.body
+    for named in ({"x_forwarded_for": "unknown"}, {"x_forwarded_for": BALANCER}, {}):
+        viewer.asks("/a", **named).gets(403)  # then it is the proxy's own, which no list names
     viewer.asks("/a", x_forwarded_for=OFFICE).gets(200, "one", x_cache="Hit")
     play.origin.hears_nothing()
-    assert denied(play.listener.access or location_access()) == {"LHR50 viewer": 3}
+    assert denied(play.listener.access or location_access()) == {"LHR50 viewer": 6}
 
 
 def test_the_flow_of_a_plain_connection_is_told_at_its_end(stage: Stage) -> None:

@@ -267,7 +267,8 @@ class ViewerConnection(asyncio.Protocol):
         names = listener.site_names(request.host)
         direct = request.client is self.client or listener.from_peers  # else TLS is a proxy's
         summary = RequestSummary.by(request, names, len(head), self.session if direct else None)
-        decision = listener.decide(request, self.session, now, direct=direct)
+        trusted = self.trusted
+        decision = listener.decide(request, self.session, now, direct=direct, trusted=trusted)
         if isinstance(decision, Refusal):
             stays = not request.has_body and keeps_alive(request.minor, request.fields)
             self.refuse(decision, summary, now, close=not stays, client=request.client)

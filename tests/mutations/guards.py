@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.mutations.access_list_guards import ACCESS_LIST_GUARDS
 from tests.mutations.guard import Guard as Guard
 from tests.mutations.trace_guards import TRACE_GUARDS
 from tests.mutations.viewer_rule_guards import VIEWER_RULE_GUARDS
@@ -341,4 +342,5 @@ GUARDS = (
     ),
     *VIEWER_RULE_GUARDS,
     *TRACE_GUARDS,
+    *ACCESS_LIST_GUARDS,
 )

@@ -130,6 +130,35 @@ def test_an_ipv4_address_in_an_ipv6_one_is_the_ipv4_address(stage: Stage) -> Non
     play.viewer("out").asks("/a").gets(403)
 
 
+@pytest.mark.parametrize("semantics", ["cloudfront", "rfc9111"])
+@pytest.mark.parametrize("regional", [False, True])
+def test_a_list_is_the_edges_under_both_semantics(
+    stage: Stage, semantics: str, regional: bool
+) -> None:
+    """A hit, a stale copy and a miss, with one tier and with two: the list is the viewer's."""
+    play = office(stage, semantics=semantics, regional=regional)
+    stored(play)
+    viewer = play.viewer("out")
+    for method in ("GET", "HEAD", "GET"):
+        viewer.asks("/a", method).gets(403)
+        play.viewer("in").asks("/a", method).gets(200, x_cache="Hit")
+    viewer.asks("/a", cache_control="no-cache").gets(403)
+    play.advance(61)
+    viewer = play.viewer("out, later")
+    viewer.asks("/a").gets(403)
+    viewer.asks("/b").gets(403)
+    play.origin.hears_nothing()
+    play.address = INSIDE
+    play.viewer("in, later").asks("/a")
+    play.origin.hears("/a")
+    viewer.asks("/a").gets(403)
+    play.origin.answers(304, "", cache="max-age=60", etag='"1"')
+    play.viewer("in, later").gets(200, "one", x_cache="RefreshHit")
+    viewer.asks("/a").gets(403)
+    denied = play.counters.labeled["access_denied"]
+    assert denied.labels("EPLAY *", "behavior").value == 8
+
+
 def put_set(play: Play, found: AddressRanges | None) -> None:
     """Have the file of the set `bad` hold these, as a node does when it has changed."""
     files = RuleFiles() if found is None else RuleFiles(ip_sets={"/bad": found})
@@ -171,4 +200,20 @@ def test_two_lists_are_two_answers_on_one_connection(stage: Stage) -> None:
         play.viewer("in").asks("/a").gets(200, "closed", x_cache="Hit")
     if play.head_cache is not None:
         assert len(play.head_cache) == 2  # which both are
+    play.origin.hears_nothing()
+
+
+def test_a_list_that_let_in_one_viewer_of_a_proxy_has_let_in_no_other(stage: Stage) -> None:
+    """Not either who is known from what is open to it, by a hit that is remembered."""
+    open_to_all = Behavior(path_pattern="/open/*", origin="o")
+    proxy = "10.1.2.3"
+    play = office(stage, site={"behaviors": (open_to_all,)}, trusted_proxies=(proxy,))
+    stored(play, "/open/a", "open")
+    stored(play, "/a", "closed")
+    play.address = proxy
+    for _ in range(3):
+        for address in (INSIDE, OUTSIDE):
+            play.viewer("proxy").asks("/open/a", x_forwarded_for=address).gets(200, x_cache="Hit")
+        play.viewer("proxy").asks("/a", x_forwarded_for=INSIDE).gets(200, x_cache="Hit")
+        play.viewer("proxy").asks("/a", x_forwarded_for=OUTSIDE).gets(403)
     play.origin.hears_nothing()

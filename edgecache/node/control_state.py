@@ -6,8 +6,10 @@ again every second, and what changes about it is told once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 
 from edgecache.config.model import Config
 from edgecache.control.state.database import (
@@ -20,8 +22,15 @@ from edgecache.control.state.postgresql import BEAT_S, PostgresDatabase, owner_d
 from edgecache.control.state.sqlite import SqliteDatabase
 from edgecache.node.secret_watch import secret_value
 from edgecache.runtime.environment import pause
+from edgecache.runtime.stderr_log import warn
 
 Say = Callable[[str], None]
+
+OPENING_S = 5.0  # after which it is told that it is not open yet
+WAITS = (
+    "control.database: not open yet; a commit may wait for a synchronous standby that is not there"
+    " (synchronous_standby_names)"
+)
 
 
 def open_state(
@@ -35,8 +44,24 @@ def open_state(
     named = "" if config.control is None else config.control.database
     if not named:
         return SqliteDatabase(Path(config.state_dir))
-    owners = sorted(map(owner_digest, secrets))
-    return PostgresDatabase(connection_string(named, env), steady, owners)
+    dsn, owners = connection_string(named, env), sorted(map(owner_digest, secrets))
+    with told_late(warn, WAITS):
+        state = PostgresDatabase(dsn, steady, owners)
+    for line in state.weaknesses():
+        warn(line)
+    return state
+
+
+@contextmanager
+def told_late(say: Say, line: str, after_s: float = OPENING_S) -> Iterator[None]:
+    """Say `line` if what is inside takes longer than `after_s`."""
+    timer = Timer(after_s, say, (line,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def connection_string(reference: str, env: Mapping[str, str]) -> str:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from queue import Queue
 from typing import TypeVar
 
 import pytest
@@ -15,7 +16,7 @@ from edgecache.control.state.database import StateBusyError, StateClosedError, S
 from edgecache.control.state.database_thread import StateThread
 from edgecache.control.state.postgresql import PostgresDatabase
 from edgecache.control.state.sqlite import SqliteDatabase
-from edgecache.node.control_state import StateBeat, connection_string, open_state
+from edgecache.node.control_state import StateBeat, connection_string, open_state, told_late
 
 T = TypeVar("T")
 
@@ -53,6 +54,15 @@ def test_a_connection_string_is_a_line_of_a_file_or_a_variable(tmp_path: Path) -
     (tmp_path / "dsn").write_text("host=h dbname=d\n")
     assert connection_string(f"file:{tmp_path / 'dsn'}", {}) == "host=h dbname=d"
     assert connection_string("env:D", {"D": "host=h"}) == "host=h"
+
+
+def test_what_takes_long_is_told_while_it_lasts() -> None:
+    said: Queue[str] = Queue()
+    with told_late(said.put, "late", after_s=0.0):
+        assert said.get(timeout=30) == "late"
+    with told_late(said.put, "never", after_s=3_600):
+        pass
+    assert said.empty()
 
 
 @pytest.mark.parametrize("kind", [StateBusyError, StateError])

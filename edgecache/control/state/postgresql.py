@@ -14,7 +14,7 @@ and ends, for its successor to read anew.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -143,6 +143,16 @@ class PostgresDatabase(StateDatabase):
         if isinstance(error, self._driver.OperationalError | self._driver.InterfaceError):
             return StateBusyError(f"{self.name}: {why}")
         return StateError(f"{self.name}: {why}")
+
+    def weaknesses(self) -> Iterator[str]:
+        """A line for each setting of the server by which what was accepted may be lost."""
+        (standbys,) = self.execute("SHOW synchronous_standby_names").fetchone()
+        (waits,) = self.execute("SHOW synchronous_commit").fetchone()
+        if not standbys:
+            why = "no synchronous standby: what was accepted is lost with this server"
+            yield f"{self.name}: {why} (synchronous_standby_names)"
+        elif waits == "local":
+            yield f"{self.name}: no commit waits for the standby (synchronous_commit = local)"
 
     def beat(self) -> None:
         """Commit something: what `committed_at` is for. One of `failures`, StateBusyError."""

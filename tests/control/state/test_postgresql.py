@@ -254,6 +254,19 @@ def test_a_control_that_died_over_a_commit_is_told_from_one_that_runs(
         opened.close()
 
 
+def test_a_server_by_which_what_was_accepted_may_be_lost_is_told(
+    dsn: str, alone: PostgresServer
+) -> None:
+    with closing(postgres_state(dsn)) as state:
+        (line,) = state.weaknesses()
+        assert "no synchronous standby" in line
+    with closing(postgres_state(alone.new_database())) as state:
+        (line,) = state.weaknesses()
+        assert "synchronous_commit = local" in line
+        state.execute("SET synchronous_commit = on")
+        assert [*state.weaknesses()] == []
+
+
 def refused(dsn: str, words: str, owners: tuple[str, ...] = ()) -> StateError:
     with pytest.raises(StateError, match=words) as told:
         PostgresDatabase(dsn, Clock(), owners).close()

@@ -92,3 +92,19 @@ def test_rules_as_their_page_has_them_can_be_used(block: str, tmp_path: Path) ->
         or behavior.maintenance.enabled
         or behavior.purge
     )
+
+
+LISTS = (ROOT / "docs/access-lists.md").read_text()
+
+
+def test_tables_of_the_page_on_access_lists_are_one_configuration(tmp_path: Path) -> None:
+    site = SITE.partition("\n\n")[2]  # the page has sets of its own
+    tables = re.findall(r"```toml\n(.*?)```", LISTS, re.DOTALL)
+    (tmp_path / "edgecache.toml").write_text("\n".join((site, *tables)))
+    config = load(tmp_path / "edgecache.toml")
+    assert [one.name for one in config.ip_sets] == ["office", "blocked"]
+    listed, told = config.locations
+    assert listed.access_list is not None
+    assert told.flow_log is not None
+    (behavior,) = config.distributions[0].behaviors
+    assert behavior.access_list is not None

@@ -6,6 +6,7 @@ configuration file and, for more than one machine, the secrets.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -70,7 +71,7 @@ def run_control(config_path: str) -> int:
     from edgecache.control.state.database import StateBusyError, StateError
     from edgecache.control.state.sqlite import state_lock
     from edgecache.runtime.inherited import EXIT_CONFIGURATION, EXIT_STATE
-    from edgecache.runtime.stderr_log import warn
+    from edgecache.runtime.stderr_log import say, warn
     from edgecache.server.certificates import CertificateFileError
 
     config = load(config_path)
@@ -83,15 +84,17 @@ def run_control(config_path: str) -> int:
         with state_lock(Path(config.state_dir)):
             return _run_control(config, Path(config_path), sockets[address], sockets[local])
     except CertificateFileError as error:
-        warn(f"control.certificate_file: {error}")
+        say(f"control.certificate_file: {error}", logging.ERROR)
         return EXIT_CONFIGURATION
     except NotComposedError as error:  # the file was changed while control was away
-        warn("\n  ".join([f"{config_path} does not go with what the API has made:", *error.lines]))
+        lines = [f"{config_path} does not go with what the API has made:", *error.lines]
+        say("\n  ".join(lines), logging.ERROR)
         return EXIT_CONFIGURATION
     except StateError as error:
-        warn(str(error))  # a supervisor tries again where that may help
         if isinstance(error, StateBusyError):
+            warn(str(error))  # a supervisor tries again: it may help
             return EXIT_FAILED
+        say(str(error), logging.ERROR)
         return EXIT_STATE if has_parent() else EXIT_CONFIGURATION
 
 

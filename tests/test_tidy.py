@@ -54,8 +54,8 @@ DATA = ("Struct", "Enum", "StrEnum", "IntEnum", "NamedTuple", "Protocol", "Excep
 # control; a TLS connection has a life before it is a viewer's; control's callers have bounds. A
 # credential, the numbers used of it, and the command for secrets are three subjects. What is kept
 # from one composition to the next has a law of its own. Operating (certificates, machines, access
-# keys, state, health) met at the former 300; viewers' addresses, limits, rules and logs, and a state
-# in PostgreSQL, at 310.
+# keys, state, health) met at the former 300; viewers' addresses, limits, rules, logs and a state
+# in PostgreSQL at 310.
 MODULES_MAX = 355
 SMALL_LINES = 60
 SMALL_MODULES_MAX = 25  # fewer files is a goal: what is this small mostly belongs to a neighbor

@@ -58,6 +58,7 @@ WAITS = (
     " back, or take it out of synchronous_standby_names"
 )
 WHY_CHARS_MAX = 300
+WRITES = ("INSERT ", "UPDATE ", "DELETE ")
 OWNER = "installation"  # in `told`: digests of the secrets of whose it is
 HEAD = (
     "CREATE TABLE IF NOT EXISTS head (one BIGINT PRIMARY KEY CHECK (one = 1),"
@@ -109,6 +110,12 @@ class PostgresDatabase(StateDatabase):
             raise
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> Rows:
+        if statement.startswith(WRITES) and not self.in_transaction:
+            with self.writing():  # a commit of its own would be believed whatever it said
+                return self._run(statement, values)
+        return self._run(statement, values)
+
+    def _run(self, statement: str, values: Sequence[object]) -> Rows:
         connection = self._usable()
         plain = [str(one) if isinstance(one, Enum) else one for one in values]
         # psycopg wants literal text where it can be had: ours are made of constants

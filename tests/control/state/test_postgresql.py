@@ -267,6 +267,22 @@ def test_a_server_by_which_what_was_accepted_may_be_lost_is_told(
         assert [*state.weaknesses()] == []
 
 
+def test_a_write_alone_is_a_transaction_like_any_other(dsn: str) -> None:
+    """So that its commit is looked at, and that another history without it is noticed."""
+    lost = list[str]()
+    with closing(PostgresDatabase(dsn, Clock())) as state:
+        state.on_lost = lost.append
+        before = state.execute("SELECT revision FROM head").fetchone()[0]
+        state.execute("INSERT INTO adopted (id) VALUES (?)", ("E1",))
+        assert state.execute("SELECT revision FROM head").fetchone()[0] == before + 1
+        assert state.execute("DELETE FROM adopted WHERE id = ?", ("E1",)).rowcount == 1
+        with other(dsn) as connection:
+            connection.execute("UPDATE head SET revision = revision - 1")
+        with pytest.raises(StateBusyError, match="it is at revision"):
+            state.execute("INSERT INTO adopted (id) VALUES (?)", ("E2",))
+    assert len(lost) == 1
+
+
 def refused(dsn: str, words: str, owners: tuple[str, ...] = ()) -> StateError:
     with pytest.raises(StateError, match=words) as told:
         PostgresDatabase(dsn, Clock(), owners).close()

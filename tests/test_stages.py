@@ -44,8 +44,8 @@ def test_every_folder_of_tests_is_in_a_stage() -> None:
 
 def test_the_interpreters_share_the_unit_tests_and_run_all_of_them_in_long_runs() -> None:
     commands = {stage.name: stage.command for stage in stages()}
-    assert commands["unit-oldest"] == commands["unit"] + " --share 1/2"
-    assert commands["unit-newest"] == commands["unit"] + " --share 2/2"
+    assert commands["unit-oldest"] == commands["unit"] + " --share 1/4"
+    assert commands["unit-newest"] == commands["unit"] + " --share 2/4"
     assert commands["unit-oldest-long"] == commands["unit-newest-long"] == commands["unit"]
 
 

@@ -65,7 +65,9 @@ class Barrier:
         self._known[Instance(BEFORE, "")] = _Known(-1, leases=longest)
         with state.writing():  # a former version goes by these rows
             self._database.execute("DELETE FROM leases WHERE serves = 0")
-            self._database.execute("INSERT INTO leases VALUES (?, '', 0)", (BEFORE,))
+            self._database.execute(
+                "INSERT INTO leases (name, instance, serves) VALUES (?, '', 0)", (BEFORE,)
+            )
         for name, instance in self._database.execute(
             "SELECT name, instance FROM leases WHERE serves = 1"
         ):
@@ -90,7 +92,7 @@ class Barrier:
             self._gone = [one for one in self._gone if one != node]
         row = (node.name, node.instance, int(node.serves))
         self._database.execute(
-            "INSERT INTO leases VALUES (?, ?, ?)"
+            "INSERT INTO leases (name, instance, serves) VALUES (?, ?, ?)"
             " ON CONFLICT (name, instance) DO UPDATE SET serves = excluded.serves",
             row,
         )

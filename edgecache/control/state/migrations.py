@@ -60,6 +60,19 @@ MIGRATIONS = (
         " names TEXT NOT NULL, issued_at REAL NOT NULL, ends REAL NOT NULL, revoked_at REAL"
         ") WITHOUT ROWID",
     ),
+    (
+        # What stays of an entry when its body is gone: who wrote it, and bytes that no other
+        # history of this log has beside its number.
+        "CREATE TABLE changes ("
+        " seq INTEGER PRIMARY KEY, mark TEXT NOT NULL, at REAL NOT NULL, author TEXT NOT NULL,"
+        " kind TEXT NOT NULL, summary TEXT NOT NULL)",
+        "CREATE TABLE controls ("
+        " name TEXT NOT NULL, instance TEXT NOT NULL, address TEXT NOT NULL,"
+        " beat INTEGER NOT NULL, acknowledged INTEGER NOT NULL,"
+        " PRIMARY KEY (name, instance)) WITHOUT ROWID",
+        "CREATE TABLE commits (revision INTEGER PRIMARY KEY, mark TEXT NOT NULL)",
+        "ALTER TABLE leases ADD COLUMN control TEXT NOT NULL DEFAULT ''",
+    ),
 )
 """Statements from each version of the schema to the next; `user_version` counts those done."""
 

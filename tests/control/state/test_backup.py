@@ -83,7 +83,7 @@ def test_restored_it_is_another_log_and_what_was_there_stays(
     before, _ = facts(place)
     with contextlib.closing(SqliteDatabase(place.folder)) as state:
         fill(state, 2)
-        state.execute("INSERT INTO leases VALUES ('edge-LHR50-1', 'x', 1)")
+        state.execute("INSERT INTO leases (name, instance, serves) VALUES ('edge-LHR50-1', 'x', 1)")
     (place.folder / "secrets.json").write_text("s2")
     (place.folder / "operators.json").unlink()
     found = restored(place, target)

@@ -35,6 +35,7 @@ class LogEntryKind(StrEnum):
 
     CONFIG = "config"  # body: a whole configuration; its number is the generation
     INVALIDATION = "invalidation"  # body: see read_entry
+    WRITE = "write"  # something that nodes need not know: its number alone counts. No body
 
 
 class LogEntry(msgspec.Struct, frozen=True):

@@ -30,8 +30,9 @@ from edgecache.control.cloudfront.rate_limit import (
     NAMES_MAX,
     RateLimiter,
 )
-from edgecache.control.rest.auth import LOCAL_PEER, bearer_name, is_local
+from edgecache.control.rest.auth import bearer_name, is_local
 from edgecache.control.state.access_keys import ID_PREFIX, AccessKeyList
+from edgecache.control.state.database import BY_SOCKET
 from edgecache.rules.permissions import KeyLimits
 from edgecache.rules.sigv4 import (
     IncomingRequest,
@@ -133,7 +134,7 @@ class CallerAuthentication:
         """The caller. ApiError when it is not known, or asks too often."""
         name = bearer_name(request, self.tokens)
         if name is None and is_local(request):
-            name = LOCAL_PEER
+            name = BY_SOCKET
         caller = Caller(name) if name is not None else self._signer(request, body)
         if not self._calls.take(caller.name):
             raise ApiError("Throttling", "Rate exceeded")

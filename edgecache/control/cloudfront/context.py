@@ -5,13 +5,15 @@ Pages are API reference's Marker, NextMarker, MaxItems, IsTruncated, Quantity.
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.state.catalog import Catalog
+from edgecache.control.state.database import BY_CONTROL, Authorship
 from edgecache.control.state.database_thread import StateRun, run_inline
 from edgecache.control.state.invalidations import Invalidations
 from edgecache.control.state.resources import Resource, ResourceKind
@@ -37,16 +39,29 @@ class OperationContext:
     """An operation's input by member; `base` is the URL the caller reached the API by.
 
     `unsupported` are places of members that the resource is served without: the answer names them.
+    `author` calls the operation of the name `operation`: what is kept with what it writes.
     """
 
     services: ApiServices
     input: dict[str, Any]
     base: str = ""
     unsupported: list[str] = field(default_factory=list)
+    author: str = BY_CONTROL
+    operation: str = ""
 
     @property
     def catalog(self) -> Catalog:
         return self.services.catalog
+
+    def by(self, subject: str) -> Authorship:
+        """Who writes with this call, and what: the operation, and what it is about."""
+        return Authorship(self.author, f"{self.operation} {subject}".strip())
+
+    @contextlib.contextmanager
+    def changing(self, subject: str) -> Iterator[None]:
+        """See `Catalog.changing`."""
+        with self.catalog.changing(self.by(subject)):
+            yield
 
 
 Run = Callable[[OperationContext], dict[str, Any]]

@@ -189,7 +189,7 @@ def _create(call: OperationContext, config: Document, tags: dict[str, str]) -> D
         reference=reference,
         tags=tags,
     )
-    with as_api_errors(resource.kind, resource.id), catalog.changing():
+    with as_api_errors(resource.kind, resource.id), call.changing(resource.id):
         catalog.put(resource)
     location = f"{call.base}{PREFIX}/distribution/{resource.id}"
     return _output(call, resource.id) | {"Location": location}
@@ -227,7 +227,7 @@ def update(call: OperationContext) -> Document:
         config=keep_extensions(one.config, config),
         generation=0,
     )
-    with as_api_errors(one.kind, one.id), catalog.changing():
+    with as_api_errors(one.kind, one.id), call.changing(one.id):
         catalog.put(changed)
     return _output(call, one.id)
 
@@ -248,7 +248,7 @@ def delete(call: OperationContext) -> Document:
             "The distribution you are trying to delete is not disabled everywhere yet: "
             "its status is InProgress.",
         )
-    with as_api_errors(one.kind, one.id), call.catalog.changing():
+    with as_api_errors(one.kind, one.id), call.changing(one.id):
         call.catalog.remove(one.kind, one.id)
     return {}
 

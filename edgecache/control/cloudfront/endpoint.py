@@ -98,7 +98,10 @@ class ApiEndpoint:
         require_permitted(caller, operation.name, values)
         if operation.takes is not None:
             validate(operation.takes, values)
-        call = OperationContext(self.services, values, str(request.base_url).rstrip("/"))
+        base = str(request.base_url).rstrip("/")
+        call = OperationContext(
+            self.services, values, base, author=caller.name, operation=operation.name
+        )
         call.unsupported.extend(unknown_members(operation, body))
         await self._wait_until_done(function, call)
         output = await self.services.run(partial(function.run, call))

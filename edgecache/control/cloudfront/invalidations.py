@@ -17,11 +17,13 @@ from edgecache.control.state.invalidations import (
     InvalidationRequest,
     ReferenceTakenError,
     TooManyInvalidationsError,
+    item_text,
 )
 from edgecache.control.state.resources import Resource
 from edgecache.rules.invalidation.items import Item, ItemKind, items_of, with_root
 
 Document = dict[str, Any]
+ITEMS_SUMMARIZED = 3  # with the change that is listed
 
 
 def operations() -> dict[str, Run]:
@@ -63,7 +65,8 @@ def accept_invalidation(call: OperationContext, wanted: InvalidationRequest) -> 
     try:
         control = call.catalog.file.control
         quotas = control is not None and control.invalidation_quotas
-        record, _ = call.services.invalidations.create(wanted, quotas=quotas)
+        by = call.by(f"{wanted.distribution} {_summarized(wanted)}")
+        record, _ = call.services.invalidations.create(wanted, by, quotas=quotas)
     except ReferenceTakenError:
         raise ApiError(
             "InvalidationBatchAlreadyExists",
@@ -72,6 +75,13 @@ def accept_invalidation(call: OperationContext, wanted: InvalidationRequest) -> 
     except TooManyInvalidationsError as error:
         raise ApiError("TooManyInvalidationsInProgress", str(error)) from None
     return record
+
+
+def _summarized(wanted: InvalidationRequest) -> str:
+    """The first items, as operators write them, and how many more there are."""
+    shown = ", ".join(item_text(kind, value) for kind, value in wanted.items[:ITEMS_SUMMARIZED])
+    more = len(wanted.items) - ITEMS_SUMMARIZED
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def get(call: OperationContext) -> Document:

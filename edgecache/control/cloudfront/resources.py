@@ -114,7 +114,7 @@ def create(type: ResourceType, call: OperationContext) -> Config:
         config=config,
         reference=reference,
     )
-    with as_api_errors(type.kind, resource.id), catalog.changing():
+    with as_api_errors(type.kind, resource.id), call.changing(resource.id):
         catalog.put(resource)
     return _output(type, resource, call)
 
@@ -149,7 +149,7 @@ def update(type: ResourceType, call: OperationContext) -> Config:
         config=config,
         generation=0,
     )
-    with as_api_errors(type.kind, one.id), catalog.changing():
+    with as_api_errors(type.kind, one.id), call.changing(one.id):
         catalog.put(changed)
     return {type.name: type.shown(changed), "ETag": changed.etag}
 
@@ -164,7 +164,7 @@ def delete(type: ResourceType, call: OperationContext) -> Config:
         raise ApiError(
             type.in_use, f"The {kind_words(type.kind)} {one.id} is used by {holders[0]}."
         )
-    with as_api_errors(type.kind, one.id), call.catalog.changing():
+    with as_api_errors(type.kind, one.id), call.changing(one.id):
         call.catalog.remove(type.kind, one.id)
     return {}
 

@@ -81,6 +81,6 @@ def _tagged_resource(call: OperationContext) -> Resource:
 def _change(call: OperationContext, one: Resource, tags: dict[str, str]) -> Document:
     require_changeable(one, "AccessDenied")
     if tags != one.tags:
-        with call.catalog.changing():
+        with call.changing(one.id):
             call.catalog.put(replace(one, tags=tags))
     return {}

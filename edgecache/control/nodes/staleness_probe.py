@@ -13,6 +13,7 @@ from edgecache.cluster.client import Exchange
 from edgecache.config.listen import Address, tcp_address
 from edgecache.config.model import Behavior, CachePolicy, Control, Distribution, Origin
 from edgecache.control.nodes.workers import WorkerGroup
+from edgecache.control.state.database import BY_CONTROL, Authorship
 from edgecache.control.state.database_thread import StateRun, run_inline
 from edgecache.control.state.invalidations import InvalidationRequest, Invalidations
 from edgecache.observe.histogram import Histogram
@@ -26,6 +27,7 @@ READS_PER_WORKER = 4  # the kernel chooses whom a connection meets: one of two i
 READS_MAX = 64  # at one location in one round
 COMPLETED_S_MAX = 30.0  # ten leases
 _HEAD = f"GET {PATH} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode()
+BY_PROBE = Authorship(BY_CONTROL, "staleness probe")
 
 
 def probe_distribution(control: Control) -> Distribution:
@@ -77,7 +79,7 @@ class StalenessProbe:
         version, began = self.version, self._world.clock()
         reference = f"canary-{self._world.random(8).hex()}"
         wanted = InvalidationRequest(ID, items_of([PATH]), reference)
-        record, _ = await self._world.run(partial(self._invalidations.create, wanted))
+        record, _ = await self._world.run(partial(self._invalidations.create, wanted, BY_PROBE))
         if not await self._invalidations.wait(record, COMPLETED_S_MAX):
             self.overdue += 1
             return

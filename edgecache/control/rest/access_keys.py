@@ -25,6 +25,7 @@ from edgecache.control.state.access_keys import (
     NoSuchKeyError,
 )
 from edgecache.control.state.catalog import Catalog
+from edgecache.control.state.database import Authorship
 from edgecache.control.state.database_thread import StateRun
 from edgecache.control.state.resources import ResourceKind
 from edgecache.rules.permissions import BODY, REST, Action, refusal
@@ -86,32 +87,38 @@ class AccessKeyHandlers:
         return json_response(AccessKeyReports(await self._reports()))
 
     async def create(self, request: Request) -> Response:
-        require_operator(request, self.callers.tokens)
+        author = require_operator(request, self.callers.tokens)
         try:
             body = msgspec.json.decode(await bounded_body(request), type=AccessKeyBody)
-            record = await self.run(lambda: self._made(body))
+            record = await self.run(lambda: self._made(body, author))
         except (msgspec.DecodeError, KeyNotMadeError) as error:
             return json_response({"error": str(error)}, 400)
         report = msgspec.structs.replace(_report(record), secret_access_key=record.secret)
         return json_response(report, 201)
 
     async def delete(self, request: Request) -> Response:
-        require_operator(request, self.callers.tokens)
+        author = require_operator(request, self.callers.tokens)
         wanted = request.path_params["key"]
         try:
             one = _find(await self._reports(), wanted)
         except NoSuchKeyError as error:
             return json_response({"error": str(error)}, 404)
-        await self.run(lambda: self.keys.delete(one.id))
+        await self.run(lambda: self._delete(one, author))
         return json_response(one)
 
-    def _made(self, body: AccessKeyBody) -> AccessKeyRecord:
+    def _delete(self, one: AccessKeyReport, author: str) -> None:
+        with self.catalog.recorded(Authorship(author, f"delete_access_key {one.name}")):
+            self.keys.delete(one.id)
+
+    def _made(self, body: AccessKeyBody, author: str) -> AccessKeyRecord:
         if len(body.distributions) > LIMITED_MAX:
             raise KeyNotMadeError(f"distributions: more than {LIMITED_MAX}")
         for id in body.distributions:
             if self.catalog.get(ResourceKind.DISTRIBUTION, id) is None:
                 raise KeyNotMadeError(f"distributions: there is no distribution {id}")
-        return self.keys.create(body.name, [str(one) for one in body.actions], body.distributions)
+        with self.catalog.recorded(Authorship(author, f"create_access_key {body.name}")):
+            actions = [str(one) for one in body.actions]
+            return self.keys.create(body.name, actions, body.distributions)
 
     async def _reports(self) -> list[AccessKeyReport]:
         known = await self.run(self.keys.all)

@@ -43,7 +43,7 @@ from edgecache.control.rest.call import RouteHandler, bounded_body, json_respons
 from edgecache.control.rest.drain import DrainedNodes
 from edgecache.control.rest.routes import starlette_routes
 from edgecache.control.state.compose import NotComposedError
-from edgecache.control.state.database import StateBusyError
+from edgecache.control.state.database import Authorship, StateBusyError
 from edgecache.control.state.database_thread import (
     BUSY,
     RETRY_AFTER,
@@ -185,12 +185,17 @@ class ControlServices:
 
     async def remove_node(self, request: Request) -> Response:
         """An operator says that a node will not come back: of all machines, or one `instance`."""
-        require_operator(request, self.tokens)
+        author = require_operator(request, self.tokens)
         node = _instance(request, request.path_params["name"])
         removed = self.barrier.remove(node.name, node.instance)
         self.nodes.remove(node.name, node.instance)
-        await self.run(self.barrier.forget)
+        by = Authorship(author, f"remove_node {node.name} {node.instance}".strip())
+        await self.run(partial(self._forget_removed, by))
         return JSONResponse({"removed": removed})
+
+    def _forget_removed(self, by: Authorship) -> None:
+        with self.log.recorded(by):
+            self.barrier.forget()
 
     async def report_status(self, request: Request) -> Response:
         """Keep a node's status; a node may report under its own name only."""

@@ -24,6 +24,7 @@ from edgecache.cluster.credentials import AUTH_SCHEME, content_digest
 from edgecache.cluster.tokens import Tokens
 from edgecache.control.cloudfront.errors import ApiError, error_document
 from edgecache.control.nodes.refusals import NodeAdmission, refusal_reason
+from edgecache.control.state.database import BY_SOCKET
 from edgecache.rules.sigv4 import ALGORITHM
 
 LOCAL_PEER = "unix"  # the address of who reached the socket file, and is our user or root
@@ -104,10 +105,17 @@ def require_node(request: Request, admission: NodeAdmission, body: bytes = b"") 
     return name
 
 
-def require_operator(request: Request, tokens: Tokens) -> None:
-    """Let an operator pass: over the socket file, with a token, or by an access key. Else 401."""
-    if is_local(request) or OPERATOR in request.scope or bearer_name(request, tokens) is not None:
-        return
+def require_operator(request: Request, tokens: Tokens) -> str:
+    """Let an operator pass: over the socket file, with a token, or by an access key. Else 401.
+
+    The name of the key or token: who is the author of what it writes.
+    """
+    if OPERATOR in request.scope:
+        return str(request.scope[OPERATOR])
+    if (name := bearer_name(request, tokens)) is not None:
+        return name
+    if is_local(request):
+        return BY_SOCKET
     shown = request.headers.get("authorization", "")
     problem = "the token is not good, or its hour is over" if shown else "a token is required"
     raise HTTPException(401, f"{problem}, or an access key", {"www-authenticate": "Bearer"})

@@ -12,21 +12,27 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from edgecache.control.cloudfront.context import ApiServices, OperationContext
+from edgecache.control.state.database import BY_CONTROL
 
 
 @dataclass(frozen=True, slots=True)
 class RestCall:
-    """Input of one operation: values of the path and the query by name, and the body."""
+    """Input of one operation: values of the path and the query by name, and the body.
+
+    `author` calls the operation of the name `operation`.
+    """
 
     services: ApiServices
     path: Mapping[str, str]
     query: Mapping[str, str]
     body: bytes = b""
+    author: str = BY_CONTROL
+    operation: str = ""
 
     @property
     def context(self) -> OperationContext:
         """The call as functions of CloudFront's API take it, without input of theirs."""
-        return OperationContext(self.services, {})
+        return OperationContext(self.services, {}, author=self.author, operation=self.operation)
 
 
 BODY_BYTES_MAX = 1024 * 1024  # nginx's client_max_body_size

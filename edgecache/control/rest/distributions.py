@@ -59,12 +59,14 @@ def get_distribution(call: RestCall) -> DistributionSummary:
 
 def adopt_distribution(call: RestCall) -> DistributionSummary:
     """POST /distributions/ID/adoption: from now on the API says what it is."""
-    return _summary(call.context, adopt(call.context.catalog, call.path["id"]))
+    context, id = call.context, call.path["id"]
+    return _summary(context, adopt(context.catalog, id, context.by(id)))
 
 
 def give_back_distribution(call: RestCall) -> DistributionSummary:
     """DELETE /distributions/ID/adoption: the file says again what it is."""
-    give_back(call.context.catalog, call.path["id"])
+    context, id = call.context, call.path["id"]
+    give_back(context.catalog, id, context.by(id))
     return get_distribution(call)
 
 

@@ -23,7 +23,7 @@ from edgecache.config.model import Config
 from edgecache.control.nodes.registry import NodeRegistry, expected
 from edgecache.control.rest.auth import require_operator
 from edgecache.control.rest.call import RouteHandler, json_response
-from edgecache.control.state.database import StateDatabase
+from edgecache.control.state.database import Authorship, StateDatabase
 from edgecache.runtime.inherited import Unready
 
 if TYPE_CHECKING:
@@ -76,7 +76,10 @@ class DrainedNodes:
                 " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
                 (TOLD, value),
             )
-        self.named = changed
+            self._state.on_commit(partial(self._use, changed))
+
+    def _use(self, named: frozenset[str]) -> None:
+        self.named = named
 
 
 def known_names(config: Config, nodes: Iterable[Mapping[str, Any]]) -> set[str]:
@@ -113,12 +116,12 @@ def drain_handlers(control: ControlServices) -> dict[str, RouteHandler]:
     """A handler for each operation, by name."""
 
     async def change(request: Request, *, drain: bool) -> Response:
-        require_operator(request, control.tokens)
-        assert control.drained is not None
+        author = require_operator(request, control.tokens)
         node = request.path_params["name"]
         known = known_names(control.configured(), control.nodes.listing())
+        by = Authorship(author, f"{'drain_node' if drain else 'undrain_node'} {node}")
         try:
-            await control.run(partial(control.drained.change, node, known, drain=drain))
+            await control.run(partial(_change, control, node, known, by, drain=drain))
         except UnknownNodeError as error:
             raise HTTPException(404, str(error)) from error
         return json_response(_report(control.nodes, node, drain=drain))
@@ -127,6 +130,14 @@ def drain_handlers(control: ControlServices) -> dict[str, RouteHandler]:
         "drain_node": partial(change, drain=True),
         "undrain_node": partial(change, drain=False),
     }
+
+
+def _change(
+    control: ControlServices, node: str, known: Iterable[str], by: Authorship, *, drain: bool
+) -> None:
+    assert control.drained is not None
+    with control.log.recorded(by):
+        control.drained.change(node, known, drain=drain)
 
 
 def _report(nodes: NodeRegistry, node: str, *, drain: bool) -> DrainReport:

@@ -31,6 +31,7 @@ from edgecache.control.rest.auth import LOCAL_PEER, require_operator, require_re
 from edgecache.control.rest.call import RouteHandler, bounded_body, json_response
 from edgecache.control.state.catalog import Catalog
 from edgecache.control.state.certificates import IssuedCertificates, TokenRefusedError
+from edgecache.control.state.database import Authorship
 from edgecache.control.state.database_thread import StateRun
 
 CERTIFICATE = "edgecache.certificate"  # of a scope: what the connection has shown (PeerCertificate)
@@ -224,16 +225,18 @@ class Enrollment:
 
     async def revoke_certificates(self, request: Request) -> Response:
         """Nodes hear of it with the next configuration, which this publishes."""
-        require_operator(request, self.tokens)
+        author = require_operator(request, self.tokens)
         self._authority()
-        gone = await self.run(partial(self._revoke, request.path_params["node"]))
+        node = request.path_params["node"]
+        by = Authorship(author, f"revoke_certificates {node}")
+        gone = await self.run(partial(self._revoke, node, by))
         if not gone:
             raise HTTPException(404, "no certificate of such a node; see `edgecache nodes list`")
         self.admission.close_refused()
         return json_response({"revoked": gone})
 
-    def _revoke(self, node: str) -> tuple[str, ...]:
-        with self.catalog.changing():
+    def _revoke(self, node: str, by: Authorship) -> tuple[str, ...]:
+        with self.catalog.changing(by):
             gone = self.certificates.revoke(node)
         self.admission.revoked = frozenset(self.catalog.published.revoked_nodes)
         return gone

@@ -54,7 +54,7 @@ class RestApi:
 
     def handlers(self) -> dict[str, RouteHandler]:
         """A handler for each operation, by name."""
-        handlers = {name: self._handler(operation) for name, operation in OPERATIONS.items()}
+        handlers = {name: self._handler(name, operation) for name, operation in OPERATIONS.items()}
         return handlers | {"openapi": self.openapi, "docs": self.docs}
 
     async def openapi(self, request: Request) -> Response:
@@ -66,11 +66,12 @@ class RestApi:
         headers = {"content-security-policy": DOCS_POLICY}
         return Response(docs_page(openapi_document()), media_type="text/html", headers=headers)
 
-    def _handler(self, operation: RestOperation) -> RouteHandler:
+    def _handler(self, name: str, operation: RestOperation) -> RouteHandler:
         async def handle(request: Request) -> Response:
-            require_operator(request, self.tokens)
+            author = require_operator(request, self.tokens)
             body = await bounded_body(request) if request.method == "POST" else b""
-            call = RestCall(self.services, request.path_params, request.query_params, body)
+            path, query = request.path_params, request.query_params
+            call = RestCall(self.services, path, query, body, author, name)
             return await _response(operation, call)
 
         return handle

@@ -49,7 +49,7 @@ def list_releases(call: RestCall) -> ReleaseReports:
 def cut_release(call: RestCall) -> tuple[ReleaseReports, int]:
     """POST /distributions/ID/releases: the next one for a path pattern, current at once."""
     site, body = distribution(call.context, call.path["id"]), _body(call)
-    with _changing(call) as catalog:
+    with _changing(call, f"{site.id} {body.path}") as catalog:
         catalog.releases.cut(site.id, body.path, catalog.clock())
     return _reports(call, site), 201
 
@@ -59,7 +59,7 @@ def activate_release(call: RestCall) -> ReleaseReports:
     site, body = distribution(call.context, call.path["id"]), _body(call)
     if body.number is None:
         raise ApiError("InvalidArgument", "number: which release is to be current")
-    with _changing(call) as catalog:
+    with _changing(call, f"{site.id} {body.path} {body.number}") as catalog:
         catalog.releases.activate(site.id, body.path, body.number)
     return _reports(call, site)
 
@@ -69,17 +69,17 @@ def delete_release(call: RestCall) -> ReleaseReports:
     site, number = distribution(call.context, call.path["id"]), call.path["number"]
     if not number.isdecimal() or len(number) > 9:
         raise ApiError("InvalidArgument", f"{number!r} is not the number of a release")
-    with _changing(call) as catalog:
-        catalog.releases.delete(site.id, call.query.get("path") or "*", int(number))
+    pattern = call.query.get("path") or "*"
+    with _changing(call, f"{site.id} {pattern} {number}") as catalog:
+        catalog.releases.delete(site.id, pattern, int(number))
     return _reports(call, site)
 
 
 @contextlib.contextmanager
-def _changing(call: RestCall) -> Iterator[Catalog]:
-    catalog = call.services.catalog
+def _changing(call: RestCall, subject: str) -> Iterator[Catalog]:
     try:
-        with catalog.changing():
-            yield catalog
+        with call.context.changing(subject):
+            yield call.services.catalog
     except NoSuchReleaseError as error:
         raise ApiError("NoSuchResource", str(error)) from None
     except ReleaseInUseError as error:

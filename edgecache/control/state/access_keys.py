@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from edgecache.control.state.database import StateDatabase
+from edgecache.control.state.database import AUTHORS_RESERVED, StateDatabase
 
 KEYS_MAX = 100  # a person has a few; each is held in memory
 ID_PREFIX = "EDGE"  # AWS's own begin with AKIA, which scanners for leaked keys look for
@@ -147,6 +147,8 @@ class AccessKeys:
     def _require_new(self, name: str) -> None:
         if not _NAME.fullmatch(name):
             raise KeyNotMadeError(f"name: {name[:64]!r} is not {NAME_FORM}")
+        if name in AUTHORS_RESERVED:
+            raise KeyNotMadeError(f"name: {name} is how control itself calls authors of changes")
         if any(one.name == name for one in self._known.made) or name in self._operators:
             raise KeyNotMadeError(f"name: there is an access key {name} already")
         if len(self._known.made) >= KEYS_MAX:

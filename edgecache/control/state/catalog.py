@@ -30,7 +30,13 @@ from edgecache.config.refused_distributions import refused_members
 from edgecache.control.cloudfront.origin_reach import origin_problems
 from edgecache.control.state.certificates import IssuedCertificates
 from edgecache.control.state.compose import ApiResources, Composition, MayIgnore, MayOmit, compose
-from edgecache.control.state.database import StateDatabase, StateError
+from edgecache.control.state.database import (
+    BY_FILE,
+    UNASKED,
+    Authorship,
+    StateDatabase,
+    StateError,
+)
 from edgecache.control.state.declared import declared_resources
 from edgecache.control.state.distribution_cache import DistributionCache
 from edgecache.control.state.log import ControlLog, publish_config
@@ -110,9 +116,10 @@ class Catalog:
         return [resources[id] for id in sorted(resources)]
 
     @contextlib.contextmanager
-    def changing(self) -> Iterator[None]:
+    def changing(self, by: Authorship = UNASKED) -> Iterator[None]:
         """What is put and removed inside is published when this ends, all of it or nothing.
 
+        It has a number and its author also where the nodes' configuration stays as it is.
         NotComposedError: the change would break the configuration.
         """
         assert self._changed is None, "one change at a time"
@@ -121,13 +128,22 @@ class Catalog:
             with self._state.writing():
                 yield
                 composed = self._composed(self.file, self._may_lack, self._may_ignore)
-                generation = publish_config(self._log, composed.config)
+                before = self._log.generation
+                generation = publish_config(self._log, composed.config, by)
+                if generation == before:
+                    self._log.record(by)
                 for resource in self._changed:
                     if resource.generation == 0:
                         self._rows.put(replace(resource, generation=generation))
             self._published(composed)
         finally:
             self._changed = None
+
+    @contextlib.contextmanager
+    def recorded(self, by: Authorship) -> Iterator[None]:
+        """What is written inside, which no node need know, has a number and its author."""
+        with self._log.recorded(by):
+            yield
 
     def put(self, resource: Resource) -> None:
         """Inside `changing`. One of generation 0 gets that of the configuration it brings."""
@@ -163,7 +179,8 @@ class Catalog:
                 composed = self._composed(file, lambda *_: True, lambda _: True)
             else:
                 composed = self._composed(file, self._may_lack, self._may_ignore)
-            generation = publish_config(self._log, composed.config)
+            by = Authorship(BY_FILE, "control started" if starting else "reload_file")
+            generation = publish_config(self._log, composed.config, by)
         self._published(composed)
         self._use(file)
         return generation
@@ -225,7 +242,7 @@ def load_api_resources(folder: Path) -> ApiResources:
             raise StateError(str(error).replace(str(copied), str(path))) from error
 
 
-def adopt(catalog: Catalog, id: str) -> Resource:
+def adopt(catalog: Catalog, id: str, by: Authorship = UNASKED) -> Resource:
     """Keep what the file says of a distribution as the API's own, and its policies."""
     one = catalog.get(ResourceKind.DISTRIBUTION, id)
     if one is None:
@@ -235,7 +252,7 @@ def adopt(catalog: Catalog, id: str) -> Resource:
     for place, trouble in origin_problems(one.config, catalog.file):
         raise NotAdoptedError(f"{place}: {trouble}")
     adopted = _as_api_resource(one, catalog)
-    with catalog.changing():
+    with catalog.changing(by):
         catalog.adopt(id)
         catalog.put(adopted)
         for policy in _policies(catalog, id):
@@ -243,13 +260,13 @@ def adopt(catalog: Catalog, id: str) -> Resource:
     return catalog.get(ResourceKind.DISTRIBUTION, id) or adopted
 
 
-def give_back(catalog: Catalog, id: str) -> None:
+def give_back(catalog: Catalog, id: str, by: Authorship = UNASKED) -> None:
     """Let the file say again what a distribution is; what the API kept of it is gone."""
     if not any(one.id == id for one in catalog.file.distributions):
         raise NotAdoptedError(f"the file declares no distribution {id}")
     if not catalog.is_adopted(id):
         raise NotAdoptedError(f"the distribution {id} was not adopted")
-    with catalog.changing():
+    with catalog.changing(by):
         catalog.give_back(id)
         catalog.remove(ResourceKind.DISTRIBUTION, id)
 

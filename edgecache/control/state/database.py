@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
 class StateError(Exception):
@@ -24,6 +25,31 @@ class StateBusyError(StateError):
 
 class StateClosedError(StateBusyError):
     """This process ends, and takes no more work for its state."""
+
+
+BY_CONTROL = "control"  # who writes when nobody asked for it
+BY_FILE = "file"
+BY_SOCKET = "socket"  # the user control runs as, or root, on its own machine
+AUTHORS_RESERVED = frozenset({BY_CONTROL, BY_FILE, BY_SOCKET})  # no access key is named so
+SUMMARY_CHARS_MAX = 240
+MARK_BYTES = 8
+CHANGES_MAX = 10_000  # the newest; as many as invalidations of one distribution are listed
+CHANGES_OWN_MAX = 1_000  # numbers: of control's own invalidations (the staleness probe's)
+CHANGES_PRUNED_EVERY = 100  # numbers: so many more may be kept for a while
+
+
+class Authorship(NamedTuple):
+    """Who wrote an entry of the log, and what it was, in a few words.
+
+    `author` is the name of an access key or of a token, or one of `AUTHORS_RESERVED`; `summary` is
+    the operation and what it was about. No secret stands in it.
+    """
+
+    author: str = BY_CONTROL
+    summary: str = ""
+
+
+UNASKED = Authorship()
 
 
 class Rows(Protocol):
@@ -59,9 +85,31 @@ class StateDatabase(ABC):
         for row in rows:
             self.execute(statement, row)
 
+    def add_entry(self, at: float, kind: str, body: str, by: Authorship = UNASKED) -> int:
+        """Inside `writing`: append to the log; the number, above all that were ever committed.
+
+        Who wrote it is kept beside it, with bytes drawn at random: see `changes`.
+        """
+        seq = self._add_to_log(at, kind, body)
+        row = (seq, os.urandom(MARK_BYTES).hex(), at, by.author, kind, _printable(by.summary))
+        self.execute("INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?)", row)
+        if seq % CHANGES_PRUNED_EVERY == 0:
+            self._prune_changes(seq)
+        return seq
+
+    def _prune_changes(self, seq: int) -> None:
+        self.execute(
+            "DELETE FROM changes WHERE author = ? AND kind = 'invalidation' AND seq <= ?",
+            (BY_CONTROL, seq - CHANGES_OWN_MAX),
+        )
+        self.execute(
+            "DELETE FROM changes WHERE seq <="
+            " (SELECT seq FROM changes ORDER BY seq DESC LIMIT 1 OFFSET ?)",
+            (CHANGES_MAX,),
+        )
+
     @abstractmethod
-    def add_entry(self, at: float, kind: str, body: str) -> int:
-        """Inside `writing`: append to the log; the number, above all that were ever committed."""
+    def _add_to_log(self, at: float, kind: str, body: str) -> int: ...
 
     @property
     @abstractmethod
@@ -119,3 +167,9 @@ class StateDatabase(ABC):
 
     @abstractmethod
     def _roll_back(self) -> None: ...
+
+
+def _printable(text: str) -> str:
+    """A line that a terminal shows as it is: what callers name stands in it."""
+    line = "".join(one if one.isprintable() else "?" for one in text[:SUMMARY_CHARS_MAX])
+    return f"{line[:-1]}…" if len(text) > SUMMARY_CHARS_MAX else line

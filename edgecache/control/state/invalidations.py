@@ -16,7 +16,7 @@ import msgspec
 
 from edgecache.cluster.log_entries import LogEntryKind
 from edgecache.control.nodes.barrier import Barrier
-from edgecache.control.state.database import StateDatabase
+from edgecache.control.state.database import UNASKED, Authorship, StateDatabase
 from edgecache.control.state.log import ControlLog
 from edgecache.rules.invalidation.items import Item, ItemKind
 from edgecache.rules.invalidation.matcher import GLOBS_MAX
@@ -70,7 +70,7 @@ class InvalidationRecord:
     @property
     def paths(self) -> tuple[str, ...]:
         """The items as CloudFront writes them; those beyond CloudFront as `kind:value`."""
-        return tuple(_written(kind, value) for kind, value in self.items)
+        return tuple(item_text(kind, value) for kind, value in self.items)
 
 
 class Invalidations:
@@ -94,7 +94,7 @@ class Invalidations:
         self._random = random
 
     def create(
-        self, wanted: InvalidationRequest, *, quotas: bool = False
+        self, wanted: InvalidationRequest, by: Authorship = UNASKED, *, quotas: bool = False
     ) -> tuple[InvalidationRecord, bool]:
         """Accept one: it is on disk when this returns. False: it was accepted before.
 
@@ -131,7 +131,7 @@ class Invalidations:
             )
             self._forget(wanted.distribution)
 
-        self._log.append(LogEntryKind.INVALIDATION, body, keep)
+        self._log.append(LogEntryKind.INVALIDATION, body, keep, by)
         record = self.get(wanted.distribution, made)
         assert record is not None
         return record, True
@@ -246,7 +246,7 @@ def _record(row: sqlite3.Row | tuple[Any, ...]) -> InvalidationRecord:
     )
 
 
-def _written(kind: ItemKind, value: str) -> str:
+def item_text(kind: ItemKind, value: str) -> str:
     if kind is ItemKind.PATH:
         return value
     return f"#{value}" if kind is ItemKind.TAG else f"{kind}:{value}"

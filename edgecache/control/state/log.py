@@ -9,6 +9,7 @@ beyond is Completed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,11 +22,12 @@ from msgspec import structs
 from edgecache.cluster.log_entries import OURS, LogEntry, LogEntryKind, LogPage
 from edgecache.config.base import Model
 from edgecache.config.model import Config
-from edgecache.control.state.database import StateDatabase
+from edgecache.control.state.database import UNASKED, Authorship, StateDatabase
 
 PAGE_ENTRIES_MAX = 100  # the default MaxItems of CloudFront's list calls
 PAGE_BYTES_MAX = 4 * 1024 * 1024  # four bodies of the API at their longest; one entry always fits
 CONFIGS_KEPT = 20  # former configurations, for people to look at; nodes read the newest alone
+WRITES_KEPT_S = 60.0  # of those no node is told of; who else follows the log reads it each second
 
 M = TypeVar("M", bound=Model)
 
@@ -77,9 +79,10 @@ class LiveLog:
         if entry.kind == LogEntryKind.CONFIG:
             self._keep(lambda one: one.kind != LogEntryKind.CONFIG, len(self._seqs))
             self._config = entry
-        self._seqs.append(entry.seq)
-        self._entries.append((entry, size))
-        self.bytes += size
+        if entry.kind != LogEntryKind.WRITE:
+            self._seqs.append(entry.seq)
+            self._entries.append((entry, size))
+            self.bytes += size
         self.items = self.items + Counter(_items(entry))  # another: a thread may look at this one
         self.last_seq = max(self.last_seq, entry.seq)
         self._wake()
@@ -162,25 +165,35 @@ class ControlLog:
         self._hand = hand
         self.live = LiveLog(str(self._told("epoch")), int(self._told("floor")), self.last_seq)
         for row in self._database.execute(
-            "SELECT seq, at, kind, body FROM log WHERE kind != 'config'"
+            "SELECT seq, at, kind, body FROM log WHERE kind = 'invalidation'"
             " OR seq = (SELECT max(seq) FROM log WHERE kind = 'config') ORDER BY seq"
         ):
             self.live.append(_entry(row), len(row[3]))
 
     def append(
-        self, kind: str, body: dict[str, Any], beside: Callable[[int], None] | None = None
+        self,
+        kind: str,
+        body: dict[str, Any],
+        beside: Callable[[int], None] | None = None,
+        by: Authorship = UNASKED,
     ) -> int:
         """Write an entry durably; gives its number. sqlite3.Error: nothing was written.
 
         `beside` gets the number, and writes what is to be kept with the entry or not at all.
         """
-        return self.append_text(kind, msgspec.json.encode(body).decode(), beside)
+        return self.append_text(kind, msgspec.json.encode(body).decode(), beside, by)
 
-    def append_text(self, kind: str, text: str, beside: Callable[[int], None] | None = None) -> int:
+    def append_text(
+        self,
+        kind: str,
+        text: str,
+        beside: Callable[[int], None] | None = None,
+        by: Authorship = UNASKED,
+    ) -> int:
         """Write an entry, whose body is JSON already, durably; gives its number. See `append`."""
         row = (self._clock(), kind, text)
         with self._state.writing():
-            seq = self._database.add_entry(*row)
+            seq = self._database.add_entry(*row, by)
             if beside is not None:
                 beside(seq)
             if kind == LogEntryKind.CONFIG:
@@ -188,6 +201,20 @@ class ControlLog:
             told = partial(self.live.append, _entry((seq, *row)), len(row[2]))
             self._state.on_commit(partial(self._hand, told))
         return seq
+
+    @contextlib.contextmanager
+    def recorded(self, by: Authorship) -> Iterator[None]:
+        """What is written inside gets a number, and its author; nodes are told of the number."""
+        with self._state.writing():
+            yield
+            self.record(by)
+
+    def record(self, by: Authorship) -> int:
+        """Number a change that is no news for nodes, so that it has its place among the others."""
+        former = "DELETE FROM log WHERE kind = ? AND at < ?"
+        with self._state.writing():
+            self._database.execute(former, (LogEntryKind.WRITE, self._clock() - WRITES_KEPT_S))
+            return self.append_text(LogEntryKind.WRITE, "{}", None, by)
 
     def _drop_former_configs(self) -> None:
         self._database.execute(
@@ -261,13 +288,13 @@ def _items(entry: LogEntry) -> Iterator[tuple[str, str]]:
             yield distribution, kind
 
 
-def publish_config(log: ControlLog, config: Config) -> int:
+def publish_config(log: ControlLog, config: Config, by: Authorship = UNASKED) -> int:
     """Publish `config` unless it was published last; gives its generation."""
     text = msgspec.json.encode(_with_own_defaults(config)).decode()
     newest = log.newest_text(LogEntryKind.CONFIG)
     if newest is not None and newest[1] == text:
         return newest[0]
-    return log.append_text(LogEntryKind.CONFIG, text)
+    return log.append_text(LogEntryKind.CONFIG, text, None, by)
 
 
 def _entry(row: tuple[int, float, str, str]) -> LogEntry:

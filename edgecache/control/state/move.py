@@ -12,8 +12,8 @@ from edgecache.control.state.database import StateDatabase, StateError
 from edgecache.control.state.migrations import BEFORE
 
 TABLES = (
-    "log", "told", "invalidations", "leases", "resources", "adopted", "releases", "access_keys",
-    "deleted_access_keys", "join_tokens", "certificates",
+    "log", "changes", "told", "invalidations", "leases", "resources", "adopted", "releases",
+    "access_keys", "deleted_access_keys", "join_tokens", "certificates",
 )  # fmt: skip
 MADE_NEW = {
     "told": "name IN ('epoch', 'installation')",

@@ -121,7 +121,7 @@ class PostgresDatabase(StateDatabase):
         # psycopg wants literal text where it can be had: ours are made of constants
         return connection.execute(statement.replace("?", "%s").encode(), plain)
 
-    def add_entry(self, at: float, kind: str, body: str) -> int:
+    def _add_to_log(self, at: float, kind: str, body: str) -> int:
         row = self.execute("UPDATE head SET seq = seq + 1 RETURNING seq").fetchone()
         self.execute("INSERT INTO log (seq, at, kind, body) VALUES (?, ?, ?, ?)",
                      (row[0], at, kind, body))  # fmt: skip

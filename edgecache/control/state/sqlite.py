@@ -124,7 +124,7 @@ class SqliteDatabase(StateDatabase):
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Rows:
         return self._connection.execute(statement, values)
 
-    def add_entry(self, at: float, kind: str, body: str) -> int:
+    def _add_to_log(self, at: float, kind: str, body: str) -> int:
         insert = "INSERT INTO log (at, kind, body) VALUES (?, ?, ?)"
         seq = self._connection.execute(insert, (at, kind, body)).lastrowid
         assert seq is not None

@@ -79,4 +79,4 @@ def _opened(config: Config, named: str) -> contextlib.closing[StateDatabase]:
     control = Control(database="" if named == SQLITE else named)
     place = Config(state_dir=config.state_dir, control=control)
     secrets = read_secrets(config.state_dir, os.environ).peer.values() if control.database else ()
-    return contextlib.closing(open_state(place, os.environ, steady_clock(), secrets))
+    return contextlib.closing(open_state(place, os.environ, steady_clock(), secrets, alone=True))

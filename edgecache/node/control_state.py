@@ -18,7 +18,8 @@ from edgecache.control.state.database import (
     StateError,
 )
 from edgecache.control.state.database_thread import StateRun
-from edgecache.control.state.postgresql import BEAT_S, PostgresDatabase, owner_digest
+from edgecache.control.state.installation_owner import owner_digest
+from edgecache.control.state.postgresql import BEAT_S, PostgresDatabase
 from edgecache.control.state.sqlite import SqliteDatabase
 from edgecache.node.secret_watch import secret_value
 from edgecache.runtime.environment import pause
@@ -34,9 +35,14 @@ WAITS = (
 
 
 def open_state(
-    config: Config, env: Mapping[str, str], steady: Callable[[], float], secrets: Iterable[str]
+    config: Config,
+    env: Mapping[str, str],
+    steady: Callable[[], float],
+    secrets: Iterable[str],
+    *,
+    alone: bool = False,
 ) -> StateDatabase:
-    """The state of a configuration's control, open.
+    """The state of a configuration's control, open; with `alone` no other control may use it.
 
     `secrets` are those of the installation's processes, by which its database is known. StateError;
     StateBusyError: it may be well again.
@@ -46,7 +52,7 @@ def open_state(
         return SqliteDatabase(Path(config.state_dir))
     dsn, owners = connection_string(named, env), sorted(map(owner_digest, secrets))
     with told_late(warn, WAITS):
-        state = PostgresDatabase(dsn, steady, owners)
+        state = PostgresDatabase(dsn, steady, owners, alone=alone)
     for line in state.weaknesses():
         warn(line)
     return state
@@ -74,7 +80,10 @@ def connection_string(reference: str, env: Mapping[str, str]) -> str:
 
 
 class StateBeat:
-    """Commits to a database every second, so that leases may be granted; tells what is wrong."""
+    """Commits to a database every second, so that leases may be granted; tells what is wrong.
+
+    What else belongs into that commit is written by the database's `on_beat`.
+    """
 
     def __init__(self, state: PostgresDatabase, run: StateRun, say: Say) -> None:
         self._state, self._run, self._say = state, run, say

@@ -125,7 +125,7 @@ def missing_extras(config: Config) -> list[str]:
     lines = []
     database = config.control is not None and config.control.database
     if database and importlib.util.find_spec("psycopg") is None:
-        from edgecache.control.state.postgresql import EXTRA  # edges come by here, too
+        from edgecache.control.state.postgresql_connection import EXTRA  # edges come by here, too
 
         lines.append(f"control.database needs an extra that is not installed; run: {EXTRA}")
     if config.certificates == "acme" and importlib.util.find_spec("acme") is None:

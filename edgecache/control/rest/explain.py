@@ -27,7 +27,7 @@ from edgecache.control.nodes.explain import (
 from edgecache.control.rest.auth import require_operator
 from edgecache.control.rest.call import RouteHandler, json_response
 from edgecache.control.rest.inventory import published_config
-from edgecache.control.state.log import LiveLog
+from edgecache.control.state.live_log import LiveLog
 from edgecache.http.head import parse_request_head
 from edgecache.http.message import BadMessage, HeadLimits, Request
 from edgecache.rules.explanation import Explanation, explain, locate_unsigned

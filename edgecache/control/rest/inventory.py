@@ -31,7 +31,7 @@ from edgecache.control.nodes.explain import ConfiguredNodes
 from edgecache.control.nodes.workers import WorkerGroup, ask_workers
 from edgecache.control.rest.auth import require_operator
 from edgecache.control.rest.call import RouteHandler, json_response
-from edgecache.control.state.log import LiveLog
+from edgecache.control.state.live_log import LiveLog
 from edgecache.http.head import request_head
 from edgecache.upstream.peer import heads as peer_fields
 

@@ -11,7 +11,7 @@ import contextlib
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 
@@ -52,6 +52,13 @@ class Authorship(NamedTuple):
 UNASKED = Authorship()
 
 
+class EntryNumber(NamedTuple):
+    """The number of an entry, and its mark: random, so that another history has another."""
+
+    seq: int
+    mark: str
+
+
 class Rows(Protocol):
     """What a statement gave: its rows, once, and how many it changed."""
 
@@ -66,15 +73,21 @@ class Rows(Protocol):
 
 
 class StateDatabase(ABC):
-    """The open database of one control process. Used from one thread at a time."""
+    """The open database of one control process. Used from one thread at a time.
+
+    Others may write to it, too, each in its turn: what they have committed is read before anything
+    is written, and told to who has asked for it by `on_change`. `random` gives so many bytes.
+    """
 
     name: str  # what lines call it: a path, or a host and a database
     failures: tuple[type[Exception], ...]  # what its statements may raise
     committed_at: float = math.inf  # all before it, by a steady clock, is not lost any more
     trusted_s: float = 0.0  # for so long after `committed_at` nodes are told that they are current
 
-    def __init__(self) -> None:
+    def __init__(self, random: Callable[[int], bytes] = os.urandom) -> None:
         self._on_commit: list[Callable[[], None]] = []
+        self._random = random
+        self._on_change: list[tuple[frozenset[str], Callable[[], None]]] = []
 
     @abstractmethod
     def execute(self, statement: str, values: Sequence[object] = ()) -> Rows:
@@ -85,17 +98,18 @@ class StateDatabase(ABC):
         for row in rows:
             self.execute(statement, row)
 
-    def add_entry(self, at: float, kind: str, body: str, by: Authorship = UNASKED) -> int:
-        """Inside `writing`: append to the log; the number, above all that were ever committed.
+    def add_entry(self, at: float, kind: str, body: str, by: Authorship = UNASKED) -> EntryNumber:
+        """Inside `writing`: append to the log; its number is above all that were ever committed.
 
         Who wrote it is kept beside it, with bytes drawn at random: see `changes`.
         """
         seq = self._add_to_log(at, kind, body)
-        row = (seq, os.urandom(MARK_BYTES).hex(), at, by.author, kind, _printable(by.summary))
+        mark = self._random(MARK_BYTES).hex()
+        row = (seq, mark, at, by.author, kind, _printable(by.summary))
         self.execute("INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?)", row)
         if seq % CHANGES_PRUNED_EVERY == 0:
             self._prune_changes(seq)
-        return seq
+        return EntryNumber(seq, mark)
 
     def _prune_changes(self, seq: int) -> None:
         self.execute(
@@ -133,6 +147,41 @@ class StateDatabase(ABC):
     def close(self) -> None:
         """End the connection; what was not committed is gone."""
 
+    # What other controls do.
+
+    @property
+    def others(self) -> int:
+        """How many other controls are connected to it."""
+        return 0
+
+    def follow(self) -> bool:
+        """Tell of what others have committed since; whether there was something.
+
+        One of `failures`, StateBusyError.
+        """
+        return False
+
+    def on_change(self, tables: Collection[str], look: Callable[[], None]) -> None:
+        """Call `look` when others have changed one of `tables`, before anything else is written.
+
+        It is called on the state's thread, as often as that; it reads, and writes nothing.
+        """
+        self._on_change.append((frozenset(tables), look))
+
+    def _changed(self, tables: Collection[str]) -> None:
+        for names, look in self._on_change:
+            if not names.isdisjoint(tables):
+                look()
+
+    def holds(self, task: str) -> bool:
+        """Whether `task`, which must be done by one control at a time, is this one's to do now.
+
+        It is from when nobody else has it, until this control ends or loses its connection.
+        """
+        return True
+
+    # Transactions.
+
     def on_commit(self, told: Callable[[], None]) -> None:
         """Inside `writing`: call `told` when the transaction is on disk; never if it fails."""
         self._on_commit.append(told)
@@ -146,9 +195,9 @@ class StateDatabase(ABC):
         if self.in_transaction:
             yield
             return
-        self._begin()
-        self._on_commit.clear()
         try:
+            self._begin()
+            self._on_commit.clear()
             yield
             self._commit()
         except BaseException:

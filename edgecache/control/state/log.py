@@ -1,17 +1,12 @@
 """Ordered log of control. Law: an entry that was given a number is on disk, and never changes.
 
-`ControlLog` is on disk. `LiveLog` is what nodes are told of it, in memory: telling it, and granting
-the lease that comes with it, wait for no disk. It learns of an entry once that is on disk; until
-then nodes are told, and get their leases, up to the number before it, and nothing
-beyond is Completed.
+Here is what is on disk; `live_log.py` is what nodes are told of it. What other controls append to
+the same database is told like what this one does, in one order.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from bisect import bisect_right
-from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeVar
@@ -19,13 +14,12 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import structs
 
-from edgecache.cluster.log_entries import OURS, LogEntry, LogEntryKind, LogPage
+from edgecache.cluster.log_entries import LogEntry, LogEntryKind
 from edgecache.config.base import Model
 from edgecache.config.model import Config
-from edgecache.control.state.database import UNASKED, Authorship, StateDatabase
+from edgecache.control.state.database import UNASKED, Authorship, EntryNumber, StateDatabase
+from edgecache.control.state.live_log import MARKS_KEPT, LiveLog
 
-PAGE_ENTRIES_MAX = 100  # the default MaxItems of CloudFront's list calls
-PAGE_BYTES_MAX = 4 * 1024 * 1024  # four bodies of the API at their longest; one entry always fits
 CONFIGS_KEPT = 20  # former configurations, for people to look at; nodes read the newest alone
 WRITES_KEPT_S = 60.0  # of those no node is told of; who else follows the log reads it each second
 
@@ -39,121 +33,11 @@ def _call_inline(done: Callable[[], None]) -> None:
     done()
 
 
-class LiveLog:
-    """The log `epoch` in memory, for nodes: the newest configuration, and invalidations that they
-    have yet to sweep.
-
-    Changed and waited for on the loop; its numbers may be read from any thread.
-    """
-
-    def __init__(self, epoch: str, floor: int, last_seq: int) -> None:
-        self.epoch = epoch
-        self.floor = floor
-        self.last_seq = last_seq  # the number of the newest entry; 0 when there is none
-        self.bytes = 0  # of the entries as JSON
-        self.items: Counter[tuple[str, str]] = Counter()  # by distribution and kind of item
-        self._seqs: list[int] = []  # in order; beside them the entries and their sizes
-        self._entries: list[tuple[LogEntry, int]] = []
-        self._config: LogEntry | None = None
-        self._closed = False
-        self._grown = asyncio.Event()  # replaced at each entry, so that every waiter sees its own
-
-    @property
-    def invalidations(self) -> int:
-        """How many are told."""
-        return len(self._seqs) - (self._config is not None)
-
-    @property
-    def config(self) -> LogEntry | None:
-        """The newest configuration."""
-        return self._config
-
-    @property
-    def generation(self) -> int:
-        """The number of the newest configuration; 0 before the first."""
-        config = self._config
-        return 0 if config is None else config.seq
-
-    def append(self, entry: LogEntry, size: int) -> None:
-        """The next entry, of so many bytes as JSON; it is on disk."""
-        if entry.kind == LogEntryKind.CONFIG:
-            self._keep(lambda one: one.kind != LogEntryKind.CONFIG, len(self._seqs))
-            self._config = entry
-        if entry.kind != LogEntryKind.WRITE:
-            self._seqs.append(entry.seq)
-            self._entries.append((entry, size))
-            self.bytes += size
-        self.items = self.items + Counter(_items(entry))  # another: a thread may look at this one
-        self.last_seq = max(self.last_seq, entry.seq)
-        self._wake()
-
-    def trim(self, upto: int) -> None:
-        """Invalidations up to number `upto` are told no more."""
-        self.floor = max(self.floor, upto)
-        self._keep(
-            lambda one: one.kind != LogEntryKind.INVALIDATION, bisect_right(self._seqs, upto)
-        )
-
-    def _keep(self, keeps: Callable[[LogEntry], bool], among: int) -> None:
-        """Of the first entries those that are to be kept, and all the others."""
-        first = self._entries[:among]
-        gone = [(entry, size) for entry, size in first if not keeps(entry)]
-        self._entries[:among] = [(entry, size) for entry, size in first if keeps(entry)]
-        self._seqs[:among] = [entry.seq for entry, _ in self._entries[: among - len(gone)]]
-        self.bytes -= sum(size for _, size in gone)
-        # Kinds of which none are left are gone from it.
-        self.items = self.items - Counter(item for entry, _ in gone for item in _items(entry))
-
-    def entries_upto(self, seq: int) -> int:
-        """How many entries with numbers up to `seq` are told."""
-        return bisect_right(self._seqs, seq)
-
-    def after(self, seq: int, limit: int = PAGE_ENTRIES_MAX) -> LogPage:
-        """The entries that follow number `seq`, in order, at most `limit`.
-
-        Of configurations only the newest: a node that starts must not pass through former ones.
-        """
-        first = bisect_right(self._seqs, seq)
-        entries: list[LogEntry] = []
-        left = PAGE_BYTES_MAX
-        for entry, size in self._entries[first : first + min(limit, PAGE_ENTRIES_MAX)]:
-            left -= size
-            if entries and left < 0:
-                break
-            entries.append(entry)
-        whole = first + len(entries) == len(self._seqs)
-        upto = self.last_seq if whole else entries[-1].seq
-        return LogPage(
-            entries, self.last_seq, upto, self.epoch, self.floor, OURS.protocol, OURS.release
-        )
-
-    async def wait(self, after: int, timeout_s: float) -> LogPage:
-        """As `after`, but when there is nothing yet, wait for it at most `timeout_s` seconds.
-
-        Does not wait when `after` is beyond the newest entry: who asks follows another log.
-        """
-        if timeout_s > 0 and not self._closed and after == self.last_seq:
-            try:
-                async with asyncio.timeout(timeout_s):
-                    await self._grown.wait()
-            except TimeoutError:
-                pass
-        return self.after(after)
-
-    def close(self) -> None:
-        """End every wait, now and later: control is about to end."""
-        self._closed = True
-        self._wake()
-
-    def _wake(self) -> None:
-        self._grown.set()
-        self._grown = asyncio.Event()
-
-
 class ControlLog:
     """Entries numbered from 1 upward, kept in the state and used from its thread.
 
-    `live` is what nodes are told of it, on the loop: `hand` takes there what is on disk.
+    `live` is what nodes are told of it, on the loop: `hand` takes there what is on disk, whichever
+    control wrote it.
     """
 
     def __init__(
@@ -163,12 +47,15 @@ class ControlLog:
         self._database = state
         self._clock = clock
         self._hand = hand
-        self.live = LiveLog(str(self._told("epoch")), int(self._told("floor")), self.last_seq)
+        self._floor, self._handed = int(self._told("floor")), self.last_seq
+        self.live = LiveLog(str(self._told("epoch")), self._floor, self._handed)
+        self.live.remember(reversed(self._numbers("ORDER BY seq DESC LIMIT ?", MARKS_KEPT)))
         for row in self._database.execute(
             "SELECT seq, at, kind, body FROM log WHERE kind = 'invalidation'"
             " OR seq = (SELECT max(seq) FROM log WHERE kind = 'config') ORDER BY seq"
         ):
             self.live.append(_entry(row), len(row[3]))
+        state.on_change(("log", "told"), self._follow)
 
     def append(
         self,
@@ -193,14 +80,42 @@ class ControlLog:
         """Write an entry, whose body is JSON already, durably; gives its number. See `append`."""
         row = (self._clock(), kind, text)
         with self._state.writing():
-            seq = self._database.add_entry(*row, by)
+            seq, mark = self._database.add_entry(*row, by)
             if beside is not None:
                 beside(seq)
             if kind == LogEntryKind.CONFIG:
                 self._drop_former_configs()
-            told = partial(self.live.append, _entry((seq, *row)), len(row[2]))
-            self._state.on_commit(partial(self._hand, told))
+            self._state.on_commit(partial(self._tell, _entry((seq, *row)), len(text), mark))
         return seq
+
+    def _tell(self, entry: LogEntry, size: int, mark: str) -> None:
+        self._handed = entry.seq
+        self._hand(partial(self.live.append, entry, size, mark))
+
+    def _follow(self) -> None:
+        """Tell what other controls have appended and trimmed, in order."""
+        after, last_seq = self._handed, self.last_seq
+        numbers = self._numbers("WHERE seq > ? ORDER BY seq", after)
+        rows = self._database.execute(
+            "SELECT seq, at, kind, body FROM log WHERE seq > ? ORDER BY seq", (after,)
+        ).fetchall()
+        floor = int(self._told("floor"))
+        marks = {number.seq: number.mark for number in numbers}
+        for row in rows:
+            self._tell(_entry(row), len(row[3]), marks.get(row[0], ""))
+        self._handed = last_seq
+        self._hand(partial(self.live.remember, numbers))
+        if floor > self._floor:
+            self._trimmed(floor)
+
+    def _numbers(self, which: str, value: int) -> list[EntryNumber]:
+        rows = self._database.execute(f"SELECT seq, mark FROM changes {which}", (value,))
+        return [EntryNumber(int(seq), str(mark)) for seq, mark in rows]
+
+    def mark_of(self, seq: int) -> str:
+        """The mark of an entry as the database has it; empty when it has none."""
+        found = self._numbers("WHERE seq = ?", seq)
+        return found[0].mark if found else ""
 
     @contextlib.contextmanager
     def recorded(self, by: Authorship) -> Iterator[None]:
@@ -247,8 +162,12 @@ class ControlLog:
                 "UPDATE told SET value = ? WHERE name = 'floor' AND CAST(value AS BIGINT) < ?",
                 (str(upto), upto),
             )
-            self._state.on_commit(partial(self._hand, partial(self.live.trim, upto)))
+            self._state.on_commit(partial(self._trimmed, upto))
         return gone
+
+    def _trimmed(self, upto: int) -> None:
+        self._floor = max(self._floor, upto)
+        self._hand(partial(self.live.trim, upto))
 
     def newest(self, kind: str) -> LogEntry | None:
         """The last entry of a kind."""
@@ -278,14 +197,6 @@ class ControlLog:
     def last_seq(self) -> int:
         """The number of the newest entry; 0 when there is none."""
         return self._database.last_seq
-
-
-def _items(entry: LogEntry) -> Iterator[tuple[str, str]]:
-    """The distribution and kind of each item of an invalidation."""
-    if entry.kind == LogEntryKind.INVALIDATION:
-        distribution = entry.body.get("distribution", "")
-        for kind, _ in entry.body.get("items", ()):
-            yield distribution, kind
 
 
 def publish_config(log: ControlLog, config: Config, by: Authorship = UNASKED) -> int:

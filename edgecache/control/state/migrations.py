@@ -70,7 +70,8 @@ MIGRATIONS = (
         " name TEXT NOT NULL, instance TEXT NOT NULL, address TEXT NOT NULL,"
         " beat INTEGER NOT NULL, acknowledged INTEGER NOT NULL,"
         " PRIMARY KEY (name, instance)) WITHOUT ROWID",
-        "CREATE TABLE commits (revision INTEGER PRIMARY KEY, mark TEXT NOT NULL)",
+        "CREATE TABLE commits ("
+        " revision INTEGER PRIMARY KEY, mark TEXT NOT NULL, tables TEXT NOT NULL)",
         "ALTER TABLE leases ADD COLUMN control TEXT NOT NULL DEFAULT ''",
     ),
 )

@@ -1,107 +1,132 @@
-"""PostgreSQL database of control, for installations of several machines.
+"""PostgreSQL database of control, for installations of several machines and several controls.
 
 Law: what this control was told is committed survives the loss of the primary, where a synchronous
 standby is configured; what it was not told is settled is looked at again before anything is
 believed. PostgreSQL's documentation, "Synchronous Replication" and "Explicit Locking".
 
 Every transaction takes the row `head` first: so the order of numbers is the order of commits,
-without gaps, and its revision says after a lost connection whether the database is where this
-process left it. A commit is never cancelled. One that ends with a warning (its wait for the standby
-was cut short), or whose end nobody heard, may be undone by a failover: this control is `lost` then,
-and ends, for its successor to read anew.
+without gaps, and what others have committed is read before anything is written. A commit is never
+cancelled. One that ends with a warning (its wait for the standby was cut short), or whose end
+nobody heard, may be undone by a failover: this control is `lost` then, and ends, for its successor
+to read anew. So it is where the database is not the one that it knew (`commit_marks.py`).
 """
 
 from __future__ import annotations
 
-import hashlib
+import os
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import msgspec
-
-from edgecache.control.state.database import Rows, StateBusyError, StateDatabase, StateError
+from edgecache.control.state.commit_marks import (
+    COMMIT_MARK_BYTES,
+    NEWEST,
+    SINCE,
+    TAKE,
+    AnotherHistoryError,
+    SeenCommit,
+    changed_table,
+    commit_statements,
+    other_commits,
+    require_seen,
+)
+from edgecache.control.state.database import (
+    UNASKED,
+    Authorship,
+    EntryNumber,
+    Rows,
+    StateBusyError,
+    StateDatabase,
+    StateError,
+)
+from edgecache.control.state.installation_owner import require_owner
 from edgecache.control.state.migrations import MIGRATIONS, for_postgresql
+from edgecache.control.state.postgresql_connection import (
+    WAITS,
+    connect,
+    connection_parameters,
+    database_name,
+    load_driver,
+    lock_key,
+    other_controls,
+    require_control_lock,
+)
 
 if TYPE_CHECKING:
     import psycopg
 
-EXTRA = "pip install 'edgecache[postgresql]'"
-CONTROL_LOCK = int.from_bytes(hashlib.sha256(b"edgecache control").digest()[:8], "big", signed=True)
-SETTINGS = {
-    "application_name": "edgecache control",
-    "connect_timeout": "3",
-    "target_session_attrs": "read-write",
-    "tcp_user_timeout": "5000",  # milliseconds: a primary that is gone says nothing
-    "keepalives_idle": "3",
-    "keepalives_interval": "1",
-    "keepalives_count": "3",
-}
-"""Parameters of a connection that its string does not give (libpq, "Parameter Key Words")."""
-DURABLE = (
-    "SELECT set_config('synchronous_commit', 'on', false)"
-    " WHERE current_setting('synchronous_commit') = 'off'"
-)
-"""What a role or a database may be set to, and would lose commits with when power fails."""
 RECONNECT_S = 1.0  # between two attempts
 BEAT_S = 1.0  # between two commits, also of nothing
 TRUSTED_S = 2.0  # after a commit: a primary that was deposed since accepts none
-LEAVING_MS_MAX = 1_000  # for the session of a control that has ended, or lost its connection
-WAITING_HOLDER = (
-    "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory'"
-    " AND granted AND datname = current_database() AND wait_event = 'SyncRep'"
-)
-"""Whether who has the lock waits for a standby: the server does that for clients that are gone."""
-HELD = "another control uses it: stop that one first"
-WAITS = (
-    "a commit of another control, which may have ended, waits for a synchronous standby: bring one"
-    " back, or take it out of synchronous_standby_names"
-)
 WHY_CHARS_MAX = 300
 WRITES = ("INSERT ", "UPDATE ", "DELETE ")
-OWNER = "installation"  # in `told`: digests of the secrets of whose it is
 HEAD = (
     "CREATE TABLE IF NOT EXISTS head (one BIGINT PRIMARY KEY CHECK (one = 1),"
     " seq BIGINT NOT NULL, revision BIGINT NOT NULL, schema_version BIGINT NOT NULL)",
     "INSERT INTO head VALUES (1, 0, 0, 0) ON CONFLICT DO NOTHING",
 )
-OTHERS = "; name a database of its own in control.database, or bring this one's secrets.json here"
+ADD_TO_LOG = (
+    "WITH number AS (UPDATE head SET seq = seq + 1 RETURNING seq)"
+    " INSERT INTO log (seq, at, kind, body)"
+    " SELECT seq, ?::float8, ?::text, ?::text FROM number RETURNING seq"
+)
+BEGUN_ANEW = "another control has begun the log anew"
 
 
 def _tell_nobody(_why: str) -> None: ...
+
+
+def _do_nothing() -> None: ...
 
 
 class PostgresDatabase(StateDatabase):
     """One connection to a PostgreSQL database, made anew when it is lost.
 
     `steady` is a clock that never steps back; `owners` are digests of this installation's secrets:
-    a database of one that has none of them is refused.
+    a database of one that has none of them is refused. With `alone` no control may use it.
     """
 
     trusted_s = TRUSTED_S
 
-    def __init__(self, dsn: str, steady: Callable[[], float], owners: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        steady: Callable[[], float],
+        owners: Collection[str] = (),
+        random: Callable[[int], bytes] = os.urandom,
+        *,
+        alone: bool = False,
+    ) -> None:
         """Open and migrate it. StateError; StateBusyError: it may be well again."""
-        super().__init__()
-        driver = _driver()
+        super().__init__(random)
+        driver = load_driver()
         self.failures = (driver.Error,)
         self.on_lost: Callable[[str], None] = _tell_nobody  # called once, with the reason
+        self.on_beat: Callable[[], None] = _do_nothing  # inside the transaction of each beat
+        self.instance = random(COMMIT_MARK_BYTES).hex()  # whose NOTIFY one is
         self._driver = driver
         self._steady = steady
-        self._owners = [*owners]
-        self._parameters = _parameters(driver, dsn)
-        self.name = _name(self._parameters)
+        self._alone = alone
+        self.parameters = connection_parameters(driver, dsn)
+        self.name = database_name(self.parameters)
         self._lost = ""
         self._warned = ""  # by the server, in the statement under way
         self._tried_at = float("-inf")
-        self._revision = -1  # of the last commit this process knows of; -1: of none
-        self._pending = -1
+        self._seen = SeenCommit()
+        self._pending = SeenCommit()
+        self._pending_at = float("-inf")
+        self._tables: set[str] = set()  # that the transaction under way changes
+        self._entry: EntryNumber | None = None  # the newest that was seen
+        self._appended: EntryNumber | None = None  # in the transaction under way
+        self._epoch = ""
+        self._tasks: set[str] = set()
         self.committed_at = float("-inf")
         self._connection: psycopg.Connection[Any] | None = None
         self._connect()
         try:
             self._migrate()
-            self._own()
+            require_owner(self, [*owners])
         except driver.Error as error:
             self.close()
             raise self.failure(error) from error
@@ -110,29 +135,35 @@ class PostgresDatabase(StateDatabase):
             raise
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> Rows:
-        if statement.startswith(WRITES) and not self.in_transaction:
+        if not statement.startswith(WRITES):
+            return self._run(statement, values)
+        if not self.in_transaction:
             with self.writing():  # a commit of its own would be believed whatever it said
-                return self._run(statement, values)
+                return self.execute(statement, values)
+        self._tables.add(changed_table(statement))
         return self._run(statement, values)
 
-    def _run(self, statement: str, values: Sequence[object]) -> Rows:
+    def _run(self, statement: str, values: Sequence[object] = ()) -> psycopg.Cursor[Any]:
         connection = self._usable()
         plain = [str(one) if isinstance(one, Enum) else one for one in values]
         # psycopg wants literal text where it can be had: ours are made of constants
-        return connection.execute(statement.replace("?", "%s").encode(), plain)
+        return connection.execute(statement.replace("?", "%s").encode(), plain or None)
+
+    def add_entry(self, at: float, kind: str, body: str, by: Authorship = UNASKED) -> EntryNumber:
+        with self.writing():
+            self._appended = super().add_entry(at, kind, body, by)
+            return self._appended
 
     def _add_to_log(self, at: float, kind: str, body: str) -> int:
-        row = self.execute("UPDATE head SET seq = seq + 1 RETURNING seq").fetchone()
-        self.execute("INSERT INTO log (seq, at, kind, body) VALUES (?, ?, ?, ?)",
-                     (row[0], at, kind, body))  # fmt: skip
-        return int(row[0])
+        self._tables.add("log")
+        return self._first(self._run(ADD_TO_LOG, (at, kind, body)).fetchone())
 
     @property
     def last_seq(self) -> int:
-        return int(self.execute("SELECT seq FROM head").fetchone()[0])
+        return self._first(self._run("SELECT seq FROM head").fetchone())
 
     def begin_after(self, seq: int) -> None:
-        self.execute("UPDATE head SET seq = ?", (seq,))
+        self._run("UPDATE head SET seq = ?", (seq,))
 
     @property
     def in_transaction(self) -> bool:
@@ -147,6 +178,8 @@ class PostgresDatabase(StateDatabase):
         errors = self._driver.errors
         if isinstance(error, errors.ReadOnlySqlTransaction):
             return StateBusyError(f"{self.name}: is read-only (a standby?): nothing is accepted")
+        if isinstance(error, errors.LockNotAvailable):
+            return StateBusyError(f"{self.name}: {WAITS}")
         if isinstance(error, self._driver.OperationalError | self._driver.InterfaceError):
             return StateBusyError(f"{self.name}: {why}")
         return StateError(f"{self.name}: {why}")
@@ -162,39 +195,101 @@ class PostgresDatabase(StateDatabase):
             yield f"{self.name}: no commit waits for the standby (synchronous_commit = local)"
 
     def beat(self) -> None:
-        """Commit something: what `committed_at` is for. One of `failures`, StateBusyError."""
+        """Commit what `on_beat` writes, or nothing: what `committed_at` is for. See `follow`."""
         with self.writing():
-            pass
+            self.on_beat()
 
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
 
+    # Other controls.
+
+    @property
+    def others(self) -> int:
+        return other_controls(self._usable())
+
+    def follow(self) -> bool:
+        """Tell of what others have committed since, as one commit left it; see StateDatabase."""
+        if self._newest() == self._seen.revision:
+            return False
+        self._run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try:
+            self._take_in(self._newest())
+        finally:
+            if self.in_transaction:
+                self._roll_back()
+        return True
+
+    def _newest(self) -> int:
+        """The revision the database is at, which has what was seen last."""
+        revision, mark = self._run(NEWEST, (self._seen.revision,)).fetchone() or (0, None)
+        self._require_seen(int(revision), mark)
+        return int(revision)
+
+    def _require_seen(self, newest: int, mark: str | None) -> None:
+        try:
+            require_seen(self._seen, newest, mark)
+        except AnotherHistoryError as error:
+            self._begin_epoch()
+            self._lose(str(error))
+
+    def _take_in(self, upto: int) -> None:
+        """Inside a transaction: tell of commits of others up to a revision."""
+        if self._seen.revision == upto:
+            return
+        rows = self._run(SINCE, (self._seen.revision, upto))
+        try:
+            others = other_commits(self._seen, upto, rows)
+        except AnotherHistoryError as error:
+            self._lose(str(error))
+        if "told" in others.tables and self._epoch_there() != self._epoch:
+            self._lose(BEGUN_ANEW)
+        self._changed(others.tables)
+        if "log" in others.tables:
+            self._entry = self._newest_entry()
+        self._seen = others.last
+
+    def holds(self, task: str) -> bool:
+        self._usable()  # a new connection has none
+        query = "SELECT CASE WHEN ? THEN true ELSE pg_try_advisory_lock(?) END"
+        (held,) = self._run(query, (task in self._tasks, lock_key(task))).fetchone() or (False,)
+        if held:
+            self._tasks.add(task)
+        return bool(held)
+
     # Transactions.
 
     def _begin(self) -> None:
         self._pending_at = self._steady()
-        connection = self._usable()
-        connection.execute("BEGIN")
-        row = connection.execute("UPDATE head SET revision = revision + 1 RETURNING revision")
-        self._pending = self._first(row)
-        if self._revision >= 0:  # a pooler may have gone over to another database without a word
-            self._compare(connection, self._pending - 1)
+        self._tables, self._appended = set(), None
+        self._run("BEGIN")
+        revision, mark = self._run(TAKE, (self._seen.revision,)).fetchone() or (0, None)
+        self._require_seen(int(revision) - 1, mark)
+        self._take_in(int(revision) - 1)
+        self._pending = SeenCommit(int(revision), self._random(COMMIT_MARK_BYTES).hex())
 
     def _commit(self) -> None:
         self._warned = ""
+        statements = commit_statements(self._pending, self._tables, self.instance)
+        connection = self._usable()
         try:
-            done = self._usable().execute("COMMIT")
+            done = connection.execute(statements.encode(), prepare=False)
+            while done.nextset():
+                pass
         except self._driver.OperationalError as error:
+            if not connection.closed:  # it was told that nothing is committed
+                raise
             self._lose(f"the end of a commit was not heard: {error}")
         if self._warned:
             self._lose(f"a commit was not waited for: {self._warned}")
         if done.statusmessage != "COMMIT":  # ROLLBACK, without an error: a statement had failed
             raise self._driver.errors.InFailedSqlTransaction("nothing of it was committed")
-        self._revision, self.committed_at = self._pending, self._pending_at
+        self._seen, self.committed_at = self._pending, self._pending_at
+        self._entry = self._appended or self._entry
 
     def _roll_back(self) -> None:
-        self._usable().execute("ROLLBACK")
+        self._run("ROLLBACK")
 
     def _lose(self, why: str) -> NoReturn:
         """Believe nothing of what this process knows any more."""
@@ -203,6 +298,29 @@ class PostgresDatabase(StateDatabase):
             self.close()
             self.on_lost(f"{self.name}: {self._lost}; control begins anew from what is there")
         raise StateBusyError(f"{self.name}: {self._lost}")
+
+    def _begin_epoch(self) -> None:
+        """Begin the log anew where an entry that was seen is not in it: nodes may have it.
+
+        Whoever comes first does; others find another epoch.
+        """
+        if self._entry is None:
+            return
+        if self.in_transaction:
+            self._roll_back()
+        self._run("BEGIN")
+        with suppress(*self.failures):
+            self._run("UPDATE head SET revision = revision + 1")
+            row = self._run("SELECT mark FROM changes WHERE seq = ?", (self._entry.seq,)).fetchone()
+            is_there = row is not None and row[0] == self._entry.mark
+            if is_there or self._epoch_there() != self._epoch:
+                return
+            (revision,) = self._run("SELECT revision FROM head").fetchone() or (0,)
+            epoch = self._random(COMMIT_MARK_BYTES).hex()
+            self._run("UPDATE told SET value = ? WHERE name = 'epoch'", (epoch,))
+            self._pending = SeenCommit(int(revision), self._random(COMMIT_MARK_BYTES).hex())
+            statements = commit_statements(self._pending, ("told",), self.instance)
+            self._usable().execute(statements.encode(), prepare=False)
 
     # The connection.
 
@@ -215,40 +333,20 @@ class PostgresDatabase(StateDatabase):
         return connection
 
     def _connect(self) -> psycopg.Connection[Any]:
-        """A new connection, to where the last commit that was heard of is the last one."""
+        """A new connection, to a database that has the last commit that was heard of."""
         now = self._steady()
         if now - self._tried_at < RECONNECT_S:
             raise StateBusyError(f"{self.name}: no connection")
         self._tried_at = now
         try:
-            connection: psycopg.Connection[Any]
-            connection = self._driver.connect(**self._parameters, autocommit=True)
-            connection.add_notice_handler(self._noticed)
-            connection.execute(DURABLE)
-            self._require_lock(connection)
-            if self._revision >= 0:
-                row = connection.execute("SELECT revision FROM head")
-                self._compare(connection, self._first(row))
+            connection = connect(self._driver, self.parameters, self._noticed)
+            require_control_lock(self._driver, connection, self.name, alone=self._alone)
+            self._connection, self._tasks = connection, set()
+            if self._seen != SeenCommit():
+                self._newest()
         except self._driver.Error as error:
             raise self.failure(error) from error
-        self._connection = connection
         return connection
-
-    def _require_lock(self, connection: psycopg.Connection[Any]) -> None:
-        """Be the only control of this database. StateBusyError: another one is."""
-        try:
-            connection.execute(f"SET lock_timeout = {LEAVING_MS_MAX}".encode())
-            connection.execute("SELECT pg_advisory_lock(%s)", (CONTROL_LOCK,))
-            connection.execute("RESET lock_timeout")
-        except self._driver.errors.LockNotAvailable:
-            why = HELD if connection.execute(WAITING_HOLDER).fetchone() is None else WAITS
-            connection.close()
-            raise StateBusyError(f"{self.name}: {why}") from None
-
-    def _compare(self, connection: psycopg.Connection[Any], revision: int) -> None:
-        if revision != self._revision:
-            connection.close()
-            self._lose(f"it is at revision {revision}, and {self._revision} was committed last")
 
     def _noticed(self, diagnostic: Any) -> None:
         # Only COMMIT reads it, which warns of nothing but a wait that was cut short.
@@ -256,18 +354,17 @@ class PostgresDatabase(StateDatabase):
             self._warned = str(diagnostic.message_primary)
 
     @staticmethod
-    def _first(rows: Any) -> int:
-        return int(rows.fetchone()[0])
+    def _first(row: Any) -> int:
+        return int(row[0])
 
-    # What it is, and whose.
+    # What it is.
 
     def _migrate(self) -> None:
-        connection = self._usable()
-        with connection.transaction():
+        with self._usable().transaction():
             for statement in HEAD:
-                connection.execute(statement)
-            rows = connection.execute("SELECT schema_version, revision FROM head FOR UPDATE")
-            version, self._revision = rows.fetchone() or (0, 0)
+                self._run(statement)
+            rows = self._run("SELECT schema_version, revision FROM head FOR UPDATE")
+            version, revision = rows.fetchone() or (0, 0)
             if version > len(MIGRATIONS):
                 raise StateError(
                     f"{self.name}: written by a later version (schema {version}, this release"
@@ -275,49 +372,22 @@ class PostgresDatabase(StateDatabase):
                 )
             for statements in MIGRATIONS[version:]:
                 for statement in statements:
-                    connection.execute(for_postgresql(statement).encode())
-            connection.execute("UPDATE head SET schema_version = %s", (len(MIGRATIONS),))
+                    self._run(for_postgresql(statement))
+            self._run("UPDATE head SET schema_version = ?", (len(MIGRATIONS),))
+            mark = self._random(COMMIT_MARK_BYTES).hex()  # for one whose last control kept none
+            self._run(
+                "INSERT INTO commits (revision, mark, tables) VALUES (?, ?, '')"
+                " ON CONFLICT DO NOTHING",
+                (revision, mark),
+            )
+            row = self._run("SELECT mark FROM commits WHERE revision = ?", (revision,)).fetchone()
+            self._seen = SeenCommit(int(revision), row[0] if row else "")
+            self._epoch, self._entry = self._epoch_there(), self._newest_entry()
 
-    def _own(self) -> None:
-        """Have it say whose it is. StateError: it is another installation's."""
-        row = self.execute("SELECT value FROM told WHERE name = ?", (OWNER,)).fetchone()
-        known = msgspec.json.decode(row[0], type=list[str]) if row else []
-        if known and self._owners and not {*known} & {*self._owners}:
-            raise StateError(f"{self.name}: it is another installation's{OTHERS}")
-        if self._owners and known != self._owners:
-            with self.writing():
-                self.execute(
-                    "INSERT INTO told VALUES (?, ?)"
-                    " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                    (OWNER, msgspec.json.encode(self._owners).decode()),
-                )
+    def _epoch_there(self) -> str:
+        row = self._run("SELECT value FROM told WHERE name = 'epoch'").fetchone()
+        return str(row[0]) if row else ""
 
-
-def _driver() -> Any:
-    """The module `psycopg`. StateError where it is not installed."""
-    try:
-        import psycopg
-    except ImportError as error:
-        raise StateError(f"control.database: psycopg is not here ({error}); run: {EXTRA}") from None
-    return psycopg
-
-
-def _parameters(driver: Any, dsn: str) -> dict[str, str]:
-    """Those of a connection string, and `SETTINGS` for what it does not say. StateError."""
-    try:
-        given = driver.conninfo.conninfo_to_dict(dsn)
-    except driver.Error:  # its message may hold a part of the string
-        raise StateError("control.database: what it names is no connection string") from None
-    theirs = {name: str(value) for name, value in given.items()}
-    return {**SETTINGS, **theirs, "client_encoding": "UTF8"}  # whatever the database's own is
-
-
-def _name(parameters: dict[str, str]) -> str:
-    """What lines call the database: never its user's password."""
-    hosts = parameters.get("host") or "localhost"
-    return f"postgresql://{hosts}/{parameters.get('dbname', '')}"
-
-
-def owner_digest(secret: str) -> str:
-    """What a database keeps of a secret, to know it again."""
-    return hashlib.sha256(b"edgecache installation\0" + secret.encode()).hexdigest()[:32]
+    def _newest_entry(self) -> EntryNumber | None:
+        row = self._run("SELECT seq, mark FROM changes ORDER BY seq DESC LIMIT 1").fetchone()
+        return None if row is None else EntryNumber(int(row[0]), str(row[1]))

@@ -21,13 +21,8 @@ from edgecache.config.model import (
     Origin,
 )
 from edgecache.control.state.database import StateDatabase
-from edgecache.control.state.log import (
-    CONFIGS_KEPT,
-    PAGE_BYTES_MAX,
-    PAGE_ENTRIES_MAX,
-    ControlLog,
-    publish_config,
-)
+from edgecache.control.state.live_log import PAGE_BYTES_MAX, PAGE_ENTRIES_MAX
+from edgecache.control.state.log import CONFIGS_KEPT, ControlLog, publish_config
 from edgecache.control.state.sqlite import SqliteDatabase
 from tests.control.conftest import Opener
 

@@ -13,15 +13,12 @@ import pytest
 from edgecache.control.state.database import StateBusyError, StateError
 from edgecache.control.state.log import ControlLog
 from edgecache.control.state.migrations import MIGRATIONS, for_postgresql
-from edgecache.control.state.postgresql import (
-    EXTRA,
-    RECONNECT_S,
-    PostgresDatabase,
-    owner_digest,
-)
+from edgecache.control.state.postgresql import RECONNECT_S, PostgresDatabase
+from edgecache.control.state.postgresql_connection import EXTRA
 from tests.control.conftest import postgres_state
 from tests.world.postgresql import TEMPLATE, PostgresServer, running_postgresql
 
+ENTRY = (0, "config", "{}")
 NEVER_S = 30.0  # a deadline that is reached only when the test fails
 ITS_BACKEND = "application_name = 'edgecache control' AND datname = current_database()"
 
@@ -55,17 +52,17 @@ def end_session(dsn: str) -> None:
 
 def add_and_fail(state: PostgresDatabase) -> None:
     with state.writing():
-        assert state.add_entry(0, "config", "{}") == 2
+        assert state.add_entry(*ENTRY).seq == 2
         raise LookupError
 
 
 def test_numbers_are_never_given_twice_and_none_is_left_out(dsn: str) -> None:
     with closing(postgres_state(dsn)) as state:
-        assert state.add_entry(0, "config", "{}") == 1
+        assert state.add_entry(*ENTRY).seq == 1
         with pytest.raises(LookupError):
             add_and_fail(state)
         state.execute("DELETE FROM log")
-        assert (state.add_entry(0, "config", "{}"), state.last_seq) == (2, 2)
+        assert (state.add_entry(*ENTRY).seq, state.last_seq) == (2, 2)
 
 
 def test_a_lost_connection_is_made_anew_where_nothing_was_under_way(dsn: str) -> None:
@@ -106,6 +103,7 @@ def test_a_database_that_went_on_without_us_is_not_believed(dsn: str) -> None:
         state.on_lost = lost.append
         end_session(dsn)
         with other(dsn) as connection:
+            connection.execute("DELETE FROM commits")
             connection.execute("UPDATE head SET revision = revision - 1")
         with pytest.raises(state.failures):
             state.beat()
@@ -290,19 +288,17 @@ def refused(dsn: str, words: str, owners: tuple[str, ...] = ()) -> StateError:
     return told.value
 
 
-def test_there_is_one_control_of_a_database(dsn: str) -> None:
-    with closing(postgres_state(dsn)):
-        assert isinstance(refused(dsn, "another control uses it"), StateBusyError)
-    postgres_state(dsn).close()
+def test_who_copies_a_database_has_it_alone(dsn: str) -> None:
+    def alone() -> PostgresDatabase:
+        return PostgresDatabase(dsn, Clock(), alone=True)
 
-
-def test_a_database_is_one_installations(dsn: str) -> None:
-    ours, rotated, theirs = map(owner_digest, ("ours", "rotated", "theirs"))
-    PostgresDatabase(dsn, Clock(), [ours]).close()
-    refused(dsn, "it is another installation's; name a database of its own", (theirs,))
-    PostgresDatabase(dsn, Clock(), [ours, rotated]).close()
-    PostgresDatabase(dsn, Clock(), [rotated]).close()
-    refused(dsn, "another installation's", (ours,))
+    with closing(postgres_state(dsn)) as one, closing(postgres_state(dsn)) as two:
+        assert (one.others, two.others) == (1, 1)
+        with pytest.raises(StateBusyError, match="control uses it: stop it first"):
+            alone()
+    with closing(alone()) as state:
+        assert state.others == 0
+        assert isinstance(refused(dsn, "is being copied"), StateBusyError)
 
 
 def test_a_later_schema_is_refused(dsn: str) -> None:

@@ -38,9 +38,9 @@ def test_a_state_opened_again_keeps_what_it_had(tmp_path: Path) -> None:
 
 def test_numbers_are_never_given_twice(tmp_path: Path) -> None:
     state = SqliteDatabase(tmp_path)
-    first = state.add_entry(0, "config", "{}")
+    first = state.add_entry(0, "config", "{}").seq
     state.execute("DELETE FROM log")
-    second = state.add_entry(0, "config", "{}")
+    second = state.add_entry(0, "config", "{}").seq
     assert (first, second, state.last_seq) == (1, 2, 2)
     state.close()
 

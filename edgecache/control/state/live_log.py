@@ -1,0 +1,156 @@
+"""Log of control in memory: what nodes are told of it, and their long polls.
+
+Law: telling it, and granting the lease that comes with it, wait for no disk. It learns of an entry
+once that is on disk; until then nodes are told, and get their leases, up to the number before it,
+and nothing beyond is Completed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+
+from edgecache.cluster.log_entries import OURS, LogEntry, LogEntryKind, LogPage
+from edgecache.control.state.database import EntryNumber
+
+PAGE_ENTRIES_MAX = 100  # the default MaxItems of CloudFront's list calls
+PAGE_BYTES_MAX = 4 * 1024 * 1024  # four bodies of the API at their longest; one entry always fits
+MARKS_KEPT = 4_096  # of the newest entries, for nodes that come from another control
+
+
+class LiveLog:
+    """The log `epoch` in memory, for nodes: the newest configuration, and invalidations that they
+    have yet to sweep.
+
+    Changed and waited for on the loop; its numbers may be read from any thread.
+    """
+
+    def __init__(self, epoch: str, floor: int, last_seq: int) -> None:
+        self.epoch = epoch
+        self.floor = floor
+        self.last_seq = last_seq  # the number of the newest entry; 0 when there is none
+        self.bytes = 0  # of the entries as JSON
+        self.items: Counter[tuple[str, str]] = Counter()  # by distribution and kind of item
+        self._seqs: list[int] = []  # in order; beside them the entries and their sizes
+        self._entries: list[tuple[LogEntry, int]] = []
+        self._config: LogEntry | None = None
+        self._marks: dict[int, str] = {}  # of the newest entries, in order
+        self._closed = False
+        self._grown = asyncio.Event()  # replaced at each entry, so that every waiter sees its own
+
+    @property
+    def invalidations(self) -> int:
+        """How many are told."""
+        return len(self._seqs) - (self._config is not None)
+
+    @property
+    def config(self) -> LogEntry | None:
+        """The newest configuration."""
+        return self._config
+
+    @property
+    def generation(self) -> int:
+        """The number of the newest configuration; 0 before the first."""
+        config = self._config
+        return 0 if config is None else config.seq
+
+    def mark_of(self, seq: int) -> str:
+        """The mark of an entry, among the newest MARKS_KEPT; empty when it is not known."""
+        return self._marks.get(seq, "")
+
+    def remember(self, numbers: Iterable[EntryNumber]) -> None:
+        """Marks of entries, in order, also of those that are told no more: all up to them is known.
+
+        What is no more in the log by now is not told to nodes either.
+        """
+        for seq, mark in numbers:
+            self._marks[seq] = mark
+            self.last_seq = max(self.last_seq, seq)
+        while len(self._marks) > MARKS_KEPT:
+            del self._marks[next(iter(self._marks))]
+        self._wake()
+
+    def append(self, entry: LogEntry, size: int, mark: str = "") -> None:
+        """The next entry, of so many bytes as JSON; it is on disk."""
+        if entry.kind == LogEntryKind.CONFIG:
+            self._keep(lambda one: one.kind != LogEntryKind.CONFIG, len(self._seqs))
+            self._config = entry
+        if entry.kind != LogEntryKind.WRITE:
+            self._seqs.append(entry.seq)
+            self._entries.append((entry, size))
+            self.bytes += size
+        self.items = self.items + Counter(_items(entry))  # another: a thread may look at this one
+        self.last_seq = max(self.last_seq, entry.seq)
+        self.remember([EntryNumber(entry.seq, mark)] if mark else [])
+
+    def trim(self, upto: int) -> None:
+        """Invalidations up to number `upto` are told no more."""
+        self.floor = max(self.floor, upto)
+        self._keep(
+            lambda one: one.kind != LogEntryKind.INVALIDATION, bisect_right(self._seqs, upto)
+        )
+
+    def _keep(self, keeps: Callable[[LogEntry], bool], among: int) -> None:
+        """Of the first entries those that are to be kept, and all the others."""
+        first = self._entries[:among]
+        gone = [(entry, size) for entry, size in first if not keeps(entry)]
+        self._entries[:among] = [(entry, size) for entry, size in first if keeps(entry)]
+        self._seqs[:among] = [entry.seq for entry, _ in self._entries[: among - len(gone)]]
+        self.bytes -= sum(size for _, size in gone)
+        # Kinds of which none are left are gone from it.
+        self.items = self.items - Counter(item for entry, _ in gone for item in _items(entry))
+
+    def entries_upto(self, seq: int) -> int:
+        """How many entries with numbers up to `seq` are told."""
+        return bisect_right(self._seqs, seq)
+
+    def after(self, seq: int, limit: int = PAGE_ENTRIES_MAX) -> LogPage:
+        """The entries that follow number `seq`, in order, at most `limit`.
+
+        Of configurations only the newest: a node that starts must not pass through former ones.
+        """
+        first = bisect_right(self._seqs, seq)
+        entries: list[LogEntry] = []
+        left = PAGE_BYTES_MAX
+        for entry, size in self._entries[first : first + min(limit, PAGE_ENTRIES_MAX)]:
+            left -= size
+            if entries and left < 0:
+                break
+            entries.append(entry)
+        whole = first + len(entries) == len(self._seqs)
+        upto = self.last_seq if whole else entries[-1].seq
+        return LogPage(
+            entries, self.last_seq, upto, self.epoch, self.floor, OURS.protocol, OURS.release
+        )
+
+    async def wait(self, after: int, timeout_s: float) -> LogPage:
+        """As `after`, but when there is nothing yet, wait for it at most `timeout_s` seconds.
+
+        Does not wait when `after` is beyond the newest entry: who asks follows another log.
+        """
+        if timeout_s > 0 and not self._closed and after == self.last_seq:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._grown.wait()
+            except TimeoutError:
+                pass
+        return self.after(after)
+
+    def close(self) -> None:
+        """End every wait, now and later: control is about to end."""
+        self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        self._grown.set()
+        self._grown = asyncio.Event()
+
+
+def _items(entry: LogEntry) -> Iterator[tuple[str, str]]:
+    """The distribution and kind of each item of an invalidation."""
+    if entry.kind == LogEntryKind.INVALIDATION:
+        distribution = entry.body.get("distribution", "")
+        for kind, _ in entry.body.get("items", ()):
+            yield distribution, kind

@@ -10,6 +10,7 @@ from typing import Any
 from edgecache.observe.counters import Counters
 from edgecache.store.invalidation import InvalidationState
 from edgecache.store.memory_account import MemoryAccount
+from edgecache.store.reserve.store import ReserveStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +26,4 @@ class TierEnvironment:
     block_bytes: int = 1024 * 1024  # of a slice: what is larger comes in slices, if it can
     cdn_id: bytes = b"cloudfront"  # our name in CDN-Loop
     account: MemoryAccount = field(default_factory=lambda: MemoryAccount(1 << 30))
+    reserve: ReserveStore | None = None  # asked after the disk, and before upstream

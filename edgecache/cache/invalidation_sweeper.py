@@ -1,6 +1,9 @@
 """Background sweep: frees what invalidations and releases leave behind, then trims the log.
 
 Law: a step is short, since hits wait for it; `low` never says more than is true.
+
+What is in a reserve nobody walks over: where there is one, what the log still tells is remembered,
+and control says for how long that is (`control.state.log`).
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ class InvalidationSweeper:
         self._releases: Releases = {}  # the patterns of each distribution that has any
         self._unjudged = False  # they have changed since the last walk over memory began
         self._unjudged_deep = False  # ... and over the disk
+        self.has_reserve = False
         self._walk = None if disk is None else DiskWalk(disk, marks, self._becomes)
 
     @property
@@ -107,7 +111,7 @@ class InvalidationSweeper:
 
     def _finish(self) -> None:
         self._low = self._began_at
-        self._marks.trim(self._low)
+        self._marks.trim(self._marks.floor if self.has_reserve else self._low)
 
 
 def spelled(releases: Releases) -> list[tuple[str, list[tuple[bytes, int, frozenset[int]]]]]:

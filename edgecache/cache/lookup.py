@@ -1,6 +1,6 @@
 """Lookup: a stored entry and a request give a hit, a stale hit, a validation or a fetch.
 
-Law: an entry on disk is judged like one in memory.
+Law: an entry on disk or in the reserve is judged like one in memory.
 """
 
 from __future__ import annotations
@@ -99,21 +99,34 @@ def _decide_part(
     return FetchErrand(request, route, entry.key, MissReason.PARTIAL, entry, part=wanted)
 
 
-class DiskHit(Struct, frozen=True):
-    """An entry on disk answers, its first bytes at hand."""
+class DeepHit(Struct, frozen=True):
+    """An entry on disk, or in the reserve, answers, its first bytes at hand."""
 
     outcome: Outcome
     refresh: FetchErrand | None = None  # to be run in the background
 
 
-async def look_up_on_disk(
+async def look_up_below(
     store: FilteredStore, world: TierEnvironment, errand: FetchErrand
-) -> DiskHit | SlicesErrand | FetchErrand:
-    """How an entry on disk answers `errand`; a FetchErrand goes on upstream."""
+) -> DeepHit | SlicesErrand | FetchErrand:
+    """How an entry on disk, or in the reserve, answers `errand`; a FetchErrand goes upstream."""
+    entry = await store.find(errand.key, errand.request.fields)
+    if not isinstance(entry, MissReason):
+        return await _decide_found(entry, world, errand, "disk")
+    if entry is MissReason.INVALIDATED:
+        errand = replace(errand, why=entry)
+    reserved = await store.find_in_reserve(errand.key, errand.request.fields)
+    if reserved is None:
+        return errand
+    reserved.assessment(errand.route)  # so that the store knows when it expires
+    store.restore(reserved)
+    return await _decide_found(reserved, world, errand, "reserve")
+
+
+async def _decide_found(
+    entry: Entry, world: TierEnvironment, errand: FetchErrand, where: str
+) -> DeepHit | SlicesErrand | FetchErrand:
     request, route = errand.request, errand.route
-    entry = await store.find(errand.key, request.fields)
-    if isinstance(entry, MissReason):
-        return replace(errand, why=entry) if entry is MissReason.INVALIDATED else errand
     if entry.part is not None and entry.stored is not None:
         return errand  # parts are joined in memory
     now = world.clock()
@@ -128,14 +141,14 @@ async def look_up_on_disk(
         case SlicesErrand():
             return conclusion
         case Hit():
-            return await _disk_hit(conclusion, request, now) or errand
+            return await _deep_hit(conclusion, request, now, where) or errand
 
 
-async def _disk_hit(hit: Hit, request: Request, now: float) -> DiskHit | None:
+async def _deep_hit(hit: Hit, request: Request, now: float, where: str) -> DeepHit | None:
     """None when the body is not to be had."""
     trace = hit_trace(hit)
-    trace.detail = trace.detail or "disk"
+    trace.detail = trace.detail or where
     outcome = from_entry(hit, request, now, CacheResult.HIT, trace)
     if isinstance(outcome.body, StoredBody) and not await outcome.body.begin():
         return None
-    return DiskHit(outcome, hit.refresh)
+    return DeepHit(outcome, hit.refresh)

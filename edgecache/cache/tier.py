@@ -13,9 +13,9 @@ from edgecache.cache.fetch_request import range_to_forward
 from edgecache.cache.fill import Fill
 from edgecache.cache.lookup import (
     ONLY_IF_CACHED,
-    DiskHit,
+    DeepHit,
     decide_entry,
-    look_up_on_disk,
+    look_up_below,
     unconfirmed,
 )
 from edgecache.cache.outcome import (
@@ -71,9 +71,10 @@ class Tier:
         self.name = name
         self.store = store
         self.disk = disk
-        self.filtered = FilteredStore(store, world.marks, disk)
+        self.filtered = FilteredStore(store, world.marks, disk, world.reserve)
         self.flights = Flights()
         self.world = world
+        self._is_deep = self.filtered.is_deep
         self._upstream = upstream
         self._fetcher = Fetcher(self.filtered, self.flights, upstream, world)
 
@@ -157,9 +158,11 @@ class Tier:
     async def _lead(
         self, errand: FetchErrand, flight: Flight | None, on_interim: OnInterim = None
     ) -> Outcome:
-        """Look on disk, then ask upstream, for everyone who waits on `flight` (None: for one)."""
-        if self.disk is not None and errand.why in SEEN_NOWHERE:
-            looked_up = await self._from_disk(errand, flight)
+        """Look on disk and in the reserve, then ask upstream, for everyone who waits on `flight`
+        (None: for one).
+        """
+        if self._is_deep and errand.why in SEEN_NOWHERE:
+            looked_up = await self._from_below(errand, flight)
             match looked_up:
                 case Outcome():
                     return looked_up
@@ -180,19 +183,21 @@ class Tier:
             self.refresh(errand.hit.refresh)
         return outcome
 
-    async def _from_disk(
+    async def _from_below(
         self, errand: FetchErrand, flight: Flight | None
     ) -> Outcome | SlicesErrand | FetchErrand:
-        """An entry on disk as outcome or errand; a FetchErrand goes on upstream with `flight`."""
+        """An entry that memory has not, as outcome or errand; a FetchErrand goes on upstream with
+        `flight`.
+        """
         landing: FlightResult | None = FlightResult(FlightEnd.ABANDONED)  # the viewer may leave
         try:
-            looked_up = await look_up_on_disk(self.filtered, self.world, errand)
+            looked_up = await look_up_below(self.filtered, self.world, errand)
             goes_on = isinstance(looked_up, FetchErrand)
             landing = None if goes_on else FlightResult(FlightEnd.STORED)
         finally:
             if flight is not None and landing is not None:
                 self.flights.land(flight, landing)
-        if not isinstance(looked_up, DiskHit):
+        if not isinstance(looked_up, DeepHit):
             return looked_up
         if looked_up.refresh is not None:
             self.refresh(looked_up.refresh)

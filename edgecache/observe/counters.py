@@ -58,6 +58,11 @@ class Counters:
     disk_dropped: int
     disk_bad: int
     disk_failures: int
+    reserve_hits: int
+    reserve_misses: int
+    reserve_stored: int
+    reserve_dropped: int
+    reserve_failures: int
     log_lines_lost: int
     log_dropped: int
     connections: int
@@ -66,12 +71,15 @@ class Counters:
     disk_objects: int
     disk_bytes: int
     disk_failing: int
+    reserve_waiting_bytes: int
+    reserve_failing: int
     fills: int
     tasks: int
     misses: defaultdict[str, int]
     refusals: defaultdict[str, int]
     upstream_errors: defaultdict[str, int]
     removals: defaultdict[str, int]
+    reserve_rejected: defaultdict[str, int]
     refused_credentials: defaultdict[str, int]
     refused_proxy_headers: defaultdict[str, int]
     miss_first_byte: Histogram

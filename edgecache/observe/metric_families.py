@@ -72,6 +72,14 @@ TOTALS = {
     ),
     "disk_bad": Family("disk_bad", "Entries found torn or decayed on disk, or without their file."),
     "disk_failures": Family("disk_failures", "Failures of the disk."),
+    "reserve_hits": Family("reserve_hits", "Entries found in the reserve, and nowhere before it."),
+    "reserve_misses": Family("reserve_misses", "Entries looked for in the reserve and not found."),
+    "reserve_stored": Family("reserve_stored", "Entries written to the reserve."),
+    "reserve_dropped": Family(
+        "reserve_dropped",
+        "Entries not written to the reserve: too many bytes waited, or it was failing.",
+    ),
+    "reserve_failures": Family("reserve_failures", "Requests to the reserve that failed."),
     "log_lines_lost": Family(
         "log_lines_lost",
         "Lines for distributions' buckets that found no room in the spool, or a failing disk.",
@@ -82,6 +90,11 @@ TOTALS = {
 }
 WORDS = {
     "misses": Family("misses", "Requests not answered from the store, by reason.", ("reason",)),
+    "reserve_rejected": Family(
+        "reserve_rejected",
+        "Objects in the reserve that were not used: not ours, not whole or not valid any more.",
+        ("reason",),
+    ),
     "removals": Family("removals", "Entries that left the store, by reason.", ("reason",)),
     "refused_credentials": Family(
         "refused_credentials",
@@ -128,6 +141,10 @@ GAUGES = {
     "disk_objects": Family("disk_objects", "Entries on disk."),
     "disk_bytes": Family("disk_bytes", "Bytes on disk."),
     "disk_failing": Family("disk_failing", "Nodes whose disk is failing."),
+    "reserve_waiting_bytes": Family(
+        "reserve_waiting_bytes", "Bytes of bodies that wait to be written to the reserve."
+    ),
+    "reserve_failing": Family("reserve_failing", "Nodes whose reserve is failing."),
     "fills": Family("fills", "Fills in progress."),
     "tasks": Family("tasks", "Tasks of the event loops."),
 }

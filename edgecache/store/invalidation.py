@@ -27,6 +27,7 @@ from edgecache.store.memory import MemoryStore, TieredStore
 
 if TYPE_CHECKING:
     from edgecache.store.disk.store import DiskStore
+    from edgecache.store.reserve.store import ReserveStore
 
 UNKNOWN = -1  # a mark of another log: nothing can be said of it
 KEYS_MAX = 10_000  # keys are chosen by strangers; 1.5 MB, as a number stands for each
@@ -195,10 +196,14 @@ class FilteredStore:
     """The store as tiers see it: entries that an applied invalidation names do not exist."""
 
     def __init__(
-        self, store: MemoryStore, marks: InvalidationState, disk: DiskStore | None = None
+        self,
+        store: MemoryStore,
+        marks: InvalidationState,
+        disk: DiskStore | None = None,
+        reserve: ReserveStore | None = None,
     ) -> None:
         self._store = store
-        self._levels = TieredStore(store, disk)
+        self._levels = TieredStore(store, disk, reserve)
         self._marks = marks
         self.writes = UnsafeWrites()
 
@@ -266,15 +271,30 @@ class FilteredStore:
         if entry is None:
             return MissReason.ABSENT
         if not self._marks.stands(entry):
-            self._levels.remove(key)
+            self._levels.drop(key)
             return MissReason.INVALIDATED
         self._levels.promote(entry)
         return entry
 
+    async def find_in_reserve(self, key: bytes, request_fields: Fields) -> Entry | None:
+        """As `lookup`, in the reserve. What is used of it is to be restored."""
+        reserve, since = self._levels.reserve, self.writes.last
+        if reserve is None:
+            return None
+        entry = await reserve.find(key, request_fields)
+        if entry is None or not self.writes.passes(key, since):
+            return None
+        return entry if self._marks.stands(entry) else None
+
+    def restore(self, entry: Entry) -> None:
+        """Have in memory and on disk what was found in the reserve."""
+        if self._marks.stands(entry):
+            self._levels.restore(entry)
+
     @property
-    def has_disk(self) -> bool:
+    def is_deep(self) -> bool:
         """Whether there is anywhere to look but memory."""
-        return self._levels.disk is not None
+        return self._levels.disk is not None or self._levels.reserve is not None
 
     def leave(self, key: bytes) -> None:
         """What is under `key` is of a release that was deleted."""

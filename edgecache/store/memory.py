@@ -20,6 +20,7 @@ from edgecache.store.memory_account import CONCLUSIONS_MAX, LARGE_BYTES, MemoryA
 
 if TYPE_CHECKING:
     from edgecache.store.disk.store import DiskStore
+    from edgecache.store.reserve.store import ReserveStore
 
 VARIANTS_MAX = 8  # Traffic Server keeps 5 alternates of a key
 COOLED_AT_ONCE = 4_096  # keys: two milliseconds
@@ -265,14 +266,26 @@ class MemoryStore:
 
 
 class TieredStore:
-    """A memory store over a disk store, or (None) alone."""
+    """A memory store over a disk store and a reserve, or (None) without them."""
 
-    def __init__(self, memory: MemoryStore, disk: DiskStore | None) -> None:
+    def __init__(
+        self, memory: MemoryStore, disk: DiskStore | None, reserve: ReserveStore | None = None
+    ) -> None:
         self.memory = memory
         self.disk = disk
+        self.reserve = reserve
 
     def put(self, entry: Entry) -> bool:
         """Keep `entry`, in place of what answers the same requests. False when nobody took it."""
+        if self.disk is None and self.reserve is None:
+            return self.memory.put(entry)
+        kept = self.restore(entry)
+        if kept and self.reserve is not None:
+            self.reserve.put(entry)
+        return kept
+
+    def restore(self, entry: Entry) -> bool:
+        """As `put`, of what the reserve has."""
         if self.disk is None:
             return self.memory.put(entry)
         kept = self.disk.put(entry)
@@ -283,6 +296,12 @@ class TieredStore:
 
     def remove(self, key: bytes, why: EvictionReason = EvictionReason.INVALIDATED) -> int:
         """Forget every entry under `key`; how many of them were in memory."""
+        if self.reserve is not None:
+            self.reserve.remove(key)
+        return self.drop(key, why)
+
+    def drop(self, key: bytes, why: EvictionReason = EvictionReason.INVALIDATED) -> int:
+        """As `remove`, of what an invalidation names, which the reserve needs not be told."""
         if self.disk is not None:
             self.disk.remove(key)
         return self.memory.remove(key, why)
@@ -291,6 +310,8 @@ class TieredStore:
         """Forget `entry`; and on disk, where variants are not told apart, all under its key."""
         if self.disk is not None:
             self.disk.remove(entry.key)
+        if self.reserve is not None:
+            self.reserve.remove(entry.key)
         self.memory.expel(entry, EvictionReason.REPLACED)
 
     async def find(self, key: bytes, request_fields: Fields) -> Entry | None:

@@ -39,6 +39,7 @@ class MemoryHolding(StrEnum):
     HEADS = "heads"  # requests read ahead: as measured last, with what has come since
     LOGS = "logs"  # lines of the access log that wait for their writer, as measured last
     REMEMBERED = "remembered"  # what is concluded from messages, as measured last
+    RESERVE = "reserve"  # on their way to the reserve, or from it
     RATE_LIMITS = "rate_limits"  # their buckets: all of the table, once one was asked of
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -39,8 +39,10 @@ from edgecache.store.disk.files import RealFiles
 from edgecache.store.disk.store import DiskStore
 from edgecache.store.memory import MemoryStore
 from edgecache.store.memory_account import MemoryAccount
+from edgecache.store.reserve.store import ReserveEnvironment, ReserveStore
 from edgecache.upstream.origin_group import GroupUpstream
 from tests.store.disk.disk_world import HeldThreads
+from tests.store.reserve.held_bucket import HeldBucket, at_once
 from tests.world.clock import FakeClock, FakeLoop
 from tests.world.operator import Operator
 from tests.world.origin import HeldOrigin
@@ -75,6 +77,7 @@ class Scene:
     limits: Limits = field(default_factory=Limits)
     trusted_proxies: tuple[str, ...] = ()
     disk: Path | None = None  # a folder: the tier nearest the origin has a disk
+    reserve: HeldBucket | None = None  # the tier nearest the origin has a reserve there
 
 
 class Play:
@@ -95,6 +98,7 @@ class Play:
         self.access_log = AccessLog(joined(self.log.extend))
         self.tasks: set[asyncio.Task[Any]] = set()
         self.viewers: dict[str, Viewer] = {}
+        self.reserve: ReserveStore | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -200,10 +204,24 @@ class Play:
             account=self.account,
         )
         nearest = name == "regional" or not self.scene.regional
+        if nearest and self.scene.reserve is not None:
+            self.reserve = self._reserve(self.scene.reserve, world)
+            world = replace(world, reserve=self.reserve)
         folder = self.scene.disk if nearest else None
         disk = None if folder is None else self._disk(folder, world)
         store = MemoryStore(self.scene.memory_bytes, account=self.account)
         return Tier(name, store, upstream, world, disk)
+
+    def _reserve(self, bucket: HeldBucket, world: TierEnvironment) -> ReserveStore:
+        bucket.account = self.account
+        spawn, counters, marks = self._spawn, self._counters, world.marks
+        return ReserveStore(
+            bucket.settings,
+            bucket,
+            ReserveEnvironment(
+                self.clock, spawn, at_once, _counting_bytes(), counters, marks, self.account
+            ),
+        )
 
     def _disk(self, folder: Path, world: TierEnvironment) -> DiskStore:
         engine = DiskEngine(str(folder), RealFiles(), DiskBudget(64 * MIB))
@@ -214,6 +232,8 @@ class Play:
 
     def _close_disk(self) -> None:
         """What an orderly end does; the engine proves itself."""
+        if self.reserve is not None:
+            self.loop.run_until_complete(self.reserve.close())
         for tier in (self.edge, self.regional):
             if tier is not None and tier.disk is not None:
                 self.loop.run_until_complete(tier.disk.close())

@@ -1,8 +1,8 @@
 """Slices of large objects. Law: each is fetched once for everyone, and versions are never mixed.
 
 An object in slices is an entry without a body, and an entry for each slice that is here, under a
-key of its own. A slice is looked for in memory, in arrival and on disk, and is then fetched, on
-the condition that the object is still the same.
+key of its own. A slice is looked for in memory, in arrival, on disk and in the reserve, and is then
+fetched, on the condition that the object is still the same.
 """
 
 from __future__ import annotations
@@ -225,11 +225,10 @@ class SliceSource:
         self, entry: Entry, number: int, errand: Errand, flight: Flight | None
     ) -> tuple[FetchedSlice, FlightResult]:
         stored = FlightResult(FlightEnd.STORED)
-        if self.store.has_disk:
-            stored_slice = await self.store.find(slice_key(entry.key, number), ())
-            if isinstance(stored_slice, Entry) and belongs(stored_slice, entry, number):
-                body = BorrowedBody(stored_slice.body, self.world.account)
-                return FetchedSlice(body, CacheResult.HIT), stored
+        stored_slice = await self._found_below(entry, number) if self.store.is_deep else None
+        if stored_slice is not None:
+            body = BorrowedBody(stored_slice.body, self.world.account)
+            return FetchedSlice(body, CacheResult.HIT), stored
         reply = await self._ask(entry, number, errand)
         blocks = entry.blocks
         assert blocks is not None
@@ -249,6 +248,18 @@ class SliceSource:
             ), stored
         reply.body.close()
         raise ObjectChanged
+
+    async def _found_below(self, entry: Entry, number: int) -> Entry | None:
+        """A slice of this version, on disk or in the reserve."""
+        key = slice_key(entry.key, number)
+        found = await self.store.find(key, ())
+        if isinstance(found, Entry):
+            return found if belongs(found, entry, number) else None
+        reserved = await self.store.find_in_reserve(key, ())
+        if reserved is None or not belongs(reserved, entry, number):
+            return None
+        self.store.restore(reserved)
+        return reserved
 
     async def _ask(self, entry: Entry, number: int, errand: Errand) -> Reply:
         """Upstream's reply to the Range of a slice."""

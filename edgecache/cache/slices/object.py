@@ -147,6 +147,7 @@ class SlicedObjects:
     ) -> Entry | None:
         entry = Entry(errand.key, kept.head, b"", mark=mark, tags=kept.tags)
         entry.blocks = blocks
+        entry.assessment(errand.route)  # so that the store knows when it expires
         return entry if self._store.put(entry, errand.since) else None
 
     def _outcome_as_received(self, entry: Entry, errand: FetchErrand, reply: Reply) -> Outcome:

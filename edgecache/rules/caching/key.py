@@ -104,6 +104,18 @@ def slice_key(key: bytes, number: int) -> bytes:
     return key + _encode_part(("block", (b"%d" % number,)))
 
 
+def object_key(key: bytes) -> bytes | None:
+    """The key of the object that a slice's key is of; None: it is no slice's."""
+    _, rest = _read_values(key, 2)
+    while rest:
+        found = _PART.match(rest)
+        assert found is not None, "not a key"
+        if found[1] == b"block":
+            return key[: len(key) - len(rest)]
+        _, rest = _read_values(rest[found.end() :], int(found[2]))
+    return None
+
+
 def key_parts(request: Request, route: Route) -> list[Part]:
     """The parts of the key, each with its name: the trace that `explain` prints."""
     policy = _policy(route)

@@ -1,0 +1,163 @@
+"""Queue of what is to be written to the reserve or removed from it.
+
+Law: nobody waits for it, and it is bounded in bytes and in number; what finds no room is told so.
+
+Changes of one key are done in their order, one after the other; those of others side by side, a few
+at once. A write that fails is given up: the object is fetched, and written, another time. A removal
+that fails is tried again, as what it names may answer somebody else's request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from edgecache.rules.caching.vary import Selected
+from edgecache.store.entry import Entry
+from edgecache.store.memory_account import MemoryAccount, MemoryHolding
+
+KEYS_MAX = 10_000  # that wait: heads of objects in blocks, and removals
+RETRY_S = 5.0
+
+Write = Callable[[Entry], Awaitable[None]]
+Remove = Callable[[bytes], Awaitable[bool]]
+
+
+class UploadQueue:
+    """Changes by key. `write` and `remove` do one and never raise; `remove` says if it is done."""
+
+    def __init__(
+        self,
+        write: Write,
+        remove: Remove,
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+        account: MemoryAccount,
+    ) -> None:
+        self.bytes_max = 0
+        self.workers_max = 1
+        self.waiting_bytes = 0
+        self._write = write
+        self._remove = remove
+        self._spawn = spawn
+        self._account = account
+        self._waiting: dict[bytes, dict[Selected | None, Entry | None]] = {}  # None: remove
+        self._running: set[bytes] = set()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._retry: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def __len__(self) -> int:
+        """Keys that wait or are being written."""
+        return len(self._waiting) + len(self._running)
+
+    def add(self, entry: Entry) -> bool:
+        """Have `entry` written; False when there is no room."""
+        listed = self._waiting.get(entry.key, {})
+        size = len(entry.body)
+        former = listed.get(entry.selected)
+        freed = len(former.body) if former is not None else 0
+        if self._closed or self.waiting_bytes + size - freed > self.bytes_max:
+            return False
+        if not listed and len(self._waiting) >= KEYS_MAX:
+            return False
+        self._hold(size - freed)
+        self._waiting.setdefault(entry.key, {})[entry.selected] = entry
+        self._start()
+        return True
+
+    def remove(self, key: bytes) -> bytes | None:
+        """Have what is under `key` removed, before what is added later; a key that lost its place.
+
+        What of it waits to be written is not.
+        """
+        for entry in self._waiting.pop(key, {}).values():
+            self._hold(-_size(entry))
+        pushed_out = None
+        if len(self._waiting) >= KEYS_MAX:
+            pushed_out = next(iter(self._waiting))
+            for entry in self._waiting.pop(pushed_out).values():
+                self._hold(-_size(entry))
+        self._waiting[key] = {None: None}
+        self._start()
+        return pushed_out
+
+    async def close(self) -> None:
+        """Do what waits, and take nothing more."""
+        self._closed = True
+        self._start()
+        while self._workers:
+            await asyncio.wait([*self._workers])
+        if self._retry is not None:
+            self._retry.cancel()
+        for changes in self._waiting.values():
+            for entry in changes.values():
+                self._hold(-_size(entry))
+        self._waiting.clear()
+
+    async def settled(self) -> None:
+        """Wait until nothing is under way."""
+        while self._workers:
+            await asyncio.wait([*self._workers])
+
+    def _start(self) -> None:
+        if self._retry is None and len(self._workers) < self.workers_max and self._next():
+            worker = self._spawn(self._work())
+            self._workers.add(worker)
+            worker.add_done_callback(self._ended)
+
+    def _ended(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        if not worker.cancelled():
+            self._start()
+
+    def _next(self) -> bytes | None:
+        """The key that has waited longest, of those that nothing is being done about."""
+        return next((key for key in self._waiting if key not in self._running), None)
+
+    async def _work(self) -> None:
+        while self._retry is None and (key := self._next()) is not None:
+            changes = self._waiting.pop(key)
+            self._running.add(key)
+            try:
+                for selected, entry in [*changes.items()]:
+                    if entry is not None:
+                        await self._write(entry)
+                    elif not await self._remove(key) and not self._closed:
+                        self._put_back(key, changes)
+                        changes = {}
+                        break
+                    del changes[selected]
+                    self._hold(-_size(entry))
+            finally:
+                self._running.discard(key)
+                for entry in changes.values():
+                    self._hold(-_size(entry))
+
+    def _put_back(self, key: bytes, changes: dict[Selected | None, Entry | None]) -> None:
+        """A removal failed: it and what follows it wait, unless newer changes begin with one."""
+        newer = self._waiting.pop(key, {})
+        if None in newer:
+            for entry in changes.values():
+                self._hold(-_size(entry))
+            changes = {}
+        for selected, entry in newer.items():
+            if (former := changes.pop(selected, None)) is not None:
+                self._hold(-_size(former))
+            changes[selected] = entry
+        self._waiting[key] = changes
+        if self._retry is None:
+            self._retry = asyncio.get_running_loop().call_later(RETRY_S, self._try_again)
+
+    def _try_again(self) -> None:
+        self._retry = None
+        self._start()
+
+    def _hold(self, size: int) -> None:
+        if size:
+            self.waiting_bytes += size
+            self._account.add(MemoryHolding.RESERVE, size)
+
+
+def _size(entry: Entry | None) -> int:
+    return 0 if entry is None else len(entry.body)

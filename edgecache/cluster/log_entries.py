@@ -12,6 +12,10 @@ each credential (`cluster/credentials.py`): who speaks another is refused as a s
 |---|---|
 | 1 | those that say none: credentials for one message, since 30 November 2026 |
 | 2 | numbers are told; what is at its default is not published |
+| 3 | of several controls: a page says how long its lease is, and the mark of its last number |
+
+A node of a former release counts LEASE_S from before it asked, whatever a page says. One of several
+controls answers it after its next beat, from when its own lease lasts as long.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from edgecache import __version__
+from edgecache.cluster.lease import LEASE_S
 from edgecache.rules.invalidation.items import ItemKind
 from edgecache.store.invalidation import Invalidation
 
@@ -50,10 +55,12 @@ class LogEntry(msgspec.Struct, frozen=True):
     body: Any
 
 
-class LogPage(msgspec.Struct, frozen=True):
+class LogPage(msgspec.Struct, frozen=True, omit_defaults=True):
     """A part of the log `epoch`, whose newest number is `last_seq`.
 
-    Who has applied it has applied all up to `upto`. Invalidations up to `floor` are not told.
+    Who has applied it has applied all up to `upto`. Invalidations up to `floor` are not told. If
+    that is all there is, the node may serve for `lease_s` seconds from before it asked. `mark`
+    stands beside the number `upto` in no other history of this log; "": nobody knows it.
     """
 
     entries: list[LogEntry]
@@ -63,6 +70,8 @@ class LogPage(msgspec.Struct, frozen=True):
     floor: int
     protocol: int = 1  # that control speaks, and its release
     release: str = ""
+    lease_s: float = LEASE_S
+    mark: str = ""
 
 
 class _TextEntry(LogEntry, frozen=True):
@@ -102,7 +111,8 @@ class _Body(msgspec.Struct, frozen=True):
     soft: bool = False
 
 
-PROTOCOL = 2
+NESTED = 3  # from this one on `LogPage.lease_s` is obeyed
+PROTOCOL = NESTED
 OLDEST = 1  # that this release works with: the former one's
 RELEASE_CHARS_MAX = 64
 

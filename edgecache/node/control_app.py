@@ -62,6 +62,7 @@ from edgecache.control.cloudfront.operations import actions
 from edgecache.control.cloudfront.origin_reach import unreachable_origins
 from edgecache.control.nodes import explain as explain_nodes
 from edgecache.control.nodes.barrier import Barrier
+from edgecache.control.nodes.control_group import ControlGroup, ControlIdentity
 from edgecache.control.nodes.refusals import NodeAdmission
 from edgecache.control.nodes.registry import NodeRegistry
 from edgecache.control.nodes.staleness_probe import ProbeEnvironment, StalenessProbe
@@ -88,7 +89,13 @@ from edgecache.control.state.resources import ResourceKind
 from edgecache.node.control_state import StateBeat, open_state
 from edgecache.node.machines import Machines
 from edgecache.node.secret_watch import WATCH_S, FileStamp, file_stamp
-from edgecache.runtime.environment import pause, restart_on_failure, steady_clock, wall_clock
+from edgecache.runtime.environment import (
+    machine_name,
+    pause,
+    restart_on_failure,
+    steady_clock,
+    wall_clock,
+)
 from edgecache.runtime.process_usage import ProcessUsage
 from edgecache.runtime.stderr_log import warn
 
@@ -219,8 +226,9 @@ def _application(
     catalog.publish(config, starting=True)
     for line in _start_warnings(catalog):
         warn(line)
-    barrier = Barrier(state, clock)
-    invalidations = Invalidations(state, log, barrier, wall_clock, os.urandom)
+    barrier, group = _leases(config, state, clock, log)
+    everywhere = barrier if group is None else group
+    invalidations = Invalidations(state, log, everywhere, wall_clock, os.urandom)
     nodes = NodeRegistry(clock)
     asked = partial(_groups, catalog, nodes)
     world = ProbeEnvironment(asked, exchange, clock, pause, os.urandom, thread.run)
@@ -229,18 +237,18 @@ def _application(
         log, nodes, barrier, lambda: load(path), secrets.tokens, secrets.admission,
         catalog.publish, lambda: catalog.published.unavailable, canary, thread.run,
         str(path.resolve()), lambda: catalog.file, DrainedNodes(state),
-        usage=ProcessUsage(wall_clock).figures,
+        group=group, usage=ProcessUsage(wall_clock).figures,
     )  # fmt: skip
     app = control_app(control, _names(config), KeyAdmission(secrets.callers))
     issuance, certificates = certificate_services(catalog, nodes, secrets)
     works: list[Work] = [secrets.watch, partial(machines.watch, thread.run), issuance.run]
-    works += _beats(state, thread)
+    works += _beats(state, thread, group)
     if canary is not None:
         works.append(partial(canary.run, config.control.canary_s))
     app.router.lifespan_context = _lifespan_with(works)
 
     def deployed(generation: int) -> bool:
-        return generation <= log.live.last_seq and barrier.applied_everywhere(generation)
+        return generation <= log.live.last_seq and everywhere.applied_everywhere(generation)
 
     shared = ApiWorld(catalog, invalidations, deployed, thread.run)
     made = _access_keys(state, thread, secrets)
@@ -253,11 +261,27 @@ def _application(
     return app, partial(_end, log, thread)
 
 
-def _beats(state: StateDatabase, thread: StateThread) -> Iterator[Work]:
-    """What keeps a database that others may take over known to be ours."""
-    if isinstance(state, PostgresDatabase):
+def _leases(
+    config: Config, state: StateDatabase, clock: Callable[[], float], log: ControlLog
+) -> tuple[Barrier, ControlGroup | None]:
+    """The leases of nodes here, and where there may be others on the database, those of all."""
+    if not isinstance(state, PostgresDatabase):
+        return Barrier(state, clock), None
+    assert config.control is not None
+    address = config.control.advertise or config.control.listen
+    me = ControlIdentity(machine_name(config.state_dir), state.instance, address)
+    barrier = Barrier(state, clock, me.instance)
+    group = ControlGroup(me, state, barrier, log)
+    state.on_beat = group.beat
+    state.on_change(("controls", "leases"), group.look)
+    return barrier, group
+
+
+def _beats(state: StateDatabase, thread: StateThread, group: ControlGroup | None) -> Iterator[Work]:
+    """What keeps a database that others write to, too, known to be the one they do."""
+    if isinstance(state, PostgresDatabase) and group is not None:
         state.on_lost = _end_process
-        yield StateBeat(state, thread.run, warn).work
+        yield StateBeat(state, thread.run, warn, group).work
 
 
 def _end_process(why: str) -> None:

@@ -6,12 +6,14 @@ again every second, and what changes about it is told once.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Timer
 
 from edgecache.config.model import Config
+from edgecache.control.nodes.control_group import ControlGroup
 from edgecache.control.state.database import (
     StateClosedError,
     StateDatabase,
@@ -82,18 +84,34 @@ def connection_string(reference: str, env: Mapping[str, str]) -> str:
 class StateBeat:
     """Commits to a database every second, so that leases may be granted; tells what is wrong.
 
-    What else belongs into that commit is written by the database's `on_beat`.
+    With each commit other controls are told what nodes of this one have acknowledged.
     """
 
-    def __init__(self, state: PostgresDatabase, run: StateRun, say: Say) -> None:
-        self._state, self._run, self._say = state, run, say
+    def __init__(
+        self, state: PostgresDatabase, run: StateRun, say: Say, group: ControlGroup
+    ) -> None:
+        self._state, self._run, self._say, self._group = state, run, say, group
         self._silent = False
 
     async def work(self) -> None:
         """For good."""
         while True:
             await self.once()
-            await pause(BEAT_S)
+            if self._silent:
+                await pause(BEAT_S)
+            else:
+                await self._pause()
+
+    async def _pause(self) -> None:
+        """Wait for a second, or less where others have to hear earlier; look what they say."""
+        group, loop = self._group, asyncio.get_running_loop()
+        ends = loop.time() + BEAT_S
+        while not group.is_to_beat and (left_s := ends - loop.time()) > 0:
+            if group.is_to_look:
+                with suppress(StateError):
+                    await self._run(group.refresh)
+            if not group.is_to_beat:
+                await group.next_change(left_s)
 
     async def once(self) -> None:
         """One commit, and a line where it is the first to fail, or the first that does not."""

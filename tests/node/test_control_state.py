@@ -12,6 +12,7 @@ from typing import TypeVar
 import pytest
 
 from edgecache.config.model import Config, Control
+from edgecache.control.nodes.control_group import ControlGroup
 from edgecache.control.state.database import StateBusyError, StateClosedError, StateError
 from edgecache.control.state.database_thread import StateThread
 from edgecache.control.state.postgresql import PostgresDatabase
@@ -56,6 +57,12 @@ def test_a_connection_string_is_a_line_of_a_file_or_a_variable(tmp_path: Path) -
     assert connection_string("env:D", {"D": "host=h"}) == "host=h"
 
 
+class Alone(ControlGroup):
+    """A group that has nothing to tell."""
+
+    def __init__(self) -> None: ...
+
+
 def test_what_takes_long_is_told_while_it_lasts() -> None:
     said: Queue[str] = Queue()
     with told_late(said.put, "late", after_s=0.0):
@@ -77,7 +84,7 @@ def test_a_database_that_does_not_answer_is_told_once_and_so_is_that_it_does(
             raise kind(f"postgresql://h/d: {why}")
         return None  # type: ignore[return-value]
 
-    beat = StateBeat(Silent(), run, said.append)
+    beat = StateBeat(Silent(), run, said.append, Alone())
     for _ in range(6):
         asyncio.run(beat.once())
     silent = "postgresql://h/d: gone; nothing is accepted, and no lease granted, until it is well"
@@ -88,7 +95,7 @@ def test_a_process_that_ends_says_nothing_of_its_database() -> None:
     said = list[str]()
     thread = StateThread(Silent())
     thread.close()
-    asyncio.run(StateBeat(Silent(), thread.run, said.append).once())
+    asyncio.run(StateBeat(Silent(), thread.run, said.append, Alone()).once())
     assert said == []
     with pytest.raises(StateClosedError):
         asyncio.run(thread.run(lambda: None))

@@ -1,6 +1,7 @@
 """Nodes as control knows them.
 
 - `barrier` whether every node that may serve has applied a number of the log
+- `control_group` the same for all controls on one database; their own leases
 - `installation_metrics` processes, certificates and control itself, for Prometheus
 - `explain` what nodes hold for a request, and what an origin would be sent
 - `prometheus` Prometheus text of what nodes count

@@ -8,17 +8,18 @@ given before s and has not acknowledged s: it has acknowledged, or its lease has
 SOSP 1989). Nodes that go on serving without a lease (`on_partition = "serve"`) stand in the way
 until they acknowledge or are removed.
 
-A lease is granted without a word to the disk. Where the database may be replaced by another one
-(PostgreSQL's primary by its standby), none is granted later than `trusted_s` after the last commit:
-to read is no proof that it is the one that others write to, to commit is. Whoever had one when
-control ended is waited for by time: each control begins by waiting out the longest lease. Only who
-goes on serving without one is written down, before its first.
+A lease is granted without a word to the disk. Where other controls write to the same database, or
+one that replaces it (PostgreSQL's standby), it is *nested*: none ends later than this control's own
+lease, see `control_group`. Whoever had one when control ended is waited for by time: each control
+begins by waiting out the longest lease. Only who goes on serving without one is written down,
+before its first.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.migrations import BEFORE
 
 DRIFT_S = 0.1  # two clocks of one machine that differ by 3 %, far beyond what NTP slews
+ALL = 2**63 - 1  # beyond every number
 
 
 @dataclass(slots=True)
@@ -36,6 +38,8 @@ class _Known:
     acknowledged: int = 0
     leases: list[tuple[int, float]] = field(default_factory=list)  # (number, end), in order
     low: int = 0  # nothing it has stored or under way is older; see Log.trim
+    least: int = 0  # what it is brought up to before it may go on serving without a lease
+    recorded: bool = True  # whether what must be written down of it is
 
     def blocks(self, seq: int, now: float, *, serves: bool) -> bool:
         if self.acknowledged >= seq:
@@ -44,34 +48,54 @@ class _Known:
             return self.began_with < seq
         return any(number < seq and now < end for number, end in self.leases)
 
+    def clear_upto(self, now: float, *, serves: bool) -> int:
+        """The newest number that it does not stand in the way of."""
+        if serves:
+            return max(self.acknowledged, self.began_with)
+        lasting = (number for number, end in self.leases if now < end)
+        return max(self.acknowledged, min(lasting, default=ALL))
+
     def expired(self, now: float) -> bool:
         return all(now >= end for _, end in self.leases)
+
+
+def _for_good(_seq: int) -> float:
+    return math.inf
 
 
 class Barrier:
     """The leases of all nodes. `clock` is monotonic. Changed on the loop; what it knows may be
     asked from the state's thread, too, where `record` and `forget` belong."""
 
-    def __init__(self, state: StateDatabase, clock: Callable[[], float]) -> None:
+    def __init__(self, state: StateDatabase, clock: Callable[[], float], control: str = "") -> None:
+        """`control`: which of several this is, as rows of nodes name it; "": the only one."""
         self._state = state
         self._database = state
         self._clock = clock
+        self._control = control
+        self.lease_end: Callable[[int], float] = _for_good  # of a lease with this number, at most
         self._lock = threading.Lock()  # held for as long as a look at every lease takes
         self._known: dict[Instance, _Known] = {}
         self._gone: list[Instance] = []  # recorded, and to be forgotten
         self._changed = asyncio.Event()  # replaced at each change
         # Who had a lease when a control before ended may still have it, and is not known by name.
-        longest = [(-1, clock() + state.trusted_s + LEASE_S + DRIFT_S)]
+        longest = [(-1, clock() + self._longest_before_s() + DRIFT_S)]
         self._known[Instance(BEFORE, "")] = _Known(-1, leases=longest)
         with state.writing():  # a former version goes by these rows
             self._database.execute("DELETE FROM leases WHERE serves = 0")
             self._database.execute(
                 "INSERT INTO leases (name, instance, serves) VALUES (?, '', 0)", (BEFORE,)
             )
-        for name, instance in self._database.execute(
-            "SELECT name, instance FROM leases WHERE serves = 1"
-        ):
-            self._known[Instance(name, instance, serves=True)] = _Known(-1, leases=[*longest])
+            if not control:  # else those that are nobody's: see `control_group`
+                self._database.execute("UPDATE leases SET control = '' WHERE control != ''")
+        if not control:
+            rows = self._database.execute("SELECT name, instance FROM leases WHERE serves = 1")
+            self.take_over(Instance(name, instance, serves=True) for name, instance in rows)
+
+    def _longest_before_s(self) -> float:
+        """How long a lease of a control before this one may last, counted from now."""
+        (nested,) = self._database.execute("SELECT count(*) FROM controls").fetchone()
+        return LEASE_S if nested else LEASE_S + self._state.trusted_s  # a former release's
 
     def acknowledge(self, node: Instance, applied: int, low: int) -> None:
         """A node has applied all up to number `applied`, since it asks for what follows."""
@@ -80,44 +104,93 @@ class Barrier:
             return
         if applied > known.acknowledged or low > known.low:
             known.acknowledged, known.low = applied, low
-            self._wake()
+            self.wake()
+
+    def take_over(self, nodes: Iterable[Instance]) -> None:
+        """Wait from now on for nodes that go on serving without a lease.
+
+        Nobody here knows what they were brought up to.
+        """
+        ends = self._clock() + LEASE_S + DRIFT_S
+        with self._lock:
+            for node in nodes:
+                self._known.setdefault(node, _Known(-1, leases=[(-1, ends)]))
+
+    def looked_after(self) -> list[Instance]:
+        """Those recorded here, which go on serving without a lease."""
+        return [node for node, held in self._known.items() if node.serves and held.recorded]
+
+    def give_up(self, nodes: Iterable[Instance]) -> None:
+        """Wait no more for nodes that another control has recorded since, or that were removed."""
+        with self._lock:
+            for node in nodes:
+                self._known.pop(node, None)
 
     def is_recorded(self, node: Instance) -> bool:
         """Whether a restart of control would find this node, or need not."""
-        return not node.serves or node in self._known
+        if not node.serves:
+            return True
+        held = self._known.get(node)
+        return held is not None and held.recorded
 
-    def record(self, node: Instance) -> None:
-        """Write down one that goes on serving without a lease. To be followed by `admit`."""
+    def record(
+        self, node: Instance, applied: int = 0, beside: Callable[[], None] | None = None
+    ) -> int:
+        """Write down one that goes on serving without a lease, before its first here.
+
+        `applied`: the number that another control brought it up to, 0 for one that serves nothing
+        yet. It is waited for from before it is written, as who had it may forget it then. Gives the
+        newest number there was, for `admit`; `beside` writes what is to be kept with it.
+        """
         with self._lock:
             self._gone = [one for one in self._gone if one != node]
-        row = (node.name, node.instance, int(node.serves))
-        self._database.execute(
-            "INSERT INTO leases (name, instance, serves) VALUES (?, ?, ?)"
-            " ON CONFLICT (name, instance) DO UPDATE SET serves = excluded.serves",
-            row,
-        )
+            self._known.setdefault(node, _Known(applied or ALL, applied, recorded=False))
+        try:
+            with self._state.writing():
+                if beside is not None:
+                    beside()
+                self._database.execute(
+                    "INSERT INTO leases (name, instance, serves, control) VALUES (?, ?, ?, ?)"
+                    " ON CONFLICT (name, instance) DO UPDATE"
+                    " SET serves = excluded.serves, control = excluded.control",
+                    (node.name, node.instance, int(node.serves), self._control),
+                )
+                return self._database.last_seq
+        except BaseException:
+            with self._lock:
+                held = self._known.get(node)
+                if held is not None and not held.recorded:
+                    del self._known[node]
+            raise
 
     def admit(self, node: Instance, seq: int) -> None:
-        """Admit a node that was recorded. It serves nothing before number `seq`."""
-        held = _Known(seq, leases=[(seq, self._clock() + LEASE_S + DRIFT_S)])
+        """Admit a node that was recorded. It is to serve nothing before number `seq`."""
         with self._lock:
-            self._known.setdefault(node, held)
+            held = self._known.setdefault(node, _Known(seq))
+            held.began_with = min(held.began_with, seq)
+            held.least, held.recorded = seq, True
+            held.leases = [(seq, self._clock() + LEASE_S + DRIFT_S)]
 
-    @property
-    def may_grant(self) -> bool:
-        """Whether the database is known to be the one that everybody writes to."""
-        return self._clock() - self._state.committed_at <= self._state.trusted_s
+    def grant(self, node: Instance, seq: int, asked_at: float | None = None) -> float:
+        """The answer that leaves now brings the node up to number `seq`, the newest there is.
 
-    def grant(self, node: Instance, seq: int) -> None:
-        """The answer that leaves now brings the node up to number `seq`, the newest there is."""
+        Gives for how many seconds after it asked, which was heard at `asked_at`, it may serve; 0:
+        not at all.
+        """
         assert self.is_recorded(node)
+        now = self._clock()
+        nested = self.lease_end(seq)
+        end = min(now + LEASE_S, nested)
+        if end <= now:
+            return 0.0
+        self.forget_expired(node)
         with self._lock:
-            self._forget_expired(node)
             known = self._known.setdefault(node, _Known(seq))
-            now = self._clock()
-            end = now + LEASE_S + DRIFT_S
+            if seq < known.least:
+                return 0.0
             lasting = [lease for lease in known.leases if now < lease[1] and lease[0] != seq]
-            known.leases = [*lasting, (seq, end)]
+            known.leases = [*lasting, (seq, end + DRIFT_S)]
+        return LEASE_S if nested == math.inf else end - (now if asked_at is None else asked_at)
 
     def remove_instance(self, node: Instance) -> None:
         """A node has ended, or was removed by an operator. To be followed by `forget`."""
@@ -125,7 +198,7 @@ class Barrier:
             if self._known.pop(node, None) is None:
                 return
             self._drop((node,))
-        self._wake()
+        self.wake()
 
     def remove(self, name: str, instance: str = "") -> int:
         """Wait for node `name` no more, on no machine or for one instance; how many there were."""
@@ -144,9 +217,11 @@ class Barrier:
     def forget(self) -> None:
         """Let a restart of control not find those that are gone."""
         gone = [*self._gone]
-        rows = [(node.name, node.instance) for node in gone]
+        rows = [(node.name, node.instance, self._control) for node in gone]
         with self._state.writing():
-            self._database.execute_many("DELETE FROM leases WHERE name = ? AND instance = ?", rows)
+            self._database.execute_many(
+                "DELETE FROM leases WHERE name = ? AND instance = ? AND control = ?", rows
+            )
         with self._lock:
             self._gone = [node for node in self._gone if node not in gone]
 
@@ -164,51 +239,74 @@ class Barrier:
             known = self._known.items()
             return not any(held.blocks(seq, now, serves=node.serves) for node, held in known)
 
-    def low(self) -> int:
-        """Nothing any node with a lease holds is older than this number; 0 without nodes."""
+    def clear_upto(self) -> int:
+        """The newest number that no node known here stands in the way of; ALL without any."""
+        now = self._clock()
+        with self._lock:
+            nodes = [(x, held) for x, held in self._known.items() if x.name != BEFORE]
+            return min((held.clear_upto(now, serves=x.serves) for x, held in nodes), default=ALL)
+
+    def clears(self, seq: int) -> bool:
+        """Whether no node known here stands in the way of number `seq`."""
+        now = self._clock()
+        with self._lock:
+            known = self._known.items()
+            return not any(
+                x.name != BEFORE and held.blocks(seq, now, serves=x.serves) for x, held in known
+            )
+
+    @property
+    def now(self) -> float:
+        """The time that leases end by."""
+        return self._clock()
+
+    def low(self, without: int = 0) -> int:
+        """Nothing any node with a lease holds is older than this number; `without` nodes that."""
         now = self._clock()
         lows = [
             held.low for node, held in self._known.items() if node.serves or not held.expired(now)
         ]
-        return min(lows, default=0)
+        return min(lows, default=without)
 
     async def wait(self, seq: int, timeout_s: float) -> bool:
         """Wait at most so long until `applied_everywhere(seq)`; whether it is so."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 while not self.applied_everywhere(seq):
-                    await self._next_change()
+                    await self.next_change()
         return self.applied_everywhere(seq)
 
-    async def _next_change(self) -> None:
-        """Wait for an acknowledgement, or the end of a lease."""
+    async def next_change(self, pause_s_max: float = LEASE_S) -> None:
+        """Wait for an acknowledgement, or the end of a lease; at most so long."""
         now = self._clock()
         ends = [end for held in self._known.values() for _, end in held.leases if end > now]
-        pause_s = min(ends) - now if ends else LEASE_S
+        pause_s = min([pause_s_max, *(end - now for end in ends)])
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
                 await self._changed.wait()
 
-    def _forget_expired(self, heir: Instance) -> None:
+    def forget_expired(self, heir: Instance) -> None:
         """Drop nodes whose last lease ended; of those that go on serving, the one `heir` replaced.
 
         A supervisor starts a process under the name of one that has ended, on the same machine; on
         another one the same name is another node's.
         """
         now = self._clock()
-        silent = [
-            node
-            for node, held in self._known.items()
-            if held.expired(now) and node != heir and (not node.serves or _replaces(heir, node))
-        ]
-        for node in silent:
-            del self._known[node]
-        self._drop(silent)
+        with self._lock:
+            silent = [
+                node
+                for node, held in self._known.items()
+                if held.expired(now) and node != heir and (not node.serves or _replaces(heir, node))
+            ]
+            for node in silent:
+                del self._known[node]
+            self._drop(silent)
 
     def _drop(self, nodes: Iterable[Instance]) -> None:
         self._gone += [node for node in nodes if node.serves]
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Have those that wait look again: something else has changed."""
         self._changed.set()
         self._changed = asyncio.Event()
 

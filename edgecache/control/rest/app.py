@@ -1,14 +1,12 @@
-"""ASGI application of control: health, nodes, the log, reload, metrics; errors as JSON.
+"""ASGI application of control: health, nodes, reload, metrics; errors as JSON.
 
 Law: every answer is JSON but the metrics, errors too; nothing a viewer needs waits for it.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, MutableMapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -19,12 +17,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from edgecache.cluster.lease import Instance
-from edgecache.cluster.log_entries import LogPage, from_query, refusal
 from edgecache.cluster.node_status import NodeStatus
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config, UnavailableSite
 from edgecache.config.problems import ConfigError
 from edgecache.control.nodes.barrier import Barrier
+from edgecache.control.nodes.control_group import ControlGroup
 from edgecache.control.nodes.installation_metrics import ControlFigures, ReloadRecord
 from edgecache.control.nodes.prometheus import CONTENT_TYPE, exposition
 from edgecache.control.nodes.refusals import NodeAdmission
@@ -39,11 +37,12 @@ from edgecache.control.rest.auth import (
     require_operator,
     require_reader,
 )
-from edgecache.control.rest.call import RouteHandler, bounded_body, json_response
+from edgecache.control.rest.call import RouteHandler, bounded_body
 from edgecache.control.rest.drain import DrainedNodes
+from edgecache.control.rest.leases import lease_handlers
 from edgecache.control.rest.routes import starlette_routes
 from edgecache.control.state.compose import NotComposedError
-from edgecache.control.state.database import Authorship, StateBusyError
+from edgecache.control.state.database import StateBusyError
 from edgecache.control.state.database_thread import (
     BUSY,
     RETRY_AFTER,
@@ -54,12 +53,7 @@ from edgecache.control.state.database_thread import (
 from edgecache.control.state.log import ControlLog
 from edgecache.runtime.environment import wall_clock
 
-TRIMMED_AT_ONCE = 100  # invalidations: one write of the disk for so many
-WAIT_S_MAX = 30.0  # below the 60 s after which common proxies give up on a silent response
-INSTANCE_MAX = 64  # letters of what a node calls its run
-NOT_COMMITTED = "the database accepts nothing now: no lease is granted"
 RETRY = {"retry-after": RETRY_AFTER}
-SEQ_MAX = 2**63 - 1  # SQLite's largest integer
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +79,7 @@ class ControlServices:
     file: str = ""  # what `load` reads
     configured: Callable[[], Config] = Config  # the file as it counts
     drained: DrainedNodes | None = None
+    group: ControlGroup | None = None  # of several controls on one database
     wall: Callable[[], float] = wall_clock
     usage: Callable[[], dict[str, int]] = dict  # of this process
     reloads: ReloadRecord = field(init=False)
@@ -100,9 +95,6 @@ class ControlServices:
             "health": self.health,
             "list_nodes": self.list_nodes,
             "report_status": self.report_status,
-            "remove_node": self.remove_node,
-            "leave_node": self.leave_node,
-            "follow_log": self.follow_log,
             "reload_file": self.reload_file,
             "metrics": self.metrics,
             "serve_probe": self.serve_probe,
@@ -130,72 +122,6 @@ class ControlServices:
             ],
         }
         return JSONResponse(listing)
-
-    async def follow_log(self, request: Request) -> Response:
-        """The entries after `after`; waits for one up to `wait_s` seconds when there is none.
-
-        That a node asks says that it has applied all up to `after`; that it is answered with all
-        there is gives it a lease: see barrier.
-        """
-        node = _instance(request, require_node(request, self.admission))
-        if why := refusal(node.name, from_query(request.query_params)):
-            raise HTTPException(409, why)
-        after = int(_query_number(request, "after", int, SEQ_MAX))
-        wait_s = _query_number(request, "wait_s", float, math.inf)
-        if request.query_params.get("epoch", "") not in ("", self.log.epoch):
-            # The numbers are another log's, and say nothing here.
-            return json_response(self.log.live.after(0))
-        self.barrier.acknowledge(node, after, int(_query_number(request, "low", int, SEQ_MAX)))
-        self._write_later()
-        if not self.barrier.is_recorded(node):
-            await self.run(partial(self.barrier.record, node))
-            self.barrier.admit(node, self.log.live.last_seq)
-        page = await self.log.live.wait(after, min(wait_s, WAIT_S_MAX))
-        self._grant_lease(node, after, page)
-        return json_response(page)
-
-    def _grant_lease(self, node: Instance, after: int, page: LogPage) -> None:
-        """Grant the lease of the page that leaves now. Nothing is awaited between the two."""
-        if page.upto != page.last_seq or after > page.last_seq:
-            return
-        if not self.barrier.is_recorded(node):
-            raise HTTPException(503, "removed meanwhile", RETRY)
-        if not self.barrier.may_grant:
-            raise HTTPException(503, NOT_COMMITTED, RETRY)
-        self.barrier.grant(node, page.upto)
-
-    def _write_later(self) -> None:
-        """Start the writes that no answer waits for."""
-        low = self.barrier.low()
-        if self.log.live.entries_upto(low) > TRIMMED_AT_ONCE:  # one may be the configuration
-            self.later.start("trim", partial(self.log.trim, low))
-        if self.barrier.forgets:
-            self.later.start("forget", self.barrier.forget)
-
-    async def leave_node(self, request: Request) -> Response:
-        """A node serves no more: nobody needs to wait for it."""
-        name = require_node(request, self.admission)
-        if name != request.path_params["name"]:
-            raise HTTPException(403, "the credential names another node")
-        node = _instance(request, name)
-        self.barrier.remove_instance(node)
-        self.nodes.leave(name, node.instance)
-        self._write_later()
-        return JSONResponse({})
-
-    async def remove_node(self, request: Request) -> Response:
-        """An operator says that a node will not come back: of all machines, or one `instance`."""
-        author = require_operator(request, self.tokens)
-        node = _instance(request, request.path_params["name"])
-        removed = self.barrier.remove(node.name, node.instance)
-        self.nodes.remove(node.name, node.instance)
-        by = Authorship(author, f"remove_node {node.name} {node.instance}".strip())
-        await self.run(partial(self._forget_removed, by))
-        return JSONResponse({"removed": removed})
-
-    def _forget_removed(self, by: Authorship) -> None:
-        with self.log.recorded(by):
-            self.barrier.forget()
 
     async def report_status(self, request: Request) -> Response:
         """Keep a node's status; a node may report under its own name only."""
@@ -276,7 +202,7 @@ def control_app(
         return by_token or bool(control.admission.sender(scope))
 
     app = Starlette(
-        routes=starlette_routes(control.handlers(), admission),
+        routes=starlette_routes({**control.handlers(), **lease_handlers(control)}, admission),
         middleware=[Middleware(HostGuard, names=names, proves=proves)],
         exception_handlers={
             HTTPException: _error_response,
@@ -286,21 +212,6 @@ def control_app(
     )
     app.router.redirect_slashes = False
     return app
-
-
-def _instance(request: Request, name: str) -> Instance:
-    query = request.query_params
-    return Instance(name, query.get("instance", "")[:INSTANCE_MAX], query.get("serves") == "1")
-
-
-def _query_number(request: Request, name: str, kind: type[int] | type[float], most: float) -> float:
-    try:
-        number = kind(request.query_params.get(name, "0"))
-    except ValueError as error:
-        raise HTTPException(400, f"{name}: not a number") from error
-    if not 0 <= number <= most:
-        raise HTTPException(400, f"{name}: out of range")
-    return number
 
 
 async def _error_response(request: Request, error: Exception) -> Response:

@@ -16,6 +16,7 @@ import msgspec
 
 from edgecache.cluster.log_entries import LogEntryKind
 from edgecache.control.nodes.barrier import Barrier
+from edgecache.control.nodes.control_group import ControlGroup
 from edgecache.control.state.database import UNASKED, Authorship, StateDatabase
 from edgecache.control.state.log import ControlLog
 from edgecache.rules.invalidation.items import Item, ItemKind
@@ -83,7 +84,7 @@ class Invalidations:
         self,
         state: StateDatabase,
         log: ControlLog,
-        barrier: Barrier,
+        barrier: Barrier | ControlGroup,
         clock: Callable[[], float],
         random: Callable[[int], bytes],
     ) -> None:
@@ -158,6 +159,8 @@ class Invalidations:
         rows = self._database.execute(
             "SELECT seq FROM invalidations WHERE completed_at IS NULL ORDER BY seq"
         ).fetchall()
+        if rows and isinstance(self._barrier, ControlGroup):
+            self._barrier.refresh()
         done = 0
         for (seq,) in rows:
             # What nodes are not told of yet is not Completed: leases are still given without it.

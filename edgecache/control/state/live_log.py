@@ -8,6 +8,7 @@ and nothing beyond is Completed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +19,9 @@ from edgecache.control.state.database import EntryNumber
 PAGE_ENTRIES_MAX = 100  # the default MaxItems of CloudFront's list calls
 PAGE_BYTES_MAX = 4 * 1024 * 1024  # four bodies of the API at their longest; one entry always fits
 MARKS_KEPT = 4_096  # of the newest entries, for nodes that come from another control
+
+
+def _tell_nobody(_seq: int) -> None: ...
 
 
 class LiveLog:
@@ -31,6 +35,7 @@ class LiveLog:
         self.epoch = epoch
         self.floor = floor
         self.last_seq = last_seq  # the number of the newest entry; 0 when there is none
+        self.on_growth: Callable[[int], None] = _tell_nobody  # called with each newer number
         self.bytes = 0  # of the entries as JSON
         self.items: Counter[tuple[str, str]] = Counter()  # by distribution and kind of item
         self._seqs: list[int] = []  # in order; beside them the entries and their sizes
@@ -70,6 +75,7 @@ class LiveLog:
             self.last_seq = max(self.last_seq, seq)
         while len(self._marks) > MARKS_KEPT:
             del self._marks[next(iter(self._marks))]
+        self.on_growth(self.last_seq)
         self._wake()
 
     def append(self, entry: LogEntry, size: int, mark: str = "") -> None:
@@ -122,8 +128,9 @@ class LiveLog:
         whole = first + len(entries) == len(self._seqs)
         upto = self.last_seq if whole else entries[-1].seq
         return LogPage(
-            entries, self.last_seq, upto, self.epoch, self.floor, OURS.protocol, OURS.release
-        )
+            entries, self.last_seq, upto, self.epoch, self.floor, OURS.protocol, OURS.release,
+            mark=self.mark_of(upto),
+        )  # fmt: skip
 
     async def wait(self, after: int, timeout_s: float) -> LogPage:
         """As `after`, but when there is nothing yet, wait for it at most `timeout_s` seconds.
@@ -137,6 +144,14 @@ class LiveLog:
             except TimeoutError:
                 pass
         return self.after(after)
+
+    async def reach(self, seq: int, timeout_s: float) -> bool:
+        """Wait at most so long until number `seq` is told; whether it is."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self.last_seq < seq and not self._closed:
+                    await self._grown.wait()
+        return self.last_seq >= seq
 
     def close(self) -> None:
         """End every wait, now and later: control is about to end."""

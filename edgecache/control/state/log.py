@@ -46,7 +46,7 @@ class ControlLog:
         self._state = state
         self._database = state
         self._clock = clock
-        self._hand = hand
+        self.hand = hand
         self._floor, self._handed = int(self._told("floor")), self.last_seq
         self.live = LiveLog(str(self._told("epoch")), self._floor, self._handed)
         self.live.remember(reversed(self._numbers("ORDER BY seq DESC LIMIT ?", MARKS_KEPT)))
@@ -90,7 +90,7 @@ class ControlLog:
 
     def _tell(self, entry: LogEntry, size: int, mark: str) -> None:
         self._handed = entry.seq
-        self._hand(partial(self.live.append, entry, size, mark))
+        self.hand(partial(self.live.append, entry, size, mark))
 
     def _follow(self) -> None:
         """Tell what other controls have appended and trimmed, in order."""
@@ -104,7 +104,7 @@ class ControlLog:
         for row in rows:
             self._tell(_entry(row), len(row[3]), marks.get(row[0], ""))
         self._handed = last_seq
-        self._hand(partial(self.live.remember, numbers))
+        self.hand(partial(self.live.remember, numbers))
         if floor > self._floor:
             self._trimmed(floor)
 
@@ -167,7 +167,7 @@ class ControlLog:
 
     def _trimmed(self, upto: int) -> None:
         self._floor = max(self._floor, upto)
-        self._hand(partial(self.live.trim, upto))
+        self.hand(partial(self.live.trim, upto))
 
     def newest(self, kind: str) -> LogEntry | None:
         """The last entry of a kind."""

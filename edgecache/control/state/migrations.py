@@ -68,7 +68,7 @@ MIGRATIONS = (
         " kind TEXT NOT NULL, summary TEXT NOT NULL)",
         "CREATE TABLE controls ("
         " name TEXT NOT NULL, instance TEXT NOT NULL, address TEXT NOT NULL,"
-        " beat INTEGER NOT NULL, acknowledged INTEGER NOT NULL,"
+        " beat INTEGER NOT NULL, acknowledged INTEGER NOT NULL, low INTEGER NOT NULL,"
         " PRIMARY KEY (name, instance)) WITHOUT ROWID",
         "CREATE TABLE commits ("
         " revision INTEGER PRIMARY KEY, mark TEXT NOT NULL, tables TEXT NOT NULL)",

@@ -22,6 +22,7 @@ from edgecache.config.model import Config
 from edgecache.config.problems import ConfigError, Problem
 from edgecache.control.cloudfront.authentication import CallerAuthentication
 from edgecache.control.nodes.barrier import Barrier
+from edgecache.control.nodes.control_group import ControlGroup
 from edgecache.control.nodes.refusals import NodeAdmission
 from edgecache.control.nodes.registry import NodeRegistry
 from edgecache.control.rest.access_keys import KeyAdmission
@@ -52,7 +53,7 @@ class Place:
         self._runs = iter(range(256))
         self.serve(run_inline)
 
-    def serve(self, run: StateRun) -> None:
+    def serve(self, run: StateRun, group: ControlGroup | None = None) -> None:
         self.control = control = ControlServices(
             self.log,
             NodeRegistry(self.clock),
@@ -65,6 +66,7 @@ class Place:
             file="/etc/edgecache.toml",
             drained=DrainedNodes(self.state),
             wall=self.clock,
+            group=group,
         )
         callers = CallerAuthentication({"k1": "k" * 32}, self.tokens, self.clock, self.clock)
         self.app = control_app(control, ["control.test:8090"], KeyAdmission(callers))
@@ -78,7 +80,6 @@ class Place:
         return self.file
 
     def token(self) -> dict[str, str]:
-        """An operator's."""
         return {"authorization": f"Bearer {self.tokens.issue('me')}"}
 
     def signed(

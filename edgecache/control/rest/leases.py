@@ -1,0 +1,158 @@
+"""The log over HTTP, and the leases that come with it: nodes that follow, leave, are removed.
+
+Law: what a node asks for every second waits for no disk. That it asks says that it has applied all
+up to a number; that it is answered with all there is gives it a lease: see `nodes/barrier.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from edgecache.cluster.lease import Instance
+from edgecache.cluster.log_entries import NESTED, LogPage, Speaker, from_query, refusal
+from edgecache.control.rest.auth import require_node, require_operator
+from edgecache.control.rest.call import RouteHandler, json_response
+from edgecache.control.state.database import Authorship
+from edgecache.control.state.database_thread import RETRY_AFTER
+
+if TYPE_CHECKING:
+    from edgecache.control.rest.app import ControlServices
+
+TRIMMED_AT_ONCE = 100  # invalidations: one write of the disk for so many
+WAIT_S_MAX = 30.0  # below the 60 s after which common proxies give up on a silent response
+INSTANCE_MAX = 64  # letters of what a node calls its run
+NOT_COMMITTED = "the database accepts nothing now: no lease is granted"
+BEHIND = "another control knows more: number {} has not been heard of here yet"
+BEAT_S_MAX = 2.0  # that a node of a former release waits for one, which comes each second
+RETRY = {"retry-after": RETRY_AFTER}
+SEQ_MAX = 2**63 - 1  # SQLite's largest integer
+
+
+class _LeaseHandlers:
+    """The operations, over control's services."""
+
+    def __init__(self, control: ControlServices) -> None:
+        self._control = control
+        self._log = control.log
+        self._barrier = control.barrier
+        self._group = control.group
+
+    async def follow_log(self, request: Request) -> Response:
+        """The entries after `after`; waits for one up to `wait_s` seconds when there is none."""
+        asked_at = self._barrier.now
+        node = _instance(request, require_node(request, self._control.admission))
+        speaker = from_query(request.query_params)
+        if why := refusal(node.name, speaker):
+            raise HTTPException(409, why)
+        after = int(_query_number(request, "after", int, SEQ_MAX))
+        wait_s = min(_query_number(request, "wait_s", float, math.inf), WAIT_S_MAX)
+        if request.query_params.get("epoch", "") not in ("", self._log.epoch):
+            # The numbers are another log's, and say nothing here.
+            return json_response(self._log.live.after(0))
+        self._barrier.acknowledge(node, after, int(_query_number(request, "low", int, SEQ_MAX)))
+        self._write_later()
+        if not self._barrier.is_recorded(node):
+            await self._record(node, after)
+        page = await self._log.live.wait(after, wait_s)
+        if self._group is not None:
+            page = await self._page_of_several(page, after, speaker, asked_at)
+        return json_response(self._with_lease(node, after, page, asked_at))
+
+    async def _record(self, node: Instance, after: int) -> None:
+        if self._group is None:
+            record = partial(self._barrier.record, node)
+        else:
+            record = partial(self._group.record, node, after)
+        self._barrier.admit(node, await self._control.run(record))
+
+    async def _page_of_several(
+        self, page: LogPage, after: int, speaker: Speaker, asked_at: float
+    ) -> LogPage:
+        """The page as it is once this control knows what the node knows, and has beaten for it."""
+        assert self._group is not None
+        live = self._log.live
+        if after > page.last_seq:
+            if not await live.reach(after, BEAT_S_MAX):
+                raise HTTPException(503, BEHIND.format(after), RETRY)
+            page = live.after(after)
+        if speaker.protocol < NESTED:
+            await self._group.wait_for_beat(asked_at, BEAT_S_MAX)
+            page = live.after(after)
+        return page
+
+    def _with_lease(self, node: Instance, after: int, page: LogPage, asked_at: float) -> LogPage:
+        """The page that leaves now, and the lease it grants. Nothing is awaited between the two."""
+        if page.upto != page.last_seq or after > page.last_seq:
+            return page
+        if not self._barrier.is_recorded(node):
+            raise HTTPException(503, "removed meanwhile", RETRY)
+        lease_s = self._barrier.grant(node, page.upto, asked_at)
+        if not lease_s:
+            raise HTTPException(503, NOT_COMMITTED, RETRY)
+        return replace(page, lease_s=lease_s)
+
+    def _write_later(self) -> None:
+        """Start the writes that no answer waits for."""
+        low = self._barrier.low() if self._group is None else self._group.low()
+        if self._log.live.entries_upto(low) > TRIMMED_AT_ONCE:  # one may be the configuration
+            self._control.later.start("trim", partial(self._log.trim, low))
+        if self._barrier.forgets:
+            self._control.later.start("forget", self._barrier.forget)
+
+    async def leave_node(self, request: Request) -> Response:
+        """A node serves no more, or follows another control: nobody needs to wait for it here."""
+        name = require_node(request, self._control.admission)
+        if name != request.path_params["name"]:
+            raise HTTPException(403, "the credential names another node")
+        node = _instance(request, name)
+        self._barrier.remove_instance(node)
+        self._control.nodes.leave(name, node.instance)
+        self._write_later()
+        return JSONResponse({})
+
+    async def remove_node(self, request: Request) -> Response:
+        """An operator says that a node will not come back: of all machines, or one `instance`."""
+        author = require_operator(request, self._control.tokens)
+        node = _instance(request, request.path_params["name"])
+        removed = self._barrier.remove(node.name, node.instance)
+        self._control.nodes.remove(node.name, node.instance)
+        by = Authorship(author, f"remove_node {node.name} {node.instance}".strip())
+        removed += await self._control.run(partial(self._forget_removed, node, by))
+        return JSONResponse({"removed": removed})
+
+    def _forget_removed(self, node: Instance, by: Authorship) -> int:
+        with self._log.recorded(by):
+            self._barrier.forget()
+            return 0 if self._group is None else self._group.remove(node.name, node.instance)
+
+
+def lease_handlers(control: ControlServices) -> dict[str, RouteHandler]:
+    """A handler for each operation, by name."""
+    handlers = _LeaseHandlers(control)
+    return {
+        "follow_log": handlers.follow_log,
+        "leave_node": handlers.leave_node,
+        "remove_node": handlers.remove_node,
+    }
+
+
+def _instance(request: Request, name: str) -> Instance:
+    query = request.query_params
+    return Instance(name, query.get("instance", "")[:INSTANCE_MAX], query.get("serves") == "1")
+
+
+def _query_number(request: Request, name: str, kind: type[int] | type[float], most: float) -> float:
+    try:
+        number = kind(request.query_params.get(name, "0"))
+    except ValueError as error:
+        raise HTTPException(400, f"{name}: not a number") from error
+    if not 0 <= number <= most:
+        raise HTTPException(400, f"{name}: out of range")
+    return number

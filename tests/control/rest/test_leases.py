@@ -1,0 +1,109 @@
+"""The log over HTTP, and leases of a control whose database others write to, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+
+from edgecache.cluster.lease import LEASE_S
+from edgecache.cluster.log_entries import PROTOCOL, read_page
+from edgecache.control.nodes.barrier import DRIFT_S, Barrier
+from edgecache.control.nodes.control_group import ControlGroup, ControlIdentity
+from edgecache.control.rest import leases
+from edgecache.control.state.database_thread import run_inline
+from edgecache.control.state.migrations import BEFORE
+from tests.control.rest.test_app import Place
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    place = Place(tmp_path)
+    yield place
+    place.state.close()
+
+
+def test_who_had_a_lease_of_a_control_before_is_waited_for_as_long_as_it_may_last(
+    place: Place,
+) -> None:
+    place.state.trusted_s = 2.0
+    barrier = Barrier(place.state, place.clock)
+    place.now += LEASE_S + DRIFT_S
+    assert not barrier.applied_everywhere(1)
+    place.now += 2.0
+    assert barrier.applied_everywhere(1)
+
+
+@pytest.fixture
+def grouped(place: Place) -> ControlGroup:
+    """The same place, as one of several controls, which has waited out all that was before it."""
+    me = ControlIdentity("m", "m.1", "m:8090")
+    place.barrier = Barrier(place.state, place.clock, me.instance)
+    place.barrier.remove(BEFORE)
+    group = ControlGroup(me, place.state, place.barrier, place.log)
+    place.serve(run_inline, group)
+    return group
+
+
+def beat(place: Place, group: ControlGroup) -> None:
+    with place.state.writing():
+        group.beat()
+
+
+def ask(place: Place, **query: object) -> httpx.Response:
+    spoken = {"after": 0, "protocol": PROTOCOL} | query
+    return place.hear("GET", f"/log?{urlencode(spoken)}")
+
+
+def test_no_lease_is_given_that_a_database_may_not_stand_for(
+    place: Place, grouped: ControlGroup
+) -> None:
+    """Reading does not prove that it is the one that others write to: a commit does."""
+    assert ask(place).status_code == 503
+    for age_s, lease_s in ((0.0, LEASE_S), (2.0, 1.0), (2.9, 0.1)):
+        beat(place, grouped)
+        place.now += age_s
+        page = read_page(ask(place).content)
+        assert page.lease_s == pytest.approx(lease_s), age_s
+        seq = place.log.append("invalidation", {})
+        assert not place.barrier.applied_everywhere(seq)
+        place.now += lease_s + DRIFT_S + 0.001
+        assert place.barrier.applied_everywhere(seq)
+    assert ask(place).status_code == 503
+
+
+def test_a_lease_says_nothing_where_there_is_one_control(place: Place) -> None:
+    assert b"lease_s" not in ask(place).content
+
+
+def test_who_knows_more_than_this_control_is_sent_on(
+    place: Place, grouped: ControlGroup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another control told it; here it is not read yet, and nothing is granted meanwhile."""
+    monkeypatch.setattr(leases, "BEAT_S_MAX", 0.0)
+    beat(place, grouped)
+    answer = ask(place, after=place.log.last_seq + 1)
+    assert (answer.status_code, answer.json()["error"]) == (
+        503,
+        "another control knows more: number 1 has not been heard of here yet",
+    )
+
+
+def test_a_former_node_gets_a_lease_from_a_beat_that_began_after_it_asked(
+    place: Place, grouped: ControlGroup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counts all of LEASE_S from before it asked, whatever it is told."""
+    beat(place, grouped)
+    place.now += 1.0
+    waited: list[float] = []
+
+    async def next_beat(moment: float, _timeout_s: float) -> None:
+        waited.append(moment)
+        beat(place, grouped)
+
+    monkeypatch.setattr(grouped, "wait_for_beat", next_beat)
+    page = read_page(ask(place, protocol=2).content)
+    assert (page.lease_s, waited) == (LEASE_S, [place.now])

@@ -141,6 +141,14 @@ class Process(_Loop):  # type: ignore[misc]
             self._ready.append(handle)
         return handle
 
+    def call_soon_threadsafe(
+        self, callback: Callable[..., object], *args: Any, context: Any = None
+    ) -> asyncio.Handle:
+        """From a thread that has its turn: see `threads`."""
+        handle = asyncio.Handle(callback, args, self, context)
+        self.machine.at(self.machine.now, self, _ring, handle)
+        return handle
+
     def call_later(
         self, delay: float, callback: Callable[..., object], *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
@@ -188,7 +196,7 @@ class Process(_Loop):  # type: ignore[misc]
         pass
 
 
-def _ring(handle: asyncio.TimerHandle) -> None:
+def _ring(handle: asyncio.Handle) -> None:
     if not handle.cancelled():
         handle._run()
 

@@ -42,14 +42,25 @@ class PostgresServer:
         self._settings = settings
         self._databases = 0
 
+    def command(self, program: str, *arguments: str) -> list[str]:
+        """The command line of one of PostgreSQL's programs."""
+        return [str(self._programs / program), *arguments]
+
+    @property
+    def runs_as(self) -> str | None:
+        """The user to run a command as; None: ours."""
+        return self._user
+
     def run(self, program: str, *arguments: str) -> None:
         """Run one of PostgreSQL's programs as the server's user; it has to succeed."""
+        user = self.runs_as
         done = subprocess.run(
-            [str(self._programs / program), *arguments],
-            user=self._user, group=self._user, extra_groups=None if self._user is None else [],
-            cwd=self.folder, capture_output=True, text=True, check=False,
+            self.command(program, *arguments),
+            user=user, group=user, extra_groups=None if user is None else [],
+            cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, check=False,
         )  # fmt: skip
-        assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
+        assert done.returncode == 0, f"{program}: {done.stdout}"
 
     def make(self) -> None:
         """Make its files, with a user that is let in by the socket file alone."""
@@ -76,9 +87,10 @@ class PostgresServer:
         """Stop it."""
         self.run("pg_ctl", "stop", "-D", str(self.data), "-m", mode, "-w", "-t", READY_S_MAX)
 
-    def become_standby_of(self, primary: PostgresServer) -> None:
-        """Copy a running server's files, and follow it from the start on."""
-        self.run("pg_basebackup", "-D", str(self.data), "-R", "-d", primary.dsn(), "-c", "fast")
+    def become_standby_of(self, primary: PostgresServer, source: str = "") -> None:
+        """Copy a running server's files, and follow it from the start on; by `source`, a DSN."""
+        by = source or primary.dsn()
+        self.run("pg_basebackup", "-D", str(self.data), "-R", "-d", by, "-c", "fast")
         self.configure("synchronous_standby_names = ''")
 
     def promote(self) -> None:
@@ -99,6 +111,10 @@ class PostgresServer:
         name = f"state_{self._databases}"
         self.run("psql", "-qX", self.dsn(), "-c", f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.dsn(name)
+
+    def empty(self) -> None:
+        """Remove its data, for `make` or `become_standby_of`."""
+        shutil.rmtree(self.data)
 
     def remove(self) -> None:
         """Remove its files."""

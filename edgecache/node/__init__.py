@@ -19,5 +19,5 @@ and what control hands out of them;
 `log_delivery`, `log_store` sends the logs of distributions to their buckets;
 `geoip` look-up of addresses in MaxMind's files;
 `orphaned_connections` adopts connections in the backlog of a worker that died;
-`control_app` the control process.
+`control_app` the control process, `control_secrets` what it knows callers by.
 """

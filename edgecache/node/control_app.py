@@ -16,7 +16,6 @@ from collections.abc import (
     Coroutine,
     Iterator,
     Mapping,
-    MutableMapping,
     Sequence,
 )
 from functools import partial
@@ -25,37 +24,18 @@ from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.routing import Route
 
 from edgecache.cluster.certificates import server_name
 from edgecache.cluster.client import exchange
 from edgecache.cluster.credentials import (
     CONTROL,
-    REGIONAL,
-    CredentialSigner,
-    CredentialVerifier,
-    part_of,
 )
-from edgecache.cluster.tokens import Tokens
 from edgecache.config.listen import control_names
 from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.config.refused_distributions import start_lines
-from edgecache.config.secrets import (
-    Secrets,
-    SecretsError,
-    has_former_operators,
-    load_operators,
-    load_secrets,
-    operators_path,
-    read_operators,
-    read_secrets,
-    secrets_path,
-    spelled,
-)
 from edgecache.control.acme.issuance import certificate_services
-from edgecache.control.cloudfront.authentication import CallerAuthentication
 from edgecache.control.cloudfront.context import ApiServices as ApiWorld
 from edgecache.control.cloudfront.endpoint import ApiEndpoint
 from edgecache.control.cloudfront.operations import actions
@@ -63,13 +43,11 @@ from edgecache.control.cloudfront.origin_reach import unreachable_origins
 from edgecache.control.nodes import explain as explain_nodes
 from edgecache.control.nodes.barrier import Barrier
 from edgecache.control.nodes.control_group import ControlGroup, ControlIdentity
-from edgecache.control.nodes.refusals import NodeAdmission
 from edgecache.control.nodes.registry import NodeRegistry
 from edgecache.control.nodes.staleness_probe import ProbeEnvironment, StalenessProbe
 from edgecache.control.nodes.workers import WorkerGroup, worker_groups
 from edgecache.control.rest.access_keys import AccessKeyHandlers, KeyAdmission
 from edgecache.control.rest.app import ControlServices, control_app
-from edgecache.control.rest.auth import bearer_name
 from edgecache.control.rest.call import RouteHandler
 from edgecache.control.rest.drain import DrainedNodes, drain_handlers
 from edgecache.control.rest.dry_run import dry_run_handlers
@@ -80,15 +58,16 @@ from edgecache.control.rest.routes import starlette_routes
 from edgecache.control.state.access_keys import AccessKeys
 from edgecache.control.state.catalog import Catalog
 from edgecache.control.state.certificates import IssuedCertificates
+from edgecache.control.state.change_notifications import ChangeListener
 from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.database_thread import DeferredWrites, StateThread
 from edgecache.control.state.invalidations import Invalidations
 from edgecache.control.state.log import ControlLog
 from edgecache.control.state.postgresql import PostgresDatabase
 from edgecache.control.state.resources import ResourceKind
+from edgecache.node.control_secrets import ControlSecrets
 from edgecache.node.control_state import StateBeat, open_state
 from edgecache.node.machines import Machines
-from edgecache.node.secret_watch import WATCH_S, FileStamp, file_stamp
 from edgecache.runtime.environment import (
     machine_name,
     pause,
@@ -99,98 +78,12 @@ from edgecache.runtime.environment import (
 from edgecache.runtime.process_usage import ProcessUsage
 from edgecache.runtime.stderr_log import warn
 
+FILE_DIFFERS = (
+    "the configuration file is not the one that the other controls run by, which counts:"
+    " `edgecache reload` publishes this one"
+)
+
 Work = Callable[[], Coroutine[Any, Any, None]]
-
-
-class ControlSecrets:
-    """Secrets of control and what is made of them: operators' tokens and keys, credentials.
-
-    Read again within `WATCH_S` when a file changes; what cannot be read leaves what there was.
-    SecretsError when there are none to begin with.
-    """
-
-    def __init__(self, state_dir: str, env: Mapping[str, str], steady: Callable[[], float]) -> None:
-        self._state_dir, self._env = state_dir, env
-        self._paths = (secrets_path(state_dir, env), operators_path(state_dir, env))
-        secrets, operators = load_secrets(state_dir, env), load_operators(state_dir, env)
-        if has_former_operators(state_dir, env):
-            warn(f"{self._paths[0]} holds operators' secrets; run: edgecache secrets split")
-        self.viewer = secrets.viewer
-        self.operators: Mapping[str, str] = {}
-        self.tokens = Tokens([*operators.values()], wall_clock)
-        self.callers = CallerAuthentication(operators, self.tokens, wall_clock, steady)
-        self.nodes = CredentialVerifier(CONTROL, wall_clock)
-        self.admission = NodeAdmission(self.nodes.verify, steady)
-        self._signers: dict[str, CredentialSigner] = {}
-        self._operator_users: list[Callable[[Mapping[str, str]], None]] = []
-        self.peer: Mapping[str, str] = {}  # secrets of processes of ours, by id
-        self._stamps = self._unread = self._stamped()  # the latter: of those that were tried last
-        self._take_over(secrets, operators)
-
-    def signer(self, place: str) -> CredentialSigner:
-        """What signs control's questions to a place of nodes."""
-        signer = self._signers.get(place)
-        if signer is None:
-            signer = CredentialSigner(CONTROL, place, wall_clock, os.urandom)
-            signer.use(self.peer)
-            self._signers[place] = signer
-        return signer
-
-    def tell_operators(self, user: Callable[[Mapping[str, str]], None]) -> None:
-        """Tell `user` operators' secrets whenever they change."""
-        self._operator_users.append(user)
-
-    async def watch(self) -> None:
-        """Take over what changes, for good."""
-        while True:
-            await asyncio.sleep(WATCH_S)
-            stamps = self._stamped()
-            if stamps != self._stamps:
-                self._read_anew(stamps)
-
-    def proves(self, scope: MutableMapping[str, Any]) -> bool:
-        """Whether the head of a request is a node's or has an operator's token (a Proof)."""
-        if bearer_name(Request(scope), self.tokens) is not None:
-            return True
-        return bool(self.admission.sender(scope))
-
-    def part(self, place: str, config: Config) -> str:
-        """The text of `secrets.json` for a machine that is `place` and nothing else."""
-        secrets = read_secrets(self._state_dir, self._env)
-        if place == REGIONAL:
-            return spelled(secrets, secrets.peer, with_origins=True)
-        peer = {name: part_of(secret, place) for name, secret in secrets.peer.items()}
-        asks_origins = config.regional is None or config.regional.when_down == "origin"
-        return spelled(secrets, peer, with_origins=asks_origins)
-
-    def _read_anew(self, stamps: tuple[FileStamp, ...]) -> None:
-        """Take over what files of these stamps have; those that cannot be read are tried again."""
-        try:
-            secrets = read_secrets(self._state_dir, self._env)
-            self._take_over(secrets, read_operators(self._state_dir, self._env))
-            self._stamps = stamps
-        except SecretsError as error:
-            if stamps != self._unread:
-                warn(f"secrets were not read anew: {error}")
-        self._unread = stamps
-
-    def _take_over(self, secrets: Secrets, operators: Mapping[str, str]) -> None:
-        try:
-            self.nodes.use(secrets.peer)
-        except ValueError as error:
-            raise SecretsError(self._paths[0], f"peer: {error}") from None
-        self.peer = secrets.peer
-        for signer in self._signers.values():
-            signer.use(secrets.peer)
-        self.tokens.use([*operators.values()])
-        self.callers.use(operators)
-        changed, self.operators = operators != self.operators, operators
-        if changed:
-            for user in self._operator_users:
-                user(operators)
-
-    def _stamped(self) -> tuple[FileStamp, ...]:
-        return tuple(file_stamp(str(path)) for path in self._paths)
 
 
 def build_control(
@@ -281,6 +174,9 @@ def _beats(state: StateDatabase, thread: StateThread, group: ControlGroup | None
     """What keeps a database that others write to, too, known to be the one they do."""
     if isinstance(state, PostgresDatabase) and group is not None:
         state.on_lost = _end_process
+        listener = ChangeListener(state, thread.run, pause)
+        yield listener.listen
+        yield listener.follow
         yield StateBeat(state, thread.run, warn, group).work
 
 
@@ -351,6 +247,8 @@ def _names(config: Config) -> tuple[str, ...]:
 
 def _start_warnings(catalog: Catalog) -> Iterator[str]:
     """Lines for the log at the start: what is not served, or not as it asks."""
+    if catalog.differs:
+        yield FILE_DIFFERS
     yield from start_lines(catalog.published)
     yield from (f"left out: {one}" for one in catalog.refused)
     known = catalog.of(ResourceKind.DISTRIBUTION)

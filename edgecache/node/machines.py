@@ -58,12 +58,16 @@ class Machines:
     def begin(self, certificates: IssuedCertificates) -> None:
         """Certify what of this machine has no certificate that lasts. SecretsError."""
         self._certificates = certificates
-        self.admission.revoked = frozenset(certificates.revoked())
+        self._refuse_revoked()
+        certificates.on_change(self._refuse_revoked)
         if self.authority is None:
             return
         self._certify_due()
         state_dir = self._config.state_dir
         self.own = CertificateFile(state_dir, CONTROL, open_to_others=True)
+
+    def _refuse_revoked(self) -> None:
+        self.admission.revoked = frozenset(self._certificates.revoked())
 
     def enrollment(
         self,

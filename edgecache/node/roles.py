@@ -102,8 +102,9 @@ def _run_control(
     config: Config, path: Path, listening: list[socket.socket], local: list[socket.socket]
 ) -> int:
     from edgecache.node.certificate_watch import ControlTls
-    from edgecache.node.control_app import ControlSecrets, build_control
+    from edgecache.node.control_app import build_control
     from edgecache.node.control_connection import ControlConnection
+    from edgecache.node.control_secrets import ControlSecrets
     from edgecache.node.machines import Machines
 
     tls, control = None, config.control

@@ -9,6 +9,7 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from edgecache.control.cloudfront.errors import ApiError
@@ -18,6 +19,9 @@ from edgecache.control.state.database_thread import StateRun, run_inline
 from edgecache.control.state.invalidations import Invalidations
 from edgecache.control.state.resources import Resource, ResourceKind
 
+T = TypeVar("T")
+
+READS = frozenset({"GET", "HEAD"})  # methods of operations that change nothing
 ACCOUNT = "000000000000"  # there is one account here; ARNs want twelve digits
 
 
@@ -32,6 +36,10 @@ class ApiServices:
     invalidations: Invalidations
     deployed: Callable[[int], bool]
     run: StateRun = run_inline
+
+    async def change(self, work: Callable[[], T]) -> T:
+        """Run an operation that may write: no other control writes while it reads what is there."""
+        return await self.run(partial(self.catalog.in_one_change, work))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +85,6 @@ def arn(resource: Resource) -> str:
     """The Amazon Resource Name of a resource."""
     return f"arn:aws:cloudfront::{ACCOUNT}:{resource.kind}/{resource.id}"
 
-
-T = TypeVar("T")
 
 ITEMS_MAX = 100  # CloudFront's default and its bound
 

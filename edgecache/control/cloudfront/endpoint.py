@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from edgecache.control.cloudfront.authentication import Caller, CallerAuthentication
-from edgecache.control.cloudfront.context import ApiServices, OperationContext
+from edgecache.control.cloudfront.context import READS, ApiServices, OperationContext
 from edgecache.control.cloudfront.errors import ApiError, error_document
 from edgecache.control.cloudfront.model import PREFIX, VERSION, Operation, api
 from edgecache.control.cloudfront.operations import OperationFunction
@@ -104,7 +104,8 @@ class ApiEndpoint:
         )
         call.unsupported.extend(unknown_members(operation, body))
         await self._wait_until_done(function, call)
-        output = await self.services.run(partial(function.run, call))
+        run = self.services.run if request.method in READS else self.services.change
+        output = await run(partial(function.run, call))
         return operation, output, call.unsupported
 
     async def _wait_until_done(self, action: OperationFunction, call: OperationContext) -> None:

@@ -50,9 +50,9 @@ class DrainedNodes:
 
     def __init__(self, state: StateDatabase) -> None:
         self._state = state
-        row = state.execute("SELECT value FROM told WHERE name = ?", (TOLD,)).fetchone()
-        named = msgspec.json.decode(row[0], type=list[str]) if row else []
-        self.named: frozenset[str] = frozenset(named)
+        self.named: frozenset[str] = frozenset()
+        self._read()
+        state.on_change(("told",), self._read)
 
     def holds(self, name: str, label: str, machine: str) -> bool:
         """Whether a process is meant, by its name, its location or role, and its machine."""
@@ -63,7 +63,7 @@ class DrainedNodes:
 
         UnknownNodeError where it is not among `known`; what is drained already may be gone.
         """
-        known = sorted(known)
+        known = sorted(known)  # inside `writing`: what others drain is known by then
         if not _NODE.fullmatch(named) or named not in {*known, *self.named}:
             raise UnknownNodeError(f"no node {named} (known: {', '.join(known) or 'none'})")
         changed = self.named | {named} if drain else self.named - {named}
@@ -77,6 +77,11 @@ class DrainedNodes:
                 (TOLD, value),
             )
             self._state.on_commit(partial(self._use, changed))
+
+    def _read(self) -> None:
+        """Know what this database says, whichever control wrote it."""
+        row = self._state.execute("SELECT value FROM told WHERE name = ?", (TOLD,)).fetchone()
+        self.named = frozenset(msgspec.json.decode(row[0], type=list[str]) if row else [])
 
     def _use(self, named: frozenset[str]) -> None:
         self.named = named

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edgecache.cluster.tokens import Tokens
-from edgecache.control.cloudfront.context import ApiServices
+from edgecache.control.cloudfront.context import READS, ApiServices
 from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.rest import distributions, invalidations, releases
 from edgecache.control.rest.auth import require_operator, require_reader
@@ -72,17 +72,18 @@ class RestApi:
             body = await bounded_body(request) if request.method == "POST" else b""
             path, query = request.path_params, request.query_params
             call = RestCall(self.services, path, query, body, author, name)
-            return await _response(operation, call)
+            return await _response(operation, call, reads=request.method in READS)
 
         return handle
 
 
-async def _response(operation: RestOperation, call: RestCall) -> Response:
+async def _response(operation: RestOperation, call: RestCall, *, reads: bool) -> Response:
     try:
         if inspect.iscoroutinefunction(operation):
             result = await operation(call)
         else:
-            result = await call.services.run(partial(operation, call))
+            run = call.services.run if reads else call.services.change
+            result = await run(partial(operation, call))
     except ApiError as error:
         return json_response({"error": error.message, "code": error.code}, error.status)
     except msgspec.DecodeError as error:

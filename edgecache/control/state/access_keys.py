@@ -86,6 +86,7 @@ class AccessKeys:
         self._hand = hand
         self._tell: Callable[[AccessKeyList], None] = lambda _: None
         self._known = self._read()
+        state.on_change(("access_keys", "deleted_access_keys"), self._follow)
         self._sealed_by = ""  # the operator's secret that has sealed all of them, once it is known
 
     def on_change(self, tell: Callable[[AccessKeyList], None]) -> None:
@@ -103,20 +104,20 @@ class AccessKeys:
         self, name: str, actions: Collection[str], distributions: Collection[str]
     ) -> AccessKeyRecord:
         """A new key, on disk when this returns. KeyNotMadeError."""
-        self._require_new(name)
         id = ID_PREFIX + base64.b32encode(self._random(10)).decode()
         secret = base64.urlsafe_b64encode(self._random(32)).decode().rstrip("=")
         limits = tuple(sorted({*actions})), tuple(sorted({*distributions}))
         record = AccessKeyRecord(id, name, self._clock(), None, *limits, secret)
         with self._state.writing():
+            self._require_new(name)
             self._put(record)
             self._changed(replace(self._known, made=(*self._known.made, record)))
         return record
 
     def delete(self, id: str) -> None:
         """Delete the key of an id; one that was made here, or an operator's own."""
-        made = tuple(one for one in self._known.made if one.id != id)
         with self._state.writing():
+            made = tuple(one for one in self._known.made if one.id != id)
             if len(made) == len(self._known.made):
                 self._database.execute(
                     "INSERT INTO deleted_access_keys VALUES (?) ON CONFLICT DO NOTHING", (id,)
@@ -139,6 +140,8 @@ class AccessKeys:
             return
         update = "UPDATE access_keys SET sealed = ? WHERE id = ?"
         with self._state.writing():
+            if not all(one.secret for one in self._known.made):  # another control has sealed them
+                self._follow()
             for one in self._known.made:
                 if one.secret:
                     self._database.execute(update, (self._sealed(one.id, one.secret), one.id))
@@ -162,6 +165,11 @@ class AccessKeys:
             self._hand(lambda: self._tell(known))
 
         self._state.on_commit(told)
+
+    def _follow(self) -> None:
+        """Know what another control has made, deleted or sealed."""
+        self._known = known = self._read()
+        self._hand(lambda: self._tell(known))
 
     def _put(self, one: AccessKeyRecord) -> None:
         limits = [msgspec.json.encode(of).decode() for of in (one.actions, one.distributions)]

@@ -17,8 +17,10 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -50,7 +52,13 @@ from edgecache.control.state.resources import (
     ResourceSource,
     random_id,
 )
+from edgecache.control.state.shared_file import SharedFile
 from edgecache.control.state.sqlite import FILE_NAME, SqliteDatabase, state_error
+
+T = TypeVar("T")
+
+RESOURCE_TABLES = ("resources", "adopted", "releases", "certificates")
+"""Tables whose rows make the published configuration, with the file."""
 
 _POLICY_KINDS = (
     ResourceKind.CACHE_POLICY,
@@ -82,16 +90,36 @@ class Catalog:
         self._rows = Resources(state)
         self.releases = Releases(state)  # to be changed inside `changing`
         self._known = DistributionCache()
+        self._file = SharedFile(state)
         self._changed: list[Resource] | None = None
         self.published = Config()  # what the nodes run on, once `publish` has begun
         self.refused: tuple[RefusedResource, ...] = ()  # what the API made and is not in it
         self.clock = clock
         self.random = random
+        self.differs = False  # the file that was read last from the one all controls go by
         self._use(file)
+        state.on_change(("told",), self._follow_file)
+        state.on_change(RESOURCE_TABLES, self._follow_resources)
 
     def _use(self, file: Config) -> None:
         self.file = file
         self._declared = declared_resources(file, self.clock())
+
+    def _follow_file(self) -> None:
+        """Go by the file that another control has published."""
+        file = self._file.changed()
+        if file is not None:
+            self._use(file)
+            self._follow_resources()
+
+    def _follow_resources(self) -> None:
+        """Know what another control has published: that is what its composition would be here."""
+        self._published(self._composed(self.file, lambda *_: True, lambda _: True))
+
+    def in_one_change(self, work: Callable[[], T]) -> T:
+        """Do `work`, all of what it reads and writes, while no control writes anything else."""
+        with self._state.writing():
+            return work()
 
     @property
     def generation(self) -> int:
@@ -135,7 +163,7 @@ class Catalog:
                 for resource in self._changed:
                     if resource.generation == 0:
                         self._rows.put(replace(resource, generation=generation))
-            self._published(composed)
+                self._state.on_commit(partial(self._published, composed))
         finally:
             self._changed = None
 
@@ -172,15 +200,19 @@ class Catalog:
         """Take over what the file says now; the generation. NotComposedError changes nothing.
 
         When control starts, what is refused keeps no distribution from being served but those
-        that use it.
+        that use it; and where other controls run by another file, theirs counts (`differs`).
         """
+        if starting:  # what is known by then is not worked out while others wait
+            self._composed(file, lambda *_: True, lambda _: True)
         with self._state.writing():
+            file, self.differs = self._file.chosen(file, joining=starting and self._state.others)
             if starting:
                 composed = self._composed(file, lambda *_: True, lambda _: True)
             else:
                 composed = self._composed(file, self._may_lack, self._may_ignore)
             by = Authorship(BY_FILE, "control started" if starting else "reload_file")
             generation = publish_config(self._log, composed.config, by)
+            self._file.keep(file)
         self._published(composed)
         self._use(file)
         return generation

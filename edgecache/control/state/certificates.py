@@ -130,6 +130,10 @@ class IssuedCertificates:
             )
             return tuple(sorted({f"{place}/{instance}" for place, instance in rows.fetchall()}))
 
+    def on_change(self, look: Callable[[], None]) -> None:
+        """Call `look` on the state's thread when another control has issued or revoked some."""
+        self._state.on_change(("certificates",), look)
+
     def revoked(self) -> tuple[str, ...]:
         """The machines that are taken no more, as long as a certificate of theirs may be good."""
         rows = self._database.execute(

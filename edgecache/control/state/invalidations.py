@@ -101,11 +101,20 @@ class Invalidations:
 
         ReferenceTakenError, TooManyError; sqlite3.Error: nothing was accepted.
         """
-        before = self._by_reference(wanted)
-        if before is not None:
-            if (before.items, before.soft) != (wanted.items, wanted.soft):
+        with self._database.writing():  # so that no other control accepts it meanwhile
+            before = self._by_reference(wanted)
+            if before is None:
+                made = self._create(wanted, by, quotas=quotas)
+            elif (before.items, before.soft) != (wanted.items, wanted.soft):
                 raise ReferenceTakenError(wanted.caller_reference)
+        if before is not None:
             return before, False
+        record = self.get(wanted.distribution, made)
+        assert record is not None
+        return record, True
+
+    def _create(self, wanted: InvalidationRequest, by: Authorship, *, quotas: bool) -> str:
+        """Inside `writing`: accept one that is new; its id."""
         self._refuse_too_many(wanted, quotas=quotas)
         made = "I" + base64.b32encode(self._random(10)).decode()[:13]
         items = msgspec.json.encode(wanted.items).decode()
@@ -133,9 +142,7 @@ class Invalidations:
             self._forget(wanted.distribution)
 
         self._log.append(LogEntryKind.INVALIDATION, body, keep, by)
-        record = self.get(wanted.distribution, made)
-        assert record is not None
-        return record, True
+        return made
 
     def get(self, distribution: str, name: str) -> InvalidationRecord | None:
         """The one with this id, its status as of now."""

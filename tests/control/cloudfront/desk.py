@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -95,13 +95,18 @@ class _Body(BytesIO):
 
 @dataclass
 class Desk:
-    """A control plane whose nodes are on a new configuration when `deployed` says so."""
+    """A control plane whose nodes are on a new configuration when `deployed` says so.
+
+    `opens` gives another state than its own; `first` is the number it begins to draw ids with.
+    """
 
     folder: Path
     file: str
     deployed: bool = True
     now: float = 1_800_000_000.25
     pauses: list[float] = field(default_factory=list)
+    opens: Callable[[], StateDatabase] | None = None
+    first: int = 1
     state: StateDatabase = field(init=False)
     catalog: Catalog = field(init=False)
     app: Starlette = field(init=False)
@@ -114,8 +119,8 @@ class Desk:
         """Start control, or start it again on the same state."""
         if hasattr(self, "state"):
             self.state.close()
-        numbers = itertools.count(1)
-        self.state = SqliteDatabase(self.folder / "state")
+        numbers = itertools.count(self.first)
+        self.state = self.opens() if self.opens else SqliteDatabase(self.folder / "state")
         self.log = ControlLog(self.state, lambda: self.now)
         config = load(self.folder / "edgecache.toml")
 

@@ -34,7 +34,7 @@ def test_every_kind_of_item(desk: Desk) -> None:
     status, one = invalidated(desk, paths=["/a"], soft=True, **kinds)
     assert status == 201
     assert one["paths"] == ["/a", "#a", "glob:/*/x?", "host:w.test", "prefix:/p*"]
-    assert (one["soft"], one["status"], one["waiting_for"]) == (True, "Completed", [])
+    assert (one["soft"], one["status"], one["waiting_for"]) == (True, "InProgress", [])
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ import pytest
 from edgecache.cluster.credentials import AUTH_SCHEME, control_message
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.secrets import change_keys, load_operators, load_secrets
-from edgecache.node import control_app
-from edgecache.node.control_app import ControlSecrets
+from edgecache.node import control_secrets
 from edgecache.node.control_connection import peer_uid
+from edgecache.node.control_secrets import ControlSecrets
 from edgecache.runtime.environment import wall_clock
 from tests.world.credentials import signer
 
@@ -98,7 +98,7 @@ def test_a_file_that_could_not_be_read_is_tried_until_it_can_and_told_of_once(
     tmp_path: Path, secrets: ControlSecrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(control_app, "warn", said.append)
+    monkeypatch.setattr(control_secrets, "warn", said.append)
     path = tmp_path / "secrets.json"
     change_keys(tmp_path, {}, "peer", lambda _: {"k2": "p" * 32})
     content, ours = path.read_text(), secrets.signer("edge-A")
@@ -139,7 +139,7 @@ def test_a_file_of_a_former_release_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(control_app, "warn", said.append)
+    monkeypatch.setattr(control_secrets, "warn", said.append)
     path = tmp_path / "secrets.json"
     path.write_text(json.dumps({kind: {"k1": "s" * 32} for kind in FORMER}))
     path.chmod(0o600)

@@ -52,6 +52,7 @@ BRAND = "cloudfront"  # what we call ourselves unless it is configured
 SemanticsName = Literal["cloudfront", "rfc9111"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
+ViewerProtocol = Literal["http1.1", "h2", "h2c"]
 TraceMode = Literal["ignore", "extract", "inject", "propagate"]
 ItemBehavior = Literal["none", "whitelist", "allExcept", "all"]
 HeaderBehavior = Literal[
@@ -302,6 +303,7 @@ class Location(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `trusted_proxies` are addresses and networks of the balancers in front: what these say of their
     viewers counts. With `proxy_protocol` each connection to `listen` and `listen_tls` begins with a
     PROXY header, of version 1 or 2, from one of these (from anybody where none is named).
+    `protocols`: `h2` is offered at `listen_tls`, `h2c` (by prior knowledge) taken at `listen`.
     `rate_limits` are asked of all that is asked here, before those of behaviors.
     `access_list` says whose connections are taken: who is not let in is told nothing.
     """
@@ -310,6 +312,7 @@ class Location(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: str
     advertise: str = ""
     listen_tls: str = ""
+    protocols: tuple[ViewerProtocol, ...] = ("http1.1",)
     proxy_protocol: Literal["off", "required"] = "off"
     trusted_proxies: tuple[str, ...] = ()
     health_listen: str = ""

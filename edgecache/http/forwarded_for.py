@@ -97,6 +97,6 @@ def hop_fields(request: Request, via: bytes) -> list[tuple[bytes, bytes]]:
     if peer or behind:
         added.append((b"x-forwarded-for", b", ".join(filter(None, (behind, peer)))))
     before = combined_value(request.fields, b"via")
-    ours = b"1.%d %b" % (request.minor, via)
+    ours = b"%b %b" % (request.version, via)
     added.append((b"via", before + b", " + ours if before else ours))
     return added

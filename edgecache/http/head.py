@@ -184,6 +184,15 @@ def request_head(method: bytes, target: bytes, fields: Iterable[tuple[bytes, byt
     return _head(b"%b %b HTTP/1.1\r\n" % (method, target), fields)
 
 
+def request_head_of(method: bytes, target: bytes, lines: list[bytes]) -> bytes:
+    """A request's head of lines as they are, without their ends. ValueError: one has one inside."""
+    head = b"\r\n".join([b"%b %b HTTP/1.1" % (method, target), *lines, b"", b""])
+    ends = len(lines) + 2
+    if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
+        raise ValueError("a line end inside a head")
+    return head
+
+
 def response_head(status: int, reason: bytes, fields: Iterable[tuple[bytes, bytes]]) -> bytes:
     """A response's head, with its empty line; an empty `reason` gives the registered one."""
     if reason:

@@ -132,7 +132,7 @@ class Request(Struct, frozen=True):
     fields: Fields
     host: bytes = b""  # lower case, without port and final dot; empty when HTTP/1.0 sent none
     scheme: bytes = b"http"
-    minor: int = 1  # HTTP/1.minor
+    minor: int = 1  # HTTP/1.minor; 1 in HTTP/2, of which everything holds that does in 1.1
     length: int | None = 0  # bytes of body that follow; None: chunked
     client: tuple[str, int] = ("", 0)  # the TCP peer, for logs and X-Forwarded-For
     tls: bytes = b""  # `version:cipher:handshake` of the viewer's connection; empty without TLS
@@ -145,11 +145,17 @@ class Request(Struct, frozen=True):
     peer: str = ""  # the process of ours whose credential the head bore; empty for anybody else
     trace: TraceContext | None = None  # taken out of `fields`; None: of none, or as any fields
     amzn_trace: bytes = b""  # X-Amzn-Trace-Id, taken out of `fields`; empty: none, or as any field
+    major: int = 1
 
     @property
     def target(self) -> bytes:
         """Path and query as received (RFC 9112 §3.2.1, origin-form)."""
         return self.path if self.query is None else self.path + b"?" + self.query
+
+    @property
+    def version(self) -> bytes:
+        """Of HTTP, as Via has it (RFC 9110 §7.6.3)."""
+        return b"1.%d" % self.minor if self.major == 1 else b"%d.0" % self.major
 
     @property
     def authority(self) -> bytes:

@@ -31,7 +31,7 @@ from edgecache.runtime.inherited import (
 )
 from edgecache.runtime.stderr_log import install_stderr_log
 from edgecache.server.accepted_socket import AcceptingServer, Acceptor
-from edgecache.server.http1.connection import ViewerConnection
+from edgecache.server.connection_choice import viewer_connection
 from edgecache.server.listener import Listener
 
 BACKLOG = 4_096  # Linux's own default for net.core.somaxconn
@@ -198,8 +198,10 @@ class NodeServer(RoleServer):
         settings = SimpleNamespace(loaded_app=SimpleNamespace(listener=port.listener))
         loop, state = asyncio.get_running_loop(), self.server_state
 
-        def protocol(source: tuple[str, int] | None = None) -> ViewerConnection:
-            return ViewerConnection(settings, state, {}, loop, source=source)
+        def protocol(
+            source: tuple[str, int] | None = None, transport: asyncio.Transport | None = None
+        ) -> asyncio.Protocol:
+            return viewer_connection(settings, state, loop, source, transport)
 
         if not port.listener.accepts:
             return OrphanListener(port.siblings, protocol)

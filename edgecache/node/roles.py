@@ -38,6 +38,7 @@ from edgecache.runtime.inherited import (
     listen_sockets,
 )
 from edgecache.runtime.privileges import drop_privileges
+from edgecache.server.connection_choice import PrefaceReader
 from edgecache.server.http1.connection import ViewerConnection
 
 EXIT_FAILED = 1
@@ -160,7 +161,7 @@ def _serve_node(
     """`addresses`: where viewers or peers come, and where they come with TLS, if they do."""
     settings = uvicorn.Config(
         node,
-        http=ViewerConnection,
+        http=cast(Any, PrefaceReader if node.listener.prior_knowledge else ViewerConnection),
         interface="asgi3",
         lifespan="on",
         ws="none",

@@ -65,6 +65,7 @@ class Counters:
     reserve_failures: int
     log_lines_lost: int
     log_dropped: int
+    http2_requests: int
     connections: int
     store_objects: int
     store_bytes: int
@@ -81,6 +82,7 @@ class Counters:
     removals: defaultdict[str, int]
     reserve_rejected: defaultdict[str, int]
     refused_credentials: defaultdict[str, int]
+    http2_ends: defaultdict[str, int]
     refused_proxy_headers: defaultdict[str, int]
     miss_first_byte: Histogram
 

@@ -84,6 +84,7 @@ TOTALS = {
         "log_lines_lost",
         "Lines for distributions' buckets that found no room in the spool, or a failing disk.",
     ),
+    "http2_requests": Family("http2_requests", "Requests of viewers by HTTP/2."),
     "log_dropped": Family(
         "log_dropped", "Access log records that found the queue full or the disk failing."
     ),
@@ -100,6 +101,9 @@ WORDS = {
         "refused_credentials",
         "Requests in the name of a process of ours, refused.",
         ("reason",),
+    ),
+    "http2_ends": Family(
+        "http2_connections_ended", "HTTP/2 connections that we have ended, by error.", ("error",)
     ),
     "refused_proxy_headers": Family(
         "refused_proxy_headers",

@@ -8,10 +8,12 @@
 - `stream`: the seam: what each version of HTTP offers a response
 - `response_writer`: one request's outcome to a stream, logged once
 - `error_response`: the pages we make ourselves
+- `request_body`: what a viewer sends, on its way upstream
 - `output_buffer`: bytes on their way to one viewer, no more than it takes
 - `request_log`: counters, the line of the access log, request ids
 - `request_tracing`: traces of requests, with ids from chance
-- `http1`: HTTP/1.1; another version goes beside it
+- `connection_choice`: which version of HTTP a connection speaks
+- `http1`, `http2`: the versions
 
 May import everything below it, and never `control`.
 """

@@ -135,7 +135,7 @@ class AcceptedSocket(asyncio.Protocol):
             stream.abort()
             return
         self._leave()
-        connection = self._port.viewer(self._source)
+        connection = self._port.viewer(self._source, stream)
         access = self._port.listener.access
         if access is not None and access.flows is not None:
             access.flows.move(self, connection)
@@ -180,12 +180,12 @@ class Acceptor:
     """What the accepted sockets of a port share: listener, the server's connections, its viewers.
 
     `connections` are those the server shuts down and waits for. `viewer` makes the connection of a
-    viewer whose address and port are given; None: they are the socket's.
+    viewer whose address and port are given (None: they are the socket's) on a transport.
     """
 
     listener: Listener
     connections: set[Any]
-    viewer: Callable[[tuple[str, int] | None], asyncio.Protocol]
+    viewer: Callable[[tuple[str, int] | None, asyncio.Transport], asyncio.Protocol]
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def take(self, accepted: socket.socket) -> None:

@@ -84,6 +84,7 @@ class Listener:
     scheme: bytes = b"http"
     tls: TlsPort | None = None
     proxied: bool = False  # connections begin with a PROXY header
+    prior_knowledge: bool = False  # without TLS, the first bytes may be those of HTTP/2
     trusted_proxies: TrustedProxies | None = None  # whose word on viewers counts; None: nobody's
     access: LocationAccess | None = None  # None: everybody's, and nobody hears of it
     made: Callable[[], None] = lambda: None  # called for each hit that is rendered or learned
@@ -98,6 +99,7 @@ class Listener:
     admits_repeated: Callable[[PeerCall, bytes], bool] = field(init=False)  # see PeerFrontend
     connections: ConnectionTable = field(default_factory=ConnectionTable)
     turns: LoopTurns = field(default_factory=LoopTurns)
+    draining: set[Callable[[], None]] = field(default_factory=set)  # called when it hands over
     handing_over: float = 0.0  # since when (epoch seconds), if at all
     _kept_head_cache: ListenerHeadCache | None = None  # while it hands over
     _rested: dict[TableConnection, float] | None = None  # since when, at the last sweep of a drain
@@ -243,6 +245,8 @@ class Listener:
         if not self.handing_over:
             self.handing_over = self.clock()
             self._kept_head_cache, self.head_cache = self.head_cache, None  # it does not say so
+            for tell in list(self.draining):
+                tell()
 
     def take_back(self) -> None:
         """Undo `hand_over`: connections are kept again."""

@@ -15,6 +15,7 @@ from datetime import datetime
 
 from edgecache.cache.outcome import Refusal
 
+HTTP_1_1 = ("http/1.1",)
 SESSIONS_MAX = 4_096  # certificates times suites; a refused one only costs its entry
 MISDIRECTED = Refusal(
     421,
@@ -78,6 +79,14 @@ class Session:
         handshake = "sessionResumed" if self.resumed else "fullHandshake"
         return f"{self.protocol}:{self.cipher}:{handshake}".encode()
 
+    @property
+    def adequate_for_http2(self) -> bool:
+        """Whether version and suite are none that RFC 9113 §9.2.2 and Appendix A forbid."""
+        good = self.cipher.startswith(("ECDHE-", "DHE-"))
+        return self.protocol == "TLSv1.3" or (
+            good and ("GCM" in self.cipher or "CHA" in self.cipher)
+        )
+
     def admits(self, sender: str) -> bool:
         """Whether a process that signed a message may be at the other end of it."""
         return True
@@ -95,6 +104,7 @@ class TlsPort:
     """The certificates of one port, and the context that chooses among them."""
 
     certificates: tuple[Certificate, ...] = ()  # the first is the default
+    protocols: tuple[str, ...] = HTTP_1_1  # offered by ALPN (RFC 7301), the best first
     context: ssl.SSLContext = field(init=False)
     _by_name: dict[bytes, Certificate] = field(default_factory=dict)
     _sessions: dict[tuple[Certificate, str, str, bool], Session] = field(default_factory=dict)
@@ -107,8 +117,15 @@ class TlsPort:
     def use(self, certificates: tuple[Certificate, ...]) -> None:
         """Replace them from the next handshake on; open connections keep theirs."""
         self.certificates = certificates
+        for one in certificates:
+            one.context.set_alpn_protocols([*self.protocols])
         self._by_name = {name: one for one in reversed(certificates) for name in one.names}
         self._sessions = {}
+
+    def offer(self, protocols: tuple[str, ...]) -> None:
+        """Offer these by ALPN from the next handshake on."""
+        self.protocols = protocols
+        self.use(self.certificates)
 
     def chosen(self, name: str | None) -> Certificate:
         """The certificate for a name of SNI: exact, wildcard, of any host, then the default."""
@@ -144,11 +161,14 @@ class TlsPort:
 
 
 def context_of(minimum: ssl.TLSVersion, suites: str) -> ssl.SSLContext:
-    """A server's context: HTTP/1.1 only, no renegotiation; tickets and TLS 1.3 as they are."""
+    """A server's context: no renegotiation; tickets and TLS 1.3 as they are.
+
+    It offers HTTP/1.1, until its port offers more.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = minimum
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols([*HTTP_1_1])
     if suites:
         context.set_ciphers(suites)
     return context

@@ -139,8 +139,8 @@ def wire_request(
     peer = request.client[0].encode()
     alike = HeadTemplateKey(
         request.method, request.fields, request.host, request.scheme, request.minor,
-        bool(request.id), bool(peer), trace is not None, trace is not None and bool(trace.state),
-        bool(request.amzn_trace),
+        request.major, bool(request.id), bool(peer), trace is not None,
+        trace is not None and bool(trace.state), bool(request.amzn_trace),
     )  # fmt: skip
     template_of = _template if is_short(request.fields) else _template.__wrapped__
     template = template_of(alike, call.route, via, agent)
@@ -163,6 +163,7 @@ class HeadTemplateKey(NamedTuple):
     host: bytes
     scheme: bytes
     minor: int
+    major: int
     has_id: bool
     has_peer: bool
     has_trace: bool
@@ -192,7 +193,7 @@ def _template(alike: HeadTemplateKey, route: Route, via: bytes, agent: bytes) ->
     client = (_PEER.decode() if alike.has_peer else "", 0)
     request = Request(
         alike.method, _TARGET, None, alike.fields, alike.host, alike.scheme, alike.minor, 0,
-        client, id=_ID if alike.has_id else b"",
+        client, id=_ID if alike.has_id else b"", major=alike.major,
     )  # fmt: skip
     without_path = structs.replace(route, origin=structs.replace(route.origin, path=""))
     trace: Fields = ((TRACEPARENT, _TRACE),) if alike.has_trace else ()

@@ -141,7 +141,7 @@ PLANTED = (
         "return without_signature(request) if self.keys else request", "return request",
     ),
     Planted(
-        "uploads are read no faster than they are taken", "memory", "server/http1/request_body.py",
+        "uploads are read no faster than they are taken", "memory", "server/request_body.py",
         "return self.waiting_bytes > (0 if self._account.is_short(self.holding) else bytes_max)",
         "return False",
     ),

@@ -83,7 +83,7 @@ class Port:
         acceptor = Acceptor(cast(Listener, listener), self.connections, self._viewer)
         self.server = AcceptingServer(acceptor, listening, 16)
 
-    def _viewer(self, source: tuple[str, int] | None) -> Viewer:
+    def _viewer(self, source: tuple[str, int] | None, _transport: asyncio.Transport) -> Viewer:
         self.sources.append(source)
         return Viewer(self)
 

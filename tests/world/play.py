@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.frontend import FrontendEnvironment, ViewerFrontend
@@ -30,6 +30,7 @@ from edgecache.rules.routing import compile_routes
 from edgecache.rules.viewer.trusted_proxies import TrustedProxies
 from edgecache.server.http1.connection import ViewerConnection
 from edgecache.server.http1.head_cache import HeadCache
+from edgecache.server.http2.connection import MultiplexedConnection
 from edgecache.server.listener import Listener
 from edgecache.server.request_log import RequestIds, RequestLog
 from edgecache.server.request_tracing import RequestTracing
@@ -44,6 +45,7 @@ from edgecache.upstream.origin_group import GroupUpstream
 from tests.store.disk.disk_world import HeldThreads
 from tests.store.reserve.held_bucket import HeldBucket, at_once
 from tests.world.clock import FakeClock, FakeLoop
+from tests.world.http2_viewer import Http2Viewer
 from tests.world.operator import Operator
 from tests.world.origin import HeldOrigin
 from tests.world.records import joined
@@ -76,6 +78,7 @@ class Scene:
     memory_bytes: int = 8 * MIB
     limits: Limits = field(default_factory=Limits)
     trusted_proxies: tuple[str, ...] = ()
+    http2: bool = False  # viewers speak it, by prior knowledge
     disk: Path | None = None  # a folder: the tier nearest the origin has a disk
     reserve: HeldBucket | None = None  # the tier nearest the origin has a reserve there
 
@@ -128,8 +131,13 @@ class Play:
             app = SimpleNamespace(listener=self.listener)
             state = SimpleNamespace(connections=set(), tasks=self.tasks)
             settings = SimpleNamespace(loaded_app=app)
-            connection = ViewerConnection(settings, state, {}, self.loop, source=self.source)
             transport = FakeTransport((self.address, 40_000 + len(self.viewers)))
+            if self.scene.http2:
+                other = MultiplexedConnection(settings, state, self.loop, self.source)
+                other.connection_made(transport)
+                self.viewers[name] = cast(Viewer, Http2Viewer(self.loop, other, transport))
+                return self.viewers[name]
+            connection = ViewerConnection(settings, state, {}, self.loop, source=self.source)
             connection.connection_made(transport)
             self.viewers[name] = Viewer(self.loop, connection, transport)
         return self.viewers[name]

@@ -177,6 +177,7 @@ def _check_locations(config: Config, problems: Problems) -> None:
     for index, location in enumerate(config.locations):
         check_trusted_proxies(location, f"locations[{index}]", problems)
         check_location_limits(location, f"locations[{index}]", problems)
+        _check_protocols(location, f"locations[{index}].protocols", problems)
     if len(config.locations) > LOCATIONS_MAX:
         problems.add("locations", f"{len(config.locations)} are more than {LOCATIONS_MAX}")
     seen: set[str] = set()
@@ -189,6 +190,16 @@ def _check_locations(config: Config, problems: Problems) -> None:
         elif location.name in seen:
             problems.add(f"{where}.name", f"{quoted(location.name)} names another location too")
         seen.add(location.name)
+
+
+def _check_protocols(location: Location, where: str, problems: Problems) -> None:
+    """HTTP/1.1 is always spoken; HTTP/2 where there is TLS, or the first bytes may say it."""
+    if "http1.1" not in location.protocols:
+        problems.add(where, 'every listener speaks HTTP/1.1: add "http1.1"')
+    if len(set(location.protocols)) < len(location.protocols):
+        problems.add(where, "names a protocol twice")
+    if "h2" in location.protocols and not location.listen_tls:
+        problems.add(where, 'h2 is agreed on by TLS: set listen_tls, or say "h2c" for `listen`')
 
 
 def _check_addresses(config: Config, problems: Problems) -> None:

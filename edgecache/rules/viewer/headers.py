@@ -65,7 +65,7 @@ _FROM_REQUEST: dict[bytes, Callable[[Request], bytes]] = {
     b"cloudfront-viewer-address": lambda request: _address(request),
     b"cloudfront-viewer-header-count": lambda request: b"%d" % len(request.fields),
     b"cloudfront-viewer-header-order": lambda request: _header_order(request.fields),
-    b"cloudfront-viewer-http-version": lambda request: b"1.%d" % request.minor,
+    b"cloudfront-viewer-http-version": lambda request: request.version,
     b"cloudfront-viewer-tls": lambda request: request.tls,
     b"x-forwarded-host": lambda request: first_value(request.fields, b"host") or b"",
     b"x-forwarded-port": lambda request: request.port or DEFAULT_PORTS[request.scheme],

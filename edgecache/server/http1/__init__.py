@@ -2,7 +2,7 @@
 
 - `connection`: Uvicorn's protocol class: reads requests, decides, answers
 - `interface`: that connection, as the other modules see it
-- `head_reader`, `request_body`: heads and bodies out of arriving bytes
+- `head_reader`: heads out of arriving bytes
 - `stream`: a response's framing, and whether the connection stays
 - `rendered_hit`: a stored entry as bytes for the wire
 - `head_cache`, `head_cache_peer`: hits by the raw head that asks for them, for viewers and tiers

@@ -10,9 +10,9 @@ from typing import Protocol
 
 from edgecache.rules.viewer.access_list import AccessListMatcher
 from edgecache.rules.viewer.rate_limits import RateLimitRule
-from edgecache.server.http1.request_body import RequestBody, SentBytes
 from edgecache.server.listener import Listener
 from edgecache.server.output_buffer import OutputBuffer
+from edgecache.server.request_body import RequestBody, SentBytes
 from edgecache.server.tls import Session
 
 

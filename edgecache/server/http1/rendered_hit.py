@@ -52,6 +52,7 @@ class RenderedHit:
         "entry",
         "fields",
         "has_id",
+        "http2",
         "limits",
         "line_start",
         "mark",
@@ -76,6 +77,7 @@ class RenderedHit:
         # Where the response tells it (a peer), it is made anew once the entry was checked again.
         tells_mark = first_value(fields, MARK) is not None
         self.mark: int | None = hit.entry.mark if tells_mark else None
+        self.http2: object = None  # the same for that version, once it was asked for by it
         self.again = False  # whether it was given before
         self.status = outcome.status
         self.result = outcome.result
@@ -128,6 +130,11 @@ class RenderedHit:
             self._head = self._fixed + lines + (ID_LINE if self.has_id else b"\r\n")
             self._second = second
         return self._head
+
+    def age_and_status(self, now: float) -> tuple[bytes, bytes]:
+        """The values of Age and Cache-Status, which change each second."""
+        age, ttl = max(0, int(now - self._born)), int(self._stale_at - now)
+        return b"%d" % age, b"%b; ttl=%d%b" % (self._status, ttl, self._detail)
 
     def renew(self, now: float, log: RequestLog) -> None:
         """What it says of this second, for the wire (`start`) and for the log (`line_start`)."""

@@ -7,9 +7,10 @@ HTTP/1.0; one that breaks off resets the connection (§8).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
-from edgecache.http.head import LAST_CHUNK, chunk, keeps_alive, response_head
-from edgecache.http.message import Fields, Request
+from edgecache.http.head import CONTINUE, LAST_CHUNK, chunk, keeps_alive, response_head
+from edgecache.http.message import Fields, Request, first_value
 from edgecache.rules.viewer.access import UPGRADED
 from edgecache.rules.viewer.client_shares import client_network
 from edgecache.server.http1.interface import Http1Connection
@@ -148,3 +149,14 @@ def connection_option(connection: Http1Connection, minor: int, *, stays: bool) -
     if connection.closing:
         return b"close"
     return b"keep-alive" if minor == 0 else None
+
+
+def invitation(request: Request, transport: asyncio.Transport) -> Callable[[], None]:
+    """Callback of the body's first read: sends 100 (Continue) if expected (RFC 9110 §10.1.1)."""
+    expected = request.minor == 1 and first_value(request.fields, b"expect") is not None
+
+    def invite() -> None:
+        if expected and not transport.is_closing():
+            transport.write(CONTINUE)
+
+    return invite

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 
 from edgecache.server.http1.interface import Http1Connection
-from edgecache.server.http1.request_body import SentBytes
+from edgecache.server.request_body import SentBytes
 from edgecache.upstream.tunnel import Tunnel
 
 IDLE_S_MAX = 600.0  # CloudFront's

@@ -18,22 +18,10 @@ from edgecache.http.framing import (
     Reader,
     UntilCloseReader,
 )
-from edgecache.http.head import CONTINUE
-from edgecache.http.message import BadMessage, HeadLimits, Request, first_value
+from edgecache.http.message import BadMessage, HeadLimits
 from edgecache.rules.viewer.client_shares import ClientShares
 from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 from edgecache.upstream.faults import Fault, UpstreamError
-
-
-def invitation(request: Request, transport: asyncio.Transport) -> Callable[[], None]:
-    """Callback of the body's first read: sends 100 (Continue) if expected (RFC 9110 §10.1.1)."""
-    expected = request.minor == 1 and first_value(request.fields, b"expect") is not None
-
-    def invite() -> None:
-        if expected and not transport.is_closing():
-            transport.write(CONTINUE)
-
-    return invite
 
 
 class RequestBody:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecache.http.message import BadMessage, HeadLimits
-from edgecache.server.http1.request_body import RequestBody
+from edgecache.server.request_body import RequestBody
 from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 from edgecache.upstream.faults import Fault, UpstreamError
 from edgecache.upstream.request_body import read_start

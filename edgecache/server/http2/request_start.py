@@ -1,0 +1,106 @@
+"""Request start: a header list becomes a request, is decided, and is answered or set off.
+
+Law: who asks by HTTP/2 is told what HTTP/1.1 would be: one reader, one decision, the same pages.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from msgspec.structs import replace
+
+from edgecache.cache.frontend import ViewerErrand
+from edgecache.cache.outcome import Hit, Refusal
+from edgecache.http.message import BadMessage, Request, first_value
+from edgecache.server.http2.header_decoder import HeaderList
+from edgecache.server.http2.rendered_hit import send_hit
+from edgecache.server.http2.request_body import StreamBody
+from edgecache.server.http2.request_head import request_head
+from edgecache.server.http2.stream import Http2Connection, Http2Stream
+from edgecache.server.request_body import UploadPlace
+from edgecache.server.request_log import RequestSummary
+from edgecache.server.response_writer import ResponseWriter, is_paced
+
+NOTHING_READ = RequestSummary(b"", "", b"", None, None, None, None, b"http", 0, None, "HTTP/2.0")
+
+
+def begin_request(connection: Http2Connection, listed: HeaderList, now: float) -> None:
+    """Answer a request, or set off what answers it. MalformedRequest."""
+    listener, trusted = connection.listener, connection.trusted
+    listener.request_log.counters.http2_requests += 1
+    try:
+        head = request_head(listed.fields, listener.scheme, ends=listed.ends, trusted=trusted)
+        request = listener.parse(head, listener.head_limits, listener.scheme, connection.client)
+    except BadMessage as bad:
+        stream = _opened(connection, listed, None, now)
+        ResponseWriter(listener, stream, NOTHING_READ).send_refusal(listener.refused(bad), now)
+        return
+    request = replace(request, major=2)
+    if listener.trusted_proxies is not None:
+        request = listener.trusted_proxies.resolved(request, trusted=trusted)
+    direct = request.client is connection.client  # else TLS is a proxy's
+    session = connection.session if direct else None
+    names = listener.site_names(request.host)
+    summary = RequestSummary.by(request, names, listed.size, session)
+    decision = listener.decide(request, connection.session, now, direct=direct, trusted=trusted)
+    if isinstance(decision, Refusal):
+        stream = _opened(connection, listed, request, now)
+        ResponseWriter(listener, stream, summary).send_refusal(decision, now)
+    elif isinstance(decision, Hit) and not _takes_time(decision, request):
+        if not (listed.ends and send_hit(connection, decision, request, summary, listed, now)):
+            stream = _opened(connection, listed, request, now)
+            ResponseWriter(listener, stream, summary).send_hit(decision, request, now)
+    else:
+        _set_off(connection, decision, request, summary, _opened(connection, listed, request, now))
+
+
+def _takes_time(hit: Hit, request: Request) -> bool:
+    return hit.route.behavior.limit_rate is not None and is_paced(hit, request)
+
+
+def _opened(
+    connection: Http2Connection, listed: HeaderList, request: Request | None, now: float
+) -> Http2Stream:
+    """The stream of a request, which counts from here on."""
+    stream = Http2Stream(connection, listed.stream_id, request, now)
+    stream.remote_closed = listed.ends
+    connection.streams[stream.id] = stream
+    return stream
+
+
+def _set_off(
+    connection: Http2Connection,
+    errand: Hit | ViewerErrand,
+    request: Request,
+    summary: RequestSummary,
+    stream: Http2Stream,
+) -> None:
+    """Run an errand, or send a hit that takes its time."""
+    listener, body = connection.listener, None
+    if request.has_body:
+        expects = first_value(request.fields, b"expect") is not None
+        invite = partial(_invite, stream) if expects else _no_invitation
+        taken = partial(connection.taken, stream)
+        body = StreamBody(request.length, listener.head_limits, invite, taken, listener.account)
+        stream.body = body
+    writer = ResponseWriter(listener, stream, summary)
+    if isinstance(errand, Hit):
+        connection.run(stream, writer.run_hit(errand, request))
+    else:
+        connection.run(stream, writer.run(errand, body))
+    if body is None:
+        return
+    stream.place = UploadPlace(listener.connections.uploads)
+    if not stream.place.begin(stream.network, listener.limits.uploads_per_address_max):
+        body.refuse(503)
+    now, idle_s_max = stream.began, listener.limits.body_idle_s_max
+    connection.due(stream, body.due(now, 0, idle_s_max))
+
+
+def _invite(stream: Http2Stream) -> None:
+    """100 (Continue), where the body is wanted (RFC 9110 §10.1.1)."""
+    if stream.body is not None and not (stream.remote_closed or stream.body.done):
+        stream.send_interim(100, ())
+
+
+def _no_invitation() -> None: ...

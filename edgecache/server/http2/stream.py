@@ -1,0 +1,312 @@
+"""HTTP/2 viewer stream: one request and the frames of its response (RFC 9113 §5.1, §8.1).
+
+Law: END_STREAM says that a response is whole; one that breaks off is reset. What waits for a window
+stays here, by reference and in the account; of a stream that was reset nothing is sent any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine
+from typing import Protocol
+
+from edgecache.http.message import Fields, Request, first_value
+from edgecache.rules.viewer.client_shares import client_network
+from edgecache.server.http2.frame_writer import FrameWriter
+from edgecache.server.http2.frames import (
+    DATA,
+    END_STREAM,
+    HEADER_BYTES,
+    ErrorCode,
+    frame_header,
+    header_frames,
+)
+from edgecache.server.http2.header_block import EMPTY_TABLE, header_block
+from edgecache.server.http2.priority import UNSAID, read_priority
+from edgecache.server.http2.request_body import ReceiveWindow, StreamBody
+from edgecache.server.listener import Listener
+from edgecache.server.output_buffer import SMALL_BODY_BYTES, whole_of
+from edgecache.server.request_body import UploadPlace
+from edgecache.server.tls import Session
+from edgecache.store.memory_account import LARGE_BYTES, MemoryHolding
+from edgecache.upstream.tunnel import Tunnel
+
+
+class Http2Connection(Protocol):
+    """A connection, as its parts see it."""
+
+    listener: Listener
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    writer: FrameWriter
+    client: tuple[str, int]
+    trusted: bool
+    """Whether that is a trusted proxy: who its viewer is, each request says for itself."""
+    network: str
+    """Which client that is; see `ViewerStream`."""
+    session: Session | None
+    """Of TLS."""
+    streams: dict[int, Http2Stream]
+    """Those for which anything is done or owed, by their ids."""
+
+    def run(self, stream: Http2Stream, work: Coroutine[None, None, None]) -> None:
+        """Run what a stream waits for."""
+        ...
+
+    def settle(self, stream: Http2Stream) -> None:
+        """Forget `stream` if nothing is done for it any more."""
+        ...
+
+    def response_sent(self, stream: Http2Stream) -> None:
+        """END_STREAM of the response was framed."""
+        ...
+
+    def reset(self, stream: Http2Stream, code: ErrorCode) -> None:
+        """End `stream` at once, both ways, and say so."""
+        ...
+
+    def let_go(self, stream: Http2Stream) -> None:
+        """End `stream`, whose viewer has left it."""
+        ...
+
+    def forget_body(self, stream: Http2Stream) -> None:
+        """Nothing more comes of its body."""
+        ...
+
+    def due(self, stream: Http2Stream, deadline: float) -> None:
+        """Look at `stream` then (epoch seconds)."""
+        ...
+
+    def taken(self, stream: Http2Stream, count: int) -> None:
+        """So many bytes of its body were taken: more may come."""
+        ...
+
+    def drained(self) -> None:
+        """The viewer has heard that nothing more is taken."""
+        ...
+
+    def finish(self) -> None:
+        """Take nothing more, and close once all is answered."""
+        ...
+
+
+class Http2Stream:
+    """The ViewerStream of one request; `request` None: it could not be read."""
+
+    __slots__ = (
+        "_drained", "_ended", "_head", "_owner", "_pieces", "_queued", "began", "body",
+         "client", "deadline", "fault", "framed_bytes", "gone", "id", "local_closed",
+        "network", "place", "priority", "receive", "remote_closed", "seen_bytes",
+        "seen_of_all", "sent_bytes", "task", "tunnel_bytes_in", "whole", "window",
+    )  # fmt: skip
+
+    def __init__(
+        self, owner: Http2Connection, stream_id: int, request: Request | None, began: float
+    ) -> None:
+        self.id = stream_id
+        self.client, self.network = owner.client, owner.network
+        if request is not None and owner.trusted and request.client != self.client:
+            self.client = request.client
+            self.network = client_network(self.client[0])
+        self.priority = UNSAID
+        value = None if request is None else first_value(request.fields, b"priority")
+        if value is not None:
+            self.priority = read_priority(value)
+            owner.writer.ranks = True
+        self.began = began
+        self.sent_bytes = 0
+        self.tunnel_bytes_in = 0
+        self.window = owner.writer.settings.window_bytes
+        self.whole = False  # nothing comes after what waits
+        self.gone = False  # reset: nothing is sent any more
+        self.local_closed = False  # END_STREAM was framed
+        self.remote_closed = False  # the viewer has said all
+        self.fault = ErrorCode.NO_ERROR  # of what the viewer sent, told once it was answered
+        self.body: StreamBody | None = None  # arriving
+        self.place: UploadPlace | None = None  # among the uploads of its client
+        self.receive: ReceiveWindow | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.deadline = 0.0  # of the body, or of DATA that waits; 0: none
+        self.framed_bytes = 0  # of DATA
+        self.seen_bytes = 0  # of these, when an overdue stream was looked at
+        self.seen_of_all = 0  # of all streams, then
+        self._owner = owner
+        self._head = b""  # frames that wait
+        self._ended = False  # the last of these has END_STREAM
+        self._pieces: deque[bytes | memoryview] = deque()
+        self._queued = 0  # bytes of these
+        self._drained: asyncio.Future[None] | None = None
+
+    # What a response writer calls: see ViewerStream.
+
+    @property
+    def paused(self) -> bool:
+        """See ViewerStream."""
+        return not self.gone and (self._queued > SMALL_BODY_BYTES or self._owner.writer.paused)
+
+    def send_interim(self, status: int, fields: Fields, *, reason: bytes = b"") -> None:
+        """See ViewerStream; there is none after the final head."""
+        if not self.gone and not self.sent_bytes:
+            self._head += header_frames(self.id, self._block(status, fields), ends=False)
+            self._owner.writer.ready(self)
+
+    def send_head(
+        self,
+        status: int,
+        fields: Fields,
+        length: int | None,
+        *,
+        reason: bytes = b"",
+        ends: bool = False,
+    ) -> None:
+        """Make the head; it goes out with what is sent next."""
+        if self.gone:
+            return
+        if length is not None:
+            fields = (*fields, (b"content-length", b"%d" % length))
+        head = header_frames(self.id, self._block(status, fields), ends=ends)
+        self._ended = self.whole = ends
+        self._head += head
+        self.sent_bytes += len(head)
+
+    def send(self, data: bytes | memoryview) -> None:
+        """See ViewerStream."""
+        if self.gone:
+            return
+        size, writer = len(data), self._owner.writer
+        self.sent_bytes += size + HEADER_BYTES * -(-size // writer.settings.frame_bytes_max)
+        self._queued += size
+        self._pieces.append(data)
+        self._hold(data, 1)
+        writer.ready(self)
+        if self._queued > SMALL_BODY_BYTES:
+            writer.flush()
+
+    def flush(self) -> None:
+        """See ViewerStream."""
+        if not self.gone:
+            self._owner.writer.ready(self)
+
+    def end(self) -> None:
+        """See ViewerStream."""
+        if self.gone or self.local_closed:
+            return
+        if not self._ended and not self._queued:
+            self.sent_bytes += HEADER_BYTES
+        self.whole = True
+        self._owner.writer.ready(self)
+
+    def abort(self) -> None:
+        """See ViewerStream."""
+        if not self.gone:
+            self._owner.reset(self, ErrorCode.INTERNAL_ERROR)
+
+    def close_after(self) -> None:
+        """A connection has many requests at a time: it stays."""
+
+    async def drained(self) -> None:
+        """See ViewerStream."""
+        while self.paused:
+            self._drained = asyncio.get_running_loop().create_future()
+            await self._drained
+
+    async def run_tunnel(self, fields: Fields, tunnel: Tunnel) -> None:
+        """Nothing asks for one: extended CONNECT (RFC 8441) is not announced, and refused."""
+        raise NotImplementedError
+
+    # What the connection and its writer call.
+
+    @property
+    def sendable(self) -> bool:
+        """See SendingStream."""
+        if self.gone or self.local_closed:
+            return False
+        return bool(self._head) or (self.window > 0 if self._queued else self.whole)
+
+    @property
+    def needs_window(self) -> bool:
+        """See SendingStream."""
+        return bool(self._queued) and not self._head
+
+    @property
+    def stalled(self) -> bool:
+        """Whether DATA waits, for a window or for its turn."""
+        return self._queued > 0
+
+    def frame_next(self, out: list[bytes | memoryview], bytes_max: int) -> int:
+        """See SendingStream."""
+        if self._head:
+            out.append(self._head)
+            self._head = b""
+        size = max(0, min(self._queued, self.window, bytes_max))
+        ends = self.whole and size == self._queued
+        if size or (ends and not self._ended):
+            out.append(frame_header(size, DATA, END_STREAM if ends else 0, self.id))
+            self._take(out, size)
+        if ends:
+            self.local_closed = True
+            self._owner.response_sent(self)
+        self.wake()
+        return size
+
+    def drop(self) -> None:
+        """It was reset, or its connection is gone: nothing of it is sent any more."""
+        self.gone = True
+        self._head = b""
+        self.sent_bytes -= self._queued
+        for piece in self._pieces:
+            self._hold(piece, -1)
+        self._pieces.clear()
+        self._queued = 0
+        self.wake()
+
+    def wake(self) -> None:
+        """Tell who waits in `drained`, if there is no more to wait for."""
+        drained = self._drained
+        if drained is not None and not drained.done() and not self.paused:
+            drained.set_result(None)
+            self._drained = None
+
+    def _take(self, out: list[bytes | memoryview], count: int) -> None:
+        """Append the next `count` bytes of what waits."""
+        pieces, left = self._pieces, count
+        while left:
+            piece = pieces[0]
+            if len(piece) <= left:
+                out.append(piece)
+                left -= len(piece)
+                pieces.popleft()
+                self._hold(piece, -1)
+            else:
+                view = memoryview(piece)
+                out.append(view[:left])
+                self._rest(piece, view[left:])
+                left = 0
+        self._queued -= count
+        self.window -= count
+        self.framed_bytes += count
+
+    def _rest(self, piece: bytes | memoryview, rest: memoryview) -> None:
+        """Of a piece something was taken."""
+        self._hold(piece, -1)
+        self._pieces[0] = rest
+        self._hold(rest, 1)
+
+    def _hold(self, piece: bytes | memoryview, sign: int) -> None:
+        """Tell the account that `piece` waits here (1), or no more (-1)."""
+        account, whole = self._owner.listener.account, whole_of(piece)
+        if len(whole) < LARGE_BYTES:
+            account.add(MemoryHolding.UNSENT, sign * len(piece))
+        elif sign > 0:
+            account.lend(whole)
+        else:
+            account.give_back(whole)
+
+    def _block(self, status: int, fields: Fields) -> bytes:
+        block = header_block(status, fields)
+        settings = self._owner.writer.settings
+        if settings.shrinks_table:
+            settings.shrinks_table = False
+            return EMPTY_TABLE + block  # RFC 7541 §4.2
+        return block

@@ -1,0 +1,39 @@
+"""Which versions of HTTP a location may be asked to speak."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.config.checks.test_configuration import SITE, problems
+
+
+def spoken(*protocols: str, **more: str) -> dict[str, Any]:
+    location = {"name": "A", "listen": "127.0.0.1:1", "protocols": protocols, **more}
+    return {"locations": [location], "distributions": [SITE]}
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        (
+            spoken("http1.1", "h2", "h2c", listen_tls="127.0.0.1:2"),
+            [],
+        ),
+        (
+            spoken("h2c"),
+            ['locations[0].protocols: every listener speaks HTTP/1.1: add "http1.1"'],
+        ),
+        (spoken("http1.1", "http1.1"), ["locations[0].protocols: names a protocol twice"]),
+        (
+            spoken("http1.1", "h2"),
+            [
+                "locations[0].protocols: h2 is agreed on by TLS: set listen_tls, "
+                'or say "h2c" for `listen`'
+            ],
+        ),
+    ],
+)
+def test_protocols(table: dict[str, Any], expected: list[str]) -> None:
+    assert problems(table) == expected

@@ -19,9 +19,9 @@ from pathlib import Path
 from tests.end_to_end.processes import raise_file_limit
 from tests.fleet.faults import befalls, faults
 from tests.fleet.network import NoNetworkError
-from tests.fleet.roles import PATHS, Fleet
+from tests.fleet.roles import PATHS, SITE, Fleet
 from tests.fleet.topology import NINE, read_topology
-from tests.fleet.writers import Row, shares
+from tests.fleet.writers import Row, listed, shares
 
 SKIPPED = 77  # automake's
 SHORT = ("edge-3 stopped", "regional-1 killed", "edge-1 cut off")
@@ -115,7 +115,7 @@ def _at_rest(fleet: Fleet, seconds: float) -> None:
 def _lost(fleet: Fleet) -> list[str]:
     """A line for each invalidation that was accepted and is not there."""
     accepted = {*fleet.writers.ledger.accepted}
-    lost = accepted - fleet.loop.run(fleet.writers.listed(fleet.usable_controls()[0]))
+    lost = accepted - fleet.loop.run(listed(fleet.usable_controls()[0], SITE))
     print(f"{len(accepted)} accepted, {len(lost)} of them lost")
     return [f"accepted and lost: {one}" for one in sorted(lost)]
 

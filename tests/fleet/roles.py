@@ -35,6 +35,8 @@ database = "file:dsn"
 [cluster]
 mutual_tls = false
 """
+_REGION = 'region = "{site}"\n'
+_NAMED = 'name = "{name}"\n' + _REGION
 _REGIONAL = """
 [regional]
 listen = "0.0.0.0:{port}"
@@ -42,6 +44,7 @@ advertise = "{address}:{port}"
 health_listen = "127.0.0.1:{health}"
 memory_bytes = "64 MiB"
 """
+_REGIONAL_CACHES = _REGIONAL.replace("[regional]", "[[regional_caches]]") + _NAMED
 _LOCATION = """
 [[locations]]
 name = "{name}"
@@ -63,14 +66,17 @@ def configuration(topology: Topology, control: Host) -> str:
 
     def filled(table: str, host: Host) -> str:
         ports = {"port": topology.port(host), "health": topology.health_port(host)}
-        place = {"name": host.location, "address": topology.address(host)}
-        return table.format(**ports, **place)
+        place = {"name": host.location or host.name, "site": host.site}
+        return table.format(address=topology.address(host), **ports, **place)
 
     places = {edge.location: edge for edge in topology.of("edge")}
     (origin,) = topology.of("origin")
     parts = [filled(_START, control)]
-    parts += [filled(_REGIONAL, regional) for regional in topology.of("regional")]
-    parts += [filled(_LOCATION, edge) for edge in places.values()]
+    tier = topology.of("regional")
+    several = len(tier) > 1
+    parts += [filled(_REGIONAL_CACHES if several else _REGIONAL, one) for one in tier]
+    location = _LOCATION + _REGION if several else _LOCATION
+    parts += [filled(location, edge) for edge in places.values()]
     return "".join([*parts, filled(_SITE.replace("{site}", SITE), origin)])
 
 
@@ -97,6 +103,10 @@ class Fleet:
     @property
     def edges(self) -> tuple[Host, ...]:
         return self.topology.of("edge")
+
+    def followed(self, host: Host) -> Host:
+        """The control that a host follows: the hosts share them."""
+        return self.controls[self.topology.hosts.index(host) % len(self.controls)]
 
     def control_socket(self, control: Host) -> Path:
         """Where this process reaches a control, without the network."""
@@ -131,13 +141,15 @@ class Fleet:
         folder = self._folder(host)
         if not folder.exists():
             self._furnish(host, folder)
-        place = ("--location", host.location) if host.location else ()
+        place: tuple[str, ...] = ("--location", host.location) if host.location else ()
+        if host.role == "regional" and len(self.topology.of("regional")) > 1:
+            place = ("--name", host.name)
         command = (*self.network.prefix(host), *EDGECACHE, host.role, *place)
         self.running[host] = start(command, folder, host.role)
 
     def _furnish(self, host: Host, folder: Path) -> None:
         (folder / "state").mkdir(parents=True, mode=0o700)
-        control = host if host.role == "control" else self.controls[0]
+        control = host if host.role == "control" else self.followed(host)
         (folder / "edgecache.toml").write_text(configuration(self.topology, control))
         if host.role == "control":
             (folder / "dsn").write_text(self.databases.dsn + "\n")

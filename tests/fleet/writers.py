@@ -128,16 +128,17 @@ class Writers:
                 continue
             await pause(PAUSE_S_REFUSED)
 
-    async def listed(self, control: Path) -> set[str]:
-        """All that a control lists."""
-        found: set[str] = set()
-        marker = ""
-        while True:
-            told = await ask(control, "GET", f"/invalidations/{self._site}?marker={marker}")
-            found |= {one["id"] for one in told["invalidations"]}
-            marker = told["next"]
-            if not marker:
-                return found
+
+async def listed(control: Path, site: str) -> set[str]:
+    """All invalidations of a site that a control lists. RefusedError."""
+    found: set[str] = set()
+    marker = ""
+    while True:
+        told = await ask(control, "GET", f"/invalidations/{site}?marker={marker}")
+        found |= {one["id"] for one in told["invalidations"]}
+        marker = told["next"]
+        if not marker:
+            return found
 
 
 async def ask(control: Path, method: str, target: str, body: Any = None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
     "Start here": ("init", "serve", "up", "check"),
     "A running installation": (
         *("reload", "upgrade", "health", "stats", "objects", "drain", "undrain"),
-        *("nodes", "backup", "restore", "state"),
+        *("nodes", "changes", "backup", "restore", "state"),
     ),
     "What is served": (
         *("invalidate", "invalidations", "release", "explain"),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecache import __version__
-from edgecache.cli import bucket, health, nodes, secrets, state, stats
+from edgecache.cli import bucket, changes, health, nodes, secrets, state, stats
 from edgecache.cli import control as control_commands
 from edgecache.cli import serve as site
 from edgecache.cli import sign as signing
@@ -60,6 +60,7 @@ app.command(epilog="Example: edgecache init --origin http://127.0.0.1:8000 --nam
 app.add_typer(control_commands.app)
 app.add_typer(signing.app)
 app.add_typer(stats.app)
+app.add_typer(changes.app)
 app.add_typer(health.app)
 app.add_typer(bucket.app, name="bucket")
 app.add_typer(secrets.app, name="secrets")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
 import typer
@@ -19,6 +20,7 @@ from edgecache.cli.options import (
     print_json,
     print_result,
     print_rows,
+    printable,
     refuse,
 )
 from edgecache.config.listen import tcp_address
@@ -103,18 +105,57 @@ def enroll(
     print_result({"place": read.place, "files": files}, text, as_json=as_json)
 
 
-@app.command("list", epilog="Example: edgecache nodes list")
+@app.command("list", epilog="Examples: edgecache nodes list; edgecache nodes list --json")
 def list_nodes(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
-    """Tell every machine that has a certificate, when that ends, and whether it is taken."""
-    listed = ask_control(config, "GET", "/certificates")["certificates"]
+    """Tell every process and what it runs on, and every machine that has a certificate.
+
+    `lease` is how many seconds a process may serve yet without word from control; `config` the
+    number of the configuration it runs on (`edgecache changes` says whose that is).
+    """
+    told = ask_control(config, "GET", "/nodes")
+    certificates = ask_control(config, "GET", "/certificates")["certificates"]
     if as_json:
-        print_json(listed)
+        print_json({**told, "certificates": certificates})
         return
-    rows = [
-        (one["node"], one["state"], _ends(one["ends_in_s"]), ", ".join(one["names"]), one["serial"])
-        for one in listed
-    ]
-    print_rows(("node", "certificate", "ends", "names", "serial"), rows)
+    print_rows(_NODE_COLUMNS, map(_node_row, told["nodes"]), right=("config", "lease", "conns"))
+    for one in told["refused"]:
+        typer.echo(printable(f"refused: {one['name']}: {one['reason']}"))
+    if certificates:
+        typer.echo()
+        print_rows(("machine", "certificate", "ends", "names", "serial"), [
+            (one["node"], one["state"], _ends(one["ends_in_s"]), ", ".join(one["names"]),
+             one["serial"])
+            for one in certificates
+        ])  # fmt: skip
+
+
+_NODE_COLUMNS = (
+    *("region", "location", "machine", "process", "pid", "version", "config", "lease", "conns"),
+    "state",
+)
+
+
+def _node_row(node: Mapping[str, Any]) -> tuple[object, ...]:
+    return (
+        node["region"],
+        node["location"] or node["role"],
+        node["machine"],
+        node["name"],
+        node["pid"],
+        node["release"],
+        node["generation"],
+        f"{node['lease_s']:.1f}",
+        node["connections"],
+        _node_state(node),
+    )
+
+
+def _node_state(node: Mapping[str, Any]) -> str:
+    """`ready`, or what keeps viewers away; `drain` where an operator wants it so."""
+    if not node["alive"]:
+        return f"silent for {node['seen_s_ago']:.0f} s"
+    unready = ", ".join(node["unready"])
+    return ("drain: " if node["drain"] else "") + (unready or "ready")
 
 
 @app.command(epilog="Examples: edgecache nodes revoke edge-LHR50; ... edge-LHR50/5f3a9c01")

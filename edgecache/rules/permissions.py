@@ -97,6 +97,8 @@ REST: dict[str, Permission] = {
     "store_stats": Permission(_READ),
     "list_objects": Permission(_READ),
     "explain_request": Permission(_READ),
+    "list_changes": Permission(_READ),
+    "get_change": Permission(_READ),
     "list_distributions": Permission(_READ),
     "get_distribution": Permission(_LOOK, "id"),
     "create_invalidation": Permission(_INVALIDATE, BODY),

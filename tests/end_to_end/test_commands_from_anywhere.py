@@ -93,6 +93,7 @@ SEQUENCES: tuple[tuple[tuple[str, ...], ...], ...] = (
         ("access-keys", "list"),
         ("access-keys", "delete", "made-from-afar"),
         ("nodes", "list"),
+        ("changes", "--limit", "3"),
         ("token", "--aws"),
     ),
 )
@@ -168,6 +169,30 @@ def test_every_command_runs_by_the_environment_alone(up: Up, nowhere: Caller) ->
         said = [*pool.map(lambda commands: failures(caller, commands), SEQUENCES)]
     assert "".join(said) == ""
     assert [*nowhere.folder.iterdir()] == []
+
+
+def test_what_was_done_is_told_with_who_did_it(up: Up, nowhere: Caller) -> None:
+    caller = Caller(nowhere.folder, nowhere.env | made_key(up, "editor"))
+    for command in (("adopt", "EOTHER"), ("distributions", "disable", "EOTHER")):
+        assert caller.runs(*command)[0] == 0
+    code, out, err = caller.runs("changes", "--author", "editor", "--json")
+    assert code == 0, err
+    listed = json.loads(out)
+    assert [one["summary"] for one in listed] == [
+        "UpdateDistribution EOTHER", "adopt_distribution EOTHER",
+    ]  # fmt: skip
+    code, out, err = caller.runs("changes", "--diff", str(listed[0]["number"]))
+    assert code == 0, err
+    assert out.splitlines()[1:] == ["distributions[EOTHER].enabled", "  - (default)", "  + false"]
+
+    def reported() -> bool:
+        told = json.loads(up.installation.run("nodes", "list", "--json")[1])
+        (node,) = told["nodes"]
+        assert (node["name"], node["location"], node["drain"]) == ("edge-LHR50-1", "LHR50", False)
+        current: bool = node["generation"] == listed[0]["number"]
+        return current and 0 < node["lease_s"] <= 3.2
+
+    wait_for("the node runs on it, by a lease", reported)
 
 
 def test_a_key_that_purges_one_site_does_nothing_else(up: Up, nowhere: Caller) -> None:

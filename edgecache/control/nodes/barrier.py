@@ -255,6 +255,18 @@ class Barrier:
                 x.name != BEFORE and held.blocks(seq, now, serves=x.serves) for x, held in known
             )
 
+    def lease_s(self, name: str, instance: str) -> float:
+        """How long a node may serve yet without word from control, in seconds; 0: it has run out.
+
+        On a node that goes on serving without a lease it says how long ago it was heard of.
+        """
+        now = self._clock()
+        known = self._known.get(Instance(name, instance)) or self._known.get(
+            Instance(name, instance, serves=True)
+        )
+        ends = [] if known is None else [end for _, end in known.leases]
+        return round(max(max(ends, default=now) - now, 0.0), 3)
+
     @property
     def now(self) -> float:
         """The time that leases end by."""

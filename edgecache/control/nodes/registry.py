@@ -304,6 +304,12 @@ def expected(config: Config) -> list[str]:
     return [*(location.name for location in config.locations), *regional]
 
 
+def region_of(config: Config, role: str, location: str) -> str:
+    """The region of a location, or of a regional cache; empty where the file names none."""
+    places = [one for one in config.locations if one.name == location and role == "edge"]
+    return next((str(getattr(one, "region", "")) for one in places), "")
+
+
 def _node_problems(node: Mapping[str, Any]) -> Iterator[str]:
     name = f"{node['name']}@{node['machine']}" if node["machine"] else node["name"]
     if not node["alive"]:

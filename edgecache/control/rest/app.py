@@ -26,7 +26,12 @@ from edgecache.control.nodes.control_group import ControlGroup
 from edgecache.control.nodes.installation_metrics import ControlFigures, ReloadRecord
 from edgecache.control.nodes.prometheus import CONTENT_TYPE, exposition
 from edgecache.control.nodes.refusals import NodeAdmission
-from edgecache.control.nodes.registry import NodeRegistry, TooManyNodesError, installation_problems
+from edgecache.control.nodes.registry import (
+    NodeRegistry,
+    TooManyNodesError,
+    installation_problems,
+    region_of,
+)
 from edgecache.control.nodes.staleness_probe import StalenessProbe
 from edgecache.control.nodes.workers import reported_address
 from edgecache.control.rest.access_keys import Admission
@@ -113,7 +118,7 @@ class ControlServices:
     async def list_nodes(self, request: Request) -> Response:
         require_reader(request, self.tokens)
         listing = {
-            "nodes": self.nodes.listing(),
+            "nodes": [*map(self._described, self.nodes.listing())],
             "refused": self.admission.listing(),
             "generation": self.log.live.generation,
             "unavailable": [
@@ -122,6 +127,14 @@ class ControlServices:
             ],
         }
         return JSONResponse(listing)
+
+    def _described(self, node: dict[str, Any]) -> dict[str, Any]:
+        """A node with what its own report does not say: its region, its lease, its drain."""
+        name, label = node["name"], node["location"] or node["role"]
+        lease_s = self.barrier.lease_s(name, node["instance"])
+        drain = self.drained is not None and self.drained.holds(name, label, node["machine"])
+        region = region_of(self.configured(), node["role"], node["location"])
+        return {**node, "region": region, "lease_s": lease_s, "drain": drain}
 
     async def report_status(self, request: Request) -> Response:
         """Keep a node's status; a node may report under its own name only."""

@@ -140,9 +140,13 @@ def drain_handlers(control: ControlServices) -> dict[str, RouteHandler]:
 def _change(
     control: ControlServices, node: str, known: Iterable[str], by: Authorship, *, drain: bool
 ) -> None:
-    assert control.drained is not None
+    drained = control.drained
+    assert drained is not None
+    if drain == (node in drained.named):  # as it is: who asks how far it is asks so
+        drained.change(node, known, drain=drain)
+        return
     with control.log.recorded(by):
-        control.drained.change(node, known, drain=drain)
+        drained.change(node, known, drain=drain)
 
 
 def _report(nodes: NodeRegistry, node: str, *, drain: bool) -> DrainReport:

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from edgecache.cluster.tokens import Tokens
 from edgecache.control.cloudfront.context import READS, ApiServices
 from edgecache.control.cloudfront.errors import ApiError
-from edgecache.control.rest import distributions, invalidations, releases
+from edgecache.control.rest import changes, distributions, invalidations, releases
 from edgecache.control.rest.auth import require_operator, require_reader
 from edgecache.control.rest.call import RestCall, RouteHandler, bounded_body, json_response
 from edgecache.control.rest.openapi import docs_page, openapi_document
@@ -42,6 +42,8 @@ OPERATIONS: dict[str, RestOperation] = {
     "create_invalidation": invalidations.create_invalidation,
     "list_invalidations": invalidations.list_invalidations,
     "get_invalidation": invalidations.get_invalidation,
+    "list_changes": changes.list_changes,
+    "get_change": changes.get_change,
 }
 
 

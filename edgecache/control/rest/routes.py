@@ -22,6 +22,7 @@ from edgecache.control.rest.access_keys import (
     Admission,
 )
 from edgecache.control.rest.call import RouteHandler
+from edgecache.control.rest.changes import ChangeDifferences, ChangeReports
 from edgecache.control.rest.distributions import DistributionSummaries, DistributionSummary
 from edgecache.control.rest.drain import DrainReport
 from edgecache.control.rest.invalidations import (
@@ -206,6 +207,23 @@ ROUTES = (
         ReleaseReports,
         query=(("path", "of which path pattern; `*` unless said otherwise"),),
         faults=(400, 404, 409),
+    ),
+    RestRoute(
+        "list_changes",
+        "GET",
+        "/changes",
+        "Who changed what and when, the newest first.",
+        ChangeReports,
+        query=(*_PAGE, ("author", "of this one alone")),
+        faults=(400,),
+    ),
+    RestRoute(
+        "get_change",
+        "GET",
+        "/changes/{number}",
+        "A change, and what differs from the configuration before.",
+        ChangeDifferences,
+        faults=(400, 404),
     ),
     RestRoute(
         "explain_request",

@@ -31,6 +31,7 @@ from edgecache.config.model import Config
 from edgecache.config.refused_distributions import refused_members
 from edgecache.control.cloudfront.origin_reach import origin_problems
 from edgecache.control.state.certificates import IssuedCertificates
+from edgecache.control.state.changes import Changes
 from edgecache.control.state.compose import ApiResources, Composition, MayIgnore, MayOmit, compose
 from edgecache.control.state.database import (
     BY_FILE,
@@ -89,6 +90,7 @@ class Catalog:
         self._log = log
         self._rows = Resources(state)
         self.releases = Releases(state)  # to be changed inside `changing`
+        self.changes = Changes(state)
         self._known = DistributionCache()
         self._file = SharedFile(state)
         self._changed: list[Resource] | None = None

@@ -89,6 +89,19 @@ def test_or_their_lease_must_have_run_out(barrier: Barrier, clock: Clock) -> Non
     assert barrier.applied_everywhere(5)
 
 
+def test_what_is_left_of_a_lease_is_told(barrier: Barrier, clock: Clock) -> None:
+    barrier.grant(A, 0)
+    clock.now += 1
+    barrier.grant(A, 1)
+    serving(barrier, SERVES, 1)
+    clock.now += 1
+    for node in (A, SERVES):
+        assert barrier.lease_s(node.name, node.instance) == pytest.approx(LEASE_S + DRIFT_S - 1)
+    assert barrier.lease_s(B.name, B.instance) == 0
+    clock.now += LEASE_S
+    assert barrier.lease_s(A.name, A.instance) == 0
+
+
 def test_a_lease_given_before_counts_until_it_ends(barrier: Barrier, clock: Clock) -> None:
     """The answer with the entry is on its way; the node may still serve by the former one."""
     barrier.grant(A, 4)

@@ -43,6 +43,18 @@ def test_a_node_hears_of_it_with_its_next_report(place: Place) -> None:
     assert report(place)["drain"] is False
 
 
+def test_each_drain_is_a_change_and_to_ask_again_is_none(place: Place) -> None:
+    report(place)
+    for method in ("POST", "POST", "DELETE", "DELETE"):
+        assert place.ask(method, "/nodes/LHR50/drain").status_code == 200
+    assert place.ask("POST", "/nodes/LHR51/drain").status_code == 404
+    rows = place.state.execute("SELECT author, summary FROM changes ORDER BY seq").fetchall()
+    assert [tuple(row) for row in rows] == [
+        ("socket", "drain_node LHR50"),
+        ("socket", "undrain_node LHR50"),
+    ]
+
+
 def test_what_is_no_node_is_told(place: Place) -> None:
     report(place)
     answer = place.ask("POST", "/nodes/LHR51/drain")

@@ -38,6 +38,7 @@ PURE = (
     "rules",
     "config/model.py",
     "config/base.py",
+    "config/caches.py",
     "config/origins.py",
     "config/access_lists.py",
     "config/networks.py",
@@ -67,7 +68,7 @@ PARTICIPLE = re.compile(r"(ing|ed|kept|told|made|held|given|found|done|sent|take
 OF_THE_FIELD = {
     "coalescing", "framing", "routing", "sharing",  # what is done, as the field's noun
     "declared", "inherited", "managed", "tiered", "unsupported",  # kinds of a thing
-    "ring", "feed", "seed",  # not participles
+    "ring", "feed", "seed", "setting",  # not participles
 }  # fmt: skip
 TESTS_OF_SEVERAL = {
     "config/aws/test_round_trip.py", "config/test_origin_settings.py",

@@ -1,9 +1,12 @@
 """Peers' frontend: admits other tiers of ours, and takes the route from their fields.
 
-Law: nobody is answered but an edge of this installation whose credential is for this very head.
+Law: nobody is answered but a cache of this installation whose credential is for this very head: an
+edge, or a regional cache where this one shields the origin.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
@@ -21,18 +24,19 @@ from edgecache.cache.outcome import (
     ErrorPageErrand,
     Hit,
     Outcome,
+    PassErrand,
     Refusal,
     TierErrand,
 )
 from edgecache.cache.tier import Tier
-from edgecache.cluster.credentials import is_edge
+from edgecache.cluster.credentials import ASKING, is_edge, is_regional
 from edgecache.http.message import Fields, HeadLimits, Request, is_short, without
 from edgecache.rules.response.headers_policy import public_fields
 from edgecache.rules.routing import Route, RouteTable, matched_route
 from edgecache.rules.viewer.access import (
     AMBIGUOUS_PATH,
 )
-from edgecache.upstream.faults import UpstreamError
+from edgecache.upstream.faults import Fault, UpstreamError
 from edgecache.upstream.interface import Body, OnInterim
 from edgecache.upstream.peer import heads as peer_fields
 from edgecache.upstream.peer.heads import (
@@ -43,17 +47,36 @@ from edgecache.upstream.peer.heads import (
     read_peer_head,
 )
 
+NOT_A_SHIELD = Refusal(
+    403,
+    "This regional cache is no origin shield of this origin.",
+    fields=((peer_fields.FAULT, Fault.SHIELD.encode()),),
+    reason=Fault.SHIELD,
+)
+
+
+def _is_no_shield(_route: Route) -> bool:
+    return False
+
 
 class PeerFrontend:
-    """Frontend of a regional cache: edges only.
+    """Frontend of a regional cache: edges, and regional caches that it is the shield for.
 
-    `sender` tells who signed a message, by a credential, which is used up.
+    `sender` tells who signed a message, by a credential, which is used up; `is_shield` whether
+    other regional caches may ask here for what is on a route.
     """
 
-    def __init__(self, tier: Tier, table: RouteTable, sender: CredentialSender) -> None:
+    def __init__(
+        self,
+        tier: Tier,
+        table: RouteTable,
+        sender: CredentialSender,
+        is_shield: Callable[[Route], bool] = _is_no_shield,
+    ) -> None:
         self.tier = tier
         self.table = table
         self.sender = sender
+        self.is_shield = is_shield
         self._marks = tier.world.marks
 
     @property
@@ -68,15 +91,33 @@ class PeerFrontend:
         return read_peer_head(head, limits, scheme, client, head_sender(head, self.sender))
 
     def admits_repeated(self, call: PeerCall, head: bytes) -> bool:
-        """Whether an edge signed this head, of which all but the credential was admitted before."""
-        return is_edge(self.sender(call.credential, call.message(head)))
+        """Whether a cache signed this head, of which all but the credential was admitted before.
+
+        What is repeated is a hit, which asks nobody.
+        """
+        return self.sender(call.credential, call.message(head)).startswith(ASKING)
 
     def decide(self, request: Request, now: float) -> Hit | TierErrand | Refusal:
         """Hit, refusal or errand for a peer's request, concluded without waiting."""
         if not is_edge(request.peer):
-            return NOT_A_PEER
+            return self._decide_as_shield(request, now)
         routed = self.routed(request)
         return routed if isinstance(routed, Refusal) else self.tier.decide(*routed, now)
+
+    def _decide_as_shield(self, request: Request, now: float) -> Hit | TierErrand | Refusal:
+        """The same for another regional cache, which alone may ask a shield.
+
+        Where this one is none, by another configuration, nobody waits here for who waits there;
+        what is for one viewer alone waits for nobody, and goes to the origin.
+        """
+        if not is_regional(request.peer):
+            return NOT_A_PEER
+        routed = self.routed(request)
+        if isinstance(routed, Refusal):
+            return routed
+        conclusion = self.tier.decide(*routed, now)
+        waits = not isinstance(conclusion, Hit | PassErrand)
+        return NOT_A_SHIELD if waits and not self.is_shield(routed[1]) else conclusion
 
     def routed(self, request: Request) -> tuple[Request, Route] | Refusal:
         """The viewer's request that a peer's stands for, and its route."""

@@ -89,7 +89,7 @@ def check_report(config: Config, *, files: bool = True) -> CheckReport:
 
     warnings = [*map(str, (*lint(config), *redirect_loops(config)))]
     warnings += _warnings_of_files(config) if files else ()
-    if not any((config.control, config.regional, config.bucket, config.locations)):
+    if not any((config.control, config.regional_tier, config.bucket, config.locations)):
         warnings.append("nothing to run: no control, regional, bucket or locations")
     problems = _unopened_files(config) if files else []
     made, unavailable = ApiResources(), list[str]()

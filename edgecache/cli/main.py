@@ -135,17 +135,18 @@ def edge(
         raise typer.Exit(start.edge(_loaded(config), config, location, worker))
 
 
-@app.command(epilog="Example: edgecache regional --config edgecache.toml")
+@app.command(epilog="Examples: edgecache regional; edgecache regional --name eu-1")
 def regional(
+    name: Annotated[str, typer.Option(help="Which of the file's regional_caches.")] = "",
     config: ConfigPath = DEFAULT_CONFIG,
     log_level: LogLevelOption = None,
     log_format: LogFormatOption = None,
 ) -> None:
-    """The regional cache, between the edges and the origins."""
+    """A regional cache, between the edges and the origins."""
     from edgecache.supervisor import start
 
     with _refusals():
-        raise typer.Exit(start.part(_loaded(config), config, "regional"))
+        raise typer.Exit(start.regional(_loaded(config), config, name))
 
 
 @app.command(epilog="Example: edgecache control --config edgecache.toml")

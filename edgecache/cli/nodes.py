@@ -24,7 +24,7 @@ from edgecache.cli.options import (
     refuse,
 )
 from edgecache.config.listen import tcp_address
-from edgecache.config.model import Config
+from edgecache.config.model import Config, Location, RegionalCache
 
 _DAY_S = 86_400
 
@@ -35,8 +35,9 @@ app = typer.Typer(no_args_is_help=True, help="Machines of an installation, and t
 def token(
     location: Annotated[str, typer.Option(help="The location it will serve.")] = "",
     regional: Annotated[
-        bool, typer.Option("--regional", help="For the machine of the regional cache.")
+        bool, typer.Option("--regional", help="For the machine of a regional cache.")
     ] = False,
+    name: Annotated[str, typer.Option(help="Which regional cache, where there are several.")] = "",
     control: Annotated[
         str, typer.Option(help="HOST:PORT where it reaches control; the file's unless named.")
     ] = "",
@@ -44,14 +45,16 @@ def token(
     config: ConfigPath = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
-    """Print a one-time token by which another machine is enrolled as one location.
+    """Print a one-time token by which another machine is enrolled as one location or cache.
 
     It is a secret until it is used. It names control's address and its authority's fingerprint.
     """
     if bool(location) is regional:
         refuse(["say --location NAME or --regional, one of them"])
+    if name and not regional:
+        refuse(["--name: is a regional cache's: say --regional, too"])
     wish = {
-        "place": "regional" if regional else f"edge-{location}",
+        "place": RegionalCache(name=name).place if regional else f"edge-{location}",
         "control": control or _control_address(config),
         "lifetime_s": minutes * 60,
     }
@@ -173,8 +176,11 @@ def revoke(
 
 def _advertised_names(config: Config, place: str) -> list[str]:
     """The name or address by which others reach this place, as the file says."""
-    parts = [one for one in config.locations if place == f"edge-{one.name}"]
-    part = config.regional if place == "regional" else next(iter(parts), None)
+    parts: list[Location | RegionalCache] = [
+        one for one in config.regional_tier if one.place == place
+    ]
+    parts += [one for one in config.locations if place == f"edge-{one.name}"]
+    part = next(iter(parts), None)
     if part is None or not part.advertise:
         return []
     return [tcp_address(part.advertise).host]

@@ -234,8 +234,7 @@ def edge(
         peer = {name: part_of(secret, place) for name, secret in secrets.peer.items()}
     except (SecretsError, ValueError) as error:
         refuse([str(error)])
-    asks_origins = found.regional is None or found.regional.when_down == "origin"
-    typer.echo(spelled(secrets, peer, with_origins=asks_origins), nl=False)
+    typer.echo(spelled(secrets, peer, with_origins=found.edges_ask_origins), nl=False)
 
 
 def _take(state_dir: str, kind: SecretKind, step: RotationStep) -> str:

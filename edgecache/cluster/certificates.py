@@ -1,7 +1,7 @@
 """Certificates of an installation's machines: whose one is, where it is kept, contexts by it.
 
 Law: a peer is who its certificate says, by the installation's own authority, and nobody else
-vouches for it. A certificate is for one *place* (control, the regional cache, one location) on one
+vouches for it. A certificate is for one *place* (control, a regional cache, one location) on one
 machine:
 
     URI:edgecache://CLUSTER/edge/LHR50/INSTANCE, DNS:edge-lhr50.edgecache.internal
@@ -36,7 +36,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.x509.oid import NameOID
 
-from edgecache.cluster.credentials import CONTROL, REGIONAL, sealing_key
+from edgecache.cluster.credentials import CONTROL, is_regional, sealing_key
 from edgecache.config.secrets import SecretsError
 
 FOLDER = "cluster"
@@ -52,7 +52,9 @@ NONCE_BYTES = 12  # of AES-GCM (NIST SP 800-38D §5.2.1.1), drawn at random for 
 CHALLENGE_PATH = b"/.well-known/acme-challenge/"  # RFC 8555 §8.3
 SITES_FOLDER = "certificates"
 
-_URI = re.compile(r"edgecache://([0-9a-f]{16})/(control|regional|edge/([A-Za-z0-9-]{1,64}))/(\w+)")
+_URI = re.compile(
+    r"edgecache://([0-9a-f]{16})/(control|(?:regional|edge)(?:/[A-Za-z0-9-]{1,64})?)/(\w+)"
+)
 _NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
 _TOKEN = re.compile(rb"[A-Za-z0-9_-]{1,128}")  # base64url of 128 bits or more (§8.3), with room
 _ANSWER = re.compile(r"[A-Za-z0-9_-]{1,128}\.[A-Za-z0-9_-]{1,128}")  # a key authorization (§8.1)
@@ -81,7 +83,7 @@ class NodeIdentity:
     @property
     def serves(self) -> bool:
         """Whether others of ours connect to it."""
-        return self.place in (CONTROL, REGIONAL)
+        return self.place == CONTROL or is_regional(self.place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +103,9 @@ def server_name(place: str) -> str:
 def identity_of(uri: str) -> NodeIdentity | None:
     """The identity that a URI of a certificate spells."""
     found = _URI.fullmatch(uri)
-    if found is None:
+    if found is None or found[2] == "edge":
         return None
-    return NodeIdentity(found[1], f"edge-{found[3]}" if found[3] else found[2], found[4])
+    return NodeIdentity(found[1], found[2].replace("/", "-"), found[3])
 
 
 def serial_of(number: int) -> str:
@@ -178,7 +180,9 @@ class CertificateFile:
 
 def missing_certificate(place: str) -> str:
     """What is to be done on a machine that has no certificate for `place`."""
-    what = "--regional" if place == REGIONAL else f"--location {place.removeprefix('edge-')}"
+    role, _, name = place.partition("-")
+    what = f"--location {name}" if role == "edge" else "--regional"
+    what += f" --name {name}" if role == "regional" and name else ""
     return (
         f"this machine is not enrolled as {place}: run `edgecache nodes token {what}` where "
         "control is, and here `edgecache nodes enroll TOKEN`; on control's own machine, start "

@@ -7,7 +7,9 @@ line and the body towards control. A credential is
 
 The key of the MAC is derived from the installation's secret for the receiver, and from that for the
 sender (`receiving_key`, `sending_key`; HKDF, RFC 5869), so that a credential for one receiver is
-none for another, and who has a sender's key alone can be nobody else. `run` is new with each start
+none for another, and who has a sender's key alone can be nobody else. Of several regional caches
+each has its own key of each sender, made of the one for all of them: an edge that knows this needs
+nothing new when a regional cache is added. `run` is new with each start
 of a process, and `number` with each credential: see `rules/replay_window.py`.
 """
 
@@ -26,6 +28,8 @@ from edgecache.rules.replay_window import ReplayMemory, ReplayVerdict
 
 AUTH_SCHEME = "Edgecache"  # of Authorization (RFC 9110 §11.4), towards control
 CONTROL, REGIONAL = "control", "regional"  # places of one process; an edge's is `edge-LOCATION`
+_NAMED_REGIONAL = "regional-"  # and the name of one of several regional caches
+ASKING = ("edge-", _NAMED_REGIONAL)  # how those begin that ask regional caches
 AGE_S_MAX = 60.0  # a request waits for its turn at most so long, and a clock may be behind
 SKEW_S_MAX = 30.0  # how far another machine's clock may be ahead; Kerberos allows 300
 RUN_BYTES = 8
@@ -165,7 +169,7 @@ class CredentialVerifier:
         receiving, place = self._keys.get(key_id), place_of(name.decode())
         if receiving is None:
             return None
-        return _derived(receiving, f"from {place}"), place.encode("ascii")
+        return _key_of_sender(receiving, place, self._at), place.encode("ascii")
 
     @property
     def size_bytes(self) -> int:
@@ -218,12 +222,20 @@ def is_edge(name: str) -> bool:
     return name.startswith("edge-")
 
 
+def is_regional(name: str) -> bool:
+    """Whether a process, or a place, is a regional cache's."""
+    return name == REGIONAL or name.startswith(_NAMED_REGIONAL)
+
+
 def receiving_key(secret: str, at: str) -> bytes:
-    """The key by which the place `at` admits all who send to it. ValueError for another's part."""
+    """The key by which the place `at` admits all who send to it. ValueError for another's part.
+
+    Regional caches have one, and tell by `at` what is sent to each.
+    """
     part = _part(secret)
     if part is None:
         extracted = hmac.digest(b"edgecache credentials", secret.encode(), "sha256")
-        return _derived(extracted, f"to {at}")
+        return _derived(extracted, f"to {REGIONAL if is_regional(at) else at}")
     place, keys = part
     if place != at:
         raise ValueError(f"the secret is a part for {place}, not for {at}")
@@ -239,11 +251,12 @@ def sending_key(secret: str, sender: str, to: str) -> bytes:
     """The key by which the place `sender` signs for the place `to`. ValueError as above."""
     part = _part(secret)
     if part is None:
-        return _derived(receiving_key(secret, to), f"from {sender}")
+        return _key_of_sender(receiving_key(secret, to), sender, to)
     place, keys = part
-    if place != sender or to not in keys:
+    known = REGIONAL if is_regional(to) else to
+    if place != sender or known not in keys:
         raise ValueError(f"the secret is a part for {place}, not for {sender} towards {to}")
-    return keys[to]
+    return _key_towards(keys[known], to)
 
 
 def part_of(secret: str, place: str) -> str:
@@ -267,6 +280,15 @@ def _part(secret: str) -> tuple[str, dict[str, bytes]] | None:
         return None
     pairs = [pair.split("=", 1) for pair in part[2][1:].split(":")]
     return part[1], {name: b64decode(key) for name, key in pairs}
+
+
+def _key_of_sender(receiving: bytes, sender: str, at: str) -> bytes:
+    return _key_towards(_derived(receiving, f"from {sender}"), at)
+
+
+def _key_towards(sending: bytes, to: str) -> bytes:
+    """A sender's key for one of several regional caches, of the one for all; others as they are."""
+    return _derived(sending, f"at {to}") if to.startswith(_NAMED_REGIONAL) else sending
 
 
 def _derived(key: bytes, purpose: str) -> bytes:

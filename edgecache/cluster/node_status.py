@@ -16,10 +16,14 @@ Number = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class ReportAnswer(msgspec.Struct, frozen=True):
-    """Control's answer to a report: the generation there is, and whether viewers go elsewhere."""
+    """Control's answer to a report: the generation there is, and whether viewers go elsewhere.
+
+    `drained_caches` are the regional caches that are to be asked last, by name.
+    """
 
     generation: int = 0
     drain: bool = False
+    drained_caches: tuple[str, ...] = ()
 
 
 class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,13 +6,16 @@ a configuration as control published it.
 
     model                  the frozen model: distributions, policies, locations, limits
     base                   the base class of the model's pieces
+    caches                 edge locations, regional caches and their disks
     origins                origins, origin groups, access controls and identities of the model
     viewer_rules           rules of behaviors: redirects, request headers, passwords, maintenance
     htpasswd               users and the hashes of their passwords
     access_lists           access lists and IP sets of the model
     networks               IP networks as people write them, and ranges of addresses
     rate_limits            limits of requests and of bodies' rates
-    settings               every number: unit, bounds, precedent
+    setting                one number: unit, bounds, precedent
+    settings               every number
+    limit_settings         those of `limits`
     units                  sizes and durations as people write them
     sources                its file, `conf.d` beside it, `--set`, and what the environment has
     load                   a TOML file to a `Config`, or every problem in it
@@ -30,6 +33,6 @@ a configuration as control published it.
     refused_distributions  distributions that answer 503 for what they ask
     aws/                   CloudFront's JSON, read and written
 
-May import `http` and `observe`; `model` and what it is made of (`base`, `origins`, `viewer_rules`,
-`access_lists`, `rate_limits`) import nothing else of ours and are pure.
+May import `http` and `observe`; `model` and what it is made of (`base`, `caches`, `origins`,
+`viewer_rules`, `access_lists`, `rate_limits`) import nothing else of ours and are pure.
 """

@@ -16,7 +16,8 @@ import msgspec
 
 from edgecache.config.model import Config, Model
 from edgecache.config.problems import Problems, joined, listed, quoted
-from edgecache.config.settings import BY_FIELD, Setting
+from edgecache.config.setting import Setting
+from edgecache.config.settings import BY_FIELD
 from edgecache.config.sources import EnvironmentText
 from edgecache.config.units import is_duration, parse_duration, parse_size
 from edgecache.config.unknown_key import unknown_key

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from edgecache.config.model import Bucket, Config, Control, Location, Regional
+from edgecache.config.model import Bucket, Config, Control, Location, RegionalCache
 
 PATH_BYTES_MAX = 107  # sun_path holds 108 with its final NUL (unix(7))
 _TCP = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
@@ -112,7 +112,7 @@ def tcp_address(text: str) -> TcpAddress:
     return address
 
 
-def advertised(part: Control | Regional | Location, state_dir: str) -> Address:
+def advertised(part: Control | RegionalCache | Location, state_dir: str) -> Address:
     """Where other processes reach a part: `advertise`, else where it listens.
 
     Every address becomes loopback, which is right on its own machine alone.
@@ -121,7 +121,7 @@ def advertised(part: Control | Regional | Location, state_dir: str) -> Address:
     return address.reached if isinstance(address, TcpAddress) else address
 
 
-def names_no_machine(part: Control | Regional | Location | None) -> bool:
+def names_no_machine(part: Control | RegionalCache | Location | None) -> bool:
     """Whether others cannot know where to reach a part: it listens everywhere, and says no more."""
     if part is None or part.advertise or part.listen.startswith("unix:"):
         return False
@@ -138,7 +138,7 @@ def control_names(config: Config, machine: str) -> tuple[str, ...]:
     return (*own, *([machine] if machine else []), *control.names)
 
 
-def speaks_tls(part: Control | Regional | None, config: Config) -> bool:
+def speaks_tls(part: Control | RegionalCache | None, config: Config) -> bool:
     """Whether control or the regional cache speaks TLS where it listens: see `Cluster`."""
     if part is None or not config.cluster.mutual_tls:
         return False

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
+from edgecache.config.caches import with_socket
 from edgecache.config.checks.configuration import check
 from edgecache.config.decode import Decoder
 from edgecache.config.model import (
@@ -25,14 +26,14 @@ from edgecache.config.model import (
     Location,
     LogDelivery,
     Origin,
-    Regional,
+    RegionalCache,
 )
 from edgecache.config.problems import ConfigError, Problems
 from edgecache.config.public_keys import read_pem_files
 from edgecache.config.references import NamedPolicies
 from edgecache.config.sources import Sources, read_sources
 
-_Cache = TypeVar("_Cache", Location, Regional)
+_Cache = TypeVar("_Cache", Location, RegionalCache)
 
 
 def load(path: Path | str) -> Config:
@@ -156,6 +157,7 @@ def _with_absolute_paths(config: Config, folder: Path) -> Config:
         config,
         control=_control_at(config.control, folder) if config.control else None,
         regional=cache_at(config.regional) if config.regional else None,
+        regional_caches=tuple(cache_at(with_socket(one)) for one in config.regional_caches),
         locations=tuple(map(cache_at, config.locations)),
         state_dir=at(config.state_dir),
         geo_database=at(config.geo_database),

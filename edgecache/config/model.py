@@ -17,6 +17,10 @@ from edgecache.config.base import GIB as GIB
 from edgecache.config.base import KIB as KIB
 from edgecache.config.base import MIB as MIB
 from edgecache.config.base import Model as Model
+from edgecache.config.caches import Disk as Disk
+from edgecache.config.caches import Location as Location
+from edgecache.config.caches import RegionalCache as RegionalCache
+from edgecache.config.caches import ViewerProtocol as ViewerProtocol
 from edgecache.config.log_delivery import AccessLogging as AccessLogging
 from edgecache.config.log_delivery import LogBucket as LogBucket
 from edgecache.config.log_delivery import LogDelivery as LogDelivery
@@ -24,6 +28,7 @@ from edgecache.config.origins import Origin as Origin
 from edgecache.config.origins import OriginAccessControl as OriginAccessControl
 from edgecache.config.origins import OriginAccessIdentity as OriginAccessIdentity
 from edgecache.config.origins import OriginGroup as OriginGroup
+from edgecache.config.origins import OriginShield as OriginShield
 from edgecache.config.origins import Resolver as Resolver
 from edgecache.config.rate_limits import LimitRate as LimitRate
 from edgecache.config.rate_limits import RateLimit as RateLimit
@@ -52,7 +57,6 @@ BRAND = "cloudfront"  # what we call ourselves unless it is configured
 SemanticsName = Literal["cloudfront", "rfc9111"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
-ViewerProtocol = Literal["http1.1", "h2", "h2c"]
 TraceMode = Literal["ignore", "extract", "inject", "propagate"]
 ItemBehavior = Literal["none", "whitelist", "allExcept", "all"]
 HeaderBehavior = Literal[
@@ -282,64 +286,6 @@ class KeyGroup(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     comment: str = ""
 
 
-class Disk(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Disk of a cache, which outlives its process; `folder` "" is `disk` in state_dir.
-
-    Each process has a folder of its own in it, and workers of a location share the bytes.
-    """
-
-    folder: str = ""
-    bytes_max: int = 10 * GIB
-    free_bytes_min: int = GIB
-
-
-class Location(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An edge location: one address, and the worker processes that share it; on any machine.
-
-    `advertise` is where control asks the workers of this machine; "": where they listen, and if
-    that is every address, at the one by which they reach control. `redirect_port` is where
-    redirect-to-https sends viewers; 0: to the port of `listen_tls` if they named that of `listen`,
-    else to 443. `health_listen` is where balancers ask `/live` and `/ready`; "": nowhere.
-    `trusted_proxies` are addresses and networks of the balancers in front: what these say of their
-    viewers counts. With `proxy_protocol` each connection to `listen` and `listen_tls` begins with a
-    PROXY header, of version 1 or 2, from one of these (from anybody where none is named).
-    `protocols`: `h2` is offered at `listen_tls`, `h2c` (by prior knowledge) taken at `listen`.
-    `rate_limits` are asked of all that is asked here, before those of behaviors.
-    `access_list` says whose connections are taken: who is not let in is told nothing.
-    """
-
-    name: str
-    listen: str
-    advertise: str = ""
-    listen_tls: str = ""
-    protocols: tuple[ViewerProtocol, ...] = ("http1.1",)
-    proxy_protocol: Literal["off", "required"] = "off"
-    trusted_proxies: tuple[str, ...] = ()
-    health_listen: str = ""
-    redirect_port: int = 0
-    rate_limits: tuple[RateLimit, ...] = ()
-    workers: int = 1
-    memory_bytes: int = 256 * MIB
-    disk: Disk | None = None
-    access_list: AccessList | None = None
-    flow_log: FlowLogSettings | None = None
-
-
-class Regional(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The cache between the edges and the origins. `listen`: `unix:NAME` (in state_dir) or TCP.
-
-    `advertise` is the HOST:PORT by which others reach it; "": where it listens. `health_listen` is
-    where `/live` and `/ready` are asked; "": nowhere.
-    """
-
-    listen: str = "unix:regional.sock"
-    advertise: str = ""
-    health_listen: str = ""
-    memory_bytes: int = 512 * MIB
-    disk: Disk | None = None
-    when_down: Literal["origin", "stale"] = "origin"
-
-
 class Acme(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The account at an authority that issues certificates (RFC 8555), and where that is.
 
@@ -469,7 +415,12 @@ class Process(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything one installation runs on."""
+    """Everything one installation runs on.
+
+    The regional caches are either `regional`, one without a name, or `regional_caches`: whoever
+    reads them asks `regional_tier`. With `hash_balance_factor` none of several gets more requests
+    at a time than so many percent of its share (Envoy's and HAProxy's setting of this name).
+    """
 
     state_dir: str = "var"
     brand: str = BRAND
@@ -482,7 +433,9 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     log_delivery: LogDelivery = LogDelivery()
     cluster: Cluster = Cluster()
     control: Control | None = None
-    regional: Regional | None = None
+    regional: RegionalCache | None = None
+    regional_caches: tuple[RegionalCache, ...] = ()
+    hash_balance_factor: int = 0  # percent of a fair share; 0: no bound
     locations: tuple[Location, ...] = ()
     bucket: Bucket | None = None
     distributions: tuple[Distribution, ...] = ()
@@ -498,3 +451,21 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     resolver: Resolver = Resolver()
     tracing: Tracing = Tracing()
     process: Process = Process()
+
+    @property
+    def regional_parts(self) -> dict[str, RegionalCache]:
+        """The regional caches by their place in the file, in either of its forms."""
+        one = {} if self.regional is None else {"regional": self.regional}
+        named = {f"regional_caches[{i}]": cache for i, cache in enumerate(self.regional_caches)}
+        return one | named
+
+    @property
+    def regional_tier(self) -> tuple[RegionalCache, ...]:
+        """The regional caches, in either form of the file; empty: edges ask the origins."""
+        return tuple(self.regional_parts.values())
+
+    @property
+    def edges_ask_origins(self) -> bool:
+        """Whether an edge ever asks an origin for what could be stored, and needs its secrets."""
+        tier = self.regional_tier
+        return not tier or any(one.when_down == "origin" for one in tier)

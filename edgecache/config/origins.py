@@ -19,6 +19,13 @@ makes)."""
 REGION_DEFAULT = "us-east-1"  # what S3-compatible stores take when nobody has told them theirs
 
 
+class OriginShield(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The regional cache that alone asks an origin: one by its name, or those of a `region`."""
+
+    enabled: bool = True
+    region: str
+
+
 class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An origin server. `domain_name` is a host name, an address, or `unix:/path`.
 
@@ -50,6 +57,7 @@ class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     circuit_failures: int = 20
     circuit_window_s: float = 10
     circuit_trickle_per_s: float = 2
+    origin_shield: OriginShield | None = None
     access: Literal["none", "identity"] = "none"
     access_identity: str = ""
     access_control_id: str = ""

@@ -1,275 +1,40 @@
 """Every numeric setting, once: unit, bounds and why.
 
 The loader takes its bounds from here, `edgecache check --settings` prints it, the docs cite it.
-The defaults are the model's. Law: no bound stands anywhere else.
+The defaults are the model's. Law: no bound stands anywhere but here and in `limit_settings`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import msgspec
-
+from edgecache.config.base import GIB, KIB, MIB
+from edgecache.config.limit_settings import LIMIT_SETTINGS
 from edgecache.config.model import (
-    GIB,
-    KIB,
-    MIB,
     AccessLogging,
     AccessRule,
     Bucket,
     CachePolicy,
     Cluster,
+    Config,
     Disk,
     FlowLogSettings,
     LimitRate,
-    Limits,
     Location,
     LogDelivery,
     Maintenance,
-    Model,
     Origin,
     OriginGroup,
     RateLimit,
-    Regional,
+    RegionalCache,
     Resolver,
     Tracing,
 )
-from edgecache.config.units import shown_size
+from edgecache.config.setting import Setting
 
 TIB = 1024 * GIB
 TTL_S_MAX = 3_153_600_000  # 100 years: the most CloudFront's console and API accept
 
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A number of the model: `low` and `high` are its inclusive bounds, `why` its precedent."""
-
-    model: type[Model]
-    name: str
-    unit: str  # "bytes", "seconds", or what is counted
-    low: float
-    high: float
-    why: str
-
-    @property
-    def default(self) -> float | None:
-        """The model's own, or None when it has none."""
-        field = next(f for f in msgspec.structs.fields(self.model) if f.name == self.name)
-        return None if field.default is msgspec.NODEFAULT else field.default
-
-    @property
-    def place(self) -> str:
-        """Its path in a file."""
-        return f"{_PLACES[self.model]}.{self.name}"
-
-    @property
-    def bounds(self) -> str:
-        """Both, with the unit once: `1 KiB to 1 MiB`, `1 to 64 processes`."""
-        low, high = self.shown(self.low), self.shown(self.high)
-        return f"{low if self.unit == 'bytes' else low.partition(' ')[0]} to {high}"
-
-    def shown(self, value: float) -> str:
-        """A value with its unit: `32 KiB`, `10 seconds`, `100 fields`."""
-        if self.unit == "bytes":
-            return shown_size(int(value))
-        return f"{value:g} {self.unit}" if value < 10_000 else f"{value:.0f} {self.unit}"
-
-
-_PLACES: dict[type[Model], str] = {
-    AccessRule: "access_list.rules[]",
-    FlowLogSettings: "locations[].flow_log",
-    Cluster: "cluster",
-    Limits: "limits",
-    Location: "locations[]",
-    Regional: "regional",
-    Disk: "regional.disk",
-    Origin: "distributions[].origins[]",
-    OriginGroup: "distributions[].origin_groups[]",
-    CachePolicy: "cache_policy",
-    RateLimit: "distributions[].behaviors[].rate_limits[]",
-    LimitRate: "distributions[].behaviors[].limit_rate",
-    Bucket: "bucket",
-    Resolver: "resolver",
-    Tracing: "tracing",
-    AccessLogging: "access_log",
-    LogDelivery: "log_delivery",
-    Maintenance: "distributions[].default_behavior.maintenance",
-}
-
 SETTINGS: tuple[Setting, ...] = (
-    Setting(
-        Limits,
-        "head_bytes_max",
-        "bytes",
-        KIB,
-        MIB,
-        "CloudFront's quota for a request's headers and query; more is 494, or 431",
-    ),
-    Setting(
-        Limits,
-        "url_bytes_max",
-        "bytes",
-        256,
-        64 * KIB,
-        "CloudFront's quota for a URL; more is answered 414",
-    ),
-    Setting(Limits, "fields_max", "fields", 8, 1_000, "Apache's LimitRequestFields is 100"),
-    Setting(
-        Limits,
-        "response_head_bytes_max",
-        "bytes",
-        KIB,
-        MIB,
-        "of an origin's response; Envoy's max_response_headers_kb is 60; more is answered 502",
-    ),
-    Setting(
-        Limits,
-        "response_fields_max",
-        "fields",
-        8,
-        10_000,
-        "of an origin's response, which its bytes bound in any case; Node admits 2,000; "
-        "more is answered 502",
-    ),
-    Setting(
-        Limits,
-        "head_s_max",
-        "seconds",
-        0.05,
-        300,
-        "from the first byte of a head to its end, whatever trickles in",
-    ),
-    Setting(
-        Limits,
-        "body_idle_s_max",
-        "seconds",
-        0.05,
-        3_600,
-        "between two pieces of a request's body; CloudFront gives a viewer 30",
-    ),
-    Setting(
-        Limits,
-        "write_idle_s_max",
-        "seconds",
-        0.05,
-        3_600,
-        "while a viewer takes nothing of its response; nginx's send_timeout is 60",
-    ),
-    Setting(Limits, "idle_s_max", "seconds", 0.05, 3_600, "nginx's keepalive_timeout is 75"),
-    Setting(
-        Limits,
-        "half_closed_s_max",
-        "seconds",
-        0.05,
-        3_600,
-        "without a byte of answer after a viewer ended its side; more for viewers that half-close",
-    ),
-    Setting(
-        Limits,
-        "drain_s_max",
-        "seconds",
-        0,
-        600,
-        "for requests in flight at a stop; the supervisor kills 5 seconds later",
-    ),
-    Setting(
-        Limits,
-        "hand_over_s_max",
-        "seconds",
-        0,
-        86_400,
-        "for downloads of a process that was replaced; Envoy's --drain-time-s is 600",
-    ),
-    Setting(
-        Limits,
-        "object_bytes_max",
-        "bytes",
-        KIB,
-        50 * GIB,
-        "of an object that does not come in blocks: kept in memory while it arrives",
-    ),
-    Setting(
-        Limits,
-        "block_bytes",
-        "bytes",
-        64 * KIB,
-        64 * MIB,
-        "a larger object is stored in blocks of this size, if it can be; nginx's slice is often 1m",
-    ),
-    Setting(
-        Limits,
-        "buffer_bytes_max",
-        "bytes",
-        4 * KIB,
-        64 * MIB,
-        "a reader may be this far behind its fill before the fill waits",
-    ),
-    Setting(
-        Limits,
-        "waiters_max",
-        "requests",
-        1,
-        1_000_000,
-        "behind one flight; the next one goes to the upstream alone",
-    ),
-    Setting(
-        Limits,
-        "errands_max",
-        "requests",
-        1,
-        1_000_000,
-        "that wait in one worker for what is not in memory; Envoy's max_requests is 1024 for each "
-        "upstream, and ours must hold a herd's waiters",
-    ),
-    Setting(
-        Limits,
-        "errands_per_address_max",
-        "requests",
-        1,
-        1_000_000,
-        "half of errands_max; where all viewers come by one balancer, as many as that",
-    ),
-    Setting(
-        Limits,
-        "uploads_per_address_max",
-        "bodies",
-        1,
-        1_000_000,
-        "that arrive in one worker: half of those that may go to an origin at once by default",
-    ),
-    Setting(
-        Limits,
-        "websockets_per_address_max",
-        "connections",
-        1,
-        1_000_000,
-        "to one origin through one worker: half of the 1,024 it opens",
-    ),
-    Setting(
-        Limits,
-        "streams_per_address_max",
-        "responses",
-        1,
-        1_000_000,
-        "through one worker that each hold a connection to one origin (events, bodies above "
-        "buffer_bytes_max that are not stored): half of its connections_max, and never more",
-    ),
-    Setting(
-        Limits,
-        "connections_max",
-        "connections",
-        1,
-        1_000_000,
-        "of viewers to one worker; nginx's worker_connections counts the same",
-    ),
-    Setting(
-        Limits,
-        "connections_per_address_max",
-        "connections",
-        1,
-        1_000_000,
-        "to one worker, a quarter of all; thousands share an address behind a carrier's NAT",
-    ),
+    *LIMIT_SETTINGS,
     Setting(
         Cluster,
         "certificate_lifetime_s",
@@ -299,12 +64,29 @@ SETTINGS: tuple[Setting, ...] = (
         "for stored objects; below 1 MiB hardly one would fit",
     ),
     Setting(
-        Regional,
+        RegionalCache,
         "memory_bytes",
         "bytes",
         MIB,
         1_024 * GIB,
         "for stored objects; below 1 MiB hardly one would fit",
+    ),
+    Setting(
+        RegionalCache,
+        "weight",
+        "parts",
+        0.01,
+        1_000,
+        "of all objects, beside the weights of the others; Envoy's load_balancing_weight",
+    ),
+    Setting(
+        Config,
+        "hash_balance_factor",
+        "percent",
+        0,
+        10_000,
+        "of its share that a regional cache may have of the requests under way; 0: any; Envoy and "
+        "HAProxy advise 120 to 200",
     ),
     Setting(
         Disk,

@@ -15,26 +15,25 @@ from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.frontend import FrontendEnvironment, ViewerFrontend, via_pseudonym
 from edgecache.cache.peer_frontend import Frontend, PeerFrontend
 from edgecache.cache.tier import Tier
-from edgecache.cluster.certificates import CertificateFile, server_name
+from edgecache.cluster.certificates import CertificateFile
 from edgecache.cluster.control_access import control_socket, control_url, supervisor_socket
 from edgecache.cluster.credentials import (
     CONTROL,
     REGIONAL,
     CredentialSigner,
     CredentialVerifier,
+    is_regional,
     place_of,
 )
 from edgecache.cluster.enrollment import HOST, NAMED
 from edgecache.config.checks.configuration import own_addresses
 from edgecache.config.listen import (
     Address,
-    UnixAddress,
-    advertised,
     parse_listen,
     speaks_tls,
     viewer_ports,
 )
-from edgecache.config.model import Config, Disk, Limits, Location, LogBucket, Regional
+from edgecache.config.model import Config, Disk, Limits, Location, LogBucket, RegionalCache
 from edgecache.config.refused_distributions import without_refused
 from edgecache.config.secrets import KeyPair, secrets_path
 from edgecache.http.function_cache import cached_bytes
@@ -59,7 +58,8 @@ from edgecache.node.log_outputs import LogOwner, flow_log_file, log_outputs, log
 from edgecache.node.log_store import LogFolder, LogStore, S3Bucket, environment_key_pair
 from edgecache.node.node import Node
 from edgecache.node.password_checks import PasswordChecks
-from edgecache.node.readiness import regional_probe
+from edgecache.node.readiness import tier_probe
+from edgecache.node.regional_peers import PeerWorld, RegionalPeers
 from edgecache.node.rule_files import RuleFileWatch
 from edgecache.node.secret_watch import SecretWatch
 from edgecache.observe.access_log import BYTES_MAX as LOG_BYTES_MAX
@@ -104,19 +104,16 @@ from edgecache.store.disk.store import DiskStore
 from edgecache.store.invalidation import InvalidationState
 from edgecache.store.memory import MemoryStore
 from edgecache.store.memory_account import MemoryAccount, MemoryBudget, divide_memory
-from edgecache.upstream.endpoint import Endpoint, Network, TlsName, is_local
+from edgecache.upstream.endpoint import Network, is_local
 from edgecache.upstream.interface import Upstream
 from edgecache.upstream.origin import OriginUpstream
 from edgecache.upstream.origin_counters import OriginCounters
 from edgecache.upstream.origin_group import GroupUpstream
 from edgecache.upstream.origin_request import agent_of
-from edgecache.upstream.peer.peer import PeerUpstream
 from edgecache.upstream.pool import Pool, PoolLimits
 from edgecache.upstream.resolver import LookupThreads, NameResolver
-from edgecache.upstream.tunnel import TunnelsDirect
 
 PASSWORD_KEY_BYTES = 32  # of a digest of as many
-PEER_CONNECTION_S_MAX = 60.0  # by TLS: a certificate that was revoked or renewed is noticed
 BLOCKS_SHARE = 4  # lines that are known for each block of fields
 LOG_SHARE = 1 / 4  # of memory, for lines of the log that wait: a second's, at most
 
@@ -148,6 +145,7 @@ class NodeParts:
         self._usage = ProcessUsage(wall_clock)
         self._counted_origins = OriginCounters(self._counters, self.clock)
         self._tasks = Tasks()
+        self._signers: dict[str, Callable[[bytes], bytes]] = {}  # by the place they sign for
         self._follower = self._log_follower()
         # A node waits for control's word before it trusts what it has.
         self._marks = InvalidationState(float("inf") if config.control is None else 0.0)
@@ -164,19 +162,17 @@ class NodeParts:
             files = files if self._rule_files is None else self._rule_files.contents
             self.table = compile_routes(self.served, native, former, files, location.name)
         upstream: Upstream = self._origins()
-        probe = None
-        if self.config.regional is not None:
-            direct = upstream if self.config.regional.when_down == "origin" else None
-            regional = self._peer(self.config.regional, direct)
-            address = advertised(self.config.regional, self.config.state_dir)
-            probe = regional_probe(address, regional.is_silent)
-            upstream = TunnelsDirect(regional, upstream)
+        peers = None
+        if self.config.regional_tier:
+            peers = self._regional_peers()
+            upstream = peers.edge_upstream(location.region, upstream)
+            peers.use(self.served)
         disk, memory_bytes = location.disk, location.memory_bytes // location.workers
         if disk is not None:
             disk = replace(disk, bytes_max=disk.bytes_max // location.workers)
         memos = 2 if location.listen_tls else 1
         tier = self._tier(location.name, divide_memory(memory_bytes, memos), upstream, disk)
-        inner = "EDGE" if self.config.regional is None else "REC"
+        inner = "REC" if self.config.regional_tier else "EDGE"
         acme, ports = self._acme(), viewer_ports(location)
         buckets = self._buckets(location.workers)
         world = FrontendEnvironment(
@@ -192,7 +188,9 @@ class NodeParts:
             node.listener.trusted_proxies = TrustedProxies(location.trusted_proxies)
         if location.access_list is not None or location.flow_log is not None:
             node.listener.access = self._location_access(location, node)
-        node.readiness.probe = probe
+        if peers is not None:
+            node.regional_peers = peers
+            node.readiness.probe = tier_probe(lambda: peers.probes)
         node.rule_files = self._rule_files
         node.acme = acme
         node.delivery = self._log_deliverer()
@@ -220,16 +218,23 @@ class NodeParts:
     def _flow_log(self) -> FlowLog:
         return FlowLog(flow_log_file(self.config, self._log_owner()), self.name, wall_clock)
 
-    def regional(self) -> Node:
-        """The regional cache."""
-        assert self.config.regional is not None
-        regional = self.config.regional
-        divided = divide_memory(regional.memory_bytes)
-        tier = self._tier("regional", divided, self._origins(), regional.disk)
-        front = PeerFrontend(tier, self.table, self._verifier.sender)
-        node = self._node("regional", tier, front)
-        node.address = self._told_address(regional)
-        if self._renewal is not None and speaks_tls(regional, self.config):
+    def regional(self, cache: RegionalCache) -> Node:
+        """A regional cache. One of several has origins that others shield, and shields some."""
+        divided = divide_memory(cache.memory_bytes)
+        name, sender = cache.name or REGIONAL, self._verifier.sender
+        if not cache.name:
+            tier = self._tier(name, divided, self._origins(), cache.disk)
+            node = self._node("regional", tier, PeerFrontend(tier, self.table, sender))
+        else:
+            peers = self._regional_peers()
+            origins = peers.shielded(cache, self._origins(), is_regional)
+            tier = self._tier(name, divided, origins, cache.disk)
+            front = PeerFrontend(tier, self.table, sender, origins.is_shield)
+            node = self._node("regional", tier, front)
+            node.regional_peers = peers
+            peers.use(self.served)
+        node.address = self._told_address(cache)
+        if self._renewal is not None and speaks_tls(cache, self.config):
             node.listener.tls = PeerTlsPort(self._renewal.held, wall_clock)
         return node
 
@@ -241,7 +246,7 @@ class NodeParts:
         lock = shared.lock if workers > 1 else None  # a hand-over's moments may give a token twice
         return TokenBuckets(shared.words, shared.secret, self.clock() - shared.age_s, lock)
 
-    def _told_address(self, part: Regional | Location) -> str:
+    def _told_address(self, part: RegionalCache | Location) -> str:
         """Where control may ask it: control makes of every address the one it comes from."""
         return str(parse_listen(part.advertise or part.listen, self.config.state_dir))
 
@@ -257,19 +262,16 @@ class NodeParts:
         )
         return GroupUpstream(origins, self.clock, self._counters)
 
-    def _peer(self, regional: Regional, fallback: Upstream | None) -> PeerUpstream:
-        address = advertised(regional, self.config.state_dir)
-        sign = self._signer(REGIONAL)
-        endpoint = endpoint_of(address)
-        if self._renewal is not None and speaks_tls(regional, self.config):
-            tls = peer_tls_name(self._renewal.held)
-            endpoint = replace(endpoint, tls=tls, connection_s_max=PEER_CONNECTION_S_MAX)
-        return PeerUpstream(self._pool, endpoint, sign, fallback, self._marks)
+    def _regional_peers(self) -> RegionalPeers:
+        held = None if self._renewal is None else self._renewal.held
+        return RegionalPeers(PeerWorld(self._pool, self._signer, self._marks, held), self.config)
 
     def _signer(self, to: str) -> Callable[[bytes], bytes]:
-        signer = CredentialSigner(self.name, to, wall_clock, random_bytes)
-        self._secrets.tell_peers(signer.use)
-        return signer.sign
+        if to not in self._signers:  # a regional cache may go, and come again
+            signer = CredentialSigner(self.name, to, wall_clock, random_bytes)
+            self._secrets.tell_peers(signer.use)
+            self._signers[to] = signer.sign
+        return self._signers[to]
 
     def _tier(
         self, name: str, divided: MemoryBudget, upstream: Upstream, disk: Disk | None = None
@@ -328,7 +330,7 @@ class NodeParts:
             tracing=self._tracing(role),
         )
         self._share_descriptors(listener)
-        location = tier.name if role == "edge" else ""
+        location = "" if tier.name == role else tier.name
         sender = self._verifier.sender
         listener.explains = Inspector(self.name, role, location, front, sender).reply
         node = Node(self.name, role, location, os.getpid(), listener, log, outputs, self._follower)
@@ -424,7 +426,7 @@ class NodeParts:
     def _own_certificate(self, network: Network) -> CertificateRenewal | None:
         """This machine's certificate, where anything here needs one. SecretsError: it has none."""
         config, url = self.config, control_url(self.config)
-        if not (speaks_tls(config.control, config) or speaks_tls(config.regional, config)):
+        if not any(speaks_tls(one, config) for one in (config.control, *config.regional_tier)):
             return None
         held = CertificateFile(config.state_dir, place_of(self.name))
         renewal = CertificateRenewal(held, lambda: control_client(url, held), wall_clock)
@@ -448,12 +450,6 @@ def control_client(url: str, held: CertificateFile) -> httpx.AsyncClient:
     )
 
 
-def peer_tls_name(held: CertificateFile) -> TlsName:
-    """How the regional cache is known, and we to it."""
-    path = str(held.path)
-    return TlsName(server_name(REGIONAL), str(held.authority), path, path, "TLSv1.3")
-
-
 def _last_served(config: Config, name: str) -> tuple[LastConfiguration | None, Config]:
     """What control told the node `name` last, and what it is to serve by until control is heard.
 
@@ -473,7 +469,7 @@ def _last_served(config: Config, name: str) -> tuple[LastConfiguration | None, C
 
 def installation_addresses(config: Config) -> list[Address]:
     """Every address of this installation, its supervisors' and control's socket files included."""
-    parts = ["", "control", "regional", "bucket"]
+    parts = ["", "control", "bucket", *(one.place for one in config.regional_tier)]
     parts += [f"edge-{location.name}" for location in config.locations]
     sockets = (supervisor_socket(config.state_dir, part) for part in parts)
     return [*own_addresses(config), *sockets, control_socket(config)]
@@ -484,10 +480,3 @@ def response_limits(limits: Limits) -> HeadLimits:
     return HeadLimits(
         limits.response_head_bytes_max, limits.url_bytes_max, limits.response_fields_max
     )
-
-
-def endpoint_of(address: Address) -> Endpoint:
-    """The endpoint of a peer that listens at `address`."""
-    if isinstance(address, UnixAddress):
-        return Endpoint("regional", 0, path=address.path, idle_s=60)
-    return Endpoint(address.host, address.port, idle_s=60)

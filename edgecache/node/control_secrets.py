@@ -11,9 +11,9 @@ from starlette.requests import Request
 
 from edgecache.cluster.credentials import (
     CONTROL,
-    REGIONAL,
     CredentialSigner,
     CredentialVerifier,
+    is_regional,
     part_of,
 )
 from edgecache.cluster.tokens import Tokens
@@ -93,11 +93,10 @@ class ControlSecrets:
     def part(self, place: str, config: Config) -> str:
         """The text of `secrets.json` for a machine that is `place` and nothing else."""
         secrets = read_secrets(self._state_dir, self._env)
-        if place == REGIONAL:
+        if is_regional(place):
             return spelled(secrets, secrets.peer, with_origins=True)
         peer = {name: part_of(secret, place) for name, secret in secrets.peer.items()}
-        asks_origins = config.regional is None or config.regional.when_down == "origin"
-        return spelled(secrets, peer, with_origins=asks_origins)
+        return spelled(secrets, peer, with_origins=config.edges_ask_origins)
 
     def _read_anew(self, stamps: tuple[FileStamp, ...]) -> None:
         """Take over what files of these stamps have; those that cannot be read are tried again."""

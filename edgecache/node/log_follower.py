@@ -106,6 +106,7 @@ class LogFollower:
         self._contact = contact
         self._epoch = ""  # of the log that was told last
         self.failures = 0  # polls failed in a row: above 0, control is away
+        self.drained_caches: frozenset[str] = frozenset()  # regional caches, as control said last
         self.drained = False  # whether an operator drains this node, as control said last
 
     async def follow(self, after: int, consumer: LogConsumer) -> None:
@@ -161,7 +162,8 @@ class LogFollower:
             return False
         if _without_stream(answer).is_success:
             with contextlib.suppress(msgspec.DecodeError):
-                self.drained = msgspec.json.decode(answer.content, type=ReportAnswer).drain
+                told = msgspec.json.decode(answer.content, type=ReportAnswer)
+                self.drained, self.drained_caches = told.drain, frozenset(told.drained_caches)
         return answer.is_success
 
     async def ask(self, target: str, fields: Mapping[str, str]) -> httpx.Response | None:

@@ -22,7 +22,7 @@ from edgecache.cluster.certificates import (
     write_private,
 )
 from edgecache.cluster.client import exchange
-from edgecache.cluster.credentials import CONTROL, REGIONAL, edge_place
+from edgecache.cluster.credentials import CONTROL, edge_place
 from edgecache.cluster.enrollment import requested_names
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.listen import Address, control_names, speaks_tls, tcp_address
@@ -102,10 +102,11 @@ class Machines:
             return None
         return self.own.server
 
-    async def ask_regional(self, address: Address, head: bytes) -> bytes:
-        """An Exchange with the regional cache."""
-        secured = speaks_tls(self._config.regional, self._config)
-        tls = (self.own.client, server_name(REGIONAL)) if secured and self.own else None
+    async def ask_regional(self, place: str, address: Address, head: bytes) -> bytes:
+        """As an Exchange, with the regional cache of a place; one that is not here has no TLS."""
+        part = next((one for one in self._config.regional_tier if one.place == place), None)
+        secured = speaks_tls(part, self._config)
+        tls = (self.own.client, server_name(place)) if secured and self.own else None
         return await exchange(address, head, tls)
 
     def _certify_due(self) -> None:
@@ -130,7 +131,7 @@ class Machines:
 
     def _places(self) -> list[str]:
         config = self._config
-        regional = [REGIONAL] if config.regional is not None else []
+        regional = [one.place for one in config.regional_tier]
         return [CONTROL, *regional, *(edge_place(one.name) for one in config.locations)]
 
 
@@ -140,7 +141,7 @@ def _names(config: Config, place: str) -> tuple[str, ...]:
     Operators who ask control from elsewhere verify it by these.
     """
     parts = {edge_place(one.name): one.advertise for one in config.locations}
-    parts[REGIONAL] = config.regional.advertise if config.regional else ""
+    parts |= {one.place: one.advertise for one in config.regional_tier}
     if place != CONTROL:
         return (tcp_address(parts[place]).host,) if parts[place] else ()
     found = (*control_names(config, socket.gethostname()), *LOCAL)

@@ -35,6 +35,7 @@ from edgecache.node.last_configuration import LastConfiguration, LastConfigurati
 from edgecache.node.log_delivery import LogDeliverer
 from edgecache.node.log_follower import LogFollower, UnknownSettingsError
 from edgecache.node.readiness import NodeReadiness
+from edgecache.node.regional_peers import RegionalPeers
 from edgecache.node.rule_files import RuleFileWatch
 from edgecache.node.secret_watch import WATCH_S, SecretWatch
 from edgecache.observe.access_log import AccessLog, LogOutputs
@@ -86,6 +87,7 @@ class Node:
     rule_files: RuleFileWatch | None = None  # of an edge
     last_configuration: LastConfigurationFile | None = None  # of a node that follows control
     renewal: CertificateRenewal | None = None  # of this machine's own
+    regional_peers: RegionalPeers | None = None  # of who asks regional caches
     delivery: LogDeliverer | None = None  # of an edge: of the logs that distributions want
     config: Config | None = None  # as applied last, or as started with
     address: str = ""  # where control may ask it; see NodeStatus
@@ -311,6 +313,8 @@ class Node:
         if isinstance(self.listener.tls, PeerTlsPort):
             self.listener.tls.revoked = frozenset(config.revoked_nodes)
             self._close_refused(self.listener.tls)
+        if self.regional_peers is not None:
+            self.regional_peers.use(config)
         native = self.secrets.use(config) if self.secrets is not None else {}
         if self.delivery is not None:
             self.delivery.use(config)
@@ -432,6 +436,8 @@ class Node:
             await self.follower.report(self._status())
             self.readiness.reported = True
             self.readiness.drained_by_control = self.follower.drained
+            if self.regional_peers is not None:
+                self.regional_peers.drained.names = self.follower.drained_caches
             self._drain_or_keep()
             await asyncio.sleep(TICK_S)
 

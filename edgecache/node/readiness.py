@@ -7,7 +7,7 @@ that is not ready serves on as well as it can: who decides is who asks.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from edgecache.cluster.client import connection
@@ -68,6 +68,20 @@ class NodeReadiness:
         while True:
             self.upstream_problem = await self.probe()
             await asyncio.sleep(LOOK_AGAIN_S if self.upstream_problem else LOOK_S)
+
+
+def tier_probe(probes: Callable[[], Sequence[Probe]]) -> Probe:
+    """Whether one of several regional caches passes its probe: it answers for the others, too."""
+
+    async def probe() -> str:
+        problem = ""
+        for one in probes():
+            if not (found := await one()):
+                return ""
+            problem = problem or found
+        return problem
+
+    return probe
 
 
 def regional_probe(address: Address, is_silent: Callable[[], bool]) -> Probe:

@@ -56,13 +56,13 @@ def run_edge(config_path: str, location: str, worker: int) -> int:
     return _serve_node(node, config, addresses, sockets)
 
 
-def run_regional(config_path: str) -> int:
-    """The regional cache."""
+def run_regional(config_path: str, name: str) -> int:
+    """A regional cache; `name` is empty where there is one."""
     config = cap_connections(load(config_path))
-    assert config.regional is not None
-    addresses = [parse_listen(config.regional.listen, config.state_dir)]
+    cache = next(one for one in config.regional_tier if one.name == name)
+    addresses = [parse_listen(cache.listen, config.state_dir)]
     sockets = _open_sockets(config, addresses)
-    node = _parts(config, "regional").regional()
+    node = _parts(config, cache.place).regional(cache)
     return _serve_node(node, config, addresses, sockets)
 
 

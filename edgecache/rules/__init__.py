@@ -10,6 +10,7 @@ May import `config` and `http`.
 - `caching/`: key, storability, freshness, reuse; `response/`: what the viewer is sent
 - `invalidation/`: items, their matching, releases; `globs`: wildcards as regular expressions
 - `explanation`: the rules' conclusions as text; `reasons`: verdicts and the words for why
+- `rendezvous`: which of several regional caches an object lives at
 - `redirect_loops`: redirects that lead back to where they began
 - `trace_propagation`: which trace a request is of, and what upstream is told of it
 - `permissions`: what an access key with limits may do

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from edgecache.cluster.certificates import CertificateFile, PeerCertificate, shown_certificate
-from edgecache.cluster.credentials import CONTROL, is_edge, place_of
+from edgecache.cluster.credentials import CONTROL, is_edge, is_regional, place_of
 from edgecache.server.tls import Certificate, Session, TlsPort
 
 
@@ -59,8 +59,11 @@ class PeerTlsPort(TlsPort):
         return PeerSession(self._any, protocol, suite[0] if suite else "", False, refused, shown)
 
     def is_good(self, shown: PeerCertificate) -> bool:
-        """Whether a certificate is an edge's or control's, and is still taken."""
+        """Whether a certificate is a cache's or control's, and is still taken."""
         place = shown.identity.place
-        if not (is_edge(place) or place == CONTROL) or shown.identity.node in self.revoked:
+        if (
+            not (is_edge(place) or is_regional(place) or place == CONTROL)
+            or shown.identity.node in self.revoked
+        ):
             return False
         return self._clock() < shown.ends

@@ -52,8 +52,9 @@ class Child:
 
     @property
     def node(self) -> str:
-        """The node it is of: a location has several workers."""
-        return self.location or self.role
+        """The node it is of: a location, which has several workers, a regional cache, or a role."""
+        alone = self.name.removeprefix("regional-") if self.role == "regional" else self.role
+        return self.location or alone
 
     @property
     def addresses(self) -> tuple[Address, ...]:

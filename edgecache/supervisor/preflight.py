@@ -31,6 +31,7 @@ from edgecache.config.model import (
     Location,
     LogBucket,
     Origin,
+    RegionalCache,
     ViewerCertificate,
 )
 from edgecache.config.secrets import SecretsError, load_operators, load_secrets, secrets_path
@@ -43,7 +44,7 @@ from edgecache.supervisor.child import Child
 
 _CONNECT_S_MAX = 1.0
 
-NamedPart = Literal["control", "regional"]
+AskedPart = Literal["control", "regional"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def bindings(config: Config) -> Iterator[Binding]:
     """Every address of a checked configuration."""
     named = [
         ("control", config.control),
-        ("regional", config.regional),
+        *((_owner_name(one), one) for one in config.regional_tier),
         ("bucket", config.bucket),
         *((f"location {location.name}", location) for location in config.locations),
     ]
@@ -81,17 +82,25 @@ def bindings_of(config: Config, children: Iterable[Child]) -> list[Binding]:
     return [binding for binding in bindings(config) if binding.address in wanted]
 
 
-def unknown_addresses(config: Config, asked: Iterable[NamedPart]) -> list[str]:
+def unknown_addresses(config: Config, asked: Iterable[AskedPart]) -> list[str]:
     """A line for each part that a role alone has to ask and whose address no file tells.
 
     `up` has everything on its own machine; a role by itself may be on any.
     """
+    parts: dict[str, Control | RegionalCache | None] = {}
+    for name in asked:
+        parts |= {"control": config.control} if name == "control" else config.regional_parts
     return [
-        f"{name}.advertise: missing: {name}.listen is {part.listen}, which names no machine; say"
-        f' where others reach it, like "{name}.example:{tcp_address(part.listen).port}"'
-        for name in asked
-        if (part := getattr(config, name)) is not None and names_no_machine(part)
+        f"{where}.advertise: missing: {where}.listen is {part.listen}, which names no machine; say"
+        f' where others reach it, like "{where.partition("_")[0]}.example:'
+        f'{tcp_address(part.listen).port}"'
+        for where, part in parts.items()
+        if part is not None and names_no_machine(part)
     ]
+
+
+def _owner_name(cache: RegionalCache) -> str:
+    return f"regional cache {cache.name}" if cache.name else "regional"
 
 
 def tls_bindings(location: Location) -> Iterator[Binding]:

@@ -16,7 +16,7 @@ from edgecache.cluster.control_access import (
     supervisor_socket,
 )
 from edgecache.config.listen import Address
-from edgecache.config.model import Config
+from edgecache.config.model import Config, RegionalCache
 from edgecache.config.secrets import SecretsError
 from edgecache.runtime.inherited import has_parent
 from edgecache.runtime.privileges import missing_privileges
@@ -28,8 +28,7 @@ from edgecache.supervisor.preflight import Binding
 from edgecache.supervisor.service import SupervisedService, Tell
 from edgecache.supervisor.topology import Part, fleet, inner, with_log_target, workers
 
-StartedPart = Literal["control", "regional", "bucket"]
-_ASKED_BY: Mapping[str, tuple[preflight.NamedPart, ...]] = {"regional": ("control",)}
+StartedPart = Literal["control", "bucket"]
 
 
 class StartRefusedError(Exception):
@@ -66,8 +65,27 @@ def edge(config: Config, path: Path, location: str, worker: int) -> int:
     return _run_role(lambda: run_edge(str(path), location, worker))
 
 
+def regional(config: Config, path: Path, name: str) -> int:
+    """A regional cache, the file's only one where it is not named: as above."""
+    use_log_settings(config.process)
+    tier = config.regional_tier
+    if not tier:
+        raise StartRefusedError([f"{path}: there is no [regional] to run"])
+    known = [one.name for one in tier if one.name]
+    if name not in (known or [""]):
+        wrong = f"--name: {name} is not in {path}" if name else "--name: missing"
+        listed = ", ".join(known) or "none: there is one, without a name"
+        raise StartRefusedError([f"{wrong} (known: {listed})"])
+    cache = next(one for one in tier if one.name == name)
+    if not has_parent():
+        return _supervise_alone(_regional_part(path, cache), config, path)
+    from edgecache.node.roles import run_regional
+
+    return _run_role(lambda: run_regional(str(path), name))
+
+
 def part(config: Config, path: Path, name: StartedPart) -> int:
-    """Control, the regional cache or the bucket: the process of a supervisor, or the latter."""
+    """Control or the bucket: the process of a supervisor, or the latter."""
     use_log_settings(config.process)
     if getattr(config, name) is None:
         raise StartRefusedError([f"{path}: there is no [{name}] to run"])
@@ -77,7 +95,6 @@ def part(config: Config, path: Path, name: StartedPart) -> int:
 
     run = {
         "control": roles.run_control,
-        "regional": roles.run_regional,
         "bucket": roles.run_origin,
     }
     return _run_role(lambda: run[name](str(path)))
@@ -99,11 +116,24 @@ def _inner_part(path: Path, name: StartedPart) -> Part:
     def processes(config: Config) -> list[Child]:
         return [one for one in with_log_target(inner(config, path), config) if one.role == role]
 
-    return Part(name, processes, partial(_missing_alone, asked=_ASKED_BY.get(name, ()), part=name))
+    return Part(name, processes, partial(_missing_alone, asked=(), part=name))
+
+
+def _regional_part(path: Path, cache: RegionalCache) -> Part:
+    """With origin shields regional caches ask each other."""
+    several: tuple[preflight.AskedPart, ...] = ("control", "regional")
+    asked = several if cache.name else several[:1]
+
+    def processes(config: Config) -> list[Child]:
+        return [
+            one for one in with_log_target(inner(config, path), config) if one.name == cache.place
+        ]
+
+    return Part(cache.place, processes, partial(_missing_alone, asked=asked))
 
 
 def _missing_alone(
-    config: Config, asked: Sequence[preflight.NamedPart], part: str = ""
+    config: Config, asked: Sequence[preflight.AskedPart], part: str = ""
 ) -> list[str]:
     """Files of origins, certificates and databases may be on other machines alone.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgecache.cluster.control_access import control_socket
 from edgecache.config.listen import TcpAddress, parse_listen, speaks_tls, tcp_address
-from edgecache.config.model import Bucket, Config, Control, Location, Regional
+from edgecache.config.model import Bucket, Config, Control, Location, RegionalCache
 from edgecache.supervisor.child import Child
 
 _PROGRAM = (sys.executable, "-m", "edgecache")
@@ -51,8 +51,8 @@ def with_log_target(children: Iterable[Child], config: Config) -> list[Child]:
 
 
 def inner(config: Config, path: Path) -> Iterator[Child]:
-    """The processes behind the edges: one of each role."""
-    parts = [("control", config.control), ("origin", config.bucket), ("regional", config.regional)]
+    """The processes behind the edges: control, the bucket, and the regional caches."""
+    parts = [("control", config.control), ("origin", config.bucket)]
     for role, part in parts:
         if part is not None:
             address = parse_listen(part.listen, config.state_dir)
@@ -62,9 +62,23 @@ def inner(config: Config, path: Path) -> Iterator[Child]:
             secured |= isinstance(part, Control) and bool(part.certificate_file)
             command = (*_PROGRAM, role, "--config", str(path))
             yield Child(role, role, command, address, local=local, health=health, secured=secured)
+    yield from (_regional_cache(one, config, path) for one in config.regional_tier)
 
 
-def _health_address(part: Control | Regional | Bucket | Location) -> TcpAddress | None:
+def _regional_cache(cache: RegionalCache, config: Config, path: Path) -> Child:
+    """The process of a regional cache."""
+    named = ("--name", cache.name) if cache.name else ()
+    return Child(
+        cache.place,
+        "regional",
+        (*_PROGRAM, "regional", "--config", str(path), *named),
+        parse_listen(cache.listen, config.state_dir),
+        health=_health_address(cache),
+        secured=speaks_tls(cache, config),
+    )
+
+
+def _health_address(part: Control | RegionalCache | Bucket | Location) -> TcpAddress | None:
     text = "" if isinstance(part, Bucket) else part.health_listen
     return tcp_address(text) if text else None
 

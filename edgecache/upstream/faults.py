@@ -25,6 +25,7 @@ class Fault(StrEnum):
     LOOP = "loop"  # we would ask ourselves
     NO_SECRET = "secret-missing"  # the origin wants a proof that this node has no secret for
     PEER = "peer-refused"  # a tier of ours does not take us for one of its own
+    SHIELD = "not-the-shield"  # a regional cache asked another, which is no shield of this origin
     MAINTENANCE = "maintenance"  # its operator says that it is not to be asked
     OPEN = "circuit-open"  # it could not be reached of late, and is left alone for now
 

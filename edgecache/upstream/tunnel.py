@@ -84,10 +84,10 @@ class TunnelsDirect:
     """
 
     def __init__(self, inner: Upstream, direct: Upstream) -> None:
-        self._inner = inner
+        self.inner = inner  # which regional caches there are may change
         self._direct = direct
 
     async def fetch(self, call: Call) -> Reply:
         """The response of whichever is to be asked."""
-        asked = self._direct if asks_for_websocket(call.request) else self._inner
+        asked = self._direct if asks_for_websocket(call.request) else self.inner
         return await asked.fetch(call)

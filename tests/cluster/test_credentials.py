@@ -19,6 +19,7 @@ from edgecache.cluster.credentials import (
     CredentialVerifier,
     content_digest,
     control_message,
+    is_regional,
     part_of,
     place_of,
     receiving_key,
@@ -258,3 +259,34 @@ def test_no_two_requests_to_control_are_one_message(
     line, _, digest = message.partition(b"\n")
     assert (line, digest.decode()) == (f"{method} ".encode() + target, content_digest(body))
     assert content_digest(body) != content_digest(body + b"x")
+
+
+ONE, OTHER = "regional-eu-1", "regional-eu-2"
+
+
+@pytest.mark.parametrize(("at", "admitted"), [(ONE, True), (OTHER, False), ("regional", False)])
+def test_a_credential_for_one_regional_cache_is_none_for_another(at: str, admitted: bool) -> None:
+    clock = FakeClock()
+    credential = signer(EDGE, ONE, clock).sign(MESSAGE)
+    assert (verifier(at, clock).sender(credential, MESSAGE) == EDGE) is admitted
+
+
+def test_a_part_opens_a_regional_cache_that_came_later() -> None:
+    """An edge that is enrolled needs nothing new when a regional cache is added."""
+    clock = FakeClock()
+    part = part_of(SECRETS["k1"], "edge-LHR50")
+    ours = CredentialSigner(EDGE, "regional-new", clock, bytes)
+    ours.use({"k1": part})
+    assert verifier("regional-new", clock).sender(ours.sign(MESSAGE), MESSAGE) == EDGE
+
+
+def test_one_regional_cache_signs_for_another() -> None:
+    clock = FakeClock()
+    credential = signer(ONE, OTHER, clock).sign(MESSAGE)
+    assert verifier(OTHER, clock).sender(credential, MESSAGE) == ONE
+
+
+def test_which_places_are_regional_caches() -> None:
+    assert [is_regional(one) for one in (ONE, "regional", EDGE, "control", "edge-regional")] == [
+        True, True, False, False, False,
+    ]  # fmt: skip

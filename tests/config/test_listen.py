@@ -14,7 +14,7 @@ from edgecache.config.listen import (
     speaks_tls,
     viewer_ports,
 )
-from edgecache.config.model import Cluster, Config, Control, Location, Regional
+from edgecache.config.model import Cluster, Config, Control, Location, RegionalCache
 from edgecache.config.problems import Problems
 
 
@@ -41,8 +41,8 @@ def test_the_ports_of_a_location(
         (Control(listen="0.0.0.0:8090"), "127.0.0.1:8090", True),
         (Control(listen="[::]:8090"), "[::1]:8090", True),
         (Control(listen="0.0.0.0:8090", advertise="control:80"), "control:80", False),
-        (Regional(), "unix:state/regional.sock", False),
-        (Regional(advertise="[fd00::5]:7000"), "[fd00::5]:7000", False),
+        (RegionalCache(), "unix:state/regional.sock", False),
+        (RegionalCache(advertise="[fd00::5]:7000"), "[fd00::5]:7000", False),
         (
             Location(name="A", listen="0.0.0.0:80", advertise="10.0.0.6:8080"),
             "10.0.0.6:8080",
@@ -51,7 +51,7 @@ def test_the_ports_of_a_location(
     ],
 )
 def test_where_others_reach_a_part(
-    part: Control | Regional | Location, reached: str, nowhere: bool
+    part: Control | RegionalCache | Location, reached: str, nowhere: bool
 ) -> None:
     assert str(advertised(part, "state")) == reached
     assert names_no_machine(part) == nowhere
@@ -112,7 +112,7 @@ def test_what_nobody_could_be_reached_by_is_refused(table: dict[str, object], pr
 def test_who_speaks_tls_to_other_machines(
     mutual_tls: bool | None, listen: str, secured: bool
 ) -> None:
-    regional = Regional(listen=listen)
+    regional = RegionalCache(listen=listen)
     config = Config(cluster=Cluster(mutual_tls=mutual_tls), regional=regional)
     assert speaks_tls(regional, config) is secured
 
@@ -120,9 +120,12 @@ def test_who_speaks_tls_to_other_machines(
 @pytest.mark.parametrize(
     ("config", "told"),
     [
-        (Config(regional=Regional(listen="10.0.0.5:1")), "cluster.mutual_tls: missing"),
-        (Config(regional=Regional(listen="127.0.0.1:1")), ""),
-        (Config(regional=Regional(listen="10.0.0.5:1"), cluster=Cluster(mutual_tls=False)), ""),
+        (Config(regional=RegionalCache(listen="10.0.0.5:1")), "cluster.mutual_tls: missing"),
+        (Config(regional=RegionalCache(listen="127.0.0.1:1")), ""),
+        (
+            Config(regional=RegionalCache(listen="10.0.0.5:1"), cluster=Cluster(mutual_tls=False)),
+            "",
+        ),
         (Config(control=Control(listen="10.0.0.5:1")), ""),
         (
             Config(

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from edgecache.config.model import Limits
-from edgecache.config.settings import BY_FIELD, SETTINGS, Setting
+from edgecache.config.setting import Setting
+from edgecache.config.settings import BY_FIELD, SETTINGS
 from edgecache.config.units import is_duration
 
 

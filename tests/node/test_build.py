@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.config.model import Config, Control, Limits, Location, Regional
+from edgecache.config.model import Config, Control, Limits, Location, RegionalCache
 from edgecache.node.build import installation_addresses, response_limits
 from edgecache.rules.origin_addresses import Listeners
 from edgecache.upstream.endpoint import Endpoint, ForbiddenAddressError, Network
@@ -31,7 +31,7 @@ def test_no_origin_is_a_socket_of_our_own(name: str, tmp_path: Path) -> None:
     config = Config(
         state_dir=str(tmp_path),
         control=Control(),
-        regional=Regional(listen="unix:regional.sock"),
+        regional=RegionalCache(listen="unix:regional.sock"),
         locations=(Location(name="LHR50", listen="127.0.0.1:8080"),),
     )
     network = Network(NameResolver(nowhere, lambda: 0.0), Listeners(installation_addresses(config)))

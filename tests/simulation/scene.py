@@ -13,7 +13,7 @@ from edgecache.config.model import (
     HeaderSelection,
     Location,
     Origin,
-    Regional,
+    RegionalCache,
     Selection,
     SemanticsName,
 )
@@ -58,7 +58,7 @@ def config_of(scene: Scene) -> Config:
     )
     return Config(
         distributions=(site,),
-        regional=Regional(when_down=scene.when_down),  # type: ignore[arg-type]
+        regional=RegionalCache(when_down=scene.when_down),  # type: ignore[arg-type]
         locations=(Location(name="L", listen="127.0.0.1:1", memory_bytes=scene.memory_bytes),),
         on_partition="serve" if scene.serves else "revalidate",
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgecache.config.listen import TcpAddress, UnixAddress
-from edgecache.config.model import Bucket, Config, Control, Location, Regional
+from edgecache.config.model import Bucket, Config, Control, Location, RegionalCache
 from edgecache.supervisor.preflight import (
     Binding,
     bindings,
@@ -88,7 +88,7 @@ def test_every_listener_is_bound(tmp_path: Path) -> None:
     config = Config(
         state_dir=str(tmp_path),
         control=Control(),
-        regional=Regional(),
+        regional=RegionalCache(),
         bucket=Bucket(listen="127.0.0.1:8070", folder="b"),
         locations=(Location(name="LHR50", listen="[::1]:8080"),),
     )

@@ -161,7 +161,7 @@ def test_nothing_to_run_is_told(tmp_path: Path) -> None:
 
 def test_a_part_that_is_not_configured_is_told(tmp_path: Path) -> None:
     with pytest.raises(start.StartRefusedError) as caught:
-        start.part(config(tmp_path), Path("x.toml"), "regional")
+        start.regional(config(tmp_path), Path("x.toml"), "")
     assert caught.value.lines == ["x.toml: there is no [regional] to run"]
 
 

@@ -20,6 +20,7 @@ from edgecache.config.checks.keys import check_keys
 from edgecache.config.checks.log_delivery import check_access_log, check_log_delivery
 from edgecache.config.checks.policies import check_traced_keys
 from edgecache.config.checks.rate_limits import check_location_limits
+from edgecache.config.checks.regional_caches import check_regional_caches
 from edgecache.config.checks.site import check_control, check_pair
 from edgecache.config.checks.trusted_proxies import check_trusted_proxies
 from edgecache.config.listen import (
@@ -39,7 +40,7 @@ from edgecache.config.model import (
     Distribution,
     Location,
     Model,
-    Regional,
+    RegionalCache,
 )
 from edgecache.config.problems import ProblemCode, Problems, joined, quoted
 from edgecache.config.settings import BY_FIELD
@@ -75,6 +76,7 @@ def check(
         _check_bucket(config.bucket, config.state_dir, problems)
     _check_disks(config, problems)
     _check_locations(config, problems)
+    check_regional_caches(config, problems)
     _check_addresses(config, problems)
     _check_names(config, problems)
     check_keys(config, problems)
@@ -106,8 +108,8 @@ def listeners(config: Config) -> Iterator[tuple[str, str]]:
     """Every address of a configuration as written, with its place in the file."""
     if config.control:
         yield "control.listen", config.control.listen
-    if config.regional:
-        yield "regional.listen", config.regional.listen
+    for where, cache in config.regional_parts.items():
+        yield f"{where}.listen", cache.listen
     if config.bucket:
         yield "bucket.listen", config.bucket.listen
     for index, location in enumerate(config.locations):
@@ -118,9 +120,9 @@ def listeners(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def _health_listeners(config: Config) -> Iterator[tuple[str, str]]:
-    parts: list[tuple[str, Control | Regional | Location | None]] = [
+    parts: list[tuple[str, Control | RegionalCache | Location | None]] = [
         ("control", config.control),
-        ("regional", config.regional),
+        *config.regional_parts.items(),
     ]
     parts += [(f"locations[{index}]", place) for index, place in enumerate(config.locations)]
     for where, part in parts:
@@ -130,7 +132,7 @@ def _health_listeners(config: Config) -> Iterator[tuple[str, str]]:
 
 def advertisements(config: Config) -> Iterator[tuple[str, str]]:
     """Every `advertise` that is given, with its place in the file."""
-    named = [("control", config.control), ("regional", config.regional)]
+    named = [("control", config.control), *config.regional_parts.items()]
     for where, part in named:
         if part is not None and part.advertise:
             yield f"{where}.advertise", part.advertise
@@ -164,7 +166,7 @@ def _check_bucket(bucket: Bucket, state_dir: str, problems: Problems) -> None:
 
 
 def _check_disks(config: Config, problems: Problems) -> None:
-    disks = [("regional", config.regional.disk if config.regional else None)]
+    disks = [(where, cache.disk) for where, cache in config.regional_parts.items()]
     disks += [(f"locations[{index}]", place.disk) for index, place in enumerate(config.locations)]
     for where, disk in disks:
         if disk is not None and _CONTROL_CHARACTER.search(disk.folder):
@@ -211,14 +213,15 @@ def _check_addresses(config: Config, problems: Problems) -> None:
         except ValueError as error:
             problems.add(where, f"{quoted(text)} {error}")
             continue
-        if isinstance(address, UnixAddress) and where != "regional.listen":
-            problems.add(where, f"{quoted(text)}: only the regional cache listens on a socket file")
+        of_regional = where.startswith("regional") and where.endswith(".listen")
+        if isinstance(address, UnixAddress) and not of_regional:
+            problems.add(where, f"{quoted(text)}: only a regional cache listens on a socket file")
         for other, held in taken:
             if overlaps(address, held):
                 problems.add(where, f"{quoted(text)} is already taken by {other}")
         taken.append((where, address))
-        if where == "regional.listen" and config.cluster.mutual_tls is None:
-            _check_between_machines(address, problems)
+        if of_regional and config.cluster.mutual_tls is None:
+            _check_between_machines(where, address, problems)
     if not problems.found:
         _check_canary(config, problems)
     for where, text in advertisements(config):
@@ -251,12 +254,12 @@ def _check_canary(config: Config, problems: Problems) -> None:
         )
 
 
-def _check_between_machines(address: Address, problems: Problems) -> None:
+def _check_between_machines(where: str, address: Address, problems: Problems) -> None:
     if reaches_out(address):
         problems.add(
             "cluster.mutual_tls",
-            f"missing: regional.listen is {address}, for other machines: true (see `edgecache "
-            "nodes token`), or false where the network between them is your own",
+            f"missing: {where} is {address}, for other machines: true (see `edgecache nodes "
+            "token`), or false where the network between them is your own",
         )
 
 

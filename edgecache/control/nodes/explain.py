@@ -106,8 +106,8 @@ def explain_origin(where: RoutedRequest, config: Config) -> OriginExplanation:
     route, origin = where.route, where.route.origin
     asked = request_to_regional(where)
     asker = f"edge-{config.locations[0].name}-1" if config.locations else "edge"
-    if config.regional is not None:
-        asker = "regional"
+    if config.regional_tier:
+        asker = config.regional_tier[0].place
         asked = forwarded(asked, route, cacheable=_cacheable(where))
         if bypass(without_connection_options(where.request), route) is MissReason.UPGRADE:
             asked = with_upgrade(asked, where.request)

@@ -12,11 +12,11 @@ from typing import Any
 
 from edgecache.cluster.credentials import (
     AUTH_SCHEME,
-    REGIONAL,
     CredentialVerdict,
     claimed_sender,
     control_message,
     is_edge,
+    is_regional,
 )
 
 REFUSED_S = 30.0  # a node that is still refused has come again many times
@@ -79,7 +79,7 @@ class NodeAdmission:
                     name = ""
                     scope[_WHY] = why
                     self._note(scope, claimed_sender(credential), why)
-            scope[_NODE] = name if is_edge(name) or name == REGIONAL else ""
+            scope[_NODE] = name if is_edge(name) or is_regional(name) else ""
         return str(scope[_NODE])
 
     def listing(self) -> list[dict[str, Any]]:
@@ -100,7 +100,7 @@ class NodeAdmission:
         ]
 
     def _note(self, scope: MutableMapping[str, Any], name: str, why: str) -> None:
-        if not (is_edge(name) or name == REGIONAL):
+        if not (is_edge(name) or is_regional(name)):
             return
         now, address = self._clock(), _address(scope)
         former = self._refused.pop((address, name), None)

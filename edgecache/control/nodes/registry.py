@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from edgecache.cluster.credentials import is_edge, place_of
+from edgecache.cluster.credentials import is_edge, is_regional, place_of
 from edgecache.cluster.lease import Instance
 from edgecache.cluster.node_status import NodeStatus
 from edgecache.config.model import Config
@@ -49,9 +49,12 @@ class ReportingNode(NamedTuple):
 
     @property
     def place(self) -> tuple[str, str]:
-        """Its role, and its location or the role again."""
+        """Its role, and its location, its name among regional caches, or the role again."""
         place = place_of(self.name)
-        return ("edge", place.removeprefix("edge-")) if is_edge(place) else (place, place)
+        if not (is_edge(place) or is_regional(place)):
+            return place, place
+        role, _, name = place.partition("-")
+        return role, name or role
 
 
 class ReportedProcess(NamedTuple):
@@ -99,6 +102,7 @@ class NodeRegistry:
         self._nodes: dict[tuple[str, str], _Node] = {}
         self._retired: dict[Place, Sample] = {}
         self._reported = ReportedSamples()
+        self._draining: dict[str, bool] = {}  # regional caches, by their names
         self._reports = itertools.count()
         self._began_at = clock()
 
@@ -110,6 +114,8 @@ class NodeRegistry:
         status = replace(status, sample=self._reported.bounded(status.sample))
         # A node of a former version tells its pid alone, which in a container is always 1: a total
         # that went down gives a new process away.
+        if is_regional(name) and not status.leaving:
+            self._draining[name.partition("-")[2]] = Unready.DRAINING in status.unready
         key = (name, status.instance or f"pid {status.pid}")
         node = self._nodes.get(key)
         if node is not None and not status.instance and _is_another_process(node.status, status):
@@ -125,6 +131,11 @@ class NodeRegistry:
         before = self._nodes[key].clock_off_s
         self._nodes[key].clock_off_s = clock_off_s
         self._nodes[key].clock_shown_s = min(before, clock_off_s, key=abs)
+
+    @property
+    def draining_caches(self) -> set[str]:
+        """The regional caches that said by their last report that they drain, by name."""
+        return {name for name, draining in self._draining.items() if draining}
 
     @property
     def running_s(self) -> float:
@@ -299,8 +310,8 @@ def installation_problems(
 
 
 def expected(config: Config) -> list[str]:
-    """The nodes that a file asks for: locations, and the regional cache."""
-    regional = ["regional"] if config.regional is not None else []
+    """The nodes that a file asks for: locations, and regional caches."""
+    regional = [one.name or "regional" for one in config.regional_tier]
     return [*(location.name for location in config.locations), *regional]
 
 
@@ -331,5 +342,8 @@ def _missing(config: Config, nodes: Sequence[Mapping[str, Any]]) -> Iterator[str
     labels = {node["location"] or node["role"] for node in nodes}
     for label in expected(config):
         if label not in labels:
-            what = "the regional cache" if label == "regional" else f"location {label}"
+            named = any(one.name == label for one in config.regional_caches)
+            what = f"regional cache {label}" if named else f"location {label}"
+            if label == "regional":
+                what = "the regional cache"
             yield f"{what}: no process of it reports"

@@ -7,16 +7,17 @@ connection meets, so that questions go on until each has answered, or often enou
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from typing import TypeVar
 
 import msgspec
 
 from edgecache.cluster.client import Exchange
-from edgecache.cluster.credentials import CredentialSigner, edge_place
+from edgecache.cluster.credentials import REGIONAL, CredentialSigner, edge_place
 from edgecache.cluster.inspection import WorkerReport
 from edgecache.config.listen import (
     Address,
@@ -38,6 +39,8 @@ _NOWHERE = "it listens on loopback of its machine alone: say where control reach
 
 
 A = TypeVar("A", bound=WorkerReport)
+RegionalExchange = Callable[[str, Address, bytes], Awaitable[bytes]]
+"""As an Exchange, with the regional cache of a place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,9 @@ class WorkerGroup:
     @property
     def signed_as(self) -> str:
         """The place that a credential for one of them names."""
-        return edge_place(self.name) if self.role == "edge" else self.role
+        if self.role == "edge":
+            return edge_place(self.name)
+        return self.role if self.name == self.role else f"{self.role}-{self.name}"
 
     @property
     def opening(self) -> bytes:
@@ -71,8 +76,8 @@ def worker_groups(config: Config, reporting: Iterable[ReportingNode] = ()) -> li
         ("edge", one.name): (advertised(one, config.state_dir), one.workers)
         for one in config.locations
     }
-    if config.regional is not None:
-        wanted["regional", "regional"] = (advertised(config.regional, config.state_dir), 1)
+    for one in config.regional_tier:
+        wanted["regional", one.name or REGIONAL] = (advertised(one, config.state_dir), 1)
     proxied = {one.name for one in config.locations if one.proxy_protocol == "required"}
     met: dict[tuple[str, str], Counter[tuple[str, str]]] = {place: Counter() for place in wanted}
     for node in reporting:
@@ -124,7 +129,7 @@ class NodeAccess:
     exchange: Exchange
     signers: Callable[[str], CredentialSigner]
     reporting: Callable[[], Iterable[ReportingNode]] = tuple
-    regional_exchange: Exchange | None = None  # where it is asked in another way
+    regional_exchange: RegionalExchange | None = None  # where these are asked in another way
 
     def groups(self, config: Config) -> list[WorkerGroup]:
         """Those to ask."""
@@ -138,7 +143,9 @@ async def ask_workers(
     sign, address = nodes.signers(place.signed_as).sign, place.address
     if address is None:
         return (), _NOWHERE
-    exchange = (nodes.regional_exchange if place.role == "regional" else None) or nodes.exchange
+    exchange = nodes.exchange
+    if place.role == "regional" and nodes.regional_exchange is not None:
+        exchange = partial(nodes.regional_exchange, place.signed_as)
     seen: dict[str, A] = {}
     problem = ""
     for _ in range(min(place.workers * QUESTIONS_PER_WORKER, QUESTIONS_MAX)):

@@ -154,7 +154,9 @@ class ControlServices:
             raise HTTPException(503, "too many nodes") from error
         machine = Instance(name, status.instance).machine
         drain = self.drained is not None and self.drained.holds(name, status.label, machine)
-        return JSONResponse({"generation": self.log.live.generation, "drain": drain})
+        answer = {"generation": self.log.live.generation, "drain": drain}
+        caches = self.drained.caches(self.configured(), self.nodes) if self.drained else []
+        return JSONResponse(answer | {"drained_caches": caches} if caches else answer)
 
     async def reload_file(self, request: Request) -> Response:
         """Read the configuration again and publish it if it changed; all problems when it is bad.

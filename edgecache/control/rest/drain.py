@@ -3,8 +3,8 @@
 Law: operators alone, and kept until it is taken back. A drain outlives the node's process and
 control's, so that a machine that is restarted takes viewers again when its operator says so. Who is
 meant is a location, a role or a process by name; `NAME@MACHINE` is that on one machine alone. A
-node hears of it with the answer to its next report, within a second; what is asked again tells how
-many connections are left.
+node hears of it with the answer to its next report, within a second, and who asks a regional cache
+that is drained with its own, too; what is asked again tells how many connections are left.
 """
 
 from __future__ import annotations
@@ -57,6 +57,16 @@ class DrainedNodes:
     def holds(self, name: str, label: str, machine: str) -> bool:
         """Whether a process is meant, by its name, its location or role, and its machine."""
         return bool(self.named & names_of(name, label, machine))
+
+    def caches(self, config: Config, nodes: NodeRegistry) -> list[str]:
+        """The regional caches that edges are to ask last, by name: meant here, or by a command
+        where they run."""
+        draining = nodes.draining_caches if config.regional_caches else ()
+        return [
+            one.name
+            for one in config.regional_caches
+            if one.name in draining or self.holds(one.place, one.name, "")
+        ]
 
     def change(self, named: str, known: Iterable[str], *, drain: bool) -> None:
         """Drain a node, or let it take viewers again; on disk when this returns.

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edgecache.cluster.certificates import PeerCertificate
-from edgecache.cluster.credentials import REGIONAL, edge_place, place_of
+from edgecache.cluster.credentials import edge_place, place_of
 from edgecache.cluster.enrollment import JoinToken, token_digest
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Cluster, Config
@@ -255,7 +255,7 @@ class Enrollment:
 
 def _places(config: Config) -> list[str]:
     """Places of control's file that a machine may be enrolled as."""
-    found = [REGIONAL] if config.regional is not None else []
+    found = [one.place for one in config.regional_tier]
     return [*found, *(edge_place(one.name) for one in config.locations)]
 
 

@@ -118,7 +118,7 @@ def object_key(key: bytes) -> bytes | None:
 
 def key_parts(request: Request, route: Route) -> list[Part]:
     """The parts of the key, each with its name: the trace that `explain` prints."""
-    policy = _policy(route)
+    policy = keyed_policy(route)
     parts: list[Part] = [
         ("distribution", (route.distribution.id.encode(),)),
         ("path", (request.path,)),
@@ -284,11 +284,11 @@ def forwards_ranges(route: Route) -> bool:
 def _start(route: Route) -> tuple[bytes, bool]:
     """How every key of a route begins, and whether the path says the rest."""
     return _encode(route.distribution.id.encode()), not route.releases and _path_alone(
-        _policy(route)
+        keyed_policy(route)
     )
 
 
-def _policy(route: Route) -> CachePolicy:
+def keyed_policy(route: Route) -> CachePolicy:
     """Under RFC 9111 §2 the key is the target URI, whatever a policy says: all of it goes up."""
     if route.semantics.whole_target_in_key:
         return TARGET_URI
@@ -331,7 +331,7 @@ def _authority(request: Request, route: Route) -> bytes:
 
     It stays at this tier: the next one would read another authority out of the same request.
     """
-    if route.semantics.scheme_in_key or PROTO in lower_names(_policy(route).headers.items):
+    if route.semantics.scheme_in_key or PROTO in lower_names(keyed_policy(route).headers.items):
         return effective_authority(request)
     return with_port(request.host, request.port, request.scheme)
 

@@ -49,7 +49,7 @@ class PeerSpelling(Protocol):
 
 
 class PeerUpstream:
-    """The regional cache, seen from an edge. `sign` gives a credential for a message."""
+    """A regional cache, seen from who asks it. `sign` gives a credential for a message."""
 
     def __init__(
         self,
@@ -70,6 +70,12 @@ class PeerUpstream:
     def is_silent(self) -> bool:
         """Whether it was asked, and found to answer nobody."""
         return self._liveness.silent
+
+    def with_fallback(self, fallback: Upstream | None) -> PeerUpstream:
+        """The same cache, its liveness shared, with `fallback` for when it cannot be reached."""
+        other = PeerUpstream(self._pool, self._endpoint, self._sign, fallback, self._marks)
+        other._liveness = self._liveness
+        return other
 
     async def fetch(self, call: Call) -> Reply:
         """The peer's response; its own upstream's failure is raised as if it were ours."""

@@ -95,7 +95,7 @@ def test_the_whole(table: dict[str, Any], expected: list[str]) -> None:
         (
             locations("unix:edge.sock"),
             [
-                'locations[0].listen: "unix:edge.sock": only the regional cache listens'
+                'locations[0].listen: "unix:edge.sock": only a regional cache listens'
                 " on a socket file"
             ],
         ),

@@ -19,7 +19,7 @@ from edgecache.config.problems import Problems
         (
             {"regional": {"health_listen": "unix:h.sock"}},
             [
-                'regional.health_listen: "unix:h.sock": only the regional cache listens'
+                'regional.health_listen: "unix:h.sock": only a regional cache listens'
                 " on a socket file"
             ],
         ),

@@ -53,6 +53,11 @@ def test_who_is_admitted_is_named_and_not_listed(clock: Clock, admission: NodeAd
     assert admission.listing() == []
 
 
+@pytest.mark.parametrize("name", ["regional", "regional-eu-1"])
+def test_a_regional_cache_is_a_node(clock: Clock, admission: NodeAdmission, name: str) -> None:
+    assert admission.sender(asked(clock, name)) == name
+
+
 def test_who_is_refused_is_listed_with_the_reason(clock: Clock, admission: NodeAdmission) -> None:
     for _ in range(3):
         scope = asked(clock, secret="x" * 32)

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from edgecache.config.model import Config, Control, Location, Regional
+from edgecache.config.model import Config, Control, Location, RegionalCache
 from edgecache.control.nodes.registry import ALIVE_S, installation_problems
 
 CONFIG = Config(
     control=Control(),
-    regional=Regional(),
+    regional=RegionalCache(),
     locations=(Location(name="LHR50", listen="127.0.0.1:8080"),),
 )
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from edgecache.config.listen import TcpAddress, UnixAddress
-from edgecache.config.model import Config, Location, Regional
+from edgecache.config.model import Config, Location, RegionalCache
 from edgecache.control.nodes.registry import ReportingNode
 from edgecache.control.nodes.workers import WorkerGroup, reported_address, worker_groups
 
 CONFIG = Config(
     state_dir="/state",
-    regional=Regional(),
+    regional=RegionalCache(),
     locations=(Location(name="A", listen="0.0.0.0:80", workers=2),),
 )
 SOCKET = UnixAddress("/state/regional.sock")
@@ -57,7 +57,7 @@ def test_a_socket_file_is_where_the_file_says() -> None:
 
 
 def test_a_regional_cache_elsewhere() -> None:
-    config = Config(regional=Regional(listen="0.0.0.0:7000", advertise="regional:7000"))
+    config = Config(regional=RegionalCache(listen="0.0.0.0:7000", advertise="regional:7000"))
     (group,) = worker_groups(config)
     assert group.address == TcpAddress("regional", 7000)
 

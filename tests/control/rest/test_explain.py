@@ -25,7 +25,7 @@ from edgecache.config.model import (
     Origin,
     OriginAccessControl,
     OriginGroup,
-    Regional,
+    RegionalCache,
 )
 from edgecache.control.nodes.explain import ConfiguredNodes
 from edgecache.control.nodes.workers import QUESTIONS_PER_WORKER
@@ -68,7 +68,7 @@ def config(regional: bool = True, **origin: Any) -> Config:
     )
     return Config(
         state_dir="/state",
-        regional=Regional() if regional else None,
+        regional=RegionalCache() if regional else None,
         locations=(
             Location(name="A", listen="127.0.0.1:81", workers=2),
             Location(name="B", listen="0.0.0.0:82"),

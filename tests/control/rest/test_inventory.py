@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from edgecache.cluster.inspection import InventoryQuery, ObjectOrder, StoreObjects, StoreStats
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.listen import Address
-from edgecache.config.model import Config, Location, Regional
+from edgecache.config.model import Config, Location, RegionalCache
 from edgecache.control.nodes.explain import ConfiguredNodes
 from edgecache.control.rest.auth import LOCAL_PEER
 from edgecache.control.rest.inventory import PlaceInventory, inventory_handlers
@@ -29,7 +29,7 @@ from tests.world.credentials import signs
 
 BASE = "http://127.0.0.1:8300"
 CONFIG = Config(
-    regional=Regional(),
+    regional=RegionalCache(),
     locations=(Location(name="A", listen="127.0.0.1:81", workers=2),),
 )
 

@@ -1,0 +1,99 @@
+"""Model of the caches of an installation: edge locations, regional caches, and their disks.
+
+Both are places on machines: where they listen, what memory and disk they have, and of which region
+they are. Which regional cache an object lives at: `rules/rendezvous.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec.structs import replace
+
+from edgecache.config.access_lists import AccessList, FlowLogSettings
+from edgecache.config.base import GIB, MIB, Model
+from edgecache.config.rate_limits import RateLimit
+
+ViewerProtocol = Literal["http1.1", "h2", "h2c"]
+SOCKET_DEFAULT = "unix:regional.sock"
+
+
+class Disk(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Disk of a cache, which outlives its process; `folder` "" is `disk` in state_dir.
+
+    Each process has a folder of its own in it, and workers of a location share the bytes.
+    """
+
+    folder: str = ""
+    bytes_max: int = 10 * GIB
+    free_bytes_min: int = GIB
+
+
+class Location(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An edge location: one address, and the worker processes that share it; on any machine.
+
+    `region` is whose regional caches it asks first; "": all alike.
+    `advertise` is where control asks the workers of this machine; "": where they listen, and if
+    that is every address, at the one by which they reach control. `redirect_port` is where
+    redirect-to-https sends viewers; 0: to the port of `listen_tls` if they named that of `listen`,
+    else to 443. `health_listen` is where balancers ask `/live` and `/ready`; "": nowhere.
+    `trusted_proxies` are addresses and networks of the balancers in front: what these say of their
+    viewers counts. With `proxy_protocol` each connection to `listen` and `listen_tls` begins with a
+    PROXY header, of version 1 or 2, from one of these (from anybody where none is named).
+    `protocols`: `h2` is offered at `listen_tls`, `h2c` (by prior knowledge) taken at `listen`.
+    `rate_limits` are asked of all that is asked here, before those of behaviors.
+    `access_list` says whose connections are taken: who is not let in is told nothing.
+    """
+
+    name: str
+    region: str = ""
+    listen: str
+    advertise: str = ""
+    listen_tls: str = ""
+    protocols: tuple[ViewerProtocol, ...] = ("http1.1",)
+    proxy_protocol: Literal["off", "required"] = "off"
+    trusted_proxies: tuple[str, ...] = ()
+    health_listen: str = ""
+    redirect_port: int = 0
+    rate_limits: tuple[RateLimit, ...] = ()
+    workers: int = 1
+    memory_bytes: int = 256 * MIB
+    disk: Disk | None = None
+    access_list: AccessList | None = None
+    flow_log: FlowLogSettings | None = None
+
+
+class RegionalCache(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A cache between the edges and the origins. `listen`: `unix:NAME` (in state_dir) or TCP.
+
+    That of `[regional]` has no `name`, `region` or `weight`: it is the only one. Of several, each
+    has the objects whose keys fall to it, `weight` to the sum of all weights of them.
+    `advertise` is the HOST:PORT by which others reach it; "": where it listens. `health_listen` is
+    where `/live` and `/ready` are asked; "": nowhere. `when_down` is what becomes of its objects
+    while no regional cache answers.
+    """
+
+    name: str = ""
+    region: str = ""
+    weight: float = 1
+    listen: str = SOCKET_DEFAULT
+    advertise: str = ""
+    health_listen: str = ""
+    memory_bytes: int = 512 * MIB
+    disk: Disk | None = None
+    when_down: Literal["origin", "stale"] = "origin"
+
+    @property
+    def place(self) -> str:
+        """Its place in credentials and certificates, and the name of its process."""
+        return f"regional-{self.name}" if self.name else "regional"
+
+
+def with_socket(cache: RegionalCache) -> RegionalCache:
+    """A cache of a file: several on one machine have a socket file each, `unix:regional-NAME.sock`.
+
+    That is the default of one which has a name.
+    """
+    if not cache.name or cache.listen != SOCKET_DEFAULT:
+        return cache
+    return replace(cache, listen=f"unix:{cache.place}.sock")

@@ -23,7 +23,7 @@ class OriginShield(Model, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """The regional cache that alone asks an origin: one by its name, or those of a `region`."""
 
     enabled: bool = True
-    region: str
+    region: str = ""
 
 
 class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):

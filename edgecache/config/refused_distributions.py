@@ -25,7 +25,12 @@ def refused_members(distribution: Distribution, config: Config) -> tuple[Unsuppo
     """
     if config.unsupported == "ignore":
         return ()
-    return refused_of(distribution, geo=bool(config.geo_database), log_buckets=log_buckets(config))
+    return refused_of(
+        distribution,
+        geo=bool(config.geo_database),
+        log_buckets=log_buckets(config),
+        shields=shield_names(config),
+    )
 
 
 def log_buckets(config: Config) -> frozenset[str]:
@@ -33,10 +38,21 @@ def log_buckets(config: Config) -> frozenset[str]:
     return frozenset(one.bucket for one in config.log_delivery.buckets)
 
 
+def shield_names(config: Config) -> frozenset[str] | None:
+    """What an origin shield may name: see `unsupported`."""
+    tier = config.regional_tier
+    if len(tier) == 1:
+        return None
+    return frozenset(word for one in tier for word in (one.name, one.region) if word)
+
+
 def ignored_members(distribution: Distribution, config: Config) -> tuple[Unsupported, ...]:
     """Members that a distribution is served without: its operator is told."""
     members = unsupported_of(
-        distribution, geo=bool(config.geo_database), log_buckets=log_buckets(config)
+        distribution,
+        geo=bool(config.geo_database),
+        log_buckets=log_buckets(config),
+        shields=shield_names(config),
     )
     ignored = config.unsupported == "ignore"
     return tuple(one for one in members if ignored or not (one.refused and one.member.stops))

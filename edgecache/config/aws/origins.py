@@ -15,6 +15,7 @@ from edgecache.config.model import (
     Logging,
     Origin,
     OriginGroup,
+    OriginShield,
     ViewerCertificate,
 )
 from edgecache.config.problems import listed, quoted
@@ -44,8 +45,16 @@ def read_origin(node: DocumentNode) -> Origin:
         connection_timeout_s=node.number("ConnectionTimeout"),
         completion_timeout_s=node.number(completion) if node.has(completion) else None,
         access_control_id=node.text("OriginAccessControlId"),
+        origin_shield=_read_shield(node.child("OriginShield")),
         **_read_kind(node),
     )
+
+
+def _read_shield(node: DocumentNode) -> OriginShield | None:
+    if not node.flag("Enabled"):
+        return None
+    name = "OriginShieldRegion"
+    return OriginShield(region=node.text(name) if node.has(name) else "")
 
 
 def _read_headers(node: DocumentNode) -> dict[str, str]:
@@ -97,13 +106,20 @@ def origin_member(origin: Origin) -> dict[str, Any]:
         "CustomHeaders": listing(headers),
         "ConnectionAttempts": origin.connection_attempts,
         "ConnectionTimeout": int(origin.connection_timeout_s),
-        "OriginShield": {"Enabled": False},
+        "OriginShield": _shield_member(origin.origin_shield),
         "OriginAccessControlId": origin.access_control_id,
     }
     if origin.completion_timeout_s is not None:
         member["ResponseCompletionTimeout"] = int(origin.completion_timeout_s)
     name = next(name for name, kind in _KINDS.items() if kind == origin.kind)
     return member | {name: _kind_member(origin)}
+
+
+def _shield_member(shield: OriginShield | None) -> dict[str, Any]:
+    if shield is None or not shield.enabled:
+        return {"Enabled": False}
+    region = {"OriginShieldRegion": shield.region} if shield.region else {}
+    return {"Enabled": True} | region
 
 
 def _kind_member(origin: Origin) -> dict[str, Any]:

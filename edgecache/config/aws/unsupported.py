@@ -17,6 +17,7 @@ from edgecache.config.model import Distribution
 UNSUPPORTED = "not supported"
 GEO = "Restrictions.GeoRestriction.RestrictionType"
 LOGGING = "Logging"
+SHIELD = "Origins[].OriginShield"
 CERTIFICATES = ("ViewerCertificate.ACMCertificateArn", "ViewerCertificate.IAMCertificateId")
 _LISTED = ("Origins", "OriginGroups", "CacheBehaviors", "CustomErrorResponses")
 _BEHAVIORS = ("DefaultCacheBehavior", "CacheBehaviors[]")
@@ -94,6 +95,13 @@ MEMBERS: tuple[UnsupportedMember, ...] = (
         "InvalidArgument",
         stops=False,
     ),
+    UnsupportedMember(
+        SHIELD,
+        "no regional cache has this OriginShieldRegion for its name or region: see "
+        "regional_caches of the file; where there is one alone it is the shield",
+        "InvalidArgument",
+        stops=False,
+    ),
     UnsupportedMember("HttpVersion", "HTTP/1.1 is spoken", off=("http1.1",), default="http2"),
     UnsupportedMember("PriceClass", "every location serves", off=("PriceClass_All", "None")),
     UnsupportedMember("IsIPV6Enabled", "`listen` says which addresses are served", off=(True,)),
@@ -108,7 +116,6 @@ MEMBERS: tuple[UnsupportedMember, ...] = (
         "certificates are chosen by the name in the hello (SNI)",
         off=("sni-only",),
     ),
-    UnsupportedMember("Origins[].OriginShield", "the regional cache is the last before the origin"),
     UnsupportedMember(
         "Origins[].VpcOriginConfig", "the domain name is asked, whatever network it is in"
     ),
@@ -172,11 +179,13 @@ def unsupported(
     *,
     geo: bool,
     log_buckets: Collection[str] = (),
+    shields: Collection[str] | None = (),
     as_given: bool = False,
 ) -> tuple[Unsupported, ...]:
     """Members of a DistributionConfig that ask for something unsupported.
 
-    `geo`: there is a geo_database. `log_buckets`: those that logs are delivered to. `as_given`:
+    `geo`: there is a geo_database. `log_buckets`: those that logs are delivered to. `shields`: what
+    an origin shield may name; None: anything, there is one cache before all origins. `as_given`:
     nobody has filled in its defaults.
     """
     return tuple(
@@ -185,30 +194,41 @@ def unsupported(
         if not (geo and member.place == GEO)
         for place, value in _values(config, member.place.split("."), "")
         if member.asks(value, as_given=as_given)
-        and not (member.place == LOGGING and _bucket_of(value) in log_buckets)
+        and not (member.place == LOGGING and _text_of(value, "Bucket") in log_buckets)
+        and not (member.place == SHIELD and _is_shield(value, shields))
     )
 
 
 def unsupported_of(
-    distribution: Distribution, *, geo: bool, log_buckets: Collection[str] = ()
+    distribution: Distribution,
+    *,
+    geo: bool,
+    log_buckets: Collection[str] = (),
+    shields: Collection[str] | None = (),
 ) -> tuple[Unsupported, ...]:
     """Unsupported members of a distribution of the model, and those that are not known at all."""
     document = distribution_config(distribution)
-    members = unsupported(document, geo=geo, log_buckets=log_buckets)
+    members = unsupported(document, geo=geo, log_buckets=log_buckets, shields=shields)
     if distribution.viewer_certificate.certificate_file:
         members = tuple(one for one in members if one.member.place not in CERTIFICATES)
     return (*members, *_unknown(distribution.kept))
 
 
 def refused_of(
-    distribution: Distribution, *, geo: bool, log_buckets: Collection[str] = ()
+    distribution: Distribution,
+    *,
+    geo: bool,
+    log_buckets: Collection[str] = (),
+    shields: Collection[str] | None = (),
 ) -> tuple[Unsupported, ...]:
     """Unsupported members that are refused; quick, where a distribution has nothing of the kind."""
     logging = distribution.logging
     logged = not logging.enabled or logging.bucket in log_buckets
-    if logged and not distribution.kept and (geo or distribution.geo_restriction.kind == "none"):
+    located = geo or distribution.geo_restriction.kind == "none"
+    shielded = any(one.origin_shield is not None for one in distribution.origins)
+    if logged and located and not shielded and not distribution.kept:
         return ()  # all others that are refused are what the model cannot say
-    members = unsupported_of(distribution, geo=geo, log_buckets=log_buckets)
+    members = unsupported_of(distribution, geo=geo, log_buckets=log_buckets, shields=shields)
     return tuple(one for one in members if one.refused)
 
 
@@ -240,10 +260,14 @@ def _values(value: object, steps: list[str], place: str) -> Iterator[tuple[str, 
         yield from _values(item, steps[1:], f"{at}.Items[{index}]")
 
 
-def _bucket_of(value: object) -> object:
-    """The bucket of a Logging; of a malformed one none."""
-    bucket = value.get("Bucket") if isinstance(value, dict) else None
-    return bucket if isinstance(bucket, str) else None
+def _is_shield(value: object, shields: Collection[str] | None) -> bool:
+    return shields is None or _text_of(value, "OriginShieldRegion") in shields
+
+
+def _text_of(value: object, name: str) -> object:
+    """A text of a member; of a malformed one none."""
+    found = value.get(name) if isinstance(value, dict) else None
+    return found if isinstance(found, str) else None
 
 
 def _is_off(value: object) -> bool:

@@ -15,7 +15,7 @@ from edgecache.config.aws.defaults import with_defaults
 from edgecache.config.aws.passthrough import EXTENSION, IDENTITY
 from edgecache.config.aws.unsupported import unsupported
 from edgecache.config.checks.configuration import DISTRIBUTIONS_MAX
-from edgecache.config.refused_distributions import log_buckets
+from edgecache.config.refused_distributions import log_buckets, shield_names
 from edgecache.control.cloudfront.context import OperationContext, Run, arn, page
 from edgecache.control.cloudfront.error_mapping import as_api_errors
 from edgecache.control.cloudfront.errors import ApiError
@@ -96,7 +96,11 @@ def _note_unsupported(
     """Note the members a configuration is served without, for the answer; gives it back."""
     file = call.catalog.file
     members = unsupported(
-        given, geo=bool(file.geo_database), log_buckets=log_buckets(file), as_given=as_given
+        given,
+        geo=bool(file.geo_database),
+        log_buckets=log_buckets(file),
+        shields=shield_names(file),
+        as_given=as_given,
     )
     call.unsupported.extend(one.member.place for one in members)
     return given

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from edgecache.config.aws.unsupported import unsupported
-from edgecache.config.refused_distributions import log_buckets, unavailable_reasons
+from edgecache.config.refused_distributions import log_buckets, shield_names, unavailable_reasons
 from edgecache.control.cloudfront.context import OperationContext, arn, page
 from edgecache.control.cloudfront.distributions import distribution, runs_everywhere
 from edgecache.control.rest.call import RestCall
@@ -88,5 +88,10 @@ def _summary(context: OperationContext, one: Resource) -> DistributionSummary:
 
 def _unsupported_places(context: OperationContext, one: Resource) -> list[str]:
     file = context.catalog.file
-    members = unsupported(one.config, geo=bool(file.geo_database), log_buckets=log_buckets(file))
+    members = unsupported(
+        one.config,
+        geo=bool(file.geo_database),
+        log_buckets=log_buckets(file),
+        shields=shield_names(file),
+    )
     return list(dict.fromkeys(each.member.place for each in members))

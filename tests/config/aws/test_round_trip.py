@@ -79,9 +79,6 @@ def test_the_least_document_is_filled_in() -> None:
 
 def test_what_means_nothing_here_is_kept_by_its_path() -> None:
     assert read_distribution_config(EXAMPLE).kept == {
-        "Origins": {
-            "site-bucket": {"OriginShield": {"Enabled": True, "OriginShieldRegion": "eu-west-2"}}
-        },
         "ViewerCertificate": {
             "Certificate": "arn:aws:acm:us-east-1:123456789012:certificate/example",
             "CertificateSource": "acm",

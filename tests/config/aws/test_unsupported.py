@@ -42,6 +42,7 @@ from edgecache.config.model import (
     Distribution,
     Origin,
     OriginGroup,
+    OriginShield,
     ViewerCertificate,
 )
 from edgecache.control.cloudfront.model import api
@@ -321,3 +322,25 @@ def test_older_protocols_with_origins_are_told(protocols: list[str], told: bool)
     origin = {"CustomOriginConfig": {"OriginSslProtocols": listed}}
     config = {"Origins": {"Quantity": 1, "Items": [origin]}}
     assert [one.refused for one in unsupported(config, geo=True)] == [False] * told
+
+
+@pytest.mark.parametrize(("region", "shields", "refused"), [
+    ("eu", {"eu", "eu-1"}, False),
+    ("eu-1", {"eu", "eu-1"}, False),
+    ("eu-west-2", {"eu", "eu-1"}, True),
+    ("eu", (), True),  # there is no regional cache
+    ("eu-west-2", None, False),  # there is one, before all origins
+])  # fmt: skip
+def test_a_shield_is_a_regional_cache_that_there_is(
+    region: str, shields: set[str] | None, refused: bool
+) -> None:
+    document = copy.deepcopy(MINIMAL)
+    shield = {"Enabled": True, "OriginShieldRegion": region}
+    document["Origins"]["Items"][0]["OriginShield"] = shield
+    site = read_distribution_config(document)
+    assert site.origins[0].origin_shield == OriginShield(region=region)
+    found = refused_of(site, geo=True, shields=shields)
+    assert [(one.member.code, one.member.stops) for one in found] == (
+        [("InvalidArgument", False)] if refused else []
+    )
+    assert bool(unsupported(document, geo=True, shields=shields)) is refused

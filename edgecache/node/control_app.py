@@ -35,7 +35,7 @@ from edgecache.config.listen import control_names
 from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.config.refused_distributions import start_lines
-from edgecache.control.acme.issuance import certificate_services
+from edgecache.control.acme.issuance import ORDERS, certificate_services
 from edgecache.control.cloudfront.context import ApiServices as ApiWorld
 from edgecache.control.cloudfront.endpoint import ApiEndpoint
 from edgecache.control.cloudfront.operations import actions
@@ -64,6 +64,7 @@ from edgecache.control.state.database_thread import DeferredWrites, StateThread
 from edgecache.control.state.invalidations import Invalidations
 from edgecache.control.state.log import ControlLog
 from edgecache.control.state.postgresql import PostgresDatabase
+from edgecache.control.state.probe_version import ProbeVersion
 from edgecache.control.state.resources import ResourceKind
 from edgecache.node.control_secrets import ControlSecrets
 from edgecache.node.control_state import StateBeat, open_state
@@ -125,7 +126,8 @@ def _application(
     nodes = NodeRegistry(clock)
     asked = partial(_groups, catalog, nodes)
     world = ProbeEnvironment(asked, exchange, clock, pause, os.urandom, thread.run)
-    canary = StalenessProbe(invalidations, world) if config.control.canary_s else None
+    version = ProbeVersion(state)
+    canary = StalenessProbe(invalidations, world, version) if config.control.canary_s else None
     control = ControlServices(
         log, nodes, barrier, lambda: load(path), secrets.tokens, secrets.admission,
         catalog.publish, lambda: catalog.published.unavailable, canary, thread.run,
@@ -134,6 +136,7 @@ def _application(
     )  # fmt: skip
     app = control_app(control, _names(config), KeyAdmission(secrets.callers))
     issuance, certificates = certificate_services(catalog, nodes, secrets)
+    issuance.is_mine = partial(thread.run, partial(state.holds, ORDERS))
     works: list[Work] = [secrets.watch, partial(machines.watch, thread.run), issuance.run]
     works += _beats(state, thread, group)
     if canary is not None:

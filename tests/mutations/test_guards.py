@@ -20,10 +20,13 @@ COPIED = (
     "tests/measurements.py",
     "tests/skips.py",
     "tests/skips.txt",
+    "tests/control/conftest.py",
+    "tests/control/state/test_postgresql.py",
     "tests/plays/letters.py",
     "tests/plays/versions.py",
     "tests/rules/private/signers.py",
     "tests/store/disk/disk_world.py",
+    "tests/store/reserve/held_bucket.py",
 )
 RUN_S_MAX = 120  # one file of plays takes a few seconds
 

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -40,9 +40,11 @@ from edgecache.control.nodes.registry import NodeRegistry
 from edgecache.control.rest.auth import require_node
 from edgecache.control.rest.call import RouteHandler, json_response
 from edgecache.control.state.catalog import Catalog
+from edgecache.control.state.database import StateError
 from edgecache.runtime.environment import wall_clock
 from edgecache.runtime.stderr_log import say, warn
 
+ORDERS = "certificates"  # the task of asking an authority: one control does it
 LOOK_S = 1.0  # a site that was added waits so long
 LIFE_SHARE = 2 / 3  # of a certificate's life, after which a new one is asked for
 STRAGGLER_S = 60.0  # a location that is not there by then is waited for no longer
@@ -71,6 +73,10 @@ class _Kept:
     renew_at: float  # epoch seconds
 
 
+async def _always() -> bool:
+    return True
+
+
 @dataclass(slots=True)
 class Issuance:
     """Certificates of the sites of one installation.
@@ -86,6 +92,7 @@ class Issuance:
     clock: Callable[[], float]
     say: Callable[[str], None]
     warn: Callable[[str], None]
+    is_mine: Callable[[], Awaitable[bool]] = _always  # whether it is for this control to ask
     _kept: dict[str, _Kept] = field(default_factory=dict)
     _attempts: _Attempts = field(init=False)
 
@@ -114,10 +121,15 @@ class Issuance:
     async def run(self) -> None:
         """Ask for what is due, one after the other, for good."""
         while True:
-            if self.config().certificates == "acme" and self.ready():
+            if self.config().certificates == "acme" and self.ready() and await self._asks():
                 for id, names in self.due():
                     await in_thread(partial(self.ask_for, id, names, self._settings()))
             await asyncio.sleep(LOOK_S)
+
+    async def _asks(self) -> bool:
+        with contextlib.suppress(StateError):
+            return await self.is_mine()
+        return False
 
     def ask_for(self, id: str, names: tuple[str, ...], settings: Acme) -> None:
         """Ask for one certificate and keep it, or note when to try again. Blocks."""

@@ -22,6 +22,8 @@ def validate(shape: Any, value: Any, where: str = "") -> None:
         for index, item in enumerate(value):
             validate(shape.member, item, f"{where}[{index}]")
     elif shape.type_name in ("string", "blob"):
+        if isinstance(value, str) and "\0" in value:
+            raise ApiError("InvalidArgument", f"The parameter {where} holds a NUL character.")
         _validate_size(shape, len(value), where, "characters")
         _validate_text(shape, value, where)
     elif shape.type_name in ("integer", "long", "float", "double"):

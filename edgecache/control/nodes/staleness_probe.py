@@ -1,6 +1,7 @@
 """Staleness probe (canary): an object that changes, is invalidated, and is read from every edge.
 
 Law: it reads as a viewer does, and counts what nobody may ever see, an old version after Completed.
+Of several controls one does it; each gives the object, as its origin.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from edgecache.control.nodes.workers import WorkerGroup
 from edgecache.control.state.database import BY_CONTROL, Authorship
 from edgecache.control.state.database_thread import StateRun, run_inline
 from edgecache.control.state.invalidations import InvalidationRequest, Invalidations
+from edgecache.control.state.probe_version import ProbeVersion
 from edgecache.observe.histogram import Histogram
 from edgecache.rules.invalidation.items import items_of
 
@@ -56,30 +58,38 @@ class ProbeEnvironment:
 class StalenessProbe:
     """Rounds of change, invalidation and reading, and their counts."""
 
-    def __init__(self, invalidations: Invalidations, world: ProbeEnvironment) -> None:
+    def __init__(
+        self, invalidations: Invalidations, world: ProbeEnvironment, version: ProbeVersion
+    ) -> None:
         self._invalidations = invalidations
         self._world = world
-        self.version = 0  # what control serves now
+        self._version = version
         self.stale_after_completed = 0
         self.reads = 0
         self.unread = 0  # reads that gave no version: an edge is down, or the origin's side is
         self.overdue = 0  # rounds that were not Completed in COMPLETED_S_MAX
         self.time_to_completed = Histogram()
 
+    @property
+    def version(self) -> int:
+        """What control serves now."""
+        return self._version.number
+
     async def run(self, interval_s: float) -> None:
-        """A round every so many seconds, until cancelled."""
+        """A round every so many seconds where it is this control's to do, until cancelled."""
         while True:
-            await self.round()
+            if await self._world.run(self._version.is_mine):
+                await self.round()
             await self._world.pause(interval_s)
 
     async def round(self) -> None:
         """Once: read, so that there is something to remove; change; invalidate; read everywhere."""
         await self._read_everywhere(0)
-        self.version += 1
-        version, began = self.version, self._world.clock()
+        began = self._world.clock()
         reference = f"canary-{self._world.random(8).hex()}"
         wanted = InvalidationRequest(ID, items_of([PATH]), reference)
-        record, _ = await self._world.run(partial(self._invalidations.create, wanted, BY_PROBE))
+        create = partial(self._invalidations.create, wanted, BY_PROBE)
+        version, (record, _) = await self._world.run(partial(self._version.change, create))
         if not await self._invalidations.wait(record, COMPLETED_S_MAX):
             self.overdue += 1
             return

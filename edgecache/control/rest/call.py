@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,8 @@ class RestCall:
         return OperationContext(self.services, {}, author=self.author, operation=self.operation)
 
 
+NUL_ESCAPED = b"\\u0000"  # JSON has it in no other form
+NUL_REFUSED = "holds a NUL character, which no database keeps alike"
 BODY_BYTES_MAX = 1024 * 1024  # nginx's client_max_body_size
 
 _BODY = "edgecache.body"  # of a scope: the body, once it was read
@@ -55,8 +57,39 @@ async def bounded_body(request: Request) -> bytes:
                 raise HTTPException(413, f"the body is longer than {BODY_BYTES_MAX} bytes")
     except ClientDisconnect:
         raise HTTPException(400, "the body broke off") from None
+    if NUL_ESCAPED in body and (place := _place_of_nul(body)):
+        raise HTTPException(400, f"{place}: {NUL_REFUSED}")
     request.scope[_BODY] = bytes(body)
     return bytes(body)
+
+
+def refuse_nul(request: Request) -> None:
+    """HTTPException where a value of the path or the query holds a NUL character."""
+    for values in (request.path_params, request.query_params):
+        for name, value in values.items():
+            if "\0" in str(value):
+                raise HTTPException(400, f"{name}: {NUL_REFUSED}")
+
+
+def _place_of_nul(body: bytes | bytearray) -> str:
+    """Where a JSON document has a text with a NUL character; empty: nowhere."""
+    try:
+        return next(_nuls(msgspec.json.decode(body), ""), "")
+    except msgspec.DecodeError:  # whoever reads it tells
+        return ""
+
+
+def _nuls(value: Any, place: str) -> Iterator[str]:
+    if isinstance(value, str) and "\0" in value:
+        yield place or "the body"
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            yield from _nuls(one, f"{place}[{index}]")
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            yield from _nuls(one, f"{place}.{name}" if place else name)
+            if "\0" in name:
+                yield place or "the body"
 
 
 def json_response(value: Any, status: int = 200) -> Response:

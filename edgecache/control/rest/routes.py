@@ -21,7 +21,7 @@ from edgecache.control.rest.access_keys import (
     AccessKeyReports,
     Admission,
 )
-from edgecache.control.rest.call import RouteHandler
+from edgecache.control.rest.call import RouteHandler, refuse_nul
 from edgecache.control.rest.changes import ChangeDifferences, ChangeReports
 from edgecache.control.rest.distributions import DistributionSummaries, DistributionSummary
 from edgecache.control.rest.drain import DrainReport
@@ -318,6 +318,7 @@ def _admitted(operation: str, handler: RouteHandler, admission: Admission | None
 
     async def handle(request: Request) -> Response:
         await admission(request, operation)
+        refuse_nul(request)
         return await handler(request)
 
     return handle

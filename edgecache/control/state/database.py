@@ -82,6 +82,7 @@ class StateDatabase(ABC):
     name: str  # what lines call it: a path, or a host and a database
     failures: tuple[type[Exception], ...]  # what its statements may raise
     committed_at: float = math.inf  # all before it, by a steady clock, is not lost any more
+    slow: str = "the disk is slow"  # why a write that has begun may take long
     trusted_s: float = 0.0  # for so long after `committed_at` nodes are told that they are current
 
     def __init__(self, random: Callable[[int], bytes] = os.urandom) -> None:

@@ -24,7 +24,10 @@ WRITTEN_S_MAX = 10.0  # an fsync of a disk that is well takes milliseconds
 LAST_S_MAX = 3.0  # a commit that waits for a standby that is not there may wait for ever
 WAITING_MAX = 256  # more than callers are let in for in a second
 RETRY_AFTER = "1"  # seconds
-BUSY = "the state cannot be read or written now: another process holds it, or its disk is slow"
+BUSY = (
+    "the state cannot be read or written now: another process holds it, or its disk (or database,"
+    " or that one's standby) is slow or away"
+)
 
 logger = logging.getLogger("edgecache.control")
 
@@ -76,7 +79,7 @@ class StateThread:
         await asyncio.wait((result,), timeout=WRITTEN_S_MAX)
         if not result.done():
             result.add_done_callback(_consume_exception)
-            raise StateBusyError(f"{self._state.name}: the disk is slow; it may be done yet")
+            raise StateBusyError(f"{self._state.name}: {self._state.slow}; it may be done yet")
         return result.result()
 
     def hand(self, done: Callable[[], None]) -> None:

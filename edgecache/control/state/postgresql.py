@@ -88,6 +88,7 @@ class PostgresDatabase(StateDatabase):
     """
 
     trusted_s = TRUSTED_S
+    slow = "the database is slow, or waits for its standby"
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ from edgecache.control.nodes.staleness_probe import (
 from edgecache.control.nodes.workers import worker_groups
 from edgecache.control.state.invalidations import Invalidations
 from edgecache.control.state.log import ControlLog
+from edgecache.control.state.probe_version import ProbeVersion
 from edgecache.control.state.sqlite import SqliteDatabase
 
 CONFIG = Config(locations=(Location(name="L1", listen="127.0.0.1:1", workers=2),))
@@ -58,7 +59,7 @@ class Place:
         world = ProbeEnvironment(
             lambda: worker_groups(CONFIG), exchange, lambda: self.now, pause, bytes
         )
-        canary = StalenessProbe(self.invalidations, world)
+        canary = StalenessProbe(self.invalidations, world, ProbeVersion(self.state))
         with pytest.raises(Stop):
             asyncio.run(canary.run(60))
         return canary

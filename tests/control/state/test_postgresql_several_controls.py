@@ -254,6 +254,14 @@ def test_a_transaction_that_nobody_ends_holds_up_others_for_a_while_only(dsn: st
             stopped.execute("SELECT 1")
 
 
+def test_a_control_that_is_silent_is_let_go_by_the_server(dsn: str) -> None:
+    """Its transaction, and then what it holds."""
+    with closing(postgres_state(dsn)) as state:
+        names = ("idle_in_transaction_session_timeout", "idle_session_timeout", "lock_timeout")
+        shown = [state.execute(f"SHOW {name}").fetchone()[0] for name in names]
+    assert shown == ["5s", "10s", "2s"]
+
+
 def test_a_change_that_has_to_wait_for_another_one_is_refused_in_time(dsn: str) -> None:
     with closing(postgres_state(dsn)) as one, closing(postgres_state(dsn)) as another:
         another.execute("SET lock_timeout = 1")

@@ -8,7 +8,7 @@ import shutil
 import signal
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -105,10 +105,11 @@ def pair() -> Iterator[Pair]:
     try:
         found.start()
         yield found
-        found.standby.stop()
     finally:
-        found.primary.remove()
-        found.standby.remove()
+        for server in (found.primary, found.standby):
+            with suppress(AssertionError):  # it was killed
+                server.stop()
+            server.remove()
 
 
 @dataclass(slots=True)

@@ -32,11 +32,19 @@ from edgecache.config.refused_distributions import refused_members
 from edgecache.control.cloudfront.origin_reach import origin_problems
 from edgecache.control.state.certificates import IssuedCertificates
 from edgecache.control.state.changes import Changes
-from edgecache.control.state.compose import ApiResources, Composition, MayIgnore, MayOmit, compose
+from edgecache.control.state.compose import (
+    ApiResources,
+    Composition,
+    MayIgnore,
+    MayOmit,
+    NotComposedError,
+    compose,
+)
 from edgecache.control.state.database import (
     BY_FILE,
     UNASKED,
     Authorship,
+    StateBusyError,
     StateDatabase,
     StateError,
 )
@@ -53,7 +61,7 @@ from edgecache.control.state.resources import (
     ResourceSource,
     random_id,
 )
-from edgecache.control.state.shared_file import SharedFile
+from edgecache.control.state.shared_file import UNKNOWN, SharedFile
 from edgecache.control.state.sqlite import FILE_NAME, SqliteDatabase, state_error
 
 T = TypeVar("T")
@@ -109,14 +117,22 @@ class Catalog:
 
     def _follow_file(self) -> None:
         """Go by the file that another control has published."""
-        file = self._file.changed()
-        if file is not None:
+        found = self._file.changed()
+        if found is not None:
+            text, file = found
+            self._follow(file)
             self._use(file)
-            self._follow_resources()
+            self._file.use(text)
 
     def _follow_resources(self) -> None:
-        """Know what another control has published: that is what its composition would be here."""
-        self._published(self._composed(self.file, lambda *_: True, lambda _: True))
+        self._follow(self.file)
+
+    def _follow(self, file: Config) -> None:
+        """Know what another control has published: what its composition would be here."""
+        try:
+            self._published(self._composed(file, lambda *_: True, lambda _: True))
+        except NotComposedError as error:
+            raise StateBusyError(f"{self._state.name}: {UNKNOWN} ({error})") from None
 
     def in_one_change(self, work: Callable[[], T]) -> T:
         """Do `work`, all of what it reads and writes, while no control writes anything else."""

@@ -13,7 +13,10 @@ from edgecache.config.model import Config, Control
 from edgecache.control.state.database import StateBusyError, StateDatabase
 
 FILE = "file"  # in `told`: the content of the file that was published last, as JSON
-UNKNOWN = "another control has published what a later release understands: upgrade this one"
+UNKNOWN = (
+    "another control has published what this release does not take, a later one perhaps does:"
+    " upgrade this one"
+)
 
 
 class SharedFile:
@@ -45,14 +48,14 @@ class SharedFile:
             )
         self._text = text
 
-    def changed(self) -> Config | None:
-        """The one that another control has published since; None: it is the same."""
+    def changed(self) -> tuple[str, Config] | None:
+        """The one that another control has published since, and its text; None: it is the same."""
         text = self._there()
-        if not text or text == self._text:
-            return None
-        file = self._read(text)
+        return None if text in ("", self._text) else (text, self._read(text))
+
+    def use(self, text: str) -> None:
+        """This control goes by what `changed` gave."""
         self._text = text
-        return file
 
     def _there(self) -> str:
         row = self._state.execute("SELECT value FROM told WHERE name = ?", (FILE,)).fetchone()

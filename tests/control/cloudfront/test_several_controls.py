@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import msgspec
 import pytest
 from botocore.exceptions import ClientError
 from msgspec.structs import replace
@@ -230,11 +231,18 @@ def test_addresses_of_a_control_are_its_own_and_no_other_file(desks: Pair) -> No
     assert not desks[1].catalog.differs
 
 
-def test_a_file_that_this_release_does_not_understand_stops_its_writes(desks: Pair) -> None:
-    desks[0].state.execute("UPDATE told SET value = ? WHERE name = 'file'", ('{"later": 1}',))
+@pytest.mark.parametrize("later", [True, False])
+def test_a_file_that_this_release_does_not_take_stops_its_writes(
+    desks: Pair, *, later: bool
+) -> None:
+    file = desks[0].catalog.file
+    twice = msgspec.json.encode(replace(file, locations=file.locations * 2)).decode()
+    text = '{"later": 1}' if later else twice
+    desks[0].state.execute("UPDATE told SET value = ? WHERE name = 'file'", (text,))
     before = desks[1].log.live.last_seq
-    with pytest.raises(StateBusyError, match="a later release understands: upgrade this one"):
-        desks[1].keys.create("one", (), ())
+    for _ in range(2):
+        with pytest.raises(StateBusyError, match="upgrade this one"):
+            desks[1].keys.create("one", (), ())
     assert not desks[1].state.in_transaction
     assert desks[1].log.live.last_seq == before
     assert isinstance(desks[1].state, PostgresDatabase)

@@ -41,6 +41,7 @@ def test_numbers_of_eight_writers_are_in_the_order_of_commits_and_without_gaps(d
 
         def write() -> None:
             with closing(postgres_state(dsn)) as state:
+                state.execute("SET lock_timeout = 0")
                 mine = ControlLog(state, lambda: 1.0)
                 for _ in range(EACH):
                     mine.append("invalidation", {})

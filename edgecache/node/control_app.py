@@ -84,6 +84,11 @@ FILE_DIFFERS = (
     " `edgecache reload` publishes this one"
 )
 
+ONE_HAS_CERTIFICATES = (
+    'certificates = "acme" with several controls: edges get them from the control that asked for'
+    " them alone; use control.acme_challenges and a client of ACME, or files"
+)
+
 Work = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -118,7 +123,7 @@ def _application(
     log = ControlLog(state, wall_clock, thread.hand)
     catalog = Catalog(state, log, config, wall_clock, os.urandom)
     catalog.publish(config, starting=True)
-    for line in _start_warnings(catalog):
+    for line in start_warnings(catalog, others=state.others):
         warn(line)
     barrier, group = _leases(config, state, clock, log)
     everywhere = barrier if group is None else group
@@ -248,10 +253,15 @@ def _names(config: Config) -> tuple[str, ...]:
     return (*control_names(config, socket.gethostname()), server_name(CONTROL))
 
 
-def _start_warnings(catalog: Catalog) -> Iterator[str]:
-    """Lines for the log at the start: what is not served, or not as it asks."""
+def start_warnings(catalog: Catalog, others: int) -> Iterator[str]:
+    """Lines for the log at the start: what is not served, or not as it asks.
+
+    `others`: how many other controls run on the same database.
+    """
     if catalog.differs:
         yield FILE_DIFFERS
+    if others and catalog.published.certificates == "acme":
+        yield ONE_HAS_CERTIFICATES
     yield from start_lines(catalog.published)
     yield from (f"left out: {one}" for one in catalog.refused)
     known = catalog.of(ResourceKind.DISTRIBUTION)

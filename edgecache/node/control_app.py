@@ -121,10 +121,7 @@ def _application(
     machines.begin(IssuedCertificates(state, wall_clock))
     secrets.admission.trouble = machines.admission.trouble
     log = ControlLog(state, wall_clock, thread.hand)
-    catalog = Catalog(state, log, config, wall_clock, os.urandom)
-    catalog.publish(config, starting=True)
-    for line in start_warnings(catalog, others=state.others):
-        warn(line)
+    catalog = _published(config, state, log)
     barrier, group = _leases(config, state, clock, log)
     everywhere = barrier if group is None else group
     invalidations = Invalidations(state, log, everywhere, wall_clock, os.urandom)
@@ -160,6 +157,15 @@ def _application(
     app.router.routes += _operator_routes(shared, secrets, handlers)
 
     return app, partial(_end, log, thread)
+
+
+def _published(config: Config, state: StateDatabase, log: ControlLog) -> Catalog:
+    """The catalog, once what it makes with the file is published; says what is not served."""
+    catalog = Catalog(state, log, config, wall_clock, os.urandom)
+    catalog.publish(config, starting=True)
+    for line in start_warnings(catalog, others=state.others):
+        warn(line)
+    return catalog
 
 
 def _leases(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from edgecache.cluster.control_access import (
     ControlAccess,
     control_access,
     control_url,
+    control_urls,
     environment_access,
     environment_credentials,
 )
@@ -56,8 +58,8 @@ def control_of(path: Path) -> ControlAccess:
     if not here.url:
         refuse([f"{path}: there is no [control] to ask"])
     if key or token:
-        url = control_url(config)
-        return ControlAccess(url, "", token, key, os.environ.get(CA_ENV, ""))
+        url, *others = control_urls(config)
+        return ControlAccess(url, "", token, key, os.environ.get(CA_ENV, ""), tuple(others))
     if here.is_open:
         operator_secrets(config)
     return here
@@ -65,7 +67,7 @@ def control_of(path: Path) -> ControlAccess:
 
 def _with_secrets_of(path: Path, control: ControlAccess) -> ControlAccess:
     token = operator_token(load_config(path))
-    return ControlAccess(control.url, "", token, None, control.ca_file)
+    return replace(control, token=token)
 
 
 def names_control() -> bool:

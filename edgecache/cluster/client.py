@@ -14,7 +14,7 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgecache.cluster.control_access import CA_ENV, ControlAccess
@@ -143,7 +143,23 @@ async def ask_control(
 
 
 async def put_question(control: ControlAccess, question: ControlQuestion) -> ControlAnswer:
-    """Control's answer to a question. OSError, in one line, when there is none."""
+    """Control's answer to a question. OSError, in one line, when there is none.
+
+    Of several controls the first that can be reached: what one may have done is asked of no other.
+    """
+    for other in control.others:
+        try:
+            return await _asked(control, question)
+        except OutOfReachError:
+            control = replace(control, url=other)
+    return await _asked(control, question)
+
+
+class OutOfReachError(OSError):
+    """Nothing was asked: there is no connection to control."""
+
+
+async def _asked(control: ControlAccess, question: ControlQuestion) -> ControlAnswer:
     import httpx
 
     url = httpx.URL(control.url + question.target)
@@ -159,6 +175,8 @@ async def put_question(control: ControlAccess, question: ControlQuestion) -> Con
                 headers=fields,
                 timeout=question.answer_s_max,
             )
+    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        raise OutOfReachError(_reason(error, url)) from error
     except httpx.HTTPError as error:
         raise OSError(_reason(error, url)) from error
     return ControlAnswer(response.status_code, response.headers, response.content)

@@ -1,7 +1,8 @@
 """Access to control: where it is, and what admits us there.
 
 Law: on its own machine by the socket file where that is ours, else by a token; from anywhere by
-what the environment says, without a file. `EDGECACHE_CONTROL` is `HOST[:PORT]` or a URL;
+what the environment says, without a file. `EDGECACHE_CONTROL` is `HOST[:PORT]` or a URL, or several
+with commas, of which the first in reach is asked;
 `EDGECACHE_ACCESS_KEY_ID` and `EDGECACHE_SECRET_ACCESS_KEY`, or `EDGECACHE_TOKEN`, admit;
 `EDGECACHE_CA_FILE` names the authorities that are trusted instead of the system's.
 """
@@ -47,7 +48,8 @@ class AccessError(Exception):
 class ControlAccess:
     """Control's URL, and what admits us: a socket's path, a token, an access key, or nothing.
 
-    `ca_file` holds the authorities that are trusted over TLS; empty: the system's.
+    `ca_file` holds the authorities that are trusted over TLS; empty: the system's. `others` are
+    URLs of other controls of the installation, to be asked when this one is out of reach.
     """
 
     url: str
@@ -55,6 +57,7 @@ class ControlAccess:
     token: str = ""
     key: Credential | None = None
     ca_file: str = ""
+    others: tuple[str, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -68,7 +71,8 @@ def environment_access(env: Mapping[str, str]) -> ControlAccess | None:
     if not named:
         return None
     key, token = environment_credentials(env)
-    return ControlAccess(read_url(named), "", token, key, env.get(CA_ENV, ""))
+    url, *others = [read_url(one) for one in named.split(",")]
+    return ControlAccess(url, "", token, key, env.get(CA_ENV, ""), tuple(others))
 
 
 def environment_credentials(env: Mapping[str, str]) -> tuple[Credential | None, str]:
@@ -114,13 +118,14 @@ def read_url(text: str) -> str:
 
 def control_access(config: Config) -> ControlAccess:
     """The access to control of a configuration; an empty URL when it has none."""
-    url = control_url(config)
     path = control_socket(config).path
-    if not url:
+    if not control_url(config):
         return ControlAccess("")
     if os.access(path, os.W_OK):
-        return ControlAccess(local_url(url), socket=path)
-    return ControlAccess(url, token=_token(config), ca_file=os.environ.get(CA_ENV, ""))
+        return ControlAccess(local_url(control_url(config)), socket=path)
+    url, *others = control_urls(config)
+    ca_file = os.environ.get(CA_ENV, "")
+    return ControlAccess(url, "", _token(config), None, ca_file, tuple(others))
 
 
 def local_url(url: str) -> str:
@@ -150,8 +155,21 @@ def control_url(config: Config) -> str:
     """Where this machine reaches control, or empty when there is none."""
     if config.control is None:
         return ""
-    url = tcp_address(config.control.advertise or config.control.listen).url
+    return _url(config, config.control.advertise or config.control.listen)
+
+
+def control_urls(config: Config) -> tuple[str, ...]:
+    """Where this machine reaches each control of its installation; none where there is none."""
+    if config.control is None:
+        return ()
+    named = config.control.addresses
+    return tuple(_url(config, one) for one in named) or (control_url(config),)
+
+
+def _url(config: Config, address: str) -> str:
+    assert config.control is not None
     secured = config.control.certificate_file or speaks_tls(config.control, config)
+    url = tcp_address(address).url
     return url.replace("http:", "https:", 1) if secured else url
 
 

@@ -301,14 +301,13 @@ class Acme(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Control(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The control plane: its address, and what it permits.
 
-    `advertise` is the HOST:PORT by which others reach it; "": where it listens. `names` are Hosts
-    it is asked by beside these, loopback and the name of its machine; who has a credential, a token
-    or an access key may ask by any. `acme_challenges` is the folder a client of ACME writes its
-    tokens to (certbot's `--webroot-path`); every edge answers them. `health_listen` is where
-    `/live` and `/ready` of this process are asked; "": nowhere. With `certificate_file` (PEM, its
-    chain after it) and `key_file` control speaks TLS where it listens; its socket file does not.
-    `database` names where the connection string of a PostgreSQL database is kept, `env:NAME` or
-    `file:PATH`; "": SQLite in state_dir.
+    `advertise` is the HOST:PORT by which others reach it; "": where it listens. `addresses` are
+    those of every control; none: there is one. `names` are Hosts it is asked by beside these,
+    loopback and its machine's name; who proves that it may ask may do so by any. ACME's clients
+    write tokens to `acme_challenges` (certbot's `--webroot-path`), which every edge answers.
+    `health_listen`: where `/live` and `/ready` are asked; "": nowhere. With `certificate_file` (PEM
+    with its chain) and `key_file` it speaks TLS, but at its socket file. `database`: where a
+    PostgreSQL connection string is kept, `env:NAME` or `file:PATH`; "": SQLite in state_dir.
     """
 
     listen: str = "127.0.0.1:8090"
@@ -316,6 +315,7 @@ class Control(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     key_file: str = ""
     advertise: str = ""
     health_listen: str = ""
+    addresses: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     acme_challenges: str = ""
     acme: Acme = Acme()

@@ -7,6 +7,7 @@
 `node` a node: serves a listener, follows control's log, reports;
 `readiness` whether viewers should be sent here, and why not;
 `log_follower` the node's client of control's log, with back-off;
+`control_endpoints`, `control_clients` the controls it may follow, and clients of them;
 `last_configuration` what control published last, on a node's disk;
 `inspect` answers operators about the store: explain, statistics, objects, dry runs;
 `secret_watch` secrets of this process, read from its own files again when they change;

@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from random import random
 
-import httpx
 from msgspec.structs import replace
 
 from edgecache.cache.environment import TierEnvironment
@@ -16,7 +15,7 @@ from edgecache.cache.frontend import FrontendEnvironment, ViewerFrontend, via_ps
 from edgecache.cache.peer_frontend import Frontend, PeerFrontend
 from edgecache.cache.tier import Tier
 from edgecache.cluster.certificates import CertificateFile
-from edgecache.cluster.control_access import control_socket, control_url, supervisor_socket
+from edgecache.cluster.control_access import control_socket, supervisor_socket
 from edgecache.cluster.credentials import (
     CONTROL,
     REGIONAL,
@@ -25,7 +24,6 @@ from edgecache.cluster.credentials import (
     is_regional,
     place_of,
 )
-from edgecache.cluster.enrollment import HOST, NAMED
 from edgecache.config.checks.configuration import own_addresses
 from edgecache.config.listen import (
     Address,
@@ -40,7 +38,9 @@ from edgecache.http.function_cache import cached_bytes
 from edgecache.http.message import HeadLimits
 from edgecache.node.certificate_renewal import CertificateRenewal
 from edgecache.node.certificate_watch import AcmeFollower, CertificateWatch
+from edgecache.node.control_clients import control_client, control_endpoints
 from edgecache.node.control_contact import ControlContact
+from edgecache.node.control_endpoints import ControlEndpoints
 from edgecache.node.control_purger import ControlPurger
 from edgecache.node.geoip import PlaceOf, geo_lookup, no_place
 from edgecache.node.inspect import Inspector
@@ -53,7 +53,7 @@ from edgecache.node.last_configuration import (
     read_last_configuration,
 )
 from edgecache.node.log_delivery import SPOOL_NAME, DeliveryWorld, LogDeliverer
-from edgecache.node.log_follower import FollowerEnvironment, LogFollower, nearest_transport
+from edgecache.node.log_follower import FollowerEnvironment, LogFollower
 from edgecache.node.log_outputs import LogOwner, flow_log_file, log_outputs, log_retention
 from edgecache.node.log_store import LogFolder, LogStore, S3Bucket, environment_key_pair
 from edgecache.node.node import Node
@@ -238,6 +238,12 @@ class NodeParts:
             node.listener.tls = PeerTlsPort(self._renewal.held, wall_clock)
         return node
 
+    @cached_property
+    def _controls(self) -> ControlEndpoints:
+        """Those that this process may follow, where the configuration has any."""
+        held = None if self._renewal is None else self._renewal.held
+        return control_endpoints(self.config, self.name, held, self.clock, random)
+
     def _buckets(self, workers: int) -> TokenBuckets:
         """Of rate limits: those of this location's workers, or this process's alone."""
         shared = inherited_shared_words()
@@ -396,58 +402,36 @@ class NodeParts:
         if self.config.control is None:
             return None
         via = via_pseudonym(self.name, self.config.brand).decode("latin-1")
-        return ControlPurger(self._control_client, self.clock, via)
-
-    def _control_client(self) -> httpx.AsyncClient:
-        url = control_url(self.config)
-        if self._renewal is not None and speaks_tls(self.config.control, self.config):
-            return control_client(url, self._renewal.held)
-        path = control_socket(self.config).path
-        by_tls = nearest_transport(path) if url.startswith("https:") else None
-        return httpx.AsyncClient(base_url=url, trust_env=False, transport=by_tls)
+        return ControlPurger(lambda: self._controls.current.client, self.clock, via)
 
     def _log_follower(self) -> LogFollower | None:
         if self.config.control is None:
             return None
-        url = control_url(self.config)
         world = FollowerEnvironment(self.clock, pause, random, random_bytes)
         serves = self.config.on_partition == "serve"
         secrets = str(secrets_path(self.config.state_dir, os.environ))
         return LogFollower(
             self.name,
-            self._control_client(),
+            self._controls,
             self._signer(CONTROL),
             world,
             serves=serves,
             machine=machine_name(self.config.state_dir),
-            contact=ControlContact(self.name, url, secrets, self.clock),
+            contact=ControlContact(self.name, self._controls.current.url, secrets, self.clock),
         )
 
     def _own_certificate(self, network: Network) -> CertificateRenewal | None:
         """This machine's certificate, where anything here needs one. SecretsError: it has none."""
-        config, url = self.config, control_url(self.config)
+        config = self.config
         if not any(speaks_tls(one, config) for one in (config.control, *config.regional_tier)):
             return None
         held = CertificateFile(config.state_dir, place_of(self.name))
-        renewal = CertificateRenewal(held, lambda: control_client(url, held), wall_clock)
+        renewal = CertificateRenewal(
+            held, lambda: control_client(self._controls.current.url, held), wall_clock
+        )
         renewal.renewed.append(network.renew)
         network.refuses = renewal.refuses
         return renewal
-
-
-def control_client(url: str, held: CertificateFile) -> httpx.AsyncClient:
-    """A client of control that shows this machine's certificate, and knows control by its own."""
-
-    async def name(request: httpx.Request) -> None:
-        request.extensions = {**request.extensions, **NAMED}
-
-    return httpx.AsyncClient(
-        base_url=url,
-        trust_env=False,
-        verify=held.client,
-        headers={"host": HOST},
-        event_hooks={"request": [name]},
-    )
 
 
 def _last_served(config: Config, name: str) -> tuple[LastConfiguration | None, Config]:

@@ -40,6 +40,7 @@ class ControlContact:
         self._name, self._url, self._secrets = name, url, secrets
         self._clock = clock
         self._lost_at = -1.0
+        self._why = ""  # of the last failure, since an answer that helped
         self.problem = ""
 
     def answered(self, status: int, error: str) -> None:
@@ -51,13 +52,20 @@ class ControlContact:
         else:
             self.silent(f"answered {status}")
 
+    def moved(self, url: str) -> None:
+        """The node follows the control at `url` from now on, instead of the one before."""
+        why = f": {self._why}" if self._why else ""
+        logger.warning("control at %s is not followed any more%s; %s is", self._url, why, url)
+        self._url, self._why = url, ""
+        self._well()
+
     def differs(self, why: str) -> None:
         """Control answered what this node does not take: it is of another release."""
         self._tell(f"is not followed: {why}")
 
     def silent(self, reason: str) -> None:
         """Control gave no answer, or none that helps. Told once a lease would have run out."""
-        now = self._clock()
+        now, self._why = self._clock(), reason
         if self._lost_at < 0:
             self._lost_at = now
         if now - self._lost_at >= LEASE_S:

@@ -29,13 +29,12 @@ class _Accepted(msgspec.Struct, frozen=True):
 
 
 class ControlPurger:
-    """Purges of one process. `client` makes a client of control; `clock` gives seconds."""
+    """Purges of one process. `client` gives one of the control to ask; `clock` gives seconds."""
 
     def __init__(
         self, client: Callable[[], httpx.AsyncClient], clock: Callable[[], float], via: str
     ) -> None:
-        self._make_client = client
-        self._client: httpx.AsyncClient | None = None  # made for the first
+        self._client = client
         self._clock = clock
         self._via = via
         self._under_way = 0
@@ -65,7 +64,7 @@ class ControlPurger:
         return True
 
     async def _asked(self, question: PurgeQuestion) -> PurgeAnswer:
-        client = self._client = self._client or self._make_client()
+        client = self._client()
         headers = {"authorization": f"Bearer {question.token}", "via": self._via}
         body = {
             "distribution": question.distribution,

@@ -50,6 +50,8 @@ def open_state(
     StateBusyError: it may be well again.
     """
     named = "" if config.control is None else config.control.database
+    if not named and config.control is not None and len(config.control.addresses) > 1:
+        raise StateError("control.addresses: several controls need one control.database")
     if not named:
         return SqliteDatabase(Path(config.state_dir))
     dsn, owners = connection_string(named, env), sorted(map(owner_digest, secrets))

@@ -1,15 +1,14 @@
 """Follower of control's log: long polls, back-off, reports of a node's status.
 
 Law: control may be away for any time; the node goes on, and catches up from the last entry it
-applied.
+applied. Of several controls it follows one, and the next one as soon as that does not answer in
+time, refuses it or has no lease to give; a lease counts as it was granted, by whichever.
 """
 
 from __future__ import annotations
 
 import contextlib
 import inspect
-import os
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -19,8 +18,6 @@ from urllib.parse import urlencode
 import httpx
 import msgspec
 
-from edgecache.cluster.client import trusted_authorities
-from edgecache.cluster.control_access import CA_ENV
 from edgecache.cluster.credentials import AUTH_SCHEME, content_digest, control_message
 from edgecache.cluster.log_entries import (
     OURS,
@@ -33,8 +30,11 @@ from edgecache.cluster.log_entries import (
 )
 from edgecache.cluster.node_status import NodeStatus, ReportAnswer
 from edgecache.node.control_contact import ControlContact
+from edgecache.node.control_endpoints import ControlEndpoints
 
 WAIT_S = 1.0  # a third of the lease that each answer gives
+WAIT_S_OF_SEVERAL = 0.5  # so that one which says nothing is left while its lease still stands
+PATIENCE_S = 0.5  # beyond the wait, with one of several that says nothing; a world's round trip
 ANSWER_S_MAX = 10.0  # beyond the wait, for the answer itself
 BACK_OFF_S_FIRST = 0.25
 BACK_OFF_S_MAX = 1.0  # a control that came back is followed again within this
@@ -58,8 +58,8 @@ class LogConsumer(Protocol):
         """Apply the next entry. UnknownSettingsError: it stands, and no lease is taken."""
         ...
 
-    def confirm(self, asked_at: float) -> None:
-        """Note that all entries there were at this time have been applied."""
+    def confirm(self, asked_at: float, lease_s: float) -> None:
+        """Note that all entries there were at this time have been applied; take a lease from it."""
         ...
 
     @property
@@ -79,15 +79,12 @@ class FollowerEnvironment:
 
 
 class LogFollower:
-    """Client of control's log. `client` has control's address as its base and no proxy.
-
-    `sign` gives a credential for a message (`cluster.credentials`), for one request.
-    """
+    """Client of control's log. `sign` gives a credential for a message (`cluster.credentials`)."""
 
     def __init__(
         self,
         name: str,
-        client: httpx.AsyncClient,
+        controls: ControlEndpoints,
         sign: Callable[[bytes], bytes],
         world: FollowerEnvironment,
         *,
@@ -97,7 +94,9 @@ class LogFollower:
     ) -> None:
         """`serves`: the node goes on serving without a lease. `contact` says when there is none."""
         self._name = name
-        self._client = client
+        self._controls = controls
+        self._followed = controls.current  # the one that answered last
+        self._is_new = True  # whether the current one has yet to answer for the first time
         self._sign = sign
         self._world = world
         self.serves = serves
@@ -105,6 +104,7 @@ class LogFollower:
         self.instance = f"{machine}.{run}" if machine else run  # see lease.Instance
         self._contact = contact
         self._epoch = ""  # of the log that was told last
+        self._mark = ""  # of the number that was applied last, as told
         self.failures = 0  # polls failed in a row: above 0, control is away
         self.drained_caches: frozenset[str] = frozenset()  # regional caches, as control said last
         self.drained = False  # whether an operator drains this node, as control said last
@@ -116,15 +116,15 @@ class LogFollower:
         applied.
         """
         while True:
+            self._is_new |= self._controls.try_first_choice()
             asked_at = self._world.clock()
             page = await self._poll(after, consumer.low)
             if page is None:
-                self.failures += 1
-                await self._world.pause(back_off_s(self.failures, self._world.random()))
+                await self._next_control()
                 continue
             self._epoch = page.epoch
             if not consumer.begin(page) and after:
-                after = 0
+                after, self._mark = 0, ""
                 continue
             try:
                 await _applied(page, consumer)
@@ -136,11 +136,31 @@ class LogFollower:
                 continue
             self.failures = 0
             self._answered(HTTPStatus.OK)
-            after = page.upto
+            after, self._mark = page.upto, page.mark
             if after == page.last_seq:
-                consumer.confirm(asked_at)
+                consumer.confirm(asked_at, page.lease_s)
+                await self._settle()
             if not page.entries and self._world.clock() - asked_at < WAIT_S / 2:
                 await self._world.pause(self._world.random() * IDLE_S_MAX)
+
+    async def _next_control(self) -> None:
+        """Go on with another control; wait when all of them have failed."""
+        self.failures += 1
+        if len(self._controls) > 1:
+            self._controls.move()
+            self._is_new = True
+            if self.failures % len(self._controls):
+                return
+        await self._world.pause(back_off_s(self.failures, self._world.random()))
+
+    async def _settle(self) -> None:
+        """Follow the current one: it has given a lease, in the place of a former one's."""
+        left = self._controls.settle()
+        if self._contact is not None and self._followed is not self._controls.current:
+            self._contact.moved(self._controls.current.url)
+        self._followed, self._is_new = self._controls.current, False
+        if left is not None:
+            await self._leave(left.client)
 
     @property
     def problem(self) -> str:
@@ -149,15 +169,25 @@ class LogFollower:
 
     async def leave(self) -> None:
         """Tell control that this node serves no more; if it cannot be told, its lease runs out."""
+        await self._leave(self._controls.current.client)
+
+    async def _leave(self, client: httpx.AsyncClient) -> None:
         with contextlib.suppress(httpx.HTTPError):
             query = urlencode({"instance": self.instance, "serves": int(self.serves)})
-            await self._post(f"/nodes/{self._name}/leave?{query}", b"", LEAVE_S_MAX)
+            target = f"/nodes/{self._name}/leave?{query}"
+            headers = self._headers("POST", target, b"")
+            await client.post(target, content=b"", headers=headers, timeout=LEAVE_S_MAX)
 
     async def report(self, status: NodeStatus) -> bool:
         """Send control the status of this node; False when control did not take it."""
         content = msgspec.json.encode(status)
         try:
-            answer = await self._post(f"/nodes/{self._name}", content, ANSWER_S_MAX)
+            target = f"/nodes/{self._name}"
+            headers = self._headers("POST", target, content)
+            client = self._controls.current.client
+            answer = await client.post(
+                target, content=content, headers=headers, timeout=self._answer_s_max
+            )
         except httpx.HTTPError:
             return False
         if _without_stream(answer).is_success:
@@ -170,19 +200,25 @@ class LogFollower:
         """Control's answer to another question of this node's; None when it cannot be had."""
         try:
             headers = {**fields, **self._headers("GET", target, b"")}
-            answer = await self._client.get(target, headers=headers, timeout=ANSWER_S_MAX)
+            client = self._controls.current.client
+            answer = await client.get(target, headers=headers, timeout=ANSWER_S_MAX)
         except httpx.HTTPError:
             return None
         return _without_stream(answer)
 
     async def _poll(self, after: int, low: int) -> LogPage | None:
-        query: dict[str, Any] = {"after": after, "wait_s": WAIT_S, "low": low}
+        several = len(self._controls) > 1
+        wait_s = WAIT_S_OF_SEVERAL if several else WAIT_S
+        if self._is_new and several:  # its lease is wanted at once
+            wait_s = 0.0
+        query: dict[str, Any] = {"after": after, "wait_s": wait_s, "low": low}
         query |= {"instance": self.instance, "serves": int(self.serves)}
-        query |= {"epoch": self._epoch, **as_query(OURS)}
+        query |= {"epoch": self._epoch, "mark": self._mark, **as_query(OURS)}
         target = f"/log?{urlencode(query)}"
         headers = self._headers("GET", target, b"")
         try:
-            answer = await self._client.get(target, headers=headers, timeout=WAIT_S + ANSWER_S_MAX)
+            client = self._controls.current.client
+            answer = await client.get(target, headers=headers, timeout=wait_s + self._answer_s_max)
             content = _without_stream(answer).content
             page = read_page(content) if answer.is_success else None
         except (httpx.HTTPError, msgspec.DecodeError) as error:
@@ -204,11 +240,10 @@ class LogFollower:
         if self._contact is not None:
             self._contact.differs(why)
 
-    async def _post(self, target: str, content: bytes, answer_s_max: float) -> httpx.Response:
-        headers = self._headers("POST", target, content)
-        return await self._client.post(
-            target, content=content, headers=headers, timeout=answer_s_max
-        )
+    @property
+    def _answer_s_max(self) -> float:
+        """How long control may say nothing before, or in the middle of, an answer."""
+        return PATIENCE_S if len(self._controls) > 1 else ANSWER_S_MAX
 
     def _headers(self, method: str, target: str, content: bytes) -> dict[str, str]:
         digest = content_digest(content)
@@ -249,31 +284,3 @@ def _without_stream(answer: httpx.Response) -> httpx.Response:
     """
     answer.stream = httpx.ByteStream(b"")  # what it brought has been read
     return answer
-
-
-def nearest_transport(path: str) -> httpx.AsyncBaseTransport:
-    """A node's way to a control that speaks TLS: its socket file at `path` where that is ours.
-
-    Its certificate is for a name that others use. Elsewhere by TLS and the authorities that
-    `EDGECACHE_CA_FILE` names, or the system's. OSError.
-    """
-    return _NearestTransport(path, trusted_authorities(os.environ.get(CA_ENV, "")))
-
-
-class _NearestTransport(httpx.AsyncBaseTransport):
-    """Chooses at each request: control may start after its nodes."""
-
-    def __init__(self, path: str, trust: ssl.SSLContext) -> None:
-        self._path = path
-        self._near = httpx.AsyncHTTPTransport(uds=path, verify=False)
-        self._far = httpx.AsyncHTTPTransport(verify=trust)
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if not os.access(self._path, os.W_OK):
-            return await self._far.handle_async_request(request)
-        request.url = request.url.copy_with(scheme="http")
-        return await self._near.handle_async_request(request)
-
-    async def aclose(self) -> None:
-        await self._near.aclose()
-        await self._far.aclose()

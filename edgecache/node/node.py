@@ -18,7 +18,6 @@ import msgspec
 
 from edgecache import __version__
 from edgecache.cache.invalidation_sweeper import InvalidationSweeper
-from edgecache.cluster.lease import LEASE_S
 from edgecache.cluster.log_entries import (
     LogEntry,
     LogEntryKind,
@@ -255,14 +254,16 @@ class Node:
         self.listener.marks.begin(page.epoch, page.floor)
         return same
 
-    def confirm(self, asked_at: float) -> None:
+    def confirm(self, asked_at: float, lease_s: float) -> None:
         """Take a lease from `asked_at`: nothing newer was accepted before control was asked.
+
+        It takes the place of the one before, which another control may have granted.
 
         A node that goes on serving without one (`on_partition = "serve"`) has it for ever: control
         waits for its acknowledgement, however long that takes.
         """
         serves = self.follower is not None and self.follower.serves
-        self.listener.marks.lease_until = math.inf if serves else asked_at + LEASE_S
+        self.listener.marks.lease_until = math.inf if serves else asked_at + lease_s
 
     @property
     def low(self) -> int:

@@ -95,7 +95,9 @@ def unknown_addresses(config: Config, asked: Iterable[AskedPart]) -> list[str]:
         f' where others reach it, like "{where.partition("_")[0]}.example:'
         f'{tcp_address(part.listen).port}"'
         for where, part in parts.items()
-        if part is not None and names_no_machine(part)
+        if part is not None
+        and names_no_machine(part)
+        and not (isinstance(part, Control) and part.addresses)
     ]
 
 

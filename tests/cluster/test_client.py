@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from edgecache.cluster import client as module
-from edgecache.cluster.client import exchange
+from edgecache.cluster.client import ControlQuestion, exchange, put_question
+from edgecache.cluster.control_access import ControlAccess
 from edgecache.config.listen import TcpAddress, UnixAddress
 
 HEAD = b"GET / HTTP/1.1\r\n\r\n"
@@ -67,3 +68,47 @@ def test_nothing_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.raises(OSError, match="no answer within"),
     ):
         asyncio.run(exchange(TcpAddress("127.0.0.1", nobody_accepts.getsockname()[1]), HEAD))
+
+
+def test_of_several_controls_the_first_in_reach_is_asked(tmp_path: Path) -> None:
+    async def asked() -> tuple[int, list[bytes]]:
+        heard = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            heard.append(await reader.readline())
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            writer.close()
+
+        gone = socket.create_server(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{gone.getsockname()[1]}"
+        gone.close()
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with server:
+            control = ControlAccess(nobody, others=(nobody, url, nobody))
+            answer = await put_question(control, ControlQuestion("/health"))
+            with pytest.raises(OSError, match="refused"):
+                await put_question(ControlAccess(nobody, others=(nobody,)), ControlQuestion("/"))
+        return answer.status, heard
+
+    assert asyncio.run(asked()) == (200, [b"GET /health HTTP/1.1\r\n"])
+
+
+def test_what_one_control_may_have_done_is_asked_of_no_other() -> None:
+    async def asked() -> int:
+        heard = 0
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal heard
+            await reader.readline()
+            heard += 1
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with server:
+            with pytest.raises(OSError, match=r"\w"):
+                await put_question(ControlAccess(url, others=(url,)), ControlQuestion("/", "POST"))
+        return heard
+
+    assert asyncio.run(asked()) == 1

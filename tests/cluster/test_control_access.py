@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from edgecache.cluster.control_access import AccessError, environment_access, read_url
+from edgecache.cluster.control_access import (
+    AccessError,
+    control_urls,
+    environment_access,
+    read_url,
+)
+from edgecache.config.model import Cluster, Config, Control
 
 KEY = {"EDGECACHE_ACCESS_KEY_ID": "EDGEA", "EDGECACHE_SECRET_ACCESS_KEY": "s"}
 
@@ -78,3 +84,24 @@ def test_what_cannot_be_used_is_one_line(env: dict[str, str], line: str) -> None
     with pytest.raises(AccessError) as error:
         environment_access({"EDGECACHE_CONTROL": "a", **env})
     assert str(error.value) == line
+
+
+def test_several_controls() -> None:
+    access = environment_access(
+        {"EDGECACHE_CONTROL": "a,localhost,https://c", "EDGECACHE_TOKEN": "t"}
+    )
+    assert access is not None
+    assert access.url == "https://a:8090"
+    assert access.others == ("http://localhost:8090", "https://c:443")
+    with pytest.raises(AccessError, match="'' is not"):
+        environment_access({"EDGECACHE_CONTROL": "a,"})
+
+
+def test_a_file_names_each_control_or_where_this_machines_own_is() -> None:
+    control = Control(listen="10.0.0.5:8090", advertise="c.test:8090")
+    assert control_urls(Config(control=control)) == ("http://c.test:8090",)
+    control = Control(listen="10.0.0.5:8090", addresses=("c.test:8090", "d.test:8091"))
+    assert control_urls(Config(control=control)) == ("http://c.test:8090", "http://d.test:8091")
+    secured = Config(control=control, cluster=Cluster(mutual_tls=True))
+    assert control_urls(secured) == ("https://c.test:8090", "https://d.test:8091")
+    assert control_urls(Config()) == ()

@@ -11,6 +11,7 @@ import pytest
 from edgecache.cluster.log_entries import LogEntry, LogPage
 from edgecache.cluster.node_status import NodeStatus
 from edgecache.node.control_contact import ControlContact
+from edgecache.node.control_endpoints import ControlEndpoints
 from edgecache.node.log_follower import (
     BACK_OFF_S_MAX,
     IDLE_S_MAX,
@@ -54,7 +55,11 @@ class Control:
         world = FollowerEnvironment(lambda: 7.0, self.pause, lambda: 0.5, bytes)
         contact = ControlContact("edge-1", "http://control.test", "secrets.json", lambda: 7.0)
         return LogFollower(
-            "edge-1", client, lambda _message: b"t%d" % next(numbers), world, contact=contact
+            "edge-1",
+            ControlEndpoints.only(client),
+            lambda _message: b"t%d" % next(numbers),
+            world,
+            contact=contact,
         )
 
     def client(self) -> httpx.AsyncClient:
@@ -100,7 +105,7 @@ class Node:
         self.applied.append(entry.seq)
         return None
 
-    def confirm(self, asked_at: float) -> None:
+    def confirm(self, asked_at: float, lease_s: float) -> None:
         self.confirmed.append(asked_at)
 
 
@@ -202,7 +207,7 @@ def test_a_follower_can_be_cancelled_wherever_it_waits(where: str) -> None:
         transport = httpx.MockTransport(answer)
         async with httpx.AsyncClient(transport=transport, base_url="http://c.test") as client:
             world = FollowerEnvironment(lambda: 0.0, pause, lambda: 0.0, bytes)
-            bus = LogFollower("n", client, lambda _message: b"t", world)
+            bus = LogFollower("n", ControlEndpoints.only(client), lambda _message: b"t", world)
             task = asyncio.create_task(bus.follow(0, Node()))
             await asyncio.wait_for(reached.wait(), 20)
             task.cancel()

@@ -17,6 +17,7 @@ from edgecache.cache.outcome import FetchErrand
 from edgecache.cluster.log_entries import LogEntry, LogPage
 from edgecache.config.model import Behavior, Config, Control, Distribution, Location, Origin
 from edgecache.node.build import NodeParts
+from edgecache.node.control_endpoints import ControlEndpoints
 from edgecache.rules.caching.freshness import assess
 from edgecache.rules.caching.key import cache_key, forwarded
 from edgecache.rules.reasons import MissReason
@@ -47,7 +48,7 @@ class Stage:
     def begin(self, page: LogPage) -> bool:
         return True
 
-    def confirm(self, asked_at: float) -> None: ...
+    def confirm(self, asked_at: float, lease_s: float) -> None: ...
 
 
 class Clock:
@@ -183,7 +184,7 @@ def test_a_thousand_configurations_leave_nothing_behind(clock: Clock, tmp_path: 
         assert node.follower is not None
         transport = httpx.MockTransport(answer)
         async with httpx.AsyncClient(transport=transport, base_url="http://c.test") as client:
-            node.follower._client = client
+            node.follower._controls = ControlEndpoints.only(client)
             with pytest.raises(Enough):
                 await node.follower.follow(0, Followed())
 

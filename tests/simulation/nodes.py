@@ -18,6 +18,7 @@ from edgecache.cache.peer_frontend import Frontend, PeerFrontend
 from edgecache.cache.tier import Tier
 from edgecache.cluster.credentials import CONTROL, CredentialSigner
 from edgecache.config.model import Config
+from edgecache.node.control_endpoints import ControlEndpoints
 from edgecache.node.log_follower import FollowerEnvironment, LogFollower
 from edgecache.node.node import Node
 from edgecache.observe.access_log import AccessLog, LogOutputs
@@ -163,7 +164,9 @@ class Running:
             self._clock, pause, around.random.random, around.random.randbytes
         )
         serves = config.on_partition == "serve"
-        return LogFollower(name, client, self._signer(CONTROL).sign, world, serves=serves)
+        return LogFollower(
+            name, ControlEndpoints.only(client), self._signer(CONTROL).sign, world, serves=serves
+        )
 
     def _signer(self, to: str) -> CredentialSigner:
         around = self._around

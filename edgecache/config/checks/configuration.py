@@ -131,11 +131,13 @@ def _health_listeners(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def advertisements(config: Config) -> Iterator[tuple[str, str]]:
-    """Every `advertise` that is given, with its place in the file."""
+    """Every `advertise` that is given, and other controls', with its place in the file."""
     named = [("control", config.control), *config.regional_parts.items()]
     for where, part in named:
         if part is not None and part.advertise:
             yield f"{where}.advertise", part.advertise
+    for index, address in enumerate(config.control.addresses if config.control else ()):
+        yield f"control.addresses[{index}]", address
     for index, location in enumerate(config.locations):
         if location.advertise:
             yield f"locations[{index}].advertise", location.advertise
@@ -225,7 +227,7 @@ def _check_addresses(config: Config, problems: Problems) -> None:
     if not problems.found:
         _check_canary(config, problems)
     for where, text in advertisements(config):
-        _check_advertised(where, text, problems)
+        check_advertised(where, text, problems)
     if config.control is not None:
         check_pair(config.control, "control", problems)
     for index, name in enumerate(config.control.names if config.control else ()):
@@ -233,7 +235,7 @@ def _check_addresses(config: Config, problems: Problems) -> None:
             problems.add(f"control.names[{index}]", f"{quoted(name)} is not a host name (no port)")
 
 
-def _check_advertised(where: str, text: str, problems: Problems) -> None:
+def check_advertised(where: str, text: str, problems: Problems) -> None:
     """It is what others connect to: one address or name, and a port."""
     try:
         address = tcp_address(text)

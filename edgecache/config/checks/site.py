@@ -23,6 +23,7 @@ ERROR_CODES = (400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504)
 RESPONSE_CODES = (200, *ERROR_CODES)
 PAGE_PATH_CHARS_MAX = 4_000
 COMMENT_CHARS_MAX = 128
+CONTROLS_MAX = 16  # each reads what all others write
 TAGS_MAX = 50
 TAG_KEY_CHARS_MAX = 128
 TAG_VALUE_CHARS_MAX = 256
@@ -217,6 +218,12 @@ def check_control(config: Config, problems: Problems) -> None:
         return
     if control.database and not _REFERENCE.fullmatch(control.database):
         problems.add("control.database", _NO_REFERENCE)
+    addresses = control.addresses
+    if len(addresses) > CONTROLS_MAX:
+        problems.add("control.addresses", f"{len(addresses)} are more than {CONTROLS_MAX}")
+    for index, address in enumerate(addresses):
+        if address in addresses[:index]:
+            problems.add(f"control.addresses[{index}]", f"{quoted(address)} is there twice")
     if "\0" in control.acme_challenges:
         problems.add("control.acme_challenges", f"{quoted(control.acme_challenges)} is not a path")
     acme = control.acme

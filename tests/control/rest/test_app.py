@@ -65,9 +65,8 @@ class Place:
             run=run,
             file="/etc/edgecache.toml",
             drained=DrainedNodes(self.state),
-            wall=self.clock,
-            group=group,
-        )
+            wall=self.clock, group=group,
+        )  # fmt: skip
         callers = CallerAuthentication({"k1": "k" * 32}, self.tokens, self.clock, self.clock)
         self.app = control_app(control, ["control.test:8090"], KeyAdmission(callers))
 

@@ -17,3 +17,11 @@ class Guard:
     without: str
     play: str
     plays: str = RACES
+    beside: tuple[tuple[str, str], ...] = ()  # what else goes with it, of the same file
+
+    def taken_from(self, code: str) -> str:
+        """The file's `code` without it. AssertionError: it is not there, or twice."""
+        for one, without in ((self.code, self.without), *self.beside):
+            assert code.count(one) == 1, f"{self.file} has the guard no more, or twice"
+            code = code.replace(one, without or "# gone")
+        return code

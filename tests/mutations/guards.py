@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.mutations.access_list_guards import ACCESS_LIST_GUARDS
+from tests.mutations.control_guards import CONTROL_GUARDS
 from tests.mutations.guard import Guard as Guard
 from tests.mutations.several_control_guards import SEVERAL_CONTROL_GUARDS
 from tests.mutations.trace_guards import TRACE_GUARDS
@@ -345,4 +346,5 @@ GUARDS = (
     *TRACE_GUARDS,
     *ACCESS_LIST_GUARDS,
     *SEVERAL_CONTROL_GUARDS,
+    *CONTROL_GUARDS,
 )

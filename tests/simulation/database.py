@@ -54,6 +54,7 @@ class DatabaseServer:
         self.links = links
         self.role = Role.BEHIND
         self.disk: list[Transaction] = []
+        self.alone = False  # whether commits wait for nobody: as Patroni has it after a failover
         self.generation = 0  # of the replication it sends or receives
         self.standby: tuple[Pipe, DatabaseServer] | None = None  # to whom it sends
         self.process = Process(links.machine, name)
@@ -83,7 +84,7 @@ class DatabaseServer:
     def become(self, role: Role) -> None:
         self.role = role
         self.generation += 1
-        self.standby = None
+        self.standby, self.alone = None, False
         if role is Role.PRIMARY:
             self._data.close()
             self._data = sqlite3.connect(":memory:", isolation_level=None)
@@ -201,6 +202,8 @@ class DatabaseServer:
         if self.standby is not None:
             there, follower = self.standby
             there.send(follower.receive, self, self.generation, done)
+        elif self.alone:
+            self._finish(*self._waiting.pop(len(self.disk)))
 
     def forget(self, session: Session) -> None:
         """Roll back what the session is doing."""

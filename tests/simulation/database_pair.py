@@ -38,12 +38,16 @@ class DatabasePair:
         self.primary.start(Role.PRIMARY)
         self.follow()
 
-    def fail_over(self) -> bool:
-        """The standby is promoted; who was primary goes on if it runs. False: it is not one."""
+    def fail_over(self, *, alone: bool = False) -> bool:
+        """The standby is promoted; who was primary goes on if it runs. False: it is not one.
+
+        `alone`: its commits wait for nobody until it has a standby again.
+        """
         standby = self.other
         if standby.role is not Role.STANDBY or not standby.process.alive or standby.process.frozen:
             return False
         standby.become(Role.PRIMARY)
+        standby.alone = alone
         self.primary = standby
         return True
 

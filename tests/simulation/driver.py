@@ -7,6 +7,7 @@ What is called waits as psycopg does: see `threads`.
 from __future__ import annotations
 
 import contextlib
+from asyncio import events
 from collections.abc import Callable, Iterator
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -17,6 +18,8 @@ from tests.simulation.database import Role
 from tests.simulation.database_pair import DatabasePair
 from tests.simulation.database_session import Session
 from tests.simulation.links import Links, Pipe
+from tests.simulation.listener import SimulatedListener
+from tests.simulation.machine import Process
 from tests.simulation.statements import Outcome, Status
 from tests.simulation.threads import WaitingThread
 
@@ -27,12 +30,13 @@ BROKEN = "server closed the connection unexpectedly"
 
 
 def own_driver(module: ModuleType) -> None:
-    """Have `module.load_driver` give threads of a world the driver of that world."""
+    """Have `module.load_driver` give a process of a world the driver of that world."""
     real = module.load_driver
 
     def load_driver() -> Any:
         thread = WaitingThread.current()
-        return real() if thread is None else thread.driver
+        process = events._get_running_loop() if thread is None else thread.process
+        return process.driver if isinstance(process, Process) else real()
 
     module.load_driver = load_driver  # type: ignore[attr-defined]
 
@@ -43,6 +47,18 @@ class SimulatedDriver:
     def __init__(self, links: Links, pair: DatabasePair) -> None:
         self._links = links
         self._pair = pair
+        self.AsyncConnection = SimpleNamespace(connect=self.listen)
+
+    async def listen(self, *, host: str, autocommit: bool, **_: Any) -> SimulatedListener:
+        """A connection for what is notified, of the process whose loop runs."""
+        process = events._get_running_loop()
+        assert isinstance(process, Process)
+        for name in host.split(","):
+            listener = SimulatedListener(self._links, self._pair.servers[name], process)
+            if await listener.knock() is Role.PRIMARY:
+                return listener
+            await listener.close()
+        raise psycopg.OperationalError("connection failed")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(psycopg, name)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 
 from edgecache.rules.invalidation.items import Item, ItemKind
-from tests.simulation.control import PLACE
+from tests.simulation import database_faults
 from tests.simulation.nodes import REGIONAL
 from tests.simulation.objects import OBJECTS, PATTERNS, TAGS, TOKEN_BYTES, TOKENS
 from tests.simulation.origin import PLACE as ORIGIN
@@ -90,7 +90,9 @@ def _down(world: World, random: Random) -> None:
 
 def _cut(world: World, random: Random) -> None:
     one = random.choice([REGIONAL, *world.edges])
-    others = (PLACE, ORIGIN) if one == REGIONAL else (PLACE, ORIGIN, REGIONAL)
+    others = (*world.scene.controls, ORIGIN)
+    if one != REGIONAL:
+        others += (REGIONAL,)
     other = random.choice(others)
     world.cut(one, other, both=random.random() < 0.6)
     _later(world, random, 8.0, lambda: world.heal(one, other))
@@ -103,7 +105,7 @@ def _kill(world: World, random: Random) -> None:
 
 
 def _freeze(world: World, random: Random) -> None:
-    name = random.choice([PLACE, REGIONAL, *world.edges])
+    name = random.choice([*world.scene.controls, REGIONAL, *world.edges])
     process = world.process_of(name)
     if process is not None and process.alive and not process.frozen:
         world.freeze(name)
@@ -111,13 +113,14 @@ def _freeze(world: World, random: Random) -> None:
 
 
 def _kill_control(world: World, random: Random) -> None:
-    world.kill_control()
+    world.controls.kill(random.choice(world.scene.controls))
     _later(world, random, 3.0, world.control_is_well)
 
 
 def _control_dies_next(world: World, random: Random) -> None:
-    if world.control is not None:
-        world.control.deeds.dies_before_answer = 1.0
+    plane = world.controls.plane(random.choice(world.scene.controls))
+    if plane is not None:
+        plane.deeds.dies_before_answer = 1.0
     _later(world, random, 4.0, world.control_is_well)
 
 
@@ -126,7 +129,7 @@ def _lose_database(world: World, random: Random) -> None:
 
 
 def _set_clock(world: World, random: Random) -> None:
-    places = [PLACE, REGIONAL, *world.edges]
+    places = [*world.scene.controls, REGIONAL, *world.edges]
     if random.random() < 0.5:
         places = [random.choice(places)]
     by_s = random.choice((-3600.0, -20.0, 20.0, 3600.0))
@@ -163,5 +166,21 @@ _ROUGH: tuple[tuple[Deed, float], ...] = (
     (_lose_database, 0.06),
     (_set_clock, 0.3),
 )
-DEEDS = {"calm": _COMMON, "shaky": _SHAKY, "rough": _ROUGH}
+_SEVERAL: tuple[tuple[Deed, float], ...] = (
+    *_SHAKY,
+    (_cut, 0.4),
+    (_kill, 0.15),
+    (_freeze, 0.3),
+    (_kill_control, 0.15),
+    (_control_dies_next, 0.1),
+    (_set_clock, 0.05),
+    (database_faults.cut_from_database, 0.25),
+    (database_faults.cut_replication, 0.3),
+    (database_faults.kill_primary, 0.15),
+    (database_faults.depose_primary, 0.2),
+    (database_faults.stop_server, 0.1),
+    (database_faults.lose_standby, 0.1),
+    (database_faults.move_node, 2.0),
+)
+DEEDS = {"calm": _COMMON, "shaky": _SHAKY, "rough": _ROUGH, "several": _SEVERAL}
 """By temper: each deed, and its weight among all."""

@@ -35,6 +35,8 @@ class Links:
     def __init__(self, machine: Machine, random: Random) -> None:
         self.machine = machine
         self.weather = Weather()
+        self.near = Weather()  # between a control and its database, and two servers of one
+        self.near_places: frozenset[str] = frozenset()
         self._random = random
         self._cut: set[tuple[str, str]] = set()
         self._waiting: dict[tuple[str, str], list[Pipe]] = {}
@@ -61,8 +63,9 @@ class Links:
         """Tell `pipe` when its link has healed."""
         self._waiting.setdefault((pipe.source, pipe.target), []).append(pipe)
 
-    def delay(self) -> float:
-        weather, random = self.weather, self._random.random
+    def delay(self, source: str, target: str) -> float:
+        near = source in self.near_places or target in self.near_places
+        weather, random = self.near if near else self.weather, self._random.random
         delay = weather.latency_s + weather.jitter_s * random()
         while random() < weather.loss:
             delay += RETRANSMIT_S
@@ -94,7 +97,7 @@ class Pipe:
             self._stuck.append((callback, args))
             return
         machine = links.machine
-        self._free_at = max(self._free_at, machine.now + links.delay())
+        self._free_at = max(self._free_at, machine.now + links.delay(self.source, self.target))
         machine.at(self._free_at, self.process, callback, *args)
 
     def flush(self) -> None:

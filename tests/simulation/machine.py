@@ -63,6 +63,7 @@ class Process(_Loop):  # type: ignore[misc]
         self.name = name
         self.alive = True
         self.frozen = False
+        self.driver: Any = None  # what stands for psycopg in it
         self.at_end: list[Callable[[], None]] = []
         self._ready: deque[asyncio.Handle] = deque()
         self._held: list[Happening] = []

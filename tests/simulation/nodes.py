@@ -40,7 +40,7 @@ from edgecache.upstream.origin_group import GroupUpstream
 from edgecache.upstream.peer.peer import PeerUpstream
 from edgecache.upstream.pool import Pool
 from tests.simulation.clocks import Clocks
-from tests.simulation.control import ControlLine
+from tests.simulation.control_line import ControlLine
 from tests.simulation.links import Dialer, End
 from tests.simulation.machine import Process, pause
 from tests.simulation.origin import OriginLine
@@ -97,6 +97,11 @@ class Running:
             self.node = self._node(config)
             self.node.work()
         process.meet(lambda: None)
+
+    @property
+    def line(self) -> ControlLine:
+        """Its way to control."""
+        return self._around.line
 
     def accept(self, end: End) -> ViewerConnection:
         """The protocol for a connection that has come."""

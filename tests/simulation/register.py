@@ -20,7 +20,9 @@ Its cost is linear in the length of the history.
 from __future__ import annotations
 
 import fnmatch
+from bisect import bisect_right
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 from zlib import crc32
@@ -65,11 +67,20 @@ class Known:
         """It has applied all up to `number` of this log."""
         at = self._read.get(epoch, 0)
         while at < len(log) and log[at].seq <= number:
-            if not log[at].soft:
-                for thing, version in log[at].versions.items():
-                    self.floors[thing] = max(self.floors[thing], version)
+            self._apply(log[at])
             at += 1
         self._read[epoch] = at
+
+    def hear_late(self, one: Accepted, place: int) -> None:
+        """This one is in its log now, before `place`: who accepted it was slow to say so."""
+        if self._read.get(one.epoch, 0) > place:
+            self._read[one.epoch] += 1
+            self._apply(one)
+
+    def _apply(self, one: Accepted) -> None:
+        if not one.soft:
+            for thing, version in one.versions.items():
+                self.floors[thing] = max(self.floors[thing], version)
 
 
 @dataclass(slots=True, eq=False)
@@ -133,6 +144,8 @@ class Register:
         self._named = [0] * len(OBJECTS)
         self._pending = [0] * len(OBJECTS)  # of those, how many are not Completed
         self._open: dict[tuple[str, int], Accepted] = {}
+        self._numbers: dict[tuple[str, int], str] = {}  # of all accepted: by log and number the id
+        self._completed: dict[str, int] = {}  # of each log, the highest number
         self._log: dict[str, list[Accepted]] = {}  # of each epoch, in the order of numbers
         self._known: dict[int, Known] = {}  # by the run of an edge
         self._seen: dict[tuple[str, int, int, str], int] = {}
@@ -149,40 +162,69 @@ class Register:
 
     # What control does.
 
-    def accepted(self, record: InvalidationRecord, epoch: str) -> None:
-        """Control has it on disk, at this moment."""
+    def accepted(
+        self, record: InvalidationRecord, epoch: str, versions: list[int] | None = None
+    ) -> None:
+        """Control says that it has it, at this moment, or says so again.
+
+        `versions` are those that whoever asked for it had in mind; None: those there are.
+        """
+        if (epoch, record.seq) in self._numbers:
+            if self._numbers[epoch, record.seq] != record.id:
+                self.fail(f"number {record.seq} of one log is given twice")
+            return
+        self._numbers[epoch, record.seq] = record.id
         items = tuple((str(kind), value) for kind, value in record.items)
-        named = {x.number: self._versions[x.number] for x in OBJECTS if names(items, x)}
-        now = self._machine.now
-        one = Accepted(epoch, record.seq, record, items, record.soft, now, named)
+        versions = versions or self._versions
+        named = {x.number: versions[x.number] for x in OBJECTS if names(items, x)}
+        one = Accepted(epoch, record.seq, record, items, record.soft, self._machine.now, named)
         self._open[epoch, record.seq] = one
-        self._log.setdefault(epoch, []).append(one)
         self.tally.accepted += 1
-        for number in named:
-            self._named[number] += 1
-            self._pending[number] += 1
-            if record.soft:
-                self._softened_at[number] = now
-        for place in [place for place in self._stored if place[2] in named]:
-            del self._stored[place]
+        self._enter(one)
         kind = "soft invalidation" if record.soft else "invalidation"
         self.note(f"{kind} {record.seq} accepted: {' '.join(value for _, value in items)}")
+        if record.seq <= self._completed.get(epoch, 0):  # another control said so before
+            self._complete(one)
+
+    def _enter(self, one: Accepted) -> None:
+        """What it changes for gets that begin from here on."""
+        log = self._log.setdefault(one.epoch, [])
+        place = bisect_right(log, one.seq, key=lambda other: other.seq)
+        log.insert(place, one)
+        for known in self._known.values():
+            known.hear_late(one, place)
+        for number in one.versions:
+            self._named[number] += 1
+            self._pending[number] += 1
+            if one.soft:
+                self._softened_at[number] = one.at
+        for stored in [stored for stored in self._stored if stored[2] in one.versions]:
+            del self._stored[stored]
 
     def completed(self, record: InvalidationRecord, epoch: str) -> None:
         """Control says so, at this moment: of this one, and thereby of all before."""
-        now = self._machine.now
+        self._completed[epoch] = max(record.seq, self._completed.get(epoch, 0))
         for key, one in list(self._open.items()):
-            if key[0] != epoch or key[1] > record.seq:
-                continue
-            del self._open[key]
-            self.tally.completed += 1
-            floors = self._soft_floors if one.soft else self._floors
-            for number, version in one.versions.items():
-                self._pending[number] -= 1
-                floors[number] = max(floors[number], version)
-            self.note(f"invalidation {one.seq} Completed after {now - one.at:.3f} s")
-            if one.at > self.control_began:
-                self.tally.slowest_s = max(self.tally.slowest_s, now - one.at)
+            if key[0] == epoch and key[1] <= record.seq:
+                self._complete(one)
+
+    def _complete(self, one: Accepted) -> None:
+        now = self._machine.now
+        del self._open[one.epoch, one.seq]
+        self.tally.completed += 1
+        floors = self._soft_floors if one.soft else self._floors
+        for number, version in one.versions.items():
+            self._pending[number] -= 1
+            floors[number] = max(floors[number], version)
+        self.note(f"invalidation {one.seq} Completed after {now - one.at:.3f} s")
+        if one.at > self.control_began:
+            self.tally.slowest_s = max(self.tally.slowest_s, now - one.at)
+
+    def require_kept(self, kept: Mapping[int, str]) -> None:
+        """All that was ever accepted is what the database has, its id by its number."""
+        for (_, seq), name in self._numbers.items():
+            if kept.get(seq) != name:
+                self.fail(f"invalidation {seq} was accepted, and is lost")
 
     def due(self) -> list[InvalidationRecord]:
         """What should be Completed by now, and has not been said to be."""
@@ -195,6 +237,7 @@ class Register:
         """The database is gone: what was not Completed is promised no more."""
         for key in [key for key in self._open if key[0] == epoch]:
             del self._open[key]
+        self._numbers = {key: name for key, name in self._numbers.items() if key[0] != epoch}
 
     @property
     def waiting(self) -> bool:

@@ -1,7 +1,8 @@
 """A story: what befalls a world, drawn from a seed. Law: the seed says all of it.
 
 Each story has a *temper*: calm (nothing fails, so what stays must stay), shaky (links lose and
-delay, the origin is slow), rough (anything is cut, frozen, killed).
+delay, the origin is slow), rough (anything is cut, frozen, killed), or the like with several
+controls, whose database fails over (`database_faults`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from random import Random
 
 from edgecache.cluster.lease import LEASE_S
+from tests.simulation.control import PLACE
 from tests.simulation.faults import DEEDS, get_something
 from tests.simulation.links import Weather
 from tests.simulation.origin import Mood
@@ -23,8 +25,12 @@ from tests.simulation.world import World
 
 GETS = 2_000  # of one story
 STEP_S = 0.02  # between two deeds, on average
+SEVERAL_STEP_S = 0.06  # what befalls a database lasts longer than what befalls a node
 WARM_S = LEASE_S + 0.5  # until a new database has waited for whoever it may have forgotten
 MEND_S = 4.0  # all is mended for so long at the end
+LATEST_S = 10.0  # until the last fault that was planned is over
+SETTLED_S_MAX = 60.0  # a database that failed over has much to catch up with
+CONTROLS = (("control-1", "control-2"), ("control-1", "control-2", "control-3"))
 SHM = Path("/dev/shm")
 
 
@@ -40,7 +46,7 @@ class Told:
 
 def scene_of(random: Random, temper: str) -> Scene:
     """A world for a story."""
-    calm = temper == "calm"
+    calm, several = temper == "calm", temper == "several"
     return Scene(
         semantics=random.choice(("cloudfront", "rfc9111")),
         edges=random.choice((2, 3)),
@@ -48,13 +54,15 @@ def scene_of(random: Random, temper: str) -> Scene:
         when_down=random.choice(("origin", "stale")),
         disk=random.random() < 0.5,
         failures_s=random.choice((0, 0, 1, 10)),
-        drift=0.0 if calm else 0.012,
+        drift=0.0 if calm else 0.0145 if several else 0.012,
+        controls=random.choice(CONTROLS) if several else (PLACE,),
+        serves=several and random.random() < 0.25,
     )
 
 
 def temper_of(seed: int) -> str:
-    """A quarter of all stories is calm."""
-    return ("calm", "shaky", "rough", "rough")[seed % 4]
+    """A quarter of all stories is calm, and a quarter of several controls."""
+    return ("calm", "shaky", "rough", "several")[seed % 4]
 
 
 def weather_of(random: Random, temper: str) -> Weather:
@@ -74,19 +82,24 @@ class Story:
         self._random = Random(f"story {seed}")
         self.world = World(f"world {seed}", scene_of(self._random, self.temper), folder)
         self._gets = gets
+        self._step_s = SEVERAL_STEP_S if self.temper == "several" else STEP_S
         self._deeds, self._weights = zip(*DEEDS[self.temper], strict=True)
 
     def run(self) -> Told:
         """Violation when a promise is broken."""
         world, random = self.world, self._random
         world.links.weather = weather_of(random, self.temper)
+        if self.temper == "several":
+            world.links.near = Weather(
+                random.choice((0.0003, 0.002)), 0.001, random.choice((0.0, 0.01))
+            )
         world.origin.mood = Mood(work_s=random.choice((0.002, 0.02, 0.1)))
         if self.temper != "calm":
             world.origin.mood.slow = random.choice((0.0, 0.02))
         world.pass_time(WARM_S)
         tally = world.register.tally
         while tally.gets < self._gets:
-            world.pass_time(random.expovariate(1 / STEP_S))
+            world.pass_time(random.expovariate(1 / self._step_s))
             for _ in range(random.choice((2, 4, 4, 8))):
                 get_something(world, random, calm=self.temper == "calm")
             (deed,) = random.choices(self._deeds, self._weights)
@@ -102,8 +115,22 @@ class Story:
             world.pass_time(MEND_S / 20)
             get_something(world, random, calm=False)
         world.pass_time(MEND_S)
+        if self.temper == "several":
+            self._settle()
         if world.register.waiting:
             world.register.fail("not Completed though all is well")
+
+    def _settle(self) -> None:
+        """Several controls have more to get over, and what befell them may still befall."""
+        world = self.world
+        world.pass_time(LATEST_S)
+        world.mend()
+        until = world.machine.now + SETTLED_S_MAX
+        while world.machine.now < until and world.ordered:
+            world.pass_time(0.5)
+        if world.ordered:
+            world.register.fail("not accepted though all is well")
+        world.controls.require_kept()
 
 
 def play(seed: int, gets: int = GETS) -> Told:

@@ -29,7 +29,9 @@ class Scene:
     edges: int = 3
     memory_bytes: int = 64 * 1024 * 1024
     when_down: str = "origin"
+    controls: tuple[str, ...] = ("control",)  # several share a database of two servers
     drift: float = 0.0  # a process's clock may be off by so much of itself, either way
+    rates: tuple[tuple[str, float], ...] = ()  # of the clocks of these places
     ttl_s_max: int = 31_536_000
     serves: bool = False
     disk: bool = False  # the regional cache has one, and finds it again

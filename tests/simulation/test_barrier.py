@@ -11,6 +11,7 @@ import pytest
 from edgecache.cluster.lease import LEASE_S
 from edgecache.control.nodes.barrier import DRIFT_S
 from edgecache.rules.invalidation.items import ItemKind
+from tests.simulation.completion import THING, completed_after
 from tests.simulation.control import PLACE
 from tests.simulation.nodes import REGIONAL
 from tests.simulation.objects import OBJECTS
@@ -19,7 +20,6 @@ from tests.simulation.scenario import SHM
 from tests.simulation.scene import Scene
 from tests.simulation.world import World
 
-THING = OBJECTS[0]
 ITEM = (ItemKind.PATH, THING.target)
 Befalling = Callable[[World], object]
 
@@ -34,24 +34,6 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         world.pass_time(0.5)
         yield world
         world.close()
-
-
-def completed_after(world: World) -> float:
-    """Seconds of virtual time until a new version's invalidation is Completed."""
-    world.bump(THING)
-    world.invalidate((ITEM,))
-    asked, before = world.machine.now, world.register.tally.completed
-    while world.register.tally.completed == before:
-        assert world.machine.now - asked < 2 * COMPLETED_S_MAX, "it never is"
-        for edge in world.edges:
-            world.get(edge, THING)
-        world.pass_time(0.01)
-    took = world.machine.now - asked
-    for _ in range(50):
-        for edge in world.edges:
-            world.get(edge, THING)
-        world.pass_time(0.1)
-    return took
 
 
 def test_at_once_when_all_are_well(world: World) -> None:
@@ -76,6 +58,19 @@ def test_at_once_when_all_are_well(world: World) -> None:
 def test_within_the_lease_when_a_node_is_away(world: World, befall: Befalling) -> None:
     befall(world)
     assert 0.1 < completed_after(world) <= COMPLETED_S_MAX
+
+
+@pytest.mark.parametrize(
+    "world", [Scene(rates=((PLACE, 1.0149), ("edge-1", 0.9851)))], indirect=True
+)
+def test_clocks_may_differ_by_three_percent(world: World) -> None:
+    """An edge's lease is as long as may be when it was answered as soon as it had asked."""
+    for _ in range(2):
+        world.invalidate(((ItemKind.PATH, OBJECTS[2].target),))
+        world.pass_time(0.03)
+    for other in (PLACE, REGIONAL):
+        world.cut("edge-1", other)
+    assert LEASE_S - 0.1 < completed_after(world) <= COMPLETED_S_MAX
 
 
 def test_a_stopped_edge_goes_on_without_its_lease(world: World) -> None:

@@ -28,9 +28,8 @@ class WaitingThread:
     """A thread of `process` that does one piece of work after another: stands for `_Worker` of
     `control.state.database_thread`."""
 
-    def __init__(self, process: Process, driver: Any = None) -> None:
+    def __init__(self, process: Process) -> None:
         self.process = process
-        self.driver = driver  # what stands for psycopg in it
         self._work: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
         self._turn = threading.Semaphore(0)
         self._waits = threading.Semaphore(0)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from math import inf
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,7 +17,9 @@ import msgspec
 from edgecache.control.state.invalidations import InvalidationRequest
 from edgecache.rules.invalidation.items import Item
 from tests.simulation.clocks import Clocks
-from tests.simulation.control import PLACE, ControlLine, Plane
+from tests.simulation.control import PLACE, Plane
+from tests.simulation.control_line import ControlLine
+from tests.simulation.controls import Controls
 from tests.simulation.links import Accept, Dialer, Links, Pipe
 from tests.simulation.machine import Machine, Process
 from tests.simulation.nodes import REGIONAL, Running, Surroundings
@@ -43,22 +44,26 @@ class World:
         self.links = Links(self.machine, Random(f"{seed}:links"))
         self.origin = ModelOrigin(self.links, Random(f"{seed}:origin"))
         self.register = Register(self.machine, self.origin.versions)
-        self.register.bounded = not scene.serves
+        self.register.bounded = not scene.serves and len(scene.controls) == 1
         self.nodes: dict[str, Running] = {}
-        self.control: Plane | None = None
         self.edges = [f"edge-{number}" for number in range(1, scene.edges + 1)]
         self._folder = folder
         self._clocks: dict[str, Clocks] = {}
         self._runs = 0
         self._viewers: dict[str, list[Viewer]] = {}
         self._asked = 0
-        self._epoch = ""  # of control's log
+        self.ordered = 0  # of those, how many operators still wait for
         self._config = config_of(scene)
         self._processes: list[Process] = []
-        for name in (PLACE, REGIONAL, *self.edges):
+        for name in (*scene.controls, REGIONAL, *self.edges):
             rate = 1 + self.random.uniform(-scene.drift, scene.drift)
-            self._clocks[name] = Clocks(self.machine, rate)
-        self.start_control()
+            self._clocks[name] = Clocks(self.machine, dict(scene.rates).get(name, rate))
+        self.controls = Controls(
+            scene.controls, self.links, self.register, folder, self._clocks,
+            lambda: self._config, self.random,
+        )  # fmt: skip
+        for name in scene.controls:
+            self.controls.start(name)
         for name in (REGIONAL, *self.edges):
             self.start(name)
 
@@ -96,44 +101,30 @@ class World:
         """The end of the world."""
         for process in self._processes:
             process.bury()
-        for folder in (self._folder, self._folder.parent / "disk"):
-            shutil.rmtree(folder, ignore_errors=True)
+        self.controls.close()
+        shutil.rmtree(self._folder.parent / "disk", ignore_errors=True)
 
     # Processes.
 
+    @property
+    def control(self) -> Plane | None:
+        """The only one, or the first."""
+        return self.controls.plane(self.scene.controls[0])
+
     def start_control(self) -> None:
-        """Start control, on what the last one left on disk."""
-        random = Random(f"{self.random.random()}")
-        plane = Plane(self.machine, random, self.register)
-        self._epoch = plane.open(self._folder, self._config, self._clocks[PLACE])
-        self._processes.append(plane.process)
-        self.control = plane
-        self.register.control_began = self.machine.now
-        self.register.note("control starts")
+        self.controls.start()
 
     def kill_control(self) -> None:
-        if self.control is not None:
-            if self.control.process.alive:
-                self.control.process.kill()
-            self.register.note("control is killed")
-            self.control = None
-            self.register.control_began = inf
+        self.controls.kill()
 
     def control_is_well(self) -> None:
         """Control runs, and will not die by itself."""
-        if self.control is None or not self.control.process.alive:
-            self.kill_control()
-            self.start_control()
-        assert self.control is not None
-        self.control.deeds.dies_before_answer = 0.0
+        for place in self.scene.controls:
+            self.controls.make_well(place)
 
     def lose_database(self) -> None:
         """Control is killed, and starts with nothing."""
-        self.kill_control()
-        shutil.rmtree(self._folder)
-        self.register.control_lost(self._epoch)
-        self.register.note("control's database is lost")
-        self.start_control()
+        self.controls.lose_file()
 
     def start(self, name: str) -> None:
         """Start a node."""
@@ -141,7 +132,7 @@ class World:
         self._processes.append(process)
         clocks = self._clocks[name]
         around = Surroundings(
-            ControlLine(self.links, process, self._listening_control),
+            self._lines(process),
             Dialer(self.links, process, self._listening),
             OriginLine(self.origin, process, clocks.steady()),
             clocks,
@@ -182,7 +173,7 @@ class World:
         self.register.note(f"{name} is stopped")
         self.register.forget_stored()
         if name == PLACE:
-            self.register.control_began = inf
+            self.register.control_began = float("inf")
 
     def thaw(self, name: str) -> None:
         """SIGCONT."""
@@ -199,8 +190,9 @@ class World:
 
     def process_of(self, name: str) -> Process | None:
         """The process of that name, if it runs."""
-        if name == PLACE:
-            return None if self.control is None else self.control.process
+        if name in self.scene.controls:
+            plane = self.controls.plane(name)
+            return None if plane is None else plane.process
         running = self.nodes.get(name)
         return None if running is None else running.process
 
@@ -223,6 +215,10 @@ class World:
         self.register.note(f"cut: {one} {'and' if both else 'to'} {other}")
         self.register.forget_stored()
 
+    def follow(self, name: str, control: str) -> None:
+        """A node asks this control from now on."""
+        self.nodes[name].line.follow(control)
+
     def heal(self, *places: str) -> None:
         """All links between these places (none given: all there are) are whole again."""
         for source, target in self.links.cuts:
@@ -233,11 +229,12 @@ class World:
     def mend(self) -> None:
         """All is well again."""
         self.heal()
+        self.controls.mend_database()
         self.origin_is_well()
         self.origin.mood.slow = 0.0
         self.set_clocks_right()
         self.control_is_well()
-        for name in (PLACE, REGIONAL, *self.edges):
+        for name in (*self.scene.controls, REGIONAL, *self.edges):
             process = self.process_of(name)
             if process is None:
                 self.restart(name)
@@ -256,10 +253,14 @@ class World:
         """The origin has a new version."""
         self.register.note(f"version {self.origin.bump(thing)} at the origin", thing)
 
-    def invalidate(self, items: tuple[Item, ...], *, soft: bool = False) -> None:
-        """An operator asks for one and waits until it is Completed; again, when control dies."""
+    def invalidate(self, items: tuple[Item, ...], *, soft: bool = False, at: str = "") -> None:
+        """An operator asks for one and waits until it is Completed; again, when control dies.
+
+        The control at the place `at` is asked first, or any.
+        """
         self._asked += 1
-        Order(self, InvalidationRequest(SITE, items, f"r{self._asked}", soft)).ask()
+        self.ordered += 1
+        Order(self, InvalidationRequest(SITE, items, f"r{self._asked}", soft), at).ask()
 
     def publish(self, ttl_s_max: int) -> None:
         """An operator changes the cache policy."""
@@ -267,9 +268,9 @@ class World:
         self._config = config_of(self.scene)
         self.register.note(f"ttl_s_max = {ttl_s_max}")
         self.register.forget_stored()
-        if self.control is not None:
-            body = msgspec.json.decode(msgspec.json.encode(self._config))
-            self.control.process.meet(self.control.publish, body)
+        body = msgspec.json.decode(msgspec.json.encode(self._config))
+        for plane in self.controls.living()[:1]:
+            plane.process.meet(plane.publish, body)
 
     # Viewers.
 
@@ -294,14 +295,16 @@ class World:
         running = self.nodes.get(name)
         return None if running is None else (running.process, running.accept)
 
-    def _listening_control(self) -> Plane | None:
-        return self.control if self.control and self.control.process.alive else None
+    def _lines(self, process: Process) -> ControlLine:
+        """The way to every control."""
+        places = self.scene.controls
+        first = self._runs % len(places)
+        return ControlLine(self.links, process, places, self.controls.listening, first)
 
-    def reach_control(self, deed: Callable[[Plane], Any]) -> bool:
+    def reach_control(self, deed: Callable[[Plane], Any], plane: Plane | None) -> bool:
         """Have control do something, over the operator's link; False when there is none."""
-        if self.control is None:
+        if plane is None:
             return False
-        plane = self.control
-        pipe = Pipe(self.links, "operator", PLACE, plane.process)
+        pipe = Pipe(self.links, "operator", plane.process.name, plane.process)
         pipe.send(deed, plane)
         return True

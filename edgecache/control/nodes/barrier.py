@@ -190,7 +190,9 @@ class Barrier:
                 return 0.0
             lasting = [lease for lease in known.leases if now < lease[1] and lease[0] != seq]
             known.leases = [*lasting, (seq, end + DRIFT_S)]
-        return LEASE_S if nested == math.inf else end - (now if asked_at is None else asked_at)
+        asked_at = now if asked_at is None else asked_at
+        # No longer than DRIFT_S is for, however long the answer waited.
+        return LEASE_S if nested == math.inf else min(LEASE_S, end - asked_at)
 
     def remove_instance(self, node: Instance) -> None:
         """A node has ended, or was removed by an operator. To be followed by `forget`."""

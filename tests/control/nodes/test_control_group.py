@@ -189,6 +189,12 @@ def test_no_lease_ends_later_than_the_controls_own(two: Two, clock: Clock) -> No
     assert c.grant(EDGE, 0) == LEASE_S
 
 
+def test_no_lease_is_longer_than_clocks_are_compared_for(two: Two, clock: Clock) -> None:
+    """Who waited a second for the answer counts from before it: as long, and no longer."""
+    c, _ = two
+    assert c.barrier.grant(EDGE, 0, asked_at=clock.now - 1.0) == LEASE_S
+
+
 def test_a_lease_is_granted_with_all_that_was_there_at_the_last_beat(
     two: Two, clock: Clock
 ) -> None:

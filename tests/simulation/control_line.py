@@ -1,0 +1,151 @@
+"""The way of a node to every control: what stands where a node has its httpx client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import httpx
+
+from tests.simulation.links import Links, Pipe
+from tests.simulation.machine import Process
+
+SILENT_S = 2.0  # of a control that is asked to wait for one second
+
+
+class Listening(Protocol):
+    """A control that listens."""
+
+    process: Process
+
+    def hear(self, question: Question, answer: Callable[[httpx.Response], None]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One HTTP request to control."""
+
+    method: str
+    path: str
+    query: bytes
+    headers: dict[str, str]
+    content: bytes
+
+    def scope(self) -> dict[str, Any]:
+        """As an ASGI server tells it."""
+        headers = {"host": "127.0.0.1:8090", **self.headers}
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": self.method,
+            "scheme": "http",
+            "path": self.path,
+            "raw_path": self.path.encode(),
+            "query_string": self.query,
+            "root_path": "",
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 8090),
+        }
+
+
+class ControlLine:
+    """Stands where a node has its httpx client, whose parsing of URLs would take half of all time:
+    carries questions to whichever control runs when they arrive."""
+
+    def __init__(
+        self,
+        links: Links,
+        process: Process,
+        places: tuple[str, ...],
+        find: Callable[[str], Listening | None],
+        first: int = 0,
+    ) -> None:
+        self._links = links
+        self._process = process
+        self._places = places
+        self._find = find
+        self._followed = first  # which of them is asked
+
+    def follow(self, place: str) -> None:
+        """Ask this control from now on."""
+        self._followed = self._places.index(place)
+
+    async def get(
+        self,
+        target: str,
+        *,
+        headers: dict[str, str],
+        timeout: float,  # noqa: ASYNC109
+    ) -> httpx.Response:
+        path, _, query = target.partition("?")
+        return await self._ask(Question("GET", path, query.encode(), headers, b""), timeout)
+
+    async def post(
+        self,
+        target: str,
+        *,
+        headers: dict[str, str],
+        timeout: float,  # noqa: ASYNC109
+        content: bytes = b"",
+    ) -> httpx.Response:
+        path, _, query = target.partition("?")
+        return await self._ask(Question("POST", path, query.encode(), headers, content), timeout)
+
+    async def _ask(self, question: Question, timeout_s: float) -> httpx.Response:
+        place = self._places[self._followed]
+        future: asyncio.Future[httpx.Response] = self._process.create_future()
+        twice = question.method == "GET" and self._links.twice()
+        for _ in range(2 if twice else 1):
+            there = Pipe(self._links, self._process.name, place, None)
+            there.send(self._arrive, place, question, future)
+        several = len(self._places) > 1
+        try:
+            async with asyncio.timeout(SILENT_S if several else timeout_s):
+                answer = await future
+        except TimeoutError:
+            self.move()
+            raise httpx.ReadTimeout("silent") from None
+        except httpx.ReadError:
+            self.move()
+            raise
+        if answer.status_code >= 500:
+            self.move()
+        return answer
+
+    def move(self) -> None:
+        """Ask the next control from now on."""
+        self._followed = (self._followed + 1) % len(self._places)
+
+    def _arrive(
+        self, place: str, question: Question, future: asyncio.Future[httpx.Response]
+    ) -> None:
+        own, plane = self._process, self._find(place)
+        back = Pipe(self._links, place, own.name, own)
+        if plane is None:
+            back.send(_fail, future)
+            return
+        process = plane.process
+
+        def reset() -> None:
+            back.send(_fail, future)
+
+        def answer(response: httpx.Response) -> None:
+            process.at_end.remove(reset)
+            back.send(_succeed, future, response)
+
+        process.at_end.append(reset)
+        self._links.machine.at(self._links.machine.now, process, plane.hear, question, answer)
+
+
+def _succeed(future: asyncio.Future[httpx.Response], response: httpx.Response) -> None:
+    if not future.done():
+        future.set_result(response)
+
+
+def _fail(future: asyncio.Future[httpx.Response]) -> None:
+    if not future.done():
+        future.set_exception(httpx.ReadError("reset"))

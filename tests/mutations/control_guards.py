@@ -59,6 +59,14 @@ CONTROL_GUARDS = (
         SEVERAL,
     ),
     Guard(
+        "an entry's mark is compared",
+        "control/rest/leases.py",
+        "return mark == (known or await self._control.run(partial(self._log.mark_of, after)))",
+        "return True",
+        "test_a_number_of_another_history_",
+        SEVERAL,
+    ),
+    Guard(
         "clocks may drift",
         BARRIER,
         "DRIFT_S = 0.1",

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import httpx
+import msgspec
 
 from tests.simulation.links import Links, Pipe
 from tests.simulation.machine import Process
-
-SILENT_S = 2.0  # of a control that is asked to wait for one second
 
 
 class Listening(Protocol):
@@ -54,25 +53,22 @@ class Question:
 
 class ControlLine:
     """Stands where a node has its httpx client, whose parsing of URLs would take half of all time:
-    carries questions to whichever control runs when they arrive."""
+    carries questions to whichever control runs at `place` when they arrive."""
 
     def __init__(
         self,
         links: Links,
         process: Process,
-        places: tuple[str, ...],
+        place: str,
         find: Callable[[str], Listening | None],
-        first: int = 0,
+        told: set[str],
     ) -> None:
+        """`told` takes the ids of invalidations that have come over it."""
+        self.place = place
+        self._told = told
         self._links = links
         self._process = process
-        self._places = places
         self._find = find
-        self._followed = first  # which of them is asked
-
-    def follow(self, place: str) -> None:
-        """Ask this control from now on."""
-        self._followed = self._places.index(place)
 
     async def get(
         self,
@@ -96,35 +92,24 @@ class ControlLine:
         return await self._ask(Question("POST", path, query.encode(), headers, content), timeout)
 
     async def _ask(self, question: Question, timeout_s: float) -> httpx.Response:
-        place = self._places[self._followed]
         future: asyncio.Future[httpx.Response] = self._process.create_future()
         twice = question.method == "GET" and self._links.twice()
         for _ in range(2 if twice else 1):
-            there = Pipe(self._links, self._process.name, place, None)
-            there.send(self._arrive, place, question, future)
-        several = len(self._places) > 1
+            there = Pipe(self._links, self._process.name, self.place, None)
+            there.send(self._arrive, question, future)
         try:
-            async with asyncio.timeout(SILENT_S if several else timeout_s):
+            async with asyncio.timeout(timeout_s):
                 answer = await future
         except TimeoutError:
-            self.move()
             raise httpx.ReadTimeout("silent") from None
-        except httpx.ReadError:
-            self.move()
-            raise
-        if answer.status_code >= 500:
-            self.move()
+        if b'"items"' in answer.content:
+            entries = msgspec.json.decode(answer.content)["entries"]
+            self._told.update(entry["body"].get("id", "") for entry in entries)
         return answer
 
-    def move(self) -> None:
-        """Ask the next control from now on."""
-        self._followed = (self._followed + 1) % len(self._places)
-
-    def _arrive(
-        self, place: str, question: Question, future: asyncio.Future[httpx.Response]
-    ) -> None:
-        own, plane = self._process, self._find(place)
-        back = Pipe(self._links, place, own.name, own)
+    def _arrive(self, question: Question, future: asyncio.Future[httpx.Response]) -> None:
+        own, plane = self._process, self._find(self.place)
+        back = Pipe(self._links, self.place, own.name, own)
         if plane is None:
             back.send(_fail, future)
             return

@@ -68,8 +68,11 @@ def lose_standby(world: World, random: Random) -> None:
 
 
 def move_node(world: World, random: Random) -> None:
-    """A node goes over to another control, with its lease in hand."""
+    """A node goes over to another control, with its lease in hand, or back to its first choice."""
     running = world.nodes.get(random.choice([*world.nodes] or [""]))
     if running is not None:
-        running.line.move()
+        if random.random() < 0.4:
+            running.controls._return_at = 0.0  # else in half a minute, which most stories have not
+        else:
+            running.controls.move()
         world.register.note(f"{running.process.name} follows another control")

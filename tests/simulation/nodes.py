@@ -18,7 +18,7 @@ from edgecache.cache.peer_frontend import Frontend, PeerFrontend
 from edgecache.cache.tier import Tier
 from edgecache.cluster.credentials import CONTROL, CredentialSigner
 from edgecache.config.model import Config
-from edgecache.node.control_endpoints import ControlEndpoints
+from edgecache.node.control_endpoints import ControlEndpoint, ControlEndpoints
 from edgecache.node.log_follower import FollowerEnvironment, LogFollower
 from edgecache.node.node import Node
 from edgecache.observe.access_log import AccessLog, LogOutputs
@@ -56,7 +56,8 @@ _T = TypeVar("_T")
 class Surroundings:
     """What a node meets: the rest of the world."""
 
-    line: ControlLine
+    lines: tuple[ControlLine, ...]  # to each control
+    told: set[str]  # ids of the invalidations that came over them
     dialer: Dialer
     origin: OriginLine
     clocks: Clocks
@@ -89,6 +90,7 @@ class Running:
     def __init__(self, process: Process, config: Config, around: Surroundings) -> None:
         self.process = process
         self.counters = Counters()
+        self.told = around.told
         self.marks = InvalidationState(0.0)
         self._around = around
         self._clock = around.clocks.steady()
@@ -98,10 +100,10 @@ class Running:
             self.node.work()
         process.meet(lambda: None)
 
-    @property
-    def line(self) -> ControlLine:
-        """Its way to control."""
-        return self._around.line
+    def follow(self, place: str) -> None:
+        """Ask this control from now on."""
+        while self.controls.current.url != place:
+            self.controls.move()
 
     def accept(self, end: End) -> ViewerConnection:
         """The protocol for a connection that has come."""
@@ -164,14 +166,17 @@ class Running:
 
     def _bus(self, config: Config) -> LogFollower:
         around, name = self._around, self.process.name
-        client = cast(httpx.AsyncClient, around.line)
         world = FollowerEnvironment(
             self._clock, pause, around.random.random, around.random.randbytes
         )
         serves = config.on_partition == "serve"
-        return LogFollower(
-            name, ControlEndpoints.only(client), self._signer(CONTROL).sign, world, serves=serves
+        self.controls = ControlEndpoints(
+            name,
+            [ControlEndpoint(line.place, cast(httpx.AsyncClient, line)) for line in around.lines],
+            self._clock,
+            around.random.random,
         )
+        return LogFollower(name, self.controls, self._signer(CONTROL).sign, world, serves=serves)
 
     def _signer(self, to: str) -> CredentialSigner:
         around = self._around

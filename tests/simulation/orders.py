@@ -62,6 +62,10 @@ class Order:
     def _wait(self, plane: Plane, record: InvalidationRecord) -> None:
         plane.wait(SITE, record.id, self._completed)
 
-    def _completed(self, record: InvalidationRecord) -> None:
+    def give_up(self) -> None:
+        """Ask no more."""
         self._world.ordered -= not self._done
         self._done = True
+
+    def _completed(self, record: InvalidationRecord) -> None:
+        self.give_up()

@@ -59,8 +59,9 @@ class Accepted:
 class Known:
     """What one run of an edge has applied."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: set[str]) -> None:
         self.floors = [0] * len(OBJECTS)
+        self._told = told  # ids: of another history there may be others with the same numbers
         self._read: dict[str, int] = {}  # of each log, how many
 
     def hear(self, log: list[Accepted], epoch: str, number: int) -> None:
@@ -78,7 +79,7 @@ class Known:
             self._apply(one)
 
     def _apply(self, one: Accepted) -> None:
-        if not one.soft:
+        if not one.soft and one.record.id in self._told:
             for thing, version in one.versions.items():
                 self.floors[thing] = max(self.floors[thing], version)
 
@@ -245,9 +246,9 @@ class Register:
 
     # What viewers do.
 
-    def applied(self, run: int, epoch: str, number: int) -> None:
-        """This run of an edge says that it has applied all up to `number`."""
-        known = self._known.setdefault(run, Known())
+    def applied(self, run: int, epoch: str, number: int, told: set[str]) -> None:
+        """This run of an edge says that it has applied all up to `number`; which it was `told`."""
+        known = self._known.setdefault(run, Known(told))
         known.hear(self._log.get(epoch, []), epoch, number)
 
     def begins(self, thing: Object, edge: str, run: int, variant: str, *, calm: bool) -> Get:

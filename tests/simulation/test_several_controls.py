@@ -37,7 +37,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         world.follow("edge-1", ONE)
         for edge in ("edge-2", REGIONAL):
             world.follow(edge, OTHER)
-        world.pass_time(1.5)
+        world.pass_time(LEASE_S + 0.5)  # which they had from others
         ask_all(world)
         world.pass_time(0.5)
         yield world
@@ -150,10 +150,12 @@ def test_a_cancelled_wait_is_not_accepted(world: World) -> None:
 def test_a_number_of_another_history_is_no_number(world: World) -> None:
     """Nodes have applied what is gone; what has its number now is not what they have."""
     world.cut(*SERVERS)
-    world.invalidate((ANOTHER,), at=ONE)
+    order = world.invalidate((ANOTHER,), at=ONE)
     world.pass_time(0.5)
+    order.give_up()
     world.controls.cancel_waits()
-    world.pass_time(1.5)
+    world.pass_time(0.4)
+    assert all(running.marks.last for running in world.nodes.values())
     for control in BOTH:
         world.controls.kill(control)
     world.controls.kill_primary()
@@ -163,7 +165,6 @@ def test_a_number_of_another_history_is_no_number(world: World) -> None:
     world.pass_time(0.5)
     for control in BOTH:
         world.controls.start(control)
-    world.pass_time(0.5)
     completed_after(world, OTHER, AGAIN_S)
 
 

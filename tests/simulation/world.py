@@ -131,8 +131,10 @@ class World:
         process = Process(self.machine, name)
         self._processes.append(process)
         clocks = self._clocks[name]
+        told: set[str] = set()
         around = Surroundings(
-            self._lines(process),
+            self._lines(process, told),
+            told,
             Dialer(self.links, process, self._listening),
             OriginLine(self.origin, process, clocks.steady()),
             clocks,
@@ -217,7 +219,7 @@ class World:
 
     def follow(self, name: str, control: str) -> None:
         """A node asks this control from now on."""
-        self.nodes[name].line.follow(control)
+        self.nodes[name].follow(control)
 
     def heal(self, *places: str) -> None:
         """All links between these places (none given: all there are) are whole again."""
@@ -253,14 +255,16 @@ class World:
         """The origin has a new version."""
         self.register.note(f"version {self.origin.bump(thing)} at the origin", thing)
 
-    def invalidate(self, items: tuple[Item, ...], *, soft: bool = False, at: str = "") -> None:
+    def invalidate(self, items: tuple[Item, ...], *, soft: bool = False, at: str = "") -> Order:
         """An operator asks for one and waits until it is Completed; again, when control dies.
 
         The control at the place `at` is asked first, or any.
         """
         self._asked += 1
         self.ordered += 1
-        Order(self, InvalidationRequest(SITE, items, f"r{self._asked}", soft), at).ask()
+        order = Order(self, InvalidationRequest(SITE, items, f"r{self._asked}", soft), at)
+        order.ask()
+        return order
 
     def publish(self, ttl_s_max: int) -> None:
         """An operator changes the cache policy."""
@@ -283,7 +287,9 @@ class World:
         if viewer is None:
             return False
         marks = viewer.running.marks
-        self.register.applied(viewer.run, marks.epoch, marks.number(marks.last))
+        self.register.applied(
+            viewer.run, marks.epoch, marks.number(marks.last), viewer.running.told
+        )
         get = self.register.begins(thing, edge, viewer.run, variant, calm=calm)
         get.how = how
         viewer.asks(get, variant, fields, monotonic=calm)
@@ -295,11 +301,10 @@ class World:
         running = self.nodes.get(name)
         return None if running is None else (running.process, running.accept)
 
-    def _lines(self, process: Process) -> ControlLine:
+    def _lines(self, process: Process, told: set[str]) -> tuple[ControlLine, ...]:
         """The way to every control."""
-        places = self.scene.controls
-        first = self._runs % len(places)
-        return ControlLine(self.links, process, places, self.controls.listening, first)
+        places, find = self.scene.controls, self.controls.listening
+        return tuple(ControlLine(self.links, process, place, find, told) for place in places)
 
     def reach_control(self, deed: Callable[[Plane], Any], plane: Plane | None) -> bool:
         """Have control do something, over the operator's link; False when there is none."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 from starlette.exceptions import HTTPException
@@ -27,12 +27,21 @@ if TYPE_CHECKING:
 
 TRIMMED_AT_ONCE = 100  # invalidations: one write of the disk for so many
 WAIT_S_MAX = 30.0  # below the 60 s after which common proxies give up on a silent response
-INSTANCE_MAX = 64  # letters of what a node calls its run
+INSTANCE_MAX = 64  # letters of what a node calls its run, and of a mark
 NOT_COMMITTED = "the database accepts nothing now: no lease is granted"
 BEHIND = "another control knows more: number {} has not been heard of here yet"
 BEAT_S_MAX = 2.0  # that a node of a former release waits for one, which comes each second
 RETRY = {"retry-after": RETRY_AFTER}
 SEQ_MAX = 2**63 - 1  # SQLite's largest integer
+
+
+class _Asked(NamedTuple):
+    """What a node has said: when, who it is, and the entry that it was brought up to."""
+
+    at: float
+    speaker: Speaker
+    after: int
+    mark: str
 
 
 class _LeaseHandlers:
@@ -53,17 +62,33 @@ class _LeaseHandlers:
             raise HTTPException(409, why)
         after = int(_query_number(request, "after", int, SEQ_MAX))
         wait_s = min(_query_number(request, "wait_s", float, math.inf), WAIT_S_MAX)
-        if request.query_params.get("epoch", "") not in ("", self._log.epoch):
+        if after and request.query_params.get("epoch", "") not in ("", self._log.epoch):
             # The numbers are another log's, and say nothing here.
             return json_response(self._log.live.after(0))
-        self._barrier.acknowledge(node, after, int(_query_number(request, "low", int, SEQ_MAX)))
+        mark = request.query_params.get("mark", "")[:INSTANCE_MAX]
+        if not await self._has(after, mark):
+            return json_response(self._log.live.of_another_history(mark))
+        if after <= self._log.live.last_seq:
+            low = int(_query_number(request, "low", int, SEQ_MAX))
+            self._barrier.acknowledge(node, after, low)
         self._write_later()
         if not self._barrier.is_recorded(node):
-            await self._record(node, after)
+            await self._record(node, min(after, self._log.live.last_seq))
         page = await self._log.live.wait(after, wait_s)
         if self._group is not None:
-            page = await self._page_of_several(page, after, speaker, asked_at)
+            asked = _Asked(asked_at, speaker, after, mark)
+            page = await self._page_of_several(page, asked)
+            if not await self._has(after, mark):
+                page = self._log.live.of_another_history(mark)
         return json_response(self._with_lease(node, after, page, asked_at))
+
+    async def _has(self, after: int, mark: str) -> bool:
+        """Whether the entry with this number is the one that the node was told, or is to come."""
+        live = self._log.live
+        if not mark or after > live.last_seq:
+            return True
+        known = live.mark_of(after)
+        return mark == (known or await self._control.run(partial(self._log.mark_of, after)))
 
     async def _record(self, node: Instance, after: int) -> None:
         if self._group is None:
@@ -72,18 +97,18 @@ class _LeaseHandlers:
             record = partial(self._group.record, node, after)
         self._barrier.admit(node, await self._control.run(record))
 
-    async def _page_of_several(
-        self, page: LogPage, after: int, speaker: Speaker, asked_at: float
-    ) -> LogPage:
+    async def _page_of_several(self, page: LogPage, asked: _Asked) -> LogPage:
         """The page as it is once this control knows what the node knows, and has beaten for it."""
         assert self._group is not None
-        live = self._log.live
+        live, after = self._log.live, asked.after
         if after > page.last_seq:
             if not await live.reach(after, BEAT_S_MAX):
+                if asked.mark and self._group.has_beaten_since(asked.at):  # all there is was read
+                    return live.of_another_history(asked.mark)
                 raise HTTPException(503, BEHIND.format(after), RETRY)
             page = live.after(after)
-        if speaker.protocol < NESTED:
-            await self._group.wait_for_beat(asked_at, BEAT_S_MAX)
+        if asked.speaker.protocol < NESTED:
+            await self._group.wait_for_beat(asked.at, BEAT_S_MAX)
             page = live.after(after)
         return page
 

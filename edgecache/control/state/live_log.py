@@ -132,6 +132,12 @@ class LiveLog:
             mark=self.mark_of(upto),
         )  # fmt: skip
 
+    def of_another_history(self, mark: str) -> LogPage:
+        """What a node is told that was told an entry which is not in this log: to begin anew."""
+        return LogPage(
+            [], self.last_seq, 0, f"{self.epoch}-{mark}", self.floor, OURS.protocol, OURS.release
+        )
+
     async def wait(self, after: int, timeout_s: float) -> LogPage:
         """As `after`, but when there is nothing yet, wait for it at most `timeout_s` seconds.
 

@@ -107,3 +107,31 @@ def test_a_former_node_gets_a_lease_from_a_beat_that_began_after_it_asked(
     monkeypatch.setattr(grouped, "wait_for_beat", next_beat)
     page = read_page(ask(place, protocol=2).content)
     assert (page.lease_s, waited) == (LEASE_S, [place.now])
+
+
+def test_a_node_of_another_history_begins_anew(place: Place, grouped: ControlGroup) -> None:
+    """The number it has is there, and another entry's: it gets no lease with it."""
+    seq = place.log.append("invalidation", {"distribution": "E", "items": []})
+    beat(place, grouped)
+    mark = place.log.mark_of(seq)
+    ours = {"epoch": place.log.epoch, "instance": "i", "after": seq}
+    same = read_page(ask(place, **ours, mark=mark).content)
+    assert (same.epoch, same.upto) == (place.log.epoch, seq)
+
+    other = read_page(ask(place, **ours | {"instance": "j"}, mark="00" * 8).content)
+    assert other.epoch != place.log.epoch
+    assert (other.entries, other.upto) == ([], 0)
+    anew = read_page(ask(place, epoch=other.epoch, instance="j").content)
+    assert (anew.epoch, anew.upto) == (place.log.epoch, seq)
+
+
+def test_a_number_that_is_not_there_yet_is_not_acknowledged(
+    place: Place, grouped: ControlGroup
+) -> None:
+    """Whatever gets it here later is not what the node has."""
+    beat(place, grouped)
+    seq = place.log.live.last_seq + 1
+    ask(place, epoch=place.log.epoch, instance="i")  # it has a lease
+    ask(place, epoch=place.log.epoch, instance="i", after=seq, mark="00" * 8)
+    assert place.log.append("invalidation", {"distribution": "E", "items": []}) == seq
+    assert not place.barrier.applied_everywhere(seq)

@@ -155,7 +155,7 @@ def control_url(config: Config) -> str:
     """Where this machine reaches control, or empty when there is none."""
     if config.control is None:
         return ""
-    return _url(config, config.control.advertise or config.control.listen)
+    return url_at(config, config.control.advertise or config.control.listen)
 
 
 def control_urls(config: Config) -> tuple[str, ...]:
@@ -163,10 +163,11 @@ def control_urls(config: Config) -> tuple[str, ...]:
     if config.control is None:
         return ()
     named = config.control.addresses
-    return tuple(_url(config, one) for one in named) or (control_url(config),)
+    return tuple(url_at(config, one) for one in named) or (control_url(config),)
 
 
-def _url(config: Config, address: str) -> str:
+def url_at(config: Config, address: str) -> str:
+    """The URL of a control of this installation at HOST:PORT."""
     assert config.control is not None
     secured = config.control.certificate_file or speaks_tls(config.control, config)
     url = tcp_address(address).url

@@ -43,6 +43,7 @@ from edgecache.control.cloudfront.origin_reach import unreachable_origins
 from edgecache.control.nodes import explain as explain_nodes
 from edgecache.control.nodes.barrier import Barrier
 from edgecache.control.nodes.control_group import ControlGroup, ControlIdentity
+from edgecache.control.nodes.other_controls import InstallationNodes
 from edgecache.control.nodes.registry import NodeRegistry
 from edgecache.control.nodes.staleness_probe import ProbeEnvironment, StalenessProbe
 from edgecache.control.nodes.workers import WorkerGroup, worker_groups
@@ -66,6 +67,7 @@ from edgecache.control.state.log import ControlLog
 from edgecache.control.state.postgresql import PostgresDatabase
 from edgecache.control.state.probe_version import ProbeVersion
 from edgecache.control.state.resources import ResourceKind
+from edgecache.node.control_clients import ControlNeighbors
 from edgecache.node.control_secrets import ControlSecrets
 from edgecache.node.control_state import StateBeat, open_state
 from edgecache.node.machines import Machines
@@ -126,7 +128,8 @@ def _application(
     everywhere = barrier if group is None else group
     invalidations = Invalidations(state, log, everywhere, wall_clock, os.urandom)
     nodes = NodeRegistry(clock)
-    asked = partial(_groups, catalog, nodes)
+    found = _all_nodes(config, nodes, group, secrets, machines)
+    asked = partial(_groups, catalog, found)
     world = ProbeEnvironment(asked, exchange, clock, pause, os.urandom, thread.run)
     version = ProbeVersion(state)
     canary = StalenessProbe(invalidations, world, version) if config.control.canary_s else None
@@ -134,13 +137,15 @@ def _application(
         log, nodes, barrier, lambda: load(path), secrets.tokens, secrets.admission,
         catalog.publish, lambda: catalog.published.unavailable, canary, thread.run,
         str(path.resolve()), lambda: catalog.file, DrainedNodes(state),
-        group=group, usage=ProcessUsage(wall_clock).figures,
+        group=group, everywhere=found, usage=ProcessUsage(wall_clock).figures,
     )  # fmt: skip
     app = control_app(control, _names(config), KeyAdmission(secrets.callers))
     issuance, certificates = certificate_services(catalog, nodes, secrets)
     issuance.is_mine = partial(thread.run, partial(state.holds, ORDERS))
     works: list[Work] = [secrets.watch, partial(machines.watch, thread.run), issuance.run]
     works += _beats(state, thread, group)
+    if group is not None:
+        works.append(found.run)
     if canary is not None:
         works.append(partial(canary.run, config.control.canary_s))
     app.router.lifespan_context = _lifespan_with(works)
@@ -205,7 +210,19 @@ def _end(log: ControlLog, thread: StateThread) -> None:
     thread.close()
 
 
-def _groups(catalog: Catalog, nodes: NodeRegistry) -> list[WorkerGroup]:
+def _all_nodes(
+    config: Config,
+    own: NodeRegistry,
+    group: ControlGroup | None,
+    secrets: ControlSecrets,
+    machines: Machines,
+) -> InstallationNodes:
+    """What reports to this control, and to its neighbors."""
+    neighbors = ControlNeighbors(config, machines.own, partial(secrets.tokens.issue, "control"))
+    return InstallationNodes(own, group, neighbors.nodes)
+
+
+def _groups(catalog: Catalog, nodes: InstallationNodes) -> list[WorkerGroup]:
     """Where the processes are now."""
     return worker_groups(catalog.file, nodes.reporting())
 
@@ -241,7 +258,7 @@ def _node_handlers(
     shared: ApiWorld, control: ControlServices, secrets: ControlSecrets, machines: Machines
 ) -> dict[str, RouteHandler]:
     """Handlers that ask nodes before they answer."""
-    tokens, log, reporting = secrets.tokens, control.log, control.nodes.reporting
+    tokens, log, reporting = secrets.tokens, control.log, control.everywhere.reporting
     nodes = explain_nodes.ConfiguredNodes(
         exchange, secrets.signer, reporting, machines.ask_regional
     )

@@ -13,11 +13,20 @@ import httpx
 
 from edgecache.cluster.certificates import CertificateFile
 from edgecache.cluster.client import trusted_authorities
-from edgecache.cluster.control_access import CA_ENV, control_socket, control_url, control_urls
+from edgecache.cluster.control_access import (
+    CA_ENV,
+    control_socket,
+    control_url,
+    control_urls,
+    url_at,
+)
 from edgecache.cluster.enrollment import HOST, NAMED
+from edgecache.config.checks.site import CONTROLS_MAX
 from edgecache.config.listen import speaks_tls
 from edgecache.config.model import Config
 from edgecache.node.control_endpoints import ControlEndpoint, ControlEndpoints
+
+NODES_S_MAX = 1.0  # for what reports to another control
 
 
 def control_endpoints(
@@ -30,6 +39,33 @@ def control_endpoints(
     """The controls that the node `name` may follow. `held`: this machine's certificate."""
     endpoints = [ControlEndpoint(url, _client(config, url, held)) for url in control_urls(config)]
     return ControlEndpoints(name, endpoints, clock, random)
+
+
+class ControlNeighbors:
+    """Clients of one control's neighbors, by where they are; `token` admits to them."""
+
+    def __init__(
+        self, config: Config, held: CertificateFile | None, token: Callable[[], str]
+    ) -> None:
+        self._config, self._held, self._token = config, held, token
+        self._clients: dict[str, httpx.AsyncClient] = {}
+
+    async def nodes(self, address: str) -> bytes:
+        """What reports to the control at HOST:PORT (an AskControl)."""
+        client = self._clients.get(address)
+        if client is None:
+            if len(self._clients) >= CONTROLS_MAX:
+                self._clients.clear()
+            client = _client(self._config, url_at(self._config, address), self._held)
+            self._clients[address] = client
+        try:
+            headers = {"authorization": f"Bearer {self._token()}"}
+            answer = await client.get("/nodes?own=1", headers=headers, timeout=NODES_S_MAX)
+        except httpx.HTTPError as error:
+            raise OSError(str(error) or type(error).__name__) from error
+        if not answer.is_success:
+            raise OSError(f"answered {answer.status_code}")
+        return answer.content
 
 
 def _client(config: Config, url: str, held: CertificateFile | None) -> httpx.AsyncClient:

@@ -286,6 +286,11 @@ class ControlGroup:
             index = bisect_left(self._learned, seq, key=lambda one: one[0])
             return self._learned[index][1] if index < len(self._learned) else self._clock()
 
+    @property
+    def now(self) -> float:
+        """The time that leases end by."""
+        return self._barrier.now
+
     def _clock(self) -> float:
         return self._barrier.now
 

@@ -24,6 +24,7 @@ from edgecache.config.problems import ConfigError
 from edgecache.control.nodes.barrier import Barrier
 from edgecache.control.nodes.control_group import ControlGroup
 from edgecache.control.nodes.installation_metrics import ControlFigures, ReloadRecord
+from edgecache.control.nodes.other_controls import InstallationNodes
 from edgecache.control.nodes.prometheus import CONTENT_TYPE, exposition
 from edgecache.control.nodes.refusals import NodeAdmission
 from edgecache.control.nodes.registry import (
@@ -85,6 +86,7 @@ class ControlServices:
     configured: Callable[[], Config] = Config  # the file as it counts
     drained: DrainedNodes | None = None
     group: ControlGroup | None = None  # of several controls on one database
+    everywhere: InstallationNodes = field(default=None)  # type: ignore[assignment]  # or `nodes`
     wall: Callable[[], float] = wall_clock
     usage: Callable[[], dict[str, int]] = dict  # of this process
     reloads: ReloadRecord = field(init=False)
@@ -93,6 +95,8 @@ class ControlServices:
     def __post_init__(self) -> None:
         object.__setattr__(self, "later", DeferredWrites(self.run))
         object.__setattr__(self, "reloads", ReloadRecord(self.wall()))
+        if self.everywhere is None:
+            object.__setattr__(self, "everywhere", InstallationNodes(self.nodes))
 
     def handlers(self) -> dict[str, RouteHandler]:
         """A handler for each operation of nodes and of control itself, by name."""
@@ -105,20 +109,29 @@ class ControlServices:
             "serve_probe": self.serve_probe,
         }
 
+    def problems(self) -> list[str]:
+        """A line for each thing of the installation that somebody should look at."""
+        config, listing = self.configured(), self.everywhere.listing()
+        addresses = config.control.addresses if config.control else ()
+        return [
+            *self.everywhere.problems(addresses),
+            *installation_problems(config, listing, self.nodes.running_s),
+        ]
+
     async def health(self, request: Request) -> Response:
         require_reader(request, self.tokens)
         refused = self.admission.listing()
-        problems = installation_problems(
-            self.configured(), self.nodes.listing(), self.nodes.running_s
-        )
+        problems = self.problems()
         if not refused and not problems:
             return JSONResponse({"status": "ok"})
         return JSONResponse({"status": "degraded", "problems": problems, "refused": refused})
 
     async def list_nodes(self, request: Request) -> Response:
         require_reader(request, self.tokens)
+        own = request.query_params.get("own") == "1"
         listing = {
-            "nodes": [*map(self._described, self.nodes.listing())],
+            "nodes": [*map(self._described, (self.nodes if own else self.everywhere).listing())],
+            "controls": self.everywhere.controls(),
             "refused": self.admission.listing(),
             "generation": self.log.live.generation,
             "unavailable": [
@@ -131,7 +144,10 @@ class ControlServices:
     def _described(self, node: dict[str, Any]) -> dict[str, Any]:
         """A node with what its own report does not say: its region, its lease, its drain."""
         name, label = node["name"], node["location"] or node["role"]
-        lease_s = self.barrier.lease_s(name, node["instance"])
+        if "lease_s" in node:  # as another control says
+            lease_s = node["lease_s"]
+        else:
+            lease_s = self.barrier.lease_s(name, node["instance"])
         drain = self.drained is not None and self.drained.holds(name, label, node["machine"])
         region = region_of(self.configured(), node["role"], node["location"])
         return {**node, "region": region, "lease_s": lease_s, "drain": drain}
@@ -188,9 +204,7 @@ class ControlServices:
 
     async def metrics(self, request: Request) -> Response:
         require_reader(request, self.tokens)
-        problems = installation_problems(
-            self.configured(), self.nodes.listing(), self.nodes.running_s
-        )
+        problems = self.problems()
         figures = ControlFigures(
             self.usage(),
             self.log.live.generation,

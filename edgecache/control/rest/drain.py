@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edgecache.config.model import Config
+from edgecache.control.nodes.other_controls import InstallationNodes
 from edgecache.control.nodes.registry import NodeRegistry, expected
 from edgecache.control.rest.auth import require_operator
 from edgecache.control.rest.call import RouteHandler, json_response
@@ -133,13 +134,13 @@ def drain_handlers(control: ControlServices) -> dict[str, RouteHandler]:
     async def change(request: Request, *, drain: bool) -> Response:
         author = require_operator(request, control.tokens)
         node = request.path_params["name"]
-        known = known_names(control.configured(), control.nodes.listing())
+        known = known_names(control.configured(), control.everywhere.listing())
         by = Authorship(author, f"{'drain_node' if drain else 'undrain_node'} {node}")
         try:
             await control.run(partial(_change, control, node, known, by, drain=drain))
         except UnknownNodeError as error:
             raise HTTPException(404, str(error)) from error
-        return json_response(_report(control.nodes, node, drain=drain))
+        return json_response(_report(control.everywhere, node, drain=drain))
 
     return {
         "drain_node": partial(change, drain=True),
@@ -159,7 +160,7 @@ def _change(
         drained.change(node, known, drain=drain)
 
 
-def _report(nodes: NodeRegistry, node: str, *, drain: bool) -> DrainReport:
+def _report(nodes: InstallationNodes, node: str, *, drain: bool) -> DrainReport:
     processes = [
         _process(one)
         for one in nodes.listing()

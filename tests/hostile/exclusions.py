@@ -43,5 +43,4 @@ NOT_COVERED: list[tuple[str, str]] = [
         "every message over sockets (`test_process.py`), for overloads and faults "
         "(`tests/end_to_end/`); not for each row apart",
     ),
-    ("H01-H11", "HTTP/2 is not offered"),
 ]

@@ -45,7 +45,7 @@ viewer's connection; `⏎` is CR LF and `H` is `Host: site.test`.
 |---|---|---|---|
 """
 MIB = 1024 * 1024
-ORDER = "FCTBPDKRNOZSXA"
+ORDER = "FCTBPDKRNOZSXHA"
 
 
 def _played(play: Callable[[], str], wrong: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from hypothesis import settings
 from tests.measurements import told
 from tests.skips import SKIPS, unlisted
 from tests.world.play import Play, Scene
-from tests.world.wire import SEED, Setting, settings_of
+from tests.world.wire import SEED, Setting, over_http2, settings_of
 
 settings.register_profile("shared-cores", deadline=None)  # a loaded machine is no failure
 settings.load_profile("shared-cores")
@@ -90,6 +90,27 @@ OF_SHARING = frozenset({
     "test_variants",
 })  # fmt: skip
 
+# Plays that no byte of HTTP/1.1 is in: each runs once more over HTTP/2, to the same end.
+OF_HTTP2 = frozenset({
+    "test_age_across_tiers",
+    "test_cache_status",
+    "test_custom_errors",
+    "test_distributions",
+    "test_entry_update",
+    "test_failover",
+    "test_freshness_and_validation",
+    "test_head_updates",
+    "test_invalidation_kinds",
+    "test_invalidation_races",
+    "test_ranges",
+    "test_request_directives",
+    "test_response_headers",
+    "test_stale_responses",
+    "test_storability",
+    "test_unsafe_methods",
+    "test_validation",
+})  # fmt: skip
+
 # There a body that stays away until somebody looks would change what is played.
 NEVER_LATE = frozenset({"test_large_objects", "test_viewer_connection"})
 
@@ -105,6 +126,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     module = metafunc.module.__name__.rpartition(".")[2]
     name = f"{module}::{metafunc.function.__name__}"
     settings = settings_of(name, tiers=module in OF_SHARING, late=module not in NEVER_LATE)
+    if module in OF_HTTP2:
+        settings = over_http2(settings)
     metafunc.parametrize("stage", settings, ids=str, indirect=True)
 
 
@@ -117,7 +140,8 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Callable[..., Play]]:
     def make(**scene: Any) -> Play:
         if setting.tiers is not None:
             scene.setdefault("regional", setting.tiers == 2)
-        plays.append(Play(Scene(**{"memo": setting.memo, "wire": setting.wire, **scene})))
+        scene = {"memo": setting.memo, "wire": setting.wire, "http2": setting.http2, **scene}
+        plays.append(Play(Scene(**scene)))
         return plays[-1]
 
     yield make

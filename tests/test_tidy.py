@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgecache.runtime.caches import CACHES, UNCOUNTED
-from tests.conftest import NEVER_LATE, OF_SHARING
+from tests.conftest import NEVER_LATE, OF_HTTP2, OF_SHARING
 from tests.mutations.guards import GUARDS, Guard
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -311,7 +311,7 @@ def test_only_http1_knows_how_http1_is_written(path: Path) -> None:
 
 
 def test_plays_with_wires_of_their_own_exist() -> None:
-    named = {f"{name}.py" for name in OF_SHARING | NEVER_LATE}
+    named = {f"{name}.py" for name in OF_SHARING | NEVER_LATE | OF_HTTP2}
     assert named <= {path.name for path in TESTS}, "a play renamed is played on fewer stages"
 
 

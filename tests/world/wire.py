@@ -33,10 +33,17 @@ class Setting(NamedTuple):
     memo: bool
     wire: Wire
     tiers: int | None = None
+    http2: bool = False
 
     def __str__(self) -> str:
         tiers = [] if self.tiers is None else [("one-tier", "two-tiers")[self.tiers - 1]]
-        return "-".join(["memo" if self.memo else "no-memo", *tiers, self.wire])
+        version = ["http2"] if self.http2 else []
+        return "-".join([*version, "memo" if self.memo else "no-memo", *tiers, self.wire])
+
+
+def over_http2(settings: tuple[Setting, ...]) -> tuple[Setting, ...]:
+    """These, and the last of them once more with viewers who speak HTTP/2."""
+    return (*settings, settings[-1]._replace(http2=True))
 
 
 def settings_of(test: str, *, tiers: bool, late: bool = True) -> tuple[Setting, ...]:

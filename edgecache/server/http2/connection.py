@@ -53,6 +53,7 @@ class MultiplexedConnection(asyncio.Protocol):
         self._state = server_state
         self._received: FrameReceiver = cast(FrameReceiver, None)
         self._goaway = False  # was sent
+        self._over = False  # it was ended, and says why
         self._waits_turn = False
         self._rested_at = 0.0  # when the last stream ended
 
@@ -191,9 +192,9 @@ class MultiplexedConnection(asyncio.Protocol):
 
     def end(self, code: ErrorCode, detail: str = "") -> None:
         """Close at once, and say why (RFC 9113 §5.4.1)."""
-        if self.transport.is_closing():
+        if self._over or self.transport.is_closing():
             return
-        self.closing = True
+        self._over = self.closing = True  # the last stream that is let go would end it again
         counters, last_id = self.listener.request_log.counters, self._received.last_id
         counters.http2_ends[code.name.lower()] += 1
         self._received.clear()

@@ -66,6 +66,8 @@ ENDS_CONNECTION = [
     ("5.1 WINDOW_UPDATE of an idle stream", window(1, 1), PROTOCOL),
     ("5.1 CONTINUATION of an idle stream", frame(C, EH, 1, b""), PROTOCOL),
     ("5.1 HEADERS after the end", get(1) + get(1), CLOSED),
+    ("5.1 HEADERS after the answer", DONE + get(1), CLOSED),
+    ("5.1 an idle stream, behind an answer", DONE + window(3, 1), PROTOCOL),
     ("5.1.1 a stream of ours", get(2), PROTOCOL),
     ("5.1.1 a smaller number", get(3) + get(1), CLOSED),
     ("6.1 DATA on stream 0", data(0, b"x"), PROTOCOL),

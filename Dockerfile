@@ -19,7 +19,8 @@ RUN /opt/build/bin/pip download --no-cache-dir --require-hashes --no-deps --only
 RUN /opt/build/bin/pip install --no-index --find-links /wheels hatchling
 COPY edgecache edgecache
 RUN /opt/build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /package . \
-    && /opt/edgecache/bin/pip install --no-cache-dir --no-index --find-links /wheels /package/*.whl
+    && /opt/edgecache/bin/pip install --no-cache-dir --no-index --find-links /wheels \
+       "$(echo /package/*.whl)[postgresql]"
 COPY config /etc/edgecache
 # In a container the loopback is nobody else's, and what is to stay goes on the volume.
 RUN sed -i \

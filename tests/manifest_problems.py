@@ -198,12 +198,7 @@ def _part(config: Config, role: str, env: dict[str, str]) -> Any:
     """The table of the file that the process of a role runs by."""
     if role == "edge":
         return next(one for one in config.locations if one.name == env["LOCATION"])
-    return config.control if role == "control" else next(iter(_regionals(config)))
-
-
-def _regionals(config: Config) -> list[Any]:
-    one = [] if config.regional is None else [config.regional]
-    return [*one, *getattr(config, "regional_caches", ())]
+    return config.control if role == "control" else config.regional_tier[0]
 
 
 def _service_problems(one: dict[str, Any], objects: Objects) -> Iterator[str]:
@@ -223,17 +218,28 @@ def _service_problems(one: dict[str, Any], objects: Objects) -> Iterator[str]:
 
 
 def _name_problems(config: Config, known: dict[tuple[str, str], Any]) -> Iterator[str]:
-    """Names by which the configuration has others asked, that no Service has."""
-    for part in (config.control, *_regionals(config)):
-        assert part is not None
-        address = tcp_address(part.advertise)
+    """Names by which the configuration has others asked, that no Service has; pods it has not."""
+    assert config.control is not None
+    named = [config.control.advertise]
+    caches = [one.advertise for one in config.regional_tier]
+    for advertise in (*named, *caches):
+        address = tcp_address(advertise)
         host, _, domain = address.host.partition(".")
         service = known.get(("Service", domain or host))
         if service is None:
-            yield f"{part.advertise}: there is no Service {domain or host}"
+            yield f"{advertise}: there is no Service {domain or host}"
             continue
         if address.port not in [port["port"] for port in service["spec"]["ports"]]:
-            yield f"{part.advertise}: the Service has no such port"
+            yield f"{advertise}: the Service has no such port"
         name, _, ordinal = host.rpartition("-")
         if domain and int(ordinal) >= known["StatefulSet", name]["spec"]["replicas"]:
-            yield f"{part.advertise}: there is no such pod"
+            yield f"{advertise}: there is no such pod"
+    for (kind, name), one in known.items():
+        if (
+            kind == "StatefulSet"
+            and one["spec"]["template"]["metadata"]["labels"][COMPONENT] == "regional"
+        ):
+            for index in range(one["spec"]["replicas"]):
+                pod = f"{name}-{index}.{one['spec']['serviceName']}:"
+                if not any(advertise.startswith(pod) for advertise in caches):
+                    yield f"{pod[:-1]}: the configuration has no such cache"

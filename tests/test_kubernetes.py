@@ -55,13 +55,8 @@ def test_nothing_is_wrong_with_it(overlay: Path) -> None:
     assert [*schema_problems(objects), *problems(objects, settings(overlay))] == []
 
 
-def test_the_configuration_passes_the_check(overlay: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As each pod has it: the address of the pod is the environment's."""
-    monkeypatch.setenv("POD_IP", "10.1.2.3")
-    load(overlay / "edgecache.toml")
-
-
 def settings(overlay: Path) -> Config:
+    """The file of an overlay, which must pass every check."""
     return load(overlay / "edgecache.toml")
 
 
@@ -133,6 +128,10 @@ def _wrong_port(objects: Objects) -> None:
     of(objects, "Service", "control")["spec"]["ports"][0]["port"] = 80
 
 
+def _one_more(objects: Objects) -> None:
+    of(objects, "StatefulSet", "regional")["spec"]["replicas"] = 2
+
+
 def _no_pod(objects: Objects) -> None:
     of(objects, "StatefulSet", "regional")["spec"]["replicas"] = 0
 
@@ -174,6 +173,7 @@ def _small(objects: Objects) -> None:
         (_wrong_name, "regional-0.regional:8095: there is no Service regional"),
         (_wrong_port, "control:8090: the Service has no such port"),
         (_no_pod, "regional-0.regional:8095: there is no such pod"),
+        (_one_more, "regional-1.regional: the configuration has no such cache"),
         (_wrong_policy, "NetworkPolicy regional: selects no pod"),
         (_killed_early, "edge: is killed before it has drained"),
         (_root, "DaemonSet edge: runs as root"),

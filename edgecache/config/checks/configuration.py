@@ -219,7 +219,7 @@ def _check_addresses(config: Config, problems: Problems) -> None:
         if isinstance(address, UnixAddress) and not of_regional:
             problems.add(where, f"{quoted(text)}: only a regional cache listens on a socket file")
         for other, held in taken:
-            if overlaps(address, held):
+            if overlaps(address, held) and not _are_apart(config, where, other):
                 problems.add(where, f"{quoted(text)} is already taken by {other}")
         taken.append((where, address))
         if of_regional and config.cluster.mutual_tls is None:
@@ -233,6 +233,20 @@ def _check_addresses(config: Config, problems: Problems) -> None:
     for index, name in enumerate(config.control.names if config.control else ()):
         if not _HOST.fullmatch(name.lower()):
             problems.add(f"control.names[{index}]", f"{quoted(name)} is not a host name (no port)")
+
+
+def _are_apart(config: Config, one: str, other: str) -> bool:
+    """Whether two listeners are on two machines: of two regions, or of regional caches that others
+    reach by two names.
+    """
+    parts: dict[str, RegionalCache | Location] = {**config.regional_parts}
+    parts |= {f"locations[{index}]": place for index, place in enumerate(config.locations)}
+    pair = [parts.get(where.rpartition(".")[0]) for where in (one, other)]
+    regions = {part.region for part in pair if part is not None} - {""}
+    if len(regions) == len(pair):
+        return True
+    caches = [part for part in pair if isinstance(part, RegionalCache) and part.advertise]
+    return len({part.advertise.rpartition(":")[0] for part in caches}) == len(pair)
 
 
 def check_advertised(where: str, text: str, problems: Problems) -> None:

@@ -316,9 +316,10 @@ def expected(config: Config) -> list[str]:
 
 
 def region_of(config: Config, role: str, location: str) -> str:
-    """The region of a location, or of a regional cache; empty where the file names none."""
-    places = [one for one in config.locations if one.name == location and role == "edge"]
-    return next((str(getattr(one, "region", "")) for one in places), "")
+    """The region of a location, or of a regional cache by name; empty where the file names none."""
+    if role == "edge":
+        return next((one.region for one in config.locations if one.name == location), "")
+    return next((one.region for one in config.regional_tier if one.name == location), "")
 
 
 def _node_problems(node: Mapping[str, Any]) -> Iterator[str]:

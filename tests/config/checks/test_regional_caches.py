@@ -83,6 +83,27 @@ def location(**more: Any) -> dict[str, Any]:
         ['regional_caches[1].listen: "127.0.0.1:1" is already taken by regional_caches[0].listen'],
     ),
     (
+        {"cluster": {"mutual_tls": False}, "regional_caches": [
+            {"name": "a", "listen": "0.0.0.0:1", "advertise": "a.test:1"},
+            {"name": "b", "listen": "0.0.0.0:1", "advertise": "b.test:1"},
+        ]},
+        [],
+    ),
+    (
+        {"cluster": {"mutual_tls": False}, "regional_caches": [
+            {"name": "a", "listen": "0.0.0.0:1", "advertise": "a.test:1"},
+            {"name": "b", "listen": "0.0.0.0:1", "advertise": "a.test:2"},
+        ]},
+        ['regional_caches[1].listen: "0.0.0.0:1" is already taken by regional_caches[0].listen'],
+    ),
+    (
+        {"regional_caches": [
+            {"name": "a", "listen": "127.0.0.1:1", "region": "eu"},
+            {"name": "b", "listen": "127.0.0.1:1", "region": "us"},
+        ]},
+        [],
+    ),
+    (
         {"regional_caches": [{"name": "a", "listen": "10.0.0.1:1"}]},
         [
             "cluster.mutual_tls: missing: regional_caches[0].listen is 10.0.0.1:1, for other "

@@ -13,7 +13,7 @@ from enum import StrEnum
 WINDOW = 32_768  # numbers: ten seconds at 3,000 a second, and a lost packet is sent again in one
 WINDOW_BYTES = WINDOW // 8
 RUN_BYTES = WINDOW_BYTES + 400  # with its object, its name and its place in the table
-RUNS_MAX = 1_024  # of processes: four times the workers of 64 locations
+RUNS_MAX = 8_192  # of processes: 37 MB, taken as they come; a control keeps up with fewer
 RUNS_PER_SENDER_MAX = 128  # a location has 64 workers at most, and as many successors
 
 

@@ -10,6 +10,7 @@ import argparse
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -34,6 +35,7 @@ _clock = threading.Event()
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is stopped
     options = _options()
     raise_file_limit()
     sys.setswitchinterval(0.001)  # what is measured waits for no other thread of ours

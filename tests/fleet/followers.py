@@ -13,6 +13,7 @@ import asyncio
 import math
 import os
 import resource
+import signal
 import statistics
 import sys
 import tempfile
@@ -160,6 +161,7 @@ def _quantiles(some: list[float], name: str) -> dict[str, float]:
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is stopped
     parser = argparse.ArgumentParser(prog="python -m tests.fleet.followers", description=__doc__)
     parser.add_argument("--edges", default="10,100,1000", help="how many, of each measurement")
     numbers = [int(one) for one in parser.parse_args().edges.split(",")]

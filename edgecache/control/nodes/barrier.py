@@ -28,6 +28,7 @@ from edgecache.cluster.lease import LEASE_S, Instance
 from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.migrations import BEFORE
 
+SWEEP_S = 1.0  # between two looks for nodes that are silent
 DRIFT_S = 0.1  # two clocks of one machine that differ by 3 %, far beyond what NTP slews
 ALL = 2**63 - 1  # beyond every number
 
@@ -78,6 +79,7 @@ class Barrier:
         self._known: dict[Instance, _Known] = {}
         self._gone: list[Instance] = []  # recorded, and to be forgotten
         self._changed = asyncio.Event()  # replaced at each change
+        self._sweep_at = -math.inf  # when those that are silent are looked for again
         # Who had a lease when a control before ended may still have it, and is not known by name.
         longest = [(-1, clock() + self._longest_before_s() + DRIFT_S)]
         self._known[Instance(BEFORE, "")] = _Known(-1, leases=longest)
@@ -183,7 +185,11 @@ class Barrier:
         end = min(now + LEASE_S, nested)
         if end <= now:
             return 0.0
-        self.forget_expired(node)
+        if node.serves or node not in self._known:
+            self.forget_expired(node)
+        elif now >= self._sweep_at:  # each second, not at each grant: that costs n² of n nodes
+            self._sweep_at = now + SWEEP_S
+            self._forget_silent(now)
         with self._lock:
             known = self._known.setdefault(node, _Known(seq))
             if seq < known.least:
@@ -311,6 +317,20 @@ class Barrier:
                 node
                 for node, held in self._known.items()
                 if held.expired(now) and node != heir and (not node.serves or _replaces(heir, node))
+            ]
+            for node in silent:
+                del self._known[node]
+            self._drop(silent)
+
+    def _forget_silent(self, now: float) -> None:
+        """As `forget_expired`, for each node that has a lease."""
+        with self._lock:
+            known = self._known.items()
+            living = {(node.name, node.machine) for node, held in known if not held.expired(now)}
+            silent = [
+                node
+                for node, held in known
+                if held.expired(now) and (not node.serves or (node.name, node.machine) in living)
             ]
             for node in silent:
                 del self._known[node]

@@ -9,6 +9,7 @@ operator has asked for.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -21,13 +22,13 @@ from edgecache.cluster.node_status import NodeStatus
 from edgecache.config.model import Config
 from edgecache.control.nodes.reported_samples import ReportedSamples
 from edgecache.observe.counters import Sample, merge
-from edgecache.rules.replay_window import RUNS_PER_SENDER_MAX
+from edgecache.rules.replay_window import RUNS_MAX, RUNS_PER_SENDER_MAX
 from edgecache.runtime.inherited import Unready
 
 ALIVE_S = 10.0  # several reports; Consul's agents call a node failed after about as long
 LEFT_S = 60.0  # until what a node sent before it left has come
 FORGET_S = 3600.0  # a node silent for this long is no longer listed
-NODES_MAX = 1024  # more than CloudFront has points of presence
+NODES_MAX = RUNS_MAX  # more have no credentials
 CLOCK_OFF_S_MAX = 2.0  # far beyond NTP; a signed URL or a lease means something else by then
 _NOT_A_PROBLEM = frozenset({Unready.DRAINING, Unready.STARTING})
 PLACE_NODES_MAX = RUNS_PER_SENDER_MAX  # of one location: more have no credentials either
@@ -100,6 +101,7 @@ class NodeRegistry:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._nodes: dict[tuple[str, str], _Node] = {}
+        self._by_place: Counter[str] = Counter()  # how many of them a place has
         self._retired: dict[Place, Sample] = {}
         self._reported = ReportedSamples()
         self._draining: dict[str, bool] = {}  # regional caches, by their names
@@ -119,11 +121,12 @@ class NodeRegistry:
         key = (name, status.instance or f"pid {status.pid}")
         node = self._nodes.get(key)
         if node is not None and not status.instance and _is_another_process(node.status, status):
-            self._retire(self._nodes.pop(key).status)
+            self._give_up([key])
             node = None
         if node is None:
             self._make_room(place_of(name), now)
             self._nodes[key] = _Node(name, status, address, now, number, number)
+            self._by_place[place_of(name)] += 1
         elif not _is_another_process(node.status, status):  # else it was overtaken on its way
             node.status, node.address = status, address
         self._nodes[key].seen_at, self._nodes[key].last_report = now, number
@@ -250,10 +253,10 @@ class NodeRegistry:
         self._give_up(
             k for k, one in self._nodes.items() if one.left and now - one.seen_at > LEFT_S
         )
-        neighbors = [key for key, node in self._nodes.items() if place_of(node.name) == place]
         full = len(self._nodes) >= NODES_MAX
-        if not full and len(neighbors) < PLACE_NODES_MAX:
+        if not full and self._by_place[place] < PLACE_NODES_MAX:
             return
+        neighbors = [key for key, node in self._nodes.items() if place_of(node.name) == place]
         current = {id(node) for node in self._current()}
         gone = [
             key
@@ -267,7 +270,9 @@ class NodeRegistry:
 
     def _give_up(self, keys: Iterable[tuple[str, str]]) -> None:
         for key in [*keys]:
-            self._retire(self._nodes.pop(key).status)
+            node = self._nodes.pop(key)
+            self._by_place[place_of(node.name)] -= 1
+            self._retire(node.status)
 
 
 def _earliest(moments: Iterable[Mapping[str, float]]) -> dict[str, float]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from edgecache.control.rest.app import ControlServices
 
 
-DRAINED_MAX = 1_024  # as many as there may be nodes
+DRAINED_MAX = 1_024  # names: of locations, roles and processes
 TOLD = "drained"
 _NODE = re.compile(r"[A-Za-z0-9-]{1,64}(@[A-Za-z0-9-]{1,64})?")
 

@@ -125,9 +125,11 @@ class _LeaseHandlers:
 
     def _write_later(self) -> None:
         """Start the writes that no answer waits for."""
-        low = self._barrier.low() if self._group is None else self._group.low()
-        if self._log.live.entries_upto(low) > TRIMMED_AT_ONCE:  # one may be the configuration
-            self._control.later.start("trim", partial(self._log.trim, low))
+        live = self._log.live
+        if live.entries_upto(live.last_seq) > TRIMMED_AT_ONCE:  # else there is no need to look
+            low = self._barrier.low() if self._group is None else self._group.low()
+            if live.entries_upto(low) > TRIMMED_AT_ONCE:  # one may be the configuration
+                self._control.later.start("trim", partial(self._log.trim, low))
         if self._barrier.forgets:
             self._control.later.start("forget", self._barrier.forget)
 

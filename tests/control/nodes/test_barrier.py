@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgecache.cluster.lease import LEASE_S, Instance
+from edgecache.control.nodes import barrier as barrier_module
 from edgecache.control.nodes.barrier import DRIFT_S, Barrier
 from edgecache.control.state.database import StateDatabase
 from edgecache.control.state.migrations import BEFORE
@@ -241,3 +242,44 @@ def test_who_waits_is_told_at_once(barrier: Barrier) -> None:
 def test_and_who_has_waited_long_enough_is_told_so(barrier: Barrier) -> None:
     barrier.grant(A, 4)
     assert not asyncio.run(barrier.wait(5, 0))
+
+
+def test_a_thousand_nodes_are_looked_through_once_a_second_and_not_at_each_grant(
+    state: StateDatabase, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+    expired = barrier_module._Known.expired
+
+    def counted(known: barrier_module._Known, now: float) -> bool:
+        nonlocal looks
+        looks += 1
+        return expired(known, now)
+
+    barrier = Barrier(state, clock)
+    nodes = [Instance(f"edge-{number}", "1") for number in range(100)]
+    for node in nodes:
+        barrier.grant(node, 1)
+    monkeypatch.setattr(barrier_module._Known, "expired", counted)
+    for _ in range(3):
+        clock.now += 1
+        for node in nodes[1:]:
+            barrier.grant(node, 1)
+    assert looks < 3 * 3 * len(nodes)
+    clock.now += LEASE_S + DRIFT_S - 2
+    barrier.grant(nodes[1], 1)
+    assert nodes[0] not in barrier._known  # it was silent for as long as its lease
+
+
+def test_one_that_serves_on_is_forgotten_with_its_successor_which_does_not(
+    state: StateDatabase, clock: Clock
+) -> None:
+    """Its successor comes while its lease lasts, and asks again each second."""
+    barrier = Barrier(state, clock)
+    former, heir = Instance("edge-s", "vm.1", serves=True), Instance("edge-s", "vm.2")
+    barrier.admit(former, barrier.record(former))
+    barrier.grant(former, 1)
+    for _ in range(5):
+        clock.now += 1
+        barrier.grant(heir, 1)
+    assert former not in barrier._known
+    assert barrier.forgets

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from edgecache.cluster.node_status import NodeStatus
+from edgecache.control.nodes import registry
 from edgecache.control.nodes.registry import (
     ALIVE_S,
     FORGET_S,
     LEFT_S,
-    NODES_MAX,
     PLACE_NODES_MAX,
     NodeRegistry,
     Place,
@@ -158,11 +158,12 @@ def test_totals_never_go_down() -> None:
         highest = hits(nodes)
 
 
-def test_the_number_of_nodes_is_bounded() -> None:
+def test_the_number_of_nodes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "NODES_MAX", 300)
     clock = Clock()
     nodes = NodeRegistry(clock)
     small = status()
-    for number in range(NODES_MAX):
+    for number in range(300):
         nodes.report(f"n{number}", small)
     with pytest.raises(TooManyNodesError):
         nodes.report("one more", small)

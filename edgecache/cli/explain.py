@@ -159,6 +159,8 @@ def _add_place(tree: Tree, place: PlaceExplanation) -> None:
     branch = _add(tree, f"{place.role} {place.name} at {place.address}")
     if place.workers > 1:
         _add(branch, f"{len(place.nodes)} of {place.workers} workers, each with its own memory")
+    if place.asked_first_by:
+        _add(branch, f"the object lives here for {', '.join(place.asked_first_by)}")
     if place.problem:
         _add(branch, place.problem)
     for node in place.nodes:

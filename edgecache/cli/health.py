@@ -37,7 +37,10 @@ DRAIN_S_MAX = 300.0  # as long as AWS's balancers wait for a target ("deregistra
 
 app = typer.Typer()
 NodeName = Annotated[
-    str, typer.Argument(metavar="NODE", help="A location, `regional`, or NAME@MACHINE of `stats`.")
+    str,
+    typer.Argument(
+        metavar="NODE", help="A location, a regional cache, or NAME@MACHINE of `stats`."
+    ),
 ]
 Local = Annotated[
     bool, typer.Option("--local", help="Ask the supervisor of this machine, without control.")

@@ -15,6 +15,7 @@ from edgecache.cluster.certificates import CertificateFile, server_name
 from edgecache.config.listen import Address, UnixAddress, advertised, speaks_tls
 from edgecache.config.model import Config, RegionalCache
 from edgecache.node.readiness import Probe, regional_probe
+from edgecache.rules.rendezvous import by_region
 from edgecache.runtime.stderr_log import warn
 from edgecache.upstream.endpoint import Endpoint, TlsName
 from edgecache.upstream.interface import Upstream
@@ -57,6 +58,7 @@ class RegionalPeers:
         if used == self._used:
             return
         self._used = used
+        config = self._without_unreachable(config)
         asked = dict.fromkeys(self._key(one, config) for one in config.regional_tier)
         self._peers = {key: one for key, one in self._peers.items() if key in asked}
         for follower in self._followers:
@@ -91,6 +93,19 @@ class RegionalPeers:
             return replace(config, state_dir=self.file.state_dir)
         return replace(config, state_dir=self.file.state_dir, regional=self.file.regional)
 
+    def _without_unreachable(self, config: Config) -> Config:
+        """Without those by TLS where this process has no certificate: they would refuse it."""
+        if self.world.held is not None:
+            return config
+        beyond = [one for one in config.regional_caches if speaks_tls(one, config)]
+        for one in beyond:
+            warn(
+                f"{one.place} is not asked: it speaks TLS, and this process began without a "
+                "certificate; start it anew"
+            )
+        caches = tuple(one for one in config.regional_caches if one not in beyond)
+        return replace(config, regional_caches=caches)
+
     def _tier(self, config: Config, region: str, direct: Upstream) -> Upstream:
         caches = config.regional_tier
         if not caches:
@@ -98,10 +113,7 @@ class RegionalPeers:
         if len(caches) == 1:
             fallback = direct if caches[0].when_down == "origin" else None
             return self._peer(caches[0], config).with_fallback(fallback)
-        near = [one for one in caches if one.region == region] if region else [*caches]
-        far = [one for one in caches if one not in near]
-        if not near:
-            near, far = far, near
+        near, far = by_region(caches, region)
         return RegionalTier(
             self._members(near, config, direct),
             self._members(far, config, direct),
@@ -149,10 +161,7 @@ class RegionalPeers:
 
     def _key(self, cache: RegionalCache, config: Config) -> tuple[str, Endpoint]:
         endpoint = endpoint_of(advertised(cache, config.state_dir))
-        if not speaks_tls(cache, config):
-            return cache.place, endpoint
-        if self.world.held is None:  # it will refuse plain HTTP, and the next one is asked
-            warn(f"{cache.place} speaks TLS, and this process began without a certificate: restart")
+        if self.world.held is None or not speaks_tls(cache, config):
             return cache.place, endpoint
         tls = peer_tls_name(self.world.held, cache.place)
         return cache.place, replace(endpoint, tls=tls, connection_s_max=PEER_CONNECTION_S_MAX)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import xxhash
 
+from edgecache.config.model import RegionalCache
 from edgecache.http.message import Request
 from edgecache.rules.caching.key import chosen_query, has_query, keyed_policy, lower_names
 from edgecache.rules.routing import Route
@@ -64,6 +65,20 @@ class RendezvousHash:
             -weight / math.log(((draw >> 64 - _DRAW_BITS) + 0.5) / 2**_DRAW_BITS)
             for weight, draw in zip(self._weights, draws, strict=True)
         ]
+
+
+def by_region(
+    caches: Sequence[RegionalCache], region: str
+) -> tuple[list[RegionalCache], list[RegionalCache]]:
+    """The regional caches of a region, and those that come next; all alike where it has none."""
+    near = [one for one in caches if one.region == region] if region else []
+    return near or [*caches], [one for one in caches if one not in near] if near else []
+
+
+def home(caches: Sequence[RegionalCache], region: str, key: bytes) -> RegionalCache:
+    """The regional cache, of one at least, that an edge of a region asks first for `key`."""
+    near, _ = by_region(caches, region)
+    return near[RendezvousHash([Member(one.name, one.weight) for one in near]).first(key)]
 
 
 def object_key(request: Request, route: Route) -> bytes:

@@ -31,6 +31,7 @@ CLUSTER = "0123456789abcdef"
     [
         ("control", "control/a1", "control.edgecache.internal", True),
         ("regional", "regional/a1", "regional.edgecache.internal", True),
+        ("regional-eu-1", "regional/eu-1/a1", "regional-eu-1.edgecache.internal", True),
         ("edge-LHR50", "edge/LHR50/a1", "edge-lhr50.edgecache.internal", False),
         ("edge-a-b", "edge/a-b/a1", "edge-a-b.edgecache.internal", False),
     ],
@@ -76,8 +77,10 @@ def test_names_and_addresses_once_each() -> None:
 def test_a_machine_without_one_is_told_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(SecretsError, match=r"nodes token --location LHR50.*nodes enroll TOKEN"):
         CertificateFile(tmp_path, "edge-LHR50")
-    with pytest.raises(SecretsError, match="nodes token --regional"):
+    with pytest.raises(SecretsError, match="nodes token --regional`"):
         CertificateFile(tmp_path, "regional")
+    with pytest.raises(SecretsError, match="nodes token --regional --name eu-1`"):
+        CertificateFile(tmp_path, "regional-eu-1")
 
 
 def test_a_file_that_is_no_certificate_is_named(tmp_path: Path) -> None:

@@ -6,9 +6,16 @@ from collections import Counter
 
 import pytest
 
-from edgecache.config.model import CachePolicy
+from edgecache.config.model import CachePolicy, RegionalCache
 from edgecache.rules.caching.key import forwarded, slice_key
-from edgecache.rules.rendezvous import Member, RendezvousHash, object_key, within_bound
+from edgecache.rules.rendezvous import (
+    Member,
+    RendezvousHash,
+    by_region,
+    home,
+    object_key,
+    within_bound,
+)
 from tests.rules.pieces import asks, chosen, headers, rfc_site, site_of
 
 KEYS = [b"E1 /a/%d" % number for number in range(20_000)]
@@ -82,6 +89,15 @@ def test_equal_weights_choose_as_the_formula_does() -> None:
     assert [plain.first(key) for key in KEYS[:2_000]] == [
         weighed.first(key) for key in KEYS[:2_000]
     ]
+
+
+def test_a_region_has_its_own_and_the_others_come_next() -> None:
+    caches = [RegionalCache(name=n, region=r) for n, r in (("a", "eu"), ("b", "us"), ("c", "eu"))]
+    assert [[one.name for one in part] for part in by_region(caches, "eu")] == [["a", "c"], ["b"]]
+    for region in ("", "asia"):
+        assert by_region(caches, region) == (caches, [])
+    assert {home(caches, "us", key).name for key in KEYS[:50]} == {"b"}
+    assert {home(caches, "eu", key).name for key in KEYS[:50]} == {"a", "c"}
 
 
 BY_PATH = site_of()

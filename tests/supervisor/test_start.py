@@ -14,13 +14,21 @@ import pytest
 
 from edgecache.cluster.control_access import control_url
 from edgecache.config.listen import TcpAddress, UnixAddress
-from edgecache.config.model import Behavior, Config, Control, Distribution, Location, Origin
+from edgecache.config.model import (
+    Behavior,
+    Config,
+    Control,
+    Distribution,
+    Location,
+    Origin,
+    RegionalCache,
+)
 from edgecache.config.secrets import load_operators
 from edgecache.control.cloudfront.authentication import access_keys
 from edgecache.supervisor import start
 from edgecache.supervisor.banner import as_json, print_table, to_call, to_try
 from edgecache.supervisor.child import Child
-from edgecache.supervisor.topology import fleet
+from edgecache.supervisor.topology import fleet, inner
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config"
 STAND_IN = """
@@ -163,6 +171,36 @@ def test_a_part_that_is_not_configured_is_told(tmp_path: Path) -> None:
     with pytest.raises(start.StartRefusedError) as caught:
         start.regional(config(tmp_path), Path("x.toml"), "")
     assert caught.value.lines == ["x.toml: there is no [regional] to run"]
+
+
+@pytest.mark.parametrize(("names", "asked", "line"), [
+    (("eu-1", "eu-2"), "eu-3", "--name: eu-3 is not in x.toml (known: eu-1, eu-2)"),
+    (("eu-1", "eu-2"), "", "--name: missing (known: eu-1, eu-2)"),
+    (("",), "eu-1", "--name: eu-1 is not in x.toml (known: none: there is one, without a name)"),
+])  # fmt: skip
+def test_which_regional_cache_has_to_be_said(
+    tmp_path: Path, names: tuple[str, ...], asked: str, line: str
+) -> None:
+    caches = tuple(RegionalCache(name=name) for name in names)
+    form = {"regional_caches": caches} if names[0] else {"regional": caches[0]}
+    several = Config(state_dir=str(tmp_path), **form)
+    with pytest.raises(start.StartRefusedError) as caught:
+        start.regional(several, Path("x.toml"), asked)
+    assert caught.value.lines == [line]
+
+
+def test_each_regional_cache_is_a_process_by_its_name() -> None:
+    caches = tuple(
+        RegionalCache(name=name, listen=f"unix:{name}.sock") for name in ("eu-1", "eu-2")
+    )
+    children = [*inner(Config(state_dir="/s", regional_caches=caches), Path("x.toml"))]
+    assert [(one.name, one.role, one.node) for one in children] == [
+        ("regional-eu-1", "regional", "eu-1"),
+        ("regional-eu-2", "regional", "eu-2"),
+    ]
+    assert children[0].command[-4:] == ("--config", "x.toml", "--name", "eu-1")
+    (alone,) = inner(Config(regional=RegionalCache()), Path("x.toml"))
+    assert (alone.name, alone.node, "--name" in alone.command) == ("regional", "regional", False)
 
 
 def test_an_unknown_location_is_told(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace as replace_struct
@@ -24,6 +25,7 @@ from edgecache.rules.caching.key import forwarded, without_connection_options
 from edgecache.rules.caching.reuse import bypass
 from edgecache.rules.explanation import TierExplanation, text
 from edgecache.rules.reasons import MissReason
+from edgecache.rules.rendezvous import home, object_key
 from edgecache.rules.response.headers_policy import public_fields
 from edgecache.rules.routing import RoutedRequest
 from edgecache.rules.viewer.access import with_passage, with_upgrade
@@ -56,7 +58,10 @@ class OriginExplanation:
 
 @dataclass(frozen=True, slots=True)
 class PlaceExplanation:
-    """The answers of the processes at one address. `problem`: why fewer than `workers` answered."""
+    """The answers of the processes at one address. `problem`: why fewer than `workers` answered.
+
+    `asked_first_by`: of a regional cache the locations whose edges ask it for this object.
+    """
 
     name: str
     role: str
@@ -65,6 +70,7 @@ class PlaceExplanation:
     nodes: tuple[TierExplanation, ...]
     problem: str = ""
     machine: str = ""
+    asked_first_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +81,16 @@ class ConfiguredNodes(NodeAccess):
         """The entries each place holds for the request, edges first."""
         heads = {"edge": self._head(where.received, where)}
         heads["regional"] = self._head(request_to_regional(where), where)
-        asked = [self._place(place, heads[place.role]) for place in self.groups(config)]
+        homes = _homes(where, config)
+        asked = [
+            self._place(place, heads[place.role], homes.get(place.name, ()))
+            for place in self.groups(config)
+        ]
         return tuple(await asyncio.gather(*asked))
 
-    async def _place(self, place: WorkerGroup, head: bytes) -> PlaceExplanation:
+    async def _place(
+        self, place: WorkerGroup, head: bytes, asked_first_by: Sequence[str]
+    ) -> PlaceExplanation:
         nodes, problem = await ask_workers(self, place, head, TierExplanation)
         return PlaceExplanation(
             place.name,
@@ -88,6 +100,7 @@ class ConfiguredNodes(NodeAccess):
             nodes,
             problem,
             place.machine,
+            tuple(asked_first_by),
         )
 
     def _head(self, request: Request, where: RoutedRequest) -> bytes:
@@ -99,6 +112,16 @@ class ConfiguredNodes(NodeAccess):
             (peer_fields.SCHEME, request.scheme),
         )
         return request_head(request.method, request.target, fields)
+
+
+def _homes(where: RoutedRequest, config: Config) -> dict[str, list[str]]:
+    """The locations that ask each of several regional caches for this object, by its name."""
+    found: dict[str, list[str]] = {}
+    key = object_key(where.request, where.route)
+    for location in config.locations if config.regional_caches else ():
+        cache = home(config.regional_caches, location.region, key)
+        found.setdefault(cache.name, []).append(location.name)
+    return found
 
 
 def explain_origin(where: RoutedRequest, config: Config) -> OriginExplanation:

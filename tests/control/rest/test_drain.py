@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from edgecache.config.model import Config, RegionalCache
 from edgecache.control.rest.drain import drain_handlers
 from edgecache.control.rest.routes import starlette_routes
 from tests.control.rest.test_app import ELSEWHERE, Place, told
@@ -53,6 +54,24 @@ def test_each_drain_is_a_change_and_to_ask_again_is_none(place: Place) -> None:
         ("socket", "drain_node LHR50"),
         ("socket", "undrain_node LHR50"),
     ]
+
+
+def test_who_asks_regional_caches_hears_which_are_drained(place: Place) -> None:
+    """Those that are meant, and those that say that they drain: of the file, by their names."""
+    caches = tuple(RegionalCache(name=name) for name in ("eu-1", "eu-2", "eu-3"))
+    file = Config(regional_caches=caches)
+    object.__setattr__(place.control, "configured", lambda: file)
+    assert "drained_caches" not in report(place)
+    assert place.ask("POST", "/nodes/eu-1/drain").status_code == 200
+    assert report(place)["drained_caches"] == ["eu-1"]
+    draining = told(role="regional", location="eu-3", unready={"draining": "an operator does"})
+    place.hear("POST", "/nodes/regional-eu-3", draining, "regional-eu-3")
+    lies = told(role="regional", location="eu-2", unready={"draining": "says an edge"})
+    place.hear("POST", "/nodes/edge-a-2", lies, "edge-a-2")
+    assert report(place)["drained_caches"] == ["eu-1", "eu-3"]
+    assert place.ask("DELETE", "/nodes/eu-1/drain").status_code == 200
+    place.hear("POST", "/nodes/regional-eu-3", told(role="regional"), "regional-eu-3")
+    assert "drained_caches" not in report(place)
 
 
 def test_what_is_no_node_is_told(place: Place) -> None:

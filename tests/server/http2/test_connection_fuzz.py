@@ -80,8 +80,8 @@ def test_whatever_comes_is_answered_or_ended(round_: int, caplog: pytest.LogCapt
         chance = random.Random(f"{round_} {number}")
         sent = sequence(chance)
         play = Play(Scene())
-        troubles: list[dict[str, Any]] = []
-        play.loop.set_exception_handler(lambda _loop, context: troubles.append(context))  # noqa: B023
+        troubles: list[Any] = []
+        play.loop.set_exception_handler(lambda *said, told=troubles: told.append(said))
         client = open_client(play)
         size = chance.choice([1, 7, len(sent)])
         for at in range(0, len(sent), size):

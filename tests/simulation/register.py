@@ -136,6 +136,7 @@ class Register:
         self.broken: Violation | None = None  # the first, wherever it was raised
         self.digest = 0  # of all that was ever noted: the same for the same seed
         self.bounded = True  # Completed has to come in time
+        self.keeps = False  # what was accepted is in every later log, under its number
         self.control_began = 0.0
         self.troubled_until = 0.0  # so long something stale may be served for upstream's sake
         self._machine = machine
@@ -170,6 +171,7 @@ class Register:
 
         `versions` are those that whoever asked for it had in mind; None: those there are.
         """
+        epoch = self._log_of(epoch)
         if (epoch, record.seq) in self._numbers:
             if self._numbers[epoch, record.seq] != record.id:
                 self.fail(f"number {record.seq} of one log is given twice")
@@ -204,6 +206,7 @@ class Register:
 
     def completed(self, record: InvalidationRecord, epoch: str) -> None:
         """Control says so, at this moment: of this one, and thereby of all before."""
+        epoch = self._log_of(epoch)
         self._completed[epoch] = max(record.seq, self._completed.get(epoch, 0))
         for key, one in list(self._open.items()):
             if key[0] == epoch and key[1] <= record.seq:
@@ -220,6 +223,9 @@ class Register:
         self.note(f"invalidation {one.seq} Completed after {now - one.at:.3f} s")
         if one.at > self.control_began:
             self.tally.slowest_s = max(self.tally.slowest_s, now - one.at)
+
+    def _log_of(self, epoch: str) -> str:
+        return "" if self.keeps else epoch
 
     def require_kept(self, kept: Mapping[int, str]) -> None:
         """All that was ever accepted is what the database has, its id by its number."""
@@ -248,6 +254,7 @@ class Register:
 
     def applied(self, run: int, epoch: str, number: int, told: set[str]) -> None:
         """This run of an edge says that it has applied all up to `number`; which it was `told`."""
+        epoch = self._log_of(epoch)
         known = self._known.setdefault(run, Known(told))
         known.hear(self._log.get(epoch, []), epoch, number)
 

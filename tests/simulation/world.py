@@ -45,6 +45,7 @@ class World:
         self.origin = ModelOrigin(self.links, Random(f"{seed}:origin"))
         self.register = Register(self.machine, self.origin.versions)
         self.register.bounded = not scene.serves and len(scene.controls) == 1
+        self.register.keeps = len(scene.controls) > 1
         self.nodes: dict[str, Running] = {}
         self.edges = [f"edge-{number}" for number in range(1, scene.edges + 1)]
         self._folder = folder
